@@ -1,0 +1,23 @@
+//! The contract of the toolkit: what a vision encoder, a bridge and a language model are.
+//!
+//! A plug-in crate depends on this crate alone. Authors write the static traits [`VisionEncoder`], [`Bridge`] and
+//! [`LanguageModel`]; everyone else holds the erased [`AnyVision`], [`AnyBridge`] and [`AnyLanguage`], which are still
+//! burn modules: parameter paths, freezing, optimiser groups and checkpoints reach inside.
+//!
+//! Shapes are written `[batch, tokens, width]`. Masks are float tensors with 1 for visible and 0 for hidden.
+
+mod bridge;
+pub mod conform;
+mod language;
+pub mod noise;
+pub mod params;
+mod shape;
+mod slot;
+mod vision;
+
+pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, TextTower};
+pub use language::{AnyLanguage, Cache, DynLanguage, LanguageKind, LanguageModel, Memory};
+pub use shape::{BridgeShape, Cost, LanguageShape, ShapeError, TextShape, VisionShape};
+pub use slot::{Cell, Erased, Slot};
+pub use toolkit_seed::Stream;
+pub use vision::{AnyVision, DynVision, VisionEncoder};

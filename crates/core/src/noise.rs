@@ -1,0 +1,87 @@
+//! Dropout whose masks are a pure function of `(seed, step)`.
+//!
+//! The training loop opens a scope for each step; outside of any scope (evaluation, generation) dropout does nothing.
+//! So no module carries a training flag, and a resumed run draws the masks of the uninterrupted one on every backend.
+
+use burn::tensor::{Tensor, TensorData};
+use std::cell::RefCell;
+use toolkit_seed::Stream;
+
+thread_local! {
+    static STREAM: RefCell<Option<Stream>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with dropout on, drawing from `stream`. Scopes do not nest; the stream ends with the scope.
+pub fn scope<T>(stream: Stream, f: impl FnOnce() -> T) -> T {
+    /// Ends the scope even if `f` panics.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            STREAM.with(|s| *s.borrow_mut() = None);
+        }
+    }
+    STREAM.with(|s| *s.borrow_mut() = Some(stream));
+    let _end = End;
+    f()
+}
+
+/// Runs `f` with dropout off, whatever scope it is in: for a frozen part that is to be used as in evaluation.
+pub fn off<T>(f: impl FnOnce() -> T) -> T {
+    let held = STREAM.with(|s| s.borrow_mut().take());
+    let value = f();
+    STREAM.with(|s| *s.borrow_mut() = held);
+    value
+}
+
+/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, inside a scope; else the identity.
+/// The mask is drawn on the host: slower than a device generator, the same on every device.
+#[must_use]
+pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
+    if p <= 0.0 {
+        return x;
+    }
+    let shape = x.dims();
+    let mask = STREAM.with(|s| {
+        s.borrow_mut().as_mut().map(|stream| {
+            let keep = (1.0 / (1.0 - p)) as f32;
+            // 32 random bits decide one element, two elements a draw.
+            let below = (p * 4_294_967_296.0) as u64;
+            let count: usize = shape.iter().product();
+            let mut mask = Vec::with_capacity(count + 1);
+            while mask.len() < count {
+                let bits = stream.next_u64();
+                for half in [bits & 0xFFFF_FFFF, bits >> 32] {
+                    mask.push(if half < below { 0.0_f32 } else { keep });
+                }
+            }
+            mask.truncate(count);
+            mask
+        })
+    });
+    match mask {
+        Some(mask) => {
+            let device = x.device();
+            x * Tensor::from_data(TensorData::new(mask, shape), &device)
+        }
+        None => x,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn only_in_scope_and_repeatable() {
+        let x = Tensor::<1>::ones([10_000], &Device::default());
+        let sum = |t: Tensor<1>| t.sum().into_scalar::<f32>();
+        assert_eq!(sum(dropout(x.clone(), 0.5)), 10_000.0);
+        let run = || scope(Stream::new(1, "dropout", 5), || dropout(x.clone(), 0.1));
+        let (a, b) = (run(), run());
+        assert_eq!(a.to_data(), b.to_data());
+        let mean = sum(a) / 10_000.0;
+        assert!(mean != 1.0 && (mean - 1.0).abs() < 0.03, "mean {mean}");
+        assert_eq!(sum(scope(Stream::new(1, "x", 0), || off(|| dropout(x.clone(), 0.5)))), 10_000.0);
+    }
+}

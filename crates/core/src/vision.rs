@@ -1,0 +1,70 @@
+//! The vision encoder: images to a sequence of feature vectors.
+
+use crate::slot::{Cell, Erased, Slot};
+use crate::{ShapeError, VisionShape};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::de::DeserializeOwned;
+
+/// A frozen image encoder (BLIP-2, section 3: "any off-the-shelf frozen image encoder").
+///
+/// ```ignore
+/// impl VisionEncoder for MyVit {
+///     type Config = MyVitConfig;
+///     fn describe(c: &MyVitConfig) -> Result<VisionShape, ShapeError> { .. }
+///     fn build(c: &MyVitConfig, device: &Device) -> Self { .. }
+///     fn encode(&self, images: Tensor<4>) -> Tensor<3> { .. }
+/// }
+/// ```
+/// Check an implementation with [`crate::conform::vision`].
+pub trait VisionEncoder: Module + 'static {
+    /// What `[config]` in a card of this family parses to. Use `#[serde(deny_unknown_fields)]`.
+    type Config: DeserializeOwned;
+
+    /// Sizes and costs, without making a tensor.
+    ///
+    /// # Errors
+    /// If the configuration contradicts itself.
+    fn describe(config: &Self::Config) -> Result<VisionShape, ShapeError>;
+
+    /// The module, with parameters not yet drawn (the caller initialises or loads them).
+    /// Only called with a configuration that [`VisionEncoder::describe`] accepted.
+    fn build(config: &Self::Config, device: &Device) -> Self;
+
+    /// Normalised images `[batch, 3, height, width]` to features `[batch, tokens, width]`.
+    /// An image's features do not depend on the others in the batch.
+    fn encode(&self, images: Tensor<4>) -> Tensor<3>;
+}
+
+/// Object-safe form of [`VisionEncoder`]; implemented for every one of them.
+pub trait DynVision: Erased {
+    /// See [`VisionEncoder::encode`].
+    fn encode(&self, images: Tensor<4>) -> Tensor<3>;
+    /// A copy of the handles (tensors are shared).
+    fn boxed(&self) -> Box<dyn DynVision>;
+}
+
+impl<M: VisionEncoder> DynVision for Cell<M> {
+    fn encode(&self, images: Tensor<4>) -> Tensor<3> {
+        self.get().encode(images)
+    }
+    fn boxed(&self) -> Box<dyn DynVision> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn DynVision> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
+}
+
+/// Any vision encoder, as a burn module.
+pub type AnyVision = Slot<dyn DynVision>;
+
+impl AnyVision {
+    /// Erases `encoder`.
+    pub fn new(encoder: impl VisionEncoder) -> Self {
+        Self::from_box(Box::new(Cell::new(encoder)))
+    }
+}

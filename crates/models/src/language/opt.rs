@@ -1,0 +1,244 @@
+//! OPT: BLIP-2's decoder-only language models, and `opt-nano`.
+//!
+//! Parameter names are those of transformers' `OPTForCausalLM`; the head is the token table, so `lm_head.weight` of a
+//! checkpoint is a copy of `model.decoder.embed_tokens.weight` and no parameter here. All published sizes but 350m are
+//! pre-LN; 350m is post-LN and keeps its embeddings at 512 between `project_in` and `project_out`, so its soft prefix
+//! is 512 wide. OPT: Zhang et al., 2022, arXiv:2205.01068.
+//! Trap: every layer has a `final_layer_norm` (of its feed-forward) beside the decoder's own.
+
+use super::causal_bias;
+use crate::layers::{Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, split_heads};
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor};
+use serde::Deserialize;
+use toolkit_core::noise::dropout;
+use toolkit_core::params::{Info, Init, bert_rule};
+use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
+
+/// Position `p` reads row `p + 2`, as in fairseq; a hidden position counts as -1 and reads row 1.
+const POSITION_OFFSET: usize = 2;
+
+/// Epsilon of every norm; not configurable in OPT.
+const EPS: f64 = 1e-5;
+
+/// Sizes of an [`Opt`], in the words of transformers' `OPTConfig`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptConfig {
+    /// Rows of the token table (published: 50272, more than the tokenizer's ids).
+    pub vocab_size: usize,
+    /// Width between the layers.
+    pub hidden_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward.
+    pub ffn_dim: usize,
+    /// Longest sequence, soft prefix included (published: 2048).
+    pub max_position_embeddings: usize,
+    /// Width of the embedding space; `hidden_size` if absent, 512 in OPT-350m.
+    #[serde(default)]
+    pub word_embed_proj_dim: Option<usize>,
+    /// Pre-LN (all but OPT-350m) or post-LN.
+    #[serde(default = "yes")]
+    pub do_layer_norm_before: bool,
+    /// Dropout after attention and feed-forward; OPT was trained with 0.1, a frozen one wants 0.
+    #[serde(default)]
+    pub dropout: f64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl OptConfig {
+    /// Width of the embedding space.
+    fn width(&self) -> usize {
+        self.word_embed_proj_dim.unwrap_or(self.hidden_size)
+    }
+    /// Whether embeddings are projected to the hidden size and back.
+    fn projects(&self) -> bool {
+        self.width() != self.hidden_size
+    }
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    k_proj: Linear,
+    v_proj: Linear,
+    q_proj: Linear,
+    out_proj: Linear,
+    heads: usize,
+}
+
+impl SelfAttention {
+    /// `x [batch, new, hidden]`, `bias [batch, 1, new, past + new]` to `[batch, new, hidden]`.
+    fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
+        let scale = ((x.dims()[2] / self.heads) as f64).powf(-0.5);
+        let split = |y| split_heads(y, self.heads);
+        let q = split(self.q_proj.forward(x.clone()));
+        let (k, v) = (split(self.k_proj.forward(x.clone())), split(self.v_proj.forward(x)));
+        let (k, v) = match cache {
+            Some(cache) => cache.extend(layer, k, v),
+            None => (k, v),
+        };
+        self.out_proj.forward(merge_heads(attention(q, k, v, Some(bias), scale, 0.0)))
+    }
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    self_attn: SelfAttention,
+    self_attn_layer_norm: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    final_layer_norm: LayerNorm,
+    norm_before: bool,
+    dropout: f64,
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
+        let x = self.residual(x, &self.self_attn_layer_norm, |y| self.self_attn.forward(y, bias, cache, layer));
+        self.residual(x, &self.final_layer_norm, |y| self.fc2.forward(relu(self.fc1.forward(y))))
+    }
+
+    /// A branch around `inner` with the norm before it or after the sum.
+    fn residual(&self, x: Tensor<3>, norm: &LayerNorm, inner: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+        if self.norm_before {
+            let y = inner(norm.forward(x.clone()));
+            x + dropout(y, self.dropout)
+        } else {
+            let y = inner(x.clone());
+            norm.forward(x + dropout(y, self.dropout))
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Decoder {
+    embed_tokens: Embedding,
+    embed_positions: Embedding,
+    project_in: Option<Linear>,
+    project_out: Option<Linear>,
+    /// Absent when layers are post-LN: they end in a norm already.
+    final_layer_norm: Option<LayerNorm>,
+    layers: Vec<Layer>,
+}
+
+#[derive(Module, Debug)]
+struct Model {
+    decoder: Decoder,
+}
+
+/// A decoder-only language model of OPT's form.
+#[derive(Module, Debug)]
+pub struct Opt {
+    model: Model,
+}
+
+/// How OPT's parameters start: N(0, 0.02), biases 0, norms 1. That is BERT's rule.
+#[must_use]
+pub fn init(info: &Info) -> Init {
+    bert_rule(info)
+}
+
+/// Rows of the position table for the last `tokens` columns of `mask [batch, past + tokens]`: `[batch, tokens]`.
+/// Hidden positions are not counted, so text after left padding goes on where the soft prefix ended.
+fn position_rows(mask: Tensor<2>, tokens: usize) -> Tensor<2, Int> {
+    // Integers, because a running sum in bf16 is wrong beyond 256.
+    let mask = mask.int();
+    let past = mask.dims()[1] - tokens;
+    let counted = mask.clone().cumsum(1) * mask;
+    counted.narrow(1, past, tokens) + (POSITION_OFFSET as i32 - 1)
+}
+
+impl LanguageModel for Opt {
+    type Config = OptConfig;
+
+    fn describe(c: &OptConfig) -> Result<LanguageShape, ShapeError> {
+        ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
+        let (hidden, ffn, width) = (c.hidden_size, c.ffn_dim, c.width());
+        let layers = c.num_hidden_layers as u64;
+        let norm = 2 * hidden as u64;
+        let matrices = |bias| 4 * linear_params(hidden, hidden, bias) + linear_params(hidden, ffn, bias) + linear_params(ffn, hidden, bias);
+        let projections = if c.projects() { 2 * linear_params(width, hidden, false) } else { 0 };
+        let tokens = (c.vocab_size * width) as u64;
+        let params = tokens
+            + ((c.max_position_embeddings + POSITION_OFFSET) * hidden) as u64
+            + projections
+            + layers * (matrices(true) + 2 * norm)
+            + if c.do_layer_norm_before { norm } else { 0 };
+        let flops = 2 * (layers * matrices(false) + projections + tokens);
+        Ok(LanguageShape {
+            kind: LanguageKind::DecoderOnly,
+            width,
+            vocab: c.vocab_size,
+            positions: Some(c.max_position_embeddings),
+            cost: Cost { params, flops },
+        })
+    }
+
+    fn build(c: &OptConfig, device: &Device) -> Self {
+        let (hidden, width) = (c.hidden_size, c.width());
+        let linear = || Linear::new(hidden, hidden, device);
+        let norm = || LayerNorm::new(hidden, EPS, device);
+        let layer = |_| Layer {
+            self_attn: SelfAttention {
+                k_proj: linear(),
+                v_proj: linear(),
+                q_proj: linear(),
+                out_proj: linear(),
+                heads: c.num_attention_heads,
+            },
+            self_attn_layer_norm: norm(),
+            fc1: Linear::new(hidden, c.ffn_dim, device),
+            fc2: Linear::new(c.ffn_dim, hidden, device),
+            final_layer_norm: norm(),
+            norm_before: c.do_layer_norm_before,
+            dropout: c.dropout,
+        };
+        let decoder = Decoder {
+            embed_tokens: Embedding::new(c.vocab_size, width, device),
+            embed_positions: Embedding::new(c.max_position_embeddings + POSITION_OFFSET, hidden, device),
+            project_in: c.projects().then(|| Linear::without_bias(width, hidden, device)),
+            project_out: c.projects().then(|| Linear::without_bias(hidden, width, device)),
+            final_layer_norm: c.do_layer_norm_before.then(norm),
+            layers: (0..c.num_hidden_layers).map(layer).collect(),
+        };
+        Self { model: Model { decoder } }
+    }
+
+    fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        self.model.decoder.embed_tokens.forward(ids)
+    }
+
+    /// The hidden states are those after the final norm and `project_out`: as wide as the embeddings.
+    fn decode(&self, embeds: Tensor<3>, mask: Tensor<2>, _: Option<&Memory>, mut cache: Option<&mut Cache>) -> Tensor<3> {
+        let decoder = &self.model.decoder;
+        let tokens = embeds.dims()[1];
+        let bias = causal_bias(mask.clone(), tokens, &embeds.device());
+        let positions = decoder.embed_positions.forward(position_rows(mask, tokens));
+        let mut x = match &decoder.project_in {
+            Some(project) => project.forward(embeds),
+            None => embeds,
+        };
+        x = x + positions;
+        for (i, layer) in decoder.layers.iter().enumerate() {
+            x = layer.forward(x, bias.clone(), cache.as_deref_mut(), i);
+        }
+        if let Some(norm) = &decoder.final_layer_norm {
+            x = norm.forward(x);
+        }
+        match &decoder.project_out {
+            Some(project) => project.forward(x),
+            None => x,
+        }
+    }
+
+    fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.model.decoder.embed_tokens.scores(hidden)
+    }
+}

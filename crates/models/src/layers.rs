@@ -1,0 +1,197 @@
+//! Layers that several families share. Field names are those of PyTorch checkpoints.
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{Device, Int, Shape, Tensor};
+use toolkit_core::noise;
+
+/// A parameter that is not drawn yet; zeros if it is read before it is initialised or loaded.
+#[must_use]
+pub fn parameter<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    let init = move |device: &Device, grad: bool| Tensor::zeros(shape, device).set_require_grad(grad);
+    Param::uninitialized(ParamId::new(), init, device.clone(), true, Shape::new(shape))
+}
+
+/// `x W + b`; `weight` is `[in, out]` in memory and `[out, in]` in checkpoints (see `toolkit_core::params`).
+#[derive(Module, Debug)]
+pub struct Linear {
+    weight: Param<Tensor<2>>,
+    bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// With a bias.
+    #[must_use]
+    pub fn new(input: usize, output: usize, device: &Device) -> Self {
+        Self { weight: parameter([input, output], device), bias: Some(parameter([output], device)) }
+    }
+
+    /// Without a bias.
+    #[must_use]
+    pub fn without_bias(input: usize, output: usize, device: &Device) -> Self {
+        Self { weight: parameter([input, output], device), bias: None }
+    }
+
+    /// `[.., in]` to `[.., out]`.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mut dims = x.dims();
+        let weight = self.weight.val();
+        // One matrix product over all rows; a batched product would pack the weight once for each sample.
+        let rows: usize = dims[..D - 1].iter().product();
+        let mut y = x.reshape([rows, dims[D - 1]]).matmul(weight);
+        if let Some(bias) = &self.bias {
+            y = y + bias.val().unsqueeze();
+        }
+        dims[D - 1] = y.dims()[1];
+        y.reshape(dims)
+    }
+}
+
+/// Number of parameters of a [`Linear`].
+#[must_use]
+pub fn linear_params(input: usize, output: usize, bias: bool) -> u64 {
+    (input * output + if bias { output } else { 0 }) as u64
+}
+
+/// Layer normalisation over the last dimension.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// For vectors of this width.
+    #[must_use]
+    pub fn new(width: usize, eps: f64, device: &Device) -> Self {
+        Self { weight: parameter([width], device), bias: parameter([width], device), eps }
+    }
+
+    /// `[.., width]` to the same.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        toolkit_kernels::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
+    }
+}
+
+/// Root-mean-square normalisation without mean and bias (T5).
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    weight: Param<Tensor<1>>,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// For vectors of this width.
+    #[must_use]
+    pub fn new(width: usize, eps: f64, device: &Device) -> Self {
+        Self { weight: parameter([width], device), eps }
+    }
+
+    /// `[.., width]` to the same.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let square = (x.clone() * x.clone()).mean_dim(D - 1);
+        x / (square + self.eps).sqrt() * self.weight.val().unsqueeze()
+    }
+}
+
+/// A table of vectors.
+#[derive(Module, Debug)]
+pub struct Embedding {
+    weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    /// `rows` vectors of `width`.
+    #[must_use]
+    pub fn new(rows: usize, width: usize, device: &Device) -> Self {
+        Self { weight: parameter([rows, width], device) }
+    }
+
+    /// Ids `[batch, tokens]` to `[batch, tokens, width]`.
+    #[must_use]
+    pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        burn::tensor::module::embedding(self.weight.val(), ids)
+    }
+
+    /// The table `[rows, width]`, for tied heads and position rows.
+    #[must_use]
+    pub fn table(&self) -> Tensor<2> {
+        self.weight.val()
+    }
+}
+
+/// `[batch, tokens, heads * head width]` to `[batch, heads, tokens, head width]`.
+#[must_use]
+pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, tokens, width] = x.dims();
+    x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)
+}
+
+/// `[batch, heads, tokens, head width]` to `[batch, tokens, heads * head width]`.
+#[must_use]
+pub fn merge_heads(x: Tensor<4>) -> Tensor<3> {
+    let [batch, heads, tokens, width] = x.dims();
+    x.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+/// What is added to a score so that its position is not seen: the constant of LAVIS and transformers' BERT.
+pub const HIDDEN: f64 = -10_000.0;
+
+/// A mask of ones and zeros as an additive bias: 0 where visible, [`HIDDEN`] where not.
+#[must_use]
+pub fn mask_bias<const D: usize>(mask: Tensor<D>) -> Tensor<D> {
+    (mask - 1.0) * -HIDDEN
+}
+
+/// Ones on and below the diagonal, for `new` rows that stand behind `past` columns: `[new, past + new]`.
+#[must_use]
+pub fn causal_mask(past: usize, new: usize, device: &Device) -> Tensor<2> {
+    let rows = (0..new).flat_map(|row| (0..past + new).map(move |column| if column <= past + row { 1.0_f32 } else { 0.0 }));
+    Tensor::from_data(burn::tensor::TensorData::new(rows.collect::<Vec<_>>(), [new, past + new]), device)
+}
+
+/// `softmax(q k' * scale + bias) v` over `[batch, heads, tokens, head width]`; `bias` broadcasts to
+/// `[batch, heads, queries, keys]`. `dropout` falls on the probabilities, as in BERT.
+#[must_use]
+pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4>>, scale: f64, dropout: f64) -> Tensor<4> {
+    // Scaling the queries is cheaper than scaling the scores: fewer elements.
+    let q = if scale == 1.0 { q } else { q * scale };
+    let mut scores = q.matmul(k.swap_dims(2, 3));
+    if let Some(bias) = bias {
+        scores = scores + bias;
+    }
+    noise::dropout(toolkit_kernels::softmax(scores), dropout).matmul(v)
+}
+
+/// Feed-forward activations, by the names of transformers' configurations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// Exact GELU.
+    Gelu,
+    /// GELU by tanh.
+    GeluNew,
+    /// `x sigmoid(1.702 x)`: OpenAI's CLIP. Features are silently worse if GELU is used in its place.
+    QuickGelu,
+    /// Rectifier.
+    Relu,
+}
+
+impl Activation {
+    /// Applied element-wise.
+    #[must_use]
+    pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Gelu => toolkit_kernels::gelu(x),
+            Self::GeluNew => {
+                let inner = (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
+                x * (inner.tanh() + 1.0) * 0.5
+            }
+            Self::QuickGelu => x.clone() * burn::tensor::activation::sigmoid(x * 1.702),
+            Self::Relu => burn::tensor::activation::relu(x),
+        }
+    }
+}

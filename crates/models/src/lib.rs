@@ -1,0 +1,6 @@
+//! The model families, one file each.
+
+pub mod bridge;
+pub mod language;
+pub mod layers;
+pub mod vision;

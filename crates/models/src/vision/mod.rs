@@ -1,0 +1,3 @@
+//! Vision encoders.
+
+pub mod vit;

@@ -1,0 +1,210 @@
+//! ViT with CLIP's form: the frozen encoder of BLIP-2's ViT-L/14 rows, and `vit-nano`.
+//!
+//! Parameter names are those of transformers' `CLIPVisionModel` below `vision_model.`. The output is what BLIP-2 takes:
+//! all tokens of the last block that is built, no final norm (the bridge has its own `ln_vision`). For CLIP ViT-L/14
+//! that is 23 blocks of the published 24: the second-to-last layer (BLIP-2, section 3.4).
+//! Trap: OpenAI's weights want `quick_gelu`; with `gelu` features are silently worse.
+
+use crate::layers::{Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, split_heads};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use serde::Deserialize;
+use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape};
+
+/// Sizes of a [`Vit`], in the words of transformers' `CLIPVisionConfig`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VitConfig {
+    /// Side of the square image in pixels.
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// Width of a token.
+    pub hidden_size: usize,
+    /// Number of blocks that are built and run.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward.
+    pub intermediate_size: usize,
+    /// Activation of the feed-forward.
+    pub hidden_act: Activation,
+    /// Epsilon of every norm.
+    #[serde(default = "clip_eps")]
+    pub layer_norm_eps: f64,
+    /// Whether the patch projection has a bias (CLIP: no).
+    #[serde(default)]
+    pub patch_bias: bool,
+    /// Whether a norm stands before the first block (CLIP: yes).
+    #[serde(default = "yes")]
+    pub pre_norm: bool,
+}
+
+fn clip_eps() -> f64 {
+    1e-5
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl VitConfig {
+    fn grid(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+    fn tokens(&self) -> usize {
+        self.grid() * self.grid() + 1
+    }
+}
+
+#[derive(Module, Debug)]
+struct PatchEmbedding {
+    weight: Param<Tensor<4>>,
+    bias: Option<Param<Tensor<1>>>,
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    class_embedding: Param<Tensor<1>>,
+    patch_embedding: PatchEmbedding,
+    position_embedding: Embedding,
+    patch: usize,
+}
+
+impl Embeddings {
+    /// Images `[batch, 3, height, width]` to `[batch, 1 + patches, width]`, positions added. The strided convolution is
+    /// written as a matrix product of patches, which is what it is, and several times faster on a CPU.
+    fn forward(&self, images: Tensor<4>) -> Tensor<3> {
+        let [batch, channels, height, width] = images.dims();
+        let (p, rows, columns) = (self.patch, height / self.patch, width / self.patch);
+        let kernel = self.patch_embedding.weight.val();
+        let hidden = kernel.dims()[0];
+        let patches = images.reshape([batch, channels, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
+        let patches = patches.reshape([batch * rows * columns, channels * p * p]);
+        let mut x = patches.matmul(kernel.reshape([hidden, channels * p * p]).transpose());
+        if let Some(bias) = &self.patch_embedding.bias {
+            x = x + bias.val().unsqueeze();
+        }
+        let class = self.class_embedding.val().reshape([1, 1, hidden]).expand([batch, 1, hidden]);
+        let x = Tensor::cat(vec![class, x.reshape([batch, rows * columns, hidden])], 1);
+        x + self.position_embedding.table().unsqueeze::<3>()
+    }
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    heads: usize,
+}
+
+impl SelfAttention {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let head_width = x.dims()[2] / self.heads;
+        let split = |y| split_heads(y, self.heads);
+        let (q, k, v) = (self.q_proj.forward(x.clone()), self.k_proj.forward(x.clone()), self.v_proj.forward(x));
+        let y = attention(split(q), split(k), split(v), None, (head_width as f64).powf(-0.5), 0.0);
+        self.out_proj.forward(merge_heads(y))
+    }
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+    #[module(skip)]
+    act: Activation,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    self_attn: SelfAttention,
+    layer_norm1: LayerNorm,
+    mlp: Mlp,
+    layer_norm2: LayerNorm,
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
+        let hidden = self.mlp.act.apply(self.mlp.fc1.forward(self.layer_norm2.forward(x.clone())));
+        x + self.mlp.fc2.forward(hidden)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    layers: Vec<Block>,
+}
+
+/// A vision transformer of CLIP's form.
+#[derive(Module, Debug)]
+pub struct Vit {
+    embeddings: Embeddings,
+    /// The spelling is that of the published checkpoints.
+    pre_layrnorm: Option<LayerNorm>,
+    encoder: Encoder,
+}
+
+impl VisionEncoder for Vit {
+    type Config = VitConfig;
+
+    fn describe(c: &VitConfig) -> Result<VisionShape, ShapeError> {
+        ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
+        ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
+        let (width, tokens) = (c.hidden_size, c.tokens());
+        let norm = 2 * width as u64;
+        let matrices = 4 * linear_params(width, width, true)
+            + linear_params(width, c.intermediate_size, true)
+            + linear_params(c.intermediate_size, width, true);
+        let patch = (3 * c.patch_size * c.patch_size * width) as u64;
+        let params = c.num_hidden_layers as u64 * (matrices + 2 * norm)
+            + patch
+            + if c.patch_bias { width as u64 } else { 0 }
+            + width as u64
+            + (tokens * width) as u64
+            + if c.pre_norm { norm } else { 0 };
+        let attention = 4 * (tokens * tokens * width) as u64;
+        let flops = c.num_hidden_layers as u64 * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops } })
+    }
+
+    fn build(c: &VitConfig, device: &Device) -> Self {
+        let width = c.hidden_size;
+        let linear = || Linear::new(width, width, device);
+        let norm = || LayerNorm::new(width, c.layer_norm_eps, device);
+        let block = |_| Block {
+            self_attn: SelfAttention { q_proj: linear(), k_proj: linear(), v_proj: linear(), out_proj: linear(), heads: c.num_attention_heads },
+            layer_norm1: norm(),
+            mlp: Mlp {
+                fc1: Linear::new(width, c.intermediate_size, device),
+                fc2: Linear::new(c.intermediate_size, width, device),
+                act: c.hidden_act,
+            },
+            layer_norm2: norm(),
+        };
+        Self {
+            embeddings: Embeddings {
+                class_embedding: parameter([width], device),
+                patch_embedding: PatchEmbedding {
+                    weight: parameter([width, 3, c.patch_size, c.patch_size], device),
+                    bias: c.patch_bias.then(|| parameter([width], device)),
+                },
+                position_embedding: Embedding::new(c.tokens(), width, device),
+                patch: c.patch_size,
+            },
+            pre_layrnorm: c.pre_norm.then(norm),
+            encoder: Encoder { layers: (0..c.num_hidden_layers).map(block).collect() },
+        }
+    }
+
+    fn encode(&self, images: Tensor<4>) -> Tensor<3> {
+        let mut x = self.embeddings.forward(images);
+        if let Some(norm) = &self.pre_layrnorm {
+            x = norm.forward(x);
+        }
+        self.encoder.layers.iter().fold(x, |x, block| block.forward(x))
+    }
+}

@@ -1,0 +1,141 @@
+//! Checkpoints: safetensors and a JSON manifest, replaced atomically.
+//!
+//! `latest.json` names the files of one step with their hashes; it is renamed into place after them, so that a kill at any
+//! moment leaves either the old checkpoint or the new one, whole.
+
+use crate::TrainError;
+use crate::optim::AdamW;
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use toolkit_core::params;
+use toolkit_registry::weights::{StoredDtype, read_safetensors, sha256_hex, write_safetensors};
+
+/// The manifest of a checkpoint.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Checkpoint {
+    /// Steps done.
+    pub step: u64,
+    /// Updates the optimiser made.
+    pub updates: u64,
+    /// File name of the weights, beside the manifest.
+    pub model: String,
+    /// Its SHA-256.
+    pub model_sha256: String,
+    /// File name of the optimiser's state.
+    pub optimizer: String,
+    /// Its SHA-256.
+    pub optimizer_sha256: String,
+}
+
+const MANIFEST: &str = "latest.json";
+
+/// Writes `bytes` to `path` through a temporary file in the same folder.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|e| TrainError::io(path, &e))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_data()).map_err(|e| TrainError::io(path, &e))?;
+    file.persist(path).map_err(|e| TrainError::io(path, &e.error))?;
+    Ok(())
+}
+
+impl Checkpoint {
+    /// The checkpoint in `dir`, if there is one.
+    ///
+    /// # Errors
+    /// If the manifest is there but unreadable.
+    pub fn load(dir: &Path) -> Result<Option<Self>, TrainError> {
+        let path = dir.join(MANIFEST);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| TrainError::BadCheckpoint {
+                path: path.display().to_string(),
+                what: e.to_string(),
+            }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(TrainError::io(&path, &e)),
+        }
+    }
+
+    /// Replaces the checkpoint in `dir`.
+    ///
+    /// # Errors
+    /// Whatever the file system says; the old checkpoint is then still whole.
+    pub fn save<M: Module>(dir: &Path, model: &M, optim: &AdamW, step: u64) -> Result<(), TrainError> {
+        let old = Self::load(dir).ok().flatten();
+        let (state, updates) = optim.export(model);
+        let (model_file, optimizer_file) = (format!("step-{step:07}.safetensors"), format!("step-{step:07}.optimizer.safetensors"));
+        let write = |name: &str, tensors: &BTreeMap<String, params::Values>| {
+            let metadata = BTreeMap::from([("step".to_owned(), step.to_string())]);
+            write_safetensors(&dir.join(name), tensors, StoredDtype::F32, &metadata).map_err(|e| TrainError::Other(e.to_string()))
+        };
+        let manifest = Self {
+            step,
+            updates,
+            model_sha256: write(&model_file, &params::export(model))?,
+            model: model_file,
+            optimizer_sha256: write(&optimizer_file, &state)?,
+            optimizer: optimizer_file,
+        };
+        let json = serde_json::to_vec_pretty(&manifest).map_err(|e| TrainError::Other(e.to_string()))?;
+        write_atomic(&dir.join(MANIFEST), &json)?;
+        if let Some(old) = old.filter(|old| old.step != step) {
+            // Left-overs cost disk, nothing else.
+            let _ = std::fs::remove_file(dir.join(old.model));
+            let _ = std::fs::remove_file(dir.join(old.optimizer));
+        }
+        Ok(())
+    }
+
+    fn read(&self, dir: &Path, name: &str, sha256: &str) -> Result<BTreeMap<String, params::Values>, TrainError> {
+        let path = dir.join(name);
+        let bad = |what: String| TrainError::BadCheckpoint { path: path.display().to_string(), what };
+        let bytes = std::fs::read(&path).map_err(|e| TrainError::io(&path, &e))?;
+        let found = sha256_hex(&bytes);
+        if found != sha256 {
+            return Err(bad(format!("its SHA-256 is {found}, the manifest says {sha256}")));
+        }
+        Ok(read_safetensors(&bytes).map_err(|e| bad(e.to_string()))?.0)
+    }
+
+    /// The weights alone, by name.
+    ///
+    /// # Errors
+    /// If the file is missing, damaged or not the one that was saved.
+    pub fn weights(&self, dir: &Path) -> Result<BTreeMap<String, params::Values>, TrainError> {
+        self.read(dir, &self.model, &self.model_sha256)
+    }
+
+    /// Loads weights and optimiser state; returns the model and the steps done.
+    ///
+    /// # Errors
+    /// If files are damaged or belong to another model.
+    pub fn restore<M: Module>(&self, model: M, optim: &mut AdamW, dir: &Path) -> Result<(M, u64), TrainError> {
+        let model = load_strict(model, self.weights(dir)?, &dir.join(&self.model))?;
+        let state = self.read(dir, &self.optimizer, &self.optimizer_sha256)?;
+        optim.import(&model, state, self.updates).map_err(|name| TrainError::BadCheckpoint {
+            path: dir.join(&self.optimizer).display().to_string(),
+            what: format!("`{name}` is no parameter of this model"),
+        })?;
+        Ok((model, self.step))
+    }
+}
+
+/// Loads all of `weights` into `model` or says everything that does not fit.
+///
+/// # Errors
+/// Missing, unexpected and mis-shaped tensors, all at once.
+pub fn load_strict<M: Module>(model: M, weights: BTreeMap<String, params::Values>, path: &Path) -> Result<M, TrainError> {
+    params::import(model, weights).map_err(|(_, wrong)| {
+        let part = |label: &str, names: &[String]| match names.len() {
+            0 => String::new(),
+            n => format!("{n} {label} ({}{}); ", names.iter().take(4).cloned().collect::<Vec<_>>().join(", "), if n > 4 { ", .." } else { "" }),
+        };
+        let what = part("missing", &wrong.missing) + &part("unexpected", &wrong.unexpected) + &part("mis-shaped", &wrong.misshaped);
+        TrainError::BadCheckpoint { path: path.display().to_string(), what: format!("it is of another model: {}", what.trim_end_matches("; ")) }
+    })
+}

@@ -1,0 +1,73 @@
+//! Training: one loop, the objectives of the stages, optimiser, schedule, checkpoints.
+
+pub mod checkpoint;
+pub mod fit;
+pub mod losses;
+pub mod optim;
+pub mod order;
+pub mod pretrain;
+pub mod schedule;
+pub mod text;
+
+/// Told how a run goes; implemented by the command line as a progress bar.
+pub trait Progress: Sync {
+    /// Training starts at `done` of `total` steps.
+    fn start(&self, done: u64, total: u64);
+    /// `done` steps are done; `line` is the last one's log.
+    fn step(&self, done: u64, line: &fit::MetricLine);
+    /// All steps are done.
+    fn finish(&self);
+}
+
+/// Says nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn start(&self, _: u64, _: u64) {}
+    fn step(&self, _: u64, _: &fit::MetricLine) {}
+    fn finish(&self) {}
+}
+
+/// Why training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A loss or gradient is not a number.
+    #[error("{what} at step {step}, samples {samples:?}; hint: lower `rate.peak`, lengthen `rate.warmup`, or look at these samples")]
+    NonFinite {
+        /// Which value.
+        what: String,
+        /// The step, from 0.
+        step: u64,
+        /// Indices of the batch in the training split.
+        samples: Vec<usize>,
+    },
+    /// A checkpoint cannot be used.
+    #[error("checkpoint {path}: {what}; hint: remove its folder to train again, or point to the run it belongs to")]
+    BadCheckpoint {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The file system refused.
+    #[error("{path}: {what}; hint: check free space and permissions")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        what: String,
+    },
+    /// Data cannot be used.
+    #[error(transparent)]
+    Data(#[from] toolkit_data::DataError),
+    /// Anything else, already worded.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl TrainError {
+    /// An [`TrainError::Io`] for `path`.
+    pub fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), what: error.to_string() }
+    }
+}
