@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use toolkit_core::params;
-use toolkit_registry::weights::{StoredDtype, read_safetensors, sha256_hex, write_safetensors};
+use toolkit_registry::{StoredDtype, read_safetensors, sha256_hex, write_safetensors};
 
 /// The manifest of a checkpoint.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -71,7 +71,7 @@ impl Checkpoint {
         let (model_file, optimizer_file) = (format!("step-{step:07}.safetensors"), format!("step-{step:07}.optimizer.safetensors"));
         let write = |name: &str, tensors: &BTreeMap<String, params::Values>| {
             let metadata = BTreeMap::from([("step".to_owned(), step.to_string())]);
-            write_safetensors(&dir.join(name), tensors, StoredDtype::F32, &metadata).map_err(|e| TrainError::Other(e.to_string()))
+            write_safetensors(&dir.join(name), tensors, StoredDtype::F32, metadata).map_err(|e| TrainError::Other(e.to_string()))
         };
         let manifest = Self {
             step,

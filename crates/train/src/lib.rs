@@ -1,12 +1,15 @@
 //! Training: one loop, the objectives of the stages, optimiser, schedule, checkpoints.
 
 pub mod checkpoint;
+pub mod features;
 pub mod fit;
 pub mod losses;
 pub mod optim;
 pub mod order;
 pub mod pretrain;
 pub mod schedule;
+pub mod stage1;
+pub mod stage2;
 pub mod text;
 
 /// Told how a run goes; implemented by the command line as a progress bar.
@@ -15,6 +18,8 @@ pub trait Progress: Sync {
     fn start(&self, done: u64, total: u64);
     /// `done` steps are done; `line` is the last one's log.
     fn step(&self, done: u64, line: &fit::MetricLine);
+    /// `more` steps are done, where there is nothing to log.
+    fn advance(&self, more: u64);
     /// All steps are done.
     fn finish(&self);
 }
@@ -25,6 +30,7 @@ pub struct Silent;
 impl Progress for Silent {
     fn start(&self, _: u64, _: u64) {}
     fn step(&self, _: u64, _: &fit::MetricLine) {}
+    fn advance(&self, _: u64) {}
     fn finish(&self) {}
 }
 

@@ -3,7 +3,7 @@
 pub mod opt;
 pub mod t5;
 
-use crate::layers::{causal_mask, mask_bias};
+use crate::layers::{Embedding, causal_mask, mask_bias};
 use burn::tensor::{Device, Tensor};
 
 /// What a decoder adds to its scores, `[batch, 1, new, past + new]`: zero where the key is real and not behind the
@@ -11,7 +11,18 @@ use burn::tensor::{Device, Tensor};
 /// are hidden by the same finite number.
 fn causal_bias(mask: Tensor<2>, new: usize, device: &Device) -> Tensor<4> {
     let [batch, keys] = mask.dims();
-    assert!(keys >= new, "the mask must cover the cache and the new positions: it has {keys} columns for {new} new ones");
+    assert!(
+        keys >= new,
+        "the mask must cover the cache and the new positions: it has {keys} columns for {new} new ones"
+    );
     let causal = causal_mask(keys - new, new, device).unsqueeze::<4>();
     mask_bias(mask.reshape([batch, 1, 1, keys]) * causal)
+}
+
+/// Logits of a head that is the token table: `[batch, tokens, width]` to `[batch, tokens, vocab]`.
+fn tied_logits(hidden: Tensor<3>, table: &Embedding) -> Tensor<3> {
+    let table = table.table();
+    let ([batch, tokens, width], vocab) = (hidden.dims(), table.dims()[0]);
+    // One product over all rows, as in `Linear`.
+    hidden.reshape([batch * tokens, width]).matmul(table.transpose()).reshape([batch, tokens, vocab])
 }

@@ -6,7 +6,7 @@
 //! is 512 wide. OPT: Zhang et al., 2022, arXiv:2205.01068.
 //! Trap: every layer has a `final_layer_norm` (of its feed-forward) beside the decoder's own.
 
-use super::causal_bias;
+use super::{causal_bias, tied_logits};
 use crate::layers::{Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -163,7 +163,11 @@ impl LanguageModel for Opt {
         let (hidden, ffn, width) = (c.hidden_size, c.ffn_dim, c.width());
         let layers = c.num_hidden_layers as u64;
         let norm = 2 * hidden as u64;
-        let matrices = |bias| 4 * linear_params(hidden, hidden, bias) + linear_params(hidden, ffn, bias) + linear_params(ffn, hidden, bias);
+        let matrices = |bias| {
+            4 * linear_params(hidden, hidden, bias)
+                + linear_params(hidden, ffn, bias)
+                + linear_params(ffn, hidden, bias)
+        };
         let projections = if c.projects() { 2 * linear_params(width, hidden, false) } else { 0 };
         let tokens = (c.vocab_size * width) as u64;
         let params = tokens
@@ -216,7 +220,13 @@ impl LanguageModel for Opt {
     }
 
     /// The hidden states are those after the final norm and `project_out`: as wide as the embeddings.
-    fn decode(&self, embeds: Tensor<3>, mask: Tensor<2>, _: Option<&Memory>, mut cache: Option<&mut Cache>) -> Tensor<3> {
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        _: Option<&Memory>,
+        mut cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
         let decoder = &self.model.decoder;
         let tokens = embeds.dims()[1];
         let bias = causal_bias(mask.clone(), tokens, &embeds.device());
@@ -239,6 +249,6 @@ impl LanguageModel for Opt {
     }
 
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.model.decoder.embed_tokens.scores(hidden)
+        tied_logits(hidden, &self.model.decoder.embed_tokens)
     }
 }

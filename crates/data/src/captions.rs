@@ -1,0 +1,68 @@
+//! Captions of a scene in distinct wordings.
+
+use crate::names::article;
+use crate::scene::{Kind, Scene};
+use crate::words::{BESIDE, COPIES, GRID, NUMBERS, SINGLE, STACKED, Wordings, fill};
+use crate::{COLOURS, World};
+use toolkit_seed::Stream;
+
+fn wordings(kind: Kind) -> &'static Wordings {
+    match kind {
+        Kind::Single => &SINGLE,
+        Kind::Copies => &COPIES,
+        Kind::Beside => &BESIDE,
+        Kind::Stacked => &STACKED,
+        Kind::Grid => &GRID,
+    }
+}
+
+/// "a dog, a key and a bus".
+fn list(things: &[String]) -> String {
+    match things {
+        [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+        _ => things.concat(),
+    }
+}
+
+/// `number` captions; one in four says only a part. With `colour`, the others all say the colour of the thing.
+pub(crate) fn captions(world: &World, scene: &Scene, number: usize, colour: bool, draw: &mut Stream) -> Vec<String> {
+    let wordings = wordings(scene.kind);
+    let partial = number / 4;
+    let full = draw.permutation(wordings.full.len());
+    let part = draw.permutation(wordings.part.len());
+    let full = full.into_iter().map(|at| (wordings.full[at], colour)).take(number - partial);
+    let part = part.into_iter().map(|at| (wordings.part[at], false)).take(partial);
+    let mut chosen: Vec<(&str, bool)> = full.chain(part).collect();
+    draw.shuffle(&mut chosen);
+    chosen.into_iter().map(|(template, colour)| caption(world, scene, template, colour, draw)).collect()
+}
+
+fn caption(world: &World, scene: &Scene, template: &str, colour: bool, draw: &mut Stream) -> String {
+    let background = COLOURS[scene.background];
+    let bg = format!("{} {background} background", article(background));
+    let thing = &world.things()[scene.things[0]];
+    let own = thing.colour.filter(|_| colour || draw.chance(0.3)).map(|colour| format!("{} ", COLOURS[colour]));
+    let own = own.unwrap_or_default();
+    let bare = format!("{own}{}", thing.name);
+    let mut nouns: Vec<String> = scene.things.iter().map(|&thing| world.things()[thing].with_article()).collect();
+    let mut slots = vec![("bg", bg), ("c", background.to_owned())];
+    match scene.kind {
+        Kind::Single => slots.extend([("n", format!("{} {bare}", article(&bare))), ("m", bare)]),
+        Kind::Copies => {
+            let many = format!("{} {own}{}", NUMBERS[scene.count() - 1], thing.plural);
+            slots.extend([("p", many), ("s", thing.plural.clone())]);
+        }
+        Kind::Beside | Kind::Stacked => {
+            slots.extend([("l", nouns[0].clone()), ("r", nouns[1].clone())]);
+            draw.shuffle(&mut nouns);
+            slots.extend([("x", nouns[0].clone()), ("y", nouns[1].clone())]);
+        }
+        Kind::Grid => {
+            draw.shuffle(&mut nouns);
+            slots.extend([("x", nouns[0].clone()), ("y", nouns[1].clone()), ("list", list(&nouns))]);
+            slots.push(("w", NUMBERS[scene.count() - 1].to_owned()));
+        }
+    }
+    let slots: Vec<(&str, &str)> = slots.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    fill(template, &slots)
+}

@@ -1,0 +1,69 @@
+//! What every data set of image-text pairs offers: items with text in memory, pictures on demand.
+
+use crate::DataError;
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+/// A question about one picture, with the answers that count as right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Unique within a data set.
+    pub id: u64,
+    /// Lower case, ends with `?`.
+    pub text: String,
+    /// Right answers; more than one if several people answered.
+    pub answers: Vec<String>,
+    /// What is asked for: `what`, `exists`, `count`, `colour_background`, `colour_thing`, `relation`,
+    /// `relation_yesno`, `how_many_things`; `other` if unknown.
+    pub kind: String,
+    /// `yes/no`, `number` or `other`, as in VQAv2.
+    pub answer_type: String,
+}
+
+/// The text of one picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Unique within a data set.
+    pub id: String,
+    /// `seen`, `new_combination` or `new_thing` for scenes; `all` for a folder.
+    pub group: String,
+    /// Captions of the picture; may be empty for a folder.
+    pub captions: Vec<String>,
+    /// Questions about the picture; may be empty.
+    pub questions: Vec<Question>,
+}
+
+/// Pictures with captions and questions, addressed by index.
+pub trait Dataset: Send + Sync {
+    /// The name to show, such as `scenes:train`.
+    fn name(&self) -> &str;
+    /// Number of items.
+    fn len(&self) -> usize;
+    /// Whether there is no item.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The text of an item, held in memory. Panics if `index` is not below [`Dataset::len`].
+    fn item(&self, index: usize) -> &Item;
+    /// The picture of an item, rendered or decoded now.
+    ///
+    /// # Errors
+    /// If the picture cannot be read or decoded, or there is no such item.
+    fn image(&self, index: usize) -> Result<RgbImage, DataError>;
+    /// Hex SHA-256 over everything that determines pictures and text, so that a cache can be keyed by it.
+    fn fingerprint(&self) -> String;
+}
+
+/// The VQAv2 answer type that an answer belongs to.
+#[must_use]
+pub fn answer_type(answer: &str) -> &'static str {
+    match answer {
+        "yes" | "no" => "yes/no",
+        _ if !answer.is_empty() && answer.bytes().all(|b| b.is_ascii_digit()) => "number",
+        _ => "other",
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,53 @@
+//! Picture files to RGB pixels.
+
+use crate::DataError;
+use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage};
+use std::io::Cursor;
+use std::path::Path;
+
+/// Reads a png, jpeg or webp file (told by its content, not its name), turns it upright as its EXIF data says and lays
+/// it on white where it is transparent.
+///
+/// # Errors
+/// If the file cannot be read or decoded.
+pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    decode_bytes(&bytes, path)
+}
+
+/// As [`decode`], for the bytes of a file; `path` is only named in errors.
+///
+/// # Errors
+/// If the bytes cannot be decoded.
+pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
+    let fail = |reason: String| DataError::Decode {
+        path: path.to_owned(),
+        // Decoders may answer in several lines; an error here is one.
+        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+    };
+    if bytes.is_empty() {
+        return Err(fail("the file is empty".to_owned()));
+    }
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| fail(error.to_string()))?;
+    let mut decoder = reader.into_decoder().map_err(|error| fail(error.to_string()))?;
+    let orientation = decoder.orientation().map_err(|error| fail(error.to_string()))?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| fail(error.to_string()))?;
+    picture.apply_orientation(orientation);
+    if picture.width() == 0 || picture.height() == 0 {
+        return Err(fail("a side is 0 pixels long".to_owned()));
+    }
+    Ok(on_white(picture))
+}
+
+fn on_white(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let picture = picture.into_rgba8();
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [r, g, b, a] = picture.get_pixel(x, y).0;
+        let lay = |v: u8| ((u32::from(v) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
+        Rgb([lay(r), lay(g), lay(b)])
+    })
+}

@@ -1,0 +1,75 @@
+//! What can go wrong with data, said as what, where and what to do.
+
+use std::path::PathBuf;
+
+/// An error of this crate: one line that says what, where and a `hint:`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file or folder could not be read.
+    #[error("cannot read {}: {source} (hint: check that it exists and may be read)", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A picture file is damaged or of an unknown format.
+    #[error("cannot decode the picture {}: {reason} (hint: png, jpeg and webp are read; replace or remove the file)", path.display())]
+    Decode {
+        /// The picture file.
+        path: PathBuf,
+        /// What the decoder said, on one line.
+        reason: String,
+    },
+    /// A line of a text file does not say what it should.
+    #[error("{}:{line}: {what} (hint: {hint})", path.display())]
+    Line {
+        /// The text file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A folder holds nothing to read.
+    #[error("no picture in {} (hint: put png, jpg, jpeg or webp files there, with captions in same-named .txt files or in captions.jsonl)", path.display())]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A setting of the `scenes` data set cannot be met.
+    #[error("scenes: {what} (hint: {hint})")]
+    Setting {
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A built-in picture is missing or damaged: the `twemoji-assets` or `emojis` crate changed.
+    #[error("scenes: no usable picture for '{name}': {reason} (hint: build with the versions named in Cargo.toml)")]
+    Asset {
+        /// The CLDR name of the thing.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An item that does not exist was asked for.
+    #[error("{dataset} has {len} items, but item {index} was asked for (hint: indices start at 0)")]
+    Index {
+        /// The data set.
+        dataset: String,
+        /// What was asked for.
+        index: usize,
+        /// How many there are.
+        len: usize,
+    },
+}
+
+impl DataError {
+    pub(crate) fn setting(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Setting { what: what.into(), hint: hint.into() }
+    }
+}

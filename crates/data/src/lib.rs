@@ -1,0 +1,46 @@
+//! Pictures with captions and questions.
+//!
+//! [`Scenes`] draws its data set from a seed with real emoji pictures, so that vision-language pre-training can be tried
+//! end to end without a download; [`Folder`] reads anyone's pictures. Both are a [`Dataset`].
+//!
+//! The emoji pictures are Twemoji (copyright Twitter, Inc and other contributors, CC-BY 4.0), by way of the crate
+//! `twemoji-assets`; who publishes rendered scenes has to say so.
+
+mod captions;
+mod colour;
+mod config;
+mod dataset;
+mod decode;
+mod error;
+mod folder;
+mod font;
+mod names;
+mod place;
+mod preprocess;
+mod questions;
+mod render;
+mod resize;
+mod scene;
+mod scenes;
+mod sheet;
+mod sprite;
+mod text;
+mod words;
+mod world;
+
+pub use colour::{COLOURS, ColourNamer};
+pub use config::ScenesConfig;
+pub use dataset::{Dataset, Item, Question, answer_type};
+pub use decode::{decode, decode_bytes};
+pub use error::DataError;
+pub use folder::Folder;
+pub use names::GROUPS;
+pub use preprocess::Preprocess;
+pub use render::PictureLabels;
+pub use resize::resize;
+pub use scene::{Kind, Placed, Scene};
+pub use scenes::Scenes;
+pub use sheet::contact_sheet;
+pub use text::SceneText;
+pub use words::words;
+pub use world::{Thing, World};

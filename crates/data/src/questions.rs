@@ -1,0 +1,112 @@
+//! Questions about a scene whose answers cannot be guessed from the words alone.
+//!
+//! Yes and no alternate within each kind of scene (which comes first is drawn), so that they are balanced exactly and
+//! not only on average. What is absent is drawn as what is present is, half of the time from the same group, so that a
+//! name in the question says nothing about the answer.
+
+use crate::scene::{Kind, Rule, Scene, Source};
+use crate::words::{QUESTIONS, RELATIONS, fill};
+use crate::{COLOURS, Question, World, answer_type};
+use toolkit_seed::Stream;
+
+/// Asks about one scene.
+pub(crate) struct Asker<'a> {
+    pub world: &'a World,
+    pub source: &'a Source<'a>,
+    pub scene: &'a Scene,
+    /// Id of the first question; the others follow.
+    pub first_id: u64,
+    /// Whether to ask for the colour of the thing.
+    pub colour: bool,
+}
+
+impl Asker<'_> {
+    /// All questions of the scene.
+    pub(crate) fn ask(&self, draw: &mut Stream) -> Vec<Question> {
+        let (things, scene) = (self.world.things(), self.scene);
+        let first = &things[scene.things[0]];
+        let mut out = Vec::with_capacity(5);
+        let mut add = |draw: &mut Stream, kind: &'static str, slots: &[(&str, &str)], answer: &str| {
+            let wordings = QUESTIONS.iter().find(|(name, _)| *name == kind).map_or(&[""][..], |(_, all)| all);
+            out.push(Question {
+                id: self.first_id + out.len() as u64,
+                text: fill(wordings[draw.below(wordings.len())], slots),
+                answers: vec![answer.to_owned()],
+                kind: kind.to_owned(),
+                answer_type: answer_type(answer).to_owned(),
+            });
+        };
+        let count = scene.count().to_string();
+        if matches!(scene.kind, Kind::Single | Kind::Copies) {
+            add(draw, "what", &[], &first.name);
+            // A third of the single things, all of the two to four: then one to four are about equally frequent.
+            if scene.kind == Kind::Copies || scene.ordinal.is_multiple_of(3) {
+                add(draw, "count", &[("s", &first.plural)], &count);
+            }
+            if let Some(colour) = first.colour.filter(|_| self.colour) {
+                add(draw, "colour_thing", &[], COLOURS[colour]);
+            }
+        }
+        let ask_number = match scene.kind {
+            Kind::Grid => true,
+            Kind::Single => scene.ordinal % 3 == 1,
+            Kind::Beside | Kind::Stacked => scene.ordinal % 5 == 2,
+            Kind::Copies => false,
+        };
+        if ask_number {
+            add(draw, "how_many_things", &[], &count);
+        }
+        // A grid has no other question to fill up with, so it gets one of each.
+        let there = self.yes("exists");
+        let turns: &[bool] = if scene.kind == Kind::Grid { &[there, !there] } else { &[there] };
+        for &there in turns {
+            let noun = things[self.named(there, draw)].with_article();
+            add(draw, "exists", &[("n", &noun)], if there { "yes" } else { "no" });
+        }
+        add(draw, "colour_background", &[], COLOURS[scene.background]);
+        if matches!(scene.kind, Kind::Beside | Kind::Stacked) {
+            let relations = RELATIONS[usize::from(scene.kind == Kind::Stacked)];
+            // A new thing is asked for, not named: reading its name off the question would be no test.
+            let one = usize::from(draw.chance(0.5));
+            let held = scene.things.iter().position(|&thing| self.world.is_held_out(thing));
+            let asked = if self.source.rule == Rule::NewThing { held.unwrap_or(one) } else { one };
+            let name = |at: usize| things[scene.things[at]].name.as_str();
+            add(draw, "relation", &[("rel", relations[asked]), ("b", name(1 - asked))], name(asked));
+            let yes = self.yes("relation_yesno");
+            let a = usize::from(draw.chance(0.5));
+            let relation = if yes { relations[a] } else { relations[1 - a] };
+            let slots = [("a", name(a)), ("b", name(1 - a)), ("rel", relation)];
+            add(draw, "relation_yesno", &slots, if yes { "yes" } else { "no" });
+        }
+        out
+    }
+
+    /// Yes for one of every two scenes of a kind; a coin says which.
+    fn yes(&self, what: &str) -> bool {
+        let pair = matches!(self.scene.kind, Kind::Beside | Kind::Stacked);
+        let kind = if pair { "Pair".to_owned() } else { format!("{:?}", self.scene.kind) };
+        let coin = self.source.stream(&format!("{what}/{kind}"), self.scene.ordinal / 2).chance(0.5);
+        coin ^ self.scene.ordinal.is_multiple_of(2)
+    }
+
+    /// The thing that an "is there" question names.
+    fn named(&self, there: bool, draw: &mut Stream) -> usize {
+        let (world, shown) = (self.world, &self.scene.things);
+        let like = *draw.choose(shown);
+        if there {
+            return like;
+        }
+        let allowed = |thing: usize| match self.source.rule {
+            Rule::All => true,
+            // Held-out things are asked for as often when absent as when present.
+            Rule::NewThing => world.is_held_out(thing) == world.is_held_out(like),
+            Rule::Seen | Rule::NewCombination => !world.is_held_out(thing),
+        };
+        let group = world.things()[like].group;
+        let absent: Vec<usize> =
+            (0..world.things().len()).filter(|thing| allowed(*thing) && !shown.contains(thing)).collect();
+        let near: Vec<usize> = absent.iter().copied().filter(|&thing| world.things()[thing].group == group).collect();
+        let pool = if near.is_empty() || draw.chance(0.5) { &absent } else { &near };
+        if pool.is_empty() { (like + 1) % world.things().len() } else { *draw.choose(pool) }
+    }
+}

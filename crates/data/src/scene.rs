@@ -1,0 +1,207 @@
+//! What a scene is, and how one is drawn so that the parts of the data set share none.
+//!
+//! Which part a scene may belong to is a hash of its description, not a set of what was drawn before: so scene `i` of a
+//! part is a pure function of the seed and `i`, the endless text stream needs no bookkeeping, and the parts stay disjoint
+//! whatever their sizes.
+
+use crate::World;
+use crate::colour::{BACKGROUNDS, COLOURS};
+use toolkit_seed::{Stream, key};
+
+/// How the things of a scene are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One thing.
+    Single,
+    /// Two to four of the same thing.
+    Copies,
+    /// Two things, the first to the left of the second.
+    Beside,
+    /// Two things, the first above the second.
+    Stacked,
+    /// Three or four different things in a 2 x 2 grid.
+    Grid,
+}
+
+/// A thing on the canvas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Index in [`World::things`].
+    pub thing: usize,
+    /// Left edge in pixels.
+    pub x: usize,
+    /// Top edge in pixels.
+    pub y: usize,
+    /// Side in sixteenths of the canvas.
+    pub steps: usize,
+}
+
+/// One scene: everything that its picture and its text are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scene {
+    /// The arrangement.
+    pub kind: Kind,
+    /// The different things: one for [`Kind::Single`] and [`Kind::Copies`], in order for pairs, by cell for a grid.
+    pub things: Vec<usize>,
+    /// The colour of the background, an index into [`crate::COLOURS`].
+    pub background: usize,
+    /// What is drawn where.
+    pub placed: Vec<Placed>,
+    /// The how-manieth scene of this kind it is; answers alternate by it to be balanced.
+    pub(crate) ordinal: u64,
+}
+
+/// Which part of all scenes a draw may use. The numbers are percents of all descriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    Train,
+    Val,
+    Test,
+    Text,
+}
+
+impl Share {
+    fn holds(self, bucket: u64) -> bool {
+        match self {
+            Self::Train => bucket < 45,
+            Self::Val => (45..55).contains(&bucket),
+            Self::Test => (55..70).contains(&bucket),
+            Self::Text => bucket >= 70,
+        }
+    }
+}
+
+/// Which things a scene may show together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Neither held-out things nor reserved pairs.
+    Seen,
+    /// A reserved pair of things that are not held out.
+    NewCombination,
+    /// A held-out thing.
+    NewThing,
+    /// Everything.
+    All,
+}
+
+/// Names one endless stream of scenes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    pub seed: u64,
+    pub label: &'a str,
+    pub share: Share,
+    pub rule: Rule,
+}
+
+impl Source<'_> {
+    pub(crate) fn stream(&self, what: &str, index: u64) -> Stream {
+        Stream::new(self.seed, &format!("scenes/{}/{what}", self.label), index)
+    }
+}
+
+/// Scenes come in blocks of this many, each with the same number of each kind in shuffled order.
+const BLOCK: u64 = 20;
+
+/// The kind of scene `index` and how many of that kind came before.
+fn kind(source: &Source, index: u64) -> (Kind, u64) {
+    let counts: [u64; 4] = if source.rule == Rule::NewCombination { [0, 0, 14, 6] } else { [5, 5, 7, 3] };
+    let block = index / BLOCK;
+    let order = source.stream("kind", block).permutation(BLOCK as usize);
+    let mut slot = order[(index % BLOCK) as usize] as u64;
+    for (at, &count) in counts.iter().enumerate() {
+        if slot < count {
+            let ordinal = block * count + slot;
+            let upright = source.stream("axis", ordinal).chance(0.5);
+            let kinds = [Kind::Single, Kind::Copies, if upright { Kind::Stacked } else { Kind::Beside }, Kind::Grid];
+            return (kinds[at], ordinal);
+        }
+        slot -= count;
+    }
+    (Kind::Single, index)
+}
+
+fn pick(world: &World, rule: Rule, number: usize, draw: &mut Stream) -> Vec<usize> {
+    let all: Vec<usize>;
+    let pool: &[usize] = if rule == Rule::All {
+        all = (0..world.things().len()).collect();
+        &all
+    } else {
+        &world.seen
+    };
+    let mut things = match rule {
+        Rule::NewCombination => {
+            let (a, b) = *draw.choose(&world.reserved);
+            vec![a, b]
+        }
+        Rule::NewThing => vec![*draw.choose(&world.unseen)],
+        Rule::Seen | Rule::All => vec![],
+    };
+    while things.len() < number {
+        let thing = *draw.choose(pool);
+        if !things.contains(&thing) {
+            things.push(thing);
+        }
+    }
+    draw.shuffle(&mut things);
+    things
+}
+
+/// What a scene shows, without where exactly: two scenes with the same description are the same scene.
+fn description(world: &World, kind: Kind, things: &[usize], copies: usize, background: usize) -> String {
+    let mut names: Vec<&str> = things.iter().map(|&thing| world.things()[thing].name.as_str()).collect();
+    if kind == Kind::Grid {
+        names.sort_unstable();
+    }
+    format!("{kind:?}/{copies}/{}/{}", names.join("+"), COLOURS[background])
+}
+
+impl Scene {
+    /// Scene `index` of `source`.
+    pub(crate) fn draw(world: &World, source: &Source, index: u64) -> Self {
+        let (mut kind, ordinal) = kind(source, index);
+        let mut draw = source.stream("scene", index);
+        for attempt in 1_u64.. {
+            // A tiny world may have no single scene left in a part; a pair of things always is.
+            if attempt == 500 {
+                kind = Kind::Beside;
+            }
+            let number = match kind {
+                Kind::Single | Kind::Copies => 1,
+                Kind::Beside | Kind::Stacked => 2,
+                Kind::Grid => draw.between(3, 4),
+            };
+            let copies = if kind == Kind::Copies { draw.between(2, 4) } else { 1 };
+            let things = pick(world, source.rule, number, &mut draw);
+            let allowed = |a: usize| things.iter().all(|&b| !world.is_reserved(a, b));
+            if matches!(source.rule, Rule::Seen | Rule::NewThing) && !things.iter().all(|&a| allowed(a)) {
+                continue;
+            }
+            let backgrounds: Vec<usize> = (0..BACKGROUNDS.len())
+                .filter(|&background| things.iter().all(|&thing| world.stands_out(thing, background)))
+                .collect();
+            if backgrounds.is_empty() {
+                continue;
+            }
+            let background = BACKGROUNDS[*draw.choose(&backgrounds)].0;
+            let text = description(world, kind, &things, copies, background);
+            if source.share.holds(key(format!("{}/{text}", world.config().seed).as_bytes()) % 100) {
+                let placed = crate::place::place(world.config().size as usize, kind, &things, copies, &mut draw);
+                return Self { kind, things, background, placed, ordinal };
+            }
+        }
+        unreachable!("the loop above has no end")
+    }
+
+    /// How many things are drawn.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.placed.len()
+    }
+
+    /// The scene in words that tell it from every other scene.
+    #[must_use]
+    pub fn description(&self, world: &World) -> String {
+        let copies = if self.kind == Kind::Copies { self.count() } else { 1 };
+        description(world, self.kind, &self.things, copies, self.background)
+    }
+}

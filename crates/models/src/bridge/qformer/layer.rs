@@ -1,0 +1,151 @@
+//! One layer: self-attention shared by queries and text, cross-attention and a feed-forward network for queries, another
+//! feed-forward network for text (BLIP-2, figure 2; LAVIS `blip2_models/Qformer.py`). Every part is BERT's post-norm:
+//! `norm(x + dropout(f(x)))`.
+
+use super::QFormerConfig;
+use crate::layers::{LayerNorm, Linear, attention, merge_heads, split_heads};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use toolkit_core::noise;
+
+/// Keys and values, each `[batch, heads, tokens, head width]`.
+pub(super) type KeysValues = (Tensor<4>, Tensor<4>);
+
+/// The end of a block: projection, dropout, residual, normalisation.
+#[derive(Module, Debug)]
+pub(super) struct Output {
+    dense: Linear,
+    layer_norm: LayerNorm,
+    dropout: f64,
+}
+
+impl Output {
+    fn new(input: usize, config: &QFormerConfig, device: &Device) -> Self {
+        Self {
+            dense: Linear::new(input, config.hidden_size, device),
+            layer_norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+            dropout: config.dropout,
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.layer_norm.forward(noise::dropout(self.dense.forward(x), self.dropout) + residual)
+    }
+}
+
+/// An attention block.
+#[derive(Module, Debug)]
+pub(super) struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Output,
+    heads: usize,
+    dropout: f64,
+}
+
+impl Attention {
+    fn new(keys: usize, config: &QFormerConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        Self {
+            query: Linear::new(width, width, device),
+            key: Linear::new(keys, width, device),
+            value: Linear::new(keys, width, device),
+            output: Output::new(width, config, device),
+            heads: config.num_attention_heads,
+            dropout: config.dropout,
+        }
+    }
+
+    /// Keys and values of `x [batch, tokens, width of keys]`.
+    pub(super) fn keys_values(&self, x: Tensor<3>) -> KeysValues {
+        (split_heads(self.key.forward(x.clone()), self.heads), split_heads(self.value.forward(x), self.heads))
+    }
+
+    /// Rows `x [batch, rows, width]` attend to `(keys, values)`; `bias` broadcasts to `[batch, heads, rows, keys]`.
+    pub(super) fn forward(&self, x: Tensor<3>, (keys, values): KeysValues, bias: Option<Tensor<4>>) -> Tensor<3> {
+        let query = split_heads(self.query.forward(x.clone()), self.heads);
+        let scale = 1.0 / (query.dims()[3] as f64).sqrt();
+        let context = attention(query, keys, values, bias, scale, self.dropout);
+        self.output.forward(merge_heads(context), x)
+    }
+}
+
+/// The first half of a feed-forward network.
+#[derive(Module, Debug)]
+pub(super) struct Intermediate {
+    dense: Linear,
+}
+
+impl Intermediate {
+    fn new(config: &QFormerConfig, device: &Device) -> Self {
+        Self { dense: Linear::new(config.hidden_size, config.intermediate_size, device) }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        toolkit_kernels::gelu(self.dense.forward(x))
+    }
+}
+
+/// One layer.
+#[derive(Module, Debug)]
+pub(super) struct Layer {
+    pub(super) attention: Attention,
+    pub(super) crossattention: Option<Attention>,
+    intermediate: Intermediate,
+    output: Output,
+    intermediate_query: Intermediate,
+    output_query: Output,
+}
+
+impl Layer {
+    pub(super) fn new(index: usize, config: &QFormerConfig, vision_width: usize, device: &Device) -> Self {
+        Self {
+            attention: Attention::new(config.hidden_size, config, device),
+            crossattention: config.crosses(index).then(|| Attention::new(vision_width, config, device)),
+            intermediate: Intermediate::new(config, device),
+            output: Output::new(config.intermediate_size, config, device),
+            intermediate_query: Intermediate::new(config, device),
+            output_query: Output::new(config.intermediate_size, config, device),
+        }
+    }
+
+    /// What follows self-attention for query rows. `cross` is this layer's, if it has cross-attention.
+    pub(super) fn query_rows(&self, mut x: Tensor<3>, cross: Option<KeysValues>) -> Tensor<3> {
+        if let (Some(block), Some(cross)) = (&self.crossattention, cross) {
+            x = block.forward(x, cross, None);
+        }
+        self.output_query.forward(self.intermediate_query.forward(x.clone()), x)
+    }
+
+    /// What follows self-attention for text rows: they never see the image directly.
+    pub(super) fn text_rows(&self, x: Tensor<3>) -> Tensor<3> {
+        self.output.forward(self.intermediate.forward(x.clone()), x)
+    }
+}
+
+/// The layers.
+#[derive(Module, Debug)]
+pub(super) struct Encoder {
+    pub(super) layer: Vec<Layer>,
+}
+
+impl Encoder {
+    /// Keys and values of normalised features `[batch, tokens, vision width]`, one pair per layer with cross-attention.
+    pub(super) fn cross(&self, features: &Tensor<3>) -> Vec<KeysValues> {
+        let blocks = self.layer.iter().filter_map(|layer| layer.crossattention.as_ref());
+        blocks.map(|block| block.keys_values(features.clone())).collect()
+    }
+
+    /// Each layer with its pair of `cross`, whether it is the last, and its number.
+    pub(super) fn with_cross<'a>(
+        &'a self,
+        cross: &'a [KeysValues],
+    ) -> impl Iterator<Item = (usize, bool, &'a Layer, Option<KeysValues>)> {
+        let mut cross = cross.iter();
+        self.layer.iter().enumerate().map(move |(i, layer)| {
+            let pair = layer.crossattention.as_ref().and_then(|_| cross.next().cloned());
+            (i, i + 1 == self.layer.len(), layer, pair)
+        })
+    }
+}

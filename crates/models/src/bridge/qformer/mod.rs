@@ -1,0 +1,156 @@
+//! The Q-Former (BLIP-2, section 3; LAVIS `blip2_models/Qformer.py`, `blip2_models/blip2_qformer.py`).
+//!
+//! Parameter names are those of LAVIS in snake case without the levels that hold nothing (`Qformer.bert.`, `.self.`,
+//! `cls.predictions.`): `encoder.layer.0.attention.query.weight`, `embeddings.word_embeddings.weight`, `cls.bias`.
+
+mod config;
+mod init;
+mod layer;
+mod text;
+
+pub use config::{QFormerConfig, is_query_path, stage2_params};
+pub use init::{QFormerInit, initialise};
+
+use crate::layers::{Embedding, LayerNorm, Linear, parameter};
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{Device, Int, Shape, Tensor};
+use layer::{Encoder, KeysValues, Layer};
+use text::LanguageHead;
+use toolkit_core::{Bridge, BridgeShape, Cache, ImagePass, ShapeError, TextTower, VisionShape, noise};
+
+/// BERT's embeddings without token types. Queries pass through the normalisation alone.
+#[derive(Module, Debug)]
+struct Embeddings {
+    word_embeddings: Embedding,
+    position_embeddings: Embedding,
+    layer_norm: LayerNorm,
+    dropout: f64,
+}
+
+impl Embeddings {
+    /// `[batch, text]` to `[batch, text, width]`. Positions count from 0, whatever stands before the text.
+    fn text(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let length = ids.dims()[1];
+        let positions = self.position_embeddings.table().narrow(0, 0, length);
+        let sum = self.word_embeddings.forward(ids) + positions.unsqueeze();
+        noise::dropout(self.layer_norm.forward(sum), self.dropout)
+    }
+
+    /// `[1, queries, width]` to `[batch, queries, width]`.
+    fn queries(&self, tokens: Tensor<3>, batch: usize) -> Tensor<3> {
+        let [_, queries, width] = tokens.dims();
+        noise::dropout(self.layer_norm.forward(tokens).expand([batch, queries, width]), self.dropout)
+    }
+}
+
+/// Learned queries that read a frozen encoder's features, and a text transformer that shares their self-attention.
+#[derive(Module, Debug)]
+pub struct QFormer {
+    query_tokens: Param<Tensor<3>>,
+    ln_vision: LayerNorm,
+    embeddings: Embeddings,
+    encoder: Encoder,
+    cls: LanguageHead,
+    vision_proj: Linear,
+    text_proj: Linear,
+    itm_head: Linear,
+    temp: Param<Tensor<1>>,
+}
+
+impl QFormer {
+    /// The query pass over normalised features, handing each layer's self-attention keys and values to `keep`.
+    fn query_pass(&self, batch: usize, cross: &[KeysValues], mut keep: impl FnMut(usize, &KeysValues)) -> Tensor<3> {
+        let mut x = self.embeddings.queries(self.query_tokens.val(), batch);
+        for (i, _, layer, cross) in self.encoder.with_cross(cross) {
+            let own = layer.attention.keys_values(x.clone());
+            keep(i, &own);
+            x = layer.query_rows(layer.attention.forward(x, own, None), cross);
+        }
+        x
+    }
+
+    /// [`TextTower::image_pass`] behind `ln_vision`: the reference's vectors start there.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn image_pass_normalised(&self, features: &Tensor<3>) -> ImagePass {
+        let cross = self.encoder.cross(features);
+        let mut cache = Cache::default();
+        let queries = self.query_pass(features.dims()[0], &cross, |i, (keys, values)| {
+            cache.extend(i, keys.clone(), values.clone());
+        });
+        ImagePass { queries, cross, cache }
+    }
+
+    /// The joint pass of fresh queries and text under an additive `bias` that broadcasts to
+    /// `[batch, heads, queries + text, queries + text]`. Returns outputs of queries and, if `with_text`, of the text;
+    /// without it, what only the text's output needs is left out of the last layer, and `bias` must have one row.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn joint_states(
+        &self,
+        cross: &[KeysValues],
+        ids: Tensor<2, Int>,
+        bias: &Tensor<4>,
+        with_text: bool,
+    ) -> (Tensor<3>, Option<Tensor<3>>) {
+        let [batch, length] = ids.dims();
+        let mut queries = self.embeddings.queries(self.query_tokens.val(), batch);
+        let mut text = self.embeddings.text(ids);
+        let count = queries.dims()[1];
+        for (_, last, layer, cross) in self.encoder.with_cross(cross) {
+            let joint = Tensor::cat(vec![queries.clone(), text.clone()], 1);
+            let own = layer.attention.keys_values(joint.clone());
+            if last && !with_text {
+                let attended = layer.attention.forward(queries, own, Some(bias.clone()));
+                return (layer.query_rows(attended, cross), None);
+            }
+            let attended = layer.attention.forward(joint, own, Some(bias.clone()));
+            queries = layer.query_rows(attended.clone().narrow(1, 0, count), cross);
+            text = layer.text_rows(attended.narrow(1, count, length));
+        }
+        (queries, Some(text))
+    }
+}
+
+impl Bridge for QFormer {
+    type Config = QFormerConfig;
+
+    fn describe(config: &QFormerConfig, vision: &VisionShape) -> Result<BridgeShape, ShapeError> {
+        config.check(vision)?;
+        Ok(config.shape(vision))
+    }
+
+    fn build(config: &QFormerConfig, vision: &VisionShape, device: &Device) -> Self {
+        let width = config.hidden_size;
+        let temperature = config.temperature;
+        let temp = move |device: &Device, grad: bool| Tensor::full([1], temperature, device).set_require_grad(grad);
+        Self {
+            query_tokens: parameter([1, config.num_query_tokens, width], device),
+            ln_vision: LayerNorm::new(vision.width, config.vision_layer_norm_eps, device),
+            embeddings: Embeddings {
+                word_embeddings: Embedding::new(config.vocab_size, width, device),
+                position_embeddings: Embedding::new(config.max_position_embeddings, width, device),
+                layer_norm: LayerNorm::new(width, config.layer_norm_eps, device),
+                dropout: config.dropout,
+            },
+            encoder: Encoder {
+                layer: (0..config.num_hidden_layers).map(|i| Layer::new(i, config, vision.width, device)).collect(),
+            },
+            cls: LanguageHead::new(config, device),
+            vision_proj: Linear::new(width, config.image_text_hidden_size, device),
+            text_proj: Linear::new(width, config.image_text_hidden_size, device),
+            itm_head: Linear::new(width, 2, device),
+            temp: Param::uninitialized(ParamId::new(), temp, device.clone(), true, Shape::new([1])),
+        }
+    }
+
+    fn queries(&self, features: Tensor<3>) -> Tensor<3> {
+        let batch = features.dims()[0];
+        let cross = self.encoder.cross(&self.ln_vision.forward(features));
+        self.query_pass(batch, &cross, |_, _| {})
+    }
+
+    fn text_tower(&self) -> Option<&dyn TextTower> {
+        Some(self)
+    }
+}

@@ -1,0 +1,133 @@
+//! The text side: the passes and heads that stage 1 needs (BLIP-2, section 3.1; LAVIS `blip2_qformer.py`).
+
+use super::{QFormer, QFormerConfig};
+use crate::layers::{LayerNorm, Linear, causal_mask, mask_bias, parameter};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+use toolkit_core::{Cache, ImagePass, TextTower};
+
+/// BERT's masked-language-model head, up to the decoder, which is tied to the word embeddings.
+#[derive(Module, Debug)]
+pub(super) struct LanguageHead {
+    transform: Transform,
+    bias: Param<Tensor<1>>,
+}
+
+#[derive(Module, Debug)]
+struct Transform {
+    dense: Linear,
+    layer_norm: LayerNorm,
+}
+
+impl LanguageHead {
+    pub(super) fn new(config: &QFormerConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        let layer_norm = LayerNorm::new(width, config.layer_norm_eps, device);
+        let transform = Transform { dense: Linear::new(width, width, device), layer_norm };
+        Self { transform, bias: parameter([config.vocab_size], device) }
+    }
+
+    /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`, given the word table `[vocab, width]`.
+    fn forward(&self, states: Tensor<3>, words: Tensor<2>) -> Tensor<3> {
+        let [batch, length, width] = states.dims();
+        let x = toolkit_kernels::gelu(self.transform.dense.forward(states));
+        let x = self.transform.layer_norm.forward(x).reshape([batch * length, width]);
+        let logits = x.matmul(words.transpose()) + self.bias.val().unsqueeze();
+        logits.reshape([batch as i32, length as i32, -1])
+    }
+}
+
+/// `x / |x|` over the last dimension.
+fn l2_normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    // The bound is under the root, where it also keeps the gradient of a zero vector finite.
+    let norm = (x.clone() * x.clone()).sum_dim(D - 1).clamp_min(1e-24).sqrt();
+    x / norm
+}
+
+impl QFormer {
+    /// Text alone, or behind the queries of `cache`. With `first_only`, the output is that of the first token: in the
+    /// last layer nothing else is computed.
+    fn text_pass(&self, ids: Tensor<2, Int>, bias: &Tensor<4>, cache: Option<&Cache>, first_only: bool) -> Tensor<3> {
+        let mut x = self.embeddings.text(ids);
+        for (i, last, layer, _) in self.encoder.with_cross(&[]) {
+            let (mut keys, mut values) = layer.attention.keys_values(x.clone());
+            if let Some((past_keys, past_values)) = cache.map(|cache| cache.layers[i].clone()) {
+                keys = Tensor::cat(vec![past_keys, keys], 2);
+                values = Tensor::cat(vec![past_values, values], 2);
+            }
+            if last && first_only {
+                x = x.narrow(1, 0, 1);
+            }
+            x = layer.text_rows(layer.attention.forward(x, (keys, values), Some(bias.clone())));
+        }
+        x
+    }
+
+    /// The text-only bi-directional pass: `[batch, text, width]`.
+    #[must_use]
+    pub fn text_states(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3> {
+        self.text_pass(ids, &mask_bias(mask).unsqueeze_dims(&[1, 1]), None, false)
+    }
+
+    /// The bi-directional pass of queries and text: outputs of the queries `[batch, queries, width]`.
+    /// `cross` is [`ImagePass::cross`] with row i for text i.
+    #[must_use]
+    pub fn multimodal_states(
+        &self,
+        cross: &[(Tensor<4>, Tensor<4>)],
+        ids: Tensor<2, Int>,
+        mask: Tensor<2>,
+    ) -> Tensor<3> {
+        let bias = mask_bias(self.behind_queries(mask)).unsqueeze_dims(&[1, 1]);
+        self.joint_states(cross, ids, &bias, false).0
+    }
+
+    /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`.
+    #[must_use]
+    pub fn language_logits(&self, states: Tensor<3>) -> Tensor<3> {
+        self.cls.forward(states, self.embeddings.word_embeddings.table())
+    }
+
+    /// A text mask `[batch, text]` with ones for the queries before it.
+    fn behind_queries(&self, mask: Tensor<2>) -> Tensor<2> {
+        let queries = self.query_tokens.lazy_shape()[1];
+        let ones = Tensor::ones([mask.dims()[0], queries], &mask.device());
+        Tensor::cat(vec![ones, mask], 1)
+    }
+}
+
+impl TextTower for QFormer {
+    fn image_pass(&self, features: Tensor<3>) -> ImagePass {
+        self.image_pass_normalised(&self.ln_vision.forward(features))
+    }
+
+    fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3> {
+        l2_normalise(self.vision_proj.forward(queries))
+    }
+
+    fn text_embeds(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
+        let first = self.text_pass(ids, &mask_bias(mask).unsqueeze_dims(&[1, 1]), None, true);
+        l2_normalise(self.text_proj.forward(first.squeeze_dim::<2>(1)))
+    }
+
+    fn match_logits(&self, cross: &[(Tensor<4>, Tensor<4>)], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
+        let states = self.multimodal_states(cross, ids, mask);
+        // The head is linear, so the mean of its logits is its logits of the mean.
+        self.itm_head.forward(states.mean_dim(1).squeeze_dim::<2>(1))
+    }
+
+    fn caption_logits(&self, cache: &Cache, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3> {
+        let causal = causal_mask(cache.past(), ids.dims()[1], &mask.device());
+        let visible = self.behind_queries(mask).unsqueeze_dim::<3>(1) * causal.unsqueeze::<3>();
+        let bias = mask_bias(visible).unsqueeze_dim::<4>(1);
+        self.language_logits(self.text_pass(ids, &bias, Some(cache), false))
+    }
+
+    fn masked_logits(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3> {
+        self.language_logits(self.text_states(ids, mask))
+    }
+
+    fn temperature(&self) -> Tensor<1> {
+        self.temp.val()
+    }
+}

@@ -1,0 +1,399 @@
+//! T5: BLIP-2's encoder-decoder language models (Flan-T5), and `t5-nano`.
+//!
+//! Parameter names are those of transformers' `T5ForConditionalGeneration`; `encoder.embed_tokens.weight` and
+//! `decoder.embed_tokens.weight` of a checkpoint are copies of `shared.weight` and no parameters here. No `Linear` has a
+//! bias, scores are not scaled, positions are a learned bias of the scores by distance.
+//! T5: Raffel et al., 2020, arXiv:1910.10683; Flan-T5 is its v1.1: gated feed-forward, head of its own.
+//! Trap: stock Flan-T5 says `gelu_new`; BLIP-2 was trained with `gelu` and published that in its configuration.
+
+#![expect(non_snake_case, reason = "fields are named as in published checkpoints, and the derive repeats the names")]
+
+use super::{causal_bias, tied_logits};
+use crate::layers::{
+    Activation, Embedding, Linear, RmsNorm, attention, linear_params, mask_bias, merge_heads, split_heads,
+};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::Deserialize;
+use toolkit_core::noise::dropout;
+use toolkit_core::params::{Info, Init};
+use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
+
+/// Sizes of a [`T5`], in the words of transformers' `T5Config`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct T5Config {
+    /// Rows of the token table (published: 32128, more than the tokenizer's ids).
+    pub vocab_size: usize,
+    /// Width between the blocks, and of the embedding space.
+    pub d_model: usize,
+    /// Width of one attention head; `num_heads * d_kv` need not be `d_model`.
+    pub d_kv: usize,
+    /// Width of the feed-forward.
+    pub d_ff: usize,
+    /// Blocks of the encoder.
+    pub num_layers: usize,
+    /// Blocks of the decoder; as many as the encoder's if absent.
+    #[serde(default)]
+    pub num_decoder_layers: Option<usize>,
+    /// Attention heads.
+    pub num_heads: usize,
+    /// Rows of the table of relative positions.
+    #[serde(default = "buckets")]
+    pub relative_attention_num_buckets: usize,
+    /// Distance from which on all positions share a row.
+    #[serde(default = "max_distance")]
+    pub relative_attention_max_distance: usize,
+    /// Activation of the feed-forward.
+    pub dense_act: Activation,
+    /// Whether the feed-forward is gated (v1.1 and Flan: yes).
+    #[serde(default = "yes")]
+    pub gated: bool,
+    /// Whether the head is the token table (original T5: yes; v1.1 and Flan: no).
+    #[serde(default)]
+    pub tie_word_embeddings: bool,
+    /// Epsilon of every norm.
+    #[serde(default = "eps")]
+    pub layer_norm_epsilon: f64,
+    /// Dropout of embeddings, probabilities, feed-forward, branches and stack outputs; a frozen T5 wants 0.
+    #[serde(default)]
+    pub dropout: f64,
+}
+
+fn buckets() -> usize {
+    32
+}
+fn max_distance() -> usize {
+    128
+}
+fn yes() -> bool {
+    true
+}
+fn eps() -> f64 {
+    1e-6
+}
+
+impl T5Config {
+    fn inner(&self) -> usize {
+        self.num_heads * self.d_kv
+    }
+    fn decoder_layers(&self) -> usize {
+        self.num_decoder_layers.unwrap_or(self.num_layers)
+    }
+}
+
+/// The row of the relative-position table for a key `distance` positions to the right of the query (negative: left).
+/// Half the rows of a direction stand for single distances, the other half for ranges that grow as powers up to
+/// `max_distance`. A causal table has one direction, and row 0 for what lies ahead.
+#[must_use]
+pub fn bucket(distance: i64, bidirectional: bool, buckets: usize, max_distance: usize) -> usize {
+    let (rows, base, away) = if bidirectional {
+        let rows = buckets / 2;
+        (rows, if distance > 0 { rows } else { 0 }, distance.unsigned_abs() as usize)
+    } else {
+        (buckets, 0, (-distance).max(0) as usize)
+    };
+    let exact = rows / 2;
+    if away < exact {
+        return base + away;
+    }
+    // In f32, as the reference computes it: distances on a boundary must fall on the same side.
+    let share = (away as f32 / exact as f32).ln() / (max_distance as f64 / exact as f64).ln() as f32;
+    base + (exact + (share * (rows - exact) as f32) as usize).min(rows - 1)
+}
+
+fn norm(c: &T5Config, device: &Device) -> RmsNorm {
+    RmsNorm::new(c.d_model, c.layer_norm_epsilon, device)
+}
+
+/// Sizes of a relative-position table.
+#[derive(Clone, Copy, Debug)]
+struct Buckets {
+    rows: usize,
+    max_distance: usize,
+}
+
+impl Buckets {
+    /// Adds scores by distance for the last `new` of `keys` positions to `mask [batch, 1, 1 or new, keys]`:
+    /// `[batch, heads, new, keys]`. The table is that of the first block of a stack; without blocks there is none.
+    fn add(self, mask: Tensor<4>, first: Option<&SelfLayer>, new: usize, bidirectional: bool) -> Tensor<4> {
+        let Some(table) = first.and_then(|layer| layer.SelfAttention.relative_attention_bias.as_ref()) else {
+            return mask;
+        };
+        let (keys, past) = (mask.dims()[3], mask.dims()[3] - new);
+        let row = |query: usize, key: usize| {
+            bucket(key as i64 - (past + query) as i64, bidirectional, self.rows, self.max_distance) as i32
+        };
+        let rows: Vec<i32> = (0..new).flat_map(|query| (0..keys).map(move |key| row(query, key))).collect();
+        let rows = Tensor::<2, Int>::from_data(TensorData::new(rows, [new, keys]), &mask.device());
+        mask + table.forward(rows).permute([2, 0, 1]).unsqueeze()
+    }
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    /// `[buckets, heads]`, in the first block of a stack only, used by all of them.
+    relative_attention_bias: Option<Embedding>,
+    heads: usize,
+    dropout: f64,
+}
+
+impl Attention {
+    fn new(c: &T5Config, positions: bool, device: &Device) -> Self {
+        let into = || Linear::without_bias(c.d_model, c.inner(), device);
+        let table = || Embedding::new(c.relative_attention_num_buckets, c.num_heads, device);
+        Self {
+            q: into(),
+            k: into(),
+            v: into(),
+            o: Linear::without_bias(c.inner(), c.d_model, device),
+            relative_attention_bias: positions.then(table),
+            heads: c.num_heads,
+            dropout: c.dropout,
+        }
+    }
+
+    /// Keys and values of `x [batch, tokens, d_model]`, each `[batch, heads, tokens, d_kv]`.
+    fn keys_values(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>) {
+        (split_heads(self.k.forward(x.clone()), self.heads), split_heads(self.v.forward(x), self.heads))
+    }
+
+    /// Queries from `x [batch, tokens, d_model]`; `bias` broadcasts to `[batch, heads, tokens, keys]`.
+    fn forward(&self, x: Tensor<3>, (k, v): (Tensor<4>, Tensor<4>), bias: Tensor<4>) -> Tensor<3> {
+        let q = split_heads(self.q.forward(x), self.heads);
+        // Scale 1: the initialisation of `q` makes up for it.
+        self.o.forward(merge_heads(attention(q, k, v, Some(bias), 1.0, self.dropout)))
+    }
+}
+
+#[derive(Module, Debug)]
+struct SelfLayer {
+    SelfAttention: Attention,
+    layer_norm: RmsNorm,
+    dropout: f64,
+}
+
+impl SelfLayer {
+    fn new(c: &T5Config, first: bool, device: &Device) -> Self {
+        Self { SelfAttention: Attention::new(c, first, device), layer_norm: norm(c, device), dropout: c.dropout }
+    }
+
+    fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
+        let y = self.layer_norm.forward(x.clone());
+        let (k, v) = self.SelfAttention.keys_values(y.clone());
+        let pair = match cache {
+            Some(cache) => cache.extend(layer, k, v),
+            None => (k, v),
+        };
+        x + dropout(self.SelfAttention.forward(y, pair, bias), self.dropout)
+    }
+}
+
+#[derive(Module, Debug)]
+struct CrossLayer {
+    EncDecAttention: Attention,
+    layer_norm: RmsNorm,
+    dropout: f64,
+}
+
+impl CrossLayer {
+    fn new(c: &T5Config, device: &Device) -> Self {
+        Self { EncDecAttention: Attention::new(c, false, device), layer_norm: norm(c, device), dropout: c.dropout }
+    }
+
+    fn forward(&self, x: Tensor<3>, pair: (Tensor<4>, Tensor<4>), bias: Tensor<4>) -> Tensor<3> {
+        let y = self.layer_norm.forward(x.clone());
+        x + dropout(self.EncDecAttention.forward(y, pair, bias), self.dropout)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Dense {
+    /// Plain form.
+    wi: Option<Linear>,
+    /// Gated form: what is activated.
+    wi_0: Option<Linear>,
+    /// Gated form: the other factor.
+    wi_1: Option<Linear>,
+    wo: Linear,
+    #[module(skip)]
+    act: Activation,
+    dropout: f64,
+}
+
+impl Dense {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = match (&self.wi, &self.wi_0, &self.wi_1) {
+            (_, Some(gate), Some(linear)) => self.act.apply(gate.forward(x.clone())) * linear.forward(x),
+            (Some(plain), ..) => self.act.apply(plain.forward(x)),
+            _ => unreachable!("`build` makes `wi`, or `wi_0` and `wi_1`"),
+        };
+        self.wo.forward(dropout(hidden, self.dropout))
+    }
+}
+
+#[derive(Module, Debug)]
+struct FeedForward {
+    DenseReluDense: Dense,
+    layer_norm: RmsNorm,
+    dropout: f64,
+}
+
+impl FeedForward {
+    fn new(c: &T5Config, device: &Device) -> Self {
+        let into = || Linear::without_bias(c.d_model, c.d_ff, device);
+        let dense = Dense {
+            wi: (!c.gated).then(into),
+            wi_0: c.gated.then(into),
+            wi_1: c.gated.then(into),
+            wo: Linear::without_bias(c.d_ff, c.d_model, device),
+            act: c.dense_act,
+            dropout: c.dropout,
+        };
+        Self { DenseReluDense: dense, layer_norm: norm(c, device), dropout: c.dropout }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let y = self.DenseReluDense.forward(self.layer_norm.forward(x.clone()));
+        x + dropout(y, self.dropout)
+    }
+}
+
+/// One block; the tuple's indices are the names `layer.0`, `layer.1`.
+#[derive(Module, Debug)]
+struct Block<L: Module> {
+    layer: L,
+}
+
+#[derive(Module, Debug)]
+struct Stack<L: Module> {
+    block: Vec<Block<L>>,
+    final_layer_norm: RmsNorm,
+}
+
+/// An encoder-decoder language model of T5's form.
+#[derive(Module, Debug)]
+pub struct T5 {
+    shared: Embedding,
+    encoder: Stack<(SelfLayer, FeedForward)>,
+    decoder: Stack<(SelfLayer, CrossLayer, FeedForward)>,
+    lm_head: Option<Linear>,
+    #[module(skip)]
+    buckets: Buckets,
+    dropout: f64,
+}
+
+/// How T5's parameters start: Mesh TensorFlow's rule, as in transformers' `T5PreTrainedModel._init_weights` but for the
+/// untied head, which is N(0, 1) there and has Mesh TensorFlow's N(0, 1 / d_model) here: with the former, a model
+/// trained from scratch starts at a loss of tens.
+#[must_use]
+pub fn init(c: &T5Config, info: &Info) -> Init {
+    let normal = |fan: usize| Init::Normal((fan as f64).powf(-0.5));
+    match info.name.rsplit('.').nth(1).unwrap_or_default() {
+        "layer_norm" | "final_layer_norm" => Init::Constant(1.0),
+        "shared" => Init::Normal(1.0),
+        // Smaller by sqrt(d_kv), because scores are not scaled.
+        "q" => normal(c.d_model * c.d_kv),
+        "o" => normal(c.inner()),
+        "wo" => normal(c.d_ff),
+        _ => normal(c.d_model),
+    }
+}
+
+impl LanguageModel for T5 {
+    type Config = T5Config;
+
+    /// `flops` counts a token that passes encoder, decoder and head, as in "one token in, one token out".
+    fn describe(c: &T5Config) -> Result<LanguageShape, ShapeError> {
+        let (rows, far) = (c.relative_attention_num_buckets, c.relative_attention_max_distance);
+        if rows < 4 || rows % 2 == 1 || far <= rows / 2 {
+            let what = format!("`relative_attention_num_buckets` = {rows}, `relative_attention_max_distance` = {far}");
+            return Err(ShapeError::new(what, "make the first even and at least 4, the second larger than its half"));
+        }
+        let (encoder, decoder) = (c.num_layers as u64, c.decoder_layers() as u64);
+        let (width, bias) = (c.d_model as u64, (rows * c.num_heads) as u64);
+        let attention = 4 * linear_params(c.d_model, c.inner(), false);
+        let dense = if c.gated { 3 } else { 2 } * linear_params(c.d_model, c.d_ff, false);
+        let matrices = encoder * (attention + dense) + decoder * (2 * attention + dense);
+        let norms = (2 * encoder + 3 * decoder + 2) * width;
+        let tokens = linear_params(c.vocab_size, c.d_model, false);
+        let tables = if c.tie_word_embeddings { tokens } else { 2 * tokens };
+        let biases = bias * (u64::from(encoder > 0) + u64::from(decoder > 0));
+        Ok(LanguageShape {
+            kind: LanguageKind::EncoderDecoder,
+            width: c.d_model,
+            vocab: c.vocab_size,
+            positions: None,
+            cost: Cost { params: matrices + norms + tables + biases, flops: 2 * (matrices + tokens) },
+        })
+    }
+
+    fn build(c: &T5Config, device: &Device) -> Self {
+        let own = |i| SelfLayer::new(c, i == 0, device);
+        let encoder = |i| Block { layer: (own(i), FeedForward::new(c, device)) };
+        let decoder = |i| Block { layer: (own(i), CrossLayer::new(c, device), FeedForward::new(c, device)) };
+        let (rows, max_distance) = (c.relative_attention_num_buckets, c.relative_attention_max_distance);
+        Self {
+            shared: Embedding::new(c.vocab_size, c.d_model, device),
+            encoder: Stack { block: (0..c.num_layers).map(encoder).collect(), final_layer_norm: norm(c, device) },
+            decoder: Stack { block: (0..c.decoder_layers()).map(decoder).collect(), final_layer_norm: norm(c, device) },
+            lm_head: (!c.tie_word_embeddings).then(|| Linear::without_bias(c.d_model, c.vocab_size, device)),
+            buckets: Buckets { rows, max_distance },
+            dropout: c.dropout,
+        }
+    }
+
+    fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        self.shared.forward(ids)
+    }
+
+    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory {
+        let bias = mask_bias(mask.clone().unsqueeze_dims(&[1, 2]));
+        let first = self.encoder.block.first().map(|block| &block.layer.0);
+        let bias = self.buckets.add(bias, first, embeds.dims()[1], true);
+        let mut x = dropout(embeds, self.dropout);
+        for Block { layer: (attention, feed_forward) } in &self.encoder.block {
+            x = feed_forward.forward(attention.forward(x, bias.clone(), None, 0));
+        }
+        let x = dropout(self.encoder.final_layer_norm.forward(x), self.dropout);
+        let cross = self.decoder.block.iter().map(|block| block.layer.1.EncDecAttention.keys_values(x.clone()));
+        Memory { cross: cross.collect(), mask }
+    }
+
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&Memory>,
+        mut cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
+        let memory = memory.expect("an encoder-decoder model decodes from a memory: call `encode` first");
+        let tokens = embeds.dims()[1];
+        let cross_bias = mask_bias(memory.mask.clone().unsqueeze_dims(&[1, 2]));
+        let bias = causal_bias(mask, tokens, &embeds.device());
+        let first = self.decoder.block.first().map(|block| &block.layer.0);
+        let bias = self.buckets.add(bias, first, tokens, false);
+        let mut x = dropout(embeds, self.dropout);
+        for (i, (block, pair)) in self.decoder.block.iter().zip(&memory.cross).enumerate() {
+            let (attention, cross, feed_forward) = &block.layer;
+            x = attention.forward(x, bias.clone(), cache.as_deref_mut(), i);
+            x = feed_forward.forward(cross.forward(x, pair.clone(), cross_bias.clone()));
+        }
+        dropout(self.decoder.final_layer_norm.forward(x), self.dropout)
+    }
+
+    fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => {
+                // The table starts at N(0, 1), so a tied head needs the scale that an untied one has in its weights.
+                let scale = (hidden.dims()[2] as f64).powf(-0.5);
+                tied_logits(hidden * scale, &self.shared)
+            }
+        }
+    }
+}

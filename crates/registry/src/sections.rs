@@ -1,0 +1,175 @@
+//! The tables of a card, as types. What is free-form is a map; everything else is strict.
+
+use crate::weights::StoredDtype;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use std::collections::BTreeMap;
+
+/// `[weights]`: where the parameters are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsSection {
+    /// `file:` and a path, relative to the registry folder that the card is in, or absolute.
+    pub source: String,
+    /// Lower-case hex digest of the file. Required: a score is of one file, not of a name.
+    pub sha256: String,
+    /// How the tensors are stored.
+    #[serde(default)]
+    pub dtype: StoredDtype,
+}
+
+/// `[preprocess]` of a vision card.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocess {
+    /// Height and width in pixels; one number in the card stands for both.
+    #[serde(deserialize_with = "size")]
+    pub size: [usize; 2],
+    /// Subtracted from each channel, on the scale 0 to 1.
+    pub mean: [f32; 3],
+    /// What each channel is then divided by.
+    pub std: [f32; 3],
+}
+
+/// `[tokenizer]` of a language or bridge card.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenizerSection {
+    /// A `tokenizer.json`, relative to the registry folder that the card is in, or absolute.
+    pub file: String,
+    /// Lower-case hex digest of the file.
+    pub sha256: Option<String>,
+    /// Beginning of a sequence.
+    pub bos: Option<u32>,
+    /// End of a sequence.
+    pub eos: Option<u32>,
+    /// Padding.
+    pub pad: Option<u32>,
+    /// Unknown word.
+    pub unk: Option<u32>,
+    /// BERT's first token.
+    pub cls: Option<u32>,
+    /// BERT's last token.
+    pub sep: Option<u32>,
+    /// BERT's masked token.
+    pub mask: Option<u32>,
+    /// BLIP's `[DEC]`: stands in for `cls` when the Q-Former writes a caption.
+    pub dec: Option<u32>,
+    /// What an encoder-decoder's decoder starts with.
+    pub decoder_start: Option<u32>,
+}
+
+impl TokenizerSection {
+    /// The special ids by key.
+    pub(crate) fn ids(&self) -> [(&'static str, Option<u32>); 9] {
+        [
+            ("bos", self.bos),
+            ("eos", self.eos),
+            ("pad", self.pad),
+            ("unk", self.unk),
+            ("cls", self.cls),
+            ("sep", self.sep),
+            ("mask", self.mask),
+            ("dec", self.dec),
+            ("decoder_start", self.decoder_start),
+        ]
+    }
+}
+
+/// `[facts]`: what `describe` must come to.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Facts {
+    /// Number of parameters.
+    pub params: Option<u64>,
+    /// 10^9 floating-point operations of one forward pass.
+    pub gflops: Option<f64>,
+}
+
+/// `[licence]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Licence {
+    /// SPDX expression.
+    pub spdx: Option<String>,
+    /// Where it is written.
+    pub url: Option<String>,
+    /// What else to know.
+    pub note: Option<String>,
+}
+
+/// `[source]`: where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provenance {
+    /// The paper.
+    pub paper: Option<String>,
+    /// The file that defines the behaviour.
+    pub upstream: Option<String>,
+    /// The command or experiment that made the weights.
+    pub made_by: Option<String>,
+}
+
+/// What a model card composes: the names of three part cards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Of a card in `vision/`.
+    pub vision: String,
+    /// Of a card in `bridge/`.
+    pub bridge: String,
+    /// Of a card in `language/`.
+    pub language: String,
+}
+
+/// All keys of all kinds of cards; which of them a kind has is checked before ([`crate::Kind`]).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Raw {
+    pub family: Option<String>,
+    pub kind: Option<String>,
+    pub version: Option<u32>,
+    pub vision: Option<String>,
+    pub bridge: Option<String>,
+    pub language: Option<String>,
+    #[serde(default)]
+    pub about: String,
+    /// Left to whoever knows the family, the format or the metric.
+    #[serde(rename = "config")]
+    pub _config: Option<BTreeMap<String, IgnoredAny>>,
+    #[serde(rename = "decoding")]
+    pub _decoding: Option<BTreeMap<String, IgnoredAny>>,
+    pub weights: Option<WeightsSection>,
+    pub preprocess: Option<Preprocess>,
+    pub tokenizer: Option<TokenizerSection>,
+    #[serde(default)]
+    pub prompt: BTreeMap<String, String>,
+    #[serde(default)]
+    pub init: BTreeMap<String, String>,
+    #[serde(default)]
+    pub scores: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub facts: Facts,
+    #[serde(default)]
+    pub licence: Licence,
+    #[serde(default)]
+    pub source: Provenance,
+}
+
+/// `224` or `[224, 224]`. Written out because serde's `untagged` would lose the position of an error.
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
+    struct Size;
+    impl<'de> Visitor<'de> for Size {
+        type Value = [usize; 2];
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("one number of pixels or [height, width]")
+        }
+        fn visit_i64<E: serde::de::Error>(self, side: i64) -> Result<Self::Value, E> {
+            let wrong = |_| E::invalid_value(serde::de::Unexpected::Signed(side), &self);
+            usize::try_from(side).map(|side| [side; 2]).map_err(wrong)
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            Deserialize::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))
+        }
+    }
+    deserializer.deserialize_any(Size)
+}

@@ -1,0 +1,129 @@
+//! Reading safetensors, and fitting them to a part: all or nothing, with everything that does not fit listed.
+
+use crate::{Card, LoadError};
+use burn::module::Module;
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use toolkit_core::params::{self, Values};
+
+/// How float tensors are stored in a file. In memory they are `f32`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredDtype {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Half precision.
+    F16,
+    /// Read only: what many published checkpoints have.
+    Bf16,
+}
+
+impl StoredDtype {
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+        }
+    }
+
+    fn of(dtype: Dtype) -> Option<Self> {
+        match dtype {
+            Dtype::F32 => Some(Self::F32),
+            Dtype::F16 => Some(Self::F16),
+            Dtype::BF16 => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+
+    fn floats(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect(),
+            Self::F16 => bytes.as_chunks().0.iter().map(|two| half::f16::from_le_bytes(*two).to_f32()).collect(),
+            Self::Bf16 => bytes.as_chunks().0.iter().map(|two| half::bf16::from_le_bytes(*two).to_f32()).collect(),
+        }
+    }
+}
+
+/// Lower-case hex SHA-256.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+pub(crate) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Tensors by name, and the metadata of the file.
+pub type Contents = (BTreeMap<String, Values>, BTreeMap<String, String>);
+
+/// Tensors (`f32`, `f16` or `bf16`) and metadata of a safetensors file.
+///
+/// # Errors
+/// If the bytes are cut short, are no safetensors, or hold a tensor of another type.
+pub fn read_safetensors(bytes: &[u8]) -> Result<Contents, LoadError> {
+    read("safetensors", bytes, None)
+}
+
+/// Like [`read_safetensors`], with the name of the file for errors and the type that all tensors must have.
+fn read(file: &str, bytes: &[u8], dtype: Option<StoredDtype>) -> Result<Contents, LoadError> {
+    let broken = |error| LoadError::format(file, format!("not a safetensors file: {error}"), "copy or fetch the file again");
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut tensors = BTreeMap::new();
+    for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.iter() {
+        let Some(stored) = StoredDtype::of(view.dtype()) else {
+            let what = format!("tensor `{name}` is {}", view.dtype());
+            return Err(LoadError::format(file, what, "only F32, F16 and BF16 are read: leave buffers out of the file"));
+        };
+        if let Some(expected) = dtype.filter(|expected| *expected != stored) {
+            let what = format!("tensor `{name}` is stored as {}, the card says {}", stored.tag(), expected.tag());
+            return Err(LoadError::format(file, what, "correct `dtype` in `[weights]`"));
+        }
+        tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), data: stored.floats(view.data()) });
+    }
+    Ok((tensors, metadata))
+}
+
+/// Loads `values` into `module`, all or nothing; `file` is named in the error.
+///
+/// # Errors
+/// With everything that is missing, unexpected or mis-shaped.
+pub fn import<M: Module>(module: M, values: BTreeMap<String, Values>, file: &str) -> Result<M, LoadError> {
+    params::import(module, values)
+        .map_err(|(_, mismatch)| LoadError::Mismatch { file: file.to_owned(), mismatch: Box::new(mismatch) })
+}
+
+impl Card {
+    /// The tensors that `[weights]` names, digest and stored type checked.
+    ///
+    /// # Errors
+    /// If there is no `[weights]`, or the file is missing, changed or unreadable.
+    pub fn load_weights(&self) -> Result<BTreeMap<String, Values>, LoadError> {
+        let Some(weights) = &self.weights else {
+            let what = format!("{} `{}` has no `[weights]`", self.kind.noun(), self.name);
+            return Err(self.text().error(0..0, what, "choose a card with weights, or initialise this one").into());
+        };
+        let Some(file) = weights.source.strip_prefix("file:") else {
+            let what = format!("cannot fetch `{}`", weights.source);
+            let hint = "write `file:` and a path, such as `file:weights/x.safetensors`";
+            return Err(self.text().error_at("weights.source", what, hint).into());
+        };
+        let bytes = self.read("weights.source", file, Some(&weights.sha256))?;
+        read(&self.origin.show(file), &bytes, Some(weights.dtype)).map(|(tensors, _)| tensors)
+    }
+
+    /// [`Card::load_weights`] into `module`.
+    ///
+    /// # Errors
+    /// As [`Card::load_weights`] and [`import`].
+    pub fn load_into<M: Module>(&self, module: M) -> Result<M, LoadError> {
+        let values = self.load_weights()?;
+        let file = self.weights.as_ref().map_or("", |weights| weights.source.trim_start_matches("file:"));
+        import(module, values, &self.origin.show(file))
+    }
+}

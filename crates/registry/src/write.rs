@@ -1,0 +1,109 @@
+//! Writing safetensors: the same values give the same bytes, and a reader never sees half a file.
+//!
+//! The header is written here because `safetensors::serialize` puts metadata in the random order of a hash map, which
+//! would give every run of one experiment another digest.
+
+use crate::weights::hex;
+use crate::{LoadError, StoredDtype};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Error, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use toolkit_core::params::Values;
+
+/// Writes `tensors` to `path` and returns the SHA-256 of the file. The file appears whole or not at all.
+///
+/// # Errors
+/// If the file cannot be written, or a value is too large for `f16`. `bf16` is for reading only.
+pub fn write_safetensors(
+    path: &Path,
+    tensors: &BTreeMap<String, Values>,
+    dtype: StoredDtype,
+    metadata: BTreeMap<String, String>,
+) -> Result<String, LoadError> {
+    let file = path.display().to_string();
+    let header = header(&file, tensors, dtype, metadata)?;
+    let temporary = temporary(path);
+    let written = put(&temporary, &header, tensors, dtype).and_then(|digest| {
+        std::fs::rename(&temporary, path)?;
+        // The rename itself is on disk once the folder is.
+        if let Some(folder) = path.parent() {
+            File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()?;
+        }
+        Ok(digest)
+    });
+    written.map_err(|error| {
+        // The first error is the one to tell of.
+        let _ = std::fs::remove_file(&temporary);
+        LoadError::Write { file, error }
+    })
+}
+
+/// A name next to `path` that no other thread or process writes to.
+fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// The length-prefixed JSON header, padded so that tensors are aligned.
+fn header(
+    file: &str,
+    tensors: &BTreeMap<String, Values>,
+    dtype: StoredDtype,
+    metadata: BTreeMap<String, String>,
+) -> Result<Vec<u8>, LoadError> {
+    let bytes = match dtype {
+        StoredDtype::F32 => 4,
+        StoredDtype::F16 => 2,
+        StoredDtype::Bf16 => return Err(LoadError::format(file, "bf16 is not written", "store as f16 or f32")),
+    };
+    let mut entries = Map::new();
+    if !metadata.is_empty() {
+        entries.insert("__metadata__".to_owned(), metadata.into_iter().map(|(k, v)| (k, Value::String(v))).collect());
+    }
+    let mut offset = 0;
+    for (name, values) in tensors {
+        if values.shape.iter().product::<usize>() != values.data.len() {
+            let what = format!("tensor `{name}` has shape {:?} but {} values", values.shape, values.data.len());
+            return Err(LoadError::format(file, what, "this is a mistake in the program"));
+        }
+        let large = |value: &&f32| value.is_finite() && half::f16::from_f32(**value).is_infinite();
+        if let Some(value) = values.data.iter().find(large).filter(|_| dtype == StoredDtype::F16) {
+            return Err(LoadError::format(file, format!("tensor `{name}` holds {value}, too large for f16"), "store as f32"));
+        }
+        let end = offset + values.data.len() * bytes;
+        entries.insert(name.clone(), json!({"dtype": dtype.tag(), "shape": values.shape, "data_offsets": [offset, end]}));
+        offset = end;
+    }
+    let mut json = Value::Object(entries).to_string().into_bytes();
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let mut header = (json.len() as u64).to_le_bytes().to_vec();
+    header.append(&mut json);
+    Ok(header)
+}
+
+fn put(path: &Path, header: &[u8], tensors: &BTreeMap<String, Values>, dtype: StoredDtype) -> Result<String, Error> {
+    let mut out = BufWriter::new(File::create_new(path)?);
+    let mut digest = Sha256::new();
+    let mut write = |bytes: &[u8]| {
+        digest.update(bytes);
+        out.write_all(bytes)
+    };
+    write(header)?;
+    let mut buffer = Vec::new();
+    // In pieces, so that a large tensor is not held twice.
+    for piece in tensors.values().flat_map(|values| values.data.chunks(1 << 16)) {
+        buffer.clear();
+        match dtype {
+            StoredDtype::F16 => buffer.extend(piece.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes())),
+            StoredDtype::F32 | StoredDtype::Bf16 => buffer.extend(piece.iter().flat_map(|value| value.to_le_bytes())),
+        }
+        write(&buffer)?;
+    }
+    out.into_inner()?.sync_all()?;
+    Ok(hex(&digest.finalize()))
+}

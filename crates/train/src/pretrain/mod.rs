@@ -1,0 +1,34 @@
+//! Pre-training of the nano tier's own backbones: what a published checkpoint is to the other tiers.
+//!
+//! The vision encoder sees single pictures and learns labels of pictures; language models read text alone, never a
+//! picture. Nothing here sees an image together with its caption: that is what the two stages are for.
+
+pub mod text;
+pub mod vision;
+
+use crate::TrainError;
+
+/// A word-level `tokenizer.json` for a small world: `specials` get the first ids, in order, then `words`.
+///
+/// # Errors
+/// If a special token is also a word.
+pub fn word_tokenizer(specials: &[&str], unknown: &str, words: &[String]) -> Result<String, TrainError> {
+    if let Some(word) = words.iter().find(|w| specials.contains(&w.as_str())) {
+        return Err(TrainError::Other(format!("`{word}` is a special token and a word; hint: rename the special token")));
+    }
+    let all = specials.iter().map(|s| (*s).to_owned()).chain(words.iter().cloned());
+    let vocab: serde_json::Map<_, _> = all.enumerate().map(|(id, token)| (token, id.into())).collect();
+    let added: Vec<_> = (specials.iter().enumerate())
+        .map(|(id, content)| {
+            serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true})
+        })
+        .collect();
+    let json = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
+        "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": unknown},
+    });
+    serde_json::to_string(&json).map_err(|e| TrainError::Other(e.to_string()))
+}

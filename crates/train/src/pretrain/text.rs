@@ -1,0 +1,236 @@
+//! Language: text about scenes, never a picture.
+//!
+//! Each sample is about one scene: one caption as context, then either another caption of the same scene or a question with
+//! its answer. So the model learns to say what its context says in other words and to answer from it; that is what a soft
+//! prefix will later stand in for. Some samples have no context, so that the blind control is in distribution.
+
+use crate::TrainError;
+use crate::fit::{Objective, StepLoss};
+use crate::losses::token_loss_sum;
+use crate::text::{Side, pad};
+
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use toolkit_core::{AnyBridge, AnyLanguage, LanguageKind, Stream};
+use toolkit_data::World;
+use toolkit_registry::TextTokenizer;
+
+/// The objective for language models of both kinds.
+pub struct ReadText {
+    /// Where text comes from.
+    pub world: Arc<World>,
+    /// Names the stream of text.
+    pub seed: u64,
+    /// Samples a step.
+    pub batch: usize,
+    /// Decoder-only or encoder-decoder.
+    pub kind: LanguageKind,
+    /// The model's tokenizer.
+    pub tokenizer: TextTokenizer,
+    /// `question: {} answer:`, as in the model's card.
+    pub question_prompt: String,
+    /// Autodiff device.
+    pub device: Device,
+}
+
+/// A sample: what is read, what is to be written, and what kind of question it was (`caption` for a caption).
+struct Sample {
+    context: Vec<u32>,
+    prompt: Vec<u32>,
+    target: Vec<u32>,
+    kind: String,
+}
+
+/// What samples are drawn for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Training,
+    AnswersWithContext,
+    AnswersBlind,
+}
+
+impl ReadText {
+    fn sample(&self, at: u64, purpose: Use) -> Sample {
+        let mut draw = Stream::new(self.seed, "pretrain/text", at);
+        let text = self.world.text(self.seed, at);
+        let t = &self.tokenizer;
+        let mut captions: Vec<usize> = (0..text.captions.len()).collect();
+        draw.shuffle(&mut captions);
+        let question = (purpose != Use::Training || draw.chance(0.6)) && !text.questions.is_empty();
+        let blind = match purpose {
+            Use::Training => draw.chance(0.08),
+            Use::AnswersWithContext => false,
+            Use::AnswersBlind => true,
+        };
+        let context = if blind { Vec::new() } else { t.encode(&text.captions[captions[0]]) };
+        if question {
+            let q = draw.choose(&text.questions);
+            let prompt = t.encode(&self.question_prompt.replace("{}", &q.text));
+            return Sample { context, prompt, target: t.encode(&q.answers[0]), kind: q.kind.clone() };
+        }
+        let mut target = t.encode(&text.captions[captions[captions.len() - 1]]);
+        let mut prompt = Vec::new();
+        if self.kind == LanguageKind::EncoderDecoder && draw.chance(0.5) {
+            // Prefix language modelling, as stage 2 will do it: the encoder reads a first part, the decoder writes the rest.
+            let split = draw.between(1, (target.len() / 2).max(1));
+            prompt = target.drain(..split).collect();
+        }
+        Sample { context, prompt, target, kind: "caption".to_owned() }
+    }
+
+    /// Token ids of one sample as the model reads them: encoder ids (empty for decoder-only), decoder ids, and for each
+    /// decoder position whether the next token is scored.
+    fn rows(&self, sample: &Sample, score_all: bool) -> (Vec<u32>, Vec<u32>, Vec<f32>) {
+        let t = &self.tokenizer;
+        let eos = t.eos.unwrap_or(0);
+        match self.kind {
+            LanguageKind::DecoderOnly => {
+                let mut ids = sample.context.clone();
+                ids.push(t.bos.unwrap_or(eos));
+                ids.extend(&sample.prompt);
+                let first_target = ids.len();
+                ids.extend(&sample.target);
+                ids.push(eos);
+                let scored = (1..ids.len()).map(|next| f32::from(u8::from(score_all || next >= first_target)));
+                let scored = scored.collect();
+                (Vec::new(), ids, scored)
+            }
+            LanguageKind::EncoderDecoder => {
+                let mut read = sample.context.clone();
+                read.extend(&sample.prompt);
+                read.push(eos);
+                let mut written = vec![t.decoder_start.unwrap_or(0)];
+                written.extend(&sample.target);
+                written.push(eos);
+                let scored = vec![1.0; written.len() - 1];
+                (read, written, scored)
+            }
+        }
+    }
+
+    /// Logits `[batch, tokens, vocab]` for the next token, labels and weights.
+    fn forward(&self, model: &AnyLanguage, samples: &[Sample], score_all: bool, device: &Device) -> (Tensor<3>, Vec<Vec<u32>>, Vec<Vec<f32>>) {
+        let rows: Vec<_> = samples.iter().map(|s| self.rows(s, score_all)).collect();
+        let padding = self.tokenizer.pad.unwrap_or(0);
+        let inputs: Vec<Vec<u32>> = rows.iter().map(|r| r.1[..r.1.len() - 1].to_vec()).collect();
+        let input = pad(&inputs, padding, Side::Right, device);
+        let memory = (self.kind == LanguageKind::EncoderDecoder).then(|| {
+            let read: Vec<Vec<u32>> = rows.iter().map(|r| r.0.clone()).collect();
+            let read = pad(&read, padding, Side::Right, device);
+            model.encode(model.embed(read.ids), read.mask)
+        });
+        let hidden = model.decode(model.embed(input.ids), input.mask, memory.as_ref(), None);
+        let labels = rows.iter().map(|r| r.1[1..].to_vec()).collect();
+        (model.logits(hidden), labels, rows.into_iter().map(|r| r.2).collect())
+    }
+
+    /// Share of answers written exactly, per kind of question and over all (`all`), with the caption to read or `blind`,
+    /// on `count` samples of another stream. Every answer token must be the likeliest one: what greedy decoding does.
+    #[must_use]
+    pub fn answers(&self, model: &AnyLanguage, count: usize, blind: bool) -> BTreeMap<String, f64> {
+        let device = self.device.clone().without_autodiff();
+        let purpose = if blind { Use::AnswersBlind } else { Use::AnswersWithContext };
+        let mut hits: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        for start in (0..count).step_by(64) {
+            let samples: Vec<Sample> =
+                (start..count.min(start + 64)).map(|i| self.sample((1 << 40) + i as u64, purpose)).collect();
+            let (logits, labels, weights) = self.forward(model, &samples, false, &device);
+            let [_, tokens, _] = logits.dims();
+            let best = logits.argmax(2).into_data().convert::<i32>().try_into_vec::<i32>().unwrap_or_default();
+            for (row, sample) in samples.iter().enumerate() {
+                let right = (labels[row].iter().zip(&weights[row]).enumerate())
+                    .all(|(at, (label, weight))| *weight == 0.0 || best[row * tokens + at] == *label as i32);
+                for name in [sample.kind.as_str(), "all"] {
+                    let entry = hits.entry(name.to_owned()).or_default();
+                    entry.0 += f64::from(u8::from(right));
+                    entry.1 += 1.0;
+                }
+            }
+        }
+        hits.into_iter().map(|(name, (hit, all))| (name, hit / all)).collect()
+    }
+}
+
+fn padded_labels(labels: &[Vec<u32>], weights: &[Vec<f32>], device: &Device) -> (Tensor<2, Int>, Tensor<2>, f64) {
+    let batch = pad(labels, 0, Side::Right, device);
+    let longest = batch.ids.dims()[1];
+    let flat: Vec<f32> =
+        weights.iter().flat_map(|w| w.iter().copied().chain(std::iter::repeat_n(0.0, longest - w.len()))).collect();
+    let count = f64::from(flat.iter().sum::<f32>());
+    (batch.ids, Tensor::from_data(TensorData::new(flat, [labels.len(), longest]), device), count)
+}
+
+impl Objective<AnyLanguage> for ReadText {
+    fn step(&mut self, model: &AnyLanguage, step: u64) -> Result<StepLoss, TrainError> {
+        let first = step * self.batch as u64;
+        let samples: Vec<Sample> = (0..self.batch as u64).map(|i| self.sample(first + i, Use::Training)).collect();
+        let device = self.device.clone();
+        let (logits, labels, weights) = self.forward(model, &samples, true, &device);
+        let (labels, weights, count) = padded_labels(&labels, &weights, &device);
+        let loss = token_loss_sum(logits, labels, weights, 0.0) / count;
+        let parts = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
+        let grads = GradientsParams::from_grads(loss.backward(), model);
+        Ok(StepLoss { grads, parts, samples: (0..self.batch).map(|i| first as usize + i).collect() })
+    }
+}
+
+/// BERT's objective through the text side of a Q-Former: the start that BLIP-2 takes from bert-base.
+pub struct MaskedWords {
+    /// Where text comes from.
+    pub world: Arc<World>,
+    /// Names the stream of text.
+    pub seed: u64,
+    /// Samples a step.
+    pub batch: usize,
+    /// The bridge's tokenizer.
+    pub tokenizer: TextTokenizer,
+    /// Number of word ids.
+    pub vocab: usize,
+    /// Autodiff device.
+    pub device: Device,
+}
+
+impl Objective<AnyBridge> for MaskedWords {
+    fn step(&mut self, model: &AnyBridge, step: u64) -> Result<StepLoss, TrainError> {
+        let tower = model.text_tower().ok_or_else(|| TrainError::Other("this bridge has no text tower to pre-train".to_owned()))?;
+        let t = &self.tokenizer;
+        let (cls, sep, unk) = (t.cls.unwrap_or(0), t.sep.unwrap_or(0), t.unk.unwrap_or(0));
+        let mut draw = Stream::new(self.seed, "pretrain/masked", step);
+        let (mut inputs, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..self.batch as u64 {
+            let text = self.world.text(self.seed, step * self.batch as u64 + i);
+            let (first, second) = (draw.below(text.captions.len()), draw.below(text.captions.len()));
+            // Two captions of one scene, so that a hidden word can be found in the other.
+            let mut ids = vec![cls];
+            for caption in [first, second] {
+                ids.extend(t.encode(&text.captions[caption]));
+                ids.push(sep);
+            }
+            labels.push(ids.clone());
+            // 15 % of the words: 80 % hidden, 10 % another word, 10 % as they are (BERT, section 3.1). This vocabulary
+            // has no [MASK]; [UNK], which no caption holds, stands in for it.
+            let mut scored = vec![0.0; ids.len()];
+            for at in 0..ids.len() {
+                if ids[at] != cls && ids[at] != sep && draw.chance(0.15) {
+                    scored[at] = 1.0;
+                    match draw.unit() {
+                        x if x < 0.8 => ids[at] = unk,
+                        x if x < 0.9 => ids[at] = draw.between(sep as usize + 1, self.vocab - 1) as u32,
+                        _ => {}
+                    }
+                }
+            }
+            inputs.push(ids);
+            weights.push(scored);
+        }
+        let input = pad(&inputs, t.pad.unwrap_or(0), Side::Right, &self.device);
+        let (labels, weights, count) = padded_labels(&labels, &weights, &self.device);
+        let loss = token_loss_sum(tower.masked_logits(input.ids, input.mask), labels, weights, 0.0) / count.max(1.0);
+        let parts = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
+        let grads = GradientsParams::from_grads(loss.backward(), model);
+        Ok(StepLoss { grads, parts, samples: Vec::new() })
+    }
+}
+

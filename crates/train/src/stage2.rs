@@ -1,0 +1,138 @@
+//! Stage 2, generative learning with the language model frozen (BLIP-2, section 3.2; LAVIS `blip2_opt.py`, `blip2_t5.py`).
+
+use crate::TrainError;
+use crate::features::Features;
+use crate::fit::{Objective, StepLoss};
+use crate::losses::token_loss_sum;
+use crate::order::Order;
+use crate::text::{Side, pad};
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Device, Tensor};
+use std::sync::Arc;
+use toolkit_core::{AnyLanguage, LanguageKind, Stream, noise};
+use toolkit_models::connector::Connector;
+
+/// Special ids of the language model's tokenizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LanguageMarks {
+    /// Before the text, where the model was trained with one (OPT: `</s>`); it is a label too, predicted from the last query.
+    pub bos: Option<u32>,
+    /// Ends a text.
+    pub eos: u32,
+    /// Padding.
+    pub pad: u32,
+    /// First id the decoder of an encoder-decoder reads.
+    pub decoder_start: u32,
+}
+
+/// The objective. `captions[i]` are the tokenised captions of image i, without special ids.
+pub struct Stage2 {
+    /// The frozen language model, on the autodiff device, no parameter requiring a gradient.
+    pub language: AnyLanguage,
+    /// Its kind.
+    pub kind: LanguageKind,
+    /// Its special ids.
+    pub marks: LanguageMarks,
+    /// Cached features of the training split.
+    pub features: Arc<Features>,
+    /// Token ids of each image's captions.
+    pub captions: Arc<Vec<Vec<Vec<u32>>>>,
+    /// Which images make up a step.
+    pub order: Order,
+    /// Micro-batches a step is accumulated over; equals one batch.
+    pub accumulate: usize,
+    /// LAVIS leaves the frozen language model's dropout on; the default here is off.
+    pub language_dropout: bool,
+    /// Names the draws.
+    pub seed: u64,
+    /// Autodiff device.
+    pub device: Device,
+}
+
+/// Summed loss of captions behind soft prefixes, and nothing else: the prefix `[batch, queries, width]` has no label.
+#[must_use]
+pub fn decoder_only_loss_sum(language: &AnyLanguage, prefix: Tensor<3>, texts: &[Vec<u32>], marks: LanguageMarks) -> Tensor<1> {
+    let [batch, queries, _] = prefix.dims();
+    let device = prefix.device();
+    let text = pad(texts, marks.pad, Side::Right, &device);
+    let [_, tokens] = text.ids.dims();
+    let ones = Tensor::<2>::ones([batch, queries], &device);
+    let mask = Tensor::cat(vec![ones, text.mask.clone()], 1);
+    // The last text token predicts nothing, so it need not be read.
+    let embeds = Tensor::cat(vec![prefix, language.embed(text.ids.clone())], 1).narrow(1, 0, queries + tokens - 1);
+    let hidden = language.decode(embeds, mask.narrow(1, 0, queries + tokens - 1), None, None);
+    // The last query predicts the first text token.
+    token_loss_sum(language.logits(hidden.narrow(1, queries - 1, tokens)), text.ids, text.mask, 0.0)
+}
+
+/// Summed loss of `outputs` written by the decoder when the encoder has read a soft prefix and `inputs`.
+#[must_use]
+pub fn encoder_decoder_loss_sum(
+    language: &AnyLanguage,
+    prefix: Tensor<3>,
+    inputs: &[Vec<u32>],
+    outputs: &[Vec<u32>],
+    marks: LanguageMarks,
+) -> Tensor<1> {
+    let [batch, queries, _] = prefix.dims();
+    let device = prefix.device();
+    let input = pad(inputs, marks.pad, Side::Right, &device);
+    let mask = Tensor::cat(vec![Tensor::<2>::ones([batch, queries], &device), input.mask], 1);
+    let memory = language.encode(Tensor::cat(vec![prefix, language.embed(input.ids)], 1), mask);
+    let label = pad(outputs, marks.pad, Side::Right, &device);
+    let shifted: Vec<Vec<u32>> = outputs.iter().map(|o| std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect()).collect();
+    let read = pad(&shifted, marks.pad, Side::Right, &device);
+    let hidden = language.decode(language.embed(read.ids), read.mask, Some(&memory), None);
+    token_loss_sum(language.logits(hidden), label.ids, label.mask, 0.0)
+}
+
+impl Stage2 {
+    /// What the language model reads and writes for one caption; the split of a caption into prefix and rest is drawn
+    /// uniformly from 1 to its middle (LAVIS issue 139; not in the public code).
+    fn texts(&self, caption: &[u32], draw: &mut Stream) -> (Vec<u32>, Vec<u32>) {
+        match self.kind {
+            LanguageKind::DecoderOnly => {
+                let ids = self.marks.bos.into_iter().chain(caption.iter().copied()).chain([self.marks.eos]).collect();
+                (Vec::new(), ids)
+            }
+            LanguageKind::EncoderDecoder => {
+                let split = draw.between(1, (caption.len() / 2).max(1)).min(caption.len());
+                let with_end = |ids: &[u32]| ids.iter().copied().chain([self.marks.eos]).collect::<Vec<u32>>();
+                (with_end(&caption[..split]), with_end(&caption[split..]))
+            }
+        }
+    }
+}
+
+impl Objective<Connector> for Stage2 {
+    fn step(&mut self, model: &Connector, step: u64) -> Result<StepLoss, TrainError> {
+        let samples = self.order.batch(step);
+        let mut draw = Stream::new(self.seed, "stage2/caption", step);
+        let texts: Vec<(Vec<u32>, Vec<u32>)> = (samples.iter())
+            .map(|&i| {
+                let caption = draw.choose(&self.captions[i]).clone();
+                self.texts(&caption, &mut draw)
+            })
+            .collect();
+        let scored: usize = texts.iter().map(|(_, output)| output.len()).sum();
+        let mut accumulated = GradientsAccumulator::new();
+        let mut sum = 0.0;
+        let rows: Vec<usize> = (0..samples.len()).collect();
+        for micro in rows.chunks(rows.len().div_ceil(self.accumulate.max(1))) {
+            let images: Vec<usize> = micro.iter().map(|&i| samples[i]).collect();
+            let prefix = model.prefix(self.features.batch(&images, &self.device)?);
+            let outputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].1.clone()).collect();
+            let run = || match self.kind {
+                LanguageKind::DecoderOnly => decoder_only_loss_sum(&self.language, prefix, &outputs, self.marks),
+                LanguageKind::EncoderDecoder => {
+                    let inputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].0.clone()).collect();
+                    encoder_decoder_loss_sum(&self.language, prefix, &inputs, &outputs, self.marks)
+                }
+            };
+            let loss = if self.language_dropout { run() } else { noise::off(run) } / scored as f64;
+            sum += f64::from(loss.clone().into_scalar::<f32>());
+            accumulated.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+        }
+        Ok(StepLoss { grads: accumulated.grads(), parts: vec![("loss".to_owned(), sum)], samples })
+    }
+}
