@@ -1,1 +1,7 @@
-fn main() {}
+//! The `toolkit` binary.
+use std::process::ExitCode;
+use toolkit_registry::Registry;
+
+fn main() -> ExitCode {
+    toolkit::run(Registry::builtin())
+}

@@ -1,1 +1,62 @@
-//! x
+//! Experiments: from a TOML file to a report.
+
+pub mod pretrain;
+pub mod workers;
+
+use toolkit_registry::{CardError, LoadError};
+use toolkit_train::{Progress, TrainError};
+
+/// Told what goes on; the command line shows progress bars.
+pub trait Reporter: Sync {
+    /// A piece of work with steps of its own.
+    fn task(&self, name: &str) -> Box<dyn Progress + Send>;
+    /// A line for the log.
+    fn note(&self, line: &str);
+}
+
+/// Why an experiment cannot be run or went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// A TOML file is wrong.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// Weights cannot be read or written.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Training stopped.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Data cannot be used.
+    #[error(transparent)]
+    Data(#[from] toolkit_data::DataError),
+    /// In a job of a run.
+    #[error("{job}: {error}")]
+    Job {
+        /// Its name.
+        job: String,
+        /// What happened.
+        error: Box<LabError>,
+    },
+    /// Anything else.
+    #[error("{what}; hint: {hint}")]
+    Other {
+        /// What and where.
+        what: String,
+        /// What to try.
+        hint: String,
+    },
+}
+
+impl LabError {
+    /// An error with a hint.
+    pub fn new(what: impl Into<String>, hint: &str) -> Self {
+        Self::Other { what: what.into(), hint: hint.to_owned() }
+    }
+    /// The file system refused.
+    pub fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::Train(TrainError::io(path, error))
+    }
+    fn in_job(self, job: &str) -> Self {
+        Self::Job { job: job.to_owned(), error: Box::new(self) }
+    }
+}

@@ -176,6 +176,30 @@ fn t5_buckets() {
     }
 }
 
+/// The goldens are too short to tell the decoder's buckets from the encoder's: with 4 buckets, the upper two are for
+/// keys on the right in the encoder, and for keys two and more to the left in the decoder.
+#[test]
+fn t5_decoder_buckets_are_causal() {
+    let config =
+        T5Config { relative_attention_num_buckets: 4, relative_attention_max_distance: 8, ..t5_tiny(Activation::Gelu) };
+    let model: T5 = drawn(&config);
+    let with = |upper: [f32; 4]| {
+        let data = [[0.3, 0.1, 0.2, 0.4], upper].concat();
+        let table = "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
+        let values = |name: &str| (name == table).then(|| Values { shape: vec![4, 2], data: data.clone() });
+        params::map(model.clone(), |info| values(&info.name))
+    };
+    let embeds = conform::sample("x", [1, 6, 8], &Device::default());
+    let run = |model: &T5| {
+        let memory = model.encode(embeds.clone(), Tensor::ones([1, 6], &Device::default()));
+        model.decode(embeds.clone(), Tensor::ones([1, 6], &Device::default()), Some(&memory), None)
+    };
+    let (far, near) = (run(&with([9.0, 9.0, -9.0, -9.0])), run(&with([0.0; 4])));
+    conform::assert_close("two positions", far.clone().narrow(1, 0, 2), near.clone().narrow(1, 0, 2));
+    let difference = params::floats((far - near).narrow(1, 2, 4).abs().max())[0];
+    assert!(difference > 0.01, "rows for keys far on the left must matter to the decoder, not by {difference}");
+}
+
 /// A model with weights large enough that a wrong mask or position shows.
 fn drawn<M: LanguageModel>(config: &M::Config) -> M {
     let rule = |info: &params::Info| match params::bert_rule(info) {

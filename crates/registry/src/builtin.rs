@@ -1,7 +1,20 @@
 //! The families that come with the toolkit. The only file here that names them.
 
 use crate::Registry;
+use toolkit_models::bridge::projector::{LinearBridge, MlpBridge};
+use toolkit_models::bridge::qformer::QFormer;
+use toolkit_models::bridge::resampler::Resampler;
+use toolkit_models::language::opt::Opt;
+use toolkit_models::language::t5::T5;
+use toolkit_models::vision::vit::Vit;
 
 pub(crate) fn register(registry: Registry) -> Registry {
     registry
+        .vision::<Vit>("vit")
+        .bridge::<QFormer>("qformer")
+        .bridge::<LinearBridge>("linear")
+        .bridge::<MlpBridge>("mlp")
+        .bridge::<Resampler>("resampler")
+        .language::<Opt>("opt")
+        .language::<T5>("t5")
 }

@@ -206,7 +206,11 @@ fn check_keys(kind: Kind, text: &Source) -> Result<(), CardError> {
         return Err(text.error(key.span(), what, suggest(key.get_ref(), &known)));
     }
     if let Some(key) = required.iter().find(|key| !table.contains_key(**key)) {
-        return Err(text.error(0..0, format!("missing key `{key}`"), format!("add `{key} = ..` above the first table")));
+        return Err(text.error(
+            0..0,
+            format!("missing key `{key}`"),
+            format!("add `{key} = ..` above the first table"),
+        ));
     }
     Ok(())
 }

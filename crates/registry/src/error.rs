@@ -99,7 +99,8 @@ struct Listing<'a>(&'a Mismatch);
 
 impl Display for Listing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let kinds = [("missing", &self.0.missing), ("unexpected", &self.0.unexpected), ("misshaped", &self.0.misshaped)];
+        let kinds =
+            [("missing", &self.0.missing), ("unexpected", &self.0.unexpected), ("misshaped", &self.0.misshaped)];
         let mut separator = "";
         for (kind, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
             let shown = names.iter().take(SHOWN).map(|name| one_line(name.clone())).collect::<Vec<_>>().join(", ");

@@ -3,7 +3,8 @@
 use crate::{Card, CardError};
 use burn::tensor::Device;
 use toolkit_core::{
-    AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape, ShapeError, VisionEncoder, VisionShape,
+    AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape, ShapeError, VisionEncoder,
+    VisionShape,
 };
 
 #[derive(Clone, Copy, Debug)]

@@ -41,7 +41,9 @@ impl Origin {
             _ if Path::new(file).is_absolute() => PathBuf::from(file),
             Self::Folder(folder) => folder.join(file),
             Self::Embedded => {
-                let Some(entry) = EMBEDDED.get_entry(file) else { return Err("not in the embedded registry".to_owned()) };
+                let Some(entry) = EMBEDDED.get_entry(file) else {
+                    return Err("not in the embedded registry".to_owned());
+                };
                 return embedded(entry).map(Cow::Borrowed).ok_or_else(|| "is a folder".to_owned());
             }
         };

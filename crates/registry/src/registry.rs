@@ -118,7 +118,8 @@ impl Registry {
     /// If there is none, with the nearest name, or if it is not right.
     pub fn card(&self, kind: Kind, name: &str) -> Result<Card, CardError> {
         // Only listed names are opened, so that a name is never a path.
-        let origin = self.origins.iter().rev().find(|origin| origin.names(kind.folder()).iter().any(|known| known == name));
+        let origin =
+            self.origins.iter().rev().find(|origin| origin.names(kind.folder()).iter().any(|known| known == name));
         let Some(origin) = origin else {
             let known = self.names(kind);
             let hint = match known.len() {
@@ -171,7 +172,13 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::describe_bridge`], and if the weights are missing, changed or do not fit.
-    pub fn build_bridge(&self, card: &Card, vision: &VisionShape, device: &Device, weights: Weights) -> Result<AnyBridge, LoadError> {
+    pub fn build_bridge(
+        &self,
+        card: &Card,
+        vision: &VisionShape,
+        device: &Device,
+        weights: Weights,
+    ) -> Result<AnyBridge, LoadError> {
         let part = (family(&self.bridge, Kind::Bridge, card)?.build)(card, vision, device)?;
         if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
     }

@@ -115,16 +115,23 @@ pub fn parse<T: DeserializeOwned>(source: &Source, value: &Spanned<DeValue<'_>>)
     })
 }
 
-/// The dotted key whose value stands at `span`.
+/// The dotted key whose value stands at `span`, elements of lists as `key[0]`.
 fn path(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<String> {
-    let DeValue::Table(table) = value.get_ref() else { return None };
-    table.iter().find_map(|(key, value)| {
-        let key = key.get_ref();
-        if value.span() == *span {
-            return Some(key.to_string());
-        }
-        path(value, span).map(|inner| format!("{key}.{inner}"))
-    })
+    let within =
+        |value: &Spanned<DeValue<'_>>| if value.span() == *span { Some(String::new()) } else { path(value, span) };
+    match value.get_ref() {
+        DeValue::Table(table) => table.iter().find_map(|(key, value)| {
+            let inner = within(value)?;
+            let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+            Some(format!("{}{dot}{inner}", key.get_ref()))
+        }),
+        DeValue::Array(list) => list.iter().enumerate().find_map(|(index, value)| {
+            let inner = within(value)?;
+            let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+            Some(format!("[{index}]{dot}{inner}"))
+        }),
+        _ => None,
+    }
 }
 
 /// serde's message, in words for someone who writes TOML, and what to try.
@@ -135,7 +142,10 @@ fn explain(message: &str, path: Option<&str>) -> (String, String) {
             return (format!("unknown key `{wrong}`"), suggest(wrong, known));
         }
         if message.starts_with("unknown variant") {
-            let what = path.map_or_else(|| format!("unknown value `{wrong}`"), |key| format!("unknown value `{wrong}` of `{key}`"));
+            let what = path.map_or_else(
+                || format!("unknown value `{wrong}`"),
+                |key| format!("unknown value `{wrong}` of `{key}`"),
+            );
             return (what, suggest(wrong, known));
         }
         if message.starts_with("missing field") {

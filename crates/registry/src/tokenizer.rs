@@ -3,8 +3,8 @@
 use crate::{Card, CardError};
 use tokenizers::Tokenizer;
 
-/// A `tokenizer.json` with the special ids of its card. Special tokens are never added or parsed by `encode`'s caller's
-/// leave: which ones stand where is the business of the training stage.
+/// A `tokenizer.json` with the special ids of its card. `encode` adds none of them: which ones stand where is the
+/// business of whoever makes the batch. A special token that is spelt out in a text is still read as one, as everywhere.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the ids are documented on `TokenizerSection`")]
 pub struct TextTokenizer {
@@ -25,10 +25,14 @@ impl TextTokenizer {
     /// Ids of `text`, no special tokens added.
     ///
     /// # Panics
-    /// If the tokenizer has no unknown token and meets one: a broken `tokenizer.json`.
+    /// Not for a tokenizer from [`Card::tokenizer`], which has checked that unknown characters have a token.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        self.inner.encode_fast(text, false).expect("a tokenizer with an unknown token encodes any text").get_ids().to_vec()
+        self.inner
+            .encode_fast(text, false)
+            .expect("a tokenizer with an unknown token encodes any text")
+            .get_ids()
+            .to_vec()
     }
 
     /// Text of `ids`, special tokens left out; ids that the vocabulary lacks are skipped.
@@ -71,11 +75,22 @@ impl Card {
         // A file may ask for either; both are decided by whoever makes the batch.
         inner.with_padding(None);
         let untruncated = inner.with_truncation(None).map(|_| ());
-        untruncated.map_err(|error| self.text().error_at("tokenizer.file", error.to_string(), "remove `truncation` from the file"))?;
+        untruncated.map_err(|error| {
+            self.text().error_at("tokenizer.file", error.to_string(), "remove `truncation` from the file")
+        })?;
+        // A character that no vocabulary has: without an unknown token, the first odd caption would end a run.
+        if let Err(error) = inner.encode_fast("\u{10FFFD}", false) {
+            let what = format!("`{}` cannot encode every text: {error}", self.origin.show(&section.file));
+            return Err(self.text().error_at("tokenizer.file", what, "add the unknown token to the file's vocabulary"));
+        }
         for (key, id) in section.ids() {
             if let Some(id) = id.filter(|id| inner.id_to_token(*id).is_none()) {
                 let what = format!("`{key}` = {id} is not an id of `{}`", self.origin.show(&section.file));
-                return Err(self.text().error_at(&format!("tokenizer.{key}"), what, "look up the id in the file's vocabulary"));
+                return Err(self.text().error_at(
+                    &format!("tokenizer.{key}"),
+                    what,
+                    "look up the id in the file's vocabulary",
+                ));
             }
         }
         Ok(TextTokenizer {

@@ -71,14 +71,21 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Contents, LoadError> {
 
 /// Like [`read_safetensors`], with the name of the file for errors and the type that all tensors must have.
 fn read(file: &str, bytes: &[u8], dtype: Option<StoredDtype>) -> Result<Contents, LoadError> {
-    let broken = |error| LoadError::format(file, format!("not a safetensors file: {error}"), "copy or fetch the file again");
+    let broken =
+        |error| LoadError::format(file, format!("not a safetensors file: {error}"), "copy or fetch the file again");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
     let mut tensors = BTreeMap::new();
-    for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.iter() {
+    // Sorted, so that the same file gives the same error.
+    let stored_tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
+    for (name, view) in stored_tensors.iter().collect::<BTreeMap<_, _>>() {
         let Some(stored) = StoredDtype::of(view.dtype()) else {
             let what = format!("tensor `{name}` is {}", view.dtype());
-            return Err(LoadError::format(file, what, "only F32, F16 and BF16 are read: leave buffers out of the file"));
+            return Err(LoadError::format(
+                file,
+                what,
+                "only F32, F16 and BF16 are read: leave buffers out of the file",
+            ));
         };
         if let Some(expected) = dtype.filter(|expected| *expected != stored) {
             let what = format!("tensor `{name}` is stored as {}, the card says {}", stored.tag(), expected.tag());

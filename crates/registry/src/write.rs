@@ -73,10 +73,15 @@ fn header(
         }
         let large = |value: &&f32| value.is_finite() && half::f16::from_f32(**value).is_infinite();
         if let Some(value) = values.data.iter().find(large).filter(|_| dtype == StoredDtype::F16) {
-            return Err(LoadError::format(file, format!("tensor `{name}` holds {value}, too large for f16"), "store as f32"));
+            return Err(LoadError::format(
+                file,
+                format!("tensor `{name}` holds {value}, too large for f16"),
+                "store as f32",
+            ));
         }
         let end = offset + values.data.len() * bytes;
-        entries.insert(name.clone(), json!({"dtype": dtype.tag(), "shape": values.shape, "data_offsets": [offset, end]}));
+        entries
+            .insert(name.clone(), json!({"dtype": dtype.tag(), "shape": values.shape, "data_offsets": [offset, end]}));
         offset = end;
     }
     let mut json = Value::Object(entries).to_string().into_bytes();

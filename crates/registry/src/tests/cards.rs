@@ -1,0 +1,207 @@
+//! Cards: what is accepted, and how what is not is reported.
+
+use super::{error, parse};
+use crate::spanned::{self, closest};
+use crate::{Facts, Kind, Parts, Source, StoredDtype};
+use proptest::prelude::*;
+use serde::Deserialize;
+
+const FULL: &str = r#"
+family = "vit"
+about = "small"
+[config]
+width = 8
+[weights]
+source = "file:weights/a.safetensors"
+sha256 = "00"
+dtype = "f16"
+[preprocess]
+size = 64
+mean = [0.5, 0.5, 0.5]
+std = [1, 1, 1]
+[facts]
+params = 10
+gflops = 1
+[scores]
+"recall@1" = 0.5
+[licence]
+spdx = "MIT"
+[source]
+paper = "p"
+"#;
+
+#[test]
+fn a_full_card_is_read() {
+    let card = parse(Kind::Vision, FULL).unwrap();
+    assert_eq!((card.family.as_str(), card.about.as_str()), ("vit", "small"));
+    let weights = card.weights.unwrap();
+    assert_eq!((weights.source.as_str(), weights.dtype), ("file:weights/a.safetensors", StoredDtype::F16));
+    let preprocess = card.preprocess.unwrap();
+    assert_eq!((preprocess.size, preprocess.std), ([64, 64], [1.0; 3]));
+    assert_eq!(card.facts, Facts { params: Some(10), gflops: Some(1.0) });
+    assert_eq!(card.scores["recall@1"], 0.5);
+    assert_eq!((card.licence.spdx.as_deref(), card.source.paper.as_deref()), (Some("MIT"), Some("p")));
+}
+
+#[test]
+fn other_kinds_are_read() {
+    let language =
+        "family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = 2\n[prompt]\nvqa = \"question: {} answer:\"\n";
+    let language = parse(Kind::Language, language).unwrap();
+    assert_eq!(
+        (language.tokenizer_section.unwrap().eos, language.prompt["vqa"].as_str()),
+        (Some(2), "question: {} answer:")
+    );
+    let bridge = parse(Kind::Bridge, "family = \"qformer\"\n[init]\nfrom = \"bert-nano\"\n").unwrap();
+    assert_eq!(bridge.init["from"], "bert-nano");
+    let model = parse(Kind::Model, "vision = \"a\"\nbridge = \"b\"\nlanguage = \"c\"\n").unwrap();
+    let parts = Parts { vision: "a".to_owned(), bridge: "b".to_owned(), language: "c".to_owned() };
+    assert_eq!((model.parts, model.family.as_str()), (Some(parts), ""));
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Decoding {
+        #[serde(default)]
+        beams: usize,
+    }
+    let task = parse(Kind::Task, "kind = \"vqa\"\nversion = 3\n[decoding]\nbeams = 5\n").unwrap();
+    assert_eq!((task.family.as_str(), task.version), ("vqa", 3));
+    assert_eq!(task.section::<Decoding>("decoding").unwrap().beams, 5);
+    assert_eq!(task.config::<Decoding>().unwrap().beams, 0, "a table that is not there is empty");
+    let data = parse(Kind::Dataset, "kind = \"scenes\"\n[config]\nbeam = 5\n").unwrap();
+    let wrong = data.config::<Decoding>().unwrap_err().to_string();
+    assert_eq!(wrong, "unknown key `beam` --> registry/datasets/x.toml:3:1; hint: did you mean `beams`?");
+}
+
+#[test]
+fn unknown_keys_are_reported_in_every_section() {
+    let at = "registry/vision/x.toml";
+    assert_eq!(
+        error(Kind::Vision, "family = \"vit\"\n[wights]\n"),
+        format!("unknown key `wights` in a vision encoder card --> {at}:2:2; hint: did you mean `weights`?")
+    );
+    for (section, lines, key, meant) in [
+        ("weights", "sorce = \"file:a\"\n", "sorce", "source"),
+        ("preprocess", "size = 1\n  maen = [1, 1, 1]\n", "maen", "mean"),
+        ("facts", "parms = 1\n", "parms", "params"),
+        ("licence", "SPDX = \"MIT\"\n", "SPDX", "spdx"),
+        ("source", "papre = \"p\"\n", "papre", "paper"),
+    ] {
+        let text = format!("family = \"vit\"\n[{section}]\n{lines}");
+        let line = text.lines().position(|line| line.contains(key)).unwrap() + 1;
+        let column = text.lines().nth(line - 1).unwrap().find(key).unwrap() + 1;
+        let expected = format!("unknown key `{key}` --> {at}:{line}:{column}; hint: did you mean `{meant}`?");
+        assert_eq!(error(Kind::Vision, &text), expected);
+    }
+    assert_eq!(
+        error(Kind::Language, "family = \"opt\"\n[tokenizer]\nfil = \"a\"\n"),
+        "unknown key `fil` --> registry/language/x.toml:3:1; hint: did you mean `file`?"
+    );
+}
+
+#[test]
+fn keys_of_another_kind_are_unknown() {
+    assert_eq!(
+        error(Kind::Dataset, "kind = \"scenes\"\n[preprocess]\n"),
+        "unknown key `preprocess` in a data set card --> registry/datasets/x.toml:2:2; hint: use one of `kind`, `config`, \
+         `about`, `facts`, `scores`, `licence`, `source`"
+    );
+}
+
+#[test]
+fn wrong_types_are_reported_at_the_value() {
+    assert_eq!(
+        error(Kind::Vision, "family = \"vit\"\n[facts]\nparams = \"many\"\n"),
+        "`facts.params`: invalid type: string \"many\", expected u64 --> registry/vision/x.toml:3:10; \
+         hint: write a whole number, 0 or more"
+    );
+    assert_eq!(
+        error(Kind::Vision, "family = \"vit\"\n[preprocess]\nsize = -1\nmean=[1,1,1]\nstd=[1,1,1]\n"),
+        "`preprocess.size`: invalid value: integer `-1`, expected one number of pixels or [height, width] --> \
+         registry/vision/x.toml:3:8; hint: write one number of pixels or [height, width]"
+    );
+    assert_eq!(
+        error(Kind::Vision, "family = \"vit\"\n[weights]\nsource = \"file:a\"\nsha256 = \"0\"\ndtype = \"f61\"\n"),
+        "unknown value `f61` of `weights.dtype` --> registry/vision/x.toml:5:9; hint: did you mean `f16`?"
+    );
+    assert_eq!(
+        error(Kind::Language, "family = \"opt\"\n[prompt]\nvqa = 3\n"),
+        "`prompt.vqa`: invalid type: integer `3`, expected a string --> registry/language/x.toml:3:7; hint: write text in quotes"
+    );
+    assert!(error(Kind::Vision, "config = 3\nfamily = \"vit\"\n").contains("registry/vision/x.toml:1:10"));
+    assert!(error(Kind::Vision, "family = [\"vit\"]\n").contains(":1:10"));
+}
+
+#[test]
+fn missing_keys_are_reported_at_their_table() {
+    assert_eq!(
+        error(Kind::Vision, "about = \"a\"\n"),
+        "missing key `family` --> registry/vision/x.toml:1:1; hint: add `family = ..` above the first table"
+    );
+    assert_eq!(
+        error(Kind::Vision, "family = \"vit\"\n\n[weights]\nsource = \"file:a\"\n"),
+        "missing key `sha256` in `weights` --> registry/vision/x.toml:3:1; hint: add `sha256 = ..`"
+    );
+}
+
+#[test]
+fn syntax_errors_have_a_place() {
+    let text = "family = \"vit\"\nabout = \"é\" x\n";
+    let wrong = parse(Kind::Vision, text).unwrap_err();
+    assert_eq!((wrong.line, wrong.column), (2, 13), "columns count characters: {wrong}");
+    assert!(error(Kind::Vision, "a = 1\na = 2\n").contains(":2:1"));
+    assert!(error(Kind::Vision, "family = \"unclosed\n").contains("--> registry/vision/x.toml:1:"));
+    error(Kind::Vision, "\"line\\nbreak\" = 1\nfamily = \"vit\"\n");
+}
+
+#[test]
+fn a_whole_file_and_a_value_of_it_are_parsed_by_other_crates_too() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Spec {
+        train: Train,
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Train {
+        lr: f64,
+        #[expect(dead_code, reason = "only its place matters")]
+        steps: Vec<usize>,
+    }
+    let source = Source::new("spec.toml", "[train]\nlr = 1\nsteps = [1, \"two\"]\n").unwrap();
+    let wrong = source.parse::<Spec>().unwrap_err().to_string();
+    assert_eq!(
+        wrong,
+        "`train.steps[1]`: invalid type: string \"two\", expected usize --> spec.toml:3:13; hint: write a whole number, 0 or more"
+    );
+    let table = source.table();
+    let wrong = spanned::parse::<Spec>(&source, table.get("train").unwrap()).unwrap_err().to_string();
+    assert_eq!(wrong, "unknown key `lr` --> spec.toml:2:1; hint: use `train`");
+    let good = Source::new("spec.toml", "[train]\nlr = 1\nsteps = []\n").unwrap();
+    assert_eq!(good.parse::<Spec>().unwrap().train.lr, 1.0);
+    let at = source.error_at("train.lr", "no", "");
+    assert_eq!(at.to_string(), "no --> spec.toml:2:6");
+    let outside = source.error(1000..1001, "no", "");
+    assert_eq!(outside.line, 4, "a span of another text is no panic");
+}
+
+#[test]
+fn the_closest_name_is_one_that_could_be_meant() {
+    let known = ["vit-nano", "clip-l", "opt"];
+    assert_eq!(closest("vit-nono", &known), Some("vit-nano"));
+    assert_eq!(closest("vit", &known), Some("vit-nano"));
+    assert_eq!(closest("OPT", &known), Some("opt"));
+    assert_eq!(closest("resnet", &known), None);
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC*", lines in "([a-z.\\[\\]]{1,8} ?=? ?[0-9\"\\[{é]{0,3}\n){0,6}") {
+        for kind in Kind::ALL {
+            let _ = parse(kind, &text).map(|card| card.config::<Facts>());
+            if let Err(error) = parse(kind, &lines) {
+                prop_assert!(!error.to_string().contains('\n'));
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Files next to cards: digests, overlays, tokenizers, and the cards that are compiled in.
+
+use super::put;
+use crate::{Card, CardError, Kind, Origin, Registry, embedded_files, sha256_hex};
+use std::path::Path;
+use toolkit_core::{Cost, VisionShape};
+
+/// A word-level tokenizer that would add `<s>` and pad, if it were asked to.
+const TOKENIZER: &str = r#"{"version":"1.0","truncation":{"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0},
+"padding":null,"added_tokens":[{"id":0,"content":"<s>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,
+"special":true}],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":{"type":"TemplateProcessing",
+"single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],
+"special_tokens":{"<s>":{"id":"<s>","ids":[0],"tokens":["<s>"]}}},"decoder":null,
+"model":{"type":"WordLevel","vocab":{"<s>":0,"<unk>":1,"a":2,"red":3,"cat":4},"unk_token":"<unk>"}}"#;
+
+fn overlaid(folder: &Path) -> Registry {
+    Registry::empty().overlay(folder.to_owned()).unwrap()
+}
+
+fn tokenizer_error(section: &str) -> CardError {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "weights/t.json", TOKENIZER);
+    put(folder.path(), "weights/bad.json", "{}");
+    put(folder.path(), "weights/no-unk.json", TOKENIZER.replace("\"<unk>\":1,", ""));
+    put(folder.path(), "language/x.toml", format!("family = \"opt\"\n{section}"));
+    overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer().unwrap_err()
+}
+
+#[test]
+fn a_tokenizer_adds_nothing_and_knows_its_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "weights/t.json", TOKENIZER);
+    let digest = sha256_hex(TOKENIZER.as_bytes());
+    let card =
+        format!("family = \"opt\"\n[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"{digest}\"\nbos = 0\nunk = 1\n");
+    put(folder.path(), "language/x.toml", card);
+    let tokenizer = overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer().unwrap();
+    assert_eq!(tokenizer.encode("a red cat"), [2, 3, 4], "no `<s>`, no truncation");
+    assert_eq!(tokenizer.encode("a dog"), [2, 1]);
+    assert_eq!(tokenizer.decode(&[0, 3, 4, 999]), "red cat");
+    assert_eq!((tokenizer.id("cat"), tokenizer.id("dog"), tokenizer.vocab()), (Some(4), None, 5));
+    assert_eq!((tokenizer.bos, tokenizer.unk, tokenizer.eos), (Some(0), Some(1), None));
+}
+
+#[test]
+fn a_tokenizer_that_is_not_right_is_reported_at_its_key() {
+    let none = tokenizer_error("");
+    assert!(none.what.contains("has no `[tokenizer]`"), "{none}");
+    let missing = tokenizer_error("[tokenizer]\nfile = \"weights/none.json\"\n");
+    assert!(missing.what.starts_with("cannot read `") && missing.line == 3 && missing.column == 8, "{missing}");
+    let broken = tokenizer_error("[tokenizer]\nfile = \"weights/bad.json\"\n");
+    assert!(broken.what.contains("is not a tokenizer") && broken.line == 3, "{broken}");
+    let id = tokenizer_error("[tokenizer]\nfile = \"weights/t.json\"\neos = 50\n");
+    assert!(id.what.starts_with("`eos` = 50 is not an id") && id.line == 4, "{id}");
+    let unknown = tokenizer_error("[tokenizer]\nfile = \"weights/no-unk.json\"\n");
+    assert!(unknown.what.contains("cannot encode every text") && unknown.line == 3, "{unknown}");
+    let changed = tokenizer_error("[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"abc\"\n");
+    let digest = sha256_hex(TOKENIZER.as_bytes());
+    assert!(
+        changed.what.contains(&format!("has sha256 {digest}, the card expects abc")) && changed.line == 4,
+        "{changed}"
+    );
+}
+
+#[test]
+fn the_last_overlay_wins_by_name() {
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    put(first.path(), "tasks/a.toml", "kind = \"vqa\"\nversion = 1\n");
+    put(first.path(), "tasks/b.toml", "kind = \"vqa\"\nversion = 1\n");
+    put(second.path(), "tasks/b.toml", "kind = \"vqa\"\nversion = 2\n");
+    put(second.path(), "tasks/notes.md", "not a card");
+    let registry = overlaid(first.path()).overlay(second.path().to_owned()).unwrap();
+    assert_eq!(registry.names(Kind::Task), ["a", "b"]);
+    assert_eq!(registry.card(Kind::Task, "a").unwrap().origin, Origin::Folder(first.path().to_owned()));
+    let card = registry.card(Kind::Task, "b").unwrap();
+    assert_eq!((card.version, card.origin), (2, Origin::Folder(second.path().to_owned())));
+}
+
+#[test]
+fn unknown_cards_and_folders_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "tasks/vqa-nano.toml", "kind = \"vqa\"\nversion = 1\n");
+    let registry = overlaid(folder.path());
+    let wrong = registry.card(Kind::Task, "vqa-nono").unwrap_err().to_string();
+    assert_eq!(wrong, "there is no task `vqa-nono`; hint: did you mean `vqa-nano`?");
+    assert!(registry.card(Kind::Task, "../tasks/vqa-nano").is_err(), "a name is not a path");
+    let none = registry.card(Kind::Model, "x").unwrap_err().to_string();
+    assert_eq!(none, "there is no model `x`; hint: there are no cards in `models/`; add a folder of cards");
+    let typed = Registry::empty().overlay(folder.path().join("mistyped")).unwrap_err();
+    assert!(typed.what.contains("is not there") && typed.file.ends_with("mistyped"), "{typed}");
+    put(folder.path(), "tasks/bytes.toml", [0xFF, 0xFE]);
+    let bytes = registry.card(Kind::Task, "bytes").unwrap_err();
+    assert!(bytes.what.contains("not UTF-8") && bytes.file.ends_with("tasks/bytes.toml"), "{bytes}");
+}
+
+/// Runs `check` on every embedded card.
+fn every_embedded_card(mut check: impl FnMut(&Registry, &Card)) {
+    let registry = Registry::builtin();
+    for kind in Kind::ALL {
+        for name in registry.names(kind) {
+            check(&registry, &good(registry.card(kind, &name)));
+        }
+    }
+}
+
+/// Fails with the error as a user would see it.
+fn good<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_embedded_card_parses_and_its_facts_hold() {
+    let mut cards = 0;
+    every_embedded_card(|registry, card| {
+        cards += 1;
+        assert_eq!(card.origin, Origin::Embedded);
+        let params = match card.kind {
+            Kind::Vision => Some(good(registry.describe_vision(card)).cost.params),
+            Kind::Language => Some(good(registry.describe_language(card)).cost.params),
+            Kind::Bridge => {
+                // A bridge's size depends on the encoder: any will do to check its configuration.
+                let image = VisionShape { image: [64, 64], tokens: 65, width: 96, cost: Cost::default() };
+                good(registry.describe_bridge(card, &image));
+                None
+            }
+            Kind::Dataset | Kind::Task | Kind::Model => None,
+        };
+        if let (Some(params), Some(facts)) = (params, card.facts.params) {
+            assert_eq!(params, facts, "`facts.params` of {}", card.name);
+        }
+        if let Some(parts) = &card.parts {
+            for (kind, name) in
+                [(Kind::Vision, &parts.vision), (Kind::Bridge, &parts.bridge), (Kind::Language, &parts.language)]
+            {
+                good(registry.card(kind, name));
+            }
+        }
+    });
+    let folders = Kind::ALL.map(Kind::folder);
+    let is_card = |file: &str| {
+        file.split_once('/').is_some_and(|(folder, name)| folders.contains(&folder) && name.ends_with(".toml"))
+    };
+    assert_eq!(
+        cards,
+        embedded_files().iter().filter(|(file, _)| is_card(file)).count(),
+        "every embedded card is found"
+    );
+}
+
+#[test]
+fn every_file_that_an_embedded_card_pins_is_there() {
+    every_embedded_card(|_, card| {
+        if card.weights.is_some() {
+            good(card.load_weights());
+        }
+        if card.tokenizer_section.as_ref().is_some_and(|section| section.sha256.is_some()) {
+            good(card.tokenizer());
+        }
+    });
+}
