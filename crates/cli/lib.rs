@@ -20,9 +20,24 @@ impl Reporter for Log {
 pub fn run(registry: Registry) -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let text = std::fs::read_to_string(&args[1]).expect("file");
-    let spec: pretrain::PretrainSpec = Source::new(args[1].clone(), text).and_then(|s| s.parse()).expect("spec");
+    let registry = match std::env::var("REG") { Ok(r) => registry.overlay(r.into()).expect("overlay"), _ => registry };
+    let source = Source::new(args[1].clone(), text).expect("toml");
     let device = burn::tensor::Device::flex();
-    match pretrain::run(&spec, &registry, std::path::Path::new(&args[2]), &device, 2, &Log) {
+    let outcome = match toolkit_lab::sweep::kind(&source) {
+        Ok(toolkit_lab::sweep::Experiment::Pretrain(spec)) => pretrain::run(&spec, &registry, std::path::Path::new(&args[2]), &device, 2, &Log),
+        Ok(_) => (|| {
+            let options = toolkit_lab::run::RunOptions { overrides: args[3..].to_vec(), out: Some(args[2].clone().into()), device_name: "flex".into(), command: args.clone(), ..Default::default() };
+            let run = toolkit_lab::run::Run::prepare(source, &registry, &options)?;
+            eprintln!("{:?}", run.plan.estimate);
+            let results = run.carry_out(&registry, &device, &Log, &options)?;
+            for c in &results.cells { println!("{} {:?}", c.id, c.scores); }
+            for c in &results.cells { println!("{} {:?}", c.id, c.curve.iter().map(|p| (p.step, p.scores["vqa.overall"])).collect::<Vec<_>>()); }
+            println!("{:?}", results.cost);
+            Ok(())
+        })(),
+        Err(e) => Err(e),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => { eprintln!("error: {e}"); ExitCode::from(2) }
     }

@@ -1,1 +1,33 @@
-//! x
+//! Generation and zero-shot evaluation: answers, captions, retrieval.
+//!
+//! Everything here runs on a plain device: modules come from `module.valid()` and tensors from
+//! `device.without_autodiff()`. On an autodiff device a graph would be kept for every generated token, so
+//! [`Speaker::generate`] refuses one.
+
+mod beam;
+mod caption;
+mod controls;
+mod decoding;
+mod error;
+mod generate;
+mod pairs;
+mod retrieve;
+mod samples;
+mod source;
+mod task;
+mod vqa;
+
+pub use caption::{CaptionResult, CaptionRow, CaptionSummary, caption};
+pub use controls::{derangement, majority_baseline};
+pub use decoding::Decoding;
+pub use error::EvalError;
+pub use generate::{Generated, Speaker};
+pub use retrieve::{RetrievalConfig, RetrievalResult, RetrievalRow, retrieve};
+pub use samples::{read_samples, write_samples};
+pub use source::{PrefixSource, captioned_items, question_pairs, unique_captions};
+pub use task::{CaptionTask, RetrievalTask, Task, VqaTask};
+pub use vqa::{VqaResult, VqaRowResult, vqa};
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests;

@@ -1,6 +1,16 @@
 //! Experiments: from a TOML file to a report.
 
+pub mod cell;
+pub mod evaluate;
+pub mod manifest;
+pub mod parts;
+pub mod plan;
 pub mod pretrain;
+pub mod results;
+pub mod run;
+pub mod spec;
+pub mod stages;
+pub mod sweep;
 pub mod workers;
 
 use toolkit_registry::{CardError, LoadError};
@@ -29,6 +39,9 @@ pub enum LabError {
     /// Data cannot be used.
     #[error(transparent)]
     Data(#[from] toolkit_data::DataError),
+    /// Evaluation stopped.
+    #[error(transparent)]
+    Eval(#[from] toolkit_eval::EvalError),
     /// In a job of a run.
     #[error("{job}: {error}")]
     Job {

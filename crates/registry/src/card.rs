@@ -165,8 +165,13 @@ impl Card {
     /// At the key or value that does not fit.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, CardError> {
         let root = self.text.root();
-        let absent = Spanned::new(0..0, DeValue::Table(DeTable::new()));
-        parse(&self.text, root.get_ref().get(name).unwrap_or(&absent))
+        if let Some(table) = root.get_ref().get(name) {
+            return parse(&self.text, table);
+        }
+        parse(&self.text, &Spanned::new(0..0, DeValue::Table(DeTable::new()))).map_err(|mut error| {
+            error.what += &format!(": the card has no `[{name}]`");
+            error
+        })
     }
 
     /// A file of the registry folder that the card is in, such as `weights/x.safetensors`, or an absolute path.

@@ -164,7 +164,7 @@ fn a_configuration_that_cannot_be_built_points_at_the_card() {
     let key = described("family = \"colour\"\n[config]\nwidht = 3\n");
     assert_eq!((key.line, key.column, key.hint.as_str()), (3, 1, "did you mean `width`?"));
     let absent = described("family = \"colour\"\n");
-    assert_eq!((absent.line, absent.what.as_str()), (1, "missing key `width`"));
+    assert_eq!((absent.line, absent.what.as_str()), (1, "missing key `width`: the card has no `[config]`"));
     let family = described("family = \"color\"\n[config]\nwidth = 2\n");
     assert_eq!((family.line, family.column, family.hint.as_str()), (1, 10, "did you mean `colour`?"));
     let size =

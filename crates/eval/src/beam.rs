@@ -1,0 +1,188 @@
+//! Greedy and beam search on the host: logits in, which rows go on with which tokens out. No tensors here.
+//!
+//! The rules are those of transformers' `BeamSearchScorer`: the best `2 * beams` continuations of a sentence are looked
+//! at, best first; an end of text becomes a finished hypothesis if it is among the first `beams`, the first `beams`
+//! others go on; the score of a hypothesis is its summed log-probability divided by `length ^ length_penalty`, the end
+//! counted. At the last step what still runs competes as it is.
+//!
+//! Stopping: a sentence is done when it has `beams` finished hypotheses and no running one can still score more than the
+//! worst of them. The bound is exact, as with transformers' `early_stopping = "never"` (its default, `False`, is the
+//! same for penalties up to 0 and stops too early above): log-probabilities only fall, so the best a running hypothesis
+//! can reach is its present sum at the most favourable length left. Greedy search, `beams = 1`, ends at the first end
+//! of text.
+//!
+//! Ties go to the earlier hypothesis, then to the smaller token id, so that results do not depend on the batch.
+
+use crate::{Decoding, EvalError, Generated};
+use std::cmp::Ordering;
+
+/// A hypothesis that goes on: its row in the last batch and what it is continued with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Next {
+    pub(crate) parent: usize,
+    pub(crate) token: u32,
+    pub(crate) sentence: usize,
+}
+
+struct Hypothesis {
+    ids: Vec<u32>,
+    log_prob: f64,
+}
+
+#[derive(Clone, Copy)]
+struct Candidate {
+    log_prob: f64,
+    beam: usize,
+    token: u32,
+}
+
+struct Sentence {
+    /// Most tokens, the end included.
+    budget: usize,
+    running: Vec<Hypothesis>,
+    /// Best first.
+    finished: Vec<Generated>,
+}
+
+/// The search of a batch of sentences.
+pub(crate) struct Search {
+    decoding: Decoding,
+    eos: u32,
+    sentences: Vec<Sentence>,
+}
+
+impl Search {
+    /// One empty hypothesis for each sentence; `budgets` are at least 1.
+    pub(crate) fn new(decoding: Decoding, eos: u32, budgets: &[usize]) -> Self {
+        let start = |&budget: &usize| {
+            let running = vec![Hypothesis { ids: Vec::new(), log_prob: 0.0 }];
+            Sentence { budget, running, finished: Vec::new() }
+        };
+        Self { decoding, eos, sentences: budgets.iter().map(start).collect() }
+    }
+
+    /// Reads the next-token logits `[rows, vocab]` of all running hypotheses, in the order of the last answer (at first,
+    /// one row for each sentence), and says which go on. Nothing goes on when the search is over.
+    pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, EvalError> {
+        let mut next = Vec::new();
+        let mut first = 0;
+        for (at, sentence) in self.sentences.iter_mut().enumerate() {
+            let rows = sentence.running.len();
+            if rows > 0 {
+                let own = &logits[first * vocab..(first + rows) * vocab];
+                for (beam, token) in sentence.step(own, vocab, self.decoding, self.eos)? {
+                    next.push(Next { parent: first + beam, token, sentence: at });
+                }
+            }
+            first += rows;
+        }
+        Ok(next)
+    }
+
+    /// The hypotheses of each sentence, best first, `beams` at most.
+    pub(crate) fn finish(self) -> Vec<Vec<Generated>> {
+        self.sentences.into_iter().map(|sentence| sentence.finished).collect()
+    }
+}
+
+impl Sentence {
+    /// One more token; returns the beams that go on, as (beam before, token).
+    fn step(&mut self, logits: &[f32], vocab: usize, d: Decoding, eos: u32) -> Result<Vec<(usize, u32)>, EvalError> {
+        let length = self.running[0].ids.len() + 1;
+        let may_end = length > d.min_new_tokens;
+        let candidates = self.candidates(logits, vocab, 2 * d.beams, (!may_end).then_some(eos))?;
+        let mut running = Vec::new();
+        let mut chosen = Vec::new();
+        for (rank, c) in candidates.iter().enumerate() {
+            let before = &self.running[c.beam].ids;
+            if c.token == eos {
+                if rank < d.beams {
+                    let score = d.score(c.log_prob, length) as f32;
+                    self.finished.push(Generated { ids: before.clone(), score, finished: true });
+                }
+            } else if running.len() < d.beams {
+                let ids = before.iter().copied().chain([c.token]).collect();
+                running.push(Hypothesis { ids, log_prob: c.log_prob });
+                chosen.push((c.beam, c.token));
+            }
+        }
+        self.running = running;
+        self.keep_best(d.beams);
+        if self.is_done(length, d) {
+            self.running.clear();
+        } else if length >= self.budget {
+            for h in std::mem::take(&mut self.running) {
+                let score = d.score(h.log_prob, length) as f32;
+                self.finished.push(Generated { ids: h.ids, score, finished: false });
+            }
+            self.keep_best(d.beams);
+        }
+        if self.running.is_empty() {
+            chosen.clear();
+        }
+        Ok(chosen)
+    }
+
+    /// The sort is stable, so equal scores stay in the order in which they were found.
+    fn keep_best(&mut self, beams: usize) {
+        self.finished.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.finished.truncate(beams);
+    }
+
+    /// Whether nothing that runs can matter; at the last step it is compared as it is.
+    fn is_done(&self, length: usize, d: Decoding) -> bool {
+        let best = self.running.iter().map(|h| h.log_prob).fold(f64::NEG_INFINITY, f64::max);
+        let reach = if d.length_penalty > 0.0 { self.budget } else { length + 1 };
+        match self.finished.last() {
+            Some(_) if d.beams == 1 => true,
+            Some(worst) if length < self.budget && self.finished.len() >= d.beams => {
+                worst.score >= d.score(best, reach) as f32
+            }
+            _ => false,
+        }
+    }
+
+    /// The best `count` continuations over all beams, best first; `banned` is not among them.
+    fn candidates(
+        &self,
+        logits: &[f32],
+        vocab: usize,
+        count: usize,
+        banned: Option<u32>,
+    ) -> Result<Vec<Candidate>, EvalError> {
+        let mut best: Vec<Candidate> = Vec::with_capacity(count + 1);
+        for (beam, (hypothesis, row)) in self.running.iter().zip(logits.chunks_exact(vocab)).enumerate() {
+            let base = hypothesis.log_prob - log_sum_exp(row)?;
+            for (token, &logit) in row.iter().enumerate() {
+                let log_prob = base + f64::from(logit);
+                let full = best.len() >= count;
+                let enters = best.last().is_none_or(|last| !full || log_prob > last.log_prob);
+                if !enters || banned == Some(token as u32) || log_prob == f64::NEG_INFINITY {
+                    continue;
+                }
+                let at = best.partition_point(|c| c.log_prob.total_cmp(&log_prob) != Ordering::Less);
+                best.insert(at, Candidate { log_prob, beam, token: token as u32 });
+                best.truncate(count);
+            }
+        }
+        if best.is_empty() {
+            return Err(EvalError::new(
+                "no token but the end has a probability",
+                "generation",
+                "lower `min_new_tokens`",
+            ));
+        }
+        Ok(best)
+    }
+}
+
+/// `ln sum exp` of a row, summed in double precision.
+fn log_sum_exp(row: &[f32]) -> Result<f64, EvalError> {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|&x| f64::from((x - largest).exp())).sum();
+    if largest.is_finite() && sum.is_finite() {
+        return Ok(f64::from(largest) + sum.ln());
+    }
+    let hint = "the weights hold NaN or overflow: look at the run's last losses, or use f32";
+    Err(EvalError::new("logits are not numbers", "generation", hint))
+}

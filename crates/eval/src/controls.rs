@@ -1,0 +1,67 @@
+//! What a model must beat: wrong images and the commonest answer.
+
+use crate::vqa::{check, scored};
+use crate::{EvalError, VqaResult};
+use std::collections::BTreeMap;
+use toolkit_core::Stream;
+use toolkit_data::Dataset;
+
+/// A permutation of `0..n` that leaves nothing in its place: which wrong image each image is replaced by. It is one cycle
+/// (Sattolo 1986), drawn from `seed`. For `n = 1` there is none, and the item stays.
+#[must_use]
+pub fn derangement(n: usize, seed: u64) -> Vec<usize> {
+    let mut stream = Stream::new(seed, "eval/derangement", n as u64);
+    let mut order: Vec<usize> = (0..n).collect();
+    for last in (1..n).rev() {
+        // Below `last`, never `last` itself: that is what makes it a cycle.
+        order.swap(last, stream.below(last));
+    }
+    order
+}
+
+/// Answers every question with the commonest training answer to questions of its kind (of all kinds, if the kind is new);
+/// the first in the alphabet of several. Each question counts once, by its commonest own answer.
+///
+/// # Errors
+/// If there is no such question or the training data has none.
+pub fn majority_baseline(
+    train: &dyn Dataset,
+    eval: &dyn Dataset,
+    questions: &[(usize, usize)],
+) -> Result<VqaResult, EvalError> {
+    check(eval, questions)?;
+    let mut all = Counts::new();
+    let mut by_kind: BTreeMap<&str, Counts<'_>> = BTreeMap::new();
+    for question in (0..train.len()).flat_map(|item| &train.item(item).questions) {
+        let Some(answer) = commonest(&question.answers.iter().map(String::as_str).fold(Counts::new(), count)) else {
+            continue;
+        };
+        count_one(&mut all, answer);
+        count_one(by_kind.entry(&question.kind).or_default(), answer);
+    }
+    let Some(overall) = commonest(&all) else {
+        return Err(EvalError::new("no answered question", train.name(), "the baseline needs training questions"));
+    };
+    let answer = |&(item, question): &(usize, usize)| {
+        let kind = eval.item(item).questions[question].kind.as_str();
+        let answer = by_kind.get(kind).and_then(commonest).unwrap_or(overall);
+        (String::new(), answer.to_owned())
+    };
+    Ok(scored(eval, questions, questions.iter().map(answer).collect()))
+}
+
+type Counts<'a> = BTreeMap<&'a str, usize>;
+
+fn count<'a>(mut counts: Counts<'a>, answer: &'a str) -> Counts<'a> {
+    count_one(&mut counts, answer);
+    counts
+}
+
+fn count_one<'a>(counts: &mut Counts<'a>, answer: &'a str) {
+    *counts.entry(answer).or_default() += 1;
+}
+
+fn commonest<'a>(counts: &Counts<'a>) -> Option<&'a str> {
+    // Of equal counts `max_by_key` gives the last, so the order is turned round.
+    counts.iter().rev().max_by_key(|(_, count)| **count).map(|(answer, _)| *answer)
+}

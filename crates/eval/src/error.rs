@@ -1,0 +1,32 @@
+//! The error of this crate: one line with what is wrong, where, and what to try.
+
+use toolkit_registry::CardError;
+use toolkit_train::TrainError;
+
+/// Why something could not be evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A task card is wrong.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// Features could not be read, or a file not be written.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Anything else.
+    #[error("{what} --> {at}; hint: {hint}")]
+    Other {
+        /// What is wrong.
+        what: String,
+        /// Where.
+        at: String,
+        /// What to try.
+        hint: String,
+    },
+}
+
+impl EvalError {
+    /// An error about `at` with a hint.
+    pub fn new(what: impl Into<String>, at: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Other { what: what.into(), at: at.into(), hint: hint.into() }
+    }
+}

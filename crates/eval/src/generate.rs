@@ -1,0 +1,245 @@
+//! Text behind a soft prefix, or without one.
+
+use crate::beam::{Next, Search};
+use crate::{Decoding, EvalError};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use toolkit_core::{AnyLanguage, Cache, LanguageKind, LanguageShape, Memory, noise, params};
+use toolkit_registry::TextTokenizer;
+use toolkit_train::stage2::LanguageMarks;
+use toolkit_train::text::{Side, index, pad};
+
+/// A frozen language model with what is needed to let it speak.
+#[derive(Clone, Copy)]
+pub struct Speaker<'a> {
+    /// The model, on a plain device (`module.valid()`).
+    pub language: &'a AnyLanguage,
+    /// Its sizes.
+    pub shape: &'a LanguageShape,
+    /// Its tokenizer.
+    pub tokenizer: &'a TextTokenizer,
+    /// Its special ids.
+    pub marks: LanguageMarks,
+}
+
+/// A written text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Generated {
+    /// Token ids, without prompt and end.
+    pub ids: Vec<u32>,
+    /// Summed log-probability by `length ^ length_penalty`, the end counted.
+    pub score: f32,
+    /// Whether it ended by itself and was not cut.
+    pub finished: bool,
+}
+
+/// What the decoder has before the first step: one row for each sample.
+struct Start {
+    /// `[batch, tokens, width]`.
+    embeds: Tensor<3>,
+    /// `[batch, tokens]`.
+    mask: Tensor<2>,
+    memory: Option<Memory>,
+    /// Most new tokens of each sample.
+    budgets: Vec<usize>,
+}
+
+impl Speaker<'_> {
+    /// Continues `prompts` behind the soft `prefix [batch, queries, width]`; without one, the language model speaks alone.
+    /// Prompts are token ids without special ones, of any lengths. Returns for each sample up to `beams` texts, best first.
+    ///
+    /// A decoder-only model reads `[prefix ; padding ; bos ; prompt]` (LAVIS `blip2_opt.py`). An encoder-decoder's encoder
+    /// reads `[prefix ; prompt ; eos ; padding]` and its decoder starts from `decoder_start` (`blip2_t5.py`). Either is
+    /// read once per sample; beams share it by [`Cache::select`] and [`Memory::select`]. Finished samples leave the batch.
+    /// A sample's texts do not depend on the others of the batch.
+    ///
+    /// # Errors
+    /// If settings contradict each other, a sample does not fit the model's positions, there is nothing to start from,
+    /// the model is on an autodiff device, or logits are not numbers.
+    pub fn generate(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompts: &[Vec<u32>],
+        decoding: &Decoding,
+    ) -> Result<Vec<Vec<Generated>>, EvalError> {
+        decoding.check()?;
+        if let Some([rows, _, width]) = prefix.as_ref().map(Tensor::dims)
+            && (rows != prompts.len() || width != self.shape.width)
+        {
+            let what =
+                format!("the prefix is [{rows}, .., {width}], wanted [{}, .., {}]", prompts.len(), self.shape.width);
+            return Err(EvalError::new(
+                what,
+                "generation",
+                "give one prefix per prompt, as wide as the language model's embeddings",
+            ));
+        }
+        if prompts.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A decoder-only model without bos continues the prefix itself where there is no prompt; such samples cannot share
+        // a batch with padded ones, whose last position is a token.
+        let bare = |i: &usize| {
+            self.shape.kind == LanguageKind::DecoderOnly && self.marks.bos.is_none() && prompts[*i].is_empty()
+        };
+        let (bare, other): (Vec<usize>, Vec<usize>) = (0..prompts.len()).partition(bare);
+        if !bare.is_empty() && prefix.is_none() {
+            let what = "there is nothing to start from: no prefix, no prompt, no `bos`";
+            return Err(EvalError::new(
+                what,
+                "generation",
+                "give a prompt, or `bos` in the language card's `[tokenizer]`",
+            ));
+        }
+        if bare.is_empty() || other.is_empty() {
+            return noise::off(|| self.search(prefix, prompts, decoding));
+        }
+        let mut all = vec![Vec::new(); prompts.len()];
+        for rows in [bare, other] {
+            let part = prefix.as_ref().map(|p| p.clone().select(0, index(&rows, &p.device())));
+            let texts: Vec<Vec<u32>> = rows.iter().map(|&i| prompts[i].clone()).collect();
+            let written = noise::off(|| self.search(part, &texts, decoding))?;
+            rows.into_iter().zip(written).for_each(|(row, text)| all[row] = text);
+        }
+        Ok(all)
+    }
+
+    fn search(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompts: &[Vec<u32>],
+        decoding: &Decoding,
+    ) -> Result<Vec<Vec<Generated>>, EvalError> {
+        let device = prefix.as_ref().map_or_else(|| self.device(), Tensor::device);
+        let Start { mut embeds, mut mask, mut memory, budgets } = self.start(prefix, prompts, decoding, &device)?;
+        if embeds.is_autodiff() {
+            let hint = "evaluate with `module.valid()` and tensors on `device.without_autodiff()`";
+            return Err(EvalError::new(
+                "the language model or the prefix is on an autodiff device",
+                "generation",
+                hint,
+            ));
+        }
+        let mut search = Search::new(*decoding, self.marks.eos, &budgets);
+        let mut cache = Cache::default();
+        let mut owners: Vec<usize> = (0..prompts.len()).collect();
+        loop {
+            let hidden = self.language.decode(embeds, mask.clone(), memory.as_ref(), Some(&mut cache));
+            let tokens = hidden.dims()[1];
+            let logits = self.language.logits(hidden.narrow(1, tokens - 1, 1));
+            let vocab = logits.dims()[2];
+            let next = search.advance(&params::floats(logits), vocab)?;
+            if next.is_empty() {
+                return Ok(search.finish());
+            }
+            if !next.iter().map(|n| n.parent).eq(0..owners.len()) {
+                let parents: Vec<usize> = next.iter().map(|n| n.parent).collect();
+                let rows = index(&parents, &device);
+                cache = cache.select(&rows);
+                let now: Vec<usize> = next.iter().map(|n| n.sentence).collect();
+                // Rows of one sample have the same mask and memory.
+                if now != owners {
+                    mask = mask.select(0, rows.clone());
+                    memory = memory.map(|m| m.select(&rows));
+                    owners = now;
+                }
+            }
+            mask = Tensor::cat(vec![mask, Tensor::ones([next.len(), 1], &device)], 1);
+            embeds = self.language.embed(column(&next, &device));
+        }
+    }
+
+    fn start(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompts: &[Vec<u32>],
+        decoding: &Decoding,
+        device: &Device,
+    ) -> Result<Start, EvalError> {
+        let n = prompts.len();
+        let queries = prefix.as_ref().map_or(0, |p| p.dims()[1]);
+        let marks = self.marks;
+        match self.shape.kind {
+            LanguageKind::DecoderOnly => {
+                let texts: Vec<Vec<u32>> =
+                    prompts.iter().map(|p| marks.bos.iter().chain(p).copied().collect()).collect();
+                let budgets = self.budgets(texts.iter().map(|t| queries + t.len()), decoding)?;
+                let (embeds, mask) = self.behind(prefix, &texts, Side::Left, device);
+                Ok(Start { embeds, mask, memory: None, budgets })
+            }
+            LanguageKind::EncoderDecoder => {
+                let texts: Vec<Vec<u32>> =
+                    prompts.iter().map(|p| p.iter().copied().chain([marks.eos]).collect()).collect();
+                self.budgets(texts.iter().map(|t| queries + t.len()), decoding)?;
+                let (embeds, mask) = self.behind(prefix, &texts, Side::Right, device);
+                let memory = Some(self.language.encode(embeds, mask));
+                let first = Tensor::<2, Int>::full([n, 1], marks.decoder_start as i32, device);
+                let budgets = self.budgets(std::iter::repeat_n(1, n), decoding)?;
+                Ok(Start { embeds: self.language.embed(first), mask: Tensor::ones([n, 1], device), memory, budgets })
+            }
+        }
+    }
+
+    /// `[prefix ; text]` with its mask, text padded on `side`.
+    fn behind(
+        &self,
+        prefix: Option<Tensor<3>>,
+        texts: &[Vec<u32>],
+        side: Side,
+        device: &Device,
+    ) -> (Tensor<3>, Tensor<2>) {
+        let mut embeds = Vec::new();
+        let mut masks = Vec::new();
+        if let Some(prefix) = prefix {
+            let [rows, queries, _] = prefix.dims();
+            masks.push(Tensor::ones([rows, queries], device));
+            embeds.push(prefix);
+        }
+        if texts.iter().any(|text| !text.is_empty()) {
+            let text = pad(texts, self.marks.pad, side, device);
+            masks.push(text.mask);
+            embeds.push(self.language.embed(text.ids));
+        }
+        (Tensor::cat(embeds, 1), Tensor::cat(masks, 1))
+    }
+
+    /// How many tokens can be written behind inputs of these lengths; the last one is never read.
+    fn budgets(&self, lengths: impl Iterator<Item = usize>, decoding: &Decoding) -> Result<Vec<usize>, EvalError> {
+        let positions = self.shape.positions.unwrap_or(usize::MAX / 2);
+        let budget = |(sample, length): (usize, usize)| {
+            if length <= positions {
+                return Ok(decoding.max_new_tokens.min(positions + 1 - length));
+            }
+            let what = format!("prefix and prompt have {length} tokens, the language model has {positions} positions");
+            Err(EvalError::new(
+                what,
+                format!("sample {sample} of the batch"),
+                "shorten the prompt or use fewer queries",
+            ))
+        };
+        lengths.enumerate().map(budget).collect()
+    }
+
+    fn device(&self) -> Device {
+        self.language.devices().first().cloned().unwrap_or_default().without_autodiff()
+    }
+
+    /// The best text of each sample, decoded, without white space around it.
+    pub(crate) fn say(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompts: &[String],
+        decoding: &Decoding,
+    ) -> Result<Vec<String>, EvalError> {
+        let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect();
+        let best = |texts: Vec<Generated>| texts.first().map(|t| self.tokenizer.decode(&t.ids).trim().to_owned());
+        Ok(self.generate(prefix, &ids, decoding)?.into_iter().map(|texts| best(texts).unwrap_or_default()).collect())
+    }
+}
+
+/// The tokens that go on, `[rows, 1]`.
+fn column(next: &[Next], device: &Device) -> Tensor<2, Int> {
+    let ids: Vec<i32> = next.iter().map(|n| n.token as i32).collect();
+    Tensor::from_data(TensorData::new(ids, [next.len(), 1]), device)
+}

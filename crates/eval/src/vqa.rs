@@ -1,0 +1,141 @@
+//! Zero-shot visual question answering by generation (BLIP-2, section 4.1; LAVIS `predict_answers`).
+
+use crate::source::Prefixes;
+use crate::{EvalError, PrefixSource, Speaker, VqaTask};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use toolkit_data::Dataset;
+use toolkit_metrics::VqaRow;
+use toolkit_metrics::vqa::{accuracy, normalize_prediction, score};
+
+/// One answered question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VqaRowResult {
+    /// The item.
+    pub id: String,
+    /// The question.
+    pub question_id: u64,
+    /// Its kind.
+    pub kind: String,
+    /// `yes/no`, `number` or `other`.
+    pub answer_type: String,
+    /// The item's group.
+    pub group: String,
+    /// The question.
+    pub question: String,
+    /// What the language model read after the prefix; empty for a baseline that reads nothing.
+    pub prompt: String,
+    /// Right answers.
+    pub answers: Vec<String>,
+    /// What was written.
+    pub raw: String,
+    /// As it is compared (BLIP-2 specification, section 8.1).
+    pub answer: String,
+    /// VQA accuracy in `[0, 1]`.
+    pub score: f64,
+}
+
+/// VQA accuracies in percent, to two decimals as the official tool prints them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VqaResult {
+    /// In the order of the questions given.
+    pub rows: Vec<VqaRowResult>,
+    /// Over all questions.
+    pub overall: f64,
+    /// By kind of question.
+    pub per_kind: BTreeMap<String, f64>,
+    /// By `yes/no`, `number` and `other`.
+    pub per_answer_type: BTreeMap<String, f64>,
+    /// By group of the item.
+    pub per_group: BTreeMap<String, f64>,
+}
+
+/// Asks `questions` (item, question of the item) of a language model behind the images' prefixes, `batch` at a time.
+/// Without `prefixes` it answers from the words alone. An image's prefix is computed once for all its questions.
+///
+/// # Errors
+/// If there is no such question, or prefixes or text cannot be made.
+pub fn vqa(
+    speaker: &Speaker<'_>,
+    prefixes: Option<&PrefixSource<'_>>,
+    dataset: &dyn Dataset,
+    questions: &[(usize, usize)],
+    task: &VqaTask,
+    batch: usize,
+) -> Result<VqaResult, EvalError> {
+    check(dataset, questions)?;
+    let mut order: Vec<usize> = (0..questions.len()).collect();
+    order.sort_by_key(|&at| questions[at]);
+    let mut prefixes = prefixes.map(Prefixes::new);
+    let mut raw = vec![String::new(); questions.len()];
+    for chunk in order.chunks(batch.max(1)) {
+        let items: Vec<usize> = chunk.iter().map(|&at| questions[at].0).collect();
+        let prefix = prefixes.as_mut().map(|p| p.of(&items)).transpose()?;
+        let prompts: Vec<String> = chunk.iter().map(|&at| prompt(task, dataset, questions[at])).collect();
+        for (&at, text) in chunk.iter().zip(speaker.say(prefix, &prompts, &task.decoding)?) {
+            raw[at] = text;
+        }
+    }
+    let prompts = questions.iter().map(|&question| prompt(task, dataset, question));
+    Ok(scored(dataset, questions, prompts.zip(raw).collect()))
+}
+
+fn prompt(task: &VqaTask, dataset: &dyn Dataset, (item, question): (usize, usize)) -> String {
+    task.prompt.replace("{}", &dataset.item(item).questions[question].text)
+}
+
+pub(crate) fn check(dataset: &dyn Dataset, questions: &[(usize, usize)]) -> Result<(), EvalError> {
+    let there =
+        |&&(item, question): &&(usize, usize)| item < dataset.len() && question < dataset.item(item).questions.len();
+    match questions.iter().find(|pair| !there(pair)) {
+        None => Ok(()),
+        Some((item, question)) => {
+            let what = format!("there is no question {question} of item {item}");
+            Err(EvalError::new(what, dataset.name(), "take the questions from `question_pairs` of the same data set"))
+        }
+    }
+}
+
+/// The answers as the official scorer wants them. A single one stands for ten annotators who agree, so that a match
+/// counts 1 although one's own answer is left out; it is normalised as a prediction is, as in GQA, because no annotators'
+/// clean-up has been over it.
+fn annotations(answers: &[String]) -> Vec<String> {
+    match answers {
+        [only] => vec![normalize_prediction(only); 10],
+        several => several.to_vec(),
+    }
+}
+
+/// Scores (prompt, raw answer) of each question.
+pub(crate) fn scored(dataset: &dyn Dataset, questions: &[(usize, usize)], given: Vec<(String, String)>) -> VqaResult {
+    let row = |(&(item, question), (prompt, raw)): (&(usize, usize), (String, String))| {
+        let item = dataset.item(item);
+        let question = &item.questions[question];
+        VqaRowResult {
+            id: item.id.clone(),
+            question_id: question.id,
+            kind: question.kind.clone(),
+            answer_type: question.answer_type.clone(),
+            group: item.group.clone(),
+            question: question.text.clone(),
+            prompt,
+            answers: question.answers.clone(),
+            answer: normalize_prediction(&raw),
+            score: accuracy(&raw, &annotations(&question.answers)),
+            raw,
+        }
+    };
+    let rows: Vec<VqaRowResult> = questions.iter().zip(given).map(row).collect();
+    let answers: Vec<Vec<String>> = rows.iter().map(|row| annotations(&row.answers)).collect();
+    let by = |name: fn(&VqaRowResult) -> &str| {
+        score(rows.iter().zip(&answers).map(|(row, answers)| official(row, answers, name)))
+    };
+    let kinds = by(|row| &row.kind);
+    let per_group = by(|row| &row.group).per_question_type;
+    let (overall, per_kind, per_answer_type) = (kinds.overall, kinds.per_question_type, kinds.per_answer_type);
+    VqaResult { rows, overall, per_kind, per_answer_type, per_group }
+}
+
+fn official<'a>(row: &'a VqaRowResult, answers: &'a [String], name: fn(&VqaRowResult) -> &str) -> VqaRow<'a> {
+    VqaRow { prediction: &row.raw, answers, answer_type: &row.answer_type, question_type: name(row) }
+}

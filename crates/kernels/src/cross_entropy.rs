@@ -1,0 +1,144 @@
+//! Cross-entropy of rows of logits against labels.
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Shape};
+use burn_flex::FlexTensor;
+
+use crate::buffer::{block_of_rows, contiguous, each_block, parallel, tensor};
+use crate::node::Fused;
+use crate::simd::{Kernel, exp_negative, max, sum, vectorised};
+use crate::softmax::width;
+
+/// Exponentials made at a time: a row of a large vocabulary never leaves the first-level cache between its passes.
+const PIECE: usize = 1024;
+
+/// `-sum_c target_c log_softmax(logits)_c` with `target = (1 - smoothing) onehot(label) + smoothing / classes`.
+#[derive(Clone, Debug)]
+pub(crate) struct CrossEntropy {
+    pub(crate) labels: Arc<[usize]>,
+    pub(crate) smoothing: f32,
+}
+
+/// The logits, and for each row its maximum and `1 / sum(exp(logits - maximum))`. Probabilities would be a second copy of what may be
+/// the largest tensor of the step; the exponentials are cheaper made again.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    logits: FlexTensor,
+    rows: Arc<Vec<[f32; 2]>>,
+}
+
+/// Labels as indices; none if they are not integers of 32 or 64 bits.
+pub(crate) fn labels(ids: &FlexTensor, classes: usize) -> Option<Arc<[usize]>> {
+    let index = |id: i64| match usize::try_from(id) {
+        Ok(label) if label < classes => label,
+        _ => panic!("label {id} is not one of {classes} classes"),
+    };
+    match ids.dtype() {
+        DType::I64 => Some(ids.to_contiguous().storage::<i64>().iter().map(|&id| index(id)).collect()),
+        DType::I32 => Some(ids.to_contiguous().storage::<i32>().iter().map(|&id| index(id.into())).collect()),
+        _ => None,
+    }
+}
+
+struct Forward<'a> {
+    logits: &'a [f32],
+    labels: &'a [usize],
+    smoothing: f32,
+    rows: &'a mut [[f32; 2]],
+    losses: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let width = self.logits.len() / self.losses.len();
+        let mut scratch = [0.0; PIECE];
+        let outputs = self.losses.iter_mut().zip(self.rows);
+        for ((logits, &label), (loss, row)) in self.logits.chunks_exact(width).zip(self.labels).zip(outputs) {
+            let peak = max(logits);
+            let (mut total, mut linear) = (0.0, 0.0);
+            for piece in logits.chunks(PIECE) {
+                let scratch = &mut scratch[..piece.len()];
+                for (s, x) in scratch.iter_mut().zip(piece) {
+                    *s = x - peak;
+                }
+                if self.smoothing != 0.0 {
+                    linear += sum(scratch);
+                }
+                for s in scratch.iter_mut() {
+                    *s = exp_negative::<FMA>(*s);
+                }
+                total += sum(scratch);
+            }
+            *row = [peak, 1.0 / total];
+            *loss = total.ln() - (1.0 - self.smoothing) * (logits[label] - peak);
+            // Not `- 0 * mean`: a logit of minus infinity would make that NaN.
+            if self.smoothing != 0.0 {
+                *loss -= self.smoothing * linear / width as f32;
+            }
+        }
+    }
+}
+
+/// Logits become `grad (softmax(logits) - target)`.
+struct Backward<'a> {
+    logits: &'a mut [f32],
+    labels: &'a [usize],
+    smoothing: f32,
+    rows: &'a [[f32; 2]],
+    grad: &'a [f32],
+    width: usize,
+}
+
+impl Kernel for Backward<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let uniform = self.smoothing / self.width as f32;
+        let rows = self.logits.chunks_exact_mut(self.width).zip(self.labels);
+        for (((logits, &label), &[peak, scale]), &grad) in rows.zip(self.rows).zip(self.grad) {
+            for x in logits.iter_mut() {
+                *x = grad * (exp_negative::<FMA>(*x - peak) * scale - uniform);
+            }
+            logits[label] -= grad * (1.0 - self.smoothing);
+        }
+    }
+}
+
+impl Fused<1> for CrossEntropy {
+    type Saved = Saved;
+
+    fn forward(&self, [logits]: [FlexTensor; 1], keep: bool) -> (FlexTensor, Option<Saved>) {
+        let logits = contiguous(logits);
+        let width = width(&logits);
+        let values: &[f32] = logits.storage();
+        let count = values.len() / width;
+        assert_eq!(self.labels.len(), count, "{} labels for {count} rows of logits", self.labels.len());
+        let (mut rows, mut losses) = (vec![[0.0; 2]; count], vec![0.0; count]);
+        let smoothing = self.smoothing;
+        let run = |(((logits, labels), rows), losses)| vectorised(Forward { logits, labels, smoothing, rows, losses });
+        if parallel(values.len()) {
+            use rayon::prelude::*;
+            let block = block_of_rows(width);
+            let inputs = values.par_chunks(block).zip(self.labels.par_chunks(block / width));
+            inputs.zip(rows.par_chunks_mut(block / width)).zip(losses.par_chunks_mut(block / width)).for_each(run);
+        } else {
+            run((((values, &*self.labels), &mut *rows), &mut *losses));
+        }
+        let saved = keep.then(|| Saved { logits, rows: Arc::new(rows) });
+        (tensor(losses, Shape::new([count])), saved)
+    }
+
+    fn backward(&self, saved: Saved, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let grad = contiguous(grad);
+        let grad: &[f32] = grad.storage();
+        // In place, if nothing else holds the logits.
+        let mut logits = saved.logits;
+        let width = width(&logits);
+        each_block(logits.storage_mut(), block_of_rows(width), |at, logits| {
+            let (labels, rows, grad) = (&self.labels[at / width..], &saved.rows[at / width..], &grad[at / width..]);
+            vectorised(Backward { logits, labels, smoothing: self.smoothing, rows, grad, width });
+        });
+        [Some(logits)]
+    }
+}

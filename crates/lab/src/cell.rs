@@ -1,0 +1,194 @@
+//! One cell: stage 2 from stage 1's bridge or from the initialisation, evaluated along the way and at the end.
+
+use crate::evaluate::{self, Scores};
+use crate::parts::{Resolved, Splits};
+use crate::spec::Spec;
+use crate::stages::{MAX_CAPTION, SplitFeatures, Workshop, read_json};
+use crate::sweep::Cell;
+use crate::LabError;
+use burn::module::Module;
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use toolkit_core::params;
+use toolkit_models::connector::Connector;
+use toolkit_train::TrainError;
+use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
+use toolkit_train::fit::{FitConfig, fit};
+use toolkit_train::order::Order;
+use toolkit_train::stage2::Stage2;
+
+/// A cell with all that it stands on.
+pub struct CellJob<'a> {
+    /// The run.
+    pub shop: &'a Workshop<'a>,
+    /// What is run.
+    pub cell: &'a Cell,
+    /// Its parts.
+    pub resolved: &'a Resolved,
+    /// Its data.
+    pub splits: &'a Splits,
+    /// Key of its stage 1, if it has one.
+    pub stage1: Option<&'a str>,
+}
+
+impl CellJob<'_> {
+    /// Its folder.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.shop.out.join("cells").join(&self.cell.id)
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn done(&self) -> bool {
+        self.dir().join("scores.json").exists()
+    }
+
+    fn spec(&self) -> &Spec {
+        &self.cell.spec
+    }
+
+    /// The untrained connector of this cell.
+    fn start(&self, device: &Device) -> Result<Connector, LabError> {
+        let seed = self.cell.seed;
+        let bridge = match self.stage1 {
+            Some(key) => self.shop.stage1_bridge(self.resolved, self.spec(), seed, key, device)?,
+            None => self.resolved.bridge_at_start(self.shop.registry, self.spec().model.init, seed, device)?,
+        };
+        Ok(self.resolved.connector(bridge, seed, device))
+    }
+
+    /// Trains and evaluates, from wherever an earlier run was stopped.
+    ///
+    /// # Errors
+    /// Whatever training or evaluation says.
+    pub fn run(&self) -> Result<(), LabError> {
+        if self.done() {
+            return Ok(());
+        }
+        let dir = self.dir();
+        let eval_dir = dir.join("eval");
+        std::fs::create_dir_all(&eval_dir).map_err(|e| LabError::io(&eval_dir, &e))?;
+        let text = toml::to_string_pretty(self.spec()).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        write_atomic(&dir.join("spec.toml"), text.as_bytes())?;
+        let features = self.shop.features(self.resolved, self.splits)?;
+        let connector = self.train(&features)?;
+        let began = Instant::now();
+        let last = evaluate::final_scores(self, &connector.valid(), &features, &dir)?;
+        let json = serde_json::to_vec(&last).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        write_atomic(&dir.join("scores.json"), &json)?;
+        self.note_seconds("evaluation", began.elapsed().as_secs_f64())
+    }
+
+    fn train(&self, features: &SplitFeatures) -> Result<Connector, LabError> {
+        let device = self.shop.device.clone().autodiff();
+        let (spec, seed) = (&self.spec().stage2, self.cell.seed);
+        let (tokenizer, marks) = self.resolved.language_marks()?;
+        let captions = |i: usize| {
+            let one = |text: &String| {
+                let mut ids = tokenizer.encode(text);
+                ids.truncate(MAX_CAPTION);
+                ids
+            };
+            self.splits.train.item(i).captions.iter().map(one).collect::<Vec<_>>()
+        };
+        let language = self.resolved.language_model(self.shop.registry, &device)?;
+        let plain = language.valid();
+        let mut objective = Stage2 {
+            language,
+            kind: self.resolved.language.1.kind,
+            marks,
+            features: features.train.clone(),
+            captions: Arc::new((0..self.splits.train.len()).map(captions).collect()),
+            order: Order::new(seed, "stage2/order", self.splits.train.len(), spec.batch),
+            accumulate: spec.accumulate,
+            language_dropout: spec.language_dropout,
+            seed,
+            device: device.clone(),
+        };
+        let config = FitConfig { steps: spec.steps, schedule: spec.schedule.clone(), optim: spec.optim.clone(), seed, save_seconds: 20 };
+        let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
+        let task = self.shop.reporter.task(&format!("stage 2 {name} seed {seed}"));
+        let every = self.spec().eval.every;
+        let eval_dir = self.dir().join("eval");
+        let mut at_step = |step: u64, model: &Connector| -> Result<(), TrainError> {
+            if every == 0 || (!step.is_multiple_of(every) && step != spec.steps) {
+                return Ok(());
+            }
+            let path = eval_dir.join(format!("step-{step:06}.json"));
+            if path.exists() {
+                return Ok(());
+            }
+            let scores = evaluate::curve_point(self, &model.valid(), &plain, features).map_err(|e| TrainError::Other(e.to_string()))?;
+            let json = serde_json::to_vec(&scores).map_err(|e| TrainError::Other(e.to_string()))?;
+            write_atomic(&path, &json)
+        };
+        let connector = self.start(&device)?;
+        Ok(fit(&config, connector, &mut objective, &self.dir().join("stage2"), &*task, &mut at_step)?)
+    }
+
+    /// The trained connector of a finished cell, on a plain device.
+    ///
+    /// # Errors
+    /// If there is no checkpoint or it is of another model.
+    pub fn trained(&self) -> Result<Connector, LabError> {
+        let device = self.shop.device.clone();
+        let dir = self.dir().join("stage2");
+        let saved = Checkpoint::load(&dir)?
+            .ok_or_else(|| LabError::new(format!("{}: this cell has not been trained", dir.display()), "finish the run first"))?;
+        let bridge = self.resolved.bridge_at_start(self.shop.registry, self.spec().model.init, self.cell.seed, &device)?;
+        let connector = self.resolved.connector(bridge, self.cell.seed, &device);
+        Ok(load_strict(connector, saved.weights(&dir)?, &dir)?.no_grad())
+    }
+
+    /// Parameters that stage 2 trains: all but the text side, which gets no gradient there.
+    ///
+    /// # Errors
+    /// If the bridge cannot be built.
+    pub fn trained_params(&self) -> Result<u64, LabError> {
+        let bridge = self.shop.registry.build_bridge(&self.resolved.bridge.0, &self.resolved.vision.1, &self.shop.device, toolkit_registry::Weights::None)?;
+        let has_text = self.resolved.bridge.1.text.is_some();
+        let counted = |name: &str| !has_text || toolkit_models::bridge::qformer::is_query_path(name);
+        let infos = params::list(&bridge);
+        let bridge: u64 = infos.iter().filter(|i| counted(&i.name)).map(|i| i.shape.iter().product::<usize>() as u64).sum();
+        Ok(bridge + toolkit_models::connector::projection_params(self.resolved.bridge.1.width, self.resolved.language.1.width))
+    }
+
+    /// What the curve's points hold, by step.
+    ///
+    /// # Errors
+    /// If a file is damaged.
+    pub fn curve(&self) -> Result<Vec<(u64, BTreeMap<String, f64>)>, LabError> {
+        let dir = self.dir().join("eval");
+        let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(Vec::new()) };
+        let mut points = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let step = name.strip_prefix("step-").and_then(|n| n.strip_suffix(".json")).and_then(|n| n.parse::<u64>().ok());
+            if let Some(step) = step {
+                points.push((step, read_json(&entry.path())?));
+            }
+        }
+        points.sort_by_key(|(step, _)| *step);
+        Ok(points)
+    }
+
+    /// The final scores.
+    ///
+    /// # Errors
+    /// If the cell is not done or the file is damaged.
+    pub fn scores(&self) -> Result<Scores, LabError> {
+        read_json(&self.dir().join("scores.json"))
+    }
+
+    fn note_seconds(&self, what: &str, seconds: f64) -> Result<(), LabError> {
+        let path = self.dir().join("seconds.json");
+        let mut held: BTreeMap<String, f64> = std::fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+        *held.entry(what.to_owned()).or_default() += seconds;
+        let json = serde_json::to_vec(&held).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        Ok(write_atomic(&path, &json)?)
+    }
+}

@@ -1,0 +1,236 @@
+//! What is measured of a cell, of a stage-1 run and of the controls.
+
+use crate::cell::CellJob;
+use crate::parts::{Resolved, Splits, card_hash};
+use crate::pretrain::hash_json;
+use crate::spec::Spec;
+use crate::stages::{SplitFeatures, Workshop, read_json};
+use crate::LabError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use toolkit_core::{AnyBridge, AnyLanguage};
+use toolkit_eval::{
+    CaptionTask, PrefixSource, RetrievalTask, Speaker, VqaResult, VqaTask, caption, captioned_items, derangement, majority_baseline,
+    question_pairs, retrieve, unique_captions, vqa, write_samples,
+};
+use toolkit_models::connector::Connector;
+use toolkit_registry::{Kind, TextTokenizer};
+use toolkit_train::TrainError;
+use toolkit_train::checkpoint::write_atomic;
+use toolkit_train::features::Features;
+use toolkit_train::stage2::LanguageMarks;
+
+/// The final scores of a cell. No time is in here: the same run gives the same bytes.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+pub struct Scores {
+    /// By name, in percent but for CIDEr.
+    pub scores: BTreeMap<String, f64>,
+    /// Score of each question, in the order of the split.
+    pub questions: Vec<f64>,
+    /// Image of each question.
+    pub images: Vec<u64>,
+    /// Parameters that were trained.
+    pub trained_params: u64,
+}
+
+fn limit(n: usize) -> Option<usize> {
+    (n > 0).then_some(n)
+}
+
+/// The three tasks of an experiment.
+struct Tasks {
+    vqa: VqaTask,
+    caption: CaptionTask,
+}
+
+impl Tasks {
+    fn new(shop: &Workshop<'_>, spec: &Spec, resolved: &Resolved) -> Result<Self, LabError> {
+        let language = &resolved.language.0;
+        let card = |name: &str| shop.registry.card(Kind::Task, name);
+        Ok(Self {
+            vqa: VqaTask::from_card(&card(&spec.eval.vqa)?, &[language])?,
+            caption: CaptionTask::from_card(&card(&spec.eval.caption)?, &[language])?,
+        })
+    }
+}
+
+/// Checks that the task cards of an experiment exist and fit, before anything is trained.
+///
+/// # Errors
+/// Whatever is wrong with them.
+pub fn check_tasks(shop: &Workshop<'_>, spec: &Spec, resolved: &Resolved) -> Result<(), LabError> {
+    Tasks::new(shop, spec, resolved)?;
+    RetrievalTask::from_card(&shop.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
+    Ok(())
+}
+
+struct Voice {
+    tokenizer: TextTokenizer,
+    marks: LanguageMarks,
+}
+
+impl Voice {
+    fn new(resolved: &Resolved) -> Result<Self, LabError> {
+        let (tokenizer, marks) = resolved.language_marks()?;
+        Ok(Self { tokenizer, marks })
+    }
+    fn speaker<'a>(&'a self, resolved: &'a Resolved, language: &'a AnyLanguage) -> Speaker<'a> {
+        Speaker { language, shape: &resolved.language.1, tokenizer: &self.tokenizer, marks: self.marks }
+    }
+}
+
+/// Puts the scores of an answer sheet into `scores` under `prefix`.
+fn record(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &VqaResult) {
+    scores.insert(format!("{prefix}.overall"), result.overall);
+    for (kind, score) in &result.per_kind {
+        scores.insert(format!("{prefix}.kind.{kind}"), *score);
+    }
+    for (group, score) in &result.per_group {
+        scores.insert(format!("{prefix}.{group}"), *score);
+    }
+}
+
+/// One point of the curve: questions of the validation split.
+///
+/// # Errors
+/// If features or prompts cannot be had.
+pub fn curve_point(job: &CellJob<'_>, connector: &Connector, language: &AnyLanguage, features: &SplitFeatures) -> Result<BTreeMap<String, f64>, LabError> {
+    let spec = &job.cell.spec;
+    let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let val = &*job.splits.val;
+    let prefixes = |items: &[usize]| -> Result<_, TrainError> { Ok(connector.prefix(features.val.batch(items, &job.shop.device)?)) };
+    let questions = question_pairs(val, limit(spec.eval.curve_questions));
+    let result = vqa(&voice.speaker(job.resolved, language), Some(&prefixes), val, &questions, &tasks.vqa, spec.eval.batch)?;
+    let mut scores = BTreeMap::new();
+    record(&mut scores, "vqa", &result);
+    Ok(scores)
+}
+
+/// Everything at the end, on the test split: answers with their controls, captions, and for bridges with a text tower
+/// retrieval as it is after stage 2. Writes the samples beside the scores.
+///
+/// # Errors
+/// If features, prompts or files cannot be had.
+pub fn final_scores(job: &CellJob<'_>, connector: &Connector, features: &SplitFeatures, dir: &Path) -> Result<Scores, LabError> {
+    let spec = &job.cell.spec;
+    let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
+    let speaker = voice.speaker(job.resolved, &language);
+    let test = &*job.splits.test;
+    let prefix_of = |items: &[usize]| -> Result<_, TrainError> { Ok(connector.prefix(features.test.batch(items, &job.shop.device)?)) };
+    let prefixes: &PrefixSource<'_> = &prefix_of;
+    let questions = question_pairs(test, limit(spec.eval.questions));
+    let mut scores = BTreeMap::new();
+
+    let answers = vqa(&speaker, Some(prefixes), test, &questions, &tasks.vqa, spec.eval.batch)?;
+    record(&mut scores, "vqa", &answers);
+    write_samples(&dir.join("samples.jsonl"), &answers.rows)?;
+
+    // The same questions with another image: what is left then was not seen but guessed.
+    let other = derangement(test.len(), job.cell.seed);
+    let wrong = |items: &[usize]| prefixes(&items.iter().map(|&i| other[i]).collect::<Vec<_>>());
+    let shuffled = vqa(&speaker, Some(&wrong), test, &questions, &tasks.vqa, spec.eval.batch)?;
+    record(&mut scores, "vqa.shuffled", &shuffled);
+
+    record(&mut scores, "vqa.no_image", &read_json::<VqaResult>(&blind_path(job))?);
+    if let Ok(majority) = majority_baseline(&*job.splits.train, test, &questions) {
+        record(&mut scores, "vqa.majority", &majority);
+    }
+
+    let items = captioned_items(test, limit(spec.eval.captions));
+    if !items.is_empty() {
+        let captions = caption(&speaker, Some(prefixes), test, &items, &tasks.caption, spec.eval.batch)?;
+        scores.insert("caption.cider".to_owned(), captions.overall.cider);
+        scores.insert("caption.bleu4".to_owned(), 100.0 * captions.overall.bleu4);
+        scores.insert("caption.rouge_l".to_owned(), 100.0 * captions.overall.rouge_l);
+        for (group, summary) in &captions.per_group {
+            scores.insert(format!("caption.{group}.cider"), summary.cider);
+        }
+        write_samples(&dir.join("captions.jsonl"), &captions.rows)?;
+    }
+    if let Some(key) = job.stage1 {
+        scores.extend(job.shop.stage1_scores(key)?);
+    }
+    Ok(Scores {
+        scores,
+        questions: answers.rows.iter().map(|row| row.score).collect(),
+        images: questions.iter().map(|(item, _)| *item as u64).collect(),
+        trained_params: job.trained_params()?,
+    })
+}
+
+/// Retrieval among test images by a stage-1 bridge on a plain device: contrast alone and re-ranked by matching.
+///
+/// # Errors
+/// If features or captions cannot be had.
+pub fn retrieval(
+    shop: &Workshop<'_>,
+    spec: &Spec,
+    resolved: &Resolved,
+    splits: &Splits,
+    features: &Features,
+    bridge: &AnyBridge,
+) -> Result<BTreeMap<String, f64>, LabError> {
+    let task = RetrievalTask::from_card(&shop.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
+    let (tokenizer, marks) = resolved.text_marks()?;
+    let tower = bridge.text_tower().ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
+    let test = &*splits.test;
+    let mut pool = unique_captions(test, &captioned_items(test, None));
+    if spec.eval.retrieval > 0 {
+        pool.truncate(spec.eval.retrieval);
+    }
+    let mut scores = BTreeMap::new();
+    if pool.len() < 2 {
+        return Ok(scores);
+    }
+    let items: Vec<usize> = pool.iter().map(|(item, _)| *item).collect();
+    let captions: Vec<Vec<Vec<u32>>> = pool.iter().map(|(_, text)| vec![tokenizer.encode(text)]).collect();
+    let read = |items: &[usize]| features.batch(items, &shop.device);
+    let result = retrieve(tower, &read, &items, &captions, marks, task.config)?;
+    for (name, r) in [("itc", Some(&result.itc)), ("itm", result.itm.as_ref())] {
+        let Some(r) = r else { continue };
+        for (key, value) in [("txt_r1", r.txt_r1), ("txt_r5", r.txt_r5), ("txt_r10", r.txt_r10), ("img_r1", r.img_r1), ("img_r5", r.img_r5), ("img_r10", r.img_r10)] {
+            scores.insert(format!("retrieval.{name}.{key}"), value);
+        }
+    }
+    scores.insert("retrieval.chance.r1".to_owned(), result.chance_r1);
+    scores.insert("retrieval.images".to_owned(), items.len() as f64);
+    if let Some(accuracy) = result.itm_accuracy {
+        scores.insert("retrieval.itm_hard_negative_accuracy".to_owned(), accuracy);
+    }
+    Ok(scores)
+}
+
+/// Names a blind control: the language model, the task, the questions.
+#[must_use]
+pub fn blind_key(job: &CellJob<'_>) -> String {
+    let eval = &job.cell.spec.eval;
+    hash_json(&serde_json::json!([card_hash(&job.resolved.language.0), eval.vqa, eval.questions, job.splits.test.fingerprint()]))
+}
+
+fn blind_path(job: &CellJob<'_>) -> std::path::PathBuf {
+    job.shop.out.join("controls").join(format!("{}.json", blind_key(job)))
+}
+
+/// The language model's answers to the test questions without any image, computed once.
+///
+/// # Errors
+/// If the language model or prompts cannot be had.
+pub fn blind(job: &CellJob<'_>) -> Result<VqaResult, LabError> {
+    let path = blind_path(job);
+    if path.exists() {
+        return read_json(&path);
+    }
+    let spec = &job.cell.spec;
+    let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
+    let test = &*job.splits.test;
+    let questions = question_pairs(test, limit(spec.eval.questions));
+    let result = vqa(&voice.speaker(job.resolved, &language), None, test, &questions, &tasks.vqa, spec.eval.batch)?;
+    let dir = job.shop.out.join("controls");
+    std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
+    let json = serde_json::to_vec(&result).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+    write_atomic(&path, &json)?;
+    Ok(result)
+}

@@ -1,0 +1,91 @@
+//! What a run was made of and with.
+
+use crate::parts::card_hash;
+use crate::plan::Plan;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// `manifest.json` of a run folder.
+#[derive(Clone, Debug, Serialize)]
+pub struct Manifest {
+    /// Version of the toolkit.
+    pub toolkit: String,
+    /// Revision of the working folder, `-dirty` if it has changes, `unknown` outside of git.
+    pub git: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Device.
+    pub device: String,
+    /// Operating system and processor.
+    pub machine: String,
+    /// Seeds.
+    pub seeds: Vec<u64>,
+    /// Cards by kind and name: hash of what counts in them, weights included.
+    pub cards: BTreeMap<String, String>,
+    /// Weights by card: SHA-256.
+    pub weights: BTreeMap<String, String>,
+    /// Data by name: fingerprint of images and texts.
+    pub data: BTreeMap<String, String>,
+    /// Ids of the cells.
+    pub cells: Vec<String>,
+}
+
+/// Revision of the current folder.
+#[must_use]
+pub fn git_revision() -> String {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    match git(&["rev-parse", "--short=12", "HEAD"]) {
+        Some(revision) if git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty()) => format!("{revision}-dirty"),
+        Some(revision) => revision,
+        None => "unknown".to_owned(),
+    }
+}
+
+/// Processor and system, as far as the system says.
+#[must_use]
+pub fn machine() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|l| l.strip_prefix("model name").and_then(|l| l.split_once(':'))).map_or("", |(_, name)| name.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{} {}, {cores} cores, {cpu}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+impl Manifest {
+    /// Of a plan that is about to be carried out.
+    #[must_use]
+    pub fn new(plan: &Plan, device: &str, command: &[String]) -> Self {
+        let (mut cards, mut weights, mut data) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for r in &plan.resolved {
+            for card in [&r.vision.0, &r.bridge.0, &r.language.0] {
+                cards.insert(format!("{}/{}", card.kind.folder(), card.name), card_hash(card));
+                if let Some(w) = &card.weights {
+                    weights.insert(card.name.clone(), w.sha256.clone());
+                }
+            }
+        }
+        for splits in &plan.splits {
+            for set in [&splits.train, &splits.val, &splits.test] {
+                data.insert(set.name().to_owned(), set.fingerprint());
+            }
+        }
+        let mut seeds: Vec<u64> = plan.cells.iter().map(|c| c.cell.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        Self {
+            toolkit: env!("CARGO_PKG_VERSION").to_owned(),
+            git: git_revision(),
+            command: command.to_vec(),
+            device: device.to_owned(),
+            machine: machine(),
+            seeds,
+            cards,
+            weights,
+            data,
+            cells: plan.cells.iter().map(|c| c.cell.id.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Cards resolved to shapes, data opened, parts built: everything that cells share.
+
+use crate::spec::{DataSpec, ModelSpec};
+use crate::{LabError, pretrain};
+use burn::module::Module;
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params};
+use toolkit_data::{Dataset, Folder, Preprocess, Scenes, ScenesConfig};
+use toolkit_models::bridge::qformer::{self, QFormerInit};
+use toolkit_models::connector::Connector;
+use toolkit_registry::{Card, Kind, Registry, TextTokenizer, Weights, read_safetensors, sha256_hex};
+use toolkit_train::stage1::TextMarks;
+use toolkit_train::stage2::LanguageMarks;
+
+/// The cards of a model with their shapes, which fit each other.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Encoder.
+    pub vision: (Card, VisionShape),
+    /// Bridge.
+    pub bridge: (Card, BridgeShape),
+    /// Language model.
+    pub language: (Card, LanguageShape),
+    /// How pixels are prepared.
+    pub preprocess: Preprocess,
+}
+
+impl Resolved {
+    /// Looks up cards and checks that they fit, before any weight is read.
+    ///
+    /// # Errors
+    /// Unknown names, wrong configurations, widths that do not fit.
+    pub fn new(registry: &Registry, model: &ModelSpec) -> Result<Self, LabError> {
+        let vision = registry.card(Kind::Vision, &model.vision)?;
+        let vision_shape = registry.describe_vision(&vision)?;
+        let bridge = registry.card(Kind::Bridge, &model.bridge)?;
+        let bridge_shape = registry.describe_bridge(&bridge, &vision_shape)?;
+        let language = registry.card(Kind::Language, &model.language)?;
+        let language_shape = registry.describe_language(&language)?;
+        if language_shape.positions.is_some_and(|p| p <= bridge_shape.queries) {
+            let what = format!("`{}` gives {} queries, `{}` has {:?} positions", model.bridge, bridge_shape.queries, model.language, language_shape.positions);
+            return Err(LabError::new(what, "use a bridge with fewer queries, or pool its tokens"));
+        }
+        let preprocess = pretrain::preprocess(&vision)?;
+        Ok(Self { vision: (vision, vision_shape), bridge: (bridge, bridge_shape), language: (language, language_shape), preprocess })
+    }
+
+    /// Names all that the bridge's start and features depend on.
+    #[must_use]
+    pub fn vision_key(&self) -> String {
+        card_hash(&self.vision.0)
+    }
+
+    /// The encoder on a plain device.
+    ///
+    /// # Errors
+    /// If its weights are missing or do not fit.
+    pub fn encoder(&self, registry: &Registry, device: &Device) -> Result<AnyVision, LabError> {
+        need_weights(&self.vision.0)?;
+        Ok(registry.build_vision(&self.vision.0, &device.clone().without_autodiff(), Weights::Card)?.no_grad())
+    }
+
+    /// The frozen language model.
+    ///
+    /// # Errors
+    /// If its weights are missing or do not fit.
+    pub fn language_model(&self, registry: &Registry, device: &Device) -> Result<AnyLanguage, LabError> {
+        need_weights(&self.language.0)?;
+        Ok(registry.build_language(&self.language.0, device, Weights::Card)?.no_grad())
+    }
+
+    /// The bridge at its initialisation.
+    ///
+    /// # Errors
+    /// If `init` wants BERT weights that the card does not name.
+    pub fn bridge_at_start(&self, registry: &Registry, init: QFormerInit, seed: u64, device: &Device) -> Result<AnyBridge, LabError> {
+        let (card, shape) = &self.bridge;
+        let bridge = registry.build_bridge(card, &self.vision.1, device, Weights::None)?;
+        if shape.text.is_none() {
+            return Ok(params::initialise(bridge, seed, params::bert_rule));
+        }
+        let bert = match init {
+            QFormerInit::Random => None,
+            QFormerInit::BertCopy | QFormerInit::BertRandomQuery => {
+                let file = card.init.get("bert").ok_or_else(|| {
+                    LabError::Card(card.text().error_at("init", "`model.init` wants BERT weights, but the card names none", "add `bert = \"weights/..\"` under `[init]` or use `init = \"random\"`"))
+                })?;
+                let bytes = card.bytes(file)?;
+                if let Some(wanted) = card.init.get("sha256").filter(|wanted| **wanted != sha256_hex(&bytes)) {
+                    return Err(card.text().error_at("init.sha256", format!("{file} has another SHA-256 than {wanted}"), "restore the file or correct the card").into());
+                }
+                Some(read_safetensors(&bytes)?.0)
+            }
+        };
+        qformer::initialise(bridge, seed, init, bert.as_ref()).map_err(|e| LabError::new(e.what, &e.hint))
+    }
+
+    /// The connector around a bridge, its projection drawn.
+    #[must_use]
+    pub fn connector(&self, bridge: AnyBridge, seed: u64, device: &Device) -> Connector {
+        let connector = Connector::new(bridge, self.bridge.1.width, self.language.1.width, device);
+        let held: BTreeMap<_, _> = params::export(&connector.bridge);
+        params::map(connector, |info| match info.name.strip_prefix("bridge.") {
+            Some(name) => held.get(name).cloned(),
+            None => {
+                let mut drawn = None;
+                let rule = params::bert_rule(info);
+                let count = info.shape.iter().product::<usize>();
+                if let params::Init::Normal(std) = rule {
+                    let mut stream = toolkit_core::Stream::new(seed, &info.name, 0);
+                    drawn = Some((0..count).map(|_| (stream.normal() * std) as f32).collect());
+                }
+                Some(params::Values { shape: info.shape.clone(), data: drawn.unwrap_or_else(|| vec![0.0; count]) })
+            }
+        })
+    }
+
+    /// The bridge's tokenizer with the ids stage 1 needs.
+    ///
+    /// # Errors
+    /// If the card lacks them.
+    pub fn text_marks(&self) -> Result<(TextTokenizer, TextMarks), LabError> {
+        let card = &self.bridge.0;
+        let t = card.tokenizer()?;
+        let need = |id: Option<u32>, name: &str| {
+            id.ok_or_else(|| LabError::Card(card.text().error_at("tokenizer", format!("`{name}` is missing"), "stage 1 needs `pad`, `cls`, `sep` and `dec`")))
+        };
+        let marks = TextMarks { pad: need(t.pad, "pad")?, cls: need(t.cls, "cls")?, sep: need(t.sep, "sep")?, dec: need(t.dec, "dec")? };
+        Ok((t, marks))
+    }
+
+    /// The language model's tokenizer with its special ids.
+    ///
+    /// # Errors
+    /// If the card lacks them.
+    pub fn language_marks(&self) -> Result<(TextTokenizer, LanguageMarks), LabError> {
+        let card = &self.language.0;
+        let t = card.tokenizer()?;
+        let need = |id: Option<u32>, name: &str| {
+            id.ok_or_else(|| LabError::Card(card.text().error_at("tokenizer", format!("`{name}` is missing"), "a language model needs `eos` and `pad`")))
+        };
+        let marks = LanguageMarks { bos: t.bos, eos: need(t.eos, "eos")?, pad: need(t.pad, "pad")?, decoder_start: t.decoder_start.unwrap_or(0) };
+        Ok((t, marks))
+    }
+}
+
+fn need_weights(card: &Card) -> Result<(), LabError> {
+    if card.weights.is_some() {
+        return Ok(());
+    }
+    Err(LabError::new(format!("card `{}` has no `[weights]`", card.name), "a frozen part needs trained weights"))
+}
+
+/// Hash of everything in a card that can change a result: its text without comments, and so its weights by their hash.
+#[must_use]
+pub fn card_hash(card: &Card) -> String {
+    let mut table: toml::Table = toml::from_str(card.text().text()).unwrap_or_default();
+    for key in ["about", "scores", "facts", "licence", "source"] {
+        table.remove(key);
+    }
+    sha256_hex(format!("{:?} {} {table:?}", card.kind, card.name).as_bytes())[..16].to_owned()
+}
+
+/// Opens `card:split` or `folder:PATH`.
+///
+/// # Errors
+/// Unknown cards or splits, unreadable folders.
+pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, LabError> {
+    if let Some(path) = name.strip_prefix("folder:") {
+        return Ok(Arc::new(Folder::open(Path::new(path))?));
+    }
+    let (card, split) = name.split_once(':').ok_or_else(|| LabError::new(format!("`{name}` names no split"), "write `scenes:train` or `folder:PATH`"))?;
+    let card = registry.card(Kind::Dataset, card)?;
+    match card.family.as_str() {
+        "scenes" => {
+            let config: ScenesConfig = card.config()?;
+            Ok(Arc::new(Scenes::open(&config, split)?))
+        }
+        other => Err(LabError::Card(card.text().error_at("kind", format!("unknown kind of data set `{other}`"), "known: `scenes`; folders are `folder:PATH`"))),
+    }
+}
+
+/// The three splits of an experiment.
+#[derive(Clone)]
+pub struct Splits {
+    /// Pre-training.
+    pub train: Arc<dyn Dataset>,
+    /// Curves.
+    pub val: Arc<dyn Dataset>,
+    /// Tables.
+    pub test: Arc<dyn Dataset>,
+}
+
+impl Splits {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// As [`open_data`]; a training split without captions.
+    pub fn open(registry: &Registry, data: &DataSpec) -> Result<Self, LabError> {
+        let splits = Self { train: open_data(registry, &data.train)?, val: open_data(registry, &data.val)?, test: open_data(registry, &data.test)? };
+        let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
+        if let Some(i) = bare {
+            return Err(LabError::new(format!("`{}`: {} has no caption", data.train, splits.train.item(i).id), "training images need at least one caption each"));
+        }
+        Ok(splits)
+    }
+}

@@ -1,0 +1,121 @@
+//! What readers call a score, and how its numbers are written.
+
+/// Controls: the key after the task, the short name, and what it is.
+pub(crate) const CONTROLS: [(&str, &str, &str); 3] = [
+    (
+        "shuffled",
+        "shuffled image",
+        "the model is shown another question's image: what is left does not come from the picture",
+    ),
+    ("no_image", "no image", "the model gets the question without any image: what can be guessed from the words"),
+    ("majority", "majority", "no model: always the most frequent training answer of that kind of question"),
+];
+
+/// Groups of the scenes data: key, name and what it is.
+pub(crate) const GROUPS: [(&str, &str, &str); 3] = [
+    ("seen", "seen", "new pictures of things and pairs of things that were trained on"),
+    ("new_combination", "new combinations", "pairs of things that were never together in training"),
+    ("new_thing", "new things", "things that were in no training picture of stages 1 and 2"),
+];
+
+/// The key of a control of a score: `vqa.overall` under `shuffled` is `vqa.shuffled.overall`.
+pub(crate) fn control_key(key: &str, control: &str) -> String {
+    match key.split_once('.') {
+        Some((task, rest)) => format!("{task}.{control}.{rest}"),
+        None => format!("{control}.{key}"),
+    }
+}
+
+/// Whether the score is a percentage.
+pub(crate) fn is_percent(key: &str) -> bool {
+    !["cider", "loss", "perplexity", "nats", "spice_raw", "seconds"].iter().any(|word| key.contains(word))
+}
+
+/// The unit in brackets, with a space before it; nothing for a score without a unit.
+pub(crate) fn unit(key: &str) -> &'static str {
+    if is_percent(key) { " (%)" } else { "" }
+}
+
+/// What differences of the score are counted in, with a space before it.
+pub(crate) fn points(key: &str) -> &'static str {
+    if is_percent(key) { " points" } else { "" }
+}
+
+/// One part of a key in words.
+fn word(part: &str) -> String {
+    let known = match part {
+        "vqa" => "VQA",
+        "overall" => "accuracy",
+        "cider" => "CIDEr",
+        "rouge_l" | "rouge" => "ROUGE-L",
+        "itc" => "ITC",
+        "itm" => "ITM",
+        "itg" => "ITG",
+        "lm" => "LM",
+        "relation_yesno" => "relation, yes or no",
+        "colour_thing" => "colour of a thing",
+        "colour_background" => "colour of the background",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    if let Some(n) = part.strip_prefix("bleu").filter(|n| n.parse::<u8>().is_ok()) {
+        return format!("BLEU-{n}");
+    }
+    for (prefix, words) in [("txt_r", "text R@"), ("img_r", "image R@"), ("r", "R@")] {
+        if let Some(n) = part.strip_prefix(prefix).filter(|n| n.parse::<u8>().is_ok()) {
+            return format!("{words}{n}");
+        }
+    }
+    for (key, name, _) in CONTROLS.iter().chain(&GROUPS) {
+        if part == *key {
+            return (*name).to_owned();
+        }
+    }
+    part.replace('_', " ")
+}
+
+/// The name of a score where its task is clear: `CIDEr`, `count`, `ITC text R@1`.
+pub(crate) fn short(key: &str) -> String {
+    let mut parts: Vec<&str> = key.split('.').collect();
+    if parts.len() > 1 && ["vqa", "caption", "retrieval"].contains(&parts[0]) && key != "vqa.overall" {
+        parts.remove(0);
+    }
+    parts.retain(|part| *part != "kind");
+    parts.iter().map(|part| word(part)).collect::<Vec<_>>().join(" ")
+}
+
+/// The full name of a score, without unit: `VQA accuracy`, `caption CIDEr`.
+pub(crate) fn long(key: &str) -> String {
+    key.split('.').filter(|part| *part != "kind").map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A loss in words: `loss_itc` is `image-text contrast (ITC)`.
+pub(crate) fn loss(key: &str) -> String {
+    match key {
+        "loss_itc" => "image–text contrast (ITC)".to_owned(),
+        "loss_itm" => "image–text matching (ITM)".to_owned(),
+        "loss_itg" => "image-grounded text (ITG)".to_owned(),
+        "loss_lm" => "language modelling (LM)".to_owned(),
+        "accuracy_itm_hard_negatives" => "ITM accuracy, hard negatives".to_owned(),
+        _ => key.strip_prefix("loss_").unwrap_or(key).replace('_', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_words() {
+        assert_eq!(long("vqa.overall"), "VQA accuracy");
+        assert_eq!(long("vqa.kind.how_many"), "VQA how many");
+        assert_eq!(short("retrieval.itc.txt_r1"), "ITC text R@1");
+        assert_eq!(short("caption.bleu4"), "BLEU-4");
+        assert_eq!(short("vqa.kind.relation"), "relation");
+        assert_eq!(short("vqa.overall"), "VQA accuracy");
+        assert_eq!(control_key("vqa.overall", "no_image"), "vqa.no_image.overall");
+        assert_eq!((unit("caption.cider"), unit("caption.bleu4")), ("", " (%)"));
+    }
+}

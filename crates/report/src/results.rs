@@ -1,0 +1,191 @@
+//! What an experiment measured: the content of `results.json`, and all that a report is made from.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything an experiment measured, and how.
+///
+/// Scores are named by dotted keys: `vqa.overall`, `vqa.kind.count`, `vqa.new_thing`, `caption.cider`,
+/// `retrieval.itc.txt_r1`. A control comes after the task: `vqa.shuffled.overall`, `vqa.no_image.overall`,
+/// `vqa.majority.overall`. Chance in retrieval is `retrieval.chance.r1`. All are percentages, CIDEr excepted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Results {
+    /// Name of the experiment.
+    pub name: String,
+    /// The question it asks, in a sentence.
+    pub question: String,
+    /// Day of the run, as an ISO date.
+    pub created: String,
+    /// The command that repeats it.
+    pub command: String,
+    /// Version of the toolkit.
+    pub toolkit_version: String,
+    /// Commit of the toolkit.
+    pub git: String,
+    /// Device the experiment ran on.
+    pub device: String,
+    /// What was varied. Figures give the first axis (the first that has a baseline value, if any has) a line per value,
+    /// and every combination of the others a panel. `true` and `false` are written as on and off.
+    pub axes: Vec<Axis>,
+    /// Axis key to value, of the row others are compared with. An axis left out keeps the value of the row compared.
+    pub baseline: BTreeMap<String, String>,
+    /// Key of the score of the main figure and of the verdict.
+    pub primary: String,
+    /// One trained model each.
+    pub cells: Vec<CellResult>,
+    /// The training stages, with their losses.
+    pub stages: Vec<StageRun>,
+    /// Pictures with what the models said.
+    pub samples: Vec<SamplePicture>,
+    /// Time and memory.
+    pub cost: Cost,
+    /// What a reader should know, a sentence each.
+    pub notes: Vec<String>,
+    /// Parts that were not trained.
+    pub frozen: Vec<FrozenPart>,
+}
+
+/// One thing that was varied.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Axis {
+    /// Key of the configuration, `stage1.enabled`.
+    pub key: String,
+    /// What readers call it, `stage 1`.
+    pub label: String,
+    /// The values, in the order to show them.
+    pub values: Vec<String>,
+}
+
+/// One model: a value for each axis, and a seed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CellResult {
+    /// Name of the cell.
+    pub id: String,
+    /// Seed of everything drawn. Rows are compared seed by seed.
+    pub seed: u64,
+    /// Axis key to value.
+    pub axes: BTreeMap<String, String>,
+    /// Scores in the course of training.
+    pub curve: Vec<CurvePoint>,
+    /// Final scores.
+    pub scores: BTreeMap<String, f64>,
+    /// Scores of the single questions (0 to 1, or percentages), in the same order in all cells.
+    pub per_sample: BTreeMap<String, Vec<f64>>,
+    /// Image of each question: questions about the same image are not independent.
+    pub clusters: Vec<u64>,
+    /// Time it took.
+    pub seconds: f64,
+    /// Parameters that were trained.
+    pub trained_params: u64,
+}
+
+/// Scores after some steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CurvePoint {
+    /// Steps done.
+    pub step: u64,
+    /// Scores by key.
+    pub scores: BTreeMap<String, f64>,
+}
+
+/// One run of one training stage. Runs that differ only in their seed have the same name and label.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StageRun {
+    /// `stage 1` or `stage 2`.
+    pub name: String,
+    /// What tells it from other runs of the stage.
+    pub label: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Time it took.
+    pub seconds: f64,
+    /// Step and value by name: `loss_itc`, its `trivial_itc`, `accuracy_itm_hard_negatives`.
+    pub losses: BTreeMap<String, Vec<(u64, f64)>>,
+    /// Scores after the stage, by key.
+    pub scores: BTreeMap<String, f64>,
+}
+
+/// A picture, what is asked about it, and what the models said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SamplePicture {
+    /// The file's bytes; base64 in JSON.
+    #[serde(with = "base64_bytes")]
+    pub png: Vec<u8>,
+    /// Id of the picture.
+    pub id: String,
+    /// `seen`, `new_combination` or `new_thing`.
+    pub group: String,
+    /// Reference captions.
+    pub captions: Vec<String>,
+    /// A question about it.
+    pub question: String,
+    /// The accepted answers.
+    pub answers: Vec<String>,
+    /// What each model said.
+    pub outputs: Vec<SampleOutput>,
+}
+
+/// What one model said about a picture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SampleOutput {
+    /// The model, `stage 1 on, opt-nano, seed 1`.
+    pub cell: String,
+    /// Its answer.
+    pub answer: String,
+    /// Score of the answer, 0 to 1.
+    pub correct: f64,
+    /// Its caption.
+    pub caption: String,
+}
+
+/// What the experiment cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cost {
+    /// Time from start to end.
+    pub wall_seconds: f64,
+    /// Processor time over all threads.
+    pub cpu_seconds: f64,
+    /// Largest resident memory.
+    pub peak_rss_bytes: u64,
+    /// Name and seconds of the parts.
+    pub parts: Vec<(String, f64)>,
+}
+
+/// A part whose weights stayed as they were.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FrozenPart {
+    /// What it does, `vision encoder`.
+    pub role: String,
+    /// Name of its card.
+    pub name: String,
+    /// Number of parameters.
+    pub params: u64,
+    /// Digest of its weights.
+    pub sha256: String,
+    /// What is known of how good it is.
+    pub scores: BTreeMap<String, f64>,
+}
+
+mod base64_bytes {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(Error::custom)
+    }
+}

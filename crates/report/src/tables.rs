@@ -1,0 +1,208 @@
+//! The tables of scores.
+
+use crate::differences::Tests;
+use crate::names::{self, CONTROLS, GROUPS, control_key};
+use crate::summary::{Comparison, Estimate, RowSummary, Summary};
+use crate::table::{Cell, Mark, Table, TableRow};
+use crate::write::{capital, p, plural, score, signed};
+use std::collections::BTreeMap;
+
+/// The final scores of all rows, and what sets each apart from its baseline.
+pub(crate) fn results(summary: &Summary, corner: &str) -> Table {
+    let columns: Vec<(String, String)> = summary.metrics.iter().map(|key| (key.clone(), head(key))).collect();
+    let mut table = scores(summary, corner, &columns);
+    table.caption = format!(
+        "Results{}. Highest mean of each column in bold, whether or not it differs from others.",
+        interval_note(summary)
+    );
+    let compared: Vec<&Comparison> = summary.comparisons.iter().filter(|c| c.metric == summary.primary).collect();
+    if compared.is_empty() {
+        return table;
+    }
+    table.caption.push_str(&format!(" Difference: in {}, from the baseline row.", names::long(&summary.primary)));
+    let tests = Tests::of(&compared);
+    if tests.any() {
+        let holm = if compared.len() > 1 { ", Holm-corrected" } else { "" };
+        table.caption.push_str(&format!(" p: of the paired tests{holm}."));
+    }
+    table.head.push("difference".to_owned());
+    table.head.extend(tests.pick(["p, seeds", "p, questions"].map(str::to_owned)));
+    for (row, found) in table.rows.iter_mut().zip(&summary.rows) {
+        let cells = match compared.iter().find(|c| c.axes == found.axes) {
+            Some(c) => (difference(c), [p(c.p_seeds_holm), p(c.p_questions_holm)].map(Cell::new)),
+            None if compared.iter().any(|c| c.against_axes == found.axes) => {
+                (Cell::new("baseline"), [Cell::default(), Cell::default()])
+            }
+            None => (Cell::new("–"), [Cell::new("–"), Cell::new("–")]),
+        };
+        row.cells.push(cells.0);
+        row.cells.extend(tests.pick(cells.1));
+    }
+    table
+}
+
+/// A score for each kind of question.
+pub(crate) fn kinds(summary: &Summary, corner: &str) -> Table {
+    let task = summary.primary.split('.').next().unwrap_or_default();
+    let keys = keys(summary);
+    let of = |task: &str| -> Vec<String> {
+        keys.iter().filter(|key| key.starts_with(&format!("{task}.kind."))).cloned().collect()
+    };
+    let own = of(task);
+    let keys = if own.is_empty() { of("vqa") } else { own };
+    let columns: Vec<(String, String)> = keys.iter().map(|key| (key.clone(), names::short(key))).collect();
+    let mut table = scores(summary, corner, &columns);
+    table.caption = format!("Accuracy (%) by kind of question{}.", interval_note(summary));
+    let average = |key: &String| {
+        let means = summary.rows.iter().filter_map(|row| row.scores.get(&control_key(key, "majority")));
+        toolkit_metrics::mean(&means.map(|estimate| estimate.mean).collect::<Vec<_>>())
+    };
+    let majority: Vec<Option<f64>> = keys.iter().map(average).collect();
+    if majority.iter().any(Option::is_some) {
+        let cells =
+            keys.iter().zip(&majority).map(|(key, value)| Cell::new(value.map_or("–".to_owned(), |v| score(key, v))));
+        table.rows.push(TableRow { head: "majority (no model)".to_owned(), cells: cells.collect(), rule: true });
+    }
+    // Kinds are many, rows are often few: the longer side goes down the page.
+    if table.rows.len() < table.head.len() { table.transposed("kind of question") } else { table }
+}
+
+/// The scores of seen things, new combinations and new things.
+pub(crate) fn groups(summary: &Summary, corner: &str) -> Table {
+    let task = summary.primary.split('.').next().unwrap_or("vqa").to_owned();
+    let keys = keys(summary);
+    let mut columns = Vec::new();
+    for task in [task.as_str(), "vqa", "caption"] {
+        for (group, name, _) in &GROUPS {
+            let key = format!("{task}.{group}");
+            if keys.contains(&key) && !columns.iter().any(|(known, _)| *known == key) {
+                columns.push((key, (*name).to_owned()));
+            }
+        }
+        if !columns.is_empty() {
+            break;
+        }
+    }
+    let mut table = scores(summary, corner, &columns);
+    let what = columns.first().map_or("", |(key, _)| key.split('.').next().unwrap_or(""));
+    let what = if what == "vqa" { "VQA accuracy (%)" } else { what };
+    table.caption = format!("{} by group of pictures{}.", capital(what), interval_note(summary));
+    table
+}
+
+/// For each main score with controls: the score with its image and under each control.
+pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
+    let keys = keys(summary);
+    let one = |metric: &String| {
+        let present = CONTROLS.iter().map(|(control, name, _)| (control_key(metric, control), (*name).to_owned()));
+        let present: Vec<(String, String)> = present.filter(|(key, _)| keys.contains(key)).collect();
+        let shuffled = present.first().filter(|(_, name)| name == CONTROLS[0].1).map(|(key, _)| key.clone());
+        let columns: Vec<(String, String)> =
+            std::iter::once((metric.clone(), "its own image".to_owned())).chain(present.clone()).collect();
+        let mut table = scores(summary, corner, &columns);
+        table.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| cell.mark = Mark::None);
+        table.caption = format!(
+            "{}{} under the controls{}.",
+            capital(&names::long(metric)),
+            names::unit(metric),
+            interval_note(summary)
+        );
+        if let Some(shuffled) = shuffled {
+            table.head.push("own − shuffled".to_owned());
+            for (row, found) in table.rows.iter_mut().zip(&summary.rows) {
+                let gain = found.scores.get(metric).zip(found.scores.get(&shuffled)).map(|(a, b)| a.mean - b.mean);
+                row.cells.push(Cell::new(gain.map_or("–".to_owned(), |gain| signed(metric, gain))));
+            }
+        }
+        (!present.is_empty()).then_some(table)
+    };
+    summary.metrics.iter().filter_map(one).collect()
+}
+
+/// Caption scores.
+pub(crate) fn captions(summary: &Summary, corner: &str) -> Table {
+    let keys = keys(summary);
+    let known = |key: &&String| key.starts_with("caption.") && key.split('.').count() == 2;
+    let grouped = |key: &&String| !GROUPS.iter().any(|(group, _, _)| key.ends_with(group));
+    let columns: Vec<(String, String)> =
+        keys.iter().filter(known).filter(grouped).map(|key| (key.clone(), head(key))).collect();
+    let mut table = scores(summary, corner, &columns);
+    table.caption = format!("Captions{}.", interval_note(summary));
+    table
+}
+
+/// Rows with the columns given (key and name). Columns that no row has are left out.
+pub(crate) fn scores(summary: &Summary, corner: &str, columns: &[(String, String)]) -> Table {
+    let rows: Vec<(&str, &BTreeMap<String, Estimate>)> =
+        summary.rows.iter().map(|row| (row.label.as_str(), &row.scores)).collect();
+    estimates(&rows, corner, columns)
+}
+
+pub(crate) fn estimates(
+    rows: &[(&str, &BTreeMap<String, Estimate>)],
+    corner: &str,
+    columns: &[(String, String)],
+) -> Table {
+    let columns: Vec<&(String, String)> =
+        columns.iter().filter(|(key, _)| rows.iter().any(|(_, scores)| scores.contains_key(key))).collect();
+    let best: Vec<Option<String>> = columns
+        .iter()
+        .map(|(key, _)| {
+            let highest = rows.iter().filter_map(|(_, scores)| scores.get(key)).map(|e| e.mean).reduce(f64::max)?;
+            let better_up = !["loss", "perplexity", "nats"].iter().any(|word| key.contains(word));
+            (rows.len() > 1 && better_up).then(|| score(key, highest))
+        })
+        .collect();
+    let line = |(label, scores): &(&str, &BTreeMap<String, Estimate>)| {
+        let cell = |(at, (key, _)): (usize, &&(String, String))| {
+            let Some(found) = scores.get(key) else { return Cell::new("–") };
+            let small = match (found.low, found.high) {
+                (Some(low), Some(high)) if low < high => format!("[{}, {}]", score(key, low), score(key, high)),
+                _ => String::new(),
+            };
+            let main = score(key, found.mean);
+            let mark = if best[at].as_ref() == Some(&main) { Mark::Best } else { Mark::None };
+            Cell { main, small, mark }
+        };
+        TableRow { head: (*label).to_owned(), cells: columns.iter().enumerate().map(cell).collect(), rule: false }
+    };
+    Table {
+        corner: corner.to_owned(),
+        head: columns.iter().map(|(_, name)| name.clone()).collect(),
+        rows: rows.iter().map(line).collect(),
+        ..Table::default()
+    }
+}
+
+pub(crate) fn difference(c: &Comparison) -> Cell {
+    let small = match (c.low, c.high) {
+        (Some(low), Some(high)) => format!("[{}, {}]", signed(&c.metric, low), signed(&c.metric, high)),
+        _ => String::new(),
+    };
+    Cell { main: signed(&c.metric, c.difference), small, mark: Mark::None }
+}
+
+pub(crate) fn head(key: &str) -> String {
+    format!("{}{}", names::short(key), names::unit(key))
+}
+
+/// All keys that some row has.
+pub(crate) fn keys(summary: &Summary) -> Vec<String> {
+    let mut keys: Vec<String> = summary.rows.iter().flat_map(|row: &RowSummary| row.scores.keys().cloned()).collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+/// What the numbers and the brackets are, at the end of a caption.
+pub(crate) fn interval_note(summary: &Summary) -> String {
+    let seeds = summary.rows.iter().map(|row| row.seeds.len());
+    let (least, most) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
+    match (least, most) {
+        (_, 0 | 1) => ", one seed each, so without intervals".to_owned(),
+        (least, most) if least == most => {
+            format!(", means over {} with 95% t-intervals in brackets", plural(most, "seed"))
+        }
+        (least, most) => format!(", means over {least} to {most} seeds with 95% t-intervals in brackets"),
+    }
+}
