@@ -1,44 +1,92 @@
 //! The command line.
+//!
+//! [`run`] is the whole program. A plug-in is a binary of its own whose `main` calls it with more families:
+//! `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
+//!
+//! Standard output is data, standard error is log and progress. Whatever goes wrong is said once, in one line that begins
+//! with `error: `, and the exit code is 2.
+
+mod cmd;
+mod context;
+mod device;
+mod fail;
+mod out;
+mod progress;
+mod text;
+mod trained;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use context::{Context, Global};
 use std::process::ExitCode;
-use toolkit_lab::{Reporter, pretrain};
-use toolkit_registry::{Registry, Source};
+use toolkit_registry::Registry;
 
-struct Log;
-struct Task(String);
-impl toolkit_train::Progress for Task {
-    fn start(&self, done: u64, total: u64) { eprintln!("{}: {done}/{total}", self.0); }
-    fn step(&self, done: u64, line: &toolkit_train::fit::MetricLine) { if done % 50 == 0 { eprintln!("{} {done} {:?}", self.0, line.parts); } }
-    fn advance(&self, _: u64) {}
-    fn finish(&self) {}
-}
-impl Reporter for Log {
-    fn task(&self, name: &str) -> Box<dyn toolkit_train::Progress + Send> { Box::new(Task(name.to_owned())) }
-    fn note(&self, line: &str) { eprintln!("{line}"); }
+/// Vision-language pre-training in the manner of BLIP-2: a bridge between a frozen image encoder and a frozen language
+/// model, trained, ablated, evaluated and used.
+#[derive(Parser)]
+#[command(name = "toolkit", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
 }
 
-/// Temporary.
+const EXAMPLES: &str = "\
+Examples:
+  toolkit doctor                                         is everything in order?
+  toolkit list                                           which models, data and tasks there are
+  toolkit data preview scenes --out scenes.png           what the built-in data looks like
+  toolkit run experiments/ablate_stage1.toml --plan      what an experiment would do and cost
+  toolkit run experiments/ablate_stage1.toml --smoke     try it in under a minute
+  toolkit run experiments/ablate_stage1.toml             run it; the same command resumes it
+  toolkit caption --run runs/ablate_stage1 photo.png     use what it trained
+
+Results go to standard output (`--json` for machines), progress to standard error. Errors end with exit code 2.";
+
+#[derive(Subcommand)]
+enum Command {
+    Run(cmd::run::Args),
+    Plan(cmd::plan::Args),
+    List(cmd::list::Args),
+    Inspect(cmd::inspect::Args),
+    Data(cmd::data::Args),
+    Caption(cmd::caption::Args),
+    Vqa(cmd::vqa::Args),
+    Retrieve(cmd::retrieve::Args),
+    Report(cmd::report::Args),
+    Doctor(cmd::doctor::Args),
+}
+
+/// Parses the command line, does what it says with the families and cards of `registry`, and returns the exit code.
+#[must_use]
 pub fn run(registry: Registry) -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    let text = std::fs::read_to_string(&args[1]).expect("file");
-    let registry = match std::env::var("REG") { Ok(r) => registry.overlay(r.into()).expect("overlay"), _ => registry };
-    let source = Source::new(args[1].clone(), text).expect("toml");
-    let device = burn::tensor::Device::flex();
-    let outcome = match toolkit_lab::sweep::kind(&source) {
-        Ok(toolkit_lab::sweep::Experiment::Pretrain(spec)) => pretrain::run(&spec, &registry, std::path::Path::new(&args[2]), &device, 2, &Log),
-        Ok(_) => (|| {
-            let options = toolkit_lab::run::RunOptions { overrides: args[3..].to_vec(), out: Some(args[2].clone().into()), device_name: "flex".into(), command: args.clone(), ..Default::default() };
-            let run = toolkit_lab::run::Run::prepare(source, &registry, &options)?;
-            eprintln!("{:?}", run.plan.estimate);
-            let results = run.carry_out(&registry, &device, &Log, &options)?;
-            for c in &results.cells { println!("{} {:?}", c.id, c.scores); }
-            for c in &results.cells { println!("{} {:?}", c.id, c.curve.iter().map(|p| (p.step, p.scores["vqa.overall"])).collect::<Vec<_>>()); }
-            println!("{:?}", results.cost);
-            Ok(())
-        })(),
-        Err(e) => Err(e),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return fail::usage(&error),
     };
-    match outcome {
+    match Context::new(registry, cli.global).and_then(|context| dispatch(&context, &cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) => { eprintln!("error: {e}"); ExitCode::from(2) }
+        Err(error) => fail::report(&error),
     }
+}
+
+fn dispatch(context: &Context, command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(args) => cmd::run::run(context, args),
+        Command::Plan(args) => cmd::plan::run(context, args),
+        Command::List(args) => cmd::list::run(context, args),
+        Command::Inspect(args) => cmd::inspect::run(context, args),
+        Command::Data(args) => cmd::data::run(context, args),
+        Command::Caption(args) => cmd::caption::run(context, args),
+        Command::Vqa(args) => cmd::vqa::run(context, args),
+        Command::Retrieve(args) => cmd::retrieve::run(context, args),
+        Command::Report(args) => cmd::report::run(context, args),
+        Command::Doctor(args) => cmd::doctor::run(context, args),
+    }
+}
+
+/// The definition of the command line, for documentation and tests.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }

@@ -176,10 +176,7 @@ pub fn retrieval(
     let (tokenizer, marks) = resolved.text_marks()?;
     let tower = bridge.text_tower().ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
     let test = &*splits.test;
-    let mut pool = unique_captions(test, &captioned_items(test, None));
-    if spec.eval.retrieval > 0 {
-        pool.truncate(spec.eval.retrieval);
-    }
+    let pool = unique_captions(test, &captioned_items(test, limit(spec.eval.retrieval)));
     let mut scores = BTreeMap::new();
     if pool.len() < 2 {
         return Ok(scores);

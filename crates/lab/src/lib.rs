@@ -13,6 +13,9 @@ pub mod stages;
 pub mod sweep;
 pub mod workers;
 
+/// Reports, re-exported for programs that show what a run returns.
+pub use toolkit_report as report;
+
 use toolkit_registry::{CardError, LoadError};
 use toolkit_train::{Progress, TrainError};
 

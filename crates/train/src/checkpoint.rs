@@ -119,7 +119,7 @@ impl Checkpoint {
         let state = self.read(dir, &self.optimizer, &self.optimizer_sha256)?;
         optim.import(&model, state, self.updates).map_err(|name| TrainError::BadCheckpoint {
             path: dir.join(&self.optimizer).display().to_string(),
-            what: format!("`{name}` is no parameter of this model"),
+            what: format!("`{name}` does not fit a parameter of this model"),
         })?;
         Ok((model, self.step))
     }

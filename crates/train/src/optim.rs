@@ -143,19 +143,20 @@ impl AdamW {
     /// Restores what [`AdamW::export`] gave.
     ///
     /// # Errors
-    /// The name of a tensor that fits no parameter.
+    /// The name of a tensor that fits no parameter: by name, by size or for want of its other moment.
     pub fn import<M: Module>(&mut self, module: &M, mut state: BTreeMap<String, Values>, steps: u64) -> Result<(), String> {
         self.steps = steps;
         self.moments.clear();
         let device = module.devices().into_iter().next().map_or_else(Default::default, |d| d.without_autodiff());
         for info in params::list(module) {
-            let mut take = |kind: &str| {
-                let values = state.remove(&format!("{kind}.{}", info.name))?;
-                let shape = [values.data.len()];
-                (shape[0] == info.shape.iter().product::<usize>())
-                    .then(|| Tensor::<1>::from_data(TensorData::new(values.data, shape), &device))
-            };
-            if let (Some(first), Some(second)) = (take("first"), take("second")) {
+            let names = ["first", "second"].map(|kind| format!("{kind}.{}", info.name));
+            let size = info.shape.iter().product::<usize>();
+            // Both or none, and of the parameter's size; what is left over belongs to another model.
+            if names.iter().any(|name| state.get(name).is_none_or(|values| values.data.len() != size)) {
+                continue;
+            }
+            let mut take = |name| Some(Tensor::<1>::from_data(TensorData::new(state.remove(name)?.data, [size]), &device));
+            if let (Some(first), Some(second)) = (take(&names[0]), take(&names[1])) {
                 self.moments.insert(info.id, Moments { first, second });
             }
         }

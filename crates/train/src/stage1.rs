@@ -8,7 +8,7 @@ use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::{cross_entropy_rows, token_loss_sum};
 use crate::order::Order;
-use crate::text::{Side, index, pad};
+use crate::text::{Side, draw_caption, index, pad};
 use crate::TrainError;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -198,7 +198,9 @@ impl Objective<AnyBridge> for Stage1 {
         let samples = self.order.batch(step);
         let n = samples.len();
         let mut choice = Stream::new(self.seed, "stage1/caption", step);
-        let captions: Vec<Vec<u32>> = samples.iter().map(|&i| choice.choose(&self.captions[i]).clone()).collect();
+        let captions: Result<Vec<Vec<u32>>, TrainError> =
+            samples.iter().map(|&i| Ok(draw_caption(&self.captions, i, &mut choice)?.to_vec())).collect();
+        let captions = captions?;
         let micros: Vec<Vec<usize>> = (0..n).collect::<Vec<_>>().chunks(n.div_ceil(self.accumulate.max(1))).map(<[usize]>::to_vec).collect();
         let rows = |micro: &[usize]| -> (Vec<usize>, Vec<Vec<u32>>) {
             (micro.iter().map(|&i| samples[i]).collect(), micro.iter().map(|&i| captions[i].clone()).collect())

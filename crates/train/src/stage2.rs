@@ -5,7 +5,7 @@ use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::token_loss_sum;
 use crate::order::Order;
-use crate::text::{Side, pad};
+use crate::text::{Side, draw_caption, pad};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
@@ -108,12 +108,13 @@ impl Objective<Connector> for Stage2 {
     fn step(&mut self, model: &Connector, step: u64) -> Result<StepLoss, TrainError> {
         let samples = self.order.batch(step);
         let mut draw = Stream::new(self.seed, "stage2/caption", step);
-        let texts: Vec<(Vec<u32>, Vec<u32>)> = (samples.iter())
+        let texts: Result<Vec<(Vec<u32>, Vec<u32>)>, TrainError> = (samples.iter())
             .map(|&i| {
-                let caption = draw.choose(&self.captions[i]).clone();
-                self.texts(&caption, &mut draw)
+                let caption = draw_caption(&self.captions, i, &mut draw)?;
+                Ok(self.texts(caption, &mut draw))
             })
             .collect();
+        let texts = texts?;
         let scored: usize = texts.iter().map(|(_, output)| output.len()).sum();
         let mut accumulated = GradientsAccumulator::new();
         let mut sum = 0.0;

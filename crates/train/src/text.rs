@@ -1,6 +1,8 @@
 //! Token ids as padded batches.
 
+use crate::TrainError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use toolkit_core::Stream;
 
 /// Ids `[rows, longest]` with their mask, 1 for real tokens.
 #[derive(Clone, Debug)]
@@ -48,6 +50,15 @@ pub fn pad(rows: &[Vec<u32>], pad: u32, side: Side, device: &Device) -> TextBatc
         mask: Tensor::from_data(TensorData::new(mask, shape), device),
         lengths: rows.iter().map(Vec::len).collect(),
     }
+}
+
+/// One of the captions of sample `sample`.
+pub(crate) fn draw_caption<'a>(all: &'a [Vec<Vec<u32>>], sample: usize, draw: &mut Stream) -> Result<&'a [u32], TrainError> {
+    let captions = &all[sample];
+    if captions.is_empty() {
+        return Err(TrainError::Other(format!("sample {sample} has no caption; hint: leave images without text out of the training split")));
+    }
+    Ok(draw.choose::<Vec<u32>>(captions))
 }
 
 /// An integer tensor `[n]`.

@@ -43,6 +43,9 @@ struct Sample {
     kind: String,
 }
 
+/// Words without which a caption says the same.
+const SMALL_WORDS: [&str; 12] = ["a", "an", "the", "of", "is", "are", "there", "photo", "picture", "image", "and", ","];
+
 /// What samples are drawn for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
@@ -64,7 +67,10 @@ impl ReadText {
             Use::AnswersWithContext => false,
             Use::AnswersBlind => true,
         };
-        let context = if blind { Vec::new() } else { t.encode(&text.captions[captions[0]]) };
+        let mut context = if blind { Vec::new() } else { t.encode(&text.captions[captions[0]]) };
+        if purpose == Use::Training && draw.chance(0.5) {
+            context = self.telegraphic(context, &mut draw);
+        }
         if question {
             let q = draw.choose(&text.questions);
             let prompt = t.encode(&self.question_prompt.replace("{}", &q.text));
@@ -78,6 +84,19 @@ impl ReadText {
             prompt = target.drain(..split).collect();
         }
         Sample { context, prompt, target, kind: "caption".to_owned() }
+    }
+
+    /// A context in telegraphic style with noise between the words: small words are left out, unknown ones put in. What it
+    /// says stays the same. A model that has only read fluent sentences finds its words by where they stand; soft prefixes
+    /// have no such order, and a large language model has read worse than this.
+    fn telegraphic(&self, context: Vec<u32>, draw: &mut Stream) -> Vec<u32> {
+        let t = &self.tokenizer;
+        let small: Vec<u32> = SMALL_WORDS.iter().filter_map(|word| t.id(word)).collect();
+        let mut kept: Vec<u32> = context.into_iter().filter(|id| !small.contains(id)).collect();
+        for _ in 0..draw.below(5) {
+            kept.insert(draw.below(kept.len() + 1), t.unk.unwrap_or(0));
+        }
+        kept
     }
 
     /// Token ids of one sample as the model reads them: encoder ids (empty for decoder-only), decoder ids, and for each

@@ -1,0 +1,126 @@
+//! `toolkit doctor`: whether everything is in order.
+
+use crate::context::Context;
+use crate::text::bytes;
+use crate::{device, text};
+use anyhow::bail;
+use clap::Args as Arguments;
+use serde_json::json;
+use std::process::Command;
+use toolkit_core::VisionShape;
+use toolkit_registry::{Card, Kind, Registry};
+
+/// Checks this machine and this build: devices, memory, disk, every card with its weights
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit doctor
+  toolkit doctor --registry my-cards
+  toolkit doctor --json")]
+pub struct Args {}
+
+/// One thing that was looked at.
+struct Finding {
+    what: String,
+    found: String,
+    ok: bool,
+}
+
+fn fact(what: &str, found: impl Into<String>) -> Finding {
+    Finding { what: what.to_owned(), found: found.into(), ok: true }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If anything is broken.
+pub fn run(context: &Context, _: &Args) -> anyhow::Result<()> {
+    let mut findings = vec![
+        fact("toolkit", format!("{}, revision {}", env!("CARGO_PKG_VERSION"), toolkit_lab::manifest::git_revision())),
+        fact("machine", toolkit_lab::manifest::machine()),
+        fact("memory", memory()),
+        fact("disk here", disk()),
+    ];
+    for name in device::compiled_in() {
+        let (found, ok) = match device::probe(name) {
+            Ok(_) => ("opens, and multiplies matrices".to_owned(), true),
+            Err(why) => (why, false),
+        };
+        findings.push(Finding { what: format!("device {name}"), found, ok });
+    }
+    for kind in Kind::ALL {
+        for name in context.registry.names(kind) {
+            let (found, ok) = match card(&context.registry, kind, &name) {
+                Ok(found) => (found, true),
+                Err(error) => (error.to_string(), false),
+            };
+            findings.push(Finding { what: format!("{}/{name}", kind.folder()), found, ok });
+        }
+    }
+    context.print(|| findings.iter().map(|f| json!({"what": f.what, "found": f.found, "ok": f.ok})).collect(), || {
+        let state = |ok: bool| if ok { "ok" } else { "BROKEN" }.to_owned();
+        let rows: Vec<Vec<String>> = findings.iter().map(|f| vec![state(f.ok), f.what.clone(), f.found.clone()]).collect();
+        text::table(&["", "what", "found"], &rows)
+    })?;
+    let broken: Vec<&str> = findings.iter().filter(|f| !f.ok).map(|f| f.what.as_str()).collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("{} of {} checks failed: {}; hint: each is explained above, on standard output", broken.len(), findings.len(), broken.join(", "))
+}
+
+/// Parses, describes and, where there are weights or a tokenizer, reads them.
+fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
+    let card = registry.card(kind, name)?;
+    match kind {
+        Kind::Vision => drop(registry.describe_vision(&card)?),
+        Kind::Language => drop(registry.describe_language(&card)?),
+        Kind::Bridge => bridge(registry, &card)?,
+        Kind::Dataset => drop(toolkit_lab::parts::open_data(registry, &format!("{name}:val"))?),
+        Kind::Task => {
+            let speakers = registry.names(Kind::Language).iter().filter_map(|name| registry.card(Kind::Language, name).ok()).collect::<Vec<_>>();
+            toolkit_eval::Task::from_card(&card, &speakers.iter().collect::<Vec<_>>())?;
+        }
+        Kind::Model => {}
+    }
+    let mut found = Vec::new();
+    if card.tokenizer_section.is_some() {
+        found.push(format!("tokenizer of {} tokens", card.tokenizer()?.vocab()));
+    }
+    if card.weights.is_some() {
+        found.push(format!("weights of {} tensors, sha256 as in the card", card.load_weights()?.len()));
+    } else if matches!(kind, Kind::Vision | Kind::Language) {
+        found.push("no weights: train them with `toolkit run experiments/pretrain_nano.toml`".to_owned());
+    }
+    Ok(if found.is_empty() { "fits".to_owned() } else { found.join(", ") })
+}
+
+/// A bridge must fit at least one encoder.
+fn bridge(registry: &Registry, card: &Card) -> anyhow::Result<()> {
+    let shape = |name: &String| -> Option<VisionShape> { registry.describe_vision(&registry.card(Kind::Vision, name).ok()?).ok() };
+    let tried: Vec<_> = registry.names(Kind::Vision).iter().filter_map(shape).map(|shape| registry.describe_bridge(card, &shape)).collect();
+    if tried.iter().any(Result::is_ok) || tried.is_empty() {
+        return Ok(());
+    }
+    tried.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn memory() -> String {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let of = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| bytes(kilobytes * 1024))
+    };
+    match (of("MemAvailable:"), of("MemTotal:")) {
+        (Some(free), Some(total)) => format!("{free} free of {total}"),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// Free space of the working folder, as `df` has it: the standard library does not tell.
+fn disk() -> String {
+    let output = Command::new("df").args(["-Pk", "."]).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let free = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    free.map_or_else(|| "unknown".to_owned(), |kilobytes| format!("{} free", bytes(kilobytes * 1024)))
+}

@@ -1,0 +1,102 @@
+//! `toolkit plan`: what an experiment would do and cost. No weight is read and nothing is written.
+
+use crate::cmd::pretrain;
+use crate::cmd::run::ExperimentArgs;
+use crate::context::Context;
+use crate::text::{bytes, count, seconds, table};
+use clap::Args as Arguments;
+use serde_json::{Value, json};
+use toolkit_lab::plan::CellPlan;
+use toolkit_lab::run::Run;
+use toolkit_lab::sweep::{self, Experiment};
+use toolkit_models::connector::projection_params;
+
+/// Shows what an experiment would do and cost, and stops
+///
+/// Cards are looked up, widths checked and shared work found; no weight is read and nothing is written. Operations are
+/// counted from the shapes, time is an estimate for small models on the CPU.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit plan experiments/ablate_stage1.toml
+  toolkit plan experiments/ablate_stage1.toml --set stage2.steps=2000 --jobs 8
+  toolkit plan experiments/ablate_stage1.toml --json | jq .estimate.seconds")]
+pub struct Args {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever is wrong with the file, cards, widths or data.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    show(context, &args.experiment)
+}
+
+/// `run --plan` too.
+///
+/// # Errors
+/// As [`run`].
+pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
+    let source = context.source(&args.file)?;
+    let options = args.options(context);
+    if let Experiment::Pretrain(_) = sweep::kind(&source)? {
+        return pretrain::plan(context, &source, &options);
+    }
+    let run = Run::prepare(source, &context.registry, &options)?;
+    context.print(|| as_json(&run), || as_text(&run))
+}
+
+/// Trained and frozen parameters of a cell.
+fn params(run: &Run, cell: &CellPlan) -> (u64, u64) {
+    let parts = &run.plan.resolved[cell.resolved];
+    let projection = projection_params(parts.bridge.1.width, parts.language.1.width);
+    (parts.bridge.1.cost.params + projection, parts.vision.1.cost.params + parts.language.1.cost.params)
+}
+
+fn as_json(run: &Run) -> Value {
+    let cells = run.plan.cells.iter().map(|cell| {
+        let (trained, frozen) = params(run, cell);
+        let spec = &cell.cell.spec;
+        json!({
+            "id": cell.cell.id, "seed": cell.cell.seed, "axes": cell.cell.axes,
+            "vision": spec.model.vision, "bridge": spec.model.bridge, "language": spec.model.language,
+            "stage1": cell.stage1.map(|at| &run.plan.stage1[at].key),
+            "trained_params": trained, "frozen_params": frozen,
+        })
+    });
+    json!({
+        "name": run.spec.name, "question": run.spec.question, "out": run.out, "jobs": run.jobs,
+        "cells": cells.collect::<Vec<_>>(), "stage1": run.plan.stage1, "estimate": run.plan.estimate,
+    })
+}
+
+fn as_text(run: &Run) -> String {
+    let rows: Vec<Vec<String>> = run.plan.cells.iter().map(|cell| {
+        let (trained, frozen) = params(run, cell);
+        let axes = cell.cell.axes.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ");
+        let stage1 = cell.stage1.map_or("-", |at| run.plan.stage1[at].key.as_str());
+        vec![axes, cell.cell.seed.to_string(), stage1.to_owned(), count(trained as f64), count(frozen as f64), cell.cell.id.clone()]
+    }).collect();
+    let estimate = &run.plan.estimate;
+    let mut text = table(&["cell", "seed", "stage 1", "trained", "frozen", "id"], &rows);
+    let facts = [
+        ("cells", estimate.cells.to_string()),
+        ("stage-1 runs", format!("{}, shared by the cells that name them", estimate.stage1_runs)),
+        ("operations", format!("{}FLOP", spaced(&count(estimate.flops)))),
+        ("memory", format!("about {} for each of {} jobs", bytes(estimate.memory_bytes), estimate.jobs)),
+        ("disk", format!("about {} in {}", bytes(estimate.disk_bytes), run.out.display())),
+        ("time", format!("about {}", seconds(estimate.seconds))),
+    ];
+    text.push('\n');
+    for (name, value) in facts {
+        text.push_str(&format!("{name:<14}{value}\n"));
+    }
+    text
+}
+
+/// `1.20 T` to be followed by a unit, `12 ` too.
+pub fn spaced(number: &str) -> String {
+    if number.ends_with(char::is_alphabetic) { number.to_owned() } else { format!("{number} ") }
+}

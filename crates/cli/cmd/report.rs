@@ -1,0 +1,38 @@
+//! `toolkit report`: the report of a run, made anew from its results.
+
+use crate::context::Context;
+use anyhow::anyhow;
+use clap::Args as Arguments;
+use std::path::PathBuf;
+use toolkit_lab::report::{FIGURE_FILE, Results, figure_svg, html, markdown, summary, table};
+use toolkit_train::checkpoint::write_atomic;
+
+/// Makes report.html, report.md and the figure of a run again from its results.json, and prints the table
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit report runs/ablate_stage1
+  toolkit report runs/ablate_stage1 --json | jq .verdict")]
+pub struct Args {
+    /// Folder of the run
+    dir: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If there are no results, they are damaged, or the report cannot be written.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let path = args.dir.join("results.json");
+    let shown = path.display();
+    let bytes = std::fs::read(&path)
+        .map_err(|error| anyhow!("cannot read the results: {error} --> {shown}; hint: give the folder of a run that has ended; `toolkit run` resumes one that has not"))?;
+    let results: Results = serde_json::from_slice(&bytes)
+        .map_err(|error| anyhow!("these are no results of a run: {error} --> {shown}; hint: the same `toolkit run` command writes them again"))?;
+    for (file, text) in [("report.html", html(&results)), ("report.md", markdown(&results)), (FIGURE_FILE, figure_svg(&results))] {
+        write_atomic(&args.dir.join(file), text.as_bytes())?;
+    }
+    context.print(|| serde_json::json!(summary(&results)), || table(&results))?;
+    context.log.line(&args.dir.join("report.html").display().to_string());
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! `toolkit run`: an experiment file, carried out.
+
+use crate::cmd::{plan, pretrain};
+use crate::context::Context;
+use clap::Args as Arguments;
+use std::path::PathBuf;
+use toolkit_lab::report::{summary, table};
+use toolkit_lab::run::{Run, RunOptions};
+use toolkit_lab::stages::Workshop;
+use toolkit_lab::sweep::{self, Experiment};
+use toolkit_lab::{LabError, evaluate};
+
+/// Runs an experiment: an ablation, or the pre-training of backbones
+///
+/// Everything lands in one folder. The same command skips what is done there and resumes what was interrupted, so that
+/// killing it costs seconds. The table of results goes to standard output.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit run experiments/ablate_stage1.toml --plan
+  toolkit run experiments/ablate_stage1.toml --smoke
+  toolkit run experiments/ablate_stage1.toml --out /data/ablation --jobs 2
+  toolkit run experiments/ablate_stage1.toml --set stage2.steps=300 --set 'seeds=[1,2]'
+  toolkit run experiments/pretrain_nano.toml --out runs/nano     then: --registry runs/nano/registry")]
+pub struct Args {
+    #[command(flatten)]
+    pub experiment: ExperimentArgs,
+    /// Print what would be done and what it costs, and stop
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// What `run` and `plan` share.
+#[derive(Arguments)]
+pub struct ExperimentArgs {
+    /// The experiment file
+    pub file: PathBuf,
+    /// Use the values of the file's `[smoke]`: ends in under a minute, proves nothing but that it works
+    #[arg(long)]
+    pub smoke: bool,
+    /// Folder of the run [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Jobs at a time; does not change a result [default: as the file says, otherwise one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Set a key of the file; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+impl ExperimentArgs {
+    /// As the lab wants them.
+    #[must_use]
+    pub fn options(&self, context: &Context) -> RunOptions {
+        let mut command: Vec<String> = std::env::args().collect();
+        if let Some(program) = command.first_mut() {
+            let name = std::path::Path::new(program.as_str()).file_name().map(|name| name.to_string_lossy().into_owned());
+            *program = name.unwrap_or_default();
+        }
+        RunOptions {
+            overrides: self.overrides.clone(),
+            smoke: self.smoke,
+            out: self.out.clone(),
+            jobs: self.jobs.map(usize::from),
+            command,
+            device_name: context.device_name.clone(),
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever is wrong with the file, and whatever goes wrong on the way.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    if args.plan {
+        return plan::show(context, &args.experiment);
+    }
+    let source = context.source(&args.experiment.file)?;
+    let options = args.experiment.options(context);
+    if let Experiment::Pretrain(_) = sweep::kind(&source)? {
+        return pretrain::run(context, &source, &options);
+    }
+    let run = Run::prepare(source, &context.registry, &options)?;
+    let device = context.device()?;
+    let shop = Workshop { registry: &context.registry, out: &run.out, device: device.clone(), reporter: &context.log };
+    check(&run, &shop)?;
+    let results = {
+        let stages = run.plan.stage1.iter().map(|stage| shop.stage1_dir(&stage.key));
+        let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
+        let _watch = context.log.watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
+        run.carry_out(&context.registry, &device, &context.log, &options)?
+    };
+    context.print(|| serde_json::json!(summary(&results)), || table(&results))?;
+    for file in ["report.html", "report.md"] {
+        context.log.line(&format!("{}", run.out.join(file).display()));
+    }
+    Ok(())
+}
+
+/// What can be wrong with tasks, tokenizers and weights is found before anything is written or trained.
+fn check(run: &Run, shop: &Workshop<'_>) -> Result<(), LabError> {
+    let mut checked = Vec::new();
+    for cell in &run.plan.cells {
+        let (spec, resolved) = (&cell.cell.spec, &run.plan.resolved[cell.resolved]);
+        let tasks = [&spec.eval.vqa, &spec.eval.caption, &spec.eval.retrieve];
+        let key = (cell.resolved, cell.stage1.is_some(), spec.model.init, tasks);
+        if checked.contains(&key) {
+            continue;
+        }
+        evaluate::check_tasks(shop, spec, resolved)?;
+        resolved.language_marks()?;
+        if cell.stage1.is_some() {
+            resolved.text_marks()?;
+        }
+        resolved.bridge_at_start(shop.registry, spec.model.init, cell.cell.seed, &shop.device)?;
+        if !checked.iter().any(|(at, _, _, _)| *at == cell.resolved) {
+            resolved.encoder(shop.registry, &shop.device)?;
+            resolved.language_model(shop.registry, &shop.device)?;
+        }
+        checked.push(key);
+    }
+    Ok(())
+}

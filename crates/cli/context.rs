@@ -1,0 +1,78 @@
+//! What every command is given.
+
+use crate::progress::Log;
+use crate::{device, out};
+use anyhow::anyhow;
+use burn::tensor::Device;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use toolkit_registry::{Registry, Source};
+
+/// Options of every command.
+#[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Folder of cards that win over the built-in ones of the same name; may be given several times, the last wins
+    #[arg(long, global = true, value_name = "DIR")]
+    pub registry: Vec<PathBuf>,
+    /// Where tensors are: flex (CPU, always there), cuda, cuda:N, wgpu, libtorch (if built with that feature)
+    #[arg(long, global = true, value_name = "NAME", default_value = "flex")]
+    pub device: String,
+    /// Write the result as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No log and no progress, errors only
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+/// Cards, device and how to talk.
+pub struct Context {
+    /// Families and cards, overlays included.
+    pub registry: Registry,
+    /// `--device`.
+    pub device_name: String,
+    /// `--json`.
+    pub json: bool,
+    /// Progress and log.
+    pub log: Log,
+}
+
+impl Context {
+    /// Checks the global options.
+    ///
+    /// # Errors
+    /// If an overlay is no folder, or the device is not in this build.
+    pub fn new(registry: Registry, global: Global) -> anyhow::Result<Self> {
+        let registry = global.registry.into_iter().try_fold(registry, Registry::overlay)?;
+        device::check(&global.device)?;
+        Ok(Self { registry, device_name: global.device, json: global.json, log: Log::new(global.quiet) })
+    }
+
+    /// The device, tried out.
+    ///
+    /// # Errors
+    /// If it does not open.
+    pub fn device(&self) -> anyhow::Result<Device> {
+        device::open(&self.device_name)
+    }
+
+    /// A TOML file.
+    ///
+    /// # Errors
+    /// If it is not there, not text, or not TOML.
+    pub fn source(&self, file: &Path) -> anyhow::Result<Source> {
+        let shown = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| anyhow!("cannot read the file: {error} --> {shown}; hint: give a TOML file, such as experiments/ablate_stage1.toml"))?;
+        Ok(Source::new(shown.to_string(), text)?)
+    }
+
+    /// Prints `value` as JSON if that was asked for, otherwise the text.
+    ///
+    /// # Errors
+    /// If standard output cannot be written.
+    pub fn print(&self, value: impl FnOnce() -> serde_json::Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json { out::json(&value()) } else { out::out(&text()) }
+    }
+}

@@ -1,0 +1,107 @@
+//! `--device`: which backends are compiled in, and whether they open.
+
+use anyhow::bail;
+use burn::tensor::{Device, Tensor};
+use std::panic::catch_unwind;
+
+/// Devices by name, and the cargo feature each needs.
+const KNOWN: [(&str, Option<&str>, bool); 4] = [
+    ("flex", None, true),
+    ("cuda", Some("cuda"), cfg!(feature = "cuda")),
+    ("wgpu", Some("wgpu"), cfg!(feature = "wgpu")),
+    ("libtorch", Some("tch"), cfg!(feature = "tch")),
+];
+
+/// Names of the devices of this build.
+#[must_use]
+pub fn compiled_in() -> Vec<&'static str> {
+    KNOWN.iter().filter(|(_, _, there)| *there).map(|(name, _, _)| *name).collect()
+}
+
+/// Checks a name without opening the device.
+///
+/// # Errors
+/// If there is no such device, or not in this build.
+pub fn check(name: &str) -> anyhow::Result<()> {
+    let (base, index) = name.split_once(':').map_or((name, None), |(base, index)| (base, Some(index)));
+    let listed = compiled_in().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some((_, feature, there)) = KNOWN.iter().find(|(known, _, _)| *known == base) else {
+        let names = KNOWN.map(|(name, _, _)| name);
+        let hint = toolkit_registry::spanned::suggest(base, &names);
+        bail!("--device {name}: there is no such device, this build has {listed}; hint: {hint}");
+    };
+    if let (false, Some(feature)) = (there, feature) {
+        bail!("--device {name}: this build has {listed} only; hint: build with `cargo build --features {feature}`");
+    }
+    if index.is_some_and(|index| base != "cuda" || index.parse::<u32>().is_err()) {
+        bail!("--device {name}: only `cuda` takes a number; hint: write `{base}` or `cuda:0`");
+    }
+    Ok(())
+}
+
+/// The device of that name, tried out.
+///
+/// # Errors
+/// As [`check`], and if it does not open.
+pub fn open(name: &str) -> anyhow::Result<Device> {
+    check(name)?;
+    if name == "flex" {
+        return Ok(Device::flex());
+    }
+    match probe(name) {
+        Ok(device) => Ok(device),
+        Err(why) => bail!("--device {name}: it does not open: {why}; hint: `toolkit doctor` shows what works here"),
+    }
+}
+
+/// Multiplies two small matrices on the device; backends panic when there is no driver.
+///
+/// # Errors
+/// What the backend said, or that the product is wrong.
+pub fn probe(name: &str) -> Result<Device, String> {
+    let name = name.to_owned();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let tried = catch_unwind(move || {
+        let device = make(&name);
+        let matrix = |values: [[f32; 2]; 2]| Tensor::<2>::from_data(values, &device);
+        let product = matrix([[1.0, 2.0], [3.0, 4.0]]).matmul(matrix([[5.0, 6.0], [7.0, 8.0]]));
+        (toolkit_core::params::floats(product), device)
+    });
+    std::panic::set_hook(hook);
+    match tried {
+        Ok((product, device)) if product == [19.0, 22.0, 43.0, 50.0] => Ok(device),
+        Ok((product, _)) => Err(format!("2x2 matrices multiply to {product:?}")),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            Err(text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "it panics".to_owned()))
+        }
+    }
+}
+
+fn make(name: &str) -> Device {
+    match name.split(':').next() {
+        #[cfg(feature = "cuda")]
+        Some("cuda") => Device::cuda(name.split(':').nth(1).and_then(|index| index.parse::<usize>().ok()).unwrap_or(0)),
+        #[cfg(feature = "wgpu")]
+        Some("wgpu") => Device::wgpu(Default::default()),
+        #[cfg(feature = "tch")]
+        #[allow(deprecated)] // burn deprecates the whole backend; whoever asks for it by feature and name knows.
+        Some("libtorch") => Device::libtorch(),
+        _ => Device::flex(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check, probe};
+
+    #[test]
+    fn names_are_checked_and_flex_opens() {
+        assert!(check("flex").is_ok());
+        let error = check("flexx").unwrap_err().to_string();
+        assert!(error.contains("hint: did you mean `flex`?"), "{error}");
+        assert!(check("flex:1").is_err());
+        assert!(probe("flex").is_ok());
+    }
+}

@@ -1,0 +1,260 @@
+//! A step of stage 1: what is minimised, and that accumulation does not change it.
+
+use super::{captions, gradients, noise_features, qformer, same_gradients, scalar, tiny_qformer, weights};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use toolkit_core::params::{self, Values, floats};
+use toolkit_core::{AnyBridge, Bridge, Stream, noise};
+use toolkit_models::bridge::{LinearBridge, LinearConfig, QFormerConfig};
+use toolkit_train::features::Features;
+use toolkit_train::fit::Objective;
+use toolkit_train::optim::{AdamW, OptimConfig};
+use toolkit_train::order::Order;
+use toolkit_train::stage1::{
+    LossWeights, Stage1, TextMarks, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity, unigram_entropy,
+};
+use toolkit_train::text::{Side, pad};
+
+const MARKS: TextMarks = TextMarks { pad: 0, cls: 1, sep: 2, dec: 3 };
+const IMAGES: usize = 9;
+const ALL: LossWeights = LossWeights { itc: 1.0, itm: 1.0, itg: 1.0 };
+
+fn bridge(config: &QFormerConfig) -> AnyBridge {
+    AnyBridge::new(qformer(config, &Device::default().autodiff()))
+}
+
+fn objective(features: &Arc<Features>, batch: usize, weights: LossWeights, accumulate: usize) -> Stage1 {
+    let captions = captions(IMAGES, 20, &[MARKS.cls], &[MARKS.sep]);
+    Stage1 {
+        features: features.clone(),
+        unigram: unigram_entropy(&captions),
+        captions,
+        order: Order::new(4, "stage1/order", IMAGES, batch),
+        marks: MARKS,
+        weights,
+        smoothing: 0.1,
+        accumulate,
+        seed: 4,
+        device: Device::default().autodiff(),
+    }
+}
+
+type Step = (BTreeMap<String, f64>, BTreeMap<String, Vec<f32>>);
+
+fn run(mut objective: Stage1, model: &AnyBridge, step: u64) -> Step {
+    let found = objective.step(model, step).unwrap();
+    (found.parts.into_iter().collect(), gradients(model, &found.grads))
+}
+
+fn same_parts(what: &str, ours: &BTreeMap<String, f64>, theirs: &BTreeMap<String, f64>) {
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{what}");
+    for (name, value) in theirs {
+        assert!((ours[name] - value).abs() <= 1e-5 * value.abs().max(0.1), "{what}: {name} {} {value}", ours[name]);
+    }
+}
+
+#[test]
+fn accumulation_changes_nothing() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&tiny_qformer());
+    let weighted = LossWeights { itc: 0.5, itm: 2.0, itg: 1.5 };
+    for (batch, weights) in [(4, ALL), (4, weighted), (5, ALL)] {
+        for step in 0..3 {
+            let whole = run(objective(&features, batch, weights, 1), &model, step);
+            assert_eq!(whole.1.len(), params::list(&model).len(), "every parameter has a gradient");
+            // 3 of 4 makes two pairs, 2 of 5 unequal micro-batches, 9 of 5 single images.
+            for accumulate in [2, 3, 4, 9] {
+                let what = format!("batch {batch}, step {step}, accumulated over {accumulate}");
+                let parts = run(objective(&features, batch, weights, accumulate), &model, step);
+                same_parts(&what, &parts.0, &whole.0);
+                same_gradients(&what, &parts.1, &whole.1, 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn accumulated_training_gives_the_same_weights() {
+    let features = noise_features(IMAGES);
+    // Keys have no gradient in theory (softmax ignores their bias); with 1e-8 Adam would make steps of their rounding.
+    let config = OptimConfig { eps: 1e-3, ..OptimConfig::default() };
+    let train = |accumulate| {
+        let mut model = bridge(&tiny_qformer());
+        let mut optim = AdamW::new(config.clone(), &model);
+        let mut objective = objective(&features, 4, ALL, accumulate);
+        for step in 0..3 {
+            let grads = objective.step(&model, step).unwrap().grads;
+            model = optim.step(model, grads, 0.01).0;
+        }
+        weights(&model)
+    };
+    let (start, whole) = (weights(&bridge(&tiny_qformer())), train(1));
+    for accumulate in [2, 4] {
+        for (name, values) in train(accumulate) {
+            assert_ne!(values, start[&name], "{name} was not trained");
+            let far = values.data.iter().zip(&whole[&name].data).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+            assert!(far < 2e-4, "{name} differs by {far} when accumulated over {accumulate}");
+        }
+    }
+}
+
+#[test]
+fn the_parts_are_the_losses_of_the_batch() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&tiny_qformer());
+    let (batch, step) = (4, 2);
+    let (parts, _) = run(objective(&features, batch, ALL, 1), &model, step);
+    let mut o = objective(&features, batch, ALL, 1);
+    let samples = o.order.batch(step);
+    let mut choice = Stream::new(4, "stage1/caption", step);
+    let rows: Vec<Vec<u32>> = samples.iter().map(|&i| choice.choose(&o.captions[i]).clone()).collect();
+    let plain = model.valid();
+    let tower = plain.text_tower().unwrap();
+    let device = Device::default();
+    let text = pad(&rows, MARKS.pad, Side::Right, &device);
+    let pass = tower.image_pass(features.batch(&samples, &device).unwrap());
+    let text_embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
+    let sim = similarity(tower.image_embeds(pass.queries.clone()), text_embeds) / tower.temperature().unsqueeze();
+    let host = floats(sim.clone());
+    let (image_of, text_of) = hard_negatives(&host, batch, &mut Stream::new(4, "stage1/negatives", step));
+    let own: Vec<usize> = (0..batch).collect();
+    let images = [own.clone(), image_of, own.clone()].concat();
+    let texts = [own.clone(), own.clone(), text_of].concat();
+    let (itm, right, right_negatives) =
+        itm_loss_sum(tower, &pass.cross, &images, text.ids.clone(), text.mask.clone(), &texts);
+    let scored: usize = rows.iter().map(|row| row.len() - 1).sum();
+    let itg = scalar(itg_loss_sum(tower, &pass, text.ids, text.mask, MARKS.dec, 0.1)) / scored as f32;
+    let (itc, itm) = (scalar(itc_loss(sim, 0.1)), scalar(itm) / 12.0);
+    let hits = own.iter().filter(|&&i| own.iter().all(|&j| host[i * batch + j] <= host[i * batch + i])).count();
+    let expected = [
+        ("loss", itc + itm + itg),
+        ("loss_itc", itc),
+        ("loss_itm", itm),
+        ("loss_itg", itg),
+        ("trivial_itc", 4.0_f32.ln()),
+        ("trivial_itm", 0.636_514_2),
+        ("trivial_itg", o.unigram as f32),
+        ("accuracy_itc", hits as f32 / 4.0),
+        ("accuracy_itm", right as f32 / 12.0),
+        ("accuracy_itm_hard_negatives", right_negatives as f32 / 8.0),
+        ("temperature", 0.3),
+    ];
+    let expected = expected.into_iter().map(|(name, value)| (name.to_owned(), f64::from(value))).collect();
+    same_parts("by hand", &parts, &expected);
+}
+
+#[test]
+fn a_weight_of_zero_leaves_a_loss_out() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&tiny_qformer());
+    for accumulate in [1, 2] {
+        let one = |weights| run(objective(&features, 4, weights, accumulate), &model, 1);
+        let none = LossWeights { itc: 0.0, itm: 0.0, itg: 0.0 };
+        let losses = [
+            ("itc", one(LossWeights { itc: 1.0, ..none }), ["vision_proj", "text_proj", "temp"].as_slice()),
+            ("itm", one(LossWeights { itm: 1.0, ..none }), &["itm_head"]),
+            ("itg", one(LossWeights { itg: 1.0, ..none }), &["cls."]),
+        ];
+        for (name, (parts, grads), heads) in &losses {
+            assert_eq!(parts["loss"], parts[&format!("loss_{name}")]);
+            for (other, _, foreign) in losses.iter().filter(|(other, ..)| other != name) {
+                assert!(parts.keys().all(|part| !part.contains(other)), "{name}: {parts:?}");
+                let found = grads.keys().find(|g| foreign.iter().any(|head| g.starts_with(head)));
+                assert_eq!(found, None, "{name} alone trains a head of {other}");
+            }
+            assert!(heads.iter().all(|head| grads.keys().any(|g| g.starts_with(head))));
+        }
+        // Gradients of the weighted sum are the weighted sum of gradients: nothing counts twice or leaks.
+        let (parts, whole) = one(LossWeights { itc: 0.5, itm: 2.0, itg: 1.5 });
+        let mut sum: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+        let mut loss = 0.0;
+        for ((_, (parts, grads), _), weight) in losses.iter().zip([0.5_f32, 2.0, 1.5]) {
+            loss += parts["loss"] * f64::from(weight);
+            for (name, values) in grads {
+                let held = sum.entry(name.clone()).or_insert_with(|| vec![0.0; values.len()]);
+                held.iter_mut().zip(values).for_each(|(a, b)| *a += b * weight);
+            }
+        }
+        assert!((loss - parts["loss"]).abs() < 1e-4);
+        same_gradients("the weighted sum", &whole, &sum, 1e-4);
+    }
+}
+
+#[test]
+fn the_temperature_has_the_gradient_of_differences() {
+    let features = noise_features(IMAGES);
+    let at = |temp: f32| {
+        params::map(bridge(&tiny_qformer()), |info| {
+            (info.name == "temp").then(|| Values { shape: vec![1], data: vec![temp] })
+        })
+    };
+    let only = LossWeights { itm: 0.0, itg: 0.0, ..ALL };
+    for accumulate in [1, 2, 4] {
+        let loss = |temp| run(objective(&features, 4, only, accumulate), &at(temp), 0).0["loss"];
+        let slope = (loss(0.31) - loss(0.29)) / 0.02;
+        let gradient = f64::from(run(objective(&features, 4, only, accumulate), &at(0.3), 0).1["temp"][0]);
+        assert!((gradient - slope).abs() < 0.02 * slope.abs(), "{gradient}, differences say {slope}");
+    }
+}
+
+#[test]
+fn dropout_is_that_of_the_step() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&QFormerConfig { dropout: 0.2, ..tiny_qformer() });
+    let plain = bridge(&tiny_qformer());
+    let in_scope = |accumulate, step: u64, model: &AnyBridge| {
+        noise::scope(Stream::new(1, "dropout", step), || run(objective(&features, 4, ALL, accumulate), model, 0))
+    };
+    for accumulate in [1, 2] {
+        let once = in_scope(accumulate, 7, &model);
+        assert_eq!(once, in_scope(accumulate, 7, &model), "the same step draws the same masks");
+        assert_ne!(once.0, in_scope(accumulate, 7, &plain).0, "dropout is on");
+    }
+    // The scope of the step is given back: what follows still draws.
+    let x = Tensor::<1>::ones([1000], &Device::default());
+    let after = noise::scope(Stream::new(1, "dropout", 0), || {
+        run(objective(&features, 4, ALL, 2), &model, 0);
+        noise::dropout(x.clone(), 0.5)
+    });
+    assert_ne!(floats(after), floats(x));
+}
+
+/// With dropout, the embeddings that a micro-batch is contrasted with are those that its own pass trains.
+#[test]
+fn micro_batches_agree_on_their_masks() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&QFormerConfig { dropout: 0.2, ..tiny_qformer() });
+    let only = LossWeights { itm: 0.0, itg: 0.0, ..ALL };
+    // The loss is reported by the first micro-batch and differentiated in all: differences along the text projection's
+    // bias, which moves every text, see a micro-batch that was embedded with other masks.
+    let moved = |by: f32| {
+        params::map(model.clone(), |info| {
+            let values = params::export(&model)[&info.name].clone();
+            (info.name == "text_proj.bias")
+                .then(|| Values { data: values.data.iter().map(|x| x + by).collect(), ..values })
+        })
+    };
+    let loss = |by| run(objective(&features, 4, only, 4), &moved(by), 0).0["loss"];
+    let slope = (loss(0.005) - loss(-0.005)) / 0.01;
+    let gradient: f32 = run(objective(&features, 4, only, 4), &model, 0).1["text_proj.bias"].iter().sum();
+    assert!((f64::from(gradient) - slope).abs() < 0.03 * slope.abs(), "{gradient}, differences say {slope}");
+}
+
+#[test]
+fn errors_are_worded() {
+    let features = noise_features(IMAGES);
+    let config = LinearConfig { width: 7, drop_class_token: false, pool: 1, vision_layer_norm_eps: 1e-5 };
+    let device = Device::default().autodiff();
+    let linear = AnyBridge::new(LinearBridge::build(&config, &super::vision(5, 6), &device));
+    let error = objective(&features, 4, ALL, 1).step(&linear, 0).err().unwrap().to_string();
+    assert!(error.contains("no text tower") && error.contains("hint:"), "{error}");
+    let mut bare = objective(&features, 4, ALL, 1);
+    let mut captions = (*bare.captions).clone();
+    captions[6].clear();
+    bare.captions = Arc::new(captions);
+    let model = bridge(&tiny_qformer());
+    let error = (0..3).find_map(|step| bare.step(&model, step).err()).unwrap().to_string();
+    assert!(error.contains("sample 6") && error.contains("hint:"), "{error}");
+}

@@ -1,0 +1,8 @@
+//! The command line.
+
+mod errors;
+mod help;
+mod resume;
+mod show;
+mod support;
+mod use_trained;

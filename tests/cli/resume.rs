@@ -1,0 +1,78 @@
+//! The same numbers however a run was interrupted, and however many jobs ran at a time.
+
+use super::support::{TINY, called, experiment, files, finished, folder, run_command};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Everything that a run computed, by file: logs, curves, scores, samples, hashes of the final weights.
+fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
+    let kept = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let within = path.components().count() > 1 && !path.starts_with("features");
+        within && !["timing.jsonl", "seconds.json"].contains(&name.as_str()) && !name.ends_with(".safetensors")
+    };
+    let mut all: BTreeMap<PathBuf, String> =
+        files(run).into_iter().filter(kept).map(|path| (path.clone(), std::fs::read_to_string(run.join(path)).unwrap())).collect();
+    let mut results: Value = serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
+    forget(&mut results);
+    all.insert("results.json".into(), results.to_string());
+    all
+}
+
+/// Removes what is measured or says how the program was called.
+fn forget(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, _| !["seconds", "cost", "command", "created", "git"].contains(&key.as_str()));
+            map.values_mut().for_each(forget);
+        }
+        Value::Array(list) => list.iter_mut().for_each(forget),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn assert_same(a: &Path, b: &Path) {
+    let (a, b) = (computed(a), computed(b));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for name in ["metrics.jsonl", "scores.json", "samples.jsonl", "latest.json"] {
+        assert!(a.keys().any(|path| path.ends_with(name)), "no {name}");
+    }
+    for (path, text) in &a {
+        assert!(b[path] == *text, "{} differs", path.display());
+    }
+}
+
+#[test]
+fn killed_three_times_and_resumed_it_computes_the_same() {
+    let (whole, seconds) = finished();
+    let dir = folder();
+    let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
+    for round in 0..3 {
+        // Any moment will do, and another one each time the test runs.
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+        let moment = Duration::from_secs_f64(seconds * (0.1 + 0.5 * f64::from(nanos % 1_000_000) / 1e6));
+        let mut child = run_command(&file, &out, &["--jobs", "2"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        eprintln!("round {round}: killed after {moment:?}, {} files", if out.exists() { files(&out).len() } else { 0 });
+    }
+    called(&mut run_command(&file, &out, &["--jobs", "2"])).ok();
+    assert_same(whole, &out);
+}
+
+#[test]
+fn one_job_at_a_time_computes_the_same_as_two() {
+    let (two, _) = finished();
+    let dir = folder();
+    let out = dir.path().join("out");
+    let first = called(&mut run_command(&experiment(dir.path(), TINY), &out, &["--jobs", "1"])).ok();
+    assert_same(two, &out);
+    // Everything is there: the same call only prints again.
+    let again = called(&mut run_command(&experiment(dir.path(), TINY), &out, &["--jobs", "1"])).ok();
+    assert_eq!(first.stdout, again.stdout);
+}

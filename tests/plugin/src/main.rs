@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    toolkit::run(toolkit_registry::Registry::builtin().vision::<my_vit::PatchEncoder>("patch"))
+}
