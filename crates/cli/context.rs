@@ -72,7 +72,11 @@ impl Context {
     ///
     /// # Errors
     /// If standard output cannot be written.
-    pub fn print(&self, value: impl FnOnce() -> serde_json::Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub fn print(
+        &self,
+        value: impl FnOnce() -> serde_json::Value,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         if self.json { out::json(&value()) } else { out::out(&text()) }
     }
 }

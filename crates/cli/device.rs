@@ -74,7 +74,9 @@ pub fn probe(name: &str) -> Result<Device, String> {
         Ok((product, _)) => Err(format!("2x2 matrices multiply to {product:?}")),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
-            Err(text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "it panics".to_owned()))
+            Err(text
+                .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+                .unwrap_or_else(|| "it panics".to_owned()))
         }
     }
 }
@@ -86,7 +88,8 @@ fn make(name: &str) -> Device {
         #[cfg(feature = "wgpu")]
         Some("wgpu") => Device::wgpu(Default::default()),
         #[cfg(feature = "tch")]
-        #[allow(deprecated)] // burn deprecates the whole backend; whoever asks for it by feature and name knows.
+        #[allow(deprecated)]
+        // burn deprecates the whole backend; whoever asks for it by feature and name knows.
         Some("libtorch") => Device::libtorch(),
         _ => Device::flex(),
     }

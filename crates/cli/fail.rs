@@ -69,9 +69,13 @@ mod tests {
         assert_eq!(line("a: b\nc; hint: d"), "a: b c; hint: d");
         assert!(line("odd").starts_with("odd; hint: "));
         let text = "error: unexpected argument '--ot' found\n\n  tip: a similar argument exists: '--out'\n\nUsage: toolkit run\n";
-        assert_eq!(usage_line(text), "error: unexpected argument '--ot' found; hint: a similar argument exists: '--out'");
+        assert_eq!(
+            usage_line(text),
+            "error: unexpected argument '--ot' found; hint: a similar argument exists: '--out'"
+        );
         let text = "error: the following required arguments were not provided:\n  <FILE>\n\nUsage: toolkit run <FILE>\n\nFor more information, try '--help'.";
-        let wanted = "error: the following required arguments were not provided: <FILE>; hint: usage is `toolkit run <FILE>`";
+        let wanted =
+            "error: the following required arguments were not provided: <FILE>; hint: usage is `toolkit run <FILE>`";
         assert_eq!(usage_line(text), wanted);
     }
 }

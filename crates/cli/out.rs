@@ -11,9 +11,9 @@ use std::io::{ErrorKind, Write};
 pub fn out(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(anyhow!("cannot write the result --> standard output: {error}; hint: check that the disk it goes to has room"))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(anyhow!(
+            "cannot write the result --> standard output: {error}; hint: check that the disk it goes to has room"
+        )),
         _ => Ok(()),
     }
 }

@@ -53,7 +53,11 @@ impl Log {
     #[must_use]
     pub fn task(&self, name: &str) -> Task {
         let now = Instant::now();
-        Task { name: name.to_owned(), log: self.clone(), state: Mutex::new(State { bar: None, done: 0, total: 0, began: now, said: now }) }
+        Task {
+            name: name.to_owned(),
+            log: self.clone(),
+            state: Mutex::new(State { bar: None, done: 0, total: 0, began: now, said: now }),
+        }
     }
 
     /// Shows how many of these files are there until the result is dropped: jobs of a run end with writing one.
@@ -76,7 +80,8 @@ impl Reporter for Log {
 }
 
 fn bar(bars: &MultiProgress, name: &str, total: u64, done: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:36!} {bar:24} {pos:>6}/{len:<6} {elapsed:>4} left {eta:<4} {msg}");
+    let style =
+        ProgressStyle::with_template("{prefix:36!} {bar:24} {pos:>6}/{len:<6} {elapsed:>4} left {eta:<4} {msg}");
     let bar = ProgressBar::new(total).with_position(done).with_prefix(name.to_owned());
     let bar = bars.add(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
     // What an earlier call did says nothing about the rate of this one.
@@ -147,7 +152,12 @@ impl Progress for Task {
         if let Some(bar) = &state.bar {
             bar.finish_and_clear();
         } else if state.began.elapsed() >= Duration::from_secs(2) {
-            self.log.line(&format!("{}: {} done in {}", self.name, state.total, crate::text::seconds(state.began.elapsed().as_secs_f64())));
+            self.log.line(&format!(
+                "{}: {} done in {}",
+                self.name,
+                state.total,
+                crate::text::seconds(state.began.elapsed().as_secs_f64())
+            ));
         }
     }
 }

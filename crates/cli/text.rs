@@ -10,8 +10,12 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         widest.max(head[column].chars().count())
     };
     let numeric = |column: usize| {
-        let number = |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit() || c == '-') && !text.contains('x');
-        !rows.is_empty() && rows.iter().all(|row| cell(row, column).split(' ').next().is_some_and(number) && cell(row, column).len() < 14)
+        let number =
+            |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit() || c == '-') && !text.contains('x');
+        !rows.is_empty()
+            && rows
+                .iter()
+                .all(|row| cell(row, column).split(' ').next().is_some_and(number) && cell(row, column).len() < 14)
     };
     let layout: Vec<(usize, bool)> = (0..columns).map(|column| (width(column), numeric(column))).collect();
     let line = |row: &[String]| {
@@ -68,7 +72,10 @@ mod tests {
     fn numbers_and_tables_read_well() {
         assert_eq!([count(12.0), count(1234.0), count(2.5e12)], ["12", "1.23 k", "2.50 T"]);
         assert_eq!([bytes(999), bytes(1_500_000)], ["999 B", "1.5 MB"]);
-        assert_eq!([seconds(0.2), seconds(59.0), seconds(200.0), seconds(7260.0)], ["0.2 s", "59 s", "3 min 20 s", "2 h 1 min"]);
+        assert_eq!(
+            [seconds(0.2), seconds(59.0), seconds(200.0), seconds(7260.0)],
+            ["0.2 s", "59 s", "3 min 20 s", "2 h 1 min"]
+        );
         let rows = [vec!["a".to_owned(), "5".to_owned()], vec!["long".to_owned(), "10".to_owned()]];
         assert_eq!(table(&["name", "n"], &rows), "name   n\na      5\nlong  10\n");
     }

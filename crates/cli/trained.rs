@@ -78,9 +78,18 @@ pub struct Cell {
 /// # Errors
 /// If the folder is no run.
 fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
-    let none = || anyhow!("this is no folder of a run with cells --> {}; hint: give the folder that `toolkit run` wrote, such as runs/ablate_stage1", run.display());
+    let none = || {
+        anyhow!(
+            "this is no folder of a run with cells --> {}; hint: give the folder that `toolkit run` wrote, such as runs/ablate_stage1",
+            run.display()
+        )
+    };
     let entries = std::fs::read_dir(run.join("cells")).map_err(|_| none())?;
-    let mut names: Vec<String> = entries.flatten().filter(|e| e.path().join("spec.toml").is_file()).map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|e| e.path().join("spec.toml").is_file())
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     let manifest = std::fs::read(run.join("manifest.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
@@ -119,7 +128,11 @@ impl Which {
         let mut cells = cells(context, &self.run)?;
         let trained = |cell: &Cell| self.stage2(cell).join("latest.json").is_file();
         let with_stage1 = |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
-        let at = cells.iter().position(|cell| trained(cell) && with_stage1(cell)).or_else(|| cells.iter().position(trained)).unwrap_or(0);
+        let at = cells
+            .iter()
+            .position(|cell| trained(cell) && with_stage1(cell))
+            .or_else(|| cells.iter().position(trained))
+            .unwrap_or(0);
         let chosen = cells.swap_remove(at);
         context.log.line(&format!("cell {}", chosen.id));
         Ok(chosen)
@@ -182,7 +195,14 @@ pub struct Written {
 ///
 /// # Errors
 /// If pictures, weights, checkpoint or settings are not right.
-pub fn speak(context: &Context, which: &Which, cell: &Cell, images: &[PathBuf], prompt: &str, decoding: &Decoding) -> anyhow::Result<Vec<Written>> {
+pub fn speak(
+    context: &Context,
+    which: &Which,
+    cell: &Cell,
+    images: &[PathBuf],
+    prompt: &str,
+    decoding: &Decoding,
+) -> anyhow::Result<Vec<Written>> {
     decoding.check()?;
     let pictures = pictures(images)?;
     let (device, resolved) = (context.device()?, &cell.resolved);
@@ -197,7 +217,9 @@ pub fn speak(context: &Context, which: &Which, cell: &Cell, images: &[PathBuf], 
     for chunk in pictures.chunks(BATCH) {
         let prefix = connector.prefix(features(&encoder, resolved, chunk, &device));
         let prompts = vec![tokenizer.encode(prompt); chunk.len()];
-        for best in speaker.generate(Some(prefix), &prompts, decoding)?.into_iter().map(|texts| texts.into_iter().next()) {
+        for best in
+            speaker.generate(Some(prefix), &prompts, decoding)?.into_iter().map(|texts| texts.into_iter().next())
+        {
             let best = best.ok_or_else(|| anyhow!("nothing was written; hint: raise `--max-new-tokens`"))?;
             let text = tokenizer.decode(&best.ids).trim().to_owned();
             all.push(Written { text, ids: best.ids, score: best.score, finished: best.finished });

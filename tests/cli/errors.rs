@@ -1,6 +1,8 @@
 //! Bad input: one clear error, exit code 2, and nothing half-written.
 
-use super::support::{TINY, called, copy_of_finished, experiment, files, finished, folder, picture, run_command, toolkit};
+use super::support::{
+    TINY, called, copy_of_finished, experiment, files, finished, folder, picture, run_command, toolkit,
+};
 use std::path::Path;
 use std::process::Command;
 
@@ -15,13 +17,21 @@ fn spoilt(text: &str, more: &[&str], parts: &[&str]) {
 
 #[test]
 fn a_wrong_experiment_file_is_pointed_into() {
-    spoilt(&TINY.replace("[stage1]\nsteps = 60", "[stage1]\nstepz = 60"), &[], &["tiny.toml:16:1", "unknown key `stepz`", "did you mean `steps`?"]);
+    spoilt(
+        &TINY.replace("[stage1]\nsteps = 60", "[stage1]\nstepz = 60"),
+        &[],
+        &["tiny.toml:16:1", "unknown key `stepz`", "did you mean `steps`?"],
+    );
     spoilt(&TINY.replace("batch = 8", "batch = \"8\""), &[], &["tiny.toml:17:9", "stage1.batch"]);
     spoilt("name = \n", &[], &["tiny.toml:1:"]);
     spoilt(&TINY.replace("opt-nano", "opt-nanno"), &[], &["`opt-nanno`", "did you mean `opt-nano`?"]);
     spoilt(&TINY.replace("scenes-vqa", "scenes-vqq"), &[], &["`scenes-vqq`", "did you mean `scenes-vqa`?"]);
     spoilt(&TINY.replace("tiny:val", "tiny:valid"), &[], &["no split 'valid'"]);
-    spoilt(TINY, &["--set", "stage1.stepz=3"], &["--set stage1.stepz=3", "unknown key `stepz`", "did you mean `steps`?"]);
+    spoilt(
+        TINY,
+        &["--set", "stage1.stepz=3"],
+        &["--set stage1.stepz=3", "unknown key `stepz`", "did you mean `steps`?"],
+    );
     spoilt(TINY, &["--set", "steps"], &["--set steps", "has no `=`"]);
 }
 
@@ -40,7 +50,11 @@ fn widths_that_do_not_fit_are_found_before_anything_runs() {
     let card = "family = \"qformer\"\n[config]\nhidden_size = 128\nnum_hidden_layers = 2\nnum_attention_heads = 4\nintermediate_size = 256\nencoder_hidden_size = 999\n";
     std::fs::write(dir.path().join("bridge/wide.toml"), card).unwrap();
     let wide = TINY.replace("qformer-nano", "wide");
-    spoilt(&wide, &["--registry", dir.path().to_str().unwrap()], &["bridge/wide.toml:", "`encoder_hidden_size` = 999", "96 wide"]);
+    spoilt(
+        &wide,
+        &["--registry", dir.path().to_str().unwrap()],
+        &["bridge/wide.toml:", "`encoder_hidden_size` = 999", "96 wide"],
+    );
 }
 
 #[test]
@@ -58,7 +72,8 @@ fn a_corrupt_picture_is_named() {
     let bad = dir.path().join("bad.png");
     let bytes = std::fs::read(dir.path().join("good.png")).unwrap();
     std::fs::write(&bad, &bytes[..bytes.len() / 2]).unwrap();
-    toolkit(&["data", "check", &format!("folder:{}", dir.path().display()), "--quiet"]).fails_with(&["bad.png", "cannot decode"]);
+    toolkit(&["data", "check", &format!("folder:{}", dir.path().display()), "--quiet"])
+        .fails_with(&["bad.png", "cannot decode"]);
     let run = finished().0.to_str().unwrap();
     toolkit(&["caption", "--quiet", "--run", run, bad.to_str().unwrap()]).fails_with(&["bad.png", "cannot decode"]);
     assert_eq!(files(dir.path()), ["bad.png", "good.png"].map(Into::into));
@@ -86,11 +101,18 @@ fn a_disk_that_fills_up_leaves_no_half_file_and_the_run_goes_on_later() {
     let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
     let whole = run_command(&file, &out, &["--smoke", "--quiet"]);
     let mut limited = Command::new("sh");
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"]).arg(whole.get_program()).args(whole.get_args());
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"])
+        .arg(whole.get_program())
+        .args(whole.get_args());
     limited.current_dir(whole.get_current_dir().unwrap());
     called(&mut limited).fails_with(&["features", "File too large", "free space"]);
     let left = files(&out);
-    assert!(left.iter().all(|path| path.extension().is_some_and(|e| e == "json" || e == "toml") || path == Path::new(".lock")), "{left:?}");
+    assert!(
+        left.iter()
+            .all(|path| path.extension().is_some_and(|e| e == "json" || e == "toml") || path == Path::new(".lock")),
+        "{left:?}"
+    );
     called(&mut run_command(&file, &out, &["--smoke", "--quiet"])).ok();
     assert!(out.join("results.json").exists());
 }
@@ -113,9 +135,11 @@ fn a_checkpoint_of_another_model_is_refused() {
     // Bytes that are not those that were saved.
     let stage1 = run.path().join("stage1");
     let stage1 = std::fs::read_dir(&stage1).unwrap().next().unwrap().unwrap().path();
-    let latest: serde_json::Value = serde_json::from_slice(&std::fs::read(stage1.join("latest.json")).unwrap()).unwrap();
+    let latest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(stage1.join("latest.json")).unwrap()).unwrap();
     std::fs::write(stage1.join(latest["model"].as_str().unwrap()), "not weights").unwrap();
-    toolkit(&["retrieve", "--quiet", "--run", dir, "--text", "a cat", photo.to_str().unwrap()]).fails_with(&["stage1", "SHA-256"]);
+    toolkit(&["retrieve", "--quiet", "--run", dir, "--text", "a cat", photo.to_str().unwrap()])
+        .fails_with(&["stage1", "SHA-256"]);
 }
 
 /// Gives one tensor of a checkpoint another shape, hashes and all.
@@ -126,7 +150,8 @@ fn swap_shape(dir: &Path) {
     let (mut tensors, metadata) = toolkit_registry::read_safetensors(&std::fs::read(&weights).unwrap()).unwrap();
     let bias = tensors.get_mut("language_projection.bias").unwrap();
     (bias.shape, bias.data) = (vec![7], vec![0.0; 7]);
-    let sha256 = toolkit_registry::write_safetensors(&weights, &tensors, toolkit_registry::StoredDtype::F32, metadata).unwrap();
+    let sha256 =
+        toolkit_registry::write_safetensors(&weights, &tensors, toolkit_registry::StoredDtype::F32, metadata).unwrap();
     latest["model_sha256"] = sha256.into();
     std::fs::write(path, latest.to_string()).unwrap();
 }

@@ -28,10 +28,13 @@ fn every_command_has_help_with_examples() {
 #[test]
 fn options_are_those_written_down() {
     let line = |(path, command): &(Vec<String>, clap::Command)| {
-        let mut options: Vec<String> = command.get_arguments().map(|argument| match argument.get_long() {
-            Some(long) => format!("--{long}"),
-            None => argument.get_id().as_str().to_uppercase(),
-        }).collect();
+        let mut options: Vec<String> = command
+            .get_arguments()
+            .map(|argument| match argument.get_long() {
+                Some(long) => format!("--{long}"),
+                None => argument.get_id().as_str().to_uppercase(),
+            })
+            .collect();
         options.sort();
         format!("{}: {}\n", [&["toolkit".to_owned()], &path[..]].concat().join(" "), options.join(" "))
     };

@@ -14,8 +14,11 @@ fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
         let within = path.components().count() > 1 && !path.starts_with("features");
         within && !["timing.jsonl", "seconds.json"].contains(&name.as_str()) && !name.ends_with(".safetensors")
     };
-    let mut all: BTreeMap<PathBuf, String> =
-        files(run).into_iter().filter(kept).map(|path| (path.clone(), std::fs::read_to_string(run.join(path)).unwrap())).collect();
+    let mut all: BTreeMap<PathBuf, String> = files(run)
+        .into_iter()
+        .filter(kept)
+        .map(|path| (path.clone(), std::fs::read_to_string(run.join(path)).unwrap()))
+        .collect();
     let mut results: Value = serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
     forget(&mut results);
     all.insert("results.json".into(), results.to_string());
@@ -55,7 +58,8 @@ fn killed_three_times_and_resumed_it_computes_the_same() {
         // Any moment will do, and another one each time the test runs.
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         let moment = Duration::from_secs_f64(seconds * (0.1 + 0.5 * f64::from(nanos % 1_000_000) / 1e6));
-        let mut child = run_command(&file, &out, &["--jobs", "2"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            run_command(&file, &out, &["--jobs", "2"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(moment);
         child.kill().unwrap();
         child.wait().unwrap();

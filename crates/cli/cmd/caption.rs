@@ -31,7 +31,10 @@ pub struct Args {
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let cell = args.which.cell(context)?;
-    let task = CaptionTask::from_card(&context.registry.card(Kind::Task, &cell.spec.eval.caption)?, &[&cell.resolved.language.0])?;
+    let task = CaptionTask::from_card(
+        &context.registry.card(Kind::Task, &cell.spec.eval.caption)?,
+        &[&cell.resolved.language.0],
+    )?;
     let written = speak(context, &args.which, &cell, &args.images, &task.prompt, &args.search.over(task.decoding))?;
     let pairs = || args.images.iter().zip(&written);
     context.print(

@@ -77,11 +77,16 @@ const PRINTED: usize = 4;
 fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     let name = if args.data.contains(':') { args.data.clone() } else { format!("{}:train", args.data) };
     let data = open_data(&context.registry, &name)?;
-    let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.png", data.name().replace([':', '/'], "-"))));
-    let path = if path.parent().is_some_and(|dir| dir.as_os_str().is_empty()) { Path::new(".").join(path) } else { path };
+    let path =
+        args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.png", data.name().replace([':', '/'], "-"))));
+    let path =
+        if path.parent().is_some_and(|dir| dir.as_os_str().is_empty()) { Path::new(".").join(path) } else { path };
     // Renaming a file onto a device or a folder would replace it or fail late.
     if path.exists() && !path.is_file() {
-        bail!("cannot write the contact sheet: it is no ordinary file --> {}; hint: give a file name with `--out`", path.display());
+        bail!(
+            "cannot write the contact sheet: it is no ordinary file --> {}; hint: give a file name with `--out`",
+            path.display()
+        );
     }
     let sheet = contact_sheet(&*data, usize::from(args.count))?;
     let mut png = Vec::new();
@@ -121,17 +126,24 @@ fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
     for name in &names {
         let data = open_data(&context.registry, name)?;
         let train = match name.split_once(':') {
-            Some((card, split)) if card != "folder" && split != "train" => open_data(&context.registry, &format!("{card}:train"))?,
+            Some((card, split)) if card != "folder" && split != "train" => {
+                open_data(&context.registry, &format!("{card}:train"))?
+            }
             _ => data.clone(),
         };
         all.push(check_one(context, &data, &*train));
     }
-    context.print(|| all.iter().map(|one| one.report.clone()).collect(), || all.iter().map(|one| one.text.as_str()).collect())?;
+    context.print(
+        || all.iter().map(|one| one.report.clone()).collect(),
+        || all.iter().map(|one| one.text.as_str()).collect(),
+    )?;
     let unreadable: Vec<&DataError> = all.iter().flat_map(|one| &one.unreadable).collect();
     match unreadable.as_slice() {
         [] => Ok(()),
         [only] => Err(anyhow!("{only}")),
-        [first, rest @ ..] => Err(anyhow!("{} pictures cannot be read, this and {} more: {first}", rest.len() + 1, rest.len())),
+        [first, rest @ ..] => {
+            Err(anyhow!("{} pictures cannot be read, this and {} more: {first}", rest.len() + 1, rest.len()))
+        }
     }
 }
 
@@ -150,14 +162,22 @@ fn check_one(context: &Context, data: &Arc<dyn Dataset>, train: &dyn Dataset) ->
     let pairs = question_pairs(&**data, None);
     // Without training questions there is no commonest answer.
     let majority = majority_baseline(train, &**data, &pairs).ok().filter(|_| !pairs.is_empty());
-    let majority_json = majority.as_ref().map(|found| json!({"overall": found.overall, "per_kind": found.per_kind, "per_group": found.per_group}));
+    let majority_json = majority
+        .as_ref()
+        .map(|found| json!({"overall": found.overall, "per_kind": found.per_kind, "per_group": found.per_group}));
     let report = json!({
         "data": data.name(), "items": data.len(), "captions": captions, "items_without_caption": bare, "questions": pairs.len(),
         "unreadable": unreadable.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "majority": majority_json, "fingerprint": data.fingerprint(),
     });
     let mut text = format!("{}\n", data.name());
-    for (what, number) in [("pictures", data.len()), ("unreadable", unreadable.len()), ("captions", captions), ("without caption", bare), ("questions", pairs.len())] {
+    for (what, number) in [
+        ("pictures", data.len()),
+        ("unreadable", unreadable.len()),
+        ("captions", captions),
+        ("without caption", bare),
+        ("questions", pairs.len()),
+    ] {
         text.push_str(&format!("  {what:<24}{number}\n"));
     }
     if let Some(found) = majority {

@@ -57,16 +57,25 @@ pub fn run(context: &Context, _: &Args) -> anyhow::Result<()> {
             findings.push(Finding { what: format!("{}/{name}", kind.folder()), found, ok });
         }
     }
-    context.print(|| findings.iter().map(|f| json!({"what": f.what, "found": f.found, "ok": f.ok})).collect(), || {
-        let state = |ok: bool| if ok { "ok" } else { "BROKEN" }.to_owned();
-        let rows: Vec<Vec<String>> = findings.iter().map(|f| vec![state(f.ok), f.what.clone(), f.found.clone()]).collect();
-        text::table(&["", "what", "found"], &rows)
-    })?;
+    context.print(
+        || findings.iter().map(|f| json!({"what": f.what, "found": f.found, "ok": f.ok})).collect(),
+        || {
+            let state = |ok: bool| if ok { "ok" } else { "BROKEN" }.to_owned();
+            let rows: Vec<Vec<String>> =
+                findings.iter().map(|f| vec![state(f.ok), f.what.clone(), f.found.clone()]).collect();
+            text::table(&["", "what", "found"], &rows)
+        },
+    )?;
     let broken: Vec<&str> = findings.iter().filter(|f| !f.ok).map(|f| f.what.as_str()).collect();
     if broken.is_empty() {
         return Ok(());
     }
-    bail!("{} of {} checks failed: {}; hint: each is explained above, on standard output", broken.len(), findings.len(), broken.join(", "))
+    bail!(
+        "{} of {} checks failed: {}; hint: each is explained above, on standard output",
+        broken.len(),
+        findings.len(),
+        broken.join(", ")
+    )
 }
 
 /// Parses, describes and, where there are weights or a tokenizer, reads them.
@@ -78,7 +87,11 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
         Kind::Bridge => bridge(registry, &card)?,
         Kind::Dataset => drop(toolkit_lab::parts::open_data(registry, &format!("{name}:val"))?),
         Kind::Task => {
-            let speakers = registry.names(Kind::Language).iter().filter_map(|name| registry.card(Kind::Language, name).ok()).collect::<Vec<_>>();
+            let speakers = registry
+                .names(Kind::Language)
+                .iter()
+                .filter_map(|name| registry.card(Kind::Language, name).ok())
+                .collect::<Vec<_>>();
             toolkit_eval::Task::from_card(&card, &speakers.iter().collect::<Vec<_>>())?;
         }
         Kind::Model => {}
@@ -97,8 +110,15 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
 
 /// A bridge must fit at least one encoder.
 fn bridge(registry: &Registry, card: &Card) -> anyhow::Result<()> {
-    let shape = |name: &String| -> Option<VisionShape> { registry.describe_vision(&registry.card(Kind::Vision, name).ok()?).ok() };
-    let tried: Vec<_> = registry.names(Kind::Vision).iter().filter_map(shape).map(|shape| registry.describe_bridge(card, &shape)).collect();
+    let shape = |name: &String| -> Option<VisionShape> {
+        registry.describe_vision(&registry.card(Kind::Vision, name).ok()?).ok()
+    };
+    let tried: Vec<_> = registry
+        .names(Kind::Vision)
+        .iter()
+        .filter_map(shape)
+        .map(|shape| registry.describe_bridge(card, &shape))
+        .collect();
     if tried.iter().any(Result::is_ok) || tried.is_empty() {
         return Ok(());
     }

@@ -40,7 +40,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     facts.insert("name".into(), json!(card.name));
     facts.insert("about".into(), json!(card.about));
     facts.insert("from".into(), json!(card.origin.to_string()));
-    let entries = [("family", json!(card.family)), ("shape", shape(context, &card, args.vision.as_deref())?), ("weights", weights(&card))];
+    let entries = [
+        ("family", json!(card.family)),
+        ("shape", shape(context, &card, args.vision.as_deref())?),
+        ("weights", weights(&card)),
+    ];
     facts.extend(entries.map(|(key, value)| (key.to_owned(), value)));
     facts.extend(tables(&card)?);
     facts.retain(|_, value| !empty(value));
@@ -48,13 +52,17 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 }
 
 fn find(context: &Context, wanted: &str) -> anyhow::Result<Card> {
-    let all: Vec<(Kind, String)> = Kind::ALL.into_iter().flat_map(|kind| context.registry.names(kind).into_iter().map(move |name| (kind, name))).collect();
+    let all: Vec<(Kind, String)> = Kind::ALL
+        .into_iter()
+        .flat_map(|kind| context.registry.names(kind).into_iter().map(move |name| (kind, name)))
+        .collect();
     let full = |(kind, name): &(Kind, String)| format!("{}/{name}", kind.folder());
     let found: Vec<&(Kind, String)> = all.iter().filter(|card| card.1 == wanted || full(card) == wanted).collect();
     match found.as_slice() {
         [(kind, name)] => Ok(context.registry.card(*kind, name)?),
         [] => {
-            let names: Vec<String> = all.iter().map(|card| if wanted.contains('/') { full(card) } else { card.1.clone() }).collect();
+            let names: Vec<String> =
+                all.iter().map(|card| if wanted.contains('/') { full(card) } else { card.1.clone() }).collect();
             let hint = suggest(wanted, &names.iter().map(String::as_str).collect::<Vec<_>>());
             bail!("there is no card `{wanted}`; hint: {hint}")
         }
@@ -84,12 +92,20 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
         Kind::Bridge => {
             let (encoder, behind) = encoder_for(context, card, vision)?;
             let s = registry.describe_bridge(card, &behind)?;
-            let text = s.text.map(|t| json!({"vocabulary": t.vocab, "positions": t.positions, "shared space": t.embed}));
+            let text =
+                s.text.map(|t| json!({"vocabulary": t.vocab, "positions": t.positions, "shared space": t.embed}));
             json!({"behind": encoder, "queries": s.queries, "width": s.width, "text": text, "cost": cost(s.cost, "image")})
         }
         Kind::Model => {
-            let parts = card.parts.clone().ok_or_else(|| anyhow!("model `{}` names no parts; hint: add `vision`, `bridge`, `language`", card.name))?;
-            let spec = ModelSpec { vision: parts.vision, bridge: parts.bridge, language: parts.language, init: QFormerInit::Random };
+            let parts = card.parts.clone().ok_or_else(|| {
+                anyhow!("model `{}` names no parts; hint: add `vision`, `bridge`, `language`", card.name)
+            })?;
+            let spec = ModelSpec {
+                vision: parts.vision,
+                bridge: parts.bridge,
+                language: parts.language,
+                init: QFormerInit::Random,
+            };
             let r = Resolved::new(registry, &spec)?;
             let params = [r.vision.1.cost.params, r.bridge.1.cost.params, r.language.1.cost.params];
             json!({"vision": spec.vision, "bridge": spec.bridge, "language": spec.language, "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>()})
@@ -103,7 +119,11 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             json!({"images": splits})
         }
         Kind::Task => {
-            let languages = registry.names(Kind::Language).iter().filter_map(|name| registry.card(Kind::Language, name).ok()).collect::<Vec<_>>();
+            let languages = registry
+                .names(Kind::Language)
+                .iter()
+                .filter_map(|name| registry.card(Kind::Language, name).ok())
+                .collect::<Vec<_>>();
             // Checks the card; the prompt may come from any language card.
             let task = Task::from_card(card, &languages.iter().collect::<Vec<_>>())?;
             json!({"split": task.split(), "version": card.version})
@@ -119,13 +139,18 @@ fn encoder_for(context: &Context, bridge: &Card, wanted: Option<&str>) -> anyhow
     }
     let mut first = None;
     for name in registry.names(Kind::Vision) {
-        let Ok(shape) = registry.card(Kind::Vision, &name).and_then(|card| registry.describe_vision(&card)) else { continue };
+        let Ok(shape) = registry.card(Kind::Vision, &name).and_then(|card| registry.describe_vision(&card)) else {
+            continue;
+        };
         match registry.describe_bridge(bridge, &shape) {
             Ok(_) => return Ok((name, shape)),
             Err(error) => first = first.or(Some(error)),
         }
     }
-    Err(first.map_or_else(|| anyhow!("there is no vision encoder to describe a bridge behind; hint: add a card to `vision/`"), Into::into))
+    Err(first.map_or_else(
+        || anyhow!("there is no vision encoder to describe a bridge behind; hint: add a card to `vision/`"),
+        Into::into,
+    ))
 }
 
 /// Where the weights are and whether they are what the card says.
@@ -143,8 +168,10 @@ fn weights(card: &Card) -> Value {
 
 /// The tables of the card as they are written.
 fn tables(card: &Card) -> anyhow::Result<Map<String, Value>> {
-    let table: toml::Table = toml::from_str(card.text().text()).map_err(|error| anyhow!("{}", error.message().to_owned()))?;
-    let wanted = ["config", "decoding", "preprocess", "tokenizer", "prompt", "init", "facts", "scores", "licence", "source"];
+    let table: toml::Table =
+        toml::from_str(card.text().text()).map_err(|error| anyhow!("{}", error.message().to_owned()))?;
+    let wanted =
+        ["config", "decoding", "preprocess", "tokenizer", "prompt", "init", "facts", "scores", "licence", "source"];
     let mut out = Map::new();
     for key in wanted {
         if let Some(value) = table.get(key) {
@@ -169,13 +196,13 @@ fn listing(facts: &Map<String, Value>, depth: usize) -> String {
     for (key, value) in facts {
         match value {
             Value::Object(map) => text.push_str(&format!("{indent}{key}\n{}", listing(map, depth + 1))),
-            Value::String(said) => text.push_str(&format!("{indent}{key:<24}{said}\n")),
+            Value::String(said) => text.push_str(&format!("{indent}{key:<23} {said}\n")),
             Value::Number(n) if n.as_u64().is_some_and(|n| n >= 10_000) => {
                 let short = spaced(&count(n.as_f64().unwrap_or_default()));
-                text.push_str(&format!("{indent}{key:<24}{n} ({})\n", short.trim_end()));
+                text.push_str(&format!("{indent}{key:<23} {n} ({})\n", short.trim_end()));
             }
             Value::Null => {}
-            other => text.push_str(&format!("{indent}{key:<24}{other}\n")),
+            other => text.push_str(&format!("{indent}{key:<23} {other}\n")),
         }
     }
     text

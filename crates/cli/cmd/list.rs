@@ -62,10 +62,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     for error in entries.iter().filter_map(|entry| entry.card.as_ref().err()) {
         context.log.line(&format!("broken: {error}"));
     }
-    context.print(|| entries.iter().map(as_json).collect(), || {
-        let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
-        table(&["kind", "name", "family", "about"], &rows)
-    })
+    context.print(
+        || entries.iter().map(as_json).collect(),
+        || {
+            let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+            table(&["kind", "name", "family", "about"], &rows)
+        },
+    )
 }
 
 fn as_json(entry: &Entry) -> serde_json::Value {

@@ -73,12 +73,25 @@ fn as_json(run: &Run) -> Value {
 }
 
 fn as_text(run: &Run) -> String {
-    let rows: Vec<Vec<String>> = run.plan.cells.iter().map(|cell| {
-        let (trained, frozen) = params(run, cell);
-        let axes = cell.cell.axes.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ");
-        let stage1 = cell.stage1.map_or("-", |at| run.plan.stage1[at].key.as_str());
-        vec![axes, cell.cell.seed.to_string(), stage1.to_owned(), count(trained as f64), count(frozen as f64), cell.cell.id.clone()]
-    }).collect();
+    let rows: Vec<Vec<String>> = run
+        .plan
+        .cells
+        .iter()
+        .map(|cell| {
+            let (trained, frozen) = params(run, cell);
+            let axes =
+                cell.cell.axes.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ");
+            let stage1 = cell.stage1.map_or("-", |at| run.plan.stage1[at].key.as_str());
+            vec![
+                axes,
+                cell.cell.seed.to_string(),
+                stage1.to_owned(),
+                count(trained as f64),
+                count(frozen as f64),
+                cell.cell.id.clone(),
+            ]
+        })
+        .collect();
     let estimate = &run.plan.estimate;
     let mut text = table(&["cell", "seed", "stage 1", "trained", "frozen", "id"], &rows);
     let facts = [

@@ -36,7 +36,8 @@ fn kind(part: &PartSpec) -> Kind {
 fn prepare(context: &Context, source: &Source, options: &RunOptions) -> Result<Prepared, LabError> {
     let mut spec: PretrainSpec = source.parse()?;
     if !options.overrides.is_empty() {
-        let mut table: toml::Table = toml::from_str(source.text()).map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
+        let mut table: toml::Table =
+            toml::from_str(source.text()).map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
         for argument in &options.overrides {
             spec = set(&mut table, argument)?;
         }
@@ -46,18 +47,22 @@ fn prepare(context: &Context, source: &Source, options: &RunOptions) -> Result<P
     }
     let data = context.registry.card(Kind::Dataset, &spec.data)?;
     data.config::<toolkit_data::ScenesConfig>()?.check()?;
-    let parts: Result<Vec<_>, LabError> = spec.part.iter().map(|part| {
-        let card = context.registry.card(kind(part), &part.card)?;
-        let cost = match part.kind {
-            PartKind::Vision => context.registry.describe_vision(&card)?.cost,
-            PartKind::Language => context.registry.describe_language(&card)?.cost,
-            PartKind::Bert => {
-                let nothing = VisionShape { image: [1, 1], tokens: 1, width: 8, cost: Cost::default() };
-                context.registry.describe_bridge(&card, &nothing)?.cost
-            }
-        };
-        Ok((card, cost))
-    }).collect();
+    let parts: Result<Vec<_>, LabError> = spec
+        .part
+        .iter()
+        .map(|part| {
+            let card = context.registry.card(kind(part), &part.card)?;
+            let cost = match part.kind {
+                PartKind::Vision => context.registry.describe_vision(&card)?.cost,
+                PartKind::Language => context.registry.describe_language(&card)?.cost,
+                PartKind::Bert => {
+                    let nothing = VisionShape { image: [1, 1], tokens: 1, width: 8, cost: Cost::default() };
+                    context.registry.describe_bridge(&card, &nothing)?.cost
+                }
+            };
+            Ok((card, cost))
+        })
+        .collect();
     let name = if options.smoke { format!("{}-smoke", spec.name) } else { spec.name.clone() };
     let out = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
     Ok(Prepared { parts: parts?, spec, out })
@@ -65,7 +70,12 @@ fn prepare(context: &Context, source: &Source, options: &RunOptions) -> Result<P
 
 /// Sets a dotted key, `part.0.steps` for one of a list, and parses again.
 fn set(table: &mut toml::Table, argument: &str) -> Result<PretrainSpec, LabError> {
-    let wrong = |what: String| LabError::new(format!("`--set {argument}`: {what}"), "keys are those of the experiment file, `part.0.steps` for the first part");
+    let wrong = |what: String| {
+        LabError::new(
+            format!("`--set {argument}`: {what}"),
+            "keys are those of the experiment file, `part.0.steps` for the first part",
+        )
+    };
     let (key, value) = parse_set(argument)?;
     let mut names: Vec<&str> = key.split('.').collect();
     let last = names.pop().unwrap_or_default();
@@ -77,7 +87,9 @@ fn set(table: &mut toml::Table, argument: &str) -> Result<PretrainSpec, LabError
             toml::Value::Array(list) => names.next().and_then(|index| list.get_mut(index.parse::<usize>().ok()?)),
             other => Some(other),
         };
-        at = inner.and_then(toml::Value::as_table_mut).ok_or_else(|| wrong(format!("`{name}` is no table with that number")))?;
+        at = inner
+            .and_then(toml::Value::as_table_mut)
+            .ok_or_else(|| wrong(format!("`{name}` is no table with that number")))?;
     }
     at.insert(last.to_owned(), value);
     let text = toml::to_string(table).map_err(|e| wrong(e.to_string()))?;
@@ -104,11 +116,15 @@ pub fn plan(context: &Context, source: &Source, options: &RunOptions) -> anyhow:
         json!({"name": prepared.spec.name, "out": prepared.out, "parts": parts.collect::<Vec<_>>()})
     };
     let as_text = || {
-        let cells: Vec<Vec<String>> = rows.iter().map(|(part, cost, flops)| {
-            let shape = [part.card.clone(), part.steps.to_string(), part.batch.to_string()];
-            shape.into_iter().chain([count(cost.params as f64), count(*flops as f64)]).collect()
-        }).collect();
-        table(&["part", "steps", "batch", "parameters", "operations"], &cells) + &format!("\nwritten to {}\n", prepared.out.join("registry").display())
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|(part, cost, flops)| {
+                let shape = [part.card.clone(), part.steps.to_string(), part.batch.to_string()];
+                shape.into_iter().chain([count(cost.params as f64), count(*flops as f64)]).collect()
+            })
+            .collect();
+        table(&["part", "steps", "batch", "parameters", "operations"], &cells)
+            + &format!("\nwritten to {}\n", prepared.out.join("registry").display())
     };
     context.print(as_json, as_text)
 }

@@ -27,9 +27,14 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let shown = path.display();
     let bytes = std::fs::read(&path)
         .map_err(|error| anyhow!("cannot read the results: {error} --> {shown}; hint: give the folder of a run that has ended; `toolkit run` resumes one that has not"))?;
-    let results: Results = serde_json::from_slice(&bytes)
-        .map_err(|error| anyhow!("these are no results of a run: {error} --> {shown}; hint: the same `toolkit run` command writes them again"))?;
-    for (file, text) in [("report.html", html(&results)), ("report.md", markdown(&results)), (FIGURE_FILE, figure_svg(&results))] {
+    let results: Results = serde_json::from_slice(&bytes).map_err(|error| {
+        anyhow!(
+            "these are no results of a run: {error} --> {shown}; hint: the same `toolkit run` command writes them again"
+        )
+    })?;
+    for (file, text) in
+        [("report.html", html(&results)), ("report.md", markdown(&results)), (FIGURE_FILE, figure_svg(&results))]
+    {
         write_atomic(&args.dir.join(file), text.as_bytes())?;
     }
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;

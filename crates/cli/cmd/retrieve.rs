@@ -56,13 +56,19 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let pictures = pictures(&files)?;
     let device = context.device()?;
     let bridge = bridge(context, &args.run.join("stage1").join(&key), &cell, &device)?;
-    let tower = bridge.text_tower().ok_or_else(|| anyhow!("bridge `{}` has no text tower; hint: retrieval needs a Q-Former", cell.spec.model.bridge))?;
+    let tower = bridge.text_tower().ok_or_else(|| {
+        anyhow!("bridge `{}` has no text tower; hint: retrieval needs a Q-Former", cell.spec.model.bridge)
+    })?;
     let task = RetrievalTask::from_card(&context.registry.card(Kind::Task, &cell.spec.eval.retrieve)?)?;
     let (tokenizer, marks) = cell.resolved.text_marks()?;
-    let texts: Vec<Vec<u32>> = args.text.iter().map(|text| {
-        let kept = tokenizer.encode(text).into_iter().take(task.config.max_tokens.saturating_sub(2).max(1));
-        std::iter::once(marks.cls).chain(kept).chain([marks.sep]).collect()
-    }).collect();
+    let texts: Vec<Vec<u32>> = args
+        .text
+        .iter()
+        .map(|text| {
+            let kept = tokenizer.encode(text).into_iter().take(task.config.max_tokens.saturating_sub(2).max(1));
+            std::iter::once(marks.cls).chain(kept).chain([marks.sep]).collect()
+        })
+        .collect();
     let encoder = cell.resolved.encoder(&context.registry, &device)?;
     let features = features(&encoder, &cell.resolved, &pictures, &device);
     let (itc, itm) = noise::off(|| score(tower, features, &texts, marks.pad, &device));
@@ -72,23 +78,40 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         order.sort_by(|&a, &b| both(b).total_cmp(&both(a)));
         order
     };
-    let as_json = || (0..texts.len()).map(|text| {
+    let as_json = || {
+        (0..texts.len()).map(|text| {
         let images = ranked(text).into_iter().map(|i| json!({"image": files[i], "score": itc[i][text] + itm[i][text], "itc": itc[i][text], "itm": itm[i][text]}));
         json!({"text": args.text[text], "ids": texts[text], "stage1": key, "ranks": images.collect::<Vec<_>>()})
-    }).collect();
-    let as_text = || (0..texts.len()).map(|text| {
-        let rows: Vec<Vec<String>> = ranked(text).into_iter().enumerate().map(|(rank, i)| {
-            vec![(rank + 1).to_string(), format!("{:.3}", itc[i][text]), format!("{:.3}", itm[i][text]), files[i].display().to_string()]
-        }).collect();
-        format!("{}\n{}", args.text[text], table(&["rank", "itc", "itm", "image"], &rows))
-    }).collect::<Vec<_>>().join("\n");
+    }).collect()
+    };
+    let as_text = || {
+        (0..texts.len())
+            .map(|text| {
+                let rows: Vec<Vec<String>> = ranked(text)
+                    .into_iter()
+                    .enumerate()
+                    .map(|(rank, i)| {
+                        vec![
+                            (rank + 1).to_string(),
+                            format!("{:.3}", itc[i][text]),
+                            format!("{:.3}", itm[i][text]),
+                            files[i].display().to_string(),
+                        ]
+                    })
+                    .collect();
+                format!("{}\n{}", args.text[text], table(&["rank", "itc", "itm", "image"], &rows))
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     context.print(as_json, as_text)
 }
 
 fn files(args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     let Some(dir) = &args.images else { return Ok(args.files.clone()) };
     let shown = dir.display();
-    let entries = std::fs::read_dir(dir).map_err(|error| anyhow!("cannot read the folder: {error} --> {shown}; hint: give a folder with pictures"))?;
+    let entries = std::fs::read_dir(dir)
+        .map_err(|error| anyhow!("cannot read the folder: {error} --> {shown}; hint: give a folder with pictures"))?;
     let picture = |path: &PathBuf| {
         let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         path.is_file() && ending.is_some_and(|e| ["png", "jpg", "jpeg", "webp"].contains(&e.as_str()))
@@ -107,21 +130,30 @@ fn stage1(context: &Context, args: &Args) -> anyhow::Result<(String, Cell)> {
     let mut cells: Vec<Cell> = cells(context, &args.run)?.into_iter().filter(with_text).collect();
     let known = trained_keys(&args.run);
     if cells.is_empty() || known.is_empty() {
-        bail!("this run has no stage 1 --> {}; hint: give the folder of a run with `stage1.enabled = true`", args.run.join("stage1").display());
+        bail!(
+            "this run has no stage 1 --> {}; hint: give the folder of a run with `stage1.enabled = true`",
+            args.run.join("stage1").display()
+        );
     }
     if let Some(wanted) = args.stage1.as_ref().filter(|wanted| !known.contains(wanted)) {
         let hint = suggest(wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
         bail!("there is no stage-1 run `{wanted}` --> {}; hint: {hint}", args.run.join("stage1").display());
     }
     // With one model there is nothing to tell apart; otherwise a cell's key is computed anew, which needs its data.
-    let model = |cell: &Cell| (cell.spec.model.vision.clone(), cell.spec.model.bridge.clone(), cell.spec.eval.retrieve.clone());
+    let model =
+        |cell: &Cell| (cell.spec.model.vision.clone(), cell.spec.model.bridge.clone(), cell.spec.eval.retrieve.clone());
     if cells.iter().all(|cell| model(cell) == model(&cells[0])) {
         let key = args.stage1.clone().unwrap_or_else(|| known[0].clone());
         say(context, args, &key);
         return Ok((key, cells.swap_remove(0)));
     }
     for cell in cells {
-        let as_planned = sweep::Cell { spec: cell.spec.clone(), axes: Default::default(), seed: cell.spec.seeds[0], id: String::new() };
+        let as_planned = sweep::Cell {
+            spec: cell.spec.clone(),
+            axes: Default::default(),
+            seed: cell.spec.seeds[0],
+            id: String::new(),
+        };
         let planned = plan(&context.registry, vec![as_planned], 1)?;
         let key = planned.stage1.first().map(|stage| stage.key.clone()).unwrap_or_default();
         if args.stage1.as_ref().map_or_else(|| known.contains(&key), |wanted| *wanted == key) {
@@ -129,7 +161,10 @@ fn stage1(context: &Context, args: &Args) -> anyhow::Result<(String, Cell)> {
             return Ok((key, cell));
         }
     }
-    bail!("no cell of this run starts from that stage-1 run --> {}; hint: data or cards have changed since: use those of the run", args.run.display())
+    bail!(
+        "no cell of this run starts from that stage-1 run --> {}; hint: data or cards have changed since: use those of the run",
+        args.run.display()
+    )
 }
 
 fn say(context: &Context, args: &Args, key: &str) {
@@ -148,22 +183,38 @@ fn trained_keys(run: &Path) -> Vec<String> {
 
 fn bridge(context: &Context, dir: &Path, cell: &Cell, device: &Device) -> anyhow::Result<AnyBridge> {
     let (card, vision) = (&cell.resolved.bridge.0, &cell.resolved.vision.1);
-    let saved = Checkpoint::load(dir)?.ok_or_else(|| anyhow!("no checkpoint --> {}; hint: finish the run first", dir.display()))?;
+    let saved = Checkpoint::load(dir)?
+        .ok_or_else(|| anyhow!("no checkpoint --> {}; hint: finish the run first", dir.display()))?;
     let bridge = context.registry.build_bridge(card, vision, device, Weights::None)?;
     Ok(load_strict(bridge, saved.weights(dir)?, &dir.join(&saved.model))?.no_grad())
 }
 
 /// ITC and ITM of every picture and text: `[picture][text]`.
-fn score(tower: &dyn TextTower, features: Tensor<3>, texts: &[Vec<u32>], padding: u32, device: &Device) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+fn score(
+    tower: &dyn TextTower,
+    features: Tensor<3>,
+    texts: &[Vec<u32>],
+    padding: u32,
+    device: &Device,
+) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
     let text = pad(texts, padding, Side::Right, device);
     let embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
     let (mut itc, mut itm) = (Vec::new(), Vec::new());
     for at in 0..features.dims()[0] {
         let pass = tower.image_pass(features.clone().narrow(0, at, 1));
         let same = index(&vec![0; texts.len()], device);
-        let cross: Vec<_> = pass.cross.iter().map(|(k, v)| (k.clone().select(0, same.clone()), v.clone().select(0, same.clone()))).collect();
+        let cross: Vec<_> = pass
+            .cross
+            .iter()
+            .map(|(k, v)| (k.clone().select(0, same.clone()), v.clone().select(0, same.clone())))
+            .collect();
         itc.extend(rows(similarity(tower.image_embeds(pass.queries), embeds.clone())));
-        itm.push(rows(tower.match_logits(&cross, text.ids.clone(), text.mask.clone())).into_iter().map(|logits| logits[1]).collect());
+        itm.push(
+            rows(tower.match_logits(&cross, text.ids.clone(), text.mask.clone()))
+                .into_iter()
+                .map(|logits| logits[1])
+                .collect(),
+        );
     }
     (itc, itm)
 }

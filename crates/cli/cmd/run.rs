@@ -55,7 +55,8 @@ impl ExperimentArgs {
     pub fn options(&self, context: &Context) -> RunOptions {
         let mut command: Vec<String> = std::env::args().collect();
         if let Some(program) = command.first_mut() {
-            let name = std::path::Path::new(program.as_str()).file_name().map(|name| name.to_string_lossy().into_owned());
+            let name =
+                std::path::Path::new(program.as_str()).file_name().map(|name| name.to_string_lossy().into_owned());
             *program = name.unwrap_or_default();
         }
         RunOptions {
@@ -89,7 +90,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let results = {
         let stages = run.plan.stage1.iter().map(|stage| shop.stage1_dir(&stage.key));
         let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
-        let _watch = context.log.watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
+        let _watch =
+            context.log.watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
         run.carry_out(&context.registry, &device, &context.log, &options)?
     };
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;

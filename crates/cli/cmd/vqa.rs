@@ -32,16 +32,19 @@ pub struct Args {
 /// If the picture, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let cell = args.which.cell(context)?;
-    let task = VqaTask::from_card(&context.registry.card(Kind::Task, &cell.spec.eval.vqa)?, &[&cell.resolved.language.0])?;
+    let task =
+        VqaTask::from_card(&context.registry.card(Kind::Task, &cell.spec.eval.vqa)?, &[&cell.resolved.language.0])?;
     let prompt = task.prompt.replace("{}", args.question.trim());
     let images = std::slice::from_ref(&args.image);
     let written = speak(context, &args.which, &cell, images, &prompt, &args.search.over(task.decoding))?;
     let answer = &written[0];
     context.print(
-        || json!({
-            "image": args.image, "cell": cell.id, "question": args.question, "prompt": prompt,
-            "text": answer.text, "ids": answer.ids, "score": answer.score, "finished": answer.finished,
-        }),
+        || {
+            json!({
+                "image": args.image, "cell": cell.id, "question": args.question, "prompt": prompt,
+                "text": answer.text, "ids": answer.ids, "score": answer.score, "finished": answer.finished,
+            })
+        },
         || format!("{}\n", answer.text),
     )
 }

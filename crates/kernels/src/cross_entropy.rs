@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 
 use crate::buffer::{block_of_rows, contiguous, each_block, parallel, tensor};
 use crate::node::Fused;
-use crate::simd::{Kernel, exp_negative, max, sum, vectorised};
+use crate::simd::{Kernel, Simd, exp_negative, max, sum, vectorised};
 use crate::softmax::width;
 
 /// Exponentials made at a time: a row of a large vocabulary never leaves the first-level cache between its passes.
@@ -51,12 +51,12 @@ struct Forward<'a> {
 
 impl Kernel for Forward<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let width = self.logits.len() / self.losses.len();
         let mut scratch = [0.0; PIECE];
         let outputs = self.losses.iter_mut().zip(self.rows);
         for ((logits, &label), (loss, row)) in self.logits.chunks_exact(width).zip(self.labels).zip(outputs) {
-            let peak = max(logits);
+            let peak = max(simd, logits);
             let (mut total, mut linear) = (0.0, 0.0);
             for piece in logits.chunks(PIECE) {
                 let scratch = &mut scratch[..piece.len()];
@@ -64,12 +64,12 @@ impl Kernel for Forward<'_> {
                     *s = x - peak;
                 }
                 if self.smoothing != 0.0 {
-                    linear += sum(scratch);
+                    linear += sum(simd, scratch);
                 }
                 for s in scratch.iter_mut() {
-                    *s = exp_negative::<FMA>(*s);
+                    *s = exp_negative::<S>(*s);
                 }
-                total += sum(scratch);
+                total += sum(simd, scratch);
             }
             *row = [peak, 1.0 / total];
             *loss = total.ln() - (1.0 - self.smoothing) * (logits[label] - peak);
@@ -93,12 +93,12 @@ struct Backward<'a> {
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, _: S) {
         let uniform = self.smoothing / self.width as f32;
         let rows = self.logits.chunks_exact_mut(self.width).zip(self.labels);
         for (((logits, &label), &[peak, scale]), &grad) in rows.zip(self.rows).zip(self.grad) {
             for x in logits.iter_mut() {
-                *x = grad * (exp_negative::<FMA>(*x - peak) * scale - uniform);
+                *x = grad * (exp_negative::<S>(*x - peak) * scale - uniform);
             }
             logits[label] -= grad * (1.0 - self.smoothing);
         }

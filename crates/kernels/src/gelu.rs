@@ -4,7 +4,7 @@ use burn_flex::FlexTensor;
 
 use crate::buffer::{block_of_rows, build_beside, contiguous, each_block, tensor};
 use crate::node::Fused;
-use crate::simd::{Kernel, exp_negative, madd, vectorised};
+use crate::simd::{Kernel, Simd, exp_negative, madd, vectorised};
 
 /// `x Phi(x)`, where `Phi` is the normal distribution function.
 #[derive(Clone, Debug)]
@@ -15,13 +15,13 @@ pub(crate) struct Gelu;
 /// With `a = |x|`, `t = 1 / (1 + c a)`: `1 - Phi(a) = t P(t) exp(-a^2 / 2)` (Abramowitz and Stegun 7.1.26, its constants taken for
 /// `a / sqrt 2` and halved). The density comes for free from the same exponential, and the left tail has no cancellation.
 #[inline(always)]
-fn normal<const FMA: bool>(x: f32) -> (f32, f32) {
+fn normal<S: Simd>(x: f32) -> (f32, f32) {
     const INV_SQRT_TAU: f32 = 0.398_942_3;
-    let t = 1.0 / madd::<FMA>(0.231_641_89, x.abs(), 1.0);
-    let e = exp_negative::<FMA>(x * x * -0.5);
+    let t = 1.0 / madd::<S>(0.231_641_89, x.abs(), 1.0);
+    let e = exp_negative::<S>(x * x * -0.5);
     let mut p = 0.530_702_7;
     for c in [-0.726_576, 0.710_706_87, -0.142_248_37, 0.127_414_8] {
-        p = madd::<FMA>(p, t, c);
+        p = madd::<S>(p, t, c);
     }
     let tail = p * t * e;
     (if x < 0.0 { tail } else { 1.0 - tail }, e * INV_SQRT_TAU)
@@ -32,9 +32,9 @@ struct Value<'a>(&'a mut [f32]);
 
 impl Kernel for Value<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, _: S) {
         for x in self.0 {
-            *x *= normal::<FMA>(*x).0;
+            *x *= normal::<S>(*x).0;
         }
     }
 }
@@ -44,10 +44,10 @@ struct ValueAndSlope<'a>(&'a mut [f32], &'a mut [f32]);
 
 impl Kernel for ValueAndSlope<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, _: S) {
         for (x, slope) in self.0.iter_mut().zip(self.1) {
-            let (below, density) = normal::<FMA>(*x);
-            *slope = madd::<FMA>(*x, density, below);
+            let (below, density) = normal::<S>(*x);
+            *slope = madd::<S>(*x, density, below);
             *x *= below;
         }
     }
@@ -58,7 +58,7 @@ struct Scale<'a>(&'a mut [f32], &'a [f32]);
 
 impl Kernel for Scale<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, _: S) {
         for (g, slope) in self.0.iter_mut().zip(self.1) {
             *g *= slope;
         }

@@ -1,6 +1,30 @@
 //! Products of small matrices, held in registers block by block.
 
-use crate::simd::{lanes, madd};
+use crate::simd::{Simd, lanes, madd};
+
+/// `for $i in 0..$n` for `n` up to six or eight, written out: the sums are in registers only if every index is a constant, and below
+/// `opt-level = 3` LLVM does not unroll that far.
+macro_rules! six {
+    ($i:ident, $n:expr, $body:block) => {
+        unrolled!($i, $n, $body, 0 1 2 3 4 5)
+    };
+}
+
+/// See [`six`].
+macro_rules! eight {
+    ($i:ident, $n:expr, $body:block) => {
+        unrolled!($i, $n, $body, 0 1 2 3 4 5 6 7)
+    };
+}
+
+macro_rules! unrolled {
+    ($i:ident, $n:expr, $body:block, $($at:literal)*) => {$(
+        if $at < $n {
+            let $i: usize = $at;
+            $body
+        }
+    )*};
+}
 
 /// Rows of a matrix within a buffer: row `i` begins at `i * stride`.
 #[derive(Clone, Copy)]
@@ -13,7 +37,8 @@ pub(crate) struct Matrix<'a> {
 ///
 /// Every element of `C` is one sum over `k` in order, whatever block it falls into.
 #[inline(always)]
-pub(crate) fn gemm<const FMA: bool, const TRANS: bool>(
+pub(crate) fn gemm<S: Simd, const TRANS: bool>(
+    simd: S,
     [m, n, k]: [usize; 3],
     a: Matrix<'_>,
     b: Matrix<'_>,
@@ -22,124 +47,159 @@ pub(crate) fn gemm<const FMA: bool, const TRANS: bool>(
 ) {
     let mut j = 0;
     while j < n {
-        // The blocks fill the sixteen registers of AVX2 (or SSE2): accumulators, one row of B, one element of A.
         let left = n - j;
-        if FMA && left >= 24 && left % 16 >= 8 {
-            panel::<FMA, TRANS, 4, 24>(m, k, a, b, c, ldc, j);
+        let at = Panel { m, k, a, b, ldc, j };
+        // The blocks almost fill the sixteen registers of AVX2: sums, a row of B, an element of A. If they fill them all, the compiler
+        // spills some in the inner loop.
+        if S::FMA && left >= 24 && left % 16 >= 8 {
+            panel::<S, TRANS, 3, 3>(simd, at, c);
             j += 24;
-        } else if FMA && left >= 16 {
-            panel::<FMA, TRANS, 6, 16>(m, k, a, b, c, ldc, j);
+        } else if S::FMA && left >= 16 {
+            panel::<S, TRANS, 4, 2>(simd, at, c);
             j += 16;
         } else if left >= 8 {
-            panel::<FMA, TRANS, 4, 8>(m, k, a, b, c, ldc, j);
+            panel::<S, TRANS, 6, 1>(simd, at, c);
             j += 8;
         } else {
-            panel::<FMA, TRANS, 4, 1>(m, k, a, b, c, ldc, j);
+            column::<S, TRANS>(at, c);
             j += 1;
         }
     }
 }
 
-/// `NR` columns of `C` from column `j` on.
-#[inline(always)]
-fn panel<const FMA: bool, const TRANS: bool, const MR: usize, const NR: usize>(
+/// The columns of `C` from `j` on.
+#[derive(Clone, Copy)]
+struct Panel<'a> {
     m: usize,
     k: usize,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    c: &mut [f32],
+    a: Matrix<'a>,
+    b: Matrix<'a>,
     ldc: usize,
     j: usize,
-) {
+}
+
+/// `8 V` columns, in blocks of `MR` rows.
+#[inline(always)]
+fn panel<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, at: Panel<'_>, c: &mut [f32]) {
     let mut i = 0;
-    while i + MR <= m {
-        block::<FMA, TRANS, MR, NR>(k, a, b, c, ldc, i, j);
+    while i + MR <= at.m {
+        block::<S, TRANS, MR, V>(simd, at, c, i);
         i += MR;
     }
-    if MR > 4 && i + 4 <= m {
-        block::<FMA, TRANS, 4, NR>(k, a, b, c, ldc, i, j);
+    if MR > 4 && i + 4 <= at.m {
+        block::<S, TRANS, 4, V>(simd, at, c, i);
         i += 4;
     }
-    match m - i {
-        3 => block::<FMA, TRANS, 3, NR>(k, a, b, c, ldc, i, j),
-        2 => block::<FMA, TRANS, 2, NR>(k, a, b, c, ldc, i, j),
-        1 => block::<FMA, TRANS, 1, NR>(k, a, b, c, ldc, i, j),
+    match at.m - i {
+        3 => block::<S, TRANS, 3, V>(simd, at, c, i),
+        2 => block::<S, TRANS, 2, V>(simd, at, c, i),
+        1 => block::<S, TRANS, 1, V>(simd, at, c, i),
         _ => {}
     }
 }
 
-/// `MR x NR` elements of `C` from `(i, j)` on.
+/// `MR` rows of `8 V` columns of `C` from row `i` on.
 #[inline(always)]
-fn block<const FMA: bool, const TRANS: bool, const MR: usize, const NR: usize>(
-    k: usize,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    c: &mut [f32],
-    ldc: usize,
-    i: usize,
-    j: usize,
-) {
-    let mut sums = [[0.0; NR]; MR];
+fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, at: Panel<'_>, c: &mut [f32], i: usize) {
+    let Panel { k, a, b, ldc, j, .. } = at;
+    let mut sums = [[simd.splat(0.0); V]; MR];
+    let mut row = [simd.splat(0.0); V];
+    // Elements of A are read where they are used: read ahead they would take the registers of the sums.
     if TRANS {
         for p in 0..k {
-            let row: &[f32; NR] = lanes(b.data, p * b.stride + j);
+            let from = &b.data[p * b.stride + j..][..8 * V];
+            six!(v, V, { row[v] = simd.load(lanes(from, 8 * v)) });
             let column: &[f32; MR] = lanes(a.data, p * a.stride + i);
-            step::<FMA, MR, NR>(&mut sums, *column, row);
+            six!(r, MR, {
+                let a = simd.splat(column[r]);
+                six!(v, V, { sums[r][v] = simd.madd(a, row[v], sums[r][v]) });
+            });
         }
     } else {
         // Rows cut to `k` here need no bounds check inside the loop.
-        let rows: [&[f32]; MR] = std::array::from_fn(|r| &a.data[(i + r) * a.stride..][..k]);
+        let mut rows: [&[f32]; MR] = [&[]; MR];
+        six!(r, MR, { rows[r] = &a.data[(i + r) * a.stride..][..k] });
         for p in 0..k {
-            let row: &[f32; NR] = lanes(b.data, p * b.stride + j);
-            let mut column = [0.0; MR];
-            for r in 0..MR {
-                column[r] = rows[r][p];
-            }
-            step::<FMA, MR, NR>(&mut sums, column, row);
+            let from = &b.data[p * b.stride + j..][..8 * V];
+            six!(v, V, { row[v] = simd.load(lanes(from, 8 * v)) });
+            six!(r, MR, {
+                let a = simd.splat(rows[r][p]);
+                six!(v, V, { sums[r][v] = simd.madd(a, row[v], sums[r][v]) });
+            });
         }
     }
-    for r in 0..MR {
-        c[(i + r) * ldc + j..][..NR].copy_from_slice(&sums[r]);
+    six!(r, MR, {
+        let row = &mut c[(i + r) * ldc + j..][..8 * V];
+        six!(v, V, { row[8 * v..][..8].copy_from_slice(&simd.store(sums[r][v])) });
+    });
+}
+
+/// Column `j` alone, for widths that are no multiple of eight.
+#[inline(always)]
+fn column<S: Simd, const TRANS: bool>(at: Panel<'_>, c: &mut [f32]) {
+    let Panel { m, k, a, b, ldc, j } = at;
+    for i in 0..m {
+        let mut sum = 0.0;
+        for p in 0..k {
+            let a = if TRANS { a.data[p * a.stride + i] } else { a.data[i * a.stride + p] };
+            sum = madd::<S>(a, b.data[p * b.stride + j], sum);
+        }
+        c[i * ldc + j] = sum;
     }
 }
 
-/// Adds the outer product of a column and a row.
+/// `out[c * ld + r] = scale * a[r][c]` for a matrix of `rows x columns`, `ld` a multiple of eight; columns of `out` beyond `rows`
+/// are zeroed up to `ld`.
 #[inline(always)]
-fn step<const FMA: bool, const MR: usize, const NR: usize>(sums: &mut [[f32; NR]; MR], column: [f32; MR], row: &[f32; NR]) {
-    for r in 0..MR {
-        for s in 0..NR {
-            sums[r][s] = madd::<FMA>(column[r], row[s], sums[r][s]);
+pub(crate) fn transpose<S: Simd>(simd: S, [rows, columns]: [usize; 2], a: Matrix<'_>, scale: f32, out: &mut [f32], ld: usize) {
+    let factor = simd.splat(scale);
+    for r in (0..ld).step_by(8) {
+        let some = rows.saturating_sub(r).min(8);
+        let whole = columns / 8 * 8;
+        for c in (0..whole).step_by(8) {
+            let mut square = [simd.splat(0.0); 8];
+            eight!(i, some, { square[i] = simd.mul(simd.load(lanes(a.data, (r + i) * a.stride + c)), factor) });
+            let square = simd.transpose(square);
+            eight!(i, 8, { out[(c + i) * ld + r..][..8].copy_from_slice(&simd.store(square[i])) });
         }
-    }
-}
-
-/// `out[c * ld + r] = scale * a[r][c]` for a matrix of `rows x columns`; columns of `out` beyond `rows` are zeroed up to `ld`.
-#[inline(always)]
-pub(crate) fn transpose(rows: usize, columns: usize, a: Matrix<'_>, scale: f32, out: &mut [f32], ld: usize) {
-    let mut r = 0;
-    while r < ld {
-        // Eight rows at a time are written as runs of eight.
-        let some = (rows.saturating_sub(r)).min(8);
-        for c in 0..columns {
-            let mut run = [0.0; 8];
-            for (i, v) in run.iter_mut().enumerate().take(some) {
+        for c in whole..columns {
+            let run = &mut out[c * ld + r..][..8];
+            run.fill(0.0);
+            for (i, v) in run[..some].iter_mut().enumerate() {
                 *v = a.data[(r + i) * a.stride + c] * scale;
             }
-            out[c * ld + r..][..8].copy_from_slice(&run);
         }
-        r += 8;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::{Baseline, Kernel, vectorised};
+
+    struct Product<'a>([usize; 3], Matrix<'a>, Matrix<'a>, &'a mut [f32]);
+
+    impl Kernel for Product<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            gemm::<S, false>(simd, self.0, self.1, self.2, self.3, self.0[1]);
+        }
+    }
+
+    struct Across<'a>([usize; 2], Matrix<'a>, &'a mut [f32]);
+
+    impl Kernel for Across<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            transpose(simd, self.0, self.1, 2.0, self.2, self.0[0].next_multiple_of(8));
+        }
+    }
 
     #[test]
     fn every_size_equals_the_plain_sum() {
         for m in 1..14 {
             for n in 1..60 {
-                let k = 1 + (m * n) % 9;
+                let k = 1 + (m * n) % 19;
                 let a: Vec<f32> = (0..m * (k + 2)).map(|i| ((i * 5) % 13) as f32 - 6.0).collect();
                 let b: Vec<f32> = (0..k * (n + 1)).map(|i| ((i * 7) % 11) as f32 - 5.0).collect();
                 let at: Vec<f32> = (0..k * m).map(|i| a[(i % m) * (k + 2) + i / m]).collect();
@@ -148,16 +208,20 @@ mod tests {
                 let b = Matrix { data: &b, stride: n + 1 };
                 let (a, at) = (Matrix { data: &a, stride: k + 2 }, Matrix { data: &at, stride: m });
                 let mut c = vec![0.0; m * n];
-                gemm::<true, false>([m, n, k], a, b, &mut c, n);
+                vectorised(Product([m, n, k], a, b, &mut c));
                 assert_eq!(c, want);
-                gemm::<false, true>([m, n, k], at, b, &mut c, n);
+                c.fill(0.0);
+                gemm::<Baseline, true>(Baseline, [m, n, k], at, b, &mut c, n);
                 assert_eq!(c, want);
                 let ld = m.next_multiple_of(8);
-                let mut t = vec![1.0; k * ld];
-                transpose(m, k, a, 2.0, &mut t, ld);
-                for p in 0..k {
-                    for i in 0..ld {
-                        assert_eq!(t[p * ld + i], if i < m { 2.0 * at.data[p * m + i] } else { 0.0 });
+                for simd in [true, false] {
+                    let mut t = vec![1.0; k * ld];
+                    let across = Across([m, k], a, &mut t);
+                    if simd { vectorised(across) } else { across.run(Baseline) }
+                    for p in 0..k {
+                        for i in 0..ld {
+                            assert_eq!(t[p * ld + i], if i < m { 2.0 * at.data[p * m + i] } else { 0.0 });
+                        }
                     }
                 }
             }

@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 
 use crate::buffer::{block_of_rows, build, contiguous, each_block_summed, parallel, tensor};
 use crate::node::Fused;
-use crate::simd::{Kernel, dot, madd, sum, vectorised};
+use crate::simd::{Kernel, Simd, dot, madd, sum, vectorised};
 use crate::softmax::width;
 
 /// What the backward needs: the input, the weight, and for each row its mean and `1 / sqrt(variance + eps)`.
@@ -41,20 +41,20 @@ struct Statistics<'a, const CENTRED: bool> {
 
 impl<const CENTRED: bool> Kernel for Statistics<'_, CENTRED> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let per = 1.0 / self.width as f32;
         for (x, row) in self.x.chunks_exact(self.width).zip(self.rows) {
-            let mean = if CENTRED { sum(x) * per } else { 0.0 };
+            let mean = if CENTRED { sum(simd, x) * per } else { 0.0 };
             let square = if CENTRED {
                 // The mean is taken off first: `mean(x^2) - mean^2` loses all digits where the mean is large.
                 for (s, x) in self.scratch.iter_mut().zip(x) {
                     *s = x - mean;
                 }
-                dot::<FMA>(self.scratch, self.scratch)
+                dot(simd, self.scratch, self.scratch)
             } else {
-                dot::<FMA>(x, x)
+                dot(simd, x, x)
             };
-            *row = [mean, 1.0 / madd::<FMA>(square, per, self.eps).sqrt()];
+            *row = [mean, 1.0 / madd::<S>(square, per, self.eps).sqrt()];
         }
     }
 }
@@ -70,13 +70,13 @@ struct Apply<'a, const CENTRED: bool> {
 
 impl<const CENTRED: bool> Kernel for Apply<'_, CENTRED> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, _: S) {
         let width = self.weight.len();
         let pairs = self.out.chunks_exact_mut(width).zip(self.x.chunks_exact(width));
         for ((out, x), &[mean, rstd]) in pairs.zip(self.rows) {
             if CENTRED {
                 for (((out, &x), &w), &b) in out.iter_mut().zip(x).zip(self.weight).zip(self.bias) {
-                    *out = madd::<FMA>((x - mean) * rstd, w, b);
+                    *out = madd::<S>((x - mean) * rstd, w, b);
                 }
             } else {
                 for ((out, &x), &w) in out.iter_mut().zip(x).zip(self.weight) {
@@ -100,7 +100,7 @@ struct Backward<'a, const CENTRED: bool> {
 
 impl<const CENTRED: bool> Kernel for Backward<'_, CENTRED> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let width = self.weight.len();
         let per = 1.0 / width as f32;
         let (by_weight, by_bias) = self.partial.split_at_mut(width);
@@ -114,15 +114,15 @@ impl<const CENTRED: bool> Kernel for Backward<'_, CENTRED> {
             }
             for (((hat, &x), by_weight), &g) in hat.iter_mut().zip(x).zip(&mut *by_weight).zip(&*grad) {
                 *hat = (x - mean) * rstd;
-                *by_weight = madd::<FMA>(g, *hat, *by_weight);
+                *by_weight = madd::<S>(g, *hat, *by_weight);
             }
             for (g, &w) in grad.iter_mut().zip(self.weight) {
                 *g *= w;
             }
-            let first = if CENTRED { sum(grad) * per } else { 0.0 };
-            let second = dot::<FMA>(grad, hat) * per;
+            let first = if CENTRED { sum(simd, grad) * per } else { 0.0 };
+            let second = dot(simd, grad, hat) * per;
             for (g, &hat) in grad.iter_mut().zip(&*hat) {
-                *g = rstd * (*g - madd::<FMA>(hat, second, first));
+                *g = rstd * (*g - madd::<S>(hat, second, first));
             }
         }
     }

@@ -1,55 +1,221 @@
 //! Run-time choice of the instruction set, and the vector arithmetic that all kernels share.
 //!
-//! Loops are plain Rust over slices. Inside [`vectorised`] they are compiled twice: for the baseline and for AVX2 with FMA. A
-//! [`Kernel`] and all that it calls in a hot loop must be `#[inline(always)]`, or it falls back to the baseline instructions.
+//! A [`Kernel`] is compiled twice: for the baseline and for AVX2 with FMA. It and all that it calls in a hot loop must be
+//! `#[inline(always)]`, or it falls back to the baseline instructions. Loops over elements are plain Rust over slices, which LLVM
+//! vectorises; where the order of a sum is fixed (reductions, products) eight lanes are written out with [`Simd`]: LLVM may not
+//! reorder a sum, and below `opt-level = 3` it does not find the lanes by itself.
 
 /// Work that is compiled for each instruction set.
 pub(crate) trait Kernel {
-    /// Does the work; `FMA` says that multiply-add is one instruction.
-    fn run<const FMA: bool>(self);
+    /// Does the work.
+    fn run<S: Simd>(self, simd: S);
 }
 
 /// Runs the kernel with the widest instructions this machine has.
 pub(crate) fn vectorised<K: Kernel>(kernel: K) {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-        #[expect(unsafe_code, reason = "the one place where the detected instruction set is entered")]
-        // SAFETY: `with_avx2` is a safe function whose only requirement is that the processor has AVX2 and FMA: just tested.
-        unsafe {
-            with_avx2(kernel);
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        struct Enter<K>(pulp::x86::V3, K);
+        impl<K: Kernel> pulp::NullaryFnOnce for Enter<K> {
+            type Output = ();
+
+            #[inline(always)]
+            fn call(self) {
+                self.1.run(self.0);
+            }
         }
+        simd.vectorize(Enter(simd, kernel));
         return;
     }
-    kernel.run::<false>();
+    kernel.run(Baseline);
+}
+
+/// An instruction set, by its vectors of eight.
+pub(crate) trait Simd: Copy {
+    /// Eight values.
+    type Eight: Copy;
+    /// Whether multiply-add is one instruction.
+    const FMA: bool;
+    /// From memory.
+    fn load(self, x: &[f32; 8]) -> Self::Eight;
+    /// To memory.
+    fn store(self, x: Self::Eight) -> [f32; 8];
+    /// Eight times the same.
+    fn splat(self, x: f32) -> Self::Eight;
+    /// `a + b`.
+    fn add(self, a: Self::Eight, b: Self::Eight) -> Self::Eight;
+    /// `a * b`.
+    fn mul(self, a: Self::Eight, b: Self::Eight) -> Self::Eight;
+    /// `a * b + c`.
+    fn madd(self, a: Self::Eight, b: Self::Eight, c: Self::Eight) -> Self::Eight;
+    /// The larger of `new` and `old`; `old` if one is NaN.
+    fn max(self, new: Self::Eight, old: Self::Eight) -> Self::Eight;
+    /// Columns of the eight rows.
+    fn transpose(self, rows: [Self::Eight; 8]) -> [Self::Eight; 8];
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn with_avx2<K: Kernel>(kernel: K) {
-    kernel.run::<true>();
+impl Simd for pulp::x86::V3 {
+    type Eight = pulp::f32x8;
+    const FMA: bool = true;
+
+    #[inline(always)]
+    fn load(self, x: &[f32; 8]) -> Self::Eight {
+        pulp::cast(*x)
+    }
+
+    #[inline(always)]
+    fn store(self, x: Self::Eight) -> [f32; 8] {
+        pulp::cast(x)
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::Eight {
+        pulp::Simd::splat_f32s(self, x)
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::Eight, b: Self::Eight) -> Self::Eight {
+        pulp::Simd::add_f32s(self, a, b)
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::Eight, b: Self::Eight) -> Self::Eight {
+        pulp::Simd::mul_f32s(self, a, b)
+    }
+
+    #[inline(always)]
+    fn madd(self, a: Self::Eight, b: Self::Eight, c: Self::Eight) -> Self::Eight {
+        pulp::Simd::mul_add_f32s(self, a, b, c)
+    }
+
+    #[inline(always)]
+    fn max(self, new: Self::Eight, old: Self::Eight) -> Self::Eight {
+        pulp::Simd::max_f32s(self, new, old)
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: [Self::Eight; 8]) -> [Self::Eight; 8] {
+        let avx = self.avx;
+        let [a, b, c, d, e, f, g, h]: [std::arch::x86_64::__m256; 8] = pulp::cast(rows);
+        let (ab, ba) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+        let (cd, dc) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
+        let (ef, fe) = (avx._mm256_unpacklo_ps(e, f), avx._mm256_unpackhi_ps(e, f));
+        let (gh, hg) = (avx._mm256_unpacklo_ps(g, h), avx._mm256_unpackhi_ps(g, h));
+        let (a, b) = (avx._mm256_shuffle_ps::<0x44>(ab, cd), avx._mm256_shuffle_ps::<0xee>(ab, cd));
+        let (c, d) = (avx._mm256_shuffle_ps::<0x44>(ba, dc), avx._mm256_shuffle_ps::<0xee>(ba, dc));
+        let (e, f) = (avx._mm256_shuffle_ps::<0x44>(ef, gh), avx._mm256_shuffle_ps::<0xee>(ef, gh));
+        let (g, h) = (avx._mm256_shuffle_ps::<0x44>(fe, hg), avx._mm256_shuffle_ps::<0xee>(fe, hg));
+        pulp::cast([
+            avx._mm256_permute2f128_ps::<0x20>(a, e),
+            avx._mm256_permute2f128_ps::<0x20>(b, f),
+            avx._mm256_permute2f128_ps::<0x20>(c, g),
+            avx._mm256_permute2f128_ps::<0x20>(d, h),
+            avx._mm256_permute2f128_ps::<0x31>(a, e),
+            avx._mm256_permute2f128_ps::<0x31>(b, f),
+            avx._mm256_permute2f128_ps::<0x31>(c, g),
+            avx._mm256_permute2f128_ps::<0x31>(d, h),
+        ])
+    }
+}
+
+/// What the target has without asking.
+#[derive(Clone, Copy)]
+pub(crate) struct Baseline;
+
+impl Simd for Baseline {
+    type Eight = [f32; 8];
+    const FMA: bool = false;
+
+    #[inline(always)]
+    fn load(self, x: &[f32; 8]) -> [f32; 8] {
+        *x
+    }
+
+    #[inline(always)]
+    fn store(self, x: [f32; 8]) -> [f32; 8] {
+        x
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> [f32; 8] {
+        [x; 8]
+    }
+
+    #[inline(always)]
+    fn add(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        let mut out = [0.0; 8];
+        for i in 0..8 {
+            out[i] = a[i] + b[i];
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn mul(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        let mut out = [0.0; 8];
+        for i in 0..8 {
+            out[i] = a[i] * b[i];
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn madd(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        let mut out = [0.0; 8];
+        for i in 0..8 {
+            out[i] = a[i] * b[i] + c[i];
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn max(self, new: [f32; 8], old: [f32; 8]) -> [f32; 8] {
+        let mut out = [0.0; 8];
+        for i in 0..8 {
+            out[i] = larger(new[i], old[i]);
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        let mut out = [[0.0; 8]; 8];
+        for (i, row) in rows.iter().enumerate() {
+            for (j, &value) in row.iter().enumerate() {
+                out[j][i] = value;
+            }
+        }
+        out
+    }
+}
+
+#[inline(always)]
+fn larger(new: f32, old: f32) -> f32 {
+    if new > old { new } else { old }
 }
 
 /// `a * b + c`. Without FMA instructions `mul_add` would be a library call.
 #[inline(always)]
-pub(crate) fn madd<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
+pub(crate) fn madd<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
+    if S::FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// `exp(x)` for `x <= 0`, relative error below 2e-7; 0 below -87, where the result would be subnormal. Keeps NaN.
 #[inline(always)]
-pub(crate) fn exp_negative<const FMA: bool>(x: f32) -> f32 {
+pub(crate) fn exp_negative<S: Simd>(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits: no conversion instruction is needed.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, the first exact in few bits, so that `x - n ln 2` keeps its last bits.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let clamped = if x < -87.0 { -87.0 } else { x };
-    let shifted = madd::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND);
+    let shifted = madd::<S>(clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = madd::<FMA>(n, -LN2_LOW, madd::<FMA>(n, -LN2_HIGH, clamped));
+    let r = madd::<S>(n, -LN2_LOW, madd::<S>(n, -LN2_HIGH, clamped));
     let mut p = 1.987_569_1e-4;
     for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0] {
-        p = madd::<FMA>(p, r, c);
+        p = madd::<S>(p, r, c);
     }
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
     if x < -87.0 { 0.0 } else { p * power }
@@ -64,120 +230,127 @@ pub(crate) fn lanes<const N: usize>(x: &[f32], at: usize) -> &[f32; N] {
     }
 }
 
-/// Folds sixteen partial results; the order is fixed, so that a row's result never depends on its surroundings.
+/// Folds lanes and rest; the order is fixed, so that a row's result never depends on its surroundings.
 #[inline(always)]
-fn fold(parts: [f32; 16], rest: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut half = [0.0; 8];
-    for i in 0..8 {
-        half[i] = f(parts[i], parts[i + 8]);
-    }
-    let quarter = [f(half[0], half[4]), f(half[1], half[5]), f(half[2], half[6]), f(half[3], half[7])];
-    f(f(f(quarter[0], quarter[2]), f(quarter[1], quarter[3])), rest)
+fn fold(x: [f32; 8], rest: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
+    f(f(f(f(x[0], x[4]), f(x[2], x[6])), f(f(x[1], x[5]), f(x[3], x[7]))), rest)
 }
 
 /// Sum.
 #[inline(always)]
-pub(crate) fn sum(x: &[f32]) -> f32 {
-    let (chunks, rest) = x.as_chunks::<16>();
-    let mut parts = [0.0; 16];
-    for chunk in chunks {
-        for i in 0..16 {
-            parts[i] += chunk[i];
-        }
+pub(crate) fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    // Two accumulators: an addition takes several cycles, and the next of the same chain waits for it.
+    let (mut even, mut odd) = (simd.splat(0.0), simd.splat(0.0));
+    let (chunks, rest) = x.as_chunks::<8>();
+    let (pairs, last) = chunks.as_chunks::<2>();
+    for [a, b] in pairs {
+        even = simd.add(simd.load(a), even);
+        odd = simd.add(simd.load(b), odd);
     }
-    let (eight, rest) = rest.as_chunks::<8>();
-    for chunk in eight {
-        for i in 0..8 {
-            parts[i] += chunk[i];
-        }
+    for a in last {
+        even = simd.add(simd.load(a), even);
     }
     let mut tail = 0.0;
     for &v in rest {
         tail += v;
     }
-    fold(parts, tail, |a, b| a + b)
+    fold(simd.store(simd.add(even, odd)), tail, |a, b| a + b)
 }
 
-/// Sum of products.
+/// Sum of products of two rows of one length.
 #[inline(always)]
-pub(crate) fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
-    let (chunks, rest) = x.as_chunks::<16>();
-    let (other_chunks, other_rest) = y.as_chunks::<16>();
-    let mut parts = [0.0; 16];
-    for (a, b) in chunks.iter().zip(other_chunks) {
-        for i in 0..16 {
-            parts[i] = madd::<FMA>(a[i], b[i], parts[i]);
-        }
+pub(crate) fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f32 {
+    let (mut even, mut odd) = (simd.splat(0.0), simd.splat(0.0));
+    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
+    let ((x, x_last), (y, y_last)) = (x.as_chunks::<2>(), y.as_chunks::<2>());
+    for ([a, b], [c, d]) in x.iter().zip(y) {
+        even = simd.madd(simd.load(a), simd.load(c), even);
+        odd = simd.madd(simd.load(b), simd.load(d), odd);
     }
-    let (eight, rest) = rest.as_chunks::<8>();
-    let (other_eight, other_rest) = other_rest.as_chunks::<8>();
-    for (a, b) in eight.iter().zip(other_eight) {
-        for i in 0..8 {
-            parts[i] = madd::<FMA>(a[i], b[i], parts[i]);
-        }
+    for (a, c) in x_last.iter().zip(y_last) {
+        even = simd.madd(simd.load(a), simd.load(c), even);
     }
     let mut tail = 0.0;
-    for (&a, &b) in rest.iter().zip(other_rest) {
-        tail = madd::<FMA>(a, b, tail);
+    for (&a, &b) in x_rest.iter().zip(y_rest) {
+        tail = madd::<S>(a, b, tail);
     }
-    fold(parts, tail, |a, b| a + b)
+    fold(simd.store(simd.add(even, odd)), tail, |a, b| a + b)
 }
 
 /// Largest value; NaN is passed over.
 #[inline(always)]
-pub(crate) fn max(x: &[f32]) -> f32 {
-    #[inline(always)]
-    fn larger(a: f32, b: f32) -> f32 {
-        if b > a { b } else { a }
-    }
-    let (chunks, rest) = x.as_chunks::<16>();
-    let mut parts = [f32::NEG_INFINITY; 16];
-    for chunk in chunks {
-        for i in 0..16 {
-            parts[i] = larger(parts[i], chunk[i]);
-        }
-    }
-    let (eight, rest) = rest.as_chunks::<8>();
-    for chunk in eight {
-        for i in 0..8 {
-            parts[i] = larger(parts[i], chunk[i]);
-        }
+pub(crate) fn max<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    let mut peak = simd.splat(f32::NEG_INFINITY);
+    let (chunks, rest) = x.as_chunks::<8>();
+    for a in chunks {
+        peak = simd.max(simd.load(a), peak);
     }
     let mut tail = f32::NEG_INFINITY;
     for &v in rest {
-        tail = larger(tail, v);
+        tail = larger(v, tail);
     }
-    fold(parts, tail, larger)
+    fold(simd.store(peak), tail, |a, b| larger(b, a))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Baseline vectors, but with the scalar multiply-add of the other path.
+    #[derive(Clone, Copy)]
+    struct Fused;
+
+    impl Simd for Fused {
+        type Eight = ();
+        const FMA: bool = true;
+        fn load(self, _: &[f32; 8]) {}
+        fn store(self, (): ()) -> [f32; 8] {
+            [0.0; 8]
+        }
+        fn splat(self, _: f32) {}
+        fn add(self, (): (), (): ()) {}
+        fn mul(self, (): (), (): ()) {}
+        fn madd(self, (): (), (): (), (): ()) {}
+        fn max(self, (): (), (): ()) {}
+        fn transpose(self, rows: [(); 8]) -> [(); 8] {
+            rows
+        }
+    }
+
     #[test]
     fn exp_is_exact_to_the_last_bits() {
         for step in 0..88_000 {
             let x = -(step as f32) / 1000.0;
             let want = f64::from(x).exp();
-            let (plain, fma) = (f64::from(exp_negative::<false>(x)), f64::from(exp_negative::<true>(x)));
+            let (plain, fma) = (f64::from(exp_negative::<Baseline>(x)), f64::from(exp_negative::<Fused>(x)));
             if x >= -87.0 {
                 assert!((plain / want - 1.0).abs() < 2e-7, "{x}: {plain} for {want}");
                 assert!((fma / want - 1.0).abs() < 2e-7, "{x}: {fma} for {want}");
             }
         }
-        assert_eq!(exp_negative::<true>(-1e4), 0.0);
-        assert_eq!(exp_negative::<true>(f32::NEG_INFINITY), 0.0);
-        assert_eq!(exp_negative::<true>(0.0), 1.0);
-        assert!(exp_negative::<true>(f32::NAN).is_nan());
+        assert_eq!(exp_negative::<Fused>(-1e4), 0.0);
+        assert_eq!(exp_negative::<Fused>(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp_negative::<Fused>(0.0), 1.0);
+        assert!(exp_negative::<Fused>(f32::NAN).is_nan());
+    }
+
+    struct Check<'a>(&'a [f32]);
+
+    impl Kernel for Check<'_> {
+        fn run<S: Simd>(self, simd: S) {
+            let x = self.0;
+            assert_eq!(sum(simd, x), x.iter().sum::<f32>());
+            assert_eq!(dot(simd, x, x), x.iter().map(|v| v * v).sum::<f32>());
+            assert_eq!(max(simd, x), x.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        }
     }
 
     #[test]
     fn reductions_cover_every_length() {
         for n in 0..70 {
             let x: Vec<f32> = (0..n).map(|i| ((i * 7) % 11) as f32 - 20.0).collect();
-            assert_eq!(sum(&x), x.iter().sum::<f32>());
-            assert_eq!(dot::<true>(&x, &x), x.iter().map(|v| v * v).sum::<f32>());
-            assert_eq!(max(&x), x.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            vectorised(Check(&x));
+            Check(&x).run(Baseline);
         }
     }
 }

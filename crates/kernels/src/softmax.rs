@@ -4,7 +4,7 @@ use burn_flex::FlexTensor;
 
 use crate::buffer::{block_of_rows, contiguous, each_block};
 use crate::node::Fused;
-use crate::simd::{Kernel, dot, exp_negative, madd, max, sum, vectorised};
+use crate::simd::{Kernel, Simd, dot, exp_negative, madd, max, sum, vectorised};
 
 /// `exp(x_i - max x) / sum_j exp(x_j - max x)` in each row.
 #[derive(Clone, Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct Rows<'a> {
 
 impl Kernel for Rows<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        normalise::<FMA>(self.rows, self.width);
+    fn run<S: Simd>(self, simd: S) {
+        normalise(simd, self.rows, self.width);
     }
 }
 
@@ -27,18 +27,18 @@ impl Kernel for Rows<'_> {
 ///
 /// The exponentials are one loop over all rows: short rows would leave most vector lanes idle at their ends.
 #[inline(always)]
-pub(crate) fn normalise<const FMA: bool>(rows: &mut [f32], width: usize) {
+pub(crate) fn normalise<S: Simd>(simd: S, rows: &mut [f32], width: usize) {
     for row in rows.chunks_exact_mut(width) {
-        let peak = max(row);
+        let peak = max(simd, row);
         for v in row {
             *v -= peak;
         }
     }
     for v in rows.iter_mut() {
-        *v = exp_negative::<FMA>(*v);
+        *v = exp_negative::<S>(*v);
     }
     for row in rows.chunks_exact_mut(width) {
-        let scale = 1.0 / sum(row);
+        let scale = 1.0 / sum(simd, row);
         for v in row {
             *v *= scale;
         }
@@ -47,11 +47,11 @@ pub(crate) fn normalise<const FMA: bool>(rows: &mut [f32], width: usize) {
 
 /// Rows of the output's gradient `g` become `y (g - sum(y g)) * scale`, the gradient before the softmax.
 #[inline(always)]
-pub(crate) fn normalise_backward<const FMA: bool>(grad: &mut [f32], y: &[f32], width: usize, scale: f32) {
+pub(crate) fn normalise_backward<S: Simd>(simd: S, grad: &mut [f32], y: &[f32], width: usize, scale: f32) {
     for (grad, y) in grad.chunks_exact_mut(width).zip(y.chunks_exact(width)) {
-        let mean = dot::<FMA>(grad, y) * -scale;
+        let mean = dot(simd, grad, y) * -scale;
         for (g, &y) in grad.iter_mut().zip(y) {
-            *g = y * madd::<FMA>(*g, scale, mean);
+            *g = y * madd::<S>(*g, scale, mean);
         }
     }
 }
@@ -64,8 +64,8 @@ struct RowsBackward<'a> {
 
 impl Kernel for RowsBackward<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        normalise_backward::<FMA>(self.grad, self.y, self.width, 1.0);
+    fn run<S: Simd>(self, simd: S) {
+        normalise_backward(simd, self.grad, self.y, self.width, 1.0);
     }
 }
 

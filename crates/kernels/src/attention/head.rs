@@ -2,7 +2,7 @@
 
 use super::Sizes;
 use crate::gemm::{Matrix, gemm, transpose};
-use crate::simd::Kernel;
+use crate::simd::{Kernel, Simd};
 use crate::softmax::{normalise, normalise_backward};
 
 /// Room for one head's scores, its transposed keys or values, and a packed matrix.
@@ -53,14 +53,14 @@ pub(crate) struct Forward<'a> {
 
 impl Kernel for Forward<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let Sizes { queries, keys, width, .. } = self.sizes;
         let ld = self.sizes.padded();
         let p = self.probabilities;
         let (keys_across, room) = self.scratch.split_at_mut(ld * width);
         // The scale goes into the transposed keys: fewer elements than the scores.
-        transpose(keys, width, self.k, self.scale, keys_across, ld);
-        gemm::<FMA, false>([queries, ld, width], self.q, Matrix { data: keys_across, stride: ld }, p, ld);
+        transpose(simd, [keys, width], self.k, self.scale, keys_across, ld);
+        gemm::<S, false>(simd, [queries, ld, width], self.q, Matrix { data: keys_across, stride: ld }, p, ld);
         for (i, scores) in p.chunks_exact_mut(ld).enumerate() {
             if let Some((bias, one_for_all_keys)) = self.bias {
                 let bias = &bias.data[i * bias.stride..];
@@ -77,9 +77,9 @@ impl Kernel for Forward<'_> {
             // The padding gets no probability.
             scores[keys..].fill(f32::NEG_INFINITY);
         }
-        normalise::<FMA>(p, ld);
+        normalise(simd, p, ld);
         let v = near(self.v, keys, width, room);
-        gemm::<FMA, false>([queries, width, keys], Matrix { data: p, stride: ld }, v, self.out, self.row);
+        gemm::<S, false>(simd, [queries, width, keys], Matrix { data: p, stride: ld }, v, self.out, self.row);
     }
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct Backward<'a> {
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let Sizes { queries, keys, width, .. } = self.sizes;
         let ld = self.sizes.padded();
         let [dq, dk, dv] = self.outputs;
@@ -111,23 +111,23 @@ impl Kernel for Backward<'_> {
         let (values_across, room) = self.scratch.split_at_mut(ld * width);
         if let Some(dv) = dv {
             let g = near(self.g, queries, width, room);
-            gemm::<FMA, true>([keys, width, queries], p, g, dv, self.rows[2]);
+            gemm::<S, true>(simd, [keys, width, queries], p, g, dv, self.rows[2]);
         }
         if dq.is_none() && dk.is_none() {
             return;
         }
         let ds = self.scores;
-        transpose(keys, width, self.v, 1.0, values_across, ld);
-        gemm::<FMA, false>([queries, ld, width], self.g, Matrix { data: values_across, stride: ld }, ds, ld);
-        normalise_backward::<FMA>(ds, self.probabilities, ld, self.scale);
+        transpose(simd, [keys, width], self.v, 1.0, values_across, ld);
+        gemm::<S, false>(simd, [queries, ld, width], self.g, Matrix { data: values_across, stride: ld }, ds, ld);
+        normalise_backward(simd, ds, self.probabilities, ld, self.scale);
         let ds = Matrix { data: ds, stride: ld };
         if let Some(dq) = dq {
             let k = near(self.k, keys, width, room);
-            gemm::<FMA, false>([queries, width, keys], ds, k, dq, self.rows[0]);
+            gemm::<S, false>(simd, [queries, width, keys], ds, k, dq, self.rows[0]);
         }
         if let Some(dk) = dk {
             let q = near(self.q, queries, width, room);
-            gemm::<FMA, true>([keys, width, queries], ds, q, dk, self.rows[1]);
+            gemm::<S, true>(simd, [keys, width, queries], ds, q, dk, self.rows[1]);
         }
     }
 }
