@@ -106,10 +106,12 @@ impl Resolved {
         params::map(connector, |info| match info.name.strip_prefix("bridge.") {
             Some(name) => held.get(name).cloned(),
             None => {
+                // PyTorch's default for a linear layer has this standard deviation, and LAVIS leaves its projection at it. BERT's
+                // 0.02 is as large only at width 768; at nano width the prefix would start too faint to be attended to.
                 let mut drawn = None;
-                let rule = params::bert_rule(info);
                 let count = info.shape.iter().product::<usize>();
-                if let params::Init::Normal(std) = rule {
+                if let [_, input] = info.shape[..] {
+                    let std = (3.0 * input as f64).powf(-0.5);
                     let mut stream = toolkit_core::Stream::new(seed, &info.name, 0);
                     drawn = Some((0..count).map(|_| (stream.normal() * std) as f32).collect());
                 }

@@ -53,10 +53,15 @@ pub fn pad(rows: &[Vec<u32>], pad: u32, side: Side, device: &Device) -> TextBatc
 }
 
 /// One of the captions of sample `sample`.
-pub(crate) fn draw_caption<'a>(all: &'a [Vec<Vec<u32>>], sample: usize, draw: &mut Stream) -> Result<&'a [u32], TrainError> {
+pub(crate) fn draw_caption<'a>(
+    all: &'a [Vec<Vec<u32>>],
+    sample: usize,
+    draw: &mut Stream,
+) -> Result<&'a [u32], TrainError> {
     let captions = &all[sample];
     if captions.is_empty() {
-        return Err(TrainError::Other(format!("sample {sample} has no caption; hint: leave images without text out of the training split")));
+        let hint = "hint: leave images without text out of the training split";
+        return Err(TrainError::Other(format!("sample {sample} has no caption; {hint}")));
     }
     Ok(draw.choose::<Vec<u32>>(captions))
 }
