@@ -60,7 +60,9 @@ fn elementwise(c: &mut Criterion) {
 }
 
 fn rows(c: &mut Criterion) {
-    for (name, shape) in [("96x4x24x24", [96, 4, 24, 24]), ("32x4x12x65", [32, 4, 12, 65]), ("16x12x64x257", [16, 12, 64, 257])] {
+    for (name, shape) in
+        [("96x4x24x24", [96, 4, 24, 24]), ("32x4x12x65", [32, 4, 12, 65]), ("16x12x64x257", [16, 12, 64, 257])]
+    {
         measure(c, &format!("softmax {name}/burn"), [shape], |[x]| activation::softmax(x, 3));
         measure(c, &format!("softmax {name}/ours"), [shape], |[x]| toolkit_kernels::softmax(x));
     }

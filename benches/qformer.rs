@@ -16,7 +16,10 @@ const TEXT: usize = 12;
 fn step(c: &mut Criterion) {
     let device = Device::flex().autodiff();
     let registry = Registry::builtin();
-    let vision = registry.card(Kind::Vision, "vit-nano").and_then(|card| registry.describe_vision(&card)).expect("embedded card");
+    let vision = registry
+        .card(Kind::Vision, "vit-nano")
+        .and_then(|card| registry.describe_vision(&card))
+        .expect("embedded card");
     let card = registry.card(Kind::Bridge, "qformer-nano").expect("embedded card");
     let bridge = registry.build_bridge(&card, &vision, &device, Weights::None).expect("embedded card");
     let bridge = initialise(bridge, 1, QFormerInit::Random, None).expect("random needs no weights");

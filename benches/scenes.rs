@@ -6,7 +6,9 @@ use toolkit_data::{Dataset, Preprocess, Scenes, ScenesConfig, World};
 
 fn scenes(c: &mut Criterion) {
     let config = ScenesConfig { train: 500, ..ScenesConfig::default() };
-    c.bench_function("scenes/text and layout of 500 scenes", |b| b.iter(|| Scenes::open(black_box(&config), "train").expect("valid")));
+    c.bench_function("scenes/text and layout of 500 scenes", |b| {
+        b.iter(|| Scenes::open(black_box(&config), "train").expect("valid"))
+    });
     let set = Scenes::open(&config, "train").expect("valid");
     let preprocess = Preprocess { size: 64, mean: [0.5; 3], std: [0.25; 3] };
     let mut at = 0;

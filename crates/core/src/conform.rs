@@ -77,7 +77,11 @@ pub fn bridge<B: Bridge>(config: &B::Config, vision: &VisionShape) {
     let shape = B::describe(config, vision).expect("the configuration under test must be valid");
     let bridge = params::initialise(AnyBridge::new(B::build(config, vision, &device)), 1, params::bert_rule);
     same_count(&bridge, shape.cost.params);
-    assert_eq!(bridge.text_tower().is_some(), shape.text.is_some(), "`describe` must say whether there is a text tower");
+    assert_eq!(
+        bridge.text_tower().is_some(),
+        shape.text.is_some(),
+        "`describe` must say whether there is a text tower"
+    );
     let features = sample::<3>("conform/features", [3, vision.tokens, vision.width], &device);
     let queries = bridge.queries(features.clone());
     assert_eq!(queries.dims(), [3, shape.queries, shape.width], "queries must be [batch, queries, width] as described");

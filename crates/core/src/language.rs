@@ -33,7 +33,11 @@ impl Cache {
     #[must_use]
     pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
         let layers = self.layers.iter();
-        Self { layers: layers.map(|(k, v)| (k.clone().select(0, rows.clone()), v.clone().select(0, rows.clone()))).collect() }
+        Self {
+            layers: layers
+                .map(|(k, v)| (k.clone().select(0, rows.clone()), v.clone().select(0, rows.clone())))
+                .collect(),
+        }
     }
 
     /// Appends new keys and values of layer `layer` and returns all of them. Layers come in order.
@@ -96,7 +100,13 @@ pub trait LanguageModel: Module + 'static {
     /// stands before it. `mask [batch, past + tokens]` covers the cache too; hidden positions (padding) may stand
     /// anywhere and change nothing for the others. With a cache, keys and values are appended to it.
     /// Decoder-only: `memory` is `None`. Encoder-decoder: embeddings are the decoder's, `memory` is the encoder's.
-    fn decode(&self, embeds: Tensor<3>, mask: Tensor<2>, memory: Option<&Memory>, cache: Option<&mut Cache>) -> Tensor<3>;
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+    ) -> Tensor<3>;
 
     /// Hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. Apart from `decode` so that callers
     /// pay only for positions that are scored.
@@ -108,7 +118,13 @@ pub trait LanguageModel: Module + 'static {
 pub trait DynLanguage: Erased {
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3>;
     fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory;
-    fn decode(&self, embeds: Tensor<3>, mask: Tensor<2>, memory: Option<&Memory>, cache: Option<&mut Cache>) -> Tensor<3>;
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+    ) -> Tensor<3>;
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3>;
     fn boxed(&self) -> Box<dyn DynLanguage>;
 }
@@ -120,7 +136,13 @@ impl<M: LanguageModel> DynLanguage for Cell<M> {
     fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory {
         self.get().encode(embeds, mask)
     }
-    fn decode(&self, embeds: Tensor<3>, mask: Tensor<2>, memory: Option<&Memory>, cache: Option<&mut Cache>) -> Tensor<3> {
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
         self.get().decode(embeds, mask, memory, cache)
     }
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {

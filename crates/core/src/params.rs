@@ -158,7 +158,8 @@ impl ModuleMapper for Import<'_> {
         let transposed = self.0.transposed(D);
         let tensor = Tensor::<D>::from_data(TensorData::new(values.data, values.shape), &device);
         let tensor = if transposed { contiguous(tensor.swap_dims(0, 1)) } else { tensor };
-        Param::initialized(info.id, tensor.set_require_grad(info.trained && device.is_autodiff())).set_require_grad(info.trained)
+        Param::initialized(info.id, tensor.set_require_grad(info.trained && device.is_autodiff()))
+            .set_require_grad(info.trained)
     }
     fn enter_module(&mut self, name: &str, container: &str) {
         self.0.enter(name, container);

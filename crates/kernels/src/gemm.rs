@@ -151,7 +151,14 @@ fn column<S: Simd, const TRANS: bool>(at: Panel<'_>, c: &mut [f32]) {
 /// `out[c * ld + r] = scale * a[r][c]` for a matrix of `rows x columns`, `ld` a multiple of eight; columns of `out` beyond `rows`
 /// are zeroed up to `ld`.
 #[inline(always)]
-pub(crate) fn transpose<S: Simd>(simd: S, [rows, columns]: [usize; 2], a: Matrix<'_>, scale: f32, out: &mut [f32], ld: usize) {
+pub(crate) fn transpose<S: Simd>(
+    simd: S,
+    [rows, columns]: [usize; 2],
+    a: Matrix<'_>,
+    scale: f32,
+    out: &mut [f32],
+    ld: usize,
+) {
     let factor = simd.splat(scale);
     for r in (0..ld).step_by(8) {
         let some = rows.saturating_sub(r).min(8);
@@ -203,8 +210,9 @@ mod tests {
                 let a: Vec<f32> = (0..m * (k + 2)).map(|i| ((i * 5) % 13) as f32 - 6.0).collect();
                 let b: Vec<f32> = (0..k * (n + 1)).map(|i| ((i * 7) % 11) as f32 - 5.0).collect();
                 let at: Vec<f32> = (0..k * m).map(|i| a[(i % m) * (k + 2) + i / m]).collect();
-                let want: Vec<f32> =
-                    (0..m * n).map(|i| (0..k).map(|p| a[(i / n) * (k + 2) + p] * b[p * (n + 1) + i % n]).sum()).collect();
+                let want: Vec<f32> = (0..m * n)
+                    .map(|i| (0..k).map(|p| a[(i / n) * (k + 2) + p] * b[p * (n + 1) + i % n]).sum())
+                    .collect();
                 let b = Matrix { data: &b, stride: n + 1 };
                 let (a, at) = (Matrix { data: &a, stride: k + 2 }, Matrix { data: &at, stride: m });
                 let mut c = vec![0.0; m * n];
@@ -217,7 +225,11 @@ mod tests {
                 for simd in [true, false] {
                     let mut t = vec![1.0; k * ld];
                     let across = Across([m, k], a, &mut t);
-                    if simd { vectorised(across) } else { across.run(Baseline) }
+                    if simd {
+                        vectorised(across)
+                    } else {
+                        across.run(Baseline)
+                    }
                     for p in 0..k {
                         for i in 0..ld {
                             assert_eq!(t[p * ld + i], if i < m { 2.0 * at.data[p * m + i] } else { 0.0 });

@@ -7,8 +7,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, AutodiffBackend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind, Flex,
-    TensorMetadata,
+    Autodiff, AutodiffBackend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
+    Flex, TensorMetadata,
 };
 use burn::tensor::DType;
 use burn_flex::FlexTensor;
@@ -31,7 +31,10 @@ pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
 ///
 /// # Errors
 /// The inputs, unchanged, for the caller to go on with burn's primitives.
-pub(crate) fn run<F: Fused<N>, const N: usize>(op: F, inputs: [DispatchTensor; N]) -> Result<DispatchTensor, [DispatchTensor; N]> {
+pub(crate) fn run<F: Fused<N>, const N: usize>(
+    op: F,
+    inputs: [DispatchTensor; N],
+) -> Result<DispatchTensor, [DispatchTensor; N]> {
     if !inputs.iter().all(on_flex) {
         return Err(inputs);
     }

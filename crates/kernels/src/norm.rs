@@ -129,7 +129,13 @@ impl<const CENTRED: bool> Kernel for Backward<'_, CENTRED> {
 }
 
 /// The forward of both; an empty `bias` is none.
-fn forward<const CENTRED: bool>(x: FlexTensor, weight: FlexTensor, bias: &[f32], eps: f32, keep: bool) -> (FlexTensor, Option<Saved>) {
+fn forward<const CENTRED: bool>(
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: &[f32],
+    eps: f32,
+    keep: bool,
+) -> (FlexTensor, Option<Saved>) {
     let (x, weight) = (contiguous(x), contiguous(weight));
     let width = width(&x);
     let (values, scale): (&[f32], &[f32]) = (x.storage(), weight.storage());

@@ -107,7 +107,8 @@ fn masks() {
     let [q, k, v] = all.map(Tensor::inner);
     let mask = mask.inner() * f32::INFINITY;
     let mask = mask.clone().mask_fill(mask.is_nan(), 0.0);
-    let (got, want) = (attention(q.clone(), k.clone(), v.clone(), Some(mask.clone()), 0.3), plain(q, k, v, Some(mask), 0.3));
+    let (got, want) =
+        (attention(q.clone(), k.clone(), v.clone(), Some(mask.clone()), 0.3), plain(q, k, v, Some(mask), 0.3));
     close(&values(got), &values(want), 1e-5);
 }
 

@@ -77,8 +77,11 @@ fn logits_used_elsewhere_keep_their_values() {
     let (_, device) = devices();
     let x = random([6, 11], 8, 2.0, &device);
     let ids = Tensor::<1, Int>::from_data([0, 1, 2, 3, 4, 10], &device);
-    let (got, [slope]) = with_gradients([x.clone()], |[x]| cross_entropy(x.clone(), ids.clone(), 0.1) + (x.clone() * x).sum_dim(1).reshape([6]));
-    let (want, [wanted]) = with_gradients([x.clone()], |[x]| plain(x.clone(), ids.clone(), 0.1) + (x.clone() * x).sum_dim(1).reshape([6]));
+    let (got, [slope]) = with_gradients([x.clone()], |[x]| {
+        cross_entropy(x.clone(), ids.clone(), 0.1) + (x.clone() * x).sum_dim(1).reshape([6])
+    });
+    let (want, [wanted]) =
+        with_gradients([x.clone()], |[x]| plain(x.clone(), ids.clone(), 0.1) + (x.clone() * x).sum_dim(1).reshape([6]));
     close(&got, &want, 1e-5);
     close(&slope, &wanted, 1e-5);
 }

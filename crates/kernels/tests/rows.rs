@@ -61,7 +61,8 @@ fn transposed_input() {
 #[test]
 fn large_enough_for_threads() {
     let (_, device) = devices();
-    let make = || (random([600, 300], 1, 3.0, &device), random([1, 300], 2, 1.0, &device), random([1, 300], 3, 1.0, &device));
+    let make =
+        || (random([600, 300], 1, 3.0, &device), random([1, 300], 2, 1.0, &device), random([1, 300], 3, 1.0, &device));
     let (x, weight, bias) = make();
     in_pool(2, || compare(x, weight, bias));
 }
@@ -92,16 +93,24 @@ fn derivatives() {
 #[test]
 fn extreme_values() {
     let (plain, _) = devices();
-    let x = Tensor::<2>::from_floats([[0.0, -1e4, 1e4], [-1e4, -1e4, -1e4], [1e4, 1e4, 9999.0], [-1e30, 3e38, 0.0]], &plain);
+    let x = Tensor::<2>::from_floats(
+        [[0.0, -1e4, 1e4], [-1e4, -1e4, -1e4], [1e4, 1e4, 9999.0], [-1e30, 3e38, 0.0]],
+        &plain,
+    );
     close(&values(softmax(x.clone())), &values(activation::softmax(x, 1)), 1e-6);
-    let nan = Tensor::<2>::from_floats([[f32::NEG_INFINITY, 1.0, 2.0], [f32::NEG_INFINITY; 3], [f32::NAN, 0.0, 1.0]], &plain);
+    let nan =
+        Tensor::<2>::from_floats([[f32::NEG_INFINITY, 1.0, 2.0], [f32::NEG_INFINITY; 3], [f32::NAN, 0.0, 1.0]], &plain);
     close(&values(softmax(nan.clone())), &values(activation::softmax(nan, 1)), 1e-6);
     let x = Tensor::<1>::from_floats([-1e4, -30.0, 0.0, 30.0, 1e4, f32::NAN], &plain);
     close(&values(gelu(x)), &[0.0, 0.0, 0.0, 30.0, 1e4, f32::NAN], 0.0);
     // A large mean: the variance must not be the difference of two large squares.
     let x = random([4, 64], 9, 1.0, &plain) + 1000.0;
     let ones = Tensor::<1>::ones([64], &plain);
-    close(&values(layer_norm(x.clone(), ones.clone(), ones.clone(), 1e-5)), &values(plain_layer_norm(x, ones.clone(), ones)), 1e-3);
+    close(
+        &values(layer_norm(x.clone(), ones.clone(), ones.clone(), 1e-5)),
+        &values(plain_layer_norm(x, ones.clone(), ones)),
+        1e-3,
+    );
 }
 
 #[test]
@@ -155,7 +164,8 @@ fn bits(x: Tensor<2>, weight: &Tensor<1>) -> Vec<Vec<u32>> {
     let mut gradients = (y.clone() * weights).sum().backward();
     let slope = x.grad_remove(&mut gradients).unwrap();
     let width = y.dims()[1];
-    let rows = |v: Vec<f32>| v.chunks(width).map(|r| r.iter().map(|v| v.to_bits()).collect()).collect::<Vec<Vec<u32>>>();
+    let rows =
+        |v: Vec<f32>| v.chunks(width).map(|r| r.iter().map(|v| v.to_bits()).collect()).collect::<Vec<Vec<u32>>>();
     rows(values(y)).into_iter().zip(rows(values(slope))).map(|(a, b)| [a, b].concat()).collect()
 }
 

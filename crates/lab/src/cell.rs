@@ -1,11 +1,11 @@
 //! One cell: stage 2 from stage 1's bridge or from the initialisation, evaluated along the way and at the end.
 
+use crate::LabError;
 use crate::evaluate::{self, Scores};
 use crate::parts::{Resolved, Splits};
 use crate::spec::Spec;
 use crate::stages::{MAX_CAPTION, SplitFeatures, Workshop, read_json};
 use crate::sweep::Cell;
-use crate::LabError;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
@@ -109,7 +109,13 @@ impl CellJob<'_> {
             seed,
             device: device.clone(),
         };
-        let config = FitConfig { steps: spec.steps, schedule: spec.schedule.clone(), optim: spec.optim.clone(), seed, save_seconds: 20 };
+        let config = FitConfig {
+            steps: spec.steps,
+            schedule: spec.schedule.clone(),
+            optim: spec.optim.clone(),
+            seed,
+            save_seconds: 20,
+        };
         let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
         let task = self.shop.reporter.task(&format!("stage 2 {name} seed {seed}"));
         let every = self.spec().eval.every;
@@ -122,7 +128,8 @@ impl CellJob<'_> {
             if path.exists() {
                 return Ok(());
             }
-            let scores = evaluate::curve_point(self, &model.valid(), &plain, features).map_err(|e| TrainError::Other(e.to_string()))?;
+            let scores = evaluate::curve_point(self, &model.valid(), &plain, features)
+                .map_err(|e| TrainError::Other(e.to_string()))?;
             let json = serde_json::to_vec(&scores).map_err(|e| TrainError::Other(e.to_string()))?;
             write_atomic(&path, &json)
         };
@@ -137,9 +144,11 @@ impl CellJob<'_> {
     pub fn trained(&self) -> Result<Connector, LabError> {
         let device = self.shop.device.clone();
         let dir = self.dir().join("stage2");
-        let saved = Checkpoint::load(&dir)?
-            .ok_or_else(|| LabError::new(format!("{}: this cell has not been trained", dir.display()), "finish the run first"))?;
-        let bridge = self.resolved.bridge_at_start(self.shop.registry, self.spec().model.init, self.cell.seed, &device)?;
+        let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
+            LabError::new(format!("{}: this cell has not been trained", dir.display()), "finish the run first")
+        })?;
+        let bridge =
+            self.resolved.bridge_at_start(self.shop.registry, self.spec().model.init, self.cell.seed, &device)?;
         let connector = self.resolved.connector(bridge, self.cell.seed, &device);
         Ok(load_strict(connector, saved.weights(&dir)?, &dir)?.no_grad())
     }
@@ -149,12 +158,22 @@ impl CellJob<'_> {
     /// # Errors
     /// If the bridge cannot be built.
     pub fn trained_params(&self) -> Result<u64, LabError> {
-        let bridge = self.shop.registry.build_bridge(&self.resolved.bridge.0, &self.resolved.vision.1, &self.shop.device, toolkit_registry::Weights::None)?;
+        let bridge = self.shop.registry.build_bridge(
+            &self.resolved.bridge.0,
+            &self.resolved.vision.1,
+            &self.shop.device,
+            toolkit_registry::Weights::None,
+        )?;
         let has_text = self.resolved.bridge.1.text.is_some();
         let counted = |name: &str| !has_text || toolkit_models::bridge::qformer::is_query_path(name);
         let infos = params::list(&bridge);
-        let bridge: u64 = infos.iter().filter(|i| counted(&i.name)).map(|i| i.shape.iter().product::<usize>() as u64).sum();
-        Ok(bridge + toolkit_models::connector::projection_params(self.resolved.bridge.1.width, self.resolved.language.1.width))
+        let bridge: u64 =
+            infos.iter().filter(|i| counted(&i.name)).map(|i| i.shape.iter().product::<usize>() as u64).sum();
+        Ok(bridge
+            + toolkit_models::connector::projection_params(
+                self.resolved.bridge.1.width,
+                self.resolved.language.1.width,
+            ))
     }
 
     /// What the curve's points hold, by step.
@@ -167,7 +186,8 @@ impl CellJob<'_> {
         let mut points = Vec::new();
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let step = name.strip_prefix("step-").and_then(|n| n.strip_suffix(".json")).and_then(|n| n.parse::<u64>().ok());
+            let step =
+                name.strip_prefix("step-").and_then(|n| n.strip_suffix(".json")).and_then(|n| n.parse::<u64>().ok());
             if let Some(step) = step {
                 points.push((step, read_json(&entry.path())?));
             }
@@ -186,7 +206,8 @@ impl CellJob<'_> {
 
     fn note_seconds(&self, what: &str, seconds: f64) -> Result<(), LabError> {
         let path = self.dir().join("seconds.json");
-        let mut held: BTreeMap<String, f64> = std::fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+        let mut held: BTreeMap<String, f64> =
+            std::fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
         *held.entry(what.to_owned()).or_default() += seconds;
         let json = serde_json::to_vec(&held).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         Ok(write_atomic(&path, &json)?)

@@ -1,18 +1,18 @@
 //! What is measured of a cell, of a stage-1 run and of the controls.
 
+use crate::LabError;
 use crate::cell::CellJob;
 use crate::parts::{Resolved, Splits, card_hash};
 use crate::pretrain::hash_json;
 use crate::spec::Spec;
 use crate::stages::{SplitFeatures, Workshop, read_json};
-use crate::LabError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::{AnyBridge, AnyLanguage};
 use toolkit_eval::{
-    CaptionTask, PrefixSource, RetrievalTask, Speaker, VqaResult, VqaTask, caption, captioned_items, derangement, majority_baseline,
-    question_pairs, retrieve, unique_captions, vqa, write_samples,
+    CaptionTask, PrefixSource, RetrievalTask, Speaker, VqaResult, VqaTask, caption, captioned_items, derangement,
+    majority_baseline, question_pairs, retrieve, unique_captions, vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, TextTokenizer};
@@ -95,13 +95,21 @@ fn record(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &VqaResult) 
 ///
 /// # Errors
 /// If features or prompts cannot be had.
-pub fn curve_point(job: &CellJob<'_>, connector: &Connector, language: &AnyLanguage, features: &SplitFeatures) -> Result<BTreeMap<String, f64>, LabError> {
+pub fn curve_point(
+    job: &CellJob<'_>,
+    connector: &Connector,
+    language: &AnyLanguage,
+    features: &SplitFeatures,
+) -> Result<BTreeMap<String, f64>, LabError> {
     let spec = &job.cell.spec;
     let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
     let val = &*job.splits.val;
-    let prefixes = |items: &[usize]| -> Result<_, TrainError> { Ok(connector.prefix(features.val.batch(items, &job.shop.device)?)) };
+    let prefixes = |items: &[usize]| -> Result<_, TrainError> {
+        Ok(connector.prefix(features.val.batch(items, &job.shop.device)?))
+    };
     let questions = question_pairs(val, limit(spec.eval.curve_questions));
-    let result = vqa(&voice.speaker(job.resolved, language), Some(&prefixes), val, &questions, &tasks.vqa, spec.eval.batch)?;
+    let result =
+        vqa(&voice.speaker(job.resolved, language), Some(&prefixes), val, &questions, &tasks.vqa, spec.eval.batch)?;
     let mut scores = BTreeMap::new();
     record(&mut scores, "vqa", &result);
     Ok(scores)
@@ -112,13 +120,20 @@ pub fn curve_point(job: &CellJob<'_>, connector: &Connector, language: &AnyLangu
 ///
 /// # Errors
 /// If features, prompts or files cannot be had.
-pub fn final_scores(job: &CellJob<'_>, connector: &Connector, features: &SplitFeatures, dir: &Path) -> Result<Scores, LabError> {
+pub fn final_scores(
+    job: &CellJob<'_>,
+    connector: &Connector,
+    features: &SplitFeatures,
+    dir: &Path,
+) -> Result<Scores, LabError> {
     let spec = &job.cell.spec;
     let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
     let test = &*job.splits.test;
-    let prefix_of = |items: &[usize]| -> Result<_, TrainError> { Ok(connector.prefix(features.test.batch(items, &job.shop.device)?)) };
+    let prefix_of = |items: &[usize]| -> Result<_, TrainError> {
+        Ok(connector.prefix(features.test.batch(items, &job.shop.device)?))
+    };
     let prefixes: &PrefixSource<'_> = &prefix_of;
     let questions = question_pairs(test, limit(spec.eval.questions));
     let mut scores = BTreeMap::new();
@@ -174,7 +189,8 @@ pub fn retrieval(
 ) -> Result<BTreeMap<String, f64>, LabError> {
     let task = RetrievalTask::from_card(&shop.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
     let (tokenizer, marks) = resolved.text_marks()?;
-    let tower = bridge.text_tower().ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
+    let tower =
+        bridge.text_tower().ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
     let test = &*splits.test;
     let pool = unique_captions(test, &captioned_items(test, limit(spec.eval.retrieval)));
     let mut scores = BTreeMap::new();
@@ -187,7 +203,14 @@ pub fn retrieval(
     let result = retrieve(tower, &read, &items, &captions, marks, task.config)?;
     for (name, r) in [("itc", Some(&result.itc)), ("itm", result.itm.as_ref())] {
         let Some(r) = r else { continue };
-        for (key, value) in [("txt_r1", r.txt_r1), ("txt_r5", r.txt_r5), ("txt_r10", r.txt_r10), ("img_r1", r.img_r1), ("img_r5", r.img_r5), ("img_r10", r.img_r10)] {
+        for (key, value) in [
+            ("txt_r1", r.txt_r1),
+            ("txt_r5", r.txt_r5),
+            ("txt_r10", r.txt_r10),
+            ("img_r1", r.img_r1),
+            ("img_r5", r.img_r5),
+            ("img_r10", r.img_r10),
+        ] {
             scores.insert(format!("retrieval.{name}.{key}"), value);
         }
     }
@@ -203,7 +226,12 @@ pub fn retrieval(
 #[must_use]
 pub fn blind_key(job: &CellJob<'_>) -> String {
     let eval = &job.cell.spec.eval;
-    hash_json(&serde_json::json!([card_hash(&job.resolved.language.0), eval.vqa, eval.questions, job.splits.test.fingerprint()]))
+    hash_json(&serde_json::json!([
+        card_hash(&job.resolved.language.0),
+        eval.vqa,
+        eval.questions,
+        job.splits.test.fingerprint()
+    ]))
 }
 
 fn blind_path(job: &CellJob<'_>) -> std::path::PathBuf {

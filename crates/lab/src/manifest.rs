@@ -39,7 +39,9 @@ pub fn git_revision() -> String {
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     match git(&["rev-parse", "--short=12", "HEAD"]) {
-        Some(revision) if git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty()) => format!("{revision}-dirty"),
+        Some(revision) if git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty()) => {
+            format!("{revision}-dirty")
+        }
         Some(revision) => revision,
         None => "unknown".to_owned(),
     }
@@ -49,7 +51,10 @@ pub fn git_revision() -> String {
 #[must_use]
 pub fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find_map(|l| l.strip_prefix("model name").and_then(|l| l.split_once(':'))).map_or("", |(_, name)| name.trim());
+    let cpu = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name").and_then(|l| l.split_once(':')))
+        .map_or("", |(_, name)| name.trim());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{} {}, {cores} cores, {cpu}", std::env::consts::OS, std::env::consts::ARCH)
 }

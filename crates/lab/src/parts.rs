@@ -41,11 +41,19 @@ impl Resolved {
         let language = registry.card(Kind::Language, &model.language)?;
         let language_shape = registry.describe_language(&language)?;
         if language_shape.positions.is_some_and(|p| p <= bridge_shape.queries) {
-            let what = format!("`{}` gives {} queries, `{}` has {:?} positions", model.bridge, bridge_shape.queries, model.language, language_shape.positions);
+            let what = format!(
+                "`{}` gives {} queries, `{}` has {:?} positions",
+                model.bridge, bridge_shape.queries, model.language, language_shape.positions
+            );
             return Err(LabError::new(what, "use a bridge with fewer queries, or pool its tokens"));
         }
         let preprocess = pretrain::preprocess(&vision)?;
-        Ok(Self { vision: (vision, vision_shape), bridge: (bridge, bridge_shape), language: (language, language_shape), preprocess })
+        Ok(Self {
+            vision: (vision, vision_shape),
+            bridge: (bridge, bridge_shape),
+            language: (language, language_shape),
+            preprocess,
+        })
     }
 
     /// Names all that the bridge's start and features depend on.
@@ -76,7 +84,13 @@ impl Resolved {
     ///
     /// # Errors
     /// If `init` wants BERT weights that the card does not name.
-    pub fn bridge_at_start(&self, registry: &Registry, init: QFormerInit, seed: u64, device: &Device) -> Result<AnyBridge, LabError> {
+    pub fn bridge_at_start(
+        &self,
+        registry: &Registry,
+        init: QFormerInit,
+        seed: u64,
+        device: &Device,
+    ) -> Result<AnyBridge, LabError> {
         let (card, shape) = &self.bridge;
         let bridge = registry.build_bridge(card, &self.vision.1, device, Weights::None)?;
         if shape.text.is_none() {
@@ -86,11 +100,22 @@ impl Resolved {
             QFormerInit::Random => None,
             QFormerInit::BertCopy | QFormerInit::BertRandomQuery => {
                 let file = card.init.get("bert").ok_or_else(|| {
-                    LabError::Card(card.text().error_at("init", "`model.init` wants BERT weights, but the card names none", "add `bert = \"weights/..\"` under `[init]` or use `init = \"random\"`"))
+                    LabError::Card(card.text().error_at(
+                        "init",
+                        "`model.init` wants BERT weights, but the card names none",
+                        "add `bert = \"weights/..\"` under `[init]` or use `init = \"random\"`",
+                    ))
                 })?;
                 let bytes = card.bytes(file)?;
                 if let Some(wanted) = card.init.get("sha256").filter(|wanted| **wanted != sha256_hex(&bytes)) {
-                    return Err(card.text().error_at("init.sha256", format!("{file} has another SHA-256 than {wanted}"), "restore the file or correct the card").into());
+                    return Err(card
+                        .text()
+                        .error_at(
+                            "init.sha256",
+                            format!("{file} has another SHA-256 than {wanted}"),
+                            "restore the file or correct the card",
+                        )
+                        .into());
                 }
                 Some(read_safetensors(&bytes)?.0)
             }
@@ -128,9 +153,20 @@ impl Resolved {
         let card = &self.bridge.0;
         let t = card.tokenizer()?;
         let need = |id: Option<u32>, name: &str| {
-            id.ok_or_else(|| LabError::Card(card.text().error_at("tokenizer", format!("`{name}` is missing"), "stage 1 needs `pad`, `cls`, `sep` and `dec`")))
+            id.ok_or_else(|| {
+                LabError::Card(card.text().error_at(
+                    "tokenizer",
+                    format!("`{name}` is missing"),
+                    "stage 1 needs `pad`, `cls`, `sep` and `dec`",
+                ))
+            })
         };
-        let marks = TextMarks { pad: need(t.pad, "pad")?, cls: need(t.cls, "cls")?, sep: need(t.sep, "sep")?, dec: need(t.dec, "dec")? };
+        let marks = TextMarks {
+            pad: need(t.pad, "pad")?,
+            cls: need(t.cls, "cls")?,
+            sep: need(t.sep, "sep")?,
+            dec: need(t.dec, "dec")?,
+        };
         Ok((t, marks))
     }
 
@@ -142,9 +178,20 @@ impl Resolved {
         let card = &self.language.0;
         let t = card.tokenizer()?;
         let need = |id: Option<u32>, name: &str| {
-            id.ok_or_else(|| LabError::Card(card.text().error_at("tokenizer", format!("`{name}` is missing"), "a language model needs `eos` and `pad`")))
+            id.ok_or_else(|| {
+                LabError::Card(card.text().error_at(
+                    "tokenizer",
+                    format!("`{name}` is missing"),
+                    "a language model needs `eos` and `pad`",
+                ))
+            })
         };
-        let marks = LanguageMarks { bos: t.bos, eos: need(t.eos, "eos")?, pad: need(t.pad, "pad")?, decoder_start: t.decoder_start.unwrap_or(0) };
+        let marks = LanguageMarks {
+            bos: t.bos,
+            eos: need(t.eos, "eos")?,
+            pad: need(t.pad, "pad")?,
+            decoder_start: t.decoder_start.unwrap_or(0),
+        };
         Ok((t, marks))
     }
 }
@@ -174,14 +221,20 @@ pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, La
     if let Some(path) = name.strip_prefix("folder:") {
         return Ok(Arc::new(Folder::open(Path::new(path))?));
     }
-    let (card, split) = name.split_once(':').ok_or_else(|| LabError::new(format!("`{name}` names no split"), "write `scenes:train` or `folder:PATH`"))?;
+    let (card, split) = name
+        .split_once(':')
+        .ok_or_else(|| LabError::new(format!("`{name}` names no split"), "write `scenes:train` or `folder:PATH`"))?;
     let card = registry.card(Kind::Dataset, card)?;
     match card.family.as_str() {
         "scenes" => {
             let config: ScenesConfig = card.config()?;
             Ok(Arc::new(Scenes::open(&config, split)?))
         }
-        other => Err(LabError::Card(card.text().error_at("kind", format!("unknown kind of data set `{other}`"), "known: `scenes`; folders are `folder:PATH`"))),
+        other => Err(LabError::Card(card.text().error_at(
+            "kind",
+            format!("unknown kind of data set `{other}`"),
+            "known: `scenes`; folders are `folder:PATH`",
+        ))),
     }
 }
 
@@ -202,10 +255,17 @@ impl Splits {
     /// # Errors
     /// As [`open_data`]; a training split without captions.
     pub fn open(registry: &Registry, data: &DataSpec) -> Result<Self, LabError> {
-        let splits = Self { train: open_data(registry, &data.train)?, val: open_data(registry, &data.val)?, test: open_data(registry, &data.test)? };
+        let splits = Self {
+            train: open_data(registry, &data.train)?,
+            val: open_data(registry, &data.val)?,
+            test: open_data(registry, &data.test)?,
+        };
         let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
         if let Some(i) = bare {
-            return Err(LabError::new(format!("`{}`: {} has no caption", data.train, splits.train.item(i).id), "training images need at least one caption each"));
+            return Err(LabError::new(
+                format!("`{}`: {} has no caption", data.train, splits.train.item(i).id),
+                "training images need at least one caption each",
+            ));
         }
         Ok(splits)
     }

@@ -84,7 +84,13 @@ const TEXT: f64 = 14.0;
 /// # Errors
 /// Whatever is wrong with cards, data or widths; no weight is read.
 pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, LabError> {
-    let mut plan = Plan { resolved: Vec::new(), splits: Vec::new(), stage1: Vec::new(), cells: Vec::new(), estimate: Estimate::default() };
+    let mut plan = Plan {
+        resolved: Vec::new(),
+        splits: Vec::new(),
+        stage1: Vec::new(),
+        cells: Vec::new(),
+        estimate: Estimate::default(),
+    };
     let mut models: Vec<String> = Vec::new();
     let mut data: Vec<DataSpec> = Vec::new();
     for mut cell in cells {
@@ -111,7 +117,9 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, 
         let stage1 = wants_stage1.then(|| {
             let key = stage1_key(&cell, parts, opened);
             plan.stage1.iter().position(|s| s.key == key).unwrap_or_else(|| {
-                let label = cell.axes.iter().filter(|(k, _)| !k.starts_with("model.language") && *k != "stage1.enabled" && !k.starts_with("stage2"));
+                let label = cell.axes.iter().filter(|(k, _)| {
+                    !k.starts_with("model.language") && *k != "stage1.enabled" && !k.starts_with("stage2")
+                });
                 let label = label.map(|(k, v)| format!("{k} = {v}")).collect::<Vec<_>>().join(", ");
                 plan.stage1.push(Stage1Plan { key, seed: cell.seed, cell: plan.cells.len(), label });
                 plan.stage1.len() - 1
@@ -119,7 +127,10 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, 
         });
         cell.id = cell_id(&cell, parts, opened, stage1.map(|at| plan.stage1[at].key.as_str()));
         if plan.cells.iter().any(|c| c.cell.id == cell.id) {
-            return Err(LabError::new(format!("two cells are the same: {:?} seed {}", cell.axes, cell.seed), "an axis changes nothing; remove the repeated value"));
+            return Err(LabError::new(
+                format!("two cells are the same: {:?} seed {}", cell.axes, cell.seed),
+                "an axis changes nothing; remove the repeated value",
+            ));
         }
         plan.cells.push(CellPlan { cell, resolved, splits, stage1 });
     }
@@ -142,12 +153,21 @@ fn stage1_key(cell: &Cell, parts: &Resolved, splits: &Splits) -> String {
 }
 
 fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>) -> String {
-    let spec = Spec { compute: crate::spec::ComputeSpec { jobs: 0, ..cell.spec.compute.clone() }, name: String::new(), question: String::new(), ..cell.spec.clone() };
+    let spec = Spec {
+        compute: crate::spec::ComputeSpec { jobs: 0, ..cell.spec.compute.clone() },
+        name: String::new(),
+        question: String::new(),
+        ..cell.spec.clone()
+    };
     let hash = hash_json(&serde_json::json!({
         "format": 1, "spec": spec, "language": card_hash(&parts.language.0), "vision": card_hash(&parts.vision.0),
         "bridge": card_hash(&parts.bridge.0), "data": data_json(splits), "stage1": stage1,
     }));
-    let readable: Vec<String> = cell.axes.values().map(|v| v.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect()).collect();
+    let readable: Vec<String> = cell
+        .axes
+        .values()
+        .map(|v| v.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect())
+        .collect();
     format!("{}-seed{}-{hash}", readable.join("-"), cell.seed).trim_start_matches('-').to_owned()
 }
 
@@ -171,7 +191,10 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         let splits = &plan.splits[cell.splits];
         let images = splits.train.len() + splits.val.len() + splits.test.len();
         let vision = &r.vision.1;
-        caches.insert((cell.resolved, cell.splits), (images as u64, (images * vision.tokens * vision.width * 2) as u64, vision.cost.flops));
+        caches.insert(
+            (cell.resolved, cell.splits),
+            (images as u64, (images * vision.tokens * vision.width * 2) as u64, vision.cost.flops),
+        );
         let trained = r.bridge.1.cost.params;
         e.trained_params = e.trained_params.max(trained);
         e.frozen_params = e.frozen_params.max(r.vision.1.cost.params + r.language.1.cost.params);

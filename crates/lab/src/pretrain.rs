@@ -88,7 +88,14 @@ struct Context<'a> {
 ///
 /// # Errors
 /// Whatever goes wrong first.
-pub fn run(spec: &PretrainSpec, registry: &Registry, out: &Path, device: &Device, jobs: usize, reporter: &dyn Reporter) -> Result<(), LabError> {
+pub fn run(
+    spec: &PretrainSpec,
+    registry: &Registry,
+    out: &Path,
+    device: &Device,
+    jobs: usize,
+    reporter: &dyn Reporter,
+) -> Result<(), LabError> {
     let card = registry.card(Kind::Dataset, &spec.data)?;
     let scenes: ScenesConfig = card.config()?;
     let world = Arc::new(World::new(&scenes)?);
@@ -99,7 +106,11 @@ pub fn run(spec: &PretrainSpec, registry: &Registry, out: &Path, device: &Device
         std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
     }
     let jobs_list = (spec.part.iter())
-        .map(|part| workers::Job { name: part.card.clone(), after: Vec::new(), run: Box::new(move || context.part(part)) })
+        .map(|part| workers::Job {
+            name: part.card.clone(),
+            after: Vec::new(),
+            run: Box::new(move || context.part(part)),
+        })
         .collect();
     workers::run(jobs_list, jobs, 1).map_err(|(name, e)| e.in_job(&name))
 }
@@ -117,12 +128,21 @@ fn with_weights(card: &str, weights: &str, dtype: &str, sha256: &str, scores: &B
         }
     }
     let scores: String = scores.iter().map(|(name, score)| format!("{name} = {score:.4}\n")).collect();
-    format!("{}\n\n[weights]\nsource = \"file:{weights}\"\nsha256 = \"{sha256}\"\ndtype = \"{dtype}\"\n\n[scores]\n{scores}", kept.join("\n").trim_end())
+    format!(
+        "{}\n\n[weights]\nsource = \"file:{weights}\"\nsha256 = \"{sha256}\"\ndtype = \"{dtype}\"\n\n[scores]\n{scores}",
+        kept.join("\n").trim_end()
+    )
 }
 
 impl Context<'_> {
     fn fit_config(&self, part: &PartSpec) -> FitConfig {
-        FitConfig { steps: part.steps, schedule: part.schedule.clone(), optim: part.optim.clone(), seed: self.spec.seed, save_seconds: 30 }
+        FitConfig {
+            steps: part.steps,
+            schedule: part.schedule.clone(),
+            optim: part.optim.clone(),
+            seed: self.spec.seed,
+            save_seconds: 30,
+        }
     }
 
     /// The tokenizer of a card, written from the world's words with the specials in the order of the card's ids.
@@ -138,14 +158,28 @@ impl Context<'_> {
         let folder = if card.kind == Kind::Bridge { "bridge" } else { "language" };
         let path = self.out.join("registry").join(folder).join(format!("{}.toml", card.name));
         if !path.exists() {
-            write_atomic(&path, with_weights(card.text().text(), "", "f16", "", &BTreeMap::new()).split("\n\n[weights]").next().unwrap_or_default().as_bytes())?;
+            write_atomic(
+                &path,
+                with_weights(card.text().text(), "", "f16", "", &BTreeMap::new())
+                    .split("\n\n[weights]")
+                    .next()
+                    .unwrap_or_default()
+                    .as_bytes(),
+            )?;
         }
         Ok(overlay.card(card.kind, &card.name)?.tokenizer()?)
     }
 
-    fn write(&self, folder: &str, card: &Card, weights: &BTreeMap<String, params::Values>, scores: &BTreeMap<String, f64>) -> Result<(), LabError> {
+    fn write(
+        &self,
+        folder: &str,
+        card: &Card,
+        weights: &BTreeMap<String, params::Values>,
+        scores: &BTreeMap<String, f64>,
+    ) -> Result<(), LabError> {
         let file = format!("weights/{}.safetensors", card.name);
-        let sha256 = write_safetensors(&self.out.join("registry").join(&file), weights, StoredDtype::F16, BTreeMap::new())?;
+        let sha256 =
+            write_safetensors(&self.out.join("registry").join(&file), weights, StoredDtype::F16, BTreeMap::new())?;
         let text = with_weights(card.text().text(), &file, "f16", &sha256, scores);
         write_atomic(&self.out.join("registry").join(folder).join(format!("{}.toml", card.name)), text.as_bytes())?;
         self.reporter.note(&format!("{}: {scores:.3?}", card.name));
@@ -176,7 +210,14 @@ impl Context<'_> {
             device: self.device.clone(),
         };
         let dir = self.out.join(&part.card);
-        let trained = fit(&self.fit_config(part), labeller, &mut objective, &dir, &*self.reporter.task(&part.card), &mut |_, _| Ok(()))?;
+        let trained = fit(
+            &self.fit_config(part),
+            labeller,
+            &mut objective,
+            &dir,
+            &*self.reporter.task(&part.card),
+            &mut |_, _| Ok(()),
+        )?;
         let scores = objective.accuracy(&burn::module::Module::valid(&trained), 1024);
         self.write("vision", &card, &params::export(&trained.encoder), &scores)
     }
@@ -201,7 +242,10 @@ impl Context<'_> {
         };
         let tokenizer = self.tokenizer(&card, specials, unknown)?;
         if tokenizer.vocab() > shape.vocab {
-            return Err(LabError::new(format!("`{}` has {} tokens, `vocab_size` is {}", card.name, tokenizer.vocab(), shape.vocab), "raise `vocab_size` in its card"));
+            return Err(LabError::new(
+                format!("`{}` has {} tokens, `vocab_size` is {}", card.name, tokenizer.vocab(), shape.vocab),
+                "raise `vocab_size` in its card",
+            ));
         }
         let mut objective = ReadText {
             world: self.world.clone(),
@@ -213,7 +257,10 @@ impl Context<'_> {
             device: self.device.clone(),
         };
         let dir = self.out.join(&part.card);
-        let trained = fit(&self.fit_config(part), model, &mut objective, &dir, &*self.reporter.task(&part.card), &mut |_, _| Ok(()))?;
+        let trained =
+            fit(&self.fit_config(part), model, &mut objective, &dir, &*self.reporter.task(&part.card), &mut |_, _| {
+                Ok(())
+            })?;
         let plain = burn::module::Module::valid(&trained);
         let mut scores = BTreeMap::new();
         for (name, blind) in [("reading", false), ("blind", true)] {
@@ -226,21 +273,34 @@ impl Context<'_> {
 
     fn bert(&self, part: &PartSpec) -> Result<(), LabError> {
         let card = self.registry.card(Kind::Bridge, &part.card)?;
-        let vision = toolkit_core::VisionShape { image: [1, 1], tokens: 1, width: 8, cost: toolkit_core::Cost::default() };
+        let vision =
+            toolkit_core::VisionShape { image: [1, 1], tokens: 1, width: 8, cost: toolkit_core::Cost::default() };
         let shape = self.registry.describe_bridge(&card, &vision)?;
         let bridge: AnyBridge = self.registry.build_bridge(&card, &vision, &self.device, Weights::None)?;
-        let bridge = qformer::initialise(bridge, self.spec.seed, qformer::QFormerInit::Random, None).map_err(|e| LabError::new(e.what, &e.hint))?;
+        let bridge = qformer::initialise(bridge, self.spec.seed, qformer::QFormerInit::Random, None)
+            .map_err(|e| LabError::new(e.what, &e.hint))?;
         let tokenizer = self.tokenizer(&card, &["[PAD]", "[UNK]", "[CLS]", "[DEC]", "[SEP]"], "[UNK]")?;
         let vocab = tokenizer.vocab();
         if shape.text.as_ref().is_none_or(|t| vocab > t.vocab) {
-            return Err(LabError::new(format!("`{}` has {vocab} tokens, more than its `vocab_size`", card.name), "raise `vocab_size` in its card"));
+            return Err(LabError::new(
+                format!("`{}` has {vocab} tokens, more than its `vocab_size`", card.name),
+                "raise `vocab_size` in its card",
+            ));
         }
-        let mut objective =
-            MaskedWords { world: self.world.clone(), seed: self.spec.seed, batch: part.batch, tokenizer, vocab, device: self.device.clone() };
+        let mut objective = MaskedWords {
+            world: self.world.clone(),
+            seed: self.spec.seed,
+            batch: part.batch,
+            tokenizer,
+            vocab,
+            device: self.device.clone(),
+        };
         let dir = self.out.join(format!("{}-bert", part.card));
         let name = format!("{} (text side)", part.card);
-        let trained = fit(&self.fit_config(part), bridge, &mut objective, &dir, &*self.reporter.task(&name), &mut |_, _| Ok(()))?;
-        let text: BTreeMap<_, _> = (params::export(&trained).into_iter()).filter(|(name, _)| is_text_side(name)).collect();
+        let trained =
+            fit(&self.fit_config(part), bridge, &mut objective, &dir, &*self.reporter.task(&name), &mut |_, _| Ok(()))?;
+        let text: BTreeMap<_, _> =
+            (params::export(&trained).into_iter()).filter(|(name, _)| is_text_side(name)).collect();
         let path = self.out.join("registry/weights").join(format!("{}-bert.safetensors", part.card));
         let sha256 = write_safetensors(&path, &text, StoredDtype::F16, BTreeMap::new())?;
         self.reporter.note(&format!("{name}: weights/{}-bert.safetensors, sha256 {sha256}", part.card));
@@ -259,9 +319,14 @@ fn is_text_side(name: &str) -> bool {
 /// # Errors
 /// If there is none or the size is not square.
 pub fn preprocess(card: &Card) -> Result<Preprocess, LabError> {
-    let p = card.preprocess.as_ref().ok_or_else(|| LabError::new(format!("card `{}` has no `[preprocess]`", card.name), "add `size`, `mean` and `std`"))?;
+    let p = card.preprocess.as_ref().ok_or_else(|| {
+        LabError::new(format!("card `{}` has no `[preprocess]`", card.name), "add `size`, `mean` and `std`")
+    })?;
     if p.size[0] != p.size[1] {
-        return Err(LabError::new(format!("card `{}` wants {}x{} images", card.name, p.size[0], p.size[1]), "only square images are supported"));
+        return Err(LabError::new(
+            format!("card `{}` wants {}x{} images", card.name, p.size[0], p.size[1]),
+            "only square images are supported",
+        ));
     }
     Ok(Preprocess { size: p.size[0] as u32, mean: p.mean, std: p.std })
 }

@@ -1,11 +1,11 @@
 //! Joins what the cells left on disk into one set of results.
 
+use crate::LabError;
 use crate::cell::CellJob;
 use crate::manifest::git_revision;
 use crate::run::{MeasuredCost, Run, RunOptions};
 use crate::stages::{Workshop, read_json};
 use crate::sweep::text;
-use crate::LabError;
 use image::ImageEncoder;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -100,7 +100,10 @@ fn notes(run: &Run) -> Vec<String> {
         spec.data.val, spec.data.test
     )];
     if spec.seeds.len() < 3 {
-        notes.push(format!("{} seed(s): intervals over seeds need at least two, and mean little below three.", spec.seeds.len()));
+        notes.push(format!(
+            "{} seed(s): intervals over seeds need at least two, and mean little below three.",
+            spec.seeds.len()
+        ));
     }
     if spec.sweep.contains_key("stage1.enabled") {
         notes.push("Cells without stage 1 get the same number of stage-2 steps, as in the paper's figure 5: what stage 1 itself costs is not made up for.".to_owned());
@@ -111,10 +114,18 @@ fn notes(run: &Run) -> Vec<String> {
 fn frozen(run: &Run) -> Vec<FrozenPart> {
     let mut parts: Vec<FrozenPart> = Vec::new();
     for r in &run.plan.resolved {
-        for (role, card, params) in [("vision", &r.vision.0, r.vision.1.cost.params), ("language", &r.language.0, r.language.1.cost.params)] {
+        for (role, card, params) in
+            [("vision", &r.vision.0, r.vision.1.cost.params), ("language", &r.language.0, r.language.1.cost.params)]
+        {
             if !parts.iter().any(|p| p.name == card.name) {
                 let sha256 = card.weights.as_ref().map(|w| w.sha256.clone()).unwrap_or_default();
-                parts.push(FrozenPart { role: role.to_owned(), name: card.name.clone(), params, sha256, scores: card.scores.clone() });
+                parts.push(FrozenPart {
+                    role: role.to_owned(),
+                    name: card.name.clone(),
+                    params,
+                    sha256,
+                    scores: card.scores.clone(),
+                });
             }
         }
     }
@@ -190,7 +201,8 @@ fn today() -> String {
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+    let (day, month) =
+        (day_of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }

@@ -70,7 +70,13 @@ impl Run {
     ///
     /// # Errors
     /// The first failure; everything finished until then is kept and will be skipped.
-    pub fn carry_out(&self, registry: &Registry, device: &Device, reporter: &dyn Reporter, options: &RunOptions) -> Result<Results, LabError> {
+    pub fn carry_out(
+        &self,
+        registry: &Registry,
+        device: &Device,
+        reporter: &dyn Reporter,
+        options: &RunOptions,
+    ) -> Result<Results, LabError> {
         let began = Instant::now();
         // 5. The run folder, with what the run is made of.
         std::fs::create_dir_all(&self.out).map_err(|e| LabError::io(&self.out, &e))?;
@@ -113,7 +119,11 @@ impl Run {
             if !features.iter().any(|(k, _)| *k == key) {
                 features.push((key, jobs.len()));
                 let (resolved, splits) = (&self.plan.resolved[cell.resolved], &self.plan.splits[cell.splits]);
-                jobs.push(workers::Job { name: "features".to_owned(), after: vec![], run: Box::new(move || shop.features(resolved, splits).map(|_| ())) });
+                jobs.push(workers::Job {
+                    name: "features".to_owned(),
+                    after: vec![],
+                    run: Box::new(move || shop.features(resolved, splits).map(|_| ())),
+                });
             }
         }
         let feature_job = |cell: &crate::plan::CellPlan| {
@@ -128,13 +138,18 @@ impl Run {
                 blind.push(key);
                 let job = self.cell_job(shop, index);
                 let name = format!("control {}", cell.cell.spec.model.language);
-                jobs.push(workers::Job { name, after: vec![], run: Box::new(move || evaluate::blind(&job).map(|_| ())) });
+                jobs.push(workers::Job {
+                    name,
+                    after: vec![],
+                    run: Box::new(move || evaluate::blind(&job).map(|_| ())),
+                });
             }
         }
         let first_stage1 = jobs.len();
         for run in &self.plan.stage1 {
             let cell = &self.plan.cells[run.cell];
-            let (resolved, splits, spec) = (&self.plan.resolved[cell.resolved], &self.plan.splits[cell.splits], &cell.cell.spec);
+            let (resolved, splits, spec) =
+                (&self.plan.resolved[cell.resolved], &self.plan.splits[cell.splits], &cell.cell.spec);
             let after = vec![feature_job(cell)];
             let work = move || shop.stage1(spec, resolved, splits, run.seed, &run.key);
             jobs.push(workers::Job { name: format!("stage 1 seed {}", run.seed), after, run: Box::new(work) });
@@ -183,10 +198,14 @@ pub struct MeasuredCost {
 /// Processor seconds and peak memory of this process, from /proc; zeros where there is none.
 fn process_usage() -> (f64, u64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+    let peak = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Fields after the parenthesised name; user and system time are the 14th and 15th of all, in hundredths of a second.
-    let fields: Vec<u64> = stat.rsplit(')').next().unwrap_or("").split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
+    let fields: Vec<u64> =
+        stat.rsplit(')').next().unwrap_or("").split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
     let ticks = fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0);
     (ticks as f64 / 100.0, peak.unwrap_or(0) * 1024)
 }
@@ -200,9 +219,10 @@ impl Lock {
         let file = std::fs::File::create(&path).map_err(|e| LabError::io(&path, &e))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(LabError::new(format!("{}: another process is working on this run", dir.display()), "wait for it, or choose another folder with `--out`"))
-            }
+            Err(std::fs::TryLockError::WouldBlock) => Err(LabError::new(
+                format!("{}: another process is working on this run", dir.display()),
+                "wait for it, or choose another folder with `--out`",
+            )),
             Err(std::fs::TryLockError::Error(e)) => Err(LabError::io(&path, &e)),
         }
     }

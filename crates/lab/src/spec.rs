@@ -216,14 +216,23 @@ impl Spec {
             return wrong("seeds", "`seeds` is empty", "give at least one; three or more for intervals");
         }
         if self.stage1.batch < 2 {
-            return wrong("stage1.batch", "stage 1 needs at least two images a step", "without another image there is no negative");
+            return wrong(
+                "stage1.batch",
+                "stage 1 needs at least two images a step",
+                "without another image there is no negative",
+            );
         }
-        if self.stage2.batch == 0 || self.stage1.accumulate == 0 || self.stage2.accumulate == 0 || self.eval.batch == 0 {
+        if self.stage2.batch == 0 || self.stage1.accumulate == 0 || self.stage2.accumulate == 0 || self.eval.batch == 0
+        {
             return wrong("stage2.batch", "`batch` and `accumulate` must be at least 1", "set them to 1 or more");
         }
         let w = self.stage1.losses;
         if self.stage1.enabled && w.itc == 0.0 && w.itm == 0.0 && w.itg == 0.0 {
-            return wrong("stage1.losses", "all losses of stage 1 have weight 0", "give one a weight or set `stage1.enabled = false`");
+            return wrong(
+                "stage1.losses",
+                "all losses of stage 1 have weight 0",
+                "give one a weight or set `stage1.enabled = false`",
+            );
         }
         Ok(())
     }

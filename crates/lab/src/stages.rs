@@ -55,10 +55,20 @@ impl Workshop<'_> {
 
     fn features_of(&self, resolved: &Resolved, dataset: &dyn Dataset) -> Result<Arc<Features>, LabError> {
         let key = cache_key(&resolved.vision_key(), &resolved.preprocess, dataset);
-        let encoder = || resolved.encoder(self.registry, &self.device).map_err(|e| toolkit_train::TrainError::Other(e.to_string()));
+        let encoder = || {
+            resolved.encoder(self.registry, &self.device).map_err(|e| toolkit_train::TrainError::Other(e.to_string()))
+        };
         let task = self.reporter.task(&format!("features {}", dataset.name()));
-        let features =
-            Features::open(&self.features_dir(), &key, &encoder, &resolved.vision.1, &resolved.preprocess, dataset, &self.device, &*task)?;
+        let features = Features::open(
+            &self.features_dir(),
+            &key,
+            &encoder,
+            &resolved.vision.1,
+            &resolved.preprocess,
+            dataset,
+            &self.device,
+            &*task,
+        )?;
         Ok(Arc::new(features))
     }
 
@@ -78,7 +88,14 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// Whatever training or evaluation says.
-    pub fn stage1(&self, spec: &Spec, resolved: &Resolved, splits: &Splits, seed: u64, key: &str) -> Result<(), LabError> {
+    pub fn stage1(
+        &self,
+        spec: &Spec,
+        resolved: &Resolved,
+        splits: &Splits,
+        seed: u64,
+        key: &str,
+    ) -> Result<(), LabError> {
         let dir = self.stage1_dir(key);
         let scores_path = dir.join("scores.json");
         if scores_path.exists() {
@@ -103,7 +120,8 @@ impl Workshop<'_> {
             seed,
             device: device.clone(),
         };
-        let config = FitConfig { steps: s.steps, schedule: s.schedule.clone(), optim: s.optim.clone(), seed, save_seconds: 20 };
+        let config =
+            FitConfig { steps: s.steps, schedule: s.schedule.clone(), optim: s.optim.clone(), seed, save_seconds: 20 };
         let task = self.reporter.task(&format!("stage 1 seed {seed}"));
         let bridge = fit(&config, bridge, &mut objective, &dir, &*task, &mut |_, _| Ok(()))?;
         let plain = bridge.valid();
@@ -117,10 +135,18 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// If its checkpoint is missing or of another model.
-    pub fn stage1_bridge(&self, resolved: &Resolved, spec: &Spec, seed: u64, key: &str, device: &Device) -> Result<AnyBridge, LabError> {
+    pub fn stage1_bridge(
+        &self,
+        resolved: &Resolved,
+        spec: &Spec,
+        seed: u64,
+        key: &str,
+        device: &Device,
+    ) -> Result<AnyBridge, LabError> {
         let dir = self.stage1_dir(key);
-        let saved = Checkpoint::load(&dir)?
-            .ok_or_else(|| LabError::new(format!("{}: no checkpoint", dir.display()), "remove the folder and run again"))?;
+        let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
+            LabError::new(format!("{}: no checkpoint", dir.display()), "remove the folder and run again")
+        })?;
         let bridge = resolved.bridge_at_start(self.registry, spec.model.init, seed, device)?;
         Ok(load_strict(bridge, saved.weights(&dir)?, &dir)?)
     }
@@ -135,7 +161,13 @@ impl Workshop<'_> {
 }
 
 /// Token ids of each image's captions with `[CLS]` and `[SEP]`, at most `positions` long (the end is cut, `[SEP]` kept).
-pub fn stage1_captions(dataset: &dyn Dataset, encode: &dyn Fn(&str) -> Vec<u32>, cls: u32, sep: u32, positions: usize) -> Vec<Vec<Vec<u32>>> {
+pub fn stage1_captions(
+    dataset: &dyn Dataset,
+    encode: &dyn Fn(&str) -> Vec<u32>,
+    cls: u32,
+    sep: u32,
+    positions: usize,
+) -> Vec<Vec<Vec<u32>>> {
     let one = |text: &String| {
         let mut ids = vec![cls];
         ids.extend(encode(text));
@@ -155,5 +187,6 @@ pub const MAX_CAPTION: usize = 32;
 /// If it is missing or damaged.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, LabError> {
     let bytes = std::fs::read(path).map_err(|e| LabError::io(path, &e))?;
-    serde_json::from_slice(&bytes).map_err(|e| LabError::new(format!("{}: {e}", path.display()), "remove it and run again"))
+    serde_json::from_slice(&bytes)
+        .map_err(|e| LabError::new(format!("{}: {e}", path.display()), "remove it and run again"))
 }

@@ -61,18 +61,22 @@ pub fn parse_set(argument: &str) -> Result<(String, toml::Value), LabError> {
 pub fn resolve(source: &Source, overrides: &[String], smoke: bool) -> Result<(Spec, toml::Table), LabError> {
     let mut spec: Spec = source.parse()?;
     spec.check(source)?;
-    let mut table: toml::Table = toml::from_str(source.text()).map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
+    let mut table: toml::Table =
+        toml::from_str(source.text()).map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
     if smoke {
         for (key, value) in spec.smoke.clone() {
             let place = format!("smoke.{key}");
-            let fail = |what: String| LabError::Card(source.error_at(&place, what, "`[smoke]` holds dotted keys of this file"));
+            let fail = |what: String| {
+                LabError::Card(source.error_at(&place, what, "`[smoke]` holds dotted keys of this file"))
+            };
             spec = apply(&mut table, &key, value).map_err(fail)?;
         }
     }
     for argument in overrides {
         let (key, value) = parse_set(argument)?;
-        spec = apply(&mut table, &key, value)
-            .map_err(|what| LabError::new(format!("`--set {argument}`: {what}"), "keys are those of the experiment file"))?;
+        spec = apply(&mut table, &key, value).map_err(|what| {
+            LabError::new(format!("`--set {argument}`: {what}"), "keys are those of the experiment file")
+        })?;
     }
     spec.check(source)?;
     Ok((spec, table))
@@ -105,7 +109,11 @@ pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Ce
             for value in values {
                 let (mut table, mut axes) = (table.clone(), axes.clone());
                 apply(&mut table, key, value.clone()).map_err(|what| {
-                    LabError::Card(source.error_at("sweep", format!("axis `{key}` = {value}: {what}"), "axes are dotted keys of this file"))
+                    LabError::Card(source.error_at(
+                        "sweep",
+                        format!("axis `{key}` = {value}: {what}"),
+                        "axes are dotted keys of this file",
+                    ))
                 })?;
                 axes.insert(key.clone(), text(value));
                 next.push((table, axes));

@@ -29,7 +29,8 @@ struct State<'a, E> {
 /// The first failure, with the name of its job.
 pub fn run<E: Send>(jobs: Vec<Job<'_, E>>, workers: usize, threads: usize) -> Result<(), (String, E)> {
     let count = jobs.len();
-    let state = State { waiting: jobs.into_iter().map(Some).collect(), done: vec![false; count], running: 0, failed: None };
+    let state =
+        State { waiting: jobs.into_iter().map(Some).collect(), done: vec![false; count], running: 0, failed: None };
     let (state, changed) = (Mutex::new(state), Condvar::new());
     let lock = || state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     std::thread::scope(|scope| {
@@ -42,7 +43,10 @@ pub fn run<E: Send>(jobs: Vec<Job<'_, E>>, workers: usize, threads: usize) -> Re
                         return;
                     }
                     let done = &held.done;
-                    let ready = held.waiting.iter().position(|job| job.as_ref().is_some_and(|j| j.after.iter().all(|&a| done[a])));
+                    let ready = held
+                        .waiting
+                        .iter()
+                        .position(|job| job.as_ref().is_some_and(|j| j.after.iter().all(|&a| done[a])));
                     let Some((at, job)) = ready.and_then(|at| held.waiting[at].take().map(|job| (at, job))) else {
                         if held.running == 0 {
                             return;
@@ -73,6 +77,7 @@ pub fn run<E: Send>(jobs: Vec<Job<'_, E>>, workers: usize, threads: usize) -> Re
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
 
@@ -82,9 +87,19 @@ mod tests {
         let job = |name: &str, after: Vec<usize>, ok: bool| {
             let (order, name) = (&order, name.to_owned());
             let label = name.clone();
-            Job { name, after, run: Box::new(move || { order.lock().unwrap().push(label); if ok { Ok(()) } else { Err("broken") } }) }
+            Job {
+                name,
+                after,
+                run: Box::new(move || {
+                    order.lock().unwrap().push(label);
+                    if ok { Ok(()) } else { Err("broken") }
+                }),
+            }
         };
-        assert_eq!(run(vec![job("c", vec![1, 2], true), job("b", vec![2], true), job("a", vec![], true)], 2, 1), Ok(()));
+        assert_eq!(
+            run(vec![job("c", vec![1, 2], true), job("b", vec![2], true), job("a", vec![], true)], 2, 1),
+            Ok(())
+        );
         assert_eq!(*order.lock().unwrap(), ["a", "b", "c"]);
         order.lock().unwrap().clear();
         let failed = run(vec![job("x", vec![], false), job("y", vec![0], true)], 1, 1);

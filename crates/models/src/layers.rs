@@ -149,14 +149,22 @@ pub fn mask_bias<const D: usize>(mask: Tensor<D>) -> Tensor<D> {
 /// Ones on and below the diagonal, for `new` rows that stand behind `past` columns: `[new, past + new]`.
 #[must_use]
 pub fn causal_mask(past: usize, new: usize, device: &Device) -> Tensor<2> {
-    let rows = (0..new).flat_map(|row| (0..past + new).map(move |column| if column <= past + row { 1.0_f32 } else { 0.0 }));
+    let rows =
+        (0..new).flat_map(|row| (0..past + new).map(move |column| if column <= past + row { 1.0_f32 } else { 0.0 }));
     Tensor::from_data(burn::tensor::TensorData::new(rows.collect::<Vec<_>>(), [new, past + new]), device)
 }
 
 /// `softmax(q k' * scale + bias) v` over `[batch, heads, tokens, head width]`; `bias` broadcasts to
 /// `[batch, heads, queries, keys]`. `dropout` falls on the probabilities, as in BERT.
 #[must_use]
-pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4>>, scale: f64, dropout: f64) -> Tensor<4> {
+pub fn attention(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    bias: Option<Tensor<4>>,
+    scale: f64,
+    dropout: f64,
+) -> Tensor<4> {
     // Scaling the queries is cheaper than scaling the scores: fewer elements.
     let q = if scale == 1.0 { q } else { q * scale };
     let mut scores = q.matmul(k.swap_dims(2, 3));

@@ -52,10 +52,9 @@ impl Checkpoint {
     pub fn load(dir: &Path) -> Result<Option<Self>, TrainError> {
         let path = dir.join(MANIFEST);
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| TrainError::BadCheckpoint {
-                path: path.display().to_string(),
-                what: e.to_string(),
-            }),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|e| TrainError::BadCheckpoint { path: path.display().to_string(), what: e.to_string() }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(TrainError::io(&path, &e)),
         }
@@ -68,10 +67,12 @@ impl Checkpoint {
     pub fn save<M: Module>(dir: &Path, model: &M, optim: &AdamW, step: u64) -> Result<(), TrainError> {
         let old = Self::load(dir).ok().flatten();
         let (state, updates) = optim.export(model);
-        let (model_file, optimizer_file) = (format!("step-{step:07}.safetensors"), format!("step-{step:07}.optimizer.safetensors"));
+        let (model_file, optimizer_file) =
+            (format!("step-{step:07}.safetensors"), format!("step-{step:07}.optimizer.safetensors"));
         let write = |name: &str, tensors: &BTreeMap<String, params::Values>| {
             let metadata = BTreeMap::from([("step".to_owned(), step.to_string())]);
-            write_safetensors(&dir.join(name), tensors, StoredDtype::F32, metadata).map_err(|e| TrainError::Other(e.to_string()))
+            write_safetensors(&dir.join(name), tensors, StoredDtype::F32, metadata)
+                .map_err(|e| TrainError::Other(e.to_string()))
         };
         let manifest = Self {
             step,
@@ -129,13 +130,26 @@ impl Checkpoint {
 ///
 /// # Errors
 /// Missing, unexpected and mis-shaped tensors, all at once.
-pub fn load_strict<M: Module>(model: M, weights: BTreeMap<String, params::Values>, path: &Path) -> Result<M, TrainError> {
+pub fn load_strict<M: Module>(
+    model: M,
+    weights: BTreeMap<String, params::Values>,
+    path: &Path,
+) -> Result<M, TrainError> {
     params::import(model, weights).map_err(|(_, wrong)| {
         let part = |label: &str, names: &[String]| match names.len() {
             0 => String::new(),
-            n => format!("{n} {label} ({}{}); ", names.iter().take(4).cloned().collect::<Vec<_>>().join(", "), if n > 4 { ", .." } else { "" }),
+            n => format!(
+                "{n} {label} ({}{}); ",
+                names.iter().take(4).cloned().collect::<Vec<_>>().join(", "),
+                if n > 4 { ", .." } else { "" }
+            ),
         };
-        let what = part("missing", &wrong.missing) + &part("unexpected", &wrong.unexpected) + &part("mis-shaped", &wrong.misshaped);
-        TrainError::BadCheckpoint { path: path.display().to_string(), what: format!("it is of another model: {}", what.trim_end_matches("; ")) }
+        let what = part("missing", &wrong.missing)
+            + &part("unexpected", &wrong.unexpected)
+            + &part("mis-shaped", &wrong.misshaped);
+        TrainError::BadCheckpoint {
+            path: path.display().to_string(),
+            what: format!("it is of another model: {}", what.trim_end_matches("; ")),
+        }
     })
 }

@@ -41,7 +41,13 @@ const BATCH: usize = 32;
 /// The name of a cache: everything that its values depend on.
 #[must_use]
 pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Dataset) -> String {
-    let text = format!("features-1 {encoder_sha256} {} {:?} {:?} {}", preprocess.size, preprocess.mean, preprocess.std, dataset.fingerprint());
+    let text = format!(
+        "features-1 {encoder_sha256} {} {:?} {:?} {}",
+        preprocess.size,
+        preprocess.mean,
+        preprocess.std,
+        dataset.fingerprint()
+    );
     sha256_hex(text.as_bytes())[..16].to_owned()
 }
 
@@ -57,8 +63,14 @@ pub fn round_like_cache(features: Tensor<3>) -> Tensor<3> {
 ///
 /// # Errors
 /// The first image that cannot be read, by name.
-pub fn pixels(dataset: &dyn Dataset, rows: &[usize], preprocess: &Preprocess, device: &Device) -> Result<Tensor<4>, TrainError> {
-    let images: Result<Vec<Vec<f32>>, _> = rows.par_iter().map(|&row| Ok(preprocess.apply(&dataset.image(row)?))).collect();
+pub fn pixels(
+    dataset: &dyn Dataset,
+    rows: &[usize],
+    preprocess: &Preprocess,
+    device: &Device,
+) -> Result<Tensor<4>, TrainError> {
+    let images: Result<Vec<Vec<f32>>, _> =
+        rows.par_iter().map(|&row| Ok(preprocess.apply(&dataset.image(row)?))).collect();
     let images = images.map_err(|e: toolkit_data::DataError| TrainError::from(e))?;
     let side = preprocess.size as usize;
     Ok(Tensor::from_data(TensorData::new(images.concat(), [rows.len(), 3, side, side]), device))
@@ -69,6 +81,7 @@ impl Features {
     ///
     /// # Errors
     /// An unreadable image, or whatever the file system says.
+    #[expect(clippy::too_many_arguments, reason = "each is something the cache depends on")]
     pub fn open(
         dir: &Path,
         key: &str,
@@ -81,7 +94,8 @@ impl Features {
     ) -> Result<Self, TrainError> {
         let (path, header_path) = (dir.join(format!("{key}.f16")), dir.join(format!("{key}.json")));
         let bytes = (dataset.len() * shape.tokens * shape.width * 2) as u64;
-        let header = Header { key: key.to_owned(), rows: dataset.len(), tokens: shape.tokens, width: shape.width, bytes };
+        let header =
+            Header { key: key.to_owned(), rows: dataset.len(), tokens: shape.tokens, width: shape.width, bytes };
         let held: Option<Header> = std::fs::read(&header_path).ok().and_then(|json| serde_json::from_slice(&json).ok());
         let on_disk = std::fs::metadata(&path).map(|m| m.len()).unwrap_or(0);
         if held.as_ref() != Some(&header) || on_disk != bytes {
@@ -108,7 +122,8 @@ impl Features {
         let all: Vec<usize> = (0..dataset.len()).collect();
         for rows in all.chunks(BATCH) {
             let features = encoder.encode(pixels(dataset, rows, preprocess, device)?);
-            let bytes: Vec<u8> = params::floats(features).into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
+            let bytes: Vec<u8> =
+                params::floats(features).into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
             out.write_all(&bytes).map_err(|e| TrainError::io(path, &e))?;
             progress.advance(rows.len() as u64);
         }
@@ -133,7 +148,9 @@ impl Features {
         let mut values = Vec::with_capacity(rows.len() * row_bytes / 2);
         let mut buffer = vec![0_u8; row_bytes];
         for &row in rows {
-            self.file.read_exact_at(&mut buffer, (row * row_bytes) as u64).map_err(|e| TrainError::io(&self.path, &e))?;
+            self.file
+                .read_exact_at(&mut buffer, (row * row_bytes) as u64)
+                .map_err(|e| TrainError::io(&self.path, &e))?;
             values.extend(buffer.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()));
         }
         Ok(Tensor::from_data(TensorData::new(values, [rows.len(), self.header.tokens, self.header.width]), device))

@@ -135,7 +135,8 @@ pub fn fit<M: Module, O: Objective<M>>(
         let text = serde_json::to_string(&line).map_err(|e| TrainError::Other(e.to_string()))?;
         writeln!(metrics_file, "{text}").map_err(|e| TrainError::io(&metrics, &e))?;
         let seconds = began.elapsed().as_secs_f64();
-        writeln!(timing_file, "{{\"step\":{step},\"seconds\":{seconds:.4}}}").map_err(|e| TrainError::io(&timing, &e))?;
+        writeln!(timing_file, "{{\"step\":{step},\"seconds\":{seconds:.4}}}")
+            .map_err(|e| TrainError::io(&timing, &e))?;
         progress.step(step + 1, &line);
         if saved_at.elapsed() >= Duration::from_secs(config.save_seconds) && step + 1 < config.steps {
             Checkpoint::save(dir, &model, &optim, step + 1)?;

@@ -38,7 +38,9 @@ impl Progress for Silent {
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A loss or gradient is not a number.
-    #[error("{what} at step {step}, samples {samples:?}; hint: lower `rate.peak`, lengthen `rate.warmup`, or look at these samples")]
+    #[error(
+        "{what} at step {step}, samples {samples:?}; hint: lower `rate.peak`, lengthen `rate.warmup`, or look at these samples"
+    )]
     NonFinite {
         /// Which value.
         what: String,

@@ -29,6 +29,7 @@ pub fn soft_cross_entropy_rows(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<
 #[must_use]
 pub fn token_loss_sum(logits: Tensor<3>, labels: Tensor<2, Int>, weights: Tensor<2>, smoothing: f64) -> Tensor<1> {
     let [batch, tokens, classes] = logits.dims();
-    let rows = cross_entropy_rows(logits.reshape([batch * tokens, classes]), labels.reshape([batch * tokens]), smoothing);
+    let rows =
+        cross_entropy_rows(logits.reshape([batch * tokens, classes]), labels.reshape([batch * tokens]), smoothing);
     (rows * weights.reshape([batch * tokens])).sum()
 }

@@ -88,12 +88,15 @@ impl ModuleMapper for Update<'_> {
             grad = grad * self.scale;
         }
         let (first, second) = match optim.moments.remove(&p.id) {
-            Some(m) => (m.first * beta1 + grad.clone() * (1.0 - beta1), m.second * beta2 + grad.clone() * grad * (1.0 - beta2)),
+            Some(m) => {
+                (m.first * beta1 + grad.clone() * (1.0 - beta1), m.second * beta2 + grad.clone() * grad * (1.0 - beta2))
+            }
             None => (grad.clone() * (1.0 - beta1), grad.clone() * grad * (1.0 - beta2)),
         };
         let step = first.clone() / ((second.clone() / correct2).sqrt() + optim.config.eps) * (self.rate / correct1);
         optim.moments.insert(p.id, Moments { first, second });
-        let keep = if optim.decay.get(&p.id) == Some(&true) { 1.0 - self.rate * optim.config.weight_decay } else { 1.0 };
+        let keep =
+            if optim.decay.get(&p.id) == Some(&true) { 1.0 - self.rate * optim.config.weight_decay } else { 1.0 };
         let trained = p.is_require_grad();
         p.map(|value| {
             let autodiff = value.device();
@@ -144,7 +147,12 @@ impl AdamW {
     ///
     /// # Errors
     /// The name of a tensor that fits no parameter: by name, by size or for want of its other moment.
-    pub fn import<M: Module>(&mut self, module: &M, mut state: BTreeMap<String, Values>, steps: u64) -> Result<(), String> {
+    pub fn import<M: Module>(
+        &mut self,
+        module: &M,
+        mut state: BTreeMap<String, Values>,
+        steps: u64,
+    ) -> Result<(), String> {
         self.steps = steps;
         self.moments.clear();
         let device = module.devices().into_iter().next().map_or_else(Default::default, |d| d.without_autodiff());
@@ -155,7 +163,8 @@ impl AdamW {
             if names.iter().any(|name| state.get(name).is_none_or(|values| values.data.len() != size)) {
                 continue;
             }
-            let mut take = |name| Some(Tensor::<1>::from_data(TensorData::new(state.remove(name)?.data, [size]), &device));
+            let mut take =
+                |name| Some(Tensor::<1>::from_data(TensorData::new(state.remove(name)?.data, [size]), &device));
             if let (Some(first), Some(second)) = (take(&names[0]), take(&names[1])) {
                 self.moments.insert(info.id, Moments { first, second });
             }

@@ -4,12 +4,12 @@
 //! The keys and values of image features are projected once per image and shared by the query pass and all matching
 //! triplets, and captioning reuses the query pass's cache: the reference's mathematics with about half its arithmetic.
 
+use crate::TrainError;
 use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::{cross_entropy_rows, token_loss_sum};
 use crate::order::Order;
 use crate::text::{Side, draw_caption, index, pad};
-use crate::TrainError;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Int, Tensor};
@@ -145,7 +145,14 @@ pub fn itm_loss_sum(
 
 /// Summed captioning loss and the number of scored tokens: the first id becomes `[DEC]`, padding is ignored.
 #[must_use]
-pub fn itg_loss_sum(tower: &dyn TextTower, pass: &ImagePass, ids: Tensor<2, Int>, mask: Tensor<2>, dec: u32, smoothing: f64) -> Tensor<1> {
+pub fn itg_loss_sum(
+    tower: &dyn TextTower,
+    pass: &ImagePass,
+    ids: Tensor<2, Int>,
+    mask: Tensor<2>,
+    dec: u32,
+    smoothing: f64,
+) -> Tensor<1> {
     let [batch, tokens] = ids.dims();
     let device = mask.device();
     let start = Tensor::<2, Int>::full([batch, 1], dec as i32, &device);
@@ -173,7 +180,9 @@ fn scalar(tensor: &Tensor<1>) -> f64 {
 impl Stage1 {
     fn tower<'a>(&self, bridge: &'a AnyBridge) -> Result<&'a dyn TextTower, TrainError> {
         let hint = "hint: use a `qformer` bridge or set `stage1.enabled = false`";
-        bridge.text_tower().ok_or_else(|| TrainError::Other(format!("this bridge has no text tower, so it has no stage 1; {hint}")))
+        bridge
+            .text_tower()
+            .ok_or_else(|| TrainError::Other(format!("this bridge has no text tower, so it has no stage 1; {hint}")))
     }
 
     fn pairs(&self, images: &[usize], captions: &[Vec<u32>], device: &Device) -> Result<Pairs, TrainError> {
@@ -201,7 +210,8 @@ impl Objective<AnyBridge> for Stage1 {
         let captions: Result<Vec<Vec<u32>>, TrainError> =
             samples.iter().map(|&i| Ok(draw_caption(&self.captions, i, &mut choice)?.to_vec())).collect();
         let captions = captions?;
-        let micros: Vec<Vec<usize>> = (0..n).collect::<Vec<_>>().chunks(n.div_ceil(self.accumulate.max(1))).map(<[usize]>::to_vec).collect();
+        let micros: Vec<Vec<usize>> =
+            (0..n).collect::<Vec<_>>().chunks(n.div_ceil(self.accumulate.max(1))).map(<[usize]>::to_vec).collect();
         let rows = |micro: &[usize]| -> (Vec<usize>, Vec<Vec<u32>>) {
             (micro.iter().map(|&i| samples[i]).collect(), micro.iter().map(|&i| captions[i].clone()).collect())
         };
@@ -234,8 +244,16 @@ impl Objective<AnyBridge> for Stage1 {
                 // Own rows on the tape, the others' as constants: the sum of the micro-batches' gradients is the gradient
                 // of the whole. The temperature is shared, so only the first micro-batch may count it.
                 let lift = |t: &Tensor<3>| Tensor::<3>::from_inner(t.clone());
-                let whole_image = Tensor::cat((0..micros.len()).map(|o| if o == m { image.clone() } else { lift(&all[o].0) }).collect(), 0);
-                let whole_text = Tensor::cat((0..micros.len()).map(|o| if o == m { text.clone() } else { Tensor::<2>::from_inner(all[o].1.clone()) }).collect(), 0);
+                let whole_image = Tensor::cat(
+                    (0..micros.len()).map(|o| if o == m { image.clone() } else { lift(&all[o].0) }).collect(),
+                    0,
+                );
+                let whole_text = Tensor::cat(
+                    (0..micros.len())
+                        .map(|o| if o == m { text.clone() } else { Tensor::<2>::from_inner(all[o].1.clone()) })
+                        .collect(),
+                    0,
+                );
                 let temperature = if m == 0 { temperature.clone() } else { temperature.clone().detach() };
                 let sim = similarity(whole_image, whole_text) / temperature.unsqueeze();
                 if negatives.is_none() {
@@ -261,12 +279,19 @@ impl Objective<AnyBridge> for Stage1 {
                         itm_loss_sum(tower, &pass.cross, &images, pairs.ids.clone(), pairs.mask.clone(), &texts)
                     } else {
                         // Negatives may lie in other micro-batches: their features and captions come along.
-                        let (extra_images, extra_texts): (Vec<usize>, Vec<usize>) = (micro.iter()).map(|&i| (samples[image_of_text[i]], text_of_image[i])).unzip();
+                        let (extra_images, extra_texts): (Vec<usize>, Vec<usize>) =
+                            (micro.iter()).map(|&i| (samples[image_of_text[i]], text_of_image[i])).unzip();
                         let negative = tower.image_pass(self.features.batch(&extra_images, &self.device)?);
                         let cross: Vec<_> = (pass.cross.iter().zip(&negative.cross))
-                            .map(|((k, v), (nk, nv))| (Tensor::cat(vec![k.clone(), nk.clone()], 0), Tensor::cat(vec![v.clone(), nv.clone()], 0)))
+                            .map(|((k, v), (nk, nv))| {
+                                (
+                                    Tensor::cat(vec![k.clone(), nk.clone()], 0),
+                                    Tensor::cat(vec![v.clone(), nv.clone()], 0),
+                                )
+                            })
                             .collect();
-                        let both: Vec<Vec<u32>> = texts.iter().cloned().chain(extra_texts.iter().map(|&t| captions[t].clone())).collect();
+                        let both: Vec<Vec<u32>> =
+                            texts.iter().cloned().chain(extra_texts.iter().map(|&t| captions[t].clone())).collect();
                         let text = pad(&both, self.marks.pad, Side::Right, &self.device);
                         let other: Vec<usize> = (b..2 * b).collect();
                         let texts = [own.clone(), own.clone(), other.clone()].concat();
@@ -279,7 +304,14 @@ impl Objective<AnyBridge> for Stage1 {
                     (hits, negative_hits) = (h, nh);
                 }
                 if self.weights.itg != 0.0 {
-                    let loss = itg_loss_sum(tower, &pass, pairs.ids.clone(), pairs.mask.clone(), self.marks.dec, self.smoothing) / scored as f64;
+                    let loss = itg_loss_sum(
+                        tower,
+                        &pass,
+                        pairs.ids.clone(),
+                        pairs.mask.clone(),
+                        self.marks.dec,
+                        self.smoothing,
+                    ) / scored as f64;
                     sums[2] = scalar(&loss);
                     total = total + loss * self.weights.itg;
                 }

@@ -51,7 +51,12 @@ pub struct Stage2 {
 
 /// Summed loss of captions behind soft prefixes, and nothing else: the prefix `[batch, queries, width]` has no label.
 #[must_use]
-pub fn decoder_only_loss_sum(language: &AnyLanguage, prefix: Tensor<3>, texts: &[Vec<u32>], marks: LanguageMarks) -> Tensor<1> {
+pub fn decoder_only_loss_sum(
+    language: &AnyLanguage,
+    prefix: Tensor<3>,
+    texts: &[Vec<u32>],
+    marks: LanguageMarks,
+) -> Tensor<1> {
     let [batch, queries, _] = prefix.dims();
     let device = prefix.device();
     let text = pad(texts, marks.pad, Side::Right, &device);
@@ -80,7 +85,10 @@ pub fn encoder_decoder_loss_sum(
     let mask = Tensor::cat(vec![Tensor::<2>::ones([batch, queries], &device), input.mask], 1);
     let memory = language.encode(Tensor::cat(vec![prefix, language.embed(input.ids)], 1), mask);
     let label = pad(outputs, marks.pad, Side::Right, &device);
-    let shifted: Vec<Vec<u32>> = outputs.iter().map(|o| std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect()).collect();
+    let shifted: Vec<Vec<u32>> = outputs
+        .iter()
+        .map(|o| std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect())
+        .collect();
     let read = pad(&shifted, marks.pad, Side::Right, &device);
     let hidden = language.decode(language.embed(read.ids), read.mask, Some(&memory), None);
     token_loss_sum(language.logits(hidden), label.ids, label.mask, 0.0)

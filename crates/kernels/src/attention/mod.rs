@@ -83,14 +83,27 @@ impl Fused<3> for Attention {
                 let out = &mut out[head * sizes.width..];
                 let [q, k, v] = [q.head(at), k.head(at), v.head(at)];
                 let bias = bias.as_ref().map(|bias| bias.head(at));
-                vectorised(Forward { sizes, scale: self.scale, q, k, v, bias, probabilities: p, scratch: rest, out, row });
+                vectorised(Forward {
+                    sizes,
+                    scale: self.scale,
+                    q,
+                    k,
+                    v,
+                    bias,
+                    probabilities: p,
+                    scratch: rest,
+                    out,
+                    row,
+                });
             }
         };
         if parallel(sizes.work()) {
             let each = out.values.par_chunks_mut(out.group).enumerate();
             if keep {
-                each.zip(probabilities.par_chunks_mut(kept))
-                    .for_each_init(|| Scratch::new(&sizes), |scratch, ((group, out), kept)| run(scratch, group, out, kept));
+                each.zip(probabilities.par_chunks_mut(kept)).for_each_init(
+                    || Scratch::new(&sizes),
+                    |scratch, ((group, out), kept)| run(scratch, group, out, kept),
+                );
             } else {
                 each.for_each_init(|| Scratch::new(&sizes), |scratch, (group, out)| run(scratch, group, out, &mut []));
             }
@@ -121,9 +134,23 @@ impl Fused<3> for Attention {
                 let probabilities = &saved.probabilities[start..][..sizes.scores()];
                 let (scores, rest) = scratch.split(&sizes);
                 // An output that is not wanted is empty.
-                let outputs = outputs.each_mut().map(|output| if output.is_empty() { None } else { Some(&mut output[head * sizes.width..]) });
+                let outputs = outputs
+                    .each_mut()
+                    .map(|output| if output.is_empty() { None } else { Some(&mut output[head * sizes.width..]) });
                 let [q, k, v, g] = [q.head(at), k.head(at), v.head(at), g.head(at)];
-                vectorised(Backward { sizes, scale: self.scale, q, k, v, g, probabilities, scores, scratch: rest, outputs, rows });
+                vectorised(Backward {
+                    sizes,
+                    scale: self.scale,
+                    q,
+                    k,
+                    v,
+                    g,
+                    probabilities,
+                    scores,
+                    scratch: rest,
+                    outputs,
+                    rows,
+                });
             }
         };
         let [dq, dk, dv] = &mut outputs;

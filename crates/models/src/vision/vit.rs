@@ -5,7 +5,9 @@
 //! that is 23 blocks of the published 24: the second-to-last layer (BLIP-2, section 3.4).
 //! Trap: OpenAI's weights want `quick_gelu`; with `gelu` features are silently worse.
 
-use crate::layers::{Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, split_heads};
+use crate::layers::{
+    Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, split_heads,
+};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
@@ -176,7 +178,13 @@ impl VisionEncoder for Vit {
         let linear = || Linear::new(width, width, device);
         let norm = || LayerNorm::new(width, c.layer_norm_eps, device);
         let block = |_| Block {
-            self_attn: SelfAttention { q_proj: linear(), k_proj: linear(), v_proj: linear(), out_proj: linear(), heads: c.num_attention_heads },
+            self_attn: SelfAttention {
+                q_proj: linear(),
+                k_proj: linear(),
+                v_proj: linear(),
+                out_proj: linear(),
+                heads: c.num_attention_heads,
+            },
             layer_norm1: norm(),
             mlp: Mlp {
                 fc1: Linear::new(width, c.intermediate_size, device),

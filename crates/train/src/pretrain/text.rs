@@ -130,7 +130,13 @@ impl ReadText {
     }
 
     /// Logits `[batch, tokens, vocab]` for the next token, labels and weights.
-    fn forward(&self, model: &AnyLanguage, samples: &[Sample], score_all: bool, device: &Device) -> (Tensor<3>, Vec<Vec<u32>>, Vec<Vec<f32>>) {
+    fn forward(
+        &self,
+        model: &AnyLanguage,
+        samples: &[Sample],
+        score_all: bool,
+        device: &Device,
+    ) -> (Tensor<3>, Vec<Vec<u32>>, Vec<Vec<f32>>) {
         let rows: Vec<_> = samples.iter().map(|s| self.rows(s, score_all)).collect();
         let padding = self.tokenizer.pad.unwrap_or(0);
         let inputs: Vec<Vec<u32>> = rows.iter().map(|r| r.1[..r.1.len() - 1].to_vec()).collect();
@@ -213,7 +219,9 @@ pub struct MaskedWords {
 
 impl Objective<AnyBridge> for MaskedWords {
     fn step(&mut self, model: &AnyBridge, step: u64) -> Result<StepLoss, TrainError> {
-        let tower = model.text_tower().ok_or_else(|| TrainError::Other("this bridge has no text tower to pre-train".to_owned()))?;
+        let tower = model
+            .text_tower()
+            .ok_or_else(|| TrainError::Other("this bridge has no text tower to pre-train".to_owned()))?;
         let t = &self.tokenizer;
         let (cls, sep, unk) = (t.cls.unwrap_or(0), t.sep.unwrap_or(0), t.unk.unwrap_or(0));
         let mut draw = Stream::new(self.seed, "pretrain/masked", step);
@@ -252,4 +260,3 @@ impl Objective<AnyBridge> for MaskedWords {
         Ok(StepLoss { grads, parts, samples: Vec::new() })
     }
 }
-

@@ -4,8 +4,8 @@
 //! thing's labels from the first average and the background from the second. A head on the average of all tokens
 //! learns colours only and leaves scenes of several things unreadable (tried, see `docs/nano.md`).
 
-use crate::losses::cross_entropy_rows;
 use crate::fit::{Objective, StepLoss};
+use crate::losses::cross_entropy_rows;
 use crate::{TrainError, text::index};
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -181,11 +181,11 @@ impl Objective<Labeller> for LabelPictures {
                 None => loss,
             });
         }
-        let total = total.ok_or_else(|| TrainError::Other("no target to train on; hint: list some in `targets`".to_owned()))?;
+        let total =
+            total.ok_or_else(|| TrainError::Other("no target to train on; hint: list some in `targets`".to_owned()))?;
         parts[0].1 = f64::from(total.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(total.backward(), model);
         let samples = (0..self.batch).map(|i| (first as usize) + i).collect();
         Ok(StepLoss { grads, parts, samples })
     }
 }
-
