@@ -12,7 +12,7 @@ fn spoilt(text: &str, more: &[&str], parts: &[&str]) {
     let dir = folder();
     let file = experiment(dir.path(), text);
     called(&mut run_command(&file, &dir.path().join("out"), more)).fails_with(parts);
-    assert_eq!(files(dir.path()), ["tiny.toml"].map(Into::into));
+    assert_eq!(files(dir.path()), ["tiny.toml"].map(String::from));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_corrupt_picture_is_named() {
         .fails_with(&["bad.png", "cannot decode"]);
     let run = finished().0.to_str().unwrap();
     toolkit(&["caption", "--quiet", "--run", run, bad.to_str().unwrap()]).fails_with(&["bad.png", "cannot decode"]);
-    assert_eq!(files(dir.path()), ["bad.png", "good.png"].map(Into::into));
+    assert_eq!(files(dir.path()), ["bad.png", "good.png"].map(String::from));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_place_that_cannot_be_written_to_is_named() {
     toolkit(&["data", "preview", "tiny:val", "--out", "/dev/full"]).fails_with(&["/dev/full"]);
     let below = taken.join("sheet.png");
     toolkit(&["data", "preview", "tiny:val", "--out", below.to_str().unwrap()]).fails_with(&["taken/sheet.png"]);
-    assert_eq!(files(dir.path()), ["taken", "tiny.toml"].map(Into::into));
+    assert_eq!(files(dir.path()), ["taken", "tiny.toml"].map(String::from));
 }
 
 /// There is no small disk here to fill, but the system stops a process from writing large files in the same way.

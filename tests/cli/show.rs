@@ -40,7 +40,7 @@ fn plan_counts_and_writes_nothing() {
         toolkit(&["run", file, "--plan", "--json", "--out", out.to_str().unwrap(), "--set", "seeds=[1,2]"]).json();
     assert_eq!(plan, same);
     assert!(toolkit(&["plan", file, "--smoke"]).ok().stdout.contains("operations"));
-    assert_eq!(files(dir.path()), ["tiny.toml"].map(Into::into));
+    assert_eq!(files(dir.path()), ["tiny.toml"].map(String::from));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn data_is_previewed_and_checked() {
     let shown = toolkit(&["data", "preview", "tiny:val", "--out", sheet, "--count", "6", "--json"]).json();
     assert_eq!(shown["items"], 8);
     assert!(image::open(sheet).unwrap().width() > 300);
-    assert_eq!(files(dir.path()), ["sheet.png"].map(Into::into));
+    assert_eq!(files(dir.path()), ["sheet.png"].map(String::from));
 
     let checked = toolkit(&["data", "check", "tiny", "--json"]).json();
     let items: Vec<u64> = checked.as_array().unwrap().iter().map(|one| one["items"].as_u64().unwrap()).collect();
