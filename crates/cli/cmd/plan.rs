@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use toolkit_lab::plan::CellPlan;
 use toolkit_lab::run::Run;
 use toolkit_lab::sweep::{self, Experiment};
-use toolkit_models::connector::projection_params;
 
 /// Shows what an experiment would do and cost, and stops
 ///
@@ -51,8 +50,7 @@ pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
 /// Trained and frozen parameters of a cell.
 fn params(run: &Run, cell: &CellPlan) -> (u64, u64) {
     let parts = &run.plan.resolved[cell.resolved];
-    let projection = projection_params(parts.bridge.1.width, parts.language.1.width);
-    (parts.bridge.1.cost.params + projection, parts.vision.1.cost.params + parts.language.1.cost.params)
+    (parts.trained_params, parts.vision.1.cost.params + parts.language.1.cost.params)
 }
 
 fn as_json(run: &Run) -> Value {

@@ -11,8 +11,6 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use toolkit_core::{AnyBridge, TextTower, noise};
 use toolkit_eval::RetrievalTask;
-use toolkit_lab::plan::plan;
-use toolkit_lab::sweep;
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Kind, Weights};
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
@@ -139,32 +137,20 @@ fn stage1(context: &Context, args: &Args) -> anyhow::Result<(String, Cell)> {
         let hint = suggest(wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
         bail!("there is no stage-1 run `{wanted}` --> {}; hint: {hint}", args.run.join("stage1").display());
     }
-    // With one model there is nothing to tell apart; otherwise a cell's key is computed anew, which needs its data.
-    let model =
-        |cell: &Cell| (cell.spec.model.vision.clone(), cell.spec.model.bridge.clone(), cell.spec.eval.retrieve.clone());
-    if cells.iter().all(|cell| model(cell) == model(&cells[0])) {
-        let key = args.stage1.clone().unwrap_or_else(|| known[0].clone());
-        say(context, args, &key);
-        return Ok((key, cells.swap_remove(0)));
-    }
-    for cell in cells {
-        let as_planned = sweep::Cell {
-            spec: cell.spec.clone(),
-            axes: Default::default(),
-            seed: cell.spec.seeds[0],
-            id: String::new(),
-        };
-        let planned = plan(&context.registry, vec![as_planned], 1)?;
-        let key = planned.stage1.first().map(|stage| stage.key.clone()).unwrap_or_default();
-        if args.stage1.as_ref().map_or_else(|| known.contains(&key), |wanted| *wanted == key) {
-            say(context, args, &key);
-            return Ok((key, cell));
-        }
-    }
-    bail!(
-        "no cell of this run starts from that stage-1 run --> {}; hint: data or cards have changed since: use those of the run",
-        args.run.display()
-    )
+    // The cells are in the order of the plan, so the first is a baseline of most ablations.
+    let manifest = std::fs::read(args.run.join("manifest.json")).unwrap_or_default();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
+    let started = |cell: &Cell| manifest["stage1"][&cell.id].as_str().filter(|key| known.iter().any(|k| k == key));
+    let meant = |cell: &Cell| args.stage1.as_deref().map_or(started(cell).is_some(), |key| started(cell) == Some(key));
+    let Some(at) = cells.iter().position(meant) else {
+        bail!(
+            "no cell of this run starts from that stage-1 run --> {}; hint: type the command of the run again, which goes on with it",
+            args.run.display()
+        );
+    };
+    let key = started(&cells[at]).unwrap_or_default().to_owned();
+    say(context, args, &key);
+    Ok((key, cells.swap_remove(at)))
 }
 
 fn say(context: &Context, args: &Args, key: &str) {

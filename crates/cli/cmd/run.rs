@@ -8,7 +8,7 @@ use toolkit_lab::report::{summary, table};
 use toolkit_lab::run::{Run, RunOptions};
 use toolkit_lab::stages::Workshop;
 use toolkit_lab::sweep::{self, Experiment};
-use toolkit_lab::{LabError, evaluate};
+use toolkit_lab::LabError;
 
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///
@@ -101,23 +101,21 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What can be wrong with tasks, tokenizers and weights is found before anything is written or trained.
+/// What can be wrong with tokenizers and weights is found before anything is written or trained.
 fn check(run: &Run, shop: &Workshop<'_>) -> Result<(), LabError> {
     let mut checked = Vec::new();
     for cell in &run.plan.cells {
         let (spec, resolved) = (&cell.cell.spec, &run.plan.resolved[cell.resolved]);
-        let tasks = [&spec.eval.vqa, &spec.eval.caption, &spec.eval.retrieve];
-        let key = (cell.resolved, cell.stage1.is_some(), spec.model.init, tasks);
+        let key = (cell.resolved, cell.stage1.is_some(), spec.model.init);
         if checked.contains(&key) {
             continue;
         }
-        evaluate::check_tasks(shop, spec, resolved)?;
         resolved.language_marks()?;
         if cell.stage1.is_some() {
             resolved.text_marks()?;
         }
         resolved.bridge_at_start(shop.registry, spec.model.init, cell.cell.seed, &shop.device)?;
-        if !checked.iter().any(|(at, _, _, _)| *at == cell.resolved) {
+        if !checked.iter().any(|(at, _, _)| *at == cell.resolved) {
             resolved.encoder(shop.registry, &shop.device)?;
             resolved.language_model(shop.registry, &shop.device)?;
         }

@@ -33,6 +33,12 @@ pub fn off<T>(f: impl FnOnce() -> T) -> T {
     value
 }
 
+/// Whether dropout would do something here: inside a scope, and not [`off`].
+#[must_use]
+pub fn is_on() -> bool {
+    STREAM.with(|s| s.borrow().is_some())
+}
+
 /// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, inside a scope; else the identity.
 /// The mask is drawn on the host: slower than a device generator, the same on every device.
 #[must_use]
@@ -82,6 +88,7 @@ mod tests {
         assert_eq!(a.to_data(), b.to_data());
         let mean = sum(a) / 10_000.0;
         assert!(mean != 1.0 && (mean - 1.0).abs() < 0.03, "mean {mean}");
+        assert!(!is_on() && scope(Stream::new(1, "x", 0), || is_on() && !off(is_on)));
         assert_eq!(sum(scope(Stream::new(1, "x", 0), || off(|| dropout(x.clone(), 0.5)))), 10_000.0);
     }
 }

@@ -4,7 +4,7 @@ use crate::LabError;
 use crate::evaluate::{self, Scores};
 use crate::parts::{Resolved, Splits};
 use crate::spec::Spec;
-use crate::stages::{MAX_CAPTION, SplitFeatures, Workshop, read_json};
+use crate::stages::{SplitFeatures, Workshop, read_json};
 use crate::sweep::Cell;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use toolkit_core::params;
 use toolkit_models::connector::Connector;
 use toolkit_train::TrainError;
 use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
@@ -88,12 +87,7 @@ impl CellJob<'_> {
         let (spec, seed) = (&self.spec().stage2, self.cell.seed);
         let (tokenizer, marks) = self.resolved.language_marks()?;
         let captions = |i: usize| {
-            let one = |text: &String| {
-                let mut ids = tokenizer.encode(text);
-                ids.truncate(MAX_CAPTION);
-                ids
-            };
-            self.splits.train.item(i).captions.iter().map(one).collect::<Vec<_>>()
+            self.splits.train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect::<Vec<_>>()
         };
         let language = self.resolved.language_model(self.shop.registry, &device)?;
         let plain = language.valid();
@@ -106,15 +100,17 @@ impl CellJob<'_> {
             order: Order::new(seed, "stage2/order", self.splits.train.len(), spec.batch),
             accumulate: spec.accumulate,
             language_dropout: spec.language_dropout,
+            blind: 0.0,
             seed,
             device: device.clone(),
         };
+        objective.blind = objective.blind_loss(&plain)?;
         let config = FitConfig {
             steps: spec.steps,
             schedule: spec.schedule.clone(),
             optim: spec.optim.clone(),
             seed,
-            save_seconds: 20,
+            save_seconds: self.spec().compute.save_seconds,
         };
         let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
         let task = self.shop.reporter.task(&format!("stage 2 {name} seed {seed}"));
@@ -151,29 +147,6 @@ impl CellJob<'_> {
             self.resolved.bridge_at_start(self.shop.registry, self.spec().model.init, self.cell.seed, &device)?;
         let connector = self.resolved.connector(bridge, self.cell.seed, &device);
         Ok(load_strict(connector, saved.weights(&dir)?, &dir)?.no_grad())
-    }
-
-    /// Parameters that stage 2 trains: all but the text side, which gets no gradient there.
-    ///
-    /// # Errors
-    /// If the bridge cannot be built.
-    pub fn trained_params(&self) -> Result<u64, LabError> {
-        let bridge = self.shop.registry.build_bridge(
-            &self.resolved.bridge.0,
-            &self.resolved.vision.1,
-            &self.shop.device,
-            toolkit_registry::Weights::None,
-        )?;
-        let has_text = self.resolved.bridge.1.text.is_some();
-        let counted = |name: &str| !has_text || toolkit_models::bridge::qformer::is_query_path(name);
-        let infos = params::list(&bridge);
-        let bridge: u64 =
-            infos.iter().filter(|i| counted(&i.name)).map(|i| i.shape.iter().product::<usize>() as u64).sum();
-        Ok(bridge
-            + toolkit_models::connector::projection_params(
-                self.resolved.bridge.1.width,
-                self.resolved.language.1.width,
-            ))
     }
 
     /// What the curve's points hold, by step.

@@ -15,7 +15,7 @@ use toolkit_eval::{
     majority_baseline, question_pairs, retrieve, unique_captions, vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
-use toolkit_registry::{Kind, TextTokenizer};
+use toolkit_registry::{Kind, Registry, TextTokenizer};
 use toolkit_train::TrainError;
 use toolkit_train::checkpoint::write_atomic;
 use toolkit_train::features::Features;
@@ -45,9 +45,9 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn new(shop: &Workshop<'_>, spec: &Spec, resolved: &Resolved) -> Result<Self, LabError> {
+    fn new(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Result<Self, LabError> {
         let language = &resolved.language.0;
-        let card = |name: &str| shop.registry.card(Kind::Task, name);
+        let card = |name: &str| registry.card(Kind::Task, name);
         Ok(Self {
             vqa: VqaTask::from_card(&card(&spec.eval.vqa)?, &[language])?,
             caption: CaptionTask::from_card(&card(&spec.eval.caption)?, &[language])?,
@@ -55,14 +55,16 @@ impl Tasks {
     }
 }
 
-/// Checks that the task cards of an experiment exist and fit, before anything is trained.
+/// Hashes of the task cards of an experiment, which are checked before anything is trained: questions, captions, retrieval.
 ///
 /// # Errors
-/// Whatever is wrong with them.
-pub fn check_tasks(shop: &Workshop<'_>, spec: &Spec, resolved: &Resolved) -> Result<(), LabError> {
-    Tasks::new(shop, spec, resolved)?;
-    RetrievalTask::from_card(&shop.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
-    Ok(())
+/// If one does not exist or does not fit.
+pub fn task_hashes(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Result<Vec<String>, LabError> {
+    Tasks::new(registry, spec, resolved)?;
+    let eval = &spec.eval;
+    RetrievalTask::from_card(&registry.card(Kind::Task, &eval.retrieve)?)?;
+    let hash = |name: &String| Ok(card_hash(&registry.card(Kind::Task, name)?));
+    [&eval.vqa, &eval.caption, &eval.retrieve].into_iter().map(hash).collect()
 }
 
 struct Voice {
@@ -102,7 +104,7 @@ pub fn curve_point(
     features: &SplitFeatures,
 ) -> Result<BTreeMap<String, f64>, LabError> {
     let spec = &job.cell.spec;
-    let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let val = &*job.splits.val;
     let prefixes = |items: &[usize]| -> Result<_, TrainError> {
         Ok(connector.prefix(features.val.batch(items, &job.shop.device)?))
@@ -115,8 +117,8 @@ pub fn curve_point(
     Ok(scores)
 }
 
-/// Everything at the end, on the test split: answers with their controls, captions, and for bridges with a text tower
-/// retrieval as it is after stage 2. Writes the samples beside the scores.
+/// Everything at the end, on the test split: answers with their controls, captions, and the retrieval of the stage-1 run that
+/// the cell started from (stage 2 does not train the text side). Writes the samples beside the scores.
 ///
 /// # Errors
 /// If features, prompts or files cannot be had.
@@ -127,7 +129,7 @@ pub fn final_scores(
     dir: &Path,
 ) -> Result<Scores, LabError> {
     let spec = &job.cell.spec;
-    let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
     let test = &*job.splits.test;
@@ -171,7 +173,7 @@ pub fn final_scores(
         scores,
         questions: answers.rows.iter().map(|row| row.score).collect(),
         images: questions.iter().map(|(item, _)| *item as u64).collect(),
-        trained_params: job.trained_params()?,
+        trained_params: job.resolved.trained_params,
     })
 }
 
@@ -187,7 +189,9 @@ pub fn retrieval(
     features: &Features,
     bridge: &AnyBridge,
 ) -> Result<BTreeMap<String, f64>, LabError> {
-    let task = RetrievalTask::from_card(&shop.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
+    let mut task = RetrievalTask::from_card(&shop.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
+    let positions = resolved.bridge.1.text.as_ref().map_or(usize::MAX, |text| text.positions);
+    task.config.max_tokens = task.config.max_tokens.min(positions);
     let (tokenizer, marks) = resolved.text_marks()?;
     let tower =
         bridge.text_tower().ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
@@ -228,7 +232,7 @@ pub fn blind_key(job: &CellJob<'_>) -> String {
     let eval = &job.cell.spec.eval;
     hash_json(&serde_json::json!([
         card_hash(&job.resolved.language.0),
-        eval.vqa,
+        job.cell.tasks.first(),
         eval.questions,
         job.splits.test.fingerprint()
     ]))
@@ -248,7 +252,7 @@ pub fn blind(job: &CellJob<'_>) -> Result<VqaResult, LabError> {
         return read_json(&path);
     }
     let spec = &job.cell.spec;
-    let (tasks, voice) = (Tasks::new(job.shop, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let test = &*job.splits.test;
     let questions = question_pairs(test, limit(spec.eval.questions));

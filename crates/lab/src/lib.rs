@@ -63,6 +63,12 @@ pub enum LabError {
     },
 }
 
+impl From<workers::Panicked> for LabError {
+    fn from(panic: workers::Panicked) -> Self {
+        Self::new(format!("it panicked: {}", panic.0), "this is a defect: please report it with the command and the file")
+    }
+}
+
 impl LabError {
     /// An error with a hint.
     pub fn new(what: impl Into<String>, hint: &str) -> Self {

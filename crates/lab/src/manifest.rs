@@ -29,6 +29,8 @@ pub struct Manifest {
     pub data: BTreeMap<String, String>,
     /// Ids of the cells.
     pub cells: Vec<String>,
+    /// Cells by id: the key of the stage-1 run they start from.
+    pub stage1: BTreeMap<String, String>,
 }
 
 /// Revision of the current folder.
@@ -91,6 +93,9 @@ impl Manifest {
             weights,
             data,
             cells: plan.cells.iter().map(|c| c.cell.id.clone()).collect(),
+            stage1: (plan.cells.iter())
+                .filter_map(|c| Some((c.cell.id.clone(), plan.stage1[c.stage1?].key.clone())))
+                .collect(),
         }
     }
 }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params};
 use toolkit_data::{Dataset, Folder, Preprocess, Scenes, ScenesConfig};
 use toolkit_models::bridge::qformer::{self, QFormerInit};
-use toolkit_models::connector::Connector;
+use toolkit_models::connector::{Connector, projection_params};
 use toolkit_registry::{Card, Kind, Registry, TextTokenizer, Weights, read_safetensors, sha256_hex};
 use toolkit_train::stage1::TextMarks;
-use toolkit_train::stage2::LanguageMarks;
+use toolkit_train::stage2::{LanguageMarks, MAX_TEXT};
 
 /// The cards of a model with their shapes, which fit each other.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Resolved {
     pub language: (Card, LanguageShape),
     /// How pixels are prepared.
     pub preprocess: Preprocess,
+    /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient there, and the projection.
+    pub trained_params: u64,
 }
 
 impl Resolved {
@@ -40,19 +42,25 @@ impl Resolved {
         let bridge_shape = registry.describe_bridge(&bridge, &vision_shape)?;
         let language = registry.card(Kind::Language, &model.language)?;
         let language_shape = registry.describe_language(&language)?;
-        if language_shape.positions.is_some_and(|p| p <= bridge_shape.queries) {
+        if let Some(positions) = language_shape.positions.filter(|p| *p < bridge_shape.queries + MAX_TEXT) {
             let what = format!(
-                "`{}` gives {} queries, `{}` has {:?} positions",
-                model.bridge, bridge_shape.queries, model.language, language_shape.positions
+                "`{}` gives {} queries and a text has up to {MAX_TEXT} tokens, `{}` has {positions} positions",
+                model.bridge, bridge_shape.queries, model.language
             );
             return Err(LabError::new(what, "use a bridge with fewer queries, or pool its tokens"));
         }
+        let built = registry.build_bridge(&bridge, &vision_shape, &Device::flex(), Weights::None)?;
+        let counted = |name: &str| bridge_shape.text.is_none() || qformer::is_query_path(name);
+        let trained = params::list(&built).into_iter().filter(|info| counted(&info.name));
+        let trained: usize = trained.map(|info| info.shape.iter().product::<usize>()).sum();
         let preprocess = pretrain::preprocess(&vision)?;
+        let projection = projection_params(bridge_shape.width, language_shape.width);
         Ok(Self {
             vision: (vision, vision_shape),
             bridge: (bridge, bridge_shape),
             language: (language, language_shape),
             preprocess,
+            trained_params: trained as u64 + projection,
         })
     }
 
@@ -260,6 +268,9 @@ impl Splits {
             val: open_data(registry, &data.val)?,
             test: open_data(registry, &data.test)?,
         };
+        if splits.train.is_empty() {
+            return Err(LabError::new(format!("`{}` has no images", data.train), "training needs some"));
+        }
         let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
         if let Some(i) = bare {
             return Err(LabError::new(

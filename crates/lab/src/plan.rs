@@ -3,7 +3,7 @@
 use crate::parts::{Resolved, Splits, card_hash};
 use crate::spec::{DataSpec, Spec};
 use crate::sweep::Cell;
-use crate::{LabError, pretrain::hash_json};
+use crate::{LabError, evaluate, pretrain::hash_json};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use toolkit_models::bridge::qformer::QFormerInit;
@@ -112,6 +112,7 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, 
             }
         };
         let (parts, opened) = (&plan.resolved[resolved], &plan.splits[splits]);
+        cell.tasks = evaluate::task_hashes(registry, &cell.spec, parts)?;
         // Without a text tower there is no stage 1: `stage1.enabled` then means nothing, so that bridges can be compared.
         let wants_stage1 = cell.spec.stage1.enabled && parts.bridge.1.text.is_some();
         let stage1 = wants_stage1.then(|| {
@@ -147,21 +148,22 @@ fn stage1_key(cell: &Cell, parts: &Resolved, splits: &Splits) -> String {
     let init: QFormerInit = cell.spec.model.init;
     hash_json(&serde_json::json!({
         "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.0), "bridge": card_hash(&parts.bridge.0),
-        "init": init, "stage1": cell.spec.stage1, "retrieve": cell.spec.eval.retrieve, "pool": cell.spec.eval.retrieval,
+        "init": init, "stage1": cell.spec.stage1, "retrieve": cell.tasks.last(), "pool": cell.spec.eval.retrieval,
         "data": data_json(splits), "threads": cell.spec.compute.threads,
     }))
 }
 
 fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>) -> String {
     let spec = Spec {
-        compute: crate::spec::ComputeSpec { jobs: 0, ..cell.spec.compute.clone() },
+        compute: crate::spec::ComputeSpec { threads: cell.spec.compute.threads, ..Default::default() },
+        eval: crate::spec::EvalSpec { batch: 0, ..cell.spec.eval.clone() },
         name: String::new(),
         question: String::new(),
         ..cell.spec.clone()
     };
     let hash = hash_json(&serde_json::json!({
         "format": 1, "spec": spec, "language": card_hash(&parts.language.0), "vision": card_hash(&parts.vision.0),
-        "bridge": card_hash(&parts.bridge.0), "data": data_json(splits), "stage1": stage1,
+        "bridge": card_hash(&parts.bridge.0), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
     }));
     let readable: Vec<String> = cell
         .axes
@@ -195,7 +197,7 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
             (cell.resolved, cell.splits),
             (images as u64, (images * vision.tokens * vision.width * 2) as u64, vision.cost.flops),
         );
-        let trained = r.bridge.1.cost.params;
+        let trained = r.trained_params;
         e.trained_params = e.trained_params.max(trained);
         e.frozen_params = e.frozen_params.max(r.vision.1.cost.params + r.language.1.cost.params);
         e.disk_bytes += trained * 12;

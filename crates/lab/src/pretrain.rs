@@ -1,5 +1,6 @@
 //! `kind = "pretrain"`: trains the nano tier's own backbones and writes them as an overlay registry.
 
+use crate::parts::card_hash;
 use crate::{LabError, Reporter, workers};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,13 @@ pub struct PartSpec {
     /// Optimiser.
     #[serde(default)]
     pub optim: OptimConfig,
+    /// Language: how much an answer's token counts beside a caption's.
+    #[serde(default = "one")]
+    pub answer_weight: f32,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 /// What is trained.
@@ -134,6 +142,20 @@ fn with_weights(card: &str, weights: &str, dtype: &str, sha256: &str, scores: &B
     )
 }
 
+/// Replaces `sha256` in one section of a card.
+fn with_digest(card: &str, section: &str, sha256: &str) -> String {
+    let (mut out, mut inside) = (String::with_capacity(card.len()), false);
+    for line in card.lines() {
+        if line.starts_with('[') {
+            inside = line.trim() == format!("[{section}]");
+        }
+        let digest = inside && line.split('=').next().is_some_and(|key| key.trim() == "sha256");
+        out.push_str(&if digest { format!("sha256 = \"{sha256}\"") } else { line.to_owned() });
+        out.push('\n');
+    }
+    out
+}
+
 impl Context<'_> {
     fn fit_config(&self, part: &PartSpec) -> FitConfig {
         FitConfig {
@@ -143,6 +165,12 @@ impl Context<'_> {
             seed: self.spec.seed,
             save_seconds: 30,
         }
+    }
+
+    /// Where a part is trained. Named by all that determines it, so that other settings do not go on with its checkpoint.
+    fn dir(&self, part: &PartSpec, card: &Card) -> std::path::PathBuf {
+        let key = hash_json(&serde_json::json!([self.spec.seed, self.world.config(), card_hash(card), part]));
+        self.out.join(format!("{}-{key}", part.card))
     }
 
     /// The tokenizer of a card, written from the world's words with the specials in the order of the card's ids.
@@ -157,16 +185,8 @@ impl Context<'_> {
         let overlay = self.registry.clone().overlay(self.out.join("registry"))?;
         let folder = if card.kind == Kind::Bridge { "bridge" } else { "language" };
         let path = self.out.join("registry").join(folder).join(format!("{}.toml", card.name));
-        if !path.exists() {
-            write_atomic(
-                &path,
-                with_weights(card.text().text(), "", "f16", "", &BTreeMap::new())
-                    .split("\n\n[weights]")
-                    .next()
-                    .unwrap_or_default()
-                    .as_bytes(),
-            )?;
-        }
+        let text = with_digest(card.text().text(), "tokenizer", &sha256_hex(json.as_bytes()));
+        write_atomic(&path, text.as_bytes())?;
         Ok(overlay.card(card.kind, &card.name)?.tokenizer()?)
     }
 
@@ -180,8 +200,10 @@ impl Context<'_> {
         let file = format!("weights/{}.safetensors", card.name);
         let sha256 =
             write_safetensors(&self.out.join("registry").join(&file), weights, StoredDtype::F16, BTreeMap::new())?;
-        let text = with_weights(card.text().text(), &file, "f16", &sha256, scores);
-        write_atomic(&self.out.join("registry").join(folder).join(format!("{}.toml", card.name)), text.as_bytes())?;
+        let path = self.out.join("registry").join(folder).join(format!("{}.toml", card.name));
+        // The card that is there already names the tokenizer that was just written.
+        let held = std::fs::read_to_string(&path).unwrap_or_else(|_| card.text().text().to_owned());
+        write_atomic(&path, with_weights(&held, &file, "f16", &sha256, scores).as_bytes())?;
         self.reporter.note(&format!("{}: {scores:.3?}", card.name));
         Ok(())
     }
@@ -209,7 +231,7 @@ impl Context<'_> {
             grid: ((shape.tokens - 1) as f64).sqrt() as usize,
             device: self.device.clone(),
         };
-        let dir = self.out.join(&part.card);
+        let dir = self.dir(part, &card);
         let trained = fit(
             &self.fit_config(part),
             labeller,
@@ -254,9 +276,10 @@ impl Context<'_> {
             kind: shape.kind,
             tokenizer,
             question_prompt: card.prompt.get("vqa").cloned().unwrap_or_else(|| "{}".to_owned()),
+            answer_weight: part.answer_weight,
             device: self.device.clone(),
         };
-        let dir = self.out.join(&part.card);
+        let dir = self.dir(part, &card);
         let trained =
             fit(&self.fit_config(part), model, &mut objective, &dir, &*self.reporter.task(&part.card), &mut |_, _| {
                 Ok(())
@@ -295,7 +318,7 @@ impl Context<'_> {
             vocab,
             device: self.device.clone(),
         };
-        let dir = self.out.join(format!("{}-bert", part.card));
+        let dir = self.dir(part, &card);
         let name = format!("{} (text side)", part.card);
         let trained =
             fit(&self.fit_config(part), bridge, &mut objective, &dir, &*self.reporter.task(&name), &mut |_, _| Ok(()))?;
@@ -303,7 +326,10 @@ impl Context<'_> {
             (params::export(&trained).into_iter()).filter(|(name, _)| is_text_side(name)).collect();
         let path = self.out.join("registry/weights").join(format!("{}-bert.safetensors", part.card));
         let sha256 = write_safetensors(&path, &text, StoredDtype::F16, BTreeMap::new())?;
-        self.reporter.note(&format!("{name}: weights/{}-bert.safetensors, sha256 {sha256}", part.card));
+        let path = self.out.join("registry/bridge").join(format!("{}.toml", card.name));
+        let held = std::fs::read_to_string(&path).map_err(|e| LabError::io(&path, &e))?;
+        write_atomic(&path, with_digest(&held, "init", &sha256).as_bytes())?;
+        self.reporter.note(&format!("{name}: weights/{}-bert.safetensors", part.card));
         Ok(())
     }
 }

@@ -46,7 +46,7 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
             trained_params: scores.trained_params,
         });
     }
-    let mut stages = Vec::new();
+    let mut stages: Vec<StageRun> = Vec::new();
     for stage in &run.plan.stage1 {
         let dir = shop.stage1_dir(&stage.key);
         let seconds = seconds_of(&dir);
@@ -59,6 +59,22 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
             seconds,
             losses: losses(&dir.join("metrics.jsonl"))?,
             scores: shop.stage1_scores(&stage.key)?,
+        });
+    }
+    for job in &jobs {
+        let dir = job.dir().join("stage2");
+        let named = |(key, value): (&String, &String)| match value.as_str() {
+            "on" | "off" => format!("{} {value}", run.spec.labels.get(key).unwrap_or(key)),
+            _ => value.clone(),
+        };
+        stages.push(StageRun {
+            name: "stage 2".to_owned(),
+            label: job.cell.axes.iter().map(named).collect::<Vec<_>>().join(", "),
+            seed: job.cell.seed,
+            steps: job.cell.spec.stage2.steps,
+            seconds: seconds_of(&dir),
+            losses: losses(&dir.join("metrics.jsonl"))?,
+            scores: BTreeMap::new(),
         });
     }
     let measured: MeasuredCost = read_json(&run.out.join("cost.json")).unwrap_or_default();

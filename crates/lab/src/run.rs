@@ -81,7 +81,12 @@ impl Run {
         // 5. The run folder, with what the run is made of.
         std::fs::create_dir_all(&self.out).map_err(|e| LabError::io(&self.out, &e))?;
         let _lock = Lock::take(&self.out)?;
-        write_atomic(&self.out.join("spec.toml"), self.source.text().as_bytes())?;
+        sweep_up(&self.out);
+        self.same_device(&options.device_name)?;
+        write_atomic(&self.out.join("experiment.toml"), self.source.text().as_bytes())?;
+        let resolved =
+            toml::to_string_pretty(&self.spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        write_atomic(&self.out.join("spec.toml"), resolved.as_bytes())?;
         self.write_json("plan.json", &self.plan.estimate)?;
         self.write_json("manifest.json", &Manifest::new(&self.plan, &options.device_name, &options.command))?;
         // 6. Features, stage 1 and cells, each as soon as what it stands on is there.
@@ -131,13 +136,14 @@ impl Run {
             features.iter().find(|(k, _)| *k == key).map_or(0, |(_, at)| *at)
         };
         // The blind control: once for each language model and data.
-        let mut blind = Vec::new();
+        let (mut blind, mut controls) = (Vec::new(), Vec::new());
         for (index, cell) in self.plan.cells.iter().enumerate() {
             let key = evaluate::blind_key(&self.cell_job(shop, index));
             if !blind.contains(&key) {
                 blind.push(key);
                 let job = self.cell_job(shop, index);
                 let name = format!("control {}", cell.cell.spec.model.language);
+                controls.push(jobs.len());
                 jobs.push(workers::Job {
                     name,
                     after: vec![],
@@ -156,9 +162,11 @@ impl Run {
         }
         for index in 0..self.plan.cells.len() {
             let cell = &self.plan.cells[index];
+            let job = self.cell_job(shop, index);
+            let key = evaluate::blind_key(&job);
             let mut after = vec![feature_job(cell)];
             after.extend(cell.stage1.map(|at| first_stage1 + at));
-            let job = self.cell_job(shop, index);
+            after.extend(blind.iter().position(|known| *known == key).map(|at| controls[at]));
             jobs.push(workers::Job { name: cell.cell.id.clone(), after, run: Box::new(move || job.run()) });
         }
         jobs
@@ -167,6 +175,19 @@ impl Run {
     fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), LabError> {
         let json = serde_json::to_vec_pretty(value).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         Ok(write_atomic(&self.out.join(name), &json)?)
+    }
+
+    /// Devices differ in the last bits, so what another one began is not gone on with.
+    fn same_device(&self, device: &str) -> Result<(), LabError> {
+        let path = self.out.join("manifest.json");
+        let Ok(held) = read_json::<serde_json::Value>(&path) else { return Ok(()) };
+        match held["device"].as_str() {
+            Some(held) if held != device => Err(LabError::new(
+                format!("{}: this run was begun with `--device {held}`, not `{device}`", path.display()),
+                "use that device, or choose another folder with `--out`",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Adds to what earlier, interrupted attempts took.
@@ -181,6 +202,19 @@ impl Run {
             cost.peak_rss_bytes = cost.peak_rss_bytes.max(peak);
         }
         self.write_json("cost.json", &cost)
+    }
+}
+
+/// Removes temporary files that a kill left below `dir`. The lock is held, so nobody is writing them.
+fn sweep_up(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sweep_up(&path);
+        } else if entry.file_name().to_string_lossy().starts_with(".tmp") {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

@@ -135,7 +135,8 @@ pub struct Stage2Spec {
     /// Optimiser.
     #[serde(default)]
     pub optim: OptimConfig,
-    /// LAVIS trains with the frozen language model's dropout on; here it is off unless asked for.
+    /// LAVIS trains with the frozen language model's dropout on; here it is off unless asked for. Without effect on a model
+    /// whose card has no `dropout`, such as those of the nano tier.
     #[serde(default)]
     pub language_dropout: bool,
 }
@@ -169,7 +170,7 @@ pub struct EvalSpec {
     pub batch: usize,
 }
 
-/// How the machine is used.
+/// How the machine is used. Only `threads` can change a digit of a result.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComputeSpec {
@@ -177,11 +178,13 @@ pub struct ComputeSpec {
     pub threads: usize,
     /// Jobs at a time; 0 means as many as there are cores for.
     pub jobs: usize,
+    /// Seconds between checkpoints: what a kill can cost.
+    pub save_seconds: u64,
 }
 
 impl Default for ComputeSpec {
     fn default() -> Self {
-        Self { threads: 1, jobs: 0 }
+        Self { threads: 1, jobs: 0, save_seconds: 20 }
     }
 }
 
@@ -225,6 +228,11 @@ impl Spec {
         if self.stage2.batch == 0 || self.stage1.accumulate == 0 || self.stage2.accumulate == 0 || self.eval.batch == 0
         {
             return wrong("stage2.batch", "`batch` and `accumulate` must be at least 1", "set them to 1 or more");
+        }
+        for (key, steps) in [("stage1.steps", self.stage1.steps), ("stage2.steps", self.stage2.steps)] {
+            if steps == 0 {
+                return wrong(key, "no steps", "give at least 1; to leave stage 1 out, set `stage1.enabled = false`");
+            }
         }
         let w = self.stage1.losses;
         if self.stage1.enabled && w.itc == 0.0 && w.itm == 0.0 && w.itg == 0.0 {

@@ -15,7 +15,7 @@ use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
 use toolkit_train::features::{Features, cache_key};
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::order::Order;
-use toolkit_train::stage1::{Stage1, unigram_entropy};
+use toolkit_train::stage1::{Stage1, unigram_loss};
 
 /// Where an experiment's files are, and who is told what goes on.
 pub struct Workshop<'a> {
@@ -104,13 +104,13 @@ impl Workshop<'_> {
         let device = self.device.clone().autodiff();
         let features = self.features(resolved, splits)?;
         let (tokenizer, marks) = resolved.text_marks()?;
-        let positions = resolved.bridge.1.text.as_ref().map_or(32, |t| t.positions);
+        let (positions, vocab) = resolved.bridge.1.text.as_ref().map_or((MAX_CAPTION, 1), |t| (t.positions, t.vocab));
         let captions = stage1_captions(&*splits.train, &|text| tokenizer.encode(text), marks.cls, marks.sep, positions);
         let bridge = resolved.bridge_at_start(self.registry, spec.model.init, seed, &device)?;
         let s = &spec.stage1;
         let mut objective = Stage1 {
             features: features.train.clone(),
-            unigram: unigram_entropy(&captions),
+            unigram: unigram_loss(&captions, vocab, s.smoothing),
             captions: Arc::new(captions),
             order: Order::new(seed, "stage1/order", splits.train.len(), s.batch),
             marks,
@@ -120,8 +120,9 @@ impl Workshop<'_> {
             seed,
             device: device.clone(),
         };
+        let save_seconds = spec.compute.save_seconds;
         let config =
-            FitConfig { steps: s.steps, schedule: s.schedule.clone(), optim: s.optim.clone(), seed, save_seconds: 20 };
+            FitConfig { steps: s.steps, schedule: s.schedule.clone(), optim: s.optim.clone(), seed, save_seconds };
         let task = self.reporter.task(&format!("stage 1 seed {seed}"));
         let bridge = fit(&config, bridge, &mut objective, &dir, &*task, &mut |_, _| Ok(()))?;
         let plain = bridge.valid();

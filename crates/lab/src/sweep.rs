@@ -14,6 +14,8 @@ pub struct Cell {
     pub axes: BTreeMap<String, String>,
     /// The seed.
     pub seed: u64,
+    /// Hashes of the task cards, in the order of `[eval]`; set by the plan.
+    pub tasks: Vec<String>,
     /// Short hash of all that determines the result; set by the plan.
     pub id: String,
 }
@@ -90,7 +92,7 @@ fn apply(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<Spec,
     parsed.map_err(|e| if e.hint.is_empty() { e.what } else { format!("{} ({})", e.what, e.hint) })
 }
 
-/// All cells in order: axes as in the file's order of keys, the last axis fastest, then seeds.
+/// All cells in order: axes by name, the last one fastest, then seeds.
 ///
 /// # Errors
 /// At the axis whose key or value does not fit, or a baseline that no cell has.
@@ -132,9 +134,10 @@ pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Ce
         let text = toml::to_string(&table).map_err(|e| LabError::new(e.to_string(), "check the file"))?;
         let cell_source = Source::new(source.name().to_owned(), text)?;
         let parsed: Spec = cell_source.parse()?;
+        parsed.check(source)?;
         for &seed in &spec.seeds {
             let spec = Spec { seeds: vec![seed], ..parsed.clone() };
-            cells.push(Cell { spec, axes: axes.clone(), seed, id: String::new() });
+            cells.push(Cell { spec, axes: axes.clone(), seed, tasks: Vec::new(), id: String::new() });
         }
     }
     Ok(cells)

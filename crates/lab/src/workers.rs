@@ -4,6 +4,7 @@
 //! faster than one job of two, and because a job's pool never changes size, results do not depend on how many run
 //! beside it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
 
 /// A piece of work.
@@ -16,6 +17,10 @@ pub struct Job<'a, E> {
     pub run: Box<dyn FnOnce() -> Result<(), E> + Send + 'a>,
 }
 
+/// A job panicked, and said this.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Panicked(pub String);
+
 struct State<'a, E> {
     waiting: Vec<Option<Job<'a, E>>>,
     done: Vec<bool>,
@@ -23,11 +28,18 @@ struct State<'a, E> {
     failed: Option<(String, E)>,
 }
 
-/// Runs all jobs, earlier ones first where they are ready. After a failure no further job is started.
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+/// Runs all jobs, earlier ones first where they are ready. After a failure no further job is started. A job that panics
+/// has failed: the others must not wait for it.
 ///
 /// # Errors
 /// The first failure, with the name of its job.
-pub fn run<E: Send>(jobs: Vec<Job<'_, E>>, workers: usize, threads: usize) -> Result<(), (String, E)> {
+pub fn run<E: Send + From<Panicked>>(jobs: Vec<Job<'_, E>>, workers: usize, threads: usize) -> Result<(), (String, E)> {
     let count = jobs.len();
     let state =
         State { waiting: jobs.into_iter().map(Some).collect(), done: vec![false; count], running: 0, failed: None };
@@ -57,10 +69,11 @@ pub fn run<E: Send>(jobs: Vec<Job<'_, E>>, workers: usize, threads: usize) -> Re
                     held.running += 1;
                     drop(held);
                     let run = job.run;
-                    let result = match &pool {
+                    let result = catch_unwind(AssertUnwindSafe(|| match &pool {
                         Ok(pool) => pool.install(run),
                         Err(_) => run(),
-                    };
+                    }));
+                    let result = result.unwrap_or_else(|panic| Err(Panicked(said(&*panic)).into()));
                     held = lock();
                     held.running -= 1;
                     match result {
@@ -92,7 +105,7 @@ mod tests {
                 after,
                 run: Box::new(move || {
                     order.lock().unwrap().push(label);
-                    if ok { Ok(()) } else { Err("broken") }
+                    if ok { Ok(()) } else { Err(Panicked("broken".to_owned())) }
                 }),
             }
         };
@@ -103,7 +116,14 @@ mod tests {
         assert_eq!(*order.lock().unwrap(), ["a", "b", "c"]);
         order.lock().unwrap().clear();
         let failed = run(vec![job("x", vec![], false), job("y", vec![0], true)], 1, 1);
-        assert_eq!(failed, Err(("x".to_owned(), "broken")));
+        assert_eq!(failed, Err(("x".to_owned(), Panicked("broken".to_owned()))));
         assert_eq!(*order.lock().unwrap(), ["x"]);
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_and_nobody_waits_for_it() {
+        let bad = Job { name: "bad".to_owned(), after: vec![], run: Box::new(|| panic!("out of range")) };
+        let next = Job { name: "next".to_owned(), after: vec![0], run: Box::new(|| Ok(())) };
+        assert_eq!(run(vec![bad, next], 2, 1), Err(("bad".to_owned(), Panicked("out of range".to_owned()))));
     }
 }

@@ -92,8 +92,7 @@ impl RmsNorm {
     /// `[.., width]` to the same.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let square = (x.clone() * x.clone()).mean_dim(D - 1);
-        x / (square + self.eps).sqrt() * self.weight.val().unsqueeze()
+        toolkit_kernels::rms_norm(x, self.weight.val(), self.eps)
     }
 }
 
@@ -165,6 +164,9 @@ pub fn attention(
     scale: f64,
     dropout: f64,
 ) -> Tensor<4> {
+    if dropout <= 0.0 || !noise::is_on() {
+        return toolkit_kernels::attention(q, k, v, bias, scale);
+    }
     // Scaling the queries is cheaper than scaling the scores: fewer elements.
     let q = if scale == 1.0 { q } else { q * scale };
     let mut scores = q.matmul(k.swap_dims(2, 3));

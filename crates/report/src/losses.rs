@@ -73,15 +73,19 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
 fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, (left, top, width, height): (f64, f64, f64, f64)) {
     let courses = courses(runs, key);
     let rest = key.strip_prefix("loss_").or_else(|| key.strip_prefix("accuracy_")).unwrap_or(key);
-    let trivial: Vec<(f64, f64)> = runs
-        .iter()
-        .find_map(|run| run.losses.get(&format!("trivial_{rest}")))
-        .map(|points| finite(points).collect())
-        .unwrap_or_default();
+    // Frozen language models differ in what they reach without an image, so there may be several.
+    let mut trivial: Vec<Vec<(f64, f64)>> = Vec::new();
+    for points in runs.iter().filter_map(|run| run.losses.get(&format!("trivial_{rest}"))) {
+        let points: Vec<(f64, f64)> = finite(points).collect();
+        let end = |points: &[(f64, f64)]| points.last().map(|p| (p.1 * 1e3).round());
+        if !points.is_empty() && trivial.iter().all(|known| end(known) != end(&points)) {
+            trivial.push(points);
+        }
+    }
     let steps = courses.iter().flat_map(|c| c.raw.iter().flatten()).map(|p| p.0);
     let planned = runs.iter().map(|run| run.steps as f64);
     let x = (0.0, steps.chain(planned).fold(0.0, f64::max));
-    let strong = courses.iter().flat_map(|c| &c.smooth).chain(&trivial).map(|p| p.1);
+    let strong = courses.iter().flat_map(|c| &c.smooth).chain(trivial.iter().flatten()).map(|p| p.1);
     let mut raw: Vec<f64> = courses.iter().flat_map(|c| c.raw.iter().flatten()).map(|p| p.1).collect();
     raw.sort_by(f64::total_cmp);
     // A few wild steps must not flatten the rest: they are drawn at the edge.
@@ -100,13 +104,14 @@ fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, (left, top, width, height
             svg.path(&raw.iter().step_by(every).map(at).collect::<Vec<_>>(), &colour, 0.7, "", 0.3);
         }
     }
-    if let Some(value) = trivial.last() {
+    for points in &trivial {
         let soft = svg.paint.colour("soft");
-        let from = (frame.x.from, frame.y.place(trivial[0].1));
+        let (first, last) = (frame.y.place(points[0].1), frame.y.place(points[points.len() - 1].1));
+        let inner = points.iter().map(at);
         let places: Vec<(f64, f64)> =
-            [from].into_iter().chain(trivial.iter().map(at)).chain([(frame.x.to, frame.y.place(value.1))]).collect();
+            [(frame.x.from, first)].into_iter().chain(inner).chain([(frame.x.to, last)]).collect();
         svg.path(&places, &soft, 1.4, "5 4", 1.0);
-        named.push(Label { y: frame.y.place(value.1), text: "trivial".to_owned(), colour: soft, strong: false });
+        named.push(Label { y: last, text: "trivial".to_owned(), colour: soft, strong: false });
     }
     for course in &courses {
         let colour = svg.paint.series(course.series);

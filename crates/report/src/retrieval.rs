@@ -16,9 +16,11 @@ type Scored = (String, BTreeMap<String, Estimate>);
 pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> Table {
     let is_retrieval = |key: &String| key.starts_with("retrieval.");
     let of_rows = summary.rows.iter().map(|row| (row.label.clone(), row.scores.clone()));
-    let rows: Vec<Scored> = of_rows.filter(|(_, scores)| scores.keys().any(is_retrieval)).collect();
     let after: Vec<Scored> =
         stages(results).into_iter().filter(|(_, scores)| scores.keys().any(is_retrieval)).collect();
+    // Rows that share a stage-1 run have its scores; once is enough.
+    let rows: Vec<Scored> =
+        of_rows.filter(|(_, scores)| after.is_empty() && scores.keys().any(is_retrieval)).collect();
     let all: Vec<(&str, &BTreeMap<String, Estimate>)> =
         rows.iter().chain(&after).map(|(label, scores)| (label.as_str(), scores)).collect();
     let mut keys: Vec<&String> =

@@ -96,7 +96,6 @@ pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
     let one = |metric: &String| {
         let present = CONTROLS.iter().map(|(control, name, _)| (control_key(metric, control), (*name).to_owned()));
         let present: Vec<(String, String)> = present.filter(|(key, _)| keys.contains(key)).collect();
-        let shuffled = present.first().filter(|(_, name)| name == CONTROLS[0].1).map(|(key, _)| key.clone());
         let columns: Vec<(String, String)> =
             std::iter::once((metric.clone(), "its own image".to_owned())).chain(present.clone()).collect();
         let mut table = scores(summary, corner, &columns);
@@ -107,16 +106,26 @@ pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
             names::unit(metric),
             interval_note(summary)
         );
-        if let Some(shuffled) = shuffled {
-            table.head.push("own − shuffled".to_owned());
+        for (control, name) in &present {
+            table.head.push(format!("own − {name}"));
             for (row, found) in table.rows.iter_mut().zip(&summary.rows) {
-                let gain = found.scores.get(metric).zip(found.scores.get(&shuffled)).map(|(a, b)| a.mean - b.mean);
-                row.cells.push(Cell::new(gain.map_or("–".to_owned(), |gain| signed(metric, gain))));
+                row.cells.push(gain(metric, found.scores.get(metric), found.scores.get(control)));
             }
         }
         (!present.is_empty()).then_some(table)
     };
     summary.metrics.iter().filter_map(one).collect()
+}
+
+/// What the own image adds to a control, seed by seed, with its interval over seeds.
+fn gain(metric: &str, own: Option<&Estimate>, control: Option<&Estimate>) -> Cell {
+    let Some((own, control)) = own.zip(control).filter(|(a, b)| a.values.len() == b.values.len()) else {
+        return Cell::new("–");
+    };
+    let gains: Vec<f64> = own.values.iter().zip(&control.values).map(|(a, b)| a - b).collect();
+    let small = toolkit_metrics::t_interval(&gains, 0.95)
+        .map(|i| format!("[{}, {}]", signed(metric, i.low), signed(metric, i.high)));
+    Cell { main: signed(metric, own.mean - control.mean), small: small.unwrap_or_default(), mark: Mark::None }
 }
 
 /// Caption scores.

@@ -65,7 +65,6 @@ impl Checkpoint {
     /// # Errors
     /// Whatever the file system says; the old checkpoint is then still whole.
     pub fn save<M: Module>(dir: &Path, model: &M, optim: &AdamW, step: u64) -> Result<(), TrainError> {
-        let old = Self::load(dir).ok().flatten();
         let (state, updates) = optim.export(model);
         let (model_file, optimizer_file) =
             (format!("step-{step:07}.safetensors"), format!("step-{step:07}.optimizer.safetensors"));
@@ -84,12 +83,19 @@ impl Checkpoint {
         };
         let json = serde_json::to_vec_pretty(&manifest).map_err(|e| TrainError::Other(e.to_string()))?;
         write_atomic(&dir.join(MANIFEST), &json)?;
-        if let Some(old) = old.filter(|old| old.step != step) {
-            // Left-overs cost disk, nothing else.
-            let _ = std::fs::remove_file(dir.join(old.model));
-            let _ = std::fs::remove_file(dir.join(old.optimizer));
-        }
+        manifest.remove_others(dir);
         Ok(())
+    }
+
+    /// Removes weights of other steps in `dir`: what a kill left between writing them and the manifest, or after it.
+    pub fn remove_others(&self, dir: &Path) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".safetensors") && name != self.model && name != self.optimizer {
+                // Left-overs cost disk, nothing else.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     fn read(&self, dir: &Path, name: &str, sha256: &str) -> Result<BTreeMap<String, params::Values>, TrainError> {

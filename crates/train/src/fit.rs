@@ -110,6 +110,7 @@ pub fn fit<M: Module, O: Objective<M>>(
     let mut first = 0;
     if let Some(saved) = Checkpoint::load(dir)? {
         (model, first) = saved.restore(model, &mut optim, dir)?;
+        saved.remove_others(dir);
     }
     let (metrics, timing) = (dir.join("metrics.jsonl"), dir.join("timing.jsonl"));
     keep_lines_before(&metrics, first)?;

@@ -39,7 +39,7 @@ impl Progress for Silent {
 pub enum TrainError {
     /// A loss or gradient is not a number.
     #[error(
-        "{what} at step {step}, samples {samples:?}; hint: lower `rate.peak`, lengthen `rate.warmup`, or look at these samples"
+        "{what} at step {step}, samples {samples:?}; hint: lower `schedule.peak`, lengthen `schedule.warmup`, or look at these samples"
     )]
     NonFinite {
         /// Which value.

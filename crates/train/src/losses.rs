@@ -6,14 +6,7 @@ use burn::tensor::{Int, Tensor, activation};
 /// Label smoothing as in PyTorch: the target is `(1 - s) * onehot + s / classes`.
 #[must_use]
 pub fn cross_entropy_rows(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
-    let [rows, _] = logits.dims();
-    let log_p = activation::log_softmax(logits, 1);
-    let hit = log_p.clone().gather(1, labels.reshape([rows, 1])).reshape([rows]).neg();
-    if smoothing == 0.0 {
-        return hit;
-    }
-    let uniform = log_p.mean_dim(1).reshape([rows]).neg();
-    hit * (1.0 - smoothing) + uniform * smoothing
+    toolkit_kernels::cross_entropy(logits, labels, smoothing)
 }
 
 /// Cross-entropy against a full target distribution `[rows, classes]`, one value per row.

@@ -22,11 +22,18 @@ pub struct OptimConfig {
     pub weight_decay: f64,
     /// Largest global norm of the gradient; 0 turns clipping off.
     pub clip: f64,
+    /// Multiplies each tensor's step by its root mean square (at least 1e-3), as Adafactor does (Shazeer and Stern 2018,
+    /// section 8). T5's initialisation is made for it: its `q` starts at a hundredth of its embeddings, because scores are
+    /// not scaled, and equal steps blow `q` up until attention is saturated and the table of positions no longer matters.
+    pub relative_step: bool,
 }
+
+/// Smallest root mean square that [`OptimConfig::relative_step`] multiplies by, so that zeros can be left (Adafactor: `eps2`).
+const SMALLEST_SCALE: f64 = 1e-3;
 
 impl Default for OptimConfig {
     fn default() -> Self {
-        Self { betas: [0.9, 0.98], eps: 1e-8, weight_decay: 0.05, clip: 1.0 }
+        Self { betas: [0.9, 0.98], eps: 1e-8, weight_decay: 0.05, clip: 1.0, relative_step: false }
     }
 }
 
@@ -98,9 +105,16 @@ impl ModuleMapper for Update<'_> {
         let keep =
             if optim.decay.get(&p.id) == Some(&true) { 1.0 - self.rate * optim.config.weight_decay } else { 1.0 };
         let trained = p.is_require_grad();
+        let relative = optim.config.relative_step;
         p.map(|value| {
             let autodiff = value.device();
             let value = value.inner();
+            let step = if relative {
+                let square = (value.clone() * value.clone()).mean();
+                step * square.sqrt().clamp_min(SMALLEST_SCALE)
+            } else {
+                step
+            };
             let value = if keep == 1.0 { value } else { value * keep };
             let value = value - step.reshape(shape);
             // Back on the tape as a fresh leaf.

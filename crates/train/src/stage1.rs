@@ -64,7 +64,7 @@ pub struct Stage1 {
     pub smoothing: f64,
     /// Micro-batches a step is accumulated over. The result equals that of one batch, contrast included.
     pub accumulate: usize,
-    /// Cross-entropy of the unigram distribution of the captions: what a captioner that sees nothing reaches.
+    /// What a captioner that reads and sees nothing reaches: [`unigram_loss`] of the captions.
     pub unigram: f64,
     /// Names the draws.
     pub seed: u64,
@@ -94,13 +94,21 @@ pub fn similarity(image: Tensor<3>, text: Tensor<2>) -> Tensor<2> {
 }
 
 /// Draws for each text an image and for each image a text that does not belong to it, in proportion to
-/// `softmax(similarity / temperature)` without the own pair. `sim [n, n]` is image x text, already divided.
-/// With a single pair there is no negative; the pair itself comes back.
+/// `softmax(similarity / temperature)` without its own and those that are `alike`: the same image twice in a batch, or the same
+/// caption of two images (LAVIS leaves out equal `image_id`s). `sim [n, n]` is image x text, already divided.
+/// Where all are alike, another one has to do; with a single pair the pair itself comes back.
 #[must_use]
-pub fn hard_negatives(sim: &[f32], n: usize, draw: &mut Stream) -> (Vec<usize>, Vec<usize>) {
+pub fn hard_negatives(
+    sim: &[f32],
+    n: usize,
+    alike: impl Fn(usize, usize) -> bool,
+    draw: &mut Stream,
+) -> (Vec<usize>, Vec<usize>) {
     let mut pick = |row: &dyn Fn(usize) -> f32, own: usize| {
-        let largest = (0..n).filter(|&j| j != own).map(row).fold(f32::NEG_INFINITY, f32::max);
-        let weights: Vec<f32> = (0..n).map(|j| if j == own { 0.0 } else { (row(j) - largest).exp() }).collect();
+        let apart = (0..n).any(|j| j != own && !alike(own, j));
+        let allowed = |j: usize| j != own && !(apart && alike(own, j));
+        let largest = (0..n).filter(|&j| allowed(j)).map(row).fold(f32::NEG_INFINITY, f32::max);
+        let weights: Vec<f32> = (0..n).map(|j| if allowed(j) { (row(j) - largest).exp() } else { 0.0 }).collect();
         if n == 1 { 0 } else { draw.weighted(&weights) }
     };
     let image_of_text = (0..n).map(|t| pick(&|i| sim[i * n + t], t)).collect();
@@ -162,15 +170,19 @@ pub fn itg_loss_sum(
     token_loss_sum(logits, ids.narrow(1, 1, tokens - 1), mask.narrow(1, 1, tokens - 1), smoothing)
 }
 
-/// Cross-entropy of always predicting the unigram distribution of scored tokens (all but the first of each caption).
+/// The smallest loss that always predicting the same distribution can reach on the scored tokens (all but the first of each
+/// caption): the entropy of their unigrams, smoothed over the `vocab` classes as the labels are.
 #[must_use]
-pub fn unigram_entropy(captions: &[Vec<Vec<u32>>]) -> f64 {
+pub fn unigram_loss(captions: &[Vec<Vec<u32>>], vocab: usize, smoothing: f64) -> f64 {
     let mut counts = std::collections::BTreeMap::<u32, f64>::new();
     for id in captions.iter().flatten().flat_map(|caption| caption.iter().skip(1)) {
         *counts.entry(*id).or_default() += 1.0;
     }
     let total: f64 = counts.values().sum();
-    counts.values().map(|c| -c / total * (c / total).ln()).sum()
+    let (shared, unused) = (smoothing / vocab as f64, vocab.saturating_sub(counts.len()));
+    let entropy = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    let used: f64 = counts.values().map(|c| entropy((1.0 - smoothing) * c / total + shared)).sum();
+    used + unused as f64 * entropy(shared)
 }
 
 fn scalar(tensor: &Tensor<1>) -> f64 {
@@ -259,7 +271,9 @@ impl Objective<AnyBridge> for Stage1 {
                 if negatives.is_none() {
                     let host = params::floats(sim.clone().inner());
                     itc_hits = (0..n).filter(|&i| (0..n).all(|j| host[i * n + j] <= host[i * n + i])).count();
-                    negatives = Some(hard_negatives(&host, n, &mut Stream::new(self.seed, "stage1/negatives", step)));
+                    let alike = |a: usize, b: usize| samples[a] == samples[b] || captions[a] == captions[b];
+                    let mut draw = Stream::new(self.seed, "stage1/negatives", step);
+                    negatives = Some(hard_negatives(&host, n, alike, &mut draw));
                 }
                 let (image_of_text, text_of_image) = negatives.clone().unwrap_or_default();
                 let mut total = Tensor::<1>::zeros([1], &self.device);

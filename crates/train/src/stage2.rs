@@ -9,7 +9,7 @@ use crate::text::{Side, draw_caption, pad};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
-use toolkit_core::{AnyLanguage, LanguageKind, Stream, noise};
+use toolkit_core::{AnyLanguage, LanguageKind, Memory, Stream, noise};
 use toolkit_models::connector::Connector;
 
 /// Special ids of the language model's tokenizer.
@@ -24,6 +24,12 @@ pub struct LanguageMarks {
     /// First id the decoder of an encoder-decoder reads.
     pub decoder_start: u32,
 }
+
+/// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32, which may cut the end mark off).
+pub const MAX_TEXT: usize = 32;
+
+/// Images whose captions the loss without an image is measured on.
+const BLIND_IMAGES: usize = 256;
 
 /// The objective. `captions[i]` are the tokenised captions of image i, without special ids.
 pub struct Stage2 {
@@ -41,8 +47,10 @@ pub struct Stage2 {
     pub order: Order,
     /// Micro-batches a step is accumulated over; equals one batch.
     pub accumulate: usize,
-    /// LAVIS leaves the frozen language model's dropout on; the default here is off.
+    /// LAVIS leaves the frozen language model's dropout on; the default here is off. It is that of its card's `[config]`.
     pub language_dropout: bool,
+    /// What the language model reaches without a prefix: [`Stage2::blind_loss`]. A loss near it means that nothing is seen.
+    pub blind: f64,
     /// Names the draws.
     pub seed: u64,
     /// Autodiff device.
@@ -84,13 +92,24 @@ pub fn encoder_decoder_loss_sum(
     let input = pad(inputs, marks.pad, Side::Right, &device);
     let mask = Tensor::cat(vec![Tensor::<2>::ones([batch, queries], &device), input.mask], 1);
     let memory = language.encode(Tensor::cat(vec![prefix, language.embed(input.ids)], 1), mask);
-    let label = pad(outputs, marks.pad, Side::Right, &device);
+    decoded_loss_sum(language, &memory, outputs, marks, &device)
+}
+
+/// Summed loss of `outputs` written from `memory`.
+fn decoded_loss_sum(
+    language: &AnyLanguage,
+    memory: &Memory,
+    outputs: &[Vec<u32>],
+    marks: LanguageMarks,
+    device: &Device,
+) -> Tensor<1> {
+    let label = pad(outputs, marks.pad, Side::Right, device);
     let shifted: Vec<Vec<u32>> = outputs
         .iter()
         .map(|o| std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect())
         .collect();
-    let read = pad(&shifted, marks.pad, Side::Right, &device);
-    let hidden = language.decode(language.embed(read.ids), read.mask, Some(&memory), None);
+    let read = pad(&shifted, marks.pad, Side::Right, device);
+    let hidden = language.decode(language.embed(read.ids), read.mask, Some(memory), None);
     token_loss_sum(language.logits(hidden), label.ids, label.mask, 0.0)
 }
 
@@ -100,15 +119,54 @@ impl Stage2 {
     fn texts(&self, caption: &[u32], draw: &mut Stream) -> (Vec<u32>, Vec<u32>) {
         match self.kind {
             LanguageKind::DecoderOnly => {
-                let ids = self.marks.bos.into_iter().chain(caption.iter().copied()).chain([self.marks.eos]).collect();
-                (Vec::new(), ids)
+                let ids = self.marks.bos.into_iter().chain(caption.iter().copied()).chain([self.marks.eos]);
+                (Vec::new(), ids.take(MAX_TEXT).collect())
             }
             LanguageKind::EncoderDecoder => {
+                let caption = &caption[..caption.len().min(MAX_TEXT)];
                 let split = draw.between(1, (caption.len() / 2).max(1)).min(caption.len());
                 let with_end = |ids: &[u32]| ids.iter().copied().chain([self.marks.eos]).collect::<Vec<u32>>();
                 (with_end(&caption[..split]), with_end(&caption[split..]))
             }
         }
+    }
+
+    /// Loss per scored token of the first images' captions when `language`, on a plain device, sees no image. What an image can
+    /// add is the distance to this. A leading `bos`, which is a label behind a prefix and says nothing, counts as known.
+    ///
+    /// # Errors
+    /// If an image has no caption.
+    pub fn blind_loss(&self, language: &AnyLanguage) -> Result<f64, TrainError> {
+        let mut draw = Stream::new(self.seed, "stage2/blind", 0);
+        let images = self.captions.len().min(BLIND_IMAGES);
+        let mut texts = Vec::with_capacity(images);
+        for image in 0..images {
+            texts.push(self.texts(draw_caption(&self.captions, image, &mut draw)?, &mut draw));
+        }
+        let device = self.device.clone().without_autodiff();
+        let (mut sum, mut scored) = (0.0, 0);
+        for chunk in texts.chunks(32) {
+            let outputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.1.clone()).collect();
+            scored += outputs.iter().map(Vec::len).sum::<usize>();
+            let loss = noise::off(|| match self.kind {
+                LanguageKind::DecoderOnly => {
+                    let text = pad(&outputs, self.marks.pad, Side::Right, &device);
+                    let next = text.ids.dims()[1] - 1;
+                    let (ids, mask) = (text.ids.clone().narrow(1, 0, next), text.mask.clone().narrow(1, 0, next));
+                    let hidden = language.decode(language.embed(ids), mask, None, None);
+                    let (ids, mask) = (text.ids.narrow(1, 1, next), text.mask.narrow(1, 1, next));
+                    token_loss_sum(language.logits(hidden), ids, mask, 0.0)
+                }
+                LanguageKind::EncoderDecoder => {
+                    let inputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.0.clone()).collect();
+                    let input = pad(&inputs, self.marks.pad, Side::Right, &device);
+                    let memory = language.encode(language.embed(input.ids), input.mask);
+                    decoded_loss_sum(language, &memory, &outputs, self.marks, &device)
+                }
+            });
+            sum += f64::from(loss.into_scalar::<f32>());
+        }
+        Ok(sum / scored.max(1) as f64)
     }
 }
 
@@ -142,6 +200,6 @@ impl Objective<Connector> for Stage2 {
             sum += f64::from(loss.clone().into_scalar::<f32>());
             accumulated.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
         }
-        Ok(StepLoss { grads: accumulated.grads(), parts: vec![("loss".to_owned(), sum)], samples })
+        Ok(StepLoss { grads: accumulated.grads(), parts: vec![("loss_lm".to_owned(), sum), ("trivial_lm".to_owned(), self.blind)], samples })
     }
 }

@@ -9,7 +9,7 @@ use toolkit_core::{Bridge, Stream, TextTower};
 use toolkit_models::bridge::{QFormer, QFormerConfig};
 use toolkit_train::losses::{cross_entropy_rows, soft_cross_entropy_rows, token_loss_sum};
 use toolkit_train::stage1::{
-    ITM_TRIVIAL, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity, unigram_entropy,
+    ITM_TRIVIAL, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity, unigram_loss,
 };
 
 #[test]
@@ -88,10 +88,11 @@ fn hard_negatives_follow_the_softmax() {
     let flat_images: Vec<f32> = (0..3).flat_map(|t| flat_row(t, &|i| flat[i * 3 + t])).collect();
     let flat_texts: Vec<f32> = (0..3).flat_map(|i| flat_row(i, &|t| flat[i * 3 + t])).collect();
     let draws = 20_000_u64;
+    let unlike = |_, _| false;
     for (sim, images, texts) in [(&sim, Some(&golden), None), (&flat, Some(&flat_images), Some(&flat_texts))] {
         let mut counts = [[0_u64; 9], [0; 9]];
         for index in 0..draws {
-            let (image_of_text, text_of_image) = hard_negatives(sim, 3, &mut Stream::new(1, "negatives", index));
+            let (image_of_text, text_of_image) = hard_negatives(sim, 3, unlike, &mut Stream::new(1, "negatives", index));
             for row in 0..3 {
                 counts[0][row * 3 + image_of_text[row]] += 1;
                 counts[1][row * 3 + text_of_image[row]] += 1;
@@ -105,10 +106,18 @@ fn hard_negatives_follow_the_softmax() {
             }
         }
     }
-    assert_eq!(hard_negatives(&[3.0], 1, &mut Stream::new(1, "", 0)), (vec![0], vec![0]));
+    assert_eq!(hard_negatives(&[3.0], 1, unlike, &mut Stream::new(1, "", 0)), (vec![0], vec![0]));
     // Similarities far apart must not underflow to an even choice.
     let far = [0.0, -5000.0, -9000.0, 0.0, 0.0, -5000.0, 0.0, -9000.0, 0.0];
-    assert_eq!(hard_negatives(&far, 3, &mut Stream::new(1, "", 0)), (vec![2, 0, 1], vec![1, 0, 0]));
+    assert_eq!(hard_negatives(&far, 3, unlike, &mut Stream::new(1, "", 0)), (vec![2, 0, 1], vec![1, 0, 0]));
+    // The likeliest negative is the same picture again, or has the same caption: then another one is taken; if all are
+    // alike, one of them.
+    let near = [0.0, 5000.0, 0.0, 5000.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let twins = |a: usize, b: usize| a < 2 && b < 2;
+    let (images, texts) = hard_negatives(&near, 3, twins, &mut Stream::new(1, "", 0));
+    assert_eq!((&images[..2], &texts[..2]), (&[2, 2][..], &[2, 2][..]));
+    let (images, _) = hard_negatives(&near, 3, |_, _| true, &mut Stream::new(1, "", 0));
+    assert_eq!(images[..2], [1, 0]);
 }
 
 #[test]
@@ -116,8 +125,17 @@ fn trivial_losses() {
     let by_hand = -(1.0_f64 / 3.0 * (1.0_f64 / 3.0).ln() + 2.0 / 3.0 * (2.0_f64 / 3.0).ln());
     assert!((ITM_TRIVIAL - by_hand).abs() < 1e-12);
     // Scored tokens: 5 6 | 5 7, the first of each caption is not.
-    let entropy = unigram_entropy(&[vec![vec![9, 5, 6]], vec![vec![9, 5, 7]]]);
+    let captions = [vec![vec![9, 5, 6]], vec![vec![9, 5, 7]]];
+    let entropy = unigram_loss(&captions, 10, 0.0);
     assert!((entropy - (0.5 * 2.0_f64.ln() + 0.5 * 4.0_f64.ln())).abs() < 1e-12);
+    // Smoothed over ten classes: 0.46, 0.235 twice and 0.01 seven times. No other constant prediction does better.
+    let smooth = |q: [f64; 10]| {
+        let p = [0.5, 0.25, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        (0..10).map(|i| -(0.9 * p[i] + 0.01) * q[i].ln()).sum::<f64>()
+    };
+    let best = [0.46, 0.235, 0.235, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01];
+    let trivial = unigram_loss(&captions, 10, 0.1);
+    assert!((trivial - smooth(best)).abs() < 1e-12 && trivial < smooth([0.1; 10]) && trivial > entropy);
 }
 
 fn tensors(path: &str) -> BTreeMap<String, Values> {

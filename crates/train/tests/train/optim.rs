@@ -59,9 +59,17 @@ fn torch(config: &OptimConfig, rates: &[f64]) -> Vec<f64> {
         let norm = g.iter().map(|x| x * x).sum::<f64>().sqrt();
         let scale = if config.clip > 0.0 { (config.clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
         g.iter_mut().for_each(|x| *x *= scale);
+        // The root mean square of each of the three tensors, before the update.
+        let scale = |range: std::ops::Range<usize>| {
+            let square: f64 = x[range.clone()].iter().map(|x| x * x).sum();
+            if config.relative_step { (square / range.len() as f64).sqrt() } else { 1.0 }
+        };
+        let scales = [scale(0..4), scale(4..6), scale(6..8)];
         for i in 0..8 {
+            let rate = rate * scales[[0, 0, 0, 0, 1, 1, 2, 2][i]];
+            let decay = 1.0 - rates[t] * config.weight_decay;
             if DECAYS[i] {
-                x[i] -= rate * config.weight_decay * x[i];
+                x[i] *= decay;
             }
             m[i] = beta1 * m[i] + (1.0 - beta1) * g[i];
             v[i] = beta2 * v[i] + (1.0 - beta2) * g[i] * g[i];
@@ -83,7 +91,8 @@ fn three_steps_are_those_of_torch() {
         OptimConfig { weight_decay: 0.0, ..base.clone() },
         // Large, so that it matters where it is added.
         OptimConfig { eps: 0.1, weight_decay: 0.5, clip: 0.3, ..base.clone() },
-        OptimConfig { betas: [0.5, 0.7], ..base },
+        OptimConfig { betas: [0.5, 0.7], ..base.clone() },
+        OptimConfig { relative_step: true, ..base },
     ];
     for (config, device) in configs.iter().flat_map(|c| [(c, Device::default()), (c, Device::default().autodiff())]) {
         let rates = [0.1, 0.05, 0.2];

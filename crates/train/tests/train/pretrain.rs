@@ -66,6 +66,7 @@ fn objective(world: &Arc<World>, kind: LanguageKind) -> ReadText {
         kind,
         tokenizer: tokenizer(world),
         question_prompt: "question: {} answer:".to_owned(),
+        answer_weight: 1.0,
         device: Device::default().autodiff(),
     }
 }

@@ -13,7 +13,7 @@ use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{
-    LossWeights, Stage1, TextMarks, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity, unigram_entropy,
+    LossWeights, Stage1, TextMarks, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity, unigram_loss,
 };
 use toolkit_train::text::{Side, pad};
 
@@ -29,7 +29,7 @@ fn objective(features: &Arc<Features>, batch: usize, weights: LossWeights, accum
     let captions = captions(IMAGES, 20, &[MARKS.cls], &[MARKS.sep]);
     Stage1 {
         features: features.clone(),
-        unigram: unigram_entropy(&captions),
+        unigram: unigram_loss(&captions, 20, 0.1),
         captions,
         order: Order::new(4, "stage1/order", IMAGES, batch),
         marks: MARKS,
@@ -118,7 +118,7 @@ fn the_parts_are_the_losses_of_the_batch() {
     let text_embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
     let sim = similarity(tower.image_embeds(pass.queries.clone()), text_embeds) / tower.temperature().unsqueeze();
     let host = floats(sim.clone());
-    let (image_of, text_of) = hard_negatives(&host, batch, &mut Stream::new(4, "stage1/negatives", step));
+    let (image_of, text_of) = hard_negatives(&host, batch, |a, b| rows[a] == rows[b], &mut Stream::new(4, "stage1/negatives", step));
     let own: Vec<usize> = (0..batch).collect();
     let images = [own.clone(), image_of, own.clone()].concat();
     let texts = [own.clone(), own.clone(), text_of].concat();

@@ -141,6 +141,7 @@ const IMAGES: usize = 7;
 
 fn objective(features: &Arc<Features>, language: &AnyLanguage, kind: LanguageKind, batch: usize) -> Stage2 {
     Stage2 {
+        blind: 0.0,
         language: language.clone(),
         kind,
         marks: if kind == LanguageKind::DecoderOnly { OPT_MARKS } else { T5_MARKS },
