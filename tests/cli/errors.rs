@@ -97,24 +97,26 @@ fn a_place_that_cannot_be_written_to_is_named() {
 /// There is no small disk here to fill, but the system stops a process from writing large files in the same way.
 #[test]
 fn a_disk_that_fills_up_leaves_no_half_file_and_the_run_goes_on_later() {
-    let dir = folder();
-    let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
-    let whole = run_command(&file, &out, &["--smoke", "--quiet"]);
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"])
-        .arg(whole.get_program())
-        .args(whole.get_args());
-    limited.current_dir(whole.get_current_dir().unwrap());
-    called(&mut limited).fails_with(&["features", "File too large", "free space"]);
-    let left = files(&out);
-    assert!(
-        left.iter()
-            .all(|path| path.extension().is_some_and(|e| e == "json" || e == "toml") || path == Path::new(".lock")),
-        "{left:?}"
-    );
-    called(&mut run_command(&file, &out, &["--smoke", "--quiet"])).ok();
-    assert!(out.join("results.json").exists());
+    // In blocks of 512 bytes: features of the training split do not fit; they fit, but a checkpoint does not.
+    for (blocks, place) in [(200, "features"), (2_000, "checkpoint")] {
+        let dir = folder();
+        let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
+        let whole = run_command(&file, &out, &["--smoke", "--quiet"]);
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh"])
+            .arg(whole.get_program())
+            .args(whole.get_args());
+        limited.current_dir(whole.get_current_dir().unwrap());
+        called(&mut limited).fails_with(&["File too large", "free space"]);
+        let weights = |path: &&std::path::PathBuf| path.extension().is_some_and(|e| e == "safetensors");
+        let left = files(&out);
+        assert!(!left.iter().any(|path| path.to_string_lossy().contains(".tmp")), "{place}: {left:?}");
+        assert_eq!(left.iter().filter(weights).count(), 0, "{place}: {left:?}");
+        assert_eq!(out.join("features").read_dir().map_or(0, Iterator::count) > 0, place == "checkpoint", "{left:?}");
+        called(&mut run_command(&file, &out, &["--smoke", "--quiet"])).ok();
+        assert!(out.join("results.json").exists());
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn options_are_those_written_down() {
 
 #[test]
 fn usage_errors_are_one_line() {
-    toolkit(&["run", "x.toml", "--ot", "y"]).fails_with(&["'--ot'", "'--out'"]);
+    toolkit(&["run", "x.toml", "--outt", "y"]).fails_with(&["'--outt'", "'--out'"]);
     toolkit(&["lst"]).fails_with(&["'lst'", "'list'"]);
     toolkit(&["run"]).fails_with(&["<FILE>"]);
     toolkit(&["run", "x.toml", "--jobs", "0"]).fails_with(&["--jobs"]);

@@ -54,19 +54,34 @@ fn killed_three_times_and_resumed_it_computes_the_same() {
     let (whole, seconds) = finished();
     let dir = folder();
     let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
+    let mut midway = 0;
     for round in 0..3 {
         // Any moment will do, and another one each time the test runs.
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         let moment = Duration::from_secs_f64(seconds * (0.1 + 0.5 * f64::from(nanos % 1_000_000) / 1e6));
+        // A checkpoint after every step, so that a kill falls within a stage, which then goes on from there.
+        let every_step = ["--jobs", "2", "--set", "compute.save_seconds=0"];
         let mut child =
-            run_command(&file, &out, &["--jobs", "2"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            run_command(&file, &out, &every_step).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(moment);
         child.kill().unwrap();
-        child.wait().unwrap();
+        assert!(!child.wait().unwrap().success(), "it was over before it was killed");
+        midway += begun(&out);
         eprintln!("round {round}: killed after {moment:?}, {} files", if out.exists() { files(&out).len() } else { 0 });
     }
+    assert!(midway > 0, "no kill fell within a stage");
     called(&mut run_command(&file, &out, &["--jobs", "2"])).ok();
     assert_same(whole, &out);
+}
+
+/// How many stages have a checkpoint that is not their last.
+fn begun(run: &Path) -> usize {
+    let manifests = files(run).into_iter().filter(|path| path.ends_with("latest.json"));
+    let step = |path: PathBuf| {
+        let manifest: Value = serde_json::from_slice(&std::fs::read(run.join(path)).unwrap()).unwrap();
+        manifest["step"].as_u64().unwrap()
+    };
+    manifests.map(step).filter(|&step| (1..60).contains(&step)).count()
 }
 
 #[test]

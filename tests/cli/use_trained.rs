@@ -1,6 +1,6 @@
 //! What a run trained, used by itself.
 
-use super::support::{copy_of_finished, finished, folder, picture, toolkit};
+use super::support::{TINY, called, copy_of_finished, experiment, finished, folder, picture, run_command, toolkit};
 
 #[test]
 fn captions_answers_and_ranks() {
@@ -46,4 +46,39 @@ fn reports_are_made_again() {
     let summary = toolkit(&["report", run.path().to_str().unwrap(), "--json"]).json();
     assert_eq!(summary["name"], "tiny");
     assert_eq!(std::fs::read_to_string(run.path().join("report.html")).unwrap(), before);
+}
+
+#[test]
+fn what_pretrain_writes_is_a_registry_of_its_own() {
+    let dir = folder();
+    let part = |kind: &str, card: &str, more: &str| {
+        format!(
+            "[[part]]\nkind = \"{kind}\"\ncard = \"{card}\"\nsteps = 2\nbatch = 4\nschedule = {{ peak = 1e-3 }}\n{more}"
+        )
+    };
+    let text = [
+        "name = \"parts\"\nkind = \"pretrain\"\nseed = 5\ndata = \"scenes\"\n".to_owned(),
+        part("vision", "vit-nano", "targets = [\"group\"]\n"),
+        part("language", "opt-nano", ""),
+        part("bert", "qformer-nano", ""),
+    ];
+    let file = experiment(dir.path(), &text.concat());
+    let out = dir.path().join("parts");
+    called(&mut run_command(&file, &out, &["--quiet"])).ok();
+    let cards = out.join("registry");
+    let shown = toolkit(&["--registry", cards.to_str().unwrap(), "doctor", "--json", "--quiet"]).ok();
+    assert!(shown.stdout.contains("opt-nano"));
+    let file = experiment(dir.path(), &TINY.replace("[data]", "init = \"bert-copy\"\n\n[data]"));
+    let run = dir.path().join("run");
+    let cards = cards.to_str().unwrap();
+    let (file, out) = (file.to_str().unwrap(), run.to_str().unwrap());
+    toolkit(&["--registry", cards, "run", file, "--out", out, "--smoke", "--quiet"]).ok();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    let builtin: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(finished().0.join("manifest.json")).unwrap()).unwrap();
+    for name in ["vit-nano", "opt-nano"] {
+        assert!(manifest["weights"][name].is_string());
+        assert_ne!(manifest["weights"][name], builtin["weights"][name], "{name} is the one just made");
+    }
 }

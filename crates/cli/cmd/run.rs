@@ -4,11 +4,11 @@ use crate::cmd::{plan, pretrain};
 use crate::context::Context;
 use clap::Args as Arguments;
 use std::path::PathBuf;
+use toolkit_lab::LabError;
 use toolkit_lab::report::{summary, table};
 use toolkit_lab::run::{Run, RunOptions};
 use toolkit_lab::stages::Workshop;
 use toolkit_lab::sweep::{self, Experiment};
-use toolkit_lab::LabError;
 
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///

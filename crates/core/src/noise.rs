@@ -27,10 +27,15 @@ pub fn scope<T>(stream: Stream, f: impl FnOnce() -> T) -> T {
 
 /// Runs `f` with dropout off, whatever scope it is in: for a frozen part that is to be used as in evaluation.
 pub fn off<T>(f: impl FnOnce() -> T) -> T {
-    let held = STREAM.with(|s| s.borrow_mut().take());
-    let value = f();
-    STREAM.with(|s| *s.borrow_mut() = held);
-    value
+    /// Goes on with the scope even if `f` panics.
+    struct Back(Option<Stream>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            STREAM.with(|s| *s.borrow_mut() = self.0.take());
+        }
+    }
+    let _back = Back(STREAM.with(|s| s.borrow_mut().take()));
+    f()
 }
 
 /// Whether dropout would do something here: inside a scope, and not [`off`].

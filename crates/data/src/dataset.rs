@@ -25,6 +25,9 @@ pub struct Question {
 pub struct Item {
     /// Unique within a data set.
     pub id: String,
+    /// What the picture shows. Two with the same are no negatives of each other, one of them is enough in a retrieval
+    /// pool, and they are not independent in statistics. The path for a folder: every file is its own.
+    pub shows: String,
     /// `seen`, `new_combination` or `new_thing` for scenes; `all` for a folder.
     pub group: String,
     /// Captions of the picture; may be empty for a folder.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 const LINES: &str = "captions.jsonl";
@@ -41,6 +42,8 @@ pub struct Folder {
     name: String,
     paths: Vec<PathBuf>,
     items: Vec<Item>,
+    /// Reads every file, so it is computed once.
+    fingerprint: OnceLock<String>,
 }
 
 fn read_text(path: &Path) -> Result<String, DataError> {
@@ -79,7 +82,13 @@ impl Folder {
     /// If the folder or a text cannot be read, holds no picture, or a line is wrong (the error names file and line).
     pub fn open(dir: &Path) -> Result<Self, DataError> {
         let mut items: BTreeMap<String, Item> = BTreeMap::new();
-        let blank = |id: &str| Item { id: id.to_owned(), group: "all".to_owned(), captions: vec![], questions: vec![] };
+        let blank = |id: &str| Item {
+            id: id.to_owned(),
+            shows: id.to_owned(),
+            group: "all".to_owned(),
+            captions: vec![],
+            questions: vec![],
+        };
         for name in pictures(dir)? {
             let mut item = blank(&name);
             let text = dir.join(&name).with_extension("txt");
@@ -99,6 +108,14 @@ impl Folder {
                     hint: hint.to_owned(),
                 };
                 let line: Line = serde_json::from_str(text).map_err(|error| fail(error.to_string(), EXAMPLE))?;
+                // `./a.png` and `a.png` would be two items that show the same.
+                let plain = |part| matches!(part, std::path::Component::Normal(_));
+                if !Path::new(&line.image).components().all(plain) || line.image.contains("/./") {
+                    return Err(fail(
+                        format!("'{}' is no plain path", line.image),
+                        "write it from the folder on, without `.` and `..`",
+                    ));
+                }
                 if !dir.join(&line.image).is_file() {
                     return Err(fail(
                         format!("there is no picture {}", dir.join(&line.image).display()),
@@ -128,7 +145,7 @@ impl Folder {
             question.id = id as u64;
         }
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
-        Ok(Self { name: format!("folder:{name}"), paths, items })
+        Ok(Self { name: format!("folder:{name}"), paths, items, fingerprint: OnceLock::new() })
     }
 }
 
@@ -155,6 +172,12 @@ impl Dataset for Folder {
     }
 
     fn fingerprint(&self) -> String {
+        self.fingerprint.get_or_init(|| self.digest()).clone()
+    }
+}
+
+impl Folder {
+    fn digest(&self) -> String {
         // Bytes, not sizes and times: a cache of features must notice an edited picture.
         let files: Vec<Vec<u8>> = self
             .paths

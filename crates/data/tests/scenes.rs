@@ -49,7 +49,7 @@ fn bytes_are_pinned() {
     assert_eq!(data.fingerprint(), FINGERPRINT);
 }
 const PIXELS: u64 = 13_558_640_301_385_319_460;
-const FINGERPRINT: &str = "416c73ffc9d11482fcaa424f99335fc309adc7d1da2d762786a49dfdaa677362";
+const FINGERPRINT: &str = "14d92d8b8f59018322d64a2580596a6599a28402056d9e4808811fe396061c9c";
 
 #[test]
 fn splits_share_no_scene() {
@@ -151,7 +151,7 @@ fn captions_answer_the_questions() {
             })
         };
         assert!(caption_words.iter().filter(|caption| states(caption)).count() >= 2, "{captions:?} {questions:?}");
-        assert!((3..=5).contains(&questions.len()), "{questions:?}");
+        assert!((2..=5).contains(&questions.len()), "{questions:?}");
         assert!(questions.iter().all(|q| q.text.ends_with('?') && q.text == q.text.to_lowercase()));
         assert!(captions.iter().all(|c| !c.ends_with('.') && *c == c.to_lowercase() && !c.contains("  ")));
     }

@@ -38,11 +38,17 @@ impl Scores {
     }
 
     /// Similarity and matching logit summed for `pairs`, all others last (LAVIS; BLIP-2 specification, section 1.10).
-    pub(crate) fn reranked(&self, pairs: impl Iterator<Item = (usize, usize)>, matched: &Matched) -> Vec<f32> {
+    pub(crate) fn reranked(
+        &self,
+        pairs: impl Iterator<Item = (usize, usize)>,
+        matched: &Matched,
+        with_similarity: bool,
+    ) -> Vec<f32> {
         let mut values = vec![UNRANKED; self.values.len()];
         for (image, text) in pairs {
+            let similarity = if with_similarity { self.at(image, text) } else { 0.0 };
             values[image * self.texts + text] =
-                self.at(image, text) + matched.get(&(image, text)).map_or(f32::NAN, |logits| logits[1]);
+                similarity + matched.get(&(image, text)).map_or(f32::NAN, |logits| logits[1]);
         }
         values
     }

@@ -21,11 +21,14 @@ pub struct RetrievalConfig {
     pub batch: usize,
     /// Longest text with its first and last token; longer ones are cut (LAVIS: 35).
     pub max_tokens: usize,
+    /// Whether similarities say something. If not, because ITC was not trained, the matching head looks at all pairs and its
+    /// logit alone ranks them.
+    pub contrast: bool,
 }
 
 impl Default for RetrievalConfig {
     fn default() -> Self {
-        Self { top_k: 32, batch: 64, max_tokens: 35 }
+        Self { top_k: 32, batch: 64, max_tokens: 35, contrast: true }
     }
 }
 
@@ -98,7 +101,7 @@ fn run(
     let itc = recall(&sim.values, &owner);
     let (mut reranked, mut itm, mut itm_accuracy) = (None, None, None);
     if config.top_k > 0 {
-        let k = config.top_k;
+        let k = if config.contrast { config.top_k } else { usize::MAX };
         let of_image: Vec<(usize, usize)> = (0..items.len())
             .flat_map(|image| sim.best_texts(image, k).into_iter().map(move |text| (image, text)))
             .collect();
@@ -113,8 +116,8 @@ fn run(
         pairs.sort_unstable();
         pairs.dedup();
         let matched = match_pairs(tower, features, items, &texts, &pairs, marks.pad, batch)?;
-        let to_text = sim.reranked(of_image.into_iter(), &matched);
-        let to_image = sim.reranked(of_text.into_iter(), &matched);
+        let to_text = sim.reranked(of_image.into_iter(), &matched, config.contrast);
+        let to_image = sim.reranked(of_text.into_iter(), &matched, config.contrast);
         itm = Some(joined(recall(&to_text, &owner), recall(&to_image, &owner)));
         let image_to_text = ranks(&to_text, &owner).image_to_text;
         reranked = Some(Ranks { image_to_text, text_to_image: ranks(&to_image, &owner).text_to_image });

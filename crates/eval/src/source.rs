@@ -2,7 +2,7 @@
 
 use crate::EvalError;
 use burn::tensor::Tensor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::Stream;
 use toolkit_data::Dataset;
 use toolkit_train::TrainError;
@@ -75,7 +75,7 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
 }
 
 /// For each of `items` its first caption that no other of them has, so that retrieval has one right answer; items without
-/// one are left out. Captions that differ in wording may still describe several images.
+/// one are left out, and of several that show the same all but the first.
 #[must_use]
 pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
     // The item that a caption belongs to; `None` once it belongs to two.
@@ -86,7 +86,11 @@ pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, St
             *held = held.filter(|&other| other == item);
         }
     }
+    let mut shown: BTreeSet<&str> = BTreeSet::new();
     let unique = |&item: &usize| {
+        if !shown.insert(&dataset.item(item).shows) {
+            return None;
+        }
         let caption = dataset.item(item).captions.iter().find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
         Some((item, caption.clone()))
     };

@@ -86,7 +86,7 @@ struct RetrieveConfig {
 
 impl Default for RetrieveConfig {
     fn default() -> Self {
-        let RetrievalConfig { top_k, batch, max_tokens } = RetrievalConfig::default();
+        let RetrievalConfig { top_k, batch, max_tokens, .. } = RetrievalConfig::default();
         Self { split: test(), limit: None, top_k, batch, max_tokens }
     }
 }
@@ -170,7 +170,7 @@ impl RetrievalTask {
     /// If a value does not fit.
     pub fn from_card(card: &Card) -> Result<Self, EvalError> {
         let RetrieveConfig { split, limit, top_k, batch, max_tokens } = of_kind(card, "retrieval")?.config()?;
-        let config = RetrievalConfig { top_k, batch, max_tokens };
+        let config = RetrievalConfig { top_k, batch, max_tokens, ..RetrievalConfig::default() };
         Ok(Self { name: card.name.clone(), version: card.version, split, limit, config })
     }
 }

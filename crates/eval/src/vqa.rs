@@ -96,14 +96,17 @@ pub(crate) fn check(dataset: &dyn Dataset, questions: &[(usize, usize)]) -> Resu
     }
 }
 
-/// The answers as the official scorer wants them. A single one stands for ten annotators who agree, so that a match
-/// counts 1 although one's own answer is left out; it is normalised as a prediction is, as in GQA, because no annotators'
-/// clean-up has been over it.
-fn annotations(answers: &[String]) -> Vec<String> {
-    match answers {
-        [only] => vec![normalize_prediction(only); 10],
-        several => several.to_vec(),
+/// The answers as the official scorer wants them: those of ten annotators. Fewer are a list of right answers, each of which
+/// counts in full; they are normalised as a prediction is, as in GQA, because no annotators' clean-up has been over them. Nothing
+/// said is never right.
+fn annotations(answers: &[String], prediction: &str) -> Vec<String> {
+    if answers.len() >= 10 {
+        return answers.to_vec();
     }
+    let said = normalize_prediction(prediction);
+    let right =
+        answers.iter().map(|answer| normalize_prediction(answer)).find(|answer| !said.is_empty() && *answer == said);
+    vec![right.unwrap_or_else(|| "(none of these)".to_owned()); 10]
 }
 
 /// Scores (prompt, raw answer) of each question.
@@ -121,12 +124,12 @@ pub(crate) fn scored(dataset: &dyn Dataset, questions: &[(usize, usize)], given:
             prompt,
             answers: question.answers.clone(),
             answer: normalize_prediction(&raw),
-            score: accuracy(&raw, &annotations(&question.answers)),
+            score: accuracy(&raw, &annotations(&question.answers, &raw)),
             raw,
         }
     };
     let rows: Vec<VqaRowResult> = questions.iter().zip(given).map(row).collect();
-    let answers: Vec<Vec<String>> = rows.iter().map(|row| annotations(&row.answers)).collect();
+    let answers: Vec<Vec<String>> = rows.iter().map(|row| annotations(&row.answers, &row.raw)).collect();
     let by = |name: fn(&VqaRowResult) -> &str| {
         score(rows.iter().zip(&answers).map(|(row, answers)| official(row, answers, name)))
     };

@@ -75,6 +75,7 @@ fn transposed_and_expanded_inputs() {
     let [q, _, v] = inputs([2, 3, 7, 9, 16], false, 3, &device);
     let k = random([2, 3, 16, 9], 5, 1.0, &device).swap_dims(2, 3);
     compare([q.clone(), k.clone(), v.clone()], Some(random([1, 3, 7, 9], 6, 1.0, &device)));
+    compare([q.clone(), k.clone(), v.clone()], Some(random([1, 3, 9, 7], 6, 1.0, &device).swap_dims(2, 3)));
     let (plain_device, _) = devices();
     let q = random([1, 3, 7, 16], 8, 1.0, &plain_device).expand([2, 3, 7, 16]);
     let (k, v) = (k.inner(), v.inner());

@@ -3,7 +3,7 @@
 use crate::LabError;
 use crate::evaluate::{self, Scores};
 use crate::parts::{Resolved, Splits};
-use crate::spec::Spec;
+use crate::spec::{ComputeSpec, Spec};
 use crate::stages::{SplitFeatures, Workshop, read_json};
 use crate::sweep::Cell;
 use burn::module::Module;
@@ -71,7 +71,10 @@ impl CellJob<'_> {
         let dir = self.dir();
         let eval_dir = dir.join("eval");
         std::fs::create_dir_all(&eval_dir).map_err(|e| LabError::io(&eval_dir, &e))?;
-        let text = toml::to_string_pretty(self.spec()).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        // Without what cannot change a result: the same cell gives the same bytes.
+        let compute = ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
+        let spec = Spec { compute, ..self.spec().clone() };
+        let text = toml::to_string_pretty(&spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&dir.join("spec.toml"), text.as_bytes())?;
         let features = self.shop.features(self.resolved, self.splits)?;
         let connector = self.train(&features)?;
@@ -86,9 +89,8 @@ impl CellJob<'_> {
         let device = self.shop.device.clone().autodiff();
         let (spec, seed) = (&self.spec().stage2, self.cell.seed);
         let (tokenizer, marks) = self.resolved.language_marks()?;
-        let captions = |i: usize| {
-            self.splits.train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect::<Vec<_>>()
-        };
+        let captions =
+            |i: usize| self.splits.train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect::<Vec<_>>();
         let language = self.resolved.language_model(self.shop.registry, &device)?;
         let plain = language.valid();
         let mut objective = Stage2 {

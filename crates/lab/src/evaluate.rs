@@ -5,7 +5,7 @@ use crate::cell::CellJob;
 use crate::parts::{Resolved, Splits, card_hash};
 use crate::pretrain::hash_json;
 use crate::spec::Spec;
-use crate::stages::{SplitFeatures, Workshop, read_json};
+use crate::stages::{SplitFeatures, Workshop, read_json, same_pictures};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub struct Scores {
     pub scores: BTreeMap<String, f64>,
     /// Score of each question, in the order of the split.
     pub questions: Vec<f64>,
-    /// Image of each question.
+    /// Image of each question; of several that show the same, the first.
     pub images: Vec<u64>,
     /// Parameters that were trained.
     pub trained_params: u64,
@@ -138,6 +138,7 @@ pub fn final_scores(
     };
     let prefixes: &PrefixSource<'_> = &prefix_of;
     let questions = question_pairs(test, limit(spec.eval.questions));
+    let same = same_pictures(test);
     let mut scores = BTreeMap::new();
 
     let answers = vqa(&speaker, Some(prefixes), test, &questions, &tasks.vqa, spec.eval.batch)?;
@@ -172,7 +173,7 @@ pub fn final_scores(
     Ok(Scores {
         scores,
         questions: answers.rows.iter().map(|row| row.score).collect(),
-        images: questions.iter().map(|(item, _)| *item as u64).collect(),
+        images: questions.iter().map(|(item, _)| same[*item] as u64).collect(),
         trained_params: job.resolved.trained_params,
     })
 }
@@ -191,6 +192,7 @@ pub fn retrieval(
 ) -> Result<BTreeMap<String, f64>, LabError> {
     let mut task = RetrievalTask::from_card(&shop.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
     let positions = resolved.bridge.1.text.as_ref().map_or(usize::MAX, |text| text.positions);
+    task.config.contrast = spec.stage1.losses.itc != 0.0;
     task.config.max_tokens = task.config.max_tokens.min(positions);
     let (tokenizer, marks) = resolved.text_marks()?;
     let tower =

@@ -65,7 +65,10 @@ pub enum LabError {
 
 impl From<workers::Panicked> for LabError {
     fn from(panic: workers::Panicked) -> Self {
-        Self::new(format!("it panicked: {}", panic.0), "this is a defect: please report it with the command and the file")
+        Self::new(
+            format!("it panicked: {}", panic.0),
+            "this is a defect: please report it with the command and the file",
+        )
     }
 }
 

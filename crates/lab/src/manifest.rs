@@ -13,6 +13,8 @@ pub struct Manifest {
     pub toolkit: String,
     /// Revision of the working folder, `-dirty` if it has changes, `unknown` outside of git.
     pub git: String,
+    /// Every version and revision that worked on this run; results of several may be mixed in it.
+    pub builds: Vec<String>,
     /// The command line.
     pub command: Vec<String>,
     /// Device.
@@ -64,7 +66,11 @@ pub fn machine() -> String {
 impl Manifest {
     /// Of a plan that is about to be carried out.
     #[must_use]
-    pub fn new(plan: &Plan, device: &str, command: &[String]) -> Self {
+    pub fn new(plan: &Plan, device: &str, command: &[String], mut builds: Vec<String>) -> Self {
+        let build = format!("{} {}", env!("CARGO_PKG_VERSION"), git_revision());
+        if !builds.contains(&build) {
+            builds.push(build);
+        }
         let (mut cards, mut weights, mut data) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for r in &plan.resolved {
             for card in [&r.vision.0, &r.bridge.0, &r.language.0] {
@@ -85,6 +91,7 @@ impl Manifest {
         Self {
             toolkit: env!("CARGO_PKG_VERSION").to_owned(),
             git: git_revision(),
+            builds,
             command: command.to_vec(),
             device: device.to_owned(),
             machine: machine(),

@@ -218,7 +218,10 @@ pub fn card_hash(card: &Card) -> String {
     for key in ["about", "scores", "facts", "licence", "source"] {
         table.remove(key);
     }
-    sha256_hex(format!("{:?} {} {table:?}", card.kind, card.name).as_bytes())[..16].to_owned()
+    // Files that the card may name without a digest.
+    let named = card.tokenizer_section.iter().map(|t| &t.file).chain(card.init.get("bert"));
+    let files: Vec<String> = named.filter_map(|file| Some(sha256_hex(&card.bytes(file).ok()?))).collect();
+    sha256_hex(format!("{:?} {} {table:?} {files:?}", card.kind, card.name).as_bytes())[..16].to_owned()
 }
 
 /// Opens `card:split` or `folder:PATH`.

@@ -156,7 +156,6 @@ fn stage1_key(cell: &Cell, parts: &Resolved, splits: &Splits) -> String {
 fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>) -> String {
     let spec = Spec {
         compute: crate::spec::ComputeSpec { threads: cell.spec.compute.threads, ..Default::default() },
-        eval: crate::spec::EvalSpec { batch: 0, ..cell.spec.eval.clone() },
         name: String::new(),
         question: String::new(),
         ..cell.spec.clone()

@@ -1,6 +1,7 @@
 //! `kind = "pretrain"`: trains the nano tier's own backbones and writes them as an overlay registry.
 
 use crate::parts::card_hash;
+use crate::run::{Lock, sweep_up};
 use crate::{LabError, Reporter, workers};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,10 @@ pub fn run(
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Result<(), LabError> {
+    if let Some(part) = spec.part.iter().find(|part| part.answer_weight.is_nan() || part.answer_weight <= 0.0) {
+        let what = format!("`answer_weight` = {} for `{}`", part.answer_weight, part.card);
+        return Err(LabError::new(what, "answers must count: give more than 0"));
+    }
     let card = registry.card(Kind::Dataset, &spec.data)?;
     let scenes: ScenesConfig = card.config()?;
     let world = Arc::new(World::new(&scenes)?);
@@ -113,6 +118,8 @@ pub fn run(
         let dir = out.join("registry").join(folder);
         std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
     }
+    let _lock = Lock::take(out)?;
+    sweep_up(out);
     let jobs_list = (spec.part.iter())
         .map(|part| workers::Job {
             name: part.card.clone(),

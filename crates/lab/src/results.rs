@@ -115,6 +115,17 @@ fn notes(run: &Run) -> Vec<String> {
         "Curves are on `{}`, tables on `{}`; nothing was chosen on the latter by this run.",
         spec.data.val, spec.data.test
     )];
+    let manifest: serde_json::Value = read_json(&run.out.join("manifest.json")).unwrap_or_default();
+    let builds: Vec<&str> = manifest["builds"].as_array().into_iter().flatten().filter_map(|b| b.as_str()).collect();
+    if builds.len() > 1 {
+        notes.push(format!(
+            "Several builds worked on this run, so its cells may not be comparable: {}.",
+            builds.join(", ")
+        ));
+    }
+    if spec.data.train == spec.data.test || spec.data.train == spec.data.val {
+        notes.push("Training data is evaluated on: scores say what was memorised.".to_owned());
+    }
     if spec.seeds.len() < 3 {
         notes.push(format!(
             "{} seed(s): intervals over seeds need at least two, and mean little below three.",

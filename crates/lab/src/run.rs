@@ -82,13 +82,16 @@ impl Run {
         std::fs::create_dir_all(&self.out).map_err(|e| LabError::io(&self.out, &e))?;
         let _lock = Lock::take(&self.out)?;
         sweep_up(&self.out);
-        self.same_device(&options.device_name)?;
+        let held: serde_json::Value = read_json(&self.out.join("manifest.json")).unwrap_or_default();
+        self.same_device(held["device"].as_str(), &options.device_name)?;
+        let builds = held["builds"].as_array().into_iter().flatten().filter_map(|b| b.as_str()).map(str::to_owned);
+        let builds: Vec<String> = builds.collect();
         write_atomic(&self.out.join("experiment.toml"), self.source.text().as_bytes())?;
         let resolved =
             toml::to_string_pretty(&self.spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&self.out.join("spec.toml"), resolved.as_bytes())?;
         self.write_json("plan.json", &self.plan.estimate)?;
-        self.write_json("manifest.json", &Manifest::new(&self.plan, &options.device_name, &options.command))?;
+        self.write_json("manifest.json", &Manifest::new(&self.plan, &options.device_name, &options.command, builds))?;
         // 6. Features, stage 1 and cells, each as soon as what it stands on is there.
         let shop = Workshop { registry, out: &self.out, device: device.clone(), reporter };
         workers::run(self.jobs_of(&shop), self.jobs, self.spec.compute.threads).map_err(|(job, e)| e.in_job(&job))?;
@@ -178,12 +181,10 @@ impl Run {
     }
 
     /// Devices differ in the last bits, so what another one began is not gone on with.
-    fn same_device(&self, device: &str) -> Result<(), LabError> {
-        let path = self.out.join("manifest.json");
-        let Ok(held) = read_json::<serde_json::Value>(&path) else { return Ok(()) };
-        match held["device"].as_str() {
+    fn same_device(&self, held: Option<&str>, device: &str) -> Result<(), LabError> {
+        match held {
             Some(held) if held != device => Err(LabError::new(
-                format!("{}: this run was begun with `--device {held}`, not `{device}`", path.display()),
+                format!("{}: this run was begun with `--device {held}`, not `{device}`", self.out.display()),
                 "use that device, or choose another folder with `--out`",
             )),
             _ => Ok(()),
@@ -205,13 +206,18 @@ impl Run {
     }
 }
 
+/// Names that `tempfile` and the writer of safetensors give.
+fn is_temporary(name: &str) -> bool {
+    name.starts_with(".tmp") || (name.starts_with('.') && name.ends_with(".tmp"))
+}
+
 /// Removes temporary files that a kill left below `dir`. The lock is held, so nobody is writing them.
-fn sweep_up(dir: &Path) {
+pub(crate) fn sweep_up(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
             sweep_up(&path);
-        } else if entry.file_name().to_string_lossy().starts_with(".tmp") {
+        } else if is_temporary(&entry.file_name().to_string_lossy()) {
             // What cannot be removed is in nobody's way.
             let _ = std::fs::remove_file(path);
         }
@@ -245,10 +251,11 @@ fn process_usage() -> (f64, u64) {
 }
 
 /// Keeps a second process out of the same run folder. The system drops the lock with the process, however it ends.
-struct Lock(#[expect(dead_code, reason = "held for its lock")] std::fs::File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] std::fs::File);
 
 impl Lock {
-    fn take(dir: &Path) -> Result<Self, LabError> {
+    /// Or an error that says who has it.
+    pub(crate) fn take(dir: &Path) -> Result<Self, LabError> {
         let path = dir.join(".lock");
         let file = std::fs::File::create(&path).map_err(|e| LabError::io(&path, &e))?;
         match file.try_lock() {

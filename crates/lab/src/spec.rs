@@ -165,7 +165,7 @@ pub struct EvalSpec {
     pub caption: String,
     /// Task card of retrieval, for bridges with a stage 1.
     pub retrieve: String,
-    /// Samples evaluated together. Does not change a score.
+    /// Samples evaluated together. Scores do not depend on it but for rounding.
     #[serde(default = "sixty_four")]
     pub batch: usize,
 }

@@ -5,7 +5,7 @@ use crate::spec::Spec;
 use crate::{LabError, Reporter, evaluate};
 use burn::module::Module;
 use burn::tensor::Device;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toolkit_core::AnyBridge;
@@ -112,6 +112,7 @@ impl Workshop<'_> {
             features: features.train.clone(),
             unigram: unigram_loss(&captions, vocab, s.smoothing),
             captions: Arc::new(captions),
+            shows: Arc::new(same_pictures(&*splits.train)),
             order: Order::new(seed, "stage1/order", splits.train.len(), s.batch),
             marks,
             weights: s.losses,
@@ -159,6 +160,13 @@ impl Workshop<'_> {
     pub fn stage1_scores(&self, key: &str) -> Result<BTreeMap<String, f64>, LabError> {
         read_json(&self.stage1_dir(key).join("scores.json"))
     }
+}
+
+/// For each item the first that shows the same.
+#[must_use]
+pub fn same_pictures(dataset: &dyn Dataset) -> Vec<usize> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    (0..dataset.len()).map(|i| *first.entry(&dataset.item(i).shows).or_insert(i)).collect()
 }
 
 /// Token ids of each image's captions with `[CLS]` and `[SEP]`, at most `positions` long (the end is cut, `[SEP]` kept).

@@ -77,7 +77,7 @@ pub enum LoadError {
         mismatch: Box<Mismatch>,
     },
     /// A file could not be written.
-    #[error("cannot write: {error} --> {file}; hint: check that the folder exists and has room")]
+    #[error("cannot write: {error} --> {file}; hint: check free space and permissions")]
     Write {
         /// The file as shown to the user.
         file: String,

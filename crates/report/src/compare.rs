@@ -76,8 +76,10 @@ fn over_seeds(found: &mut Comparison, row: &Row, other: &Row) -> Option<()> {
 }
 
 fn over_questions(found: &mut Comparison, row: &Row, other: &Row) {
-    let (Some((a, images)), Some((b, other_images))) = (row.questions(&found.metric), other.questions(&found.metric))
-    else {
+    // The seeds that the difference is over.
+    let shared = row.seeds().intersection(&other.seeds()).copied().collect();
+    let questions = |of: &Row| of.questions(&found.metric, &shared);
+    let (Some((a, images)), Some((b, other_images))) = (questions(row), questions(other)) else {
         return;
     };
     if images != other_images {
@@ -102,5 +104,5 @@ fn over_questions(found: &mut Comparison, row: &Row, other: &Row) {
 fn scale(found: &Comparison, row: &Row, questions: &[f64]) -> Option<f64> {
     let finals: Vec<f64> = row.by_seed(&found.metric).into_values().collect();
     let (overall, of_questions) = (mean(&finals)?, mean(questions)?);
-    [100.0, 1.0].into_iter().find(|scale| (of_questions * scale - overall).abs() <= 0.005 * overall.abs() + 1e-9)
+    [100.0, 1.0].into_iter().find(|scale| (of_questions * scale - overall).abs() <= 0.005 * overall.abs() + 0.01)
 }

@@ -155,18 +155,20 @@ impl Row<'_> {
         self.cells.iter().map(|cell| cell.seed).collect()
     }
 
-    /// The score of each question, averaged over the cells, with the image of each (each question is its own image if
+    /// The score of each question, averaged over the cells of `seeds` (all if there are none), with the image of each (each question is its own image if
     /// that is not known). `None` if some cell lacks it.
-    pub(crate) fn questions(&self, key: &str) -> Option<(Vec<f64>, Vec<u64>)> {
-        let first = self.cells.first()?;
+    pub(crate) fn questions(&self, key: &str, seeds: &BTreeSet<u64>) -> Option<(Vec<f64>, Vec<u64>)> {
+        let wanted = |cell: &&&CellResult| seeds.is_empty() || seeds.contains(&cell.seed);
+        let cells: Vec<&CellResult> = self.cells.iter().filter(wanted).copied().collect();
+        let first = cells.first()?;
         let mut sums = vec![0.0; first.per_sample.get(key)?.len()];
-        for cell in &self.cells {
+        for cell in &cells {
             let scores = cell.per_sample.get(key)?;
             if scores.len() != sums.len() || scores.iter().any(|v| !v.is_finite()) || cell.clusters != first.clusters {
                 return None;
             }
             for (sum, score) in sums.iter_mut().zip(scores) {
-                *sum += score / self.cells.len() as f64;
+                *sum += score / cells.len() as f64;
             }
         }
         let images = if first.clusters.is_empty() { (0..sums.len() as u64).collect() } else { first.clusters.clone() };

@@ -19,8 +19,7 @@ pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> T
     let after: Vec<Scored> =
         stages(results).into_iter().filter(|(_, scores)| scores.keys().any(is_retrieval)).collect();
     // Rows that share a stage-1 run have its scores; once is enough.
-    let rows: Vec<Scored> =
-        of_rows.filter(|(_, scores)| after.is_empty() && scores.keys().any(is_retrieval)).collect();
+    let rows: Vec<Scored> = of_rows.filter(|(_, scores)| after.is_empty() && scores.keys().any(is_retrieval)).collect();
     let all: Vec<(&str, &BTreeMap<String, Estimate>)> =
         rows.iter().chain(&after).map(|(label, scores)| (label.as_str(), scores)).collect();
     let mut keys: Vec<&String> =

@@ -122,8 +122,13 @@ impl Features {
         let all: Vec<usize> = (0..dataset.len()).collect();
         for rows in all.chunks(BATCH) {
             let features = encoder.encode(pixels(dataset, rows, preprocess, device)?);
-            let bytes: Vec<u8> =
-                params::floats(features).into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
+            let values = params::floats(features);
+            if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
+                let (image, value) = (&dataset.item(rows[at * rows.len() / values.len()]).id, values[at]);
+                let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
+                return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
+            }
+            let bytes: Vec<u8> = values.into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
             out.write_all(&bytes).map_err(|e| TrainError::io(path, &e))?;
             progress.advance(rows.len() as u64);
         }

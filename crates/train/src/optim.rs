@@ -57,11 +57,19 @@ pub struct AdamW {
     decay: HashMap<ParamId, bool>,
 }
 
+/// Sum in an order that does not depend on threads: flex adds up more than four million numbers by work stealing.
+fn in_order(values: Tensor<1>) -> Tensor<1> {
+    const PIECE: usize = 1 << 20;
+    let count = values.dims()[0];
+    let piece = |at: usize| values.clone().narrow(0, at, PIECE.min(count - at)).sum();
+    (0..count).step_by(PIECE).map(piece).reduce(|sum, piece| sum + piece).unwrap_or_else(|| values.clone().sum())
+}
+
 struct SquaredNorm<'a>(&'a GradientsParams, Option<Tensor<1>>);
 impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
         if let Some(grad) = self.0.get::<D>(p.id) {
-            let square = (grad.clone() * grad).sum();
+            let square = in_order((grad.clone() * grad).reshape([-1]));
             self.1 = Some(match self.1.take() {
                 Some(sum) => sum + square,
                 None => square,
@@ -110,7 +118,8 @@ impl ModuleMapper for Update<'_> {
             let autodiff = value.device();
             let value = value.inner();
             let step = if relative {
-                let square = (value.clone() * value.clone()).mean();
+                let count = value.shape().num_elements() as f64;
+                let square = in_order((value.clone() * value.clone()).reshape([-1])) / count;
                 step * square.sqrt().clamp_min(SMALLEST_SCALE)
             } else {
                 step

@@ -7,12 +7,12 @@
 use crate::TrainError;
 use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
-use crate::losses::{cross_entropy_rows, token_loss_sum};
+use crate::losses::{cross_entropy_rows, soft_cross_entropy_rows, token_loss_sum};
 use crate::order::Order;
 use crate::text::{Side, draw_caption, index, pad};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use toolkit_core::{AnyBridge, ImagePass, Stream, TextTower, noise, params};
@@ -54,6 +54,8 @@ pub struct Stage1 {
     pub features: Arc<Features>,
     /// Token ids of each image's captions.
     pub captions: Arc<Vec<Vec<Vec<u32>>>>,
+    /// Images with the same number show the same, and are positives of each other (LAVIS: equal `image_id`).
+    pub shows: Arc<Vec<usize>>,
     /// Which images make up a step.
     pub order: Order,
     /// Special ids.
@@ -71,6 +73,9 @@ pub struct Stage1 {
     /// Autodiff device.
     pub device: Device,
 }
+
+/// Similarities are never divided by less (BLIP-1's bound; LAVIS's BLIP-2 has none).
+const SMALLEST_TEMPERATURE: f64 = 1e-3;
 
 /// Loss of a matcher that knows only that one triplet in three matches.
 pub const ITM_TRIVIAL: f64 = 0.636_514_168_294_813;
@@ -116,10 +121,22 @@ pub fn hard_negatives(
     (image_of_text, text_of_image)
 }
 
-/// Contrastive loss of `sim [n, n]` (image x text, divided by the temperature), mean of both directions.
+/// Contrastive loss of `sim [n, n]` (image x text, divided by the temperature), mean of both directions. Pairs that are `alike`
+/// share the target evenly, smoothing apart (LAVIS does so where a batch carries `image_id`).
 #[must_use]
-pub fn itc_loss(sim: Tensor<2>, smoothing: f64) -> Tensor<1> {
+pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> bool) -> Tensor<1> {
     let [n, _] = sim.dims();
+    if (0..n).any(|a| (0..a).any(|b| alike(a, b))) {
+        let row = |a: usize| -> Vec<f32> {
+            let same: Vec<bool> = (0..n).map(|b| a == b || alike(a, b)).collect();
+            let share = (1.0 - smoothing) / same.iter().filter(|&&s| s).count() as f64;
+            same.iter().map(|&s| (smoothing / n as f64 + if s { share } else { 0.0 }) as f32).collect()
+        };
+        let targets: Vec<f32> = (0..n).flat_map(row).collect();
+        let targets = Tensor::<2>::from_data(TensorData::new(targets, [n, n]), &sim.device());
+        let i2t = soft_cross_entropy_rows(sim.clone(), targets.clone()).mean();
+        return (i2t + soft_cross_entropy_rows(sim.transpose(), targets).mean()) * 0.5;
+    }
     let own = index(&(0..n).collect::<Vec<_>>(), &sim.device());
     let i2t = cross_entropy_rows(sim.clone(), own.clone(), smoothing).mean();
     let t2i = cross_entropy_rows(sim.transpose(), own, smoothing).mean();
@@ -240,6 +257,7 @@ impl Objective<AnyBridge> for Stage1 {
                 all.push((image, text));
             }
         }
+        let alike = |a: usize, b: usize| self.shows[samples[a]] == self.shows[samples[b]] || captions[a] == captions[b];
         let mut negatives: Option<(Vec<usize>, Vec<usize>)> = None;
         let scored: usize = captions.iter().map(|c| c.len() - 1).sum();
         let mut sums = [0.0; 3];
@@ -267,11 +285,17 @@ impl Objective<AnyBridge> for Stage1 {
                     0,
                 );
                 let temperature = if m == 0 { temperature.clone() } else { temperature.clone().detach() };
+                // Steps are large at nano learning rates: a temperature at zero would end the run.
+                let temperature = temperature.clamp_min(SMALLEST_TEMPERATURE);
                 let sim = similarity(whole_image, whole_text) / temperature.unsqueeze();
                 if negatives.is_none() {
-                    let host = params::floats(sim.clone().inner());
-                    itc_hits = (0..n).filter(|&i| (0..n).all(|j| host[i * n + j] <= host[i * n + i])).count();
-                    let alike = |a: usize, b: usize| samples[a] == samples[b] || captions[a] == captions[b];
+                    let mut host = params::floats(sim.clone().inner());
+                    let beaten = |i: usize| (0..n).all(|j| i == j || alike(i, j) || host[i * n + j] < host[i * n + i]);
+                    itc_hits = (0..n).filter(|&i| beaten(i)).count();
+                    if self.weights.itc == 0.0 {
+                        // Embeddings that nothing trains find no hard negatives: all are equally likely.
+                        host.fill(0.0);
+                    }
                     let mut draw = Stream::new(self.seed, "stage1/negatives", step);
                     negatives = Some(hard_negatives(&host, n, alike, &mut draw));
                 }
@@ -279,7 +303,7 @@ impl Objective<AnyBridge> for Stage1 {
                 let mut total = Tensor::<1>::zeros([1], &self.device);
                 let mut sums = [0.0; 3];
                 if self.weights.itc != 0.0 {
-                    let loss = itc_loss(sim, self.smoothing);
+                    let loss = itc_loss(sim, self.smoothing, alike);
                     sums[0] = if m == 0 { scalar(&loss) } else { 0.0 };
                     total = total + loss * self.weights.itc;
                 }

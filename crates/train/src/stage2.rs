@@ -147,11 +147,16 @@ impl Stage2 {
         let (mut sum, mut scored) = (0.0, 0);
         for chunk in texts.chunks(32) {
             let outputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.1.clone()).collect();
-            scored += outputs.iter().map(Vec::len).sum::<usize>();
+            // Without a `bos` the first word cannot be predicted from nothing, so it is left out.
+            let unread = usize::from(self.kind == LanguageKind::DecoderOnly && self.marks.bos.is_none());
+            scored += outputs.iter().map(|output| output.len() - unread).sum::<usize>();
             let loss = noise::off(|| match self.kind {
                 LanguageKind::DecoderOnly => {
                     let text = pad(&outputs, self.marks.pad, Side::Right, &device);
                     let next = text.ids.dims()[1] - 1;
+                    if next == 0 {
+                        return Tensor::zeros([1], &device);
+                    }
                     let (ids, mask) = (text.ids.clone().narrow(1, 0, next), text.mask.clone().narrow(1, 0, next));
                     let hidden = language.decode(language.embed(ids), mask, None, None);
                     let (ids, mask) = (text.ids.narrow(1, 1, next), text.mask.narrow(1, 1, next));
@@ -200,6 +205,10 @@ impl Objective<Connector> for Stage2 {
             sum += f64::from(loss.clone().into_scalar::<f32>());
             accumulated.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
         }
-        Ok(StepLoss { grads: accumulated.grads(), parts: vec![("loss_lm".to_owned(), sum), ("trivial_lm".to_owned(), self.blind)], samples })
+        Ok(StepLoss {
+            grads: accumulated.grads(),
+            parts: vec![("loss".to_owned(), sum), ("loss_lm".to_owned(), sum), ("trivial_lm".to_owned(), self.blind)],
+            samples,
+        })
     }
 }

@@ -51,7 +51,15 @@ fn every_command_knows_it() {
     let experiment = concat!(env!("CARGO_MANIFEST_DIR"), "/../../experiments/ablate_stage1.toml");
     let out = dir.path().join("run");
     let run = my_vit(&[
-        "--registry", cards, "run", experiment, "--smoke", "--set", "model.vision=my-patches", "--out", out.to_str().unwrap(),
+        "--registry",
+        cards,
+        "run",
+        experiment,
+        "--smoke",
+        "--set",
+        "model.vision=my-patches",
+        "--out",
+        out.to_str().unwrap(),
     ]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();

@@ -154,6 +154,7 @@ fn item(id: &str, group: &str, captions: &[&str], questions: &[(&str, &str, &[&s
     };
     Item {
         id: id.to_owned(),
+        shows: id.to_owned(),
         group: group.to_owned(),
         captions: captions.iter().map(own).collect(),
         questions: questions.iter().enumerate().map(question).collect(),

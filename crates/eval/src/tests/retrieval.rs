@@ -87,7 +87,7 @@ fn similarity_and_reranking() {
     let (hand, images) = hand();
     let captions: Vec<Vec<Vec<u32>>> = vec![vec![vec![FIRST]], vec![vec![1, FIRST + 1, 2]], vec![vec![FIRST + 2, 2]]];
     for batch in [1, 2, 64] {
-        let config = RetrievalConfig { top_k: 2, batch, max_tokens: 35 };
+        let config = RetrievalConfig { top_k: 2, batch, max_tokens: 35, contrast: true };
         let read = |items: &[usize]| features(&hand, &images, items);
         let found = retrieve(&hand, &read, &[1, 2, 3], &captions, MARKS, config).unwrap();
         assert_eq!((found.itc.txt_r1, found.itc.img_r1), (100.0, 100.0));
@@ -110,6 +110,18 @@ fn similarity_and_reranking() {
 }
 
 #[test]
+fn without_contrast_the_matching_head_ranks_all_pairs_alone() {
+    let (hand, images) = hand();
+    let captions: Vec<Vec<Vec<u32>>> = (0..3).map(|text| vec![vec![FIRST + text]]).collect();
+    let config = RetrievalConfig { top_k: 1, contrast: false, ..RetrievalConfig::default() };
+    let read = |items: &[usize]| features(&hand, &images, items);
+    let itm = retrieve(&hand, &read, &[1, 2, 3], &captions, MARKS, config).unwrap().itm.unwrap();
+    // By logit alone: items 1 (2 above -1) and 3 (9 above 3) miss their texts; texts 0 (9) and 1 (2 above 1) their items.
+    assert!((itm.txt_r1 - 100.0 / 3.0).abs() < 1e-9 && (itm.img_r1 - 100.0 / 3.0).abs() < 1e-9, "{itm:?}");
+    assert_eq!((itm.txt_r5, itm.img_r5), (100.0, 100.0));
+}
+
+#[test]
 fn without_matching_each_image_is_read_once() {
     let (hand, images) = hand();
     // Item 1 has texts 0 and 1, item 3 has text 2.
@@ -128,7 +140,7 @@ fn texts_are_cut_and_lists_checked() {
     let (hand, images) = hand();
     let read = |items: &[usize]| features(&hand, &images, items);
     let long = vec![vec![vec![1, FIRST, 99, 98, 97, 2]], vec![vec![FIRST + 1, 99]]];
-    let config = RetrievalConfig { top_k: 2, batch: 4, max_tokens: 3 };
+    let config = RetrievalConfig { top_k: 2, batch: 4, max_tokens: 3, contrast: true };
     assert_eq!(retrieve(&hand, &read, &[1, 2], &long, MARKS, config).unwrap().itc.txt_r1, 100.0);
     for (items, captions) in
         [(vec![1, 2], vec![vec![vec![FIRST]], vec![]]), (vec![1, 2], vec![vec![vec![FIRST]]]), (vec![], vec![])]

@@ -32,19 +32,24 @@ fn answers_are_scored() {
     let answers = ["T-shirt.", "yes", "a dog", "yes", "cat", "red"].map(|raw| ("p".to_owned(), raw.to_owned()));
     let found = vqa::scored(&data, &questions, answers.to_vec());
     let scores: Vec<f64> = found.rows.iter().map(|row| row.score).collect();
-    // The last: two of three say red, so leaving one out leaves 1, 1, 2 others of three wanted.
-    let last = (1.0 / 3.0 + 1.0 / 3.0 + 2.0 / 3.0) / 3.0;
-    for (score, wanted) in scores.iter().zip([1.0, 0.0, 1.0, 1.0, 0.0, last]) {
-        assert!((score - wanted).abs() < 1e-12, "{scores:?}");
-    }
+    // The last: fewer than ten answers are a list of right ones.
+    assert_eq!(scores, [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]);
     assert_eq!(found.rows[0].answer, "t shirt");
     assert_eq!((found.rows[0].id.as_str(), found.rows[5].group.as_str()), ("a", "new_thing"));
-    assert_eq!(found.overall, 57.41);
+    assert_eq!(found.overall, 66.67);
     let kinds: Vec<_> = found.per_kind.iter().map(|(k, s)| (k.as_str(), *s)).collect();
-    assert_eq!(kinds, [("exists", 50.0), ("how", 44.44), ("what", 66.67)]);
+    assert_eq!(kinds, [("exists", 50.0), ("how", 100.0), ("what", 66.67)]);
     let groups: Vec<_> = found.per_group.iter().map(|(k, s)| (k.as_str(), *s)).collect();
-    assert_eq!(groups, [("new_thing", 22.22), ("seen", 75.0)]);
+    assert_eq!(groups, [("new_thing", 50.0), ("seen", 75.0)]);
     assert_eq!(found.per_answer_type["yes/no"], 50.0);
+    // Ten annotators: the official formula. Saying nothing is never right.
+    let ten = ["red", "red", "red", "blue", "blue", "x", "y", "z", "u", "v"];
+    let data = Texts(vec![item("a", "seen", &[], &[("how", "?", &ten), ("what", "?", &["the"])])]);
+    let given = ["blue", ""].map(|raw| ("p".to_owned(), raw.to_owned()));
+    let found = vqa::scored(&data, &[(0, 0), (0, 1)], given.to_vec());
+    // Two of ten say blue: leaving one out leaves 1 of three wanted twice, and 2 of three eight times.
+    assert!((found.rows[0].score - (2.0 / 3.0 + 8.0 * 2.0 / 3.0) / 10.0).abs() < 1e-12, "{:?}", found.rows[0]);
+    assert_eq!(found.rows[1].score, 0.0);
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl Fused<3> for Attention {
         let inputs = inputs.map(layout::rows_contiguous);
         let sizes = Sizes::new(&inputs[0], &inputs[1]);
         let [q, k, v] = inputs.each_ref().map(View::new);
-        let bias = self.bias.as_ref().map(|bias| Bias::new(bias, &sizes));
+        let bias = self.bias.clone().map(layout::rows_contiguous);
+        let bias = bias.as_ref().map(|bias| Bias::new(bias, &sizes));
         let groups = Groups::new(&sizes);
         let mut out = Output::new(&groups, sizes.queries, &sizes, true);
         // Without autodiff one head's scores are scratch.

@@ -159,6 +159,7 @@ fn stage_1_with_dropout_resumes_too() {
             features: features.clone(),
             unigram: 1.0,
             captions: captions.clone(),
+            shows: std::sync::Arc::new((0..9).collect()),
             order: Order::new(4, "stage1/order", 9, 4),
             marks: TextMarks { pad: 0, cls: 1, sep: 2, dec: 3 },
             weights: LossWeights::default(),

@@ -63,7 +63,7 @@ fn contrastive_toy() {
     let golden = goldens()["qformer_and_losses"]["itc"].clone();
     let numbers: Vec<f32> = serde_json::from_value(golden["sim_i2t"].clone()).unwrap();
     check("similarities", &floats(toy()), &numbers, 1e-6);
-    check("loss", &[scalar(itc_loss(toy(), 0.1))], &[8.194_546], 1e-6);
+    check("loss", &[scalar(itc_loss(toy(), 0.1, |_, _| false))], &[8.194_546], 1e-6);
     // The multi-positive loss of retrieval fine-tuning: images 0 and 2 are the same.
     let (own, other) = (0.9 / 2.0 + 0.1 / 3.0, 0.1 / 3.0);
     let targets = [[own, other, own], [other, 0.9 + 0.1 / 3.0, other], [own, other, own]];
@@ -71,6 +71,8 @@ fn contrastive_toy() {
     let both = soft_cross_entropy_rows(toy(), targets.clone()).mean()
         + soft_cross_entropy_rows(toy().transpose(), targets).mean();
     check("several positives", &[scalar(both * 0.5)], &[5.662_155], 1e-6);
+    let same = |a: usize, b: usize| a % 2 == b % 2;
+    check("several positives", &[scalar(itc_loss(toy(), 0.1, same))], &[5.662_155], 1e-6);
 }
 
 #[test]
@@ -92,7 +94,8 @@ fn hard_negatives_follow_the_softmax() {
     for (sim, images, texts) in [(&sim, Some(&golden), None), (&flat, Some(&flat_images), Some(&flat_texts))] {
         let mut counts = [[0_u64; 9], [0; 9]];
         for index in 0..draws {
-            let (image_of_text, text_of_image) = hard_negatives(sim, 3, unlike, &mut Stream::new(1, "negatives", index));
+            let (image_of_text, text_of_image) =
+                hard_negatives(sim, 3, unlike, &mut Stream::new(1, "negatives", index));
             for row in 0..3 {
                 counts[0][row * 3 + image_of_text[row]] += 1;
                 counts[1][row * 3 + text_of_image[row]] += 1;
@@ -185,7 +188,7 @@ fn stage1_fixture() {
     let mask = Tensor::<2>::from_data(held("input/attention_mask"), &device);
     let pass = model.image_pass(features);
     let sim = similarity(model.image_embeds(pass.queries.clone()), model.text_embeds(ids.clone(), mask.clone()));
-    let itc = itc_loss(sim / model.temperature().unsqueeze(), smoothing);
+    let itc = itc_loss(sim / model.temperature().unsqueeze(), smoothing, |_, _| false);
     let own: Vec<usize> = (0..batch).collect();
     let images = [own.clone(), whole("input/itm.negative_image"), own.clone()].concat();
     let texts = [own.clone(), own, whole("input/itm.negative_text")].concat();

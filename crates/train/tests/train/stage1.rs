@@ -31,6 +31,7 @@ fn objective(features: &Arc<Features>, batch: usize, weights: LossWeights, accum
         features: features.clone(),
         unigram: unigram_loss(&captions, 20, 0.1),
         captions,
+        shows: Arc::new((0..IMAGES).collect()),
         order: Order::new(4, "stage1/order", IMAGES, batch),
         marks: MARKS,
         weights,
@@ -118,7 +119,8 @@ fn the_parts_are_the_losses_of_the_batch() {
     let text_embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
     let sim = similarity(tower.image_embeds(pass.queries.clone()), text_embeds) / tower.temperature().unsqueeze();
     let host = floats(sim.clone());
-    let (image_of, text_of) = hard_negatives(&host, batch, |a, b| rows[a] == rows[b], &mut Stream::new(4, "stage1/negatives", step));
+    let (image_of, text_of) =
+        hard_negatives(&host, batch, |a, b| rows[a] == rows[b], &mut Stream::new(4, "stage1/negatives", step));
     let own: Vec<usize> = (0..batch).collect();
     let images = [own.clone(), image_of, own.clone()].concat();
     let texts = [own.clone(), own.clone(), text_of].concat();
@@ -126,7 +128,7 @@ fn the_parts_are_the_losses_of_the_batch() {
         itm_loss_sum(tower, &pass.cross, &images, text.ids.clone(), text.mask.clone(), &texts);
     let scored: usize = rows.iter().map(|row| row.len() - 1).sum();
     let itg = scalar(itg_loss_sum(tower, &pass, text.ids, text.mask, MARKS.dec, 0.1)) / scored as f32;
-    let (itc, itm) = (scalar(itc_loss(sim, 0.1)), scalar(itm) / 12.0);
+    let (itc, itm) = (scalar(itc_loss(sim, 0.1, |a, b| rows[a] == rows[b])), scalar(itm) / 12.0);
     let hits = own.iter().filter(|&&i| own.iter().all(|&j| host[i * batch + j] <= host[i * batch + i])).count();
     let expected = [
         ("loss", itc + itm + itg),
@@ -170,7 +172,10 @@ fn a_weight_of_zero_leaves_a_loss_out() {
         let (parts, whole) = one(LossWeights { itc: 0.5, itm: 2.0, itg: 1.5 });
         let mut sum: BTreeMap<String, Vec<f32>> = BTreeMap::new();
         let mut loss = 0.0;
-        for ((_, (parts, grads), _), weight) in losses.iter().zip([0.5_f32, 2.0, 1.5]) {
+        // Matching needs ITC's embeddings for its hard negatives, so it is taken together with ITC, which is taken off again.
+        let both = one(LossWeights { itg: 0.0, ..ALL });
+        let terms = [(&losses[0].1, -1.5_f32), (&both, 2.0), (&losses[2].1, 1.5)];
+        for ((parts, grads), weight) in terms {
             loss += parts["loss"] * f64::from(weight);
             for (name, values) in grads {
                 let held = sum.entry(name.clone()).or_insert_with(|| vec![0.0; values.len()]);
