@@ -96,6 +96,7 @@ fn make(name: &str) -> Device {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::{check, probe};
 

@@ -82,8 +82,12 @@ pub fn run(context: &Context, _: &Args) -> anyhow::Result<()> {
 fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
     let card = registry.card(kind, name)?;
     match kind {
-        Kind::Vision => drop(registry.describe_vision(&card)?),
-        Kind::Language => drop(registry.describe_language(&card)?),
+        Kind::Vision => {
+            registry.describe_vision(&card)?;
+        }
+        Kind::Language => {
+            registry.describe_language(&card)?;
+        }
         Kind::Bridge => bridge(registry, &card)?,
         Kind::Dataset => drop(toolkit_lab::parts::open_data(registry, &format!("{name}:val"))?),
         Kind::Task => {

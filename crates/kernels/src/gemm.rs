@@ -119,6 +119,7 @@ fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, a
         // Rows cut to `k` here need no bounds check inside the loop.
         let mut rows: [&[f32]; MR] = [&[]; MR];
         six!(r, MR, { rows[r] = &a.data[(i + r) * a.stride..][..k] });
+        #[expect(clippy::needless_range_loop, reason = "`p` is a column of six rows and a row of `b`")]
         for p in 0..k {
             let from = &b.data[p * b.stride + j..][..8 * V];
             six!(v, V, { row[v] = simd.load(lanes(from, 8 * v)) });

@@ -19,6 +19,9 @@ use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage2::Stage2;
 
+/// Scores by step.
+pub type Curve = Vec<(u64, BTreeMap<String, f64>)>;
+
 /// A cell with all that it stands on.
 pub struct CellJob<'a> {
     /// The run.
@@ -155,7 +158,7 @@ impl CellJob<'_> {
     ///
     /// # Errors
     /// If a file is damaged.
-    pub fn curve(&self) -> Result<Vec<(u64, BTreeMap<String, f64>)>, LabError> {
+    pub fn curve(&self) -> Result<Curve, LabError> {
         let dir = self.dir().join("eval");
         let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(Vec::new()) };
         let mut points = Vec::new();

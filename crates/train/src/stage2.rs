@@ -28,6 +28,9 @@ pub struct LanguageMarks {
 /// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32, which may cut the end mark off).
 pub const MAX_TEXT: usize = 32;
 
+/// What the language model reads and what it writes.
+type Texts = (Vec<u32>, Vec<u32>);
+
 /// Images whose captions the loss without an image is measured on.
 const BLIND_IMAGES: usize = 256;
 
@@ -116,7 +119,7 @@ fn decoded_loss_sum(
 impl Stage2 {
     /// What the language model reads and writes for one caption; the split of a caption into prefix and rest is drawn
     /// uniformly from 1 to its middle (LAVIS issue 139; not in the public code).
-    fn texts(&self, caption: &[u32], draw: &mut Stream) -> (Vec<u32>, Vec<u32>) {
+    fn texts(&self, caption: &[u32], draw: &mut Stream) -> Texts {
         match self.kind {
             LanguageKind::DecoderOnly => {
                 let ids = self.marks.bos.into_iter().chain(caption.iter().copied()).chain([self.marks.eos]);
@@ -179,7 +182,7 @@ impl Objective<Connector> for Stage2 {
     fn step(&mut self, model: &Connector, step: u64) -> Result<StepLoss, TrainError> {
         let samples = self.order.batch(step);
         let mut draw = Stream::new(self.seed, "stage2/caption", step);
-        let texts: Result<Vec<(Vec<u32>, Vec<u32>)>, TrainError> = (samples.iter())
+        let texts: Result<Vec<Texts>, TrainError> = (samples.iter())
             .map(|&i| {
                 let caption = draw_caption(&self.captions, i, &mut draw)?;
                 Ok(self.texts(caption, &mut draw))
