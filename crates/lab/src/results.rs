@@ -33,13 +33,16 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
         *parts.entry("stage 2").or_default() += seconds;
         let evaluation: BTreeMap<String, f64> = read_json(&job.dir().join("seconds.json")).unwrap_or_default();
         *parts.entry("final evaluation").or_default() += evaluation.values().sum::<f64>();
-        let curve = job.curve()?.into_iter().map(|(step, scores)| CurvePoint { step, scores }).collect();
+        let curve: Vec<CurvePoint> =
+            job.curve()?.into_iter().map(|(step, scores)| CurvePoint { step, scores }).collect();
+        let mut final_scores = scores.scores;
+        final_scores.extend(along(&curve).map(|mean| ("vqa.along".to_owned(), mean)));
         cells.push(CellResult {
             id: job.cell.id.clone(),
             seed: job.cell.seed,
             axes: job.cell.axes.clone(),
             curve,
-            scores: scores.scores,
+            scores: final_scores,
             per_sample: BTreeMap::from([("vqa.overall".to_owned(), scores.questions)]),
             clusters: scores.images,
             seconds,
@@ -107,6 +110,13 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
         notes: notes(run),
         frozen: frozen(run),
     })
+}
+
+/// Mean of the curve's points, the start left out: who learns sooner has more of it, wherever the curves end.
+fn along(curve: &[CurvePoint]) -> Option<f64> {
+    let points = curve.iter().filter(|point| point.step > 0);
+    let values: Vec<f64> = points.filter_map(|point| point.scores.get("vqa.overall").copied()).collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 fn notes(run: &Run) -> Vec<String> {

@@ -21,6 +21,12 @@ pub(crate) fn terms(results: &Results, summary: &Summary) -> Vec<(String, String
     for (key, name, meaning) in &GROUPS {
         add(has(key), name, meaning);
     }
+    let along = summary.metrics.iter().any(|key| key == "vqa.along");
+    add(
+        along,
+        "mean along stage 2",
+        "mean of the curve's points on the validation split, the start left out: higher if it is learned sooner",
+    );
     let retrieves =
         has("retrieval") || results.stages.iter().any(|s| s.scores.keys().any(|k| k.starts_with("retrieval")));
     add(retrieves, "R@k", "share of queries whose true partner is among the first k found");

@@ -46,6 +46,7 @@ fn word(part: &str) -> String {
     let known = match part {
         "vqa" => "VQA",
         "overall" => "accuracy",
+        "along" => "mean along stage 2",
         "cider" => "CIDEr",
         "rouge_l" | "rouge" => "ROUGE-L",
         "itc" => "ITC",

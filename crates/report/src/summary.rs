@@ -101,8 +101,8 @@ pub struct Comparison {
 }
 
 /// Scores that are main if they are there, in the order of their columns.
-const MAIN: [&str; 5] =
-    ["vqa.overall", "caption.cider", "caption.bleu4", "retrieval.itc.txt_r1", "retrieval.itc.img_r1"];
+const MAIN: [&str; 6] =
+    ["vqa.overall", "vqa.along", "caption.cider", "caption.bleu4", "retrieval.itc.txt_r1", "retrieval.itc.img_r1"];
 
 /// The statistics of an experiment.
 #[must_use]

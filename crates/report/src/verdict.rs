@@ -8,6 +8,9 @@ use crate::write::{capital, p_is, plural, score, signed};
 /// More effects than this are counted, and only those that stand out are told one by one.
 const TOLD: usize = 6;
 
+/// Mean of the points of a curve.
+const ALONG: &str = "vqa.along";
+
 /// What was found, and the numbers behind it.
 pub(crate) struct Sentence {
     pub lead: String,
@@ -35,6 +38,9 @@ pub(crate) fn verdict(grid: &Grid, summary: &Summary) -> Vec<Sentence> {
         out.extend(effects.iter().filter(|e| excludes_zero(e)).map(|e| effect(e, effects.len())));
     } else {
         out.extend(effects.iter().map(|e| effect(e, effects.len())));
+        // Curves that end alike may have risen one before the other.
+        let along: Vec<&Comparison> = summary.effects.iter().filter(|e| e.metric == ALONG).collect();
+        out.extend(along.iter().map(|e| effect(e, along.len())));
     }
     out.extend(few_seeds(&effects).into_iter().chain(controls(grid, summary)).map(|text| Sentence::new("", text)));
     out
