@@ -32,13 +32,21 @@ pub struct Checkpoint {
 
 const MANIFEST: &str = "latest.json";
 
+/// A temporary file in `dir` with the permissions of any new file; by default only its owner could read the report.
+pub(crate) fn temporary(dir: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(dir)
+}
+
 /// Writes `bytes` to `path` through a temporary file in the same folder.
 ///
 /// # Errors
 /// Whatever the file system says.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|e| TrainError::io(path, &e))?;
+    let mut file = temporary(dir).map_err(|e| TrainError::io(path, &e))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_data()).map_err(|e| TrainError::io(path, &e))?;
     file.persist(path).map_err(|e| TrainError::io(path, &e.error))?;
     Ok(())

@@ -117,7 +117,7 @@ impl Features {
         progress: &dyn Progress,
     ) -> Result<(), TrainError> {
         std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
-        let mut out = tempfile::NamedTempFile::new_in(dir).map_err(|e| TrainError::io(path, &e))?;
+        let mut out = crate::checkpoint::temporary(dir).map_err(|e| TrainError::io(path, &e))?;
         progress.start(0, dataset.len() as u64);
         let all: Vec<usize> = (0..dataset.len()).collect();
         for rows in all.chunks(BATCH) {
