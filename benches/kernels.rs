@@ -1,4 +1,4 @@
-//! The fused operations against burn's primitives on one thread, forward, and forward with backward.
+//! The fused operations against burn's primitives on one thread, forward, and forward with backward. `cargo bench --profile dev --bench kernels`
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
-//! A stage-1 step of the nano Q-Former: forward, backward, AdamW. `cargo bench --bench qformer`
+//! A stage-1 step of the nano Q-Former: forward, backward, AdamW. `cargo bench --profile dev --bench qformer` (with `--profile dev` nothing is
+//! compiled anew: that profile is an optimised one)
 
 use burn::module::Module;
 use burn::optim::GradientsParams;

@@ -1,4 +1,4 @@
-//! Making the `scenes` data set. `cargo bench --bench scenes`
+//! Making the `scenes` data set. `cargo bench --profile dev --bench scenes`
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

@@ -27,6 +27,15 @@ pub fn text(value: &toml::Value) -> String {
         toml::Value::String(s) => s.clone(),
         toml::Value::Boolean(true) => "on".to_owned(),
         toml::Value::Boolean(false) => "off".to_owned(),
+        // Weights, such as those of the losses: what has none is not there.
+        toml::Value::Table(weights) if weights.values().all(|v| v.is_float() || v.is_integer()) => {
+            let weight = |v: &toml::Value| v.as_float().unwrap_or(v.as_integer().unwrap_or(0) as f64);
+            let named = weights.iter().filter(|(_, v)| weight(v) != 0.0).map(|(name, v)| match weight(v) {
+                1.0 => name.clone(),
+                other => format!("{other} {name}"),
+            });
+            named.collect::<Vec<_>>().join(" + ")
+        }
         other => other.to_string(),
     }
 }

@@ -97,6 +97,11 @@ fn cells_share_stage_1_and_baselines_are_among_them() {
     let starts = |seed: u64| plan.cells.iter().filter(move |c| c.cell.seed == seed).filter_map(|c| c.stage1);
     assert_eq!(starts(1).collect::<Vec<_>>().len(), 2);
     assert!(starts(1).all(|at| plan.stage1[at].seed == 1) && starts(2).all(|at| plan.stage1[at].seed == 2));
+    // Weights are written as people would.
+    let losses = "[sweep]\n\"stage1.losses\" = [{ itc = 1.0, itm = 0.5, itg = 0.0 }, { itc = 1.0 }]\n";
+    let plan = prepare(&cards, &format!("{FILE}{losses}"), &[]).unwrap().plan;
+    let named: Vec<&str> = plan.cells.iter().map(|c| c.cell.axes["stage1.losses"].as_str()).collect();
+    assert_eq!(named, ["itc + 0.5 itm", "itc"]);
     // A bridge without a text tower has no stage 1, whatever is asked for.
     let plan = prepare(&cards, FILE, &["model.bridge=mlp-nano"]).unwrap().plan;
     assert!(plan.stage1.is_empty() && plan.cells[0].stage1.is_none());
