@@ -37,7 +37,9 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     // The losses of BLIP-2 in their order, then others, then accuracies.
     let order = ["loss_itc", "loss_itm", "loss_itg", "loss_lm"];
     let mut found: Vec<&str> = runs.iter().flat_map(|run| run.losses.keys()).map(String::as_str).collect();
-    found.retain(|key| !key.starts_with("trivial_"));
+    // The sum says nothing that its parts do not.
+    let parts = found.iter().any(|key| key.starts_with("loss_"));
+    found.retain(|key| !key.starts_with("trivial_") && !(parts && *key == "loss"));
     found.sort_by_key(|key| (order.iter().position(|k| k == key).unwrap_or(9), key.starts_with("accuracy"), *key));
     for key in found {
         if !keys.contains(&key) && runs.iter().any(|run| run.losses.get(key).is_some_and(|c| c.len() > 1)) {
@@ -72,7 +74,8 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
 
 fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, (left, top, width, height): (f64, f64, f64, f64)) {
     let courses = courses(runs, key);
-    let rest = key.strip_prefix("loss_").or_else(|| key.strip_prefix("accuracy_")).unwrap_or(key);
+    // Accuracies have no trivial value in the log, and must not be given that of the loss.
+    let rest = key.strip_prefix("loss_").unwrap_or_default();
     // Frozen language models differ in what they reach without an image, so there may be several.
     let mut trivial: Vec<Vec<(f64, f64)>> = Vec::new();
     for points in runs.iter().filter_map(|run| run.losses.get(&format!("trivial_{rest}"))) {
