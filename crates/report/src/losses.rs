@@ -39,7 +39,7 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     let mut found: Vec<&str> = runs.iter().flat_map(|run| run.losses.keys()).map(String::as_str).collect();
     // The sum says nothing that its parts do not.
     let parts = found.iter().any(|key| key.starts_with("loss_"));
-    found.retain(|key| !key.starts_with("trivial_") && !(parts && *key == "loss"));
+    found.retain(|key| !(key.starts_with("trivial_") || parts && *key == "loss"));
     found.sort_by_key(|key| (order.iter().position(|k| k == key).unwrap_or(9), key.starts_with("accuracy"), *key));
     for key in found {
         if !keys.contains(&key) && runs.iter().any(|run| run.losses.get(key).is_some_and(|c| c.len() > 1)) {
