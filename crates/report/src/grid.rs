@@ -155,8 +155,8 @@ impl Row<'_> {
         self.cells.iter().map(|cell| cell.seed).collect()
     }
 
-    /// The score of each question, averaged over the cells of `seeds` (all if there are none), with the image of each (each question is its own image if
-    /// that is not known). `None` if some cell lacks it.
+    /// The score of each question, averaged over the cells of `seeds` (all if there are none), with the image of each (each
+    /// question is its own image if that is not known). `None` if some cell lacks it.
     pub(crate) fn questions(&self, key: &str, seeds: &BTreeSet<u64>) -> Option<(Vec<f64>, Vec<u64>)> {
         let wanted = |cell: &&&CellResult| seeds.is_empty() || seeds.contains(&cell.seed);
         let cells: Vec<&CellResult> = self.cells.iter().filter(wanted).copied().collect();
