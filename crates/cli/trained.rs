@@ -59,6 +59,7 @@ impl Search {
             max_new_tokens: self.max_new_tokens.unwrap_or(card.max_new_tokens),
             min_new_tokens: self.min_new_tokens.unwrap_or(card.min_new_tokens),
             length_penalty: self.length_penalty.unwrap_or(card.length_penalty),
+            ..card
         }
     }
 }

@@ -5,7 +5,8 @@
 //! `bias`. So a checkpoint of ours is read by Python code without a table of renames.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use std::collections::BTreeMap;
 use toolkit_seed::Stream;
 
@@ -148,7 +149,7 @@ impl Mismatch {
 /// What [`map`] asks for each parameter.
 type Source<'a> = dyn FnMut(&Info) -> Option<Values> + 'a;
 
-struct Import<'a>(Path, &'a mut Source<'a>);
+struct Import<'a>(Path, &'a mut Source<'a>, Option<DType>);
 impl ModuleMapper for Import<'_> {
     fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = self.0.torch_shape(p.lazy_shape().to_vec());
@@ -156,8 +157,11 @@ impl ModuleMapper for Import<'_> {
         let Some(values) = (self.1)(&info) else { return p };
         let device: Device = p.lazy_device();
         let transposed = self.0.transposed(D);
-        let tensor = Tensor::<D>::from_data(TensorData::new(values.data, values.shape), &device);
-        let tensor = if transposed { contiguous(tensor.swap_dims(0, 1)) } else { tensor };
+        let mut tensor = Tensor::<D>::from_data(TensorData::new(values.data, values.shape), &device);
+        if transposed {
+            tensor = contiguous(tensor.swap_dims(0, 1));
+            tensor = self.2.map_or(tensor.clone(), |dtype| tensor.cast(dtype));
+        }
         Param::initialized(info.id, tensor.set_require_grad(info.trained && device.is_autodiff()))
             .set_require_grad(info.trained)
     }
@@ -178,7 +182,39 @@ fn contiguous<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
 /// Replaces parameters by what `source` gives for each, in PyTorch layout; `None` leaves one as it is.
 /// Values must have the shape of the [`Info`]. Identity and trainability are kept; nothing else is initialised.
 pub fn map<M: Module>(module: M, mut source: impl FnMut(&Info) -> Option<Values>) -> M {
-    module.map(&mut Import(Path::default(), &mut source))
+    module.map(&mut Import(Path::default(), &mut source, None))
+}
+
+/// [`map`] that keeps the matrices of `Linear`s, most of a transformer, as `dtype`. Whoever multiplies by one widens it
+/// ([`DType::F32`] keeps everything as it is).
+pub fn map_as<M: Module>(module: M, dtype: DType, mut source: impl FnMut(&Info) -> Option<Values>) -> M {
+    let dtype = (dtype != DType::F32).then_some(dtype);
+    module.map(&mut Import(Path::default(), &mut source, dtype))
+}
+
+struct Gradients<'a>(Path, &'a GradientsParams, BTreeMap<String, Values>);
+impl ModuleVisitor for Gradients<'_> {
+    fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
+        let Some(mut grad) = self.1.get::<D>(p.id) else { return };
+        if self.0.transposed(D) {
+            grad = grad.swap_dims(0, 1);
+        }
+        let shape = grad.dims().to_vec();
+        self.2.insert(self.0.name(), Values { shape, data: floats(grad) });
+    }
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.0.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.0.exit();
+    }
+}
+
+/// The gradients of `module`'s parameters by checkpoint name, in PyTorch layout; what has none is not there.
+pub fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> BTreeMap<String, Values> {
+    let mut visitor = Gradients(Path::default(), grads, BTreeMap::new());
+    module.visit(&mut visitor);
+    visitor.2
 }
 
 /// Loads `source` into `module`, all or nothing.

@@ -5,15 +5,14 @@
 //! others go on; the score of a hypothesis is its summed log-probability divided by `length ^ length_penalty`, the end
 //! counted. At the last step what still runs competes as it is.
 //!
-//! Stopping: a sentence is done when it has `beams` finished hypotheses and no running one can still score more than the
-//! worst of them. The bound is exact, as with transformers' `early_stopping = "never"` (its default, `False`, is the
-//! same for penalties up to 0 and stops too early above): log-probabilities only fall, so the best a running hypothesis
-//! can reach is its present sum at the most favourable length left. Greedy search, `beams = 1`, ends at the first end
-//! of text.
+//! Stopping is said by [`EarlyStopping`]. The default is exact: log-probabilities only fall, so the best a running
+//! hypothesis can reach is its present sum at the most favourable length left. Greedy search, `beams = 1`, ends at the
+//! first end of text.
 //!
 //! Ties go to the earlier hypothesis, then to the smaller token id, so that results do not depend on the batch.
 
-use crate::{Decoding, EvalError, Generated};
+use crate::{Decoding, EarlyStopping, EvalError, Generated};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// A hypothesis that goes on: its row in the last batch and what it is continued with.
@@ -39,6 +38,8 @@ struct Candidate {
 struct Sentence {
     /// Most tokens, the end included.
     budget: usize,
+    /// What the repetition penalty counts as said already.
+    prompt: Vec<u32>,
     running: Vec<Hypothesis>,
     /// Best first.
     finished: Vec<Generated>,
@@ -52,13 +53,14 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// One empty hypothesis for each sentence; `budgets` are at least 1.
-    pub(crate) fn new(decoding: Decoding, eos: u32, budgets: &[usize]) -> Self {
-        let start = |&budget: &usize| {
+    /// One empty hypothesis for each sentence; `budgets` are at least 1. `prompts` are what the repetition penalty
+    /// counts as said already.
+    pub(crate) fn new(decoding: Decoding, eos: u32, budgets: &[usize], prompts: Vec<Vec<u32>>) -> Self {
+        let start = |(&budget, prompt)| {
             let running = vec![Hypothesis { ids: Vec::new(), log_prob: 0.0 }];
-            Sentence { budget, running, finished: Vec::new() }
+            Sentence { budget, prompt, running, finished: Vec::new() }
         };
-        Self { decoding, eos, sentences: budgets.iter().map(start).collect() }
+        Self { decoding, eos, sentences: budgets.iter().zip(prompts).map(start).collect() }
     }
 
     /// Reads the next-token logits `[rows, vocab]` of all running hypotheses, in the order of the last answer (at first,
@@ -90,7 +92,7 @@ impl Sentence {
     fn step(&mut self, logits: &[f32], vocab: usize, d: Decoding, eos: u32) -> Result<Vec<(usize, u32)>, EvalError> {
         let length = self.running[0].ids.len() + 1;
         let may_end = length > d.min_new_tokens;
-        let candidates = self.candidates(logits, vocab, 2 * d.beams, (!may_end).then_some(eos))?;
+        let candidates = self.candidates(logits, vocab, d, (!may_end).then_some(eos))?;
         let mut running = Vec::new();
         let mut chosen = Vec::new();
         for (rank, c) in candidates.iter().enumerate() {
@@ -132,27 +134,48 @@ impl Sentence {
     /// Whether nothing that runs can matter; at the last step it is compared as it is.
     fn is_done(&self, length: usize, d: Decoding) -> bool {
         let best = self.running.iter().map(|h| h.log_prob).fold(f64::NEG_INFINITY, f64::max);
-        let reach = if d.length_penalty > 0.0 { self.budget } else { length + 1 };
+        let reach = match d.early_stopping {
+            EarlyStopping::Heuristic => length,
+            _ if d.length_penalty > 0.0 => self.budget,
+            _ => length + 1,
+        };
         match self.finished.last() {
             Some(_) if d.beams == 1 => true,
             Some(worst) if length < self.budget && self.finished.len() >= d.beams => {
-                worst.score >= d.score(best, reach) as f32
+                d.early_stopping == EarlyStopping::Always || worst.score >= d.score(best, reach) as f32
             }
             _ => false,
         }
     }
 
-    /// The best `count` continuations over all beams, best first; `banned` is not among them.
+    /// A row that becomes log-probabilities when a number is added to it. The repetition penalty falls on logits in greedy
+    /// search and on log-probabilities in beam search.
+    fn log_probs<'a>(&self, row: &'a [f32], own: &[u32], d: Decoding) -> Result<(f64, Cow<'a, [f32]>), EvalError> {
+        let mut row = Cow::Borrowed(row);
+        if d.repetition_penalty == 1.0 {
+            return Ok((-log_sum_exp(&row)?, row));
+        }
+        if d.beams > 1 {
+            let total = log_sum_exp(&row)? as f32;
+            row.to_mut().iter_mut().for_each(|logit| *logit -= total);
+        }
+        d.penalise(row.to_mut(), self.prompt.iter().chain(own).copied());
+        Ok((if d.beams > 1 { 0.0 } else { -log_sum_exp(&row)? }, row))
+    }
+
+    /// The best `2 * beams` continuations over all beams, best first; `banned` is not among them.
     fn candidates(
         &self,
         logits: &[f32],
         vocab: usize,
-        count: usize,
+        d: Decoding,
         banned: Option<u32>,
     ) -> Result<Vec<Candidate>, EvalError> {
+        let count = 2 * d.beams;
         let mut best: Vec<Candidate> = Vec::with_capacity(count + 1);
         for (beam, (hypothesis, row)) in self.running.iter().zip(logits.chunks_exact(vocab)).enumerate() {
-            let base = hypothesis.log_prob - log_sum_exp(row)?;
+            let (base, row) = self.log_probs(row, &hypothesis.ids, d)?;
+            let base = hypothesis.log_prob + base;
             for (token, &logit) in row.iter().enumerate() {
                 let log_prob = base + f64::from(logit);
                 let full = best.len() >= count;
@@ -177,7 +200,7 @@ impl Sentence {
 }
 
 /// `ln sum exp` of a row, summed in double precision.
-fn log_sum_exp(row: &[f32]) -> Result<f64, EvalError> {
+pub(crate) fn log_sum_exp(row: &[f32]) -> Result<f64, EvalError> {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&x| f64::from((x - largest).exp())).sum();
     if largest.is_finite() && sum.is_finite() {

@@ -16,11 +16,57 @@ pub struct Decoding {
     /// A hypothesis scores its summed log-probability divided by `length ^ length_penalty`, the end counted: 1 is the
     /// mean, 0 the sum, and below 0 short texts are favoured (BLIP-2 answers questions with -1).
     pub length_penalty: f64,
+    /// When beam search ends.
+    pub early_stopping: EarlyStopping,
+    /// Above 1, tokens that are there already, those of the prompt included, become less probable: positive scores are
+    /// divided by it, negative ones multiplied (Keskar et al., 2019, arXiv:1909.05858). Beam search applies it to
+    /// log-probabilities, greedy search and sampling to logits, as transformers does.
+    pub repetition_penalty: f64,
+    /// Draw tokens in place of searching for the most probable text.
+    pub sample: bool,
+    /// Sampling: logits are divided by it.
+    pub temperature: f64,
+    /// Sampling: only the most probable tokens that together reach this probability (nucleus sampling, Holtzman et al.,
+    /// 2020); 1 is all of them.
+    pub top_p: f64,
+    /// Sampling: only that many of the most probable tokens; 0 is all. transformers samples with 50 if not told otherwise.
+    pub top_k: usize,
+    /// How many texts are wanted for each sample: the best ones of beam search, or as many draws.
+    pub answers: usize,
+    /// Sampling: names the draws. Every sample of a batch sees the same ones, so a batch equals single runs.
+    pub seed: u64,
+}
+
+/// When beam search ends; the words of transformers' `early_stopping` are in brackets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EarlyStopping {
+    /// When nothing that still runs can score more than what is finished (`"never"`). Exact.
+    #[default]
+    Never,
+    /// When the best running hypothesis, at its present length, scores no more than the worst finished one (`False`, the
+    /// default there). Above a length penalty of 0 this may end too early; released checkpoints are quoted with it.
+    Heuristic,
+    /// As soon as there are as many finished hypotheses as beams (`True`).
+    Always,
 }
 
 impl Default for Decoding {
     fn default() -> Self {
-        Self { beams: 1, max_new_tokens: 10, min_new_tokens: 1, length_penalty: 0.0 }
+        Self {
+            beams: 1,
+            max_new_tokens: 10,
+            min_new_tokens: 1,
+            length_penalty: 0.0,
+            early_stopping: EarlyStopping::Never,
+            repetition_penalty: 1.0,
+            sample: false,
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            answers: 1,
+            seed: 0,
+        }
     }
 }
 
@@ -45,7 +91,37 @@ impl Decoding {
         if !self.length_penalty.is_finite() {
             return wrong(format!("`length_penalty` = {}", self.length_penalty), "0 compares summed log-probabilities");
         }
+        for (name, value) in [("repetition_penalty", self.repetition_penalty), ("temperature", self.temperature)] {
+            if !(value.is_finite() && value > 0.0) {
+                return wrong(format!("`{name}` = {value}"), "it must be above 0; 1 changes nothing");
+            }
+        }
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            return wrong(format!("`top_p` = {}", self.top_p), "it must be above 0 and at most 1, which is all tokens");
+        }
+        if self.sample && self.beams > 1 {
+            return wrong(
+                format!("`sample` with `beams` = {}", self.beams),
+                "sample with one beam, or search with several",
+            );
+        }
+        if self.answers == 0 || (!self.sample && self.answers > self.beams) {
+            let what = format!("`answers` = {} with `beams` = {}", self.answers, self.beams);
+            return wrong(what, "a search finds as many texts as it has beams; sampling finds any number");
+        }
         Ok(())
+    }
+
+    /// Makes tokens that are in `seen` less probable, in a row of logits or log-probabilities.
+    pub(crate) fn penalise(&self, row: &mut [f32], seen: impl Iterator<Item = u32>) {
+        let seen: std::collections::BTreeSet<u32> = seen.collect();
+        for token in seen {
+            // Ids of a prompt may lie beyond the head, as placeholders of images do.
+            if let Some(score) = row.get_mut(token as usize) {
+                let penalty = self.repetition_penalty as f32;
+                *score = if *score < 0.0 { *score * penalty } else { *score / penalty };
+            }
+        }
     }
 
     /// The score of a hypothesis of `length` tokens, the end counted.

@@ -1,6 +1,7 @@
 //! Text behind a soft prefix, or without one.
 
 use crate::beam::{Next, Search};
+use crate::sample::Sampler;
 use crate::{Decoding, EvalError};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -34,6 +35,28 @@ pub struct Generated {
     pub finished: bool,
 }
 
+/// How the next tokens are found.
+enum Method {
+    Search(Search),
+    Sample(Sampler),
+}
+
+impl Method {
+    fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, EvalError> {
+        match self {
+            Self::Search(search) => search.advance(logits, vocab),
+            Self::Sample(sampler) => sampler.advance(logits, vocab),
+        }
+    }
+
+    fn finish(self) -> Vec<Vec<Generated>> {
+        match self {
+            Self::Search(search) => search.finish(),
+            Self::Sample(sampler) => sampler.finish(),
+        }
+    }
+}
+
 /// What the decoder has before the first step: one row for each sample.
 struct Start {
     /// `[batch, tokens, width]`.
@@ -41,13 +64,34 @@ struct Start {
     /// `[batch, tokens]`.
     mask: Tensor<2>,
     memory: Option<Memory>,
+    /// What the repetition penalty counts as said already.
+    said: Vec<Vec<u32>>,
     /// Most new tokens of each sample.
     budgets: Vec<usize>,
 }
 
 impl Speaker<'_> {
+    /// [`Speaker::continue_texts`] of `prompts` without special tokens: a decoder-only model's `bos` is put before each, an
+    /// encoder-decoder's `eos` behind.
+    ///
+    /// # Errors
+    /// As [`Speaker::continue_texts`].
+    pub fn generate(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompts: &[Vec<u32>],
+        decoding: &Decoding,
+    ) -> Result<Vec<Vec<Generated>>, EvalError> {
+        let whole = |prompt: &Vec<u32>| match self.shape.kind {
+            LanguageKind::DecoderOnly => self.marks.bos.iter().chain(prompt).copied().collect(),
+            LanguageKind::EncoderDecoder => prompt.iter().copied().chain([self.marks.eos]).collect(),
+        };
+        self.continue_texts(prefix, &prompts.iter().map(whole).collect::<Vec<_>>(), decoding)
+    }
+
     /// Continues `prompts` behind the soft `prefix [batch, queries, width]`; without one, the language model speaks alone.
-    /// Prompts are token ids without special ones, of any lengths. Returns for each sample up to `beams` texts, best first.
+    /// Prompts are token ids, special ones included, of any lengths. Returns for each sample up to `beams` texts (sampling:
+    /// `answers`), best first.
     ///
     /// A decoder-only model reads `[prefix ; padding ; bos ; prompt]` (LAVIS `blip2_opt.py`). An encoder-decoder's encoder
     /// reads `[prefix ; prompt ; eos ; padding]` and its decoder starts from `decoder_start` (`blip2_t5.py`). Either is
@@ -57,7 +101,7 @@ impl Speaker<'_> {
     /// # Errors
     /// If settings contradict each other, a sample does not fit the model's positions, there is nothing to start from,
     /// the model is on an autodiff device, or logits are not numbers.
-    pub fn generate(
+    pub fn continue_texts(
         &self,
         prefix: Option<Tensor<3>>,
         prompts: &[Vec<u32>],
@@ -78,11 +122,9 @@ impl Speaker<'_> {
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
-        // A decoder-only model without bos continues the prefix itself where there is no prompt; such samples cannot share
-        // a batch with padded ones, whose last position is a token.
-        let bare = |i: &usize| {
-            self.shape.kind == LanguageKind::DecoderOnly && self.marks.bos.is_none() && prompts[*i].is_empty()
-        };
+        // A decoder-only model continues the prefix itself where there is no text; such samples cannot share a batch with
+        // padded ones, whose last position is a token.
+        let bare = |i: &usize| self.shape.kind == LanguageKind::DecoderOnly && prompts[*i].is_empty();
         let (bare, other): (Vec<usize>, Vec<usize>) = (0..prompts.len()).partition(bare);
         if !bare.is_empty() && prefix.is_none() {
             let what = "there is nothing to start from: no prefix, no prompt, no `bos`";
@@ -112,7 +154,8 @@ impl Speaker<'_> {
         decoding: &Decoding,
     ) -> Result<Vec<Vec<Generated>>, EvalError> {
         let device = prefix.as_ref().map_or_else(|| self.device(), Tensor::device);
-        let Start { mut embeds, mut mask, mut memory, budgets } = self.start(prefix, prompts, decoding, &device)?;
+        let Start { mut embeds, mut mask, mut memory, said, budgets } =
+            self.start(prefix, prompts, decoding, &device)?;
         if embeds.is_autodiff() {
             let hint = "evaluate with `module.valid()` and tensors on `device.without_autodiff()`";
             return Err(EvalError::new(
@@ -121,7 +164,10 @@ impl Speaker<'_> {
                 hint,
             ));
         }
-        let mut search = Search::new(*decoding, self.marks.eos, &budgets);
+        let mut method = match decoding.sample {
+            true => Method::Sample(Sampler::new(*decoding, self.marks.eos, &budgets, said)),
+            false => Method::Search(Search::new(*decoding, self.marks.eos, &budgets, said)),
+        };
         let mut cache = Cache::default();
         let mut owners: Vec<usize> = (0..prompts.len()).collect();
         loop {
@@ -129,9 +175,9 @@ impl Speaker<'_> {
             let tokens = hidden.dims()[1];
             let logits = self.language.logits(hidden.narrow(1, tokens - 1, 1));
             let vocab = logits.dims()[2];
-            let next = search.advance(&params::floats(logits), vocab)?;
+            let next = method.advance(&params::floats(logits), vocab)?;
             if next.is_empty() {
-                return Ok(search.finish());
+                return Ok(method.finish());
             }
             if !next.iter().map(|n| n.parent).eq(0..owners.len()) {
                 let parents: Vec<usize> = next.iter().map(|n| n.parent).collect();
@@ -162,21 +208,18 @@ impl Speaker<'_> {
         let marks = self.marks;
         match self.shape.kind {
             LanguageKind::DecoderOnly => {
-                let texts: Vec<Vec<u32>> =
-                    prompts.iter().map(|p| marks.bos.iter().chain(p).copied().collect()).collect();
-                let budgets = self.budgets(texts.iter().map(|t| queries + t.len()), decoding)?;
-                let (embeds, mask) = self.behind(prefix, &texts, Side::Left, device);
-                Ok(Start { embeds, mask, memory: None, budgets })
+                let budgets = self.budgets(prompts.iter().map(|t| queries + t.len()), decoding)?;
+                let (embeds, mask) = self.behind(prefix, prompts, Side::Left, device);
+                Ok(Start { embeds, mask, memory: None, said: prompts.to_vec(), budgets })
             }
             LanguageKind::EncoderDecoder => {
-                let texts: Vec<Vec<u32>> =
-                    prompts.iter().map(|p| p.iter().copied().chain([marks.eos]).collect()).collect();
-                self.budgets(texts.iter().map(|t| queries + t.len()), decoding)?;
-                let (embeds, mask) = self.behind(prefix, &texts, Side::Right, device);
+                self.budgets(prompts.iter().map(|t| queries + t.len()), decoding)?;
+                let (embeds, mask) = self.behind(prefix, prompts, Side::Right, device);
                 let memory = Some(self.language.encode(embeds, mask));
                 let first = Tensor::<2, Int>::full([n, 1], marks.decoder_start as i32, device);
                 let budgets = self.budgets(std::iter::repeat_n(1, n), decoding)?;
-                Ok(Start { embeds: self.language.embed(first), mask: Tensor::ones([n, 1], device), memory, budgets })
+                let (embeds, mask) = (self.language.embed(first), Tensor::ones([n, 1], device));
+                Ok(Start { embeds, mask, memory, said: vec![vec![marks.decoder_start]; n], budgets })
             }
         }
     }

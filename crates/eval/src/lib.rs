@@ -12,6 +12,7 @@ mod error;
 mod generate;
 mod pairs;
 mod retrieve;
+mod sample;
 mod samples;
 mod source;
 mod task;
@@ -19,7 +20,7 @@ mod vqa;
 
 pub use caption::{CaptionResult, CaptionRow, CaptionSummary, caption};
 pub use controls::{derangement, majority_baseline};
-pub use decoding::Decoding;
+pub use decoding::{Decoding, EarlyStopping};
 pub use error::EvalError;
 pub use generate::{Generated, Speaker};
 pub use retrieve::{RetrievalConfig, RetrievalResult, RetrievalRow, retrieve};

@@ -6,10 +6,12 @@ use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::bridge::resampler::Resampler;
 use toolkit_models::language::opt::Opt;
 use toolkit_models::language::t5::T5;
+use toolkit_models::vision::eva::Eva;
 use toolkit_models::vision::vit::Vit;
 
 pub(crate) fn register(registry: Registry) -> Registry {
     registry
+        .vision::<Eva>("eva")
         .vision::<Vit>("vit")
         .bridge::<QFormer>("qformer")
         .bridge::<LinearBridge>("linear")

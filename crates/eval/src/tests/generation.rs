@@ -44,7 +44,8 @@ fn a_batch_writes_what_its_samples_write_alone() {
         for voice in Voice::both(VOCAB, seed) {
             for (beams, length_penalty) in [(1, 0.0), (3, -1.0), (4, 1.0)] {
                 for with_prefix in [true, false] {
-                    let d = Decoding { beams, max_new_tokens: 8, min_new_tokens: 1, length_penalty };
+                    let d =
+                        Decoding { beams, max_new_tokens: 8, min_new_tokens: 1, length_penalty, ..Decoding::default() };
                     let prefix = with_prefix.then(|| prefix(5, 4));
                     let together = voice.speaker().generate(prefix.clone(), &prompts(), &d).unwrap();
                     assert_eq!(together.len(), 5);
@@ -115,7 +116,7 @@ fn a_cache_writes_what_recomputation_writes() {
 fn scores_are_those_of_the_text() {
     for voice in Voice::both(VOCAB, 5) {
         for length_penalty in [-1.0, 0.0, 1.0] {
-            let d = Decoding { beams: 3, max_new_tokens: 5, min_new_tokens: 1, length_penalty };
+            let d = Decoding { beams: 3, max_new_tokens: 5, min_new_tokens: 1, length_penalty, ..Decoding::default() };
             for text in &voice.speaker().generate(Some(prefix(1, 4)), &[vec![5, 6]], &d).unwrap()[0] {
                 let all: Vec<u32> = text.ids.iter().copied().chain(text.finished.then_some(EOS)).collect();
                 let mut sum = 0.0;
@@ -135,7 +136,7 @@ fn scores_are_those_of_the_text() {
 fn beams_find_the_best_of_a_tiny_model() {
     for voice in Voice::both(4, 1) {
         for length_penalty in [-1.0, 0.0, 1.0] {
-            let d = Decoding { beams: 64, max_new_tokens: 3, min_new_tokens: 1, length_penalty };
+            let d = Decoding { beams: 64, max_new_tokens: 3, min_new_tokens: 1, length_penalty, ..Decoding::default() };
             let best = voice.speaker().generate(Some(prefix(1, 2)), &[vec![3]], &d).unwrap()[0][0].clone();
             let mut wanted = (f64::NEG_INFINITY, Vec::new());
             let mut open = vec![(0.0, Vec::new())];
@@ -165,7 +166,13 @@ fn a_least_length_is_honoured() {
     for seed in 0..4 {
         for voice in Voice::both(VOCAB, seed) {
             for beams in [1, 3] {
-                let d = Decoding { beams, max_new_tokens: 8, min_new_tokens: 5, length_penalty: -1.0 };
+                let d = Decoding {
+                    beams,
+                    max_new_tokens: 8,
+                    min_new_tokens: 5,
+                    length_penalty: -1.0,
+                    ..Decoding::default()
+                };
                 let written = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
                 assert!(
                     written.iter().flatten().all(|text| (5..=8).contains(&text.ids.len()) && !text.ids.contains(&EOS))

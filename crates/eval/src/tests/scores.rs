@@ -169,7 +169,8 @@ fn task_cards() {
     let language = registry.card(Kind::Language, "opt-nano").unwrap();
     let load = |name: &str| Task::from_card(&registry.card(Kind::Task, name).unwrap(), &[&language]).unwrap();
     let Task::Vqa(vqa) = load("scenes-vqa") else { panic!("kind") };
-    let decoding = Decoding { beams: 3, max_new_tokens: 5, min_new_tokens: 1, length_penalty: -1.0 };
+    let decoding =
+        Decoding { beams: 3, max_new_tokens: 5, min_new_tokens: 1, length_penalty: -1.0, ..Decoding::default() };
     assert_eq!((vqa.prompt.as_str(), vqa.version, vqa.decoding), (language.prompt["vqa"].as_str(), 1, decoding));
     let Task::Caption(caption) = load("scenes-caption") else { panic!("kind") };
     assert_eq!((caption.prompt.as_str(), caption.decoding.max_new_tokens), ("", 24));

@@ -18,7 +18,7 @@ fn log_prob(seed: u64, ids: &[u32], vocab: usize, token: u32) -> f64 {
 }
 
 fn search(seed: u64, vocab: usize, decoding: Decoding) -> Vec<Generated> {
-    let mut search = Search::new(decoding, EOS, &[decoding.max_new_tokens]);
+    let mut search = Search::new(decoding, EOS, &[decoding.max_new_tokens], vec![vec![]]);
     let mut rows: Vec<Vec<u32>> = vec![Vec::new()];
     while !rows.is_empty() {
         let given: Vec<f32> = rows.iter().flat_map(|ids| logits(seed, ids, vocab)).collect();
@@ -56,7 +56,8 @@ fn enough_beams_find_the_best_texts() {
     for length_penalty in [-1.0, 0.0, 0.7, 1.0, 2.0] {
         for min_new_tokens in [0, 1, 3] {
             for seed in 0..12 {
-                let d = Decoding { beams: 256, max_new_tokens: 4, min_new_tokens, length_penalty };
+                let d =
+                    Decoding { beams: 256, max_new_tokens: 4, min_new_tokens, length_penalty, ..Decoding::default() };
                 let (found, wanted) = (search(seed, 4, d), enumerate(seed, 4, d));
                 assert_eq!(found.len(), wanted.len().min(256));
                 for (f, (score, ids, finished)) in found.iter().zip(&wanted).take(20) {
@@ -74,7 +75,7 @@ fn stopping_early_loses_nothing() {
     // to the last step and collects what ends on the way.
     for seed in 0..200 {
         for length_penalty in [-1.0, 0.0, 1.0] {
-            let d = Decoding { beams: 3, max_new_tokens: 6, min_new_tokens: 1, length_penalty };
+            let d = Decoding { beams: 3, max_new_tokens: 6, min_new_tokens: 1, length_penalty, ..Decoding::default() };
             let mut running = vec![(0.0, Vec::new())];
             let mut ended: Vec<(f64, Vec<u32>)> = Vec::new();
             for length in 1..=d.max_new_tokens {
@@ -102,7 +103,7 @@ fn stopping_early_loses_nothing() {
 fn one_beam_takes_the_likeliest_token() {
     for seed in 0..50 {
         for length_penalty in [-1.0, 0.0, 2.0] {
-            let d = Decoding { beams: 1, max_new_tokens: 6, min_new_tokens: 1, length_penalty };
+            let d = Decoding { beams: 1, max_new_tokens: 6, min_new_tokens: 1, length_penalty, ..Decoding::default() };
             let mut ids: Vec<u32> = Vec::new();
             let mut finished = false;
             while ids.len() < 6 && !finished {
@@ -124,13 +125,13 @@ fn one_beam_takes_the_likeliest_token() {
 #[test]
 fn broken_logits_are_an_error() {
     let d = Decoding { beams: 2, ..Decoding::default() };
-    let error = Search::new(d, EOS, &[4]).advance(&[f32::NAN, 0.0, 0.0], 3).unwrap_err().to_string();
+    let error = Search::new(d, EOS, &[4], vec![vec![]]).advance(&[f32::NAN, 0.0, 0.0], 3).unwrap_err().to_string();
     assert!(error.contains("logits are not numbers") && error.contains("hint:"), "{error}");
     // All mass on an end that is not allowed yet.
     let only_end = [f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY];
-    assert!(Search::new(d, EOS, &[4]).advance(&only_end, 3).is_err());
+    assert!(Search::new(d, EOS, &[4], vec![vec![]]).advance(&only_end, 3).is_err());
     // Ties go to the smaller id, whatever stands beside them.
-    let next = Search::new(d, EOS, &[4, 4]).advance(&[0.5, 0.1, 0.5, 0.5, 0.1, 0.5], 3).unwrap();
+    let next = Search::new(d, EOS, &[4, 4], vec![vec![]; 2]).advance(&[0.5, 0.1, 0.5, 0.5, 0.1, 0.5], 3).unwrap();
     assert_eq!(next.iter().map(|n| (n.parent, n.token)).collect::<Vec<_>>(), [(0, 0), (0, 2), (1, 0), (1, 2)]);
 }
 

@@ -1,3 +1,5 @@
 //! Vision encoders.
 
+pub mod eva;
+pub mod position;
 pub mod vit;

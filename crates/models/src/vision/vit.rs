@@ -6,7 +6,7 @@
 //! Trap: OpenAI's weights want `quick_gelu`; with `gelu` features are silently worse.
 
 use crate::layers::{
-    Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, split_heads,
+    Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape};
 
 /// Sizes of a [`Vit`], in the words of transformers' `CLIPVisionConfig`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VitConfig {
     /// Side of the square image in pixels.
@@ -70,26 +70,19 @@ struct Embeddings {
     class_embedding: Param<Tensor<1>>,
     patch_embedding: PatchEmbedding,
     position_embedding: Embedding,
-    patch: usize,
 }
 
 impl Embeddings {
-    /// Images `[batch, 3, height, width]` to `[batch, 1 + patches, width]`, positions added. The strided convolution is
-    /// written as a matrix product of patches, which is what it is, and several times faster on a CPU.
+    /// Images `[batch, 3, height, width]` to `[batch, 1 + patches, width]`, positions added.
     fn forward(&self, images: Tensor<4>) -> Tensor<3> {
-        let [batch, channels, height, width] = images.dims();
-        let (p, rows, columns) = (self.patch, height / self.patch, width / self.patch);
-        let kernel = self.patch_embedding.weight.val();
-        let hidden = kernel.dims()[0];
-        let patches = images.reshape([batch, channels, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
-        let patches = patches.reshape([batch * rows * columns, channels * p * p]);
-        let mut x = patches.matmul(kernel.reshape([hidden, channels * p * p]).transpose());
+        let batch = images.dims()[0];
+        let mut x = patches(images, self.patch_embedding.weight.val());
+        let hidden = x.dims()[2];
         if let Some(bias) = &self.patch_embedding.bias {
             x = x + bias.val().unsqueeze();
         }
         let class = self.class_embedding.val().reshape([1, 1, hidden]).expand([batch, 1, hidden]);
-        let x = Tensor::cat(vec![class, x.reshape([batch, rows * columns, hidden])], 1);
-        x + self.position_embedding.table().unsqueeze::<3>()
+        Tensor::cat(vec![class, x], 1) + self.position_embedding.table().unsqueeze::<3>()
     }
 }
 
@@ -201,7 +194,6 @@ impl VisionEncoder for Vit {
                     bias: c.patch_bias.then(|| parameter([width], device)),
                 },
                 position_embedding: Embedding::new(c.tokens(), width, device),
-                patch: c.patch_size,
             },
             pre_layrnorm: c.pre_norm.then(norm),
             encoder: Encoder { layers: (0..c.num_hidden_layers).map(block).collect() },

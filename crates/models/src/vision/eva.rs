@@ -1,0 +1,195 @@
+//! EVA-CLIP's ViT, as BLIP-2 uses it: the encoder of the ViT-g/14 rows, and the vision tower of Hugging Face's BLIP-2.
+//!
+//! Parameter names are those of transformers' `Blip2VisionModel` without `post_layernorm`: that norm is the bridge's
+//! `ln_vision`. Query, key and value come from one matrix; in LAVIS and the original files (`eva_vit_g.pth`) its bias is
+//! kept as `q_bias` and `v_bias`, and the keys have none. The published ViT-g has 40 blocks, of which BLIP-2 builds 39
+//! (its section 3.4 takes the second-to-last layer's output). Reference: LAVIS `eva_vit.py`.
+
+use crate::layers::{
+    Activation, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads,
+};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use serde::Deserialize;
+use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape};
+
+/// Sizes of an [`Eva`], in the words of transformers' `Blip2VisionConfig`. Defaults are ViT-g's.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaConfig {
+    /// Side of the square image in pixels.
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// Width of a token.
+    pub hidden_size: usize,
+    /// Number of blocks that are built and run.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward.
+    pub intermediate_size: usize,
+    /// Activation of the feed-forward.
+    pub hidden_act: Activation,
+    /// Epsilon of every norm.
+    pub layer_norm_eps: f64,
+    /// Whether queries and values have a bias.
+    pub qkv_bias: bool,
+}
+
+impl Default for EvaConfig {
+    fn default() -> Self {
+        Self {
+            image_size: 224,
+            patch_size: 14,
+            hidden_size: 1408,
+            num_hidden_layers: 39,
+            num_attention_heads: 16,
+            intermediate_size: 6144,
+            hidden_act: Activation::Gelu,
+            layer_norm_eps: 1e-6,
+            qkv_bias: true,
+        }
+    }
+}
+
+impl EvaConfig {
+    fn tokens(&self) -> usize {
+        (self.image_size / self.patch_size).pow(2) + 1
+    }
+}
+
+#[derive(Module, Debug)]
+struct PatchEmbedding {
+    weight: Param<Tensor<4>>,
+    bias: Param<Tensor<1>>,
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    class_embedding: Param<Tensor<3>>,
+    position_embedding: Param<Tensor<3>>,
+    patch_embedding: PatchEmbedding,
+}
+
+impl Embeddings {
+    /// Images `[batch, 3, height, width]` to `[batch, 1 + patches, width]`, positions added.
+    fn forward(&self, images: Tensor<4>) -> Tensor<3> {
+        let batch = images.dims()[0];
+        let x = patches(images, self.patch_embedding.weight.val()) + self.patch_embedding.bias.val().unsqueeze();
+        let hidden = x.dims()[2];
+        let class = self.class_embedding.val().expand([batch, 1, hidden]);
+        Tensor::cat(vec![class, x], 1) + self.position_embedding.val()
+    }
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    qkv: Linear,
+    projection: Linear,
+    heads: usize,
+}
+
+impl SelfAttention {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let width = x.dims()[2];
+        let all = self.qkv.forward(x);
+        let part = |i: usize| split_heads(all.clone().narrow(2, i * width, width), self.heads);
+        let scale = ((width / self.heads) as f64).powf(-0.5);
+        self.projection.forward(merge_heads(attention(part(0), part(1), part(2), None, scale, 0.0)))
+    }
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+    #[module(skip)]
+    act: Activation,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    self_attn: SelfAttention,
+    layer_norm1: LayerNorm,
+    mlp: Mlp,
+    layer_norm2: LayerNorm,
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
+        let hidden = self.mlp.act.apply(self.mlp.fc1.forward(self.layer_norm2.forward(x.clone())));
+        x + self.mlp.fc2.forward(hidden)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    layers: Vec<Block>,
+}
+
+/// A vision transformer of EVA-CLIP's form.
+#[derive(Module, Debug)]
+pub struct Eva {
+    embeddings: Embeddings,
+    encoder: Encoder,
+}
+
+impl VisionEncoder for Eva {
+    type Config = EvaConfig;
+
+    fn describe(c: &EvaConfig) -> Result<VisionShape, ShapeError> {
+        ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
+        ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
+        let (width, tokens) = (c.hidden_size, c.tokens());
+        let matrices = linear_params(width, 3 * width, c.qkv_bias)
+            + linear_params(width, width, true)
+            + linear_params(width, c.intermediate_size, true)
+            + linear_params(c.intermediate_size, width, true);
+        let patch = linear_params(3 * c.patch_size * c.patch_size, width, true);
+        let params = c.num_hidden_layers as u64 * (matrices + 4 * width as u64) + patch + ((1 + tokens) * width) as u64;
+        let attention = 4 * (tokens * tokens * width) as u64;
+        let flops = c.num_hidden_layers as u64 * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops } })
+    }
+
+    fn build(c: &EvaConfig, device: &Device) -> Self {
+        let width = c.hidden_size;
+        let norm = || LayerNorm::new(width, c.layer_norm_eps, device);
+        let qkv = || match c.qkv_bias {
+            true => Linear::new(width, 3 * width, device),
+            false => Linear::without_bias(width, 3 * width, device),
+        };
+        let block = |_| Block {
+            self_attn: SelfAttention {
+                qkv: qkv(),
+                projection: Linear::new(width, width, device),
+                heads: c.num_attention_heads,
+            },
+            layer_norm1: norm(),
+            mlp: Mlp {
+                fc1: Linear::new(width, c.intermediate_size, device),
+                fc2: Linear::new(c.intermediate_size, width, device),
+                act: c.hidden_act,
+            },
+            layer_norm2: norm(),
+        };
+        Self {
+            embeddings: Embeddings {
+                class_embedding: parameter([1, 1, width], device),
+                position_embedding: parameter([1, c.tokens(), width], device),
+                patch_embedding: PatchEmbedding {
+                    weight: parameter([width, 3, c.patch_size, c.patch_size], device),
+                    bias: parameter([width], device),
+                },
+            },
+            encoder: Encoder { layers: (0..c.num_hidden_layers).map(block).collect() },
+        }
+    }
+
+    fn encode(&self, images: Tensor<4>) -> Tensor<3> {
+        let x = self.embeddings.forward(images);
+        self.encoder.layers.iter().fold(x, |x, block| block.forward(x))
+    }
+}
