@@ -8,12 +8,14 @@
 
 mod cmd;
 mod context;
+mod decoding;
 mod device;
 mod fail;
+mod opened;
 mod out;
 mod progress;
+mod runs;
 mod text;
-mod trained;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use context::{Context, Global};
@@ -39,7 +41,8 @@ Examples:
   toolkit run experiments/ablate_stage1.toml --plan      what an experiment would do and cost
   toolkit run experiments/ablate_stage1.toml --smoke     try it in under a minute
   toolkit run experiments/ablate_stage1.toml             run it; the same command resumes it
-  toolkit caption --run runs/ablate_stage1 photo.png     use what it trained
+  toolkit caption runs/ablate_stage1 photo.png           use what it trained
+  toolkit verify blip2-opt-2.7b/ --reference FILE        does a checkpoint compute what its source does?
 
 Results go to standard output (`--json` for machines), progress to standard error. Errors end with exit code 2.";
 
@@ -52,7 +55,11 @@ enum Command {
     Data(cmd::data::Args),
     Caption(cmd::caption::Args),
     Vqa(cmd::vqa::Args),
+    Chat(cmd::chat::Args),
+    Match(cmd::matching::Args),
+    Embed(cmd::embed::Args),
     Retrieve(cmd::retrieve::Args),
+    Verify(cmd::verify::Args),
     Report(cmd::report::Args),
     Doctor(cmd::doctor::Args),
 }
@@ -79,6 +86,10 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<()> {
         Command::Data(args) => cmd::data::run(context, args),
         Command::Caption(args) => cmd::caption::run(context, args),
         Command::Vqa(args) => cmd::vqa::run(context, args),
+        Command::Chat(args) => cmd::chat::run(context, args),
+        Command::Match(args) => cmd::matching::run(context, args),
+        Command::Embed(args) => cmd::embed::run(context, args),
+        Command::Verify(args) => cmd::verify::run(context, args),
         Command::Retrieve(args) => cmd::retrieve::run(context, args),
         Command::Report(args) => cmd::report::run(context, args),
         Command::Doctor(args) => cmd::doctor::run(context, args),

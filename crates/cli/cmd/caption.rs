@@ -1,25 +1,29 @@
-//! `toolkit caption`: captions of picture files by a trained bridge.
+//! `toolkit caption`: captions of picture files.
 
 use crate::context::Context;
-use crate::trained::{Search, Which, speak};
+use crate::decoding::Search;
+use crate::opened::{Purpose, Which, best};
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
-use toolkit_eval::CaptionTask;
-use toolkit_registry::Kind;
 
-/// Captions pictures with what a run trained
+/// Captions pictures with a run, a published checkpoint or a model card
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
-  toolkit caption --run runs/ablate_stage1 photo.png
-  toolkit caption --run runs/ablate_stage1 --beams 5 --max-new-tokens 30 *.jpg
-  toolkit caption --run runs/ablate_stage1 photo.png --json | jq -r '.[0].text'")]
+  toolkit caption runs/ablate_stage1 photo.png
+  toolkit caption blip2-opt-2.7b/ --beams 5 --max-new-tokens 30 *.jpg
+  toolkit caption blip2-opt-2.7b/ photo.png --prompt 'a photo of'
+  toolkit caption runs/ablate_stage1 photo.png --top-p 0.9 --answers 3
+  toolkit caption runs/ablate_stage1 photo.png --json | jq -r '.[0].text'")]
 pub struct Args {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
     search: Search,
+    /// What the caption continues [default: as the task card of a run says; nothing for published models]
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
     /// Picture files: png, jpeg, webp
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
@@ -30,18 +34,21 @@ pub struct Args {
 /// # Errors
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let cell = args.which.cell(context)?;
-    let task = CaptionTask::from_card(
-        &context.registry.card(Kind::Task, &cell.spec.eval.caption)?,
-        &[&cell.resolved.language.0],
-    )?;
-    let written = speak(context, &args.which, &cell, &args.images, &task.prompt, &args.search.over(task.decoding))?;
+    let opened = args.which.open(context, Purpose::Speak)?;
+    let (prompt, decoding) = opened.caption(context)?;
+    let prompts = vec![args.prompt.clone().unwrap_or(prompt); args.images.len()];
+    let written = opened.speak(context, &args.images, &prompts, &args.search.over(decoding))?;
+    for texts in &written {
+        best(texts)?;
+    }
     let pairs = || args.images.iter().zip(&written);
     context.print(
-        || pairs().map(|(image, w)| json!({"image": image, "cell": cell.id, "text": w.text, "ids": w.ids, "score": w.score, "finished": w.finished})).collect(),
-        || match pairs().len() {
-            1 => format!("{}\n", written[0].text),
-            _ => pairs().map(|(image, w)| format!("{}\t{}\n", image.display(), w.text)).collect(),
+        || pairs().map(|(image, texts)| json!({"image": image, "of": opened.of, "prompt": prompts[0], "text": texts[0].text, "ids": texts[0].ids, "score": texts[0].score, "finished": texts[0].finished, "answers": texts})).collect(),
+        || {
+            let lines = pairs().flat_map(|(image, texts)| {
+                texts.iter().map(move |w| if args.images.len() == 1 { format!("{}\n", w.text) } else { format!("{}\t{}\n", image.display(), w.text) })
+            });
+            lines.collect()
         },
     )
 }

@@ -1,13 +1,17 @@
 //! The commands, one file each.
 
 pub mod caption;
+pub mod chat;
 pub mod data;
 pub mod doctor;
+pub mod embed;
 pub mod inspect;
 pub mod list;
+pub mod matching;
 pub mod plan;
 mod pretrain;
 pub mod report;
 pub mod retrieve;
 pub mod run;
+pub mod verify;
 pub mod vqa;

@@ -1,19 +1,19 @@
-//! `toolkit vqa`: a question about a picture file, answered by a trained bridge.
+//! `toolkit vqa`: questions about a picture file.
 
 use crate::context::Context;
-use crate::trained::{Search, Which, speak};
+use crate::decoding::Search;
+use crate::opened::{Purpose, Which, best};
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
-use toolkit_eval::VqaTask;
-use toolkit_registry::Kind;
 
-/// Answers a question about a picture with what a run trained
+/// Answers questions about a picture with a run, a published checkpoint or a model card
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
-  toolkit vqa --run runs/ablate_stage1 photo.png --question 'what is in the middle?'
-  toolkit vqa --run runs/ablate_stage1 photo.png --question 'how many cats are there?' --json")]
+  toolkit vqa runs/ablate_stage1 photo.png --question 'what is in the middle?'
+  toolkit vqa blip2-flan-t5-xl/ photo.png --question 'how many cats are there?' --json
+  toolkit vqa blip2-opt-2.7b/ photo.png --question 'where is it?' --prompt 'Question: {} Short answer:'")]
 pub struct Args {
     #[command(flatten)]
     which: Which,
@@ -21,9 +21,12 @@ pub struct Args {
     search: Search,
     /// Picture file: png, jpeg, webp
     image: PathBuf,
-    /// The question; questions of the data are in lower case and end with `?`
+    /// A question; may be given several times
+    #[arg(long, value_name = "TEXT", required = true)]
+    question: Vec<String>,
+    /// The prompt with {} for the question [default: as the task card of a run says; the paper's for published models]
     #[arg(long, value_name = "TEXT")]
-    question: String,
+    prompt: Option<String>,
 }
 
 /// Runs the command.
@@ -31,20 +34,22 @@ pub struct Args {
 /// # Errors
 /// If the picture, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let cell = args.which.cell(context)?;
-    let task =
-        VqaTask::from_card(&context.registry.card(Kind::Task, &cell.spec.eval.vqa)?, &[&cell.resolved.language.0])?;
-    let prompt = task.prompt.replace("{}", args.question.trim());
-    let images = std::slice::from_ref(&args.image);
-    let written = speak(context, &args.which, &cell, images, &prompt, &args.search.over(task.decoding))?;
-    let answer = &written[0];
+    let opened = args.which.open(context, Purpose::Speak)?;
+    let (prompt, decoding) = opened.vqa(context)?;
+    let prompt = args.prompt.clone().unwrap_or(prompt);
+    let prompts: Vec<String> = args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
+    let images = vec![args.image.clone(); prompts.len()];
+    let written = opened.speak(context, &images, &prompts, &args.search.over(decoding))?;
+    let mut answers = Vec::new();
+    for ((question, prompt), texts) in args.question.iter().zip(&prompts).zip(&written) {
+        let answer = best(texts)?;
+        answers.push(json!({
+            "image": args.image, "of": opened.of, "question": question, "prompt": prompt,
+            "text": answer.text, "ids": answer.ids, "score": answer.score, "finished": answer.finished, "answers": texts,
+        }));
+    }
     context.print(
-        || {
-            json!({
-                "image": args.image, "cell": cell.id, "question": args.question, "prompt": prompt,
-                "text": answer.text, "ids": answer.ids, "score": answer.score, "finished": answer.finished,
-            })
-        },
-        || format!("{}\n", answer.text),
+        || if answers.len() == 1 { answers[0].clone() } else { answers.clone().into() },
+        || written.iter().flatten().map(|answer| format!("{}\n", answer.text)).collect(),
     )
 }

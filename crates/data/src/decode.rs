@@ -11,9 +11,27 @@ use std::path::Path;
 /// # Errors
 /// If the file cannot be read or decoded.
 pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
+    decode_as(path, Alpha::OnWhite)
+}
+
+/// What becomes of transparency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alpha {
+    /// The picture is laid on white.
+    OnWhite,
+    /// Colours are taken as they are stored, as Pillow's `convert("RGB")` does, and so every published processor: what
+    /// lies under a transparent pixel, often black, becomes visible.
+    Drop,
+}
+
+/// As [`decode`], with a choice of what becomes of transparency.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_as(path: impl AsRef<Path>, alpha: Alpha) -> Result<RgbImage, DataError> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    decode_bytes(&bytes, path)
+    decode_bytes_as(&bytes, path, alpha)
 }
 
 /// As [`decode`], for the bytes of a file; `path` is only named in errors.
@@ -21,6 +39,10 @@ pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
 /// # Errors
 /// If the bytes cannot be decoded.
 pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
+    decode_bytes_as(bytes, path, Alpha::OnWhite)
+}
+
+fn decode_bytes_as(bytes: &[u8], path: &Path, alpha: Alpha) -> Result<RgbImage, DataError> {
     let fail = |reason: String| DataError::Decode {
         path: path.to_owned(),
         // Decoders may answer in several lines; an error here is one.
@@ -37,7 +59,21 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
     if picture.width() == 0 || picture.height() == 0 {
         return Err(fail("a side is 0 pixels long".to_owned()));
     }
-    Ok(on_white(picture))
+    Ok(match alpha {
+        Alpha::OnWhite => on_white(picture),
+        Alpha::Drop => as_pillow(picture),
+    })
+}
+
+/// Colours as Pillow's `convert("RGB")` makes them. Its 16-bit grey (mode `I;16`) is cut off at 255, not scaled down.
+fn as_pillow(picture: DynamicImage) -> RgbImage {
+    match picture {
+        DynamicImage::ImageLuma16(grey) => RgbImage::from_fn(grey.width(), grey.height(), |x, y| {
+            let value = grey.get_pixel(x, y).0[0].min(255) as u8;
+            Rgb([value; 3])
+        }),
+        other => other.into_rgb8(),
+    }
 }
 
 fn on_white(picture: DynamicImage) -> RgbImage {

@@ -31,7 +31,7 @@ mod world;
 pub use colour::{COLOURS, ColourNamer};
 pub use config::ScenesConfig;
 pub use dataset::{Dataset, Item, Question, answer_type};
-pub use decode::{decode, decode_bytes};
+pub use decode::{Alpha, decode, decode_as, decode_bytes};
 pub use error::DataError;
 pub use folder::Folder;
 pub use names::GROUPS;

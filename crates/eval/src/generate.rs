@@ -24,6 +24,17 @@ pub struct Speaker<'a> {
     pub marks: LanguageMarks,
 }
 
+/// A frozen language model that continues token ids.
+#[derive(Clone, Copy)]
+pub struct Writer<'a> {
+    /// The model, on a plain device (`module.valid()`).
+    pub language: &'a AnyLanguage,
+    /// Its sizes.
+    pub shape: &'a LanguageShape,
+    /// Its special ids.
+    pub marks: LanguageMarks,
+}
+
 /// A written text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Generated {
@@ -70,12 +81,18 @@ struct Start {
     budgets: Vec<usize>,
 }
 
-impl Speaker<'_> {
-    /// [`Speaker::continue_texts`] of `prompts` without special tokens: a decoder-only model's `bos` is put before each, an
+impl<'a> Speaker<'a> {
+    /// The same without the tokenizer.
+    #[must_use]
+    pub fn writer(&self) -> Writer<'a> {
+        Writer { language: self.language, shape: self.shape, marks: self.marks }
+    }
+
+    /// [`Writer::continue_texts`] of `prompts` without special tokens: a decoder-only model's `bos` is put before each, an
     /// encoder-decoder's `eos` behind.
     ///
     /// # Errors
-    /// As [`Speaker::continue_texts`].
+    /// As [`Writer::continue_texts`].
     pub fn generate(
         &self,
         prefix: Option<Tensor<3>>,
@@ -86,9 +103,23 @@ impl Speaker<'_> {
             LanguageKind::DecoderOnly => self.marks.bos.iter().chain(prompt).copied().collect(),
             LanguageKind::EncoderDecoder => prompt.iter().copied().chain([self.marks.eos]).collect(),
         };
-        self.continue_texts(prefix, &prompts.iter().map(whole).collect::<Vec<_>>(), decoding)
+        self.writer().continue_texts(prefix, &prompts.iter().map(whole).collect::<Vec<_>>(), decoding)
     }
 
+    /// The best text of each sample, decoded, without white space around it.
+    pub(crate) fn say(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompts: &[String],
+        decoding: &Decoding,
+    ) -> Result<Vec<String>, EvalError> {
+        let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect();
+        let best = |texts: Vec<Generated>| texts.first().map(|t| self.tokenizer.decode(&t.ids).trim().to_owned());
+        Ok(self.generate(prefix, &ids, decoding)?.into_iter().map(|texts| best(texts).unwrap_or_default()).collect())
+    }
+}
+
+impl Writer<'_> {
     /// Continues `prompts` behind the soft `prefix [batch, queries, width]`; without one, the language model speaks alone.
     /// Prompts are token ids, special ones included, of any lengths. Returns for each sample up to `beams` texts (sampling:
     /// `answers`), best first.
@@ -266,18 +297,6 @@ impl Speaker<'_> {
 
     fn device(&self) -> Device {
         self.language.devices().first().cloned().unwrap_or_default().without_autodiff()
-    }
-
-    /// The best text of each sample, decoded, without white space around it.
-    pub(crate) fn say(
-        &self,
-        prefix: Option<Tensor<3>>,
-        prompts: &[String],
-        decoding: &Decoding,
-    ) -> Result<Vec<String>, EvalError> {
-        let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect();
-        let best = |texts: Vec<Generated>| texts.first().map(|t| self.tokenizer.decode(&t.ids).trim().to_owned());
-        Ok(self.generate(prefix, &ids, decoding)?.into_iter().map(|texts| best(texts).unwrap_or_default()).collect())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything here runs on a plain device: modules come from `module.valid()` and tensors from
 //! `device.without_autodiff()`. On an autodiff device a graph would be kept for every generated token, so
-//! [`Speaker::generate`] refuses one.
+//! [`Writer::continue_texts`] refuses one.
 
 mod beam;
 mod caption;
@@ -22,7 +22,7 @@ pub use caption::{CaptionResult, CaptionRow, CaptionSummary, caption};
 pub use controls::{derangement, majority_baseline};
 pub use decoding::{Decoding, EarlyStopping};
 pub use error::EvalError;
-pub use generate::{Generated, Speaker};
+pub use generate::{Generated, Speaker, Writer};
 pub use retrieve::{RetrievalConfig, RetrievalResult, RetrievalRow, retrieve};
 pub use samples::{read_samples, write_samples};
 pub use source::{PrefixSource, captioned_items, question_pairs, unique_captions};

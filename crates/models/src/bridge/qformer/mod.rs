@@ -69,6 +69,13 @@ impl QFormer {
         x
     }
 
+    /// `ln_vision`: image features as the cross-attention reads them, `[batch, tokens, vision width]` to the same. In
+    /// transformers this is the encoder's `post_layernorm`, and its result the encoder's `last_hidden_state`.
+    #[must_use]
+    pub fn normalise(&self, features: Tensor<3>) -> Tensor<3> {
+        self.ln_vision.forward(features)
+    }
+
     /// [`TextTower::image_pass`] behind `ln_vision`: the reference's vectors start there.
     #[doc(hidden)]
     #[must_use]

@@ -1,0 +1,82 @@
+//! How text is searched for or drawn, from the command line.
+
+use clap::{Args, ValueEnum};
+use toolkit_eval::{Decoding, EarlyStopping};
+
+/// When beam search ends.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Stop {
+    /// When nothing that runs can score more: exact
+    Never,
+    /// As transformers does by default
+    Heuristic,
+    /// As soon as there are as many texts as beams
+    Always,
+}
+
+/// How text is searched for, where it differs from the model's default.
+#[derive(Args)]
+#[command(next_help_heading = "Decoding [default: as the task card of a run says; 5 beams for published models]")]
+pub struct Search {
+    /// Hypotheses kept; 1 is greedy search
+    #[arg(long, value_name = "N")]
+    beams: Option<usize>,
+    /// Most tokens written
+    #[arg(long, value_name = "N")]
+    max_new_tokens: Option<usize>,
+    /// Fewest tokens written
+    #[arg(long, value_name = "N")]
+    min_new_tokens: Option<usize>,
+    /// Above 0 favours long texts, below 0 short ones
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    length_penalty: Option<f64>,
+    /// Above 1, what was said already becomes less probable
+    #[arg(long, value_name = "X")]
+    repetition_penalty: Option<f64>,
+    /// When beam search ends
+    #[arg(long, value_name = "WHEN")]
+    early_stopping: Option<Stop>,
+    /// Draw tokens, from the most probable ones that together reach this probability
+    #[arg(long, value_name = "P")]
+    top_p: Option<f64>,
+    /// Draw tokens, from that many of the most probable ones
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// Draw tokens, from logits divided by this
+    #[arg(long, value_name = "X")]
+    temperature: Option<f64>,
+    /// Texts for each picture: the best ones of the search, or as many draws
+    #[arg(long, value_name = "N")]
+    answers: Option<usize>,
+    /// Names the draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl Search {
+    /// `default` with what was asked for.
+    #[must_use]
+    pub fn over(&self, default: Decoding) -> Decoding {
+        let sample = default.sample || self.top_p.is_some() || self.top_k.is_some() || self.temperature.is_some();
+        let early_stopping = self.early_stopping.map(|stop| match stop {
+            Stop::Never => EarlyStopping::Never,
+            Stop::Heuristic => EarlyStopping::Heuristic,
+            Stop::Always => EarlyStopping::Always,
+        });
+        Decoding {
+            // Drawing has no beams; whoever asks for both is told so.
+            beams: self.beams.unwrap_or(if sample { 1 } else { default.beams }),
+            max_new_tokens: self.max_new_tokens.unwrap_or(default.max_new_tokens),
+            min_new_tokens: self.min_new_tokens.unwrap_or(default.min_new_tokens),
+            length_penalty: self.length_penalty.unwrap_or(default.length_penalty),
+            repetition_penalty: self.repetition_penalty.unwrap_or(default.repetition_penalty),
+            early_stopping: early_stopping.unwrap_or(default.early_stopping),
+            sample,
+            top_p: self.top_p.unwrap_or(default.top_p),
+            top_k: self.top_k.unwrap_or(default.top_k),
+            temperature: self.temperature.unwrap_or(default.temperature),
+            answers: self.answers.unwrap_or(default.answers),
+            seed: self.seed,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What a run trained, taken from its folder: its cells, their connectors, its bridges after stage 1.
+
+use crate::context::Context;
+use anyhow::{anyhow, bail};
+use burn::tensor::Device;
+use std::path::{Path, PathBuf};
+use toolkit_core::AnyBridge;
+use toolkit_lab::parts::Resolved;
+use toolkit_lab::spec::Spec;
+use toolkit_models::connector::Connector;
+use toolkit_registry::Weights;
+use toolkit_registry::spanned::suggest;
+use toolkit_train::checkpoint::{Checkpoint, load_strict};
+
+/// A cell of a run: its id and the experiment it was.
+pub struct Cell {
+    /// Folder name.
+    pub id: String,
+    /// What it was made from.
+    pub spec: Spec,
+    /// Its parts.
+    pub resolved: Resolved,
+}
+
+/// The cells of a run that were begun, in the order of the plan.
+///
+/// # Errors
+/// If the folder is no run.
+fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
+    let none = || {
+        anyhow!(
+            "this is no folder of a run with cells --> {}; hint: give the folder that `toolkit run` wrote, such as runs/ablate_stage1",
+            run.display()
+        )
+    };
+    let entries = std::fs::read_dir(run.join("cells")).map_err(|_| none())?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|e| e.path().join("spec.toml").is_file())
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let manifest = std::fs::read(run.join("manifest.json")).unwrap_or_default();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
+    let planned: Vec<&str> = manifest["cells"].as_array().into_iter().flatten().filter_map(|id| id.as_str()).collect();
+    names.sort_by_key(|name| planned.iter().position(|id| id == name).unwrap_or(usize::MAX));
+    if names.is_empty() { Err(none()) } else { Ok(names) }
+}
+
+/// All cells of a run.
+///
+/// # Errors
+/// If the folder is no run, or the parts of a cell are no longer there.
+pub fn cells(context: &Context, run: &Path) -> anyhow::Result<Vec<Cell>> {
+    ids(run)?.into_iter().map(|id| cell(context, run, id)).collect()
+}
+
+fn cell(context: &Context, run: &Path, id: String) -> anyhow::Result<Cell> {
+    let spec: Spec = context.source(&run.join("cells").join(&id).join("spec.toml"))?.parse()?;
+    Ok(Cell { resolved: Resolved::new(&context.registry, &spec.model)?, id, spec })
+}
+
+/// The cell that is meant: the one called `wanted`, or the first trained one with stage 1. Says which if it had to choose.
+///
+/// # Errors
+/// If there is no such cell.
+pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Result<Cell> {
+    if let Some(wanted) = wanted {
+        let known = ids(run)?;
+        if !known.iter().any(|id| id == wanted) {
+            let hint = suggest(wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
+            bail!("there is no cell `{wanted}` --> {}; hint: {hint}", run.join("cells").display());
+        }
+        return cell(context, run, wanted.to_owned());
+    }
+    let mut cells = cells(context, run)?;
+    let trained = |cell: &Cell| stage2(run, cell).join("latest.json").is_file();
+    let with_stage1 = |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
+    let at = cells
+        .iter()
+        .position(|cell| trained(cell) && with_stage1(cell))
+        .or_else(|| cells.iter().position(trained))
+        .unwrap_or(0);
+    let chosen = cells.swap_remove(at);
+    context.log.line(&format!("cell {}", chosen.id));
+    Ok(chosen)
+}
+
+fn stage2(run: &Path, cell: &Cell) -> PathBuf {
+    run.join("cells").join(&cell.id).join("stage2")
+}
+
+/// The trained connector of a cell.
+///
+/// # Errors
+/// If it was not trained, or its checkpoint is damaged or of another model.
+pub fn connector(context: &Context, run: &Path, cell: &Cell, device: &Device) -> anyhow::Result<Connector> {
+    let (dir, resolved) = (stage2(run, cell), &cell.resolved);
+    let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
+        anyhow!(
+            "this cell has not been trained --> {}; hint: finish the run first: the command that began it resumes it",
+            dir.display()
+        )
+    })?;
+    if saved.step < cell.spec.stage2.steps {
+        context.log.line(&format!("cell {} is at step {} of {}", cell.id, saved.step, cell.spec.stage2.steps));
+    }
+    let bridge = context.registry.build_bridge(&resolved.bridge.0, &resolved.vision.1, device, Weights::None)?;
+    let connector = Connector::new(bridge, resolved.bridge.1.width, resolved.language.1.width, device);
+    Ok(load_strict(connector, saved.weights(&dir)?, &dir.join(&saved.model))?)
+}
+
+/// The stage-1 run that is meant, with a cell that started from it: that one's spec says what model it is of.
+///
+/// # Errors
+/// If the run has no stage 1, or none of that name.
+pub fn stage1(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Result<(String, Cell)> {
+    let with_text = |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
+    let mut cells: Vec<Cell> = cells(context, run)?.into_iter().filter(with_text).collect();
+    let known = trained_keys(run);
+    if cells.is_empty() || known.is_empty() {
+        bail!(
+            "this run has no stage 1 --> {}; hint: give the folder of a run with `stage1.enabled = true`",
+            run.join("stage1").display()
+        );
+    }
+    if let Some(wanted) = wanted.filter(|wanted| !known.iter().any(|key| key == wanted)) {
+        let hint = suggest(wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
+        bail!("there is no stage-1 run `{wanted}` --> {}; hint: {hint}", run.join("stage1").display());
+    }
+    // The cells are in the order of the plan, so the first is a baseline of most ablations.
+    let manifest = std::fs::read(run.join("manifest.json")).unwrap_or_default();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
+    let started = |cell: &Cell| manifest["stage1"][&cell.id].as_str().filter(|key| known.iter().any(|k| k == key));
+    let meant = |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));
+    let Some(at) = cells.iter().position(meant) else {
+        bail!(
+            "no cell of this run starts from that stage-1 run --> {}; hint: type the command of the run again, which goes on with it",
+            run.display()
+        );
+    };
+    let key = started(&cells[at]).unwrap_or_default().to_owned();
+    if wanted.is_none() {
+        context.log.line(&format!("stage 1 {key}"));
+    }
+    Ok((key, cells.swap_remove(at)))
+}
+
+fn trained_keys(run: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(run.join("stage1")).into_iter().flatten().flatten();
+    let trained = entries.filter(|entry| entry.path().join("latest.json").is_file());
+    let mut keys: Vec<String> = trained.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    keys.sort();
+    keys
+}
+
+/// The bridge after stage 1 in `dir`.
+///
+/// # Errors
+/// If its checkpoint is not there, damaged or of another model.
+pub fn bridge(context: &Context, dir: &Path, cell: &Cell, device: &Device) -> anyhow::Result<AnyBridge> {
+    let (card, vision) = (&cell.resolved.bridge.0, &cell.resolved.vision.1);
+    let saved = Checkpoint::load(dir)?
+        .ok_or_else(|| anyhow!("no checkpoint --> {}; hint: finish the run first", dir.display()))?;
+    let bridge = context.registry.build_bridge(card, vision, device, Weights::None)?;
+    Ok(load_strict(bridge, saved.weights(dir)?, &dir.join(&saved.model))?)
+}

@@ -1,0 +1,142 @@
+//! `text_config`: OPT, T5 or Llama, with the defaults of transformers' classes.
+
+use crate::HubError;
+use crate::json::Json;
+use burn::tensor::Device;
+use toolkit_core::{AnyLanguage, LanguageModel, LanguageShape, ShapeError};
+use toolkit_models::language::opt::{Opt, OptConfig};
+use toolkit_models::language::t5::{T5, T5Config};
+use toolkit_models::layers::Activation;
+use toolkit_train::stage2::LanguageMarks;
+
+/// A language model that checkpoints are published with.
+#[derive(Clone, Debug)]
+pub enum LanguageConfig {
+    /// OPT.
+    Opt(OptConfig),
+    /// T5, T5 v1.1, Flan-T5.
+    T5(T5Config),
+}
+
+impl LanguageConfig {
+    pub(crate) fn read(json: &Json) -> Result<Self, HubError> {
+        match json.text("model_type")?.as_deref().unwrap_or("opt") {
+            "opt" => opt(json).map(Self::Opt),
+            "t5" => t5(json).map(Self::T5),
+            other => Err(json.wrong("model_type", format!("is `{other}`; known: `opt`, `t5`"))),
+        }
+    }
+
+    /// The name of the family in the registry.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        match self {
+            Self::Opt(_) => "opt",
+            Self::T5(_) => "t5",
+        }
+    }
+
+    /// Whether the head is the token table.
+    #[must_use]
+    pub fn tied(&self) -> bool {
+        match self {
+            Self::Opt(_) => true,
+            Self::T5(c) => c.tie_word_embeddings,
+        }
+    }
+
+    /// Shapes and costs.
+    ///
+    /// # Errors
+    /// If sizes contradict each other.
+    pub fn describe(&self) -> Result<LanguageShape, ShapeError> {
+        match self {
+            Self::Opt(c) => Opt::describe(c),
+            Self::T5(c) => T5::describe(c),
+        }
+    }
+
+    pub(crate) fn build(&self, device: &Device) -> AnyLanguage {
+        match self {
+            Self::Opt(c) => AnyLanguage::new(Opt::build(c, device)),
+            Self::T5(c) => AnyLanguage::new(T5::build(c, device)),
+        }
+    }
+}
+
+fn opt(json: &Json) -> Result<OptConfig, HubError> {
+    for (key, built) in
+        [("enable_bias", true), ("layer_norm_elementwise_affine", true), ("_remove_final_layer_norm", false)]
+    {
+        if json.flag(key)?.is_some_and(|value| value != built) {
+            return Err(json.wrong(key, format!("must be {built}: the other form was never published with BLIP-2")));
+        }
+    }
+    if let Some(act) = json.text("activation_function")?.filter(|act| act != "relu") {
+        return Err(json.wrong("activation_function", format!("is `{act}`; OPT has `relu`")));
+    }
+    Ok(OptConfig {
+        vocab_size: json.count("vocab_size")?.unwrap_or(50_272),
+        hidden_size: json.count("hidden_size")?.unwrap_or(768),
+        num_hidden_layers: json.count("num_hidden_layers")?.unwrap_or(12),
+        num_attention_heads: json.count("num_attention_heads")?.unwrap_or(12),
+        ffn_dim: json.count("ffn_dim")?.unwrap_or(3072),
+        max_position_embeddings: json.count("max_position_embeddings")?.unwrap_or(2048),
+        word_embed_proj_dim: json.count("word_embed_proj_dim")?,
+        do_layer_norm_before: json.flag("do_layer_norm_before")?.unwrap_or(true),
+        // The frozen model speaks without; `language_dropout` of an experiment turns the published one on.
+        dropout: 0.0,
+    })
+}
+
+fn t5(json: &Json) -> Result<T5Config, HubError> {
+    let feed_forward = json.text("feed_forward_proj")?.unwrap_or_else(|| "relu".to_owned());
+    let gated = feed_forward.starts_with("gated-");
+    // transformers reads `gated-gelu` as `gelu_new`, unless the file names the activation, which BLIP-2's does.
+    let act = match feed_forward.trim_start_matches("gated-") {
+        "gelu" if gated => Activation::GeluNew,
+        "gelu" => Activation::Gelu,
+        "gelu_new" => Activation::GeluNew,
+        "relu" => Activation::Relu,
+        _ => {
+            return Err(json.wrong(
+                "feed_forward_proj",
+                format!("is `{feed_forward}`; known: `relu`, `gelu`, `gated-gelu`, `gated-relu`"),
+            ));
+        }
+    };
+    Ok(T5Config {
+        vocab_size: json.count("vocab_size")?.unwrap_or(32_128),
+        d_model: json.count("d_model")?.unwrap_or(512),
+        d_kv: json.count("d_kv")?.unwrap_or(64),
+        d_ff: json.count("d_ff")?.unwrap_or(2048),
+        num_layers: json.count("num_layers")?.unwrap_or(6),
+        num_decoder_layers: json.count("num_decoder_layers")?,
+        num_heads: json.count("num_heads")?.unwrap_or(8),
+        relative_attention_num_buckets: json.count("relative_attention_num_buckets")?.unwrap_or(32),
+        relative_attention_max_distance: json.count("relative_attention_max_distance")?.unwrap_or(128),
+        dense_act: json.named("dense_act_fn")?.unwrap_or(act),
+        gated,
+        tie_word_embeddings: json.flag("tie_word_embeddings")?.unwrap_or(true),
+        layer_norm_epsilon: json.number("layer_norm_epsilon")?.unwrap_or(1e-6),
+        dropout: 0.0,
+    })
+}
+
+/// Special ids: `generation_config.json` wins over `text_config`, which wins over the family's defaults.
+pub(crate) fn marks(family: &str, text: &Json, generation: Option<&Json>) -> Result<LanguageMarks, HubError> {
+    let id = |key: &str| -> Result<Option<u32>, HubError> {
+        let said = generation.map(|g| g.token(key)).transpose()?.flatten();
+        Ok(said.or(text.token(key)?))
+    };
+    let (bos, eos, pad) = match family {
+        "t5" => (None, 1, 0),
+        _ => (Some(2), 2, 1),
+    };
+    Ok(LanguageMarks {
+        bos: if family == "t5" { None } else { id("bos_token_id")?.or(bos) },
+        eos: id("eos_token_id")?.unwrap_or(eos),
+        pad: id("pad_token_id")?.unwrap_or(pad),
+        decoder_start: id("decoder_start_token_id")?.unwrap_or(0),
+    })
+}

@@ -1,0 +1,92 @@
+//! Sparse JSON configurations: what is absent or null has a default, what is there must have the right type.
+
+use crate::HubError;
+use serde_json::Value;
+use std::path::Path;
+
+/// An object of a JSON file.
+#[derive(Clone, Debug)]
+pub(crate) struct Json {
+    value: Value,
+    file: String,
+    at: String,
+}
+
+impl Json {
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, HubError> {
+        let bytes = std::fs::read(path).map_err(|error| HubError::io("read", path, error))?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
+            HubError::new(format!("this is no JSON: {error}"), path.display().to_string(), "fetch the file again")
+        })?;
+        Ok(Self { value, file: path.display().to_string(), at: String::new() })
+    }
+
+    /// Reads a file that may not be there.
+    pub(crate) fn read_if_there(path: &Path) -> Result<Option<Self>, HubError> {
+        if path.is_file() { Self::read(path).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// An object inside this one; an empty one if it is not there.
+    pub(crate) fn object(&self, key: &str) -> Self {
+        let value = self.value.get(key).cloned().unwrap_or(Value::Null);
+        Self { value, file: self.file.clone(), at: format!("{}{key}.", self.at) }
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.value.get(key).is_some_and(|value| !value.is_null())
+    }
+
+    fn typed<T>(&self, key: &str, wanted: &str, get: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, HubError> {
+        match self.value.get(key).filter(|value| !value.is_null()) {
+            None => Ok(None),
+            Some(value) => get(value).map(Some).ok_or_else(|| self.wrong(key, format!("is {value}, not {wanted}"))),
+        }
+    }
+
+    /// An error about a key.
+    pub(crate) fn wrong(&self, key: &str, what: impl std::fmt::Display) -> HubError {
+        let hint = "compare the file with the published one";
+        HubError::new(format!("`{}{key}` {what}", self.at), self.file.clone(), hint)
+    }
+
+    pub(crate) fn count(&self, key: &str) -> Result<Option<usize>, HubError> {
+        self.typed(key, "a count", |value| value.as_u64().and_then(|n| usize::try_from(n).ok()))
+    }
+
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, HubError> {
+        self.typed(key, "a number", Value::as_f64)
+    }
+
+    pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, HubError> {
+        self.typed(key, "true or false", Value::as_bool)
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, HubError> {
+        self.typed(key, "a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A token id; of a list the first.
+    pub(crate) fn token(&self, key: &str) -> Result<Option<u32>, HubError> {
+        let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+        self.typed(key, "a token id", |value| one(value).or_else(|| value.as_array()?.first().and_then(one)))
+    }
+
+    /// Three numbers, one for each channel.
+    pub(crate) fn channels(&self, key: &str) -> Result<Option<[f32; 3]>, HubError> {
+        self.typed(key, "three numbers", |value| {
+            let numbers: Option<Vec<f32>> = value.as_array()?.iter().map(|n| n.as_f64().map(|n| n as f32)).collect();
+            numbers?.try_into().ok()
+        })
+    }
+
+    /// A value that serde knows, by its name.
+    pub(crate) fn named<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, HubError> {
+        let Some(value) = self.value.get(key).filter(|value| !value.is_null()) else { return Ok(None) };
+        serde_json::from_value(value.clone()).map(Some).map_err(|error| self.wrong(key, format!("is {value}: {error}")))
+    }
+}

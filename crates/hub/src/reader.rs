@@ -1,0 +1,234 @@
+//! Fits tensors of files to parameters: everything that does not fit is told at once, and nothing is read before.
+
+use crate::HubError;
+use crate::names::{self, Part, Piece, Recipe, Side};
+use burn::module::Module;
+use burn::tensor::DType;
+use std::collections::{BTreeMap, BTreeSet};
+use toolkit_core::params::{self, Info, Mismatch, Values};
+use toolkit_formats::Tensors;
+use toolkit_models::vision::position::{Corners, resize_grid};
+use toolkit_registry::LoadError;
+
+/// How the parameters of one part are made.
+#[derive(Debug, Default)]
+pub struct Plan {
+    recipes: BTreeMap<String, Recipe>,
+    /// Position tables that are resized, with the side of the file's grid.
+    resized: BTreeMap<String, usize>,
+    corners: Option<Corners>,
+}
+
+impl Plan {
+    /// Whether a parameter is in the file.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.recipes.contains_key(name)
+    }
+
+    /// The position tables that the file has for another image size, and the side of its grid.
+    pub fn resized(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.resized.iter().map(|(name, side)| (name.as_str(), *side))
+    }
+}
+
+/// One weight file that is being fitted.
+pub struct Reader {
+    tensors: Tensors,
+    used: BTreeSet<String>,
+    wrong: Mismatch,
+    /// Encoders in files of their own: family and number of blocks.
+    alone: Option<(Part, String, usize)>,
+}
+
+impl Reader {
+    /// Of a whole checkpoint.
+    #[must_use]
+    pub fn new(tensors: Tensors) -> Self {
+        Self { tensors, used: BTreeSet::new(), wrong: Mismatch::default(), alone: None }
+    }
+
+    /// Of a file of one part, which may have more of the model that it was cut from; `layers` blocks are wanted.
+    #[must_use]
+    pub fn of_part(tensors: Tensors, part: Part, family: &str, layers: usize) -> Self {
+        Self { alone: Some((part, family.to_owned(), layers)), ..Self::new(tensors) }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    /// Plans every parameter of `infos`. Of a bridge, a side that the file has nothing of is left out.
+    pub fn plan(&mut self, part: Part, family: &str, infos: &[Info], corners: Option<Corners>) -> Plan {
+        let found: Vec<Option<Recipe>> = infos.iter().map(|info| self.find(part, family, info)).collect();
+        let sides: BTreeSet<Side> = if part == Part::Bridge {
+            infos.iter().zip(&found).filter(|(_, f)| f.is_some()).map(|(info, _)| names::side(&info.name)).collect()
+        } else {
+            BTreeSet::new()
+        };
+        let mut plan = Plan { corners, ..Plan::default() };
+        for (info, recipe) in infos.iter().zip(found) {
+            let Some(recipe) = recipe else {
+                let absent = part == Part::Bridge && names::side(&info.name) != Side::Query;
+                if !absent || sides.contains(&names::side(&info.name)) {
+                    let called = names::recipes(part, family, &info.name);
+                    let name = called.first().and_then(|r| r.names().next().map(str::to_owned));
+                    self.wrong.missing.push(name.unwrap_or_else(|| info.name.clone()));
+                }
+                continue;
+            };
+            self.used.extend(recipe.names().map(str::to_owned));
+            let shape = self.shape(&recipe, info);
+            if squeezed(&shape) != squeezed(&info.shape) {
+                match grid(&shape, &info.shape)
+                    .filter(|_| corners.is_some() && info.name.contains("position_embedding"))
+                {
+                    Some(side) => {
+                        plan.resized.insert(info.name.clone(), side);
+                    }
+                    None => {
+                        let name = recipe.names().next().unwrap_or_default();
+                        self.wrong.misshaped.push(format!("{name}: file has {shape:?}, model wants {:?}", info.shape));
+                        continue;
+                    }
+                }
+            }
+            plan.recipes.insert(info.name.clone(), recipe);
+        }
+        plan
+    }
+
+    fn find(&self, part: Part, family: &str, info: &Info) -> Option<Recipe> {
+        let there = |recipe: &Recipe| recipe.names().all(|name| self.tensors.info(name).is_some());
+        names::recipes(part, family, &info.name).into_iter().find(there)
+    }
+
+    /// The shape that a recipe comes to.
+    fn shape(&self, recipe: &Recipe, info: &Info) -> Vec<usize> {
+        let third = info.shape.first().copied().unwrap_or(0) / 3;
+        let (mut rows, mut rest) = (0, Vec::new());
+        for piece in &recipe.0 {
+            let of = |name: &str| self.tensors.info(name).map(|info| info.shape.clone()).unwrap_or_default();
+            match piece {
+                Piece::Zeros => rows += third,
+                Piece::Whole(name) if recipe.0.len() == 1 => return of(name),
+                Piece::Whole(name) => {
+                    let shape = of(name);
+                    rows += shape.first().copied().unwrap_or(1);
+                    rest = shape.get(1..).unwrap_or_default().to_vec();
+                }
+                Piece::Third(name, _) => {
+                    let shape = of(name);
+                    rows += shape.first().copied().unwrap_or(0) / 3;
+                    rest = shape.get(1..).unwrap_or_default().to_vec();
+                }
+            }
+        }
+        rest.insert(0, rows);
+        rest
+    }
+
+    /// Ends the planning.
+    ///
+    /// # Errors
+    /// With every missing, unexpected and mis-shaped tensor, copies of tied tensors that differ included.
+    pub fn check(&mut self) -> Result<(), HubError> {
+        let left: Vec<String> =
+            self.tensors.names().filter(|name| !self.used.contains(*name)).map(str::to_owned).collect();
+        for name in left {
+            if names::is_buffer(&name) {
+                continue;
+            }
+            let twin = names::twin(&name).into_iter().flatten().find(|twin| self.used.contains(twin));
+            if let Some(twin) = twin {
+                if self.tensors.read(&name)? != self.tensors.read(&twin)? {
+                    let what = format!("{name}: differs from {twin}, which the model ties it to");
+                    self.wrong.misshaped.push(what);
+                }
+                continue;
+            }
+            let rest =
+                |(part, family, layers): &(Part, String, usize)| names::is_rest_of(*part, family, &name, *layers);
+            if !self.alone.as_ref().is_some_and(rest) {
+                self.wrong.unexpected.push(name);
+            }
+        }
+        if self.wrong.is_empty() {
+            return Ok(());
+        }
+        let mismatch = Box::new(std::mem::take(&mut self.wrong));
+        Err(LoadError::Mismatch { file: self.tensors.path().display().to_string(), mismatch }.into())
+    }
+
+    /// Reads what was planned into `module`, one tensor at a time; `seen` is told of every one. Matrices are kept as
+    /// `dtype`.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn load<M: Module>(
+        &self,
+        module: M,
+        plan: &Plan,
+        dtype: DType,
+        mut seen: impl FnMut(&Info),
+    ) -> Result<M, HubError> {
+        let mut failed = None;
+        let module = params::map_as(module, dtype, |info| {
+            let recipe = plan.recipes.get(&info.name).filter(|_| failed.is_none())?;
+            seen(info);
+            let values = self.values(recipe, info, plan);
+            values.map_err(|error| failed = Some(error)).ok()
+        });
+        failed.map_or(Ok(module), Err)
+    }
+
+    /// The values of one planned parameter.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn value(&self, plan: &Plan, info: &Info) -> Result<Option<Values>, HubError> {
+        plan.recipes.get(&info.name).map(|recipe| self.values(recipe, info, plan)).transpose()
+    }
+
+    fn values(&self, recipe: &Recipe, info: &Info, plan: &Plan) -> Result<Values, HubError> {
+        let mut data = Vec::new();
+        for piece in &recipe.0 {
+            match piece {
+                Piece::Whole(name) if recipe.0.len() == 1 => data = self.tensors.read(name)?,
+                Piece::Whole(name) => data.extend(self.tensors.read(name)?),
+                Piece::Third(name, part) => {
+                    let all = self.tensors.read(name)?;
+                    let third = all.len() / 3;
+                    data.extend_from_slice(&all[part * third..(part + 1) * third]);
+                }
+                Piece::Zeros => data.resize(data.len() + info.shape.iter().product::<usize>() / 3, 0.0),
+            }
+        }
+        if let (Some(&side), Some(corners)) = (plan.resized.get(&info.name), plan.corners) {
+            let width = info.shape.last().copied().unwrap_or(1);
+            let wanted = info.shape.iter().product::<usize>() / width - 1;
+            let grid = resize_grid(&data[width..], width, side, wanted.isqrt(), corners);
+            data.truncate(width);
+            data.extend(grid);
+        }
+        Ok(Values { shape: info.shape.clone(), data })
+    }
+}
+
+/// A shape without dimensions of 1, which forms differ in.
+fn squeezed(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().filter(|&n| n != 1).collect()
+}
+
+/// The side of the square grid in a position table of `found`, if it can be resized to `wanted`: a class row and a square
+/// number of others in both, of one width.
+fn grid(found: &[usize], wanted: &[usize]) -> Option<usize> {
+    let (found, wanted) = (squeezed(found), squeezed(wanted));
+    let ([rows, width], [to, same]) = (&found[..], &wanted[..]) else { return None };
+    let square = |rows: usize| rows.checked_sub(1).filter(|n| n.isqrt().pow(2) == *n).map(usize::isqrt);
+    (width == same).then_some(())?;
+    square(*to)?;
+    square(*rows).filter(|&side| side > 0)
+}

@@ -1,0 +1,72 @@
+//! Gradients by the names of the checkpoint.
+
+use super::Reference;
+use super::compare::Outputs;
+use crate::model::{BridgePart, Model};
+use crate::names::{self, Part, Scheme};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use std::collections::BTreeMap;
+use toolkit_core::params::{self, Values};
+
+/// Whether output `name` is a gradient of what BLIP-2 freezes.
+pub(crate) fn is_of_frozen_part(name: &str) -> bool {
+    name.split_once(".grad.").is_some_and(|(_, parameter)| {
+        parameter.starts_with("language_model.")
+            || (parameter.starts_with("vision_model.") && !parameter.starts_with("vision_model.post_layernorm."))
+    })
+}
+
+/// Backward from `loss`, and every gradient that the reference has under `prefix`.
+pub(crate) fn put(
+    model: &Model,
+    loss: Tensor<1>,
+    scheme: Scheme,
+    prefix: &str,
+    reference: &Reference,
+    outputs: &mut Outputs<'_>,
+) {
+    let mut tape = loss.backward();
+    let mut all: BTreeMap<String, Values> = BTreeMap::new();
+    if let BridgePart::QFormer { model: bridge, .. } = &model.bridge {
+        collect(&mut tape, bridge.as_ref(), scheme, Part::Bridge, "qformer", &mut all);
+    }
+    if let Some(language) = &model.language {
+        let family = language.config.as_ref().map_or("", |c| c.family());
+        collect(&mut tape, &language.projection, scheme, Part::Projection, family, &mut all);
+        collect(&mut tape, &language.model, scheme, Part::Language, family, &mut all);
+    }
+    if let Some(vision) = &model.vision {
+        let family = vision.config.as_ref().map_or("", |c| c.family());
+        collect(&mut tape, &vision.model, scheme, Part::Vision, family, &mut all);
+    }
+    let wanted: Vec<String> =
+        reference.outputs().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect();
+    for name in wanted {
+        let output = format!("{prefix}{name}");
+        match all.remove(&name) {
+            Some(values) => outputs.put_values(&output, values),
+            None => outputs
+                .note(&output, "no trained parameter of this checkpoint has that name, or the loss does not reach it"),
+        }
+    }
+}
+
+fn collect<M: Module>(
+    tape: &mut burn::tensor::Gradients,
+    module: &M,
+    scheme: Scheme,
+    part: Part,
+    family: &str,
+    all: &mut BTreeMap<String, Values>,
+) {
+    let grads = GradientsParams::from_module(tape, module);
+    for (name, values) in params::gradients(module, &grads) {
+        let theirs = names::recipe(scheme, part, family, &name).and_then(|recipe| match &recipe.0[..] {
+            [names::Piece::Whole(theirs)] => Some(theirs.clone()),
+            _ => None,
+        });
+        all.insert(theirs.unwrap_or(name), values);
+    }
+}

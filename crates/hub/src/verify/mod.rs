@@ -1,0 +1,205 @@
+//! A checkpoint against what its source computed.
+//!
+//! A reference is a safetensors file whose tensors are called `input/..`, which is fed, and `output/..`, which must come
+//! out; the metadata `kind` is absent (a whole model), `stage1` or `pixels`. A folder with `expected.json` has
+//! generations to replay besides. Everything is compared in `f32`: to 1e-4 of the largest magnitude of the tensor, losses
+//! to 1e-5 of themselves, pixels to 1e-6, token ids exactly. An output that nobody here computes is a failure, not a pass.
+
+mod compare;
+mod gradients;
+mod pixels;
+mod replay;
+mod stage1;
+mod whole;
+
+pub use compare::{Bound, Row};
+pub use replay::Replay;
+
+use crate::model::{Model, files};
+use crate::{HubError, processor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use compare::Outputs;
+use std::path::{Path, PathBuf};
+use toolkit_formats::Tensors;
+
+/// What was compared.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Report {
+    /// One row for each output of the reference.
+    pub tensors: Vec<Row>,
+    /// One for each generation of `expected.json`.
+    pub generations: Vec<Replay>,
+}
+
+impl Report {
+    /// Whether all of it holds, and there was something to hold.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let something = !self.tensors.is_empty() || !self.generations.is_empty();
+        something && self.tensors.iter().all(|row| row.ok) && self.generations.iter().all(|replay| replay.ok)
+    }
+}
+
+/// A reference file.
+pub(crate) struct Reference {
+    tensors: Tensors,
+    pub(crate) folder: PathBuf,
+}
+
+impl Reference {
+    fn open(path: &Path) -> Result<Self, HubError> {
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { tensors: Tensors::open(path)?, folder })
+    }
+
+    fn kind(&self) -> Option<&str> {
+        self.tensors.metadata().get("kind").map(String::as_str)
+    }
+
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        self.tensors.metadata().get(key).map(String::as_str)
+    }
+
+    pub(crate) fn place(&self) -> String {
+        self.tensors.path().display().to_string()
+    }
+
+    /// The outputs, by name without `output/`.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.tensors.names().filter_map(|name| name.strip_prefix("output/"))
+    }
+
+    pub(crate) fn wants(&self, output: &str) -> bool {
+        self.tensors.info(&format!("output/{output}")).is_some()
+    }
+
+    pub(crate) fn has(&self, input: &str) -> bool {
+        self.tensors.info(&format!("input/{input}")).is_some()
+    }
+
+    fn shape<const D: usize>(&self, input: &str) -> Result<[usize; D], HubError> {
+        let info = self.tensors.info(&format!("input/{input}"));
+        let shape = info.map(|info| info.shape.clone()).ok_or_else(|| {
+            let hint =
+                "it does not say what was fed; make it again with the script that is described in docs/verify.md";
+            HubError::new(format!("the reference has no `input/{input}`"), self.place(), hint)
+        })?;
+        <[usize; D]>::try_from(shape.clone()).map_err(|_| {
+            HubError::new(format!("`input/{input}` is {shape:?}, wanted {D} dimensions"), self.place(), "make it again")
+        })
+    }
+
+    /// Floats that are fed.
+    pub(crate) fn floats<const D: usize>(&self, input: &str, device: &Device) -> Result<Tensor<D>, HubError> {
+        let shape = self.shape::<D>(input)?;
+        Ok(Tensor::from_data(TensorData::new(self.tensors.read(&format!("input/{input}"))?, shape), device))
+    }
+
+    /// Integers that are fed, row by row.
+    pub(crate) fn rows(&self, input: &str) -> Result<Vec<Vec<i64>>, HubError> {
+        let [_, width] = self.shape::<2>(input)?;
+        let all = self.tensors.read_ints(&format!("input/{input}"))?;
+        Ok(all.chunks(width.max(1)).map(<[i64]>::to_vec).collect())
+    }
+
+    /// One row of integers that is fed.
+    pub(crate) fn row(&self, input: &str) -> Result<Vec<usize>, HubError> {
+        let all = self.tensors.read_ints(&format!("input/{input}"))?;
+        all.into_iter()
+            .map(|n| {
+                usize::try_from(n)
+                    .map_err(|_| HubError::new(format!("`input/{input}` has {n}"), self.place(), "rows count from 0"))
+            })
+            .collect()
+    }
+}
+
+/// A matrix of ids, and its mask as floats.
+pub(crate) fn ids(rows: &[Vec<i64>], device: &Device) -> Tensor<2, Int> {
+    let width = rows.first().map_or(0, Vec::len);
+    let all: Vec<i32> = rows.iter().flatten().map(|&id| id as i32).collect();
+    Tensor::from_data(TensorData::new(all, [rows.len(), width]), device)
+}
+
+/// The `kind` of a reference file, if it is there and has one.
+#[must_use]
+pub fn kind_of(file: &Path) -> Option<String> {
+    Reference::open(file).ok()?.kind().map(str::to_owned)
+}
+
+/// What is verified.
+pub struct Subject<'a> {
+    /// Where references and pictures are looked for.
+    pub folder: PathBuf,
+    /// Opens the model on a device that may record gradients; if the flag is not set, of its frozen parts too.
+    pub open: &'a dyn Fn(&Device, bool) -> Result<Model, HubError>,
+}
+
+impl Subject<'_> {
+    /// The folder of a published checkpoint.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn folder_of(path: &Path) -> Result<PathBuf, HubError> {
+        let (_, config) = files(path)?;
+        Ok(config.parent().unwrap_or(Path::new(".")).to_owned())
+    }
+}
+
+/// Compares a checkpoint with `reference`, or with the `reference.safetensors` beside it.
+///
+/// # Errors
+/// If files are missing or broken, or the checkpoint does not fit its configuration. A difference is no error.
+pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) -> Result<Report, HubError> {
+    let (folder, open) = (&subject.folder, subject.open);
+    let beside = folder.join("reference.safetensors");
+    let reference = match reference {
+        Some(file) => Some(Reference::open(file)?),
+        None if beside.is_file() => Some(Reference::open(&beside)?),
+        None => None,
+    };
+    let expected = folder.join("expected.json");
+    if reference.is_none() && !expected.is_file() {
+        let hint = "give `--reference FILE`; docs/verify.md says how to make one";
+        return Err(HubError::new("there is nothing to compare with", beside.display().to_string(), hint));
+    }
+    let with_gradients = device.clone().autodiff();
+    let tensors = match &reference {
+        None => Vec::new(),
+        Some(reference) => {
+            let mut outputs = Outputs::new(reference);
+            match reference.kind() {
+                Some("pixels") => {
+                    let preprocess = match folder.join("config.json").is_file() {
+                        true => Some(processor::read(folder, 224)?),
+                        false => open(device, true)?.preprocess,
+                    };
+                    let hint = "add `preprocessor_config.json`";
+                    let missing = || HubError::new("there is no image processor", folder.display().to_string(), hint);
+                    pixels::run(reference, folder, preprocess.ok_or_else(missing)?, &mut outputs)?;
+                }
+                Some("stage1") => stage1::run(&open(&with_gradients, true)?, reference, &mut outputs)?,
+                None => {
+                    let frozen = !reference.outputs().any(gradients::is_of_frozen_part);
+                    let wanted = reference.outputs().any(|name| name.contains(".grad."));
+                    let device = if wanted { &with_gradients } else { device };
+                    whole::run(&open(device, frozen)?, reference, &mut outputs)?;
+                }
+                Some(other) => {
+                    let what = format!("the reference is of kind `{other}`");
+                    return Err(HubError::new(
+                        what,
+                        reference.place(),
+                        "known: none (a whole model), `stage1`, `pixels`",
+                    ));
+                }
+            }
+            outputs.rows()?
+        }
+    };
+    let generations = match expected.is_file() {
+        true => replay::run(&open(device, true)?, &expected)?,
+        false => Vec::new(),
+    };
+    Ok(Report { tensors, generations })
+}

@@ -1,0 +1,84 @@
+//! Generations of `expected.json`: pictures and prompts, with the ids and the text that came out.
+
+use super::whole::settings_of;
+use crate::HubError;
+use crate::model::Model;
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use toolkit_core::noise;
+use toolkit_data::{Alpha, decode_as};
+
+/// One generation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replay {
+    /// The picture.
+    pub image: String,
+    /// The prompt.
+    pub prompt: Option<String>,
+    /// What came out.
+    pub text: String,
+    /// What should have.
+    pub expected: String,
+    /// Token ids, the end included.
+    pub ids: Vec<u32>,
+    /// What they should have been.
+    pub expected_ids: Vec<u32>,
+    /// Whether ids and text are the same.
+    pub ok: bool,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    image: String,
+    #[serde(default)]
+    prompt: Option<String>,
+    ids: Vec<u32>,
+    text: String,
+    #[serde(flatten)]
+    settings: serde_json::Map<String, serde_json::Value>,
+}
+
+pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, HubError> {
+    let place = file.display().to_string();
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let text = std::fs::read_to_string(file).map_err(|error| HubError::io("read", file, error))?;
+    let all: Vec<Expected> = serde_json::from_str(&text).map_err(|error| {
+        let hint = "it is a list of objects with `image`, `prompt`, `ids`, `text` and generation settings";
+        HubError::new(format!("this is no list of generations: {error}"), place.clone(), hint)
+    })?;
+    let (vision, language, words) = (model.vision()?, model.language()?, model.words()?);
+    let device = vision.model.devices().first().cloned().unwrap_or_default();
+    let Some(preprocess) = model.preprocess else {
+        return Err(HubError::new("there is no image processor", model.name.clone(), "add `preprocessor_config.json`"));
+    };
+    let side = preprocess.size as usize;
+    let mut replays = Vec::new();
+    for expected in all {
+        let decoding = settings_of(&serde_json::Value::Object(expected.settings).to_string(), &place)?;
+        let pixels = preprocess.apply(&decode_as(folder.join(&expected.image), Alpha::Drop)?);
+        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, side, side]), &device);
+        let prefix = noise::off(|| language.prefix(model.queries(vision.model.encode(pixels))));
+        let prompt = words.prompt(expected.prompt.as_deref().unwrap_or(""), language.marks, language.encoder_decoder());
+        let written = language.writer().continue_texts(Some(prefix), &[prompt], &decoding)?;
+        let best = written.into_iter().flatten().next();
+        let mut ids = best.as_ref().map(|text| text.ids.clone()).unwrap_or_default();
+        if best.is_some_and(|text| text.finished) {
+            ids.push(language.marks.eos);
+        }
+        let text = words.text(&ids);
+        let ok = ids == expected.ids && text == expected.text;
+        let (expected_ids, expected_text) = (expected.ids, expected.text);
+        replays.push(Replay {
+            image: expected.image,
+            prompt: expected.prompt,
+            text,
+            expected: expected_text,
+            ids,
+            expected_ids,
+            ok,
+        });
+    }
+    Ok(replays)
+}

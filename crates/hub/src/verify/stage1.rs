@@ -1,0 +1,62 @@
+//! The three losses of stage 1 with the hard negatives given, and their gradients.
+
+use super::compare::Outputs;
+use super::{Reference, gradients, ids};
+use crate::HubError;
+use crate::model::{BridgePart, Model};
+use crate::names::Scheme;
+use burn::module::Module;
+use toolkit_core::noise;
+use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum, similarity};
+
+pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_>) -> Result<(), HubError> {
+    let tower = model.tower()?;
+    let BridgePart::QFormer { model: bridge, caption: true, .. } = &model.bridge else {
+        let hint = "the losses of stage 1 need a whole stage-1 checkpoint";
+        return Err(HubError::new("there is no captioning head and no temperature", model.name.clone(), hint));
+    };
+    let device = bridge.devices().first().cloned().unwrap_or_default();
+    let smoothing = model.stage1.label_smoothing;
+    noise::off(|| {
+        // 1. One pass of the images, one of the texts.
+        let features = reference.floats::<3>("image_embeds", &device)?;
+        let rows = reference.rows("input_ids")?;
+        let masks = reference.rows("attention_mask")?;
+        let (ids, mask) = (ids(&rows, &device), ids(&masks, &device).float());
+        let batch = rows.len();
+        let pass = tower.image_pass(features);
+        let images = tower.image_embeds(pass.queries.clone());
+        let texts = tower.text_embeds(ids.clone(), mask.clone());
+
+        // 2. Contrast.
+        let similar = similarity(images, texts) / tower.temperature().unsqueeze();
+        let itc = itc_loss(similar, smoothing, |_, _| false);
+
+        // 3. Matching: pairs, texts with a wrong image, images with a wrong text.
+        let own: Vec<usize> = (0..batch).collect();
+        let image_rows = [own.clone(), reference.row("itm.negative_image")?, own.clone()].concat();
+        let text_rows = [own.clone(), own, reference.row("itm.negative_text")?].concat();
+        if image_rows.iter().chain(&text_rows).any(|&row| row >= batch)
+            || image_rows.len() != 3 * batch
+            || text_rows.len() != 3 * batch
+        {
+            return Err(HubError::new(
+                "negatives are no rows of the batch",
+                reference.place(),
+                "make the reference again",
+            ));
+        }
+        let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &image_rows, ids.clone(), mask.clone(), &text_rows);
+        let itm = itm / (3 * batch) as f64;
+
+        // 4. Captioning.
+        let scored = masks.iter().map(|row| row.iter().skip(1).filter(|&&m| m != 0).count()).sum::<usize>();
+        let itg = itg_loss_sum(tower, &pass, ids, mask, model.stage1.dec, smoothing) / scored as f64;
+
+        outputs.put("stage1.loss_itc", itc.clone());
+        outputs.put("stage1.loss_itm", itm.clone());
+        outputs.put("stage1.loss_itg", itg.clone());
+        gradients::put(model, itc + itm + itg, Scheme::Lavis, "stage1.grad.", reference, outputs);
+        Ok(())
+    })
+}
