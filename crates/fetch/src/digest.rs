@@ -36,13 +36,22 @@ pub(crate) fn sha256_of(path: &Path, progress: &dyn Progress) -> Result<String, 
     loop {
         let read = file.read(&mut buffer).map_err(FetchError::io("read", path))?;
         if read == 0 {
-            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hex(&hasher.finalize()));
         }
         hasher.update(&buffer[..read]);
         if let Some(step) = &step {
             step.advance(read as u64);
         }
     }
+}
+
+/// SHA-256 of a few bytes in lower-case hex.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares two digests; `hint` says what happened to the file.

@@ -48,6 +48,14 @@ pub enum FetchError {
         /// What to try.
         hint: String,
     },
+    /// A server said something that cannot be.
+    #[error("{what} --> {url}; hint: the server is damaged or no Hub; check HF_ENDPOINT")]
+    Answer {
+        /// What it said.
+        what: String,
+        /// The address.
+        url: String,
+    },
     /// A package manager is not there or failed.
     #[error("{what} --> {command}; hint: {hint}")]
     Tool {

@@ -6,7 +6,10 @@
 //! temporary name and is renamed, so that the store holds whole files only, whoever else writes to it at the same time.
 
 mod digest;
+mod download;
 mod error;
+mod http;
+mod hub;
 mod lock;
 mod package;
 mod paths;
