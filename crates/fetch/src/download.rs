@@ -4,7 +4,7 @@ use crate::FetchError;
 use crate::http::{Http, Trouble, network};
 use crate::progress::{Progress, Step};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG};
 use ureq::http::{HeaderMap, Method, StatusCode};
@@ -97,8 +97,8 @@ impl Download<'_> {
 
     fn attempt(&self, progress: &dyn Progress) -> Result<(), Trouble> {
         let write = |error| Trouble::fatal(FetchError::io("write", self.part)(error));
-        let mut file = File::options().create(true).append(true).open(self.part).map_err(write)?;
-        let mut length = file.metadata().map_err(write)?.len();
+        let mut file = File::options().create(true).write(true).truncate(false).open(self.part).map_err(write)?;
+        let mut length = file.seek(SeekFrom::End(0)).map_err(write)?;
         let validator = std::fs::read_to_string(self.validator_file()).ok().filter(|etag| is_strong(etag));
         // Without the server's etag the rest may be that of another file; only a sha256 would tell.
         let resumable = validator.is_some() || crate::paths::is_sha256(&self.meta.etag);

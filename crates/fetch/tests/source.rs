@@ -1,4 +1,5 @@
 //! Sources as text: what is read, what is refused, and that printing and reading again changes nothing.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -100,7 +101,11 @@ fn source() -> impl Strategy<Value = Source> {
         (name, version, member()).prop_map(|(name, version, member)| Package { name, version, member })
     };
     prop_oneof![
-        ("[a-z0-9_]{1,9}/[A-Za-z0-9][A-Za-z0-9._]{0,9}", "main|v[0-9]{1,3}([.][0-9]){0,2}|[0-9a-f]{40}|refs/pr/[0-9]", member())
+        (
+            "[a-z0-9_]{1,9}/[A-Za-z0-9][A-Za-z0-9._]{0,9}",
+            "main|v[0-9]{1,3}([.][0-9]){0,2}|[0-9a-f]{40}|refs/pr/[0-9]",
+            member()
+        )
             .prop_map(|(repo, rev, path)| Source::Hf { repo, rev, path }),
         package(word, "[0-9][0-9a-z.!+]{0,9}").prop_map(Source::Pip),
         package("[a-z0-9][a-z0-9+.-]{0,12}", "[0-9][0-9a-z.:~+-]{0,9}").prop_map(Source::Apt),

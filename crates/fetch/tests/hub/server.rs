@@ -131,6 +131,11 @@ fn hub(request: &Request, world: &mut World, cdn: &str) -> Reply {
     if let Some((status, headers)) = world.statuses.pop_front() {
         return Reply { status, headers, ..Reply::default() };
     }
+    if let Some(rest) = request.target.strip_prefix("/owner/old/") {
+        // Renamed. As the Hub does, relative.
+        let headers = vec![("Location", format!("/owner/name/{rest}"))];
+        return Reply { status: 307, headers, ..Reply::default() };
+    }
     let commit = ("X-Repo-Commit", world.commit.clone());
     let Some(rest) = request.target.strip_prefix("/owner/name/resolve/") else {
         assert!(request.target.starts_with("/api/models/owner/name/revision/"), "{}", request.target);
