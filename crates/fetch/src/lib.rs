@@ -11,6 +11,7 @@ mod error;
 mod http;
 mod hub;
 mod lock;
+mod manager;
 mod package;
 mod paths;
 mod progress;

@@ -1,24 +1,16 @@
-//! Packages: which commands fetch one, and how its archive becomes a folder of the store.
+//! Packages: how the archive that a package manager gives becomes a folder of the store.
 
 use crate::digest::{compare, sha256_of};
 use crate::lock::lock;
-use crate::paths::percent;
+use crate::manager::{Manager, folder_name, versions_of};
 use crate::progress::{Progress, Step};
 use crate::tool::{self, Tool};
 use crate::unpack::{self, Counted, Outside};
 use crate::{Digest, FetchError, Package, Store};
 use serde::{Deserialize, Serialize};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-
-/// Who knows the package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manager {
-    Pip,
-    Apt,
-    Npm,
-}
 
 /// Written next to an unpacked package: what it came from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,60 +18,6 @@ struct Record {
     archive: String,
     sha256: String,
     command: String,
-}
-
-impl Manager {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pip => "pip",
-            Self::Apt => "apt",
-            Self::Npm => "npm",
-        }
-    }
-
-    /// The programs that will do, the first of them that is there is taken.
-    fn programs(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::Pip => &[&["python3", "-m", "pip"], &["pip3"], &["pip"]],
-            Self::Apt => &[&["apt-get"]],
-            Self::Npm => &[&["npm"]],
-        }
-    }
-
-    /// The arguments that put the archive into `folder`, which is also where it runs.
-    fn args(self, package: &Package, folder: &Path) -> Vec<OsString> {
-        let Package { name, version, .. } = package;
-        let (words, spec): (&[&str], _) = match self {
-            Self::Pip => {
-                (&["download", "--no-deps", "--disable-pip-version-check", "-d"], format!("{name}=={version}"))
-            }
-            Self::Apt => (&["download"], format!("{name}={version}")),
-            Self::Npm => (&["pack", "--ignore-scripts", "--pack-destination"], format!("{name}@{version}")),
-        };
-        let mut args: Vec<OsString> = words.iter().map(OsString::from).collect();
-        if self != Self::Apt {
-            args.push(folder.into());
-        }
-        args.push(spec.into());
-        args
-    }
-
-    /// What to try after the program said `stderr`.
-    fn hint(self, package: &Package, stderr: &str) -> String {
-        let Package { name, version, .. } = package;
-        match self {
-            Self::Pip if stderr.contains("No matching distribution") => format!(
-                "check name and version on the index (`pip index versions {name}`); a wheel only for another Python or system is not found"
-            ),
-            Self::Npm if stderr.contains("E404") || stderr.contains("ETARGET") => {
-                format!("check name and version: `npm view {name} versions`")
-            }
-            Self::Apt => format!(
-                "run `apt-get update` as root if its lists are old or missing, and check the version: `apt-cache policy {name}`"
-            ),
-            _ => format!("check the network and that {name} {version} is published; the command can be run by hand"),
-        }
-    }
 }
 
 impl Store {
@@ -335,25 +273,6 @@ impl Store {
     }
 }
 
-impl Manager {
-    fn source(self, package: &Package) -> crate::Source {
-        match self {
-            Self::Pip => crate::Source::Pip(package.clone()),
-            Self::Apt => crate::Source::Apt(package.clone()),
-            Self::Npm => crate::Source::Npm(package.clone()),
-        }
-    }
-}
-
-/// Python takes `A_b` and `a-b` for the same package.
-fn folder_name(manager: Manager, package: &Package) -> String {
-    let name = match manager {
-        Manager::Pip => package.name.to_ascii_lowercase().replace(['_', '.'], "-"),
-        _ => package.name.clone(),
-    };
-    format!("{}@{}", percent(&name, "@+"), percent(&package.version, "+!"))
-}
-
 fn record_file(folder: &Path) -> PathBuf {
     let mut name = folder.file_name().unwrap_or_default().to_owned();
     name.push(".json");
@@ -376,15 +295,6 @@ fn find_archive(folder: &Path, command: &str) -> Result<PathBuf, FetchError> {
             hint: "run it by hand and see what it does".to_owned(),
         }),
     }
-}
-
-/// The versions in the table that `apt-cache policy` prints: ` *** 1.2-3 500` or `     1.2-3 500`, sources further in.
-fn versions_of(policy: &str) -> Vec<&str> {
-    let table = policy.lines().skip_while(|line| line.trim() != "Version table:").skip(1);
-    table
-        .filter(|line| line.starts_with("     ") && !line.starts_with("      ") || line.starts_with(" *** "))
-        .filter_map(|line| line[5..].split_whitespace().next())
-        .collect()
 }
 
 /// What is there instead of `member`: the names in the deepest folder of it that exists.

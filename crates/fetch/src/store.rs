@@ -3,7 +3,7 @@
 use crate::digest::{compare, sha256_of};
 use crate::http::Http;
 use crate::hub::Hub;
-use crate::package::Manager;
+use crate::manager::Manager;
 use crate::{Digest, FetchError, Progress, Source, paths};
 use std::env;
 use std::ffi::OsString;

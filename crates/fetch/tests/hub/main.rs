@@ -61,7 +61,10 @@ fn digest(sha256: &str) -> Digest {
 }
 
 #[derive(Default)]
-struct Log(Mutex<Vec<(String, Option<u64>, u64, bool)>>);
+struct Log(Mutex<Vec<Step>>);
+
+/// What, total, bytes so far, whether it ended.
+type Step = (String, Option<u64>, u64, bool);
 
 impl Progress for Log {
     fn begin(&self, what: &str, total: Option<u64>) {
