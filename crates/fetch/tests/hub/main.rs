@@ -202,6 +202,22 @@ fn a_file_that_changes_on_the_way_starts_anew() {
 }
 
 #[test]
+fn a_range_that_does_not_fit_is_not_taken() {
+    let s = setup();
+    let bytes = s.large("m");
+    s.hub.world().ignores_if_range = true;
+    s.hub.world().instead = [(vec![7; 300_000], "\"old\"".to_owned())].into();
+    s.hub.world().cuts = [100_000].into();
+    assert_eq!(fs::read(s.get("hf:owner/name#m").unwrap()).unwrap(), bytes);
+
+    let s = setup();
+    let bytes = s.large("m");
+    s.hub.world().skew = 1;
+    s.hub.world().cuts = [100_000].into();
+    assert_eq!(fs::read(s.get("hf:owner/name#m").unwrap()).unwrap(), bytes);
+}
+
+#[test]
 fn a_changed_small_file_never_joins_the_rest_of_the_old_one() {
     let s = setup();
     s.hub.put("c", b"old old old", false, "aaaa");

@@ -47,6 +47,10 @@ pub struct World {
     /// What the CDN calls its content.
     pub cdn_etag: String,
     pub ranges: bool,
+    /// Sends the asked range of another file too, which it must not.
+    pub ignores_if_range: bool,
+    /// Ranges start so many bytes before the asked one.
+    pub skew: usize,
     /// For each of the next bodies, after how many bytes it is cut.
     pub cuts: VecDeque<usize>,
     /// Statuses that the Hub answers first, with more headers.
@@ -176,8 +180,10 @@ fn ranged(request: &Request, world: &mut World, bytes: Vec<u8>, etag: String) ->
     let cut = if request.method == "GET" { world.cuts.pop_front() } else { None };
     let start = request
         .header("range")
-        .filter(|_| world.ranges && request.header("if-range").is_none_or(|own| own == etag))
-        .map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap());
+        .filter(|_| world.ranges)
+        .filter(|_| world.ignores_if_range || request.header("if-range").is_none_or(|own| own == etag))
+        .map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap())
+        .map(|start| start - world.skew);
     let etag = ("ETag", etag);
     match start {
         Some(start) if start >= bytes.len() => Reply { status: 416, headers: vec![etag], ..Reply::default() },
