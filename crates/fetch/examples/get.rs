@@ -1,5 +1,5 @@
-//! Fetches sources into the standard store and prints where they are: `cargo run -p toolkit-fetch --example get -- SOURCE..`
-//! With `--plan`, prints what would be run.
+//! Fetches sources into the standard store and prints where they are:
+//! `cargo run -p toolkit-fetch --example get -- SOURCE..`; with `--plan` first, prints what would be run.
 
 use std::cell::Cell;
 use std::io::{self, Write};

@@ -216,9 +216,14 @@ pub(crate) fn network(what: &str, url: &str, hint: &str) -> FetchError {
 /// The request brought no answer.
 fn broken(error: &ureq::Error, url: &str) -> Trouble {
     use ureq::Error as E;
+    let offline = "check the network, proxies and HF_ENDPOINT; without a network set TOOLKIT_OFFLINE=1";
     let certificate = "set SSL_CERT_FILE to the certificates of your proxy (PEM), or check the clock";
     match error {
-        E::HostNotFound => Trouble::fatal(network("no such host", url, "check the network, proxies and HF_ENDPOINT")),
+        E::HostNotFound => Trouble::fatal(network("no such host", url, offline)),
+        // Without a network this is what fails, and waiting does not help.
+        E::Io(inner) if inner.to_string().contains("lookup address") => {
+            Trouble::fatal(network(&inner.to_string(), url, offline))
+        }
         E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl | E::TlsRequired => {
             Trouble::fatal(network(&error.to_string(), url, "check HF_ENDPOINT and the proxy"))
         }

@@ -1,8 +1,11 @@
 //! Files and folders of a model repository of the Hub, kept by commit.
 //!
-//! `hf/owner--name/<commit>/path` are the files, `refs/<branch>` the commit that a branch last stood for, `listings/<commit>` the names
-//! of a whole folder, `parts/` what is half there, and `blobs/<sha256>` second names (hard links) of large files, so that the next
-//! commit with the same weights does not fetch them again.
+//! `hf/owner--name/<commit>/path` are the files, `refs/<branch>` the commit that a branch last stood for,
+//! `listings/<commit>` the names of a whole folder, `parts/` what is half there, and `blobs/<sha256>` second names
+//! (hard links) of large files, so that the next commit with the same weights does not fetch them again.
+//!
+//! The Hub names a sha256 for large files only. Small ones (configurations, vocabularies) are checked by length, unless
+//! the caller knows a digest.
 
 use crate::digest::{compare, sha256_hex, sha256_of};
 use crate::download::{Download, Meta};

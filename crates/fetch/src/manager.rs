@@ -54,13 +54,15 @@ impl Manager {
         let Package { name, version, .. } = package;
         match self {
             Self::Pip if stderr.contains("No matching distribution") => format!(
-                "check name and version on the index (`pip index versions {name}`); a wheel only for another Python or system is not found"
+                "check name and version on the index (`pip index versions {name}`); \
+                 a wheel only for another Python or system is not found"
             ),
             Self::Npm if stderr.contains("E404") || stderr.contains("ETARGET") => {
                 format!("check name and version: `npm view {name} versions`")
             }
             Self::Apt => format!(
-                "run `apt-get update` as root if its lists are old or missing, and check the version: `apt-cache policy {name}`"
+                "run `apt-get update` as root if its lists are old or missing, \
+                 and check the version: `apt-cache policy {name}`"
             ),
             _ => format!("check the network and that {name} {version} is published; the command can be run by hand"),
         }

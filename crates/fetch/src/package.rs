@@ -102,7 +102,7 @@ impl Store {
         Ok(path)
     }
 
-    /// Downloads and unpacks below `tmp`, then renames. What a killed process left there is cleared first; the lock is held.
+    /// Downloads and unpacks below `tmp`, then renames; the lock is held. What a killed process left is cleared first.
     fn fetch_package(
         &self,
         manager: Manager,

@@ -1,6 +1,7 @@
 //! How a long download says where it is.
 
-/// Told about each long step. Steps follow one another; each [`begin`](Self::begin) has one [`end`](Self::end), after errors too.
+/// Told about each long step. Steps follow one another; each [`begin`](Self::begin) has one [`end`](Self::end), after
+/// errors too.
 pub trait Progress {
     /// A step starts. `total` is in bytes, `None` when nobody knows.
     fn begin(&self, what: &str, total: Option<u64>);

@@ -9,9 +9,10 @@ use std::str::FromStr;
 /// Where to get a file or a folder from.
 ///
 /// As text, and in serde, one of
-/// * `hf:owner/name@rev#path`: a file of a model repository on the Hub; without `@rev` the branch `main`, without `#path` the whole folder;
-/// * `pip:pkg==version#member`, `apt:pkg=version#member`, `npm:pkg@version#member`: a file or folder inside an unpacked package;
-///   without `#member` the whole package;
+/// * `hf:owner/name@rev#path`: a file of a model repository on the Hub; without `@rev` the branch `main`, without
+///   `#path` the whole folder;
+/// * `pip:pkg==version#member`, `apt:pkg=version#member`, `npm:pkg@version#member`: a file or folder inside an unpacked
+///   package; without `#member` the whole package;
 /// * `file:path`: a file or folder of this machine.
 ///
 /// Printing and reading again gives the same value. A `#` in a path is kept, since only the first one separates.
@@ -48,8 +49,8 @@ pub struct Package {
 }
 
 impl Source {
-    /// Whether the text always means the same bytes as far as its registry keeps its word: not for a branch or tag of the Hub, and not
-    /// for a file of this machine.
+    /// Whether the text always means the same bytes as far as its registry keeps its word: not for a branch or tag of
+    /// the Hub, and not for a file of this machine.
     pub fn is_pinned(&self) -> bool {
         match self {
             Self::Hf { rev, .. } => paths::is_commit(rev),
@@ -59,7 +60,8 @@ impl Source {
     }
 }
 
-const FORMS: &str = "write hf:owner/name@rev#path, pip:pkg==version#member, apt:pkg=version#member, npm:pkg@version#member or file:path";
+const FORMS: &str = "write hf:owner/name@rev#path, pip:pkg==version#member, apt:pkg=version#member, \
+     npm:pkg@version#member or file:path";
 
 impl FromStr for Source {
     type Err = FetchError;
@@ -109,7 +111,7 @@ impl FromStr for Source {
                 if !repo.split_once('/').is_some_and(fits) {
                     return Err(bad(
                         &format!("`{repo}` is no owner/name"),
-                        "write hf:owner/name@rev#path; models known by one name have an owner too, as the Hub's page shows",
+                        "write hf:owner/name@rev#path; a model known by one name has an owner too, see its page",
                     ));
                 }
                 if !rev_fits(rev) {

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 /// Fetches what is missing and says where it is.
 ///
-/// Below the root: `hf/owner--name/<commit>/path`, and `pip`, `apt`, `npm` with a folder `name@version` per unpacked package and a
-/// `name@version.json` that says which archive it was. Files in it are shared, also between processes: do not write to them.
+/// Below the root: `hf/owner--name/<commit>/path`, and `pip`, `apt`, `npm` with a folder `name@version` per unpacked
+/// package and a `name@version.json` that says which archive it was. Files in it are shared, also between processes: do
+/// not write to them.
 #[derive(Clone)]
 pub struct Store {
     root: PathBuf,
@@ -120,7 +121,8 @@ impl Store {
     /// The path of the file or folder, fetched first if it is not there, and checked against `digest`.
     ///
     /// # Errors
-    /// What [`FetchError`] lists. After a wrong digest the file (or the package it is in) is removed, unless the store is offline.
+    /// What [`FetchError`] lists. After a wrong digest the file (or the package it is in) is removed, unless the store is
+    /// offline.
     pub fn get(&self, source: &Source, digest: &Digest, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
         for sha256 in [&digest.sha256, &digest.package_sha256].into_iter().flatten() {
             if !paths::is_sha256(&sha256.to_ascii_lowercase()) {
@@ -178,12 +180,14 @@ impl Store {
             source_text: source.to_string(),
             store: self.root.clone(),
             hint: format!(
-                "unset TOOLKIT_OFFLINE and HF_HUB_OFFLINE, or fetch it where there is a network and copy the folder{how}"
+                "unset TOOLKIT_OFFLINE and HF_HUB_OFFLINE, \
+                 or fetch it where there is a network and copy the folder{how}"
             ),
         }
     }
 
-    /// Removes a file or folder whose content is wrong. Not offline: it could not be fetched again, and the digest may be what is wrong.
+    /// Removes a file or folder whose content is wrong. Not offline: it could not be fetched again, and the digest may
+    /// be what is wrong.
     pub(crate) fn remove(&self, path: &Path) -> Result<(), FetchError> {
         if self.offline {
             return Ok(());

@@ -118,7 +118,8 @@ pub(crate) fn stderr_of(folder: &Path) -> String {
     read_lossy(&stderr_file(folder))
 }
 
-/// The line of a tool's errors that says most: the last one that is no notice; of npm, whose last line names a log, the first two.
+/// The line of a tool's errors that says most: the last one that is no notice; of npm, whose last line names a log, the
+/// first two.
 pub(crate) fn summary(stderr: &str) -> String {
     let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let npm: Vec<&str> = lines()

@@ -215,6 +215,7 @@ fn a_range_that_does_not_fit_is_not_taken() {
     s.hub.world().skew = 1;
     s.hub.world().cuts = [100_000].into();
     assert_eq!(fs::read(s.get("hf:owner/name#m").unwrap()).unwrap(), bytes);
+    assert_eq!(s.hub.requests().len(), 1 + 3 * 2, "the wrong range is seen at once, and then all is asked for");
 }
 
 #[test]

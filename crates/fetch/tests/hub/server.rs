@@ -1,4 +1,5 @@
-//! A Hub and its CDN on two ports of this machine, as much of them as matters: redirects, etags, ranges, and every way to fail.
+//! A Hub and its CDN on two ports of this machine, as much of them as matters: redirects, etags, ranges, and every way
+//! to fail.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
@@ -49,7 +50,7 @@ pub struct World {
     pub ranges: bool,
     /// Sends the asked range of another file too, which it must not.
     pub ignores_if_range: bool,
-    /// Ranges start so many bytes before the asked one.
+    /// Ranges start so many bytes after the asked one.
     pub skew: usize,
     /// For each of the next bodies, after how many bytes it is cut.
     pub cuts: VecDeque<usize>,
@@ -183,7 +184,7 @@ fn ranged(request: &Request, world: &mut World, bytes: Vec<u8>, etag: String) ->
         .filter(|_| world.ranges)
         .filter(|_| world.ignores_if_range || request.header("if-range").is_none_or(|own| own == etag))
         .map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap())
-        .map(|start| start - world.skew);
+        .map(|start| start + world.skew);
     let etag = ("ETag", etag);
     match start {
         Some(start) if start >= bytes.len() => Reply { status: 416, headers: vec![etag], ..Reply::default() },

@@ -32,8 +32,8 @@ impl Setup {
         let head =
             format!("echo \"{name} $@\" >> '{}'; for LAST; do DIR=$PREVIOUS; PREVIOUS=$LAST; done", log.display());
         let script = format!("#!/bin/sh\nDIR=; PREVIOUS=\n{head}\n{script}\n");
-        // Written by another process: while this one has it open, a program that another test starts inherits that for a moment, and a
-        // file that is open for writing cannot be run.
+        // Written by another process: while this one has it open, a program that another test starts inherits that for
+        // a moment, and a file that is open for writing cannot be run.
         let mut writer = Command::new("sh");
         writer.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(&path).stdin(Stdio::piped());
         let mut writer = writer.spawn().unwrap();

@@ -39,7 +39,8 @@ fn pip_gives_a_wheel_once() {
     let root = s.store.root().display();
     let plan = s.store.plan(&source(PIP)).unwrap();
     let command = format!(
-        "python3 -m pip download --no-deps --disable-pip-version-check -d '{root}/tmp/pip-tiny-model@1.0' tiny_model==1.0"
+        "python3 -m pip download --no-deps --disable-pip-version-check -d '{root}/tmp/pip-tiny-model@1.0' \
+         tiny_model==1.0"
     );
     assert_eq!(plan, [command], "quoted, for the root has a space");
     assert_eq!(s.log(), [""; 0]);
@@ -147,7 +148,8 @@ fn apt_gives_files_and_links_inside() {
 fn a_version_that_apt_has_not_names_those_it_has() {
     let s = setup();
     s.tool("apt-get", "echo \"E: Version '9' for 'tiny' was not found\" >&2; exit 100");
-    let policy = "tiny:\n  Installed: (none)\n  Candidate: 1.2-3\n  Version table:\n *** 1.2-3 500\n        500 http://x stable/main\n     1.1-1 -1\n        100 /var/lib/dpkg/status\n";
+    let policy = "tiny:\n  Installed: (none)\n  Candidate: 1.2-3\n  Version table:\n *** 1.2-3 500\n\
+        \x20       500 http://x stable/main\n     1.1-1 -1\n        100 /var/lib/dpkg/status\n";
     s.tool("apt-cache", &format!("cat <<'END'\n{policy}END"));
     let error = s.error("apt:tiny=9");
     assert!(error.contains("does not offer tiny 9") && error.contains("it offers 1.2-3, 1.1-1;"), "{error}");
@@ -183,13 +185,16 @@ fn a_tool_that_fails_is_quoted() {
         (
             "pip:a==1",
             "python3",
-            "ERROR: Could not find a version that satisfies a==1\nERROR: No matching distribution found for a==1\n\n[notice] A new release of pip",
+            "ERROR: Could not find a version that satisfies a==1\n\
+             ERROR: No matching distribution found for a==1\n\n[notice] A new release of pip",
             "pip failed: ERROR: No matching distribution found for a==1 -->",
         ),
         (
             "npm:a@1.0.0",
             "npm",
-            "npm warn x\nnpm error code ETARGET\nnpm error notarget No matching version found for a@1.0.0.\nnpm error A complete log of this run can be found in: /x",
+            "npm warn x\nnpm error code ETARGET\n\
+             npm error notarget No matching version found for a@1.0.0.\n\
+             npm error A complete log of this run can be found in: /x",
             "npm failed: code ETARGET: notarget No matching version found for a@1.0.0. -->",
         ),
         ("apt:a=1", "apt-get", "", "apt failed: it says nothing -->"),
