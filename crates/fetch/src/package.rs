@@ -1,0 +1,314 @@
+//! Packages: how the archive that a package manager gives becomes a folder of the store.
+
+use crate::digest::{compare, sha256_of};
+use crate::lock::lock;
+use crate::manager::{Manager, folder_name, versions_of};
+use crate::progress::{Progress, Step};
+use crate::tool::{self, Tool};
+use crate::unpack::{self, Counted, Outside};
+use crate::{Digest, FetchError, Package, Store};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// Written next to an unpacked package: what it came from.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    archive: String,
+    sha256: String,
+    command: String,
+}
+
+impl Store {
+    /// The folder of a package, whether it is there or not.
+    fn package_folder(&self, manager: Manager, package: &Package) -> PathBuf {
+        self.root().join(manager.name()).join(folder_name(manager, package))
+    }
+
+    fn package_temp(&self, manager: Manager, package: &Package) -> PathBuf {
+        self.root().join("tmp").join(format!("{}-{}", manager.name(), folder_name(manager, package)))
+    }
+
+    pub(crate) fn have_package(&self, manager: Manager, package: &Package) -> Option<PathBuf> {
+        let folder = self.package_folder(manager, package);
+        let path = package.member.as_ref().map_or_else(|| folder.clone(), |member| folder.join(member));
+        (folder.is_dir() && path.exists()).then_some(path)
+    }
+
+    pub(crate) fn plan_package(&self, manager: Manager, package: &Package) -> Vec<String> {
+        if self.package_folder(manager, package).is_dir() {
+            return Vec::new();
+        }
+        let temp = self.package_temp(manager, package);
+        let args = manager.args(package, &temp);
+        let line = match self.tools(manager).first() {
+            Some(tool) => tool.line(&args),
+            None => tool::line(&manager.programs()[0].join(" "), &args),
+        };
+        if manager != Manager::Apt {
+            return vec![line];
+        }
+        let folder = tool::quote(&temp.to_string_lossy());
+        vec![format!("cd {folder} && {line}"), format!("dpkg-deb --fsys-tarfile {folder}/{}_*.deb", package.name)]
+    }
+
+    /// The package is asked for once, then it is a folder; the member is looked up in it.
+    pub(crate) fn get_package(
+        &self,
+        manager: Manager,
+        package: &Package,
+        digest: &Digest,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, FetchError> {
+        let folder = self.package_folder(manager, package);
+        if !folder.is_dir() {
+            if self.is_offline() {
+                return Err(self.offline_error(&manager.source(package), &self.plan_package(manager, package)));
+            }
+            let name = folder_name(manager, package);
+            let _lock = lock(self.root(), &format!("{}-{name}", manager.name()), progress)?;
+            if !folder.is_dir() {
+                self.fetch_package(manager, package, &folder, digest, progress)?;
+            }
+        }
+        if let Some(expected) = &digest.package_sha256 {
+            let record = record_file(&folder);
+            let text = std::fs::read(&record).map_err(FetchError::io("read", &record))?;
+            let got: Record = serde_json::from_slice(&text).map_err(|error| {
+                FetchError::archive(
+                    &record,
+                    format!("bad record: {error}"),
+                    "remove the file and the folder next to it",
+                )
+            })?;
+            if let Err(error) = compare(&got.archive, expected, &got.sha256, &folder, self.removed()) {
+                self.remove(&folder)?;
+                return Err(error);
+            }
+        }
+        let Some(member) = &package.member else { return Ok(folder) };
+        let path = folder.join(member);
+        if !path.exists() {
+            return Err(FetchError::Member { member: member.clone(), hint: listing(&folder, member), folder });
+        }
+        if let Some(expected) = &digest.sha256 {
+            let got = sha256_of(&path, progress)?;
+            if let Err(error) = compare(member, expected, &got, &path, self.removed()) {
+                self.remove(&folder)?;
+                return Err(error);
+            }
+        }
+        Ok(path)
+    }
+
+    /// Downloads and unpacks below `tmp`, then renames; the lock is held. What a killed process left is cleared first.
+    fn fetch_package(
+        &self,
+        manager: Manager,
+        package: &Package,
+        folder: &Path,
+        digest: &Digest,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
+        let temp = self.package_temp(manager, package);
+        let clear = || if temp.exists() { std::fs::remove_dir_all(&temp) } else { Ok(()) };
+        clear().map_err(FetchError::io("remove", &temp))?;
+        std::fs::create_dir_all(&temp).map_err(FetchError::io("create", &temp))?;
+        let result = self.fetch_into(manager, package, folder, &temp, digest, progress);
+        // If this fails, the next call clears it, and the first error matters more.
+        let _ = clear();
+        result
+    }
+
+    fn fetch_into(
+        &self,
+        manager: Manager,
+        package: &Package,
+        folder: &Path,
+        temp: &Path,
+        digest: &Digest,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
+        let command = self.download(manager, package, temp, progress)?;
+        let archive = find_archive(temp, &command)?;
+        let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let sha256 = sha256_of(&archive, progress)?;
+        if let Some(expected) = &digest.package_sha256 {
+            compare(
+                &name,
+                expected,
+                &sha256,
+                &archive,
+                "it was removed; another file was published, or the digest is of another one",
+            )?;
+        }
+        let unpacked = temp.join("unpacked");
+        std::fs::create_dir(&unpacked).map_err(FetchError::io("create", &unpacked))?;
+        self.unpack(&archive, &name, &unpacked, progress)?;
+
+        let record = serde_json::json!(Record { archive: name, sha256, command });
+        if let Some(parent) = folder.parent() {
+            std::fs::create_dir_all(parent).map_err(FetchError::io("create", parent))?;
+        }
+        let (from, to) = (temp.join("record"), record_file(folder));
+        std::fs::write(&from, format!("{record:#}\n")).map_err(FetchError::io("write", &from))?;
+        std::fs::rename(&from, &to).map_err(FetchError::io("write", &to))?;
+        std::fs::rename(&unpacked, folder).map_err(FetchError::io("write", folder))
+    }
+
+    /// Those of the manager's programs that are there.
+    fn tools(&self, manager: Manager) -> Vec<Tool> {
+        manager.programs().iter().filter_map(|words| self.tool(words)).collect()
+    }
+
+    fn tool(&self, words: &[&str]) -> Option<Tool> {
+        Tool::find(words, &self.program_path())
+    }
+
+    /// Runs the package manager in `temp`; gives the command that worked.
+    fn download(
+        &self,
+        manager: Manager,
+        package: &Package,
+        temp: &Path,
+        progress: &dyn Progress,
+    ) -> Result<String, FetchError> {
+        let args = manager.args(package, temp);
+        let tools = self.tools(manager);
+        for (at, tool) in tools.iter().enumerate() {
+            let command = tool.line(&args);
+            let step = Step::new(progress, &format!("{} {} {}", manager.name(), package.name, package.version), None);
+            let stderr = match tool.run(&args, temp, Some(&step))? {
+                Ok(_) => return Ok(command),
+                Err(stderr) => stderr,
+            };
+            let no_pip = manager == Manager::Pip && stderr.contains("No module named pip");
+            if no_pip && at + 1 < tools.len() {
+                continue;
+            }
+            let (what, hint) = match self.offered(manager, package, &stderr, temp)? {
+                Some(versions) => (
+                    format!("apt does not offer {} {}", package.name, package.version),
+                    format!("it offers {versions}; run `apt-get update` as root if its lists are old"),
+                ),
+                None if no_pip => {
+                    ("this Python has no pip".to_owned(), "install pip, or put `pip3` on PATH".to_owned())
+                }
+                None => {
+                    (format!("{} failed: {}", manager.name(), tool::summary(&stderr)), manager.hint(package, &stderr))
+                }
+            };
+            return Err(FetchError::Tool { what, command, hint });
+        }
+        let names: Vec<&str> = manager.programs().iter().map(|words| words[0]).collect();
+        Err(FetchError::Tool {
+            what: format!("no {} on PATH", names.join(", ")),
+            command: tool::line(&manager.programs()[0].join(" "), &args),
+            hint: format!("install {}, or run the command where it is and copy {}", names[0], self.root().display()),
+        })
+    }
+
+    /// Which versions apt has, if the wanted one is not among them.
+    fn offered(
+        &self,
+        manager: Manager,
+        package: &Package,
+        stderr: &str,
+        temp: &Path,
+    ) -> Result<Option<String>, FetchError> {
+        if manager != Manager::Apt || !stderr.contains("was not found") {
+            return Ok(None);
+        }
+        let Some(tool) = self.tool(&["apt-cache"]) else { return Ok(None) };
+        let policy = tool.run(&["policy".into(), package.name.clone().into()], temp, None)?.unwrap_or_default();
+        let versions = versions_of(&policy);
+        Ok((!versions.is_empty()).then(|| versions.join(", ")))
+    }
+
+    fn unpack(&self, archive: &Path, name: &str, to: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
+        let size = std::fs::metadata(archive).map_err(FetchError::io("read", archive))?.len();
+        // Of a `.deb` the unpacked bytes are counted, and nobody knows how many there are.
+        let step = Step::new(progress, &format!("unpack {name}"), (!name.ends_with(".deb")).then_some(size));
+        if name.ends_with(".whl") {
+            unpack::zip(archive, to, false, &step)
+        } else if name.ends_with(".zip") {
+            unpack::zip(archive, to, true, &step)
+        } else if name.ends_with(".tgz") || name.ends_with(".tar.gz") {
+            unpack::tgz(archive, to, &step)
+        } else if name.ends_with(".deb") {
+            self.unpack_deb(archive, to, &step)
+        } else {
+            let hint = "whl, zip, tgz, tar.gz and deb are read";
+            Err(FetchError::archive(archive, "unknown kind of archive", hint))
+        }
+    }
+
+    /// `dpkg-deb -x` would unpack links that lead anywhere; as a stream it goes through the same checks as the others.
+    fn unpack_deb(&self, archive: &Path, to: &Path, step: &Step<'_>) -> Result<(), FetchError> {
+        let args = ["--fsys-tarfile".into(), archive.as_os_str().to_owned()];
+        let folder = archive.parent().unwrap_or(to);
+        let tool = self.tool(&["dpkg-deb"]).ok_or_else(|| FetchError::Tool {
+            what: "no dpkg-deb on PATH".to_owned(),
+            command: tool::line("dpkg-deb", &args),
+            hint: "install the package `dpkg`".to_owned(),
+        })?;
+        let mut child = tool.spawn(&args, folder, Stdio::piped())?;
+        let stream = child.stdout.take().expect("piped above");
+        let unpacked = unpack::tar(archive, Counted(stream, step), to, false, Outside::Skip);
+        if unpacked.is_err() {
+            // Before it can complain of a closed pipe, which would hide why.
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(FetchError::io("wait for", archive))?;
+        let stderr = tool::stderr_of(folder);
+        if !status.success() && (unpacked.is_ok() || !stderr.trim().is_empty()) {
+            return Err(FetchError::Tool {
+                what: format!("dpkg-deb failed: {}", tool::summary(&stderr)),
+                command: tool.line(&args),
+                hint: "the download may be damaged; try again".to_owned(),
+            });
+        }
+        unpacked
+    }
+}
+
+fn record_file(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".json");
+    folder.with_file_name(name)
+}
+
+/// The one archive that the command left in `folder`.
+fn find_archive(folder: &Path, command: &str) -> Result<PathBuf, FetchError> {
+    let is_archive = |path: &PathBuf| {
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        path.is_file() && ["whl", "zip", "tgz", "gz", "deb", "bz2", "xz"].contains(&extension)
+    };
+    let entries = std::fs::read_dir(folder).map_err(FetchError::io("read", folder))?;
+    let mut archives: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_archive).collect();
+    match (archives.pop(), archives.is_empty()) {
+        (Some(archive), true) => Ok(archive),
+        (first, _) => Err(FetchError::Tool {
+            what: format!("the command left {} archives, not one", archives.len() + usize::from(first.is_some())),
+            command: command.to_owned(),
+            hint: "run it by hand and see what it does".to_owned(),
+        }),
+    }
+}
+
+/// What is there instead of `member`: the names in the deepest folder of it that exists.
+fn listing(folder: &Path, member: &str) -> String {
+    let mut at = Path::new(member).parent();
+    while let Some(part) = at.filter(|part| !folder.join(part).is_dir()) {
+        at = part.parent();
+    }
+    let at = at.unwrap_or(Path::new(""));
+    let entries = std::fs::read_dir(folder.join(at)).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let shown = names.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+    let place = if at.as_os_str().is_empty() { "it".to_owned() } else { format!("`{}`", at.display()) };
+    crate::error::one_line(&format!("{place} has {shown}{more}"))
+}

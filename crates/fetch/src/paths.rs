@@ -1,0 +1,37 @@
+//! What may name a file below a folder of the store.
+
+/// A relative path with `/` that stays inside its folder on any system: no empty part, no `.`, no `..`, no backslash,
+/// no drive.
+pub(crate) fn is_inside(path: &str) -> bool {
+    let strange = |c: char| c == '\\' || c.is_control() || (cfg!(windows) && c == ':');
+    path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(strange)
+}
+
+/// The 40 hex digits of a git commit.
+pub(crate) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && is_hex(text)
+}
+
+/// The 64 hex digits of a SHA-256.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && is_hex(text)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Percent-encodes all but unreserved characters and those in `keep`: for one part of an address (`keep` = `/` for
+/// several), or to make a file name of any text.
+pub(crate) fn percent(text: &str, keep: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let c = char::from(byte);
+        if c.is_ascii_alphanumeric() || "-._~".contains(c) || (c.is_ascii() && keep.contains(c)) {
+            out.push(c);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,194 @@
+//! Unpacking wheels, source archives, `.tgz` and the content of `.deb`, inside one folder and nowhere else.
+
+use crate::FetchError;
+use crate::progress::Step;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+use tar::EntryType;
+
+const HINT: &str = "the package is damaged or hostile; compare its sha256 with a published one";
+
+/// What to do with a link that leads out of the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// An error: the package managers of Python and Node make no such links.
+    Refuse,
+    /// Leave it out: Debian packages link to files of other packages.
+    Skip,
+}
+
+/// Unpacks `archive`, a `.whl` or `.zip`, into the new folder `to`. `strip`: drop the first folder of each name.
+pub(crate) fn zip(archive: &Path, to: &Path, strip: bool, step: &Step<'_>) -> Result<(), FetchError> {
+    let bad = |error: zip::result::ZipError| FetchError::archive(archive, format!("bad zip: {error}"), HINT);
+    let file = File::open(archive).map_err(FetchError::io("read", archive))?;
+    let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(bad)?;
+    for index in 0..zip.len() {
+        let mut entry = zip.by_index(index).map_err(bad)?;
+        let name = entry.name().map_err(bad)?.into_owned();
+        if name.contains('\\') || entry.is_symlink() {
+            return Err(FetchError::archive(archive, format!("`{name}` is a link or no plain name"), HINT));
+        }
+        let Some(path) = inside(archive, Path::new(&name), strip)? else { continue };
+        let path = to.join(path);
+        if entry.is_dir() {
+            create_dir(&path)?;
+        } else {
+            write(archive, &mut entry, &path)?;
+            step.advance(entry.compressed_size());
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks a gzipped tar into the new folder `to`, without the first folder of each name.
+pub(crate) fn tgz(archive: &Path, to: &Path, step: &Step<'_>) -> Result<(), FetchError> {
+    let file = File::open(archive).map_err(FetchError::io("read", archive))?;
+    let plain = flate2::read::MultiGzDecoder::new(io::BufReader::new(Counted(file, step)));
+    tar(archive, plain, to, true, Outside::Refuse)
+}
+
+/// Shows what is read.
+pub(crate) struct Counted<'a, R>(pub(crate) R, pub(crate) &'a Step<'a>);
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.advance(read as u64);
+        Ok(read)
+    }
+}
+
+/// Unpacks a tar stream of `archive` into the new folder `to`. Links are made last, so that no file is written through
+/// one.
+pub(crate) fn tar(
+    archive: &Path,
+    stream: impl Read,
+    to: &Path,
+    strip: bool,
+    outside: Outside,
+) -> Result<(), FetchError> {
+    let bad = |error: io::Error| FetchError::archive(archive, format!("bad tar: {error}"), HINT);
+    let mut links = Vec::new();
+    let mut tar = tar::Archive::new(stream);
+    for entry in tar.entries().map_err(bad)? {
+        let mut entry = entry.map_err(bad)?;
+        let kind = entry.header().entry_type();
+        let name = entry.path().map_err(bad)?.into_owned();
+        let Some(path) = inside(archive, &name, strip)? else { continue };
+        match kind {
+            EntryType::Directory => create_dir(&to.join(path))?,
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                write(archive, &mut entry, &to.join(path))?;
+            }
+            EntryType::Symlink | EntryType::Link => {
+                let target = entry.link_name().map_err(bad)?.unwrap_or_default().into_owned();
+                links.push((kind, path, target));
+            }
+            EntryType::XGlobalHeader => {}
+            _ => {
+                let what = format!("`{}` is neither file, folder nor link", name.display());
+                return Err(FetchError::archive(archive, what, HINT));
+            }
+        }
+    }
+    // Drain the padding: a program that writes the stream must not meet a closed pipe.
+    io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(bad)?;
+    // Hard links are second names of files that are there; they come before symbolic links, so none of those is
+    // followed.
+    links.sort_by_key(|(kind, ..)| *kind == EntryType::Symlink);
+    for (kind, path, target) in &links {
+        let made = match kind {
+            EntryType::Link => match inside(archive, target, strip)? {
+                Some(target) => hard_link(&to.join(target), &to.join(path))?,
+                None => false,
+            },
+            _ => symlink(to, path, target)?,
+        };
+        if !made && outside == Outside::Refuse {
+            let what = format!("the link `{}` leads to `{}`, outside", path.display(), target.display());
+            return Err(FetchError::archive(archive, what, HINT));
+        }
+    }
+    Ok(())
+}
+
+/// The path below the folder for a name in an archive; `None` for the folder itself.
+fn inside(archive: &Path, name: &Path, strip: bool) -> Result<Option<PathBuf>, FetchError> {
+    let mut path = PathBuf::new();
+    let mut strip = strip;
+    for component in name.components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(_) if strip => strip = false,
+            Component::Normal(part) => path.push(part),
+            _ => {
+                return Err(FetchError::archive(archive, format!("`{}` leads outside", name.display()), HINT));
+            }
+        }
+    }
+    Ok(Some(path).filter(|path| !path.as_os_str().is_empty()))
+}
+
+fn create_dir(path: &Path) -> Result<(), FetchError> {
+    std::fs::create_dir_all(path).map_err(FetchError::io("create", path))
+}
+
+/// Modes are not kept: these are data, nothing of them is run.
+fn write(archive: &Path, content: &mut impl Read, path: &Path) -> Result<(), FetchError> {
+    if let Some(parent) = path.parent() {
+        create_dir(parent)?;
+    }
+    let mut file = File::create(path).map_err(FetchError::io("write", path))?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = content.read(&mut buffer).map_err(|error| {
+            FetchError::archive(archive, format!("cannot unpack `{}`: {error}", path.display()), HINT)
+        })?;
+        if read == 0 {
+            return Ok(());
+        }
+        io::Write::write_all(&mut file, &buffer[..read]).map_err(FetchError::io("write", path))?;
+    }
+}
+
+fn hard_link(target: &Path, path: &Path) -> Result<bool, FetchError> {
+    if !target.is_file() {
+        return Ok(false);
+    }
+    if let Some(parent) = path.parent() {
+        create_dir(parent)?;
+    }
+    std::fs::copy(target, path).map_err(FetchError::io("write", path))?;
+    Ok(true)
+}
+
+/// Makes the link if it leads to something inside `to`; says whether it did.
+fn symlink(to: &Path, path: &Path, target: &Path) -> Result<bool, FetchError> {
+    let place = to.join(path);
+    let parent = place.parent().unwrap_or(to).to_owned();
+    create_dir(&parent)?;
+    // The system resolves it, with all links on the way, so that no chain of them gets out. A link to what is not there
+    // (or not there yet) is of no use either.
+    let root = to.canonicalize().map_err(FetchError::io("read", to))?;
+    let inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&root));
+    if target.is_absolute() || !inside(&parent) || !inside(&parent.join(target)) || place.symlink_metadata().is_ok() {
+        return Ok(false);
+    }
+    link_or_copy(target, &parent, &place)?;
+    Ok(true)
+}
+
+#[cfg(unix)]
+fn link_or_copy(target: &Path, _: &Path, place: &Path) -> Result<(), FetchError> {
+    std::os::unix::fs::symlink(target, place).map_err(FetchError::io("write", place))
+}
+
+#[cfg(not(unix))]
+fn link_or_copy(target: &Path, parent: &Path, place: &Path) -> Result<(), FetchError> {
+    let target = parent.join(target);
+    if target.is_file() {
+        std::fs::copy(&target, place).map_err(FetchError::io("write", place))?;
+    }
+    Ok(())
+}
