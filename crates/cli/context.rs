@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use burn::tensor::Device;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use toolkit_registry::{Card, Registry, Source};
+use toolkit_registry::{Registry, Source};
 
 /// Options of every command.
 #[derive(Args)]
@@ -66,18 +66,6 @@ impl Context {
         let text = std::fs::read_to_string(file)
             .map_err(|error| anyhow!("cannot read the file: {error} --> {shown}; hint: give a TOML file, such as experiments/ablate_stage1.toml"))?;
         Ok(Source::new(shown.to_string(), text)?)
-    }
-
-    /// The folder of a model card's published weights.
-    ///
-    /// # Errors
-    /// If the card names none, or they are not there.
-    pub fn weights_folder(&self, card: &Card) -> anyhow::Result<PathBuf> {
-        let Some(section) = &card.weights else {
-            let hint = "it composes parts that are not trained together: train them with `toolkit run`";
-            return Err(anyhow!("model `{}` has no `[weights]`; hint: {hint}", card.name));
-        };
-        Ok(PathBuf::from(section.source.trim_start_matches("file:")))
     }
 
     /// Prints `value` as JSON if that was asked for, otherwise the text.

@@ -60,6 +60,7 @@ enum Command {
     Embed(cmd::embed::Args),
     Retrieve(cmd::retrieve::Args),
     Verify(cmd::verify::Args),
+    Convert(cmd::convert::Args),
     Report(cmd::report::Args),
     Doctor(cmd::doctor::Args),
 }
@@ -89,6 +90,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<()> {
         Command::Chat(args) => cmd::chat::run(context, args),
         Command::Match(args) => cmd::matching::run(context, args),
         Command::Embed(args) => cmd::embed::run(context, args),
+        Command::Convert(args) => cmd::convert::run(context, args),
         Command::Verify(args) => cmd::verify::run(context, args),
         Command::Retrieve(args) => cmd::retrieve::run(context, args),
         Command::Report(args) => cmd::report::run(context, args),

@@ -109,12 +109,21 @@ impl Which {
                 Purpose::Compare => self.comparer(context, &path, device),
             };
         }
-        let path = if path.exists() { path } else { published(context, &self.model)? };
+        let path = self.path(context)?;
         let task = context.log.task("parameters");
         let loading = Loading { device, dtype: self.dtype.into(), frozen, progress: &task };
         let model = Model::open(&path, loading)?;
         toolkit_train::Progress::finish(&task);
         Ok(Opened { model, of: None, cell: None })
+    }
+
+    /// The folder or file of a published checkpoint.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn path(&self, context: &Context) -> anyhow::Result<PathBuf> {
+        let path = PathBuf::from(&self.model);
+        if path.exists() { Ok(path) } else { published(context, &self.model) }
     }
 
     fn speaker(&self, context: &Context, run: &Path, device: &Device) -> anyhow::Result<Opened> {
@@ -235,7 +244,7 @@ fn published(context: &Context, name: &str) -> anyhow::Result<PathBuf> {
         );
     }
     let card = context.registry.card(Kind::Model, name)?;
-    Ok(context.weights_folder(&card)?)
+    Ok(card.weights_folder()?)
 }
 
 /// Settings that published models are quoted with (BLIP-2 specification, section 1.9).

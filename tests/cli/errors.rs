@@ -39,7 +39,7 @@ fn a_wrong_experiment_file_is_pointed_into() {
 fn a_missing_file_is_named() {
     toolkit(&["run", "no/such.toml"]).fails_with(&["no/such.toml"]);
     toolkit(&["report", "no-such-run"]).fails_with(&["no-such-run/results.json"]);
-    toolkit(&["caption", "--run", "no-such-run", "a.png"]).fails_with(&["no-such-run"]);
+    toolkit(&["caption", "no-such-run", "a.png"]).fails_with(&["no-such-run"]);
     toolkit(&["list", "--registry", "no-such-folder"]).fails_with(&["no-such-folder"]);
 }
 
@@ -75,7 +75,7 @@ fn a_corrupt_picture_is_named() {
     toolkit(&["data", "check", &format!("folder:{}", dir.path().display()), "--quiet"])
         .fails_with(&["bad.png", "cannot decode"]);
     let run = finished().0.to_str().unwrap();
-    toolkit(&["caption", "--quiet", "--run", run, bad.to_str().unwrap()]).fails_with(&["bad.png", "cannot decode"]);
+    toolkit(&["caption", "--quiet", run, bad.to_str().unwrap()]).fails_with(&["bad.png", "cannot decode"]);
     assert_eq!(files(dir.path()), ["bad.png", "good.png"].map(String::from));
 }
 
@@ -131,7 +131,7 @@ fn a_checkpoint_of_another_model_is_refused() {
     }
     let dir = run.path().to_str().unwrap();
     let wanted = ["stage2", "another model", "language_projection.bias"];
-    toolkit(&["caption", "--quiet", "--run", dir, photo.to_str().unwrap()]).fails_with(&wanted);
+    toolkit(&["caption", "--quiet", dir, photo.to_str().unwrap()]).fails_with(&wanted);
     let file = experiment(run.path(), TINY);
     called(&mut run_command(&file, run.path(), &["--quiet", "--jobs", "1"])).fails_with(&wanted);
     // Bytes that are not those that were saved.
@@ -140,7 +140,7 @@ fn a_checkpoint_of_another_model_is_refused() {
     let latest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(stage1.join("latest.json")).unwrap()).unwrap();
     std::fs::write(stage1.join(latest["model"].as_str().unwrap()), "not weights").unwrap();
-    toolkit(&["retrieve", "--quiet", "--run", dir, "--text", "a cat", photo.to_str().unwrap()])
+    toolkit(&["retrieve", "--quiet", dir, "--text", "a cat", photo.to_str().unwrap()])
         .fails_with(&["stage1", "SHA-256"]);
 }
 

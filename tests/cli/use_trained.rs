@@ -11,31 +11,29 @@ fn captions_answers_and_ranks() {
     picture(&b);
     let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
 
-    let captions = toolkit(&["caption", "--run", run, a, b, "--json", "--max-new-tokens", "4", "--beams", "2"]).json();
+    let captions = toolkit(&["caption", run, a, b, "--json", "--max-new-tokens", "4", "--beams", "2"]).json();
     let captions = captions.as_array().unwrap();
     assert_eq!(captions.len(), 2);
     assert_eq!(captions[0]["text"], captions[1]["text"], "the same picture in the same batch");
     assert!(captions[0]["ids"].as_array().unwrap().len() <= 4 && captions[0]["score"].is_number());
-    let said = toolkit(&["caption", "--run", run, a]).ok();
+    let said = toolkit(&["caption", run, a]).ok();
     assert!(said.stderr.starts_with("cell on-seed1-"), "the first cell with stage 1: {}", said.stderr);
 
-    let cell = captions[0]["cell"].as_str().unwrap();
-    let answer =
-        toolkit(&["vqa", "--run", run, "--cell", cell, a, "--question", "what colour is it?", "--json"]).json();
+    let cell = captions[0]["of"].as_str().unwrap();
+    let answer = toolkit(&["vqa", run, "--cell", cell, a, "--question", "what colour is it?", "--json"]).json();
     assert_eq!(answer["prompt"], "question: what colour is it? answer:");
-    toolkit(&["vqa", "--run", run, "--cell", "on-seed9", a, "--question", "?"]).fails_with(&["on-seed9"]);
-    toolkit(&["caption", "--quiet", "--run", run, a, "--beams", "0"]).fails_with(&["`beams` = 0"]);
+    toolkit(&["vqa", run, "--cell", "on-seed9", a, "--question", "?"]).fails_with(&["on-seed9"]);
+    toolkit(&["caption", "--quiet", run, a, "--beams", "0"]).fails_with(&["`beams` = 0"]);
 
     let folder = dir.path().to_str().unwrap();
     let ranks =
-        toolkit(&["retrieve", "--run", run, "--images", folder, "--text", "a cat", "--text", "a red apple", "--json"])
-            .json();
+        toolkit(&["retrieve", run, "--images", folder, "--text", "a cat", "--text", "a red apple", "--json"]).json();
     assert_eq!(ranks.as_array().unwrap().len(), 2);
     let best = &ranks[1]["ranks"][0];
     assert!(best["itc"].as_f64().unwrap().abs() <= 1.001 && best["itm"].is_number());
     let other = ranks[1]["ranks"][1]["itc"].as_f64().unwrap();
     assert!((best["itc"].as_f64().unwrap() - other).abs() < 1e-4, "the same picture");
-    assert!(toolkit(&["retrieve", "--run", run, a, "--text", "a cat"]).ok().stdout.contains("itm"));
+    assert!(toolkit(&["retrieve", run, a, "--text", "a cat"]).ok().stdout.contains("itm"));
 }
 
 #[test]

@@ -13,11 +13,12 @@ use toolkit_lab::parts::open_data;
 use toolkit_train::Progress;
 use toolkit_train::checkpoint::write_atomic;
 
-/// Looks at data before anything is trained on it
+/// Gets data and weights, and looks at data before anything is trained on it
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
   toolkit data preview scenes
+  toolkit data fetch small --plan
   toolkit data check folder:my-photos")]
 pub struct Args {
     #[command(subcommand)]
@@ -28,6 +29,7 @@ pub struct Args {
 enum Command {
     Preview(Preview),
     Check(Check),
+    Fetch(super::fetch::Args),
 }
 
 /// Writes a contact sheet and prints a few samples
@@ -68,6 +70,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Command::Preview(args) => preview(context, args),
         Command::Check(args) => check(context, args),
+        Command::Fetch(args) => super::fetch::run(context, args),
     }
 }
 

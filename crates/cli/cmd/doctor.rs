@@ -81,6 +81,7 @@ pub fn run(context: &Context, _: &Args) -> anyhow::Result<()> {
 /// Parses, describes and, where there are weights or a tokenizer, reads them.
 fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
     let card = registry.card(kind, name)?;
+    let missing = card.not_here()?;
     match kind {
         Kind::Vision => {
             registry.describe_vision(&card)?;
@@ -89,6 +90,7 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
             registry.describe_language(&card)?;
         }
         Kind::Bridge => bridge(registry, &card)?,
+        Kind::Dataset if !missing.is_empty() => {}
         Kind::Dataset => drop(toolkit_lab::parts::open_data(registry, &format!("{name}:val"))?),
         Kind::Task => {
             let speakers = registry
@@ -101,11 +103,14 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
         Kind::Model => {}
     }
     let mut found = Vec::new();
+    if let Some(remote) = missing.first() {
+        return Ok(format!("published as {}, not fetched: `toolkit data fetch {}`", remote.source, card.name));
+    }
     if card.tokenizer_section.is_some() {
         found.push(format!("tokenizer of {} tokens", card.tokenizer()?.vocab()));
     }
     if card.weights.is_some() {
-        found.push(format!("weights of {} tensors, sha256 as in the card", card.load_weights()?.len()));
+        found.push(format!("weights of {} tensors, sha256 as in the card", card.open_weights()?.names().count()));
     } else if matches!(kind, Kind::Vision | Kind::Language) {
         found.push("no weights: train them with `toolkit run experiments/pretrain_nano.toml`".to_owned());
     }

@@ -97,15 +97,19 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             json!({"behind": encoder, "queries": s.queries, "width": s.width, "text": text, "cost": cost(s.cost, "image")})
         }
         Kind::Model => {
-            let parts = card.parts.clone().ok_or_else(|| {
-                anyhow!("model `{}` names no parts; hint: add `vision`, `bridge`, `language`", card.name)
-            })?;
-            let spec = ModelSpec {
-                vision: parts.vision,
-                bridge: parts.bridge,
-                language: parts.language,
-                init: QFormerInit::Random,
+            let parts = card
+                .parts
+                .clone()
+                .ok_or_else(|| anyhow!("model `{}` names no parts; hint: add `vision` and `bridge`", card.name))?;
+            let Some(language) = parts.language else {
+                let vision = registry.describe_vision(&registry.card(Kind::Vision, &parts.vision)?)?;
+                let bridge = registry.describe_bridge(&registry.card(Kind::Bridge, &parts.bridge)?, &vision)?;
+                let total = vision.cost.params + bridge.cost.params;
+                return Ok(
+                    json!({"vision": parts.vision, "bridge": parts.bridge, "queries": bridge.queries, "parameters": total}),
+                );
             };
+            let spec = ModelSpec { vision: parts.vision, bridge: parts.bridge, language, init: QFormerInit::Random };
             let r = Resolved::new(registry, &spec)?;
             let params = [r.vision.1.cost.params, r.bridge.1.cost.params, r.language.1.cost.params];
             json!({"vision": spec.vision, "bridge": spec.bridge, "language": spec.language, "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>()})
@@ -156,10 +160,13 @@ fn encoder_for(context: &Context, bridge: &Card, wanted: Option<&str>) -> anyhow
 /// Where the weights are and whether they are what the card says.
 fn weights(card: &Card) -> Value {
     let Some(section) = &card.weights else { return Value::Null };
-    let state = match card.load_weights() {
+    let here = card.not_here().is_ok_and(|missing| missing.is_empty());
+    let state = match card.open_weights() {
+        _ if !here => format!("not on this machine: `toolkit data fetch {}` gets it", card.name),
         Ok(tensors) => {
-            let numbers: usize = tensors.values().map(|values| values.data.len()).sum();
-            format!("ok: {} tensors, {} numbers", tensors.len(), count(numbers as f64))
+            let infos = || tensors.names().filter_map(|name| tensors.info(name));
+            let numbers: usize = infos().map(|info| info.shape.iter().product::<usize>()).sum();
+            format!("ok: {} tensors, {} numbers", infos().count(), count(numbers as f64))
         }
         Err(error) => format!("broken: {error}"),
     };

@@ -2,9 +2,11 @@
 
 pub mod caption;
 pub mod chat;
+pub mod convert;
 pub mod data;
 pub mod doctor;
 pub mod embed;
+mod fetch;
 pub mod inspect;
 pub mod list;
 pub mod matching;

@@ -1,20 +1,18 @@
 //! A BLIP-2, or as much of one as a checkpoint holds.
 
 use crate::HubError;
-use crate::config::{Config, LanguageConfig, Stage1, VisionConfig};
-use crate::names::Part;
+use crate::config::{LanguageConfig, Stage1, VisionConfig};
+use crate::fit::{Fitted, FittedLanguage, FittedVision};
 use crate::processor;
-use crate::reader::Reader;
 use crate::tokens::Words;
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, TextTower, VisionShape, params,
 };
 use toolkit_data::Preprocess;
 use toolkit_eval::Writer;
-use toolkit_formats::Tensors;
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_models::layers::Linear;
 use toolkit_train::Progress;
@@ -94,163 +92,50 @@ pub struct Loading<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// The weight file and the configuration of a checkpoint at `path`: a Hugging Face folder, or a LAVIS `.pth` with a
-/// `config.json` beside it (or its folder).
-///
-/// # Errors
-/// If it is neither.
-pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
-    let config = folder.join("config.json");
-    if !path.exists() {
-        return Err(HubError::new(
-            "there is no such checkpoint",
-            path.display().to_string(),
-            "give a folder with `config.json` and weights, or a LAVIS `.pth`",
-        ));
-    }
-    if !config.is_file() {
-        let hint = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
-        return Err(HubError::new("there is no `config.json`", folder.display().to_string(), hint));
-    }
-    if path.is_file() && path != config {
-        return Ok((path.to_owned(), config));
-    }
-    let known =
-        ["model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin"];
-    if known.iter().any(|file| folder.join(file).is_file()) {
-        return Ok((folder.to_owned(), config));
-    }
-    let entries = std::fs::read_dir(folder).map_err(|error| HubError::io("read", folder, error))?;
-    let mut pth: Vec<PathBuf> = entries
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == "pth" || e == "pt"))
-        .collect();
-    pth.sort();
-    match &pth[..] {
-        [one] => Ok((one.clone(), config)),
-        [] => Err(HubError::new(
-            "there are no weights",
-            folder.display().to_string(),
-            "wanted: `model.safetensors`, shards with their index, `pytorch_model.bin` or one `.pth`",
-        )),
-        _ => Err(HubError::new(
-            format!("there are {} `.pth` files", pth.len()),
-            folder.display().to_string(),
-            "name the one that is meant",
-        )),
-    }
-}
-
 impl Model {
     /// Reads a checkpoint.
     ///
     /// # Errors
     /// If files are missing or broken, or tensors do not fit: all that do not are named at once.
     pub fn open(path: &Path, loading: Loading<'_>) -> Result<Self, HubError> {
-        let (weights, config_file) = files(path)?;
-        let config = Config::read(&config_file)?;
-        let folder = config_file.parent().unwrap_or(Path::new(".")).to_owned();
-        let mut main = Reader::new(Tensors::open(&weights)?);
-        let place = config_file.display().to_string();
-        let shape = |error: toolkit_core::ShapeError| HubError::new(error.what, place.clone(), error.hint);
-
-        // 1. Modules, nothing read.
-        let plain = loading.device.clone().without_autodiff();
-        let vision_device = if loading.frozen { &plain } else { loading.device };
-        let vision_shape = config.vision.as_ref().map(VisionConfig::describe).transpose().map_err(shape)?;
-        let vision = config.vision.as_ref().map(|c| (c.clone(), c.build(vision_device)));
-        let seen_width = vision_shape.as_ref().map(|s| s.width).or(width_of(main.tensors()));
-        let Some(width) = seen_width else {
-            let what = "neither the configuration nor the weights say how wide the image features are";
-            return Err(HubError::new(what, place, "give `vision_config`"));
-        };
-        // A checkpoint without an encoder has features of any number of tokens.
-        let behind = vision_shape.clone().unwrap_or(VisionShape {
-            image: [0; 2],
-            tokens: 1,
-            width,
-            cost: toolkit_core::Cost::default(),
-        });
-        QFormer::describe(&config.qformer, &behind).map_err(shape)?;
-        let bridge = QFormer::build(&config.qformer, &behind, loading.device);
-        let language_shape = config.language.as_ref().map(LanguageConfig::describe).transpose().map_err(shape)?;
-        let language = config.language.as_ref().map(|c| (c.clone(), c.build(loading.device)));
-        let projection = language_shape.as_ref().map(|s| {
-            let width = projected_width(main.tensors()).unwrap_or(s.width);
-            Linear::new(config.qformer.hidden_size, width, loading.device)
-        });
-
-        // 2. Where every parameter comes from.
-        let mut vision_file = match (&config.vision_weights, &config.vision) {
-            (Some(file), Some(c)) => Some(Reader::of_part(Tensors::open(file)?, Part::Vision, c.family(), blocks(c))),
-            _ => None,
-        };
-        let mut language_file = match (&config.language_weights, &config.language) {
-            (Some(file), Some(c)) => Some(Reader::of_part(Tensors::open(file)?, Part::Language, c.family(), 0)),
-            _ => None,
-        };
-        let vision_plan = vision.as_ref().map(|(c, model)| {
-            let reader = vision_file.as_mut().unwrap_or(&mut main);
-            reader.plan(Part::Vision, c.family(), &params::list(model), Some(c.corners()))
-        });
-        let bridge_plan = main.plan(Part::Bridge, "qformer", &params::list(&bridge), None);
-        let family = config.language.as_ref().map_or("", LanguageConfig::family);
-        let projection_plan = projection.as_ref().map(|p| main.plan(Part::Projection, family, &params::list(p), None));
-        let language_plan = language.as_ref().map(|(c, model)| {
-            let reader = language_file.as_mut().unwrap_or(&mut main);
-            reader.plan(Part::Language, c.family(), &params::list(model), None)
-        });
-        if let (Some(shape), Some(width)) = (&language_shape, projected_width(main.tensors()))
-            && width != shape.width
-            && !matches!(&config.language, Some(LanguageConfig::Opt(c)) if c.hidden_size == width)
-        {
-            let what = format!("the projection is {width} wide, the language model's embeddings {}", shape.width);
-            return Err(HubError::new(what, place, "give the `text_config` that the checkpoint was trained with"));
-        }
-        main.check()?;
-        vision_file.as_mut().map(Reader::check).transpose()?;
-        language_file.as_mut().map(Reader::check).transpose()?;
-
-        // 3. One tensor at a time.
-        let total: u64 = [vision_shape.as_ref().map(|s| s.cost.params), language_shape.as_ref().map(|s| s.cost.params)]
-            .into_iter()
-            .flatten()
-            .sum();
-        loading.progress.start(0, total);
+        let fitted = Fitted::read(path, loading.device, loading.frozen)?;
+        let costs = [fitted.vision.as_ref().map(|v| v.shape.cost), fitted.language.as_ref().map(|l| l.shape.cost)];
+        loading.progress.start(0, costs.into_iter().flatten().map(|cost| cost.params).sum());
         let seen = |info: &params::Info| loading.progress.advance(info.shape.iter().product::<usize>() as u64);
-        let vision = match (vision, vision_shape, &vision_plan) {
-            (Some((config, model)), Some(shape), Some(plan)) => {
-                let model = vision_file.as_ref().unwrap_or(&main).load(model, plan, loading.dtype, seen)?;
+        let preprocess =
+            fitted.vision.as_ref().map(|v| processor::read(&fitted.folder, v.shape.image[0])).transpose()?;
+        let words = Words::read(&fitted.folder, fitted.config.marks)?;
+        let vision = match fitted.vision {
+            Some(FittedVision { config, shape, module, plan }) => {
+                let reader = fitted.vision_file.as_ref().unwrap_or(&fitted.main);
+                let model = reader.load(module, &plan, loading.dtype, seen)?;
                 let model = if loading.frozen { model.no_grad() } else { model };
                 Some(VisionPart { model, shape, config: Some(config) })
             }
-            _ => None,
+            None => None,
         };
-        let text = bridge_plan.has("text_proj.weight");
-        let caption = bridge_plan.has("temp");
-        let bridge = main.load(bridge, &bridge_plan, DType::F32, |_| {})?;
-        let language = match (language, language_shape, projection, &language_plan, &projection_plan) {
-            (Some((config_l, model)), Some(shape), Some(projection), Some(plan), Some(projection_plan)) => {
-                let reader = language_file.as_ref().unwrap_or(&main);
-                let model = reader.load(model, plan, loading.dtype, seen)?;
+        let (bridge, plan) = fitted.bridge;
+        let (text, caption) = (plan.has("text_proj.weight"), plan.has("temp"));
+        let bridge = fitted.main.load(bridge, &plan, DType::F32, |_| {})?;
+        let language = match fitted.language {
+            Some(FittedLanguage { config, shape, module, plan, projection }) => {
+                let reader = fitted.language_file.as_ref().unwrap_or(&fitted.main);
+                let model = reader.load(module, &plan, loading.dtype, seen)?;
                 let model = if loading.frozen { model.no_grad() } else { model };
-                let projection = main.load(projection, projection_plan, DType::F32, |_| {})?;
-                Some(LanguagePart { model, shape, marks: config.marks, projection, config: Some(config_l) })
+                let projection = fitted.main.load(projection.0, &projection.1, DType::F32, |_| {})?;
+                Some(LanguagePart { model, shape, marks: fitted.config.marks, projection, config: Some(config) })
             }
-            _ => None,
+            None => None,
         };
-        let preprocess = vision.as_ref().map(|v| processor::read(&folder, v.shape.image[0])).transpose()?;
         Ok(Self {
             name: path.display().to_string(),
             vision,
-            bridge: BridgePart::QFormer { model: Box::new(bridge), config: config.qformer, text, caption },
+            bridge: BridgePart::QFormer { model: Box::new(bridge), config: fitted.config.qformer, text, caption },
             language,
-            words: Words::read(&folder, config.marks)?,
+            words,
             preprocess,
-            stage1: config.stage1,
-            image_token: config.image_token,
+            stage1: fitted.config.stage1,
+            image_token: fitted.config.image_token,
         })
     }
 
@@ -341,23 +226,4 @@ impl LanguagePart {
     pub fn encoder_decoder(&self) -> bool {
         self.shape.kind == LanguageKind::EncoderDecoder
     }
-}
-
-fn blocks(config: &VisionConfig) -> usize {
-    match config {
-        VisionConfig::Eva(c) => c.num_hidden_layers,
-        VisionConfig::Clip(c) => c.num_hidden_layers,
-    }
-}
-
-/// How wide the projection of a file is.
-fn projected_width(tensors: &Tensors) -> Option<usize> {
-    let names = ["language_projection.bias", "opt_proj.bias", "t5_proj.bias"];
-    names.iter().find_map(|name| tensors.info(name)).and_then(|info| info.shape.first().copied())
-}
-
-/// How wide the features are that the bridge of a file reads.
-fn width_of(tensors: &Tensors) -> Option<usize> {
-    let names = ["ln_vision.weight", "vision_model.post_layernorm.weight", "bridge.ln_vision.weight"];
-    names.iter().find_map(|name| tensors.info(name)).and_then(|info| info.shape.first().copied())
 }

@@ -76,7 +76,7 @@ impl Manifest {
             for card in [&r.vision.0, &r.bridge.0, &r.language.0] {
                 cards.insert(format!("{}/{}", card.kind.folder(), card.name), card_hash(card));
                 if let Some(w) = &card.weights {
-                    weights.insert(card.name.clone(), w.sha256.clone());
+                    weights.insert(card.name.clone(), w.identity());
                 }
             }
         }

@@ -155,7 +155,7 @@ fn frozen(run: &Run) -> Vec<FrozenPart> {
             [("vision", &r.vision.0, r.vision.1.cost.params), ("language", &r.language.0, r.language.1.cost.params)]
         {
             if !parts.iter().any(|p| p.name == card.name) {
-                let sha256 = card.weights.as_ref().map(|w| w.sha256.clone()).unwrap_or_default();
+                let sha256 = card.weights.as_ref().map(toolkit_registry::WeightsSection::identity).unwrap_or_default();
                 parts.push(FrozenPart {
                     role: role.to_owned(),
                     name: card.name.clone(),

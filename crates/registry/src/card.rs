@@ -2,7 +2,6 @@
 
 use crate::sections::{Facts, Licence, Parts, Preprocess, Provenance, Raw, TokenizerSection, WeightsSection};
 use crate::spanned::{parse, suggest};
-use crate::weights::sha256_hex;
 use crate::{CardError, Origin, Source};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
@@ -63,9 +62,9 @@ impl Kind {
             Self::Vision => (&["family"], &["config", "weights", "preprocess"]),
             Self::Bridge => (&["family"], &["config", "weights", "tokenizer", "init"]),
             Self::Language => (&["family"], &["config", "weights", "tokenizer", "prompt"]),
-            Self::Dataset => (&["kind"], &["config"]),
+            Self::Dataset => (&["kind"], &["config", "packages"]),
             Self::Task => (&["kind", "version"], &["config", "decoding", "prompt"]),
-            Self::Model => (&["vision", "bridge", "language"], &["weights", "prompt"]),
+            Self::Model => (&["vision", "bridge"], &["language", "weights", "prompt"]),
         }
     }
 }
@@ -98,6 +97,10 @@ pub struct Card {
     pub prompt: BTreeMap<String, String>,
     /// `[init]` of a bridge card.
     pub init: BTreeMap<String, String>,
+    /// `[packages]` of a data set's card: sources by what they are called in `[config]`.
+    pub packages: BTreeMap<String, String>,
+    /// `[packages.sha256]`: digests of their archives.
+    pub packages_sha256: BTreeMap<String, String>,
     /// `[facts]`.
     pub facts: Facts,
     /// `[scores]`: what the weights reach.
@@ -120,10 +123,15 @@ impl Card {
         let text = Source::new(origin.show(&format!("{}/{name}.toml", kind.folder())), text)?;
         check_keys(kind, &text)?;
         let raw: Raw = text.parse()?;
-        let parts = match (raw.vision, raw.bridge, raw.language) {
-            (Some(vision), Some(bridge), Some(language)) => Some(Parts { vision, bridge, language }),
-            _ => None,
-        };
+        if let Some(weights) = raw.weights.as_ref().filter(|weights| weights.sha256.is_none()) {
+            let folder =
+                weights.source.starts_with("hf:") && weights.source.contains('@') && !weights.source.contains('#');
+            if !folder {
+                let what = "missing key `sha256`";
+                return Err(text.error_at("weights.source", what, "a card is of one file: give its SHA-256"));
+            }
+        }
+        let parts = raw.vision.zip(raw.bridge).map(|(vision, bridge)| Parts { vision, bridge, language: raw.language });
         Ok(Self {
             kind,
             name: name.to_owned(),
@@ -136,6 +144,8 @@ impl Card {
             tokenizer_section: raw.tokenizer,
             prompt: raw.prompt,
             init: raw.init,
+            packages: raw.packages.sources,
+            packages_sha256: raw.packages.sha256,
             facts: raw.facts,
             scores: raw.scores,
             licence: raw.licence,
@@ -179,25 +189,7 @@ impl Card {
     /// # Errors
     /// If it is not there or cannot be read.
     pub fn bytes(&self, file: &str) -> Result<Cow<'static, [u8]>, CardError> {
-        self.read("", file, None)
-    }
-
-    /// A file named by the key `at`, with its digest checked; `at` is where an error points.
-    pub(crate) fn read(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Cow<'static, [u8]>, CardError> {
-        let shown = self.origin.show(file);
-        let bytes = self.origin.read(file).map_err(|error| {
-            let hint = format!("paths are relative to the registry folder of the card ({})", self.origin);
-            self.text.error_at(at, format!("cannot read `{shown}`: {error}"), hint)
-        })?;
-        let Some(expected) = sha256 else { return Ok(bytes) };
-        let found = sha256_hex(&bytes);
-        if !found.eq_ignore_ascii_case(expected) {
-            let section = at.split('.').next().unwrap_or_default();
-            let what = format!("`{shown}` has sha256 {found}, the card expects {expected}");
-            let hint = "the file is not the one the card was written for: fetch or make it again";
-            return Err(self.text.error_at(&format!("{section}.sha256"), what, hint));
-        }
-        Ok(bytes)
+        self.read_source("", file, None)
     }
 }
 

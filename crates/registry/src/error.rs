@@ -76,6 +76,12 @@ pub enum LoadError {
         /// All that does not fit.
         mismatch: Box<Mismatch>,
     },
+    /// A weight file is damaged or of no known format.
+    #[error(transparent)]
+    File(#[from] toolkit_formats::FormatError),
+    /// A source could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] toolkit_fetch::FetchError),
     /// A file could not be written.
     #[error("cannot write: {error} --> {file}; hint: check free space and permissions")]
     Write {

@@ -9,7 +9,10 @@ mod builtin;
 mod card;
 mod error;
 mod families;
+mod found;
+pub mod names;
 mod origin;
+pub mod reader;
 mod registry;
 mod sections;
 pub mod spanned;
@@ -19,6 +22,7 @@ mod write;
 
 pub use card::{Card, Kind};
 pub use error::{CardError, LoadError};
+pub use found::{Remote, sources};
 pub use origin::{Origin, embedded_files};
 pub use registry::{Registry, Weights};
 pub use sections::{Facts, Licence, Parts, Preprocess, Provenance, TokenizerSection, WeightsSection};

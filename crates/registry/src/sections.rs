@@ -9,13 +9,24 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsSection {
-    /// `file:` and a path, relative to the registry folder that the card is in, or absolute.
+    /// `file:` and a path, relative to the registry folder that the card is in, or absolute; `hf:owner/name@revision`, with
+    /// `#file` for one file; `pip:name==version#member`, and `apt:` and `npm:` likewise.
     pub source: String,
-    /// Lower-case hex digest of the file. Required: a score is of one file, not of a name.
-    pub sha256: String,
-    /// How the tensors are stored.
-    #[serde(default)]
-    pub dtype: StoredDtype,
+    /// Lower-case hex digest of the file. Required but for a whole `hf:` folder, whose revision names its contents: a score
+    /// is of one file, not of a name.
+    pub sha256: Option<String>,
+    /// Lower-case hex digest of the package archive that the file is in.
+    pub package_sha256: Option<String>,
+    /// How all tensors of a safetensors file are stored, where that is to be checked.
+    pub dtype: Option<StoredDtype>,
+}
+
+impl WeightsSection {
+    /// What the weights are, in one word: the digest, or the source of a folder that has none.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.sha256.clone().unwrap_or_else(|| self.source.clone())
+    }
 }
 
 /// `[preprocess]` of a vision card.
@@ -35,7 +46,8 @@ pub struct Preprocess {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerSection {
-    /// A `tokenizer.json`, relative to the registry folder that the card is in, or absolute.
+    /// A `tokenizer.json`, relative to the registry folder that the card is in, or absolute, or a source as in `[weights]`;
+    /// `gguf` is the tokenizer that is embedded in the weights.
     pub file: String,
     /// Lower-case hex digest of the file.
     pub sha256: Option<String>,
@@ -110,6 +122,17 @@ pub struct Provenance {
     pub made_by: Option<String>,
 }
 
+/// `[packages]` of a data set's card.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Packages {
+    /// Digests of the archives, by package.
+    #[serde(default)]
+    pub sha256: BTreeMap<String, String>,
+    /// Sources, by what they are called in `[config]`.
+    #[serde(flatten)]
+    pub sources: BTreeMap<String, String>,
+}
+
 /// What a model card composes: the names of three part cards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
@@ -117,8 +140,8 @@ pub struct Parts {
     pub vision: String,
     /// Of a card in `bridge/`.
     pub bridge: String,
-    /// Of a card in `language/`.
-    pub language: String,
+    /// Of a card in `language/`; a model for retrieval has none.
+    pub language: Option<String>,
 }
 
 /// All keys of all kinds of cards; which of them a kind has is checked before ([`crate::Kind`]).
@@ -145,6 +168,8 @@ pub(crate) struct Raw {
     pub prompt: BTreeMap<String, String>,
     #[serde(default)]
     pub init: BTreeMap<String, String>,
+    #[serde(default)]
+    pub packages: Packages,
     #[serde(default)]
     pub scores: BTreeMap<String, f64>,
     #[serde(default)]

@@ -58,6 +58,14 @@ impl TextTokenizer {
 }
 
 impl Card {
+    /// The `tokenizer.json` that is embedded in the weights.
+    fn embedded_tokenizer(&self) -> Result<String, CardError> {
+        let wrong = |what: String| self.text().error_at("tokenizer.file", what, "name a `tokenizer.json`");
+        let tensors = self.open_weights().map_err(|error| wrong(error.to_string()))?;
+        let Some(metadata) = tensors.gguf() else { return Err(wrong("the weights are no GGUF file".to_owned())) };
+        metadata.tokenizer_json().map_err(|error| wrong(error.to_string()))
+    }
+
     /// The tokenizer that `[tokenizer]` names.
     ///
     /// # Errors
@@ -67,7 +75,10 @@ impl Card {
             let what = format!("{} `{}` has no `[tokenizer]`", self.kind.noun(), self.name);
             return Err(self.text().error(0..0, what, "add `[tokenizer]` with `file = ..`"));
         };
-        let bytes = self.read("tokenizer.file", &section.file, section.sha256.as_deref())?;
+        let bytes = match section.file.as_str() {
+            "gguf" => std::borrow::Cow::Owned(self.embedded_tokenizer()?.into_bytes()),
+            file => self.read_source("tokenizer.file", file, section.sha256.as_deref())?,
+        };
         let mut inner = Tokenizer::from_bytes(&bytes).map_err(|error| {
             let what = format!("`{}` is not a tokenizer: {error}", self.origin.show(&section.file));
             self.text().error_at("tokenizer.file", what, "give a `tokenizer.json` of the Hugging Face format")

@@ -1,12 +1,16 @@
 //! Reading safetensors, and fitting them to a part: all or nothing, with everything that does not fit listed.
 
-use crate::{Card, LoadError};
+use crate::names::{self, Part};
+use crate::reader::Reader;
+use crate::{Card, Kind, LoadError, found};
 use burn::module::Module;
+use burn::tensor::DType;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Values};
+use toolkit_formats::Tensors;
 
 /// How float tensors are stored in a file. In memory they are `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -27,6 +31,14 @@ impl StoredDtype {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+        }
+    }
+
+    fn is(self, dtype: toolkit_formats::Dtype) -> bool {
+        match self {
+            Self::F32 => dtype == toolkit_formats::Dtype::F32,
+            Self::F16 => dtype == toolkit_formats::Dtype::F16,
+            Self::Bf16 => dtype == toolkit_formats::Dtype::Bf16,
         }
     }
 
@@ -66,11 +78,7 @@ pub type Contents = (BTreeMap<String, Values>, BTreeMap<String, String>);
 /// # Errors
 /// If the bytes are cut short, are no safetensors, or hold a tensor of another type.
 pub fn read_safetensors(bytes: &[u8]) -> Result<Contents, LoadError> {
-    read("safetensors", bytes, None)
-}
-
-/// Like [`read_safetensors`], with the name of the file for errors and the type that all tensors must have.
-fn read(file: &str, bytes: &[u8], dtype: Option<StoredDtype>) -> Result<Contents, LoadError> {
+    let file = "safetensors";
     let broken =
         |error| LoadError::format(file, format!("not a safetensors file: {error}"), "copy or fetch the file again");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
@@ -87,10 +95,6 @@ fn read(file: &str, bytes: &[u8], dtype: Option<StoredDtype>) -> Result<Contents
                 "only F32, F16 and BF16 are read: leave buffers out of the file",
             ));
         };
-        if let Some(expected) = dtype.filter(|expected| *expected != stored) {
-            let what = format!("tensor `{name}` is stored as {}, the card says {}", stored.tag(), expected.tag());
-            return Err(LoadError::format(file, what, "correct `dtype` in `[weights]`"));
-        }
         tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), data: stored.floats(view.data()) });
     }
     Ok((tensors, metadata))
@@ -106,31 +110,44 @@ pub fn import<M: Module>(module: M, values: BTreeMap<String, Values>, file: &str
 }
 
 impl Card {
-    /// The tensors that `[weights]` names, digest and stored type checked.
+    /// The weight file that `[weights]` names, its digest and stored type checked; tensors are read one by one.
     ///
     /// # Errors
-    /// If there is no `[weights]`, or the file is missing, changed or unreadable.
-    pub fn load_weights(&self) -> Result<BTreeMap<String, Values>, LoadError> {
+    /// If there is no `[weights]`, or the file is missing, changed, not fetched, or of no known format.
+    pub fn open_weights(&self) -> Result<Tensors, LoadError> {
         let Some(weights) = &self.weights else {
             let what = format!("{} `{}` has no `[weights]`", self.kind.noun(), self.name);
             return Err(self.text().error(0..0, what, "choose a card with weights, or initialise this one").into());
         };
-        let Some(file) = weights.source.strip_prefix("file:") else {
-            let what = format!("cannot fetch `{}`", weights.source);
-            let hint = "write `file:` and a path, such as `file:weights/x.safetensors`";
-            return Err(self.text().error_at("weights.source", what, hint).into());
-        };
-        let bytes = self.read("weights.source", file, Some(&weights.sha256))?;
-        read(&self.origin.show(file), &bytes, Some(weights.dtype)).map(|(tensors, _)| tensors)
+        let found = self.find("weights.source", &weights.source, weights.sha256.as_deref())?;
+        let shown = self.origin.show(weights.source.trim_start_matches("file:"));
+        let tensors = found::tensors(found, &shown)?;
+        if let Some(expected) = weights.dtype {
+            let other = tensors.names().find(|name| tensors.info(name).is_some_and(|info| !expected.is(info.dtype)));
+            if let Some(name) = other {
+                let stored =
+                    tensors.info(name).map(|info| format!("{:?}", info.dtype).to_uppercase()).unwrap_or_default();
+                let what = format!("tensor `{name}` is stored as {stored}, the card says {}", expected.tag());
+                return Err(LoadError::format(&shown, what, "correct `dtype` in `[weights]`"));
+            }
+        }
+        Ok(tensors)
     }
 
-    /// [`Card::load_weights`] into `module`.
+    /// The weights of this card into `module`, whose part and family are the card's. Names and layouts are those of any
+    /// published form ([`crate::names`]).
     ///
     /// # Errors
-    /// As [`Card::load_weights`] and [`import`].
+    /// As [`Card::open_weights`], and with everything that is missing, unexpected or mis-shaped.
     pub fn load_into<M: Module>(&self, module: M) -> Result<M, LoadError> {
-        let values = self.load_weights()?;
-        let file = self.weights.as_ref().map_or("", |weights| weights.source.trim_start_matches("file:"));
-        import(module, values, &self.origin.show(file))
+        let part = match self.kind {
+            Kind::Vision => Part::Vision,
+            Kind::Language => Part::Language,
+            _ => Part::Bridge,
+        };
+        let mut reader = Reader::of_part(self.open_weights()?, part, &self.family);
+        let plan = reader.plan(part, &self.family, &params::list(&module), names::corners(&self.family));
+        reader.check()?;
+        reader.load(module, &plan, DType::F32, |_| {})
     }
 }

@@ -6,7 +6,6 @@ use burn::tensor::Device;
 use toolkit_core::{AnyVision, ShapeError, VisionEncoder, VisionShape};
 use toolkit_models::layers::Activation;
 use toolkit_models::vision::eva::{Eva, EvaConfig};
-use toolkit_models::vision::position::Corners;
 use toolkit_models::vision::vit::{Vit, VitConfig};
 
 /// An encoder that checkpoints are published for.
@@ -86,15 +85,6 @@ impl VisionConfig {
         match self {
             Self::Eva(c) => c.layer_norm_eps,
             Self::Clip(c) => c.layer_norm_eps,
-        }
-    }
-
-    /// Where the family's sources lay the corners when they resize a position table (LAVIS `eva_vit.py`, `clip_vit.py`).
-    #[must_use]
-    pub fn corners(&self) -> Corners {
-        match self {
-            Self::Eva(_) => Corners::Edges,
-            Self::Clip(_) => Corners::Centres,
         }
     }
 }

@@ -15,7 +15,8 @@ mod whole;
 pub use compare::{Bound, Row};
 pub use replay::Replay;
 
-use crate::model::{Model, files};
+use crate::fit::files;
+use crate::model::Model;
 use crate::{HubError, processor};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use compare::Outputs;

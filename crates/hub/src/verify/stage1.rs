@@ -4,9 +4,9 @@ use super::compare::Outputs;
 use super::{Reference, gradients, ids};
 use crate::HubError;
 use crate::model::{BridgePart, Model};
-use crate::names::Scheme;
 use burn::module::Module;
 use toolkit_core::noise;
+use toolkit_registry::names::Scheme;
 use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum, similarity};
 
 pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_>) -> Result<(), HubError> {

@@ -4,12 +4,12 @@ use super::compare::Outputs;
 use super::{Reference, gradients, ids};
 use crate::HubError;
 use crate::model::{BridgePart, LanguagePart, Model};
-use crate::names::Scheme;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::params::Values;
 use toolkit_core::{LanguageKind, noise};
 use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
+use toolkit_registry::names::Scheme;
 use toolkit_train::losses::token_loss_sum;
 use toolkit_train::stage1::similarity;
 

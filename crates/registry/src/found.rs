@@ -1,0 +1,188 @@
+//! Files that cards name: in the registry folder, on disk, or in the store of what was fetched.
+
+use crate::weights::sha256_hex;
+use crate::{Card, CardError};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use toolkit_fetch::{Digest, NoProgress, Source, Store};
+
+/// Where the bytes of a file are.
+pub(crate) enum Found {
+    /// In memory: compiled into the binary.
+    Bytes(&'static [u8]),
+    /// On disk.
+    File(PathBuf),
+}
+
+/// Something a card names that is not in its registry folder.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Where it is published.
+    pub source: Source,
+    /// What it must be.
+    pub digest: Digest,
+}
+
+/// Whether a text names a published source, and not a path.
+fn is_remote(text: &str) -> bool {
+    ["hf:", "pip:", "apt:", "npm:"].iter().any(|start| text.starts_with(start))
+}
+
+/// Everything that a card names and that has to be fetched: weights, tokenizer, text encoder, packages of a data set.
+///
+/// # Errors
+/// At the first source that is not written as one.
+pub fn sources(card: &Card) -> Result<Vec<Remote>, CardError> {
+    let mut all = Vec::new();
+    let mut put = |at: &str, source: &str, sha256: Option<&String>, package_sha256: Option<&String>| {
+        if is_remote(source) {
+            let digest = Digest { sha256: sha256.cloned(), package_sha256: package_sha256.cloned() };
+            all.push(Remote { source: card.remote(at, source)?, digest });
+        }
+        Ok::<(), CardError>(())
+    };
+    if let Some(weights) = &card.weights {
+        put("weights.source", &weights.source, weights.sha256.as_ref(), weights.package_sha256.as_ref())?;
+    }
+    if let Some(tokenizer) = &card.tokenizer_section {
+        put("tokenizer.file", &tokenizer.file, tokenizer.sha256.as_ref(), None)?;
+    }
+    if let Some(bert) = card.init.get("bert") {
+        put("init.bert", bert, card.init.get("sha256"), card.init.get("package_sha256"))?;
+    }
+    for (name, source) in &card.packages {
+        put(&format!("packages.{name}"), source, None, card.packages_sha256.get(name))?;
+    }
+    Ok(all)
+}
+
+impl Card {
+    /// What this card names and is not on this machine.
+    ///
+    /// # Errors
+    /// As [`sources`].
+    pub fn not_here(&self) -> Result<Vec<Remote>, CardError> {
+        let store = Store::standard();
+        Ok(sources(self)?.into_iter().filter(|remote| store.have(&remote.source).is_none()).collect())
+    }
+
+    fn remote(&self, at: &str, source: &str) -> Result<Source, CardError> {
+        source.parse().map_err(|error: toolkit_fetch::FetchError| self.text().error_at(at, error.to_string(), ""))
+    }
+
+    /// The file that the key `at` names as `file`, its digest checked.
+    pub(crate) fn find(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Found, CardError> {
+        if !is_remote(file) {
+            let path = file.strip_prefix("file:").unwrap_or(file);
+            if file == path
+                && file
+                    .split_once(':')
+                    .is_some_and(|(scheme, _)| scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric()))
+            {
+                let what = format!("cannot fetch `{file}`");
+                return Err(self.text().error_at(
+                    at,
+                    what,
+                    "write `file:`, `hf:`, `pip:`, `apt:` or `npm:`, such as `file:weights/x.safetensors`",
+                ));
+            }
+            return self.local(at, path, sha256);
+        }
+        let source = self.remote(at, file)?;
+        let Some(path) = Store::standard().have(&source) else {
+            let hint = format!("`toolkit data fetch {}` gets it", self.name);
+            return Err(self.text().error_at(at, format!("`{file}` is not on this machine"), hint));
+        };
+        let digest = Digest { sha256: sha256.filter(|_| path.is_file()).map(str::to_owned), package_sha256: None };
+        Store::standard()
+            .offline(true)
+            .get(&Source::File(path.clone()), &digest, &NoProgress)
+            .map_err(|error| self.text().error_at(at, error.to_string(), ""))?;
+        Ok(Found::File(path))
+    }
+
+    fn local(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Found, CardError> {
+        let bytes = self.read(at, file, sha256)?;
+        match bytes {
+            Cow::Borrowed(bytes) => Ok(Found::Bytes(bytes)),
+            Cow::Owned(_) => Ok(Found::File(PathBuf::from(self.origin.show(file)))),
+        }
+    }
+
+    /// The bytes of a file of the registry folder, or of a source that was fetched.
+    pub(crate) fn read_source(
+        &self,
+        at: &str,
+        file: &str,
+        sha256: Option<&str>,
+    ) -> Result<Cow<'static, [u8]>, CardError> {
+        if !is_remote(file) {
+            return self.read(at, file.strip_prefix("file:").unwrap_or(file), sha256);
+        }
+        match self.find(at, file, sha256)? {
+            Found::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+            Found::File(path) => std::fs::read(&path).map(Cow::Owned).map_err(|error| {
+                self.text().error_at(at, format!("cannot read `{}`: {error}", path.display()), "fetch it again")
+            }),
+        }
+    }
+
+    /// A file named by the key `at`, with its digest checked; `at` is where an error points.
+    pub(crate) fn read(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Cow<'static, [u8]>, CardError> {
+        let shown = self.origin.show(file);
+        let bytes = self.origin.read(file).map_err(|error| {
+            let hint = format!("paths are relative to the registry folder of the card ({})", self.origin);
+            self.text().error_at(at, format!("cannot read `{shown}`: {error}"), hint)
+        })?;
+        let Some(expected) = sha256 else { return Ok(bytes) };
+        let found = sha256_hex(&bytes);
+        if !found.eq_ignore_ascii_case(expected) {
+            let section = at.split('.').next().unwrap_or_default();
+            let what = format!("`{shown}` has sha256 {found}, the card expects {expected}");
+            let hint = "the file is not the one the card was written for: fetch or make it again";
+            return Err(self.text().error_at(&format!("{section}.sha256"), what, hint));
+        }
+        Ok(bytes)
+    }
+
+    /// The folder of a package that `[packages]` of a data set's card names, unpacked.
+    ///
+    /// # Errors
+    /// If the card does not name it, or it was not fetched.
+    pub fn package(&self, name: &str) -> Result<PathBuf, CardError> {
+        let Some(source) = self.packages.get(name) else {
+            return Err(self.text().error_at("packages", format!("there is no package `{name}`"), "add it"));
+        };
+        let at = format!("packages.{name}");
+        match self.find(&at, source, None)? {
+            Found::File(path) => Ok(path),
+            Found::Bytes(_) => Err(self.text().error_at(&at, format!("`{source}` is no package"), "name a source")),
+        }
+    }
+
+    /// The folder of published weights that a model card names.
+    ///
+    /// # Errors
+    /// If the card has none, or it was not fetched.
+    pub fn weights_folder(&self) -> Result<PathBuf, CardError> {
+        let Some(weights) = &self.weights else {
+            let what = format!("model `{}` has no `[weights]`: it only composes parts", self.name);
+            return Err(self.text().error(0..0, what, "train it with `toolkit run`, or choose a published checkpoint"));
+        };
+        match self.find("weights.source", &weights.source, weights.sha256.as_deref())? {
+            Found::File(path) => Ok(path),
+            Found::Bytes(_) => {
+                let what = "weights of a model cannot be in the binary";
+                Err(self.text().error_at("weights.source", what, "name a folder or a source"))
+            }
+        }
+    }
+}
+
+/// Reads a file of weights, wherever it is.
+pub(crate) fn tensors(found: Found, shown: &str) -> Result<toolkit_formats::Tensors, toolkit_formats::FormatError> {
+    match found {
+        Found::Bytes(bytes) => toolkit_formats::Tensors::from_bytes(shown, bytes.to_vec()),
+        Found::File(path) => toolkit_formats::Tensors::open(Path::new(&path)),
+    }
+}
