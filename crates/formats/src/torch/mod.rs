@@ -1,0 +1,51 @@
+//! PyTorch checkpoints.
+//!
+//! Such a file is a pickle: a program for a small stack machine that may name any function of any installed module and
+//! have it called. The machine here (`machine`) knows the instructions but can call nothing: a short list of names
+//! is understood (`OrderedDict`, the functions that put a tensor together from a storage, storage and number types,
+//! `torch.Size`), everything else that is named or "called" becomes a value without content. Names that run programs
+//! or code (`os.system`, `builtins.eval`) are refused with an error, since no checkpoint has a use for them.
+//!
+//! What is returned is the state dict:
+//! - nested dicts and lists are flattened, names joined with `.`;
+//! - if the top level is a dict where `model`, `state_dict`, `model_state_dict` or `module` holds tensors and no other
+//!   key does (but for the training's own: optimizer, scheduler, scaler, EMA, random state), only what is under that
+//!   key is returned, without its name;
+//! - modules, from a pickled `nn.Module` or from TorchScript (`torch.jit.save`), give their parameters, buffers and
+//!   submodules. TorchScript does not say which tensors are constants, so those are returned too;
+//! - tensors within other objects are left out.
+
+mod build;
+pub(crate) mod legacy;
+mod machine;
+mod names;
+mod node;
+mod state;
+pub(crate) mod zip;
+
+use crate::dtype::Format;
+use crate::entry::Parsed;
+use crate::error::{DAMAGED, Fault};
+
+/// Reads a zip archive: the pickle is the member `*/data.pkl`, storages are `*/data/0` and so on.
+pub(crate) fn from_zip(bytes: &[u8]) -> Result<Parsed, Fault> {
+    let archive = zip::Archive::parse(bytes)?;
+    let Some(root) = archive.names().find_map(|name| {
+        let root = name.strip_suffix("data.pkl")?;
+        (root.matches('/').count() <= 1 && (root.is_empty() || root.ends_with('/'))).then(|| root.to_owned())
+    }) else {
+        return Err(Fault::new("a zip archive without a data.pkl", "only archives that torch.save wrote are read"));
+    };
+    if let Some(place) = archive.member(&format!("{root}byteorder"))
+        && bytes[place?] != *b"little"
+    {
+        return Err(Fault::new("written on a big-endian machine", "load and save it with PyTorch on a usual one"));
+    }
+    let place =
+        archive.member(&format!("{root}data.pkl")).unwrap_or_else(|| Err(Fault::new("no data.pkl", DAMAGED)))?;
+    let (pickle, _) = machine::run(&bytes[place.clone()]).map_err(|fault| fault.offset(place.start))?;
+    state::parsed(&pickle, Format::TorchZip, bytes.len(), |key| {
+        let member = archive.member(&format!("{root}data/{key}"));
+        member.unwrap_or_else(|| Err(Fault::new(format!("no member data/{key} in the archive"), DAMAGED)))
+    })
+}
