@@ -141,8 +141,12 @@ fn encoder_for(context: &Context, bridge: &Card, wanted: Option<&str>) -> anyhow
     if let Some(name) = wanted {
         return Ok((name.to_owned(), registry.describe_vision(&registry.card(Kind::Vision, name)?)?));
     }
+    // A nano bridge is described behind a nano encoder, if there is one.
+    let tier = |name: &str| name.rsplit_once('-').map(|(_, tier)| tier.to_owned());
+    let mut names = registry.names(Kind::Vision);
+    names.sort_by_key(|name| tier(name) != tier(&bridge.name));
     let mut first = None;
-    for name in registry.names(Kind::Vision) {
+    for name in names {
         let Ok(shape) = registry.card(Kind::Vision, &name).and_then(|card| registry.describe_vision(&card)) else {
             continue;
         };

@@ -132,7 +132,7 @@ fn every_embedded_card_parses_and_its_facts_hold() {
         if let Some(parts) = &card.parts {
             good(registry.card(Kind::Vision, &parts.vision));
             good(registry.card(Kind::Bridge, &parts.bridge));
-            for name in &parts.language {
+            if let Some(name) = &parts.language {
                 good(registry.card(Kind::Language, name));
             }
         }
