@@ -13,6 +13,7 @@ pub(crate) fn floats(entry: &Entry, bytes: &[u8]) -> Vec<f32> {
         return match entry.info.dtype {
             Dtype::F16 => varints(bytes).map(half).collect(),
             Dtype::Bf16 => varints(bytes).map(brain).collect(),
+            Dtype::Bool => varints(bytes).map(|value| f32::from(u8::from(value != 0))).collect(),
             _ => varints(bytes).map(|value| value as f32).collect(),
         };
     }
@@ -38,7 +39,8 @@ pub(crate) fn floats(entry: &Entry, bytes: &[u8]) -> Vec<f32> {
 /// The same for whole numbers, without rounding; `None` if `entry` has none.
 pub(crate) fn ints(entry: &Entry, bytes: &[u8]) -> Option<Vec<i64>> {
     if let (Layout::Varints, true) = (&entry.layout, entry.info.dtype.is_int()) {
-        return Some(varints(bytes).collect());
+        let is_bool = entry.info.dtype == Dtype::Bool;
+        return Some(varints(bytes).map(|value| if is_bool { i64::from(value != 0) } else { value }).collect());
     }
     match entry.info.dtype {
         Dtype::I64 => Some(each(entry, bytes, i64::from_le_bytes)),

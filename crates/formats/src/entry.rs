@@ -1,6 +1,7 @@
 //! Where the numbers of a tensor lie in a file, checked when it is made.
 
 use crate::dtype::{Dtype, Format, Info};
+use crate::gguf;
 use std::collections::BTreeMap;
 
 /// No published weight has more dimensions; a bound keeps what a hostile file can make us hold small.
@@ -31,11 +32,12 @@ pub(crate) struct Parsed {
     /// Tensors that are there but cannot be read, and why.
     pub(crate) skipped: BTreeMap<String, String>,
     pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) gguf: Option<gguf::Metadata>,
 }
 
 impl Parsed {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, entries: BTreeMap::new(), skipped: BTreeMap::new(), metadata: BTreeMap::new() }
+        Self { format, entries: BTreeMap::new(), skipped: BTreeMap::new(), metadata: BTreeMap::new(), gguf: None }
     }
 }
 

@@ -9,6 +9,7 @@ mod decode;
 mod dtype;
 mod entry;
 mod error;
+mod onnx;
 mod open;
 mod quant;
 mod safetensors;
@@ -16,11 +17,9 @@ mod shards;
 mod source;
 mod tensors;
 
+pub mod gguf;
 pub mod torch;
 
 pub use dtype::{Dtype, Format, Info};
 pub use error::FormatError;
 pub use tensors::Tensors;
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,7 @@
 use crate::error::{Fault, FormatError};
 use crate::source::Source;
 use crate::tensors::Tensors;
-use crate::{safetensors, shards, torch};
+use crate::{gguf, onnx, safetensors, shards, torch};
 use std::path::Path;
 
 /// What a folder is looked through for, in this order.
@@ -41,10 +41,17 @@ pub(crate) fn parse(source: Source) -> Result<(Source, crate::entry::Parsed), Fo
         torch::from_zip(bytes)
     } else if torch::legacy::is(bytes) {
         torch::legacy::parse(bytes)
+    } else if gguf::is(bytes) {
+        gguf::parse(bytes)
+    } else if onnx::is(bytes) {
+        onnx::parse(bytes)
     } else {
         Err(unknown(bytes))
     };
-    let parsed = parsed.map_err(|fault| fault.of(&source.path))?;
+    let mut parsed = parsed.map_err(|fault| fault.of(&source.path))?;
+    if let Some(metadata) = &mut parsed.gguf {
+        metadata.path = source.path.clone();
+    }
     Ok((source, parsed))
 }
 

@@ -3,7 +3,8 @@
 use crate::decode;
 use crate::dtype::{Format, Info};
 use crate::entry::{Entry, Parsed};
-use crate::error::FormatError;
+use crate::error::{FormatError, one_line};
+use crate::gguf;
 use crate::open;
 use crate::source::Source;
 use std::collections::BTreeMap;
@@ -89,6 +90,11 @@ impl Tensors {
         &self.0.parsed.metadata
     }
 
+    /// The typed metadata of a GGUF file, with its tokenizer; `None` for other files.
+    pub fn gguf(&self) -> Option<&gguf::Metadata> {
+        self.0.parsed.gguf.as_ref()
+    }
+
     /// The file or folder that was opened.
     pub fn path(&self) -> &Path {
         &self.0.path
@@ -120,7 +126,7 @@ impl Tensors {
         }
         let like = self.names().map(|other| (strsim::jaro_winkler(name, other), other));
         let hint = match like.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, like)) => format!("of its {} tensors, `{like}` is most alike", self.names().count()),
+            Some((_, like)) => format!("of its {} tensors, `{}` is most alike", self.names().count(), one_line(like)),
             None => "the file holds no tensors".to_owned(),
         };
         FormatError::tensor(path, name, "is not there", hint)

@@ -1,4 +1,5 @@
 //! safetensors files, shards and folders.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

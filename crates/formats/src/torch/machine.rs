@@ -1,7 +1,8 @@
 //! The pickle machine: protocols 2 to 5. It fills a list of [`Node`]s and never calls anything.
 //!
-//! Memory is bounded by the length of the pickle: an instruction makes at most one node, nothing is reserved from a
-//! claimed length before the bytes are known to be there, and what copies lists ([`Machine::copied`]) is on a budget.
+//! Memory is bounded by the length of the pickle (up to about 100 bytes for each of its own, if it is made to take as
+//! much as it can) and by [`MAX_VALUES`]: an instruction makes at most one node, nothing is reserved from a claimed
+//! length before the bytes are known to be there, and what copies lists ([`Machine::copied`]) is on a budget.
 
 use super::names::{self, Known};
 use super::node::{FALSE, Id, NONE, Node, Pickle, TRUE, text};
@@ -10,6 +11,8 @@ use std::collections::HashMap;
 
 /// Pickles of checkpoints hold names and shapes, not numbers; even of the largest they are a few megabytes.
 const MAX_LEN: usize = 256 << 20;
+/// A tensor takes about 20 values.
+const MAX_VALUES: usize = 8 << 20;
 
 pub(super) struct Machine<'a> {
     data: &'a [u8],
@@ -36,7 +39,8 @@ pub(super) fn run(data: &[u8]) -> Result<(Pickle<'_>, usize), Fault> {
     loop {
         let start = machine.at;
         match machine.step() {
-            Ok(None) => {}
+            Ok(None) if machine.nodes.len().max(machine.stack.len()).max(machine.memo.len()) <= MAX_VALUES => {}
+            Ok(None) => return Err(bad(format!("more than {MAX_VALUES} values")).offset(start)),
             Ok(Some(root)) => {
                 let data = &data[..machine.at];
                 return Ok((Pickle { data, nodes: machine.nodes, root }, data.len()));

@@ -25,7 +25,7 @@ pub(crate) mod zip;
 
 use crate::dtype::Format;
 use crate::entry::Parsed;
-use crate::error::{DAMAGED, Fault};
+use crate::error::{DAMAGED, Fault, one_line};
 
 /// Reads a zip archive: the pickle is the member `*/data.pkl`, storages are `*/data/0` and so on.
 pub(crate) fn from_zip(bytes: &[u8]) -> Result<Parsed, Fault> {
@@ -46,6 +46,6 @@ pub(crate) fn from_zip(bytes: &[u8]) -> Result<Parsed, Fault> {
     let (pickle, _) = machine::run(&bytes[place.clone()]).map_err(|fault| fault.offset(place.start))?;
     state::parsed(&pickle, Format::TorchZip, bytes.len(), |key| {
         let member = archive.member(&format!("{root}data/{key}"));
-        member.unwrap_or_else(|| Err(Fault::new(format!("no member data/{key} in the archive"), DAMAGED)))
+        member.unwrap_or_else(|| Err(Fault::new(format!("no member data/{} in the archive", one_line(key)), DAMAGED)))
     })
 }

@@ -18,7 +18,7 @@ pub fn files() -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(folder())
         .unwrap()
         .map(|file| file.unwrap().path())
-        .filter(|path| path.is_file() && !path.to_string_lossy().contains(".expected."))
+        .filter(|path| path.is_file() && ![".expected.", ".json"].iter().any(|no| path.to_string_lossy().contains(no)))
         .collect();
     files.sort();
     assert!(files.len() > 50, "{} fixtures", files.len());
