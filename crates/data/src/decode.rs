@@ -21,6 +21,12 @@ pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
 /// # Errors
 /// If the bytes cannot be decoded.
 pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
+    decode_within(bytes, path, u64::MAX)
+}
+
+/// As [`decode_bytes`], but a picture of more than `most` pixels is an error, told by its header before anything is
+/// decoded.
+pub(crate) fn decode_within(bytes: &[u8], path: &Path, most: u64) -> Result<RgbImage, DataError> {
     let fail = |reason: String| DataError::Decode {
         path: path.to_owned(),
         // Decoders may answer in several lines; an error here is one.
@@ -31,6 +37,10 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| fail(error.to_string()))?;
     let mut decoder = reader.into_decoder().map_err(|error| fail(error.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > most {
+        return Err(fail(format!("{width} x {height} pixels are more than {most}")));
+    }
     let orientation = decoder.orientation().map_err(|error| fail(error.to_string()))?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| fail(error.to_string()))?;
     picture.apply_orientation(orientation);
