@@ -84,7 +84,7 @@ pub struct SmallConfig {
 
 impl Default for SmallConfig {
     fn default() -> Self {
-        Self { seed: 1, sources: Source::ALL.to_vec(), val: 0.1, test: 0.1 }
+        Self { seed: 1, sources: Source::ALL.to_vec(), val: 0.1, test: 0.15 }
     }
 }
 
@@ -106,7 +106,7 @@ impl SmallConfig {
         let share = |v: f64| (0.0..1.0).contains(&v);
         if !share(self.val) || !share(self.test) || self.val + self.test >= 1.0 {
             let what = format!("val = {} and test = {} leave nothing to train on", self.val, self.test);
-            return fail(what, "shares are from 0 to below 1, and so is their sum; 0.1 each is the default");
+            return fail(what, "shares are from 0 to below 1, and so is their sum; 0.1 and 0.15 are the defaults");
         }
         Ok(())
     }

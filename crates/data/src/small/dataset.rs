@@ -1,7 +1,7 @@
 //! One split of the `small` data set.
 
 use super::pair::Pair;
-use super::picture::{Picture, digest};
+use super::picture::{Picture, Sum, fingerprint, sums};
 use super::questions::{Asked, ask};
 use super::split::{Split, splits};
 use super::{NAME, SmallConfig, Source, normalise};
@@ -9,7 +9,6 @@ use crate::{DataError, Dataset, Item};
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 /// Pictures of packages with captions that people wrote. `shows` is the normalised name of what is shown, so that any
 /// picture of the same name counts as right in retrieval; `group` is the source.
@@ -17,13 +16,12 @@ pub struct Small {
     name: String,
     items: Vec<Item>,
     pictures: Vec<Picture>,
-    /// Reads every picture, so it is computed once.
-    fingerprint: OnceLock<String>,
+    sums: Vec<Sum>,
 }
 
 impl Small {
-    /// Reads the texts of `train`, `val` or `test`; pictures are decoded when asked for. `folders` has the folder of each
-    /// unpacked package by its name ([`SmallConfig::packages`]); others are ignored.
+    /// Reads the texts of `train`, `val` or `test` and the sums of all pictures, which are decoded when asked for.
+    /// `folders` has the folder of each unpacked package by its name ([`SmallConfig::packages`]); others are ignored.
     ///
     /// # Errors
     /// If there is no such split, a setting cannot be met, a package is missing (the hint says what to run) or damaged.
@@ -39,9 +37,16 @@ impl Small {
             groups.extend(std::iter::repeat_n(source, read.len()));
             pairs.extend(read);
         }
-        let places = splits(config, &pairs);
-        let chosen: Vec<(Source, Pair)> =
-            groups.into_iter().zip(pairs).zip(places).filter(|(_, place)| *place == wanted).map(|(p, _)| p).collect();
+        let all = sums(&pairs.iter().map(|pair| &pair.picture).collect::<Vec<_>>())?;
+        let places = splits(config, &pairs, &all);
+        let mut chosen: Vec<(Source, Pair)> = Vec::new();
+        let mut sums = Vec::new();
+        for (((source, pair), place), sum) in groups.into_iter().zip(pairs).zip(places).zip(all) {
+            if place == wanted {
+                chosen.push((source, pair));
+                sums.push(sum);
+            }
+        }
         if chosen.is_empty() {
             let hint = "use more sources or a larger share";
             return Err(DataError::choice(NAME, format!("no picture falls into '{split}'"), hint));
@@ -68,7 +73,7 @@ impl Small {
         for (at, question) in items.iter_mut().flat_map(|item| &mut item.questions).enumerate() {
             question.id = first + at as u64;
         }
-        Ok(Self { name: format!("{NAME}:{split}"), items, pictures, fingerprint: OnceLock::new() })
+        Ok(Self { name: format!("{NAME}:{split}"), items, pictures, sums })
     }
 }
 
@@ -95,6 +100,6 @@ impl Dataset for Small {
     }
 
     fn fingerprint(&self) -> String {
-        self.fingerprint.get_or_init(|| digest(&self.name, &self.items, &self.pictures)).clone()
+        fingerprint(&self.name, &self.items, &self.sums)
     }
 }

@@ -1,13 +1,12 @@
-//! The `easy-vqa` data set: a published small benchmark of questions about one shape on a 64-pixel picture, with its own
-//! splits (package `easy-vqa`, by Victor Zhou). Pictures have no captions.
+//! The `easy-vqa` data set: a published small benchmark of questions about one shape on a 64-pixel picture, with its
+//! own splits (package `easy-vqa`, by Victor Zhou). Pictures have no captions.
 
-use super::picture::{Picture, digest};
+use super::picture::{Picture, Sum, fingerprint, sums};
 use crate::{DataError, Dataset, Item, Question, answer_type};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use toolkit_seed::Stream;
 
 const NAME: &str = "easy-vqa";
@@ -39,7 +38,7 @@ pub struct EasyVqa {
     name: String,
     items: Vec<Item>,
     pictures: Vec<Picture>,
-    fingerprint: OnceLock<String>,
+    sums: Vec<Sum>,
 }
 
 /// What is asked for: colours and shapes are the only answers beside yes and no.
@@ -108,7 +107,8 @@ impl EasyVqa {
         if items.is_empty() {
             return Err(missing(format!("{} holds no question", path.display())));
         }
-        Ok(Self { name: format!("{NAME}:{split}"), items, pictures, fingerprint: OnceLock::new() })
+        let sums = sums(&pictures.iter().collect::<Vec<_>>())?;
+        Ok(Self { name: format!("{NAME}:{split}"), items, pictures, sums })
     }
 }
 
@@ -135,6 +135,6 @@ impl Dataset for EasyVqa {
     }
 
     fn fingerprint(&self) -> String {
-        self.fingerprint.get_or_init(|| digest(&self.name, &self.items, &self.pictures)).clone()
+        fingerprint(&self.name, &self.items, &self.sums)
     }
 }

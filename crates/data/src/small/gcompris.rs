@@ -16,15 +16,15 @@ use std::sync::Arc;
 /// Where everything is in the resource files.
 const ROOT: &str = "gcompris/src/activities/";
 
-/// Activities with pictures of things. Others have puzzle pieces, icons, or titles that name no thing (the pictures of
-/// `explore_world_music` are called by countries).
-const ACTIVITIES: [&str; 6] =
-    ["categorization", "erase", "explore_farm_animals", "explore_monuments", "explore_world_animals", "lang"];
+/// Activities with photographs of things. Left out are `explore_world_music`, whose titles are countries, and `lang`,
+/// whose drawings are those of pySioGame again.
+const ACTIVITIES: [&str; 5] =
+    ["categorization", "erase", "explore_farm_animals", "explore_monuments", "explore_world_animals"];
 
 /// Folders of pictures with letters and digits only.
 const LEFT_OUT: [&str; 2] = ["categorization/resource/images/alphabets/", "categorization/resource/images/numbers/"];
 
-/// Kinds by folder; folders of `others`, `renewable`, `erase` and `lang` name no one kind.
+/// Kinds by folder; folders of `others`, `renewable` and `erase` name no one kind.
 const KINDS: &[(&str, &str, Option<&str>)] = &[
     ("categorization/resource/images/fishes", "animal", Some("fish")),
     ("categorization/resource/images/monuments", "monument", None),

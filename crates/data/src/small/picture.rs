@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// More pixels than this are not decoded: packages hold a few pictures that would take gigabytes.
 pub(crate) const MOST_PIXELS: u64 = 20_000_000;
 
+/// The SHA-256 of a picture file.
+pub(crate) type Sum = [u8; 32];
+
 /// A picture that is read when it is asked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Picture {
@@ -65,15 +68,19 @@ impl Picture {
     }
 }
 
+/// The SHA-256 of the file of every picture.
+///
+/// # Errors
+/// If one cannot be read.
+pub(crate) fn sums(pictures: &[&Picture]) -> Result<Vec<Sum>, DataError> {
+    pictures.par_iter().map(|picture| picture.bytes().map(|bytes| Sha256::digest(bytes).into())).collect()
+}
+
 /// The fingerprint of a data set: its name, its texts and the bytes of its pictures, not their places.
-pub(crate) fn digest(name: &str, items: &[Item], pictures: &[Picture]) -> String {
-    // A picture that cannot be read has an empty sum here, and is an error where it is used.
-    let sum = |picture: &Picture| picture.bytes().map(|bytes| Sha256::digest(bytes).to_vec()).unwrap_or_default();
-    let sums: Vec<Vec<u8>> = pictures.par_iter().map(sum).collect();
+pub(crate) fn fingerprint(name: &str, items: &[Item], sums: &[Sum]) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{name}\n"));
     for (sum, item) in sums.iter().zip(items) {
-        hash.update((sum.len() as u64).to_le_bytes());
         hash.update(sum);
         hash.update(format!("{item:?}\n"));
     }

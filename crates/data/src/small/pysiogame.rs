@@ -27,8 +27,8 @@ const KINDS: &[(&str, &str, Option<&str>)] = &[
 ];
 
 /// Words of the package that take no "a".
-const MASS: &str = "bacon ballet beef bread broccoli celery cheese chocolate coffee corn feet flour fudge garlic gum hair \
-    ham ice ice_cream jam jelly jewellery juice land lava lemonade lettuce magic meat milk rice smoke soup spaghetti \
+const MASS: &str = "bacon ballet beef bread broccoli celery cheese chocolate coffee corn feet flour fudge garlic gum \
+    hair ham ice ice_cream jam jelly jewellery juice land lava lemonade lettuce magic meat milk rice smoke soup spaghetti \
     spice spinach sugar tea teeth yoghurt asparagus";
 
 /// Reads a folder of `pysiogame`. The file name is the word; the caption puts it into "a drawing of", but verbs stay as

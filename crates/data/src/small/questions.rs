@@ -1,8 +1,8 @@
 //! Questions about the kind of thing, for pictures whose folder says it.
 //!
-//! For each kind and split exactly half of the yes/no questions are answered by yes: two pictures of different kinds are
-//! drawn, and both are asked for the kind of the one and of the other. So neither the words nor the picture alone say
-//! more than chance.
+//! For each kind and split exactly half of the yes/no questions are answered by yes: two pictures of different kinds
+//! are drawn, and both are asked for the kind of the one and of the other. So neither the words nor the picture alone
+//! say more than chance.
 
 use super::kinds::{ALSO, KINDS};
 use crate::{Question, answer_type};

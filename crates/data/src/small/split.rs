@@ -1,11 +1,13 @@
 //! Which split a picture goes to: by what it is called, never by its file.
 //!
-//! Pictures with a caption in common, in whatever source, go together, so that no caption of `test` was trained on. The
-//! place of a group is a hash of its name, so that it stays where it is when sources are added.
+//! Pictures with a caption in common, in whatever source, go together, so that no caption of `test` was trained on; so
+//! do copies of one file under several names. The place of a group is a hash of its name, so that it stays where it is
+//! when sources are added.
 
 use super::SmallConfig;
 use super::normal::normalise;
 use super::pair::Pair;
+use super::picture::Sum;
 use std::collections::HashMap;
 use toolkit_seed::key;
 
@@ -48,16 +50,19 @@ fn root(parents: &mut [usize], mut at: usize) -> usize {
     at
 }
 
-/// The split of every pair.
-pub(crate) fn splits(config: &SmallConfig, pairs: &[Pair]) -> Vec<Split> {
+/// The split of every pair; `sums` are of its picture files.
+pub(crate) fn splits(config: &SmallConfig, pairs: &[Pair], sums: &[Sum]) -> Vec<Split> {
     let mut parents: Vec<usize> = (0..pairs.len()).collect();
-    let mut first: HashMap<String, usize> = HashMap::new();
-    for (at, pair) in pairs.iter().enumerate() {
+    let mut join = |at: usize, other: usize| {
+        let (a, b) = (root(&mut parents, at), root(&mut parents, other));
+        parents[a] = b;
+    };
+    let (mut said, mut shown) = (HashMap::new(), HashMap::new());
+    for (at, (pair, sum)) in pairs.iter().zip(sums).enumerate() {
         for text in pair.captions.iter().chain([&pair.subject]) {
-            let other = *first.entry(normalise(text)).or_insert(at);
-            let (a, b) = (root(&mut parents, at), root(&mut parents, other));
-            parents[a] = b;
+            join(at, *said.entry(normalise(text)).or_insert(at));
         }
+        join(at, *shown.entry(sum).or_insert(at));
     }
     // A group is named by its smallest subject: nearly always the only one.
     let mut names: HashMap<usize, String> = HashMap::new();

@@ -33,8 +33,8 @@ const KINDS: &[(&str, &str, Option<&str>)] = &[
     ("vehicles", "vehicle", None),
 ];
 
-/// Reads a folder of `tuxpaint-stamps-default`. Letters, coins and the like (`symbols`) are left out, and so are pictures
-/// without a text of their own, which are mirrored copies.
+/// Reads a folder of `tuxpaint-stamps-default`. Letters, coins and the like (`symbols`) are left out, and so are
+/// pictures without a text of their own, which are mirrored copies.
 pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
     let dir = below(root, &["usr/share/tuxpaint/stamps"])?;
     let mut pairs = Vec::new();
