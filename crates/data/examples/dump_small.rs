@@ -1,5 +1,6 @@
-//! Writes the `small` data set to a folder, for programs in other languages: every picture as PNG, and `small.tsv` with
-//! a line for each caption (id, source, split, shows, caption, picture).
+//! Writes the `small` data set to a folder, for programs in other languages: every picture as PNG, `small.tsv` with a
+//! line for each caption (id, source, split, shows, caption, picture) and `questions.tsv` (id, split, kind, question,
+//! right answers parted by `|`).
 //!
 //! `cargo run -p toolkit-data --example dump_small -- OUT stamps=FOLDER gcompris=FOLDER pysiogame=FOLDER \
 //! google_emoji=FOLDER emojibase=FOLDER`; only the sources whose folders are given are used, and `twemoji`.
@@ -23,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = SmallConfig { sources, ..SmallConfig::default() };
     std::fs::create_dir_all(out.join("images"))?;
     let mut table = String::from("id\tsource\tsplit\tshows\tcaption\tpicture\n");
+    let mut questions = String::from("id\tsplit\tkind\tquestion\tanswers\n");
     let mut number = 0;
     for split in ["train", "val", "test"] {
         let data = Small::open(&config, &folders, split)?;
@@ -36,8 +38,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let (id, group, shows) = (&item.id, &item.group, &item.shows);
                 writeln!(table, "{id}\t{group}\t{split}\t{shows}\t{caption}\t{}", path.display())?;
             }
+            for question in &item.questions {
+                let (text, answers) = (&question.text, question.answers.join("|"));
+                writeln!(questions, "{}\t{split}\t{}\t{text}\t{answers}", item.id, question.kind)?;
+            }
         }
     }
     std::fs::write(out.join("small.tsv"), table)?;
+    std::fs::write(out.join("questions.tsv"), questions)?;
     Ok(())
 }
