@@ -1,7 +1,7 @@
 //! The settings of the `small` data set, and where its pictures come from.
 
 use super::pair::Pair;
-use super::{NAME, gcompris, google_emoji, pysiogame, stamps, twemoji};
+use super::{NAME, gcompris, google_emoji, openclipart, pysiogame, stamps, twemoji};
 use crate::DataError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,11 +21,16 @@ pub enum Source {
     GoogleEmoji,
     /// Twemoji pictures with the same labels; they are compiled in and need no package.
     Twemoji,
+    /// Open Clip Art: drawings with noisy titles, only used if asked for.
+    Openclipart,
 }
 
 impl Source {
-    /// All sources, in the order of a default configuration.
-    pub const ALL: [Self; 5] = [Self::Stamps, Self::Gcompris, Self::Pysiogame, Self::GoogleEmoji, Self::Twemoji];
+    /// All sources.
+    pub const ALL: [Self; 6] =
+        [Self::Stamps, Self::Gcompris, Self::Pysiogame, Self::GoogleEmoji, Self::Twemoji, Self::Openclipart];
+    /// Those of a default configuration.
+    pub const DEFAULT: [Self; 5] = [Self::Stamps, Self::Gcompris, Self::Pysiogame, Self::GoogleEmoji, Self::Twemoji];
 
     /// The name in a configuration and in `group`.
     #[must_use]
@@ -36,6 +41,7 @@ impl Source {
             Self::Pysiogame => "pysiogame",
             Self::GoogleEmoji => "google_emoji",
             Self::Twemoji => "twemoji",
+            Self::Openclipart => "openclipart",
         }
     }
 
@@ -48,6 +54,7 @@ impl Source {
             Self::Pysiogame => &["pysiogame"],
             Self::GoogleEmoji => &["google_emoji", "emojibase"],
             Self::Twemoji => &[],
+            Self::Openclipart => &["openclipart_png", "openclipart_svg"],
         }
     }
 
@@ -64,6 +71,7 @@ impl Source {
             Self::Pysiogame => pysiogame::read(folder("pysiogame")?),
             Self::GoogleEmoji => google_emoji::read(folder("google_emoji")?, folder("emojibase")?),
             Self::Twemoji => Ok(twemoji::read()),
+            Self::Openclipart => openclipart::read(folder("openclipart_png")?, folder("openclipart_svg")?),
         }
     }
 }
@@ -84,7 +92,7 @@ pub struct SmallConfig {
 
 impl Default for SmallConfig {
     fn default() -> Self {
-        Self { seed: 1, sources: Source::ALL.to_vec(), val: 0.1, test: 0.15 }
+        Self { seed: 1, sources: Source::DEFAULT.to_vec(), val: 0.1, test: 0.15 }
     }
 }
 
@@ -96,7 +104,7 @@ impl SmallConfig {
     pub fn check(&self) -> Result<(), DataError> {
         let fail = |what: String, hint: &str| Err(DataError::choice(NAME, what, hint));
         if self.sources.is_empty() {
-            return fail("no source".to_owned(), "leave `sources` out to use all of them");
+            return fail("no source".to_owned(), "leave `sources` out to use the default ones");
         }
         for (at, source) in self.sources.iter().enumerate() {
             if self.sources[..at].contains(source) {

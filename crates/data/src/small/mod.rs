@@ -13,6 +13,7 @@ mod gcompris;
 mod google_emoji;
 mod kinds;
 mod normal;
+mod openclipart;
 mod pair;
 mod picture;
 mod pysiogame;

@@ -1,6 +1,6 @@
 //! The `small` data set: what is promised about it.
 
-use super::{Packages, png, write};
+use super::{Packages, giant, png, write};
 use crate::small::pair::Pair;
 use crate::small::picture::Picture;
 use crate::small::questions::{Asked, ask};
@@ -15,7 +15,8 @@ fn whole(sources: &[Source]) -> SmallConfig {
     SmallConfig { sources: sources.to_vec(), val: 0.0, test: 0.0, ..SmallConfig::default() }
 }
 
-const PACKED: [Source; 4] = [Source::Stamps, Source::Gcompris, Source::Pysiogame, Source::GoogleEmoji];
+const PACKED: [Source; 5] =
+    [Source::Stamps, Source::Gcompris, Source::Pysiogame, Source::GoogleEmoji, Source::Openclipart];
 
 fn items(data: &Small) -> Vec<&Item> {
     (0..data.len()).map(|at| data.item(at)).collect()
@@ -52,6 +53,10 @@ fn sources_are_read() {
     assert_eq!(
         table(&open(Source::GoogleEmoji)),
         [("google_emoji/1f410", "goat", "goat"), ("google_emoji/1f48c", "love letter", "love letter")]
+    );
+    assert_eq!(
+        table(&open(Source::Openclipart)),
+        [("openclipart/animals/bugs/fly", "old fly", "old fly"), ("openclipart/animals/goat", "goat", "goat")]
     );
     let photos = open(Source::Gcompris);
     assert_eq!(
@@ -169,20 +174,10 @@ fn errors_say_what_to_do() {
 fn giants_are_not_decoded() {
     let mut packages = Packages::new();
     packages.stamp("food/giant", "A giant.");
-    let mut bytes = png(1);
-    bytes[16..24].copy_from_slice(&[0, 0, 0x52, 0, 0, 0, 0x74, 0]);
-    let crc = crc32(&bytes[12..29]);
-    bytes[29..33].copy_from_slice(&crc.to_be_bytes());
-    packages.write("stamps", "usr/share/tuxpaint/stamps/food/giant.png", &bytes);
+    packages.write("stamps", "usr/share/tuxpaint/stamps/food/giant.png", &giant());
     let data = Small::open(&whole(&[Source::Stamps]), &packages.folders, "train").unwrap();
     let error = data.image(0).unwrap_err().to_string();
     assert!(error.contains("20992 x 29696 pixels are more than 20000000"), "{error}");
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
-    })
 }
 
 #[test]

@@ -23,6 +23,21 @@ pub(crate) fn png(number: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// A PNG whose header says that it is very large.
+pub(crate) fn giant() -> Vec<u8> {
+    let mut bytes = png(1);
+    bytes[16..24].copy_from_slice(&[0, 0, 0x52, 0, 0, 0, 0x74, 0]);
+    let crc = crc32(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+    bytes
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
 pub(crate) fn write(root: &Path, path: &str, bytes: &[u8]) {
     let path = root.join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -40,7 +55,8 @@ impl Packages {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let names = ["stamps", "gcompris", "pysiogame", "google_emoji", "emojibase", "easy_vqa"];
-        let folders = names.map(|name| (name.to_owned(), dir.path().join(name))).into();
+        let names = names.into_iter().chain(["openclipart_png", "openclipart_svg"]);
+        let folders = names.map(|name| (name.to_owned(), dir.path().join(name))).collect();
         Self { dir, folders, number: 0 }
     }
 
@@ -132,6 +148,23 @@ impl Packages {
         }
         packages.gcompris();
         packages.emojis();
+        for (name, title) in [
+            ("animals/bugs/fly", "old_fly_02"),
+            ("animals/goat", "Goat"),
+            ("animals/goat2", "goat"),
+            ("computer/disk", "disk"),
+            ("tools/a", "Set"),
+            ("tools/b", "set"),
+            ("tools/c", "set"),
+            ("tools/d", "set 4"),
+            ("tools/none", ""),
+            ("tools/giant", "giant"),
+        ] {
+            let bytes = if title == "giant" { giant() } else { packages.picture() };
+            packages.write("openclipart_png", &format!("usr/share/openclipart/png/{name}.png"), &bytes);
+            let svg = format!("<svg><dc:title>{title}</dc:title></svg>");
+            packages.write("openclipart_svg", &format!("usr/share/openclipart/svg/{name}.svg"), svg.as_bytes());
+        }
         packages
     }
 }
