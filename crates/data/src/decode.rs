@@ -31,7 +31,7 @@ pub enum Alpha {
 pub fn decode_as(path: impl AsRef<Path>, alpha: Alpha) -> Result<RgbImage, DataError> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    decode_bytes_as(&bytes, path, alpha)
+    decode_limited(&bytes, path, alpha, u64::MAX)
 }
 
 /// As [`decode`], for the bytes of a file; `path` is only named in errors.
@@ -39,10 +39,16 @@ pub fn decode_as(path: impl AsRef<Path>, alpha: Alpha) -> Result<RgbImage, DataE
 /// # Errors
 /// If the bytes cannot be decoded.
 pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
-    decode_bytes_as(bytes, path, Alpha::OnWhite)
+    decode_limited(bytes, path, Alpha::OnWhite, u64::MAX)
 }
 
-fn decode_bytes_as(bytes: &[u8], path: &Path, alpha: Alpha) -> Result<RgbImage, DataError> {
+/// As [`decode_bytes`], but a picture of more than `most` pixels is an error, told by its header before anything is
+/// decoded.
+pub(crate) fn decode_within(bytes: &[u8], path: &Path, most: u64) -> Result<RgbImage, DataError> {
+    decode_limited(bytes, path, Alpha::OnWhite, most)
+}
+
+fn decode_limited(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage, DataError> {
     let fail = |reason: String| DataError::Decode {
         path: path.to_owned(),
         // Decoders may answer in several lines; an error here is one.
@@ -53,6 +59,10 @@ fn decode_bytes_as(bytes: &[u8], path: &Path, alpha: Alpha) -> Result<RgbImage, 
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| fail(error.to_string()))?;
     let mut decoder = reader.into_decoder().map_err(|error| fail(error.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > most {
+        return Err(fail(format!("{width} x {height} pixels are more than {most}")));
+    }
     let orientation = decoder.orientation().map_err(|error| fail(error.to_string()))?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| fail(error.to_string()))?;
     picture.apply_orientation(orientation);
@@ -65,13 +75,23 @@ fn decode_bytes_as(bytes: &[u8], path: &Path, alpha: Alpha) -> Result<RgbImage, 
     })
 }
 
-/// Colours as Pillow's `convert("RGB")` makes them. Its 16-bit grey (mode `I;16`) is cut off at 255, not scaled down.
+/// Colours as Pillow's `convert("RGB")` makes them. It keeps the upper byte of 16-bit colours; its 16-bit grey without
+/// alpha (mode `I;16`) is cut off at 255, not scaled down.
 fn as_pillow(picture: DynamicImage) -> RgbImage {
+    let (width, height) = (picture.width(), picture.height());
+    let upper = |value: u16| (value >> 8) as u8;
     match picture {
-        DynamicImage::ImageLuma16(grey) => RgbImage::from_fn(grey.width(), grey.height(), |x, y| {
-            let value = grey.get_pixel(x, y).0[0].min(255) as u8;
-            Rgb([value; 3])
-        }),
+        DynamicImage::ImageLuma16(p) => {
+            RgbImage::from_fn(width, height, |x, y| Rgb([p.get_pixel(x, y).0[0].min(255) as u8; 3]))
+        }
+        DynamicImage::ImageLumaA16(p) => {
+            RgbImage::from_fn(width, height, |x, y| Rgb([upper(p.get_pixel(x, y).0[0]); 3]))
+        }
+        DynamicImage::ImageRgb16(p) => RgbImage::from_fn(width, height, |x, y| Rgb(p.get_pixel(x, y).0.map(upper))),
+        DynamicImage::ImageRgba16(p) => {
+            let rgb = |[r, g, b, _]: [u16; 4]| Rgb([r, g, b].map(upper));
+            RgbImage::from_fn(width, height, |x, y| rgb(p.get_pixel(x, y).0))
+        }
         other => other.into_rgb8(),
     }
 }

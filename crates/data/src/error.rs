@@ -56,6 +56,25 @@ pub enum DataError {
         /// What is wrong.
         reason: String,
     },
+    /// A package that pictures come from is not there or does not hold what it should, or a setting of a data set made
+    /// of packages cannot be met.
+    #[error("{dataset}: {what} (hint: {hint})")]
+    Package {
+        /// The data set.
+        dataset: &'static str,
+        /// What is missing.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A Qt resource file (`.rcc`) is damaged or of a kind that is not read.
+    #[error("cannot read the Qt resource file {}: {what} (hint: run `toolkit data fetch small` to get the package again)", path.display())]
+    Resource {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the byte.
+        what: String,
+    },
     /// An item that does not exist was asked for.
     #[error("{dataset} has {len} items, but item {index} was asked for (hint: indices start at 0)")]
     Index {
@@ -71,5 +90,15 @@ pub enum DataError {
 impl DataError {
     pub(crate) fn setting(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Setting { what: what.into(), hint: hint.into() }
+    }
+
+    /// Something of a package is missing; the hint says how to get it.
+    pub(crate) fn package(dataset: &'static str, what: impl Into<String>) -> Self {
+        Self::Package { dataset, what: what.into(), hint: format!("run `toolkit data fetch {dataset}`") }
+    }
+
+    /// A setting of a data set made of packages cannot be met.
+    pub(crate) fn choice(dataset: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Package { dataset, what: what.into(), hint: hint.into() }
     }
 }

@@ -1,7 +1,8 @@
 //! Pictures with captions and questions.
 //!
 //! [`Scenes`] draws its data set from a seed with real emoji pictures, so that vision-language pre-training can be tried
-//! end to end without a download; [`Folder`] reads anyone's pictures. Both are a [`Dataset`].
+//! end to end without a download; [`Small`] is real pictures with captions that people wrote, and [`EasyVqa`] a published
+//! set of questions, both from packages of public registries; [`Folder`] reads anyone's pictures. All are a [`Dataset`].
 //!
 //! The emoji pictures are Twemoji (copyright Twitter, Inc and other contributors, CC-BY 4.0), by way of the crate
 //! `twemoji-assets`; who publishes rendered scenes has to say so.
@@ -23,6 +24,7 @@ mod resize;
 mod scene;
 mod scenes;
 mod sheet;
+mod small;
 mod sprite;
 mod text;
 mod words;
@@ -41,6 +43,7 @@ pub use resize::resize;
 pub use scene::{Kind, Placed, Scene};
 pub use scenes::Scenes;
 pub use sheet::contact_sheet;
+pub use small::{EasyVqa, EasyVqaConfig, Small, SmallConfig, Source, normalise};
 pub use text::SceneText;
 pub use words::words;
 pub use world::{Thing, World};

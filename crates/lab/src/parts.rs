@@ -5,10 +5,10 @@ use crate::{LabError, pretrain};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params};
-use toolkit_data::{Dataset, Folder, Preprocess, Scenes, ScenesConfig};
+use toolkit_data::{Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Scenes, ScenesConfig, Small, SmallConfig};
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
 use toolkit_registry::{Card, Kind, Registry, TextTokenizer, Weights, read_safetensors, sha256_hex};
@@ -241,12 +241,26 @@ pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, La
             let config: ScenesConfig = card.config()?;
             Ok(Arc::new(Scenes::open(&config, split)?))
         }
+        "small" => {
+            let config: SmallConfig = card.config()?;
+            let folders = packages(&card, config.packages())?;
+            Ok(Arc::new(Small::open(&config, &folders, split)?))
+        }
+        "easy-vqa" => {
+            let config: EasyVqaConfig = card.config()?;
+            Ok(Arc::new(EasyVqa::open(&config, &packages(&card, config.packages())?, split)?))
+        }
         other => Err(LabError::Card(card.text().error_at(
             "kind",
             format!("unknown kind of data set `{other}`"),
-            "known: `scenes`; folders are `folder:PATH`",
+            "known: `scenes`, `small`, `easy-vqa`; folders are `folder:PATH`",
         ))),
     }
+}
+
+/// The folders of packages that a data set's card names.
+fn packages<'a>(card: &Card, names: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>, LabError> {
+    names.into_iter().map(|name| Ok((name.to_owned(), card.package(name)?))).collect()
 }
 
 /// The three splits of an experiment.

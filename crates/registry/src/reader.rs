@@ -113,29 +113,20 @@ impl Reader {
         names::recipes(part, family, &info.name).into_iter().find(there)
     }
 
-    /// The shape that a recipe comes to.
+    /// The shape that a recipe comes to: a file's own, or what its pieces have room for.
     fn shape(&self, recipe: &Recipe, info: &Info) -> Vec<usize> {
-        let third = info.shape.first().copied().unwrap_or(0) / 3;
-        let (mut rows, mut rest) = (0, Vec::new());
-        for piece in &recipe.0 {
-            let of = |name: &str| self.tensors.info(name).map(|info| info.shape.clone()).unwrap_or_default();
-            match piece {
-                Piece::Zeros => rows += third,
-                Piece::Whole(name) if recipe.0.len() == 1 => return of(name),
-                Piece::Whole(name) => {
-                    let shape = of(name);
-                    rows += shape.first().copied().unwrap_or(1);
-                    rest = shape.get(1..).unwrap_or_default().to_vec();
-                }
-                Piece::Third(name, _) => {
-                    let shape = of(name);
-                    rows += shape.first().copied().unwrap_or(0) / 3;
-                    rest = shape.get(1..).unwrap_or_default().to_vec();
-                }
-            }
+        let of = |name: &str| self.tensors.info(name).map(|info| info.shape.clone()).unwrap_or_default();
+        if let [Piece::Whole(name)] = &recipe.0[..] {
+            return of(name);
         }
-        rest.insert(0, rows);
-        rest
+        let count = |piece: &Piece| match piece {
+            Piece::Whole(name) => of(name).iter().product::<usize>(),
+            Piece::Third(name, _) => of(name).iter().product::<usize>() / 3,
+            Piece::Zeros => info.shape.iter().product::<usize>() / 3,
+        };
+        let total: usize = recipe.0.iter().map(count).sum();
+        let row: usize = info.shape.last().copied().filter(|_| squeezed(&info.shape).len() > 1).unwrap_or(1).max(1);
+        if total % row == 0 && row > 1 { vec![total / row, row] } else { vec![total] }
     }
 
     /// Ends the planning.

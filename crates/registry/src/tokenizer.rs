@@ -62,8 +62,10 @@ impl Card {
     fn embedded_tokenizer(&self) -> Result<String, CardError> {
         let wrong = |what: String| self.text().error_at("tokenizer.file", what, "name a `tokenizer.json`");
         let tensors = self.open_weights().map_err(|error| wrong(error.to_string()))?;
-        // GGUFPENDING
-        Err(wrong(format!("{} is no GGUF file", tensors.path().display())))
+        let Some(metadata) = tensors.gguf() else {
+            return Err(wrong(format!("{} is no GGUF file", tensors.path().display())));
+        };
+        metadata.tokenizer_json().map_err(|error| wrong(error.to_string()))
     }
 
     /// The tokenizer that `[tokenizer]` names.
