@@ -74,23 +74,21 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
     limited((0..dataset.len()).filter(|&item| !dataset.item(item).captions.is_empty()).collect(), limit)
 }
 
-/// For each of `items` its first caption that no other of them has, so that retrieval has one right answer; items without
-/// one are left out, and of several that show the same all but the first.
+/// For each of `items` its first caption that no other of them has, so that retrieval has one right answer. Of several
+/// that show the same only the first is there; items without a caption of their own are left out.
 #[must_use]
 pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
+    let mut shown: BTreeSet<&str> = BTreeSet::new();
+    let items: Vec<usize> = items.iter().copied().filter(|&item| shown.insert(&dataset.item(item).shows)).collect();
     // The item that a caption belongs to; `None` once it belongs to two.
     let mut owner: BTreeMap<&str, Option<usize>> = BTreeMap::new();
-    for &item in items {
+    for &item in &items {
         for caption in &dataset.item(item).captions {
             let held = owner.entry(caption).or_insert(Some(item));
             *held = held.filter(|&other| other == item);
         }
     }
-    let mut shown: BTreeSet<&str> = BTreeSet::new();
     let unique = |&item: &usize| {
-        if !shown.insert(&dataset.item(item).shows) {
-            return None;
-        }
         let caption = dataset.item(item).captions.iter().find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
         Some((item, caption.clone()))
     };
