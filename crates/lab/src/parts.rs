@@ -11,7 +11,7 @@ use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape
 use toolkit_data::{Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Scenes, ScenesConfig, Small, SmallConfig};
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
-use toolkit_registry::{Card, Kind, Registry, TextTokenizer, Weights, read_safetensors, sha256_hex};
+use toolkit_registry::{Card, Kind, Registry, TextTokenizer, Weights, sha256_hex};
 use toolkit_train::stage1::TextMarks;
 use toolkit_train::stage2::{LanguageMarks, MAX_TEXT};
 
@@ -106,27 +106,7 @@ impl Resolved {
         }
         let bert = match init {
             QFormerInit::Random => None,
-            QFormerInit::BertCopy | QFormerInit::BertRandomQuery => {
-                let file = card.init.get("bert").ok_or_else(|| {
-                    LabError::Card(card.text().error_at(
-                        "init",
-                        "`model.init` wants BERT weights, but the card names none",
-                        "add `bert = \"weights/..\"` under `[init]` or use `init = \"random\"`",
-                    ))
-                })?;
-                let bytes = card.bytes(file)?;
-                if let Some(wanted) = card.init.get("sha256").filter(|wanted| **wanted != sha256_hex(&bytes)) {
-                    return Err(card
-                        .text()
-                        .error_at(
-                            "init.sha256",
-                            format!("{file} has another SHA-256 than {wanted}"),
-                            "restore the file or correct the card",
-                        )
-                        .into());
-                }
-                Some(read_safetensors(&bytes)?.0)
-            }
+            QFormerInit::BertCopy | QFormerInit::BertRandomQuery => Some(card.bert()?),
         };
         qformer::initialise(bridge, seed, init, bert.as_ref()).map_err(|e| LabError::new(e.what, &e.hint))
     }

@@ -4,19 +4,25 @@ use crate::Registry;
 use toolkit_models::bridge::projector::{LinearBridge, MlpBridge};
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::bridge::resampler::Resampler;
+use toolkit_models::language::llama::Llama;
 use toolkit_models::language::opt::Opt;
 use toolkit_models::language::t5::T5;
+use toolkit_models::vision::dinov2::Dinov2;
+use toolkit_models::vision::efficientnet::EfficientNetLite;
 use toolkit_models::vision::eva::Eva;
 use toolkit_models::vision::vit::Vit;
 
 pub(crate) fn register(registry: Registry) -> Registry {
     registry
+        .vision::<Dinov2>("dinov2")
+        .vision::<EfficientNetLite>("efficientnet-lite")
         .vision::<Eva>("eva")
         .vision::<Vit>("vit")
         .bridge::<QFormer>("qformer")
         .bridge::<LinearBridge>("linear")
         .bridge::<MlpBridge>("mlp")
         .bridge::<Resampler>("resampler")
+        .language::<Llama>("llama")
         .language::<Opt>("opt")
         .language::<T5>("t5")
 }

@@ -1,9 +1,11 @@
 //! Files that cards name: in the registry folder, on disk, or in the store of what was fetched.
 
 use crate::weights::sha256_hex;
-use crate::{Card, CardError};
+use crate::{Card, CardError, LoadError, names};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use toolkit_core::params::Values;
 use toolkit_fetch::{Digest, NoProgress, Source, Store};
 
 /// Where the bytes of a file are.
@@ -107,6 +109,26 @@ impl Card {
             Cow::Borrowed(bytes) => Ok(Found::Bytes(bytes)),
             Cow::Owned(_) => Ok(Found::File(PathBuf::from(self.origin.show(file)))),
         }
+    }
+
+    /// The weights of the text encoder that `[init] bert` of a bridge's card names, by the Q-Former's names.
+    ///
+    /// # Errors
+    /// If the card names none, or the file is missing, changed, not fetched, or of no known format.
+    pub fn bert(&self) -> Result<BTreeMap<String, Values>, LoadError> {
+        let Some(file) = self.init.get("bert") else {
+            let what = "`model.init` wants BERT weights, but the card names none";
+            let hint = "add `bert = \"weights/..\"` under `[init]` or use `init = \"random\"`";
+            return Err(self.text().error_at("init", what, hint).into());
+        };
+        let found = self.find("init.bert", file, self.init.get("sha256").map(String::as_str))?;
+        let tensors = tensors(found, &self.origin.show(file))?;
+        let mut all = BTreeMap::new();
+        for name in tensors.names() {
+            let Some(info) = tensors.info(name).filter(|_| !names::is_buffer(name)) else { continue };
+            all.insert(names::of_bert(name), Values { shape: info.shape.clone(), data: tensors.read(name)? });
+        }
+        Ok(all)
     }
 
     /// The bytes of a file of the registry folder, or of a source that was fetched.

@@ -1,7 +1,7 @@
 //! Text to token ids and back, with the special ids that the card names.
 
 use crate::{Card, CardError};
-use tokenizers::Tokenizer;
+use tokenizers::{AddedToken, Tokenizer};
 
 /// A `tokenizer.json` with the special ids of its card. `encode` adds none of them: which ones stand where is the
 /// business of whoever makes the batch. A special token that is spelt out in a text is still read as one, as everywhere.
@@ -95,6 +95,12 @@ impl Card {
         if let Err(error) = inner.encode_fast("\u{10FFFD}", false) {
             let what = format!("`{}` cannot encode every text: {error}", self.origin.show(&section.file));
             return Err(self.text().error_at("tokenizer.file", what, "add the unknown token to the file's vocabulary"));
+        }
+        // LAVIS adds `[DEC]` to BERT's vocabulary, as the next id.
+        if section.dec.is_some_and(|dec| dec as usize == inner.get_vocab_size(true)) {
+            inner.add_special_tokens([AddedToken::from("[DEC]", true)]).map_err(|error| {
+                self.text().error_at("tokenizer.dec", error.to_string(), "give a file that has the token")
+            })?;
         }
         for (key, id) in section.ids() {
             if let Some(id) = id.filter(|id| inner.id_to_token(*id).is_none()) {

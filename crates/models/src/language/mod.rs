@@ -1,5 +1,6 @@
 //! Language models.
 
+pub mod llama;
 pub mod opt;
 pub mod t5;
 

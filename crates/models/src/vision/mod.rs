@@ -1,5 +1,7 @@
 //! Vision encoders.
 
+pub mod dinov2;
+pub mod efficientnet;
 pub mod eva;
 pub mod position;
 pub mod vit;

