@@ -1,6 +1,6 @@
 //! `toolkit embed`: features of pictures and texts, as a file.
 
-use super::matching::device_of;
+use super::matching::{device_of, longest};
 use crate::context::Context;
 use crate::opened::{Purpose, Which};
 use anyhow::bail;
@@ -75,7 +75,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     Progress::finish(&task);
     if !args.text.is_empty() {
         let (tower, words) = (opened.model.tower()?, opened.model.words()?);
-        let ids: Vec<Vec<u32>> = args.text.iter().map(|text| words.sentence(text, 512)).collect();
+        let ids: Vec<Vec<u32>> = args.text.iter().map(|text| words.sentence(text, longest(&opened))).collect();
         let padding = words.tokenizer.pad.unwrap_or(opened.model.stage1.pad);
         let text = pad(&ids, padding, Side::Right, &device_of(&opened));
         let embeds = noise::off(|| tower.text_embeds(text.ids, text.mask));

@@ -46,7 +46,8 @@ pub struct Scores {
 }
 
 /// Longest text that the text side reads.
-fn longest(opened: &Opened) -> usize {
+#[must_use]
+pub fn longest(opened: &Opened) -> usize {
     match &opened.model.bridge {
         BridgePart::QFormer { config, .. } => config.max_position_embeddings,
         BridgePart::Other(_) => usize::MAX,

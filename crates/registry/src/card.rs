@@ -127,8 +127,7 @@ impl Card {
             let folder =
                 weights.source.starts_with("hf:") && weights.source.contains('@') && !weights.source.contains('#');
             if !folder {
-                let what = "missing key `sha256`";
-                return Err(text.error_at("weights.source", what, "a card is of one file: give its SHA-256"));
+                return Err(text.error_at("weights", "missing key `sha256` in `weights`", "add `sha256 = ..`"));
             }
         }
         let parts = raw.vision.zip(raw.bridge).map(|(vision, bridge)| Parts { vision, bridge, language: raw.language });

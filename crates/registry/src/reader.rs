@@ -75,8 +75,10 @@ impl Reader {
             let Some(recipe) = recipe else {
                 let absent = self.alone.is_none() && part == Part::Bridge && names::side(&info.name) != Side::Query;
                 if !absent || sides.contains(&names::side(&info.name)) {
+                    // A file of one part is called by our names, which are those of most published parts.
                     let called = names::recipes(part, family, &info.name);
-                    let name = called.first().and_then(|r| r.names().next().map(str::to_owned));
+                    let whole = called.first().filter(|_| self.alone.is_none());
+                    let name = whole.and_then(|r| r.names().next().map(str::to_owned));
                     self.wrong.missing.push(name.unwrap_or_else(|| info.name.clone()));
                 }
                 continue;

@@ -82,7 +82,7 @@ impl Reference {
         let info = self.tensors.info(&format!("input/{input}"));
         let shape = info.map(|info| info.shape.clone()).ok_or_else(|| {
             let hint =
-                "it does not say what was fed; make it again with the script that is described in docs/verify.md";
+                "it does not say what was fed; make it again with the script that is described in docs/checkpoints.md";
             HubError::new(format!("the reference has no `input/{input}`"), self.place(), hint)
         })?;
         <[usize; D]>::try_from(shape.clone()).map_err(|_| {
@@ -161,7 +161,7 @@ pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) 
     };
     let expected = folder.join("expected.json");
     if reference.is_none() && !expected.is_file() {
-        let hint = "give `--reference FILE`; docs/verify.md says how to make one";
+        let hint = "give `--reference FILE`; docs/checkpoints.md says how to make one";
         return Err(HubError::new("there is nothing to compare with", beside.display().to_string(), hint));
     }
     let with_gradients = device.clone().autodiff();

@@ -117,8 +117,12 @@ fn every_embedded_card_parses_and_its_facts_hold() {
             Kind::Vision => Some(good(registry.describe_vision(card)).cost),
             Kind::Language => Some(good(registry.describe_language(card)).cost),
             Kind::Bridge => {
-                // A bridge's size depends on the encoder: facts are those behind `vit-nano`, of the paper's behind `vit-g`.
-                let encoder = if card.name.ends_with("-nano") { "vit-nano" } else { "vit-g" };
+                // A bridge's size depends on the encoder: facts are those behind the encoder of its tier.
+                let encoder = match card.name.rsplit_once('-').map(|(_, tier)| tier) {
+                    Some("nano") => "vit-nano",
+                    Some("small") => "efficientnet-lite0",
+                    _ => "vit-g",
+                };
                 let image = good(registry.describe_vision(&good(registry.card(Kind::Vision, encoder))));
                 Some(good(registry.describe_bridge(card, &image)).cost)
             }

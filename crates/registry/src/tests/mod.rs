@@ -4,6 +4,7 @@
 mod cards;
 mod files;
 mod parts;
+mod reader;
 mod weights;
 
 use crate::{Card, CardError, Kind, Origin};
