@@ -8,7 +8,7 @@ use toolkit_data::Preprocess;
 /// Mean of OpenAI's CLIP, which BLIP-2 uses too.
 pub const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Standard deviation of OpenAI's CLIP.
-pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// LAVIS's `blip_image_eval` at a size.
 #[must_use]

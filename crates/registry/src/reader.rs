@@ -128,7 +128,7 @@ impl Reader {
         };
         let total: usize = recipe.0.iter().map(count).sum();
         let row: usize = info.shape.last().copied().filter(|_| squeezed(&info.shape).len() > 1).unwrap_or(1).max(1);
-        if total % row == 0 && row > 1 { vec![total / row, row] } else { vec![total] }
+        if row > 1 && total.is_multiple_of(row) { vec![total / row, row] } else { vec![total] }
     }
 
     /// Ends the planning.
@@ -160,7 +160,7 @@ impl Reader {
             return Ok(());
         }
         let mismatch = Box::new(std::mem::take(&mut self.wrong));
-        Err(LoadError::Mismatch { file: self.tensors.path().display().to_string(), mismatch }.into())
+        Err(LoadError::Mismatch { file: self.tensors.path().display().to_string(), mismatch })
     }
 
     /// Reads what was planned into `module`, one tensor at a time; `seen` is told of every one. Matrices are kept as
