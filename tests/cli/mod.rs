@@ -2,6 +2,7 @@
 
 mod errors;
 mod help;
+mod published;
 mod resume;
 mod show;
 mod support;

@@ -77,7 +77,9 @@ impl Config {
             .transpose()?;
         let family = language.as_ref().map_or("opt", LanguageConfig::family);
         let marks = language::marks(family, &text, generation.as_ref())?;
-        let mut qformer = if nested { qformer::read(&root.object("qformer_config"))? } else { qformer::read(&root)? };
+        // A flat file may have the frozen parts' configurations beside the Q-Former's sizes.
+        let flat = !root.has("qformer_config") && root.has("hidden_size");
+        let mut qformer = if flat { qformer::read(&root)? } else { qformer::read(&root.object("qformer_config"))? };
         if let Some(queries) = root.count("num_query_tokens")? {
             qformer.num_query_tokens = queries;
         }
