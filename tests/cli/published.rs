@@ -1,6 +1,6 @@
 //! Published checkpoints: verified, used and converted.
 
-use super::support::{folder, toolkit};
+use super::support::{TINY, experiment, finished, folder, toolkit};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -310,4 +310,62 @@ fn a_text_side_needs_its_tokenizer() {
     assert!((f64::from(best) - matched[0]["texts"][0]["itc"].as_f64().unwrap()).abs() < 1e-5);
     let ranks = toolkit(&["retrieve", model, &picture, &tall, "--text", "w3", "--json"]).json();
     assert_eq!(ranks[0]["ranks"].as_array().unwrap().len(), 2);
+}
+
+/// A run with an encoder of EVA's form, whose weights are drawn here.
+#[test]
+fn a_run_becomes_a_hub_folder() {
+    use toolkit_core::{VisionEncoder, params};
+    use toolkit_models::vision::eva::{Eva, EvaConfig};
+    let dir = folder();
+    let cards = dir.path().join("cards");
+    std::fs::create_dir_all(cards.join("vision")).unwrap();
+    let config = EvaConfig {
+        image_size: 64,
+        patch_size: 16,
+        hidden_size: 32,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        intermediate_size: 64,
+        layer_norm_eps: 1e-5,
+        ..EvaConfig::default()
+    };
+    let encoder = Eva::build(&config, &burn::tensor::Device::flex());
+    let encoder = params::initialise(encoder, 1, |_| params::Init::Normal(0.3));
+    let file = cards.join("eva.safetensors");
+    let sha256 = write_safetensors(&file, &params::export(&encoder), StoredDtype::F32, BTreeMap::new()).unwrap();
+    let card = format!(
+        "family = \"eva\"\n[config]\nimage_size = 64\npatch_size = 16\nhidden_size = 32\nnum_hidden_layers = 2\nnum_attention_heads = 2\nintermediate_size = 64\nlayer_norm_eps = 1e-5\n[preprocess]\nsize = 64\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n[weights]\nsource = \"file:eva.safetensors\"\nsha256 = \"{sha256}\"\n"
+    );
+    std::fs::write(cards.join("vision/eva-tiny.toml"), card).unwrap();
+    let experiment = experiment(dir.path(), &TINY.replace("vit-nano", "eva-tiny"));
+    let (cards, run) = (text(&cards), dir.path().join("run"));
+    toolkit(&["--registry", cards, "run", text(&experiment), "--out", text(&run), "--smoke", "--quiet"]).ok();
+
+    let picture = fixture("hub-opt/wide.png");
+    let how = ["--beams", "2", "--max-new-tokens", "4", "--length-penalty", "1", "--early-stopping", "never", "--json"];
+    let before = toolkit(&[&["--registry", cards, "caption", text(&run), &picture][..], &how].concat()).json();
+    let hub = dir.path().join("hub");
+    toolkit(&["--registry", cards, "convert", text(&run), text(&hub), "--to", "hf"]).ok();
+    let after = toolkit(&[&["caption", text(&hub), &picture][..], &how].concat()).json();
+    assert_eq!(after[0]["ids"], before[0]["ids"]);
+    // Features of a run are rounded as its cache rounds them.
+    let score = |answer: &Value| answer[0]["score"].as_f64().unwrap();
+    assert!((score(&after) - score(&before)).abs() < 1e-2);
+
+    let stage1 = dir.path().join("itm");
+    toolkit(&["--registry", cards, "convert", text(&run), text(&stage1), "--to", "hf", "--stage1"]).ok();
+    let matched = |model: &[&str]| toolkit(&[model, &[&picture, "--text", "a cat", "--json"]].concat()).json();
+    let itc = |answer: &Value| answer[0]["texts"][0]["itc"].as_f64().unwrap();
+    let (ours, theirs) = (matched(&["--registry", cards, "match", text(&run)]), matched(&["match", text(&stage1)]));
+    assert!((itc(&ours) - itc(&theirs)).abs() < 1e-3);
+
+    // The nano tier's encoder has a form that transformers' BLIP-2 lacks.
+    let nano = text(finished().0);
+    let no = dir.path().join("no");
+    toolkit(&["convert", "--quiet", nano, text(&no), "--to", "hf"]).fails_with(&["only EVA's form", "lavis"]);
+    let pth = dir.path().join("nano/nano.pth");
+    toolkit(&["convert", nano, text(&pth), "--to", "lavis", "--all"]).ok();
+    let again = toolkit(&[&["caption", text(&pth), &picture, "--prompt", ""][..], &how].concat());
+    again.fails_with(&["no tokenizer"]);
 }
