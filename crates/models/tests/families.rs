@@ -1,0 +1,253 @@
+//! DINOv2, Llama and EVA against transformers 4.57.1, EfficientNet-Lite0 against plain PyTorch
+//! (`tests/fixtures/make_families.py`), and all of them against the contract.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde_json::Value;
+use toolkit_core::params::{self, Values, floats};
+use toolkit_core::{Cache, LanguageModel, VisionEncoder, conform};
+use toolkit_models::language::llama::{Llama, LlamaConfig};
+use toolkit_models::vision::dinov2::{Dinov2, Dinov2Config};
+use toolkit_models::vision::efficientnet::{EfficientNetLite, EfficientNetLiteConfig, Features};
+use toolkit_models::vision::eva::{Eva, EvaConfig};
+use toolkit_models::vision::position::{Corners, resize_grid};
+
+const FAMILIES: &str = include_str!("../../../tests/fixtures/families.json");
+const GOLDENS: &str = include_str!("../../../tests/fixtures/blip2_goldens.json");
+
+fn expected(part: &str, name: &str) -> Vec<f32> {
+    let all: Value = serde_json::from_str(FAMILIES).unwrap();
+    numbers(&all[part][name])
+}
+
+fn numbers(list: &Value) -> Vec<f32> {
+    list.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
+}
+
+/// The fixtures' rule; see `make_families.py`.
+fn filled(name: &str, shape: &[usize]) -> Vec<f32> {
+    let shift = f64::from(name.bytes().map(u32::from).sum::<u32>() % 97);
+    let ones = ["norm.weight", "norm1.weight", "norm2.weight", "running_var", "lambda1"];
+    let one = ones.iter().any(|end| name.ends_with(end)) || (name.contains("_bn") && name.ends_with(".weight"));
+    let base = if one { 1.0 } else { 0.0 };
+    (0..shape.iter().product()).map(|i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32).collect()
+}
+
+/// `module` filled by the rule under its names, changed where `change` says so.
+fn fill<M: Module>(module: M, change: impl Fn(&str, Vec<f32>) -> Vec<f32>) -> M {
+    params::map(module, |info| {
+        let data = change(&info.name, filled(&info.name, &info.shape));
+        Some(Values { shape: info.shape.clone(), data })
+    })
+}
+
+fn wave<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    let all: Vec<f32> = (0..shape.iter().product()).map(|i: usize| (0.3 * i as f64).cos() as f32).collect();
+    Tensor::from_data(TensorData::new(all, shape), &Device::flex())
+}
+
+#[track_caller]
+fn close(ours: &[f32], theirs: &[f32]) {
+    assert_eq!(ours.len(), theirs.len());
+    let largest = theirs.iter().fold(0.0_f32, |m, x| m.max(x.abs()));
+    let apart = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(apart <= 1e-4 * largest, "{apart} of {largest}");
+}
+
+fn dinov2(layers: usize, final_norm: bool) -> Dinov2Config {
+    Dinov2Config {
+        image_size: 12,
+        patch_size: 4,
+        hidden_size: 8,
+        num_hidden_layers: layers,
+        num_attention_heads: 2,
+        mlp_ratio: 2,
+        layer_norm_eps: 1e-6,
+        final_norm,
+    }
+}
+
+#[test]
+fn dinov2_is_that_of_transformers() {
+    // Its table is of 5 x 5 places and is resized to the picture's 3 x 3, as a reader does when it loads one.
+    let table = filled("embeddings.position_embeddings", &[1, 26, 8]);
+    let grid = resize_grid(&table[8..], 8, 5, 3, Corners::Edges);
+    let positions = [&table[..8], &grid].concat();
+    close(&positions, &expected("dinov2", "positions"));
+    let encode = |config: Dinov2Config| {
+        let model = fill(Dinov2::build(&config, &Device::flex()), |name, data| match name {
+            "embeddings.position_embeddings" => positions.clone(),
+            _ => data,
+        });
+        floats(model.encode(wave([1, 3, 12, 12])))
+    };
+    close(&encode(dinov2(3, true)), &expected("dinov2", "last"));
+    close(&encode(dinov2(2, false)), &expected("dinov2", "block_2"));
+}
+
+#[test]
+fn efficientnet_is_that_of_pytorch() {
+    // 45 pixels are odd at every halving, where SAME padding is not symmetric.
+    for side in [45, 64] {
+        let part = format!("efficientnet_{side}");
+        for (features, name, step) in [(Features::Last, "last", 16), (Features::Head, "head", 64)] {
+            let config = EfficientNetLiteConfig { image_size: side, features, ..EfficientNetLiteConfig::default() };
+            let model = fill(EfficientNetLite::build(&config, &Device::flex()), |_, data| data);
+            let tokens = model.encode(wave([1, 3, side, side]));
+            let [_, count, width] = tokens.dims();
+            let shape = EfficientNetLite::describe(&config).unwrap();
+            assert_eq!((count, width), (shape.tokens, shape.width));
+            let some: Vec<f32> =
+                floats(tokens).chunks(width).flat_map(|row| row.iter().step_by(step).copied()).collect();
+            close(&some, &expected(&part, name));
+        }
+    }
+}
+
+fn llama(tied: bool, interleaved: bool) -> LlamaConfig {
+    let text = format!(
+        r#"{{"vocab_size": 13, "hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32, "rope_theta": 100.0, "rms_norm_eps": 1e-5, "tie_word_embeddings": {tied}, "interleaved": {interleaved}}}"#
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Rows of a query or key matrix as llama.cpp orders them: of each head, the two that are rotated together side by side.
+fn interleaved(data: &[f32], heads: usize) -> Vec<f32> {
+    let head = data.len() / 16 / heads;
+    let row = |h: usize, at: usize| {
+        let from = h * head + (at % 2) * head / 2 + at / 2;
+        data[from * 16..(from + 1) * 16].to_vec()
+    };
+    (0..heads).flat_map(|h| (0..head).flat_map(move |at| row(h, at))).collect()
+}
+
+fn build(tied: bool, permuted: bool, device: &Device) -> Llama {
+    fill(Llama::build(&llama(tied, permuted), device), |name, data| match (permuted, name) {
+        (true, name) if name.contains("q_proj") => interleaved(&data, 4),
+        (true, name) if name.contains("k_proj") => interleaved(&data, 2),
+        _ => data,
+    })
+}
+
+fn ids(rows: &[&[i32]]) -> Tensor<2, Int> {
+    Tensor::from_data(TensorData::new(rows.concat(), [rows.len(), rows[0].len()]), &Device::flex())
+}
+
+#[test]
+fn llama_is_that_of_transformers_in_both_layouts() {
+    for (tied, part) in [(true, "llama_tied"), (false, "llama")] {
+        for permuted in [false, true] {
+            let model = build(tied, permuted, &Device::flex());
+            let embeds = model.embed(ids(&[&[1, 5, 7, 3, 2], &[0, 0, 9, 4, 6]]));
+            let mask = ids(&[&[1, 1, 1, 1, 1], &[0, 0, 1, 1, 1]]).float();
+            let logits = model.logits(model.decode(embeds, mask, None, None));
+            close(&floats(logits.clone().narrow(0, 0, 1)), &expected(part, "first"));
+            close(&floats(logits.narrow(0, 1, 1).narrow(1, 2, 3)), &expected(part, "padded"));
+        }
+    }
+}
+
+#[test]
+fn llama_with_a_cache_is_llama_without() {
+    let model = build(true, true, &Device::flex());
+    let embeds = model.embed(ids(&[&[1, 5, 7, 3, 2], &[0, 0, 9, 4, 6]]));
+    let mask = ids(&[&[1, 1, 1, 1, 1], &[0, 0, 1, 1, 1]]).float();
+    let whole = floats(model.decode(embeds.clone(), mask.clone(), None, None).narrow(1, 2, 3));
+    let mut cache = Cache::default();
+    let step = |from: usize, count: usize, cache: &mut Cache| {
+        let mask = mask.clone().narrow(1, 0, from + count);
+        model.decode(embeds.clone().narrow(1, from, count), mask, None, Some(cache))
+    };
+    let first = step(0, 3, &mut cache).narrow(1, 2, 1);
+    let parts = vec![first, step(3, 1, &mut cache), step(4, 1, &mut cache)];
+    assert_eq!(cache.layers[0].0.dims()[1], 2, "keys are held once, not once for each query head");
+    close(&floats(Tensor::cat(parts, 1)), &whole);
+}
+
+#[test]
+fn eva_is_that_of_transformers() {
+    let goldens: Value = serde_json::from_str(GOLDENS).unwrap();
+    let golden = &goldens["encoders_and_llms"]["eva_tiny"];
+    let config = EvaConfig {
+        image_size: 8,
+        patch_size: 4,
+        hidden_size: 8,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        intermediate_size: 16,
+        ..EvaConfig::default()
+    };
+    let names: Vec<&str> = golden["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let model = fill(Eva::build(&config, &Device::flex()), |name, data| {
+        assert!(names.contains(&name), "{name} is no published name");
+        data
+    });
+    // The published value is behind the norm that is the bridge's here.
+    let device = Device::flex();
+    let norm = |name: &str| Tensor::<1>::from_data(TensorData::new(filled(name, &[8]), [8]), &device);
+    let features = model.encode(wave([1, 3, 8, 8]));
+    let out = toolkit_kernels::layer_norm(features, norm("post_layernorm.weight"), norm("post_layernorm.bias"), 1e-6);
+    close(&floats(out), &numbers(&golden["last_hidden_after_post_ln"]));
+}
+
+#[test]
+fn position_tables_are_resized_as_each_source_does() {
+    let goldens: Value = serde_json::from_str(GOLDENS).unwrap();
+    // The input is `cos(0.3 i + 0.1)` of shape [1, 5, 2]; its rows behind the first are the grid.
+    let table: Vec<f32> = (0..10).map(|i| (0.3 * f64::from(i) + 0.1).cos() as f32).collect();
+    for (corners, key) in [(Corners::Edges, "False"), (Corners::Centres, "True")] {
+        let golden = find(&goldens, &format!("pos_interp_2x2_to_3x3_align_corners_{key}")).unwrap();
+        close(&resize_grid(&table[2..], 2, 2, 3, corners), &numbers(golden));
+    }
+    assert_eq!(resize_grid(&table[2..], 2, 2, 2, Corners::Edges), table[2..]);
+}
+
+fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    let object = value.as_object()?;
+    object.get(key).or_else(|| object.values().find_map(|inner| find(inner, key)))
+}
+
+#[test]
+fn the_contracts_hold() {
+    conform::vision::<Dinov2>(&dinov2(2, true));
+    conform::vision::<Dinov2>(&dinov2(1, false));
+    let eva = EvaConfig {
+        image_size: 8,
+        patch_size: 4,
+        hidden_size: 8,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        intermediate_size: 16,
+        ..EvaConfig::default()
+    };
+    conform::vision::<Eva>(&eva);
+    conform::vision::<Eva>(&EvaConfig { qkv_bias: false, ..eva });
+    conform::vision::<EfficientNetLite>(&EfficientNetLiteConfig {
+        image_size: 32,
+        ..EfficientNetLiteConfig::default()
+    });
+    let lite2 = EfficientNetLiteConfig { image_size: 33, width: 1.1, depth: 1.2, features: Features::Last };
+    conform::vision::<EfficientNetLite>(&lite2);
+    conform::language::<Llama>(&llama(true, false));
+    conform::language::<Llama>(&llama(false, true));
+}
+
+/// The contract draws variances too, which must not be negative; so this is checked by the rule of this file.
+#[test]
+fn efficientnet_counts_its_parameters_and_looks_at_pictures_one_by_one() {
+    let lite0 = EfficientNetLiteConfig { image_size: 32, ..EfficientNetLiteConfig::default() };
+    let lite2 = EfficientNetLiteConfig { image_size: 33, width: 1.1, depth: 1.2, features: Features::Last };
+    for config in [lite0, lite2] {
+        let model = fill(EfficientNetLite::build(&config, &Device::flex()), |_, data| data);
+        assert_eq!(params::count(&model), EfficientNetLite::describe(&config).unwrap().cost.params);
+        let pictures = wave([2, 3, config.image_size, config.image_size]);
+        let both = floats(model.encode(pictures.clone()).narrow(0, 1, 1));
+        close(&floats(model.encode(pictures.narrow(0, 1, 1))), &both);
+    }
+    assert!(
+        EfficientNetLite::describe(&EfficientNetLiteConfig { width: 0.0, ..EfficientNetLiteConfig::default() })
+            .is_err()
+    );
+}
