@@ -224,12 +224,6 @@ fn the_contracts_hold() {
     };
     conform::vision::<Eva>(&eva);
     conform::vision::<Eva>(&EvaConfig { qkv_bias: false, ..eva });
-    conform::vision::<EfficientNetLite>(&EfficientNetLiteConfig {
-        image_size: 32,
-        ..EfficientNetLiteConfig::default()
-    });
-    let lite2 = EfficientNetLiteConfig { image_size: 33, width: 1.1, depth: 1.2, features: Features::Last };
-    conform::vision::<EfficientNetLite>(&lite2);
     conform::language::<Llama>(&llama(true, false));
     conform::language::<Llama>(&llama(false, true));
 }
