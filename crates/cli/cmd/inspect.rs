@@ -115,6 +115,11 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             json!({"vision": spec.vision, "bridge": spec.bridge, "language": spec.language, "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>()})
         }
         Kind::Dataset => {
+            if !card.not_here()?.is_empty() {
+                return Ok(
+                    json!({"images": format!("not on this machine: `toolkit data fetch {}` gets them", card.name)}),
+                );
+            }
             let mut splits = Map::new();
             for split in ["train", "val", "test"] {
                 let data = open_data(registry, &format!("{}:{split}", card.name))?;

@@ -2,6 +2,7 @@
 
 mod generation;
 mod retrieval;
+mod sampling;
 mod scores;
 mod search;
 

@@ -2,7 +2,7 @@
 
 use super::{error, parse};
 use crate::spanned::{self, closest};
-use crate::{Facts, Kind, Parts, Source, StoredDtype};
+use crate::{Card, Facts, Kind, Origin, Parts, Source, StoredDtype};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -202,6 +202,38 @@ proptest! {
             if let Err(error) = parse(kind, &lines) {
                 prop_assert!(!error.to_string().contains('\n'));
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(400))]
+
+    /// Cards come from overlays that anyone may write: whatever is in one, reading it ends with a card or an error.
+    #[test]
+    fn a_spoilt_card_is_an_error_and_no_panic(
+        which in any::<proptest::sample::Index>(),
+        kind in proptest::sample::select(&Kind::ALL),
+        edits in proptest::collection::vec((any::<proptest::sample::Index>(), ".{0,6}"), 0..4),
+    ) {
+        let cards: Vec<String> = crate::embedded_files()
+            .into_iter()
+            .filter(|(name, _)| name.ends_with(".toml"))
+            .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+            .collect();
+        let mut text: Vec<char> = which.get(&cards).chars().collect();
+        for (at, new) in edits {
+            let at = at.index(text.len());
+            let end = (at + new.chars().count() / 2 + 1).min(text.len());
+            text.splice(at..end, new.chars());
+        }
+        let text: String = text.into_iter().collect();
+        match Card::parse(kind, "x", Origin::Embedded, &text) {
+            Ok(card) => {
+                let _ = crate::sources(&card);
+                let _ = card.not_here();
+            }
+            Err(error) => prop_assert!(!error.to_string().contains('\n'), "{}", error),
         }
     }
 }

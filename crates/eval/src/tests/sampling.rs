@@ -1,0 +1,122 @@
+//! Drawing tokens, the repetition penalty, and when a search ends.
+
+use crate::beam::Search;
+use crate::sample::Sampler;
+use crate::{Decoding, EarlyStopping};
+
+const EOS: u32 = 0;
+
+/// First tokens of many draws, as shares.
+fn shares(d: Decoding, logits: &[f32], prompt: &[u32]) -> Vec<f64> {
+    let draws = 6000;
+    let d = Decoding { sample: true, max_new_tokens: 1, answers: draws, ..d };
+    let mut sampler = Sampler::new(d, EOS, &[1], vec![prompt.to_vec()]);
+    assert!(sampler.advance(logits, logits.len()).unwrap().is_empty(), "one token is all");
+    let mut counts = vec![0.0; logits.len()];
+    for text in &sampler.finish()[0] {
+        counts[text.ids.first().copied().unwrap_or(EOS) as usize] += 1.0 / draws as f64;
+    }
+    counts
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let total: f64 = logits.iter().map(|x| x.exp()).sum();
+    logits.iter().map(|x| x.exp() / total).collect()
+}
+
+#[track_caller]
+fn alike(found: &[f64], wanted: &[f64]) {
+    // Five standard deviations of a share over 6000 draws are at most .032.
+    assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 0.033), "{found:?}, wanted {wanted:?}");
+}
+
+#[test]
+fn draws_follow_the_probabilities() {
+    let logits = [0.5, 2.0, 1.0, -1.0];
+    let d = Decoding { min_new_tokens: 0, ..Decoding::default() };
+    alike(&shares(d, &logits, &[]), &softmax(&[0.5, 2.0, 1.0, -1.0]));
+    alike(&shares(Decoding { temperature: 2.0, ..d }, &logits, &[]), &softmax(&[0.25, 1.0, 0.5, -0.5]));
+    let two = softmax(&[2.0, 1.0]);
+    alike(&shares(Decoding { top_k: 2, ..d }, &logits, &[]), &[0.0, two[0], two[1], 0.0]);
+    // The most probable token has .60, the next .22: together they pass .7, and only they are drawn.
+    alike(&shares(Decoding { top_p: 0.7, ..d }, &logits, &[]), &[0.0, two[0], two[1], 0.0]);
+    // One token is always kept.
+    alike(&shares(Decoding { top_p: 0.1, ..d }, &logits, &[]), &[0.0, 1.0, 0.0, 0.0]);
+    // No end before it may come; the penalty halves what is positive and doubles what is negative.
+    let three = softmax(&[2.0, 1.0, -1.0]);
+    alike(&shares(Decoding { min_new_tokens: 1, ..d }, &logits, &[]), &[0.0, three[0], three[1], three[2]]);
+    let penalised = Decoding { repetition_penalty: 2.0, ..d };
+    alike(&shares(penalised, &logits, &[1, 3]), &softmax(&[0.5, 1.0, 1.0, -2.0]));
+}
+
+#[test]
+fn draws_do_not_depend_on_the_batch() {
+    let d = Decoding { sample: true, max_new_tokens: 3, answers: 2, min_new_tokens: 0, seed: 4, ..Decoding::default() };
+    let run = |sentences: usize| {
+        let mut sampler = Sampler::new(d, EOS, &vec![3; sentences], vec![vec![]; sentences]);
+        let mut rows = sentences;
+        while rows > 0 {
+            let logits = [0.1, 0.9, 0.4, 0.7].repeat(rows);
+            rows = sampler.advance(&logits, 4).unwrap().len();
+        }
+        sampler.finish()
+    };
+    let (alone, three) = (run(1), run(3));
+    assert_eq!(alone[0], three[0]);
+    assert_eq!(three[0], three[2]);
+    assert_eq!(alone[0].len(), 2);
+    assert!(alone[0][0].score >= alone[0][1].score);
+}
+
+#[test]
+fn the_penalty_reaches_searches_too() {
+    // Greedy: logits. The first token is said already, so 2.0 becomes 1.0, below 1.5.
+    let d = Decoding { max_new_tokens: 1, repetition_penalty: 2.0, ..Decoding::default() };
+    let best = |d: Decoding, prompt: &[u32]| {
+        let mut search = Search::new(d, EOS, &[1], vec![prompt.to_vec()]);
+        search.advance(&[-9.0, 2.0, 1.5], 3).unwrap();
+        search.finish().remove(0).remove(0)
+    };
+    assert_eq!(best(d, &[]).ids, [1]);
+    assert_eq!(best(d, &[1]).ids, [2]);
+    // Beams: log-probabilities, which are negative, so that they are doubled: -.474 becomes -.948, above -.974.
+    let d = Decoding { beams: 2, ..d };
+    assert_eq!(best(d, &[1]).ids, [1]);
+    assert!((best(d, &[1]).score + 0.948_2).abs() < 1e-3, "{}", best(d, &[1]).score);
+    assert_eq!(best(Decoding { repetition_penalty: 2.2, ..d }, &[1]).ids, [2]);
+}
+
+/// Logits whose probabilities are these.
+fn logs(p: [f32; 3]) -> [f32; 3] {
+    p.map(f32::ln)
+}
+
+#[test]
+fn searches_end_as_they_are_told() {
+    // Two texts end at once, at -.51 and later; what still runs could only win by its length.
+    let run = |early_stopping: EarlyStopping| {
+        let d = Decoding {
+            beams: 2,
+            max_new_tokens: 8,
+            min_new_tokens: 0,
+            length_penalty: 2.0,
+            early_stopping,
+            ..Decoding::default()
+        };
+        let mut search = Search::new(d, EOS, &[8], vec![vec![]]);
+        let mut steps = 0;
+        let mut rows = 1;
+        while rows > 0 {
+            let logits = if steps < 3 { logs([0.45, 0.4, 0.15]) } else { logs([0.001, 0.998, 0.001]) };
+            rows = search.advance(&logits.repeat(rows), 3).unwrap().len();
+            steps += 1;
+        }
+        (steps, search.finish().remove(0).remove(0).ids.len())
+    };
+    let (never, heuristic, always) =
+        (run(EarlyStopping::Never), run(EarlyStopping::Heuristic), run(EarlyStopping::Always));
+    assert_eq!(never, (8, 8), "the longest text wins by the penalty, and the exact rule waits for it");
+    assert!(always.0 < heuristic.0 || always.0 < never.0, "{always:?} {heuristic:?}");
+    assert!(always.0 <= heuristic.0 && heuristic.0 <= never.0, "{always:?} {heuristic:?} {never:?}");
+    assert!(always.1 < never.1);
+}
