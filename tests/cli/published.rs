@@ -369,3 +369,31 @@ fn a_run_becomes_a_hub_folder() {
     let again = toolkit(&[&["caption", text(&pth), &picture, "--prompt", ""][..], &how].concat());
     again.fails_with(&["no tokenizer"]);
 }
+
+#[test]
+fn any_model_is_measured_on_any_data() {
+    let out = folder();
+    let samples = out.path().join("samples.jsonl");
+    let hub = fixture("hub-opt");
+    let measured = |model: &str, task: &str, more: &[&str]| {
+        toolkit(&[&["eval", model, "--task", task, "--data", "tiny:test", "--json"], more].concat()).json()
+    };
+    let captions = measured(&hub, "scenes-caption", &["--limit", "3", "--samples", text(&samples)]);
+    assert_eq!(captions["scores"]["pictures"], 3);
+    assert_eq!(std::fs::read_to_string(&samples).unwrap().lines().count(), 3);
+    let answers = measured(&hub, "scenes-vqa", &["--limit", "4", "--prompt", "question: {} answer:"]);
+    assert_eq!(answers["scores"]["questions"], 4);
+
+    // A run is measured as it measured itself.
+    let run = finished().0;
+    let cell = measured(text(run), "scenes-vqa", &["--limit", "32"]);
+    let scores = run.join("cells").join(cell["of"].as_str().unwrap()).join("scores.json");
+    let own: Value = serde_json::from_slice(&std::fs::read(scores).unwrap()).unwrap();
+    assert_eq!(cell["scores"]["vqa"], own["scores"]["vqa.overall"]);
+    let ranks = measured(text(run), "scenes-retrieval", &[]);
+    assert_eq!(ranks["scores"]["itc"]["txt_r1"], own["scores"]["retrieval.itc.txt_r1"]);
+
+    let fails = |args: &[&str]| toolkit(&[&["eval", "--quiet", &hub, "--data", "tiny:test", "--task"], args].concat());
+    fails(&["scenes-retrieval"]).fails_with(&["no text side"]);
+    fails(&["nowhere"]).fails_with(&["nowhere"]);
+}

@@ -6,6 +6,7 @@ pub mod convert;
 pub mod data;
 pub mod doctor;
 pub mod embed;
+pub mod eval;
 mod fetch;
 pub mod inspect;
 pub mod list;
