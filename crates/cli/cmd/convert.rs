@@ -91,7 +91,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     };
     if !summary.left_out.is_empty() {
         let shown = summary.left_out.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
-        context.log.line(&format!("no place for {} parameters: {shown} ..", summary.left_out.len()));
+        let more = if summary.left_out.len() > 4 {
+            format!(" and {} more", summary.left_out.len() - 4)
+        } else {
+            String::new()
+        };
+        context.log.line(&format!("no place for {shown}{more}"));
     }
     context.print(
         || serde_json::to_value(&summary).unwrap_or_default(),

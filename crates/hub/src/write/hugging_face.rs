@@ -34,10 +34,6 @@ pub fn hugging_face(model: &mut Written<'_>, folder: &Path, form: Form) -> Resul
             );
         }
     };
-    if vision.layer_norm_eps != model.qformer.vision_layer_norm_eps {
-        // One epsilon serves both there. The difference is below what anyone can measure, but it is one.
-        model.qformer.vision_layer_norm_eps = vision.layer_norm_eps;
-    }
     let text = model.language.is_none();
     if text
         && !model
@@ -52,6 +48,10 @@ pub fn hugging_face(model: &mut Written<'_>, folder: &Path, form: Form) -> Resul
     }
     // A generating model has no text side there, a retrieving one no captioning head.
     let mut left_out: Vec<String> = Vec::new();
+    let (there, here) = (vision.layer_norm_eps, model.qformer.vision_layer_norm_eps);
+    if there != here {
+        left_out.push(format!("the epsilon of ln_vision, {here:e} (the encoder's serves there, {there:e})"));
+    }
     model.parameters.retain(|(part, _, info)| {
         let kept = *part != Part::Bridge
             || names::side(&info.name) == Side::Query

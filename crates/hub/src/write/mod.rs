@@ -68,7 +68,7 @@ pub struct Summary {
     pub files: Vec<std::path::PathBuf>,
     /// Tensors in them.
     pub tensors: usize,
-    /// Parameters of the model that the form has no place for.
+    /// What the form has no place for, parameters by our names.
     pub left_out: Vec<String>,
 }
 
