@@ -19,7 +19,7 @@ pub struct Info {
     pub shape: Vec<usize>,
     /// burn's identity of the parameter: what optimisers and gradients are keyed by.
     pub id: ParamId,
-    /// Whether it is trained.
+    /// Whether it is trained; of a parameter that is not drawn yet, whether it would be without `no_grad`.
     pub trained: bool,
 }
 
@@ -71,11 +71,17 @@ impl Path {
     }
 }
 
+/// Whether a parameter gets gradients. One that is not drawn yet is not drawn for this: asking burn would fill it, and a
+/// model that is about to be read would be in memory twice.
+fn trained<const D: usize>(p: &Param<Tensor<D>>) -> bool {
+    if p.is_initialized() { p.is_require_grad() } else { p.lazy_device().is_autodiff() }
+}
+
 struct List(Path, Vec<Info>);
 impl ModuleVisitor for List {
     fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
         let shape = self.0.torch_shape(p.lazy_shape().to_vec());
-        self.1.push(Info { name: self.0.name(), shape, id: p.id, trained: p.is_require_grad() });
+        self.1.push(Info { name: self.0.name(), shape, id: p.id, trained: trained(p) });
     }
     fn enter_module(&mut self, name: &str, container: &str) {
         self.0.enter(name, container);
@@ -153,7 +159,7 @@ struct Import<'a>(Path, &'a mut Source<'a>, Option<DType>);
 impl ModuleMapper for Import<'_> {
     fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = self.0.torch_shape(p.lazy_shape().to_vec());
-        let info = Info { name: self.0.name(), shape, id: p.id, trained: p.is_require_grad() };
+        let info = Info { name: self.0.name(), shape, id: p.id, trained: trained(&p) };
         let Some(values) = (self.1)(&info) else { return p };
         let device: Device = p.lazy_device();
         let transposed = self.0.transposed(D);
@@ -162,8 +168,7 @@ impl ModuleMapper for Import<'_> {
             tensor = contiguous(tensor.swap_dims(0, 1));
             tensor = self.2.map_or(tensor.clone(), |dtype| tensor.cast(dtype));
         }
-        Param::initialized(info.id, tensor.set_require_grad(info.trained && device.is_autodiff()))
-            .set_require_grad(info.trained)
+        p.transform_for_load(tensor, info.id)
     }
     fn enter_module(&mut self, name: &str, container: &str) {
         self.0.enter(name, container);
