@@ -19,7 +19,7 @@ pub struct Info {
     pub shape: Vec<usize>,
     /// burn's identity of the parameter: what optimisers and gradients are keyed by.
     pub id: ParamId,
-    /// Whether it is trained; of a parameter that is not drawn yet, whether it would be without `no_grad`.
+    /// Whether it is trained.
     pub trained: bool,
 }
 
@@ -74,7 +74,12 @@ impl Path {
 /// Whether a parameter gets gradients. One that is not drawn yet is not drawn for this: asking burn would fill it, and a
 /// model that is about to be read would be in memory twice.
 fn trained<const D: usize>(p: &Param<Tensor<D>>) -> bool {
-    if p.is_initialized() { p.is_require_grad() } else { p.lazy_device().is_autodiff() }
+    if p.is_initialized() {
+        return p.is_require_grad();
+    }
+    // A copy that is given one number in place of the real ones keeps the setting.
+    let probe = Tensor::<D>::zeros([1; D], &p.lazy_device());
+    p.clone().transform_for_load(probe, p.id).is_require_grad()
 }
 
 struct List(Path, Vec<Info>);
