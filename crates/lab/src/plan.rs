@@ -201,7 +201,9 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         e.frozen_params = e.frozen_params.max(r.vision.1.cost.params + r.language.1.cost.params);
         e.disk_bytes += trained * 12;
         let q = r.bridge.1.queries as f64;
-        let activations = 3.0 * cell.cell.spec.stage1.batch as f64 * (q + TEXT) * query_token(r) / 2.0 / 8.0 * 4.0;
+        // A product of `n` inputs takes `2 n` operations for an output; what is between products is about as much again.
+        let kept = query_token(r) / (2.0 * r.bridge.1.width as f64) * 2.0;
+        let activations = 3.0 * cell.cell.spec.stage1.batch as f64 * (q + TEXT) * kept * 4.0;
         e.memory_bytes = e.memory_bytes.max(trained * 16 + e.frozen_params * 4 + activations as u64);
     }
     // Combinations that differ only in the language model share features.
