@@ -85,16 +85,16 @@ impl Reader {
             };
             self.used.extend(recipe.names().map(str::to_owned));
             let shape = self.shape(&recipe, info);
-            if squeezed(&shape) != squeezed(&info.shape) {
-                match grid(&shape, &info.shape)
-                    .filter(|_| corners.is_some() && info.name.contains("position_embedding"))
-                {
+            if shape.as_deref().map(squeezed) != Some(squeezed(&info.shape)) {
+                let resizable = corners.is_some() && info.name.contains("position_embedding");
+                match shape.and_then(|shape| grid(&shape, &info.shape)).filter(|_| resizable) {
                     Some(side) => {
                         plan.resized.insert(info.name.clone(), side);
                     }
                     None => {
-                        let name = recipe.names().next().unwrap_or_default();
-                        self.wrong.misshaped.push(format!("{name}: file has {shape:?}, model wants {:?}", info.shape));
+                        let found: Vec<String> =
+                            recipe.names().map(|name| format!("{name}: file has {:?}", self.stored(name))).collect();
+                        self.wrong.misshaped.push(format!("{}, model wants {:?}", found.join(" and "), info.shape));
                         continue;
                     }
                 }
@@ -115,20 +115,31 @@ impl Reader {
         names::recipes(part, family, &info.name).into_iter().find(there)
     }
 
-    /// The shape that a recipe comes to: a file's own, or what its pieces have room for.
-    fn shape(&self, recipe: &Recipe, info: &Info) -> Vec<usize> {
-        let of = |name: &str| self.tensors.info(name).map(|info| info.shape.clone()).unwrap_or_default();
-        if let [Piece::Whole(name)] = &recipe.0[..] {
-            return of(name);
+    fn stored(&self, name: &str) -> Vec<usize> {
+        self.tensors.info(name).map(|info| info.shape.clone()).unwrap_or_default()
+    }
+
+    /// The shape that a recipe comes to, if its pieces go together. Numbers alone do not tell: a matrix that lies on its
+    /// side has as many.
+    fn shape(&self, recipe: &Recipe, info: &Info) -> Option<Vec<usize>> {
+        match &recipe.0[..] {
+            [Piece::Whole(name)] => Some(self.stored(name)),
+            [Piece::Third(name, _)] => third(&self.stored(name)),
+            pieces if pieces.contains(&Piece::Zeros) => {
+                let part = third(&info.shape)?;
+                let fits = recipe.names().all(|name| squeezed(&self.stored(name)) == squeezed(&part));
+                fits.then(|| info.shape.clone())
+            }
+            _ => {
+                let width = *info.shape.last()?;
+                let rows = recipe.names().map(|name| {
+                    let shape = self.stored(name);
+                    let rows = shape.iter().product::<usize>().checked_div(width)?;
+                    (shape.last() == Some(&width)).then_some(rows)
+                });
+                Some(vec![rows.sum::<Option<usize>>()?, width])
+            }
         }
-        let count = |piece: &Piece| match piece {
-            Piece::Whole(name) => of(name).iter().product::<usize>(),
-            Piece::Third(name, _) => of(name).iter().product::<usize>() / 3,
-            Piece::Zeros => info.shape.iter().product::<usize>() / 3,
-        };
-        let total: usize = recipe.0.iter().map(count).sum();
-        let row: usize = info.shape.last().copied().filter(|_| squeezed(&info.shape).len() > 1).unwrap_or(1).max(1);
-        if row > 1 && total.is_multiple_of(row) { vec![total / row, row] } else { vec![total] }
     }
 
     /// Ends the planning.
@@ -221,6 +232,12 @@ impl Reader {
 /// A shape without dimensions of 1, which forms differ in.
 fn squeezed(shape: &[usize]) -> Vec<usize> {
     shape.iter().copied().filter(|&n| n != 1).collect()
+}
+
+/// A third of the rows.
+fn third(shape: &[usize]) -> Option<Vec<usize>> {
+    let (rows, rest) = shape.split_first()?;
+    rows.is_multiple_of(3).then(|| [&[rows / 3], rest].concat())
 }
 
 /// The side of the square grid in a position table of `found`, if it can be resized to `wanted`: a class row and a square

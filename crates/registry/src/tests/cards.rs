@@ -237,3 +237,63 @@ proptest! {
         }
     }
 }
+
+/// A source as someone may write it: nearly right.
+fn source_text() -> impl Strategy<Value = String> {
+    let scheme = proptest::sample::select(&["hf:", "pip:", "apt:", "npm:", "file:", "http:", ""][..]);
+    let head = "[a-z@/._-]{0,8}(==|=|@|#|:)?[0-9.]{0,4}(#[a-z/.]{0,6})?";
+    (scheme, head, "[\\PC]{0,3}").prop_map(|(scheme, head, tail)| format!("{scheme}{head}{tail}"))
+}
+
+proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(400))]
+
+    /// Whatever stands for a source or a digest: one line of error at its place, or a source that is written as it is read.
+    #[test]
+    fn any_source_is_read_or_refused(source in source_text(), digest in "[0-9a-f]{0,4}|\\PC{0,3}", which in 0_usize..4) {
+        let quoted = toml::Value::String(source.clone()).to_string();
+        let digest = toml::Value::String(digest).to_string();
+        let (kind, text) = match which {
+            0 => (Kind::Dataset, format!("kind = \"x\"\n[packages]\np = {quoted}\n[packages.sha256]\np = {digest}\n")),
+            1 => (Kind::Vision, format!("family = \"vit\"\n[weights]\nsource = {quoted}\nsha256 = {digest}\n")),
+            2 => (Kind::Language, format!("family = \"opt\"\n[tokenizer]\nfile = {quoted}\nsha256 = {digest}\n")),
+            _ => (Kind::Bridge, format!("family = \"qformer\"\n[init]\nbert = {quoted}\nsha256 = {digest}\n")),
+        };
+        let card = parse(kind, &text);
+        prop_assert!(card.is_ok(), "{:?}", card.err());
+        let card = card.unwrap();
+        match crate::sources(&card) {
+            Ok(all) => {
+                for remote in all {
+                    let again: Result<toolkit_fetch::Source, _> = remote.source.to_string().parse();
+                    prop_assert_eq!(again.unwrap(), remote.source);
+                }
+            }
+            Err(error) => {
+                let shown = error.to_string();
+                prop_assert!(!shown.contains('\n') && error.line > 1, "{}", shown);
+            }
+        }
+        // Nothing is fetched for this: what is not here is an error.
+        let error = match which {
+            0 => card.package("p").err().map(|error| error.to_string()),
+            1 => card.open_weights().err().map(|error| error.to_string()),
+            2 => card.tokenizer().err().map(|error| error.to_string()),
+            _ => card.bert().err().map(|error| error.to_string()),
+        };
+        prop_assert!(!error.unwrap_or_default().contains('\n'));
+    }
+
+    /// `[packages]` of any keys and kinds of values.
+    #[test]
+    fn any_packages_are_read_or_refused(lines in "([a-z0-9]{1,6} = (\"[a-z:=.#]{0,9}\"|3|\\[1\\]|\\{\\}|true)\n){0,4}", digests in any::<bool>()) {
+        let table = if digests { "[packages.sha256]" } else { "[packages]" };
+        match parse(Kind::Dataset, &format!("kind = \"x\"\n{table}\n{lines}")) {
+            Ok(card) => {
+                let _ = crate::sources(&card).map_err(|error| assert!(error.line >= 3, "{error}"));
+                prop_assert!(card.package("nowhere").is_err());
+            }
+            Err(error) => prop_assert!(!error.to_string().contains('\n') && error.line >= 2, "{}", error),
+        }
+    }
+}

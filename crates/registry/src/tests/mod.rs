@@ -3,6 +3,7 @@
 
 mod cards;
 mod files;
+mod forms;
 mod parts;
 mod reader;
 mod weights;
