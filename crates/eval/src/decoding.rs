@@ -70,6 +70,9 @@ impl Default for Decoding {
     }
 }
 
+/// Most rows that one sample may become.
+const MOST: usize = 10_000;
+
 impl Decoding {
     /// Whether the settings make sense together.
     ///
@@ -79,6 +82,11 @@ impl Decoding {
         let wrong = |what: String, hint: &str| Err(EvalError::new(what, "[decoding]", hint));
         if self.beams == 0 {
             return wrong("`beams` = 0".to_owned(), "1 is greedy search");
+        }
+        for (name, value) in [("beams", self.beams), ("answers", self.answers)] {
+            if value > MOST {
+                return wrong(format!("`{name}` = {value}"), "at most 10000: each one is a row of the batch");
+            }
         }
         if self.max_new_tokens == 0 {
             return wrong("`max_new_tokens` = 0".to_owned(), "it must be at least 1");

@@ -5,7 +5,7 @@ use crate::config::{Config, LanguageConfig, VisionConfig};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::{self, Info, Values};
-use toolkit_core::{AnyLanguage, AnyVision, Bridge, Cost, LanguageShape, ShapeError, VisionShape};
+use toolkit_core::{AnyLanguage, AnyVision, Bridge, Cost, LanguageKind, LanguageShape, ShapeError, VisionShape};
 use toolkit_formats::Tensors;
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::layers::Linear;
@@ -110,7 +110,8 @@ impl Fitted {
         let (mut vision, mut vision_file) = (None, None);
         if let Some(c) = &config.vision {
             vision_file = part_file(&config.vision_weights, Part::Vision, c.family())?;
-            let (module, described) = (c.build(if frozen { &plain } else { device }), c.describe().map_err(shape)?);
+            let described = c.describe().map_err(shape)?;
+            let module = c.build(if frozen { &plain } else { device });
             let reader = vision_file.as_mut().unwrap_or(&mut main);
             let infos = params::list(&module);
             if !reader.has_any(Part::Vision, c.family(), &infos) {
@@ -139,6 +140,17 @@ impl Fitted {
         let (mut language, mut language_file) = (None, None);
         if let Some(c) = &config.language {
             let described = c.describe().map_err(shape)?;
+            let marks = config.marks;
+            let ids = [("bos", marks.bos), ("eos", Some(marks.eos)), ("pad", Some(marks.pad))];
+            let start =
+                ("decoder_start", Some(marks.decoder_start).filter(|_| described.kind == LanguageKind::EncoderDecoder));
+            for (name, id) in ids.into_iter().chain([start]) {
+                if let Some(id) = id.filter(|&id| id as usize >= described.vocab) {
+                    let what =
+                        format!("`{name}_token_id` is {id}, but the language model has {} tokens", described.vocab);
+                    return Err(HubError::new(what, place, "correct it here or in `generation_config.json`"));
+                }
+            }
             let width = projected_width(main.tensors()).unwrap_or(described.width);
             // transformers projects to the hidden size, also where embeddings are narrower.
             if width != described.width && !matches!(c, LanguageConfig::Opt(c) if c.hidden_size == width) {

@@ -4,6 +4,11 @@ use crate::HubError;
 use serde_json::Value;
 use std::path::Path;
 
+// Far above every published model, and low enough that costs do not overflow and a claim alone fills no memory.
+const MOST: usize = 1 << 20;
+const MOST_LAYERS: usize = 1 << 10;
+const MOST_PIXELS: usize = 1 << 14;
+
 /// An object of a JSON file.
 #[derive(Clone, Debug)]
 pub(crate) struct Json {
@@ -55,7 +60,22 @@ impl Json {
     }
 
     pub(crate) fn count(&self, key: &str) -> Result<Option<usize>, HubError> {
-        self.typed(key, "a count", |value| value.as_u64().and_then(|n| usize::try_from(n).ok()))
+        self.count_to(key, MOST)
+    }
+
+    /// How often a block is repeated.
+    pub(crate) fn layers(&self, key: &str) -> Result<Option<usize>, HubError> {
+        self.count_to(key, MOST_LAYERS)
+    }
+
+    /// The side of a picture in pixels.
+    pub(crate) fn side(&self, key: &str) -> Result<Option<usize>, HubError> {
+        self.count_to(key, MOST_PIXELS)
+    }
+
+    fn count_to(&self, key: &str, most: usize) -> Result<Option<usize>, HubError> {
+        let fits = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= most);
+        self.typed(key, &format!("a count up to {most}"), fits)
     }
 
     pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, HubError> {

@@ -104,6 +104,14 @@ impl Model {
         let seen = |info: &params::Info| loading.progress.advance(info.shape.iter().product::<usize>() as u64);
         let preprocess =
             fitted.vision.as_ref().map(|v| processor::read(&fitted.folder, v.shape.image[0])).transpose()?;
+        if let (Some(made), Some(vision)) = (&preprocess, &fitted.vision)
+            && made.size as usize != vision.shape.image[0]
+        {
+            let what =
+                format!("pictures are made {} pixels wide, the encoder takes {}", made.size, vision.shape.image[0]);
+            let place = fitted.folder.join("preprocessor_config.json").display().to_string();
+            return Err(HubError::new(what, place, "correct `size`, or `image_size` in the `config.json`"));
+        }
         let words = Words::read(&fitted.folder, fitted.config.marks)?;
         let vision = match fitted.vision {
             Some(FittedVision { config, shape, module, plan }) => {

@@ -36,7 +36,7 @@ pub fn read(folder: &Path, size: usize) -> Result<Preprocess, HubError> {
     let sides = json.object("size");
     let (height, width) = match json.value().get("size").and_then(serde_json::Value::as_u64) {
         Some(side) => (side as usize, side as usize),
-        None => (sides.count("height")?.unwrap_or(size), sides.count("width")?.unwrap_or(size)),
+        None => (sides.side("height")?.unwrap_or(size), sides.side("width")?.unwrap_or(size)),
     };
     if height != width {
         return Err(json.wrong("size", format!("is {height} x {width}; only squares are built")));

@@ -16,7 +16,7 @@ pub(crate) fn read(json: &Json) -> Result<QFormerConfig, HubError> {
     let d = QFormerConfig::default();
     Ok(QFormerConfig {
         hidden_size: json.count("hidden_size")?.unwrap_or(d.hidden_size),
-        num_hidden_layers: json.count("num_hidden_layers")?.unwrap_or(d.num_hidden_layers),
+        num_hidden_layers: json.layers("num_hidden_layers")?.unwrap_or(d.num_hidden_layers),
         num_attention_heads: json.count("num_attention_heads")?.unwrap_or(d.num_attention_heads),
         intermediate_size: json.count("intermediate_size")?.unwrap_or(d.intermediate_size),
         cross_attention_frequency: json.count("cross_attention_frequency")?.unwrap_or(d.cross_attention_frequency),

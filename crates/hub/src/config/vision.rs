@@ -24,10 +24,10 @@ impl VisionConfig {
             "blip_2_vision_model" | "eva" => {
                 let d = EvaConfig::default();
                 Ok(Self::Eva(EvaConfig {
-                    image_size: json.count("image_size")?.unwrap_or(d.image_size),
+                    image_size: json.side("image_size")?.unwrap_or(d.image_size),
                     patch_size: json.count("patch_size")?.unwrap_or(d.patch_size),
                     hidden_size: json.count("hidden_size")?.unwrap_or(d.hidden_size),
-                    num_hidden_layers: json.count("num_hidden_layers")?.unwrap_or(d.num_hidden_layers),
+                    num_hidden_layers: json.layers("num_hidden_layers")?.unwrap_or(d.num_hidden_layers),
                     num_attention_heads: json.count("num_attention_heads")?.unwrap_or(d.num_attention_heads),
                     intermediate_size: json.count("intermediate_size")?.unwrap_or(d.intermediate_size),
                     hidden_act: json.named("hidden_act")?.unwrap_or(d.hidden_act),
@@ -36,10 +36,10 @@ impl VisionConfig {
                 }))
             }
             "clip_vision_model" | "clip" => Ok(Self::Clip(VitConfig {
-                image_size: json.count("image_size")?.unwrap_or(224),
+                image_size: json.side("image_size")?.unwrap_or(224),
                 patch_size: json.count("patch_size")?.unwrap_or(32),
                 hidden_size: json.count("hidden_size")?.unwrap_or(768),
-                num_hidden_layers: json.count("num_hidden_layers")?.unwrap_or(12),
+                num_hidden_layers: json.layers("num_hidden_layers")?.unwrap_or(12),
                 num_attention_heads: json.count("num_attention_heads")?.unwrap_or(12),
                 intermediate_size: json.count("intermediate_size")?.unwrap_or(3072),
                 hidden_act: json.named("hidden_act")?.unwrap_or(Activation::QuickGelu),

@@ -21,7 +21,9 @@ use crate::{HubError, processor};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use compare::Outputs;
 use std::path::{Path, PathBuf};
+use toolkit_core::{VisionShape, params};
 use toolkit_formats::Tensors;
+use toolkit_models::bridge::qformer::QFormer;
 
 /// What was compared.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -101,6 +103,82 @@ impl Reference {
         let [_, width] = self.shape::<2>(input)?;
         let all = self.tensors.read_ints(&format!("input/{input}"))?;
         Ok(all.chunks(width.max(1)).map(<[i64]>::to_vec).collect())
+    }
+
+    fn unfit(&self, input: &str, what: impl std::fmt::Display) -> HubError {
+        let hint = "the reference was made with another model: make it again with this one";
+        HubError::new(format!("`input/{input}` {what}"), self.place(), hint)
+    }
+
+    /// Pixels that are fed, of the size that the encoder takes.
+    pub(crate) fn pixels(&self, shape: &VisionShape, device: &Device) -> Result<Tensor<4>, HubError> {
+        let all @ [batch, channels, height, width] = self.shape::<4>("pixel_values")?;
+        if batch == 0 || channels != 3 || [height, width] != shape.image {
+            let [height, width] = shape.image;
+            return Err(self.unfit("pixel_values", format!("is {all:?}, wanted [.., 3, {height}, {width}]")));
+        }
+        self.floats("pixel_values", device)
+    }
+
+    /// Image features that are fed, as wide as the bridge reads them.
+    pub(crate) fn features(&self, bridge: &QFormer, device: &Device) -> Result<Tensor<3>, HubError> {
+        let all @ [batch, tokens, width] = self.shape::<3>("image_embeds")?;
+        let infos = params::list(bridge);
+        let wanted = infos.iter().find(|info| info.name == "ln_vision.weight").and_then(|info| info.shape.first());
+        if batch == 0 || tokens == 0 || wanted.is_some_and(|&wanted| wanted != width) {
+            let wanted = wanted.copied().unwrap_or_default();
+            return Err(self.unfit("image_embeds", format!("is {all:?}, wanted [.., .., {wanted}]")));
+        }
+        self.floats("image_embeds", device)
+    }
+
+    /// Token ids that are fed: `batch` rows of at most `most` ids below `vocab`.
+    pub(crate) fn tokens(
+        &self,
+        input: &str,
+        batch: usize,
+        most: usize,
+        vocab: usize,
+    ) -> Result<Vec<Vec<i64>>, HubError> {
+        let rows = self.rows(input)?;
+        let width = rows.first().map_or(0, Vec::len);
+        if rows.len() != batch || width > most {
+            return Err(self.unfit(input, format!("is [{}, {width}], wanted [{batch}, up to {most}]", rows.len())));
+        }
+        match rows.iter().flatten().find(|id| !(0..vocab as i64).contains(*id)) {
+            Some(id) => Err(self.unfit(input, format!("has the id {id}, the model {vocab} tokens"))),
+            None => Ok(rows),
+        }
+    }
+
+    /// `[batch, width]` ids below `vocab` that a loss is of; none where there is -100, which is left out of it.
+    pub(crate) fn labels(&self, batch: usize, width: usize, vocab: usize) -> Result<Vec<Vec<Option<i64>>>, HubError> {
+        let rows = self.rows("labels")?;
+        if rows.len() != batch || rows.iter().any(|row| row.len() != width) {
+            return Err(self.unfit("labels", format!("is not [{batch}, {width}], as what the decoder reads is")));
+        }
+        let known = |id: &i64| *id == -100 || (0..vocab as i64).contains(id);
+        match rows.iter().flatten().find(|id| !known(id)) {
+            Some(id) => Err(self.unfit("labels", format!("has {id}, the model {vocab} tokens"))),
+            None => {
+                Ok(rows.into_iter().map(|row| row.into_iter().map(|id| (id >= 0).then_some(id)).collect()).collect())
+            }
+        }
+    }
+
+    /// A mask that is fed, as wide as `rows`; ones if there is none.
+    pub(crate) fn mask(&self, input: &str, rows: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, HubError> {
+        if !self.has(input) {
+            return Ok(rows.iter().map(|row| vec![1; row.len()]).collect());
+        }
+        let mask = self.rows(input)?;
+        if !mask.iter().map(Vec::len).eq(rows.iter().map(Vec::len)) {
+            return Err(self.unfit(input, "is not of the shape of the ids that it is for"));
+        }
+        match mask.iter().flatten().find(|m| !(0..=1).contains(*m)) {
+            Some(m) => Err(self.unfit(input, format!("has {m}, wanted 0 and 1"))),
+            None => Ok(mask),
+        }
     }
 
     /// One row of integers that is fed.

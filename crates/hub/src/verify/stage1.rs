@@ -11,7 +11,7 @@ use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum, similarity};
 
 pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_>) -> Result<(), HubError> {
     let tower = model.tower()?;
-    let BridgePart::QFormer { model: bridge, caption: true, .. } = &model.bridge else {
+    let BridgePart::QFormer { model: bridge, config, caption: true, .. } = &model.bridge else {
         let hint = "the losses of stage 1 need a whole stage-1 checkpoint";
         return Err(HubError::new("there is no captioning head and no temperature", model.name.clone(), hint));
     };
@@ -19,9 +19,14 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
     let smoothing = model.stage1.label_smoothing;
     noise::off(|| {
         // 1. One pass of the images, one of the texts.
-        let features = reference.floats::<3>("image_embeds", &device)?;
-        let rows = reference.rows("input_ids")?;
-        let masks = reference.rows("attention_mask")?;
+        let features = reference.features(bridge, &device)?;
+        let rows =
+            reference.tokens("input_ids", features.dims()[0], config.max_position_embeddings, config.vocab_size)?;
+        let masks = reference.mask("attention_mask", &rows)?;
+        if model.stage1.dec as usize >= config.vocab_size {
+            let what = format!("`decoder_start_token_id` is {}, of {} tokens", model.stage1.dec, config.vocab_size);
+            return Err(HubError::new(what, model.name.clone(), "correct it in the `config.json`"));
+        }
         let (ids, mask) = (ids(&rows, &device), ids(&masks, &device).float());
         let batch = rows.len();
         let pass = tower.image_pass(features);

@@ -13,6 +13,9 @@ use toolkit_registry::names::Scheme;
 use toolkit_train::losses::token_loss_sum;
 use toolkit_train::stage1::similarity;
 
+/// Relative positions have no end; texts of references have.
+const MOST_TOKENS: usize = 4096;
+
 /// The text of the reference.
 struct Text {
     rows: Vec<Vec<i64>>,
@@ -22,12 +25,10 @@ struct Text {
 }
 
 impl Text {
-    fn read(reference: &Reference, device: &Device) -> Result<Self, HubError> {
-        let rows = reference.rows("input_ids")?;
-        let mask_rows = match reference.has("attention_mask") {
-            true => reference.rows("attention_mask")?,
-            false => rows.iter().map(|row| vec![1; row.len()]).collect(),
-        };
+    /// `batch` texts of at most `most` tokens of `vocab`.
+    fn read(reference: &Reference, batch: usize, most: usize, vocab: usize, device: &Device) -> Result<Self, HubError> {
+        let rows = reference.tokens("input_ids", batch, most, vocab)?;
+        let mask_rows = reference.mask("attention_mask", &rows)?;
         let (ids, mask) = (ids(&rows, device), ids(&mask_rows, device).float());
         Ok(Self { rows, mask_rows, ids, mask })
     }
@@ -44,7 +45,7 @@ impl Text {
 /// Computes whatever the checkpoint has parts for.
 pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_>) -> Result<(), HubError> {
     let vision = model.vision()?;
-    let BridgePart::QFormer { model: bridge, .. } = &model.bridge else {
+    let BridgePart::QFormer { model: bridge, config, .. } = &model.bridge else {
         let hint = "references are of published checkpoints, which have one";
         return Err(HubError::new("the bridge is no Q-Former", model.name.clone(), hint));
     };
@@ -52,7 +53,8 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
     let vision_device = vision.model.devices().first().cloned().unwrap_or_default();
     noise::off(|| {
         // 1. The encoder. A frozen one is on a plain device; what it saw is handed over as data.
-        let features = vision.model.encode(reference.floats::<4>("pixel_values", &vision_device)?);
+        let features = vision.model.encode(reference.pixels(&vision.shape, &vision_device)?);
+        let batch = features.dims()[0];
         let features = match vision_device.is_autodiff() == device.is_autodiff() {
             true => features,
             false => Tensor::from_data(features.into_data(), &device),
@@ -66,7 +68,7 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
 
         // 3. The text side.
         if let Ok(tower) = model.tower() {
-            let text = Text::read(reference, &device)?;
+            let text = Text::read(reference, batch, config.max_position_embeddings, config.vocab_size, &device)?;
             outputs.put("itm.logits", tower.match_logits(&pass.cross, text.ids.clone(), text.mask.clone()));
             let images = tower.image_embeds(pass.queries.clone());
             let texts = tower.text_embeds(text.ids, text.mask);
@@ -77,8 +79,10 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
 
         // 4. The language model.
         if let Some(language) = &model.language {
-            let text = Text::read(reference, &device)?;
             let prefix = language.prefix(pass.queries);
+            let shape = &language.shape;
+            let most = shape.positions.map_or(MOST_TOKENS, |positions| positions.saturating_sub(prefix.dims()[1]));
+            let text = Text::read(reference, batch, most, shape.vocab, &device)?;
             generate(language, reference, prefix.clone(), &text, outputs)?;
             let logits = logits(language, prefix, &text, reference, &device)?;
             outputs.put("language.logits", logits.clone());
@@ -109,7 +113,8 @@ fn logits(
         LanguageKind::DecoderOnly => language.model.decode(embeds, mask, None, None),
         LanguageKind::EncoderDecoder => {
             let memory = language.model.encode(embeds, mask);
-            let read = ids(&reference.rows("decoder_input_ids")?, device);
+            let read = reference.tokens("decoder_input_ids", batch, MOST_TOKENS, language.shape.vocab)?;
+            let read = ids(&read, device);
             let mask = Tensor::ones(read.dims(), device);
             language.model.decode(language.model.embed(read), mask, Some(&memory), None)
         }
@@ -133,11 +138,13 @@ fn loss(
             token_loss_sum(logits.narrow(1, before, tokens), text.ids.clone(), text.mask.clone(), 0.0) / scored as f64
         }
         LanguageKind::EncoderDecoder => {
-            let labels = reference.rows("labels")?;
-            let scored = labels.iter().flatten().filter(|&&id| id >= 0).count();
+            let [batch, width, vocab] = logits.dims();
+            let real = reference.labels(batch, width, vocab)?;
             let weights: Vec<Vec<i64>> =
-                labels.iter().map(|row| row.iter().map(|&id| i64::from(id >= 0)).collect()).collect();
-            let real: Vec<Vec<i64>> = labels.iter().map(|row| row.iter().map(|&id| id.max(0)).collect()).collect();
+                real.iter().map(|row| row.iter().map(|id| i64::from(id.is_some())).collect()).collect();
+            let scored = weights.iter().flatten().filter(|&&weight| weight != 0).count();
+            let real: Vec<Vec<i64>> =
+                real.iter().map(|row| row.iter().map(|id| id.unwrap_or_default()).collect()).collect();
             token_loss_sum(logits, ids(&real, device), ids(&weights, device).float(), 0.0) / scored as f64
         }
     })
