@@ -76,6 +76,9 @@ fn dinov2_is_that_of_transformers() {
     let grid = resize_grid(&table[8..], 8, 5, 3, Corners::Edges);
     let positions = [&table[..8], &grid].concat();
     close(&positions, &expected("dinov2", "positions"));
+    let small = filled("embeddings.position_embeddings", &[1, 5, 8]);
+    let larger = [&small[..8], &resize_grid(&small[8..], 8, 2, 3, Corners::Edges)].concat();
+    close(&larger, &expected("dinov2", "larger"));
     let encode = |config: Dinov2Config| {
         let model = fill(Dinov2::build(&config, &Device::flex()), |name, data| match name {
             "embeddings.position_embeddings" => positions.clone(),
@@ -113,6 +116,11 @@ fn llama(tied: bool, interleaved: bool) -> LlamaConfig {
     serde_json::from_str(&text).unwrap()
 }
 
+/// One head of keys for all queries, and heads that do not fill the width.
+fn llama_heads(interleaved: bool) -> LlamaConfig {
+    LlamaConfig { num_key_value_heads: Some(1), head_dim: Some(6), ..llama(false, interleaved) }
+}
+
 /// Rows of a query or key matrix as llama.cpp orders them: of each head, the two that are rotated together side by side.
 fn interleaved(data: &[f32], heads: usize) -> Vec<f32> {
     let head = data.len() / 16 / heads;
@@ -123,10 +131,10 @@ fn interleaved(data: &[f32], heads: usize) -> Vec<f32> {
     (0..heads).flat_map(|h| (0..head).flat_map(move |at| row(h, at))).collect()
 }
 
-fn build(tied: bool, permuted: bool, device: &Device) -> Llama {
-    fill(Llama::build(&llama(tied, permuted), device), |name, data| match (permuted, name) {
-        (true, name) if name.contains("q_proj") => interleaved(&data, 4),
-        (true, name) if name.contains("k_proj") => interleaved(&data, 2),
+fn build(config: &LlamaConfig) -> Llama {
+    fill(Llama::build(config, &Device::flex()), |name, data| match (config.interleaved, name) {
+        (true, name) if name.contains("q_proj") => interleaved(&data, config.num_attention_heads),
+        (true, name) if name.contains("k_proj") => interleaved(&data, config.num_key_value_heads.unwrap()),
         _ => data,
     })
 }
@@ -137,9 +145,11 @@ fn ids(rows: &[&[i32]]) -> Tensor<2, Int> {
 
 #[test]
 fn llama_is_that_of_transformers_in_both_layouts() {
-    for (tied, part) in [(true, "llama_tied"), (false, "llama")] {
+    let forms: [(&str, fn(bool) -> LlamaConfig); 3] =
+        [("llama_tied", |i| llama(true, i)), ("llama", |i| llama(false, i)), ("llama_heads", llama_heads)];
+    for (part, config) in forms {
         for permuted in [false, true] {
-            let model = build(tied, permuted, &Device::flex());
+            let model = build(&config(permuted));
             let embeds = model.embed(ids(&[&[1, 5, 7, 3, 2], &[0, 0, 9, 4, 6]]));
             let mask = ids(&[&[1, 1, 1, 1, 1], &[0, 0, 1, 1, 1]]).float();
             let logits = model.logits(model.decode(embeds, mask, None, None));
@@ -151,7 +161,7 @@ fn llama_is_that_of_transformers_in_both_layouts() {
 
 #[test]
 fn llama_with_a_cache_is_llama_without() {
-    let model = build(true, true, &Device::flex());
+    let model = build(&llama(true, true));
     let embeds = model.embed(ids(&[&[1, 5, 7, 3, 2], &[0, 0, 9, 4, 6]]));
     let mask = ids(&[&[1, 1, 1, 1, 1], &[0, 0, 1, 1, 1]]).float();
     let whole = floats(model.decode(embeds.clone(), mask.clone(), None, None).narrow(1, 2, 3));
@@ -164,6 +174,46 @@ fn llama_with_a_cache_is_llama_without() {
     let parts = vec![first, step(3, 1, &mut cache), step(4, 1, &mut cache)];
     assert_eq!(cache.layers[0].0.dims()[1], 2, "keys are held once, not once for each query head");
     close(&floats(Tensor::cat(parts, 1)), &whole);
+}
+
+/// Two prompts of unlike length behind a soft prefix, the shorter padded on its left, then two cached steps: what a batch
+/// of questions does.
+#[test]
+fn a_left_padded_batch_of_llama_is_its_rows() {
+    for config in [llama(true, false), llama_heads(true)] {
+        let model = build(&config);
+        let prefix = wave([2, 2, 16]);
+        let run = |prefix: Tensor<3>, text: Tensor<2, Int>, mask: Tensor<2>, next: [Tensor<2, Int>; 2]| {
+            let [batch, tokens] = mask.dims();
+            let (mut cache, mut seen) = (Cache::default(), mask);
+            let embeds = Tensor::cat(vec![prefix, model.embed(text)], 1);
+            let first = model.decode(embeds, seen.clone(), None, Some(&mut cache));
+            let mut steps = vec![first.narrow(1, tokens - 1, 1)];
+            for id in next {
+                seen = Tensor::cat(vec![seen, Tensor::ones([batch, 1], &Device::flex())], 1);
+                steps.push(model.decode(model.embed(id), seen.clone(), None, Some(&mut cache)));
+            }
+            floats(model.logits(Tensor::cat(steps, 1)))
+        };
+        let visible = ids(&[&[1, 1, 1, 1, 1, 1], &[1, 1, 0, 0, 1, 1]]).float();
+        let text = ids(&[&[2, 5, 7, 3], &[0, 0, 2, 9]]);
+        let both = run(prefix.clone(), text, visible, [ids(&[&[4], &[8]]), ids(&[&[6], &[10]])]);
+        let ones = |n: usize| Tensor::ones([1, n], &Device::flex());
+        let long = [ids(&[&[4]]), ids(&[&[6]])];
+        let long = run(prefix.clone().narrow(0, 0, 1), ids(&[&[2, 5, 7, 3]]), ones(6), long);
+        let short = run(prefix.narrow(0, 1, 1), ids(&[&[2, 9]]), ones(4), [ids(&[&[8]]), ids(&[&[10]])]);
+        close(&both[..both.len() / 2], &long);
+        close(&both[both.len() / 2..], &short);
+        // What is hidden must matter if it is not: else this would hold of any mask.
+        let seen = run(
+            wave([2, 2, 16]),
+            ids(&[&[2, 5, 7, 3], &[0, 0, 2, 9]]),
+            Tensor::ones([2, 6], &Device::flex()),
+            [ids(&[&[4], &[8]]), ids(&[&[6], &[10]])],
+        );
+        let apart = seen[both.len() / 2..].iter().zip(&short).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart > 1e-3, "{apart}");
+    }
 }
 
 #[test]
@@ -204,6 +254,26 @@ fn position_tables_are_resized_as_each_source_does() {
     assert_eq!(resize_grid(&table[2..], 2, 2, 2, Corners::Edges), table[2..]);
 }
 
+#[test]
+fn resized_tables_keep_what_they_must() {
+    // A constant stays one everywhere, a plane where the border does not cut the kernel off.
+    for corners in [Corners::Edges, Corners::Centres] {
+        for (from, to) in [(1, 4), (2, 7), (16, 5), (5, 16)] {
+            let flat = resize_grid(&vec![0.75; from * from * 3], 3, from, to, corners);
+            assert_eq!(flat.len(), to * to * 3);
+            assert!(flat.iter().all(|x| (x - 0.75).abs() < 1e-6));
+            // Rows and columns are not confused: of a transposed grid the transposed one comes out.
+            let grid: Vec<f32> = (0..from * from).map(|i| (1.7 * i as f32).sin()).collect();
+            let turned: Vec<f32> = (0..from * from).map(|i| grid[i % from * from + i / from]).collect();
+            let (grid, turned) = (resize_grid(&grid, 1, from, to, corners), resize_grid(&turned, 1, from, to, corners));
+            assert!((0..to * to).all(|i| (grid[i] - turned[i % to * to + i / to]).abs() < 1e-6));
+        }
+    }
+    let ramp: Vec<f32> = (0..36).map(|i| (i % 6) as f32).collect();
+    let finer = resize_grid(&ramp, 1, 6, 11, Corners::Centres);
+    assert!((2..9).all(|at| (finer[5 * 11 + at] - at as f32 / 2.0).abs() < 1e-5), "{finer:?}");
+}
+
 fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     let object = value.as_object()?;
     object.get(key).or_else(|| object.values().find_map(|inner| find(inner, key)))
@@ -226,6 +296,8 @@ fn the_contracts_hold() {
     conform::vision::<Eva>(&EvaConfig { qkv_bias: false, ..eva });
     conform::language::<Llama>(&llama(true, false));
     conform::language::<Llama>(&llama(false, true));
+    conform::language::<Llama>(&llama_heads(true));
+    conform::language::<Llama>(&LlamaConfig { num_key_value_heads: None, ..llama(true, false) });
 }
 
 /// The contract draws variances too, which must not be negative; so this is checked by the rule of this file.
@@ -240,6 +312,19 @@ fn efficientnet_counts_its_parameters_and_looks_at_pictures_one_by_one() {
         let both = floats(model.encode(pictures.clone()).narrow(0, 1, 1));
         close(&floats(model.encode(pictures.narrow(0, 1, 1))), &both);
     }
+    // Gradients reach every weight; what is loaded is what was saved.
+    let config =
+        EfficientNetLiteConfig { image_size: 32, features: Features::Last, ..EfficientNetLiteConfig::default() };
+    let device = Device::flex().autodiff();
+    let model = fill(EfficientNetLite::build(&config, &device), |_, data| data);
+    let pictures = Tensor::<4>::from_data(wave([1, 3, 32, 32]).into_data(), &device);
+    let weights = Tensor::<3>::from_data(wave([1, 1, 320]).into_data(), &device);
+    let loss = (model.encode(pictures) * weights).sum();
+    let grads = burn::optim::GradientsParams::from_grads(loss.backward(), &model);
+    assert_eq!(grads.len(), params::list(&model).len());
+    let before = params::export(&model);
+    let again = params::import(EfficientNetLite::build(&config, &device), before.clone());
+    assert!(params::export(&again.unwrap_or_else(|(_, wrong)| panic!("{wrong:?}"))) == before);
     assert!(
         EfficientNetLite::describe(&EfficientNetLiteConfig { width: 0.0, ..EfficientNetLiteConfig::default() })
             .is_err()

@@ -65,6 +65,60 @@ fn a_batch_writes_what_its_samples_write_alone() {
 }
 
 #[test]
+fn a_batch_draws_what_its_samples_draw_alone() {
+    let mut drawn = std::collections::BTreeSet::new();
+    for seed in 0..3 {
+        for voice in Voice::both(VOCAB, seed) {
+            let plain = Decoding { sample: true, answers: 3, max_new_tokens: 6, seed, ..Decoding::default() };
+            let narrow = Decoding { top_p: 0.8, top_k: 12, temperature: 1.4, repetition_penalty: 1.3, ..plain };
+            for d in [plain, narrow] {
+                let together = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
+                for (row, prompt) in prompts().iter().enumerate() {
+                    let own = prefix(5, 4).narrow(0, row, 1);
+                    let alone = voice.speaker().generate(Some(own), std::slice::from_ref(prompt), &d).unwrap();
+                    assert_eq!(together[row].len(), 3);
+                    assert_eq!(ids(&alone)[0], ids(&together)[row], "{:?}, seed {seed}", voice.shape.kind);
+                    drawn.extend(together[row].iter().map(|text| text.ids.clone()));
+                }
+            }
+        }
+    }
+    assert!(drawn.len() > 100, "only {} different texts: the test would prove nothing", drawn.len());
+}
+
+#[test]
+fn a_penalised_search_is_that_of_naive_logits() {
+    for seed in 0..3 {
+        for voice in Voice::both(VOCAB, seed) {
+            let d = Decoding { max_new_tokens: 7, repetition_penalty: 3.0, ..Decoding::default() };
+            let prompt = [5, 6];
+            let found = &voice.speaker().generate(Some(prefix(1, 4)), &[prompt.to_vec()], &d).unwrap()[0][0];
+            // A decoder-only model counts its prompt as said, an encoder-decoder what its decoder starts from.
+            let said: Vec<u32> = match voice.shape.kind {
+                LanguageKind::DecoderOnly => vec![2, 5, 6],
+                LanguageKind::EncoderDecoder => vec![0],
+            };
+            let (mut written, mut finished) = (Vec::new(), false);
+            while written.len() < 7 && !finished {
+                let mut logits = naive_logits(&voice, Some(prefix(1, 4)), &prompt, &written);
+                for (id, logit) in (0_u32..).zip(&mut logits) {
+                    if said.contains(&id) || written.contains(&id) {
+                        *logit = if *logit < 0.0 { *logit * 3.0 } else { *logit / 3.0 };
+                    }
+                }
+                let allowed = (0..VOCAB as u32).filter(|&t| t != EOS || !written.is_empty());
+                let best = allowed.max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize])).unwrap();
+                finished = best == EOS;
+                if !finished {
+                    written.push(best);
+                }
+            }
+            assert_eq!((&found.ids, found.finished), (&written, finished), "{:?}, seed {seed}", voice.shape.kind);
+        }
+    }
+}
+
+#[test]
 fn the_tests_see_different_texts() {
     // Else the other tests would prove nothing: prompts and prefixes must matter, some texts end early and some do not.
     for voice in Voice::both(VOCAB, 0) {

@@ -120,3 +120,99 @@ fn searches_end_as_they_are_told() {
     assert!(always.0 <= heuristic.0 && heuristic.0 <= never.0, "{always:?} {heuristic:?} {never:?}");
     assert!(always.1 < never.1);
 }
+
+/// A search of two beams whose probabilities depend on the step alone; the best text and the steps it took.
+fn stepped(early_stopping: EarlyStopping, steps: &[[f32; 3]]) -> (Vec<u32>, usize) {
+    let d = Decoding {
+        beams: 2,
+        max_new_tokens: 6,
+        min_new_tokens: 0,
+        length_penalty: 1.0,
+        early_stopping,
+        ..Decoding::default()
+    };
+    let mut search = Search::new(d, EOS, &[6], vec![vec![]]);
+    let (mut rows, mut taken) = (1, 0);
+    while rows > 0 {
+        let row = logs(steps[taken.min(steps.len() - 1)]);
+        rows = search.advance(&row.repeat(rows), 3).unwrap().len();
+        taken += 1;
+    }
+    (search.finish().remove(0).remove(0).ids, taken)
+}
+
+#[test]
+fn the_three_rules_of_stopping_differ() {
+    // After two steps `[]` has ln .45 = -.80 and `[1]` ln(.5 * .5) / 2 = -.69; what runs, `[1, 1]`, has ln(.5 * .4) / 2 =
+    // -.805 and looks lost. It is not: four nearly certain steps later its mean is ln(.2) / 6 = -.27.
+    let late = [[0.45, 0.5, 0.05], [0.5, 0.4, 0.1], [0.001, 0.998, 0.001]];
+    assert_eq!(stepped(EarlyStopping::Heuristic, &late), (vec![1], 2));
+    assert_eq!(stepped(EarlyStopping::Always, &late), (vec![1], 2));
+    assert_eq!(stepped(EarlyStopping::Never, &late), (vec![1; 6], 6));
+    // Two texts are finished after two steps, -1.20 and -1.68, and what runs is far better, -.21.
+    let better = [[0.3, 0.6999, 0.0001], [0.05, 0.94, 0.01]];
+    assert_eq!(stepped(EarlyStopping::Always, &better), (vec![], 2));
+    assert_eq!(stepped(EarlyStopping::Heuristic, &better), (vec![1; 6], 6));
+    assert_eq!(stepped(EarlyStopping::Never, &better), (vec![1; 6], 6));
+}
+
+#[test]
+fn draws_of_different_seeds_and_steps_are_independent() {
+    // One draw of each of many seeds, two tokens long: pairs are as frequent as the product says.
+    let logits = [-9.0, 1.0, 0.0, 0.5];
+    let p = softmax(&[1.0, 0.0, 0.5]);
+    let draws = 6000;
+    let mut pairs = vec![0.0; 9];
+    for seed in 0..draws {
+        let d = Decoding { sample: true, max_new_tokens: 2, min_new_tokens: 2, seed, ..Decoding::default() };
+        let mut sampler = Sampler::new(d, EOS, &[2], vec![vec![]]);
+        assert_eq!(sampler.advance(&logits, 4).unwrap().len(), 1);
+        assert!(sampler.advance(&logits, 4).unwrap().is_empty());
+        let text = &sampler.finish()[0][0];
+        pairs[(text.ids[0] as usize - 1) * 3 + text.ids[1] as usize - 1] += 1.0 / draws as f64;
+        // The score is the log-probability under what was drawn from, by the length penalty 0.
+        let wanted: f64 = text.ids.iter().map(|&id| p[id as usize - 1].ln()).sum();
+        assert!((f64::from(text.score) - wanted).abs() < 1e-4, "{text:?}, wanted {wanted}");
+    }
+    alike(&pairs, &(0..9).map(|i| p[i / 3] * p[i % 3]).collect::<Vec<_>>());
+}
+
+#[test]
+fn truncations_combine_as_transformers_combines_them() {
+    // Temperature first, then the best three, then the nucleus of what those are renormalised to.
+    let logits = [-9.0, 2.0, 1.0, 0.0, -1.0];
+    let d = Decoding { min_new_tokens: 0, temperature: 2.0, top_k: 3, top_p: 0.75, ..Decoding::default() };
+    // Halved: 1, .5, 0 have .506, .307, .186 of each other; two pass .75.
+    let two = softmax(&[1.0, 0.5]);
+    alike(&shares(d, &logits, &[]), &[0.0, two[0], two[1], 0.0, 0.0]);
+    // Of all five the two would have only .46 + .28.
+    let d = Decoding { top_k: 0, ..d };
+    let three = softmax(&[1.0, 0.5, 0.0]);
+    alike(&shares(d, &logits, &[]), &[0.0, three[0], three[1], three[2], 0.0]);
+    // A row that cannot be drawn from is an error.
+    let all = Decoding { sample: true, ..Decoding::default() };
+    let mut sampler = Sampler::new(all, EOS, &[2], vec![vec![]]);
+    let error = sampler.advance(&[f32::NAN, 0.0], 2).unwrap_err().to_string();
+    assert!(error.contains("logits are not numbers"), "{error}");
+}
+
+#[test]
+fn settings_that_make_no_sense_are_errors() {
+    let wrong = |d: Decoding| d.check().unwrap_err().to_string();
+    let d = Decoding::default();
+    for (name, bad) in [
+        ("`top_p` = 0", Decoding { top_p: 0.0, ..d }),
+        ("`top_p` = 1.5", Decoding { top_p: 1.5, ..d }),
+        ("`top_p` = NaN", Decoding { top_p: f64::NAN, ..d }),
+        ("`temperature` = 0", Decoding { temperature: 0.0, ..d }),
+        ("`repetition_penalty` = -1", Decoding { repetition_penalty: -1.0, ..d }),
+        ("`answers` = 2 with `beams` = 1", Decoding { answers: 2, ..d }),
+        ("`answers` = 0", Decoding { answers: 0, ..d }),
+        ("`sample` with `beams` = 3", Decoding { sample: true, beams: 3, ..d }),
+        ("`beams` = 1000000000", Decoding { beams: 1_000_000_000, ..d }),
+        ("`answers` = 1000000000", Decoding { sample: true, answers: 1_000_000_000, ..d }),
+    ] {
+        assert!(wrong(bad).contains(name), "{name}: {}", wrong(bad));
+    }
+    Decoding { sample: true, answers: 6000, ..d }.check().unwrap();
+}
