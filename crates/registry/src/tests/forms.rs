@@ -1,6 +1,6 @@
 //! More published forms, and files that nearly are one: what does not fit is told and nothing panics.
 
-use super::parts::{eva_config, read};
+use super::reader::{eva_config, read};
 use crate::names::{Part, Piece, Recipe, Scheme, recipe};
 use burn::module::Module;
 use burn::tensor::Device;

@@ -21,7 +21,7 @@ fn file(tensors: BTreeMap<String, Values>) -> Tensors {
     Tensors::from_bytes("x.safetensors", std::fs::read(path).unwrap()).unwrap()
 }
 
-fn read<M: Module>(module: M, tensors: BTreeMap<String, Values>, part: Part, family: &str) -> Result<M, String> {
+pub(super) fn read<M: Module>(module: M, tensors: BTreeMap<String, Values>, part: Part, family: &str) -> Result<M, String> {
     let mut reader = Reader::of_part(file(tensors), part, family);
     let plan = reader.plan(part, family, &params::list(&module), names::corners(family));
     reader.check().map_err(|error| error.to_string())?;
@@ -83,7 +83,7 @@ fn eva_is_read_from_its_original_file_and_from_a_whole_blip2() {
     }
 }
 
-fn eva_config() -> EvaConfig {
+pub(super) fn eva_config() -> EvaConfig {
     EvaConfig {
         image_size: 8,
         patch_size: 4,
