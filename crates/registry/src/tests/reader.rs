@@ -21,7 +21,12 @@ fn file(tensors: BTreeMap<String, Values>) -> Tensors {
     Tensors::from_bytes("x.safetensors", std::fs::read(path).unwrap()).unwrap()
 }
 
-pub(super) fn read<M: Module>(module: M, tensors: BTreeMap<String, Values>, part: Part, family: &str) -> Result<M, String> {
+pub(super) fn read<M: Module>(
+    module: M,
+    tensors: BTreeMap<String, Values>,
+    part: Part,
+    family: &str,
+) -> Result<M, String> {
     let mut reader = Reader::of_part(file(tensors), part, family);
     let plan = reader.plan(part, family, &params::list(&module), names::corners(family));
     reader.check().map_err(|error| error.to_string())?;
