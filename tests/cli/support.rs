@@ -110,6 +110,7 @@ captions = 8
 vqa = "scenes-vqa"
 caption = "scenes-caption"
 retrieve = "scenes-retrieval"
+also = [{ task = "scenes-vqa", data = "tiny:val", limit = 6 }]
 
 [sweep]
 "stage1.enabled" = [true, false]

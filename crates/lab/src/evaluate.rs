@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::{AnyBridge, AnyLanguage};
+use toolkit_data::Dataset;
 use toolkit_eval::{
-    CaptionTask, PrefixSource, RetrievalTask, Speaker, VqaResult, VqaTask, caption, captioned_items, derangement,
-    majority_baseline, question_pairs, retrieve, unique_captions, vqa, write_samples,
+    CaptionResult, CaptionTask, PrefixSource, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption,
+    captioned_items, derangement, majority_baseline, question_pairs, retrieve, unique_captions, vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry, TextTokenizer};
@@ -38,10 +39,16 @@ fn limit(n: usize) -> Option<usize> {
     (n > 0).then_some(n)
 }
 
-/// The three tasks of an experiment.
+/// The smaller of two limits, where 0 is none.
+fn least(a: usize, b: usize) -> Option<usize> {
+    limit(a).into_iter().chain(limit(b)).min()
+}
+
+/// The tasks of an experiment that generate.
 struct Tasks {
     vqa: VqaTask,
     caption: CaptionTask,
+    also: Vec<Task>,
 }
 
 impl Tasks {
@@ -51,20 +58,33 @@ impl Tasks {
         Ok(Self {
             vqa: VqaTask::from_card(&card(&spec.eval.vqa)?, &[language])?,
             caption: CaptionTask::from_card(&card(&spec.eval.caption)?, &[language])?,
+            also: spec
+                .eval
+                .also
+                .iter()
+                .map(|a| Ok(Task::from_card(&card(&a.task)?, &[language])?))
+                .collect::<Result<_, LabError>>()?,
         })
     }
 }
 
-/// Hashes of the task cards of an experiment, which are checked before anything is trained: questions, captions, retrieval.
+/// Hashes of the task cards of an experiment, which are checked before anything is trained: questions, captions, further
+/// tasks, retrieval.
 ///
 /// # Errors
 /// If one does not exist or does not fit.
 pub fn task_hashes(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Result<Vec<String>, LabError> {
-    Tasks::new(registry, spec, resolved)?;
     let eval = &spec.eval;
+    for (task, also) in Tasks::new(registry, spec, resolved)?.also.iter().zip(&eval.also) {
+        if matches!(task, Task::Retrieval(_)) {
+            let what = format!("`eval.also`: `{}` is no task of questions or captions", also.task);
+            return Err(LabError::new(what, "measure it with `toolkit eval` when the run is done"));
+        }
+    }
     RetrievalTask::from_card(&registry.card(Kind::Task, &eval.retrieve)?)?;
     let hash = |name: &String| Ok(card_hash(&registry.card(Kind::Task, name)?));
-    [&eval.vqa, &eval.caption, &eval.retrieve].into_iter().map(hash).collect()
+    let also = eval.also.iter().map(|also| &also.task);
+    [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]).map(hash).collect()
 }
 
 struct Voice {
@@ -90,6 +110,15 @@ fn record(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &VqaResult) 
     }
     for (group, score) in &result.per_group {
         scores.insert(format!("{prefix}.{group}"), *score);
+    }
+}
+
+fn record_captions(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &CaptionResult) {
+    scores.insert(format!("{prefix}.cider"), result.overall.cider);
+    scores.insert(format!("{prefix}.bleu4"), 100.0 * result.overall.bleu4);
+    scores.insert(format!("{prefix}.rouge_l"), 100.0 * result.overall.rouge_l);
+    for (group, summary) in &result.per_group {
+        scores.insert(format!("{prefix}.{group}.cider"), summary.cider);
     }
 }
 
@@ -137,35 +166,45 @@ pub fn final_scores(
         Ok(connector.prefix(features.test.batch(items, &job.shop.device)?))
     };
     let prefixes: &PrefixSource<'_> = &prefix_of;
-    let questions = question_pairs(test, limit(spec.eval.questions));
     let same = same_pictures(test);
     let mut scores = BTreeMap::new();
-
-    let answers = vqa(&speaker, Some(prefixes), test, &questions, &tasks.vqa, spec.eval.batch)?;
-    record(&mut scores, "vqa", &answers);
-    write_samples(&dir.join("samples.jsonl"), &answers.rows)?;
-
-    // The same questions with another image: what is left then was not seen but guessed.
-    let other = derangement(test.len(), job.cell.seed);
-    let wrong = |items: &[usize]| prefixes(&items.iter().map(|&i| other[i]).collect::<Vec<_>>());
-    let shuffled = vqa(&speaker, Some(&wrong), test, &questions, &tasks.vqa, spec.eval.batch)?;
-    record(&mut scores, "vqa.shuffled", &shuffled);
-
-    record(&mut scores, "vqa.no_image", &read_json::<VqaResult>(&blind_path(job))?);
+    let questions = question_pairs(test, limit(spec.eval.questions));
+    let asked = Asked { name: "vqa", data: test, questions: &questions, task: &tasks.vqa };
+    let answers = answers(job, &speaker, prefixes, &asked, &mut scores)?;
     if let Ok(majority) = majority_baseline(&*job.splits.train, test, &questions) {
         record(&mut scores, "vqa.majority", &majority);
     }
+    write_samples(&dir.join("samples.jsonl"), &answers.rows)?;
 
     let items = captioned_items(test, limit(spec.eval.captions));
     if !items.is_empty() {
         let captions = caption(&speaker, Some(prefixes), test, &items, &tasks.caption, spec.eval.batch)?;
-        scores.insert("caption.cider".to_owned(), captions.overall.cider);
-        scores.insert("caption.bleu4".to_owned(), 100.0 * captions.overall.bleu4);
-        scores.insert("caption.rouge_l".to_owned(), 100.0 * captions.overall.rouge_l);
-        for (group, summary) in &captions.per_group {
-            scores.insert(format!("caption.{group}.cider"), summary.cider);
-        }
+        record_captions(&mut scores, "caption", &captions);
         write_samples(&dir.join("captions.jsonl"), &captions.rows)?;
+    }
+    for (at, (also, task)) in spec.eval.also.iter().zip(&tasks.also).enumerate() {
+        let (name, data) = (also.name(), &*job.splits.also[at]);
+        let prefix_of = |items: &[usize]| -> Result<_, TrainError> {
+            Ok(connector.prefix(features.also[at].batch(items, &job.shop.device)?))
+        };
+        let path = dir.join(format!("{name}.jsonl"));
+        match task {
+            Task::Vqa(task) => {
+                let questions = question_pairs(data, least(also.limit, spec.eval.questions));
+                let asked = Asked { name: &name, data, questions: &questions, task };
+                let answers = self::answers(job, &speaker, &prefix_of, &asked, &mut scores)?;
+                // Nothing was trained on this data, so the commonest answers are its own: more than a guesser can know.
+                record(&mut scores, &format!("{name}.majority"), &majority_baseline(data, data, &questions)?);
+                write_samples(&path, &answers.rows)?;
+            }
+            Task::Caption(task) => {
+                let items = captioned_items(data, least(also.limit, spec.eval.captions));
+                let captions = caption(&speaker, Some(&prefix_of), data, &items, task, spec.eval.batch)?;
+                record_captions(&mut scores, &name, &captions);
+                write_samples(&path, &captions.rows)?;
+            }
+            Task::Retrieval(_) => {}
+        }
     }
     if let Some(key) = job.stage1 {
         scores.extend(job.shop.stage1_scores(key)?);
@@ -228,15 +267,48 @@ pub fn retrieval(
     Ok(scores)
 }
 
-/// Names a blind control: the language model, the task, the questions.
+/// Questions with how they are asked.
+struct Asked<'a> {
+    name: &'a str,
+    data: &'a dyn Dataset,
+    questions: &'a [(usize, usize)],
+    task: &'a VqaTask,
+}
+
+/// Answers with their controls: the same questions with another image, where what is left was not seen but guessed, and with none.
+fn answers(
+    job: &CellJob<'_>,
+    speaker: &Speaker<'_>,
+    prefixes: &PrefixSource<'_>,
+    asked: &Asked<'_>,
+    scores: &mut BTreeMap<String, f64>,
+) -> Result<VqaResult, LabError> {
+    let Asked { name, data, questions, task } = asked;
+    let batch = job.cell.spec.eval.batch;
+    let answers = vqa(speaker, Some(prefixes), *data, questions, task, batch)?;
+    record(scores, name, &answers);
+    let other = derangement(data.len(), job.cell.seed);
+    let wrong = |items: &[usize]| prefixes(&items.iter().map(|&i| other[i]).collect::<Vec<_>>());
+    let shuffled = vqa(speaker, Some(&wrong), *data, questions, task, batch)?;
+    record(scores, &format!("{name}.shuffled"), &shuffled);
+    let blind: BTreeMap<String, VqaResult> = read_json(&blind_path(job))?;
+    if let Some(blind) = blind.get(*name) {
+        record(scores, &format!("{name}.no_image"), blind);
+    }
+    Ok(answers)
+}
+
+/// Names a blind control: the language model, the tasks, the questions.
 #[must_use]
 pub fn blind_key(job: &CellJob<'_>) -> String {
     let eval = &job.cell.spec.eval;
     hash_json(&serde_json::json!([
         card_hash(&job.resolved.language.0),
-        job.cell.tasks.first(),
+        job.cell.tasks,
         eval.questions,
-        job.splits.test.fingerprint()
+        eval.also,
+        job.splits.test.fingerprint(),
+        job.splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
     ]))
 }
 
@@ -244,24 +316,31 @@ fn blind_path(job: &CellJob<'_>) -> std::path::PathBuf {
     job.shop.out.join("controls").join(format!("{}.json", blind_key(job)))
 }
 
-/// The language model's answers to the test questions without any image, computed once.
+/// The language model's answers to the questions of each task without any image, computed once.
 ///
 /// # Errors
 /// If the language model or prompts cannot be had.
-pub fn blind(job: &CellJob<'_>) -> Result<VqaResult, LabError> {
+pub fn blind(job: &CellJob<'_>) -> Result<(), LabError> {
     let path = blind_path(job);
     if path.exists() {
-        return read_json(&path);
+        return Ok(());
     }
-    let spec = &job.cell.spec;
-    let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let eval = &job.cell.spec.eval;
+    let (tasks, voice) = (Tasks::new(job.shop.registry, &job.cell.spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
-    let test = &*job.splits.test;
-    let questions = question_pairs(test, limit(spec.eval.questions));
-    let result = vqa(&voice.speaker(job.resolved, &language), None, test, &questions, &tasks.vqa, spec.eval.batch)?;
+    let speaker = voice.speaker(job.resolved, &language);
+    let ask = |data: &dyn Dataset, most, task: &VqaTask| {
+        vqa(&speaker, None, data, &question_pairs(data, most), task, eval.batch)
+    };
+    let test = ask(&*job.splits.test, limit(eval.questions), &tasks.vqa)?;
+    let mut results = BTreeMap::from([("vqa".to_owned(), test)]);
+    for ((also, task), data) in eval.also.iter().zip(&tasks.also).zip(&job.splits.also) {
+        if let Task::Vqa(task) = task {
+            results.insert(also.name(), ask(&**data, least(also.limit, eval.questions), task)?);
+        }
+    }
     let dir = job.shop.out.join("controls");
     std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
-    let json = serde_json::to_vec(&result).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-    write_atomic(&path, &json)?;
-    Ok(result)
+    let json = serde_json::to_vec(&results).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+    Ok(write_atomic(&path, &json)?)
 }

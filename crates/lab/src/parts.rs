@@ -1,6 +1,6 @@
 //! Cards resolved to shapes, data opened, parts built: everything that cells share.
 
-use crate::spec::{DataSpec, ModelSpec};
+use crate::spec::{AlsoSpec, DataSpec, ModelSpec};
 use crate::{LabError, pretrain};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -243,7 +243,7 @@ fn packages<'a>(card: &Card, names: impl IntoIterator<Item = &'a str>) -> Result
     names.into_iter().map(|name| Ok((name.to_owned(), card.package(name)?))).collect()
 }
 
-/// The three splits of an experiment.
+/// The data of an experiment.
 #[derive(Clone)]
 pub struct Splits {
     /// Pre-training.
@@ -252,6 +252,8 @@ pub struct Splits {
     pub val: Arc<dyn Dataset>,
     /// Tables.
     pub test: Arc<dyn Dataset>,
+    /// Data of the further tasks, in their order.
+    pub also: Vec<Arc<dyn Dataset>>,
 }
 
 impl Splits {
@@ -259,11 +261,12 @@ impl Splits {
     ///
     /// # Errors
     /// As [`open_data`]; a training split without captions.
-    pub fn open(registry: &Registry, data: &DataSpec) -> Result<Self, LabError> {
+    pub fn open(registry: &Registry, data: &DataSpec, also: &[AlsoSpec]) -> Result<Self, LabError> {
         let splits = Self {
             train: open_data(registry, &data.train)?,
             val: open_data(registry, &data.val)?,
             test: open_data(registry, &data.test)?,
+            also: also.iter().map(|also| open_data(registry, &also.data)).collect::<Result<_, _>>()?,
         };
         if splits.train.is_empty() {
             return Err(LabError::new(format!("`{}` has no images", data.train), "training needs some"));

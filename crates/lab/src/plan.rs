@@ -1,7 +1,7 @@
 //! What a run will do and cost, before anything is done.
 
 use crate::parts::{Resolved, Splits, card_hash};
-use crate::spec::{DataSpec, Spec};
+use crate::spec::{AlsoSpec, DataSpec, Spec};
 use crate::sweep::Cell;
 use crate::{LabError, evaluate, pretrain::hash_json};
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, 
         estimate: Estimate::default(),
     };
     let mut models: Vec<String> = Vec::new();
-    let mut data: Vec<DataSpec> = Vec::new();
+    let mut data: Vec<(DataSpec, Vec<AlsoSpec>)> = Vec::new();
     for mut cell in cells {
         let model_key = format!("{:?}", (&cell.spec.model.vision, &cell.spec.model.bridge, &cell.spec.model.language));
         let resolved = match models.iter().position(|m| *m == model_key) {
@@ -103,11 +103,12 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, 
                 models.len() - 1
             }
         };
-        let splits = match data.iter().position(|d| *d == cell.spec.data) {
+        let named = (cell.spec.data.clone(), cell.spec.eval.also.clone());
+        let splits = match data.iter().position(|d| *d == named) {
             Some(at) => at,
             None => {
-                plan.splits.push(Splits::open(registry, &cell.spec.data)?);
-                data.push(cell.spec.data.clone());
+                plan.splits.push(Splits::open(registry, &cell.spec.data, &cell.spec.eval.also)?);
+                data.push(named);
                 data.len() - 1
             }
         };
@@ -163,6 +164,7 @@ fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>)
     let hash = hash_json(&serde_json::json!({
         "format": 1, "spec": spec, "language": card_hash(&parts.language.0), "vision": card_hash(&parts.vision.0),
         "bridge": card_hash(&parts.bridge.0), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
+        "also": splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
     }));
     let readable: Vec<String> = cell
         .axes
@@ -190,7 +192,8 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         // The frozen language model's backward pass gives gradients of inputs only: one forward's worth.
         e.flops += (3.0 * r.bridge.1.cost.flops as f64 + 2.0 * language) * (s.batch as u64 * s.steps) as f64;
         let splits = &plan.splits[cell.splits];
-        let images = splits.train.len() + splits.val.len() + splits.test.len();
+        let also: usize = splits.also.iter().map(|data| data.len()).sum();
+        let images = splits.train.len() + splits.val.len() + splits.test.len() + also;
         let vision = &r.vision.1;
         caches.insert(
             (cell.resolved, cell.splits),

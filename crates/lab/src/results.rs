@@ -136,6 +136,13 @@ fn notes(run: &Run) -> Vec<String> {
     if spec.data.train == spec.data.test || spec.data.train == spec.data.val {
         notes.push("Training data is evaluated on: scores say what was memorised.".to_owned());
     }
+    for also in &spec.eval.also {
+        notes.push(format!(
+            "`{}` is measured on `{}`, of which nothing was trained on; its majority is of its own answers, which no model knows.",
+            also.name(),
+            also.data
+        ));
+    }
     if spec.seeds.len() < 3 {
         notes.push(format!(
             "{} seed(s): intervals over seeds need at least two, and mean little below three.",

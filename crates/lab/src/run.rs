@@ -147,11 +147,7 @@ impl Run {
                 let job = self.cell_job(shop, index);
                 let name = format!("control {}", cell.cell.spec.model.language);
                 controls.push(jobs.len());
-                jobs.push(workers::Job {
-                    name,
-                    after: vec![],
-                    run: Box::new(move || evaluate::blind(&job).map(|_| ())),
-                });
+                jobs.push(workers::Job { name, after: vec![], run: Box::new(move || evaluate::blind(&job)) });
             }
         }
         let first_stage1 = jobs.len();

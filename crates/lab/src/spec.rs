@@ -165,9 +165,37 @@ pub struct EvalSpec {
     pub caption: String,
     /// Task card of retrieval, for bridges with a stage 1.
     pub retrieve: String,
+    /// Other tasks on other data, measured at the end with the same model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<AlsoSpec>,
     /// Samples evaluated together. Scores do not depend on it but for rounding.
     #[serde(default = "sixty_four")]
     pub batch: usize,
+}
+
+/// A further task at the end of each cell.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct AlsoSpec {
+    /// Task card: questions or captions.
+    pub task: String,
+    /// Data, `card:split` or `folder:PATH`.
+    pub data: String,
+    /// At most so many questions or images, and no more than `questions` or `captions` of [`EvalSpec`]; 0 means all.
+    #[serde(default)]
+    pub limit: usize,
+}
+
+impl AlsoSpec {
+    /// What its scores begin with: the name of the data.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let data = match self.data.strip_prefix("folder:") {
+            Some(path) => path.trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
+            None => self.data.split(':').next().unwrap_or_default(),
+        };
+        data.replace('.', "_")
+    }
 }
 
 /// How the machine is used. Only `threads` can change a digit of a result.
@@ -233,6 +261,14 @@ impl Spec {
             if steps == 0 {
                 return wrong(key, "no steps", "give at least 1; to leave stage 1 out, set `stage1.enabled = false`");
             }
+        }
+        let mut names: Vec<String> = ["vqa", "caption", "retrieval"].map(str::to_owned).to_vec();
+        for also in &self.eval.also {
+            if names.contains(&also.name()) {
+                let what = format!("two tasks of `eval` would be called `{}`", also.name());
+                return wrong("eval.also", &what, "name each data set once; measure others with `toolkit eval`");
+            }
+            names.push(also.name());
         }
         let w = self.stage1.losses;
         if self.stage1.enabled && w.itc == 0.0 && w.itm == 0.0 && w.itg == 0.0 {

@@ -29,7 +29,7 @@ pub struct Workshop<'a> {
     pub reporter: &'a dyn Reporter,
 }
 
-/// Features of the three splits.
+/// Features of all data.
 #[derive(Clone)]
 pub struct SplitFeatures {
     /// Pre-training.
@@ -38,6 +38,8 @@ pub struct SplitFeatures {
     pub val: Arc<Features>,
     /// Tables.
     pub test: Arc<Features>,
+    /// Further tasks.
+    pub also: Vec<Arc<Features>>,
 }
 
 impl Workshop<'_> {
@@ -81,6 +83,7 @@ impl Workshop<'_> {
             train: self.features_of(resolved, &*splits.train)?,
             val: self.features_of(resolved, &*splits.val)?,
             test: self.features_of(resolved, &*splits.test)?,
+            also: splits.also.iter().map(|data| self.features_of(resolved, &**data)).collect::<Result<_, _>>()?,
         })
     }
 

@@ -128,6 +128,10 @@ fn what_makes_no_sense_is_refused_in_its_place() {
     refused(FILE, &["name=a/b"], &["small.toml:1:", "`name`"]);
     refused(FILE, &["model.bridge=wide"], &["100 queries", "128 positions"]);
     refused(FILE, &["data.train=none:train"], &["`none:train` has no images"]);
+    let also = |task: &str, data: &str| format!("eval.also=[{{ task = \"{task}\", data = \"{data}\" }}]");
+    prepare(&cards, FILE, &[&also("scenes-caption", "few:val")]).unwrap();
+    refused(FILE, &[&also("scenes-retrieval", "few:val")], &["`scenes-retrieval` is no task of questions or captions"]);
+    refused(FILE, &[&also("scenes-vqa", "folder:/somewhere/vqa/")], &["two tasks of `eval` would be called `vqa`"]);
     // An axis is checked at each of its values.
     let with = |tail: &str| format!("{FILE}{tail}");
     refused(&with("[sweep]\n\"stage1.batch\" = [1, 4]\n"), &[], &["two images"]);
