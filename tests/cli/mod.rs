@@ -3,7 +3,9 @@
 mod errors;
 mod help;
 mod published;
+mod reproduce;
 mod resume;
+mod score;
 mod show;
 mod support;
 mod use_trained;

@@ -481,27 +481,75 @@ fn a_run_becomes_a_hub_folder() {
 #[test]
 fn any_model_is_measured_on_any_data() {
     let out = folder();
-    let samples = out.path().join("samples.jsonl");
     let hub = fixture("hub-opt");
-    let measured = |model: &str, task: &str, more: &[&str]| {
-        toolkit(&[&["eval", model, "--task", task, "--data", "tiny:test", "--json"], more].concat()).json()
+    let measured = |model: &str, tasks: &str, more: &[&str]| {
+        toolkit(&[&["eval", model, "--tasks", tasks, "--data", "tiny:test", "--json"], more].concat()).json()
     };
-    let captions = measured(&hub, "scenes-caption", &["--limit", "3", "--samples", text(&samples)]);
-    assert_eq!(captions["scores"]["pictures"], 3);
-    assert_eq!(std::fs::read_to_string(&samples).unwrap().lines().count(), 3);
-    let answers = measured(&hub, "scenes-vqa", &["--limit", "4", "--prompt", "question: {} answer:"]);
-    assert_eq!(answers["scores"]["questions"], 4);
+    let both = measured(&hub, "scenes-caption,scenes-vqa", &["--limit", "3", "--out", text(out.path())]);
+    assert_eq!(
+        (&both[0]["result"]["task"], &both[1]["result"]["task"]),
+        (&"scenes-caption".into(), &"scenes-vqa".into())
+    );
+    for (at, task) in ["scenes-caption", "scenes-vqa"].into_iter().enumerate() {
+        let samples = std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap();
+        assert_eq!((samples.lines().count(), &both[at]["result"]["samples"]), (3, &3.into()));
+        let kept: Value =
+            serde_json::from_slice(&std::fs::read(out.path().join(task).join("scores.json")).unwrap()).unwrap();
+        assert_eq!(kept["result"]["scores"], both[at]["result"]["scores"]);
+    }
+    assert!(measured(&hub, "scenes-vqa", &["--limit", "2", "--prompt", "question: {} answer:"])[0]["result"]["scores"]["overall"].is_f64());
 
-    // A run is measured as it measured itself.
+    // The same samples however many are evaluated together.
+    let samples = |batch: &str| {
+        let out = folder();
+        measured(&hub, "scenes-vqa,scenes-caption", &["--limit", "5", "--batch", batch, "--out", text(out.path())]);
+        ["scenes-vqa", "scenes-caption"]
+            .map(|task| std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap())
+    };
+    assert_eq!(samples("1"), samples("4"));
+
+    // A run is measured as it measured itself: the bridge after stage 2 for answers, the one after stage 1 for retrieval.
     let run = finished().0;
-    let cell = measured(text(run), "scenes-vqa", &["--limit", "32"]);
-    let scores = run.join("cells").join(cell["of"].as_str().unwrap()).join("scores.json");
+    let of_run = measured(text(run), "scenes-vqa,scenes-retrieval", &["--limit", "32"]);
+    let scores = run.join("cells").join(of_run[0]["of"].as_str().unwrap()).join("scores.json");
     let own: Value = serde_json::from_slice(&std::fs::read(scores).unwrap()).unwrap();
-    assert_eq!(cell["scores"]["vqa"], own["scores"]["vqa.overall"]);
-    let ranks = measured(text(run), "scenes-retrieval", &[]);
-    assert_eq!(ranks["scores"]["itc"]["txt_r1"], own["scores"]["retrieval.itc.txt_r1"]);
+    let (answers, ranks) = (&of_run[0]["result"], &of_run[1]["result"]);
+    assert_eq!(answers["scores"]["overall"], own["scores"]["vqa.overall"]);
+    assert_eq!(ranks["scores"]["itc.txt_r1"], own["scores"]["retrieval.itc.txt_r1"]);
+    let interval = &answers["intervals"]["overall"];
+    let (low, high) = (interval["low"].as_f64().unwrap(), interval["high"].as_f64().unwrap());
+    assert!(low <= high && (low..=high).contains(&interval["mean"].as_f64().unwrap()), "{interval}");
 
-    let fails = |args: &[&str]| toolkit(&[&["eval", "--quiet", &hub, "--data", "tiny:test", "--task"], args].concat());
-    fails(&["scenes-retrieval"]).fails_with(&["no text side"]);
-    fails(&["nowhere"]).fails_with(&["nowhere"]);
+    let fails = |args: &[&str]| toolkit(&[&["eval", "--quiet", &hub], args].concat());
+    fails(&["--tasks", "scenes-retrieval", "--data", "tiny:test"]).fails_with(&["no text side"]);
+    fails(&["--tasks", "nowhere", "--data", "tiny:test"]).fails_with(&["nowhere"]);
+    fails(&["--tasks", "scenes-vqa"]).fails_with(&["`scenes-vqa` names no data", "--data"]);
+    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--preset", "lavvis"]).fails_with(&["no preset `lavvis`"]);
+}
+
+#[test]
+fn presets_and_published_scores_are_the_cards() {
+    let dir = folder();
+    std::fs::create_dir_all(dir.path().join("tasks")).unwrap();
+    let card = "kind = \"vqa\"\nversion = 1\n[config]\ndata = \"tiny\"\nsplit = \"val\"\nlimit = 4\n[decoding]\nbeams = 2\n\
+        [presets.others]\nprompt = \"{}!\"\ndecoding = { max_new_tokens = 2 }\n\
+        [[published]]\nmodel = \"hub-opt\"\nscore = \"overall\"\nvalue = 1e9\ntolerance = 0.5\nsource = \"a table\"\n\
+        [[published]]\nmodel = \"hub-opt\"\npreset = \"others\"\nscore = \"overall\"\nvalue = 0.0\ntolerance = 100.0\nsource = \"b\"\n";
+    std::fs::write(dir.path().join("tasks/own.toml"), card).unwrap();
+    let hub = fixture("hub-opt");
+    let call = |more: &[&str]| {
+        toolkit(
+            &[&["--registry", text(dir.path()), "eval", &hub, "--tasks", "own", "--out", text(dir.path())], more]
+                .concat(),
+        )
+    };
+    let own = call(&["--json"]).json()[0]["result"].clone();
+    assert_eq!((&own["data"], &own["samples"]), (&"tiny:val".into(), &4.into()));
+    assert_eq!((own["published"].as_array().unwrap().len(), &own["published"][0]["holds"]), (1, &false.into()));
+    assert!(call(&[]).ok().stdout.contains("OUTSIDE"));
+    let others = call(&["--json", "--preset", "others"]).json()[0]["result"].clone();
+    assert_eq!(others["published"][0]["holds"], true);
+    let samples = std::fs::read_to_string(dir.path().join("own/samples.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(samples.lines().next().unwrap()).unwrap();
+    assert_eq!(first["prompt"], format!("{}!", first["question"].as_str().unwrap()));
 }

@@ -29,12 +29,18 @@ impl Called {
     /// Exit code 2 and one line that says all of `parts` and gives a hint.
     #[track_caller]
     pub fn fails_with(&self, parts: &[&str]) {
-        let lines: Vec<&str> = self.stderr.lines().collect();
+        assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
+        self.fails_last_with(parts);
+    }
+
+    /// The same after other lines of the log.
+    #[track_caller]
+    pub fn fails_last_with(&self, parts: &[&str]) {
         assert_eq!(self.code, Some(2), "{}\n{}", self.stdout, self.stderr);
-        assert_eq!(lines.len(), 1, "{}", self.stderr);
-        assert!(lines[0].starts_with("error: ") && lines[0].contains("hint: "), "{}", lines[0]);
+        let last = self.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("error: ") && last.contains("hint: "), "{last}");
         for part in parts {
-            assert!(lines[0].contains(part), "no `{part}` in: {}", lines[0]);
+            assert!(last.contains(part), "no `{part}` in: {last}");
         }
     }
 }

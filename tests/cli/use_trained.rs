@@ -80,3 +80,28 @@ fn what_pretrain_writes_is_a_registry_of_its_own() {
         assert_ne!(manifest["weights"][name], builtin["weights"][name], "{name} is the one just made");
     }
 }
+
+#[test]
+fn attention_is_drawn() {
+    let (run, dir) = (finished().0, folder());
+    let (file, out) = (dir.path().join("a.png"), dir.path().join("attention.png"));
+    picture(&file);
+    let call = |more: &[&str]| {
+        let base = ["attend", run.to_str().unwrap(), file.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        toolkit(&[&base[..], more].concat())
+    };
+    let said = call(&["--json", "--size", "32"]).json();
+    let weights = said["weights"].as_array().unwrap();
+    assert_eq!((weights.len(), said["queries"].as_u64().unwrap()), (8, 8));
+    for query in weights {
+        let sum: f64 = query.as_array().unwrap().iter().map(|w| w.as_f64().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    }
+    // The picture, the mean and eight queries, in four columns of three rows with gaps of 4.
+    assert_eq!(image::open(&out).unwrap().to_rgb8().dimensions(), (4 * 36 - 4, 3 * 36 - 4));
+    let one = call(&["--json", "--layer", "0", "--head", "1"]).json();
+    assert_ne!(one["weights"], said["weights"]);
+    assert!(call(&[]).ok().stdout.contains("looks most at"));
+    call(&["--layer", "9"]).fails_last_with(&["--layer 9"]);
+    call(&["--head", "9"]).fails_last_with(&["--head 9"]);
+}

@@ -1,9 +1,11 @@
 //! The commands, one file each.
 
+pub mod attend;
 pub mod caption;
 pub mod chat;
 pub mod convert;
 pub mod data;
+pub mod diff;
 pub mod doctor;
 pub mod embed;
 pub mod eval;
@@ -14,7 +16,9 @@ pub mod matching;
 pub mod plan;
 mod pretrain;
 pub mod report;
+pub mod reproduce;
 pub mod retrieve;
 pub mod run;
+pub mod score;
 pub mod verify;
 pub mod vqa;

@@ -5,7 +5,7 @@ use crate::context::Context;
 use clap::Args as Arguments;
 use std::path::PathBuf;
 use toolkit_lab::LabError;
-use toolkit_lab::report::{summary, table};
+use toolkit_lab::report::{Results, summary, table};
 use toolkit_lab::run::{Run, RunOptions};
 use toolkit_lab::stages::Workshop;
 use toolkit_lab::sweep::{self, Experiment};
@@ -84,21 +84,26 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return pretrain::run(context, &source, &options);
     }
     let run = Run::prepare(source, &context.registry, &options)?;
-    let device = context.device()?;
-    let shop = Workshop { registry: &context.registry, out: &run.out, device: device.clone(), reporter: &context.log };
-    check(&run, &shop)?;
-    let results = {
-        let stages = run.plan.stage1.iter().map(|stage| shop.stage1_dir(&stage.key));
-        let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
-        let _watch =
-            context.log.watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
-        run.carry_out(&context.registry, &device, &context.log, &options)?
-    };
+    let results = carry_out(context, &run, &options)?;
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;
     for file in ["report.html", "report.md"] {
         context.log.line(&format!("{}", run.out.join(file).display()));
     }
     Ok(())
+}
+
+/// Carries out what was planned, with progress.
+///
+/// # Errors
+/// Whatever goes wrong on the way.
+pub fn carry_out(context: &Context, run: &Run, options: &RunOptions) -> anyhow::Result<Results> {
+    let device = context.device()?;
+    let shop = Workshop { registry: &context.registry, out: &run.out, device: device.clone(), reporter: &context.log };
+    check(run, &shop)?;
+    let stages = run.plan.stage1.iter().map(|stage| shop.stage1_dir(&stage.key));
+    let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
+    let _watch = context.log.watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
+    Ok(run.carry_out(&context.registry, &device, &context.log, options)?)
 }
 
 /// What can be wrong with tokenizers and weights is found before anything is written or trained.

@@ -10,7 +10,9 @@ mod controls;
 mod decoding;
 mod error;
 mod generate;
+pub mod official;
 mod pairs;
+mod published;
 mod retrieve;
 mod sample;
 mod samples;
@@ -23,10 +25,11 @@ pub use controls::{derangement, majority_baseline};
 pub use decoding::{Decoding, EarlyStopping};
 pub use error::EvalError;
 pub use generate::{Generated, Speaker, Writer};
+pub use published::{Compared, PAPER, Published, compare, published};
 pub use retrieve::{RetrievalConfig, RetrievalResult, RetrievalRow, retrieve};
 pub use samples::{read_samples, write_samples};
 pub use source::{PrefixSource, captioned_items, question_pairs, unique_captions};
-pub use task::{CaptionTask, RetrievalTask, Task, VqaTask};
+pub use task::{CaptionTask, Pool, RetrievalTask, Task, VqaTask};
 pub use vqa::{VqaResult, VqaRowResult, vqa};
 
 #[cfg(test)]

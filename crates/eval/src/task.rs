@@ -1,7 +1,8 @@
 //! Task cards in typed form.
 
-use crate::{Decoding, EvalError, RetrievalConfig};
+use crate::{Decoding, EvalError, RetrievalConfig, captioned_items, published, unique_captions};
 use serde::Deserialize;
+use toolkit_data::Dataset;
 use toolkit_registry::{Card, CardError, Kind};
 
 /// Answering questions by generation.
@@ -49,8 +50,35 @@ pub struct RetrievalTask {
     pub split: String,
     /// At most so many images. Scores fall with the number of candidates, so this is part of the task.
     pub limit: Option<usize>,
+    /// What is searched.
+    pub pool: Pool,
     /// Re-ranking and sizes.
     pub config: RetrievalConfig,
+}
+
+/// The pictures and texts of a retrieval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pool {
+    /// One picture and one caption of each thing, so that there is one right answer: for data whose captions repeat.
+    #[default]
+    Unique,
+    /// All pictures and all their captions, as COCO and Flickr30k are measured.
+    All,
+}
+
+impl Pool {
+    /// Items with their texts.
+    #[must_use]
+    pub fn of(self, dataset: &dyn Dataset, limit: Option<usize>) -> Vec<(usize, Vec<String>)> {
+        let items = captioned_items(dataset, limit);
+        match self {
+            Self::Unique => {
+                unique_captions(dataset, &items).into_iter().map(|(item, text)| (item, vec![text])).collect()
+            }
+            Self::All => items.into_iter().map(|item| (item, dataset.item(item).captions.clone())).collect(),
+        }
+    }
 }
 
 /// Any task.
@@ -71,6 +99,9 @@ struct GenerateConfig {
     #[serde(default = "test")]
     split: String,
     limit: Option<usize>,
+    /// The card of the data that the task is of, for `toolkit eval`.
+    #[serde(rename = "data")]
+    _data: Option<String>,
 }
 
 /// `[config]` of retrieval.
@@ -79,6 +110,9 @@ struct GenerateConfig {
 struct RetrieveConfig {
     split: String,
     limit: Option<usize>,
+    #[serde(rename = "data")]
+    _data: Option<String>,
+    pool: Pool,
     top_k: usize,
     batch: usize,
     max_tokens: usize,
@@ -87,7 +121,7 @@ struct RetrieveConfig {
 impl Default for RetrieveConfig {
     fn default() -> Self {
         let RetrievalConfig { top_k, batch, max_tokens, .. } = RetrievalConfig::default();
-        Self { split: test(), limit: None, top_k, batch, max_tokens }
+        Self { split: test(), limit: None, _data: None, pool: Pool::default(), top_k, batch, max_tokens }
     }
 }
 
@@ -102,12 +136,49 @@ impl Task {
     /// # Errors
     /// If the card is of no known kind or a value does not fit.
     pub fn from_card(card: &Card, speakers: &[&Card]) -> Result<Self, EvalError> {
-        match card.family.as_str() {
-            "vqa" => Ok(Self::Vqa(VqaTask::from_card(card, speakers)?)),
-            "caption" => Ok(Self::Caption(CaptionTask::from_card(card, speakers)?)),
-            "retrieval" => Ok(Self::Retrieval(RetrievalTask::from_card(card)?)),
-            _ => Err(wrong_kind(card, "`vqa`, `caption` or `retrieval`")),
+        Self::with_preset(card, speakers, None)
+    }
+
+    /// The task of a card with the settings of one of its `[presets]`.
+    ///
+    /// # Errors
+    /// As [`Task::from_card`], and if there is no such preset.
+    pub fn with_preset(card: &Card, speakers: &[&Card], preset: Option<&str>) -> Result<Self, EvalError> {
+        let mut task = match card.family.as_str() {
+            "vqa" => Self::Vqa(VqaTask::from_card(card, speakers)?),
+            "caption" => Self::Caption(CaptionTask::from_card(card, speakers)?),
+            "retrieval" => Self::Retrieval(RetrievalTask::from_card(card)?),
+            _ => return Err(wrong_kind(card, "`vqa`, `caption` or `retrieval`")),
+        };
+        let own = match &task {
+            Self::Vqa(VqaTask { decoding, .. }) | Self::Caption(CaptionTask { decoding, .. }) => *decoding,
+            Self::Retrieval(_) => Decoding::default(),
+        };
+        let (words, search) = published::preset(card, preset, own)?;
+        match &mut task {
+            Self::Vqa(VqaTask { prompt, decoding, .. }) | Self::Caption(CaptionTask { prompt, decoding, .. }) => {
+                *decoding = search;
+                *prompt = words.unwrap_or_else(|| std::mem::take(prompt));
+            }
+            Self::Retrieval(_) => {}
         }
+        Ok(task)
+    }
+
+    /// The data that a task is of, `card:split`, if its card names any.
+    ///
+    /// # Errors
+    /// If `[config]` is wrong.
+    pub fn data(card: &Card) -> Result<Option<String>, EvalError> {
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Named {
+            data: Option<String>,
+            split: Option<String>,
+        }
+        let named: Named = card.config()?;
+        let split = named.split.unwrap_or_else(test);
+        Ok(named.data.map(|data| format!("{data}:{split}")))
     }
 
     /// The split that is evaluated.
@@ -169,9 +240,10 @@ impl RetrievalTask {
     /// # Errors
     /// If a value does not fit.
     pub fn from_card(card: &Card) -> Result<Self, EvalError> {
-        let RetrieveConfig { split, limit, top_k, batch, max_tokens } = of_kind(card, "retrieval")?.config()?;
+        let RetrieveConfig { split, limit, pool, top_k, batch, max_tokens, .. } =
+            of_kind(card, "retrieval")?.config()?;
         let config = RetrievalConfig { top_k, batch, max_tokens, ..RetrievalConfig::default() };
-        Ok(Self { name: card.name.clone(), version: card.version, split, limit, config })
+        Ok(Self { name: card.name.clone(), version: card.version, split, limit, pool, config })
     }
 }
 

@@ -13,7 +13,7 @@ use toolkit_core::{AnyBridge, AnyLanguage};
 use toolkit_data::Dataset;
 use toolkit_eval::{
     CaptionResult, CaptionTask, PrefixSource, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption,
-    captioned_items, derangement, majority_baseline, question_pairs, retrieve, unique_captions, vqa, write_samples,
+    captioned_items, derangement, majority_baseline, question_pairs, retrieve, vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry, TextTokenizer};
@@ -237,13 +237,14 @@ pub fn retrieval(
     let tower =
         bridge.text_tower().ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
     let test = &*splits.test;
-    let pool = unique_captions(test, &captioned_items(test, limit(spec.eval.retrieval)));
+    let pool = task.pool.of(test, limit(spec.eval.retrieval));
     let mut scores = BTreeMap::new();
     if pool.len() < 2 {
         return Ok(scores);
     }
     let items: Vec<usize> = pool.iter().map(|(item, _)| *item).collect();
-    let captions: Vec<Vec<Vec<u32>>> = pool.iter().map(|(_, text)| vec![tokenizer.encode(text)]).collect();
+    let captions: Vec<Vec<Vec<u32>>> =
+        pool.iter().map(|(_, texts)| texts.iter().map(|text| tokenizer.encode(text)).collect()).collect();
     let read = |items: &[usize]| features.batch(items, &shop.device);
     let result = retrieve(tower, &read, &items, &captions, marks, task.config)?;
     for (name, r) in [("itc", Some(&result.itc)), ("itm", result.itm.as_ref())] {

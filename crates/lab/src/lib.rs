@@ -1,6 +1,7 @@
 //! Experiments: from a TOML file to a report.
 
 pub mod cell;
+pub mod diff;
 pub mod evaluate;
 pub mod manifest;
 pub mod parts;

@@ -5,6 +5,10 @@ use crate::plan::Plan;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::Command;
+use toolkit_registry::sha256_hex;
+
+/// The versions that this program was built with.
+const LOCK: &[u8] = include_bytes!("../../../Cargo.lock");
 
 /// `manifest.json` of a run folder.
 #[derive(Clone, Debug, Serialize)]
@@ -13,6 +17,8 @@ pub struct Manifest {
     pub toolkit: String,
     /// Revision of the working folder, `-dirty` if it has changes, `unknown` outside of git.
     pub git: String,
+    /// SHA-256 of the lock file that the program was built with: the versions of all crates.
+    pub lock: String,
     /// Every version and revision that worked on this run; results of several may be mixed in it.
     pub builds: Vec<String>,
     /// The command line.
@@ -29,6 +35,8 @@ pub struct Manifest {
     pub weights: BTreeMap<String, String>,
     /// Data by name: fingerprint of images and texts.
     pub data: BTreeMap<String, String>,
+    /// Task cards by name: hash of what counts in them.
+    pub tasks: BTreeMap<String, String>,
     /// Ids of the cells.
     pub cells: Vec<String>,
     /// Cells by id: the key of the stage-1 run they start from.
@@ -80,8 +88,15 @@ impl Manifest {
                 }
             }
         }
+        let mut tasks = BTreeMap::new();
+        for cell in &plan.cells {
+            let eval = &cell.cell.spec.eval;
+            let also = eval.also.iter().map(|also| &also.task);
+            let names = [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]);
+            tasks.extend(names.cloned().zip(cell.cell.tasks.iter().cloned()));
+        }
         for splits in &plan.splits {
-            for set in [&splits.train, &splits.val, &splits.test] {
+            for set in [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also) {
                 data.insert(set.name().to_owned(), set.fingerprint());
             }
         }
@@ -91,6 +106,7 @@ impl Manifest {
         Self {
             toolkit: env!("CARGO_PKG_VERSION").to_owned(),
             git: git_revision(),
+            lock: sha256_hex(LOCK),
             builds,
             command: command.to_vec(),
             device: device.to_owned(),
@@ -99,6 +115,7 @@ impl Manifest {
             cards,
             weights,
             data,
+            tasks,
             cells: plan.cells.iter().map(|c| c.cell.id.clone()).collect(),
             stage1: (plan.cells.iter())
                 .filter_map(|c| Some((c.cell.id.clone(), plan.stage1[c.stage1?].key.clone())))

@@ -63,7 +63,7 @@ impl Kind {
             Self::Bridge => (&["family"], &["config", "weights", "tokenizer", "init"]),
             Self::Language => (&["family"], &["config", "weights", "tokenizer", "prompt"]),
             Self::Dataset => (&["kind"], &["config", "packages"]),
-            Self::Task => (&["kind", "version"], &["config", "decoding", "prompt"]),
+            Self::Task => (&["kind", "version"], &["config", "decoding", "presets", "prompt", "published"]),
             Self::Model => (&["vision", "bridge"], &["language", "weights", "prompt"]),
         }
     }

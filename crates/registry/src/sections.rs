@@ -161,6 +161,10 @@ pub(crate) struct Raw {
     pub _config: Option<BTreeMap<String, IgnoredAny>>,
     #[serde(rename = "decoding")]
     pub _decoding: Option<BTreeMap<String, IgnoredAny>>,
+    #[serde(rename = "presets")]
+    pub _presets: Option<BTreeMap<String, IgnoredAny>>,
+    #[serde(rename = "published")]
+    pub _published: Option<Vec<IgnoredAny>>,
     pub weights: Option<WeightsSection>,
     pub preprocess: Option<Preprocess>,
     pub tokenizer: Option<TokenizerSection>,

@@ -5,6 +5,7 @@
 use super::QFormerConfig;
 use crate::layers::{LayerNorm, Linear, attention, merge_heads, split_heads};
 use burn::module::Module;
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use toolkit_core::noise;
 
@@ -68,6 +69,13 @@ impl Attention {
         let scale = 1.0 / (query.dims()[3] as f64).sqrt();
         let context = attention(query, keys, values, bias, scale, self.dropout);
         self.output.forward(merge_heads(context), x)
+    }
+
+    /// How much each row of `x [batch, rows, width]` attends to each key: `[batch, heads, rows, keys]`, sums to 1 over keys.
+    pub(super) fn probabilities(&self, x: Tensor<3>, keys: Tensor<4>) -> Tensor<4> {
+        let query = split_heads(self.query.forward(x), self.heads);
+        let scale = 1.0 / (query.dims()[3] as f64).sqrt();
+        softmax(query.matmul(keys.swap_dims(2, 3)) * scale, 3)
     }
 }
 

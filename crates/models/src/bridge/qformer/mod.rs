@@ -59,6 +59,25 @@ pub struct QFormer {
 
 impl QFormer {
     /// The query pass over normalised features, handing each layer's self-attention keys and values to `keep`.
+    /// Where queries look in features `[batch, tokens, vision width]` as the encoder gives them: for each layer with
+    /// cross-attention `[batch, heads, queries, tokens]`, which sums to 1 over tokens. For drawings: training never makes these.
+    #[must_use]
+    pub fn cross_attention(&self, features: Tensor<3>) -> Vec<Tensor<4>> {
+        let batch = features.dims()[0];
+        let cross = self.encoder.cross(&self.normalise(features));
+        let mut x = self.embeddings.queries(self.query_tokens.val(), batch);
+        let mut all = Vec::new();
+        for (_, _, layer, cross) in self.encoder.with_cross(&cross) {
+            let own = layer.attention.keys_values(x.clone());
+            let rows = layer.attention.forward(x, own, None);
+            if let (Some(block), Some((keys, _))) = (&layer.crossattention, &cross) {
+                all.push(block.probabilities(rows.clone(), keys.clone()));
+            }
+            x = layer.query_rows(rows, cross);
+        }
+        all
+    }
+
     fn query_pass(&self, batch: usize, cross: &[KeysValues], mut keep: impl FnMut(usize, &KeysValues)) -> Tensor<3> {
         let mut x = self.embeddings.queries(self.query_tokens.val(), batch);
         for (i, _, layer, cross) in self.encoder.with_cross(cross) {

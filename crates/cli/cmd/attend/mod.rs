@@ -1,0 +1,116 @@
+//! `toolkit attend`: where the queries of a Q-Former look.
+
+mod draw;
+
+use crate::context::Context;
+use crate::opened::{Purpose, Which};
+use crate::text::table;
+use anyhow::{anyhow, bail};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use clap::Args as Arguments;
+use serde_json::json;
+use std::io::Cursor;
+use std::path::PathBuf;
+use toolkit_core::{noise, params};
+use toolkit_hub::BridgePart;
+use toolkit_train::checkpoint::write_atomic;
+
+/// Draws the Q-Former's cross-attention over a picture, as a PNG
+///
+/// Tiles: the picture as the encoder sees it, the mean of all queries, then each query. Attention is the mean over heads and
+/// over layers with cross-attention, unless one is chosen. What goes to the encoder's class token is on no place of the
+/// picture; its share is printed. Attention says where information is read, not what an answer depends on.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit attend runs/ablate_stage1 photo.png --out attention.png
+  toolkit attend blip2-opt-2.7b/ photo.png --layer 5 --out last.png --json")]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Picture file: png, jpeg, webp
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// The PNG
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Only this one of the layers with cross-attention, from 0
+    #[arg(long, value_name = "N")]
+    layer: Option<usize>,
+    /// Only this head, from 0
+    #[arg(long, value_name = "N")]
+    head: Option<usize>,
+    /// Side of a tile in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 160, value_parser = clap::value_parser!(u32).range(16..2049))]
+    size: u32,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the model has no Q-Former, the picture cannot be read, or the file not be written.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    // 1. Attention of each layer, `[heads, queries, tokens]`.
+    let opened = args.which.open(context, Purpose::Speak)?;
+    let BridgePart::QFormer { model: bridge, .. } = &opened.model.bridge else {
+        bail!("the bridge is no Q-Former --> {}; hint: other bridges have no queries to draw", opened.model.name)
+    };
+    let pictures = opened.pictures(std::slice::from_ref(&args.image))?;
+    let features = opened.features(&pictures)?;
+    let device = bridge.devices().first().cloned().unwrap_or_default();
+    let features = Tensor::<3>::from_data(features.into_data(), &device);
+    let layers = noise::off(|| bridge.cross_attention(features));
+    let chosen = pick("--layer", layers, args.layer)?;
+    let [_, heads, queries, tokens] = chosen.first().map_or([0; 4], Tensor::dims);
+    if args.head.is_some_and(|head| head >= heads) {
+        bail!("there is no such head --> --head {}; hint: it has {heads}, from 0", args.head.unwrap_or_default());
+    }
+    let of_heads = |layer: Tensor<4>| match args.head {
+        Some(head) => layer.narrow(1, head, 1),
+        None => layer.mean_dim(1),
+    };
+    let count = chosen.len() as f64;
+    let sum = chosen.into_iter().map(of_heads).reduce(|a, b| a + b);
+    let mean = sum.ok_or_else(|| {
+        anyhow!("there is no layer with cross-attention --> {}; hint: it cannot read pictures", opened.model.name)
+    })? / count;
+    let weights: Vec<Vec<f32>> = params::floats(mean).chunks(tokens).map(<[f32]>::to_vec).collect();
+
+    // 2. A grid of patches, perhaps behind a class token.
+    let Some((grid, class)) = draw::grid(tokens) else {
+        bail!("{tokens} tokens are no square grid --> {}; hint: only such encoders can be drawn", opened.model.name)
+    };
+    let shares: Vec<f32> = weights.iter().map(|query| query[..class].iter().sum()).collect();
+
+    // 3. The drawing.
+    let side = opened.model.preprocess.map_or(224, |made| made.size);
+    let sheet = draw::sheet(&pictures[0], side, &weights, grid, class, args.size);
+    let mut png = Cursor::new(Vec::new());
+    sheet.write_to(&mut png, image::ImageFormat::Png)?;
+    write_atomic(&args.out, png.get_ref())?;
+    context.print(
+        || {
+            json!({
+                "model": opened.model.name, "image": args.image, "out": args.out, "grid": grid, "queries": queries,
+                "class_token_share": shares, "weights": weights,
+            })
+        },
+        || {
+            let rows = weights.iter().zip(&shares).enumerate().map(|(query, (row, share))| {
+                let (at, most) = draw::most(&row[class..]);
+                let place = format!("row {}, column {}", at / grid, at % grid);
+                vec![query.to_string(), place, format!("{:.1}", 100.0 * most), format!("{:.1}", 100.0 * share)]
+            });
+            table(&["query", "looks most at", "% there", "% class token"], &rows.collect::<Vec<_>>())
+        },
+    )
+}
+
+fn pick(option: &str, all: Vec<Tensor<4>>, chosen: Option<usize>) -> anyhow::Result<Vec<Tensor<4>>> {
+    match chosen {
+        None => Ok(all),
+        Some(at) if at < all.len() => Ok(all.into_iter().skip(at).take(1).collect()),
+        Some(at) => bail!("there is no such layer --> {option} {at}; hint: {} have cross-attention, from 0", all.len()),
+    }
+}

@@ -1,0 +1,90 @@
+//! `toolkit diff`: why two runs differ.
+
+use crate::context::Context;
+use crate::text::table;
+use clap::Args as Arguments;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use toolkit_lab::diff::{Difference, Parting, RunDiff, diff};
+
+/// Says why two runs differ: what they were made of, where their training parts, which samples came out otherwise
+///
+/// Cells go together by the values of the axes and the seed. Numbers are compared to the last bit: the same run on the same
+/// machine gives the same bytes.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit diff runs/ablate_stage1 runs/ablate_stage1_again
+  toolkit diff runs/a runs/b --json")]
+pub struct Args {
+    /// Folder of a run
+    #[arg(value_name = "RUN_A")]
+    a: PathBuf,
+    /// Folder of another
+    #[arg(value_name = "RUN_B")]
+    b: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If one of the folders is no finished run.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let found = diff(&args.a, &args.b)?;
+    context.print(|| json!({"same_results": found.same_results(), "diff": found}), || text(&found))
+}
+
+/// The differences for people.
+#[must_use]
+pub fn text(found: &RunDiff) -> String {
+    let mut parts = Vec::new();
+    let mut section = |title: &str, head: &[&str], rows: Vec<Vec<String>>| {
+        if !rows.is_empty() {
+            parts.push(format!("{title}\n{}", table(head, &rows)));
+        }
+    };
+    let different = |all: &[Difference]| all.iter().map(|d| vec![d.at.clone(), short(&d.a), short(&d.b)]).collect();
+    section("Made of", &["what", "first", "second"], different(&found.made_of));
+    section("Experiment", &["key", "first", "second"], different(&found.experiment));
+    section("Only in one", &["cell"], found.alone.iter().map(|cell| vec![cell.clone()]).collect());
+    let apart = found.training.iter().filter(|p| p.step.is_some()).map(parting).collect();
+    section("Training parts", &["stage", "from step", "of", "most in", "relative"], apart);
+    section("Scores", &["score", "first", "second"], different(&found.scores));
+    let samples = found.samples.iter().filter(|s| s.texts + s.scores + s.alone > 0);
+    let samples = samples.map(|s| {
+        [s.shared, s.texts, s.scores, s.alone].iter().map(ToString::to_string).fold(
+            vec![s.file.clone()],
+            |mut row, n| {
+                row.push(n);
+                row
+            },
+        )
+    });
+    section("Samples", &["file", "shared", "other text", "other score", "in one only"], samples.collect());
+    let steps: usize = found.training.iter().map(|p| p.shared).sum();
+    let rows: usize = found.samples.iter().map(|s| s.shared).sum();
+    parts.push(match found.same_results() {
+        true => format!("The results are the same: {steps} logged steps and {rows} samples, to the last bit.\n"),
+        false => format!("The results differ; {steps} logged steps and {rows} samples were compared.\n"),
+    });
+    parts.join("\n")
+}
+
+fn parting(p: &Parting) -> Vec<String> {
+    let (name, relative) = p.most.clone().unwrap_or_default();
+    let step = p.step.map_or_else(String::new, |step| step.to_string());
+    vec![p.stage.clone(), step, p.shared.to_string(), name, format!("{relative:.1e}")]
+}
+
+/// A value on a line; hashes by their start.
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,179 @@
+//! One task: its scores, their intervals, its samples.
+
+use crate::opened::Opened;
+use anyhow::{anyhow, bail};
+use burn::tensor::Tensor;
+use image::RgbImage;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use toolkit_core::noise;
+use toolkit_data::Dataset;
+use toolkit_eval::{RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa};
+use toolkit_lab::stages::same_pictures;
+use toolkit_metrics::{Interval, bootstrap};
+use toolkit_train::stage1::TextMarks;
+use toolkit_train::{Progress, TrainError};
+
+/// Draws of a bootstrap interval.
+const RESAMPLES: usize = 1000;
+
+/// What a task gave.
+pub struct Measured {
+    /// By name.
+    pub scores: BTreeMap<String, f64>,
+    /// Of those scores that are means over samples.
+    pub intervals: BTreeMap<String, Interval>,
+    /// Questions or pictures.
+    pub samples: usize,
+    /// JSON Lines.
+    pub rows: Vec<u8>,
+}
+
+/// Measures `opened` by `task` on `data`.
+///
+/// # Errors
+/// If the model lacks a part, or a picture cannot be read.
+pub fn measure(
+    opened: &Opened,
+    task: &Task,
+    data: &dyn Dataset,
+    limit: Option<usize>,
+    batch: usize,
+    progress: &dyn Progress,
+) -> anyhow::Result<Measured> {
+    match task {
+        Task::Vqa(task) => {
+            let questions = question_pairs(data, limit.or(task.limit));
+            progress.start(0, pictures_of(questions.iter().map(|(item, _)| *item)));
+            let prefixes = |items: &[usize]| prefix(opened, data, items, progress);
+            let answers = vqa(&speaker(opened)?, Some(&prefixes), data, &questions, task, batch)?;
+            let mut scores = BTreeMap::from([("overall".to_owned(), answers.overall)]);
+            let named =
+                [("answer_type", &answers.per_answer_type), ("kind", &answers.per_kind), ("group", &answers.per_group)];
+            for (by, all) in named {
+                scores.extend(all.iter().map(|(name, value)| (format!("{by}.{name}"), *value)));
+            }
+            let same = same_pictures(data);
+            let clusters: Vec<u64> = questions.iter().map(|(item, _)| same[*item] as u64).collect();
+            let each: Vec<f64> = answers.rows.iter().map(|row| 100.0 * row.score).collect();
+            let intervals = interval("overall", &each, Some(&clusters));
+            Ok(Measured { scores, intervals, samples: questions.len(), rows: lines(&answers.rows)? })
+        }
+        Task::Caption(task) => {
+            let items = captioned_items(data, limit.or(task.limit));
+            progress.start(0, items.len() as u64);
+            let prefixes = |items: &[usize]| prefix(opened, data, items, progress);
+            let captions = caption(&speaker(opened)?, Some(&prefixes), data, &items, task, batch)?;
+            let s = captions.overall;
+            let all = [
+                ("cider", s.cider),
+                ("bleu1", s.bleu1),
+                ("bleu2", s.bleu2),
+                ("bleu3", s.bleu3),
+                ("bleu4", s.bleu4),
+                ("rouge_l", s.rouge_l),
+            ];
+            let mut scores: BTreeMap<String, f64> = all.map(|(name, value)| (name.to_owned(), value)).into();
+            scores.extend(captions.per_group.iter().map(|(name, group)| (format!("group.{name}.cider"), group.cider)));
+            let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
+            let intervals = interval("cider", &each, None);
+            Ok(Measured { scores, intervals, samples: items.len(), rows: lines(&captions.rows)? })
+        }
+        Task::Retrieval(task) => retrieval(opened, task, data, limit, progress),
+    }
+}
+
+fn retrieval(
+    opened: &Opened,
+    task: &RetrievalTask,
+    data: &dyn Dataset,
+    limit: Option<usize>,
+    progress: &dyn Progress,
+) -> anyhow::Result<Measured> {
+    let (tower, words) = (opened.model.tower()?, opened.model.words()?);
+    let t = &words.tokenizer;
+    let (Some(cls), Some(sep)) = (t.cls, t.sep) else {
+        bail!("the tokenizer has no `[CLS]` and `[SEP]` --> {}; hint: give the checkpoint's own", opened.model.name)
+    };
+    let marks = TextMarks { pad: t.pad.unwrap_or(opened.model.stage1.pad), cls, sep, dec: opened.model.stage1.dec };
+    let (items, texts): (Vec<usize>, Vec<Vec<Vec<u32>>>) = (task.pool.of(data, limit.or(task.limit)).into_iter())
+        .map(|(item, texts)| (item, texts.iter().map(|text| t.encode(text)).collect()))
+        .unzip();
+    progress.start(0, 2 * items.len() as u64);
+    let features = |items: &[usize]| features(opened, data, items, progress);
+    let found = noise::off(|| retrieve(tower, &features, &items, &texts, marks, task.config))?;
+    let mut scores = BTreeMap::from([("chance.r1".to_owned(), found.chance_r1)]);
+    for (name, recall) in [("itc", Some(&found.itc)), ("itm", found.itm.as_ref())] {
+        let Some(recall) = recall else { continue };
+        if let serde_json::Value::Object(all) = serde_json::to_value(recall)? {
+            scores.extend(all.into_iter().filter_map(|(key, value)| Some((format!("{name}.{key}"), value.as_f64()?))));
+        }
+    }
+    scores.extend(found.itm_accuracy.map(|accuracy| ("itm.hard_negative_accuracy".to_owned(), accuracy)));
+    // Of texts there may be several for an image, of which only the first one's rank is kept.
+    let hit = |rank: Option<usize>| if rank == Some(0) { 100.0 } else { 0.0 };
+    let by_similarity: Vec<f64> = found.rows.iter().map(|row| hit(Some(row.text_rank_itc))).collect();
+    let mut intervals = interval("itc.txt_r1", &by_similarity, None);
+    if found.itm.is_some() {
+        let ranked: Vec<f64> = found.rows.iter().map(|row| hit(row.text_rank_itm)).collect();
+        intervals.extend(interval("itm.txt_r1", &ranked, None));
+    }
+    if texts.iter().all(|own| own.len() == 1) {
+        let images: Vec<f64> = found.rows.iter().map(|row| hit(Some(row.image_rank_itc))).collect();
+        intervals.extend(interval("itc.img_r1", &images, None));
+    }
+    Ok(Measured { scores, intervals, samples: items.len(), rows: lines(&found.rows)? })
+}
+
+fn pictures_of(items: impl Iterator<Item = usize>) -> u64 {
+    items.collect::<std::collections::BTreeSet<_>>().len() as u64
+}
+
+fn interval(name: &str, each: &[f64], clusters: Option<&[u64]>) -> BTreeMap<String, Interval> {
+    bootstrap(each, clusters, RESAMPLES, 0).into_iter().map(|interval| (name.to_owned(), interval)).collect()
+}
+
+fn lines<T: Serialize>(rows: &[T]) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut text, row)?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+fn speaker(opened: &Opened) -> anyhow::Result<Speaker<'_>> {
+    let (language, words) = (opened.model.language()?, opened.model.words()?);
+    Ok(Speaker {
+        language: &language.model,
+        shape: &language.shape,
+        tokenizer: &words.tokenizer,
+        marks: language.marks,
+    })
+}
+
+fn pictures(data: &dyn Dataset, items: &[usize]) -> Result<Vec<RgbImage>, TrainError> {
+    items.iter().map(|&item| data.image(item).map_err(|error| TrainError::Other(error.to_string()))).collect()
+}
+
+fn features(
+    opened: &Opened,
+    data: &dyn Dataset,
+    items: &[usize],
+    progress: &dyn Progress,
+) -> Result<Tensor<3>, TrainError> {
+    let features = opened.features(&pictures(data, items)?);
+    progress.advance(items.len() as u64);
+    features.map_err(|error| TrainError::Other(error.to_string()))
+}
+
+fn prefix(
+    opened: &Opened,
+    data: &dyn Dataset,
+    items: &[usize],
+    progress: &dyn Progress,
+) -> Result<Tensor<3>, TrainError> {
+    let features = features(opened, data, items, progress)?;
+    let language = opened.model.language().map_err(|error| TrainError::Other(anyhow!(error).to_string()))?;
+    Ok(noise::off(|| language.prefix(opened.model.queries(features))))
+}

@@ -1,0 +1,84 @@
+//! `toolkit reproduce`: a run, again, and whether the same comes out.
+
+use crate::cmd::{diff, run};
+use crate::context::Context;
+use anyhow::bail;
+use clap::Args as Arguments;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use toolkit_lab::diff::{diff as compare, made_of};
+use toolkit_lab::manifest::Manifest;
+use toolkit_lab::run::{Run, RunOptions};
+use toolkit_lab::stages::read_json;
+
+/// Runs a finished run again from what it kept, and compares logs, scores and samples
+///
+/// The same build on the same machine gives the same to the last bit, so exit code 0 means that. If a card, weights or data
+/// are no longer what they were, it says so before anything is trained. Give the `--registry` folders of the first run.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit reproduce runs/ablate_stage1
+  toolkit reproduce runs/ablate_stage1 --out /data/again --jobs 2")]
+pub struct Args {
+    /// Folder of a finished run
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Folder of the repetition, which may be gone on with [default: RUN-again]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Jobs at a time; does not change a result
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the run is not finished, is not of what is here, cannot be run, or comes out otherwise.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    // 1. What the run was.
+    let shown = args.run.display();
+    let held: Value = read_json(&args.run.join("manifest.json"))?;
+    let source = context.source(&args.run.join("spec.toml"))?;
+    let name = args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let options = RunOptions {
+        out: Some(args.out.clone().unwrap_or_else(|| args.run.with_file_name(format!("{name}-again")))),
+        jobs: args.jobs.map(usize::from),
+        command: std::env::args().collect(),
+        device_name: context.device_name.clone(),
+        ..RunOptions::default()
+    };
+    let again = Run::prepare(source, &context.registry, &options)?;
+
+    // 2. Whether all of it is still here.
+    let planned = serde_json::to_value(Manifest::new(&again.plan, &options.device_name, &options.command, Vec::new()))?;
+    let changed = made_of(&held, &planned);
+    if let Some(first) = changed.first() {
+        bail!(
+            "{} of what the run was made of is not what is here, the first is `{}`: was {}, is {} --> {shown}; hint: check out the revision {} and give the same `--registry` and `--device`",
+            changed.len(),
+            first.at,
+            first.a,
+            first.b,
+            held["git"].as_str().unwrap_or("of the manifest")
+        );
+    }
+
+    // 3. Again.
+    let out = again.out.clone();
+    run::carry_out(context, &again, &options)?;
+
+    // 4. Whether the same came out.
+    let found = compare(&args.run, &out)?;
+    let same = found.same_results();
+    context.print(|| json!({"same_results": same, "again": out, "diff": found}), || diff::text(&found))?;
+    if same {
+        return Ok(());
+    }
+    bail!(
+        "the repetition came out otherwise --> {}; hint: `toolkit diff {shown} {}` says where it parts; another build or machine is the usual reason",
+        out.display(),
+        out.display()
+    )
+}

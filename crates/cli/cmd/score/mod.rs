@@ -1,0 +1,35 @@
+//! `toolkit score`: anyone's results by the official metrics.
+
+mod captions;
+mod vqa;
+
+use crate::context::Context;
+use clap::{Args as Arguments, Subcommand};
+
+/// Scores files of captions or answers as the official tools do, without Java and without a model
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit score captions --annotations coco_karpathy_test_gt.json --results mine.json
+  toolkit score vqa --questions q.json --annotations a.json --results mine.json --json")]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Captions(captions::Args),
+    Vqa(vqa::Args),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If a file cannot be read, is malformed, or does not go with the others.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    match &args.what {
+        What::Captions(args) => captions::run(context, args),
+        What::Vqa(args) => vqa::run(context, args),
+    }
+}

@@ -1,0 +1,9 @@
+//! Files of captions and answers in the form of the official tools, scored as those tools do: `toolkit score`.
+
+mod captions;
+mod file;
+mod vqa;
+
+pub use captions::{CaptionFiles, ScoredCaption, ScoredCaptions};
+pub use file::Id;
+pub use vqa::{ScoredAnswer, VqaFiles};

@@ -1,0 +1,149 @@
+//! `toolkit score`: the official tools' numbers, and files that do not go together.
+
+use super::support::{files, folder, toolkit};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn write(dir: &Path, name: &str, value: &Value) -> String {
+    let path = dir.join(name);
+    std::fs::write(&path, value.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn captions_score_as_the_official_tool_says() {
+    let dir = folder();
+    let tiny = fixture("captions-tiny");
+    let path = |name: &str| tiny.join(name).to_str().unwrap().to_owned();
+    let samples = dir.path().join("each.jsonl");
+    let call = ["score", "captions", "--annotations", &path("captions.json"), "--results", &path("results.json")];
+    let got = toolkit(&[&call[..], &["--json", "--samples", samples.to_str().unwrap()]].concat()).json();
+    let expected = read(&tiny.join("expected.json"));
+    for (name, value) in got.as_object().unwrap().iter().filter(|(name, _)| !name.starts_with("METEOR")) {
+        let (got, want) = (value.as_f64().unwrap(), expected[name].as_f64().unwrap());
+        assert!((got - want).abs() < 1e-6, "{name}: {got}, wanted {want}");
+    }
+    for name in ["Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr"] {
+        assert!(got[name].is_f64(), "no {name}");
+    }
+    let tokens = read(&tiny.join("tokenized_results.json"));
+    let rows: Vec<Value> =
+        std::fs::read_to_string(samples).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), tokens.as_object().unwrap().len());
+    for row in &rows {
+        assert_eq!(row["tokens"], tokens[row["image_id"].to_string()][0]);
+    }
+    let cider = rows.iter().map(|row| row["CIDEr"].as_f64().unwrap()).sum::<f64>() / rows.len() as f64;
+    assert!((cider - got["CIDEr"].as_f64().unwrap()).abs() < 1e-9);
+    assert!(toolkit(&call).ok().stdout.contains("CIDEr"));
+}
+
+#[test]
+fn answers_score_as_the_official_tool_says() {
+    let tiny = fixture("vqa-tiny");
+    let path = |name: &str| tiny.join(name).to_str().unwrap().to_owned();
+    let files = [path("questions.json"), path("annotations.json"), path("results.json")];
+    let got = toolkit(&[
+        "score",
+        "vqa",
+        "--questions",
+        &files[0],
+        "--annotations",
+        &files[1],
+        "--results",
+        &files[2],
+        "--json",
+    ]);
+    assert_eq!(got.json(), read(&tiny.join("expected.json")));
+}
+
+#[test]
+fn captions_that_do_not_go_together_are_refused() {
+    let dir = folder();
+    let good = json!({"images": [{"id": 1}, {"id": "2"}], "annotations": [
+        {"id": 1, "image_id": 1, "caption": "a dog runs on grass"}, {"id": 2, "image_id": 2, "caption": "two red kites"},
+    ]});
+    let results = json!([{"image_id": 1, "caption": "a dog"}, {"image_id": 2, "caption": "kites"}]);
+    let score = |annotations: &Value, results: &Value, more: &[&str]| {
+        let (a, r) = (write(dir.path(), "a.json", annotations), write(dir.path(), "r.json", results));
+        toolkit(&[&["score", "captions", "--annotations", &a, "--results", &r, "--json"], more].concat())
+    };
+    // An id may be a number or a text.
+    assert!(score(&good, &results, &[]).json()["CIDEr"].is_f64());
+    let changed = |at: &str, value: Value| {
+        let mut all = json!({"good": good, "results": results});
+        *all.pointer_mut(at).unwrap() = value;
+        (all["good"].clone(), all["results"].clone())
+    };
+    let refused = |(a, r): (Value, Value), parts: &[&str]| score(&a, &r, &[]).fails_with(parts);
+    refused(changed("/results/1/image_id", json!(1)), &["r.json", "image 1 is there twice"]);
+    refused(changed("/results/1/image_id", json!(7)), &["r.json", "image 7 has a result but no reference"]);
+    refused(changed("/results/1/image_id", json!(1.5)), &["r.json:1:", "an id"]);
+    refused(changed("/results/1", json!({"image_id": 2})), &["r.json:1:", "missing field `caption`"]);
+    refused(
+        changed("/results", json!([{"image_id": 1, "caption": "a dog"}])),
+        &["1 of 2 images have no result", "--partial"],
+    );
+    refused(changed("/results", json!([])), &["2 of 2 images have no result"]);
+    refused(changed("/results", json!({"1": "a dog"})), &["r.json:1:"]);
+    refused(changed("/good/annotations/1/image_id", json!(9)), &["a.json", "annotation 1 is of image 9"]);
+    refused(changed("/good/annotations/1/id", json!(1)), &["a.json", "annotation 1 is there twice"]);
+    refused(changed("/good/annotations/1/caption", Value::Null), &["a.json:1:", "null"]);
+    refused(changed("/good/images/1/id", json!(1)), &["a.json", "image 1 is there twice"]);
+    let half = json!([{"image_id": 1, "caption": "a dog"}]);
+    assert!(score(&good, &half, &["--partial"]).json()["Bleu_1"].is_f64());
+    score(&good, &json!([]), &["--partial"]).fails_with(&["nothing to score"]);
+
+    let text = dir.path().join("broken.json");
+    std::fs::write(&text, "[\n{\"image_id\": 1,\n \"caption\": }\n]").unwrap();
+    let a = write(dir.path(), "a.json", &good);
+    toolkit(&["score", "captions", "--annotations", &a, "--results", text.to_str().unwrap()])
+        .fails_with(&["broken.json:3:13"]);
+    toolkit(&["score", "captions", "--annotations", "none.json", "--results", "r.json"]).fails_with(&["none.json"]);
+    assert_eq!(files(dir.path()).len(), 3);
+}
+
+#[test]
+fn answers_that_do_not_go_together_are_refused() {
+    let dir = folder();
+    let question = |id: u64| json!({"question_id": id, "image_id": 1, "question": "what is it?"});
+    let annotation = |id: u64| {
+        json!({"question_id": id, "image_id": 1, "question_type": "what is", "answer_type": "other",
+            "answers": [{"answer": "dog", "answer_id": 1}]})
+    };
+    let good = json!({
+        "q": {"questions": [question(1), question(2)]}, "a": {"annotations": [annotation(1), annotation(2)]},
+        "r": [{"question_id": 1, "answer": "dog"}, {"question_id": 2, "answer": "cat"}],
+    });
+    let score = |all: &Value, more: &[&str]| {
+        let names = ["q", "a", "r"].map(|name| write(dir.path(), &format!("{name}.json"), &all[name]));
+        let [q, a, r] = &names;
+        toolkit(&[&["score", "vqa", "--questions", q, "--annotations", a, "--results", r, "--json"], more].concat())
+    };
+    assert!(score(&good, &[]).json()["overall"].is_f64());
+    let refused = |at: &str, value: Value, parts: &[&str]| {
+        let mut all = good.clone();
+        *all.pointer_mut(at).unwrap() = value;
+        score(&all, &[]).fails_with(parts);
+    };
+    refused("/r/1/question_id", json!(1), &["r.json", "question 1 is there twice"]);
+    refused("/r/1/question_id", json!(7), &["r.json", "question 7 has a result but is not in"]);
+    refused("/r/1/answer", json!(2), &["r.json:1:", "expected a string"]);
+    refused("/r", json!([{"question_id": 1, "answer": "dog"}]), &["1 of 2 questions have no result", "--partial"]);
+    refused("/a/annotations/1/question_id", json!(3), &["a.json", "question 3 is annotated but not in"]);
+    refused("/a/annotations", json!([annotation(1)]), &["a.json", "question 2 of", "has no annotation"]);
+    refused("/a/annotations/0/answers", json!([]), &["a.json", "question 1 has no answers"]);
+    refused("/q/questions/1/question_id", json!(1), &["q.json", "question 1 is there twice"]);
+    refused("/q", json!([]), &["q.json:1:"]);
+    let mut half = good.clone();
+    half["r"] = json!([{"question_id": 2, "answer": "dog"}]);
+    assert!(score(&half, &["--partial"]).json()["overall"].as_f64().unwrap() >= 0.0);
+}
