@@ -37,7 +37,12 @@ fn web(text: &[char]) -> usize {
         return if end > scheme.len() { end } else { 0 };
     }
     let www = starts_with(text, "www.");
-    let in_label = |c: char| c.is_ascii_alphabetic() || (www && (c.is_ascii_digit() || c == '-'));
+    // Nearly everything but the marks of sentences is part of a host to the jar.
+    let in_label = |c: char| match c {
+        '0'..='9' | '-' => www,
+        c if c.is_ascii() => c.is_ascii_alphabetic() || "#%&*+~".contains(c),
+        c => !c.is_whitespace(),
+    };
     let (mut host, mut labels, mut end) = (0, 0, 0);
     loop {
         let label = run(text, host, in_label);

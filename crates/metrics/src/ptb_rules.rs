@@ -40,7 +40,7 @@ pub(crate) fn longest_match(text: &[char], at: usize) -> (Rule, usize) {
     let mut best = (Rule::Symbol, 1);
     // What a rule looks ahead at counts for its priority, not for its length.
     let mut reach = 1;
-    let before = verb_before_not(rest).map(|length| (Rule::Word, length, length + 3));
+    let before = verb_before_not(rest).map(|length| (Rule::Whole, length, length + 3));
     let old = Some((Rule::ItWas, 2, it_was(rest)));
     let whole = word_before_clitic(rest).map(|(length, ahead)| (Rule::Whole, length, ahead));
     let stopped = abbreviation(rest).map(|(length, ahead)| (Rule::Word, length, ahead));
@@ -248,7 +248,7 @@ fn acronym(text: &[char]) -> usize {
 }
 
 /// `AT&T`, `R&B`: capitals only, so `salt&pepper` is three tokens.
-fn initials(text: &[char]) -> usize {
+pub(crate) fn initials(text: &[char]) -> usize {
     let capital = |c: char| c.is_ascii_uppercase();
     let and = |at: usize| match text.get(at..) {
         Some(rest) if starts_with(rest, "&amp;") => 5,
@@ -287,7 +287,9 @@ fn sign_run(text: &[char]) -> usize {
     match text[0] {
         '!' | '?' => run(text, 0, |c| c == '!' || c == '?'),
         // Longest match decides between these stops and the decimal point of `.5`; they are dropped later.
-        '.' if text.starts_with(&['.', ' ', '.', ' ', '.']) => 5,
+        '.' if text.starts_with(&['.', ' ', '.', ' ', '.']) => {
+            1 + 2 * text[1..].chunks_exact(2).take_while(|&pair| pair == [' ', '.']).count()
+        }
         '.' => match run(text, 0, |c| c == '.') {
             stops @ 3.. => stops.min(5),
             _ => 0,

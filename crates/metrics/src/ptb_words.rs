@@ -1,6 +1,6 @@
 //! The rules of the caption tokeniser that know particular words: contractions, abbreviations, irregular words.
 
-use crate::ptb_rules::{holds, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with, thing};
+use crate::ptb_rules::{holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with, thing};
 
 const CLITICS: [&str; 6] = ["'s", "'m", "'d", "'re", "'ve", "'ll"];
 
@@ -22,13 +22,13 @@ const CAPITAL_ABBREVIATIONS: &str = " az la pa ark del ill ore tex mass miss was
 const NUMBER_ABBREVIATIONS: &str = " no nos fig figs prop pp art op ca ";
 
 /// Irregular words that stay whole, in lower case.
-const WHOLE_WORDS: [&str; 19] = [
+const WHOLE_WORDS: [&str; 22] = [
     "'em",
     "'til",
     "'till",
     "'cause",
-    "'n'",
     "'n",
+    "'n'",
     "c'mon",
     "e'er",
     "ne'er",
@@ -39,6 +39,9 @@ const WHOLE_WORDS: [&str; 19] = [
     "nat'l",
     "dunkin'",
     "ph.d.",
+    "c++",
+    "c#",
+    "f#",
     "^_^",
     "-_-",
     ">_<",
@@ -64,7 +67,8 @@ pub(crate) fn sentence_starts(text: &[char]) -> bool {
 pub(crate) fn verb_before_not(text: &[char]) -> Option<usize> {
     let letters = run(text, 0, |c| c.is_ascii_alphabetic());
     let verb = letters.checked_sub(1)?;
-    (verb > 0 && clitic(&text[verb..]) == 3).then_some(verb)
+    let doubled = verb > 0 && text[verb - 1].eq_ignore_ascii_case(&'n');
+    (verb > 0 && !doubled && clitic(&text[verb..]) == 3).then_some(verb)
 }
 
 /// The word before a clitic and how far both reach: such a word is not taken apart again (`gonna's`).
@@ -115,9 +119,14 @@ pub(crate) fn it_was(text: &[char]) -> usize {
 pub(crate) fn abbreviation(text: &[char]) -> Option<(usize, usize)> {
     // A stop that is followed by a lighter mark does not end a sentence, so the jar keeps it with its word.
     let light = |stop: usize| holds(text, stop, |c| c == '.') && holds(text, stop + 1, |c| ",;:".contains(c));
-    let hyphenated = thing(text);
-    if hyphenated > 0 && light(hyphenated) {
-        return Some((hyphenated + 1, hyphenated + 2));
+    for length in [thing(text), initials(text)] {
+        if length > 0 && light(length) {
+            return Some((length + 1, length + 2));
+        }
+    }
+    // The degree is like the abbreviations below.
+    if starts_with(text, "ph.d.") && text.len() >= 7 {
+        return Some((5, 8));
     }
     let letters = run(text, 0, is_word);
     if !holds(text, letters, |c| c == '.') || !holds(text, 0, is_word_start) {
