@@ -1,7 +1,7 @@
 //! Metrics of vision-language evaluation, and the statistics to compare them.
 //!
 //! Pure functions: numbers and text in, numbers out. Captions ([`caption_scores`]: BLEU, ROUGE-L and CIDEr-D on
-//! approximate PTB tokens), questions ([`vqa`]), retrieval ([`retrieval`]), and intervals and tests over seeds and
+//! PTB tokens), questions ([`vqa`]), retrieval ([`retrieval`]), and intervals and tests over seeds and
 //! samples ([`t_interval`], [`bootstrap`], [`paired_permutation`], [`paired_t`], [`holm`]).
 //!
 //! Every metric follows the official tool that published numbers come from, quirks included (BLIP-2 specification,
@@ -23,6 +23,7 @@ mod stats;
 mod student;
 pub mod vqa;
 mod vqa_contractions;
+mod vqa_text;
 
 pub use bleu::{Bleu, bleu};
 pub use captions::{CaptionScores, caption_scores};

@@ -126,7 +126,7 @@ pub(crate) fn abbreviation(text: &[char]) -> Option<(usize, usize)> {
     }
     // The degree is like the abbreviations below.
     if starts_with(text, "ph.d.") && text.len() >= 7 {
-        return Some((5, 8));
+        return Some((5, 7));
     }
     let letters = run(text, 0, is_word);
     if !holds(text, letters, |c| c == '.') || !holds(text, 0, is_word_start) {
