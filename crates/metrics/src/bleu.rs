@@ -1,8 +1,8 @@
 //! Corpus BLEU-1 to BLEU-4 (Papineni et al. 2002) with the constants of the COCO caption tools.
 
-use crate::ngrams::{Counts, ORDERS, check_paired, count};
+use crate::ngrams::{Corpus, Counts, Ngram, ORDERS, common};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Keeps a product of zero matches at (nearly) zero instead of exactly zero, as the official scorer does.
 const TINY: f64 = 1e-15;
@@ -28,27 +28,23 @@ struct Statistics {
 }
 
 impl Statistics {
-    fn of(hypothesis: &[String], references: &[Vec<String>]) -> Self {
-        let mut most: [Counts<'_>; ORDERS] = std::array::from_fn(|_| BTreeMap::new());
-        for reference in references {
-            for (most, counts) in most.iter_mut().zip(count(reference)) {
-                for (ngram, times) in counts {
-                    let seen = most.entry(ngram).or_default();
-                    *seen = times.max(*seen);
-                }
-            }
-        }
-        let length = hypothesis.len();
-        let mut correct = [0; ORDERS];
-        for ((correct, counts), most) in correct.iter_mut().zip(count(hypothesis)).zip(&most) {
-            *correct = counts.iter().map(|(ngram, &times)| times.min(most.get(ngram).copied().unwrap_or(0))).sum();
-        }
+    fn of(hypothesis: &Counts, references: &[Counts]) -> Self {
+        let matched = |order: usize| {
+            // The most often that each n-gram is in one reference.
+            let mut most: Vec<(Ngram, u32)> = references.iter().flat_map(|r| r.orders[order].iter().copied()).collect();
+            most.sort_unstable();
+            // Of equal n-grams the last is the most frequent.
+            let most: Vec<(Ngram, u32)> =
+                most.chunk_by(|a, b| a.0 == b.0).filter_map(|same| same.last().copied()).collect();
+            common(&hypothesis.orders[order], &most).map(|(times, most)| times.min(most) as usize).sum()
+        };
+        let length = hypothesis.length;
         // The closest reference length; the shorter one of two equally close.
-        let closest = references.iter().map(|r| (r.len().abs_diff(length), r.len())).min();
+        let closest = references.iter().map(|r| (r.length.abs_diff(length), r.length)).min();
         Self {
             length,
             reference_length: closest.map_or(0, |(_, length)| length),
-            correct,
+            correct: std::array::from_fn(matched),
             guessed: std::array::from_fn(|order| length.saturating_sub(order)),
         }
     }
@@ -81,13 +77,20 @@ impl Statistics {
 /// If `hypotheses` and `references` differ in length.
 #[must_use]
 pub fn bleu(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Bleu {
-    check_paired(hypotheses.len(), references.len());
+    of_corpus(&Corpus::new(hypotheses, references))
+}
+
+/// [`bleu`] of counted captions.
+pub(crate) fn of_corpus(corpus: &Corpus) -> Bleu {
+    let statistics: Vec<Statistics> = corpus
+        .hypotheses
+        .par_iter()
+        .zip(&corpus.references)
+        .map(|(hypothesis, references)| Statistics::of(hypothesis, references))
+        .collect();
     let mut total = Statistics::default();
-    let mut per_image = Vec::with_capacity(hypotheses.len());
-    for (hypothesis, references) in hypotheses.iter().zip(references) {
-        let statistics = Statistics::of(hypothesis, references);
-        total.add(&statistics);
-        per_image.push(statistics.score());
+    for one in &statistics {
+        total.add(one);
     }
-    Bleu { corpus: total.score(), per_image }
+    Bleu { corpus: total.score(), per_image: statistics.iter().map(Statistics::score).collect() }
 }

@@ -1,6 +1,7 @@
 //! All caption metrics of one evaluation in one call.
 
-use crate::{bleu, cider, mean, rouge_l, tokenize};
+use crate::ngrams::{Corpus, check_paired};
+use crate::{bleu, cider, mean, rouge_l, tokenize_all};
 use serde::{Deserialize, Serialize};
 
 /// Scores of one set of captions: BLEU and ROUGE in `[0, 1]`, CIDEr in `[0, 10]`, as the official tools print them.
@@ -24,17 +25,22 @@ pub struct CaptionScores {
     pub per_image_cider: Vec<f64>,
 }
 
-/// Tokenises (see [`tokenize`]: label results "approx-PTB") and scores one caption per image against its references.
+/// Tokenises (see [`tokenize_all`]) and scores one caption per image against its references, in the order of images in
+/// which the official tool would write them to one file.
 ///
 /// # Panics
 /// If `hyps` and `refs` differ in length.
 #[must_use]
 pub fn caption_scores(hyps: &[String], refs: &[Vec<String>]) -> CaptionScores {
-    let hypotheses: Vec<Vec<String>> = hyps.iter().map(|caption| tokenize(caption)).collect();
+    check_paired(hyps.len(), refs.len());
+    let hypotheses = tokenize_all(hyps);
+    let flat: Vec<&str> = refs.iter().flatten().map(String::as_str).collect();
+    let mut tokens = tokenize_all(&flat).into_iter();
     let references: Vec<Vec<Vec<String>>> =
-        refs.iter().map(|image| image.iter().map(|caption| tokenize(caption)).collect()).collect();
-    let [bleu1, bleu2, bleu3, bleu4] = bleu(&hypotheses, &references).corpus;
-    let per_image_cider = cider(&hypotheses, &references);
+        refs.iter().map(|image| tokens.by_ref().take(image.len()).collect()).collect();
+    let corpus = Corpus::new(&hypotheses, &references);
+    let [bleu1, bleu2, bleu3, bleu4] = bleu::of_corpus(&corpus).corpus;
+    let per_image_cider = cider::of_corpus(&corpus);
     CaptionScores {
         bleu1,
         bleu2,

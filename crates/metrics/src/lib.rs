@@ -1,7 +1,7 @@
 //! Metrics of vision-language evaluation, and the statistics to compare them.
 //!
 //! Pure functions: numbers and text in, numbers out. Captions ([`caption_scores`]: BLEU, ROUGE-L and CIDEr-D on
-//! approximate PTB tokens), questions ([`vqa`]), retrieval ([`retrieval`]), and intervals and tests over seeds and
+//! PTB tokens), questions ([`vqa`]), retrieval ([`retrieval`]), and intervals and tests over seeds and
 //! samples ([`t_interval`], [`bootstrap`], [`paired_permutation`], [`paired_t`], [`holm`]).
 //!
 //! Every metric follows the official tool that published numbers come from, quirks included (BLIP-2 specification,
@@ -12,6 +12,8 @@ mod captions;
 mod cider;
 mod ngrams;
 mod ptb;
+mod ptb_chars;
+mod ptb_glued;
 mod ptb_rules;
 mod ptb_words;
 mod resampling;
@@ -21,11 +23,12 @@ mod stats;
 mod student;
 pub mod vqa;
 mod vqa_contractions;
+mod vqa_text;
 
 pub use bleu::{Bleu, bleu};
 pub use captions::{CaptionScores, caption_scores};
 pub use cider::cider;
-pub use ptb::tokenize;
+pub use ptb::{tokenize, tokenize_all};
 pub use resampling::{bootstrap, paired_permutation};
 pub use retrieval::{Retrieval, recall};
 pub use rouge::rouge_l;

@@ -3,19 +3,30 @@
 //! Longest match is what makes the rules small: `don't` is longer as "verb before n't" than as the word `don`, and
 //! `U.S.-based` is longer as a hyphenated thing than as an acronym. On a tie, the rule listed first wins.
 
-use crate::ptb_words::{abbreviation, clitic, irregular, it_was, verb_before_not};
+use crate::ptb_chars::{Class, class};
+use crate::ptb_glued::{address, file_name, markup, mixed_fraction, tag, telephone};
+use crate::ptb_words::{
+    abbreviation, clitic, ended_clitic, inner_apostrophe, irregular, it_was, sentence_starts, verb_before_not,
+    word_before_clitic,
+};
 
 /// What kind of text was matched, as far as printing it differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// A word, number, abbreviation, address or run of signs: printed as it is.
     Word,
+    /// A word that is not split further, because a clitic follows.
+    Whole,
     /// `'s`, `n't` and the like.
     Clitic,
     /// `'tis`, `'twas`.
     ItWas,
     /// A smiley, whose brackets are still escaped.
     Smiley,
+    /// One or two typographic quotes.
+    Quotes,
+    /// Several words in one token, with no-break spaces.
+    Glued,
     /// One character by itself.
     Symbol,
 }
@@ -23,43 +34,73 @@ pub(crate) enum Rule {
 /// The rule and length, at least 1, of the longest match at `at`, which is inside `text` and not white space.
 pub(crate) fn longest_match(text: &[char], at: usize) -> (Rule, usize) {
     let rest = &text[at..];
-    let mut best = (Rule::Symbol, 1);
-    // The lookahead of `verb_before_not` counts for its priority, not for its length.
-    let mut reach = 1;
-    if let Some(length) = verb_before_not(rest) {
-        (best, reach) = ((Rule::Word, length), length + 3);
+    if let Some(length) = plain_word(rest) {
+        return (Rule::Word, length);
     }
-    for (rule, length) in [
+    let mut best = (Rule::Symbol, 1);
+    // What a rule looks ahead at counts for its priority, not for its length.
+    let mut reach = 1;
+    let before = verb_before_not(rest).map(|length| (Rule::Whole, length, length + 3));
+    let old = Some((Rule::ItWas, 2, it_was(rest)));
+    let whole = word_before_clitic(rest).map(|(length, ahead)| (Rule::Whole, length, ahead));
+    let stopped = abbreviation(rest).map(|(length, ahead)| (Rule::Word, length, ahead));
+    let plain = |(rule, length)| (rule, length, length);
+    let rules = [
         (Rule::Clitic, clitic(rest)),
-        (Rule::ItWas, it_was(rest)),
         (Rule::Smiley, smiley(rest)),
         (Rule::Word, dotted_word(rest)),
         (Rule::Word, thing(rest)),
         (Rule::Word, slashed(rest)),
         (Rule::Word, number(rest)),
         (Rule::Word, acronym(rest)),
-        (Rule::Word, abbreviation(rest)),
         (Rule::Word, irregular(rest)),
+        (Rule::Word, inner_apostrophe(rest)),
         (Rule::Word, initials(rest)),
         (Rule::Word, address(rest)),
         (Rule::Word, tag(rest)),
         (Rule::Word, money(rest)),
         (Rule::Word, sign_run(rest)),
-    ] {
-        if length > reach {
-            (best, reach) = ((rule, length), length);
+        (Rule::Quotes, quotes(rest)),
+        (Rule::Word, file_name(rest)),
+        (Rule::Glued, mixed_fraction(rest)),
+        (Rule::Glued, telephone(rest)),
+        (Rule::Glued, markup(rest)),
+    ];
+    for (rule, length, ahead) in
+        before.into_iter().chain(old).chain(whole).chain(rules.into_iter().map(plain)).chain(stopped)
+    {
+        if ahead > reach {
+            (best, reach) = ((rule, length), ahead);
         }
+    }
+    // One letter and a stop end a sentence if an unmistakable beginning follows.
+    if best == (Rule::Word, 2) && rest[1] == '.' && sentence_starts(&rest[2..]) {
+        return (Rule::Word, 1);
     }
     best
 }
 
+/// The length of a word of ASCII letters between spaces, which no other rule touches: nearly all words of captions.
+fn plain_word(text: &[char]) -> Option<usize> {
+    let length = run(text, 0, |c| c.is_ascii_alphabetic());
+    (length > 0 && text.get(length).is_none_or(|&c| c == ' ')).then_some(length)
+}
+
 pub(crate) fn is_letter(c: char) -> bool {
-    // Above the basic plane nothing is a letter to the jar.
-    c.is_alphabetic() && c <= '\u{FFFF}'
+    if c.is_ascii() { c.is_ascii_alphabetic() } else { class(c) == Class::Letter }
 }
 
 pub(crate) fn is_alnum(c: char) -> bool {
-    is_letter(c) || c.is_ascii_digit()
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { matches!(class(c), Class::Letter | Class::Digit) }
+}
+
+/// What plain words start with; marks and modifiers are in them but not in hyphenated things.
+pub(crate) fn is_word_start(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphabetic() } else { matches!(class(c), Class::Letter | Class::Mark) }
+}
+
+pub(crate) fn is_word(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { !matches!(class(c), Class::Sign | Class::Unknown) }
 }
 
 pub(crate) fn is_apostrophe(c: char) -> bool {
@@ -89,18 +130,19 @@ fn smiley(text: &[char]) -> usize {
     }
     let nose = usize::from(holds(text, brow + 1, |c| "-o*'".contains(c)));
     let end = brow + 2 + nose;
-    let whole = holds(text, end - 1, |c| "()DPdpO\\{@|[]".contains(c)) && !holds(text, end, is_alnum);
+    let whole =
+        holds(text, end - 1, |c| "()DPdpO\\{@|[]".contains(c)) && !holds(text, end, |c| c.is_ascii_alphanumeric());
     if whole { end } else { 0 }
 }
 
 /// A word, and words glued by a full stop or mark without a space: `google.com`, `man.He`, `stop!now`.
 fn dotted_word(text: &[char]) -> usize {
-    if !holds(text, 0, is_letter) {
+    if !holds(text, 0, is_word_start) {
         return 0;
     }
-    let mut end = run(text, 0, is_alnum);
-    while holds(text, end, |c| ".!?".contains(c)) && holds(text, end + 1, is_letter) {
-        end += 1 + run(text, end + 1, is_alnum);
+    let mut end = run(text, 0, is_word);
+    while holds(text, end, |c| ".!?".contains(c)) && holds(text, end + 1, is_word_start) {
+        end += 1 + run(text, end + 1, is_word);
     }
     end
 }
@@ -108,26 +150,32 @@ fn dotted_word(text: &[char]) -> usize {
 /// `o'`, `d'` or `l'` before a word: 2, else 0.
 fn elision(text: &[char], at: usize) -> usize {
     let found = holds(text, at, |c| "dDoOlL".contains(c))
-        && holds(text, at + 1, is_apostrophe)
-        && holds(text, at + 2, is_alnum)
+        && holds(text, at + 1, |c| is_apostrophe(c) || c == '`')
+        && run(text, at + 2, is_alnum) > 1
         // The plural of a letter, as in "two o's", is not an elision.
-        && clitic(&text[at + 1..]) == 0;
+        && ended_clitic(&text[at + 1..]) == 0;
     if found { 2 } else { 0 }
 }
 
 /// Hyphenated and underscored things: `t-shirt`, `1.5-inch`, `U.S.-based`, `hors-d'oeuvres`, `a_b`, `o'clock`.
-fn thing(text: &[char]) -> usize {
+pub(crate) fn thing(text: &[char]) -> usize {
     let elided = elision(text, 0);
-    let mut plain = elided + run(text, elided, is_alnum);
+    let plain = elided + underscored(text, elided);
     if plain == 0 {
         return 0;
-    }
-    while holds(text, plain, |c| c == '_') && holds(text, plain + 1, is_alnum) {
-        plain += 1 + run(text, plain + 1, is_alnum);
     }
     // Before the first hyphen, inner stops and commas belong to the thing.
     let first = elided + run(text, elided, |c| is_alnum(c) || c == '.' || c == ',');
     [plain, first].into_iter().map(|start| hyphenated(text, start)).fold(plain, usize::max)
+}
+
+/// How many characters from `from` on are of words joined by single underscores.
+fn underscored(text: &[char], from: usize) -> usize {
+    let mut end = from + run(text, from, is_alnum);
+    while end > from && holds(text, end, |c| c == '_') && holds(text, end + 1, is_alnum) {
+        end += 1 + run(text, end + 1, is_alnum);
+    }
+    end - from
 }
 
 /// The end of `(-part)+` from `start`, or 0 if there is no part.
@@ -138,7 +186,7 @@ fn hyphenated(text: &[char], start: usize) -> usize {
         let from = end + 1 + elision(text, end + 1);
         let initials = acronym(text.get(from..).unwrap_or_default());
         // One letter and a stop is the end of a sentence here, not an acronym.
-        let part = run(text, from, is_alnum).max(if initials > 2 { initials } else { 0 });
+        let part = underscored(text, from).max(if initials > 2 { initials } else { 0 });
         if part == 0 {
             break;
         }
@@ -147,18 +195,24 @@ fn hyphenated(text: &[char], start: usize) -> usize {
     if any { end } else { 0 }
 }
 
-/// `men/women`, `3/4`, `12/25/2010`, `he/she/it`: at most two slashes and two hyphens between slashes.
+/// `men/women`, `3/4`, `12/25/2010`, `he/she/it`, of ASCII: at most two slashes and, between them, two hyphens, each
+/// before a letter. A fraction may have its own slash, `3⁄4`.
 fn slashed(text: &[char]) -> usize {
     let part = |from: usize| {
-        let mut length = run(text, from, is_alnum);
+        let mut length = run(text, from, |c| c.is_ascii_alphanumeric());
         for _ in 0..2 {
-            let next = run(text, from + length + 1, is_alnum);
-            if length > 0 && holds(text, from + length, |c| c == '-') && next > 0 {
-                length += 1 + next;
+            let hyphen = length > 0 && holds(text, from + length, |c| c == '-');
+            if hyphen && holds(text, from + length + 1, |c| c.is_ascii_alphabetic()) {
+                length += 1 + run(text, from + length + 1, |c| c.is_ascii_alphanumeric());
             }
         }
         length
     };
+    let digits = run(text, 0, |c| c.is_ascii_digit());
+    if (1..=4).contains(&digits) && holds(text, digits, |c| c == '⁄') {
+        let below = run(text, digits + 1, |c| c.is_ascii_digit());
+        return if below > 0 { digits + 1 + below.min(4) } else { 0 };
+    }
     let mut end = part(0);
     let mut slashes = 0;
     while end > 0 && slashes < 2 && holds(text, end, |c| c == '/') && part(end + 1) > 0 {
@@ -182,71 +236,50 @@ fn number(text: &[char]) -> usize {
 /// `a.`, `U.S.`, `p.m`.
 fn acronym(text: &[char]) -> usize {
     let mut end = 0;
-    while holds(text, end, is_letter) && holds(text, end + 1, |c| c == '.') {
+    let letter = |c: char| c.is_ascii_alphabetic();
+    while holds(text, end, letter) && holds(text, end + 1, |c| c == '.') {
         end += 2;
     }
     // The last letter may go without a stop, but must not be the start of a word.
-    if end > 0 && holds(text, end, is_letter) && !holds(text, end + 1, is_alnum) {
+    if end > 0 && holds(text, end, letter) && !holds(text, end + 1, is_alnum) {
         end += 1;
     }
     end
 }
 
 /// `AT&T`, `R&B`: capitals only, so `salt&pepper` is three tokens.
-fn initials(text: &[char]) -> usize {
+pub(crate) fn initials(text: &[char]) -> usize {
     let capital = |c: char| c.is_ascii_uppercase();
+    let and = |at: usize| match text.get(at..) {
+        Some(rest) if starts_with(rest, "&amp;") => 5,
+        Some(['&', ..]) => 1,
+        _ => 0,
+    };
     let mut end = run(text, 0, capital);
     let mut any = false;
-    while end > 0 && holds(text, end, |c| c == '&') && holds(text, end + 1, capital) {
-        end += 1 + run(text, end + 1, capital);
+    while end > 0 && and(end) > 0 && holds(text, end + and(end), capital) {
+        end += and(end);
+        end += run(text, end, capital);
         any = true;
     }
     if any { end } else { 0 }
 }
 
-/// Web addresses with a scheme or `www.`, e-mail addresses, and @names.
-fn address(text: &[char]) -> usize {
-    if ["http://", "https://", "www."].iter().any(|p| starts_with(text, p)) {
-        let mut end = run(text, 0, |c| !c.is_whitespace() && !"\"<>|()[]{}'`".contains(c));
-        while end > 0 && ".,!?;:-".contains(text[end - 1]) {
-            end -= 1;
-        }
-        // A scheme alone is not an address.
-        return if text[..end].contains(&'.') { end } else { 0 };
-    }
-    if holds(text, 0, |c| c == '@') && holds(text, 1, |c| c.is_ascii_alphabetic() || c == '_') {
-        return 1 + run(text, 1, |c| c.is_ascii_alphanumeric() || c == '_');
-    }
-    let name = run(text, 0, |c| c.is_ascii_alphanumeric() || ".+_-".contains(c));
-    if holds(text, 0, |c| c.is_ascii_alphanumeric()) && holds(text, name, |c| c == '@') {
-        let mut end = name + 1 + run(text, name + 1, |c| c.is_ascii_alphanumeric() || ".-".contains(c));
-        while ".-".contains(text[end - 1]) {
-            end -= 1;
-        }
-        return if end > name + 1 { end } else { 0 };
-    }
-    0
-}
-
-/// `#tag` and simple markup, `<b>` or `</b>`.
-fn tag(text: &[char]) -> usize {
-    if holds(text, 0, |c| c == '#') && holds(text, 1, is_letter) {
-        return 1 + run(text, 1, is_letter);
-    }
-    if holds(text, 0, |c| c == '<') {
-        let name = 1 + usize::from(holds(text, 1, |c| c == '/'));
-        let end = name + run(text, name, is_alnum);
-        if holds(text, name, is_letter) && holds(text, end, |c| c == '>') {
-            return end + 1;
-        }
-    }
-    0
-}
-
-/// `US$`, `C$`: a dollar sign with the country in capitals.
+/// `US$`, `C$`: a dollar sign with capitals before it.
 fn money(text: &[char]) -> usize {
     let country = run(text, 0, |c| c.is_ascii_uppercase());
-    if (1..=2).contains(&country) && holds(text, country, |c| c == '$') { country + 1 } else { 0 }
+    if country > 0 && holds(text, country, |c| c == '$') { country + 1 } else { 0 }
+}
+
+/// A numeric entity, which stays as it is: `&#39;`.
+fn entity(text: &[char]) -> usize {
+    let digits = if holds(text, 1, |c| c == '#') { run(text, 2, |c| c.is_ascii_digit()) } else { 0 };
+    if digits > 0 && holds(text, 2 + digits, |c| c == ';') { 3 + digits } else { 0 }
+}
+
+/// Up to two typographic or back quotes.
+fn quotes(text: &[char]) -> usize {
+    run(&text[..text.len().min(2)], 0, |c| "’‘“”«»‹›„‚`".contains(c))
 }
 
 /// Runs of one sign that stay together: `!!!`, `?!`, `...`, `***`, `-----`, `___`.
@@ -254,10 +287,16 @@ fn sign_run(text: &[char]) -> usize {
     match text[0] {
         '!' | '?' => run(text, 0, |c| c == '!' || c == '?'),
         // Longest match decides between these stops and the decimal point of `.5`; they are dropped later.
+        '.' if text.starts_with(&['.', ' ', '.', ' ', '.']) => {
+            1 + 2 * text[1..].chunks_exact(2).take_while(|&pair| pair == [' ', '.']).count()
+        }
         '.' => match run(text, 0, |c| c == '.') {
             stops @ 3.. => stops.min(5),
             _ => 0,
         },
+        '\'' if text.get(1) == Some(&'\'') => 2,
+        '&' if starts_with(text, "&amp;") => 5,
+        '&' => entity(text),
         sign @ ('*' | '#' | '_' | '@') => run(text, 0, |c| c == sign),
         '-' => run(text, 0, |c| c == '-'),
         _ => 0,

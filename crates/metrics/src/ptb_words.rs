@@ -1,52 +1,84 @@
 //! The rules of the caption tokeniser that know particular words: contractions, abbreviations, irregular words.
 
-use crate::ptb_rules::{holds, is_alnum, is_apostrophe, is_letter, run, starts_with};
+use crate::ptb_rules::{holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with, thing};
 
-/// Abbreviations that keep their full stop, in lower case (plus every single letter).
-const ABBREVIATIONS: &str = " al az cf co ct dr ft ga jr ky lt md mo mr ms mt ph rd rt sq sr st va vs vt wm \
-    adj adm adv ala apr aug ave bhd cie col cos cpl dak dec det drs ens esq est etc ext feb fla fri gen gov hon inc \
-    ind jan jos jul jun kan ltd maj mar mfg mme mon mrs mtg neb nev nov oct pfc plc pte pty pvt rep rev sen sep seq \
-    sfc sgt spc ste sys tel thu tue wed wis wyo ariz assn assoc asst atty bldg blvd brig bros calif capt cmdr colo \
-    conn corp dept elec govs intl invt kans lieut messrs mich minn mlle mont natl okla penn pres prof reps sens sept \
-    supt tenn thurs treas tues univ wisc ";
+const CLITICS: [&str; 6] = ["'s", "'m", "'d", "'re", "'ve", "'ll"];
+
+/// Abbreviations that keep their full stop and never end a sentence, in any case.
+const TITLES: &str = " cf dr ft lt mr ms mt ph st vs wm adj adm adv alex ave cie col cpl det drs ens gen gov hon \
+    jos maj mfg mme mrs mtg pfc pvt rep rev sen sfc sgt spc ste assoc asst atty brig capt cmdr comdr dept elec govs \
+    insp invt lieut messrs mlle msgr natl pres prof profs reps sens supt treas ";
+
+/// Abbreviations that keep their full stop and may end a sentence, in any case.
+const ABBREVIATIONS: &str = " al co ct ga jr ky md mo rd rt sq sr va vt ala apr aug bhd cos dak dec esq est etc ext \
+    feb fla fri inc ind jan jul jun kan ltd mar mon neb nev nov oct plc pte pty sep seq sys tel thu tue wed wis wyo \
+    ariz assn bldg blvd bros calif colo conn corp intl kans mich minn mont okla penn ppte ppty ptes ptys sept tenn \
+    thurs tues univ wisc ";
 
 /// Abbreviations that are common words in lower case and count only when capitalised (states, mostly).
-const CAPITAL_ABBREVIATIONS: &str = " la pa ark del ill ore tex mass miss wash ";
+const CAPITAL_ABBREVIATIONS: &str = " az la pa ark del ill ore tex mass miss wash ";
 
 /// Abbreviations that keep their full stop only before a number.
-const NUMBER_ABBREVIATIONS: &str = " no nos fig figs prop pp art ";
+const NUMBER_ABBREVIATIONS: &str = " no nos fig figs prop pp art op ca ";
 
-/// Irregular words that stay whole, in lower case and with a straight apostrophe.
+/// Irregular words that stay whole, in lower case.
 const WHOLE_WORDS: [&str; 22] = [
     "'em",
     "'til",
     "'till",
     "'cause",
-    "'n'",
     "'n",
+    "'n'",
     "c'mon",
-    "ma'am",
     "e'er",
     "ne'er",
     "ol'",
     "nor'easter",
-    "hawai'i",
-    "xi'an",
-    "nat'l",
-    "ev'ry",
     "s'mores",
+    "ev'ry",
+    "nat'l",
     "dunkin'",
     "ph.d.",
+    "c++",
+    "c#",
+    "f#",
     "^_^",
     "-_-",
     ">_<",
 ];
 
+/// Words that can only begin a sentence, in the form in which they do.
+const STARTERS: &str = " A About According After An As At But Earlier He Her Here However If In It Last Many More Mr. \
+    Ms. Now Once One Other Our She Since So Some Such That The Their Then There These They This We What When While \
+    Yet You ";
+
+/// Whether white space, a word that begins sentences, and white space or the end follow.
+pub(crate) fn sentence_starts(text: &[char]) -> bool {
+    let blanks = run(text, 0, char::is_whitespace);
+    let length = run(text, blanks, |c| !c.is_whitespace());
+    if blanks == 0 || !(1..=9).contains(&length) || !text[blanks].is_ascii_uppercase() {
+        return false;
+    }
+    let word = &text[blanks..blanks + length];
+    STARTERS.split(' ').any(|s| s.len() == length && s.chars().zip(word).all(|(s, c)| s.eq_ignore_ascii_case(c)))
+}
+
 /// `do` of `don't`: the letters before `n't`.
 pub(crate) fn verb_before_not(text: &[char]) -> Option<usize> {
-    let letters = run(text, 0, is_letter);
+    let letters = run(text, 0, |c| c.is_ascii_alphabetic());
     let verb = letters.checked_sub(1)?;
-    (verb > 0 && clitic(&text[verb..]) == 3).then_some(verb)
+    let doubled = verb > 0 && text[verb - 1].eq_ignore_ascii_case(&'n');
+    (verb > 0 && !doubled && clitic(&text[verb..]) == 3).then_some(verb)
+}
+
+/// The word before a clitic and how far both reach: such a word is not taken apart again (`gonna's`).
+pub(crate) fn word_before_clitic(text: &[char]) -> Option<(usize, usize)> {
+    let word = run(text, 0, is_word);
+    if word == 0 || !holds(text, 0, is_word_start) {
+        return None;
+    }
+    let rest = text.get(word..)?;
+    CLITICS.iter().find(|form| starts_with(rest, form)).map(|form| (word, word + form.len()))
 }
 
 /// `'s`, `'m`, `'d`, `'re`, `'ve`, `'ll` at the end of a word, and `n't`.
@@ -55,53 +87,110 @@ pub(crate) fn clitic(text: &[char]) -> usize {
     if starts_with(text, "n't") || starts_with(text, "n`t") || starts_with(text, "n‘t") {
         return 3;
     }
-    ["'s", "'m", "'d", "'re", "'ve", "'ll"]
-        .iter()
-        .find(|form| starts_with(text, form) && !holds(text, form.len(), is_letter))
-        .map_or(0, |form| form.len())
-}
-
-pub(crate) fn it_was(text: &[char]) -> usize {
-    ["'tis", "'twas"]
-        .iter()
-        .find(|form| starts_with(text, form) && !holds(text, form.len(), is_alnum))
-        .map_or(0, |form| form.len())
-}
-
-/// A listed abbreviation with its full stop, or any word whose full stop cannot end a sentence.
-pub(crate) fn abbreviation(text: &[char]) -> usize {
-    let letters = run(text, 0, |c| c.is_ascii_alphabetic());
-    if letters == 0 || !holds(text, letters, |c| c == '.') {
+    if !holds(text, 0, is_apostrophe) {
         return 0;
+    }
+    CLITICS
+        .iter()
+        // Only a straight apostrophe asks for the end of the word; marks and letters beyond ASCII count as an end.
+        .find(|form| {
+            let glued = text[0] == '\'' && holds(text, form.len(), |c| c.is_ascii_alphabetic());
+            starts_with(text, form) && !glued
+        })
+        .map_or(0, |form| form.len())
+}
+
+/// As [`clitic`], but also a curly apostrophe asks for the end of the word.
+pub(crate) fn ended_clitic(text: &[char]) -> usize {
+    match clitic(text) {
+        length if holds(text, length, |c| c.is_ascii_alphabetic()) => 0,
+        length => length,
+    }
+}
+
+/// `'tis` and `'twas`, of which only `'t` is taken; whatever follows.
+pub(crate) fn it_was(text: &[char]) -> usize {
+    let found = |form: &&&str| holds(text, 0, |c| c == '\'') && starts_with(text, form);
+    ["'tis", "'twas"].iter().find(found).map_or(0, |form| form.len())
+}
+
+/// A listed abbreviation with its full stop, or any word whose full stop cannot end a sentence: the length, and the
+/// length with what was looked at.
+pub(crate) fn abbreviation(text: &[char]) -> Option<(usize, usize)> {
+    // A stop that is followed by a lighter mark does not end a sentence, so the jar keeps it with its word.
+    let light = |stop: usize| holds(text, stop, |c| c == '.') && holds(text, stop + 1, |c| ",;:".contains(c));
+    for length in [thing(text), initials(text)] {
+        if length > 0 && light(length) {
+            return Some((length + 1, length + 2));
+        }
+    }
+    // The degree is like the abbreviations below.
+    if starts_with(text, "ph.d.") && text.len() >= 7 {
+        return Some((5, 7));
+    }
+    let letters = run(text, 0, is_word);
+    if !holds(text, letters, |c| c == '.') || !holds(text, 0, is_word_start) {
+        return None;
+    }
+    let after = letters + 1;
+    if light(letters) {
+        return Some((after, after + 1));
     }
     let word: String = text[..letters].iter().map(char::to_ascii_lowercase).collect();
     let listed = |list: &str| list.contains(&format!(" {word} "));
-    let after = letters + 1;
-    let digit_follows = |at: usize| holds(text, at, |c| c.is_ascii_digit());
-    let before_number = digit_follows(after) || (holds(text, after, |c| c == ' ') && digit_follows(after + 1));
-    // A stop that is followed by a lighter mark does not end a sentence, so the jar keeps it with its word.
-    let kept = holds(text, after, |c| ",;:".contains(c))
-        || listed(ABBREVIATIONS)
-        || (text[0].is_ascii_uppercase() && listed(CAPITAL_ABBREVIATIONS))
-        || (before_number && listed(NUMBER_ABBREVIATIONS));
-    if kept { after } else { 0 }
+    if listed(ABBREVIATIONS) || (text[0].is_ascii_uppercase() && listed(CAPITAL_ABBREVIATIONS)) {
+        // Two more characters decide whether a sentence ends, which makes `corp.a` two tokens but `corp.ab` one.
+        return Some((after, if text.len() >= after + 2 { after + 2 } else { after }));
+    }
+    if listed(TITLES) {
+        return Some((after, after));
+    }
+    let blank = usize::from(holds(text, after, char::is_whitespace));
+    let before_number = holds(text, after + blank, |c| c.is_ascii_digit());
+    (before_number && listed(NUMBER_ABBREVIATIONS)).then_some((after, after + blank + 1))
+}
+
+/// An apostrophe between vowels or before a capital, `Hawai'i`, `Ne'Kia`, or after `n` or a first capital.
+pub(crate) fn inner_apostrophe(text: &[char]) -> usize {
+    let apostrophe = |at: usize| holds(text, at, |c| is_apostrophe(c) || c == '`');
+    let vowel = |at: usize| holds(text, at, |c| "aeiouAEIOU".contains(c));
+    let letters = run(text, 0, is_letter);
+    if letters == 0 || !apostrophe(letters) {
+        return 0;
+    }
+    let rest = run(text, letters + 1, is_letter);
+    let last = letters - 1;
+    let between = last > 0
+        && (vowel(last) || holds(text, last, |c| "yY".contains(c)))
+        && (vowel(letters + 1) || holds(text, letters + 1, |c| c.is_ascii_uppercase()));
+    let elided = last == 0 && holds(text, 0, |c| "nN".contains(c)) && rest > 0 && ended_clitic(&text[1..]) == 0;
+    let capital = last == 0 && rest > 1 && text[0].is_ascii_uppercase() && !"IY".contains(text[0]);
+    if between || elided || (capital && ended_clitic(&text[1..]) == 0) { letters + 1 + rest } else { 0 }
 }
 
 /// Words of the list; `y'`, `d'`, `j'`, `l'` before the rest of a word; shortened years and decades (`'08`, `'90s`).
 pub(crate) fn irregular(text: &[char]) -> usize {
-    let ends = |at: usize| !holds(text, at, is_alnum);
-    if let Some(word) = WHOLE_WORDS.iter().find(|w| starts_with(text, w) && (ends(w.len()) || **w == "'n'")) {
+    let blank = |at: usize| text.get(at).is_none_or(|c| c.is_whitespace());
+    // Some of the list are known with a straight apostrophe only; `'n` is known in the middle of text with a curly one.
+    let found = |w: &&&str| match **w {
+        "'n" => starts_with(text, w) && (blank(2) || text[0] != '\''),
+        "'em" | "'til" | "'till" | "'cause" | "'n'" | "ne'er" | "ol'" | "dunkin'" => starts_with(text, w),
+        word => word.chars().zip(text).filter(|(w, c)| *w == c.to_ascii_lowercase()).count() == word.len(),
+    };
+    if let Some(word) = WHOLE_WORDS.iter().rev().find(found) {
         return word.len();
     }
-    if ["y'", "d'", "j'", "l'"].iter().any(|p| starts_with(text, p)) && holds(text, 2, is_letter) {
-        return if clitic(&text[1..]) == 0 { 2 } else { 0 };
+    let prefix = ["d'", "j'", "l'"].iter().any(|p| starts_with(text, p));
+    if prefix || (starts_with(text, "y'") && holds(text, 2, is_letter)) {
+        let cliticised = CLITICS.iter().any(|form| starts_with(&text[1..], form));
+        return if cliticised { 0 } else { 2 };
     }
     if holds(text, 0, is_apostrophe) && run(text, 1, |c| c.is_ascii_digit()) == 2 {
-        if holds(text, 2, |c| c == '0') && holds(text, 3, |c| c == 's' || c == 'S') && ends(4) {
+        if holds(text, 2, |c| c == '0') && holds(text, 3, |c| c == 's' || c == 'S') {
             return 4;
         }
         // Feet and inches (`5'10"`) look the same but for what follows.
-        return if text.get(3).is_none_or(|c| c.is_whitespace()) { 3 } else { 0 };
+        return if blank(3) { 3 } else { 0 };
     }
     0
 }

@@ -1,6 +1,7 @@
 //! ROUGE-L (Lin 2004) as the COCO caption tools compute it.
 
 use crate::ngrams::check_paired;
+use rayon::prelude::*;
 
 /// Weight of recall against precision, fixed by the official scorer.
 const BETA: f64 = 1.2;
@@ -8,17 +9,21 @@ const BETA: f64 = 1.2;
 /// ROUGE-L of each caption, in `[0, 1]`; the corpus score is their mean.
 ///
 /// From the longest common subsequence with each reference; precision and recall are maximised over the references
-/// independently (BLIP-2 specification, section 8.3). An empty hypothesis scores 0.
+/// independently (BLIP-2 specification, section 8.3). An empty hypothesis scores 0, but 1 if a reference is empty too: to
+/// the official scorer both are one empty token.
 ///
 /// # Panics
 /// If `hypotheses` and `references` differ in length.
 #[must_use]
 pub fn rouge_l(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Vec<f64> {
     check_paired(hypotheses.len(), references.len());
-    hypotheses.iter().zip(references).map(|(hypothesis, references)| score(hypothesis, references)).collect()
+    hypotheses.par_iter().zip(references).map(|(hypothesis, references)| score(hypothesis, references)).collect()
 }
 
 fn score(hypothesis: &[String], references: &[Vec<String>]) -> f64 {
+    if hypothesis.is_empty() && references.iter().any(Vec::is_empty) {
+        return 1.0;
+    }
     let (mut precision, mut recall) = (0.0_f64, 0.0_f64);
     for reference in references {
         let common = longest_common_subsequence(hypothesis, reference) as f64;

@@ -1,6 +1,7 @@
 //! Visual question answering: the official VQA accuracy and normalisation, and exact match for GQA.
 
 use crate::vqa_contractions::CONTRACTIONS;
+use crate::vqa_text::{is_digit, is_space};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,7 +33,7 @@ const NUMBER_WORDS: [(&str, &str); 12] = [
 #[must_use]
 pub fn strip_punctuation(answer: &str) -> String {
     let original: Vec<char> = answer.chars().collect();
-    let grouped_digits = original.windows(3).any(|w| w[0].is_ascii_digit() && w[1] == ',' && w[2].is_ascii_digit());
+    let grouped_digits = original.windows(3).any(|w| is_digit(w[0]) && w[1] == ',' && is_digit(w[2]));
     let mut text = answer.to_owned();
     for mark in MARKS.chars() {
         // Asked of the original, not of what earlier marks left.
@@ -43,7 +44,7 @@ pub fn strip_punctuation(answer: &str) -> String {
     let mut removed = 0;
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
-        if c == '.' && removed < MAX_STOPS && !characters.peek().is_some_and(char::is_ascii_digit) {
+        if c == '.' && removed < MAX_STOPS && !characters.peek().is_some_and(|&c| is_digit(c)) {
             removed += 1;
         } else {
             kept.push(c);
@@ -59,7 +60,8 @@ fn map_words(answer: &str) -> String {
         table.iter().find(|(from, _)| *from == word).map(|(_, to)| *to)
     };
     let words: Vec<&str> = lower
-        .split_whitespace()
+        .split(is_space)
+        .filter(|word| !word.is_empty())
         .map(|word| look_up(&NUMBER_WORDS, word).unwrap_or(word))
         .filter(|word| !matches!(*word, "a" | "an" | "the"))
         .map(|word| look_up(&CONTRACTIONS, word).unwrap_or(word))
@@ -70,7 +72,7 @@ fn map_words(answer: &str) -> String {
 /// A predicted answer as the official scorer compares it: `A red Bus.` becomes `red bus`. May become empty.
 #[must_use]
 pub fn normalize_prediction(answer: &str) -> String {
-    map_words(&strip_punctuation(answer.replace(['\n', '\t'], " ").trim()))
+    map_words(&strip_punctuation(answer.replace(['\n', '\t'], " ").trim_matches(is_space)))
 }
 
 /// The answers of the annotators as the official scorer compares them: only punctuation is stripped, and only if the
