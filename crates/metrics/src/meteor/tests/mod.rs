@@ -1,0 +1,2 @@
+//! Tests of METEOR's parts.
+
