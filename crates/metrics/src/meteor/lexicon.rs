@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::java;
-use super::paraphrases::Span;
+use super::paraphrases::{Paraphrases, Span};
 use super::stemmer;
 use super::tables::Tables;
 
@@ -19,8 +19,6 @@ pub struct Word {
     pub function: bool,
     /// Its synonym sets, sorted.
     pub sets: Box<[u32]>,
-    /// Its number in the paraphrase table.
-    pub number: Option<u32>,
 }
 
 /// A sentence: numbers of words in the lexicon, and the phrases in it that have paraphrases or are some.
@@ -53,7 +51,6 @@ impl Lexicon {
             stem: java::hash(stemmer::stem(word)),
             function: tables.function_words.contains(*word),
             sets: tables.synonyms.sets(word),
-            number: tables.paraphrases.word(word),
         });
         Self { words: words.collect(), numbers }
     }
@@ -63,10 +60,14 @@ impl Lexicon {
         &self.words[number as usize]
     }
 
+    /// All words, in no order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+        self.numbers.keys().map(String::as_str)
+    }
+
     /// A sentence whose words are all in the lexicon.
-    pub fn sentence(&self, words: &[String], tables: &Tables) -> Sentence {
-        let words: Vec<u32> = words.iter().map(|word| self.numbers[word]).collect();
-        let phrases: Vec<Option<u32>> = words.iter().map(|&word| self.word(word).number).collect();
-        Sentence { spans: tables.paraphrases.spans(&phrases), words }
+    pub fn sentence(&self, words: &[String], paraphrases: &Paraphrases) -> Sentence {
+        let numbers: Vec<Option<u32>> = words.iter().map(|word| paraphrases.word(word)).collect();
+        Sentence { words: words.iter().map(|word| self.numbers[word]).collect(), spans: paraphrases.spans(&numbers) }
     }
 }

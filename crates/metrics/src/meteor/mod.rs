@@ -24,12 +24,15 @@ use std::path::Path;
 use rayon::prelude::*;
 
 pub use error::MeteorError;
-use lexicon::{Lexicon, Sentence};
+use lexicon::Lexicon;
 use matcher::Matches;
+use paraphrases::Paraphrases;
 use statistics::Statistics;
 use tables::Tables;
 
-/// The metric with its tables: about 80 MB, read once in a second or two, shared by all threads.
+/// The metric with its tables: WordNet, read once, and of the paraphrases what the texts so far needed.
+///
+/// May be shared by threads.
 pub struct Meteor {
     tables: Tables,
 }
@@ -62,35 +65,38 @@ impl Meteor {
         Self { tables: Tables::default() }
     }
 
-    /// How many bytes the paraphrase table, the greatest of the tables, takes in memory.
-    #[must_use]
-    pub fn paraphrase_bytes(&self) -> usize {
-        self.tables.paraphrases.bytes()
-    }
-
     /// Scores PTB-tokenised hypotheses, one for each image, against the references of the image. Runs in parallel;
     /// the result does not depend on the number of threads.
     ///
     /// As in the original, a reference with `|||` in it is two references, and an image without any has one, empty.
     /// Line ends within a token, which a tokeniser never leaves, count as blanks.
     ///
+    /// The file of paraphrases is read, which takes a second or two, when a word is new to this `Meteor`.
+    ///
+    /// # Errors
+    /// If the file of paraphrases cannot be read or is damaged.
+    ///
     /// # Panics
     /// If `hypotheses` and `references` differ in length.
-    #[must_use]
-    pub fn score(&self, hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> MeteorScores {
+    pub fn score(
+        &self,
+        hypotheses: &[Vec<String>],
+        references: &[Vec<Vec<String>>],
+    ) -> Result<MeteorScores, MeteorError> {
         assert_eq!(hypotheses.len(), references.len(), "one list of references for each hypothesis");
         let pairs = hypotheses.par_iter().zip(references);
-        let texts: Vec<Segment> =
-            pairs.map(|(hypothesis, references)| self.read(hypothesis, references)).collect();
+        let texts: Vec<Segment> = pairs.map(|(hypothesis, references)| self.read(hypothesis, references)).collect();
         let sentences = texts.iter().flat_map(|text| text.references.iter().chain([&text.hypothesis]));
         let lexicon = Lexicon::of(sentences, &self.tables);
-        let statistics: Vec<Statistics> = texts.par_iter().map(|text| self.best(text, &lexicon)).collect();
+        let paraphrases = self.tables.paraphrases(lexicon.texts())?;
+        let best = texts.par_iter().map(|text| best(text, &lexicon, &paraphrases));
+        let statistics: Vec<Statistics> = best.collect();
         if statistics.is_empty() {
-            return MeteorScores::default();
+            return Ok(MeteorScores::default());
         }
         let mut total = Statistics::default();
         statistics.iter().for_each(|segment| total.add(segment));
-        MeteorScores { overall: total.score(), each: statistics.iter().map(Statistics::score).collect() }
+        Ok(MeteorScores { overall: total.score(), each: statistics.iter().map(Statistics::score).collect() })
     }
 
     /// The line that pycocoevalcap sends, parted and normalised as the jar does.
@@ -104,32 +110,26 @@ impl Meteor {
             references: references.split("|||").map(words).collect(),
         }
     }
-
-    /// The counts with the reference that scores best; the first of equals.
-    fn best(&self, text: &Segment, lexicon: &Lexicon) -> Statistics {
-        let hypothesis = lexicon.sentence(&text.hypothesis, &self.tables);
-        let of = |reference: &Vec<String>| {
-            let reference = lexicon.sentence(reference, &self.tables);
-            self.align(&hypothesis, &reference, lexicon)
-        };
-        let mut best: Option<(f64, Statistics)> = None;
-        for statistics in text.references.iter().map(of) {
-            let score = statistics.score();
-            if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
-                best = Some((score, statistics));
-            }
-        }
-        best.map(|(_, statistics)| statistics).unwrap_or_default()
-    }
-
-    fn align(&self, hypothesis: &Sentence, reference: &Sentence, lexicon: &Lexicon) -> Statistics {
-        let matches = Matches::of(hypothesis, reference, lexicon, &self.tables.paraphrases);
-        Statistics::of(hypothesis, reference, &aligner::align(&matches), lexicon)
-    }
 }
 
 /// A hypothesis and its references.
 struct Segment {
     hypothesis: Vec<String>,
     references: Vec<Vec<String>>,
+}
+
+/// The counts with the reference that scores best; the first of equals.
+fn best(text: &Segment, lexicon: &Lexicon, paraphrases: &Paraphrases) -> Statistics {
+    let hypothesis = lexicon.sentence(&text.hypothesis, paraphrases);
+    let mut best: Option<(f64, Statistics)> = None;
+    for reference in &text.references {
+        let reference = lexicon.sentence(reference, paraphrases);
+        let matches = Matches::of(&hypothesis, &reference, lexicon, paraphrases);
+        let statistics = Statistics::of(&hypothesis, &reference, &aligner::align(&matches), lexicon);
+        let score = statistics.score();
+        if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
+            best = Some((score, statistics));
+        }
+    }
+    best.map(|(_, statistics)| statistics).unwrap_or_default()
 }

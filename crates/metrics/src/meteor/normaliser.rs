@@ -42,10 +42,8 @@ pub fn words(text: &str, prefixes: &Prefixes) -> Vec<String> {
     let text = contractions(text);
     let text = full_stops(&text.into_iter().collect::<String>(), prefixes);
     let text = join_dots(text);
-    let spaced = text.replace(
-        |c| matches!(c, '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{a0}'),
-        " ",
-    );
+    let spaced =
+        text.replace(|c| matches!(c, '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{a0}'), " ");
     java::tokens(java::trim(&spaced).to_lowercase().as_str()).map(str::to_owned).collect()
 }
 

@@ -1,8 +1,9 @@
 //! The paraphrase table: which phrase may stand for which other one.
 //!
-//! The file is gzip, 62 MB, of 5.3 million triples of lines: a probability (unused), a phrase, a paraphrase of it. It
-//! holds 18 thousand words in half a million phrases, which makes 50 MB here: a tree of phrases, and for every phrase
-//! the sorted numbers of its paraphrases with their rank in the file, for order decides between equal alignments.
+//! The file is gzip, 62 MB, of 5.3 million triples of lines: a probability (unused), a phrase, a paraphrase of it. Only
+//! the entries are kept whose words all occur in the texts to score, for no other one can match: a tree of phrases, and
+//! for every phrase the sorted numbers of its paraphrases with their rank in the file, for order decides between equal
+//! alignments. So reading takes little longer than inflating, and a few MB of memory.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -25,9 +26,10 @@ pub struct Span {
     pub phrase: Phrase,
 }
 
-/// The table in memory; the default is an empty one.
+/// The part of the table in memory that some words need; the default needs none.
 #[derive(Default)]
 pub struct Paraphrases {
+    /// These words, numbered.
     words: FastMap<Box<[u8]>, u32>,
     /// The node below a node (upper half of the key) for a word (lower half).
     below: FastMap<u64, Phrase>,
@@ -40,8 +42,8 @@ pub struct Paraphrases {
 const CHUNK: usize = 1 << 20;
 
 impl Paraphrases {
-    /// Reads `paraphrase-en.gz`: one thread inflates, this one parses.
-    pub fn open(file: &Path) -> Result<Self, MeteorError> {
+    /// Reads from `paraphrase-en.gz` what `words` need: one thread inflates, this one parses.
+    pub fn read(file: &Path, words: &[String]) -> Result<Self, MeteorError> {
         let io = |source| MeteorError::Io { file: file.to_owned(), source };
         let compressed = std::fs::File::open(file).map_err(io)?;
         std::thread::scope(|scope| {
@@ -58,36 +60,26 @@ impl Paraphrases {
                     }
                 }
             });
-            Self::parse(&receiver).map_err(io)
+            let mut builder = Builder::default();
+            for word in words {
+                let number = builder.table.words.len() as u32;
+                builder.table.words.entry(word.as_bytes().into()).or_insert(number);
+            }
+            builder.read(&receiver).map_err(io)
         })
     }
 
-    fn parse(chunks: &Receiver<std::io::Result<Vec<u8>>>) -> std::io::Result<Self> {
-        let mut builder = Builder::default();
-        let mut begun = Vec::new();
-        while let Ok(chunk) = chunks.recv() {
-            let chunk = chunk?;
-            let Some(first) = chunk.iter().position(|&byte| byte == b'\n') else {
-                begun.extend(chunk);
-                continue;
-            };
-            begun.extend(&chunk[..first]);
-            builder.line(&begun)?;
-            let mut start = first + 1;
-            while let Some(length) = chunk[start..].iter().position(|&byte| byte == b'\n') {
-                builder.line(&chunk[start..start + length])?;
-                start += length + 1;
-            }
-            begun.clear();
-            begun.extend(&chunk[start..]);
-        }
-        if !begun.is_empty() {
-            builder.line(&begun)?;
-        }
-        builder.finish()
+    /// Was the table read for these words?
+    pub fn covers<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> bool {
+        words.all(|word| self.words.contains_key(word.as_bytes()))
     }
 
-    /// The number of a word, if the table has it.
+    /// The words that the table was read for.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.keys().filter_map(|word| std::str::from_utf8(word).ok())
+    }
+
+    /// The number of a word, if the table was read for it.
     pub fn word(&self, word: &str) -> Option<u32> {
         self.words.get(word.as_bytes()).copied()
     }
@@ -114,12 +106,6 @@ impl Paraphrases {
             _ => &[],
         }
     }
-
-    /// How many bytes this holds, roughly.
-    pub fn bytes(&self) -> usize {
-        let words: usize = self.words.keys().map(|word| word.len() + 32).sum();
-        words + self.below.capacity() * 17 + self.offsets.capacity() * 4 + self.pairs.capacity() * 8
-    }
 }
 
 fn key(node: Phrase, word: u32) -> u64 {
@@ -130,15 +116,40 @@ fn key(node: Phrase, word: u32) -> u64 {
 #[derive(Default)]
 struct Builder {
     table: Paraphrases,
-    known: FastMap<Box<[u8]>, Phrase>,
     pairs: Vec<(Phrase, Phrase)>,
     /// Lines stand in threes.
     lines: usize,
-    phrase: Phrase,
+    /// The last phrase, if all its words are known, and its text.
+    phrase: Option<Phrase>,
     text: Vec<u8>,
+    numbers: Vec<u32>,
 }
 
 impl Builder {
+    fn read(mut self, chunks: &Receiver<std::io::Result<Vec<u8>>>) -> std::io::Result<Paraphrases> {
+        let mut begun = Vec::new();
+        while let Ok(chunk) = chunks.recv() {
+            let chunk = chunk?;
+            let Some(first) = chunk.iter().position(|&byte| byte == b'\n') else {
+                begun.extend(chunk);
+                continue;
+            };
+            begun.extend(&chunk[..first]);
+            self.line(&begun)?;
+            let mut start = first + 1;
+            while let Some(length) = chunk[start..].iter().position(|&byte| byte == b'\n') {
+                self.line(&chunk[start..start + length])?;
+                start += length + 1;
+            }
+            begun.clear();
+            begun.extend(&chunk[start..]);
+        }
+        if !begun.is_empty() {
+            self.line(&begun)?;
+        }
+        self.finish()
+    }
+
     fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.lines % 3 {
@@ -151,10 +162,10 @@ impl Builder {
                 }
             }
             _ => {
-                let paraphrase = self.phrase(line);
-                // A phrase without words stands for nothing.
-                if self.phrase != 0 && paraphrase != 0 {
-                    self.pairs.push((self.phrase, paraphrase));
+                if let Some(phrase) = self.phrase
+                    && let Some(paraphrase) = self.phrase(line)
+                {
+                    self.pairs.push((phrase, paraphrase));
                 }
             }
         }
@@ -165,25 +176,18 @@ impl Builder {
         Ok(())
     }
 
-    fn phrase(&mut self, text: &[u8]) -> Phrase {
-        if let Some(&phrase) = self.known.get(text) {
-            return phrase;
+    /// The number of a phrase; none if it has an unknown word, or no word, which stands for nothing.
+    fn phrase(&mut self, text: &[u8]) -> Option<Phrase> {
+        self.numbers.clear();
+        for word in text.split(|&byte| matches!(byte, b' ' | b'\t' | b'\x0c')).filter(|word| !word.is_empty()) {
+            self.numbers.push(*self.table.words.get(word)?);
         }
         let mut phrase = 0;
-        for word in text.split(|byte| b" \t\x0c".contains(byte)).filter(|word| !word.is_empty()) {
-            let number = match self.table.words.get(word) {
-                Some(&number) => number,
-                None => {
-                    let number = self.table.words.len() as u32;
-                    self.table.words.insert(word.into(), number);
-                    number
-                }
-            };
+        for &number in &self.numbers {
             let next = self.table.below.len() as u32 + 1;
             phrase = *self.table.below.entry(key(phrase, number)).or_insert(next);
         }
-        self.known.insert(text.into(), phrase);
-        phrase
+        (phrase != 0).then_some(phrase)
     }
 
     fn finish(mut self) -> std::io::Result<Paraphrases> {
@@ -191,7 +195,6 @@ impl Builder {
             let reason = format!("{} lines, which is no multiple of three", self.lines);
             return Err(std::io::Error::new(ErrorKind::InvalidData, reason));
         }
-        drop(self.known);
         let phrases = self.table.below.len() + 1;
         let mut offsets = vec![0u32; phrases + 1];
         for &(phrase, _) in &self.pairs {
@@ -210,7 +213,6 @@ impl Builder {
         for phrase in 0..phrases {
             pairs[offsets[phrase] as usize..offsets[phrase + 1] as usize].sort_unstable();
         }
-        self.table.below.shrink_to_fit();
         self.table.offsets = offsets;
         self.table.pairs = pairs;
         Ok(self.table)

@@ -141,7 +141,8 @@ impl Stemmer {
             (vowel_at..self.word.len()).find(|&at| !vowel(self.word[at])).map(|at| at + 1)
         };
         let prefix = ["arsen", "commun", "gener"].into_iter().find(|prefix| {
-            self.word.len() >= prefix.len() && prefix.bytes().zip(&self.word).all(|(byte, &unit)| u16::from(byte) == unit)
+            self.word.len() >= prefix.len()
+                && prefix.bytes().zip(&self.word).all(|(byte, &unit)| u16::from(byte) == unit)
         });
         let first = prefix.map(str::len).or_else(|| behind(0));
         let second = first.and_then(behind);

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::MeteorError;
 use super::java;
@@ -19,12 +20,13 @@ pub struct Tables {
     pub prefixes: Prefixes,
     /// WordNet.
     pub synonyms: Synonyms,
-    /// The paraphrase table.
-    pub paraphrases: Paraphrases,
+    /// The file of the paraphrase table, and the part of it that was needed so far.
+    paraphrase_file: Option<PathBuf>,
+    paraphrases: Mutex<Arc<Paraphrases>>,
 }
 
 impl Tables {
-    /// Reads `meteor/meteor-1.5.jar` and `meteor/data/paraphrase-en.gz` below `folder`.
+    /// Reads `meteor/meteor-1.5.jar` below `folder`, and looks for `meteor/data/paraphrase-en.gz`.
     pub fn open(folder: &Path) -> Result<Self, MeteorError> {
         let meteor = folder.join("meteor");
         let jar = meteor.join("meteor-1.5.jar");
@@ -32,21 +34,33 @@ impl Tables {
             return Err(MeteorError::NoJar { folder: folder.to_owned() });
         }
         let paraphrases = meteor.join("data").join("paraphrase-en.gz");
-        let (paraphrases, rest) = std::thread::scope(|scope| {
-            let paraphrases = scope.spawn(|| Paraphrases::open(&paraphrases));
-            let rest = Self::of_jar(&jar);
-            (paraphrases.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), rest)
-        });
-        Ok(Self { paraphrases: paraphrases?, ..rest? })
+        if let Err(source) = std::fs::File::open(&paraphrases) {
+            return Err(MeteorError::Io { file: paraphrases, source });
+        }
+        Ok(Self { paraphrase_file: Some(paraphrases), ..Self::of_jar(&jar)? })
+    }
+
+    /// The paraphrases of these words. The file is read again when there is a new word among them; what was needed
+    /// before stays.
+    pub fn paraphrases<'a>(
+        &self,
+        words: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Arc<Paraphrases>, MeteorError> {
+        // A panic elsewhere leaves the part that was there.
+        let mut part = self.paraphrases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &self.paraphrase_file
+            && !part.covers(words.clone())
+        {
+            let all: Vec<String> = part.words().map(str::to_owned).chain(words.map(str::to_owned)).collect();
+            *part = Arc::new(Paraphrases::read(file, &all)?);
+        }
+        Ok(Arc::clone(&part))
     }
 
     fn of_jar(jar: &Path) -> Result<Self, MeteorError> {
         let file = std::fs::File::open(jar).map_err(|source| MeteorError::Io { file: jar.to_owned(), source })?;
-        let damaged = |entry: &str, reason: String| MeteorError::Jar {
-            file: jar.to_owned(),
-            entry: entry.to_owned(),
-            reason,
-        };
+        let damaged =
+            |entry: &str, reason: String| MeteorError::Jar { file: jar.to_owned(), entry: entry.to_owned(), reason };
         let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file))
             .map_err(|error| damaged("(directory)", error.to_string()))?;
         let mut entry = |name: &str| {
@@ -59,7 +73,7 @@ impl Tables {
             function_words: entry("function/english.words")?.lines().map(str::to_owned).collect(),
             prefixes: prefixes(&entry("nonbreaking/english.prefixes")?),
             synonyms: Synonyms::read(&entry("synonym/english.exceptions")?, &entry("synonym/english.synsets")?)?,
-            paraphrases: Paraphrases::default(),
+            ..Self::default()
         })
     }
 }
