@@ -5,11 +5,13 @@
 //! samples ([`t_interval`], [`bootstrap`], [`paired_permutation`], [`paired_t`], [`holm`]).
 //!
 //! Every metric follows the official tool that published numbers come from, quirks included (BLIP-2 specification,
-//! section 8); the fixtures of `tests/fixtures` hold what those tools print. METEOR and SPICE are not here.
+//! section 8); the fixtures of `tests/fixtures` hold what those tools print. [`Meteor`] reads its
+//! tables from a folder of pycocoevalcap. SPICE is not here.
 
 mod bleu;
 mod captions;
 mod cider;
+mod meteor;
 mod ngrams;
 mod ptb;
 mod ptb_chars;
@@ -28,6 +30,7 @@ mod vqa_text;
 pub use bleu::{Bleu, bleu};
 pub use captions::{CaptionScores, caption_scores};
 pub use cider::cider;
+pub use meteor::{Meteor, MeteorError, MeteorScores};
 pub use ptb::{tokenize, tokenize_all};
 pub use resampling::{bootstrap, paired_permutation};
 pub use retrieval::{Retrieval, recall};

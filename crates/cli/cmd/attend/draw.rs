@@ -43,11 +43,12 @@ pub fn sheet(picture: &RgbImage, seen: u32, weights: &[Vec<f32>], grid: usize, c
     sheet
 }
 
-/// A grey picture with the weights of a grid in warm colours, the largest of them fully.
+/// A grey picture with the weights of a grid in warm colours: the largest of them fully, the smallest not at all.
 fn warm(picture: &RgbImage, weights: &[f32], grid: usize) -> RgbImage {
-    let (_, most) = most(weights);
+    let least = weights.iter().copied().fold(f32::INFINITY, f32::min);
+    let range = (most(weights).1 - least).max(f32::MIN_POSITIVE);
     let heat = image::GrayImage::from_fn(grid as u32, grid as u32, |x, y| {
-        let share = weights[y as usize * grid + x as usize] / most.max(f32::MIN_POSITIVE);
+        let share = (weights[y as usize * grid + x as usize] - least) / range;
         image::Luma([(255.0 * share).round().clamp(0.0, 255.0) as u8])
     });
     let heat = resize(&heat, picture.width(), picture.height(), FilterType::Triangle);
