@@ -84,7 +84,9 @@ fn generation_settings_win_over_the_configuration() {
 /// The paths of all single values.
 fn leaves(value: &Value, at: &[String], all: &mut Vec<Vec<String>>) {
     match value.as_object() {
-        Some(object) => object.iter().for_each(|(key, inner)| leaves(inner, &[at, std::slice::from_ref(key)].concat(), all)),
+        Some(object) => {
+            object.iter().for_each(|(key, inner)| leaves(inner, &[at, std::slice::from_ref(key)].concat(), all))
+        }
         None => all.push(at.to_vec()),
     }
 }
