@@ -67,7 +67,8 @@ impl Check {
 }
 
 /// Reads the annotations of a split and looks at all its pictures. `progress` is called with the number of pictures
-/// done and to do. What follows a parse error in a file is not read, so other counts may then be too small or too large.
+/// done and to do. What follows a parse error in a file is not read: other counts are then too small, and annotations of
+/// what is missing are orphans.
 ///
 /// # Errors
 /// If there is no such split or no root, the configuration is wrong, or an annotation file that is there cannot be read.
