@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 pub struct Question {
     /// Unique within a data set.
     pub id: u64,
-    /// Lower case, ends with `?`.
+    /// Lower case, ends with `?`; as published in a published data set.
     pub text: String,
-    /// Right answers; more than one if several people answered.
+    /// Right answers; more than one if several people answered, none if they are kept back.
     pub answers: Vec<String>,
     /// What is asked for: `what`, `exists`, `count`, `colour_background`, `colour_thing`, `relation`,
-    /// `relation_yesno`, `how_many_things`; `other` if unknown.
+    /// `relation_yesno`, `how_many_things`; the published type in a published data set; `other` if unknown.
     pub kind: String,
     /// `yes/no`, `number` or `other`, as in VQAv2.
     pub answer_type: String,
@@ -28,7 +28,7 @@ pub struct Item {
     /// What the picture shows. Two with the same are no negatives of each other, one of them is enough in a retrieval
     /// pool, and they are not independent in statistics. The path for a folder: every file is its own.
     pub shows: String,
-    /// `seen`, `new_combination` or `new_thing` for scenes; `all` for a folder.
+    /// `seen`, `new_combination` or `new_thing` for scenes; the domain for NoCaps; `all` for a folder.
     pub group: String,
     /// Captions of the picture; may be empty for a folder.
     pub captions: Vec<String>,

@@ -75,6 +75,24 @@ pub enum DataError {
         /// What is wrong, with the byte.
         what: String,
     },
+    /// An annotation file of a published data set is cut off, of another format or says something impossible.
+    #[error("{}: {what}; hint: {hint}", path.display())]
+    Annotation {
+        /// The annotation file.
+        path: PathBuf,
+        /// What is wrong, with the row or id.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A published data set is not where it should be, or its card asks for what cannot be.
+    #[error("{what}; hint: {hint}")]
+    Published {
+        /// What is missing or wrong.
+        what: String,
+        /// What to put where.
+        hint: String,
+    },
     /// An item that does not exist was asked for.
     #[error("{dataset} has {len} items, but item {index} was asked for (hint: indices start at 0)")]
     Index {
@@ -95,6 +113,11 @@ impl DataError {
     /// Something of a package is missing; the hint says how to get it.
     pub(crate) fn package(dataset: &'static str, what: impl Into<String>) -> Self {
         Self::Package { dataset, what: what.into(), hint: format!("run `toolkit data fetch {dataset}`") }
+    }
+
+    /// A published data set is not there, or its card is wrong.
+    pub(crate) fn published(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Published { what: what.into(), hint: hint.into() }
     }
 
     /// A setting of a data set made of packages cannot be met.

@@ -2,7 +2,8 @@
 //!
 //! [`Scenes`] draws its data set from a seed with real emoji pictures, so that vision-language pre-training can be tried
 //! end to end without a download; [`Small`] is real pictures with captions that people wrote, and [`EasyVqa`] a published
-//! set of questions, both from packages of public registries; [`Folder`] reads anyone's pictures. All are a [`Dataset`].
+//! set of questions, both from packages of public registries; [`Published`] reads COCO, VQAv2 and others in the files that
+//! their publishers give out; [`Folder`] reads anyone's pictures. All are a [`Dataset`].
 //!
 //! The emoji pictures are Twemoji (copyright Twitter, Inc and other contributors, CC-BY 4.0), by way of the crate
 //! `twemoji-assets`; who publishes rendered scenes has to say so.
@@ -18,6 +19,7 @@ mod font;
 mod names;
 mod place;
 mod preprocess;
+mod published;
 mod questions;
 mod render;
 mod resize;
@@ -38,6 +40,10 @@ pub use error::DataError;
 pub use folder::Folder;
 pub use names::GROUPS;
 pub use preprocess::Preprocess;
+pub use published::{
+    Check, CheckOptions, DATA_VARIABLE, Fault, Finding, Format, ImageName, Published, PublishedConfig, SplitConfig,
+    check,
+};
 pub use render::PictureLabels;
 pub use resize::resize;
 pub use scene::{Kind, Placed, Scene};

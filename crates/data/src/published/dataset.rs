@@ -1,0 +1,115 @@
+//! A split of a published data set.
+
+use super::config::PublishedConfig;
+use super::fault::Strict;
+use super::load::{Loaded, load};
+use super::pictures::{Part, Pictures, ends};
+use crate::dataset::hex;
+use crate::{DataError, Dataset, Item};
+use image::RgbImage;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// A split of a published data set: texts as published (no case or mark is changed) and question ids as published.
+///
+/// `id` of an item is the number of the picture where the format has one, else its path; `shows` is the path within the
+/// folder of pictures; `group` is `all`, or the domain of NoCaps. `kind` of a question is the published type, or `other`.
+pub struct Published {
+    name: String,
+    items: Vec<Item>,
+    pictures: Pictures,
+    /// Looks into every picture, so it is computed once.
+    fingerprint: OnceLock<String>,
+}
+
+impl Published {
+    /// Reads the annotations of a split; pictures are decoded when asked for. Texts take about their size in the files:
+    /// 0.3 GB for the training questions of VQAv2.
+    ///
+    /// # Errors
+    /// If there is no such split, a file is not there (the error says what to put where) or anything in it is wrong (the
+    /// error has the file and the row). That pictures are there is not looked at, except with `skip_missing`.
+    pub fn open(config: &PublishedConfig, root: &Path, split: &str) -> Result<Self, DataError> {
+        let Loaded { mut items, mut pictures, .. } = load(config, root, split, &mut Strict)?;
+        if pictures.parts.iter().any(|part| part.skip_missing) {
+            (items, pictures) = without_missing(items, pictures);
+        }
+        if items.is_empty() {
+            let what = format!("the split '{split}' in {} has no picture", root.display());
+            return Err(DataError::published(what, "are `files`, `folders` and `select` of the card right?"));
+        }
+        let folder = root.file_name().map_or_else(|| "published".into(), |name| name.to_string_lossy());
+        Ok(Self { name: format!("{folder}:{split}"), items, pictures, fingerprint: OnceLock::new() })
+    }
+
+    /// The same with another name to show than `FOLDER:SPLIT`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+}
+
+/// Leaves out items whose part wants that if their pictures are not there.
+fn without_missing(items: Vec<Item>, pictures: Pictures) -> (Vec<Item>, Pictures) {
+    let there: Vec<bool> = items
+        .par_iter()
+        .enumerate()
+        .map(|(at, item)| !pictures.part(at).skip_missing || pictures.find(at, &item.shows).is_ok())
+        .collect();
+    let parts = pictures.parts.into_iter().map(|part| {
+        let first = there[..part.first].iter().filter(|&&there| there).count();
+        Part { first, ..part }
+    });
+    let pictures = Pictures { parts: parts.collect() };
+    (items.into_iter().zip(there).filter_map(|(item, there)| there.then_some(item)).collect(), pictures)
+}
+
+impl Dataset for Published {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn item(&self, index: usize) -> &Item {
+        &self.items[index]
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        let item = self.items.get(index).ok_or_else(|| DataError::Index {
+            dataset: self.name.clone(),
+            index,
+            len: self.items.len(),
+        })?;
+        self.pictures.decode(index, &item.shows)
+    }
+
+    /// Over the texts and, for each picture, its length and its first and last 4096 bytes: to read 20 GB at every start
+    /// would take minutes. A picture that is not there counts as empty.
+    fn fingerprint(&self) -> String {
+        self.fingerprint.get_or_init(|| self.digest()).clone()
+    }
+}
+
+impl Published {
+    fn digest(&self) -> String {
+        let sums: Vec<[u8; 32]> = self
+            .items
+            .par_iter()
+            .enumerate()
+            .map(|(at, item)| {
+                let seen = self.pictures.find(at, &item.shows).ok().and_then(|path| ends(&path).ok());
+                let mut hash = Sha256::new();
+                hash.update(format!("{item:?}\n"));
+                hash.update(seen.unwrap_or_default());
+                hash.finalize().into()
+            })
+            .collect();
+        hex(&Sha256::digest(sums.as_flattened()))
+    }
+}

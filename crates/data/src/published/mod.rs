@@ -1,0 +1,33 @@
+//! Published vision-language data sets, in the files that people have on disk.
+//!
+//! A card names for each split a [`Format`], annotation files and folders of pictures; a new data set in a known format
+//! is a new card, not code. Each format is a file here that turns rows into items by way of [`builder::Builder`].
+//! [`Published::open`] stops at the first thing that is wrong, [`check`] counts everything that is.
+//!
+//! Nothing is downloaded: an error says which file belongs where, and where its publisher has it.
+
+mod builder;
+mod check;
+mod coco;
+mod config;
+mod dataset;
+mod fault;
+mod genome;
+mod gqa;
+mod image_name;
+mod karpathy;
+mod lavis;
+mod load;
+mod pictures;
+mod scalar;
+mod stream;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod vqa;
+
+pub use check::{Check, CheckOptions, check};
+pub use config::{DATA_VARIABLE, Format, PublishedConfig, SplitConfig};
+pub use dataset::Published;
+pub use fault::{Fault, Finding};
+pub use image_name::ImageName;

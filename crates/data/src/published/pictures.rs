@@ -1,0 +1,81 @@
+//! Where the pictures of a split are.
+
+use crate::DataError;
+use image::{ImageReader, RgbImage};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// More is not decoded: lists of web pictures have files that unpack to gigabytes.
+const MOST_PIXELS: u64 = 200_000_000;
+/// What is read at both ends of a picture for a fingerprint.
+const END: u64 = 4096;
+
+/// The items from `first` on have their pictures in `folders`.
+pub(super) struct Part {
+    pub first: usize,
+    pub folders: Vec<PathBuf>,
+    pub skip_missing: bool,
+}
+
+/// The folders of all items, by part.
+#[derive(Default)]
+pub(super) struct Pictures {
+    /// At least one, the first from item 0 on.
+    pub parts: Vec<Part>,
+}
+
+impl Pictures {
+    /// The part that item `index` was read in.
+    pub fn part(&self, index: usize) -> &Part {
+        let after = self.parts.partition_point(|part| part.first <= index);
+        &self.parts[after.max(1) - 1]
+    }
+
+    /// The file of item `index` that is called `name`, in the first folder that has it.
+    pub fn find(&self, index: usize, name: &str) -> Result<PathBuf, DataError> {
+        let folders = &self.part(index).folders;
+        folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
+            let tried: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+            DataError::published(
+                format!("there is no picture {name} in {}", tried.join(" or ")),
+                "put it there, or change `folders` of the split",
+            )
+        })
+    }
+
+    pub fn decode(&self, index: usize, name: &str) -> Result<RgbImage, DataError> {
+        let path = self.find(index, name)?;
+        let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+        crate::decode::decode_within(&bytes, &path, MOST_PIXELS)
+    }
+}
+
+/// Reads the header of a picture only: of 100,000 pictures in seconds, but a file that is cut off later passes.
+pub(super) fn header(path: &Path) -> Result<(), DataError> {
+    let read = |source| DataError::Read { path: path.to_owned(), source };
+    let fail = |reason: String| DataError::Decode { path: path.to_owned(), reason };
+    let reader = ImageReader::open(path).map_err(read)?.with_guessed_format().map_err(read)?;
+    let (width, height) = reader
+        .into_dimensions()
+        .map_err(|error| fail(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
+    match u64::from(width) * u64::from(height) {
+        0 => Err(fail("a side is 0 pixels long".to_owned())),
+        pixels if pixels > MOST_PIXELS => Err(fail(format!("{width} x {height} pixels are more than {MOST_PIXELS}"))),
+        _ => Ok(()),
+    }
+}
+
+/// The length of a file and the bytes at its two ends. Published data sets have up to tens of gigabytes of pictures;
+/// an edited picture has another length or another end.
+pub(super) fn ends(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut bytes = length.to_le_bytes().to_vec();
+    Read::by_ref(&mut file).take(END).read_to_end(&mut bytes)?;
+    if length > END {
+        file.seek(SeekFrom::Start((length - END).max(END)))?;
+        file.take(END).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
