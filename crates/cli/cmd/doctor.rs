@@ -8,6 +8,7 @@ use clap::Args as Arguments;
 use serde_json::json;
 use std::process::Command;
 use toolkit_core::VisionShape;
+use toolkit_data::PublishedConfig;
 use toolkit_registry::{Card, Kind, Registry};
 
 /// Checks this machine and this build: devices, memory, disk, every card with its weights
@@ -91,6 +92,14 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
         }
         Kind::Bridge => bridge(registry, &card)?,
         Kind::Dataset if !missing.is_empty() => {}
+        Kind::Dataset if card.family == "published" => {
+            let config: PublishedConfig = card.config()?;
+            config.check()?;
+            return Ok(match config.root(name) {
+                Ok(root) if root.is_dir() => format!("in {}: `toolkit data check {name}` looks at it", root.display()),
+                _ => "published; not on this machine".to_owned(),
+            });
+        }
         Kind::Dataset => drop(toolkit_lab::parts::open_data(registry, &format!("{name}:val"))?),
         Kind::Task => {
             let speakers = registry
@@ -100,7 +109,7 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
                 .collect::<Vec<_>>();
             toolkit_eval::Task::from_card(&card, &speakers.iter().collect::<Vec<_>>())?;
         }
-        Kind::Model => {}
+        Kind::Model | Kind::Metric => {}
     }
     let mut found = Vec::new();
     if let Some(remote) = missing.first() {

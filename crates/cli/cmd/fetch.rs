@@ -9,6 +9,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use toolkit_data::PublishedConfig;
 use toolkit_fetch::{Digest, Progress, Source, Store};
 use toolkit_lab::sweep;
 use toolkit_registry::spanned::suggest;
@@ -114,6 +115,14 @@ fn meant(context: &Context, name: &str) -> anyhow::Result<Vec<Remote>> {
     }
     let mut all = Vec::new();
     for card in cards(context, name)? {
+        if card.kind == Kind::Dataset && card.family == "published" {
+            let config: PublishedConfig = card.config()?;
+            bail!(
+                "`{name}` has no package: its publisher asks you to fetch it yourself --> {}; hint: get it from {}, put the files where the card says (`toolkit data check {name}` names what is missing)",
+                card.text().name(),
+                config.home
+            );
+        }
         all.extend(with_parts(context, &card)?);
     }
     Ok(all)

@@ -7,6 +7,7 @@ use anyhow::{anyhow, bail};
 use clap::Args as Arguments;
 use serde_json::{Map, Value, json};
 use toolkit_core::{Cost, LanguageKind, VisionShape};
+use toolkit_data::PublishedConfig;
 use toolkit_eval::Task;
 use toolkit_lab::parts::{Resolved, open_data};
 use toolkit_lab::spec::ModelSpec;
@@ -121,6 +122,13 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
                 );
             }
             let mut splits = Map::new();
+            if card.family == "published" {
+                let config: PublishedConfig = card.config()?;
+                let root =
+                    config.root(&card.name).map_or_else(|error| error.to_string(), |root| root.display().to_string());
+                let names: Vec<&String> = config.splits.keys().collect();
+                return Ok(json!({"home": config.home, "root": root, "splits": names}));
+            }
             for split in ["train", "val", "test"] {
                 let data = open_data(registry, &format!("{}:{split}", card.name))?;
                 splits.insert(split.to_owned(), json!(data.len()));
@@ -136,6 +144,10 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             // Checks the card; the prompt may come from any language card.
             let task = Task::from_card(card, &languages.iter().collect::<Vec<_>>())?;
             json!({"split": task.split(), "version": card.version})
+        }
+        Kind::Metric => {
+            let here = if card.not_here()?.is_empty() { "here" } else { "not on this machine" };
+            json!({"tables": format!("{here}: `toolkit data fetch {}` gets them", card.name)})
         }
     })
 }

@@ -6,7 +6,7 @@ use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
 use toolkit_registry::{Card, CardError, Kind};
 
-/// Lists cards: encoders, bridges, language models, data sets, tasks, models
+/// Lists cards: encoders, bridges, language models, data sets, tasks, models, metrics
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -26,6 +26,7 @@ enum Which {
     Datasets,
     Tasks,
     Models,
+    Metrics,
 }
 
 impl Which {
@@ -37,6 +38,7 @@ impl Which {
             Self::Datasets => Kind::Dataset,
             Self::Tasks => Kind::Task,
             Self::Models => Kind::Model,
+            Self::Metrics => Kind::Metric,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod caption;
 pub mod chat;
 pub mod convert;
 pub mod data;
+mod data_check;
 pub mod diff;
 pub mod doctor;
 pub mod embed;

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params};
-use toolkit_data::{Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Scenes, ScenesConfig, Small, SmallConfig};
+use toolkit_data::{
+    Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Published, PublishedConfig, Scenes, ScenesConfig, Small,
+    SmallConfig,
+};
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
 use toolkit_registry::{Card, Kind, Registry, TextTokenizer, Weights, sha256_hex};
@@ -230,10 +233,15 @@ pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, La
             let config: EasyVqaConfig = card.config()?;
             Ok(Arc::new(EasyVqa::open(&config, &packages(&card, config.packages())?, split)?))
         }
+        "published" => {
+            let config: PublishedConfig = card.config()?;
+            let root = config.root(&card.name)?;
+            Ok(Arc::new(Published::open(&config, &root, split)?.named(name)))
+        }
         other => Err(LabError::Card(card.text().error_at(
             "kind",
             format!("unknown kind of data set `{other}`"),
-            "known: `scenes`, `small`, `easy-vqa`; folders are `folder:PATH`",
+            "known: `scenes`, `small`, `easy-vqa`, `published`; folders are `folder:PATH`",
         ))),
     }
 }

@@ -24,11 +24,14 @@ pub enum Kind {
     Task,
     /// Compositions of three parts.
     Model,
+    /// What metrics need to read.
+    Metric,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [Self::Vision, Self::Bridge, Self::Language, Self::Dataset, Self::Task, Self::Model];
+    pub const ALL: [Self; 7] =
+        [Self::Vision, Self::Bridge, Self::Language, Self::Dataset, Self::Task, Self::Model, Self::Metric];
 
     /// The folder of its cards.
     #[must_use]
@@ -40,6 +43,7 @@ impl Kind {
             Self::Dataset => "datasets",
             Self::Task => "tasks",
             Self::Model => "models",
+            Self::Metric => "metrics",
         }
     }
 
@@ -53,6 +57,7 @@ impl Kind {
             Self::Dataset => "data set",
             Self::Task => "task",
             Self::Model => "model",
+            Self::Metric => "metric",
         }
     }
 
@@ -65,6 +70,7 @@ impl Kind {
             Self::Dataset => (&["kind"], &["config", "packages"]),
             Self::Task => (&["kind", "version"], &["config", "decoding", "presets", "prompt", "published"]),
             Self::Model => (&["vision", "bridge"], &["language", "weights", "prompt"]),
+            Self::Metric => (&["kind"], &["packages"]),
         }
     }
 }

@@ -108,7 +108,7 @@ impl Registry {
             Kind::Vision => self.vision.keys().cloned().collect(),
             Kind::Bridge => self.bridge.keys().cloned().collect(),
             Kind::Language => self.language.keys().cloned().collect(),
-            Kind::Dataset | Kind::Task | Kind::Model => Vec::new(),
+            Kind::Dataset | Kind::Task | Kind::Model | Kind::Metric => Vec::new(),
         }
     }
 

@@ -81,7 +81,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let Some((grid, class)) = draw::grid(tokens) else {
         bail!("{tokens} tokens are no square grid --> {}; hint: only such encoders can be drawn", opened.model.name)
     };
-    let shares: Vec<f32> = weights.iter().map(|query| query[..class].iter().fold(0.0, |sum, share| sum + share)).collect();
+    let shares: Vec<f32> =
+        weights.iter().map(|query| query[..class].iter().fold(0.0, |sum, share| sum + share)).collect();
 
     // 3. The drawing.
     let side = opened.model.preprocess.map_or(224, |made| made.size);

@@ -2,11 +2,10 @@
 
 use super::file::{Id, index, read};
 use crate::EvalError;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use toolkit_metrics::{bleu, cider, mean, rouge_l, tokenize};
+use toolkit_metrics::{Meteor, MeteorError, bleu, cider, mean, rouge_l, tokenize_all};
 
 /// Captions with their references, image by image.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,15 +147,22 @@ impl CaptionFiles {
         self.images.is_empty()
     }
 
-    /// `Bleu_1` to `Bleu_4`, `ROUGE_L` and `CIDEr`.
-    #[must_use]
-    pub fn score(&self) -> ScoredCaptions {
-        let hypotheses: Vec<Vec<String>> = self.captions.par_iter().map(|caption| tokenize(caption)).collect();
+    /// `Bleu_1` to `Bleu_4`, `METEOR` (`METEOR-exact-stem` if it has no tables), `ROUGE_L` and `CIDEr`.
+    ///
+    /// # Errors
+    /// If the tables of METEOR are damaged.
+    pub fn score(&self, meteor: &Meteor) -> Result<ScoredCaptions, EvalError> {
+        let hypotheses = tokenize_all(&self.captions);
+        let flat: Vec<&str> = self.references.iter().flatten().map(String::as_str).collect();
+        let mut tokens = tokenize_all(&flat).into_iter();
         let references: Vec<Vec<Vec<String>>> =
-            self.references.par_iter().map(|all| all.iter().map(|caption| tokenize(caption)).collect()).collect();
+            self.references.iter().map(|own| tokens.by_ref().take(own.len()).collect()).collect();
+        let found = meteor.score(&hypotheses, &references).map_err(|error| unread(&error))?;
+        let name = if meteor.has_tables() { "METEOR" } else { "METEOR-exact-stem" };
         let bleu = bleu(&hypotheses, &references);
         let (rouge, cider) = (rouge_l(&hypotheses, &references), cider(&hypotheses, &references));
         let mut scores: BTreeMap<&'static str, f64> = BLEU.into_iter().zip(bleu.corpus).collect();
+        scores.insert(name, found.overall);
         scores.insert("ROUGE_L", mean(&rouge).unwrap_or(0.0));
         scores.insert("CIDEr", mean(&cider).unwrap_or(0.0));
         let one = |at: usize| ScoredCaption {
@@ -164,11 +170,17 @@ impl CaptionFiles {
             caption: self.captions[at].clone(),
             tokens: hypotheses[at].join(" "),
             scores: (BLEU.into_iter().zip(bleu.per_image[at]))
-                .chain([("ROUGE_L", rouge[at]), ("CIDEr", cider[at])])
+                .chain([(name, found.each[at]), ("ROUGE_L", rouge[at]), ("CIDEr", cider[at])])
                 .collect(),
         };
-        ScoredCaptions { scores, each: (0..self.len()).map(one).collect() }
+        Ok(ScoredCaptions { scores, each: (0..self.len()).map(one).collect() })
     }
+}
+
+fn unread(error: &MeteorError) -> EvalError {
+    let text = error.to_string();
+    let (what, hint) = text.split_once("; hint: ").unwrap_or((&text, "fetch the tables again"));
+    EvalError::new(what, "METEOR", hint)
 }
 
 const BLEU: [&str; 4] = ["Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"];

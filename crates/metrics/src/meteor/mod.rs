@@ -65,6 +65,12 @@ impl Meteor {
         Self { tables: Tables::default() }
     }
 
+    /// Whether it has tables, and its scores are METEOR's.
+    #[must_use]
+    pub fn has_tables(&self) -> bool {
+        self.tables.is_whole()
+    }
+
     /// Scores PTB-tokenised hypotheses, one for each image, against the references of the image. Runs in parallel;
     /// the result does not depend on the number of threads.
     ///

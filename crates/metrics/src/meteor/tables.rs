@@ -40,6 +40,11 @@ impl Tables {
         Ok(Self { paraphrase_file: Some(paraphrases), ..Self::of_jar(&jar)? })
     }
 
+    /// Whether they were read.
+    pub fn is_whole(&self) -> bool {
+        self.paraphrase_file.is_some()
+    }
+
     /// The paraphrases of these words. The file is read again when there is a new word among them; what was needed
     /// before stays.
     pub fn paraphrases<'a>(
