@@ -191,7 +191,7 @@ impl Builder {
     }
 
     fn finish(mut self) -> std::io::Result<Paraphrases> {
-        if self.lines % 3 != 0 {
+        if !self.lines.is_multiple_of(3) {
             let reason = format!("{} lines, which is no multiple of three", self.lines);
             return Err(std::io::Error::new(ErrorKind::InvalidData, reason));
         }
