@@ -159,6 +159,10 @@ impl<'a> Builder<'a> {
 
     /// Either every question from item `first` on has answers, or none has, as in a split whose answers are kept back.
     pub fn finish(&mut self) -> Result<(), DataError> {
+        for item in &mut self.items {
+            item.captions.shrink_to_fit();
+            item.questions.shrink_to_fit();
+        }
         let all = || self.items.iter().flat_map(|item| &item.questions);
         if all().all(|question| question.answers.is_empty()) {
             return Ok(());

@@ -121,7 +121,7 @@ fn sums(config: &PublishedConfig, root: &Path, split: &str, faults: &mut Counted
             faults.found(Fault::WrongSum, &|| DataError::Annotation {
                 path: path.clone(),
                 what: format!("the {kind} is {found}, not {stated}"),
-                hint: format!("get the file again{}", config.from_home()),
+                hint: format!("get the file again{}", config.at_home()),
             })?;
         }
     }

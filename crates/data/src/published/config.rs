@@ -123,7 +123,7 @@ impl PublishedConfig {
                 format!(
                     "put `root = \"/path/to/{card_name}\"` into [config] of a card of your own, or set {DATA_VARIABLE} \
                      to the folder that has the folder '{card_name}'{}",
-                    self.from_home()
+                    self.at_home()
                 ),
             )
         })
@@ -213,8 +213,8 @@ impl PublishedConfig {
         }
     }
 
-    /// ` (from URL)`, if the card says where.
-    pub(super) fn from_home(&self) -> String {
+    /// ` (published at URL)`, if the card says where.
+    pub(super) fn at_home(&self) -> String {
         if self.home.is_empty() { String::new() } else { format!(" (published at {})", self.home) }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn load(
             format!(
                 "make it, put {} there{} and the pictures into {}",
                 files.join(", "),
-                config.from_home(),
+                config.at_home(),
                 parts[0].folders(root)[0].display()
             ),
         ));
@@ -42,11 +42,11 @@ pub(super) fn load(
     for part in parts {
         let first = build.items.len();
         for file in &part.files {
-            let hint = format!("put {} there{}", last(file), config.from_home());
+            let hint = format!("put {} there{}", last(file), config.at_home());
             build.file(&root.join(file), &hint, |build, path| read(part, name, build, path))?;
         }
         for file in &part.answers {
-            let hint = format!("put {} there{}", last(file), config.from_home());
+            let hint = format!("put {} there{}", last(file), config.at_home());
             build.file(&root.join(file), &hint, |build, path| vqa::answers(build, path, part.raw_answers))?;
         }
         pictures.parts.push(Part { first, folders: part.folders(root), skip_missing: part.skip_missing });

@@ -66,6 +66,8 @@ pub(super) fn answers(build: &mut Builder, path: &Path, raw: bool) -> Result<(),
             .into_iter()
             .map(|answer| answer.raw_answer.filter(|_| raw).unwrap_or(answer.answer))
             .collect();
+        // The list reuses the space of the longer rows.
+        question.answers.shrink_to_fit();
         if let Some(kind) = annotation.question_type {
             question.kind = kind;
         }
