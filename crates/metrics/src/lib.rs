@@ -11,6 +11,7 @@ mod bleu;
 mod captions;
 mod cider;
 mod ngrams;
+mod parallel;
 mod ptb;
 mod ptb_chars;
 mod ptb_glued;
