@@ -11,6 +11,7 @@ mod context;
 mod decoding;
 mod device;
 mod fail;
+mod meteor;
 mod opened;
 mod out;
 mod progress;

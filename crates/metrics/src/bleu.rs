@@ -1,7 +1,7 @@
 //! Corpus BLEU-1 to BLEU-4 (Papineni et al. 2002) with the constants of the COCO caption tools.
 
 use crate::ngrams::{Corpus, Counts, Ngram, ORDERS, common};
-use rayon::prelude::*;
+use crate::parallel::collect;
 use serde::{Deserialize, Serialize};
 
 /// Keeps a product of zero matches at (nearly) zero instead of exactly zero, as the official scorer does.
@@ -82,12 +82,8 @@ pub fn bleu(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Bleu
 
 /// [`bleu`] of counted captions.
 pub(crate) fn of_corpus(corpus: &Corpus) -> Bleu {
-    let statistics: Vec<Statistics> = corpus
-        .hypotheses
-        .par_iter()
-        .zip(&corpus.references)
-        .map(|(hypothesis, references)| Statistics::of(hypothesis, references))
-        .collect();
+    let statistics =
+        collect(corpus.hypotheses.len(), |image| Statistics::of(&corpus.hypotheses[image], &corpus.references[image]));
     let mut total = Statistics::default();
     for one in &statistics {
         total.add(one);

@@ -1,7 +1,7 @@
 //! CIDEr (Vedantam et al. 2015) in the form of the COCO caption tools, which is CIDEr-D.
 
 use crate::ngrams::{Corpus, Counts, Ngram, ORDERS, common};
-use rayon::prelude::*;
+use crate::parallel::collect;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -81,15 +81,14 @@ pub fn cider(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Vec
 
 /// [`cider`] of counted captions.
 pub(crate) fn of_corpus(corpus: &Corpus) -> Vec<f64> {
-    let orders: Vec<_> = (0..ORDERS).into_par_iter().map(|order| frequencies(corpus, order)).collect();
-    let Ok(frequencies) = Frequencies::try_from(orders) else { return Vec::new() };
+    let frequencies = std::array::from_fn(|order| frequencies(corpus, order));
     let log_images = (corpus.references.len() as f64).ln();
-    let score = |(hypothesis, references): (&Counts, &Vec<Counts>)| {
-        let hypothesis = Vector::of(hypothesis, &frequencies, log_images);
+    collect(corpus.hypotheses.len(), |image| {
+        let references = &corpus.references[image];
+        let hypothesis = Vector::of(&corpus.hypotheses[image], &frequencies, log_images);
         let similarity = |r: &Counts| hypothesis.similarity(&Vector::of(r, &frequencies, log_images));
         10.0 * references.iter().map(similarity).sum::<f64>() / references.len().max(1) as f64
-    };
-    corpus.hypotheses.par_iter().zip(&corpus.references).map(score).collect()
+    })
 }
 
 /// The frequencies of the n-grams of one order.

@@ -13,6 +13,7 @@ mod captions;
 mod cider;
 mod meteor;
 mod ngrams;
+mod parallel;
 mod ptb;
 mod ptb_chars;
 mod ptb_glued;

@@ -1,6 +1,6 @@
 //! Counting n-grams, shared by BLEU and CIDEr.
 
-use rayon::prelude::*;
+use crate::parallel::collect;
 use std::collections::HashMap;
 
 /// Longest n-gram that either metric looks at.
@@ -41,8 +41,8 @@ impl Corpus {
         }
         let count = |caption: &Vec<String>| Counts::of(&words(caption).map(|w| numbers[w]).collect::<Vec<_>>());
         Self {
-            hypotheses: hypotheses.par_iter().map(count).collect(),
-            references: references.par_iter().map(|image| image.iter().map(count).collect()).collect(),
+            hypotheses: collect(hypotheses.len(), |image| count(&hypotheses[image])),
+            references: collect(references.len(), |image| references[image].iter().map(count).collect()),
         }
     }
 }

@@ -8,9 +8,9 @@
 //! Known differences: a token the jar glues with a no-break space (`2 1/2`, a phone number with area code, markup with
 //! attributes) is two or more tokens here, and numeric HTML entities and unusual smileys are split.
 
+use crate::parallel::collect;
 use crate::ptb_chars::{Class, class};
 use crate::ptb_rules::{Rule, longest_match};
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// The tokens the official scorer removes. It lists `-LRB-` and three more brackets too, but in capitals, which
@@ -44,7 +44,7 @@ pub fn tokenize(caption: &str) -> Vec<String> {
 #[must_use]
 pub fn tokenize_all<S: AsRef<str> + Sync>(captions: &[S]) -> Vec<Vec<String>> {
     let following = |at: usize| captions[at + 1..].iter().map(AsRef::as_ref).find(|next| !next.trim().is_empty());
-    (0..captions.len()).into_par_iter().map(|at| tokenize_before(captions[at].as_ref(), following(at))).collect()
+    collect(captions.len(), |at| tokenize_before(captions[at].as_ref(), following(at)))
 }
 
 /// Tokenises `caption`; `next` is the text that follows on another line.

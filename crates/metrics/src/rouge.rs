@@ -1,7 +1,7 @@
 //! ROUGE-L (Lin 2004) as the COCO caption tools compute it.
 
 use crate::ngrams::check_paired;
-use rayon::prelude::*;
+use crate::parallel::collect;
 
 /// Weight of recall against precision, fixed by the official scorer.
 const BETA: f64 = 1.2;
@@ -17,7 +17,7 @@ const BETA: f64 = 1.2;
 #[must_use]
 pub fn rouge_l(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Vec<f64> {
     check_paired(hypotheses.len(), references.len());
-    hypotheses.par_iter().zip(references).map(|(hypothesis, references)| score(hypothesis, references)).collect()
+    collect(hypotheses.len(), |image| score(&hypotheses[image], &references[image]))
 }
 
 fn score(hypothesis: &[String], references: &[Vec<String>]) -> f64 {

@@ -10,7 +10,7 @@ use toolkit_core::noise;
 use toolkit_data::Dataset;
 use toolkit_eval::{RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa};
 use toolkit_lab::stages::same_pictures;
-use toolkit_metrics::{Interval, bootstrap};
+use toolkit_metrics::{Interval, Meteor, bootstrap, tokenize_all};
 use toolkit_train::stage1::TextMarks;
 use toolkit_train::{Progress, TrainError};
 
@@ -39,6 +39,7 @@ pub fn measure(
     data: &dyn Dataset,
     limit: Option<usize>,
     batch: usize,
+    meteor: &Meteor,
     progress: &dyn Progress,
 ) -> anyhow::Result<Measured> {
     match task {
@@ -74,6 +75,14 @@ pub fn measure(
                 ("rouge_l", s.rouge_l),
             ];
             let mut scores: BTreeMap<String, f64> = all.map(|(name, value)| (name.to_owned(), value)).into();
+            let written: Vec<&str> = captions.rows.iter().map(|row| row.caption.as_str()).collect();
+            let references: Vec<&str> =
+                captions.rows.iter().flat_map(|row| &row.references).map(String::as_str).collect();
+            let mut tokens = tokenize_all(&references).into_iter();
+            let references: Vec<Vec<Vec<String>>> =
+                captions.rows.iter().map(|row| tokens.by_ref().take(row.references.len()).collect()).collect();
+            let name = if meteor.has_tables() { "meteor" } else { "meteor_exact_stem" };
+            scores.insert(name.to_owned(), meteor.score(&tokenize_all(&written), &references)?.overall);
             scores.extend(captions.per_group.iter().map(|(name, group)| (format!("group.{name}.cider"), group.cider)));
             let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
             let intervals = interval("cider", &each, None);

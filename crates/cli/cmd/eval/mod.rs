@@ -3,6 +3,7 @@
 mod measure;
 
 use crate::context::Context;
+use crate::meteor;
 use crate::opened::{Opened, Purpose, Which};
 use crate::text::table;
 use anyhow::{anyhow, bail};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use toolkit_eval::{Compared, PAPER, Task, compare, published};
 use toolkit_lab::parts::{card_hash, open_data};
-use toolkit_metrics::Interval;
+use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin, sha256_hex};
 use toolkit_train::checkpoint::write_atomic;
 
@@ -93,6 +94,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         wanted.push((card, data, opened));
     }
 
+    let meteor = match wanted.iter().any(|(card, ..)| card.family == "caption") {
+        true => meteor::tables(context, None)?,
+        false => Meteor::without_tables(),
+    };
+
     // 2. The model: of a run the bridge after stage 2 speaks, the one after stage 1 compares.
     let purpose = |card: &Card| if card.family == "retrieval" { Purpose::Compare } else { Purpose::Speak };
     let one =
@@ -112,7 +118,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         let speaks = prompts(opened, args.prompt.as_deref())?;
         let task = Task::with_preset(card, &[&speaks], Some(&args.preset))?;
         let progress = context.log.task(&card.name);
-        let measured = measure::measure(opened, &task, &**data, args.limit, args.batch, &progress)?;
+        let measured = measure::measure(opened, &task, &**data, args.limit, args.batch, &meteor, &progress)?;
         toolkit_train::Progress::finish(&progress);
         let Measured { scores, intervals, samples, rows } = measured;
         let published = published(card)?;

@@ -1,14 +1,13 @@
 //! `toolkit score captions`.
 
 use crate::context::Context;
+use crate::meteor;
 use crate::text::table;
 use clap::Args as Arguments;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use toolkit_eval::official::CaptionFiles;
 use toolkit_eval::write_samples;
-use toolkit_metrics::Meteor;
-use toolkit_registry::Kind;
 
 /// Scores captions as pycocoevalcap does: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D over PTB tokens
 ///
@@ -45,26 +44,11 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let files = CaptionFiles::read(&args.annotations, &args.results, args.partial)?;
     context.log.line(&format!("{} images", files.len()));
-    let scored = files.score(&tables(context, args.meteor.as_deref())?)?;
+    let scored = files.score(&meteor::tables(context, args.meteor.as_deref())?)?;
     if let Some(path) = &args.samples {
         write_samples(path, &scored.each)?;
     }
     let rows: Vec<Vec<String>> =
         scored.scores.iter().map(|(name, value)| vec![(*name).to_owned(), format!("{value:.4}")]).collect();
     context.print(|| json!(scored.scores), || table(&["metric", "score"], &rows))
-}
-
-/// METEOR with its tables if they are here, otherwise without, which is said.
-fn tables(context: &Context, folder: Option<&Path>) -> anyhow::Result<Meteor> {
-    if let Some(folder) = folder {
-        return Ok(Meteor::open(folder)?);
-    }
-    let card = context.registry.card(Kind::Metric, "meteor")?;
-    if card.not_here()?.is_empty() {
-        return Ok(Meteor::open(&card.package("pycocoevalcap")?.join("pycocoevalcap"))?);
-    }
-    context.log.line(
-        "METEOR's tables are not here (`toolkit data fetch meteor`): METEOR-exact-stem is scored, which is no METEOR",
-    );
-    Ok(Meteor::without_tables())
 }
