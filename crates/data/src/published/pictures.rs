@@ -51,7 +51,7 @@ impl Pictures {
     }
 }
 
-/// Reads the header of a picture only: of 100,000 pictures in seconds, but a file that is cut off later passes.
+/// Reads the header of a picture only, so a file that is cut off later passes.
 pub(super) fn header(path: &Path) -> Result<(), DataError> {
     let read = |source| DataError::Read { path: path.to_owned(), source };
     let fail = |reason: String| DataError::Decode { path: path.to_owned(), reason };
