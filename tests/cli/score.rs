@@ -1,6 +1,6 @@
-//! `toolkit score`: the official tools' numbers, and files that do not go together.
+//! `toolkit score`: the official tools' numbers, and files that do not go together. Data sets as published.
 
-use super::support::{files, folder, toolkit};
+use super::support::{called, command, files, finished, folder, picture, toolkit};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -146,4 +146,90 @@ fn answers_that_do_not_go_together_are_refused() {
     let mut half = good.clone();
     half["r"] = json!([{"question_id": 2, "answer": "dog"}]);
     assert!(score(&half, &["--partial"]).json()["overall"].as_f64().unwrap() >= 0.0);
+}
+
+/// A folder with COCO's files of two pictures and a card for it.
+fn coco(dir: &Path) {
+    let write = |name: &str, text: &str| {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("datasets/two.toml", "kind = \"published\"\n[config]\nhome = \"https://example.org/two\"\n[config.splits.val]\nformat = \"coco-captions\"\nfiles = [\"annotations/two.json\"]\nfolders = [\"images\"]\nimages = 2\n");
+    write("tasks/two.toml", "kind = \"caption\"\nversion = 1\n[config]\ndata = \"two\"\nsplit = \"val\"\n[decoding]\nmax_new_tokens = 3\n");
+    let images = json!([{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "b.png"}]);
+    let captions = json!([{"id": 1, "image_id": 1, "caption": "a dog"}, {"id": 2, "image_id": 1, "caption": "one dog"}, {"id": 3, "image_id": 2, "caption": "a kite"}]);
+    write("data/two/annotations/two.json", &json!({"images": images, "annotations": captions}).to_string());
+    std::fs::create_dir_all(dir.join("data/two/images")).unwrap();
+    picture(&dir.join("data/two/images/a.png"));
+    picture(&dir.join("data/two/images/b.png"));
+}
+
+#[test]
+fn published_data_are_checked_and_measured_on() {
+    let dir = folder();
+    coco(dir.path());
+    let call = |data: Option<&Path>, args: &[&str]| {
+        let mut command = command();
+        match data {
+            Some(data) => command.env("TOOLKIT_DATA", data),
+            None => command.env_remove("TOOLKIT_DATA"),
+        };
+        called(command.arg("--registry").arg(dir.path()).args(args))
+    };
+    call(None, &["data", "check", "two"]).fails_with(&["nothing says where the data set 'two' is", "TOOLKIT_DATA", "https://example.org/two"]);
+    call(Some(dir.path()), &["data", "check", "two"]).fails_with(&["no folder of the data set `two`", "https://example.org/two"]);
+    call(None, &["data", "fetch", "two"]).fails_with(&["fetch it yourself", "https://example.org/two"]);
+
+    let data = dir.path().join("data");
+    let whole = call(Some(&data), &["data", "check", "two", "--json"]).json();
+    assert_eq!((&whole[0]["data"], &whole[0]["captions"], &whole[0]["clean"]), (&"two:val".into(), &3.into(), &true.into()));
+    let run = finished().0.to_str().unwrap();
+    let measured = call(Some(&data), &["eval", run, "--tasks", "two", "--json"]).json();
+    let scores = &measured[0]["result"]["scores"];
+    assert_eq!(measured[0]["result"]["samples"], 2);
+    assert!(scores["meteor"].is_f64() || scores["meteor_exact_stem"].is_f64(), "{scores}");
+
+    // A picture that is cut off is found by decoding, one that is gone in any case.
+    let picture = data.join("two/images/b.png");
+    let bytes = std::fs::read(&picture).unwrap();
+    std::fs::write(&picture, &bytes[..bytes.len() / 2]).unwrap();
+    call(Some(&data), &["data", "check", "two:val", "--quiet"]).ok();
+    call(Some(&data), &["data", "check", "two:val", "--decode", "--quiet"]).fails_with(&["1 of 1 splits are not whole", "b.png"]);
+    std::fs::remove_file(&picture).unwrap();
+    let gone = call(Some(&data), &["data", "check", "two:val", "--json", "--quiet"]);
+    gone.fails_with(&["b.png"]);
+    let said: Value = serde_json::from_str(&gone.stdout).unwrap();
+    assert_eq!(said[0]["findings"]["missing-image"]["count"], 1);
+}
+
+#[test]
+fn meteor_is_called_so_only_with_its_tables() {
+    let dir = folder();
+    let tiny = fixture("captions-tiny");
+    let path = |name: &str| tiny.join(name).to_str().unwrap().to_owned();
+    let score = |more: &[&str]| {
+        let call = ["score", "captions", "--annotations", &path("captions.json"), "--results", &path("results.json")];
+        let mut command = command();
+        command.env("TOOLKIT_CACHE", dir.path()).args(call).args(more).arg("--json");
+        called(&mut command)
+    };
+    let without = score(&[]);
+    assert!(without.stderr.contains("toolkit data fetch meteor"), "{}", without.stderr);
+    let without = without.json();
+    assert!(without["METEOR-exact-stem"].is_f64() && without.get("METEOR").is_none());
+
+    // With tables, the jar's score of a case whose texts are tokens already.
+    let cases = read(&fixture("meteor-tiny/cases.json"));
+    let case = &cases["cases"][0];
+    let references = case["refs"].as_array().unwrap().iter().enumerate();
+    let references: Vec<Value> = references.map(|(id, text)| json!({"id": id, "image_id": 1, "caption": text})).collect();
+    let annotations = write(dir.path(), "a.json", &json!({"images": [{"id": 1}], "annotations": references}));
+    let results = write(dir.path(), "r.json", &json!([{"image_id": 1, "caption": case["hyp"]}]));
+    let tables = fixture("meteor-tiny").to_str().unwrap().to_owned();
+    let call = ["score", "captions", "--annotations", &annotations, "--results", &results, "--meteor", &tables, "--json"];
+    let meteor = toolkit(&call).json()["METEOR"].as_f64().unwrap();
+    assert!((meteor - case["score"].as_f64().unwrap()).abs() < 1e-9, "{meteor}");
+    let none = dir.path().to_str().unwrap();
+    toolkit(&[&call[..6], &["--meteor", none]].concat()).fails_with(&["meteor-1.5.jar"]);
 }
