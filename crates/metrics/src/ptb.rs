@@ -1,12 +1,16 @@
 //! Caption tokenisation the way the COCO caption tools do it.
 //!
 //! The official scorer pipes captions through the Stanford CoreNLP 3.4.1 `PTBTokenizer` (`-preserveLines -lowerCase`)
-//! and then drops 17 punctuation tokens (BLIP-2 specification, section 8.3). This is an independent tokeniser with the
-//! same visible behaviour on caption-like text; results made with it should be labelled "approx-PTB". The rules are
-//! in `ptb_rules` and `ptb_words`; they were checked against the jar as a black box.
+//! and then drops 17 punctuation tokens (BLIP-2 specification, section 8.3). This is an independent tokeniser whose
+//! rules were found by asking the jar as a black box; they are in `ptb_rules`, `ptb_words`, `ptb_glued` and `ptb_chars`.
 //!
-//! Known differences: a token the jar glues with a no-break space (`2 1/2`, a phone number with area code, markup with
-//! attributes) is two or more tokens here, and numeric HTML entities and unusual smileys are split.
+//! Measured: no line of 230,000 random caption-like lines with all kinds of contractions, abbreviations, numbers,
+//! quotes, markup, addresses and signs differs (`tests/fixtures/make_ptb.py --lines`). Of 23,000 lines of manuals
+//! and licences, 44 in 10,000 differed before the last rules (`<<`), 11 after; of lines that glue up to twelve
+//! such pieces together without sense, 66 in 10,000 differ (`t-shirt24/7`, `Co.I'm`, `½photo.jpg`). Known classes: where
+//! rules of the jar meet inside one run of signs and letters; entities of accented letters (`&eacute;`); code
+//! points (`U+FB01`); quoted marks in brackets (`('.')`); a no-break space before a web address. A caption with a carriage return or another line
+//! separator than `\n` shifts all later captions of the official tool by a line; here it is a blank.
 
 use crate::parallel::collect;
 use crate::ptb_chars::{Class, class};

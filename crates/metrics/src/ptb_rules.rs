@@ -295,6 +295,8 @@ fn sign_run(text: &[char]) -> usize {
             _ => 0,
         },
         '\'' if text.get(1) == Some(&'\'') => 2,
+        '<' | '>' if text.get(1) == text.first() => 2,
+        '\\' if text.get(1) == Some(&'*') => 2,
         '&' if starts_with(text, "&amp;") => 5,
         '&' => entity(text),
         sign @ ('*' | '#' | '_' | '@') => run(text, 0, |c| c == sign),
