@@ -155,8 +155,14 @@ fn coco(dir: &Path) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    write("datasets/two.toml", "kind = \"published\"\n[config]\nhome = \"https://example.org/two\"\n[config.splits.val]\nformat = \"coco-captions\"\nfiles = [\"annotations/two.json\"]\nfolders = [\"images\"]\nimages = 2\n");
-    write("tasks/two.toml", "kind = \"caption\"\nversion = 1\n[config]\ndata = \"two\"\nsplit = \"val\"\n[decoding]\nmax_new_tokens = 3\n");
+    write(
+        "datasets/two.toml",
+        "kind = \"published\"\n[config]\nhome = \"https://example.org/two\"\n[config.splits.val]\nformat = \"coco-captions\"\nfiles = [\"annotations/two.json\"]\nfolders = [\"images\"]\nimages = 2\n",
+    );
+    write(
+        "tasks/two.toml",
+        "kind = \"caption\"\nversion = 1\n[config]\ndata = \"two\"\nsplit = \"val\"\n[decoding]\nmax_new_tokens = 3\n",
+    );
     let images = json!([{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "b.png"}]);
     let captions = json!([{"id": 1, "image_id": 1, "caption": "a dog"}, {"id": 2, "image_id": 1, "caption": "one dog"}, {"id": 3, "image_id": 2, "caption": "a kite"}]);
     write("data/two/annotations/two.json", &json!({"images": images, "annotations": captions}).to_string());
@@ -177,13 +183,21 @@ fn published_data_are_checked_and_measured_on() {
         };
         called(command.arg("--registry").arg(dir.path()).args(args))
     };
-    call(None, &["data", "check", "two"]).fails_with(&["nothing says where the data set 'two' is", "TOOLKIT_DATA", "https://example.org/two"]);
-    call(Some(dir.path()), &["data", "check", "two"]).fails_with(&["no folder of the data set `two`", "https://example.org/two"]);
+    call(None, &["data", "check", "two"]).fails_with(&[
+        "nothing says where the data set 'two' is",
+        "TOOLKIT_DATA",
+        "https://example.org/two",
+    ]);
+    call(Some(dir.path()), &["data", "check", "two"])
+        .fails_with(&["no folder of the data set `two`", "https://example.org/two"]);
     call(None, &["data", "fetch", "two"]).fails_with(&["fetch it yourself", "https://example.org/two"]);
 
     let data = dir.path().join("data");
     let whole = call(Some(&data), &["data", "check", "two", "--json"]).json();
-    assert_eq!((&whole[0]["data"], &whole[0]["captions"], &whole[0]["clean"]), (&"two:val".into(), &3.into(), &true.into()));
+    assert_eq!(
+        (&whole[0]["data"], &whole[0]["captions"], &whole[0]["clean"]),
+        (&"two:val".into(), &3.into(), &true.into())
+    );
     let run = finished().0.to_str().unwrap();
     let measured = call(Some(&data), &["eval", run, "--tasks", "two", "--json"]).json();
     let scores = &measured[0]["result"]["scores"];
@@ -195,7 +209,8 @@ fn published_data_are_checked_and_measured_on() {
     let bytes = std::fs::read(&picture).unwrap();
     std::fs::write(&picture, &bytes[..bytes.len() / 2]).unwrap();
     call(Some(&data), &["data", "check", "two:val", "--quiet"]).ok();
-    call(Some(&data), &["data", "check", "two:val", "--decode", "--quiet"]).fails_with(&["1 of 1 splits are not whole", "b.png"]);
+    call(Some(&data), &["data", "check", "two:val", "--decode", "--quiet"])
+        .fails_with(&["1 of 1 splits are not whole", "b.png"]);
     std::fs::remove_file(&picture).unwrap();
     let gone = call(Some(&data), &["data", "check", "two:val", "--json", "--quiet"]);
     gone.fails_with(&["b.png"]);
@@ -223,13 +238,15 @@ fn meteor_is_called_so_only_with_its_tables() {
     let cases = read(&fixture("meteor-tiny/cases.json"));
     let case = &cases["cases"][0];
     let references = case["refs"].as_array().unwrap().iter().enumerate();
-    let references: Vec<Value> = references.map(|(id, text)| json!({"id": id, "image_id": 1, "caption": text})).collect();
+    let references: Vec<Value> =
+        references.map(|(id, text)| json!({"id": id, "image_id": 1, "caption": text})).collect();
     let annotations = write(dir.path(), "a.json", &json!({"images": [{"id": 1}], "annotations": references}));
     let results = write(dir.path(), "r.json", &json!([{"image_id": 1, "caption": case["hyp"]}]));
     let tables = fixture("meteor-tiny").to_str().unwrap().to_owned();
-    let call = ["score", "captions", "--annotations", &annotations, "--results", &results, "--meteor", &tables, "--json"];
+    let call =
+        ["score", "captions", "--annotations", &annotations, "--results", &results, "--meteor", &tables, "--json"];
     let meteor = toolkit(&call).json()["METEOR"].as_f64().unwrap();
     assert!((meteor - case["score"].as_f64().unwrap()).abs() < 1e-9, "{meteor}");
     let none = dir.path().to_str().unwrap();
-    toolkit(&[&call[..6], &["--meteor", none]].concat()).fails_with(&["meteor-1.5.jar"]);
+    toolkit(&[&call[..6], &["--meteor", none]].concat()).fails_last_with(&["meteor-1.5.jar"]);
 }

@@ -105,3 +105,32 @@ fn attention_is_drawn() {
     call(&["--layer", "9"]).fails_last_with(&["--layer 9"]);
     call(&["--head", "9"]).fails_last_with(&["--head 9"]);
 }
+
+#[test]
+fn what_flipped_is_counted() {
+    let run = finished().0;
+    let results: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
+    let scores = |cell: &str| -> Vec<f64> {
+        let of = results["cells"].as_array().unwrap().iter().find(|c| c["axes"]["stage1.enabled"] == cell).unwrap();
+        let file = run.join("cells").join(of["id"].as_str().unwrap()).join("samples.jsonl");
+        let rows = std::fs::read_to_string(file).unwrap();
+        let score = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["score"].as_f64().unwrap();
+        rows.lines().map(score).collect()
+    };
+    let (on, off) = (scores("on"), scores("off"));
+    let count = |from: &[f64], to: &[f64]| from.iter().zip(to).filter(|(a, b)| *a - *b >= 0.5).count();
+    let (gained, lost) = (count(&on, &off), count(&off, &on));
+    let questions = results["flips"].as_array().unwrap().iter().find(|f| f["task"] == "questions");
+    assert!(gained + lost == 0 || questions.is_some());
+    if let Some(flips) = questions {
+        assert_eq!((flips["gained"].as_u64(), flips["lost"].as_u64()), (Some(gained as u64), Some(lost as u64)));
+        for (side, first, second) in [("gains", 1.0, 0.0), ("losses", 0.0, 1.0)] {
+            for sample in flips[side].as_array().unwrap() {
+                let correct = [0, 1].map(|at| sample["outputs"][at]["correct"].as_f64().unwrap());
+                assert_eq!(correct, [first, second]);
+                assert!(!sample["png"].as_str().unwrap().is_empty());
+            }
+        }
+        assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains("What flipped"));
+    }
+}

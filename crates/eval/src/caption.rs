@@ -25,7 +25,7 @@ pub struct CaptionRow {
 }
 
 /// Scores of a set of captions on the scales of the official tools: BLEU and ROUGE in `[0, 1]`, CIDEr in `[0, 10]`.
-/// Tokens are "approx-PTB".
+/// Tokens are those of the official tokeniser (see `toolkit_metrics::tokenize`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CaptionSummary {
     /// Number of images.

@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod diff;
 pub mod evaluate;
+mod flips;
 pub mod manifest;
 pub mod parts;
 pub mod plan;

@@ -2,6 +2,7 @@
 
 use crate::LabError;
 use crate::cell::CellJob;
+use crate::flips::flips;
 use crate::manifest::git_revision;
 use crate::run::{MeasuredCost, Run, RunOptions};
 use crate::stages::{Workshop, read_json};
@@ -9,6 +10,7 @@ use crate::sweep::text;
 use image::ImageEncoder;
 use std::collections::BTreeMap;
 use std::path::Path;
+use toolkit_data::Dataset;
 use toolkit_eval::{CaptionRow, VqaRowResult, read_samples};
 use toolkit_report::{Axis, CellResult, Cost, CurvePoint, FrozenPart, Results, SampleOutput, SamplePicture, StageRun};
 use toolkit_train::fit::MetricLine;
@@ -99,6 +101,7 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
         baseline: spec.baseline.iter().map(|(k, v)| (k.clone(), text(v))).collect(),
         primary: "vqa.overall".to_owned(),
         samples: pictures(&jobs)?,
+        flips: flips(&jobs, spec)?,
         cells,
         stages,
         cost: Cost {
@@ -196,16 +199,38 @@ fn losses(path: &Path) -> Result<BTreeMap<String, Vec<(u64, f64)>>, LabError> {
     Ok(out)
 }
 
+/// A cell in words.
+pub(crate) fn cell_name(job: &CellJob<'_>) -> String {
+    let values = job.cell.axes.values().cloned().collect::<Vec<_>>().join(", ");
+    format!("{values}, seed {}", job.cell.seed)
+}
+
+/// Largest side of a picture in a report; larger ones are made smaller.
+const SIDE: u32 = 224;
+
+/// The picture of an item, small enough for a page.
+pub(crate) fn png_of(data: &dyn Dataset, item: usize) -> Result<Vec<u8>, LabError> {
+    let mut picture = data.image(item)?;
+    if picture.width().max(picture.height()) > SIDE {
+        picture =
+            image::DynamicImage::from(picture).resize(SIDE, SIDE, image::imageops::FilterType::CatmullRom).to_rgb8();
+    }
+    let mut png = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut png)
+        .write_image(&picture, picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
+        .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+    Ok(png)
+}
+
 /// A few test images with what every cell said of them.
 fn pictures(jobs: &[CellJob<'_>]) -> Result<Vec<SamplePicture>, LabError> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
     let test = &*first.splits.test;
     let mut answers: Vec<(String, Vec<VqaRowResult>, Vec<CaptionRow>)> = Vec::new();
     for job in jobs.iter().filter(|job| job.cell.seed == jobs[0].cell.seed) {
-        let label = job.cell.axes.values().cloned().collect::<Vec<_>>().join(", ");
         let rows = read_samples(&job.dir().join("samples.jsonl"))?;
         let captions = read_samples(&job.dir().join("captions.jsonl")).unwrap_or_default();
-        answers.push((format!("{label}, seed {}", job.cell.seed), rows, captions));
+        answers.push((cell_name(job), rows, captions));
     }
     let asked = answers.first().map_or(0, |(_, rows, _)| rows.len());
     let mut out: Vec<SamplePicture> = Vec::new();
@@ -214,11 +239,7 @@ fn pictures(jobs: &[CellJob<'_>]) -> Result<Vec<SamplePicture>, LabError> {
         let at = (pick * asked / PICTURES.min(asked) + pick % 4).min(asked - 1);
         let row = &answers[0].1[at];
         let Some(item) = (0..test.len()).find(|&i| test.item(i).id == row.id) else { continue };
-        let picture = test.image(item)?;
-        let mut png = Vec::new();
-        image::codecs::png::PngEncoder::new(&mut png)
-            .write_image(&picture, picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let png = png_of(test, item)?;
         let outputs = answers.iter().filter_map(|(cell, rows, captions)| {
             let row = rows.get(at)?;
             let caption = captions.iter().find(|c| c.id == row.id).map(|c| c.caption.clone()).unwrap_or_default();

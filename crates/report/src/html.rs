@@ -67,6 +67,10 @@ pub fn html(results: &Results) -> String {
         page.section("Samples");
         page.body.push_str(&samples::html(&results.samples));
     }
+    if !results.flips.is_empty() {
+        page.section("What flipped");
+        page.body.push_str(&samples::flips_html(&results.flips));
+    }
     run(&mut page, results, &grid, &summary);
     document(results, &grid, &summary, &page)
 }

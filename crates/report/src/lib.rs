@@ -32,7 +32,9 @@ mod write;
 
 pub use html::html;
 pub use markdown::{markdown, table};
-pub use results::{Axis, CellResult, Cost, CurvePoint, FrozenPart, Results, SampleOutput, SamplePicture, StageRun};
+pub use results::{
+    Axis, CellResult, Cost, CurvePoint, Flips, FrozenPart, Results, SampleOutput, SamplePicture, StageRun,
+};
 pub use summary::{Comparison, Estimate, RowSummary, Summary, summary};
 
 /// The file beside `report.md` that it shows: what [`figure_svg`] gives.

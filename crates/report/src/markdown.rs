@@ -43,6 +43,10 @@ pub fn markdown(results: &Results) -> String {
         out.push_str("## Samples\n\n");
         out.push_str(&samples::markdown(&results.samples));
     }
+    if !results.flips.is_empty() {
+        out.push_str("## What flipped\n\n");
+        out.push_str(&samples::flips_markdown(&results.flips));
+    }
     section(&mut out, "Cost", &[machine::cells(&grid)]);
     list(&mut out, "", machine::facts(results).into_iter().map(|(name, text)| (name.to_owned(), text)).collect());
     section(&mut out, "Frozen parts", &[machine::frozen(results)]);

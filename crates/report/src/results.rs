@@ -38,6 +38,8 @@ pub struct Results {
     pub stages: Vec<StageRun>,
     /// Pictures with what the models said.
     pub samples: Vec<SamplePicture>,
+    /// Samples that a cell and its baseline judge differently.
+    pub flips: Vec<Flips>,
     /// Time and memory.
     pub cost: Cost,
     /// What a reader should know, a sentence each.
@@ -145,6 +147,28 @@ pub struct SampleOutput {
     pub correct: f64,
     /// Its caption.
     pub caption: String,
+}
+
+/// What a difference between two cells is made of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Flips {
+    /// `questions` or `captions`.
+    pub task: String,
+    /// The cell.
+    pub cell: String,
+    /// The one that it is compared with.
+    pub against: String,
+    /// Samples that both have.
+    pub compared: usize,
+    /// Samples that only the first gets right (captions: that are nearer to the references by a CIDEr of 1 or more).
+    pub gained: usize,
+    /// Samples that only the second gets right.
+    pub lost: usize,
+    /// Some of those gained, spread over all.
+    pub gains: Vec<SamplePicture>,
+    /// Some of those lost.
+    pub losses: Vec<SamplePicture>,
 }
 
 /// What the experiment cost.

@@ -3,7 +3,7 @@
 use crate::names;
 use crate::table::markdown_text;
 use crate::write::escape;
-use crate::{SampleOutput, SamplePicture};
+use crate::{Flips, SampleOutput, SamplePicture};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// The sign, style class and word of a score between 0 and 1.
@@ -97,6 +97,46 @@ fn output(output: &SampleOutput) -> String {
         escape(&output.cell),
         escape(&output.caption)
     )
+}
+
+/// What flipped between two cells, as HTML.
+pub(crate) fn flips_html(all: &[Flips]) -> String {
+    let mut out = String::from(
+        "<p class=\"note\">What a difference between two cells is made of: samples that only one of them gets right, some of \
+         each side, spread over the split.</p>\n",
+    );
+    for flips in all {
+        out.push_str(&format!("<h3>{}</h3>\n", escape(&title(flips))));
+        for (what, pictures) in sides(flips) {
+            if !pictures.is_empty() {
+                out.push_str(&format!("<p class=\"label\">{}</p>\n<div class=\"cards\">\n", escape(&what)));
+                out.extend(pictures.iter().map(card));
+                out.push_str("</div>\n");
+            }
+        }
+    }
+    out
+}
+
+/// The same as Markdown: counts only, the samples are in the page.
+pub(crate) fn flips_markdown(all: &[Flips]) -> String {
+    let line = |flips: &Flips| {
+        let [gained, lost] = sides(flips).map(|(what, _)| what);
+        format!("- {}: {}; {}\n", markdown_text(&title(flips)), markdown_text(&gained), markdown_text(&lost))
+    };
+    all.iter().map(line).collect::<String>() + "\n"
+}
+
+fn title(flips: &Flips) -> String {
+    format!("{} against {}, {} {}", flips.cell, flips.against, flips.compared, flips.task)
+}
+
+fn sides(flips: &Flips) -> [(String, &[SamplePicture]); 2] {
+    let verb = if flips.task == "captions" { "nearer to the references" } else { "right" };
+    [
+        (format!("{} {verb} only with {}", flips.gained, flips.cell), &flips.gains[..]),
+        (format!("{} {verb} only with {}", flips.lost, flips.against), &flips.losses[..]),
+    ]
 }
 
 /// All pictures as Markdown, without the pictures themselves.
