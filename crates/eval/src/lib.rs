@@ -16,6 +16,7 @@ mod published;
 mod retrieve;
 mod sample;
 mod samples;
+mod similar;
 mod source;
 mod task;
 mod vqa;

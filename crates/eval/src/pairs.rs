@@ -2,63 +2,28 @@
 
 use crate::EvalError;
 use burn::tensor::{Device, Tensor};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use toolkit_core::{TextTower, params};
 use toolkit_train::TrainError;
 use toolkit_train::text::{Side, index, pad};
 
-/// Image-text similarities `[images, texts]`, row-major.
-pub(crate) struct Scores {
-    pub(crate) images: usize,
-    pub(crate) texts: usize,
-    pub(crate) values: Vec<f32>,
-}
-
-/// What LAVIS gives a pair outside the first k; below any score.
+/// What LAVIS gives a pair outside the candidates; below any score.
 const UNRANKED: f32 = -100.0;
 
-impl Scores {
-    pub(crate) fn at(&self, image: usize, text: usize) -> f32 {
-        self.values[image * self.texts + text]
-    }
-
-    /// The `k` most similar texts of an image, best first; ties by number.
-    pub(crate) fn best_texts(&self, image: usize, k: usize) -> Vec<usize> {
-        best(self.texts, k, |text| self.at(image, text))
-    }
-
-    /// The `k` most similar images of a text.
-    pub(crate) fn best_images(&self, text: usize, k: usize) -> Vec<usize> {
-        best(self.images, k, |image| self.at(image, text))
-    }
-
-    /// The most similar image that is not the text's own; `None` if there is no other.
-    pub(crate) fn hardest_image(&self, text: usize, own: usize) -> Option<usize> {
-        self.best_images(text, 2).into_iter().find(|&image| image != own)
-    }
-
-    /// Similarity and matching logit summed for `pairs`, all others last (LAVIS; BLIP-2 specification, section 1.10).
-    pub(crate) fn reranked(
-        &self,
-        pairs: impl Iterator<Item = (usize, usize)>,
-        matched: &Matched,
-        with_similarity: bool,
-    ) -> Vec<f32> {
-        let mut values = vec![UNRANKED; self.values.len()];
-        for (image, text) in pairs {
-            let similarity = if with_similarity { self.at(image, text) } else { 0.0 };
-            values[image * self.texts + text] =
-                similarity + matched.get(&(image, text)).map_or(f32::NAN, |logits| logits[1]);
-        }
-        values
-    }
+/// Whether `other` is ranked before a right item of score `gold`: ties are broken against the model (see
+/// [`toolkit_metrics::retrieval`]).
+pub(crate) fn before(other: f32, gold: f32) -> bool {
+    other.partial_cmp(&gold) != Some(Ordering::Less)
 }
 
-fn best(n: usize, k: usize, score: impl Fn(usize) -> f32) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
-    order.truncate(k);
-    order
+/// The rank of `gold` among `total` items of which `scored` have a score and all others come last. Those that are `right` do not
+/// push each other down.
+pub(crate) fn rank(scored: &[(usize, f32)], gold: usize, total: usize, right: &[usize]) -> usize {
+    let own = scored.iter().find(|item| item.0 == gold).map_or(UNRANKED, |item| item.1);
+    let wrong = || scored.iter().filter(|item| !right.contains(&item.0));
+    let others = total - right.len() - wrong().count();
+    wrong().filter(|item| before(item.1, own)).count() + if before(UNRANKED, own) { others } else { 0 }
 }
 
 /// Logits of "no match" and "match" by (image, text).

@@ -2,14 +2,14 @@
 //! (BLIP-2, section 4.4; LAVIS `blip2_qformer.py`, `compute_sim_matrix`).
 
 use crate::EvalError;
-use crate::pairs::{Matched, Scores, match_pairs};
+use crate::pairs::{Matched, match_pairs};
+use crate::similar::Embeddings;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use toolkit_core::{TextTower, noise, params};
-use toolkit_metrics::retrieval::{Ranks, Retrieval, ranks, recall};
+use toolkit_core::{TextTower, noise};
+use toolkit_metrics::retrieval::{Ranks, Retrieval};
 use toolkit_train::TrainError;
-use toolkit_train::stage1::{TextMarks, similarity};
-use toolkit_train::text::{Side, pad};
+use toolkit_train::stage1::TextMarks;
 
 /// Settings of retrieval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,33 +96,27 @@ fn run(
     let batch = config.batch.max(1);
     let texts: Vec<Vec<u32>> = captions.iter().flatten().map(|ids| framed(ids, marks, config.max_tokens)).collect();
     let owner: Vec<usize> = captions.iter().enumerate().flat_map(|(i, c)| std::iter::repeat_n(i, c.len())).collect();
-    let sim = similarities(tower, features, items, &texts, marks.pad, batch)?;
-    let by_sim = ranks(&sim.values, &owner);
-    let itc = recall(&sim.values, &owner);
-    let (mut reranked, mut itm, mut itm_accuracy) = (None, None, None);
+    let k = if config.contrast || config.top_k == 0 { config.top_k } else { usize::MAX };
+    let sim = Embeddings::new(tower, features, items, &texts, marks.pad, batch)?.similar(&owner, k)?;
+    let (mut reranked, mut itm_accuracy) = (None, None);
     if config.top_k > 0 {
-        let k = if config.contrast { config.top_k } else { usize::MAX };
-        let of_image: Vec<(usize, usize)> = (0..items.len())
-            .flat_map(|image| sim.best_texts(image, k).into_iter().map(move |text| (image, text)))
-            .collect();
-        let of_text: Vec<(usize, usize)> = (0..texts.len())
-            .flat_map(|text| sim.best_images(text, k).into_iter().map(move |image| (image, text)))
-            .collect();
-        let own = owner.iter().enumerate().map(|(text, &image)| (image, text));
-        let hard =
-            owner.iter().enumerate().filter_map(|(text, &own)| sim.hardest_image(text, own).map(|image| (image, text)));
-        let (own, hard): (Vec<_>, Vec<_>) = (own.collect(), hard.collect());
-        let mut pairs = [&of_image[..], &of_text, &own, &hard].concat();
+        let of_image =
+            sim.texts.iter().enumerate().flat_map(|(image, c)| c.iter().map(move |&(text, _)| (image, text)));
+        let of_text =
+            sim.images.iter().enumerate().flat_map(|(text, c)| c.iter().map(move |&(image, _)| (image, text)));
+        let own: Vec<(usize, usize)> = owner.iter().enumerate().map(|(text, &image)| (image, text)).collect();
+        let hard = sim.hardest.iter().enumerate().filter_map(|(text, &image)| Some((image?, text)));
+        let hard: Vec<(usize, usize)> = hard.collect();
+        let all = of_image.chain(of_text).chain(own.iter().copied()).chain(hard.iter().copied());
+        let mut pairs: Vec<(usize, usize)> = all.collect();
         pairs.sort_unstable();
         pairs.dedup();
         let matched = match_pairs(tower, features, items, &texts, &pairs, marks.pad, batch)?;
-        let to_text = sim.reranked(of_image.into_iter(), &matched, config.contrast);
-        let to_image = sim.reranked(of_text.into_iter(), &matched, config.contrast);
-        itm = Some(joined(recall(&to_text, &owner), recall(&to_image, &owner)));
-        let image_to_text = ranks(&to_text, &owner).image_to_text;
-        reranked = Some(Ranks { image_to_text, text_to_image: ranks(&to_image, &owner).text_to_image });
+        reranked = Some(sim.reranked(&owner, &matched, config.contrast));
         itm_accuracy = Some(verdicts(&matched, &own, &hard));
     }
+    let by_sim = &sim.ranks;
+    let (itc, itm) = (by_sim.recall(), reranked.as_ref().map(Ranks::recall));
     let mut first = 0;
     let rows = items.iter().zip(captions).enumerate().map(|(image, (&item, own))| {
         let text = first;
@@ -147,42 +141,6 @@ fn framed(ids: &[u32], marks: TextMarks, longest: usize) -> Vec<u32> {
     let inner = inner.strip_suffix(&[marks.sep]).unwrap_or(inner);
     let kept = &inner[..inner.len().min(longest.saturating_sub(2).max(1))];
     [&[marks.cls][..], kept, &[marks.sep]].concat()
-}
-
-/// `[images, texts]`: cosine of the text with the most similar query, no temperature. Each side is passed once.
-fn similarities(
-    tower: &dyn TextTower,
-    features: &dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError>,
-    items: &[usize],
-    texts: &[Vec<u32>],
-    padding: u32,
-    batch: usize,
-) -> Result<Scores, EvalError> {
-    let mut values = Vec::with_capacity(items.len() * texts.len());
-    let mut all_texts: Option<Tensor<2>> = None;
-    for images in items.chunks(batch) {
-        let image = tower.image_embeds(tower.image_pass(features(images)?).queries);
-        let device = image.device();
-        let text = all_texts.get_or_insert_with(|| {
-            let embed = |rows: &[Vec<u32>]| {
-                let text = pad(rows, padding, Side::Right, &device);
-                tower.text_embeds(text.ids, text.mask)
-            };
-            Tensor::cat(texts.chunks(batch).map(embed).collect(), 0)
-        });
-        values.extend(params::floats(similarity(image, text.clone())));
-    }
-    if values.iter().any(|value| !value.is_finite()) {
-        let hint = "the weights hold NaN or overflow: look at the run's last losses, or use f32";
-        return Err(EvalError::new("similarities are not numbers", "retrieval", hint));
-    }
-    Ok(Scores { images: items.len(), texts: texts.len(), values })
-}
-
-/// Image-to-text recall of one matrix with text-to-image recall of another.
-fn joined(txt: Retrieval, img: Retrieval) -> Retrieval {
-    let Retrieval { img_r1, img_r5, img_r10, img_r_mean, .. } = img;
-    Retrieval { img_r1, img_r5, img_r10, img_r_mean, r_mean: (txt.txt_r_mean + img_r_mean) / 2.0, ..txt }
 }
 
 fn verdicts(matched: &Matched, own: &[(usize, usize)], hard: &[(usize, usize)]) -> f64 {

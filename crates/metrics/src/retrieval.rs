@@ -79,18 +79,25 @@ pub fn ranks<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Ranks {
 /// If `scores` is not a whole matrix or `text_image` names an image outside it.
 #[must_use]
 pub fn recall<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Retrieval {
-    let ranks = ranks(scores, text_image);
-    let texts: Vec<Option<usize>> = ranks.text_to_image.into_iter().map(Some).collect();
-    let at = |ranks: &[Option<usize>], k: usize| {
-        let found = ranks.iter().flatten().filter(|&&rank| rank < k).count();
-        100.0 * found as f64 / ranks.len().max(1) as f64
-    };
-    let [txt_r1, txt_r5, txt_r10] = [1, 5, 10].map(|k| at(&ranks.image_to_text, k));
-    let [img_r1, img_r5, img_r10] = [1, 5, 10].map(|k| at(&texts, k));
-    let txt_r_mean = (txt_r1 + txt_r5 + txt_r10) / 3.0;
-    let img_r_mean = (img_r1 + img_r5 + img_r10) / 3.0;
-    let r_mean = (txt_r_mean + img_r_mean) / 2.0;
-    Retrieval { txt_r1, txt_r5, txt_r10, img_r1, img_r5, img_r10, txt_r_mean, img_r_mean, r_mean }
+    ranks(scores, text_image).recall()
+}
+
+impl Ranks {
+    /// Recall at 1, 5 and 10 in both directions. No items give 0.
+    #[must_use]
+    pub fn recall(&self) -> Retrieval {
+        let texts: Vec<Option<usize>> = self.text_to_image.iter().copied().map(Some).collect();
+        let at = |ranks: &[Option<usize>], k: usize| {
+            let found = ranks.iter().flatten().filter(|&&rank| rank < k).count();
+            100.0 * found as f64 / ranks.len().max(1) as f64
+        };
+        let [txt_r1, txt_r5, txt_r10] = [1, 5, 10].map(|k| at(&self.image_to_text, k));
+        let [img_r1, img_r5, img_r10] = [1, 5, 10].map(|k| at(&texts, k));
+        let txt_r_mean = (txt_r1 + txt_r5 + txt_r10) / 3.0;
+        let img_r_mean = (img_r1 + img_r5 + img_r10) / 3.0;
+        let r_mean = (txt_r_mean + img_r_mean) / 2.0;
+        Retrieval { txt_r1, txt_r5, txt_r10, img_r1, img_r5, img_r10, txt_r_mean, img_r_mean, r_mean }
+    }
 }
 
 #[cfg(test)]
