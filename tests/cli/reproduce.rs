@@ -13,7 +13,7 @@ fn spoil(run: &Path, name: &str, old: &str, new: &str) {
     let all = files(run);
     let file =
         all.iter().find(|path| *path == Path::new(name)).or(all.iter().find(|path| path.ends_with(name))).unwrap();
-    let held = std::fs::read_to_string(run.join(&file)).unwrap();
+    let held = std::fs::read_to_string(run.join(file)).unwrap();
     assert!(held.contains(old), "no `{old}` in {}", file.display());
     std::fs::write(run.join(file), held.replacen(old, new, 1)).unwrap();
 }

@@ -145,7 +145,8 @@ fn ids(rows: &[&[i32]]) -> Tensor<2, Int> {
 
 #[test]
 fn llama_is_that_of_transformers_in_both_layouts() {
-    let forms: [(&str, fn(bool) -> LlamaConfig); 3] =
+    type Form = (&'static str, fn(bool) -> LlamaConfig);
+    let forms: [Form; 3] =
         [("llama_tied", |i| llama(true, i)), ("llama", |i| llama(false, i)), ("llama_heads", llama_heads)];
     for (part, config) in forms {
         for permuted in [false, true] {

@@ -153,7 +153,8 @@ fn hostile_text_and_numbers() {
         cell.curve[3].scores.insert("vqa.overall".into(), f64::INFINITY);
         cell.clusters.pop();
     }
-    for sample in &mut results.samples {
+    results.flips[0].cell = evil.to_owned();
+    for sample in results.samples.iter_mut().chain(&mut results.flips[0].gains) {
         sample.captions.push(evil.to_owned());
         sample.outputs[0].answer = evil.to_owned();
         sample.group = evil.to_owned();

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "every test binary uses a part")]
 
 use std::collections::BTreeMap;
-use toolkit_report::{Axis, CellResult, Cost, CurvePoint, FrozenPart, Results, SampleOutput, SamplePicture, StageRun};
+use toolkit_report::{
+    Axis, CellResult, Cost, CurvePoint, Flips, FrozenPart, Results, SampleOutput, SamplePicture, StageRun,
+};
 
 /// A number between -1 and 1 that depends on the arguments only.
 pub fn noise(parts: &[u64]) -> f64 {
@@ -208,6 +210,16 @@ pub fn example() -> Results {
         cells,
         stages,
         samples: vec![sample(1, "seen"), sample(2, "seen"), sample(3, "new_thing")],
+        flips: vec![Flips {
+            task: "questions".into(),
+            cell: "on, opt-nano, seed 1".into(),
+            against: "off, opt-nano, seed 1".into(),
+            compared: 400,
+            gained: 31,
+            lost: 22,
+            gains: vec![sample(1, "seen")],
+            losses: vec![],
+        }],
         cost: Cost {
             wall_seconds: 7512.0,
             cpu_seconds: 14212.0,
