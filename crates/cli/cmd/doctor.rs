@@ -108,6 +108,7 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
                 .filter_map(|name| registry.card(Kind::Language, name).ok())
                 .collect::<Vec<_>>();
             toolkit_eval::Task::from_card(&card, &speakers.iter().collect::<Vec<_>>())?;
+            toolkit_eval::published(&card)?;
         }
         Kind::Model | Kind::Metric => {}
     }

@@ -2,8 +2,8 @@
 
 use super::{Texts, Voice, item, prefix};
 use crate::{
-    CaptionTask, Decoding, RetrievalConfig, Task, VqaRowResult, VqaTask, captioned_items, derangement,
-    majority_baseline, question_pairs, read_samples, unique_captions, vqa, write_samples,
+    CaptionTask, Decoding, PAPER, RetrievalConfig, Task, VqaRowResult, VqaTask, captioned_items, derangement,
+    majority_baseline, published, question_pairs, read_samples, unique_captions, vqa, write_samples,
 };
 use std::cell::RefCell;
 use toolkit_data::{Dataset, Scenes, ScenesConfig};
@@ -185,6 +185,48 @@ fn task_cards() {
     assert!(wrong("kind = \"caption\"\nversion = 1\n[decoding]\nbeam = 3\n").contains("x.toml:4"));
     assert!(wrong("kind = \"caption\"\nversion = 1\n[decoding]\nbeams = 0\n").contains("`beams` = 0"));
     assert!(wrong("kind = \"retrieval\"\nversion = 1\n[config]\ntopk = 3\n").contains("x.toml:4"));
+}
+
+/// Rows of the paper's tables without released weights.
+const UNRELEASED: [&str; 3] = ["blip2-vit-l-opt-2.7b", "blip2-vit-l-flan-t5-xl", "blip2-itm-vit-l-coco"];
+
+#[test]
+fn published_scores_are_of_models_data_and_presets_that_there_are() {
+    let registry = Registry::builtin();
+    let language = registry.card(Kind::Language, "opt-nano").unwrap();
+    let models = registry.names(Kind::Model);
+    let mut rows = std::collections::BTreeMap::new();
+    for name in registry.names(Kind::Task) {
+        let card = registry.card(Kind::Task, &name).unwrap();
+        let task = Task::from_card(&card, &[&language]).unwrap();
+        let all = published(&card).unwrap();
+        if let Some(data) = Task::data(&card).unwrap() {
+            let (dataset, split) = data.split_once(':').unwrap();
+            let config: toolkit_data::PublishedConfig =
+                registry.card(Kind::Dataset, dataset).unwrap().config().unwrap();
+            assert!(config.splits.contains_key(split), "{name}: `{dataset}` has no split `{split}`");
+        }
+        for row in &all {
+            assert!(models.contains(&row.model) || UNRELEASED.contains(&row.model.as_str()), "{name}: {}", row.model);
+            Task::with_preset(&card, &[&language], Some(&row.preset)).unwrap();
+            let known: &[&str] = match task {
+                Task::Vqa(_) => &["overall"],
+                Task::Caption(_) => &["cider", "bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l"],
+                Task::Retrieval(_) => {
+                    &["itm.txt_r1", "itm.txt_r5", "itm.txt_r10", "itm.img_r1", "itm.img_r5", "itm.img_r10"]
+                }
+            };
+            assert!(known.contains(&row.score.as_str()) || row.score.starts_with("group."), "{name}: {}", row.score);
+            assert!(row.value > 0.0 && row.tolerance > 0.0 && !row.source.is_empty());
+        }
+        let of_paper = all.iter().filter(|row| row.preset == PAPER).map(|row| row.model.clone());
+        rows.insert(name, of_paper.collect::<std::collections::BTreeSet<_>>().len());
+    }
+    // Table 2 has six rows of BLIP-2, table 3 three, table 5 two.
+    for (task, count) in [("vqav2", 6), ("ok-vqa", 6), ("gqa", 6), ("nocaps", 3), ("coco-caption", 3)] {
+        assert_eq!(rows[task], count, "{task}");
+    }
+    assert_eq!((rows["flickr30k-retrieval"], rows["coco-retrieval"]), (2, 2));
 }
 
 #[test]
