@@ -523,7 +523,7 @@ fn any_model_is_measured_on_any_data() {
     let fails = |args: &[&str]| toolkit(&[&["eval", "--quiet", &hub], args].concat());
     fails(&["--tasks", "scenes-retrieval", "--data", "tiny:test"]).fails_with(&["no text side"]);
     fails(&["--tasks", "nowhere", "--data", "tiny:test"]).fails_with(&["nowhere"]);
-    fails(&["--tasks", "scenes-vqa"]).fails_with(&["`scenes-vqa` names no data", "--data"]);
+    fails(&["--tasks", "small-vqa"]).fails_with(&["`small-vqa` names no data", "--data"]);
     fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--preset", "lavvis"]).fails_with(&["no preset `lavvis`"]);
 }
 

@@ -28,14 +28,14 @@ pub(crate) fn flips(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<Flips>, Lab
         axes.extend(spec.baseline.iter().map(|(key, value)| (key.clone(), text(value))));
         let against = of_seed.iter().find(|other| other.cell.axes == axes && axes != job.cell.axes);
         let Some(against) = against.filter(|_| all.len() < 2 * PAIRS) else { continue };
-        all.extend(of_pair(job, against)?);
+        all.extend(of_pair(job, against, spec)?);
     }
     Ok(all)
 }
 
-fn of_pair(job: &CellJob<'_>, against: &CellJob<'_>) -> Result<Vec<Flips>, LabError> {
+fn of_pair(job: &CellJob<'_>, against: &CellJob<'_>, spec: &Spec) -> Result<Vec<Flips>, LabError> {
     let test = &*job.splits.test;
-    let names = [cell_name(job), cell_name(against)];
+    let names = [cell_name(job, spec), cell_name(against, spec)];
 
     // Answers: the same questions in the same order.
     let rows = |job: &CellJob<'_>| read_samples::<VqaRowResult>(&job.dir().join("samples.jsonl"));

@@ -5,6 +5,7 @@ use crate::cell::CellJob;
 use crate::flips::flips;
 use crate::manifest::git_revision;
 use crate::run::{MeasuredCost, Run, RunOptions};
+use crate::spec::Spec;
 use crate::stages::{Workshop, read_json};
 use crate::sweep::text;
 use image::ImageEncoder;
@@ -68,13 +69,9 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
     }
     for job in &jobs {
         let dir = job.dir().join("stage2");
-        let named = |(key, value): (&String, &String)| match value.as_str() {
-            "on" | "off" => format!("{} {value}", run.spec.labels.get(key).unwrap_or(key)),
-            _ => value.clone(),
-        };
         stages.push(StageRun {
             name: "stage 2".to_owned(),
-            label: job.cell.axes.iter().map(named).collect::<Vec<_>>().join(", "),
+            label: axes_name(job, &run.spec),
             seed: job.cell.seed,
             steps: job.cell.spec.stage2.steps,
             seconds: seconds_of(&dir),
@@ -100,7 +97,7 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
         axes: axes.collect(),
         baseline: spec.baseline.iter().map(|(k, v)| (k.clone(), text(v))).collect(),
         primary: "vqa.overall".to_owned(),
-        samples: pictures(&jobs)?,
+        samples: pictures(&jobs, spec)?,
         flips: flips(&jobs, spec)?,
         cells,
         stages,
@@ -200,9 +197,17 @@ fn losses(path: &Path) -> Result<BTreeMap<String, Vec<(u64, f64)>>, LabError> {
 }
 
 /// A cell in words.
-pub(crate) fn cell_name(job: &CellJob<'_>) -> String {
-    let values = job.cell.axes.values().cloned().collect::<Vec<_>>().join(", ");
-    format!("{values}, seed {}", job.cell.seed)
+pub(crate) fn cell_name(job: &CellJob<'_>, spec: &Spec) -> String {
+    format!("{}, seed {}", axes_name(job, spec), job.cell.seed)
+}
+
+/// The values of a cell's axes in words.
+fn axes_name(job: &CellJob<'_>, spec: &Spec) -> String {
+    let named = |(key, value): (&String, &String)| match value.as_str() {
+        "on" | "off" => format!("{} {value}", spec.labels.get(key).unwrap_or(key)),
+        _ => value.clone(),
+    };
+    job.cell.axes.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
 /// Largest side of a picture in a report; larger ones are made smaller.
@@ -223,14 +228,14 @@ pub(crate) fn png_of(data: &dyn Dataset, item: usize) -> Result<Vec<u8>, LabErro
 }
 
 /// A few test images with what every cell said of them.
-fn pictures(jobs: &[CellJob<'_>]) -> Result<Vec<SamplePicture>, LabError> {
+fn pictures(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<SamplePicture>, LabError> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
     let test = &*first.splits.test;
     let mut answers: Vec<(String, Vec<VqaRowResult>, Vec<CaptionRow>)> = Vec::new();
     for job in jobs.iter().filter(|job| job.cell.seed == jobs[0].cell.seed) {
         let rows = read_samples(&job.dir().join("samples.jsonl"))?;
         let captions = read_samples(&job.dir().join("captions.jsonl")).unwrap_or_default();
-        answers.push((cell_name(job), rows, captions));
+        answers.push((cell_name(job, spec), rows, captions));
     }
     let asked = answers.first().map_or(0, |(_, rows, _)| rows.len());
     let mut out: Vec<SamplePicture> = Vec::new();
