@@ -1,7 +1,8 @@
 //! Caption scoring: 5,000 images with 5 references each, tokenised and scored with BLEU, ROUGE-L and CIDEr.
 //!
-//! `cargo bench -p toolkit-metrics --bench captions` times it; with `-- --write FOLDER` it also writes the captions as
-//! `captions.json` for `benches/peers/captions.py`, which times the official tools on them.
+//! `cargo bench -p toolkit-metrics --bench captions` times it; with `-- --write FOLDER` it also writes the captions in COCO's
+//! form, `annotations.json` and `results.json`, for `benches/peers/captions.py`, which times `toolkit score captions` and the
+//! official tools on them in turn.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on its standard output")]
 
@@ -49,9 +50,17 @@ fn main() {
     }
     let mut arguments = std::env::args().skip_while(|argument| argument != "--write");
     if let (Some(_), Some(folder)) = (arguments.next(), arguments.next()) {
-        let path = Path::new(&folder).join("captions.json");
-        let text = json!({ "references": references, "hypotheses": hypotheses }).to_string();
-        std::fs::write(&path, text).expect("the folder can be written to");
+        let annotation =
+            |(at, caption): (usize, &String)| json!({"id": at, "image_id": at / REFERENCES, "caption": caption});
+        let annotations: Vec<_> = references.iter().flatten().enumerate().map(annotation).collect();
+        let images: Vec<_> = (0..IMAGES).map(|id| json!({ "id": id })).collect();
+        let results = hypotheses.iter().enumerate().map(|(id, caption)| json!({"image_id": id, "caption": caption}));
+        for (name, value) in [
+            ("annotations.json", json!({"images": images, "annotations": annotations})),
+            ("results.json", results.collect()),
+        ] {
+            std::fs::write(Path::new(&folder).join(name), value.to_string()).expect("the folder can be written to");
+        }
     }
     let mut seconds: Vec<f64> = (0..ROUNDS)
         .map(|_| {

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use toolkit_eval::official::CaptionFiles;
 use toolkit_eval::write_samples;
+use toolkit_train::Progress;
 
 /// Scores captions as pycocoevalcap does: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D over PTB tokens
 ///
@@ -42,9 +43,14 @@ pub struct Args {
 /// # Errors
 /// If a file cannot be read, is malformed, or does not go with the other.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let task = context.log.task("captions: reading, scoring");
+    task.start(0, 2);
     let files = CaptionFiles::read(&args.annotations, &args.results, args.partial)?;
-    context.log.line(&format!("{} images", files.len()));
+    task.advance(1);
     let scored = files.score(&meteor::tables(context, args.meteor.as_deref())?)?;
+    task.advance(1);
+    task.finish();
+    context.log.line(&format!("{} images", files.len()));
     if let Some(path) = &args.samples {
         write_samples(path, &scored.each)?;
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use toolkit_eval::official::VqaFiles;
 use toolkit_eval::write_samples;
+use toolkit_train::Progress;
 
 /// Scores answers as the official VQA tool does: accuracy in percent, by type of answer and of question
 ///
@@ -40,9 +41,14 @@ pub struct Args {
 /// # Errors
 /// If a file cannot be read, is malformed, or does not go with the others.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let task = context.log.task("answers: reading, scoring");
+    task.start(0, 2);
     let files = VqaFiles::read(&args.questions, &args.annotations, &args.results, args.partial)?;
-    context.log.line(&format!("{} questions", files.len()));
+    task.advance(1);
     let score = files.score();
+    task.advance(1);
+    task.finish();
+    context.log.line(&format!("{} questions", files.len()));
     if let Some(path) = &args.samples {
         write_samples(path, &files.each().collect::<Vec<_>>())?;
     }
