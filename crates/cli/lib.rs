@@ -43,6 +43,9 @@ Examples:
   toolkit run experiments/ablate_stage1.toml --smoke     try it in under a minute
   toolkit run experiments/ablate_stage1.toml             run it; the same command resumes it
   toolkit caption runs/ablate_stage1 photo.png           use what it trained
+  toolkit eval blip2-opt-2.7b --tasks vqav2              measure it, beside what was published
+  toolkit score captions --annotations A --results R     anyone's results by the official metrics
+  toolkit reproduce runs/ablate_stage1                   does the same come out again?
   toolkit verify blip2-opt-2.7b/ --reference FILE        does a checkpoint compute what its source does?
 
 Results go to standard output (`--json` for machines), progress to standard error. Errors end with exit code 2.";
