@@ -46,7 +46,7 @@ Examples:
   toolkit eval blip2-opt-2.7b --tasks vqav2              measure it, beside what was published
   toolkit score captions --annotations A --results R     anyone's results by the official metrics
   toolkit reproduce runs/ablate_stage1                   does the same come out again?
-  toolkit verify blip2-opt-2.7b/ --reference FILE        does a checkpoint compute what its source does?
+  toolkit verify blip2-opt-2.7b/ --reference FILE        does it compute what its source does?
 
 Results go to standard output (`--json` for machines), progress to standard error. Errors end with exit code 2.";
 

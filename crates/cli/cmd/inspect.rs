@@ -146,8 +146,8 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             json!({"split": task.split(), "version": card.version})
         }
         Kind::Metric => {
-            let here = if card.not_here()?.is_empty() { "here" } else { "not on this machine" };
-            json!({"tables": format!("{here}: `toolkit data fetch {}` gets them", card.name)})
+            let away = format!("not on this machine: `toolkit data fetch {}` gets them", card.name);
+            json!({"tables": if card.not_here()?.is_empty() { "here".to_owned() } else { away }})
         }
     })
 }

@@ -127,7 +127,8 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
 #[must_use]
 pub fn made_of(held: &Value, planned: &Value) -> Vec<Difference> {
     let part = |value: &Value| {
-        let map = value.as_object().into_iter().flatten();
+        // Manifests of older versions lack some.
+        let map = value.as_object().into_iter().flatten().filter(|(key, _)| !held[key.as_str()].is_null());
         let kept =
             map.filter(|(key, _)| ["cards", "weights", "data", "tasks", "seeds", "device"].contains(&key.as_str()));
         flat(&Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
