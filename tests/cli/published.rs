@@ -508,6 +508,34 @@ fn any_model_is_measured_on_any_data() {
     };
     assert_eq!(samples("1"), samples("4"));
 
+    // Two evaluations are compared sample by sample.
+    let (a, b) = (out.path().join("a"), out.path().join("b"));
+    measured(&hub, "scenes-vqa,scenes-caption", &["--limit", "5", "--out", text(&a)]);
+    measured(&hub, "scenes-vqa,scenes-caption", &["--limit", "5", "--out", text(&b)]);
+    let same = toolkit(&["diff", text(&a), text(&b), "--json"]).json();
+    assert_eq!(
+        (&same[0]["task"], &same[0]["shared"], &same[0]["p"]),
+        (&"scenes-caption".into(), &5.into(), &1.0.into())
+    );
+    let rows = std::fs::read_to_string(b.join("scenes-vqa/samples.jsonl")).unwrap();
+    let right: String = rows
+        .lines()
+        .map(|line| {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            row["score"] = 1.0.into();
+            format!("{row}\n")
+        })
+        .collect();
+    std::fs::write(b.join("scenes-vqa/samples.jsonl"), right).unwrap();
+    let other = toolkit(&["diff", text(&a), text(&b), "--json"]).json();
+    let scores: Vec<f64> =
+        rows.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["score"].as_f64().unwrap()).collect();
+    let wanted = 100.0 * (scores.iter().sum::<f64>() / 5.0 - 1.0);
+    let row = &other[1];
+    assert!((row["a"].as_f64().unwrap() - row["b"].as_f64().unwrap() - wanted).abs() < 1e-9, "{row}");
+    assert!(row["p"].as_f64().unwrap() <= row["p_holm"].as_f64().unwrap());
+    assert!(toolkit(&["diff", text(&a), text(&b)]).ok().stdout.contains("p, Holm"));
+
     // A run is measured as it measured itself: the bridge after stage 2 for answers, the one after stage 1 for retrieval.
     let run = finished().0;
     let of_run = measured(text(run), "scenes-vqa,scenes-retrieval", &["--limit", "32"]);

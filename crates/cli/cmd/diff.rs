@@ -5,19 +5,22 @@ use crate::text::table;
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use toolkit_lab::compare::{Paired, compare, is_evaluation};
 use toolkit_lab::diff::{Difference, Parting, RunDiff, diff};
 
 /// Says why two runs differ: what they were made of, where their training parts, which samples came out otherwise
 ///
 /// Cells go together by the values of the axes and the seed. Numbers are compared to the last bit: the same run on the same
-/// machine gives the same bytes.
+/// machine gives the same bytes. Two folders that `toolkit eval --out` made are compared sample by sample: the difference with its
+/// 95 % bootstrap interval, and a paired permutation test, both over pictures, Holm-corrected over tasks.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
   toolkit diff runs/ablate_stage1 runs/ablate_stage1_again
-  toolkit diff runs/a runs/b --json")]
+  toolkit diff runs/a runs/b --json
+  toolkit diff scores/opt-2.7b scores/flan-t5-xl")]
 pub struct Args {
-    /// Folder of a run
+    /// Folder of a run, or of an evaluation
     #[arg(value_name = "RUN_A")]
     a: PathBuf,
     /// Folder of another
@@ -30,8 +33,32 @@ pub struct Args {
 /// # Errors
 /// If one of the folders is no finished run.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    if is_evaluation(&args.a) && is_evaluation(&args.b) {
+        let found = compare(&args.a, &args.b)?;
+        return context.print(|| json!(found), || paired(&found));
+    }
     let found = diff(&args.a, &args.b)?;
     context.print(|| json!({"same_results": found.same_results(), "diff": found}), || text(&found))
+}
+
+fn paired(found: &[Paired]) -> String {
+    let p = |p: f64| if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") };
+    let rows = found.iter().map(|f| {
+        let digits = if f.score == "cider" { 3 } else { 2 };
+        let number = |value: f64| format!("{value:.digits$}");
+        let interval = f.difference.map_or(String::new(), |d| format!("[{}, {}]", number(d.low), number(d.high)));
+        let mut samples = f.shared.to_string();
+        if f.alone > 0 {
+            samples += &format!(", {} in one only", f.alone);
+        }
+        if !f.unlike.is_empty() {
+            samples += &format!("; NOT the same {}", f.unlike.join(" and "));
+        }
+        let difference = format!("{} {interval}", number(f.a - f.b));
+        vec![f.task.clone(), f.score.clone(), number(f.a), number(f.b), difference, p(f.p), p(f.p_holm), samples]
+    });
+    let head = ["task", "score", "first", "second", "difference", "p", "p, Holm", "samples"];
+    table(&head, &rows.collect::<Vec<_>>())
 }
 
 /// The differences for people.

@@ -1,6 +1,7 @@
 //! Experiments: from a TOML file to a report.
 
 pub mod cell;
+pub mod compare;
 pub mod diff;
 pub mod evaluate;
 mod flips;
