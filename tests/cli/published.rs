@@ -492,6 +492,7 @@ fn any_model_is_measured_on_any_data() {
     );
     for (at, task) in ["scenes-caption", "scenes-vqa"].into_iter().enumerate() {
         let samples = std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap();
+        assert!(samples.lines().all(|line| line.contains("\"picture_sha256\":\"")), "{samples}");
         assert_eq!((samples.lines().count(), &both[at]["result"]["samples"]), (3, &3.into()));
         let kept: Value =
             serde_json::from_slice(&std::fs::read(out.path().join(task).join("scores.json")).unwrap()).unwrap();

@@ -5,12 +5,14 @@ use anyhow::{anyhow, bail};
 use burn::tensor::Tensor;
 use image::RgbImage;
 use serde::Serialize;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use toolkit_core::noise;
 use toolkit_data::Dataset;
 use toolkit_eval::{RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa};
 use toolkit_lab::stages::same_pictures;
 use toolkit_metrics::{Interval, Meteor, bootstrap, tokenize_all};
+use toolkit_registry::sha256_hex;
 use toolkit_train::stage1::TextMarks;
 use toolkit_train::{Progress, TrainError};
 
@@ -42,11 +44,12 @@ pub fn measure(
     meteor: &Meteor,
     progress: &dyn Progress,
 ) -> anyhow::Result<Measured> {
+    let pictures = Pictures { data, progress, seen: RefCell::default() };
     match task {
         Task::Vqa(task) => {
             let questions = question_pairs(data, limit.or(task.limit));
             progress.start(0, pictures_of(questions.iter().map(|(item, _)| *item)));
-            let prefixes = |items: &[usize]| prefix(opened, data, items, progress);
+            let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
             let answers = vqa(&speaker(opened)?, Some(&prefixes), data, &questions, task, batch)?;
             let mut scores = BTreeMap::from([("overall".to_owned(), answers.overall)]);
             let named =
@@ -58,12 +61,17 @@ pub fn measure(
             let clusters: Vec<u64> = questions.iter().map(|(item, _)| same[*item] as u64).collect();
             let each: Vec<f64> = answers.rows.iter().map(|row| 100.0 * row.score).collect();
             let intervals = interval("overall", &each, Some(&clusters));
-            Ok(Measured { scores, intervals, samples: questions.len(), rows: lines(&answers.rows)? })
+            Ok(Measured {
+                scores,
+                intervals,
+                samples: questions.len(),
+                rows: pictures.lines(&answers.rows, questions.iter().map(|q| q.0))?,
+            })
         }
         Task::Caption(task) => {
             let items = captioned_items(data, limit.or(task.limit));
             progress.start(0, items.len() as u64);
-            let prefixes = |items: &[usize]| prefix(opened, data, items, progress);
+            let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
             let captions = caption(&speaker(opened)?, Some(&prefixes), data, &items, task, batch)?;
             let s = captions.overall;
             let all = [
@@ -86,18 +94,22 @@ pub fn measure(
             scores.extend(captions.per_group.iter().map(|(name, group)| (format!("group.{name}.cider"), group.cider)));
             let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
             let intervals = interval("cider", &each, None);
-            Ok(Measured { scores, intervals, samples: items.len(), rows: lines(&captions.rows)? })
+            Ok(Measured {
+                scores,
+                intervals,
+                samples: items.len(),
+                rows: pictures.lines(&captions.rows, items.iter().copied())?,
+            })
         }
-        Task::Retrieval(task) => retrieval(opened, task, data, limit, progress),
+        Task::Retrieval(task) => retrieval(opened, task, &pictures, limit),
     }
 }
 
 fn retrieval(
     opened: &Opened,
     task: &RetrievalTask,
-    data: &dyn Dataset,
+    pictures: &Pictures<'_>,
     limit: Option<usize>,
-    progress: &dyn Progress,
 ) -> anyhow::Result<Measured> {
     let (tower, words) = (opened.model.tower()?, opened.model.words()?);
     let t = &words.tokenizer;
@@ -105,11 +117,12 @@ fn retrieval(
         bail!("the tokenizer has no `[CLS]` and `[SEP]` --> {}; hint: give the checkpoint's own", opened.model.name)
     };
     let marks = TextMarks { pad: t.pad.unwrap_or(opened.model.stage1.pad), cls, sep, dec: opened.model.stage1.dec };
-    let (items, texts): (Vec<usize>, Vec<Vec<Vec<u32>>>) = (task.pool.of(data, limit.or(task.limit)).into_iter())
-        .map(|(item, texts)| (item, texts.iter().map(|text| t.encode(text)).collect()))
-        .unzip();
-    progress.start(0, 2 * items.len() as u64);
-    let features = |items: &[usize]| features(opened, data, items, progress);
+    let (items, texts): (Vec<usize>, Vec<Vec<Vec<u32>>>) =
+        (task.pool.of(pictures.data, limit.or(task.limit)).into_iter())
+            .map(|(item, texts)| (item, texts.iter().map(|text| t.encode(text)).collect()))
+            .unzip();
+    pictures.progress.start(0, 2 * items.len() as u64);
+    let features = |items: &[usize]| features(opened, pictures, items);
     let found = noise::off(|| retrieve(tower, &features, &items, &texts, marks, task.config))?;
     let mut scores = BTreeMap::from([("chance.r1".to_owned(), found.chance_r1)]);
     for (name, recall) in [("itc", Some(&found.itc)), ("itm", found.itm.as_ref())] {
@@ -131,7 +144,7 @@ fn retrieval(
         let images: Vec<f64> = found.rows.iter().map(|row| hit(Some(row.image_rank_itc))).collect();
         intervals.extend(interval("itc.img_r1", &images, None));
     }
-    Ok(Measured { scores, intervals, samples: items.len(), rows: lines(&found.rows)? })
+    Ok(Measured { scores, intervals, samples: items.len(), rows: pictures.lines(&found.rows, items.iter().copied())? })
 }
 
 fn pictures_of(items: impl Iterator<Item = usize>) -> u64 {
@@ -140,15 +153,6 @@ fn pictures_of(items: impl Iterator<Item = usize>) -> u64 {
 
 fn interval(name: &str, each: &[f64], clusters: Option<&[u64]>) -> BTreeMap<String, Interval> {
     bootstrap(each, clusters, RESAMPLES, 0).into_iter().map(|interval| (name.to_owned(), interval)).collect()
-}
-
-fn lines<T: Serialize>(rows: &[T]) -> anyhow::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    for row in rows {
-        serde_json::to_writer(&mut text, row)?;
-        text.push(b'\n');
-    }
-    Ok(text)
 }
 
 fn speaker(opened: &Opened) -> anyhow::Result<Speaker<'_>> {
@@ -161,28 +165,45 @@ fn speaker(opened: &Opened) -> anyhow::Result<Speaker<'_>> {
     })
 }
 
-fn pictures(data: &dyn Dataset, items: &[usize]) -> Result<Vec<RgbImage>, TrainError> {
-    items.iter().map(|&item| data.image(item).map_err(|error| TrainError::Other(error.to_string()))).collect()
+/// The pictures of a data set, with the digests of those that were looked at.
+struct Pictures<'a> {
+    data: &'a dyn Dataset,
+    progress: &'a dyn Progress,
+    seen: RefCell<BTreeMap<usize, String>>,
 }
 
-fn features(
-    opened: &Opened,
-    data: &dyn Dataset,
-    items: &[usize],
-    progress: &dyn Progress,
-) -> Result<Tensor<3>, TrainError> {
-    let features = opened.features(&pictures(data, items)?);
-    progress.advance(items.len() as u64);
+impl Pictures<'_> {
+    fn get(&self, items: &[usize]) -> Result<Vec<RgbImage>, TrainError> {
+        let one = |&item: &usize| {
+            let picture = self.data.image(item).map_err(|error| TrainError::Other(error.to_string()))?;
+            self.seen.borrow_mut().entry(item).or_insert_with(|| sha256_hex(picture.as_raw()));
+            Ok(picture)
+        };
+        items.iter().map(one).collect()
+    }
+
+    /// JSON Lines, each with the digest of its picture's decoded pixels.
+    fn lines<T: Serialize>(&self, rows: &[T], items: impl Iterator<Item = usize>) -> anyhow::Result<Vec<u8>> {
+        let seen = self.seen.borrow();
+        let mut text = Vec::new();
+        for (row, item) in rows.iter().zip(items) {
+            let mut row = serde_json::to_value(row)?;
+            row["picture_sha256"] = seen.get(&item).cloned().into();
+            serde_json::to_writer(&mut text, &row)?;
+            text.push(b'\n');
+        }
+        Ok(text)
+    }
+}
+
+fn features(opened: &Opened, pictures: &Pictures<'_>, items: &[usize]) -> Result<Tensor<3>, TrainError> {
+    let features = opened.features(&pictures.get(items)?);
+    pictures.progress.advance(items.len() as u64);
     features.map_err(|error| TrainError::Other(error.to_string()))
 }
 
-fn prefix(
-    opened: &Opened,
-    data: &dyn Dataset,
-    items: &[usize],
-    progress: &dyn Progress,
-) -> Result<Tensor<3>, TrainError> {
-    let features = features(opened, data, items, progress)?;
+fn prefix(opened: &Opened, pictures: &Pictures<'_>, items: &[usize]) -> Result<Tensor<3>, TrainError> {
+    let features = features(opened, pictures, items)?;
     let language = opened.model.language().map_err(|error| TrainError::Other(anyhow!(error).to_string()))?;
     Ok(noise::off(|| language.prefix(opened.model.queries(features))))
 }
