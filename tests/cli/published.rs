@@ -551,6 +551,7 @@ fn any_model_is_measured_on_any_data() {
 
     let fails = |args: &[&str]| toolkit(&[&["eval", "--quiet", &hub], args].concat());
     fails(&["--tasks", "scenes-retrieval", "--data", "tiny:test"]).fails_with(&["no text side"]);
+    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--prompt", "why?"]).fails_with(&["no `{}`", "--prompt"]);
     fails(&["--tasks", "nowhere", "--data", "tiny:test"]).fails_with(&["nowhere"]);
     fails(&["--tasks", "small-vqa"]).fails_with(&["`small-vqa` names no data", "--data"]);
     fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--preset", "lavvis"]).fails_with(&["no preset `lavvis`"]);
@@ -581,4 +582,9 @@ fn presets_and_published_scores_are_the_cards() {
     let samples = std::fs::read_to_string(dir.path().join("own/samples.jsonl")).unwrap();
     let first: Value = serde_json::from_str(samples.lines().next().unwrap()).unwrap();
     assert_eq!(first["prompt"], format!("{}!", first["question"].as_str().unwrap()));
+    // With another prompt it is another task.
+    let changed = call(&["--json", "--preset", "others", "--prompt", "{}?!"]).json();
+    assert_eq!(changed[0]["result"]["published"].as_array().unwrap().len(), 0);
+    let samples = std::fs::read_to_string(dir.path().join("own/samples.jsonl")).unwrap();
+    assert!(samples.lines().next().unwrap().contains("?!\""), "{samples}");
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use toolkit_eval::{Compared, PAPER, Task, compare, published};
+use toolkit_eval::{CaptionTask, Compared, PAPER, Task, VqaTask, compare, published};
 use toolkit_lab::parts::{card_hash, open_data};
 use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin, sha256_hex};
@@ -23,7 +23,8 @@ use toolkit_train::checkpoint::write_atomic;
 /// Measures a run, a published checkpoint or a model card by tasks: questions, captions, retrieval
 ///
 /// A task card says what is measured, on which data and how text is searched for. Nothing is trained. Every score has a 95 %
-/// bootstrap interval over pictures, and stands beside the published one where the task card knows it of this model. A
+/// bootstrap interval over pictures, and stands beside the published one where the task card knows it of this model and nothing of
+/// the task was changed. A
 /// folder given by `--out` gets `TASK/samples.jsonl` and `TASK/scores.json` of each task.
 #[derive(Arguments)]
 #[command(after_help = "\
@@ -46,7 +47,7 @@ pub struct Args {
     /// At most so many questions or pictures, drawn once and for all
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Prompt of a published model, with {} for a question [default: the paper's]
+    /// Prompt, with {} for a question [default: that of the task, the preset or the model; the paper's]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// Folder for the samples and scores of each task
@@ -115,13 +116,17 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 
         // 3. The task.
         let began = Instant::now();
-        let speaks = prompts(opened, args.prompt.as_deref())?;
-        let task = Task::with_preset(card, &[&speaks], Some(&args.preset))?;
+        let mut task = Task::with_preset(card, &[&prompts(opened)?], Some(&args.preset))?;
+        if let Some(asked) = &args.prompt {
+            set_prompt(&mut task, asked)?;
+        }
         let progress = context.log.task(&card.name);
         let measured = measure::measure(opened, &task, &**data, args.limit, args.batch, &meteor, &progress)?;
         toolkit_train::Progress::finish(&progress);
         let Measured { scores, intervals, samples, rows } = measured;
-        let published = published(card)?;
+        // Only what was measured as published is comparable.
+        let as_published = args.data.is_none() && args.limit.is_none() && args.prompt.is_none();
+        let published = if as_published { published(card)? } else { Vec::new() };
         let report = Report {
             task: card.name.clone(),
             version: card.version,
@@ -183,14 +188,27 @@ fn lines(reports: &[(String, Option<String>, Report)]) -> String {
     table(&["task", "score", "value", "95 % interval", "published"], &rows)
 }
 
-/// A card with the prompts: of a run that of its language model, of a published model the paper's.
-fn prompts(opened: &Opened, asked: Option<&str>) -> anyhow::Result<Card> {
+/// Another prompt than all cards say.
+fn set_prompt(task: &mut Task, asked: &str) -> anyhow::Result<()> {
+    match task {
+        Task::Vqa(_) if !asked.contains("{}") => {
+            bail!(
+                "the prompt has no `{{}}` for the question --> --prompt {asked:?}; hint: write \"Question: {{}} Answer:\""
+            )
+        }
+        Task::Vqa(VqaTask { prompt, .. }) | Task::Caption(CaptionTask { prompt, .. }) => asked.clone_into(prompt),
+        Task::Retrieval(_) => {}
+    }
+    Ok(())
+}
+
+/// A card with the prompts for tasks that have none: of a run that of its language model, of a published model the paper's.
+fn prompts(opened: &Opened) -> anyhow::Result<Card> {
     if let Some(cell) = opened.cell() {
         return Ok(cell.resolved.language.0.clone());
     }
     let short = opened.model.language.as_ref().is_some_and(toolkit_hub::LanguagePart::encoder_decoder);
-    let question = asked.unwrap_or(if short { "Question: {} Short answer:" } else { "Question: {} Answer:" });
-    let caption = asked.unwrap_or("");
-    let text = format!("family = \"opt\"\n[prompt]\nvqa = {}\ncaption = {}\n", json!(question), json!(caption));
+    let question = if short { "Question: {} Short answer:" } else { "Question: {} Answer:" };
+    let text = format!("family = \"opt\"\n[prompt]\nvqa = {}\ncaption = \"\"\n", json!(question));
     Ok(Card::parse(Kind::Language, "published", Origin::Embedded, &text)?)
 }
