@@ -22,8 +22,8 @@ use toolkit_train::checkpoint::write_atomic;
 
 /// Measures a run, a published checkpoint or a model card by tasks: questions, captions, retrieval
 ///
-/// A task card says what is measured, on which data and how text is searched for. Nothing is trained. Every score has a 95 %
-/// bootstrap interval over pictures, and stands beside the published one where the task card knows it of this model and nothing of
+/// A task card says what is measured, on which data and how text is searched for. Nothing is trained. Main scores have a 95 %
+/// bootstrap interval over pictures, and stand beside the published one where the task card knows it of this model and nothing of
 /// the task was changed. A
 /// folder given by `--out` gets `TASK/samples.jsonl` and `TASK/scores.json` of each task.
 #[derive(Arguments)]
