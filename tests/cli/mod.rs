@@ -2,10 +2,12 @@
 
 mod errors;
 mod help;
+mod measure;
 mod published;
 mod reproduce;
 mod resume;
 mod score;
 mod show;
 mod support;
+mod unfit;
 mod use_trained;

@@ -1,18 +1,13 @@
 //! Published checkpoints: verified, used and converted.
 
-use super::support::{TINY, experiment, finished, folder, toolkit};
+use super::support::{TINY, experiment, finished, fixture, folder, text, toolkit};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::Values;
 use toolkit_registry::{StoredDtype, read_safetensors, write_safetensors};
 
-/// A folder of `tests/fixtures`.
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).display().to_string()
-}
-
-fn copy(name: &str) -> tempfile::TempDir {
+pub fn copy(name: &str) -> tempfile::TempDir {
     let dir = folder();
     for entry in std::fs::read_dir(fixture(name)).unwrap().flatten() {
         std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
@@ -34,15 +29,11 @@ fn rename(dir: &Path, change: impl Fn(&mut BTreeMap<String, Values>)) {
     put(dir, &tensors);
 }
 
-fn edit_config(dir: &Path, change: impl Fn(&mut Value)) {
+pub fn edit_config(dir: &Path, change: impl Fn(&mut Value)) {
     let path = dir.join("config.json");
     let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     change(&mut config);
     std::fs::write(path, config.to_string()).unwrap();
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 /// Key biases to zero, as every published EVA has them: what LAVIS can hold.
@@ -228,102 +219,6 @@ fn conversions_come_back_equal() {
     assert!(half * 10 < whole * 6);
 }
 
-/// A reference of another model says so; it is no reason to stop with a panic.
-#[test]
-fn a_reference_of_another_model_is_refused() {
-    use safetensors::tensor::{Dtype, TensorView};
-    let dir = folder();
-    let other = dir.path().join("other.safetensors");
-    let fed = |name: &str, input: &str, change: &dyn Fn(&mut Vec<usize>, &mut Vec<u8>)| {
-        let path = Path::new(&fixture(name)).join("reference.safetensors");
-        let bytes = std::fs::read(path).unwrap();
-        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
-        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let mut all: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = (file.iter())
-            .map(|(name, view)| (name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec())))
-            .collect();
-        let (_, shape, data) = all.get_mut(&format!("input/{input}")).unwrap();
-        change(shape, data);
-        let views: BTreeMap<&String, TensorView<'_>> = (all.iter())
-            .map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()))
-            .collect();
-        std::fs::write(&other, safetensors::serialize(views, header.metadata().clone()).unwrap()).unwrap();
-        let model = if name == "stage1-tiny" { fixture("stage1-tiny/checkpoint.pth") } else { fixture(name) };
-        toolkit(&["verify", "--quiet", &model, "--reference", text(&other)])
-    };
-    let last_column = |shape: &mut Vec<usize>, data: &mut Vec<u8>| {
-        let width = *shape.last().unwrap();
-        let size = data.len() / shape.iter().product::<usize>();
-        let rows: Vec<Vec<u8>> = data.chunks(width * size).map(|row| row[..(width - 1) * size].to_vec()).collect();
-        *data = rows.concat();
-        *shape.last_mut().unwrap() -= 1;
-    };
-    let first_is = |id: i64| move |_: &mut Vec<usize>, data: &mut Vec<u8>| data[..8].copy_from_slice(&id.to_le_bytes());
-    let no_row = |shape: &mut Vec<usize>, data: &mut Vec<u8>| {
-        shape[0] = 0;
-        data.clear();
-    };
-    let row = |shape: &mut Vec<usize>, data: &mut Vec<u8>| {
-        data.truncate(data.len() / shape[0] * (shape[0] - 1));
-        shape[0] -= 1;
-    };
-    for name in ["blip2-opt-tiny", "blip2-t5-tiny", "blip2-itm-tiny"] {
-        fed(name, "pixel_values", &last_column).fails_with(&["`input/pixel_values` is", "wanted [.., 3, 56, 56]"]);
-        fed(name, "pixel_values", &no_row).fails_with(&["`input/pixel_values` is [0, 3, 56, 56]"]);
-        fed(name, "input_ids", &first_is(1_000_000)).fails_with(&["`input/input_ids` has the id 1000000"]);
-        fed(name, "input_ids", &first_is(-1)).fails_with(&["`input/input_ids` has the id -1"]);
-        fed(name, "input_ids", &row).fails_with(&["`input/input_ids` is ["]);
-        fed(name, "attention_mask", &last_column).fails_with(&["`input/attention_mask` is not of the shape"]);
-        fed(name, "attention_mask", &first_is(7)).fails_with(&["`input/attention_mask` has 7"]);
-    }
-    fed("blip2-t5-tiny", "decoder_input_ids", &first_is(131)).fails_with(&["`input/decoder_input_ids` has the id 131"]);
-    fed("blip2-t5-tiny", "labels", &first_is(131)).fails_with(&["`input/labels` has 131"]);
-    fed("blip2-t5-tiny", "labels", &last_column).fails_with(&["`input/labels` is not ["]);
-    fed("stage1-tiny", "image_embeds", &last_column).fails_with(&["`input/image_embeds` is ["]);
-    fed("stage1-tiny", "image_embeds", &no_row).fails_with(&["`input/image_embeds` is [0"]);
-    fed("stage1-tiny", "input_ids", &first_is(100)).fails_with(&["`input/input_ids` has the id 100"]);
-    fed("stage1-tiny", "attention_mask", &row).fails_with(&["`input/attention_mask` is not of the shape"]);
-}
-
-#[test]
-fn configurations_that_do_not_fit_are_refused() {
-    for (name, part, key, value, said) in [
-        ("blip2-opt-tiny", "vision_config", "patch_size", 0_u64, "`patch_size` = 0"),
-        ("blip2-opt-tiny", "vision_config", "num_attention_heads", 0, "`num_attention_heads` = 0"),
-        (
-            "blip2-opt-tiny",
-            "vision_config",
-            "num_hidden_layers",
-            10_000_000,
-            "`vision_config.num_hidden_layers` is 10000000",
-        ),
-        ("blip2-opt-tiny", "text_config", "num_hidden_layers", 1 << 62, "`text_config.num_hidden_layers`"),
-        ("blip2-opt-tiny", "text_config", "vocab_size", 1 << 62, "`text_config.vocab_size`"),
-        ("blip2-opt-tiny", "text_config", "eos_token_id", 131, "`eos_token_id` is 131"),
-        ("blip2-t5-tiny", "text_config", "decoder_start_token_id", 131, "`decoder_start_token_id` is 131"),
-        ("blip2-t5-tiny", "qformer_config", "num_hidden_layers", 10_000_000, "`qformer_config.num_hidden_layers`"),
-        ("blip2-itm-tiny", "qformer_config", "cross_attention_frequency", 0, "cross_attention_frequency"),
-    ] {
-        let dir = copy(name);
-        // What it says of generation would win.
-        let _ = std::fs::remove_file(dir.path().join("generation_config.json"));
-        edit_config(dir.path(), |config| config[part][key] = value.into());
-        toolkit(&["verify", "--quiet", text(dir.path())]).fails_with(&[said]);
-    }
-    // Another image size than the pixels of reference and processor have. Its position table is resized, as LAVIS does.
-    let dir = copy("hub-opt");
-    edit_config(dir.path(), |config| config["vision_config"]["image_size"] = 112.into());
-    let wide = fixture("hub-opt/wide.png");
-    toolkit(&["caption", "--quiet", text(dir.path()), &wide])
-        .fails_with(&["pictures are made 56 pixels wide, the encoder takes 112"]);
-    let dir = copy("blip2-opt-tiny");
-    edit_config(dir.path(), |config| config["vision_config"]["image_size"] = 112.into());
-    toolkit(&["verify", "--quiet", text(dir.path())])
-        .fails_with(&["`input/pixel_values` is", "wanted [.., 3, 112, 112]"]);
-    let many = ["caption", "--quiet", &fixture("hub-opt"), &wide, "--beams", "1000000000"];
-    toolkit(&many).fails_with(&["`beams` = 1000000000"]);
-}
-
 #[test]
 fn a_hub_folder_speaks() {
     let (model, wide, tall) = (fixture("hub-opt"), fixture("hub-opt/wide.png"), fixture("hub-opt/tall.png"));
@@ -476,115 +371,4 @@ fn a_run_becomes_a_hub_folder() {
     toolkit(&["convert", nano, text(&pth), "--to", "lavis", "--all"]).ok();
     let again = toolkit(&[&["caption", text(&pth), &picture, "--prompt", ""][..], &how].concat());
     again.fails_with(&["no tokenizer"]);
-}
-
-#[test]
-fn any_model_is_measured_on_any_data() {
-    let out = folder();
-    let hub = fixture("hub-opt");
-    let measured = |model: &str, tasks: &str, more: &[&str]| {
-        toolkit(&[&["eval", model, "--tasks", tasks, "--data", "tiny:test", "--json"], more].concat()).json()
-    };
-    let both = measured(&hub, "scenes-caption,scenes-vqa", &["--limit", "3", "--out", text(out.path())]);
-    assert_eq!(
-        (&both[0]["result"]["task"], &both[1]["result"]["task"]),
-        (&"scenes-caption".into(), &"scenes-vqa".into())
-    );
-    for (at, task) in ["scenes-caption", "scenes-vqa"].into_iter().enumerate() {
-        let samples = std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap();
-        assert!(samples.lines().all(|line| line.contains("\"picture_sha256\":\"")), "{samples}");
-        assert_eq!((samples.lines().count(), &both[at]["result"]["samples"]), (3, &3.into()));
-        let kept: Value =
-            serde_json::from_slice(&std::fs::read(out.path().join(task).join("scores.json")).unwrap()).unwrap();
-        assert_eq!(kept["result"]["scores"], both[at]["result"]["scores"]);
-    }
-    assert!(measured(&hub, "scenes-vqa", &["--limit", "2", "--prompt", "question: {} answer:"])[0]["result"]["scores"]["overall"].is_f64());
-
-    // The same samples however many are evaluated together.
-    let samples = |batch: &str| {
-        let out = folder();
-        measured(&hub, "scenes-vqa,scenes-caption", &["--limit", "5", "--batch", batch, "--out", text(out.path())]);
-        ["scenes-vqa", "scenes-caption"]
-            .map(|task| std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap())
-    };
-    assert_eq!(samples("1"), samples("4"));
-
-    // Two evaluations are compared sample by sample.
-    let (a, b) = (out.path().join("a"), out.path().join("b"));
-    measured(&hub, "scenes-vqa,scenes-caption", &["--limit", "5", "--out", text(&a)]);
-    measured(&hub, "scenes-vqa,scenes-caption", &["--limit", "5", "--out", text(&b)]);
-    let same = toolkit(&["diff", text(&a), text(&b), "--json"]).json();
-    assert_eq!(
-        (&same[0]["task"], &same[0]["shared"], &same[0]["p"]),
-        (&"scenes-caption".into(), &5.into(), &1.0.into())
-    );
-    let rows = std::fs::read_to_string(b.join("scenes-vqa/samples.jsonl")).unwrap();
-    let right: String = rows
-        .lines()
-        .map(|line| {
-            let mut row: Value = serde_json::from_str(line).unwrap();
-            row["score"] = 1.0.into();
-            format!("{row}\n")
-        })
-        .collect();
-    std::fs::write(b.join("scenes-vqa/samples.jsonl"), right).unwrap();
-    let other = toolkit(&["diff", text(&a), text(&b), "--json"]).json();
-    let scores: Vec<f64> =
-        rows.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["score"].as_f64().unwrap()).collect();
-    let wanted = 100.0 * (scores.iter().sum::<f64>() / 5.0 - 1.0);
-    let row = &other[1];
-    assert!((row["a"].as_f64().unwrap() - row["b"].as_f64().unwrap() - wanted).abs() < 1e-9, "{row}");
-    assert!(row["p"].as_f64().unwrap() <= row["p_holm"].as_f64().unwrap());
-    assert!(toolkit(&["diff", text(&a), text(&b)]).ok().stdout.contains("p, Holm"));
-
-    // A run is measured as it measured itself: the bridge after stage 2 for answers, the one after stage 1 for retrieval.
-    let run = finished().0;
-    let of_run = measured(text(run), "scenes-vqa,scenes-retrieval", &["--limit", "32"]);
-    let scores = run.join("cells").join(of_run[0]["of"].as_str().unwrap()).join("scores.json");
-    let own: Value = serde_json::from_slice(&std::fs::read(scores).unwrap()).unwrap();
-    let (answers, ranks) = (&of_run[0]["result"], &of_run[1]["result"]);
-    assert_eq!(answers["scores"]["overall"], own["scores"]["vqa.overall"]);
-    assert_eq!(ranks["scores"]["itc.txt_r1"], own["scores"]["retrieval.itc.txt_r1"]);
-    let interval = &answers["intervals"]["overall"];
-    let (low, high) = (interval["low"].as_f64().unwrap(), interval["high"].as_f64().unwrap());
-    assert!(low <= high && (low..=high).contains(&interval["mean"].as_f64().unwrap()), "{interval}");
-
-    let fails = |args: &[&str]| toolkit(&[&["eval", "--quiet", &hub], args].concat());
-    fails(&["--tasks", "scenes-retrieval", "--data", "tiny:test"]).fails_with(&["no text side"]);
-    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--prompt", "why?"]).fails_with(&["no `{}`", "--prompt"]);
-    fails(&["--tasks", "nowhere", "--data", "tiny:test"]).fails_with(&["nowhere"]);
-    fails(&["--tasks", "small-vqa"]).fails_with(&["`small-vqa` names no data", "--data"]);
-    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--preset", "lavvis"]).fails_with(&["no preset `lavvis`"]);
-}
-
-#[test]
-fn presets_and_published_scores_are_the_cards() {
-    let dir = folder();
-    std::fs::create_dir_all(dir.path().join("tasks")).unwrap();
-    let card = "kind = \"vqa\"\nversion = 1\n[config]\ndata = \"tiny\"\nsplit = \"val\"\nlimit = 4\n[decoding]\nbeams = 2\n\
-        [presets.others]\nprompt = \"{}!\"\ndecoding = { max_new_tokens = 2 }\n\
-        [[published]]\nmodel = \"hub-opt\"\nscore = \"overall\"\nvalue = 1e9\ntolerance = 0.5\nsource = \"a table\"\n\
-        [[published]]\nmodel = \"hub-opt\"\npreset = \"others\"\nscore = \"overall\"\nvalue = 0.0\ntolerance = 100.0\nsource = \"b\"\n";
-    std::fs::write(dir.path().join("tasks/own.toml"), card).unwrap();
-    let hub = fixture("hub-opt");
-    let call = |more: &[&str]| {
-        toolkit(
-            &[&["--registry", text(dir.path()), "eval", &hub, "--tasks", "own", "--out", text(dir.path())], more]
-                .concat(),
-        )
-    };
-    let own = call(&["--json"]).json()[0]["result"].clone();
-    assert_eq!((&own["data"], &own["samples"]), (&"tiny:val".into(), &4.into()));
-    assert_eq!((own["published"].as_array().unwrap().len(), &own["published"][0]["holds"]), (1, &false.into()));
-    assert!(call(&[]).ok().stdout.contains("OUTSIDE"));
-    let others = call(&["--json", "--preset", "others"]).json()[0]["result"].clone();
-    assert_eq!(others["published"][0]["holds"], true);
-    let samples = std::fs::read_to_string(dir.path().join("own/samples.jsonl")).unwrap();
-    let first: Value = serde_json::from_str(samples.lines().next().unwrap()).unwrap();
-    assert_eq!(first["prompt"], format!("{}!", first["question"].as_str().unwrap()));
-    // With another prompt it is another task.
-    let changed = call(&["--json", "--preset", "others", "--prompt", "{}?!"]).json();
-    assert_eq!(changed[0]["result"]["published"].as_array().unwrap().len(), 0);
-    let samples = std::fs::read_to_string(dir.path().join("own/samples.jsonl")).unwrap();
-    assert!(samples.lines().next().unwrap().contains("?!\""), "{samples}");
 }

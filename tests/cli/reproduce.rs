@@ -1,12 +1,8 @@
 //! Why two runs differ, and the same run twice.
 
-use super::support::{copy_of_finished, files, finished, folder, toolkit};
+use super::support::{copy_of_finished, files, finished, folder, text, toolkit};
 use serde_json::Value;
 use std::path::Path;
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// Replaces `old` by `new` once in a file of the run, or in the first of a cell that ends with `name`.
 fn spoil(run: &Path, name: &str, old: &str, new: &str) {

@@ -1,12 +1,8 @@
 //! `toolkit score`: the official tools' numbers, and files that do not go together. Data sets as published.
 
-use super::support::{called, command, files, finished, folder, picture, toolkit};
+use super::support::{called, command, files, finished, fixture, folder, picture, toolkit};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
+use std::path::Path;
 
 fn read(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
@@ -21,7 +17,7 @@ fn write(dir: &Path, name: &str, value: &Value) -> String {
 #[test]
 fn captions_score_as_the_official_tool_says() {
     let dir = folder();
-    let tiny = fixture("captions-tiny");
+    let tiny = Path::new(&fixture("captions-tiny")).to_owned();
     let path = |name: &str| tiny.join(name).to_str().unwrap().to_owned();
     let samples = dir.path().join("each.jsonl");
     let call = ["score", "captions", "--annotations", &path("captions.json"), "--results", &path("results.json")];
@@ -48,7 +44,7 @@ fn captions_score_as_the_official_tool_says() {
 
 #[test]
 fn answers_score_as_the_official_tool_says() {
-    let tiny = fixture("vqa-tiny");
+    let tiny = Path::new(&fixture("vqa-tiny")).to_owned();
     let path = |name: &str| tiny.join(name).to_str().unwrap().to_owned();
     let files = [path("questions.json"), path("annotations.json"), path("results.json")];
     let got = toolkit(&[
@@ -221,7 +217,7 @@ fn published_data_are_checked_and_measured_on() {
 #[test]
 fn meteor_is_called_so_only_with_its_tables() {
     let dir = folder();
-    let tiny = fixture("captions-tiny");
+    let tiny = Path::new(&fixture("captions-tiny")).to_owned();
     let path = |name: &str| tiny.join(name).to_str().unwrap().to_owned();
     let score = |more: &[&str]| {
         let call = ["score", "captions", "--annotations", &path("captions.json"), "--results", &path("results.json")];
@@ -235,14 +231,14 @@ fn meteor_is_called_so_only_with_its_tables() {
     assert!(without["METEOR-exact-stem"].is_f64() && without.get("METEOR").is_none());
 
     // With tables, the jar's score of a case whose texts are tokens already.
-    let cases = read(&fixture("meteor-tiny/cases.json"));
+    let cases = read(Path::new(&fixture("meteor-tiny/cases.json")));
     let case = &cases["cases"][0];
     let references = case["refs"].as_array().unwrap().iter().enumerate();
     let references: Vec<Value> =
         references.map(|(id, text)| json!({"id": id, "image_id": 1, "caption": text})).collect();
     let annotations = write(dir.path(), "a.json", &json!({"images": [{"id": 1}], "annotations": references}));
     let results = write(dir.path(), "r.json", &json!([{"image_id": 1, "caption": case["hyp"]}]));
-    let tables = fixture("meteor-tiny").to_str().unwrap().to_owned();
+    let tables = fixture("meteor-tiny");
     let call =
         ["score", "captions", "--annotations", &annotations, "--results", &results, "--meteor", &tables, "--json"];
     let meteor = toolkit(&call).json()["METEOR"].as_f64().unwrap();

@@ -194,6 +194,16 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// A file or folder of `tests/fixtures`.
+pub fn fixture(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).display().to_string()
+}
+
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
 /// A small picture file.
 pub fn picture(path: &Path) {
     image::RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8 * 5, y as u8 * 7, 90])).save(path).unwrap();

@@ -3,7 +3,7 @@
 //! Pictures lie in one folder; captions in a `.txt` file with the stem of the picture (one a line), or captions and
 //! questions of many pictures in `captions.jsonl`.
 
-use crate::dataset::hex;
+use crate::dataset::{at, hex};
 use crate::{DataError, Dataset, Item, Question, answer_type, decode};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -163,11 +163,7 @@ impl Dataset for Folder {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let path = self.paths.get(index).ok_or_else(|| DataError::Index {
-            dataset: self.name.clone(),
-            index,
-            len: self.items.len(),
-        })?;
+        let path = at(&self.paths, index, &self.name)?;
         decode(path)
     }
 

@@ -1,6 +1,6 @@
 //! The `scenes` data set: one split of drawn scenes, text in memory, pictures on demand.
 
-use crate::dataset::hex;
+use crate::dataset::{at, hex};
 use crate::render::render;
 use crate::scene::{Rule, Scene, Share, Source};
 use crate::{DataError, Dataset, Item, ScenesConfig, World};
@@ -99,11 +99,7 @@ impl Dataset for Scenes {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let scene = self.scenes.get(index).ok_or_else(|| DataError::Index {
-            dataset: self.name.clone(),
-            index,
-            len: self.items.len(),
-        })?;
+        let scene = at(&self.scenes, index, &self.name)?;
         Ok(render(&self.world, scene))
     }
 

@@ -134,10 +134,14 @@ fn main_metrics(results: &Results, grid: &Grid) -> Vec<String> {
         }
     }
     // Tasks on further data, which are called by it.
-    let own = |key: &str| ["vqa", "caption", "retrieval"].iter().any(|task| key.split('.').next() == Some(*task));
-    let main = |key: &str| key.split_once('.').is_some_and(|(_, score)| ["overall", "cider"].contains(&score));
-    found.extend(keys.iter().filter(|key| !own(key) && main(key)).map(|&key| key.to_owned()).collect::<Vec<_>>());
-    found.dedup();
+    for key in &keys {
+        let main = key.split_once('.').is_some_and(|(task, score)| {
+            !["vqa", "caption", "retrieval"].contains(&task) && ["overall", "cider"].contains(&score)
+        });
+        if main && !found.iter().any(|known| known == key) {
+            found.push((*key).to_owned());
+        }
+    }
     // Scores of a kind unknown here are shown rather than nothing.
     if found.is_empty() { keys.iter().take(MAIN.len()).map(|&key| key.to_owned()).collect() } else { found }
 }

@@ -61,7 +61,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let device = bridge.devices().first().cloned().unwrap_or_default();
     let features = Tensor::<3>::from_data(features.into_data(), &device);
     let layers = noise::off(|| bridge.cross_attention(features));
-    let chosen = pick("--layer", layers, args.layer)?;
+    let chosen = pick(layers, args.layer)?;
     let [_, heads, queries, tokens] = chosen.first().map_or([0; 4], Tensor::dims);
     if args.head.is_some_and(|head| head >= heads) {
         bail!("there is no such head --> --head {}; hint: it has {heads}, from 0", args.head.unwrap_or_default());
@@ -108,10 +108,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     )
 }
 
-fn pick(option: &str, all: Vec<Tensor<4>>, chosen: Option<usize>) -> anyhow::Result<Vec<Tensor<4>>> {
+/// All layers, or one of them.
+fn pick(mut all: Vec<Tensor<4>>, chosen: Option<usize>) -> anyhow::Result<Vec<Tensor<4>>> {
     match chosen {
         None => Ok(all),
-        Some(at) if at < all.len() => Ok(all.into_iter().skip(at).take(1).collect()),
-        Some(at) => bail!("there is no such layer --> {option} {at}; hint: {} have cross-attention, from 0", all.len()),
+        Some(at) if at < all.len() => Ok(vec![all.swap_remove(at)]),
+        Some(at) => bail!("there is no such layer --> --layer {at}; hint: {} have cross-attention, from 0", all.len()),
     }
 }

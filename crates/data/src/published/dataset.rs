@@ -4,7 +4,7 @@ use super::config::PublishedConfig;
 use super::fault::Strict;
 use super::load::{Loaded, load};
 use super::pictures::{Part, Pictures, ends};
-use crate::dataset::hex;
+use crate::dataset::{at, hex};
 use crate::{DataError, Dataset, Item};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -81,11 +81,7 @@ impl Dataset for Published {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let item = self.items.get(index).ok_or_else(|| DataError::Index {
-            dataset: self.name.clone(),
-            index,
-            len: self.items.len(),
-        })?;
+        let item = at(&self.items, index, &self.name)?;
         self.pictures.decode(index, &item.shows)
     }
 

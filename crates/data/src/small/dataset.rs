@@ -5,6 +5,7 @@ use super::picture::{Picture, Sum, fingerprint, sums};
 use super::questions::{Asked, ask};
 use super::split::{Split, splits};
 use super::{NAME, SmallConfig, Source, normalise};
+use crate::dataset::at;
 use crate::{DataError, Dataset, Item};
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -91,11 +92,7 @@ impl Dataset for Small {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let picture = self.pictures.get(index).ok_or_else(|| DataError::Index {
-            dataset: self.name.clone(),
-            index,
-            len: self.items.len(),
-        })?;
+        let picture = at(&self.pictures, index, &self.name)?;
         picture.decode()
     }
 

@@ -2,6 +2,7 @@
 //! own splits (package `easy-vqa`, by Victor Zhou). Pictures have no captions.
 
 use super::picture::{Picture, Sum, fingerprint, sums};
+use crate::dataset::at;
 use crate::{DataError, Dataset, Item, Question, answer_type};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -126,11 +127,7 @@ impl Dataset for EasyVqa {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let picture = self.pictures.get(index).ok_or_else(|| DataError::Index {
-            dataset: self.name.clone(),
-            index,
-            len: self.items.len(),
-        })?;
+        let picture = at(&self.pictures, index, &self.name)?;
         picture.decode()
     }
 

@@ -111,14 +111,13 @@ impl CaptionFiles {
         }
         let kept = |id: &Id| given.get(id).map(|&row| rows[row].caption.clone());
         let joined = images.into_iter().zip(references).filter_map(|(id, r)| Some((kept(&id)?, id, r)));
-        let (mut files, mut count) = (Self { images: vec![], captions: vec![], references: vec![] }, 0);
+        let mut files = Self { images: vec![], captions: vec![], references: vec![] };
         for (caption, id, references) in joined {
             files.images.push(id);
             files.captions.push(caption);
             files.references.push(references);
-            count += 1;
         }
-        if count == 0 {
+        if files.is_empty() {
             return Err(EvalError::new("there is nothing to score", results.display().to_string(), RESULTS));
         }
         Ok(files)

@@ -58,32 +58,34 @@ pub struct QFormer {
 }
 
 impl QFormer {
-    /// The query pass over normalised features, handing each layer's self-attention keys and values to `keep`.
     /// Where queries look in features `[batch, tokens, vision width]` as the encoder gives them: for each layer with
     /// cross-attention `[batch, heads, queries, tokens]`, which sums to 1 over tokens. For drawings: training never makes these.
     #[must_use]
     pub fn cross_attention(&self, features: Tensor<3>) -> Vec<Tensor<4>> {
-        let batch = features.dims()[0];
-        let cross = self.encoder.cross(&self.normalise(features));
-        let mut x = self.embeddings.queries(self.query_tokens.val(), batch);
-        let mut all = Vec::new();
-        for (_, _, layer, cross) in self.encoder.with_cross(&cross) {
-            let own = layer.attention.keys_values(x.clone());
-            let rows = layer.attention.forward(x, own, None);
-            if let (Some(block), Some((keys, _))) = (&layer.crossattention, &cross) {
-                all.push(block.probabilities(rows.clone(), keys.clone()));
+        let cross = self.encoder.cross(&self.normalise(features.clone()));
+        let (mut pairs, mut all) = (cross.iter(), Vec::new());
+        self.query_pass(features.dims()[0], &cross, |i, _, rows| {
+            if let Some(block) = &self.encoder.layer[i].crossattention {
+                all.extend(pairs.next().map(|(keys, _)| block.probabilities(rows.clone(), keys.clone())));
             }
-            x = layer.query_rows(rows, cross);
-        }
+        });
         all
     }
 
-    fn query_pass(&self, batch: usize, cross: &[KeysValues], mut keep: impl FnMut(usize, &KeysValues)) -> Tensor<3> {
+    /// The query pass over normalised features, handing `keep` each layer's self-attention keys and values, and the rows behind
+    /// self-attention.
+    fn query_pass(
+        &self,
+        batch: usize,
+        cross: &[KeysValues],
+        mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>),
+    ) -> Tensor<3> {
         let mut x = self.embeddings.queries(self.query_tokens.val(), batch);
         for (i, _, layer, cross) in self.encoder.with_cross(cross) {
             let own = layer.attention.keys_values(x.clone());
-            keep(i, &own);
-            x = layer.query_rows(layer.attention.forward(x, own, None), cross);
+            let rows = layer.attention.forward(x, own.clone(), None);
+            keep(i, &own, &rows);
+            x = layer.query_rows(rows, cross);
         }
         x
     }
@@ -101,7 +103,7 @@ impl QFormer {
     pub fn image_pass_normalised(&self, features: &Tensor<3>) -> ImagePass {
         let cross = self.encoder.cross(features);
         let mut cache = Cache::default();
-        let queries = self.query_pass(features.dims()[0], &cross, |i, (keys, values)| {
+        let queries = self.query_pass(features.dims()[0], &cross, |i, (keys, values), _| {
             cache.extend(i, keys.clone(), values.clone());
         });
         ImagePass { queries, cross, cache }
@@ -173,7 +175,7 @@ impl Bridge for QFormer {
     fn queries(&self, features: Tensor<3>) -> Tensor<3> {
         let batch = features.dims()[0];
         let cross = self.encoder.cross(&self.ln_vision.forward(features));
-        self.query_pass(batch, &cross, |_, _| {})
+        self.query_pass(batch, &cross, |_, _, _| {})
     }
 
     fn text_tower(&self) -> Option<&dyn TextTower> {
