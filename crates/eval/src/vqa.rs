@@ -87,11 +87,20 @@ fn prompt(task: &VqaTask, dataset: &dyn Dataset, (item, question): (usize, usize
 pub(crate) fn check(dataset: &dyn Dataset, questions: &[(usize, usize)]) -> Result<(), EvalError> {
     let there =
         |&&(item, question): &&(usize, usize)| item < dataset.len() && question < dataset.item(item).questions.len();
-    match questions.iter().find(|pair| !there(pair)) {
+    if let Some((item, question)) = questions.iter().find(|pair| !there(pair)) {
+        let what = format!("there is no question {question} of item {item}");
+        return Err(EvalError::new(
+            what,
+            dataset.name(),
+            "take the questions from `question_pairs` of the same data set",
+        ));
+    }
+    let asked = |&(item, question): &(usize, usize)| &dataset.item(item).questions[question];
+    match questions.iter().map(asked).find(|question| question.answers.is_empty()) {
         None => Ok(()),
-        Some((item, question)) => {
-            let what = format!("there is no question {question} of item {item}");
-            Err(EvalError::new(what, dataset.name(), "take the questions from `question_pairs` of the same data set"))
+        Some(question) => {
+            let what = format!("question {} has no answers to compare with", question.id);
+            Err(EvalError::new(what, dataset.name(), "published test splits keep them back: measure on another split"))
         }
     }
 }

@@ -130,6 +130,19 @@ fn every_image_is_read_once_and_rows_keep_their_order() {
 }
 
 #[test]
+fn questions_whose_answers_are_kept_back_are_not_scored() {
+    let mut data = data();
+    data.0[1].questions[0].answers.clear();
+    let voice = Voice::t5(24, 0);
+    let (name, split, prompt) = (String::new(), String::new(), "{}".to_owned());
+    let task = VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let asked = |questions: &[(usize, usize)]| vqa(&voice.speaker(), None, &data, questions, &task, 4);
+    asked(&[(0, 0), (1, 1)]).unwrap();
+    let error = asked(&[(0, 0), (1, 0)]).unwrap_err().to_string();
+    assert!(error.contains("question 0 has no answers") && error.contains("hint: "), "{error}");
+}
+
+#[test]
 fn captions_are_scored() {
     let data = data();
     let written = ["a dog", "a dog", "an animal"].map(str::to_owned).to_vec();
