@@ -71,6 +71,7 @@ enum Command {
     Report(cmd::report::Args),
     Diff(cmd::diff::Args),
     Reproduce(cmd::reproduce::Args),
+    Bench(cmd::bench::Args),
     Doctor(cmd::doctor::Args),
 }
 
@@ -108,6 +109,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<()> {
         Command::Diff(args) => cmd::diff::run(context, args),
         Command::Reproduce(args) => cmd::reproduce::run(context, args),
         Command::Report(args) => cmd::report::run(context, args),
+        Command::Bench(args) => cmd::bench::run(context, args),
         Command::Doctor(args) => cmd::doctor::run(context, args),
     }
 }

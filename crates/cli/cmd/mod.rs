@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod attend;
+pub mod bench;
 pub mod caption;
 pub mod chat;
 pub mod convert;

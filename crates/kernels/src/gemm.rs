@@ -33,7 +33,8 @@ pub(crate) struct Matrix<'a> {
     pub(crate) stride: usize,
 }
 
-/// `C = A B`: `A` is `[m, k]`, or with `TRANS` stored as `[k, m]`; `B` is `[k, n]`; row `i` of `C` begins at `c[i * ldc]`.
+/// `C = A B`, or with `add` `C += A B`: `A` is `[m, k]`, or with `TRANS` stored as `[k, m]`; `B` is `[k, n]`; row `i` of `C` begins
+/// at `c[i * ldc]`.
 ///
 /// Every element of `C` is one sum over `k` in order, whatever block it falls into.
 #[inline(always)]
@@ -44,11 +45,12 @@ pub(crate) fn gemm<S: Simd, const TRANS: bool>(
     b: Matrix<'_>,
     c: &mut [f32],
     ldc: usize,
+    add: bool,
 ) {
     let mut j = 0;
     while j < n {
         let left = n - j;
-        let at = Panel { m, k, a, b, ldc, j };
+        let at = Panel { m, k, a, b, ldc, j, add };
         // The blocks almost fill the sixteen registers of AVX2: sums, a row of B, an element of A. If they fill them all, the compiler
         // spills some in the inner loop.
         if S::FMA && left >= 24 && left % 16 >= 8 {
@@ -76,6 +78,7 @@ struct Panel<'a> {
     b: Matrix<'a>,
     ldc: usize,
     j: usize,
+    add: bool,
 }
 
 /// `8 V` columns, in blocks of `MR` rows.
@@ -101,7 +104,7 @@ fn panel<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, a
 /// `MR` rows of `8 V` columns of `C` from row `i` on.
 #[inline(always)]
 fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, at: Panel<'_>, c: &mut [f32], i: usize) {
-    let Panel { k, a, b, ldc, j, .. } = at;
+    let Panel { k, a, b, ldc, j, add, .. } = at;
     let mut sums = [[simd.splat(0.0); V]; MR];
     let mut row = [simd.splat(0.0); V];
     // Elements of A are read where they are used: read ahead they would take the registers of the sums.
@@ -131,21 +134,24 @@ fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, a
     }
     six!(r, MR, {
         let row = &mut c[(i + r) * ldc + j..][..8 * V];
-        six!(v, V, { row[8 * v..][..8].copy_from_slice(&simd.store(sums[r][v])) });
+        six!(v, V, {
+            let sum = if add { simd.add(simd.load(lanes(row, 8 * v)), sums[r][v]) } else { sums[r][v] };
+            row[8 * v..][..8].copy_from_slice(&simd.store(sum));
+        });
     });
 }
 
 /// Column `j` alone, for widths that are no multiple of eight.
 #[inline(always)]
 fn column<S: Simd, const TRANS: bool>(at: Panel<'_>, c: &mut [f32]) {
-    let Panel { m, k, a, b, ldc, j } = at;
+    let Panel { m, k, a, b, ldc, j, add } = at;
     for i in 0..m {
         let mut sum = 0.0;
         for p in 0..k {
             let a = if TRANS { a.data[p * a.stride + i] } else { a.data[i * a.stride + p] };
             sum = madd::<S>(a, b.data[p * b.stride + j], sum);
         }
-        c[i * ldc + j] = sum;
+        c[i * ldc + j] = if add { c[i * ldc + j] + sum } else { sum };
     }
 }
 
@@ -190,7 +196,7 @@ mod tests {
     impl Kernel for Product<'_> {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) {
-            gemm::<S, false>(simd, self.0, self.1, self.2, self.3, self.0[1]);
+            gemm::<S, false>(simd, self.0, self.1, self.2, self.3, self.0[1], false);
         }
     }
 
@@ -220,8 +226,10 @@ mod tests {
                 vectorised(Product([m, n, k], a, b, &mut c));
                 assert_eq!(c, want);
                 c.fill(0.0);
-                gemm::<Baseline, true>(Baseline, [m, n, k], at, b, &mut c, n);
+                gemm::<Baseline, true>(Baseline, [m, n, k], at, b, &mut c, n, false);
                 assert_eq!(c, want);
+                gemm::<Baseline, true>(Baseline, [m, n, k], at, b, &mut c, n, true);
+                assert!(c.iter().zip(&want).all(|(c, want)| *c == 2.0 * want));
                 let ld = m.next_multiple_of(8);
                 for simd in [true, false] {
                     let mut t = vec![1.0; k * ld];

@@ -5,26 +5,136 @@
 
 #![expect(clippy::result_large_err, reason = "the tensor is handed back to be used, not an error on its way out")]
 
-use burn::tensor::{Int, Tensor, activation};
+use activation::{Gelu, GeluTanh, Pointwise, QuickGelu, Relu, Silu};
+use burn::backend::{Dispatch, DispatchAutodiffContext};
+use burn::tensor::{Int, Shape, Tensor, activation as primitive_activation};
 
+mod activation;
+mod adamw;
 mod attention;
+mod awake;
 mod buffer;
 mod cross_entropy;
-mod gelu;
 mod gemm;
+mod matvec;
 mod node;
 mod norm;
 mod primitives;
 mod simd;
 mod softmax;
+mod sums;
+
+pub use adamw::AdamWStep;
+pub use awake::Awake;
 
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
 #[must_use]
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    match fused(gelu::Gelu, x) {
-        Ok(y) => y,
-        Err(x) => activation::gelu(x),
+    fused(Pointwise(Gelu), x).unwrap_or_else(primitive_activation::gelu)
+}
+
+/// GELU by tanh, `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, element-wise.
+#[must_use]
+pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    fused(Pointwise(GeluTanh), x).unwrap_or_else(primitives::gelu_tanh)
+}
+
+/// `x sigmoid(1.702 x)`, element-wise.
+#[must_use]
+pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    fused(Pointwise(QuickGelu), x).unwrap_or_else(|x| x.clone() * primitive_activation::sigmoid(x * 1.702))
+}
+
+/// `x sigmoid(x)`, element-wise.
+#[must_use]
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    fused(Pointwise(Silu), x).unwrap_or_else(primitive_activation::silu)
+}
+
+/// `max(x, 0)`, element-wise.
+#[must_use]
+pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    fused(Relu, x).unwrap_or_else(primitive_activation::relu)
+}
+
+/// Whether nothing is recorded for this tensor, so that no gradient will be asked of it.
+#[must_use]
+pub fn is_constant<const D: usize>(x: &Tensor<D>) -> bool {
+    !Dispatch::is_tracked(&x.clone().into_dispatch())
+}
+
+/// `x + y` of one shape.
+#[must_use]
+pub fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
+    if x.dims() != y.dims() || x.shape().num_elements() == 0 {
+        return x + y;
     }
+    match node::run(sums::Add, [x.into_dispatch(), y.into_dispatch()]) {
+        Ok(sum) => Tensor::from_dispatch(sum),
+        Err([x, y]) => Tensor::from_dispatch(x) + Tensor::<D>::from_dispatch(y),
+    }
+}
+
+/// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`.
+#[must_use]
+pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let y = few_rows(&x, &w, matvec::times).unwrap_or_else(|| x.matmul(w));
+    match bias {
+        Some(bias) => add_bias(y, bias),
+        None => y,
+    }
+}
+
+/// `x w'`: `x [rows, in]`, `w [out, in]`, such as a head that is tied to a table of embeddings.
+#[must_use]
+pub fn times_transposed(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
+    few_rows(&x, &w, matvec::times_transposed).unwrap_or_else(|| x.matmul(w.transpose()))
+}
+
+/// The product of few rows by a kernel that reads the matrix once, if nothing is recorded; `w` has `out` rows or columns, whichever is
+/// not the width of `x`.
+fn few_rows(x: &Tensor<2>, w: &Tensor<2>, f: impl Fn(&[f32], &[f32], usize, usize) -> Vec<f32>) -> Option<Tensor<2>> {
+    let [rows, k] = x.dims();
+    if rows == 0 || rows > matvec::MOST_ROWS || k == 0 || x.is_autodiff() || w.is_autodiff() {
+        return None;
+    }
+    let (x, w) = (x.clone().into_dispatch(), w.clone().into_dispatch());
+    let (x, w) = (buffer::contiguous(node::constant(&x)?), buffer::contiguous(node::constant(&w)?));
+    let n = w.layout().shape().num_elements() / k;
+    let y = f(x.storage(), w.storage(), rows, n);
+    Some(Tensor::from_dispatch(node::plain(buffer::tensor(y, Shape::new([rows, n])))))
+}
+
+/// `x [rows, width] + bias [width]`.
+#[must_use]
+pub fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    if x.shape().num_elements() == 0 || x.dims()[1] != bias.dims()[0] {
+        return x + bias.unsqueeze();
+    }
+    match node::run(sums::AddBias, [x.into_dispatch(), bias.into_dispatch()]) {
+        Ok(y) => Tensor::from_dispatch(y),
+        Err([x, bias]) => Tensor::<2>::from_dispatch(x) + Tensor::<1>::from_dispatch(bias).unsqueeze(),
+    }
+}
+
+/// The sum of squares of a tensor without a gradient, in double precision and in an order that does not depend on threads.
+#[must_use]
+pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
+    let x = x.into_dispatch();
+    match node::constant(&x) {
+        Some(x) => sums::sum_of_squares(x),
+        None => f64::from(Tensor::<D>::from_dispatch(x).square().sum().into_scalar::<f32>()),
+    }
+}
+
+/// One step of AdamW on value, first and second moment and gradient, none of them tracked. Returns value and moments.
+#[must_use]
+pub fn adamw<const D: usize>(step: AdamWStep, tensors: [Tensor<D>; 4]) -> [Tensor<D>; 3] {
+    let tensors = tensors.map(Tensor::into_dispatch);
+    if !tensors.iter().all(|tensor| tensor.autodiff == DispatchAutodiffContext::Disabled && node::on_flex(tensor)) {
+        return primitives::adamw(step, tensors.map(Tensor::from_dispatch));
+    }
+    adamw::step(step, tensors.map(|tensor| node::inner(tensor.kind))).map(|x| Tensor::from_dispatch(node::plain(x)))
 }
 
 /// Softmax over the last dimension.
@@ -32,7 +142,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 pub fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match fused(softmax::Softmax, x) {
         Ok(y) => y,
-        Err(x) => activation::softmax(x, D - 1),
+        Err(x) => primitive_activation::softmax(x, D - 1),
     }
 }
 
@@ -100,11 +210,42 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) 
 /// `[batch, queries, heads, head width]`, which makes merging the heads free.
 #[must_use]
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
+    attend(q, k, v, None, bias, scale)
+}
+
+/// As [`attention`], where sample `i` of the queries attends to sample `rows[i]` of the keys and values: what gathering them first
+/// would give, without the copies and without adding up the gradients of copies.
+///
+/// # Panics
+/// If there are not as many rows as samples of queries, or one is beyond the keys.
+#[must_use]
+pub fn attention_rows(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    rows: &[usize],
+    bias: Option<Tensor<4>>,
+    scale: f64,
+) -> Tensor<4> {
+    let (samples, sources) = (q.dims()[0], k.dims()[0]);
+    assert!(rows.len() == samples && rows.iter().all(|&row| row < sources), "{rows:?}: {samples} rows of {sources}");
+    attend(q, k, v, Some(rows), bias, scale)
+}
+
+fn attend(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    rows: Option<&[usize]>,
+    bias: Option<Tensor<4>>,
+    scale: f64,
+) -> Tensor<4> {
     let [batch, heads, queries, width] = q.dims();
-    let keys = k.dims()[2];
-    let shapes = k.dims() == [batch, heads, keys, width] && v.dims() == [batch, heads, keys, width];
-    if !shapes || batch * heads * queries * keys * width == 0 {
-        return primitives::attention(q, k, v, bias, scale);
+    let [sources, _, keys, _] = k.dims();
+    let shapes =
+        k.dims() == [sources, heads, keys, width] && v.dims() == k.dims() && (rows.is_some() || sources == batch);
+    if !shapes || batch * sources * heads * queries * keys * width == 0 {
+        return primitives::attention(q, k, v, rows, bias, scale);
     }
     let bias = bias.map(Tensor::into_dispatch);
     let constant = match &bias {
@@ -113,14 +254,14 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4
     };
     let bias = bias.map(Tensor::from_dispatch);
     let Some(constant) = constant else {
-        return primitives::attention(q, k, v, bias, scale);
+        return primitives::attention(q, k, v, rows, bias, scale);
     };
-    let op = attention::Attention { scale: scale as f32, bias: constant };
+    let op = attention::Attention { scale: scale as f32, bias: constant, rows: rows.map(Into::into) };
     match node::run(op, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()]) {
         Ok(out) => Tensor::from_dispatch(out),
         Err([q, k, v]) => {
             let [q, k, v] = [q, k, v].map(Tensor::from_dispatch);
-            primitives::attention(q, k, v, bias, scale)
+            primitives::attention(q, k, v, rows, bias, scale)
         }
     }
 }

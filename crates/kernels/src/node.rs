@@ -122,6 +122,14 @@ pub(crate) fn constant(x: &DispatchTensor) -> Option<FlexTensor> {
     (on_flex(x) && !Dispatch::is_tracked(x)).then(|| inner(x.kind.clone()))
 }
 
+/// A tensor without a gradient.
+pub(crate) fn plain(x: FlexTensor) -> DispatchTensor {
+    DispatchTensor {
+        kind: DispatchTensorKind::Flex(BackendTensor::Float(x)),
+        autodiff: DispatchAutodiffContext::Disabled,
+    }
+}
+
 /// Integers on flex.
 pub(crate) fn integers(x: &DispatchTensor) -> Option<FlexTensor> {
     match &x.kind {

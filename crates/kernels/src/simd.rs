@@ -55,49 +55,55 @@ pub(crate) trait Simd: Copy {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "registers are read and written through pointers only")]
 impl Simd for pulp::x86::V3 {
-    type Eight = pulp::f32x8;
+    // The register itself: from pulp's own vector, a structure of eight numbers, every operation went through memory.
+    type Eight = std::arch::x86_64::__m256;
     const FMA: bool = true;
 
     #[inline(always)]
     fn load(self, x: &[f32; 8]) -> Self::Eight {
-        pulp::cast(*x)
+        // SAFETY: `x` is eight readable numbers, whatever its alignment; that this is a `V3` says that the processor has AVX.
+        unsafe { std::arch::x86_64::_mm256_loadu_ps(x.as_ptr()) }
     }
 
     #[inline(always)]
     fn store(self, x: Self::Eight) -> [f32; 8] {
-        pulp::cast(x)
+        let mut out = [0.0; 8];
+        // SAFETY: as above, and they are writable.
+        unsafe { std::arch::x86_64::_mm256_storeu_ps(out.as_mut_ptr(), x) };
+        out
     }
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::Eight {
-        pulp::Simd::splat_f32s(self, x)
+        self.avx._mm256_set1_ps(x)
     }
 
     #[inline(always)]
     fn add(self, a: Self::Eight, b: Self::Eight) -> Self::Eight {
-        pulp::Simd::add_f32s(self, a, b)
+        self.avx._mm256_add_ps(a, b)
     }
 
     #[inline(always)]
     fn mul(self, a: Self::Eight, b: Self::Eight) -> Self::Eight {
-        pulp::Simd::mul_f32s(self, a, b)
+        self.avx._mm256_mul_ps(a, b)
     }
 
     #[inline(always)]
     fn madd(self, a: Self::Eight, b: Self::Eight, c: Self::Eight) -> Self::Eight {
-        pulp::Simd::mul_add_f32s(self, a, b, c)
+        self.fma._mm256_fmadd_ps(a, b, c)
     }
 
     #[inline(always)]
     fn max(self, new: Self::Eight, old: Self::Eight) -> Self::Eight {
-        pulp::Simd::max_f32s(self, new, old)
+        self.avx._mm256_max_ps(new, old)
     }
 
     #[inline(always)]
     fn transpose(self, rows: [Self::Eight; 8]) -> [Self::Eight; 8] {
         let avx = self.avx;
-        let [a, b, c, d, e, f, g, h]: [std::arch::x86_64::__m256; 8] = pulp::cast(rows);
+        let [a, b, c, d, e, f, g, h] = rows;
         let (ab, ba) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
         let (cd, dc) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
         let (ef, fe) = (avx._mm256_unpacklo_ps(e, f), avx._mm256_unpackhi_ps(e, f));
@@ -106,7 +112,7 @@ impl Simd for pulp::x86::V3 {
         let (c, d) = (avx._mm256_shuffle_ps::<0x44>(ba, dc), avx._mm256_shuffle_ps::<0xee>(ba, dc));
         let (e, f) = (avx._mm256_shuffle_ps::<0x44>(ef, gh), avx._mm256_shuffle_ps::<0xee>(ef, gh));
         let (g, h) = (avx._mm256_shuffle_ps::<0x44>(fe, hg), avx._mm256_shuffle_ps::<0xee>(fe, hg));
-        pulp::cast([
+        [
             avx._mm256_permute2f128_ps::<0x20>(a, e),
             avx._mm256_permute2f128_ps::<0x20>(b, f),
             avx._mm256_permute2f128_ps::<0x20>(c, g),
@@ -115,7 +121,7 @@ impl Simd for pulp::x86::V3 {
             avx._mm256_permute2f128_ps::<0x31>(b, f),
             avx._mm256_permute2f128_ps::<0x31>(c, g),
             avx._mm256_permute2f128_ps::<0x31>(d, h),
-        ])
+        ]
     }
 }
 

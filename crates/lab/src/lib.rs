@@ -1,5 +1,6 @@
 //! Experiments: from a TOML file to a report.
 
+pub mod bench;
 pub mod cell;
 pub mod compare;
 pub mod diff;

@@ -232,7 +232,7 @@ pub struct MeasuredCost {
 }
 
 /// Processor seconds and peak memory of this process, from /proc; zeros where there is none.
-fn process_usage() -> (f64, u64) {
+pub(crate) fn process_usage() -> (f64, u64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status
         .lines()

@@ -42,12 +42,29 @@ impl Linear {
         }
         // One matrix product over all rows; a batched product would pack the weight once for each sample.
         let rows: usize = dims[..D - 1].iter().product();
-        let mut y = x.reshape([rows, dims[D - 1]]).matmul(weight);
-        if let Some(bias) = &self.bias {
-            y = y + bias.val().unsqueeze();
-        }
+        let bias = self.bias.as_ref().map(Param::val);
+        let y = toolkit_kernels::linear(x.reshape([rows, dims[D - 1]]), weight, bias);
         dims[D - 1] = y.dims()[1];
         y.reshape(dims)
+    }
+}
+
+impl Linear {
+    /// [`Linear::forward`] of `x * scale + shift`, with scale and shift `[in]` moved into the weight and the bias. If `x` is a
+    /// constant, a training step then has no gradient of rows as long as `x` to find: that of scale and shift comes from
+    /// that of the weight.
+    #[must_use]
+    pub fn forward_scaled(&self, x: Tensor<3>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
+        let [batch, tokens, width] = x.dims();
+        let weight = self.weight.val();
+        let mut bias = shift.unsqueeze::<2>().matmul(weight.clone()).squeeze_dim::<1>(0);
+        if let Some(own) = &self.bias {
+            bias = bias + own.val();
+        }
+        let weight = weight * scale.unsqueeze_dim::<2>(1);
+        let y = toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias));
+        let output = y.dims()[1];
+        y.reshape([batch, tokens, output])
     }
 }
 
@@ -76,6 +93,14 @@ impl LayerNorm {
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         toolkit_kernels::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
+    }
+
+    /// The first half alone, `(x - mean) / sqrt(var + eps)`, and what the second multiplies with and adds.
+    #[must_use]
+    pub fn halves<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>, Tensor<1>) {
+        let (width, device) = (x.dims()[D - 1], x.device());
+        let (ones, zeros) = (Tensor::ones([width], &device), Tensor::zeros([width], &device));
+        (toolkit_kernels::layer_norm(x, ones, zeros, self.eps), self.weight.val(), self.bias.val())
     }
 }
 
@@ -214,12 +239,9 @@ impl Activation {
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Gelu => toolkit_kernels::gelu(x),
-            Self::GeluNew => {
-                let inner = (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
-                x * (inner.tanh() + 1.0) * 0.5
-            }
-            Self::QuickGelu => x.clone() * burn::tensor::activation::sigmoid(x * 1.702),
-            Self::Relu => burn::tensor::activation::relu(x),
+            Self::GeluNew => toolkit_kernels::gelu_tanh(x),
+            Self::QuickGelu => toolkit_kernels::quick_gelu(x),
+            Self::Relu => toolkit_kernels::relu(x),
         }
     }
 }

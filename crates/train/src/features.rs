@@ -1,19 +1,23 @@
 //! Features of the frozen encoder, computed once and kept on disk.
 //!
 //! A row is the encoder's output for one image in half precision, `[tokens, width]`. Rows are read where they are
-//! needed, so memory does not grow with the data set. Whatever is encoded outside of the cache goes through the same
-//! rounding ([`round_like_cache`]), so that cached and live features are equal.
+//! needed, so memory does not grow with the data set; those of the next step are read and widened on a thread while the
+//! present step is computed. Whatever is encoded outside of the cache goes through the same rounding
+//! ([`round_like_cache`]), so that cached and live features are equal.
 
 use crate::checkpoint::write_atomic;
 use crate::{Progress, TrainError};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use toolkit_core::{AnyVision, VisionShape, params};
 use toolkit_data::{Dataset, Preprocess};
 use toolkit_registry::sha256_hex;
@@ -21,9 +25,17 @@ use toolkit_registry::sha256_hex;
 /// Cached features of every image of a data set.
 #[derive(Debug)]
 pub struct Features {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     header: Header,
+    ahead: Mutex<Option<Ahead>>,
+}
+
+/// Rows on their way.
+#[derive(Debug)]
+struct Ahead {
+    rows: Vec<usize>,
+    values: JoinHandle<std::io::Result<Vec<f32>>>,
 }
 
 /// What the rows are; a cache whose header differs from what is asked for is another cache.
@@ -100,11 +112,48 @@ impl Features {
         let on_disk = std::fs::metadata(&path).map(|m| m.len()).unwrap_or(0);
         if held.as_ref() != Some(&header) || on_disk != bytes {
             Self::compute(dir, &path, &encoder()?, preprocess, dataset, device, progress)?;
-            let json = serde_json::to_vec(&header).map_err(|e| TrainError::Other(e.to_string()))?;
-            write_atomic(&header_path, &json)?;
+            header.save(&header_path)?;
         }
+        Self::at(path, header)
+    }
+
+    fn at(path: PathBuf, header: Header) -> Result<Self, TrainError> {
         let file = File::open(&path).map_err(|e| TrainError::io(&path, &e))?;
-        Ok(Self { file, path, header })
+        Ok(Self { file: Arc::new(file), path, header, ahead: Mutex::default() })
+    }
+
+    /// Writes given features as a cache called `key` in `dir`: `shape` is `[rows, tokens, width]`, each of `rows` has
+    /// `tokens * width` values.
+    ///
+    /// # Errors
+    /// Rows of another number or length, or whatever the file system says.
+    pub fn write(
+        dir: &Path,
+        key: &str,
+        shape: [usize; 3],
+        rows: impl Iterator<Item = Vec<f32>>,
+    ) -> Result<Self, TrainError> {
+        let [count, tokens, width] = shape;
+        let (path, header_path) = (dir.join(format!("{key}.f16")), dir.join(format!("{key}.json")));
+        std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
+        let mut out = crate::checkpoint::temporary(dir).map_err(|e| TrainError::io(&path, &e))?;
+        let mut written = 0;
+        for row in rows {
+            if row.len() != tokens * width {
+                let what = format!("row {written} has {} values, wanted {tokens} x {width}", row.len());
+                return Err(TrainError::Other(format!("{what}; hint: all images have as many tokens")));
+            }
+            out.write_all(&halves(&row)).map_err(|e| TrainError::io(&path, &e))?;
+            written += 1;
+        }
+        if written != count {
+            return Err(TrainError::Other(format!("{written} rows are not {count}; hint: give one for each image")));
+        }
+        out.persist(&path).map_err(|e| TrainError::io(&path, &e.error))?;
+        let header =
+            Header { key: key.to_owned(), rows: count, tokens, width, bytes: (count * tokens * width * 2) as u64 };
+        header.save(&header_path)?;
+        Self::at(path, header)
     }
 
     fn compute(
@@ -128,8 +177,7 @@ impl Features {
                 let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
                 return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
             }
-            let bytes: Vec<u8> = values.into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
-            out.write_all(&bytes).map_err(|e| TrainError::io(path, &e))?;
+            out.write_all(&halves(&values)).map_err(|e| TrainError::io(path, &e))?;
             progress.advance(rows.len() as u64);
         }
         out.as_file().sync_data().map_err(|e| TrainError::io(path, &e))?;
@@ -144,20 +192,57 @@ impl Features {
         self.header.rows
     }
 
+    /// Begins to read `rows` on a thread, for the next [`Features::batch`] of the same rows.
+    pub fn read_ahead(&self, rows: Vec<usize>) {
+        let (file, values) = (self.file.clone(), self.header.tokens * self.header.width);
+        let spawned = std::thread::Builder::new().name("features".to_owned()).spawn({
+            let rows = rows.clone();
+            move || read(&file, values, &rows)
+        });
+        // Without a thread the rows are read when they are asked for.
+        if let Ok(values) = spawned {
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ahead { rows, values });
+        }
+    }
+
     /// Features of `rows` as `[rows, tokens, width]`.
     ///
     /// # Errors
     /// If the cache file was removed or cut while in use.
     pub fn batch(&self, rows: &[usize], device: &Device) -> Result<Tensor<3>, TrainError> {
-        let row_bytes = self.header.tokens * self.header.width * 2;
-        let mut values = Vec::with_capacity(rows.len() * row_bytes / 2);
-        let mut buffer = vec![0_u8; row_bytes];
-        for &row in rows {
-            self.file
-                .read_exact_at(&mut buffer, (row * row_bytes) as u64)
-                .map_err(|e| TrainError::io(&self.path, &e))?;
-            values.extend(buffer.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()));
-        }
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take_if(|ahead| ahead.rows == rows);
+        let values = match ahead.map(|ahead| ahead.values.join()) {
+            Some(Ok(read)) => read,
+            _ => read(&self.file, self.header.tokens * self.header.width, rows),
+        };
+        let values = values.map_err(|e| TrainError::io(&self.path, &e))?;
         Ok(Tensor::from_data(TensorData::new(values, [rows.len(), self.header.tokens, self.header.width]), device))
     }
+}
+
+impl Header {
+    fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let json = serde_json::to_vec(self).map_err(|e| TrainError::Other(e.to_string()))?;
+        write_atomic(path, &json)
+    }
+}
+
+/// Values in half precision, little-endian.
+fn halves(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
+}
+
+/// Rows of `count` values each, widened.
+fn read(file: &File, count: usize, rows: &[usize]) -> std::io::Result<Vec<f32>> {
+    let mut values = vec![0.0; rows.len() * count];
+    let (mut bytes, mut narrow) = (vec![0_u8; count * 2], vec![f16::ZERO; count]);
+    for (&row, wide) in rows.iter().zip(values.chunks_exact_mut(count.max(1))) {
+        file.read_exact_at(&mut bytes, (row * count * 2) as u64)?;
+        for (half, pair) in narrow.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *half = f16::from_le_bytes(*pair);
+        }
+        // Eight at a time where the processor can.
+        narrow.convert_to_f32_slice(wide);
+    }
+    Ok(values)
 }

@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use toolkit_core::params::{self, Info, Values};
+use toolkit_kernels::AdamWStep;
 
 /// Settings of the optimiser; defaults are the paper's (section 4.1).
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -57,32 +58,20 @@ pub struct AdamW {
     decay: HashMap<ParamId, bool>,
 }
 
-/// Sum in an order that does not depend on threads: flex adds up more than four million numbers by work stealing.
-fn in_order(values: Tensor<1>) -> Tensor<1> {
-    const PIECE: usize = 1 << 20;
-    let count = values.dims()[0];
-    let piece = |at: usize| values.clone().narrow(0, at, PIECE.min(count - at)).sum();
-    (0..count).step_by(PIECE).map(piece).reduce(|sum, piece| sum + piece).unwrap_or_else(|| values.clone().sum())
-}
-
-struct SquaredNorm<'a>(&'a GradientsParams, Option<Tensor<1>>);
+struct SquaredNorm<'a>(&'a GradientsParams, f64);
 impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
         if let Some(grad) = self.0.get::<D>(p.id) {
-            let square = in_order((grad.clone() * grad).reshape([-1]));
-            self.1 = Some(match self.1.take() {
-                Some(sum) => sum + square,
-                None => square,
-            });
+            self.1 += toolkit_kernels::sum_of_squares(grad);
         }
     }
 }
 
 /// The norm of all gradients of `module` together.
 pub fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f32 {
-    let mut visitor = SquaredNorm(grads, None);
+    let mut visitor = SquaredNorm(grads, 0.0);
     module.visit(&mut visitor);
-    visitor.1.map_or(0.0, |sum| sum.into_scalar::<f32>().sqrt())
+    visitor.1.sqrt() as f32
 }
 
 struct Update<'a> {
@@ -95,37 +84,36 @@ impl ModuleMapper for Update<'_> {
     fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(grad) = self.grads.remove::<D>(p.id) else { return p };
         let optim = &mut *self.optim;
-        let [beta1, beta2] = optim.config.betas;
-        let (correct1, correct2) = (1.0 - beta1.powi(optim.steps as i32), 1.0 - beta2.powi(optim.steps as i32));
-        let shape = grad.dims();
-        let mut grad = grad.reshape([shape.iter().product::<usize>()]);
-        if self.scale != 1.0 {
-            grad = grad * self.scale;
-        }
-        let (first, second) = match optim.moments.remove(&p.id) {
-            Some(m) => {
-                (m.first * beta1 + grad.clone() * (1.0 - beta1), m.second * beta2 + grad.clone() * grad * (1.0 - beta2))
-            }
-            None => (grad.clone() * (1.0 - beta1), grad.clone() * grad * (1.0 - beta2)),
-        };
-        let step = first.clone() / ((second.clone() / correct2).sqrt() + optim.config.eps) * (self.rate / correct1);
-        optim.moments.insert(p.id, Moments { first, second });
+        let betas = optim.config.betas;
         let keep =
             if optim.decay.get(&p.id) == Some(&true) { 1.0 - self.rate * optim.config.weight_decay } else { 1.0 };
+        let mut step = AdamWStep {
+            betas,
+            eps: optim.config.eps,
+            corrections: betas.map(|beta| 1.0 - beta.powi(optim.steps as i32)),
+            rate: self.rate,
+            keep,
+            scale: self.scale,
+        };
+        let shape = grad.dims();
+        let count: usize = shape.iter().product();
         let trained = p.is_require_grad();
         let relative = optim.config.relative_step;
+        let moments = &mut optim.moments;
+        let id = p.id;
         p.map(|value| {
             let autodiff = value.device();
             let value = value.inner();
-            let step = if relative {
-                let count = value.shape().num_elements() as f64;
-                let square = in_order((value.clone() * value.clone()).reshape([-1])) / count;
-                step * square.sqrt().clamp_min(SMALLEST_SCALE)
-            } else {
-                step
-            };
-            let value = if keep == 1.0 { value } else { value * keep };
-            let value = value - step.reshape(shape);
+            if relative {
+                let square = toolkit_kernels::sum_of_squares(value.clone()) / count as f64;
+                step.rate *= square.sqrt().max(SMALLEST_SCALE);
+            }
+            let held = moments.remove(&id).map(|m| [m.first, m.second]);
+            let zeros = || Tensor::zeros([count], &value.device());
+            let [first, second] = held.unwrap_or_else(|| [zeros(), zeros()]);
+            let [first, second] = [first, second].map(|moment| moment.reshape(shape));
+            let [value, first, second] = toolkit_kernels::adamw(step, [value, first, second, grad]);
+            moments.insert(id, Moments { first: first.reshape([count]), second: second.reshape([count]) });
             // Back on the tape as a fresh leaf.
             if autodiff.is_autodiff() { Tensor::from_inner(value).set_require_grad(trained) } else { value }
         })

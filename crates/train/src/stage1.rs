@@ -241,6 +241,8 @@ impl Objective<AnyBridge> for Stage1 {
         let captions = captions?;
         let micros: Vec<Vec<usize>> =
             (0..n).collect::<Vec<_>>().chunks(n.div_ceil(self.accumulate.max(1))).map(<[usize]>::to_vec).collect();
+        let mut next_step = self.order.batch(step + 1);
+        next_step.truncate(micros.first().map_or(0, Vec::len));
         let rows = |micro: &[usize]| -> (Vec<usize>, Vec<Vec<u32>>) {
             (micro.iter().map(|&i| samples[i]).collect(), micro.iter().map(|&i| captions[i].clone()).collect())
         };
@@ -270,6 +272,8 @@ impl Objective<AnyBridge> for Stage1 {
             let (images, texts) = rows(micro);
             let mut run = || -> Result<(Tensor<1>, [f64; 3], usize, usize), TrainError> {
                 let pairs = self.pairs(&images, &texts, &self.device)?;
+                let next = micros.get(m + 1).map_or_else(|| next_step.clone(), |micro| rows(micro).0);
+                self.features.read_ahead(next);
                 let (pass, image, text) = Self::embed(tower, &pairs);
                 // Own rows on the tape, the others' as constants: the sum of the micro-batches' gradients is the gradient
                 // of the whole. The temperature is shared, so only the first micro-batch may count it.

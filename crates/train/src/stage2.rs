@@ -193,9 +193,14 @@ impl Objective<Connector> for Stage2 {
         let mut accumulated = GradientsAccumulator::new();
         let mut sum = 0.0;
         let rows: Vec<usize> = (0..samples.len()).collect();
-        for micro in rows.chunks(rows.len().div_ceil(self.accumulate.max(1))) {
+        let size = rows.len().div_ceil(self.accumulate.max(1));
+        let next_step = self.order.batch(step + 1);
+        for (m, micro) in rows.chunks(size).enumerate() {
             let images: Vec<usize> = micro.iter().map(|&i| samples[i]).collect();
-            let prefix = model.prefix(self.features.batch(&images, &self.device)?);
+            let features = self.features.batch(&images, &self.device)?;
+            let next = samples.chunks(size).nth(m + 1).unwrap_or(&next_step[..size]);
+            self.features.read_ahead(next.to_vec());
+            let prefix = model.prefix(features);
             let outputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].1.clone()).collect();
             let run = || match self.kind {
                 LanguageKind::DecoderOnly => decoder_only_loss_sum(&self.language, prefix, &outputs, self.marks),

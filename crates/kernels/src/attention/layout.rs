@@ -65,15 +65,17 @@ pub(crate) struct Groups {
     /// Heads in a group.
     pub(crate) heads: usize,
     all: usize,
+    tokens_first: bool,
 }
 
 impl Groups {
     /// Normally a sample is a group and outputs lie as `[batch, tokens, heads, width]`, so that merging the heads afterwards (and, for
-    /// gradients, undoing their split) is a view and no copy. With few samples each head is a group of its own, to keep threads busy.
-    pub(crate) fn new(sizes: &Sizes) -> Self {
-        let (count, heads) =
-            if sizes.batch >= TOKENS_FIRST { (sizes.batch, sizes.heads) } else { (sizes.batch * sizes.heads, 1) };
-        Self { count, heads, all: sizes.heads }
+    /// gradients, undoing their split) is a view and no copy. With few samples each head is a group of its own, to keep threads busy,
+    /// unless samples are to be `whole`.
+    pub(crate) fn new(sizes: &Sizes, whole: bool) -> Self {
+        let tokens_first = whole || sizes.batch >= TOKENS_FIRST;
+        let (count, heads) = if tokens_first { (sizes.batch, sizes.heads) } else { (sizes.batch * sizes.heads, 1) };
+        Self { count, heads, all: sizes.heads, tokens_first }
     }
 
     /// Sample and head.
@@ -90,6 +92,7 @@ pub(crate) struct Output {
     pub(crate) group: usize,
     /// Distance of the rows of a head.
     pub(crate) stride: usize,
+    samples: usize,
     tokens: usize,
     count: usize,
     tokens_first: bool,
@@ -97,15 +100,17 @@ pub(crate) struct Output {
 
 impl Output {
     /// Of zeros, or empty if it is not wanted.
-    pub(crate) fn new(groups: &Groups, tokens: usize, sizes: &Sizes, wanted: bool) -> Self {
+    pub(crate) fn new(groups: &Groups, samples: usize, tokens: usize, sizes: &Sizes, wanted: bool) -> Self {
         let group = tokens * groups.heads * sizes.width;
+        let count = samples * (groups.all / groups.heads);
         Self {
-            values: vec![0.0; if wanted { group * groups.count } else { 0 }],
+            values: vec![0.0; if wanted { group * count } else { 0 }],
             group,
             stride: groups.heads * sizes.width,
+            samples,
             tokens,
-            count: groups.count,
-            tokens_first: sizes.batch >= TOKENS_FIRST,
+            count,
+            tokens_first: groups.tokens_first,
         }
     }
 
@@ -117,11 +122,11 @@ impl Output {
 
     /// As `[batch, heads, tokens, width]`.
     pub(crate) fn tensor(self, sizes: &Sizes) -> FlexTensor {
-        let Sizes { batch, heads, width, .. } = *sizes;
+        let Sizes { heads, width, .. } = *sizes;
         let layout = if self.tokens_first {
-            Layout::contiguous(Shape::new([batch, self.tokens, heads, width])).transpose(1, 2)
+            Layout::contiguous(Shape::new([self.samples, self.tokens, heads, width])).transpose(1, 2)
         } else {
-            Layout::contiguous(Shape::new([batch, heads, self.tokens, width]))
+            Layout::contiguous(Shape::new([self.samples, heads, self.tokens, width]))
         };
         FlexTensor::new(Bytes::from_elems(self.values), layout, DType::F32)
     }

@@ -7,7 +7,6 @@
 use super::{causal_bias, tied_logits};
 use crate::layers::{Embedding, Linear, RmsNorm, attention, linear_params, merge_heads, split_heads};
 use burn::module::Module;
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use toolkit_core::params::{Info, Init, bert_rule};
@@ -163,7 +162,7 @@ struct Mlp {
 
 impl Mlp {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down_proj.forward(silu(self.gate_proj.forward(x.clone())) * self.up_proj.forward(x))
+        self.down_proj.forward(toolkit_kernels::silu(self.gate_proj.forward(x.clone())) * self.up_proj.forward(x))
     }
 }
 
@@ -280,9 +279,9 @@ impl LanguageModel for Llama {
         let mut x = embeds;
         for (i, layer) in self.model.layers.iter().enumerate() {
             let y = layer.input_layernorm.forward(x.clone());
-            x = x + layer.self_attn.forward(y, &rotation, bias.clone(), cache.as_deref_mut(), i);
+            x = toolkit_kernels::add(layer.self_attn.forward(y, &rotation, bias.clone(), cache.as_deref_mut(), i), x);
             let y = layer.post_attention_layernorm.forward(x.clone());
-            x = x + layer.mlp.forward(y);
+            x = toolkit_kernels::add(layer.mlp.forward(y), x);
         }
         self.model.norm.forward(x)
     }

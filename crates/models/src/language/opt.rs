@@ -9,7 +9,6 @@
 use super::{causal_bias, tied_logits};
 use crate::layers::{Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, split_heads};
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use serde::Deserialize;
 use toolkit_core::noise::dropout;
@@ -102,17 +101,17 @@ struct Layer {
 impl Layer {
     fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
         let x = self.residual(x, &self.self_attn_layer_norm, |y| self.self_attn.forward(y, bias, cache, layer));
-        self.residual(x, &self.final_layer_norm, |y| self.fc2.forward(relu(self.fc1.forward(y))))
+        self.residual(x, &self.final_layer_norm, |y| self.fc2.forward(toolkit_kernels::relu(self.fc1.forward(y))))
     }
 
     /// A branch around `inner` with the norm before it or after the sum.
     fn residual(&self, x: Tensor<3>, norm: &LayerNorm, inner: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
         if self.norm_before {
             let y = inner(norm.forward(x.clone()));
-            x + dropout(y, self.dropout)
+            toolkit_kernels::add(dropout(y, self.dropout), x)
         } else {
             let y = inner(x.clone());
-            norm.forward(x + dropout(y, self.dropout))
+            norm.forward(toolkit_kernels::add(dropout(y, self.dropout), x))
         }
     }
 }

@@ -189,7 +189,7 @@ impl SelfLayer {
             Some(cache) => cache.extend(layer, k, v),
             None => (k, v),
         };
-        x + dropout(self.SelfAttention.forward(y, pair, bias), self.dropout)
+        toolkit_kernels::add(dropout(self.SelfAttention.forward(y, pair, bias), self.dropout), x)
     }
 }
 
@@ -207,7 +207,7 @@ impl CrossLayer {
 
     fn forward(&self, x: Tensor<3>, pair: (Tensor<4>, Tensor<4>), bias: Tensor<4>) -> Tensor<3> {
         let y = self.layer_norm.forward(x.clone());
-        x + dropout(self.EncDecAttention.forward(y, pair, bias), self.dropout)
+        toolkit_kernels::add(dropout(self.EncDecAttention.forward(y, pair, bias), self.dropout), x)
     }
 }
 
@@ -259,7 +259,7 @@ impl FeedForward {
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let y = self.DenseReluDense.forward(self.layer_norm.forward(x.clone()));
-        x + dropout(y, self.dropout)
+        toolkit_kernels::add(dropout(y, self.dropout), x)
     }
 }
 

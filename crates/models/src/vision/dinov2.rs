@@ -131,7 +131,7 @@ impl Layer {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let x = x.clone() + self.layer_scale1.forward(self.attention.forward(self.norm1.forward(x)));
         let hidden = toolkit_kernels::gelu(self.mlp.fc1.forward(self.norm2.forward(x.clone())));
-        x + self.layer_scale2.forward(self.mlp.fc2.forward(hidden))
+        toolkit_kernels::add(self.layer_scale2.forward(self.mlp.fc2.forward(hidden)), x)
     }
 }
 

@@ -120,7 +120,7 @@ impl Block {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
         let hidden = self.mlp.act.apply(self.mlp.fc1.forward(self.layer_norm2.forward(x.clone())));
-        x + self.mlp.fc2.forward(hidden)
+        toolkit_kernels::add(self.mlp.fc2.forward(hidden), x)
     }
 }
 

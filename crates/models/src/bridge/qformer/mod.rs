@@ -101,9 +101,13 @@ impl QFormer {
     #[doc(hidden)]
     #[must_use]
     pub fn image_pass_normalised(&self, features: &Tensor<3>) -> ImagePass {
-        let cross = self.encoder.cross(features);
+        self.image_pass_over(features.dims()[0], self.encoder.cross(features))
+    }
+
+    /// The query pass over `batch` images' keys and values.
+    fn image_pass_over(&self, batch: usize, cross: Vec<KeysValues>) -> ImagePass {
         let mut cache = Cache::default();
-        let queries = self.query_pass(features.dims()[0], &cross, |i, (keys, values), _| {
+        let queries = self.query_pass(batch, &cross, |i, (keys, values), _| {
             cache.extend(i, keys.clone(), values.clone());
         });
         ImagePass { queries, cross, cache }
@@ -174,7 +178,7 @@ impl Bridge for QFormer {
 
     fn queries(&self, features: Tensor<3>) -> Tensor<3> {
         let batch = features.dims()[0];
-        let cross = self.encoder.cross(&self.ln_vision.forward(features));
+        let cross = self.encoder.cross_normalised(features, &self.ln_vision);
         self.query_pass(batch, &cross, |_, _, _| {})
     }
 

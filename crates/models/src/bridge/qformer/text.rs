@@ -32,7 +32,7 @@ impl LanguageHead {
         let [batch, length, width] = states.dims();
         let x = toolkit_kernels::gelu(self.transform.dense.forward(states));
         let x = self.transform.layer_norm.forward(x).reshape([batch * length, width]);
-        let logits = x.matmul(words.transpose()) + self.bias.val().unsqueeze();
+        let logits = toolkit_kernels::add_bias(toolkit_kernels::times_transposed(x, words), self.bias.val());
         logits.reshape([batch as i32, length as i32, -1])
     }
 }
@@ -98,7 +98,7 @@ impl QFormer {
 
 impl TextTower for QFormer {
     fn image_pass(&self, features: Tensor<3>) -> ImagePass {
-        self.image_pass_normalised(&self.ln_vision.forward(features))
+        self.image_pass_over(features.dims()[0], self.encoder.cross_normalised(features, &self.ln_vision))
     }
 
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3> {

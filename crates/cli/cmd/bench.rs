@@ -1,0 +1,199 @@
+//! `toolkit bench`: how fast this machine, device and model are.
+
+use crate::context::Context;
+use crate::out;
+use crate::text::{bytes, count, table};
+use anyhow::{anyhow, bail};
+use clap::{Args as Arguments, ValueEnum};
+use serde_json::json;
+use std::path::PathBuf;
+use toolkit_lab::bench::{Measured, Setup, Work, measure};
+use toolkit_lab::manifest;
+use toolkit_registry::Kind;
+
+/// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage, writing text
+///
+/// Weights and data are made up, so any card can be measured, whether its weights are here or not. Each piece is timed
+/// several times after one round that does not count; the table has medians. Run it on a quiet machine: what else runs
+/// is measured too.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit bench
+  toolkit bench stage1 stage2 --model blip2-opt-2.7b --batch 8 --rounds 3
+  toolkit bench decode --language opt-1.3b --beams 5 --json
+  toolkit bench data --images photos --vision vit-l")]
+pub struct Args {
+    /// What to time [default: all]
+    #[arg(value_name = "WORK")]
+    works: Vec<WorkName>,
+    /// Model card whose parts are measured
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["vision", "bridge", "language"])]
+    model: Option<String>,
+    /// Encoder
+    #[arg(long, value_name = "NAME", default_value = "vit-nano")]
+    vision: String,
+    /// Bridge
+    #[arg(long, value_name = "NAME", default_value = "qformer-nano")]
+    bridge: String,
+    /// Language model
+    #[arg(long, value_name = "NAME", default_value = "opt-nano")]
+    language: String,
+    /// Pictures of a batch
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=65536))]
+    batch: u64,
+    /// Longest caption in tokens; stage 1 draws from 8 (or it, if that is less) to it
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(3..=512))]
+    text: u64,
+    /// Leave dropout out, which training has where the bridge's card says so
+    #[arg(long)]
+    no_dropout: bool,
+    /// Tokens before the first one that is written, soft prefix included
+    #[arg(long, value_name = "N", default_value_t = 33, value_parser = clap::value_parser!(u64).range(2..=2048))]
+    prompt: u64,
+    /// Tokens that are written
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    new_tokens: u64,
+    /// Beams; 1 is greedy search
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    beams: u64,
+    /// Folder with pictures [default: 32 made-up ones of 640 x 480]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Side of the picture that is given to the encoder [default: the encoder's]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    size: Option<u32>,
+    /// Times each piece is measured
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    rounds: u64,
+    /// Threads [default: the cores of this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WorkName {
+    /// Picture files to what an encoder takes
+    Data,
+    /// The frozen encoder over a batch
+    Encode,
+    /// A step of stage 1 with its backward pass and AdamW
+    Stage1,
+    /// A step of stage 2, likewise
+    Stage2,
+    /// Text behind a soft prefix
+    Decode,
+}
+
+impl From<WorkName> for Work {
+    fn from(name: WorkName) -> Self {
+        match name {
+            WorkName::Data => Self::Data,
+            WorkName::Encode => Self::Encode,
+            WorkName::Stage1 => Self::Stage1,
+            WorkName::Stage2 => Self::Stage2,
+            WorkName::Decode => Self::Decode,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If a card is unknown, parts do not fit, or a picture cannot be read.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let works: Vec<Work> = match args.works.as_slice() {
+        [] => Work::ALL.to_vec(),
+        named => named.iter().map(|&name| name.into()).collect(),
+    };
+    let mut names = [args.vision.clone(), args.bridge.clone(), args.language.clone()];
+    if let Some(model) = &args.model {
+        names = parts(context, model)?;
+        if names[2].is_empty() && works.iter().any(|work| matches!(work, Work::Stage2 | Work::Decode)) {
+            bail!("model `{model}` has no language model; hint: name the works that need none: data encode stage1");
+        }
+    }
+    let [vision, bridge, language] = names;
+    let setup = Setup {
+        registry: &context.registry,
+        device: context.device()?,
+        vision,
+        bridge,
+        language,
+        batch: args.batch as usize,
+        text: [args.text.min(8) as usize, args.text as usize],
+        dropout: !args.no_dropout,
+        prompt: args.prompt as usize,
+        new_tokens: args.new_tokens as usize,
+        beams: args.beams as usize,
+        images: args.images.clone(),
+        size: args.size,
+        rounds: args.rounds as usize,
+    };
+    let threads = match args.threads {
+        Some(threads) => threads as usize,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| anyhow!("{threads} threads cannot be started: {e}; hint: give fewer `--threads`"))?;
+    let task = context.log.task("bench");
+    let mut all = Vec::with_capacity(works.len());
+    toolkit_train::Progress::start(&task, 0, works.len() as u64);
+    for work in works {
+        all.push(pool.install(|| measure(&setup, work))?);
+        toolkit_train::Progress::advance(&task, 1);
+    }
+    toolkit_train::Progress::finish(&task);
+    if context.json {
+        return out::json(&json!({
+            "machine": manifest::machine(), "device": context.device_name, "threads": threads,
+            "toolkit": format!("{} {}", env!("CARGO_PKG_VERSION"), manifest::git_revision()), "works": all,
+        }));
+    }
+    out::out(&format!("{}, {threads} threads, {}\n\n{}", manifest::machine(), context.device_name, listing(&all)))
+}
+
+/// Encoder, bridge and language model of a model card.
+fn parts(context: &Context, model: &str) -> anyhow::Result<[String; 3]> {
+    let card = context.registry.card(Kind::Model, model)?;
+    let parts = card.parts.ok_or_else(|| anyhow!("model `{model}` names no parts; hint: add `vision` and `bridge`"))?;
+    Ok([parts.vision, parts.bridge, parts.language.unwrap_or_default()])
+}
+
+fn listing(all: &[Measured]) -> String {
+    let row = |m: &Measured| {
+        let fastest = m.seconds.iter().copied().fold(f64::INFINITY, f64::min);
+        let slowest = m.seconds.iter().copied().fold(0.0, f64::max);
+        let memory = if m.peak_bytes > 0 { bytes(m.peak_bytes) } else { "–".to_owned() };
+        vec![
+            m.work.name().to_owned(),
+            duration(m.median),
+            format!("{} to {}", duration(fastest), duration(slowest)),
+            format!("{} {}/s", count(m.items / m.median), m.unit),
+            memory,
+            m.of.clone(),
+        ]
+    };
+    let mut text =
+        table(&["work", "median", "range", "rate", "memory", "of"], &all.iter().map(row).collect::<Vec<_>>());
+    for m in all {
+        let fact = |name: &str| m.facts.get(name).copied();
+        if let (Some(rate), Some(bandwidth)) = (fact("bytes_per_second"), fact("memory_bandwidth")) {
+            text.push_str(&format!(
+                "\ndecode reads {} of weights a token, {}/s; memory gives {}/s\n",
+                bytes(fact("bytes_per_token").unwrap_or(0.0) as u64),
+                bytes(rate as u64),
+                bytes(bandwidth as u64)
+            ));
+        }
+        if let Some(rate) = fact("flops_per_second") {
+            text.push_str(&format!("\n{} does {}FLOP/s\n", m.work.name(), count(rate)));
+        }
+    }
+    text
+}
+
+/// `12.3 ms`.
+fn duration(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.2} s") }
+}

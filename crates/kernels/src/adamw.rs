@@ -1,0 +1,72 @@
+//! One step of AdamW on one tensor, in one pass over memory.
+
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use crate::buffer::{contiguous, parallel};
+use crate::simd::{Kernel, Simd, madd, vectorised};
+
+/// The numbers of one step, those that every element shares.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamWStep {
+    /// Decay rates of the two moments.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// `1 - beta^t` of the two moments at this step.
+    pub corrections: [f64; 2],
+    /// Learning rate, and whatever else multiplies the step.
+    pub rate: f64,
+    /// The value is multiplied by it before the step: `1 - rate * weight_decay`.
+    pub keep: f64,
+    /// The gradient is multiplied by it first: clipping.
+    pub scale: f64,
+}
+
+/// Elements that are worked on at a time, of each of the four tensors.
+const BLOCK: usize = 2048;
+
+struct Update<'a> {
+    step: AdamWStep,
+    value: &'a mut [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+    grad: &'a [f32],
+}
+
+impl Kernel for Update<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let AdamWStep { betas: [beta1, beta2], eps, corrections: [correct1, correct2], rate, keep, scale } = self.step;
+        let [beta1, beta2, eps, keep, scale] = [beta1, beta2, eps, keep, scale].map(|x| x as f32);
+        let (new1, new2) = ((1.0 - self.step.betas[0]) as f32, (1.0 - self.step.betas[1]) as f32);
+        let (correct2, rate) = ((1.0 / correct2) as f32, (rate / correct1) as f32);
+        let moments = self.first.iter_mut().zip(self.second);
+        for ((value, grad), (first, second)) in self.value.iter_mut().zip(self.grad).zip(moments) {
+            let grad = grad * scale;
+            *first = madd::<S>(*first, beta1, grad * new1);
+            *second = madd::<S>(*second, beta2, grad * grad * new2);
+            let step = *first / ((*second * correct2).sqrt() + eps);
+            *value = madd::<S>(step, -rate, *value * keep);
+        }
+    }
+}
+
+/// Value and moments after the step.
+pub(crate) fn step(step: AdamWStep, [value, first, second, grad]: [FlexTensor; 4]) -> [FlexTensor; 3] {
+    let [mut value, mut first, mut second] = [value, first, second].map(contiguous);
+    let grad = contiguous(grad);
+    let grad: &[f32] = grad.storage();
+    let run = |(((value, first), second), grad): (((&mut [f32], &mut [f32]), &mut [f32]), &[f32])| {
+        vectorised(Update { step, value, first, second, grad });
+    };
+    let (v, f, s) = (value.storage_mut::<f32>(), first.storage_mut::<f32>(), second.storage_mut::<f32>());
+    if parallel(grad.len()) {
+        (v.par_chunks_mut(BLOCK).zip(f.par_chunks_mut(BLOCK)).zip(s.par_chunks_mut(BLOCK)))
+            .zip(grad.par_chunks(BLOCK))
+            .for_each(run);
+    } else {
+        run((((v, f), s), grad));
+    }
+    [value, first, second]
+}

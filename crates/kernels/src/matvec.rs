@@ -1,0 +1,212 @@
+//! Products of a few rows with a large matrix, which are bound by reading the matrix: it is read once, front to back, on all
+//! threads. This is what a language model does for every token that it writes.
+
+use rayon::prelude::*;
+
+use crate::simd::{Kernel, Simd, lanes, madd, vectorised};
+
+/// At most so many rows; beyond, a product that keeps blocks in the cache is faster.
+pub(crate) const MOST_ROWS: usize = 8;
+
+/// A matrix of less than so many elements is multiplied by one thread.
+const PARALLEL: usize = 1 << 16;
+
+/// Rows of the matrix that are worked on at a time, so that sums need not be fetched for each.
+const DEPTH: usize = 4;
+
+/// Into how many runs the rows of the matrix are split. It does not depend on the number of threads, and so neither do sums.
+const PIECES: usize = 8;
+
+/// Columns that are worked on at a time: [`DEPTH`] rows of so many stay in the first-level cache for all rows of `x`.
+const COLUMNS: usize = 1024;
+
+/// `y [rows, n] = x [rows, k] w [k, n]`, both contiguous.
+pub(crate) fn times(x: &[f32], w: &[f32], rows: usize, n: usize) -> Vec<f32> {
+    let k = x.len() / rows;
+    let piece = k.div_ceil(PIECES).next_multiple_of(DEPTH);
+    let one = |(i, w): (usize, &[f32])| {
+        let mut sums = vec![0.0; rows * n];
+        vectorised(Times { x, w, first: i * piece, k, n, sums: &mut sums });
+        sums
+    };
+    let parts: Vec<Vec<f32>> = if k * n >= PARALLEL {
+        w.par_chunks(piece * n).enumerate().map(one).collect()
+    } else {
+        w.chunks(piece * n).enumerate().map(one).collect()
+    };
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_else(|| vec![0.0; rows * n]);
+    for part in parts {
+        for (t, p) in total.iter_mut().zip(part) {
+            *t += p;
+        }
+    }
+    total
+}
+
+/// Rows `first..` of the matrix, as many as `w` holds.
+struct Times<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    first: usize,
+    k: usize,
+    n: usize,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for Times<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { x, w, first, k, n, sums } = self;
+        for (i, four) in w.chunks(DEPTH * n).enumerate() {
+            let at = first + i * DEPTH;
+            let depth = four.len() / n;
+            if depth == DEPTH {
+                for from in (0..n).step_by(COLUMNS) {
+                    let width = COLUMNS.min(n - from);
+                    let w: [&[f32]; DEPTH] = std::array::from_fn(|d| &four[d * n + from..][..width]);
+                    let mut rows =
+                        x.chunks_exact(k).zip(sums.chunks_exact_mut(n).map(|sums| &mut sums[from..][..width]));
+                    while let Some((x0, s0)) = rows.next() {
+                        let x0 = lanes(x0, at);
+                        match rows.next() {
+                            Some((x1, s1)) => two_rows(simd, [x0, lanes(x1, at)], w, s0, s1),
+                            None => one_row(simd, x0, w, s0),
+                        }
+                    }
+                }
+            } else {
+                for (d, row) in four.chunks_exact(n).enumerate() {
+                    for (x, sums) in x.chunks_exact(k).zip(sums.chunks_exact_mut(n)) {
+                        for (sum, w) in sums.iter_mut().zip(row) {
+                            *sum += x[at + d] * w;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `sums += x[0] w[0] + .. + x[3] w[3]`. Slices are walked together: an index into each would be checked each time.
+#[inline(always)]
+fn one_row<S: Simd>(simd: S, x: &[f32; DEPTH], w: [&[f32]; DEPTH], sums: &mut [f32]) {
+    let v = x.map(|x| simd.splat(x));
+    let (whole, tail) = sums.as_chunks_mut::<8>();
+    let ([(w0, t0), (w1, t1)], [(w2, t2), (w3, t3)]) =
+        ([w[0].as_chunks::<8>(), w[1].as_chunks::<8>()], [w[2].as_chunks::<8>(), w[3].as_chunks::<8>()]);
+    for ((((sum, w0), w1), w2), w3) in whole.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
+        let mut s = simd.load(sum);
+        s = simd.madd(v[0], simd.load(w0), s);
+        s = simd.madd(v[1], simd.load(w1), s);
+        s = simd.madd(v[2], simd.load(w2), s);
+        s = simd.madd(v[3], simd.load(w3), s);
+        *sum = simd.store(s);
+    }
+    for ((((sum, w0), w1), w2), w3) in tail.iter_mut().zip(t0).zip(t1).zip(t2).zip(t3) {
+        *sum = madd::<S>(x[3], *w3, madd::<S>(x[2], *w2, madd::<S>(x[1], *w1, madd::<S>(x[0], *w0, *sum))));
+    }
+}
+
+/// [`one_row`] twice, with the matrix read once.
+#[inline(always)]
+fn two_rows<S: Simd>(simd: S, x: [&[f32; DEPTH]; 2], w: [&[f32]; DEPTH], a: &mut [f32], b: &mut [f32]) {
+    let [va, vb] = x.map(|x| x.map(|x| simd.splat(x)));
+    let whole = a.len() / 8 * 8;
+    let ((a8, _), (b8, _)) = (a.as_chunks_mut::<8>(), b.as_chunks_mut::<8>());
+    let [(w0, _), (w1, _), (w2, _), (w3, _)] = w.map(|w| w.as_chunks::<8>());
+    for (((((a, b), w0), w1), w2), w3) in a8.iter_mut().zip(b8).zip(w0).zip(w1).zip(w2).zip(w3) {
+        let (mut s, mut t) = (simd.load(a), simd.load(b));
+        let (w0, w1, w2, w3) = (simd.load(w0), simd.load(w1), simd.load(w2), simd.load(w3));
+        s = simd.madd(va[0], w0, s);
+        t = simd.madd(vb[0], w0, t);
+        s = simd.madd(va[1], w1, s);
+        t = simd.madd(vb[1], w1, t);
+        s = simd.madd(va[2], w2, s);
+        t = simd.madd(vb[2], w2, t);
+        s = simd.madd(va[3], w3, s);
+        t = simd.madd(vb[3], w3, t);
+        *a = simd.store(s);
+        *b = simd.store(t);
+    }
+    let rest = w.map(|w| &w[whole..]);
+    one_row(simd, x[0], rest, &mut a[whole..]);
+    one_row(simd, x[1], rest, &mut b[whole..]);
+}
+
+/// `y [rows, n] = x [rows, k] w'` for `w [n, k]`: a head that is tied to a table of embeddings.
+pub(crate) fn times_transposed(x: &[f32], w: &[f32], rows: usize, n: usize) -> Vec<f32> {
+    let k = x.len() / rows;
+    // Columns of `y` lie apart, so each piece makes its own `[columns, rows]` and they are put in place at the end.
+    let block = (PARALLEL / k.max(1)).max(1);
+    let mut across = vec![0.0; n * rows];
+    let one = |(w, out): (&[f32], &mut [f32])| vectorised(Dots { x, w, k, rows, out });
+    if k * n >= PARALLEL {
+        w.par_chunks(block * k).zip(across.par_chunks_mut(block * rows)).for_each(one);
+    } else {
+        w.chunks(block * k).zip(across.chunks_mut(block * rows)).for_each(one);
+    }
+    if rows == 1 {
+        return across;
+    }
+    let mut y = vec![0.0; rows * n];
+    for (j, column) in across.chunks_exact(rows).enumerate() {
+        for (i, &value) in column.iter().enumerate() {
+            y[i * n + j] = value;
+        }
+    }
+    y
+}
+
+struct Dots<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    k: usize,
+    rows: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Dots<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { x, w, k, rows, out } = self;
+        for (w, out) in w.chunks_exact(k).zip(out.chunks_exact_mut(rows)) {
+            let (fours, rest) = out.as_chunks_mut::<4>();
+            let mut x = x.chunks_exact(k);
+            for out in fours {
+                if let (Some(a), Some(b), Some(c), Some(d)) = (x.next(), x.next(), x.next(), x.next()) {
+                    *out = four_dots(simd, w, [a, b, c, d]);
+                }
+            }
+            for (out, x) in rest.iter_mut().zip(x) {
+                *out = four_dots(simd, w, [x; 4])[0];
+            }
+        }
+    }
+}
+
+/// The products of `w` with four rows. A row's sum is the same in whichever of the four places it is.
+#[inline(always)]
+fn four_dots<S: Simd>(simd: S, w: &[f32], x: [&[f32]; 4]) -> [f32; 4] {
+    let mut sums = [[simd.splat(0.0); 2]; 4];
+    let (w16, w_rest) = w.as_chunks::<16>();
+    let [(a, a_rest), (b, b_rest), (c, c_rest), (d, d_rest)] = x.map(|x| x.as_chunks::<16>());
+    for ((((w, a), b), c), d) in w16.iter().zip(a).zip(b).zip(c).zip(d) {
+        let ([w0, w1], _) = w.as_chunks::<8>() else { unreachable!("sixteen are two times eight") };
+        let (w0, w1) = (simd.load(w0), simd.load(w1));
+        let [s, t, u, v] = &mut sums;
+        for (sum, x) in [(s, a), (t, b), (u, c), (v, d)] {
+            let ([x0, x1], _) = x.as_chunks::<8>() else { unreachable!("sixteen are two times eight") };
+            *sum = [simd.madd(w0, simd.load(x0), sum[0]), simd.madd(w1, simd.load(x1), sum[1])];
+        }
+    }
+    let rests = [a_rest, b_rest, c_rest, d_rest];
+    std::array::from_fn(|i| {
+        let both = simd.store(simd.add(sums[i][0], sums[i][1]));
+        let mut tail = 0.0;
+        for (x, w) in rests[i].iter().zip(w_rest) {
+            tail = madd::<S>(*x, *w, tail);
+        }
+        both.iter().sum::<f32>() + tail
+    })
+}

@@ -1,0 +1,50 @@
+//! Text behind a soft prefix.
+
+use super::{Measured, Setup, Work, draw, machine, time, values};
+use crate::LabError;
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use toolkit_core::{LanguageKind, params};
+use toolkit_eval::{Decoding, Writer};
+use toolkit_registry::{Kind, Weights};
+use toolkit_train::stage2::LanguageMarks;
+
+/// Ids that any vocabulary has; none of them ends a text, because exactly `new_tokens` are asked for.
+pub(super) const MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: 2, pad: 1, decoder_start: 0 };
+
+pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
+    let card = setup.registry.card(Kind::Language, &setup.language)?;
+    let shape = setup.registry.describe_language(&card)?;
+    let language = draw(setup.registry.build_language(&card, &setup.device, Weights::None)?.no_grad());
+    let queries = setup.prompt.saturating_sub(1).max(1);
+    let prefix = values("bench/prefix", queries * shape.width).into_iter().map(|x| x * 0.05).collect::<Vec<_>>();
+    let prefix = Tensor::<3>::from_data(TensorData::new(prefix, [1, queries, shape.width]), &setup.device);
+    let writer = Writer { language: &language, shape: &shape, marks: MARKS };
+    let tokens = setup.new_tokens;
+    let decoding =
+        Decoding { beams: setup.beams, max_new_tokens: tokens, min_new_tokens: tokens, ..Decoding::default() };
+    let first = match shape.kind {
+        LanguageKind::DecoderOnly => vec![2],
+        LanguageKind::EncoderDecoder => vec![1],
+    };
+    machine::forget_peak();
+    let mut written = 0;
+    let seconds = time(setup.rounds, || {
+        let texts = writer.continue_texts(Some(prefix.clone()), std::slice::from_ref(&first), &decoding)?;
+        written = texts.first().and_then(|texts| texts.first()).map_or(0, |text| text.ids.len());
+        Ok(())
+    })?;
+    if written != tokens {
+        return Err(LabError::new(format!("{written} tokens were written and not {tokens}"), "this is a defect"));
+    }
+    let of = format!("{}, {} beams, {tokens} tokens behind {}", card.name, setup.beams, queries + 1);
+    let measured = Measured::new(Work::Decode, of, seconds, tokens as f64, "tokens");
+    // Each step reads every matrix once, whatever the number of beams; of tables it reads rows only, but a tied head reads
+    // its table whole.
+    let read: usize = (params::list(&language).iter())
+        .filter(|info| info.shape.len() == 2 && !info.name.contains("position"))
+        .map(|info| info.shape.iter().product::<usize>() * size_of::<f32>())
+        .sum();
+    let (rate, bandwidth) = (read as f64 * measured.items / measured.median, machine::bandwidth());
+    Ok(measured.fact("bytes_per_token", read as f64).fact("bytes_per_second", rate).fact("memory_bandwidth", bandwidth))
+}

@@ -1,0 +1,69 @@
+//! Picture files to what an encoder takes.
+
+use super::{Measured, Setup, Work, time};
+use crate::{LabError, pretrain};
+use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+use toolkit_core::Stream;
+use toolkit_data::{Preprocess, decode};
+use toolkit_registry::Kind;
+
+/// Pictures that are made up, and the side of the larger dimension of a photograph on the web.
+const MADE_UP: usize = 32;
+
+pub(super) fn data(setup: &Setup<'_>) -> Result<Measured, LabError> {
+    let mut preprocess: Preprocess = pretrain::preprocess(&setup.registry.card(Kind::Vision, &setup.vision)?)?;
+    preprocess.size = setup.size.unwrap_or(preprocess.size);
+    let made = tempfile::tempdir().map_err(|e| LabError::io(Path::new("temporary folder"), &e))?;
+    let files = match &setup.images {
+        Some(folder) => pictures(folder)?,
+        None => make(made.path())?,
+    };
+    let seconds = time(setup.rounds, || {
+        let all: Result<Vec<f32>, LabError> =
+            files.par_iter().map(|file| Ok(preprocess.apply(&decode(file)?).iter().sum::<f32>())).collect();
+        all.map(drop)
+    })?;
+    let side = preprocess.size;
+    let of = format!("{} pictures to {side} x {side}", files.len());
+    Ok(Measured::new(Work::Data, of, seconds, files.len() as f64, "images"))
+}
+
+/// The picture files of a folder, by name.
+fn pictures(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
+    let entries = std::fs::read_dir(folder).map_err(|e| LabError::io(folder, &e))?;
+    let picture = |path: &PathBuf| {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+        ending.is_some_and(|e| ["jpg", "jpeg", "png", "webp"].contains(&e.as_str()))
+    };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(picture).collect();
+    files.sort();
+    if files.is_empty() {
+        let hint = "give a folder with .jpg, .png or .webp files";
+        return Err(LabError::new(format!("{}: no picture is in this folder", folder.display()), hint));
+    }
+    Ok(files)
+}
+
+/// Smooth colours with some noise, 640 x 480, quality 90: about as many bytes as a photograph.
+fn make(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
+    let one = |index: usize| {
+        let mut stream = Stream::new(1, "bench/picture", index as u64);
+        let waves: [f32; 6] = std::array::from_fn(|_| 0.005 + 0.03 * stream.unit() as f32);
+        let picture = RgbImage::from_fn(640, 480, |x, y| {
+            let noise = (stream.next_u64() & 15) as f32;
+            Rgb(std::array::from_fn(|c| {
+                let wave = (x as f32 * waves[c]).sin() + (y as f32 * waves[c + 3]).cos();
+                (120.0 + 55.0 * wave + noise) as u8
+            }))
+        });
+        let path = folder.join(format!("{index:03}.jpg"));
+        let file = std::fs::File::create(&path).map_err(|e| LabError::io(&path, &e))?;
+        JpegEncoder::new_with_quality(std::io::BufWriter::new(file), 90)
+            .encode_image(&picture)
+            .map_err(|e| LabError::new(format!("{}: {e}", path.display()), "see that the disk has room"))?;
+        Ok(path)
+    };
+    (0..MADE_UP).map(one).collect()
+}

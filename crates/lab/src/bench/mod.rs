@@ -1,0 +1,190 @@
+//! How fast this machine, device and model are: the pieces of work of a run, each timed by itself on made-up data.
+//!
+//! Weights are drawn and not read, so that any card can be measured, published weights or not; times do not depend on
+//! them. The code that runs is that of a run: the objectives of the two stages with their optimiser, the encoder, the
+//! search for texts, the reader of pictures.
+
+mod decode;
+mod encode;
+mod images;
+mod machine;
+mod train;
+
+use crate::LabError;
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+use toolkit_core::Stream;
+use toolkit_core::params::{self, Init, Values, bert_rule};
+use toolkit_registry::Registry;
+
+/// A piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Work {
+    /// A step of stage 1: features to ITC, ITM and ITG, backward, AdamW.
+    Stage1,
+    /// A step of stage 2: features to the language model's loss, backward, AdamW.
+    Stage2,
+    /// The frozen encoder over a batch of pictures.
+    Encode,
+    /// Text behind a soft prefix.
+    Decode,
+    /// Picture files to what an encoder takes.
+    Data,
+}
+
+impl Work {
+    /// All of them, in the order of a run.
+    pub const ALL: [Self; 5] = [Self::Data, Self::Encode, Self::Stage1, Self::Stage2, Self::Decode];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stage1 => "stage1",
+            Self::Stage2 => "stage2",
+            Self::Encode => "encode",
+            Self::Decode => "decode",
+            Self::Data => "data",
+        }
+    }
+}
+
+/// What is measured, and how large it is.
+pub struct Setup<'a> {
+    /// Families and cards.
+    pub registry: &'a Registry,
+    /// A device without autodiff.
+    pub device: Device,
+    /// Name of the encoder's card.
+    pub vision: String,
+    /// Name of the bridge's card.
+    pub bridge: String,
+    /// Name of the language model's card.
+    pub language: String,
+    /// Pictures of a batch.
+    pub batch: usize,
+    /// Shortest and longest caption of stage 1 in tokens, special ones included; stage 2 takes the longest.
+    pub text: [usize; 2],
+    /// Whether the bridge's dropout is on, as in training.
+    pub dropout: bool,
+    /// Vectors before the first written token.
+    pub prompt: usize,
+    /// Tokens that are written.
+    pub new_tokens: usize,
+    /// Beams.
+    pub beams: usize,
+    /// Picture files; made up where there is no folder.
+    pub images: Option<PathBuf>,
+    /// Side of the pictures an encoder takes, where no card says it.
+    pub size: Option<u32>,
+    /// How often each piece is timed, after one round that is not.
+    pub rounds: usize,
+}
+
+/// One piece of work, measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// Which.
+    pub work: Work,
+    /// Of what: cards and sizes.
+    pub of: String,
+    /// Seconds of each round.
+    pub seconds: Vec<f64>,
+    /// Their median.
+    pub median: f64,
+    /// What a round does so many of.
+    pub items: f64,
+    /// Their name: images, steps, tokens.
+    pub unit: &'static str,
+    /// Largest resident memory since the work began, weights included; 0 where the system does not tell.
+    pub peak_bytes: u64,
+    /// Whatever else was found, by name.
+    pub facts: BTreeMap<String, f64>,
+}
+
+impl Measured {
+    fn new(work: Work, of: String, seconds: Vec<f64>, items: f64, unit: &'static str) -> Self {
+        let median = median(&seconds);
+        Self { work, of, seconds, median, items, unit, peak_bytes: machine::peak(), facts: BTreeMap::new() }
+    }
+
+    fn fact(mut self, name: &str, value: f64) -> Self {
+        self.facts.insert(name.to_owned(), value);
+        self
+    }
+}
+
+/// Measures one piece of work in the current rayon pool.
+///
+/// # Errors
+/// If a card is unknown, parts do not fit, or pictures cannot be read.
+pub fn measure(setup: &Setup<'_>, work: Work) -> Result<Measured, LabError> {
+    machine::forget_peak();
+    match work {
+        Work::Stage1 => train::stage1(setup),
+        Work::Stage2 => train::stage2(setup),
+        Work::Encode => encode::encode(setup),
+        Work::Decode => decode::decode(setup),
+        Work::Data => images::data(setup),
+    }
+}
+
+/// Calls `f` once and then times `rounds` calls.
+fn time(rounds: usize, mut f: impl FnMut() -> Result<(), LabError>) -> Result<Vec<f64>, LabError> {
+    f()?;
+    let mut seconds = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let began = Instant::now();
+        f()?;
+        seconds.push(began.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
+}
+
+/// Of several values; the mean of the two in the middle where their number is even.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+        _ => sorted[middle],
+    }
+}
+
+/// Draws weights of the sizes that BERT's rule gives, uniform instead of normal: what is measured needs no better, and a
+/// language model of billions of parameters is drawn in seconds.
+fn draw<M: Module>(module: M) -> M {
+    params::map(module, |info| {
+        let count: usize = info.shape.iter().product();
+        let data = match bert_rule(info) {
+            Init::Constant(value) => vec![value; count],
+            Init::Normal(std) => {
+                let half = (3.0_f64.sqrt() * std) as f32;
+                let mut stream = Stream::new(1, &info.name, 0);
+                let mut data = Vec::with_capacity(count + 1);
+                while data.len() < count {
+                    let bits = stream.next_u64();
+                    for half_bits in [bits as u32, (bits >> 32) as u32] {
+                        data.push((half_bits as f32 / (1_u64 << 31) as f32 - 1.0) * half);
+                    }
+                }
+                data.truncate(count);
+                data
+            }
+        };
+        Some(Values { shape: info.shape.clone(), data })
+    })
+}
+
+/// Uniform values between -1 and 1.
+fn values(label: &str, count: usize) -> Vec<f32> {
+    let mut stream = Stream::new(1, label, 0);
+    (0..count).map(|_| (stream.unit() * 2.0 - 1.0) as f32).collect()
+}

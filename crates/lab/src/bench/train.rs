@@ -1,0 +1,143 @@
+//! Steps of the two stages, as [`toolkit_train::fit::fit`] takes them, without its log.
+
+use super::decode::MARKS;
+use super::{Measured, Setup, Work, draw, machine, time, values};
+use crate::LabError;
+use crate::parts::Resolved;
+use crate::spec::ModelSpec;
+use burn::module::Module;
+use std::path::Path;
+use std::sync::Arc;
+use toolkit_core::{Stream, noise};
+use toolkit_models::bridge::qformer::QFormerInit;
+use toolkit_registry::{Kind, Weights};
+use toolkit_train::features::Features;
+use toolkit_train::fit::Objective;
+use toolkit_train::optim::{AdamW, OptimConfig};
+use toolkit_train::order::Order;
+use toolkit_train::stage1::{LossWeights, Stage1, TextMarks};
+use toolkit_train::stage2::Stage2;
+
+/// As the paper's recipes; it changes no time.
+const RATE: f64 = 1e-4;
+
+/// Times steps of `objective`; returns the loss of the last one too.
+fn steps<M: Module, O: Objective<M>>(
+    setup: &Setup<'_>,
+    module: M,
+    objective: &mut O,
+) -> Result<(Vec<f64>, f64), LabError> {
+    let mut optim = AdamW::new(OptimConfig::default(), &module);
+    let (mut held, mut step, mut last) = (Some(module), 0, f64::NAN);
+    machine::forget_peak();
+    let seconds = time(setup.rounds, || {
+        let Some(module) = held.take() else { return Ok(()) };
+        let one = |objective: &mut O| objective.step(&module, step);
+        let loss = if setup.dropout {
+            noise::scope(Stream::new(1, "dropout", step), || one(objective))
+        } else {
+            one(objective)
+        }?;
+        last = loss.parts.first().map_or(f64::NAN, |part| part.1);
+        held = Some(optim.step(module, loss.grads, RATE).0);
+        step += 1;
+        Ok(())
+    })?;
+    Ok((seconds, last))
+}
+
+/// Features of two batches, in a cache file like that of a run.
+fn features(setup: &Setup<'_>, parts: [usize; 2], folder: &Path) -> Result<Arc<Features>, LabError> {
+    let rows = 2 * setup.batch;
+    let batches = (0..rows).map(|row| values(&format!("bench/features {row}"), parts[0] * parts[1]));
+    Ok(Arc::new(Features::write(folder, "bench", [rows, parts[0], parts[1]], batches)?))
+}
+
+fn folder() -> Result<tempfile::TempDir, LabError> {
+    tempfile::tempdir().map_err(|e| LabError::io(Path::new("temporary folder"), &e))
+}
+
+pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
+    let vision_card = setup.registry.card(Kind::Vision, &setup.vision)?;
+    let vision = setup.registry.describe_vision(&vision_card)?;
+    let card = setup.registry.card(Kind::Bridge, &setup.bridge)?;
+    let shape = setup.registry.describe_bridge(&card, &vision)?;
+    let Some(text) = &shape.text else {
+        let what = format!("`{}` has no text tower, so it has no stage 1", card.name);
+        return Err(LabError::new(what, "choose a `qformer` bridge"));
+    };
+    let device = setup.device.clone().autodiff();
+    let bridge = draw(setup.registry.build_bridge(&card, &vision, &device, Weights::None)?);
+    let folder = folder()?;
+    let features = features(setup, [vision.tokens, vision.width], folder.path())?;
+    let [shortest, longest] = setup.text.map(|n| n.clamp(2, text.positions));
+    let mut lengths = Stream::new(1, "bench/captions", 0);
+    let caption = |_| {
+        let inner = lengths.between(shortest, longest) - 2;
+        let words = (0..inner).map(|_| 4 + lengths.below(text.vocab - 4) as u32).collect::<Vec<_>>();
+        vec![[vec![1], words, vec![2]].concat()]
+    };
+    let captions: Vec<Vec<Vec<u32>>> = (0..features.rows()).map(caption).collect();
+    let mut objective = Stage1 {
+        shows: Arc::new((0..captions.len()).collect()),
+        captions: Arc::new(captions),
+        order: Order::new(1, "bench/order", features.rows(), setup.batch),
+        features,
+        marks: TextMarks { pad: 0, cls: 1, sep: 2, dec: 3 },
+        weights: LossWeights::default(),
+        smoothing: 0.1,
+        accumulate: 1,
+        unigram: 0.0,
+        seed: 1,
+        device,
+    };
+    let (seconds, loss) = steps(setup, bridge, &mut objective)?;
+    let of = format!(
+        "{} behind {}: {} images of {} x {}, captions of {shortest} to {longest}",
+        card.name, vision_card.name, setup.batch, vision.tokens, vision.width
+    );
+    Ok(Measured::new(Work::Stage1, of, seconds, 1.0, "steps").fact("loss", loss))
+}
+
+pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
+    let spec = ModelSpec {
+        vision: setup.vision.clone(),
+        bridge: setup.bridge.clone(),
+        language: setup.language.clone(),
+        init: QFormerInit::Random,
+    };
+    let resolved = Resolved::new(setup.registry, &spec)?;
+    let device = setup.device.clone().autodiff();
+    let (card, vision) = (&resolved.bridge.0, &resolved.vision.1);
+    let bridge = draw(setup.registry.build_bridge(card, vision, &device, Weights::None)?);
+    let language = draw(setup.registry.build_language(&resolved.language.0, &device, Weights::None)?).no_grad();
+    let folder = folder()?;
+    let features = features(setup, [vision.tokens, vision.width], folder.path())?;
+    let text = setup.text[1];
+    let mut words = Stream::new(1, "bench/captions", 0);
+    // A mark at the beginning and one at the end are added.
+    let count = text.saturating_sub(2).max(1);
+    let vocab = resolved.language.1.vocab;
+    let caption = |_| vec![(0..count).map(|_| 4 + words.below(vocab - 4) as u32).collect::<Vec<_>>()];
+    let captions = (0..features.rows()).map(caption).collect();
+    let mut objective = Stage2 {
+        language,
+        kind: resolved.language.1.kind,
+        marks: MARKS,
+        captions: Arc::new(captions),
+        order: Order::new(1, "bench/order", features.rows(), setup.batch),
+        features,
+        accumulate: 1,
+        language_dropout: false,
+        blind: 0.0,
+        seed: 1,
+        device: device.clone(),
+    };
+    let connector = resolved.connector(bridge, 1, &device);
+    let (seconds, loss) = steps(setup, connector, &mut objective)?;
+    let of = format!(
+        "{} into {}: {} images of {} x {}, {} + {text} tokens",
+        card.name, resolved.language.0.name, setup.batch, vision.tokens, vision.width, resolved.bridge.1.queries
+    );
+    Ok(Measured::new(Work::Stage2, of, seconds, 1.0, "steps").fact("loss", loss))
+}
