@@ -61,7 +61,7 @@ def main():
         memory = dict(pool.map(held, [0.2] * args.threads * 2, chunksize=1))
         pool.close()
         pool.join()
-    peer.report("images", seconds, sum(memory.values()) + proportional_set_size(), modules=(numpy, PIL), pictures=len(files),
+    peer.report("images", seconds, sum(memory.values()) + proportional_set_size(), modules=(numpy, PIL), items=len(files),
                 processes=len(memory), mean=sum(sums) / len(files))
 
 

@@ -16,6 +16,7 @@ import signal
 import statistics
 import sys
 import tempfile
+from importlib import metadata
 
 import machine
 import process
@@ -33,8 +34,8 @@ def note(text):
 class Side:
     """One side of a work: its command, its environment, and how it says what it took."""
 
-    def __init__(self, command, places, env, launches, each):
-        self.command, self.places, self.launches, self.each = command, places, launches, each
+    def __init__(self, command, places, env, launches, per_item):
+        self.command, self.places, self.launches, self.per_item = command, places, launches, per_item
         self.env = os.environ | dict(OMP_NUM_THREADS="2", RAYON_NUM_THREADS="2") | {k: v.format(**places) for k, v in env.items()}
 
     def words(self, fresh="FRESH"):
@@ -46,9 +47,10 @@ class Side:
             others = machine.Others()
             out, wall = process.run(self.words(), self.env)
             busy, said = others.cores(), json.loads(out)
-            said = said["works"][0] if "works" in said else said
-            each = said.get("pictures") or self.each
-            return said | dict(seconds=[s / each for s in said["seconds"]], process_seconds=wall, others_cores=busy)
+            # `toolkit bench` says first what it is and where it ran, then what it timed.
+            said = said | said.pop("works")[0] if "works" in said else said
+            pieces = said["items"] if self.per_item else 1
+            return said | dict(seconds=[s / pieces for s in said["seconds"]], process_seconds=wall, others_cores=busy)
         # Over all of them: the machine counts its work in hundredths of a second, too coarse for one short process.
         seconds, texts, others = [], set(), machine.Others()
         for _ in range(self.launches):
@@ -90,7 +92,16 @@ def measure(work, ours, theirs, rounds):
 
 def sides(work, places):
     ours, theirs = work.launches or (None, None)
-    return Side(work.ours, places, {}, ours, work.each), Side(work.theirs, places, work.env, theirs, work.each)
+    return Side(work.ours, places, {}, ours, work.per_item), Side(work.theirs, places, work.env, theirs, work.per_item)
+
+
+def installed(folder):
+    """What the peers are, by their metadata; the Q-Former of LAVIS has a transformers of its own."""
+    places = dict.fromkeys(folder.glob("venv/lib/python3*/site-packages"), ("torch", "transformers", "numpy", "pillow"))
+    places |= {folder / "lavis": ("salesforce-lavis",), folder / "lavis_deps": ("transformers",)}
+    found = [(d.metadata["Name"], d.version) for place, names in places.items() for d in metadata.distributions(path=[str(place)])
+             if d.metadata["Name"].lower() in names]
+    return [" ".join(pair) for pair in sorted(found)]
 
 
 def chosen(names, before):
@@ -138,8 +149,8 @@ def main():
     except KeyboardInterrupt:
         note("interrupted: only what was finished is shown")
         failed.append("interrupted")
-    versions = {pair for found in results for side in found["rounds"] for pair in side["peer"].get("versions", {}).items()}
-    about = machine.described() | dict(toolkit=version, peers=[" ".join(pair) for pair in sorted(versions)], not_quiet=against)
+    built = [pair["ours"]["toolkit"] for found in results for pair in found["rounds"] if "toolkit" in pair["ours"]]
+    about = machine.described() | dict(toolkit=f"toolkit {built[0]}" if built else version, peers=installed(folder), not_quiet=against)
     print(table.markdown(results, about))
     if args.json:
         args.json.write_text(json.dumps(dict(machine=about, works=results, failed=failed), indent=1))

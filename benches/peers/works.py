@@ -22,8 +22,8 @@ class Work:
     env: dict = field(default_factory=dict)
     # Timed from outside, as whole processes: how often each side is started in a round. None: the process says its seconds itself.
     launches: tuple | None = None
-    # Pieces in one iteration, where a side does not say `pictures`: seconds are given for one piece.
-    each: int = 1
+    # Seconds are given for one of the `items` that either side says an iteration has.
+    per_item: bool = False
     # Both print the same text, or something is wrong.
     same_output: bool = False
     # An extra start of either side to see its peak of memory, where the process does not say it.
@@ -39,11 +39,11 @@ LAVIS = {"PYTHONPATH": "{folder}/lavis_deps"}
 
 WORKS = [
     Work("stage1", "stage-1 step, BERT-base Q-Former, 16 x [257, 1408]", "LAVIS",
-         "{toolkit} bench stage1 --bridge qformer --vision vit-g --batch 16 --rounds 3 " + BENCH,
+         "{toolkit} bench stage1 --bridge qformer --vision vit-g --batch 16 --text 20 --no-dropout --rounds 2 " + BENCH,
          "{python} {here}/stage1.py --lavis {folder}/lavis --batch 16 --warmup 1 --rounds 1 " + PEER,
          target=1.5, memory_target=0.5, env=LAVIS),
     Work("stage2", "stage-2 step, the same under a frozen OPT-125M, 16 x (32 + 24)", "transformers",
-         "{toolkit} bench stage2 --bridge qformer --vision vit-g --language opt-125m --batch 16 --text 24 --rounds 4 " + BENCH,
+         "{toolkit} bench stage2 --bridge qformer --vision vit-g --language opt-125m --batch 16 --text 24 --no-dropout --rounds 3 " + BENCH,
          "{python} {here}/stage2.py --language opt-125m --batch 16 --warmup 1 --rounds 3 " + PEER,
          target=1.2),
     Work("encode", "encode, ViT-L/14, batch 8 at 224", "transformers",
@@ -65,7 +65,7 @@ WORKS = [
     Work("images", "decode and resize 640x480 JPEG to 224, each", "Pillow, 2 processes",
          "{toolkit} bench data --images {pictures} --size 224 --rounds 15 " + BENCH,
          "{python} {here}/images.py --images {pictures} --size 224 --warmup 2 --rounds 12 " + PEER,
-         target=2.0, each=200),
+         target=2.0, per_item=True),
     Work("cold", "cold start to first caption, tiny Hub folder", "transformers",
          "{toolkit} caption " + TINY + " --beams 3 --max-new-tokens 10",
          "{python} {here}/cold.py " + TINY + " --beams 3 --new-tokens 10 " + PEER,
