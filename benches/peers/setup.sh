@@ -2,7 +2,7 @@
 # Sets up what `toolkit` is timed against: PyTorch with transformers, and LAVIS's own Q-Former with the transformers it was written for.
 #
 # usage: benches/peers/setup.sh [FOLDER]        (default target/peers)
-#   PYTHON=python3.11   the Python to use: 3.10 or 3.11, because tokenizers 0.13.3 has no wheel for later ones
+#   PYTHON=python3.11   the Python to use: 3.11, since tokenizers 0.13.3 has no wheel for later ones and numpy 2.4 none for earlier ones
 #   VENV=DIR            a virtual environment that is already there; it is completed, not replaced
 #
 # Running it again does only what is missing. FOLDER gets venv/, lavis_deps/ (put first on PYTHONPATH for LAVIS, so that torch is there
@@ -20,7 +20,7 @@ elif [ ! -x "$folder/venv/bin/python" ]; then
     "${PYTHON:-python3.11}" -m venv "$folder/venv"
 fi
 python=$folder/venv/bin/python
-"$python" -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 11) else f"Python {v[0]}.{v[1]}: 3.10 or 3.11 is needed")'
+"$python" -c 'import sys; v = sys.version_info; sys.exit(None if v[:2] == (3, 11) else f"Python {v[0]}.{v[1]}: 3.11 is needed")'
 
 pip() { "$python" -m pip --disable-pip-version-check "$@"; }
 
