@@ -1,0 +1,77 @@
+"""What is compared: for each row of the table the command of either side. Change sizes and repetitions here.
+
+`{toolkit}`, `{python}`, `{here}` (this folder), `{folder}` (what setup.sh filled), `{pictures}`, `{root}` (the repository), `{before}` (an
+older `toolkit`) and `{fresh}` (a new empty folder for each run) are filled in. A process should take 10 to 40 seconds, where one
+iteration is not longer than that.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Work:
+    name: str
+    title: str
+    peer: str
+    ours: str
+    theirs: str
+    # The least ratio of seconds, peer's by ours, and the greatest of memory, ours by peer's.
+    target: float
+    memory_target: float | None = None
+    # What is added to the peer's environment.
+    env: dict = field(default_factory=dict)
+    # Timed from outside, as whole processes: how often each side is started in a round. None: the process says its seconds itself.
+    launches: tuple | None = None
+    # Seconds are given for one of the `items` that either side says an iteration has.
+    per_item: bool = False
+    # Both print the same text, or something is wrong.
+    same_output: bool = False
+    # An extra start of either side to see its peak of memory, where the process does not say it.
+    memory_launch: bool = False
+    # Rounds at most, where one takes long.
+    most_rounds: int = 100
+
+
+BENCH = "--json --threads 2"
+PEER = "--threads 2"
+TINY = "{root}/tests/fixtures/hub-opt {root}/tests/fixtures/hub-opt/wide.png"
+LAVIS = {"PYTHONPATH": "{folder}/lavis_deps"}
+
+WORKS = [
+    Work("stage1", "stage-1 step, BERT-base Q-Former, 16 x [257, 1408]", "LAVIS",
+         "{toolkit} bench stage1 --bridge qformer --vision vit-g --batch 16 --text 20 --no-dropout --rounds 2 " + BENCH,
+         "{python} {here}/stage1.py --lavis {folder}/lavis --batch 16 --warmup 1 --rounds 1 " + PEER,
+         target=1.5, memory_target=0.5, env=LAVIS),
+    Work("stage2", "stage-2 step, the same under a frozen OPT-125M, 16 x (32 + 24)", "transformers",
+         "{toolkit} bench stage2 --bridge qformer --vision vit-g --language opt-125m --batch 16 --text 24 --no-dropout --rounds 3 " + BENCH,
+         "{python} {here}/stage2.py --language opt-125m --batch 16 --warmup 1 --rounds 3 " + PEER,
+         target=1.2),
+    Work("encode", "encode, ViT-L/14, batch 8 at 224", "transformers",
+         "{toolkit} bench encode --vision vit-l --batch 8 --rounds 3 " + BENCH,
+         "{python} {here}/encode.py --batch 8 --layers 23 --warmup 1 --rounds 3 " + PEER,
+         target=1.0),
+    Work("generate-greedy", "generate 20 tokens, OPT-125M, greedy", "transformers",
+         "{toolkit} bench decode --language opt-125m --beams 1 --new-tokens 20 --prompt 33 --rounds 20 " + BENCH,
+         "{python} {here}/generate.py --language opt-125m --beams 1 --new-tokens 20 --prompt 33 --warmup 2 --rounds 12 " + PEER,
+         target=2.0),
+    Work("generate-beams", "generate 20 tokens, OPT-125M, 5 beams", "transformers",
+         "{toolkit} bench decode --language opt-125m --beams 5 --new-tokens 20 --prompt 33 --rounds 15 " + BENCH,
+         "{python} {here}/generate.py --language opt-125m --beams 5 --new-tokens 20 --prompt 33 --warmup 2 --rounds 10 " + PEER,
+         target=2.0),
+    Work("generate-1.3b", "generate 20 tokens, OPT-1.3B, greedy", "transformers",
+         "{toolkit} bench decode --language opt-1.3b --beams 1 --new-tokens 20 --prompt 33 --rounds 4 " + BENCH,
+         "{python} {here}/generate.py --language opt-1.3b --beams 1 --new-tokens 20 --prompt 33 --warmup 1 --rounds 4 " + PEER,
+         target=1.3),
+    Work("images", "decode and resize 640x480 JPEG to 224, each", "Pillow, 2 processes",
+         "{toolkit} bench data --images {pictures} --size 224 --rounds 15 " + BENCH,
+         "{python} {here}/images.py --images {pictures} --size 224 --warmup 2 --rounds 12 " + PEER,
+         target=2.0, per_item=True),
+    Work("cold", "cold start to first caption, tiny Hub folder", "transformers",
+         "{toolkit} caption " + TINY + " --beams 3 --max-new-tokens 10",
+         "{python} {here}/cold.py " + TINY + " --beams 3 --new-tokens 10 " + PEER,
+         target=20.0, launches=(10, 2), same_output=True, memory_launch=True),
+    Work("ablation", "whole nano ablation", "itself before",
+         "{toolkit} run {root}/experiments/ablate_stage1.toml --out {fresh}",
+         "{before} run {root}/experiments/ablate_stage1.toml --out {fresh}",
+         target=2.0, launches=(1, 1), most_rounds=1),
+]
