@@ -1,7 +1,8 @@
 //! From picture files to what an encoder takes, in pieces and together.
-//! `cargo bench --profile dev -p toolkit-data --bench images`
+//! `cargo bench --profile dev -p toolkit-data --bench images`; with `-- --write FOLDER` the JPEG files are written there
+//! instead, for `benches/peers/images.py`.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use image::{ImageFormat, RgbImage};
 use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 use rayon::prelude::*;
@@ -29,13 +30,13 @@ fn noise(x: f32, y: f32, seed: u32) -> f32 {
     row(top) * (1.0 - v) + row(top + 1) * v
 }
 
-/// A picture with the spectrum of photographs: each octave of detail has half the amplitude of the one before.
+/// A picture with about the spectrum of photographs: each octave of detail has a little less contrast than the one before.
 fn picture(seed: u32) -> RgbImage {
     let octaves = |x: u32, y: u32, seed: u32| -> f32 {
         (0..8)
             .map(|octave| {
                 let size = (256 >> octave) as f32;
-                noise(x as f32 / size, y as f32 / size, seed ^ (octave << 16)) * 3.0 * size.powf(0.5)
+                noise(x as f32 / size, y as f32 / size, seed ^ (octave << 16)) * 12.0 * size.powf(0.25)
             })
             .sum()
     };
@@ -56,15 +57,19 @@ fn file(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
+fn write(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    (0..16).try_for_each(|seed| std::fs::write(folder.join(format!("{seed:02}.jpg")), jpeg(&picture(seed))))
+}
+
 fn images(c: &mut Criterion) {
     let name = Path::new("picture");
     let pictures: Vec<RgbImage> = (0..16).map(picture).collect();
     let files: Vec<Vec<u8>> = pictures.iter().map(jpeg).collect();
-    println!("JPEG files of {:?} at quality 90: {} bytes", SIZE, files.iter().map(Vec::len).sum::<usize>() / 16);
     let preprocess = Preprocess {
         size: SIDE as u32,
         mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-        std: [0.268_629_54, 0.261_302_58, 0.275_777_1],
+        std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
     };
     let all = |bytes: &Vec<u8>| preprocess.apply(&decode_bytes(bytes, name).expect("decodes"));
 
@@ -95,4 +100,13 @@ fn images(c: &mut Criterion) {
 }
 
 criterion_group!(benches, images);
-criterion_main!(benches);
+
+fn main() -> std::io::Result<()> {
+    let args: Vec<String> = std::env::args().collect();
+    if let Some(at) = args.iter().position(|arg| arg == "--write") {
+        return write(Path::new(args.get(at + 1).map_or(".", String::as_str)));
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    Ok(())
+}

@@ -50,8 +50,8 @@ pub(crate) trait Lanes: Copy {
     /// Without the fractional bits, held between 0 and 255.
     fn clip(self, sums: Self::Sums) -> Self::Bytes;
     /// From memory.
-    fn load(self, rows: &[Sixteen; 16]) -> [Self::Bytes; 16];
-    /// To memory.
+    fn load(self, values: Sixteen) -> Self::Bytes;
+    /// Sixteen rows to memory.
     fn store(self, rows: [Self::Bytes; 16]) -> [Sixteen; 16];
     /// One row to memory.
     fn bytes(self, row: Self::Bytes) -> Sixteen;
@@ -93,8 +93,8 @@ impl Lanes for pulp::x86::V3 {
     }
 
     #[inline(always)]
-    fn load(self, rows: &[Sixteen; 16]) -> [__m128i; 16] {
-        pulp::cast(*rows)
+    fn load(self, [first, second]: Sixteen) -> __m128i {
+        self.sse2._mm_set_epi64x(i64::from_le_bytes(second), i64::from_le_bytes(first))
     }
 
     #[inline(always)]
@@ -109,16 +109,16 @@ impl Lanes for pulp::x86::V3 {
 
     #[inline(always)]
     fn transpose(self, rows: [__m128i; 16]) -> [__m128i; 16] {
-        let mut now = rows;
         // Each round turns the eight bits of a byte's place, row and column, by one; four exchange row and column.
-        for _ in 0..4 {
-            let before = now;
+        let round = |before: [__m128i; 16]| {
+            let mut after = before;
             for i in 0..8 {
-                now[2 * i] = self.sse2._mm_unpacklo_epi8(before[i], before[i + 8]);
-                now[2 * i + 1] = self.sse2._mm_unpackhi_epi8(before[i], before[i + 8]);
+                after[2 * i] = self.sse2._mm_unpacklo_epi8(before[i], before[i + 8]);
+                after[2 * i + 1] = self.sse2._mm_unpackhi_epi8(before[i], before[i + 8]);
             }
-        }
-        now
+            after
+        };
+        round(round(round(round(rows))))
     }
 }
 
@@ -153,8 +153,8 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn load(self, rows: &[Sixteen; 16]) -> [Sixteen; 16] {
-        *rows
+    fn load(self, values: Sixteen) -> Sixteen {
+        values
     }
 
     #[inline(always)]

@@ -46,11 +46,11 @@ impl<const CHANNELS: usize> Work for Horizontal<'_, CHANNELS> {
         let blocks = self.rows.chunks(16 * self.stride).zip(self.out.chunks_mut(16 * to_stride));
         for (rows, out) in blocks {
             for (at, columns) in columns.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-                let mut square = [[[0; 8]; 2]; 16];
+                let mut square = [lanes.load([[0; 8]; 2]); 16];
                 for (line, row) in square.iter_mut().zip(rows.chunks_exact(self.stride)) {
-                    *line = load(&row[16 * at..]);
+                    *line = lanes.load(load(&row[16 * at..]));
                 }
-                *columns = lanes.store(lanes.transpose(lanes.load(&square)));
+                *columns = lanes.store(lanes.transpose(square));
             }
             let pixels = columns.as_chunks::<CHANNELS>().0;
             for ((first, weights), result) in self.taps.iter().zip(results.as_chunks_mut::<CHANNELS>().0) {
