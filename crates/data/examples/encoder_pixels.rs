@@ -1,6 +1,7 @@
-//! Times what stands between picture files and an encoder: `cargo run -p toolkit-data --example encoder_pixels -- FOLDER
-//! [TIMES] [THREADS]` reads, decodes, resizes to 224 x 224 and normalises every picture of the folder, TIMES times over,
-//! and prints seconds for one pass and the SHA-256 of all resized pixels, for `benches/peers/images.py`.
+//! Times what stands between picture files and an encoder, for `benches/peers/images.py`:
+//! `cargo run -p toolkit-data --example encoder_pixels -- FOLDER [TIMES] [THREADS]` reads, decodes, resizes to
+//! 224 x 224 and normalises every picture of the folder, TIMES times over, and prints seconds for one pass and the
+//! SHA-256 of all resized pixels.
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};

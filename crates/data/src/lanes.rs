@@ -1,7 +1,7 @@
 //! Sixteen sums at once, with the instructions that this machine has.
 //!
-//! Work is compiled for AVX2 and for the baseline, and the choice made at run time. Both give the same bytes: sums are of
-//! integers, so that neither their order nor their grouping changes them. What a [`Work`] calls must be
+//! Work is compiled for AVX2 and for the baseline, and the choice made at run time. Both give the same bytes: sums are
+//! of integers, so that neither their order nor their grouping changes them. What a [`Work`] calls must be
 //! `#[inline(always)]`, or it falls back to the baseline instructions.
 
 #[cfg(target_arch = "x86_64")]
@@ -59,8 +59,8 @@ pub(crate) trait Lanes: Copy {
     fn transpose(self, rows: [Self::Bytes; 16]) -> [Self::Bytes; 16];
 }
 
-/// Sums stay in registers of the machine's own type: with debug assertions `pulp::cast` goes through memory and a check, which
-/// in the innermost loop costs more than the arithmetic.
+/// Sums stay in registers of the machine's own type: with debug assertions `pulp::cast` goes through memory and a
+/// check, which in the innermost loop costs more than the arithmetic.
 #[cfg(target_arch = "x86_64")]
 impl Lanes for pulp::x86::V3 {
     type Sums = [__m256i; 2];
