@@ -6,7 +6,10 @@
 //! made with: vertical first where that is much less work. Up to version 12 the horizontal pass was always the first;
 //! such pictures, over twice as much too high as too wide, then differ by a few 255ths.
 
-const PRECISION: u32 = 32 - 8 - 2;
+use crate::lanes::{PRECISION, vectorised};
+use crate::passes::{Horizontal, Taps, Vertical};
+use std::borrow::Cow;
+
 const SUPPORT: f64 = 2.0;
 
 /// The cubic kernel with a = -0.5 (Catmull-Rom).
@@ -22,30 +25,28 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// For each output place: the first input place and the fixed-point weights from there.
-fn weights(from: usize, to: usize) -> Vec<(usize, Vec<i32>)> {
+/// The fixed-point weights of every output place, as Pillow rounds them.
+fn taps(from: usize, to: usize) -> Taps {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = SUPPORT * stretch;
-    (0..to)
-        .map(|out| {
-            let centre = (out as f64 + 0.5) * scale;
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let last = ((centre + support + 0.5) as usize).min(from);
-            let raw: Vec<f64> = (first..last).map(|at| cubic((at as f64 - centre + 0.5) * (1.0 / stretch))).collect();
-            let sum: f64 = raw.iter().sum();
-            let norm = if sum == 0.0 { 1.0 } else { 1.0 / sum };
-            let fixed = raw.iter().map(|w| {
-                let w = w * norm * f64::from(1_u32 << PRECISION);
-                (if w < 0.0 { w - 0.5 } else { w + 0.5 }) as i32
-            });
-            (first, fixed.collect())
-        })
-        .collect()
-}
-
-fn clip(sum: i32) -> u8 {
-    (sum >> PRECISION).clamp(0, 255) as u8
+    let mut taps = Taps { places: Vec::with_capacity(to), weights: Vec::new() };
+    let mut raw: Vec<f64> = Vec::new();
+    for out in 0..to {
+        let centre = (out as f64 + 0.5) * scale;
+        let first = (centre - support + 0.5).max(0.0) as usize;
+        let last = ((centre + support + 0.5) as usize).min(from);
+        raw.clear();
+        raw.extend((first..last).map(|at| cubic((at as f64 - centre + 0.5) * (1.0 / stretch))));
+        let sum: f64 = raw.iter().sum();
+        let norm = if sum == 0.0 { 1.0 } else { 1.0 / sum };
+        taps.weights.extend(raw.iter().map(|w| {
+            let w = w * norm * f64::from(1_u32 << PRECISION);
+            (if w < 0.0 { w - 0.5 } else { w + 0.5 }) as i32
+        }));
+        taps.places.push((first, raw.len()));
+    }
+    taps
 }
 
 /// Resizes rows of interleaved 8-bit channels from `width` x `height` to `to_width` x `to_height`.
@@ -64,53 +65,31 @@ pub fn resize<const CHANNELS: usize>(
     let shrinks = from_height - new_height;
     let vertical_first = shrinks > 0 && shrinks > 2 * (from_width - new_width);
     if vertical_first {
-        let rows = vertical(pixels.to_vec(), width * CHANNELS, height, to_height);
-        return horizontal::<CHANNELS>(rows, width, to_width);
+        let rows = vertical(pixels, width * CHANNELS, height, to_height);
+        return horizontal::<CHANNELS>(&rows, width, to_width).into_owned();
     }
-    let rows = horizontal::<CHANNELS>(pixels.to_vec(), width, to_width);
-    vertical(rows, to_width * CHANNELS, height, to_height)
+    let rows = horizontal::<CHANNELS>(pixels, width, to_width);
+    vertical(&rows, to_width * CHANNELS, height, to_height).into_owned()
 }
 
-/// Half of the last bit that is kept, so that cutting off rounds.
-const HALF: i32 = 1 << (PRECISION - 1);
-
 /// Every row of `width` pixels to `to_width`.
-fn horizontal<const CHANNELS: usize>(rows: Vec<u8>, width: usize, to_width: usize) -> Vec<u8> {
+fn horizontal<const CHANNELS: usize>(rows: &[u8], width: usize, to_width: usize) -> Cow<'_, [u8]> {
     if width == to_width {
-        return rows;
+        return rows.into();
     }
-    let taps = weights(width, to_width);
-    let mut out = Vec::with_capacity(rows.len() / width * to_width);
-    for row in rows.chunks_exact(width * CHANNELS) {
-        for (first, weights) in &taps {
-            let mut sums = [HALF; CHANNELS];
-            let inputs = row[first * CHANNELS..].chunks_exact(CHANNELS);
-            for (pixel, &weight) in inputs.zip(weights) {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * weight;
-                }
-            }
-            out.extend(sums.map(clip));
-        }
-    }
-    out
+    let mut out = vec![0; rows.len() / width * to_width];
+    let taps = &taps(width, to_width);
+    vectorised(Horizontal::<CHANNELS> { rows, stride: width * CHANNELS, taps, out: &mut out });
+    out.into()
 }
 
 /// `height` rows of `stride` values to `to_height`.
-fn vertical(rows: Vec<u8>, stride: usize, height: usize, to_height: usize) -> Vec<u8> {
+fn vertical(rows: &[u8], stride: usize, height: usize, to_height: usize) -> Cow<'_, [u8]> {
     if height == to_height {
-        return rows;
+        return rows.into();
     }
-    let mut out = Vec::with_capacity(stride * to_height);
-    let mut sums = vec![HALF; stride];
-    for (first, weights) in weights(height, to_height) {
-        sums.fill(HALF);
-        for (row, weight) in rows[first * stride..].chunks_exact(stride).zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(value) * weight;
-            }
-        }
-        out.extend(sums.iter().map(|&sum| clip(sum)));
-    }
-    out
+    let mut out = vec![0; stride * to_height];
+    let taps = &taps(height, to_height);
+    vectorised(Vertical { rows, stride, taps, out: &mut out });
+    out.into()
 }

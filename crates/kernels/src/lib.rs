@@ -76,26 +76,31 @@ pub fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
 }
 
 /// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`.
+///
+/// `few` says that rows are few, one token of each of some texts: then the product streams through the matrix. The caller says it, not
+/// the number of rows, so that a row's last bits do not depend on how many others there are.
 #[must_use]
-pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    let y = few_rows(&x, &w, matvec::times).unwrap_or_else(|| x.matmul(w));
+pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) -> Tensor<2> {
+    let streamed = if few { streamed(&x, &w, matvec::times) } else { None };
+    let y = streamed.unwrap_or_else(|| x.matmul(w));
     match bias {
         Some(bias) => add_bias(y, bias),
         None => y,
     }
 }
 
-/// `x w'`: `x [rows, in]`, `w [out, in]`, such as a head that is tied to a table of embeddings.
+/// `x w'`: `x [rows, in]`, `w [out, in]`, such as a head that is tied to a table of embeddings; `few` as in [`linear`].
 #[must_use]
-pub fn times_transposed(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
-    few_rows(&x, &w, matvec::times_transposed).unwrap_or_else(|| x.matmul(w.transpose()))
+pub fn times_transposed(x: Tensor<2>, w: Tensor<2>, few: bool) -> Tensor<2> {
+    let streamed = if few { streamed(&x, &w, matvec::times_transposed) } else { None };
+    streamed.unwrap_or_else(|| x.matmul(w.transpose()))
 }
 
-/// The product of few rows by a kernel that reads the matrix once, if nothing is recorded; `w` has `out` rows or columns, whichever is
-/// not the width of `x`.
-fn few_rows(x: &Tensor<2>, w: &Tensor<2>, f: impl Fn(&[f32], &[f32], usize, usize) -> Vec<f32>) -> Option<Tensor<2>> {
+/// The product by a kernel that reads the matrix once, if nothing is recorded; `w` has `out` rows or columns, whichever is not the
+/// width of `x`.
+fn streamed(x: &Tensor<2>, w: &Tensor<2>, f: impl Fn(&[f32], &[f32], usize, usize) -> Vec<f32>) -> Option<Tensor<2>> {
     let [rows, k] = x.dims();
-    if rows == 0 || rows > matvec::MOST_ROWS || k == 0 || x.is_autodiff() || w.is_autodiff() {
+    if rows * k == 0 || x.is_autodiff() || w.is_autodiff() {
         return None;
     }
     let (x, w) = (x.clone().into_dispatch(), w.clone().into_dispatch());

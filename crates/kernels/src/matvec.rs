@@ -5,9 +5,6 @@ use rayon::prelude::*;
 
 use crate::simd::{Kernel, Simd, lanes, madd, vectorised};
 
-/// At most so many rows; beyond, a product that keeps blocks in the cache is faster.
-pub(crate) const MOST_ROWS: usize = 8;
-
 /// A matrix of less than so many elements is multiplied by one thread.
 const PARALLEL: usize = 1 << 16;
 

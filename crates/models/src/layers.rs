@@ -31,7 +31,8 @@ impl Linear {
         Self { weight: parameter([input, output], device), bias: None }
     }
 
-    /// `[.., in]` to `[.., out]`.
+    /// `[.., in]` to `[.., out]`. One token of each of a batch of texts, `[batch, 1, in]`, is a step of generation: it streams through
+    /// the matrix.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
@@ -43,7 +44,7 @@ impl Linear {
         // One matrix product over all rows; a batched product would pack the weight once for each sample.
         let rows: usize = dims[..D - 1].iter().product();
         let bias = self.bias.as_ref().map(Param::val);
-        let y = toolkit_kernels::linear(x.reshape([rows, dims[D - 1]]), weight, bias);
+        let y = toolkit_kernels::linear(x.reshape([rows, dims[D - 1]]), weight, bias, D == 3 && dims[1] == 1);
         dims[D - 1] = y.dims()[1];
         y.reshape(dims)
     }
@@ -62,7 +63,7 @@ impl Linear {
             bias = bias + own.val();
         }
         let weight = weight * scale.unsqueeze_dim::<2>(1);
-        let y = toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias));
+        let y = toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias), false);
         let output = y.dims()[1];
         y.reshape([batch, tokens, output])
     }
