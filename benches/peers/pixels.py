@@ -1,6 +1,6 @@
 """Times decoding, resizing to 224 x 224 and normalising of JPEG files in turn: ours on 2 threads, Pillow with numpy in 2 processes.
 
-usage: PYTHON images.py FOLDER PROGRAM [ROUNDS]
+usage: PYTHON pixels.py FOLDER PROGRAM [ROUNDS]
 where PYTHON has pillow==12.0.0 and numpy installed, FOLDER holds what `cargo bench --profile dev -p toolkit-data --bench images --
 --write FOLDER` wrote (or other pictures), and PROGRAM is what `cargo build -p toolkit-data --example encoder_pixels` made. Stops if one
 byte of the resized pictures differs. Prints one line of JSON for each round, in milliseconds for a picture, then medians and the ratio.
