@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use toolkit_core::noise;
 use toolkit_hub::BridgePart;
 use toolkit_train::stage1::similarity;
-use toolkit_train::text::{Side, index, pad};
+use toolkit_train::text::{Side, pad};
 
 /// Says how well texts fit pictures: ITC (cosine of the text with the most similar query) and ITM (probability that they
 /// match)
@@ -69,15 +69,12 @@ pub fn score(opened: &Opened, pictures: &[RgbImage], texts: &[String], most: Opt
         let text = pad(&ids, padding, Side::Right, &device);
         let embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
         let (mut itc, mut itm) = (Vec::new(), Vec::new());
+        let same = vec![0; ids.len()];
         for at in 0..pictures.len() {
             let pass = tower.image_pass(features.clone().narrow(0, at, 1));
-            let same = index(&vec![0; ids.len()], &device);
-            let cross: Vec<_> = (pass.cross.iter())
-                .map(|(k, v)| (k.clone().select(0, same.clone()), v.clone().select(0, same.clone())))
-                .collect();
             let similar: Tensor<2> = similarity(tower.image_embeds(pass.queries), embeds.clone());
             itc.extend(rows(similar));
-            let logits = rows(tower.match_logits(&cross, text.ids.clone(), text.mask.clone()));
+            let logits = rows(tower.match_logits(&pass.cross, &same, text.ids.clone(), text.mask.clone()));
             itm.push(logits.into_iter().map(|pair| [pair[0], pair[1]]).collect());
         }
         (itc, itm)

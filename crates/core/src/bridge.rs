@@ -55,8 +55,15 @@ pub trait TextTower {
     /// The text-only pass; the first token's output in the shared space, l2-normalised: `[batch, embed]`.
     fn text_embeds(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
     /// The bi-directional pass of queries and text; logits averaged over queries, `[batch, 2]`, index 1 is "match".
-    /// `cross` is [`ImagePass::cross`], rows gathered so that row i is the image of text i.
-    fn match_logits(&self, cross: &[(Tensor<4>, Tensor<4>)], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
+    /// `cross` is [`ImagePass::cross`], and `images[i]` is the row of it that text i is matched with: a hard negative is a number,
+    /// not a copy.
+    fn match_logits(
+        &self,
+        cross: &[(Tensor<4>, Tensor<4>)],
+        images: &[usize],
+        ids: Tensor<2, Int>,
+        mask: Tensor<2>,
+    ) -> Tensor<2>;
     /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch, text, vocab]`.
     fn caption_logits(&self, cache: &Cache, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
     /// The text-only bi-directional pass through the language-model head: `[batch, text, vocab]`. This is BERT.

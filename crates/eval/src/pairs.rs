@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use toolkit_core::{TextTower, params};
 use toolkit_train::TrainError;
-use toolkit_train::text::{Side, index, pad};
+use toolkit_train::text::{Side, pad};
 
 /// What LAVIS gives a pair outside the candidates; below any score.
 const UNRANKED: f32 = -100.0;
@@ -52,14 +52,9 @@ pub(crate) fn match_pairs(
         let device: Device = pass.queries.device();
         for chunk in pairs[from..to].chunks(batch) {
             let rows: Vec<usize> = chunk.iter().map(|pair| pair.0 - images[0]).collect();
-            let rows = index(&rows, &device);
-            let gather = |(k, v): &(Tensor<4>, Tensor<4>)| {
-                (k.clone().select(0, rows.clone()), v.clone().select(0, rows.clone()))
-            };
-            let cross: Vec<_> = pass.cross.iter().map(gather).collect();
             let own: Vec<Vec<u32>> = chunk.iter().map(|pair| texts[pair.1].clone()).collect();
             let text = pad(&own, padding, Side::Right, &device);
-            let logits = params::floats(tower.match_logits(&cross, text.ids, text.mask));
+            let logits = params::floats(tower.match_logits(&pass.cross, &rows, text.ids, text.mask));
             matched.extend(chunk.iter().zip(logits.chunks_exact(2)).map(|(&pair, l)| (pair, [l[0], l[1]])));
         }
     }

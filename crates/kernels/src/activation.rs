@@ -7,14 +7,14 @@ use crate::node::Fused;
 use crate::simd::{Kernel, Simd, exp_negative, madd, vectorised};
 
 /// A smooth activation.
-pub(crate) trait Curve: Copy + Clone + std::fmt::Debug + Send + Sync + 'static {
+trait Curve: Copy {
     /// `f(x)` and `f'(x)`.
     fn at<S: Simd>(x: f32) -> (f32, f32);
 }
 
 /// `x Phi(x)`, where `Phi` is the normal distribution function.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Gelu;
+#[derive(Clone, Copy)]
+struct Gelu;
 
 impl Curve for Gelu {
     /// With `a = |x|`, `t = 1 / (1 + c a)`: `1 - Phi(a) = t P(t) exp(-a^2 / 2)` (Abramowitz and Stegun 7.1.26, its constants taken for
@@ -44,8 +44,8 @@ fn sigmoid<S: Simd>(x: f32) -> f32 {
 }
 
 /// `x sigmoid(1.702 x)`: OpenAI's CLIP.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QuickGelu;
+#[derive(Clone, Copy)]
+struct QuickGelu;
 
 impl Curve for QuickGelu {
     #[inline(always)]
@@ -57,8 +57,8 @@ impl Curve for QuickGelu {
 }
 
 /// GELU by tanh: `x/2 (1 + tanh u) = x sigmoid(2 u)` with `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GeluTanh;
+#[derive(Clone, Copy)]
+struct GeluTanh;
 
 impl Curve for GeluTanh {
     #[inline(always)]
@@ -73,8 +73,8 @@ impl Curve for GeluTanh {
 }
 
 /// `x sigmoid(x)`: the gate of Llama.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Silu;
+#[derive(Clone, Copy)]
+struct Silu;
 
 impl Curve for Silu {
     #[inline(always)]
@@ -84,9 +84,35 @@ impl Curve for Silu {
     }
 }
 
-/// `f` of each element as one node.
-#[derive(Clone, Debug)]
-pub(crate) struct Pointwise<F>(pub(crate) F);
+/// `f` of each element as one node. Not generic: code of a generic operation would be compiled in the crates that use it, with their
+/// optimisations, which are too few to find the vectors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pointwise {
+    Gelu,
+    GeluTanh,
+    QuickGelu,
+    Silu,
+}
+
+impl Pointwise {
+    fn values(self, x: &mut [f32]) {
+        match self {
+            Self::Gelu => vectorised(Value(x, Gelu)),
+            Self::GeluTanh => vectorised(Value(x, GeluTanh)),
+            Self::QuickGelu => vectorised(Value(x, QuickGelu)),
+            Self::Silu => vectorised(Value(x, Silu)),
+        }
+    }
+
+    fn values_and_slopes(self, x: &mut [f32], slope: &mut [f32]) {
+        match self {
+            Self::Gelu => vectorised(ValueAndSlope(x, slope, Gelu)),
+            Self::GeluTanh => vectorised(ValueAndSlope(x, slope, GeluTanh)),
+            Self::QuickGelu => vectorised(ValueAndSlope(x, slope, QuickGelu)),
+            Self::Silu => vectorised(ValueAndSlope(x, slope, Silu)),
+        }
+    }
+}
 
 /// `x` becomes `f(x)`.
 struct Value<'a, F>(&'a mut [f32], F);
@@ -124,20 +150,20 @@ impl Kernel for Scale<'_> {
     }
 }
 
-impl<F: Curve> Fused<1> for Pointwise<F> {
+impl Fused<1> for Pointwise {
     /// The slope: with it the backward is one product, and it takes the place of `x`, which would have to be kept otherwise.
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1], keep: bool) -> (FlexTensor, Option<FlexTensor>) {
         let mut x = contiguous(x);
         let shape = x.layout().shape().clone();
-        let (block, curve) = (block_of_rows(1), self.0);
+        let block = block_of_rows(1);
         let values = x.storage_mut();
         if keep {
-            let slope = build_beside(values, block, |x, slope| vectorised(ValueAndSlope(x, slope, curve)));
+            let slope = build_beside(values, block, |x, slope| self.values_and_slopes(x, slope));
             (x, Some(tensor(slope, shape)))
         } else {
-            each_block(values, block, |_, x| vectorised(Value(x, curve)));
+            each_block(values, block, |_, x| self.values(x));
             (x, None)
         }
     }

@@ -5,7 +5,7 @@
 
 #![expect(clippy::result_large_err, reason = "the tensor is handed back to be used, not an error on its way out")]
 
-use activation::{Gelu, GeluTanh, Pointwise, QuickGelu, Relu, Silu};
+use activation::{Pointwise, Relu};
 use burn::backend::{Dispatch, DispatchAutodiffContext};
 use burn::tensor::{Int, Shape, Tensor, activation as primitive_activation};
 
@@ -30,25 +30,25 @@ pub use awake::Awake;
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
 #[must_use]
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused(Pointwise(Gelu), x).unwrap_or_else(primitive_activation::gelu)
+    fused(Pointwise::Gelu, x).unwrap_or_else(primitive_activation::gelu)
 }
 
 /// GELU by tanh, `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, element-wise.
 #[must_use]
 pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused(Pointwise(GeluTanh), x).unwrap_or_else(primitives::gelu_tanh)
+    fused(Pointwise::GeluTanh, x).unwrap_or_else(primitives::gelu_tanh)
 }
 
 /// `x sigmoid(1.702 x)`, element-wise.
 #[must_use]
 pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused(Pointwise(QuickGelu), x).unwrap_or_else(|x| x.clone() * primitive_activation::sigmoid(x * 1.702))
+    fused(Pointwise::QuickGelu, x).unwrap_or_else(|x| x.clone() * primitive_activation::sigmoid(x * 1.702))
 }
 
 /// `x sigmoid(x)`, element-wise.
 #[must_use]
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused(Pointwise(Silu), x).unwrap_or_else(primitive_activation::silu)
+    fused(Pointwise::Silu, x).unwrap_or_else(primitive_activation::silu)
 }
 
 /// `max(x, 0)`, element-wise.

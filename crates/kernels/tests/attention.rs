@@ -185,3 +185,44 @@ fn a_sample_is_the_same_alone_in_a_batch_and_for_any_number_of_threads() {
         }
     }
 }
+
+/// What gathering keys and values first gives, and its gradients, whichever samples are attended to and how often.
+#[test]
+fn rows_are_what_gathering_gives() {
+    let (_, device) = devices();
+    let scale = 0.3;
+    for (rows, sizes) in [
+        (vec![2, 0, 2, 2, 1, 0, 2], [4, 3, 9, 21, 16]),
+        (vec![1, 1], [2, 2, 5, 8, 8]),
+        (vec![0; 5], [1, 6, 64, 257, 64]),
+    ] {
+        let [sources, heads, queries, keys, width] = sizes;
+        let q = random([rows.len(), heads, queries, width], 3, 1.0, &device);
+        let [_, k, v] = inputs([sources, heads, queries, keys, width], true, 4, &device);
+        let bias = random([rows.len(), 1, 1, keys], 5, 3.0, &device);
+        let ids = Tensor::<1, burn::tensor::Int>::from_data(
+            burn::tensor::TensorData::new(rows.iter().map(|&row| row as i64).collect::<Vec<_>>(), [rows.len()]),
+            &device,
+        );
+        let gathered = |[q, k, v]: [Tensor<4>; 3]| {
+            plain(q, k.select(0, ids.clone()), v.select(0, ids.clone()), Some(bias.clone()), scale)
+        };
+        let of_rows =
+            |[q, k, v]: [Tensor<4>; 3]| toolkit_kernels::attention_rows(q, k, v, &rows, Some(bias.clone()), scale);
+        let all = [q, k, v];
+        let (want, wanted) = with_gradients(all.clone(), gathered);
+        for threads in [1, 2] {
+            let (got, slopes) = in_pool(threads, || with_gradients(all.clone(), of_rows));
+            close(&got, &want, 1e-5);
+            slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 3e-5));
+        }
+    }
+}
+
+/// So many probabilities that they are made again for the backward pass.
+#[test]
+fn probabilities_that_are_not_kept() {
+    let (_, device) = devices();
+    let all = inputs([3, 6, 250, 257, 8], true, 9, &device);
+    compare(all, Some(random([3, 1, 1, 257], 4, 3.0, &device)));
+}

@@ -154,11 +154,8 @@ pub fn itm_loss_sum(
     texts: &[usize],
 ) -> (Tensor<1>, usize, usize) {
     let device = mask.device();
-    let (image_rows, text_rows) = (index(images, &device), index(texts, &device));
-    let cross: Vec<_> = (cross.iter())
-        .map(|(k, v)| (k.clone().select(0, image_rows.clone()), v.clone().select(0, image_rows.clone())))
-        .collect();
-    let logits = tower.match_logits(&cross, ids.select(0, text_rows.clone()), mask.select(0, text_rows));
+    let text_rows = index(texts, &device);
+    let logits = tower.match_logits(cross, images, ids.select(0, text_rows.clone()), mask.select(0, text_rows));
     let positives = images.len() / 3;
     let labels: Vec<usize> = (0..images.len()).map(|i| usize::from(i < positives)).collect();
     let values = params::floats(logits.clone());

@@ -47,10 +47,17 @@ impl TextTower for Hand {
         let values: Vec<f32> = rows.iter().flat_map(|&t| self.texts[t]).collect();
         Tensor::from_data(TensorData::new(values, [rows.len(), 2]), &Device::default())
     }
-    fn match_logits(&self, cross: &[(Tensor<4>, Tensor<4>)], ids: Tensor<2, Int>, _: Tensor<2>) -> Tensor<2> {
-        let images = params::floats(cross[0].0.clone());
+    fn match_logits(
+        &self,
+        cross: &[(Tensor<4>, Tensor<4>)],
+        images: &[usize],
+        ids: Tensor<2, Int>,
+        _: Tensor<2>,
+    ) -> Tensor<2> {
+        let numbers = params::floats(cross[0].0.clone());
         let rows = Self::rows(ids);
-        let values: Vec<f32> = images.iter().zip(&rows).flat_map(|(&i, &t)| [0.0, self.itm[i as usize][t]]).collect();
+        let number = |&image: &usize| numbers[image] as usize;
+        let values: Vec<f32> = images.iter().map(number).zip(&rows).flat_map(|(i, &t)| [0.0, self.itm[i][t]]).collect();
         Tensor::from_data(TensorData::new(values, [rows.len(), 2]), &Device::default())
     }
     fn caption_logits(&self, _: &Cache, _: Tensor<2, Int>, _: Tensor<2>) -> Tensor<3> {

@@ -69,7 +69,8 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
         // 3. The text side.
         if let Ok(tower) = model.tower() {
             let text = Text::read(reference, batch, config.max_position_embeddings, config.vocab_size, &device)?;
-            outputs.put("itm.logits", tower.match_logits(&pass.cross, text.ids.clone(), text.mask.clone()));
+            let own: Vec<usize> = (0..batch).collect();
+            outputs.put("itm.logits", tower.match_logits(&pass.cross, &own, text.ids.clone(), text.mask.clone()));
             let images = tower.image_embeds(pass.queries.clone());
             let texts = tower.text_embeds(text.ids, text.mask);
             outputs.put("itc.image_embeds", images.clone());

@@ -128,7 +128,7 @@ fn golden_vectors() {
     let real = mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]);
     let states = model.text_states(text.clone(), real.clone()).narrow(1, 0, 1);
     check("text_only_cls", &floats(states), &numbers("text_only_cls"), 1e-5);
-    let states = model.multimodal_states(&pass.cross, text, real.clone());
+    let states = model.multimodal_states(&pass.cross, None, text, real.clone());
     check("multimodal_query_hidden", &floats(states), &numbers("multimodal_query_hidden"), 1e-5);
 
     let rows = [[19, 5, 7, 2], [19, 9, 2, 0]];
@@ -202,13 +202,11 @@ fn stage1_losses_and_gradients() {
     let i2t = cross_entropy(scores.clone(), &own, &ones, 0.1);
     let itc = (i2t + cross_entropy(scores.transpose(), &own, &ones, 0.1)) / 2.0;
 
-    let gather =
-        |parts: [&[i32]; 3]| Tensor::<1, Int>::from_data(TensorData::new(parts.concat(), [3 * batch]), &device);
-    let images = gather([&own, &whole("input/itm.negative_image"), &own]);
-    let chosen = gather([&own, &own, &whole("input/itm.negative_text")]);
-    let cross: Vec<_> =
-        cross.into_iter().map(|(k, v)| (k.select(0, images.clone()), v.select(0, images.clone()))).collect();
-    let matches = model.match_logits(&cross, text.select(0, chosen.clone()), real.clone().select(0, chosen));
+    let chosen = [own.clone(), own.clone(), whole("input/itm.negative_text")].concat();
+    let chosen = Tensor::<1, Int>::from_data(TensorData::new(chosen, [3 * batch]), &device);
+    let images = [own.clone(), whole("input/itm.negative_image"), own.clone()].concat();
+    let images: Vec<usize> = images.into_iter().map(|row| row as usize).collect();
+    let matches = model.match_logits(&cross, &images, text.select(0, chosen.clone()), real.clone().select(0, chosen));
     let labels: Vec<i32> = (0..3 * batch).map(|i| i32::from(i < batch)).collect();
     let itm = cross_entropy(matches, &labels, &vec![1.0; 3 * batch], 0.0);
 
@@ -252,7 +250,7 @@ fn captions_through_the_cache_equal_a_joint_pass() {
     let above = Tensor::cat(vec![Tensor::<2>::ones([2, 2], &device), Tensor::zeros([2, 4], &device)], 1);
     let causal = Tensor::cat(vec![above, causal_mask(2, 4, &device)], 0).unsqueeze::<3>();
     let bias = mask_bias(columns * causal).unsqueeze_dim::<4>(1);
-    let (queries, states) = model.joint_states(&pass.cross, text.clone(), &bias, true);
+    let (queries, states) = model.joint_states(&pass.cross, None, text.clone(), &bias, true);
     assert_close("queries", queries, pass.queries);
     let joint = model.language_logits(states.unwrap());
     assert_close("captions", joint, model.caption_logits(&pass.cache, text, real));
@@ -265,8 +263,8 @@ fn the_last_layer_leaves_out_only_what_is_not_read() {
     let cross = model.image_pass(sample("features", [2, 5, 6], &device)).cross;
     let (text, real) = (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
     let columns = Tensor::cat(vec![Tensor::ones([2, 2], &device), real.clone()], 1);
-    let (whole, _) = model.joint_states(&cross, text.clone(), &mask_bias(columns).unsqueeze_dims(&[1, 1]), true);
-    assert_close("queries", whole, model.multimodal_states(&cross, text.clone(), real.clone()));
+    let (whole, _) = model.joint_states(&cross, None, text.clone(), &mask_bias(columns).unsqueeze_dims(&[1, 1]), true);
+    assert_close("queries", whole, model.multimodal_states(&cross, None, text.clone(), real.clone()));
 
     // The text projection by hand on all rows of the whole pass.
     let states = model.text_states(text.clone(), real.clone());
@@ -290,7 +288,7 @@ fn padding_and_neighbours_change_nothing() {
     let everything = |pass: &ImagePass, text: &Tensor<2, Int>, real: &Tensor<2>| {
         (
             model.text_embeds(text.clone(), real.clone()),
-            model.match_logits(&pass.cross, text.clone(), real.clone()),
+            model.match_logits(&pass.cross, &[0, 1], text.clone(), real.clone()),
             model.caption_logits(&pass.cache, text.clone(), real.clone()).narrow(1, 0, 3),
             model.masked_logits(text.clone(), real.clone()).narrow(1, 0, 3),
         )

@@ -3,7 +3,7 @@
 //! `norm(x + dropout(f(x)))`.
 
 use super::QFormerConfig;
-use crate::layers::{LayerNorm, Linear, attention, merge_heads, split_heads};
+use crate::layers::{LayerNorm, Linear, attention_rows, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
@@ -71,10 +71,21 @@ impl Attention {
     }
 
     /// Rows `x [batch, rows, width]` attend to `(keys, values)`; `bias` broadcasts to `[batch, heads, rows, keys]`.
-    pub(super) fn forward(&self, x: Tensor<3>, (keys, values): KeysValues, bias: Option<Tensor<4>>) -> Tensor<3> {
+    pub(super) fn forward(&self, x: Tensor<3>, own: KeysValues, bias: Option<Tensor<4>>) -> Tensor<3> {
+        self.forward_rows(x, own, None, bias)
+    }
+
+    /// [`Attention::forward`], sample i to sample `samples[i]` of keys and values.
+    fn forward_rows(
+        &self,
+        x: Tensor<3>,
+        (keys, values): KeysValues,
+        samples: Option<&[usize]>,
+        bias: Option<Tensor<4>>,
+    ) -> Tensor<3> {
         let query = split_heads(self.query.forward(x.clone()), self.heads);
         let scale = 1.0 / (query.dims()[3] as f64).sqrt();
-        let context = attention(query, keys, values, bias, scale, self.dropout);
+        let context = attention_rows(query, keys, values, samples, bias, scale, self.dropout);
         self.output.forward(merge_heads(context), x)
     }
 
@@ -125,10 +136,16 @@ impl Layer {
         }
     }
 
-    /// What follows self-attention for query rows. `cross` is this layer's, if it has cross-attention.
-    pub(super) fn query_rows(&self, mut x: Tensor<3>, cross: Option<KeysValues>) -> Tensor<3> {
+    /// What follows self-attention for query rows. `cross` is this layer's, if it has cross-attention, and `images[i]` its row
+    /// that sample i attends to; without it, its own.
+    pub(super) fn query_rows(
+        &self,
+        mut x: Tensor<3>,
+        cross: Option<KeysValues>,
+        images: Option<&[usize]>,
+    ) -> Tensor<3> {
         if let (Some(block), Some(cross)) = (&self.crossattention, cross) {
-            x = block.forward(x, cross, None);
+            x = block.forward_rows(x, cross, images, None);
         }
         self.output_query.forward(self.intermediate_query.forward(x.clone()), x)
     }

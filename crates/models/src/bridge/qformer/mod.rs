@@ -85,7 +85,7 @@ impl QFormer {
             let own = layer.attention.keys_values(x.clone());
             let rows = layer.attention.forward(x, own.clone(), None);
             keep(i, &own, &rows);
-            x = layer.query_rows(rows, cross);
+            x = layer.query_rows(rows, cross, None);
         }
         x
     }
@@ -114,13 +114,14 @@ impl QFormer {
     }
 
     /// The joint pass of fresh queries and text under an additive `bias` that broadcasts to
-    /// `[batch, heads, queries + text, queries + text]`. Returns outputs of queries and, if `with_text`, of the text;
+    /// `[batch, heads, queries + text, queries + text]`; text i is with row `images[i]` of `cross`, or row i. Returns outputs of queries and, if `with_text`, of the text;
     /// without it, what only the text's output needs is left out of the last layer, and `bias` must have one row.
     #[doc(hidden)]
     #[must_use]
     pub fn joint_states(
         &self,
         cross: &[KeysValues],
+        images: Option<&[usize]>,
         ids: Tensor<2, Int>,
         bias: &Tensor<4>,
         with_text: bool,
@@ -134,10 +135,10 @@ impl QFormer {
             let own = layer.attention.keys_values(joint.clone());
             if last && !with_text {
                 let attended = layer.attention.forward(queries, own, Some(bias.clone()));
-                return (layer.query_rows(attended, cross), None);
+                return (layer.query_rows(attended, cross, images), None);
             }
             let attended = layer.attention.forward(joint, own, Some(bias.clone()));
-            queries = layer.query_rows(attended.clone().narrow(1, 0, count), cross);
+            queries = layer.query_rows(attended.clone().narrow(1, 0, count), cross, images);
             text = layer.text_rows(attended.narrow(1, count, length));
         }
         (queries, Some(text))

@@ -70,16 +70,17 @@ impl QFormer {
     }
 
     /// The bi-directional pass of queries and text: outputs of the queries `[batch, queries, width]`.
-    /// `cross` is [`ImagePass::cross`] with row i for text i.
+    /// Text i is with row `images[i]` of `cross`, which is [`ImagePass::cross`], or without `images` with row i.
     #[must_use]
     pub fn multimodal_states(
         &self,
         cross: &[(Tensor<4>, Tensor<4>)],
+        images: Option<&[usize]>,
         ids: Tensor<2, Int>,
         mask: Tensor<2>,
     ) -> Tensor<3> {
         let bias = mask_bias(self.behind_queries(mask)).unsqueeze_dims(&[1, 1]);
-        self.joint_states(cross, ids, &bias, false).0
+        self.joint_states(cross, images, ids, &bias, false).0
     }
 
     /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`.
@@ -110,8 +111,14 @@ impl TextTower for QFormer {
         l2_normalise(self.text_proj.forward(first.squeeze_dim::<2>(1)))
     }
 
-    fn match_logits(&self, cross: &[(Tensor<4>, Tensor<4>)], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
-        let states = self.multimodal_states(cross, ids, mask);
+    fn match_logits(
+        &self,
+        cross: &[(Tensor<4>, Tensor<4>)],
+        images: &[usize],
+        ids: Tensor<2, Int>,
+        mask: Tensor<2>,
+    ) -> Tensor<2> {
+        let states = self.multimodal_states(cross, Some(images), ids, mask);
         // The head is linear, so the mean of its logits is its logits of the mean.
         self.itm_head.forward(states.mean_dim(1).squeeze_dim::<2>(1))
     }

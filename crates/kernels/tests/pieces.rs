@@ -1,0 +1,133 @@
+//! Activations, sums, products of few rows and AdamW against burn's primitives.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use burn::tensor::{Device, Tensor, activation};
+use common::{close, devices, finite_differences, in_pool, random, values, with_gradients};
+use proptest::prelude::*;
+use toolkit_kernels as ours;
+use toolkit_kernels::AdamWStep;
+
+type Op = fn(Tensor<2>) -> Tensor<2>;
+
+fn tanh_gelu(x: Tensor<2>) -> Tensor<2> {
+    let inner = (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
+    x * (inner.tanh() + 1.0) * 0.5
+}
+
+const ACTIVATIONS: [(&str, Op, Op); 5] = [
+    ("gelu", ours::gelu, activation::gelu),
+    ("gelu_tanh", ours::gelu_tanh, tanh_gelu),
+    ("quick_gelu", ours::quick_gelu, |x| x.clone() * activation::sigmoid(x * 1.702)),
+    ("silu", ours::silu, activation::silu),
+    ("relu", ours::relu, activation::relu),
+];
+
+#[test]
+fn activations_and_their_slopes() {
+    let (_, device) = devices();
+    for (name, op, plain) in ACTIVATIONS {
+        for shape in [[3, 5], [1, 1], [40, 33], [400, 700]] {
+            let x = random(shape, 3, 6.0, &device);
+            let (got, [slope]) = in_pool(2, || with_gradients([x.clone()], |[x]| op(x)));
+            let (want, [wanted]) = with_gradients([x], |[x]| plain(x));
+            println!("{name} {shape:?}");
+            close(&got, &want, 1e-6);
+            close(&slope, &wanted, 3e-6);
+        }
+        finite_differences(random([2, 7], 5, 2.0, &device), op);
+    }
+}
+
+#[test]
+fn activations_far_out_are_finite() {
+    let x = Tensor::<2>::from_floats([[-1e4, -90.0, 90.0, 1e4, 0.0, -0.0]], &Device::flex());
+    for (name, op, _) in ACTIVATIONS {
+        let got = values(op(x.clone()));
+        println!("{name} {got:?}");
+        close(&got, &[0.0, 0.0, 90.0, 1e4, 0.0, 0.0], 1e-6);
+    }
+}
+
+#[test]
+fn sums_and_their_gradients() {
+    let (_, device) = devices();
+    for [rows, width] in [[1, 1], [7, 5], [33, 70], [700, 300]] {
+        let (x, y) = (random([rows, width], 3, 2.0, &device), random([rows, width], 4, 2.0, &device));
+        let (got, slopes) = in_pool(2, || with_gradients([x.clone(), y.clone()], |[x, y]| ours::add(x, y)));
+        let (want, wanted) = with_gradients([x.clone(), y.clone()], |[x, y]| x + y);
+        close(&got, &want, 0.0);
+        slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 0.0));
+        let row = |y: Tensor<2>| y.narrow(0, 0, 1).reshape([width]);
+        let (got, slopes) = in_pool(2, || with_gradients([x.clone(), y.clone()], |[x, y]| ours::add_bias(x, row(y))));
+        let (want, wanted) = with_gradients([x.clone(), y], |[x, y]| x + row(y).unsqueeze());
+        close(&got, &want, 0.0);
+        slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
+        let squares = f64::from(x.clone().inner().square().sum().into_scalar::<f32>());
+        assert!((ours::sum_of_squares(x.inner()) / squares - 1.0).abs() < 1e-5);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn products_of_few_rows(rows in 1usize..12, k in 1usize..90, n in 1usize..1100, seed in 0u64..100) {
+        let device = Device::flex();
+        let (x, w) = (random([rows, k], seed, 1.0, &device), random([k, n], seed + 1, 1.0, &device));
+        let bias = random([n], seed + 2, 1.0, &device);
+        let want = values(x.clone().matmul(w.clone()) + bias.clone().unsqueeze());
+        let got = in_pool(2, || values(ours::linear(x.clone(), w.clone(), Some(bias.clone()), true)));
+        close(&got, &want, 2e-5);
+        let across = w.transpose();
+        let table = Tensor::from_data(across.into_data(), &device);
+        close(&values(ours::times_transposed(x.clone(), table, true)), &values(x.matmul(w_of(seed, k, n, &device))), 2e-5);
+    }
+}
+
+fn w_of(seed: u64, k: usize, n: usize, device: &Device) -> Tensor<2> {
+    random([k, n], seed + 1, 1.0, device)
+}
+
+/// A row's product is the same to the last bit whatever stands beside it and however many threads there are.
+#[test]
+fn a_row_does_not_know_the_others() {
+    let device = Device::flex();
+    let (x, w) = (random([7, 300], 1, 1.0, &device), random([300, 517], 2, 1.0, &device));
+    let table = Tensor::<2>::from_data(w.clone().transpose().into_data(), &device);
+    let whole = values(ours::linear(x.clone(), w.clone(), None, true));
+    let head = values(ours::times_transposed(x.clone(), table.clone(), true));
+    for row in 0..7 {
+        let one = x.clone().narrow(0, row, 1);
+        let threads = 1 + row % 3;
+        let alone = in_pool(threads, || values(ours::linear(one.clone(), w.clone(), None, true)));
+        assert_eq!(alone, whole[row * 517..][..517]);
+        let alone = in_pool(threads, || values(ours::times_transposed(one.clone(), table.clone(), true)));
+        assert_eq!(alone, head[row * 517..][..517]);
+    }
+}
+
+#[test]
+fn adamw_is_its_definition() {
+    let device = Device::flex();
+    let step =
+        AdamWStep { betas: [0.9, 0.98], eps: 1e-8, corrections: [0.271, 0.058], rate: 1e-2, keep: 0.999, scale: 0.5 };
+    for shape in [[1, 3], [300, 700]] {
+        let [value, first, grad] = [1, 2, 3].map(|seed| random(shape, seed, 1.0, &device));
+        let second = random(shape, 4, 1.0, &device).square();
+        let grad_of = values(grad.clone());
+        let before = [value.clone(), first.clone(), second.clone()].map(values);
+        let after = in_pool(2, || ours::adamw(step, [value.clone(), first, second, grad])).map(values);
+        assert_eq!(values(value), before[0], "a tensor that others hold stays as it is");
+        for (i, &g) in grad_of.iter().enumerate() {
+            let g = f64::from(g) * step.scale;
+            let [v, m, s] = [0, 1, 2].map(|part| f64::from(before[part][i]));
+            let (m, s) = (m * 0.9 + g * 0.1, s * 0.98 + g * g * 0.02);
+            let v = v * step.keep - step.rate * (m / 0.271) / ((s / 0.058).sqrt() + step.eps);
+            for (got, want) in after.iter().map(|part| part[i]).zip([v, m, s]) {
+                assert!((f64::from(got) - want).abs() < 2e-6 * want.abs().max(1.0), "{i}: {got} for {want}");
+            }
+        }
+    }
+}
