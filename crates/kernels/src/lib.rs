@@ -15,6 +15,7 @@ mod attention;
 mod awake;
 mod buffer;
 mod cross_entropy;
+mod gathered;
 mod gemm;
 mod matvec;
 mod node;
@@ -26,6 +27,7 @@ mod sums;
 
 pub use adamw::AdamWStep;
 pub use awake::Awake;
+pub use gathered::Gathered;
 
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
 #[must_use]
@@ -55,6 +57,20 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 #[must_use]
 pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     fused(Relu, x).unwrap_or_else(primitive_activation::relu)
+}
+
+/// A number without meaning whose gradient with respect to `x` is `gradient`, of the same shape and without one itself: it carries on
+/// what was found in another graph.
+#[must_use]
+pub fn with_gradient<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
+    let gradient = gradient.into_dispatch();
+    let Some(constant) = node::constant(&gradient) else {
+        return (x * Tensor::<D>::from_inner(Tensor::from_dispatch(gradient))).sum();
+    };
+    match node::run(sums::Carry(constant), [x.into_dispatch()]) {
+        Ok(nothing) => Tensor::from_dispatch(nothing),
+        Err([x]) => (Tensor::<D>::from_dispatch(x) * Tensor::<D>::from_inner(Tensor::from_dispatch(gradient))).sum(),
+    }
 }
 
 /// Whether nothing is recorded for this tensor, so that no gradient will be asked of it.

@@ -1,5 +1,6 @@
 //! Sums of tensors and rows: a bias on every row, a residual, the squares of a gradient.
 
+use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -54,7 +55,7 @@ impl Fused<2> for AddBias {
         let bias = bias.then(|| {
             let width = grad.layout().shape()[grad.layout().shape().num_dims() - 1];
             let sum = column_sums(grad.storage_mut(), width);
-            tensor(sum, burn::tensor::Shape::new([width]))
+            tensor(sum, Shape::new([width]))
         });
         [x.then_some(grad), bias]
     }
@@ -67,6 +68,14 @@ fn column_sums(values: &mut [f32], width: usize) -> Vec<f32> {
     each_block_summed(values, block, width, |_, rows, sum| vectorised(AddUp(rows, sum)))
 }
 
+/// `x + y` of one shape, in the place of `x` if nobody else holds it.
+pub(crate) fn add_in_place(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+    let (mut x, y) = (contiguous(x), contiguous(y));
+    let y: &[f32] = y.storage();
+    each_block(x.storage_mut(), block_of_rows(1), |at, x| vectorised(AddTo(x, &y[at..][..x.len()])));
+    x
+}
+
 /// `x + y` of one shape.
 #[derive(Clone, Debug)]
 pub(crate) struct Add;
@@ -75,14 +84,33 @@ impl Fused<2> for Add {
     type Saved = ();
 
     fn forward(&self, [x, y]: [FlexTensor; 2], keep: bool) -> (FlexTensor, Option<()>) {
-        let (mut x, y) = (contiguous(x), contiguous(y));
-        let y: &[f32] = y.storage();
-        each_block(x.storage_mut(), block_of_rows(1), |at, x| vectorised(AddTo(x, &y[at..][..x.len()])));
-        (x, keep.then_some(()))
+        (add_in_place(x, y), keep.then_some(()))
     }
 
     fn backward(&self, (): (), grad: FlexTensor, [x, y]: [bool; 2]) -> [Option<FlexTensor>; 2] {
         [x.then(|| grad.clone()), y.then_some(grad)]
+    }
+}
+
+/// Zero, with a given gradient.
+#[derive(Clone, Debug)]
+pub(crate) struct Carry(pub(crate) FlexTensor);
+
+impl Fused<1> for Carry {
+    type Saved = ();
+
+    fn forward(&self, _: [FlexTensor; 1], keep: bool) -> (FlexTensor, Option<()>) {
+        (tensor(vec![0.0], Shape::new([1])), keep.then_some(()))
+    }
+
+    fn backward(&self, (): (), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let by = contiguous(grad).storage::<f32>()[0];
+        let mut carried = self.0.clone();
+        if by != 1.0 {
+            carried = contiguous(carried);
+            carried.storage_mut::<f32>().iter_mut().for_each(|x| *x *= by);
+        }
+        [Some(carried)]
     }
 }
 

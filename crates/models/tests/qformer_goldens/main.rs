@@ -288,7 +288,7 @@ fn padding_and_neighbours_change_nothing() {
     let everything = |pass: &ImagePass, text: &Tensor<2, Int>, real: &Tensor<2>| {
         (
             model.text_embeds(text.clone(), real.clone()),
-            model.match_logits(&pass.cross, &[0, 1], text.clone(), real.clone()),
+            model.match_logits(&pass.cross, &(0..text.dims()[0]).collect::<Vec<_>>(), text.clone(), real.clone()),
             model.caption_logits(&pass.cache, text.clone(), real.clone()).narrow(1, 0, 3),
             model.masked_logits(text.clone(), real.clone()).narrow(1, 0, 3),
         )
