@@ -170,7 +170,8 @@ fn of_experiment(context: &Context, file: &Path) -> anyhow::Result<Vec<Remote>> 
         {
             all.extend(sources(&context.registry.card(kind, name)?)?);
         }
-        for data in [&cell.spec.data.train, &cell.spec.data.val, &cell.spec.data.test] {
+        let further = cell.spec.eval.also.iter().map(|also| &also.data);
+        for data in [&cell.spec.data.train, &cell.spec.data.val, &cell.spec.data.test].into_iter().chain(further) {
             if let Some((card, _)) = data.split_once(':').filter(|(card, _)| *card != "folder") {
                 all.extend(sources(&context.registry.card(Kind::Dataset, card)?)?);
             }

@@ -3,8 +3,9 @@
 //! The training loop opens a scope for each step; outside of any scope (evaluation, generation) dropout does nothing.
 //! So no module carries a training flag, and a resumed run draws the masks of the uninterrupted one on every backend.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use std::cell::RefCell;
+use toolkit_kernels::Keep;
 use toolkit_seed::Stream;
 
 thread_local! {
@@ -44,36 +45,35 @@ pub fn is_on() -> bool {
     STREAM.with(|s| s.borrow().is_some())
 }
 
-/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, inside a scope; else the identity.
+/// Which of `count` elements dropout with probability `p` keeps, drawn from the scope's stream; nothing where it would do nothing.
 /// The mask is drawn on the host: slower than a device generator, the same on every device.
 #[must_use]
-pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
+pub fn keep(count: usize, p: f64) -> Option<Keep> {
     if p <= 0.0 {
-        return x;
+        return None;
     }
-    let shape = x.dims();
-    let mask = STREAM.with(|s| {
+    STREAM.with(|s| {
         s.borrow_mut().as_mut().map(|stream| {
-            let keep = (1.0 / (1.0 - p)) as f32;
             // 32 random bits decide one element, two elements a draw.
             let below = (p * 4_294_967_296.0) as u64;
-            let count: usize = shape.iter().product();
-            let mut mask = Vec::with_capacity(count + 1);
-            while mask.len() < count {
+            let mut elements = Vec::with_capacity(count + 1);
+            while elements.len() < count {
                 let bits = stream.next_u64();
                 for half in [bits & 0xFFFF_FFFF, bits >> 32] {
-                    mask.push(if half < below { 0.0_f32 } else { keep });
+                    elements.push(u8::from(half >= below));
                 }
             }
-            mask.truncate(count);
-            mask
+            elements.truncate(count);
+            Keep { elements: elements.into(), scale: (1.0 / (1.0 - p)) as f32 }
         })
-    });
-    match mask {
-        Some(mask) => {
-            let device = x.device();
-            x * Tensor::from_data(TensorData::new(mask, shape), &device)
-        }
+    })
+}
+
+/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, inside a scope; else the identity.
+#[must_use]
+pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
+    match keep(x.shape().num_elements(), p) {
+        Some(keep) => toolkit_kernels::dropout(x, keep),
         None => x,
     }
 }

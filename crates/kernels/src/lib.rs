@@ -15,6 +15,7 @@ mod attention;
 mod awake;
 mod buffer;
 mod cross_entropy;
+mod dropout;
 mod gathered;
 mod gemm;
 mod matvec;
@@ -27,6 +28,7 @@ mod sums;
 
 pub use adamw::AdamWStep;
 pub use awake::Awake;
+pub use dropout::Keep;
 pub use gathered::Gathered;
 
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
@@ -231,42 +233,37 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) 
 /// `[batch, queries, heads, head width]`, which makes merging the heads free.
 #[must_use]
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
-    attend(q, k, v, None, bias, scale)
+    attention_rows(q, k, v, None, bias, scale, None)
 }
 
 /// As [`attention`], where sample `i` of the queries attends to sample `rows[i]` of the keys and values: what gathering them first
-/// would give, without the copies and without adding up the gradients of copies.
+/// would give, without the copies and without adding up the gradients of copies. Without `rows`, to its own. `keep`, one byte for each of
+/// `[batch, heads, queries, keys]`, is dropout on the probabilities.
 ///
 /// # Panics
-/// If there are not as many rows as samples of queries, or one is beyond the keys.
+/// If there are not as many rows as samples of queries, one is beyond the keys, or `keep` is not that long.
 #[must_use]
 pub fn attention_rows(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    rows: &[usize],
-    bias: Option<Tensor<4>>,
-    scale: f64,
-) -> Tensor<4> {
-    let (samples, sources) = (q.dims()[0], k.dims()[0]);
-    assert!(rows.len() == samples && rows.iter().all(|&row| row < sources), "{rows:?}: {samples} rows of {sources}");
-    attend(q, k, v, Some(rows), bias, scale)
-}
-
-fn attend(
     q: Tensor<4>,
     k: Tensor<4>,
     v: Tensor<4>,
     rows: Option<&[usize]>,
     bias: Option<Tensor<4>>,
     scale: f64,
+    keep: Option<Keep>,
 ) -> Tensor<4> {
     let [batch, heads, queries, width] = q.dims();
     let [sources, _, keys, _] = k.dims();
+    if let Some(rows) = rows {
+        assert!(rows.len() == batch && rows.iter().all(|&row| row < sources), "{rows:?}: {batch} rows of {sources}");
+    }
+    if let Some(keep) = &keep {
+        assert_eq!(keep.elements.len(), batch * heads * queries * keys, "a byte for each probability");
+    }
     let shapes =
         k.dims() == [sources, heads, keys, width] && v.dims() == k.dims() && (rows.is_some() || sources == batch);
     if !shapes || batch * sources * heads * queries * keys * width == 0 {
-        return primitives::attention(q, k, v, rows, bias, scale);
+        return primitives::attention(q, k, v, rows, bias, scale, keep);
     }
     let bias = bias.map(Tensor::into_dispatch);
     let constant = match &bias {
@@ -275,14 +272,25 @@ fn attend(
     };
     let bias = bias.map(Tensor::from_dispatch);
     let Some(constant) = constant else {
-        return primitives::attention(q, k, v, rows, bias, scale);
+        return primitives::attention(q, k, v, rows, bias, scale, keep);
     };
-    let op = attention::Attention { scale: scale as f32, bias: constant, rows: rows.map(Into::into) };
+    let op =
+        attention::Attention { scale: scale as f32, bias: constant, rows: rows.map(Into::into), keep: keep.clone() };
     match node::run(op, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()]) {
         Ok(out) => Tensor::from_dispatch(out),
         Err([q, k, v]) => {
             let [q, k, v] = [q, k, v].map(Tensor::from_dispatch);
-            primitives::attention(q, k, v, rows, bias, scale)
+            primitives::attention(q, k, v, rows, bias, scale, keep)
         }
     }
+}
+
+/// Dropout: elements that `keep` keeps, scaled, and zeros.
+///
+/// # Panics
+/// If `keep` has not one byte for each element.
+#[must_use]
+pub fn dropout<const D: usize>(x: Tensor<D>, keep: Keep) -> Tensor<D> {
+    assert_eq!(keep.elements.len(), x.shape().num_elements(), "a byte for each element");
+    fused(keep.clone(), x).unwrap_or_else(|x| primitives::dropout(x, &keep))
 }

@@ -1,6 +1,6 @@
 //! The same operations made of burn's primitives: what runs on other backends and other number types, and what tests compare with.
 
-use crate::AdamWStep;
+use crate::{AdamWStep, Keep};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
 /// See [`crate::rms_norm`].
@@ -29,6 +29,7 @@ pub(crate) fn attention(
     rows: Option<&[usize]>,
     bias: Option<Tensor<4>>,
     scale: f64,
+    keep: Option<Keep>,
 ) -> Tensor<4> {
     if let Some(rows) = rows {
         let ids: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
@@ -41,7 +42,18 @@ pub(crate) fn attention(
     if let Some(bias) = bias {
         scores = scores + bias;
     }
-    crate::softmax(scores).matmul(v)
+    let probabilities = crate::softmax(scores);
+    match keep {
+        Some(keep) => dropout(probabilities, &keep).matmul(v),
+        None => probabilities.matmul(v),
+    }
+}
+
+/// See [`crate::dropout`].
+pub(crate) fn dropout<const D: usize>(x: Tensor<D>, keep: &Keep) -> Tensor<D> {
+    let mask: Vec<f32> = keep.elements.iter().map(|&stays| if stays == 0 { 0.0 } else { keep.scale }).collect();
+    let mask = Tensor::<D>::from_data(TensorData::new(mask, x.dims()), &x.device());
+    x * mask
 }
 
 /// See [`crate::gelu_tanh`].

@@ -207,8 +207,9 @@ fn rows_are_what_gathering_gives() {
         let gathered = |[q, k, v]: [Tensor<4>; 3]| {
             plain(q, k.select(0, ids.clone()), v.select(0, ids.clone()), Some(bias.clone()), scale)
         };
-        let of_rows =
-            |[q, k, v]: [Tensor<4>; 3]| toolkit_kernels::attention_rows(q, k, v, &rows, Some(bias.clone()), scale);
+        let of_rows = |[q, k, v]: [Tensor<4>; 3]| {
+            toolkit_kernels::attention_rows(q, k, v, Some(&rows), Some(bias.clone()), scale, None)
+        };
         let all = [q, k, v];
         let (want, wanted) = with_gradients(all.clone(), gathered);
         for threads in [1, 2] {
@@ -225,4 +226,26 @@ fn probabilities_that_are_not_kept() {
     let (_, device) = devices();
     let all = inputs([3, 6, 250, 257, 8], true, 9, &device);
     compare(all, Some(random([3, 1, 1, 257], 4, 3.0, &device)));
+}
+
+/// Dropout on the probabilities is the mask times them, in the value and in all gradients, kept or made again.
+#[test]
+fn dropout_on_probabilities() {
+    let (_, device) = devices();
+    for [batch, heads, queries, keys, width] in [[2, 2, 5, 9, 8], [5, 3, 12, 21, 16], [3, 6, 250, 257, 8]] {
+        let elements: Vec<u8> = (0..batch * heads * queries * keys).map(|i| u8::from((i * 7) % 10 != 0)).collect();
+        let mask: Vec<f32> = elements.iter().map(|&stays| f32::from(stays) * 1.25).collect();
+        let mask = Tensor::<4>::from_data(burn::tensor::TensorData::new(mask, [batch, heads, queries, keys]), &device);
+        let keep = toolkit_kernels::Keep { elements: elements.into(), scale: 1.25 };
+        let all = inputs([batch, heads, queries, keys, width], true, 3, &device);
+        let ours =
+            |[q, k, v]: [Tensor<4>; 3]| toolkit_kernels::attention_rows(q, k, v, None, None, 0.3, Some(keep.clone()));
+        let plain = |[q, k, v]: [Tensor<4>; 3]| {
+            (activation::softmax(q.matmul(k.swap_dims(2, 3)) * 0.3, 3) * mask.clone()).matmul(v)
+        };
+        let (want, wanted) = with_gradients(all.clone(), plain);
+        let (got, slopes) = in_pool(2, || with_gradients(all, ours));
+        close(&got, &want, 1e-5);
+        slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 3e-5));
+    }
 }

@@ -215,31 +215,16 @@ pub fn attention(
 #[must_use]
 pub fn attention_rows(
     q: Tensor<4>,
-    mut k: Tensor<4>,
-    mut v: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
     rows: Option<&[usize]>,
     bias: Option<Tensor<4>>,
     scale: f64,
     dropout: f64,
 ) -> Tensor<4> {
-    if dropout <= 0.0 || !noise::is_on() {
-        return match rows {
-            Some(rows) => toolkit_kernels::attention_rows(q, k, v, rows, bias, scale),
-            None => toolkit_kernels::attention(q, k, v, bias, scale),
-        };
-    }
-    if let Some(rows) = rows {
-        let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
-        let ids = Tensor::<1, Int>::from_data(burn::tensor::TensorData::new(ids, [rows.len()]), &q.device());
-        (k, v) = (k.select(0, ids.clone()), v.select(0, ids));
-    }
-    // Scaling the queries is cheaper than scaling the scores: fewer elements.
-    let q = if scale == 1.0 { q } else { q * scale };
-    let mut scores = q.matmul(k.swap_dims(2, 3));
-    if let Some(bias) = bias {
-        scores = scores + bias;
-    }
-    noise::dropout(toolkit_kernels::softmax(scores), dropout).matmul(v)
+    let [batch, heads, queries, _] = q.dims();
+    let keep = noise::keep(batch * heads * queries * k.dims()[2], dropout);
+    toolkit_kernels::attention_rows(q, k, v, rows, bias, scale, keep)
 }
 
 /// Feed-forward activations, by the names of transformers' configurations.

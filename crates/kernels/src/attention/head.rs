@@ -47,9 +47,23 @@ pub(crate) struct Head<'a> {
     pub(crate) k: Matrix<'a>,
     pub(crate) v: Matrix<'a>,
     pub(crate) bias: Option<(Matrix<'a>, bool)>,
+    /// What dropout leaves of the probabilities, `[queries, keys]`, and what it multiplies them with.
+    pub(crate) keep: Option<(&'a [u8], f32)>,
 }
 
 impl Head<'_> {
+    /// `p` becomes what dropout leaves of it.
+    #[inline(always)]
+    fn drop(&self, p: &mut [f32]) {
+        let Some((keep, scale)) = self.keep else { return };
+        let (keys, ld) = (self.sizes.keys, self.sizes.padded());
+        for (p, keep) in p.chunks_exact_mut(ld).zip(keep.chunks_exact(keys)) {
+            for (p, &keep) in p.iter_mut().zip(keep) {
+                *p = if keep == 0 { 0.0 } else { *p * scale };
+            }
+        }
+    }
+
     /// `p = softmax(q k' * scale + bias)`. The same sums in the same order whenever it is called, so that probabilities that are made
     /// again are those that were.
     #[inline(always)]
@@ -84,6 +98,8 @@ impl Head<'_> {
 pub(crate) struct Forward<'a> {
     pub(crate) head: Head<'a>,
     pub(crate) probabilities: &'a mut [f32],
+    /// Room for those that dropout leaves.
+    pub(crate) dropped: &'a mut [f32],
     pub(crate) scratch: &'a mut [f32],
     pub(crate) out: &'a mut [f32],
     /// Distance of the rows of `out`.
@@ -98,6 +114,14 @@ impl Kernel for Forward<'_> {
         let p = self.probabilities;
         let (keys_across, room) = self.scratch.split_at_mut(ld * width);
         self.head.probabilities(simd, p, keys_across);
+        let p = match self.head.keep {
+            None => p,
+            Some(_) => {
+                self.dropped.copy_from_slice(p);
+                self.head.drop(self.dropped);
+                self.dropped
+            }
+        };
         let v = near(self.head.v, keys, width, room);
         gemm::<S, false>(simd, [queries, width, keys], Matrix { data: p, stride: ld }, v, self.out, self.row, false);
     }
@@ -134,17 +158,31 @@ impl Kernel for Backward<'_> {
                 p
             }
         };
-        let p = Matrix { data: probabilities, stride: ld };
+        let ds = self.scores;
         if let Some(dv) = dv {
             let g = near(self.g, queries, width, room);
-            gemm::<S, true>(simd, [keys, width, queries], p, g, dv, self.rows[2], self.add);
+            let mut p = probabilities;
+            if self.head.keep.is_some() {
+                ds.copy_from_slice(p);
+                self.head.drop(ds);
+                p = &*ds;
+            }
+            gemm::<S, true>(
+                simd,
+                [keys, width, queries],
+                Matrix { data: p, stride: ld },
+                g,
+                dv,
+                self.rows[2],
+                self.add,
+            );
         }
         if dq.is_none() && dk.is_none() {
             return;
         }
-        let ds = self.scores;
         transpose(simd, [keys, width], v, 1.0, across, ld);
         gemm::<S, false>(simd, [queries, ld, width], self.g, Matrix { data: across, stride: ld }, ds, ld, false);
+        self.head.drop(ds);
         normalise_backward(simd, ds, probabilities, ld, scale);
         let ds = Matrix { data: ds, stride: ld };
         if let Some(dq) = dq {

@@ -9,6 +9,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::buffer::parallel;
+use crate::dropout::Keep;
 use crate::node::Fused;
 use crate::simd::vectorised;
 use head::{Backward, Forward, Head, Scratch};
@@ -22,6 +23,8 @@ pub(crate) struct Attention {
     pub(crate) bias: Option<FlexTensor>,
     /// Whose keys and values each sample of the queries attends to; without it, its own.
     pub(crate) rows: Option<Arc<[usize]>>,
+    /// Dropout on the probabilities, in the order `[batch, heads, queries, keys]`.
+    pub(crate) keep: Option<Keep>,
 }
 
 /// Probabilities of more than so many elements are not kept for the backward pass but made again: two more products of five or so,
@@ -76,12 +79,20 @@ struct Inputs<'a> {
     views: [View<'a>; 3],
     bias: Option<Bias<'a>>,
     rows: Option<&'a [usize]>,
+    keep: Option<&'a Keep>,
 }
 
 impl<'a> Inputs<'a> {
     fn new(op: &'a Attention, sizes: Sizes, inputs: &'a [FlexTensor; 3], bias: Option<&'a FlexTensor>) -> Self {
         let bias = bias.map(|bias| Bias::new(bias, &sizes));
-        Self { sizes, scale: op.scale, views: inputs.each_ref().map(View::new), bias, rows: op.rows.as_deref() }
+        Self {
+            sizes,
+            scale: op.scale,
+            views: inputs.each_ref().map(View::new),
+            bias,
+            rows: op.rows.as_deref(),
+            keep: op.keep.as_ref(),
+        }
     }
 
     fn head(&self, [sample, head]: [usize; 2]) -> Head<'_> {
@@ -94,6 +105,10 @@ impl<'a> Inputs<'a> {
             k: k.head([source, head]),
             v: v.head([source, head]),
             bias: self.bias.as_ref().map(|bias| bias.head([sample, head])),
+            keep: self.keep.map(|keep| {
+                let count = self.sizes.queries * self.sizes.keys;
+                (&keep.elements[(sample * self.sizes.heads + head) * count..][..count], keep.scale)
+            }),
         }
     }
 }
@@ -115,11 +130,11 @@ impl Fused<3> for Attention {
         let row = out.stride;
         let run = |scratch: &mut Scratch, group: usize, out: &mut [f32], kept: &mut [f32]| {
             for head in 0..groups.heads {
-                let [p, _, scratch] = scratch.split(&sizes);
+                let [p, dropped, scratch] = scratch.split(&sizes);
                 let p = if keep_probabilities { &mut kept[head * sizes.scores()..][..sizes.scores()] } else { p };
                 let out = &mut out[head * sizes.width..];
                 let head = read.head(groups.at(group, head));
-                vectorised(Forward { head, probabilities: p, scratch, out, row });
+                vectorised(Forward { head, probabilities: p, dropped, scratch, out, row });
             }
         };
         if parallel(sizes.work()) {
