@@ -59,6 +59,34 @@ fn elementwise(c: &mut Criterion) {
     measure(c, "gelu 2304x256/ours", [shape], |[x]| toolkit_kernels::gelu(x));
 }
 
+/// Activations of feed-forward networks other than GELU.
+fn activations(c: &mut Criterion) {
+    let shape = [96 * 24, 256];
+    measure(c, "relu 2304x256/burn", [shape], |[x]| activation::relu(x));
+    measure(c, "relu 2304x256/ours", [shape], |[x]| toolkit_kernels::relu(x));
+    measure(c, "quick_gelu 2304x256/burn", [shape], |[x]| x.clone() * activation::sigmoid(x * 1.702));
+    measure(c, "quick_gelu 2304x256/ours", [shape], |[x]| toolkit_kernels::quick_gelu(x));
+}
+
+/// A step of generation: one token, or one of five beams, times a matrix.
+fn few_rows(c: &mut Criterion) {
+    let device = Device::flex();
+    for rows in [1, 5] {
+        let (x, w, table) =
+            (random([rows, 768], &device), random([768, 3072], &device), random([32_768, 768], &device));
+        c.bench_function(&format!("linear {rows}x768x3072/burn"), |b| b.iter(|| x.clone().matmul(w.clone())));
+        c.bench_function(&format!("linear {rows}x768x3072/ours"), |b| {
+            b.iter(|| toolkit_kernels::linear(x.clone(), w.clone(), None, true));
+        });
+        c.bench_function(&format!("head {rows}x768x32768/burn"), |b| {
+            b.iter(|| x.clone().matmul(table.clone().transpose()));
+        });
+        c.bench_function(&format!("head {rows}x768x32768/ours"), |b| {
+            b.iter(|| toolkit_kernels::times_transposed(x.clone(), table.clone(), true));
+        });
+    }
+}
+
 fn rows(c: &mut Criterion) {
     for (name, shape) in
         [("96x4x24x24", [96, 4, 24, 24]), ("32x4x12x65", [32, 4, 12, 65]), ("16x12x64x257", [16, 12, 64, 257])]
@@ -130,7 +158,7 @@ fn attention(c: &mut Criterion) {
 fn on_one_thread(c: &mut Criterion) {
     // Fails only if a pool is there already, and nothing before this line makes one.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
-    for group in [elementwise, rows, losses, attention] {
+    for group in [elementwise, activations, few_rows, rows, losses, attention] {
         group(c);
     }
 }

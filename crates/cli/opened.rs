@@ -32,6 +32,8 @@ pub enum Kept {
     Bf16,
     /// In half the memory, widened where they are used
     F16,
+    /// In 8-bit blocks of 32, little more than a quarter of the memory; text is written faster (CPU)
+    Q8,
 }
 
 impl From<Kept> for DType {
@@ -40,6 +42,7 @@ impl From<Kept> for DType {
             Kept::F32 => Self::F32,
             Kept::Bf16 => Self::BF16,
             Kept::F16 => Self::F16,
+            Kept::Q8 => toolkit_kernels::eight_bit(),
         }
     }
 }

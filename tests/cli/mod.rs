@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod errors;
 mod help;
 mod measure;

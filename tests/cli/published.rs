@@ -372,3 +372,15 @@ fn a_run_becomes_a_hub_folder() {
     let again = toolkit(&[&["caption", text(&pth), &picture, "--prompt", ""][..], &how].concat());
     again.fails_with(&["no tokenizer"]);
 }
+
+#[test]
+fn a_model_in_8_bits_says_nearly_the_same() {
+    let (model, wide) = (fixture("hub-opt"), fixture("hub-opt/wide.png"));
+    let said = |dtype: &str| {
+        let all = toolkit(&["caption", &model, &wide, "--max-new-tokens", "3", "--dtype", dtype, "--json"]).json();
+        (all[0]["score"].as_f64().unwrap(), all[0]["ids"].as_array().unwrap().len())
+    };
+    let ((exact, _), (near, written)) = (said("f32"), said("q8"));
+    assert!(written > 0 && exact != near, "the matrices are not the same: {exact} and {near}");
+    assert!((exact - near).abs() < 0.05 * exact.abs(), "{exact} and {near}");
+}

@@ -1,6 +1,7 @@
 //! `toolkit bench`: how fast this machine, device and model are.
 
 use crate::context::Context;
+use crate::opened::Kept;
 use crate::out;
 use crate::text::{bytes, count, table};
 use anyhow::{anyhow, bail};
@@ -57,6 +58,9 @@ pub struct Args {
     /// Beams; 1 is greedy search
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     beams: u64,
+    /// How the language model's matrices are kept while it writes
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    dtype: Kept,
     /// Folder with pictures [default: 32 made-up ones of 640 x 480]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
@@ -126,6 +130,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         prompt: args.prompt as usize,
         new_tokens: args.new_tokens as usize,
         beams: args.beams as usize,
+        dtype: args.dtype.into(),
         images: args.images.clone(),
         size: args.size,
         rounds: args.rounds as usize,

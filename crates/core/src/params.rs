@@ -171,7 +171,7 @@ impl ModuleMapper for Import<'_> {
         let mut tensor = Tensor::<D>::from_data(TensorData::new(values.data, values.shape), &device);
         if transposed {
             tensor = contiguous(tensor.swap_dims(0, 1));
-            tensor = self.2.map_or(tensor.clone(), |dtype| tensor.cast(dtype));
+            tensor = self.2.map_or(tensor.clone(), |dtype| toolkit_kernels::cast(tensor, dtype));
         }
         p.transform_for_load(tensor, info.id)
     }

@@ -16,6 +16,7 @@ mod awake;
 mod buffer;
 mod cross_entropy;
 mod dropout;
+mod eight_bit;
 mod gathered;
 mod gemm;
 mod matvec;
@@ -29,6 +30,7 @@ mod sums;
 pub use adamw::AdamWStep;
 pub use awake::Awake;
 pub use dropout::Keep;
+pub use eight_bit::{cast, eight_bit};
 pub use gathered::Gathered;
 
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
@@ -93,14 +95,18 @@ pub fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`.
+/// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`. `w` may be kept in 8-bit blocks ([`cast`]).
 ///
 /// `few` says that rows are few, one token of each of some texts: then the product streams through the matrix. The caller says it, not
 /// the number of rows, so that a row's last bits do not depend on how many others there are.
 #[must_use]
 pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) -> Tensor<2> {
-    let streamed = if few { streamed(&x, &w, matvec::times) } else { None };
-    let y = streamed.unwrap_or_else(|| x.matmul(w));
+    let streamed = match (few, eight_bit::is(&w)) {
+        (false, _) => None,
+        (true, false) => streamed(&x, &w, matvec::times),
+        (true, true) => streamed_eight_bit(&x, &w),
+    };
+    let y = streamed.unwrap_or_else(|| x.matmul(if eight_bit::is(&w) { w.dequantize() } else { w }));
     match bias {
         Some(bias) => add_bias(y, bias),
         None => y,
@@ -125,6 +131,18 @@ fn streamed(x: &Tensor<2>, w: &Tensor<2>, f: impl Fn(&[f32], &[f32], usize, usiz
     let (x, w) = (buffer::contiguous(node::constant(&x)?), buffer::contiguous(node::constant(&w)?));
     let n = w.layout().shape().num_elements() / k;
     let y = f(x.storage(), w.storage(), rows, n);
+    Some(Tensor::from_dispatch(node::plain(buffer::tensor(y, Shape::new([rows, n])))))
+}
+
+/// [`streamed`] for a matrix of 8-bit blocks.
+fn streamed_eight_bit(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
+    let [rows, k] = x.dims();
+    if rows * k == 0 || x.is_autodiff() {
+        return None;
+    }
+    let x = buffer::contiguous(node::constant(&x.clone().into_dispatch())?);
+    let y = eight_bit::times(x.storage(), w, rows)?;
+    let n = y.len() / rows;
     Some(Tensor::from_dispatch(node::plain(buffer::tensor(y, Shape::new([rows, n])))))
 }
 

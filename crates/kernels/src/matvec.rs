@@ -6,13 +6,13 @@ use rayon::prelude::*;
 use crate::simd::{Kernel, Simd, lanes, madd, vectorised};
 
 /// A matrix of less than so many elements is multiplied by one thread.
-const PARALLEL: usize = 1 << 16;
+pub(crate) const PARALLEL: usize = 1 << 16;
 
 /// Rows of the matrix that are worked on at a time, so that sums need not be fetched for each.
-const DEPTH: usize = 4;
+pub(crate) const DEPTH: usize = 4;
 
 /// Into how many runs the rows of the matrix are split. It does not depend on the number of threads, and so neither do sums.
-const PIECES: usize = 8;
+pub(crate) const PIECES: usize = 8;
 
 /// Columns that are worked on at a time: [`DEPTH`] rows of so many stay in the first-level cache for all rows of `x`.
 const COLUMNS: usize = 1024;
@@ -31,8 +31,13 @@ pub(crate) fn times(x: &[f32], w: &[f32], rows: usize, n: usize) -> Vec<f32> {
     } else {
         w.chunks(piece * n).enumerate().map(one).collect()
     };
+    add_up(parts, rows * n)
+}
+
+/// The sum of parts of `len` numbers, in their order.
+pub(crate) fn add_up(parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
     let mut parts = parts.into_iter();
-    let mut total = parts.next().unwrap_or_else(|| vec![0.0; rows * n]);
+    let mut total = parts.next().unwrap_or_else(|| vec![0.0; len]);
     for part in parts {
         for (t, p) in total.iter_mut().zip(part) {
             *t += p;

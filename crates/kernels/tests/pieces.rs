@@ -131,3 +131,31 @@ fn adamw_is_its_definition() {
         }
     }
 }
+
+/// A matrix in 8-bit blocks is multiplied as its widened form is, few rows or many, and that form is near the matrix.
+#[test]
+fn eight_bit_blocks() {
+    let device = Device::flex();
+    for [rows, k, n] in [[1, 7, 32], [3, 129, 96], [12, 300, 512]] {
+        let (x, w) = (random([rows, k], 1, 1.0, &device), random([k, n], 2, 1.0, &device));
+        let small = ours::cast(w.clone(), ours::eight_bit());
+        let wide = small.clone().dequantize();
+        let (near, exact) = (values(wide.clone()), values(w.clone()));
+        // A step is 2 / 254 of the largest of 32 numbers, which are below 1.
+        assert!(near.iter().zip(&exact).all(|(near, exact)| (near - exact).abs() <= 0.5 / 127.0 + 1e-6));
+        let want = values(x.clone().matmul(wide));
+        for few in [true, false] {
+            let got = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, few)));
+            close(&got, &want, 2e-5);
+        }
+        for row in 0..rows {
+            let one = x.clone().narrow(0, row, 1);
+            let alone = in_pool(1 + row % 2, || values(ours::linear(one.clone(), small.clone(), None, true)));
+            let all = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, true)));
+            assert_eq!(alone, all[row * n..][..n]);
+        }
+    }
+    // Rows that are no whole number of blocks stay as they are.
+    let odd = random([8, 33], 3, 1.0, &device);
+    assert_eq!(ours::cast(odd.clone(), ours::eight_bit()).dtype(), odd.dtype());
+}

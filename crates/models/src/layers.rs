@@ -1,7 +1,7 @@
 //! Layers that several families share. Field names are those of PyTorch checkpoints.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Device, Int, Shape, Tensor};
+use burn::tensor::{DType, Device, Int, Shape, Tensor};
 use toolkit_core::noise;
 
 /// A parameter that is not drawn yet; zeros if it is read before it is initialised or loaded.
@@ -38,7 +38,7 @@ impl Linear {
         let mut dims = x.dims();
         let mut weight = self.weight.val();
         // A frozen matrix may be kept in half precision; it is widened where it is used, one at a time.
-        if weight.dtype() != x.dtype() {
+        if !matches!(weight.dtype(), DType::QFloat(_)) && weight.dtype() != x.dtype() {
             weight = weight.cast(x.dtype());
         }
         // One matrix product over all rows; a batched product would pack the weight once for each sample.

@@ -1,9 +1,9 @@
 //! Text behind a soft prefix.
 
-use super::{Measured, Setup, Work, draw, machine, time, values};
+use super::{Measured, Setup, Work, draw_as, machine, time, values};
 use crate::LabError;
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use toolkit_core::{LanguageKind, params};
 use toolkit_eval::{Decoding, Writer};
 use toolkit_registry::{Kind, Weights};
@@ -15,7 +15,7 @@ pub(super) const MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: 2, pa
 pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let card = setup.registry.card(Kind::Language, &setup.language)?;
     let shape = setup.registry.describe_language(&card)?;
-    let language = draw(setup.registry.build_language(&card, &setup.device, Weights::None)?.no_grad());
+    let language = draw_as(setup.registry.build_language(&card, &setup.device, Weights::None)?.no_grad(), setup.dtype);
     let queries = setup.prompt.saturating_sub(1).max(1);
     let prefix = values("bench/prefix", queries * shape.width).into_iter().map(|x| x * 0.05).collect::<Vec<_>>();
     let prefix = Tensor::<3>::from_data(TensorData::new(prefix, [1, queries, shape.width]), &setup.device);
@@ -40,11 +40,21 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let of = format!("{}, {} beams, {tokens} tokens behind {}", card.name, setup.beams, queries + 1);
     let measured = Measured::new(Work::Decode, of, seconds, tokens as f64, "tokens");
     // Each step reads every matrix once, whatever the number of beams; of tables it reads rows only, but a tied head reads
-    // its table whole.
-    let read: usize = (params::list(&language).iter())
-        .filter(|info| info.shape.len() == 2 && !info.name.contains("position"))
-        .map(|info| info.shape.iter().product::<usize>() * size_of::<f32>())
+    // its table whole, and that is kept as f32.
+    let per_number = match setup.dtype {
+        DType::F32 => 4.0,
+        DType::F16 | DType::BF16 => 2.0,
+        // A byte each, and a scale for 32.
+        _ => 1.0 + 4.0 / 32.0,
+    };
+    let matrices = params::list(&language).into_iter();
+    let matrices = matrices.filter(|info| info.shape.len() == 2 && !info.name.contains("position"));
+    let read: f64 = matrices
+        .map(|info| {
+            let table = info.shape[0] == shape.vocab;
+            info.shape.iter().product::<usize>() as f64 * if table { 4.0 } else { per_number }
+        })
         .sum();
-    let (rate, bandwidth) = (read as f64 * measured.items / measured.median, machine::bandwidth());
-    Ok(measured.fact("bytes_per_token", read as f64).fact("bytes_per_second", rate).fact("memory_bandwidth", bandwidth))
+    let (rate, bandwidth) = (read * measured.items / measured.median, machine::bandwidth());
+    Ok(measured.fact("bytes_per_token", read).fact("bytes_per_second", rate).fact("memory_bandwidth", bandwidth))
 }

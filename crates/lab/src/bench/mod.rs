@@ -12,7 +12,7 @@ mod train;
 
 use crate::LabError;
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -78,6 +78,8 @@ pub struct Setup<'a> {
     pub new_tokens: usize,
     /// Beams.
     pub beams: usize,
+    /// How the language model's matrices are kept while it writes.
+    pub dtype: DType,
     /// Picture files; made up where there is no folder.
     pub images: Option<PathBuf>,
     /// Side of the pictures an encoder takes, where no card says it.
@@ -161,7 +163,12 @@ fn median(values: &[f64]) -> f64 {
 /// Draws weights of the sizes that BERT's rule gives, uniform instead of normal: what is measured needs no better, and a
 /// language model of billions of parameters is drawn in seconds.
 fn draw<M: Module>(module: M) -> M {
-    params::map(module, |info| {
+    draw_as(module, DType::F32)
+}
+
+/// [`draw`], with the matrices kept as `dtype`.
+fn draw_as<M: Module>(module: M, dtype: DType) -> M {
+    params::map_as(module, dtype, |info| {
         let count: usize = info.shape.iter().product();
         let data = match bert_rule(info) {
             Init::Constant(value) => vec![value; count],

@@ -1,0 +1,102 @@
+//! Matrices of 8-bit blocks: 32 numbers of a row share a scale. A quarter of the memory, and a product with few rows is bound by reading
+//! memory.
+
+use burn::backend::{BackendTensor, DispatchTensorKind};
+use burn::tensor::quantization::{QuantScheme, QuantValue, ScaleDtype};
+use burn::tensor::{DType, Tensor};
+use burn_flex::FlexQTensor;
+use rayon::prelude::*;
+
+use crate::matvec::{DEPTH, PARALLEL, PIECES, add_up};
+use crate::simd::{Kernel, Simd, vectorised};
+
+/// Numbers that share a scale.
+const BLOCK: usize = 32;
+
+/// The number type of such matrices: symmetric, one f32 scale for 32 numbers, 9 bits a number.
+#[must_use]
+pub fn eight_bit() -> DType {
+    let scheme = QuantScheme::default().with_value(QuantValue::Q8F).per_block([BLOCK as u8], ScaleDtype::F32);
+    DType::QFloat(scheme)
+}
+
+/// `x [rows, in]` of the number type `dtype`, a float type or [`eight_bit`]. A matrix whose rows are no whole number of blocks, or that is
+/// not on flex, stays as it is in place of becoming 8 bits.
+#[must_use]
+pub fn cast<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
+    let DType::QFloat(scheme) = dtype else { return x.cast(dtype) };
+    let fits = D == 2 && x.dims()[D - 1].is_multiple_of(BLOCK);
+    if fits && crate::node::on_flex(&x.clone().into_dispatch()) { x.quantize_dynamic(&scheme) } else { x }
+}
+
+/// Whether this is a matrix of 8-bit blocks.
+pub(crate) fn is(x: &Tensor<2>) -> bool {
+    matches!(x.dtype(), DType::QFloat(_))
+}
+
+/// `y [rows, n] = x [rows, k] w [k, n]`, if `w` is such a matrix on flex.
+pub(crate) fn times(x: &[f32], w: &Tensor<2>, rows: usize) -> Option<Vec<f32>> {
+    let kind = w.clone().into_dispatch().kind;
+    let DispatchTensorKind::Flex(BackendTensor::Quantized(w)) = kind else { return None };
+    Some(product(x, &w, rows))
+}
+
+fn product(x: &[f32], w: &FlexQTensor, rows: usize) -> Vec<f32> {
+    let (k, values, scales) = (x.len() / rows, w.tensor().storage::<i8>(), w.scales());
+    let n = values.len() / k;
+    let piece = k.div_ceil(PIECES).next_multiple_of(DEPTH);
+    let one = |(i, (w, scales)): (usize, (&[i8], &[f32]))| {
+        let mut sums = vec![0.0; rows * n];
+        vectorised(Times { x, w, scales, first: i * piece, k, n, sums: &mut sums });
+        sums
+    };
+    let parts: Vec<Vec<f32>> = if values.len() >= PARALLEL {
+        let pieces = values.par_chunks(piece * n).zip(scales.par_chunks(piece * n / BLOCK));
+        pieces.enumerate().map(one).collect()
+    } else {
+        values.chunks(piece * n).zip(scales.chunks(piece * n / BLOCK)).enumerate().map(one).collect()
+    };
+    add_up(parts, rows * n)
+}
+
+/// Rows `first..` of the matrix, as many as `w` holds.
+struct Times<'a> {
+    x: &'a [f32],
+    w: &'a [i8],
+    scales: &'a [f32],
+    first: usize,
+    k: usize,
+    n: usize,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for Times<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { x, w, scales, first, k, n, sums } = self;
+        let blocks = n / BLOCK;
+        for (i, (w, scales)) in w.chunks(DEPTH * n).zip(scales.chunks(DEPTH * blocks)).enumerate() {
+            let at = first + i * DEPTH;
+            for block in 0..blocks {
+                // Widened once for all rows of `x`.
+                let mut wide = [[0.0; BLOCK]; DEPTH];
+                let depth = w.len() / n;
+                for (d, wide) in wide.iter_mut().take(depth).enumerate() {
+                    let scale = scales[d * blocks + block];
+                    for (wide, &w) in wide.iter_mut().zip(&w[d * n + block * BLOCK..][..BLOCK]) {
+                        *wide = f32::from(w) * scale;
+                    }
+                }
+                for (x, sums) in x.chunks_exact(k).zip(sums.chunks_exact_mut(n)) {
+                    let mut factors = [0.0; DEPTH];
+                    factors[..depth].copy_from_slice(&x[at..at + depth]);
+                    let sums = &mut sums[block * BLOCK..][..BLOCK];
+                    for (j, sum) in sums.iter_mut().enumerate() {
+                        let both = factors[0] * wide[0][j] + factors[1] * wide[1][j];
+                        *sum += both + (factors[2] * wide[2][j] + factors[3] * wide[3][j]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `toolkit bench`, and what it times made of the cards that it is given.
+
+use super::support::{folder, picture, text, toolkit};
+
+#[test]
+fn every_piece_of_a_run_is_timed() {
+    let small = ["--batch", "2", "--rounds", "2", "--threads", "2", "--new-tokens", "4", "--beams", "2"];
+    let all = toolkit(&[&["bench", "--json"][..], &small].concat()).json();
+    assert_eq!(all["threads"], 2);
+    let works = all["works"].as_array().unwrap();
+    let names: Vec<&str> = works.iter().map(|work| work["work"].as_str().unwrap()).collect();
+    assert_eq!(names, ["data", "encode", "stage1", "stage2", "decode"]);
+    for work in works {
+        let seconds: Vec<f64> = work["seconds"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).collect();
+        assert_eq!(seconds.len(), 2);
+        assert!(seconds.iter().all(|&s| s > 0.0));
+        assert!((work["median"].as_f64().unwrap() - (seconds[0] + seconds[1]) / 2.0).abs() < 1e-9);
+        assert!(work["items"].as_f64().unwrap() > 0.0);
+    }
+    // Made-up weights, real losses.
+    let loss = |at: usize| works[at]["facts"]["loss"].as_f64().unwrap();
+    assert!(loss(2).is_finite() && loss(3) > 1.0);
+    assert!(works[4]["facts"]["bytes_per_token"].as_f64().unwrap() > 1e6);
+
+    let dir = folder();
+    picture(&dir.path().join("a.png"));
+    let table = toolkit(&["bench", "data", "--images", text(dir.path()), "--size", "32", "--rounds", "1"]).ok();
+    assert!(table.stdout.contains("1 pictures to 32 x 32"), "{}", table.stdout);
+}
+
+#[test]
+fn what_cannot_be_timed_is_said_at_once() {
+    toolkit(&["bench", "encode", "--vision", "vit-nanno"]).fails_with(&["vit-nanno", "did you mean `vit-nano`?"]);
+    toolkit(&["bench", "stage1", "--bridge", "mlp-nano"]).fails_with(&["`mlp-nano` has no text tower", "hint: "]);
+    toolkit(&["bench", "decode", "--model", "blip2-itm-vit-g"]).fails_with(&["has no language model", "hint: "]);
+    let dir = folder();
+    toolkit(&["bench", "data", "--images", text(dir.path())]).fails_with(&["no picture is in this folder", "hint: "]);
+    toolkit(&["bench", "decode", "--rounds", "0"]).fails_with(&["--rounds"]);
+}
+
+#[test]
+fn an_experiment_fetches_what_its_further_tasks_need() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/ablate_stage1_small.toml");
+    let plan = toolkit(&["data", "fetch", "--plan", file]).ok();
+    assert!((plan.stdout + &plan.stderr).contains("easy-vqa"));
+}
