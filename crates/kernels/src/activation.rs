@@ -63,7 +63,7 @@ struct GeluTanh;
 impl Curve for GeluTanh {
     #[inline(always)]
     fn at<S: Simd>(x: f32) -> (f32, f32) {
-        const TWICE_ROOT: f32 = 1.595_769_1;
+        const TWICE_ROOT: f32 = 1.595_769;
         const CUBE: f32 = 0.044_715;
         let square = CUBE * x * x;
         let s = sigmoid::<S>(TWICE_ROOT * madd::<S>(x, square, x));

@@ -57,16 +57,13 @@ pub(crate) fn step(step: AdamWStep, [value, first, second, grad]: [FlexTensor; 4
     let [mut value, mut first, mut second] = [value, first, second].map(contiguous);
     let grad = contiguous(grad);
     let grad: &[f32] = grad.storage();
-    let run = |(((value, first), second), grad): (((&mut [f32], &mut [f32]), &mut [f32]), &[f32])| {
-        vectorised(Update { step, value, first, second, grad });
-    };
     let (v, f, s) = (value.storage_mut::<f32>(), first.storage_mut::<f32>(), second.storage_mut::<f32>());
     if parallel(grad.len()) {
         (v.par_chunks_mut(BLOCK).zip(f.par_chunks_mut(BLOCK)).zip(s.par_chunks_mut(BLOCK)))
             .zip(grad.par_chunks(BLOCK))
-            .for_each(run);
+            .for_each(|(((value, first), second), grad)| vectorised(Update { step, value, first, second, grad }));
     } else {
-        run((((v, f), s), grad));
+        vectorised(Update { step, value: v, first: f, second: s, grad });
     }
     [value, first, second]
 }

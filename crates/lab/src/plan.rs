@@ -72,9 +72,9 @@ pub struct Estimate {
     pub jobs: usize,
 }
 
-/// Floating-point operations a second of one job of one thread, evaluation included: the nano ablation's 86 TFLOP took two jobs
-/// 726 s on two Zen 4 cores.
-const RATE: f64 = 5.9e10;
+/// Floating-point operations a second of one job of one thread, evaluation included: the nano ablation's 86 TFLOP took 1,107
+/// processor seconds on Zen 4.
+const RATE: f64 = 7.8e10;
 
 /// Text tokens of a caption, for estimates.
 const TEXT: f64 = 14.0;

@@ -154,7 +154,6 @@ impl Fused<3> for Attention {
                 run(&mut scratch, group, out, kept);
             }
         }
-        drop(read);
         let probabilities = keep_probabilities.then(|| Arc::new(probabilities));
         let saved = keep.then(|| Saved { inputs, probabilities });
         (out.tensor(&sizes), saved)
@@ -206,7 +205,6 @@ impl Fused<3> for Attention {
             let mut scratch = Scratch::new(&sizes);
             pieces.into_iter().for_each(|piece| run_piece(&mut scratch, piece));
         }
-        drop(read);
         let mut i = 0;
         outputs.map(|output| {
             i += 1;

@@ -141,7 +141,6 @@ impl Stage1 {
     }
 
     /// Captioning of the rows `own` of the batch, piece by piece into `grads`. `scored` tokens are in the whole batch.
-    #[expect(clippy::too_many_arguments, reason = "what a piece is made of")]
     fn caption_pieces(
         &self,
         model: &AnyBridge,
