@@ -3,7 +3,7 @@
 //!
 //! The keys and values of image features are projected once per image and shared by the query pass and all matching
 //! triplets, and captioning reuses the query pass's cache: the reference's mathematics with about half its arithmetic.
-//! Matching goes through its triplets piece by piece, texts of one length together ([`pieces`]).
+//! Matching goes through its triplets piece by piece, texts of one length together (`pieces.rs`).
 
 mod pieces;
 mod step;
