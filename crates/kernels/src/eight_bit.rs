@@ -70,33 +70,63 @@ struct Times<'a> {
     sums: &'a mut [f32],
 }
 
+/// Numbers of a block times its scale.
+#[inline(always)]
+fn widen_block(w: &[i8; BLOCK], scale: f32, wide: &mut [f32; BLOCK]) {
+    for j in 0..BLOCK {
+        wide[j] = f32::from(w[j]) * scale;
+    }
+}
+
 impl Kernel for Times<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let Self { x, w, scales, first, k, n, sums } = self;
         let blocks = n / BLOCK;
-        for (i, (w, scales)) in w.chunks(DEPTH * n).zip(scales.chunks(DEPTH * blocks)).enumerate() {
-            let at = first + i * DEPTH;
+        let w = w.as_chunks::<BLOCK>().0;
+        for (i, (w, scales)) in w.chunks(DEPTH * blocks).zip(scales.chunks(DEPTH * blocks)).enumerate() {
+            let (at, depth) = (first + i * DEPTH, w.len() / blocks);
             for block in 0..blocks {
                 // Widened once for all rows of `x`.
                 let mut wide = [[0.0; BLOCK]; DEPTH];
-                let depth = w.len() / n;
                 for (d, wide) in wide.iter_mut().take(depth).enumerate() {
-                    let scale = scales[d * blocks + block];
-                    for (wide, &w) in wide.iter_mut().zip(&w[d * n + block * BLOCK..][..BLOCK]) {
-                        *wide = f32::from(w) * scale;
-                    }
+                    widen_block(&w[d * blocks + block], scales[d * blocks + block], wide);
                 }
                 for (x, sums) in x.chunks_exact(k).zip(sums.chunks_exact_mut(n)) {
                     let mut factors = [0.0; DEPTH];
                     factors[..depth].copy_from_slice(&x[at..at + depth]);
-                    let sums = &mut sums[block * BLOCK..][..BLOCK];
-                    for (j, sum) in sums.iter_mut().enumerate() {
+                    let sums = &mut sums.as_chunks_mut::<BLOCK>().0[block];
+                    for j in 0..BLOCK {
                         let both = factors[0] * wide[0][j] + factors[1] * wide[1][j];
-                        *sum += both + (factors[2] * wide[2][j] + factors[3] * wide[3][j]);
+                        sums[j] += both + (factors[2] * wide[2][j] + factors[3] * wide[3][j]);
                     }
                 }
             }
         }
     }
+}
+
+struct Widen<'a>(&'a [i8], &'a [f32], &'a mut [f32]);
+
+impl Kernel for Widen<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let blocks = self.0.as_chunks::<BLOCK>().0.iter().zip(self.2.as_chunks_mut::<BLOCK>().0);
+        for ((w, wide), &scale) in blocks.zip(self.1) {
+            widen_block(w, scale, wide);
+        }
+    }
+}
+
+/// The matrix as f32; what is no such matrix on flex stays as it is.
+pub(crate) fn widen(w: Tensor<2>) -> Tensor<2> {
+    let shape = w.shape();
+    let kind = w.clone().into_dispatch().kind;
+    let DispatchTensorKind::Flex(BackendTensor::Quantized(held)) = kind else { return w.dequantize() };
+    let (values, scales) = (held.tensor().storage::<i8>(), held.scales());
+    let mut wide = vec![0.0; values.len()];
+    const PIECE: usize = 128 * BLOCK;
+    let pieces = values.par_chunks(PIECE).zip(scales.par_chunks(PIECE / BLOCK)).zip(wide.par_chunks_mut(PIECE));
+    pieces.for_each(|((values, scales), wide)| vectorised(Widen(values, scales, wide)));
+    Tensor::from_dispatch(crate::node::plain(crate::buffer::tensor(wide, shape)))
 }

@@ -106,7 +106,7 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) ->
         (true, false) => streamed(&x, &w, matvec::times),
         (true, true) => streamed_eight_bit(&x, &w),
     };
-    let y = streamed.unwrap_or_else(|| x.matmul(if eight_bit::is(&w) { w.dequantize() } else { w }));
+    let y = streamed.unwrap_or_else(|| x.matmul(if eight_bit::is(&w) { eight_bit::widen(w) } else { w }));
     match bias {
         Some(bias) => add_bias(y, bias),
         None => y,
