@@ -78,7 +78,11 @@ fn any_model_is_measured_on_any_data() {
     fails(&["--tasks", "scenes-retrieval", "--data", "tiny:test"]).fails_with(&["no text side"]);
     fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--prompt", "why?"]).fails_with(&["no `{}`", "--prompt"]);
     fails(&["--tasks", "nowhere", "--data", "tiny:test"]).fails_with(&["nowhere"]);
-    fails(&["--tasks", "small-vqa"]).fails_with(&["`small-vqa` names no data", "--data"]);
+    let dir = folder();
+    std::fs::create_dir_all(dir.path().join("tasks")).unwrap();
+    let card = "kind = \"vqa\"\nversion = 1\n[config]\nsplit = \"val\"\n";
+    std::fs::write(dir.path().join("tasks/bare.toml"), card).unwrap();
+    fails(&["--registry", text(dir.path()), "--tasks", "bare"]).fails_with(&["`bare` names no data", "--data"]);
     fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--preset", "lavvis"]).fails_with(&["no preset `lavvis`"]);
 }
 
