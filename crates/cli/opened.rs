@@ -32,7 +32,7 @@ pub enum Kept {
     Bf16,
     /// In half the memory, widened where they are used
     F16,
-    /// In 8-bit blocks of 32, little more than a quarter of the memory; text is written faster (CPU)
+    /// In 8-bit blocks of 32, little more than a quarter of the memory; large models write faster with it
     Q8,
 }
 

@@ -7,7 +7,6 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use toolkit_core::{AnyLanguage, Cache, LanguageKind, LanguageShape, Memory, noise, params};
-use toolkit_kernels::Awake;
 use toolkit_registry::TextTokenizer;
 use toolkit_train::stage2::LanguageMarks;
 use toolkit_train::text::{Side, index, pad};
@@ -200,8 +199,6 @@ impl Writer<'_> {
             true => Method::Sample(Sampler::new(*decoding, self.marks.eos, &budgets, said)),
             false => Method::Search(Search::new(*decoding, self.marks.eos, &budgets, said)),
         };
-        // A token is a hundred short products.
-        let _awake = Awake::hold();
         let mut cache = Cache::default();
         let mut owners: Vec<usize> = (0..prompts.len()).collect();
         loop {

@@ -191,14 +191,14 @@ impl Kernel for Rectify<'_> {
     }
 }
 
-/// `g` becomes 0 where `y` is not above 0.
+/// `g` becomes 0 where `y` is 0; where it is NaN it stays.
 struct Pass<'a>(&'a mut [f32], &'a [f32]);
 
 impl Kernel for Pass<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         for (g, y) in self.0.iter_mut().zip(self.1) {
-            *g = if *y > 0.0 { *g } else { 0.0 };
+            *g = if *y <= 0.0 { 0.0 } else { *g };
         }
     }
 }

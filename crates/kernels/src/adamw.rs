@@ -57,6 +57,8 @@ pub(crate) fn step(step: AdamWStep, [value, first, second, grad]: [FlexTensor; 4
     let [mut value, mut first, mut second] = [value, first, second].map(contiguous);
     let grad = contiguous(grad);
     let grad: &[f32] = grad.storage();
+    let sizes = [&value, &first, &second].map(|x| x.layout().num_elements());
+    assert_eq!(sizes, [grad.len(); 3], "a value and two moments for each gradient");
     let (v, f, s) = (value.storage_mut::<f32>(), first.storage_mut::<f32>(), second.storage_mut::<f32>());
     if parallel(grad.len()) {
         (v.par_chunks_mut(BLOCK).zip(f.par_chunks_mut(BLOCK)).zip(s.par_chunks_mut(BLOCK)))

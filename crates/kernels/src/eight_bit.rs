@@ -38,7 +38,7 @@ pub(crate) fn is(x: &Tensor<2>) -> bool {
 pub(crate) fn times(x: &[f32], w: &Tensor<2>, rows: usize) -> Option<Vec<f32>> {
     let kind = w.clone().into_dispatch().kind;
     let DispatchTensorKind::Flex(BackendTensor::Quantized(w)) = kind else { return None };
-    Some(product(x, &w, rows))
+    w.tensor().is_contiguous().then(|| product(x, &w, rows))
 }
 
 fn product(x: &[f32], w: &FlexQTensor, rows: usize) -> Vec<f32> {
@@ -123,6 +123,9 @@ pub(crate) fn widen(w: Tensor<2>) -> Tensor<2> {
     let shape = w.shape();
     let kind = w.clone().into_dispatch().kind;
     let DispatchTensorKind::Flex(BackendTensor::Quantized(held)) = kind else { return w.dequantize() };
+    if !held.tensor().is_contiguous() {
+        return w.dequantize();
+    }
     let (values, scales) = (held.tensor().storage::<i8>(), held.scales());
     let mut wide = vec![0.0; values.len()];
     const PIECE: usize = 128 * BLOCK;

@@ -12,7 +12,6 @@ use burn::tensor::{Int, Shape, Tensor, activation as primitive_activation};
 mod activation;
 mod adamw;
 mod attention;
-mod awake;
 mod buffer;
 mod cross_entropy;
 mod dropout;
@@ -28,7 +27,6 @@ mod softmax;
 mod sums;
 
 pub use adamw::AdamWStep;
-pub use awake::Awake;
 pub use dropout::Keep;
 pub use eight_bit::{cast, eight_bit};
 pub use gathered::Gathered;
@@ -124,7 +122,7 @@ pub fn times_transposed(x: Tensor<2>, w: Tensor<2>, few: bool) -> Tensor<2> {
 /// width of `x`.
 fn streamed(x: &Tensor<2>, w: &Tensor<2>, f: impl Fn(&[f32], &[f32], usize, usize) -> Vec<f32>) -> Option<Tensor<2>> {
     let [rows, k] = x.dims();
-    if rows * k == 0 || x.is_autodiff() || w.is_autodiff() {
+    if rows * k * w.shape().num_elements() == 0 || !w.dims().contains(&k) || x.is_autodiff() || w.is_autodiff() {
         return None;
     }
     let (x, w) = (x.clone().into_dispatch(), w.clone().into_dispatch());
@@ -137,7 +135,7 @@ fn streamed(x: &Tensor<2>, w: &Tensor<2>, f: impl Fn(&[f32], &[f32], usize, usiz
 /// [`streamed`] for a matrix of 8-bit blocks.
 fn streamed_eight_bit(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
     let [rows, k] = x.dims();
-    if rows * k == 0 || x.is_autodiff() {
+    if rows * k * w.shape().num_elements() == 0 || !w.dims().contains(&k) || x.is_autodiff() {
         return None;
     }
     let x = buffer::contiguous(node::constant(&x.clone().into_dispatch())?);
@@ -158,7 +156,8 @@ pub fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     }
 }
 
-/// The sum of squares of a tensor without a gradient, in double precision and in an order that does not depend on threads.
+/// The sum of squares of a tensor without a gradient: blocks of 4,096 in single precision, their sums in double, in an order that does
+/// not depend on threads.
 #[must_use]
 pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
     let x = x.into_dispatch();

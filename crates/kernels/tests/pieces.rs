@@ -157,3 +157,36 @@ fn eight_bit_blocks() {
     let odd = random([8, 33], 3, 1.0, &device);
     assert_eq!(ours::cast(odd.clone(), ours::eight_bit()).dtype(), odd.dtype());
 }
+
+#[test]
+fn dropout_keeps_what_it_is_told() {
+    let (_, device) = devices();
+    let x = random([300, 700], 1, 1.0, &device);
+    let elements: Vec<u8> = (0..300 * 700).map(|i| u8::from(i % 3 != 0)).collect();
+    let mask: Vec<f32> = elements.iter().map(|&stays| f32::from(stays) * 1.5).collect();
+    let mask = Tensor::<2>::from_data(burn::tensor::TensorData::new(mask, [300, 700]), &device);
+    let keep = ours::Keep { elements: elements.into(), scale: 1.5 };
+    let (got, [slope]) = in_pool(2, || with_gradients([x.clone()], |[x]| ours::dropout(x, keep.clone())));
+    let (want, [wanted]) = with_gradients([x], |[x]| x * mask.clone());
+    close(&got, &want, 0.0);
+    close(&slope, &wanted, 0.0);
+}
+
+/// Two graphs of one parameter, the second with a gradient that is carried into it, against one graph.
+#[test]
+fn gradients_are_gathered_and_carried() {
+    let (_, device) = devices();
+    let (x, y) = (random([4, 6], 1, 1.0, &device), random([6, 4], 2, 1.0, &device));
+    let x = x.require_grad();
+    let whole = (x.clone().matmul(y.clone()).sum() + x.clone().transpose().exp().sum() * 3.0).backward();
+    let want = values(x.grad(&whole).unwrap());
+
+    let gathered = ours::Gathered::default();
+    let first = gathered.through(x.clone()).unwrap().matmul(y).sum().backward();
+    assert!(x.grad(&first).is_none(), "what is gathered does not come to the parameter");
+    let second = gathered.through(x.clone()).unwrap().transpose();
+    let slope = second.clone().inner().exp();
+    let _ = (ours::with_gradient(second, slope) * 3.0).backward();
+    close(&values(gathered.take::<2>().unwrap()), &want, 1e-5);
+    assert!(gathered.take::<2>().is_none());
+}

@@ -15,6 +15,13 @@ pub(super) const MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: 2, pa
 pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let card = setup.registry.card(Kind::Language, &setup.language)?;
     let shape = setup.registry.describe_language(&card)?;
+    // An encoder-decoder's decoder starts from one token.
+    let read = if shape.kind == LanguageKind::DecoderOnly { setup.prompt } else { 1 };
+    if shape.positions.is_some_and(|positions| read + setup.new_tokens > positions + 1) {
+        let what =
+            format!("{read} tokens and {} new ones are more than `{}` has positions", setup.new_tokens, card.name);
+        return Err(LabError::new(what, "give fewer with `--prompt` or `--new-tokens`"));
+    }
     let language = draw_as(setup.registry.build_language(&card, &setup.device, Weights::None)?.no_grad(), setup.dtype);
     let queries = setup.prompt.saturating_sub(1).max(1);
     let prefix = values("bench/prefix", queries * shape.width).into_iter().map(|x| x * 0.05).collect::<Vec<_>>();
@@ -39,22 +46,28 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     }
     let of = format!("{}, {} beams, {tokens} tokens behind {}", card.name, setup.beams, queries + 1);
     let measured = Measured::new(Work::Decode, of, seconds, tokens as f64, "tokens");
-    // Each step reads every matrix once, whatever the number of beams; of tables it reads rows only, but a tied head reads
-    // its table whole, and that is kept as f32.
+    if shape.kind == LanguageKind::EncoderDecoder {
+        // Its encoder and the keys of its memory are read once for a text, not once for a token.
+        return Ok(measured);
+    }
+    // Each step reads every matrix once, whatever the number of beams. Of a table it reads rows only, unless it is the head too.
     let per_number = match setup.dtype {
         DType::F32 => 4.0,
         DType::F16 | DType::BF16 => 2.0,
         // A byte each, and a scale for 32.
         _ => 1.0 + 4.0 / 32.0,
     };
-    let matrices = params::list(&language).into_iter();
-    let matrices = matrices.filter(|info| info.shape.len() == 2 && !info.name.contains("position"));
-    let read: f64 = matrices
-        .map(|info| {
-            let table = info.shape[0] == shape.vocab;
-            info.shape.iter().product::<usize>() as f64 * if table { 4.0 } else { per_number }
-        })
-        .sum();
+    let matrices: Vec<_> = params::list(&language).into_iter().filter(|info| info.shape.len() == 2).collect();
+    let own_head = matrices.iter().any(|info| info.name.contains("lm_head"));
+    let bytes = |info: &params::Info| {
+        let numbers = info.shape.iter().product::<usize>() as f64;
+        match info.name.contains("embed") {
+            false => numbers * per_number,
+            true if own_head || info.name.contains("position") => 0.0,
+            true => numbers * 4.0,
+        }
+    };
+    let read: f64 = matrices.iter().map(bytes).sum();
     let (rate, bandwidth) = (read * measured.items / measured.median, machine::bandwidth());
     Ok(measured.fact("bytes_per_token", read).fact("bytes_per_second", rate).fact("memory_bandwidth", bandwidth))
 }

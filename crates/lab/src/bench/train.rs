@@ -18,6 +18,9 @@ use toolkit_train::order::Order;
 use toolkit_train::stage1::{LossWeights, Stage1, TextMarks};
 use toolkit_train::stage2::Stage2;
 
+/// The first id that is no special one here.
+const WORDS: usize = 4;
+
 /// As the paper's recipes; it changes no time.
 const RATE: f64 = 1e-4;
 
@@ -70,11 +73,15 @@ pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let bridge = draw(setup.registry.build_bridge(&card, &vision, &device, Weights::None)?);
     let folder = folder()?;
     let features = features(setup, [vision.tokens, vision.width], folder.path())?;
+    if text.positions < 2 || text.vocab <= WORDS {
+        let what = format!("`{}` reads {} positions and {} ids", card.name, text.positions, text.vocab);
+        return Err(LabError::new(what, "a caption needs two positions, and more ids than the special ones"));
+    }
     let [shortest, longest] = setup.text.map(|n| n.clamp(2, text.positions));
     let mut lengths = Stream::new(1, "bench/captions", 0);
     let caption = |_| {
         let inner = lengths.between(shortest, longest) - 2;
-        let words = (0..inner).map(|_| 4 + lengths.below(text.vocab - 4) as u32).collect::<Vec<_>>();
+        let words = (0..inner).map(|_| (WORDS + lengths.below(text.vocab - WORDS)) as u32).collect::<Vec<_>>();
         vec![[vec![1], words, vec![2]].concat()]
     };
     let captions: Vec<Vec<Vec<u32>>> = (0..features.rows()).map(caption).collect();
@@ -118,7 +125,11 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
     // A mark at the beginning and one at the end are added.
     let count = text.saturating_sub(2).max(1);
     let vocab = resolved.language.1.vocab;
-    let caption = |_| vec![(0..count).map(|_| 4 + words.below(vocab - 4) as u32).collect::<Vec<_>>()];
+    if vocab <= WORDS {
+        let what = format!("`{}` has {vocab} ids", resolved.language.0.name);
+        return Err(LabError::new(what, "a caption needs more ids than the special ones"));
+    }
+    let caption = |_| vec![(0..count).map(|_| (WORDS + words.below(vocab - WORDS)) as u32).collect::<Vec<_>>()];
     let captions = (0..features.rows()).map(caption).collect();
     let mut objective = Stage2 {
         language,

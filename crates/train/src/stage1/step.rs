@@ -278,8 +278,10 @@ impl Objective<AnyBridge> for Stage1 {
         let parts = self.parts(&tally, n, scalar(&self.tower(model)?.temperature()));
         let first = micros.first().map_or(0, |micro| micro.len());
         let samples = batch.samples;
-        let next = self.batch(step + 1)?.samples;
-        self.features.read_ahead(next[..first].to_vec());
+        // What is wrong with the next step's samples is said when it is their turn.
+        if let Ok(next) = self.batch(step + 1) {
+            self.features.read_ahead(next.samples[..first].to_vec());
+        }
         Ok(StepLoss { grads: grads.done(model), parts, samples })
     }
 }
