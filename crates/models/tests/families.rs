@@ -179,6 +179,48 @@ fn llama_with_a_cache_is_llama_without() {
 
 /// Two prompts of unlike length behind a soft prefix, the shorter padded on its left, then two cached steps: what a batch
 /// of questions does.
+/// What stage 2 learns from: the gradient of a prefix through the frozen model, against central differences. Five samples, so that
+/// attention takes the path of a training batch.
+#[test]
+fn a_prefix_gets_its_gradient_through_llama() {
+    for config in [llama(true, false), llama_heads(true)] {
+        let model = build(&config);
+        let (batch, tokens, width) = (5, 4, config.hidden_size);
+        let values: Vec<f32> = (0..batch * tokens * width).map(|i| (0.37 * i as f32).sin()).collect();
+        let weights: Vec<f32> = (0..batch * tokens * width).map(|i| (0.73 * i as f32).cos()).collect();
+        let mut mask = vec![1.0_f32; batch * tokens];
+        mask[tokens - 1] = 0.0;
+        let tensor = |values: &[f32], device: &Device| {
+            Tensor::<3>::from_data(TensorData::new(values.to_vec(), [batch, tokens, width]), device)
+        };
+        let loss = |embeds: Tensor<3>, model: &Llama| {
+            let device = embeds.device();
+            let mask = Tensor::<2>::from_data(TensorData::new(mask.clone(), [batch, tokens]), &device);
+            (model.decode(embeds, mask, None, None) * tensor(&weights, &device)).sum()
+        };
+        let device = Device::flex().autodiff();
+        let recorded = fill(Llama::build(&config, &device), |name, data| {
+            params::export(&model).remove(name).map_or(data, |held| held.data)
+        });
+        let embeds = tensor(&values, &device).require_grad();
+        let gradient = floats(embeds.grad(&loss(embeds.clone(), &recorded).backward()).unwrap());
+        for at in (0..values.len()).step_by(17) {
+            let step = 1e-2;
+            let moved = |by: f32| {
+                let mut values = values.clone();
+                values[at] += by;
+                f64::from(loss(tensor(&values, &Device::flex()), &model).into_scalar::<f32>())
+            };
+            let want = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+            assert!(
+                (f64::from(gradient[at]) - want).abs() < 2e-2 * want.abs().max(0.1),
+                "{at}: {} {want}",
+                gradient[at]
+            );
+        }
+    }
+}
+
 #[test]
 fn a_left_padded_batch_of_llama_is_its_rows() {
     for config in [llama(true, false), llama_heads(true)] {
