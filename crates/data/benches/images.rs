@@ -1,6 +1,6 @@
 //! From picture files to what an encoder takes, in pieces and together.
 //! `cargo bench --profile dev -p toolkit-data --bench images`; with `-- --write FOLDER` the JPEG files are written
-//! there instead, for `benches/peers/images.py`.
+//! there instead, for `benches/peers/pixels.py`.
 
 use criterion::{Criterion, criterion_group};
 use image::{ImageFormat, RgbImage};

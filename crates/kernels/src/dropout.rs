@@ -17,27 +17,28 @@ pub struct Keep {
     pub scale: f32,
 }
 
-/// Elements times what is kept of them.
-pub(crate) struct Drop<'a> {
-    pub(crate) x: &'a mut [f32],
-    pub(crate) keep: &'a [u8],
-    pub(crate) scale: f32,
+/// Elements become what is kept of them.
+#[inline(always)]
+pub(crate) fn drop_elements(x: &mut [f32], keep: &[u8], scale: f32) {
+    for (x, &keep) in x.iter_mut().zip(keep) {
+        *x = if keep == 0 { 0.0 } else { *x * scale };
+    }
 }
+
+struct Drop<'a>(&'a mut [f32], &'a [u8], f32);
 
 impl Kernel for Drop<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for (x, &keep) in self.x.iter_mut().zip(self.keep) {
-            *x = if keep == 0 { 0.0 } else { *x * self.scale };
-        }
+        drop_elements(self.0, self.1, self.2);
     }
 }
 
 fn drop(x: FlexTensor, keep: &Keep) -> FlexTensor {
     let mut x = contiguous(x);
     each_block(x.storage_mut(), block_of_rows(1), |at, x| {
-        let keep_here = &keep.elements[at..at + x.len()];
-        vectorised(Drop { x, keep: keep_here, scale: keep.scale });
+        let elements = &keep.elements[at..at + x.len()];
+        vectorised(Drop(x, elements, keep.scale));
     });
     x
 }

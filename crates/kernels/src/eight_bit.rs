@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor};
 use burn_flex::FlexQTensor;
 use rayon::prelude::*;
 
-use crate::matvec::{DEPTH, PARALLEL, PIECES, add_up};
+use crate::matvec::{DEPTH, in_pieces};
 use crate::simd::{Kernel, Simd, vectorised};
 
 /// Numbers that share a scale.
@@ -34,29 +34,22 @@ pub(crate) fn is(x: &Tensor<2>) -> bool {
     matches!(x.dtype(), DType::QFloat(_))
 }
 
-/// `y [rows, n] = x [rows, k] w [k, n]`, if `w` is such a matrix on flex.
-pub(crate) fn times(x: &[f32], w: &Tensor<2>, rows: usize) -> Option<Vec<f32>> {
-    let kind = w.clone().into_dispatch().kind;
-    let DispatchTensorKind::Flex(BackendTensor::Quantized(w)) = kind else { return None };
-    w.tensor().is_contiguous().then(|| product(x, &w, rows))
+/// The numbers and scales, if it is such a matrix on flex and lies row by row.
+pub(crate) fn held(w: &Tensor<2>) -> Option<FlexQTensor> {
+    match w.clone().into_dispatch().kind {
+        DispatchTensorKind::Flex(BackendTensor::Quantized(w)) if w.tensor().is_contiguous() => Some(w),
+        _ => None,
+    }
 }
 
-fn product(x: &[f32], w: &FlexQTensor, rows: usize) -> Vec<f32> {
+/// `y [rows, n] = x [rows, k] w [k, n]`.
+pub(crate) fn times(x: &[f32], w: &FlexQTensor, rows: usize, n: usize) -> Vec<f32> {
     let (k, values, scales) = (x.len() / rows, w.tensor().storage::<i8>(), w.scales());
-    let n = values.len() / k;
-    let piece = k.div_ceil(PIECES).next_multiple_of(DEPTH);
-    let one = |(i, (w, scales)): (usize, (&[i8], &[f32]))| {
-        let mut sums = vec![0.0; rows * n];
-        vectorised(Times { x, w, scales, first: i * piece, k, n, sums: &mut sums });
-        sums
-    };
-    let parts: Vec<Vec<f32>> = if values.len() >= PARALLEL {
-        let pieces = values.par_chunks(piece * n).zip(scales.par_chunks(piece * n / BLOCK));
-        pieces.enumerate().map(one).collect()
-    } else {
-        values.chunks(piece * n).zip(scales.chunks(piece * n / BLOCK)).enumerate().map(one).collect()
-    };
-    add_up(parts, rows * n)
+    in_pieces([k, n], rows * n, |run, sums| {
+        let (from, to) = (run.start * n, run.end * n);
+        let (w, scales) = (&values[from..to], &scales[from / BLOCK..to / BLOCK]);
+        vectorised(Times { x, w, scales, first: run.start, k, n, sums });
+    })
 }
 
 /// Rows `first..` of the matrix, as many as `w` holds.
@@ -118,14 +111,10 @@ impl Kernel for Widen<'_> {
     }
 }
 
-/// The matrix as f32; what is no such matrix on flex stays as it is.
+/// The matrix as f32.
 pub(crate) fn widen(w: Tensor<2>) -> Tensor<2> {
     let shape = w.shape();
-    let kind = w.clone().into_dispatch().kind;
-    let DispatchTensorKind::Flex(BackendTensor::Quantized(held)) = kind else { return w.dequantize() };
-    if !held.tensor().is_contiguous() {
-        return w.dequantize();
-    }
+    let Some(held) = held(&w) else { return w.dequantize() };
     let (values, scales) = (held.tensor().storage::<i8>(), held.scales());
     let mut wide = vec![0.0; values.len()];
     const PIECE: usize = 128 * BLOCK;

@@ -8,6 +8,7 @@
 use activation::{Pointwise, Relu};
 use burn::backend::{Dispatch, DispatchAutodiffContext};
 use burn::tensor::{Int, Shape, Tensor, activation as primitive_activation};
+use burn_flex::FlexTensor;
 
 mod activation;
 mod adamw;
@@ -66,10 +67,11 @@ pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 #[must_use]
 pub fn with_gradient<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
     let gradient = gradient.into_dispatch();
-    let Some(constant) = node::constant(&gradient) else {
-        return (x * Tensor::<D>::from_inner(Tensor::from_dispatch(gradient))).sum();
+    let carried = match node::constant(&gradient) {
+        Some(constant) => node::run(sums::Carry(constant), [x.into_dispatch()]),
+        None => Err([x.into_dispatch()]),
     };
-    match node::run(sums::Carry(constant), [x.into_dispatch()]) {
+    match carried {
         Ok(nothing) => Tensor::from_dispatch(nothing),
         Err([x]) => (Tensor::<D>::from_dispatch(x) * Tensor::<D>::from_inner(Tensor::from_dispatch(gradient))).sum(),
     }
@@ -93,18 +95,22 @@ pub fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`. `w` may be kept in 8-bit blocks ([`cast`]).
+/// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`. `w` may be kept as another number type than `x` ([`cast`]); where it has no
+/// product of its own it is widened, one matrix at a time.
 ///
 /// `few` says that rows are few, one token of each of some texts: then the product streams through the matrix. The caller says it, not
 /// the number of rows, so that a row's last bits do not depend on how many others there are.
 #[must_use]
 pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) -> Tensor<2> {
-    let streamed = match (few, eight_bit::is(&w)) {
+    let [inputs, n] = w.dims();
+    let small = eight_bit::is(&w);
+    let w = if small || w.dtype() == x.dtype() { w } else { w.cast(x.dtype()) };
+    let y = match (few && inputs == x.dims()[1], small) {
         (false, _) => None,
-        (true, false) => streamed(&x, &w, matvec::times),
-        (true, true) => streamed_eight_bit(&x, &w),
+        (true, false) => constant(&w).and_then(|w| streamed(&x, n, |x, rows| matvec::times(x, w.storage(), rows, n))),
+        (true, true) => eight_bit::held(&w).and_then(|w| streamed(&x, n, |x, rows| eight_bit::times(x, &w, rows, n))),
     };
-    let y = streamed.unwrap_or_else(|| x.matmul(if eight_bit::is(&w) { eight_bit::widen(w) } else { w }));
+    let y = y.unwrap_or_else(|| x.matmul(if small { eight_bit::widen(w) } else { w }));
     match bias {
         Some(bias) => add_bias(y, bias),
         None => y,
@@ -114,34 +120,22 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) ->
 /// `x w'`: `x [rows, in]`, `w [out, in]`, such as a head that is tied to a table of embeddings; `few` as in [`linear`].
 #[must_use]
 pub fn times_transposed(x: Tensor<2>, w: Tensor<2>, few: bool) -> Tensor<2> {
-    let streamed = if few { streamed(&x, &w, matvec::times_transposed) } else { None };
-    streamed.unwrap_or_else(|| x.matmul(w.transpose()))
+    let [n, inputs] = w.dims();
+    let held = if few && inputs == x.dims()[1] { constant(&w) } else { None };
+    let y = held.and_then(|w| streamed(&x, n, |x, rows| matvec::times_transposed(x, w.storage(), rows, n)));
+    y.unwrap_or_else(|| x.matmul(w.transpose()))
 }
 
-/// The product by a kernel that reads the matrix once, if nothing is recorded; `w` has `out` rows or columns, whichever is not the
-/// width of `x`.
-fn streamed(x: &Tensor<2>, w: &Tensor<2>, f: impl Fn(&[f32], &[f32], usize, usize) -> Vec<f32>) -> Option<Tensor<2>> {
-    let [rows, k] = x.dims();
-    if rows * k * w.shape().num_elements() == 0 || !w.dims().contains(&k) || x.is_autodiff() || w.is_autodiff() {
-        return None;
-    }
-    let (x, w) = (x.clone().into_dispatch(), w.clone().into_dispatch());
-    let (x, w) = (buffer::contiguous(node::constant(&x)?), buffer::contiguous(node::constant(&w)?));
-    let n = w.layout().shape().num_elements() / k;
-    let y = f(x.storage(), w.storage(), rows, n);
-    Some(Tensor::from_dispatch(node::plain(buffer::tensor(y, Shape::new([rows, n])))))
+/// The values of a matrix that nothing is recorded for.
+fn constant(w: &Tensor<2>) -> Option<FlexTensor> {
+    if w.is_autodiff() { None } else { node::constant(&w.clone().into_dispatch()).map(buffer::contiguous) }
 }
 
-/// [`streamed`] for a matrix of 8-bit blocks.
-fn streamed_eight_bit(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
-    let [rows, k] = x.dims();
-    if rows * k * w.shape().num_elements() == 0 || !w.dims().contains(&k) || x.is_autodiff() {
-        return None;
-    }
-    let x = buffer::contiguous(node::constant(&x.clone().into_dispatch())?);
-    let y = eight_bit::times(x.storage(), w, rows)?;
-    let n = y.len() / rows;
-    Some(Tensor::from_dispatch(node::plain(buffer::tensor(y, Shape::new([rows, n])))))
+/// The product `f` of `x [rows, in]` with a matrix, `[rows, n]`, if nothing is recorded and nothing is empty.
+fn streamed(x: &Tensor<2>, n: usize, f: impl Fn(&[f32], usize) -> Vec<f32>) -> Option<Tensor<2>> {
+    let [rows, inputs] = x.dims();
+    let x = constant(x).filter(|_| rows * inputs * n > 0)?;
+    Some(Tensor::from_dispatch(node::plain(buffer::tensor(f(x.storage(), rows), Shape::new([rows, n])))))
 }
 
 /// `x [rows, width] + bias [width]`.
@@ -180,10 +174,7 @@ pub fn adamw<const D: usize>(step: AdamWStep, tensors: [Tensor<D>; 4]) -> [Tenso
 /// Softmax over the last dimension.
 #[must_use]
 pub fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    match fused(softmax::Softmax, x) {
-        Ok(y) => y,
-        Err(x) => primitive_activation::softmax(x, D - 1),
-    }
+    fused(softmax::Softmax, x).unwrap_or_else(|x| primitive_activation::softmax(x, D - 1))
 }
 
 /// An operation of one tensor, or the tensor back.

@@ -1,18 +1,20 @@
 //! Products of a few rows with a large matrix, which are bound by reading the matrix: it is read once, front to back, on all
 //! threads. This is what a language model does for every token that it writes.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::simd::{Kernel, Simd, lanes, madd, vectorised};
 
 /// A matrix of less than so many elements is multiplied by one thread.
-pub(crate) const PARALLEL: usize = 1 << 16;
+const PARALLEL: usize = 1 << 16;
 
 /// Rows of the matrix that are worked on at a time, so that sums need not be fetched for each.
 pub(crate) const DEPTH: usize = 4;
 
 /// Into how many runs the rows of the matrix are split. It does not depend on the number of threads, and so neither do sums.
-pub(crate) const PIECES: usize = 8;
+const PIECES: usize = 8;
 
 /// Columns that are worked on at a time: [`DEPTH`] rows of so many stay in the first-level cache for all rows of `x`.
 const COLUMNS: usize = 1024;
@@ -20,24 +22,25 @@ const COLUMNS: usize = 1024;
 /// `y [rows, n] = x [rows, k] w [k, n]`, both contiguous.
 pub(crate) fn times(x: &[f32], w: &[f32], rows: usize, n: usize) -> Vec<f32> {
     let k = x.len() / rows;
-    let piece = k.div_ceil(PIECES).next_multiple_of(DEPTH);
-    let one = |(i, w): (usize, &[f32])| {
-        let mut sums = vec![0.0; rows * n];
-        vectorised(Times { x, w, first: i * piece, k, n, sums: &mut sums });
-        sums
-    };
-    let parts: Vec<Vec<f32>> = if k * n >= PARALLEL {
-        w.par_chunks(piece * n).enumerate().map(one).collect()
-    } else {
-        w.chunks(piece * n).enumerate().map(one).collect()
-    };
-    add_up(parts, rows * n)
+    in_pieces([k, n], rows * n, |run, sums| {
+        vectorised(Times { x, w: &w[run.start * n..run.end * n], first: run.start, k, n, sums });
+    })
 }
 
-/// The sum of parts of `len` numbers, in their order.
-pub(crate) fn add_up(parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
+/// Calls `f(rows, sums)` for runs of rows of a matrix `[k, n]`, with `len` zeros for each, and returns the sum of what it leaves there,
+/// in the order of the runs.
+pub(crate) fn in_pieces([k, n]: [usize; 2], len: usize, f: impl Fn(Range<usize>, &mut [f32]) + Sync) -> Vec<f32> {
+    let piece = k.div_ceil(PIECES).next_multiple_of(DEPTH);
+    let one = |i: usize| {
+        let mut sums = vec![0.0; len];
+        f(i * piece..(i * piece + piece).min(k), &mut sums);
+        sums
+    };
+    let pieces = k.div_ceil(piece);
+    let parts: Vec<Vec<f32>> =
+        if k * n >= PARALLEL { (0..pieces).into_par_iter().map(one).collect() } else { (0..pieces).map(one).collect() };
     let mut parts = parts.into_iter();
-    let mut total = parts.next().unwrap_or_else(|| vec![0.0; len]);
+    let mut total = parts.next().unwrap_or_default();
     for part in parts {
         for (t, p) in total.iter_mut().zip(part) {
             *t += p;

@@ -1,7 +1,7 @@
 //! Layers that several families share. Field names are those of PyTorch checkpoints.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{DType, Device, Int, Shape, Tensor};
+use burn::tensor::{Device, Int, Shape, Tensor};
 use toolkit_core::noise;
 
 /// A parameter that is not drawn yet; zeros if it is read before it is initialised or loaded.
@@ -36,11 +36,8 @@ impl Linear {
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
-        let mut weight = self.weight.val();
-        // A frozen matrix may be kept in half precision; it is widened where it is used, one at a time.
-        if !matches!(weight.dtype(), DType::QFloat(_)) && weight.dtype() != x.dtype() {
-            weight = weight.cast(x.dtype());
-        }
+        // A frozen matrix may be kept in half precision or in eight bits.
+        let weight = self.weight.val();
         // One matrix product over all rows; a batched product would pack the weight once for each sample.
         let rows: usize = dims[..D - 1].iter().product();
         let bias = self.bias.as_ref().map(Param::val);

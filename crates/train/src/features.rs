@@ -111,7 +111,8 @@ impl Features {
         let held: Option<Header> = std::fs::read(&header_path).ok().and_then(|json| serde_json::from_slice(&json).ok());
         let on_disk = std::fs::metadata(&path).map(|m| m.len()).unwrap_or(0);
         if held.as_ref() != Some(&header) || on_disk != bytes {
-            Self::compute(dir, &path, &encoder()?, preprocess, dataset, device, progress)?;
+            let encoder = encoder()?;
+            fill(dir, &path, |out| Self::compute(out, &path, &encoder, preprocess, dataset, device, progress))?;
             header.save(&header_path)?;
         }
         Self::at(path, header)
@@ -135,21 +136,23 @@ impl Features {
     ) -> Result<Self, TrainError> {
         let [count, tokens, width] = shape;
         let (path, header_path) = (dir.join(format!("{key}.f16")), dir.join(format!("{key}.json")));
-        std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
-        let mut out = crate::checkpoint::temporary(dir).map_err(|e| TrainError::io(&path, &e))?;
-        let mut written = 0;
-        for row in rows {
-            if row.len() != tokens * width {
-                let what = format!("row {written} has {} values, wanted {tokens} x {width}", row.len());
-                return Err(TrainError::Other(format!("{what}; hint: all images have as many tokens")));
+        fill(dir, &path, |out| {
+            let mut written = 0;
+            for row in rows {
+                if row.len() != tokens * width {
+                    let what = format!("row {written} has {} values, wanted {tokens} x {width}", row.len());
+                    return Err(TrainError::Other(format!("{what}; hint: all images have as many tokens")));
+                }
+                out.write_all(&halves(&row)).map_err(|e| TrainError::io(&path, &e))?;
+                written += 1;
             }
-            out.write_all(&halves(&row)).map_err(|e| TrainError::io(&path, &e))?;
-            written += 1;
-        }
-        if written != count {
-            return Err(TrainError::Other(format!("{written} rows are not {count}; hint: give one for each image")));
-        }
-        out.persist(&path).map_err(|e| TrainError::io(&path, &e.error))?;
+            if written != count {
+                return Err(TrainError::Other(format!(
+                    "{written} rows are not {count}; hint: give one for each image"
+                )));
+            }
+            Ok(())
+        })?;
         let header =
             Header { key: key.to_owned(), rows: count, tokens, width, bytes: (count * tokens * width * 2) as u64 };
         header.save(&header_path)?;
@@ -157,7 +160,7 @@ impl Features {
     }
 
     fn compute(
-        dir: &Path,
+        out: &mut File,
         path: &Path,
         encoder: &AnyVision,
         preprocess: &Preprocess,
@@ -165,8 +168,6 @@ impl Features {
         device: &Device,
         progress: &dyn Progress,
     ) -> Result<(), TrainError> {
-        std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
-        let mut out = crate::checkpoint::temporary(dir).map_err(|e| TrainError::io(path, &e))?;
         progress.start(0, dataset.len() as u64);
         let all: Vec<usize> = (0..dataset.len()).collect();
         for rows in all.chunks(BATCH) {
@@ -180,8 +181,6 @@ impl Features {
             out.write_all(&halves(&values)).map_err(|e| TrainError::io(path, &e))?;
             progress.advance(rows.len() as u64);
         }
-        out.as_file().sync_data().map_err(|e| TrainError::io(path, &e))?;
-        out.persist(path).map_err(|e| TrainError::io(path, &e.error))?;
         progress.finish();
         Ok(())
     }
@@ -225,6 +224,17 @@ impl Header {
         let json = serde_json::to_vec(self).map_err(|e| TrainError::Other(e.to_string()))?;
         write_atomic(path, &json)
     }
+}
+
+/// Lets `write` fill a file in `dir` that gets its name `path` when it is whole.
+fn fill(dir: &Path, path: &Path, write: impl FnOnce(&mut File) -> Result<(), TrainError>) -> Result<(), TrainError> {
+    let fail = |e: std::io::Error| TrainError::io(path, &e);
+    std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
+    let mut out = crate::checkpoint::temporary(dir).map_err(fail)?;
+    write(out.as_file_mut())?;
+    out.as_file().sync_data().map_err(fail)?;
+    out.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
 }
 
 /// Values in half precision, little-endian.

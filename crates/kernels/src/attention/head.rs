@@ -1,6 +1,7 @@
 //! The arithmetic of one head.
 
 use super::Sizes;
+use crate::dropout::drop_elements;
 use crate::gemm::{Matrix, gemm, transpose};
 use crate::simd::{Kernel, Simd};
 use crate::softmax::{normalise, normalise_backward};
@@ -58,9 +59,7 @@ impl Head<'_> {
         let Some((keep, scale)) = self.keep else { return };
         let (keys, ld) = (self.sizes.keys, self.sizes.padded());
         for (p, keep) in p.chunks_exact_mut(ld).zip(keep.chunks_exact(keys)) {
-            for (p, &keep) in p.iter_mut().zip(keep) {
-                *p = if keep == 0 { 0.0 } else { *p * scale };
-            }
+            drop_elements(p, keep, scale);
         }
     }
 

@@ -202,10 +202,9 @@ impl Objective<AnyBridge> for Stage1 {
         let scored: usize = batch.captions.iter().map(|caption| caption.len() - 1).sum();
 
         // 2. Several micro-batches: embed them all first without a tape, so that each can be contrasted with the whole.
-        let plain = model.valid();
-        let plain_device = self.device.clone().without_autodiff();
         let mut all = Embedded::new();
         if micros.len() > 1 {
+            let (plain, plain_device) = (model.valid(), self.device.clone().without_autodiff());
             let tower = self.tower(&plain)?;
             for (m, micro) in micros.iter().enumerate() {
                 let features = self.features.batch(&samples(micro), &plain_device)?;

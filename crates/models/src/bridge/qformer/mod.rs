@@ -114,7 +114,8 @@ impl QFormer {
     }
 
     /// The joint pass of fresh queries and text under an additive `bias` that broadcasts to
-    /// `[batch, heads, queries + text, queries + text]`; text i is with row `images[i]` of `cross`, or row i. Returns outputs of queries and, if `with_text`, of the text;
+    /// `[batch, heads, queries + text, queries + text]`; text i is with row `images[i]` of `cross`, or row i.
+    /// Returns outputs of queries and, if `with_text`, of the text;
     /// without it, what only the text's output needs is left out of the last layer, and `bias` must have one row.
     #[doc(hidden)]
     #[must_use]
