@@ -48,8 +48,16 @@ pub struct ImagePass {
 ///
 /// `ids` are `[batch, text]` token ids padded on the right, `mask` is `[batch, text]` with 1 for real tokens.
 pub trait TextTower {
-    /// The query-only pass over features `[batch, tokens, vision width]`.
-    fn image_pass(&self, features: Tensor<3>) -> ImagePass;
+    /// Number of learned queries, which stand before each text in the joint passes.
+    fn num_query_tokens(&self) -> usize;
+    /// Keys and values of features `[batch, tokens, vision width]` as encoders give them: [`ImagePass::cross`].
+    fn keys_values(&self, features: Tensor<3>) -> Vec<(Tensor<4>, Tensor<4>)>;
+    /// The query-only pass over the images of `cross`.
+    fn query_pass(&self, cross: Vec<(Tensor<4>, Tensor<4>)>) -> ImagePass;
+    /// Both: the query-only pass over features `[batch, tokens, vision width]`.
+    fn image_pass(&self, features: Tensor<3>) -> ImagePass {
+        self.query_pass(self.keys_values(features))
+    }
     /// Query outputs to the shared space, l2-normalised: `[batch, queries, embed]`.
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3>;
     /// The text-only pass; the first token's output in the shared space, l2-normalised: `[batch, embed]`.

@@ -1,19 +1,56 @@
-//! A gradient that is gathered over several backward passes.
+//! Gradients that are gathered over several backward passes, each where it is made.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::Tensor;
+use burn::backend::autodiff::NodeId;
+use burn::tensor::{Gradients, Shape, Tensor};
 use burn_flex::FlexTensor;
 
+use crate::buffer::{contiguous, tensor};
 use crate::node::{self, Fused};
 use crate::sums::add_in_place;
 
-/// The gradient of one parameter, added up over the backward passes of several graphs.
+/// The gradient of one tensor, added up over the backward passes of several graphs.
 ///
-/// A parameter that goes [`Gathered::through`] it gets no gradient of its own: what arrives is added here at once and let go, so that
-/// a pass never holds the gradients of all parameters beside their sum.
+/// A tensor that goes [`Gathered::through`] it gets no gradient of its own: what arrives is added here. Operations of this crate add
+/// theirs as soon as it is made, so that a pass never holds the gradients of all parameters beside their sum; what other
+/// operations find is added at the end of the pass.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered(Arc<Mutex<Option<FlexTensor>>>);
+
+/// Where the gradients of some graphs go, by the nodes of their tensors.
+#[derive(Debug, Default)]
+pub struct Slots(HashMap<NodeId, Gathered>);
+
+thread_local! {
+    /// Those of the pass that is going on. burn propagates back on the thread that asks for it.
+    static NOW: RefCell<Slots> = RefCell::default();
+}
+
+/// Gives the slots back at the end of a pass, also of one that panics.
+struct Lent<'a>(&'a mut Slots);
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        NOW.with_borrow_mut(|now| std::mem::swap(now, self.0));
+    }
+}
+
+impl Slots {
+    /// Propagates back from `loss`. What remains are the gradients of tensors that are not gathered.
+    pub fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
+        NOW.with_borrow_mut(|now| std::mem::swap(now, self));
+        let _lent = Lent(self);
+        loss.backward()
+    }
+}
+
+/// Where the gradient of this node goes, if it is gathered.
+pub(crate) fn slot(node: NodeId) -> Option<Gathered> {
+    NOW.with_borrow(|now| now.0.get(&node).cloned())
+}
 
 impl Fused<1> for Gathered {
     type Saved = ();
@@ -23,8 +60,10 @@ impl Fused<1> for Gathered {
     }
 
     fn backward(&self, (): (), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *sum = Some(match sum.take() {
+        let count = |x: &FlexTensor| x.layout().num_elements();
+        self.update(|sum| match sum {
+            // All of it is here already.
+            Some(sum) if count(&sum) != count(&grad) => sum,
             Some(sum) => add_in_place(sum, grad),
             None => grad,
         });
@@ -33,14 +72,18 @@ impl Fused<1> for Gathered {
 }
 
 impl Gathered {
-    /// The same values, whose gradient comes here. Needed anew for each graph.
+    /// The same values, whose gradient comes here. Needed anew for each graph; that graph is to be propagated back by `slots`.
     ///
     /// # Errors
     /// The tensor as it was, if it is not an f32 tensor of flex: its gradient then comes as ever.
     #[expect(clippy::result_large_err, reason = "the tensor is handed back to be used, not an error on its way out")]
-    pub fn through<const D: usize>(&self, x: Tensor<D>) -> Result<Tensor<D>, Tensor<D>> {
+    pub fn through<const D: usize>(&self, x: Tensor<D>, slots: &mut Slots) -> Result<Tensor<D>, Tensor<D>> {
         let run = node::run(self.clone(), [x.into_dispatch()]);
-        run.map(Tensor::from_dispatch).map_err(|[x]| Tensor::from_dispatch(x))
+        let x = run.map_err(|[x]| Tensor::from_dispatch(x))?;
+        if let Some(node) = node::id(&x) {
+            slots.0.insert(node, self.clone());
+        }
+        Ok(Tensor::from_dispatch(x))
     }
 
     /// What was gathered, if anything came.
@@ -48,5 +91,26 @@ impl Gathered {
     pub fn take<const D: usize>(&self) -> Option<Tensor<D>> {
         let sum = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(Tensor::from_dispatch(node::plain(sum)))
+    }
+
+    /// Puts `f` of what is here in its place; `f` may count on being the only holder of a contiguous tensor.
+    pub(crate) fn update(&self, f: impl FnOnce(Option<FlexTensor>) -> FlexTensor) {
+        let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *sum = Some(contiguous(f(sum.take())));
+    }
+
+    /// Adds a gradient.
+    pub(crate) fn add(&self, grad: FlexTensor) {
+        self.update(|sum| match sum {
+            Some(sum) => add_in_place(sum, grad),
+            None => grad,
+        });
+    }
+
+    /// What stands for a gradient that is here already, of as many dimensions.
+    pub(crate) fn nothing(&self) -> FlexTensor {
+        let sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rank = sum.as_ref().map_or(1, |sum| sum.layout().shape().num_dims());
+        tensor(vec![0.0], Shape::new_raw(vec![1; rank].into()))
     }
 }

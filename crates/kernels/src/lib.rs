@@ -23,6 +23,7 @@ mod matvec;
 mod node;
 mod norm;
 mod primitives;
+mod product;
 mod simd;
 mod softmax;
 mod sums;
@@ -30,7 +31,7 @@ mod sums;
 pub use adamw::AdamWStep;
 pub use dropout::Keep;
 pub use eight_bit::{cast, eight_bit};
-pub use gathered::Gathered;
+pub use gathered::{Gathered, Slots};
 
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
 #[must_use]
@@ -110,7 +111,7 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) ->
         (true, false) => constant(&w).and_then(|w| streamed(&x, n, |x, rows| matvec::times(x, w.storage(), rows, n))),
         (true, true) => eight_bit::held(&w).and_then(|w| streamed(&x, n, |x, rows| eight_bit::times(x, &w, rows, n))),
     };
-    let y = y.unwrap_or_else(|| x.matmul(if small { eight_bit::widen(w) } else { w }));
+    let y = y.unwrap_or_else(|| product(x, if small { eight_bit::widen(w) } else { w }, false));
     match bias {
         Some(bias) => add_bias(y, bias),
         None => y,
@@ -123,7 +124,38 @@ pub fn times_transposed(x: Tensor<2>, w: Tensor<2>, few: bool) -> Tensor<2> {
     let [n, inputs] = w.dims();
     let held = if few && inputs == x.dims()[1] { constant(&w) } else { None };
     let y = held.and_then(|w| streamed(&x, n, |x, rows| matvec::times_transposed(x, w.storage(), rows, n)));
-    y.unwrap_or_else(|| x.matmul(w.transpose()))
+    y.unwrap_or_else(|| product(x, w, true))
+}
+
+/// `x w`, or `x w'` if `w` is `transposed`.
+fn product(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
+    let primitive = |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
+    let inputs = w.dims()[usize::from(transposed)];
+    if x.dims()[1] != inputs || x.shape().num_elements() * w.shape().num_elements() == 0 {
+        return primitive(x, w);
+    }
+    match node::run(product::Product { transposed }, [x.into_dispatch(), w.into_dispatch()]) {
+        Ok(y) => Tensor::from_dispatch(y),
+        Err([x, w]) => primitive(Tensor::from_dispatch(x), Tensor::from_dispatch(w)),
+    }
+}
+
+/// Rows `ids [batch, tokens]` of a table `[rows, width]`: `[batch, tokens, width]`.
+///
+/// # Panics
+/// If the table has no such row.
+#[must_use]
+pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
+    let ([batch, tokens], [rows, width]) = (ids.dims(), table.dims());
+    let plain = ids.clone().into_dispatch();
+    let ids_of = |ids| cross_entropy::labels(&ids, rows).filter(|_| batch * tokens * rows * width > 0);
+    let Some(wanted) = node::integers(&plain).and_then(ids_of) else {
+        return burn::tensor::module::embedding(table, ids);
+    };
+    match node::run(product::Rows { ids: wanted }, [table.into_dispatch()]) {
+        Ok(rows) => Tensor::<2>::from_dispatch(rows).reshape([batch, tokens, width]),
+        Err([table]) => burn::tensor::module::embedding(Tensor::from_dispatch(table), ids),
+    }
 }
 
 /// The values of a matrix that nothing is recorded for.

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -13,6 +14,8 @@ use burn::backend::{
 use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
+use crate::gathered::{self, Gathered};
+
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
 /// An operation of `N` float tensors with its own backward.
@@ -23,8 +26,30 @@ pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
     /// The output; with `keep`, also what the backward needs.
     fn forward(&self, inputs: [FlexTensor; N], keep: bool) -> (FlexTensor, Option<Self::Saved>);
 
+    /// The same, where a gradient is wanted of these inputs only, at least one.
+    fn forward_for(&self, inputs: [FlexTensor; N], wanted: [bool; N]) -> (FlexTensor, Option<Self::Saved>) {
+        self.forward(inputs, wanted.contains(&true))
+    }
+
     /// Gradients of the inputs from that of the output. Only the `wanted` are read.
     fn backward(&self, saved: Self::Saved, grad: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N];
+
+    /// The same, where gradients that have a slot are added to it and not returned.
+    fn backward_into(
+        &self,
+        saved: Self::Saved,
+        grad: FlexTensor,
+        wanted: [bool; N],
+        slots: [Option<&Gathered>; N],
+    ) -> [Option<FlexTensor>; N] {
+        let mut parts = self.backward(saved, grad, wanted);
+        for (part, slot) in parts.iter_mut().zip(slots) {
+            if let Some(slot) = slot {
+                part.take().into_iter().for_each(|part| slot.add(part));
+            }
+        }
+        parts
+    }
 }
 
 /// Runs `op`, or gives the inputs back if one of them is not an f32 tensor on flex.
@@ -45,7 +70,8 @@ pub(crate) fn run<F: Fused<N>, const N: usize>(
             DispatchTensorKind::Flex(BackendTensor::Float(output))
         }
         DispatchAutodiffContext::Enabled(_) => {
-            let output = record(op, inputs.map(|x| tracked(x.kind)));
+            let wanted = inputs.each_ref().map(Dispatch::is_tracked);
+            let output = record(op, inputs.map(|x| tracked(x.kind)), wanted);
             DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(output))))
         }
     };
@@ -94,8 +120,11 @@ impl<F: Fused<N>, const N: usize> Backward<Flex, N> for Node<F> {
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node);
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        let parts = self.0.backward(ops.state, grad, wanted);
-        for (parent, part) in ops.parents.into_iter().zip(parts) {
+        let slots = ops.parents.each_ref().map(|parent| parent.as_ref().and_then(|parent| gathered::slot(parent.id)));
+        let parts = self.0.backward_into(ops.state, grad, wanted, slots.each_ref().map(Option::as_ref));
+        for ((parent, part), slot) in ops.parents.into_iter().zip(parts).zip(slots) {
+            // burn wants something at every node.
+            let part = part.or_else(|| slot.map(|slot| slot.nothing()));
             if let (Some(parent), Some(part)) = (parent, part) {
                 grads.register::<Flex>(parent.id, part);
             }
@@ -105,15 +134,26 @@ impl<F: Fused<N>, const N: usize> Backward<Flex, N> for Node<F> {
 
 /// Runs the forward and puts the node into the graph. What is saved is never recomputed, so the strategy of gradient checkpointing
 /// has no say here and `NoCheckpointing` stands for all.
-fn record<F: Fused<N>, const N: usize>(op: F, inputs: [Tracked; N]) -> Tracked {
+fn record<F: Fused<N>, const N: usize>(op: F, inputs: [Tracked; N], wanted: [bool; N]) -> Tracked {
     let guards = inputs.each_ref().map(Tracked::node);
     let inputs = inputs.map(Tracked::into_primitive);
     match Node(op.clone()).prepare::<NoCheckpointing>(guards).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => match op.forward(inputs, true) {
+        OpsKind::Tracked(prep) => match op.forward_for(inputs, wanted) {
             (output, Some(saved)) => prep.finish(saved, output),
             (_, None) => unreachable!("a forward that was told to keep its state kept none"),
         },
         OpsKind::UnTracked(prep) => prep.finish(op.forward(inputs, false).0),
+    }
+}
+
+/// The node of a tensor with autodiff on flex.
+pub(crate) fn id(x: &DispatchTensor) -> Option<NodeId> {
+    match &x.kind {
+        DispatchTensorKind::Autodiff(x) => match &**x {
+            DispatchTensorKind::Flex(BackendTensor::Autodiff(x)) => Some(x.node().id()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

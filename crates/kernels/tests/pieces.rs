@@ -181,12 +181,88 @@ fn gradients_are_gathered_and_carried() {
     let whole = (x.clone().matmul(y.clone()).sum() + x.clone().transpose().exp().sum() * 3.0).backward();
     let want = values(x.grad(&whole).unwrap());
 
-    let gathered = ours::Gathered::default();
-    let first = gathered.through(x.clone()).unwrap().matmul(y).sum().backward();
+    let (gathered, mut slots) = (ours::Gathered::default(), ours::Slots::default());
+    let first = gathered.through(x.clone(), &mut slots).unwrap().matmul(y).sum();
+    let first = slots.backward(&first);
     assert!(x.grad(&first).is_none(), "what is gathered does not come to the parameter");
-    let second = gathered.through(x.clone()).unwrap().transpose();
+    let second = gathered.through(x.clone(), &mut slots).unwrap().transpose();
     let slope = second.clone().inner().exp();
-    let _ = (ours::with_gradient(second, slope) * 3.0).backward();
+    let _ = slots.backward(&(ours::with_gradient(second, slope) * 3.0));
     close(&values(gathered.take::<2>().unwrap()), &want, 1e-5);
     assert!(gathered.take::<2>().is_none());
+}
+
+/// A product, both ways round, with what burn makes of it; with a constant on either side; and gathered from two graphs in which it
+/// also stands behind an operation of burn's own, so that both kinds of gradients come.
+#[test]
+fn products_and_their_gradients() {
+    let (_, device) = devices();
+    for [rows, inputs, outputs] in [[1, 1, 1], [3, 5, 7], [40, 33, 70], [300, 200, 260]] {
+        let x = random([rows, inputs], 1, 1.0, &device);
+        for transposed in [false, true] {
+            let shape = if transposed { [outputs, inputs] } else { [inputs, outputs] };
+            let w = random(shape, 2, 1.0, &device);
+            let op = |x: Tensor<2>, w: Tensor<2>| match transposed {
+                true => ours::times_transposed(x, w, false),
+                false => ours::linear(x, w, None, false),
+            };
+            let plain = |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
+            let (got, slopes) = in_pool(2, || with_gradients([x.clone(), w.clone()], |[x, w]| op(x, w)));
+            let (want, wanted) = with_gradients([x.clone(), w.clone()], |[x, w]| plain(x, w));
+            close(&got, &want, 1e-4);
+            slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
+            let (_, [alone]) = with_gradients([x.clone()], |[x]| op(x, w.clone()));
+            close(&alone, &slopes[0], 0.0);
+            let (_, [alone]) = with_gradients([w.clone()], |[w]| op(x.clone(), w));
+            close(&alone, &slopes[1], 0.0);
+
+            let w = w.require_grad();
+            let loss = |w: Tensor<2>, f: &dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<2>| {
+                f(x.clone(), w.clone()).exp().sum() * 0.001 + w.sin().sum()
+            };
+            let want = values(w.grad(&(loss(w.clone(), &plain) * 2.0).backward()).unwrap());
+            let (gathered, mut slots) = (ours::Gathered::default(), ours::Slots::default());
+            for _ in 0..2 {
+                let loss = loss(gathered.through(w.clone(), &mut slots).unwrap(), &op);
+                let rest = slots.backward(&loss);
+                assert!(w.grad(&rest).is_none());
+            }
+            let largest = want.iter().fold(1.0_f32, |m, x| m.max(x.abs()));
+            close(&values(gathered.take::<2>().unwrap()), &want, 1e-4 * largest);
+        }
+    }
+    finite_differences(random([3, 4], 5, 1.0, &device), |x| ours::linear(x.clone(), x.transpose(), None, false));
+}
+
+#[test]
+fn rows_of_a_table_and_their_gradients() {
+    let (_, device) = devices();
+    let table = random([9, 5], 3, 1.0, &device);
+    let ids = Tensor::<2, burn::tensor::Int>::from_ints([[3, 0, 3], [8, 3, 1]], &device);
+    let (got, [slope]) = with_gradients([table.clone()], |[t]| ours::embedding(t, ids.clone()));
+    let (want, [wanted]) = with_gradients([table.clone()], |[t]| burn::tensor::module::embedding(t, ids.clone()));
+    close(&got, &want, 0.0);
+    close(&slope, &wanted, 1e-6);
+    // Twice from a table that is a head as well.
+    let table = table.require_grad();
+    let (gathered, mut slots) = (ours::Gathered::default(), ours::Slots::default());
+    let loss = |t: Tensor<2>| {
+        let rows = ours::embedding(t.clone(), ids.clone()).reshape([6, 5]);
+        ours::times_transposed(rows, t, false).exp().sum()
+    };
+    for _ in 0..2 {
+        let loss = loss(gathered.through(table.clone(), &mut slots).unwrap());
+        let _ = slots.backward(&loss);
+    }
+    let want = values(table.grad(&(loss(table.clone()) * 2.0).backward()).unwrap());
+    let largest = want.iter().fold(1.0_f32, |m, x| m.max(x.abs()));
+    close(&values(gathered.take::<2>().unwrap()), &want, 1e-5 * largest);
+}
+
+#[test]
+#[should_panic(expected = "9 is not one of 9")]
+fn a_row_that_is_not_there() {
+    let (_, device) = devices();
+    let ids = Tensor::<2, burn::tensor::Int>::from_ints([[9]], &device);
+    let _ = ours::embedding(random([9, 5], 3, 1.0, &device), ids);
 }

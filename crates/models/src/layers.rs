@@ -139,7 +139,7 @@ impl Embedding {
     /// Ids `[batch, tokens]` to `[batch, tokens, width]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        burn::tensor::module::embedding(self.weight.val(), ids)
+        toolkit_kernels::embedding(self.weight.val(), ids)
     }
 
     /// The table `[rows, width]`, for tied heads and position rows.

@@ -32,12 +32,17 @@ impl Hand {
 }
 
 impl TextTower for Hand {
-    /// Features are `[x, y, number]`.
-    fn image_pass(&self, features: Tensor<3>) -> ImagePass {
+    fn num_query_tokens(&self) -> usize {
+        1
+    }
+    /// Features are `[x, y, number]`; the number of the first token stands for an image.
+    fn keys_values(&self, features: Tensor<3>) -> Vec<(Tensor<4>, Tensor<4>)> {
         let [n, tokens, _] = features.dims();
         let number = features.clone().narrow(1, 0, 1).narrow(2, 2, 1).reshape([n, 1, 1, 1]);
-        let queries = features.reshape([n, tokens, 3]);
-        ImagePass { queries, cross: vec![(number.clone(), number)], cache: Cache::default() }
+        vec![(number, features.reshape([n, 1, tokens, 3]))]
+    }
+    fn query_pass(&self, cross: Vec<(Tensor<4>, Tensor<4>)>) -> ImagePass {
+        ImagePass { queries: cross[0].1.clone().squeeze_dim::<3>(1), cross, cache: Cache::default() }
     }
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3> {
         queries.narrow(2, 0, 2)

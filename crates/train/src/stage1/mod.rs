@@ -3,8 +3,11 @@
 //!
 //! The keys and values of image features are projected once per image and shared by the query pass and all matching
 //! triplets, and captioning reuses the query pass's cache: the reference's mathematics with about half its arithmetic.
-//! Matching goes through its triplets piece by piece, texts of one length together (`pieces.rs`).
+//! Each pass is propagated back as soon as all that is known about it (`micro.rs`), and matching goes through its triplets
+//! piece by piece, texts of one length together (`pieces.rs`).
 
+mod cut;
+mod micro;
 mod pieces;
 mod step;
 

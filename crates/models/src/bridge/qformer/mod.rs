@@ -16,7 +16,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Shape, Tensor};
 use layer::{Encoder, KeysValues, Layer};
 use text::LanguageHead;
-use toolkit_core::{Bridge, BridgeShape, Cache, ImagePass, ShapeError, TextTower, VisionShape, noise};
+use toolkit_core::{Bridge, BridgeShape, ImagePass, ShapeError, TextTower, VisionShape, noise};
 
 /// BERT's embeddings without token types. Queries pass through the normalisation alone.
 #[derive(Module, Debug)]
@@ -64,7 +64,7 @@ impl QFormer {
     pub fn cross_attention(&self, features: Tensor<3>) -> Vec<Tensor<4>> {
         let cross = self.encoder.cross(&self.normalise(features.clone()));
         let (mut pairs, mut all) = (cross.iter(), Vec::new());
-        self.query_pass(features.dims()[0], &cross, |i, _, rows| {
+        self.queries_over(&cross, |i, _, rows| {
             if let Some(block) = &self.encoder.layer[i].crossattention {
                 all.extend(pairs.next().map(|(keys, _)| block.probabilities(rows.clone(), keys.clone())));
             }
@@ -72,14 +72,11 @@ impl QFormer {
         all
     }
 
-    /// The query pass over normalised features, handing `keep` each layer's self-attention keys and values, and the rows behind
-    /// self-attention.
-    fn query_pass(
-        &self,
-        batch: usize,
-        cross: &[KeysValues],
-        mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>),
-    ) -> Tensor<3> {
+    /// The query pass over images' keys and values, handing `keep` each layer's self-attention keys and values, and the rows
+    /// behind self-attention.
+    fn queries_over(&self, cross: &[KeysValues], mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>)) -> Tensor<3> {
+        // Layer 0 attends to the image, whatever the frequency.
+        let batch = cross[0].0.dims()[0];
         let mut x = self.embeddings.queries(self.query_tokens.val(), batch);
         for (i, _, layer, cross) in self.encoder.with_cross(cross) {
             let own = layer.attention.keys_values(x.clone());
@@ -101,16 +98,7 @@ impl QFormer {
     #[doc(hidden)]
     #[must_use]
     pub fn image_pass_normalised(&self, features: &Tensor<3>) -> ImagePass {
-        self.image_pass_over(features.dims()[0], self.encoder.cross(features))
-    }
-
-    /// The query pass over `batch` images' keys and values.
-    fn image_pass_over(&self, batch: usize, cross: Vec<KeysValues>) -> ImagePass {
-        let mut cache = Cache::default();
-        let queries = self.query_pass(batch, &cross, |i, (keys, values), _| {
-            cache.extend(i, keys.clone(), values.clone());
-        });
-        ImagePass { queries, cross, cache }
+        self.query_pass(self.encoder.cross(features))
     }
 
     /// The joint pass of fresh queries and text under an additive `bias` that broadcasts to
@@ -179,9 +167,7 @@ impl Bridge for QFormer {
     }
 
     fn queries(&self, features: Tensor<3>) -> Tensor<3> {
-        let batch = features.dims()[0];
-        let cross = self.encoder.cross_normalised(features, &self.ln_vision);
-        self.query_pass(batch, &cross, |_, _, _| {})
+        self.queries_over(&self.encoder.cross_normalised(features, &self.ln_vision), |_, _, _| {})
     }
 
     fn text_tower(&self) -> Option<&dyn TextTower> {

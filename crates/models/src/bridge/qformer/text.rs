@@ -91,15 +91,26 @@ impl QFormer {
 
     /// A text mask `[batch, text]` with ones for the queries before it.
     fn behind_queries(&self, mask: Tensor<2>) -> Tensor<2> {
-        let queries = self.query_tokens.lazy_shape()[1];
-        let ones = Tensor::ones([mask.dims()[0], queries], &mask.device());
+        let ones = Tensor::ones([mask.dims()[0], self.num_query_tokens()], &mask.device());
         Tensor::cat(vec![ones, mask], 1)
     }
 }
 
 impl TextTower for QFormer {
-    fn image_pass(&self, features: Tensor<3>) -> ImagePass {
-        self.image_pass_over(features.dims()[0], self.encoder.cross_normalised(features, &self.ln_vision))
+    fn num_query_tokens(&self) -> usize {
+        self.query_tokens.lazy_shape()[1]
+    }
+
+    fn keys_values(&self, features: Tensor<3>) -> Vec<(Tensor<4>, Tensor<4>)> {
+        self.encoder.cross_normalised(features, &self.ln_vision)
+    }
+
+    fn query_pass(&self, cross: Vec<(Tensor<4>, Tensor<4>)>) -> ImagePass {
+        let mut cache = Cache::default();
+        let queries = self.queries_over(&cross, |i, (keys, values), _| {
+            cache.extend(i, keys.clone(), values.clone());
+        });
+        ImagePass { queries, cross, cache }
     }
 
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3> {
