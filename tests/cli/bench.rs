@@ -28,6 +28,19 @@ fn every_piece_of_a_run_is_timed() {
     assert!(table.stdout.contains("1 pictures to 32 x 32"), "{}", table.stdout);
 }
 
+/// What `plan` reckons with is what a step takes. The nano tier is mostly program; larger ones are nearer (docs/performance.md).
+#[test]
+fn memory_is_what_was_planned() {
+    for work in ["stage1", "stage2"] {
+        let found = toolkit(&["bench", work, "--json", "--batch", "32", "--rounds", "2", "--threads", "2"]).json();
+        let bytes = |name: &str| found["works"][0][name].as_f64().unwrap();
+        let (peak, planned) = (bytes("peak_bytes"), bytes("planned_bytes"));
+        assert!(planned > 4e7);
+        // No system but Linux tells the peak.
+        assert!(peak == 0.0 || (peak / planned - 1.0).abs() < 0.2, "{work}: {peak} bytes, {planned} planned");
+    }
+}
+
 #[test]
 fn what_cannot_be_timed_is_said_at_once() {
     toolkit(&["bench", "encode", "--vision", "vit-nanno"]).fails_with(&["vit-nanno", "did you mean `vit-nano`?"]);

@@ -176,11 +176,14 @@ fn listing(all: &[Measured]) -> String {
             format!("{} to {}", duration(fastest), duration(slowest)),
             format!("{} {}/s", count(m.items / m.median), m.unit),
             memory,
+            if m.planned_bytes > 0 { bytes(m.planned_bytes) } else { "–".to_owned() },
             m.of.clone(),
         ]
     };
-    let mut text =
-        table(&["work", "median", "range", "rate", "memory", "of"], &all.iter().map(row).collect::<Vec<_>>());
+    let mut text = table(
+        &["work", "median", "range", "rate", "memory", "planned", "of"],
+        &all.iter().map(row).collect::<Vec<_>>(),
+    );
     for m in all {
         let fact = |name: &str| m.facts.get(name).copied();
         if let (Some(rate), Some(bandwidth)) = (fact("bytes_per_second"), fact("memory_bandwidth")) {

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::text::{bytes, count, seconds, table};
 use clap::Args as Arguments;
 use serde_json::{Value, json};
-use toolkit_lab::plan::CellPlan;
+use toolkit_lab::plan::{CellPlan, Estimate};
 use toolkit_lab::run::Run;
 use toolkit_lab::sweep::{self, Experiment};
 
@@ -96,7 +96,7 @@ fn as_text(run: &Run) -> String {
         ("cells", estimate.cells.to_string()),
         ("stage-1 runs", format!("{}, shared by the cells that name them", estimate.stage1_runs)),
         ("operations", format!("{}FLOP", spaced(&count(estimate.flops)))),
-        ("memory", format!("about {} for each of {} jobs", bytes(estimate.memory_bytes), estimate.jobs)),
+        ("memory", memory(estimate)),
         ("disk", format!("about {} in {}", bytes(estimate.disk_bytes), run.out.display())),
         ("time", format!("about {}", seconds(estimate.seconds))),
     ];
@@ -105,6 +105,11 @@ fn as_text(run: &Run) -> String {
         text.push_str(&format!("{name:<14}{value}\n"));
     }
     text
+}
+
+fn memory(estimate: &Estimate) -> String {
+    let (all, one, jobs) = (bytes(estimate.memory_bytes), bytes(estimate.job_bytes), estimate.jobs);
+    if jobs == 1 { format!("about {all}") } else { format!("about {all}, {one} for each of {jobs} jobs") }
 }
 
 /// `1.20 T` to be followed by a unit, `12 ` too.

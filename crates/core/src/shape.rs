@@ -10,6 +10,9 @@ pub struct Cost {
     /// Floating-point operations of one forward pass for one sample (a multiply and an add are two).
     /// Language models: for one token, attention over other tokens not counted.
     pub flops: u64,
+    /// Numbers held for one sample, for estimates of memory; 0 if nobody counted. Bridges: what the backward pass needs.
+    /// Language models: the same for one token, frozen. Encoders, which have no backward pass: the most that is held at once.
+    pub kept: u64,
 }
 
 /// What a vision encoder makes of one image.
@@ -47,6 +50,8 @@ pub struct TextShape {
     pub positions: usize,
     /// Width of the shared image-text space of the contrastive loss.
     pub embed: usize,
+    /// Numbers that the backward pass needs of one token of a query or a text: [`Cost::kept`] without what is kept of the image.
+    pub kept: u64,
 }
 
 /// What a language model expects and gives.

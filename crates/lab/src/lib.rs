@@ -7,6 +7,7 @@ pub mod diff;
 pub mod evaluate;
 mod flips;
 pub mod manifest;
+pub mod memory;
 pub mod parts;
 pub mod plan;
 pub mod pretrain;

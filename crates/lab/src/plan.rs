@@ -3,7 +3,7 @@
 use crate::parts::{Resolved, Splits, card_hash};
 use crate::spec::{AlsoSpec, DataSpec, Spec};
 use crate::sweep::Cell;
-use crate::{LabError, evaluate, pretrain::hash_json};
+use crate::{LabError, evaluate, memory, pretrain::hash_json};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use toolkit_models::bridge::qformer::QFormerInit;
@@ -62,8 +62,10 @@ pub struct Estimate {
     pub trained_params: u64,
     /// Parameters of the frozen parts, largest cell.
     pub frozen_params: u64,
-    /// Bytes of one job: weights, gradients, moments, activations of a step.
+    /// Bytes of all jobs at their peaks.
     pub memory_bytes: u64,
+    /// Bytes of one of them: weights, gradients, moments, activations of a step.
+    pub job_bytes: u64,
     /// Bytes of cached features and checkpoints.
     pub disk_bytes: u64,
     /// Seconds with the given number of jobs.
@@ -78,6 +80,9 @@ const RATE: f64 = 7.8e10;
 
 /// Text tokens of a caption, for estimates.
 const TEXT: f64 = 14.0;
+
+/// And of a batch's longest.
+const LONGEST: usize = 20;
 
 /// Looks everything up, checks that it fits, finds what cells share.
 ///
@@ -203,11 +208,16 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         e.trained_params = e.trained_params.max(trained);
         e.frozen_params = e.frozen_params.max(r.vision.1.cost.params + r.language.1.cost.params);
         e.disk_bytes += trained * 12;
-        let q = r.bridge.1.queries as f64;
-        // A product of `n` inputs takes `2 n` operations for an output; what is between products is about as much again.
-        let kept = query_token(r) / (2.0 * r.bridge.1.width as f64) * 2.0;
-        let activations = 3.0 * cell.cell.spec.stage1.batch as f64 * (q + TEXT) * kept * 4.0;
-        e.memory_bytes = e.memory_bytes.max(trained * 16 + e.frozen_params * 4 + activations as u64);
+        let one = &cell.cell.spec.stage1;
+        let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
+        let rows = [rows(one.batch, one.accumulate), rows(s.batch, s.accumulate)];
+        let (bridge, language) = (&r.bridge.1, &r.language.1);
+        let mut held = memory::stage2(vision, bridge, language, trained, [s.batch, rows[1], LONGEST]);
+        held = held.max(memory::features(vision));
+        if cell.stage1.is_some() {
+            held = held.max(memory::stage1(vision, bridge, one.batch, rows[0], LONGEST));
+        }
+        e.job_bytes = e.job_bytes.max(held - memory::BASE);
     }
     // Combinations that differ only in the language model share features.
     let mut by_vision = BTreeMap::new();
@@ -219,6 +229,7 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         e.disk_bytes += bytes;
     }
     e.disk_bytes += plan.stage1.len() as u64 * e.trained_params * 12;
+    e.memory_bytes = memory::RUN + e.jobs.clamp(1, e.cells.max(1)) as u64 * e.job_bytes;
     e.seconds = e.flops / RATE / jobs.max(1) as f64;
     e
 }

@@ -48,7 +48,8 @@ struct Header {
     bytes: u64,
 }
 
-const BATCH: usize = 32;
+/// Images that are encoded at a time.
+pub const ENCODED_TOGETHER: usize = 32;
 
 /// The name of a cache: everything that its values depend on.
 #[must_use]
@@ -170,7 +171,7 @@ impl Features {
     ) -> Result<(), TrainError> {
         progress.start(0, dataset.len() as u64);
         let all: Vec<usize> = (0..dataset.len()).collect();
-        for rows in all.chunks(BATCH) {
+        for rows in all.chunks(ENCODED_TOGETHER) {
             let features = encoder.encode(pixels(dataset, rows, preprocess, device)?);
             let values = params::floats(features);
             if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {

@@ -25,7 +25,8 @@ impl VisionEncoder for PatchEncoder {
     fn describe(c: &PatchConfig) -> Result<VisionShape, ShapeError> {
         ShapeError::unless_divides(("patch", c.patch), ("image", c.image))?;
         let (tokens, pixels) = ((c.image / c.patch).pow(2), 3 * c.patch * c.patch);
-        let cost = Cost { params: ((pixels + 1) * c.width) as u64, flops: (2 * tokens * pixels * c.width) as u64 };
+        let cost =
+            Cost { params: ((pixels + 1) * c.width) as u64, flops: (2 * tokens * pixels * c.width) as u64, kept: 0 };
         Ok(VisionShape { image: [c.image; 2], tokens, width: c.width, cost })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Measured, Setup, Work, draw, time, values};
 use crate::LabError;
+use crate::memory;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use toolkit_registry::{Kind, Weights};
@@ -22,5 +23,6 @@ pub(super) fn encode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let flops = shape.cost.flops as f64 * setup.batch as f64;
     let measured = Measured::new(Work::Encode, of, seconds, setup.batch as f64, "images");
     let rate = flops / measured.median;
-    Ok(measured.fact("flops_per_second", rate))
+    let planned = memory::encode(&shape, setup.batch);
+    Ok(measured.planned(planned).fact("flops_per_second", rate))
 }

@@ -105,6 +105,8 @@ pub struct Measured {
     pub unit: &'static str,
     /// Largest resident memory since the work began, weights included; 0 where the system does not tell.
     pub peak_bytes: u64,
+    /// The same as `toolkit plan` estimates it, for the works that it knows; 0 for others.
+    pub planned_bytes: u64,
     /// Whatever else was found, by name.
     pub facts: BTreeMap<String, f64>,
 }
@@ -112,7 +114,22 @@ pub struct Measured {
 impl Measured {
     fn new(work: Work, of: String, seconds: Vec<f64>, items: f64, unit: &'static str) -> Self {
         let median = median(&seconds);
-        Self { work, of, seconds, median, items, unit, peak_bytes: machine::peak(), facts: BTreeMap::new() }
+        Self {
+            work,
+            of,
+            seconds,
+            median,
+            items,
+            unit,
+            peak_bytes: machine::peak(),
+            planned_bytes: 0,
+            facts: BTreeMap::new(),
+        }
+    }
+
+    fn planned(mut self, bytes: u64) -> Self {
+        self.planned_bytes = bytes;
+        self
     }
 
     fn fact(mut self, name: &str, value: f64) -> Self {

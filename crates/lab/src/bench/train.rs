@@ -3,6 +3,7 @@
 use super::decode::MARKS;
 use super::{Measured, Setup, Work, draw, machine, time, values};
 use crate::LabError;
+use crate::memory;
 use crate::parts::Resolved;
 use crate::spec::ModelSpec;
 use burn::module::Module;
@@ -103,7 +104,8 @@ pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
         "{} behind {}: {} images of {} x {}, captions of {shortest} to {longest}",
         card.name, vision_card.name, setup.batch, vision.tokens, vision.width
     );
-    Ok(Measured::new(Work::Stage1, of, seconds, 1.0, "steps").fact("loss", loss))
+    let planned = memory::stage1(&vision, &shape, setup.batch, setup.batch, setup.text[1]);
+    Ok(Measured::new(Work::Stage1, of, seconds, 1.0, "steps").planned(planned).fact("loss", loss))
 }
 
 pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
@@ -150,5 +152,8 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
         "{} into {}: {} images of {} x {}, {} + {text} tokens",
         card.name, resolved.language.0.name, setup.batch, vision.tokens, vision.width, resolved.bridge.1.queries
     );
-    Ok(Measured::new(Work::Stage2, of, seconds, 1.0, "steps").fact("loss", loss))
+    let (bridge, language) = (&resolved.bridge.1, &resolved.language.1);
+    let sizes = [setup.batch, setup.batch, text];
+    let planned = memory::stage2(vision, bridge, language, resolved.trained_params, sizes);
+    Ok(Measured::new(Work::Stage2, of, seconds, 1.0, "steps").planned(planned).fact("loss", loss))
 }

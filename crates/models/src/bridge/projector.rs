@@ -136,7 +136,9 @@ impl Bridge for LinearBridge {
         let queries = Tokens::new(config.drop_class_token, config.pool, vision)?.count();
         let params = 2 * vision.width as u64 + linear_params(vision.width, config.width, true);
         let flops = 2 * (queries * vision.width * config.width) as u64;
-        Ok(BridgeShape { queries, width: config.width, text: None, cost: Cost { params, flops } })
+        // The features, as they are normalised and as they are selected.
+        let kept = ((vision.tokens + queries) * vision.width + queries * config.width) as u64;
+        Ok(BridgeShape { queries, width: config.width, text: None, cost: Cost { params, flops, kept } })
     }
 
     fn build(config: &LinearConfig, vision: &VisionShape, device: &Device) -> Self {
@@ -170,7 +172,8 @@ impl Bridge for MlpBridge {
         let queries = Tokens::new(config.drop_class_token, config.pool, vision)?.count();
         let layers = linear_params(vision.width, hidden, true) + linear_params(hidden, width, true);
         let flops = 2 * (queries * hidden * (vision.width + width)) as u64;
-        let cost = Cost { params: 2 * vision.width as u64 + layers, flops };
+        let kept = ((vision.tokens + queries) * vision.width + queries * (2 * hidden + width)) as u64;
+        let cost = Cost { params: 2 * vision.width as u64 + layers, flops, kept };
         Ok(BridgeShape { queries, width, text: None, cost })
     }
 

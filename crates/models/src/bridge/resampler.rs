@@ -127,7 +127,11 @@ impl Bridge for Resampler {
         let attend = 4 * queries * width * width + 4 * keys * width * width + 4 * queries * keys * width;
         let project = if projects { 2 * vision.tokens * vision.width * width } else { 0 };
         let flops = (project + layers * (attend + 4 * queries * width * inner)) as u64;
-        Ok(BridgeShape { queries, width, text: None, cost: Cost { params, flops } })
+        // The normalised features and their projection; in each layer keys and values of everything, and about what a token of
+        // a Q-Former keeps.
+        let features = 2 * vision.tokens * width + if projects { vision.tokens * vision.width } else { 0 };
+        let kept = (features + layers * (2 * keys * width + queries * (8 * width + 2 * inner))) as u64;
+        Ok(BridgeShape { queries, width, text: None, cost: Cost { params, flops, kept } })
     }
 
     fn build(config: &ResamplerConfig, vision: &VisionShape, device: &Device) -> Self {

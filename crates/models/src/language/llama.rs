@@ -222,7 +222,12 @@ impl LanguageModel for Llama {
             width: hidden,
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
-            cost: Cost { params, flops: 2 * (layers * matrices + table) },
+            // Inputs of two normalisations, query and context, key and value for all heads, and gate, slope and product.
+            cost: Cost {
+                params,
+                flops: 2 * (layers * matrices + table),
+                kept: layers * (2 * hidden + 4 * heads * head + 3 * c.intermediate_size) as u64,
+            },
         })
     }
 

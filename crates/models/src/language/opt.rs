@@ -180,7 +180,8 @@ impl LanguageModel for Opt {
             width,
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
-            cost: Cost { params, flops },
+            // Inputs of two normalisations, query, key, value and context, and what ReLU let through.
+            cost: Cost { params, flops, kept: layers * (6 * hidden + ffn) as u64 },
         })
     }
 

@@ -328,7 +328,12 @@ impl LanguageModel for T5 {
             width: c.d_model,
             vocab: c.vocab_size,
             positions: None,
-            cost: Cost { params: matrices + norms + tables + biases, flops: 2 * (matrices + tokens) },
+            // A token passes one of the two stacks; as Llama's.
+            cost: Cost {
+                params: matrices + norms + tables + biases,
+                flops: 2 * (matrices + tokens),
+                kept: encoder * (2 * c.d_model + 4 * c.inner() + if c.gated { 3 } else { 1 } * c.d_ff) as u64,
+            },
         })
     }
 

@@ -164,7 +164,9 @@ impl VisionEncoder for Dinov2 {
         let params = layers * (matrices + 6 * width as u64) + patch + ((1 + tokens) * width + norm) as u64;
         let attention = 4 * (tokens * tokens * width) as u64;
         let flops = layers * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops } })
+        // Around attention or in the feed-forward.
+        let kept = (tokens * (3 * width + (4 * width).max(inner))) as u64;
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops, kept } })
     }
 
     fn build(c: &Dinov2Config, device: &Device) -> Self {

@@ -221,11 +221,13 @@ impl VisionEncoder for EfficientNetLite {
             return Err(ShapeError::new(what, "all three must be above 0"));
         }
         // A convolution: its weights with a batch normalisation, and its products at every place.
-        let (mut params, mut flops) = (0, 0);
+        let (mut params, mut flops, mut kept) = (0, 0, 0);
         let mut conv = |inputs: usize, outputs: usize, kernel: usize, side: usize| {
             let weights = (inputs * outputs * kernel * kernel) as u64;
             params += weights + 4 * outputs as u64;
             flops += 2 * weights * (side * side) as u64;
+            // Images of two layers, and copies while they are laid out for the product.
+            kept = kept.max(3 * ((inputs + outputs) * side * side) as u64);
         };
         let mut side = c.image_size.div_ceil(2);
         conv(3, STEM, 3, side);
@@ -241,7 +243,7 @@ impl VisionEncoder for EfficientNetLite {
         if c.features == Features::Head {
             conv(c.channels(STAGES[STAGES.len() - 1].5), HEAD, 1, side);
         }
-        let cost = Cost { params, flops };
+        let cost = Cost { params, flops, kept };
         Ok(VisionShape { image: [c.image_size; 2], tokens: side * side, width: c.width(), cost })
     }
 

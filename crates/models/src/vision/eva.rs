@@ -151,7 +151,9 @@ impl VisionEncoder for Eva {
         let params = c.num_hidden_layers as u64 * (matrices + 4 * width as u64) + patch + ((1 + tokens) * width) as u64;
         let attention = 4 * (tokens * tokens * width) as u64;
         let flops = c.num_hidden_layers as u64 * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops } })
+        // Around attention or in the feed-forward.
+        let kept = (tokens * (3 * width + (4 * width).max(c.intermediate_size))) as u64;
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops, kept } })
     }
 
     fn build(c: &EvaConfig, device: &Device) -> Self {

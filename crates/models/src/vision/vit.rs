@@ -163,7 +163,9 @@ impl VisionEncoder for Vit {
             + if c.pre_norm { norm } else { 0 };
         let attention = 4 * (tokens * tokens * width) as u64;
         let flops = c.num_hidden_layers as u64 * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops } })
+        // Around attention or in the feed-forward.
+        let kept = (tokens * (3 * width + (4 * width).max(c.intermediate_size))) as u64;
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops, kept } })
     }
 
     fn build(c: &VitConfig, device: &Device) -> Self {

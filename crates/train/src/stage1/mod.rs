@@ -11,6 +11,8 @@ mod micro;
 mod pieces;
 mod step;
 
+pub use pieces::PIECE_TOKENS;
+
 use crate::features::Features;
 use crate::losses::{cross_entropy_rows, soft_cross_entropy_rows, token_loss_sum};
 use crate::order::Order;

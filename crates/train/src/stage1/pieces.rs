@@ -12,14 +12,14 @@ use toolkit_kernels::{Gathered, Slots};
 
 /// A piece has about so many tokens: large enough for products at full speed, small enough that its activations are a
 /// fraction of the parameters' size where models are large (BERT-base: 0.3 GB).
-const TOKENS: usize = 512;
+pub const PIECE_TOKENS: usize = 512;
 
 /// Rows `0..lengths.len()` in pieces of nearly equal size, by length; `queries` tokens stand before each text.
 pub(super) fn by_length(lengths: &[usize], queries: usize) -> Vec<Vec<usize>> {
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
     rows.sort_by_key(|&row| lengths[row]);
     let tokens: usize = lengths.iter().map(|length| queries + length).sum();
-    let pieces = tokens.div_ceil(TOKENS).clamp(1, rows.len().max(1));
+    let pieces = tokens.div_ceil(PIECE_TOKENS).clamp(1, rows.len().max(1));
     rows.chunks(rows.len().div_ceil(pieces).max(1)).map(<[usize]>::to_vec).collect()
 }
 

@@ -144,6 +144,25 @@ impl QFormerConfig {
         self.num_hidden_layers as u64 * (own + ffn) + self.cross_layers() as u64 * cross
     }
 
+    /// Numbers that the backward pass needs of one token in all layers.
+    fn kept_of_token(&self, vision: &VisionShape) -> u64 {
+        let [width, inner, heads] = [self.hidden_size, self.intermediate_size, self.num_attention_heads];
+        // Query, key, value, what they make of each other; inputs and outputs of two normalisations; both sides of GELU.
+        let own = 8 * width + 2 * inner;
+        // Query, context, and a normalisation.
+        let cross = 4 * width;
+        // A byte for each number and probability that may be dropped.
+        let (own_noise, cross_noise) = (2 * width + heads * self.num_query_tokens, width + heads * vision.tokens);
+        let noise = |bytes: usize| if self.dropout > 0.0 { bytes / 4 } else { 0 };
+        let (layers, crossing) = (self.num_hidden_layers, self.cross_layers());
+        (layers * (own + noise(own_noise)) + crossing * (cross + noise(cross_noise))) as u64
+    }
+
+    /// Numbers kept of one image: its keys and values.
+    fn kept_of_image(&self, vision: &VisionShape) -> u64 {
+        (2 * self.cross_layers() * vision.tokens * self.hidden_size) as u64
+    }
+
     pub(super) fn shape(&self, vision: &VisionShape) -> BridgeShape {
         BridgeShape {
             queries: self.num_query_tokens,
@@ -152,8 +171,13 @@ impl QFormerConfig {
                 vocab: self.vocab_size,
                 positions: self.max_position_embeddings,
                 embed: self.image_text_hidden_size,
+                kept: self.kept_of_token(vision),
             }),
-            cost: Cost { params: stage2_params(self, vision) + self.text_params(), flops: self.flops(vision) },
+            cost: Cost {
+                params: stage2_params(self, vision) + self.text_params(),
+                flops: self.flops(vision),
+                kept: self.num_query_tokens as u64 * self.kept_of_token(vision) + self.kept_of_image(vision),
+            },
         }
     }
 }
