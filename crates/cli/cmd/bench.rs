@@ -49,6 +49,9 @@ pub struct Args {
     /// Leave dropout out, which training has where the bridge's card says so
     #[arg(long)]
     no_dropout: bool,
+    /// Run the language model's blocks again in the backward pass of stage 2 instead of keeping their activations
+    #[arg(long)]
+    recompute: bool,
     /// Tokens before the first one that is written, soft prefix included
     #[arg(long, value_name = "N", default_value_t = 33, value_parser = clap::value_parser!(u64).range(2..=2048))]
     prompt: u64,
@@ -127,6 +130,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         batch: args.batch as usize,
         text: [args.text.min(8) as usize, args.text as usize],
         dropout: !args.no_dropout,
+        recompute: args.recompute,
         prompt: args.prompt as usize,
         new_tokens: args.new_tokens as usize,
         beams: args.beams as usize,

@@ -11,6 +11,7 @@ pub mod conform;
 mod language;
 pub mod noise;
 pub mod params;
+pub mod recompute;
 mod shape;
 mod slot;
 mod vision;

@@ -39,6 +39,19 @@ pub fn off<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
+/// What dropout would draw from here.
+pub(crate) fn current() -> Option<Stream> {
+    STREAM.with(|s| s.borrow().clone())
+}
+
+/// Runs `f` as where [`current`] gave this.
+pub(crate) fn with<T>(stream: Option<Stream>, f: impl FnOnce() -> T) -> T {
+    off(|| match stream {
+        Some(stream) => scope(stream, f),
+        None => f(),
+    })
+}
+
 /// Whether dropout would do something here: inside a scope, and not [`off`].
 #[must_use]
 pub fn is_on() -> bool {

@@ -65,6 +65,8 @@ pub struct LanguageShape {
     pub vocab: usize,
     /// Longest sequence, where there is a limit.
     pub positions: Option<usize>,
+    /// How many [`crate::recompute::block`]s a token passes; 0 if activations cannot be made again.
+    pub blocks: usize,
     /// Cost of one token.
     pub cost: Cost,
 }

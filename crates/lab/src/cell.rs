@@ -105,6 +105,7 @@ impl CellJob<'_> {
             order: Order::new(seed, "stage2/order", self.splits.train.len(), spec.batch),
             accumulate: spec.accumulate,
             language_dropout: spec.language_dropout,
+            recompute: spec.recompute,
             blind: 0.0,
             seed,
             device: device.clone(),

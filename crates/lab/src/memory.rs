@@ -57,12 +57,18 @@ pub fn stage2(
     language: &LanguageShape,
     trained: u64,
     [batch, rows, text]: [usize; 3],
+    recompute: bool,
 ) -> u64 {
     let [images, queries, text] = [rows, bridge.queries, text].map(|n| n as u64);
     let weights = bridge.cost.params.max(trained) + language.cost.params + 2 * trained;
     let read = images * vision_numbers(vision);
     let logits = 2 * images * text * language.vocab as u64;
-    let kept = images * (bridge.cost.kept + (queries + text) * language.cost.kept) + logits;
+    let mut of_token = language.cost.kept;
+    if recompute && language.blocks > 0 {
+        // The inputs of all blocks and the inside of one.
+        of_token = of_token / language.blocks as u64 + (language.blocks * language.width) as u64;
+    }
+    let kept = images * (bridge.cost.kept + (queries + text) * of_token) + logits;
     // Gradients come as activations go.
     let moment = if rows < batch { kept + trained } else { kept.max(trained) };
     BASE + F32 * (weights + read + moment)

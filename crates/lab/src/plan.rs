@@ -212,7 +212,7 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
         let rows = [rows(one.batch, one.accumulate), rows(s.batch, s.accumulate)];
         let (bridge, language) = (&r.bridge.1, &r.language.1);
-        let mut held = memory::stage2(vision, bridge, language, trained, [s.batch, rows[1], LONGEST]);
+        let mut held = memory::stage2(vision, bridge, language, trained, [s.batch, rows[1], LONGEST], s.recompute);
         held = held.max(memory::features(vision));
         if cell.stage1.is_some() {
             held = held.max(memory::stage1(vision, bridge, one.batch, rows[0], LONGEST));

@@ -9,6 +9,7 @@ use crate::text::{Side, draw_caption, pad};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
+use toolkit_core::recompute::{self, Recorded};
 use toolkit_core::{AnyLanguage, LanguageKind, Memory, Stream, noise};
 use toolkit_models::connector::Connector;
 
@@ -52,6 +53,9 @@ pub struct Stage2 {
     pub accumulate: usize,
     /// LAVIS leaves the frozen language model's dropout on; the default here is off. It is that of its card's `[config]`.
     pub language_dropout: bool,
+    /// Whether the language model's blocks are run again in the backward pass instead of keeping what they made: less memory, same
+    /// result.
+    pub recompute: bool,
     /// What the language model reaches without a prefix: [`Stage2::blind_loss`]. A loss near it means that nothing is seen.
     pub blind: f64,
     /// Names the draws.
@@ -209,9 +213,13 @@ impl Objective<Connector> for Stage2 {
                     encoder_decoder_loss_sum(&self.language, prefix, &inputs, &outputs, self.marks)
                 }
             };
-            let loss = if self.language_dropout { run() } else { noise::off(run) } / scored as f64;
+            let run = || if self.language_dropout { run() } else { noise::off(run) } / scored as f64;
+            let (loss, recorded) = match self.recompute {
+                true => recompute::scope(run),
+                false => (run(), Recorded::default()),
+            };
             sum += f64::from(loss.clone().into_scalar::<f32>());
-            accumulated.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+            recorded.backward(&loss, |grads| accumulated.accumulate(model, GradientsParams::from_grads(grads, model)));
         }
         Ok(StepLoss {
             grads: accumulated.grads(),

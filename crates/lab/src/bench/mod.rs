@@ -72,6 +72,8 @@ pub struct Setup<'a> {
     pub text: [usize; 2],
     /// Whether the bridge's dropout is on, as in training.
     pub dropout: bool,
+    /// Whether stage 2 runs the language model's blocks again instead of keeping their activations.
+    pub recompute: bool,
     /// Vectors before the first written token.
     pub prompt: usize,
     /// Tokens that are written.

@@ -142,6 +142,7 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
         features,
         accumulate: 1,
         language_dropout: false,
+        recompute: setup.recompute,
         blind: 0.0,
         seed: 1,
         device: device.clone(),
@@ -154,6 +155,6 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
     );
     let (bridge, language) = (&resolved.bridge.1, &resolved.language.1);
     let sizes = [setup.batch, setup.batch, text];
-    let planned = memory::stage2(vision, bridge, language, resolved.trained_params, sizes);
+    let planned = memory::stage2(vision, bridge, language, resolved.trained_params, sizes, setup.recompute);
     Ok(Measured::new(Work::Stage2, of, seconds, 1.0, "steps").planned(planned).fact("loss", loss))
 }

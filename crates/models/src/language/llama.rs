@@ -10,6 +10,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use toolkit_core::params::{Info, Init, bert_rule};
+use toolkit_core::recompute;
 use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
 
 /// Sizes of a [`Llama`], in the words of transformers' `LlamaConfig`.
@@ -174,6 +175,23 @@ struct Layer {
     post_attention_layernorm: RmsNorm,
 }
 
+impl Layer {
+    /// `x [batch, new, hidden]` to the same.
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        rotation: &Rotation,
+        bias: Tensor<4>,
+        cache: Option<&mut Cache>,
+        layer: usize,
+    ) -> Tensor<3> {
+        let y = self.input_layernorm.forward(x.clone());
+        let x = toolkit_kernels::add(self.self_attn.forward(y, rotation, bias, cache, layer), x);
+        let y = self.post_attention_layernorm.forward(x.clone());
+        toolkit_kernels::add(self.mlp.forward(y), x)
+    }
+}
+
 #[derive(Module, Debug)]
 struct Model {
     embed_tokens: Embedding,
@@ -222,6 +240,7 @@ impl LanguageModel for Llama {
             width: hidden,
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
+            blocks: c.num_hidden_layers,
             // Inputs of two normalisations, query and context, key and value for all heads, and gate, slope and product.
             cost: Cost {
                 params,
@@ -283,10 +302,11 @@ impl LanguageModel for Llama {
         let rotation = Rotation::new(mask, tokens, self.head, self.theta, self.interleaved);
         let mut x = embeds;
         for (i, layer) in self.model.layers.iter().enumerate() {
-            let y = layer.input_layernorm.forward(x.clone());
-            x = toolkit_kernels::add(layer.self_attn.forward(y, &rotation, bias.clone(), cache.as_deref_mut(), i), x);
-            let y = layer.post_attention_layernorm.forward(x.clone());
-            x = toolkit_kernels::add(layer.mlp.forward(y), x);
+            let (bias, rotation) = (bias.clone(), rotation.clone());
+            x = match cache.as_deref_mut() {
+                Some(cache) => layer.forward(x, &rotation, bias, Some(cache), i),
+                None => recompute::block(layer, x, move |layer, x| layer.forward(x, &rotation, bias.clone(), None, i)),
+            };
         }
         self.model.norm.forward(x)
     }

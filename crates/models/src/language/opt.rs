@@ -13,6 +13,7 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init, bert_rule};
+use toolkit_core::recompute;
 use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
 
 /// Position `p` reads row `p + 2`, as in fairseq; a hidden position counts as -1 and reads row 1.
@@ -180,6 +181,7 @@ impl LanguageModel for Opt {
             width,
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
+            blocks: c.num_hidden_layers,
             // Inputs of two normalisations, query, key, value and context, and what ReLU let through.
             cost: Cost { params, flops, kept: layers * (6 * hidden + ffn) as u64 },
         })
@@ -237,7 +239,11 @@ impl LanguageModel for Opt {
         };
         x = x + positions;
         for (i, layer) in decoder.layers.iter().enumerate() {
-            x = layer.forward(x, bias.clone(), cache.as_deref_mut(), i);
+            let bias = bias.clone();
+            x = match cache.as_deref_mut() {
+                Some(cache) => layer.forward(x, bias, Some(cache), i),
+                None => recompute::block(layer, x, move |layer, x| layer.forward(x, bias.clone(), None, i)),
+            };
         }
         if let Some(norm) = &decoder.final_layer_norm {
             x = norm.forward(x);

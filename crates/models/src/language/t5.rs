@@ -17,6 +17,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init};
+use toolkit_core::recompute;
 use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
 
 /// Sizes of a [`T5`], in the words of transformers' `T5Config`.
@@ -328,6 +329,8 @@ impl LanguageModel for T5 {
             width: c.d_model,
             vocab: c.vocab_size,
             positions: None,
+            // Those of the encoder: the decoder's read what the encoder leaves, too.
+            blocks: c.num_layers,
             // A token passes one of the two stacks; as Llama's.
             cost: Cost {
                 params: matrices + norms + tables + biases,
@@ -361,8 +364,11 @@ impl LanguageModel for T5 {
         let first = self.encoder.block.first().map(|block| &block.layer.0);
         let bias = self.buckets.add(bias, first, embeds.dims()[1], true);
         let mut x = dropout(embeds, self.dropout);
-        for Block { layer: (attention, feed_forward) } in &self.encoder.block {
-            x = feed_forward.forward(attention.forward(x, bias.clone(), None, 0));
+        for Block { layer } in &self.encoder.block {
+            let bias = bias.clone();
+            x = recompute::block(layer, x, move |(attention, feed_forward), x| {
+                feed_forward.forward(attention.forward(x, bias.clone(), None, 0))
+            });
         }
         let x = dropout(self.encoder.final_layer_norm.forward(x), self.dropout);
         let cross = self.decoder.block.iter().map(|block| block.layer.1.EncDecAttention.keys_values(x.clone()));

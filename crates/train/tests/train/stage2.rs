@@ -150,6 +150,7 @@ fn objective(features: &Arc<Features>, language: &AnyLanguage, kind: LanguageKin
         order: Order::new(2, "stage2/order", IMAGES, batch),
         accumulate: 1,
         language_dropout: false,
+        recompute: false,
         seed: 2,
         device: Device::default().autodiff(),
     }
@@ -179,6 +180,20 @@ fn accumulation_changes_nothing() {
                 assert!((parts.0 - whole.0).abs() < 1e-5, "{kind:?}: {} {}", parts.0, whole.0);
                 same_gradients(&format!("{kind:?} over {accumulate}"), &parts.1, &whole.1, 1e-4);
             }
+        }
+    }
+}
+
+/// To the last bit, the frozen model's dropout and micro-batches included.
+#[test]
+fn making_activations_again_changes_nothing() {
+    let features = noise_features(IMAGES);
+    for (kind, language) in kinds(0.3) {
+        for (accumulate, language_dropout) in [(1, false), (1, true), (3, true)] {
+            let o = || Stage2 { accumulate, language_dropout, ..objective(&features, &language, kind, 5) };
+            let kept = run(o(), 1);
+            let again = run(Stage2 { recompute: true, ..o() }, 1);
+            assert_eq!(again, kept, "{kind:?} over {accumulate}, dropout {language_dropout}");
         }
     }
 }

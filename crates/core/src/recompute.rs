@@ -1,0 +1,141 @@
+//! Activations that are made again in the backward pass instead of kept.
+//!
+//! Inside a [`scope`], a [`block`] runs without a tape, and its input alone is kept. [`Recorded::backward`] goes through
+//! the blocks from the last to the first: each is run again, with a tape, from its input, and propagated back before the
+//! next. Memory is that of one block; time is one more forward pass of the blocks. Values and gradients are the same to the
+//! last bit, dropout included, on every backend. (Chen et al., 2016, arXiv:1604.06174.)
+
+use crate::noise;
+use burn::tensor::{Gradients, Tensor};
+use std::cell::RefCell;
+use toolkit_seed::Stream;
+
+thread_local! {
+    static BLOCKS: RefCell<Option<Vec<Block>>> = const { RefCell::new(None) };
+}
+
+struct Block {
+    input: Tensor<3>,
+    /// What came out, as a constant that what follows has a gradient for.
+    output: Tensor<3>,
+    found: Option<Tensor<3>>,
+    noise: Option<Stream>,
+    again: Box<dyn Fn(Tensor<3>) -> Tensor<3>>,
+}
+
+/// The blocks of a [`scope`]; by default none, and `backward` is burn's own.
+#[derive(Default)]
+#[must_use = "what was not kept has no gradient without `backward`"]
+pub struct Recorded(Vec<Block>);
+
+/// Runs `f` with [`block`]s recorded. Scopes do not nest.
+pub fn scope<T>(f: impl FnOnce() -> T) -> (T, Recorded) {
+    /// Ends the scope even if `f` panics.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            BLOCKS.with(|blocks| blocks.borrow_mut().take());
+        }
+    }
+    BLOCKS.with(|blocks| *blocks.borrow_mut() = Some(Vec::new()));
+    let _end = End;
+    let value = f();
+    (value, Recorded(BLOCKS.with(|blocks| blocks.borrow_mut().take()).unwrap_or_default()))
+}
+
+/// `f(part, x)`, a block of a frozen model. `x` and the result are `[batch, tokens, width]`.
+///
+/// Traps: whatever else `f` holds must be constant, since no gradient reaches it; and `x` must not be used beside the block,
+/// since its graph can be gone through once only.
+pub fn block<P: Clone + 'static>(
+    part: &P,
+    x: Tensor<3>,
+    f: impl Fn(&P, Tensor<3>) -> Tensor<3> + 'static,
+) -> Tensor<3> {
+    let records = BLOCKS.with(|blocks| blocks.borrow().is_some());
+    if !records || toolkit_kernels::is_constant(&x) {
+        return f(part, x);
+    }
+    let noise = noise::current();
+    // Without a tape, on the device that has one; `detach` would leave an output of the block before what it is.
+    let constant = |x: &Tensor<3>| Tensor::from_inner(x.clone().inner());
+    let output = constant(&f(part, constant(&x))).require_grad();
+    let part = part.clone();
+    let again: Box<dyn Fn(Tensor<3>) -> Tensor<3>> = Box::new(move |x| f(&part, x));
+    let block = Block { input: x, output: output.clone(), found: None, noise, again };
+    BLOCKS.with(|blocks| blocks.borrow_mut().as_mut().map(|blocks| blocks.push(block)));
+    output
+}
+
+impl Recorded {
+    /// Propagates back from `loss`, which was made inside the scope. `each` gets the gradients of every part of the way; a
+    /// parameter may be in several of them.
+    pub fn backward(self, loss: &Tensor<1>, mut each: impl FnMut(Gradients)) {
+        let mut blocks = self.0;
+        let mut pass = |loss: Tensor<1>, blocks: &mut [Block]| {
+            let mut gradients = loss.backward();
+            for block in blocks {
+                if let Some(more) = block.output.grad_remove(&mut gradients) {
+                    block.found = Some(match block.found.take() {
+                        Some(sum) => sum + more,
+                        None => more,
+                    });
+                }
+            }
+            each(gradients);
+        };
+        pass(loss.clone(), &mut blocks);
+        while let Some(Block { input, found, noise, again, .. }) = blocks.pop() {
+            let Some(found) = found else { continue };
+            let x = input.clone().detach().require_grad();
+            let y = noise::with(noise, || again(x.clone()));
+            let mut gradients = toolkit_kernels::with_gradient(y, found).backward();
+            if let Some(slope) = x.grad_remove(&mut gradients) {
+                pass(toolkit_kernels::with_gradient(input, slope), &mut blocks);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use burn::tensor::Device;
+
+    /// Two blocks with something between them, and noise.
+    fn run(x: Tensor<3>, w: &Tensor<3>) -> Tensor<1> {
+        let one = |w: &Tensor<3>, x: Tensor<3>| noise::dropout((x * w.clone()).sin(), 0.3);
+        let x = block(w, x.exp(), one) * 0.5;
+        block(w, x, one).sum()
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_whole() {
+        let device = Device::default().autodiff();
+        let x = Tensor::<3>::from_floats([[[0.1, -0.4], [0.7, 1.2]]], &device).require_grad();
+        let w = Tensor::<3>::from_floats([[[1.5, -0.5], [0.3, 2.0]]], &device);
+        let stream = || Stream::new(3, "dropout", 0);
+        let whole = noise::scope(stream(), || run(x.clone(), &w));
+        let want = x.grad(&whole.backward()).unwrap().into_data();
+        let mut got = None;
+        noise::scope(stream(), || {
+            let (loss, recorded) = scope(|| run(x.clone(), &w));
+            assert_eq!(loss.to_data(), whole.to_data());
+            assert_eq!(recorded.0.len(), 2);
+            recorded.backward(&loss, |gradients| got = got.take().or(x.grad(&gradients)));
+        });
+        assert_eq!(got.unwrap().into_data(), want);
+    }
+
+    #[test]
+    fn nothing_is_recorded_outside_of_a_scope_or_of_constants() {
+        let device = Device::default().autodiff();
+        let x = Tensor::<3>::ones([1, 2, 2], &device);
+        let (_, recorded) = scope(|| run(x.clone(), &x));
+        assert!(recorded.0.is_empty());
+        let y = block(&(), x.require_grad(), |(), x| x * 2.0);
+        assert!(!toolkit_kernels::is_constant(&y));
+    }
+}
