@@ -4,7 +4,7 @@
 use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::quantization::{QuantScheme, QuantValue, ScaleDtype};
 use burn::tensor::{DType, Tensor};
-use burn_flex::FlexQTensor;
+use burn_flex::{FlexQTensor, FlexTensor};
 use rayon::prelude::*;
 
 use crate::matvec::{DEPTH, in_pieces};
@@ -43,11 +43,11 @@ pub(crate) fn held(w: &Tensor<2>) -> Option<FlexQTensor> {
 }
 
 /// `y [rows, n] = x [rows, k] w [k, n]`.
-pub(crate) fn times(x: &[f32], w: &FlexQTensor, rows: usize, n: usize) -> Vec<f32> {
-    let (k, values, scales) = (x.len() / rows, w.tensor().storage::<i8>(), w.scales());
-    in_pieces([k, n], rows * n, |run, sums| {
+pub(crate) fn times(x: FlexTensor, w: FlexQTensor, rows: usize, n: usize) -> Vec<f32> {
+    let k = x.storage::<f32>().len() / rows;
+    in_pieces([k, n], rows * n, move |run, sums| {
         let (from, to) = (run.start * n, run.end * n);
-        let (w, scales) = (&values[from..to], &scales[from / BLOCK..to / BLOCK]);
+        let (x, w, scales) = (x.storage(), &w.tensor().storage()[from..to], &w.scales()[from / BLOCK..to / BLOCK]);
         vectorised(Times { x, w, scales, first: run.start, k, n, sums });
     })
 }

@@ -27,6 +27,7 @@ mod product;
 mod simd;
 mod softmax;
 mod sums;
+mod team;
 
 pub use adamw::AdamWStep;
 pub use dropout::Keep;
@@ -108,8 +109,8 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) ->
     let w = if small || w.dtype() == x.dtype() { w } else { w.cast(x.dtype()) };
     let y = match (few && inputs == x.dims()[1], small) {
         (false, _) => None,
-        (true, false) => constant(&w).and_then(|w| streamed(&x, n, |x, rows| matvec::times(x, w.storage(), rows, n))),
-        (true, true) => eight_bit::held(&w).and_then(|w| streamed(&x, n, |x, rows| eight_bit::times(x, &w, rows, n))),
+        (true, false) => constant(&w).and_then(|w| streamed(&x, n, |x, rows| matvec::times(x, w, rows, n))),
+        (true, true) => eight_bit::held(&w).and_then(|w| streamed(&x, n, |x, rows| eight_bit::times(x, w, rows, n))),
     };
     let y = y.unwrap_or_else(|| product(x, if small { eight_bit::widen(w) } else { w }, false));
     match bias {
@@ -123,7 +124,7 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) ->
 pub fn times_transposed(x: Tensor<2>, w: Tensor<2>, few: bool) -> Tensor<2> {
     let [n, inputs] = w.dims();
     let held = if few && inputs == x.dims()[1] { constant(&w) } else { None };
-    let y = held.and_then(|w| streamed(&x, n, |x, rows| matvec::times_transposed(x, w.storage(), rows, n)));
+    let y = held.and_then(|w| streamed(&x, n, |x, rows| matvec::times_transposed(x, w, rows, n)));
     y.unwrap_or_else(|| product(x, w, true))
 }
 
@@ -164,10 +165,10 @@ fn constant(w: &Tensor<2>) -> Option<FlexTensor> {
 }
 
 /// The product `f` of `x [rows, in]` with a matrix, `[rows, n]`, if nothing is recorded and nothing is empty.
-fn streamed(x: &Tensor<2>, n: usize, f: impl Fn(&[f32], usize) -> Vec<f32>) -> Option<Tensor<2>> {
+fn streamed(x: &Tensor<2>, n: usize, f: impl FnOnce(FlexTensor, usize) -> Vec<f32>) -> Option<Tensor<2>> {
     let [rows, inputs] = x.dims();
     let x = constant(x).filter(|_| rows * inputs * n > 0)?;
-    Some(Tensor::from_dispatch(node::plain(buffer::tensor(f(x.storage(), rows), Shape::new([rows, n])))))
+    Some(Tensor::from_dispatch(node::plain(buffer::tensor(f(x, rows), Shape::new([rows, n])))))
 }
 
 /// `x [rows, width] + bias [width]`.

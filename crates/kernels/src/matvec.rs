@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use burn_flex::FlexTensor;
 
 use crate::simd::{Kernel, Simd, lanes, madd, vectorised};
+use crate::team;
 
 /// A matrix of less than so many elements is multiplied by one thread.
 const PARALLEL: usize = 1 << 16;
@@ -20,25 +21,30 @@ const PIECES: usize = 8;
 const COLUMNS: usize = 1024;
 
 /// `y [rows, n] = x [rows, k] w [k, n]`, both contiguous.
-pub(crate) fn times(x: &[f32], w: &[f32], rows: usize, n: usize) -> Vec<f32> {
-    let k = x.len() / rows;
-    in_pieces([k, n], rows * n, |run, sums| {
+pub(crate) fn times(x: FlexTensor, w: FlexTensor, rows: usize, n: usize) -> Vec<f32> {
+    let k = x.storage::<f32>().len() / rows;
+    in_pieces([k, n], rows * n, move |run, sums| {
+        let (x, w): (&[f32], &[f32]) = (x.storage(), w.storage());
         vectorised(Times { x, w: &w[run.start * n..run.end * n], first: run.start, k, n, sums });
     })
 }
 
 /// Calls `f(rows, sums)` for runs of rows of a matrix `[k, n]`, with `len` zeros for each, and returns the sum of what it leaves there,
 /// in the order of the runs.
-pub(crate) fn in_pieces([k, n]: [usize; 2], len: usize, f: impl Fn(Range<usize>, &mut [f32]) + Sync) -> Vec<f32> {
+pub(crate) fn in_pieces(
+    [k, n]: [usize; 2],
+    len: usize,
+    f: impl Fn(Range<usize>, &mut [f32]) + Send + Sync + 'static,
+) -> Vec<f32> {
     let piece = k.div_ceil(PIECES).next_multiple_of(DEPTH);
-    let one = |i: usize| {
+    let one = move |i: usize| {
         let mut sums = vec![0.0; len];
         f(i * piece..(i * piece + piece).min(k), &mut sums);
         sums
     };
     let pieces = k.div_ceil(piece);
     let parts: Vec<Vec<f32>> =
-        if k * n >= PARALLEL { (0..pieces).into_par_iter().map(one).collect() } else { (0..pieces).map(one).collect() };
+        if k * n >= PARALLEL { team::pieces(pieces, one) } else { (0..pieces).map(one).collect() };
     let mut parts = parts.into_iter();
     let mut total = parts.next().unwrap_or_default();
     for part in parts {
@@ -140,24 +146,27 @@ fn two_rows<S: Simd>(simd: S, x: [&[f32; DEPTH]; 2], w: [&[f32]; DEPTH], a: &mut
 }
 
 /// `y [rows, n] = x [rows, k] w'` for `w [n, k]`: a head that is tied to a table of embeddings.
-pub(crate) fn times_transposed(x: &[f32], w: &[f32], rows: usize, n: usize) -> Vec<f32> {
-    let k = x.len() / rows;
+pub(crate) fn times_transposed(x: FlexTensor, w: FlexTensor, rows: usize, n: usize) -> Vec<f32> {
+    let k = x.storage::<f32>().len() / rows;
     // Columns of `y` lie apart, so each piece makes its own `[columns, rows]` and they are put in place at the end.
     let block = (PARALLEL / k.max(1)).max(1);
-    let mut across = vec![0.0; n * rows];
-    let one = |(w, out): (&[f32], &mut [f32])| vectorised(Dots { x, w, k, rows, out });
-    if k * n >= PARALLEL {
-        w.par_chunks(block * k).zip(across.par_chunks_mut(block * rows)).for_each(one);
-    } else {
-        w.chunks(block * k).zip(across.chunks_mut(block * rows)).for_each(one);
-    }
+    let one = move |i: usize| {
+        let (x, w): (&[f32], &[f32]) = (x.storage(), w.storage());
+        let w = &w[i * block * k..(i * block + block).min(n) * k];
+        let mut out = vec![0.0; w.len() / k * rows];
+        vectorised(Dots { x, w, k, rows, out: &mut out });
+        out
+    };
+    let across = team::pieces(n.div_ceil(block), one);
     if rows == 1 {
-        return across;
+        return across.concat();
     }
     let mut y = vec![0.0; rows * n];
-    for (j, column) in across.chunks_exact(rows).enumerate() {
-        for (i, &value) in column.iter().enumerate() {
-            y[i * n + j] = value;
+    for (piece, across) in across.iter().enumerate() {
+        for (j, column) in across.chunks_exact(rows).enumerate() {
+            for (i, &value) in column.iter().enumerate() {
+                y[i * n + piece * block + j] = value;
+            }
         }
     }
     y
