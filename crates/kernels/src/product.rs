@@ -46,22 +46,25 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `out = a b`, or with `add` `out += a b`, row after row.
+/// Writes `a b` to `out`, row after row, or with `add` adds it to what is there.
+///
+/// # Safety
+/// `out` points to as many numbers as the product has, for writing; with `add` they are initialised.
 #[expect(unsafe_code, reason = "the interface of `gemm` is pointers")]
-fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], add: bool) {
+unsafe fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: *mut f32, add: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     let whole = |x: &Matrix<'_>| x.data.len() == x.rows * x.columns;
-    assert!(whole(&a) && whole(&b) && b.rows == k && out.len() == m * n, "{m} x {n} x {k}");
+    assert!(whole(&a) && whole(&b) && b.rows == k && k > 0, "{m} x {n} x {k}");
     let threads = if m * n * k >= PARALLEL { ::gemm::Parallelism::Rayon(0) } else { ::gemm::Parallelism::None };
     let [[a_row, a_column], [b_row, b_column]] = [a, b].map(|x| x.strides.map(|stride| stride as isize));
-    // SAFETY: every element of the three matrices, as their rows, columns and strides say, lies within its slice, as was just
-    // asserted, and `out` is borrowed for writing.
+    // SAFETY: every element of the factors, as their rows, columns and strides say, lies within its slice, as was just asserted;
+    // the caller answers for `out`, which is read only with `add`.
     unsafe {
         ::gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out,
             1,
             n as isize,
             add,
@@ -81,12 +84,25 @@ fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], add: bool) {
     }
 }
 
-/// A new matrix `a b`.
+/// A new matrix `a b`. burn's own products zero theirs, and copy the zeros to where they are aligned.
+#[expect(unsafe_code, reason = "a buffer that is written whole need not be zeroed first")]
 fn product(a: Matrix<'_>, b: Matrix<'_>) -> FlexTensor {
-    let shape = Shape::new([a.rows, b.columns]);
-    let mut out = FlexTensor::empty(shape, burn::tensor::DType::F32);
-    multiply(a, b, out.storage_mut(), false);
-    out
+    let count = a.rows * b.columns;
+    let mut out = Vec::<f32>::with_capacity(count);
+    // SAFETY: the buffer has room for `count` numbers, and `multiply` writes every one of them.
+    unsafe {
+        multiply(a, b, out.as_mut_ptr(), false);
+        out.set_len(count);
+    }
+    tensor(out, Shape::new([a.rows, b.columns]))
+}
+
+/// `out += a b`.
+#[expect(unsafe_code, reason = "the interface of `gemm` is pointers")]
+fn add_product(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
+    assert_eq!(out.len(), a.rows * b.columns, "the product's size");
+    // SAFETY: `out` is borrowed for writing and as long as the product, as was just asserted.
+    unsafe { multiply(a, b, out.as_mut_ptr(), true) }
 }
 
 fn matrix(x: &FlexTensor) -> Matrix<'_> {
@@ -136,7 +152,7 @@ impl Fused<2> for Product {
             let Some(slot) = slots[1] else { return Some(product(a, b)) };
             slot.update(|sum| match sum {
                 Some(mut sum) => {
-                    multiply(a, b, sum.storage_mut(), true);
+                    add_product(a, b, sum.storage_mut());
                     sum
                 }
                 None => product(a, b),
