@@ -27,6 +27,21 @@ pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
     if whole && x.layout().start_offset() == 0 && x.is_contiguous() { x } else { x.to_contiguous() }
 }
 
+/// Whether every number of the buffer is one element, in whatever order.
+pub(crate) fn fills_its_buffer(x: &FlexTensor) -> bool {
+    let layout = x.layout();
+    let mut dims: Vec<(isize, usize)> =
+        layout.strides().iter().copied().zip(layout.shape().iter().copied()).filter(|&(_, size)| size != 1).collect();
+    dims.sort_unstable();
+    let mut next = 1;
+    let ordered = dims.into_iter().all(|(stride, size)| {
+        let follows = stride == next;
+        next *= size as isize;
+        follows
+    });
+    ordered && layout.start_offset() == 0 && x.bytes().len() == layout.num_elements() * size_of::<f32>()
+}
+
 /// A contiguous tensor of this shape.
 pub(crate) fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)

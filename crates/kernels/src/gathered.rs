@@ -8,7 +8,7 @@ use burn::backend::autodiff::NodeId;
 use burn::tensor::{Gradients, Shape, Tensor};
 use burn_flex::FlexTensor;
 
-use crate::buffer::{contiguous, tensor};
+use crate::buffer::tensor;
 use crate::node::{self, Fused};
 use crate::sums::add_in_place;
 
@@ -93,10 +93,10 @@ impl Gathered {
         Some(Tensor::from_dispatch(node::plain(sum)))
     }
 
-    /// Puts `f` of what is here in its place; `f` may count on being the only holder of a contiguous tensor.
+    /// Puts `f` of what is here in its place.
     pub(crate) fn update(&self, f: impl FnOnce(Option<FlexTensor>) -> FlexTensor) {
         let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *sum = Some(contiguous(f(sum.take())));
+        *sum = Some(f(sum.take()));
     }
 
     /// Adds a gradient.

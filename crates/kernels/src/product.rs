@@ -151,7 +151,8 @@ impl Fused<2> for Product {
             let [a, b] = self.by_weight(&x, &grad);
             let Some(slot) = slots[1] else { return Some(product(a, b)) };
             slot.update(|sum| match sum {
-                Some(mut sum) => {
+                Some(sum) => {
+                    let mut sum = contiguous(sum);
                     add_product(a, b, sum.storage_mut());
                     sum
                 }
@@ -171,7 +172,8 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// `sum[ids[i]] += grad[i]`.
-    fn add_to(&self, mut sum: FlexTensor, grad: &[f32]) -> FlexTensor {
+    fn add_to(&self, sum: FlexTensor, grad: &[f32]) -> FlexTensor {
+        let mut sum = contiguous(sum);
         let width = grad.len() / self.ids.len();
         let all: &mut [f32] = sum.storage_mut();
         for (row, &id) in grad.chunks_exact(width).zip(&*self.ids) {

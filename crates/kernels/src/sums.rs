@@ -4,7 +4,7 @@ use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::buffer::{block_of_rows, contiguous, each_block, each_block_summed, parallel, tensor};
+use crate::buffer::{block_of_rows, contiguous, each_block, each_block_summed, fills_its_buffer, parallel, tensor};
 use crate::node::Fused;
 use crate::simd::{Kernel, Simd, dot, vectorised};
 
@@ -70,7 +70,9 @@ fn column_sums(values: &mut [f32], width: usize) -> Vec<f32> {
 
 /// `x + y` of one shape, in the place of `x` if nobody else holds it.
 pub(crate) fn add_in_place(x: FlexTensor, y: FlexTensor) -> FlexTensor {
-    let (mut x, y) = (contiguous(x), contiguous(y));
+    // Two that lie in the same other order, such as gradients of keys, are added as they lie.
+    let alike = x.layout() == y.layout() && fills_its_buffer(&x) && fills_its_buffer(&y);
+    let (mut x, y) = if alike { (x, y) } else { (contiguous(x), contiguous(y)) };
     let y: &[f32] = y.storage();
     each_block(x.storage_mut(), block_of_rows(1), |at, x| vectorised(AddTo(x, &y[at..][..x.len()])));
     x
