@@ -1,5 +1,6 @@
 //! Language models.
 
+mod buckets;
 pub mod llama;
 pub mod opt;
 pub mod t5;

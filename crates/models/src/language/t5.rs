@@ -8,6 +8,7 @@
 
 #![expect(non_snake_case, reason = "fields are named as in published checkpoints, and the derive repeats the names")]
 
+pub use super::buckets::bucket;
 use super::{causal_bias, tied_logits};
 use crate::layers::{
     Activation, Embedding, Linear, RmsNorm, attention, linear_params, mask_bias, merge_heads, split_heads,
@@ -81,26 +82,6 @@ impl T5Config {
     fn decoder_layers(&self) -> usize {
         self.num_decoder_layers.unwrap_or(self.num_layers)
     }
-}
-
-/// The row of the relative-position table for a key `distance` positions to the right of the query (negative: left).
-/// Half the rows of a direction stand for single distances, the other half for ranges that grow as powers up to
-/// `max_distance`. A causal table has one direction, and row 0 for what lies ahead.
-#[must_use]
-pub fn bucket(distance: i64, bidirectional: bool, buckets: usize, max_distance: usize) -> usize {
-    let (rows, base, away) = if bidirectional {
-        let rows = buckets / 2;
-        (rows, if distance > 0 { rows } else { 0 }, distance.unsigned_abs() as usize)
-    } else {
-        (buckets, 0, (-distance).max(0) as usize)
-    };
-    let exact = rows / 2;
-    if away < exact {
-        return base + away;
-    }
-    // In f32, as the reference computes it: distances on a boundary must fall on the same side.
-    let share = (away as f32 / exact as f32).ln() / (max_distance as f64 / exact as f64).ln() as f32;
-    base + (exact + (share * (rows - exact) as f32) as usize).min(rows - 1)
 }
 
 fn norm(c: &T5Config, device: &Device) -> RmsNorm {
