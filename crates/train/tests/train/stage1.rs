@@ -1,7 +1,7 @@
 //! A step of stage 1: what is minimised, and that accumulation does not change it.
 
 use super::{captions, gradients, noise_features, qformer, same_gradients, scalar, tiny_qformer, weights};
-use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,12 +115,13 @@ fn accumulated_training_gives_the_same_weights() {
     }
 }
 
+/// Losses and gradients of a step in pieces are those of one graph that burn goes through at once.
 #[test]
-fn the_parts_are_the_losses_of_the_batch() {
+fn a_step_is_the_losses_of_the_batch() {
     let features = noise_features(IMAGES);
     let model = bridge(&tiny_qformer());
     let (batch, step) = (4, 2);
-    let (parts, _) = run(objective(&features, batch, ALL, 1), &model, step);
+    let (parts, found) = run(objective(&features, batch, ALL, 1), &model, step);
     let mut o = objective(&features, batch, ALL, 1);
     let drawn = o.order.batch(step);
     let mut choice = Stream::new(4, "stage1/caption", step);
@@ -128,14 +129,13 @@ fn the_parts_are_the_losses_of_the_batch() {
         drawn.into_iter().map(|i| (i, choice.choose(&o.captions[i]).clone())).collect();
     drawn.sort_by_key(|(_, caption)| caption.len());
     let (samples, rows): (Vec<usize>, Vec<Vec<u32>>) = drawn.into_iter().unzip();
-    let plain = model.valid();
-    let tower = plain.text_tower().unwrap();
-    let device = Device::default();
+    let tower = model.text_tower().unwrap();
+    let device = Device::default().autodiff();
     let text = pad(&rows, MARKS.pad, Side::Right, &device);
     let pass = tower.image_pass(features.batch(&samples, &device).unwrap());
     let text_embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
     let sim = similarity(tower.image_embeds(pass.queries.clone()), text_embeds) / tower.temperature().unsqueeze();
-    let host = floats(sim.clone());
+    let host = floats(sim.clone().inner());
     let (image_of, text_of) =
         hard_negatives(&host, batch, |a, b| rows[a] == rows[b], &mut Stream::new(4, "stage1/negatives", step));
     let own: Vec<usize> = (0..batch).collect();
@@ -144,8 +144,11 @@ fn the_parts_are_the_losses_of_the_batch() {
     let (itm, right, right_negatives) =
         itm_loss_sum(tower, &pass.cross, &images, text.ids.clone(), text.mask.clone(), &texts);
     let scored: usize = rows.iter().map(|row| row.len() - 1).sum();
-    let itg = scalar(itg_loss_sum(tower, &pass, text.ids, text.mask, MARKS.dec, 0.1)) / scored as f32;
-    let (itc, itm) = (scalar(itc_loss(sim, 0.1, |a, b| rows[a] == rows[b])), scalar(itm) / 12.0);
+    let itg = itg_loss_sum(tower, &pass, text.ids, text.mask, MARKS.dec, 0.1) / scored as f64;
+    let (itc, itm) = (itc_loss(sim, 0.1, |a, b| rows[a] == rows[b]), itm / 12.0);
+    let whole = (itc.clone() + itm.clone() + itg.clone()).backward();
+    same_gradients("one graph", &found, &gradients(&model, &GradientsParams::from_grads(whole, &model)), 1e-4);
+    let [itc, itm, itg] = [itc, itm, itg].map(scalar);
     let hits = own.iter().filter(|&&i| own.iter().all(|&j| host[i * batch + j] <= host[i * batch + i])).count();
     let expected = [
         ("loss", itc + itm + itg),
