@@ -173,14 +173,14 @@ fn listing(all: &[Measured]) -> String {
     let row = |m: &Measured| {
         let fastest = m.seconds.iter().copied().fold(f64::INFINITY, f64::min);
         let slowest = m.seconds.iter().copied().fold(0.0, f64::max);
-        let memory = if m.peak_bytes > 0 { bytes(m.peak_bytes) } else { "–".to_owned() };
+        let memory = |held: u64| if held > 0 { bytes(held) } else { "–".to_owned() };
         vec![
             m.work.name().to_owned(),
             duration(m.median),
             format!("{} to {}", duration(fastest), duration(slowest)),
             format!("{} {}/s", count(m.items / m.median), m.unit),
-            memory,
-            if m.planned_bytes > 0 { bytes(m.planned_bytes) } else { "–".to_owned() },
+            memory(m.peak_bytes),
+            memory(m.planned_bytes),
             m.of.clone(),
         ]
     };

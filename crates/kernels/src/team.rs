@@ -81,42 +81,51 @@ impl Board {
 struct Team {
     board: Arc<Board>,
     helpers: Vec<JoinHandle<()>>,
+    /// As many threads as it was made for.
+    threads: usize,
 }
 
 impl Team {
-    fn new(helpers: usize) -> Self {
+    fn new(threads: usize) -> Self {
         let board = Arc::new(Board::default());
         let start = |i: usize| {
             let board = board.clone();
             thread::Builder::new().name(format!("product {i}")).spawn(move || board.help())
         };
         // With fewer threads, or none, the work is done all the same.
-        let helpers = (0..helpers).map_while(|i| start(i).ok()).collect();
-        Self { board, helpers }
+        let helpers = (1..threads).map_while(|i| start(i).ok()).collect();
+        Self { board, helpers, threads }
     }
 
-    fn publish(&self, work: Option<Arc<Work>>, number: u64) {
+    fn put(&self, work: Option<Arc<Work>>) {
         *self.board.work.lock().unwrap_or_else(PoisonError::into_inner) = work;
+    }
+
+    /// Lets helpers look, at least so many.
+    fn call(&self, number: u64, helpers: usize) {
         self.board.number.store(number, Ordering::Release);
-        self.helpers.iter().for_each(|helper| helper.thread().unpark());
+        self.helpers.iter().take(helpers).for_each(|helper| helper.thread().unpark());
     }
 
     fn run(&self, work: Arc<Work>) {
         let number = self.board.number.load(Ordering::Relaxed) + 1;
-        self.publish(Some(work.clone()), number);
+        self.put(Some(work.clone()));
+        self.call(number, work.count - 1);
         work.take_part();
         let mut looks = 0;
         while work.done.load(Ordering::Acquire) < work.count {
             looks += 1;
             if looks < LOOKS { spin_loop() } else { thread::yield_now() }
         }
+        // What the work holds, a matrix among it, is not to be kept until the next one.
+        self.put(None);
         assert!(!work.failed.load(Ordering::Relaxed), "a piece of a product panicked");
     }
 }
 
 impl Drop for Team {
     fn drop(&mut self) {
-        self.publish(None, END);
+        self.call(END, usize::MAX);
         for helper in self.helpers.drain(..) {
             // It cannot have panicked: pieces are caught.
             let _ = helper.join();
@@ -126,8 +135,8 @@ impl Drop for Team {
 
 /// `f(0)` to `f(count - 1)` on as many threads as the current rayon pool has, in this order.
 pub(crate) fn pieces<R: Send + 'static>(count: usize, f: impl Fn(usize) -> R + Send + Sync + 'static) -> Vec<R> {
-    let helpers = rayon::current_num_threads().min(count).saturating_sub(1);
-    if helpers == 0 {
+    let threads = rayon::current_num_threads();
+    if threads.min(count) < 2 {
         return (0..count).map(f).collect();
     }
     let found: Arc<Vec<Mutex<Option<R>>>> = Arc::new((0..count).map(|_| Mutex::new(None)).collect());
@@ -138,8 +147,8 @@ pub(crate) fn pieces<R: Send + 'static>(count: usize, f: impl Fn(usize) -> R + S
     });
     let work = Work { piece, count, next: 0.into(), done: 0.into(), failed: false.into() };
     TEAM.with_borrow_mut(|team| {
-        if team.as_ref().is_none_or(|team| team.helpers.len() != helpers) {
-            *team = Some(Team::new(helpers));
+        if team.as_ref().is_none_or(|team| team.threads != threads) {
+            *team = Some(Team::new(threads));
         }
         if let Some(team) = team {
             team.run(Arc::new(work));
@@ -168,6 +177,29 @@ mod tests {
                 }
             });
         }
+    }
+
+    /// A team is made once, whatever the number of pieces, and lets go of what it worked on.
+    #[test]
+    fn nothing_is_made_anew_and_nothing_is_kept() {
+        in_pool(3, || {
+            let held = Arc::new(());
+            let helpers = |count: usize| {
+                let held = held.clone();
+                pieces(count, move |_| Arc::strong_count(&held));
+                let id = |helper: &JoinHandle<()>| helper.thread().id();
+                TEAM.with_borrow(|team| team.iter().flat_map(|team| &team.helpers).map(id).collect::<Vec<_>>())
+            };
+            let first = helpers(9);
+            assert_eq!(first.len(), 2);
+            assert!((2..9).all(|count| helpers(count) == first));
+            // A helper may be about to put down what it has just finished.
+            let began = std::time::Instant::now();
+            while Arc::strong_count(&held) > 1 && began.elapsed().as_secs() < 10 {
+                thread::yield_now();
+            }
+            assert_eq!(Arc::strong_count(&held), 1);
+        });
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) struct Shared<'a> {
 impl Stage1 {
     /// Micro-batch `m`, the rows `own` of the batch with these features.
     pub(super) fn micro(
-        &mut self,
+        &self,
         shared: &mut Shared<'_>,
         m: usize,
         own: &[usize],
@@ -71,7 +71,7 @@ impl Stage1 {
 
     /// Contrast of these images' embeddings with all texts and of these texts with all images.
     fn contrast(
-        &mut self,
+        &self,
         shared: &mut Shared<'_>,
         m: usize,
         own: &[usize],

@@ -73,13 +73,7 @@ impl Stage1 {
     }
 
     /// Embeddings of all micro-batches, without a tape, so that each can be contrasted with the whole.
-    fn embed(
-        &mut self,
-        model: &AnyBridge,
-        step: u64,
-        batch: &Batch,
-        micros: &[&[usize]],
-    ) -> Result<Embedded, TrainError> {
+    fn embed(&self, model: &AnyBridge, step: u64, batch: &Batch, micros: &[&[usize]]) -> Result<Embedded, TrainError> {
         let (plain, device) = (model.valid(), self.device.clone().without_autodiff());
         let tower = self.tower(&plain)?;
         let mut all = Embedded::new();
