@@ -60,13 +60,7 @@ impl Fused<1> for Gathered {
     }
 
     fn backward(&self, (): (), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        let count = |x: &FlexTensor| x.layout().num_elements();
-        self.update(|sum| match sum {
-            // All of it is here already.
-            Some(sum) if count(&sum) != count(&grad) => sum,
-            Some(sum) => add_in_place(sum, grad),
-            None => grad,
-        });
+        self.add(grad);
         [None]
     }
 }
@@ -99,9 +93,12 @@ impl Gathered {
         *sum = Some(f(sum.take()));
     }
 
-    /// Adds a gradient.
+    /// Adds a gradient, or [`Gathered::nothing`].
     pub(crate) fn add(&self, grad: FlexTensor) {
+        let count = |x: &FlexTensor| x.layout().num_elements();
         self.update(|sum| match sum {
+            // All of it is here already.
+            Some(sum) if count(&sum) != count(&grad) => sum,
             Some(sum) => add_in_place(sum, grad),
             None => grad,
         });

@@ -139,8 +139,8 @@ pub struct Stage2Spec {
     /// whose card has no `dropout`, such as those of the nano tier.
     #[serde(default)]
     pub language_dropout: bool,
-    /// Run the language model's blocks again in the backward pass instead of keeping their activations: less memory, about a
-    /// fifth more time, the same numbers.
+    /// Run the language model's blocks again in the backward pass instead of keeping their activations: less memory, a
+    /// tenth to a half more time, the same numbers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
 }

@@ -69,14 +69,9 @@ impl Cut {
     /// Propagates a loss back: to the parameters of `module`, which go into `sum`, and to the cut.
     pub(super) fn backward<M: Module>(&mut self, loss: &Tensor<1>, module: &M, sum: &mut Sum) {
         let mut gradients = sum.backward(loss, module);
-        self.collect(&mut gradients);
-    }
-
-    /// See [`Leaf::collect`].
-    pub(super) fn collect(&mut self, gradients: &mut Gradients) {
         for (k, v) in &mut self.0 {
-            k.collect(gradients);
-            v.collect(gradients);
+            k.collect(&mut gradients);
+            v.collect(&mut gradients);
         }
     }
 

@@ -142,7 +142,7 @@ impl Stage1 {
         let (image_of_text, text_of_image) = &*shared.negatives.get_or_insert_with(none);
         // (text, row of the keys and values, label).
         let mut triplets: Vec<(usize, usize, usize)> = own.iter().enumerate().map(|(row, &i)| (i, row, 1)).collect();
-        let mut others = None;
+        let mut joined = None;
         if own.len() == batch.len() {
             triplets.extend(own.iter().map(|&i| (i, image_of_text[i], 0)));
         } else {
@@ -150,18 +150,18 @@ impl Stage1 {
             let negatives: Vec<usize> = own.iter().map(|&i| batch.samples[image_of_text[i]]).collect();
             let before = shared.grads.module(model);
             let features = self.features.batch(&negatives, &self.device)?;
-            others = Some(Cut::new(self.tower(&before)?.keys_values(features)));
+            let more = self.tower(&before)?.keys_values(features);
+            let both = |own: Tensor<4>, more: Tensor<4>| Tensor::cat(vec![own, more], 0);
+            let pairs = images.pairs(&mut shared.grads).into_iter().zip(more);
+            joined =
+                Some(Cut::new(pairs.map(|((k, v), (more_k, more_v))| (both(k, more_k), both(v, more_v))).collect()));
             triplets.extend(own.iter().enumerate().map(|(row, &i)| (i, own.len() + row, 0)));
         }
         triplets.extend(own.iter().enumerate().map(|(row, &i)| (text_of_image[i], row, 0)));
         let lengths: Vec<usize> = triplets.iter().map(|&(text, ..)| batch.captions[text].len()).collect();
+        let cut = joined.as_mut().unwrap_or(&mut *images);
         for piece in by_length(&lengths, self.tower(model)?.num_query_tokens()) {
-            let mut cross = images.pairs(&mut shared.grads);
-            if let Some(others) = &others {
-                for ((k, v), (more_k, more_v)) in cross.iter_mut().zip(others.pairs(&mut shared.grads)) {
-                    (*k, *v) = (Tensor::cat(vec![k.clone(), more_k], 0), Tensor::cat(vec![v.clone(), more_v], 0));
-                }
-            }
+            let cross = cut.pairs(&mut shared.grads);
             let rows: Vec<(usize, usize, usize)> = piece.into_iter().map(|i| triplets[i]).collect();
             let text = self.text(rows.iter().map(|row| batch.captions[row.0].clone()), &self.device);
             let of: Vec<usize> = rows.iter().map(|row| row.1).collect();
@@ -173,14 +173,10 @@ impl Stage1 {
             shared.tally.sums[1] += scalar(&loss);
             shared.tally.right += right;
             shared.tally.right_negatives += right_negatives;
-            let mut gradients = shared.grads.backward(&(loss * self.weights.itm), model);
-            images.collect(&mut gradients);
-            if let Some(others) = &mut others {
-                others.collect(&mut gradients);
-            }
+            cut.backward(&(loss * self.weights.itm), model, &mut shared.grads);
         }
-        if let Some(loss) = others.and_then(Cut::rest) {
-            shared.grads.backward(&loss, model);
+        if let Some(loss) = joined.and_then(Cut::rest) {
+            images.backward(&loss, model, &mut shared.grads);
         }
         Ok(())
     }
