@@ -58,6 +58,9 @@ pub struct Args {
     /// Tokens that are written
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1024))]
     new_tokens: u64,
+    /// Texts that are written together
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    texts: u64,
     /// Beams; 1 is greedy search
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     beams: u64,
@@ -133,6 +136,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         recompute: args.recompute,
         prompt: args.prompt as usize,
         new_tokens: args.new_tokens as usize,
+        texts: args.texts as usize,
         beams: args.beams as usize,
         dtype: args.dtype.into(),
         images: args.images.clone(),

@@ -1,6 +1,5 @@
 //! The bridge: image features to a fixed number of vectors for the language model.
 
-use crate::language::Cache;
 use crate::slot::{Cell, Erased, Slot};
 use crate::{BridgeShape, ShapeError, VisionShape};
 use burn::module::Module;
@@ -30,6 +29,9 @@ pub trait Bridge: Module + 'static {
     }
 }
 
+/// Keys and values, each `[batch, heads, tokens, head width]`.
+pub type KeysValues = (Tensor<4>, Tensor<4>);
+
 /// What the query-only pass leaves behind for the other passes of stage 1.
 #[derive(Clone, Debug)]
 pub struct ImagePass {
@@ -38,10 +40,10 @@ pub struct ImagePass {
     /// Keys and values of the image features, one pair for each layer with cross-attention, each
     /// `[batch, heads, image tokens, head width]`. Projected once per image and shared by all passes; hard negatives
     /// gather rows.
-    pub cross: Vec<(Tensor<4>, Tensor<4>)>,
+    pub cross: Vec<KeysValues>,
     /// Self-attention keys and values of the queries, one pair per layer: what the captioning pass attends to
     /// (BLIP-2, section 3.1; the reference reuses this cache too).
-    pub cache: Cache,
+    pub cache: Vec<KeysValues>,
 }
 
 /// The text side of a Q-Former-like bridge: what the three losses of stage 1 are made of (BLIP-2, section 3.1).
@@ -51,9 +53,9 @@ pub trait TextTower {
     /// Number of learned queries, which stand before each text in the joint passes.
     fn num_query_tokens(&self) -> usize;
     /// Keys and values of features `[batch, tokens, vision width]` as encoders give them: [`ImagePass::cross`].
-    fn keys_values(&self, features: Tensor<3>) -> Vec<(Tensor<4>, Tensor<4>)>;
+    fn keys_values(&self, features: Tensor<3>) -> Vec<KeysValues>;
     /// The query-only pass over the images of `cross`.
-    fn query_pass(&self, cross: Vec<(Tensor<4>, Tensor<4>)>) -> ImagePass;
+    fn query_pass(&self, cross: Vec<KeysValues>) -> ImagePass;
     /// Both: the query-only pass over features `[batch, tokens, vision width]`.
     fn image_pass(&self, features: Tensor<3>) -> ImagePass {
         self.query_pass(self.keys_values(features))
@@ -65,15 +67,9 @@ pub trait TextTower {
     /// The bi-directional pass of queries and text; logits averaged over queries, `[batch, 2]`, index 1 is "match".
     /// `cross` is [`ImagePass::cross`], and `images[i]` is the row of it that text i is matched with: a hard negative is a number,
     /// not a copy.
-    fn match_logits(
-        &self,
-        cross: &[(Tensor<4>, Tensor<4>)],
-        images: &[usize],
-        ids: Tensor<2, Int>,
-        mask: Tensor<2>,
-    ) -> Tensor<2>;
+    fn match_logits(&self, cross: &[KeysValues], images: &[usize], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
     /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch, text, vocab]`.
-    fn caption_logits(&self, cache: &Cache, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
+    fn caption_logits(&self, cache: &[KeysValues], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
     /// The text-only bi-directional pass through the language-model head: `[batch, text, vocab]`. This is BERT.
     fn masked_logits(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
     /// The learned temperature `[1]` that similarities are divided by.

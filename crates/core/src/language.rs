@@ -1,7 +1,7 @@
 //! The language model: decoder-only (OPT) or encoder-decoder (T5), behind one form.
 
 use crate::slot::{Cell, Erased, Slot};
-use crate::{LanguageShape, ShapeError};
+use crate::{Cache, LanguageShape, Memory, ShapeError};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::de::DeserializeOwned;
@@ -13,63 +13,6 @@ pub enum LanguageKind {
     DecoderOnly,
     /// The soft prefix stands before the encoder's text; the decoder writes (T5).
     EncoderDecoder,
-}
-
-/// Keys and values seen so far, one pair per layer, each `[batch, heads, past, head width]`.
-#[derive(Clone, Debug, Default)]
-pub struct Cache {
-    /// Empty before the first call.
-    pub layers: Vec<(Tensor<4>, Tensor<4>)>,
-}
-
-impl Cache {
-    /// Number of positions held.
-    #[must_use]
-    pub fn past(&self) -> usize {
-        self.layers.first().map_or(0, |(keys, _)| keys.dims()[2])
-    }
-
-    /// Rows `rows [n]` of every tensor: which beams go on, or which images a batch is about.
-    #[must_use]
-    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
-        let layers = self.layers.iter();
-        Self {
-            layers: layers
-                .map(|(k, v)| (k.clone().select(0, rows.clone()), v.clone().select(0, rows.clone())))
-                .collect(),
-        }
-    }
-
-    /// Appends new keys and values of layer `layer` and returns all of them. Layers come in order.
-    pub fn extend(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        if layer == self.layers.len() {
-            self.layers.push((keys, values));
-        } else {
-            let (k, v) = &mut self.layers[layer];
-            *k = Tensor::cat(vec![k.clone(), keys], 2);
-            *v = Tensor::cat(vec![v.clone(), values], 2);
-        }
-        self.layers[layer].clone()
-    }
-}
-
-/// What an encoder-decoder's encoder leaves for its decoder.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    /// Cross-attention keys and values of the encoder output, one pair per decoder layer,
-    /// each `[batch, heads, tokens, head width]`: computed once, whatever is generated.
-    pub cross: Vec<(Tensor<4>, Tensor<4>)>,
-    /// Which encoder positions are real, `[batch, tokens]`.
-    pub mask: Tensor<2>,
-}
-
-impl Memory {
-    /// Rows `rows [n]` of every tensor.
-    #[must_use]
-    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
-        let cross = Cache { layers: self.cross.clone() }.select(rows).layers;
-        Self { cross, mask: self.mask.clone().select(0, rows.clone()) }
-    }
 }
 
 /// A frozen language model that reads embeddings, so that a soft prefix can stand among them.
@@ -98,7 +41,7 @@ pub trait LanguageModel: Module + 'static {
 
     /// New embeddings `[batch, tokens, width]` to hidden states `[batch, tokens, hidden]`, each position seeing itself and what
     /// stands before it. `mask [batch, past + tokens]` covers the cache too; hidden positions (padding) may stand
-    /// anywhere and change nothing for the others. With a cache, keys and values are appended to it.
+    /// anywhere and change nothing for the others. With a cache, keys and values are appended to it ([`Cache::attend`]).
     /// Decoder-only: `memory` is `None`. Encoder-decoder: embeddings are the decoder's, `memory` is the encoder's.
     fn decode(
         &self,

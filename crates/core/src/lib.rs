@@ -7,6 +7,7 @@
 //! Shapes are written `[batch, tokens, width]`. Masks are float tensors with 1 for visible and 0 for hidden.
 
 mod bridge;
+mod cache;
 pub mod conform;
 mod language;
 pub mod noise;
@@ -16,8 +17,9 @@ mod shape;
 mod slot;
 mod vision;
 
-pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, TextTower};
-pub use language::{AnyLanguage, Cache, DynLanguage, LanguageKind, LanguageModel, Memory};
+pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, TextTower};
+pub use cache::{Cache, Memory};
+pub use language::{AnyLanguage, DynLanguage, LanguageKind, LanguageModel};
 pub use shape::{BridgeShape, Cost, LanguageShape, ShapeError, TextShape, VisionShape};
 pub use slot::{Cell, Erased, Slot};
 pub use toolkit_seed::Stream;

@@ -212,13 +212,12 @@ impl Writer<'_> {
             }
             if !next.iter().map(|n| n.parent).eq(0..owners.len()) {
                 let parents: Vec<usize> = next.iter().map(|n| n.parent).collect();
-                let rows = index(&parents, &device);
-                cache = cache.select(&rows);
+                cache = cache.select(&parents);
                 let now: Vec<usize> = next.iter().map(|n| n.sentence).collect();
                 // Rows of one sample have the same mask and memory.
                 if now != owners {
-                    mask = mask.select(0, rows.clone());
-                    memory = memory.map(|m| m.select(&rows));
+                    mask = mask.select(0, index(&parents, &device));
+                    memory = memory.map(|m| m.select(&parents));
                     owners = now;
                 }
             }

@@ -22,6 +22,7 @@ mod gemm;
 mod matvec;
 mod node;
 mod norm;
+mod past;
 mod primitives;
 mod product;
 mod simd;
@@ -33,6 +34,7 @@ pub use adamw::AdamWStep;
 pub use dropout::Keep;
 pub use eight_bit::{cast, eight_bit};
 pub use gathered::{Gathered, Slots};
+pub use past::{Past, attend};
 
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
 #[must_use]

@@ -270,7 +270,7 @@ fn selected_rows_go_on_alike() {
     };
     let mut cache = Cache::default();
     step(&memory, &mut cache, ids([[0], [0]]));
-    let rows = Tensor::<1, Int>::from_data([1, 1, 0], &device);
+    let rows = [1, 1, 0];
     let (chosen, mut beams) = (memory.select(&rows), cache.select(&rows));
     let selected = step(&chosen, &mut beams, ids([[4], [5], [4]]));
     let plain = step(&memory, &mut cache, ids([[4], [4]]));

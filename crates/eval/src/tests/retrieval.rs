@@ -3,7 +3,7 @@
 use crate::{RetrievalConfig, retrieve};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::cell::RefCell;
-use toolkit_core::{Cache, ImagePass, TextTower, params};
+use toolkit_core::{ImagePass, KeysValues, TextTower, params};
 use toolkit_train::TrainError;
 use toolkit_train::stage1::TextMarks;
 
@@ -42,7 +42,7 @@ impl TextTower for Hand {
         vec![(number, features.reshape([n, 1, tokens, 3]))]
     }
     fn query_pass(&self, cross: Vec<(Tensor<4>, Tensor<4>)>) -> ImagePass {
-        ImagePass { queries: cross[0].1.clone().squeeze_dim::<3>(1), cross, cache: Cache::default() }
+        ImagePass { queries: cross[0].1.clone().squeeze_dim::<3>(1), cross, cache: Vec::new() }
     }
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3> {
         queries.narrow(2, 0, 2)
@@ -65,7 +65,7 @@ impl TextTower for Hand {
         let values: Vec<f32> = images.iter().map(number).zip(&rows).flat_map(|(i, &t)| [0.0, self.itm[i][t]]).collect();
         Tensor::from_data(TensorData::new(values, [rows.len(), 2]), &Device::default())
     }
-    fn caption_logits(&self, _: &Cache, _: Tensor<2, Int>, _: Tensor<2>) -> Tensor<3> {
+    fn caption_logits(&self, _: &[KeysValues], _: Tensor<2, Int>, _: Tensor<2>) -> Tensor<3> {
         unreachable!()
     }
     fn masked_logits(&self, _: Tensor<2, Int>, _: Tensor<2>) -> Tensor<3> {

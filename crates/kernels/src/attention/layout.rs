@@ -29,9 +29,25 @@ impl<'a> View<'a> {
         Self { data: &x.storage()[x.layout().start_offset()..], strides }
     }
 
+    /// The same numbers along every dimension of size one.
+    pub(crate) fn broadcast(mut self, shape: &Shape) -> Self {
+        for (stride, &size) in self.strides.iter_mut().zip(shape.iter()) {
+            if size == 1 {
+                *stride = 0;
+            }
+        }
+        self
+    }
+
+    /// What lies in memory from here on.
+    #[inline(always)]
+    pub(crate) fn from(&self, [batch, head, token]: [usize; 3]) -> &'a [f32] {
+        &self.data[batch * self.strides[0] + head * self.strides[1] + token * self.strides[2]..]
+    }
+
     /// The rows of one head.
     pub(crate) fn head(&self, [batch, head]: [usize; 2]) -> Matrix<'a> {
-        Matrix { data: &self.data[batch * self.strides[0] + head * self.strides[1]..], stride: self.strides[2] }
+        Matrix { data: self.from([batch, head, 0]), stride: self.strides[2] }
     }
 }
 
@@ -42,14 +58,9 @@ impl<'a> Bias<'a> {
     pub(crate) fn new(bias: &'a FlexTensor, sizes: &Sizes) -> Self {
         let full = [sizes.batch, sizes.heads, sizes.queries, sizes.keys];
         let shape = bias.layout().shape();
-        let mut view = View::new(bias);
-        for i in 0..4 {
-            assert!(shape[i] == full[i] || shape[i] == 1, "a bias of {shape:?} does not broadcast to {full:?}");
-            if shape[i] == 1 {
-                view.strides[i] = 0;
-            }
-        }
-        Self(view)
+        let broadcasts = (0..4).all(|i| shape[i] == full[i] || shape[i] == 1);
+        assert!(broadcasts, "a bias of {shape:?} does not broadcast to {full:?}");
+        Self(View::new(bias).broadcast(shape))
     }
 
     /// The rows of one head, and whether a row has one value for all keys.

@@ -1,7 +1,7 @@
 //! Attention: scores, softmax and weighted values of each head in one pass, with its own backward.
 
 mod head;
-mod layout;
+pub(crate) mod layout;
 
 use std::sync::Arc;
 

@@ -24,33 +24,38 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     }
     let language = draw_as(setup.registry.build_language(&card, &setup.device, Weights::None)?.no_grad(), setup.dtype);
     let queries = setup.prompt.saturating_sub(1).max(1);
-    let prefix = values("bench/prefix", queries * shape.width).into_iter().map(|x| x * 0.05).collect::<Vec<_>>();
-    let prefix = Tensor::<3>::from_data(TensorData::new(prefix, [1, queries, shape.width]), &setup.device);
+    let (texts, tokens) = (setup.texts, setup.new_tokens);
+    let prefix =
+        values("bench/prefix", texts * queries * shape.width).into_iter().map(|x| x * 0.05).collect::<Vec<_>>();
+    let prefix = Tensor::<3>::from_data(TensorData::new(prefix, [texts, queries, shape.width]), &setup.device);
     let writer = Writer { language: &language, shape: &shape, marks: MARKS };
-    let tokens = setup.new_tokens;
     let decoding =
         Decoding { beams: setup.beams, max_new_tokens: tokens, min_new_tokens: tokens, ..Decoding::default() };
     let first = match shape.kind {
         LanguageKind::DecoderOnly => vec![2],
         LanguageKind::EncoderDecoder => vec![1],
     };
+    let prompts = vec![first; texts];
     machine::forget_peak();
     let mut written = 0;
     let seconds = time(setup.rounds, || {
-        let texts = writer.continue_texts(Some(prefix.clone()), std::slice::from_ref(&first), &decoding)?;
-        written = texts.first().and_then(|texts| texts.first()).map_or(0, |text| text.ids.len());
+        let all = writer.continue_texts(Some(prefix.clone()), &prompts, &decoding)?;
+        written = all.iter().filter_map(|texts| texts.first()).map(|text| text.ids.len()).sum();
         Ok(())
     })?;
-    if written != tokens {
-        return Err(LabError::new(format!("{written} tokens were written and not {tokens}"), "this is a defect"));
+    if written != texts * tokens {
+        return Err(LabError::new(
+            format!("{written} tokens were written and not {texts} x {tokens}"),
+            "this is a defect",
+        ));
     }
-    let of = format!("{}, {} beams, {tokens} tokens behind {}", card.name, setup.beams, queries + 1);
-    let measured = Measured::new(Work::Decode, of, seconds, tokens as f64, "tokens");
+    let of = format!("{}, {texts} x {} beams, {tokens} tokens behind {}", card.name, setup.beams, queries + 1);
+    let measured = Measured::new(Work::Decode, of, seconds, (texts * tokens) as f64, "tokens");
     if shape.kind == LanguageKind::EncoderDecoder {
         // Its encoder and the keys of its memory are read once for a text, not once for a token.
         return Ok(measured);
     }
-    // Each step reads every matrix once, whatever the number of beams. Of a table it reads rows only, unless it is the head too.
+    // Each step reads every matrix once, whatever the number of texts and beams. Of a table it reads rows only, unless it is the head too.
     let per_number = match setup.dtype {
         DType::F32 => 4.0,
         DType::F16 | DType::BF16 => 2.0,
@@ -68,6 +73,6 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
         }
     };
     let read: f64 = matrices.iter().map(bytes).sum();
-    let (rate, bandwidth) = (read * measured.items / measured.median, machine::bandwidth());
+    let (rate, bandwidth) = (read * tokens as f64 / measured.median, machine::bandwidth());
     Ok(measured.fact("bytes_per_token", read).fact("bytes_per_second", rate).fact("memory_bandwidth", bandwidth))
 }

@@ -78,6 +78,8 @@ pub struct Setup<'a> {
     pub prompt: usize,
     /// Tokens that are written.
     pub new_tokens: usize,
+    /// Texts that are written together.
+    pub texts: usize,
     /// Beams.
     pub beams: usize,
     /// How the language model's matrices are kept while it writes.

@@ -134,12 +134,11 @@ impl SelfAttention {
         let v = split_heads(self.v_proj.forward(x), self.key_value_heads);
         let scale = (q.dims()[3] as f64).powf(-0.5);
         // The cache holds each key and value once, whatever number of queries share it.
-        let (k, v) = match cache {
-            Some(cache) => cache.extend(layer, k, v),
-            None => (k, v),
+        let attended = match cache {
+            Some(cache) => cache.attend(layer, q, (k, v), bias, scale),
+            None => attention(q, self.shared(k), self.shared(v), Some(bias), scale, 0.0),
         };
-        let (k, v) = (self.shared(k), self.shared(v));
-        self.o_proj.forward(merge_heads(attention(q, k, v, Some(bias), scale, 0.0)))
+        self.o_proj.forward(merge_heads(attended))
     }
 
     /// Each head of keys or values for every query head that reads it.

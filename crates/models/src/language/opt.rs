@@ -80,11 +80,11 @@ impl SelfAttention {
         let split = |y| split_heads(y, self.heads);
         let q = split(self.q_proj.forward(x.clone()));
         let (k, v) = (split(self.k_proj.forward(x.clone())), split(self.v_proj.forward(x)));
-        let (k, v) = match cache {
-            Some(cache) => cache.extend(layer, k, v),
-            None => (k, v),
+        let attended = match cache {
+            Some(cache) => cache.attend(layer, q, (k, v), bias, scale),
+            None => attention(q, k, v, Some(bias), scale, 0.0),
         };
-        self.out_proj.forward(merge_heads(attention(q, k, v, Some(bias), scale, 0.0)))
+        self.out_proj.forward(merge_heads(attended))
     }
 }
 

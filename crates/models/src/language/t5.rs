@@ -112,6 +112,9 @@ impl Buckets {
     }
 }
 
+/// Scores are not scaled: the initialisation of `q` makes up for it.
+const SCALE: f64 = 1.0;
+
 #[derive(Module, Debug)]
 struct Attention {
     q: Linear,
@@ -144,11 +147,14 @@ impl Attention {
         (split_heads(self.k.forward(x.clone()), self.heads), split_heads(self.v.forward(x), self.heads))
     }
 
-    /// Queries from `x [batch, tokens, d_model]`; `bias` broadcasts to `[batch, heads, tokens, keys]`.
-    fn forward(&self, x: Tensor<3>, (k, v): (Tensor<4>, Tensor<4>), bias: Tensor<4>) -> Tensor<3> {
-        let q = split_heads(self.q.forward(x), self.heads);
-        // Scale 1: the initialisation of `q` makes up for it.
-        self.o.forward(merge_heads(attention(q, k, v, Some(bias), 1.0, self.dropout)))
+    /// Queries of `x [batch, tokens, d_model]`: `[batch, heads, tokens, d_kv]`.
+    fn queries(&self, x: Tensor<3>) -> Tensor<4> {
+        split_heads(self.q.forward(x), self.heads)
+    }
+
+    /// What was attended, `[batch, heads, tokens, d_kv]`, to `[batch, tokens, d_model]`.
+    fn output(&self, attended: Tensor<4>) -> Tensor<3> {
+        self.o.forward(merge_heads(attended))
     }
 }
 
@@ -166,12 +172,13 @@ impl SelfLayer {
 
     fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
         let y = self.layer_norm.forward(x.clone());
-        let (k, v) = self.SelfAttention.keys_values(y.clone());
-        let pair = match cache {
-            Some(cache) => cache.extend(layer, k, v),
-            None => (k, v),
+        let own = &self.SelfAttention;
+        let (q, (k, v)) = (own.queries(y.clone()), own.keys_values(y));
+        let attended = match cache {
+            Some(cache) => cache.attend(layer, q, (k, v), bias, SCALE),
+            None => attention(q, k, v, Some(bias), SCALE, own.dropout),
         };
-        toolkit_kernels::add(dropout(self.SelfAttention.forward(y, pair, bias), self.dropout), x)
+        toolkit_kernels::add(dropout(own.output(attended), self.dropout), x)
     }
 }
 
@@ -187,9 +194,11 @@ impl CrossLayer {
         Self { EncDecAttention: Attention::new(c, false, device), layer_norm: norm(c, device), dropout: c.dropout }
     }
 
-    fn forward(&self, x: Tensor<3>, pair: (Tensor<4>, Tensor<4>), bias: Tensor<4>) -> Tensor<3> {
-        let y = self.layer_norm.forward(x.clone());
-        toolkit_kernels::add(dropout(self.EncDecAttention.forward(y, pair, bias), self.dropout), x)
+    fn forward(&self, x: Tensor<3>, memory: &Memory, layer: usize, bias: Tensor<4>) -> Tensor<3> {
+        let cross = &self.EncDecAttention;
+        let q = cross.queries(self.layer_norm.forward(x.clone()));
+        let attended = memory.attend(layer, q, bias, SCALE, cross.dropout);
+        toolkit_kernels::add(dropout(cross.output(attended), self.dropout), x)
     }
 }
 
@@ -353,7 +362,7 @@ impl LanguageModel for T5 {
         }
         let x = dropout(self.encoder.final_layer_norm.forward(x), self.dropout);
         let cross = self.decoder.block.iter().map(|block| block.layer.1.EncDecAttention.keys_values(x.clone()));
-        Memory { cross: cross.collect(), mask }
+        Memory::new(cross, mask)
     }
 
     fn decode(
@@ -365,15 +374,15 @@ impl LanguageModel for T5 {
     ) -> Tensor<3> {
         let memory = memory.expect("an encoder-decoder model decodes from a memory: call `encode` first");
         let tokens = embeds.dims()[1];
-        let cross_bias = mask_bias(memory.mask.clone().unsqueeze_dims(&[1, 2]));
+        let cross_bias = mask_bias(memory.mask().unsqueeze_dims(&[1, 2]));
         let bias = causal_bias(mask, tokens, &embeds.device());
         let first = self.decoder.block.first().map(|block| &block.layer.0);
         let bias = self.buckets.add(bias, first, tokens, false);
         let mut x = dropout(embeds, self.dropout);
-        for (i, (block, pair)) in self.decoder.block.iter().zip(&memory.cross).enumerate() {
+        for (i, block) in self.decoder.block.iter().enumerate() {
             let (attention, cross, feed_forward) = &block.layer;
             x = attention.forward(x, bias.clone(), cache.as_deref_mut(), i);
-            x = feed_forward.forward(cross.forward(x, pair.clone(), cross_bias.clone()));
+            x = feed_forward.forward(cross.forward(x, memory, i, cross_bias.clone()));
         }
         dropout(self.decoder.final_layer_norm.forward(x), self.dropout)
     }

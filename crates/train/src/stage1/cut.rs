@@ -6,7 +6,7 @@
 use super::pieces::Sum;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
-use toolkit_core::Cache;
+use toolkit_core::KeysValues;
 use toolkit_kernels::Gathered;
 
 /// A tensor at a cut.
@@ -52,18 +52,13 @@ pub(super) struct Cut(Vec<(Leaf<4>, Leaf<4>)>);
 
 impl Cut {
     /// Cuts here.
-    pub(super) fn new(pairs: Vec<(Tensor<4>, Tensor<4>)>) -> Self {
+    pub(super) fn new(pairs: Vec<KeysValues>) -> Self {
         Self(pairs.into_iter().map(|(k, v)| (Leaf::new(k), Leaf::new(v))).collect())
     }
 
     /// The same for one graph behind the cut.
-    pub(super) fn pairs(&self, sum: &mut Sum) -> Vec<(Tensor<4>, Tensor<4>)> {
+    pub(super) fn pairs(&self, sum: &mut Sum) -> Vec<KeysValues> {
         self.0.iter().map(|(k, v)| (k.value(sum), v.value(sum))).collect()
-    }
-
-    /// [`Cut::pairs`] as a cache of self-attention.
-    pub(super) fn cache(&self, sum: &mut Sum) -> Cache {
-        Cache { layers: self.pairs(sum) }
     }
 
     /// Propagates a loss back: to the parameters of `module`, which go into `sum`, and to the cut.

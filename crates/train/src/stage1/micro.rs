@@ -46,7 +46,7 @@ impl Stage1 {
         if weights.itc != 0.0 || weights.itg != 0.0 {
             let whole = shared.grads.module(model);
             let ImagePass { queries, cache, .. } = self.tower(&whole)?.query_pass(images.pairs(&mut shared.grads));
-            let mut cache = Cut::new(cache.layers);
+            let mut cache = Cut::new(cache);
             let mut contrast = None;
             if weights.itc != 0.0 {
                 let mut image = Leaf::new(self.tower(&whole)?.image_embeds(queries));
@@ -121,8 +121,8 @@ impl Stage1 {
             let (first, count) = (piece[0], piece.len());
             let text = own[first..first + count].iter().map(|&i| batch.captions[i].clone());
             let text = self.text(text, &self.device);
-            let mut rows = cache.cache(&mut shared.grads);
-            for (k, v) in &mut rows.layers {
+            let mut rows = cache.pairs(&mut shared.grads);
+            for (k, v) in &mut rows {
                 (*k, *v) = (k.clone().narrow(0, first, count), v.clone().narrow(0, first, count));
             }
             let whole = shared.grads.module(shared.model);

@@ -20,7 +20,7 @@ use crate::text::index;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use toolkit_core::{Cache, ImagePass, Stream, TextTower, params};
+use toolkit_core::{ImagePass, KeysValues, Stream, TextTower, params};
 
 /// Weights of the three losses; 0 leaves one out, and its forward pass with it.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq)]
@@ -139,7 +139,7 @@ pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> 
 /// all, and among the hard negatives.
 pub fn itm_loss_sum(
     tower: &dyn TextTower,
-    cross: &[(Tensor<4>, Tensor<4>)],
+    cross: &[KeysValues],
     images: &[usize],
     ids: Tensor<2, Int>,
     mask: Tensor<2>,
@@ -154,7 +154,7 @@ pub fn itm_loss_sum(
 /// among those that do not.
 fn matching(
     tower: &dyn TextTower,
-    cross: &[(Tensor<4>, Tensor<4>)],
+    cross: &[KeysValues],
     images: &[usize],
     ids: Tensor<2, Int>,
     mask: Tensor<2>,
@@ -186,7 +186,7 @@ pub fn itg_loss_sum(
 /// [`itg_loss_sum`] on the query pass's cache.
 fn captioning(
     tower: &dyn TextTower,
-    cache: &Cache,
+    cache: &[KeysValues],
     ids: Tensor<2, Int>,
     mask: Tensor<2>,
     dec: u32,

@@ -210,7 +210,7 @@ impl LanguageModel for Yes {
         ids.float().unsqueeze_dim(2)
     }
     fn encode(&self, _: Tensor<3>, mask: Tensor<2>) -> Memory {
-        Memory { cross: Vec::new(), mask }
+        Memory::new([], mask)
     }
     fn decode(&self, embeds: Tensor<3>, _: Tensor<2>, _: Option<&Memory>, _: Option<&mut Cache>) -> Tensor<3> {
         embeds

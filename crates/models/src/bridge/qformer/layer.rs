@@ -7,10 +7,7 @@ use crate::layers::{LayerNorm, Linear, attention_rows, merge_heads, split_heads}
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
-use toolkit_core::noise;
-
-/// Keys and values, each `[batch, heads, tokens, head width]`.
-pub(super) type KeysValues = (Tensor<4>, Tensor<4>);
+use toolkit_core::{KeysValues, noise};
 
 /// The end of a block: projection, dropout, residual, normalisation.
 #[derive(Module, Debug)]

@@ -14,9 +14,9 @@ pub use init::{QFormerInit, initialise};
 use crate::layers::{Embedding, LayerNorm, Linear, parameter};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Shape, Tensor};
-use layer::{Encoder, KeysValues, Layer};
+use layer::{Encoder, Layer};
 use text::LanguageHead;
-use toolkit_core::{Bridge, BridgeShape, ImagePass, ShapeError, TextTower, VisionShape, noise};
+use toolkit_core::{Bridge, BridgeShape, ImagePass, KeysValues, ShapeError, TextTower, VisionShape, noise};
 
 /// BERT's embeddings without token types. Queries pass through the normalisation alone.
 #[derive(Module, Debug)]

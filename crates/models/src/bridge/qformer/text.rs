@@ -4,7 +4,7 @@ use super::{QFormer, QFormerConfig};
 use crate::layers::{LayerNorm, Linear, causal_mask, mask_bias, parameter};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use toolkit_core::{Cache, ImagePass, TextTower};
+use toolkit_core::{ImagePass, KeysValues, TextTower};
 
 /// BERT's masked-language-model head, up to the decoder, which is tied to the word embeddings.
 #[derive(Module, Debug)]
@@ -47,11 +47,17 @@ fn l2_normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 impl QFormer {
     /// Text alone, or behind the queries of `cache`. With `first_only`, the output is that of the first token: in the
     /// last layer nothing else is computed.
-    fn text_pass(&self, ids: Tensor<2, Int>, bias: &Tensor<4>, cache: Option<&Cache>, first_only: bool) -> Tensor<3> {
+    fn text_pass(
+        &self,
+        ids: Tensor<2, Int>,
+        bias: &Tensor<4>,
+        cache: Option<&[KeysValues]>,
+        first_only: bool,
+    ) -> Tensor<3> {
         let mut x = self.embeddings.text(ids);
         for (i, last, layer, _) in self.encoder.with_cross(&[]) {
             let (mut keys, mut values) = layer.attention.keys_values(x.clone());
-            if let Some((past_keys, past_values)) = cache.map(|cache| cache.layers[i].clone()) {
+            if let Some((past_keys, past_values)) = cache.map(|cache| cache[i].clone()) {
                 keys = Tensor::cat(vec![past_keys, keys], 2);
                 values = Tensor::cat(vec![past_values, values], 2);
             }
@@ -74,7 +80,7 @@ impl QFormer {
     #[must_use]
     pub fn multimodal_states(
         &self,
-        cross: &[(Tensor<4>, Tensor<4>)],
+        cross: &[KeysValues],
         images: Option<&[usize]>,
         ids: Tensor<2, Int>,
         mask: Tensor<2>,
@@ -101,15 +107,13 @@ impl TextTower for QFormer {
         self.query_tokens.lazy_shape()[1]
     }
 
-    fn keys_values(&self, features: Tensor<3>) -> Vec<(Tensor<4>, Tensor<4>)> {
+    fn keys_values(&self, features: Tensor<3>) -> Vec<KeysValues> {
         self.encoder.cross_normalised(features, &self.ln_vision)
     }
 
-    fn query_pass(&self, cross: Vec<(Tensor<4>, Tensor<4>)>) -> ImagePass {
-        let mut cache = Cache::default();
-        let queries = self.queries_over(&cross, |i, (keys, values), _| {
-            cache.extend(i, keys.clone(), values.clone());
-        });
+    fn query_pass(&self, cross: Vec<KeysValues>) -> ImagePass {
+        let mut cache = Vec::new();
+        let queries = self.queries_over(&cross, |_, pair, _| cache.push(pair.clone()));
         ImagePass { queries, cross, cache }
     }
 
@@ -122,20 +126,14 @@ impl TextTower for QFormer {
         l2_normalise(self.text_proj.forward(first.squeeze_dim::<2>(1)))
     }
 
-    fn match_logits(
-        &self,
-        cross: &[(Tensor<4>, Tensor<4>)],
-        images: &[usize],
-        ids: Tensor<2, Int>,
-        mask: Tensor<2>,
-    ) -> Tensor<2> {
+    fn match_logits(&self, cross: &[KeysValues], images: &[usize], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
         let states = self.multimodal_states(cross, Some(images), ids, mask);
         // The head is linear, so the mean of its logits is its logits of the mean.
         self.itm_head.forward(states.mean_dim(1).squeeze_dim::<2>(1))
     }
 
-    fn caption_logits(&self, cache: &Cache, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3> {
-        let causal = causal_mask(cache.past(), ids.dims()[1], &mask.device());
+    fn caption_logits(&self, cache: &[KeysValues], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3> {
+        let causal = causal_mask(self.num_query_tokens(), ids.dims()[1], &mask.device());
         let visible = self.behind_queries(mask).unsqueeze_dim::<3>(1) * causal.unsqueeze::<3>();
         let bias = mask_bias(visible).unsqueeze_dim::<4>(1);
         self.language_logits(self.text_pass(ids, &bias, Some(cache), false))

@@ -1,0 +1,217 @@
+//! What a language model has read: the keys and values that later tokens attend to.
+//!
+//! Neither grows by copying. What each call adds stays where it was made, and rows are numbers: beams that change their order, or
+//! that share a prompt, copy nothing.
+
+use crate::noise;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use toolkit_kernels::Past;
+
+/// Keys and values of self-attention seen so far.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    /// For each layer what each call added.
+    layers: Vec<Vec<Past>>,
+}
+
+impl Cache {
+    /// Number of positions held.
+    #[must_use]
+    pub fn past(&self) -> usize {
+        self.layers.first().map_or(0, |pieces| pieces.iter().map(|piece| piece.keys.dims()[2]).sum())
+    }
+
+    /// The texts `rows`, in this order: which beams go on.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let layer = |pieces: &Vec<Past>| pieces.iter().map(|piece| chosen(piece, rows)).collect();
+        Self { layers: self.layers.iter().map(layer).collect() }
+    }
+
+    /// Appends keys and values `[batch, heads, new, head width]` of layer `layer` and attends to all of them:
+    /// `softmax(q k' * scale + bias) v`, with `q [batch, query heads, new, head width]` and `bias` that broadcasts to
+    /// `[batch, query heads, new, past + new]`. Where keys and values have fewer heads, consecutive query heads share one.
+    /// Layers come in order.
+    pub fn attend(
+        &mut self,
+        layer: usize,
+        q: Tensor<4>,
+        (keys, values): (Tensor<4>, Tensor<4>),
+        bias: Tensor<4>,
+        scale: f64,
+    ) -> Tensor<4> {
+        if layer == self.layers.len() {
+            self.layers.push(Vec::new());
+        }
+        let pieces = &mut self.layers[layer];
+        pieces.push(Past { keys, values, rows: None });
+        let now = if q.dims()[2] == 1 { toolkit_kernels::attend(&q, pieces, Some(&bias), scale) } else { None };
+        now.unwrap_or_else(|| {
+            let heads = q.dims()[1];
+            let (keys, values) = joined(pieces);
+            toolkit_kernels::attention(q, shared(keys, heads), shared(values, heads), Some(bias), scale)
+        })
+    }
+
+    /// Appends keys and values of layer `layer` and returns all of them, each `[batch, heads, past + new, head width]`: for
+    /// attention of another kind than [`Cache::attend`]'s. It copies all that was read, for each token. Layers come in order.
+    pub fn extend(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        if layer == self.layers.len() {
+            self.layers.push(Vec::new());
+        }
+        let pieces = &mut self.layers[layer];
+        pieces.push(Past { keys, values, rows: None });
+        joined(pieces)
+    }
+}
+
+/// The texts `rows` of a piece.
+fn chosen(piece: &Past, rows: &[usize]) -> Past {
+    let before = piece.rows.as_deref();
+    let rows = rows.iter().map(|&row| before.map_or(row, |before| before[row])).collect();
+    Past { keys: piece.keys.clone(), values: piece.values.clone(), rows: Some(rows) }
+}
+
+/// Keys and values as each text sees them.
+fn gathered(Past { keys, values, rows }: &Past) -> (Tensor<4>, Tensor<4>) {
+    match rows {
+        None => (keys.clone(), values.clone()),
+        Some(rows) => {
+            let rows = index(rows, &keys.device());
+            (keys.clone().select(0, rows.clone()), values.clone().select(0, rows))
+        }
+    }
+}
+
+fn index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+    let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+    let count = rows.len();
+    Tensor::from_data(TensorData::new(rows, [count]), device)
+}
+
+/// All pieces as one, and in its place from now on.
+fn joined(pieces: &mut Vec<Past>) -> (Tensor<4>, Tensor<4>) {
+    let (mut keys, mut values): (Vec<_>, Vec<_>) = pieces.iter().map(gathered).unzip();
+    let one = |all: &mut Vec<Tensor<4>>| match all.len() {
+        1 => all.remove(0),
+        _ => Tensor::cat(std::mem::take(all), 2),
+    };
+    let (keys, values) = (one(&mut keys), one(&mut values));
+    *pieces = vec![Past { keys: keys.clone(), values: values.clone(), rows: None }];
+    (keys, values)
+}
+
+/// Each head of keys or values for every one of `heads` query heads that reads it.
+fn shared(x: Tensor<4>, heads: usize) -> Tensor<4> {
+    let [batch, own, tokens, width] = x.dims();
+    if own == heads {
+        return x;
+    }
+    let all = x.reshape([batch, own, 1, tokens, width]).expand([batch, own, heads / own, tokens, width]);
+    all.reshape([batch, heads, tokens, width])
+}
+
+/// What an encoder-decoder's encoder leaves for its decoder.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    cross: Vec<Past>,
+    mask: Tensor<2>,
+}
+
+impl Memory {
+    /// Cross-attention keys and values of the encoder's output, one pair per decoder layer, each
+    /// `[batch, heads, tokens, head width]`: computed once, whatever is generated. `mask [batch, tokens]` says which are real.
+    #[must_use]
+    pub fn new(cross: impl IntoIterator<Item = (Tensor<4>, Tensor<4>)>, mask: Tensor<2>) -> Self {
+        let cross = cross.into_iter().map(|(keys, values)| Past { keys, values, rows: None }).collect();
+        Self { cross, mask }
+    }
+
+    /// Which encoder positions are real, `[batch, tokens]`.
+    #[must_use]
+    pub fn mask(&self) -> Tensor<2> {
+        self.mask.clone()
+    }
+
+    /// The texts `rows`, in this order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let mask = self.mask.clone().select(0, index(rows, &self.mask.device()));
+        Self { cross: self.cross.iter().map(|piece| chosen(piece, rows)).collect(), mask }
+    }
+
+    /// Cross-attention of decoder layer `layer`: `softmax(q k' * scale + bias) v`, with `q [batch, heads, new, head width]` and `bias`
+    /// that broadcasts to `[batch, heads, new, tokens]`. `dropout` falls on the probabilities.
+    #[must_use]
+    pub fn attend(&self, layer: usize, q: Tensor<4>, bias: Tensor<4>, scale: f64, dropout: f64) -> Tensor<4> {
+        let [batch, heads, new, _] = q.dims();
+        let piece = &self.cross[layer];
+        let keep = noise::keep(batch * heads * new * piece.keys.dims()[2], dropout);
+        let now = match (new, &keep) {
+            (1, None) => toolkit_kernels::attend(&q, std::slice::from_ref(piece), Some(&bias), scale),
+            _ => None,
+        };
+        now.unwrap_or_else(|| {
+            let Past { keys, values, rows } = piece.clone();
+            toolkit_kernels::attention_rows(q, keys, values, rows.as_deref(), Some(bias), scale, keep)
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{Cache, shared};
+    use crate::conform::{assert_close, sample};
+    use burn::tensor::{Device, Tensor};
+
+    /// Tokens are read, alone and several at once, while beams change their order and number: as if all was copied each time.
+    #[test]
+    fn attending_is_gathering_and_attending() {
+        let device = Device::flex();
+        let (mut fast, mut slow) = (Cache::default(), Cache::default());
+        let mut texts = 2;
+        let orders: [(&[usize], usize); 7] = [
+            (&[0, 1], 4),
+            (&[0, 0, 1, 1], 1),
+            (&[3, 2, 0, 0], 1),
+            (&[2, 1], 1),
+            (&[1, 0, 0], 2),
+            (&[2, 1, 0], 1),
+            (&[1], 1),
+        ];
+        for (step, (rows, new)) in orders.into_iter().enumerate() {
+            if step > 0 {
+                (fast, slow) = (fast.select(rows), slow.select(rows));
+                texts = rows.len();
+            }
+            for layer in 0..2 {
+                let draw =
+                    |what: &str, heads| sample::<4>(&format!("{what}{step}{layer}"), [texts, heads, new, 8], &device);
+                let (q, k, v) = (draw("q", 4), draw("k", 2), draw("v", 2));
+                let past = if layer == 0 { slow.past() } else { slow.past() - new };
+                let bias = sample::<4>(&format!("bias{step}"), [texts, 1, new, past + new], &device);
+                let got = fast.attend(layer, q.clone(), (k.clone(), v.clone()), bias.clone(), 0.4);
+                let (k, v) = slow.extend(layer, k, v);
+                let want = toolkit_kernels::attention(q, shared(k, 4), shared(v, 4), Some(bias), 0.4);
+                assert_close(&format!("step {step}, layer {layer}"), got, want);
+            }
+            assert_eq!(fast.past(), slow.past());
+        }
+        assert_eq!(fast.past(), 11);
+    }
+
+    /// A prompt that five beams share is there once.
+    #[test]
+    fn beams_share_what_they_read() {
+        let device = Device::flex();
+        let draw = |rows, new| Tensor::<4>::ones([rows, 2, new, 4], &device);
+        let bias = |rows, new, keys| Tensor::<4>::zeros([rows, 1, new, keys], &device);
+        let mut cache = Cache::default();
+        let _ = cache.attend(0, draw(1, 3), (draw(1, 3), draw(1, 3)), bias(1, 3, 3), 1.0);
+        let mut cache = cache.select(&[0; 5]);
+        let _ = cache.attend(0, draw(5, 1), (draw(5, 1), draw(5, 1)), bias(5, 1, 4), 1.0);
+        let held: Vec<usize> = cache.layers[0].iter().map(|piece| piece.keys.dims()[0]).collect();
+        assert_eq!(held, [1, 5]);
+    }
+}
