@@ -1,6 +1,8 @@
 //! Cross-entropies, in PyTorch's conventions.
 
+use crate::text::index;
 use burn::tensor::{Int, Tensor, activation};
+use toolkit_core::AnyLanguage;
 
 /// Cross-entropy of each row: logits `[rows, classes]`, labels `[rows]` to `[rows]`.
 /// Label smoothing as in PyTorch: the target is `(1 - s) * onehot + s / classes`.
@@ -25,4 +27,49 @@ pub fn token_loss_sum(logits: Tensor<3>, labels: Tensor<2, Int>, weights: Tensor
     let rows =
         cross_entropy_rows(logits.reshape([batch * tokens, classes]), labels.reshape([batch * tokens]), smoothing);
     (rows * weights.reshape([batch * tokens])).sum()
+}
+
+/// Rows of logits that are held at a time: the vocabulary is the widest layer of all (OPT: 50,272), its product slow for a few rows.
+const LOGIT_ROWS: usize = 256;
+
+/// Summed cross-entropy of `labels` behind the head of a frozen language model: those of row i are for the first positions of row i of
+/// `hidden [batch, tokens, hidden]`. Only positions with a label pass the head, a few hundred at a time, and the gradient of the
+/// hidden states is found together with the loss: no logits wait for the backward pass.
+///
+/// Trap: gradients reach `hidden`, and nothing inside `language`.
+#[must_use]
+pub fn next_token_loss_sum(language: &AnyLanguage, hidden: Tensor<3>, labels: &[Vec<u32>]) -> Tensor<1> {
+    let ([batch, tokens, width], device) = (hidden.dims(), hidden.device());
+    let rows: Vec<usize> = labels
+        .iter()
+        .enumerate()
+        .flat_map(|(row, labels)| (0..labels.len()).map(move |at| row * tokens + at))
+        .collect();
+    let labels: Vec<usize> = labels.iter().flatten().map(|&label| label as usize).collect();
+    if rows.is_empty() {
+        return Tensor::zeros([1], &device);
+    }
+    let states = hidden.reshape([batch * tokens, width]);
+    let states = toolkit_kernels::embedding(states, index(&rows, &device).unsqueeze());
+    let recorded = !toolkit_kernels::is_constant(&states);
+    let plain = if recorded { states.clone().inner() } else { states.clone() };
+    let size = rows.len().div_ceil(rows.len().div_ceil(LOGIT_ROWS));
+    let (mut sum, mut slopes) = (0.0, Vec::new());
+    for (piece, labels) in labels.chunks(size).enumerate() {
+        let piece = plain.clone().narrow(1, piece * size, labels.len());
+        let piece = if recorded { Tensor::from_inner(piece).require_grad() } else { piece };
+        let logits = language.logits(piece.clone()).squeeze_dim::<2>(0);
+        let wanted = index(labels, &logits.device());
+        let loss = cross_entropy_rows(logits, wanted, 0.0).sum();
+        sum += f64::from(loss.clone().into_scalar::<f32>());
+        if recorded {
+            slopes.extend(piece.grad_remove(&mut loss.backward()));
+        }
+    }
+    let sum = Tensor::from_data([sum as f32], &device);
+    if slopes.is_empty() {
+        return sum;
+    }
+    let carried = toolkit_kernels::with_gradient(states, Tensor::cat(slopes, 1));
+    sum + carried.clone() - carried.detach()
 }

@@ -3,7 +3,7 @@
 use crate::TrainError;
 use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
-use crate::losses::token_loss_sum;
+use crate::losses::next_token_loss_sum;
 use crate::order::Order;
 use crate::text::{Side, draw_caption, pad};
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -77,12 +77,12 @@ pub fn decoder_only_loss_sum(
     let text = pad(texts, marks.pad, Side::Right, &device);
     let [_, tokens] = text.ids.dims();
     let ones = Tensor::<2>::ones([batch, queries], &device);
-    let mask = Tensor::cat(vec![ones, text.mask.clone()], 1);
+    let mask = Tensor::cat(vec![ones, text.mask], 1);
     // The last text token predicts nothing, so it need not be read.
-    let embeds = Tensor::cat(vec![prefix, language.embed(text.ids.clone())], 1).narrow(1, 0, queries + tokens - 1);
+    let embeds = Tensor::cat(vec![prefix, language.embed(text.ids)], 1).narrow(1, 0, queries + tokens - 1);
     let hidden = language.decode(embeds, mask.narrow(1, 0, queries + tokens - 1), None, None);
     // The last query predicts the first text token.
-    token_loss_sum(language.logits(hidden.narrow(1, queries - 1, tokens)), text.ids, text.mask, 0.0)
+    next_token_loss_sum(language, hidden.narrow(1, queries - 1, tokens), texts)
 }
 
 /// Summed loss of `outputs` written by the decoder when the encoder has read a soft prefix and `inputs`.
@@ -110,14 +110,13 @@ fn decoded_loss_sum(
     marks: LanguageMarks,
     device: &Device,
 ) -> Tensor<1> {
-    let label = pad(outputs, marks.pad, Side::Right, device);
     let shifted: Vec<Vec<u32>> = outputs
         .iter()
         .map(|o| std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect())
         .collect();
     let read = pad(&shifted, marks.pad, Side::Right, device);
     let hidden = language.decode(language.embed(read.ids), read.mask, Some(memory), None);
-    token_loss_sum(language.logits(hidden), label.ids, label.mask, 0.0)
+    next_token_loss_sum(language, hidden, outputs)
 }
 
 impl Stage2 {
@@ -164,10 +163,10 @@ impl Stage2 {
                     if next == 0 {
                         return Tensor::zeros([1], &device);
                     }
-                    let (ids, mask) = (text.ids.clone().narrow(1, 0, next), text.mask.clone().narrow(1, 0, next));
+                    let (ids, mask) = (text.ids.narrow(1, 0, next), text.mask.narrow(1, 0, next));
                     let hidden = language.decode(language.embed(ids), mask, None, None);
-                    let (ids, mask) = (text.ids.narrow(1, 1, next), text.mask.narrow(1, 1, next));
-                    token_loss_sum(language.logits(hidden), ids, mask, 0.0)
+                    let labels: Vec<Vec<u32>> = outputs.iter().map(|ids| ids[1.min(ids.len())..].to_vec()).collect();
+                    next_token_loss_sum(language, hidden, &labels)
                 }
                 LanguageKind::EncoderDecoder => {
                     let inputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.0.clone()).collect();

@@ -15,9 +15,11 @@ use toolkit_models::language::opt::{Opt, OptConfig};
 use toolkit_models::language::t5::{T5, T5Config};
 use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
+use toolkit_train::losses::{next_token_loss_sum, token_loss_sum};
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::stage2::{LanguageMarks, Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum};
+use toolkit_train::text::{Side, pad};
 
 const OPT_MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: 3, pad: 1, decoder_start: 0 };
 const T5_MARKS: LanguageMarks = LanguageMarks { bos: None, eos: 1, pad: 0, decoder_start: 0 };
@@ -124,6 +126,31 @@ fn a_frozen_language_model_passes_gradients_through() {
         }
         assert!(GradientsParams::from_grads(grads, language).is_empty(), "the language model has gradients");
     }
+}
+
+/// The head in pieces, and only where a label is: as all logits at once, with a weight for each.
+#[test]
+fn the_loss_behind_the_head_is_that_of_all_logits() {
+    let (batch, tokens) = (80, 12);
+    let device = Device::default().autodiff();
+    let language = drawn::<Opt>(&opt_config(serde_json::json!({})));
+    let labels: Vec<Vec<u32>> =
+        (0..batch).map(|row| (0..(row * 5) % (tokens + 1)).map(|at| ((row + 3 * at) % 9) as u32).collect()).collect();
+    assert!(labels.iter().map(Vec::len).sum::<usize>() > 256, "several pieces");
+    let hidden = || conform::sample::<3>("hidden", [batch, tokens, 8], &device).require_grad();
+    let (ours, all) = (hidden(), hidden());
+    let loss = next_token_loss_sum(&language, ours.clone(), &labels) * 0.3;
+    let text = pad(&labels, 0, Side::Right, &device);
+    let logits = language.logits(all.clone());
+    let want = token_loss_sum(logits.narrow(1, 0, text.ids.dims()[1]), text.ids, text.mask, 0.0) * 0.3;
+    conform::assert_close("loss", loss.clone().inner(), want.clone().inner());
+    let (slopes, wanted) = (ours.grad(&loss.backward()).unwrap(), all.grad(&want.backward()).unwrap());
+    conform::assert_close("gradients", slopes, wanted);
+
+    // Without gradients, and without labels.
+    let plain = next_token_loss_sum(&language, conform::sample("hidden", [batch, tokens, 8], &device), &labels) * 0.3;
+    conform::assert_close("no gradients", plain.inner(), loss.inner());
+    assert_eq!(scalar(next_token_loss_sum(&language, hidden(), &vec![Vec::new(); batch])), 0.0);
 }
 
 fn connector() -> Connector {
