@@ -11,6 +11,7 @@ mod context;
 mod decoding;
 mod device;
 mod fail;
+mod memory;
 mod meteor;
 mod opened;
 mod out;
@@ -78,6 +79,7 @@ enum Command {
 /// Parses the command line, does what it says with the families and cards of `registry`, and returns the exit code.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
+    memory::keep_freed();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return fail::usage(&error),

@@ -29,6 +29,7 @@ mod simd;
 mod softmax;
 mod sums;
 mod team;
+mod tiles;
 
 pub use adamw::AdamWStep;
 pub use dropout::Keep;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use burn_flex::FlexTensor;
 
 use crate::simd::{Kernel, Simd, lanes, madd, vectorised};
-use crate::team;
+use crate::{team, tiles};
 
 /// A matrix of less than so many elements is multiplied by one thread.
 const PARALLEL: usize = 1 << 16;
@@ -20,8 +20,16 @@ const PIECES: usize = 8;
 /// Columns that are worked on at a time: [`DEPTH`] rows of so many stay in the first-level cache for all rows of `x`.
 const COLUMNS: usize = 1024;
 
+/// How many rows of a matrix of `k` are summed before what they give is added to the rest.
+pub(crate) fn piece(k: usize) -> usize {
+    k.div_ceil(PIECES).next_multiple_of(DEPTH)
+}
+
 /// `y [rows, n] = x [rows, k] w [k, n]`, both contiguous.
 pub(crate) fn times(x: FlexTensor, w: FlexTensor, rows: usize, n: usize) -> Vec<f32> {
+    if rows >= tiles::ROWS {
+        return tiles::times(x, w, rows, n);
+    }
     let k = x.storage::<f32>().len() / rows;
     in_pieces([k, n], rows * n, move |run, sums| {
         let (x, w): (&[f32], &[f32]) = (x.storage(), w.storage());
@@ -36,7 +44,7 @@ pub(crate) fn in_pieces(
     len: usize,
     f: impl Fn(Range<usize>, &mut [f32]) + Send + Sync + 'static,
 ) -> Vec<f32> {
-    let piece = k.div_ceil(PIECES).next_multiple_of(DEPTH);
+    let piece = piece(k);
     let one = move |i: usize| {
         let mut sums = vec![0.0; len];
         f(i * piece..(i * piece + piece).min(k), &mut sums);
@@ -90,7 +98,7 @@ impl Kernel for Times<'_> {
                 for (d, row) in four.chunks_exact(n).enumerate() {
                     for (x, sums) in x.chunks_exact(k).zip(sums.chunks_exact_mut(n)) {
                         for (sum, w) in sums.iter_mut().zip(row) {
-                            *sum += x[at + d] * w;
+                            *sum = madd::<S>(x[at + d], *w, *sum);
                         }
                     }
                 }
@@ -154,7 +162,11 @@ pub(crate) fn times_transposed(x: FlexTensor, w: FlexTensor, rows: usize, n: usi
         let (x, w): (&[f32], &[f32]) = (x.storage(), w.storage());
         let w = &w[i * block * k..(i * block + block).min(n) * k];
         let mut out = vec![0.0; w.len() / k * rows];
-        vectorised(Dots { x, w, k, rows, out: &mut out });
+        if rows >= tiles::ROWS {
+            vectorised(tiles::Dots { x, w, k, out: &mut out });
+        } else {
+            vectorised(Dots { x, w, k, rows, out: &mut out });
+        }
         out
     };
     let across = team::pieces(n.div_ceil(block), one);
@@ -215,12 +227,16 @@ fn four_dots<S: Simd>(simd: S, w: &[f32], x: [&[f32]; 4]) -> [f32; 4] {
         }
     }
     let rests = [a_rest, b_rest, c_rest, d_rest];
-    std::array::from_fn(|i| {
-        let both = simd.store(simd.add(sums[i][0], sums[i][1]));
-        let mut tail = 0.0;
-        for (x, w) in rests[i].iter().zip(w_rest) {
-            tail = madd::<S>(*x, *w, tail);
-        }
-        both.iter().sum::<f32>() + tail
-    })
+    std::array::from_fn(|i| whole_sum(simd, sums[i], rests[i], w_rest))
+}
+
+/// The sum of all lanes and of what is left of two rows.
+#[inline(always)]
+pub(crate) fn whole_sum<S: Simd>(simd: S, lanes: [S::Eight; 2], x: &[f32], w: &[f32]) -> f32 {
+    let both = simd.store(simd.add(lanes[0], lanes[1]));
+    let mut tail = 0.0;
+    for (x, w) in x.iter().zip(w) {
+        tail = madd::<S>(*x, *w, tail);
+    }
+    both.iter().sum::<f32>() + tail
 }

@@ -30,10 +30,10 @@ pub fn token_loss_sum(logits: Tensor<3>, labels: Tensor<2, Int>, weights: Tensor
 }
 
 /// Rows of logits that are held at a time: the vocabulary is the widest layer of all (OPT: 50,272), its product slow for a few rows.
-const LOGIT_ROWS: usize = 256;
+const LOGIT_ROWS: usize = 512;
 
 /// Summed cross-entropy of `labels` behind the head of a frozen language model: those of row i are for the first positions of row i of
-/// `hidden [batch, tokens, hidden]`. Only positions with a label pass the head, a few hundred at a time, and the gradient of the
+/// `hidden [batch, tokens, hidden]`. Only positions with a label pass the head, [`LOGIT_ROWS`] at a time, and the gradient of the
 /// hidden states is found together with the loss: no logits wait for the backward pass.
 ///
 /// Trap: gradients reach `hidden`, and nothing inside `language`.

@@ -131,12 +131,12 @@ fn a_frozen_language_model_passes_gradients_through() {
 /// The head in pieces, and only where a label is: as all logits at once, with a weight for each.
 #[test]
 fn the_loss_behind_the_head_is_that_of_all_logits() {
-    let (batch, tokens) = (80, 12);
+    let (batch, tokens) = (120, 12);
     let device = Device::default().autodiff();
     let language = drawn::<Opt>(&opt_config(serde_json::json!({})));
     let labels: Vec<Vec<u32>> =
         (0..batch).map(|row| (0..(row * 5) % (tokens + 1)).map(|at| ((row + 3 * at) % 9) as u32).collect()).collect();
-    assert!(labels.iter().map(Vec::len).sum::<usize>() > 256, "several pieces");
+    assert!(labels.iter().map(Vec::len).sum::<usize>() > 512, "several pieces");
     let hidden = || conform::sample::<3>("hidden", [batch, tokens, 8], &device).require_grad();
     let (ours, all) = (hidden(), hidden());
     let loss = next_token_loss_sum(&language, ours.clone(), &labels) * 0.3;
