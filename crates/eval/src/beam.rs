@@ -12,6 +12,7 @@
 //! Ties go to the earlier hypothesis, then to the smaller token id, so that results do not depend on the batch.
 
 use crate::{Decoding, EarlyStopping, EvalError, Generated};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -66,19 +67,23 @@ impl Search {
     /// Reads the next-token logits `[rows, vocab]` of all running hypotheses, in the order of the last answer (at first,
     /// one row for each sentence), and says which go on. Nothing goes on when the search is over.
     pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, EvalError> {
-        let mut next = Vec::new();
+        let (decoding, eos) = (self.decoding, self.eos);
         let mut first = 0;
+        let mut running = Vec::new();
         for (at, sentence) in self.sentences.iter_mut().enumerate() {
             let rows = sentence.running.len();
             if rows > 0 {
-                let own = &logits[first * vocab..(first + rows) * vocab];
-                for (beam, token) in sentence.step(own, vocab, self.decoding, self.eos)? {
-                    next.push(Next { parent: first + beam, token, sentence: at });
-                }
+                running.push((at, first, sentence));
             }
             first += rows;
         }
-        Ok(next)
+        let step = |(at, first, sentence): (usize, usize, &mut Sentence)| {
+            let own = &logits[first * vocab..(first + sentence.running.len()) * vocab];
+            let on = sentence.step(own, vocab, decoding, eos)?;
+            Ok(on.into_iter().map(move |(beam, token)| Next { parent: first + beam, token, sentence: at }))
+        };
+        let next: Result<Vec<_>, EvalError> = running.into_par_iter().map(step).collect();
+        Ok(next?.into_iter().flatten().collect())
     }
 
     /// The hypotheses of each sentence, best first, `beams` at most.

@@ -152,7 +152,7 @@ fn six_dots<S: Simd>(simd: S, w: [&[f32]; 2], x: [&[f32]; 3]) -> [[f32; 3]; 2] {
         (w.map(|w| w.as_chunks::<16>()), x.map(|x| x.as_chunks::<16>()));
     for ((((u, v), a), b), c) in u.iter().zip(v).zip(a).zip(b).zip(c) {
         // One half at a time: twelve sums leave four registers.
-        for half in 0..2 {
+        for half in [0, 1] {
             let (u, v) = (simd.load(lanes(u, 8 * half)), simd.load(lanes(v, 8 * half)));
             for (j, x) in [a, b, c].into_iter().enumerate() {
                 let x = simd.load(lanes(x, 8 * half));
