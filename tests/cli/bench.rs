@@ -20,7 +20,7 @@ fn every_piece_of_a_run_is_timed() {
     // Made-up weights, real losses.
     let loss = |at: usize| works[at]["facts"]["loss"].as_f64().unwrap();
     assert!(loss(2).is_finite() && loss(3) > 1.0);
-    assert!(works[4]["facts"]["bytes_per_token"].as_f64().unwrap() > 1e6);
+    assert!(works[4]["facts"]["bytes_per_step"].as_f64().unwrap() > 1e6);
 
     let dir = folder();
     picture(&dir.path().join("a.png"));

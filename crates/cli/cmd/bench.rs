@@ -196,8 +196,8 @@ fn listing(all: &[Measured]) -> String {
         let fact = |name: &str| m.facts.get(name).copied();
         if let (Some(rate), Some(bandwidth)) = (fact("bytes_per_second"), fact("memory_bandwidth")) {
             text.push_str(&format!(
-                "\ndecode reads {} of weights a token, {}/s; memory gives {}/s\n",
-                bytes(fact("bytes_per_token").unwrap_or(0.0) as u64),
+                "\ndecode reads {} of weights a step, {}/s; memory gives {}/s\n",
+                bytes(fact("bytes_per_step").unwrap_or(0.0) as u64),
                 bytes(rate as u64),
                 bytes(bandwidth as u64)
             ));

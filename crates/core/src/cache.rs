@@ -1,7 +1,8 @@
 //! What a language model has read: the keys and values that later tokens attend to.
 //!
-//! Neither grows by copying. What each call adds stays where it was made, and rows are numbers: beams that change their order, or
-//! that share a prompt, copy nothing.
+//! On the CPU neither grows by copying when a token is written. What each call adds stays where it was made, and rows are numbers: beams
+//! that change their order, or that share a prompt, copy nothing. What a finished text has read is held until its batch ends.
+//! Several tokens at once behind others, and other backends, join all pieces into one.
 
 use crate::noise;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -31,7 +32,7 @@ impl Cache {
     /// Appends keys and values `[batch, heads, new, head width]` of layer `layer` and attends to all of them:
     /// `softmax(q k' * scale + bias) v`, with `q [batch, query heads, new, head width]` and `bias` that broadcasts to
     /// `[batch, query heads, new, past + new]`. Where keys and values have fewer heads, consecutive query heads share one.
-    /// Layers come in order.
+    /// Layers come in order. Nothing is dropped: this is generation.
     pub fn attend(
         &mut self,
         layer: usize,
@@ -40,28 +41,27 @@ impl Cache {
         bias: Tensor<4>,
         scale: f64,
     ) -> Tensor<4> {
-        if layer == self.layers.len() {
-            self.layers.push(Vec::new());
-        }
-        let pieces = &mut self.layers[layer];
-        pieces.push(Past { keys, values, rows: None });
+        let pieces = self.append(layer, keys, values);
         let now = if q.dims()[2] == 1 { toolkit_kernels::attend(&q, pieces, Some(&bias), scale) } else { None };
         now.unwrap_or_else(|| {
-            let heads = q.dims()[1];
             let (keys, values) = joined(pieces);
-            toolkit_kernels::attention(q, shared(keys, heads), shared(values, heads), Some(bias), scale)
+            toolkit_kernels::attention(q, keys, values, Some(bias), scale)
         })
     }
 
     /// Appends keys and values of layer `layer` and returns all of them, each `[batch, heads, past + new, head width]`: for
     /// attention of another kind than [`Cache::attend`]'s. It copies all that was read, for each token. Layers come in order.
     pub fn extend(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        joined(self.append(layer, keys, values))
+    }
+
+    fn append(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> &mut Vec<Past> {
         if layer == self.layers.len() {
             self.layers.push(Vec::new());
         }
         let pieces = &mut self.layers[layer];
         pieces.push(Past { keys, values, rows: None });
-        joined(pieces)
+        pieces
     }
 }
 
@@ -89,7 +89,7 @@ fn index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(rows, [count]), device)
 }
 
-/// All pieces as one, and in its place from now on.
+/// All pieces as one, which takes their place.
 fn joined(pieces: &mut Vec<Past>) -> (Tensor<4>, Tensor<4>) {
     let (mut keys, mut values): (Vec<_>, Vec<_>) = pieces.iter().map(gathered).unzip();
     let one = |all: &mut Vec<Tensor<4>>| match all.len() {
@@ -99,16 +99,6 @@ fn joined(pieces: &mut Vec<Past>) -> (Tensor<4>, Tensor<4>) {
     let (keys, values) = (one(&mut keys), one(&mut values));
     *pieces = vec![Past { keys: keys.clone(), values: values.clone(), rows: None }];
     (keys, values)
-}
-
-/// Each head of keys or values for every one of `heads` query heads that reads it.
-fn shared(x: Tensor<4>, heads: usize) -> Tensor<4> {
-    let [batch, own, tokens, width] = x.dims();
-    if own == heads {
-        return x;
-    }
-    let all = x.reshape([batch, own, 1, tokens, width]).expand([batch, own, heads / own, tokens, width]);
-    all.reshape([batch, heads, tokens, width])
 }
 
 /// What an encoder-decoder's encoder leaves for its decoder.
@@ -161,7 +151,7 @@ impl Memory {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{Cache, shared};
+    use super::Cache;
     use crate::conform::{assert_close, sample};
     use burn::tensor::{Device, Tensor};
 
@@ -193,7 +183,7 @@ mod tests {
                 let bias = sample::<4>(&format!("bias{step}"), [texts, 1, new, past + new], &device);
                 let got = fast.attend(layer, q.clone(), (k.clone(), v.clone()), bias.clone(), 0.4);
                 let (k, v) = slow.extend(layer, k, v);
-                let want = toolkit_kernels::attention(q, shared(k, 4), shared(v, 4), Some(bias), 0.4);
+                let want = toolkit_kernels::attention(q, k, v, Some(bias), 0.4);
                 assert_close(&format!("step {step}, layer {layer}"), got, want);
             }
             assert_eq!(fast.past(), slow.past());

@@ -82,8 +82,9 @@ impl Search {
             let on = sentence.step(own, vocab, decoding, eos)?;
             Ok(on.into_iter().map(move |(beam, token)| Next { parent: first + beam, token, sentence: at }))
         };
-        let next: Result<Vec<_>, EvalError> = running.into_par_iter().map(step).collect();
-        Ok(next?.into_iter().flatten().collect())
+        // The first error of all is that of the first sentence.
+        let next: Vec<Result<_, EvalError>> = running.into_par_iter().map(step).collect();
+        Ok(next.into_iter().collect::<Result<Vec<_>, EvalError>>()?.into_iter().flatten().collect())
     }
 
     /// The hypotheses of each sentence, best first, `beams` at most.

@@ -103,8 +103,8 @@ pub fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
 /// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`. `w` may be kept as another number type than `x` ([`cast`]); where it has no
 /// product of its own it is widened, one matrix at a time.
 ///
-/// `few` says that rows are few, one token of each of some texts: then the product streams through the matrix. The caller says it, not
-/// the number of rows, so that a row's last bits do not depend on how many others there are.
+/// `few` says that rows are one token of each of some texts: then sums are made in the order of a product that streams through the
+/// matrix, however many rows there are. The caller says it, so that a row's last bits do not depend on how many others there are.
 #[must_use]
 pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) -> Tensor<2> {
     let [inputs, n] = w.dims();
@@ -273,6 +273,8 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) 
 
 /// `softmax(q k' * scale + bias) v` over `[batch, heads, tokens, head width]`; `bias` broadcasts to `[batch, heads, queries, keys]`.
 ///
+/// Keys and values may have fewer heads: consecutive heads of the queries share one.
+///
 /// A bias that needs a gradient (T5's learned positions) takes burn's primitives. The output may lie in memory as
 /// `[batch, queries, heads, head width]`, which makes merging the heads free.
 #[must_use]
@@ -297,6 +299,7 @@ pub fn attention_rows(
     keep: Option<Keep>,
 ) -> Tensor<4> {
     let [batch, heads, queries, width] = q.dims();
+    let (k, v) = (for_each_head(k, heads), for_each_head(v, heads));
     let [sources, _, keys, _] = k.dims();
     if let Some(rows) = rows {
         assert!(rows.len() == batch && rows.iter().all(|&row| row < sources), "{rows:?}: {batch} rows of {sources}");
@@ -327,6 +330,16 @@ pub fn attention_rows(
             primitives::attention(q, k, v, rows, bias, scale, keep)
         }
     }
+}
+
+/// Each head of keys or values `[batch, heads, tokens, head width]` once for every one of `heads` query heads that reads it.
+fn for_each_head(x: Tensor<4>, heads: usize) -> Tensor<4> {
+    let [batch, own, tokens, width] = x.dims();
+    if own == heads || own == 0 || !heads.is_multiple_of(own) {
+        return x;
+    }
+    let all = x.reshape([batch, own, 1, tokens, width]).expand([batch, own, heads / own, tokens, width]);
+    all.reshape([batch, heads, tokens, width])
 }
 
 /// Dropout: elements that `keep` keeps, scaled, and zeros.

@@ -1,5 +1,5 @@
 //! Products of a few rows with a large matrix, which are bound by reading the matrix: it is read once, front to back, on all
-//! threads. This is what a language model does for every token that it writes.
+//! threads (from 20 rows on, see `tiles.rs`). This is what a language model does for every token that it writes.
 
 use std::ops::Range;
 
@@ -227,7 +227,11 @@ fn four_dots<S: Simd>(simd: S, w: &[f32], x: [&[f32]; 4]) -> [f32; 4] {
         }
     }
     let rests = [a_rest, b_rest, c_rest, d_rest];
-    std::array::from_fn(|i| whole_sum(simd, sums[i], rests[i], w_rest))
+    let mut out = [0.0; 4];
+    for ((out, sums), rest) in out.iter_mut().zip(sums).zip(rests) {
+        *out = whole_sum(simd, sums, rest, w_rest);
+    }
+    out
 }
 
 /// The sum of all lanes and of what is left of two rows.

@@ -97,7 +97,7 @@ pub fn attend(q: &Tensor<4>, past: &[Past], bias: Option<&Tensor<4>>, scale: f64
 fn attended(sizes: Sizes, pieces: &[Piece<'_>], q: &[f32], bias: Option<&View<'_>>, scale: f32) -> Vec<f32> {
     let Sizes { texts, heads, shared, width, keys } = sizes;
     let threads = parallel(q.len() * keys);
-    // A few heads of a text at a time, where there are hardly more texts than threads.
+    // The heads that share one of the keys at a time, where there are hardly more texts than threads.
     let at_once = if threads && texts < 2 * rayon::current_num_threads() { heads / shared } else { heads };
     let mut out = vec![0.0; q.len()];
     let part = |(i, out): (usize, &mut [f32])| {

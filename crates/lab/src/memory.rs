@@ -5,6 +5,7 @@
 
 use toolkit_core::{BridgeShape, LanguageShape, VisionShape};
 use toolkit_train::features::ENCODED_TOGETHER;
+use toolkit_train::losses::LOGIT_ROWS;
 use toolkit_train::stage1::PIECE_TOKENS;
 
 /// Resident before a model is built: program, threads, tokenizers, cards.
@@ -62,7 +63,8 @@ pub fn stage2(
     let [images, queries, text] = [rows, bridge.queries, text].map(|n| n as u64);
     let weights = bridge.cost.params.max(trained) + language.cost.params + 2 * trained;
     let read = images * vision_numbers(vision);
-    let logits = 2 * images * text * language.vocab as u64;
+    // Gradients of logits take their place.
+    let logits = (images * text).min(LOGIT_ROWS as u64) * language.vocab as u64;
     let mut of_token = language.cost.kept;
     if recompute && language.blocks > 0 {
         // The inputs of all blocks and the inside of one.

@@ -29,17 +29,22 @@ pub fn token_loss_sum(logits: Tensor<3>, labels: Tensor<2, Int>, weights: Tensor
     (rows * weights.reshape([batch * tokens])).sum()
 }
 
-/// Rows of logits that are held at a time: the vocabulary is the widest layer of all (OPT: 50,272), its product slow for a few rows.
-const LOGIT_ROWS: usize = 512;
+/// Rows of logits that are held at a time, at most: the vocabulary is the widest layer of all (OPT: 50,272), its product slow for a few rows.
+pub const LOGIT_ROWS: usize = 512;
 
 /// Summed cross-entropy of `labels` behind the head of a frozen language model: those of row i are for the first positions of row i of
-/// `hidden [batch, tokens, hidden]`. Only positions with a label pass the head, [`LOGIT_ROWS`] at a time, and the gradient of the
+/// `hidden [batch, tokens, hidden]`. Only positions with a label pass the head, at most [`LOGIT_ROWS`] at a time, and the gradient of the
 /// hidden states is found together with the loss: no logits wait for the backward pass.
 ///
 /// Trap: gradients reach `hidden`, and nothing inside `language`.
+///
+/// # Panics
+/// If there are not as many rows of labels as of states, or one is longer.
 #[must_use]
 pub fn next_token_loss_sum(language: &AnyLanguage, hidden: Tensor<3>, labels: &[Vec<u32>]) -> Tensor<1> {
     let ([batch, tokens, width], device) = (hidden.dims(), hidden.device());
+    let fits = labels.len() == batch && labels.iter().all(|labels| labels.len() <= tokens);
+    assert!(fits, "{} rows of labels for {batch} rows of {tokens} states, or one that is longer", labels.len());
     let rows: Vec<usize> = labels
         .iter()
         .enumerate()
@@ -71,5 +76,5 @@ pub fn next_token_loss_sum(language: &AnyLanguage, hidden: Tensor<3>, labels: &[
         return sum;
     }
     let carried = toolkit_kernels::with_gradient(states, Tensor::cat(slopes, 1));
-    sum + carried.clone() - carried.detach()
+    sum + (carried.clone() - carried.detach())
 }

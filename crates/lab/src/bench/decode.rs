@@ -74,5 +74,5 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     };
     let read: f64 = matrices.iter().map(bytes).sum();
     let (rate, bandwidth) = (read * tokens as f64 / measured.median, machine::bandwidth());
-    Ok(measured.fact("bytes_per_token", read).fact("bytes_per_second", rate).fact("memory_bandwidth", bandwidth))
+    Ok(measured.fact("bytes_per_step", read).fact("bytes_per_second", rate).fact("memory_bandwidth", bandwidth))
 }

@@ -136,20 +136,9 @@ impl SelfAttention {
         // The cache holds each key and value once, whatever number of queries share it.
         let attended = match cache {
             Some(cache) => cache.attend(layer, q, (k, v), bias, scale),
-            None => attention(q, self.shared(k), self.shared(v), Some(bias), scale, 0.0),
+            None => attention(q, k, v, Some(bias), scale, 0.0),
         };
         self.o_proj.forward(merge_heads(attended))
-    }
-
-    /// Each head of keys or values for every query head that reads it.
-    fn shared(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, heads, tokens, head] = x.dims();
-        let share = self.heads / heads;
-        if share == 1 {
-            return x;
-        }
-        let all = x.reshape([batch, heads, 1, tokens, head]).expand([batch, heads, share, tokens, head]);
-        all.reshape([batch, heads * share, tokens, head])
     }
 }
 
