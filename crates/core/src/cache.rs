@@ -4,7 +4,7 @@
 //! that change their order, or that share a prompt, copy nothing. What a finished text has read is held until its batch ends.
 //! Several tokens at once behind others, and other backends, join all pieces into one.
 
-use crate::noise;
+use crate::{KeysValues, noise};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use toolkit_kernels::Past;
 
@@ -37,7 +37,7 @@ impl Cache {
         &mut self,
         layer: usize,
         q: Tensor<4>,
-        (keys, values): (Tensor<4>, Tensor<4>),
+        (keys, values): KeysValues,
         bias: Tensor<4>,
         scale: f64,
     ) -> Tensor<4> {
@@ -51,7 +51,7 @@ impl Cache {
 
     /// Appends keys and values of layer `layer` and returns all of them, each `[batch, heads, past + new, head width]`: for
     /// attention of another kind than [`Cache::attend`]'s. It copies all that was read, for each token. Layers come in order.
-    pub fn extend(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    pub fn extend(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> KeysValues {
         joined(self.append(layer, keys, values))
     }
 
@@ -73,7 +73,7 @@ fn chosen(piece: &Past, rows: &[usize]) -> Past {
 }
 
 /// Keys and values as each text sees them.
-fn gathered(Past { keys, values, rows }: &Past) -> (Tensor<4>, Tensor<4>) {
+fn gathered(Past { keys, values, rows }: &Past) -> KeysValues {
     match rows {
         None => (keys.clone(), values.clone()),
         Some(rows) => {
@@ -83,14 +83,16 @@ fn gathered(Past { keys, values, rows }: &Past) -> (Tensor<4>, Tensor<4>) {
     }
 }
 
-fn index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+/// An integer tensor `[n]`.
+#[must_use]
+pub fn index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
     let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
     let count = rows.len();
     Tensor::from_data(TensorData::new(rows, [count]), device)
 }
 
 /// All pieces as one, which takes their place.
-fn joined(pieces: &mut Vec<Past>) -> (Tensor<4>, Tensor<4>) {
+fn joined(pieces: &mut Vec<Past>) -> KeysValues {
     let (mut keys, mut values): (Vec<_>, Vec<_>) = pieces.iter().map(gathered).unzip();
     let one = |all: &mut Vec<Tensor<4>>| match all.len() {
         1 => all.remove(0),
@@ -112,7 +114,7 @@ impl Memory {
     /// Cross-attention keys and values of the encoder's output, one pair per decoder layer, each
     /// `[batch, heads, tokens, head width]`: computed once, whatever is generated. `mask [batch, tokens]` says which are real.
     #[must_use]
-    pub fn new(cross: impl IntoIterator<Item = (Tensor<4>, Tensor<4>)>, mask: Tensor<2>) -> Self {
+    pub fn new(cross: impl IntoIterator<Item = KeysValues>, mask: Tensor<2>) -> Self {
         let cross = cross.into_iter().map(|(keys, values)| Past { keys, values, rows: None }).collect();
         Self { cross, mask }
     }

@@ -18,7 +18,7 @@ mod slot;
 mod vision;
 
 pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, TextTower};
-pub use cache::{Cache, Memory};
+pub use cache::{Cache, Memory, index};
 pub use language::{AnyLanguage, DynLanguage, LanguageKind, LanguageModel};
 pub use shape::{BridgeShape, Cost, LanguageShape, ShapeError, TextShape, VisionShape};
 pub use slot::{Cell, Erased, Slot};

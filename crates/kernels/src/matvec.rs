@@ -1,5 +1,5 @@
 //! Products of a few rows with a large matrix, which are bound by reading the matrix: it is read once, front to back, on all
-//! threads (from 20 rows on, see `tiles.rs`). This is what a language model does for every token that it writes.
+//! threads. Many rows take the way of `tiles.rs`, with the same result. This is what a language model does for every token that it writes.
 
 use std::ops::Range;
 

@@ -3,6 +3,7 @@
 use crate::TrainError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use toolkit_core::Stream;
+pub use toolkit_core::index;
 
 /// Ids `[rows, longest]` with their mask, 1 for real tokens.
 #[derive(Clone, Debug)]
@@ -64,12 +65,4 @@ pub(crate) fn draw_caption<'a>(
         return Err(TrainError::Other(format!("sample {sample} has no caption; {hint}")));
     }
     Ok(draw.choose::<Vec<u32>>(captions))
-}
-
-/// An integer tensor `[n]`.
-#[must_use]
-pub fn index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
-    let rows: Vec<i32> = rows.iter().map(|&r| r as i32).collect();
-    let shape = [rows.len()];
-    Tensor::from_data(TensorData::new(rows, shape), device)
 }
