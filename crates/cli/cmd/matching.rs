@@ -9,7 +9,7 @@ use clap::Args as Arguments;
 use image::RgbImage;
 use serde_json::json;
 use std::path::PathBuf;
-use toolkit_core::noise;
+use toolkit_core::{Pair, noise};
 use toolkit_hub::BridgePart;
 use toolkit_train::stage1::similarity;
 use toolkit_train::text::{Side, pad};
@@ -69,12 +69,12 @@ pub fn score(opened: &Opened, pictures: &[RgbImage], texts: &[String], most: Opt
         let text = pad(&ids, padding, Side::Right, &device);
         let embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
         let (mut itc, mut itm) = (Vec::new(), Vec::new());
-        let same = vec![0; ids.len()];
+        let all: Vec<Pair> = (0..ids.len()).map(|text| Pair { text, image: 0 }).collect();
         for at in 0..pictures.len() {
             let pass = tower.image_pass(features.clone().narrow(0, at, 1));
             let similar: Tensor<2> = similarity(tower.image_embeds(pass.queries), embeds.clone());
             itc.extend(rows(similar));
-            let logits = rows(tower.match_logits(&pass.cross, &same, text.ids.clone(), text.mask.clone()));
+            let logits = rows(tower.match_logits(&pass.cross, &all, text.ids.clone(), text.mask.clone()));
             itm.push(logits.into_iter().map(|pair| [pair[0], pair[1]]).collect());
         }
         (itc, itm)

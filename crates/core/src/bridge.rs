@@ -32,6 +32,23 @@ pub trait Bridge: Module + 'static {
 /// Keys and values, each `[batch, heads, tokens, head width]`.
 pub type KeysValues = (Tensor<4>, Tensor<4>);
 
+/// A text with an image, for the matching pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Row of the ids.
+    pub text: usize,
+    /// Row of [`ImagePass::cross`].
+    pub image: usize,
+}
+
+impl Pair {
+    /// Text i with image i.
+    #[must_use]
+    pub fn own(count: usize) -> Vec<Self> {
+        (0..count).map(|i| Self { text: i, image: i }).collect()
+    }
+}
+
 /// What the query-only pass leaves behind for the other passes of stage 1.
 #[derive(Clone, Debug)]
 pub struct ImagePass {
@@ -64,10 +81,10 @@ pub trait TextTower {
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3>;
     /// The text-only pass; the first token's output in the shared space, l2-normalised: `[batch, embed]`.
     fn text_embeds(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
-    /// The bi-directional pass of queries and text; logits averaged over queries, `[batch, 2]`, index 1 is "match".
-    /// `cross` is [`ImagePass::cross`], and `images[i]` is the row of it that text i is matched with: a hard negative is a number,
-    /// not a copy.
-    fn match_logits(&self, cross: &[KeysValues], images: &[usize], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
+    /// The bi-directional pass of queries and text; logits averaged over queries, `[pairs, 2]`, index 1 is "match".
+    /// `cross` is [`ImagePass::cross`]. A hard negative is a pair of numbers, not a copy, and what depends on the text alone need be
+    /// done only once for all pairs it is in.
+    fn match_logits(&self, cross: &[KeysValues], pairs: &[Pair], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
     /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch, text, vocab]`.
     fn caption_logits(&self, cache: &[KeysValues], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
     /// The text-only bi-directional pass through the language-model head: `[batch, text, vocab]`. This is BERT.

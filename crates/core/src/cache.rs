@@ -125,6 +125,12 @@ impl Memory {
         self.mask.clone()
     }
 
+    /// Keys and values of decoder layer `layer`, each `[batch, heads, tokens, head width]`.
+    #[must_use]
+    pub fn keys_values(&self, layer: usize) -> KeysValues {
+        gathered(&self.cross[layer])
+    }
+
     /// The texts `rows`, in this order.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {

@@ -4,6 +4,7 @@
 
 use crate::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, Cache, LanguageKind, LanguageModel, VisionEncoder, VisionShape, params,
+    recompute,
 };
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -124,6 +125,20 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
     }
     assert_close("cache and no cache", whole.clone(), Tensor::cat(steps, 1));
 
+    for outputs in [1, 4] {
+        let last = model.decode_last(embeds.clone(), ones(6), memory.as_ref(), None, outputs);
+        assert_close("the last tokens alone", whole.clone().narrow(1, 6 - outputs, outputs), model.logits(last));
+        let mut cache = Cache::default();
+        run(embeds.clone().narrow(1, 0, 2), ones(2), Some(&mut cache));
+        let rest = embeds.clone().narrow(1, 2, 4);
+        let last = model.decode_last(rest, ones(6), memory.as_ref(), Some(&mut cache), outputs);
+        assert_close(
+            "the last tokens behind a cache",
+            whole.clone().narrow(1, 6 - outputs, outputs),
+            model.logits(last),
+        );
+    }
+
     // Two hidden positions between the third and the fourth token, as with left-padded text after a soft prefix.
     let hole = sample::<3>("conform/hole", [1, 2, shape.width], &device);
     let parts = vec![embeds.clone().narrow(1, 0, 3), hole, embeds.clone().narrow(1, 3, 3)];
@@ -146,12 +161,23 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
     }
 
     let leaf = sample::<3>("conform/prefix", [1, 6, shape.width], &device.clone()).require_grad();
-    let memory = (shape.kind == LanguageKind::EncoderDecoder).then(|| model.encode(leaf.clone(), ones(6)));
-    let input = if memory.is_some() { embeds } else { leaf.clone() };
-    let out = model.logits(model.decode(input, ones(6), memory.as_ref(), None));
-    let weights = sample::<3>("conform/loss", out.dims(), &device);
-    let grads = (out * weights).sum().backward();
-    let grad = leaf.grad(&grads).expect("gradients must reach the soft prefix");
-    assert!(params::floats(grad).iter().any(|g| g.abs() > 0.0), "gradients of the soft prefix must not be zero");
+    let model = model.no_grad();
+    let loss = || {
+        let memory = (shape.kind == LanguageKind::EncoderDecoder).then(|| model.encode(leaf.clone(), ones(6)));
+        let input = if memory.is_some() { embeds.clone().detach() } else { leaf.clone() };
+        let out = model.logits(model.decode(input, ones(6), memory.as_ref(), None));
+        let weights = sample::<3>("conform/loss", out.dims(), &device);
+        (out * weights).sum()
+    };
+    let grad = leaf.grad(&loss().backward()).expect("gradients must reach the soft prefix");
+    assert!(
+        params::floats(grad.clone()).iter().any(|g| g.abs() > 0.0),
+        "gradients of the soft prefix must not be zero"
+    );
+    let (again, recorded) = recompute::scope(loss);
+    let mut found = None;
+    recorded.backward(&again, |gradients| found = found.take().or(leaf.grad(&gradients)));
+    let found = found.expect("gradients must reach the soft prefix through blocks that are run again");
+    assert_close("gradients of the soft prefix through blocks that are run again", grad, found);
     round_trip(model);
 }

@@ -51,6 +51,20 @@ pub trait LanguageModel: Module + 'static {
         cache: Option<&mut Cache>,
     ) -> Tensor<3>;
 
+    /// [`LanguageModel::decode`] where the states of the last `outputs` tokens are read and no others: `[batch, outputs, hidden]`.
+    /// By default the others are computed and left out. In the last block nothing but keys and values is needed of them.
+    fn decode_last(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+        outputs: usize,
+    ) -> Tensor<3> {
+        let tokens = embeds.dims()[1];
+        self.decode(embeds, mask, memory, cache).narrow(1, tokens - outputs, outputs)
+    }
+
     /// Hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. Apart from `decode` so that callers
     /// pay only for positions that are scored.
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3>;
@@ -67,6 +81,14 @@ pub trait DynLanguage: Erased {
         mask: Tensor<2>,
         memory: Option<&Memory>,
         cache: Option<&mut Cache>,
+    ) -> Tensor<3>;
+    fn decode_last(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+        outputs: usize,
     ) -> Tensor<3>;
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3>;
     fn boxed(&self) -> Box<dyn DynLanguage>;
@@ -87,6 +109,16 @@ impl<M: LanguageModel> DynLanguage for Cell<M> {
         cache: Option<&mut Cache>,
     ) -> Tensor<3> {
         self.get().decode(embeds, mask, memory, cache)
+    }
+    fn decode_last(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+        outputs: usize,
+    ) -> Tensor<3> {
+        self.get().decode_last(embeds, mask, memory, cache, outputs)
     }
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         self.get().logits(hidden)

@@ -17,7 +17,7 @@ mod shape;
 mod slot;
 mod vision;
 
-pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, TextTower};
+pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, Pair, TextTower};
 pub use cache::{Cache, Memory, index};
 pub use language::{AnyLanguage, DynLanguage, LanguageKind, LanguageModel};
 pub use shape::{BridgeShape, Cost, LanguageShape, ShapeError, TextShape, VisionShape};

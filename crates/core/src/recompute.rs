@@ -8,19 +8,24 @@
 use crate::noise;
 use burn::tensor::{Gradients, Tensor};
 use std::cell::RefCell;
+use toolkit_kernels::is_constant;
 use toolkit_seed::Stream;
 
 thread_local! {
     static BLOCKS: RefCell<Option<Vec<Block>>> = const { RefCell::new(None) };
 }
 
+type Again = Box<dyn Fn(Tensor<3>, &[Tensor<4>]) -> Tensor<3>>;
+
 struct Block {
     input: Tensor<3>,
+    /// What else it reads that has a gradient.
+    beside: Vec<Tensor<4>>,
     /// What came out, as a constant that what follows has a gradient for.
     output: Tensor<3>,
     found: Option<Tensor<3>>,
     noise: Option<Stream>,
-    again: Box<dyn Fn(Tensor<3>) -> Tensor<3>>,
+    again: Again,
 }
 
 /// The blocks of a [`scope`]; by default none, and `backward` is burn's own.
@@ -52,19 +57,52 @@ pub fn block<P: Clone + 'static>(
     x: Tensor<3>,
     f: impl Fn(&P, Tensor<3>) -> Tensor<3> + 'static,
 ) -> Tensor<3> {
+    block_beside(part, x, [], move |part, x, []| f(part, x))
+}
+
+/// [`block`] that reads `beside` too, such as keys and values of an encoder's output: a decoder's block. Gradients of all that is beside
+/// go on together, after the last of the blocks that have it in succession.
+///
+/// Trap: what is beside must not come from the graph that `x` comes from, as far as the block before: each is gone through once.
+pub fn block_beside<P: Clone + 'static, const N: usize>(
+    part: &P,
+    x: Tensor<3>,
+    beside: [Tensor<4>; N],
+    f: impl Fn(&P, Tensor<3>, [Tensor<4>; N]) -> Tensor<3> + 'static,
+) -> Tensor<3> {
     let records = BLOCKS.with(|blocks| blocks.borrow().is_some());
-    if !records || toolkit_kernels::is_constant(&x) {
-        return f(part, x);
+    if !records || (is_constant(&x) && beside.iter().all(is_constant)) {
+        return f(part, x, beside);
     }
     let noise = noise::current();
     // Without a tape, on the device that has one; `detach` would leave an output of the block before what it is.
-    let constant = |x: &Tensor<3>| Tensor::from_inner(x.clone().inner());
-    let output = constant(&f(part, constant(&x))).require_grad();
+    let plain = beside.each_ref().map(|x| Tensor::from_inner(x.clone().inner()));
+    let output = f(part, Tensor::from_inner(x.clone().inner()), plain);
+    let output = Tensor::from_inner(output.inner()).require_grad();
     let part = part.clone();
-    let again: Box<dyn Fn(Tensor<3>) -> Tensor<3>> = Box::new(move |x| f(&part, x));
-    let block = Block { input: x, output: output.clone(), found: None, noise, again };
+    let again: Again = Box::new(move |x, beside| f(&part, x, std::array::from_fn(|i| beside[i].clone())));
+    let block = Block { input: x, beside: beside.into(), output: output.clone(), found: None, noise, again };
     BLOCKS.with(|blocks| blocks.borrow_mut().as_mut().map(|blocks| blocks.push(block)));
     output
+}
+
+/// The same values as the start of a graph of their own; constants stay so.
+fn leaf<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
+    if is_constant(x) { x.clone() } else { x.clone().detach().require_grad() }
+}
+
+/// Propagates back from `loss`, and keeps what it says about the outputs of `blocks`.
+fn pass(loss: &Tensor<1>, blocks: &mut [Block], each: &mut impl FnMut(Gradients)) {
+    let mut gradients = loss.backward();
+    for block in blocks {
+        if let Some(more) = block.output.grad_remove(&mut gradients) {
+            block.found = Some(match block.found.take() {
+                Some(sum) => sum + more,
+                None => more,
+            });
+        }
+    }
+    each(gradients);
 }
 
 impl Recorded {
@@ -72,26 +110,25 @@ impl Recorded {
     /// parameter may be in several of them.
     pub fn backward(self, loss: &Tensor<1>, mut each: impl FnMut(Gradients)) {
         let mut blocks = self.0;
-        let mut pass = |loss: Tensor<1>, blocks: &mut [Block]| {
-            let mut gradients = loss.backward();
-            for block in blocks {
-                if let Some(more) = block.output.grad_remove(&mut gradients) {
-                    block.found = Some(match block.found.take() {
-                        Some(sum) => sum + more,
-                        None => more,
-                    });
-                }
+        pass(loss, &mut blocks, &mut each);
+        let mut carried: Option<Tensor<1>> = None;
+        loop {
+            if blocks.last().is_none_or(|block| block.beside.is_empty())
+                && let Some(carried) = carried.take()
+            {
+                pass(&carried, &mut blocks, &mut each);
             }
-            each(gradients);
-        };
-        pass(loss.clone(), &mut blocks);
-        while let Some(Block { input, found, noise, again, .. }) = blocks.pop() {
+            let Some(Block { input, beside, found, noise, again, .. }) = blocks.pop() else { return };
             let Some(found) = found else { continue };
-            let x = input.clone().detach().require_grad();
-            let y = noise::with(noise, || again(x.clone()));
+            let (x, leaves) = (leaf(&input), beside.iter().map(leaf).collect::<Vec<_>>());
+            let y = noise::with(noise, || again(x.clone(), &leaves));
             let mut gradients = toolkit_kernels::with_gradient(y, found).backward();
+            for (whole, leaf) in beside.into_iter().zip(leaves) {
+                let slope = leaf.grad_remove(&mut gradients).map(|slope| toolkit_kernels::with_gradient(whole, slope));
+                carried = carried.into_iter().chain(slope).reduce(|sum, more| sum + more);
+            }
             if let Some(slope) = x.grad_remove(&mut gradients) {
-                pass(toolkit_kernels::with_gradient(input, slope), &mut blocks);
+                pass(&toolkit_kernels::with_gradient(input, slope), &mut blocks, &mut each);
             }
         }
     }
@@ -129,6 +166,31 @@ mod tests {
         assert_eq!(got.unwrap().into_data(), want);
     }
 
+    /// An encoder of one block, and a decoder of two that start from a constant.
+    #[test]
+    fn gradients_reach_what_is_beside() {
+        let device = Device::default().autodiff();
+        let x = Tensor::<3>::from_floats([[[0.1, -0.4], [0.7, 1.2]]], &device).require_grad();
+        let w = Tensor::<3>::from_floats([[[1.5, -0.5], [0.3, 2.0]]], &device);
+        let run = |x: Tensor<3>| {
+            let read = block(&w, x.exp(), |w, x| (x * w.clone()).sin());
+            let keys = |factor: f64| (read.clone() * factor).unsqueeze::<4>();
+            let (first, second) = ([keys(0.3), keys(0.7)], [keys(-0.2), keys(1.1)]);
+            let one = |w: &Tensor<3>, x: Tensor<3>, [k, v]: [Tensor<4>; 2]| {
+                (x * k.squeeze_dim::<3>(0) + w.clone()).sin() * v.squeeze_dim::<3>(0)
+            };
+            let y = block_beside(&w, w.clone(), first, one);
+            block_beside(&w, y, second, one).sum()
+        };
+        let whole = run(x.clone());
+        let want = x.grad(&whole.backward()).unwrap().into_data();
+        let mut got = None;
+        let (loss, recorded) = scope(|| run(x.clone()));
+        assert_eq!((loss.to_data(), recorded.0.len()), (whole.to_data(), 3));
+        recorded.backward(&loss, |gradients| got = got.take().or(x.grad(&gradients)));
+        got.unwrap().into_data().assert_approx_eq::<f32>(&want, Default::default());
+    }
+
     #[test]
     fn nothing_is_recorded_outside_of_a_scope_or_of_constants() {
         let device = Device::default().autodiff();
@@ -136,6 +198,6 @@ mod tests {
         let (_, recorded) = scope(|| run(x.clone(), &x));
         assert!(recorded.0.is_empty());
         let y = block(&(), x.require_grad(), |(), x| x * 2.0);
-        assert!(!toolkit_kernels::is_constant(&y));
+        assert!(!is_constant(&y));
     }
 }

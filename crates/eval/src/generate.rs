@@ -202,9 +202,8 @@ impl Writer<'_> {
         let mut cache = Cache::default();
         let mut owners: Vec<usize> = (0..prompts.len()).collect();
         loop {
-            let hidden = self.language.decode(embeds, mask.clone(), memory.as_ref(), Some(&mut cache));
-            let tokens = hidden.dims()[1];
-            let logits = self.language.logits(hidden.narrow(1, tokens - 1, 1));
+            let hidden = self.language.decode_last(embeds, mask.clone(), memory.as_ref(), Some(&mut cache), 1);
+            let logits = self.language.logits(hidden);
             let vocab = logits.dims()[2];
             let next = method.advance(&params::floats(logits), vocab)?;
             if next.is_empty() {

@@ -4,7 +4,7 @@ use crate::EvalError;
 use burn::tensor::{Device, Tensor};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use toolkit_core::{TextTower, params};
+use toolkit_core::{Pair, TextTower, params};
 use toolkit_train::TrainError;
 use toolkit_train::text::{Side, pad};
 
@@ -50,9 +50,19 @@ pub(crate) fn match_pairs(
         let held: Vec<usize> = images.iter().map(|&image| items[image]).collect();
         let pass = tower.image_pass(features(&held)?);
         let device: Device = pass.queries.device();
-        for chunk in pairs[from..to].chunks(batch) {
-            let rows: Vec<usize> = chunk.iter().map(|pair| pair.0 - images[0]).collect();
-            let own: Vec<Vec<u32>> = chunk.iter().map(|pair| texts[pair.1].clone()).collect();
+        // By length, so that little is padded, and by text, so that what the pairs of a text share is done once.
+        let mut order = pairs[from..to].to_vec();
+        order.sort_by_key(|&(_, text)| (texts[text].len(), text));
+        for chunk in order.chunks(batch) {
+            let mut own: Vec<usize> = chunk.iter().map(|pair| pair.1).collect();
+            own.dedup();
+            let mut at = 0;
+            let rows = chunk.iter().map(|&(image, text)| {
+                at += usize::from(own[at] != text);
+                Pair { text: at, image: image - images[0] }
+            });
+            let rows: Vec<Pair> = rows.collect();
+            let own: Vec<Vec<u32>> = own.into_iter().map(|text| texts[text].clone()).collect();
             let text = pad(&own, padding, Side::Right, &device);
             let logits = params::floats(tower.match_logits(&pass.cross, &rows, text.ids, text.mask));
             matched.extend(chunk.iter().zip(logits.chunks_exact(2)).map(|(&pair, l)| (pair, [l[0], l[1]])));

@@ -80,9 +80,9 @@ pub fn decoder_only_loss_sum(
     let mask = Tensor::cat(vec![ones, text.mask], 1);
     // The last text token predicts nothing, so it need not be read.
     let embeds = Tensor::cat(vec![prefix, language.embed(text.ids)], 1).narrow(1, 0, queries + tokens - 1);
-    let hidden = language.decode(embeds, mask.narrow(1, 0, queries + tokens - 1), None, None);
     // The last query predicts the first text token.
-    next_token_loss_sum(language, hidden.narrow(1, queries - 1, tokens), texts)
+    let hidden = language.decode_last(embeds, mask.narrow(1, 0, queries + tokens - 1), None, None, tokens);
+    next_token_loss_sum(language, hidden, texts)
 }
 
 /// Summed loss of `outputs` written by the decoder when the encoder has read a soft prefix and `inputs`.

@@ -3,7 +3,7 @@
 use crate::{RetrievalConfig, retrieve};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::cell::RefCell;
-use toolkit_core::{ImagePass, KeysValues, TextTower, params};
+use toolkit_core::{ImagePass, KeysValues, Pair, TextTower, params};
 use toolkit_train::TrainError;
 use toolkit_train::stage1::TextMarks;
 
@@ -55,15 +55,15 @@ impl TextTower for Hand {
     fn match_logits(
         &self,
         cross: &[(Tensor<4>, Tensor<4>)],
-        images: &[usize],
+        pairs: &[Pair],
         ids: Tensor<2, Int>,
         _: Tensor<2>,
     ) -> Tensor<2> {
         let numbers = params::floats(cross[0].0.clone());
         let rows = Self::rows(ids);
-        let number = |&image: &usize| numbers[image] as usize;
-        let values: Vec<f32> = images.iter().map(number).zip(&rows).flat_map(|(i, &t)| [0.0, self.itm[i][t]]).collect();
-        Tensor::from_data(TensorData::new(values, [rows.len(), 2]), &Device::default())
+        let score = |pair: &Pair| [0.0, self.itm[numbers[pair.image] as usize][rows[pair.text]]];
+        let values: Vec<f32> = pairs.iter().flat_map(score).collect();
+        Tensor::from_data(TensorData::new(values, [pairs.len(), 2]), &Device::default())
     }
     fn caption_logits(&self, _: &[KeysValues], _: Tensor<2, Int>, _: Tensor<2>) -> Tensor<3> {
         unreachable!()

@@ -5,7 +5,7 @@ use super::{Reference, gradients, ids};
 use crate::HubError;
 use crate::model::{BridgePart, Model};
 use burn::module::Module;
-use toolkit_core::noise;
+use toolkit_core::{Pair, noise};
 use toolkit_registry::names::Scheme;
 use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum, similarity};
 
@@ -51,7 +51,9 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
                 "make the reference again",
             ));
         }
-        let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &image_rows, ids.clone(), mask.clone(), &text_rows);
+        let pair = |(&text, &image): (&usize, &usize)| Pair { text, image };
+        let triplets: Vec<Pair> = text_rows.iter().zip(&image_rows).map(pair).collect();
+        let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &triplets, ids.clone(), mask.clone());
         let itm = itm / (3 * batch) as f64;
 
         // 4. Captioning.

@@ -7,7 +7,7 @@ use crate::model::{BridgePart, LanguagePart, Model};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::params::Values;
-use toolkit_core::{LanguageKind, noise};
+use toolkit_core::{LanguageKind, Pair, noise};
 use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
 use toolkit_registry::names::Scheme;
 use toolkit_train::losses::token_loss_sum;
@@ -69,8 +69,8 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
         // 3. The text side.
         if let Ok(tower) = model.tower() {
             let text = Text::read(reference, batch, config.max_position_embeddings, config.vocab_size, &device)?;
-            let own: Vec<usize> = (0..batch).collect();
-            outputs.put("itm.logits", tower.match_logits(&pass.cross, &own, text.ids.clone(), text.mask.clone()));
+            let logits = tower.match_logits(&pass.cross, &Pair::own(batch), text.ids.clone(), text.mask.clone());
+            outputs.put("itm.logits", logits);
             let images = tower.image_embeds(pass.queries.clone());
             let texts = tower.text_embeds(text.ids, text.mask);
             outputs.put("itc.image_embeds", images.clone());

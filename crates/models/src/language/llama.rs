@@ -4,7 +4,7 @@
 //! Trap: GGUF files hold the rows of query and key matrices in another order, so that the two numbers that are rotated
 //! together stand side by side; transformers has them half a head apart. `interleaved` says which the weights are of.
 
-use super::{causal_bias, tied_logits};
+use super::{causal_bias, last_rows, last_tokens, tied_logits};
 use crate::layers::{Embedding, Linear, RmsNorm, attention, linear_params, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -92,6 +92,12 @@ impl Rotation {
         Self { cos: rows(table(f64::cos)), sin: rows(table(f64::sin)), interleaved }
     }
 
+    /// For the last `count` tokens.
+    fn last(&self, count: usize) -> Self {
+        let one = |table: &Tensor<4>| table.clone().narrow(2, table.dims()[2] - count, count);
+        Self { cos: one(&self.cos), sin: one(&self.sin), interleaved: self.interleaved }
+    }
+
     /// Rotates `[batch, heads, tokens, head]`.
     fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, heads, tokens, head] = x.dims();
@@ -129,7 +135,9 @@ impl SelfAttention {
         cache: Option<&mut Cache>,
         layer: usize,
     ) -> Tensor<3> {
-        let q = rotation.apply(split_heads(self.q_proj.forward(x.clone()), self.heads));
+        let outputs = bias.dims()[2];
+        let q = split_heads(self.q_proj.forward(last_tokens(x.clone(), outputs)), self.heads);
+        let q = rotation.last(outputs).apply(q);
         let k = rotation.apply(split_heads(self.k_proj.forward(x.clone()), self.key_value_heads));
         let v = split_heads(self.v_proj.forward(x), self.key_value_heads);
         let scale = (q.dims()[3] as f64).powf(-0.5);
@@ -164,7 +172,7 @@ struct Layer {
 }
 
 impl Layer {
-    /// `x [batch, new, hidden]` to the same.
+    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias` has rows.
     fn forward(
         &self,
         x: Tensor<3>,
@@ -174,7 +182,9 @@ impl Layer {
         layer: usize,
     ) -> Tensor<3> {
         let y = self.input_layernorm.forward(x.clone());
-        let x = toolkit_kernels::add(self.self_attn.forward(y, rotation, bias, cache, layer), x);
+        let outputs = bias.dims()[2];
+        let y = self.self_attn.forward(y, rotation, bias, cache, layer);
+        let x = toolkit_kernels::add(y, last_tokens(x, outputs));
         let y = self.post_attention_layernorm.forward(x.clone());
         toolkit_kernels::add(self.mlp.forward(y), x)
     }
@@ -282,15 +292,28 @@ impl LanguageModel for Llama {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
+        let tokens = embeds.dims()[1];
+        self.decode_last(embeds, mask, memory, cache, tokens)
+    }
+
+    fn decode_last(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
         _: Option<&Memory>,
         mut cache: Option<&mut Cache>,
+        outputs: usize,
     ) -> Tensor<3> {
         let tokens = embeds.dims()[1];
         let bias = causal_bias(mask.clone(), tokens, &embeds.device());
         let rotation = Rotation::new(mask, tokens, self.head, self.theta, self.interleaved);
         let mut x = embeds;
         for (i, layer) in self.model.layers.iter().enumerate() {
-            let (bias, rotation) = (bias.clone(), rotation.clone());
+            let last = i + 1 == self.model.layers.len();
+            let (bias, rotation) = (last_rows(bias.clone(), if last { outputs } else { tokens }), rotation.clone());
             x = match cache.as_deref_mut() {
                 Some(cache) => layer.forward(x, &rotation, bias, Some(cache), i),
                 None => recompute::block(layer, x, move |layer, x| layer.forward(x, &rotation, bias.clone(), None, i)),

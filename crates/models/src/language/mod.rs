@@ -21,6 +21,18 @@ fn causal_bias(mask: Tensor<2>, new: usize, device: &Device) -> Tensor<4> {
     mask_bias(mask.reshape([batch, 1, 1, keys]) * causal)
 }
 
+/// The last `count` tokens of `x [batch, tokens, width]`.
+fn last_tokens(x: Tensor<3>, count: usize) -> Tensor<3> {
+    let tokens = x.dims()[1];
+    if count == tokens { x } else { x.narrow(1, tokens - count, count) }
+}
+
+/// Their rows of a bias `[batch, 1, tokens, keys]`.
+fn last_rows(bias: Tensor<4>, count: usize) -> Tensor<4> {
+    let tokens = bias.dims()[2];
+    bias.narrow(2, tokens - count, count)
+}
+
 /// Logits of a head that is the token table: `[batch, tokens, width]` to `[batch, tokens, vocab]`.
 fn tied_logits(hidden: Tensor<3>, table: &Embedding) -> Tensor<3> {
     let table = table.table();

@@ -6,7 +6,7 @@
 //! is 512 wide. OPT: Zhang et al., 2022, arXiv:2205.01068.
 //! Trap: every layer has a `final_layer_norm` (of its feed-forward) beside the decoder's own.
 
-use super::{causal_bias, tied_logits};
+use super::{causal_bias, last_rows, last_tokens, tied_logits};
 use crate::layers::{Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -74,11 +74,11 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// `x [batch, new, hidden]`, `bias [batch, 1, new, past + new]` to `[batch, new, hidden]`.
+    /// `x [batch, new, hidden]`, `bias [batch, 1, outputs, past + new]` to `[batch, outputs, hidden]`, the last tokens.
     fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
         let scale = ((x.dims()[2] / self.heads) as f64).powf(-0.5);
         let split = |y| split_heads(y, self.heads);
-        let q = split(self.q_proj.forward(x.clone()));
+        let q = split(self.q_proj.forward(last_tokens(x.clone(), bias.dims()[2])));
         let (k, v) = (split(self.k_proj.forward(x.clone())), split(self.v_proj.forward(x)));
         let attended = match cache {
             Some(cache) => cache.attend(layer, q, (k, v), bias, scale),
@@ -100,6 +100,7 @@ struct Layer {
 }
 
 impl Layer {
+    /// Of the last tokens, as many as `bias` has rows.
     fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
         let x = self.residual(x, &self.self_attn_layer_norm, |y| self.self_attn.forward(y, bias, cache, layer));
         self.residual(x, &self.final_layer_norm, |y| self.fc2.forward(toolkit_kernels::relu(self.fc1.forward(y))))
@@ -109,9 +110,11 @@ impl Layer {
     fn residual(&self, x: Tensor<3>, norm: &LayerNorm, inner: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
         if self.norm_before {
             let y = inner(norm.forward(x.clone()));
+            let x = last_tokens(x, y.dims()[1]);
             toolkit_kernels::add(dropout(y, self.dropout), x)
         } else {
             let y = inner(x.clone());
+            let x = last_tokens(x, y.dims()[1]);
             norm.forward(toolkit_kernels::add(dropout(y, self.dropout), x))
         }
     }
@@ -226,8 +229,20 @@ impl LanguageModel for Opt {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
+        memory: Option<&Memory>,
+        cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
+        let tokens = embeds.dims()[1];
+        self.decode_last(embeds, mask, memory, cache, tokens)
+    }
+
+    fn decode_last(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
         _: Option<&Memory>,
         mut cache: Option<&mut Cache>,
+        outputs: usize,
     ) -> Tensor<3> {
         let decoder = &self.model.decoder;
         let tokens = embeds.dims()[1];
@@ -239,7 +254,8 @@ impl LanguageModel for Opt {
         };
         x = x + positions;
         for (i, layer) in decoder.layers.iter().enumerate() {
-            let bias = bias.clone();
+            let last = i + 1 == decoder.layers.len();
+            let bias = last_rows(bias.clone(), if last { outputs } else { tokens });
             x = match cache.as_deref_mut() {
                 Some(cache) => layer.forward(x, bias, Some(cache), i),
                 None => recompute::block(layer, x, move |layer, x| layer.forward(x, bias.clone(), None, i)),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toolkit_core::conform::{assert_close, sample};
 use toolkit_core::params::{self, Init, Values, floats};
-use toolkit_core::{Bridge, Cost, ImagePass, Stream, TextTower, VisionShape, noise};
+use toolkit_core::{Bridge, Cost, ImagePass, Pair, Stream, TextTower, VisionShape, noise};
 use toolkit_models::bridge::{QFormer, QFormerConfig};
 use toolkit_models::layers::{causal_mask, mask_bias};
 
@@ -128,7 +128,7 @@ fn golden_vectors() {
     let real = mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]);
     let states = model.text_states(text.clone(), real.clone()).narrow(1, 0, 1);
     check("text_only_cls", &floats(states), &numbers("text_only_cls"), 1e-5);
-    let states = model.multimodal_states(&pass.cross, None, text, real.clone());
+    let states = model.multimodal_states(&pass.cross, &Pair::own(2), text, real.clone());
     check("multimodal_query_hidden", &floats(states), &numbers("multimodal_query_hidden"), 1e-5);
 
     let rows = [[19, 5, 7, 2], [19, 9, 2, 0]];
@@ -203,10 +203,10 @@ fn stage1_losses_and_gradients() {
     let itc = (i2t + cross_entropy(scores.transpose(), &own, &ones, 0.1)) / 2.0;
 
     let chosen = [own.clone(), own.clone(), whole("input/itm.negative_text")].concat();
-    let chosen = Tensor::<1, Int>::from_data(TensorData::new(chosen, [3 * batch]), &device);
     let images = [own.clone(), whole("input/itm.negative_image"), own.clone()].concat();
-    let images: Vec<usize> = images.into_iter().map(|row| row as usize).collect();
-    let matches = model.match_logits(&cross, &images, text.select(0, chosen.clone()), real.clone().select(0, chosen));
+    let pair = |(text, image): (i32, i32)| Pair { text: text as usize, image: image as usize };
+    let triplets: Vec<Pair> = chosen.into_iter().zip(images).map(pair).collect();
+    let matches = model.match_logits(&cross, &triplets, text, real.clone());
     let labels: Vec<i32> = (0..3 * batch).map(|i| i32::from(i < batch)).collect();
     let itm = cross_entropy(matches, &labels, &vec![1.0; 3 * batch], 0.0);
 
@@ -250,7 +250,7 @@ fn captions_through_the_cache_equal_a_joint_pass() {
     let above = Tensor::cat(vec![Tensor::<2>::ones([2, 2], &device), Tensor::zeros([2, 4], &device)], 1);
     let causal = Tensor::cat(vec![above, causal_mask(2, 4, &device)], 0).unsqueeze::<3>();
     let bias = mask_bias(columns * causal).unsqueeze_dim::<4>(1);
-    let (queries, states) = model.joint_states(&pass.cross, None, text.clone(), &bias, true);
+    let (queries, states) = model.joint_states(&pass.cross, &Pair::own(2), text.clone(), &bias, true);
     assert_close("queries", queries, pass.queries);
     let joint = model.language_logits(states.unwrap());
     assert_close("captions", joint, model.caption_logits(&pass.cache, text, real));
@@ -263,8 +263,9 @@ fn the_last_layer_leaves_out_only_what_is_not_read() {
     let cross = model.image_pass(sample("features", [2, 5, 6], &device)).cross;
     let (text, real) = (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
     let columns = Tensor::cat(vec![Tensor::ones([2, 2], &device), real.clone()], 1);
-    let (whole, _) = model.joint_states(&cross, None, text.clone(), &mask_bias(columns).unsqueeze_dims(&[1, 1]), true);
-    assert_close("queries", whole, model.multimodal_states(&cross, None, text.clone(), real.clone()));
+    let (own, bias) = (Pair::own(2), mask_bias(columns).unsqueeze_dims(&[1, 1]));
+    let (whole, _) = model.joint_states(&cross, &own, text.clone(), &bias, true);
+    assert_close("queries", whole, model.multimodal_states(&cross, &own, text.clone(), real.clone()));
 
     // The text projection by hand on all rows of the whole pass.
     let states = model.text_states(text.clone(), real.clone());
@@ -288,7 +289,7 @@ fn padding_and_neighbours_change_nothing() {
     let everything = |pass: &ImagePass, text: &Tensor<2, Int>, real: &Tensor<2>| {
         (
             model.text_embeds(text.clone(), real.clone()),
-            model.match_logits(&pass.cross, &(0..text.dims()[0]).collect::<Vec<_>>(), text.clone(), real.clone()),
+            model.match_logits(&pass.cross, &Pair::own(text.dims()[0]), text.clone(), real.clone()),
             model.caption_logits(&pass.cache, text.clone(), real.clone()).narrow(1, 0, 3),
             model.masked_logits(text.clone(), real.clone()).narrow(1, 0, 3),
         )
@@ -319,6 +320,31 @@ fn padding_and_neighbours_change_nothing() {
     // A later token changes no earlier caption logits.
     let later = model.caption_logits(&pass.cache, ids([[1, 5, 3, 9], [1, 9, 4, 0]]), real).narrow(1, 0, 2);
     assert_close("causality", short.2.narrow(1, 0, 2), later);
+}
+
+/// What the pairs of a text share is done once, and changes nothing; dropout is each pair's own, and each image's.
+#[test]
+fn pairs_of_a_text_share_what_they_may() {
+    let device = Device::default();
+    let model = drawn(&QFormerConfig { dropout: 0.3, ..tiny() }, &vision(5, 6), &device);
+    let features: Tensor<3> = sample("features", [2, 5, 6], &device);
+    let cross = model.keys_values(features.clone());
+    let (text, real) = (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
+    let pairs = [(1, 0), (0, 1), (0, 0), (0, 1)].map(|(text, image)| Pair { text, image });
+    let shared = model.match_logits(&cross, &pairs, text.clone(), real.clone());
+    for (i, Pair { text: t, image }) in pairs.into_iter().enumerate() {
+        let (own, own_real) = (text.clone().narrow(0, t, 1), real.clone().narrow(0, t, 1));
+        let alone = model.match_logits(&cross, &[Pair { text: 0, image }], own, own_real);
+        assert_close("a pair alone", shared.clone().narrow(0, i, 1), alone);
+    }
+
+    let twice = |x: Tensor<2>, a: usize, b: usize| floats(x.clone().narrow(0, a, 1)) == floats(x.narrow(0, b, 1));
+    assert!(twice(shared, 1, 3));
+    noise::scope(Stream::new(1, "dropout", 0), || {
+        assert!(!twice(model.match_logits(&cross, &pairs, text, real), 1, 3));
+        let same = Tensor::cat(vec![features.clone().narrow(0, 0, 1); 2], 0);
+        assert!(!twice(model.queries(same).flatten(1, 2), 0, 1));
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::step::{Batch, Tally, scalar};
 use super::{Stage1, captioning, hard_negatives, itc_loss, matching, similarity};
 use crate::TrainError;
 use burn::tensor::Tensor;
-use toolkit_core::{AnyBridge, ImagePass, Stream, params};
+use toolkit_core::{AnyBridge, ImagePass, Pair, Stream, params};
 
 /// Similarities are never divided by less (BLIP-1's bound; LAVIS's BLIP-2 has none).
 const SMALLEST_TEMPERATURE: f64 = 1e-3;
@@ -158,17 +158,24 @@ impl Stage1 {
             triplets.extend(own.iter().enumerate().map(|(row, &i)| (i, own.len() + row, 0)));
         }
         triplets.extend(own.iter().enumerate().map(|(row, &i)| (text_of_image[i], row, 0)));
+        // The pairs of a text go into one piece, where what they share is done once.
+        triplets.sort_by_key(|&(text, ..)| text);
         let lengths: Vec<usize> = triplets.iter().map(|&(text, ..)| batch.captions[text].len()).collect();
         let cut = joined.as_mut().unwrap_or(&mut *images);
         for piece in by_length(&lengths, self.tower(model)?.num_query_tokens()) {
             let cross = cut.pairs(&mut shared.grads);
-            let rows: Vec<(usize, usize, usize)> = piece.into_iter().map(|i| triplets[i]).collect();
-            let text = self.text(rows.iter().map(|row| batch.captions[row.0].clone()), &self.device);
-            let of: Vec<usize> = rows.iter().map(|row| row.1).collect();
-            let labels: Vec<usize> = rows.iter().map(|row| row.2).collect();
+            let (mut texts, mut pairs, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+            for (text, image, label) in piece.into_iter().map(|i| triplets[i]) {
+                if texts.last() != Some(&text) {
+                    texts.push(text);
+                }
+                pairs.push(Pair { text: texts.len() - 1, image });
+                labels.push(label);
+            }
+            let text = self.text(texts.into_iter().map(|text| batch.captions[text].clone()), &self.device);
             let whole = shared.grads.module(model);
             let (loss, right, right_negatives) =
-                matching(self.tower(&whole)?, &cross, &of, text.ids, text.mask, &labels);
+                matching(self.tower(&whole)?, &cross, &pairs, text.ids, text.mask, &labels);
             let loss = loss / (3 * batch.len()) as f64;
             shared.tally.sums[1] += scalar(&loss);
             shared.tally.right += right;

@@ -20,7 +20,7 @@ use crate::text::index;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use toolkit_core::{ImagePass, KeysValues, Stream, TextTower, params};
+use toolkit_core::{ImagePass, KeysValues, Pair, Stream, TextTower, params};
 
 /// Weights of the three losses; 0 leaves one out, and its forward pass with it.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq)]
@@ -140,28 +140,25 @@ pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> 
 pub fn itm_loss_sum(
     tower: &dyn TextTower,
     cross: &[KeysValues],
-    images: &[usize],
+    triplets: &[Pair],
     ids: Tensor<2, Int>,
     mask: Tensor<2>,
-    texts: &[usize],
 ) -> (Tensor<1>, usize, usize) {
-    let labels: Vec<usize> = (0..images.len()).map(|i| usize::from(i < images.len() / 3)).collect();
-    let rows = index(texts, &mask.device());
-    matching(tower, cross, images, ids.select(0, rows.clone()), mask.select(0, rows), &labels)
+    let labels: Vec<usize> = (0..triplets.len()).map(|i| usize::from(i < triplets.len() / 3)).collect();
+    matching(tower, cross, triplets, ids, mask, &labels)
 }
 
-/// Summed matching loss of texts with `images[i]` for text i, `labels[i]` 1 if they belong together, and how many are right: all, and
-/// among those that do not.
+/// Summed matching loss of pairs, `labels[i]` 1 if they belong together, and how many are right: all, and among those that do not.
 fn matching(
     tower: &dyn TextTower,
     cross: &[KeysValues],
-    images: &[usize],
+    pairs: &[Pair],
     ids: Tensor<2, Int>,
     mask: Tensor<2>,
     labels: &[usize],
 ) -> (Tensor<1>, usize, usize) {
     let device = mask.device();
-    let logits = tower.match_logits(cross, images, ids, mask);
+    let logits = tower.match_logits(cross, pairs, ids, mask);
     let values = params::floats(logits.clone());
     let right = |(l, &label): (&[f32], &usize)| ((l[1] > l[0]) == (label == 1)).then_some(label);
     let right: Vec<usize> = values.chunks(2).zip(labels).filter_map(right).collect();
@@ -195,10 +192,11 @@ fn captioning(
     let [batch, tokens] = ids.dims();
     let device = mask.device();
     let start = Tensor::<2, Int>::full([batch, 1], dec as i32, &device);
-    let input = Tensor::cat(vec![start, ids.clone().narrow(1, 1, tokens - 1)], 1);
-    let logits = tower.caption_logits(cache, input, mask.clone());
-    let logits = logits.narrow(1, 0, tokens - 1);
-    token_loss_sum(logits, ids.narrow(1, 1, tokens - 1), mask.narrow(1, 1, tokens - 1), smoothing)
+    let labels = ids.narrow(1, 1, tokens - 1);
+    // The last token predicts nothing, so it need not be read.
+    let input = Tensor::cat(vec![start, labels.clone()], 1).narrow(1, 0, tokens - 1);
+    let logits = tower.caption_logits(cache, input, mask.clone().narrow(1, 0, tokens - 1));
+    token_loss_sum(logits, labels, mask.narrow(1, 1, tokens - 1), smoothing)
 }
 
 /// The smallest loss that always predicting the same distribution can reach on the scored tokens (all but the first of each

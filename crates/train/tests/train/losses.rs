@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{Bridge, Stream, TextTower};
+use toolkit_core::{Bridge, Pair, Stream, TextTower};
 use toolkit_models::bridge::{QFormer, QFormerConfig};
 use toolkit_train::losses::{cross_entropy_rows, soft_cross_entropy_rows, token_loss_sum};
 use toolkit_train::stage1::{
@@ -192,7 +192,8 @@ fn stage1_fixture() {
     let own: Vec<usize> = (0..batch).collect();
     let images = [own.clone(), whole("input/itm.negative_image"), own.clone()].concat();
     let texts = [own.clone(), own, whole("input/itm.negative_text")].concat();
-    let (itm, right, negatives) = itm_loss_sum(&model, &pass.cross, &images, ids.clone(), mask.clone(), &texts);
+    let triplets: Vec<Pair> = texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
+    let (itm, right, negatives) = itm_loss_sum(&model, &pass.cross, &triplets, ids.clone(), mask.clone());
     let scored: f64 = floats(mask.clone().narrow(1, 1, mask.dims()[1] - 1)).iter().map(|&x| f64::from(x)).sum();
     let itg = itg_loss_sum(&model, &pass, ids, mask, dec, smoothing) / scored;
     let itm = itm / (3 * batch) as f64;

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{AnyBridge, Bridge, Stream, noise};
+use toolkit_core::{AnyBridge, Bridge, Pair, Stream, noise};
 use toolkit_models::bridge::{LinearBridge, LinearConfig, QFormerConfig};
 use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
@@ -141,8 +141,9 @@ fn a_step_is_the_losses_of_the_batch() {
     let own: Vec<usize> = (0..batch).collect();
     let images = [own.clone(), image_of, own.clone()].concat();
     let texts = [own.clone(), own.clone(), text_of].concat();
+    let triplets: Vec<Pair> = texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
     let (itm, right, right_negatives) =
-        itm_loss_sum(tower, &pass.cross, &images, text.ids.clone(), text.mask.clone(), &texts);
+        itm_loss_sum(tower, &pass.cross, &triplets, text.ids.clone(), text.mask.clone());
     let scored: usize = rows.iter().map(|row| row.len() - 1).sum();
     let itg = itg_loss_sum(tower, &pass, text.ids, text.mask, MARKS.dec, 0.1) / scored as f64;
     let (itc, itm) = (itc_loss(sim, 0.1, |a, b| rows[a] == rows[b]), itm / 12.0);

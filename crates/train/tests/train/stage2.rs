@@ -191,7 +191,9 @@ fn run(mut objective: Stage2, step: u64) -> (f64, BTreeMap<String, Vec<f32>>) {
 
 fn kinds(dropout: f64) -> [(LanguageKind, AnyLanguage); 2] {
     let more = serde_json::json!({"dropout": dropout});
-    let opt = drawn::<Opt>(&opt_config(more.clone()));
+    let opt = drawn::<Opt>(&opt_config(more));
+    // Three blocks, so that the order in which gradients of the encoder's output are added up shows.
+    let more = serde_json::json!({"dropout": dropout, "num_decoder_layers": 3});
     [(LanguageKind::DecoderOnly, opt), (LanguageKind::EncoderDecoder, drawn::<T5>(&t5_config(more)))]
 }
 

@@ -16,7 +16,9 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Shape, Tensor};
 use layer::{Encoder, Layer};
 use text::LanguageHead;
-use toolkit_core::{Bridge, BridgeShape, ImagePass, KeysValues, ShapeError, TextTower, VisionShape, noise};
+use toolkit_core::{
+    Bridge, BridgeShape, ImagePass, KeysValues, Pair, ShapeError, TextTower, VisionShape, index, noise,
+};
 
 /// BERT's embeddings without token types. Queries pass through the normalisation alone.
 #[derive(Module, Debug)]
@@ -40,6 +42,11 @@ impl Embeddings {
     fn queries(&self, tokens: Tensor<3>, batch: usize) -> Tensor<3> {
         let [_, queries, width] = tokens.dims();
         noise::dropout(self.layer_norm.forward(tokens).expand([batch, queries, width]), self.dropout)
+    }
+
+    /// Whether samples that are the same stay so: each has dropout of its own.
+    fn drops(&self) -> bool {
+        self.dropout > 0.0 && noise::is_on()
     }
 }
 
@@ -75,12 +82,17 @@ impl QFormer {
     /// The query pass over images' keys and values, handing `keep` each layer's self-attention keys and values, and the rows
     /// behind self-attention.
     fn queries_over(&self, cross: &[KeysValues], mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>)) -> Tensor<3> {
-        // Layer 0 attends to the image, whatever the frequency.
+        // Layer 0 attends to the image, whatever the frequency; until then queries are the same for all images.
         let batch = cross[0].0.dims()[0];
-        let mut x = self.embeddings.queries(self.query_tokens.val(), batch);
+        let until_image = if self.embeddings.drops() { batch } else { 1 };
+        let mut x = self.embeddings.queries(self.query_tokens.val(), until_image);
         for (i, _, layer, cross) in self.encoder.with_cross(cross) {
-            let own = layer.attention.keys_values(x.clone());
-            let rows = layer.attention.forward(x, own.clone(), None);
+            let mut own = layer.attention.keys_values(x.clone());
+            let mut rows = layer.attention.forward(x, own.clone(), None);
+            if i == 0 {
+                own = (own.0.expand([batch as i32, -1, -1, -1]), own.1.expand([batch as i32, -1, -1, -1]));
+                rows = rows.expand([batch as i32, -1, -1]);
+            }
             keep(i, &own, &rows);
             x = layer.query_rows(rows, cross, None);
         }
@@ -102,36 +114,58 @@ impl QFormer {
     }
 
     /// The joint pass of fresh queries and text under an additive `bias` that broadcasts to
-    /// `[batch, heads, queries + text, queries + text]`; text i is with row `images[i]` of `cross`, or row i.
-    /// Returns outputs of queries and, if `with_text`, of the text;
-    /// without it, what only the text's output needs is left out of the last layer, and `bias` must have one row.
+    /// `[texts, heads, queries + text, queries + text]`, for all `pairs`. Returns outputs of queries `[pairs, queries, width]` and, if
+    /// `with_text`, of the text; without it, what only the text's output needs is left out of the last layer, and `bias` must have one row.
     #[doc(hidden)]
     #[must_use]
     pub fn joint_states(
         &self,
         cross: &[KeysValues],
-        images: Option<&[usize]>,
+        pairs: &[Pair],
         ids: Tensor<2, Int>,
         bias: &Tensor<4>,
         with_text: bool,
     ) -> (Tensor<3>, Option<Tensor<3>>) {
+        let images: Vec<usize> = pairs.iter().map(|pair| pair.image).collect();
+        let texts: Vec<usize> = pairs.iter().map(|pair| pair.text).collect();
+        let (mut ids, mut bias) = (ids, bias.clone());
+        // Until queries read their image in layer 0, a text is the same in all its pairs.
+        let shared = !self.embeddings.drops();
+        let of_pairs = index(&texts, &ids.device());
+        if !shared {
+            (ids, bias) = (ids.select(0, of_pairs.clone()), bias.select(0, of_pairs.clone()));
+        }
         let [batch, length] = ids.dims();
         let mut queries = self.embeddings.queries(self.query_tokens.val(), batch);
         let mut text = self.embeddings.text(ids);
         let count = queries.dims()[1];
-        for (_, last, layer, cross) in self.encoder.with_cross(cross) {
+        for (i, last, layer, cross) in self.encoder.with_cross(cross) {
+            let paired = |x: Tensor<3>| if i == 0 && shared { rows(x, &texts) } else { x };
             let joint = Tensor::cat(vec![queries.clone(), text.clone()], 1);
             let own = layer.attention.keys_values(joint.clone());
             if last && !with_text {
-                let attended = layer.attention.forward(queries, own, Some(bias.clone()));
-                return (layer.query_rows(attended, cross, images), None);
+                let attended = paired(layer.attention.forward(queries, own, Some(bias)));
+                return (layer.query_rows(attended, cross, Some(&images)), None);
             }
             let attended = layer.attention.forward(joint, own, Some(bias.clone()));
-            queries = layer.query_rows(attended.clone().narrow(1, 0, count), cross, images);
-            text = layer.text_rows(attended.narrow(1, count, length));
+            queries = layer.query_rows(paired(attended.clone().narrow(1, 0, count)), cross, Some(&images));
+            text = paired(layer.text_rows(attended.narrow(1, count, length)));
+            if i == 0 && shared {
+                bias = bias.select(0, of_pairs.clone());
+            }
         }
         (queries, Some(text))
     }
+}
+
+/// Samples `which` of `x [samples, tokens, width]`. Gradients are added up by sample.
+fn rows(x: Tensor<3>, which: &[usize]) -> Tensor<3> {
+    let ([samples, tokens, width], device) = (x.dims(), x.device());
+    if which.iter().copied().eq(0..samples) {
+        return x;
+    }
+    let table = x.reshape([samples, tokens * width]);
+    toolkit_kernels::embedding(table, index(which, &device).unsqueeze()).reshape([which.len(), tokens, width])
 }
 
 impl Bridge for QFormer {

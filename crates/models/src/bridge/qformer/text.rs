@@ -4,7 +4,7 @@ use super::{QFormer, QFormerConfig};
 use crate::layers::{LayerNorm, Linear, causal_mask, mask_bias, parameter};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use toolkit_core::{ImagePass, KeysValues, TextTower};
+use toolkit_core::{ImagePass, KeysValues, Pair, TextTower};
 
 /// BERT's masked-language-model head, up to the decoder, which is tied to the word embeddings.
 #[derive(Module, Debug)]
@@ -75,18 +75,17 @@ impl QFormer {
         self.text_pass(ids, &mask_bias(mask).unsqueeze_dims(&[1, 1]), None, false)
     }
 
-    /// The bi-directional pass of queries and text: outputs of the queries `[batch, queries, width]`.
-    /// Text i is with row `images[i]` of `cross`, which is [`ImagePass::cross`], or without `images` with row i.
+    /// The bi-directional pass of queries and text: outputs of the queries `[pairs, queries, width]`. `cross` is [`ImagePass::cross`].
     #[must_use]
     pub fn multimodal_states(
         &self,
         cross: &[KeysValues],
-        images: Option<&[usize]>,
+        pairs: &[Pair],
         ids: Tensor<2, Int>,
         mask: Tensor<2>,
     ) -> Tensor<3> {
         let bias = mask_bias(self.behind_queries(mask)).unsqueeze_dims(&[1, 1]);
-        self.joint_states(cross, images, ids, &bias, false).0
+        self.joint_states(cross, pairs, ids, &bias, false).0
     }
 
     /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`.
@@ -126,8 +125,8 @@ impl TextTower for QFormer {
         l2_normalise(self.text_proj.forward(first.squeeze_dim::<2>(1)))
     }
 
-    fn match_logits(&self, cross: &[KeysValues], images: &[usize], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
-        let states = self.multimodal_states(cross, Some(images), ids, mask);
+    fn match_logits(&self, cross: &[KeysValues], pairs: &[Pair], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
+        let states = self.multimodal_states(cross, pairs, ids, mask);
         // The head is linear, so the mean of its logits is its logits of the mean.
         self.itm_head.forward(states.mean_dim(1).squeeze_dim::<2>(1))
     }

@@ -8,11 +8,12 @@
 
 #![expect(non_snake_case, reason = "fields are named as in published checkpoints, and the derive repeats the names")]
 
+mod block;
+
 pub use super::buckets::bucket;
 use super::{causal_bias, tied_logits};
-use crate::layers::{
-    Activation, Embedding, Linear, RmsNorm, attention, linear_params, mask_bias, merge_heads, split_heads,
-};
+use crate::layers::{Activation, Embedding, Linear, RmsNorm, linear_params, mask_bias};
+use block::{CrossLayer, FeedForward, SelfLayer, decoded, norm};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
@@ -84,10 +85,6 @@ impl T5Config {
     }
 }
 
-fn norm(c: &T5Config, device: &Device) -> RmsNorm {
-    RmsNorm::new(c.d_model, c.layer_norm_epsilon, device)
-}
-
 /// Sizes of a relative-position table.
 #[derive(Clone, Copy, Debug)]
 struct Buckets {
@@ -109,148 +106,6 @@ impl Buckets {
         let rows: Vec<i32> = (0..new).flat_map(|query| (0..keys).map(move |key| row(query, key))).collect();
         let rows = Tensor::<2, Int>::from_data(TensorData::new(rows, [new, keys]), &mask.device());
         mask + table.forward(rows).permute([2, 0, 1]).unsqueeze()
-    }
-}
-
-/// Scores are not scaled: the initialisation of `q` makes up for it.
-const SCALE: f64 = 1.0;
-
-#[derive(Module, Debug)]
-struct Attention {
-    q: Linear,
-    k: Linear,
-    v: Linear,
-    o: Linear,
-    /// `[buckets, heads]`, in the first block of a stack only, used by all of them.
-    relative_attention_bias: Option<Embedding>,
-    heads: usize,
-    dropout: f64,
-}
-
-impl Attention {
-    fn new(c: &T5Config, positions: bool, device: &Device) -> Self {
-        let into = || Linear::without_bias(c.d_model, c.inner(), device);
-        let table = || Embedding::new(c.relative_attention_num_buckets, c.num_heads, device);
-        Self {
-            q: into(),
-            k: into(),
-            v: into(),
-            o: Linear::without_bias(c.inner(), c.d_model, device),
-            relative_attention_bias: positions.then(table),
-            heads: c.num_heads,
-            dropout: c.dropout,
-        }
-    }
-
-    /// Keys and values of `x [batch, tokens, d_model]`, each `[batch, heads, tokens, d_kv]`.
-    fn keys_values(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>) {
-        (split_heads(self.k.forward(x.clone()), self.heads), split_heads(self.v.forward(x), self.heads))
-    }
-
-    /// Queries of `x [batch, tokens, d_model]`: `[batch, heads, tokens, d_kv]`.
-    fn queries(&self, x: Tensor<3>) -> Tensor<4> {
-        split_heads(self.q.forward(x), self.heads)
-    }
-
-    /// What was attended, `[batch, heads, tokens, d_kv]`, to `[batch, tokens, d_model]`.
-    fn output(&self, attended: Tensor<4>) -> Tensor<3> {
-        self.o.forward(merge_heads(attended))
-    }
-}
-
-#[derive(Module, Debug)]
-struct SelfLayer {
-    SelfAttention: Attention,
-    layer_norm: RmsNorm,
-    dropout: f64,
-}
-
-impl SelfLayer {
-    fn new(c: &T5Config, first: bool, device: &Device) -> Self {
-        Self { SelfAttention: Attention::new(c, first, device), layer_norm: norm(c, device), dropout: c.dropout }
-    }
-
-    fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
-        let y = self.layer_norm.forward(x.clone());
-        let own = &self.SelfAttention;
-        let (q, (k, v)) = (own.queries(y.clone()), own.keys_values(y));
-        let attended = match cache {
-            Some(cache) => cache.attend(layer, q, (k, v), bias, SCALE),
-            None => attention(q, k, v, Some(bias), SCALE, own.dropout),
-        };
-        toolkit_kernels::add(dropout(own.output(attended), self.dropout), x)
-    }
-}
-
-#[derive(Module, Debug)]
-struct CrossLayer {
-    EncDecAttention: Attention,
-    layer_norm: RmsNorm,
-    dropout: f64,
-}
-
-impl CrossLayer {
-    fn new(c: &T5Config, device: &Device) -> Self {
-        Self { EncDecAttention: Attention::new(c, false, device), layer_norm: norm(c, device), dropout: c.dropout }
-    }
-
-    fn forward(&self, x: Tensor<3>, memory: &Memory, layer: usize, bias: Tensor<4>) -> Tensor<3> {
-        let cross = &self.EncDecAttention;
-        let q = cross.queries(self.layer_norm.forward(x.clone()));
-        let attended = memory.attend(layer, q, bias, SCALE, cross.dropout);
-        toolkit_kernels::add(dropout(cross.output(attended), self.dropout), x)
-    }
-}
-
-#[derive(Module, Debug)]
-struct Dense {
-    /// Plain form.
-    wi: Option<Linear>,
-    /// Gated form: what is activated.
-    wi_0: Option<Linear>,
-    /// Gated form: the other factor.
-    wi_1: Option<Linear>,
-    wo: Linear,
-    #[module(skip)]
-    act: Activation,
-    dropout: f64,
-}
-
-impl Dense {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = match (&self.wi, &self.wi_0, &self.wi_1) {
-            (_, Some(gate), Some(linear)) => self.act.apply(gate.forward(x.clone())) * linear.forward(x),
-            (Some(plain), ..) => self.act.apply(plain.forward(x)),
-            _ => unreachable!("`build` makes `wi`, or `wi_0` and `wi_1`"),
-        };
-        self.wo.forward(dropout(hidden, self.dropout))
-    }
-}
-
-#[derive(Module, Debug)]
-struct FeedForward {
-    DenseReluDense: Dense,
-    layer_norm: RmsNorm,
-    dropout: f64,
-}
-
-impl FeedForward {
-    fn new(c: &T5Config, device: &Device) -> Self {
-        let into = || Linear::without_bias(c.d_model, c.d_ff, device);
-        let dense = Dense {
-            wi: (!c.gated).then(into),
-            wi_0: c.gated.then(into),
-            wi_1: c.gated.then(into),
-            wo: Linear::without_bias(c.d_ff, c.d_model, device),
-            act: c.dense_act,
-            dropout: c.dropout,
-        };
-        Self { DenseReluDense: dense, layer_norm: norm(c, device), dropout: c.dropout }
-    }
-
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let y = self.DenseReluDense.forward(self.layer_norm.forward(x.clone()));
-        toolkit_kernels::add(dropout(y, self.dropout), x)
     }
 }
 
@@ -379,10 +234,18 @@ impl LanguageModel for T5 {
         let first = self.decoder.block.first().map(|block| &block.layer.0);
         let bias = self.buckets.add(bias, first, tokens, false);
         let mut x = dropout(embeds, self.dropout);
-        for (i, block) in self.decoder.block.iter().enumerate() {
-            let (attention, cross, feed_forward) = &block.layer;
-            x = attention.forward(x, bias.clone(), cache.as_deref_mut(), i);
-            x = feed_forward.forward(cross.forward(x, memory, i, cross_bias.clone()));
+        for (i, Block { layer }) in self.decoder.block.iter().enumerate() {
+            let (bias, cross_bias) = (bias.clone(), cross_bias.clone());
+            x = match cache.as_deref_mut() {
+                Some(cache) => decoded(layer, x, bias, Some(cache), i, (memory, i), cross_bias),
+                None => {
+                    let ((keys, values), mask) = (memory.keys_values(i), memory.mask());
+                    recompute::block_beside(layer, x, [keys, values], move |layer, x, [keys, values]| {
+                        let memory = Memory::new([(keys, values)], mask.clone());
+                        decoded(layer, x, bias.clone(), None, i, (&memory, 0), cross_bias.clone())
+                    })
+                }
+            };
         }
         dropout(self.decoder.final_layer_norm.forward(x), self.dropout)
     }

@@ -1,0 +1,168 @@
+//! What T5's blocks are made of.
+
+use super::T5Config;
+use crate::layers::{Activation, Embedding, Linear, RmsNorm, attention, merge_heads, split_heads};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use toolkit_core::noise::dropout;
+use toolkit_core::{Cache, Memory};
+
+pub(super) fn norm(c: &T5Config, device: &Device) -> RmsNorm {
+    RmsNorm::new(c.d_model, c.layer_norm_epsilon, device)
+}
+
+/// Scores are not scaled: the initialisation of `q` makes up for it.
+const SCALE: f64 = 1.0;
+
+#[derive(Module, Debug)]
+pub(super) struct Attention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    /// `[buckets, heads]`, in the first block of a stack only, used by all of them.
+    pub(super) relative_attention_bias: Option<Embedding>,
+    heads: usize,
+    dropout: f64,
+}
+
+impl Attention {
+    pub(super) fn new(c: &T5Config, positions: bool, device: &Device) -> Self {
+        let into = || Linear::without_bias(c.d_model, c.inner(), device);
+        let table = || Embedding::new(c.relative_attention_num_buckets, c.num_heads, device);
+        Self {
+            q: into(),
+            k: into(),
+            v: into(),
+            o: Linear::without_bias(c.inner(), c.d_model, device),
+            relative_attention_bias: positions.then(table),
+            heads: c.num_heads,
+            dropout: c.dropout,
+        }
+    }
+
+    /// Keys and values of `x [batch, tokens, d_model]`, each `[batch, heads, tokens, d_kv]`.
+    pub(super) fn keys_values(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>) {
+        (split_heads(self.k.forward(x.clone()), self.heads), split_heads(self.v.forward(x), self.heads))
+    }
+
+    /// Queries of `x [batch, tokens, d_model]`: `[batch, heads, tokens, d_kv]`.
+    fn queries(&self, x: Tensor<3>) -> Tensor<4> {
+        split_heads(self.q.forward(x), self.heads)
+    }
+
+    /// What was attended, `[batch, heads, tokens, d_kv]`, to `[batch, tokens, d_model]`.
+    fn output(&self, attended: Tensor<4>) -> Tensor<3> {
+        self.o.forward(merge_heads(attended))
+    }
+}
+
+#[derive(Module, Debug)]
+pub(super) struct SelfLayer {
+    pub(super) SelfAttention: Attention,
+    layer_norm: RmsNorm,
+    dropout: f64,
+}
+
+impl SelfLayer {
+    pub(super) fn new(c: &T5Config, first: bool, device: &Device) -> Self {
+        Self { SelfAttention: Attention::new(c, first, device), layer_norm: norm(c, device), dropout: c.dropout }
+    }
+
+    pub(super) fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
+        let y = self.layer_norm.forward(x.clone());
+        let own = &self.SelfAttention;
+        let (q, (k, v)) = (own.queries(y.clone()), own.keys_values(y));
+        let attended = match cache {
+            Some(cache) => cache.attend(layer, q, (k, v), bias, SCALE),
+            None => attention(q, k, v, Some(bias), SCALE, own.dropout),
+        };
+        toolkit_kernels::add(dropout(own.output(attended), self.dropout), x)
+    }
+}
+
+#[derive(Module, Debug)]
+pub(super) struct CrossLayer {
+    pub(super) EncDecAttention: Attention,
+    layer_norm: RmsNorm,
+    dropout: f64,
+}
+
+impl CrossLayer {
+    pub(super) fn new(c: &T5Config, device: &Device) -> Self {
+        Self { EncDecAttention: Attention::new(c, false, device), layer_norm: norm(c, device), dropout: c.dropout }
+    }
+
+    pub(super) fn forward(&self, x: Tensor<3>, memory: &Memory, layer: usize, bias: Tensor<4>) -> Tensor<3> {
+        let cross = &self.EncDecAttention;
+        let q = cross.queries(self.layer_norm.forward(x.clone()));
+        let attended = memory.attend(layer, q, bias, SCALE, cross.dropout);
+        toolkit_kernels::add(dropout(cross.output(attended), self.dropout), x)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Dense {
+    /// Plain form.
+    wi: Option<Linear>,
+    /// Gated form: what is activated.
+    wi_0: Option<Linear>,
+    /// Gated form: the other factor.
+    wi_1: Option<Linear>,
+    wo: Linear,
+    #[module(skip)]
+    act: Activation,
+    dropout: f64,
+}
+
+impl Dense {
+    pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = match (&self.wi, &self.wi_0, &self.wi_1) {
+            (_, Some(gate), Some(linear)) => self.act.apply(gate.forward(x.clone())) * linear.forward(x),
+            (Some(plain), ..) => self.act.apply(plain.forward(x)),
+            _ => unreachable!("`build` makes `wi`, or `wi_0` and `wi_1`"),
+        };
+        self.wo.forward(dropout(hidden, self.dropout))
+    }
+}
+
+#[derive(Module, Debug)]
+pub(super) struct FeedForward {
+    DenseReluDense: Dense,
+    layer_norm: RmsNorm,
+    dropout: f64,
+}
+
+impl FeedForward {
+    pub(super) fn new(c: &T5Config, device: &Device) -> Self {
+        let into = || Linear::without_bias(c.d_model, c.d_ff, device);
+        let dense = Dense {
+            wi: (!c.gated).then(into),
+            wi_0: c.gated.then(into),
+            wi_1: c.gated.then(into),
+            wo: Linear::without_bias(c.d_ff, c.d_model, device),
+            act: c.dense_act,
+            dropout: c.dropout,
+        };
+        Self { DenseReluDense: dense, layer_norm: norm(c, device), dropout: c.dropout }
+    }
+
+    pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let y = self.DenseReluDense.forward(self.layer_norm.forward(x.clone()));
+        toolkit_kernels::add(dropout(y, self.dropout), x)
+    }
+}
+
+/// A block of the decoder, layer `i` of its cache; `memory` with the layer of it that is this block's.
+pub(super) fn decoded(
+    (attention, cross, feed_forward): &(SelfLayer, CrossLayer, FeedForward),
+    x: Tensor<3>,
+    bias: Tensor<4>,
+    cache: Option<&mut Cache>,
+    i: usize,
+    (memory, layer): (&Memory, usize),
+    cross_bias: Tensor<4>,
+) -> Tensor<3> {
+    let x = attention.forward(x, bias, cache, i);
+    feed_forward.forward(cross.forward(x, memory, layer, cross_bias))
+}
