@@ -1,20 +1,19 @@
 //! Features of the frozen encoder, computed once and kept on disk.
 //!
 //! A row is the encoder's output for one image in half precision, `[tokens, width]`. Rows are read where they are
-//! needed, so memory does not grow with the data set; those of the next step are read and widened on a thread while the
+//! needed from a mapped file, so memory does not grow with the data set and runs side by side share what they read; those of the next step are read and widened on a thread while the
 //! present step is computed. Whatever is encoded outside of the cache goes through the same rounding
 //! ([`round_like_cache`]), so that cached and live features are equal.
 
 use crate::checkpoint::write_atomic;
+use crate::mapped::Mapped;
 use crate::{Progress, TrainError};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,7 +24,7 @@ use toolkit_registry::sha256_hex;
 /// Cached features of every image of a data set.
 #[derive(Debug)]
 pub struct Features {
-    file: Arc<File>,
+    mapped: Arc<Mapped>,
     path: PathBuf,
     header: Header,
     ahead: Mutex<Option<Ahead>>,
@@ -120,8 +119,8 @@ impl Features {
     }
 
     fn at(path: PathBuf, header: Header) -> Result<Self, TrainError> {
-        let file = File::open(&path).map_err(|e| TrainError::io(&path, &e))?;
-        Ok(Self { file: Arc::new(file), path, header, ahead: Mutex::default() })
+        let mapped = Mapped::open(&path, header.tokens * header.width).map_err(|e| TrainError::io(&path, &e))?;
+        Ok(Self { mapped: Arc::new(mapped), path, header, ahead: Mutex::default() })
     }
 
     /// Writes given features as a cache called `key` in `dir`: `shape` is `[rows, tokens, width]`, each of `rows` has
@@ -194,10 +193,10 @@ impl Features {
 
     /// Begins to read `rows` on a thread, for the next [`Features::batch`] of the same rows.
     pub fn read_ahead(&self, rows: Vec<usize>) {
-        let (file, values) = (self.file.clone(), self.header.tokens * self.header.width);
+        let mapped = self.mapped.clone();
         let spawned = std::thread::Builder::new().name("features".to_owned()).spawn({
             let rows = rows.clone();
-            move || read(&file, values, &rows)
+            move || mapped.read(&rows)
         });
         // Without a thread the rows are read when they are asked for.
         if let Ok(values) = spawned {
@@ -208,12 +207,12 @@ impl Features {
     /// Features of `rows` as `[rows, tokens, width]`.
     ///
     /// # Errors
-    /// If the cache file was removed or cut while in use.
+    /// If the cache file was cut while in use.
     pub fn batch(&self, rows: &[usize], device: &Device) -> Result<Tensor<3>, TrainError> {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take_if(|ahead| ahead.rows == rows);
         let values = match ahead.map(|ahead| ahead.values.join()) {
             Some(Ok(read)) => read,
-            _ => read(&self.file, self.header.tokens * self.header.width, rows),
+            _ => self.mapped.read(rows),
         };
         let values = values.map_err(|e| TrainError::io(&self.path, &e))?;
         Ok(Tensor::from_data(TensorData::new(values, [rows.len(), self.header.tokens, self.header.width]), device))
@@ -241,19 +240,4 @@ fn fill(dir: &Path, path: &Path, write: impl FnOnce(&mut File) -> Result<(), Tra
 /// Values in half precision, little-endian.
 fn halves(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
-}
-
-/// Rows of `count` values each, widened.
-fn read(file: &File, count: usize, rows: &[usize]) -> std::io::Result<Vec<f32>> {
-    let mut values = vec![0.0; rows.len() * count];
-    let (mut bytes, mut narrow) = (vec![0_u8; count * 2], vec![f16::ZERO; count]);
-    for (&row, wide) in rows.iter().zip(values.chunks_exact_mut(count.max(1))) {
-        file.read_exact_at(&mut bytes, (row * count * 2) as u64)?;
-        for (half, pair) in narrow.iter_mut().zip(bytes.as_chunks::<2>().0) {
-            *half = f16::from_le_bytes(*pair);
-        }
-        // Eight at a time where the processor can.
-        narrow.convert_to_f32_slice(wide);
-    }
-    Ok(values)
 }

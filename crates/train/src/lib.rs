@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod features;
 pub mod fit;
 pub mod losses;
+mod mapped;
 pub mod optim;
 pub mod order;
 pub mod pretrain;

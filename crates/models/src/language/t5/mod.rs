@@ -174,13 +174,15 @@ impl LanguageModel for T5 {
             width: c.d_model,
             vocab: c.vocab_size,
             positions: None,
-            // Those of the encoder: the decoder's read what the encoder leaves, too.
+            // Those of one stack.
             blocks: c.num_layers,
-            // A token passes one of the two stacks; as Llama's.
+            // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values with their gradients to
+            // all of the decoder's blocks; the decoder's, about as much in cross-attention.
             cost: Cost {
                 params: matrices + norms + tables + biases,
                 flops: 2 * (matrices + tokens),
-                kept: encoder * (2 * c.d_model + 4 * c.inner() + if c.gated { 3 } else { 1 } * c.d_ff) as u64,
+                kept: encoder * (2 * c.d_model + 4 * c.inner() + if c.gated { 3 } else { 1 } * c.d_ff) as u64
+                    + decoder * 4 * c.inner() as u64,
             },
         })
     }
