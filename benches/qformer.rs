@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
-use toolkit_core::{Stream, conform, params};
+use toolkit_core::{Pair, Stream, conform, params};
 use toolkit_models::bridge::{QFormerInit, initialise};
 use toolkit_registry::{Kind, Registry, Weights};
 use toolkit_train::optim::{AdamW, OptimConfig};
@@ -39,7 +39,8 @@ fn step(c: &mut Criterion) {
         let own: Vec<usize> = (0..BATCH).collect();
         let texts = [own.clone(), own.clone(), text_of_image].concat();
         let images = [own.clone(), image_of_text, own].concat();
-        let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &images, ids.clone(), mask.clone(), &texts);
+        let triplets: Vec<Pair> = texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
+        let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &triplets, ids.clone(), mask.clone());
         let itg = itg_loss_sum(tower, &pass, ids.clone(), mask.clone(), 3, 0.1);
         itc_loss(sim, 0.1, |_, _| false) + itm / (3 * BATCH) as f64 + itg / (BATCH * (TEXT - 1)) as f64
     };

@@ -47,6 +47,19 @@ impl Pair {
     pub fn own(count: usize) -> Vec<Self> {
         (0..count).map(|i| Self { text: i, image: i }).collect()
     }
+
+    /// Texts, each once, and pairs that have their rows, from (text, image) in which equal texts stand together.
+    #[must_use]
+    pub fn by_text(all: impl IntoIterator<Item = (usize, usize)>) -> (Vec<usize>, Vec<Self>) {
+        let (mut texts, mut pairs) = (Vec::new(), Vec::new());
+        for (text, image) in all {
+            if texts.last() != Some(&text) {
+                texts.push(text);
+            }
+            pairs.push(Self { text: texts.len() - 1, image });
+        }
+        (texts, pairs)
+    }
 }
 
 /// What the query-only pass leaves behind for the other passes of stage 1.
@@ -82,7 +95,7 @@ pub trait TextTower {
     /// The text-only pass; the first token's output in the shared space, l2-normalised: `[batch, embed]`.
     fn text_embeds(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
     /// The bi-directional pass of queries and text; logits averaged over queries, `[pairs, 2]`, index 1 is "match".
-    /// `cross` is [`ImagePass::cross`]. A hard negative is a pair of numbers, not a copy, and what depends on the text alone need be
+    /// `cross` is [`ImagePass::cross`], `ids [texts, text]`. A hard negative is a pair of numbers, not a copy, and what depends on the text alone need be
     /// done only once for all pairs it is in.
     fn match_logits(&self, cross: &[KeysValues], pairs: &[Pair], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
     /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch, text, vocab]`.

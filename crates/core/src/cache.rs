@@ -30,8 +30,8 @@ impl Cache {
     }
 
     /// Appends keys and values `[batch, heads, new, head width]` of layer `layer` and attends to all of them:
-    /// `softmax(q k' * scale + bias) v`, with `q [batch, query heads, new, head width]` and `bias` that broadcasts to
-    /// `[batch, query heads, new, past + new]`. Where keys and values have fewer heads, consecutive query heads share one.
+    /// `softmax(q k' * scale + bias) v`, with `q [batch, query heads, rows, head width]`, the last rows of the new ones or all, and `bias`
+    /// that broadcasts to `[batch, query heads, rows, past + new]`. Where keys and values have fewer heads, consecutive query heads share one.
     /// Layers come in order. Nothing is dropped: this is generation.
     pub fn attend(
         &mut self,
@@ -126,6 +126,9 @@ impl Memory {
     }
 
     /// Keys and values of decoder layer `layer`, each `[batch, heads, tokens, head width]`.
+    ///
+    /// # Panics
+    /// If there is no such layer.
     #[must_use]
     pub fn keys_values(&self, layer: usize) -> KeysValues {
         gathered(&self.cross[layer])

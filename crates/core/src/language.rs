@@ -53,6 +53,9 @@ pub trait LanguageModel: Module + 'static {
 
     /// [`LanguageModel::decode`] where the states of the last `outputs` tokens are read and no others: `[batch, outputs, hidden]`.
     /// By default the others are computed and left out. In the last block nothing but keys and values is needed of them.
+    ///
+    /// # Panics
+    /// Unless `outputs` is at least 1 and at most as many as there are new tokens.
     fn decode_last(
         &self,
         embeds: Tensor<3>,

@@ -1,6 +1,6 @@
 //! Activations that are made again in the backward pass instead of kept.
 //!
-//! Inside a [`scope`], a [`block`] runs without a tape, and its input alone is kept. [`Recorded::backward`] goes through
+//! Inside a [`scope`], a [`block`] runs without a tape, and only what it reads is kept. [`Recorded::backward`] goes through
 //! the blocks from the last to the first: each is run again, with a tape, from its input, and propagated back before the
 //! next. Memory is that of one block; time is one more forward pass of the blocks. Values and gradients are the same to the
 //! last bit, dropout included. It is made of tensors alone, so nothing binds it to a backend. (Chen et al., 2016, arXiv:1604.06174.)
@@ -63,7 +63,8 @@ pub fn block<P: Clone + 'static>(
 /// [`block`] that reads `beside` too, such as keys and values of an encoder's output: a decoder's block. Gradients of all that is beside
 /// go on together, after the last of the blocks that have it in succession.
 ///
-/// Trap: what is beside must not come from the graph that `x` comes from, as far as the block before: each is gone through once.
+/// Traps: `x` and what is beside must not come from one graph, as far as the blocks before: each graph is gone through once. Neither may
+/// blocks share what is beside them if a [`block`] stands between them. All of it is on the autodiff device, constants too.
 pub fn block_beside<P: Clone + 'static, const N: usize>(
     part: &P,
     x: Tensor<3>,

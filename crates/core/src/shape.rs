@@ -67,6 +67,9 @@ pub struct LanguageShape {
     pub positions: Option<usize>,
     /// How many [`crate::recompute::block`]s a token passes; 0 if activations cannot be made again.
     pub blocks: usize,
+    /// Numbers of [`Cost::kept`] that an encoder's token leaves beside its decoder's blocks ([`crate::recompute::block_beside`]) and that
+    /// are held even if these are run again: keys and values with their gradients. 0 without an encoder.
+    pub beside: u64,
     /// Cost of one token.
     pub cost: Cost,
 }

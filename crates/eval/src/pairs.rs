@@ -54,14 +54,7 @@ pub(crate) fn match_pairs(
         let mut order = pairs[from..to].to_vec();
         order.sort_by_key(|&(_, text)| (texts[text].len(), text));
         for chunk in order.chunks(batch) {
-            let mut own: Vec<usize> = chunk.iter().map(|pair| pair.1).collect();
-            own.dedup();
-            let mut at = 0;
-            let rows = chunk.iter().map(|&(image, text)| {
-                at += usize::from(own[at] != text);
-                Pair { text: at, image: image - images[0] }
-            });
-            let rows: Vec<Pair> = rows.collect();
+            let (own, rows) = Pair::by_text(chunk.iter().map(|&(image, text)| (text, image - images[0])));
             let own: Vec<Vec<u32>> = own.into_iter().map(|text| texts[text].clone()).collect();
             let text = pad(&own, padding, Side::Right, &device);
             let logits = params::floats(tower.match_logits(&pass.cross, &rows, text.ids, text.mask));

@@ -65,12 +65,15 @@ pub fn stage2(
     let read = images * vision_numbers(vision);
     // Gradients of logits take their place.
     let logits = (images * text).min(LOGIT_ROWS as u64) * language.vocab as u64;
-    let mut of_token = language.cost.kept;
-    if recompute && language.blocks > 0 {
-        // The inputs of all blocks and the inside of one.
-        of_token = of_token / language.blocks as u64 + (language.blocks * language.width) as u64;
-    }
-    let kept = images * (bridge.cost.kept + (queries + text) * of_token) + logits;
+    let of_tokens = if recompute && language.blocks > 0 {
+        // The inputs of all blocks and the inside of one; an encoder reads at most half of a caption.
+        let inside = (language.cost.kept - language.beside) / language.blocks as u64;
+        let inputs = (language.blocks * language.width) as u64;
+        (queries + text) * (inputs + inside) + (queries + text / 2) * language.beside
+    } else {
+        (queries + text) * language.cost.kept
+    };
+    let kept = images * (bridge.cost.kept + of_tokens) + logits;
     // Gradients come as activations go.
     let moment = if rows < batch { kept + trained } else { kept.max(trained) };
     BASE + F32 * (weights + read + moment)

@@ -31,8 +31,9 @@ impl Linear {
         Self { weight: parameter([input, output], device), bias: None }
     }
 
-    /// `[.., in]` to `[.., out]`. One token of each of a batch of texts, `[batch, 1, in]`, is a step of generation, whose
-    /// sums are made in an order of their own. (So are those of prompts of one token; beside a longer one the last bits differ.)
+    /// `[.., in]` to `[.., out]`. One token of each of a batch of texts, `[batch, 1, in]`, is a step of generation, or the last
+    /// block of a prompt, whose sums are made in an order of their own. (So are those of prompts of one token; beside a longer one the last
+    /// bits differ.)
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();

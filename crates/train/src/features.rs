@@ -1,8 +1,8 @@
 //! Features of the frozen encoder, computed once and kept on disk.
 //!
-//! A row is the encoder's output for one image in half precision, `[tokens, width]`. Rows are read where they are
-//! needed from a mapped file, so memory does not grow with the data set and runs side by side share what they read; those of the next step are read and widened on a thread while the
-//! present step is computed. Whatever is encoded outside of the cache goes through the same rounding
+//! A row is the encoder's output for one image in half precision, `[tokens, width]`. Rows are read where they are needed, from a
+//! mapped file, so memory does not grow with the data set and runs side by side share what they read; those of the next step
+//! are read and widened on a thread while the present step is computed. Whatever is encoded outside of the cache goes through the same rounding
 //! ([`round_like_cache`]), so that cached and live features are equal.
 
 use crate::checkpoint::write_atomic;

@@ -23,9 +23,9 @@ impl Mapped {
     pub(crate) fn open(path: &Path, count: usize) -> Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        // SAFETY: the map is private and read only, and any bytes are valid numbers. Nobody writes into a cache: it gets its name when it
-        // is whole, and who replaces or removes it leaves this file as it is. If it is cut nevertheless, `read` says so; only if that
-        // happens between its look and the end of its reading does the process end (SIGBUS).
+        // SAFETY: the map is read only, and any bytes are valid numbers. Nobody writes into a cache: it gets its name when it is whole, and
+        // who replaces or removes it leaves this file as it is. If it is cut nevertheless, `read` says so; if that happens between its look
+        // and the end of its reading, or the disk fails, the process ends (SIGBUS).
         let map = if length > 0 { Some(unsafe { Mmap::map(&file) }?) } else { None };
         Ok(Self { file, map, count })
     }
@@ -48,18 +48,18 @@ impl Mapped {
             }
             // Eight at a time where the processor can.
             narrow.convert_to_f32_slice(wide);
-            self.let_go(row * size, size);
         }
+        self.let_go();
         Ok(values)
     }
 
-    /// Unmaps pages that were read: the system keeps them, but they are no longer counted as this process's memory, which would
-    /// otherwise grow to the size of the file.
+    /// Unmaps what was read: the system keeps it, but it is no longer counted as this process's memory, which would otherwise grow to
+    /// the size of the file. All of the map, because the system maps neighbours of what is read, too.
     #[expect(unsafe_code, reason = "memmap2 cannot know that nothing was written")]
-    fn let_go(&self, at: usize, size: usize) {
+    fn let_go(&self) {
         if let Some(map) = &self.map {
-            // SAFETY: nothing was written to the map, so what is read there again is the file. That advice is refused changes nothing.
-            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, at, size) };
+            // SAFETY: nothing can be written to the map, so what is read there again is the file. That advice is refused changes nothing.
+            let _ = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
         }
     }
 }
@@ -97,9 +97,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_removed_or_replaced_is_read_on() {
-        let held = file(2);
+        let (held, other) = (file(2), file(0));
         let rows = Mapped::open(held.path(), 3).unwrap();
-        held.close().unwrap();
+        std::fs::rename(other.path(), held.path()).unwrap();
         assert_eq!(rows.read(&[1]).unwrap(), [0.75, 1.0, 1.25]);
+        held.close().unwrap();
+        assert_eq!(rows.read(&[0]).unwrap(), [0.0, 0.25, 0.5]);
     }
 }

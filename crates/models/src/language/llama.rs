@@ -239,6 +239,7 @@ impl LanguageModel for Llama {
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
             blocks: c.num_hidden_layers,
+            beside: 0,
             // Inputs of two normalisations, query and context, key and value for all heads, and gate, slope and product.
             cost: Cost {
                 params,
@@ -319,7 +320,8 @@ impl LanguageModel for Llama {
                 None => recompute::block(layer, x, move |layer, x| layer.forward(x, &rotation, bias.clone(), None, i)),
             };
         }
-        self.model.norm.forward(x)
+        // Done already where there is a layer.
+        self.model.norm.forward(last_tokens(x, outputs))
     }
 
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {

@@ -100,7 +100,7 @@ struct Layer {
 }
 
 impl Layer {
-    /// Of the last tokens, as many as `bias` has rows.
+    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias` has rows.
     fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
         let x = self.residual(x, &self.self_attn_layer_norm, |y| self.self_attn.forward(y, bias, cache, layer));
         self.residual(x, &self.final_layer_norm, |y| self.fc2.forward(toolkit_kernels::relu(self.fc1.forward(y))))
@@ -185,6 +185,7 @@ impl LanguageModel for Opt {
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
             blocks: c.num_hidden_layers,
+            beside: 0,
             // Inputs of two normalisations, query, key, value and context, and what ReLU let through.
             cost: Cost { params, flops, kept: layers * (6 * hidden + ffn) as u64 },
         })
@@ -261,6 +262,8 @@ impl LanguageModel for Opt {
                 None => recompute::block(layer, x, move |layer, x| layer.forward(x, bias.clone(), None, i)),
             };
         }
+        // Done already where there is a layer.
+        x = last_tokens(x, outputs);
         if let Some(norm) = &decoder.final_layer_norm {
             x = norm.forward(x);
         }

@@ -326,25 +326,30 @@ fn padding_and_neighbours_change_nothing() {
 #[test]
 fn pairs_of_a_text_share_what_they_may() {
     let device = Device::default();
-    let model = drawn(&QFormerConfig { dropout: 0.3, ..tiny() }, &vision(5, 6), &device);
     let features: Tensor<3> = sample("features", [2, 5, 6], &device);
-    let cross = model.keys_values(features.clone());
     let (text, real) = (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
     let pairs = [(1, 0), (0, 1), (0, 0), (0, 1)].map(|(text, image)| Pair { text, image });
-    let shared = model.match_logits(&cross, &pairs, text.clone(), real.clone());
-    for (i, Pair { text: t, image }) in pairs.into_iter().enumerate() {
-        let (own, own_real) = (text.clone().narrow(0, t, 1), real.clone().narrow(0, t, 1));
-        let alone = model.match_logits(&cross, &[Pair { text: 0, image }], own, own_real);
-        assert_close("a pair alone", shared.clone().narrow(0, i, 1), alone);
-    }
+    let apart = pairs.iter().enumerate().map(|(i, pair)| Pair { text: i, image: pair.image }).collect::<Vec<_>>();
+    let chosen = Tensor::<1, Int>::from_data([1, 0, 0, 0], &device);
+    for num_hidden_layers in [1, 3] {
+        let config = QFormerConfig { dropout: 0.3, num_hidden_layers, ..tiny() };
+        let model = drawn(&config, &vision(5, 6), &device);
+        let cross = model.keys_values(features.clone());
+        let shared = || model.match_logits(&cross, &pairs, text.clone(), real.clone());
+        let alone = || {
+            let (text, real) = (text.clone().select(0, chosen.clone()), real.clone().select(0, chosen.clone()));
+            model.match_logits(&cross, &apart, text, real)
+        };
+        assert_close("pairs of texts of their own", shared(), alone());
+        let stream = || Stream::new(1, "dropout", 0);
+        let (shared, alone) = (noise::scope(stream(), shared), noise::scope(stream(), alone));
+        assert_eq!(floats(shared), floats(alone), "dropout of shared texts is that of texts of their own");
 
-    let twice = |x: Tensor<2>, a: usize, b: usize| floats(x.clone().narrow(0, a, 1)) == floats(x.narrow(0, b, 1));
-    assert!(twice(shared, 1, 3));
-    noise::scope(Stream::new(1, "dropout", 0), || {
-        assert!(!twice(model.match_logits(&cross, &pairs, text, real), 1, 3));
-        let same = Tensor::cat(vec![features.clone().narrow(0, 0, 1); 2], 0);
-        assert!(!twice(model.queries(same).flatten(1, 2), 0, 1));
-    });
+        let keys = || model.image_pass(features.clone()).cache[0].0.clone();
+        let same = |keys: Tensor<4>| floats(keys.clone().narrow(0, 0, 1)) == floats(keys.narrow(0, 1, 1));
+        assert!(same(keys()), "nothing tells images apart before they are read");
+        assert!(!same(noise::scope(stream(), keys)), "each image has dropout of its own");
+    }
 }
 
 #[test]

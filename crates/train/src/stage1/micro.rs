@@ -158,20 +158,14 @@ impl Stage1 {
             triplets.extend(own.iter().enumerate().map(|(row, &i)| (i, own.len() + row, 0)));
         }
         triplets.extend(own.iter().enumerate().map(|(row, &i)| (text_of_image[i], row, 0)));
-        // The pairs of a text go into one piece, where what they share is done once.
+        // The pairs of a text stand together, most in one piece, where what they share is done once.
         triplets.sort_by_key(|&(text, ..)| text);
         let lengths: Vec<usize> = triplets.iter().map(|&(text, ..)| batch.captions[text].len()).collect();
         let cut = joined.as_mut().unwrap_or(&mut *images);
         for piece in by_length(&lengths, self.tower(model)?.num_query_tokens()) {
             let cross = cut.pairs(&mut shared.grads);
-            let (mut texts, mut pairs, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-            for (text, image, label) in piece.into_iter().map(|i| triplets[i]) {
-                if texts.last() != Some(&text) {
-                    texts.push(text);
-                }
-                pairs.push(Pair { text: texts.len() - 1, image });
-                labels.push(label);
-            }
+            let (texts, pairs) = Pair::by_text(piece.iter().map(|&i| (triplets[i].0, triplets[i].1)));
+            let labels: Vec<usize> = piece.iter().map(|&i| triplets[i].2).collect();
             let text = self.text(texts.into_iter().map(|text| batch.captions[text].clone()), &self.device);
             let whole = shared.grads.module(model);
             let (loss, right, right_negatives) =

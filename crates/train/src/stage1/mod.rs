@@ -135,7 +135,7 @@ pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> 
     (i2t + t2i) * 0.5
 }
 
-/// Summed matching loss of triplets (text, image): (own, own), (own, negative image), (negative text, own), and how many are right:
+/// Summed matching loss of triplets, pairs of `ids [texts, text]`: all (own, own), then (own, negative image), then (negative text, own), and how many are right:
 /// all, and among the hard negatives.
 pub fn itm_loss_sum(
     tower: &dyn TextTower,

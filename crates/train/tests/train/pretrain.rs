@@ -201,7 +201,7 @@ impl LanguageModel for Yes {
     type Config = [usize; 2];
     fn describe(c: &[usize; 2]) -> Result<LanguageShape, ShapeError> {
         let kind = LanguageKind::EncoderDecoder;
-        Ok(LanguageShape { kind, width: 1, vocab: c[1], positions: None, blocks: 0, cost: Cost::default() })
+        Ok(LanguageShape { kind, width: 1, vocab: c[1], positions: None, blocks: 0, beside: 0, cost: Cost::default() })
     }
     fn build(c: &[usize; 2], _: &Device) -> Self {
         Self { yes: c[0], vocab: c[1] }

@@ -44,7 +44,7 @@ impl Embeddings {
         noise::dropout(self.layer_norm.forward(tokens).expand([batch, queries, width]), self.dropout)
     }
 
-    /// Whether samples that are the same stay so: each has dropout of its own.
+    /// Whether samples that are the same become different: each has dropout of its own.
     fn drops(&self) -> bool {
         self.dropout > 0.0 && noise::is_on()
     }
@@ -113,9 +113,10 @@ impl QFormer {
         self.query_pass(self.encoder.cross(features))
     }
 
-    /// The joint pass of fresh queries and text under an additive `bias` that broadcasts to
-    /// `[texts, heads, queries + text, queries + text]`, for all `pairs`. Returns outputs of queries `[pairs, queries, width]` and, if
-    /// `with_text`, of the text; without it, what only the text's output needs is left out of the last layer, and `bias` must have one row.
+    /// The joint pass of fresh queries and text, `ids [texts, text]`, under an additive `bias`
+    /// `[texts, 1 or heads, 1 or queries + text, queries + text]`, for all `pairs`. Returns outputs of queries `[pairs, queries, width]`
+    /// and, if `with_text`, of the text `[pairs, text, width]`; without it, what only the text's output needs is left out of the last
+    /// layer, and `bias` must have one row.
     #[doc(hidden)]
     #[must_use]
     pub fn joint_states(
@@ -140,7 +141,7 @@ impl QFormer {
         let mut text = self.embeddings.text(ids);
         let count = queries.dims()[1];
         for (i, last, layer, cross) in self.encoder.with_cross(cross) {
-            let paired = |x: Tensor<3>| if i == 0 && shared { rows(x, &texts) } else { x };
+            let paired = |x: Tensor<3>| if i == 0 && shared { repeated(x, &texts) } else { x };
             let joint = Tensor::cat(vec![queries.clone(), text.clone()], 1);
             let own = layer.attention.keys_values(joint.clone());
             if last && !with_text {
@@ -158,8 +159,8 @@ impl QFormer {
     }
 }
 
-/// Samples `which` of `x [samples, tokens, width]`. Gradients are added up by sample.
-fn rows(x: Tensor<3>, which: &[usize]) -> Tensor<3> {
+/// Samples `which` of `x [samples, tokens, width]`, some of them several times. Gradients are added up by sample.
+fn repeated(x: Tensor<3>, which: &[usize]) -> Tensor<3> {
     let ([samples, tokens, width], device) = (x.dims(), x.device());
     if which.iter().copied().eq(0..samples) {
         return x;

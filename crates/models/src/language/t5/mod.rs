@@ -13,7 +13,7 @@ mod block;
 pub use super::buckets::bucket;
 use super::{causal_bias, tied_logits};
 use crate::layers::{Activation, Embedding, Linear, RmsNorm, linear_params, mask_bias};
-use block::{CrossLayer, FeedForward, SelfLayer, decoded, norm};
+use block::{CrossLayer, FeedForward, SelfLayer, decoder_block, norm};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
@@ -168,6 +168,7 @@ impl LanguageModel for T5 {
         let norms = (2 * encoder + 3 * decoder + 2) * width;
         let tokens = linear_params(c.vocab_size, c.d_model, false);
         let tables = if c.tie_word_embeddings { tokens } else { 2 * tokens };
+        let beside = decoder * 4 * c.inner() as u64;
         let biases = bias * (u64::from(encoder > 0) + u64::from(decoder > 0));
         Ok(LanguageShape {
             kind: LanguageKind::EncoderDecoder,
@@ -176,13 +177,13 @@ impl LanguageModel for T5 {
             positions: None,
             // Those of one stack.
             blocks: c.num_layers,
+            beside,
             // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values with their gradients to
             // all of the decoder's blocks; the decoder's, about as much in cross-attention.
             cost: Cost {
                 params: matrices + norms + tables + biases,
                 flops: 2 * (matrices + tokens),
-                kept: encoder * (2 * c.d_model + 4 * c.inner() + if c.gated { 3 } else { 1 } * c.d_ff) as u64
-                    + decoder * 4 * c.inner() as u64,
+                kept: encoder * (2 * c.d_model + 4 * c.inner() + if c.gated { 3 } else { 1 } * c.d_ff) as u64 + beside,
             },
         })
     }
@@ -239,12 +240,12 @@ impl LanguageModel for T5 {
         for (i, Block { layer }) in self.decoder.block.iter().enumerate() {
             let (bias, cross_bias) = (bias.clone(), cross_bias.clone());
             x = match cache.as_deref_mut() {
-                Some(cache) => decoded(layer, x, bias, Some(cache), i, (memory, i), cross_bias),
+                Some(cache) => decoder_block(layer, x, bias, Some(cache), i, (memory, i), cross_bias),
                 None => {
                     let ((keys, values), mask) = (memory.keys_values(i), memory.mask());
                     recompute::block_beside(layer, x, [keys, values], move |layer, x, [keys, values]| {
                         let memory = Memory::new([(keys, values)], mask.clone());
-                        decoded(layer, x, bias.clone(), None, i, (&memory, 0), cross_bias.clone())
+                        decoder_block(layer, x, bias.clone(), None, i, (&memory, 0), cross_bias.clone())
                     })
                 }
             };
