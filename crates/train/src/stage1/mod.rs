@@ -167,7 +167,7 @@ fn matching(
     (loss, right.len(), negatives)
 }
 
-/// Summed captioning loss and the number of scored tokens: the first id becomes `[DEC]`, padding is ignored.
+/// Summed captioning loss: the first id becomes `[DEC]`, padding is ignored. Divide by the number of scored tokens, all but the first of each text.
 #[must_use]
 pub fn itg_loss_sum(
     tower: &dyn TextTower,
