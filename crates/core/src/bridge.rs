@@ -95,8 +95,8 @@ pub trait TextTower {
     /// The text-only pass; the first token's output in the shared space, l2-normalised: `[batch, embed]`.
     fn text_embeds(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
     /// The bi-directional pass of queries and text; logits averaged over queries, `[pairs, 2]`, index 1 is "match".
-    /// `cross` is [`ImagePass::cross`], `ids [texts, text]`. A hard negative is a pair of numbers, not a copy, and what depends on the text alone need be
-    /// done only once for all pairs it is in.
+    /// `cross` is [`ImagePass::cross`], `ids [texts, text]`. A hard negative is a pair of numbers, not a copy, and what depends on the
+    /// text alone need be done only once for all pairs it is in.
     fn match_logits(&self, cross: &[KeysValues], pairs: &[Pair], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
     /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch, text, vocab]`.
     fn caption_logits(&self, cache: &[KeysValues], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;

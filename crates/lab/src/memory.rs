@@ -11,8 +11,8 @@ use toolkit_train::stage1::PIECE_TOKENS;
 /// Resident before a model is built: program, threads, tokenizers, cards.
 pub const BASE: u64 = 28_000_000;
 
-/// The same where nothing is said: without tokenizers.
-const SILENT: u64 = 19_000_000;
+/// The same of an encoder alone: without tokenizers.
+const ENCODER_BASE: u64 = 19_000_000;
 
 /// The same of a run, with its data and what its phases leave to the allocator (the nano ablation).
 pub const RUN: u64 = 68_000_000;
@@ -27,13 +27,13 @@ const TRAINED: u64 = 4 * F32;
 #[must_use]
 pub fn encode(vision: &VisionShape, batch: usize) -> u64 {
     let pixels = (3 * vision.image[0] * vision.image[1]) as u64;
-    SILENT + F32 * (vision.cost.params + batch as u64 * (vision.cost.kept + pixels))
+    ENCODER_BASE + F32 * (vision.cost.params + batch as u64 * (vision.cost.kept + pixels))
 }
 
 /// [`encode`] as a run does it.
 #[must_use]
 pub fn features(vision: &VisionShape) -> u64 {
-    encode(vision, ENCODED_TOGETHER) - SILENT + BASE
+    encode(vision, ENCODED_TOGETHER) - ENCODER_BASE + BASE
 }
 
 /// A step of stage 1 on micro-batches of `rows` images of `batch`, captions of `text` tokens; 0 for a bridge that has no stage 1.

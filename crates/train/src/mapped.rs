@@ -7,6 +7,9 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
+/// What one table of pages maps: neighbours are not mapped from beyond it.
+const TABLE: usize = 2 << 20;
+
 /// A mapped file of rows.
 #[derive(Debug)]
 pub(crate) struct Mapped {
@@ -48,18 +51,19 @@ impl Mapped {
             }
             // Eight at a time where the processor can.
             narrow.convert_to_f32_slice(wide);
+            self.let_go(row * size, (row + 1) * size);
         }
-        self.let_go();
         Ok(values)
     }
 
-    /// Unmaps what was read: the system keeps it, but it is no longer counted as this process's memory, which would otherwise grow to
-    /// the size of the file. All of the map, because the system maps neighbours of what is read, too.
+    /// Unmaps bytes that were read, and their neighbours, which the system maps with them: it keeps them, but they are no longer counted as
+    /// this process's memory, which would otherwise grow to the size of the file. The rest of a large map is not gone through.
     #[expect(unsafe_code, reason = "memmap2 cannot know that nothing was written")]
-    fn let_go(&self) {
+    fn let_go(&self, from: usize, to: usize) {
         if let Some(map) = &self.map {
+            let (from, to) = (from / TABLE * TABLE, to.next_multiple_of(TABLE).min(map.len()));
             // SAFETY: nothing can be written to the map, so what is read there again is the file. That advice is refused changes nothing.
-            let _ = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
         }
     }
 }

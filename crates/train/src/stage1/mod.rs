@@ -135,8 +135,8 @@ pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> 
     (i2t + t2i) * 0.5
 }
 
-/// Summed matching loss of triplets, pairs of `ids [texts, text]`: all (own, own), then (own, negative image), then (negative text, own), and how many are right:
-/// all, and among the hard negatives.
+/// Summed matching loss of triplets, pairs of `ids [texts, text]`: all (own, own), then (own, negative image), then (negative
+/// text, own), and how many are right: all, and among the hard negatives.
 pub fn itm_loss_sum(
     tower: &dyn TextTower,
     cross: &[KeysValues],
@@ -167,7 +167,8 @@ fn matching(
     (loss, right.len(), negatives)
 }
 
-/// Summed captioning loss: the first id becomes `[DEC]`, padding is ignored. Divide by the number of scored tokens, all but the first of each text.
+/// Summed captioning loss: the first id becomes `[DEC]`, padding is ignored. Divide by the number of scored tokens, all but the
+/// first of each text.
 #[must_use]
 pub fn itg_loss_sum(
     tower: &dyn TextTower,
