@@ -47,7 +47,7 @@ impl Pictures {
     pub fn decode(&self, index: usize, name: &str) -> Result<RgbImage, DataError> {
         let path = self.find(index, name)?;
         let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
-        crate::decode::decode_within(&bytes, &path, MOST_PIXELS)
+        crate::image::decode_within(&bytes, &path, MOST_PIXELS)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::rcc;
 use crate::dataset::hex;
-use crate::decode::decode_within;
+use crate::image::decode_within;
 use crate::{DataError, Item};
 use image::RgbImage;
 use rayon::prelude::*;

@@ -1,8 +1,9 @@
 //! Picture files to RGB pixels.
 
+mod jpeg;
+
 use crate::DataError;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage};
-use libjpeg_turbo_rs::PixelFormat;
+use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -66,7 +67,7 @@ fn decode_limited(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<
     }
     let orientation = decoder.orientation().map_err(|error| fail(error.to_string()))?;
     let mut picture = match bytes.starts_with(&[0xff, 0xd8]) {
-        true => jpeg(bytes).map_err(fail)?,
+        true => jpeg::decode(bytes).map_err(fail)?,
         false => DynamicImage::from_decoder(decoder).map_err(|error| fail(error.to_string()))?,
     };
     picture.apply_orientation(orientation);
@@ -76,35 +77,6 @@ fn decode_limited(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<
     Ok(match alpha {
         Alpha::OnWhite => on_white(picture),
         Alpha::Drop => as_pillow(picture),
-    })
-}
-
-/// A JPEG's pixels to the byte as libjpeg-turbo decodes them, which Pillow and so every published processor does; other
-/// decoders round the transform and the upsampling of colours differently.
-fn jpeg(bytes: &[u8]) -> Result<DynamicImage, String> {
-    let picture = libjpeg_turbo_rs::decompress(bytes).map_err(|error| error.to_string())?;
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let rgb = match picture.pixel_format {
-        PixelFormat::Rgb => picture.data,
-        PixelFormat::Grayscale => {
-            let grey = GrayImage::from_raw(width, height, picture.data).ok_or("pixels and size do not fit")?;
-            return Ok(DynamicImage::ImageLuma8(grey));
-        }
-        // Inks are stored upside down, as Adobe does.
-        PixelFormat::Cmyk => {
-            picture.data.chunks_exact(4).flat_map(|ink| ink_to_rgb([ink[0], ink[1], ink[2], ink[3]])).collect()
-        }
-        other => return Err(format!("pixels are {other:?}")),
-    };
-    Ok(DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, rgb).ok_or("pixels and size do not fit")?))
-}
-
-/// Pillow's conversion of inks, given as what is left of the paper's white, to RGB.
-fn ink_to_rgb([c, m, y, k]: [u8; 4]) -> [u8; 3] {
-    [c, m, y].map(|left| {
-        // `white - ink * white / 255`, rounded as Pillow rounds.
-        let product = u32::from(255 - left) * u32::from(k) + 128;
-        k.saturating_sub((((product >> 8) + product) >> 8) as u8)
     })
 }
 
