@@ -9,6 +9,7 @@
 mod bridge;
 mod cache;
 pub mod conform;
+pub mod files;
 mod language;
 pub mod noise;
 pub mod params;
