@@ -1,0 +1,137 @@
+//! JPEG pixels to the byte as libjpeg-turbo decodes them, which Pillow and so every published processor does; other
+//! decoders round the transform and the upsampling of colours differently.
+//!
+//! - [`header`]: size, sampling and colours, read before anything is decoded.
+//! - Crate `libjpeg-turbo-rs` undoes the entropy coding and the transform, and makes the pixels of common pictures:
+//!   grey, and YCbCr with one of four samplings.
+//! - [`scans`]: sequential pictures in several scans, which the crate does not read in every form.
+//! - [`planes`] and [`colours`] make the pixels of all others, where the crate is wrong or panics
+//!   (`docs/upstream.md`).
+
+mod colours;
+mod header;
+mod planes;
+mod scans;
+
+use header::{Coding, Colour, Header, Segments};
+use image::{DynamicImage, GrayImage, RgbImage};
+use libjpeg_turbo_rs::PixelFormat;
+use planes::Plane;
+use scans::Samples;
+
+/// Reads width and height from the frame header.
+pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
+    header::size(bytes)
+}
+
+/// Decodes to grey or RGB.
+pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let header = Header::read(bytes)?;
+    let (width, height) = (header.width, header.height);
+    if header.scan_bytes as u64 * 8 < header.least_bits {
+        return Err(format!("the file is cut off: {} bytes cannot hold {width} x {height} pixels", bytes.len()));
+    }
+    refuse_many_scans(bytes, &header)?;
+    if is_common(&header) {
+        return common(bytes);
+    }
+    let planes = samples(bytes, &header)?.into_iter().enumerate();
+    let planes = planes.map(|(at, (samples, stride))| Plane::new(&header, at, samples, stride));
+    let planes = planes.collect::<Result<Vec<_>, _>>()?;
+    let fits = "pixels and size do not fit";
+    Ok(match &planes[..] {
+        [grey] => {
+            let mut pixels = vec![0; width * height];
+            pixels.chunks_exact_mut(width).enumerate().for_each(|(y, row)| grey.row(y, row));
+            DynamicImage::ImageLuma8(GrayImage::from_raw(width as u32, height as u32, pixels).ok_or(fits)?)
+        }
+        _ => {
+            let pixels = to_rgb(&header, &planes)?;
+            DynamicImage::ImageRgb8(RgbImage::from_raw(width as u32, height as u32, pixels).ok_or(fits)?)
+        }
+    })
+}
+
+/// Refuses files of a few kilobytes whose scans would take minutes: each goes over the whole picture.
+fn refuse_many_scans(bytes: &[u8], header: &Header) -> Result<(), String> {
+    // A hundred scans, ten times as many as are common, of a picture of 100 million pixels.
+    const MOST: u64 = 10_000_000_000;
+    // The shortest header of a scan, in bytes.
+    const SHORTEST: u64 = 10;
+    let pixels = header.width as u64 * header.height as u64;
+    let single = !header.several_scans && matches!(header.coding, Coding::Sequential | Coding::Arithmetic);
+    if single || bytes.len() as u64 / SHORTEST * pixels <= MOST {
+        return Ok(());
+    }
+    let (mut segments, mut scans) = (Segments::new(bytes), 0);
+    while let Ok(Some((marker, _))) = segments.take() {
+        scans += u64::from(marker == 0xda);
+    }
+    match scans * pixels <= MOST {
+        true => Ok(()),
+        false => Err(format!("{scans} scans of {} x {} pixels are more than are decoded", header.width, header.height)),
+    }
+}
+
+/// Undoes the coding and the transform.
+fn samples(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, String> {
+    if header.several_scans && header.coding == Coding::Sequential {
+        return scans::decode(bytes, header);
+    }
+    let raw = if header.components.len() == 1 {
+        // The sampling of a single component has no meaning; the crate gives it one where it is not 1 x 1.
+        let mut plain = bytes.to_vec();
+        *plain.get_mut(header.frame_at + 7).ok_or("there is no component")? = 0x11;
+        libjpeg_turbo_rs::decompress_raw(&plain)
+    } else {
+        libjpeg_turbo_rs::decompress_raw(bytes)
+    };
+    let raw = raw.map_err(|error| error.to_string())?;
+    if raw.planes.len() != header.components.len() || raw.plane_widths.len() != raw.planes.len() {
+        return Err("planes and components do not fit".to_owned());
+    }
+    Ok(raw.planes.into_iter().zip(raw.plane_widths).collect())
+}
+
+/// Tells pictures that the crate makes as libjpeg-turbo does, with its fast code: compared in
+/// `tests/fixtures/jpeg`.
+fn is_common(header: &Header) -> bool {
+    let sampling = |at: usize| header.components.get(at).map(|c| (c.across, c.down));
+    match header.colour {
+        Colour::Grey => sampling(0) == Some((1, 1)) || header.coding == Coding::Sequential,
+        // The crate looks at Adobe's marker first, libjpeg at JFIF's.
+        Colour::YCbCr if header.unconverted => false,
+        Colour::YCbCr if header.several_scans && header.coding == Coding::Sequential => false,
+        Colour::YCbCr => {
+            matches!(sampling(0), Some((1 | 2, 1 | 2))) && sampling(1) == Some((1, 1)) && sampling(2) == Some((1, 1))
+        }
+        _ => false,
+    }
+}
+
+/// Decodes with the crate alone.
+fn common(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let picture = libjpeg_turbo_rs::decompress(bytes).map_err(|error| error.to_string())?;
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    let fits = "pixels and size do not fit";
+    Ok(match picture.pixel_format {
+        PixelFormat::Rgb => DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, picture.data).ok_or(fits)?),
+        PixelFormat::Grayscale => {
+            DynamicImage::ImageLuma8(GrayImage::from_raw(width, height, picture.data).ok_or(fits)?)
+        }
+        other => return Err(format!("pixels are {other:?}")),
+    })
+}
+
+/// Spreads the planes over the picture and converts their colours, row by row.
+fn to_rgb(header: &Header, planes: &[Plane]) -> Result<Vec<u8>, String> {
+    let mut rows: Vec<Vec<u8>> = planes.iter().map(|plane| vec![0; plane.row_length()]).collect();
+    let mut rgb = vec![0; 3 * header.width * header.height];
+    for (y, out) in rgb.chunks_exact_mut(3 * header.width).enumerate() {
+        for (plane, row) in planes.iter().zip(&mut rows) {
+            plane.row(y, row);
+        }
+        colours::row(header.colour, &rows, out)?;
+    }
+    Ok(rgb)
+}
