@@ -9,6 +9,8 @@
 mod bridge;
 mod cache;
 pub mod conform;
+mod count;
+mod ends;
 pub mod files;
 mod language;
 pub mod noise;
@@ -16,10 +18,13 @@ pub mod params;
 pub mod recompute;
 mod shape;
 mod slot;
+pub mod unwind;
 mod vision;
 
 pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, Pair, TextTower};
 pub use cache::{Cache, Memory, index};
+pub use count::{Count, LARGEST_SIZE, check_size, product};
+pub use ends::Ends;
 pub use language::{AnyLanguage, DynLanguage, LanguageKind, LanguageModel};
 pub use shape::{BridgeShape, Cost, LanguageShape, ShapeError, TextShape, VisionShape};
 pub use slot::{Cell, Erased, Slot};

@@ -1,6 +1,6 @@
 //! What parts say about themselves before a tensor exists: sizes that must fit, and costs for `plan`.
 
-use crate::LanguageKind;
+use crate::{Count, LanguageKind};
 
 /// What a part costs, from its configuration alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,6 +13,29 @@ pub struct Cost {
     /// Numbers held for one sample, for estimates of memory; 0 if nobody counted. Bridges: what the backward pass needs.
     /// Language models: the same for one token, frozen. Encoders, which have no backward pass: the most that is held at once.
     pub kept: u64,
+}
+
+/// Parameters above which a configuration is taken for a mistake: a hundred times the largest model there is.
+const MOST_PARAMS: u64 = 1 << 48;
+
+impl Cost {
+    /// A cost from numbers that may have stopped at the top.
+    #[must_use]
+    pub fn new(params: Count, flops: Count, kept: Count) -> Self {
+        Self { params: params.get(), flops: flops.get(), kept: kept.get() }
+    }
+
+    /// Refuses a cost that no machine can pay. Sums of a few that pass do not overflow.
+    ///
+    /// # Errors
+    /// If sizes multiply to more than any model has.
+    pub fn check(&self) -> Result<(), ShapeError> {
+        if self.params <= MOST_PARAMS && self.flops.max(self.kept) <= u64::MAX / 64 {
+            return Ok(());
+        }
+        let what = "the sizes multiply to more parameters or operations than any model has";
+        Err(ShapeError::new(what, "correct the largest sizes"))
+    }
 }
 
 /// What a vision encoder makes of one image.

@@ -31,5 +31,5 @@ impl Connector {
 /// Parameters of the projection.
 #[must_use]
 pub fn projection_params(bridge_width: usize, language_width: usize) -> u64 {
-    linear_params(bridge_width, language_width, true)
+    linear_params(bridge_width, language_width, true).get()
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Shape, Tensor};
-use toolkit_core::noise;
+use toolkit_core::{Count, noise, product};
 
 /// A parameter that is not drawn yet; zeros if it is read before it is initialised or loaded.
 #[must_use]
@@ -69,8 +69,8 @@ impl Linear {
 
 /// Number of parameters of a [`Linear`].
 #[must_use]
-pub fn linear_params(input: usize, output: usize, bias: bool) -> u64 {
-    (input * output + if bias { output } else { 0 }) as u64
+pub fn linear_params(input: usize, output: usize, bias: bool) -> Count {
+    product([input, output]) + if bias { output } else { 0 }
 }
 
 /// Layer normalisation over the last dimension.

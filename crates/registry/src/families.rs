@@ -2,9 +2,10 @@
 
 use crate::{Card, CardError};
 use burn::tensor::Device;
+use serde::de::DeserializeOwned;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape, ShapeError, VisionEncoder,
-    VisionShape,
+    VisionShape, check_size,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,21 @@ pub(crate) struct LanguageFamily {
     pub build: fn(&Card, &Device) -> Result<AnyLanguage, CardError>,
 }
 
+/// Reads a part's `[config]`, after its sizes were compared with what any model has.
+fn config<T: DeserializeOwned>(card: &Card) -> Result<T, CardError> {
+    let root = card.text().table();
+    let table = root.get("config").and_then(|config| config.get_ref().as_table());
+    for (key, value) in table.into_iter().flatten() {
+        if let Some(size) = value.get_ref().as_integer() {
+            // A number that fits no 128 bits is larger than any limit.
+            let size = i128::from_str_radix(size.as_str(), size.radix()).unwrap_or(i128::MAX);
+            let place = format!("config.{}", key.get_ref());
+            check_size(key.get_ref(), size).map_err(|error| card.text().error_at(&place, error.what, error.hint))?;
+        }
+    }
+    card.config()
+}
+
 /// A configuration that cannot be built, as an error at the table that holds it.
 fn at_config(card: &Card) -> impl FnOnce(ShapeError) -> CardError {
     |error| card.text().error_at("config", error.what, error.hint)
@@ -33,8 +49,9 @@ fn at_config(card: &Card) -> impl FnOnce(ShapeError) -> CardError {
 impl VisionFamily {
     pub fn of<E: VisionEncoder>() -> Self {
         fn describe<E: VisionEncoder>(card: &Card) -> Result<(E::Config, VisionShape), CardError> {
-            let config = card.config()?;
+            let config = config(card)?;
             let shape = E::describe(&config).map_err(at_config(card))?;
+            shape.cost.check().map_err(at_config(card))?;
             if let Some(size) = card.preprocess.as_ref().map(|p| p.size).filter(|size| *size != shape.image) {
                 let what = format!("images are made {size:?} but the encoder takes {:?}", shape.image);
                 return Err(card.text().error_at("preprocess.size", what, "make `size` the image size of `[config]`"));
@@ -51,8 +68,9 @@ impl VisionFamily {
 impl BridgeFamily {
     pub fn of<B: Bridge>() -> Self {
         fn describe<B: Bridge>(card: &Card, vision: &VisionShape) -> Result<(B::Config, BridgeShape), CardError> {
-            let config = card.config()?;
+            let config = config(card)?;
             let shape = B::describe(&config, vision).map_err(at_config(card))?;
+            shape.cost.check().map_err(at_config(card))?;
             Ok((config, shape))
         }
         Self {
@@ -67,8 +85,9 @@ impl BridgeFamily {
 impl LanguageFamily {
     pub fn of<L: LanguageModel>() -> Self {
         fn describe<L: LanguageModel>(card: &Card) -> Result<(L::Config, LanguageShape), CardError> {
-            let config = card.config()?;
+            let config = config(card)?;
             let shape = L::describe(&config).map_err(at_config(card))?;
+            shape.cost.check().map_err(at_config(card))?;
             Ok((config, shape))
         }
         Self {

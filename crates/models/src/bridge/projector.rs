@@ -8,7 +8,7 @@ use crate::layers::{Activation, LayerNorm, Linear, linear_params};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use toolkit_core::{Bridge, BridgeShape, Cost, ShapeError, VisionShape};
+use toolkit_core::{Bridge, BridgeShape, Cost, ShapeError, VisionShape, product};
 
 const fn one() -> usize {
     1
@@ -134,11 +134,11 @@ impl Bridge for LinearBridge {
     fn describe(config: &LinearConfig, vision: &VisionShape) -> Result<BridgeShape, ShapeError> {
         positive(&[("width", config.width)])?;
         let queries = Tokens::new(config.drop_class_token, config.pool, vision)?.count();
-        let params = 2 * vision.width as u64 + linear_params(vision.width, config.width, true);
-        let flops = 2 * (queries * vision.width * config.width) as u64;
+        let params = linear_params(vision.width, config.width, true) + 2 * vision.width;
+        let flops = product([2, queries, vision.width, config.width]);
         // The features, as they are normalised and as they are selected.
-        let kept = ((vision.tokens + queries) * vision.width + queries * config.width) as u64;
-        Ok(BridgeShape { queries, width: config.width, text: None, cost: Cost { params, flops, kept } })
+        let kept = product([vision.tokens + queries, vision.width]) + product([queries, config.width]);
+        Ok(BridgeShape { queries, width: config.width, text: None, cost: Cost::new(params, flops, kept) })
     }
 
     fn build(config: &LinearConfig, vision: &VisionShape, device: &Device) -> Self {
@@ -171,9 +171,9 @@ impl Bridge for MlpBridge {
         positive(&[("width", width), ("hidden", hidden)])?;
         let queries = Tokens::new(config.drop_class_token, config.pool, vision)?.count();
         let layers = linear_params(vision.width, hidden, true) + linear_params(hidden, width, true);
-        let flops = 2 * (queries * hidden * (vision.width + width)) as u64;
-        let kept = ((vision.tokens + queries) * vision.width + queries * (2 * hidden + width)) as u64;
-        let cost = Cost { params: 2 * vision.width as u64 + layers, flops, kept };
+        let flops = product([2, queries, hidden, vision.width + width]);
+        let kept = product([vision.tokens + queries, vision.width]) + product([queries, 2 * hidden + width]);
+        let cost = Cost::new(layers + 2 * vision.width, flops, kept);
         Ok(BridgeShape { queries, width, text: None, cost })
     }
 

@@ -9,7 +9,7 @@ use crate::layers::{LayerNorm, Linear, attention, linear_params, merge_heads, pa
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use toolkit_core::{Bridge, BridgeShape, Cost, ShapeError, VisionShape};
+use toolkit_core::{Bridge, BridgeShape, Cost, Count, ShapeError, VisionShape, product};
 
 /// Configuration of [`Resampler`]; names are those of the Q-Former, so that cards compare line by line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,20 +118,22 @@ impl Bridge for Resampler {
             ("num_query_tokens", queries),
         ])?;
         ShapeError::unless_divides(("num_attention_heads", heads), ("hidden_size", width))?;
-        let layer = 4 * width * width + 2 * width * inner + 6 * width;
+        let nothing = Count::default();
+        let layer = product([4, width, width]) + product([2, width, inner]) + 6 * width;
         let projects = width != vision.width;
-        let projection = if projects { linear_params(vision.width, width, true) } else { 0 };
-        let params = (queries * width + 2 * vision.width + layers * layer + 2 * width) as u64 + projection;
+        let projection = if projects { linear_params(vision.width, width, true) } else { nothing };
+        let params = product([queries, width]) + 2 * vision.width + layer * layers + 2 * width + projection;
 
         let keys = queries + vision.tokens;
-        let attend = 4 * queries * width * width + 4 * keys * width * width + 4 * queries * keys * width;
-        let project = if projects { 2 * vision.tokens * vision.width * width } else { 0 };
-        let flops = (project + layers * (attend + 4 * queries * width * inner)) as u64;
+        let products = product([4, queries + keys, width, width]) + product([4, queries, keys, width]);
+        let project = if projects { product([2, vision.tokens, vision.width, width]) } else { nothing };
+        let flops = project + (products + product([4, queries, width, inner])) * layers;
         // The normalised features and their projection; in each layer keys and values of everything, and about what a token of
         // a Q-Former keeps.
-        let features = 2 * vision.tokens * width + if projects { vision.tokens * vision.width } else { 0 };
-        let kept = (features + layers * (2 * keys * width + queries * (8 * width + 2 * inner))) as u64;
-        Ok(BridgeShape { queries, width, text: None, cost: Cost { params, flops, kept } })
+        let own = if projects { product([vision.tokens, vision.width]) } else { nothing };
+        let layer = product([2, keys, width]) + product([queries, 8 * width + 2 * inner]);
+        let kept = product([2, vision.tokens, width]) + own + layer * layers;
+        Ok(BridgeShape { queries, width, text: None, cost: Cost::new(params, flops, kept) })
     }
 
     fn build(config: &ResamplerConfig, vision: &VisionShape, device: &Device) -> Self {

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use toolkit_core::params::{Info, Init, bert_rule};
 use toolkit_core::recompute;
-use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
+use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product};
 
 /// Sizes of a [`Llama`], in the words of transformers' `LlamaConfig`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -226,13 +226,13 @@ impl LanguageModel for Llama {
             return Err(ShapeError::new(format!("a head is {} wide", c.head()), "rotary positions need an even width"));
         }
         let (hidden, head) = (c.hidden_size, c.head());
-        let matrices = 2 * linear_params(hidden, heads * head, false)
-            + 2 * linear_params(hidden, shared * head, false)
-            + 3 * linear_params(hidden, c.intermediate_size, false);
-        let table = (c.vocab_size * hidden) as u64;
-        let layers = c.num_hidden_layers as u64;
-        let tables = if c.tie_word_embeddings { table } else { 2 * table };
-        let params = tables + layers * (matrices + 2 * hidden as u64) + hidden as u64;
+        let matrices = linear_params(hidden, heads * head, false) * 2_u64
+            + linear_params(hidden, shared * head, false) * 2_u64
+            + linear_params(hidden, c.intermediate_size, false) * 3_u64;
+        let table = product([c.vocab_size, hidden]);
+        let layers = c.num_hidden_layers;
+        let tables = if c.tie_word_embeddings { table } else { table * 2_u64 };
+        let params = tables + (matrices + 2 * hidden) * layers + hidden;
         Ok(LanguageShape {
             kind: LanguageKind::DecoderOnly,
             width: hidden,
@@ -241,11 +241,11 @@ impl LanguageModel for Llama {
             blocks: c.num_hidden_layers,
             beside: 0,
             // Inputs of two normalisations, query and context, key and value for all heads, and gate, slope and product.
-            cost: Cost {
+            cost: Cost::new(
                 params,
-                flops: 2 * (layers * matrices + table),
-                kept: layers * (2 * hidden + 4 * heads * head + 3 * c.intermediate_size) as u64,
-            },
+                (matrices * layers + table) * 2_u64,
+                product([layers, 2 * hidden + 4 * heads * head + 3 * c.intermediate_size]),
+            ),
         })
     }
 

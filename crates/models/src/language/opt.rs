@@ -14,7 +14,7 @@ use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init, bert_rule};
 use toolkit_core::recompute;
-use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
+use toolkit_core::{Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product};
 
 /// Position `p` reads row `p + 2`, as in fairseq; a hidden position counts as -1 and reads row 1.
 const POSITION_OFFSET: usize = 2;
@@ -164,21 +164,22 @@ impl LanguageModel for Opt {
     fn describe(c: &OptConfig) -> Result<LanguageShape, ShapeError> {
         ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
         let (hidden, ffn, width) = (c.hidden_size, c.ffn_dim, c.width());
-        let layers = c.num_hidden_layers as u64;
-        let norm = 2 * hidden as u64;
+        let layers = c.num_hidden_layers;
+        let norm = product([2, hidden]);
         let matrices = |bias| {
-            4 * linear_params(hidden, hidden, bias)
+            linear_params(hidden, hidden, bias) * 4_u64
                 + linear_params(hidden, ffn, bias)
                 + linear_params(ffn, hidden, bias)
         };
-        let projections = if c.projects() { 2 * linear_params(width, hidden, false) } else { 0 };
-        let tokens = (c.vocab_size * width) as u64;
+        let nothing = Count::default();
+        let projections = if c.projects() { linear_params(width, hidden, false) * 2_u64 } else { nothing };
+        let tokens = product([c.vocab_size, width]);
         let params = tokens
-            + ((c.max_position_embeddings + POSITION_OFFSET) * hidden) as u64
+            + product([c.max_position_embeddings + POSITION_OFFSET, hidden])
             + projections
-            + layers * (matrices(true) + 2 * norm)
-            + if c.do_layer_norm_before { norm } else { 0 };
-        let flops = 2 * (layers * matrices(false) + projections + tokens);
+            + (matrices(true) + norm * 2_u64) * layers
+            + if c.do_layer_norm_before { norm } else { nothing };
+        let flops = (matrices(false) * layers + projections + tokens) * 2_u64;
         Ok(LanguageShape {
             kind: LanguageKind::DecoderOnly,
             width,
@@ -187,7 +188,7 @@ impl LanguageModel for Opt {
             blocks: c.num_hidden_layers,
             beside: 0,
             // Inputs of two normalisations, query, key, value and context, and what ReLU let through.
-            cost: Cost { params, flops, kept: layers * (6 * hidden + ffn) as u64 },
+            cost: Cost::new(params, flops, product([layers, 6 * hidden + ffn])),
         })
     }
 

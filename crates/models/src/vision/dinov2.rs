@@ -8,7 +8,7 @@ use crate::layers::{LayerNorm, Linear, attention, linear_params, merge_heads, pa
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, ShapeError, product, VisionEncoder, VisionShape};
 
 /// Sizes of a [`Dinov2`], in the words of transformers' `Dinov2Config`. Defaults are ViT-S/14's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -155,18 +155,18 @@ impl VisionEncoder for Dinov2 {
         ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
         ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
         let (width, tokens, inner) = (c.hidden_size, c.tokens(), c.hidden_size * c.mlp_ratio);
-        let matrices = 4 * linear_params(width, width, true)
+        let matrices = linear_params(width, width, true) * 4_u64
             + linear_params(width, inner, true)
             + linear_params(inner, width, true);
         let patch = linear_params(3 * c.patch_size * c.patch_size, width, true);
         let norm = if c.final_norm { 2 * width } else { 0 };
-        let layers = c.num_hidden_layers as u64;
-        let params = layers * (matrices + 6 * width as u64) + patch + ((1 + tokens) * width + norm) as u64;
-        let attention = 4 * (tokens * tokens * width) as u64;
-        let flops = layers * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
+        let layers = c.num_hidden_layers;
+        let params = (matrices + 6 * width) * layers + patch + product([1 + tokens, width]) + norm;
+        let attention = product([4, tokens, tokens, width]);
+        let flops = (matrices * 2_u64 * tokens + attention) * layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
-        let kept = (tokens * (3 * width + (4 * width).max(inner))) as u64;
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops, kept } })
+        let kept = product([tokens, 3 * width + (4 * width).max(inner)]);
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost::new(params, flops, kept) })
     }
 
     fn build(c: &Dinov2Config, device: &Device) -> Self {

@@ -11,7 +11,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, Count, ShapeError, product, VisionEncoder, VisionShape};
 
 /// Which map is the tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -216,18 +216,19 @@ impl VisionEncoder for EfficientNetLite {
     type Config = EfficientNetLiteConfig;
 
     fn describe(c: &EfficientNetLiteConfig) -> Result<VisionShape, ShapeError> {
-        if c.image_size == 0 || !(c.width > 0.0 && c.depth > 0.0) {
+        // A factor of 100 is far beyond the family, whose largest is 2; the list of blocks is as long as `depth` says.
+        if c.image_size == 0 || ![c.width, c.depth].iter().all(|factor| *factor > 0.0 && *factor <= 100.0) {
             let what = format!("`image_size` = {}, `width` = {}, `depth` = {}", c.image_size, c.width, c.depth);
-            return Err(ShapeError::new(what, "all three must be above 0"));
+            return Err(ShapeError::new(what, "all three must be above 0, `width` and `depth` at most 100"));
         }
         // A convolution: its weights with a batch normalisation, and its products at every place.
-        let (mut params, mut flops, mut kept) = (0, 0, 0);
+        let (mut params, mut flops, mut kept) = (Count::default(), Count::default(), Count::default());
         let mut conv = |inputs: usize, outputs: usize, kernel: usize, side: usize| {
-            let weights = (inputs * outputs * kernel * kernel) as u64;
-            params += weights + 4 * outputs as u64;
-            flops += 2 * weights * (side * side) as u64;
+            let weights = product([inputs, outputs, kernel, kernel]);
+            params = params + weights + 4 * outputs;
+            flops = flops + weights * 2_u64 * product([side, side]);
             // Images of two layers, and copies while they are laid out for the product.
-            kept = kept.max(3 * ((inputs + outputs) * side * side) as u64);
+            kept = kept.max(product([3, inputs + outputs, side, side]));
         };
         let mut side = c.image_size.div_ceil(2);
         conv(3, STEM, 3, side);
@@ -243,7 +244,7 @@ impl VisionEncoder for EfficientNetLite {
         if c.features == Features::Head {
             conv(c.channels(STAGES[STAGES.len() - 1].5), HEAD, 1, side);
         }
-        let cost = Cost { params, flops, kept };
+        let cost = Cost::new(params, flops, kept);
         Ok(VisionShape { image: [c.image_size; 2], tokens: side * side, width: c.width(), cost })
     }
 

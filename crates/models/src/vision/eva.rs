@@ -11,7 +11,7 @@ use crate::layers::{
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, ShapeError, product, VisionEncoder, VisionShape};
 
 /// Sizes of an [`Eva`], in the words of transformers' `Blip2VisionConfig`. Defaults are ViT-g's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -148,12 +148,12 @@ impl VisionEncoder for Eva {
             + linear_params(width, c.intermediate_size, true)
             + linear_params(c.intermediate_size, width, true);
         let patch = linear_params(3 * c.patch_size * c.patch_size, width, true);
-        let params = c.num_hidden_layers as u64 * (matrices + 4 * width as u64) + patch + ((1 + tokens) * width) as u64;
-        let attention = 4 * (tokens * tokens * width) as u64;
-        let flops = c.num_hidden_layers as u64 * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
+        let params = (matrices + 4 * width) * c.num_hidden_layers + patch + product([1 + tokens, width]);
+        let attention = product([4, tokens, tokens, width]);
+        let flops = (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
-        let kept = (tokens * (3 * width + (4 * width).max(c.intermediate_size))) as u64;
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops, kept } })
+        let kept = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost::new(params, flops, kept) })
     }
 
     fn build(c: &EvaConfig, device: &Device) -> Self {

@@ -11,7 +11,7 @@ use crate::layers::{
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, Count, ShapeError, product, VisionEncoder, VisionShape};
 
 /// Sizes of a [`Vit`], in the words of transformers' `CLIPVisionConfig`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -150,22 +150,22 @@ impl VisionEncoder for Vit {
         ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
         ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
         let (width, tokens) = (c.hidden_size, c.tokens());
-        let norm = 2 * width as u64;
-        let matrices = 4 * linear_params(width, width, true)
+        let norm = product([2, width]);
+        let matrices = linear_params(width, width, true) * 4_u64
             + linear_params(width, c.intermediate_size, true)
             + linear_params(c.intermediate_size, width, true);
-        let patch = (3 * c.patch_size * c.patch_size * width) as u64;
-        let params = c.num_hidden_layers as u64 * (matrices + 2 * norm)
+        let patch = product([3, c.patch_size, c.patch_size, width]);
+        let params = (matrices + norm * 2_u64) * c.num_hidden_layers
             + patch
-            + if c.patch_bias { width as u64 } else { 0 }
-            + width as u64
-            + (tokens * width) as u64
-            + if c.pre_norm { norm } else { 0 };
-        let attention = 4 * (tokens * tokens * width) as u64;
-        let flops = c.num_hidden_layers as u64 * (2 * matrices * tokens as u64 + attention) + 2 * patch * tokens as u64;
+            + if c.patch_bias { width } else { 0 }
+            + width
+            + product([tokens, width])
+            + if c.pre_norm { norm } else { Count::default() };
+        let attention = product([4, tokens, tokens, width]);
+        let flops = (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
-        let kept = (tokens * (3 * width + (4 * width).max(c.intermediate_size))) as u64;
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost { params, flops, kept } })
+        let kept = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
+        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost::new(params, flops, kept) })
     }
 
     fn build(c: &VitConfig, device: &Device) -> Self {

@@ -3,7 +3,7 @@
 use crate::bridge::{positive, vision_eps};
 use crate::layers::linear_params;
 use serde::{Deserialize, Serialize};
-use toolkit_core::{BridgeShape, Cost, ShapeError, TextShape, VisionShape};
+use toolkit_core::{BridgeShape, Cost, Count, ShapeError, TextShape, VisionShape, product};
 
 /// Sizes of a [`super::QFormer`], named as in transformers' `qformer_config`. Defaults are BLIP-2's (BERT-base).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,27 +106,27 @@ impl QFormerConfig {
     }
 
     /// Parameters of one attention block over keys of width `keys`, output and normalisation included.
-    fn attention_params(&self, keys: usize) -> u64 {
+    fn attention_params(&self, keys: usize) -> Count {
         let width = self.hidden_size;
-        2 * linear_params(width, width, true) + 2 * linear_params(keys, width, true) + 2 * width as u64
+        (linear_params(width, width, true) + linear_params(keys, width, true)) * 2_u64 + 2 * width
     }
 
     /// Parameters of one feed-forward network, normalisation included.
-    fn ffn_params(&self) -> u64 {
+    fn ffn_params(&self) -> Count {
         let (width, inner) = (self.hidden_size, self.intermediate_size);
-        linear_params(width, inner, true) + linear_params(inner, width, true) + 2 * width as u64
+        linear_params(width, inner, true) + linear_params(inner, width, true) + 2 * width
     }
 
     /// What only stage 1 uses: text embeddings, text feed-forward networks and the heads.
-    fn text_params(&self) -> u64 {
+    fn text_params(&self) -> Count {
         let width = self.hidden_size;
-        let tables = (self.vocab_size + self.max_position_embeddings) * width;
+        let tables = product([self.vocab_size + self.max_position_embeddings, width]);
         // The decoder is tied to the word embeddings; it adds its bias alone.
-        let language_head = linear_params(width, width, true) + (2 * width + self.vocab_size) as u64;
-        let projections = 2 * linear_params(width, self.image_text_hidden_size, true);
-        let temperature = 1;
-        tables as u64
-            + self.num_hidden_layers as u64 * self.ffn_params()
+        let language_head = linear_params(width, width, true) + 2 * width + self.vocab_size;
+        let projections = linear_params(width, self.image_text_hidden_size, true) * 2_u64;
+        let temperature = 1_usize;
+        tables
+            + self.ffn_params() * self.num_hidden_layers
             + language_head
             + projections
             + linear_params(width, 2, true)
@@ -134,33 +134,34 @@ impl QFormerConfig {
     }
 
     /// Floating-point operations of the query pass for one image.
-    fn flops(&self, vision: &VisionShape) -> u64 {
+    fn flops(&self, vision: &VisionShape) -> Count {
         let [width, inner, queries, tokens, features] =
-            [self.hidden_size, self.intermediate_size, self.num_query_tokens, vision.tokens, vision.width]
-                .map(|n| n as u64);
-        let own = 8 * queries * width * width + 4 * queries * queries * width;
-        let ffn = 4 * queries * width * inner;
-        let cross = 4 * queries * width * width + 4 * tokens * features * width + 4 * queries * tokens * width;
-        self.num_hidden_layers as u64 * (own + ffn) + self.cross_layers() as u64 * cross
+            [self.hidden_size, self.intermediate_size, self.num_query_tokens, vision.tokens, vision.width];
+        let own = product([8, queries, width, width]) + product([4, queries, queries, width]);
+        let ffn = product([4, queries, width, inner]);
+        let keys = product([4, tokens, features, width]) + product([4, queries, tokens, width]);
+        let cross = product([4, queries, width, width]) + keys;
+        (own + ffn) * self.num_hidden_layers + cross * self.cross_layers()
     }
 
     /// Numbers that the backward pass needs of one token in all layers.
-    fn kept_of_token(&self, vision: &VisionShape) -> u64 {
+    fn kept_of_token(&self, vision: &VisionShape) -> Count {
         let [width, inner, heads] = [self.hidden_size, self.intermediate_size, self.num_attention_heads];
         // Query, key, value, what they make of each other; inputs and outputs of two normalisations; both sides of GELU.
         let own = 8 * width + 2 * inner;
         // Query, context, and a normalisation.
         let cross = 4 * width;
         // A byte for each number and probability that may be dropped.
-        let (own_noise, cross_noise) = (2 * width + heads * self.num_query_tokens, width + heads * vision.tokens);
-        let noise = |bytes: usize| if self.dropout > 0.0 { bytes / 4 } else { 0 };
+        let own_noise = product([heads, self.num_query_tokens]) + 2 * width;
+        let cross_noise = product([heads, vision.tokens]) + width;
+        let noise = |bytes: Count| if self.dropout > 0.0 { bytes.over(4) } else { Count::default() };
         let (layers, crossing) = (self.num_hidden_layers, self.cross_layers());
-        (layers * (own + noise(own_noise)) + crossing * (cross + noise(cross_noise))) as u64
+        (noise(own_noise) + own) * layers + (noise(cross_noise) + cross) * crossing
     }
 
     /// Numbers kept of one image: its keys and values.
-    fn kept_of_image(&self, vision: &VisionShape) -> u64 {
-        (2 * self.cross_layers() * vision.tokens * self.hidden_size) as u64
+    fn kept_of_image(&self, vision: &VisionShape) -> Count {
+        product([2, self.cross_layers(), vision.tokens, self.hidden_size])
     }
 
     pub(super) fn shape(&self, vision: &VisionShape) -> BridgeShape {
@@ -171,13 +172,13 @@ impl QFormerConfig {
                 vocab: self.vocab_size,
                 positions: self.max_position_embeddings,
                 embed: self.image_text_hidden_size,
-                kept: self.kept_of_token(vision),
+                kept: self.kept_of_token(vision).get(),
             }),
-            cost: Cost {
-                params: stage2_params(self, vision) + self.text_params(),
-                flops: self.flops(vision),
-                kept: self.num_query_tokens as u64 * self.kept_of_token(vision) + self.kept_of_image(vision),
-            },
+            cost: Cost::new(
+                self.text_params() + stage2_params(self, vision),
+                self.flops(vision),
+                self.kept_of_token(vision) * self.num_query_tokens + self.kept_of_image(vision),
+            ),
         }
     }
 }
@@ -187,10 +188,11 @@ impl QFormerConfig {
 #[must_use]
 pub fn stage2_params(config: &QFormerConfig, vision: &VisionShape) -> u64 {
     let width = config.hidden_size;
-    let inputs = 2 * vision.width + config.num_query_tokens * width + 2 * width;
-    inputs as u64
-        + config.num_hidden_layers as u64 * (config.attention_params(width) + config.ffn_params())
-        + config.cross_layers() as u64 * config.attention_params(vision.width)
+    let inputs = product([config.num_query_tokens, width]) + 2 * vision.width + 2 * width;
+    let all = inputs
+        + (config.attention_params(width) + config.ffn_params()) * config.num_hidden_layers
+        + config.attention_params(vision.width) * config.cross_layers();
+    all.get()
 }
 
 /// Whether the parameter called `name` is on the query path: what stage 2 trains and [`stage2_params`] counts.

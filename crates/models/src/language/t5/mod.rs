@@ -20,7 +20,7 @@ use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init};
 use toolkit_core::recompute;
-use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError};
+use toolkit_core::{Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product};
 
 /// Sizes of a [`T5`], in the words of transformers' `T5Config`.
 #[derive(Clone, Debug, Deserialize)]
@@ -160,16 +160,16 @@ impl LanguageModel for T5 {
             let what = format!("`relative_attention_num_buckets` = {rows}, `relative_attention_max_distance` = {far}");
             return Err(ShapeError::new(what, "make the first even and at least 4, the second larger than its half"));
         }
-        let (encoder, decoder) = (c.num_layers as u64, c.decoder_layers() as u64);
-        let (width, bias) = (c.d_model as u64, (rows * c.num_heads) as u64);
-        let attention = 4 * linear_params(c.d_model, c.inner(), false);
-        let dense = if c.gated { 3 } else { 2 } * linear_params(c.d_model, c.d_ff, false);
-        let matrices = encoder * (attention + dense) + decoder * (2 * attention + dense);
-        let norms = (2 * encoder + 3 * decoder + 2) * width;
+        let (encoder, decoder) = (c.num_layers, c.decoder_layers());
+        let attention = linear_params(c.d_model, c.inner(), false) * 4_u64;
+        let dense = linear_params(c.d_model, c.d_ff, false) * if c.gated { 3_u64 } else { 2 };
+        let matrices = (attention + dense) * encoder + (attention * 2_u64 + dense) * decoder;
+        let norms = product([2 * encoder + 3 * decoder + 2, c.d_model]);
         let tokens = linear_params(c.vocab_size, c.d_model, false);
-        let tables = if c.tie_word_embeddings { tokens } else { 2 * tokens };
-        let beside = decoder * 4 * c.inner() as u64;
-        let biases = bias * (u64::from(encoder > 0) + u64::from(decoder > 0));
+        let tables = if c.tie_word_embeddings { tokens } else { tokens * 2_u64 };
+        let beside = product([4, decoder, c.inner()]);
+        let biases = product([rows, c.num_heads, usize::from(encoder > 0) + usize::from(decoder > 0)]);
+        let inside = Count::from(2 * c.d_model) + product([4, c.inner()]) + if c.gated { 3 } else { 1 } * c.d_ff;
         Ok(LanguageShape {
             kind: LanguageKind::EncoderDecoder,
             width: c.d_model,
@@ -177,14 +177,14 @@ impl LanguageModel for T5 {
             positions: None,
             // Those of one stack.
             blocks: c.num_layers,
-            beside,
+            beside: beside.get(),
             // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values with their gradients to
             // all of the decoder's blocks; the decoder's, about as much in cross-attention.
-            cost: Cost {
-                params: matrices + norms + tables + biases,
-                flops: 2 * (matrices + tokens),
-                kept: encoder * (2 * c.d_model + 4 * c.inner() + if c.gated { 3 } else { 1 } * c.d_ff) as u64 + beside,
-            },
+            cost: Cost::new(
+                matrices + norms + tables + biases,
+                (matrices + tokens) * 2_u64,
+                inside * encoder + beside,
+            ),
         })
     }
 
