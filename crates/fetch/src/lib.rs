@@ -6,14 +6,18 @@
 //! known ([`Digest`], the Hub's own etags), arrives under a temporary name and is renamed, so that the store holds
 //! whole files only, whoever else writes to it at the same time.
 //!
-//! Trap: pip builds the metadata of a package that has no wheel, which runs code of that package. Nothing else here
-//! runs code that was fetched.
+//! Nothing here runs code that was fetched: of Python only wheels are taken, npm runs no scripts. Package managers get
+//! no secrets of this process, end with it, and write into a folder that is thrown away. Downloads and unpacked archives
+//! are bounded.
 
+mod child;
 mod digest;
 mod download;
+mod environment;
 mod error;
 mod http;
 mod hub;
+mod limits;
 mod lock;
 mod manager;
 mod package;

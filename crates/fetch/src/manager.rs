@@ -1,7 +1,8 @@
 //! The package managers: which command fetches a package, and what its errors mean.
 
+use crate::error::one_line;
 use crate::paths::percent;
-use crate::{Package, Source};
+use crate::{Package, Source, tool};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -31,13 +32,34 @@ impl Manager {
         }
     }
 
-    /// The arguments that put the archive into `folder`, which is also where it runs.
+    /// The endings of the archives that it brings.
+    ///
+    /// Of Python only wheels are taken: pip runs code of a source archive to learn its metadata.
+    pub(crate) fn archives(self) -> &'static [&'static str] {
+        match self {
+            Self::Pip => &[".whl"],
+            Self::Apt => &[".deb"],
+            Self::Npm => &[".tgz"],
+        }
+    }
+
+    /// The arguments that put the archive into `folder`, which is also where it runs. None of the
+    /// three runs code of the package with them.
     pub(crate) fn args(self, package: &Package, folder: &Path) -> Vec<OsString> {
         let Package { name, version, .. } = package;
         let (words, spec): (&[&str], _) = match self {
-            Self::Pip => {
-                (&["download", "--no-deps", "--disable-pip-version-check", "-d"], format!("{name}=={version}"))
-            }
+            Self::Pip => (
+                &[
+                    "download",
+                    "--only-binary=:all:",
+                    "--no-deps",
+                    "--no-input",
+                    "--no-cache-dir",
+                    "--disable-pip-version-check",
+                    "-d",
+                ],
+                format!("{name}=={version}"),
+            ),
             Self::Apt => (&["download"], format!("{name}={version}")),
             Self::Npm => (&["pack", "--ignore-scripts", "--pack-destination"], format!("{name}@{version}")),
         };
@@ -49,14 +71,31 @@ impl Manager {
         args
     }
 
-    /// What to try after the program said `stderr`.
-    pub(crate) fn hint(self, package: &Package, stderr: &str) -> String {
+    /// Says what `stderr` means, and what to try.
+    pub(crate) fn explain(self, package: &Package, stderr: &str) -> (String, String) {
         let Package { name, version, .. } = package;
-        match self {
-            Self::Pip if stderr.contains("No matching distribution") => format!(
-                "check name and version on the index (`pip index versions {name}`); \
-                 a wheel only for another Python or system is not found"
-            ),
+        let failed = format!("{} failed: {}", self.name(), tool::summary(stderr));
+        if self == Self::Pip {
+            if stderr.contains("No module named pip") {
+                let what = "this Python has no pip".to_owned();
+                return (what, "install pip, or put `pip3` on PATH".to_owned());
+            }
+            if let Some(why) = unreachable_index(stderr) {
+                let hint = "check the network, PIP_INDEX_URL and PIP_FIND_LINKS";
+                return (format!("pip cannot ask its index: {why}"), hint.to_owned());
+            }
+            if stderr.contains("No matching distribution") {
+                let offered = offered_by_pip(stderr);
+                return (
+                    format!("there is no wheel for {name} {version}{offered}"),
+                    format!(
+                        "check name and version (`pip index versions {name}`); a wheel for another Python or \
+                         system does not count, and source archives are not taken, for pip runs their code"
+                    ),
+                );
+            }
+        }
+        let hint = match self {
             Self::Npm if stderr.contains("E404") || stderr.contains("ETARGET") => {
                 format!("check name and version: `npm view {name} versions`")
             }
@@ -65,7 +104,8 @@ impl Manager {
                  and check the version: `apt-cache policy {name}`"
             ),
             _ => format!("check the network and that {name} {version} is published; the command can be run by hand"),
-        }
+        };
+        (failed, hint)
     }
 
     pub(crate) fn source(self, package: &Package) -> Source {
@@ -74,6 +114,25 @@ impl Manager {
             Self::Apt => Source::Apt(package.clone()),
             Self::Npm => Source::Npm(package.clone()),
         }
+    }
+}
+
+/// Why pip's index did not answer, from its warnings: pip itself then says only that there is no
+/// such package.
+fn unreachable_index(stderr: &str) -> Option<String> {
+    let signs = ["Retrying (", "Could not fetch URL", "Error, Credentials not correct"];
+    let line = stderr.lines().rfind(|line| signs.iter().any(|sign| line.contains(sign)))?;
+    let line = line.trim().trim_start_matches("WARNING: ");
+    // `Retrying (Retry(..)) after connection broken by 'X': /simple/name/`: the cause is what counts.
+    Some(one_line(line.split_once("broken by ").map_or(line, |(_, cause)| cause)))
+}
+
+/// The versions that have a wheel, as pip lists them: ` (there are wheels for 0.1, 0.2)`.
+fn offered_by_pip(stderr: &str) -> String {
+    let versions = stderr.split("(from versions: ").nth(1).and_then(|rest| rest.split(')').next());
+    match versions.filter(|versions| !versions.is_empty() && *versions != "none") {
+        Some(versions) => format!(" (there are wheels for {})", one_line(versions)),
+        None => String::new(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Packages: how the archive that a package manager gives becomes a folder of the store.
 
+use crate::child::{self, Running};
 use crate::digest::{compare, sha256_of};
+use crate::limits::Room;
 use crate::lock::lock;
 use crate::manager::{Manager, folder_name, versions_of};
 use crate::progress::{Progress, Step};
 use crate::tool::{self, Tool};
-use crate::unpack::{self, Counted, Outside};
+use crate::unpack::{self, Counted, Form};
 use crate::{Digest, FetchError, Package, Store};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -111,9 +113,12 @@ impl Store {
         digest: &Digest,
         progress: &dyn Progress,
     ) -> Result<(), FetchError> {
-        let temp = self.package_temp(manager, package);
-        let clear = || if temp.exists() { std::fs::remove_dir_all(&temp) } else { Ok(()) };
-        clear().map_err(FetchError::io("remove", &temp))?;
+        let all = self.package_temp(manager, package);
+        let clear = || if all.exists() { std::fs::remove_dir_all(&all) } else { Ok(()) };
+        clear().map_err(FetchError::io("remove", &all))?;
+        // A name of its own: nothing that a program of a killed run still writes is ever used.
+        let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+        let temp = all.join(format!("{}-{now}", std::process::id()));
         std::fs::create_dir_all(&temp).map_err(FetchError::io("create", &temp))?;
         let result = self.fetch_into(manager, package, folder, &temp, digest, progress);
         // If this fails, the next call clears it, and the first error matters more.
@@ -131,7 +136,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<(), FetchError> {
         let command = self.download(manager, package, temp, progress)?;
-        let archive = find_archive(temp, &command)?;
+        let archive = find_archive(manager, temp, &command)?;
         let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let sha256 = sha256_of(&archive, progress)?;
         if let Some(expected) = &digest.package_sha256 {
@@ -145,7 +150,7 @@ impl Store {
         }
         let unpacked = temp.join("unpacked");
         std::fs::create_dir(&unpacked).map_err(FetchError::io("create", &unpacked))?;
-        self.unpack(&archive, &name, &unpacked, progress)?;
+        self.unpack(&archive, &unpacked, digest.package_bytes, progress)?;
 
         let record = serde_json::json!(Record { archive: name, sha256, command });
         if let Some(parent) = folder.parent() {
@@ -179,7 +184,7 @@ impl Store {
         for (at, tool) in tools.iter().enumerate() {
             let command = tool.line(&args);
             let step = Step::new(progress, &format!("{} {} {}", manager.name(), package.name, package.version), None);
-            let stderr = match tool.run(&args, temp, Some(&step))? {
+            let stderr = match child::run(tool, manager, &args, temp, self.limits().packed(), Some(&step))? {
                 Ok(_) => return Ok(command),
                 Err(stderr) => stderr,
             };
@@ -192,12 +197,7 @@ impl Store {
                     format!("apt does not offer {} {}", package.name, package.version),
                     format!("it offers {versions}; run `apt-get update` as root if its lists are old"),
                 ),
-                None if no_pip => {
-                    ("this Python has no pip".to_owned(), "install pip, or put `pip3` on PATH".to_owned())
-                }
-                None => {
-                    (format!("{} failed: {}", manager.name(), tool::summary(&stderr)), manager.hint(package, &stderr))
-                }
+                None => manager.explain(package, &stderr),
             };
             return Err(FetchError::Tool { what, command, hint });
         }
@@ -221,31 +221,36 @@ impl Store {
             return Ok(None);
         }
         let Some(tool) = self.tool(&["apt-cache"]) else { return Ok(None) };
-        let policy = tool.run(&["policy".into(), package.name.clone().into()], temp, None)?.unwrap_or_default();
+        let args = ["policy".into(), package.name.clone().into()];
+        let policy = child::run(&tool, manager, &args, temp, self.limits().packed(), None)?.unwrap_or_default();
         let versions = versions_of(&policy);
         Ok((!versions.is_empty()).then(|| versions.join(", ")))
     }
 
-    fn unpack(&self, archive: &Path, name: &str, to: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
+    /// `stated` is the unpacked size that the card gives.
+    fn unpack(
+        &self,
+        archive: &Path,
+        to: &Path,
+        stated: Option<u64>,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
         let size = std::fs::metadata(archive).map_err(FetchError::io("read", archive))?.len();
+        let name = archive.file_name().unwrap_or_default().to_string_lossy();
+        let mut room = self.limits().room(size, stated);
         // Of a `.deb` the unpacked bytes are counted, and nobody knows how many there are.
         let step = Step::new(progress, &format!("unpack {name}"), (!name.ends_with(".deb")).then_some(size));
         if name.ends_with(".whl") {
-            unpack::zip(archive, to, false, &step)
-        } else if name.ends_with(".zip") {
-            unpack::zip(archive, to, true, &step)
-        } else if name.ends_with(".tgz") || name.ends_with(".tar.gz") {
-            unpack::tgz(archive, to, &step)
-        } else if name.ends_with(".deb") {
-            self.unpack_deb(archive, to, &step)
+            unpack::zip(archive, to, &mut room, &step)
+        } else if name.ends_with(".tgz") {
+            unpack::tgz(archive, to, &mut room, &step)
         } else {
-            let hint = "whl, zip, tgz, tar.gz and deb are read";
-            Err(FetchError::archive(archive, "unknown kind of archive", hint))
+            self.unpack_deb(archive, to, &mut room, &step)
         }
     }
 
     /// `dpkg-deb -x` would unpack links that lead anywhere; as a stream it goes through the same checks as the others.
-    fn unpack_deb(&self, archive: &Path, to: &Path, step: &Step<'_>) -> Result<(), FetchError> {
+    fn unpack_deb(&self, archive: &Path, to: &Path, room: &mut Room, step: &Step<'_>) -> Result<(), FetchError> {
         let args = ["--fsys-tarfile".into(), archive.as_os_str().to_owned()];
         let folder = archive.parent().unwrap_or(to);
         let tool = self.tool(&["dpkg-deb"]).ok_or_else(|| FetchError::Tool {
@@ -253,23 +258,23 @@ impl Store {
             command: tool::line("dpkg-deb", &args),
             hint: "install the package `dpkg`".to_owned(),
         })?;
-        let mut child = tool.spawn(&args, folder, Stdio::piped())?;
-        let stream = child.stdout.take().expect("piped above");
-        let unpacked = unpack::tar(archive, Counted(stream, step), to, false, Outside::Skip);
-        if unpacked.is_err() {
-            // Before it can complain of a closed pipe, which would hide why.
-            let _ = child.kill();
+        let mut running = Running::start(&tool, Manager::Apt, &args, folder, Stdio::piped())?;
+        let mut stream = running.stdout().ok_or_else(|| FetchError::archive(archive, "no stream", "try again"))?;
+        let unpacked = unpack::tar(archive, Counted(&mut stream, step), to, room, Form::Debian);
+        let failed = |stderr: &str| FetchError::Tool {
+            what: format!("dpkg-deb failed: {}", tool::summary(stderr)),
+            command: tool.line(&args),
+            hint: "the download may be damaged; try again".to_owned(),
+        };
+        if let Err(error) = unpacked {
+            // Before the pipe is closed: its complaint of that would hide why.
+            drop(running);
+            drop(stream);
+            let stderr = child::errors_in(folder);
+            return Err(if stderr.trim().is_empty() { error } else { failed(&stderr) });
         }
-        let status = child.wait().map_err(FetchError::io("wait for", archive))?;
-        let stderr = tool::stderr_of(folder);
-        if !status.success() && (unpacked.is_ok() || !stderr.trim().is_empty()) {
-            return Err(FetchError::Tool {
-                what: format!("dpkg-deb failed: {}", tool::summary(&stderr)),
-                command: tool.line(&args),
-                hint: "the download may be damaged; try again".to_owned(),
-            });
-        }
-        unpacked
+        let status = running.wait().map_err(FetchError::io("wait for", archive))?;
+        if status.success() { Ok(()) } else { Err(failed(&child::errors_in(folder))) }
     }
 }
 
@@ -279,22 +284,32 @@ fn record_file(folder: &Path) -> PathBuf {
     folder.with_file_name(name)
 }
 
-/// The one archive that the command left in `folder`.
-fn find_archive(folder: &Path, command: &str) -> Result<PathBuf, FetchError> {
+/// Finds the one archive that the command left in `folder`.
+fn find_archive(manager: Manager, folder: &Path, command: &str) -> Result<PathBuf, FetchError> {
+    let others = ["whl", "zip", "tgz", "gz", "deb", "bz2", "xz"];
     let is_archive = |path: &PathBuf| {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        path.is_file() && ["whl", "zip", "tgz", "gz", "deb", "bz2", "xz"].contains(&extension)
+        // A link may lead anywhere, such as to a file whose content is none of the package's.
+        path.symlink_metadata().is_ok_and(|data| data.is_file()) && others.contains(&extension)
     };
     let entries = std::fs::read_dir(folder).map_err(FetchError::io("read", folder))?;
     let mut archives: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_archive).collect();
-    match (archives.pop(), archives.is_empty()) {
-        (Some(archive), true) => Ok(archive),
-        (first, _) => Err(FetchError::Tool {
-            what: format!("the command left {} archives, not one", archives.len() + usize::from(first.is_some())),
-            command: command.to_owned(),
-            hint: "run it by hand and see what it does".to_owned(),
-        }),
-    }
+    let (what, hint) = match (archives.pop(), archives.is_empty()) {
+        (Some(archive), true) => {
+            let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if manager.archives().iter().any(|ending| name.ends_with(ending)) {
+                return Ok(archive);
+            }
+            let wanted = manager.archives().join(", ");
+            (format!("the command brought `{name}`, not {wanted}"), "only such archives run no code when fetched")
+        }
+        (first, _) => (
+            format!("the command left {} archives, not one", archives.len() + usize::from(first.is_some())),
+            "run it by hand and see what it does",
+        ),
+    };
+    let what = crate::error::one_line(&what);
+    Err(FetchError::Tool { what, command: command.to_owned(), hint: hint.to_owned() })
 }
 
 /// What is there instead of `member`: the names in the deepest folder of it that exists.

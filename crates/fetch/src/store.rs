@@ -3,6 +3,7 @@
 use crate::digest::{compare, sha256_of};
 use crate::http::Http;
 use crate::hub::Hub;
+use crate::limits::{self, Limits};
 use crate::manager::Manager;
 use crate::{Digest, FetchError, Progress, Source, paths};
 use std::env;
@@ -24,6 +25,7 @@ pub struct Store {
     hub: String,
     token: Option<String>,
     backoff: Duration,
+    limits: Limits,
 }
 
 /// The public Hub, unless `HF_ENDPOINT` names another.
@@ -31,7 +33,7 @@ const HUB: &str = "https://huggingface.co";
 
 impl Store {
     /// A store at `root`, which is made when something is fetched. Reads `TOOLKIT_OFFLINE` and
-    /// `HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN`.
+    /// `HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN`, `TOOLKIT_MAX_FETCH`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         let text =
@@ -44,6 +46,7 @@ impl Store {
             hub: HUB.to_owned(),
             token: None,
             backoff: Duration::from_millis(500),
+            limits: Limits { allowed: text("TOOLKIT_MAX_FETCH").and_then(|text| limits::parse_size(&text)) },
         }
         .hub_at(text("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()))
         .token(text("HF_TOKEN"))
@@ -81,6 +84,13 @@ impl Store {
     /// How long to wait before the second try of a request; doubles with each further one. Half a second unless set.
     pub fn backoff(mut self, backoff: Duration) -> Self {
         self.backoff = backoff;
+        self
+    }
+
+    /// The most bytes that a package may have, packed and unpacked, and a file whose size the server
+    /// does not tell; `TOOLKIT_MAX_FETCH`, or what a package of its size usually has, unless set.
+    pub fn max_fetch(mut self, bytes: u64) -> Self {
+        self.limits.allowed = Some(bytes);
         self
     }
 
@@ -164,6 +174,10 @@ impl Store {
 
     pub(crate) fn http(&self) -> Result<Http, FetchError> {
         Http::new(&self.hub, self.token.as_deref(), self.backoff)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     pub(crate) fn is_offline(&self) -> bool {

@@ -38,7 +38,7 @@ pub fn sources(card: &Card) -> Result<Vec<Remote>, CardError> {
     let mut all = Vec::new();
     let mut put = |at: &str, source: &str, sha256: Option<&String>, package_sha256: Option<&String>| {
         if is_remote(source) {
-            let digest = Digest { sha256: sha256.cloned(), package_sha256: package_sha256.cloned() };
+            let digest = Digest { sha256: sha256.cloned(), package_sha256: package_sha256.cloned(), package_bytes: None };
             all.push(Remote { source: card.remote(at, source)?, digest });
         }
         Ok::<(), CardError>(())
@@ -95,7 +95,7 @@ impl Card {
             let hint = format!("`toolkit data fetch {}` gets it", self.name);
             return Err(self.text().error_at(at, format!("`{file}` is not on this machine"), hint));
         };
-        let digest = Digest { sha256: sha256.filter(|_| path.is_file()).map(str::to_owned), package_sha256: None };
+        let digest = Digest { sha256: sha256.filter(|_| path.is_file()).map(str::to_owned), ..Digest::default() };
         Store::standard()
             .offline(true)
             .get(&Source::File(path.clone()), &digest, &NoProgress)

@@ -58,7 +58,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 fn digest(sha256: &str) -> Digest {
-    Digest { sha256: Some(sha256.to_owned()), package_sha256: None }
+    Digest { sha256: Some(sha256.to_owned()), ..Digest::default() }
 }
 
 #[derive(Default)]

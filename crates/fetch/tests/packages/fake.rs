@@ -41,11 +41,15 @@ impl Setup {
         assert!(writer.wait().unwrap().success());
     }
 
-    /// What was run, a line each, with the temporary folder as `TMP`.
+    /// What was run, a line each, with the temporary folder as `TMP` and without what is named for one run.
     pub fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("log")).unwrap_or_default();
         let temp = self.store.root().join("tmp").display().to_string();
-        text.lines().map(|line| line.replace(&temp, "TMP")).collect()
+        let word = |word: &str| match word.strip_prefix("TMP/").and_then(|rest| rest.rsplit_once('/')) {
+            Some((package, _)) => format!("TMP/{package}"),
+            None => word.to_owned(),
+        };
+        text.lines().map(|line| line.replace(&temp, "TMP").split(' ').map(word).collect::<Vec<_>>().join(" ")).collect()
     }
 
     pub fn get(&self, source: &str) -> Result<PathBuf, FetchError> {

@@ -1,0 +1,108 @@
+//! How much a download, and an archive that is unpacked, may bring.
+
+use crate::FetchError;
+use std::path::Path;
+
+/// For the errors of this module: how the user allows more.
+pub(crate) const HINT: &str =
+    "if it is meant to be that large, set TOOLKIT_MAX_FETCH to what you allow, as in TOOLKIT_MAX_FETCH=20G";
+
+/// A download of which nobody says how large it is.
+const UNSIZED: u64 = 64_000_000;
+/// A package, packed.
+const PACKED: u64 = 8_000_000_000;
+/// A package, unpacked.
+const UNPACKED: u64 = 16_000_000_000;
+/// Files, folders and links of a package.
+const ENTRIES: u64 = 200_000;
+/// An archive may become this much larger, or [`SMALL`]. Text is packed to a tenth; the densest
+/// that deflate allows is a thousandth, which only zeros reach.
+const RATIO: u64 = 100;
+/// No ratio is looked at below this.
+const SMALL: u64 = 64_000_000;
+
+/// The bounds in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// What the user allows in place of the bounds above, in bytes.
+    pub(crate) allowed: Option<u64>,
+}
+
+impl Limits {
+    /// A download whose size nobody says.
+    pub(crate) fn unsized_download(self) -> u64 {
+        self.allowed.unwrap_or(UNSIZED)
+    }
+
+    /// A package as its manager brings it.
+    pub(crate) fn packed(self) -> u64 {
+        self.allowed.unwrap_or(PACKED)
+    }
+
+    /// Gives the room for unpacking an archive of `packed` bytes; `stated` is the size that the
+    /// card gives.
+    pub(crate) fn room(self, packed: u64, stated: Option<u64>) -> Room {
+        let by_ratio = packed.saturating_mul(RATIO).max(SMALL).min(UNPACKED);
+        let bytes = stated.or(self.allowed).unwrap_or(by_ratio);
+        Room { bytes, entries: ENTRIES, all: bytes }
+    }
+}
+
+/// Reads a size such as `20G`, `300M`, `1.5GB` or `123456`: bytes, in powers of a thousand.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_uppercase();
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
+    let scale = match text[number.len()..].trim() {
+        "" | "B" => 1e0,
+        "K" | "KB" => 1e3,
+        "M" | "MB" => 1e6,
+        "G" | "GB" => 1e9,
+        "T" | "TB" => 1e12,
+        _ => return None,
+    };
+    let bytes = number.parse::<f64>().ok()? * scale;
+    // Beyond that a number of bytes is not exact, and no disk is that large.
+    (bytes >= 1.0 && bytes < 9e15).then_some(bytes as u64)
+}
+
+/// What is left for unpacking one archive.
+#[derive(Debug)]
+pub(crate) struct Room {
+    bytes: u64,
+    entries: u64,
+    /// At the start, for messages.
+    all: u64,
+}
+
+impl Room {
+    /// Takes room for `bytes` that are about to be written.
+    pub(crate) fn take(&mut self, archive: &Path, bytes: u64) -> Result<(), FetchError> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| self.full(archive))?;
+        Ok(())
+    }
+
+    /// Takes room for one more file, folder or link.
+    pub(crate) fn enter(&mut self, archive: &Path) -> Result<(), FetchError> {
+        let left = self.entries.checked_sub(1);
+        self.entries = left.ok_or_else(|| {
+            let what = format!("it has more than {ENTRIES} files and folders");
+            FetchError::archive(archive, what, "the package is hostile, or none to be fetched whole")
+        })?;
+        Ok(())
+    }
+
+    /// Refuses an archive that states more than there is room for, before anything is written.
+    pub(crate) fn must_hold(&self, archive: &Path, stated: u64) -> Result<(), FetchError> {
+        if stated > self.bytes { Err(self.full(archive)) } else { Ok(()) }
+    }
+
+    fn full(&self, archive: &Path) -> FetchError {
+        let packed = std::fs::metadata(archive).map_or(0, |data| data.len());
+        let what = format!("{packed} bytes unpack to more than {} bytes", self.all);
+        FetchError::archive(archive, what, HINT)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/limits.rs"]
+mod tests;

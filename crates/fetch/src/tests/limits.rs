@@ -1,0 +1,40 @@
+use super::*;
+
+#[test]
+fn sizes_are_read_as_people_write_them() {
+    let cases =
+        [("123", 123), ("20G", 20_000_000_000), ("1.5 GB", 1_500_000_000), ("300m", 300_000_000), ("2kb", 2000)];
+    for (text, bytes) in cases {
+        assert_eq!(parse_size(text), Some(bytes), "{text}");
+    }
+    for text in ["", "G", "-1", "0", "1X", "nan", "inf", "1e300", "99999999999T"] {
+        assert_eq!(parse_size(text), None, "{text}");
+    }
+}
+
+#[test]
+fn room_follows_the_archive_unless_somebody_says_more() {
+    let bytes = |limits: Limits, packed, stated| limits.room(packed, stated).bytes;
+    let default = Limits::default();
+    assert_eq!(bytes(default, 306_000, None), SMALL);
+    assert_eq!(bytes(default, 10_000_000, None), 1_000_000_000);
+    assert_eq!(bytes(default, u64::MAX, None), UNPACKED);
+    assert_eq!(bytes(default, 306_000, Some(400_000_000)), 400_000_000);
+    assert_eq!(bytes(Limits { allowed: Some(5) }, 306_000, None), 5);
+}
+
+#[test]
+fn room_ends() {
+    let mut room = Limits { allowed: Some(10) }.room(1, None);
+    let archive = Path::new("a.whl");
+    room.must_hold(archive, 10).unwrap();
+    room.must_hold(archive, 11).unwrap_err();
+    room.take(archive, 7).unwrap();
+    room.take(archive, 3).unwrap();
+    let error = room.take(archive, 1).unwrap_err().to_string();
+    assert!(error.contains("more than 10 bytes") && error.contains("TOOLKIT_MAX_FETCH"), "{error}");
+    for _ in 0..ENTRIES {
+        room.enter(archive).unwrap();
+    }
+    room.enter(archive).unwrap_err();
+}
