@@ -49,8 +49,8 @@ pub struct CaptionSummary {
 pub struct CaptionResult {
     /// In the order of the items given.
     pub rows: Vec<CaptionRow>,
-    /// Over all images.
-    pub overall: CaptionSummary,
+    /// Over all images; `None` if there are none.
+    pub overall: Option<CaptionSummary>,
     /// By group of the item.
     pub per_group: BTreeMap<String, CaptionSummary>,
 }
@@ -89,35 +89,33 @@ pub fn caption(
 
 pub(crate) fn scored(dataset: &dyn Dataset, items: &[usize], prompt: &str, written: Vec<String>) -> CaptionResult {
     let references: Vec<Vec<String>> = items.iter().map(|&item| dataset.item(item).captions.clone()).collect();
-    let scores = caption_scores(&written, &references);
+    let ciders = caption_scores(&written, &references).map(|scores| scores.per_image_cider).unwrap_or_default();
     let row = |(((&item, caption), references), &cider): (((&usize, String), Vec<String>), &f64)| {
         let item = dataset.item(item);
         let (id, group) = (item.id.clone(), item.group.clone());
         CaptionRow { id, group, prompt: prompt.to_owned(), caption, references, cider }
     };
-    let rows: Vec<CaptionRow> =
-        items.iter().zip(written).zip(references).zip(&scores.per_image_cider).map(row).collect();
+    let rows: Vec<CaptionRow> = items.iter().zip(written).zip(references).zip(&ciders).map(row).collect();
     let mut groups: BTreeMap<String, Vec<&CaptionRow>> = BTreeMap::new();
     for row in &rows {
         groups.entry(row.group.clone()).or_default().push(row);
     }
     let overall = summary(&rows.iter().collect::<Vec<_>>());
-    let per_group = groups.into_iter().map(|(group, rows)| (group, summary(&rows))).collect();
+    let per_group = groups.into_iter().filter_map(|(group, rows)| Some((group, summary(&rows)?))).collect();
     CaptionResult { rows, overall, per_group }
 }
 
-fn summary(rows: &[&CaptionRow]) -> CaptionSummary {
+fn summary(rows: &[&CaptionRow]) -> Option<CaptionSummary> {
     let captions: Vec<String> = rows.iter().map(|row| row.caption.clone()).collect();
     let references: Vec<Vec<String>> = rows.iter().map(|row| row.references.clone()).collect();
-    let scores = caption_scores(&captions, &references);
-    let cider = mean(&rows.iter().map(|row| row.cider).collect::<Vec<_>>()).unwrap_or(0.0);
-    CaptionSummary {
+    let scores = caption_scores(&captions, &references)?;
+    Some(CaptionSummary {
         images: rows.len(),
-        cider,
+        cider: mean(&rows.iter().map(|row| row.cider).collect::<Vec<_>>())?,
         bleu1: scores.bleu1,
         bleu2: scores.bleu2,
         bleu3: scores.bleu3,
         bleu4: scores.bleu4,
         rouge_l: scores.rouge_l,
-    }
+    })
 }

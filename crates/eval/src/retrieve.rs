@@ -116,7 +116,9 @@ fn run(
         itm_accuracy = Some(verdicts(&matched, &own, &hard));
     }
     let by_sim = &sim.ranks;
-    let (itc, itm) = (by_sim.recall(), reranked.as_ref().map(Ranks::recall));
+    let (Some(itc), itm) = (by_sim.recall(), reranked.as_ref().and_then(Ranks::recall)) else {
+        return Err(EvalError::new("nothing was ranked", "retrieval", "see `unique_captions`"));
+    };
     let mut first = 0;
     let rows = items.iter().zip(captions).enumerate().map(|(image, (&item, own))| {
         let text = first;

@@ -10,10 +10,10 @@ use toolkit_train::checkpoint::write_atomic;
 ///
 /// # Errors
 /// Whatever the file system says.
-pub fn write_samples<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), EvalError> {
+pub fn write_samples<T: Serialize>(path: &Path, rows: impl IntoIterator<Item = T>) -> Result<(), EvalError> {
     let mut text = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut text, row).map_err(|e| bad_line(path, text.len(), &e))?;
+        serde_json::to_writer(&mut text, &row).map_err(|e| bad_line(path, text.len(), &e))?;
         text.push(b'\n');
     }
     if let Some(folder) = path.parent() {

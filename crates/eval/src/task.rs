@@ -1,6 +1,6 @@
 //! Task cards in typed form.
 
-use crate::{Decoding, EvalError, RetrievalConfig, captioned_items, published, unique_captions};
+use crate::{Decoding, EvalError, RetrievalConfig, captioned_items, published, question_pairs, unique_captions};
 use serde::Deserialize;
 use toolkit_data::Dataset;
 use toolkit_registry::{Card, CardError, Kind};
@@ -81,6 +81,24 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// How many pictures with captions are left out and why, if any are.
+    #[must_use]
+    pub fn note(self, dataset: &dyn Dataset, limit: Option<usize>) -> Option<String> {
+        let items = captioned_items(dataset, limit);
+        let kept = self.of(dataset, limit).len();
+        (kept < items.len()).then(|| {
+            format!(
+                "Retrieval on `{}` leaves out {} of {} pictures, which show what another one shows or have no caption of \
+                 their own: a shared caption has no one right picture. `pool = \"all\"` of a task takes them all.",
+                dataset.name(),
+                items.len() - kept,
+                items.len()
+            )
+        })
+    }
+}
+
 /// Any task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
@@ -91,6 +109,8 @@ pub enum Task {
     /// `kind = "retrieval"`.
     Retrieval(RetrievalTask),
 }
+
+const SEVERAL: &str = "retrieval needs several pictures, each with a caption of its own";
 
 /// `[config]` of tasks that generate.
 #[derive(Deserialize)]
@@ -179,6 +199,32 @@ impl Task {
         let named: Named = card.config()?;
         let split = named.split.unwrap_or_else(test);
         Ok(named.data.map(|data| format!("{data}:{split}")))
+    }
+
+    /// Checks that `dataset` has what the task of a card scores: a score of nothing is no number.
+    ///
+    /// # Errors
+    /// If it has no questions, no captions, or fewer than two pictures to choose from.
+    pub fn check_data(card: &Card, dataset: &dyn Dataset) -> Result<(), EvalError> {
+        let (what, hint) = match card.family.as_str() {
+            "vqa" if question_pairs(dataset, None).is_empty() => (
+                "the data have no questions".to_owned(),
+                "take data with questions, or a task of captions or retrieval",
+            ),
+            "caption" if captioned_items(dataset, None).is_empty() => {
+                ("the data have no captions".to_owned(), "take data with captions, or a task of questions")
+            }
+            "retrieval" => {
+                let pool = RetrievalTask::from_card(card)?.pool;
+                match (pool.of(dataset, None).len(), pool.note(dataset, None)) {
+                    (2.., _) => return Ok(()),
+                    (_, Some(note)) => ("there are no two pictures to choose from".to_owned() + "; " + &note, SEVERAL),
+                    (_, None) => ("there are no two pictures with captions to choose from".to_owned(), SEVERAL),
+                }
+            }
+            _ => return Ok(()),
+        };
+        Err(EvalError::new(what, format!("task `{}` on `{}`", card.name, dataset.name()), hint))
     }
 
     /// The split that is evaluated.

@@ -40,8 +40,8 @@ pub struct VqaRowResult {
 pub struct VqaResult {
     /// In the order of the questions given.
     pub rows: Vec<VqaRowResult>,
-    /// Over all questions.
-    pub overall: f64,
+    /// Over all questions; `None` if there are none.
+    pub overall: Option<f64>,
     /// By kind of question.
     pub per_kind: BTreeMap<String, f64>,
     /// By `yes/no`, `number` and `other`.
@@ -149,5 +149,5 @@ pub(crate) fn scored(dataset: &dyn Dataset, questions: &[(usize, usize)], given:
 }
 
 fn official<'a>(row: &'a VqaRowResult, answers: &'a [String], name: fn(&VqaRowResult) -> &str) -> VqaRow<'a> {
-    VqaRow { prediction: &row.raw, answers, answer_type: &row.answer_type, question_type: name(row) }
+    VqaRow { prediction: &row.raw, answers, answer_type: Some(&row.answer_type), question_type: Some(name(row)) }
 }

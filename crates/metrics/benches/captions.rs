@@ -70,7 +70,7 @@ fn main() {
         })
         .collect();
     seconds.sort_by(f64::total_cmp);
-    let scores = caption_scores(&hypotheses, &references);
+    let scores = caption_scores(&hypotheses, &references).expect("there are images");
     let summary = json!({
         "images": IMAGES,
         "seconds_median": seconds[ROUNDS / 2],

@@ -29,6 +29,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         eprintln!("{} images: {:.2} s {reads} paraphrases to read", hypotheses.len(), began.elapsed().as_secs_f64());
     }
     scores.each.iter().for_each(|score| println!("{score}"));
-    println!("{}", scores.overall);
+    println!("{}", scores.overall.unwrap_or(f64::NAN));
     Ok(())
 }

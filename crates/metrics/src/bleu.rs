@@ -1,7 +1,8 @@
 //! Corpus BLEU-1 to BLEU-4 (Papineni et al. 2002) with the constants of the COCO caption tools.
 
-use crate::ngrams::{Corpus, Counts, Ngram, ORDERS, common};
-use crate::parallel::collect;
+use crate::corpus::{CaptionTokens, ImageWords};
+use crate::ngrams::{Ngram, ORDERS, common, counts, sorted};
+use crate::parallel::{Advance, with_scratch};
 use serde::{Deserialize, Serialize};
 
 /// Keeps a product of zero matches at (nearly) zero instead of exactly zero, as the official scorer does.
@@ -12,10 +13,15 @@ const SMALL: f64 = 1e-9;
 /// BLEU of a set of captions, in `[0, 1]`; index `k` holds BLEU-(k+1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bleu {
-    /// From the counts and lengths of all captions together. This is the number papers give; it is not a mean.
-    pub corpus: [f64; ORDERS],
+    /// From the counts and lengths of all captions together. This is the number papers give; it is not a mean. `None` of
+    /// no captions.
+    pub corpus: Option<[f64; ORDERS]>,
     /// The same formula for each caption alone.
     pub per_image: Vec<[f64; ORDERS]>,
+    /// How many n-grams of the captions are in a reference, for n = 1..=4.
+    pub matched: [usize; ORDERS],
+    /// How many n-grams the captions have.
+    pub ngrams: [usize; ORDERS],
 }
 
 /// The sufficient statistics of BLEU; those of a corpus are the sums over its captions.
@@ -27,28 +33,45 @@ struct Statistics {
     guessed: [usize; ORDERS],
 }
 
-impl Statistics {
-    fn of(hypothesis: &Counts, references: &[Counts]) -> Self {
-        let matched = |order: usize| {
-            // The most often that each n-gram is in one reference.
-            let mut most: Vec<(Ngram, u32)> = references.iter().flat_map(|r| r.orders[order].iter().copied()).collect();
-            most.sort_unstable();
-            // Of equal n-grams the last is the most frequent.
-            let most: Vec<(Ngram, u32)> =
-                most.chunk_by(|a, b| a.0 == b.0).filter_map(|same| same.last().copied()).collect();
-            common(&hypothesis.orders[order], &most).map(|(times, most)| times.min(most) as usize).sum()
-        };
-        let length = hypothesis.length;
+/// What the counts of one image are made in.
+#[derive(Default)]
+struct Scratch {
+    words: ImageWords,
+    ngrams: Vec<Ngram>,
+    /// N-grams of references with their counts.
+    most: Vec<(Ngram, u32)>,
+}
+
+impl Scratch {
+    /// How many n-grams of the hypothesis are in a reference, each as often as it is in one of them.
+    fn matched(&mut self, order: usize) -> usize {
+        self.most.clear();
+        for reference in self.words.references() {
+            sorted(reference, order, &mut self.ngrams);
+            self.most.extend(counts(&self.ngrams));
+        }
+        self.most.sort_unstable();
+        // Of equal n-grams the last is the most frequent.
+        let most = self.most.chunk_by(|a, b| a.0 == b.0).filter_map(|same| same.last().copied());
+        sorted(&self.words.hypothesis, order, &mut self.ngrams);
+        common(counts(&self.ngrams), most).map(|(times, most)| times.min(most) as usize).sum()
+    }
+
+    fn statistics(&mut self, corpus: &CaptionTokens, image: usize) -> Statistics {
+        self.words.read(corpus, image);
+        let length = self.words.hypothesis.len();
         // The closest reference length; the shorter one of two equally close.
-        let closest = references.iter().map(|r| (r.length.abs_diff(length), r.length)).min();
-        Self {
+        let closest = self.words.references().map(|r| (r.len().abs_diff(length), r.len())).min();
+        Statistics {
             length,
             reference_length: closest.map_or(0, |(_, length)| length),
-            correct: std::array::from_fn(matched),
+            correct: std::array::from_fn(|order| self.matched(order)),
             guessed: std::array::from_fn(|order| length.saturating_sub(order)),
         }
     }
+}
 
+impl Statistics {
     fn add(&mut self, other: &Self) {
         self.length += other.length;
         self.reference_length += other.reference_length;
@@ -71,22 +94,31 @@ impl Statistics {
 
 /// Corpus and per-caption BLEU-1..4 of tokenised captions, one hypothesis per image.
 ///
-/// Formula: BLIP-2 specification, section 8.3 (pycocoevalcap 1.2). An empty corpus scores 0.
+/// Formula: BLIP-2 specification, section 8.3 (pycocoevalcap 1.2).
 ///
 /// # Panics
 /// If `hypotheses` and `references` differ in length.
 #[must_use]
 pub fn bleu(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Bleu {
-    of_corpus(&Corpus::new(hypotheses, references))
+    CaptionTokens::of_tokens(hypotheses, references).bleu(&|_| {})
 }
 
-/// [`bleu`] of counted captions.
-pub(crate) fn of_corpus(corpus: &Corpus) -> Bleu {
-    let statistics =
-        collect(corpus.hypotheses.len(), |image| Statistics::of(&corpus.hypotheses[image], &corpus.references[image]));
-    let mut total = Statistics::default();
-    for one in &statistics {
-        total.add(one);
+impl CaptionTokens {
+    /// Corpus and per-caption BLEU-1..4; see [`bleu`]. Says how many more images are scored.
+    #[must_use]
+    pub fn bleu(&self, advance: Advance<'_>) -> Bleu {
+        let one = |scratch: &mut Scratch, image: usize| {
+            let statistics = scratch.statistics(self, image);
+            (statistics.score(), statistics)
+        };
+        let each = with_scratch(self.len(), one, advance);
+        let mut total = Statistics::default();
+        each.iter().for_each(|(_, statistics)| total.add(statistics));
+        Bleu {
+            corpus: (!self.is_empty()).then(|| total.score()),
+            per_image: each.into_iter().map(|(score, _)| score).collect(),
+            matched: total.correct,
+            ngrams: total.guessed,
+        }
     }
-    Bleu { corpus: total.score(), per_image: statistics.iter().map(Statistics::score).collect() }
 }

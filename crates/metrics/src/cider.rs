@@ -1,23 +1,37 @@
 //! CIDEr (Vedantam et al. 2015) in the form of the COCO caption tools, which is CIDEr-D.
 
-use crate::ngrams::{Corpus, Counts, Ngram, ORDERS, common};
-use crate::parallel::collect;
+use crate::corpus::{CaptionTokens, ImageWords};
+use crate::ngrams::{Ngram, ORDERS, common, counts, sorted};
+use crate::parallel::{Advance, collect, with_scratch};
+use rayon::slice::ParallelSliceMut;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Width of the Gaussian length penalty, in bigrams.
 const SIGMA: f64 = 6.0;
 
-/// A caption as TF-IDF weights of its n-grams, per order.
-struct Vector {
-    weights: [Vec<(Ngram, f64)>; ORDERS],
-    norms: [f64; ORDERS],
-    /// Number of bigrams: what the official scorer adds up as "length".
-    bigrams: usize,
+/// Images whose n-grams are gathered by one thread, and by all before they are joined.
+const CHUNK: usize = 256;
+const BLOCK: usize = 1 << 15;
+
+/// CIDEr of a set of captions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cider {
+    /// CIDEr of each caption, from 0 to 10; the corpus score is their mean.
+    pub per_image: Vec<f64>,
+    /// Whether no n-gram has a weight, because every image has the same ones in its references: all scores are 0.
+    pub weightless: bool,
 }
 
-/// In how many images each n-gram is part of a reference, per order.
-type Frequencies = [HashMap<Ngram, u32, BuildHasherDefault<Mixer>>; ORDERS];
+/// What an n-gram of one order weighs, by the images that have it in a reference.
+struct Weights {
+    /// Those of more than one image.
+    repeated: HashMap<Ngram, f64, BuildHasherDefault<Mixer>>,
+    /// All others, also of n-grams that no reference has.
+    rare: f64,
+    /// Whether every n-gram of the references is in all images.
+    none: bool,
+}
 
 /// Hashes n-grams by a multiplication: they are numbers of ours, not text that an opponent could choose.
 #[derive(Default)]
@@ -41,29 +55,91 @@ impl Hasher for Mixer {
     }
 }
 
-impl Vector {
-    fn of(counts: &Counts, frequencies: &Frequencies, log_images: f64) -> Self {
-        let weights: [Vec<(Ngram, f64)>; ORDERS] = std::array::from_fn(|order| {
-            let weigh = |&(ngram, times): &(Ngram, u32)| {
-                let images = frequencies[order].get(&ngram).copied().unwrap_or(1);
-                (ngram, f64::from(times) * (log_images - f64::from(images).ln()))
-            };
-            counts.orders[order].iter().map(weigh).collect()
-        });
-        let norms = std::array::from_fn(|order| weights[order].iter().map(|(_, w)| w * w).sum::<f64>().sqrt());
-        Self { weights, norms, bigrams: counts.length.saturating_sub(1) }
+impl Weights {
+    /// The weights of n-grams of one order. Only those of several images are kept in a map: most are of one.
+    fn new(corpus: &CaptionTokens, order: usize) -> Self {
+        let images = corpus.len();
+        let mut all: Vec<Ngram> = Vec::new();
+        for block in (0..images).step_by(BLOCK) {
+            let end = images.min(block + BLOCK);
+            let chunk = |at: usize| present(corpus, order, block + at * CHUNK..end.min(block + (at + 1) * CHUNK));
+            collect((end - block).div_ceil(CHUNK), chunk).into_iter().for_each(|own| all.extend(own));
+        }
+        all.par_sort_unstable();
+        let log_images = (images as f64).ln();
+        let counted = || counts(&all);
+        let mut repeated = HashMap::with_capacity_and_hasher(counted().filter(|&(_, n)| n > 1).count(), <_>::default());
+        let weigh = |(ngram, images): (Ngram, u32)| (ngram, log_images - f64::from(images).ln());
+        repeated.extend(counted().filter(|&(_, n)| n > 1).map(weigh));
+        let none = counted().all(|(_, n)| n as usize == images);
+        // An n-gram that is nowhere counts as in one image.
+        Self { repeated, rare: log_images - 1.0_f64.ln(), none }
     }
 
-    /// Clipped cosine with a length penalty, averaged over the orders.
-    fn similarity(&self, reference: &Self) -> f64 {
-        let delta = self.bigrams as f64 - reference.bigrams as f64;
-        let penalty = (-delta * delta / (2.0 * SIGMA * SIGMA)).exp();
-        let order_score = |order: usize| {
-            let dot: f64 = common(&self.weights[order], &reference.weights[order]).map(|(h, r)| h.min(r) * r).sum();
-            let norm = self.norms[order] * reference.norms[order];
-            if norm == 0.0 { dot } else { dot / norm }
+    /// The n-grams of a caption with their weights, in order, and the length of that vector.
+    fn vector(&self, words: &[u32], order: usize, ngrams: &mut Vec<Ngram>, vector: &mut Vec<(Ngram, f64)>) -> f64 {
+        sorted(words, order, ngrams);
+        vector.clear();
+        let weigh =
+            |(ngram, times)| (ngram, f64::from(times) * self.repeated.get(&ngram).copied().unwrap_or(self.rare));
+        vector.extend(counts(ngrams).map(weigh));
+        vector.iter().map(|(_, w)| w * w).sum::<f64>().sqrt()
+    }
+}
+
+/// The n-grams of each image's references, each once.
+fn present(corpus: &CaptionTokens, order: usize, images: std::ops::Range<usize>) -> Vec<Ngram> {
+    let (mut words, mut ngrams, mut own) = (ImageWords::default(), Vec::new(), Vec::new());
+    let mut all = Vec::new();
+    for image in images {
+        words.read(corpus, image);
+        own.clear();
+        for reference in words.references() {
+            sorted(reference, order, &mut ngrams);
+            own.extend(&ngrams);
+        }
+        own.sort_unstable();
+        own.dedup();
+        all.extend(&own);
+    }
+    all
+}
+
+/// What the score of one image is made in: its TF-IDF vectors of one order at a time.
+#[derive(Default)]
+struct Scratch {
+    words: ImageWords,
+    ngrams: Vec<Ngram>,
+    hypothesis: Vec<(Ngram, f64)>,
+    reference: Vec<(Ngram, f64)>,
+    /// Cosines by reference and order.
+    cosines: Vec<[f64; ORDERS]>,
+}
+
+impl Scratch {
+    fn score(&mut self, corpus: &CaptionTokens, weights: &[Weights; ORDERS], image: usize) -> f64 {
+        self.words.read(corpus, image);
+        self.cosines.clear();
+        self.cosines.resize(self.words.references().count(), [0.0; ORDERS]);
+        for (order, weights) in weights.iter().enumerate() {
+            let own = weights.vector(&self.words.hypothesis, order, &mut self.ngrams, &mut self.hypothesis);
+            for (reference, cosines) in self.words.references().zip(&mut self.cosines) {
+                let norm = own * weights.vector(reference, order, &mut self.ngrams, &mut self.reference);
+                let (h, r) = (self.hypothesis.iter().copied(), self.reference.iter().copied());
+                let dot: f64 = common(h, r).map(|(h, r)| h.min(r) * r).sum();
+                cosines[order] = if norm == 0.0 { dot } else { dot / norm };
+            }
+        }
+        let bigrams = |words: &[u32]| words.len().saturating_sub(1) as f64;
+        let similarity = |(reference, cosines): (&[u32], &[f64; ORDERS])| {
+            // Number of bigrams: what the official scorer adds up as "length".
+            let delta = bigrams(&self.words.hypothesis) - bigrams(reference);
+            let penalty = (-delta * delta / (2.0 * SIGMA * SIGMA)).exp();
+            penalty * cosines.iter().sum::<f64>() / ORDERS as f64
         };
-        penalty * (0..ORDERS).map(order_score).sum::<f64>() / ORDERS as f64
+        let sum = self.words.references().zip(&self.cosines).map(similarity).sum::<f64>();
+        // A sum of nothing is -0.0 in Rust; with + 0.0 it is 0.
+        10.0 * sum / self.cosines.len().max(1) as f64 + 0.0
     }
 }
 
@@ -76,33 +152,18 @@ impl Vector {
 /// If `hypotheses` and `references` differ in length.
 #[must_use]
 pub fn cider(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Vec<f64> {
-    of_corpus(&Corpus::new(hypotheses, references))
+    CaptionTokens::of_tokens(hypotheses, references).cider(&|_| {}).per_image
 }
 
-/// [`cider`] of counted captions.
-pub(crate) fn of_corpus(corpus: &Corpus) -> Vec<f64> {
-    let frequencies = std::array::from_fn(|order| frequencies(corpus, order));
-    let log_images = (corpus.references.len() as f64).ln();
-    collect(corpus.hypotheses.len(), |image| {
-        let references = &corpus.references[image];
-        let hypothesis = Vector::of(&corpus.hypotheses[image], &frequencies, log_images);
-        let similarity = |r: &Counts| hypothesis.similarity(&Vector::of(r, &frequencies, log_images));
-        10.0 * references.iter().map(similarity).sum::<f64>() / references.len().max(1) as f64
-    })
-}
-
-/// The frequencies of the n-grams of one order.
-fn frequencies(corpus: &Corpus, order: usize) -> HashMap<Ngram, u32, BuildHasherDefault<Mixer>> {
-    let mut frequencies = HashMap::default();
-    let mut present: Vec<Ngram> = Vec::new();
-    for image in &corpus.references {
-        present.clear();
-        present.extend(image.iter().flat_map(|counts| counts.orders[order].iter().map(|&(ngram, _)| ngram)));
-        present.sort_unstable();
-        present.dedup();
-        for &ngram in &present {
-            *frequencies.entry(ngram).or_default() += 1;
+impl CaptionTokens {
+    /// CIDEr of each caption; see [`cider`]. Says how many more images are scored.
+    #[must_use]
+    pub fn cider(&self, advance: Advance<'_>) -> Cider {
+        let weights = std::array::from_fn(|order| Weights::new(self, order));
+        let one = |scratch: &mut Scratch, image: usize| scratch.score(self, &weights, image);
+        Cider {
+            per_image: with_scratch(self.len(), one, advance),
+            weightless: weights.iter().all(|weights| weights.none),
         }
     }
-    frequencies
 }

@@ -47,8 +47,21 @@ pub fn tokenize(caption: &str) -> Vec<String> {
 /// caption into the next one, and so `plate X.` loses its stop before `The dog`, and `the no.` keeps it before `5 dogs`.
 #[must_use]
 pub fn tokenize_all<S: AsRef<str> + Sync>(captions: &[S]) -> Vec<Vec<String>> {
-    let following = |at: usize| captions[at + 1..].iter().map(AsRef::as_ref).find(|next| !next.trim().is_empty());
-    collect(captions.len(), |at| tokenize_before(captions[at].as_ref(), following(at)))
+    collect(captions.len(), tokens_of_all(captions))
+}
+
+/// The tokens of each caption of a file, by its number; see [`tokenize_all`].
+pub(crate) fn tokens_of_all<S: AsRef<str> + Sync>(
+    captions: &[S],
+) -> impl Fn(usize) -> Vec<String> + Send + Sync + use<'_, S> {
+    // From the end, so that a file of empty captions is gone through once.
+    let mut next: Option<usize> = None;
+    let mut following = vec![None; captions.len()];
+    for (at, caption) in captions.iter().enumerate().rev() {
+        following[at] = next;
+        next = if caption.as_ref().trim().is_empty() { next } else { Some(at) };
+    }
+    move |at| tokenize_before(captions[at].as_ref(), following[at].map(|next| captions[next].as_ref()))
 }
 
 /// Tokenises `caption`; `next` is the text that follows on another line.

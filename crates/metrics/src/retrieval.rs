@@ -73,30 +73,33 @@ pub fn ranks<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Ranks {
     Ranks { image_to_text, text_to_image }
 }
 
-/// Recall at 1, 5 and 10 in both directions; see [`ranks`] for the arguments. No items give 0.
+/// Recall at 1, 5 and 10 in both directions; see [`ranks`] for the arguments. `None` of no items.
 ///
 /// # Panics
 /// If `scores` is not a whole matrix or `text_image` names an image outside it.
 #[must_use]
-pub fn recall<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Retrieval {
+pub fn recall<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Option<Retrieval> {
     ranks(scores, text_image).recall()
 }
 
 impl Ranks {
-    /// Recall at 1, 5 and 10 in both directions. No items give 0.
+    /// Recall at 1, 5 and 10 in both directions; `None` if there are no images or no texts.
     #[must_use]
-    pub fn recall(&self) -> Retrieval {
+    pub fn recall(&self) -> Option<Retrieval> {
+        if self.image_to_text.is_empty() || self.text_to_image.is_empty() {
+            return None;
+        }
         let texts: Vec<Option<usize>> = self.text_to_image.iter().copied().map(Some).collect();
         let at = |ranks: &[Option<usize>], k: usize| {
             let found = ranks.iter().flatten().filter(|&&rank| rank < k).count();
-            100.0 * found as f64 / ranks.len().max(1) as f64
+            100.0 * found as f64 / ranks.len() as f64
         };
         let [txt_r1, txt_r5, txt_r10] = [1, 5, 10].map(|k| at(&self.image_to_text, k));
         let [img_r1, img_r5, img_r10] = [1, 5, 10].map(|k| at(&texts, k));
         let txt_r_mean = (txt_r1 + txt_r5 + txt_r10) / 3.0;
         let img_r_mean = (img_r1 + img_r5 + img_r10) / 3.0;
         let r_mean = (txt_r_mean + img_r_mean) / 2.0;
-        Retrieval { txt_r1, txt_r5, txt_r10, img_r1, img_r5, img_r10, txt_r_mean, img_r_mean, r_mean }
+        Some(Retrieval { txt_r1, txt_r5, txt_r10, img_r1, img_r5, img_r10, txt_r_mean, img_r_mean, r_mean })
     }
 }
 
@@ -110,7 +113,7 @@ mod tests {
         let scores = [0.1, 0.9, 0.5, 0.8, 0.2, 0.7];
         let found = ranks(&scores, &[0, 0, 1]);
         assert_eq!(found, Ranks { image_to_text: vec![Some(0), Some(1)], text_to_image: vec![1, 0, 0] });
-        let recall = recall(&scores, &[0, 0, 1]);
+        let recall = recall(&scores, &[0, 0, 1]).expect("two images");
         assert_eq!((recall.txt_r1, recall.txt_r5, recall.txt_r10), (50.0, 100.0, 100.0));
         assert!((recall.img_r1 - 200.0 / 3.0).abs() < 1e-12);
         assert!((recall.txt_r_mean - 250.0 / 3.0).abs() < 1e-12);
@@ -120,24 +123,24 @@ mod tests {
     #[test]
     fn a_constant_scorer_finds_nothing() {
         let text_image: Vec<usize> = (0..20).collect();
-        assert_eq!(recall(&[0.5_f32; 400], &text_image), Retrieval::default());
-        assert_eq!(recall(&[f32::NAN; 400], &text_image), Retrieval::default());
+        assert_eq!(recall(&[0.5_f32; 400], &text_image), Some(Retrieval::default()));
+        assert_eq!(recall(&[f32::NAN; 400], &text_image), Some(Retrieval::default()));
         // With few candidates, five wrong ones are all there can be before the gold one.
-        assert_eq!(recall(&[0.5_f32; 25], &[0, 1, 2, 3, 4]).txt_r5, 100.0);
+        assert_eq!(recall(&[0.5_f32; 25], &[0, 1, 2, 3, 4]).map(|r| r.txt_r5), Some(100.0));
     }
 
     #[test]
     fn a_perfect_scorer_finds_everything() {
         let text_image: Vec<usize> = (0..30).map(|t| t / 3).collect();
         let scores: Vec<f32> = (0..300).map(|i| f32::from(u8::from(text_image[i % 30] == i / 30))).collect();
-        let recall = recall(&scores, &text_image);
+        let recall = recall(&scores, &text_image).expect("thirty texts");
         assert_eq!((recall.txt_r1, recall.img_r1, recall.r_mean), (100.0, 100.0, 100.0));
     }
 
     #[test]
-    fn images_without_texts_are_misses_and_nothing_is_zero() {
+    fn images_without_texts_are_misses_and_nothing_is_no_number() {
         assert_eq!(ranks(&[0.3, 0.1], &[0]).image_to_text, [Some(0), None]);
-        assert_eq!(recall(&[0.3, 0.1], &[0]).txt_r10, 50.0);
-        assert_eq!(recall::<f32>(&[], &[]), Retrieval::default());
+        assert_eq!(recall(&[0.3, 0.1], &[0]).map(|r| r.txt_r10), Some(50.0));
+        assert_eq!(recall::<f32>(&[], &[]), None);
     }
 }

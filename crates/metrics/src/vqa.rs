@@ -109,20 +109,20 @@ pub struct VqaRow<'a> {
     pub prediction: &'a str,
     /// What the annotators answered (ten in VQAv2).
     pub answers: &'a [String],
-    /// `yes/no`, `number` or `other`.
-    pub answer_type: &'a str,
-    /// The first words of the question, as annotated.
-    pub question_type: &'a str,
+    /// `yes/no`, `number` or `other`, if that is known.
+    pub answer_type: Option<&'a str>,
+    /// The first words of the question, as annotated, if they are.
+    pub question_type: Option<&'a str>,
 }
 
 /// Accuracies in percent, rounded to two decimals as the official tool prints them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VqaScore {
-    /// Over all questions; 0 if there are none.
-    pub overall: f64,
-    /// By answer type.
+    /// Over all questions; `None` if there are none.
+    pub overall: Option<f64>,
+    /// By answer type, of the questions that have one.
     pub per_answer_type: BTreeMap<String, f64>,
-    /// By question type.
+    /// By question type, of the questions that have one.
     pub per_question_type: BTreeMap<String, f64>,
 }
 
@@ -136,10 +136,10 @@ impl Tally {
         self.1 += 1;
     }
 
-    fn percent(&self) -> f64 {
-        let percent = 100.0 * self.0 / self.1.max(1) as f64;
+    fn percent(&self) -> Option<f64> {
+        let percent = 100.0 * self.0 / self.1 as f64;
         // Through text, because that rounds the exact value as Python does; scaling by 100 first would not.
-        format!("{percent:.2}").parse().unwrap_or(percent)
+        (self.1 > 0).then(|| format!("{percent:.2}").parse().unwrap_or(percent))
     }
 }
 
@@ -152,10 +152,15 @@ pub fn score<'a>(rows: impl IntoIterator<Item = VqaRow<'a>>) -> VqaScore {
     for row in rows {
         let accuracy = accuracy(row.prediction, row.answers);
         overall.add(accuracy);
-        by_answer.entry(row.answer_type.to_owned()).or_default().add(accuracy);
-        by_question.entry(row.question_type.to_owned()).or_default().add(accuracy);
+        for (by, kind) in [(&mut by_answer, row.answer_type), (&mut by_question, row.question_type)] {
+            if let Some(kind) = kind {
+                by.entry(kind.to_owned()).or_default().add(accuracy);
+            }
+        }
     }
-    let percents = |by: BTreeMap<String, Tally>| by.into_iter().map(|(kind, tally)| (kind, tally.percent())).collect();
+    let percents = |by: BTreeMap<String, Tally>| {
+        by.into_iter().filter_map(|(kind, tally)| Some((kind, tally.percent()?))).collect()
+    };
     VqaScore {
         overall: overall.percent(),
         per_answer_type: percents(by_answer),

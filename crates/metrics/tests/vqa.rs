@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use toolkit_metrics::vqa::{VqaRow, accuracy, gqa_match, normalize_prediction, normalize_references, score};
+use toolkit_metrics::vqa::{VqaRow, VqaScore, accuracy, gqa_match, normalize_prediction, normalize_references, score};
 
 fn fixture(name: &str) -> Value {
     let path = format!("{}/../../tests/fixtures/vqa-tiny/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -33,11 +33,11 @@ fn accuracies_are_those_of_the_official_scorer() {
     let found = score(questions.iter().map(|(question, answers)| VqaRow {
         prediction: predictions[&question["question_id"].as_u64().expect("an id")],
         answers,
-        answer_type: text(question, "answer_type"),
-        question_type: text(question, "question_type"),
+        answer_type: Some(text(question, "answer_type")),
+        question_type: Some(text(question, "question_type")),
     }));
     assert_eq!(questions.len(), 60);
-    assert_eq!(Some(found.overall), expected["overall"].as_f64());
+    assert_eq!(found.overall, expected["overall"].as_f64());
     for (found, key) in [(found.per_answer_type, "perAnswerType"), (found.per_question_type, "perQuestionType")] {
         let expected: BTreeMap<String, f64> = serde_json::from_value(expected[key].clone()).expect(key);
         assert_eq!(found, expected);
@@ -91,7 +91,8 @@ fn accuracy_by_number_of_matches() {
         assert!((found - expected).abs() < 1e-12, "{matches}: {found}");
     }
     assert_eq!(accuracy("dog", &[]), 0.0);
-    assert_eq!(score([]).overall, 0.0);
+    assert_eq!(score([]), VqaScore::default());
+    assert_eq!(score([]).overall, None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod measure;
 use crate::context::Context;
 use crate::meteor;
 use crate::opened::{Opened, Purpose, Which};
-use crate::text::table;
+use crate::text::{decimals, table};
 use anyhow::{anyhow, bail};
 use clap::Args as Arguments;
 use measure::Measured;
@@ -72,6 +72,9 @@ struct Report {
     /// 95 % percentile bootstrap over pictures.
     intervals: BTreeMap<String, Interval>,
     published: Vec<Compared>,
+    /// Why scores are as they are, where the rules surprise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// Of what determines the scores.
     hashes: BTreeMap<&'static str, String>,
     seconds: f64,
@@ -83,6 +86,9 @@ struct Report {
 /// If the model, a task or its data cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 1. All cards and data, before a model is read.
+    if args.limit == Some(0) {
+        bail!("`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all samples");
+    }
     let mut wanted = Vec::new();
     for name in &args.tasks {
         let card = context.registry.card(Kind::Task, name)?;
@@ -92,12 +98,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             );
         };
         let opened = open_data(&context.registry, &data)?;
+        Task::check_data(&card, &*opened)?;
         wanted.push((card, data, opened));
     }
 
-    let meteor = match wanted.iter().any(|(card, ..)| card.family == "caption") {
+    let (meteor, missing) = match wanted.iter().any(|(card, ..)| card.family == "caption") {
         true => meteor::tables(context, None)?,
-        false => Meteor::without_tables(),
+        false => (Meteor::without_tables(), None),
     };
 
     // 2. The model: of a run the bridge after stage 2 speaks, the one after stage 1 compares.
@@ -123,7 +130,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         let progress = context.log.task(&card.name);
         let measured = measure::measure(opened, &task, &**data, args.limit, args.batch, &meteor, &progress)?;
         toolkit_train::Progress::finish(&progress);
-        let Measured { scores, intervals, samples, rows } = measured;
+        let Measured { scores, intervals, samples, rows, mut notes } = measured;
+        notes.extend(missing.clone().filter(|_| card.family == "caption"));
+        notes.iter().for_each(|note| context.log.line(&format!("{}: {note}", card.name)));
         // Only what was measured as published is comparable.
         let as_published = args.data.is_none() && args.limit.is_none() && args.prompt.is_none();
         let published = if as_published { published(card)? } else { Vec::new() };
@@ -137,6 +146,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             published: compare(&published, &known_as(&args.which.model), &args.preset, &scores),
             scores,
             intervals,
+            notes,
             hashes: BTreeMap::from([
                 ("task", card_hash(card)),
                 ("data", data.fingerprint()),
@@ -174,7 +184,7 @@ fn lines(reports: &[(String, Option<String>, Report)]) -> String {
     for (_, _, report) in reports {
         for (name, value) in &report.scores {
             let number =
-                |value: f64| if report.kind == "caption" { format!("{value:.4}") } else { format!("{value:.2}") };
+                |value: f64| decimals(value, if report.kind == "caption" { 4 } else { 2 });
             let interval = report.intervals.get(name);
             let interval = interval.map_or(String::new(), |i| format!("[{}, {}]", number(i.low), number(i.high)));
             let known = report.published.iter().find(|c| c.published.score == *name);

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::meteor;
-use crate::text::table;
+use crate::text::{decimals, table};
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
@@ -43,18 +43,21 @@ pub struct Args {
 /// # Errors
 /// If a file cannot be read, is malformed, or does not go with the other.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let task = context.log.task("captions: reading, scoring");
-    task.start(0, 2);
     let files = CaptionFiles::read(&args.annotations, &args.results, args.partial)?;
-    task.advance(1);
-    let scored = files.score(&meteor::tables(context, args.meteor.as_deref())?)?;
-    task.advance(1);
-    task.finish();
     context.log.line(&format!("{} images", files.len()));
+    let (meteor, missing) = meteor::tables(context, args.meteor.as_deref())?;
+    let task = context.log.task("scoring captions");
+    let scored = files.score(&meteor, &task)?;
+    task.finish();
     if let Some(path) = &args.samples {
-        write_samples(path, &scored.each)?;
+        write_samples(path, scored.each(&files))?;
     }
+    let partial = args.partial.then(|| {
+        format!("CIDEr is that of these {} images: it depends on which images are scored together.", files.len())
+    });
+    let notes: Vec<String> = scored.notes.into_iter().chain(partial).chain(missing).collect();
+    let number = |value: &Option<f64>| decimals(value.unwrap_or(f64::NAN), 4);
     let rows: Vec<Vec<String>> =
-        scored.scores.iter().map(|(name, value)| vec![(*name).to_owned(), format!("{value:.4}")]).collect();
-    context.print(|| json!(scored.scores), || table(&["metric", "score"], &rows))
+        scored.scores.iter().map(|(name, value)| vec![(*name).to_owned(), number(value)]).collect();
+    super::print(context, json!(scored.scores), &notes, || table(&["metric", "score"], &rows))
 }

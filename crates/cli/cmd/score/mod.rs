@@ -33,3 +33,17 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         What::Vqa(args) => vqa::run(context, args),
     }
 }
+
+/// Writes what was found: `notes` as a list of that name beside the scores, or as lines of the log.
+fn print(
+    context: &Context,
+    mut scores: serde_json::Value,
+    notes: &[String],
+    table: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    notes.iter().for_each(|note| context.log.line(note));
+    if !notes.is_empty() {
+        scores["notes"] = notes.into();
+    }
+    context.print(|| scores, table)
+}

@@ -1,13 +1,12 @@
 //! `toolkit score vqa`.
 
 use crate::context::Context;
-use crate::text::table;
+use crate::text::{decimals, table};
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
 use toolkit_eval::official::VqaFiles;
 use toolkit_eval::write_samples;
-use toolkit_train::Progress;
 
 /// Scores answers as the official VQA tool does: accuracy in percent, by type of answer and of question
 ///
@@ -22,7 +21,8 @@ pub struct Args {
     /// Questions: {"questions": [{"question_id", "image_id", "question"}]}
     #[arg(long, value_name = "FILE")]
     questions: PathBuf,
-    /// Right answers: {"annotations": [{"question_id", "question_type", "answer_type", "answers": [{"answer"}]}]}
+    /// Right answers: {"annotations": [{"question_id", "answers": [{"answer"}]}]}, with "question_type" and "answer_type" if
+    /// they are known
     #[arg(long, value_name = "FILE")]
     annotations: PathBuf,
     /// Answers: [{"question_id", "answer"}], one for each question
@@ -41,29 +41,21 @@ pub struct Args {
 /// # Errors
 /// If a file cannot be read, is malformed, or does not go with the others.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let task = context.log.task("answers: reading, scoring");
-    task.start(0, 2);
     let files = VqaFiles::read(&args.questions, &args.annotations, &args.results, args.partial)?;
-    task.advance(1);
-    let score = files.score();
-    task.advance(1);
-    task.finish();
     context.log.line(&format!("{} questions", files.len()));
+    let score = files.score();
     if let Some(path) = &args.samples {
-        write_samples(path, &files.each().collect::<Vec<_>>())?;
+        write_samples(path, files.each())?;
     }
-    let line = |name: String, value: f64| vec![name, format!("{value:.2}")];
-    let mut rows = vec![line("overall".to_owned(), score.overall)];
+    let line = |name: String, value: f64| vec![name, decimals(value, 2)];
+    let mut rows = vec![line("overall".to_owned(), score.overall.unwrap_or(f64::NAN))];
     rows.extend(score.per_answer_type.iter().map(|(name, value)| line(format!("answer type: {name}"), *value)));
     rows.extend(score.per_question_type.iter().map(|(name, value)| line(format!("question type: {name}"), *value)));
-    context.print(
-        || {
-            json!({
-                "overall": score.overall,
-                "perAnswerType": score.per_answer_type,
-                "perQuestionType": score.per_question_type,
-            })
-        },
-        || table(&["accuracy", "%"], &rows),
-    )
+    let mut found = json!({ "overall": score.overall });
+    for (key, by) in [("perAnswerType", &score.per_answer_type), ("perQuestionType", &score.per_question_type)] {
+        if !by.is_empty() {
+            found[key] = json!(by);
+        }
+    }
+    super::print(context, found, &files.notes(), || table(&["accuracy", "%"], &rows))
 }

@@ -1,11 +1,13 @@
 //! Captions in COCO's form: `captions_*.json` and a list of results.
 
-use super::file::{Id, index, read};
+use super::file::{index, read, read_rows};
+use super::id::Id;
 use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use toolkit_metrics::{Meteor, MeteorError, bleu, cider, mean, rouge_l, tokenize_all};
+use toolkit_metrics::{Bleu, CaptionTokens, Cider, Meteor, MeteorError, MeteorScores, caption_notes, mean};
+use toolkit_train::Progress;
 
 /// Captions with their references, image by image.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +69,7 @@ impl CaptionFiles {
     /// If a file is malformed (with line and column), an id comes twice, or the files are not about the same images.
     pub fn read(annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
         let held: Annotations = read(annotations, ANNOTATIONS)?;
-        let rows: Vec<Row> = read(results, RESULTS)?;
+        let rows: Vec<Row> = read_rows(results, RESULTS)?;
         let given = index("the result of image", rows.iter().map(|row| &row.image_id), results, RESULTS)?;
         index("annotation", held.annotations.iter().filter_map(|a| a.id.as_ref()), annotations, "number them")?;
 
@@ -88,17 +90,17 @@ impl CaptionFiles {
                 }
             }
         }
-        let mut references = vec![Vec::new(); images.len()];
+        let mut counts = vec![0_usize; images.len()];
         for (entry, annotation) in held.annotations.iter().enumerate() {
             let Some(&image) = at.get(&annotation.image_id) else {
                 let what = format!("annotation {entry} is of image {}, which is not listed", annotation.image_id);
                 return Err(EvalError::new(what, annotations.display().to_string(), ANNOTATIONS));
             };
-            references[image].push(annotation.caption.clone());
+            counts[image] += 1;
         }
 
         // 2. Every result needs references, every image a result.
-        if let Some(row) = rows.iter().find(|row| at.get(&row.image_id).is_none_or(|&i| references[i].is_empty())) {
+        if let Some(row) = rows.iter().find(|row| at.get(&row.image_id).is_none_or(|&i| counts[i] == 0)) {
             let what = format!("image {} has a result but no reference in {}", row.image_id, annotations.display());
             let hint = "results and annotations must be of the same split";
             return Err(EvalError::new(what, results.display().to_string(), hint));
@@ -109,12 +111,20 @@ impl CaptionFiles {
             let hint = "caption them all, or score only the images of the results with `--partial`";
             return Err(EvalError::new(what, results.display().to_string(), hint));
         }
-        let kept = |id: &Id| given.get(id).map(|&row| rows[row].caption.clone());
-        let joined = images.into_iter().zip(references).filter_map(|(id, r)| Some((kept(&id)?, id, r)));
+        // 3. What is kept is moved, for files may be large.
+        let kept: Vec<Option<usize>> = images.iter().map(|id| given.get(id).copied()).collect();
+        let owner: Vec<usize> = held.annotations.iter().map(|annotation| at[&annotation.image_id]).collect();
+        drop((at, given));
+        let mut references: Vec<Vec<String>> = counts.into_iter().map(Vec::with_capacity).collect();
+        for (image, annotation) in owner.into_iter().zip(held.annotations) {
+            references[image].push(annotation.caption);
+        }
+        let mut captions: Vec<String> = rows.into_iter().map(|row| row.caption).collect();
         let mut files = Self { images: vec![], captions: vec![], references: vec![] };
-        for (caption, id, references) in joined {
+        for ((id, row), references) in images.into_iter().zip(kept).zip(references) {
+            let Some(row) = row else { continue };
             files.images.push(id);
-            files.captions.push(caption);
+            files.captions.push(std::mem::take(&mut captions[row]));
             files.references.push(references);
         }
         if files.is_empty() {
@@ -125,12 +135,16 @@ impl CaptionFiles {
 }
 
 /// What a set of captions scores.
-#[derive(Clone, Debug, PartialEq)]
 pub struct ScoredCaptions {
-    /// Over all images, by the names of the official tool.
-    pub scores: BTreeMap<&'static str, f64>,
-    /// Image by image.
-    pub each: Vec<ScoredCaption>,
+    /// Over all images, by the names of the official tool; `None` where a text is too long for the metric.
+    pub scores: BTreeMap<&'static str, Option<f64>>,
+    /// Why they are as they are, where the rules surprise.
+    pub notes: Vec<String>,
+    tokens: CaptionTokens,
+    bleu: Bleu,
+    rouge: Vec<f64>,
+    cider: Cider,
+    meteor: (&'static str, MeteorScores),
 }
 
 impl CaptionFiles {
@@ -150,29 +164,49 @@ impl CaptionFiles {
     ///
     /// # Errors
     /// If the tables of METEOR are damaged.
-    pub fn score(&self, meteor: &Meteor) -> Result<ScoredCaptions, EvalError> {
-        let hypotheses = tokenize_all(&self.captions);
-        let flat: Vec<&str> = self.references.iter().flatten().map(String::as_str).collect();
-        let mut tokens = tokenize_all(&flat).into_iter();
-        let references: Vec<Vec<Vec<String>>> =
-            self.references.iter().map(|own| tokens.by_ref().take(own.len()).collect()).collect();
-        let found = meteor.score(&hypotheses, &references).map_err(|error| unread(&error))?;
+    pub fn score(&self, meteor: &Meteor, progress: &dyn Progress) -> Result<ScoredCaptions, EvalError> {
+        let (images, texts) = (self.len(), self.references.iter().map(Vec::len).sum::<usize>());
+        // Every text is tokenised once; every image is scored three times, and twice gone through by METEOR.
+        progress.start(0, (texts + 6 * images) as u64);
+        let advance = |more: usize| progress.advance(more as u64);
+        let tokens = CaptionTokens::of_with(&self.captions, &self.references, &advance);
+        let (bleu, rouge, cider) = (tokens.bleu(&advance), tokens.rouge_l(&advance), tokens.cider(&advance));
+        let found = meteor.score_tokens(&tokens, &advance).map_err(|error| unread(&error))?;
         let name = if meteor.has_tables() { "METEOR" } else { "METEOR-exact-stem" };
-        let bleu = bleu(&hypotheses, &references);
-        let (rouge, cider) = (rouge_l(&hypotheses, &references), cider(&hypotheses, &references));
-        let mut scores: BTreeMap<&'static str, f64> = BLEU.into_iter().zip(bleu.corpus).collect();
-        scores.insert(name, found.overall);
-        scores.insert("ROUGE_L", mean(&rouge).unwrap_or(0.0));
-        scores.insert("CIDEr", mean(&cider).unwrap_or(0.0));
-        let one = |at: usize| ScoredCaption {
-            image_id: self.images[at].clone(),
-            caption: self.captions[at].clone(),
-            tokens: hypotheses[at].join(" "),
-            scores: (BLEU.into_iter().zip(bleu.per_image[at]))
-                .chain([(name, found.each[at]), ("ROUGE_L", rouge[at]), ("CIDEr", cider[at])])
+        let mut notes = caption_notes(&tokens, &bleu, &cider);
+        for (name, each) in [("ROUGE_L", &rouge), (name, &found.each)] {
+            let long = each.iter().position(|score| score.is_nan()).map(|image| &self.images[image]);
+            notes.extend(long.map(|image| too_long(name, image)));
+        }
+        let number = |mean: Option<f64>| mean.filter(|score| score.is_finite());
+        let mut scores: BTreeMap<&'static str, Option<f64>> =
+            BLEU.into_iter().enumerate().map(|(order, name)| (name, bleu.corpus.map(|all| all[order]))).collect();
+        scores.insert(name, number(found.overall));
+        scores.insert("ROUGE_L", number(mean(&rouge)));
+        scores.insert("CIDEr", number(mean(&cider.per_image)));
+        Ok(ScoredCaptions { scores, notes, tokens, bleu, rouge, cider, meteor: (name, found) })
+    }
+}
+
+fn too_long(metric: &str, image: &Id) -> String {
+    format!(
+        "{metric} is left out: the caption and the references of image {image} are so long that comparing them would take \
+         minutes."
+    )
+}
+
+impl ScoredCaptions {
+    /// Image by image; `files` is what was scored.
+    pub fn each(&self, files: &CaptionFiles) -> impl Iterator<Item = ScoredCaption> {
+        let (name, meteor) = &self.meteor;
+        files.images.iter().zip(&files.captions).enumerate().map(move |(at, (image, caption))| ScoredCaption {
+            image_id: image.clone(),
+            caption: caption.clone(),
+            tokens: self.tokens.caption(at),
+            scores: (BLEU.into_iter().zip(self.bleu.per_image[at]))
+                .chain([(*name, meteor.each[at]), ("ROUGE_L", self.rouge[at]), ("CIDEr", self.cider.per_image[at])])
                 .collect(),
-        };
-        Ok(ScoredCaptions { scores, each: (0..self.len()).map(one).collect() })
+        })
     }
 }
 

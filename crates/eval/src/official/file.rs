@@ -1,64 +1,51 @@
 //! Reading: what is wrong is said with the file and the line or the id.
 
+use super::id::Id;
 use crate::EvalError;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 
-/// An id of an image, question or annotation. Some tools write numbers as text, so `42` and `"42"` are the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Id(String);
+/// What some editors and pandas' `utf-8-sig` put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// The bytes of a file without its byte order mark.
+fn bytes(path: &Path) -> Result<Vec<u8>, EvalError> {
+    let place = path.display().to_string();
+    let mut bytes = std::fs::read(path)
+        .map_err(|error| EvalError::new(format!("cannot read the file: {error}"), &place, "check the path"))?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err(EvalError::new("the file is UTF-16 text", place, "save it as UTF-8"));
+    }
+    Ok(bytes)
 }
 
-impl serde::Serialize for Id {
-    /// A number where it is one, as in the official files.
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.parse::<i64>() {
-            Ok(number) => serializer.serialize_i64(number),
-            Err(_) => serializer.serialize_str(&self.0),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = Id;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id: a number or a text")
-            }
-            fn visit_u64<E: Error>(self, id: u64) -> Result<Id, E> {
-                Ok(Id(id.to_string()))
-            }
-            fn visit_i64<E: Error>(self, id: i64) -> Result<Id, E> {
-                Ok(Id(id.to_string()))
-            }
-            fn visit_str<E: Error>(self, id: &str) -> Result<Id, E> {
-                Ok(Id(id.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
+fn malformed(error: &serde_json::Error, path: &Path, form: &str) -> EvalError {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
+    EvalError::new(format!("not of the official form: {what}"), place, form)
 }
 
 /// A JSON file of the form wanted.
 pub(super) fn read<T: DeserializeOwned>(path: &Path, form: &str) -> Result<T, EvalError> {
-    let place = path.display().to_string();
-    let bytes = std::fs::read(path)
-        .map_err(|error| EvalError::new(format!("cannot read the file: {error}"), &place, "check the path"))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let text = error.to_string();
-        let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-        let place = format!("{place}:{}:{}", error.line(), error.column());
-        EvalError::new(format!("not of the official form: {what}"), place, form)
-    })
+    serde_json::from_slice(&bytes(path)?).map_err(|error| malformed(&error, path, form))
+}
+
+/// Rows of results: a list of them, or JSON Lines, a row each.
+pub(super) fn read_rows<T: DeserializeOwned>(path: &Path, form: &str) -> Result<Vec<T>, EvalError> {
+    let bytes = bytes(path)?;
+    let list = || serde_json::from_slice(&bytes).map_err(|error| malformed(&error, path, form));
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return list();
+    }
+    let lines: Result<Vec<T>, _> = serde_json::Deserializer::from_slice(&bytes).into_iter::<T>().collect();
+    // A single object that is no row is no JSON Lines, but a list that something was put around.
+    let one = || serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok();
+    lines.or_else(|error| if one() { list() } else { Err(malformed(&error, path, form)) })
 }
 
 /// Where each id is. An id that comes twice is an error.

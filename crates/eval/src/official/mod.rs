@@ -2,8 +2,9 @@
 
 mod captions;
 mod file;
+mod id;
 mod vqa;
 
 pub use captions::{CaptionFiles, ScoredCaption, ScoredCaptions};
-pub use file::Id;
+pub use id::Id;
 pub use vqa::{ScoredAnswer, VqaFiles};

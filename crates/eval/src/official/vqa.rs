@@ -1,6 +1,7 @@
 //! Answers in the form of VQAv2: questions, annotations and a list of results.
 
-use super::file::{Id, index, read};
+use super::file::{index, read, read_rows};
+use super::id::Id;
 use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -19,8 +20,8 @@ struct Joined {
     question: String,
     given: String,
     answers: Vec<String>,
-    answer_type: String,
-    question_type: String,
+    answer_type: Option<String>,
+    question_type: Option<String>,
 }
 
 /// One question's score.
@@ -57,8 +58,9 @@ struct Annotations {
 #[derive(Deserialize)]
 struct Annotation {
     question_id: Id,
-    question_type: String,
-    answer_type: String,
+    /// The official tool needs both for its breakdowns only.
+    question_type: Option<String>,
+    answer_type: Option<String>,
     answers: Vec<Answer>,
 }
 
@@ -73,9 +75,14 @@ struct Row {
     answer: String,
 }
 
+/// How many other annotators must have given an answer for it to count in full.
+const NEEDED: usize = 3;
+
+/// How many answers a question of VQAv2 has.
+const ANNOTATORS: usize = 10;
+
 const QUESTIONS: &str = "write {\"questions\": [{\"question_id\", \"image_id\", \"question\"}]}";
-const ANNOTATIONS: &str =
-    "write {\"annotations\": [{\"question_id\", \"question_type\", \"answer_type\", \"answers\": [{\"answer\"}]}]}";
+const ANNOTATIONS: &str = "write {\"annotations\": [{\"question_id\", \"answers\": [{\"answer\"}]}]}, with \"question_type\", \"answer_type\" if known";
 const RESULTS: &str = "write [{\"question_id\", \"answer\"}], one for each question";
 
 impl VqaFiles {
@@ -87,7 +94,7 @@ impl VqaFiles {
     pub fn read(questions: &Path, annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
         let asked: Questions = read(questions, QUESTIONS)?;
         let mut known: Annotations = read(annotations, ANNOTATIONS)?;
-        let mut given: Vec<Row> = read(results, RESULTS)?;
+        let mut given: Vec<Row> = read_rows(results, RESULTS)?;
         let same = "the files must be of the same split";
 
         let ids = index("question", asked.questions.iter().map(|q| &q.question_id), questions, QUESTIONS)?;
@@ -134,8 +141,8 @@ impl VqaFiles {
                 question: question.question.clone(),
                 given: std::mem::take(&mut given[row].answer),
                 answers: annotation.answers.drain(..).map(|answer| answer.answer).collect(),
-                answer_type: std::mem::take(&mut annotation.answer_type),
-                question_type: std::mem::take(&mut annotation.question_type),
+                answer_type: annotation.answer_type.take(),
+                question_type: annotation.question_type.take(),
             }
         };
         Ok(Self { rows: wanted.into_iter().map(join).collect() })
@@ -153,15 +160,59 @@ impl VqaFiles {
         self.rows.is_empty()
     }
 
-    /// What the official tool prints.
+    /// What the official tool prints. There is no breakdown by a type that a question lacks.
     #[must_use]
     pub fn score(&self) -> VqaScore {
+        let by_answer = self.without(|row| &row.answer_type) == 0;
+        let by_question = self.without(|row| &row.question_type) == 0;
         score(self.rows.iter().map(|row| VqaRow {
             prediction: &row.given,
             answers: &row.answers,
-            answer_type: &row.answer_type,
-            question_type: &row.question_type,
+            answer_type: row.answer_type.as_deref().filter(|_| by_answer),
+            question_type: row.question_type.as_deref().filter(|_| by_question),
         }))
+    }
+
+    /// How many questions lack a type.
+    fn without(&self, kind: impl Fn(&Joined) -> &Option<String>) -> usize {
+        self.rows.iter().filter(|row| kind(row).is_none()).count()
+    }
+
+    /// Why the numbers are as they are, where the official rules surprise.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let all = self.rows.len();
+        let mut notes = Vec::new();
+        let few = self.rows.iter().filter(|row| row.answers.len() <= NEEDED).count();
+        let fewest = self.rows.iter().map(|row| row.answers.len()).min().unwrap_or_default();
+        if few > 0 {
+            let most = 100.0 * fewest.saturating_sub(1) as f64 / NEEDED as f64;
+            notes.push(format!(
+                "{few} of {all} questions have fewer than 4 answers, the fewest {fewest}: each annotator's answer is \
+                 compared with the other annotators', of whom 3 must agree, so a right answer reaches {most:.2} % at most."
+            ));
+        }
+        let some = self.rows.iter().filter(|row| (NEEDED + 1..ANNOTATORS).contains(&row.answers.len())).count();
+        if some > 0 {
+            notes.push(format!(
+                "{some} of {all} questions have 4 to 9 answers: published numbers are of 10, with which 3 that agree are \
+                 more likely."
+            ));
+        }
+        let empty = self.rows.iter().filter(|row| normalize_prediction(&row.given).is_empty()).count();
+        if empty > 0 {
+            notes.push(format!(
+                "{empty} of {all} answers are empty as they are compared: articles and punctuation are taken out."
+            ));
+        }
+        let types = [
+            ("question_type", self.without(|row| &row.question_type)),
+            ("answer_type", self.without(|row| &row.answer_type)),
+        ];
+        for (key, without) in types.into_iter().filter(|(_, without)| *without > 0) {
+            notes.push(format!("{without} of {all} questions have no `{key}`, so there is no breakdown by it."));
+        }
+        notes
     }
 
     /// Question by question.

@@ -36,7 +36,7 @@ fn answers_are_scored() {
     assert_eq!(scores, [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]);
     assert_eq!(found.rows[0].answer, "t shirt");
     assert_eq!((found.rows[0].id.as_str(), found.rows[5].group.as_str()), ("a", "new_thing"));
-    assert_eq!(found.overall, 66.67);
+    assert_eq!(found.overall, Some(66.67));
     let kinds: Vec<_> = found.per_kind.iter().map(|(k, s)| (k.as_str(), *s)).collect();
     assert_eq!(kinds, [("exists", 50.0), ("how", 100.0), ("what", 66.67)]);
     let groups: Vec<_> = found.per_group.iter().map(|(k, s)| (k.as_str(), *s)).collect();
@@ -62,7 +62,7 @@ fn the_commonest_training_answer() {
     let raw: Vec<&str> = found.rows.iter().map(|row| row.raw.as_str()).collect();
     // A tie goes to `no`; `how` is new, and `dog` the commonest of all.
     assert_eq!(raw, ["dog", "no", "dog", "no", "dog", "dog"]);
-    assert_eq!(found.overall, 50.0);
+    assert_eq!(found.overall, Some(50.0));
     assert!(majority_baseline(&Texts(vec![]), &data(), &[(0, 0)]).is_err());
     assert!(majority_baseline(&train, &data(), &[(3, 0)]).unwrap_err().to_string().contains("no question 0 of item 3"));
 }
@@ -148,8 +148,8 @@ fn captions_are_scored() {
     let written = ["a dog", "a dog", "an animal"].map(str::to_owned).to_vec();
     let found = crate::caption::scored(&data, &[0, 1, 2], "", written);
     let mean = found.rows.iter().map(|row| row.cider).sum::<f64>() / 3.0;
-    assert!(found.rows[0].cider > found.rows[1].cider && (found.overall.cider - mean).abs() < 1e-12);
-    assert_eq!((found.overall.images, found.per_group["seen"].images), (3, 2));
+    assert!(found.rows[0].cider > found.rows[1].cider && (found.overall.unwrap().cider - mean).abs() < 1e-12);
+    assert_eq!((found.overall.unwrap().images, found.per_group["seen"].images), (3, 2));
     assert!((found.per_group["seen"].cider - (found.rows[0].cider + found.rows[1].cider) / 2.0).abs() < 1e-12);
     assert!((found.per_group["new_thing"].bleu1 - 1.0).abs() < 1e-6);
     assert_eq!(found.rows[0].references, ["a dog", "an animal"]);

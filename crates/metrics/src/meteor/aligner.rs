@@ -10,9 +10,14 @@ use super::matcher::{Match, Matches};
 
 const BEAM: usize = 40;
 
-/// An alignment of the words of the reference before `next`.
-#[derive(Clone)]
-struct Partial<B> {
+/// More candidates than these are sorted out at once: of a frequent word in a long text there are a great many.
+const MANY: usize = 100 * BEAM;
+
+/// An alignment of the words of the reference before `next`, but for the words of the hypothesis that it uses.
+///
+/// Words of the reference from `next` on are free, unless a certain match has them: matches are added from left to right.
+#[derive(Clone, Copy)]
+struct State {
     /// The last match that the search chose, as a position in the trail; those that were certain are not in it.
     chosen: Option<u32>,
     covered: i32,
@@ -21,8 +26,20 @@ struct Partial<B> {
     next: usize,
     /// The word of the hypothesis behind the last match, if the reference's previous word is in one.
     last_end: Option<usize>,
-    hypothesis_used: B,
-    reference_used: B,
+}
+
+/// A state, and the words of the hypothesis in its matches.
+struct Partial<B> {
+    state: State,
+    used: B,
+}
+
+/// What a partial alignment may become: with another match, or by going on.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    state: State,
+    parent: usize,
+    found: Option<&'a Match>,
 }
 
 /// A chosen match, and the one chosen before it.
@@ -33,8 +50,7 @@ struct Step {
 
 /// The best matches, by first word in the reference.
 pub fn align(matches: &Matches) -> Vec<Option<Match>> {
-    let longest = matches.hypothesis_coverage.len().max(matches.reference_coverage.len());
-    if longest <= 128 { search::<u128>(matches) } else { search::<Vec<bool>>(matches) }
+    if matches.hypothesis_coverage.len() <= 128 { search::<u128>(matches) } else { search::<Vec<u64>>(matches) }
 }
 
 /// Half of every match that is not exact, rounded down.
@@ -47,18 +63,13 @@ fn distance(found: &Match) -> i32 {
     found.start.abs_diff(found.hypothesis_start) as i32
 }
 
-impl<B: Bits> Partial<B> {
-    fn is_used(&self, found: &Match) -> bool {
-        (found.start..found.start + found.length).any(|at| self.reference_used.has(at))
-            || (found.hypothesis_start..found.hypothesis_start + found.hypothesis_length)
-                .any(|at| self.hypothesis_used.has(at))
-    }
+/// The words of the hypothesis in a match.
+fn covered(found: &Match) -> std::ops::Range<usize> {
+    found.hypothesis_start..found.hypothesis_start + found.hypothesis_length
+}
 
-    fn use_words(&mut self, found: &Match) {
-        (found.start..found.start + found.length).for_each(|at| self.reference_used.put(at));
-        (found.hypothesis_start..found.hypothesis_start + found.hypothesis_length)
-            .for_each(|at| self.hypothesis_used.put(at));
-    }
+impl State {
+    const START: Self = Self { chosen: None, covered: 0, chunks: 0, distance: 0, next: 0, last_end: None };
 
     fn step(&mut self, found: &Match) {
         self.covered += weight(found);
@@ -69,87 +80,137 @@ impl<B: Bits> Partial<B> {
         self.last_end = Some(found.hypothesis_start + found.hypothesis_length);
     }
 
+    /// Sums of distances run over as the jar's integers do.
+    fn add_distance(&mut self, found: &Match) {
+        self.distance = self.distance.wrapping_add(distance(found));
+    }
+
     fn end_chunk(&mut self) {
         self.chunks += i32::from(self.last_end.take().is_some());
     }
+
+    /// Best first.
+    fn key(&self) -> (i32, i32, i32) {
+        (-self.covered, self.chunks, self.distance)
+    }
 }
 
-/// Best first; the sort is stable, as the jar's.
-fn sort<B>(partials: &mut [Partial<B>]) {
-    partials.sort_by_key(|partial| (-partial.covered, partial.chunks, partial.distance));
+/// The best of them in order; the sort is stable, as the jar's.
+fn keep_best(grown: &mut Vec<Candidate<'_>>) {
+    grown.sort_by_key(|candidate| candidate.state.key());
+    grown.truncate(BEAM);
 }
 
 /// Matches that are certain: the only one of their first word, all of whose words are in no other match.
 fn certain(matches: &Matches) -> Vec<Option<Match>> {
     let alone = |found: &Match| {
-        let hypothesis = found.hypothesis_start..found.hypothesis_start + found.hypothesis_length;
         matches.reference_coverage[found.start..found.start + found.length].iter().all(|&count| count == 1)
-            && matches.hypothesis_coverage[hypothesis].iter().all(|&count| count == 1)
+            && matches.hypothesis_coverage[covered(found)].iter().all(|&count| count == 1)
     };
     let one = |found: &Vec<Match>| if let [only] = found[..] { Some(only).filter(alone) } else { None };
     matches.at.iter().map(one).collect()
 }
 
+/// The search, with what it needs at every word of the reference.
+struct Search<'a, B> {
+    matches: &'a Matches,
+    /// Certain matches, and which words of the reference they have.
+    certain: Vec<Option<Match>>,
+    taken: Vec<bool>,
+    /// All matches that were chosen in a partial alignment that was kept.
+    trail: Vec<Step>,
+    partials: Vec<Partial<B>>,
+}
+
 fn search<B: Bits>(matches: &Matches) -> Vec<Option<Match>> {
-    let mut result = certain(matches);
-    let mut start = Partial {
-        chosen: None,
-        covered: 0,
-        chunks: 0,
-        distance: 0,
-        next: 0,
-        last_end: None,
-        hypothesis_used: B::empty(matches.hypothesis_coverage.len()),
-        reference_used: B::empty(matches.reference_coverage.len()),
-    };
-    result.iter().flatten().for_each(|found| start.use_words(found));
-    let mut trail: Vec<Step> = Vec::new();
-    let mut partials = vec![start];
+    let certain = certain(matches);
+    let mut taken = vec![false; matches.reference_coverage.len()];
+    let mut used = B::empty(matches.hypothesis_coverage.len());
+    for found in certain.iter().flatten() {
+        taken[found.start..found.start + found.length].fill(true);
+        covered(found).for_each(|at| used.put(at));
+    }
+    let partials = vec![Partial { state: State::START, used }];
+    let mut search = Search { matches, certain, taken, trail: Vec::new(), partials };
+    let mut grown = Vec::new();
     for at in 0..matches.at.len() {
-        sort(&mut partials);
-        let mut first = Some(partials[0].clone());
-        let mut grown = Vec::with_capacity(partials.len() + 8);
-        for mut partial in partials.into_iter().take(BEAM) {
-            if partial.reference_used.has(at) {
-                if at < partial.next {
-                    grown.push(partial);
-                } else if let Some(found) = result[partial.next] {
-                    partial.step(&found);
-                    partial.distance += distance(&found);
-                    grown.push(partial);
+        search.grow(at, &mut grown);
+        search.keep(&grown);
+    }
+    search.best()
+}
+
+impl<'a, B: Bits> Search<'a, B> {
+    /// What the partial alignments, best first, become at word `at` of the reference; the best of it, in order.
+    fn grow(&self, at: usize, grown: &mut Vec<Candidate<'a>>) {
+        grown.clear();
+        for (parent, Partial { state, used }) in self.partials.iter().enumerate() {
+            let mut state = *state;
+            if at < state.next {
+                grown.push(Candidate { state, parent, found: None });
+                continue;
+            }
+            if self.taken[at] {
+                if let Some(found) = self.certain[state.next] {
+                    state.step(&found);
+                    state.add_distance(&found);
+                    grown.push(Candidate { state, parent, found: None });
                 }
                 continue;
             }
-            for found in &matches.at[at] {
-                if partial.is_used(found) {
+            for found in &self.matches.at[at] {
+                if self.taken[at..at + found.length].contains(&true) || covered(found).any(|word| used.has(word)) {
                     continue;
                 }
-                let mut longer = partial.clone();
-                longer.use_words(found);
+                let mut longer = state;
                 longer.step(found);
-                longer.chosen = Some(trail.len() as u32);
-                trail.push(Step { found: *found, before: partial.chosen });
-                partial.distance += distance(found);
-                grown.push(longer);
+                state.add_distance(found);
+                grown.push(Candidate { state: longer, parent, found: Some(found) });
+                if grown.len() > MANY {
+                    keep_best(grown);
+                }
             }
-            partial.end_chunk();
-            partial.next += 1;
-            grown.push(partial);
+            state.end_chunk();
+            state.next += 1;
+            grown.push(Candidate { state, parent, found: None });
         }
         // Should nothing go on, the jar keeps the best and skips a word.
         if grown.is_empty() {
-            grown.extend(first.take());
+            grown.extend(self.partials.first().map(|best| Candidate { state: best.state, parent: 0, found: None }));
         }
-        partials = grown;
+        keep_best(grown);
     }
-    sort(&mut partials);
-    partials.truncate(BEAM);
-    partials.iter_mut().for_each(Partial::end_chunk);
-    sort(&mut partials);
-    let mut chosen = partials[0].chosen;
-    while let Some(step) = chosen.map(|at| &trail[at as usize]) {
-        result[step.found.start] = Some(step.found);
-        chosen = step.before;
+
+    /// Makes partial alignments of candidates. What nobody else needs is moved, not copied.
+    fn keep(&mut self, grown: &[Candidate<'a>]) {
+        let mut needed = [0_usize; BEAM];
+        grown.iter().for_each(|candidate| needed[candidate.parent] += 1);
+        let mut kept = Vec::with_capacity(grown.len());
+        for &Candidate { mut state, parent, found } in grown {
+            needed[parent] -= 1;
+            let held = &mut self.partials[parent].used;
+            let mut used = if needed[parent] == 0 { std::mem::replace(held, B::empty(0)) } else { held.clone() };
+            if let Some(found) = found {
+                covered(found).for_each(|word| used.put(word));
+                self.trail.push(Step { found: *found, before: state.chosen });
+                state.chosen = Some(self.trail.len() as u32 - 1);
+            }
+            kept.push(Partial { state, used });
+        }
+        self.partials = kept;
     }
-    result
+
+    /// The matches of the best alignment.
+    fn best(self) -> Vec<Option<Match>> {
+        let Self { certain: mut result, trail, partials, .. } = self;
+        let mut states: Vec<State> = partials.into_iter().map(|partial| partial.state).collect();
+        states.iter_mut().for_each(State::end_chunk);
+        states.sort_by_key(State::key);
+        let mut chosen = states.first().and_then(|best| best.chosen);
+        while let Some(step) = chosen.map(|at| &trail[at as usize]) {
+            result[step.found.start] = Some(step.found);
+            chosen = step.before;
+        }
+        result
+    }
 }

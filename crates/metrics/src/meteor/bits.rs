@@ -25,16 +25,16 @@ impl Bits for u128 {
     }
 }
 
-impl Bits for Vec<bool> {
+impl Bits for Vec<u64> {
     fn empty(length: usize) -> Self {
-        vec![false; length]
+        vec![0; length.div_ceil(64)]
     }
 
     fn has(&self, at: usize) -> bool {
-        self[at]
+        self[at / 64] >> (at % 64) & 1 == 1
     }
 
     fn put(&mut self, at: usize) {
-        self[at] = true;
+        self[at / 64] |= 1 << (at % 64);
     }
 }

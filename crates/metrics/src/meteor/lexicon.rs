@@ -1,13 +1,11 @@
 //! What matchers need to know of the words of all texts, looked up once for each distinct word.
 
-use std::collections::HashMap;
-
-use rayon::prelude::*;
-
 use super::java;
 use super::paraphrases::{Paraphrases, Span};
 use super::stemmer;
 use super::tables::Tables;
+use crate::parallel::collect;
+use crate::vocabulary::Vocabulary;
 
 /// A word as the matchers see it.
 pub struct Word {
@@ -22,37 +20,34 @@ pub struct Word {
 }
 
 /// A sentence: numbers of words in the lexicon, and the phrases in it that have paraphrases or are some.
-pub struct Sentence {
+pub struct Sentence<'a> {
     /// Words.
-    pub words: Vec<u32>,
+    pub words: &'a [u32],
     /// Phrases, by start, then length.
     pub spans: Vec<Span>,
 }
 
 /// The distinct words of all texts.
 pub struct Lexicon {
-    numbers: HashMap<String, u32>,
+    vocabulary: Vocabulary,
     words: Vec<Word>,
+    /// The number of each word in the table of paraphrases.
+    numbers: Vec<Option<u32>>,
 }
 
 impl Lexicon {
-    /// Looks up every word of `sentences`.
-    pub fn of<'a>(sentences: impl Iterator<Item = &'a Vec<String>>, tables: &Tables) -> Self {
-        let mut numbers: HashMap<String, u32> = HashMap::new();
-        let mut texts: Vec<&str> = Vec::new();
-        for word in sentences.flatten() {
-            if !numbers.contains_key(word) {
-                numbers.insert(word.clone(), texts.len() as u32);
-                texts.push(word);
+    /// Looks up every word of `vocabulary`.
+    pub fn of(vocabulary: Vocabulary, tables: &Tables) -> Self {
+        let look_up = |word: usize| {
+            let word = vocabulary.text(word as u32);
+            Word {
+                hash: java::hash(word.encode_utf16()),
+                stem: java::hash(stemmer::stem(word)),
+                function: tables.function_words.contains(word),
+                sets: tables.synonyms.sets(word),
             }
-        }
-        let words = texts.par_iter().map(|word| Word {
-            hash: java::hash(word.encode_utf16()),
-            stem: java::hash(stemmer::stem(word)),
-            function: tables.function_words.contains(*word),
-            sets: tables.synonyms.sets(word),
-        });
-        Self { words: words.collect(), numbers }
+        };
+        Self { words: collect(vocabulary.len(), look_up), numbers: Vec::new(), vocabulary }
     }
 
     /// A word by its number.
@@ -60,14 +55,25 @@ impl Lexicon {
         &self.words[number as usize]
     }
 
-    /// All words, in no order.
-    pub fn texts(&self) -> impl Iterator<Item = &str> + Clone {
-        self.numbers.keys().map(String::as_str)
+    /// The number of a word.
+    pub fn find(&self, word: &str) -> Option<u32> {
+        self.vocabulary.find(word)
     }
 
-    /// A sentence whose words are all in the lexicon.
-    pub fn sentence(&self, words: &[String], paraphrases: &Paraphrases) -> Sentence {
-        let numbers: Vec<Option<u32>> = words.iter().map(|word| paraphrases.word(word)).collect();
-        Sentence { words: words.iter().map(|word| self.numbers[word]).collect(), spans: paraphrases.spans(&numbers) }
+    /// All words, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+        (0..self.words.len()).map(|word| self.vocabulary.text(word as u32))
+    }
+
+    /// Looks the words up in a table of paraphrases; before that, no sentence has phrases.
+    pub fn find_in(&mut self, paraphrases: &Paraphrases) {
+        self.numbers = self.texts().map(|word| paraphrases.word(word)).collect();
+    }
+
+    /// A sentence of words of the lexicon.
+    pub fn sentence<'a>(&self, words: &'a [u32], paraphrases: &Paraphrases) -> Sentence<'a> {
+        let number = |&word: &u32| self.numbers.get(word as usize).copied().flatten();
+        let numbers: Vec<Option<u32>> = words.iter().map(number).collect();
+        Sentence { words, spans: paraphrases.spans(&numbers) }
     }
 }

@@ -8,6 +8,12 @@ use super::paraphrases::{Paraphrases, Span};
 /// The modules: exact, stem, synonym, paraphrase.
 pub const MODULES: usize = 4;
 
+/// Most pairs of words, or of phrases, of a hypothesis and a reference that are compared. Both would have 8,000 words.
+const MOST_PAIRS: usize = 1 << 26;
+
+/// Most matches among them: the search looks at each some forty times.
+const MOST_MATCHES: usize = 1 << 21;
+
 /// Some words of the hypothesis against some of the reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Match {
@@ -31,59 +37,88 @@ pub struct Matches {
     pub hypothesis_coverage: Vec<u32>,
     /// How many matches cover a word of the reference.
     pub reference_coverage: Vec<u32>,
+    /// How many there are.
+    count: usize,
 }
 
 impl Matches {
-    /// Runs all modules; only the exact one if both sentences are the same.
-    pub fn of(hypothesis: &Sentence, reference: &Sentence, lexicon: &Lexicon, paraphrases: &Paraphrases) -> Self {
+    /// Runs all modules; only the exact one if both sentences are the same. `None` if the sentences are so long and alike
+    /// that a search would take minutes and gigabytes.
+    pub fn of(
+        hypothesis: &Sentence<'_>,
+        reference: &Sentence<'_>,
+        lexicon: &Lexicon,
+        paraphrases: &Paraphrases,
+    ) -> Option<Self> {
+        let most = |a: usize, b: usize| a.saturating_mul(b) <= MOST_PAIRS;
+        if !most(hypothesis.words.len(), reference.words.len()) || !most(hypothesis.spans.len(), reference.spans.len())
+        {
+            return None;
+        }
         let mut matches = Self {
             at: vec![Vec::new(); reference.words.len()],
             hypothesis_coverage: vec![0; hypothesis.words.len()],
             reference_coverage: vec![0; reference.words.len()],
+            count: 0,
         };
         let hash = |word: &u32| lexicon.word(*word).hash;
         let same = hypothesis.words.iter().map(hash).eq(reference.words.iter().map(hash));
-        matches.words(0, hypothesis, reference, |h, r| lexicon.word(h).hash == lexicon.word(r).hash);
+        matches.words(0, hypothesis, reference, |h, r| lexicon.word(h).hash == lexicon.word(r).hash)?;
         if same {
-            return matches;
+            return Some(matches);
         }
         matches.words(1, hypothesis, reference, |h, r| {
             let (h, r) = (lexicon.word(h), lexicon.word(r));
             h.stem == r.stem && h.hash != r.hash
-        });
+        })?;
         matches.words(2, hypothesis, reference, |h, r| {
             let (h, r) = (lexicon.word(h), lexicon.word(r));
             share(&h.sets, &r.sets) && h.hash != r.hash
-        });
-        matches.phrases(hypothesis, reference, paraphrases);
-        matches
+        })?;
+        matches.phrases(hypothesis, reference, paraphrases)?;
+        Some(matches)
     }
 
-    fn add(&mut self, found: Match) {
+    fn add(&mut self, found: Match) -> Option<()> {
+        self.count += 1;
         let hypothesis = found.hypothesis_start..found.hypothesis_start + found.hypothesis_length;
         self.hypothesis_coverage[hypothesis].iter_mut().for_each(|count| *count += 1);
         self.reference_coverage[found.start..found.start + found.length].iter_mut().for_each(|count| *count += 1);
         self.at[found.start].push(found);
+        (self.count <= MOST_MATCHES).then_some(())
     }
 
-    fn words(&mut self, module: usize, hypothesis: &Sentence, reference: &Sentence, equal: impl Fn(u32, u32) -> bool) {
+    fn words(
+        &mut self,
+        module: usize,
+        hypothesis: &Sentence<'_>,
+        reference: &Sentence<'_>,
+        equal: impl Fn(u32, u32) -> bool,
+    ) -> Option<()> {
         for (start, &r) in reference.words.iter().enumerate() {
             for (hypothesis_start, &h) in hypothesis.words.iter().enumerate() {
                 if equal(h, r) {
-                    self.add(Match { module, start, length: 1, hypothesis_start, hypothesis_length: 1 });
+                    self.add(Match { module, start, length: 1, hypothesis_start, hypothesis_length: 1 })?;
                 }
             }
         }
+        Some(())
     }
 
     /// Phrases of the reference that the hypothesis paraphrases, then the other way round.
-    fn phrases(&mut self, hypothesis: &Sentence, reference: &Sentence, paraphrases: &Paraphrases) {
-        for (r, h) in pairs(&reference.spans, &hypothesis.spans, paraphrases) {
-            self.add(phrase_match(h, r));
+    fn phrases(
+        &mut self,
+        hypothesis: &Sentence<'_>,
+        reference: &Sentence<'_>,
+        paraphrases: &Paraphrases,
+    ) -> Option<()> {
+        for (r, h) in pairs(&reference.spans, &hypothesis.spans, paraphrases)? {
+            self.add(phrase_match(h, r))?;
         }
-        for (h, r) in pairs(&hypothesis.spans, &reference.spans, paraphrases) {
-            self.add(phrase_match(h, r));
+        for (h, r) in pairs(&hypothesis.spans, &reference.spans, paraphrases)? {
+            self.add(phrase_match(h, r))?;
         }
+        Some(())
     }
 }
 
@@ -98,8 +133,8 @@ fn phrase_match(hypothesis: Span, reference: Span) -> Match {
 }
 
 /// Pairs of a phrase of `from` and a paraphrase of it in `to`: by start and length in `from`, then in the order of the
-/// table, then by start in `to`.
-fn pairs(from: &[Span], to: &[Span], paraphrases: &Paraphrases) -> Vec<(Span, Span)> {
+/// table, then by start in `to`. `None` if there are too many.
+fn pairs(from: &[Span], to: &[Span], paraphrases: &Paraphrases) -> Option<Vec<(Span, Span)>> {
     let mut pairs = Vec::new();
     let mut found: Vec<(u32, Span)> = Vec::new();
     for &phrase in from {
@@ -115,8 +150,11 @@ fn pairs(from: &[Span], to: &[Span], paraphrases: &Paraphrases) -> Vec<(Span, Sp
         }
         found.sort_unstable_by_key(|&(rank, paraphrase)| (rank, paraphrase.start));
         pairs.extend(found.iter().map(|&(_, paraphrase)| (phrase, paraphrase)));
+        if pairs.len() > MOST_MATCHES {
+            return None;
+        }
     }
-    pairs
+    Some(pairs)
 }
 
 /// Do two sorted lists share an element?

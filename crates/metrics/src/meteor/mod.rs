@@ -21,8 +21,9 @@ mod tests;
 
 use std::path::Path;
 
-use rayon::prelude::*;
-
+use crate::corpus::CaptionTokens;
+use crate::parallel::{Advance, with_scratch};
+use crate::vocabulary::Vocabulary;
 pub use error::MeteorError;
 use lexicon::Lexicon;
 use matcher::Matches;
@@ -40,9 +41,10 @@ pub struct Meteor {
 /// What [`Meteor::score`] finds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MeteorScores {
-    /// The score of the corpus, from counts added over segments: not the mean of `each`. 0 if there is no segment.
-    pub overall: f64,
-    /// The score of each segment with its best reference, 0 to 1.
+    /// The score of the corpus, from counts added over segments: not the mean of `each`. `None` if there is no segment, or
+    /// one is too long.
+    pub overall: Option<f64>,
+    /// The score of each segment with its best reference, 0 to 1; NaN if it is too long.
     pub each: Vec<f64>,
 }
 
@@ -89,53 +91,69 @@ impl Meteor {
         hypotheses: &[Vec<String>],
         references: &[Vec<Vec<String>>],
     ) -> Result<MeteorScores, MeteorError> {
-        assert_eq!(hypotheses.len(), references.len(), "one list of references for each hypothesis");
-        let pairs = hypotheses.par_iter().zip(references);
-        let texts: Vec<Segment> = pairs.map(|(hypothesis, references)| self.read(hypothesis, references)).collect();
-        let sentences = texts.iter().flat_map(|text| text.references.iter().chain([&text.hypothesis]));
-        let lexicon = Lexicon::of(sentences, &self.tables);
+        self.score_tokens(&CaptionTokens::of_tokens(hypotheses, references), &|_| {})
+    }
+
+    /// Scores captions, see [`Meteor::score`]. Says how many more images are read, and then how many are scored.
+    ///
+    /// # Errors
+    /// If the file of paraphrases cannot be read or is damaged.
+    pub fn score_tokens(&self, tokens: &CaptionTokens, advance: Advance<'_>) -> Result<MeteorScores, MeteorError> {
+        let read = |image: usize, put: &mut dyn FnMut(&str)| self.read(tokens, image, put);
+        let (vocabulary, texts) = Vocabulary::number(tokens.len(), read, advance);
+        let mut lexicon = Lexicon::of(vocabulary, &self.tables);
         let paraphrases = self.tables.paraphrases(lexicon.texts())?;
-        let best = texts.par_iter().map(|text| best(text, &lexicon, &paraphrases));
-        let statistics: Vec<Statistics> = best.collect();
-        if statistics.is_empty() {
-            return Ok(MeteorScores::default());
+        lexicon.find_in(&paraphrases);
+        let between = lexicon.find(BETWEEN);
+        let one = |(): &mut (), image: usize| best(texts.get(image), between, &lexicon, &paraphrases);
+        let statistics = with_scratch(tokens.len(), one, advance);
+        let mut total = (!tokens.is_empty()).then(Statistics::default);
+        for segment in &statistics {
+            total = total.zip(segment.as_ref()).map(|(mut total, segment)| {
+                total.add(segment);
+                total
+            });
         }
-        let mut total = Statistics::default();
-        statistics.iter().for_each(|segment| total.add(segment));
-        Ok(MeteorScores { overall: total.score(), each: statistics.iter().map(Statistics::score).collect() })
+        let score = |segment: Option<Statistics>| segment.map_or(f64::NAN, |segment| segment.score());
+        Ok(MeteorScores {
+            overall: total.map(|total| total.score()),
+            each: statistics.into_iter().map(score).collect(),
+        })
     }
 
-    /// The line that pycocoevalcap sends, parted and normalised as the jar does.
-    fn read(&self, hypothesis: &[String], references: &[Vec<String>]) -> Segment {
-        let words = |text: &str| normaliser::words(java::trim(text), &self.tables.prefixes);
-        let hypothesis = hypothesis.join(" ").replace("|||", "").replace("  ", " ");
-        let references: Vec<String> = references.iter().map(|reference| reference.join(" ")).collect();
+    /// The line that pycocoevalcap sends, parted and normalised as the jar does: words of the hypothesis, and behind
+    /// [`BETWEEN`] those of each reference.
+    fn read(&self, tokens: &CaptionTokens, image: usize, put: &mut dyn FnMut(&str)) {
+        let mut words = |text: &str| {
+            normaliser::words(java::trim(text), &self.tables.prefixes).iter().for_each(|word| put(word));
+        };
+        let hypothesis = tokens.caption(image).replace("|||", "").replace("  ", " ");
+        words(&format!(" {hypothesis}"));
+        let references: Vec<String> = tokens.references(image).map(|reference| tokens.text(reference)).collect();
         let references = format!(" {} ", references.join(" ||| "));
-        Segment {
-            hypothesis: words(&format!(" {hypothesis}")),
-            references: references.split("|||").map(words).collect(),
+        for reference in references.split("|||") {
+            put(BETWEEN);
+            normaliser::words(java::trim(reference), &self.tables.prefixes).iter().for_each(|word| put(word));
         }
     }
 }
 
-/// A hypothesis and its references.
-struct Segment {
-    hypothesis: Vec<String>,
-    references: Vec<Vec<String>>,
-}
+/// Stands before each reference; no word has a line end.
+const BETWEEN: &str = "\n";
 
-/// The counts with the reference that scores best; the first of equals.
-fn best(text: &Segment, lexicon: &Lexicon, paraphrases: &Paraphrases) -> Statistics {
-    let hypothesis = lexicon.sentence(&text.hypothesis, paraphrases);
+/// The counts with the reference that scores best; the first of equals. `None` if the texts are too long.
+fn best(text: &[u32], between: Option<u32>, lexicon: &Lexicon, paraphrases: &Paraphrases) -> Option<Statistics> {
+    let mut texts = text.split(|&word| Some(word) == between);
+    let hypothesis = lexicon.sentence(texts.next().unwrap_or_default(), paraphrases);
     let mut best: Option<(f64, Statistics)> = None;
-    for reference in &text.references {
+    for reference in texts {
         let reference = lexicon.sentence(reference, paraphrases);
-        let matches = Matches::of(&hypothesis, &reference, lexicon, paraphrases);
+        let matches = Matches::of(&hypothesis, &reference, lexicon, paraphrases)?;
         let statistics = Statistics::of(&hypothesis, &reference, &aligner::align(&matches), lexicon);
         let score = statistics.score();
         if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
             best = Some((score, statistics));
         }
     }
-    best.map(|(_, statistics)| statistics).unwrap_or_default()
+    Some(best.map(|(_, statistics)| statistics).unwrap_or_default())
 }

@@ -27,7 +27,7 @@ pub struct Statistics {
 }
 
 impl Side {
-    fn of(sentence: &Sentence, lexicon: &Lexicon) -> Self {
+    fn of(sentence: &Sentence<'_>, lexicon: &Lexicon) -> Self {
         let function_words = sentence.words.iter().filter(|&&word| lexicon.word(word).function).count();
         Self { length: sentence.words.len() as f64, function_words: function_words as f64, ..Self::default() }
     }
@@ -69,7 +69,12 @@ impl Side {
 
 impl Statistics {
     /// Counts of an alignment.
-    pub fn of(hypothesis: &Sentence, reference: &Sentence, alignment: &[Option<Match>], lexicon: &Lexicon) -> Self {
+    pub fn of(
+        hypothesis: &Sentence<'_>,
+        reference: &Sentence<'_>,
+        alignment: &[Option<Match>],
+        lexicon: &Lexicon,
+    ) -> Self {
         let mut statistics = Self {
             hypothesis: Side::of(hypothesis, lexicon),
             reference: Side::of(reference, lexicon),
