@@ -1,6 +1,6 @@
 //! What every data set of image-text pairs offers: items with text in memory, pictures on demand.
 
-use crate::DataError;
+use crate::{DataError, Findings};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,23 @@ pub trait Dataset: Send + Sync {
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
     /// Hex SHA-256 over everything that determines pictures and text, so that a cache can be keyed by it.
     fn fingerprint(&self) -> String;
+    /// Faults of the files that did not stop the data set from being opened: what has them was left out.
+    fn left_out(&self) -> Findings {
+        Findings::new()
+    }
+    /// Things that were read in another way than they are written, or passed over without loss; one line each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// All that was left out or read in another way, one line each, to be shown to whoever uses the data.
+    fn notes(&self) -> Vec<String> {
+        let left_out = self.left_out();
+        let lines = left_out.iter().map(|(fault, finding)| {
+            let first = finding.examples.first().map_or("", |text| text.split("; hint: ").next().unwrap_or(text));
+            format!("{}: {} left out, such as: {first}", fault.name(), finding.count)
+        });
+        lines.chain(self.remarks()).collect()
+    }
 }
 
 /// The VQAv2 answer type that an answer belongs to.

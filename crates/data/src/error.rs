@@ -14,13 +14,15 @@ pub enum DataError {
         /// Why.
         source: std::io::Error,
     },
-    /// A picture file is damaged or of an unknown format.
-    #[error("cannot decode the picture {}: {reason} (hint: png, jpeg and webp are read; replace or remove the file)", path.display())]
+    /// A picture file is damaged, too large or of a format that is not read.
+    #[error("cannot decode the picture {}: {reason} (hint: {hint})", path.display())]
     Decode {
         /// The picture file.
         path: PathBuf,
         /// What the decoder said, on one line.
         reason: String,
+        /// What to do about it.
+        hint: String,
     },
     /// A line of a text file does not say what it should.
     #[error("{}:{line}: {what} (hint: {hint})", path.display())]
@@ -35,10 +37,12 @@ pub enum DataError {
         hint: String,
     },
     /// A folder holds nothing to read.
-    #[error("no picture in {} (hint: put png, jpg, jpeg or webp files there, with captions in same-named .txt files or in captions.jsonl)", path.display())]
+    #[error("no picture in {}{passed} (hint: put pictures there, with captions in same-named .txt files or in captions.jsonl)", path.display())]
     Empty {
         /// The folder.
         path: PathBuf,
+        /// Files there that are not read, with `; ` in front; empty if there are none.
+        passed: String,
     },
     /// A setting of the `scenes` data set cannot be met.
     #[error("scenes: {what} (hint: {hint})")]
@@ -93,6 +97,14 @@ pub enum DataError {
         /// What to put where.
         hint: String,
     },
+    /// A picture that a list names is not there.
+    #[error("{what}; hint: {hint}")]
+    Missing {
+        /// The picture, and where it was looked for.
+        what: String,
+        /// What to put where.
+        hint: String,
+    },
     /// An item that does not exist was asked for.
     #[error("{dataset} has {len} items, but item {index} was asked for (hint: indices start at 0)")]
     Index {
@@ -118,6 +130,18 @@ impl DataError {
     /// A published data set is not there, or its card is wrong.
     pub(crate) fn published(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Published { what: what.into(), hint: hint.into() }
+    }
+
+    /// A picture that a list names is not there.
+    pub(crate) fn missing(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Missing { what: what.into(), hint: hint.into() }
+    }
+
+    /// Whether one picture cannot be had, for an error of [`crate::Dataset::image`] or of decoding a file: it is damaged,
+    /// of an unknown format, gone or may not be read. Others of the same data may be fine.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::Decode { .. } | Self::Missing { .. })
     }
 
     /// A setting of a data set made of packages cannot be met.

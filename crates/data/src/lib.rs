@@ -17,6 +17,7 @@ mod folder;
 mod font;
 mod image;
 mod lanes;
+mod lists;
 mod names;
 mod passes;
 mod place;
@@ -34,16 +35,19 @@ mod text;
 mod words;
 mod world;
 
-pub use self::image::{Alpha, decode, decode_as, decode_bytes};
+pub use self::image::{
+    Alpha, decode, decode_as, decode_bytes, is_picture, most_pixels, set_most_pixels, unread_picture,
+};
 pub use colour::{COLOURS, ColourNamer};
 pub use config::ScenesConfig;
 pub use dataset::{Dataset, Item, Question, answer_type};
 pub use error::DataError;
-pub use folder::Folder;
+pub use folder::{Folder, check_folder};
+pub use lists::{Fault, Finding, Findings};
 pub use names::GROUPS;
-pub use preprocess::Preprocess;
+pub use preprocess::{Fit, Preprocess};
 pub use published::{
-    Check, CheckOptions, DATA_VARIABLE, Fault, Finding, Format, ImageName, Published, PublishedConfig, SplitConfig,
+    Check, CheckOptions, DATA_VARIABLE, Format, ImageName, Published, PublishedConfig, SplitConfig,
     check,
 };
 pub use render::PictureLabels;

@@ -1,11 +1,17 @@
 //! Rows of any format become items.
 
-use super::fault::{Fault, Faults};
-use super::image_name::is_plain;
-use super::stream::At;
+use super::ImageName;
+use super::lacking::Lacking;
+use crate::lists::fault::{Fault, Faults};
+use crate::lists::keys;
+use crate::lists::paths::{by_id, plain};
+use crate::lists::row::Row;
+use crate::lists::rows::At;
+use crate::lists::text::one_line;
+use crate::lists::values::{CAPTIONS, Id, path, texts};
 use crate::{DataError, Item, Question};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -14,14 +20,42 @@ pub(super) struct Builder<'a> {
     pub items: Vec<Item>,
     /// Captions read, empty ones included, as publishers count.
     pub captions: u64,
+    /// Folders of pictures of the files that are read now.
+    pub folders: Vec<PathBuf>,
+    /// Things that are read in another way than they are written, one line each.
+    pub remarks: BTreeSet<String>,
+    /// Rows of the file that is read now without the text its format is for.
+    pub lacking: Lacking,
     /// The number that a question without an id gets.
     next_question: u64,
     faults: &'a mut dyn Faults,
     /// The file that is read now.
     file: PathBuf,
+    /// The extension of the last picture that was found by its id.
+    extension: &'static str,
     by_id: HashMap<String, usize>,
     /// Item and place in it, by the question's id. Items and questions are fewer than 2^32.
     by_question: HashMap<u64, (u32, u32)>,
+}
+
+/// The end of a row before its end.
+pub(super) enum Stop {
+    /// The row is wrong: why.
+    Row(String),
+    /// A fault that ends the reading.
+    Told(DataError),
+}
+
+impl From<String> for Stop {
+    fn from(what: String) -> Self {
+        Self::Row(what)
+    }
+}
+
+impl From<DataError> for Stop {
+    fn from(error: DataError) -> Self {
+        Self::Told(error)
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -29,9 +63,13 @@ impl<'a> Builder<'a> {
         Self {
             items: vec![],
             captions: 0,
+            folders: vec![],
+            remarks: BTreeSet::new(),
+            lacking: Lacking::default(),
             next_question: 0,
             faults,
             file: PathBuf::new(),
+            extension: "",
             by_id: HashMap::new(),
             by_question: HashMap::new(),
         }
@@ -50,13 +88,32 @@ impl<'a> Builder<'a> {
             return self.faults.found(Fault::MissingFile, &|| DataError::published(&what, hint));
         }
         match read(self, path) {
-            // Only the parser gives this; a strict fault comes out as the same error, and stops here again.
-            Err(DataError::Annotation { path, what, hint }) => {
-                let again = || DataError::Annotation { path: path.clone(), what: what.clone(), hint: hint.clone() };
-                self.faults.found(Fault::DamagedFile, &again)
+            // Only the walk over the file gives these; a strict fault comes out as the same error, and stops here again.
+            Err(error @ (DataError::Annotation { .. } | DataError::Line { .. })) => {
+                self.faults.told(Fault::DamagedFile, error)?;
             }
-            other => other,
+            other => other?,
         }
+        let lacking = std::mem::take(&mut self.lacking);
+        lacking.tell(&self.file, self.faults)
+    }
+
+    /// Reads a row with `read`. A row that cannot be read is a fault of its own, and the others are read.
+    pub fn row(
+        &mut self,
+        at: At,
+        bytes: &[u8],
+        read: impl FnOnce(&mut Self, &Row<'_>) -> Result<(), Stop>,
+    ) -> Result<(), DataError> {
+        let what = match Row::parse(bytes) {
+            Err(what) => what,
+            Ok(row) => match read(self, &row) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Told(error)) => return Err(error),
+                Err(Stop::Row(what)) => what,
+            },
+        };
+        self.fault(Fault::BadRow, Some(at), what, BAD_ROW)
     }
 
     /// Tells of a fault at a row of the file.
@@ -64,7 +121,7 @@ impl<'a> Builder<'a> {
         let file = &self.file;
         self.faults.found(fault, &|| DataError::Annotation {
             path: file.clone(),
-            what: one_line(&at.map_or_else(|| what.to_string(), |at| format!("{at}: {what}"))),
+            what: placed(at, &what.to_string()),
             hint: hint.to_owned(),
         })
     }
@@ -78,6 +135,24 @@ impl<'a> Builder<'a> {
         self.fault(Fault::DamagedFile, None, format_args!("there is no list \"{section}\""), hint)
     }
 
+    /// The path of the picture that a row is about, by its path or else by its id.
+    pub fn picture(&mut self, row: &Row<'_>, name: Option<&ImageName>) -> Result<String, Stop> {
+        if let Some((key, value)) = row.first(keys::PICTURE)? {
+            return Ok(plain_path(&path(key, value)?)?);
+        }
+        let Some((key, value)) = row.first(keys::IMAGE_ID)? else { return Err(row.lacks(keys::PICTURE[0]).into()) };
+        let id = Id::read(key, value)?.to_string();
+        if let Some(name) = name {
+            return Ok(plain_path(&name.of(&id))?);
+        }
+        let named = plain(&id).filter(|path| self.folders.iter().any(|folder| folder.join(path).is_file()));
+        named.or_else(|| by_id(&self.folders, &id, &mut self.extension)).ok_or_else(|| {
+            let lacks = row.lacks(keys::PICTURE[0]);
+            format!("{lacks}, and no picture is called {id}: add `image_name` to the split, such as `{{id:012}}.jpg`")
+                .into()
+        })
+    }
+
     /// A new item; nothing if its id is taken or its path no path.
     pub fn image(&mut self, at: At, id: String, path: String, group: &str) -> Result<Option<usize>, DataError> {
         if self.by_id.contains_key(&id) {
@@ -89,17 +164,16 @@ impl<'a> Builder<'a> {
 
     /// The item of a picture that several rows may be about.
     pub fn item(&mut self, at: At, id: String, path: String, group: &str) -> Result<Option<usize>, DataError> {
+        let Some(path) = plain(&path) else {
+            self.fault(Fault::BadRow, Some(at), no_path(&path), PATHS)?;
+            return Ok(None);
+        };
         if let Some(&known) = self.by_id.get(&id) {
             if self.items[known].shows == path {
                 return Ok(Some(known));
             }
             let what = format!("picture {id} is {path} here and {} before", self.items[known].shows);
             self.fault(Fault::Duplicate, Some(at), what, AGAIN)?;
-            return Ok(None);
-        }
-        if !is_plain(&path) {
-            let hint = "paths are relative to a folder of pictures, without `.` and `..`";
-            self.fault(Fault::BadRow, Some(at), format_args!("'{path}' is no plain path"), hint)?;
             return Ok(None);
         }
         self.by_id.insert(id.clone(), self.items.len());
@@ -125,6 +199,13 @@ impl<'a> Builder<'a> {
         }
         self.items[item].captions.push(text);
         Ok(())
+    }
+
+    /// The captions that a row has under one of `keys`. A row without is remembered until the end of the file.
+    pub fn captions_in(&mut self, at: At, row: &Row<'_>, keys: &[&'static str]) -> Result<Vec<String>, Stop> {
+        let found = row.first(keys)?.map(|(key, value)| texts(key, value, &CAPTIONS)).transpose()?.unwrap_or_default();
+        self.lacking.row(at, row, keys, !found.is_empty());
+        Ok(found)
     }
 
     pub fn question(&mut self, at: At, item: usize, question: Question) -> Result<(), DataError> {
@@ -157,7 +238,22 @@ impl<'a> Builder<'a> {
         Ok(known)
     }
 
-    /// Either every question from item `first` on has answers, or none has, as in a split whose answers are kept back.
+    /// Every picture from item `first` on should have a caption, for formats that list pictures and captions apart.
+    pub fn need_captions(&mut self, first: usize) -> Result<(), DataError> {
+        let bare: Vec<String> =
+            self.items[first..].iter().filter(|item| item.captions.is_empty()).map(|item| item.id.clone()).collect();
+        if !bare.is_empty() && bare.len() == self.items.len() - first {
+            let what = format!("no picture has a caption, of {}", bare.len());
+            return self.fault(Fault::DamagedFile, None, what, "is it the file that the card's `format` is about?");
+        }
+        for id in bare {
+            let hint = "it is of no use where captions are needed";
+            self.fault(Fault::NoText, None, format_args!("picture {id} has no caption"), hint)?;
+        }
+        Ok(())
+    }
+
+    /// Either every question has answers, or none has, as in a split whose answers are kept back.
     pub fn finish(&mut self) -> Result<(), DataError> {
         for item in &mut self.items {
             item.captions.shrink_to_fit();
@@ -177,8 +273,22 @@ impl<'a> Builder<'a> {
 }
 
 const AGAIN: &str = "every id is there once; was a file put together from two?";
+const BAD_ROW: &str = "correct or remove the row; `toolkit data check` counts all such rows";
+const PATHS: &str = "paths are relative to a folder of pictures or absolute, without `..`";
 
-/// Ids and paths come from files and may hold a line break; an error may not.
-fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
+fn no_path(path: &str) -> String {
+    format!("'{path}' is no plain path")
+}
+
+fn plain_path(path: &str) -> Result<String, String> {
+    plain(path).ok_or_else(|| format!("{}: {PATHS}", no_path(path)))
+}
+
+/// Puts the place of a row in front of what is wrong with it.
+pub(super) fn placed(at: Option<At>, what: &str) -> String {
+    one_line(&match at {
+        None => what.to_owned(),
+        Some(at) if what.starts_with("has no `") => format!("{at} {what}"),
+        Some(at) => format!("{at}: {what}"),
+    })
 }

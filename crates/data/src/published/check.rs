@@ -1,11 +1,11 @@
 //! Everything that is wrong with a split on disk, counted.
 
 use super::config::PublishedConfig;
-use super::fault::{Counted, Fault, Faults, Finding};
 use super::load::{Loaded, load};
 use super::pictures::header;
 use super::sums::{md5, sha256};
-use crate::DataError;
+use crate::{DataError, Item};
+use crate::lists::fault::{Counted, EXAMPLES, Fault, Faults, Findings};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,7 @@ use std::path::Path;
 
 /// Pictures between two calls of `progress`.
 const STEP: usize = 512;
+const EMPTY: &str = "are `files`, `folders` and `select` of the card right?";
 
 /// What to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct CheckOptions {
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self { examples: 5, decode: false }
+        Self { examples: EXAMPLES, decode: false }
     }
 }
 
@@ -49,7 +50,10 @@ pub struct Check {
     /// Whether every picture was decoded, not only its header read.
     pub decoded: bool,
     /// Faults that were found; a fault that is not here was not.
-    pub findings: BTreeMap<Fault, Finding>,
+    pub findings: Findings,
+    /// Things that were read in another way than they are written, or passed over without loss; one line each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl Check {
@@ -57,6 +61,27 @@ impl Check {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Counts items, questions and answers.
+    pub(crate) fn count_items(&mut self, items: &[Item]) {
+        let questions = || items.iter().flat_map(|item| &item.questions);
+        self.images = items.len() as u64;
+        self.questions = questions().count() as u64;
+        self.answers = questions().map(|question| question.answers.len() as u64).sum();
+        for item in items {
+            // Not `entry`: most items are of the same few groups.
+            match self.groups.get_mut(&item.group) {
+                Some(count) => *count += 1,
+                None => drop(self.groups.insert(item.group.clone(), 1)),
+            }
+        }
+    }
+
+    /// Whether there is a text at all.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.captions + self.questions > 0
     }
 
     /// How often a fault was found.
@@ -79,29 +104,23 @@ pub fn check(
     options: CheckOptions,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Check, DataError> {
-    let mut faults = Counted { most: options.examples, findings: BTreeMap::new() };
+    let mut faults = Counted { most: options.examples, findings: Findings::new() };
     let loaded = load(config, root, split, &mut faults)?;
-    let questions = || loaded.items.iter().flat_map(|item| &item.questions);
     let mut report = Check {
         split: split.to_owned(),
-        images: loaded.items.len() as u64,
         captions: loaded.captions,
-        questions: questions().count() as u64,
-        answers: questions().map(|question| question.answers.len() as u64).sum(),
         decoded: options.decode,
         ..Check::default()
     };
-    for item in &loaded.items {
-        // Not `entry`: most items are of the same few groups.
-        match report.groups.get_mut(&item.group) {
-            Some(count) => *count += 1,
-            None => drop(report.groups.insert(item.group.clone(), 1)),
-        }
-    }
+    report.count_items(&loaded.items);
     report.sums_compared = sums(config, root, split, &mut faults)?;
     sizes(config, split, &report, &mut faults)?;
-    pictures(&loaded, options, progress, &mut faults)?;
+    pictures(&loaded, options, progress, &mut faults);
+    if loaded.items.is_empty() && faults.findings.is_empty() && config.splits.get(split).is_none_or(|s| s.images != Some(0)) {
+        faults.add(Fault::Empty, &DataError::published(format!("the split '{split}' has no picture"), EMPTY));
+    }
     report.findings = faults.findings;
+    report.notes = loaded.remarks;
     Ok(report)
 }
 
@@ -148,37 +167,35 @@ fn sizes(config: &PublishedConfig, name: &str, report: &Check, faults: &mut Coun
     Ok(())
 }
 
-fn pictures(
-    loaded: &Loaded,
-    options: CheckOptions,
-    progress: &dyn Fn(u64, u64),
-    faults: &mut Counted,
-) -> Result<(), DataError> {
-    let total = loaded.items.len();
-    progress(0, total as u64);
-    for (step, items) in loaded.items.chunks(STEP).enumerate() {
-        let look = |(at, item): (usize, &crate::Item)| -> Option<(Fault, DataError)> {
-            let index = step * STEP + at;
-            let path = match loaded.pictures.find(index, &item.shows) {
-                Ok(path) => path,
-                Err(error) => return Some((Fault::MissingImage, error)),
-            };
-            let seen = match options.decode {
-                true => loaded.pictures.decode(index, &item.shows).map(|_| ()),
-                false => header(&path),
-            };
-            seen.err().map(|error| (Fault::UnreadableImage, error))
+fn pictures(loaded: &Loaded, options: CheckOptions, progress: &dyn Fn(u64, u64), faults: &mut Counted) {
+    look_at(loaded.items.len(), faults, progress, &|index| {
+        let name = &loaded.items[index].shows;
+        let path = match loaded.pictures.find(index, name) {
+            Ok(path) => path,
+            Err(error) => return Some((Fault::MissingImage, error)),
         };
-        let found: Vec<(Fault, DataError)> = items.par_iter().enumerate().filter_map(look).collect();
+        let seen = match options.decode {
+            true => loaded.pictures.decode(index, name).map(|_| ()),
+            false => header(&path),
+        };
+        seen.err().map(|error| (Fault::UnreadableImage, error))
+    });
+}
+
+/// Looks at `total` pictures in parallel, and tells faults in their order.
+pub(crate) fn look_at(
+    total: usize,
+    faults: &mut Counted,
+    progress: &dyn Fn(u64, u64),
+    look: &(dyn Fn(usize) -> Option<(Fault, DataError)> + Sync),
+) {
+    progress(0, total as u64);
+    for first in (0..total).step_by(STEP) {
+        let end = total.min(first + STEP);
+        let found: Vec<(Fault, DataError)> = (first..end).into_par_iter().filter_map(look).collect();
         for (fault, error) in found {
-            let text = error.to_string();
-            let finding = faults.findings.entry(fault).or_default();
-            finding.count += 1;
-            if finding.examples.len() < options.examples {
-                finding.examples.push(text);
-            }
+            faults.add(fault, &error);
         }
-        progress((step * STEP + items.len()) as u64, total as u64);
+        progress(end as u64, total as u64);
     }
-    Ok(())
 }

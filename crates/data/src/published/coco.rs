@@ -1,47 +1,50 @@
 //! COCO's own caption files, and those of NoCaps, which have its form and a domain.
 
 use super::builder::Builder;
-use super::fault::Fault;
-use super::scalar::Id;
-use super::stream::section;
 use crate::DataError;
-use serde::Deserialize;
+use crate::lists::keys;
+use crate::lists::rows::section;
+use crate::lists::values::{CAPTIONS, Id, optional, texts};
 use std::path::Path;
 
 const DOMAINS: [&str; 3] = ["in-domain", "near-domain", "out-domain"];
 
-#[derive(Deserialize)]
-struct Image {
-    id: Id,
-    file_name: String,
-    domain: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Annotation {
-    image_id: Id,
-    caption: String,
-}
+/// The keys of a picture's path, COCO's own first: a file may have `path` on another machine besides.
+const FILE: &[&str] = &["file_name", "filename", "image", "image_path", "path"];
 
 /// `domains`: NoCaps, where the domain is the group. Files of a test split have no `annotations`.
 pub(super) fn read(build: &mut Builder, path: &Path, domains: bool) -> Result<(), DataError> {
-    let found = section(path, "images", |at, image: Image| {
-        let group = match image.domain.as_deref().filter(|_| domains) {
-            Some(domain) if !DOMAINS.contains(&domain) => {
-                let what = format!("'{domain}' of picture {} is no domain", image.id);
-                return build.fault(Fault::BadRow, Some(at), what, "in-domain, near-domain or out-domain");
-            }
-            Some(domain) => domain,
-            None => "all",
-        };
-        build.image(at, image.id.to_string(), image.file_name, group).map(|_| ())
+    let found = section(path, "images", false, &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let (key, value) = row.need(&["id", "image_id"])?;
+            let id = Id::read(key, value)?;
+            let (key, value) = row.need(FILE)?;
+            let file = crate::lists::values::path(key, value)?;
+            let domain = if domains { optional(row, &["domain"])? } else { None };
+            let group = match domain.as_deref() {
+                Some(domain) if !DOMAINS.contains(&domain) => {
+                    return Err(format!("'{domain}' of picture {id} is no domain: in-domain, near-domain or out-domain").into());
+                }
+                Some(domain) => domain,
+                None => "all",
+            };
+            build.image(at, id.to_string(), file, group)?;
+            Ok(())
+        })
     })?;
     build.need(found, "images")?;
-    let found = section(path, "annotations", |at, annotation: Annotation| {
-        match build.known(at, &annotation.image_id.to_string())? {
-            Some(item) => build.caption(at, item, annotation.caption),
-            None => Ok(()),
-        }
+    let found = section(path, "annotations", false, &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let (key, value) = row.need(keys::CAPTION)?;
+            let captions = texts(key, value, &CAPTIONS)?;
+            let (key, value) = row.need(&["image_id", "img_id"])?;
+            let id = Id::read(key, value)?.to_string();
+            let Some(item) = build.known(at, &id)? else { return Ok(()) };
+            for text in captions {
+                build.caption(at, item, text)?;
+            }
+            Ok(())
+        })
     })?;
     if domains { Ok(()) } else { build.need(found, "annotations") }
 }

@@ -186,7 +186,7 @@ impl PublishedConfig {
             (!split.answers.is_empty(), format == Format::Vqa, "answers"),
             (split.raw_answers, format == Format::Vqa, "raw_answers"),
             (!split.select.is_empty(), format == Format::Karpathy, "select"),
-            (split.image_name.is_some(), needs_name(format) || format == Format::VisualGenomeQa, "image_name"),
+            (split.image_name.is_some(), needs_name(format) || may_have_name(format), "image_name"),
         ];
         if let Some((_, _, key)) = keys.iter().find(|(given, allowed, _)| *given && !allowed) {
             return wrong(format!("`{key}` means nothing for this format"), "leave it out");
@@ -222,4 +222,9 @@ impl PublishedConfig {
 /// Formats whose annotations have the id of a picture only.
 fn needs_name(format: Format) -> bool {
     matches!(format, Format::Vqa | Format::Gqa | Format::VisualGenomeRegions)
+}
+
+/// Formats whose rows have a path or only an id.
+fn may_have_name(format: Format) -> bool {
+    matches!(format, Format::VisualGenomeQa | Format::LavisCaptions | Format::LavisVqa | Format::LavisGqa)
 }

@@ -1,10 +1,10 @@
 //! A split of a published data set.
 
 use super::config::PublishedConfig;
-use super::fault::Strict;
 use super::load::{Loaded, load};
 use super::pictures::{Part, Pictures, ends};
 use crate::dataset::{at, hex};
+use crate::lists::fault::{Findings, Strict};
 use crate::{DataError, Dataset, Item};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -20,6 +20,8 @@ pub struct Published {
     name: String,
     items: Vec<Item>,
     pictures: Pictures,
+    left_out: Findings,
+    remarks: Vec<String>,
     /// Looks into every picture, so it is computed once.
     fingerprint: OnceLock<String>,
 }
@@ -32,7 +34,8 @@ impl Published {
     /// If there is no such split, a file is not there (the error says what to put where) or anything in it is wrong (the
     /// error has the file and the row). That pictures are there is not looked at, except with `skip_missing`.
     pub fn open(config: &PublishedConfig, root: &Path, split: &str) -> Result<Self, DataError> {
-        let Loaded { mut items, mut pictures, .. } = load(config, root, split, &mut Strict)?;
+        let mut strict = Strict::default();
+        let Loaded { mut items, mut pictures, remarks, .. } = load(config, root, split, &mut strict)?;
         if pictures.parts.iter().any(|part| part.skip_missing) {
             (items, pictures) = without_missing(items, pictures);
         }
@@ -41,7 +44,7 @@ impl Published {
             return Err(DataError::published(what, "are `files`, `folders` and `select` of the card right?"));
         }
         let folder = root.file_name().map_or_else(|| "published".into(), |name| name.to_string_lossy());
-        Ok(Self { name: format!("{folder}:{split}"), items, pictures, fingerprint: OnceLock::new() })
+        Ok(Self { name: format!("{folder}:{split}"), items, pictures, left_out: strict.left_out.findings, remarks, fingerprint: OnceLock::new() })
     }
 
     /// The same with another name to show than `FOLDER:SPLIT`.
@@ -83,6 +86,14 @@ impl Dataset for Published {
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         let item = at(&self.items, index, &self.name)?;
         self.pictures.decode(index, &item.shows)
+    }
+
+    fn left_out(&self) -> Findings {
+        self.left_out.clone()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
     }
 
     /// Over the texts and, for each picture, its length and its first and last 4096 bytes: not over all bytes, which

@@ -1,97 +1,96 @@
 //! Visual Genome: described regions, and questions in its own form or as LAVIS' list.
 
 use super::ImageName;
-use super::builder::Builder;
-use super::fault::Fault;
-use super::scalar::{Number, Texts};
-use super::stream::{At, rows};
+use super::builder::{Builder, Stop};
+use super::lavis::{Asked, ask, asked, question_id};
 use crate::DataError;
-use serde::Deserialize;
+use crate::lists::fault::Fault;
+use crate::lists::keys;
+use crate::lists::row::{Row, elements, text_of};
+use crate::lists::rows::{At, list};
+use crate::lists::values::{CAPTIONS, Id, texts};
 use std::path::Path;
 
-#[derive(Deserialize)]
-struct Described {
-    id: Number,
-    regions: Vec<Region>,
-}
-
-#[derive(Deserialize)]
-struct Region {
-    image_id: Option<Number>,
-    phrase: String,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    /// Visual Genome's own form.
-    id: Option<Number>,
-    qas: Option<Vec<Asked>>,
-    /// LAVIS' form.
-    image: Option<String>,
-    question: Option<String>,
-    question_id: Option<Number>,
-    answer: Option<Texts>,
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    qa_id: Number,
-    image_id: Option<Number>,
-    question: String,
-    answer: String,
-}
-
 /// Whether an annotation inside the row of picture `id` is about another one.
-fn stray(build: &mut Builder, at: At, id: u64, inner: Option<Number>) -> Result<bool, DataError> {
-    let Some(other) = inner.filter(|inner| inner.0 != id) else { return Ok(false) };
-    let what = format!("picture {id} has an annotation of picture {}", other.0);
+fn stray(build: &mut Builder, at: At, id: &str, inner: &Row<'_>) -> Result<bool, Stop> {
+    let Some((key, value)) = inner.first(&["image_id"])? else { return Ok(false) };
+    let other = Id::numbered(key, value)?.to_string();
+    if other == id {
+        return Ok(false);
+    }
+    let what = format!("picture {id} has an annotation of picture {other}");
     build.fault(Fault::Orphan, Some(at), what, "get the file again")?;
     Ok(true)
 }
 
-/// Every phrase is a caption of the whole picture; the boxes are not kept.
-pub(super) fn regions(build: &mut Builder, path: &Path, name: &ImageName) -> Result<(), DataError> {
-    rows(path, |at, row: Described| {
-        let id = row.id.0;
-        let Some(item) = build.image(at, id.to_string(), name.of(&id.to_string()), "all")? else { return Ok(()) };
-        for region in row.regions {
-            if !stray(build, at, id, region.image_id)? {
-                build.caption(at, item, region.phrase)?;
-            }
-        }
-        Ok(())
-    })
+/// The id of a row's picture, and the rows inside it under `key`.
+fn inside<'a>(row: &Row<'a>, key: &'static str) -> Result<(String, Vec<Row<'a>>), String> {
+    let (name, value) = row.need(&["id", "image_id"])?;
+    let id = Id::numbered(name, value)?.to_string();
+    let (_, value) = row.need(&[key])?;
+    let rows = elements(value)?.into_iter().map(Row::parse).collect::<Result<_, _>>()?;
+    Ok((id, rows))
 }
 
-/// A row without a question id gets its number in the file, from 0.
-pub(super) fn questions(build: &mut Builder, path: &Path, name: Option<&ImageName>) -> Result<(), DataError> {
-    rows(path, |at, row: Row| match (row.image, row.question, row.id, row.qas) {
-        (Some(image), Some(question), _, None) => {
-            let Some(item) = build.item(at, image.clone(), image, "all")? else { return Ok(()) };
-            let number = build.number();
-            let id = row.question_id.map_or(number, |id| id.0);
-            super::lavis::ask(build, at, item, (id, question), row.answer.map(|texts| texts.0), None)
-        }
-        (None, None, Some(Number(id)), Some(asked)) => {
-            let Some(name) = name else {
-                let hint = "add `image_name = \"{id}.jpg\"` to the split";
-                return build.fault(Fault::BadRow, Some(at), "the picture has only an id", hint);
-            };
-            let text = id.to_string();
-            let picture = name.of(&text);
-            let Some(item) = build.image(at, text, picture, "all")? else { return Ok(()) };
-            for qa in asked {
-                if !stray(build, at, id, qa.image_id)? {
-                    super::lavis::ask(build, at, item, (qa.qa_id.0, qa.question), Some(vec![qa.answer]), None)?;
+/// Every phrase is a caption of the whole picture; the boxes are not kept.
+pub(super) fn regions(build: &mut Builder, path: &Path, name: &ImageName) -> Result<(), DataError> {
+    list(path, &[], &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let (id, regions) = inside(row, "regions")?;
+            let Some(item) = build.image(at, id.clone(), name.of(&id), "all")? else { return Ok(()) };
+            for region in regions {
+                if !stray(build, at, &id, &region)? {
+                    let (key, value) = region.need(&["phrase", "caption", "text"])?;
+                    for text in texts(key, value, &CAPTIONS)? {
+                        build.caption(at, item, text)?;
+                    }
                 }
             }
             Ok(())
-        }
-        _ => build.fault(
-            Fault::BadRow,
-            Some(at),
-            "neither `image` and `question` nor `id` and `qas`",
-            "question_answers.json of Visual Genome and vg_qa.json of LAVIS are read",
-        ),
+        })
     })
+}
+
+/// Questions of pictures, or pictures of questions.
+pub(super) fn questions(build: &mut Builder, path: &Path, name: Option<&ImageName>) -> Result<(), DataError> {
+    list(path, &["questions"], &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            if row.first(&["qas"])?.is_some() {
+                return of_picture(build, at, row, name);
+            }
+            if row.first(keys::QUESTION)?.is_none() {
+                return Err(Stop::Row(format!(
+                    "neither `image` and `question` nor `id` and `qas`; it {}",
+                    row.lacks("question")
+                )));
+            }
+            let picture = build.picture(row, name)?;
+            let asked = asked(build, at, row)?;
+            let Some(item) = build.item(at, picture.clone(), picture, "all")? else { return Ok(()) };
+            Ok(ask(build, at, item, asked)?)
+        })
+    })
+}
+
+/// Visual Genome's own form.
+fn of_picture(build: &mut Builder, at: At, row: &Row<'_>, name: Option<&ImageName>) -> Result<(), Stop> {
+    let (id, asked) = inside(row, "qas")?;
+    let Some(name) = name else {
+        let hint = "add `image_name = \"{id}.jpg\"` to the split";
+        return Ok(build.fault(Fault::BadRow, Some(at), "the picture has only an id", hint)?);
+    };
+    let picture = name.of(&id);
+    let Some(item) = build.image(at, id.clone(), picture, "all")? else { return Ok(()) };
+    for inner in asked {
+        if !stray(build, at, &id, &inner)? {
+            let (key, value) = inner.need(&["qa_id", "question_id"])?;
+            let number = question_id(build, &Id::read(key, value)?);
+            let (key, value) = inner.need(keys::QUESTION)?;
+            let text = text_of(key, value)?;
+            let (key, value) = inner.need(keys::ANSWER)?;
+            let answers = Some(texts(key, value, &crate::lists::values::ANSWERS)?);
+            ask(build, at, item, Asked { id: number, text, answers, kind: None })?;
+        }
+    }
+    Ok(())
 }

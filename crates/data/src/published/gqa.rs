@@ -2,38 +2,32 @@
 
 use super::ImageName;
 use super::builder::Builder;
-use super::fault::Fault;
-use super::scalar::{Id, digits};
-use super::stream::entries;
+use super::lavis::{Asked, ask, question_id};
 use crate::DataError;
-use serde::Deserialize;
+use crate::lists::row::{Row, text_of};
+use crate::lists::rows::entries;
+use crate::lists::values::{ANSWERS, Id, optional, texts};
 use std::path::Path;
-
-#[derive(Deserialize)]
-struct Asked {
-    #[serde(rename = "imageId")]
-    image_id: Id,
-    question: String,
-    answer: Option<String>,
-    types: Option<Types>,
-}
-
-#[derive(Deserialize)]
-struct Types {
-    structural: Option<String>,
-}
 
 /// The id `"05515938"` becomes 5515938, as in LAVIS' files. `kind` is the structural type, if the file has it.
 pub(super) fn read(build: &mut Builder, path: &Path, name: &ImageName) -> Result<(), DataError> {
-    entries(path, |at, key, asked: Asked| {
-        let Some(number) = digits(&key) else {
-            let what = format!("'{key}' is no question id");
-            return build.fault(Fault::BadRow, Some(at), what, "GQA's ids are digits, below 2^64");
-        };
-        let id = asked.image_id.to_string();
-        let picture = name.of(&id);
-        let Some(item) = build.item(at, id, picture, "all")? else { return Ok(()) };
-        let kind = asked.types.and_then(|types| types.structural);
-        super::lavis::ask(build, at, item, (number, asked.question), asked.answer.map(|a| vec![a]), kind)
+    entries(path, &mut |at, id, bytes| {
+        build.row(at, bytes, |build, row| {
+            let (key, value) = row.need(&["imageId", "image_id"])?;
+            let image = Id::read(key, value)?.to_string();
+            let (key, value) = row.need(&["question"])?;
+            let text = text_of(key, value)?;
+            let answers = row.first(&["answer", "answers"])?;
+            let answers = answers.map(|(key, value)| texts(key, value, &ANSWERS)).transpose()?;
+            let kind = match row.first(&["types"])? {
+                Some((_, types)) => optional(&Row::parse(types)?, &["structural"])?,
+                None => None,
+            };
+            build.lacking.answer(at, row, answers.is_some());
+            let picture = name.of(&image);
+            let id = question_id(build, &Id::Text(id.to_owned()));
+            let Some(item) = build.item(at, image, picture, "all")? else { return Ok(()) };
+            Ok(ask(build, at, item, Asked { id, text, answers, kind })?)
+        })
     })
 }

@@ -1,7 +1,6 @@
 //! How a picture is called whose annotation has a number only.
 
 use serde::{Deserialize, Serialize};
-use std::path::{Component, Path};
 
 /// A pattern such as `val2014/COCO_val2014_{id:012}.jpg`: `{id}` is the id as it stands, `{id:012}` the id with zeros in
 /// front up to 12 digits.
@@ -45,24 +44,4 @@ impl ImageName {
     pub fn of(&self, id: &str) -> String {
         format!("{}{id:0>width$}{}", self.before, self.after, width = self.digits)
     }
-}
-
-/// Whether a path of an annotation file stays in its folder and is written in the one way that makes it an identity.
-pub(super) fn is_plain(path: &str) -> bool {
-    !path.is_empty()
-        && !path.contains(['\0', '\n', '\r'])
-        && !path.contains("//")
-        && !path.contains("/./")
-        && !path.ends_with("/.")
-        && !path.ends_with('/')
-        && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
-}
-
-/// The number of a COCO picture: the last `_` part of its file's name, as LAVIS reads it. Only of names that begin as
-/// COCO's do: `000_12.jpg` of a crawl is no picture 12.
-pub(super) fn coco_id(path: &str) -> Option<u64> {
-    let name = path.rsplit('/').next()?.strip_prefix("COCO_")?;
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let digits = stem.rsplit('_').next()?;
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }

@@ -1,50 +1,51 @@
-//! Karpathy's division of COCO and Flickr30k: one file, with the split in each row.
+//! Karpathy's division of COCO and Flickr30k: one file, with the split in each row. Own files may have own splits.
 
 use super::builder::Builder;
-use super::fault::Fault;
-use super::scalar::Number;
-use super::stream::section;
 use crate::DataError;
-use serde::Deserialize;
+use crate::lists::fault::Fault;
+use crate::lists::rows::section;
+use crate::lists::values::{Id, optional};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-const SPLITS: [&str; 4] = ["train", "restval", "val", "test"];
-
-#[derive(Deserialize)]
-struct Image {
-    /// Of COCO: the folder, `val2014`.
-    filepath: Option<String>,
-    filename: String,
-    imgid: Number,
-    cocoid: Option<Number>,
-    split: String,
-    sentences: Vec<Sentence>,
-}
-
-#[derive(Deserialize)]
-struct Sentence {
-    raw: String,
-}
+const FILE: &[&str] = &["filename", "file_name", "image", "image_path", "path"];
+const TEXTS: &[&str] = &["sentences", "captions", "caption", "sentence", "raw", "text", "texts"];
 
 pub(super) fn read(build: &mut Builder, path: &Path, select: &[String]) -> Result<(), DataError> {
-    let found = section(path, "images", |at, image: Image| {
-        if !SPLITS.contains(&image.split.as_str()) {
-            let what = format!("'{}' is no split", image.split);
-            return build.fault(Fault::BadRow, Some(at), what, "train, restval, val or test");
-        }
-        if !select.contains(&image.split) {
-            return Ok(());
-        }
-        let name = match image.filepath.filter(|folder| !folder.is_empty()) {
-            Some(folder) => format!("{folder}/{}", image.filename),
-            None => image.filename,
-        };
-        let id = image.cocoid.unwrap_or(image.imgid).0.to_string();
-        let Some(item) = build.image(at, id, name, "all")? else { return Ok(()) };
-        for sentence in image.sentences {
-            build.caption(at, item, sentence.raw)?;
-        }
-        Ok(())
+    let mut splits: BTreeMap<String, u64> = BTreeMap::new();
+    let found = section(path, "images", true, &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let Some(split) = optional(row, &["split"])? else { return Err(row.lacks("split").into()) };
+            match splits.get_mut(&split) {
+                Some(count) => *count += 1,
+                None => drop(splits.insert(split.clone(), 1)),
+            }
+            if !select.contains(&split) {
+                return Ok(());
+            }
+            let (key, value) = row.need(FILE)?;
+            let file = crate::lists::values::path(key, value)?;
+            let name = match optional(row, &["filepath"])?.filter(|folder| !folder.is_empty()) {
+                Some(folder) => format!("{folder}/{file}"),
+                None => file,
+            };
+            let id = match row.first(&["cocoid", "imgid", "image_id", "id"])? {
+                Some((key, value)) => Id::numbered(key, value)?.to_string(),
+                None => name.clone(),
+            };
+            let captions = build.captions_in(at, row, TEXTS)?;
+            let Some(item) = build.image(at, id, name, "all")? else { return Ok(()) };
+            for caption in captions {
+                build.caption(at, item, caption)?;
+            }
+            Ok(())
+        })
     })?;
-    build.need(found, "images")
+    build.need(found, "images")?;
+    if splits.is_empty() || select.iter().any(|split| splits.contains_key(split)) {
+        return Ok(());
+    }
+    let has: Vec<String> = splits.iter().map(|(split, count)| format!("{split} ({count})")).collect();
+    let what = format!("no row is of the split {}; the file has {}", select.join(" or "), has.join(", "));
+    build.fault(Fault::DamagedFile, None, what, "say in `select` of the split which of them belong to it")
 }

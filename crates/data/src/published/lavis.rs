@@ -1,87 +1,124 @@
-//! The lists that LAVIS reads: a row of captions or a question, with the path of a picture.
+//! The lists that LAVIS reads: a row of captions or a question, with the path of a picture. The same lists of other tools
+//! differ in the names of their keys.
 
-use super::builder::Builder;
-use super::fault::Fault;
-use super::image_name::coco_id;
-use super::scalar::{Id, Number, Texts};
-use super::stream::{At, rows};
+use super::ImageName;
+use super::builder::{Builder, Stop};
+use crate::lists::fault::Fault;
+use crate::lists::keys;
+use crate::lists::row::{Row, text_of};
+use crate::lists::rows::{At, list};
+use crate::lists::values::{ANSWERS, Id, coco_id, texts};
 use crate::{DataError, Question, answer_type};
-use serde::Deserialize;
 use std::path::Path;
-
-#[derive(Deserialize)]
-struct Captioned {
-    image: String,
-    caption: Option<Texts>,
-    image_id: Option<Id>,
-    /// NoCaps.
-    img_id: Option<Id>,
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    image: String,
-    question: String,
-    question_id: Number,
-    answer: Option<Texts>,
-}
 
 /// The id of a picture: the number that the row has, else COCO's number in the file's name, else the path. A text such
 /// as `coco_42` is no number of its own: the file's name has the same.
-fn id(path: &str, ids: &[Option<Id>]) -> String {
-    let given = ids.iter().find_map(|id| match id {
-        Some(Id::Number(number)) => Some(*number),
-        _ => None,
+fn id(path: &str, row: &Row<'_>) -> String {
+    let given = ["img_id", "image_id"].into_iter().find_map(|key| {
+        let (key, value) = row.first(&[key]).ok()??;
+        match Id::read(key, value).ok()? {
+            Id::Number(number) if value.first() != Some(&b'"') => Some(number),
+            _ => None,
+        }
     });
-    given.or_else(|| coco_id(path)).map_or_else(|| path.to_owned(), |number| number.to_string())
+    let number = given.or_else(|| coco_id(path).map(i128::from));
+    number.map_or_else(|| path.to_owned(), |number| number.to_string())
 }
 
 /// Rows of one picture are put together: training files have a row for each caption.
-pub(super) fn captions(build: &mut Builder, path: &Path) -> Result<(), DataError> {
-    rows(path, |at, row: Captioned| {
-        let id = id(&row.image, &[row.img_id, row.image_id]);
-        let Some(item) = build.item(at, id, row.image, "all")? else { return Ok(()) };
-        for text in row.caption.into_iter().flat_map(|texts| texts.0) {
-            build.caption(at, item, text)?;
-        }
-        Ok(())
+pub(super) fn captions(build: &mut Builder, path: &Path, name: Option<&ImageName>) -> Result<(), DataError> {
+    list(path, &[], &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let picture = build.picture(row, name)?;
+            let captions = build.captions_in(at, row, keys::CAPTION)?;
+            let id = id(&picture, row);
+            let Some(item) = build.item(at, id, picture, "all")? else { return Ok(()) };
+            for text in captions {
+                build.caption(at, item, text)?;
+            }
+            Ok(())
+        })
     })
 }
 
 /// Answers are kept as often as they are given, for they are weights: ten people make ten.
-pub(super) fn questions(build: &mut Builder, path: &Path, single: bool) -> Result<(), DataError> {
-    rows(path, |at, row: Asked| {
-        let answers = row.answer.map(|texts| texts.0);
-        if single && answers.as_ref().is_some_and(|answers| answers.len() != 1) {
-            let what = format!("question {} has not one answer", row.question_id.0);
-            return build.fault(Fault::BadRow, Some(at), what, "GQA has one; use `lavis-vqa` for several");
-        }
-        let id = id(&row.image, &[]);
-        let Some(item) = build.item(at, id, row.image, "all")? else { return Ok(()) };
-        ask(build, at, item, (row.question_id.0, row.question), answers, None)
+pub(super) fn questions(
+    build: &mut Builder,
+    path: &Path,
+    name: Option<&ImageName>,
+    single: bool,
+) -> Result<(), DataError> {
+    list(path, &["questions"], &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let picture = build.picture(row, name)?;
+            let asked = asked(build, at, row)?;
+            if single && asked.answers.as_ref().is_some_and(|answers| answers.len() != 1) {
+                let what = format!("question {} has not one answer", asked.id);
+                let hint = "GQA has one; use `lavis-vqa` for several";
+                return Ok(build.fault(Fault::BadRow, Some(at), what, hint)?);
+            }
+            let id = id(&picture, row);
+            let id = if row.first(keys::PICTURE)?.is_some() { coco_or_path(&picture) } else { id };
+            let Some(item) = build.item(at, id, picture, "all")? else { return Ok(()) };
+            Ok(ask(build, at, item, asked)?)
+        })
     })
 }
 
-/// Adds a question of a format that says nothing about the type of the answer. `answers` is none if the row has none.
-pub(super) fn ask(
-    build: &mut Builder,
-    at: At,
-    item: usize,
-    (id, text): (u64, String),
-    answers: Option<Vec<String>>,
-    kind: Option<String>,
-) -> Result<(), DataError> {
-    if text.trim().is_empty() {
+/// Of questions only the path says which picture it is, as in LAVIS: its `image_id` may be of another data set.
+fn coco_or_path(path: &str) -> String {
+    coco_id(path).map_or_else(|| path.to_owned(), |number| number.to_string())
+}
+
+/// A question as a row has it.
+pub(super) struct Asked {
+    pub id: u64,
+    pub text: String,
+    /// None if the row has none.
+    pub answers: Option<Vec<String>>,
+    pub kind: Option<String>,
+}
+
+/// The question of a row. Without an id it gets its number in the file, from 0.
+pub(super) fn asked(build: &mut Builder, at: At, row: &Row<'_>) -> Result<Asked, Stop> {
+    let (key, value) = row.need(keys::QUESTION)?;
+    let text = text_of(key, value)?;
+    let answers = row.first(keys::ANSWER)?.map(|(key, value)| texts(key, value, &ANSWERS)).transpose()?;
+    build.lacking.answer(at, row, answers.is_some());
+    let number = build.number();
+    let id = match row.first(keys::QUESTION_ID)? {
+        Some((key, value)) => question_id(build, &Id::read(key, value)?),
+        None => number,
+    };
+    Ok(Asked { id, text, answers, kind: None })
+}
+
+/// The number of a question. That it is made up is worth a remark.
+pub(super) fn question_id(build: &mut Builder, id: &Id) -> u64 {
+    let number = id.question();
+    if id.to_string().trim_start_matches('0') != number.to_string().trim_start_matches('0') {
+        let remark = "ids of questions are texts; results have numbers made of them";
+        if build.remarks.is_empty() || !build.remarks.iter().any(|known| known.starts_with(remark)) {
+            build.remarks.insert(format!("{remark}, such as {number} for {id}"));
+        }
+    }
+    number
+}
+
+/// Adds a question of a format that says nothing about the type of the answer.
+pub(super) fn ask(build: &mut Builder, at: At, item: usize, asked: Asked) -> Result<(), DataError> {
+    let id = asked.id;
+    if asked.text.trim().is_empty() {
         let hint = "write what is asked, or remove the row";
         return build.fault(Fault::BadRow, Some(at), format_args!("question {id} is empty"), hint);
     }
     // One of ten people may have typed nothing, but not all.
-    if answers.as_ref().is_some_and(|answers| answers.iter().all(|answer| answer.trim().is_empty())) {
+    if asked.answers.as_ref().is_some_and(|answers| answers.iter().all(|answer| answer.trim().is_empty())) {
         let hint = "give at least one answer that is not empty, or leave the key out";
         return build.fault(Fault::BadRow, Some(at), format_args!("question {id} has only empty answers"), hint);
     }
-    let answers = answers.unwrap_or_default();
+    let answers = asked.answers.unwrap_or_default();
     let of = answers.first().map_or("other", |answer| answer_type(answer)).to_owned();
-    let kind = kind.unwrap_or_else(|| "other".to_owned());
-    build.question(at, item, Question { id, text, answers, kind, answer_type: of })
+    let kind = asked.kind.unwrap_or_else(|| "other".to_owned());
+    build.question(at, item, Question { id, text: asked.text, answers, kind, answer_type: of })
 }

@@ -2,9 +2,10 @@
 
 use super::builder::Builder;
 use super::config::{Format, PublishedConfig, SplitConfig};
-use super::fault::Faults;
 use super::pictures::{Part, Pictures};
 use super::{coco, genome, gqa, karpathy, lavis, vqa};
+use crate::lists::fault::Faults;
+use crate::lists::paths::moved;
 use crate::{DataError, Item};
 use std::path::Path;
 
@@ -14,6 +15,8 @@ pub(super) struct Loaded {
     pub pictures: Pictures,
     /// Captions read, empty ones included.
     pub captions: u64,
+    /// Things that were read in another way than they are written, one line each.
+    pub remarks: Vec<String>,
 }
 
 /// Reads the split `name`. What is at fault and may be left out, as `faults` decides, is left out.
@@ -41,6 +44,7 @@ pub(super) fn load(
     let mut pictures = Pictures::default();
     for part in parts {
         let first = build.items.len();
+        build.folders = part.folders(root);
         for file in &part.files {
             let hint = format!("put {} there{}", last(file), config.at_home());
             build.file(&root.join(file), &hint, |build, path| read(part, name, build, path))?;
@@ -49,10 +53,44 @@ pub(super) fn load(
             let hint = format!("put {} there{}", last(file), config.at_home());
             build.file(&root.join(file), &hint, |build, path| vqa::answers(build, path, part.raw_answers))?;
         }
-        pictures.parts.push(Part { first, folders: part.folders(root), skip_missing: part.skip_missing });
+        if needs_captions(part, &build, first) {
+            build.need_captions(first)?;
+        }
+        let folders = part.folders(root);
+        if let Some(place) = moved(build.items[first..].iter().map(|item| item.shows.as_str()), &folders) {
+            cut(&mut build.items[first..], &place);
+            build.remarks.insert(format!("paths begin with {place}, which is not here: they are read in the split's folders"));
+        }
+        pictures.parts.push(Part { first, folders, skip_missing: part.skip_missing });
     }
     build.finish()?;
-    Ok(Loaded { captions: build.captions, items: build.items, pictures })
+    Ok(Loaded {
+        captions: build.captions,
+        items: build.items,
+        pictures,
+        remarks: build.remarks.into_iter().collect(),
+    })
+}
+
+/// Whether every picture of a part should have a caption. NoCaps keeps those of its test split back.
+fn needs_captions(part: &SplitConfig, build: &Builder, first: usize) -> bool {
+    match part.format {
+        Some(Format::CocoCaptions | Format::VisualGenomeRegions) => true,
+        Some(Format::Nocaps) => build.items[first..].iter().any(|item| !item.captions.is_empty()),
+        _ => false,
+    }
+}
+
+/// Takes the folder `place` off the paths that begin with it, and off ids that are paths.
+fn cut(items: &mut [Item], place: &str) {
+    for item in items {
+        if let Some(rest) = item.shows.strip_prefix(place).map(str::to_owned) {
+            if item.id == item.shows {
+                item.id.clone_from(&rest);
+            }
+            item.shows = rest;
+        }
+    }
 }
 
 fn last(file: &str) -> &str {
@@ -71,9 +109,9 @@ fn read(split: &SplitConfig, name: &str, build: &mut Builder, path: &Path) -> Re
             [] => karpathy::read(build, path, &[name.to_owned()]),
             select => karpathy::read(build, path, select),
         },
-        Format::LavisCaptions => lavis::captions(build, path),
-        Format::LavisVqa => lavis::questions(build, path, false),
-        Format::LavisGqa => lavis::questions(build, path, true),
+        Format::LavisCaptions => lavis::captions(build, path, image_name),
+        Format::LavisVqa => lavis::questions(build, path, image_name, false),
+        Format::LavisGqa => lavis::questions(build, path, image_name, true),
         Format::Vqa => vqa::questions(build, path, image_name.ok_or_else(missing)?),
         Format::Gqa => gqa::read(build, path, image_name.ok_or_else(missing)?),
         Format::VisualGenomeRegions => genome::regions(build, path, image_name.ok_or_else(missing)?),

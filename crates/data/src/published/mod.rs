@@ -11,23 +11,21 @@ mod check;
 mod coco;
 mod config;
 mod dataset;
-mod fault;
 mod genome;
 mod gqa;
 mod image_name;
 mod karpathy;
+mod lacking;
 mod lavis;
 mod load;
 mod pictures;
-mod scalar;
-mod stream;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod vqa;
 
+pub(crate) use check::look_at;
 pub use check::{Check, CheckOptions, check};
 pub use config::{DATA_VARIABLE, Format, PublishedConfig, SplitConfig};
 pub use dataset::Published;
-pub use fault::{Fault, Finding};
 pub use image_name::ImageName;

@@ -1,13 +1,12 @@
 //! Where the pictures of a split are.
 
 use crate::DataError;
-use image::{ImageReader, RgbImage};
+use crate::lists::paths::{find, is_absolute};
+use image::RgbImage;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// More is not decoded: lists of web pictures have files that unpack to gigabytes.
-const MOST_PIXELS: u64 = 200_000_000;
 /// What is read at both ends of a picture for a fingerprint.
 const END: u64 = 4096;
 
@@ -35,10 +34,11 @@ impl Pictures {
     /// The file of item `index` that is called `name`, in the first folder that has it.
     pub fn find(&self, index: usize, name: &str) -> Result<PathBuf, DataError> {
         let folders = &self.part(index).folders;
-        folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
+        folders.iter().find_map(|folder| find(folder, name)).ok_or_else(|| {
             let tried: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-            DataError::published(
-                format!("there is no picture {name} in {}", tried.join(" or ")),
+            let place = if is_absolute(name) { String::new() } else { format!(" in {}", tried.join(" or ")) };
+            DataError::missing(
+                format!("there is no picture {name}{place}"),
                 "put it there, or change `folders` of the split",
             )
         })
@@ -46,24 +46,13 @@ impl Pictures {
 
     pub fn decode(&self, index: usize, name: &str) -> Result<RgbImage, DataError> {
         let path = self.find(index, name)?;
-        let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
-        crate::image::decode_within(&bytes, &path, MOST_PIXELS)
+        crate::decode(path)
     }
 }
 
 /// Reads the header of a picture only, so a file that is cut off later passes.
 pub(super) fn header(path: &Path) -> Result<(), DataError> {
-    let read = |source| DataError::Read { path: path.to_owned(), source };
-    let fail = |reason: String| DataError::Decode { path: path.to_owned(), reason };
-    let reader = ImageReader::open(path).map_err(read)?.with_guessed_format().map_err(read)?;
-    let (width, height) = reader
-        .into_dimensions()
-        .map_err(|error| fail(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
-    match u64::from(width) * u64::from(height) {
-        0 => Err(fail("a side is 0 pixels long".to_owned())),
-        pixels if pixels > MOST_PIXELS => Err(fail(format!("{width} x {height} pixels are more than {MOST_PIXELS}"))),
-        _ => Ok(()),
-    }
+    crate::image::measure(path).map(drop)
 }
 
 /// The length of a file and the bytes at its two ends. Published data sets have up to tens of gigabytes of pictures;

@@ -2,80 +2,73 @@
 
 use super::ImageName;
 use super::builder::Builder;
-use super::fault::Fault;
-use super::scalar::Number;
-use super::stream::section;
+use super::lavis::{Asked, ask, question_id};
+use crate::lists::fault::Fault;
+use crate::lists::keys;
+use crate::lists::row::text_of;
+use crate::lists::rows::section;
+use crate::lists::values::{ANSWERS, Id, Wording, optional, texts};
 use crate::{DataError, Question};
-use serde::Deserialize;
 use std::path::Path;
 
-#[derive(Deserialize)]
-struct Asked {
-    image_id: Number,
-    question: String,
-    question_id: Number,
-}
-
-#[derive(Deserialize)]
-struct Annotation {
-    question_id: Number,
-    image_id: Number,
-    question_type: Option<String>,
-    answer_type: Option<String>,
-    answers: Vec<Answer>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    answer: String,
-    /// OK-VQA: as it was typed, before stemming.
-    raw_answer: Option<String>,
-}
+/// OK-VQA: the answer as it was typed, before stemming.
+const RAW: Wording = Wording { inner: &["raw_answer", "answer"], numbers: true };
+const IMAGE: &[&str] = &["image_id", "imageId", "img_id"];
 
 pub(super) fn questions(build: &mut Builder, path: &Path, name: &ImageName) -> Result<(), DataError> {
-    let found = section(path, "questions", |at, asked: Asked| {
-        let id = asked.image_id.0.to_string();
-        let picture = name.of(&id);
-        let Some(item) = build.item(at, id, picture, "all")? else { return Ok(()) };
-        super::lavis::ask(build, at, item, (asked.question_id.0, asked.question), None, None)
+    let found = section(path, "questions", true, &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let (key, value) = row.need(IMAGE)?;
+            let image = Id::numbered(key, value)?.to_string();
+            let (key, value) = row.need(keys::QUESTION)?;
+            let text = text_of(key, value)?;
+            let (key, value) = row.need(keys::QUESTION_ID)?;
+            let id = question_id(build, &Id::read(key, value)?);
+            let picture = name.of(&image);
+            let Some(item) = build.item(at, image, picture, "all")? else { return Ok(()) };
+            Ok(ask(build, at, item, Asked { id, text, answers: None, kind: None })?)
+        })
     })?;
     build.need(found, "questions")
 }
 
 /// To be read after the questions. All answers are kept, in the file's order, however often they repeat.
 pub(super) fn answers(build: &mut Builder, path: &Path, raw: bool) -> Result<(), DataError> {
-    let found = section(path, "annotations", |at, annotation: Annotation| {
-        let id = annotation.question_id.0;
-        let Some((item, place)) = build.asked(at, id)? else { return Ok(()) };
-        let asked_of = &build.items[item].id;
-        if *asked_of != annotation.image_id.0.to_string() {
-            let what = format!("question {id} is about picture {asked_of}, not {}", annotation.image_id.0);
-            return build.fault(Fault::BadRow, Some(at), what, "the questions are of another version");
-        }
-        if annotation.answers.iter().all(|answer| answer.answer.trim().is_empty()) {
-            let what = format!("question {id} has only empty answers");
-            return build.fault(Fault::BadRow, Some(at), what, "get the file again");
-        }
-        if !build.items[item].questions[place].answers.is_empty() {
-            let what = format!("the answers to question {id} are there again");
-            return build.fault(Fault::Duplicate, Some(at), what, "every question is annotated once");
-        }
-        let question: &mut Question = &mut build.items[item].questions[place];
-        question.answers = annotation
-            .answers
-            .into_iter()
-            .map(|answer| answer.raw_answer.filter(|_| raw).unwrap_or(answer.answer))
-            .collect();
-        // The list reuses the space of the longer rows.
-        question.answers.shrink_to_fit();
-        if let Some(kind) = annotation.question_type {
-            question.kind = kind;
-        }
-        match annotation.answer_type {
-            Some(of) => question.answer_type = of,
-            None => question.answer_type = crate::answer_type(&question.answers[0]).to_owned(),
-        }
-        Ok(())
+    let wording = if raw { RAW } else { ANSWERS };
+    let found = section(path, "annotations", true, &mut |at, _, bytes| {
+        build.row(at, bytes, |build, row| {
+            let (key, value) = row.need(&["answers", "direct_answers", "answer", "multiple_choice_answer"])?;
+            let mut answers = texts(key, value, &wording)?;
+            let (key, value) = row.need(keys::QUESTION_ID)?;
+            let id = question_id(build, &Id::read(key, value)?);
+            let Some((item, place)) = build.asked(at, id)? else { return Ok(()) };
+            if let Some((key, value)) = row.first(IMAGE)? {
+                let (of, asked_of) = (Id::numbered(key, value)?.to_string(), &build.items[item].id);
+                if *asked_of != of {
+                    let what = format!("question {id} is about picture {asked_of}, not {of}");
+                    return Ok(build.fault(Fault::BadRow, Some(at), what, "the questions are of another version")?);
+                }
+            }
+            if answers.iter().all(|answer| answer.trim().is_empty()) {
+                let what = format!("question {id} has only empty answers");
+                return Ok(build.fault(Fault::BadRow, Some(at), what, "get the file again")?);
+            }
+            if !build.items[item].questions[place].answers.is_empty() {
+                let what = format!("the answers to question {id} are there again");
+                return Ok(build.fault(Fault::Duplicate, Some(at), what, "every question is annotated once")?);
+            }
+            let kind = optional(row, &["question_type"])?;
+            let of = optional(row, &["answer_type"])?;
+            let question: &mut Question = &mut build.items[item].questions[place];
+            // The list reuses the space of the longer rows.
+            answers.shrink_to_fit();
+            question.answer_type = of.unwrap_or_else(|| crate::answer_type(&answers[0]).to_owned());
+            question.answers = answers;
+            if let Some(kind) = kind {
+                question.kind = kind;
+            }
+            Ok(())
+        })
     })?;
     build.need(found, "annotations")
 }

@@ -101,13 +101,19 @@ fn wrong_types_are_refused_with_the_row() {
                 disk.put("a.json", good.replace(wrong, right));
                 let error = disk.error();
                 assert!(error.contains("row 1"), "{format}: {error}");
-                assert!(error.contains("invalid"), "{format}: {error}");
+                assert!(error.contains("`") && error.contains(" is "), "{format}: {error}");
+                assert!(disk.check().count(Fault::BadRow) > 0, "{format}");
             }
         }
-        for text in ["5", "null", "\"x\"", if good.starts_with('[') { "{}" } else { "[]" }] {
+        for text in ["5", "null", "\"x\""] {
             disk.put("a.json", text);
             assert!(disk.error().contains("invalid type"), "{format} {text}");
         }
+        // A row without a key, or a list where an object is expected.
+        disk.put("a.json", if good.starts_with('[') { "{}" } else { "[]" });
+        let error = disk.error();
+        let known = ["it has no key", "invalid type", "has no picture"];
+        assert!(known.iter().any(|part| error.contains(part)), "{format}: {error}");
         disk.put("a.json", if good.starts_with('[') { "[]" } else { "{}" });
         let error = disk.error();
         assert!(error.contains("there is no list") || error.contains("has no picture"), "{format}: {error}");
@@ -124,8 +130,8 @@ fn refused(format: &str, more: &str, text: &str) -> String {
 fn errors_name_the_row_and_what_to_do() {
     assert_eq!(
         refused("lavis-captions", "", r#"[{"image": "1.jpg", "caption": "one"}, {"caption": "two"}]"#),
-        "ROOT/a.json: row 2: missing field `image` at line 1 column 57; hint: is it the file that the card's `format` is \
-         about? get it again if it is"
+        "ROOT/a.json: row 2 has no `image`; it has `caption`; hint: correct or remove the row; `toolkit data check` counts \
+         all such rows"
     );
     assert_eq!(
         refused(
@@ -138,17 +144,17 @@ fn errors_name_the_row_and_what_to_do() {
     let path = refused("lavis-captions", "", r#"[{"image": "../1.jpg", "caption": "one"}]"#);
     assert_eq!(
         path,
-        "ROOT/a.json: row 1: '../1.jpg' is no plain path; hint: paths are relative to a folder of pictures, without `.` and \
-         `..`"
+        "ROOT/a.json: row 1: '../1.jpg' is no plain path: paths are relative to a folder of pictures or absolute, without \
+         `..`; hint: correct or remove the row; `toolkit data check` counts all such rows"
     );
-    for path in ["/etc/1.jpg", "a/../../1.jpg", "", "./1.jpg", "a//1.jpg", "a/./1.jpg", "a/", "a\\nb"] {
+    for path in ["a/../../1.jpg", "/etc/../1.jpg", "..\\\\1.jpg", "", ".", "a/", "a\\nb"] {
         let error = refused("lavis-captions", "", &format!(r#"[{{"image": "{path}", "caption": "one"}}]"#));
         assert!(error.contains("is no plain path"), "{path}: {error}");
     }
     let domain = r#"{"images": [{"id": 1, "file_name": "1.jpg", "domain": "moon"}]}"#;
     assert!(refused("nocaps", "", domain).contains("row 1 of \"images\": 'moon' of picture 1 is no domain"));
     let split = r#"{"images": [{"filename": "1.jpg", "imgid": 1, "split": "moon", "sentences": []}]}"#;
-    assert!(refused("karpathy", "", split).contains("'moon' is no split"));
+    assert!(refused("karpathy", "", split).contains("no row is of the split train; the file has moon (1)"));
     let answers = r#"[{"question_id": 1, "question": "What?", "answer": ["a", "b"], "image": "1.jpg"}]"#;
     assert!(refused("lavis-gqa", "", answers).contains("row 1: question 1 has not one answer"));
     let empty = r#"[{"question_id": 1, "question": "What?", "answer": [], "image": "1.jpg"}]"#;
@@ -158,7 +164,7 @@ fn errors_name_the_row_and_what_to_do() {
     let some = r#"[{"question_id": 1, "question": "A?", "answer": "a", "image": "1.jpg"}, {"question_id": 2, "question": "B?", "image": "1.jpg"}]"#;
     assert!(refused("lavis-vqa", "", some).contains("question 2 has no answers; hint: other questions have"));
     let name = "image_name = \"{id}.jpg\"";
-    assert!(refused("gqa", name, r#"{"x1": {"imageId": "1", "question": "A?"}}"#).contains("'x1' is no question id"));
+    assert!(refused("gqa", name, r#"{"1": {"imageId": [1], "question": "A?"}}"#).contains("`imageId` is [1], not an id"));
     let raw = r#"[{"id": 1, "qas": []}]"#;
     assert!(refused("visual-genome-qa", "", raw).contains("the picture has only an id; hint: add `image_name"));
     assert!(refused("visual-genome-qa", "", r#"[{"id": 1}]"#).contains("row 1: neither"));

@@ -32,6 +32,8 @@ fn everything_is_counted() {
         [
             (Fault::WrongSum, 1),
             (Fault::BadRow, 1),
+            // Pictures 3 and 4.
+            (Fault::NoText, 2),
             (Fault::Orphan, 2),
             (Fault::Duplicate, 1),
             (Fault::EmptyCaption, 1),

@@ -10,7 +10,7 @@ mod questions;
 mod random;
 
 use super::*;
-use crate::{DataError, Dataset};
+use crate::{DataError, Dataset, Fault};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 

@@ -1,0 +1,99 @@
+//! The lists of captions that a folder may have: JSON in any shape of rows, CSV and TSV.
+
+use super::entry::{Columns, Entry};
+use crate::DataError;
+use crate::lists::fault::{Fault, Faults};
+use crate::lists::paths::{find, plain};
+use crate::lists::row::Row;
+use crate::lists::rows::list;
+use crate::lists::table::Table;
+use crate::lists::text::{line_error, one_line};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A row as it should be.
+pub(super) const EXAMPLE: &str = r#"write {"image": "a.png", "captions": ["a dog"], "questions": [{"question": "what is it?", "answers": ["dog"]}]}"#;
+/// The files that are read.
+pub(super) const FORMS: &str =
+    "write captions into a .txt file called as the picture, or into captions.jsonl, captions.csv or metadata.jsonl";
+const CSV_EXAMPLE: &str = "write the heading image,caption and a row for each caption, in quotes where it has a comma";
+
+/// The rows of a list.
+#[derive(Default)]
+pub(super) struct Read {
+    /// Lines and what they say.
+    pub entries: Vec<(usize, Entry)>,
+    /// Keys or columns that mean nothing here.
+    pub passed: BTreeSet<String>,
+}
+
+/// Reads a list. Names of pictures are looked for in `folders` where a table has no heading.
+///
+/// # Errors
+/// If the file cannot be read or is no list, or the first fault that may not be left out.
+pub(super) fn read(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Read, DataError> {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    match extension.as_str() {
+        "jsonl" | "json" => rows(path, faults),
+        _ => table(path, folders, faults),
+    }
+}
+
+fn rows(path: &Path, faults: &mut dyn Faults) -> Result<Read, DataError> {
+    let mut found = Read::default();
+    // An empty file has no rows, as one of JSON Lines.
+    if path.metadata().is_ok_and(|data| data.len() == 0) {
+        return Ok(found);
+    }
+    list(path, &[], &mut |at, _, bytes| {
+        let entry = Row::parse(bytes).and_then(|row| Entry::of_row(&row, &mut found.passed));
+        match entry {
+            Ok(entry) => found.entries.push((at.line, entry)),
+            Err(what) => faults.told(Fault::BadRow, line_error(path, at.line, one_line(&sentence(&what)), EXAMPLE))?,
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Puts a subject in front of "has no ..".
+fn sentence(what: &str) -> String {
+    if what.starts_with("has no") { format!("the row {what}") } else { what.to_owned() }
+}
+
+fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Read, DataError> {
+    let mut found = Read::default();
+    let mut table = Table::open(path)?;
+    let mut first = table.row()?;
+    let columns = match &first {
+        None => return Ok(found),
+        Some((_, Ok(cells))) if table.heading.is_empty() => without_heading(cells, folders),
+        _ => Columns::of(&table),
+    };
+    let columns = columns.map_err(|what| line_error(path, 1, one_line(&what), CSV_EXAMPLE))?;
+    found.passed.extend(columns.passed(&table).map(str::to_owned));
+    while let Some((line, cells)) = first {
+        match cells.and_then(|cells| Entry::of_cells(cells, &columns)) {
+            Ok(entry) => found.entries.push((line, entry)),
+            Err(what) => faults.told(Fault::BadRow, line_error(path, line, one_line(&what), CSV_EXAMPLE))?,
+        }
+        first = table.row()?;
+    }
+    Ok(found)
+}
+
+/// Two columns, one of which names a picture that is there: captions and paths as CC3M has them, or the reverse.
+fn without_heading(cells: &[String], folders: &[PathBuf]) -> Result<Columns, String> {
+    let is_there = |cell: &String| {
+        plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()))
+    };
+    let columns = |picture, caption| Ok(Columns { picture, captions: vec![caption], question: None });
+    match cells {
+        [a, _] if is_there(a) => columns(0, 1),
+        [_, b] if is_there(b) => columns(1, 0),
+        _ => {
+            let shown: Vec<String> = cells.iter().take(4).map(|cell| format!("`{cell}`")).collect();
+            Err(format!("no heading with `file_name` and `caption`, and the first row names no picture: {}", shown.join(", ")))
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The texts of a folder, put together from all files that have them.
+
+use super::entry::{Asked, Entry};
+use super::lists::{Read, read};
+use super::walk::{Files, folder_of};
+use crate::lists::fault::{Fault, Faults};
+use crate::lists::paths::{find, is_absolute, moved, plain};
+use crate::lists::row::Row;
+use crate::lists::text::{line_error, one_line, read_text};
+use crate::lists::values::{CAPTIONS, texts};
+use crate::{DataError, Item, Question, answer_type};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// Names that a remark has at most.
+const NAMED: usize = 5;
+
+/// Items of a folder.
+#[derive(Default)]
+pub(super) struct Loaded {
+    pub items: Vec<Item>,
+    pub paths: Vec<PathBuf>,
+    /// Captions read, empty ones included.
+    pub captions: u64,
+    /// Files that are not read, as an error about an empty folder names them.
+    pub passed: String,
+    pub remarks: Vec<String>,
+}
+
+/// Reads the texts of a folder. What is at fault and may be left out, as `faults` decides, is left out.
+pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataError> {
+    let files = Files::of(dir)?;
+    let mut texts = Texts { dir, files: &files, faults, items: BTreeMap::new(), lacking: HashMap::new(), captions: 0, remarks: vec![] };
+    for name in &files.pictures {
+        texts.items.insert(name.clone(), (dir.join(name), blank(name)));
+    }
+    texts.beside()?;
+    for list in &files.lists {
+        texts.list(list)?;
+    }
+    texts.finish()
+}
+
+fn blank(id: &str) -> Item {
+    let id = id.to_owned();
+    Item { shows: id.clone(), id, group: "all".to_owned(), captions: vec![], questions: vec![] }
+}
+
+struct Texts<'a> {
+    dir: &'a Path,
+    files: &'a Files,
+    faults: &'a mut dyn Faults,
+    items: BTreeMap<String, (PathBuf, Item)>,
+    /// Why a row gave a picture no text.
+    lacking: HashMap<String, DataError>,
+    captions: u64,
+    remarks: Vec<String>,
+}
+
+impl Texts<'_> {
+    /// Captions in files that are called as one picture.
+    fn beside(&mut self) -> Result<(), DataError> {
+        for (stem, names) in &self.files.beside {
+            let Some(name) = names.first() else { continue };
+            let path = self.dir.join(name);
+            let captions = match if name.ends_with(".json") { in_json(&path) } else { in_lines(&path) } {
+                Ok(captions) => captions,
+                Err(error) => {
+                    self.faults.told(Fault::DamagedFile, error)?;
+                    continue;
+                }
+            };
+            if captions.is_empty() && !name.ends_with(".json") {
+                let error = line_error(&path, 1, "no caption, only blanks", "write a caption a line, or remove the file");
+                self.faults.told(Fault::EmptyCaption, error)?;
+            }
+            let start = format!("{stem}.");
+            let own = self.items.range_mut(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
+            for (name, (_, item)) in own {
+                if !name[start.len()..].contains('.') {
+                    self.captions += captions.len() as u64;
+                    item.captions.extend(captions.iter().cloned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of a list.
+    fn list(&mut self, name: &str) -> Result<(), DataError> {
+        let path = self.dir.join(name);
+        let place = self.dir.join(folder_of(name));
+        let folders = [place, self.dir.to_owned()];
+        let Read { entries, passed } = match read(&path, &folders, self.faults) {
+            Ok(read) => read,
+            Err(error @ (DataError::Line { .. } | DataError::Annotation { .. })) => {
+                return self.faults.told(self.weight(name), error);
+            }
+            Err(error) => return Err(error),
+        };
+        if !passed.is_empty() {
+            let keys: Vec<String> = passed.iter().take(2 * NAMED).map(|key| format!("`{}`", one_line(key))).collect();
+            let more = if passed.len() > keys.len() { ", .." } else { "" };
+            self.remarks.push(format!("{name}: passed over {}{more}", keys.join(", ")));
+        }
+        if !entries.is_empty() && entries.iter().all(|(_, entry)| entry.captions.is_empty() && entry.questions.is_empty()) {
+            let (line, first) = &entries[0];
+            let lacks = first.lacks.as_deref().unwrap_or("has no text");
+            let error = line_error(&path, *line, format!("no row has a caption or a question: the first {lacks}"), super::lists::EXAMPLE);
+            return self.faults.told(self.weight(name), error);
+        }
+        let cut = moved(entries.iter().map(|(_, entry)| entry.picture.as_str()), &folders);
+        if let Some(cut) = &cut {
+            self.remarks.push(format!("{name}: paths begin with {cut}, which is not here: they are read in the folder"));
+        }
+        let mut before = HashMap::new();
+        for (line, mut entry) in entries {
+            if let Some(rest) = cut.as_deref().and_then(|cut| entry.picture.strip_prefix(cut)) {
+                entry.picture = rest.to_owned();
+            }
+            match self.picture(&entry.picture, &folders) {
+                Ok(Some(picture)) => self.add(&path, line, &picture, entry, &mut before)?,
+                // Counted as a picture of a format that is not read.
+                Ok(None) => {}
+                Err((what, hint)) => {
+                    self.faults.told(Fault::MissingImage, line_error(&path, line, what, hint))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A list of captions without captions is an error. Metadata may be about other things.
+    fn weight(&self, name: &str) -> Fault {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        if last.starts_with("captions") && last != "captions.txt" { Fault::DamagedFile } else { Fault::UnreadFile }
+    }
+
+    /// The name of the item that a path of a list means; an item that is not there yet is made.
+    fn picture(&mut self, path: &str, folders: &[PathBuf]) -> Result<Option<String>, (String, &'static str)> {
+        let Some(path) = plain(path) else {
+            return Err((format!("'{path}' is no plain path"), "write it from the folder on, without `..`"));
+        };
+        let Some(found) = folders.iter().find_map(|folder| find(folder, &path)) else {
+            let path = if is_absolute(&path) { path } else { folders[0].join(path).display().to_string() };
+            return Err((format!("there is no picture {path}"), "\"image\" is a path relative to the folder"));
+        };
+        let name = match found.strip_prefix(self.dir) {
+            Ok(inside) => inside.to_string_lossy().replace('\\', "/"),
+            Err(_) => found.to_string_lossy().into_owned(),
+        };
+        if self.files.unread.contains_key(&name) {
+            return Ok(None);
+        }
+        self.items.entry(name.clone()).or_insert_with(|| (found, blank(&name)));
+        Ok(Some(name))
+    }
+
+    /// Adds the texts of a row. `before` is how many captions pictures had before this list.
+    fn add(
+        &mut self,
+        path: &Path,
+        line: usize,
+        picture: &str,
+        entry: Entry,
+        before: &mut HashMap<String, usize>,
+    ) -> Result<(), DataError> {
+        let Some((_, item)) = self.items.get_mut(picture) else { return Ok(()) };
+        let old = *before.entry(picture.to_owned()).or_insert(item.captions.len());
+        if let Some(lacks) = entry.lacks {
+            let what = format!("the row of {picture} {lacks}");
+            self.lacking.insert(picture.to_owned(), line_error(path, line, one_line(&what), super::lists::EXAMPLE));
+        }
+        for caption in entry.captions {
+            self.captions += 1;
+            if caption.trim().is_empty() {
+                let what = format!("a caption of {picture} is empty");
+                self.faults.told(Fault::EmptyCaption, line_error(path, line, one_line(&what), "it is left out"))?;
+            } else if item.captions[..old].contains(&caption) {
+                // Tools write the same caption beside the picture and into a list.
+                self.captions -= 1;
+            } else {
+                item.captions.push(caption);
+            }
+        }
+        item.questions.extend(entry.questions.into_iter().map(question));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Loaded, DataError> {
+        for (name, why) in &self.files.unread {
+            let error = DataError::published(
+                one_line(&format!("{} is passed over: {why}", self.dir.join(name).display())),
+                "save the picture as PNG or JPEG",
+            );
+            self.faults.told(Fault::UnreadFormat, error)?;
+        }
+        let has_text = |item: &Item| !item.captions.is_empty() || !item.questions.is_empty();
+        let some = self.items.values().any(|(_, item)| has_text(item));
+        let passed = by_reason(&self.files.others);
+        if some || self.files.others.is_empty() {
+            self.remarks.extend(passed.iter().cloned());
+        } else {
+            for (name, why) in &self.files.others {
+                let error = DataError::published(one_line(&format!("{}: {why}", self.dir.join(name).display())), super::lists::FORMS);
+                self.faults.told(Fault::UnreadFile, error)?;
+            }
+        }
+        let (mut items, mut paths) = (Vec::new(), Vec::new());
+        for (name, (path, item)) in self.items {
+            if !has_text(&item) && (some || self.lacking.contains_key(&name)) {
+                let plain = || DataError::published(one_line(&format!("{} has no caption", path.display())), super::lists::FORMS);
+                let error = self.lacking.remove(&name).unwrap_or_else(plain);
+                self.faults.told(Fault::NoText, error)?;
+            }
+            items.push(item);
+            paths.push(path);
+        }
+        for (id, question) in items.iter_mut().flat_map(|item: &mut Item| &mut item.questions).enumerate() {
+            question.id = id as u64;
+        }
+        let mut all = passed;
+        all.extend(by_reason(&self.files.unread));
+        let passed = all.iter().map(|line| format!("; {line}")).collect();
+        Ok(Loaded { items, paths, captions: self.captions, passed, remarks: self.remarks })
+    }
+}
+
+/// Files by why they are not read, one line for each reason.
+fn by_reason(files: &BTreeMap<String, String>) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, why) in files {
+        reasons.entry(why).or_default().push(name);
+    }
+    let line = |(why, names): (&str, Vec<&str>)| {
+        let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+        let shown: Vec<String> = names.iter().take(NAMED).map(|name| one_line(name)).collect();
+        let is = if names.len() > 1 { "are" } else { "is" };
+        match why.starts_with("no") {
+            true => format!("{}{more} {is} not read: {why}", shown.join(", ")),
+            false => format!("{}{more} {is} {why}", shown.join(", ")),
+        }
+    };
+    reasons.into_iter().map(line).collect()
+}
+
+/// A caption a line; blank lines only part them.
+fn in_lines(path: &Path) -> Result<Vec<String>, DataError> {
+    Ok(read_text(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// The captions of an object such as img2dataset writes beside a picture; none if it is about other things.
+fn in_json(path: &Path) -> Result<Vec<String>, DataError> {
+    let text = read_text(path)?;
+    let fail = |what: String| line_error(path, 1, what, "write {\"caption\": \"a dog\"}");
+    let Ok(row) = Row::parse(text.trim().as_bytes()) else { return Ok(vec![]) };
+    match row.first(&["caption", "captions"]).map_err(fail)? {
+        Some((key, value)) => {
+            let captions = texts(key, value, &CAPTIONS).map_err(fail)?;
+            Ok(captions.into_iter().filter(|caption| !caption.trim().is_empty()).collect())
+        }
+        None => Ok(vec![]),
+    }
+}
+
+fn question(asked: Asked) -> Question {
+    Question {
+        id: 0,
+        answer_type: answer_type(&asked.answers[0]).to_owned(),
+        text: asked.question,
+        answers: asked.answers,
+        kind: asked.kind.unwrap_or_else(|| "other".to_owned()),
+    }
+}

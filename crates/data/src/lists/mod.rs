@@ -1,0 +1,17 @@
+//! Lists of texts in the files people have: JSON in its shapes, JSON Lines, CSV and TSV, plain text.
+//!
+//! [`rows`] walks a JSON file row by row without holding it, and [`row::Row`] takes the values of one row by the names that
+//! tools give them. A broken row spoils nothing but itself. [`table`] does the same for CSV and TSV. What is wrong is told to
+//! a [`fault::Faults`], which stops (opening a data set) or counts (`toolkit data check`).
+
+pub(crate) mod fault;
+pub(crate) mod keys;
+pub(crate) mod paths;
+pub(crate) mod row;
+pub(crate) mod rows;
+pub(crate) mod source;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod values;
+
+pub use fault::{Fault, Finding, Findings};

@@ -1,0 +1,226 @@
+//! One row of a list: its keys, and values that are read when asked for.
+
+use super::source::{Broken, Scan};
+use super::text::one_line;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+
+/// Keys that an error names at most.
+const NAMED: usize = 8;
+/// Characters of a value that an error shows at most.
+const SHOWN: usize = 40;
+
+/// The fields of one JSON object, in its order. Values nobody asks for may be anything, NaN for example.
+#[derive(Debug)]
+pub(crate) struct Row<'a> {
+    fields: Vec<(Cow<'a, str>, &'a [u8])>,
+}
+
+impl<'a> Row<'a> {
+    /// Finds the fields of an object.
+    ///
+    /// # Errors
+    /// If the bytes are no object; says why.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        let mut walk = Walk { bytes, at: 0 };
+        if walk.peek() != Some(b'{') {
+            return Err(format!("a row is an object, not {}", shown(bytes)));
+        }
+        walk.at += 1;
+        let mut fields = Vec::new();
+        if walk.peek() == Some(b'}') {
+            walk.at += 1;
+            return walk.end(Self { fields });
+        }
+        loop {
+            if walk.peek() != Some(b'"') {
+                return Err("the row is broken: expected a key".to_owned());
+            }
+            let key = text(walk.value()?).map_err(|error| format!("a key of the row is no text: {error}"))?;
+            walk.expect(b':')?;
+            fields.push((key, walk.value()?));
+            match walk.peek() {
+                Some(b',') => walk.at += 1,
+                Some(b'}') => {
+                    walk.at += 1;
+                    return walk.end(Self { fields });
+                }
+                _ => return Err("the row is broken: expected `,` or `}`".to_owned()),
+            }
+        }
+    }
+
+    /// The first of `keys` that has a value other than null, and that value. Capitals in the row's keys do not matter.
+    ///
+    /// # Errors
+    /// If the row has the key twice.
+    pub fn first<'k>(&self, keys: &[&'k str]) -> Result<Option<(&'k str, &'a [u8])>, String> {
+        for key in keys {
+            let mut found = self.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
+            let Some((name, value)) = found.next() else { continue };
+            if found.any(|(other, _)| other == name) {
+                return Err(format!("`{key}` is there twice"));
+            }
+            if *value != b"null" {
+                return Ok(Some((key, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As [`Row::first`], where one must be there.
+    ///
+    /// # Errors
+    /// As [`Row::first`], and if none is there: says which keys are.
+    pub fn need<'k>(&self, keys: &[&'k str]) -> Result<(&'k str, &'a [u8]), String> {
+        self.first(keys)?.ok_or_else(|| self.lacks(keys.first().copied().unwrap_or_default()))
+    }
+
+    /// The message that a key is missing: "has no `caption`; it has `captions`".
+    pub fn lacks(&self, key: &str) -> String {
+        if self.fields.iter().any(|(name, _)| name == key) {
+            return format!("has no `{key}`: it is null");
+        }
+        format!("has no `{key}`; it has {}", self.names())
+    }
+
+    /// The row's keys, shown.
+    fn names(&self) -> String {
+        let named = self.fields.iter().take(NAMED).map(|(name, _)| format!("`{}`", one_line(&clip(name))));
+        let mut named: Vec<String> = named.collect();
+        match self.fields.len() {
+            0 => return "no key".to_owned(),
+            all if all > NAMED => named.push(format!("{} more", all - NAMED)),
+            _ => {}
+        }
+        named.join(", ")
+    }
+
+    /// Whether every key with a value is among `known`.
+    pub fn has_only(&self, known: &[&[&str]]) -> bool {
+        let is_known = |name: &str| known.iter().any(|keys| keys.iter().any(|key| name.eq_ignore_ascii_case(key)));
+        self.fields.iter().all(|(name, value)| *value == b"null" || is_known(name))
+    }
+
+    /// The keys of the row.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_ref())
+    }
+}
+
+/// The elements of a list.
+///
+/// # Errors
+/// If the bytes are no list.
+pub(crate) fn elements(bytes: &[u8]) -> Result<Vec<&[u8]>, String> {
+    let mut walk = Walk { bytes, at: 0 };
+    walk.expect(b'[')?;
+    let mut found = Vec::new();
+    if walk.peek() == Some(b']') {
+        walk.at += 1;
+        return walk.end(found);
+    }
+    loop {
+        found.push(walk.value()?);
+        match walk.peek() {
+            Some(b',') => walk.at += 1,
+            Some(b']') => {
+                walk.at += 1;
+                return walk.end(found);
+            }
+            _ => return Err("a list of the row is broken: expected `,` or `]`".to_owned()),
+        }
+    }
+}
+
+/// Reads a JSON text; borrows it where it has no escapes.
+///
+/// # Errors
+/// Reasons without a place: a value here has no lines.
+pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+    if let [b'"', inner @ .., b'"'] = bytes
+        && !inner.iter().any(|&b| b == b'\\' || b == b'"' || b < 0x20)
+    {
+        return std::str::from_utf8(inner).map(Cow::Borrowed).map_err(|_| "it is no UTF-8".to_owned());
+    }
+    parsed::<String>(bytes).map(Cow::Owned)
+}
+
+/// Reads a value as `T`.
+///
+/// # Errors
+/// As [`text`].
+pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let said = error.to_string();
+        said.split(" at line ").next().unwrap_or(&said).to_owned()
+    })
+}
+
+/// The text of the value of `key`.
+///
+/// # Errors
+/// If it is no text: shows it.
+pub(crate) fn text_of(key: &str, value: &[u8]) -> Result<String, String> {
+    if value.first() != Some(&b'"') {
+        return Err(format!("`{key}` is {}, not a text", shown(value)));
+    }
+    text(value).map(Cow::into_owned).map_err(|error| format!("`{key}` is no text: {error}, in {}", shown(value)))
+}
+
+/// A value as it stands in the file, cut to one short line.
+pub(crate) fn shown(value: &[u8]) -> String {
+    one_line(&clip(&String::from_utf8_lossy(&value[..value.len().min(4 * SHOWN)])))
+}
+
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// The next byte that is no white space; the walk stands on it.
+    fn peek(&mut self) -> Option<u8> {
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.bytes.get(self.at).copied()
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), String> {
+        if self.peek() != Some(byte) {
+            return Err(format!("the row is broken: expected `{}`", char::from(byte)));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<&'a [u8], String> {
+        self.peek();
+        let (mut scan, rest) = (Scan::default(), &self.bytes[self.at..]);
+        let used = scan.feed(rest).map_err(|broken| match broken {
+            Broken::Syntax(what) => format!("the row is broken: {what}"),
+            _ => "the row is broken".to_owned(),
+        })?;
+        if !scan.done {
+            return Err("the row is cut off".to_owned());
+        }
+        self.at += used;
+        Ok(&rest[..used])
+    }
+
+    /// Gives `found` if nothing but white space is left.
+    fn end<T>(mut self, found: T) -> Result<T, String> {
+        match self.peek() {
+            None => Ok(found),
+            Some(_) => Err("the row is broken: something follows it".to_owned()),
+        }
+    }
+}
