@@ -5,9 +5,7 @@ use super::header::Colour;
 /// Converts one row of three or four components to RGB.
 pub(super) fn row(colour: Colour, from: &[Vec<u8>], out: &mut [u8]) -> Result<(), String> {
     match (colour, from) {
-        (Colour::Rgb, [r, g, b]) => {
-            each(out, [r, g, b, r], |[r, g, b, _]| [r, g, b]);
-        }
+        (Colour::Rgb, [r, g, b]) => each(out, [r, g, b, r], |[r, g, b, _]| [r, g, b]),
         (Colour::YCbCr, [y, cb, cr]) => each(out, [y, cb, cr, y], |[y, cb, cr, _]| light_to_rgb([y, cb, cr])),
         (Colour::Cmyk, [c, m, y, k]) => each(out, [c, m, y, k], ink_to_rgb),
         (Colour::Ycck, [y, cb, cr, k]) => each(out, [y, cb, cr, k], |[y, cb, cr, k]| {
@@ -19,9 +17,12 @@ pub(super) fn row(colour: Colour, from: &[Vec<u8>], out: &mut [u8]) -> Result<()
     Ok(())
 }
 
-fn each(out: &mut [u8], [a, b, c, d]: [&Vec<u8>; 4], to_rgb: impl Fn([u8; 4]) -> [u8; 3]) {
-    for ((((out, &a), &b), &c), &d) in out.chunks_exact_mut(3).zip(a).zip(b).zip(c).zip(d) {
-        out.copy_from_slice(&to_rgb([a, b, c, d]));
+fn each(out: &mut [u8], from: [&Vec<u8>; 4], to_rgb: impl Fn([u8; 4]) -> [u8; 3]) {
+    let (pixels, _) = out.as_chunks_mut::<3>();
+    // Cut to one length, so that it is compared once for the row.
+    let [a, b, c, d] = from.map(|row| &row[..pixels.len()]);
+    for (x, pixel) in pixels.iter_mut().enumerate() {
+        *pixel = to_rgb([a[x], b[x], c[x], d[x]]);
     }
 }
 
@@ -39,7 +40,7 @@ fn light_to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
 fn ink_to_rgb([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     [c, m, y].map(|left| {
         // `white - ink * white / 255`, rounded as Pillow rounds.
-        let product = u32::from(255 - left) * u32::from(k) + 128;
+        let product = u16::from(255 - left) * u16::from(k) + 128;
         k.saturating_sub((((product >> 8) + product) >> 8) as u8)
     })
 }

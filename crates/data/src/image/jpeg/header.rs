@@ -92,7 +92,10 @@ impl<'a> Segments<'a> {
                 _ => {}
             }
             let rest = self.bytes.get(self.at..).ok_or(CUT)?;
-            let length = usize::from(pair(rest, 0).ok_or(CUT)?);
+            let mut length = usize::from(pair(rest, 0).ok_or(CUT)?);
+            if matches!(marker, 0xe0..=0xef | 0xfe) {
+                length = length.max(2); // libjpeg takes notes without a length for empty ones
+            }
             if length < 2 {
                 return Err(format!("segment {marker:#04x} says it has {length} bytes"));
             }
@@ -130,6 +133,9 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
 impl Header {
     /// Reads all segments up to the first scan.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        if !bytes.starts_with(&[0xff, 0xd8]) {
+            return Err("the file does not begin as a JPEG".to_owned());
+        }
         let mut segments = Segments::new(bytes);
         let (mut frame, mut jfif, mut adobe, mut frame_at) = (None, false, None, 0);
         let scan = loop {

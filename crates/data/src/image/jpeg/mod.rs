@@ -4,10 +4,11 @@
 //! - [`header`]: size, sampling and colours, read before anything is decoded.
 //! - Crate `libjpeg-turbo-rs` undoes the entropy coding and the transform, and makes the pixels of common pictures:
 //!   grey, and YCbCr with one of four samplings.
-//! - [`scans`]: sequential pictures in several scans, which the crate does not read in every form.
+//! - [`scans`] and [`bits`]: sequential pictures that the crate does not read, in several scans or damaged.
 //! - [`planes`] and [`colours`] make the pixels of all others, where the crate is wrong or panics
 //!   (`docs/upstream.md`).
 
+mod bits;
 mod colours;
 mod header;
 mod planes;
@@ -15,9 +16,10 @@ mod scans;
 
 use header::{Coding, Colour, Header, Segments};
 use image::{DynamicImage, GrayImage, RgbImage};
-use libjpeg_turbo_rs::PixelFormat;
+use libjpeg_turbo_rs::{Decoder, PixelFormat};
 use planes::Plane;
 use scans::Samples;
+use std::cell::Cell;
 
 /// Reads width and height from the frame header.
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
@@ -33,7 +35,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     }
     refuse_many_scans(bytes, &header)?;
     if is_common(&header) {
-        return common(bytes);
+        match common(bytes, &header) {
+            // A damaged file is read again, as libjpeg reads it.
+            Err(_) if header.coding == Coding::Sequential => {}
+            read => return read,
+        }
     }
     let planes = samples(bytes, &header)?.into_iter().enumerate();
     let planes = planes.map(|(at, (samples, stride))| Plane::new(&header, at, samples, stride));
@@ -60,14 +66,14 @@ fn refuse_many_scans(bytes: &[u8], header: &Header) -> Result<(), String> {
     const SHORTEST: u64 = 10;
     let pixels = header.width as u64 * header.height as u64;
     let single = !header.several_scans && matches!(header.coding, Coding::Sequential | Coding::Arithmetic);
-    if single || bytes.len() as u64 / SHORTEST * pixels <= MOST {
+    if single || (bytes.len() as u64 / SHORTEST).saturating_mul(pixels) <= MOST {
         return Ok(());
     }
     let (mut segments, mut scans) = (Segments::new(bytes), 0);
     while let Ok(Some((marker, _))) = segments.take() {
         scans += u64::from(marker == 0xda);
     }
-    match scans * pixels <= MOST {
+    match pixels.saturating_mul(scans) <= MOST {
         true => Ok(()),
         false => Err(format!("{scans} scans of {} x {} pixels are more than are decoded", header.width, header.height)),
     }
@@ -75,18 +81,22 @@ fn refuse_many_scans(bytes: &[u8], header: &Header) -> Result<(), String> {
 
 /// Undoes the coding and the transform.
 fn samples(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, String> {
-    if header.several_scans && header.coding == Coding::Sequential {
-        return scans::decode(bytes, header);
-    }
-    let raw = if header.components.len() == 1 {
+    let raw = if header.coding == Coding::Sequential {
+        if header.several_scans {
+            return scans::decode(bytes, header);
+        }
+        match with_marked_end(bytes, header, libjpeg_turbo_rs::decompress_raw) {
+            Ok(raw) => raw,
+            Err(_) => return scans::decode(bytes, header),
+        }
+    } else if header.components.len() == 1 {
         // The sampling of a single component has no meaning; the crate gives it one where it is not 1 x 1.
         let mut plain = bytes.to_vec();
         *plain.get_mut(header.frame_at + 7).ok_or("there is no component")? = 0x11;
-        libjpeg_turbo_rs::decompress_raw(&plain)
+        libjpeg_turbo_rs::decompress_raw(&plain).map_err(|error| error.to_string())?
     } else {
-        libjpeg_turbo_rs::decompress_raw(bytes)
+        libjpeg_turbo_rs::decompress_raw(bytes).map_err(|error| error.to_string())?
     };
-    let raw = raw.map_err(|error| error.to_string())?;
     if raw.planes.len() != header.components.len() || raw.plane_widths.len() != raw.planes.len() {
         return Err("planes and components do not fit".to_owned());
     }
@@ -110,8 +120,18 @@ fn is_common(header: &Header) -> bool {
 }
 
 /// Decodes with the crate alone.
-fn common(bytes: &[u8]) -> Result<DynamicImage, String> {
-    let picture = libjpeg_turbo_rs::decompress(bytes).map_err(|error| error.to_string())?;
+fn common(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
+    let decode = |bytes: &[u8]| {
+        let mut decoder = Decoder::new(bytes)?;
+        // Makes a difference where a progressive picture ends before its last scan.
+        decoder.set_block_smoothing(true);
+        decoder.decode_image()
+    };
+    let picture = match header.coding {
+        Coding::Sequential => with_marked_end(bytes, header, decode),
+        _ => decode(bytes),
+    };
+    let picture = picture.map_err(|error| error.to_string())?;
     let (width, height) = (picture.width as u32, picture.height as u32);
     let fits = "pixels and size do not fit";
     Ok(match picture.pixel_format {
@@ -121,6 +141,33 @@ fn common(bytes: &[u8]) -> Result<DynamicImage, String> {
         }
         other => return Err(format!("pixels are {other:?}")),
     })
+}
+
+thread_local! {
+    /// Memory of [`with_marked_end`]: taken anew for each file, it would cost a thirtieth of the decoding.
+    static MARKED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Decodes a copy of the file with bits behind its end that are no Huffman code, so that missing bits are an error. The
+/// crate reads zeros where bits are missing before a marker, and makes noise of them; and it takes a file without a
+/// marker at its end for cut off some bytes too early.
+fn with_marked_end<T>(bytes: &[u8], header: &Header, decode: impl Fn(&[u8]) -> T) -> T {
+    // Twice as many bytes as the crate reads ahead, each with the zero that tells it from a marker.
+    const BYTES: usize = 16;
+    // The memory of larger files is given back.
+    const KEPT: usize = 4 << 20;
+    let start = bytes.len() - header.scan_bytes;
+    let scan = &bytes[start..];
+    let end = start + scan.windows(2).rposition(|pair| pair == [0xff, 0xd9]).unwrap_or(scan.len());
+    let mut marked = MARKED.take();
+    marked.clear();
+    marked.extend_from_slice(&bytes[..end]);
+    marked.extend([[0xff, 0]; BYTES].as_flattened());
+    let decoded = decode(&marked);
+    if marked.len() <= KEPT {
+        MARKED.set(marked);
+    }
+    decoded
 }
 
 /// Spreads the planes over the picture and converts their colours, row by row.

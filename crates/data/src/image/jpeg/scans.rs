@@ -1,13 +1,12 @@
-//! Sequential, Huffman-coded pictures whose components come in several scans, to planes of samples.
+//! Sequential, Huffman-coded pictures to planes of samples, where crate `libjpeg-turbo-rs` does not read them.
 //!
-//! Crate `libjpeg-turbo-rs` reads such files only with one component in a scan. Its parts are put together here: bits,
-//! Huffman codes and the transform are its own. Each scan uses the tables defined before it.
+//! These are pictures in several scans with more than one component in a scan, and damaged ones, which libjpeg reads
+//! with a warning. The crate's Huffman tables and its transform are used. Each scan uses the tables defined before it.
 
+use super::bits::Bits;
 use super::header::{Header, Segments};
 use libjpeg_turbo_rs::common::huffman_table::{HuffmanTable, std_huffman_tables};
 use libjpeg_turbo_rs::common::quant_table::QuantTable;
-use libjpeg_turbo_rs::decode::bitstream::BitReader;
-use libjpeg_turbo_rs::decode::entropy::McuDecoder;
 use libjpeg_turbo_rs::simd::{self, SimdRoutines};
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ struct Tables {
     quant: [Option<QuantTable>; 4],
     dc: [Option<Arc<HuffmanTable>>; 4],
     ac: [Option<Arc<HuffmanTable>>; 4],
-    restart: u32,
+    restart: usize,
 }
 
 /// One component in a scan.
@@ -52,15 +51,25 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, Stri
     };
     let routines = simd::detect();
     let mut segments = Segments::new(bytes);
-    while let Some((marker, content)) = segments.take()? {
+    loop {
+        let (marker, content) = match segments.take() {
+            Ok(Some(segment)) => segment,
+            // Where all is there, the two bytes of the end may be missing.
+            Err(_) if quant.iter().all(Option::is_some) => break,
+            Ok(None) => break,
+            Err(error) => return Err(error),
+        };
         match marker {
             0xdb => tables.read_quant(content)?,
             0xc4 => tables.read_huffman(content)?,
-            0xdd => tables.restart = content.get(..2).map_or(0, |b| u32::from(b[0]) << 8 | u32::from(b[1])),
+            0xdd => tables.restart = content.get(..2).map_or(0, |b| usize::from(b[0]) << 8 | usize::from(b[1])),
             0xda => {
                 let parts = tables.parts(content, header, &mut quant)?;
                 let coded = bytes.get(segments.at..).unwrap_or_default();
                 scan(&parts, header, coded, tables.restart, &routines, &mut planes)?;
+                if !header.several_scans {
+                    break;
+                }
             }
             _ => {}
         }
@@ -86,12 +95,16 @@ impl Tables {
 
     fn read_huffman(&mut self, mut content: &[u8]) -> Result<(), String> {
         while let [kind, rest @ ..] = content {
-            let kinds = if kind >> 4 == 0 { &mut self.dc } else { &mut self.ac };
+            let mean = kind >> 4 == 0;
+            let kinds = if mean { &mut self.dc } else { &mut self.ac };
             let slot = kinds.get_mut(usize::from(kind & 15)).ok_or("a Huffman table has no such number")?;
             let mut counts = [0; 17];
             counts[1..].copy_from_slice(rest.get(..16).ok_or("a Huffman table is cut off")?);
             let symbols = counts.iter().map(|&count| usize::from(count)).sum::<usize>();
             let values = rest.get(16..16 + symbols).ok_or("a Huffman table is cut off")?;
+            if mean && values.iter().any(|&size| size > 15) {
+                return Err("a Huffman table has a number of more than 15 bits".to_owned());
+            }
             *slot = Some(Arc::new(HuffmanTable::build(&counts, values).map_err(|error| error.to_string())?));
             content = &rest[16 + symbols..];
         }
@@ -131,7 +144,7 @@ fn scan(
     parts: &[Part],
     header: &Header,
     coded: &[u8],
-    restart: u32,
+    restart: usize,
     routines: &SimdRoutines,
     planes: &mut [Samples],
 ) -> Result<(), String> {
@@ -140,28 +153,33 @@ fn scan(
         [part] => header.blocks(&header.components[part.component]),
         _ => header.units(),
     };
-    let (mut bits, mut decoder) = (BitReader::new(coded), McuDecoder::new(planes.len()));
-    let (mut coefficients, mut block, mut done) = ([0; 64], [0; 64], 0);
-    for unit in (0..units.1).flat_map(|y| (0..units.0).map(move |x| (x, y))) {
+    let (mut bits, mut means, mut block) = (Bits::new(coded), [0; 4], [0; 64]);
+    let places = (0..units.1).flat_map(|y| (0..units.0).map(move |x| (x, y)));
+    for (done, unit) in places.enumerate() {
         if restart > 0 && done > 0 && done % restart == 0 {
-            bits.reset();
-            decoder.reset();
+            bits.restart();
+            means = [0; 4];
         }
+        // What is lost is grey.
+        let lost = bits.are_short();
         for part in parts {
             let (samples, stride) = &mut planes[part.component];
             for (y, x) in (0..part.blocks.1).flat_map(|y| (0..part.blocks.0).map(move |x| (y, x))) {
-                let read = decoder.decode_block(&mut bits, part.component, &part.dc, &part.ac, &mut coefficients);
-                read.map_err(|error| error.to_string())?;
-                (routines.idct_islow)(&coefficients, &part.quant, &mut block);
+                match lost {
+                    true => block.fill(128),
+                    false => {
+                        let coefficients = bits.block(&part.dc, &part.ac, &mut means[part.component]);
+                        (routines.idct_islow)(&coefficients, &part.quant, &mut block);
+                    }
+                }
                 let at = 8 * ((unit.1 * part.blocks.1 + y) * *stride + unit.0 * part.blocks.0 + x);
                 for (row, from) in block.chunks_exact(8).enumerate() {
                     samples[at + row * *stride..][..8].copy_from_slice(from);
                 }
             }
         }
-        done += 1;
-        if bits.is_eof() && (done as usize) < units.0 * units.1 {
-            return Err("unexpected end of data".to_owned());
+        if bits.are_cut() {
+            return Err(format!("the file is cut off: {done} of {} units of pixels are there", units.0 * units.1));
         }
     }
     Ok(())
