@@ -47,8 +47,7 @@ pub use lists::{Fault, Finding, Findings};
 pub use names::GROUPS;
 pub use preprocess::{Fit, Preprocess};
 pub use published::{
-    Check, CheckOptions, DATA_VARIABLE, Format, ImageName, Published, PublishedConfig, SplitConfig,
-    check,
+    Check, CheckOptions, DATA_VARIABLE, Format, ImageName, Published, PublishedConfig, SplitConfig, check,
 };
 pub use render::PictureLabels;
 pub use resize::resize;

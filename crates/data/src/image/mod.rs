@@ -1,29 +1,57 @@
-//! Picture files to RGB pixels.
+//! Picture files to RGB pixels, the same to the byte as Pillow's.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`kind`], `foreign.rs` | which format a file has, by its first bytes; which ones are not read |
+//! | `limits.rs`, `guard.rs` | how large a picture may be; panics of decoders |
+//! | `png.rs`, `jpeg/`, `webp.rs`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs` | header and pixels of a format |
+//! | `turn.rs`, `ifd.rs` | how a picture is turned upright: EXIF and XMP |
+//! | `alpha.rs`, `palette.rs` | colours to RGB |
+//!
+//! Every picture goes the same way: its format is told, its header measured, its pixels decoded, turned and converted.
+//! Files come from anywhere, so all of them may lie. Nothing is allocated before its size was compared with the limit.
 
+mod alpha;
+mod bmp;
+mod bytes;
+mod foreign;
+mod gif;
+mod guard;
+mod ico;
+mod ifd;
 mod jpeg;
+mod kind;
+mod limits;
+mod palette;
+mod png;
+mod pnm;
+mod refusal;
+mod tiff;
+mod turn;
+mod webp;
 
 use crate::DataError;
-use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage};
-use std::io::Cursor;
+use ::image::RgbImage;
+use kind::Kind;
+use refusal::Refusal;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-/// Reads a png, jpeg or webp file (told by its content, not its name), turns it upright as its EXIF data says and lays
-/// it on white where it is transparent.
+pub use alpha::Alpha;
+pub use foreign::{is_picture, unread_picture};
+pub use limits::{most_pixels, set_most_pixels};
+
+/// Bytes at the beginning of a file in which most have their size.
+const HEAD: u64 = 1 << 16;
+
+/// Reads a picture file (its format told by its content, not its name), turns it upright as its EXIF or XMP data say
+/// and lays it on white where it is transparent. Of an animation the first picture is read.
 ///
 /// # Errors
-/// If the file cannot be read or decoded.
+/// If the file cannot be read or decoded, or has more pixels than [`most_pixels`].
 pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
     decode_as(path, Alpha::OnWhite)
-}
-
-/// What becomes of transparency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alpha {
-    /// The picture is laid on white.
-    OnWhite,
-    /// Colours are taken as they are stored, as Pillow's `convert("RGB")` does, and so every published processor: what
-    /// lies under a transparent pixel, often black, becomes visible.
-    Drop,
 }
 
 /// As [`decode`], with a choice of what becomes of transparency.
@@ -32,8 +60,9 @@ pub enum Alpha {
 /// As [`decode`].
 pub fn decode_as(path: impl AsRef<Path>, alpha: Alpha) -> Result<RgbImage, DataError> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    decode_limited(&bytes, path, alpha, u64::MAX)
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    pixels(&bytes, path, alpha, u64::MAX)
 }
 
 /// As [`decode`], for the bytes of a file; `path` is only named in errors.
@@ -41,74 +70,69 @@ pub fn decode_as(path: impl AsRef<Path>, alpha: Alpha) -> Result<RgbImage, DataE
 /// # Errors
 /// If the bytes cannot be decoded.
 pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
-    decode_limited(bytes, path, Alpha::OnWhite, u64::MAX)
+    pixels(bytes, path, Alpha::OnWhite, u64::MAX)
 }
 
-/// As [`decode_bytes`], but a picture of more than `most` pixels is an error, told by its header before anything is
-/// decoded.
+/// As [`decode_bytes`], with a limit that is lower than the one for all.
 pub(crate) fn decode_within(bytes: &[u8], path: &Path, most: u64) -> Result<RgbImage, DataError> {
-    decode_limited(bytes, path, Alpha::OnWhite, most)
+    pixels(bytes, path, Alpha::OnWhite, most)
 }
 
-fn decode_limited(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage, DataError> {
-    let fail = |reason: String| DataError::Decode {
-        path: path.to_owned(),
-        // Decoders may answer in several lines; an error here is one.
-        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+/// Reads width and height from the header of a file, and compares them with the limit.
+pub(crate) fn measure(path: &Path) -> Result<(u32, u32), DataError> {
+    let read = |source| DataError::Read { path: path.to_owned(), source };
+    let mut file = open(path)?;
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file).take(HEAD).read_to_end(&mut bytes).map_err(read)?;
+    let size = |bytes: &[u8]| {
+        guard::guarded(|| {
+            let (width, height) = Kind::of(bytes)?.size(bytes)?;
+            limits::check(width, height, limits::limit()?)?;
+            Ok((width, height))
+        })
     };
-    if bytes.is_empty() {
-        return Err(fail("the file is empty".to_owned()));
-    }
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| fail(error.to_string()))?;
-    let mut decoder = reader.into_decoder().map_err(|error| fail(error.to_string()))?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > most {
-        return Err(fail(format!("{width} x {height} pixels are more than {most}")));
-    }
-    let orientation = decoder.orientation().map_err(|error| fail(error.to_string()))?;
-    let mut picture = match bytes.starts_with(&[0xff, 0xd8]) {
-        true => jpeg::decode(bytes).map_err(fail)?,
-        false => DynamicImage::from_decoder(decoder).map_err(|error| fail(error.to_string()))?,
+    let found = match size(&bytes) {
+        // Long blocks may lie before the size.
+        Err(_) if bytes.len() as u64 == HEAD => {
+            file.read_to_end(&mut bytes).map_err(read)?;
+            size(&bytes)
+        }
+        found => found,
     };
-    picture.apply_orientation(orientation);
-    if picture.width() == 0 || picture.height() == 0 {
-        return Err(fail("a side is 0 pixels long".to_owned()));
-    }
-    Ok(match alpha {
-        Alpha::OnWhite => on_white(picture),
-        Alpha::Drop => as_pillow(picture),
-    })
+    found.map_err(|refusal| refused(refusal, path))
 }
 
-/// Colours as Pillow's `convert("RGB")` makes them. It keeps the upper byte of 16-bit colours; its 16-bit grey without
-/// alpha (mode `I;16`) is cut off at 255, not scaled down.
-fn as_pillow(picture: DynamicImage) -> RgbImage {
-    let (width, height) = (picture.width(), picture.height());
-    let upper = |value: u16| (value >> 8) as u8;
-    match picture {
-        DynamicImage::ImageLuma16(p) => {
-            RgbImage::from_fn(width, height, |x, y| Rgb([p.get_pixel(x, y).0[0].min(255) as u8; 3]))
-        }
-        DynamicImage::ImageLumaA16(p) => {
-            RgbImage::from_fn(width, height, |x, y| Rgb([upper(p.get_pixel(x, y).0[0]); 3]))
-        }
-        DynamicImage::ImageRgb16(p) => RgbImage::from_fn(width, height, |x, y| Rgb(p.get_pixel(x, y).0.map(upper))),
-        DynamicImage::ImageRgba16(p) => {
-            let rgb = |[r, g, b, _]: [u16; 4]| Rgb([r, g, b].map(upper));
-            RgbImage::from_fn(width, height, |x, y| rgb(p.get_pixel(x, y).0))
-        }
-        other => other.into_rgb8(),
+/// Opens a file; a pipe or a device, which could go on for ever, is an error.
+fn open(path: &Path) -> Result<File, DataError> {
+    let fail = |source| DataError::Read { path: path.to_owned(), source };
+    // Before it is opened: opening a pipe waits for its other end.
+    match std::fs::metadata(path).map_err(fail)?.file_type() {
+        kind if kind.is_file() => File::open(path).map_err(fail),
+        kind if kind.is_dir() => Err(fail(std::io::ErrorKind::IsADirectory.into())),
+        _ => Err(fail(std::io::Error::other("it is no regular file"))),
     }
 }
 
-fn on_white(picture: DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8();
-    }
-    let picture = picture.into_rgba8();
-    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let [r, g, b, a] = picture.get_pixel(x, y).0;
-        let lay = |v: u8| ((u32::from(v) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
-        Rgb([lay(r), lay(g), lay(b)])
-    })
+fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage, DataError> {
+    let work = || {
+        let most = limits::limit()?.min(most);
+        let kind = Kind::of(bytes)?;
+        let (width, height) = kind.size(bytes)?;
+        limits::check(width, height, most)?;
+        let turn = kind.turn(bytes);
+        let mut picture = kind.decode(bytes, most)?;
+        if (picture.width(), picture.height()) != (width, height) {
+            let found = format!("{} x {}", picture.width(), picture.height());
+            return Err(Refusal::new(format!("its pixels are {found}, its header says {width} x {height}")));
+        }
+        picture.apply_orientation(turn);
+        Ok(alpha.apply(picture))
+    };
+    guard::guarded(work).map_err(|refusal| refused(refusal, path))
+}
+
+fn refused(Refusal { reason, hint }: Refusal, path: &Path) -> DataError {
+    // Decoders may answer in several lines; an error here is one.
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    DataError::Decode { path: path.to_owned(), reason, hint }
 }

@@ -69,7 +69,7 @@ pub(crate) fn read(pictures: &Path, metadata: &Path) -> Result<Vec<Pair>, DataEr
             let bytes = std::fs::read(twins.join(&name).with_extension("svg")).ok()?;
             let title = title(&String::from_utf8_lossy(&bytes))?;
             // Only the header is read. A few are print originals of gigabytes.
-            let (width, height) = image::image_dimensions(dir.join(&name)).ok()?;
+            let (width, height) = crate::image::measure(&dir.join(&name)).ok()?;
             (u64::from(width) * u64::from(height) <= MOST_PIXELS).then_some((name, title))
         })
         .collect();

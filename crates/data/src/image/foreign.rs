@@ -1,0 +1,232 @@
+//! Picture files by name, and formats that are not read.
+
+use super::refusal::Refusal;
+use super::tiff;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Endings of the files that are read.
+const READ: &[&str] = &[
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "gif", "bmp", "dib", "tif", "tiff", "ppm", "pgm",
+    "pbm", "pnm", "ico",
+];
+
+/// Formats that are not read, with the endings of their files.
+const UNREAD: &[(&str, &[&str])] = &[
+    (AVIF, &["avif", "avifs"]),
+    (HEIC, &["heic", "heif", "heics", "heifs", "hif"]),
+    (JPEG_2000, &["jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm"]),
+    (JPEG_XL, &["jxl"]),
+    (SVG, &["svg", "svgz"]),
+    (PSD, &["psd", "psb"]),
+    (
+        RAW,
+        &[
+            "dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "orf", "rw2", "raf", "pef", "srw", "3fr",
+            "fff", "iiq", "erf", "mef", "mos", "mrw", "rwl", "x3f", "raw",
+        ],
+    ),
+    (EXR, &["exr"]),
+    (HDR, &["hdr", "pic"]),
+    (QOI, &["qoi"]),
+    (DDS, &["dds"]),
+    (PDF, &["pdf"]),
+    (POSTSCRIPT, &["eps", "ps"]),
+    ("TGA", &["tga"]),
+    ("PCX", &["pcx"]),
+    ("XCF", &["xcf"]),
+    ("PAM", &["pam"]),
+    ("PFM", &["pfm"]),
+];
+
+const AVIF: &str = "AVIF";
+const HEIC: &str = "HEIC";
+const JPEG_2000: &str = "JPEG 2000";
+const JPEG_XL: &str = "JPEG XL";
+const SVG: &str = "SVG";
+const PSD: &str = "PSD";
+const RAW: &str = "camera raw";
+const EXR: &str = "OpenEXR";
+const HDR: &str = "Radiance HDR";
+const QOI: &str = "QOI";
+const DDS: &str = "DDS";
+const PDF: &str = "PDF";
+const POSTSCRIPT: &str = "PostScript";
+
+/// Beginnings of files that are not read.
+const MAGIC: &[(&[u8], &str)] = &[
+    (b"\0\0\0\x0cjP  \r\n\x87\n", JPEG_2000),
+    (b"\xff\x4f\xff\x51", JPEG_2000),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", JPEG_XL),
+    (b"\xff\x0a", JPEG_XL),
+    (b"8BPS", PSD),
+    (b"FUJIFILMCCD-RAW", RAW),
+    (b"IIU\0", RAW),
+    (b"IIRO", RAW),
+    (b"IIRS", RAW),
+    (b"MMOR", RAW),
+    (b"FOVb", RAW),
+    (b"\0MRM", RAW),
+    (b"\x76\x2f\x31\x01", EXR),
+    (b"#?RADIANCE", HDR),
+    (b"qoif", QOI),
+    (b"DDS ", DDS),
+    (b"%PDF", PDF),
+    (b"%!PS", POSTSCRIPT),
+    (b"\xc5\xd0\xd3\xc6", POSTSCRIPT),
+    (b"gimp xcf", "XCF"),
+    (b"P7\n", "PAM"),
+    (b"PF\n", "PFM"),
+    (b"Pf\n", "PFM"),
+];
+
+fn ending(path: &Path) -> Option<String> {
+    path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase)
+}
+
+/// Tells by its name if a file is a picture that is read.
+pub fn is_picture(path: impl AsRef<Path>) -> bool {
+    ending(path.as_ref()).is_some_and(|ending| READ.contains(&ending.as_str()))
+}
+
+/// Returns the format of a picture file that is not read, for folders to count. Names decide; a file without an ending
+/// is looked into.
+pub fn unread_picture(path: impl AsRef<Path>) -> Option<&'static str> {
+    let path = path.as_ref();
+    let Some(ending) = ending(path) else {
+        let mut begin = Vec::new();
+        File::open(path).and_then(|file| file.take(4096).read_to_end(&mut begin)).ok()?;
+        return by_magic(&begin);
+    };
+    UNREAD.iter().find(|(_, endings)| endings.contains(&ending.as_str())).map(|(name, _)| *name)
+}
+
+/// Names the format of a picture that is not read, by its first bytes.
+pub(super) fn by_magic(bytes: &[u8]) -> Option<&'static str> {
+    let known = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name);
+    known.or_else(|| brand(bytes)).or_else(|| raw(bytes)).or_else(|| svg(bytes))
+}
+
+/// Names the format of a file of boxes by its brands.
+fn brand(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.get(4..8)? != b"ftyp" {
+        return None;
+    }
+    let len = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    let brands = &bytes[8..len.clamp(8, 256).min(bytes.len())];
+    // The main brand, its version, then those that the file fits as well.
+    let mut all = brands.chunks_exact(4).enumerate().filter(|(i, _)| *i != 1).map(|(_, brand)| brand);
+    all.find_map(|brand| match brand {
+        b"avif" | b"avis" => Some(AVIF),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => Some(HEIC),
+        b"jxl " => Some(JPEG_XL),
+        b"crx " => Some(RAW),
+        _ => None,
+    })
+    .or(match brands.get(..4)? {
+        b"mif1" | b"msf1" => Some(HEIC),
+        _ => Some("video"),
+    })
+}
+
+/// Tells a camera's file that looks like a TIFF. Such a file has a small preview where a TIFF has its picture.
+fn raw(bytes: &[u8]) -> Option<&'static str> {
+    let looks = bytes.starts_with(b"II") || bytes.starts_with(b"MM");
+    (looks && (bytes.get(8..10) == Some(b"CR") || tiff::is_raw(bytes))).then_some(RAW)
+}
+
+fn svg(bytes: &[u8]) -> Option<&'static str> {
+    let text = start(bytes);
+    let is =
+        text.starts_with("<svg") || (text.starts_with("<?xml") || text.starts_with("<!--")) && text.contains("<svg");
+    is.then_some(SVG)
+}
+
+/// Returns the first text of a file, in small letters.
+fn start(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).trim_start().to_ascii_lowercase()
+}
+
+/// Refuses a picture of a format that is not read.
+pub(super) fn refuse(name: &str) -> Refusal {
+    Refusal::new(format!("this is {} {name} file, which is not read", article(name)))
+        .hint("convert it to PNG or JPEG, for example with ImageMagick's `magick`")
+}
+
+fn article(name: &str) -> &'static str {
+    // By sound: an AVIF, an SVG, an OpenEXR, an XCF; a HEIC, a PSD.
+    if name.starts_with(['A', 'S', 'O', 'X']) { "an" } else { "a" }
+}
+
+/// Refuses bytes that are no picture, with a name for what they are.
+pub(super) fn unknown(bytes: &[u8]) -> Refusal {
+    let text = start(bytes);
+    let page = ["<!doctype html", "<html", "<head", "<body"];
+    let what = if text.starts_with("version https://git-lfs") {
+        return Refusal::new("this is a pointer of Git LFS, not the picture").hint("run `git lfs pull`");
+    } else if page.iter().any(|tag| text.starts_with(tag)) {
+        "a web page"
+    } else if text.starts_with("<?xml") {
+        "XML"
+    } else if text.starts_with(['{', '[']) && std::str::from_utf8(bytes).is_ok() {
+        "JSON"
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        "a zip archive"
+    } else if bytes.starts_with(b"\x1f\x8b") {
+        "packed with gzip"
+    } else if std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(|c| !c.is_control() || c.is_whitespace())) {
+        "text"
+    } else {
+        return Refusal::new("it is of no known picture format").hint(format!("{FORMATS} are read"));
+    };
+    Refusal::new(format!("this is {what}, not a picture")).hint("fetch the file again, or remove it")
+}
+
+/// The formats that are read, for hints.
+const FORMATS: &str = "PNG, JPEG, WebP, GIF, BMP, TIFF, PPM and ICO";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_pictures_in_any_case() {
+        for name in ["a.png", "b.JPG", "c.jfif", "d.Jpe", "e.gif", "f.TIFF", "g.pgm", "x.tar.webp"] {
+            assert!(is_picture(name) && unread_picture(name).is_none(), "{name}");
+        }
+        for name in ["a.txt", "png", ".png", "a.png.json", "b.heic"] {
+            assert!(!is_picture(name), "{name}");
+        }
+        assert_eq!(unread_picture("IMG_1.HEIC"), Some("HEIC"));
+        assert_eq!(unread_picture("a.svg"), Some("SVG"));
+        assert_eq!(unread_picture("captions.jsonl"), None);
+    }
+
+    #[test]
+    fn first_bytes_tell_what_is_not_read() {
+        for (bytes, name) in [
+            (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], Some("HEIC")),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", Some("AVIF")),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf", Some("HEIC")),
+            (b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2", Some("video")),
+            (b"\0\0\0\xffftyp", None),
+            (b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!-- x --> <SVG", Some("SVG")),
+            (b"II*\0\x10\0\0\0CR\x02\0", Some("camera raw")),
+            (b"8BPS", Some("PSD")),
+            (b"\x89PNG\r\n\x1a\n", None),
+        ] {
+            assert_eq!(by_magic(bytes), name, "{bytes:?}");
+        }
+        for (bytes, what) in [
+            (&b"<!DOCTYPE html><p>404"[..], "this is a web page, not a picture"),
+            (b"{\"error\": 404}", "this is JSON, not a picture"),
+            (b"not found\n", "this is text, not a picture"),
+            (b"\0\x01\x02\x03", "it is of no known picture format"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "this is a pointer of Git LFS, not the picture"),
+        ] {
+            assert_eq!(unknown(bytes).reason, what);
+        }
+    }
+}
