@@ -2,6 +2,7 @@
 
 use crate::figure::{Figure, main_figure};
 use crate::grid::Grid;
+use crate::markdown::notes;
 use crate::paint::{Paint, variables};
 use crate::summary::{Summary, summary};
 use crate::table::Table;
@@ -117,9 +118,10 @@ fn run(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
     page.figure(machine::parts(results, Paint::Page));
     page.table(&machine::cells(grid));
     page.tables("Frozen parts", &[machine::frozen(results)]);
-    if !results.notes.is_empty() {
+    let notes = notes(results, summary);
+    if !notes.is_empty() {
         page.section("Notes");
-        let notes: String = results.notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
+        let notes: String = notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
         page.body.push_str(&format!("<ul class=\"notes\">{notes}</ul>\n"));
     }
     if !results.command.is_empty() {

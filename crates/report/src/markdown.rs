@@ -2,7 +2,7 @@
 
 use crate::grid::Grid;
 use crate::html::{compared, revision};
-use crate::summary::summary;
+use crate::summary::{Summary, summary};
 use crate::table::{Cell, Table, TableRow, markdown_text};
 use crate::write::{decimals, score};
 use crate::{Estimate, FIGURE_FILE, Results, figure_svg, glossary, machine, names, retrieval, samples, tables};
@@ -50,7 +50,7 @@ pub fn markdown(results: &Results) -> String {
     section(&mut out, "Cost", &[machine::cells(&grid)]);
     list(&mut out, "", machine::facts(results).into_iter().map(|(name, text)| (name.to_owned(), text)).collect());
     section(&mut out, "Frozen parts", &[machine::frozen(results)]);
-    list(&mut out, "Notes", results.notes.iter().map(|note| (String::new(), note.clone())).collect());
+    list(&mut out, "Notes", notes(results, &summary).into_iter().map(|note| (String::new(), note)).collect());
     if !results.command.is_empty() {
         // A fence longer than any in the command cannot be closed by it.
         out.push_str(&format!(
@@ -98,11 +98,17 @@ pub fn table(results: &Results) -> String {
         rule: false,
     };
     let metrics = summary.metrics.iter().map(|key| format!("{}{}", names::short(key), names::unit(key)));
-    Table {
+    let table = Table {
         corner: grid.axes_label(),
         head: std::iter::once("seeds".to_owned()).chain(metrics).collect(),
         rows: summary.rows.iter().map(row).collect(),
         ..Table::default()
-    }
-    .plain()
+    };
+    let missing = summary.missing().into_iter().map(|line| line.replace(char::is_control, " ") + "\n");
+    std::iter::once(table.plain()).chain(missing).collect()
+}
+
+/// What a reader should know: first why scores are missing.
+pub(crate) fn notes(results: &Results, summary: &Summary) -> Vec<String> {
+    summary.missing().into_iter().chain(results.notes.iter().cloned()).collect()
 }

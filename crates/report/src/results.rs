@@ -46,6 +46,9 @@ pub struct Results {
     pub notes: Vec<String>,
     /// Parts that were not trained.
     pub frozen: Vec<FrozenPart>,
+    /// Scores that would be there, had the data what they are of: key, and why there is none. They are shown as `–`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub absent: BTreeMap<String, String>,
 }
 
 /// One thing that was varied.

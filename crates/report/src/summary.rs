@@ -3,10 +3,19 @@
 use crate::Results;
 use crate::compare::{Pair, compare};
 use crate::grid::{Grid, Row};
+use crate::names;
 use crate::verdict::Sentence;
+use crate::write::capital;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toolkit_metrics::{mean, t_interval};
+
+impl Summary {
+    /// Why there is none of some main scores, a sentence each.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        self.absent.iter().map(|(key, why)| format!("{}: –, for {why}.", capital(&names::long(key)))).collect()
+    }
+}
 
 /// All statistics that a report prints, computed from [`Results`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +35,9 @@ pub struct Summary {
     pub comparisons: Vec<Comparison>,
     /// The verdict, a sentence or two per entry.
     pub verdict: Vec<String>,
+    /// Main scores that there are none of, by key, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub absent: BTreeMap<String, String>,
 }
 
 /// The scores of one combination of axis values.
@@ -116,6 +128,7 @@ pub fn summary(results: &Results) -> Summary {
         effects: compare(&grid, &metrics, &effect_pairs(results, &grid)),
         comparisons: Vec::new(),
         verdict: Vec::new(),
+        absent: absent(results, &grid),
         metrics,
     };
     let pairs = baseline_pairs(results, &grid);
@@ -125,8 +138,15 @@ pub fn summary(results: &Results) -> Summary {
     summary
 }
 
-fn main_metrics(results: &Results, grid: &Grid) -> Vec<String> {
+/// What is said to be absent and is, in fact, in no cell.
+fn absent(results: &Results, grid: &Grid) -> BTreeMap<String, String> {
     let keys = grid.keys();
+    results.absent.iter().filter(|(key, _)| !keys.contains(key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+fn main_metrics(results: &Results, grid: &Grid) -> Vec<String> {
+    let absent = absent(results, grid);
+    let keys: BTreeSet<&str> = grid.keys().into_iter().chain(absent.keys().map(String::as_str)).collect();
     let mut found: Vec<String> = Vec::new();
     for key in std::iter::once(results.primary.as_str()).chain(MAIN) {
         if keys.contains(key) && !found.iter().any(|known| known == key) {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The final scores of all rows, and what sets each apart from its baseline.
 pub(crate) fn results(summary: &Summary, corner: &str) -> Table {
     let columns: Vec<(String, String)> = summary.metrics.iter().map(|key| (key.clone(), head(key))).collect();
-    let mut table = scores(summary, corner, &columns);
+    let mut table = with_columns(&rows(summary), corner, &columns.iter().collect::<Vec<_>>());
     table.caption = format!(
         "Results{}. Highest mean of each column in bold, whether or not it differs from others.",
         interval_note(summary)
@@ -142,18 +142,24 @@ pub(crate) fn captions(summary: &Summary, corner: &str) -> Table {
 
 /// Rows with the columns given (key and name). Columns that no row has are left out.
 pub(crate) fn scores(summary: &Summary, corner: &str, columns: &[(String, String)]) -> Table {
-    let rows: Vec<(&str, &BTreeMap<String, Estimate>)> =
-        summary.rows.iter().map(|row| (row.label.as_str(), &row.scores)).collect();
-    estimates(&rows, corner, columns)
+    estimates(&rows(summary), corner, columns)
 }
 
-pub(crate) fn estimates(
-    rows: &[(&str, &BTreeMap<String, Estimate>)],
-    corner: &str,
-    columns: &[(String, String)],
-) -> Table {
-    let columns: Vec<&(String, String)> =
-        columns.iter().filter(|(key, _)| rows.iter().any(|(_, scores)| scores.contains_key(key))).collect();
+/// The rows with their scores.
+fn rows(summary: &Summary) -> Vec<Scored<'_>> {
+    summary.rows.iter().map(|row| (row.label.as_str(), &row.scores)).collect()
+}
+
+/// A row's name and scores.
+pub(crate) type Scored<'a> = (&'a str, &'a BTreeMap<String, Estimate>);
+
+pub(crate) fn estimates(rows: &[Scored<'_>], corner: &str, columns: &[(String, String)]) -> Table {
+    let there = |(key, _): &&(String, String)| rows.iter().any(|(_, scores)| scores.contains_key(key));
+    with_columns(rows, corner, &columns.iter().filter(there).collect::<Vec<_>>())
+}
+
+/// Rows with all columns given; `–` where there is no score.
+fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]) -> Table {
     let best: Vec<Option<String>> = columns
         .iter()
         .map(|(key, _)| {
@@ -162,7 +168,7 @@ pub(crate) fn estimates(
             (rows.len() > 1 && better_up).then(|| score(key, highest))
         })
         .collect();
-    let line = |(label, scores): &(&str, &BTreeMap<String, Estimate>)| {
+    let line = |(label, scores): &Scored<'_>| {
         let cell = |(at, (key, _)): (usize, &&(String, String))| {
             let Some(found) = scores.get(key) else { return Cell::new("–") };
             let small = match (found.low, found.high) {

@@ -66,7 +66,9 @@ fn without_comparison(grid: &Grid, summary: &Summary) -> Sentence {
     };
     let rows: Vec<String> = summary.rows.iter().filter_map(told).take(TOLD).collect();
     if rows.is_empty() {
-        return Sentence::new(format!("No score named {} was measured.", summary.primary), "");
+        let why = summary.absent.get(&summary.primary);
+        let why = why.map_or(String::new(), |why| format!("{}.", capital(why)));
+        return Sentence::new(format!("No {name} was measured (`{}` is –).", summary.primary), why);
     }
     let lead = if grid.rows.len() > 1 {
         "No two rows differ only in the first axis:"

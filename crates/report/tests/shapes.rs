@@ -108,6 +108,35 @@ fn parts_left_out() {
     check(&unknown);
 }
 
+/// A score of nothing is no number, and says why.
+#[test]
+fn scores_that_there_are_none_of() {
+    let mut results = example();
+    let absent = |key: &str, why: &str| (key.to_owned(), why.to_owned());
+    results.absent = [
+        absent("vqa.overall", "`folder:x` has no questions"),
+        absent("caption.cider", "nobody looks at this, for there are some"),
+    ]
+    .into();
+    for cell in &mut results.cells {
+        cell.scores.retain(|key, _| !key.starts_with("vqa."));
+        cell.per_sample.clear();
+        cell.curve.clear();
+    }
+    check(&results);
+    let text = table(&results);
+    assert!(text.contains("VQA accuracy (%)") && text.contains(" –"), "{text}");
+    assert!(text.ends_with("VQA accuracy: –, for `folder:x` has no questions.\n"), "{text}");
+    assert!(!text.contains("0.0 ") && !text.contains("nobody"), "{text}");
+    let found = summary(&results);
+    assert_eq!(found.absent.len(), 1);
+    assert!(found.rows.iter().all(|row| !row.scores.contains_key("vqa.overall")));
+    assert!(found.verdict[0].starts_with("No VQA accuracy was measured"), "{:?}", found.verdict);
+    assert!(markdown(&results).contains("- VQA accuracy: –, for"));
+    let json = serde_json::to_value(&Results::default()).expect("results are data");
+    assert!(json.get("absent").is_none(), "results with all scores look as before");
+}
+
 #[test]
 fn axes_of_many_values() {
     for (first, second, third) in [(5, 1, 1), (9, 1, 1), (2, 4, 1), (3, 7, 1), (2, 2, 2), (1, 3, 1)] {

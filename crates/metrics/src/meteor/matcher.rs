@@ -55,12 +55,7 @@ impl Matches {
         {
             return None;
         }
-        let mut matches = Self {
-            at: vec![Vec::new(); reference.words.len()],
-            hypothesis_coverage: vec![0; hypothesis.words.len()],
-            reference_coverage: vec![0; reference.words.len()],
-            count: 0,
-        };
+        let mut matches = Self::none(hypothesis.words.len(), reference.words.len());
         let hash = |word: &u32| lexicon.word(*word).hash;
         let same = hypothesis.words.iter().map(hash).eq(reference.words.iter().map(hash));
         matches.words(0, hypothesis, reference, |h, r| lexicon.word(h).hash == lexicon.word(r).hash)?;
@@ -79,7 +74,18 @@ impl Matches {
         Some(matches)
     }
 
-    fn add(&mut self, found: Match) -> Option<()> {
+    /// No matches of sentences of so many words.
+    pub(super) fn none(hypothesis: usize, reference: usize) -> Self {
+        Self {
+            at: vec![Vec::new(); reference],
+            hypothesis_coverage: vec![0; hypothesis],
+            reference_coverage: vec![0; reference],
+            count: 0,
+        }
+    }
+
+    /// Adds a match; `None` if there are too many.
+    pub(super) fn add(&mut self, found: Match) -> Option<()> {
         self.count += 1;
         let hypothesis = found.hypothesis_start..found.hypothesis_start + found.hypothesis_length;
         self.hypothesis_coverage[hypothesis].iter_mut().for_each(|count| *count += 1);

@@ -237,5 +237,6 @@ pub fn example() -> Results {
             part("language model", "opt-nano", 3_254_272, &[("perplexity", 4.182)]),
             part("language model", "t5-nano", 4_001_792, &[("perplexity", 3.902)]),
         ],
+        absent: BTreeMap::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of METEOR's parts; its scores are tested in `tests/meteor.rs`.
 
+mod search;
+
 use super::normaliser::{Prefix, Prefixes, words};
 use super::{java, stemmer, synonyms::Synonyms};
 
