@@ -1,9 +1,12 @@
 //! Experiments: from a TOML file to a report.
 
+mod absent;
+mod assumed;
 pub mod bench;
 pub mod cell;
 pub mod compare;
 pub mod diff;
+pub mod done;
 pub mod evaluate;
 mod flips;
 pub mod manifest;
@@ -11,8 +14,11 @@ pub mod memory;
 pub mod parts;
 pub mod plan;
 pub mod pretrain;
+mod ranges;
+pub mod readable;
 pub mod results;
 pub mod run;
+pub mod sealed;
 pub mod spec;
 pub mod stages;
 pub mod sweep;

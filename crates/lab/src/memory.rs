@@ -3,7 +3,7 @@
 //! What is held at the moment of the peak, by the order of work in `toolkit_train`: weights, gradients, AdamW's two moments,
 //! the features of a micro-batch and what the backward passes need. `toolkit bench` shows the figure beside what it measures.
 
-use toolkit_core::{BridgeShape, LanguageShape, VisionShape};
+use toolkit_core::{BridgeShape, Count, LanguageShape, VisionShape, product};
 use toolkit_train::features::ENCODED_TOGETHER;
 use toolkit_train::losses::LOGIT_ROWS;
 use toolkit_train::stage1::PIECE_TOKENS;
@@ -26,8 +26,8 @@ const TRAINED: u64 = 4 * F32;
 /// The frozen encoder over a batch of pictures.
 #[must_use]
 pub fn encode(vision: &VisionShape, batch: usize) -> u64 {
-    let pixels = (3 * vision.image[0] * vision.image[1]) as u64;
-    ENCODER_BASE + F32 * (vision.cost.params + batch as u64 * (vision.cost.kept + pixels))
+    let one = product([3, vision.image[0], vision.image[1]]) + vision.cost.kept;
+    ((one * batch + vision.cost.params) * F32 + ENCODER_BASE).get()
 }
 
 /// [`encode`] as a run does it.
@@ -40,17 +40,18 @@ pub fn features(vision: &VisionShape) -> u64 {
 #[must_use]
 pub fn stage1(vision: &VisionShape, bridge: &BridgeShape, batch: usize, rows: usize, text: usize) -> u64 {
     let Some(tower) = &bridge.text else { return 0 };
-    let [images, queries, text] = [rows, bridge.queries, text].map(|n| n as u64);
-    let read = images * vision_numbers(vision);
-    let of_image = bridge.cost.kept.saturating_sub(queries * tower.kept);
+    let both = bridge.queries + text;
+    let read = vision_numbers(vision) * rows;
+    let of_image = Count::from(bridge.cost.kept).less(Count::from(tower.kept) * bridge.queries);
     // Keys and values with their gradients, of other micro-batches' images too, and a piece of matching.
-    let sources = if rows < batch { 2 * images } else { images };
-    let piece = (PIECE_TOKENS as u64).max(queries + text).min(3 * images * (queries + text));
-    let matching = 2 * sources * of_image + piece * tower.kept;
+    let sources = if rows < batch { 2 * rows } else { rows };
+    let piece = Count::from(PIECE_TOKENS.max(both)).min(product([3, rows, both]));
+    let matching = of_image * 2_u64 * sources + piece * tower.kept;
     // The query pass, and a piece of captioning with its logits and their gradients.
-    let written = (PIECE_TOKENS as u64).max(text).min(images * text);
-    let captioning = images * bridge.cost.kept + written * (tower.kept + 2 * tower.vocab as u64);
-    BASE + TRAINED * bridge.cost.params + F32 * (read + matching.max(captioning))
+    let written = Count::from(PIECE_TOKENS.max(text)).min(product([rows, text]));
+    let captioning = Count::from(bridge.cost.kept) * rows + written * (product([2, tower.vocab]) + tower.kept);
+    let values = (read + matching.max(captioning)) * F32;
+    (Count::from(bridge.cost.params) * TRAINED + values + BASE).get()
 }
 
 /// A step of stage 2 on micro-batches of `rows` images of `batch`, captions of `text` tokens, `trained` parameters being trained.
@@ -63,26 +64,26 @@ pub fn stage2(
     [batch, rows, text]: [usize; 3],
     recompute: bool,
 ) -> u64 {
-    let [images, queries, text] = [rows, bridge.queries, text].map(|n| n as u64);
-    let weights = bridge.cost.params.max(trained) + language.cost.params + 2 * trained;
-    let read = images * vision_numbers(vision);
+    let queries = bridge.queries;
+    let weights = Count::from(bridge.cost.params.max(trained)) + language.cost.params + Count::from(trained) * 2_u64;
+    let read = vision_numbers(vision) * rows;
     // Gradients of logits take their place.
-    let logits = (images * text).min(LOGIT_ROWS as u64) * language.vocab as u64;
+    let logits = product([rows, text]).min(LOGIT_ROWS.into()) * language.vocab;
     let of_tokens = if recompute && language.blocks > 0 {
         // The inputs of all blocks and the inside of one; an encoder reads at most half of a caption.
-        let inside = (language.cost.kept - language.beside) / language.blocks as u64;
-        let inputs = (language.blocks * language.width) as u64;
-        (queries + text) * (inputs + inside) + (queries + text / 2) * language.beside
+        let inside = Count::from(language.cost.kept).less(language.beside).over(language.blocks as u64);
+        let inputs = product([language.blocks, language.width]);
+        (inputs + inside) * (queries + text) + Count::from(language.beside) * (queries + text / 2)
     } else {
-        (queries + text) * language.cost.kept
+        Count::from(language.cost.kept) * (queries + text)
     };
-    let kept = images * (bridge.cost.kept + of_tokens) + logits;
+    let kept = (of_tokens + bridge.cost.kept) * rows + logits;
     // Gradients come as activations go.
-    let moment = if rows < batch { kept + trained } else { kept.max(trained) };
-    BASE + F32 * (weights + read + moment)
+    let moment = if rows < batch { kept + trained } else { kept.max(trained.into()) };
+    ((weights + read + moment) * F32 + BASE).get()
 }
 
 /// Features of an image as they are read and normalised.
-fn vision_numbers(vision: &VisionShape) -> u64 {
-    2 * (vision.tokens * vision.width) as u64
+fn vision_numbers(vision: &VisionShape) -> Count {
+    product([2, vision.tokens, vision.width])
 }

@@ -1,7 +1,7 @@
 //! Cards resolved to shapes, data opened, parts built: everything that cells share.
 
 use crate::spec::{AlsoSpec, DataSpec, ModelSpec};
-use crate::{LabError, pretrain};
+use crate::{LabError, assumed, pretrain};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use toolkit_data::{
 };
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
-use toolkit_registry::{Card, Kind, Registry, TextTokenizer, Weights, sha256_hex};
+use toolkit_registry::{Card, Kind, Registry, TextTokenizer, TokenTable, Weights, sha256_hex};
 use toolkit_train::stage1::TextMarks;
 use toolkit_train::stage2::{LanguageMarks, MAX_TEXT};
 
@@ -142,7 +142,8 @@ impl Resolved {
     /// If the card lacks them.
     pub fn text_marks(&self) -> Result<(TextTokenizer, TextMarks), LabError> {
         let card = &self.bridge.0;
-        let t = card.tokenizer()?;
+        let rows = self.bridge.1.text.as_ref().map_or(0, |text| text.vocab);
+        let t = card.tokenizer(TokenTable::of_text_side(rows))?;
         let need = |id: Option<u32>, name: &str| {
             id.ok_or_else(|| {
                 LabError::Card(card.text().error_at(
@@ -167,20 +168,15 @@ impl Resolved {
     /// If the card lacks them.
     pub fn language_marks(&self) -> Result<(TextTokenizer, LanguageMarks), LabError> {
         let card = &self.language.0;
-        let t = card.tokenizer()?;
-        let need = |id: Option<u32>, name: &str| {
-            id.ok_or_else(|| {
-                LabError::Card(card.text().error_at(
-                    "tokenizer",
-                    format!("`{name}` is missing"),
-                    "a language model needs `eos` and `pad`",
-                ))
-            })
+        let t = card.tokenizer(TokenTable::of_language(self.language.1.vocab))?;
+        let missing = |name: &str| {
+            let what = format!("`{name}` is missing");
+            LabError::Card(card.text().error_at("tokenizer", what, "a language model needs `eos` and `pad`"))
         };
         let marks = LanguageMarks {
             bos: t.bos,
-            eos: need(t.eos, "eos")?,
-            pad: need(t.pad, "pad")?,
+            eos: t.eos.ok_or_else(|| missing("eos"))?,
+            pad: t.pad.ok_or_else(|| missing("pad"))?,
             decoder_start: t.decoder_start.unwrap_or(0),
         };
         Ok((t, marks))
@@ -262,6 +258,8 @@ pub struct Splits {
     pub test: Arc<dyn Dataset>,
     /// Data of the further tasks, in their order.
     pub also: Vec<Arc<dyn Dataset>>,
+    /// Most pictures of each that may be unreadable.
+    pub max_damaged: usize,
 }
 
 impl Splits {
@@ -270,11 +268,33 @@ impl Splits {
     /// # Errors
     /// As [`open_data`]; a training split without captions.
     pub fn open(registry: &Registry, data: &DataSpec, also: &[AlsoSpec]) -> Result<Self, LabError> {
+        Self::open_with(data, also, |name| open_data(registry, name))
+    }
+
+    /// As [`Splits::open`]; data that are not on this machine are assumed, and `notes` says so.
+    ///
+    /// # Errors
+    /// If what is here cannot be read, or a card is wrong.
+    pub fn open_or_assume(
+        registry: &Registry,
+        data: &DataSpec,
+        also: &[AlsoSpec],
+        notes: &mut Vec<String>,
+    ) -> Result<Self, LabError> {
+        Self::open_with(data, also, |name| assumed::open_or_assume(registry, name, notes))
+    }
+
+    fn open_with(
+        data: &DataSpec,
+        also: &[AlsoSpec],
+        mut open: impl FnMut(&str) -> Result<Arc<dyn Dataset>, LabError>,
+    ) -> Result<Self, LabError> {
         let splits = Self {
-            train: open_data(registry, &data.train)?,
-            val: open_data(registry, &data.val)?,
-            test: open_data(registry, &data.test)?,
-            also: also.iter().map(|also| open_data(registry, &also.data)).collect::<Result<_, _>>()?,
+            train: open(&data.train)?,
+            val: open(&data.val)?,
+            test: open(&data.test)?,
+            also: also.iter().map(|also| open(&also.data)).collect::<Result<_, _>>()?,
+            max_damaged: data.max_damaged,
         };
         if splits.train.is_empty() {
             return Err(LabError::new(format!("`{}` has no images", data.train), "training needs some"));

@@ -6,6 +6,7 @@ use crate::sweep::Cell;
 use crate::{LabError, evaluate, memory, pretrain::hash_json};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use toolkit_core::{Count, product};
 use toolkit_models::bridge::qformer::QFormerInit;
 use toolkit_registry::Registry;
 
@@ -47,6 +48,17 @@ pub struct Plan {
     pub cells: Vec<CellPlan>,
     /// What it will cost.
     pub estimate: Estimate,
+    /// Assumptions of the estimate, one line each.
+    pub notes: Vec<String>,
+}
+
+/// How data that are not on this machine are met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataHere {
+    /// They are an error: the plan will be carried out.
+    Required,
+    /// Their size is assumed: the plan is only shown. Ids of cells are then not those of the run.
+    Assumed,
 }
 
 /// Estimated cost. Counted from shapes; time from the rate at which this toolkit's flex build works on small models.
@@ -78,6 +90,9 @@ pub struct Estimate {
 /// processor seconds on Zen 4.
 const RATE: f64 = 7.8e10;
 
+/// Bytes of a checkpoint for each trained parameter: the weight and AdamW's two moments.
+const CHECKPOINT_BYTES: u64 = 12;
+
 /// Text tokens of a caption, for estimates.
 const TEXT: f64 = 14.0;
 
@@ -88,13 +103,14 @@ const LONGEST: usize = 20;
 ///
 /// # Errors
 /// Whatever is wrong with cards, data or widths; no weight is read.
-pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, LabError> {
+pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataHere) -> Result<Plan, LabError> {
     let mut plan = Plan {
         resolved: Vec::new(),
         splits: Vec::new(),
         stage1: Vec::new(),
         cells: Vec::new(),
         estimate: Estimate::default(),
+        notes: Vec::new(),
     };
     let mut models: Vec<String> = Vec::new();
     let mut data: Vec<(DataSpec, Vec<AlsoSpec>)> = Vec::new();
@@ -112,7 +128,11 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize) -> Result<Plan, 
         let splits = match data.iter().position(|d| *d == named) {
             Some(at) => at,
             None => {
-                plan.splits.push(Splits::open(registry, &cell.spec.data, &cell.spec.eval.also)?);
+                let (wanted, also) = (&cell.spec.data, &cell.spec.eval.also);
+                plan.splits.push(match data_here {
+                    DataHere::Required => Splits::open(registry, wanted, also)?,
+                    DataHere::Assumed => Splits::open_or_assume(registry, wanted, also, &mut plan.notes)?,
+                });
                 data.push(named);
                 data.len() - 1
             }
@@ -188,26 +208,26 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         let q = r.bridge.1.queries as f64;
         // Query pass, text pass, three matching triplets, captioning; a backward pass costs two forward passes.
         let tokens = q + TEXT + 3.0 * (q + TEXT) + TEXT;
-        e.flops += 3.0 * tokens * query_token(r) * (s.batch as u64 * s.steps) as f64;
+        e.flops += 3.0 * tokens * query_token(r) * s.batch as f64 * s.steps as f64;
     }
-    let mut caches = BTreeMap::new();
+    let (mut caches, mut disk) = (BTreeMap::new(), Count::default());
     for cell in &plan.cells {
         let (r, s) = (&plan.resolved[cell.resolved], &cell.cell.spec.stage2);
         let language = (r.bridge.1.queries as f64 + TEXT) * r.language.1.cost.flops as f64;
         // The frozen language model's backward pass gives gradients of inputs only: one forward's worth.
-        e.flops += (3.0 * r.bridge.1.cost.flops as f64 + 2.0 * language) * (s.batch as u64 * s.steps) as f64;
+        e.flops += (3.0 * r.bridge.1.cost.flops as f64 + 2.0 * language) * s.batch as f64 * s.steps as f64;
         let splits = &plan.splits[cell.splits];
         let also: usize = splits.also.iter().map(|data| data.len()).sum();
         let images = splits.train.len() + splits.val.len() + splits.test.len() + also;
         let vision = &r.vision.1;
         caches.insert(
             (cell.resolved, cell.splits),
-            (images as u64, (images * vision.tokens * vision.width * 2) as u64, vision.cost.flops),
+            (images as f64, product([images, vision.tokens, vision.width, 2]), vision.cost.flops),
         );
         let trained = r.trained_params;
         e.trained_params = e.trained_params.max(trained);
         e.frozen_params = e.frozen_params.max(r.vision.1.cost.params + r.language.1.cost.params);
-        e.disk_bytes += trained * 12;
+        disk = disk + Count::from(trained) * CHECKPOINT_BYTES;
         let one = &cell.cell.spec.stage1;
         let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
         let rows = [rows(one.batch, one.accumulate), rows(s.batch, s.accumulate)];
@@ -225,11 +245,11 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         by_vision.insert((card_hash(&plan.resolved[resolved].vision.0), splits), cost);
     }
     for (images, bytes, flops) in by_vision.values() {
-        e.flops += (*images * *flops) as f64;
-        e.disk_bytes += bytes;
+        e.flops += *images * *flops as f64;
+        disk = disk + *bytes;
     }
-    e.disk_bytes += plan.stage1.len() as u64 * e.trained_params * 12;
-    e.memory_bytes = memory::RUN + e.jobs.clamp(1, e.cells.max(1)) as u64 * e.job_bytes;
+    e.disk_bytes = (disk + Count::from(e.trained_params) * plan.stage1.len() * CHECKPOINT_BYTES).get();
+    e.memory_bytes = (Count::from(e.job_bytes) * e.jobs.clamp(1, e.cells.max(1)) + memory::RUN).get();
     e.seconds = e.flops / RATE / jobs.max(1) as f64;
     e
 }

@@ -1,7 +1,8 @@
 //! `kind = "pretrain"`: trains the nano tier's own backbones and writes them as an overlay registry.
 
 use crate::parts::card_hash;
-use crate::run::{Lock, sweep_up};
+use crate::ranges::{self, OutOfRange};
+use crate::run::Lock;
 use crate::{LabError, Reporter, workers};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,9 @@ use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, LanguageKind, params};
 use toolkit_data::{Preprocess, ScenesConfig, World};
 use toolkit_models::bridge::qformer;
 use toolkit_models::language::{opt, t5};
-use toolkit_registry::{Card, Kind, Registry, StoredDtype, TextTokenizer, Weights, sha256_hex, write_safetensors};
+use toolkit_registry::{
+    Card, Kind, Registry, StoredDtype, TextTokenizer, TokenTable, Weights, sha256_hex, write_safetensors,
+};
 use toolkit_train::checkpoint::write_atomic;
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::optim::OptimConfig;
@@ -69,6 +72,34 @@ fn one() -> f32 {
     1.0
 }
 
+impl PretrainSpec {
+    /// Checks values that types cannot.
+    ///
+    /// # Errors
+    /// At the first value that makes no sense, naming its part.
+    pub fn check(&self) -> Result<(), LabError> {
+        if self.part.is_empty() {
+            return Err(LabError::new("there is no `[[part]]`", "name at least one backbone that is trained"));
+        }
+        for (at, part) in self.part.iter().enumerate() {
+            part.ranges(at).map_err(|error| LabError::new(format!("{} (`{}`)", error.what, part.card), error.hint))?;
+        }
+        Ok(())
+    }
+}
+
+impl PartSpec {
+    /// Checks every number of the part at place `at` of the file.
+    fn ranges(&self, at: usize) -> Result<(), OutOfRange> {
+        let key = |name: &str| format!("part.{at}.{name}");
+        ranges::steps(&key("steps"), self.steps)?;
+        ranges::images(&key("batch"), self.batch, 1)?;
+        ranges::schedule(&key("schedule"), &self.schedule)?;
+        ranges::optim(&key("optim"), &self.optim)?;
+        ranges::positive(&key("answer_weight"), f64::from(self.answer_weight))
+    }
+}
+
 /// What is trained.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -105,10 +136,7 @@ pub fn run(
     jobs: usize,
     reporter: &dyn Reporter,
 ) -> Result<(), LabError> {
-    if let Some(part) = spec.part.iter().find(|part| part.answer_weight.is_nan() || part.answer_weight <= 0.0) {
-        let what = format!("`answer_weight` = {} for `{}`", part.answer_weight, part.card);
-        return Err(LabError::new(what, "answers must count: give more than 0"));
-    }
+    spec.check()?;
     let card = registry.card(Kind::Dataset, &spec.data)?;
     let scenes: ScenesConfig = card.config()?;
     let world = Arc::new(World::new(&scenes)?);
@@ -119,7 +147,7 @@ pub fn run(
         std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
     }
     let _lock = Lock::take(out)?;
-    sweep_up(out);
+    toolkit_core::files::sweep_temporaries(out);
     let jobs_list = (spec.part.iter())
         .map(|part| workers::Job {
             name: part.card.clone(),
@@ -181,7 +209,13 @@ impl Context<'_> {
     }
 
     /// The tokenizer of a card, written from the world's words with the specials in the order of the card's ids.
-    fn tokenizer(&self, card: &Card, specials: &[&str], unknown: &str) -> Result<TextTokenizer, LabError> {
+    fn tokenizer(
+        &self,
+        card: &Card,
+        specials: &[&str],
+        unknown: &str,
+        table: TokenTable,
+    ) -> Result<TextTokenizer, LabError> {
         let mut words = self.world.vocabulary();
         words.extend(PROMPT_WORDS.iter().map(|w| (*w).to_owned()));
         words.sort_unstable();
@@ -194,7 +228,7 @@ impl Context<'_> {
         let path = self.out.join("registry").join(folder).join(format!("{}.toml", card.name));
         let text = with_digest(card.text().text(), "tokenizer", &sha256_hex(json.as_bytes()));
         write_atomic(&path, text.as_bytes())?;
-        Ok(overlay.card(card.kind, &card.name)?.tokenizer()?)
+        Ok(overlay.card(card.kind, &card.name)?.tokenizer(table)?)
     }
 
     fn write(
@@ -269,7 +303,7 @@ impl Context<'_> {
             LanguageKind::DecoderOnly => (&["<s>", "<pad>", "</s>", "<unk>"], "<unk>"),
             LanguageKind::EncoderDecoder => (&["<pad>", "</s>", "<unk>"], "<unk>"),
         };
-        let tokenizer = self.tokenizer(&card, specials, unknown)?;
+        let tokenizer = self.tokenizer(&card, specials, unknown, TokenTable::of_language(shape.vocab))?;
         if tokenizer.vocab() > shape.vocab {
             return Err(LabError::new(
                 format!("`{}` has {} tokens, `vocab_size` is {}", card.name, tokenizer.vocab(), shape.vocab),
@@ -294,7 +328,7 @@ impl Context<'_> {
         let plain = burn::module::Module::valid(&trained);
         let mut scores = BTreeMap::new();
         for (name, blind) in [("reading", false), ("blind", true)] {
-            for (kind, score) in objective.answers(&plain, 2048, blind) {
+            for (kind, score) in objective.answers(&plain, 2048, blind)? {
                 scores.insert(format!("{name}_{kind}"), score);
             }
         }
@@ -309,7 +343,8 @@ impl Context<'_> {
         let bridge: AnyBridge = self.registry.build_bridge(&card, &vision, &self.device, Weights::None)?;
         let bridge = qformer::initialise(bridge, self.spec.seed, qformer::QFormerInit::Random, None)
             .map_err(|e| LabError::new(e.what, &e.hint))?;
-        let tokenizer = self.tokenizer(&card, &["[PAD]", "[UNK]", "[CLS]", "[DEC]", "[SEP]"], "[UNK]")?;
+        let table = TokenTable::of_text_side(shape.text.as_ref().map_or(0, |text| text.vocab));
+        let tokenizer = self.tokenizer(&card, &["[PAD]", "[UNK]", "[CLS]", "[DEC]", "[SEP]"], "[UNK]", table)?;
         let vocab = tokenizer.vocab();
         if shape.text.as_ref().is_none_or(|t| vocab > t.vocab) {
             return Err(LabError::new(
@@ -361,7 +396,7 @@ pub fn preprocess(card: &Card) -> Result<Preprocess, LabError> {
             "only square images are supported",
         ));
     }
-    Ok(Preprocess { size: p.size[0] as u32, mean: p.mean, std: p.std })
+    Ok(Preprocess::square(p.size[0] as u32, p.mean, p.std))
 }
 
 /// SHA-256 of a JSON value's text: how configurations are told apart.

@@ -1,15 +1,17 @@
 //! A run, in numbered steps.
 
 use crate::cell::CellJob;
+use crate::done::{self, Done};
 use crate::manifest::Manifest;
-use crate::plan::{Plan, plan};
+use crate::plan::{DataHere, Plan, plan};
 use crate::spec::Spec;
 use crate::stages::{Workshop, read_json};
 use crate::sweep::{cells, resolve};
-use crate::{LabError, Reporter, evaluate, results, workers};
+use crate::{LabError, Reporter, evaluate, results, sealed, workers};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use toolkit_core::files::sweep_temporaries;
 use toolkit_registry::{Registry, Source};
 use toolkit_report::Results;
 use toolkit_train::checkpoint::write_atomic;
@@ -51,6 +53,18 @@ impl Run {
     /// # Errors
     /// Whatever is wrong with the file, cards or data.
     pub fn prepare(source: Source, registry: &Registry, options: &RunOptions) -> Result<Self, LabError> {
+        Self::planned(source, registry, options, DataHere::Required)
+    }
+
+    /// As [`Run::prepare`], to be shown and not carried out: the size of data that are not here is assumed.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, cards, or data that are here.
+    pub fn sketch(source: Source, registry: &Registry, options: &RunOptions) -> Result<Self, LabError> {
+        Self::planned(source, registry, options, DataHere::Assumed)
+    }
+
+    fn planned(source: Source, registry: &Registry, options: &RunOptions, here: DataHere) -> Result<Self, LabError> {
         // 1. What the file says, with what was set on the command line.
         let (spec, table) = resolve(&source, &options.overrides, options.smoke)?;
         // 2. Axes and seeds make cells.
@@ -60,7 +74,7 @@ impl Run {
             0 => (std::thread::available_parallelism().map_or(1, usize::from) / spec.compute.threads.max(1)).max(1),
             jobs => jobs,
         };
-        let plan = plan(registry, cells, jobs)?;
+        let plan = plan(registry, cells, jobs, here)?;
         let name = if options.smoke { format!("{}-smoke", spec.name) } else { spec.name.clone() };
         let out = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         Ok(Self { spec, source, plan, out, jobs })
@@ -81,11 +95,17 @@ impl Run {
         // 5. The run folder, with what the run is made of.
         std::fs::create_dir_all(&self.out).map_err(|e| LabError::io(&self.out, &e))?;
         let _lock = Lock::take(&self.out)?;
-        sweep_up(&self.out);
-        let held: serde_json::Value = read_json(&self.out.join("manifest.json")).unwrap_or_default();
+        sweep_temporaries(&self.out);
+        let manifest = self.out.join("manifest.json");
+        // It alone knows the device and the builds of earlier calls; all else of the run folder is written anew.
+        let hint = format!("remove it and {}: what earlier builds there were is then forgotten", done::DONE_FILE);
+        done::check(&self.out, &["manifest.json"], &hint)?;
+        let held: serde_json::Value =
+            if manifest.exists() { read_json(&manifest)? } else { serde_json::Value::default() };
         self.same_device(held["device"].as_str(), &options.device_name)?;
         let builds = held["builds"].as_array().into_iter().flatten().filter_map(|b| b.as_str()).map(str::to_owned);
         let builds: Vec<String> = builds.collect();
+        self.open_seal(reporter)?;
         write_atomic(&self.out.join("experiment.toml"), self.source.text().as_bytes())?;
         let resolved =
             toml::to_string_pretty(&self.spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
@@ -93,7 +113,7 @@ impl Run {
         self.write_json("plan.json", &self.plan.estimate)?;
         self.write_json("manifest.json", &Manifest::new(&self.plan, &options.device_name, &options.command, builds))?;
         // 6. Features, stage 1 and cells, each as soon as what it stands on is there.
-        let shop = Workshop { registry, out: &self.out, device: device.clone(), reporter };
+        let shop = Workshop::new(registry, &self.out, device.clone(), reporter);
         workers::run(self.jobs_of(&shop), self.jobs, self.spec.compute.threads).map_err(|(job, e)| e.in_job(&job))?;
         self.note_cost(began.elapsed().as_secs_f64())?;
         // 7. to 9. Everything joined, as data and as a page.
@@ -102,7 +122,18 @@ impl Run {
         write_atomic(&self.out.join("report.html"), toolkit_report::html(&results).as_bytes())?;
         write_atomic(&self.out.join("report.md"), toolkit_report::markdown(&results).as_bytes())?;
         write_atomic(&self.out.join("figure.svg"), toolkit_report::figure_svg(&results).as_bytes())?;
+        sealed::seal(&self.out)?;
         Ok(results)
+    }
+
+    /// Says which files of the run folder are damaged, all of which are written anew, and takes away its list until then.
+    fn open_seal(&self, reporter: &dyn Reporter) -> Result<(), LabError> {
+        let path = self.out.join(done::DONE_FILE);
+        let Some(held) = Done::load(&self.out)? else { return Ok(()) };
+        for damage in held.damage(&self.out)? {
+            reporter.note(&format!("{damage}; it is written again"));
+        }
+        std::fs::remove_file(&path).map_err(|e| LabError::io(&path, &e))
     }
 
     /// The cell at `index`, with what it stands on.
@@ -130,7 +161,7 @@ impl Run {
                 jobs.push(workers::Job {
                     name: "features".to_owned(),
                     after: vec![],
-                    run: Box::new(move || shop.features(resolved, splits).map(|_| ())),
+                    run: Box::new(move || shop.with_features(|| shop.features(resolved, splits)).map(|_| ())),
                 });
             }
         }
@@ -147,7 +178,10 @@ impl Run {
                 let job = self.cell_job(shop, index);
                 let name = format!("control {}", cell.cell.spec.model.language);
                 controls.push(jobs.len());
-                jobs.push(workers::Job { name, after: vec![], run: Box::new(move || evaluate::blind(&job)) });
+                // Without pictures it needs no features, but for the list of those that cannot be read.
+                let after = if job.splits.max_damaged > 0 { vec![feature_job(cell)] } else { vec![] };
+                let run = Box::new(move || shop.with_features(|| evaluate::blind(&job)));
+                jobs.push(workers::Job { name, after, run });
             }
         }
         let first_stage1 = jobs.len();
@@ -156,7 +190,7 @@ impl Run {
             let (resolved, splits, spec) =
                 (&self.plan.resolved[cell.resolved], &self.plan.splits[cell.splits], &cell.cell.spec);
             let after = vec![feature_job(cell)];
-            let work = move || shop.stage1(spec, resolved, splits, run.seed, &run.key);
+            let work = move || shop.with_features(|| shop.stage1(spec, resolved, splits, run.seed, &run.key));
             jobs.push(workers::Job { name: format!("stage 1 seed {}", run.seed), after, run: Box::new(work) });
         }
         for index in 0..self.plan.cells.len() {
@@ -166,7 +200,11 @@ impl Run {
             let mut after = vec![feature_job(cell)];
             after.extend(cell.stage1.map(|at| first_stage1 + at));
             after.extend(blind.iter().position(|known| *known == key).map(|at| controls[at]));
-            jobs.push(workers::Job { name: cell.cell.id.clone(), after, run: Box::new(move || job.run()) });
+            jobs.push(workers::Job {
+                name: cell.cell.id.clone(),
+                after,
+                run: Box::new(move || shop.with_features(|| job.run())),
+            });
         }
         jobs
     }
@@ -199,24 +237,6 @@ impl Run {
             cost.peak_rss_bytes = cost.peak_rss_bytes.max(peak);
         }
         self.write_json("cost.json", &cost)
-    }
-}
-
-/// Names that `tempfile` and the writer of safetensors give.
-fn is_temporary(name: &str) -> bool {
-    name.starts_with(".tmp") || (name.starts_with('.') && name.ends_with(".tmp"))
-}
-
-/// Removes temporary files that a kill left below `dir`. The lock is held, so nobody is writing them.
-pub(crate) fn sweep_up(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            sweep_up(&path);
-        } else if is_temporary(&entry.file_name().to_string_lossy()) {
-            // What cannot be removed is in nobody's way.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 

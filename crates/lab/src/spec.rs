@@ -1,6 +1,7 @@
 //! The experiment file: exactly what it says, before anything is resolved.
 
 use crate::LabError;
+use crate::ranges::{self, OutOfRange};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_models::bridge::QFormerInit;
@@ -90,6 +91,9 @@ pub struct DataSpec {
     pub val: String,
     /// Evaluated once, at the end: the tables.
     pub test: String,
+    /// Pictures of each of these, and of `eval.also`, that may be unreadable. They are left out and named in the report.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_damaged: usize,
 }
 
 /// Stage 1.
@@ -220,6 +224,10 @@ impl Default for ComputeSpec {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
 fn yes() -> bool {
     true
 }
@@ -250,22 +258,7 @@ impl Spec {
         if self.seeds.is_empty() {
             return wrong("seeds", "`seeds` is empty", "give at least one; three or more for intervals");
         }
-        if self.stage1.batch < 2 {
-            return wrong(
-                "stage1.batch",
-                "stage 1 needs at least two images a step",
-                "without another image there is no negative",
-            );
-        }
-        if self.stage2.batch == 0 || self.stage1.accumulate == 0 || self.stage2.accumulate == 0 || self.eval.batch == 0
-        {
-            return wrong("stage2.batch", "`batch` and `accumulate` must be at least 1", "set them to 1 or more");
-        }
-        for (key, steps) in [("stage1.steps", self.stage1.steps), ("stage2.steps", self.stage2.steps)] {
-            if steps == 0 {
-                return wrong(key, "no steps", "give at least 1; to leave stage 1 out, set `stage1.enabled = false`");
-            }
-        }
+        self.ranges().map_err(|error| source.error_at(&error.key, error.what, error.hint))?;
         let mut names: Vec<String> = ["vqa", "caption", "retrieval"].map(str::to_owned).to_vec();
         for also in &self.eval.also {
             if names.contains(&also.name()) {
@@ -283,5 +276,25 @@ impl Spec {
             );
         }
         Ok(())
+    }
+
+    /// Checks every number against the range in which it means something.
+    fn ranges(&self) -> Result<(), OutOfRange> {
+        let (one, two) = (&self.stage1, &self.stage2);
+        ranges::steps("stage1.steps", one.steps)?;
+        ranges::images("stage1.batch", one.batch, 2)?;
+        ranges::micro_batches("stage1.accumulate", one.accumulate, one.batch)?;
+        ranges::schedule("stage1.schedule", &one.schedule)?;
+        ranges::optim("stage1.optim", &one.optim)?;
+        ranges::share("stage1.smoothing", one.smoothing)?;
+        for (name, value) in [("itc", one.losses.itc), ("itm", one.losses.itm), ("itg", one.losses.itg)] {
+            ranges::weight(&format!("stage1.losses.{name}"), value)?;
+        }
+        ranges::steps("stage2.steps", two.steps)?;
+        ranges::images("stage2.batch", two.batch, 1)?;
+        ranges::micro_batches("stage2.accumulate", two.accumulate, two.batch)?;
+        ranges::schedule("stage2.schedule", &two.schedule)?;
+        ranges::optim("stage2.optim", &two.optim)?;
+        ranges::images("eval.batch", self.eval.batch, 1)
     }
 }

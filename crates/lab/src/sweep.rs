@@ -20,6 +20,24 @@ pub struct Cell {
     pub id: String,
 }
 
+/// Names of a dotted key; the longest of an experiment file has three.
+const DEEPEST_KEY: usize = 16;
+
+/// Most cells of an experiment. Each is a training of minutes at least.
+const MOST_CELLS: usize = 4096;
+
+/// Counts the cells of a sweep before any is made.
+fn check_number(source: &Source, spec: &Spec) -> Result<(), LabError> {
+    let number = spec.sweep.values().map(Vec::len).chain([spec.seeds.len()]).map(|n| n.max(1));
+    let number = number.fold(1, usize::saturating_mul);
+    if number <= MOST_CELLS {
+        return Ok(());
+    }
+    let what = format!("{number} cells: values of all axes times seeds; at most {MOST_CELLS} are run");
+    let key = if spec.sweep.is_empty() { "seeds" } else { "sweep" };
+    Err(source.error_at(key, what, "leave out values or seeds, or split the file").into())
+}
+
 /// An axis value as people write it.
 #[must_use]
 pub fn text(value: &toml::Value) -> String {
@@ -43,6 +61,10 @@ pub fn text(value: &toml::Value) -> String {
 /// Sets `a.b.c` in `table`; only the last name may be new.
 fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<(), String> {
     let (mut at, names): (&mut toml::Table, Vec<&str>) = (table, key.split('.').collect());
+    // Tables inside tables are written and dropped by functions that call themselves.
+    if names.len() > DEEPEST_KEY {
+        return Err(format!("a key of {} names; no key has more than {DEEPEST_KEY}", names.len()));
+    }
     for (depth, name) in names[..names.len() - 1].iter().enumerate() {
         // Tables with defaults, such as `stage1.losses`, need not be written in the file.
         let inner = at.entry((*name).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
@@ -106,6 +128,7 @@ fn apply(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<Spec,
 /// # Errors
 /// At the axis whose key or value does not fit, or a baseline that no cell has.
 pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Cell>, LabError> {
+    check_number(source, spec)?;
     let mut base = table.clone();
     for key in ["sweep", "baseline", "labels", "smoke"] {
         base.remove(key);

@@ -140,3 +140,139 @@ fn what_makes_no_sense_is_refused_in_its_place() {
     let baseline = "[sweep]\n\"stage2.steps\" = [1, 4]\n[baseline]\n\"stage2.steps\" = 2\n";
     refused(&with(baseline), &[], &["small.toml:31:", "baseline `stage2.steps` = 2 is no value of that axis"]);
 }
+
+#[test]
+fn numbers_that_cannot_mean_what_was_meant_are_refused_by_their_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    let refused = |set: &str, parts: &[&str]| {
+        let said = prepare(&registry, FILE, &[set]).err().unwrap_or_else(|| panic!("{set} was taken"));
+        for part in parts.iter().chain(&["small.toml:", "hint: "]) {
+            assert!(said.contains(part), "no `{part}` in: {said}");
+        }
+    };
+    for (stage, table) in [("stage1", "schedule"), ("stage2", "schedule")] {
+        for value in ["-1e-3", "0.0", "nan", "inf"] {
+            refused(&format!("{stage}.{table}.peak={value}"), &[&format!("{stage}.{table}.peak"), "above 0"]);
+        }
+        for value in ["-1e-9", "2e-3", "nan"] {
+            refused(&format!("{stage}.{table}.floor={value}"), &[&format!("{stage}.{table}.floor"), "0.001"]);
+        }
+        refused(&format!("{stage}.optim.betas=[0.9, 1.0]"), &["betas", "below 1"]);
+        refused(&format!("{stage}.optim.betas=[-0.1, 0.9]"), &["betas", "below 1"]);
+        refused(&format!("{stage}.optim.eps=0.0"), &["eps", "above 0"]);
+        refused(&format!("{stage}.optim.weight_decay=-0.1"), &["weight_decay", "0 or more"]);
+        refused(&format!("{stage}.optim.clip=-1.0"), &["clip", "0 or more"]);
+        refused(&format!("{stage}.steps=9223372036854775807"), &[&format!("{stage}.steps"), "9223372036854775807"]);
+        refused(&format!("{stage}.batch=2147483648"), &[&format!("{stage}.batch"), "2147483648"]);
+        refused(&format!("{stage}.accumulate=0"), &["accumulate"]);
+        refused(&format!("{stage}.accumulate=5"), &["accumulate", "4 images"]);
+    }
+    for value in ["1.5", "1.0", "-0.1", "nan"] {
+        refused(&format!("stage1.smoothing={value}"), &["stage1.smoothing", "from 0 to below 1"]);
+    }
+    refused("stage1.losses.itm=-1.0", &["stage1.losses.itm", "0 or more"]);
+    refused("eval.batch=0", &["eval.batch"]);
+    for fine in ["stage1.smoothing=0.0", "stage1.schedule.floor=1e-3", "stage2.optim.clip=0.0", "stage2.batch=1"] {
+        assert!(prepare(&registry, FILE, &[fine]).is_ok(), "{fine}");
+    }
+}
+
+#[test]
+fn a_sweep_that_nobody_can_run_is_refused_before_it_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    let list = (0..200_000).map(|seed| seed.to_string()).collect::<Vec<_>>().join(",");
+    let seeds = FILE.replace("seeds = [1]", &format!("seeds = [{list}]"));
+    let said = prepare(&registry, &seeds, &[]).err().unwrap();
+    assert!(said.contains("200000 cells") && said.contains("small.toml:2:"), "{said}");
+    let axis = (1..300).map(|steps| steps.to_string()).collect::<Vec<_>>().join(",");
+    let both = format!("{FILE}\n[sweep]\n\"stage1.steps\" = [{axis}]\n\"stage2.steps\" = [{axis}]\n");
+    let said = prepare(&registry, &both, &[]).err().unwrap();
+    assert!(said.contains("89401 cells"), "{said}");
+    let deep = format!("{}a=1", "a.".repeat(20_000));
+    assert!(prepare(&registry, FILE, &[&deep]).err().unwrap().contains("no key has more than"));
+}
+
+#[test]
+fn a_card_that_no_machine_could_build_is_one_line_with_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    // By kind: a card of each family, and the sizes that it may name.
+    let cards = [
+        (
+            "vision",
+            "family = \"vit\"",
+            "image_size = 64\npatch_size = 8\nhidden_size = 64\nnum_hidden_layers = 2\nnum_attention_heads = 2\nintermediate_size = 128",
+        ),
+        (
+            "language",
+            "family = \"opt\"",
+            "vocab_size = 300\nhidden_size = 64\nffn_dim = 128\nnum_hidden_layers = 2\nnum_attention_heads = 2\nmax_position_embeddings = 64",
+        ),
+        (
+            "language",
+            "family = \"t5\"",
+            "vocab_size = 300\nd_model = 64\nd_kv = 32\nd_ff = 128\nnum_layers = 2\nnum_heads = 2",
+        ),
+    ];
+    for (kind, family, config) in cards {
+        for key in config.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+            for size in ["1000000000", "9223372036854775807", "16777216"] {
+                let lines = config.lines().map(|line| match line.split_once(" = ") {
+                    Some((name, _)) if name == key => format!("{key} = {size}"),
+                    _ => line.to_owned(),
+                });
+                let text = format!("{family}\n[config]\n{}\n", lines.collect::<Vec<_>>().join("\n"));
+                card(dir.path(), &format!("{kind}/odd.toml"), &text);
+                let registry = Registry::builtin().overlay(dir.path().to_owned()).unwrap();
+                let described = match kind {
+                    "vision" => registry
+                        .card(toolkit_registry::Kind::Vision, "odd")
+                        .and_then(|c| registry.describe_vision(&c))
+                        .map(|s| s.cost),
+                    _ => registry
+                        .card(toolkit_registry::Kind::Language, "odd")
+                        .and_then(|c| registry.describe_language(&c))
+                        .map(|s| s.cost),
+                };
+                match described {
+                    // A single size at the limit may still be a model.
+                    Ok(cost) => assert!(size == "16777216" && cost.check().is_ok(), "{key} = {size}"),
+                    Err(error) => assert!(error.to_string().contains("hint: "), "{error}"),
+                }
+            }
+        }
+    }
+    drop(registry);
+}
+
+#[test]
+fn a_plan_is_made_before_data_are_fetched() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    let root = dir.path().join("nowhere");
+    let split = |name: &str, count: &str| {
+        format!("[config.splits.{name}]\nformat = \"lavis-captions\"\nfiles = [\"a.json\"]\n{count}\n")
+    };
+    let text = format!(
+        "kind = \"published\"\n[config]\nroot = {root:?}\n{}{}",
+        split("train", "captions = 5000"),
+        split("val", "images = 70")
+    );
+    card(dir.path(), "datasets/web.toml", &text);
+    let registry = registry.overlay(dir.path().to_owned()).unwrap();
+    let file = FILE.replace("few:train", "web:train").replace("few:val", "web:val");
+    assert!(prepare(&registry, &file, &[]).is_err(), "a run needs the files");
+    let source = Source::new("small.toml", file).unwrap();
+    let run = Run::sketch(source, &registry, &RunOptions::default()).unwrap();
+    let notes = run.plan.notes.join("\n");
+    assert!(
+        notes.contains("`web:train` is not on this machine: 1000 pictures are assumed, as its card publishes"),
+        "{notes}"
+    );
+    assert!(notes.contains("70 pictures") && !notes.contains("few:test"), "{notes}");
+    let file = FILE.replace("few:test", "web:test");
+    let source = Source::new("small.toml", file).unwrap();
+    assert!(Run::sketch(source, &registry, &RunOptions::default()).is_err(), "there is no such split");
+}

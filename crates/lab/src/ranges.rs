@@ -1,0 +1,141 @@
+//! Ranges in which the numbers of an experiment file mean something.
+//!
+//! Types let a negative learning rate pass, and training then climbs the loss without a word. Each number has one line
+//! here; the file's own check names the first that is out of its range.
+
+use toolkit_train::optim::OptimConfig;
+use toolkit_train::schedule::Schedule;
+
+/// Most optimiser steps of a stage; the paper's stage 1 takes 250,000.
+const MOST_STEPS: u64 = 1 << 40;
+
+/// Most images of a step; the paper's largest batch has 2,320.
+pub const MOST_IMAGES: usize = 1 << 20;
+
+/// A number of an experiment file that is out of its range.
+pub struct OutOfRange {
+    /// Dotted key.
+    pub key: String,
+    /// The number and the range.
+    pub what: String,
+    /// A value that makes sense.
+    pub hint: &'static str,
+}
+
+/// Refuses `value` unless `holds`.
+fn within(
+    key: String,
+    value: impl std::fmt::Display,
+    holds: bool,
+    range: &str,
+    hint: &'static str,
+) -> Result<(), OutOfRange> {
+    if holds {
+        return Ok(());
+    }
+    Err(OutOfRange { what: format!("`{key}` = {value} is not {range}"), key, hint })
+}
+
+/// Checks the learning rates of `table`, such as `stage1.schedule`.
+///
+/// # Errors
+/// The first rate that cannot train.
+pub fn schedule(table: &str, schedule: &Schedule) -> Result<(), OutOfRange> {
+    let Schedule { peak, floor, warmup } = *schedule;
+    let key = |name: &str| format!("{table}.{name}");
+    within(
+        key("peak"),
+        peak,
+        peak > 0.0 && peak.is_finite(),
+        "above 0",
+        "a rate such as 1e-4; a negative one climbs the loss",
+    )?;
+    let range = format!("from 0 to `peak` = {peak}");
+    within(
+        key("floor"),
+        floor,
+        (0.0..=peak).contains(&floor),
+        &range,
+        "the rate falls from `peak` to `floor`; 0 is the default",
+    )?;
+    within(key("warmup"), warmup, warmup <= MOST_STEPS, "a number of steps", "give the steps of the warm-up")
+}
+
+/// Checks the optimiser's settings in `table`, such as `stage1.optim`.
+///
+/// # Errors
+/// The first setting that AdamW is not defined for.
+pub fn optim(table: &str, optim: &OptimConfig) -> Result<(), OutOfRange> {
+    let key = |name: &str| format!("{table}.{name}");
+    for beta in optim.betas {
+        within(key("betas"), beta, (0.0..1.0).contains(&beta), "from 0 to below 1", "the paper's are [0.9, 0.98]")?;
+    }
+    within(key("eps"), optim.eps, optim.eps > 0.0 && optim.eps.is_finite(), "above 0", "1e-8 is the default")?;
+    for (name, value) in [("weight_decay", optim.weight_decay), ("clip", optim.clip)] {
+        within(key(name), value, value >= 0.0 && value.is_finite(), "0 or more", "0 turns it off")?;
+    }
+    Ok(())
+}
+
+/// Checks a share of probability that is spread, such as label smoothing.
+///
+/// # Errors
+/// If it is not from 0 to below 1.
+pub fn share(key: &str, value: f64) -> Result<(), OutOfRange> {
+    within(
+        key.to_owned(),
+        value,
+        (0.0..1.0).contains(&value),
+        "from 0 to below 1",
+        "0.1 is the paper's; 0 turns it off",
+    )
+}
+
+/// Checks the weight of a loss.
+///
+/// # Errors
+/// If it is negative or no number: training would climb that loss.
+pub fn weight(key: &str, value: f64) -> Result<(), OutOfRange> {
+    within(key.to_owned(), value, value >= 0.0 && value.is_finite(), "0 or more", "0 leaves the loss out")
+}
+
+/// Checks a factor that must count for something.
+///
+/// # Errors
+/// If it is 0, negative or no number.
+pub fn positive(key: &str, value: f64) -> Result<(), OutOfRange> {
+    within(key.to_owned(), value, value > 0.0 && value.is_finite(), "above 0", "1 is the default")
+}
+
+/// Checks a number of steps.
+///
+/// # Errors
+/// If there are none, or more than any run takes.
+pub fn steps(key: &str, value: u64) -> Result<(), OutOfRange> {
+    let hint = "no steps train nothing; to leave stage 1 out, set `stage1.enabled = false`";
+    within(key.to_owned(), value, (1..=MOST_STEPS).contains(&value), &format!("from 1 to {MOST_STEPS}"), hint)
+}
+
+/// Checks a number of images that are worked on together, of which there must be `least`.
+///
+/// # Errors
+/// If there are fewer, or more than any machine holds.
+pub fn images(key: &str, value: usize, least: usize) -> Result<(), OutOfRange> {
+    let hint = "give the images of one step; stage 1 needs at least two images, or there is no negative";
+    within(
+        key.to_owned(),
+        value,
+        (least..=MOST_IMAGES).contains(&value),
+        &format!("from {least} to {MOST_IMAGES}"),
+        hint,
+    )
+}
+
+/// Checks a number of micro-batches of a step of `batch` images.
+///
+/// # Errors
+/// If there are none, or some would be empty.
+pub fn micro_batches(key: &str, value: usize, batch: usize) -> Result<(), OutOfRange> {
+    let range = format!("from 1 to the {batch} images of a step");
+    within(key.to_owned(), value, (1..=batch).contains(&value), &range, "1 is the default")
+}
