@@ -67,11 +67,8 @@ fn images(c: &mut Criterion) {
     let name = Path::new("picture");
     let pictures: Vec<RgbImage> = (0..16).map(picture).collect();
     let files: Vec<Vec<u8>> = pictures.iter().map(jpeg).collect();
-    let preprocess = Preprocess {
-        size: SIDE as u32,
-        mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-        std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
-    };
+    let (mean, std) = ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
+    let preprocess = Preprocess::square(SIDE as u32, mean, std);
     let all = |bytes: &Vec<u8>| preprocess.apply(&decode_bytes(bytes, name).expect("decodes"));
 
     let mut at = 0;

@@ -1,13 +1,29 @@
 //! From pixels to the numbers a vision encoder takes.
 
-use crate::resize::resize;
+use crate::resize::{resize, resize_window};
 use image::RgbImage;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// The part of a picture that becomes the encoder's square, and its proportions there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fit {
+    /// All of it; proportions are lost.
+    #[default]
+    Stretch,
+    /// The middle, after all of it was stretched to a square of this side.
+    StretchThenCrop(u32),
+    /// The middle, after the shorter edge was made this long; proportions are kept.
+    ShortestEdgeThenCrop(u32),
+}
 
 /// Resize to a square and normalise by channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preprocess {
     /// Side of the square.
     pub size: u32,
+    /// The way from a picture to the square.
+    pub fit: Fit,
     /// Mean of each channel on the scale 0 to 1.
     pub mean: [f32; 3],
     /// Standard deviation of each channel on that scale.
@@ -15,25 +31,27 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// `[3, size, size]` normalised values, channel by channel. A picture of another size is resized to exactly
-    /// `(size, size)` as Pillow's antialiased bicubic does, to 8-bit values as there. An empty picture gives the mean
-    /// (all zeros): nothing can be resized from it.
+    /// Stretches whole pictures to a square of side `size`.
+    #[must_use]
+    pub const fn square(size: u32, mean: [f32; 3], std: [f32; 3]) -> Self {
+        Self { size, fit: Fit::Stretch, mean, std }
+    }
+
+    /// Everything that the numbers depend on, for names of caches.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let stretch = format!("{} {:?} {:?}", self.size, self.mean, self.std);
+        // Stretching is older than its name: caches of it keep theirs.
+        if self.fit == Fit::Stretch { stretch } else { format!("{stretch} {:?}", self.fit) }
+    }
+
+    /// `[3, size, size]` normalised values, channel by channel. Resizing is Pillow's antialiased bicubic, to 8-bit
+    /// values as there. An empty picture gives the mean (all zeros): nothing can be resized from it.
     #[must_use]
     pub fn apply(&self, image: &RgbImage) -> Vec<f32> {
-        let side = self.size as usize;
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        if side * width * height == 0 {
-            return vec![0.0; 3 * side * side];
-        }
-        let resized;
-        let pixels: &[u8] = if (width, height) == (side, side) {
-            image
-        } else {
-            resized = resize::<3>(image, (width, height), (side, side));
-            &resized
-        };
-        let pixels = pixels.as_chunks::<3>().0;
-        let mut out = Vec::with_capacity(3 * side * side);
+        let Some(square) = self.square_of(image) else { return vec![0.0; 3 * (self.size * self.size) as usize] };
+        let pixels = square.as_chunks::<3>().0;
+        let mut out = Vec::with_capacity(3 * pixels.len());
         for channel in 0..3 {
             let (mean, std) = (self.mean[channel], self.std[channel]);
             // There are only so many values; two divisions each would cost more than looking them up.
@@ -41,5 +59,67 @@ impl Preprocess {
             out.extend(pixels.iter().map(|pixel| table[usize::from(pixel[channel])]));
         }
         out
+    }
+
+    /// The square that the encoder sees, before it is normalised; black for an empty picture.
+    #[must_use]
+    pub fn seen(&self, image: &RgbImage) -> RgbImage {
+        let pixels = self.square_of(image).map(Cow::into_owned);
+        let whole = pixels.and_then(|pixels| RgbImage::from_raw(self.size, self.size, pixels));
+        whole.unwrap_or_else(|| RgbImage::new(self.size, self.size))
+    }
+
+    fn square_of<'a>(&self, image: &'a RgbImage) -> Option<Cow<'a, [u8]>> {
+        let side = self.size as usize;
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let resized = self.resized(width, height).filter(|_| side > 0)?;
+        Some(match self.fit {
+            Fit::Stretch if (width, height) == (side, side) => image.as_raw().into(),
+            Fit::Stretch => resize::<3>(image, (width, height), resized).into(),
+            Fit::StretchThenCrop(_) | Fit::ShortestEdgeThenCrop(_) => middle(image, resized, side).into(),
+        })
+    }
+
+    /// Width and height of a picture after resizing, before a crop; none if a side is 0.
+    fn resized(&self, width: usize, height: usize) -> Option<(usize, usize)> {
+        let (to_width, to_height) = match self.fit {
+            Fit::Stretch => (self.size as usize, self.size as usize),
+            Fit::StretchThenCrop(side) => (side as usize, side as usize),
+            Fit::ShortestEdgeThenCrop(edge) => {
+                // transformers divides in double precision and cuts off.
+                let long = |long: usize, short: usize| (f64::from(edge) * long as f64 / short as f64) as usize;
+                match width <= height {
+                    true => (edge as usize, long(height, width)),
+                    false => (long(width, height), edge as usize),
+                }
+            }
+        };
+        [width, height, to_width, to_height].iter().all(|&side| side > 0).then_some((to_width, to_height))
+    }
+}
+
+/// The middle square of side `side` of the picture after it was resized, on black where it is smaller.
+fn middle(image: &RgbImage, resized: (usize, usize), side: usize) -> Vec<u8> {
+    let (columns, left) = axis(resized.0, side);
+    let (rows, top) = axis(resized.1, side);
+    let (width, height) = (columns.len(), rows.len());
+    let from = (image.width() as usize, image.height() as usize);
+    let kept = resize_window::<3>(image, from, resized, (columns, rows));
+    if (width, height) == (side, side) {
+        return kept;
+    }
+    let mut square = vec![0; 3 * side * side];
+    let lines = square.chunks_exact_mut(3 * side).skip(top);
+    for (line, row) in lines.zip(kept.chunks_exact(3 * width)) {
+        line[3 * left..][..row.len()].copy_from_slice(row);
+    }
+    square
+}
+
+/// What is kept of an axis of `length` places, and how many empty ones are before it, as transformers centres.
+fn axis(length: usize, side: usize) -> (Range<usize>, usize) {
+    match length.checked_sub(side) {
+        Some(more) => (more / 2..more / 2 + side, 0),
+        None => (0..length, (side - length).div_ceil(2)),
     }
 }

@@ -9,6 +9,7 @@
 use crate::lanes::{PRECISION, vectorised};
 use crate::passes::{Horizontal, Taps, Vertical};
 use std::borrow::Cow;
+use std::ops::Range;
 
 const SUPPORT: f64 = 2.0;
 
@@ -25,14 +26,14 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// The fixed-point weights of every output place, as Pillow rounds them.
-fn taps(from: usize, to: usize) -> Taps {
+/// The fixed-point weights of the output places `kept`, as Pillow rounds them.
+fn taps(from: usize, to: usize, kept: Range<usize>) -> Taps {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = SUPPORT * stretch;
-    let mut taps = Taps { places: Vec::with_capacity(to), weights: Vec::new() };
+    let mut taps = Taps { places: Vec::with_capacity(kept.len()), weights: Vec::new() };
     let mut raw: Vec<f64> = Vec::new();
-    for out in 0..to {
+    for out in kept {
         let centre = (out as f64 + 0.5) * scale;
         let first = (centre - support + 0.5).max(0.0) as usize;
         let last = ((centre + support + 0.5) as usize).min(from);
@@ -59,37 +60,57 @@ pub fn resize<const CHANNELS: usize>(
     (width, height): (usize, usize),
     (to_width, to_height): (usize, usize),
 ) -> Vec<u8> {
+    resize_window::<CHANNELS>(pixels, (width, height), (to_width, to_height), (0..to_width, 0..to_height))
+}
+
+/// As [`resize`], but only the columns and rows `kept` of the result are computed: a long, narrow picture may have a
+/// huge one.
+///
+/// # Panics
+/// As [`resize`], or if `kept` is not within the result.
+pub(crate) fn resize_window<const CHANNELS: usize>(
+    pixels: &[u8],
+    (width, height): (usize, usize),
+    (to_width, to_height): (usize, usize),
+    (columns, rows): (Range<usize>, Range<usize>),
+) -> Vec<u8> {
     assert_eq!(pixels.len(), width * height * CHANNELS, "pixels and size must fit");
     assert!(width * height * to_width * to_height > 0, "no side may be 0");
+    assert!(columns.end <= to_width && rows.end <= to_height, "the window must be within the result");
     let [from_height, new_height, from_width, new_width] = [height, to_height, width, to_width].map(|n| n as i64);
     let shrinks = from_height - new_height;
     let vertical_first = shrinks > 0 && shrinks > 2 * (from_width - new_width);
     if vertical_first {
-        let rows = vertical(pixels, width * CHANNELS, height, to_height);
-        return horizontal::<CHANNELS>(&rows, width, to_width).into_owned();
+        let pixels = vertical(pixels, width * CHANNELS, height, to_height, rows);
+        return horizontal::<CHANNELS>(&pixels, width, to_width, columns).into_owned();
     }
-    let rows = horizontal::<CHANNELS>(pixels, width, to_width);
-    vertical(&rows, to_width * CHANNELS, height, to_height).into_owned()
+    let stride = columns.len() * CHANNELS;
+    let pixels = horizontal::<CHANNELS>(pixels, width, to_width, columns);
+    vertical(&pixels, stride, height, to_height, rows).into_owned()
 }
 
-/// Every row of `width` pixels to `to_width`.
-fn horizontal<const CHANNELS: usize>(rows: &[u8], width: usize, to_width: usize) -> Cow<'_, [u8]> {
+/// Every row of `width` pixels to `to_width`, of which `kept` are computed.
+fn horizontal<const CHANNELS: usize>(rows: &[u8], width: usize, to_width: usize, kept: Range<usize>) -> Cow<'_, [u8]> {
     if width == to_width {
-        return rows.into();
+        if kept.len() == width {
+            return rows.into();
+        }
+        let kept = kept.start * CHANNELS..kept.end * CHANNELS;
+        return rows.chunks_exact(width * CHANNELS).flat_map(|row| &row[kept.clone()]).copied().collect();
     }
-    let mut out = vec![0; rows.len() / width * to_width];
-    let taps = &taps(width, to_width);
+    let mut out = vec![0; rows.len() / width * kept.len()];
+    let taps = &taps(width, to_width, kept);
     vectorised(Horizontal::<CHANNELS> { rows, stride: width * CHANNELS, taps, out: &mut out });
     out.into()
 }
 
-/// `height` rows of `stride` values to `to_height`.
-fn vertical(rows: &[u8], stride: usize, height: usize, to_height: usize) -> Cow<'_, [u8]> {
+/// `height` rows of `stride` values to `to_height`, of which `kept` are computed.
+fn vertical(rows: &[u8], stride: usize, height: usize, to_height: usize, kept: Range<usize>) -> Cow<'_, [u8]> {
     if height == to_height {
-        return rows.into();
+        return rows[kept.start * stride..kept.end * stride].into();
     }
-    let mut out = vec![0; stride * to_height];
-    let taps = &taps(height, to_height);
+    let mut out = vec![0; stride * kept.len()];
+    let taps = &taps(height, to_height, kept);
     vectorised(Vertical { rows, stride, taps, out: &mut out });
     out.into()
 }

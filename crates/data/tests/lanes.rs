@@ -165,7 +165,7 @@ proptest! {
         mean in prop::array::uniform3(0.0..1.0_f32), std in prop::array::uniform3(0.01..1.0_f32),
     ) {
         let image = RgbImage::from_raw(w, h, noise((w * h * 3) as usize, seed)).unwrap();
-        let preprocess = Preprocess { size, mean, std };
+        let preprocess = Preprocess::square(size, mean, std);
         let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
         prop_assert_eq!(bits(preprocess.apply(&image)), bits(plain_apply(&preprocess, &image)));
     }

@@ -47,7 +47,7 @@ fn bicubic_is_pillows_to_the_byte() {
 #[test]
 fn preprocess_normalises_by_channel() {
     let image = RgbImage::from_fn(4, 4, |x, _| image::Rgb([255, 51, if x < 2 { 0 } else { 255 }]));
-    let preprocess = Preprocess { size: 4, mean: [0.5, 0.2, 0.0], std: [0.25, 0.5, 1.0] };
+    let preprocess = Preprocess::square(4, [0.5, 0.2, 0.0], [0.25, 0.5, 1.0]);
     let out = preprocess.apply(&image);
     assert_eq!(out.len(), 3 * 16);
     assert!(out[..16].iter().all(|v| (v - 2.0).abs() < 1e-6));
