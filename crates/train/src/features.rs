@@ -53,13 +53,7 @@ pub const ENCODED_TOGETHER: usize = 32;
 /// The name of a cache: everything that its values depend on.
 #[must_use]
 pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Dataset) -> String {
-    let text = format!(
-        "features-1 {encoder_sha256} {} {:?} {:?} {}",
-        preprocess.size,
-        preprocess.mean,
-        preprocess.std,
-        dataset.fingerprint()
-    );
+    let text = format!("features-1 {encoder_sha256} {} {}", preprocess.key(), dataset.fingerprint());
     sha256_hex(text.as_bytes())[..16].to_owned()
 }
 

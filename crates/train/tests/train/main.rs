@@ -152,7 +152,7 @@ impl Dataset for Noise {
     }
 }
 
-const PREPROCESS: Preprocess = Preprocess { size: 8, mean: [0.5; 3], std: [0.25; 3] };
+const PREPROCESS: Preprocess = Preprocess::square(8, [0.5; 3], [0.25; 3]);
 
 /// Four patches and a class token, each of width 6.
 fn encoder() -> AnyVision {
