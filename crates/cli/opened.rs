@@ -1,6 +1,7 @@
 //! A model to use: from a run, a published checkpoint, or a card.
 
 use crate::context::Context;
+use crate::pictures::{BATCH, Unreadable, in_batches};
 use crate::runs::{self, Cell};
 use anyhow::{anyhow, bail};
 use burn::module::Module;
@@ -9,18 +10,16 @@ use clap::{Args, ValueEnum};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 use toolkit_core::{AnyBridge, Bridge, VisionShape, noise, params};
-use toolkit_data::{Alpha, decode_as};
-use toolkit_eval::{CaptionTask, Decoding, EarlyStopping, VqaTask};
+use toolkit_data::{Alpha, DataError, decode_as};
+use toolkit_eval::{CaptionTask, Decoding, EarlyStopping, Generated, VqaTask};
 use toolkit_hub::config::Stage1;
 use toolkit_hub::model::Loading;
+use toolkit_hub::processor::Processor;
 use toolkit_hub::tokens::Words;
 use toolkit_hub::{BridgePart, LanguagePart, Model, VisionPart};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_registry::{Card, Kind};
 use toolkit_train::features::round_like_cache;
-
-/// Images encoded together.
-const BATCH: usize = 16;
 
 /// How the matrices of the frozen parts are kept.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -91,7 +90,11 @@ impl Which {
     /// # Errors
     /// If there is no such model, or it is not complete.
     pub fn open(&self, context: &Context, purpose: Purpose) -> anyhow::Result<Opened> {
-        self.open_on(context, purpose, &context.device()?, true)
+        let opened = self.open_on(context, purpose, &context.device()?, true)?;
+        if let Some(note) = opened.model.processor.as_ref().and_then(|processor| processor.note.as_ref()) {
+            context.log.line(note);
+        }
+        Ok(opened)
     }
 
     /// Opens the model on a device that may record gradients; if not `frozen`, of all parts.
@@ -107,10 +110,22 @@ impl Which {
     ) -> anyhow::Result<Opened> {
         let path = PathBuf::from(&self.model);
         if is_run(&path) {
+            if !matches!(self.dtype, Kept::F32) {
+                bail!(
+                    "`--dtype` is for published checkpoints: the parts of a run are kept as they were trained --> {}; hint: leave it out, or `toolkit convert` the run and give what that wrote",
+                    self.model
+                );
+            }
             return match purpose {
                 Purpose::Speak => self.speaker(context, &path, device),
                 Purpose::Compare => self.comparer(context, &path, device),
             };
+        }
+        if path.join("spec.toml").is_file() && !path.join("config.json").is_file() {
+            bail!(
+                "this run has no trained cell yet --> {}; hint: wait for it, or type its command again: it goes on where it was",
+                path.display()
+            );
         }
         let path = self.path(context)?;
         let task = context.log.task("parameters");
@@ -133,6 +148,7 @@ impl Which {
         let cell = runs::choose(context, run, self.cell.as_deref())?;
         let resolved = &cell.resolved;
         let (tokenizer, marks) = resolved.language_marks()?;
+        let past = tokenizer.past_table().into_iter().collect();
         let connector = runs::connector(context, run, &cell, device)?;
         let bridge = concrete(&resolved.bridge.0, &resolved.vision.1, connector.bridge, device)?;
         let language = LanguagePart {
@@ -148,10 +164,11 @@ impl Which {
                 vision: Some(encoder(context, &cell, device)?),
                 bridge,
                 language: Some(language),
-                words: Some(Words { tokenizer, by_file: false }),
-                preprocess: Some(resolved.preprocess),
+                words: Some(Words::of_cards(tokenizer)),
+                processor: Some(Processor::of_run(resolved.preprocess)),
                 stage1: stage1_settings(&cell),
                 image_token: None,
+                notes: past,
             },
             of: Some(cell.id.clone()),
             cell: Some(cell),
@@ -187,16 +204,18 @@ impl Which {
         let resolved = &cell.resolved;
         let bridge = runs::bridge(context, &run.join("stage1").join(&key), &cell, device)?;
         let (tokenizer, _) = resolved.text_marks()?;
+        let past = tokenizer.past_table().into_iter().collect();
         Ok(Opened {
             model: Model {
                 name: format!("{} stage 1 {key}", run.display()),
                 vision: Some(encoder(context, &cell, device)?),
                 bridge: concrete(&resolved.bridge.0, &resolved.vision.1, bridge, device)?,
                 language: None,
-                words: Some(Words { tokenizer, by_file: false }),
-                preprocess: Some(resolved.preprocess),
+                words: Some(Words::of_cards(tokenizer)),
+                processor: Some(Processor::of_run(resolved.preprocess)),
                 stage1: stage1_settings(&cell),
                 image_token: None,
+                notes: past,
             },
             of: Some(key),
             cell: Some(cell),
@@ -290,13 +309,16 @@ impl Opened {
         self.cell.as_ref()
     }
 
-    /// Picture files, all of them readable. Runs lay transparency on white, published processors drop it.
+    /// Reads a picture file as the model sees it.
     ///
     /// # Errors
-    /// The first that is not.
-    pub fn pictures(&self, paths: &[PathBuf]) -> anyhow::Result<Vec<RgbImage>> {
-        let alpha = if self.cell.is_some() { Alpha::OnWhite } else { Alpha::Drop };
-        paths.iter().map(|path| Ok(decode_as(path, alpha)?)).collect()
+    /// If it cannot be read.
+    pub fn picture(&self, path: &Path) -> Result<RgbImage, DataError> {
+        match &self.model.processor {
+            Some(processor) => processor.picture(path),
+            // Without an encoder its features are refused with a hint.
+            None => decode_as(path, Alpha::Drop),
+        }
     }
 
     /// Features `[pictures, tokens, width]`; of a run as training saw them, rounded as the cache rounds.
@@ -305,9 +327,7 @@ impl Opened {
     /// If the model has no encoder.
     pub fn features(&self, pictures: &[RgbImage]) -> anyhow::Result<Tensor<3>> {
         let vision = self.model.vision()?;
-        let preprocess = self.model.preprocess.ok_or_else(|| {
-            anyhow!("there is no image processor --> {}; hint: add `preprocessor_config.json`", self.model.name)
-        })?;
+        let preprocess = self.model.processor()?.preprocess;
         let device = vision.model.devices().first().cloned().unwrap_or_default();
         let side = preprocess.size as usize;
         let parts = pictures.chunks(BATCH).map(|chunk| {
@@ -319,41 +339,69 @@ impl Opened {
         Ok(Tensor::cat(parts.collect(), 0))
     }
 
-    /// Lets the language model write behind each picture, all with one prompt.
+    /// Lets the language model continue `prompt` behind each picture, and gives what it wrote to `told` as it comes.
     ///
     /// # Errors
-    /// If a picture cannot be read, the checkpoint cannot speak, or settings are not right.
-    pub fn speak(
+    /// If a picture cannot be read, the checkpoint cannot speak, or settings are not right; those of `told`.
+    pub fn caption_each(
         &self,
         context: &Context,
-        images: &[PathBuf],
-        prompts: &[String],
+        files: &[PathBuf],
+        unreadable: Unreadable,
+        prompt: &str,
         decoding: &Decoding,
-    ) -> anyhow::Result<Vec<Vec<Written>>> {
+        mut told: impl FnMut(&Path, &[Written]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         decoding.check()?;
-        let (language, words) = (self.model.language()?, self.model.words()?);
-        let pictures = self.pictures(images)?;
-        let task = context.log.task("pictures");
-        toolkit_train::Progress::start(&task, 0, pictures.len() as u64);
-        let mut all = Vec::new();
-        for (chunk, prompts) in pictures.chunks(BATCH).zip(prompts.chunks(BATCH)) {
-            let features = self.features(chunk)?;
-            let prefix = noise::off(|| language.prefix(self.model.queries(features)));
-            let prompts: Vec<Vec<u32>> =
-                prompts.iter().map(|p| words.prompt(p, language.marks, language.encoder_decoder())).collect();
-            for texts in language.writer().continue_texts(Some(prefix), &prompts, decoding)? {
-                let written = texts.into_iter().take(decoding.answers).map(|text| Written {
-                    text: words.text(&text.ids),
-                    ids: text.ids,
-                    score: text.score,
-                    finished: text.finished,
-                });
-                all.push(written.collect());
+        self.model.language()?;
+        in_batches(context, self, files, unreadable, |places, pictures| {
+            let prefix = self.prefix(pictures)?;
+            let prompts = vec![prompt.to_owned(); pictures.len()];
+            for (at, texts) in places.iter().zip(self.write(prefix, &prompts, decoding)?) {
+                told(&files[*at], &texts)?;
             }
-            toolkit_train::Progress::advance(&task, chunk.len() as u64);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Lets the language model continue each of `prompts` behind the same picture.
+    ///
+    /// # Errors
+    /// If the picture cannot be read, the checkpoint cannot speak, or settings are not right.
+    pub fn ask(&self, file: &Path, prompts: &[String], decoding: &Decoding) -> anyhow::Result<Vec<Vec<Written>>> {
+        decoding.check()?;
+        self.model.language()?;
+        let prefix = self.prefix(&[self.picture(file)?])?;
+        let mut all = Vec::new();
+        for prompts in prompts.chunks(BATCH) {
+            // The picture is encoded once, whatever is asked of it.
+            let prefix = prefix.clone().repeat_dim(0, prompts.len());
+            all.extend(self.write(prefix, prompts, decoding)?);
         }
-        toolkit_train::Progress::finish(&task);
         Ok(all)
+    }
+
+    /// Makes the soft prefix of pictures, `[pictures, queries, embedding width]`.
+    ///
+    /// # Errors
+    /// If the model has no encoder or no language model.
+    pub fn prefix(&self, pictures: &[RgbImage]) -> anyhow::Result<Tensor<3>> {
+        let (language, features) = (self.model.language()?, self.features(pictures)?);
+        Ok(noise::off(|| language.prefix(self.model.queries(features))))
+    }
+
+    /// Lets the language model continue a prompt behind each row of `prefix`.
+    fn write(&self, prefix: Tensor<3>, prompts: &[String], decoding: &Decoding) -> anyhow::Result<Vec<Vec<Written>>> {
+        let (language, words) = (self.model.language()?, self.model.words()?);
+        let prompts = prompts.iter().map(|p| words.prompt(p, language.marks, language.encoder_decoder()));
+        let prompts = prompts.collect::<Result<Vec<Vec<u32>>, _>>()?;
+        let written = language.writer().continue_texts(Some(prefix), &prompts, decoding)?;
+        let one = |text: Generated| {
+            let finished = text.finished();
+            Ok(Written { text: words.text(&text.ids)?, ids: text.ids, score: text.score, finished })
+        };
+        written.into_iter().map(|texts| texts.into_iter().take(decoding.answers).map(one).collect()).collect()
     }
 }
 

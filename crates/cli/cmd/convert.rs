@@ -79,9 +79,6 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Stored::Bf16 => StoredDtype::Bf16,
         Stored::F16 => StoredDtype::F16,
     };
-    if args.out.join("config.json").exists() || args.out.is_file() {
-        bail!("there is a checkpoint already --> {}; hint: give another name, or remove it first", args.out.display());
-    }
     let form = Form { dtype, shard: args.shard };
     let path = PathBuf::from(&args.which.model);
     let summary = if is_run(&path) {
@@ -122,11 +119,11 @@ fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<
 /// The tokenizer with the special tokens that a published one puts around a text itself.
 fn tokenizer(ours: &TextTokenizer, language: Option<&LanguageConfig>) -> anyhow::Result<String> {
     let (before, after) = match language {
-        Some(LanguageConfig::Opt(_)) => (ours.bos, None),
-        Some(LanguageConfig::T5(_)) => (None, ours.eos),
+        Some(LanguageConfig::Opt(_) | LanguageConfig::Llama(_)) => (ours.bos, None),
+        Some(LanguageConfig::T5(_)) => (None, ours.eos.map(|ends| ends.first())),
         None => (ours.cls, ours.sep),
     };
-    let token = |id: Option<u32>| id.and_then(|id| Some((ours.inner.id_to_token(id)?, id)));
+    let token = |id: Option<u32>| id.and_then(|id| Some((ours.token(id)?, id)));
     let (before, after) = (token(before), token(after));
     let name = |token: &Option<(String, u32)>| token.as_ref().map(|(text, _)| text.clone());
     let template = [name(&before), Some("$A".to_owned()), name(&after)].into_iter().flatten().collect::<Vec<_>>();
@@ -135,7 +132,7 @@ fn tokenizer(ours: &TextTokenizer, language: Option<&LanguageConfig>) -> anyhow:
         .map_err(|error| anyhow!("cannot say how texts begin and end: {error}; hint: this is a defect, report it"))?
         .special_tokens([before, after].into_iter().flatten().collect::<Vec<_>>())
         .build()?;
-    let mut inner = ours.inner.clone();
+    let mut inner = ours.inner().clone();
     inner.with_post_processor(Some(processor));
     Ok(serde_json::to_string_pretty(&inner)?)
 }

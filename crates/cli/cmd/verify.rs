@@ -42,6 +42,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let folder = if is_run(&path) { path.clone() } else { Subject::folder_of(&path)? };
     let subject = Subject { folder, open: &open };
     let report = verify(&subject, args.reference.as_deref(), &context.device()?)?;
+    report.notes.iter().for_each(|note| context.log.line(note));
     context.print(|| serde_json::to_value(&report).unwrap_or_default(), || text(&report))?;
     let wrong =
         report.tensors.iter().filter(|row| !row.ok).count() + report.generations.iter().filter(|g| !g.ok).count();

@@ -27,6 +27,15 @@ impl FileError {
         Self { path: path.to_owned(), error }
     }
 
+    /// The error as it reads where the folder `from` becomes `to`.
+    #[must_use]
+    pub fn moved(self, from: &Path, to: &Path) -> Self {
+        match self.path.strip_prefix(from) {
+            Ok(rest) => Self { path: to.join(rest), error: self.error },
+            Err(_) => self,
+        }
+    }
+
     /// What to try.
     #[must_use]
     pub fn hint(&self) -> &'static str {

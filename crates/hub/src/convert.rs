@@ -7,11 +7,11 @@ use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::{self, Values};
-use toolkit_data::Preprocess;
 use toolkit_registry::names::Part;
 
 use crate::config::{LanguageConfig, VisionConfig};
-use crate::{BridgePart, Model, processor};
+use crate::processor::Processor;
+use crate::{BridgePart, Model};
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +30,10 @@ pub enum To {
 /// # Errors
 /// If it does not fit its configuration, the other form has no place for it, or files cannot be written.
 pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, HubError> {
+    check_free(out, to)?;
     let fitted = Fitted::read(from, &Device::flex(), true)?;
-    let preprocess: Option<Preprocess> =
-        fitted.vision.as_ref().map(|v| processor::read(&fitted.folder, v.shape.image[0])).transpose()?;
+    let side = fitted.vision.as_ref().map(|vision| vision.shape.image[0]);
+    let processor = side.map(|side| Processor::read(&fitted.folder, side)).transpose()?;
     let mut written = Written {
         vision: fitted.config.vision.clone(),
         qformer: fitted.config.qformer.clone(),
@@ -40,7 +41,7 @@ pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, H
         marks: fitted.config.marks,
         image_token: fitted.config.image_token,
         stage1: fitted.config.stage1,
-        preprocess,
+        preprocess: processor.as_ref().map(|processor| processor.preprocess),
         tokenizer: None,
         folder: Some(fitted.folder.clone()),
         parameters: fitted.infos(),
@@ -62,6 +63,7 @@ pub fn export(
     to: To,
     form: Form,
 ) -> Result<Summary, HubError> {
+    check_free(out, to)?;
     let BridgePart::QFormer { model: bridge, config, .. } = &model.bridge else {
         let hint = "convert a run whose bridge is of family `qformer`";
         return Err(HubError::new("no published form has this bridge", model.name.clone(), hint));
@@ -87,7 +89,7 @@ pub fn export(
         language,
         image_token: model.image_token,
         stage1: model.stage1,
-        preprocess: model.preprocess,
+        preprocess: model.processor.as_ref().map(|processor| processor.preprocess),
         tokenizer,
         folder: None,
         parameters,
@@ -100,7 +102,17 @@ pub fn export(
 }
 
 fn default_marks() -> toolkit_train::stage2::LanguageMarks {
-    toolkit_train::stage2::LanguageMarks { bos: None, eos: 0, pad: 0, decoder_start: 0 }
+    toolkit_train::stage2::LanguageMarks { bos: None, eos: toolkit_core::Ends::one(0), pad: 0, decoder_start: 0 }
+}
+
+/// Nothing that is there is replaced. Known at once, not after the work.
+fn check_free(out: &Path, to: To) -> Result<(), HubError> {
+    let what = match to {
+        _ if out.is_file() || out.join("config.json").exists() => "there is a checkpoint already",
+        To::Lavis { .. } if out.exists() => "there is a folder of that name",
+        _ => return Ok(()),
+    };
+    Err(HubError::new(what, out.display().to_string(), "give another name, or remove it first"))
 }
 
 fn write(written: &mut Written<'_>, out: &Path, to: To, form: Form) -> Result<Summary, HubError> {

@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use toolkit_registry::LoadError;
+use toolkit_core::files::FileError;
+use toolkit_registry::{CardError, LoadError};
 
 /// Why a checkpoint could not be read, used or written.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum HubError {
     /// A picture could not be read.
     #[error(transparent)]
     Data(#[from] toolkit_data::DataError),
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A model could not be opened, in one line.
     #[error("{0}")]
     Failed(String),
@@ -32,6 +36,12 @@ pub enum HubError {
         /// What to try.
         hint: String,
     },
+}
+
+impl From<CardError> for HubError {
+    fn from(error: CardError) -> Self {
+        Self::Load(error.into())
+    }
 }
 
 impl HubError {

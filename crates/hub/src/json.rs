@@ -3,11 +3,15 @@
 use crate::HubError;
 use serde_json::Value;
 use std::path::Path;
+use toolkit_core::Ends;
 
 // Far above every published model, and low enough that costs do not overflow and a claim alone fills no memory.
 const MOST: usize = 1 << 20;
 const MOST_LAYERS: usize = 1 << 10;
 const MOST_PIXELS: usize = 1 << 14;
+
+/// What Windows' editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An object of a JSON file.
 #[derive(Clone, Debug)]
@@ -18,10 +22,14 @@ pub(crate) struct Json {
 }
 
 impl Json {
+    /// Largest side of a picture.
+    pub(crate) const MOST_PIXELS: usize = MOST_PIXELS;
+
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, HubError> {
         let bytes = std::fs::read(path).map_err(|error| HubError::io("read", path, error))?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        let value = serde_json::from_slice(bytes).map_err(|error| {
             HubError::new(format!("this is no JSON: {error}"), path.display().to_string(), "fetch the file again")
         })?;
         Ok(Self { value, file: path.display().to_string(), at: String::new() })
@@ -32,6 +40,17 @@ impl Json {
         if path.is_file() { Self::read(path).map(Some) } else { Ok(None) }
     }
 
+    /// Reads a file that may not be there; then it is an empty object.
+    pub(crate) fn read_or_empty(path: &Path) -> Result<Self, HubError> {
+        let empty = || Self { value: Value::Null, file: path.display().to_string(), at: String::new() };
+        Ok(Self::read_if_there(path)?.unwrap_or_else(empty))
+    }
+
+    /// The file, as messages call it.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
     pub(crate) fn value(&self) -> &Value {
         &self.value
     }
@@ -40,6 +59,12 @@ impl Json {
     pub(crate) fn object(&self, key: &str) -> Self {
         let value = self.value.get(key).cloned().unwrap_or(Value::Null);
         Self { value, file: self.file.clone(), at: format!("{}{key}.", self.at) }
+    }
+
+    /// An object inside this one, if it is there.
+    pub(crate) fn part(&self, key: &str) -> Result<Option<Self>, HubError> {
+        let there = self.typed(key, "an object", |value| value.as_object().map(|_| ()))?;
+        Ok(there.map(|()| self.object(key)))
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
@@ -57,6 +82,12 @@ impl Json {
     pub(crate) fn wrong(&self, key: &str, what: impl std::fmt::Display) -> HubError {
         let hint = "compare the file with the published one";
         HubError::new(format!("`{}{key}` {what}", self.at), self.file.clone(), hint)
+    }
+
+    /// An error about this object as a whole.
+    pub(crate) fn wrong_whole(&self, what: impl std::fmt::Display) -> HubError {
+        let name = if self.at.is_empty() { "the file" } else { self.at.trim_end_matches('.') };
+        HubError::new(format!("{name} {what}"), self.file.clone(), "compare the file with the published one")
     }
 
     pub(crate) fn count(&self, key: &str) -> Result<Option<usize>, HubError> {
@@ -90,17 +121,26 @@ impl Json {
         self.typed(key, "a text", |value| value.as_str().map(str::to_owned))
     }
 
-    /// A token id; of a list the first.
+    /// A token id; of a list the first. -1 stands for none in older files.
     pub(crate) fn token(&self, key: &str) -> Result<Option<u32>, HubError> {
+        if self.value.get(key).and_then(Value::as_i64) == Some(-1) {
+            return Ok(None);
+        }
         let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
         self.typed(key, "a token id", |value| one(value).or_else(|| value.as_array()?.first().and_then(one)))
     }
 
-    /// Three numbers, one for each channel.
+    /// The ids that end a text: one or a list.
+    pub(crate) fn ends(&self, key: &str) -> Result<Option<Ends>, HubError> {
+        self.named(key)
+    }
+
+    /// Three numbers, one for each channel; one number is for all.
     pub(crate) fn channels(&self, key: &str) -> Result<Option<[f32; 3]>, HubError> {
-        self.typed(key, "three numbers", |value| {
-            let numbers: Option<Vec<f32>> = value.as_array()?.iter().map(|n| n.as_f64().map(|n| n as f32)).collect();
-            numbers?.try_into().ok()
+        let number = |value: &Value| value.as_f64().map(|n| n as f32).filter(|n| n.is_finite());
+        self.typed(key, "three numbers", |value| match value.as_array() {
+            None => number(value).map(|n| [n; 3]),
+            Some(list) => list.iter().map(number).collect::<Option<Vec<f32>>>()?.try_into().ok(),
         })
     }
 

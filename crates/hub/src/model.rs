@@ -3,18 +3,18 @@
 use crate::HubError;
 use crate::config::{LanguageConfig, Stage1, VisionConfig};
 use crate::fit::{Fitted, FittedLanguage, FittedVision};
-use crate::processor;
-use crate::tokens::Words;
+use crate::processor::Processor;
+use crate::tokens::{self, Words};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use std::path::Path;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, TextTower, VisionShape, params,
 };
-use toolkit_data::Preprocess;
 use toolkit_eval::Writer;
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_models::layers::Linear;
+use toolkit_registry::TokenTable;
 use toolkit_train::Progress;
 use toolkit_train::stage2::LanguageMarks;
 
@@ -72,11 +72,13 @@ pub struct Model {
     /// The language model's tokenizer, or that of the text side if there is no language model.
     pub words: Option<Words>,
     /// How pixels are made.
-    pub preprocess: Option<Preprocess>,
+    pub processor: Option<Processor>,
     /// Special ids and label smoothing of stage 1.
     pub stage1: Stage1,
     /// The id that stands for a query in token ids.
     pub image_token: Option<u32>,
+    /// What the files hold and is not followed, one line each, to be logged.
+    pub notes: Vec<String>,
 }
 
 /// How a model is loaded.
@@ -102,17 +104,15 @@ impl Model {
         let costs = [fitted.vision.as_ref().map(|v| v.shape.cost), fitted.language.as_ref().map(|l| l.shape.cost)];
         loading.progress.start(0, costs.into_iter().flatten().map(|cost| cost.params).sum());
         let seen = |info: &params::Info| loading.progress.advance(info.shape.iter().product::<usize>() as u64);
-        let preprocess =
-            fitted.vision.as_ref().map(|v| processor::read(&fitted.folder, v.shape.image[0])).transpose()?;
-        if let (Some(made), Some(vision)) = (&preprocess, &fitted.vision)
-            && made.size as usize != vision.shape.image[0]
-        {
-            let what =
-                format!("pictures are made {} pixels wide, the encoder takes {}", made.size, vision.shape.image[0]);
-            let place = fitted.folder.join("preprocessor_config.json").display().to_string();
-            return Err(HubError::new(what, place, "correct `size`, or `image_size` in the `config.json`"));
-        }
-        let words = Words::read(&fitted.folder, fitted.config.marks)?;
+        let side = fitted.vision.as_ref().map(|vision| vision.shape.image[0]);
+        let processor = side.map(|side| Processor::read(&fitted.folder, side)).transpose()?;
+        let table = match &fitted.language {
+            Some(language) => TokenTable::of_language(language.shape.vocab),
+            None => TokenTable::of_text_side(fitted.config.qformer.vocab_size),
+        };
+        let words = Words::read(&fitted.folder, fitted.config.marks, fitted.config.image_token, table)?;
+        let past = words.as_ref().and_then(|words| words.tokenizer.past_table());
+        let notes = fitted.config.notes.iter().cloned().chain(past).collect();
         let vision = match fitted.vision {
             Some(FittedVision { config, shape, module, plan }) => {
                 let reader = fitted.vision_file.as_ref().unwrap_or(&fitted.main);
@@ -141,9 +141,10 @@ impl Model {
             bridge: BridgePart::QFormer { model: Box::new(bridge), config: fitted.config.qformer, text, caption },
             language,
             words,
-            preprocess,
+            processor,
             stage1: fitted.config.stage1,
             image_token: fitted.config.image_token,
+            notes,
         })
     }
 
@@ -187,13 +188,22 @@ impl Model {
         })
     }
 
+    /// The image processor.
+    ///
+    /// # Errors
+    /// If the checkpoint has no encoder to make pixels for.
+    pub fn processor(&self) -> Result<&Processor, HubError> {
+        let hint = "name the encoder as `vision_config` in the `config.json`";
+        let missing = || HubError::new("this checkpoint has no image processor", self.name.clone(), hint);
+        self.processor.as_ref().ok_or_else(missing)
+    }
+
     /// The tokenizer.
     ///
     /// # Errors
     /// If the checkpoint has none.
     pub fn words(&self) -> Result<&Words, HubError> {
-        let hint = "put its `tokenizer.json` beside the weights";
-        self.words.as_ref().ok_or_else(|| HubError::new("this checkpoint has no tokenizer", self.name.clone(), hint))
+        self.words.as_ref().ok_or_else(|| tokens::none_in(Path::new(&self.name)))
     }
 
     /// Features `[batch, tokens, width]` to queries `[batch, queries, width]`.

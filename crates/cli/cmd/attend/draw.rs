@@ -22,11 +22,10 @@ pub fn most(weights: &[f32]) -> (usize, f32) {
     weights.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default()
 }
 
-/// Tiles in rows: the picture, the mean, each query.
+/// Tiles in rows: the picture as the encoder sees it, the mean, each query.
 #[must_use]
-pub fn sheet(picture: &RgbImage, seen: u32, weights: &[Vec<f32>], grid: usize, class: usize, size: u32) -> RgbImage {
-    // The encoder sees a square, whatever the picture was.
-    let square = resize(&resize(picture, seen, seen, FilterType::CatmullRom), size, size, FilterType::CatmullRom);
+pub fn sheet(seen: &RgbImage, weights: &[Vec<f32>], grid: usize, class: usize, size: u32) -> RgbImage {
+    let square = resize(seen, size, size, FilterType::CatmullRom);
     let patches: Vec<&[f32]> = weights.iter().map(|query| &query[class..]).collect();
     let mean: Vec<f32> =
         (0..grid * grid).map(|at| patches.iter().map(|p| p[at]).sum::<f32>() / patches.len().max(1) as f32).collect();
@@ -77,9 +76,9 @@ mod tests {
 
     #[test]
     fn warmth_is_where_the_weight_is() {
-        let picture = RgbImage::from_pixel(20, 20, Rgb([100; 3]));
+        let picture = RgbImage::from_pixel(16, 16, Rgb([100; 3]));
         // A class token, then 2 x 2 patches; all weight on the last.
-        let drawn = sheet(&picture, 16, &[vec![0.5, 0.0, 0.0, 0.0, 0.5]], 2, 1, 16);
+        let drawn = sheet(&picture, &[vec![0.5, 0.0, 0.0, 0.0, 0.5]], 2, 1, 16);
         // Three tiles in two columns; that of the query is below the picture.
         assert_eq!(drawn.dimensions(), (36, 36));
         let (cold, hot) = (drawn.get_pixel(1, 21), drawn.get_pixel(14, 34));

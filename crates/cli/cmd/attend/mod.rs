@@ -29,7 +29,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// Picture file: png, jpeg, webp
+    /// Picture file
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
     /// The PNG
@@ -56,8 +56,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let BridgePart::QFormer { model: bridge, .. } = &opened.model.bridge else {
         bail!("the bridge is no Q-Former --> {}; hint: other bridges have no queries to draw", opened.model.name)
     };
-    let pictures = opened.pictures(std::slice::from_ref(&args.image))?;
-    let features = opened.features(&pictures)?;
+    let picture = opened.picture(&args.image)?;
+    let features = opened.features(std::slice::from_ref(&picture))?;
     let device = bridge.devices().first().cloned().unwrap_or_default();
     let features = Tensor::<3>::from_data(features.into_data(), &device);
     let layers = noise::off(|| bridge.cross_attention(features));
@@ -85,8 +85,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         weights.iter().map(|query| query[..class].iter().fold(0.0, |sum, share| sum + share)).collect();
 
     // 3. The drawing.
-    let side = opened.model.preprocess.map_or(224, |made| made.size);
-    let sheet = draw::sheet(&pictures[0], side, &weights, grid, class, args.size);
+    let seen = opened.model.processor()?.preprocess.seen(&picture);
+    let sheet = draw::sheet(&seen, &weights, grid, class, args.size);
     let mut png = Cursor::new(Vec::new());
     sheet.write_to(&mut png, image::ImageFormat::Png)?;
     write_atomic(&args.out, png.get_ref())?;

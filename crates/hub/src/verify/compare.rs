@@ -66,6 +66,19 @@ pub struct Row {
     pub note: Option<String>,
 }
 
+/// The first value that is no finite number, with its place: nothing can be compared with it.
+pub(super) fn not_finite(values: &[f32], shape: &[usize]) -> Option<String> {
+    let at = values.iter().position(|value| !value.is_finite())?;
+    let mut rest = at;
+    let mut place: Vec<usize> = Vec::new();
+    for side in shape.iter().rev() {
+        place.push(rest % side);
+        rest /= side;
+    }
+    place.reverse();
+    Some(format!("{} at {place:?}", values[at]))
+}
+
 /// What was computed, to be compared when all is there.
 pub(crate) struct Outputs<'a> {
     reference: &'a Reference,
@@ -123,6 +136,9 @@ impl<'a> Outputs<'a> {
         let alike = |a: &[usize], b: &[usize]| a == b || (a.iter().all(|&n| n == 1) && b.iter().all(|&n| n == 1));
         if !alike(&ours.shape, &shape) || ours.data.len() != theirs.len() {
             return Ok(failed(format!("ours is {:?}", ours.shape)));
+        }
+        if let Some(what) = not_finite(&theirs, &shape) {
+            return Ok(failed(format!("the reference holds {what}")));
         }
         let mut difference = 0.0_f64;
         let mut largest = 0.0_f64;

@@ -3,7 +3,8 @@
 //! A reference is a safetensors file whose tensors are called `input/..`, which is fed, and `output/..`, which must come
 //! out; the metadata `kind` is absent (a whole model), `stage1` or `pixels`. A folder with `expected.json` has
 //! generations to replay besides. Everything is compared in `f32`: to 1e-4 of the largest magnitude of the tensor, losses
-//! to 1e-5 of themselves, pixels to 1e-6, token ids exactly. An output that nobody here computes is a failure, not a pass.
+//! to 1e-5 of themselves, pixels to 1e-6, token ids exactly. An output that nobody here computes is a failure, not a pass,
+//! and so is one that is not finite in the reference: everything is within 1e-4 of infinity.
 
 mod compare;
 mod gradients;
@@ -15,11 +16,13 @@ mod whole;
 pub use compare::{Bound, Row};
 pub use replay::Replay;
 
-use crate::fit::files;
+use crate::folder::files;
 use crate::model::Model;
-use crate::{HubError, processor};
+use crate::HubError;
+use crate::processor::Processor;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use compare::Outputs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toolkit_core::{VisionShape, params};
 use toolkit_formats::Tensors;
@@ -32,6 +35,9 @@ pub struct Report {
     pub tensors: Vec<Row>,
     /// One for each generation of `expected.json`.
     pub generations: Vec<Replay>,
+    /// What to log about how it was computed.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -95,7 +101,11 @@ impl Reference {
     /// Floats that are fed.
     pub(crate) fn floats<const D: usize>(&self, input: &str, device: &Device) -> Result<Tensor<D>, HubError> {
         let shape = self.shape::<D>(input)?;
-        Ok(Tensor::from_data(TensorData::new(self.tensors.read(&format!("input/{input}"))?, shape), device))
+        let values = self.tensors.read(&format!("input/{input}"))?;
+        match compare::not_finite(&values, &shape) {
+            Some(what) => Err(self.unfit(input, format!("holds {what}"))),
+            None => Ok(Tensor::from_data(TensorData::new(values, shape), device)),
+        }
     }
 
     /// Integers that are fed, row by row.
@@ -230,55 +240,67 @@ impl Subject<'_> {
 /// # Errors
 /// If files are missing or broken, or the checkpoint does not fit its configuration. A difference is no error.
 pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) -> Result<Report, HubError> {
-    let (folder, open) = (&subject.folder, subject.open);
-    let beside = folder.join("reference.safetensors");
+    let beside = subject.folder.join("reference.safetensors");
     let reference = match reference {
         Some(file) => Some(Reference::open(file)?),
         None if beside.is_file() => Some(Reference::open(&beside)?),
         None => None,
     };
-    let expected = folder.join("expected.json");
+    let expected = subject.folder.join("expected.json");
     if reference.is_none() && !expected.is_file() {
         let hint = "give `--reference FILE`; docs/checkpoints.md says how to make one";
         return Err(HubError::new("there is nothing to compare with", beside.display().to_string(), hint));
     }
-    let with_gradients = device.clone().autodiff();
+    let mut notes = BTreeSet::new();
     let tensors = match &reference {
         None => Vec::new(),
-        Some(reference) => {
-            let mut outputs = Outputs::new(reference);
-            match reference.kind() {
-                Some("pixels") => {
-                    let preprocess = match folder.join("config.json").is_file() {
-                        true => Some(processor::read(folder, 224)?),
-                        false => open(device, true)?.preprocess,
-                    };
-                    let hint = "add `preprocessor_config.json`";
-                    let missing = || HubError::new("there is no image processor", folder.display().to_string(), hint);
-                    pixels::run(reference, folder, preprocess.ok_or_else(missing)?, &mut outputs)?;
-                }
-                Some("stage1") => stage1::run(&open(&with_gradients, true)?, reference, &mut outputs)?,
-                None => {
-                    let frozen = !reference.outputs().any(gradients::is_of_frozen_part);
-                    let wanted = reference.outputs().any(|name| name.contains(".grad."));
-                    let device = if wanted { &with_gradients } else { device };
-                    whole::run(&open(device, frozen)?, reference, &mut outputs)?;
-                }
-                Some(other) => {
-                    let what = format!("the reference is of kind `{other}`");
-                    return Err(HubError::new(
-                        what,
-                        reference.place(),
-                        "known: none (a whole model), `stage1`, `pixels`",
-                    ));
-                }
-            }
-            outputs.rows()?
-        }
+        Some(reference) => tensors(subject, reference, device, &mut notes)?,
     };
     let generations = match expected.is_file() {
-        true => replay::run(&open(device, true)?, &expected)?,
+        true => replay::run(&subject.open(device, true, &mut notes)?, &expected)?,
         false => Vec::new(),
     };
-    Ok(Report { tensors, generations })
+    Ok(Report { tensors, generations, notes: notes.into_iter().collect() })
+}
+
+impl Subject<'_> {
+    fn open(&self, device: &Device, frozen: bool, notes: &mut BTreeSet<String>) -> Result<Model, HubError> {
+        let model = (self.open)(device, frozen)?;
+        notes.extend(model.processor.as_ref().and_then(|processor| processor.note.clone()));
+        Ok(model)
+    }
+}
+
+/// The outputs of one reference.
+fn tensors(
+    subject: &Subject<'_>,
+    reference: &Reference,
+    device: &Device,
+    notes: &mut BTreeSet<String>,
+) -> Result<Vec<Row>, HubError> {
+    let folder = &subject.folder;
+    let with_gradients = device.clone().autodiff();
+    let mut outputs = Outputs::new(reference);
+    match reference.kind() {
+        Some("pixels") => {
+            let processor = match folder.join("config.json").is_file() {
+                true => Processor::of_folder(folder)?,
+                false => subject.open(device, true, notes)?.processor()?.clone(),
+            };
+            pixels::run(reference, folder, &processor, &mut outputs)?;
+            notes.extend(processor.note);
+        }
+        Some("stage1") => stage1::run(&subject.open(&with_gradients, true, notes)?, reference, &mut outputs)?,
+        None => {
+            let frozen = !reference.outputs().any(gradients::is_of_frozen_part);
+            let wanted = reference.outputs().any(|name| name.contains(".grad."));
+            let device = if wanted { &with_gradients } else { device };
+            whole::run(&subject.open(device, frozen, notes)?, reference, &mut outputs)?;
+        }
+        Some(other) => {
+            let what = format!("the reference is of kind `{other}`");
+            return Err(HubError::new(what, reference.place(), "known: none (a whole model), `stage1`, `pixels`"));
+        }
+    }
+    outputs.rows()
 }

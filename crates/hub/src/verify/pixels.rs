@@ -1,16 +1,16 @@
-//! What the folder's image processor makes of picture files.
+//! What the image processor makes of picture files.
 
 use super::Reference;
 use super::compare::Outputs;
 use crate::HubError;
+use crate::processor::Processor;
 use std::path::Path;
 use toolkit_core::params::Values;
-use toolkit_data::{Alpha, Preprocess, decode_as};
 
 pub(super) fn run(
     reference: &Reference,
     folder: &Path,
-    preprocess: Preprocess,
+    processor: &Processor,
     outputs: &mut Outputs<'_>,
 ) -> Result<(), HubError> {
     let files: Vec<String> =
@@ -22,8 +22,8 @@ pub(super) fn run(
             outputs.note(&format!("pixel_values/{file}"), format!("there is no picture {}", places[0].display()));
             continue;
         };
-        let side = preprocess.size as usize;
-        let data = preprocess.apply(&decode_as(path, Alpha::Drop)?);
+        let side = processor.preprocess.size as usize;
+        let data = processor.pixels(path)?;
         outputs.put_values(&format!("pixel_values/{file}"), Values { shape: vec![3, side, side], data });
     }
     Ok(())

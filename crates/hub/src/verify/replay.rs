@@ -8,7 +8,6 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toolkit_core::noise;
-use toolkit_data::{Alpha, decode_as};
 
 /// One generation.
 #[derive(Clone, Debug, Serialize)]
@@ -50,24 +49,20 @@ pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, HubError> {
     })?;
     let (vision, language, words) = (model.vision()?, model.language()?, model.words()?);
     let device = vision.model.devices().first().cloned().unwrap_or_default();
-    let Some(preprocess) = model.preprocess else {
-        return Err(HubError::new("there is no image processor", model.name.clone(), "add `preprocessor_config.json`"));
-    };
-    let side = preprocess.size as usize;
+    let processor = model.processor()?;
+    let side = processor.preprocess.size as usize;
     let mut replays = Vec::new();
     for expected in all {
         let decoding = settings_of(&serde_json::Value::Object(expected.settings).to_string(), &place)?;
-        let pixels = preprocess.apply(&decode_as(folder.join(&expected.image), Alpha::Drop)?);
+        let pixels = processor.pixels(&folder.join(&expected.image))?;
         let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, side, side]), &device);
         let prefix = noise::off(|| language.prefix(model.queries(vision.model.encode(pixels))));
-        let prompt = words.prompt(expected.prompt.as_deref().unwrap_or(""), language.marks, language.encoder_decoder());
+        let prompt = words.prompt(expected.prompt.as_deref().unwrap_or(""), language.marks, language.encoder_decoder())?;
         let written = language.writer().continue_texts(Some(prefix), &[prompt], &decoding)?;
         let best = written.into_iter().flatten().next();
         let mut ids = best.as_ref().map(|text| text.ids.clone()).unwrap_or_default();
-        if best.is_some_and(|text| text.finished) {
-            ids.push(language.marks.eos);
-        }
-        let text = words.text(&ids);
+        ids.extend(best.and_then(|text| text.end));
+        let text = words.text(&ids)?;
         let ok = ids == expected.ids && text == expected.text;
         let (expected_ids, expected_text) = (expected.ids, expected.text);
         replays.push(Replay {

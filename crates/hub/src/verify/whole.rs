@@ -186,13 +186,11 @@ fn generate(
 fn filled(text: Option<&Generated>, language: &LanguagePart, theirs: &[i64]) -> Vec<f32> {
     let marks = language.marks;
     let mut row = text.map(|text| text.ids.clone()).unwrap_or_default();
-    if text.is_some_and(|text| text.finished) {
-        row.push(marks.eos);
-    }
-    let fillers = [i64::from(marks.pad), i64::from(marks.eos)];
+    row.extend(text.and_then(|text| text.end));
+    let filler = |id: i64| u32::try_from(id).is_ok_and(|id| id == marks.pad || marks.eos.contains(id));
     let mut row: Vec<f32> = row.into_iter().map(|id| id as f32).collect();
     for &theirs in theirs.get(row.len()..).unwrap_or_default() {
-        row.push(if fillers.contains(&theirs) { theirs as f32 } else { f32::NAN });
+        row.push(if filler(theirs) { theirs as f32 } else { f32::NAN });
     }
     row
 }

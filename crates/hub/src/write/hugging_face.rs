@@ -1,19 +1,21 @@
 //! A folder that transformers loads: `Blip2ForConditionalGeneration`, or without a language model
 //! `Blip2ForImageTextRetrieval`.
 
-use super::{Form, Summary, Written, shards, targets};
+use super::beside::{preprocessor, put, tokenizer};
+use super::{Form, Summary, Target, Written, shards, targets};
 use crate::HubError;
 use crate::config::{LanguageConfig, VisionConfig};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::Path;
+use toolkit_core::files::write_folder;
 use toolkit_models::layers::Activation;
+use toolkit_models::vision::eva::EvaConfig;
 use toolkit_registry::names::{self, Part, Scheme, Side};
 
-/// Writes the folder.
+/// Writes the folder, which appears whole or not at all.
 ///
 /// # Errors
-/// If the model has no place in that form, or files cannot be written.
+/// If the model has no place in that form, something is there already, or files cannot be written.
 pub fn hugging_face(model: &mut Written<'_>, folder: &Path, form: Form) -> Result<Summary, HubError> {
     let place = folder.display().to_string();
     let refuse = |what: &str, hint: &str| Err(HubError::new(what, place.clone(), hint));
@@ -62,32 +64,42 @@ pub fn hugging_face(model: &mut Written<'_>, folder: &Path, form: Form) -> Resul
         kept
     });
 
-    // 2. Weights.
-    std::fs::create_dir_all(folder).map_err(|error| HubError::io("make", folder, error))?;
+    // 2. The files.
     let (targets, more) = targets(model, Scheme::HuggingFace);
     left_out.extend(more);
-    let files = shards::write(folder, &targets, model.values.as_ref(), form)?;
+    let files = write_folder(folder, |temporary| {
+        fill(model, &vision, text, &targets, temporary, form).map_err(|error| match error {
+            HubError::File(error) => HubError::File(error.moved(temporary, folder)),
+            other => other,
+        })
+    })?;
+    let files = files.into_iter().map(|name| folder.join(name)).collect();
+    Ok(Summary { files, tensors: targets.len(), left_out })
+}
 
-    // 3. Configuration, processor, tokenizer.
+/// Weights, configuration, processor and tokenizer; returns the names of the weight files.
+fn fill(
+    model: &Written<'_>,
+    vision: &EvaConfig,
+    text: bool,
+    targets: &[Target],
+    folder: &Path,
+    form: Form,
+) -> Result<Vec<String>, HubError> {
+    let files = shards::write(folder, targets, model.values.as_ref(), form)?;
     let image_token = model.image_token.or_else(|| image_token(model));
-    put(&folder.join("config.json"), &config(model, &vision, image_token, text, form))?;
+    put(&folder.join("config.json"), &config(model, vision, image_token, text, form))?;
     if !text {
         put(&folder.join("generation_config.json"), &generation(model))?;
     }
-    if let Some(p) = &model.preprocess {
-        let preprocess = json!({
-            "do_convert_rgb": true, "do_normalize": true, "do_rescale": true, "do_resize": true,
-            "image_mean": p.mean.map(shortest), "image_std": p.std.map(shortest),
-            "image_processor_type": "BlipImageProcessor", "processor_class": "Blip2Processor",
-            "resample": 3, "rescale_factor": 1.0 / 255.0, "size": {"height": p.size, "width": p.size},
-        });
-        put(&folder.join("preprocessor_config.json"), &preprocess)?;
+    if let Some(made) = &model.preprocess {
+        put(&folder.join("preprocessor_config.json"), &preprocessor(made))?;
         let processor =
             json!({"num_query_tokens": model.qformer.num_query_tokens, "processor_class": "Blip2Processor"});
         put(&folder.join("processor_config.json"), &processor)?;
     }
     tokenizer(model, folder)?;
-    Ok(Summary { files, tensors: targets.len(), left_out })
+    Ok(files)
 }
 
 /// A placeholder id that no text has: the last row of the table, which tokenizers do not reach in published models.
@@ -95,13 +107,9 @@ fn image_token(model: &Written<'_>) -> Option<u32> {
     match &model.language {
         Some(LanguageConfig::Opt(c)) => Some(c.vocab_size as u32 - 1),
         Some(LanguageConfig::T5(c)) => Some(c.vocab_size as u32 - 1),
+        Some(LanguageConfig::Llama(c)) => Some(c.vocab_size as u32 - 1),
         None => Some(model.qformer.vocab_size as u32),
     }
-}
-
-/// An `f32` as the shortest decimal that is it.
-fn shortest(x: f32) -> f64 {
-    x.to_string().parse().unwrap_or(f64::from(x))
 }
 
 fn act(act: Activation) -> &'static str {
@@ -115,7 +123,7 @@ fn act(act: Activation) -> &'static str {
 
 fn config(
     model: &Written<'_>,
-    v: &toolkit_models::vision::eva::EvaConfig,
+    v: &EvaConfig,
     image_token: Option<u32>,
     text: bool,
     form: Form,
@@ -189,10 +197,19 @@ pub(super) fn text_config(model: &Written<'_>) -> Value {
                 "num_heads": c.num_heads, "relative_attention_num_buckets": c.relative_attention_num_buckets,
                 "relative_attention_max_distance": c.relative_attention_max_distance, "feed_forward_proj": kind,
                 "dense_act_fn": act(c.dense_act), "is_gated_act": c.gated, "tie_word_embeddings": c.tie_word_embeddings,
+                "scale_decoder_outputs": c.scaled(),
                 "layer_norm_epsilon": c.layer_norm_epsilon, "bos_token_id": 1, "eos_token_id": m.eos,
                 "pad_token_id": m.pad, "decoder_start_token_id": m.decoder_start,
             })
         }
+        Some(LanguageConfig::Llama(c)) => json!({
+            "model_type": "llama", "vocab_size": c.vocab_size, "hidden_size": c.hidden_size,
+            "intermediate_size": c.intermediate_size, "num_hidden_layers": c.num_hidden_layers,
+            "num_attention_heads": c.num_attention_heads, "num_key_value_heads": c.num_key_value_heads,
+            "head_dim": c.head_dim, "max_position_embeddings": c.max_position_embeddings, "hidden_act": "silu",
+            "rope_theta": c.rope_theta, "rms_norm_eps": c.rms_norm_eps, "tie_word_embeddings": c.tie_word_embeddings,
+            "bos_token_id": m.bos, "eos_token_id": m.eos, "pad_token_id": m.pad,
+        }),
     }
 }
 
@@ -204,39 +221,4 @@ fn generation(model: &Written<'_>) -> Value {
         }
         _ => json!({"bos_token_id": m.bos.unwrap_or(2), "eos_token_id": m.eos, "pad_token_id": m.pad}),
     }
-}
-
-/// The tokenizer that is given, or the files of the folder that the model is from.
-fn tokenizer(model: &Written<'_>, folder: &Path) -> Result<(), HubError> {
-    if let Some(text) = &model.tokenizer {
-        let path = folder.join("tokenizer.json");
-        shards::atomically(&path, |file| {
-            file.write_all(text.as_bytes()).map_err(|error| HubError::io("write", &path, error))
-        })?;
-        let class = json!({"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false});
-        return put(&folder.join("tokenizer_config.json"), &class);
-    }
-    let files = [
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.json",
-        "merges.txt",
-        "vocab.txt",
-        "spiece.model",
-    ];
-    for file in files {
-        let Some(from) = model.folder.as_ref().map(|folder| folder.join(file)).filter(|path| path.is_file()) else {
-            continue;
-        };
-        std::fs::copy(&from, folder.join(file)).map_err(|error| HubError::io("copy", &from, error))?;
-    }
-    Ok(())
-}
-
-/// Writes JSON.
-pub(super) fn put(path: &Path, value: &Value) -> Result<(), HubError> {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
-    shards::atomically(path, |file| file.write_all(text.as_bytes()).map_err(|error| HubError::io("write", path, error)))
 }

@@ -3,20 +3,27 @@
 //! LAVIS saves what was trained: stage 1 the Q-Former whole, stage 2 the queries' way and the projection. Frozen parts
 //! are in files of their own there, so the encoder and the language model are only written if `all` is asked for.
 
-use super::hugging_face::{put, text_config, vision_config};
+use super::beside::{check_own, keep, preprocessor};
+use super::hugging_face::{text_config, vision_config};
 use super::{Form, Summary, Written, targets, torch};
 use crate::HubError;
-use serde_json::json;
+use crate::config::LanguageConfig;
+use serde_json::{Value, json};
 use std::path::Path;
+use toolkit_core::files::{FileError, sweep_beside};
 use toolkit_registry::names::{Part, Scheme};
 
-/// Writes `file` and the `config.json` beside it; with `all`, the frozen parts too.
+/// Writes `file` and the `config.json` beside it; with `all`, the frozen parts and how pixels are made too.
 ///
 /// # Errors
-/// If files cannot be written, or keys of the encoder have a bias, which LAVIS has no place for.
+/// If what lies beside is of another checkpoint, files cannot be written, or keys of the encoder have a bias, which
+/// LAVIS has no place for.
 pub fn lavis(model: &mut Written<'_>, file: &Path, form: Form, all: bool) -> Result<Summary, HubError> {
+    if matches!(model.language, Some(LanguageConfig::Llama(_))) {
+        let what = "LAVIS's BLIP-2 has OPT and T5, this one has a Llama";
+        return Err(HubError::new(what, file.display().to_string(), "convert to `hf`"));
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|error| HubError::io("make", folder, error))?;
     let mut left_out = Vec::new();
     model.parameters.retain(|(part, _, info)| {
         let kept = all || matches!(part, Part::Bridge | Part::Projection);
@@ -27,7 +34,27 @@ pub fn lavis(model: &mut Written<'_>, file: &Path, form: Form, all: bool) -> Res
     });
     let (targets, more) = targets(model, Scheme::Lavis);
     left_out.extend(more);
+
+    // 1. What is there already is not touched.
+    let mut beside = vec![(folder.join("config.json"), config(model, all))];
+    if let Some(made) = model.preprocess.as_ref().filter(|_| all) {
+        beside.push((folder.join("preprocessor_config.json"), preprocessor(made)));
+    }
+    beside.iter().try_for_each(|(path, value)| check_own(path, value))?;
+
+    // 2. The weights last: without them the folder is no checkpoint.
+    std::fs::create_dir_all(folder).map_err(|error| FileError::new(folder, error))?;
+    for (path, value) in &beside {
+        sweep_beside(path);
+        keep(path, value)?;
+    }
+    sweep_beside(file);
     torch::write(file, &targets, model.values.as_ref(), form)?;
+    Ok(Summary { files: vec![file.to_owned()], tensors: targets.len(), left_out })
+}
+
+/// The `config.json`.
+fn config(model: &Written<'_>, all: bool) -> Value {
     let q = &model.qformer;
     let mut config = json!({
         "hidden_size": q.hidden_size, "num_hidden_layers": q.num_hidden_layers,
@@ -47,6 +74,5 @@ pub fn lavis(model: &mut Written<'_>, file: &Path, form: Form, all: bool) -> Res
             config["text_config"] = text_config(model);
         }
     }
-    put(&folder.join("config.json"), &config)?;
-    Ok(Summary { files: vec![file.to_owned()], tensors: targets.len(), left_out })
+    config
 }

@@ -1,5 +1,6 @@
 //! Writes a model in a published form.
 
+mod beside;
 mod hugging_face;
 mod lavis;
 mod shards;
