@@ -1,9 +1,10 @@
-//! SHA-256 of files.
+//! Digests of files: SHA-256, and the SHA-1 that git names files by.
 
 use crate::error::one_line;
 use crate::progress::{Progress, Step};
 use crate::{FetchError, paths};
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::Read;
@@ -58,6 +59,43 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Says whether an etag can be git's name of a file.
+pub(crate) fn is_git_name(etag: &str) -> bool {
+    paths::is_commit(etag)
+}
+
+/// Compares a small file with git's name of it and gives its sha256.
+///
+/// Some mirrors say the plain sha1 of the bytes instead; that will do too.
+pub(crate) fn the_promised(file: &Path, name: &str, hint: &str) -> Result<String, FetchError> {
+    let data = File::open(file).map_err(FetchError::io("read", file))?;
+    let size = data.metadata().map_err(FetchError::io("read", file))?.len();
+    let (mut git, mut plain, mut sha256) = (Sha1::new(), Sha1::new(), Sha256::new());
+    git.update(format!("blob {size}\0"));
+    let (mut data, mut buffer) = (data, vec![0; 1 << 18]);
+    loop {
+        let read = data.read(&mut buffer).map_err(FetchError::io("read", file))?;
+        if read == 0 {
+            break;
+        }
+        git.update(&buffer[..read]);
+        plain.update(&buffer[..read]);
+        sha256.update(&buffer[..read]);
+    }
+    let git = hex(&git.finalize());
+    if git == name || hex(&plain.finalize()) == name {
+        return Ok(hex(&sha256.finalize()));
+    }
+    Err(FetchError::Digest {
+        kind: "git sha1",
+        what: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        expected: name.to_owned(),
+        got: git,
+        file: file.to_owned(),
+        hint: hint.to_owned(),
+    })
+}
+
 /// Compares two digests; `hint` says what happened to the file.
 pub(crate) fn compare(what: &str, expected: &str, got: &str, file: &Path, hint: &str) -> Result<(), FetchError> {
     if expected.eq_ignore_ascii_case(got) {
@@ -65,6 +103,7 @@ pub(crate) fn compare(what: &str, expected: &str, got: &str, file: &Path, hint: 
     }
     let hint = if paths::is_sha256(&expected.to_ascii_lowercase()) { hint } else { "a sha256 has 64 hex digits" };
     Err(FetchError::Digest {
+        kind: "sha256",
         what: what.to_owned(),
         expected: one_line(expected),
         got: got.to_owned(),

@@ -1,12 +1,13 @@
 //! One file from the Hub to a `.part` on disk, through cut connections, changed files and restarts of the program.
 
 use crate::FetchError;
+use crate::digest::is_git_name;
 use crate::http::{Http, Trouble, network};
 use crate::progress::{Progress, Step};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG};
+use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, TRANSFER_ENCODING};
 use ureq::http::{HeaderMap, Method, StatusCode};
 
 /// What the Hub says of a file before it is fetched.
@@ -64,6 +65,8 @@ pub(crate) struct Download<'a> {
     pub part: &'a Path,
     /// For progress.
     pub name: &'a str,
+    /// The most bytes of a file whose size nobody tells.
+    pub most: u64,
 }
 
 impl Download<'_> {
@@ -107,7 +110,7 @@ impl Download<'_> {
         }
         let step = Step::new(progress, self.name, self.meta.size);
         if length > 0 && Some(length) == self.meta.size {
-            step.advance(length);
+            step.kept(length);
             return Ok(());
         }
         let mut headers = Vec::new();
@@ -138,8 +141,16 @@ impl Download<'_> {
             }
         }
         let rest = text(CONTENT_LENGTH).and_then(|rest| rest.parse::<u64>().ok());
-        let size = self.meta.size.or(rest.map(|rest| length + rest));
-        step.advance(length);
+        let size = self.meta.size.or(rest.map(|rest| length.saturating_add(rest)));
+        let framed = text(TRANSFER_ENCODING).is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
+        if size.is_none() && !framed && !crate::paths::is_sha256(&self.meta.etag) && !is_git_name(&self.meta.etag) {
+            // The end of such a body and a cut connection look the same.
+            let (what, hint) = ("the server tells neither length nor digest of the file", "check HF_ENDPOINT");
+            return Err(Trouble::fatal(network(what, self.url, hint)));
+        }
+        if length > 0 {
+            step.kept(length);
+        }
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -148,13 +159,20 @@ impl Download<'_> {
                 Ok(read) => read,
                 Err(error) => return Err(self.again(&format!("broke off after {length} bytes: {error}"))),
             };
+            // Nothing is written beyond the bound.
+            if length + read as u64 > size.unwrap_or(self.most) {
+                restart(&mut file, &mut length).map_err(write)?;
+                return Err(match size {
+                    Some(_) => self.again("the server sent more than it said"),
+                    None => {
+                        let what = format!("it sends more than {} bytes and has not said how many", self.most);
+                        Trouble::fatal(network(&what, self.url, crate::limits::HINT))
+                    }
+                });
+            }
             file.write_all(&buffer[..read]).map_err(write)?;
             length += read as u64;
             step.advance(read as u64);
-            if size.is_some_and(|size| length > size) {
-                restart(&mut file, &mut length).map_err(write)?;
-                return Err(self.again("the server sent more than it said"));
-            }
         }
         match size {
             Some(size) if length < size => Err(self.again(&format!("broke off after {length} of {size} bytes"))),

@@ -67,8 +67,10 @@ pub enum FetchError {
         hint: String,
     },
     /// The bytes are not those that were promised.
-    #[error("wrong sha256 of {what}: expected {expected}, got {got} --> {}; hint: {hint}", file.display())]
+    #[error("wrong {kind} of {what}: expected {expected}, got {got} --> {}; hint: {hint}", file.display())]
     Digest {
+        /// Name of the digest: `sha256`, `git sha1`.
+        kind: &'static str,
         /// What was hashed.
         what: String,
         /// The promised digest.
@@ -78,6 +80,16 @@ pub enum FetchError {
         /// The file.
         file: PathBuf,
         /// What happened to the file, and what to try.
+        hint: String,
+    },
+    /// A file of the store is not as it came.
+    #[error("the file is damaged: {what} --> {}; hint: {hint}", file.display())]
+    Damaged {
+        /// What is wrong with it.
+        what: String,
+        /// The file.
+        file: PathBuf,
+        /// What to try.
         hint: String,
     },
     /// An archive is damaged or wants to write outside its folder.
@@ -121,6 +133,10 @@ impl FetchError {
 
     pub(crate) fn archive(file: &Path, what: impl std::fmt::Display, hint: &str) -> Self {
         Self::Archive { what: one_line(&what.to_string()), file: file.to_owned(), hint: hint.to_owned() }
+    }
+
+    pub(crate) fn damaged(file: &Path, what: &str, hint: &str) -> Self {
+        Self::Damaged { what: one_line(what), file: file.to_owned(), hint: hint.to_owned() }
     }
 
     /// For `map_err`: the disk said no to `what` on `path`.

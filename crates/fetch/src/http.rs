@@ -2,6 +2,7 @@
 
 use crate::FetchError;
 use crate::error::one_line;
+use std::net::IpAddr;
 use std::time::Duration;
 use ureq::config::Config;
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
@@ -60,7 +61,10 @@ impl Patience {
 pub(crate) struct Http {
     agent: Agent,
     endpoint: String,
+    /// Never shown to an endpoint without encryption.
     token: Option<String>,
+    /// There is a token, and the endpoint may not see it.
+    withheld: bool,
     backoff: Duration,
 }
 
@@ -85,7 +89,9 @@ impl Http {
             .timeout_recv_response(Some(Duration::from_secs(60)))
             .timeout_per_read(Some(Duration::from_secs(60)))
             .build();
-        Ok(Self { agent: config.new_agent(), endpoint: endpoint.to_owned(), token: token.map(str::to_owned), backoff })
+        let shown = token.filter(|_| is_private(endpoint)).map(str::to_owned);
+        let withheld = token.is_some() && shown.is_none();
+        Ok(Self { agent: config.new_agent(), endpoint: endpoint.to_owned(), token: shown, withheld, backoff })
     }
 
     pub(crate) fn patience(&self) -> Patience {
@@ -158,6 +164,9 @@ impl Http {
                 "the token may not read it, or it does not exist",
                 "accept the terms on the model's page with the account of HF_TOKEN, or check the name",
             ),
+            (401 | 403, _) if self.withheld => {
+                ("it needs a login, and HF_TOKEN is not sent without encryption", "write https:// in HF_ENDPOINT")
+            }
             (401 | 403, _) => (
                 "it needs a login, or does not exist",
                 "check the name; for a gated or private model accept its terms on its page and set HF_TOKEN",
@@ -249,6 +258,15 @@ fn host_of(url: &str) -> Option<(String, String, u16)> {
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
     let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
     Some((scheme, uri.host()?.to_ascii_lowercase(), port))
+}
+
+/// Says whether a token may be shown to a Hub at `url`: not where others on the way can read it.
+pub(crate) fn is_private(url: &str) -> bool {
+    host_of(url).is_some_and(|(scheme, host, _)| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let this_machine = || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        scheme == "https" || host == "localhost" || this_machine()
+    })
 }
 
 fn same_host(a: &str, b: &str) -> bool {

@@ -1,22 +1,25 @@
 //! Files and folders of a model repository of the Hub, kept by commit.
 //!
 //! `hf/owner--name/<commit>/path` are the files, `refs/<branch>` the commit that a branch last stood for,
-//! `listings/<commit>` the names of a whole folder, `parts/` what is half there, and `blobs/<sha256>` second names
-//! (hard links) of large files, so that the next commit with the same weights does not fetch them again.
+//! `listings/<commit>` the names of a whole folder, `inventories/<commit>.json` the digest of each file that came,
+//! `parts/` what is half there, and `blobs/<sha256>` second names (hard links) of large files, so that the next commit
+//! with the same weights does not fetch them again.
 //!
-//! The Hub names a sha256 for large files only. Small ones (configurations, vocabularies) are checked by length, unless
-//! the caller knows a digest.
+//! The Hub names a sha256 of large files, and git's name of small ones (configurations, vocabularies), which is a sha1.
+//! Of a server that names neither, files are checked by length.
 
-use crate::digest::{compare, sha256_hex, sha256_of};
+use crate::digest::{compare, is_git_name, sha256_hex, sha256_of, the_promised};
 use crate::download::{Download, Meta};
-use crate::http::{Http, Trouble, network};
+use crate::http::Http;
+use crate::inventory::{Depth, Inventory};
+use crate::listing::Listing;
 use crate::lock::lock;
-use crate::paths::{is_commit, is_inside, is_sha256, percent};
-use crate::progress::{Progress, Step};
+use crate::paths::{is_commit, is_sha256, percent};
+use crate::progress::Progress;
 use crate::{Digest, FetchError, Source, Store};
-use serde::Deserialize;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use ureq::http::Method;
 
 /// One repository of the Hub at a revision, in a store.
 pub(crate) struct Hub<'a> {
@@ -24,24 +27,14 @@ pub(crate) struct Hub<'a> {
     repo: &'a str,
     rev: &'a str,
     folder: PathBuf,
-}
-
-/// The part of the Hub's answer that is used.
-#[derive(Deserialize)]
-struct Listing {
-    sha: String,
-    siblings: Vec<Sibling>,
-}
-
-#[derive(Deserialize)]
-struct Sibling {
-    rfilename: String,
+    /// Files whose bytes were compared by this value already.
+    compared: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'a> Hub<'a> {
     pub(crate) fn new(store: &'a Store, repo: &'a str, rev: &'a str) -> Self {
         let folder = store.root().join("hf").join(repo.replace('/', "--"));
-        Self { store, repo, rev, folder }
+        Self { store, repo, rev, folder, compared: RefCell::default() }
     }
 
     pub(crate) fn have(&self, path: Option<&str>) -> Option<PathBuf> {
@@ -81,8 +74,11 @@ impl<'a> Hub<'a> {
         progress: &dyn Progress,
     ) -> Result<PathBuf, FetchError> {
         let here = self.have(path);
+        let recorded = here.is_some() && self.mend(path, progress)?;
+        // Files that were damaged are gone now.
+        let here = here.and_then(|_| self.have(path));
         let place = match here {
-            Some(here) if is_commit(self.rev) || self.store.is_offline() => here,
+            Some(here) if self.store.is_offline() || (is_commit(self.rev) && recorded) => here,
             None if self.store.is_offline() => {
                 let path = path.map(str::to_owned);
                 let source = Source::Hf { repo: self.repo.to_owned(), rev: self.rev.to_owned(), path: path.clone() };
@@ -90,9 +86,10 @@ impl<'a> Hub<'a> {
             }
             here => match (self.fetch(path, progress), here) {
                 (Err(error @ FetchError::Network { .. }), Some(here)) => {
-                    let what =
-                        format!("{} of {} as it was here, for the Hub does not answer ({error})", self.rev, self.repo);
-                    drop(Step::new(progress, &what, None));
+                    progress.note(&format!(
+                        "{} of {} as it was here, for the Hub does not answer ({error})",
+                        self.rev, self.repo
+                    ));
                     here
                 }
                 (fetched, _) => fetched?,
@@ -108,11 +105,63 @@ impl<'a> Hub<'a> {
         Ok(place)
     }
 
+    /// Compares what is here of the known commit with its inventory, and removes what is damaged so
+    /// that it is fetched again; offline that is an error. Says whether there is an entry for all.
+    fn mend(&self, path: Option<&str>, progress: &dyn Progress) -> Result<bool, FetchError> {
+        let Some(commit) = self.known_commit() else { return Ok(false) };
+        let names = match path {
+            Some(path) => vec![path.to_owned()],
+            None => self.known_listing(&commit).unwrap_or_default(),
+        };
+        let mut recorded = true;
+        for name in &names {
+            recorded &= self.is_recorded(&commit, name)?;
+            self.is_whole(&commit, name, progress)?;
+        }
+        Ok(recorded)
+    }
+
+    fn inventory(&self, commit: &str) -> Inventory {
+        Inventory::of_commit(self.store.root(), &self.folder, commit)
+    }
+
+    fn is_recorded(&self, commit: &str, name: &str) -> Result<bool, FetchError> {
+        match self.inventory(commit).read() {
+            Ok(entries) => Ok(entries.is_some_and(|entries| entries.contains_key(name))),
+            Err(error) if self.store.is_offline() => Err(error),
+            // What the Hub says replaces it.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Says whether a file is here as its entry has it. A damaged one is removed; offline it is an
+    /// error.
+    fn is_whole(&self, commit: &str, name: &str, progress: &dyn Progress) -> Result<bool, FetchError> {
+        let place = self.folder.join(commit).join(name);
+        if !place.is_file() || !self.is_recorded(commit, name)? {
+            return Ok(false);
+        }
+        if self.compared.borrow().contains(&place) {
+            return Ok(true);
+        }
+        let damaged = self.inventory(commit).damaged(name, Depth::Whole, progress)?;
+        let Some((file, what)) = damaged.into_iter().next() else {
+            self.compared.borrow_mut().insert(place);
+            return Ok(true);
+        };
+        if self.store.is_offline() {
+            return Err(FetchError::damaged(&file, &what, "fetch it again where there is a network"));
+        }
+        progress.note(&format!("{} is damaged: {what}; it is fetched again", file.display()));
+        self.store.remove(&file)?;
+        Ok(false)
+    }
+
     fn fetch(&self, path: Option<&str>, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
-        let http = self.store.http()?;
+        let http = self.store.http(progress)?;
         let (commit, place) = match path {
             Some(path) => {
-                let commit = self.fetch_file(&http, self.rev, path, progress)?;
+                let commit = self.fetch_file(&http, self.rev, path, None, progress)?;
                 let place = self.folder.join(&commit).join(path);
                 (commit, place)
             }
@@ -132,68 +181,118 @@ impl<'a> Hub<'a> {
     fn fetch_folder(&self, http: &Http, progress: &dyn Progress) -> Result<String, FetchError> {
         let known = Some(self.rev.to_owned()).filter(|rev| is_commit(rev));
         let known = known.and_then(|commit| self.known_listing(&commit).map(|names| (commit, names)));
-        let (commit, names) = match known {
-            Some(known) => known,
-            None => self.ask_listing(http)?,
+        let (commit, names, sizes) = match known {
+            Some((commit, names)) => (commit, names, Vec::new()),
+            None => {
+                let listing = self.ask_listing(http)?;
+                (listing.commit, listing.names, listing.sizes)
+            }
         };
         write_renamed(&self.listing_file(&commit), &(names.join("\n") + "\n"))?;
-        for name in &names {
-            if !self.folder.join(&commit).join(name).is_file() {
-                self.fetch_file(http, &commit, name, progress)?;
+        for (at, name) in names.iter().enumerate() {
+            if !self.is_whole(&commit, name, progress)? {
+                self.fetch_file(http, &commit, name, sizes.get(at).copied().flatten(), progress)?;
             }
         }
         Ok(commit)
     }
 
-    /// Gets a file and gives its commit.
-    fn fetch_file(&self, http: &Http, rev: &str, path: &str, progress: &dyn Progress) -> Result<String, FetchError> {
-        let mut meta = Meta::ask(http, &self.url(rev, path))?;
+    /// Gets a file and gives its commit. `listed` is its size as the listing of the folder has it.
+    fn fetch_file(
+        &self,
+        http: &Http,
+        rev: &str,
+        path: &str,
+        listed: Option<u64>,
+        progress: &dyn Progress,
+    ) -> Result<String, FetchError> {
+        let url = self.url(rev, path);
+        let mut meta = Meta::ask(http, &url)?;
+        if let (Some(listed), Some(size)) = (listed, meta.size.filter(|size| Some(*size) != listed)) {
+            let what = format!("it lists {listed} bytes and offers {size}");
+            return Err(FetchError::Answer { what, url });
+        }
+        meta.size = meta.size.or(listed);
         let commit = match meta.commit.take() {
             _ if is_commit(rev) => rev.to_owned(),
             Some(commit) if is_commit(&commit) => commit,
-            _ => self.ask_listing(http)?.0,
+            _ => self.ask_listing(http)?.commit,
         };
         let place = self.folder.join(&commit).join(path);
-        if place.is_file() {
+        if self.is_whole(&commit, path, progress)? {
             return Ok(commit);
         }
         let part = self.part_name(&meta, &commit, path);
         let _lock = lock(self.store.root(), &format!("hf-{}-{part}", self.repo.replace('/', "--")), progress)?;
+        // Somebody else may have brought it meanwhile, or an older version, which kept no inventory.
+        if place.is_file() && !self.is_whole(&commit, path, progress)? {
+            match self.promised(&meta, &place, progress) {
+                Ok(sha256) => self.inventory(&commit).put(path, &sha256, progress)?,
+                Err(error) => {
+                    progress.note(&format!("it is fetched again: {error}"));
+                    self.store.remove(&place)?;
+                }
+            }
+        }
         if !place.is_file() {
             let part = self.folder.join("parts").join(format!("{part}.part"));
             // At the commit, so that a push in between changes nothing.
             let url = self.url(&commit, path);
-            self.bring(&Download { http, url: &url, meta: &meta, part: &part, name: path }, &place, progress)?;
+            let most = self.store.limits().unsized_download();
+            let download = Download { http, url: &url, meta: &meta, part: &part, name: path, most };
+            let sha256 = self.bring(&download, &place, progress)?;
+            self.inventory(&commit).put(path, &sha256, progress)?;
+            self.compared.borrow_mut().insert(place);
         }
         Ok(commit)
     }
 
-    /// Downloads, checks and names; the lock is held.
-    fn bring(&self, download: &Download<'_>, place: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
+    /// Checks that a file is what the Hub names, as far as it does, and gives its sha256.
+    fn promised(&self, meta: &Meta, file: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
+        let hint = "it was removed; try again";
+        let size = std::fs::metadata(file).map_err(FetchError::io("read", file))?.len();
+        if let Some(expected) = meta.size.filter(|expected| *expected != size) {
+            return Err(FetchError::damaged(file, &format!("it has {size} bytes, not {expected}"), hint));
+        }
+        if is_git_name(&meta.etag) {
+            return the_promised(file, &meta.etag, hint);
+        }
+        let sha256 = sha256_of(file, progress)?;
+        if is_sha256(&meta.etag) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            compare(&name, &meta.etag, &sha256, file, hint)?;
+        }
+        Ok(sha256)
+    }
+
+    /// Downloads, checks and names a file, and gives its sha256; the lock is held.
+    fn bring(&self, download: &Download<'_>, place: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
         let (part, etag) = (download.part, &download.meta.etag);
         for folder in [part, place].iter().filter_map(|path| path.parent()) {
             std::fs::create_dir_all(folder).map_err(FetchError::io("create", folder))?;
         }
-        if !is_sha256(etag) {
-            download.run(progress)?;
-            return std::fs::rename(part, place).map_err(FetchError::io("write", place));
-        }
         let blob = self.folder.join("blobs").join(etag);
-        if blob.is_file() {
+        let has_blob = is_sha256(etag);
+        if has_blob && blob.is_file() {
             if sha256_of(&blob, progress)? == *etag && std::fs::hard_link(&blob, place).is_ok() {
-                return Ok(());
+                return Ok(etag.clone());
             }
             std::fs::remove_file(&blob).map_err(FetchError::io("remove", &blob))?;
         }
         download.run(progress)?;
-        if let Err(error) = compare(download.name, etag, &sha256_of(part, progress)?, part, "it was removed; try again")
-        {
-            std::fs::remove_file(part).map_err(FetchError::io("remove", part))?;
-            return Err(error);
+        let sha256 = match self.promised(download.meta, part, progress) {
+            Ok(sha256) => sha256,
+            Err(error) => {
+                std::fs::remove_file(part).map_err(FetchError::io("remove", part))?;
+                return Err(error);
+            }
+        };
+        if has_blob {
+            // Some file systems have no second names; then there is no blob.
+            let _ = std::fs::create_dir_all(self.folder.join("blobs")).and_then(|()| std::fs::hard_link(part, &blob));
         }
-        // Some file systems have no second names; then there is no blob.
-        let _ = std::fs::create_dir_all(self.folder.join("blobs")).and_then(|()| std::fs::hard_link(part, &blob));
-        std::fs::rename(part, place).map_err(FetchError::io("write", place))
+        std::fs::rename(part, place).map_err(FetchError::io("write", place))?;
+        Ok(sha256)
     }
 
     /// Of the etag, so that a changed file starts anew.
@@ -203,23 +302,8 @@ impl<'a> Hub<'a> {
         if etag.is_empty() { sha256_hex(format!("{commit} {path}").as_bytes()) } else { etag }
     }
 
-    fn ask_listing(&self, http: &Http) -> Result<(String, Vec<String>), FetchError> {
-        let url = self.listing_url();
-        let bad = |what: String| FetchError::Answer { what: crate::error::one_line(&what), url: url.clone() };
-        let text = http.patiently(|| {
-            let mut response = http.send(&Method::GET, &url, &[], |_| false)?;
-            let text = response.body_mut().with_config().limit(1 << 26).read_to_string();
-            text.map_err(|error| Trouble::passing(network(&error.to_string(), &url, "try again"), None))
-        })?;
-        let listing: Listing = serde_json::from_str(&text).map_err(|error| bad(format!("bad listing: {error}")))?;
-        if !is_commit(&listing.sha) {
-            return Err(bad(format!("`{}` is no commit", listing.sha)));
-        }
-        let names: Vec<String> = listing.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
-        if let Some(name) = names.iter().find(|name| !is_inside(name)) {
-            return Err(bad(format!("it lists `{name}`, which is no path inside the folder")));
-        }
-        Ok((listing.sha, wanted(names)))
+    fn ask_listing(&self, http: &Http) -> Result<Listing, FetchError> {
+        Listing::ask(http, &self.listing_url())
     }
 
     fn url(&self, rev: &str, path: &str) -> String {
@@ -227,7 +311,8 @@ impl<'a> Hub<'a> {
     }
 
     fn listing_url(&self) -> String {
-        format!("{}/api/models/{}/revision/{}", self.store.hub(), self.repo, percent(self.rev, ""))
+        // With the sizes of files.
+        format!("{}/api/models/{}/revision/{}?blobs=true", self.store.hub(), self.repo, percent(self.rev, ""))
     }
 
     fn ref_file(&self) -> PathBuf {
@@ -253,20 +338,8 @@ impl<'a> Hub<'a> {
     }
 }
 
-/// Without the repository's own dot files; with safetensors there, also without the same weights in other formats.
-fn wanted(mut names: Vec<String>) -> Vec<String> {
-    let extension = |name: &str| name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    let is = |name: &str, kinds: &[&str]| extension(name).is_some_and(|own| kinds.contains(&own.as_str()));
-    names.retain(|name| !name.rsplit('/').next().is_some_and(|last| last.starts_with('.')));
-    if names.iter().any(|name| is(name, &["safetensors"])) {
-        let other = ["bin", "msgpack", "h5", "ot", "onnx", "onnx_data"];
-        names.retain(|name| !is(name, &other) && !name.split('/').rev().skip(1).any(|folder| folder == "onnx"));
-    }
-    names
-}
-
 /// Writes a small file in one go, whoever else writes it.
-fn write_renamed(path: &Path, text: &str) -> Result<(), FetchError> {
+pub(crate) fn write_renamed(path: &Path, text: &str) -> Result<(), FetchError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(FetchError::io("create", folder))?;
     }
@@ -276,7 +349,3 @@ fn write_renamed(path: &Path, text: &str) -> Result<(), FetchError> {
     std::fs::write(&temp, text).map_err(FetchError::io("write", &temp))?;
     std::fs::rename(&temp, path).map_err(FetchError::io("write", path))
 }
-
-#[cfg(test)]
-#[path = "tests/hub.rs"]
-mod tests;

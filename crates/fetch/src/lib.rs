@@ -10,6 +10,7 @@
 //! no secrets of this process, end with it, and write into a folder that is thrown away. Downloads and unpacked archives
 //! are bounded.
 
+mod check;
 mod child;
 mod digest;
 mod download;
@@ -17,7 +18,9 @@ mod environment;
 mod error;
 mod http;
 mod hub;
+mod inventory;
 mod limits;
+mod listing;
 mod lock;
 mod manager;
 mod package;
@@ -28,6 +31,7 @@ mod store;
 mod tool;
 mod unpack;
 
+pub use check::{Checked, Damage};
 pub use digest::Digest;
 pub use error::FetchError;
 pub use progress::{NoProgress, Progress};

@@ -2,6 +2,7 @@
 
 use crate::child::{self, Running};
 use crate::digest::{compare, sha256_of};
+use crate::inventory::{Depth, Inventory};
 use crate::limits::Room;
 use crate::lock::lock;
 use crate::manager::{Manager, folder_name, versions_of};
@@ -64,12 +65,13 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<PathBuf, FetchError> {
         let folder = self.package_folder(manager, package);
+        let key = format!("{}-{}", manager.name(), folder_name(manager, package));
+        self.mend_package(&folder, &key, progress)?;
         if !folder.is_dir() {
             if self.is_offline() {
                 return Err(self.offline_error(&manager.source(package), &self.plan_package(manager, package)));
             }
-            let name = folder_name(manager, package);
-            let _lock = lock(self.root(), &format!("{}-{name}", manager.name()), progress)?;
+            let _lock = lock(self.root(), &key, progress)?;
             if !folder.is_dir() {
                 self.fetch_package(manager, package, &folder, digest, progress)?;
             }
@@ -102,6 +104,31 @@ impl Store {
             }
         }
         Ok(path)
+    }
+
+    /// Compares a package that is here with its inventory, and removes it if it is damaged, so that it
+    /// is fetched again; offline that is an error.
+    fn mend_package(&self, folder: &Path, key: &str, progress: &dyn Progress) -> Result<(), FetchError> {
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        let inventory = Inventory::of_package(self.root(), folder);
+        let damaged = match inventory.damaged("", Depth::Whole, progress) {
+            Ok(damaged) => damaged.into_iter().next(),
+            Err(error) if self.is_offline() => return Err(error),
+            Err(error) => Some((folder.to_owned(), error.to_string())),
+        };
+        let Some((file, what)) = damaged else { return Ok(()) };
+        if self.is_offline() {
+            return Err(FetchError::damaged(&file, &what, "fetch it again where there is a network"));
+        }
+        let _lock = lock(self.root(), key, progress)?;
+        // Another process may have fetched it again meanwhile.
+        if inventory.damaged("", Depth::Whole, progress).is_ok_and(|damaged| damaged.is_empty()) {
+            return Ok(());
+        }
+        progress.note(&format!("{} is damaged: {what}; the package is fetched again", file.display()));
+        self.remove(folder)
     }
 
     /// Downloads and unpacks below `tmp`, then renames; the lock is held. What a killed process left is cleared first.
@@ -152,6 +179,7 @@ impl Store {
         std::fs::create_dir(&unpacked).map_err(FetchError::io("create", &unpacked))?;
         self.unpack(&archive, &unpacked, digest.package_bytes, progress)?;
 
+        let entries = Inventory::count(&unpacked, progress)?;
         let record = serde_json::json!(Record { archive: name, sha256, command });
         if let Some(parent) = folder.parent() {
             std::fs::create_dir_all(parent).map_err(FetchError::io("create", parent))?;
@@ -159,6 +187,7 @@ impl Store {
         let (from, to) = (temp.join("record"), record_file(folder));
         std::fs::write(&from, format!("{record:#}\n")).map_err(FetchError::io("write", &from))?;
         std::fs::rename(&from, &to).map_err(FetchError::io("write", &to))?;
+        Inventory::of_package(self.root(), folder).write(&entries)?;
         std::fs::rename(&unpacked, folder).map_err(FetchError::io("write", folder))
     }
 

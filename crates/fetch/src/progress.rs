@@ -5,10 +5,16 @@
 pub trait Progress {
     /// A step starts. `total` is in bytes, `None` when nobody knows.
     fn begin(&self, what: &str, total: Option<u64>);
-    /// This many bytes more are done; bytes kept from an earlier try count.
+    /// This many bytes more are done.
     fn advance(&self, bytes: u64);
+    /// This many bytes are there from an earlier try. They count as done and say nothing about speed.
+    fn kept(&self, bytes: u64) {
+        self.advance(bytes);
+    }
     /// The step is over, well or not.
     fn end(&self);
+    /// Something to know that is no step, in one line. Said to nobody unless implemented.
+    fn note(&self, _line: &str) {}
 }
 
 /// Tells nobody.
@@ -32,6 +38,10 @@ impl<'a> Step<'a> {
 
     pub(crate) fn advance(&self, bytes: u64) {
         self.0.advance(bytes);
+    }
+
+    pub(crate) fn kept(&self, bytes: u64) {
+        self.0.kept(bytes);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The folder on disk that all fetched files are in.
 
 use crate::digest::{compare, sha256_of};
-use crate::http::Http;
+use crate::http::{Http, is_private};
 use crate::hub::Hub;
+use crate::inventory::{Depth, Inventory};
 use crate::limits::{self, Limits};
 use crate::manager::Manager;
 use crate::{Digest, FetchError, Progress, Source, paths};
@@ -10,13 +11,15 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::{Debug, Formatter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Fetches what is missing and says where it is.
 ///
 /// Below the root: `hf/owner--name/<commit>/path`, and `pip`, `apt`, `npm` with a folder `name@version` per unpacked
-/// package and a `name@version.json` that says which archive it was. Files in it are shared, also between processes: do
-/// not write to them.
+/// package, a `name@version.json` that says which archive it was and a `name@version.files.json` with the digest of
+/// each file. Files in it are shared, also between processes: do not write to them.
 #[derive(Clone)]
 pub struct Store {
     root: PathBuf,
@@ -26,6 +29,10 @@ pub struct Store {
     token: Option<String>,
     backoff: Duration,
     limits: Limits,
+    /// A value of `TOOLKIT_MAX_FETCH` that is no size.
+    bad_limit: Option<String>,
+    /// That the token is not shown was told.
+    warned: Arc<AtomicBool>,
 }
 
 /// The public Hub, unless `HF_ENDPOINT` names another.
@@ -38,6 +45,7 @@ impl Store {
         let root = root.into();
         let text =
             |name: &str| env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let limit = text("TOOLKIT_MAX_FETCH");
         Self {
             // Tools run in another folder.
             root: std::path::absolute(&root).unwrap_or(root),
@@ -46,7 +54,9 @@ impl Store {
             hub: HUB.to_owned(),
             token: None,
             backoff: Duration::from_millis(500),
-            limits: Limits { allowed: text("TOOLKIT_MAX_FETCH").and_then(|text| limits::parse_size(&text)) },
+            limits: Limits { allowed: limit.as_deref().and_then(limits::parse_size) },
+            bad_limit: limit.filter(|text| limits::parse_size(text).is_none()),
+            warned: Arc::default(),
         }
         .hub_at(text("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()))
         .token(text("HF_TOKEN"))
@@ -91,6 +101,7 @@ impl Store {
     /// does not tell; `TOOLKIT_MAX_FETCH`, or what a package of its size usually has, unless set.
     pub fn max_fetch(mut self, bytes: u64) -> Self {
         self.limits.allowed = Some(bytes);
+        self.bad_limit = None;
         self
     }
 
@@ -143,6 +154,10 @@ impl Store {
                 ));
             }
         }
+        if let Some(text) = &self.bad_limit {
+            let what = "TOOLKIT_MAX_FETCH is no size";
+            return Err(FetchError::source(text, what, "write bytes, or a number with K, M, G or T, such as 20G"));
+        }
         let path = match source {
             Source::Hf { path: None, .. } if digest.sha256.is_some() => return Err(no_digest(source)),
             Source::Hf { repo, rev, path } => Hub::new(self, repo, rev).get(path.as_deref(), digest, progress)?,
@@ -151,6 +166,7 @@ impl Store {
             Source::Npm(package) => self.get_package(Manager::Npm, package, digest, progress)?,
             Source::File(path) => {
                 self.local(path)?;
+                self.as_it_came(path, progress)?;
                 if let Some(expected) = digest.sha256.as_ref().filter(|_| path.is_file()) {
                     let hint = "it is not the file that was meant; it was left as it is";
                     compare("the file", expected, &sha256_of(path, progress)?, path, hint)?;
@@ -168,11 +184,29 @@ impl Store {
         std::fs::metadata(path).map(|_| ()).map_err(FetchError::io("read", path))
     }
 
+    /// Refuses a file or folder of this store that changed since it was fetched, as far as length and
+    /// time tell.
+    fn as_it_came(&self, path: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
+        let Some((inventory, name)) = Inventory::of(&self.root, path) else { return Ok(()) };
+        match inventory.damaged(&name, Depth::Quick, progress)?.into_iter().next() {
+            None => Ok(()),
+            Some((file, what)) => {
+                let hint =
+                    "`toolkit data fetch` of the same name fetches it again; `toolkit doctor --check` looks at all";
+                Err(FetchError::damaged(&file, &what, hint))
+            }
+        }
+    }
+
     pub(crate) fn hub(&self) -> &str {
         &self.hub
     }
 
-    pub(crate) fn http(&self) -> Result<Http, FetchError> {
+    /// Tells once if the token is not shown to the Hub.
+    pub(crate) fn http(&self, progress: &dyn Progress) -> Result<Http, FetchError> {
+        if self.token.is_some() && !is_private(&self.hub) && !self.warned.swap(true, Ordering::Relaxed) {
+            progress.note(&format!("warning: HF_TOKEN is not sent to {}, where others could read it", self.hub));
+        }
         Http::new(&self.hub, self.token.as_deref(), self.backoff)
     }
 

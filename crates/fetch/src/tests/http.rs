@@ -29,3 +29,22 @@ fn the_token_is_for_one_scheme_host_and_port() {
 fn signed_addresses_are_not_shown() {
     assert_eq!(shown("https://cdn.test/x?Signature=abc"), "https://cdn.test/x");
 }
+
+#[test]
+fn the_token_needs_encryption_or_this_machine() {
+    for url in
+        ["https://hub.test", "http://localhost:8080/x", "http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:80"]
+    {
+        assert!(is_private(url), "{url}");
+    }
+    for url in [
+        "http://hub.test",
+        "http://localhost.evil.test",
+        "http://127.0.0.1.evil.test",
+        "http://10.0.0.1",
+        "ftp://x",
+        "",
+    ] {
+        assert!(!is_private(url), "{url}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The Hub's side of the store, against a server of the same habits.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod damage;
 mod refusals;
 mod server;
 
@@ -80,6 +81,10 @@ impl Progress for Log {
 
     fn end(&self) {
         self.0.lock().unwrap().last_mut().unwrap().3 = true;
+    }
+
+    fn note(&self, line: &str) {
+        self.0.lock().unwrap().push((line.to_owned(), None, 0, true));
     }
 }
 
@@ -336,11 +341,11 @@ fn a_folder_is_what_is_listed_less_other_formats() {
     let s = setup();
     s.large("model.safetensors");
     for name in ["config.json", "pytorch_model.bin", "onnx/model.onnx", ".gitattributes", "sub/vocab.txt"] {
-        s.hub.put(name, name.as_bytes(), false, &format!("{:040x}", name.len()));
+        s.hub.put(name, name.as_bytes(), false, &format!("e{}", name.len()));
     }
     let source = read("hf:owner/name");
     let plan = s.store.plan(&source).unwrap();
-    assert_eq!(plan[0], format!("{}/api/models/owner/name/revision/main", s.hub.url));
+    assert_eq!(plan[0], format!("{}/api/models/owner/name/revision/main?blobs=true", s.hub.url));
     let folder = s.store.get(&source, &Digest::default(), &NoProgress).unwrap();
     assert_eq!(fs::read(folder.join("sub/vocab.txt")).unwrap(), b"sub/vocab.txt");
     assert!(folder.join("model.safetensors").is_file() && folder.join("config.json").is_file());

@@ -39,12 +39,27 @@ pub struct File {
     pub etag: String,
 }
 
+/// How the end of a body is told.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum End {
+    #[default]
+    Length,
+    /// By closing the connection.
+    Closed,
+    /// In chunks; one is cut if the body is.
+    Chunked,
+}
+
 #[derive(Default)]
 pub struct World {
     pub commit: String,
     pub files: BTreeMap<String, File>,
     /// Names to list besides the files.
     pub listed: Vec<String>,
+    /// So many bytes more than a file has are listed.
+    pub listed_more: usize,
+    /// How bodies end: `Content-Length` unless set.
+    pub end: End,
     /// What the CDN calls its content.
     pub cdn_etag: String,
     pub ranges: bool,
@@ -118,18 +133,31 @@ fn serve(host: &'static str, mut stream: TcpStream, world: &Mutex<World>, cdn: &
     let mut world = world.lock().unwrap();
     let reply = if host == "hub" { hub(&request, &mut world, cdn) } else { content(&request, &mut world) };
     let head = request.method == "HEAD";
+    let end = if reply.status < 300 { world.end } else { End::Length };
     world.log.push(request);
     drop(world);
     let mut text = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
         text += &format!("{name}: {value}\r\n");
     }
-    if !reply.headers.iter().any(|(name, _)| *name == "Content-Length") {
-        text += &format!("Content-Length: {}\r\n", reply.body.len());
+    let whole = reply.body.len();
+    let mut body = if head { Vec::new() } else { reply.body[..reply.cut.unwrap_or(whole).min(whole)].to_vec() };
+    match end {
+        End::Length if reply.headers.iter().any(|(name, _)| *name == "Content-Length") => {}
+        End::Length => text += &format!("Content-Length: {whole}\r\n"),
+        End::Closed => {}
+        End::Chunked => {
+            text += "Transfer-Encoding: chunked\r\n";
+            if !head {
+                body.splice(0..0, format!("{whole:x}\r\n").into_bytes());
+                if reply.cut.is_none() {
+                    body.extend(b"\r\n0\r\n\r\n");
+                }
+            }
+        }
     }
-    let body = if head { &[][..] } else { &reply.body[..reply.cut.unwrap_or(reply.body.len()).min(reply.body.len())] };
     // A client that has gone is not an error here.
-    let _ = stream.write_all((text + "\r\n").as_bytes()).and_then(|()| stream.write_all(body));
+    let _ = stream.write_all((text + "\r\n").as_bytes()).and_then(|()| stream.write_all(&body));
 }
 
 fn hub(request: &Request, world: &mut World, cdn: &str) -> Reply {
@@ -144,8 +172,10 @@ fn hub(request: &Request, world: &mut World, cdn: &str) -> Reply {
     let commit = ("X-Repo-Commit", world.commit.clone());
     let Some(rest) = request.target.strip_prefix("/owner/name/resolve/") else {
         assert!(request.target.starts_with("/api/models/owner/name/revision/"), "{}", request.target);
-        let names = world.files.keys().chain(&world.listed);
-        let siblings: Vec<_> = names.map(|name| serde_json::json!({ "rfilename": name, "size": 1 })).collect();
+        let files = world.files.iter().map(|(name, file)| (name, file.bytes.len() + world.listed_more));
+        let names = files.chain(world.listed.iter().map(|name| (name, 1)));
+        let siblings: Vec<_> =
+            names.map(|(name, size)| serde_json::json!({ "rfilename": name, "size": size })).collect();
         let body = serde_json::json!({ "sha": world.commit, "siblings": siblings, "private": false }).to_string();
         return Reply { status: 200, body: body.into_bytes(), ..Reply::default() };
     };
@@ -194,7 +224,7 @@ fn ranged(request: &Request, world: &mut World, bytes: Vec<u8>, etag: String) ->
         }
         None => {
             let mut headers = vec![etag];
-            if request.method == "HEAD" {
+            if request.method == "HEAD" && world.end == End::Length {
                 headers.push(("Content-Length", bytes.len().to_string()));
             }
             Reply { status: 200, headers, body: bytes, cut }

