@@ -2,13 +2,11 @@
 
 use super::bytes::{array, le16};
 use super::limits::can_hold;
+use super::lzw;
 use super::palette::Palette;
 use ::image::{DynamicImage, RgbImage, RgbaImage};
 use weezl::BitOrder;
 use weezl::decode::Decoder;
-
-/// The most bytes that LZW packs into one: 4,096 into a code of twelve bits.
-const MOST: u64 = 2731;
 
 /// The first picture of a file, and the screen that it lies on.
 struct Frame<'a> {
@@ -61,7 +59,7 @@ fn first(bytes: &[u8]) -> Result<Frame<'_>, String> {
             b'!' => {
                 let [label] = array(bytes, at + 1)?;
                 if let (0xf9, Some(&[flags, _, _, index, ..])) = (label, blocks(bytes, at + 2).next()) {
-                    clear = (flags & 1 == 1).then_some(index);
+                    clear = if flags & 1 == 1 { Some(index) } else { clear };
                 }
                 at += 2 + blocks(bytes, at + 2).map(|block| 1 + block.len()).sum::<usize>() + 1;
             }
@@ -92,25 +90,12 @@ fn indices(frame: &Frame) -> Result<Vec<u8>, String> {
         return Err(format!("its codes begin with {bits} bits"));
     }
     let len = frame.width as usize * frame.height as usize;
-    can_hold(frame.codes.len() as u64, MOST, len as u64)?;
+    can_hold(frame.codes.len() as u64, lzw::MOST, len as u64)?;
+    let codes: Vec<u8> = blocks(frame.codes, 1).flatten().copied().collect();
     let mut indices = vec![0; len];
-    let mut done = 0;
-    let mut decoder = Decoder::new(BitOrder::Lsb, bits);
-    for block in blocks(frame.codes, 1) {
-        let mut block = block;
-        while !block.is_empty() && done < len {
-            let step = decoder.decode_bytes(block, &mut indices[done..]);
-            let status = step.status.map_err(|error| error.to_string())?;
-            block = &block[step.consumed_in..];
-            done += step.consumed_out;
-            if matches!(status, weezl::LzwStatus::Done) || step.consumed_in + step.consumed_out == 0 {
-                break;
-            }
-        }
-    }
-    match done == len {
-        true => Ok(indices),
-        false => Err(format!("the file is cut off: {done} of {len} pixels are there")),
+    match lzw::fill(Decoder::new(BitOrder::Lsb, bits), &codes, &mut indices)? {
+        done if done == len => Ok(indices),
+        done => Err(format!("the file is cut off: {done} of {len} pixels are there")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Icons: the largest picture of a file.
 
+use super::alpha::Alpha;
 use super::bytes::{array, le16, le32};
 use super::{bmp, png};
 use ::image::DynamicImage;
@@ -37,7 +38,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
 }
 
 /// Decodes the largest picture.
-pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String> {
     let picture = largest(bytes)?;
-    if picture.starts_with(png::MAGIC) { png::decode(picture) } else { bmp::decode_icon(picture) }
+    if picture.starts_with(png::MAGIC) { png::decode(picture, alpha) } else { bmp::decode_icon(picture) }
 }

@@ -1,5 +1,6 @@
 //! The formats that are read, told by their first bytes.
 
+use super::alpha::Alpha;
 use super::refusal::Refusal;
 use super::turn::{UPRIGHT, in_jpeg};
 use super::{bmp, foreign, gif, ico, jpeg, png, pnm, tiff, webp};
@@ -66,16 +67,16 @@ impl Kind {
         }
     }
 
-    /// Decodes the pixels, of `most` at most.
-    pub fn decode(self, bytes: &[u8], most: u64) -> Result<DynamicImage, Refusal> {
+    /// Decodes the pixels, `most` at most. What becomes of transparency tells how some are stored.
+    pub fn decode(self, bytes: &[u8], alpha: Alpha, most: u64) -> Result<DynamicImage, Refusal> {
         Ok(match self {
-            Self::Png => png::decode(bytes)?,
+            Self::Png => png::decode(bytes, alpha)?,
             Self::Jpeg => jpeg::decode(bytes)?,
             Self::Webp => webp::decode(bytes, most)?,
             Self::Gif => gif::decode(bytes)?,
             Self::Bmp => bmp::decode(bytes)?,
             Self::Tiff => tiff::decode(bytes, most)?,
-            Self::Ico => ico::decode(bytes)?,
+            Self::Ico => ico::decode(bytes, alpha)?,
             Self::Pnm => pnm::decode(bytes)?,
         })
     }

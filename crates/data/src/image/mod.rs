@@ -22,6 +22,7 @@ mod ifd;
 mod jpeg;
 mod kind;
 mod limits;
+mod lzw;
 mod palette;
 mod png;
 mod pnm;
@@ -120,7 +121,7 @@ fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage
         let (width, height) = kind.size(bytes)?;
         limits::check(width, height, most)?;
         let turn = kind.turn(bytes);
-        let mut picture = kind.decode(bytes, most)?;
+        let mut picture = kind.decode(bytes, alpha, most)?;
         if (picture.width(), picture.height()) != (width, height) {
             let found = format!("{} x {}", picture.width(), picture.height());
             return Err(Refusal::new(format!("its pixels are {found}, its header says {width} x {height}")));

@@ -1,6 +1,6 @@
 //! Colours by number.
 
-/// 256 colours. Those that a file does not name are greys, as in Pillow.
+/// 256 colours: greys where a file has no palette, and black where its palette ends before, as in Pillow.
 pub(super) struct Palette(Box<[[u8; 3]; 256]>);
 
 impl Default for Palette {
@@ -12,7 +12,7 @@ impl Default for Palette {
 impl Palette {
     /// Takes the colours of a file, at most 256.
     pub fn of_rgb(colours: impl Iterator<Item = [u8; 3]>) -> Self {
-        let mut palette = Self::default();
+        let mut palette = Self(Box::new([[0; 3]; 256]));
         for (place, colour) in palette.0.iter_mut().zip(colours) {
             *place = colour;
         }

@@ -1,5 +1,6 @@
 //! PNG pictures, and what is wrong with them that readers put up with.
 
+use super::alpha::Alpha;
 use super::bytes::{array, be32};
 use super::limits::can_hold;
 use super::turn::Blocks;
@@ -103,8 +104,8 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Decodes the picture, of an animation the first one.
 ///
-/// A missing end and wrong check sums of pixels are put up with while all pixels are there.
-pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+/// A missing end, damage beside the pixels and wrong check sums are put up with while all pixels are there.
+pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String> {
     let (mut held, mut whole) = (0, false);
     for chunk in chunks(bytes) {
         match &chunk.kind {
@@ -119,10 +120,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let bits = u64::from(width) * u64::from(height) * samples * u64::from(depth);
     // Deflate packs at most 1032 bytes into one.
     can_hold(held, 1032, bits / 8)?;
-    match whole {
+    let picture = match whole {
         true => read(bytes, false).or_else(|error| read(&mended(bytes), true).map_err(|_| error)),
         false => read(&mended(bytes), true),
-    }
+    }?;
+    Ok(match picture {
+        // Pillow keeps 16-bit greys with a transparent one apart from greys with alpha, and cuts them off at 255.
+        DynamicImage::ImageLumaA16(grey) if colour == 0 && alpha == Alpha::Drop => {
+            let greys = grey.into_raw().into_iter().step_by(2).collect();
+            DynamicImage::ImageLuma16(ImageBuffer::from_raw(width, height, greys).ok_or("pixels and size do not fit")?)
+        }
+        picture => picture,
+    })
 }
 
 fn read(bytes: &[u8], check_pixels: bool) -> Result<DynamicImage, String> {
@@ -165,8 +174,8 @@ fn read(bytes: &[u8], check_pixels: bool) -> Result<DynamicImage, String> {
     picture.ok_or_else(|| format!("its pixels are {colour:?} of {depth:?} bits"))
 }
 
-/// Writes the file anew, with an end and with check sums for what is there of the pixels. Other chunks stay as they
-/// are; one that is cut off is left out.
+/// Writes the file anew with what pixels are made of: header, palette, transparency and the pixels, as far as they are
+/// there, with their check sums and an end.
 fn mended(bytes: &[u8]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     let mut push = |kind: &[u8; 4], data: &[u8], sum: u32| {
@@ -180,9 +189,8 @@ fn mended(bytes: &[u8]) -> Vec<u8> {
         at += 8 + data.len();
         match &kind {
             b"IDAT" => push(&kind, data, checksum(&kind, data)),
-            b"IEND" => break,
-            _ if !whole => break,
-            _ => push(&kind, data, be32(bytes, at).unwrap_or(0)),
+            b"IHDR" | b"PLTE" | b"tRNS" if whole => push(&kind, data, be32(bytes, at).unwrap_or(0)),
+            _ => {}
         }
         at += 4;
     }

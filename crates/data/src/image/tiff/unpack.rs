@@ -5,9 +5,12 @@ use super::layout::{DEFLATE, LZW, Layout, PACK_BITS, PLAIN, Photometry};
 use crate::image::ifd::{Ifd, Order};
 use crate::image::jpeg;
 use crate::image::limits::can_hold;
+use crate::image::lzw;
 use ::image::DynamicImage;
 use std::borrow::Cow;
 use std::ops::Range;
+use weezl::BitOrder;
+use weezl::decode::Decoder;
 
 /// Where a strip or tile lies in the picture.
 struct Part {
@@ -75,7 +78,7 @@ fn check_held(bytes: &[u8], layout: &Layout, row_bytes: usize) -> Result<(), Str
     let times = match layout.compression {
         PLAIN => 1,
         PACK_BITS => 64,
-        LZW => 2731,
+        LZW => lzw::MOST,
         _ => 1032,
     };
     let held = layout.parts.iter().map(|&(offset, length)| length.min(bytes.len().saturating_sub(offset)) as u64).sum();
@@ -138,7 +141,7 @@ fn unpack(part: &[u8], compression: u64, len: usize) -> Result<Vec<u8>, String> 
             out[..done].copy_from_slice(&part[..done]);
             done
         }
-        LZW => of_lzw(part, &mut out)?,
+        LZW => lzw::fill(Decoder::with_tiff_size_switch(BitOrder::Msb, 8), part, &mut out)?,
         PACK_BITS => of_pack_bits(part, &mut out),
         code if DEFLATE.contains(&code) => {
             use miniz_oxide::inflate::{TINFLStatus, decompress_slice_iter_to_slice};
@@ -155,21 +158,6 @@ fn unpack(part: &[u8], compression: u64, len: usize) -> Result<Vec<u8>, String> 
         true => Ok(out),
         false => Err(format!("the file is cut off: {done} of {len} bytes of a strip or tile are there")),
     }
-}
-
-fn of_lzw(part: &[u8], out: &mut [u8]) -> Result<usize, String> {
-    let mut decoder = weezl::decode::Decoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8);
-    let (mut read, mut done) = (0, 0);
-    while done < out.len() {
-        let step = decoder.decode_bytes(&part[read..], &mut out[done..]);
-        read += step.consumed_in;
-        done += step.consumed_out;
-        let status = step.status.map_err(|error| error.to_string())?;
-        if matches!(status, weezl::LzwStatus::Done) || step.consumed_in + step.consumed_out == 0 {
-            break;
-        }
-    }
-    Ok(done)
 }
 
 fn of_pack_bits(part: &[u8], out: &mut [u8]) -> usize {
