@@ -1,7 +1,7 @@
 //! Greedy and beam search on the host: logits in, which rows go on with which tokens out. No tensors here.
 //!
-//! The rules are those of transformers' `BeamSearchScorer`: the best `2 * beams` continuations of a sentence are looked
-//! at, best first; an end of text becomes a finished hypothesis if it is among the first `beams`, the first `beams`
+//! The rules are those of transformers: the best `2 * beams` continuations of a sentence are looked at (with n ends of
+//! text, `(1 + n) * beams`), best first; an end of text becomes a finished hypothesis if it is among the first `beams`, the first `beams`
 //! others go on; the score of a hypothesis is its summed log-probability divided by `length ^ length_penalty`, the end
 //! counted. At the last step what still runs competes as it is.
 //!
@@ -15,6 +15,7 @@ use crate::{Decoding, EarlyStopping, EvalError, Generated};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use toolkit_core::Ends;
 
 /// A hypothesis that goes on: its row in the last batch and what it is continued with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +50,14 @@ struct Sentence {
 /// The search of a batch of sentences.
 pub(crate) struct Search {
     decoding: Decoding,
-    eos: u32,
+    eos: Ends,
     sentences: Vec<Sentence>,
 }
 
 impl Search {
     /// One empty hypothesis for each sentence; `budgets` are at least 1. `prompts` are what the repetition penalty
     /// counts as said already.
-    pub(crate) fn new(decoding: Decoding, eos: u32, budgets: &[usize], prompts: Vec<Vec<u32>>) -> Self {
+    pub(crate) fn new(decoding: Decoding, eos: Ends, budgets: &[usize], prompts: Vec<Vec<u32>>) -> Self {
         let start = |(&budget, prompt)| {
             let running = vec![Hypothesis { ids: Vec::new(), log_prob: 0.0 }];
             Sentence { budget, prompt, running, finished: Vec::new() }
@@ -95,18 +96,18 @@ impl Search {
 
 impl Sentence {
     /// One more token; returns the beams that go on, as (beam before, token).
-    fn step(&mut self, logits: &[f32], vocab: usize, d: Decoding, eos: u32) -> Result<Vec<(usize, u32)>, EvalError> {
+    fn step(&mut self, logits: &[f32], vocab: usize, d: Decoding, eos: Ends) -> Result<Vec<(usize, u32)>, EvalError> {
         let length = self.running[0].ids.len() + 1;
         let may_end = length > d.min_new_tokens;
-        let candidates = self.candidates(logits, vocab, d, (!may_end).then_some(eos))?;
+        let candidates = self.candidates(logits, vocab, d, eos, may_end)?;
         let mut running = Vec::new();
         let mut chosen = Vec::new();
         for (rank, c) in candidates.iter().enumerate() {
             let before = &self.running[c.beam].ids;
-            if c.token == eos {
+            if eos.contains(c.token) {
                 if rank < d.beams {
                     let score = d.score(c.log_prob, length) as f32;
-                    self.finished.push(Generated { ids: before.clone(), score, finished: true });
+                    self.finished.push(Generated { ids: before.clone(), score, end: Some(c.token) });
                 }
             } else if running.len() < d.beams {
                 let ids = before.iter().copied().chain([c.token]).collect();
@@ -121,7 +122,7 @@ impl Sentence {
         } else if length >= self.budget {
             for h in std::mem::take(&mut self.running) {
                 let score = d.score(h.log_prob, length) as f32;
-                self.finished.push(Generated { ids: h.ids, score, finished: false });
+                self.finished.push(Generated { ids: h.ids, score, end: None });
             }
             self.keep_best(d.beams);
         }
@@ -169,15 +170,17 @@ impl Sentence {
         Ok((if d.beams > 1 { 0.0 } else { -log_sum_exp(&row)? }, row))
     }
 
-    /// The best `2 * beams` continuations over all beams, best first; `banned` is not among them.
+    /// The best continuations over all beams, best first, so many that `beams` of them do not end. No end is among them
+    /// unless the text `may_end`.
     fn candidates(
         &self,
         logits: &[f32],
         vocab: usize,
         d: Decoding,
-        banned: Option<u32>,
+        eos: Ends,
+        may_end: bool,
     ) -> Result<Vec<Candidate>, EvalError> {
-        let count = 2 * d.beams;
+        let count = (1 + eos.ids().len()) * d.beams;
         let mut best: Vec<Candidate> = Vec::with_capacity(count + 1);
         for (beam, (hypothesis, row)) in self.running.iter().zip(logits.chunks_exact(vocab)).enumerate() {
             let (base, row) = self.log_probs(row, &hypothesis.ids, d)?;
@@ -186,7 +189,7 @@ impl Sentence {
                 let log_prob = base + f64::from(logit);
                 let full = best.len() >= count;
                 let enters = best.last().is_none_or(|last| !full || log_prob > last.log_prob);
-                if !enters || banned == Some(token as u32) || log_prob == f64::NEG_INFINITY {
+                if !enters || !may_end && eos.contains(token as u32) || log_prob == f64::NEG_INFINITY {
                     continue;
                 }
                 let at = best.partition_point(|c| c.log_prob.total_cmp(&log_prob) != Ordering::Less);

@@ -42,8 +42,16 @@ pub struct Generated {
     pub ids: Vec<u32>,
     /// Summed log-probability by `length ^ length_penalty`, the end counted.
     pub score: f32,
+    /// The id that ended it; none if it was cut.
+    pub end: Option<u32>,
+}
+
+impl Generated {
     /// Whether it ended by itself and was not cut.
-    pub finished: bool,
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.end.is_some()
+    }
 }
 
 /// How the next tokens are found.
@@ -101,7 +109,7 @@ impl<'a> Speaker<'a> {
     ) -> Result<Vec<Vec<Generated>>, EvalError> {
         let whole = |prompt: &Vec<u32>| match self.shape.kind {
             LanguageKind::DecoderOnly => self.marks.bos.iter().chain(prompt).copied().collect(),
-            LanguageKind::EncoderDecoder => prompt.iter().copied().chain([self.marks.eos]).collect(),
+            LanguageKind::EncoderDecoder => prompt.iter().copied().chain([self.marks.eos.first()]).collect(),
         };
         self.writer().continue_texts(prefix, &prompts.iter().map(whole).collect::<Vec<_>>(), decoding)
     }
@@ -113,9 +121,12 @@ impl<'a> Speaker<'a> {
         prompts: &[String],
         decoding: &Decoding,
     ) -> Result<Vec<String>, EvalError> {
-        let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect();
-        let best = |texts: Vec<Generated>| texts.first().map(|t| self.tokenizer.decode(&t.ids).trim().to_owned());
-        Ok(self.generate(prefix, &ids, decoding)?.into_iter().map(|texts| best(texts).unwrap_or_default()).collect())
+        let ids = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect::<Result<Vec<_>, _>>()?;
+        let best = |texts: Vec<Generated>| match texts.first() {
+            Some(text) => Ok(self.tokenizer.decode(&text.ids)?.trim().to_owned()),
+            None => Ok(String::new()),
+        };
+        self.generate(prefix, &ids, decoding)?.into_iter().map(best).collect()
     }
 }
 
@@ -153,6 +164,7 @@ impl Writer<'_> {
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
+        self.check(prompts)?;
         // A decoder-only model continues the prefix itself where there is no text; such samples cannot share a batch with
         // padded ones, whose last position is a token.
         let bare = |i: &usize| self.shape.kind == LanguageKind::DecoderOnly && prompts[*i].is_empty();
@@ -176,6 +188,16 @@ impl Writer<'_> {
             rows.into_iter().zip(written).for_each(|(row, text)| all[row] = text);
         }
         Ok(all)
+    }
+
+    /// Compares every id that is going to be embedded with the rows of the model.
+    fn check(&self, prompts: &[Vec<u32>]) -> Result<(), EvalError> {
+        let LanguageMarks { eos, pad, decoder_start, .. } = &self.marks;
+        let start = (self.shape.kind == LanguageKind::EncoderDecoder).then_some(decoder_start);
+        let ids = prompts.iter().flatten().chain(eos.ids()).chain([pad]).chain(start);
+        let Some(id) = ids.copied().find(|id| *id as usize >= self.shape.vocab) else { return Ok(()) };
+        let what = format!("token id {id} has no row, the language model has {} rows", self.shape.vocab);
+        Err(EvalError::new(what, "generation", "give the tokenizer and the special ids that belong to the model"))
     }
 
     fn search(

@@ -2,7 +2,7 @@
 
 use crate::beam::{Next, log_sum_exp};
 use crate::{Decoding, EvalError, Generated};
-use toolkit_core::Stream;
+use toolkit_core::{Ends, Stream};
 
 /// One text being written.
 struct Draw {
@@ -15,7 +15,7 @@ struct Draw {
 /// The draws of a batch of sentences: `answers` for each, independent of each other and of the batch.
 pub(crate) struct Sampler {
     decoding: Decoding,
-    eos: u32,
+    eos: Ends,
     budgets: Vec<usize>,
     prompts: Vec<Vec<u32>>,
     running: Vec<Draw>,
@@ -24,7 +24,7 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    pub(crate) fn new(decoding: Decoding, eos: u32, budgets: &[usize], prompts: Vec<Vec<u32>>) -> Self {
+    pub(crate) fn new(decoding: Decoding, eos: Ends, budgets: &[usize], prompts: Vec<Vec<u32>>) -> Self {
         let draw = |sentence| {
             (0..decoding.answers).map(move |answer| {
                 let stream = Stream::new(decoding.seed, "generate/sample", answer as u64);
@@ -47,13 +47,13 @@ impl Sampler {
             let (token, log_prob) = self.decoding.draw(row, prompt, &mut draw, self.eos)?;
             draw.log_prob += log_prob;
             let length = draw.ids.len() + 1;
-            let ended = token == self.eos;
-            if !ended {
+            let end = Some(token).filter(|token| self.eos.contains(*token));
+            if end.is_none() {
                 draw.ids.push(token);
             }
-            if ended || length >= self.budgets[draw.sentence] {
+            if end.is_some() || length >= self.budgets[draw.sentence] {
                 let score = self.decoding.score(draw.log_prob, length) as f32;
-                self.finished[draw.sentence].push(Generated { ids: draw.ids, score, finished: ended });
+                self.finished[draw.sentence].push(Generated { ids: draw.ids, score, end });
             } else {
                 next.push(Next { parent, token, sentence: draw.sentence });
                 running.push(draw);
@@ -73,14 +73,14 @@ impl Sampler {
 impl Decoding {
     /// A token with its log-probability under what is drawn from. The order is transformers': repetition penalty, end not
     /// before `min_new_tokens`, temperature, top-k, top-p.
-    fn draw(&self, row: &[f32], prompt: &[u32], draw: &mut Draw, eos: u32) -> Result<(u32, f64), EvalError> {
+    fn draw(&self, row: &[f32], prompt: &[u32], draw: &mut Draw, eos: Ends) -> Result<(u32, f64), EvalError> {
         log_sum_exp(row)?;
         let mut row = row.to_vec();
         if self.repetition_penalty != 1.0 {
             self.penalise(&mut row, prompt.iter().chain(&draw.ids).copied());
         }
         if draw.ids.len() < self.min_new_tokens {
-            row[eos as usize] = f32::NEG_INFINITY;
+            eos.ids().iter().for_each(|&end| row[end as usize] = f32::NEG_INFINITY);
         }
         row.iter_mut().for_each(|logit| *logit = (f64::from(*logit) / self.temperature) as f32);
         let mut order: Vec<u32> = (0..row.len() as u32).collect();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 /// No published weight has more dimensions; a bound keeps what a hostile file can make us hold small.
 pub(crate) const MAX_RANK: usize = 8;
 
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) info: Info,
     /// Which of the files, for a sharded set.
@@ -16,6 +17,7 @@ pub(crate) struct Entry {
     pub(crate) layout: Layout,
 }
 
+#[derive(Clone)]
 pub(crate) enum Layout {
     /// Row-major, without gaps.
     Dense,

@@ -17,13 +17,13 @@ pub struct Tensors(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) path: PathBuf,
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Arc<Vec<Source>>,
     pub(crate) parsed: Parsed,
 }
 
 impl Tensors {
     pub(crate) fn new(path: PathBuf, sources: Vec<Source>, parsed: Parsed) -> Self {
-        Self(Arc::new(Inner { path, sources, parsed }))
+        Self(Arc::new(Inner { path, sources: Arc::new(sources), parsed }))
     }
 
     /// Opens weights by what the file holds, whatever its name: a safetensors file, a PyTorch checkpoint (zip or
@@ -50,6 +50,23 @@ impl Tensors {
     /// The names of all tensors that can be read, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.parsed.entries.keys().map(String::as_str)
+    }
+
+    /// The same file with other names for its tensors: `name` gets each one and says what to call it. If two tensors
+    /// would be called the same, all keep their names.
+    #[must_use]
+    pub fn renamed(self, name: impl Fn(&str) -> String) -> Self {
+        let parsed = &self.0.parsed;
+        let entries: BTreeMap<String, Entry> =
+            parsed.entries.iter().map(|(old, entry)| (name(old), entry.clone())).collect();
+        let skipped: BTreeMap<String, String> =
+            parsed.skipped.iter().map(|(old, why)| (name(old), why.clone())).collect();
+        if entries.len() != parsed.entries.len() || skipped.len() != parsed.skipped.len() {
+            return self;
+        }
+        let (metadata, gguf, format) = (parsed.metadata.clone(), parsed.gguf.clone(), parsed.format);
+        let parsed = Parsed { format, entries, skipped, metadata, gguf };
+        Self(Arc::new(Inner { path: self.0.path.clone(), sources: self.0.sources.clone(), parsed }))
     }
 
     /// Tensors that are in the file but cannot be read, each with the reason (a type that is not supported).

@@ -2,6 +2,7 @@
 
 use crate::HubError;
 use crate::config::{Config, LanguageConfig, VisionConfig};
+use crate::folder::files;
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::{self, Info, Values};
@@ -11,55 +12,6 @@ use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::layers::Linear;
 use toolkit_registry::names::{self, Part};
 use toolkit_registry::reader::{Plan, Reader};
-
-/// The weight file and the configuration of a checkpoint at `path`: a Hugging Face folder, or a LAVIS `.pth` with a
-/// `config.json` beside it (or its folder).
-///
-/// # Errors
-/// If it is neither.
-pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
-    let config = folder.join("config.json");
-    if !path.exists() {
-        return Err(HubError::new(
-            "there is no such checkpoint",
-            path.display().to_string(),
-            "give a folder with `config.json` and weights, or a LAVIS `.pth`",
-        ));
-    }
-    if !config.is_file() {
-        let hint = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
-        return Err(HubError::new("there is no `config.json`", folder.display().to_string(), hint));
-    }
-    if path.is_file() && path != config {
-        return Ok((path.to_owned(), config));
-    }
-    let known =
-        ["model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin"];
-    if known.iter().any(|file| folder.join(file).is_file()) {
-        return Ok((folder.to_owned(), config));
-    }
-    let entries = std::fs::read_dir(folder).map_err(|error| HubError::io("read", folder, error))?;
-    let mut pth: Vec<PathBuf> = entries
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == "pth" || e == "pt"))
-        .collect();
-    pth.sort();
-    match &pth[..] {
-        [one] => Ok((one.clone(), config)),
-        [] => Err(HubError::new(
-            "there are no weights",
-            folder.display().to_string(),
-            "wanted: `model.safetensors`, shards with their index, `pytorch_model.bin` or one `.pth`",
-        )),
-        _ => Err(HubError::new(
-            format!("there are {} `.pth` files", pth.len()),
-            folder.display().to_string(),
-            "name the one that is meant",
-        )),
-    }
-}
 
 /// An encoder that is not read yet.
 pub(crate) struct FittedVision {
@@ -95,14 +47,14 @@ impl Fitted {
     /// Finds the place of everything; if not `frozen`, the encoder is made on `device` itself, else on its plain form.
     pub(crate) fn read(path: &Path, device: &Device, frozen: bool) -> Result<Self, HubError> {
         let (weights, config_file) = files(path)?;
-        let config = Config::read(&config_file)?;
+        let mut config = Config::read(&config_file)?;
         let folder = config_file.parent().unwrap_or(Path::new(".")).to_owned();
         let place = config_file.display().to_string();
         let shape = |error: ShapeError| HubError::new(error.what, place.clone(), error.hint);
-        let mut main = Reader::new(Tensors::open(&weights)?);
+        let mut main = Reader::new(usable(&weights)?);
         let part_file = |file: &Option<PathBuf>, part: Part, family: &str| -> Result<Option<Reader>, HubError> {
             let Some(file) = file else { return Ok(None) };
-            Ok(Some(Reader::of_part(Tensors::open(file)?, part, family)))
+            Ok(Some(Reader::of_part(usable(file)?, part, family)))
         };
 
         // 1. The encoder.
@@ -135,22 +87,17 @@ impl Fitted {
         QFormer::describe(&config.qformer, &behind).map_err(shape)?;
         let bridge = QFormer::build(&config.qformer, &behind, device);
         let bridge_plan = main.plan(Part::Bridge, "qformer", &params::list(&bridge), None);
+        if bridge_plan.has("text_proj.weight") {
+            config.check_text_side(&place)?;
+        }
 
         // 3. The language model and the projection to it.
         let (mut language, mut language_file) = (None, None);
         if let Some(c) = &config.language {
+            language_file = part_file(&config.language_weights, Part::Language, c.family())?;
+            let c = &c.clone().as_stored(language_file.as_ref().unwrap_or(&main))?;
             let described = c.describe().map_err(shape)?;
-            let marks = config.marks;
-            let ids = [("bos", marks.bos), ("eos", Some(marks.eos)), ("pad", Some(marks.pad))];
-            let start =
-                ("decoder_start", Some(marks.decoder_start).filter(|_| described.kind == LanguageKind::EncoderDecoder));
-            for (name, id) in ids.into_iter().chain([start]) {
-                if let Some(id) = id.filter(|&id| id as usize >= described.vocab) {
-                    let what =
-                        format!("`{name}_token_id` is {id}, but the language model has {} tokens", described.vocab);
-                    return Err(HubError::new(what, place, "correct it here or in `generation_config.json`"));
-                }
-            }
+            check_marks(&config, &described, &place)?;
             let width = projected_width(main.tensors()).unwrap_or(described.width);
             // transformers projects to the hidden size, also where embeddings are narrower.
             if width != described.width && !matches!(c, LanguageConfig::Opt(c) if c.hidden_size == width) {
@@ -160,7 +107,6 @@ impl Fitted {
             }
             let projection = Linear::new(config.qformer.hidden_size, width, device);
             let projection_plan = main.plan(Part::Projection, c.family(), &params::list(&projection), None);
-            language_file = part_file(&config.language_weights, Part::Language, c.family())?;
             let module = c.build(device);
             let reader = language_file.as_mut().unwrap_or(&mut main);
             let infos = params::list(&module);
@@ -177,6 +123,7 @@ impl Fitted {
             language = Some(FittedLanguage { config: c.clone(), shape: described, module, plan, projection });
         }
 
+        config.language = language.as_ref().map(|l: &FittedLanguage| l.config.clone());
         main.check()?;
         vision_file.as_mut().map(Reader::check).transpose()?;
         language_file.as_mut().map(Reader::check).transpose()?;
@@ -217,6 +164,28 @@ impl Fitted {
             )
         };
         reader.value(plan, info)?.ok_or_else(missing)
+    }
+}
+
+/// Compares the special ids with the rows of the language model.
+fn check_marks(config: &Config, language: &LanguageShape, place: &str) -> Result<(), HubError> {
+    let marks = config.marks;
+    let start = Some(marks.decoder_start).filter(|_| language.kind == LanguageKind::EncoderDecoder);
+    let ids = [("bos", marks.bos), ("pad", Some(marks.pad)), ("decoder_start", start)];
+    let ends = marks.eos.ids().iter().map(|end| ("eos", Some(*end)));
+    let wrong = |(name, id): (&'static str, Option<u32>)| Some((name, id.filter(|&id| id as usize >= language.vocab)?));
+    let Some((name, id)) = ids.into_iter().chain(ends).find_map(wrong) else { return Ok(()) };
+    let what = format!("`{name}_token_id` is {id}, but the language model has {} tokens", language.vocab);
+    Err(HubError::new(what, place, "correct it here or in `generation_config.json`"))
+}
+
+/// The tensors of a file, unless they are adapters or quantised.
+fn usable(file: &Path) -> Result<Tensors, HubError> {
+    let tensors = Tensors::open(file)?;
+    let all = tensors.names().chain(tensors.skipped().map(|(name, _)| name));
+    match names::unusable(all) {
+        Some((what, hint)) => Err(HubError::new(what, file.display().to_string(), hint)),
+        None => Ok(tensors),
     }
 }
 

@@ -4,11 +4,13 @@
 //! from a Hugging Face folder or a LAVIS `.pth` by its configuration, whatever the tensors are called there
 //! ([`toolkit_registry::names`]). [`verify`] compares it with what its source computed; [`mod@write`] and [`convert`] write it in another form.
 
+mod byte_pairs;
 pub mod config;
 pub mod convert;
 
 mod error;
 mod fit;
+mod folder;
 mod json;
 pub mod model;
 pub mod processor;

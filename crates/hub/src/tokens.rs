@@ -1,10 +1,30 @@
-//! The tokenizer of a checkpoint's folder.
+//! The tokenizer of a checkpoint's folder, and the texts that people give it.
 
 use crate::HubError;
+use crate::byte_pairs::{self, Made};
+use crate::folder::files;
 use std::path::Path;
-use tokenizers::Tokenizer;
-use toolkit_registry::TextTokenizer;
+use toolkit_registry::{TextTokenizer, TokenTable};
 use toolkit_train::stage2::LanguageMarks;
+
+/// The placeholder that newer processors of transformers put where the picture is.
+const PLACEHOLDER: &str = "<image>";
+
+/// The error that a checkpoint has no tokenizer, with what its folder has instead.
+pub(crate) fn none_in(checkpoint: &Path) -> HubError {
+    let folder = files(checkpoint).ok().and_then(|(_, config)| config.parent().map(Path::to_owned));
+    let folder = folder.unwrap_or_else(|| checkpoint.to_owned());
+    let slow = ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json"];
+    let what = "this checkpoint has no tokenizer";
+    match slow.into_iter().find(|file| folder.join(file).is_file()) {
+        None => HubError::new(what, folder.display().to_string(), "put its `tokenizer.json` beside the weights"),
+        Some(file) => {
+            let python = "from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')";
+            let hint = format!("make a `tokenizer.json` of it: in that folder, python -c \"{python}\"");
+            HubError::new(format!("{what} that is read, only `{file}`"), folder.display().to_string(), hint)
+        }
+    }
+}
 
 /// A tokenizer with how its prompts are made.
 #[derive(Clone, Debug)]
@@ -12,73 +32,107 @@ pub struct Words {
     /// The tokenizer.
     pub tokenizer: TextTokenizer,
     /// Whether special tokens are put where the file's post-processor says; otherwise by [`LanguageMarks`].
-    pub by_file: bool,
+    by_file: bool,
+    /// The id that stands for a query, where the configuration names one; no text may have it.
+    image_token: Option<u32>,
 }
 
 impl Words {
-    /// `tokenizer.json` of a folder, if there is one.
+    /// The tokenizer of a folder, if there is one, for the table that its ids are looked up in.
     ///
     /// # Errors
-    /// If it is broken, or cannot encode every text.
-    pub fn read(folder: &Path, marks: LanguageMarks) -> Result<Option<Self>, HubError> {
+    /// If it is broken, cannot encode every text, or lacks a row for a token that every text has.
+    pub fn read(
+        folder: &Path,
+        marks: LanguageMarks,
+        image_token: Option<u32>,
+        table: TokenTable,
+    ) -> Result<Option<Self>, HubError> {
         let file = folder.join("tokenizer.json");
-        if !file.is_file() {
+        let pairs = ["vocab.json", "merges.txt"].map(|file| folder.join(file));
+        let (file, bytes, by_file) = if file.is_file() {
+            let bytes = std::fs::read(&file).map_err(|error| HubError::io("read", &file, error))?;
+            (file, bytes, true)
+        } else if pairs.iter().all(|file| file.is_file()) {
+            let Made { json, framed } = byte_pairs::make(folder)?;
+            let [vocabulary, _] = pairs;
+            (vocabulary, json.to_string().into_bytes(), framed)
+        } else {
             return Ok(None);
-        }
-        let wrong = |error: &dyn std::fmt::Display| {
-            let what = format!("this is no tokenizer: {error}").split_whitespace().collect::<Vec<_>>().join(" ");
-            HubError::new(what, file.display().to_string(), "fetch the file again")
         };
-        let mut inner = Tokenizer::from_file(&file).map_err(|error| wrong(&error))?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| wrong(&error))?;
-        inner.encode_fast("\u{10FFFD}", false).map_err(|error| wrong(&error))?;
-        let id = |token: &str| inner.token_to_id(token);
-        let tokenizer = TextTokenizer {
-            bos: marks.bos,
-            eos: Some(marks.eos),
-            pad: id("[PAD]").or(Some(marks.pad)),
-            unk: id("[UNK]").or(id("<unk>")),
-            cls: id("[CLS]"),
-            sep: id("[SEP]"),
-            mask: id("[MASK]"),
-            dec: id("[DEC]"),
-            decoder_start: Some(marks.decoder_start),
-            inner,
-        };
-        Ok(Some(Self { tokenizer, by_file: true }))
+        let mut tokenizer = TextTokenizer::read(&bytes, &file.display().to_string(), table)?;
+        // A post-processor can be broken, or name tokens that the model lacks; then no prompt at all is right.
+        tokenizer.encode_framed("a")?;
+        tokenizer.bos = marks.bos;
+        tokenizer.eos = Some(marks.eos);
+        tokenizer.pad = tokenizer.id("[PAD]").or(Some(marks.pad));
+        tokenizer.unk = tokenizer.id("[UNK]").or(tokenizer.id("<unk>"));
+        tokenizer.cls = tokenizer.id("[CLS]");
+        tokenizer.sep = tokenizer.id("[SEP]");
+        tokenizer.mask = tokenizer.id("[MASK]");
+        tokenizer.dec = tokenizer.id("[DEC]");
+        tokenizer.decoder_start = Some(marks.decoder_start);
+        Ok(Some(Self { tokenizer, by_file, image_token }))
+    }
+
+    /// A tokenizer of cards, whose special tokens are put by [`LanguageMarks`].
+    #[must_use]
+    pub fn of_cards(tokenizer: TextTokenizer) -> Self {
+        Self { tokenizer, by_file: false, image_token: None }
     }
 
     /// A prompt as the language model reads it, special tokens included.
     ///
-    /// # Panics
-    /// Not for a tokenizer that was read here: it is checked that it encodes any text.
-    #[must_use]
-    pub fn prompt(&self, text: &str, marks: LanguageMarks, encoder_decoder: bool) -> Vec<u32> {
-        if self.by_file {
-            return self.tokenizer.inner.encode_fast(text, true).expect("it encodes any text").get_ids().to_vec();
+    /// # Errors
+    /// If it holds the placeholder of a picture, or a token that the language model has no row for.
+    pub fn prompt(&self, text: &str, marks: LanguageMarks, encoder_decoder: bool) -> Result<Vec<u32>, HubError> {
+        let ids = if self.by_file { self.tokenizer.encode_framed(text)? } else { self.tokenizer.encode(text)? };
+        if text.contains(PLACEHOLDER) || self.image_token.is_some_and(|image| ids.contains(&image)) {
+            let token = self.image_token.and_then(|id| self.tokenizer.token(id));
+            let token = token.filter(|token| text.contains(token.as_str())).unwrap_or(PLACEHOLDER.to_owned());
+            let what = format!("the prompt holds `{token}`, which stands for the picture");
+            let hint = format!("leave `{token}` out: the picture is put before the prompt by the model itself");
+            return Err(HubError::new(what, format!("prompt `{text}`"), hint));
         }
-        let ids = self.tokenizer.encode(text);
-        if encoder_decoder {
-            ids.into_iter().chain([marks.eos]).collect()
-        } else {
-            marks.bos.into_iter().chain(ids).collect()
-        }
+        Ok(match (self.by_file, encoder_decoder) {
+            (true, _) => ids,
+            (false, true) => ids.into_iter().chain([marks.eos.first()]).collect(),
+            (false, false) => marks.bos.into_iter().chain(ids).collect(),
+        })
     }
 
     /// A text for the Q-Former: `[CLS] .. [SEP]`, cut to `most` tokens as LAVIS cuts.
     ///
-    /// # Panics
-    /// As [`Words::prompt`].
-    #[must_use]
-    pub fn sentence(&self, text: &str, most: usize) -> Vec<u32> {
-        let kept = self.tokenizer.encode(text).into_iter().take(most.saturating_sub(2).max(1));
-        self.tokenizer.cls.into_iter().chain(kept).chain(self.tokenizer.sep).collect()
+    /// # Errors
+    /// If it holds a token that the text side has no row for.
+    pub fn sentence(&self, text: &str, most: usize) -> Result<Vec<u32>, HubError> {
+        let kept = self.tokenizer.encode(text)?.into_iter().take(most.saturating_sub(2).max(1));
+        let ids: Vec<u32> = self.tokenizer.cls.into_iter().chain(kept).chain(self.tokenizer.sep).collect();
+        self.tokenizer.check(&ids)?;
+        Ok(ids)
     }
 
-    /// What the model wrote, as text.
+    /// The padding of texts for the Q-Former; `default` where the vocabulary has none.
+    ///
+    /// # Errors
+    /// If the text side has no row for it.
+    pub fn padding(&self, default: u32) -> Result<u32, HubError> {
+        let pad = self.tokenizer.pad.unwrap_or(default);
+        self.tokenizer.check(&[pad])?;
+        Ok(pad)
+    }
+
+    /// The text of ids that the model wrote.
+    ///
+    /// # Errors
+    /// If the decoder of the file refuses tokens of its own vocabulary.
+    pub fn text(&self, ids: &[u32]) -> Result<String, HubError> {
+        Ok(self.tokenizer.decode(ids)?.trim().to_owned())
+    }
+
+    /// What to log about texts that are about to be encoded; see [`TextTokenizer::spelt_out`].
     #[must_use]
-    pub fn text(&self, ids: &[u32]) -> String {
-        self.tokenizer.decode(ids).trim().to_owned()
+    pub fn spelt_out<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        self.tokenizer.spelt_out(texts)
     }
 }

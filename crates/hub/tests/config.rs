@@ -56,12 +56,12 @@ fn what_is_said_is_read() {
     let flan = by_name("flan-t5-xl");
     let Some(LanguageConfig::T5(c)) = &flan.language else { panic!("{flan:?}") };
     assert_eq!((c.d_model, c.num_layers, c.gated, c.tie_word_embeddings), (2048, 24, true, false));
-    assert_eq!((flan.marks.eos, flan.marks.pad, flan.marks.decoder_start, flan.marks.bos), (1, 0, 0, None));
+    assert_eq!((flan.marks.eos.first(), flan.marks.pad, flan.marks.decoder_start, flan.marks.bos), (1, 0, 0, None));
     assert_eq!(flan.image_token, Some(32_100));
     let opt = by_name("opt-2.7b");
     let Some(LanguageConfig::Opt(c)) = &opt.language else { panic!("{opt:?}") };
     assert_eq!((c.hidden_size, c.vocab_size, c.do_layer_norm_before), (2560, 50_304, true));
-    assert_eq!((opt.marks.bos, opt.marks.eos, opt.marks.pad), (Some(2), 2, 1));
+    assert_eq!((opt.marks.bos, opt.marks.eos.first(), opt.marks.pad), (Some(2), 2, 1));
     assert_eq!((opt.qformer.num_query_tokens, opt.qformer.image_text_hidden_size), (16, 128));
     let odd = by_name("odd parts");
     let Some(VisionConfig::Eva(c)) = &odd.vision else { panic!("{odd:?}") };
@@ -78,7 +78,7 @@ fn generation_settings_win_over_the_configuration() {
     let generation = json!({"eos_token_id": [50_118, 7], "bos_token_id": null, "pad_token_id": 3});
     std::fs::write(dir.path().join("generation_config.json"), generation.to_string()).unwrap();
     let marks = read_in(dir.path(), &full).unwrap().marks;
-    assert_eq!((marks.bos, marks.eos, marks.pad), (Some(2), 50_118, 3));
+    assert_eq!((marks.bos, marks.eos.first(), marks.pad), (Some(2), 50_118, 3));
 }
 
 /// The paths of all single values.

@@ -61,16 +61,14 @@ fn searches_are_those_of_transformers() {
         for case in cases {
             let d = decoding(&case.settings);
             let mut marks = language.marks;
-            marks.eos = case.eos;
+            marks.eos = Ends::one(case.eos);
             let writer = Writer { language: &language.model, shape: &language.shape, marks };
             let written = writer.continue_texts(Some(prefix.clone()), &case.texts, &d).unwrap();
             let best: Vec<&Generated> = written.iter().map(|texts| &texts[0]).collect();
-            let whole = |text: &&Generated| -> Vec<u32> {
-                text.ids.iter().copied().chain(text.finished.then_some(case.eos)).collect()
-            };
+            let whole = |text: &&Generated| -> Vec<u32> { text.ids.iter().copied().chain(text.end).collect() };
             let ids: Vec<Vec<u32>> = best.iter().map(whole).collect();
             assert_eq!(ids, case.ids, "{kind}, eos {}, {}", case.eos, case.settings);
-            ended += best.iter().filter(|text| text.finished).count();
+            ended += best.iter().filter(|text| text.finished()).count();
             for (text, score) in best.iter().zip(case.scores.iter().flatten()) {
                 let apart = (f64::from(text.score) - score).abs();
                 assert!(apart <= 2e-5 * score.abs().max(1.0), "{kind}, {}: {} not {score}", case.settings, text.score);

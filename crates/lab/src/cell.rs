@@ -1,10 +1,11 @@
 //! One cell: stage 2 from stage 1's bridge or from the initialisation, evaluated along the way and at the end.
 
 use crate::LabError;
+use crate::done::{Done, PIECES};
 use crate::evaluate::{self, Scores};
 use crate::parts::{Resolved, Splits};
 use crate::spec::{ComputeSpec, Spec};
-use crate::stages::{SplitFeatures, Workshop, read_json};
+use crate::stages::{SplitFeatures, Workshop, note_special, read_json};
 use crate::sweep::Cell;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -43,12 +44,6 @@ impl CellJob<'_> {
         self.shop.out.join("cells").join(&self.cell.id)
     }
 
-    /// Whether nothing is left to do.
-    #[must_use]
-    pub fn done(&self) -> bool {
-        self.dir().join("scores.json").exists()
-    }
-
     fn spec(&self) -> &Spec {
         &self.cell.spec
     }
@@ -68,10 +63,13 @@ impl CellJob<'_> {
     /// # Errors
     /// Whatever training or evaluation says.
     pub fn run(&self) -> Result<(), LabError> {
-        if self.done() {
+        let dir = self.dir();
+        let mut done = Done::settle(&dir, self.shop.reporter)?;
+        if done.whole {
+            // A kill after the list was written leaves them.
+            let _ = std::fs::remove_dir_all(dir.join(PIECES));
             return Ok(());
         }
-        let dir = self.dir();
         let eval_dir = dir.join("eval");
         std::fs::create_dir_all(&eval_dir).map_err(|e| LabError::io(&eval_dir, &e))?;
         // Without what cannot change a result: the same cell gives the same bytes.
@@ -80,20 +78,27 @@ impl CellJob<'_> {
         let text = toml::to_string_pretty(&spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&dir.join("spec.toml"), text.as_bytes())?;
         let features = self.shop.features(self.resolved, self.splits)?;
-        let connector = self.train(&features)?;
+        let job = CellJob { splits: &self.splits.readable(&features)?, ..*self };
+        let connector = job.train(&features, &mut done)?;
         let began = Instant::now();
-        let last = evaluate::final_scores(self, &connector.valid(), &features, &dir)?;
+        let last = evaluate::final_scores(&job, &connector.valid(), &features, &mut done)?;
         let json = serde_json::to_vec(&last).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&dir.join("scores.json"), &json)?;
-        self.note_seconds("evaluation", began.elapsed().as_secs_f64())
+        self.note_seconds("evaluation", began.elapsed().as_secs_f64())?;
+        done.seal(&dir)?;
+        let _ = std::fs::remove_dir_all(dir.join(PIECES));
+        Ok(())
     }
 
-    fn train(&self, features: &SplitFeatures) -> Result<Connector, LabError> {
+    fn train(&self, features: &SplitFeatures, done: &mut Done) -> Result<Connector, LabError> {
         let device = self.shop.device.clone().autodiff();
         let (spec, seed) = (&self.spec().stage2, self.cell.seed);
         let (tokenizer, marks) = self.resolved.language_marks()?;
+        let train = &self.splits.train;
+        note_special(self.shop.reporter, &tokenizer, &**train);
         let captions =
-            |i: usize| self.splits.train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect::<Vec<_>>();
+            (0..train.len()).map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
+        let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
         let language = self.resolved.language_model(self.shop.registry, &device)?;
         let plain = language.valid();
         let mut objective = Stage2 {
@@ -101,7 +106,7 @@ impl CellJob<'_> {
             kind: self.resolved.language.1.kind,
             marks,
             features: features.train.clone(),
-            captions: Arc::new((0..self.splits.train.len()).map(captions).collect()),
+            captions: Arc::new(captions),
             order: Order::new(seed, "stage2/order", self.splits.train.len(), spec.batch),
             accumulate: spec.accumulate,
             language_dropout: spec.language_dropout,
@@ -121,19 +126,16 @@ impl CellJob<'_> {
         let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
         let task = self.shop.reporter.task(&format!("stage 2 {name} seed {seed}"));
         let every = self.spec().eval.every;
-        let eval_dir = self.dir().join("eval");
+        let dir = self.dir();
         let mut at_step = |step: u64, model: &Connector| -> Result<(), TrainError> {
             if every == 0 || (!step.is_multiple_of(every) && step != spec.steps) {
                 return Ok(());
             }
-            let path = eval_dir.join(format!("step-{step:06}.json"));
-            if path.exists() {
-                return Ok(());
+            let point = || evaluate::curve_point(self, &model.valid(), &plain, features);
+            match done.once(&dir, &format!("eval/step-{step:06}.json"), point) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(TrainError::Other(error.to_string())),
             }
-            let scores = evaluate::curve_point(self, &model.valid(), &plain, features)
-                .map_err(|e| TrainError::Other(e.to_string()))?;
-            let json = serde_json::to_vec(&scores).map_err(|e| TrainError::Other(e.to_string()))?;
-            write_atomic(&path, &json)
         };
         let connector = self.start(&device)?;
         Ok(fit(&config, connector, &mut objective, &self.dir().join("stage2"), &*task, &mut at_step)?)

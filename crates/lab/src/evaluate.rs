@@ -2,13 +2,14 @@
 
 use crate::LabError;
 use crate::cell::CellJob;
+use crate::done::{Done, PIECES};
 use crate::parts::{Resolved, Splits, card_hash};
 use crate::pretrain::hash_json;
 use crate::spec::Spec;
 use crate::stages::{SplitFeatures, Workshop, read_json, same_pictures};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use toolkit_core::{AnyBridge, AnyLanguage};
 use toolkit_data::Dataset;
 use toolkit_eval::{
@@ -18,7 +19,6 @@ use toolkit_eval::{
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry, TextTokenizer};
 use toolkit_train::TrainError;
-use toolkit_train::checkpoint::write_atomic;
 use toolkit_train::features::Features;
 use toolkit_train::stage2::LanguageMarks;
 
@@ -102,9 +102,9 @@ impl Voice {
     }
 }
 
-/// Puts the scores of an answer sheet into `scores` under `prefix`.
+/// Puts the scores of an answer sheet into `scores` under `prefix`; of no questions there are none.
 fn record(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &VqaResult) {
-    scores.insert(format!("{prefix}.overall"), result.overall);
+    scores.extend(result.overall.map(|overall| (format!("{prefix}.overall"), overall)));
     for (kind, score) in &result.per_kind {
         scores.insert(format!("{prefix}.kind.{kind}"), *score);
     }
@@ -114,9 +114,10 @@ fn record(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &VqaResult) 
 }
 
 fn record_captions(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &CaptionResult) {
-    scores.insert(format!("{prefix}.cider"), result.overall.cider);
-    scores.insert(format!("{prefix}.bleu4"), 100.0 * result.overall.bleu4);
-    scores.insert(format!("{prefix}.rouge_l"), 100.0 * result.overall.rouge_l);
+    let Some(overall) = result.overall else { return };
+    scores.insert(format!("{prefix}.cider"), overall.cider);
+    scores.insert(format!("{prefix}.bleu4"), 100.0 * overall.bleu4);
+    scores.insert(format!("{prefix}.rouge_l"), 100.0 * overall.rouge_l);
     for (group, summary) in &result.per_group {
         scores.insert(format!("{prefix}.{group}.cider"), summary.cider);
     }
@@ -155,9 +156,9 @@ pub fn final_scores(
     job: &CellJob<'_>,
     connector: &Connector,
     features: &SplitFeatures,
-    dir: &Path,
+    done: &mut Done,
 ) -> Result<Scores, LabError> {
-    let spec = &job.cell.spec;
+    let (spec, dir) = (&job.cell.spec, &job.dir());
     let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
@@ -170,7 +171,7 @@ pub fn final_scores(
     let mut scores = BTreeMap::new();
     let questions = question_pairs(test, limit(spec.eval.questions));
     let asked = Asked { name: "vqa", data: test, questions: &questions, task: &tasks.vqa };
-    let answers = answers(job, &speaker, prefixes, &asked, &mut scores)?;
+    let answers = answers(job, &speaker, prefixes, &asked, &mut scores, done)?;
     if let Ok(majority) = majority_baseline(&*job.splits.train, test, &questions) {
         record(&mut scores, "vqa.majority", &majority);
     }
@@ -178,7 +179,8 @@ pub fn final_scores(
 
     let items = captioned_items(test, limit(spec.eval.captions));
     if !items.is_empty() {
-        let captions = caption(&speaker, Some(prefixes), test, &items, &tasks.caption, spec.eval.batch)?;
+        let compute = || Ok(caption(&speaker, Some(prefixes), test, &items, &tasks.caption, spec.eval.batch)?);
+        let captions = done.once(dir, &format!("{PIECES}/caption.json"), compute)?;
         record_captions(&mut scores, "caption", &captions);
         write_samples(&dir.join("captions.jsonl"), &captions.rows)?;
     }
@@ -192,14 +194,17 @@ pub fn final_scores(
             Task::Vqa(task) => {
                 let questions = question_pairs(data, least(also.limit, spec.eval.questions));
                 let asked = Asked { name: &name, data, questions: &questions, task };
-                let answers = self::answers(job, &speaker, &prefix_of, &asked, &mut scores)?;
+                let answers = self::answers(job, &speaker, &prefix_of, &asked, &mut scores, done)?;
                 // Nothing was trained on this data, so the commonest answers are its own: more than a guesser can know.
-                record(&mut scores, &format!("{name}.majority"), &majority_baseline(data, data, &questions)?);
+                if let Ok(majority) = majority_baseline(data, data, &questions) {
+                    record(&mut scores, &format!("{name}.majority"), &majority);
+                }
                 write_samples(&path, &answers.rows)?;
             }
             Task::Caption(task) => {
                 let items = captioned_items(data, least(also.limit, spec.eval.captions));
-                let captions = caption(&speaker, Some(&prefix_of), data, &items, task, spec.eval.batch)?;
+                let compute = || Ok(caption(&speaker, Some(&prefix_of), data, &items, task, spec.eval.batch)?);
+                let captions = done.once(dir, &format!("{PIECES}/{name}.json"), compute)?;
                 record_captions(&mut scores, &name, &captions);
                 write_samples(&path, &captions.rows)?;
             }
@@ -243,8 +248,8 @@ pub fn retrieval(
         return Ok(scores);
     }
     let items: Vec<usize> = pool.iter().map(|(item, _)| *item).collect();
-    let captions: Vec<Vec<Vec<u32>>> =
-        pool.iter().map(|(_, texts)| texts.iter().map(|text| tokenizer.encode(text)).collect()).collect();
+    let captions = pool.iter().map(|(_, texts)| texts.iter().map(|text| tokenizer.encode(text)).collect());
+    let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
     let read = |items: &[usize]| features.batch(items, &shop.device);
     let result = retrieve(tower, &read, &items, &captions, marks, task.config)?;
     for (name, r) in [("itc", Some(&result.itc)), ("itm", result.itm.as_ref())] {
@@ -283,19 +288,19 @@ fn answers(
     prefixes: &PrefixSource<'_>,
     asked: &Asked<'_>,
     scores: &mut BTreeMap<String, f64>,
+    done: &mut Done,
 ) -> Result<VqaResult, LabError> {
     let Asked { name, data, questions, task } = asked;
-    let batch = job.cell.spec.eval.batch;
-    let answers = vqa(speaker, Some(prefixes), *data, questions, task, batch)?;
+    let (batch, dir) = (job.cell.spec.eval.batch, &job.dir());
+    let compute = || Ok(vqa(speaker, Some(prefixes), *data, questions, task, batch)?);
+    let answers = done.once(dir, &format!("{PIECES}/{name}.json"), compute)?;
     record(scores, name, &answers);
     let other = derangement(data.len(), job.cell.seed);
     let wrong = |items: &[usize]| prefixes(&items.iter().map(|&i| other[i]).collect::<Vec<_>>());
-    let shuffled = vqa(speaker, Some(&wrong), *data, questions, task, batch)?;
+    let compute = || Ok(vqa(speaker, Some(&wrong), *data, questions, task, batch)?);
+    let shuffled = done.once(dir, &format!("{PIECES}/{name}-shuffled.json"), compute)?;
     record(scores, &format!("{name}.shuffled"), &shuffled);
-    let blind: BTreeMap<String, VqaResult> = read_json(&blind_path(job))?;
-    if let Some(blind) = blind.get(*name) {
-        record(scores, &format!("{name}.no_image"), blind);
-    }
+    record(scores, &format!("{name}.no_image"), &read_json::<VqaResult>(&blind_dir(job).join(format!("{name}.json")))?);
     Ok(answers)
 }
 
@@ -313,8 +318,8 @@ pub fn blind_key(job: &CellJob<'_>) -> String {
     ]))
 }
 
-fn blind_path(job: &CellJob<'_>) -> std::path::PathBuf {
-    job.shop.out.join("controls").join(format!("{}.json", blind_key(job)))
+fn blind_dir(job: &CellJob<'_>) -> PathBuf {
+    job.shop.out.join("controls").join(blind_key(job))
 }
 
 /// The language model's answers to the questions of each task without any image, computed once.
@@ -322,26 +327,28 @@ fn blind_path(job: &CellJob<'_>) -> std::path::PathBuf {
 /// # Errors
 /// If the language model or prompts cannot be had.
 pub fn blind(job: &CellJob<'_>) -> Result<(), LabError> {
-    let path = blind_path(job);
-    if path.exists() {
+    let dir = &blind_dir(job);
+    let mut done = Done::settle(dir, job.shop.reporter)?;
+    if done.whole {
         return Ok(());
     }
+    let splits = match job.splits.max_damaged {
+        0 => job.splits.clone(),
+        _ => job.splits.readable(&job.shop.features(job.resolved, job.splits)?)?,
+    };
     let eval = &job.cell.spec.eval;
     let (tasks, voice) = (Tasks::new(job.shop.registry, &job.cell.spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
-    let ask = |data: &dyn Dataset, most, task: &VqaTask| {
-        vqa(&speaker, None, data, &question_pairs(data, most), task, eval.batch)
+    let mut ask = |name: &str, data: &dyn Dataset, most, task: &VqaTask| {
+        let compute = || Ok(vqa(&speaker, None, data, &question_pairs(data, most), task, eval.batch)?);
+        done.once(dir, &format!("{name}.json"), compute)
     };
-    let test = ask(&*job.splits.test, limit(eval.questions), &tasks.vqa)?;
-    let mut results = BTreeMap::from([("vqa".to_owned(), test)]);
-    for ((also, task), data) in eval.also.iter().zip(&tasks.also).zip(&job.splits.also) {
+    ask("vqa", &*splits.test, limit(eval.questions), &tasks.vqa)?;
+    for ((also, task), data) in eval.also.iter().zip(&tasks.also).zip(&splits.also) {
         if let Task::Vqa(task) = task {
-            results.insert(also.name(), ask(&**data, least(also.limit, eval.questions), task)?);
+            ask(&also.name(), &**data, least(also.limit, eval.questions), task)?;
         }
     }
-    let dir = job.shop.out.join("controls");
-    std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
-    let json = serde_json::to_vec(&results).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-    Ok(write_atomic(&path, &json)?)
+    done.seal(dir)
 }

@@ -1,5 +1,6 @@
 //! The jobs that cells share: features of the frozen encoder and stage 1.
 
+use crate::done::Done;
 use crate::parts::{Resolved, Splits};
 use crate::spec::Spec;
 use crate::{LabError, Reporter, evaluate};
@@ -7,12 +8,13 @@ use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use toolkit_core::AnyBridge;
 use toolkit_data::Dataset;
-use toolkit_registry::Registry;
+use toolkit_registry::{CardError, Registry, TextTokenizer};
 use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
-use toolkit_train::features::{Features, cache_key};
+use toolkit_train::features::{Features, Recipe, cache_key};
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{Stage1, unigram_loss};
@@ -27,6 +29,10 @@ pub struct Workshop<'a> {
     pub device: Device,
     /// Progress.
     pub reporter: &'a dyn Reporter,
+    /// Features that were opened, by their key. Jobs share what was checked of them.
+    opened: Mutex<HashMap<String, Arc<Mutex<Option<Features>>>>>,
+    /// How often damaged features were computed again.
+    mended: AtomicUsize,
 }
 
 /// Features of all data.
@@ -42,6 +48,17 @@ pub struct SplitFeatures {
     pub also: Vec<Arc<Features>>,
 }
 
+impl<'a> Workshop<'a> {
+    /// A workshop for the run folder `out`.
+    #[must_use]
+    pub fn new(registry: &'a Registry, out: &'a Path, device: Device, reporter: &'a dyn Reporter) -> Self {
+        Self { registry, out, device, reporter, opened: Mutex::default(), mended: AtomicUsize::new(0) }
+    }
+}
+
+/// Attempts at a job that meets damaged features; a disk that damages them again and again is not worked around.
+const ATTEMPTS: usize = 3;
+
 impl Workshop<'_> {
     /// Folder of cached features.
     #[must_use]
@@ -55,23 +72,68 @@ impl Workshop<'_> {
         self.out.join("stage1").join(key)
     }
 
-    fn features_of(&self, resolved: &Resolved, dataset: &dyn Dataset) -> Result<Arc<Features>, LabError> {
+    /// Does a job that resumes itself, and again if it met features that turned out damaged: they are computed anew when
+    /// it opens them.
+    ///
+    /// # Errors
+    /// Those of the job.
+    pub fn with_features<T>(&self, job: impl Fn() -> Result<T, LabError>) -> Result<T, LabError> {
+        for _ in 1..ATTEMPTS {
+            let mended = self.mended.load(Ordering::Relaxed);
+            match job() {
+                // Another job may have been there first.
+                Err(error) if self.any_damaged() || self.mended.load(Ordering::Relaxed) > mended => {
+                    self.reporter.note(&error.to_string());
+                }
+                done => return done,
+            }
+        }
+        job()
+    }
+
+    fn any_damaged(&self) -> bool {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots: Vec<_> = opened.values().cloned().collect();
+        drop(opened);
+        slots.iter().any(|slot| {
+            let held = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            held.as_ref().is_some_and(Features::is_damaged)
+        })
+    }
+
+    fn features_of(
+        &self,
+        resolved: &Resolved,
+        dataset: &dyn Dataset,
+        max_damaged: usize,
+    ) -> Result<Arc<Features>, LabError> {
         let key = cache_key(&resolved.vision_key(), &resolved.preprocess, dataset);
         let encoder = || {
             resolved.encoder(self.registry, &self.device).map_err(|e| toolkit_train::TrainError::Other(e.to_string()))
         };
         let task = self.reporter.task(&format!("features {}", dataset.name()));
-        let features = Features::open(
-            &self.features_dir(),
-            &key,
-            &encoder,
-            &resolved.vision.1,
-            &resolved.preprocess,
+        let recipe = Recipe {
+            key: &key,
+            encoder: &encoder,
+            shape: &resolved.vision.1,
+            preprocess: &resolved.preprocess,
             dataset,
-            &self.device,
-            &*task,
-        )?;
-        Ok(Arc::new(features))
+            device: &self.device,
+            max_damaged,
+        };
+        let note = |line: &str| self.reporter.note(line);
+        // One job at a time opens or computes the same features.
+        let slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = slot.as_ref() {
+            if held.is_damaged() {
+                held.mend(&recipe, &note)?;
+                self.mended.fetch_add(1, Ordering::Relaxed);
+            }
+            return Ok(Arc::new(held.another()));
+        }
+        let opened = Features::open(&self.features_dir(), &recipe, &*task, &note)?;
+        Ok(Arc::new(slot.insert(opened).another()))
     }
 
     /// Opens the features of all splits, computing what is not there yet.
@@ -79,11 +141,12 @@ impl Workshop<'_> {
     /// # Errors
     /// Unreadable images, missing weights, a full disk.
     pub fn features(&self, resolved: &Resolved, splits: &Splits) -> Result<SplitFeatures, LabError> {
+        let of = |data: &Arc<dyn Dataset>| self.features_of(resolved, &**data, splits.max_damaged);
         Ok(SplitFeatures {
-            train: self.features_of(resolved, &*splits.train)?,
-            val: self.features_of(resolved, &*splits.val)?,
-            test: self.features_of(resolved, &*splits.test)?,
-            also: splits.also.iter().map(|data| self.features_of(resolved, &**data)).collect::<Result<_, _>>()?,
+            train: of(&splits.train)?,
+            val: of(&splits.val)?,
+            test: of(&splits.test)?,
+            also: splits.also.iter().map(of).collect::<Result<_, _>>()?,
         })
     }
 
@@ -100,15 +163,18 @@ impl Workshop<'_> {
         key: &str,
     ) -> Result<(), LabError> {
         let dir = self.stage1_dir(key);
-        let scores_path = dir.join("scores.json");
-        if scores_path.exists() {
+        let done = Done::settle(&dir, self.reporter)?;
+        if done.whole {
             return Ok(());
         }
         let device = self.device.clone().autodiff();
         let features = self.features(resolved, splits)?;
+        let splits = &splits.readable(&features)?;
         let (tokenizer, marks) = resolved.text_marks()?;
         let (positions, vocab) = resolved.bridge.1.text.as_ref().map_or((MAX_CAPTION, 1), |t| (t.positions, t.vocab));
-        let captions = stage1_captions(&*splits.train, &|text| tokenizer.encode(text), marks.cls, marks.sep, positions);
+        note_special(self.reporter, &tokenizer, &*splits.train);
+        let captions =
+            stage1_captions(&*splits.train, &|text| tokenizer.encode(text), marks.cls, marks.sep, positions)?;
         let bridge = resolved.bridge_at_start(self.registry, spec.model.init, seed, &device)?;
         let s = &spec.stage1;
         let mut objective = Stage1 {
@@ -132,8 +198,8 @@ impl Workshop<'_> {
         let plain = bridge.valid();
         let scores = evaluate::retrieval(self, spec, resolved, splits, &features.test, &plain)?;
         let json = serde_json::to_vec_pretty(&scores).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        write_atomic(&scores_path, &json)?;
-        Ok(())
+        write_atomic(&dir.join("scores.json"), &json)?;
+        done.seal(&dir)
     }
 
     /// The bridge that stage 1 with this key left.
@@ -175,19 +241,27 @@ pub fn same_pictures(dataset: &dyn Dataset) -> Vec<usize> {
 /// Token ids of each image's captions with `[CLS]` and `[SEP]`, at most `positions` long (the end is cut, `[SEP]` kept).
 pub fn stage1_captions(
     dataset: &dyn Dataset,
-    encode: &dyn Fn(&str) -> Vec<u32>,
+    encode: &dyn Fn(&str) -> Result<Vec<u32>, CardError>,
     cls: u32,
     sep: u32,
     positions: usize,
-) -> Vec<Vec<Vec<u32>>> {
+) -> Result<Vec<Vec<Vec<u32>>>, CardError> {
     let one = |text: &String| {
         let mut ids = vec![cls];
-        ids.extend(encode(text));
+        ids.extend(encode(text)?);
         ids.truncate(positions.min(MAX_CAPTION).saturating_sub(1));
         ids.push(sep);
-        ids
+        Ok(ids)
     };
     (0..dataset.len()).map(|i| dataset.item(i).captions.iter().map(one).collect()).collect()
+}
+
+/// Notes how many captions spell out special tokens: they are trained on as the tokens and not as words.
+pub(crate) fn note_special(reporter: &dyn Reporter, tokenizer: &TextTokenizer, dataset: &dyn Dataset) {
+    let captions = (0..dataset.len()).flat_map(|i| dataset.item(i).captions.iter().map(String::as_str));
+    if let Some(special) = tokenizer.spelt_out(captions) {
+        reporter.note(&format!("captions of {}: {special}", dataset.name()));
+    }
 }
 
 /// Longest caption in tokens, special ones included (LAVIS: `max_txt_len` 32).

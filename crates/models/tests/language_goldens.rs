@@ -104,6 +104,7 @@ fn t5_tiny(dense_act: Activation) -> T5Config {
         dense_act,
         gated: true,
         tie_word_embeddings: false,
+        scale_decoder_outputs: None,
         layer_norm_epsilon: 1e-6,
         dropout: 0.0,
     }
@@ -126,6 +127,7 @@ fn contract_t5() {
         relative_attention_max_distance: 20,
         gated: false,
         tie_word_embeddings: true,
+        scale_decoder_outputs: None,
         ..t5_tiny(Activation::Relu)
     };
     conform::language::<T5>(&plain);
@@ -362,6 +364,7 @@ fn fresh_models_start_near_uniform() {
             d_kv: 16,
             num_heads: 4,
             tie_word_embeddings,
+            scale_decoder_outputs: None,
             ..t5_tiny(Activation::Gelu)
         };
         let model = params::initialise(T5::build(&config, &device), 1, |info| t5::init(&config, info));

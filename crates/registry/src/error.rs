@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter};
 use toolkit_core::params::Mismatch;
 
-/// Something is wrong in a TOML file, or no such file is there.
+/// Something is wrong in a TOML file or in a file that it names, or no such file is there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct CardError {
     /// The file as shown to the user; empty if the error is about no file.

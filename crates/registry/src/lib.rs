@@ -27,7 +27,7 @@ pub use origin::{Origin, embedded_files};
 pub use registry::{Registry, Weights};
 pub use sections::{Facts, Licence, Parts, Preprocess, Provenance, TokenizerSection, WeightsSection};
 pub use spanned::Source;
-pub use tokenizer::TextTokenizer;
+pub use tokenizer::{TextTokenizer, TokenTable};
 pub use weights::{StoredDtype, import, read_safetensors, sha256_hex};
 pub use write::write_safetensors;
 

@@ -41,16 +41,22 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Of a whole checkpoint.
+    /// Of a whole checkpoint. Levels that a training program put around all names are taken off.
     #[must_use]
     pub fn new(tensors: Tensors) -> Self {
+        Self::unwrapped(tensors, true)
+    }
+
+    fn unwrapped(tensors: Tensors, whole: bool) -> Self {
+        let names: Vec<String> = tensors.names().map(str::to_owned).collect();
+        let tensors = tensors.renamed(names::without_wrappers(names.iter().map(String::as_str), whole));
         Self { tensors, used: BTreeSet::new(), wrong: Mismatch::default(), alone: None }
     }
 
     /// Of a file of one part, which may have more of the model that it was cut from.
     #[must_use]
     pub fn of_part(tensors: Tensors, part: Part, family: &str) -> Self {
-        Self { alone: Some((part, family.to_owned(), 0)), ..Self::new(tensors) }
+        Self { alone: Some((part, family.to_owned(), 0)), ..Self::unwrapped(tensors, false) }
     }
 
     /// The file.

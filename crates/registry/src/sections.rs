@@ -4,6 +4,7 @@ use crate::weights::StoredDtype;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::collections::BTreeMap;
+use toolkit_core::Ends;
 
 /// `[weights]`: where the parameters are.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -53,8 +54,8 @@ pub struct TokenizerSection {
     pub sha256: Option<String>,
     /// Beginning of a sequence.
     pub bos: Option<u32>,
-    /// End of a sequence.
-    pub eos: Option<u32>,
+    /// End of a sequence, or a list of ends.
+    pub eos: Option<Ends>,
     /// Padding.
     pub pad: Option<u32>,
     /// Unknown word.
@@ -73,10 +74,10 @@ pub struct TokenizerSection {
 
 impl TokenizerSection {
     /// The special ids by key.
-    pub(crate) fn ids(&self) -> [(&'static str, Option<u32>); 9] {
-        [
+    pub(crate) fn ids(&self) -> Vec<(&'static str, u32)> {
+        let ends = self.eos.iter().flat_map(|ends| ends.ids().iter().map(|id| ("eos", *id)));
+        let single = [
             ("bos", self.bos),
-            ("eos", self.eos),
             ("pad", self.pad),
             ("unk", self.unk),
             ("cls", self.cls),
@@ -84,7 +85,8 @@ impl TokenizerSection {
             ("mask", self.mask),
             ("dec", self.dec),
             ("decoder_start", self.decoder_start),
-        ]
+        ];
+        ends.chain(single.into_iter().filter_map(|(key, id)| Some((key, id?)))).collect()
     }
 }
 

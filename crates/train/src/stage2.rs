@@ -10,7 +10,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
 use toolkit_core::recompute::{self, Recorded};
-use toolkit_core::{AnyLanguage, LanguageKind, Memory, Stream, noise};
+use toolkit_core::{AnyLanguage, Ends, LanguageKind, Memory, Stream, noise};
 use toolkit_models::connector::Connector;
 
 /// Special ids of the language model's tokenizer.
@@ -18,8 +18,8 @@ use toolkit_models::connector::Connector;
 pub struct LanguageMarks {
     /// Before the text, where the model was trained with one (OPT: `</s>`); it is a label too, predicted from the last query.
     pub bos: Option<u32>,
-    /// Ends a text.
-    pub eos: u32,
+    /// What ends a text; the first is the label behind a caption.
+    pub eos: Ends,
     /// Padding.
     pub pad: u32,
     /// First id the decoder of an encoder-decoder reads.
@@ -125,13 +125,13 @@ impl Stage2 {
     fn texts(&self, caption: &[u32], draw: &mut Stream) -> Texts {
         match self.kind {
             LanguageKind::DecoderOnly => {
-                let ids = self.marks.bos.into_iter().chain(caption.iter().copied()).chain([self.marks.eos]);
+                let ids = self.marks.bos.into_iter().chain(caption.iter().copied()).chain([self.marks.eos.first()]);
                 (Vec::new(), ids.take(MAX_TEXT).collect())
             }
             LanguageKind::EncoderDecoder => {
                 let caption = &caption[..caption.len().min(MAX_TEXT)];
                 let split = draw.between(1, (caption.len() / 2).max(1)).min(caption.len());
-                let with_end = |ids: &[u32]| ids.iter().copied().chain([self.marks.eos]).collect::<Vec<u32>>();
+                let with_end = |ids: &[u32]| ids.iter().copied().chain([self.marks.eos.first()]).collect::<Vec<u32>>();
                 (with_end(&caption[..split]), with_end(&caption[split..]))
             }
         }

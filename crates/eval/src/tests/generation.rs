@@ -13,7 +13,7 @@ fn prompts() -> Vec<Vec<u32>> {
 }
 
 fn ids(written: &[Vec<Generated>]) -> Vec<Vec<(&[u32], bool)>> {
-    written.iter().map(|texts| texts.iter().map(|t| (&t.ids[..], t.finished)).collect()).collect()
+    written.iter().map(|texts| texts.iter().map(|t| (&t.ids[..], t.finished())).collect()).collect()
 }
 
 /// Next-token logits after `written`, everything computed anew for this one sample.
@@ -113,7 +113,7 @@ fn a_penalised_search_is_that_of_naive_logits() {
                     written.push(best);
                 }
             }
-            assert_eq!((&found.ids, found.finished), (&written, finished), "{:?}, seed {seed}", voice.shape.kind);
+            assert_eq!((&found.ids, found.finished()), (&written, finished), "{:?}, seed {seed}", voice.shape.kind);
         }
     }
 }
@@ -137,7 +137,7 @@ fn the_tests_see_different_texts() {
                 .generate(Some(prefix(5, 4)), &prompts(), &Decoding { beams: 3, ..Decoding::default() })
                 .unwrap()
         })
-        .map(|texts| texts[0].finished)
+        .map(|texts| texts[0].finished())
         .collect();
     assert!(all.contains(&true) && all.contains(&false));
 }
@@ -160,7 +160,7 @@ fn a_cache_writes_what_recomputation_writes() {
                         written.push(best);
                     }
                 }
-                assert_eq!((&found[row][0].ids, found[row][0].finished), (&written, finished));
+                assert_eq!((&found[row][0].ids, found[row][0].finished()), (&written, finished));
             }
         }
     }
@@ -172,7 +172,7 @@ fn scores_are_those_of_the_text() {
         for length_penalty in [-1.0, 0.0, 1.0] {
             let d = Decoding { beams: 3, max_new_tokens: 5, min_new_tokens: 1, length_penalty, ..Decoding::default() };
             for text in &voice.speaker().generate(Some(prefix(1, 4)), &[vec![5, 6]], &d).unwrap()[0] {
-                let all: Vec<u32> = text.ids.iter().copied().chain(text.finished.then_some(EOS)).collect();
+                let all: Vec<u32> = text.ids.iter().copied().chain(text.end).collect();
                 let mut sum = 0.0;
                 for at in 0..all.len() {
                     let logits = naive_logits(&voice, Some(prefix(1, 4)), &[5, 6], &all[..at]);

@@ -11,10 +11,10 @@ use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 use toolkit_core::conform::sample;
 use toolkit_core::params::{self, Init};
-use toolkit_core::{AnyLanguage, LanguageModel, LanguageShape};
+use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape};
 use toolkit_data::{DataError, Dataset, Item, Question};
 use toolkit_models::language::{opt, t5};
-use toolkit_registry::TextTokenizer;
+use toolkit_registry::{TextTokenizer, TokenTable};
 use toolkit_train::stage2::LanguageMarks;
 
 const WIDTH: usize = 16;
@@ -40,7 +40,7 @@ impl Voice {
         };
         let language = params::initialise(AnyLanguage::new(L::build(config, device)), seed, rule);
         let shape = L::describe(config).unwrap();
-        let marks = LanguageMarks { bos: Some(2), eos: EOS, pad: 0, decoder_start: 0 };
+        let marks = LanguageMarks { bos: Some(2), eos: Ends::one(EOS), pad: 0, decoder_start: 0 };
         let tokenizer = tokenizer(shape.vocab);
         Self { language, shape, tokenizer, marks }
     }
@@ -76,6 +76,7 @@ impl Voice {
             dense_act: toolkit_models::layers::Activation::Gelu,
             gated: true,
             tie_word_embeddings: false,
+            scale_decoder_outputs: None,
             layer_norm_epsilon: 1e-6,
             dropout: 0.0,
         };
@@ -102,20 +103,7 @@ fn tokenizer(vocab: usize) -> TextTokenizer {
         [0, 1, 2].map(special).join(","),
         words.join(",")
     );
-    let inner = tokenizers::Tokenizer::from_bytes(json).unwrap();
-    let none = None;
-    TextTokenizer {
-        inner,
-        bos: Some(2),
-        eos: Some(EOS),
-        pad: Some(0),
-        unk: none,
-        cls: none,
-        sep: none,
-        mask: none,
-        dec: none,
-        decoder_start: Some(0),
-    }
+    TextTokenizer::read(json.as_bytes(), "words", TokenTable::of_language(vocab)).unwrap()
 }
 
 fn prefix(rows: usize, queries: usize) -> Tensor<3> {

@@ -3,6 +3,7 @@
 use crate::beam::Search;
 use crate::sample::Sampler;
 use crate::{Decoding, EarlyStopping};
+use toolkit_core::Ends;
 
 const EOS: u32 = 0;
 
@@ -10,7 +11,7 @@ const EOS: u32 = 0;
 fn shares(d: Decoding, logits: &[f32], prompt: &[u32]) -> Vec<f64> {
     let draws = 6000;
     let d = Decoding { sample: true, max_new_tokens: 1, answers: draws, ..d };
-    let mut sampler = Sampler::new(d, EOS, &[1], vec![prompt.to_vec()]);
+    let mut sampler = Sampler::new(d, Ends::one(EOS), &[1], vec![prompt.to_vec()]);
     assert!(sampler.advance(logits, logits.len()).unwrap().is_empty(), "one token is all");
     let mut counts = vec![0.0; logits.len()];
     for text in &sampler.finish()[0] {
@@ -53,7 +54,7 @@ fn draws_follow_the_probabilities() {
 fn draws_do_not_depend_on_the_batch() {
     let d = Decoding { sample: true, max_new_tokens: 3, answers: 2, min_new_tokens: 0, seed: 4, ..Decoding::default() };
     let run = |sentences: usize| {
-        let mut sampler = Sampler::new(d, EOS, &vec![3; sentences], vec![vec![]; sentences]);
+        let mut sampler = Sampler::new(d, Ends::one(EOS), &vec![3; sentences], vec![vec![]; sentences]);
         let mut rows = sentences;
         while rows > 0 {
             let logits = [0.1, 0.9, 0.4, 0.7].repeat(rows);
@@ -73,7 +74,7 @@ fn the_penalty_reaches_searches_too() {
     // Greedy: logits. The first token is said already, so 2.0 becomes 1.0, below 1.5.
     let d = Decoding { max_new_tokens: 1, repetition_penalty: 2.0, ..Decoding::default() };
     let best = |d: Decoding, prompt: &[u32]| {
-        let mut search = Search::new(d, EOS, &[1], vec![prompt.to_vec()]);
+        let mut search = Search::new(d, Ends::one(EOS), &[1], vec![prompt.to_vec()]);
         search.advance(&[-9.0, 2.0, 1.5], 3).unwrap();
         search.finish().remove(0).remove(0)
     };
@@ -103,7 +104,7 @@ fn searches_end_as_they_are_told() {
             early_stopping,
             ..Decoding::default()
         };
-        let mut search = Search::new(d, EOS, &[8], vec![vec![]]);
+        let mut search = Search::new(d, Ends::one(EOS), &[8], vec![vec![]]);
         let mut steps = 0;
         let mut rows = 1;
         while rows > 0 {
@@ -131,7 +132,7 @@ fn stepped(early_stopping: EarlyStopping, steps: &[[f32; 3]]) -> (Vec<u32>, usiz
         early_stopping,
         ..Decoding::default()
     };
-    let mut search = Search::new(d, EOS, &[6], vec![vec![]]);
+    let mut search = Search::new(d, Ends::one(EOS), &[6], vec![vec![]]);
     let (mut rows, mut taken) = (1, 0);
     while rows > 0 {
         let row = logs(steps[taken.min(steps.len() - 1)]);
@@ -165,7 +166,7 @@ fn draws_of_different_seeds_and_steps_are_independent() {
     let mut pairs = vec![0.0; 9];
     for seed in 0..draws {
         let d = Decoding { sample: true, max_new_tokens: 2, min_new_tokens: 2, seed, ..Decoding::default() };
-        let mut sampler = Sampler::new(d, EOS, &[2], vec![vec![]]);
+        let mut sampler = Sampler::new(d, Ends::one(EOS), &[2], vec![vec![]]);
         assert_eq!(sampler.advance(&logits, 4).unwrap().len(), 1);
         assert!(sampler.advance(&logits, 4).unwrap().is_empty());
         let text = &sampler.finish()[0][0];
@@ -191,7 +192,7 @@ fn truncations_combine_as_transformers_combines_them() {
     alike(&shares(d, &logits, &[]), &[0.0, three[0], three[1], three[2], 0.0]);
     // A row that cannot be drawn from is an error.
     let all = Decoding { sample: true, ..Decoding::default() };
-    let mut sampler = Sampler::new(all, EOS, &[2], vec![vec![]]);
+    let mut sampler = Sampler::new(all, Ends::one(EOS), &[2], vec![vec![]]);
     let error = sampler.advance(&[f32::NAN, 0.0], 2).unwrap_err().to_string();
     assert!(error.contains("logits are not numbers"), "{error}");
 }

@@ -3,7 +3,7 @@
 use super::EOS;
 use crate::beam::Search;
 use crate::{Decoding, Generated};
-use toolkit_core::Stream;
+use toolkit_core::{Ends, Stream};
 
 /// Next-token logits after `ids`, drawn from what was written so far.
 fn logits(seed: u64, ids: &[u32], vocab: usize) -> Vec<f32> {
@@ -18,7 +18,7 @@ fn log_prob(seed: u64, ids: &[u32], vocab: usize, token: u32) -> f64 {
 }
 
 fn search(seed: u64, vocab: usize, decoding: Decoding) -> Vec<Generated> {
-    let mut search = Search::new(decoding, EOS, &[decoding.max_new_tokens], vec![vec![]]);
+    let mut search = Search::new(decoding, Ends::one(EOS), &[decoding.max_new_tokens], vec![vec![]]);
     let mut rows: Vec<Vec<u32>> = vec![Vec::new()];
     while !rows.is_empty() {
         let given: Vec<f32> = rows.iter().flat_map(|ids| logits(seed, ids, vocab)).collect();
@@ -61,7 +61,7 @@ fn enough_beams_find_the_best_texts() {
                 let (found, wanted) = (search(seed, 4, d), enumerate(seed, 4, d));
                 assert_eq!(found.len(), wanted.len().min(256));
                 for (f, (score, ids, finished)) in found.iter().zip(&wanted).take(20) {
-                    assert_eq!((&f.ids, f.finished), (ids, *finished), "seed {seed}, penalty {length_penalty}");
+                    assert_eq!((&f.ids, f.finished()), (ids, *finished), "seed {seed}, penalty {length_penalty}");
                     assert!((f64::from(f.score) - score).abs() < 1e-4);
                 }
             }
@@ -117,7 +117,7 @@ fn one_beam_takes_the_likeliest_token() {
             }
             let found = search(seed, 5, d);
             assert_eq!(found.len(), 1);
-            assert_eq!((&found[0].ids, found[0].finished), (&ids, finished));
+            assert_eq!((&found[0].ids, found[0].finished()), (&ids, finished));
         }
     }
 }
@@ -125,13 +125,15 @@ fn one_beam_takes_the_likeliest_token() {
 #[test]
 fn broken_logits_are_an_error() {
     let d = Decoding { beams: 2, ..Decoding::default() };
-    let error = Search::new(d, EOS, &[4], vec![vec![]]).advance(&[f32::NAN, 0.0, 0.0], 3).unwrap_err().to_string();
+    let error =
+        Search::new(d, Ends::one(EOS), &[4], vec![vec![]]).advance(&[f32::NAN, 0.0, 0.0], 3).unwrap_err().to_string();
     assert!(error.contains("logits are not numbers") && error.contains("hint:"), "{error}");
     // All mass on an end that is not allowed yet.
     let only_end = [f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY];
-    assert!(Search::new(d, EOS, &[4], vec![vec![]]).advance(&only_end, 3).is_err());
+    assert!(Search::new(d, Ends::one(EOS), &[4], vec![vec![]]).advance(&only_end, 3).is_err());
     // Ties go to the smaller id, whatever stands beside them.
-    let next = Search::new(d, EOS, &[4, 4], vec![vec![]; 2]).advance(&[0.5, 0.1, 0.5, 0.5, 0.1, 0.5], 3).unwrap();
+    let next =
+        Search::new(d, Ends::one(EOS), &[4, 4], vec![vec![]; 2]).advance(&[0.5, 0.1, 0.5, 0.5, 0.1, 0.5], 3).unwrap();
     assert_eq!(next.iter().map(|n| (n.parent, n.token)).collect::<Vec<_>>(), [(0, 0), (0, 2), (1, 0), (1, 2)]);
 }
 

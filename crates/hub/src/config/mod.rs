@@ -5,7 +5,9 @@
 //! sizes (the form of `tests/fixtures/stage1-tiny`). Two keys of ours name the files that LAVIS takes its frozen parts
 //! from, relative to the configuration: `vision_weights` and `language_weights`.
 
+mod generation;
 mod language;
+mod others;
 mod qformer;
 mod vision;
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub vision_weights: Option<PathBuf>,
     /// The language model's weights, where they are not in the checkpoint.
     pub language_weights: Option<PathBuf>,
+    /// What the files say and is not followed, to be logged.
+    pub notes: Vec<String>,
 }
 
 /// What stage 1 needs besides sizes.
@@ -53,6 +57,15 @@ pub struct Stage1 {
 }
 
 impl Config {
+    /// Compares the special ids of stage 1 with the rows of the text side.
+    pub(crate) fn check_text_side(&self, place: &str) -> Result<(), HubError> {
+        let rows = self.qformer.vocab_size;
+        let ids = [("decoder_start", self.stage1.dec), ("pad", self.stage1.pad)];
+        let Some((name, id)) = ids.into_iter().find(|(_, id)| *id as usize >= rows) else { return Ok(()) };
+        let what = format!("`{name}_token_id` is {id}, but the Q-Former has {rows} tokens");
+        Err(HubError::new(what, place, "correct it, or `vocab_size` of the Q-Former"))
+    }
+
     /// Reads a `config.json` and the `generation_config.json` beside it.
     ///
     /// # Errors
@@ -61,9 +74,13 @@ impl Config {
         let root = Json::read(path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let generation = Json::read_if_there(&folder.join("generation_config.json"))?;
+        others::refuse(&root)?;
         let nested = root.has("qformer_config") || root.has("vision_config") || root.has("text_config");
         if !nested && !root.has("num_query_tokens") {
-            let what = "this configuration is not of a BLIP-2";
+            let what = match root.text("model_type")? {
+                Some(kind) => format!("this configuration is not of a BLIP-2, its `model_type` is `{kind}`"),
+                None => "this configuration is not of a BLIP-2".to_owned(),
+            };
             let hint = "wanted: `qformer_config`, `vision_config` and `text_config`, or `num_query_tokens` and sizes";
             return Err(HubError::new(what, path.display().to_string(), hint));
         }
@@ -106,6 +123,7 @@ impl Config {
             retrieval,
             vision_weights: beside("vision_weights")?,
             language_weights: beside("language_weights")?,
+            notes: generation.as_ref().and_then(generation::passed_over).into_iter().collect(),
         })
     }
 }

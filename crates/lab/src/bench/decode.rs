@@ -4,13 +4,13 @@ use super::{Measured, Setup, Work, draw_as, machine, time, values};
 use crate::LabError;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
-use toolkit_core::{LanguageKind, params};
+use toolkit_core::{Ends, LanguageKind, params};
 use toolkit_eval::{Decoding, Writer};
 use toolkit_registry::{Kind, Weights};
 use toolkit_train::stage2::LanguageMarks;
 
 /// Ids that any vocabulary has; none of them ends a text, because exactly `new_tokens` are asked for.
-pub(super) const MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: 2, pad: 1, decoder_start: 0 };
+pub(super) const MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: Ends::one(2), pad: 1, decoder_start: 0 };
 
 pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let card = setup.registry.card(Kind::Language, &setup.language)?;

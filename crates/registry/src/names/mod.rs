@@ -9,6 +9,9 @@ use toolkit_models::vision::position::Corners;
 mod bridge;
 mod language;
 mod vision;
+mod wrappers;
+
+pub use wrappers::{unusable, without_wrappers};
 
 /// The parts of a whole model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

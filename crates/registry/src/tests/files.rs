@@ -1,7 +1,7 @@
 //! Files next to cards: digests, overlays, tokenizers, and the cards that are compiled in.
 
 use super::put;
-use crate::{Card, CardError, Kind, Origin, Registry, embedded_files, sha256_hex};
+use crate::{Card, CardError, Kind, Origin, Registry, TokenTable, embedded_files, sha256_hex};
 use std::path::Path;
 
 /// A word-level tokenizer that would add `<s>` and pad, if it were asked to.
@@ -22,7 +22,7 @@ fn tokenizer_error(section: &str) -> CardError {
     put(folder.path(), "weights/bad.json", "{}");
     put(folder.path(), "weights/no-unk.json", TOKENIZER.replace("\"<unk>\":1,", ""));
     put(folder.path(), "language/x.toml", format!("family = \"opt\"\n{section}"));
-    overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer().unwrap_err()
+    overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer(TokenTable::of_language(5)).unwrap_err()
 }
 
 #[test]
@@ -33,10 +33,11 @@ fn a_tokenizer_adds_nothing_and_knows_its_ids() {
     let card =
         format!("family = \"opt\"\n[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"{digest}\"\nbos = 0\nunk = 1\n");
     put(folder.path(), "language/x.toml", card);
-    let tokenizer = overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer().unwrap();
-    assert_eq!(tokenizer.encode("a red cat"), [2, 3, 4], "no `<s>`, no truncation");
-    assert_eq!(tokenizer.encode("a dog"), [2, 1]);
-    assert_eq!(tokenizer.decode(&[0, 3, 4, 999]), "red cat");
+    let tokenizer =
+        overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer(TokenTable::of_language(5)).unwrap();
+    assert_eq!(tokenizer.encode("a red cat").unwrap(), [2, 3, 4], "no `<s>`, no truncation");
+    assert_eq!(tokenizer.encode("a dog").unwrap(), [2, 1]);
+    assert_eq!(tokenizer.decode(&[0, 3, 4, 999]).unwrap(), "red cat");
     assert_eq!((tokenizer.id("cat"), tokenizer.id("dog"), tokenizer.vocab()), (Some(4), None, 5));
     assert_eq!((tokenizer.bos, tokenizer.unk, tokenizer.eos), (Some(0), Some(1), None));
 }
@@ -162,7 +163,7 @@ fn every_file_that_an_embedded_card_pins_is_there() {
             good(card.open_weights());
         }
         if card.tokenizer_section.as_ref().is_some_and(|section| section.sha256.is_some()) {
-            good(card.tokenizer());
+            good(card.tokenizer(TokenTable::of_language(usize::MAX)));
         }
     });
 }

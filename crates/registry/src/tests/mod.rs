@@ -6,6 +6,7 @@ mod files;
 mod forms;
 mod parts;
 mod reader;
+mod tokenizers;
 mod weights;
 
 use crate::{Card, CardError, Kind, Origin};

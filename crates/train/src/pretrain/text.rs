@@ -61,10 +61,10 @@ enum Use {
 }
 
 impl ReadText {
-    fn sample(&self, at: u64, purpose: Use) -> Sample {
+    fn sample(&self, at: u64, purpose: Use) -> Result<Sample, TrainError> {
         let mut draw = Stream::new(self.seed, "pretrain/text", at);
         let text = self.world.text(self.seed, at);
-        let t = &self.tokenizer;
+        let encode = |text: &str| encoded(&self.tokenizer, text);
         let mut captions: Vec<usize> = (0..text.captions.len()).collect();
         draw.shuffle(&mut captions);
         let question = (purpose != Use::Training || draw.chance(0.6)) && !text.questions.is_empty();
@@ -73,23 +73,23 @@ impl ReadText {
             Use::AnswersWithContext => false,
             Use::AnswersBlind => true,
         };
-        let mut context = if blind { Vec::new() } else { t.encode(&text.captions[captions[0]]) };
+        let mut context = if blind { Vec::new() } else { encode(&text.captions[captions[0]])? };
         if purpose == Use::Training && draw.chance(0.5) {
             context = self.telegraphic(context, &mut draw);
         }
         if question {
             let q = draw.choose(&text.questions);
-            let prompt = t.encode(&self.question_prompt.replace("{}", &q.text));
-            return Sample { context, prompt, target: t.encode(&q.answers[0]), kind: q.kind.clone() };
+            let prompt = encode(&self.question_prompt.replace("{}", &q.text))?;
+            return Ok(Sample { context, prompt, target: encode(&q.answers[0])?, kind: q.kind.clone() });
         }
-        let mut target = t.encode(&text.captions[captions[captions.len() - 1]]);
+        let mut target = encode(&text.captions[captions[captions.len() - 1]])?;
         let mut prompt = Vec::new();
         if self.kind == LanguageKind::EncoderDecoder && draw.chance(0.5) {
             // Prefix language modelling, as stage 2 will do it: the encoder reads a first part, the decoder writes the rest.
             let split = draw.between(1, (target.len() / 2).max(1));
             prompt = target.drain(..split).collect();
         }
-        Sample { context, prompt, target, kind: CAPTION.to_owned() }
+        Ok(Sample { context, prompt, target, kind: CAPTION.to_owned() })
     }
 
     /// A context in telegraphic style with noise between the words: small words are left out, unknown ones put in. What it
@@ -109,7 +109,7 @@ impl ReadText {
     /// decoder position whether the next token is scored.
     fn rows(&self, sample: &Sample, score_all: bool) -> (Vec<u32>, Vec<u32>, Vec<f32>) {
         let t = &self.tokenizer;
-        let eos = t.eos.unwrap_or(0);
+        let eos = t.eos.map_or(0, |ends| ends.first());
         let weight = if sample.kind == CAPTION { 1.0 } else { self.answer_weight };
         match self.kind {
             LanguageKind::DecoderOnly => {
@@ -160,14 +160,16 @@ impl ReadText {
 
     /// Share of answers written exactly, per kind of question and over all (`all`), with the caption to read or `blind`,
     /// on `count` samples of another stream. Every answer token must be the likeliest one: what greedy decoding does.
-    #[must_use]
-    pub fn answers(&self, model: &AnyLanguage, count: usize, blind: bool) -> BTreeMap<String, f64> {
+    ///
+    /// # Errors
+    /// If a text cannot be encoded.
+    pub fn answers(&self, model: &AnyLanguage, count: usize, blind: bool) -> Result<BTreeMap<String, f64>, TrainError> {
         let device = self.device.clone().without_autodiff();
         let purpose = if blind { Use::AnswersBlind } else { Use::AnswersWithContext };
         let mut hits: BTreeMap<String, (f64, f64)> = BTreeMap::new();
         for start in (0..count).step_by(64) {
-            let samples: Vec<Sample> =
-                (start..count.min(start + 64)).map(|i| self.sample((1 << 40) + i as u64, purpose)).collect();
+            let samples = (start..count.min(start + 64)).map(|i| self.sample((1 << 40) + i as u64, purpose));
+            let samples = samples.collect::<Result<Vec<Sample>, _>>()?;
             let (logits, labels, weights) = self.forward(model, &samples, false, &device);
             let [_, tokens, _] = logits.dims();
             let best = logits.argmax(2).into_data().convert::<i32>().try_into_vec::<i32>().unwrap_or_default();
@@ -181,8 +183,13 @@ impl ReadText {
                 }
             }
         }
-        hits.into_iter().map(|(name, (hit, all))| (name, hit / all)).collect()
+        Ok(hits.into_iter().map(|(name, (hit, all))| (name, hit / all)).collect())
     }
+}
+
+/// Ids of a text of the world.
+fn encoded(tokenizer: &TextTokenizer, text: &str) -> Result<Vec<u32>, TrainError> {
+    tokenizer.encode(text).map_err(|error| TrainError::Other(error.to_string()))
 }
 
 fn padded_labels(labels: &[Vec<u32>], weights: &[Vec<f32>], device: &Device) -> (Tensor<2, Int>, Tensor<2>, f64) {
@@ -197,7 +204,8 @@ fn padded_labels(labels: &[Vec<u32>], weights: &[Vec<f32>], device: &Device) -> 
 impl Objective<AnyLanguage> for ReadText {
     fn step(&mut self, model: &AnyLanguage, step: u64) -> Result<StepLoss, TrainError> {
         let first = step * self.batch as u64;
-        let samples: Vec<Sample> = (0..self.batch as u64).map(|i| self.sample(first + i, Use::Training)).collect();
+        let samples = (0..self.batch as u64).map(|i| self.sample(first + i, Use::Training));
+        let samples = samples.collect::<Result<Vec<Sample>, _>>()?;
         let device = self.device.clone();
         let (logits, labels, weights) = self.forward(model, &samples, true, &device);
         let (labels, weights, count) = padded_labels(&labels, &weights, &device);
@@ -239,7 +247,7 @@ impl Objective<AnyBridge> for MaskedWords {
             // Two captions of one scene, so that a hidden word can be found in the other.
             let mut ids = vec![cls];
             for caption in [first, second] {
-                ids.extend(t.encode(&text.captions[caption]));
+                ids.extend(encoded(t, &text.captions[caption])?);
                 ids.push(sep);
             }
             labels.push(ids.clone());

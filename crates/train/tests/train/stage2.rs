@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{AnyBridge, AnyLanguage, LanguageKind, LanguageModel, Stream, conform, noise};
+use toolkit_core::{AnyBridge, AnyLanguage, Ends, LanguageKind, LanguageModel, Stream, conform, noise};
 use toolkit_models::connector::Connector;
 use toolkit_models::language::opt::{Opt, OptConfig};
 use toolkit_models::language::t5::{T5, T5Config};
@@ -21,8 +21,8 @@ use toolkit_train::order::Order;
 use toolkit_train::stage2::{LanguageMarks, Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum};
 use toolkit_train::text::{Side, pad};
 
-const OPT_MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: 3, pad: 1, decoder_start: 0 };
-const T5_MARKS: LanguageMarks = LanguageMarks { bos: None, eos: 1, pad: 0, decoder_start: 0 };
+const OPT_MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: Ends::one(3), pad: 1, decoder_start: 0 };
+const T5_MARKS: LanguageMarks = LanguageMarks { bos: None, eos: Ends::one(1), pad: 0, decoder_start: 0 };
 
 pub fn opt_config(more: serde_json::Value) -> OptConfig {
     let mut config = serde_json::json!({"vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2,

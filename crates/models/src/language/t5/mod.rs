@@ -55,6 +55,9 @@ pub struct T5Config {
     /// Whether the head is the token table (original T5: yes; v1.1 and Flan: no).
     #[serde(default)]
     pub tie_word_embeddings: bool,
+    /// Whether states are scaled by `d_model ^ -0.5` before the head; if absent, where the head is the token table.
+    #[serde(default)]
+    pub scale_decoder_outputs: Option<bool>,
     /// Epsilon of every norm.
     #[serde(default = "eps")]
     pub layer_norm_epsilon: f64,
@@ -82,6 +85,12 @@ impl T5Config {
     }
     fn decoder_layers(&self) -> usize {
         self.num_decoder_layers.unwrap_or(self.num_layers)
+    }
+
+    /// Whether states are scaled before the head.
+    #[must_use]
+    pub fn scaled(&self) -> bool {
+        self.scale_decoder_outputs.unwrap_or(self.tie_word_embeddings)
     }
 }
 
@@ -128,6 +137,7 @@ pub struct T5 {
     encoder: Stack<(SelfLayer, FeedForward)>,
     decoder: Stack<(SelfLayer, CrossLayer, FeedForward)>,
     lm_head: Option<Linear>,
+    scaled: bool,
     #[module(skip)]
     buckets: Buckets,
     dropout: f64,
@@ -198,6 +208,7 @@ impl LanguageModel for T5 {
             encoder: Stack { block: (0..c.num_layers).map(encoder).collect(), final_layer_norm: norm(c, device) },
             decoder: Stack { block: (0..c.decoder_layers()).map(decoder).collect(), final_layer_norm: norm(c, device) },
             lm_head: (!c.tie_word_embeddings).then(|| Linear::without_bias(c.d_model, c.vocab_size, device)),
+            scaled: c.scaled(),
             buckets: Buckets { rows, max_distance },
             dropout: c.dropout,
         }
@@ -254,13 +265,12 @@ impl LanguageModel for T5 {
     }
 
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
+        // The table starts at N(0, 1), so a tied head needs the scale that an untied one has in its weights.
+        let width = hidden.dims()[2] as f64;
+        let hidden = if self.scaled { hidden * width.powf(-0.5) } else { hidden };
         match &self.lm_head {
             Some(head) => head.forward(hidden),
-            None => {
-                // The table starts at N(0, 1), so a tied head needs the scale that an untied one has in its weights.
-                let scale = (hidden.dims()[2] as f64).powf(-0.5);
-                tied_logits(hidden * scale, &self.shared)
-            }
+            None => tied_logits(hidden, &self.shared),
         }
     }
 }

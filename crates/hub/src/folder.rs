@@ -1,0 +1,106 @@
+//! Which files of a folder, or beside a file, make up a checkpoint.
+
+use crate::HubError;
+use crate::json::Json;
+use std::path::{Path, PathBuf};
+
+/// The weight files of a Hugging Face folder, the one that is taken first in front.
+const WEIGHTS: [&str; 4] =
+    ["model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin"];
+
+/// The weight file and the configuration of a checkpoint at `path`: a Hugging Face folder, its folder in the hub's cache
+/// (`models--X--Y`), or a LAVIS `.pth` with a `config.json` beside it (or its folder).
+///
+/// # Errors
+/// If it is none of these.
+pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
+    if !path.exists() {
+        return Err(HubError::new(
+            "there is no such checkpoint",
+            path.display().to_string(),
+            "give a folder with `config.json` and weights, or a LAVIS `.pth`",
+        ));
+    }
+    let cached = if path.is_dir() { snapshot(path)? } else { None };
+    let path = cached.as_deref().unwrap_or(path);
+    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = if path.is_dir() { path } else { beside };
+    let weights = WEIGHTS.iter().any(|file| folder.join(file).is_file());
+    if path.is_dir() && !weights {
+        refuse_adapter(folder)?;
+    }
+    let config = folder.join("config.json");
+    if !config.is_file() {
+        let hint = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
+        return Err(HubError::new("there is no `config.json`", folder.display().to_string(), hint));
+    }
+    if path.is_file() && path != config {
+        return Ok((path.to_owned(), config));
+    }
+    if weights {
+        return Ok((folder.to_owned(), config));
+    }
+    Ok((only_pth(folder)?, config))
+}
+
+/// The one `.pth` of a folder.
+fn only_pth(folder: &Path) -> Result<PathBuf, HubError> {
+    let entries = std::fs::read_dir(folder).map_err(|error| HubError::io("read", folder, error))?;
+    let mut pth: Vec<PathBuf> = entries
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|e| e == "pth" || e == "pt"))
+        .collect();
+    pth.sort();
+    match &pth[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(HubError::new(
+            "there are no weights",
+            folder.display().to_string(),
+            "wanted: `model.safetensors`, shards with their index, `pytorch_model.bin` or one `.pth`",
+        )),
+        _ => Err(HubError::new(
+            format!("there are {} `.pth` files", pth.len()),
+            folder.display().to_string(),
+            "name the one that is meant",
+        )),
+    }
+}
+
+/// The snapshot inside a folder of the hub's cache: the one that `refs/main` names, or the only one. `None` for any other
+/// folder.
+fn snapshot(folder: &Path) -> Result<Option<PathBuf>, HubError> {
+    let snapshots = folder.join("snapshots");
+    if folder.join("config.json").is_file() || !snapshots.is_dir() {
+        return Ok(None);
+    }
+    let main = std::fs::read_to_string(folder.join("refs").join("main")).unwrap_or_default();
+    let main = main.trim();
+    // The reference is the name of a folder, never a path.
+    let plain = !main.is_empty() && main.chars().all(|c| c.is_ascii_alphanumeric());
+    if plain && snapshots.join(main).is_dir() {
+        return Ok(Some(snapshots.join(main)));
+    }
+    let entries = std::fs::read_dir(&snapshots).map_err(|error| HubError::io("read", &snapshots, error))?;
+    let mut all: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    all.sort();
+    match &all[..] {
+        [one] => Ok(Some(one.clone())),
+        _ => {
+            let what =
+                format!("this folder of the hub's cache has {} snapshots, and `refs/main` names none", all.len());
+            Err(HubError::new(what, folder.display().to_string(), "name the folder below `snapshots/` that is meant"))
+        }
+    }
+}
+
+/// Refuses a folder that holds an adapter and no weights.
+fn refuse_adapter(folder: &Path) -> Result<(), HubError> {
+    let Some(adapter) = Json::read_if_there(&folder.join("adapter_config.json"))? else { return Ok(()) };
+    let kind = adapter.text("peft_type")?.unwrap_or_else(|| "PEFT".to_owned());
+    let base = adapter.text("base_model_name_or_path")?.unwrap_or_else(|| "a model it does not name".to_owned());
+    let what = format!("this is a {kind} adapter of `{base}`, without the model itself");
+    let hint =
+        "merge it first: load the model, `PeftModel.from_pretrained(model, folder).merge_and_unload()`, save that";
+    Err(HubError::new(what, folder.display().to_string(), hint))
+}
