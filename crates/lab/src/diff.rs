@@ -1,11 +1,13 @@
 //! Why two runs differ: what they were made of, where their losses part, which samples came out otherwise.
 
-use crate::LabError;
+use crate::done::Damage;
 use crate::stages::read_json;
+use crate::{LabError, sealed};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use toolkit_train::checkpoint::Checkpoint;
 
 /// One thing that is not the same in both.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -29,6 +31,10 @@ pub struct Parting {
     pub most: Option<(String, f64)>,
     /// Steps that both have.
     pub shared: usize,
+    /// Steps that only one has.
+    pub alone: usize,
+    /// SHA-256 of the trained weights of both, if they differ; nothing where there are none.
+    pub weights: Option<[Option<String>; 2]>,
 }
 
 /// Samples of a cell.
@@ -61,16 +67,29 @@ pub struct RunDiff {
     pub samples: Vec<Samples>,
     /// Cells, by axes and seed, that only one of them has.
     pub alone: Vec<String>,
+    /// Files of either that are not what the run wrote.
+    pub damaged: Vec<Damage>,
+    /// Runs without a list of their files, by versions that wrote none: there damage cannot be told.
+    pub unlisted: Vec<PathBuf>,
 }
 
 impl RunDiff {
-    /// Whether both computed the same: every logged number, score and text that both have, and no cell is missing.
+    /// Whether both computed the same: every step, logged number, weight, score and text, and no cell is missing.
     #[must_use]
     pub fn same_results(&self) -> bool {
         self.alone.is_empty()
+            && self.damaged.is_empty()
             && self.scores.is_empty()
-            && self.training.iter().all(|p| p.step.is_none())
+            && self.training.iter().all(Parting::same)
             && self.samples.iter().all(|s| s.texts + s.scores + s.alone == 0)
+    }
+}
+
+impl Parting {
+    /// Whether both went the same way to the same weights.
+    #[must_use]
+    pub fn same(&self) -> bool {
+        self.step.is_none() && self.alone == 0 && self.weights.is_none()
     }
 }
 
@@ -83,6 +102,13 @@ const ASIDE: [&str; 4] = ["command", "cells", "stage1", "builds"];
 /// If one is no run, is not finished, or a file of it is damaged.
 pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
     let mut found = RunDiff::default();
+    let runs = if a == b { vec![a] } else { vec![a, b] };
+    for run in runs {
+        found.damaged.extend(sealed::damage(run)?);
+        if !sealed::is_sealed(run) {
+            found.unlisted.push(run.to_owned());
+        }
+    }
 
     // 1. What they are made of.
     let manifests = [manifest(a)?, manifest(b)?];
@@ -107,13 +133,13 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
         };
         let (dir_a, dir_b) = (a.join("cells").join(&cell_a.0), b.join("cells").join(&cell_b.0));
         let stage1 = |manifest: &Value, run: &Path, cell: &str| -> Option<PathBuf> {
-            Some(run.join("stage1").join(manifest["stage1"][cell].as_str()?).join("metrics.jsonl"))
+            Some(run.join("stage1").join(manifest["stage1"][cell].as_str()?))
         };
-        if let (Some(log_a), Some(log_b)) = (stage1(&manifests[0], a, &cell_a.0), stage1(&manifests[1], b, &cell_b.0)) {
-            found.training.push(parting(&format!("stage 1 of {name}"), &log_a, &log_b)?);
+        if let (Some(own), Some(other)) = (stage1(&manifests[0], a, &cell_a.0), stage1(&manifests[1], b, &cell_b.0)) {
+            found.training.push(parting(&format!("stage 1 of {name}"), &own, &other)?);
         }
-        let log = |dir: &Path| dir.join("stage2/metrics.jsonl");
-        found.training.push(parting(&format!("stage 2 of {name}"), &log(&dir_a), &log(&dir_b))?);
+        let stage2 = |dir: &Path| dir.join("stage2");
+        found.training.push(parting(&format!("stage 2 of {name}"), &stage2(&dir_a), &stage2(&dir_b))?);
         let scores = differences(&flat(&cell_a.1), &flat(&cell_b.1));
         found.scores.extend(scores.into_iter().map(|d| Difference { at: format!("{name}: {}", d.at), ..d }));
         for file in sample_files(&dir_a).union(&sample_files(&dir_b)) {
@@ -208,8 +234,11 @@ fn log(path: &Path) -> Result<BTreeMap<u64, Value>, LabError> {
     Ok(lines.filter_map(|line| Some((line["step"].as_u64()?, line))).collect())
 }
 
+/// Compares two stages by their folders.
 fn parting(stage: &str, a: &Path, b: &Path) -> Result<Parting, LabError> {
-    let (a, b) = (log(a)?, log(b)?);
+    let weights = |dir: &Path| Ok::<_, LabError>(Checkpoint::load(dir)?.map(|saved| saved.model_sha256));
+    let weights = [weights(a)?, weights(b)?];
+    let (a, b) = (log(&a.join("metrics.jsonl"))?, log(&b.join("metrics.jsonl"))?);
     let shared: Vec<(&u64, &Value, &Value)> =
         a.iter().filter_map(|(step, line)| Some((step, line, b.get(step)?))).collect();
     let apart = shared.iter().find(|(_, x, y)| x != y);
@@ -220,7 +249,14 @@ fn parting(stage: &str, a: &Path, b: &Path) -> Result<Parting, LabError> {
         };
         differences(&flat(x), &flat(y)).iter().filter_map(relative).max_by(|l, r| l.1.total_cmp(&r.1))
     });
-    Ok(Parting { stage: stage.to_owned(), step: apart.map(|(step, ..)| **step), most, shared: shared.len() })
+    Ok(Parting {
+        stage: stage.to_owned(),
+        step: apart.map(|(step, ..)| **step),
+        most,
+        shared: shared.len(),
+        alone: a.len() + b.len() - 2 * shared.len(),
+        weights: Some(weights).filter(|[own, other]| own != other),
+    })
 }
 
 /// Files of samples in a cell.

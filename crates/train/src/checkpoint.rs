@@ -4,11 +4,11 @@
 //! moment leaves either the old checkpoint or the new one, whole.
 
 use crate::TrainError;
+use crate::log::Mark;
 use crate::optim::AdamW;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use toolkit_core::params;
 use toolkit_registry::{StoredDtype, read_safetensors, sha256_hex, write_safetensors};
@@ -28,28 +28,19 @@ pub struct Checkpoint {
     pub optimizer: String,
     /// Its SHA-256.
     pub optimizer_sha256: String,
+    /// The log of these steps; older versions did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Mark>,
 }
 
 const MANIFEST: &str = "latest.json";
 
-/// A temporary file in `dir` with the permissions of any new file; by default only its owner could read the report.
-pub(crate) fn temporary(dir: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(dir)
-}
-
-/// Writes `bytes` to `path` through a temporary file in the same folder.
+/// Writes `bytes` to `path` whole or not at all.
 ///
 /// # Errors
 /// Whatever the file system says.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = temporary(dir).map_err(|e| TrainError::io(path, &e))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_data()).map_err(|e| TrainError::io(path, &e))?;
-    file.persist(path).map_err(|e| TrainError::io(path, &e.error))?;
-    Ok(())
+    toolkit_core::files::write_bytes(path, bytes).map_err(|e| TrainError::io(path, &e.error))
 }
 
 impl Checkpoint {
@@ -72,22 +63,25 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Whatever the file system says; the old checkpoint is then still whole.
-    pub fn save<M: Module>(dir: &Path, model: &M, optim: &AdamW, step: u64) -> Result<(), TrainError> {
+    pub fn save<M: Module>(dir: &Path, model: &M, optim: &AdamW, step: u64, log: Mark) -> Result<(), TrainError> {
         let (state, updates) = optim.export(model);
         let (model_file, optimizer_file) =
             (format!("step-{step:07}.safetensors"), format!("step-{step:07}.optimizer.safetensors"));
-        let write = |name: &str, tensors: &BTreeMap<String, params::Values>| {
-            let metadata = BTreeMap::from([("step".to_owned(), step.to_string())]);
+        let step_said = ("step".to_owned(), step.to_string());
+        let write = |name: &str, tensors: &BTreeMap<String, params::Values>, more: Option<u64>| {
+            let updates = more.map(|updates| ("updates".to_owned(), updates.to_string()));
+            let metadata = updates.into_iter().chain([step_said.clone()]).collect();
             write_safetensors(&dir.join(name), tensors, StoredDtype::F32, metadata)
                 .map_err(|e| TrainError::Other(e.to_string()))
         };
         let manifest = Self {
             step,
             updates,
-            model_sha256: write(&model_file, &params::export(model))?,
+            model_sha256: write(&model_file, &params::export(model), None)?,
             model: model_file,
-            optimizer_sha256: write(&optimizer_file, &state)?,
+            optimizer_sha256: write(&optimizer_file, &state, Some(updates))?,
             optimizer: optimizer_file,
+            log: Some(log),
         };
         let json = serde_json::to_vec_pretty(&manifest).map_err(|e| TrainError::Other(e.to_string()))?;
         write_atomic(&dir.join(MANIFEST), &json)?;
@@ -114,7 +108,14 @@ impl Checkpoint {
         if found != sha256 {
             return Err(bad(format!("its SHA-256 is {found}, the manifest says {sha256}")));
         }
-        Ok(read_safetensors(&bytes).map_err(|e| bad(e.to_string()))?.0)
+        let (tensors, metadata) = read_safetensors(&bytes).map_err(|e| bad(e.to_string()))?;
+        for (key, value) in [("step", self.step), ("updates", self.updates)] {
+            if let Some(held) = metadata.get(key).filter(|held| **held != value.to_string()) {
+                let what = format!("it says `{key}` = {value}, {name} says {held}");
+                return Err(TrainError::BadCheckpoint { path: dir.join(MANIFEST).display().to_string(), what });
+            }
+        }
+        Ok(tensors)
     }
 
     /// The weights alone, by name.

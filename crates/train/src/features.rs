@@ -4,29 +4,34 @@
 //! mapped file, so memory does not grow with the data set and runs side by side share what they read; those of the next step
 //! are read and widened on a thread while the present step is computed. Whatever is encoded outside of the cache goes through the same rounding
 //! ([`round_like_cache`]), so that cached and live features are equal.
+//!
+//! Rows are written in groups, and a kill costs the group that was being computed. Every block of rows has a SHA-256 that is
+//! compared before the first of them is used; a damaged block is computed again by [`Features::mend`].
 
-use crate::checkpoint::write_atomic;
+use crate::feature_file::{Found, GROUP, Header, Layout, Part, Paths, sum};
 use crate::mapped::Mapped;
 use crate::{Progress, TrainError};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use toolkit_core::{AnyVision, VisionShape, params};
-use toolkit_data::{Dataset, Preprocess};
+use toolkit_data::{DataError, Dataset, Preprocess};
 use toolkit_registry::sha256_hex;
 
-/// Cached features of every image of a data set.
+/// Cached features of every readable image of a data set.
 #[derive(Debug)]
 pub struct Features {
     mapped: Arc<Mapped>,
-    path: PathBuf,
-    header: Header,
+    paths: Paths,
+    unreadable: Arc<Vec<usize>>,
+    /// The row of each readable image; nothing if all are readable.
+    readable: Option<Arc<Vec<usize>>>,
     ahead: Mutex<Option<Ahead>>,
 }
 
@@ -37,18 +42,26 @@ struct Ahead {
     values: JoinHandle<std::io::Result<Vec<f32>>>,
 }
 
-/// What the rows are; a cache whose header differs from what is asked for is another cache.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-struct Header {
-    key: String,
-    rows: usize,
-    tokens: usize,
-    width: usize,
-    bytes: u64,
+/// The inputs of a cache.
+pub struct Recipe<'a> {
+    /// Name of the cache, by [`cache_key`].
+    pub key: &'a str,
+    /// Builds the encoder on a plain device.
+    pub encoder: &'a dyn Fn() -> Result<AnyVision, TrainError>,
+    /// Tokens and width of the encoder.
+    pub shape: &'a VisionShape,
+    /// How pixels are prepared.
+    pub preprocess: &'a Preprocess,
+    /// The images.
+    pub dataset: &'a dyn Dataset,
+    /// Where the encoder is.
+    pub device: &'a Device,
+    /// Most images that may be unreadable.
+    pub max_damaged: usize,
 }
 
 /// Images that are encoded at a time.
-pub const ENCODED_TOGETHER: usize = 32;
+pub const ENCODED_TOGETHER: usize = GROUP;
 
 /// The name of a cache: everything that its values depend on.
 #[must_use]
@@ -77,44 +90,164 @@ pub fn pixels(
 ) -> Result<Tensor<4>, TrainError> {
     let images: Result<Vec<Vec<f32>>, _> =
         rows.par_iter().map(|&row| Ok(preprocess.apply(&dataset.image(row)?))).collect();
-    let images = images.map_err(|e: toolkit_data::DataError| TrainError::from(e))?;
+    let images = images.map_err(|e: DataError| TrainError::from(e))?;
     let side = preprocess.size as usize;
     Ok(Tensor::from_data(TensorData::new(images.concat(), [rows.len(), 3, side, side]), device))
 }
 
-impl Features {
-    /// Opens the cache in `dir` or computes it with `encoder` (on a plain device). The file appears whole or not at all.
-    ///
-    /// # Errors
-    /// An unreadable image, or whatever the file system says.
-    #[expect(clippy::too_many_arguments, reason = "each is something the cache depends on")]
-    pub fn open(
-        dir: &Path,
-        key: &str,
-        encoder: &dyn Fn() -> Result<AnyVision, TrainError>,
-        shape: &VisionShape,
-        preprocess: &Preprocess,
-        dataset: &dyn Dataset,
-        device: &Device,
-        progress: &dyn Progress,
-    ) -> Result<Self, TrainError> {
-        let (path, header_path) = (dir.join(format!("{key}.f16")), dir.join(format!("{key}.json")));
-        let bytes = (dataset.len() * shape.tokens * shape.width * 2) as u64;
-        let header =
-            Header { key: key.to_owned(), rows: dataset.len(), tokens: shape.tokens, width: shape.width, bytes };
-        let held: Option<Header> = std::fs::read(&header_path).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        let on_disk = std::fs::metadata(&path).map(|m| m.len()).unwrap_or(0);
-        if held.as_ref() != Some(&header) || on_disk != bytes {
-            let encoder = encoder()?;
-            fill(dir, &path, |out| Self::compute(out, &path, &encoder, preprocess, dataset, device, progress))?;
-            header.save(&header_path)?;
+impl Recipe<'_> {
+    /// Bytes of the rows of a group of images, and those that cannot be read. Their rows are zero, and the other images are
+    /// encoded as if they were there.
+    fn group(&self, encoder: &AnyVision, rows: Range<usize>) -> Result<(Vec<u8>, Vec<(usize, DataError)>), TrainError> {
+        let side = self.preprocess.size as usize;
+        let decoded: Vec<Result<Vec<f32>, DataError>> =
+            rows.clone().into_par_iter().map(|row| Ok(self.preprocess.apply(&self.dataset.image(row)?))).collect();
+        let (mut images, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (row, image) in rows.clone().zip(decoded) {
+            match image {
+                Ok(image) => images.push(image),
+                Err(error) if is_unreadable(&error) => {
+                    unreadable.push((row, error));
+                    images.push(vec![0.0; 3 * side * side]);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        Self::at(path, header)
+        let pixels = TensorData::new(images.concat(), [rows.len(), 3, side, side]);
+        let mut values = params::floats(encoder.encode(Tensor::from_data(pixels, self.device)));
+        let count = values.len() / rows.len().max(1);
+        for (row, _) in &unreadable {
+            values[(row - rows.start) * count..(row - rows.start + 1) * count].fill(0.0);
+        }
+        if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
+            let (image, value) = (&self.dataset.item(rows.start + at / count).id, values[at]);
+            let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
+            return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
+        }
+        Ok((halves(&values), unreadable))
     }
 
-    fn at(path: PathBuf, header: Header) -> Result<Self, TrainError> {
-        let mapped = Mapped::open(&path, header.tokens * header.width).map_err(|e| TrainError::io(&path, &e))?;
-        Ok(Self { mapped: Arc::new(mapped), path, header, ahead: Mutex::default() })
+    /// Computes what is missing of a cache.
+    fn fill(&self, mut part: Part, progress: &dyn Progress, note: &dyn Fn(&str)) -> Result<Header, TrainError> {
+        let all = self.dataset.len();
+        progress.start(part.rows() as u64, all as u64);
+        if part.rows() < all {
+            let encoder = (self.encoder)()?;
+            while part.rows() < all {
+                let rows = part.rows()..(part.rows() + GROUP).min(all);
+                let (bytes, unreadable) = self.group(&encoder, rows.clone())?;
+                self.allow(part.unreadable().len() + unreadable.len(), unreadable.first().map(|(_, error)| error))?;
+                for (_, error) in &unreadable {
+                    note(&format!("left out: {}", reason(error)));
+                }
+                let unreadable: Vec<usize> = unreadable.into_iter().map(|(row, _)| row).collect();
+                part.append(&bytes, &unreadable)?;
+                progress.advance(rows.len() as u64);
+            }
+        }
+        let header = part.finish()?;
+        progress.finish();
+        Ok(header)
+    }
+
+    /// Compares the number of unreadable images with the most that there may be.
+    fn allow(&self, count: usize, error: Option<&DataError>) -> Result<(), TrainError> {
+        if count <= self.max_damaged {
+            return Ok(());
+        }
+        let what = error.map_or_else(|| format!("{count} images of `{}` cannot be read", self.dataset.name()), reason);
+        let limit = match self.max_damaged {
+            0 => format!("`[data] max_damaged = {count}` leaves out so many of each split"),
+            most => format!("it is number {count}, and `[data] max_damaged` is {most}"),
+        };
+        Err(TrainError::Other(format!("{what}; hint: replace or remove the picture; {limit}")))
+    }
+}
+
+/// Says whether an image is at fault, and not the machine, which may have no files, no memory or no network left.
+fn is_unreadable(error: &DataError) -> bool {
+    let passing = match error {
+        DataError::Read { source, .. } => {
+            let kinds =
+                [ErrorKind::OutOfMemory, ErrorKind::Interrupted, ErrorKind::TimedOut, ErrorKind::StaleNetworkFileHandle];
+            // ENFILE and EMFILE.
+            kinds.contains(&source.kind()) || matches!(source.raw_os_error(), Some(23 | 24))
+        }
+        _ => false,
+    };
+    error.is_unreadable() && !passing
+}
+
+/// The error without its hint.
+fn reason(error: &DataError) -> String {
+    let text = error.to_string();
+    let end = text.find(" (hint: ").or_else(|| text.find("; hint: ")).unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+impl Features {
+    /// Opens the cache in `dir`, or computes it or the rest of it. `note` gets lines for the log.
+    ///
+    /// # Errors
+    /// More unreadable images than may be, or whatever the file system says.
+    pub fn open(
+        dir: &Path,
+        recipe: &Recipe<'_>,
+        progress: &dyn Progress,
+        note: &dyn Fn(&str),
+    ) -> Result<Self, TrainError> {
+        let layout = Layout::new(recipe.key, [recipe.dataset.len(), recipe.shape.tokens, recipe.shape.width])?;
+        let paths = Paths::new(dir, recipe.key);
+        let again = |why: &str| note(&format!("{}: {why}; it is computed again", paths.data.display()));
+        let held = match Header::find(&paths.header, &layout)? {
+            Found::Whole(header) => match std::fs::metadata(&paths.data) {
+                Ok(data) if data.len() == layout.bytes() => Some(header),
+                Ok(_) => {
+                    again("it is not as long as its header says");
+                    None
+                }
+                Err(e) if e.kind() == ErrorKind::NotFound => None,
+                Err(e) => return Err(TrainError::io(&paths.data, &e)),
+            },
+            Found::None => None,
+            Found::Unusable(why) => {
+                again(&why);
+                None
+            }
+        };
+        let header = match held {
+            Some(header) => {
+                recipe.allow(header.unreadable.len(), None)?;
+                header
+            }
+            None => {
+                std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
+                recipe.fill(Part::open(paths.clone(), layout)?, progress, note)?
+            }
+        };
+        Self::at(paths, header)
+    }
+
+    fn at(paths: Paths, header: Header) -> Result<Self, TrainError> {
+        let (sums, rows) = (header.sums(), header.layout.rows);
+        let mapped =
+            Mapped::open(&paths.data, header.layout, sums).map_err(|e| TrainError::io(&paths.data, &e))?;
+        let missing = &header.unreadable;
+        let readable = (!missing.is_empty()).then(|| Arc::new((0..rows).filter(|row| missing.binary_search(row).is_err()).collect()));
+        let unreadable = Arc::new(header.unreadable);
+        Ok(Self { mapped: Arc::new(mapped), paths, unreadable, readable, ahead: Mutex::default() })
+    }
+
+    /// The same cache for another reader: the file and what was checked of it are shared, the rows read ahead are not.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            mapped: self.mapped.clone(),
+            paths: self.paths.clone(),
+            unreadable: self.unreadable.clone(),
+            readable: self.readable.clone(),
+            ahead: Mutex::default(),
+        }
     }
 
     /// Writes given features as a cache called `key` in `dir`: `shape` is `[rows, tokens, width]`, each of `rows` has
@@ -126,72 +259,62 @@ impl Features {
         dir: &Path,
         key: &str,
         shape: [usize; 3],
-        rows: impl Iterator<Item = Vec<f32>>,
+        mut rows: impl Iterator<Item = Vec<f32>>,
     ) -> Result<Self, TrainError> {
         let [count, tokens, width] = shape;
-        let (path, header_path) = (dir.join(format!("{key}.f16")), dir.join(format!("{key}.json")));
-        fill(dir, &path, |out| {
-            let mut written = 0;
-            for row in rows {
+        let paths = Paths::new(dir, key);
+        std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
+        paths.forget_part();
+        let mut part = Part::open(paths.clone(), Layout::new(key, shape)?)?;
+        let mut written = 0;
+        loop {
+            let mut bytes = Vec::new();
+            for row in rows.by_ref().take(GROUP) {
                 if row.len() != tokens * width {
                     let what = format!("row {written} has {} values, wanted {tokens} x {width}", row.len());
                     return Err(TrainError::Other(format!("{what}; hint: all images have as many tokens")));
                 }
-                out.write_all(&halves(&row)).map_err(|e| TrainError::io(&path, &e))?;
+                bytes.extend(halves(&row));
                 written += 1;
             }
-            if written != count {
-                return Err(TrainError::Other(format!(
-                    "{written} rows are not {count}; hint: give one for each image"
-                )));
+            // Without bytes it is the end, or rows of nothing.
+            if bytes.is_empty() {
+                break;
             }
-            Ok(())
-        })?;
-        let header =
-            Header { key: key.to_owned(), rows: count, tokens, width, bytes: (count * tokens * width * 2) as u64 };
-        header.save(&header_path)?;
-        Self::at(path, header)
-    }
-
-    fn compute(
-        out: &mut File,
-        path: &Path,
-        encoder: &AnyVision,
-        preprocess: &Preprocess,
-        dataset: &dyn Dataset,
-        device: &Device,
-        progress: &dyn Progress,
-    ) -> Result<(), TrainError> {
-        progress.start(0, dataset.len() as u64);
-        let all: Vec<usize> = (0..dataset.len()).collect();
-        for rows in all.chunks(ENCODED_TOGETHER) {
-            let features = encoder.encode(pixels(dataset, rows, preprocess, device)?);
-            let values = params::floats(features);
-            if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
-                let (image, value) = (&dataset.item(rows[at * rows.len() / values.len()]).id, values[at]);
-                let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
-                return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
-            }
-            out.write_all(&halves(&values)).map_err(|e| TrainError::io(path, &e))?;
-            progress.advance(rows.len() as u64);
+            part.append(&bytes, &[])?;
         }
-        progress.finish();
-        Ok(())
+        if written != count {
+            return Err(TrainError::Other(format!("{written} rows are not {count}; hint: give one for each image")));
+        }
+        Self::at(paths, part.finish()?)
     }
 
-    /// Number of images.
+    /// Number of readable images.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.header.rows
+        self.mapped.layout().rows - self.unreadable.len()
+    }
+
+    /// Images of the data set that could not be read. They have no row: row 0 is the first readable image.
+    #[must_use]
+    pub fn unreadable(&self) -> &[usize] {
+        &self.unreadable
+    }
+
+    /// Rows of the file for rows of the readable images. What does not exist stays what it is, and is found when it is read.
+    fn stored(&self, rows: &[usize]) -> Vec<usize> {
+        let row = |&row: &usize| match &self.readable {
+            Some(all) => all.get(row).copied().unwrap_or(self.mapped.layout().rows + row),
+            None => row,
+        };
+        rows.iter().map(row).collect()
     }
 
     /// Begins to read `rows` on a thread, for the next [`Features::batch`] of the same rows.
     pub fn read_ahead(&self, rows: Vec<usize>) {
-        let mapped = self.mapped.clone();
-        let spawned = std::thread::Builder::new().name("features".to_owned()).spawn({
-            let rows = rows.clone();
-            move || mapped.read(&rows)
-        });
+        let (mapped, stored) = (self.mapped.clone(), self.stored(&rows));
+        let spawned =
+            std::thread::Builder::new().name("features".to_owned()).spawn(move || mapped.read(&stored));
         // Without a thread the rows are read when they are asked for.
         if let Ok(values) = spawned {
             *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ahead { rows, values });
@@ -201,34 +324,58 @@ impl Features {
     /// Features of `rows` as `[rows, tokens, width]`.
     ///
     /// # Errors
-    /// If the cache file was cut while in use.
+    /// If the cache file was cut while in use, or a block of it is damaged.
     pub fn batch(&self, rows: &[usize], device: &Device) -> Result<Tensor<3>, TrainError> {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take_if(|ahead| ahead.rows == rows);
         let values = match ahead.map(|ahead| ahead.values.join()) {
             Some(Ok(read)) => read,
-            _ => self.mapped.read(rows),
+            _ => self.mapped.read(&self.stored(rows)),
         };
-        let values = values.map_err(|e| TrainError::io(&self.path, &e))?;
-        Ok(Tensor::from_data(TensorData::new(values, [rows.len(), self.header.tokens, self.header.width]), device))
+        let path = || self.paths.data.display().to_string();
+        let values = values.map_err(|e| match e.kind() {
+            ErrorKind::InvalidData => TrainError::DamagedFeatures { path: path(), what: e.to_string() },
+            _ => TrainError::io(&self.paths.data, &e),
+        })?;
+        let layout = self.mapped.layout();
+        Ok(Tensor::from_data(TensorData::new(values, [rows.len(), layout.tokens, layout.width]), device))
     }
-}
 
-impl Header {
-    fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let json = serde_json::to_vec(self).map_err(|e| TrainError::Other(e.to_string()))?;
-        write_atomic(path, &json)
+    /// Says whether a damaged block was met.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        !self.mapped.damaged().is_empty()
     }
-}
 
-/// Lets `write` fill a file in `dir` that gets its name `path` when it is whole.
-fn fill(dir: &Path, path: &Path, write: impl FnOnce(&mut File) -> Result<(), TrainError>) -> Result<(), TrainError> {
-    let fail = |e: std::io::Error| TrainError::io(path, &e);
-    std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
-    let mut out = crate::checkpoint::temporary(dir).map_err(fail)?;
-    write(out.as_file_mut())?;
-    out.as_file().sync_data().map_err(fail)?;
-    out.persist(path).map_err(|e| fail(e.error))?;
-    Ok(())
+    /// Computes the damaged blocks again, in the groups that they were computed in, and writes them in their place.
+    ///
+    /// # Errors
+    /// If they do not come out as they were, or whatever the file system says.
+    pub fn mend(&self, recipe: &Recipe<'_>, note: &dyn Fn(&str)) -> Result<(), TrainError> {
+        let mut damaged = self.mapped.damaged();
+        let (layout, path) = (self.mapped.layout(), &self.paths.data);
+        let mut file =
+            OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
+        let encoder = (recipe.encoder)()?;
+        for &block in damaged.iter() {
+            let (from, to) = layout.rows_of(block);
+            note(&format!("{}: block {block} is damaged; images {from} to {} are computed again", path.display(), to - 1));
+            let start = from / GROUP * GROUP;
+            let (bytes, _) = recipe.group(&encoder, start..(start + GROUP).min(layout.rows))?;
+            let bytes = &bytes[(from - start) * layout.row_bytes()..(to - start) * layout.row_bytes()];
+            if sum(bytes) != *self.mapped.sum(block) {
+                let what = format!("block {block} was computed again and is not what it was");
+                return Err(TrainError::Other(format!(
+                    "{what} --> {}; hint: the build or the machine is another one: remove the file, and all is computed again",
+                    path.display()
+                )));
+            }
+            let begin = SeekFrom::Start((from * layout.row_bytes()) as u64);
+            file.seek(begin).and_then(|_| file.write_all(bytes)).map_err(|e| TrainError::io(path, &e))?;
+        }
+        file.sync_all().map_err(|e| TrainError::io(path, &e))?;
+        damaged.clear();
+        Ok(())
+    }
 }
 
 /// Values in half precision, little-endian.

@@ -5,6 +5,7 @@
 //! computed and is the same in both; `timing.jsonl` holds what was measured and is not.
 
 use crate::checkpoint::{self, Checkpoint};
+use crate::log::Log;
 use crate::optim::{AdamW, OptimConfig};
 use crate::schedule::Schedule;
 use crate::{Progress, TrainError};
@@ -96,7 +97,8 @@ fn append(path: &Path) -> Result<File, TrainError> {
 /// itself whether there is something to evaluate, and must skip what it has already written.
 ///
 /// # Errors
-/// A non-finite loss or gradient (naming step and samples), unreadable data, a full disk, a foreign checkpoint.
+/// A non-finite loss or gradient (naming step and samples), unreadable data, a full disk, a foreign checkpoint, a log
+/// that lacks steps of the checkpoint.
 pub fn fit<M: Module, O: Objective<M>>(
     config: &FitConfig,
     mut model: M,
@@ -108,14 +110,17 @@ pub fn fit<M: Module, O: Objective<M>>(
     std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
     let mut optim = AdamW::new(config.optim.clone(), &model);
     let mut first = 0;
-    if let Some(saved) = Checkpoint::load(dir)? {
+    let saved = Checkpoint::load(dir)?;
+    if let Some(saved) = &saved {
         (model, first) = saved.restore(model, &mut optim, dir)?;
+    }
+    let timing = dir.join("timing.jsonl");
+    let mut log = Log::resume(&dir.join("metrics.jsonl"), saved.as_ref())?;
+    if let Some(saved) = &saved {
         saved.remove_others(dir);
     }
-    let (metrics, timing) = (dir.join("metrics.jsonl"), dir.join("timing.jsonl"));
-    keep_lines_before(&metrics, first)?;
     keep_lines_before(&timing, first)?;
-    let (mut metrics_file, mut timing_file) = (append(&metrics)?, append(&timing)?);
+    let mut timing_file = append(&timing)?;
     progress.start(first, config.steps);
     let mut saved_at = Instant::now();
     at_step(first, &model)?;
@@ -133,20 +138,19 @@ pub fn fit<M: Module, O: Objective<M>>(
             return Err(TrainError::NonFinite { what: format!("gradient norm = {norm}"), step, samples: loss.samples });
         }
         let line = MetricLine { step, rate, grad_norm: f64::from(norm), parts: loss.parts.into_iter().collect() };
-        let text = serde_json::to_string(&line).map_err(|e| TrainError::Other(e.to_string()))?;
-        writeln!(metrics_file, "{text}").map_err(|e| TrainError::io(&metrics, &e))?;
+        log.push(&line)?;
         let seconds = began.elapsed().as_secs_f64();
         writeln!(timing_file, "{{\"step\":{step},\"seconds\":{seconds:.4}}}")
             .map_err(|e| TrainError::io(&timing, &e))?;
         progress.step(step + 1, &line);
         if saved_at.elapsed() >= Duration::from_secs(config.save_seconds) && step + 1 < config.steps {
-            Checkpoint::save(dir, &model, &optim, step + 1)?;
+            Checkpoint::save(dir, &model, &optim, step + 1, log.mark()?)?;
             saved_at = Instant::now();
         }
         at_step(step + 1, &model)?;
     }
     if first < config.steps {
-        Checkpoint::save(dir, &model, &optim, config.steps)?;
+        Checkpoint::save(dir, &model, &optim, config.steps, log.mark()?)?;
     }
     progress.finish();
     Ok(model)

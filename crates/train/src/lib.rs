@@ -1,8 +1,10 @@
 //! Training: one loop, the objectives of the stages, optimiser, schedule, checkpoints.
 
 pub mod checkpoint;
+mod feature_file;
 pub mod features;
 pub mod fit;
+pub mod log;
 pub mod losses;
 mod mapped;
 pub mod optim;
@@ -56,6 +58,14 @@ pub enum TrainError {
         /// The file.
         path: String,
         /// What is wrong.
+        what: String,
+    },
+    /// A block of cached features is not what was written.
+    #[error("{path}: {what}; hint: the same command computes these images again; if it comes back, look at the disk")]
+    DamagedFeatures {
+        /// The file.
+        path: String,
+        /// The block, its images, both hashes.
         what: String,
     },
     /// The file system refused.

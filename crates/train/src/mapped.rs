@@ -1,11 +1,18 @@
 //! Rows of numbers in half precision, in a file that is mapped: processes that read the same rows share one copy of them.
+//!
+//! Every block of rows is compared with its SHA-256 before its first row is handed out; the comparison is shared by all
+//! who read through the same map.
 
+use crate::feature_file::{Layout, Sum, sum};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use memmap2::{Mmap, UncheckedAdvice};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What one table of pages maps: neighbours are not mapped from beyond it.
 const TABLE: usize = 2 << 20;
@@ -16,35 +23,46 @@ pub(crate) struct Mapped {
     file: File,
     /// Nothing of a file that holds nothing.
     map: Option<Mmap>,
-    /// Values of a row.
-    count: usize,
+    layout: Layout,
+    sums: Vec<Sum>,
+    /// Blocks that are what their hash says.
+    checked: Vec<AtomicBool>,
+    /// Blocks that are not.
+    damaged: Mutex<BTreeSet<usize>>,
 }
 
 impl Mapped {
-    /// Maps a file of rows of `count` values each, little-endian.
+    /// Maps a file of rows, little-endian, with the hashes of its blocks.
     #[expect(unsafe_code, reason = "memory-mapping a file has no safe form")]
-    pub(crate) fn open(path: &Path, count: usize) -> Result<Self> {
+    pub(crate) fn open(path: &Path, layout: Layout, sums: Vec<Sum>) -> Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        // SAFETY: the map is read only, and any bytes are valid numbers. Nobody writes into a cache: it gets its name when it is whole, and
-        // who replaces or removes it leaves this file as it is. If it is cut nevertheless, `read` says so; if that happens between its look
-        // and the end of its reading, or the disk fails, the process ends (SIGBUS).
+        // SAFETY: the map is read only, and any bytes are valid numbers. A cache gets its name when it is whole, and who replaces or
+        // removes it leaves this file as it is. Only blocks that are damaged are written again, and their rows are handed out by
+        // nobody before their hash is right. If the file is cut, `read` says so; if that happens between its look and the end of its
+        // reading, or the disk fails, the process ends (SIGBUS).
         let map = if length > 0 { Some(unsafe { Mmap::map(&file) }?) } else { None };
-        Ok(Self { file, map, count })
+        let checked = sums.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Self { file, map, layout, sums, checked, damaged: Mutex::default() })
     }
 
     /// Widens `rows`, one after the other.
     ///
     /// # Errors
-    /// If the file has no such row, or no longer has it.
+    /// If the file has no such row, or no longer has it ([`ErrorKind::UnexpectedEof`]), or its block is not what was
+    /// written ([`ErrorKind::InvalidData`]).
     pub(crate) fn read(&self, rows: &[usize]) -> Result<Vec<f32>> {
-        let (bytes, size) = (self.map.as_deref().unwrap_or_default(), self.count * 2);
+        let (bytes, size, count) = (self.map.as_deref().unwrap_or_default(), self.layout.row_bytes(), self.layout.values());
         let held = bytes.len().min(usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX));
-        if let Some(row) = rows.iter().find(|&&row| (row + 1) * size > held) {
+        let last = |row: usize| self.layout.rows_of(row / self.layout.block_rows()).1;
+        if let Some(row) = rows.iter().find(|&&row| row >= self.layout.rows || last(row) * size > held) {
             return Err(Error::new(ErrorKind::UnexpectedEof, format!("row {row} lies behind the end of the file")));
         }
-        let (mut values, mut narrow) = (vec![0.0; rows.len() * self.count], vec![f16::ZERO; self.count]);
-        for (&row, wide) in rows.iter().zip(values.chunks_exact_mut(self.count.max(1))) {
+        for &row in rows {
+            self.check(row / self.layout.block_rows(), bytes)?;
+        }
+        let (mut values, mut narrow) = (vec![0.0; rows.len() * count], vec![f16::ZERO; count]);
+        for (&row, wide) in rows.iter().zip(values.chunks_exact_mut(count.max(1))) {
             let pairs = bytes[row * size..(row + 1) * size].as_chunks::<2>().0;
             for (half, pair) in narrow.iter_mut().zip(pairs) {
                 *half = f16::from_le_bytes(*pair);
@@ -54,6 +72,39 @@ impl Mapped {
             self.let_go(row * size, (row + 1) * size);
         }
         Ok(values)
+    }
+
+    /// Compares a block with its hash, once.
+    fn check(&self, block: usize, bytes: &[u8]) -> Result<()> {
+        if self.checked[block].load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let ((from, to), size) = (self.layout.rows_of(block), self.layout.row_bytes());
+        let found = sum(&bytes[from * size..to * size]);
+        self.let_go(from * size, to * size);
+        if found == self.sums[block] {
+            self.checked[block].store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.damaged().insert(block);
+        let hex = |sum: &Sum| sum.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let what = format!("block {block}, images {from} to {}, has the SHA-256 {}", to - 1, hex(&found));
+        Err(Error::new(ErrorKind::InvalidData, format!("{what}, its header says {}", hex(&self.sums[block]))))
+    }
+
+    /// The blocks that were found damaged.
+    pub(crate) fn damaged(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its rows.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The hash that a block must have.
+    pub(crate) fn sum(&self, block: usize) -> &Sum {
+        &self.sums[block]
     }
 
     /// Unmaps bytes that were read, and their neighbours, which the system maps with them: it keeps them, but they are no longer counted as
@@ -80,32 +131,58 @@ mod tests {
         file
     }
 
+    fn mapped(path: &Path, rows: usize) -> Mapped {
+        let layout = Layout::new("key", [rows, 1, 3]).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let sums = bytes.chunks(layout.block_rows() * layout.row_bytes()).map(sum).collect();
+        Mapped::open(path, layout, sums).unwrap()
+    }
+
     #[test]
     fn rows_come_in_the_order_asked_for() {
         let file = file(4);
-        let rows = Mapped::open(file.path(), 3).unwrap();
+        let rows = mapped(file.path(), 4);
         assert_eq!(rows.read(&[2, 0, 2]).unwrap(), [1.5, 1.75, 2.0, 0.0, 0.25, 0.5, 1.5, 1.75, 2.0]);
         assert_eq!(rows.read(&[]).unwrap(), [0.0; 0]);
     }
 
     #[test]
     fn what_is_not_there_is_an_error() {
-        let held = file(4);
-        let rows = Mapped::open(held.path(), 3).unwrap();
-        assert!(rows.read(&[1, 4]).unwrap_err().to_string().contains("row 4"));
-        held.as_file().set_len(2 * 6).unwrap();
+        let held = file(70);
+        let rows = mapped(held.path(), 70);
+        assert!(rows.read(&[1, 70]).unwrap_err().to_string().contains("row 70"));
+        held.as_file().set_len(32 * 6).unwrap();
         assert_eq!(rows.read(&[1]).unwrap(), [0.75, 1.0, 1.25]);
-        assert!(rows.read(&[2]).unwrap_err().to_string().contains("row 2"));
-        assert!(Mapped::open(file(0).path(), 3).unwrap().read(&[0]).is_err());
+        assert!(rows.read(&[32]).unwrap_err().to_string().contains("row 32"));
+        assert!(mapped(file(0).path(), 0).read(&[0]).is_err());
     }
 
     #[test]
     fn a_file_that_is_removed_or_replaced_is_read_on() {
         let (held, other) = (file(2), file(0));
-        let rows = Mapped::open(held.path(), 3).unwrap();
+        let rows = mapped(held.path(), 2);
         std::fs::rename(other.path(), held.path()).unwrap();
         assert_eq!(rows.read(&[1]).unwrap(), [0.75, 1.0, 1.25]);
         held.close().unwrap();
         assert_eq!(rows.read(&[0]).unwrap(), [0.0, 0.25, 0.5]);
+    }
+
+    #[test]
+    fn a_flipped_bit_is_found_wherever_it_is() {
+        let held = file(70);
+        let whole = std::fs::read(held.path()).unwrap();
+        let sums: Vec<Sum> = whole.chunks(32 * 6).map(sum).collect();
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(held.path(), bytes).unwrap();
+            let rows = Mapped::open(held.path(), Layout::new("key", [70, 1, 3]).unwrap(), sums.clone()).unwrap();
+            let block = bit / 8 / (32 * 6);
+            let error = rows.read(&[(bit / 8) / 6]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidData);
+            assert!(error.to_string().contains(&format!("block {block}, images {}", block * 32)), "{error}");
+            assert_eq!(*rows.damaged(), BTreeSet::from([block]));
+            assert!(rows.read(&[(block + 1) % 3 * 32]).is_ok(), "another block is whole");
+        }
     }
 }

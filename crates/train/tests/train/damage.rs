@@ -105,11 +105,69 @@ fn what_a_kill_leaves_does_not_disturb() {
     let timing = String::from_utf8(after["timing.jsonl"].clone()).unwrap();
     assert_eq!(timing.lines().count() as u64, STEPS);
     assert!(timing.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
-    // The last line complete but for its end of line.
+}
+
+#[test]
+fn a_log_without_the_steps_of_its_checkpoint_is_an_error() {
+    let line = |text: &mut String, step: usize| {
+        let lines: Vec<String> = text.lines().map(|line| format!("{line}\n")).collect();
+        *text = [&lines[..step], &lines[step + 1..]].concat().concat();
+    };
+    type Damage<'a> = (&'a dyn Fn(&mut String), &'a str);
+    let all: [Damage; 6] = [
+        (&|text| line(text, 1), "step 1 is missing (1 of the 3"),
+        (&|text| text.clear(), "steps 0 to 2 are missing"),
+        (&|text| text.truncate(text.len() - 20), "step 2 is missing"),
+        (&|text| *text = text.replacen("\"step\":1", "\"step\":9", 1), "step 1 is missing"),
+        (&|text| *text = text.replacen("\"loss\":", "\"loss\":1", 1), "SHA-256"),
+        (&|text| *text = text.replacen("\"loss\"", "\"l@ss\"", 1), "SHA-256"),
+    ];
+    for (i, (damage, wanted)) in all.into_iter().enumerate() {
+        let dir = stopped();
+        edit(&dir.path().join("metrics.jsonl"), |bytes| {
+            let mut text = String::from_utf8(std::mem::take(bytes)).unwrap();
+            damage(&mut text);
+            *bytes = text.into_bytes();
+        });
+        let before = files(dir.path());
+        let error = train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string();
+        assert!(error.contains("metrics.jsonl") && error.contains(wanted), "damage {i}: {error}");
+        assert!(error.contains("hint:") && !error.contains('\n'), "damage {i}: {error}");
+        assert!(files(dir.path()) == before, "damage {i} was touched");
+    }
+}
+
+#[test]
+fn a_manifest_that_says_other_than_its_files_is_an_error() {
+    for (key, change) in [("step", 1), ("updates", 7)] {
+        let dir = stopped();
+        let path = dir.path().join("latest.json");
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        json[key] = (json[key].as_u64().unwrap() + change).into();
+        std::fs::write(&path, json.to_string()).unwrap();
+        let error = train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string();
+        assert!(error.contains("latest.json") && error.contains(&format!("`{key}`")), "{error}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_an_older_version_is_gone_on_with() {
+    let (lines, last) = straight();
     let dir = stopped();
+    let path = dir.path().join("latest.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    json.as_object_mut().unwrap().remove("log").unwrap();
+    std::fs::write(&path, json.to_string()).unwrap();
+    // It may have left the last line complete but for its end.
     edit(&dir.path().join("metrics.jsonl"), |bytes| assert_eq!(bytes.pop(), Some(b'\n')));
-    train(dir.path(), 0, &mut Pull::default(), None).unwrap();
+    assert_eq!(weights(&train(dir.path(), 0, &mut Pull::default(), None).unwrap()), last);
     assert!(files(dir.path())["metrics.jsonl"] == lines);
+    // Lines that are missing are found all the same.
+    let dir = stopped();
+    std::fs::write(dir.path().join("latest.json"), json.to_string()).unwrap();
+    edit(&dir.path().join("metrics.jsonl"), Vec::clear);
+    let error = train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string();
+    assert!(error.contains("steps 0 to 2 are missing"), "{error}");
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use super::{Noise, PREPROCESS, encoder, vision};
 use burn::tensor::Device;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use toolkit_core::VisionShape;
 use toolkit_core::params::floats;
 use toolkit_data::Preprocess;
-use toolkit_train::features::{Features, cache_key, pixels, round_like_cache};
-use toolkit_train::{Silent, TrainError};
+use toolkit_train::features::{Features, Recipe, cache_key, pixels, round_like_cache};
+use toolkit_train::{Progress, Silent, TrainError, fit::MetricLine};
 
 /// More than one batch of the encoder, and not a multiple of it.
 const IMAGES: usize = 35;
@@ -19,20 +19,72 @@ struct Bench<'a> {
     built: Cell<usize>,
     shape: VisionShape,
     data: Noise,
+    max_damaged: usize,
+    notes: RefCell<Vec<String>>,
 }
 
 impl Bench<'_> {
-    fn open(&self) -> Result<Features, TrainError> {
+    fn with<T>(&self, act: impl FnOnce(&Recipe<'_>, &dyn Fn(&str)) -> T) -> T {
         let build = || {
             self.built.set(self.built.get() + 1);
             Ok(encoder())
         };
-        Features::open(self.dir, "key", &build, &self.shape, &PREPROCESS, &self.data, &Device::default(), &Silent)
+        let recipe = Recipe {
+            key: "key",
+            encoder: &build,
+            shape: &self.shape,
+            preprocess: &PREPROCESS,
+            dataset: &self.data,
+            device: &Device::default(),
+            max_damaged: self.max_damaged,
+        };
+        act(&recipe, &|line| self.notes.borrow_mut().push(line.to_owned()))
+    }
+
+    fn open(&self) -> Result<Features, TrainError> {
+        self.with(|recipe, note| Features::open(self.dir, recipe, &Silent, note))
+    }
+
+    /// Opens, and is killed after `groups` more groups.
+    fn killed(&self, groups: usize) {
+        let stop = Stop { left: Cell::new(groups).into() };
+        let open = || self.with(|recipe, note| Features::open(self.dir, recipe, &stop, note));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_err();
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.dir).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 }
 
+/// A kill in the middle of the work: the thread unwinds, and no code of the cache gets to tidy up.
+struct Stop {
+    left: std::sync::Mutex<Cell<usize>>,
+}
+
+impl Progress for Stop {
+    fn start(&self, _: u64, _: u64) {}
+    fn step(&self, _: u64, _: &MetricLine) {}
+    fn advance(&self, _: u64) {
+        let left = self.left.lock().unwrap();
+        left.set(left.get() - 1);
+        let over = left.get() == 0;
+        drop(left);
+        assert!(!over, "killed");
+    }
+    fn finish(&self) {}
+}
+
 fn bench(dir: &Path) -> Bench<'_> {
-    Bench { dir, built: Cell::new(0), shape: vision(5, 6), data: Noise::new(IMAGES) }
+    of(dir, IMAGES)
+}
+
+fn of(dir: &Path, images: usize) -> Bench<'_> {
+    let (built, notes) = (Cell::new(0), RefCell::default());
+    Bench { dir, built, shape: vision(5, 6), data: Noise::new(images), max_damaged: 0, notes }
 }
 
 #[test]
@@ -61,8 +113,8 @@ fn cached_features_are_the_encoders_rounded() {
     let again = bench.open().unwrap();
     assert_eq!((bench.built.get(), bench.data.read.load(Ordering::Relaxed)), (1, read));
     assert_eq!(floats(again.batch(&all, &device).unwrap()), rounded);
-    let names: Vec<_> = std::fs::read_dir(&inner).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 2, "{names:?}");
+    assert_eq!(bench.names(), ["key.f16", "key.json"]);
+    assert!(bench.notes.borrow().is_empty());
 }
 
 #[test]
@@ -91,18 +143,193 @@ fn what_does_not_fit_is_computed_again() {
         bench.open().unwrap();
         assert_eq!(bench.built.get(), i + 2, "repaired {i}");
     }
+    let notes = bench.notes.borrow();
+    // A file that is not there needs no word.
+    assert_eq!(notes.len(), 4, "{notes:?}");
+    assert!(notes.iter().all(|line| line.contains("key.f16") && line.contains("computed again")), "{notes:?}");
 }
 
 #[test]
-fn an_unreadable_picture_leaves_nothing_behind() {
+fn a_header_that_cannot_be_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = bench(dir.path());
+    bench.open().unwrap();
+    let header = dir.path().join("key.json");
+    std::fs::remove_file(&header).unwrap();
+    std::fs::create_dir(&header).unwrap();
+    let error = bench.open().unwrap_err().to_string();
+    assert!(error.contains("key.json") && error.contains("hint:"), "{error}");
+    assert_eq!(bench.built.get(), 1, "nothing was computed");
+}
+
+#[test]
+fn a_flipped_bit_of_the_header_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = bench(dir.path());
+    bench.open().unwrap();
+    let (data, header) = (dir.path().join("key.f16"), dir.path().join("key.json"));
+    let whole = (std::fs::read(&data).unwrap(), std::fs::read(&header).unwrap());
+    for at in (0..whole.1.len()).step_by(3) {
+        let mut bytes = whole.1.clone();
+        bytes[at] ^= 1 << (at % 7);
+        std::fs::write(&header, bytes).unwrap();
+        bench.notes.borrow_mut().clear();
+        bench.open().unwrap();
+        assert_eq!(bench.notes.borrow().len(), 1, "byte {at}");
+        assert!(std::fs::read(&header).unwrap() == whole.1 && std::fs::read(&data).unwrap() == whole.0, "byte {at}");
+    }
+}
+
+#[test]
+fn a_damaged_block_is_told_and_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = of(dir.path(), 100);
+    let device = Device::default();
+    bench.open().unwrap();
+    let data = dir.path().join("key.f16");
+    let whole = std::fs::read(&data).unwrap();
+    // One bit of image 70, in the third group.
+    let mut bytes = whole.clone();
+    bytes[70 * 60 + 7] ^= 0x40;
+    std::fs::write(&data, &bytes).unwrap();
+    let features = bench.open().unwrap();
+    assert!(features.batch(&[0, 63, 99], &device).is_ok() && !features.is_damaged());
+    let error = features.batch(&[3, 64], &device).unwrap_err().to_string();
+    assert!(error.contains("key.f16: block 2, images 64 to 95") && error.contains("hint:"), "{error}");
+    assert!(features.is_damaged());
+    // Rows that were read ahead are no less checked, nor are those of another reader.
+    features.read_ahead(vec![70]);
+    assert!(features.batch(&[70], &device).is_err() && features.another().batch(&[71], &device).is_err());
+    bench.with(|recipe, note| features.mend(recipe, note)).unwrap();
+    assert!(!features.is_damaged() && std::fs::read(&data).unwrap() == whole);
+    assert!(features.batch(&[70], &device).is_ok());
+    assert!(bench.notes.borrow().iter().any(|line| line.contains("block 2 is damaged; images 64 to 95")));
+
+    // Another encoder does not make the same rows.
+    std::fs::write(&data, &bytes).unwrap();
+    let features = bench.open().unwrap();
+    features.batch(&[70], &device).unwrap_err();
+    let other = Noise { seed: 9, ..Noise::new(100) };
+    let error = bench.with(|recipe, note| features.mend(&Recipe { dataset: &other, ..copy(recipe) }, note)).unwrap_err();
+    assert!(error.to_string().contains("is not what it was"), "{error}");
+    assert!(std::fs::read(&data).unwrap() == bytes);
+}
+
+fn copy<'a>(r: &Recipe<'a>) -> Recipe<'a> {
+    Recipe { ..*r }
+}
+
+#[test]
+fn a_kill_costs_one_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = of(dir.path(), 100);
+    let device = Device::default();
+    let all: Vec<usize> = (0..100).collect();
+    let wanted = floats(whole.open().unwrap().batch(&all, &device).unwrap());
+    let files = ["key.f16", "key.json"].map(|name| std::fs::read(dir.path().join(name)).unwrap());
+
+    let other = tempfile::tempdir().unwrap();
+    let bench = of(other.path(), 100);
+    for kill in 1..=3 {
+        bench.killed(1);
+        assert_eq!(bench.data.read.load(Ordering::Relaxed), 32 * kill, "kill {kill}");
+        assert_eq!(bench.names(), ["key.f16.part", "key.sums.part"]);
+        // What a kill tears: half a group, half a line.
+        for (name, more) in [("key.f16.part", 700), ("key.sums.part", 9)] {
+            let path = other.path().join(name);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(path, [bytes, vec![b'7'; more]].concat()).unwrap();
+        }
+    }
+    let features = bench.open().unwrap();
+    assert_eq!(bench.data.read.load(Ordering::Relaxed), 100);
+    assert_eq!(floats(features.batch(&all, &device).unwrap()), wanted);
+    let found = ["key.f16", "key.json"].map(|name| std::fs::read(other.path().join(name)).unwrap());
+    assert!(found == files && bench.names().len() == 2);
+}
+
+#[test]
+fn a_part_that_is_damaged_or_of_other_features_is_not_gone_on_with() {
+    let wanted = {
+        let dir = tempfile::tempdir().unwrap();
+        of(dir.path(), 100).open().unwrap();
+        std::fs::read(dir.path().join("key.f16")).unwrap()
+    };
+    let damage: [(&str, usize, usize); 4] =
+        // The last group's rows, its line, the first line; and rows of an earlier group, which are found when they are read.
+        [("key.f16.part", 50 * 60, 32), ("key.sums.part", usize::MAX, 32), ("key.sums.part", 20, 0), ("key.f16.part", 60, 64)];
+    for (name, at, kept) in damage {
+        let dir = tempfile::tempdir().unwrap();
+        let bench = of(dir.path(), 100);
+        bench.killed(2);
+        let path = dir.path().join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = at.min(bytes.len() - 9);
+        bytes[at] ^= 4;
+        std::fs::write(&path, bytes).unwrap();
+        bench.data.read.store(0, Ordering::Relaxed);
+        let features = bench.open().unwrap();
+        assert_eq!(bench.data.read.load(Ordering::Relaxed), 100 - kept, "{name} {at}");
+        if kept == 64 {
+            features.batch(&[1], &Device::default()).unwrap_err();
+            bench.with(|recipe, note| features.mend(recipe, note)).unwrap();
+        }
+        assert!(std::fs::read(dir.path().join("key.f16")).unwrap() == wanted, "{name} {at}");
+    }
+    // A kill after the rows got their name.
+    let dir = tempfile::tempdir().unwrap();
+    let bench = of(dir.path(), 100);
+    bench.killed(4);
+    std::fs::rename(dir.path().join("key.f16.part"), dir.path().join("key.f16")).unwrap();
+    bench.data.read.store(0, Ordering::Relaxed);
+    bench.open().unwrap();
+    assert_eq!((bench.data.read.load(Ordering::Relaxed), bench.names().len()), (0, 2));
+}
+
+#[test]
+fn unreadable_pictures_are_left_out_if_that_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = of(dir.path(), 100);
+    let device = Device::default();
+    bench.data.damaged = vec![5, 40];
+    let error = bench.open().unwrap_err().to_string();
+    assert!(error.contains("cannot decode the picture 5.png") && error.contains("max_damaged = 1"), "{error}");
+    assert_eq!(error.matches("hint:").count(), 1, "{error}");
+    bench.max_damaged = 1;
+    let error = bench.open().unwrap_err().to_string();
+    assert!(error.contains("40.png") && error.contains("number 2"), "{error}");
+    bench.max_damaged = 2;
+    let features = bench.open().unwrap();
+    assert_eq!((features.rows(), features.unreadable()), (98, [5, 40].as_slice()));
+    // The others are what they are without the damage.
+    let other = tempfile::tempdir().unwrap();
+    let whole = of(other.path(), 100).open().unwrap();
+    let kept: Vec<usize> = (0..100).filter(|row| ![5, 40].contains(row)).collect();
+    let all: Vec<usize> = (0..98).collect();
+    assert_eq!(floats(features.batch(&all, &device).unwrap()), floats(whole.batch(&kept, &device).unwrap()));
+    features.read_ahead(vec![97, 5]);
+    assert_eq!(floats(features.batch(&[97, 5], &device).unwrap()), floats(whole.batch(&[99, 6], &device).unwrap()));
+    assert!(features.batch(&[98], &device).is_err(), "there is no such row");
+    // The cache remembers them, and a stricter run does not take it.
+    assert_eq!(bench.open().unwrap().unreadable(), [5, 40]);
+    bench.max_damaged = 1;
+    let error = bench.open().unwrap_err().to_string();
+    assert!(error.contains("2 images") && error.contains("max_damaged"), "{error}");
+}
+
+#[test]
+fn an_error_keeps_the_groups_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = bench(dir.path());
     bench.data.broken = Some(33);
+    bench.max_damaged = 9;
     let error = bench.open().unwrap_err().to_string();
     assert!(error.contains("33"), "{error}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a partial file was left");
+    assert_eq!(bench.names(), ["key.f16.part", "key.sums.part"]);
     bench.data.broken = None;
+    bench.data.read.store(0, Ordering::Relaxed);
     assert_eq!(bench.open().unwrap().rows(), IMAGES);
+    assert_eq!(bench.data.read.load(Ordering::Relaxed), 3);
 }
 
 #[test]

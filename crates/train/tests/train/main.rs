@@ -24,7 +24,7 @@ use toolkit_data::{DataError, Dataset, Item, Preprocess};
 use toolkit_models::bridge::{QFormer, QFormerConfig};
 use toolkit_models::vision::vit::{Vit, VitConfig};
 use toolkit_train::Silent;
-use toolkit_train::features::Features;
+use toolkit_train::features::{Features, Recipe};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
@@ -119,12 +119,14 @@ struct Noise {
     len: usize,
     seed: u64,
     broken: Option<usize>,
+    /// Pictures that no decoder reads.
+    damaged: Vec<usize>,
     read: AtomicUsize,
 }
 
 impl Noise {
     fn new(len: usize) -> Self {
-        Self { len, seed: 1, broken: None, read: AtomicUsize::new(0) }
+        Self { len, seed: 1, broken: None, damaged: Vec::new(), read: AtomicUsize::new(0) }
     }
 }
 
@@ -142,6 +144,10 @@ impl Dataset for Noise {
         self.read.fetch_add(1, Ordering::Relaxed);
         if self.broken == Some(index) {
             return Err(DataError::Index { dataset: "noise".to_owned(), index, len: self.len });
+        }
+        if self.damaged.contains(&index) {
+            let (path, reason) = (format!("{index}.png").into(), "it is damaged".to_owned());
+            return Err(DataError::Decode { path, reason, hint: "replace it".to_owned() });
         }
         let mut draw = Stream::new(self.seed, "noise", index as u64);
         let bytes = (0..8 * 8 * 3).map(|_| draw.next_u64() as u8).collect();
@@ -170,7 +176,10 @@ fn noise_features(images: usize) -> Arc<Features> {
     let device = Device::default();
     let shape = vision(5, 6);
     // The file is held open; its name may go.
-    Arc::new(Features::open(dir.path(), "f", &build, &shape, &PREPROCESS, &data, &device, &Silent).unwrap())
+    let (encoder, preprocess) = (&build, &PREPROCESS);
+    let recipe =
+        Recipe { key: "f", encoder, shape: &shape, preprocess, dataset: &data, device: &device, max_damaged: 0 };
+    Arc::new(Features::open(dir.path(), &recipe, &Silent, &|_| ()).unwrap())
 }
 
 /// Captions of 3 to 7 tokens between `first` and `last`, two for each image, ids of 5 to `vocab`.

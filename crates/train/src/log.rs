@@ -1,0 +1,125 @@
+//! `metrics.jsonl`: a line for each step, whose bytes a checkpoint vouches for.
+//!
+//! A checkpoint holds the length and the SHA-256 of the log at its step. The log is on disk before the checkpoint gets its
+//! name, so after any kill the log begins with what the checkpoint says, and what follows is computed again.
+
+use crate::TrainError;
+use crate::checkpoint::Checkpoint;
+use crate::fit::MetricLine;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Length and hash of a log.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// Bytes.
+    pub bytes: u64,
+    /// SHA-256 of these.
+    pub sha256: String,
+}
+
+/// A log that is being written.
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Log {
+    /// Opens the log in `path` and drops the lines that a run resumed from `saved` will write again; without a checkpoint,
+    /// all of them.
+    ///
+    /// # Errors
+    /// If lines before the checkpoint are missing or changed, or whatever the file system says.
+    pub fn resume(path: &Path, saved: Option<&Checkpoint>) -> Result<Self, TrainError> {
+        let fail = |e: std::io::Error| TrainError::io(path, &e);
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path).map_err(fail)?;
+        let mut held = Vec::new();
+        file.read_to_end(&mut held).map_err(fail)?;
+        let kept = match saved {
+            Some(saved) => &held[..vouched(path, saved, &held)?],
+            None => &[],
+        };
+        // A last line may lack its end if an older version wrote it.
+        let end: &[u8] = if kept.last().is_some_and(|last| *last != b'\n') { b"\n" } else { b"" };
+        let begin = SeekFrom::Start(kept.len() as u64);
+        let cut = file.set_len(kept.len() as u64).and_then(|()| file.seek(begin)).and_then(|_| file.write_all(end));
+        cut.map_err(fail)?;
+        let digest = Sha256::new().chain_update(kept).chain_update(end);
+        Ok(Self { path: path.to_owned(), file, digest, bytes: (kept.len() + end.len()) as u64 })
+    }
+
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn push(&mut self, line: &MetricLine) -> Result<(), TrainError> {
+        let text = serde_json::to_string(line).map_err(|e| TrainError::Other(e.to_string()))? + "\n";
+        self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, &e))?;
+        self.digest.update(text.as_bytes());
+        self.bytes += text.len() as u64;
+        Ok(())
+    }
+
+    /// Brings the log to the disk, and says what is there.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn mark(&mut self) -> Result<Mark, TrainError> {
+        self.file.sync_data().map_err(|e| TrainError::io(&self.path, &e))?;
+        Ok(Mark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize()) })
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The length of what the checkpoint vouches for.
+fn vouched(path: &Path, saved: &Checkpoint, held: &[u8]) -> Result<usize, TrainError> {
+    let bad = |what: String| Err(TrainError::BadCheckpoint { path: path.display().to_string(), what });
+    let step = saved.step;
+    let (lines, end) = steps_before(held, step);
+    let wanted = saved.log.as_ref().map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
+    if let Some((length, sha256)) = wanted {
+        let found = held.get(..length).map(|kept| hex(&Sha256::digest(kept)));
+        if found.as_ref() == Some(sha256) {
+            return Ok(length);
+        }
+        if lines.len() as u64 == step {
+            let found = found.unwrap_or_else(|| "none: it is shorter".to_owned());
+            return bad(format!("the SHA-256 of its first {length} bytes is {found}, the checkpoint says {sha256}"));
+        }
+    }
+    if lines.len() as u64 == step {
+        return Ok(end);
+    }
+    let first = (0..step).find(|at| !lines.contains(at)).unwrap_or_default();
+    let last = (first..step).find(|at| lines.contains(at)).unwrap_or(step) - 1;
+    let steps = if first == last { format!("step {first} is") } else { format!("steps {first} to {last} are") };
+    let missing = step - lines.len() as u64;
+    bad(format!("the log of {steps} missing ({missing} of the {step} steps that the checkpoint has done)"))
+}
+
+/// The steps below `step` that the log has, and where the last of them ends.
+fn steps_before(held: &[u8], step: u64) -> (BTreeSet<u64>, usize) {
+    let (mut steps, mut at, mut end) = (BTreeSet::new(), 0, 0);
+    for line in held.split_inclusive(|byte| *byte == b'\n') {
+        at += line.len();
+        // A torn line is no line.
+        if let Ok(line) = serde_json::from_slice::<MetricLine>(line)
+            && line.step < step
+        {
+            steps.insert(line.step);
+            end = at;
+        }
+    }
+    (steps, end)
+}
