@@ -54,8 +54,13 @@ struct Preview {
 /// Says what is missing or damaged, with counts
 ///
 /// Of built-in data and folders it counts items and texts, decodes every picture and says how far the commonest answer gets. Of
-/// published data sets (COCO, VQAv2 and others, in the files people have) it finds missing and unreadable pictures, annotations
-/// of nothing, ids that come twice, questions without answers, and numbers and digests other than published.
+/// folders and published data sets (COCO, VQAv2 and others, in the files people have) it finds missing and unreadable pictures,
+/// rows without text, rows that cannot be read and files that are passed over; of published ones also annotations of nothing,
+/// ids that come twice, questions without answers, and numbers and digests other than published. Data are called whole, and
+/// the exit code is 0, only if every row gave a picture and a text.
+///
+/// A folder may have sub-folders. Captions are in a .txt file called as the picture, or in `captions` or `metadata` as .jsonl,
+/// .json, .csv or .tsv.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -69,7 +74,7 @@ struct Check {
     /// Of a published data set: decode every picture, where otherwise only headers are read
     #[arg(long)]
     decode: bool,
-    /// Of a published data set: examples of each finding
+    /// Examples of each finding
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: usize,
 }
@@ -111,7 +116,9 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     write_atomic(&path, &png)?;
     let shown = PRINTED.min(data.len());
     let items: Vec<_> = (0..shown).map(|at| data.item(at * data.len() / shown)).collect();
-    let as_json = || json!({"data": data.name(), "items": data.len(), "sheet": path, "samples": items});
+    let notes = data.notes();
+    let as_json =
+        || json!({"data": data.name(), "items": data.len(), "sheet": path, "samples": items, "notes": notes});
     let as_text = || {
         let sample = |item: &&toolkit_data::Item| {
             let captions = item.captions.iter().map(|caption| format!("  {caption}\n"));
@@ -121,6 +128,7 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
         items.iter().map(sample).collect()
     };
     context.print(as_json, as_text)?;
+    notes.iter().for_each(|note| context.log.line(note));
     context.log.line(&path.display().to_string());
     Ok(())
 }
@@ -134,12 +142,13 @@ struct Checked {
 fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
     let (name, split) =
         args.data.split_once(':').map_or((args.data.as_str(), None), |(name, split)| (name, Some(split)));
-    if name != "folder" {
-        let card = context.registry.card(Kind::Dataset, name)?;
-        if card.family == "published" {
-            let options = CheckOptions { examples: args.examples, decode: args.decode };
-            return super::data_check::run(context, &card, split, options);
-        }
+    let options = CheckOptions { examples: args.examples, decode: args.decode };
+    if let ("folder", Some(path)) = (name, split) {
+        return super::data_check::folder(context, Path::new(path), options);
+    }
+    let card = context.registry.card(Kind::Dataset, name)?;
+    if card.family == "published" {
+        return super::data_check::run(context, &card, split, options);
     }
     let names: Vec<String> = if args.data.contains(':') {
         vec![args.data.clone()]
@@ -150,7 +159,7 @@ fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
     for name in &names {
         let data = open_data(&context.registry, name)?;
         let train = match name.split_once(':') {
-            Some((card, split)) if card != "folder" && split != "train" => {
+            Some((card, split)) if split != "train" => {
                 open_data(&context.registry, &format!("{card}:train"))?
             }
             _ => data.clone(),
@@ -204,8 +213,8 @@ fn check_one(context: &Context, data: &Arc<dyn Dataset>, train: &dyn Dataset) ->
     ] {
         text.push_str(&format!("  {what:<24}{number}\n"));
     }
-    if let Some(found) = majority {
-        text.push_str(&format!("  {:<24}{:.2} %\n", "commonest answer", found.overall));
+    if let Some((found, overall)) = majority.and_then(|found| found.overall.map(|overall| (found, overall))) {
+        text.push_str(&format!("  {:<24}{overall:.2} %\n", "commonest answer"));
         for (kind, score) in &found.per_kind {
             text.push_str(&format!("    {kind:<22}{score:.2} %\n"));
         }

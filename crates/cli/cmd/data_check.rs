@@ -1,10 +1,12 @@
-//! `toolkit data check` of a published data set: everything that is missing or damaged, counted.
+//! `toolkit data check` of a published data set or a folder: everything that is missing or damaged, counted.
 
 use crate::context::Context;
 use crate::text::table;
 use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
-use toolkit_data::{Check, CheckOptions, PublishedConfig, check};
+use std::path::Path;
+use toolkit_data::{Check, CheckOptions, Dataset, Fault, PublishedConfig, check, check_folder};
+use toolkit_eval::{majority_baseline, question_pairs};
 use toolkit_registry::Card;
 use toolkit_train::Progress;
 
@@ -49,20 +51,97 @@ pub fn run(context: &Context, card: &Card, split: Option<&str>, options: CheckOp
     };
     context.print(value, || reports.iter().map(|report| text(&card.name, report)).collect())?;
     let bad: Vec<&Check> = reports.iter().filter(|report| !report.is_clean()).collect();
-    match bad.first().and_then(|report| report.findings.values().find_map(|f| f.examples.first())) {
-        None if bad.is_empty() => Ok(()),
-        first => Err(anyhow!(
-            "{} of {} splits are not whole --> {}; hint: the first finding is: {}",
+    match bad.iter().find_map(|report| first(report)) {
+        None => Ok(()),
+        Some(first) => Err(anyhow!(
+            "{} of {} splits are not whole --> {}; hint: the first finding is: {first}",
             bad.len(),
             reports.len(),
             root.display(),
-            first.map_or("a wrong count", |text| text.split("; hint: ").next().unwrap_or(text))
         )),
     }
 }
 
+/// Checks a folder.
+///
+/// # Errors
+/// If it cannot be read, or anything is wrong with it.
+pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::Result<()> {
+    let task = context.log.task(&format!("decoding {}", path.display()));
+    let last = std::cell::Cell::new(0);
+    let (data, report) = check_folder(path, options, &|done, total| match done {
+        0 => task.start(0, total),
+        _ => task.advance(done - last.replace(done)),
+    })?;
+    task.finish();
+    let bare = (0..data.len()).filter(|&index| data.item(index).captions.is_empty()).count();
+    let unreadable = report.findings.get(&Fault::UnreadableImage);
+    let pairs = question_pairs(&data, None);
+    let majority = majority_baseline(&data, &data, &pairs).ok().filter(|_| !pairs.is_empty());
+    let value = || {
+        let mut value = json!(report);
+        value["data"] = json!(data.name());
+        value["clean"] = json!(report.is_clean());
+        value["items"] = json!(data.len());
+        value["items_without_caption"] = json!(bare);
+        value["unreadable"] = json!(unreadable.map_or(&[][..], |found| &found.examples));
+        value["majority"] = json!(majority.as_ref().map(
+            |found| json!({"overall": found.overall, "per_kind": found.per_kind, "per_group": found.per_group})
+        ));
+        value["fingerprint"] = json!(data.fingerprint());
+        json!([value])
+    };
+    let lines = || {
+        let mut lines = format!("{}: {}\n", data.name(), status(&report));
+        let counts = [
+            ("pictures", report.images),
+            ("unreadable", report.count(Fault::UnreadableImage)),
+            ("passed over", report.count(Fault::UnreadFormat)),
+            ("captions", report.captions),
+            ("without caption", bare as u64),
+            ("questions", report.questions),
+        ];
+        for (what, number) in counts {
+            lines += &format!("  {what:<24}{number}\n");
+        }
+        if let Some((found, overall)) = majority.as_ref().and_then(|found| found.overall.map(|score| (found, score))) {
+            lines += &format!("  {:<24}{overall:.2} %\n", "commonest answer");
+            for (kind, score) in &found.per_kind {
+                lines += &format!("    {kind:<22}{score:.2} %\n");
+            }
+        }
+        lines + &findings(&report)
+    };
+    context.print(value, lines)?;
+    match first(&report) {
+        None => Ok(()),
+        Some(first) => {
+            Err(anyhow!("the folder is not whole --> {}; hint: the first finding is: {first}", path.display()))
+        }
+    }
+}
+
+/// The first finding, without what to do about it.
+fn first(report: &Check) -> Option<&str> {
+    let first = report.findings.values().find_map(|found| found.examples.first());
+    match first {
+        None if report.is_clean() => None,
+        None => Some("a wrong count"),
+        Some(text) => Some(text.split("; hint: ").next().unwrap_or(text)),
+    }
+}
+
+/// Says in words if data can be used as they are.
+fn status(report: &Check) -> &'static str {
+    match (report.is_clean(), report.has_text()) {
+        (false, _) => "NOT whole",
+        (true, true) => "whole",
+        (true, false) => "pictures only, no text",
+    }
+}
+
 fn text(name: &str, report: &Check) -> String {
-    let mut lines = format!(
+    let lines = format!(
         "{name}:{}: {} pictures, {} captions, {} questions, {} answers; {} digests compared; {}\n",
         report.split,
         report.images,
@@ -70,20 +149,22 @@ fn text(name: &str, report: &Check) -> String {
         report.questions,
         report.answers,
         report.sums_compared,
-        if report.is_clean() { "whole" } else { "NOT whole" }
+        status(report)
     );
-    let rows: Vec<Vec<String>> = (report.findings.iter())
-        .flat_map(|(fault, found)| {
-            let kind = json!(fault).as_str().unwrap_or_default().to_owned();
-            let first = found.examples.iter().enumerate().map(move |(at, example)| {
-                let count = if at == 0 { found.count.to_string() } else { String::new() };
-                vec![if at == 0 { kind.clone() } else { String::new() }, count, example.clone()]
-            });
-            first.collect::<Vec<_>>()
-        })
-        .collect();
-    if !rows.is_empty() {
-        lines += &table(&["finding", "count", "such as"], &rows);
+    lines + &findings(report)
+}
+
+/// The table of findings, and a line for each note.
+fn findings(report: &Check) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (fault, found) in &report.findings {
+        let examples = if found.examples.is_empty() { &[String::new()][..] } else { &found.examples };
+        for (at, example) in examples.iter().enumerate() {
+            let (kind, count) = if at == 0 { (fault.name(), found.count.to_string()) } else { ("", String::new()) };
+            rows.push(vec![kind.to_owned(), count, example.clone()]);
+        }
     }
-    lines
+    let table = if rows.is_empty() { String::new() } else { table(&["finding", "count", "such as"], &rows) };
+    let notes = report.notes.iter().map(|note| format!("note: {note}\n"));
+    table + &notes.collect::<String>()
 }

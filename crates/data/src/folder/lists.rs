@@ -84,16 +84,18 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Re
 
 /// Two columns, one of which names a picture that is there: captions and paths as CC3M has them, or the reverse.
 fn without_heading(cells: &[String], folders: &[PathBuf]) -> Result<Columns, String> {
-    let is_there = |cell: &String| {
-        plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()))
-    };
+    let is_there =
+        |cell: &String| plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()));
     let columns = |picture, caption| Ok(Columns { picture, captions: vec![caption], question: None });
     match cells {
         [a, _] if is_there(a) => columns(0, 1),
         [_, b] if is_there(b) => columns(1, 0),
         _ => {
             let shown: Vec<String> = cells.iter().take(4).map(|cell| format!("`{cell}`")).collect();
-            Err(format!("no heading with `file_name` and `caption`, and the first row names no picture: {}", shown.join(", ")))
+            Err(format!(
+                "no heading with `file_name` and `caption`, and the first row names no picture: {}",
+                shown.join(", ")
+            ))
         }
     }
 }

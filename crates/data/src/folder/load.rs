@@ -30,7 +30,15 @@ pub(super) struct Loaded {
 /// Reads the texts of a folder. What is at fault and may be left out, as `faults` decides, is left out.
 pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataError> {
     let files = Files::of(dir)?;
-    let mut texts = Texts { dir, files: &files, faults, items: BTreeMap::new(), lacking: HashMap::new(), captions: 0, remarks: vec![] };
+    let mut texts = Texts {
+        dir,
+        files: &files,
+        faults,
+        items: BTreeMap::new(),
+        lacking: HashMap::new(),
+        captions: 0,
+        remarks: vec![],
+    };
     for name in &files.pictures {
         texts.items.insert(name.clone(), (dir.join(name), blank(name)));
     }
@@ -71,7 +79,8 @@ impl Texts<'_> {
                 }
             };
             if captions.is_empty() && !name.ends_with(".json") {
-                let error = line_error(&path, 1, "no caption, only blanks", "write a caption a line, or remove the file");
+                let error =
+                    line_error(&path, 1, "no caption, only blanks", "write a caption a line, or remove the file");
                 self.faults.told(Fault::EmptyCaption, error)?;
             }
             let start = format!("{stem}.");
@@ -103,15 +112,23 @@ impl Texts<'_> {
             let more = if passed.len() > keys.len() { ", .." } else { "" };
             self.remarks.push(format!("{name}: passed over {}{more}", keys.join(", ")));
         }
-        if !entries.is_empty() && entries.iter().all(|(_, entry)| entry.captions.is_empty() && entry.questions.is_empty()) {
+        if !entries.is_empty()
+            && entries.iter().all(|(_, entry)| entry.captions.is_empty() && entry.questions.is_empty())
+        {
             let (line, first) = &entries[0];
             let lacks = first.lacks.as_deref().unwrap_or("has no text");
-            let error = line_error(&path, *line, format!("no row has a caption or a question: the first {lacks}"), super::lists::EXAMPLE);
+            let error = line_error(
+                &path,
+                *line,
+                format!("no row has a caption or a question: the first {lacks}"),
+                super::lists::EXAMPLE,
+            );
             return self.faults.told(self.weight(name), error);
         }
         let cut = moved(entries.iter().map(|(_, entry)| entry.picture.as_str()), &folders);
         if let Some(cut) = &cut {
-            self.remarks.push(format!("{name}: paths begin with {cut}, which is not here: they are read in the folder"));
+            self.remarks
+                .push(format!("{name}: paths begin with {cut}, which is not here: they are read in the folder"));
         }
         let mut before = HashMap::new();
         for (line, mut entry) in entries {
@@ -202,14 +219,19 @@ impl Texts<'_> {
             self.remarks.extend(passed.iter().cloned());
         } else {
             for (name, why) in &self.files.others {
-                let error = DataError::published(one_line(&format!("{}: {why}", self.dir.join(name).display())), super::lists::FORMS);
+                let error = DataError::published(
+                    one_line(&format!("{}: {why}", self.dir.join(name).display())),
+                    super::lists::FORMS,
+                );
                 self.faults.told(Fault::UnreadFile, error)?;
             }
         }
         let (mut items, mut paths) = (Vec::new(), Vec::new());
         for (name, (path, item)) in self.items {
             if !has_text(&item) && (some || self.lacking.contains_key(&name)) {
-                let plain = || DataError::published(one_line(&format!("{} has no caption", path.display())), super::lists::FORMS);
+                let plain = || {
+                    DataError::published(one_line(&format!("{} has no caption", path.display())), super::lists::FORMS)
+                };
                 let error = self.lacking.remove(&name).unwrap_or_else(plain);
                 self.faults.told(Fault::NoText, error)?;
             }

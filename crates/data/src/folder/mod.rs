@@ -6,7 +6,6 @@
 
 mod check;
 mod entry;
-mod kinds;
 mod lists;
 mod load;
 mod walk;

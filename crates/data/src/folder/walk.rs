@@ -1,9 +1,11 @@
 //! The files of a folder and its sub-folders, by what they are for.
 
 use crate::DataError;
-use super::kinds::{is_picture, unread_picture};
+use crate::image::{is_picture, unread_picture};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 /// Files with captions of many pictures, read in this order.
 const LISTS: [&str; 9] = [
@@ -51,7 +53,7 @@ impl Files {
                 let path = dir.join(&folder);
                 let real = path.canonicalize().map_err(|source| DataError::Read { path: path.clone(), source })?;
                 if seen.insert(real) {
-                    files.list(&path, &folder, &mut folders, &mut links)?;
+                    files.list(dir, &folder, &mut folders, &mut links)?;
                 }
             }
             links.sort_unstable_by(|a, b| b.cmp(a));
@@ -65,20 +67,21 @@ impl Files {
 
     fn list(
         &mut self,
-        path: &Path,
+        dir: &Path,
         folder: &str,
         folders: &mut Vec<String>,
         links: &mut Vec<String>,
     ) -> Result<(), DataError> {
-        let fail = |source| DataError::Read { path: path.to_owned(), source };
+        let path = dir.join(folder);
+        let fail = |source| DataError::Read { path: path.clone(), source };
         let (mut names, mut below) = (Vec::new(), Vec::new());
-        for entry in std::fs::read_dir(path).map_err(fail)? {
+        for entry in std::fs::read_dir(&path).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let kind = entry.file_type().map_err(fail)?;
             let Ok(name) = entry.file_name().into_string() else {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if is_picture(&entry.path()) {
-                    self.unread.insert(join(folder, &name), "a name that is no UTF-8".to_owned());
+                    self.unread.insert(join(folder, &name), "its name is no UTF-8".to_owned());
                 }
                 continue;
             };
@@ -96,20 +99,26 @@ impl Files {
         }
         below.sort_unstable_by(|a, b| b.cmp(a));
         folders.append(&mut below);
-        names.into_iter().for_each(|name| self.file(name));
+        names.into_iter().for_each(|name| self.file(dir, name));
         Ok(())
     }
 
-    fn file(&mut self, name: String) {
-        let path = PathBuf::from(&name);
-        let (stem, extension) = match last(&name).rsplit_once('.') {
-            Some((_, extension)) => (name[..name.len() - extension.len() - 1].to_owned(), extension.to_ascii_lowercase()),
-            None => return,
-        };
+    fn file(&mut self, dir: &Path, name: String) {
+        let path = dir.join(&name);
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let stem = name[..name.len() - extension.len()].trim_end_matches('.').to_owned();
         if is_picture(&path) {
             self.pictures.insert(name);
         } else if let Some(format) = unread_picture(&path) {
-            self.unread.insert(name, format!("{format} is not read"));
+            match format {
+                // A document, more likely than a picture.
+                "PDF" | "PostScript" => self.others.insert(name, format!("a {format} file: not read")),
+                _ => self.unread.insert(name, format!("{format} is not read")),
+            };
+        } else if extension.is_empty() {
+            if starts_as_picture(&path) {
+                self.unread.insert(name, "its name has no ending such as .jpg".to_owned());
+            }
         } else if LISTS.iter().any(|list| list.eq_ignore_ascii_case(last(&name))) {
             self.lists.push(name);
         } else if matches!(extension.as_str(), "txt" | "caption" | "json") {
@@ -143,6 +152,13 @@ impl Files {
             self.others.insert(name, why.to_owned());
         }
     }
+}
+
+/// Whether a file without ending begins as a picture does.
+fn starts_as_picture(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    read.is_ok() && ::image::guess_format(&start).is_ok()
 }
 
 /// Why files of a kind that may hold captions are not read.

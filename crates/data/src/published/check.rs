@@ -4,8 +4,8 @@ use super::config::PublishedConfig;
 use super::load::{Loaded, load};
 use super::pictures::header;
 use super::sums::{md5, sha256};
-use crate::{DataError, Item};
 use crate::lists::fault::{Counted, EXAMPLES, Fault, Faults, Findings};
+use crate::{DataError, Item};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,17 +106,16 @@ pub fn check(
 ) -> Result<Check, DataError> {
     let mut faults = Counted { most: options.examples, findings: Findings::new() };
     let loaded = load(config, root, split, &mut faults)?;
-    let mut report = Check {
-        split: split.to_owned(),
-        captions: loaded.captions,
-        decoded: options.decode,
-        ..Check::default()
-    };
+    let mut report =
+        Check { split: split.to_owned(), captions: loaded.captions, decoded: options.decode, ..Check::default() };
     report.count_items(&loaded.items);
     report.sums_compared = sums(config, root, split, &mut faults)?;
     sizes(config, split, &report, &mut faults)?;
     pictures(&loaded, options, progress, &mut faults);
-    if loaded.items.is_empty() && faults.findings.is_empty() && config.splits.get(split).is_none_or(|s| s.images != Some(0)) {
+    if loaded.items.is_empty()
+        && faults.findings.is_empty()
+        && config.splits.get(split).is_none_or(|s| s.images != Some(0))
+    {
         faults.add(Fault::Empty, &DataError::published(format!("the split '{split}' has no picture"), EMPTY));
     }
     report.findings = faults.findings;

@@ -23,7 +23,10 @@ pub(super) fn read(build: &mut Builder, path: &Path, domains: bool) -> Result<()
             let domain = if domains { optional(row, &["domain"])? } else { None };
             let group = match domain.as_deref() {
                 Some(domain) if !DOMAINS.contains(&domain) => {
-                    return Err(format!("'{domain}' of picture {id} is no domain: in-domain, near-domain or out-domain").into());
+                    return Err(format!(
+                        "'{domain}' of picture {id} is no domain: in-domain, near-domain or out-domain"
+                    )
+                    .into());
                 }
                 Some(domain) => domain,
                 None => "all",

@@ -44,7 +44,14 @@ impl Published {
             return Err(DataError::published(what, "are `files`, `folders` and `select` of the card right?"));
         }
         let folder = root.file_name().map_or_else(|| "published".into(), |name| name.to_string_lossy());
-        Ok(Self { name: format!("{folder}:{split}"), items, pictures, left_out: strict.left_out.findings, remarks, fingerprint: OnceLock::new() })
+        Ok(Self {
+            name: format!("{folder}:{split}"),
+            items,
+            pictures,
+            left_out: strict.left_out.findings,
+            remarks,
+            fingerprint: OnceLock::new(),
+        })
     }
 
     /// The same with another name to show than `FOLDER:SPLIT`.

@@ -59,17 +59,14 @@ pub(super) fn load(
         let folders = part.folders(root);
         if let Some(place) = moved(build.items[first..].iter().map(|item| item.shows.as_str()), &folders) {
             cut(&mut build.items[first..], &place);
-            build.remarks.insert(format!("paths begin with {place}, which is not here: they are read in the split's folders"));
+            build
+                .remarks
+                .insert(format!("paths begin with {place}, which is not here: they are read in the split's folders"));
         }
         pictures.parts.push(Part { first, folders, skip_missing: part.skip_missing });
     }
     build.finish()?;
-    Ok(Loaded {
-        captions: build.captions,
-        items: build.items,
-        pictures,
-        remarks: build.remarks.into_iter().collect(),
-    })
+    Ok(Loaded { captions: build.captions, items: build.items, pictures, remarks: build.remarks.into_iter().collect() })
 }
 
 /// Whether every picture of a part should have a caption. NoCaps keeps those of its test split back.

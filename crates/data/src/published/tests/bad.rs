@@ -164,7 +164,9 @@ fn errors_name_the_row_and_what_to_do() {
     let some = r#"[{"question_id": 1, "question": "A?", "answer": "a", "image": "1.jpg"}, {"question_id": 2, "question": "B?", "image": "1.jpg"}]"#;
     assert!(refused("lavis-vqa", "", some).contains("question 2 has no answers; hint: other questions have"));
     let name = "image_name = \"{id}.jpg\"";
-    assert!(refused("gqa", name, r#"{"1": {"imageId": [1], "question": "A?"}}"#).contains("`imageId` is [1], not an id"));
+    assert!(
+        refused("gqa", name, r#"{"1": {"imageId": [1], "question": "A?"}}"#).contains("`imageId` is [1], not an id")
+    );
     let raw = r#"[{"id": 1, "qas": []}]"#;
     assert!(refused("visual-genome-qa", "", raw).contains("the picture has only an id; hint: add `image_name"));
     assert!(refused("visual-genome-qa", "", r#"[{"id": 1}]"#).contains("row 1: neither"));
