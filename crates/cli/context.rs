@@ -21,6 +21,9 @@ pub struct Global {
     /// Write the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
+    /// Most pixels of a picture; larger ones are not read [default: TOOLKIT_MOST_PIXELS, otherwise 200 million]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub most_pixels: Option<u64>,
     /// No log and no progress, errors only
     #[arg(long, global = true)]
     pub quiet: bool,
@@ -46,6 +49,9 @@ impl Context {
     pub fn new(registry: Registry, global: Global) -> anyhow::Result<Self> {
         let registry = global.registry.into_iter().try_fold(registry, Registry::overlay)?;
         device::check(&global.device)?;
+        if let Some(most) = global.most_pixels {
+            toolkit_data::set_most_pixels(most);
+        }
         Ok(Self { registry, device_name: global.device, json: global.json, log: Log::new(global.quiet) })
     }
 

@@ -4,17 +4,19 @@
 //! `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
 //!
 //! Standard output is data, standard error is log and progress. Whatever goes wrong is said once, in one line that begins
-//! with `error: `, and the exit code is 2.
+//! with `error: `, and the exit code is 2. Where two runs were compared and differ, it is 1.
 
 mod cmd;
 mod context;
 mod decoding;
 mod device;
 mod fail;
+mod interrupt;
 mod memory;
 mod meteor;
 mod opened;
 mod out;
+mod pictures;
 mod progress;
 mod runs;
 mod text;

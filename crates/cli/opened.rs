@@ -361,8 +361,7 @@ impl Opened {
                 told(&files[*at], &texts)?;
             }
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     /// Lets the language model continue each of `prompts` behind the same picture.

@@ -2,13 +2,47 @@
 
 use anyhow::anyhow;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 
-/// Writes `text` to standard output. A reader that has had enough (`toolkit list | head -1`) is no error.
+/// Makes somebody else's text safe as part of a line: control characters are shown escaped, line breaks and tabs too.
+///
+/// Captions, names of files and what a model wrote may hold sequences that move a terminal's cursor, change its title
+/// or hide text by writing direction.
+#[must_use]
+pub fn shown(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c.is_control() || is_hidden(c))
+}
+
+/// Whether a character changes how its neighbours are drawn: marks of writing direction (Unicode's `Bidi_Control`).
+fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&bad) {
+        return Cow::Borrowed(text);
+    }
+    let one = |c: char| if bad(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(one).collect())
+}
+
+/// Makes whole output safe for a terminal: its own line breaks and tabs stay.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c))
+}
+
+/// Writes `text` to standard output, control characters but line breaks and tabs escaped. A reader that has had enough (`toolkit list | head -1`) is no error.
 ///
 /// # Errors
 /// If it cannot be written, such as on a full disk.
 pub fn out(text: &str) -> anyhow::Result<()> {
+    exact(&printable(text))
+}
+
+/// Writes `text` to standard output as it is: JSON escapes by its own rules.
+fn exact(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(anyhow!(
@@ -23,10 +57,32 @@ pub fn out(text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// As [`out`].
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    out(&(serde_json::to_string_pretty(value)? + "\n"))
+    exact(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Writes `value` to standard output as one line of JSON Lines.
+///
+/// # Errors
+/// As [`out`].
+pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    exact(&(serde_json::to_string(value)? + "\n"))
 }
 
 /// Writes a line to standard error. If nobody listens there, there is nobody to tell.
 pub fn log(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{printable, shown};
+
+    #[test]
+    fn no_text_reaches_the_terminal_as_a_command() {
+        assert_eq!(shown("a dog"), "a dog");
+        assert_eq!(shown("\u{1b}]0;pwn\u{7}"), "\\u{1b}]0;pwn\\u{7}");
+        assert_eq!(shown("two\nlines\tand \u{9b}31m \u{202e}txt"), "two\\nlines\\tand \\u{9b}31m \\u{202e}txt");
+        assert_eq!(printable("a\tb\nc\r\u{7f}"), "a\tb\nc\\r\\u{7f}");
+        assert_eq!(shown("日本 ünï 👩\u{200d}👧"), "日本 ünï 👩\u{200d}👧", "joined emoji stay");
+    }
 }

@@ -1,17 +1,20 @@
 //! Numbers and tables for people.
 
+use crate::out::shown;
+
 /// Columns aligned by two spaces; columns of numbers to the right.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let columns = head.len();
-    let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
+    // A cell is one line, whatever it holds.
+    let cell = |row: &[String], column: usize| row.get(column).map(|text| shown(text).into_owned()).unwrap_or_default();
     let width = |column: usize| {
         let widest = rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0);
         widest.max(head[column].chars().count())
     };
     let numeric = |column: usize| {
         let number =
-            |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit() || c == '-') && !text.contains('x');
+            |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit() || "-–".contains(c)) && !text.contains('x');
         !rows.is_empty()
             && rows
                 .iter()
@@ -27,6 +30,19 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     };
     let head: Vec<String> = head.iter().map(|&text| text.to_owned()).collect();
     std::iter::once(line(&head)).chain(rows.iter().map(|row| line(row))).collect()
+}
+
+/// A score with so many decimals: never `-0.00`, and `–` if it is no number.
+#[must_use]
+pub fn decimals(value: f64, places: usize) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let text = format!("{value:.places$}");
+    match text.strip_prefix('-') {
+        Some(digits) if !digits.contains(|c| ('1'..='9').contains(&c)) => digits.to_owned(),
+        _ => text,
+    }
 }
 
 /// `1.23 M`.
@@ -66,7 +82,7 @@ pub fn seconds(s: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, count, seconds, table};
+    use super::{bytes, count, decimals, seconds, table};
 
     #[test]
     fn numbers_and_tables_read_well() {
@@ -76,6 +92,8 @@ mod tests {
             [seconds(0.2), seconds(59.0), seconds(200.0), seconds(7260.0)],
             ["0.2 s", "59 s", "3 min 20 s", "2 h 1 min"]
         );
+        assert_eq!([decimals(-0.0, 4), decimals(-0.00004, 4), decimals(-0.00006, 4)], ["0.0000", "0.0000", "-0.0001"]);
+        assert_eq!([decimals(2.5, 2), decimals(f64::NAN, 2), decimals(f64::INFINITY, 0)], ["2.50", "–", "–"]);
         let rows = [vec!["a".to_owned(), "5".to_owned()], vec!["long".to_owned(), "10".to_owned()]];
         assert_eq!(table(&["name", "n"], &rows), "name   n\na      5\nlong  10\n");
     }

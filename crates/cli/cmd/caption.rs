@@ -3,11 +3,15 @@
 use crate::context::Context;
 use crate::decoding::Search;
 use crate::opened::{Purpose, Which, best};
+use crate::out;
+use crate::pictures::Unreadable;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Captions pictures with a run, a published checkpoint or a model card
+///
+/// Captions are printed as they are made, one line a picture; with `--json` each line is an object.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -15,7 +19,7 @@ Examples:
   toolkit caption blip2-opt-2.7b/ --beams 5 --max-new-tokens 30 *.jpg
   toolkit caption blip2-opt-2.7b/ photo.png --prompt 'a photo of'
   toolkit caption runs/ablate_stage1 photo.png --top-p 0.9 --answers 3
-  toolkit caption runs/ablate_stage1 photo.png --json | jq -r '.[0].text'")]
+  toolkit caption runs/ablate_stage1 photos/*.jpg --skip-unreadable --json | jq -r .text")]
 pub struct Args {
     #[command(flatten)]
     which: Which,
@@ -24,7 +28,9 @@ pub struct Args {
     /// What the caption continues [default: as the task card of a run says; nothing for published models]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Picture files: png, jpeg, webp
+    #[command(flatten)]
+    unreadable: Unreadable,
+    /// Picture files
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
 }
@@ -36,19 +42,19 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Speak)?;
     let (prompt, decoding) = opened.caption(context)?;
-    let prompts = vec![args.prompt.clone().unwrap_or(prompt); args.images.len()];
-    let written = opened.speak(context, &args.images, &prompts, &args.search.over(decoding))?;
-    for texts in &written {
-        best(texts)?;
-    }
-    let pairs = || args.images.iter().zip(&written);
-    context.print(
-        || pairs().map(|(image, texts)| json!({"image": image, "of": opened.of, "prompt": prompts[0], "text": texts[0].text, "ids": texts[0].ids, "score": texts[0].score, "finished": texts[0].finished, "answers": texts})).collect(),
-        || {
-            let lines = pairs().flat_map(|(image, texts)| {
-                texts.iter().map(move |w| if args.images.len() == 1 { format!("{}\n", w.text) } else { format!("{}\t{}\n", image.display(), w.text) })
-            });
-            lines.collect()
-        },
-    )
+    let prompt = args.prompt.clone().unwrap_or(prompt);
+    let decoding = args.search.over(decoding);
+    let alone = args.images.len() == 1;
+    opened.caption_each(context, &args.images, args.unreadable, &prompt, &decoding, |image, texts| {
+        let caption = best(texts)?;
+        if context.json {
+            return out::json_line(&json!({
+                "image": image, "of": opened.of, "prompt": prompt, "text": caption.text, "ids": caption.ids,
+                "score": caption.score, "finished": caption.finished, "answers": texts,
+            }));
+        }
+        // The name of a file and a text are one line, whatever they hold.
+        let name = if alone { String::new() } else { format!("{}\t", out::shown(&image.display().to_string())) };
+        out::out(&texts.iter().map(|written| format!("{name}{}\n", out::shown(&written.text))).collect::<String>())
+    })
 }

@@ -1,5 +1,6 @@
 //! `toolkit chat`: a conversation about a picture.
 
+use crate::cmd::vqa::chosen_prompt;
 use crate::context::Context;
 use crate::decoding::Search;
 use crate::opened::{Opened, Purpose, Which, best};
@@ -25,7 +26,7 @@ pub struct Args {
     which: Which,
     #[command(flatten)]
     search: Search,
-    /// Picture file: png, jpeg, webp
+    /// Picture file
     image: PathBuf,
     /// A question; may be given several times [default: lines of standard input]
     #[arg(long, value_name = "TEXT")]
@@ -51,12 +52,11 @@ impl Chat<'_> {
     fn ask(&mut self, question: &str) -> anyhow::Result<()> {
         let turn = self.prompt.replace("{}", question.trim());
         let prompt = format!("{}{turn}", self.said);
-        let images = std::slice::from_ref(&self.args.image);
-        let written = self.opened.speak(self.context, images, std::slice::from_ref(&prompt), &self.decoding)?;
+        let written = self.opened.ask(&self.args.image, std::slice::from_ref(&prompt), &self.decoding)?;
         let answer = best(&written[0])?;
         self.said = format!("{prompt} {}. ", answer.text.trim_end_matches('.'));
         if !self.context.json {
-            out::out(&format!("{}\n", answer.text))?;
+            out::out(&format!("{}\n", out::shown(&answer.text)))?;
         }
         self.turns.push(json!({"question": question, "prompt": prompt, "text": answer.text, "ids": answer.ids, "score": answer.score, "finished": answer.finished}));
         Ok(())
@@ -71,7 +71,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Speak)?;
     let (prompt, decoding) = opened.vqa(context)?;
     let decoding = args.search.over(Decoding { max_new_tokens: 30, length_penalty: 1.0, ..decoding });
-    let prompt = args.prompt.clone().unwrap_or(prompt);
+    let prompt = chosen_prompt(args.prompt.as_ref(), prompt)?;
     let mut chat = Chat { context, args, opened, prompt, decoding, said: String::new(), turns: Vec::new() };
     if args.question.is_empty() {
         for line in std::io::stdin().lock().lines() {

@@ -13,7 +13,7 @@ use toolkit_lab::parts::{Resolved, open_data};
 use toolkit_lab::spec::ModelSpec;
 use toolkit_models::bridge::QFormerInit;
 use toolkit_registry::spanned::suggest;
-use toolkit_registry::{Card, Kind};
+use toolkit_registry::{Card, Kind, TokenTable};
 
 /// Shows a card: configuration, shapes and costs, weights (checked), prompts, scores, licence
 #[derive(Arguments)]
@@ -49,7 +49,31 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     facts.extend(entries.map(|(key, value)| (key.to_owned(), value)));
     facts.extend(tables(&card)?);
     facts.retain(|_, value| !empty(value));
-    context.print(|| Value::Object(facts.clone()), || listing(&facts, 0))
+    context.print(|| Value::Object(facts.clone()), || listing(&facts, 0))?;
+    // A card whose weights or tokenizer cannot be used is shown, and is a failure as in a run.
+    let state = facts.get("weights").and_then(|weights| weights["state"].as_str()).unwrap_or_default();
+    if let Some(reason) = state.strip_prefix("broken: ") {
+        bail!("{reason}");
+    }
+    check_tokenizer(context, &card, args.vision.as_deref())
+}
+
+/// Reads the tokenizer of a part as a run would.
+fn check_tokenizer(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result<()> {
+    if card.tokenizer_section.is_none() || !card.not_here()?.is_empty() {
+        return Ok(());
+    }
+    let table = match card.kind {
+        Kind::Language => TokenTable::of_language(context.registry.describe_language(card)?.vocab),
+        Kind::Bridge => {
+            let (_, behind) = encoder_for(context, card, vision)?;
+            let text = context.registry.describe_bridge(card, &behind)?.text;
+            TokenTable::of_text_side(text.map_or(0, |text| text.vocab))
+        }
+        _ => return Ok(()),
+    };
+    card.tokenizer(table)?;
+    Ok(())
 }
 
 fn find(context: &Context, wanted: &str) -> anyhow::Result<Card> {
@@ -112,8 +136,9 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             };
             let spec = ModelSpec { vision: parts.vision, bridge: parts.bridge, language, init: QFormerInit::Random };
             let r = Resolved::new(registry, &spec)?;
-            let params = [r.vision.1.cost.params, r.bridge.1.cost.params, r.language.1.cost.params];
-            json!({"vision": spec.vision, "bridge": spec.bridge, "language": spec.language, "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>()})
+            // A model that writes is published without the bridge's text side, which only stage 1 uses.
+            let params = [r.vision.1.cost.params, r.trained_params, r.language.1.cost.params];
+            json!({"vision": spec.vision, "bridge": spec.bridge, "language": spec.language, "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>(), "trained": r.trained_params})
         }
         Kind::Dataset => {
             if !card.not_here()?.is_empty() {

@@ -2,11 +2,11 @@
 
 use crate::context::Context;
 use crate::opened::{Opened, Purpose, Which, rows};
+use crate::pictures::{Unreadable, in_batches};
 use crate::text::table;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Args as Arguments;
-use image::RgbImage;
 use serde_json::json;
 use std::path::PathBuf;
 use toolkit_core::{Pair, noise};
@@ -27,7 +27,9 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// Picture files: png, jpeg, webp
+    #[command(flatten)]
+    unreadable: Unreadable,
+    /// Picture files
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// A text; may be given several times
@@ -54,32 +56,43 @@ pub fn longest(opened: &Opened) -> usize {
     }
 }
 
-/// Scores pictures with texts of at most `most` tokens.
+/// Scores picture files with texts of at most `most` tokens, a few pictures at a time.
+///
+/// Returns the scores and the places of the files that were read.
 ///
 /// # Errors
-/// If the model has no text side or no tokenizer.
-pub fn score(opened: &Opened, pictures: &[RgbImage], texts: &[String], most: Option<usize>) -> anyhow::Result<Scores> {
+/// If the model has no text side or no tokenizer, or a picture cannot be read and is not left out.
+pub fn score(
+    context: &Context,
+    opened: &Opened,
+    files: &[PathBuf],
+    unreadable: Unreadable,
+    texts: (&[String], Option<usize>),
+) -> anyhow::Result<(Scores, Vec<usize>)> {
+    let (texts, most) = texts;
     let (tower, words) = (opened.model.tower()?, opened.model.words()?);
     let most = most.unwrap_or(usize::MAX).min(longest(opened));
-    let ids: Vec<Vec<u32>> = texts.iter().map(|text| words.sentence(text, most)).collect();
+    let ids: Vec<Vec<u32>> = texts.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
     let padding = words.tokenizer.pad.unwrap_or(opened.model.stage1.pad);
-    let features = opened.features(pictures)?;
-    let device = features.device();
-    let (itc, itm) = noise::off(|| {
-        let text = pad(&ids, padding, Side::Right, &device);
-        let embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
-        let (mut itc, mut itm) = (Vec::new(), Vec::new());
-        let all: Vec<Pair> = (0..ids.len()).map(|text| Pair { text, image: 0 }).collect();
-        for at in 0..pictures.len() {
-            let pass = tower.image_pass(features.clone().narrow(0, at, 1));
-            let similar: Tensor<2> = similarity(tower.image_embeds(pass.queries), embeds.clone());
-            itc.extend(rows(similar));
-            let logits = rows(tower.match_logits(&pass.cross, &all, text.ids.clone(), text.mask.clone()));
-            itm.push(logits.into_iter().map(|pair| [pair[0], pair[1]]).collect());
-        }
-        (itc, itm)
-    });
-    Ok(Scores { itc, itm, ids })
+    let text = pad(&ids, padding, Side::Right, &device_of(opened));
+    let embeds = noise::off(|| tower.text_embeds(text.ids.clone(), text.mask.clone()));
+    let (mut itc, mut itm, mut read) = (Vec::new(), Vec::new(), Vec::new());
+    in_batches(context, opened, files, unreadable, |places, pictures| {
+        let features = opened.features(pictures)?;
+        noise::off(|| {
+            let all: Vec<Pair> = (0..ids.len()).map(|text| Pair { text, image: 0 }).collect();
+            for at in 0..pictures.len() {
+                let pass = tower.image_pass(features.clone().narrow(0, at, 1));
+                let similar: Tensor<2> = similarity(tower.image_embeds(pass.queries), embeds.clone());
+                itc.extend(rows(similar));
+                let logits = rows(tower.match_logits(&pass.cross, &all, text.ids.clone(), text.mask.clone()));
+                itm.push(logits.into_iter().map(|pair| [pair[0], pair[1]]).collect());
+            }
+        });
+        read.extend_from_slice(places);
+        Ok(())
+    })?;
+    Ok((Scores { itc, itm, ids }, read))
 }
 
 /// The probability of a match.
@@ -94,18 +107,18 @@ pub fn probability([no, yes]: [f32; 2]) -> f32 {
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Compare)?;
-    let pictures = opened.pictures(&args.images)?;
-    let scores = score(&opened, &pictures, &args.text, None)?;
+    let (scores, read) = score(context, &opened, &args.images, args.unreadable, (&args.text, None))?;
+    let images: Vec<&PathBuf> = read.iter().map(|at| &args.images[*at]).collect();
     let as_json = || {
         let image = |at: usize| {
             let text = |t: usize| json!({"text": args.text[t], "ids": scores.ids[t], "itc": scores.itc[at][t], "itm": probability(scores.itm[at][t]), "itm_logits": scores.itm[at][t]});
-            json!({"image": args.images[at], "of": opened.of, "texts": (0..args.text.len()).map(text).collect::<Vec<_>>()})
+            json!({"image": images[at], "of": opened.of, "texts": (0..args.text.len()).map(text).collect::<Vec<_>>()})
         };
-        (0..args.images.len()).map(image).collect()
+        (0..images.len()).map(image).collect()
     };
     let as_text = || {
         let mut lines = Vec::new();
-        for (at, image) in args.images.iter().enumerate() {
+        for (at, image) in images.iter().enumerate() {
             for (t, text) in args.text.iter().enumerate() {
                 let (itc, itm) = (scores.itc[at][t], probability(scores.itm[at][t]));
                 lines.push(vec![format!("{itc:.4}"), format!("{itm:.4}"), image.display().to_string(), text.clone()]);

@@ -12,8 +12,8 @@ use toolkit_lab::sweep::{self, Experiment};
 
 /// Shows what an experiment would do and cost, and stops
 ///
-/// Cards are looked up, widths checked and shared work found; no weight is read and nothing is written. Operations are
-/// counted from the shapes, time is an estimate for small models on the CPU.
+/// Cards are looked up, widths checked and shared work found; nothing is written. Operations are counted from the shapes,
+/// time is an estimate for small models on the CPU. Data and weights need not be here: what is assumed of them is said.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -43,8 +43,38 @@ pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
     if let Experiment::Pretrain(_) = sweep::kind(&source)? {
         return pretrain::plan(context, &source, &options);
     }
-    let run = Run::prepare(source, &context.registry, &options)?;
+    let mut run = Run::sketch(source, &context.registry, &options)?;
+    let parts = check_parts(&run)?;
+    run.plan.notes.extend(parts);
+    for note in &run.plan.notes {
+        context.log.line(&format!("note: {note}"));
+    }
     context.print(|| as_json(&run), || as_text(&run))
+}
+
+/// Checks tokenizers and the headers of weights that are here, which `run` would find damaged; names those that are not.
+fn check_parts(run: &Run) -> anyhow::Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for (at, parts) in run.plan.resolved.iter().enumerate() {
+        let mut here = true;
+        for card in [&parts.vision.0, &parts.bridge.0, &parts.language.0] {
+            if !card.not_here()?.is_empty() {
+                here = false;
+                notes.push(format!("`{}` is not on this machine: `toolkit data fetch {}` gets it", card.name, card.name));
+            } else if card.weights.is_some() {
+                card.open_weights()?;
+            }
+        }
+        if here {
+            parts.language_marks()?;
+            if run.plan.cells.iter().any(|cell| cell.resolved == at && cell.stage1.is_some()) {
+                parts.text_marks()?;
+            }
+        }
+    }
+    notes.sort();
+    notes.dedup();
+    Ok(notes)
 }
 
 /// Trained and frozen parameters of a cell.
@@ -67,6 +97,7 @@ fn as_json(run: &Run) -> Value {
     json!({
         "name": run.spec.name, "question": run.spec.question, "out": run.out, "jobs": run.jobs,
         "cells": cells.collect::<Vec<_>>(), "stage1": run.plan.stage1, "estimate": run.plan.estimate,
+        "notes": run.plan.notes,
     })
 }
 

@@ -16,7 +16,7 @@ use toolkit_registry::{Card, Kind, Source};
 const SMOKE_STEPS: u64 = 2;
 
 /// Tokens of a text, for the count of operations.
-const TOKENS: u64 = 40;
+const TOKENS: f64 = 40.0;
 
 /// A file that was checked against the cards.
 struct Prepared {
@@ -42,6 +42,7 @@ fn prepare(context: &Context, source: &Source, options: &RunOptions) -> Result<P
             spec = set(&mut table, argument)?;
         }
     }
+    spec.check()?;
     if options.smoke {
         spec.part.iter_mut().for_each(|part| part.steps = part.steps.min(SMOKE_STEPS));
     }
@@ -102,11 +103,11 @@ fn set(table: &mut toml::Table, argument: &str) -> Result<PretrainSpec, LabError
 /// Whatever is wrong with the file or its cards.
 pub fn plan(context: &Context, source: &Source, options: &RunOptions) -> anyhow::Result<()> {
     let prepared = prepare(context, source, options)?;
-    let rows: Vec<(&PartSpec, Cost, u64)> = (prepared.spec.part.iter().zip(&prepared.parts))
+    let rows: Vec<(&PartSpec, Cost, f64)> = (prepared.spec.part.iter().zip(&prepared.parts))
         .map(|(part, (_, cost))| {
             // A pass costs what `describe` says, for each token of a text; a backward pass costs two forward passes.
-            let tokens = if part.kind == PartKind::Vision { 1 } else { TOKENS };
-            (part, *cost, 3 * cost.flops * tokens * part.steps * part.batch as u64)
+            let tokens = if part.kind == PartKind::Vision { 1.0 } else { TOKENS };
+            (part, *cost, 3.0 * cost.flops as f64 * tokens * part.steps as f64 * part.batch as f64)
         })
         .collect();
     let as_json = || -> Value {
@@ -120,7 +121,7 @@ pub fn plan(context: &Context, source: &Source, options: &RunOptions) -> anyhow:
             .iter()
             .map(|(part, cost, flops)| {
                 let shape = [part.card.clone(), part.steps.to_string(), part.batch.to_string()];
-                shape.into_iter().chain([count(cost.params as f64), count(*flops as f64)]).collect()
+                shape.into_iter().chain([count(cost.params as f64), count(*flops)]).collect()
             })
             .collect();
         table(&["part", "steps", "batch", "parameters", "operations"], &cells)

@@ -3,11 +3,15 @@
 use super::matching::score;
 use crate::context::Context;
 use crate::opened::{Purpose, Which};
+use crate::out;
+use crate::pictures::Unreadable;
 use crate::text::table;
 use anyhow::{anyhow, bail};
 use clap::Args as Arguments;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use toolkit_data::{is_picture, unread_picture};
 use toolkit_eval::RetrievalTask;
 use toolkit_registry::Kind;
 
@@ -29,6 +33,8 @@ pub struct Args {
     /// Folder with pictures
     #[arg(long, value_name = "DIR", conflicts_with = "files", required_unless_present = "files")]
     images: Option<PathBuf>,
+    #[command(flatten)]
+    unreadable: Unreadable,
     /// Picture files
     #[arg(value_name = "IMAGE")]
     files: Vec<PathBuf>,
@@ -42,12 +48,11 @@ pub struct Args {
 /// # Errors
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let files = files(args)?;
+    let files = files(context, args)?;
     let opened = match &args.stage1 {
         Some(key) => args.which.open_stage1(context, key)?,
         None => args.which.open(context, Purpose::Compare)?,
     };
-    let pictures = opened.pictures(&files)?;
     let most = match opened.cell() {
         None => None,
         Some(cell) => {
@@ -55,7 +60,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             Some(RetrievalTask::from_card(&card)?.config.max_tokens)
         }
     };
-    let scores = score(&opened, &pictures, &args.text, most)?;
+    let (scores, read) = score(context, &opened, &files, args.unreadable, (&args.text, most))?;
+    let files: Vec<&PathBuf> = read.iter().map(|at| &files[*at]).collect();
     let itm = |image: usize, text: usize| scores.itm[image][text][1];
     let both = |image: usize, text: usize| scores.itc[image][text] + itm(image, text);
     let ranked = |text: usize| {
@@ -79,26 +85,31 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
                 [vec![(rank + 1).to_string()], numbers.to_vec(), vec![files[i].display().to_string()]].concat()
             };
             let lines: Vec<Vec<String>> = ranked(text).into_iter().enumerate().map(line).collect();
-            format!("{}\n{}", args.text[text], table(&["rank", "itc", "itm", "image"], &lines))
+            format!("{}\n{}", out::shown(&args.text[text]), table(&["rank", "itc", "itm", "image"], &lines))
         };
         (0..args.text.len()).map(one).collect::<Vec<_>>().join("\n")
     };
     context.print(as_json, as_text)
 }
 
-fn files(args: &Args) -> anyhow::Result<Vec<PathBuf>> {
+/// Picture files of the command line, or right in a folder; what is passed over there is counted.
+fn files(context: &Context, args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     let Some(dir) = &args.images else { return Ok(args.files.clone()) };
     let shown = dir.display();
     let entries = std::fs::read_dir(dir)
         .map_err(|error| anyhow!("cannot read the folder: {error} --> {shown}; hint: give a folder with pictures"))?;
-    let picture = |path: &PathBuf| {
-        let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        path.is_file() && ending.is_some_and(|e| ["png", "jpg", "jpeg", "webp"].contains(&e.as_str()))
-    };
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(picture).collect();
-    files.sort();
+    let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    all.sort();
+    let (files, others): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(|path| is_picture(path));
     if files.is_empty() {
-        bail!("there is no picture --> {shown}; hint: png, jpg, jpeg and webp files are read");
+        bail!("there is no picture --> {shown}; hint: `toolkit data check folder:{shown}` says what it holds");
+    }
+    let mut unread: BTreeMap<&str, usize> = BTreeMap::new();
+    for format in others.iter().filter_map(|path| unread_picture(path)) {
+        *unread.entry(format).or_default() += 1;
+    }
+    for (format, count) in unread {
+        context.log.line(&format!("passed over: {count} files of {shown} are {format}, which is not read"));
     }
     Ok(files)
 }

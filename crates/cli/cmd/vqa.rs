@@ -3,6 +3,8 @@
 use crate::context::Context;
 use crate::decoding::Search;
 use crate::opened::{Purpose, Which, best};
+use crate::out;
+use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
@@ -19,7 +21,7 @@ pub struct Args {
     which: Which,
     #[command(flatten)]
     search: Search,
-    /// Picture file: png, jpeg, webp
+    /// Picture file
     image: PathBuf,
     /// A question; may be given several times
     #[arg(long, value_name = "TEXT", required = true)]
@@ -29,6 +31,18 @@ pub struct Args {
     prompt: Option<String>,
 }
 
+/// Takes the prompt that was asked for, or the model's own.
+///
+/// # Errors
+/// If it has no place for the question, which then would never be asked.
+pub fn chosen_prompt(wanted: Option<&String>, default: String) -> anyhow::Result<String> {
+    let Some(wanted) = wanted else { return Ok(default) };
+    if !wanted.contains("{}") {
+        bail!("`--prompt` has no {{}} for the question --> `{wanted}`; hint: write 'Question: {{}} Answer:'");
+    }
+    Ok(wanted.clone())
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -36,10 +50,9 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Speak)?;
     let (prompt, decoding) = opened.vqa(context)?;
-    let prompt = args.prompt.clone().unwrap_or(prompt);
+    let prompt = chosen_prompt(args.prompt.as_ref(), prompt)?;
     let prompts: Vec<String> = args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
-    let images = vec![args.image.clone(); prompts.len()];
-    let written = opened.speak(context, &images, &prompts, &args.search.over(decoding))?;
+    let written = opened.ask(&args.image, &prompts, &args.search.over(decoding))?;
     let mut answers = Vec::new();
     for ((question, prompt), texts) in args.question.iter().zip(&prompts).zip(&written) {
         let answer = best(texts)?;
@@ -50,6 +63,6 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     context.print(
         || if answers.len() == 1 { answers[0].clone() } else { answers.clone().into() },
-        || written.iter().flatten().map(|answer| format!("{}\n", answer.text)).collect(),
+        || written.iter().flatten().map(|answer| format!("{}\n", out::shown(&answer.text))).collect(),
     )
 }

@@ -1,0 +1,153 @@
+//! `toolkit embed`: features of pictures and texts, as a file.
+
+mod spool;
+
+use super::matching::{device_of, longest};
+use crate::context::Context;
+use crate::opened::{Opened, Purpose, Which};
+use crate::pictures::{Unreadable, in_batches};
+use anyhow::bail;
+use burn::tensor::Tensor;
+use clap::Args as Arguments;
+use image::RgbImage;
+use serde_json::json;
+use spool::Spool;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toolkit_core::noise;
+use toolkit_core::params::{Values, floats};
+use toolkit_train::text::{Side, pad};
+
+/// Writes features of pictures and texts to a safetensors file
+///
+/// `image.queries` are the bridge's outputs `[images, queries, width]`; with a text side there are also
+/// `image.embeds [images, queries, e]` and `text.embeds [texts, e]`, normalised to length 1, whose products are ITC;
+/// `--features` adds the encoder's tokens. File names and texts are in the metadata, in order. Killed, the same command
+/// goes on where it was.
+#[derive(Arguments)]
+#[command(after_help = "\
+Examples:
+  toolkit embed blip2-itm-vit-g/ *.jpg --text 'a red apple' --out embeds.safetensors
+  toolkit embed runs/ablate_stage1 a.png b.png --out embeds.safetensors --features")]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    unreadable: Unreadable,
+    /// Picture files
+    #[arg(value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// A text; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    text: Vec<String>,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Add the encoder's tokens, `image.features [images, tokens, width]`
+    #[arg(long)]
+    features: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If pictures, weights or the checkpoint cannot be used, or the file cannot be written.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    if args.images.is_empty() && args.text.is_empty() {
+        bail!("there is nothing to embed; hint: give picture files or `--text`");
+    }
+    let opened = args.which.open(context, Purpose::Compare)?;
+    let mut spool = Spool::open(&args.out, key(args, &opened)?)?;
+    same_model(context, args, &opened, &mut spool)?;
+    let begun = spool.mark.done;
+    if begun > 0 {
+        context.log.line(&format!("goes on at {begun} of {} pictures", args.images.len()));
+    }
+    // The first places are done; those of the rest are counted from there.
+    let rest = &args.images[begun..];
+    in_batches(context, &opened, rest, args.unreadable, |places, pictures| {
+        for (name, values) in rows_of(args, &opened, pictures)? {
+            spool.push(name, &values)?;
+        }
+        let read: Vec<usize> = places.iter().map(|at| begun + at).collect();
+        spool.reached(read.last().map_or(begun, |at| at + 1), &read)
+    })?;
+    spool.reached(args.images.len(), &[])?;
+    if !args.text.is_empty() {
+        spool.push("text.embeds", &embedded_texts(args, &opened)?)?;
+    }
+    let read: Vec<&PathBuf> = (args.images.iter().enumerate())
+        .filter(|(at, _)| !spool.mark.skipped.contains(at))
+        .map(|(_, path)| path)
+        .collect();
+    let metadata = BTreeMap::from([
+        ("model".to_owned(), opened.model.name.clone()),
+        ("images".to_owned(), json!(read).to_string()),
+        ("texts".to_owned(), json!(args.text).to_string()),
+    ]);
+    let shapes = spool.mark.shapes.clone();
+    spool.finish(&args.out, &metadata)?;
+    context.print(
+        || json!({"file": args.out, "of": opened.of, "tensors": shapes}),
+        || shapes.iter().map(|(name, shape)| format!("{name} {shape:?}\n")).collect(),
+    )
+}
+
+/// Names all that determines the rows, but the weights: [`same_model`] looks at those.
+fn key(args: &Args, opened: &Opened) -> anyhow::Result<serde_json::Value> {
+    let stamp = |path: &PathBuf| {
+        let data = std::fs::metadata(path).ok();
+        let time = data.as_ref().and_then(|data| data.modified().ok()).map(|time| format!("{time:?}"));
+        json!([path, data.map(|data| data.len()), time])
+    };
+    let images: Vec<serde_json::Value> = args.images.iter().map(stamp).collect();
+    let skip = args.unreadable.skip_unreadable;
+    Ok(json!([opened.model.name, opened.of, images, args.text, args.features, skip]))
+}
+
+/// Begins a spool anew if its first picture comes out differently: the weights are others.
+fn same_model(context: &Context, args: &Args, opened: &Opened, spool: &mut Spool) -> anyhow::Result<()> {
+    let first = (0..spool.mark.done).find(|at| !spool.mark.skipped.contains(at));
+    let Some(first) = first else { return spool.begin() };
+    let picture = opened.picture(&args.images[first])?;
+    for (name, values) in rows_of(args, opened, std::slice::from_ref(&picture))? {
+        if !spool.starts_with(name, &values.data) {
+            context.log.line("the model is another one than before: begins anew");
+            return spool.begin();
+        }
+    }
+    Ok(())
+}
+
+/// Computes the rows that pictures add to each tensor.
+fn rows_of(args: &Args, opened: &Opened, pictures: &[RgbImage]) -> anyhow::Result<Vec<(&'static str, Values)>> {
+    let features = opened.features(pictures)?;
+    let mut all = Vec::new();
+    noise::off(|| {
+        let queries = opened.model.queries(features.clone());
+        if let Ok(tower) = opened.model.tower() {
+            let embeds = tower.image_embeds(queries.clone());
+            all.push(("image.embeds", values(embeds)));
+        }
+        all.push(("image.queries", values(queries)));
+        if args.features {
+            all.push(("image.features", values(features)));
+        }
+    });
+    Ok(all)
+}
+
+/// Computes `[texts, e]`.
+fn embedded_texts(args: &Args, opened: &Opened) -> anyhow::Result<Values> {
+    let (tower, words) = (opened.model.tower()?, opened.model.words()?);
+    let most = longest(opened);
+    let ids: Vec<Vec<u32>> = args.text.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
+    let padding = words.tokenizer.pad.unwrap_or(opened.model.stage1.pad);
+    let text = pad(&ids, padding, Side::Right, &device_of(opened));
+    Ok(values(noise::off(|| tower.text_embeds(text.ids, text.mask))))
+}
+
+/// Copies a tensor to the host.
+fn values<const D: usize>(tensor: Tensor<D>) -> Values {
+    Values { shape: tensor.dims().to_vec(), data: floats(tensor) }
+}
