@@ -133,10 +133,10 @@ fn folder_errors_name_file_and_line() {
     let fine = r#"{"image": "a.png", "captions": ["x"]}"#;
     let cases: [(&str, &str); 5] = [
         (r#"{"image": "a.png", "captions": ["x"}"#, "captions.jsonl:2"),
-        (r#"{"image": "a.png", "caption": "x"}"#, "unknown field `caption`"),
+        (r#"{"image": "a.png", "captions": 5}"#, "`captions` is 5, not a text"),
         (r#"{"image": "gone.png"}"#, "gone.png"),
         (r#"{"image": "a.png", "questions": [{"question": "q?", "answers": []}]}"#, "'q?' has no answer"),
-        (r#"{"captions": ["x"]}"#, "missing field `image`"),
+        (r#"{"captions": ["x"]}"#, "has no `image`; it has `captions`"),
     ];
     for (line, expected) in cases {
         let text = format!("{fine}\n{line}\n");

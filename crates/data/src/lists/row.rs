@@ -96,10 +96,10 @@ impl<'a> Row<'a> {
         named.join(", ")
     }
 
-    /// Whether every key with a value is among `known`.
+    /// Whether every key is among `known`.
     pub fn has_only(&self, known: &[&[&str]]) -> bool {
         let is_known = |name: &str| known.iter().any(|keys| keys.iter().any(|key| name.eq_ignore_ascii_case(key)));
-        self.fields.iter().all(|(name, value)| *value == b"null" || is_known(name))
+        self.fields.iter().all(|(name, _)| is_known(name))
     }
 
     /// The keys of the row.

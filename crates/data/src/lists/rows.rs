@@ -155,7 +155,8 @@ impl Walk {
         let ahead = self.source.ahead()?;
         let Some(end) = ahead.iter().position(|&b| b == b'\n') else { return Ok(false) };
         let line = ahead[..end].trim_ascii();
-        let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"));
+        let named =
+            path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"));
         Ok(match Row::parse(line) {
             // Printed over many lines, the first is a bracket.
             Err(_) => named && line.len() > 1,
