@@ -68,7 +68,8 @@ pub(super) struct Segments<'a> {
     pub at: usize,
 }
 
-const CUT: &str = "the file ends inside its headers";
+const CUT: &str = "the file is cut off inside its headers";
+const HEIGHT_LATER: &str = "the height is 0: it is told after the pixels (DNL), which is not supported";
 
 impl<'a> Segments<'a> {
     /// Starts behind the two bytes that every JPEG begins with.
@@ -81,7 +82,7 @@ impl<'a> Segments<'a> {
         loop {
             // Bytes before a marker are passed over and a marker may have fill bytes, as in libjpeg.
             let rest = self.bytes.get(self.at..).ok_or(CUT)?;
-            self.at += rest.iter().position(|&byte| byte == 0xff).ok_or(CUT)?;
+            self.at += first_ff(rest).ok_or(CUT)?;
             let rest = self.bytes.get(self.at..).ok_or(CUT)?;
             self.at += rest.iter().position(|&byte| byte != 0xff).ok_or(CUT)?;
             let marker = *self.bytes.get(self.at).ok_or(CUT)?;
@@ -111,6 +112,12 @@ impl<'a> Segments<'a> {
     }
 }
 
+/// Finds the first byte 0xff, most of the way by whole words.
+fn first_ff(bytes: &[u8]) -> Option<usize> {
+    let passed = 64 * bytes.chunks(64).take_while(|chunk| !chunk.contains(&0xff)).count();
+    Some(passed + bytes.get(passed..)?.iter().position(|&byte| byte == 0xff)?)
+}
+
 fn pair(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
 }
@@ -122,7 +129,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
         match segments.early()? {
             (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, content) => {
                 let (height, width) = (pair(content, 1).ok_or(CUT)?, pair(content, 3).ok_or(CUT)?);
-                return Ok((width.into(), height.into()));
+                return if height == 0 { Err(HEIGHT_LATER.to_owned()) } else { Ok((width.into(), height.into())) };
             }
             (0xda, _) => return Err("there is no frame header before the first scan".to_owned()),
             _ => {}
@@ -221,7 +228,7 @@ impl Frame {
         }
         let [width, height] = [[w0, w1], [h0, h1]].map(|pair| usize::from(u16::from_be_bytes(pair)));
         if height == 0 {
-            return Err("the height is 0: it is told after the pixels (DNL), which is not supported".to_owned());
+            return Err(HEIGHT_LATER.to_owned());
         }
         if width == 0 {
             return Err("a side is 0 pixels long".to_owned());
