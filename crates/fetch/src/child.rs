@@ -15,8 +15,13 @@ use std::time::Duration;
 /// Runs `"$@"` and waits for it, until the standard input ends: then all of the process group is
 /// killed. The other end of that pipe is held here, and the system closes it however this process
 /// ends, by SIGKILL too.
+///
+/// `$1` bounds the memory of the program in kilobytes, where the system can do that.
 #[cfg(unix)]
 const GUARD: &str = r#"exec 3<&0 </dev/null
+memory=$1
+shift
+if (ulimit -v "$memory") 2>/dev/null; then ulimit -v "$memory"; fi
 "$@" 3<&- &
 tool=$!
 { read -r line; kill -KILL 0; } <&3 3<&- >/dev/null 2>&1 &
@@ -27,6 +32,11 @@ status=$?
 exec 2>/dev/null
 kill -KILL "$guard"
 exit "$status""#;
+
+/// Kilobytes that pip may use: it unpacks the metadata of a wheel in memory, before anybody has
+/// compared a digest, and half a megabyte can become gigabytes.
+#[cfg(unix)]
+const PIP_MEMORY: &str = "2000000";
 
 /// The outputs of a program are messages; this much of one is read, half of it from each end.
 const LONGEST_OUTPUT: u64 = 1 << 20;
@@ -49,7 +59,7 @@ impl Running {
     ) -> Result<Self, FetchError> {
         let log = folder.join("stderr");
         let stderr = File::create(&log).map_err(FetchError::io("write", &log))?;
-        let mut command = guarded(&tool.program);
+        let mut command = guarded(manager, &tool.program);
         command.args(&tool.first).args(args).current_dir(folder);
         command.stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         command.env_clear().envs(inherited(manager, std::env::vars_os(), folder));
@@ -85,15 +95,20 @@ impl Drop for Running {
 }
 
 #[cfg(unix)]
-fn guarded(program: &Path) -> Command {
+fn guarded(manager: Manager, program: &Path) -> Command {
     use std::os::unix::process::CommandExt;
+    let memory = match manager {
+        Manager::Pip => PIP_MEMORY,
+        // node reserves far more addresses than it uses.
+        Manager::Apt | Manager::Npm => "unlimited",
+    };
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", GUARD, "sh"]).arg(program).process_group(0);
+    command.args(["-c", GUARD, "sh", memory]).arg(program).process_group(0);
     command
 }
 
 #[cfg(not(unix))]
-fn guarded(program: &Path) -> Command {
+fn guarded(_: Manager, program: &Path) -> Command {
     Command::new(program)
 }
 

@@ -80,6 +80,10 @@ impl Manager {
                 let what = "this Python has no pip".to_owned();
                 return (what, "install pip, or put `pip3` on PATH".to_owned());
             }
+            if stderr.trim_end().ends_with("MemoryError") {
+                let hint = "the metadata of the package is damaged or hostile";
+                return ("pip used up the 2 GB of memory that it may have".to_owned(), hint.to_owned());
+            }
             if let Some(why) = unreachable_index(stderr) {
                 let hint = "check the network, PIP_INDEX_URL and PIP_FIND_LINKS";
                 return (format!("pip cannot ask its index: {why}"), hint.to_owned());

@@ -82,7 +82,9 @@ pub(crate) fn summary(stderr: &str) -> String {
     let starts = |line: &str, words: &[&str]| {
         words.iter().any(|word| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
     };
-    if let Some(at) = lines.iter().rposition(|line| starts(line, &["error:", "E:", "fatal:"])) {
+    // Of pip's own failures the last line says which one it is.
+    let marked = |line: &&str| starts(line, &["error:", "E:", "fatal:"]) && *line != "ERROR: Exception:";
+    if let Some(at) = lines.iter().rposition(marked) {
         let why = lines.get(at + 1).and_then(|line| line.strip_prefix('×')).map(str::trim);
         return one_line(&why.map_or_else(|| lines[at].to_owned(), |why| format!("{} {why}", lines[at])));
     }

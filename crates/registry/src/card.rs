@@ -107,6 +107,8 @@ pub struct Card {
     pub packages: BTreeMap<String, String>,
     /// `[packages.sha256]`: digests of their archives.
     pub packages_sha256: BTreeMap<String, String>,
+    /// `[packages.bytes]`: sizes of what they unpack to.
+    pub packages_bytes: BTreeMap<String, u64>,
     /// `[facts]`.
     pub facts: Facts,
     /// `[scores]`: what the weights reach.
@@ -151,6 +153,7 @@ impl Card {
             init: raw.init,
             packages: raw.packages.sources,
             packages_sha256: raw.packages.sha256,
+            packages_bytes: raw.packages.bytes,
             facts: raw.facts,
             scores: raw.scores,
             licence: raw.licence,

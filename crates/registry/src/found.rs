@@ -36,24 +36,31 @@ fn is_remote(text: &str) -> bool {
 /// At the first source that is not written as one.
 pub fn sources(card: &Card) -> Result<Vec<Remote>, CardError> {
     let mut all = Vec::new();
-    let mut put = |at: &str, source: &str, sha256: Option<&String>, package_sha256: Option<&String>| {
+    let mut put = |at: &str, source: &str, digest: Digest| {
         if is_remote(source) {
-            let digest = Digest { sha256: sha256.cloned(), package_sha256: package_sha256.cloned(), package_bytes: None };
             all.push(Remote { source: card.remote(at, source)?, digest });
         }
         Ok::<(), CardError>(())
     };
     if let Some(weights) = &card.weights {
-        put("weights.source", &weights.source, weights.sha256.as_ref(), weights.package_sha256.as_ref())?;
+        let digest = Digest {
+            sha256: weights.sha256.clone(),
+            package_sha256: weights.package_sha256.clone(),
+            package_bytes: weights.package_bytes,
+        };
+        put("weights.source", &weights.source, digest)?;
     }
     if let Some(tokenizer) = &card.tokenizer_section {
-        put("tokenizer.file", &tokenizer.file, tokenizer.sha256.as_ref(), None)?;
+        put("tokenizer.file", &tokenizer.file, Digest { sha256: tokenizer.sha256.clone(), ..Digest::default() })?;
     }
     if let Some(bert) = card.init.get("bert") {
-        put("init.bert", bert, card.init.get("sha256"), card.init.get("package_sha256"))?;
+        let (sha256, package_sha256) = (card.init.get("sha256").cloned(), card.init.get("package_sha256").cloned());
+        put("init.bert", bert, Digest { sha256, package_sha256, ..Digest::default() })?;
     }
     for (name, source) in &card.packages {
-        put(&format!("packages.{name}"), source, None, card.packages_sha256.get(name))?;
+        let package_sha256 = card.packages_sha256.get(name).cloned();
+        let package_bytes = card.packages_bytes.get(name).copied();
+        put(&format!("packages.{name}"), source, Digest { sha256: None, package_sha256, package_bytes })?;
     }
     Ok(all)
 }

@@ -18,6 +18,8 @@ pub struct WeightsSection {
     pub sha256: Option<String>,
     /// Lower-case hex digest of the package archive that the file is in.
     pub package_sha256: Option<String>,
+    /// Size in bytes of that package, unpacked. Only for one that unpacks to more than is usual.
+    pub package_bytes: Option<u64>,
     /// How all tensors of a safetensors file are stored, where that is to be checked.
     pub dtype: Option<StoredDtype>,
 }
@@ -130,6 +132,10 @@ pub(crate) struct Packages {
     /// Digests of the archives, by package.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
+    /// Sizes in bytes of what they unpack to, by package. Only for those that unpack to more than is
+    /// usual.
+    #[serde(default)]
+    pub bytes: BTreeMap<String, u64>,
     /// Sources, by what they are called in `[config]`.
     #[serde(flatten)]
     pub sources: BTreeMap<String, String>,

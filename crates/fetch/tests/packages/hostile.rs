@@ -190,6 +190,27 @@ fn a_child_sees_nothing_that_is_not_listed() {
     assert!(seen.contains("PATH=") && seen.contains("LC_ALL=C\n") && seen.contains("PIP_NO_INPUT=1"), "{seen}");
 }
 
+#[test]
+fn pip_has_bounded_memory_since_it_unpacks_metadata() {
+    let s = with_pip();
+    let own = fs::read_to_string(s.path("bin/python3")).unwrap();
+    s.tool("python3", &format!("ulimit -v > '{}'\n{}", s.path("memory").display(), own.lines().last().unwrap()));
+    s.get(PIP).unwrap();
+    if cfg!(target_os = "linux") {
+        assert_eq!(fs::read_to_string(s.path("memory")).unwrap().trim(), "2000000");
+    }
+    s.tool(
+        "python3",
+        "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\n  x\\nMemoryError\\n' >&2; exit 2",
+    );
+    assert!(s.error("pip:b==1").contains("pip used up the 2 GB"));
+    s.tool(
+        "python3",
+        "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\n  x\\nKeyError: 1\\n' >&2; exit 2",
+    );
+    assert!(s.error("pip:b==1").contains("pip failed: KeyError: 1 -->"));
+}
+
 const STORE_OF_THE_KILLED: &str = "TOOLKIT_TEST_STORE_OF_THE_KILLED";
 
 /// Runs in a process of its own, which [`programs_end_with_the_process`] kills.

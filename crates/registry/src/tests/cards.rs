@@ -238,6 +238,23 @@ proptest! {
     }
 }
 
+#[test]
+fn what_a_card_says_of_its_packages_goes_along() {
+    let digest = "ab".repeat(32);
+    let text = format!(
+        "kind = \"x\"\n[packages]\np = \"pip:p==1\"\nq = \"npm:q@1.0.0\"\n[packages.sha256]\np = \"{digest}\"\n[packages.bytes]\np = 300\n"
+    );
+    let all = crate::sources(&parse(Kind::Dataset, &text).unwrap()).unwrap();
+    let said = all.iter().map(|remote| (remote.digest.package_sha256.as_deref(), remote.digest.package_bytes));
+    assert_eq!(said.collect::<Vec<_>>(), [(Some(digest.as_str()), Some(300)), (None, None)]);
+
+    let weights =
+        format!("family = \"vit\"\n[weights]\nsource = \"pip:p==1#w\"\nsha256 = \"{digest}\"\npackage_bytes = 7\n");
+    let all = crate::sources(&parse(Kind::Vision, &weights).unwrap()).unwrap();
+    assert_eq!(all[0].digest.package_bytes, Some(7));
+    assert!(parse(Kind::Dataset, &text.replace("300", "-3")).unwrap_err().to_string().contains("-3"));
+}
+
 /// A source as someone may write it: nearly right.
 fn source_text() -> impl Strategy<Value = String> {
     let scheme = proptest::sample::select(&["hf:", "pip:", "apt:", "npm:", "file:", "http:", ""][..]);
