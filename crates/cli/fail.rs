@@ -7,8 +7,32 @@ use std::process::ExitCode;
 /// Exit code of every failure.
 const FAILED: u8 = 2;
 
+/// Exit code where two things were compared and are not the same, as of `diff` and `cmp`.
+const DIFFERENT: u8 = 1;
+
+/// Two things were compared and are not the same. The output says where.
+#[derive(Debug)]
+pub struct Different(
+    /// A line for the log, if the output does not say it all.
+    pub Option<String>,
+);
+
+impl std::fmt::Display for Different {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.as_deref().unwrap_or("they differ; hint: the output says where"))
+    }
+}
+
+impl std::error::Error for Different {}
+
 /// Says what went wrong.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(different) = error.downcast_ref::<Different>() {
+        if different.0.is_some() {
+            log(&format!("error: {}", line(&different.to_string())));
+        }
+        return ExitCode::from(DIFFERENT);
+    }
     log(&format!("error: {}", line(&error.to_string())));
     ExitCode::from(FAILED)
 }

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use toolkit_core::AnyBridge;
 use toolkit_lab::parts::Resolved;
+use toolkit_lab::{done, sealed};
 use toolkit_lab::spec::Spec;
 use toolkit_models::connector::Connector;
 use toolkit_registry::Weights;
@@ -56,7 +57,9 @@ pub fn cells(context: &Context, run: &Path) -> anyhow::Result<Vec<Cell>> {
 }
 
 fn cell(context: &Context, run: &Path, id: String) -> anyhow::Result<Cell> {
-    let spec: Spec = context.source(&run.join("cells").join(&id).join("spec.toml"))?.parse()?;
+    let dir = run.join("cells").join(&id);
+    done::check(&dir, &["spec.toml"], sealed::AGAIN)?;
+    let spec: Spec = context.source(&dir.join("spec.toml"))?.parse()?;
     Ok(Cell { resolved: Resolved::new(&context.registry, &spec.model)?, id, spec })
 }
 

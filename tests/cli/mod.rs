@@ -1,7 +1,9 @@
 //! The command line.
 
 mod bench;
+mod damage;
 mod errors;
+mod fetch;
 mod help;
 mod measure;
 mod published;

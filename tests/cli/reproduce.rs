@@ -26,9 +26,104 @@ fn a_run_is_reproduced_to_the_last_bit() {
     let samples = said["diff"]["samples"].as_array().unwrap();
     assert!(!samples.is_empty() && samples.iter().all(|file| file["shared"].as_u64().unwrap() > 0));
 
-    // A repetition that comes out otherwise is an error.
+    // Damage of the repetition is mended before anything is compared.
     spoil(&again, "samples.jsonl", "\"raw\":\"", "\"raw\":\"oh ");
-    toolkit(&["reproduce", text(run), "--out", text(&again)]).fails_last_with(&["came out otherwise", "toolkit diff"]);
+    toolkit(&["reproduce", text(run), "--out", text(&again)]).ok();
+}
+
+/// Removes the lists of files, as in a run of a version that wrote none.
+fn unlist(run: &Path) {
+    for list in files(run).iter().filter(|path| path.ends_with("done.json")) {
+        std::fs::remove_file(run.join(list)).unwrap();
+    }
+}
+
+#[test]
+fn a_repetition_that_comes_out_otherwise_ends_with_1() {
+    let (run, out) = (copy_of_finished(), folder());
+    unlist(run.path());
+    spoil(run.path(), "samples.jsonl", "\"raw\":\"", "\"raw\":\"oh ");
+    let again = out.path().join("again");
+    let said = toolkit(&["reproduce", text(run.path()), "--out", text(&again), "--jobs", "2"]);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    let last = said.stderr.lines().last().unwrap();
+    assert!(last.contains("came out otherwise") && last.contains("toolkit diff") && last.contains("hint: "), "{last}");
+    assert!(said.stderr.contains("no done.json"), "{}", said.stderr);
+    assert!(said.stdout.contains("The results differ"), "{}", said.stdout);
+}
+
+#[test]
+fn a_run_that_is_not_finished_or_damaged_is_not_repeated() {
+    let out = folder();
+    let again = out.path().join("again");
+    let refused = |run: &Path, parts: &[&str]| {
+        toolkit(&["reproduce", text(run), "--out", text(&again)]).fails_with(parts);
+        assert!(!again.exists(), "it began");
+    };
+    let run = copy_of_finished();
+    std::fs::remove_file(run.path().join("results.json")).unwrap();
+    refused(run.path(), &["not finished", "no results"]);
+    let run = copy_of_finished();
+    let cell = files(run.path()).into_iter().find(|path| path.ends_with("scores.json") && path.starts_with("cells"));
+    std::fs::remove_file(run.path().join(cell.unwrap())).unwrap();
+    refused(run.path(), &["not finished", "no scores"]);
+    let run = copy_of_finished();
+    spoil(run.path(), "stage2/metrics.jsonl", "\"loss\":", "\"loss\":1");
+    refused(run.path(), &["stage2/metrics.jsonl", "SHA-256"]);
+}
+
+#[test]
+fn missing_steps_other_weights_and_damage_are_differences() {
+    let run = finished().0;
+    let cut = |other: &Path| {
+        let log = files(other).into_iter().find(|path| path.ends_with("stage2/metrics.jsonl")).unwrap();
+        let held = std::fs::read_to_string(other.join(&log)).unwrap();
+        let kept: String = held.lines().enumerate().filter(|(at, _)| !(2..20).contains(at)).map(|(_, l)| format!("{l}\n")).collect();
+        std::fs::write(other.join(log), kept).unwrap();
+    };
+    let differ = |other: &Path| {
+        let said = toolkit(&["diff", text(run), text(other), "--json"]);
+        assert_eq!(said.code, Some(1), "{}", said.stderr);
+        let said: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(said["same_results"], false);
+        said["diff"].clone()
+    };
+    // Lines 3 to 20 of a log, with the list that knows of it and without.
+    let other = copy_of_finished();
+    cut(other.path());
+    let diff = differ(other.path());
+    assert!(diff["damaged"][0]["file"].as_str().unwrap().ends_with("stage2/metrics.jsonl"));
+    unlist(other.path());
+    let diff = differ(other.path());
+    assert_eq!(diff["damaged"], serde_json::json!([]));
+    assert_eq!(diff["unlisted"].as_array().unwrap().len(), 1);
+    let alone: Vec<u64> = diff["training"].as_array().unwrap().iter().map(|p| p["alone"].as_u64().unwrap()).collect();
+    assert_eq!((alone.iter().sum::<u64>(), alone.iter().max()), (18, Some(&18)));
+    let shown = toolkit(&["diff", text(run), text(other.path())]);
+    assert_eq!(shown.code, Some(1));
+    assert!(shown.stdout.contains("steps in one only") && shown.stdout.contains("The results differ"), "{}", shown.stdout);
+
+    // Other weights with the same log.
+    let other = copy_of_finished();
+    unlist(other.path());
+    spoil(other.path(), "stage2/latest.json", "\"model_sha256\": \"", "\"model_sha256\": \"0");
+    let diff = differ(other.path());
+    let apart = diff["training"].as_array().unwrap().iter().filter(|p| !p["weights"].is_null()).count();
+    assert_eq!(apart, 1);
+
+    // A bit of the weights themselves.
+    let other = copy_of_finished();
+    flip(other.path(), "safetensors");
+    assert!(differ(other.path())["damaged"][0]["file"].as_str().unwrap().ends_with(".safetensors"));
+}
+
+/// Flips a bit in the middle of the first file whose name ends so.
+fn flip(run: &Path, end: &str) {
+    let file = files(run).into_iter().find(|path| path.to_str().unwrap().ends_with(end)).unwrap();
+    let mut bytes = std::fs::read(run.join(&file)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    std::fs::write(run.join(file), bytes).unwrap();
 }
 
 #[test]
@@ -44,7 +139,9 @@ fn what_differs_is_named() {
     spoil(other, "spec.toml", "batch = 8", "batch = 9");
     spoil(other, "manifest.json", "\"device\": \"flex\"", "\"device\": \"cuda\"");
     spoil(other, "results.json", "\"caption.cider\": ", "\"caption.cider\": 1");
-    let said = toolkit(&["diff", text(run), text(other), "--json"]).json();
+    let said = toolkit(&["diff", text(run), text(other), "--json"]);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    let said: Value = serde_json::from_str(&said.stdout).unwrap();
     let (diff, at) = (&said["diff"], |list: &Value| list[0]["at"].as_str().unwrap().to_owned());
     assert_eq!(said["same_results"], false);
     assert_eq!((at(&diff["made_of"]), &diff["made_of"][0]["b"]), ("device".to_owned(), &"cuda".into()));
@@ -54,8 +151,10 @@ fn what_differs_is_named() {
     assert_eq!((parted.len(), &parted[0]["step"], &parted[0]["most"][0]), (1, &7.into(), &"rate".into()));
     let texts: u64 = diff["samples"].as_array().unwrap().iter().map(|file| file["texts"].as_u64().unwrap()).sum();
     assert_eq!(texts, 1);
-    let shown = toolkit(&["diff", text(run), text(other)]).ok().stdout;
-    for part in ["Made of", "cuda", "Training parts", "Samples", "The results differ"] {
+    // The five files that were changed, of the run and of the first cell.
+    assert_eq!(diff["damaged"].as_array().unwrap().len(), 5);
+    let shown = toolkit(&["diff", text(run), text(other)]).stdout;
+    for part in ["Made of", "cuda", "Damaged", "Training parts", "Samples", "The results differ"] {
         assert!(shown.contains(part), "no `{part}` in {shown}");
     }
 

@@ -74,6 +74,51 @@ fn killed_three_times_and_resumed_it_computes_the_same() {
     assert_same(whole, &out);
 }
 
+#[test]
+fn kills_while_features_are_computed_make_progress() {
+    let dir = folder();
+    // More pictures, so that the encoder has something to do.
+    let many = TINY.replace("tiny:train", "scenes:train");
+    let (file, out) = (experiment(dir.path(), &many), dir.path().join("out"));
+    let rows = || {
+        let parts = files(&out).into_iter().filter(|path| path.to_str().unwrap().contains(".f16"));
+        parts.map(|path| std::fs::metadata(out.join(path)).unwrap().len()).sum::<u64>()
+    };
+    let mut held = 0;
+    let mut grown = 0;
+    for kill in 1..=12 {
+        let mut command = run_command(&file, &out, &["--jobs", "1"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300 * kill));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let now = if out.exists() { rows() } else { 0 };
+        assert!(now >= held, "kill {kill} lost {} bytes", held - now);
+        grown += usize::from(now > held);
+        held = now;
+    }
+    assert!(grown >= 2, "{held} bytes after 12 kills");
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_says_how_to_go_on() {
+    let dir = folder();
+    let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
+    let child = run_command(&file, &out, &["--jobs", "1"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while !out.join("manifest.json").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let said = child.wait_with_output().unwrap();
+    let lines = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(130), "{lines}");
+    assert!(lines.lines().last().unwrap().contains("the same command goes on"), "{lines}");
+    called(&mut run_command(&file, &out, &["--jobs", "2"])).ok();
+    assert_same(finished().0, &out);
+}
+
 /// How many stages have a checkpoint that is not their last.
 fn begun(run: &Path) -> usize {
     let manifests = files(run).into_iter().filter(|path| path.ends_with("latest.json"));

@@ -1,17 +1,20 @@
 //! `toolkit diff`: why two runs differ.
 
 use crate::context::Context;
+use crate::fail::Different;
 use crate::text::table;
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use toolkit_lab::compare::{Paired, compare, is_evaluation};
+use toolkit_lab::done::Damage;
 use toolkit_lab::diff::{Difference, Parting, RunDiff, diff};
 
 /// Says why two runs differ: what they were made of, where their training parts, which samples came out otherwise
 ///
 /// Cells go together by the values of the axes and the seed. Numbers are compared to the last bit: the same run on the same
-/// machine gives the same bytes. Two folders that `toolkit eval --out` made are compared sample by sample: the difference with its
+/// machine gives the same bytes. Files that are not what the run wrote are named. The exit code is 0 if the results are the same
+/// and 1 if they differ. Two folders that `toolkit eval --out` made are compared sample by sample: the difference with its
 /// 95 % bootstrap interval, and a paired permutation test, both over pictures, Holm-corrected over tasks.
 #[derive(Arguments)]
 #[command(after_help = "\
@@ -38,7 +41,17 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return context.print(|| json!(found), || paired(&found));
     }
     let found = diff(&args.a, &args.b)?;
-    context.print(|| json!({"same_results": found.same_results(), "diff": found}), || text(&found))
+    note_unlisted(context, &found);
+    context.print(|| json!({"same_results": found.same_results(), "diff": found}), || text(&found))?;
+    if found.same_results() { Ok(()) } else { Err(Different(None).into()) }
+}
+
+/// Says where damage could not be told.
+pub fn note_unlisted(context: &Context, found: &RunDiff) {
+    for run in &found.unlisted {
+        let again = "the same `toolkit run` command writes it";
+        context.log.line(&format!("{}: no done.json, so damage cannot be told; {again}", run.display()));
+    }
 }
 
 fn paired(found: &[Paired]) -> String {
@@ -74,8 +87,13 @@ pub fn text(found: &RunDiff) -> String {
     section("Made of", &["what", "first", "second"], different(&found.made_of));
     section("Experiment", &["key", "first", "second"], different(&found.experiment));
     section("Only in one", &["cell"], found.alone.iter().map(|cell| vec![cell.clone()]).collect());
-    let apart = found.training.iter().filter(|p| p.step.is_some()).map(parting).collect();
-    section("Training parts", &["stage", "from step", "of", "most in", "relative"], apart);
+    let damaged = |d: &Damage| {
+        let found = d.found.clone().unwrap_or_else(|| "it is gone".to_owned());
+        vec![d.file.display().to_string(), short(&d.written.clone().into()), short(&found.into())]
+    };
+    section("Damaged", &["file", "as it was written", "now"], found.damaged.iter().map(damaged).collect());
+    let apart = found.training.iter().filter(|p| !p.same()).map(parting).collect();
+    section("Training parts", &["stage", "from step", "of", "most in", "relative", "steps in one only", "weights"], apart);
     section("Scores", &["score", "first", "second"], different(&found.scores));
     let samples = found.samples.iter().filter(|s| s.texts + s.scores + s.alone > 0);
     let samples = samples.map(|s| {
@@ -100,7 +118,9 @@ pub fn text(found: &RunDiff) -> String {
 fn parting(p: &Parting) -> Vec<String> {
     let (name, relative) = p.most.clone().unwrap_or_default();
     let step = p.step.map_or_else(String::new, |step| step.to_string());
-    vec![p.stage.clone(), step, p.shared.to_string(), name, format!("{relative:.1e}")]
+    let relative = if p.step.is_some() { format!("{relative:.1e}") } else { String::new() };
+    let weights = if p.weights.is_some() { "differ" } else { "the same" };
+    vec![p.stage.clone(), step, p.shared.to_string(), name, relative, p.alone.to_string(), weights.to_owned()]
 }
 
 /// A value on a line; hashes by their start.

@@ -4,6 +4,7 @@ use crate::context::Context;
 use anyhow::anyhow;
 use clap::Args as Arguments;
 use std::path::PathBuf;
+use toolkit_lab::{done, sealed};
 use toolkit_lab::report::{FIGURE_FILE, Results, figure_svg, html, markdown, summary, table};
 use toolkit_train::checkpoint::write_atomic;
 
@@ -25,7 +26,8 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let path = args.dir.join("results.json");
     let shown = path.display();
-    let bytes = std::fs::read(&path)
+    done::check(&args.dir, &["results.json"], sealed::AGAIN)?;
+    let bytes = toolkit_system::input::read(&path)
         .map_err(|error| anyhow!("cannot read the results: {error} --> {shown}; hint: give the folder of a run that has ended; `toolkit run` resumes one that has not"))?;
     let results: Results = serde_json::from_slice(&bytes).map_err(|error| {
         anyhow!(
@@ -37,6 +39,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     {
         write_atomic(&args.dir.join(file), text.as_bytes())?;
     }
+    sealed::seal_report(&args.dir)?;
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;
     context.log.line(&args.dir.join("report.html").display().to_string());
     Ok(())

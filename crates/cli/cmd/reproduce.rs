@@ -2,19 +2,23 @@
 
 use crate::cmd::{diff, run};
 use crate::context::Context;
+use crate::fail::Different;
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use toolkit_lab::LabError;
 use toolkit_lab::diff::{diff as compare, made_of};
 use toolkit_lab::manifest::Manifest;
 use toolkit_lab::run::{Run, RunOptions};
+use toolkit_lab::sealed;
 use toolkit_lab::stages::read_json;
 
 /// Runs a finished run again from what it kept, and compares logs, scores and samples
 ///
-/// The same build on the same machine gives the same to the last bit, so exit code 0 means that. If a card, weights or data
-/// are no longer what they were, it says so before anything is trained. Give the `--registry` folders of the first run.
+/// The same build on the same machine gives the same to the last bit, so exit code 0 means that, and 1 that it came out
+/// otherwise. If the run is not finished or damaged, or a card, weights or data are no longer what they were, it says so before
+/// anything is trained, with exit code 2. Give the `--registry` folders of the first run.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -40,6 +44,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 1. What the run was.
     let shown = args.run.display();
     let held: Value = read_json(&args.run.join("manifest.json"))?;
+    check(&args.run, &held)?;
     let source = context.source(&args.run.join("spec.toml"))?;
     let name = args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let options = RunOptions {
@@ -71,14 +76,29 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 
     // 4. Whether the same came out.
     let found = compare(&args.run, &out)?;
+    diff::note_unlisted(context, &found);
     let same = found.same_results();
     context.print(|| json!({"same_results": same, "again": out, "diff": found}), || diff::text(&found))?;
     if same {
         return Ok(());
     }
-    bail!(
+    let what = format!(
         "the repetition came out otherwise --> {}; hint: `toolkit diff {shown} {}` says where it parts; another build or machine is the usual reason",
         out.display(),
         out.display()
-    )
+    );
+    Err(Different(Some(what)).into())
+}
+
+/// Looks whether the run has come to its end and is what it wrote: nothing else can be repeated.
+fn check(run: &Path, manifest: &Value) -> Result<(), LabError> {
+    let cells: Vec<&str> = manifest["cells"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    sealed::check_finished(run, &cells)?;
+    match sealed::damage(run)?.first() {
+        Some(damage) => Err(LabError::new(
+            damage.to_string(),
+            "a damaged run says nothing about a repetition: the `toolkit run` command that made it mends it",
+        )),
+        None => Ok(()),
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::cmd::{plan, pretrain};
 use crate::context::Context;
+use crate::interrupt;
 use clap::Args as Arguments;
 use std::path::PathBuf;
 use toolkit_lab::LabError;
@@ -13,7 +14,8 @@ use toolkit_lab::sweep::{self, Experiment};
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///
 /// Everything lands in one folder. The same command skips what is done there and resumes what was interrupted, so that
-/// killing it costs seconds. The table of results goes to standard output.
+/// killing it costs seconds. Files are compared with the hashes that were noted when they were written: what is damaged is
+/// computed again, or named if only training can make it. The table of results goes to standard output.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -98,10 +100,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 /// Whatever goes wrong on the way.
 pub fn carry_out(context: &Context, run: &Run, options: &RunOptions) -> anyhow::Result<Results> {
     let device = context.device()?;
-    let shop = Workshop { registry: &context.registry, out: &run.out, device: device.clone(), reporter: &context.log };
+    let shop = Workshop::new(&context.registry, &run.out, device.clone(), &context.log);
     check(run, &shop)?;
     let stages = run.plan.stage1.iter().map(|stage| shop.stage1_dir(&stage.key));
     let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
+    interrupt::say_how_to_go_on(&context.log, &run.out);
     let _watch = context.log.watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
     Ok(run.carry_out(&context.registry, &device, &context.log, options)?)
 }
