@@ -69,7 +69,7 @@ impl Context {
     /// If it is not there, not text, or not TOML.
     pub fn source(&self, file: &Path) -> anyhow::Result<Source> {
         let shown = file.display();
-        let text = std::fs::read_to_string(file)
+        let text = toolkit_system::input::read_to_string(file)
             .map_err(|error| anyhow!("cannot read the file: {error} --> {shown}; hint: give a TOML file, such as experiments/ablate_stage1.toml"))?;
         Ok(Source::new(shown.to_string(), text)?)
     }

@@ -11,14 +11,12 @@ mod cache;
 pub mod conform;
 mod count;
 mod ends;
-pub mod files;
 mod language;
 pub mod noise;
 pub mod params;
 pub mod recompute;
 mod shape;
 mod slot;
-pub mod unwind;
 mod vision;
 
 pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, Pair, TextTower};

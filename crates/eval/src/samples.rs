@@ -27,7 +27,7 @@ pub fn write_samples<T: Serialize>(path: &Path, rows: impl IntoIterator<Item = T
 /// # Errors
 /// If the file cannot be read or a line is not a `T`.
 pub fn read_samples<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, EvalError> {
-    let text = std::fs::read_to_string(path).map_err(|e| TrainError::io(path, &e))?;
+    let text = toolkit_system::input::read_to_string(path).map_err(|e| TrainError::io(path, &e))?;
     let parse = |(line, json): (usize, &str)| serde_json::from_str(json).map_err(|e| bad_line(path, line + 1, &e));
     text.lines().enumerate().map(parse).collect()
 }

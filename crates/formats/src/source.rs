@@ -2,7 +2,6 @@
 
 use crate::error::FormatError;
 use memmap2::Mmap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub(crate) struct Source {
@@ -23,11 +22,8 @@ impl Source {
     #[expect(unsafe_code, reason = "memory-mapping a file has no safe form")]
     pub(crate) fn map(path: &Path) -> Result<Self, FormatError> {
         let read = |source| FormatError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
+        let file = toolkit_system::input::open(path).map_err(read)?;
         let meta = file.metadata().map_err(read)?;
-        if !meta.is_file() {
-            return Err(FormatError::file(path, "not a regular file", "name a file of weights"));
-        }
         if meta.len() == 0 {
             return Ok(Self::held(path.to_owned(), Vec::new()));
         }

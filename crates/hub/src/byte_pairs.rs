@@ -60,7 +60,7 @@ pub(crate) fn make(folder: &Path) -> Result<Made, HubError> {
 
 /// The pairs of a `merges.txt`.
 fn merges(file: &Path) -> Result<Vec<[String; 2]>, HubError> {
-    let text = std::fs::read_to_string(file).map_err(|error| HubError::io("read", file, error))?;
+    let text = toolkit_system::input::read_to_string(file).map_err(|error| HubError::io("read", file, error))?;
     let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().enumerate();
     let pairs = lines.filter(|(_, line)| !line.starts_with("#version") && !line.is_empty());
     let pair = |(at, line): (usize, &str)| match line.split_once(' ') {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use toolkit_core::files::FileError;
+use toolkit_system::files::FileError;
 use toolkit_registry::{CardError, LoadError};
 
 /// Why a checkpoint could not be read, used or written.

@@ -27,7 +27,7 @@ impl Json {
 
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, HubError> {
-        let bytes = std::fs::read(path).map_err(|error| HubError::io("read", path, error))?;
+        let bytes = toolkit_system::input::read(path).map_err(|error| HubError::io("read", path, error))?;
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         let value = serde_json::from_slice(bytes).map_err(|error| {
             HubError::new(format!("this is no JSON: {error}"), path.display().to_string(), "fetch the file again")

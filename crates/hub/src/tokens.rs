@@ -51,7 +51,7 @@ impl Words {
         let file = folder.join("tokenizer.json");
         let pairs = ["vocab.json", "merges.txt"].map(|file| folder.join(file));
         let (file, bytes, by_file) = if file.is_file() {
-            let bytes = std::fs::read(&file).map_err(|error| HubError::io("read", &file, error))?;
+            let bytes = toolkit_system::input::read(&file).map_err(|error| HubError::io("read", &file, error))?;
             (file, bytes, true)
         } else if pairs.iter().all(|file| file.is_file()) {
             let Made { json, framed } = byte_pairs::make(folder)?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use toolkit_core::Ends;
 use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
 use toolkit_formats::Tensors;
 use toolkit_hub::Model;

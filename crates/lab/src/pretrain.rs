@@ -147,7 +147,7 @@ pub fn run(
         std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
     }
     let _lock = Lock::take(out)?;
-    toolkit_core::files::sweep_temporaries(out);
+    toolkit_system::files::sweep_temporaries(out);
     let jobs_list = (spec.part.iter())
         .map(|part| workers::Job {
             name: part.card.clone(),

@@ -150,7 +150,7 @@ impl Card {
         }
         match self.find(at, file, sha256)? {
             Found::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
-            Found::File(path) => std::fs::read(&path).map(Cow::Owned).map_err(|error| {
+            Found::File(path) => toolkit_system::input::read(&path).map(Cow::Owned).map_err(|error| {
                 self.text().error_at(at, format!("cannot read `{}`: {error}", path.display()), "fetch it again")
             }),
         }

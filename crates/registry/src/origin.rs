@@ -47,7 +47,7 @@ impl Origin {
                 return embedded(entry).map(Cow::Borrowed).ok_or_else(|| "is a folder".to_owned());
             }
         };
-        std::fs::read(&path).map(Cow::Owned).map_err(|error| error.to_string())
+        toolkit_system::input::read(&path).map(Cow::Owned).map_err(|error| error.to_string())
     }
 
     /// Names of the `.toml` files in a subfolder, without the ending, in no order. A missing subfolder holds none.

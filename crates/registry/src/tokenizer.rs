@@ -6,7 +6,8 @@
 use crate::{Card, CardError};
 use std::collections::BTreeMap;
 use tokenizers::{AddedToken, Tokenizer};
-use toolkit_core::{Ends, unwind};
+use toolkit_core::Ends;
+use toolkit_system::unwind;
 
 /// The table of embeddings that token ids are looked up in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ const MANIFEST: &str = "latest.json";
 /// # Errors
 /// Whatever the file system says.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    toolkit_core::files::write_bytes(path, bytes).map_err(|e| TrainError::io(path, &e.error))
+    toolkit_system::files::write_bytes(path, bytes).map_err(|e| TrainError::io(path, &e.error))
 }
 
 impl Checkpoint {

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use toolkit_core::files::{FileError, write_atomic, write_bytes};
+use toolkit_system::files::{FileError, write_atomic, write_bytes};
 use toolkit_core::params::Values;
 
 /// Longest time between two marks of how far it is: the most that a kill can cost.

@@ -64,7 +64,9 @@ impl Folder {
         let files: Vec<Vec<u8>> = self
             .paths
             .par_iter()
-            .map(|path| std::fs::read(path).map(|bytes| Sha256::digest(bytes).to_vec()).unwrap_or_default())
+            .map(|path| {
+                toolkit_system::input::read(path).map(|bytes| Sha256::digest(bytes).to_vec()).unwrap_or_default()
+            })
             .collect();
         let mut hash = Sha256::new();
         for (file, item) in files.iter().zip(&self.items) {

@@ -105,13 +105,7 @@ pub(crate) fn measure(path: &Path) -> Result<(u32, u32), DataError> {
 
 /// Opens a file; a pipe or a device, which could go on for ever, is an error.
 fn open(path: &Path) -> Result<File, DataError> {
-    let fail = |source| DataError::Read { path: path.to_owned(), source };
-    // Before it is opened: opening a pipe waits for its other end.
-    match std::fs::metadata(path).map_err(fail)?.file_type() {
-        kind if kind.is_file() => File::open(path).map_err(fail),
-        kind if kind.is_dir() => Err(fail(std::io::ErrorKind::IsADirectory.into())),
-        _ => Err(fail(std::io::Error::other("it is no regular file"))),
-    }
+    toolkit_system::input::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })
 }
 
 fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage, DataError> {

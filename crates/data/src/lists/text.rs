@@ -40,7 +40,7 @@ pub(crate) fn line_error(path: &Path, line: usize, what: impl Into<String>, hint
 /// If it cannot be read or is UTF-16.
 pub(crate) fn open_text(path: &Path, block: usize) -> Result<BufReader<File>, DataError> {
     let fail = |source| DataError::Read { path: path.to_owned(), source };
-    let mut reader = BufReader::with_capacity(block, File::open(path).map_err(fail)?);
+    let mut reader = BufReader::with_capacity(block, toolkit_system::input::open(path).map_err(fail)?);
     match encoding(reader.fill_buf().map_err(fail)?) {
         Encoding::Utf8 { mark } => reader.consume(mark),
         Encoding::Utf16 => return Err(is_utf16(path)),
@@ -53,7 +53,8 @@ pub(crate) fn open_text(path: &Path, block: usize) -> Result<BufReader<File>, Da
 /// # Errors
 /// If it cannot be read or is no UTF-8; the error has the line.
 pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
-    let mut bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let mut bytes =
+        toolkit_system::input::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     match encoding(&bytes) {
         Encoding::Utf16 => return Err(is_utf16(path)),
         Encoding::Utf8 { mark } => drop(bytes.drain(..mark)),

@@ -12,7 +12,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The bytes of a file without its byte order mark.
 fn bytes(path: &Path) -> Result<Vec<u8>, EvalError> {
     let place = path.display().to_string();
-    let mut bytes = std::fs::read(path)
+    let mut bytes = toolkit_system::input::read(path)
         .map_err(|error| EvalError::new(format!("cannot read the file: {error}"), &place, "check the path"))?;
     if bytes.starts_with(BYTE_ORDER_MARK) {
         bytes.drain(..BYTE_ORDER_MARK.len());

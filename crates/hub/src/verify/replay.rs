@@ -42,7 +42,7 @@ struct Expected {
 pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, HubError> {
     let place = file.display().to_string();
     let folder = file.parent().unwrap_or(Path::new("."));
-    let text = std::fs::read_to_string(file).map_err(|error| HubError::io("read", file, error))?;
+    let text = toolkit_system::input::read_to_string(file).map_err(|error| HubError::io("read", file, error))?;
     let all: Vec<Expected> = serde_json::from_str(&text).map_err(|error| {
         let hint = "it is a list of objects with `image`, `prompt`, `ids`, `text` and generation settings";
         HubError::new(format!("this is no list of generations: {error}"), place.clone(), hint)

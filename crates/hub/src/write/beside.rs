@@ -4,7 +4,7 @@ use super::Written;
 use crate::HubError;
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_core::files::write_bytes;
+use toolkit_system::files::write_bytes;
 use toolkit_data::{Fit, Preprocess};
 
 /// Files of a tokenizer that are copied as they are.

@@ -7,7 +7,7 @@ use crate::HubError;
 use crate::config::{LanguageConfig, VisionConfig};
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_core::files::write_folder;
+use toolkit_system::files::write_folder;
 use toolkit_models::layers::Activation;
 use toolkit_models::vision::eva::EvaConfig;
 use toolkit_registry::names::{self, Part, Scheme, Side};

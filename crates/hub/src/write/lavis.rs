@@ -10,7 +10,7 @@ use crate::HubError;
 use crate::config::LanguageConfig;
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_core::files::{FileError, sweep_beside};
+use toolkit_system::files::{FileError, sweep_beside};
 use toolkit_registry::names::{Part, Scheme};
 
 /// Writes `file` and the `config.json` beside it; with `all`, the frozen parts and how pixels are made too.

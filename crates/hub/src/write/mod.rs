@@ -1,6 +1,7 @@
 //! Writes a model in a published form.
 
 mod beside;
+mod failing;
 mod hugging_face;
 mod lavis;
 mod shards;

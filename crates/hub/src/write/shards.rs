@@ -6,7 +6,7 @@ use crate::HubError;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
-use toolkit_core::files::{FileError, write_atomic};
+use toolkit_system::files::{FileError, write_atomic};
 use toolkit_registry::StoredDtype;
 
 /// Writes `model.safetensors`, or shards with their index, and returns the names of the files with weights.

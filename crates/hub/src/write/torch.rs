@@ -2,11 +2,12 @@
 //!
 //! Only what `torch.load(weights_only=True)` allows is written: a dictionary `model` of tensors.
 
+use super::failing::Failing;
 use super::{Fetch, Form, Target, shards};
 use crate::HubError;
-use std::io::{Error, Result as IoResult, Seek, SeekFrom, Write};
+use std::io::{Error, Seek, Write};
 use std::path::Path;
-use toolkit_core::files::{FileError, write_atomic};
+use toolkit_system::files::{FileError, write_atomic};
 use toolkit_registry::StoredDtype;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -16,7 +17,7 @@ pub(super) fn write(path: &Path, targets: &[Target], values: &Fetch<'_>, form: F
     let io = |error: &dyn std::fmt::Display| FileError::new(path, Error::other(error.to_string()));
     write_atomic(path, |file| {
         let mut failed = None;
-        let written = archive(Failing { file, failed: &mut failed, at: 0, end: 0 }, targets, values, form, &io);
+        let written = archive(Failing::new(file, &mut failed), targets, values, form, &io);
         // What the file system said is the reason of whatever the archive says.
         failed.map_or(written, |error| Err(FileError::new(path, error).into()))
     })
@@ -44,60 +45,6 @@ fn archive<W: Write + Seek>(
     entry("version", b"3\n")?;
     zip.finish().map_err(|error| io(&error))?;
     Ok(())
-}
-
-/// A file that keeps its first error and from then on takes everything: a `ZipWriter` ends its archive when it is
-/// dropped, and prints to standard error if it cannot.
-struct Failing<'a, W> {
-    file: &'a mut W,
-    failed: &'a mut Option<Error>,
-    /// Place and length, which stay right behind an error.
-    at: u64,
-    end: u64,
-}
-
-impl<W: Write + Seek> Write for Failing<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        let mut done = bytes.len();
-        if self.failed.is_none() {
-            match self.file.write(bytes) {
-                Ok(count) => done = count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Err(error),
-                Err(error) => {
-                    let told = Error::from(error.kind());
-                    *self.failed = Some(error);
-                    return Err(told);
-                }
-            }
-        }
-        self.at += done as u64;
-        self.end = self.end.max(self.at);
-        Ok(done)
-    }
-
-    fn flush(&mut self) -> IoResult<()> {
-        if self.failed.is_some() { Ok(()) } else { self.file.flush() }
-    }
-}
-
-impl<W: Write + Seek> Seek for Failing<'_, W> {
-    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
-        let place = match to {
-            SeekFrom::Start(place) => Some(place),
-            SeekFrom::Current(more) => self.at.checked_add_signed(more),
-            SeekFrom::End(more) => self.end.checked_add_signed(more),
-        };
-        let place = place.ok_or_else(|| Error::from(std::io::ErrorKind::InvalidInput))?;
-        if self.failed.is_none()
-            && place != self.at
-            && let Err(error) = self.file.seek(SeekFrom::Start(place))
-        {
-            // A buffer is written before a seek.
-            *self.failed = Some(error);
-        }
-        self.at = place;
-        Ok(place)
-    }
 }
 
 /// The pickle (protocol 2). Letters are opcodes of Python's `pickletools`.

@@ -45,7 +45,7 @@ impl Paraphrases {
     /// Reads from `paraphrase-en.gz` what `words` need: one thread inflates, this one parses.
     pub fn read(file: &Path, words: &[String]) -> Result<Self, MeteorError> {
         let io = |source| MeteorError::Io { file: file.to_owned(), source };
-        let compressed = std::fs::File::open(file).map_err(io)?;
+        let compressed = toolkit_system::input::open(file).map_err(io)?;
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(8);
             scope.spawn(move || {

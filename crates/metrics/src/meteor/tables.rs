@@ -34,7 +34,7 @@ impl Tables {
             return Err(MeteorError::NoJar { folder: folder.to_owned() });
         }
         let paraphrases = meteor.join("data").join("paraphrase-en.gz");
-        if let Err(source) = std::fs::File::open(&paraphrases) {
+        if let Err(source) = toolkit_system::input::open(&paraphrases) {
             return Err(MeteorError::Io { file: paraphrases, source });
         }
         Ok(Self { paraphrase_file: Some(paraphrases), ..Self::of_jar(&jar)? })
@@ -63,7 +63,7 @@ impl Tables {
     }
 
     fn of_jar(jar: &Path) -> Result<Self, MeteorError> {
-        let file = std::fs::File::open(jar).map_err(|source| MeteorError::Io { file: jar.to_owned(), source })?;
+        let file = toolkit_system::input::open(jar).map_err(|source| MeteorError::Io { file: jar.to_owned(), source })?;
         let damaged =
             |entry: &str, reason: String| MeteorError::Jar { file: jar.to_owned(), entry: entry.to_owned(), reason };
         let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file))

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use toolkit_core::files::{FileError, sweep_beside, sweep_temporaries, write_atomic, write_bytes, write_folder};
+use toolkit_system::files::{FileError, sweep_beside, sweep_temporaries, write_atomic, write_bytes, write_folder};
 
 type Outcome = Result<(), FileError>;
 

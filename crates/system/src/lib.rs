@@ -1,0 +1,16 @@
+//! Services of the machine that every floor needs, without a tensor in sight.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`input`] | files that others wrote: opened only if they are regular files |
+//! | [`files`] | files and folders of ours: they appear whole or not at all |
+//! | [`unwind`] | panics of other people's code as errors |
+//!
+//! ```
+//! let read = toolkit_system::unwind::caught(|| "12x".parse::<u8>().unwrap());
+//! assert!(read.unwrap_err().contains("invalid digit"));
+//! ```
+
+pub mod files;
+pub mod input;
+pub mod unwind;
