@@ -8,7 +8,7 @@
 //!
 //! ```
 //! let read = toolkit_system::unwind::caught(|| "12x".parse::<u8>().unwrap());
-//! assert!(read.unwrap_err().contains("invalid digit"));
+//! assert!(read.unwrap_err().contains("InvalidDigit"));
 //! ```
 
 pub mod files;
