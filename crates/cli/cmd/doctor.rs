@@ -1,5 +1,6 @@
 //! `toolkit doctor`: whether everything is in order.
 
+use super::fetch::Shown;
 use crate::context::Context;
 use crate::text::bytes;
 use crate::{device, text};
@@ -9,7 +10,8 @@ use serde_json::json;
 use std::process::Command;
 use toolkit_core::VisionShape;
 use toolkit_data::PublishedConfig;
-use toolkit_registry::{Card, Kind, Registry};
+use toolkit_fetch::Store;
+use toolkit_registry::{Card, Kind, Registry, TokenTable};
 
 /// Checks this machine and this build: devices, memory, disk, every card with its weights
 #[derive(Arguments)]
@@ -17,8 +19,13 @@ use toolkit_registry::{Card, Kind, Registry};
 Examples:
   toolkit doctor
   toolkit doctor --registry my-cards
+  toolkit doctor --check
   toolkit doctor --json")]
-pub struct Args {}
+pub struct Args {
+    /// Also read every file that `data fetch` has brought, and compare it with its digest
+    #[arg(long)]
+    check: bool,
+}
 
 /// One thing that was looked at.
 struct Finding {
@@ -35,7 +42,7 @@ fn fact(what: &str, found: impl Into<String>) -> Finding {
 ///
 /// # Errors
 /// If anything is broken.
-pub fn run(context: &Context, _: &Args) -> anyhow::Result<()> {
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let mut findings = vec![
         fact("toolkit", format!("{}, revision {}", env!("CARGO_PKG_VERSION"), toolkit_lab::manifest::git_revision())),
         fact("machine", toolkit_lab::manifest::machine()),
@@ -58,6 +65,9 @@ pub fn run(context: &Context, _: &Args) -> anyhow::Result<()> {
             findings.push(Finding { what: format!("{}/{name}", kind.folder()), found, ok });
         }
     }
+    if args.check {
+        findings.extend(fetched(context)?);
+    }
     context.print(
         || findings.iter().map(|f| json!({"what": f.what, "found": f.found, "ok": f.ok})).collect(),
         || {
@@ -79,18 +89,34 @@ pub fn run(context: &Context, _: &Args) -> anyhow::Result<()> {
     )
 }
 
+/// Reads all that was fetched: one finding for the files that are as they came, one for each other.
+fn fetched(context: &Context) -> anyhow::Result<Vec<Finding>> {
+    let store = Store::standard();
+    let checked = store.check(&Shown::new(&context.log))?;
+    let mut found = format!("as fetched: {} in files: {}", bytes(checked.bytes), checked.whole);
+    if checked.unknown > 0 {
+        found += &format!("; without a digest, for an older version fetched them: {}", checked.unknown);
+    }
+    let mut findings = vec![fact(&format!("fetched into {}", store.root().display()), found)];
+    findings.extend(checked.damaged.into_iter().map(|damage| Finding {
+        what: damage.path.display().to_string(),
+        found: format!("{}: fetch it again", damage.what),
+        ok: false,
+    }));
+    Ok(findings)
+}
+
 /// Parses, describes and, where there are weights or a tokenizer, reads them.
 fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
     let card = registry.card(kind, name)?;
     let missing = card.not_here()?;
+    let mut table = None;
     match kind {
         Kind::Vision => {
             registry.describe_vision(&card)?;
         }
-        Kind::Language => {
-            registry.describe_language(&card)?;
-        }
-        Kind::Bridge => bridge(registry, &card)?,
+        Kind::Language => table = Some(TokenTable::of_language(registry.describe_language(&card)?.vocab)),
+        Kind::Bridge => table = bridge(registry, &card)?,
         Kind::Dataset if !missing.is_empty() => {}
         Kind::Dataset if card.family == "published" => {
             let config: PublishedConfig = card.config()?;
@@ -116,8 +142,10 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
     if let Some(remote) = missing.first() {
         return Ok(format!("published as {}, not fetched: `toolkit data fetch {}`", remote.source, card.name));
     }
-    if card.tokenizer_section.is_some() {
-        found.push(format!("tokenizer of {} tokens", card.tokenizer()?.vocab()));
+    if let Some(table) = table.filter(|_| card.tokenizer_section.is_some()) {
+        let tokenizer = card.tokenizer(table)?;
+        found.push(format!("tokenizer of {} tokens", tokenizer.vocab()));
+        found.extend(tokenizer.past_table());
     }
     if card.weights.is_some() {
         found.push(format!("weights of {} tensors, sha256 as in the card", card.open_weights()?.names().count()));
@@ -127,8 +155,8 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
     Ok(if found.is_empty() { "fits".to_owned() } else { found.join(", ") })
 }
 
-/// A bridge must fit at least one encoder.
-fn bridge(registry: &Registry, card: &Card) -> anyhow::Result<()> {
+/// A bridge must fit at least one encoder. Returns the table of its text side.
+fn bridge(registry: &Registry, card: &Card) -> anyhow::Result<Option<TokenTable>> {
     let shape = |name: &String| -> Option<VisionShape> {
         registry.describe_vision(&registry.card(Kind::Vision, name).ok()?).ok()
     };
@@ -138,10 +166,10 @@ fn bridge(registry: &Registry, card: &Card) -> anyhow::Result<()> {
         .filter_map(shape)
         .map(|shape| registry.describe_bridge(card, &shape))
         .collect();
-    if tried.iter().any(Result::is_ok) || tried.is_empty() {
-        return Ok(());
+    if let Some(shape) = tried.iter().flatten().next() {
+        return Ok(shape.text.as_ref().map(|text| TokenTable::of_text_side(text.vocab)));
     }
-    tried.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(error.into()))
+    tried.into_iter().find_map(Result::err).map_or(Ok(None), |error| Err(error.into()))
 }
 
 fn memory() -> String {

