@@ -150,17 +150,7 @@ impl Writer<'_> {
         decoding: &Decoding,
     ) -> Result<Vec<Vec<Generated>>, EvalError> {
         decoding.check()?;
-        if let Some([rows, _, width]) = prefix.as_ref().map(Tensor::dims)
-            && (rows != prompts.len() || width != self.shape.width)
-        {
-            let what =
-                format!("the prefix is [{rows}, .., {width}], wanted [{}, .., {}]", prompts.len(), self.shape.width);
-            return Err(EvalError::new(
-                what,
-                "generation",
-                "give one prefix per prompt, as wide as the language model's embeddings",
-            ));
-        }
+        self.check_prefix(prefix.as_ref(), prompts.len())?;
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
@@ -190,8 +180,19 @@ impl Writer<'_> {
         Ok(all)
     }
 
+    /// Compares the shape of a prefix with the number of prompts and the width of the model.
+    pub(crate) fn check_prefix(&self, prefix: Option<&Tensor<3>>, prompts: usize) -> Result<(), EvalError> {
+        let Some([rows, _, width]) = prefix.map(Tensor::dims) else { return Ok(()) };
+        if rows == prompts && width == self.shape.width {
+            return Ok(());
+        }
+        let what = format!("the prefix is [{rows}, .., {width}], wanted [{prompts}, .., {}]", self.shape.width);
+        let hint = "give one prefix per prompt, as wide as the language model's embeddings";
+        Err(EvalError::new(what, "generation", hint))
+    }
+
     /// Compares every id that is going to be embedded with the rows of the model.
-    fn check(&self, prompts: &[Vec<u32>]) -> Result<(), EvalError> {
+    pub(crate) fn check(&self, prompts: &[Vec<u32>]) -> Result<(), EvalError> {
         let LanguageMarks { eos, pad, decoder_start, .. } = &self.marks;
         let start = (self.shape.kind == LanguageKind::EncoderDecoder).then_some(decoder_start);
         let ids = prompts.iter().flatten().chain(eos.ids()).chain([pad]).chain(start);
@@ -276,7 +277,7 @@ impl Writer<'_> {
     }
 
     /// `[prefix ; text]` with its mask, text padded on `side`.
-    fn behind(
+    pub(crate) fn behind(
         &self,
         prefix: Option<Tensor<3>>,
         texts: &[Vec<u32>],
@@ -299,7 +300,7 @@ impl Writer<'_> {
     }
 
     /// How many tokens can be written behind inputs of these lengths; the last one is never read.
-    fn budgets(&self, lengths: impl Iterator<Item = usize>, decoding: &Decoding) -> Result<Vec<usize>, EvalError> {
+    pub(crate) fn budgets(&self, lengths: impl Iterator<Item = usize>, decoding: &Decoding) -> Result<Vec<usize>, EvalError> {
         let positions = self.shape.positions.unwrap_or(usize::MAX / 2);
         let budget = |(sample, length): (usize, usize)| {
             if length <= positions {
@@ -315,7 +316,7 @@ impl Writer<'_> {
         lengths.enumerate().map(budget).collect()
     }
 
-    fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.language.devices().first().cloned().unwrap_or_default().without_autodiff()
     }
 }

@@ -6,6 +6,7 @@
 
 mod beam;
 mod caption;
+mod choices;
 mod controls;
 mod decoding;
 mod error;
@@ -22,6 +23,7 @@ mod task;
 mod vqa;
 
 pub use caption::{CaptionResult, CaptionRow, CaptionSummary, caption};
+pub use choices::Choice;
 pub use controls::{derangement, majority_baseline};
 pub use decoding::{Decoding, EarlyStopping};
 pub use error::EvalError;

@@ -17,7 +17,7 @@ fn ids(written: &[Vec<Generated>]) -> Vec<Vec<(&[u32], bool)>> {
 }
 
 /// Next-token logits after `written`, everything computed anew for this one sample.
-fn naive_logits(voice: &Voice, prefix: Option<Tensor<3>>, prompt: &[u32], written: &[u32]) -> Vec<f32> {
+pub(super) fn naive_logits(voice: &Voice, prefix: Option<Tensor<3>>, prompt: &[u32], written: &[u32]) -> Vec<f32> {
     let device = Device::default();
     let embed = |ids: &[u32]| {
         let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();

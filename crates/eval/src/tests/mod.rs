@@ -1,6 +1,8 @@
 //! Tests of the crate, on tiny random models.
 
+mod choices;
 mod generation;
+mod official;
 mod retrieval;
 mod sampling;
 mod scores;

@@ -18,7 +18,11 @@ fn log_prob(seed: u64, ids: &[u32], vocab: usize, token: u32) -> f64 {
 }
 
 fn search(seed: u64, vocab: usize, decoding: Decoding) -> Vec<Generated> {
-    let mut search = Search::new(decoding, Ends::one(EOS), &[decoding.max_new_tokens], vec![vec![]]);
+    search_with(Ends::one(EOS), seed, vocab, decoding)
+}
+
+fn search_with(ends: Ends, seed: u64, vocab: usize, decoding: Decoding) -> Vec<Generated> {
+    let mut search = Search::new(decoding, ends, &[decoding.max_new_tokens], vec![vec![]]);
     let mut rows: Vec<Vec<u32>> = vec![Vec::new()];
     while !rows.is_empty() {
         let given: Vec<f32> = rows.iter().flat_map(|ids| logits(seed, ids, vocab)).collect();
@@ -28,8 +32,8 @@ fn search(seed: u64, vocab: usize, decoding: Decoding) -> Vec<Generated> {
     search.finish().remove(0)
 }
 
-/// Every text that could be written: score, ids, whether it ended.
-fn enumerate(seed: u64, vocab: usize, d: Decoding) -> Vec<(f64, Vec<u32>, bool)> {
+/// Every text that could be written: score, ids, which of `ends` ended it.
+fn enumerate(ends: Ends, seed: u64, vocab: usize, d: Decoding) -> Vec<(f64, Vec<u32>, Option<u32>)> {
     let mut all = Vec::new();
     let mut open = vec![(0.0, Vec::new())];
     for length in 1..=d.max_new_tokens {
@@ -37,16 +41,16 @@ fn enumerate(seed: u64, vocab: usize, d: Decoding) -> Vec<(f64, Vec<u32>, bool)>
         for (sum, ids) in open {
             for token in 0..vocab as u32 {
                 let total = sum + log_prob(seed, &ids, vocab, token);
-                if token != EOS {
+                if !ends.contains(token) {
                     longer.push((total, ids.iter().copied().chain([token]).collect::<Vec<u32>>()));
                 } else if ids.len() >= d.min_new_tokens {
-                    all.push((d.score(total, length), ids.clone(), true));
+                    all.push((d.score(total, length), ids.clone(), Some(token)));
                 }
             }
         }
         open = longer;
     }
-    all.extend(open.into_iter().map(|(sum, ids)| (d.score(sum, d.max_new_tokens), ids, false)));
+    all.extend(open.into_iter().map(|(sum, ids)| (d.score(sum, d.max_new_tokens), ids, None)));
     all.sort_by(|a, b| b.0.total_cmp(&a.0));
     all
 }
@@ -58,11 +62,13 @@ fn enough_beams_find_the_best_texts() {
             for seed in 0..12 {
                 let d =
                     Decoding { beams: 256, max_new_tokens: 4, min_new_tokens, length_penalty, ..Decoding::default() };
-                let (found, wanted) = (search(seed, 4, d), enumerate(seed, 4, d));
-                assert_eq!(found.len(), wanted.len().min(256));
-                for (f, (score, ids, finished)) in found.iter().zip(&wanted).take(20) {
-                    assert_eq!((&f.ids, f.finished()), (ids, *finished), "seed {seed}, penalty {length_penalty}");
-                    assert!((f64::from(f.score) - score).abs() < 1e-4);
+                for ends in [Ends::one(EOS), Ends::new(&[3, EOS]).unwrap()] {
+                    let (found, wanted) = (search_with(ends, seed, 4, d), enumerate(ends, seed, 4, d));
+                    assert_eq!(found.len(), wanted.len().min(256));
+                    for (f, (score, ids, end)) in found.iter().zip(&wanted).take(20) {
+                        assert_eq!((&f.ids, f.end), (ids, *end), "seed {seed}, penalty {length_penalty}");
+                        assert!((f64::from(f.score) - score).abs() < 1e-4);
+                    }
                 }
             }
         }
@@ -97,6 +103,23 @@ fn stopping_early_loses_nothing() {
             assert_eq!(found, wanted, "seed {seed}, penalty {length_penalty}");
         }
     }
+}
+
+#[test]
+fn each_end_ends_and_enough_others_go_on() {
+    // Both ends are likelier than all else: of the best `2 * beams` all end, and three others must go on.
+    let ends = Ends::new(&[0, 1]).unwrap();
+    let d = Decoding { beams: 3, max_new_tokens: 5, ..Decoding::default() };
+    let mut search = Search::new(d, ends, &[5], vec![vec![]]);
+    let row = [9.0, 8.0, 1.0, 0.5, 0.2];
+    let next = search.advance(&row, 5).unwrap();
+    assert_eq!(next.iter().map(|n| n.token).collect::<Vec<_>>(), [2, 3, 4]);
+    let next = search.advance(&row.repeat(3), 5).unwrap();
+    assert!(next.iter().all(|n| !ends.contains(n.token)));
+    // Not before it may.
+    let d = Decoding { min_new_tokens: 1, beams: 1, ..d };
+    let next = Search::new(d, ends, &[5], vec![vec![]]).advance(&row, 5).unwrap();
+    assert_eq!(next.iter().map(|n| n.token).collect::<Vec<_>>(), [2]);
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! Folders: the hub's cache, adapters alone, byte-order marks.
+
+use super::{Checkpoint, open};
+use serde_json::json;
+
+/// The folder `models--Someone--tiny` of a cache with these snapshots, each a copy of a checkpoint.
+fn cache(snapshots: &[&str]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let from = Checkpoint::of("hub-opt");
+    for name in snapshots {
+        let to = dir.path().join("models--Someone--tiny/snapshots").join(name);
+        std::fs::create_dir_all(&to).unwrap();
+        for entry in std::fs::read_dir(from.0.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+    std::fs::create_dir_all(dir.path().join("models--Someone--tiny/refs")).unwrap();
+    dir
+}
+
+#[test]
+fn the_folder_of_a_cache_stands_for_its_main_snapshot() {
+    let dir = cache(&["0123abcd", "4567abcd"]);
+    let folder = dir.path().join("models--Someone--tiny");
+    let error = open(&folder).err().unwrap().to_string();
+    assert!(error.contains("has 2 snapshots, and `refs/main` names none"), "{error}");
+    for main in ["4567abcd\n", "4567abcd"] {
+        std::fs::write(folder.join("refs/main"), main).unwrap();
+        assert!(open(&folder).is_ok());
+    }
+    std::fs::remove_file(folder.join("snapshots/4567abcd/config.json")).unwrap();
+    let error = open(&folder).err().unwrap().to_string();
+    assert!(error.contains("there is no `config.json`") && error.contains("4567abcd"), "{error}");
+    // A reference is the name of a snapshot and leads nowhere else.
+    std::fs::write(folder.join("refs/main"), "../snapshots/0123abcd").unwrap();
+    assert!(open(&folder).err().unwrap().to_string().contains("names none"));
+    let one = cache(&["0123abcd"]);
+    assert!(open(&one.path().join("models--Someone--tiny")).is_ok(), "the only one needs no reference");
+}
+
+#[test]
+fn an_adapter_alone_names_its_base() {
+    let checkpoint = Checkpoint::of("hub-opt");
+    let adapter = json!({"base_model_name_or_path": "Salesforce/blip2-opt-2.7b", "peft_type": "LORA", "r": 4});
+    checkpoint.write("adapter_config.json", adapter.to_string());
+    assert!(checkpoint.open().is_ok(), "beside whole weights it is not looked at");
+    for with_config in [true, false] {
+        if checkpoint.path("model.safetensors").is_file() {
+            checkpoint.remove("model.safetensors");
+        }
+        if !with_config {
+            checkpoint.remove("config.json");
+        }
+        let error = checkpoint.error();
+        assert!(error.starts_with("this is a LORA adapter of `Salesforce/blip2-opt-2.7b`"), "{error}");
+        assert!(error.contains("merge_and_unload()"), "{error}");
+    }
+}
+
+#[test]
+fn byte_order_marks_and_line_ends_of_windows_change_nothing() {
+    let checkpoint = Checkpoint::of("hub-opt");
+    for file in ["config.json", "generation_config.json", "tokenizer.json", "preprocessor_config.json"] {
+        let text = std::fs::read_to_string(checkpoint.path(file)).unwrap();
+        checkpoint.write(file, format!("\u{feff}{}", text.replace('\n', "\r\n")));
+    }
+    assert!(checkpoint.holds());
+}

@@ -1,0 +1,123 @@
+//! Tokenizers that are not one `tokenizer.json`, and damaged ones.
+
+use super::Checkpoint;
+use serde_json::{Value, json};
+
+/// Leaves `vocab.json` and `merges.txt` in place of `tokenizer.json`.
+fn of_pairs(config: &Value) -> Checkpoint {
+    let checkpoint = Checkpoint::of("hub-opt");
+    let file = checkpoint.json("tokenizer.json");
+    let merge = |pair: &Value| match pair {
+        Value::String(pair) => pair.clone(),
+        pair => format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap()),
+    };
+    let merges: Vec<String> = file["model"]["merges"].as_array().unwrap().iter().map(merge).collect();
+    checkpoint.write("vocab.json", file["model"]["vocab"].to_string());
+    checkpoint.write("merges.txt", format!("#version: 0.2\n{}\n", merges.join("\n")));
+    checkpoint.remove("tokenizer.json");
+    checkpoint.edit("tokenizer_config.json", |all| {
+        all.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+    });
+    checkpoint
+}
+
+/// Texts and their ids by `GPT2Tokenizer` of transformers 5.24 with `add_bos_token`.
+fn texts() -> Vec<(&'static str, Vec<u32>)> {
+    vec![
+        ("a photo of", vec![2, 67, 268, 264, 86, 81, 293]),
+        ("where  is</s> it?", vec![2, 89, 74, 71, 261, 223, 292, 2, 223, 315, 33]),
+        ("  two\nlines", vec![2, 223, 223, 86, 89, 81, 201, 78, 271, 71, 85]),
+        ("é日本 😀", vec![2, 130, 105, 165, 248, 101, 165, 253, 108, 223, 175, 256, 249, 225]),
+        ("", vec![2]),
+        ("Question: a Answer:", vec![2, 51, 274, 297, 28, 259, 223, 35, 80, 290, 281, 28]),
+    ]
+}
+
+fn prompts(checkpoint: &Checkpoint) -> Vec<Vec<u32>> {
+    let model = checkpoint.open().unwrap();
+    let (language, words) = (model.language().unwrap(), model.words().unwrap());
+    texts().iter().map(|(text, _)| words.prompt(text, language.marks, language.encoder_decoder()).unwrap()).collect()
+}
+
+#[test]
+fn vocabulary_and_merges_are_read_as_transformers_reads_them() {
+    let with_bos: Vec<Vec<u32>> = texts().into_iter().map(|(_, ids)| ids).collect();
+    let without: Vec<Vec<u32>> = with_bos.iter().map(|ids| ids[1..].to_vec()).collect();
+    let gpt2 = of_pairs(&json!({"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true}));
+    assert_eq!(prompts(&gpt2), with_bos);
+    assert!(gpt2.holds());
+    assert_eq!(prompts(&of_pairs(&json!({"tokenizer_class": "GPT2Tokenizer"}))), without);
+    // Where the files do not say what stands around a text, the model's own rule does.
+    assert_eq!(prompts(&of_pairs(&json!({"tokenizer_class": "PreTrainedTokenizerFast"}))), with_bos);
+    // The older files.
+    let older = of_pairs(&json!({"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true}));
+    older.edit("tokenizer_config.json", |all| {
+        all.as_object_mut().unwrap().remove("added_tokens_decoder");
+        all.as_object_mut().unwrap().remove("additional_special_tokens");
+        all["bos_token"] = json!({"__type": "AddedToken", "content": "</s>", "lstrip": false, "normalized": true});
+    });
+    older.write("added_tokens.json", json!({"<image>": 330}).to_string());
+    assert_eq!(prompts(&older), with_bos);
+    let model = older.open().unwrap();
+    assert_eq!(model.words().unwrap().tokenizer.id("<image>"), Some(330));
+}
+
+#[test]
+fn pairs_that_are_not_right_are_refused() {
+    let gpt2 = || of_pairs(&json!({"tokenizer_class": "GPT2Tokenizer"}));
+    let broken = gpt2();
+    broken.write("merges.txt", "#version: 0.2\na b\na b c\n");
+    assert!(broken.error().contains("this line is no pair of tokens --> ") && broken.error().contains("merges.txt:3"));
+    let other = of_pairs(&json!({"tokenizer_class": "CLIPTokenizer"}));
+    assert!(other.error().contains("`tokenizer_class` is `CLIPTokenizer`"));
+    let twice = gpt2();
+    twice.edit("vocab.json", |all| all["</s>"] = json!(9));
+    assert!(twice.error().contains("has another id than 2"), "{}", twice.error());
+}
+
+#[test]
+fn what_a_folder_has_instead_of_a_tokenizer_is_named() {
+    let checkpoint = Checkpoint::of("hub-t5");
+    checkpoint.remove("tokenizer.json");
+    let missing = |checkpoint: &Checkpoint| checkpoint.open().unwrap().words().err().unwrap().to_string();
+    assert!(missing(&checkpoint).contains("put its `tokenizer.json` beside the weights"));
+    checkpoint.write("spiece.model", b"\x0a\x0e\x0a\x05<unk>");
+    let error = missing(&checkpoint);
+    assert!(error.contains("only `spiece.model`") && error.contains("AutoTokenizer"), "{error}");
+}
+
+#[test]
+fn a_damaged_tokenizer_is_refused_with_its_file() {
+    let whole = std::fs::read(Checkpoint::of("hub-opt").path("tokenizer.json")).unwrap();
+    let checkpoint = Checkpoint::of("hub-opt");
+    let read = |bytes: &[u8]| {
+        checkpoint.write("tokenizer.json", bytes);
+        let marks = checkpoint_marks();
+        let table = toolkit_registry::TokenTable::of_language(334);
+        toolkit_hub::tokens::Words::read(checkpoint.0.path(), marks, None, table)
+    };
+    for at in (0..whole.len() - 1).step_by(37) {
+        let error = read(&whole[..at]).err().unwrap().to_string();
+        assert!(error.contains("tokenizer.json") && !error.contains('\n'), "cut at {at}: {error}");
+    }
+    // Bytes that fall out, as in a damaged download.
+    for at in (0..whole.len() - 40).step_by(101) {
+        let damaged = [&whole[..at], &whole[at + 23..]].concat();
+        match read(&damaged) {
+            Ok(words) => {
+                let words = words.unwrap();
+                for text in ["a photo of", "</s> <image>", ""] {
+                    if let Ok(ids) = words.tokenizer.encode_framed(text) {
+                        assert!(ids.iter().all(|id| *id < 334));
+                        let _ = words.text(&ids).map_err(|error| assert!(!error.to_string().contains('\n')));
+                    }
+                }
+            }
+            Err(error) => assert!(error.to_string().contains("tokenizer.json"), "{error}"),
+        }
+    }
+}
+
+fn checkpoint_marks() -> toolkit_train::stage2::LanguageMarks {
+    toolkit_train::stage2::LanguageMarks { bos: Some(2), eos: toolkit_core::Ends::one(2), pad: 1, decoder_start: 0 }
+}
