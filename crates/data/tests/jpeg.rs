@@ -74,6 +74,16 @@ fn two_bytes_of_the_end_may_be_missing() {
     }
 }
 
+/// The last bytes of a flat picture hold many of its blocks, so a decoder that reads ahead is soon at the end.
+#[test]
+fn a_flat_picture_may_miss_its_end_too() {
+    use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
+    let bytes = compress(&[77; 3 * 65 * 65], 65, 65, PixelFormat::Rgb, 90, Subsampling::S444).unwrap();
+    assert!(libjpeg_turbo_rs::decompress(&bytes[..bytes.len() - 2]).is_err(), "the crate reads it now");
+    assert_eq!(pixels(&bytes[..bytes.len() - 2]), pixels(&bytes));
+    assert!(pixels(&bytes).is_ok());
+}
+
 #[test]
 fn many_scans_of_a_large_picture_are_refused() {
     let bytes = file("ycc_two_scans");

@@ -22,16 +22,17 @@ impl<'a> Bits<'a> {
         Self { bytes, at: 0, buffer: 0, left: 0, marker: None, short: false, next_restart: 0 }
     }
 
-    /// The bits ended early at a marker.
+    /// Tells whether the bits ended early.
     pub fn are_short(&self) -> bool {
         self.short
     }
 
-    /// The file has no marker behind the bits, and more bits were asked for.
+    /// Tells whether the file itself ended early: no marker is behind the bits.
     pub fn are_cut(&self) -> bool {
         self.short && self.marker.is_none()
     }
 
+    /// Takes whole bytes, up to a marker.
     fn fill(&mut self) {
         while self.left <= 48 && self.marker.is_none() {
             let Some(&byte) = self.bytes.get(self.at) else { return };
@@ -68,6 +69,7 @@ impl<'a> Bits<'a> {
         self.left -= count;
     }
 
+    /// Returns the next bits without taking them; behind the end there are zeros.
     fn look(&self, count: u32) -> u32 {
         let bits = match self.left >= count {
             true => self.buffer >> (self.left - count),
@@ -76,6 +78,7 @@ impl<'a> Bits<'a> {
         (bits & ((1 << count) - 1)) as u32
     }
 
+    /// Reads one code.
     fn symbol(&mut self, table: &HuffmanTable) -> u8 {
         if self.left < 17 {
             self.fill();
@@ -125,8 +128,8 @@ impl<'a> Bits<'a> {
         block
     }
 
-    /// Goes to the next restart marker. One that is not the expected one is passed over, taken or left for later, as
-    /// `jpeg_resync_to_restart` does.
+    /// Goes to the next restart marker. One that is not the expected one is passed over, taken or
+    /// left for later, as `jpeg_resync_to_restart` does.
     pub fn restart(&mut self) {
         (self.buffer, self.left) = (0, 0);
         let wanted = self.next_restart;
@@ -155,6 +158,7 @@ impl<'a> Bits<'a> {
         self.short &= self.marker.is_some();
     }
 
+    /// Goes to the next marker of any kind.
     fn find_marker(&mut self) {
         while let Some(&byte) = self.bytes.get(self.at) {
             self.at += 1;

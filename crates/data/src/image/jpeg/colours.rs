@@ -17,6 +17,7 @@ pub(super) fn row(colour: Colour, from: &[Vec<u8>], out: &mut [u8]) -> Result<()
     Ok(())
 }
 
+/// Converts each pixel of a row.
 fn each(out: &mut [u8], from: [&Vec<u8>; 4], to_rgb: impl Fn([u8; 4]) -> [u8; 3]) {
     let (pixels, _) = out.as_chunks_mut::<3>();
     // Cut to one length, so that it is compared once for the row.
@@ -26,7 +27,8 @@ fn each(out: &mut [u8], from: [&Vec<u8>; 4], to_rgb: impl Fn([u8; 4]) -> [u8; 3]
     }
 }
 
-/// Converts with libjpeg's numbers: 16 bits behind the point, each product rounded by itself but for green.
+/// Converts with libjpeg's numbers: 16 bits behind the point, each product rounded by itself but
+/// for green.
 fn light_to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let [y, cb, cr] = [i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128];
     let red = y + ((91_881 * cr + 32_768) >> 16);
@@ -35,8 +37,8 @@ fn light_to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     [red, green, blue].map(|value| value.clamp(0, 255) as u8)
 }
 
-/// Pillow's conversion of inks, given as what is left of the paper's white, to RGB. It takes all files for such, with
-/// Adobe's marker or without.
+/// Converts inks, given as what is left of the paper's white, as Pillow does. It takes all files
+/// for such, with Adobe's marker or without.
 fn ink_to_rgb([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     [c, m, y].map(|left| {
         // `white - ink * white / 255`, rounded as Pillow rounds.

@@ -1,6 +1,11 @@
 //! Headers of a JPEG, up to its first scan: size, coding, sampling and colours.
 //!
-//! Follows ITU-T T.81, annex B. No memory is taken for pixels, so that a size can be refused first.
+//! Follows ITU-T T.81, annex B.2. No memory is taken for pixels, so that a size can be refused
+//! first.
+
+use super::segments::{CUT, Segments, pair};
+
+const HEIGHT_LATER: &str = "the height is 0: it is told after the pixels (DNL), which is not supported";
 
 /// Everything that comes before the first scan and decides how samples become pixels.
 #[derive(Debug)]
@@ -16,7 +21,8 @@ pub(super) struct Header {
     pub several_scans: bool,
     /// Place of the frame header's content in the file.
     pub frame_at: usize,
-    /// Fewest bits that the first scan can have, counted from its blocks; 0 where there is no such bound.
+    /// Fewest bits that the first scan can have, counted from its blocks; 0 where there is no such
+    /// bound.
     pub least_bits: u64,
     /// Bytes behind the header of the first scan.
     pub scan_bytes: usize,
@@ -59,67 +65,6 @@ struct Frame {
     width: usize,
     height: usize,
     components: Vec<Component>,
-}
-
-/// Segments of the file from its start: marker and content. The coded bytes of scans are passed over.
-pub(super) struct Segments<'a> {
-    bytes: &'a [u8],
-    /// Place behind the last segment.
-    pub at: usize,
-}
-
-const CUT: &str = "the file is cut off inside its headers";
-const HEIGHT_LATER: &str = "the height is 0: it is told after the pixels (DNL), which is not supported";
-
-impl<'a> Segments<'a> {
-    /// Starts behind the two bytes that every JPEG begins with.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 2 }
-    }
-
-    /// Takes the next segment that has a length; there is none behind the end of the picture.
-    pub fn take(&mut self) -> Result<Option<(u8, &'a [u8])>, String> {
-        loop {
-            // Bytes before a marker are passed over and a marker may have fill bytes, as in libjpeg.
-            let rest = self.bytes.get(self.at..).ok_or(CUT)?;
-            self.at += first_ff(rest).ok_or(CUT)?;
-            let rest = self.bytes.get(self.at..).ok_or(CUT)?;
-            self.at += rest.iter().position(|&byte| byte != 0xff).ok_or(CUT)?;
-            let marker = *self.bytes.get(self.at).ok_or(CUT)?;
-            self.at += 1;
-            match marker {
-                0x00 | 0x01 | 0xd0..=0xd8 => continue, // stand alone, without a length
-                0xd9 => return Ok(None),
-                _ => {}
-            }
-            let rest = self.bytes.get(self.at..).ok_or(CUT)?;
-            let mut length = usize::from(pair(rest, 0).ok_or(CUT)?);
-            if matches!(marker, 0xe0..=0xef | 0xfe) {
-                length = length.max(2); // libjpeg takes notes without a length for empty ones
-            }
-            if length < 2 {
-                return Err(format!("segment {marker:#04x} says it has {length} bytes"));
-            }
-            let content = rest.get(2..length).ok_or(CUT)?;
-            self.at += length;
-            return Ok(Some((marker, content)));
-        }
-    }
-
-    /// Takes the next segment before the first scan.
-    fn early(&mut self) -> Result<(u8, &'a [u8]), String> {
-        self.take()?.ok_or_else(|| "the file ends before its first scan, it has no picture".to_owned())
-    }
-}
-
-/// Finds the first byte 0xff, most of the way by whole words.
-fn first_ff(bytes: &[u8]) -> Option<usize> {
-    let passed = 64 * bytes.chunks(64).take_while(|chunk| !chunk.contains(&0xff)).count();
-    Some(passed + bytes.get(passed..)?.iter().position(|&byte| byte == 0xff)?)
-}
-
-fn pair(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
 }
 
 /// Reads width and height from the frame header, whatever its coding.
@@ -178,25 +123,27 @@ impl Header {
         Ok(header)
     }
 
-    /// Largest sampling across and down of all components.
+    /// Returns the largest sampling across and down of all components.
     pub fn most(&self) -> (usize, usize) {
         self.components.iter().fold((1, 1), |(across, down), c| (across.max(c.across), down.max(c.down)))
     }
 
-    /// Units of the picture, across and down: the blocks that lie on the same place, of all components.
+    /// Counts the units of the picture, across and down: the blocks that lie on the same place, of
+    /// all components.
     pub fn units(&self) -> (usize, usize) {
         let (across, down) = self.most();
         (self.width.div_ceil(8 * across), self.height.div_ceil(8 * down))
     }
 
-    /// Blocks that the samples of a component need, across and down.
+    /// Counts the blocks that the samples of a component need, across and down.
     pub fn blocks(&self, component: &Component) -> (usize, usize) {
         let (across, down) = self.most();
         ((self.width * component.across).div_ceil(8 * across), (self.height * component.down).div_ceil(8 * down))
     }
 
-    /// Counts the fewest bits of the first scan: a Huffman code has at least one, and a block has a code for its mean;
-    /// where it comes at once, another for the rest. Arithmetic coding has no such bound.
+    /// Counts the fewest bits of the first scan: a Huffman code has at least one, and a block has a
+    /// code for its mean; where it comes at once, another for the rest. Arithmetic coding has no
+    /// such bound.
     fn least_bits(&self, scan: &[u8]) -> Result<u64, String> {
         let count = usize::from(*scan.first().ok_or(CUT)?);
         let start = *scan.get(1 + 2 * count).ok_or(CUT)?;
@@ -249,7 +196,8 @@ impl Frame {
         Ok(Self { coding, width, height, components: components.collect::<Result<_, _>>()? })
     }
 
-    /// Tells what the components mean from their number, the two markers and their names, as `jdapimin.c` does.
+    /// Tells what the components mean from their number, the two markers and their names, as
+    /// `jdapimin.c` does.
     fn colour(&self, jfif: bool, adobe: Option<u8>) -> Colour {
         let names = || self.components.iter().map(|component| component.id).collect::<Vec<_>>();
         match (self.components.len(), adobe) {

@@ -1,10 +1,11 @@
-//! JPEG pixels to the byte as libjpeg-turbo decodes them, which Pillow and so every published processor does; other
-//! decoders round the transform and the upsampling of colours differently.
+//! JPEG pixels to the byte as libjpeg-turbo decodes them, which Pillow and so every published
+//! processor does; other decoders round the transform and the upsampling of colours differently.
 //!
-//! - [`header`]: size, sampling and colours, read before anything is decoded.
-//! - Crate `libjpeg-turbo-rs` undoes the entropy coding and the transform, and makes the pixels of common pictures:
-//!   grey, and YCbCr with one of four samplings.
-//! - [`scans`] and [`bits`]: sequential pictures that the crate does not read, in several scans or damaged.
+//! - [`segments`] and [`header`]: size, sampling and colours, read before anything is decoded.
+//! - Crate `libjpeg-turbo-rs` undoes the entropy coding and the transform, and makes the pixels of
+//!   common pictures: grey, and YCbCr with one of four samplings.
+//! - [`scans`] and [`bits`]: sequential pictures that the crate does not read, in several scans or
+//!   damaged.
 //! - [`planes`] and [`colours`] make the pixels of all others, where the crate is wrong or panics
 //!   (`docs/upstream.md`).
 
@@ -13,12 +14,14 @@ mod colours;
 mod header;
 mod planes;
 mod scans;
+mod segments;
 
-use header::{Coding, Colour, Header, Segments};
+use header::{Coding, Colour, Header};
 use image::{DynamicImage, GrayImage, RgbImage};
 use libjpeg_turbo_rs::{Decoder, PixelFormat};
 use planes::Plane;
 use scans::Samples;
+use segments::Segments;
 use std::cell::Cell;
 
 /// Reads width and height from the frame header.
@@ -58,13 +61,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     })
 }
 
-/// Refuses files whose scans would take minutes: each goes over the whole picture, however short it is.
+/// Refuses files whose scans would take minutes: each goes over the whole picture, however short it
+/// is.
 fn refuse_many_scans(bytes: &[u8], header: &Header) -> Result<(), String> {
     // Programs write 10 for three components and 18 for four.
     const USUAL: u64 = 24;
     // About ten seconds for the slowest kind of scan.
     const MOST_PIXELS: u64 = 2_000_000_000;
-    // Counting is spared where few bytes hold few scans, and for small pictures: the crate stops at 8,192 scans.
+    // Counting is spared where few bytes hold few scans, and for small pictures: the crate stops at
+    // 8,192 scans.
     const SHORTEST: u64 = 10;
     const UNCOUNTED: u64 = 4_096;
     let pixels = header.width as u64 * header.height as u64;
@@ -97,7 +102,8 @@ fn samples(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, String> {
             Err(_) => return scans::decode(bytes, header),
         }
     } else if header.components.len() == 1 {
-        // The sampling of a single component has no meaning; the crate gives it one where it is not 1 x 1.
+        // The sampling of a single component has no meaning; the crate gives it one where it is not
+        // 1 x 1.
         let mut plain = bytes.to_vec();
         *plain.get_mut(header.frame_at + 7).ok_or("there is no component")? = 0x11;
         libjpeg_turbo_rs::decompress_raw(&plain).map_err(|error| error.to_string())?
@@ -115,7 +121,9 @@ fn samples(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, String> {
 fn is_common(header: &Header) -> bool {
     let sampling = |at: usize| header.components.get(at).map(|c| (c.across, c.down));
     match header.colour {
-        Colour::Grey => sampling(0) == Some((1, 1)) || header.coding == Coding::Sequential,
+        Colour::Grey => {
+            sampling(0) == Some((1, 1)) || matches!(header.coding, Coding::Sequential | Coding::Progressive)
+        }
         // The crate looks at Adobe's marker first, libjpeg at JFIF's.
         Colour::YCbCr if header.unconverted => false,
         Colour::YCbCr if header.several_scans && header.coding == Coding::Sequential => false,
@@ -151,13 +159,14 @@ fn common(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
 }
 
 thread_local! {
-    /// Memory of [`with_marked_end`]: taken anew for each file, it would cost a thirtieth of the decoding.
+    /// Memory of [`with_marked_end`]: taken anew for each file, it would cost a thirtieth of the
+    /// decoding.
     static MARKED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Decodes a copy of the file with bits behind its end that are no Huffman code, so that missing bits are an error. The
-/// crate reads zeros where bits are missing before a marker, and makes noise of them; and it takes a file without a
-/// marker at its end for cut off some bytes too early.
+/// Decodes a copy of the file with bits behind its end that are no Huffman code, so that missing
+/// bits are an error. The crate reads zeros where bits are missing before a marker, and makes noise
+/// of them; and it takes a file without a marker at its end for cut off some bytes too early.
 fn with_marked_end<T>(bytes: &[u8], header: &Header, decode: impl Fn(&[u8]) -> T) -> T {
     // Twice as many bytes as the crate reads ahead, each with the zero that tells it from a marker.
     const BYTES: usize = 16;

@@ -1,4 +1,5 @@
-//! Planes of a JPEG's components brought to the size of the picture, row by row, as libjpeg-turbo does it.
+//! Planes of a JPEG's components brought to the size of the picture, row by row, as libjpeg-turbo
+//! does it.
 
 use super::header::Header;
 
@@ -42,7 +43,8 @@ impl Spread {
 }
 
 impl Plane {
-    /// Takes component `at` of a picture; its samples may end with rows and columns that fill the last block.
+    /// Takes component `at` of a picture; its samples may end with rows and columns that fill the
+    /// last block.
     pub fn new(header: &Header, at: usize, samples: Vec<u8>, stride: usize) -> Result<Self, String> {
         let own = header.components.get(at).ok_or("a component is missing")?;
         let most = header.most();
@@ -60,7 +62,7 @@ impl Plane {
         Ok(Self { samples, stride, width, height, spread })
     }
 
-    /// Length of the rows that [`Plane::row`] writes, at least the picture's width.
+    /// Returns the length of the rows that [`Plane::row`] writes, at least the picture's width.
     pub fn row_length(&self) -> usize {
         match self.spread {
             Spread::Repeat(across, _) => self.width * across,
@@ -69,12 +71,12 @@ impl Plane {
         }
     }
 
-    /// Row `y` of the plane; beyond its ends, the last one.
+    /// Returns row `y` of the plane; beyond its end, the last one.
     fn source(&self, y: usize) -> &[u8] {
         &self.samples[y.min(self.height - 1) * self.stride..][..self.width]
     }
 
-    /// The nearer row and the farther one for row `y` of a picture twice as high.
+    /// Returns the nearer row and the farther one for row `y` of a picture twice as high.
     fn nearer_and_farther(&self, y: usize) -> (&[u8], &[u8]) {
         let farther = if y % 2 == 0 { (y / 2).saturating_sub(1) } else { y / 2 + 1 };
         (self.source(y / 2), self.source(farther))

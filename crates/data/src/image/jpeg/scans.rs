@@ -1,10 +1,13 @@
-//! Sequential, Huffman-coded pictures to planes of samples, where crate `libjpeg-turbo-rs` does not read them.
+//! Sequential, Huffman-coded pictures to planes of samples, where crate `libjpeg-turbo-rs` does not
+//! read them.
 //!
-//! These are pictures in several scans with more than one component in a scan, and damaged ones, which libjpeg reads
-//! with a warning. The crate's Huffman tables and its transform are used. Each scan uses the tables defined before it.
+//! These are pictures in several scans with more than one component in a scan, and damaged ones,
+//! which libjpeg reads with a warning. The crate's Huffman tables and its transform are used. Each
+//! scan uses the tables defined before it.
 
 use super::bits::Bits;
-use super::header::{Header, Segments};
+use super::header::Header;
+use super::segments::Segments;
 use libjpeg_turbo_rs::common::huffman_table::{HuffmanTable, std_huffman_tables};
 use libjpeg_turbo_rs::common::quant_table::QuantTable;
 use libjpeg_turbo_rs::simd::{self, SimdRoutines};
@@ -111,7 +114,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Reads the header of a scan. A component keeps the quantisation of its first scan, as in libjpeg.
+    /// Reads the header of a scan. A component keeps the quantisation of its first scan, as in
+    /// libjpeg.
     fn parts(&self, scan: &[u8], header: &Header, quant: &mut [Option<[u16; 64]>]) -> Result<Vec<Part>, String> {
         let listed = scan.split_first().and_then(|(&count, rest)| rest.get(..2 * usize::from(count)));
         let listed = listed.ok_or("the header of a scan is cut off")?;
