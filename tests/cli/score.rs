@@ -1,6 +1,8 @@
 //! `toolkit score`: the official tools' numbers, and files that do not go together. Data sets as published.
 
-use super::support::{called, command, files, finished, fixture, folder, picture, toolkit};
+use super::support::{
+    TINY, called, command, experiment, files, finished, fixture, folder, picture, run_command, toolkit,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -23,7 +25,8 @@ fn captions_score_as_the_official_tool_says() {
     let call = ["score", "captions", "--annotations", &path("captions.json"), "--results", &path("results.json")];
     let got = toolkit(&[&call[..], &["--json", "--samples", samples.to_str().unwrap()]].concat()).json();
     let expected = read(&tiny.join("expected.json"));
-    for (name, value) in got.as_object().unwrap().iter().filter(|(name, _)| !name.starts_with("METEOR")) {
+    let scores = got.as_object().unwrap().iter().filter(|(name, _)| !name.starts_with("METEOR") && *name != "notes");
+    for (name, value) in scores {
         let (got, want) = (value.as_f64().unwrap(), expected[name].as_f64().unwrap());
         assert!((got - want).abs() < 1e-6, "{name}: {got}, wanted {want}");
     }
@@ -228,6 +231,7 @@ fn meteor_is_called_so_only_with_its_tables() {
     let without = score(&[]);
     assert!(without.stderr.contains("toolkit data fetch meteor"), "{}", without.stderr);
     let without = without.json();
+    assert!(without["notes"][0].as_str().unwrap().contains("METEOR-exact-stem is scored, which is no METEOR"));
     assert!(without["METEOR-exact-stem"].is_f64() && without.get("METEOR").is_none());
 
     // With tables, the jar's score of a case whose texts are tokens already.
@@ -245,4 +249,130 @@ fn meteor_is_called_so_only_with_its_tables() {
     assert!((meteor - case["score"].as_f64().unwrap()).abs() < 1e-9, "{meteor}");
     let none = dir.path().to_str().unwrap();
     toolkit(&[&call[..6], &["--meteor", none]].concat()).fails_last_with(&["meteor-1.5.jar"]);
+}
+
+#[test]
+fn scores_that_surprise_say_why() {
+    let dir = folder();
+    let captions = |references: &[(f64, &str)], given: &[(u64, &str)], more: &[&str]| {
+        let row = |(id, (image, text)): (usize, &(f64, &str))| json!({"id": id, "image_id": image, "caption": text});
+        let rows: Vec<Value> = references.iter().enumerate().map(row).collect();
+        let given: Vec<Value> = given.iter().map(|(image, text)| json!({"image_id": image, "caption": text})).collect();
+        let (a, r) =
+            (write(dir.path(), "a.json", &json!({ "annotations": rows })), write(dir.path(), "r.json", &json!(given)));
+        let call = ["score", "captions", "--annotations", &a, "--results", &r, "--meteor"];
+        toolkit(&[&call[..], &[&fixture("meteor-tiny")], more].concat()).ok()
+    };
+    // Ids are numbers of joined tables on one side.
+    let one = captions(&[(3.0, "a dog on grass")], &[(3, "a dog on grass")], &[]);
+    assert!(one.stderr.contains("CIDEr is 0 whatever the caption"), "{}", one.stderr);
+    assert!(one.stdout.contains("0.0000") && one.stdout.contains("1.0000"), "{}", one.stdout);
+    let said = captions(&[(3.0, "a dog on grass")], &[(3, "a dog on grass")], &["--json", "--quiet"]).json();
+    assert_eq!((&said["CIDEr"], said["notes"].as_array().unwrap().len()), (&json!(0.0), 1));
+    // Nothing matches: no score is less than nothing.
+    let nothing = captions(&[(1.0, "a dog runs"), (2.0, "a cat sits")], &[(1, "zebra"), (2, "quiz")], &[]);
+    assert!(!nothing.stdout.contains('-') && nothing.stdout.contains("CIDEr    0.0000"), "{}", nothing.stdout);
+    let usual = captions(
+        &[(1.0, "a dog runs on grass"), (2.0, "a red cat sits")],
+        &[(1, "a dog runs on grass"), (2, "a cat")],
+        &["--json"],
+    );
+    assert!(usual.json().get("notes").is_none());
+
+    let answers = |count: usize, kinds: bool| {
+        let annotation = |id: u64| {
+            let mut one = json!({"question_id": id, "answers": vec![json!({"answer": "dog"}); count]});
+            if kinds {
+                (one["question_type"], one["answer_type"]) = ("what".into(), "other".into());
+            }
+            one
+        };
+        let question = |id: u64| json!({"question_id": id, "image_id": 1, "question": "what?"});
+        let files = [
+            ("q.json", json!({"questions": [question(1), question(2)]})),
+            ("a.json", json!({"annotations": [annotation(1), annotation(2)]})),
+            ("r.json", json!([{"question_id": 1.0, "answer": "dog"}, {"question_id": "2", "answer": "cat"}])),
+        ];
+        let [q, a, r] = files.map(|(name, value)| write(dir.path(), name, &value));
+        toolkit(&["score", "vqa", "--questions", &q, "--annotations", &a, "--results", &r, "--json"])
+    };
+    assert_eq!(
+        answers(10, true).json(),
+        json!({"overall": 50.0, "perAnswerType": {"other": 50.0}, "perQuestionType": {"what": 50.0}})
+    );
+    let bare = answers(10, false).json();
+    assert_eq!((&bare["overall"], bare.get("perAnswerType"), bare.get("perQuestionType")), (&json!(50.0), None, None));
+    assert_eq!(bare["notes"].as_array().unwrap().len(), 2);
+    let one = answers(1, true).ok();
+    assert!(one.stderr.contains("a right answer reaches 0.00 % at most"), "{}", one.stderr);
+    assert_eq!(one.json()["overall"], 0.0);
+}
+
+/// A folder of pictures with captions, but no questions.
+fn captioned(dir: &Path, captions: &[&str]) -> String {
+    let lines = captions.iter().enumerate().map(|(at, caption)| {
+        picture(&dir.join(format!("{at}.png")));
+        json!({"image": format!("{at}.png"), "captions": [caption]}).to_string() + "\n"
+    });
+    let lines: String = lines.collect();
+    std::fs::write(dir.join("captions.jsonl"), lines).unwrap();
+    format!("folder:{}", dir.to_str().unwrap())
+}
+
+#[test]
+fn nothing_is_measured_on_nothing() {
+    let run = finished().0.to_str().unwrap();
+    let dir = folder();
+    let data = captioned(dir.path(), &["a dog", "a cat", "a dog"]);
+    let eval = |task: &str, data: &str, more: &[&str]| {
+        toolkit(&[&["eval", run, "--tasks", task, "--data", data, "--json"], more].concat())
+    };
+    eval("scenes-vqa", &data, &[]).fails_with(&["the data have no questions", "task `scenes-vqa`", "folder"]);
+    eval("scenes-caption,scenes-vqa", &data, &[]).fails_with(&["the data have no questions", "task `scenes-vqa`"]);
+    eval("scenes-retrieval", &data, &[]).fails_with(&["no two pictures to choose from", "leaves out 2 of 3 pictures"]);
+    eval("scenes-caption", &data, &["--limit", "0"]).fails_with(&["`--limit 0` leaves nothing"]);
+    let one = eval("scenes-caption", &data, &["--limit", "1"]).json();
+    assert_eq!(one[0]["result"]["samples"], 1);
+    let notes = one[0]["result"]["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("CIDEr is 0 whatever the caption")), "{notes:?}");
+    let bare = dir.path().join("bare");
+    std::fs::create_dir(&bare).unwrap();
+    picture(&bare.join("a.png"));
+    let bare = format!("folder:{}", bare.to_str().unwrap());
+    eval("scenes-caption", &bare, &[]).fails_with(&["the data have no captions", "task `scenes-caption`"]);
+}
+
+#[test]
+fn a_run_without_questions_or_candidates_says_so() {
+    let dir = folder();
+    let pictures = dir.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    let data = captioned(&pictures, &["a dog", "a cat", "a dog", "a cat"]);
+    let text = TINY
+        .replace("tiny:train", &data)
+        .replace("tiny:val", &data)
+        .replace("tiny:test", &data)
+        .replace("steps = 60", "steps = 2")
+        .replace("batch = 8", "batch = 2");
+    let text: String =
+        text.lines().filter(|line| !line.starts_with("also =")).map(|line| line.to_owned() + "\n").collect();
+    let out = dir.path().join("out");
+    let done = called(&mut run_command(&experiment(dir.path(), &text), &out, &[])).ok();
+    assert!(done.stdout.contains("has no questions") && done.stdout.contains("VQA accuracy: –"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("ITC text R@1: –") && done.stdout.contains("no two pictures to choose from"),
+        "{}",
+        done.stdout
+    );
+    let results = read(&out.join("results.json"));
+    for cell in results["cells"].as_array().unwrap() {
+        let scores = cell["scores"].as_object().unwrap();
+        assert!(
+            scores.contains_key("caption.cider") && !scores.keys().any(|key| key.starts_with("vqa.")),
+            "{scores:?}"
+        );
+    }
+    assert!(results["absent"]["vqa.overall"].as_str().unwrap().contains("has no questions"));
+    let report = std::fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(report.contains("No VQA accuracy was measured") && !report.contains("VQA accuracy: 0"), "{report}");
 }
