@@ -127,7 +127,7 @@ fn first(report: &Check) -> Option<&str> {
     match first {
         None if report.is_clean() => None,
         None => Some("a wrong count"),
-        Some(text) => Some(text.split("; hint: ").next().unwrap_or(text)),
+        Some(text) => text.split("; hint: ").next().and_then(|text| text.split(" (hint: ").next()),
     }
 }
 

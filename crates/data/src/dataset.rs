@@ -67,11 +67,17 @@ pub trait Dataset: Send + Sync {
     fn notes(&self) -> Vec<String> {
         let left_out = self.left_out();
         let lines = left_out.iter().map(|(fault, finding)| {
-            let first = finding.examples.first().map_or("", |text| text.split("; hint: ").next().unwrap_or(text));
-            format!("{}: {} left out, such as: {first}", fault.name(), finding.count)
+            let first = finding.examples.first().map_or("", |text| what_of(text));
+            format!("{}: {}, such as: {first}", fault.name(), finding.count)
         });
         lines.chain(self.remarks()).collect()
     }
+}
+
+/// A message without its hint.
+fn what_of(text: &str) -> &str {
+    let end = ["; hint: ", " (hint: "].iter().filter_map(|hint| text.find(hint)).min();
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// The VQAv2 answer type that an answer belongs to.

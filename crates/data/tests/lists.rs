@@ -109,7 +109,12 @@ fn text_ids_numbers_and_kept_back_answers() {
     let kept = card("lavis-vqa", "asked/kept_back.json", "");
     assert!(open(&kept).unwrap().item(0).questions[0].answers.is_empty() && checked(&kept).is_clean());
     let all = card("lavis-vqa", "asked/all.json", "");
-    assert!(open(&all).err().unwrap().contains("row 1 has no `answer`; it has `image`, `question_id`, `question`, `labels`"));
+    assert!(
+        open(&all)
+            .err()
+            .unwrap()
+            .contains("row 1 has no `answer`; it has `image`, `question_id`, `question`, `labels`")
+    );
     assert_eq!(counts(&checked(&all)), BTreeMap::from([(Fault::DamagedFile, 1)]));
     let list = open(&card("lavis-vqa", "asked/python_list.json", "")).err().unwrap();
     assert!(list.contains("row 1: `direct_answers` is a list written as a text"), "{list}");
@@ -161,7 +166,7 @@ fn rows_without_text_are_counted_and_all_of_them_are_an_error() {
     // As before, such a picture has no caption; but that is said.
     let data = open(&one).unwrap();
     assert!(data.item(3).captions.is_empty());
-    assert!(data.notes()[0].starts_with("no-text: 1 left out, such as: "), "{:?}", data.notes());
+    assert!(data.notes()[0].starts_with("no-text: 1, such as: "), "{:?}", data.notes());
 
     let report = checked(&card("lavis-captions", "lacking/mixed.json", ""));
     assert_eq!(counts(&report), BTreeMap::from([(Fault::NoText, 1), (Fault::EmptyCaption, 1)]));
@@ -176,7 +181,10 @@ fn rows_without_text_are_counted_and_all_of_them_are_an_error() {
 
     let instances = card("coco-captions", "lacking/coco.json", "");
     let said = open(&instances).err().unwrap();
-    assert!(said.contains("row 1 of \"annotations\" has no `caption`; it has `image_id`, `category_id`, `bbox`"), "{said}");
+    assert!(
+        said.contains("row 1 of \"annotations\" has no `caption`; it has `image_id`, `category_id`, `bbox`"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -228,8 +236,17 @@ fn folder(name: &str) -> PathBuf {
 #[test]
 fn folders_of_every_form_are_read() {
     for name in [
-        "metadata_jsonl", "metadata_csv", "captions_csv", "semicolons", "captions_tsv", "cc3m", "paths_first", "one_text",
-        "list", "beside", "moved",
+        "metadata_jsonl",
+        "metadata_csv",
+        "captions_csv",
+        "semicolons",
+        "captions_tsv",
+        "cc3m",
+        "paths_first",
+        "one_text",
+        "list",
+        "beside",
+        "moved",
     ] {
         let data = Folder::open(&folder(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(captions(&data), [["a dog"], ["a cat"]], "{name}");
@@ -261,7 +278,7 @@ fn a_folder_says_what_it_passes_over() {
     assert_eq!((data.len(), counts(&report)), (1, BTreeMap::from([(Fault::UnreadFormat, 1)])));
     assert!(report.findings[&Fault::UnreadFormat].examples[0].contains("b.heic is passed over: HEIC is not read"));
     let notes = Folder::open(&folder("unread")).unwrap().notes().join("\n");
-    for part in ["unread-format: 1 left out", "labels.csv", "stray.txt is not read: no picture is called so"] {
+    for part in ["unread-format: 1, such as: ", "labels.csv", "stray.txt is not read: no picture is called so"] {
         assert!(notes.contains(part), "{notes}");
     }
 
@@ -271,7 +288,10 @@ fn a_folder_says_what_it_passes_over() {
     assert!(error("utf16").contains("a.txt:1: this is UTF-16"));
     assert!(error("latin").contains("a.txt:2: not UTF-8 text"));
     let none = error("no_captions");
-    assert!(none.contains("captions.jsonl:1") && none.contains("has no `caption`; it has `image`, `captionz`"), "{none}");
+    assert!(
+        none.contains("captions.jsonl:1") && none.contains("has no `caption`; it has `image`, `captionz`"),
+        "{none}"
+    );
     let column = error("no_column");
     assert!(column.contains("no column is called `caption`; there are `file_name`, `label`"), "{column}");
     assert!(error("bad_row").contains("captions.jsonl:1: the row is broken"));

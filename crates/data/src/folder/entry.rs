@@ -1,9 +1,10 @@
 //! A row of a list, as JSON or a table has it, becomes texts of one picture.
 
-use crate::lists::keys::{ANSWER, CAPTION, PICTURE, QUESTION};
+use crate::image::is_picture;
+use crate::lists::keys::{ANSWER, CAPTION, IMAGE_ID, PICTURE, QUESTION};
 use crate::lists::row::{Row, elements, text_of};
 use crate::lists::table::Table;
-use crate::lists::values::{ANSWERS, CAPTIONS, optional, path, texts};
+use crate::lists::values::{ANSWERS, CAPTIONS, Id, optional, path, texts};
 use std::collections::BTreeSet;
 
 const QUESTIONS: &str = "questions";
@@ -27,11 +28,30 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    fn new(picture: String) -> Self {
+        Self { picture, captions: vec![], questions: vec![], lacks: None }
+    }
+
+    /// Reads an object of captions by picture: `{"a.png": "a dog"}`. None if the keys are no pictures.
+    pub fn by_picture(row: &Row<'_>) -> Option<Result<Vec<Self>, String>> {
+        if row.keys().next().is_none() || !row.keys().all(is_picture) {
+            return None;
+        }
+        let one = |(key, value): (&str, &[u8])| {
+            Ok(Self { captions: texts(key, value, &CAPTIONS)?, ..Self::new(key.to_owned()) })
+        };
+        Some(row.fields().map(one).collect())
+    }
+
     /// Reads a row of JSON; keys that mean nothing here are added to `passed`.
     pub fn of_row(row: &Row<'_>, passed: &mut BTreeSet<String>) -> Result<Self, String> {
-        let (key, value) = row.need(PICTURE)?;
-        let picture = path(key, value)?;
-        let mut entry = Self { picture, captions: vec![], questions: vec![], lacks: None };
+        let picture = match (row.first(PICTURE)?, row.first(IMAGE_ID)?) {
+            (Some((key, value)), _) => path(key, value)?,
+            // A picture that is called as its id is found without its ending.
+            (None, Some((key, value))) => Id::read(key, value)?.to_string(),
+            (None, None) => return Err(row.lacks(PICTURE[0])),
+        };
+        let mut entry = Self::new(picture);
         if let Some((key, value)) = row.first(CAPTION)? {
             entry.captions = texts(key, value, &CAPTIONS)?;
         }
@@ -50,7 +70,7 @@ impl Entry {
             entry.lacks = Some(row.lacks(CAPTION[0]));
         }
         let known = |key: &str| {
-            [PICTURE, CAPTION, QUESTION, ANSWER, KIND].iter().any(|keys| keys.contains(&key)) || key == QUESTIONS
+            [PICTURE, IMAGE_ID, CAPTION, QUESTION, ANSWER, KIND].iter().any(|keys| keys.contains(&key)) || key == QUESTIONS
         };
         passed.extend(row.keys().filter(|key| !known(key)).map(str::to_owned));
         Ok(entry)
@@ -63,7 +83,7 @@ impl Entry {
         if picture.is_empty() {
             return Err("no picture is named".to_owned());
         }
-        let mut entry = Self { picture, captions: vec![], questions: vec![], lacks: None };
+        let mut entry = Self::new(picture);
         for &at in &columns.captions {
             entry.captions.extend(listed(cell(at))?);
         }

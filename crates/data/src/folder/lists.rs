@@ -46,9 +46,12 @@ fn rows(path: &Path, faults: &mut dyn Faults) -> Result<Read, DataError> {
         return Ok(found);
     }
     list(path, &[], &mut |at, _, bytes| {
-        let entry = Row::parse(bytes).and_then(|row| Entry::of_row(&row, &mut found.passed));
-        match entry {
-            Ok(entry) => found.entries.push((at.line, entry)),
+        let read = Row::parse(bytes).and_then(|row| match Entry::by_picture(&row) {
+            Some(entries) => entries,
+            None => Entry::of_row(&row, &mut found.passed).map(|entry| vec![entry]),
+        });
+        match read {
+            Ok(entries) => found.entries.extend(entries.into_iter().map(|entry| (at.line, entry))),
             Err(what) => faults.told(Fault::BadRow, line_error(path, at.line, one_line(&sentence(&what)), EXAMPLE))?,
         }
         Ok(())

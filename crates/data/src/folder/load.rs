@@ -2,7 +2,7 @@
 
 use super::entry::{Asked, Entry};
 use super::lists::{Read, read};
-use super::walk::{Files, folder_of};
+use super::walk::{Files, ends_with, folder_of};
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::paths::{find, is_absolute, moved, plain};
 use crate::lists::row::Row;
@@ -71,14 +71,14 @@ impl Texts<'_> {
         for (stem, names) in &self.files.beside {
             let Some(name) = names.first() else { continue };
             let path = self.dir.join(name);
-            let captions = match if name.ends_with(".json") { in_json(&path) } else { in_lines(&path) } {
+            let captions = match if ends_with(name, ".json") { in_json(&path) } else { in_lines(&path) } {
                 Ok(captions) => captions,
                 Err(error) => {
                     self.faults.told(Fault::DamagedFile, error)?;
                     continue;
                 }
             };
-            if captions.is_empty() && !name.ends_with(".json") {
+            if captions.is_empty() && !ends_with(name, ".json") {
                 let error =
                     line_error(&path, 1, "no caption, only blanks", "write a caption a line, or remove the file");
                 self.faults.told(Fault::EmptyCaption, error)?;
@@ -100,7 +100,7 @@ impl Texts<'_> {
         let path = self.dir.join(name);
         let place = self.dir.join(folder_of(name));
         let folders = [place, self.dir.to_owned()];
-        let Read { entries, passed } = match read(&path, &folders, self.faults) {
+        let Read { mut entries, passed } = match read(&path, &folders, self.faults) {
             Ok(read) => read,
             Err(error @ (DataError::Line { .. } | DataError::Annotation { .. })) => {
                 return self.faults.told(self.weight(name), error);
@@ -124,6 +124,9 @@ impl Texts<'_> {
                 super::lists::EXAMPLE,
             );
             return self.faults.told(self.weight(name), error);
+        }
+        for (_, entry) in &mut entries {
+            entry.picture = plain(&entry.picture).unwrap_or_else(|| std::mem::take(&mut entry.picture));
         }
         let cut = moved(entries.iter().map(|(_, entry)| entry.picture.as_str()), &folders);
         if let Some(cut) = &cut {

@@ -106,7 +106,7 @@ impl Files {
     fn file(&mut self, dir: &Path, name: String) {
         let path = dir.join(&name);
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let stem = name[..name.len() - extension.len()].trim_end_matches('.').to_owned();
+        let stem = name[..name.len() - extension.len()].strip_suffix('.').unwrap_or(&name).to_owned();
         if is_picture(&path) {
             self.pictures.insert(name);
         } else if let Some(format) = unread_picture(&path) {
@@ -135,7 +135,7 @@ impl Files {
             .collect();
         let (own, lists): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lists)
             .into_iter()
-            .partition(|name| name.ends_with(".txt") && stems.contains(&name[..name.len() - 4]));
+            .partition(|name| ends_with(name, ".txt") && stems.contains(&name[..name.len() - 4]));
         self.lists = lists;
         for name in own {
             self.beside.entry(name[..name.len() - 4].to_owned()).or_default().push(name);
@@ -145,10 +145,10 @@ impl Files {
         self.beside = with;
         // The text that is read: `.txt` before `.caption` before `.json`.
         for names in self.beside.values_mut() {
-            names.sort_unstable_by_key(|name| BESIDE.iter().position(|end| name.ends_with(end)));
+            names.sort_unstable_by_key(|name| BESIDE.iter().position(|end| ends_with(name, end)));
         }
         for name in without.into_values().flatten() {
-            let why = if name.ends_with(".json") { "no list that is read" } else { "no picture is called so" };
+            let why = if ends_with(&name, ".json") { "no list that is read" } else { "no picture is called so" };
             self.others.insert(name, why.to_owned());
         }
     }
@@ -173,6 +173,11 @@ fn other(extension: &str) -> Option<&'static str> {
         "token" => "not read; write captions.csv or captions.jsonl",
         _ => return None,
     })
+}
+
+/// Whether a name ends with an ending in small letters or others.
+pub(super) fn ends_with(name: &str, end: &str) -> bool {
+    name.len() > end.len() && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
 }
 
 pub(super) fn folder_of(name: &str) -> &str {

@@ -11,6 +11,8 @@ pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod source;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 pub(crate) mod values;
 

@@ -26,7 +26,7 @@ pub(crate) fn is_absolute(path: &str) -> bool {
 }
 
 /// The file that a plain path means in a folder: as it is written, or else with its letters composed or decomposed (macOS
-/// writes names apart), with `%20` decoded, or with its extension in other letters.
+/// writes names apart), with `%20` decoded, with its extension in other letters, or with the extension that it lacks.
 pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
     there(name).or_else(|| spellings(name).into_iter().find_map(|other| there(&other)))
@@ -42,6 +42,9 @@ fn spellings(name: &str) -> Vec<String> {
     if let Some((stem, extension)) = name.rsplit_once('.') {
         all.push(format!("{stem}.{}", extension.to_ascii_lowercase()));
         all.push(format!("{stem}.{}", extension.to_ascii_uppercase()));
+    }
+    if !name.rsplit('/').next().is_some_and(|last| last.contains('.')) {
+        all.extend(EXTENSIONS.iter().map(|extension| format!("{name}.{extension}")));
     }
     all.retain(|other| other != name && plain(other).as_ref() == Some(other));
     all

@@ -106,6 +106,11 @@ impl<'a> Row<'a> {
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|(name, _)| name.as_ref())
     }
+
+    /// The keys of the row and their values.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &'a [u8])> {
+        self.fields.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
 }
 
 /// The elements of a list.
@@ -165,7 +170,10 @@ pub(crate) fn text_of(key: &str, value: &[u8]) -> Result<String, String> {
     if value.first() != Some(&b'"') {
         return Err(format!("`{key}` is {}, not a text", shown(value)));
     }
-    text(value).map(Cow::into_owned).map_err(|error| format!("`{key}` is no text: {error}, in {}", shown(value)))
+    text(value).map(Cow::into_owned).map_err(|error| {
+        let why = if error.contains("surrogate") || error.contains("hex escape") { "half of a character" } else { &error };
+        format!("`{key}` is no text: {why}, in {}", shown(value))
+    })
 }
 
 /// A value as it stands in the file, cut to one short line.

@@ -1,6 +1,6 @@
 //! CSV and TSV files, row by row.
 
-use super::keys::{ANSWER, CAPTION, PICTURE, QUESTION};
+use super::keys::{ANSWER, CAPTION, IMAGE_ID, PICTURE, QUESTION};
 use super::text::open_text;
 use crate::DataError;
 use csv::{ByteRecord, Reader, ReaderBuilder};
@@ -86,7 +86,7 @@ impl Table {
 
     /// The column with the path of the picture.
     pub fn picture(&self) -> Option<usize> {
-        PICTURE.iter().find_map(|key| self.heading.iter().position(|name| name == key))
+        PICTURE.iter().chain(IMAGE_ID).find_map(|key| self.heading.iter().position(|name| name == key))
     }
 
     /// The columns with captions: one of the usual name, or several that are numbered (`caption_1`).

@@ -11,7 +11,7 @@ use crate::lists::text::one_line;
 use crate::lists::values::{CAPTIONS, Id, path, texts};
 use crate::{DataError, Item, Question};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,8 @@ pub(super) struct Builder<'a> {
     /// The extension of the last picture that was found by its id.
     extension: &'static str,
     by_id: HashMap<String, usize>,
+    /// Items with a caption that is empty or cannot be read, which is a finding already.
+    excused: HashSet<usize>,
     /// Item and place in it, by the question's id. Items and questions are fewer than 2^32.
     by_question: HashMap<u64, (u32, u32)>,
 }
@@ -71,6 +73,7 @@ impl<'a> Builder<'a> {
             file: PathBuf::new(),
             extension: "",
             by_id: HashMap::new(),
+            excused: HashSet::new(),
             by_question: HashMap::new(),
         }
     }
@@ -181,9 +184,14 @@ impl<'a> Builder<'a> {
         Ok(Some(self.items.len() - 1))
     }
 
+    /// The item with an id, if there is one.
+    pub fn has(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
     /// The item with an id, for annotations that follow pictures.
     pub fn known(&mut self, at: At, id: &str) -> Result<Option<usize>, DataError> {
-        let known = self.by_id.get(id).copied();
+        let known = self.has(id);
         if known.is_none() {
             let hint = "the file names no such picture; get it again";
             self.fault(Fault::Orphan, Some(at), format_args!("there is no picture {id}"), hint)?;
@@ -194,11 +202,17 @@ impl<'a> Builder<'a> {
     pub fn caption(&mut self, at: At, item: usize, text: String) -> Result<(), DataError> {
         self.captions += 1;
         if text.trim().is_empty() {
+            self.excuse(item);
             let what = format!("a caption of picture {} is empty", self.items[item].id);
             return self.fault(Fault::EmptyCaption, Some(at), what, "it is left out");
         }
         self.items[item].captions.push(text);
         Ok(())
+    }
+
+    /// Remembers that the lack of a caption is a finding of another kind.
+    pub fn excuse(&mut self, item: usize) {
+        self.excused.insert(item);
     }
 
     /// The captions that a row has under one of `keys`. A row without is remembered until the end of the file.
@@ -240,14 +254,13 @@ impl<'a> Builder<'a> {
 
     /// Every picture from item `first` on should have a caption, for formats that list pictures and captions apart.
     pub fn need_captions(&mut self, first: usize) -> Result<(), DataError> {
-        let bare: Vec<String> =
-            self.items[first..].iter().filter(|item| item.captions.is_empty()).map(|item| item.id.clone()).collect();
+        let bare: Vec<usize> = (first..self.items.len()).filter(|&at| self.items[at].captions.is_empty()).collect();
         if !bare.is_empty() && bare.len() == self.items.len() - first {
             let what = format!("no picture has a caption, of {}", bare.len());
             return self.fault(Fault::DamagedFile, None, what, "is it the file that the card's `format` is about?");
         }
-        for id in bare {
-            let hint = "it is of no use where captions are needed";
+        for at in bare.into_iter().filter(|at| !self.excused.contains(at)).collect::<Vec<_>>() {
+            let (id, hint) = (self.items[at].id.clone(), "it is of no use where captions are needed");
             self.fault(Fault::NoText, None, format_args!("picture {id} has no caption"), hint)?;
         }
         Ok(())

@@ -38,10 +38,15 @@ pub(super) fn read(build: &mut Builder, path: &Path, domains: bool) -> Result<()
     build.need(found, "images")?;
     let found = section(path, "annotations", false, &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
-            let (key, value) = row.need(keys::CAPTION)?;
-            let captions = texts(key, value, &CAPTIONS)?;
             let (key, value) = row.need(&["image_id", "img_id"])?;
             let id = Id::read(key, value)?.to_string();
+            let captions = match row.need(keys::CAPTION).and_then(|(key, value)| texts(key, value, &CAPTIONS)) {
+                Ok(captions) => captions,
+                Err(what) => {
+                    build.has(&id).into_iter().for_each(|item| build.excuse(item));
+                    return Err(what.into());
+                }
+            };
             let Some(item) = build.known(at, &id)? else { return Ok(()) };
             for text in captions {
                 build.caption(at, item, text)?;

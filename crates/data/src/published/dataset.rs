@@ -4,11 +4,12 @@ use super::config::PublishedConfig;
 use super::load::{Loaded, load};
 use super::pictures::{Part, Pictures, ends};
 use crate::dataset::{at, hex};
-use crate::lists::fault::{Findings, Strict};
+use crate::lists::fault::{Fault, Findings, Strict};
 use crate::{DataError, Dataset, Item};
 use image::RgbImage;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -37,7 +38,13 @@ impl Published {
         let mut strict = Strict::default();
         let Loaded { mut items, mut pictures, remarks, .. } = load(config, root, split, &mut strict)?;
         if pictures.parts.iter().any(|part| part.skip_missing) {
+            let named: Vec<String> = items.iter().map(|item| item.shows.clone()).collect();
             (items, pictures) = without_missing(items, pictures);
+            let kept: HashSet<&str> = items.iter().map(|item| item.shows.as_str()).collect();
+            for name in named.iter().filter(|name| !kept.contains(name.as_str())) {
+                let error = DataError::missing(format!("there is no picture {name}"), "`skip_missing` leaves it out");
+                strict.left_out.add(Fault::MissingImage, &error);
+            }
         }
         if items.is_empty() {
             let what = format!("the split '{split}' in {} has no picture", root.display());
