@@ -163,6 +163,9 @@ fn damaged_results_are_refused() {
     let run = copy_of_finished();
     std::fs::write(run.path().join("results.json"), "{\"name\": 3}").unwrap();
     let before = std::fs::read(run.path().join("report.html")).unwrap();
+    toolkit(&["report", run.path().to_str().unwrap()]).fails_with(&["results.json", "SHA-256"]);
+    // Without a list of the run's files.
+    std::fs::remove_file(run.path().join("done.json")).unwrap();
     toolkit(&["report", run.path().to_str().unwrap()]).fails_with(&["results.json", "line 1 column"]);
     assert_eq!(std::fs::read(run.path().join("report.html")).unwrap(), before);
 }
