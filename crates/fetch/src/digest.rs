@@ -87,8 +87,7 @@ pub(crate) fn the_promised(file: &Path, name: &str, hint: &str) -> Result<String
         return Ok(hex(&sha256.finalize()));
     }
     Err(FetchError::Digest {
-        kind: "git sha1",
-        what: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        what: format!("git sha1 of {}", file.file_name().unwrap_or_default().to_string_lossy()),
         expected: name.to_owned(),
         got: git,
         file: file.to_owned(),
@@ -103,8 +102,7 @@ pub(crate) fn compare(what: &str, expected: &str, got: &str, file: &Path, hint: 
     }
     let hint = if paths::is_sha256(&expected.to_ascii_lowercase()) { hint } else { "a sha256 has 64 hex digits" };
     Err(FetchError::Digest {
-        kind: "sha256",
-        what: what.to_owned(),
+        what: format!("sha256 of {what}"),
         expected: one_line(expected),
         got: got.to_owned(),
         file: file.to_owned(),

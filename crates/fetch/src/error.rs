@@ -67,11 +67,9 @@ pub enum FetchError {
         hint: String,
     },
     /// The bytes are not those that were promised.
-    #[error("wrong {kind} of {what}: expected {expected}, got {got} --> {}; hint: {hint}", file.display())]
+    #[error("wrong {what}: expected {expected}, got {got} --> {}; hint: {hint}", file.display())]
     Digest {
-        /// Name of the digest: `sha256`, `git sha1`.
-        kind: &'static str,
-        /// What was hashed.
+        /// The digest and the file: `sha256 of model.safetensors`.
         what: String,
         /// The promised digest.
         expected: String,

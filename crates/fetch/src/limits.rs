@@ -42,7 +42,7 @@ impl Limits {
     /// Gives the room for unpacking an archive of `packed` bytes; `stated` is the size that the
     /// card gives.
     pub(crate) fn room(self, packed: u64, stated: Option<u64>) -> Room {
-        let by_ratio = packed.saturating_mul(RATIO).max(SMALL).min(UNPACKED);
+        let by_ratio = packed.saturating_mul(RATIO).clamp(SMALL, UNPACKED);
         let bytes = stated.or(self.allowed).unwrap_or(by_ratio);
         Room { bytes, entries: ENTRIES, all: bytes }
     }
@@ -62,7 +62,7 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
     };
     let bytes = number.parse::<f64>().ok()? * scale;
     // Beyond that a number of bytes is not exact, and no disk is that large.
-    (bytes >= 1.0 && bytes < 9e15).then_some(bytes as u64)
+    (1.0..9e15).contains(&bytes).then_some(bytes as u64)
 }
 
 /// What is left for unpacking one archive.
