@@ -5,7 +5,7 @@ use crate::text::table;
 use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_data::{Check, CheckOptions, Dataset, Fault, PublishedConfig, check, check_folder};
+use toolkit_data::{Check, CheckOptions, Dataset, Fault, FolderCheck, PublishedConfig, check, check_folder};
 use toolkit_eval::{majority_baseline, question_pairs};
 use toolkit_registry::Card;
 use toolkit_train::Progress;
@@ -69,13 +69,12 @@ pub fn run(context: &Context, card: &Card, split: Option<&str>, options: CheckOp
 pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::Result<()> {
     let task = context.log.task(&format!("decoding {}", path.display()));
     let last = std::cell::Cell::new(0);
-    let (data, report) = check_folder(path, options, &|done, total| match done {
+    let FolderCheck { data, report, unreadable } = check_folder(path, options, &|done, total| match done {
         0 => task.start(0, total),
         _ => task.advance(done - last.replace(done)),
     })?;
     task.finish();
     let bare = (0..data.len()).filter(|&index| data.item(index).captions.is_empty()).count();
-    let unreadable = report.findings.get(&Fault::UnreadableImage);
     let pairs = question_pairs(&data, None);
     let majority = majority_baseline(&data, &data, &pairs).ok().filter(|_| !pairs.is_empty());
     let value = || {
@@ -84,10 +83,11 @@ pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::
         value["clean"] = json!(report.is_clean());
         value["items"] = json!(data.len());
         value["items_without_caption"] = json!(bare);
-        value["unreadable"] = json!(unreadable.map_or(&[][..], |found| &found.examples));
-        value["majority"] = json!(majority.as_ref().map(
-            |found| json!({"overall": found.overall, "per_kind": found.per_kind, "per_group": found.per_group})
-        ));
+        value["unreadable"] = json!(unreadable.iter().map(ToString::to_string).collect::<Vec<_>>());
+        value["majority"] =
+            json!(majority.as_ref().map(
+                |found| json!({"overall": found.overall, "per_kind": found.per_kind, "per_group": found.per_group})
+            ));
         value["fingerprint"] = json!(data.fingerprint());
         json!([value])
     };

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use toolkit_data::{Check, CheckOptions, Dataset, Fault, Folder, Published, PublishedConfig, check, check_folder};
+use toolkit_data::{
+    Check, CheckOptions, Dataset, Fault, Folder, FolderCheck, Published, PublishedConfig, check, check_folder,
+};
 
 const CAPTIONS: [&str; 4] = ["a red ball on a table", "two cups beside a lamp", "a dog on wet grass", "an old clock"];
 
@@ -233,6 +235,10 @@ fn folder(name: &str) -> PathBuf {
     fixtures().join("folders").join(name)
 }
 
+fn checked_folder(name: &str) -> FolderCheck {
+    check_folder(&folder(name), CheckOptions::default(), &|_, _| {}).unwrap()
+}
+
 #[test]
 fn folders_of_every_form_are_read() {
     for name in [
@@ -250,7 +256,7 @@ fn folders_of_every_form_are_read() {
     ] {
         let data = Folder::open(&folder(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(captions(&data), [["a dog"], ["a cat"]], "{name}");
-        let (again, report) = check_folder(&folder(name), CheckOptions::default(), &|_, _| {}).unwrap();
+        let FolderCheck { data: again, report, .. } = checked_folder(name);
         assert!(report.is_clean() && report.has_text(), "{name}: {report:?}");
         assert_eq!((report.images, report.captions), (2, 2), "{name}");
         assert_eq!(again.fingerprint(), data.fingerprint(), "{name}");
@@ -259,22 +265,31 @@ fn folders_of_every_form_are_read() {
     let deep = Folder::open(&folder("deep")).unwrap();
     assert_eq!((deep.item(0).id.as_str(), deep.item(1).id.as_str()), ("train/a.png", "val/b.PNG"));
     assert_eq!(captions(&deep), [["a dog"], ["a cat"]]);
+    // A list above the folder of the pictures, as Flickr8k has it; of two pictures of a name neither is meant.
+    let above = Folder::open(&folder("above")).unwrap();
+    assert_eq!(
+        (above.item(0).id.as_str(), captions(&above)),
+        ("Images/a.png", vec![vec!["a dog", "a brown dog"], vec![]])
+    );
+    let twice = Folder::open(&folder("above_twice")).err().unwrap().to_string();
+    assert!(twice.contains("captions.csv:2: there are 2 pictures called a.png: x/a.png, y/a.png"), "{twice}");
+    let map = Folder::open(&folder("map")).unwrap();
+    assert_eq!(captions(&map), [vec!["a dog"], vec!["a cat", "one cat"]]);
     let quoted = Folder::open(&folder("quoted")).unwrap();
     assert_eq!(captions(&quoted), [["a dog, a \"big\" one\non a mat", "two dogs"]]);
 }
 
 #[test]
 fn a_folder_says_what_it_passes_over() {
-    let check = |name: &str| check_folder(&folder(name), CheckOptions::default(), &|_, _| {}).unwrap();
     let error = |name: &str| Folder::open(&folder(name)).err().unwrap().to_string();
 
     // A blank caption is left out, and counted.
     let data = Folder::open(&folder("blank")).unwrap();
     assert_eq!(captions(&data), [["a dog"], ["a cat"]]);
     assert_eq!(data.left_out()[&Fault::EmptyCaption].count, 1);
-    assert_eq!(counts(&check("blank").1), BTreeMap::from([(Fault::EmptyCaption, 1)]));
+    assert_eq!(counts(&checked_folder("blank").report), BTreeMap::from([(Fault::EmptyCaption, 1)]));
 
-    let (data, report) = check("unread");
+    let FolderCheck { data, report, .. } = checked_folder("unread");
     assert_eq!((data.len(), counts(&report)), (1, BTreeMap::from([(Fault::UnreadFormat, 1)])));
     assert!(report.findings[&Fault::UnreadFormat].examples[0].contains("b.heic is passed over: HEIC is not read"));
     let notes = Folder::open(&folder("unread")).unwrap().notes().join("\n");
@@ -307,16 +322,17 @@ fn a_folder_says_what_it_passes_over() {
         ("half", Fault::NoText, 1),
         ("damaged", Fault::UnreadableImage, 2),
     ] {
-        let (_, report) = check(name);
+        let report = checked_folder(name).report;
         assert!(report.count(fault) > 0 && report.captions == captions, "{name}: {report:?}");
     }
     for name in ["bad_row", "bad_cell"] {
-        let (_, report) = check(name);
+        let report = checked_folder(name).report;
         assert_eq!((report.count(Fault::BadRow), report.captions), (1, 1), "{name}: {report:?}");
     }
-    let (data, report) = check("bare");
+    let FolderCheck { data, report, .. } = checked_folder("bare");
     assert!(report.is_clean() && !report.has_text() && data.len() == 2);
-    let (data, _) = check("damaged");
+    let FolderCheck { data, unreadable, .. } = checked_folder("damaged");
+    assert!(unreadable.len() == 1 && unreadable[0].to_string().contains("b.png"));
     assert!(data.image(1).unwrap_err().is_unreadable() && data.image(0).is_ok());
 }
 

@@ -7,16 +7,22 @@ use crate::published::{Check, CheckOptions, look_at};
 use crate::{DataError, Dataset, Findings};
 use std::path::Path;
 
-/// Reads the texts of a folder and decodes all its pictures. Gives what could be read, too. `progress` is called with the
+/// A folder that was looked at.
+pub struct FolderCheck {
+    /// All that could be read.
+    pub data: Folder,
+    /// Counts and findings.
+    pub report: Check,
+    /// Every picture that cannot be decoded, by its error. The report has the first of them.
+    pub unreadable: Vec<DataError>,
+}
+
+/// Reads the texts of a folder and decodes all its pictures. `progress` is called with the
 /// number of pictures done and to do.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn check_folder(
-    dir: &Path,
-    options: CheckOptions,
-    progress: &dyn Fn(u64, u64),
-) -> Result<(Folder, Check), DataError> {
+pub fn check_folder(dir: &Path, options: CheckOptions, progress: &dyn Fn(u64, u64)) -> Result<FolderCheck, DataError> {
     let mut faults = Counted { most: options.examples, findings: Findings::new() };
     let loaded = load(dir, &mut faults)?;
     if loaded.items.is_empty() {
@@ -25,12 +31,14 @@ pub fn check_folder(
     }
     let (captions, notes) = (loaded.captions, loaded.remarks.clone());
     let data = Folder::of(dir, loaded, Findings::new());
-    look_at(data.len(), &mut faults, progress, &|index| {
-        let error = data.image(index).err()?;
-        Some((Fault::UnreadableImage, error))
+    let mut unreadable = Vec::new();
+    let look = |index| data.image(index).err().map(|error| (Fault::UnreadableImage, error));
+    look_at(data.len(), progress, &look, &mut |fault, error| {
+        faults.add(fault, &error);
+        unreadable.push(error);
     });
     let mut report = Check { split: "all".to_owned(), captions, decoded: true, notes, ..Check::default() };
     report.count_items(&data.items);
     report.findings = faults.findings;
-    Ok((data, report))
+    Ok(FolderCheck { data, report, unreadable })
 }

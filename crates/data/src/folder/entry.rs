@@ -70,7 +70,8 @@ impl Entry {
             entry.lacks = Some(row.lacks(CAPTION[0]));
         }
         let known = |key: &str| {
-            [PICTURE, IMAGE_ID, CAPTION, QUESTION, ANSWER, KIND].iter().any(|keys| keys.contains(&key)) || key == QUESTIONS
+            [PICTURE, IMAGE_ID, CAPTION, QUESTION, ANSWER, KIND].iter().any(|keys| keys.contains(&key))
+                || key == QUESTIONS
         };
         passed.extend(row.keys().filter(|key| !known(key)).map(str::to_owned));
         Ok(entry)

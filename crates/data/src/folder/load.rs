@@ -2,7 +2,7 @@
 
 use super::entry::{Asked, Entry};
 use super::lists::{Read, read};
-use super::walk::{Files, ends_with, folder_of};
+use super::walk::{Files, ends_with, folder_of, last};
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::paths::{find, is_absolute, moved, plain};
 use crate::lists::row::Row;
@@ -36,6 +36,7 @@ pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataEr
         faults,
         items: BTreeMap::new(),
         lacking: HashMap::new(),
+        by_name: HashMap::new(),
         captions: 0,
         remarks: vec![],
     };
@@ -61,6 +62,8 @@ struct Texts<'a> {
     items: BTreeMap<String, (PathBuf, Item)>,
     /// Why a row gave a picture no text.
     lacking: HashMap<String, DataError>,
+    /// Pictures by the last part of their path, once they are looked for.
+    by_name: HashMap<&'a str, Vec<&'a str>>,
     captions: u64,
     remarks: Vec<String>,
 }
@@ -152,8 +155,11 @@ impl Texts<'_> {
 
     /// A list of captions without captions is an error. Metadata may be about other things.
     fn weight(&self, name: &str) -> Fault {
-        let last = name.rsplit('/').next().unwrap_or(name);
-        if last.starts_with("captions") && last != "captions.txt" { Fault::DamagedFile } else { Fault::UnreadFile }
+        if last(name).starts_with("captions") && last(name) != "captions.txt" {
+            Fault::DamagedFile
+        } else {
+            Fault::UnreadFile
+        }
     }
 
     /// The name of the item that a path of a list means; an item that is not there yet is made.
@@ -162,8 +168,7 @@ impl Texts<'_> {
             return Err((format!("'{path}' is no plain path"), "write it from the folder on, without `..`"));
         };
         let Some(found) = folders.iter().find_map(|folder| find(folder, &path)) else {
-            let path = if is_absolute(&path) { path } else { folders[0].join(path).display().to_string() };
-            return Err((format!("there is no picture {path}"), "\"image\" is a path relative to the folder"));
+            return self.elsewhere(&path, &folders[0]).map(Some);
         };
         let name = match found.strip_prefix(self.dir) {
             Ok(inside) => inside.to_string_lossy().replace('\\', "/"),
@@ -174,6 +179,27 @@ impl Texts<'_> {
         }
         self.items.entry(name.clone()).or_insert_with(|| (found, blank(&name)));
         Ok(Some(name))
+    }
+
+    /// The picture in a sub-folder that is called so: lists may lie above the folder of the pictures.
+    fn elsewhere(&mut self, path: &str, place: &Path) -> Result<String, (String, &'static str)> {
+        if self.by_name.is_empty() {
+            for name in &self.files.pictures {
+                self.by_name.entry(last(name)).or_default().push(name);
+            }
+        }
+        match self.by_name.get(path).map_or(&[][..], Vec::as_slice) {
+            [only] => Ok((*only).to_owned()),
+            [] => {
+                let path = if is_absolute(path) { path.to_owned() } else { place.join(path).display().to_string() };
+                Err((format!("there is no picture {path}"), "\"image\" is a path relative to the folder"))
+            }
+            all => {
+                let shown: Vec<&str> = all.iter().copied().take(NAMED).collect();
+                let what = format!("there are {} pictures called {path}: {}", all.len(), shown.join(", "));
+                Err((what, "write their paths from the folder on"))
+            }
+        }
     }
 
     /// Adds the texts of a row. `before` is how many captions pictures had before this list.

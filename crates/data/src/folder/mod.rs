@@ -10,7 +10,7 @@ mod lists;
 mod load;
 mod walk;
 
-pub use check::check_folder;
+pub use check::{FolderCheck, check_folder};
 
 use crate::dataset::{at, hex};
 use crate::lists::fault::Strict;

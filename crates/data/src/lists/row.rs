@@ -171,7 +171,8 @@ pub(crate) fn text_of(key: &str, value: &[u8]) -> Result<String, String> {
         return Err(format!("`{key}` is {}, not a text", shown(value)));
     }
     text(value).map(Cow::into_owned).map_err(|error| {
-        let why = if error.contains("surrogate") || error.contains("hex escape") { "half of a character" } else { &error };
+        let why =
+            if error.contains("surrogate") || error.contains("hex escape") { "half of a character" } else { &error };
         format!("`{key}` is no text: {why}, in {}", shown(value))
     })
 }

@@ -65,10 +65,13 @@ impl Table {
 
     fn record(&mut self) -> Result<Option<(usize, ByteRecord)>, DataError> {
         let mut record = ByteRecord::new();
-        let line = usize::try_from(self.reader.position().line()).unwrap_or(usize::MAX);
         let fail = |error: csv::Error| DataError::Read { path: self.path.clone(), source: error.into() };
         let more = self.reader.read_byte_record(&mut record).map_err(fail)?;
-        let line = record.position().and_then(|at| usize::try_from(at.line()).ok()).unwrap_or(line);
+        let before = record.position().map_or(1, csv::Position::line);
+        // Blank lines before a record count as its own there; its end is known better.
+        let inside = record.as_slice().iter().filter(|&&b| b == b'\n').count() as u64;
+        let line = before.max(self.reader.position().line().saturating_sub(inside + 1));
+        let line = usize::try_from(line).unwrap_or(usize::MAX);
         Ok(more.then_some((line, record)))
     }
 

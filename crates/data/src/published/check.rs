@@ -167,7 +167,7 @@ fn sizes(config: &PublishedConfig, name: &str, report: &Check, faults: &mut Coun
 }
 
 fn pictures(loaded: &Loaded, options: CheckOptions, progress: &dyn Fn(u64, u64), faults: &mut Counted) {
-    look_at(loaded.items.len(), faults, progress, &|index| {
+    let look = |index: usize| {
         let name = &loaded.items[index].shows;
         let path = match loaded.pictures.find(index, name) {
             Ok(path) => path,
@@ -178,22 +178,23 @@ fn pictures(loaded: &Loaded, options: CheckOptions, progress: &dyn Fn(u64, u64),
             false => header(&path),
         };
         seen.err().map(|error| (Fault::UnreadableImage, error))
-    });
+    };
+    look_at(loaded.items.len(), progress, &look, &mut |fault, error| faults.add(fault, &error));
 }
 
 /// Looks at `total` pictures in parallel, and tells faults in their order.
 pub(crate) fn look_at(
     total: usize,
-    faults: &mut Counted,
     progress: &dyn Fn(u64, u64),
     look: &(dyn Fn(usize) -> Option<(Fault, DataError)> + Sync),
+    tell: &mut dyn FnMut(Fault, DataError),
 ) {
     progress(0, total as u64);
     for first in (0..total).step_by(STEP) {
         let end = total.min(first + STEP);
         let found: Vec<(Fault, DataError)> = (first..end).into_par_iter().filter_map(look).collect();
         for (fault, error) in found {
-            faults.add(fault, &error);
+            tell(fault, error);
         }
         progress(end as u64, total as u64);
     }
