@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod convert;
 mod damage;
 mod errors;
 mod fetch;
@@ -13,4 +14,5 @@ mod score;
 mod show;
 mod support;
 mod unfit;
+mod unreadable;
 mod use_trained;

@@ -16,7 +16,8 @@ use toolkit_registry::{Card, StoredDtype, TextTokenizer};
 /// From a Hugging Face folder, a LAVIS .pth with a config.json beside it, or a run. To `hf`, a folder that transformers
 /// loads: of a model with a language model `Blip2ForConditionalGeneration`, of one without `Blip2ForImageTextRetrieval`.
 /// To `lavis`, a .pth with what LAVIS trains (`--all`: the frozen parts too). What the other form has no place for is
-/// named. Tensors are read and written one at a time.
+/// named. Tensors are read and written one at a time. The output appears whole or not at all, and what a kill left is
+/// removed by the next call.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -86,6 +87,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     } else {
         convert(&args.which.path(context)?, &args.out, to, form)?
     };
+    summary.note.iter().for_each(|note| context.log.line(note));
     if !summary.left_out.is_empty() {
         let shown = summary.left_out.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
         let more = if summary.left_out.len() > 4 {

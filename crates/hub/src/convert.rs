@@ -47,7 +47,10 @@ pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, H
         parameters: fitted.infos(),
         values: Box::new(|part, info| fitted.values(part, info)),
     };
-    write(&mut written, out, to, form)
+    let summary = write(&mut written, out, to, form)?;
+    // Without the encoder, nothing about pixels is written.
+    let note = processor.and_then(|processor| processor.note).filter(|_| to != To::Lavis { all: false });
+    Ok(Summary { note, ..summary })
 }
 
 /// Writes a model that is in memory, with the configurations of its frozen parts and its tokenizer.

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 use toolkit_core::params::Mismatch;
+use toolkit_system::files::FileError;
 
 /// Something is wrong in a TOML file or in a file that it names, or no such file is there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +91,12 @@ pub enum LoadError {
         /// What the system says.
         error: std::io::Error,
     },
+}
+
+impl From<FileError> for LoadError {
+    fn from(error: FileError) -> Self {
+        Self::Write { file: error.path.display().to_string(), error: error.error }
+    }
 }
 
 impl LoadError {

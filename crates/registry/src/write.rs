@@ -8,11 +8,10 @@ use crate::{LoadError, StoredDtype};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Error, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{Error, Write};
+use std::path::Path;
 use toolkit_core::params::Values;
+use toolkit_system::files::{FileError, write_atomic};
 
 /// Writes `tensors` to `path` and returns the SHA-256 of the file. The file appears whole or not at all.
 ///
@@ -26,27 +25,9 @@ pub fn write_safetensors(
 ) -> Result<String, LoadError> {
     let file = path.display().to_string();
     let header = header(&file, tensors, dtype, metadata)?;
-    let temporary = temporary(path);
-    let written = put(&temporary, &header, tensors, dtype).and_then(|digest| {
-        std::fs::rename(&temporary, path)?;
-        // The rename itself is on disk once the folder is.
-        if let Some(folder) = path.parent() {
-            File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()?;
-        }
-        Ok(digest)
-    });
-    written.map_err(|error| {
-        // The first error is the one to tell of.
-        let _ = std::fs::remove_file(&temporary);
-        LoadError::Write { file, error }
+    write_atomic(path, |out| {
+        put(out, &header, tensors, dtype).map_err(|error| FileError::new(path, error).into())
     })
-}
-
-/// A name next to `path` that no other thread or process writes to.
-fn temporary(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// The length-prefixed JSON header, padded so that tensors are aligned.
@@ -91,8 +72,12 @@ fn header(
     Ok(header)
 }
 
-fn put(path: &Path, header: &[u8], tensors: &BTreeMap<String, Values>, dtype: StoredDtype) -> Result<String, Error> {
-    let mut out = BufWriter::new(File::create_new(path)?);
+fn put(
+    out: &mut impl Write,
+    header: &[u8],
+    tensors: &BTreeMap<String, Values>,
+    dtype: StoredDtype,
+) -> Result<String, Error> {
     let mut digest = Sha256::new();
     let mut write = |bytes: &[u8]| {
         digest.update(bytes);
@@ -109,6 +94,5 @@ fn put(path: &Path, header: &[u8], tensors: &BTreeMap<String, Values>, dtype: St
         }
         write(&buffer)?;
     }
-    out.into_inner()?.sync_all()?;
     Ok(hex(&digest.finalize()))
 }

@@ -105,7 +105,7 @@ pub fn write_folder<T, E: From<FileError>>(path: &Path, write: impl FnOnce(&Path
     let io = |error: io::Error| E::from(FileError::new(path, error));
     let place = free_place(path).map_err(io)?;
     let parent = folder_of(&place);
-    std::fs::create_dir_all(parent).map_err(io)?;
+    std::fs::create_dir_all(parent).map_err(|error| E::from(FileError::new(parent, error)))?;
     sweep_beside(&place);
     let (folder, lock) = new_folder(&place).map_err(io)?;
     let done = write(folder.path())?;

@@ -69,9 +69,9 @@ pub(super) fn put(path: &Path, value: &Value) -> Result<(), HubError> {
     Ok(write_bytes(path, &text(value))?)
 }
 
-/// Writes JSON beside a file, unless it is there already.
-pub(super) fn keep(path: &Path, value: &Value) -> Result<(), HubError> {
-    if path.exists() { Ok(()) } else { put(path, value) }
+/// Writes JSON beside a file, unless it is there already. Whether it was written.
+pub(super) fn keep(path: &Path, value: &Value) -> Result<bool, HubError> {
+    if path.exists() { Ok(false) } else { put(path, value).map(|()| true) }
 }
 
 /// Refuses to replace a file that says something else: it belongs to another checkpoint.

@@ -74,7 +74,7 @@ pub fn hugging_face(model: &mut Written<'_>, folder: &Path, form: Form) -> Resul
         })
     })?;
     let files = files.into_iter().map(|name| folder.join(name)).collect();
-    Ok(Summary { files, tensors: targets.len(), left_out })
+    Ok(Summary { files, tensors: targets.len(), left_out, note: None })
 }
 
 /// Weights, configuration, processor and tokenizer; returns the names of the weight files.

@@ -9,7 +9,7 @@ use super::{Form, Summary, Written, targets, torch};
 use crate::HubError;
 use crate::config::LanguageConfig;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toolkit_system::files::{FileError, sweep_beside};
 use toolkit_registry::names::{Part, Scheme};
 
@@ -44,13 +44,24 @@ pub fn lavis(model: &mut Written<'_>, file: &Path, form: Form, all: bool) -> Res
 
     // 2. The weights last: without them the folder is no checkpoint.
     std::fs::create_dir_all(folder).map_err(|error| FileError::new(folder, error))?;
-    for (path, value) in &beside {
-        sweep_beside(path);
-        keep(path, value)?;
-    }
     sweep_beside(file);
-    torch::write(file, &targets, model.values.as_ref(), form)?;
-    Ok(Summary { files: vec![file.to_owned()], tensors: targets.len(), left_out })
+    let mut made: Vec<&Path> = Vec::new();
+    let written = beside.iter().try_for_each(|(path, value): &(PathBuf, Value)| {
+        sweep_beside(path);
+        if keep(path, value)? {
+            made.push(path);
+        }
+        Ok(())
+    });
+    let written = written.and_then(|()| torch::write(file, &targets, model.values.as_ref(), form));
+    if written.is_err() {
+        for path in made {
+            // The first error is the one to tell of.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    written?;
+    Ok(Summary { files: vec![file.to_owned()], tensors: targets.len(), left_out, note: None })
 }
 
 /// The `config.json`.

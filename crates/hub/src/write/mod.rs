@@ -72,6 +72,9 @@ pub struct Summary {
     pub tensors: usize,
     /// What the form has no place for, parameters by our names.
     pub left_out: Vec<String>,
+    /// What to log about where the image processor is from.
+    #[serde(skip)]
+    pub note: Option<String>,
 }
 
 /// Which part of a parameter a tensor of the file is.
