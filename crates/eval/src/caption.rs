@@ -1,7 +1,7 @@
 //! Zero-shot captioning (BLIP-2, section 4.2; LAVIS `generate`).
 
 use crate::source::Prefixes;
-use crate::{CaptionTask, EvalError, PrefixSource, Speaker};
+use crate::{Batches, CaptionTask, EvalError, PrefixSource, Speaker};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
@@ -55,19 +55,20 @@ pub struct CaptionResult {
     pub per_group: BTreeMap<String, CaptionSummary>,
 }
 
-/// Captions `items` behind their prefixes, `batch` at a time, and scores against all their captions. Without `prefixes`
+/// Captions `items` behind their prefixes, in batches, and scores against all their captions. Without `prefixes`
 /// the language model captions blindly.
 ///
 /// # Errors
 /// If an item is not there or has no caption to compare with, or prefixes or text cannot be made.
-pub fn caption(
+pub fn caption<'a>(
     speaker: &Speaker<'_>,
     prefixes: Option<&PrefixSource<'_>>,
     dataset: &dyn Dataset,
     items: &[usize],
     task: &CaptionTask,
-    batch: usize,
+    batches: impl Into<Batches<'a>>,
 ) -> Result<CaptionResult, EvalError> {
+    let mut batches = batches.into();
     if let Some(item) = items.iter().find(|&&item| item >= dataset.len() || dataset.item(item).captions.is_empty()) {
         let what = format!("item {item} is not there or has no caption to compare with");
         return Err(EvalError::new(what, dataset.name(), "take the items from `captioned_items` of the same data set"));
@@ -76,11 +77,21 @@ pub fn caption(
     order.sort_by_key(|&at| items[at]);
     let mut prefixes = prefixes.map(Prefixes::new);
     let mut written = vec![String::new(); items.len()];
-    for chunk in order.chunks(batch.max(1)) {
+    for (batch, chunk) in order.chunks(batches.size()).enumerate() {
         let images: Vec<usize> = chunk.iter().map(|&at| items[at]).collect();
-        let prefix = prefixes.as_mut().map(|p| p.of(&images)).transpose()?;
-        let prompts = vec![task.prompt.clone(); chunk.len()];
-        for (&at, text) in chunk.iter().zip(speaker.say(prefix, &prompts, &task.decoding)?) {
+        let texts = match batches.held(batch, chunk.len()) {
+            Some(held) => {
+                prefixes.iter_mut().for_each(|p| p.skip(&images));
+                held
+            }
+            None => {
+                let prefix = prefixes.as_mut().map(|p| p.of(&images)).transpose()?;
+                let texts = speaker.say(prefix, &vec![task.prompt.clone(); chunk.len()], &task.decoding)?;
+                batches.keep(batch, &texts)?;
+                texts
+            }
+        };
+        for (&at, text) in chunk.iter().zip(texts) {
             written[at] = text;
         }
     }

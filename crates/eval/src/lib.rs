@@ -4,6 +4,7 @@
 //! `device.without_autodiff()`. On an autodiff device a graph would be kept for every generated token, so
 //! [`Writer::continue_texts`] refuses one.
 
+mod batches;
 mod beam;
 mod caption;
 mod choices;
@@ -22,6 +23,7 @@ mod source;
 mod task;
 mod vqa;
 
+pub use batches::{Batches, Keep};
 pub use caption::{CaptionResult, CaptionRow, CaptionSummary, caption};
 pub use choices::Choice;
 pub use controls::{derangement, majority_baseline};

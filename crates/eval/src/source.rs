@@ -15,38 +15,78 @@ pub type PrefixSource<'a> = dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError> + 
 /// Prefixes of samples that come sorted by item: each item's is computed once, also if its samples span two batches.
 pub(crate) struct Prefixes<'a> {
     source: &'a PrefixSource<'a>,
-    /// The last item and its prefix `[1, queries, width]`.
-    held: Option<(usize, Tensor<3>)>,
+    held: Held,
+}
+
+/// The last item of the batch before.
+enum Held {
+    Nothing,
+    /// The item and its prefix `[1, queries, width]`.
+    Made(usize, Tensor<3>),
+    /// It was skipped: it is the last of the items whose prefixes would have been made together.
+    Skipped(Vec<usize>),
+}
+
+impl Held {
+    fn item(&self) -> Option<usize> {
+        match self {
+            Self::Nothing => None,
+            Self::Made(item, _) => Some(*item),
+            Self::Skipped(items) => items.last().copied(),
+        }
+    }
 }
 
 impl<'a> Prefixes<'a> {
     pub(crate) fn new(source: &'a PrefixSource<'a>) -> Self {
-        Self { source, held: None }
+        Self { source, held: Held::Nothing }
     }
 
     /// Prefixes of `items`, which are sorted and may repeat: `[items, queries, width]`.
     pub(crate) fn of(&mut self, items: &[usize]) -> Result<Tensor<3>, EvalError> {
         let mut distinct = items.to_vec();
         distinct.dedup();
-        let held = self.held.take().filter(|(item, _)| distinct.first() == Some(item));
-        let missing = &distinct[usize::from(held.is_some())..];
-        let mut parts: Vec<Tensor<3>> = held.into_iter().map(|(_, prefix)| prefix).collect();
+        let held = std::mem::replace(&mut self.held, Held::Nothing);
+        let mut parts: Vec<Tensor<3>> = match held {
+            held if held.item() != distinct.first().copied() => Vec::new(),
+            Held::Nothing => Vec::new(),
+            Held::Made(_, prefix) => vec![prefix],
+            // Made as it would have been, in the same batch: another one rounds otherwise.
+            Held::Skipped(items) => vec![self.make(&items)?.narrow(0, items.len() - 1, 1)],
+        };
+        let missing = &distinct[parts.len()..];
         if !missing.is_empty() {
-            let made = (self.source)(missing)?;
-            if made.dims()[0] != missing.len() {
-                let what = format!("{} prefixes for {} items", made.dims()[0], missing.len());
-                return Err(EvalError::new(what, "prefix source", "return one row per item, in the order given"));
-            }
-            parts.push(made);
+            parts.push(self.make(missing)?);
         }
         let prefixes = Tensor::cat(parts, 0);
         if let Some(&last) = distinct.last() {
-            self.held = Some((last, prefixes.clone().narrow(0, distinct.len() - 1, 1)));
+            self.held = Held::Made(last, prefixes.clone().narrow(0, distinct.len() - 1, 1));
         }
         let row = |item: &usize| distinct.binary_search(item).unwrap_or_default();
         let rows: Vec<usize> = items.iter().map(row).collect();
         let device = prefixes.device();
         Ok(prefixes.select(0, index(&rows, &device)))
+    }
+
+    /// Passes over `items`, whose texts are there already.
+    pub(crate) fn skip(&mut self, items: &[usize]) {
+        let mut missing = items.to_vec();
+        missing.dedup();
+        if self.held.item().is_some() && self.held.item() == missing.first().copied() {
+            missing.remove(0);
+        }
+        if !missing.is_empty() {
+            self.held = Held::Skipped(missing);
+        }
+    }
+
+    fn make(&self, items: &[usize]) -> Result<Tensor<3>, EvalError> {
+        let made = (self.source)(items)?;
+        if made.dims()[0] != items.len() {
+            let what = format!("{} prefixes for {} items", made.dims()[0], items.len());
+            return Err(EvalError::new(what, "prefix source", "return one row per item, in the order given"));
+        }
+        Ok(made)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Zero-shot visual question answering by generation (BLIP-2, section 4.1; LAVIS `predict_answers`).
 
 use crate::source::Prefixes;
-use crate::{EvalError, PrefixSource, Speaker, VqaTask};
+use crate::{Batches, EvalError, PrefixSource, Speaker, VqaTask};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
@@ -50,29 +50,41 @@ pub struct VqaResult {
     pub per_group: BTreeMap<String, f64>,
 }
 
-/// Asks `questions` (item, question of the item) of a language model behind the images' prefixes, `batch` at a time.
+/// Asks `questions` (item, question of the item) of a language model behind the images' prefixes, in batches.
 /// Without `prefixes` it answers from the words alone. An image's prefix is computed once for all its questions.
 ///
 /// # Errors
 /// If there is no such question, or prefixes or text cannot be made.
-pub fn vqa(
+pub fn vqa<'a>(
     speaker: &Speaker<'_>,
     prefixes: Option<&PrefixSource<'_>>,
     dataset: &dyn Dataset,
     questions: &[(usize, usize)],
     task: &VqaTask,
-    batch: usize,
+    batches: impl Into<Batches<'a>>,
 ) -> Result<VqaResult, EvalError> {
     check(dataset, questions)?;
+    let mut batches = batches.into();
     let mut order: Vec<usize> = (0..questions.len()).collect();
     order.sort_by_key(|&at| questions[at]);
     let mut prefixes = prefixes.map(Prefixes::new);
     let mut raw = vec![String::new(); questions.len()];
-    for chunk in order.chunks(batch.max(1)) {
+    for (batch, chunk) in order.chunks(batches.size()).enumerate() {
         let items: Vec<usize> = chunk.iter().map(|&at| questions[at].0).collect();
-        let prefix = prefixes.as_mut().map(|p| p.of(&items)).transpose()?;
-        let prompts: Vec<String> = chunk.iter().map(|&at| prompt(task, dataset, questions[at])).collect();
-        for (&at, text) in chunk.iter().zip(speaker.say(prefix, &prompts, &task.decoding)?) {
+        let texts = match batches.held(batch, chunk.len()) {
+            Some(held) => {
+                prefixes.iter_mut().for_each(|p| p.skip(&items));
+                held
+            }
+            None => {
+                let prefix = prefixes.as_mut().map(|p| p.of(&items)).transpose()?;
+                let prompts: Vec<String> = chunk.iter().map(|&at| prompt(task, dataset, questions[at])).collect();
+                let texts = speaker.say(prefix, &prompts, &task.decoding)?;
+                batches.keep(batch, &texts)?;
+                texts
+            }
+        };
+        for (&at, text) in chunk.iter().zip(texts) {
             raw[at] = text;
         }
     }

@@ -5,7 +5,7 @@ use crate::done::{Done, PIECES};
 use crate::evaluate::{self, Scores};
 use crate::parts::{Resolved, Splits};
 use crate::spec::{ComputeSpec, Spec};
-use crate::stages::{SplitFeatures, Workshop, note_special, read_json};
+use crate::stages::{SplitFeatures, Workshop, note_texts, read_json};
 use crate::sweep::Cell;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -95,7 +95,7 @@ impl CellJob<'_> {
         let (spec, seed) = (&self.spec().stage2, self.cell.seed);
         let (tokenizer, marks) = self.resolved.language_marks()?;
         let train = &self.splits.train;
-        note_special(self.shop.reporter, &tokenizer, &**train);
+        note_texts(self.shop.reporter, &tokenizer, [&**train, &*self.splits.test]);
         let captions =
             (0..train.len()).map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
         let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;

@@ -7,13 +7,14 @@ use crate::parts::{Resolved, Splits, card_hash};
 use crate::pretrain::hash_json;
 use crate::spec::Spec;
 use crate::stages::{SplitFeatures, Workshop, read_json, same_pictures};
+use crate::texts::Texts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toolkit_core::{AnyBridge, AnyLanguage};
 use toolkit_data::Dataset;
 use toolkit_eval::{
-    CaptionResult, CaptionTask, PrefixSource, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption,
+    Batches, CaptionResult, CaptionTask, PrefixSource, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption,
     captioned_items, derangement, majority_baseline, question_pairs, retrieve, vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
@@ -179,7 +180,11 @@ pub fn final_scores(
 
     let items = captioned_items(test, limit(spec.eval.captions));
     if !items.is_empty() {
-        let compute = || Ok(caption(&speaker, Some(prefixes), test, &items, &tasks.caption, spec.eval.batch)?);
+        let batch = spec.eval.batch;
+        let compute = || {
+            let mut texts = Texts::open(dir, "caption", items.len(), batch)?;
+            Ok(caption(&speaker, Some(prefixes), test, &items, &tasks.caption, Batches::kept(batch, &mut texts))?)
+        };
         let captions = done.once(dir, &format!("{PIECES}/caption.json"), compute)?;
         record_captions(&mut scores, "caption", &captions);
         write_samples(&dir.join("captions.jsonl"), &captions.rows)?;
@@ -203,7 +208,11 @@ pub fn final_scores(
             }
             Task::Caption(task) => {
                 let items = captioned_items(data, least(also.limit, spec.eval.captions));
-                let compute = || Ok(caption(&speaker, Some(&prefix_of), data, &items, task, spec.eval.batch)?);
+                let batch = spec.eval.batch;
+                let compute = || {
+                    let mut texts = Texts::open(dir, &name, items.len(), batch)?;
+                    Ok(caption(&speaker, Some(&prefix_of), data, &items, task, Batches::kept(batch, &mut texts))?)
+                };
                 let captions = done.once(dir, &format!("{PIECES}/{name}.json"), compute)?;
                 record_captions(&mut scores, &name, &captions);
                 write_samples(&path, &captions.rows)?;
@@ -292,13 +301,19 @@ fn answers(
 ) -> Result<VqaResult, LabError> {
     let Asked { name, data, questions, task } = asked;
     let (batch, dir) = (job.cell.spec.eval.batch, &job.dir());
-    let compute = || Ok(vqa(speaker, Some(prefixes), *data, questions, task, batch)?);
-    let answers = done.once(dir, &format!("{PIECES}/{name}.json"), compute)?;
+    // A kill costs a batch of the task it falls in, and nothing of those before.
+    let mut ask = |name: &str, prefixes: &PrefixSource<'_>| {
+        let compute = || {
+            let mut texts = Texts::open(dir, name, questions.len(), batch)?;
+            Ok(vqa(speaker, Some(prefixes), *data, questions, task, Batches::kept(batch, &mut texts))?)
+        };
+        done.once(dir, &format!("{PIECES}/{name}.json"), compute)
+    };
+    let answers = ask(name, prefixes)?;
     record(scores, name, &answers);
     let other = derangement(data.len(), job.cell.seed);
     let wrong = |items: &[usize]| prefixes(&items.iter().map(|&i| other[i]).collect::<Vec<_>>());
-    let compute = || Ok(vqa(speaker, Some(&wrong), *data, questions, task, batch)?);
-    let shuffled = done.once(dir, &format!("{PIECES}/{name}-shuffled.json"), compute)?;
+    let shuffled = ask(&format!("{name}-shuffled"), &wrong)?;
     record(scores, &format!("{name}.shuffled"), &shuffled);
     record(scores, &format!("{name}.no_image"), &read_json::<VqaResult>(&blind_dir(job).join(format!("{name}.json")))?);
     Ok(answers)
@@ -341,7 +356,11 @@ pub fn blind(job: &CellJob<'_>) -> Result<(), LabError> {
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
     let mut ask = |name: &str, data: &dyn Dataset, most, task: &VqaTask| {
-        let compute = || Ok(vqa(&speaker, None, data, &question_pairs(data, most), task, eval.batch)?);
+        let compute = || {
+            let questions = question_pairs(data, most);
+            let mut texts = Texts::open(dir, name, questions.len(), eval.batch)?;
+            Ok(vqa(&speaker, None, data, &questions, task, Batches::kept(eval.batch, &mut texts))?)
+        };
         done.once(dir, &format!("{name}.json"), compute)
     };
     ask("vqa", &*splits.test, limit(eval.questions), &tasks.vqa)?;
@@ -350,5 +369,7 @@ pub fn blind(job: &CellJob<'_>) -> Result<(), LabError> {
             ask(&also.name(), &**data, least(also.limit, eval.questions), task)?;
         }
     }
-    done.seal(dir)
+    done.seal(dir)?;
+    let _ = std::fs::remove_dir_all(dir.join(PIECES));
+    Ok(())
 }

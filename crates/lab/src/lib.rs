@@ -22,6 +22,7 @@ pub mod sealed;
 pub mod spec;
 pub mod stages;
 pub mod sweep;
+mod texts;
 pub mod workers;
 
 /// Reports, re-exported for programs that show what a run returns.

@@ -11,9 +11,9 @@ use crate::{LabError, Reporter, evaluate, results, sealed, workers};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use toolkit_system::files::sweep_temporaries;
 use toolkit_registry::{Registry, Source};
 use toolkit_report::Results;
+use toolkit_system::files::sweep_temporaries;
 use toolkit_train::checkpoint::write_atomic;
 
 /// What the command line says about a run.

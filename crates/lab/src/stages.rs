@@ -172,7 +172,7 @@ impl Workshop<'_> {
         let splits = &splits.readable(&features)?;
         let (tokenizer, marks) = resolved.text_marks()?;
         let (positions, vocab) = resolved.bridge.1.text.as_ref().map_or((MAX_CAPTION, 1), |t| (t.positions, t.vocab));
-        note_special(self.reporter, &tokenizer, &*splits.train);
+        note_texts(self.reporter, &tokenizer, [&*splits.train, &*splits.test]);
         let captions =
             stage1_captions(&*splits.train, &|text| tokenizer.encode(text), marks.cls, marks.sep, positions)?;
         let bridge = resolved.bridge_at_start(self.registry, spec.model.init, seed, &device)?;
@@ -256,11 +256,19 @@ pub fn stage1_captions(
     (0..dataset.len()).map(|i| dataset.item(i).captions.iter().map(one).collect()).collect()
 }
 
-/// Notes how many captions spell out special tokens: they are trained on as the tokens and not as words.
-pub(crate) fn note_special(reporter: &dyn Reporter, tokenizer: &TextTokenizer, dataset: &dyn Dataset) {
-    let captions = (0..dataset.len()).flat_map(|i| dataset.item(i).captions.iter().map(String::as_str));
-    if let Some(special) = tokenizer.spelt_out(captions) {
-        reporter.note(&format!("captions of {}: {special}", dataset.name()));
+/// Notes what there is to know before the texts of data sets are encoded: tokens without a row, and how many captions and
+/// questions spell out special tokens, which are read as the tokens and not as words.
+pub(crate) fn note_texts(reporter: &dyn Reporter, tokenizer: &TextTokenizer, data: [&dyn Dataset; 2]) {
+    tokenizer.past_table().into_iter().for_each(|past| reporter.note(&past));
+    for dataset in data {
+        let items = || (0..dataset.len()).map(|i| dataset.item(i));
+        let captions = tokenizer.spelt_out(items().flat_map(|item| item.captions.iter().map(String::as_str)));
+        let questions = tokenizer.spelt_out(items().flat_map(|item| item.questions.iter().map(|q| q.text.as_str())));
+        for (what, special) in [("captions", captions), ("questions", questions)] {
+            if let Some(special) = special {
+                reporter.note(&format!("{what} of {}: {special}", dataset.name()));
+            }
+        }
     }
 }
 

@@ -121,7 +121,8 @@ impl Recipe<'_> {
         }
         if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
             let (image, value) = (&self.dataset.item(rows.start + at / count).id, values[at]);
-            let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
+            let hint =
+                "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
             return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
         }
         Ok((halves(&values), unreadable))
@@ -168,8 +169,12 @@ impl Recipe<'_> {
 fn is_unreadable(error: &DataError) -> bool {
     let passing = match error {
         DataError::Read { source, .. } => {
-            let kinds =
-                [ErrorKind::OutOfMemory, ErrorKind::Interrupted, ErrorKind::TimedOut, ErrorKind::StaleNetworkFileHandle];
+            let kinds = [
+                ErrorKind::OutOfMemory,
+                ErrorKind::Interrupted,
+                ErrorKind::TimedOut,
+                ErrorKind::StaleNetworkFileHandle,
+            ];
             // ENFILE and EMFILE.
             kinds.contains(&source.kind()) || matches!(source.raw_os_error(), Some(23 | 24))
         }
@@ -230,10 +235,10 @@ impl Features {
 
     fn at(paths: Paths, header: Header) -> Result<Self, TrainError> {
         let (sums, rows) = (header.sums(), header.layout.rows);
-        let mapped =
-            Mapped::open(&paths.data, header.layout, sums).map_err(|e| TrainError::io(&paths.data, &e))?;
+        let mapped = Mapped::open(&paths.data, header.layout, sums).map_err(|e| TrainError::io(&paths.data, &e))?;
         let missing = &header.unreadable;
-        let readable = (!missing.is_empty()).then(|| Arc::new((0..rows).filter(|row| missing.binary_search(row).is_err()).collect()));
+        let readable = (!missing.is_empty())
+            .then(|| Arc::new((0..rows).filter(|row| missing.binary_search(row).is_err()).collect()));
         let unreadable = Arc::new(header.unreadable);
         Ok(Self { mapped: Arc::new(mapped), paths, unreadable, readable, ahead: Mutex::default() })
     }
@@ -313,8 +318,7 @@ impl Features {
     /// Begins to read `rows` on a thread, for the next [`Features::batch`] of the same rows.
     pub fn read_ahead(&self, rows: Vec<usize>) {
         let (mapped, stored) = (self.mapped.clone(), self.stored(&rows));
-        let spawned =
-            std::thread::Builder::new().name("features".to_owned()).spawn(move || mapped.read(&stored));
+        let spawned = std::thread::Builder::new().name("features".to_owned()).spawn(move || mapped.read(&stored));
         // Without a thread the rows are read when they are asked for.
         if let Ok(values) = spawned {
             *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ahead { rows, values });
@@ -353,12 +357,15 @@ impl Features {
     pub fn mend(&self, recipe: &Recipe<'_>, note: &dyn Fn(&str)) -> Result<(), TrainError> {
         let mut damaged = self.mapped.damaged();
         let (layout, path) = (self.mapped.layout(), &self.paths.data);
-        let mut file =
-            OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
+        let mut file = OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
         let encoder = (recipe.encoder)()?;
         for &block in damaged.iter() {
             let (from, to) = layout.rows_of(block);
-            note(&format!("{}: block {block} is damaged; images {from} to {} are computed again", path.display(), to - 1));
+            note(&format!(
+                "{}: block {block} is damaged; images {from} to {} are computed again",
+                path.display(),
+                to - 1
+            ));
             let start = from / GROUP * GROUP;
             let (bytes, _) = recipe.group(&encoder, start..(start + GROUP).min(layout.rows))?;
             let bytes = &bytes[(from - start) * layout.row_bytes()..(to - start) * layout.row_bytes()];

@@ -52,7 +52,8 @@ impl Mapped {
     /// If the file has no such row, or no longer has it ([`ErrorKind::UnexpectedEof`]), or its block is not what was
     /// written ([`ErrorKind::InvalidData`]).
     pub(crate) fn read(&self, rows: &[usize]) -> Result<Vec<f32>> {
-        let (bytes, size, count) = (self.map.as_deref().unwrap_or_default(), self.layout.row_bytes(), self.layout.values());
+        let (bytes, size, count) =
+            (self.map.as_deref().unwrap_or_default(), self.layout.row_bytes(), self.layout.values());
         let held = bytes.len().min(usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX));
         let last = |row: usize| self.layout.rows_of(row / self.layout.block_rows()).1;
         if let Some(row) = rows.iter().find(|&&row| row >= self.layout.rows || last(row) * size > held) {

@@ -1,5 +1,6 @@
 //! Tests of the crate, on tiny random models.
 
+mod batches;
 mod choices;
 mod generation;
 mod official;

@@ -210,7 +210,8 @@ fn a_damaged_block_is_told_and_mended() {
     let features = bench.open().unwrap();
     features.batch(&[70], &device).unwrap_err();
     let other = Noise { seed: 9, ..Noise::new(100) };
-    let error = bench.with(|recipe, note| features.mend(&Recipe { dataset: &other, ..copy(recipe) }, note)).unwrap_err();
+    let error =
+        bench.with(|recipe, note| features.mend(&Recipe { dataset: &other, ..copy(recipe) }, note)).unwrap_err();
     assert!(error.to_string().contains("is not what it was"), "{error}");
     assert!(std::fs::read(&data).unwrap() == bytes);
 }
