@@ -74,6 +74,17 @@ fn two_bytes_of_the_end_may_be_missing() {
     }
 }
 
+/// Half of the scans are lost, and the end was put back: no noise comes out.
+#[test]
+fn cut_progressive_pictures_are_refused() {
+    for name in ["ycc_progressive", "cmyk_progressive", "ycck_progressive"] {
+        let bytes = file(name);
+        let cut = [&bytes[..bytes.len() * 3 / 4], &[0xff, 0xd9]].concat();
+        let error = pixels(&cut).expect_err(name);
+        assert!(error.contains("damaged or cut off"), "{name}: {error}");
+    }
+}
+
 /// The last bytes of a flat picture hold many of its blocks, so a decoder that reads ahead is soon at the end.
 #[test]
 fn a_flat_picture_may_miss_its_end_too() {

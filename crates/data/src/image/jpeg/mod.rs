@@ -4,6 +4,7 @@
 //! - [`segments`] and [`header`]: size, sampling and colours, read before anything is decoded.
 //! - Crate `libjpeg-turbo-rs` undoes the entropy coding and the transform, and makes the pixels of
 //!   common pictures: grey, and YCbCr with one of four samplings.
+//! - [`ends`]: how it is made to notice that a file is cut off.
 //! - [`scans`] and [`bits`]: sequential pictures that the crate does not read, in several scans or
 //!   damaged.
 //! - [`planes`] and [`colours`] make the pixels of all others, where the crate is wrong or panics
@@ -11,18 +12,19 @@
 
 mod bits;
 mod colours;
+mod ends;
 mod header;
 mod planes;
 mod scans;
 mod segments;
 
+use ends::with_marked_end;
 use header::{Coding, Colour, Header};
 use image::{DynamicImage, GrayImage, RgbImage};
-use libjpeg_turbo_rs::{Decoder, PixelFormat};
+use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat};
 use planes::Plane;
 use scans::Samples;
 use segments::Segments;
-use std::cell::Cell;
 
 /// Reads width and height from the frame header.
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
@@ -93,27 +95,32 @@ fn refuse_many_scans(bytes: &[u8], header: &Header) -> Result<(), String> {
 
 /// Undoes the coding and the transform.
 fn samples(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, String> {
-    let raw = if header.coding == Coding::Sequential {
-        if header.several_scans {
-            return scans::decode(bytes, header);
-        }
-        match with_marked_end(bytes, header, libjpeg_turbo_rs::decompress_raw) {
-            Ok(raw) => raw,
+    let decode = libjpeg_turbo_rs::decompress_raw;
+    let raw = match header.coding {
+        Coding::Sequential if header.several_scans => return scans::decode(bytes, header),
+        Coding::Sequential => match with_marked_end(bytes, header, decode) {
+            // A damaged file is read again, as libjpeg reads it.
             Err(_) => return scans::decode(bytes, header),
+            read => read,
+        },
+        Coding::Progressive => with_marked_end(bytes, header, decode),
+        _ if header.components.len() == 1 => {
+            // The sampling of a single component has no meaning; the crate gives it one.
+            let mut plain = bytes.to_vec();
+            *plain.get_mut(header.frame_at + 7).ok_or("there is no component")? = 0x11;
+            decode(&plain)
         }
-    } else if header.components.len() == 1 {
-        // The sampling of a single component has no meaning; the crate gives it one where it is not
-        // 1 x 1.
-        let mut plain = bytes.to_vec();
-        *plain.get_mut(header.frame_at + 7).ok_or("there is no component")? = 0x11;
-        libjpeg_turbo_rs::decompress_raw(&plain).map_err(|error| error.to_string())?
-    } else {
-        libjpeg_turbo_rs::decompress_raw(bytes).map_err(|error| error.to_string())?
+        _ => decode(bytes),
     };
+    let raw = raw.map_err(damaged)?;
     if raw.planes.len() != header.components.len() || raw.plane_widths.len() != raw.planes.len() {
         return Err("planes and components do not fit".to_owned());
     }
     Ok(raw.planes.into_iter().zip(raw.plane_widths).collect())
+}
+
+fn damaged(error: JpegError) -> String {
+    format!("the file is damaged or cut off ({error})")
 }
 
 /// Tells pictures that the crate makes as libjpeg-turbo does, with its fast code: compared in
@@ -143,10 +150,10 @@ fn common(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
         decoder.decode_image()
     };
     let picture = match header.coding {
-        Coding::Sequential => with_marked_end(bytes, header, decode),
+        Coding::Sequential | Coding::Progressive => with_marked_end(bytes, header, decode),
         _ => decode(bytes),
     };
-    let picture = picture.map_err(|error| error.to_string())?;
+    let picture = picture.map_err(damaged)?;
     let (width, height) = (picture.width as u32, picture.height as u32);
     let fits = "pixels and size do not fit";
     Ok(match picture.pixel_format {
@@ -156,34 +163,6 @@ fn common(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
         }
         other => return Err(format!("pixels are {other:?}")),
     })
-}
-
-thread_local! {
-    /// Memory of [`with_marked_end`]: taken anew for each file, it would cost a thirtieth of the
-    /// decoding.
-    static MARKED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// Decodes a copy of the file with bits behind its end that are no Huffman code, so that missing
-/// bits are an error. The crate reads zeros where bits are missing before a marker, and makes noise
-/// of them; and it takes a file without a marker at its end for cut off some bytes too early.
-fn with_marked_end<T>(bytes: &[u8], header: &Header, decode: impl Fn(&[u8]) -> T) -> T {
-    // Twice as many bytes as the crate reads ahead, each with the zero that tells it from a marker.
-    const BYTES: usize = 16;
-    // The memory of larger files is given back.
-    const KEPT: usize = 4 << 20;
-    let start = bytes.len() - header.scan_bytes;
-    let scan = &bytes[start..];
-    let end = start + scan.windows(2).rposition(|pair| pair == [0xff, 0xd9]).unwrap_or(scan.len());
-    let mut marked = MARKED.take();
-    marked.clear();
-    marked.extend_from_slice(&bytes[..end]);
-    marked.extend([[0xff, 0]; BYTES].as_flattened());
-    let decoded = decode(&marked);
-    if marked.len() <= KEPT {
-        MARKED.set(marked);
-    }
-    decoded
 }
 
 /// Spreads the planes over the picture and converts their colours, row by row.
