@@ -67,7 +67,7 @@ pub(crate) fn is_git_name(etag: &str) -> bool {
 /// Compares a small file with git's name of it and gives its sha256.
 ///
 /// Some mirrors say the plain sha1 of the bytes instead; that will do too.
-pub(crate) fn the_promised(file: &Path, name: &str, hint: &str) -> Result<String, FetchError> {
+pub(crate) fn git_checked_sha256(name: &str, file: &Path, expected: &str, hint: &str) -> Result<String, FetchError> {
     let data = File::open(file).map_err(FetchError::io("read", file))?;
     let size = data.metadata().map_err(FetchError::io("read", file))?.len();
     let (mut git, mut plain, mut sha256) = (Sha1::new(), Sha1::new(), Sha256::new());
@@ -83,12 +83,12 @@ pub(crate) fn the_promised(file: &Path, name: &str, hint: &str) -> Result<String
         sha256.update(&buffer[..read]);
     }
     let git = hex(&git.finalize());
-    if git == name || hex(&plain.finalize()) == name {
+    if git == expected || hex(&plain.finalize()) == expected {
         return Ok(hex(&sha256.finalize()));
     }
     Err(FetchError::Digest {
-        what: format!("git sha1 of {}", file.file_name().unwrap_or_default().to_string_lossy()),
-        expected: name.to_owned(),
+        what: format!("git sha1 of {name}"),
+        expected: expected.to_owned(),
         got: git,
         file: file.to_owned(),
         hint: hint.to_owned(),

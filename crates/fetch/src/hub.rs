@@ -8,7 +8,7 @@
 //! The Hub names a sha256 of large files, and git's name of small ones (configurations, vocabularies), which is a sha1.
 //! Of a server that names neither, files are checked by length.
 
-use crate::digest::{compare, is_git_name, sha256_hex, sha256_of, the_promised};
+use crate::digest::{compare, git_checked_sha256, is_git_name, sha256_hex, sha256_of};
 use crate::download::{Download, Meta};
 use crate::http::Http;
 use crate::inventory::{Depth, Inventory};
@@ -226,7 +226,7 @@ impl<'a> Hub<'a> {
         let _lock = lock(self.store.root(), &format!("hf-{}-{part}", self.repo.replace('/', "--")), progress)?;
         // Somebody else may have brought it meanwhile, or an older version, which kept no inventory.
         if place.is_file() && !self.is_whole(&commit, path, progress)? {
-            match self.promised(&meta, &place, progress) {
+            match self.promised(&meta, path, &place, progress) {
                 Ok(sha256) => self.inventory(&commit).put(path, &sha256, progress)?,
                 Err(error) => {
                     progress.note(&format!("it is fetched again: {error}"));
@@ -248,19 +248,18 @@ impl<'a> Hub<'a> {
     }
 
     /// Checks that a file is what the Hub names, as far as it does, and gives its sha256.
-    fn promised(&self, meta: &Meta, file: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
+    fn promised(&self, meta: &Meta, name: &str, file: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
         let hint = "it was removed; try again";
         let size = std::fs::metadata(file).map_err(FetchError::io("read", file))?.len();
         if let Some(expected) = meta.size.filter(|expected| *expected != size) {
             return Err(FetchError::damaged(file, &format!("it has {size} bytes, not {expected}"), hint));
         }
         if is_git_name(&meta.etag) {
-            return the_promised(file, &meta.etag, hint);
+            return git_checked_sha256(name, file, &meta.etag, hint);
         }
         let sha256 = sha256_of(file, progress)?;
         if is_sha256(&meta.etag) {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            compare(&name, &meta.etag, &sha256, file, hint)?;
+            compare(name, &meta.etag, &sha256, file, hint)?;
         }
         Ok(sha256)
     }
@@ -280,7 +279,7 @@ impl<'a> Hub<'a> {
             std::fs::remove_file(&blob).map_err(FetchError::io("remove", &blob))?;
         }
         download.run(progress)?;
-        let sha256 = match self.promised(download.meta, part, progress) {
+        let sha256 = match self.promised(download.meta, download.name, part, progress) {
             Ok(sha256) => sha256,
             Err(error) => {
                 std::fs::remove_file(part).map_err(FetchError::io("remove", part))?;

@@ -27,7 +27,7 @@ pub enum Source {
         /// A file of it; `None` for the whole folder.
         path: Option<String>,
     },
-    /// A Python package. The top folder of a source archive is dropped, a wheel is as it is.
+    /// A Python package that has a wheel; source archives are not taken.
     Pip(Package),
     /// A Debian package; members are as installed, without the first slash: `usr/share/..`.
     Apt(Package),

@@ -135,7 +135,7 @@ fn a_small_file_is_what_git_calls_it() {
     s.hub.put("config.json", b"config", false, NAME_OF_CONFIG);
     assert_ne!(git_name(b"config"), NAME_OF_CONFIG);
     let error = s.get("hf:owner/name#config.json").unwrap_err().to_string();
-    assert!(error.contains("wrong git sha1 of") && error.contains(NAME_OF_CONFIG), "{error}");
+    assert!(error.contains("wrong git sha1 of config.json:") && error.contains(NAME_OF_CONFIG), "{error}");
     assert_eq!(s.store.have(&read("hf:owner/name#config.json")), None);
     s.hub.put("config.json", b"config", false, &git_name(b"config"));
     s.get("hf:owner/name#config.json").unwrap();

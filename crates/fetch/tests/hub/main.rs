@@ -242,7 +242,7 @@ fn other_bytes_than_the_hub_promised_are_thrown_away() {
     let bytes = s.large("m");
     s.hub.world().instead = [(vec![7; 300_000], "\"x\"".to_owned())].into();
     let error = s.get("hf:owner/name#m").unwrap_err().to_string();
-    assert!(error.contains(&format!("expected {}", sha256(&bytes))), "{error}");
+    assert!(error.contains(&format!("wrong sha256 of m: expected {}", sha256(&bytes))), "{error}");
     assert!(error.contains(&format!("got {}", sha256(&[7; 300_000]))), "{error}");
     assert_eq!(s.parts(), [""; 0]);
     assert_eq!(s.store.have(&read("hf:owner/name#m")), None);
