@@ -224,7 +224,10 @@ fn a_hub_folder_speaks() {
     let (model, wide, tall) = (fixture("hub-opt"), fixture("hub-opt/wide.png"), fixture("hub-opt/tall.png"));
     let expected: Value = serde_json::from_slice(&std::fs::read(fixture("hub-opt/expected.json")).unwrap()).unwrap();
     let search = ["--beams", "3", "--max-new-tokens", "10", "--length-penalty", "1.0"];
-    let call = |command: &[&str], more: &[&str]| toolkit(&[command, &search, more, &["--json"]].concat()).json();
+    let call = |command: &[&str], more: &[&str]| {
+        let called = toolkit(&[command, &search, more, &["--json"]].concat());
+        if command[0] == "caption" { called.json_lines() } else { called.json() }
+    };
 
     // As transformers wrote, several pictures at once or one.
     let both = call(&["caption", &model, &wide, &tall], &[]);
@@ -253,7 +256,7 @@ fn a_hub_folder_speaks() {
     let draw = |seed: &str| {
         let drawn =
             ["caption", &model, &wide, "--top-p", "0.9", "--temperature", "1.5", "--top-k", "40", "--answers", "2"];
-        toolkit(&[&drawn[..], &["--seed", seed, "--json"]].concat()).json()
+        toolkit(&[&drawn[..], &["--seed", seed, "--json"]].concat()).json_lines()
     };
     assert_eq!(draw("1"), draw("1"));
     assert_ne!(draw("1"), draw("2"));
@@ -264,7 +267,7 @@ fn a_hub_folder_speaks() {
     // Half precision is close.
     let score = |dtype: &str| call(&["caption", &model, &wide], &["--dtype", dtype])[0]["score"].as_f64().unwrap();
     assert!((score("bf16") - score("f32")).abs() < 0.05);
-    assert!(toolkit(&["caption", &fixture("hub-t5"), &wide, "--json"]).json()[0]["ids"].is_array());
+    assert!(toolkit(&["caption", &fixture("hub-t5"), &wide, "--json"]).json_lines()[0]["ids"].is_array());
     toolkit(&["match", "--quiet", &model, &wide, "--text", "a cat"]).fails_with(&["has no text side"]);
 }
 
@@ -347,10 +350,10 @@ fn a_run_becomes_a_hub_folder() {
 
     let picture = fixture("hub-opt/wide.png");
     let how = ["--beams", "2", "--max-new-tokens", "4", "--length-penalty", "1", "--early-stopping", "never", "--json"];
-    let before = toolkit(&[&["--registry", cards, "caption", text(&run), &picture][..], &how].concat()).json();
+    let before = toolkit(&[&["--registry", cards, "caption", text(&run), &picture][..], &how].concat()).json_lines();
     let hub = dir.path().join("hub");
     toolkit(&["--registry", cards, "convert", text(&run), text(&hub), "--to", "hf"]).ok();
-    let after = toolkit(&[&["caption", text(&hub), &picture][..], &how].concat()).json();
+    let after = toolkit(&[&["caption", text(&hub), &picture][..], &how].concat()).json_lines();
     assert_eq!(after[0]["ids"], before[0]["ids"]);
     // Features of a run are rounded as its cache rounds them.
     let score = |answer: &Value| answer[0]["score"].as_f64().unwrap();
@@ -377,7 +380,7 @@ fn a_run_becomes_a_hub_folder() {
 fn a_model_in_8_bits_says_nearly_the_same() {
     let (model, wide) = (fixture("hub-opt"), fixture("hub-opt/wide.png"));
     let said = |dtype: &str| {
-        let all = toolkit(&["caption", &model, &wide, "--max-new-tokens", "3", "--dtype", dtype, "--json"]).json();
+        let all = toolkit(&["caption", &model, &wide, "--max-new-tokens", "3", "--dtype", dtype, "--json"]).json_lines();
         (all[0]["score"].as_f64().unwrap(), all[0]["ids"].as_array().unwrap().len())
     };
     let ((exact, _), (near, written)) = (said("f32"), said("q8"));

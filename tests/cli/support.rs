@@ -26,6 +26,12 @@ impl Called {
         serde_json::from_str(&self.ok().stdout).unwrap()
     }
 
+    /// Standard output as JSON Lines, as a list.
+    #[track_caller]
+    pub fn json_lines(self) -> serde_json::Value {
+        self.ok().stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect()
+    }
+
     /// Exit code 2 and one line that says all of `parts` and gives a hint.
     #[track_caller]
     pub fn fails_with(&self, parts: &[&str]) {

@@ -11,7 +11,7 @@ fn captions_answers_and_ranks() {
     picture(&b);
     let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
 
-    let captions = toolkit(&["caption", run, a, b, "--json", "--max-new-tokens", "4", "--beams", "2"]).json();
+    let captions = toolkit(&["caption", run, a, b, "--json", "--max-new-tokens", "4", "--beams", "2"]).json_lines();
     let captions = captions.as_array().unwrap();
     assert_eq!(captions.len(), 2);
     assert_eq!(captions[0]["text"], captions[1]["text"], "the same picture in the same batch");
