@@ -9,12 +9,11 @@ use std::path::Path;
 /// Endings of the files that are read.
 const READ: &[&str] = &[
     "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "gif", "bmp", "dib", "tif", "tiff", "ppm", "pgm",
-    "pbm", "pnm", "ico",
+    "pbm", "pnm", "ico", "avif",
 ];
 
 /// Formats that are not read, with the endings of their files.
 const UNREAD: &[(&str, &[&str])] = &[
-    (AVIF, &["avif", "avifs"]),
     (HEIC, &["heic", "heif", "heics", "heifs", "hif"]),
     (JPEG_2000, &["jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm"]),
     (JPEG_XL, &["jxl"]),
@@ -40,7 +39,6 @@ const UNREAD: &[(&str, &[&str])] = &[
     ("PFM", &["pfm"]),
 ];
 
-const AVIF: &str = "AVIF";
 const HEIC: &str = "HEIC";
 const JPEG_2000: &str = "JPEG 2000";
 const JPEG_XL: &str = "JPEG XL";
@@ -108,26 +106,35 @@ pub(super) fn by_magic(bytes: &[u8]) -> Option<&'static str> {
     known.or_else(|| brand(bytes)).or_else(|| raw(bytes)).or_else(|| svg(bytes))
 }
 
-/// Names the format of a file of boxes by its brands.
+/// Returns the brands of a file of boxes: the main one, then those that it fits as well.
+fn brands(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let len = match bytes {
+        [a, b, c, d, b'f', b't', b'y', b'p', ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+        _ => 0,
+    };
+    let brands = bytes.get(8..len.min(256).min(bytes.len())).unwrap_or_default();
+    // The second one is the version of the main one.
+    brands.chunks_exact(4).enumerate().filter(|(i, _)| *i != 1).map(|(_, brand)| brand)
+}
+
+/// Tells if a file is an AVIF, by its brands.
+pub(super) fn is_avif(bytes: &[u8]) -> bool {
+    brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis"))
+}
+
+/// Names the format of a file of boxes that is not read.
 fn brand(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.get(4..8)? != b"ftyp" {
+    let main = brands(bytes).next()?;
+    if is_avif(bytes) {
         return None;
     }
-    let len = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
-    let brands = &bytes[8..len.clamp(8, 256).min(bytes.len())];
-    // The main brand, its version, then those that the file fits as well.
-    let mut all = brands.chunks_exact(4).enumerate().filter(|(i, _)| *i != 1).map(|(_, brand)| brand);
-    all.find_map(|brand| match brand {
-        b"avif" | b"avis" => Some(AVIF),
+    let known = brands(bytes).find_map(|brand| match brand {
         b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => Some(HEIC),
         b"jxl " => Some(JPEG_XL),
         b"crx " => Some(RAW),
         _ => None,
-    })
-    .or(match brands.get(..4)? {
-        b"mif1" | b"msf1" => Some(HEIC),
-        _ => Some("video"),
-    })
+    });
+    known.or(if matches!(main, b"mif1" | b"msf1") { Some(HEIC) } else { Some("video") })
 }
 
 /// Tells a camera's file that looks like a TIFF. Such a file has a small preview where a TIFF has its picture.
@@ -185,7 +192,7 @@ pub(super) fn unknown(bytes: &[u8]) -> Refusal {
 }
 
 /// The formats that are read, for hints.
-const FORMATS: &str = "PNG, JPEG, WebP, GIF, BMP, TIFF, PPM and ICO";
+const FORMATS: &str = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, PPM and ICO";
 
 #[cfg(test)]
 mod tests {
@@ -208,7 +215,7 @@ mod tests {
     fn first_bytes_tell_what_is_not_read() {
         for (bytes, name) in [
             (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], Some("HEIC")),
-            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", Some("AVIF")),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", None),
             (b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf", Some("HEIC")),
             (b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2", Some("video")),
             (b"\0\0\0\xffftyp", None),

@@ -3,7 +3,7 @@
 use super::alpha::Alpha;
 use super::refusal::Refusal;
 use super::turn::{UPRIGHT, in_jpeg};
-use super::{bmp, foreign, gif, ico, jpeg, png, pnm, tiff, webp};
+use super::{avif, bmp, foreign, gif, ico, jpeg, png, pnm, tiff, webp};
 use ::image::DynamicImage;
 use ::image::metadata::Orientation;
 
@@ -18,6 +18,7 @@ pub(super) enum Kind {
     Tiff,
     Ico,
     Pnm,
+    Avif,
 }
 
 impl Kind {
@@ -36,6 +37,7 @@ impl Kind {
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Ok(Self::Gif),
             [b'B', b'M', ..] => Ok(Self::Bmp),
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Ok(Self::Tiff),
+            _ if foreign::is_avif(bytes) => Ok(Self::Avif),
             _ if bytes.starts_with(ico::MAGIC) => Ok(Self::Ico),
             _ if pnm::is_magic(bytes) => Ok(Self::Pnm),
             _ => Err(foreign::unknown(bytes)),
@@ -53,6 +55,7 @@ impl Kind {
             Self::Tiff => tiff::size(bytes),
             Self::Ico => ico::size(bytes),
             Self::Pnm => pnm::size(bytes),
+            Self::Avif => avif::size(bytes),
         }
     }
 
@@ -63,6 +66,7 @@ impl Kind {
             Self::Jpeg => in_jpeg(bytes).turn(),
             Self::Webp => webp::blocks(bytes).turn(),
             Self::Tiff => tiff::turn(bytes),
+            Self::Avif => avif::turn(bytes),
             Self::Gif | Self::Bmp | Self::Ico | Self::Pnm => UPRIGHT,
         }
     }
@@ -78,6 +82,7 @@ impl Kind {
             Self::Tiff => tiff::decode(bytes, most)?,
             Self::Ico => ico::decode(bytes, alpha)?,
             Self::Pnm => pnm::decode(bytes)?,
+            Self::Avif => avif::decode(bytes, most)?,
         })
     }
 }

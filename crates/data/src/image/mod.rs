@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`kind`], `foreign.rs` | which format a file has, by its first bytes; which ones are not read |
 //! | `limits.rs`, `guard.rs` | how large a picture may be; panics of decoders |
-//! | `png.rs`, `jpeg/`, `webp.rs`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs` | header and pixels of a format |
+//! | `png.rs`, `jpeg/`, `webp.rs`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs`, `avif/` | header and pixels of a format |
 //! | `turn.rs`, `ifd.rs` | how a picture is turned upright: EXIF and XMP |
 //! | `alpha.rs`, `palette.rs` | colours to RGB |
 //!
@@ -12,6 +12,7 @@
 //! Files come from anywhere, so all of them may lie. Nothing is allocated before its size was compared with the limit.
 
 mod alpha;
+mod avif;
 mod bmp;
 mod bytes;
 mod foreign;

@@ -39,6 +39,11 @@ fn of_exif(block: &[u8]) -> Option<Orientation> {
     of_ifd(&Ifd::first(block)?)
 }
 
+/// Tells if an EXIF block has a turn, whatever it is.
+pub(super) fn has_exif_turn(block: &[u8]) -> bool {
+    of_exif(block).is_some()
+}
+
 /// Reads the turn of a directory; none if the tag is missing. Numbers of all types count, bytes do not.
 pub(super) fn of_ifd(ifd: &Ifd) -> Option<Orientation> {
     if !ifd.has(TAG) {
