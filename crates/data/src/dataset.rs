@@ -1,6 +1,6 @@
 //! What every data set of image-text pairs offers: items with text in memory, pictures on demand.
 
-use crate::{DataError, Findings};
+use crate::{Alpha, DataError, Findings};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,13 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// If the picture cannot be read or decoded, or there is no such item.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
+    /// The picture of an item for a model that takes transparency in its own way; rendered ones have none.
+    ///
+    /// # Errors
+    /// As [`Dataset::image`].
+    fn image_as(&self, index: usize, _alpha: Alpha) -> Result<RgbImage, DataError> {
+        self.image(index)
+    }
     /// Hex SHA-256 over everything that determines pictures and text, so that a cache can be keyed by it.
     fn fingerprint(&self) -> String;
     /// Faults of the files that did not stop the data set from being opened: what has them was left out.

@@ -4,7 +4,7 @@
 use image::RgbImage;
 use proptest::prelude::*;
 use serde::Deserialize;
-use toolkit_data::{Fit, Preprocess, resize};
+use toolkit_data::{Alpha, Dataset, Fit, Folder, Preprocess, resize};
 
 #[derive(Deserialize)]
 struct Case {
@@ -113,4 +113,18 @@ proptest! {
             prop_assert_eq!(pixel, wanted, "{} of {:?}", at, fit);
         }
     }
+}
+
+#[test]
+fn a_data_set_gives_pictures_as_a_model_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/clear.png");
+    std::fs::copy(file, folder.path().join("clear.png")).unwrap();
+    let data = Folder::open(folder.path()).unwrap();
+    let first = |image: RgbImage| image.get_pixel(0, 0).0;
+    assert_eq!(first(data.image(0).unwrap()), [255; 3]);
+    assert_eq!(first(data.image_as(0, Alpha::OnWhite).unwrap()), [255; 3]);
+    // What lies under a transparent pixel, as published processors take it.
+    assert_eq!(first(data.image_as(0, Alpha::Drop).unwrap()), [0, 200, 0]);
+    assert!(data.image_as(1, Alpha::Drop).is_err());
 }

@@ -8,10 +8,12 @@ use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use toolkit_core::noise;
-use toolkit_data::Dataset;
-use toolkit_eval::{RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa};
+use toolkit_data::{Alpha, Dataset};
+use toolkit_eval::{
+    CaptionResult, RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa,
+};
 use toolkit_lab::stages::same_pictures;
-use toolkit_metrics::{Interval, Meteor, bootstrap, tokenize_all};
+use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
 use toolkit_registry::sha256_hex;
 use toolkit_train::stage1::TextMarks;
 use toolkit_train::{Progress, TrainError};
@@ -29,6 +31,8 @@ pub struct Measured {
     pub samples: usize,
     /// JSON Lines.
     pub rows: Vec<u8>,
+    /// Why scores are as they are, where the rules surprise.
+    pub notes: Vec<String>,
 }
 
 /// Measures `opened` by `task` on `data`.
@@ -44,14 +48,16 @@ pub fn measure(
     meteor: &Meteor,
     progress: &dyn Progress,
 ) -> anyhow::Result<Measured> {
-    let pictures = Pictures { data, progress, seen: RefCell::default() };
+    let alpha = opened.model.processor()?.alpha;
+    let pictures = Pictures { data, alpha, progress, seen: RefCell::default() };
     match task {
         Task::Vqa(task) => {
             let questions = question_pairs(data, limit.or(task.limit));
             progress.start(0, pictures_of(questions.iter().map(|(item, _)| *item)));
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
             let answers = vqa(&speaker(opened)?, Some(&prefixes), data, &questions, task, batch)?;
-            let mut scores = BTreeMap::from([("overall".to_owned(), answers.overall)]);
+            let mut scores: BTreeMap<String, f64> =
+                answers.overall.map(|overall| ("overall".to_owned(), overall)).into_iter().collect();
             let named =
                 [("answer_type", &answers.per_answer_type), ("kind", &answers.per_kind), ("group", &answers.per_group)];
             for (by, all) in named {
@@ -66,6 +72,7 @@ pub fn measure(
                 intervals,
                 samples: questions.len(),
                 rows: pictures.lines(&answers.rows, questions.iter().map(|q| q.0))?,
+                notes: Vec::new(),
             })
         }
         Task::Caption(task) => {
@@ -73,24 +80,7 @@ pub fn measure(
             progress.start(0, items.len() as u64);
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
             let captions = caption(&speaker(opened)?, Some(&prefixes), data, &items, task, batch)?;
-            let s = captions.overall;
-            let all = [
-                ("cider", s.cider),
-                ("bleu1", s.bleu1),
-                ("bleu2", s.bleu2),
-                ("bleu3", s.bleu3),
-                ("bleu4", s.bleu4),
-                ("rouge_l", s.rouge_l),
-            ];
-            let mut scores: BTreeMap<String, f64> = all.map(|(name, value)| (name.to_owned(), value)).into();
-            let written: Vec<&str> = captions.rows.iter().map(|row| row.caption.as_str()).collect();
-            let references: Vec<&str> =
-                captions.rows.iter().flat_map(|row| &row.references).map(String::as_str).collect();
-            let mut tokens = tokenize_all(&references).into_iter();
-            let references: Vec<Vec<Vec<String>>> =
-                captions.rows.iter().map(|row| tokens.by_ref().take(row.references.len()).collect()).collect();
-            let name = if meteor.has_tables() { "meteor" } else { "meteor_exact_stem" };
-            scores.insert(name.to_owned(), meteor.score(&tokenize_all(&written), &references)?.overall);
+            let (mut scores, notes) = captioned(&captions, meteor)?;
             scores.extend(captions.per_group.iter().map(|(name, group)| (format!("group.{name}.cider"), group.cider)));
             let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
             let intervals = interval("cider", &each, None);
@@ -99,10 +89,36 @@ pub fn measure(
                 intervals,
                 samples: items.len(),
                 rows: pictures.lines(&captions.rows, items.iter().copied())?,
+                notes,
             })
         }
         Task::Retrieval(task) => retrieval(opened, task, &pictures, limit),
     }
+}
+
+/// The scores of captions over all pictures, and what is to be known of them.
+fn captioned(captions: &CaptionResult, meteor: &Meteor) -> anyhow::Result<(BTreeMap<String, f64>, Vec<String>)> {
+    let (written, references): (Vec<String>, Vec<Vec<String>>) =
+        captions.rows.iter().map(|row| (row.caption.clone(), row.references.clone())).unzip();
+    let tokens = CaptionTokens::of(&written, &references);
+    let mut notes = caption_notes(&tokens, &tokens.bleu(&|_| {}), &tokens.cider(&|_| {}));
+    let name = if meteor.has_tables() { "meteor" } else { "meteor_exact_stem" };
+    let found = meteor.score_tokens(&tokens, &|_| {})?.overall;
+    if found.is_none() {
+        notes.push(format!("`{name}` is left out: a caption and its references are too long to be compared."));
+    }
+    let all = captions.overall.iter().flat_map(|s| {
+        [
+            ("cider", s.cider),
+            ("bleu1", s.bleu1),
+            ("bleu2", s.bleu2),
+            ("bleu3", s.bleu3),
+            ("bleu4", s.bleu4),
+            ("rouge_l", s.rouge_l),
+        ]
+    });
+    let all = all.chain(found.map(|score| (name, score))).filter(|(_, value)| value.is_finite());
+    Ok((all.map(|(name, value)| (name.to_owned(), value)).collect(), notes))
 }
 
 fn retrieval(
@@ -116,11 +132,19 @@ fn retrieval(
     let (Some(cls), Some(sep)) = (t.cls, t.sep) else {
         bail!("the tokenizer has no `[CLS]` and `[SEP]` --> {}; hint: give the checkpoint's own", opened.model.name)
     };
-    let marks = TextMarks { pad: t.pad.unwrap_or(opened.model.stage1.pad), cls, sep, dec: opened.model.stage1.dec };
-    let (items, texts): (Vec<usize>, Vec<Vec<Vec<u32>>>) =
-        (task.pool.of(pictures.data, limit.or(task.limit)).into_iter())
-            .map(|(item, texts)| (item, texts.iter().map(|text| t.encode(text)).collect()))
-            .unzip();
+    t.check(&[cls, sep])?;
+    let marks = TextMarks { pad: words.padding(opened.model.stage1.pad)?, cls, sep, dec: opened.model.stage1.dec };
+    let pool = task.pool.of(pictures.data, limit.or(task.limit));
+    let items: Vec<usize> = pool.iter().map(|(item, _)| *item).collect();
+    let texts = pool.iter().map(|(_, texts)| texts.iter().map(|text| t.encode(text)).collect());
+    let texts = texts.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
+    if items.len() < 2 {
+        bail!(
+            "there are no two pictures to choose from --> task `{}` on `{}`; hint: raise `--limit`",
+            task.name,
+            pictures.data.name()
+        );
+    }
     pictures.progress.start(0, 2 * items.len() as u64);
     let features = |items: &[usize]| features(opened, pictures, items);
     let found = noise::off(|| retrieve(tower, &features, &items, &texts, marks, task.config))?;
@@ -144,7 +168,13 @@ fn retrieval(
         let images: Vec<f64> = found.rows.iter().map(|row| hit(Some(row.image_rank_itc))).collect();
         intervals.extend(interval("itc.img_r1", &images, None));
     }
-    Ok(Measured { scores, intervals, samples: items.len(), rows: pictures.lines(&found.rows, items.iter().copied())? })
+    Ok(Measured {
+        scores,
+        intervals,
+        samples: items.len(),
+        rows: pictures.lines(&found.rows, items.iter().copied())?,
+        notes: task.pool.note(pictures.data, limit.or(task.limit)).into_iter().collect(),
+    })
 }
 
 fn pictures_of(items: impl Iterator<Item = usize>) -> u64 {
@@ -168,6 +198,8 @@ fn speaker(opened: &Opened) -> anyhow::Result<Speaker<'_>> {
 /// The pictures of a data set, with the digests of those that were looked at.
 struct Pictures<'a> {
     data: &'a dyn Dataset,
+    /// What becomes of transparency for the model that is measured.
+    alpha: Alpha,
     progress: &'a dyn Progress,
     seen: RefCell<BTreeMap<usize, String>>,
 }
@@ -175,7 +207,7 @@ struct Pictures<'a> {
 impl Pictures<'_> {
     fn get(&self, items: &[usize]) -> Result<Vec<RgbImage>, TrainError> {
         let one = |&item: &usize| {
-            let picture = self.data.image(item).map_err(|error| TrainError::Other(error.to_string()))?;
+            let picture = self.data.image_as(item, self.alpha).map_err(|error| TrainError::Other(error.to_string()))?;
             self.seen.borrow_mut().entry(item).or_insert_with(|| sha256_hex(picture.as_raw()));
             Ok(picture)
         };

@@ -14,7 +14,7 @@ pub use check::{FolderCheck, check_folder};
 
 use crate::dataset::{at, hex};
 use crate::lists::fault::Strict;
-use crate::{DataError, Dataset, Findings, Item, decode};
+use crate::{Alpha, DataError, Dataset, Findings, Item, decode_as};
 use ::image::RgbImage;
 use load::{Loaded, load};
 use rayon::prelude::*;
@@ -92,8 +92,11 @@ impl Dataset for Folder {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let path = at(&self.paths, index, &self.name)?;
-        decode(path)
+        self.image_as(index, Alpha::OnWhite)
+    }
+
+    fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
+        decode_as(at(&self.paths, index, &self.name)?, alpha)
     }
 
     fn fingerprint(&self) -> String {

@@ -5,7 +5,7 @@ use super::load::{Loaded, load};
 use super::pictures::header;
 use super::sums::{md5, sha256};
 use crate::lists::fault::{Counted, EXAMPLES, Fault, Faults, Findings};
-use crate::{DataError, Item};
+use crate::{Alpha, DataError, Item};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +174,7 @@ fn pictures(loaded: &Loaded, options: CheckOptions, progress: &dyn Fn(u64, u64),
             Err(error) => return Some((Fault::MissingImage, error)),
         };
         let seen = match options.decode {
-            true => loaded.pictures.decode(index, name).map(|_| ()),
+            true => loaded.pictures.decode(index, name, Alpha::OnWhite).map(|_| ()),
             false => header(&path),
         };
         seen.err().map(|error| (Fault::UnreadableImage, error))

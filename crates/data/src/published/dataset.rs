@@ -5,7 +5,7 @@ use super::load::{Loaded, load};
 use super::pictures::{Part, Pictures, ends};
 use crate::dataset::{at, hex};
 use crate::lists::fault::{Fault, Findings, Strict};
-use crate::{DataError, Dataset, Item};
+use crate::{Alpha, DataError, Dataset, Item};
 use image::RgbImage;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -98,8 +98,12 @@ impl Dataset for Published {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        self.image_as(index, Alpha::OnWhite)
+    }
+
+    fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
         let item = at(&self.items, index, &self.name)?;
-        self.pictures.decode(index, &item.shows)
+        self.pictures.decode(index, &item.shows, alpha)
     }
 
     fn left_out(&self) -> Findings {

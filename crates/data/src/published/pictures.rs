@@ -1,6 +1,6 @@
 //! Where the pictures of a split are.
 
-use crate::DataError;
+use crate::{Alpha, DataError, decode_as};
 use crate::lists::paths::{find, is_absolute};
 use image::RgbImage;
 use std::fs::File;
@@ -44,9 +44,8 @@ impl Pictures {
         })
     }
 
-    pub fn decode(&self, index: usize, name: &str) -> Result<RgbImage, DataError> {
-        let path = self.find(index, name)?;
-        crate::decode(path)
+    pub fn decode(&self, index: usize, name: &str, alpha: Alpha) -> Result<RgbImage, DataError> {
+        decode_as(self.find(index, name)?, alpha)
     }
 }
 
