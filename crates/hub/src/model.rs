@@ -11,7 +11,7 @@ use std::path::Path;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, TextTower, VisionShape, params,
 };
-use toolkit_eval::Writer;
+use toolkit_eval::{Choice, Writer};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_models::layers::Linear;
 use toolkit_registry::TokenTable;
@@ -231,6 +231,27 @@ impl LanguagePart {
         }
         let kept = batch * tokens * self.shape.width;
         projected.reshape([batch * tokens * width]).narrow(0, 0, kept).reshape([batch, tokens, self.shape.width])
+    }
+
+    /// How probable each of `candidates` is behind a prompt and the soft `prefix [1, queries, width]` of a picture, in the
+    /// order given.
+    ///
+    /// # Errors
+    /// If the prompt or a candidate cannot be encoded, is empty, or does not fit the model's positions.
+    pub fn choices(
+        &self,
+        words: &Words,
+        prefix: Tensor<3>,
+        prompt: &str,
+        candidates: &[String],
+    ) -> Result<Vec<Choice>, HubError> {
+        let (marks, two) = (self.marks, self.encoder_decoder());
+        // The space before a candidate is the candidate's.
+        let prompt = prompt.trim_end();
+        let ids = candidates.iter().map(|candidate| words.candidate(prompt, candidate, marks, two));
+        let ids = ids.collect::<Result<Vec<Vec<u32>>, _>>()?;
+        let prompt = words.prompt(prompt, marks, two)?;
+        Ok(self.writer().choices(Some(prefix), &[prompt], &[ids])?.into_iter().flatten().collect())
     }
 
     /// The language model ready to write.

@@ -101,6 +101,34 @@ impl Words {
         })
     }
 
+    /// A candidate answer as the language model would write it behind `prompt`, without special tokens. A decoder-only model
+    /// goes on with a space; what is cut into tokens is the whole text, as it would have been read.
+    ///
+    /// # Errors
+    /// As [`Words::prompt`], and if nothing is left of the candidate.
+    pub fn candidate(
+        &self,
+        prompt: &str,
+        candidate: &str,
+        marks: LanguageMarks,
+        encoder_decoder: bool,
+    ) -> Result<Vec<u32>, HubError> {
+        let candidate = candidate.trim();
+        if candidate.is_empty() {
+            return Err(HubError::new("a candidate is empty", format!("candidate `{candidate}`"), "give it a text"));
+        }
+        if encoder_decoder || prompt.is_empty() {
+            return Ok(self.tokenizer.encode(candidate)?);
+        }
+        let before = self.prompt(prompt.trim_end(), marks, false)?;
+        let whole = self.prompt(&format!("{} {candidate}", prompt.trim_end()), marks, false)?;
+        match whole.strip_prefix(&before[..]) {
+            Some(ids) => Ok(ids.to_vec()),
+            // The vocabulary has a token across the border; the candidate stands alone then.
+            None => Ok(self.tokenizer.encode(&format!(" {candidate}"))?),
+        }
+    }
+
     /// A text for the Q-Former: `[CLS] .. [SEP]`, cut to `most` tokens as LAVIS cuts.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ fn said(mut config: Config) -> String {
     match &mut config.language {
         Some(LanguageConfig::Opt(c)) => c.word_embed_proj_dim = c.word_embed_proj_dim.or(Some(c.hidden_size)),
         Some(LanguageConfig::T5(c)) => c.num_decoder_layers = c.num_decoder_layers.or(Some(c.num_layers)),
-        None => {}
+        Some(LanguageConfig::Llama(_)) | None => {}
     }
     format!("{config:?}")
 }

@@ -4,6 +4,7 @@ use crate::LabError;
 use crate::done::{Done, PIECES};
 use crate::evaluate::{self, Scores};
 use crate::parts::{Resolved, Splits};
+use crate::readable::left_out;
 use crate::spec::{ComputeSpec, Spec};
 use crate::stages::{SplitFeatures, Workshop, note_texts, read_json};
 use crate::sweep::Cell;
@@ -82,6 +83,7 @@ impl CellJob<'_> {
         let connector = job.train(&features, &mut done)?;
         let began = Instant::now();
         let last = evaluate::final_scores(&job, &connector.valid(), &features, &mut done)?;
+        let last = Scores { left_out: left_out(self.splits, &features), ..last };
         let json = serde_json::to_vec(&last).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&dir.join("scores.json"), &json)?;
         self.note_seconds("evaluation", began.elapsed().as_secs_f64())?;

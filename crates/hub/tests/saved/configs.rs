@@ -226,3 +226,23 @@ fn other_models_are_called_by_their_name() {
         }
     }
 }
+
+#[test]
+fn a_damaged_configuration_is_read_or_refused_in_one_line() {
+    for file in ["config.json", "generation_config.json"] {
+        let checkpoint = Checkpoint::of("hub-t5");
+        let whole = std::fs::read(checkpoint.path(file)).unwrap();
+        let config = |bytes: &[u8]| {
+            checkpoint.write(file, bytes);
+            toolkit_hub::config::Config::read(&checkpoint.path("config.json"))
+        };
+        for at in (0..whole.len() - 2).step_by(11) {
+            let cut = config(&whole[..at]).unwrap_err().to_string();
+            assert!(cut.contains(file) && !cut.contains('\n'), "cut at {at}: {cut}");
+            for piece in [&b"-1"[..], b"1e400", b"[]", b"{", b"null", b"18446744073709551616", b"\xff"] {
+                let damaged = [&whole[..at], piece, &whole[(at + piece.len()).min(whole.len())..]].concat();
+                let _ = config(&damaged).map_err(|error| assert!(!error.to_string().contains('\n')));
+            }
+        }
+    }
+}
