@@ -108,11 +108,16 @@ fn kills_while_features_are_computed_make_progress() {
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn ctrl_c_says_how_to_go_on() {
     let dir = folder();
     let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
-    let child = run_command(&file, &out, &["--jobs", "1"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let run = run_command(&file, &out, &["--jobs", "1"]);
+    // Tests that run in the background ignore the signal, and so would what they start.
+    let mut command = std::process::Command::new("env");
+    command.arg("--default-signal=INT").arg(run.get_program()).args(run.get_args());
+    command.current_dir(run.get_current_dir().unwrap()).stdin(Stdio::null());
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     while !out.join("manifest.json").exists() {
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -153,15 +153,28 @@ pub fn run_command(file: &Path, out: &Path, more: &[&str]) -> Command {
 pub fn finished() -> (&'static Path, f64) {
     static RUN: OnceLock<(PathBuf, f64)> = OnceLock::new();
     let (dir, seconds) = RUN.get_or_init(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("finished");
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = own_folder("finished");
         let began = std::time::Instant::now();
         let run = called(&mut run_command(&experiment(&dir, TINY), &dir.join("run"), &["--jobs", "2"])).ok();
         assert!(run.stdout.contains("stage"), "{}", run.stdout);
         (dir.join("run"), began.elapsed().as_secs_f64())
     });
     (dir, *seconds)
+}
+
+/// A folder of this test process, which other test processes leave alone. Those of processes that are gone are removed.
+fn own_folder(name: &str) -> PathBuf {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for entry in std::fs::read_dir(parent).unwrap().map(Result::unwrap) {
+        let of = entry.file_name().to_string_lossy().strip_prefix(&format!("{name}-")).map(str::to_owned);
+        if of.is_some_and(|pid| Path::new("/proc/self").exists() && !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let dir = parent.join(format!("{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
 }
 
 /// A copy of [`finished`] that may be damaged.

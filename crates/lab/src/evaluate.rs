@@ -34,6 +34,9 @@ pub struct Scores {
     pub images: Vec<u64>,
     /// Parameters that were trained.
     pub trained_params: u64,
+    /// Pictures that could not be read, a line for each split that has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 fn limit(n: usize) -> Option<usize> {
@@ -228,6 +231,7 @@ pub fn final_scores(
         questions: answers.rows.iter().map(|row| row.score).collect(),
         images: questions.iter().map(|(item, _)| same[*item] as u64).collect(),
         trained_params: job.resolved.trained_params,
+        left_out: Vec::new(),
     })
 }
 

@@ -184,6 +184,8 @@ fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>)
         compute: crate::spec::ComputeSpec { threads: cell.spec.compute.threads, ..Default::default() },
         name: String::new(),
         question: String::new(),
+        // How much damage is borne does not change what comes out.
+        data: DataSpec { max_damaged: 0, ..cell.spec.data.clone() },
         ..cell.spec.clone()
     };
     let hash = hash_json(&serde_json::json!({

@@ -66,9 +66,19 @@ impl Splits {
 /// The most names in a line.
 const NAMED: usize = 10;
 
-/// Says which pictures of a split could not be read.
+/// Says which pictures could not be read, a line for each split that has some.
 #[must_use]
-pub fn left_out(data: &dyn Dataset, features: &Features) -> Option<String> {
+pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
+    let main = [
+        (&splits.train, &features.train),
+        (&splits.val, &features.val),
+        (&splits.test, &features.test),
+    ];
+    let all = main.into_iter().chain(splits.also.iter().zip(&features.also));
+    all.filter_map(|(data, features)| left_out_of(&**data, features)).collect()
+}
+
+fn left_out_of(data: &dyn Dataset, features: &Features) -> Option<String> {
     let unreadable = features.unreadable();
     let names: Vec<&str> = unreadable.iter().take(NAMED).map(|&item| data.item(item).id.as_str()).collect();
     let more = if unreadable.len() > NAMED { ", .." } else { "" };

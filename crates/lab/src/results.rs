@@ -5,7 +5,6 @@ use crate::absent::{absent, retrieval_notes};
 use crate::cell::CellJob;
 use crate::flips::flips;
 use crate::manifest::git_revision;
-use crate::readable::left_out;
 use crate::run::{MeasuredCost, Run, RunOptions};
 use crate::spec::Spec;
 use crate::stages::{Workshop, read_json};
@@ -31,9 +30,15 @@ const POINTS: usize = 400;
 pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<Results, LabError> {
     let jobs: Vec<CellJob<'_>> = (0..run.plan.cells.len()).map(|i| run.cell_job(shop, i)).collect();
     let mut cells = Vec::new();
+    let mut left_out: Vec<String> = Vec::new();
     let mut parts: BTreeMap<&str, f64> = BTreeMap::new();
     for job in &jobs {
         let scores = job.scores()?;
+        for line in scores.left_out {
+            if !left_out.contains(&line) {
+                left_out.push(line);
+            }
+        }
         let seconds = seconds_of(&job.dir().join("stage2"));
         *parts.entry("stage 2").or_default() += seconds;
         let evaluation: BTreeMap<String, f64> = read_json(&job.dir().join("seconds.json")).unwrap_or_default();
@@ -109,7 +114,7 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
             peak_rss_bytes: measured.peak_rss_bytes,
             parts: parts.into_iter().map(|(name, seconds)| (name.to_owned(), seconds)).collect(),
         },
-        notes: notes(run, shop)?.into_iter().chain(retrieval_notes(&jobs)?).collect(),
+        notes: notes(run, left_out).into_iter().chain(retrieval_notes(&jobs)?).collect(),
         frozen: frozen(run),
         absent: absent(&jobs)?,
     })
@@ -122,7 +127,7 @@ fn along(curve: &[CurvePoint]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn notes(run: &Run, shop: &Workshop<'_>) -> Result<Vec<String>, LabError> {
+fn notes(run: &Run, left_out: Vec<String>) -> Vec<String> {
     let spec = &run.spec;
     let mut notes = vec![format!(
         "Curves are on `{}`, tables on `{}`; nothing was chosen on the latter by this run.",
@@ -152,27 +157,11 @@ fn notes(run: &Run, shop: &Workshop<'_>) -> Result<Vec<String>, LabError> {
             spec.seeds.len()
         ));
     }
-    notes.extend(left_out_of(run, shop)?);
+    notes.extend(left_out);
     if spec.sweep.contains_key("stage1.enabled") {
         notes.push("Cells without stage 1 get the same number of stage-2 steps, as in the paper's figure 5: what stage 1 itself costs is not made up for.".to_owned());
     }
-    Ok(notes)
-}
-
-/// Pictures that could not be read, a line for each split that has some.
-fn left_out_of(run: &Run, shop: &Workshop<'_>) -> Result<Vec<String>, LabError> {
-    let mut lines = Vec::new();
-    for cell in run.plan.cells.iter().filter(|cell| run.plan.splits[cell.splits].max_damaged > 0) {
-        let splits = &run.plan.splits[cell.splits];
-        let features = shop.features(&run.plan.resolved[cell.resolved], splits)?;
-        let main = [(&splits.train, &features.train), (&splits.val, &features.val), (&splits.test, &features.test)];
-        for (data, features) in main.into_iter().chain(splits.also.iter().zip(&features.also)) {
-            if let Some(line) = left_out(&**data, features).filter(|line| !lines.contains(line)) {
-                lines.push(line);
-            }
-        }
-    }
-    Ok(lines)
+    notes
 }
 
 fn frozen(run: &Run) -> Vec<FrozenPart> {

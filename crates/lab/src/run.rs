@@ -132,6 +132,10 @@ impl Run {
         let Some(held) = Done::load(&self.out)? else { return Ok(()) };
         for damage in held.damage(&self.out)? {
             reporter.note(&format!("{damage}; it is written again"));
+            if damage.file.ends_with(COST_FILE) {
+                // It would be added to.
+                let _ = std::fs::remove_file(&damage.file);
+            }
         }
         std::fs::remove_file(&path).map_err(|e| LabError::io(&path, &e))
     }
@@ -227,7 +231,7 @@ impl Run {
 
     /// Adds to what earlier, interrupted attempts took.
     fn note_cost(&self, wall: f64) -> Result<(), LabError> {
-        let path = self.out.join("cost.json");
+        let path = self.out.join(COST_FILE);
         let mut cost: MeasuredCost = read_json(&path).unwrap_or_default();
         // A call that found everything done measures nothing.
         if wall > 2.0 || cost.wall_seconds == 0.0 {
@@ -236,9 +240,12 @@ impl Run {
             cost.cpu_seconds += cpu;
             cost.peak_rss_bytes = cost.peak_rss_bytes.max(peak);
         }
-        self.write_json("cost.json", &cost)
+        self.write_json(COST_FILE, &cost)
     }
 }
+
+/// What earlier calls took.
+const COST_FILE: &str = "cost.json";
 
 /// `cost.json`.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize, serde::Serialize)]
