@@ -11,7 +11,7 @@ use image::RgbImage;
 use std::path::{Path, PathBuf};
 use toolkit_core::{AnyBridge, Bridge, VisionShape, noise, params};
 use toolkit_data::{Alpha, DataError, decode_as};
-use toolkit_eval::{CaptionTask, Decoding, EarlyStopping, Generated, VqaTask};
+use toolkit_eval::{CaptionTask, Choice, Decoding, EarlyStopping, Generated, VqaTask};
 use toolkit_hub::config::Stage1;
 use toolkit_hub::model::Loading;
 use toolkit_hub::processor::Processor;
@@ -354,6 +354,7 @@ impl Opened {
     ) -> anyhow::Result<()> {
         decoding.check()?;
         self.model.language()?;
+        self.note_special_tokens(context, &[prompt.to_owned()])?;
         in_batches(context, self, files, unreadable, |places, pictures| {
             let prefix = self.prefix(pictures)?;
             let prompts = vec![prompt.to_owned(); pictures.len()];
@@ -379,6 +380,39 @@ impl Opened {
             all.extend(self.write(prefix, prompts, decoding)?);
         }
         Ok(all)
+    }
+
+    /// Ranks `choices` behind each of `prompts` and the picture, the most probable one first.
+    ///
+    /// # Errors
+    /// If the picture cannot be read, the checkpoint cannot speak, or a choice is no text.
+    pub fn choose(&self, file: &Path, prompts: &[String], choices: &[String]) -> anyhow::Result<Vec<Vec<Ranked>>> {
+        let (language, words) = (self.model.language()?, self.model.words()?);
+        let prefix = self.prefix(&[self.picture(file)?])?;
+        let mut all = Vec::new();
+        for prompt in prompts {
+            let read = words.prompt(prompt, language.marks, language.encoder_decoder())?;
+            let candidate =
+                |choice: &String| words.candidate(prompt, choice, language.marks, language.encoder_decoder());
+            let candidates = choices.iter().map(candidate).collect::<Result<Vec<_>, _>>()?;
+            let scores = language.writer().choices(Some(prefix.clone()), &[read], &[candidates])?;
+            let scored = choices.iter().zip(scores.into_iter().flatten());
+            let mut ranked: Vec<Ranked> = scored.map(|(text, choice)| Ranked::new(text, choice)).collect();
+            ranked.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
+            all.push(ranked);
+        }
+        Ok(all)
+    }
+
+    /// Logs special tokens that are spelt out in prompts: they are read as such, which is seldom meant.
+    ///
+    /// # Errors
+    /// If the checkpoint has no tokenizer.
+    pub fn note_special_tokens(&self, context: &Context, prompts: &[String]) -> anyhow::Result<()> {
+        if let Some(note) = self.model.words()?.spelt_out(prompts.iter().map(String::as_str)) {
+            context.log.line(&format!("note: {note}"));
+        }
+        Ok(())
     }
 
     /// Makes the soft prefix of pictures, `[pictures, queries, embedding width]`.
@@ -415,6 +449,23 @@ pub struct Written {
     pub score: f32,
     /// Whether it ended by itself.
     pub finished: bool,
+}
+
+/// An answer of a list with its score.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Ranked {
+    /// The answer.
+    pub text: String,
+    /// Summed log-probability of its tokens and the end.
+    pub log_prob: f64,
+    /// The same by the number of tokens.
+    pub mean_log_prob: f64,
+}
+
+impl Ranked {
+    fn new(text: &str, choice: Choice) -> Self {
+        Self { text: text.to_owned(), log_prob: choice.log_prob, mean_log_prob: choice.mean_log_prob }
+    }
 }
 
 /// The best text of each picture, and the others if more than one was asked for.

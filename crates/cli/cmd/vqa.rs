@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::decoding::Search;
-use crate::opened::{Purpose, Which, best};
+use crate::opened::{Opened, Purpose, Ranked, Which, best};
 use crate::out;
+use crate::text::table;
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 Examples:
   toolkit vqa runs/ablate_stage1 photo.png --question 'what is in the middle?'
   toolkit vqa blip2-flan-t5-xl/ photo.png --question 'how many cats are there?' --json
-  toolkit vqa blip2-opt-2.7b/ photo.png --question 'where is it?' --prompt 'Question: {} Short answer:'")]
+  toolkit vqa blip2-opt-2.7b/ photo.png --question 'where is it?' --prompt 'Question: {} Short answer:'
+  toolkit vqa blip2-opt-2.7b/ photo.png --question 'which animal is it?' --choices dog,cat,'polar bear'")]
 pub struct Args {
     #[command(flatten)]
     which: Which,
@@ -29,6 +31,10 @@ pub struct Args {
     /// The prompt with {} for the question [default: as the task card of a run says; the paper's for published models]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
+    /// Answers to choose from, separated by commas; may be given several times. Nothing is written: each answer's
+    /// log-probability behind the prompt is computed, the most probable one comes first
+    #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
+    choices: Vec<String>,
 }
 
 /// Takes the prompt that was asked for, or the model's own.
@@ -52,6 +58,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let (prompt, decoding) = opened.vqa(context)?;
     let prompt = chosen_prompt(args.prompt.as_ref(), prompt)?;
     let prompts: Vec<String> = args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
+    opened.note_special_tokens(context, &prompts)?;
+    if !args.choices.is_empty() {
+        return choose(context, args, &opened, &prompts);
+    }
     let written = opened.ask(&args.image, &prompts, &args.search.over(decoding))?;
     let mut answers = Vec::new();
     for ((question, prompt), texts) in args.question.iter().zip(&prompts).zip(&written) {
@@ -65,4 +75,29 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         || if answers.len() == 1 { answers[0].clone() } else { answers.clone().into() },
         || written.iter().flatten().map(|answer| format!("{}\n", out::shown(&answer.text))).collect(),
     )
+}
+
+/// Ranks the given answers by their log-probability behind each prompt (LAVIS `rank_answers`), the most probable first.
+fn choose(context: &Context, args: &Args, opened: &Opened, prompts: &[String]) -> anyhow::Result<()> {
+    let ranked = opened.choose(&args.image, prompts, &args.choices)?;
+    let as_json = || {
+        let one = |((question, prompt), ranked): ((&String, &String), &Vec<Ranked>)| {
+            json!({
+                "image": args.image, "of": opened.of, "question": question, "prompt": prompt,
+                "text": ranked.first().map(|best| &best.text), "choices": ranked,
+            })
+        };
+        let all: Vec<serde_json::Value> = args.question.iter().zip(prompts).zip(&ranked).map(one).collect();
+        if all.len() == 1 { all[0].clone() } else { all.into() }
+    };
+    let as_text = || {
+        let row = |choice: &Ranked| {
+            vec![format!("{:.4}", choice.log_prob), format!("{:.4}", choice.mean_log_prob), choice.text.clone()]
+        };
+        let one = |ranked: &Vec<Ranked>| {
+            table(&["log-probability", "mean by token", "answer"], &ranked.iter().map(row).collect::<Vec<_>>())
+        };
+        ranked.iter().map(one).collect::<Vec<_>>().join("\n")
+    };
+    context.print(as_json, as_text)
 }
