@@ -81,5 +81,17 @@ fn data_is_previewed_and_checked() {
     std::fs::write(photos.join("a.txt"), "a grey gradient\n").unwrap();
     let name = format!("folder:{}", photos.display());
     let checked = toolkit(&["data", "check", &name]).ok().stdout;
-    assert!(checked.contains("captions                1"), "{checked}");
+    assert!(checked.contains("captions                1") && checked.contains("photos: whole"), "{checked}");
+    // Where others have a caption, a picture without is a finding; one of a format that is not read, too.
+    std::fs::create_dir(photos.join("more")).unwrap();
+    picture(&photos.join("more/b.png"));
+    std::fs::write(photos.join("c.heic"), "x").unwrap();
+    let checked = toolkit(&["data", "check", &name, "--json", "--quiet"]);
+    checked.fails_with(&["the folder is not whole", "more/b.png has no caption"]);
+    let report: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!((&report[0]["items"], &report[0]["clean"]), (&2.into(), &false.into()));
+    assert_eq!(report[0]["findings"]["no-text"]["count"], 1);
+    assert_eq!(report[0]["findings"]["unread-format"]["count"], 1);
+    let shown = toolkit(&["data", "preview", &name, "--out", sheet]).ok();
+    assert!(shown.stderr.contains("c.heic is passed over: HEIC is not read"), "{}", shown.stderr);
 }

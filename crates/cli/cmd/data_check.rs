@@ -141,8 +141,9 @@ fn status(report: &Check) -> &'static str {
 }
 
 fn text(name: &str, report: &Check) -> String {
+    let headers = if report.decoded { "" } else { " (by the headers of pictures; `--decode` reads all of them)" };
     let lines = format!(
-        "{name}:{}: {} pictures, {} captions, {} questions, {} answers; {} digests compared; {}\n",
+        "{name}:{}: {} pictures, {} captions, {} questions, {} answers; {} digests compared; {}{headers}\n",
         report.split,
         report.images,
         report.captions,

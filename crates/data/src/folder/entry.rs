@@ -78,8 +78,9 @@ impl Entry {
     }
 
     /// Reads the cells of a table's row.
-    pub fn of_cells(cells: Vec<String>, columns: &Columns) -> Result<Self, String> {
-        let cell = |at: usize| cells.get(at).cloned().unwrap_or_default();
+    pub fn of_cells(cells: &[String], columns: &Columns) -> Result<Self, String> {
+        // Some tools write a space behind each comma.
+        let cell = |at: usize| cells.get(at).map_or_else(String::new, |cell| cell.trim().to_owned());
         let picture = cell(columns.picture);
         if picture.is_empty() {
             return Err("no picture is named".to_owned());
@@ -130,7 +131,7 @@ impl Columns {
         let read = |at: usize| {
             at == self.picture || self.captions.contains(&at) || self.question.is_some_and(|(q, a)| at == q || at == a)
         };
-        let names = table.heading.iter().enumerate().filter(move |(at, _)| !read(*at));
+        let names = table.heading.iter().enumerate().filter(move |(at, name)| !read(*at) && !name.is_empty());
         names.map(|(_, name)| name.as_str()).collect::<Vec<_>>().into_iter()
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Read {
     pub entries: Vec<(usize, Entry)>,
     /// Keys or columns that mean nothing here.
     pub passed: BTreeSet<String>,
+    /// Rows, also those that cannot be read.
+    pub rows: usize,
 }
 
 /// Reads a list. Names of pictures are looked for in `folders` where a table has no heading.
@@ -46,6 +48,7 @@ fn rows(path: &Path, faults: &mut dyn Faults) -> Result<Read, DataError> {
         return Ok(found);
     }
     list(path, &[], &mut |at, _, bytes| {
+        found.rows += 1;
         let read = Row::parse(bytes).and_then(|row| match Entry::by_picture(&row) {
             Some(entries) => entries,
             None => Entry::of_row(&row, &mut found.passed).map(|entry| vec![entry]),
@@ -76,7 +79,8 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Re
     let columns = columns.map_err(|what| line_error(path, 1, one_line(&what), CSV_EXAMPLE))?;
     found.passed.extend(columns.passed(&table).map(str::to_owned));
     while let Some((line, cells)) = first {
-        match cells.and_then(|cells| Entry::of_cells(cells, &columns)) {
+        found.rows += 1;
+        match cells.and_then(|cells| Entry::of_cells(&cells, &columns)) {
             Ok(entry) => found.entries.push((line, entry)),
             Err(what) => faults.told(Fault::BadRow, line_error(path, line, one_line(&what), CSV_EXAMPLE))?,
         }

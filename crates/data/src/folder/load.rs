@@ -1,19 +1,16 @@
 //! The texts of a folder, put together from all files that have them.
 
+use super::beside;
 use super::entry::{Asked, Entry};
 use super::lists::{Read, read};
+use super::passed::{NAMED, by_reason};
 use super::walk::{Files, ends_with, folder_of, last};
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::paths::{find, is_absolute, moved, plain};
-use crate::lists::row::Row;
-use crate::lists::text::{line_error, one_line, read_text};
-use crate::lists::values::{CAPTIONS, texts};
+use crate::lists::text::{line_error, one_line};
 use crate::{DataError, Item, Question, answer_type};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-
-/// Names that a remark has at most.
-const NAMED: usize = 5;
 
 /// Items of a folder.
 #[derive(Default)]
@@ -36,6 +33,7 @@ pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataEr
         faults,
         items: BTreeMap::new(),
         lacking: HashMap::new(),
+        excused: HashSet::new(),
         by_name: HashMap::new(),
         captions: 0,
         remarks: vec![],
@@ -62,6 +60,8 @@ struct Texts<'a> {
     items: BTreeMap<String, (PathBuf, Item)>,
     /// Why a row gave a picture no text.
     lacking: HashMap<String, DataError>,
+    /// Pictures whose lack of a caption is a finding of another kind.
+    excused: HashSet<String>,
     /// Pictures by the last part of their path, once they are looked for.
     by_name: HashMap<&'a str, Vec<&'a str>>,
     captions: u64,
@@ -74,25 +74,26 @@ impl Texts<'_> {
         for (stem, names) in &self.files.beside {
             let Some(name) = names.first() else { continue };
             let path = self.dir.join(name);
-            let captions = match if ends_with(name, ".json") { in_json(&path) } else { in_lines(&path) } {
-                Ok(captions) => captions,
-                Err(error) => {
-                    self.faults.told(Fault::DamagedFile, error)?;
-                    continue;
+            let (captions, fault) = match beside::captions(&path) {
+                Ok(captions) if captions.is_empty() && !ends_with(name, ".json") => {
+                    let (what, hint) = ("no caption, only blanks", "write a caption a line, or remove the file");
+                    (captions, Some((Fault::EmptyCaption, line_error(&path, 1, what, hint))))
                 }
+                Ok(captions) => (captions, None),
+                Err(error) => (vec![], Some((Fault::DamagedFile, error))),
             };
-            if captions.is_empty() && !ends_with(name, ".json") {
-                let error =
-                    line_error(&path, 1, "no caption, only blanks", "write a caption a line, or remove the file");
-                self.faults.told(Fault::EmptyCaption, error)?;
+            let excused = fault.is_some();
+            if let Some((fault, error)) = fault {
+                self.faults.told(fault, error)?;
             }
             let start = format!("{stem}.");
             let own = self.items.range_mut(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
-            for (name, (_, item)) in own {
-                if !name[start.len()..].contains('.') {
-                    self.captions += captions.len() as u64;
-                    item.captions.extend(captions.iter().cloned());
+            for (picture, (_, item)) in own.filter(|(name, _)| !name[start.len()..].contains('.')) {
+                if excused {
+                    self.excused.insert(picture.clone());
                 }
+                self.captions += captions.len() as u64;
+                item.captions.extend(captions.iter().cloned());
             }
         }
         Ok(())
@@ -103,13 +104,17 @@ impl Texts<'_> {
         let path = self.dir.join(name);
         let place = self.dir.join(folder_of(name));
         let folders = [place, self.dir.to_owned()];
-        let Read { mut entries, passed } = match read(&path, &folders, self.faults) {
+        let Read { mut entries, passed, rows } = match read(&path, &folders, self.faults) {
             Ok(read) => read,
             Err(error @ (DataError::Line { .. } | DataError::Annotation { .. })) => {
                 return self.faults.told(self.weight(name), error);
             }
             Err(error) => return Err(error),
         };
+        if rows == 0 {
+            let error = line_error(&path, 1, "the list has no row", super::lists::FORMS);
+            self.faults.told(Fault::UnreadFile, error)?;
+        }
         if !passed.is_empty() {
             let keys: Vec<String> = passed.iter().take(2 * NAMED).map(|key| format!("`{}`", one_line(key))).collect();
             let more = if passed.len() > keys.len() { ", .." } else { "" };
@@ -220,6 +225,7 @@ impl Texts<'_> {
         for caption in entry.captions {
             self.captions += 1;
             if caption.trim().is_empty() {
+                self.excused.insert(picture.to_owned());
                 let what = format!("a caption of {picture} is empty");
                 self.faults.told(Fault::EmptyCaption, line_error(path, line, one_line(&what), "it is left out"))?;
             } else if item.captions[..old].contains(&caption) {
@@ -257,7 +263,7 @@ impl Texts<'_> {
         }
         let (mut items, mut paths) = (Vec::new(), Vec::new());
         for (name, (path, item)) in self.items {
-            if !has_text(&item) && (some || self.lacking.contains_key(&name)) {
+            if !has_text(&item) && !self.excused.contains(&name) && (some || self.lacking.contains_key(&name)) {
                 let plain = || {
                     DataError::published(one_line(&format!("{} has no caption", path.display())), super::lists::FORMS)
                 };
@@ -274,43 +280,6 @@ impl Texts<'_> {
         all.extend(by_reason(&self.files.unread));
         let passed = all.iter().map(|line| format!("; {line}")).collect();
         Ok(Loaded { items, paths, captions: self.captions, passed, remarks: self.remarks })
-    }
-}
-
-/// Files by why they are not read, one line for each reason.
-fn by_reason(files: &BTreeMap<String, String>) -> Vec<String> {
-    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, why) in files {
-        reasons.entry(why).or_default().push(name);
-    }
-    let line = |(why, names): (&str, Vec<&str>)| {
-        let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
-        let shown: Vec<String> = names.iter().take(NAMED).map(|name| one_line(name)).collect();
-        let is = if names.len() > 1 { "are" } else { "is" };
-        match why.starts_with("no") {
-            true => format!("{}{more} {is} not read: {why}", shown.join(", ")),
-            false => format!("{}{more} {is} {why}", shown.join(", ")),
-        }
-    };
-    reasons.into_iter().map(line).collect()
-}
-
-/// A caption a line; blank lines only part them.
-fn in_lines(path: &Path) -> Result<Vec<String>, DataError> {
-    Ok(read_text(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
-
-/// The captions of an object such as img2dataset writes beside a picture; none if it is about other things.
-fn in_json(path: &Path) -> Result<Vec<String>, DataError> {
-    let text = read_text(path)?;
-    let fail = |what: String| line_error(path, 1, what, "write {\"caption\": \"a dog\"}");
-    let Ok(row) = Row::parse(text.trim().as_bytes()) else { return Ok(vec![]) };
-    match row.first(&["caption", "captions"]).map_err(fail)? {
-        Some((key, value)) => {
-            let captions = texts(key, value, &CAPTIONS).map_err(fail)?;
-            Ok(captions.into_iter().filter(|caption| !caption.trim().is_empty()).collect())
-        }
-        None => Ok(vec![]),
     }
 }
 

@@ -4,10 +4,12 @@
 //! list of many pictures: `captions` or `metadata` as `.jsonl`, `.json`, `.csv` or `.tsv`, in any of the folders. Only JSON
 //! and tables have questions. Everything that is passed over is said ([`Dataset::notes`]).
 
+mod beside;
 mod check;
 mod entry;
 mod lists;
 mod load;
+mod passed;
 mod walk;
 
 pub use check::{FolderCheck, check_folder};

@@ -1,0 +1,35 @@
+//! Captions in a file that is called as its picture.
+
+use super::walk::ends_with;
+use crate::DataError;
+use crate::lists::row::Row;
+use crate::lists::text::{line_error, read_text};
+use crate::lists::values::{CAPTIONS, texts};
+use std::path::Path;
+
+/// The captions of a file, by its ending.
+///
+/// # Errors
+/// If it is no text, or captions in it are none.
+pub(super) fn captions(path: &Path) -> Result<Vec<String>, DataError> {
+    if ends_with(&path.to_string_lossy(), ".json") { in_json(path) } else { in_lines(path) }
+}
+
+/// A caption a line; blank lines only part them.
+fn in_lines(path: &Path) -> Result<Vec<String>, DataError> {
+    Ok(read_text(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// The captions of an object such as img2dataset writes beside a picture; none if it is about other things.
+fn in_json(path: &Path) -> Result<Vec<String>, DataError> {
+    let text = read_text(path)?;
+    let fail = |what: String| line_error(path, 1, what, "write {\"caption\": \"a dog\"}");
+    let Ok(row) = Row::parse(text.trim().as_bytes()) else { return Ok(vec![]) };
+    match row.first(&["caption", "captions"]).map_err(fail)? {
+        Some((key, value)) => {
+            let captions = texts(key, value, &CAPTIONS).map_err(fail)?;
+            Ok(captions.into_iter().filter(|caption| !caption.trim().is_empty()).collect())
+        }
+        None => Ok(vec![]),
+    }
+}
