@@ -13,8 +13,9 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         widest.max(head[column].chars().count())
     };
     let numeric = |column: usize| {
-        let number =
-            |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit() || "-–".contains(c)) && !text.contains('x');
+        let number = |text: &str| {
+            text.chars().next().is_some_and(|c| c.is_ascii_digit() || "-–".contains(c)) && !text.contains('x')
+        };
         !rows.is_empty()
             && rows
                 .iter()

@@ -7,11 +7,11 @@ use crate::{device, text};
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
-use std::process::Command;
 use toolkit_core::VisionShape;
 use toolkit_data::PublishedConfig;
 use toolkit_fetch::Store;
 use toolkit_registry::{Card, Kind, Registry, TokenTable};
+use toolkit_system::tool::question;
 
 /// Checks this machine and this build: devices, memory, disk, every card with its weights
 #[derive(Arguments)]
@@ -186,7 +186,7 @@ fn memory() -> String {
 
 /// Free space of the working folder, as `df` has it: the standard library does not tell.
 fn disk() -> String {
-    let output = Command::new("df").args(["-Pk", "."]).output();
+    let output = question("df", &["-Pk", "."]).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let free = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
     free.map_or_else(|| "unknown".to_owned(), |kilobytes| format!("{} free", bytes(kilobytes * 1024)))

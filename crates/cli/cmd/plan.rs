@@ -60,7 +60,10 @@ fn check_parts(run: &Run) -> anyhow::Result<Vec<String>> {
         for card in [&parts.vision.0, &parts.bridge.0, &parts.language.0] {
             if !card.not_here()?.is_empty() {
                 here = false;
-                notes.push(format!("`{}` is not on this machine: `toolkit data fetch {}` gets it", card.name, card.name));
+                notes.push(format!(
+                    "`{}` is not on this machine: `toolkit data fetch {}` gets it",
+                    card.name, card.name
+                ));
             } else if card.weights.is_some() {
                 card.open_weights()?;
             }

@@ -4,7 +4,7 @@ use crate::parts::card_hash;
 use crate::plan::Plan;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::process::Command;
+use toolkit_system::tool::question;
 use toolkit_registry::sha256_hex;
 
 /// The versions that this program was built with.
@@ -47,7 +47,9 @@ pub struct Manifest {
 #[must_use]
 pub fn git_revision() -> String {
     let git = |args: &[&str]| {
-        let output = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
+        // The folder's own settings may name programs; none of them is started for a revision.
+        let args = [&["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"], args].concat();
+        let output = question("git", &args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     match git(&["rev-parse", "--short=12", "HEAD"]) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`input`] | files that others wrote: opened only if they are regular files |
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
+//! | [`tool`] | small programs of the system that are asked a question |
 //! | [`unwind`] | panics of other people's code as errors |
 //!
 //! ```
@@ -13,4 +14,5 @@
 
 pub mod files;
 pub mod input;
+pub mod tool;
 pub mod unwind;

@@ -10,8 +10,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use toolkit_system::files::{FileError, write_atomic, write_bytes};
 use toolkit_core::params::Values;
+use toolkit_system::files::{FileError, write_atomic, write_bytes};
 
 /// Longest time between two marks of how far it is: the most that a kill can cost.
 const BETWEEN_MARKS: Duration = Duration::from_secs(2);
@@ -44,10 +44,13 @@ impl Spool {
     /// # Errors
     /// If its folder cannot be made or read.
     pub fn open(out: &Path, key: serde_json::Value) -> anyhow::Result<Self> {
-        let name = out.file_name().ok_or_else(|| anyhow!("`--out` names no file; hint: give a name that ends with .safetensors"))?;
+        let name = out
+            .file_name()
+            .ok_or_else(|| anyhow!("`--out` names no file; hint: give a name that ends with .safetensors"))?;
         let folder = out.with_file_name(format!(".{}.part", name.to_string_lossy()));
         let read = std::fs::read(folder.join(MARK)).ok().and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
-        let mut spool = Self { folder, files: BTreeMap::new(), marked: Instant::now(), mark: Mark { key, ..Mark::default() } };
+        let mut spool =
+            Self { folder, files: BTreeMap::new(), marked: Instant::now(), mark: Mark { key, ..Mark::default() } };
         match read.filter(|mark| mark.key == spool.mark.key) {
             Some(mark) => {
                 spool.mark = mark;
@@ -152,7 +155,8 @@ impl Spool {
             }
             Ok(())
         })?;
-        std::fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}; hint: remove it by hand", self.folder.display()))
+        std::fs::remove_dir_all(&self.folder)
+            .with_context(|| format!("cannot remove {}; hint: remove it by hand", self.folder.display()))
     }
 }
 
@@ -165,7 +169,8 @@ fn header(shapes: &BTreeMap<String, Vec<usize>>, metadata: &BTreeMap<String, Str
     let mut offset = 0;
     for (name, shape) in shapes {
         let end = offset + 4 * shape.iter().product::<usize>();
-        entries.insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}));
+        entries
+            .insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}));
         offset = end;
     }
     let mut json = serde_json::to_vec(&entries)?;
@@ -195,7 +200,11 @@ mod tests {
             if stop {
                 drop(spool);
                 let mut again = Spool::open(out, key.clone()).unwrap();
-                assert_eq!((again.mark.done, &again.mark.shapes["a"]), (3, &vec![3, 2]), "what came after the mark is cut");
+                assert_eq!(
+                    (again.mark.done, &again.mark.shapes["a"]),
+                    (3, &vec![3, 2]),
+                    "what came after the mark is cut"
+                );
                 assert_eq!(again.mark.skipped, [1]);
                 assert!(again.starts_with("a", &[0.0, 1.0]) && !again.starts_with("a", &[0.0, 2.0]));
                 again.push("a", &rows(1, 6.0)).unwrap();
