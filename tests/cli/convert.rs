@@ -108,7 +108,8 @@ fn processors_are_followed_and_named() {
     }
     // Once, whichever command asks.
     let out = dir.path().join("out");
-    for args in [&caption[..], &["convert", text(dir.path()), text(&out), "--to", "hf"], &["verify", text(dir.path())]] {
+    for args in [&caption[..], &["convert", text(dir.path()), text(&out), "--to", "hf"], &["verify", text(dir.path())]]
+    {
         let said = toolkit(args).ok().stderr;
         assert_eq!(said.matches("there is no image processor; pixels are LAVIS's: 56 x 56").count(), 1, "{said}");
     }
@@ -116,7 +117,8 @@ fn processors_are_followed_and_named() {
     // What is not built is an error of every command, before anything is done.
     put("preprocessor_config.json", r#"{"size": {"shortest_edge": 56}}"#);
     let out = dir.path().join("again");
-    for args in [&caption[..], &["convert", text(dir.path()), text(&out), "--to", "hf"], &["verify", text(dir.path())]] {
+    for args in [&caption[..], &["convert", text(dir.path()), text(&out), "--to", "hf"], &["verify", text(dir.path())]]
+    {
         let args = [&["--quiet"][..], args].concat();
         toolkit(&args).fails_with(&["preprocessor_config.json", "`size` is the shortest edge"]);
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use toolkit_system::files::FileError;
 use toolkit_registry::{CardError, LoadError};
+use toolkit_system::files::FileError;
 
 /// Why a checkpoint could not be read, used or written.
 #[derive(Debug, thiserror::Error)]

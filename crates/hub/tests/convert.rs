@@ -8,6 +8,7 @@ use toolkit_hub::HubError;
 use toolkit_hub::convert::{To, convert};
 use toolkit_hub::processor::{CLIP_MEAN, CLIP_STD, Processor};
 use toolkit_hub::write::Form;
+use toolkit_registry::StoredDtype;
 
 const OLD: &str = "preprocessor_config.json";
 
@@ -45,7 +46,10 @@ fn the_processor_that_was_read_is_written() {
     let cases = [
         (json!({"processor_config.json": {"image_processor": blip}}), made(Fit::Stretch, [0.5; 3], [0.1, 0.25, 0.3])),
         (json!({OLD: edge}), made(Fit::ShortestEdgeThenCrop(64), CLIP_MEAN, CLIP_STD)),
-        (json!({"processor_config.json": {"image_processor": edge}}), made(Fit::ShortestEdgeThenCrop(64), CLIP_MEAN, CLIP_STD)),
+        (
+            json!({"processor_config.json": {"image_processor": edge}}),
+            made(Fit::ShortestEdgeThenCrop(64), CLIP_MEAN, CLIP_STD),
+        ),
         (json!({OLD: square}), made(Fit::StretchThenCrop(64), CLIP_MEAN, CLIP_STD)),
         (json!({}), made(Fit::Stretch, CLIP_MEAN, CLIP_STD)),
     ];
@@ -80,7 +84,10 @@ fn the_files_of_another_checkpoint_are_left_alone() {
     let config = std::fs::read(from.path().join("config.json")).unwrap();
     let before = names(from.path());
     let refused = to_lavis(from.path(), &from.path().join("lavis.pth")).unwrap_err().to_string();
-    assert!(refused.contains("`config.json` of another checkpoint") && refused.contains("hint: name a file"), "{refused}");
+    assert!(
+        refused.contains("`config.json` of another checkpoint") && refused.contains("hint: name a file"),
+        "{refused}"
+    );
     assert_eq!(names(from.path()), before);
     assert_eq!(std::fs::read(from.path().join("config.json")).unwrap(), config);
 
@@ -118,6 +125,21 @@ fn what_cannot_be_written_leaves_nothing() {
     let refused = convert(&fixture("blip2-opt-tiny"), &out, To::Lavis { all: true }, Form::default());
     assert!(refused.unwrap_err().to_string().contains("have a bias"));
     assert!(names(dir.path()).is_empty(), "{:?}", names(dir.path()));
+    // A weight that half precision has no number for is not written as an infinity.
+    let from = copy("hub-opt");
+    let file = from.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let entries: Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    let place = header + entries["query_tokens"]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[place..place + 4].copy_from_slice(&70_000_f32.to_le_bytes());
+    std::fs::write(&file, bytes).unwrap();
+    let store = |dtype| convert(from.path(), &dir.path().join("h"), To::HuggingFace, Form { dtype, ..Form::default() });
+    let refused = store(StoredDtype::F16).unwrap_err().to_string();
+    assert!(refused.contains("70000, too large for f16 --> query_tokens; hint: "), "{refused}");
+    assert!(names(dir.path()).is_empty());
+    assert_eq!(store(StoredDtype::Bf16).unwrap().left_out, Vec::<String>::new());
+    std::fs::remove_dir_all(dir.path().join("h")).unwrap();
     // The parent is a file.
     std::fs::write(dir.path().join("file"), "").unwrap();
     let below = dir.path().join("file/out");

@@ -91,7 +91,9 @@ fn what_changes_pixels_and_is_not_built_is_refused() {
     ] {
         refused(&json!({"size": 8, key: value}), key);
     }
-    assert!(refused(&json!({"image_processor_type": "Qwen2VLImageProcessor"}), "image_processor_type").contains("Qwen2"));
+    assert!(
+        refused(&json!({"image_processor_type": "Qwen2VLImageProcessor"}), "image_processor_type").contains("Qwen2")
+    );
     refused(&json!({"feature_extractor_type": "DetrFeatureExtractor"}), "feature_extractor_type");
     // ViT's own filter, where the file does not say another.
     assert!(refused(&json!({"image_processor_type": "ViTImageProcessor", "size": 8}), "resample").contains("bilinear"));

@@ -3,9 +3,9 @@
 
 use burn::tensor::{DType, Device};
 use std::path::{Path, PathBuf};
+use toolkit_hub::HubError;
 use toolkit_hub::model::{Loading, Model};
 use toolkit_hub::verify::{Report, Subject, verify};
-use toolkit_hub::HubError;
 use toolkit_train::Silent;
 
 fn fixture() -> PathBuf {

@@ -25,9 +25,7 @@ pub fn write_safetensors(
 ) -> Result<String, LoadError> {
     let file = path.display().to_string();
     let header = header(&file, tensors, dtype, metadata)?;
-    write_atomic(path, |out| {
-        put(out, &header, tensors, dtype).map_err(|error| FileError::new(path, error).into())
-    })
+    write_atomic(path, |out| put(out, &header, tensors, dtype).map_err(|error| FileError::new(path, error).into()))
 }
 
 /// The length-prefixed JSON header, padded so that tensors are aligned.

@@ -1,7 +1,7 @@
 //! Where the pictures of a split are.
 
-use crate::{Alpha, DataError, decode_as};
 use crate::lists::paths::{find, is_absolute};
+use crate::{Alpha, DataError, decode_as};
 use image::RgbImage;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

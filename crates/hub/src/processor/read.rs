@@ -124,6 +124,8 @@ fn padding(json: &Json, made: usize) -> Result<(), HubError> {
     match sizes::read(json, "pad_size", true)? {
         None => Ok(()),
         Some(size) if size == Size::Square(made) => Ok(()),
-        Some(_) => Err(json.wrong("pad_size", format!("is not the {made} pixels that are there; padding is not built"))),
+        Some(_) => {
+            Err(json.wrong("pad_size", format!("is not the {made} pixels that are there; padding is not built")))
+        }
     }
 }

@@ -16,9 +16,9 @@ mod whole;
 pub use compare::{Bound, Row};
 pub use replay::Replay;
 
+use crate::HubError;
 use crate::folder::files;
 use crate::model::Model;
-use crate::HubError;
 use crate::processor::Processor;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use compare::Outputs;

@@ -57,7 +57,8 @@ pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, HubError> {
         let pixels = processor.pixels(&folder.join(&expected.image))?;
         let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, side, side]), &device);
         let prefix = noise::off(|| language.prefix(model.queries(vision.model.encode(pixels))));
-        let prompt = words.prompt(expected.prompt.as_deref().unwrap_or(""), language.marks, language.encoder_decoder())?;
+        let prompt =
+            words.prompt(expected.prompt.as_deref().unwrap_or(""), language.marks, language.encoder_decoder())?;
         let written = language.writer().continue_texts(Some(prefix), &[prompt], &decoding)?;
         let best = written.into_iter().flatten().next();
         let mut ids = best.as_ref().map(|text| text.ids.clone()).unwrap_or_default();

@@ -4,8 +4,8 @@ use super::Written;
 use crate::HubError;
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_system::files::write_bytes;
 use toolkit_data::{Fit, Preprocess};
+use toolkit_system::files::write_bytes;
 
 /// Files of a tokenizer that are copied as they are.
 const TOKENIZER: [&str; 8] = [

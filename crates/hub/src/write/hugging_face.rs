@@ -7,10 +7,10 @@ use crate::HubError;
 use crate::config::{LanguageConfig, VisionConfig};
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_system::files::write_folder;
 use toolkit_models::layers::Activation;
 use toolkit_models::vision::eva::EvaConfig;
 use toolkit_registry::names::{self, Part, Scheme, Side};
+use toolkit_system::files::write_folder;
 
 /// Writes the folder, which appears whole or not at all.
 ///
@@ -121,13 +121,7 @@ fn act(act: Activation) -> &'static str {
     }
 }
 
-fn config(
-    model: &Written<'_>,
-    v: &EvaConfig,
-    image_token: Option<u32>,
-    text: bool,
-    form: Form,
-) -> Value {
+fn config(model: &Written<'_>, v: &EvaConfig, image_token: Option<u32>, text: bool, form: Form) -> Value {
     let q = &model.qformer;
     let class = if text { "Blip2ForImageTextRetrieval" } else { "Blip2ForConditionalGeneration" };
     let dtype = match form.dtype {

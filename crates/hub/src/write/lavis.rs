@@ -10,8 +10,8 @@ use crate::HubError;
 use crate::config::LanguageConfig;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use toolkit_system::files::{FileError, sweep_beside};
 use toolkit_registry::names::{Part, Scheme};
+use toolkit_system::files::{FileError, sweep_beside};
 
 /// Writes `file` and the `config.json` beside it; with `all`, the frozen parts and how pixels are made too.
 ///

@@ -6,8 +6,8 @@ use crate::HubError;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
-use toolkit_system::files::{FileError, write_atomic};
 use toolkit_registry::StoredDtype;
+use toolkit_system::files::{FileError, write_atomic};
 
 /// Writes `model.safetensors`, or shards with their index, and returns the names of the files with weights.
 pub(super) fn write(
@@ -74,17 +74,23 @@ fn one(path: &Path, targets: &[&Target], values: &Fetch<'_>, dtype: StoredDtype)
         put(&(header.len() as u64).to_le_bytes())?;
         put(&header)?;
         for target in targets {
-            put(&bytes(&target.read(values)?, dtype))?;
+            put(&bytes(target, values, dtype)?)?;
         }
         Ok(())
     })
 }
 
-/// Floats as they are stored.
-pub(super) fn bytes(values: &[f32], dtype: StoredDtype) -> Vec<u8> {
-    match dtype {
+/// The floats of a tensor as they are stored.
+pub(super) fn bytes(target: &Target, values: &Fetch<'_>, dtype: StoredDtype) -> Result<Vec<u8>, HubError> {
+    let values = target.read(values)?;
+    let large = |value: &&f32| value.is_finite() && half::f16::from_f32(**value).is_infinite();
+    if let Some(value) = values.iter().find(large).filter(|_| dtype == StoredDtype::F16) {
+        let what = format!("a value is {value}, too large for f16");
+        return Err(HubError::new(what, target.name.clone(), "store as `bf16` or `f32`"));
+    }
+    Ok(match dtype {
         StoredDtype::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
         StoredDtype::F16 => values.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect(),
         StoredDtype::Bf16 => values.iter().flat_map(|x| half::bf16::from_f32(*x).to_le_bytes()).collect(),
-    }
+    })
 }

@@ -7,8 +7,8 @@ use super::{Fetch, Form, Target, shards};
 use crate::HubError;
 use std::io::{Error, Seek, Write};
 use std::path::Path;
-use toolkit_system::files::{FileError, write_atomic};
 use toolkit_registry::StoredDtype;
+use toolkit_system::files::{FileError, write_atomic};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -40,7 +40,7 @@ fn archive<W: Write + Seek>(
     entry("data.pkl", &pickle(targets, form.dtype))?;
     entry("byteorder", b"little")?;
     for (at, target) in targets.iter().enumerate() {
-        entry(&format!("data/{at}"), &shards::bytes(&target.read(values)?, form.dtype))?;
+        entry(&format!("data/{at}"), &shards::bytes(target, values, form.dtype)?)?;
     }
     entry("version", b"3\n")?;
     zip.finish().map_err(|error| io(&error))?;
