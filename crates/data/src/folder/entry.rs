@@ -155,10 +155,6 @@ fn with_answer(asked: Asked) -> Result<Asked, String> {
 
 /// The texts of a cell: a list in JSON, or one text.
 fn listed(cell: String) -> Result<Vec<String>, String> {
-    if cell.starts_with('[') && cell.ends_with(']') {
-        if let Ok(all) = serde_json::from_str::<Vec<String>>(&cell) {
-            return Ok(all);
-        }
-    }
-    Ok(vec![cell])
+    let list = cell.starts_with('[').then(|| serde_json::from_str::<Vec<String>>(&cell));
+    if let Some(Ok(all)) = list { Ok(all) } else { Ok(vec![cell]) }
 }

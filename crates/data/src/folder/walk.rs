@@ -80,7 +80,7 @@ impl Files {
             let kind = entry.file_type().map_err(fail)?;
             let Ok(name) = entry.file_name().into_string() else {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if is_picture(&entry.path()) {
+                if is_picture(entry.path()) {
                     self.unread.insert(join(folder, &name), "its name is no UTF-8".to_owned());
                 }
                 continue;

@@ -140,11 +140,17 @@ impl Walk {
 
     /// The error of a file that is another value.
     fn not(&mut self, wanted: &str) -> Result<Stop, Broken> {
-        let is = match self.source.need()? {
-            b'[' => "a list",
-            b'{' => "an object",
-            b'"' => "a text",
-            _ => "another value",
+        self.source.need()?;
+        let is = match self.source.ahead()? {
+            [b'[', ..] => "a list",
+            [b'{', ..] => "an object",
+            [b'"', ..] => "a text",
+            [b'<', ..] => "a web page or XML",
+            [0x1f, 0x8b, ..] => "packed with gzip",
+            [b'P', b'K', 3, 4, ..] => "a zip archive",
+            ahead if ahead.starts_with(b"version https://git-lfs") => "a pointer of Git LFS, to be pulled",
+            [b'0'..=b'9' | b'-', ..] => "a number",
+            _ => "no JSON",
         };
         Ok(Broken::syntax(format!("invalid type: the file is {is}, not {wanted}")).into())
     }

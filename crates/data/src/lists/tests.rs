@@ -212,6 +212,15 @@ fn what_follows_or_is_missing_is_named_with_its_line() {
     assert!(said("a.json", "[{}\n] x").contains("trailing characters"));
     assert!(said("a.json", "[{}}").contains("closes nothing") || said("a.json", "[{}}").contains("expected"));
     assert!(said("a.json", "").contains("cut off"));
+    for (start, is) in [
+        ("<!doctype html>", "a web page or XML"),
+        ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("PK\u{3}\u{4}", "a zip archive"),
+        ("image,caption\n", "no JSON"),
+        ("\"a\"", "a text"),
+    ] {
+        assert!(said("a.json", start).contains(&format!("invalid type: the file is {is}")), "{start}");
+    }
     assert!(said("a.json", "[{},\n{\"a\": [1,").contains("row 2 (line 2): the file ends in the middle"));
     assert!(said("a.json", r#"{"annotations": [], "annotations": []}"#).contains("is there twice"));
 }
@@ -256,7 +265,7 @@ fn other_spellings_of_a_name_are_found() {
         assert!(find(dir.path(), name).is_none(), "{name}");
     }
     let folders = [dir.path().to_owned()];
-    let from = |paths: &[&'static str]| moved(paths.to_vec().into_iter(), &folders);
+    let from = |paths: &[&'static str]| moved(paths.iter().copied(), &folders);
     assert_eq!(from(&["/no/where/a b.png", "/no/where/LOUD.PNG"]).as_deref(), Some("/no/where/"));
     assert_eq!(from(&["/no/where/a b.png", "/no/else/a b.png"]), None);
     assert_eq!(from(&["/no/where/gone.png"]), None);

@@ -57,8 +57,10 @@ pub(super) fn questions(
                 let hint = "GQA has one; use `lavis-vqa` for several";
                 return Ok(build.fault(Fault::BadRow, Some(at), what, hint)?);
             }
-            let id = id(&picture, row);
-            let id = if row.first(keys::PICTURE)?.is_some() { coco_or_path(&picture) } else { id };
+            let id = match row.first(keys::PICTURE)? {
+                Some(_) => coco_or_path(&picture),
+                None => id(&picture, row),
+            };
             let Some(item) = build.item(at, id, picture, "all")? else { return Ok(()) };
             Ok(ask(build, at, item, asked)?)
         })
@@ -97,8 +99,8 @@ pub(super) fn asked(build: &mut Builder, at: At, row: &Row<'_>) -> Result<Asked,
 pub(super) fn question_id(build: &mut Builder, id: &Id) -> u64 {
     let number = id.question();
     if id.to_string().trim_start_matches('0') != number.to_string().trim_start_matches('0') {
-        let remark = "ids of questions are texts; results have numbers made of them";
-        if build.remarks.is_empty() || !build.remarks.iter().any(|known| known.starts_with(remark)) {
+        let remark = "ids of questions are texts or below zero; results have numbers made of them";
+        if !build.remarks.iter().any(|known| known.starts_with(remark)) {
             build.remarks.insert(format!("{remark}, such as {number} for {id}"));
         }
     }
