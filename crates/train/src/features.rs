@@ -137,7 +137,9 @@ impl Recipe<'_> {
             while part.rows() < all {
                 let rows = part.rows()..(part.rows() + GROUP).min(all);
                 let (bytes, unreadable) = self.group(&encoder, rows.clone())?;
-                self.allow(part.unreadable().len() + unreadable.len(), unreadable.first().map(|(_, error)| error))?;
+                let before = part.unreadable().len();
+                let first_too_many = unreadable.get(self.max_damaged.saturating_sub(before));
+                self.allow(before + unreadable.len(), first_too_many.map(|(_, error)| error))?;
                 for (_, error) in &unreadable {
                     note(&format!("left out: {}", reason(error)));
                 }
@@ -158,10 +160,10 @@ impl Recipe<'_> {
         }
         let what = error.map_or_else(|| format!("{count} images of `{}` cannot be read", self.dataset.name()), reason);
         let limit = match self.max_damaged {
-            0 => format!("`[data] max_damaged = {count}` leaves out so many of each split"),
-            most => format!("it is number {count}, and `[data] max_damaged` is {most}"),
+            0 => format!("or leave it out: `[data] max_damaged = {count}` allows for so many in each split"),
+            most => format!("so far there are {count}, and `[data] max_damaged` is {most}"),
         };
-        Err(TrainError::Other(format!("{what}; hint: replace or remove the picture; {limit}")))
+        Err(TrainError::Other(format!("{what}; hint: replace or remove the picture, {limit}")))
     }
 }
 
@@ -221,15 +223,13 @@ impl Features {
             }
         };
         let header = match held {
-            Some(header) => {
-                recipe.allow(header.unreadable.len(), None)?;
-                header
-            }
+            Some(header) => header,
             None => {
                 std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
                 recipe.fill(Part::open(paths.clone(), layout)?, progress, note)?
             }
         };
+        recipe.allow(header.unreadable.len(), None)?;
         Self::at(paths, header)
     }
 

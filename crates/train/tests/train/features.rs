@@ -298,7 +298,7 @@ fn unreadable_pictures_are_left_out_if_that_was_asked_for() {
     assert_eq!(error.matches("hint:").count(), 1, "{error}");
     bench.max_damaged = 1;
     let error = bench.open().unwrap_err().to_string();
-    assert!(error.contains("40.png") && error.contains("number 2"), "{error}");
+    assert!(error.contains("40.png") && error.contains("there are 2"), "{error}");
     bench.max_damaged = 2;
     let features = bench.open().unwrap();
     assert_eq!((features.rows(), features.unreadable()), (98, [5, 40].as_slice()));
