@@ -88,6 +88,7 @@ impl From<Ends> for OneOrMany {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

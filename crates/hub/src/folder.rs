@@ -31,7 +31,8 @@ pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
     }
     let config = folder.join("config.json");
     if !config.is_file() {
-        let hint = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
+        let form = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
+        let hint = below(folder).map_or(form.to_owned(), |inner| format!("give `{}`", inner.display()));
         return Err(HubError::new("there is no `config.json`", folder.display().to_string(), hint));
     }
     if path.is_file() && path != config {
@@ -92,6 +93,12 @@ fn snapshot(folder: &Path) -> Result<Option<PathBuf>, HubError> {
             Err(HubError::new(what, folder.display().to_string(), "name the folder below `snapshots/` that is meant"))
         }
     }
+}
+
+/// The first folder inside that is a checkpoint, or that of one in the hub's cache.
+fn below(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    entries.filter(|path| path.join("config.json").is_file() || path.join("snapshots").is_dir()).min()
 }
 
 /// Refuses a folder that holds an adapter and no weights.

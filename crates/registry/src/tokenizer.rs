@@ -65,7 +65,7 @@ impl TextTokenizer {
     pub fn read(bytes: &[u8], file: &str, table: TokenTable) -> Result<Self, CardError> {
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         let wrong = |error: String| {
-            let what = format!("`{file}` is not a tokenizer: {error}");
+            let what = format!("this is not a tokenizer: {error}");
             CardError::new(file, what, "give a `tokenizer.json` of the Hugging Face format, or fetch the file again")
         };
         let inner = guarded(|| Tokenizer::from_bytes(bytes)).map_err(wrong)?;
@@ -88,7 +88,7 @@ impl TextTokenizer {
             inner.decode(&[&ids[..], &[0, 1, 2, 3]].concat(), false)
         });
         tried.map_err(|error| {
-            let what = format!("`{file}` cannot encode every text: {error}");
+            let what = format!("this tokenizer cannot encode every text: {error}");
             CardError::new(file, what, "add the unknown token to the file's vocabulary, or fetch the file again")
         })?;
         let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special);
@@ -266,7 +266,9 @@ impl Card {
         };
         let shown = self.origin.show(&section.file);
         let read = TextTokenizer::read(&bytes, &shown, table);
-        let mut tokenizer = read.map_err(|error| self.text().error_at("tokenizer.file", error.what, error.hint))?;
+        let mut tokenizer = read.map_err(|error| {
+            self.text().error_at("tokenizer.file", format!("`{shown}`: {}", error.what), error.hint)
+        })?;
         // LAVIS adds `[DEC]` to BERT's vocabulary, as the next id.
         if section.dec.is_some_and(|dec| dec as usize == tokenizer.inner.get_vocab_size(true)) {
             tokenizer.inner.add_special_tokens([AddedToken::from("[DEC]", true)]).map_err(|error| {

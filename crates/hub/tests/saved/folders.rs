@@ -35,6 +35,8 @@ fn the_folder_of_a_cache_stands_for_its_main_snapshot() {
     // A reference is the name of a snapshot and leads nowhere else.
     std::fs::write(folder.join("refs/main"), "../snapshots/0123abcd").unwrap();
     assert!(open(&folder).err().unwrap().to_string().contains("names none"));
+    let error = open(dir.path()).err().unwrap().to_string();
+    assert!(error.contains("hint: give `") && error.contains("models--Someone--tiny`"), "{error}");
     let one = cache(&["0123abcd"]);
     assert!(open(&one.path().join("models--Someone--tiny")).is_ok(), "the only one needs no reference");
 }

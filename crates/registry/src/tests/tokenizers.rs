@@ -1,7 +1,8 @@
 //! Tokenizer files against the table they are for: ids without a row, files that the `tokenizers` crate panics on, special
 //! tokens that a text spells out.
 
-use crate::{TextTokenizer, TokenTable};
+use super::put;
+use crate::{Kind, Registry, TextTokenizer, TokenTable};
 use proptest::prelude::*;
 
 /// Byte-level, with `</s>` before every text and `<loc0>` behind the words.
@@ -65,7 +66,11 @@ fn panics_of_the_tokenizers_crate_are_errors_with_the_file() {
     let broken = file("null", r#"{"type":"ByteLevel",{"a":1}:true}"#);
     for json in [cut, &broken] {
         let error = read(json, 8).unwrap_err();
-        assert!(error.starts_with("`t/tokenizer.json` is not a tokenizer: ") && error.contains("hint"), "{error}");
+        assert!(
+            error.starts_with("this is not a tokenizer: it is damaged (")
+                && error.contains("--> t/tokenizer.json; hint: "),
+            "{error}"
+        );
     }
     // `template.rs`: a template that names a token without an entry, or the second of two texts.
     let absent = read(&file(&before("</s>", "<s>", 0), "null"), 8).unwrap();
@@ -82,6 +87,34 @@ fn special_tokens_that_texts_spell_out_are_counted() {
     assert!(one.starts_with("the text holds special tokens") && one.contains("`</s>` (id 0) in `a </s> cat`"), "{one}");
     let some = tokenizer.spelt_out(["a cat", "<loc0>", "a", "the </s>"]).unwrap();
     assert!(some.starts_with("2 of 4 texts hold") && some.contains("`<loc0>` (id 6)"), "{some}");
+}
+
+#[test]
+fn a_card_may_name_several_ends_and_each_needs_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "t.json", file("null", "null"));
+    let tokenizer = |eos: &str, rows| {
+        put(
+            folder.path(),
+            "language/x.toml",
+            format!("family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = {eos}\n"),
+        );
+        let registry = Registry::empty().overlay(folder.path().to_owned()).unwrap();
+        let card = registry.card(Kind::Language, "x").map_err(|error| error.to_string())?;
+        card.tokenizer(TokenTable::of_language(rows)).map_err(|error| error.to_string())
+    };
+    assert_eq!(tokenizer("0", 8).unwrap().eos.unwrap().ids(), [0]);
+    let ends = tokenizer("[6, 0, 6]", 8).unwrap().eos.unwrap();
+    assert_eq!((ends.ids(), ends.first()), (&[6, 0][..], 6));
+    let error = tokenizer("[0, 6]", 6).unwrap_err();
+    assert!(
+        error.contains("`eos`: token `<loc0>` has id 6, the language model has 6 rows") && error.contains(":4:"),
+        "{error}"
+    );
+    assert!(tokenizer("[0, 40]", 64).unwrap_err().contains("`eos` = 40 is not an id"));
+    for wrong in ["[]", "\"</s>\"", "-1"] {
+        assert!(tokenizer(wrong, 8).unwrap_err().contains(":4:"), "{wrong}");
+    }
 }
 
 proptest! {
