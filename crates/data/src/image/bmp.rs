@@ -159,17 +159,15 @@ fn pixels(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
     let rows = stride.checked_mul(height).and_then(|len| bytes.get(header.pixels..header.pixels.checked_add(len)?));
     let rows = rows.ok_or("the file is cut off: rows are missing")?;
     let reader = pixel_reader(header)?;
-    let pixels = (0..height).flat_map(|y| {
+    let samples = if header.has_alpha() { 4 } else { 3 };
+    let mut out = Vec::with_capacity(header.width as usize * height * samples);
+    for y in 0..height {
         let row = &rows[header.stored(y) * stride..][..stride];
-        let reader = &reader;
-        (0..header.width as usize).map(move |x| reader(row, x))
-    });
+        (0..header.width as usize).for_each(|x| out.extend(&reader(row, x)[..samples]));
+    }
     let picture = match header.has_alpha() {
-        true => RgbaImage::from_raw(header.width, header.height, pixels.flatten().collect()).map(Into::into),
-        false => {
-            let rgb = pixels.flat_map(|[r, g, b, _]| [r, g, b]).collect();
-            RgbImage::from_raw(header.width, header.height, rgb).map(Into::into)
-        }
+        true => RgbaImage::from_raw(header.width, header.height, out).map(Into::into),
+        false => RgbImage::from_raw(header.width, header.height, out).map(Into::into),
     };
     picture.ok_or_else(|| "pixels and size do not fit".to_owned())
 }

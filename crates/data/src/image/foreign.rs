@@ -44,7 +44,7 @@ const JPEG_2000: &str = "JPEG 2000";
 const JPEG_XL: &str = "JPEG XL";
 const SVG: &str = "SVG";
 const PSD: &str = "PSD";
-const RAW: &str = "camera raw";
+pub(super) const RAW: &str = "camera raw";
 const EXR: &str = "OpenEXR";
 const HDR: &str = "Radiance HDR";
 const QOI: &str = "QOI";
@@ -97,7 +97,17 @@ pub fn unread_picture(path: impl AsRef<Path>) -> Option<&'static str> {
         File::open(path).and_then(|file| file.take(4096).read_to_end(&mut begin)).ok()?;
         return by_magic(&begin);
     };
-    UNREAD.iter().find(|(_, endings)| endings.contains(&ending.as_str())).map(|(name, _)| *name)
+    by_ending(&ending)
+}
+
+fn by_ending(ending: &str) -> Option<&'static str> {
+    UNREAD.iter().find(|(_, endings)| endings.contains(&ending)).map(|(name, _)| *name)
+}
+
+/// Tells by its name if a file that looks like a TIFF is a camera's: it has a small preview where a TIFF has its
+/// picture.
+pub(super) fn is_raw(path: &Path) -> bool {
+    ending(path).and_then(|ending| by_ending(&ending)) == Some(RAW)
 }
 
 /// Names the format of a picture that is not read, by its first bytes.

@@ -10,6 +10,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T,
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -3,6 +3,7 @@
 //! Damaged directories are common. They are read as Pillow reads them: up to the first entry that is cut off; entries
 //! of unknown types and entries larger than the file are passed over.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The order of the bytes of a number.
@@ -25,9 +26,8 @@ impl Order {
     }
 }
 
-/// A tag with its values.
+/// The values of a tag.
 struct Entry {
-    tag: u16,
     kind: u16,
     data: Range<usize>,
 }
@@ -36,7 +36,7 @@ struct Entry {
 pub(super) struct Ifd<'a> {
     bytes: &'a [u8],
     pub order: Order,
-    entries: Vec<Entry>,
+    entries: BTreeMap<u16, Entry>,
 }
 
 /// Returns the bytes of a value of a type, or none for an unknown type.
@@ -61,7 +61,7 @@ impl<'a> Ifd<'a> {
             _ => return None,
         };
         let offset = order.unsigned(bytes.get(if big { 8..16 } else { 4..8 })?);
-        let mut ifd = Self { bytes, order, entries: vec![] };
+        let mut ifd = Self { bytes, order, entries: BTreeMap::new() };
         // A directory that is cut off keeps the entries before the cut.
         let _ = ifd.fill(usize::try_from(offset).ok()?, big);
         Some(ifd)
@@ -95,15 +95,15 @@ impl<'a> Ifd<'a> {
                 part(from, size)?;
                 from..from + size
             };
-            if !data.is_empty() && self.entries.iter().all(|entry| entry.tag != tag) {
-                self.entries.push(Entry { tag, kind, data });
+            if !data.is_empty() {
+                self.entries.entry(tag).or_insert(Entry { kind, data });
             }
         }
         Some(())
     }
 
     fn entry(&self, tag: u16) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.tag == tag)
+        self.entries.get(&tag)
     }
 
     /// Tells if there is a tag, of any type.

@@ -113,6 +113,9 @@ fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage
     let work = || {
         let most = limits::limit()?.min(most);
         let kind = Kind::of(bytes)?;
+        if kind == Kind::Tiff && foreign::is_raw(path) {
+            return Err(foreign::refuse(foreign::RAW));
+        }
         let (width, height) = kind.size(bytes)?;
         limits::check(width, height, most)?;
         let turn = kind.turn(bytes);

@@ -11,8 +11,9 @@ use std::io::Cursor;
 
 /// How every PNG begins.
 pub(super) const MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// The longest that a compressed text may be.
+/// The longest that a compressed text may be, and all of them together.
 const MOST_TEXT: usize = 1 << 20;
+const MOST_TEXTS: usize = 1 << 26;
 /// The keyword of EXIF as ImageMagick writes it.
 const PROFILE: &[u8] = b"Raw profile type exif";
 /// The keyword of XMP.
@@ -53,11 +54,12 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
 /// Collects EXIF and XMP of all chunks, of those behind the pixels too; the last of each counts.
 pub(super) fn blocks(bytes: &[u8]) -> Blocks<'_> {
     let mut blocks = Blocks::default();
-    let mut profile = None;
+    let (mut profile, mut room) = (None, MOST_TEXTS);
     for Chunk { kind, data, .. } in chunks(bytes) {
         if &kind == b"eXIf" {
             blocks.exif = Some(Cow::Borrowed(data));
-        } else if let Some((keyword, text)) = text(kind, data) {
+        } else if let Some((keyword, text)) = text(kind, data).filter(|_| room > 0) {
+            room = room.saturating_sub(text.len());
             match keyword {
                 b"exif" => blocks.exif = Some(text),
                 PROFILE => profile = unhex(&text),

@@ -46,6 +46,9 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The most items of a file: a grid has some hundred.
+const MOST_ITEMS: usize = 1 << 12;
+
 /// A part of the file that pictures are made of: pixels, a grid of others, or EXIF.
 #[derive(Clone)]
 pub struct Item {
@@ -108,13 +111,17 @@ impl<'a> Items<'a> {
     }
 
     /// The item of a number, made if it is not there yet: boxes come in any order.
-    fn item(&mut self, id: u32) -> &mut Item {
-        let at = self.items.iter().position(|item| item.id == id).unwrap_or_else(|| {
-            let (parts, properties) = (vec![], vec![]);
-            self.items.push(Item { id, kind: [0; 4], is_xmp: false, parts, inside: false, properties });
-            self.items.len() - 1
-        });
-        &mut self.items[at]
+    fn item(&mut self, id: u32) -> Option<&mut Item> {
+        let at = match self.items.iter().position(|item| item.id == id) {
+            Some(at) => at,
+            None if self.items.len() == MOST_ITEMS => return None,
+            None => {
+                let (parts, properties) = (vec![], vec![]);
+                self.items.push(Item { id, kind: [0; 4], is_xmp: false, parts, inside: false, properties });
+                self.items.len() - 1
+            }
+        };
+        self.items.get_mut(at)
     }
 
     fn read_infos(&mut self, mut reader: Reader) -> Option<()> {
@@ -128,7 +135,7 @@ impl<'a> Items<'a> {
             let id = info.number(if version == 2 { 2 } else { 4 })? as u32;
             info.number(2)?;
             let kind = info.take(4)?.try_into().ok()?;
-            let item = self.item(id);
+            let item = self.item(id)?;
             item.kind = kind;
             item.is_xmp = &kind == b"mime" && info.0.windows(20).any(|part| part == b"application/rdf+xml\0");
         }
@@ -155,7 +162,7 @@ impl<'a> Items<'a> {
                 let len = reader.number(length)?;
                 parts.push(usize::try_from(from).ok()?..usize::try_from(from.checked_add(len)?).ok()?);
             }
-            let item = self.item(id);
+            let item = self.item(id)?;
             (item.inside, item.parts) = (inside, parts);
         }
         Some(())
@@ -174,7 +181,7 @@ impl<'a> Items<'a> {
                         let (bytes, mask) = if flags & 1 == 1 { (2, 0x7fff) } else { (1, 0x7f) };
                         let numbers = (0..count).map(|_| Some(content.number(bytes)? as usize & mask));
                         let numbers: Vec<usize> = numbers.collect::<Option<_>>()?;
-                        self.item(id).properties.extend(numbers);
+                        self.item(id)?.properties.extend(numbers);
                     }
                 }
                 _ => {}

@@ -129,13 +129,17 @@ fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
     let (width, height) = extent(items, item)?;
     check(width, height, most)?;
     let fail = |error: re_rav1d::dav1d::Error| format!("its frame does not decode: {error}");
+    let data = items.data(item)?;
+    if data.is_empty() {
+        return Err("the file is cut off: its pixels are missing".into());
+    }
     let mut settings = Settings::new();
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
     settings.set_all_layers(false);
     settings.set_frame_size_limit(u32::try_from(u64::from(width) * u64::from(height)).unwrap_or(u32::MAX));
     let mut decoder = Decoder::with_settings(&settings).map_err(fail)?;
-    decoder.send_data(items.data(item)?, None, None, None).map_err(fail)?;
+    decoder.send_data(data, None, None, None).map_err(fail)?;
     let picture = decoder.get_picture().map_err(fail)?;
     if (picture.width(), picture.height()) != (width, height) {
         return Err(format!(
@@ -170,7 +174,7 @@ fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
             }
         }
     }
-    let matrix = said(items, item).unwrap_or(Matrix {
+    let matrix = said(items, item).unwrap_or_else(|| Matrix {
         code: picture.matrix_coefficients() as u16,
         full: picture.color_range() == re_rav1d::dav1d::pixel::YUVRange::Full,
     });

@@ -44,7 +44,7 @@ fn eight(mut samples: Vec<u8>, layout: &Layout, ifd: &Ifd) -> Result<DynamicImag
             // 255, 85, 17 or 1.
             let scale = 255 / (0xff >> (8 - layout.bits));
             let flip = if layout.photometry == Photometry::WhiteIsZero { 255 } else { 0 };
-            samples.chunks_exact_mut(each).for_each(|pixel| pixel[0] = pixel[0] * scale ^ flip);
+            samples.chunks_exact_mut(each).for_each(|pixel| pixel[0] = (pixel[0] * scale) ^ flip);
             let alpha = matches!(extra, Some(Extra::Alpha | Extra::Premultiplied));
             if layout.bits < 8 && each > 1 {
                 return Err(format!("{each} samples of {} bits are not read in a TIFF", layout.bits));

@@ -9,6 +9,9 @@ pub const JPEG: u64 = 7;
 pub const DEFLATE: [u64; 2] = [8, 32_946];
 pub const PACK_BITS: u64 = 32_773;
 
+/// The most samples of a pixel; Pillow reads no more.
+const MOST_SAMPLES: usize = 6;
+
 /// What pixels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Photometry {
@@ -89,7 +92,7 @@ impl Layout {
         let samples = tag(277, 1) as usize;
         let bits = bits(ifd)?;
         let photometry = photometry(tag(262, 0))?;
-        if !(photometry.samples()..=16).contains(&samples) {
+        if !(photometry.samples()..=MOST_SAMPLES).contains(&samples) {
             return Err(format!("{samples} samples a pixel are too few or too many for {photometry:?}"));
         }
         let compression = compression(tag(259, 1))?;

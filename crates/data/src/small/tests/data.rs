@@ -177,7 +177,7 @@ fn giants_are_not_decoded() {
     packages.write("stamps", "usr/share/tuxpaint/stamps/food/giant.png", &giant());
     let data = Small::open(&whole(&[Source::Stamps]), &packages.folders, "train").unwrap();
     let error = data.image(0).unwrap_err().to_string();
-    assert!(error.contains("20992 x 29696 pixels are more than 20000000"), "{error}");
+    assert!(error.contains("20992 x 29696 pixels are more than the limit of 20000000"), "{error}");
 }
 
 #[test]
