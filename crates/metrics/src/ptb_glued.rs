@@ -1,19 +1,25 @@
 //! The rules of the caption tokeniser for what is more than a word: addresses, file names, markup, telephone numbers
 //! and mixed fractions. The official tool prints the blanks inside the last three as no-break spaces.
 
-use crate::ptb_rules::{holds, is_letter, run, starts_with};
+use crate::ptb_rules::{Seen, holds, is_letter, run, starts_with};
 
 /// Endings by which a name that starts with a digit is a file and not a number.
-const FILE_ENDINGS: &str = " bat bmp c cgi class cpp dll doc docx exe gif gz h htm html jar java jpeg jpg mov mp3 pdf php \
-    pl png ppt ps py sql tar txt wav x xml zip ";
+const FILE_ENDINGS: [&str; 35] = [
+    "bat", "bmp", "c", "cgi", "class", "cpp", "dll", "doc", "docx", "exe", "gif", "gz", "h", "htm", "html", "jar",
+    "java", "jpeg", "jpg", "mov", "mp3", "pdf", "php", "pl", "png", "ppt", "ps", "py", "sql", "tar", "txt", "wav", "x",
+    "xml", "zip",
+];
+
+/// Longest name of a host or file that is looked for; systems have no longer ones.
+const LONGEST_NAME: usize = 256;
 
 /// Web addresses, e-mail addresses, and @names.
-pub(crate) fn address(text: &[char]) -> usize {
-    let at_name = run(text, 1, |c| c.is_ascii_alphanumeric() || c == '_');
+pub(crate) fn address(text: &[char], seen: &Seen) -> usize {
     if holds(text, 0, |c| c == '@') {
+        let at_name = run(text, 1, |c| c.is_ascii_alphanumeric() || c == '_');
         return if holds(text, 1, |c| c.is_ascii_alphabetic() || c == '_') { 1 + at_name } else { 0 };
     }
-    web(text).max(mail(text))
+    web(text, seen).max(mail(text, seen))
 }
 
 fn in_path(c: char) -> bool {
@@ -31,7 +37,7 @@ fn path_end(text: &[char], from: usize) -> usize {
 }
 
 /// With a scheme; or a host that ends in one of the old domains, or starts with `www.`, and then perhaps a path.
-fn web(text: &[char]) -> usize {
+fn web(text: &[char], seen: &Seen) -> usize {
     if let Some(scheme) = ["http://", "https://"].iter().find(|scheme| starts_with(text, scheme)) {
         let end = path_end(text, scheme.len());
         return if end > scheme.len() { end } else { 0 };
@@ -44,11 +50,19 @@ fn web(text: &[char]) -> usize {
         c => !c.is_whitespace(),
     };
     let (mut host, mut labels, mut end) = (0, 0, 0);
+    if !www && seen.hosts.run(text, 0, in_label) >= LONGEST_NAME {
+        return 0;
+    }
+    let whole = text;
+    let text = &text[..text.len().min(LONGEST_NAME)];
     loop {
         let label = run(text, host, in_label);
-        let word: String = text[host..host + label].iter().collect();
-        let known = matches!(word.as_str(), "com" | "net" | "org" | "edu");
-        let short = (2..=4).contains(&label) && word.chars().all(|c| c.is_ascii_alphabetic());
+        if host + label == LONGEST_NAME {
+            break;
+        }
+        let word = &text[host..host + label];
+        let known = matches!(word, ['c', 'o', 'm'] | ['n', 'e', 't'] | ['o', 'r', 'g'] | ['e', 'd', 'u']);
+        let short = (2..=4).contains(&label) && word.iter().all(char::is_ascii_alphabetic);
         if (labels > 0 && known) || (www && labels > 1 && short) {
             end = host + label;
         }
@@ -58,21 +72,22 @@ fn web(text: &[char]) -> usize {
         host += label + 1;
         labels += 1;
     }
-    if end > 0 && holds(text, end, |c| c == '/') {
-        let path = path_end(text, end + 1);
+    if end > 0 && holds(whole, end, |c| c == '/') {
+        let path = path_end(whole, end + 1);
         return if path > end + 1 { path } else { end };
     }
     end
 }
 
 /// `name@host`, with nearly any sign inside; also in angle brackets.
-fn mail(text: &[char]) -> usize {
+fn mail(text: &[char], seen: &Seen) -> usize {
     let bracket = usize::from(holds(text, 0, |c| c == '<'));
     let part = |c: char| in_path(c) && c != '\u{a0}' && c != '.';
-    let local = run(text, bracket, |c| in_path(c) && c != '@');
-    let at = bracket + local;
-    let starts = holds(text, bracket, |c| c.is_ascii_alphanumeric());
-    if !starts || !holds(text, at, |c| c == '@') || !holds(text, at + 1, part) {
+    if !holds(text, bracket, |c| c.is_ascii_alphanumeric()) {
+        return 0;
+    }
+    let at = bracket + seen.names.run(text, bracket, |c| in_path(c) && c != '@');
+    if !holds(text, at, |c| c == '@') || !holds(text, at + 1, part) {
         return 0;
     }
     let mut end = at + 1 + run(text, at + 1, part);
@@ -92,22 +107,31 @@ pub(crate) fn tag(text: &[char]) -> usize {
 }
 
 /// `1.jpg`, `12a.5.jpg`.
-pub(crate) fn file_name(text: &[char]) -> usize {
-    let mut end = run(text, 0, |c| c.is_alphanumeric());
+pub(crate) fn file_name(text: &[char], seen: &Seen) -> usize {
+    let mut end = seen.stems.run(text, 0, char::is_alphanumeric);
+    if end >= LONGEST_NAME {
+        return 0;
+    }
+    let (text, cut) = (&text[..text.len().min(LONGEST_NAME)], text.len() > LONGEST_NAME);
     let mut longest = 0;
     while end > 0 && holds(text, end, |c| c == '.') {
         let part = run(text, end + 1, |c| c.is_alphanumeric());
         if part == 0 {
             break;
         }
-        let ending: String = text[end + 1..end + 1 + part].iter().collect::<String>().to_lowercase();
+        let ending = &text[end + 1..end + 1 + part];
         end += 1 + part;
-        let ends = text.get(end).is_none_or(|&c| c.is_whitespace() || ".,?!".contains(c));
-        if ends && FILE_ENDINGS.contains(&format!(" {ending} ")) {
+        let ends = text.get(end).map_or(!cut, |&c| c.is_whitespace() || ".,?!".contains(c));
+        if ends && is_file_ending(ending) {
             longest = end;
         }
     }
     longest
+}
+
+fn is_file_ending(text: &[char]) -> bool {
+    let same = |known: &str| known.len() == text.len() && text.iter().map(char::to_ascii_lowercase).eq(known.chars());
+    text.len() <= 5 && FILE_ENDINGS.iter().any(|known| same(known))
 }
 
 fn digits(text: &[char], from: usize) -> usize {
@@ -162,7 +186,7 @@ pub(crate) fn telephone(text: &[char]) -> usize {
 }
 
 /// `<b>`, `</b>`, `<a href="x">`, `<!-- x -->`: a name, words and quoted values, and nothing else.
-pub(crate) fn markup(text: &[char]) -> usize {
+pub(crate) fn markup(text: &[char], seen: &Seen) -> usize {
     let blanks = |from: usize| run(text, from, |c| c == ' ');
     let name = |from: usize| {
         if !holds(text, from, |c| c.is_ascii_alphabetic()) {
@@ -174,7 +198,7 @@ pub(crate) fn markup(text: &[char]) -> usize {
         return 0;
     }
     if holds(text, 1, |c| c == '!' || c == '?') {
-        let inside = run(text, 2, |c| c != '>' && c != '\n' && c != '\r');
+        let inside = seen.comments.run(text, 2, |c| c != '>' && c != '\n' && c != '\r');
         let spaced = holds(text, 2, |c| c == ' ');
         return if inside > 0 && !spaced && holds(text, 2 + inside, |c| c == '>') { 3 + inside } else { 0 };
     }

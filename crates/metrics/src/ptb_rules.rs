@@ -9,6 +9,7 @@ use crate::ptb_words::{
     abbreviation, clitic, ended_clitic, inner_apostrophe, irregular, it_was, sentence_starts, verb_before_not,
     word_before_clitic,
 };
+use std::cell::Cell;
 
 /// What kind of text was matched, as far as printing it differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub(crate) enum Rule {
 }
 
 /// The rule and length, at least 1, of the longest match at `at`, which is inside `text` and not white space.
-pub(crate) fn longest_match(text: &[char], at: usize) -> (Rule, usize) {
+pub(crate) fn longest_match(text: &[char], at: usize, seen: &Seen) -> (Rule, usize) {
     let rest = &text[at..];
     if let Some(length) = plain_word(rest) {
         return (Rule::Word, length);
@@ -43,28 +44,28 @@ pub(crate) fn longest_match(text: &[char], at: usize) -> (Rule, usize) {
     let before = verb_before_not(rest).map(|length| (Rule::Whole, length, length + 3));
     let old = Some((Rule::ItWas, 2, it_was(rest)));
     let whole = word_before_clitic(rest).map(|(length, ahead)| (Rule::Whole, length, ahead));
-    let stopped = abbreviation(rest).map(|(length, ahead)| (Rule::Word, length, ahead));
+    let stopped = abbreviation(rest, seen).map(|(length, ahead)| (Rule::Word, length, ahead));
     let plain = |(rule, length)| (rule, length, length);
     let rules = [
         (Rule::Clitic, clitic(rest)),
         (Rule::Smiley, smiley(rest)),
         (Rule::Word, dotted_word(rest)),
-        (Rule::Word, thing(rest)),
+        (Rule::Word, thing(rest, seen)),
         (Rule::Word, slashed(rest)),
         (Rule::Word, number(rest)),
         (Rule::Word, acronym(rest)),
         (Rule::Word, irregular(rest)),
         (Rule::Word, inner_apostrophe(rest)),
         (Rule::Word, initials(rest)),
-        (Rule::Word, address(rest)),
+        (Rule::Word, address(rest, seen)),
         (Rule::Word, tag(rest)),
         (Rule::Word, money(rest)),
         (Rule::Word, sign_run(rest)),
         (Rule::Quotes, quotes(rest)),
-        (Rule::Word, file_name(rest)),
+        (Rule::Word, file_name(rest, seen)),
         (Rule::Glued, mixed_fraction(rest)),
         (Rule::Glued, telephone(rest)),
-        (Rule::Glued, markup(rest)),
+        (Rule::Glued, markup(rest, seen)),
     ];
     for (rule, length, ahead) in
         before.into_iter().chain(old).chain(whole).chain(rules.into_iter().map(plain)).chain(stopped)
@@ -116,6 +117,43 @@ pub(crate) fn holds(text: &[char], at: usize, wanted: impl Fn(char) -> bool) -> 
     text.get(at).is_some_and(|&c| wanted(c))
 }
 
+/// Runs that a rule may go through again and again without matching them, of one text.
+///
+/// Without it a caption of a million characters and no blank takes hours.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Letters, digits, stops and commas: what may come before a hyphen.
+    pub numbers: LastRun,
+    /// What may come before the `@` of an address.
+    pub names: LastRun,
+    /// What the name of a file may begin with.
+    pub stems: LastRun,
+    /// What the name of a host may begin with.
+    pub hosts: LastRun,
+    /// What may be inside of `<! >`.
+    pub comments: LastRun,
+}
+
+/// The last run of characters of one kind: how many characters of the text are left at its start and at its end.
+#[derive(Default)]
+pub(crate) struct LastRun(Cell<Option<(usize, usize)>>);
+
+impl LastRun {
+    /// [`run`], which is looked up within the last one. `text` goes to the end of the whole text, and `wanted` is always the
+    /// same.
+    pub(crate) fn run(&self, text: &[char], from: usize, wanted: impl Fn(char) -> bool) -> usize {
+        let left = text.len().saturating_sub(from);
+        if let Some((start, end)) = self.0.get()
+            && (end..=start).contains(&left)
+        {
+            return left - end;
+        }
+        let length = run(text, from, wanted);
+        self.0.set(Some((left, left - length)));
+        length
+    }
+}
+
 /// Case-insensitive; a curly apostrophe counts as a straight one.
 pub(crate) fn starts_with(text: &[char], prefix: &str) -> bool {
     let same = |(p, &c): (char, &char)| p == if is_apostrophe(c) { '\'' } else { c.to_ascii_lowercase() };
@@ -158,14 +196,14 @@ fn elision(text: &[char], at: usize) -> usize {
 }
 
 /// Hyphenated and underscored things: `t-shirt`, `1.5-inch`, `U.S.-based`, `hors-d'oeuvres`, `a_b`, `o'clock`.
-pub(crate) fn thing(text: &[char]) -> usize {
+pub(crate) fn thing(text: &[char], seen: &Seen) -> usize {
     let elided = elision(text, 0);
     let plain = elided + underscored(text, elided);
     if plain == 0 {
         return 0;
     }
     // Before the first hyphen, inner stops and commas belong to the thing.
-    let first = elided + run(text, elided, |c| is_alnum(c) || c == '.' || c == ',');
+    let first = elided + seen.numbers.run(text, elided, |c| is_alnum(c) || c == '.' || c == ',');
     [plain, first].into_iter().map(|start| hyphenated(text, start)).fold(plain, usize::max)
 }
 
@@ -290,8 +328,8 @@ fn sign_run(text: &[char]) -> usize {
         '.' if text.starts_with(&['.', ' ', '.', ' ', '.']) => {
             1 + 2 * text[1..].chunks_exact(2).take_while(|&pair| pair == [' ', '.']).count()
         }
-        '.' => match run(text, 0, |c| c == '.') {
-            stops @ 3.. => stops.min(5),
+        '.' => match run(&text[..text.len().min(5)], 0, |c| c == '.') {
+            stops @ 3.. => stops,
             _ => 0,
         },
         '\'' if text.get(1) == Some(&'\'') => 2,

@@ -1,6 +1,8 @@
 //! The rules of the caption tokeniser that know particular words: contractions, abbreviations, irregular words.
 
-use crate::ptb_rules::{holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with, thing};
+use crate::ptb_rules::{
+    Seen, holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with, thing,
+};
 
 const CLITICS: [&str; 6] = ["'s", "'m", "'d", "'re", "'ve", "'ll"];
 
@@ -55,8 +57,11 @@ const STARTERS: &str = " A About According After An As At But Earlier He Her Her
 /// Whether white space, a word that begins sentences, and white space or the end follow.
 pub(crate) fn sentence_starts(text: &[char]) -> bool {
     let blanks = run(text, 0, char::is_whitespace);
-    let length = run(text, blanks, |c| !c.is_whitespace());
-    if blanks == 0 || !(1..=9).contains(&length) || !text[blanks].is_ascii_uppercase() {
+    if blanks == 0 || !holds(text, blanks, |c| c.is_ascii_uppercase()) {
+        return false;
+    }
+    let length = run(&text[..text.len().min(blanks + 10)], blanks, |c| !c.is_whitespace());
+    if length > 9 {
         return false;
     }
     let word = &text[blanks..blanks + length];
@@ -116,10 +121,10 @@ pub(crate) fn it_was(text: &[char]) -> usize {
 
 /// A listed abbreviation with its full stop, or any word whose full stop cannot end a sentence: the length, and the
 /// length with what was looked at.
-pub(crate) fn abbreviation(text: &[char]) -> Option<(usize, usize)> {
+pub(crate) fn abbreviation(text: &[char], seen: &Seen) -> Option<(usize, usize)> {
     // A stop that is followed by a lighter mark does not end a sentence, so the jar keeps it with its word.
     let light = |stop: usize| holds(text, stop, |c| c == '.') && holds(text, stop + 1, |c| ",;:".contains(c));
-    for length in [thing(text), initials(text)] {
+    for length in [thing(text, seen), initials(text)] {
         if length > 0 && light(length) {
             return Some((length + 1, length + 2));
         }

@@ -3,6 +3,7 @@
 //! A chain of rewrites whose order matters. Each works from left to right without overlaps: after "a,b" was
 //! rewritten in "a,b,c", the second comma has lost its left neighbour and stays.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::java;
@@ -36,7 +37,7 @@ fn alphanumeric(c: char) -> bool {
 
 /// The words of a text, in lower case.
 pub fn words(text: &str, prefixes: &Prefixes) -> Vec<String> {
-    let text = part_symbols(text);
+    let text = part_symbols(&without_long_runs(text));
     let text = part_dots(&text);
     let text = dashes_and_quotes(text.chars().collect());
     let text = contractions(text);
@@ -45,6 +46,21 @@ pub fn words(text: &str, prefixes: &Prefixes) -> Vec<String> {
     let spaced =
         text.replace(|c| matches!(c, '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{a0}'), " ");
     java::tokens(java::trim(&spaced).to_lowercase().as_str()).map(str::to_owned).collect()
+}
+
+/// A run of more stops counts as so many, for there is a rewrite for each.
+const MOST_STOPS: usize = 64;
+
+fn without_long_runs(text: &str) -> Cow<'_, str> {
+    if !text.contains(&".".repeat(MOST_STOPS + 1)) {
+        return Cow::Borrowed(text);
+    }
+    let mut stops = 0;
+    let kept = text.chars().filter(|&c| {
+        stops = if c == '.' { stops + 1 } else { 0 };
+        stops <= MOST_STOPS
+    });
+    Cow::Owned(kept.collect())
 }
 
 /// Blanks around every symbol but those that may belong to a word.

@@ -63,7 +63,8 @@ impl Tables {
     }
 
     fn of_jar(jar: &Path) -> Result<Self, MeteorError> {
-        let file = toolkit_system::input::open(jar).map_err(|source| MeteorError::Io { file: jar.to_owned(), source })?;
+        let file =
+            toolkit_system::input::open(jar).map_err(|source| MeteorError::Io { file: jar.to_owned(), source })?;
         let damaged =
             |entry: &str, reason: String| MeteorError::Jar { file: jar.to_owned(), entry: entry.to_owned(), reason };
         let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file))

@@ -26,8 +26,7 @@ impl Whole {
 
     fn overlaps(&self, found: &Match) -> bool {
         self.reference[found.start..found.start + found.length].contains(&true)
-            || self.hypothesis[found.hypothesis_start..found.hypothesis_start + found.hypothesis_length]
-                .contains(&true)
+            || self.hypothesis[found.hypothesis_start..found.hypothesis_start + found.hypothesis_length].contains(&true)
     }
 
     fn step(&mut self, found: &Match) {
@@ -134,9 +133,8 @@ fn matches(hypothesis: &[u8], reference: &[u8], longer: &[(usize, usize, usize, 
 }
 
 fn same(matches: &Matches) -> Result<(), TestCaseError> {
-    let shown = |result: Vec<Option<Match>>| -> Vec<String> {
-        result.into_iter().map(|found| format!("{found:?}")).collect()
-    };
+    let shown =
+        |result: Vec<Option<Match>>| -> Vec<String> { result.into_iter().map(|found| format!("{found:?}")).collect() };
     prop_assert_eq!(shown(align(matches)), shown(plain(matches)));
     Ok(())
 }
