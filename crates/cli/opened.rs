@@ -18,7 +18,7 @@ use toolkit_hub::processor::Processor;
 use toolkit_hub::tokens::Words;
 use toolkit_hub::{BridgePart, LanguagePart, Model, VisionPart};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
-use toolkit_registry::{Card, Kind};
+use toolkit_registry::{Card, Kind, sha256_hex};
 use toolkit_train::features::round_like_cache;
 
 /// How the matrices of the frozen parts are kept.
@@ -78,6 +78,13 @@ pub struct Opened {
     cell: Option<Cell>,
 }
 
+/// Entries right in a folder, in order of names; none if it is not there.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    all.sort();
+    all
+}
+
 /// Whether a folder is that of a run.
 #[must_use]
 pub fn is_run(path: &Path) -> bool {
@@ -133,6 +140,26 @@ impl Which {
         let model = Model::open(&path, loading)?;
         toolkit_train::Progress::finish(&task);
         Ok(Opened { model, of: None, cell: None })
+    }
+
+    /// Hashes what names the model and tells whether its files are as they were: by size and time, and of a run by its
+    /// checkpoints, which name their weights by hash.
+    #[must_use]
+    pub fn stamp(&self) -> String {
+        let path = Path::new(&self.model);
+        let mut files: Vec<PathBuf> = if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
+        for stages in ["stage1", "cells"] {
+            let inner = |dir: PathBuf| [dir.join("latest.json"), dir.join("stage2/latest.json")];
+            files.extend(entries(&path.join(stages)).into_iter().flat_map(inner));
+        }
+        let told = files.into_iter().map(|file| {
+            let content = file.ends_with("latest.json").then(|| std::fs::read_to_string(&file).ok());
+            let data = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file);
+            let time = data.as_ref().filter(|_| content.is_none()).and_then(|data| data.modified().ok());
+            format!("{} {:?} {time:?} {content:?}", file.display(), data.map(|data| data.len()))
+        });
+        let all: Vec<String> = told.collect();
+        sha256_hex(format!("{} {:?} {:?} {all:?}", self.model, self.cell, self.dtype).as_bytes())
     }
 
     /// The folder or file of a published checkpoint.

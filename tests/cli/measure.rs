@@ -1,7 +1,9 @@
 //! `toolkit eval`: any model on any data, presets, published scores, and two evaluations compared.
 
-use super::support::{finished, fixture, folder, text, toolkit};
+use super::support::{called, command, files, finished, fixture, folder, text, toolkit};
 use serde_json::Value;
+use std::path::Path;
+use std::process::Stdio;
 
 #[test]
 fn any_model_is_measured_on_any_data() {
@@ -116,4 +118,50 @@ fn presets_and_published_scores_are_the_cards() {
     assert_eq!(changed[0]["result"]["published"].as_array().unwrap().len(), 0);
     let samples = std::fs::read_to_string(dir.path().join("own/samples.jsonl")).unwrap();
     assert!(samples.lines().next().unwrap().contains("?!\""), "{samples}");
+}
+
+#[test]
+fn an_evaluation_goes_on_where_it_was_killed() {
+    let (run, dir) = (finished().0, folder());
+    let call = |out: &Path| {
+        let mut call = command();
+        let tasks = ["--tasks", "scenes-vqa,scenes-caption", "--batch", "2", "--limit", "60", "--data", "scenes:test"];
+        call.arg("eval").arg(run).args(tasks).arg("--out").arg(out);
+        call
+    };
+    let (whole, killed) = (dir.path().join("whole"), dir.path().join("killed"));
+    called(&mut call(&whole)).ok();
+    let (mut kills, mut at) = (0, 150);
+    while kills < 12 {
+        let mut child = call(&killed).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(at));
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        (kills, at) = (kills + 1, at + 150);
+    }
+    assert!(kills > 0, "it was killed at least once");
+    called(&mut call(&killed)).ok();
+    let read = |path: &Path| std::fs::read(path).unwrap();
+    let scores = |dir: &Path, task: &str| {
+        let mut all: Value = serde_json::from_slice(&read(&dir.join(task).join("scores.json"))).unwrap();
+        all["result"]["seconds"].take();
+        all
+    };
+    for task in ["scenes-vqa", "scenes-caption"] {
+        let samples = Path::new(task).join("samples.jsonl");
+        assert_eq!(read(&whole.join(&samples)), read(&killed.join(&samples)), "{task}");
+        assert_eq!(scores(&whole, task), scores(&killed, task));
+    }
+    assert_eq!(files(&whole), files(&killed), "nothing else is left");
+
+    // Done is done, unless its samples were changed.
+    let again = called(&mut call(&whole)).ok();
+    assert_eq!(again.stderr.matches(": is done").count(), 2, "{}", again.stderr);
+    std::fs::write(whole.join("scenes-vqa/samples.jsonl"), "{}\n").unwrap();
+    let again = called(&mut call(&whole)).ok();
+    assert_eq!(again.stderr.matches(": is done").count(), 1, "{}", again.stderr);
+    assert_eq!(read(&whole.join("scenes-vqa/samples.jsonl")), read(&killed.join("scenes-vqa/samples.jsonl")));
 }

@@ -117,8 +117,7 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     let shown = PRINTED.min(data.len());
     let items: Vec<_> = (0..shown).map(|at| data.item(at * data.len() / shown)).collect();
     let notes = data.notes();
-    let as_json =
-        || json!({"data": data.name(), "items": data.len(), "sheet": path, "samples": items, "notes": notes});
+    let as_json = || json!({"data": data.name(), "items": data.len(), "sheet": path, "samples": items, "notes": notes});
     let as_text = || {
         let sample = |item: &&toolkit_data::Item| {
             let captions = item.captions.iter().map(|caption| format!("  {caption}\n"));
@@ -159,9 +158,7 @@ fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
     for name in &names {
         let data = open_data(&context.registry, name)?;
         let train = match name.split_once(':') {
-            Some((card, split)) if split != "train" => {
-                open_data(&context.registry, &format!("{card}:train"))?
-            }
+            Some((card, split)) if split != "train" => open_data(&context.registry, &format!("{card}:train"))?,
             _ => data.clone(),
         };
         all.push(check_one(context, &data, &*train));

@@ -7,8 +7,8 @@ use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use toolkit_lab::compare::{Paired, compare, is_evaluation};
-use toolkit_lab::done::Damage;
 use toolkit_lab::diff::{Difference, Parting, RunDiff, diff};
+use toolkit_lab::done::Damage;
 
 /// Says why two runs differ: what they were made of, where their training parts, which samples came out otherwise
 ///
@@ -93,7 +93,11 @@ pub fn text(found: &RunDiff) -> String {
     };
     section("Damaged", &["file", "as it was written", "now"], found.damaged.iter().map(damaged).collect());
     let apart = found.training.iter().filter(|p| !p.same()).map(parting).collect();
-    section("Training parts", &["stage", "from step", "of", "most in", "relative", "steps in one only", "weights"], apart);
+    section(
+        "Training parts",
+        &["stage", "from step", "of", "most in", "relative", "steps in one only", "weights"],
+        apart,
+    );
     section("Scores", &["score", "first", "second"], different(&found.scores));
     let samples = found.samples.iter().filter(|s| s.texts + s.scores + s.alone > 0);
     let samples = samples.map(|s| {

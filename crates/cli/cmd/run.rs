@@ -86,12 +86,32 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return pretrain::run(context, &source, &options);
     }
     let run = Run::prepare(source, &context.registry, &options)?;
+    note_data(context, &run);
     let results = carry_out(context, &run, &options)?;
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;
     for file in ["report.html", "report.md"] {
         context.log.line(&format!("{}", run.out.join(file).display()));
     }
     Ok(())
+}
+
+/// Logs what of the data was left out or read in another way than it is written, once for each data set.
+fn note_data(context: &Context, run: &Run) {
+    let all = run
+        .plan
+        .splits
+        .iter()
+        .flat_map(|splits| [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also));
+    let mut told = Vec::new();
+    for data in all {
+        let lines = data.notes().into_iter().map(|note| format!("{}: {note}", data.name()));
+        for line in lines {
+            if !told.contains(&line) {
+                context.log.line(&line);
+                told.push(line);
+            }
+        }
+    }
 }
 
 /// Carries out what was planned, with progress.
@@ -114,6 +134,7 @@ fn check(run: &Run, shop: &Workshop<'_>) -> Result<(), LabError> {
     let mut checked = Vec::new();
     for cell in &run.plan.cells {
         let (spec, resolved) = (&cell.cell.spec, &run.plan.resolved[cell.resolved]);
+        toolkit_lab::ids::check_texts(resolved, &run.plan.splits[cell.splits], cell.stage1.is_some())?;
         let key = (cell.resolved, cell.stage1.is_some(), spec.model.init);
         if checked.contains(&key) {
             continue;

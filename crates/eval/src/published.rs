@@ -26,7 +26,7 @@ pub struct Published {
 }
 
 /// A score beside its published one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// What was published.
     pub published: Published,

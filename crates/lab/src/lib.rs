@@ -9,6 +9,7 @@ pub mod diff;
 pub mod done;
 pub mod evaluate;
 mod flips;
+pub mod ids;
 pub mod manifest;
 pub mod memory;
 pub mod parts;
@@ -22,7 +23,7 @@ pub mod sealed;
 pub mod spec;
 pub mod stages;
 pub mod sweep;
-mod texts;
+pub mod texts;
 pub mod workers;
 
 /// Reports, re-exported for programs that show what a run returns.

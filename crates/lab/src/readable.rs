@@ -4,8 +4,9 @@ use crate::LabError;
 use crate::parts::Splits;
 use crate::stages::SplitFeatures;
 use image::RgbImage;
+use rayon::prelude::*;
 use std::sync::Arc;
-use toolkit_data::{DataError, Dataset, Item};
+use toolkit_data::{Alpha, DataError, Dataset, Findings, Item};
 use toolkit_train::features::Features;
 
 /// The readable items of a data set. It keeps the fingerprint: unreadable pictures follow from the same files.
@@ -28,13 +29,40 @@ impl Dataset for Readable {
         // Beyond the end there is no item of the whole data set either.
         self.data.image(self.kept.get(index).copied().unwrap_or(usize::MAX))
     }
+    fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
+        self.data.image_as(self.kept.get(index).copied().unwrap_or(usize::MAX), alpha)
+    }
     fn fingerprint(&self) -> String {
         self.data.fingerprint()
+    }
+    fn left_out(&self) -> Findings {
+        self.data.left_out()
+    }
+    fn remarks(&self) -> Vec<String> {
+        self.data.remarks()
     }
 }
 
 fn without(data: &Arc<dyn Dataset>, features: &Features) -> Result<Arc<dyn Dataset>, LabError> {
-    let unreadable = features.unreadable();
+    leaving_out(data, features.unreadable())
+}
+
+/// Decodes every picture of a data set and returns the items whose pictures cannot be read, with the reasons.
+#[must_use]
+pub fn unreadable(data: &dyn Dataset, told: &(dyn Fn() + Sync)) -> Vec<(usize, DataError)> {
+    let one = |item: usize| {
+        let error = data.image(item).err().filter(DataError::is_unreadable);
+        told();
+        error.map(|error| (item, error))
+    };
+    (0..data.len()).into_par_iter().filter_map(one).collect()
+}
+
+/// Leaves items out of a data set; the others stay in their order. `unreadable` is sorted.
+///
+/// # Errors
+/// If nothing is left.
+pub fn leaving_out(data: &Arc<dyn Dataset>, unreadable: &[usize]) -> Result<Arc<dyn Dataset>, LabError> {
     if unreadable.is_empty() {
         return Ok(data.clone());
     }
@@ -69,11 +97,7 @@ const NAMED: usize = 10;
 /// Says which pictures could not be read, a line for each split that has some.
 #[must_use]
 pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
-    let main = [
-        (&splits.train, &features.train),
-        (&splits.val, &features.val),
-        (&splits.test, &features.test),
-    ];
+    let main = [(&splits.train, &features.train), (&splits.val, &features.val), (&splits.test, &features.test)];
     let all = main.into_iter().chain(splits.also.iter().zip(&features.also));
     all.filter_map(|(data, features)| left_out_of(&**data, features)).collect()
 }

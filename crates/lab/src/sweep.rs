@@ -34,7 +34,8 @@ fn check_number(source: &Source, spec: &Spec) -> Result<(), LabError> {
         return Ok(());
     }
     let what = format!("{number} cells: values of all axes times seeds; at most {MOST_CELLS} are run");
-    let key = if spec.sweep.is_empty() { "seeds" } else { "sweep" };
+    let longest = spec.sweep.values().map(Vec::len).max().unwrap_or(0);
+    let key = if spec.seeds.len() > longest { "seeds" } else { "sweep" };
     Err(source.error_at(key, what, "leave out values or seeds, or split the file").into())
 }
 

@@ -10,8 +10,8 @@ use toolkit_eval::{EvalError, Keep};
 use toolkit_registry::sha256_hex;
 use toolkit_train::TrainError;
 
-/// A file of texts.
-pub(crate) struct Texts {
+/// A file of texts, below the folder of a task.
+pub struct Texts {
     path: PathBuf,
     file: File,
     held: BTreeMap<usize, Vec<String>>,
@@ -23,7 +23,7 @@ impl Texts {
     ///
     /// # Errors
     /// Whatever the file system says.
-    pub(crate) fn open(dir: &Path, name: &str, samples: usize, batch: usize) -> Result<Self, LabError> {
+    pub fn open(dir: &Path, name: &str, samples: usize, batch: usize) -> Result<Self, LabError> {
         let folder = dir.join(PIECES);
         std::fs::create_dir_all(&folder).map_err(|e| LabError::io(&folder, &e))?;
         let path = folder.join(format!("{name}.texts"));
@@ -46,6 +46,18 @@ impl Texts {
         let cut = file.set_len(end as u64).and_then(|()| file.seek(SeekFrom::Start(end as u64)));
         cut.and_then(|_| if end == 0 { file.write_all(head.as_bytes()) } else { Ok(()) }).map_err(fail)?;
         Ok(Self { path, file, held })
+    }
+}
+
+/// Removes what [`Texts`] kept in a folder, when the results that it was for are there.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn remove(dir: &Path) -> Result<(), LabError> {
+    let folder = dir.join(PIECES);
+    match std::fs::remove_dir_all(&folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(LabError::io(&folder, &e)),
+        _ => Ok(()),
     }
 }
 

@@ -6,11 +6,11 @@ use burn::tensor::Tensor;
 use image::RgbImage;
 use serde::Serialize;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::noise;
 use toolkit_data::{Alpha, Dataset};
 use toolkit_eval::{
-    CaptionResult, RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa,
+    Batches, CaptionResult, RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa,
 };
 use toolkit_lab::stages::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
@@ -44,7 +44,7 @@ pub fn measure(
     task: &Task,
     data: &dyn Dataset,
     limit: Option<usize>,
-    batch: usize,
+    batches: Batches<'_>,
     meteor: &Meteor,
     progress: &dyn Progress,
 ) -> anyhow::Result<Measured> {
@@ -55,7 +55,7 @@ pub fn measure(
             let questions = question_pairs(data, limit.or(task.limit));
             progress.start(0, pictures_of(questions.iter().map(|(item, _)| *item)));
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
-            let answers = vqa(&speaker(opened)?, Some(&prefixes), data, &questions, task, batch)?;
+            let answers = vqa(&speaker(opened)?, Some(&prefixes), data, &questions, task, batches)?;
             let mut scores: BTreeMap<String, f64> =
                 answers.overall.map(|overall| ("overall".to_owned(), overall)).into_iter().collect();
             let named =
@@ -79,7 +79,7 @@ pub fn measure(
             let items = captioned_items(data, limit.or(task.limit));
             progress.start(0, items.len() as u64);
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
-            let captions = caption(&speaker(opened)?, Some(&prefixes), data, &items, task, batch)?;
+            let captions = caption(&speaker(opened)?, Some(&prefixes), data, &items, task, batches)?;
             let (mut scores, notes) = captioned(&captions, meteor)?;
             scores.extend(captions.per_group.iter().map(|(name, group)| (format!("group.{name}.cider"), group.cider)));
             let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
@@ -178,7 +178,7 @@ fn retrieval(
 }
 
 fn pictures_of(items: impl Iterator<Item = usize>) -> u64 {
-    items.collect::<std::collections::BTreeSet<_>>().len() as u64
+    items.collect::<BTreeSet<_>>().len() as u64
 }
 
 fn interval(name: &str, each: &[f64], clusters: Option<&[u64]>) -> BTreeMap<String, Interval> {
@@ -216,6 +216,13 @@ impl Pictures<'_> {
 
     /// JSON Lines, each with the digest of its picture's decoded pixels.
     fn lines<T: Serialize>(&self, rows: &[T], items: impl Iterator<Item = usize>) -> anyhow::Result<Vec<u8>> {
+        let items: Vec<usize> = items.collect();
+        // Pictures of texts that an earlier call wrote were not looked at in this one.
+        let unseen: BTreeSet<usize> =
+            items.iter().copied().filter(|item| !self.seen.borrow().contains_key(item)).collect();
+        for item in unseen {
+            self.get(&[item])?;
+        }
         let seen = self.seen.borrow();
         let mut text = Vec::new();
         for (row, item) in rows.iter().zip(items) {

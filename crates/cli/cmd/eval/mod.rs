@@ -5,17 +5,22 @@ mod measure;
 use crate::context::Context;
 use crate::meteor;
 use crate::opened::{Opened, Purpose, Which};
+use crate::pictures::Unreadable;
 use crate::text::{decimals, table};
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Args as Arguments;
 use measure::Measured;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
-use toolkit_eval::{CaptionTask, Compared, PAPER, Task, VqaTask, compare, published};
+use toolkit_data::Dataset;
+use toolkit_eval::{Batches, CaptionTask, Compared, PAPER, Task, VqaTask, compare, published};
 use toolkit_lab::parts::{card_hash, open_data};
+use toolkit_lab::readable::{leaving_out, unreadable};
+use toolkit_lab::texts::{self, Texts};
 use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin, sha256_hex};
 use toolkit_train::checkpoint::write_atomic;
@@ -25,7 +30,7 @@ use toolkit_train::checkpoint::write_atomic;
 /// A task card says what is measured, on which data and how text is searched for. Nothing is trained. Main scores have a 95 %
 /// bootstrap interval over pictures, and stand beside the published one where the task card knows it of this model and nothing of
 /// the task was changed. A
-/// folder given by `--out` gets `TASK/samples.jsonl` and `TASK/scores.json` of each task.
+/// folder given by `--out` gets `TASK/samples.jsonl` and `TASK/scores.json` of each task; killed, the same command goes on there.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -35,6 +40,8 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    unreadable: Unreadable,
     /// Task cards, separated by commas (`toolkit list tasks`)
     #[arg(long, alias = "task", value_name = "NAMES", required = true, value_delimiter = ',')]
     tasks: Vec<String>,
@@ -58,8 +65,16 @@ pub struct Args {
     batch: usize,
 }
 
-/// `scores.json`: all that is needed to know what was measured. No time is in here but `seconds`.
-#[derive(Serialize)]
+/// `scores.json` of a task: the model and all that is needed to know what was measured.
+#[derive(Serialize, Deserialize)]
+struct Outcome {
+    model: String,
+    of: Option<String>,
+    result: Report,
+}
+
+/// The scores of a task. No time is in here but `seconds`.
+#[derive(Serialize, Deserialize)]
 struct Report {
     task: String,
     version: u32,
@@ -73,11 +88,20 @@ struct Report {
     intervals: BTreeMap<String, Interval>,
     published: Vec<Compared>,
     /// Why scores are as they are, where the rules surprise.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// Of what determines the scores.
-    hashes: BTreeMap<&'static str, String>,
+    /// SHA-256 of what determines the scores, and of the samples.
+    hashes: BTreeMap<String, String>,
     seconds: f64,
+}
+
+/// A task with its data.
+struct Wanted {
+    card: Card,
+    name: String,
+    data: Arc<dyn Dataset>,
+    /// Pictures that were left out, and why.
+    notes: Vec<String>,
 }
 
 /// Runs the command.
@@ -89,20 +113,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if args.limit == Some(0) {
         bail!("`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all samples");
     }
-    let mut wanted = Vec::new();
-    for name in &args.tasks {
-        let card = context.registry.card(Kind::Task, name)?;
-        let Some(data) = args.data.clone().map_or_else(|| Task::data(&card), |data| Ok(Some(data)))? else {
-            bail!(
-                "task `{name}` names no data; hint: say which with `--data CARD:SPLIT`, or add `data = ..` to its `[config]`"
-            );
-        };
-        let opened = open_data(&context.registry, &data)?;
-        Task::check_data(&card, &*opened)?;
-        wanted.push((card, data, opened));
-    }
-
-    let (meteor, missing) = match wanted.iter().any(|(card, ..)| card.family == "caption") {
+    let all = args.tasks.iter().map(|name| wanted(context, args, name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (meteor, missing) = match all.iter().any(|wanted| wanted.card.family == "caption") {
         true => meteor::tables(context, None)?,
         false => (Meteor::without_tables(), None),
     };
@@ -112,66 +124,137 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let one =
         |at: &Card, other: &Card| purpose(at) == purpose(other) || !crate::opened::is_run(Path::new(&args.which.model));
     let mut held: Option<(&Card, Opened)> = None;
-    let mut reports = Vec::new();
-    for (card, name, data) in &wanted {
-        if !held.as_ref().is_some_and(|(of, _)| one(of, card)) {
-            // The other one first goes, so that there is room.
+    let mut outcomes = Vec::new();
+    for wanted in &all {
+        let key = key(args, wanted);
+        if let Some(done) = finished(args, wanted, &key) {
+            context.log.line(&format!("{}: is done", wanted.card.name));
+            outcomes.push(done);
+            continue;
+        }
+        if !held.as_ref().is_some_and(|(of, _)| one(of, &wanted.card)) {
+            // Free the model before, so that there is room for the next.
             drop(held.take());
-            held = Some((card, args.which.open(context, purpose(card))?));
+            held = Some((&wanted.card, args.which.open(context, purpose(&wanted.card))?));
         }
         let Some((_, opened)) = &held else { continue };
 
         // 3. The task.
-        let began = Instant::now();
-        let mut task = Task::with_preset(card, &[&prompts(opened)?], Some(&args.preset))?;
-        if let Some(asked) = &args.prompt {
-            set_prompt(&mut task, asked)?;
-        }
-        let progress = context.log.task(&card.name);
-        let measured = measure::measure(opened, &task, &**data, args.limit, args.batch, &meteor, &progress)?;
-        toolkit_train::Progress::finish(&progress);
-        let Measured { scores, intervals, samples, rows, mut notes } = measured;
-        notes.extend(missing.clone().filter(|_| card.family == "caption"));
-        notes.iter().for_each(|note| context.log.line(&format!("{}: {note}", card.name)));
-        // Only what was measured as published is comparable.
-        let as_published = args.data.is_none() && args.limit.is_none() && args.prompt.is_none();
-        let published = if as_published { published(card)? } else { Vec::new() };
-        let report = Report {
-            task: card.name.clone(),
-            version: card.version,
-            kind: card.family.clone(),
-            preset: args.preset.clone(),
-            data: name.clone(),
-            samples,
-            published: compare(&published, &known_as(&args.which.model), &args.preset, &scores),
-            scores,
-            intervals,
-            notes,
-            hashes: BTreeMap::from([
-                ("task", card_hash(card)),
-                ("data", data.fingerprint()),
-                ("samples", sha256_hex(&rows)),
-            ]),
-            seconds: began.elapsed().as_secs_f64(),
-        };
-        if let Some(out) = &args.out {
-            let dir = out.join(&card.name);
-            std::fs::create_dir_all(&dir).map_err(|error| {
-                anyhow!("cannot make the folder: {error} --> {}; hint: choose another with `--out`", dir.display())
-            })?;
-            write_atomic(&dir.join("samples.jsonl"), &rows)?;
-            let model = json!({"model": opened.model.name, "of": opened.of, "result": report});
-            write_atomic(&dir.join("scores.json"), &serde_json::to_vec_pretty(&model)?)?;
-        }
-        reports.push((opened.model.name.clone(), opened.of.clone(), report));
+        outcomes.push(one_task(context, args, opened, wanted, (&meteor, missing.as_ref()), key)?);
     }
 
-    // 4. What came out.
-    let value = || {
-        let one = |(model, of, report): &(String, Option<String>, Report)| json!({"model": model, "of": of, "result": report});
-        json!(reports.iter().map(one).collect::<Vec<_>>())
+    // 4. The scores.
+    context.print(|| json!(outcomes), || lines(&outcomes))
+}
+
+/// Opens a task's card and its data.
+fn wanted(context: &Context, args: &Args, name: &str) -> anyhow::Result<Wanted> {
+    let card = context.registry.card(Kind::Task, name)?;
+    let Some(name) = args.data.clone().map_or_else(|| Task::data(&card), |data| Ok(Some(data)))? else {
+        bail!(
+            "task `{name}` names no data; hint: say which with `--data CARD:SPLIT`, or add `data = ..` to its `[config]`"
+        );
     };
-    context.print(value, || lines(&reports))
+    let mut data = open_data(&context.registry, &name)?;
+    data.notes().iter().for_each(|note| context.log.line(&format!("{name}: {note}")));
+    let mut notes = Vec::new();
+    if args.unreadable.skip_unreadable {
+        let progress = context.log.task(&format!("pictures of {name}"));
+        toolkit_train::Progress::start(&progress, 0, data.len() as u64);
+        let unreadable = unreadable(&*data, &|| toolkit_train::Progress::advance(&progress, 1));
+        toolkit_train::Progress::finish(&progress);
+        unreadable.iter().for_each(|(_, error)| context.log.line(&format!("left out: {error}")));
+        if !unreadable.is_empty() {
+            notes.push(format!("{} of {} pictures could not be read and are left out", unreadable.len(), data.len()));
+        }
+        let items: Vec<usize> = unreadable.into_iter().map(|(item, _)| item).collect();
+        data = leaving_out(&data, &items)?;
+    }
+    Task::check_data(&card, &*data)?;
+    Ok(Wanted { card, name, data, notes })
+}
+
+/// Hashes all that determines the scores of a task.
+fn key(args: &Args, wanted: &Wanted) -> String {
+    let asked = json!([
+        args.which.stamp(),
+        card_hash(&wanted.card),
+        wanted.data.fingerprint(),
+        wanted.data.len(),
+        args.preset,
+        args.limit,
+        args.prompt,
+        args.batch,
+    ]);
+    sha256_hex(asked.to_string().as_bytes())
+}
+
+/// Reads what an earlier call of the same command wrote for a task, if its samples are as they were.
+fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
+    let dir = args.out.as_ref()?.join(&wanted.card.name);
+    let done: Outcome = serde_json::from_slice(&std::fs::read(dir.join("scores.json")).ok()?).ok()?;
+    let is = |name: &str, hash: &str| done.result.hashes.get(name).is_some_and(|held| held == hash);
+    let samples = std::fs::read(dir.join("samples.jsonl")).ok()?;
+    (is("measurement", key) && is("samples", &sha256_hex(&samples))).then_some(done)
+}
+
+/// Measures one task and writes its files. With `--out`, texts are kept as they come: a kill costs one batch.
+fn one_task(
+    context: &Context,
+    args: &Args,
+    opened: &Opened,
+    wanted: &Wanted,
+    (meteor, missing): (&Meteor, Option<&String>),
+    key: String,
+) -> anyhow::Result<Outcome> {
+    let (began, card) = (Instant::now(), &wanted.card);
+    let mut task = Task::with_preset(card, &[&prompts(opened)?], Some(&args.preset))?;
+    if let Some(asked) = &args.prompt {
+        set_prompt(&mut task, asked)?;
+    }
+    let dir = args.out.as_ref().map(|out| out.join(&card.name));
+    let mut texts = dir.as_ref().map(|dir| Texts::open(dir, &key[..16], 0, args.batch)).transpose()?;
+    let batches = match &mut texts {
+        Some(texts) => Batches::kept(args.batch, texts),
+        None => args.batch.into(),
+    };
+    let progress = context.log.task(&card.name);
+    let measured = measure::measure(opened, &task, &*wanted.data, args.limit, batches, meteor, &progress)?;
+    toolkit_train::Progress::finish(&progress);
+    let Measured { scores, intervals, samples, rows, mut notes } = measured;
+    notes.extend(wanted.notes.iter().cloned());
+    notes.extend(missing.filter(|_| card.family == "caption").cloned());
+    notes.iter().for_each(|note| context.log.line(&format!("{}: {note}", card.name)));
+    // Only what was measured as published is comparable.
+    let as_published = args.data.is_none() && args.limit.is_none() && args.prompt.is_none() && wanted.notes.is_empty();
+    let published = if as_published { published(card)? } else { Vec::new() };
+    let hashes = [
+        ("task", card_hash(card)),
+        ("data", wanted.data.fingerprint()),
+        ("measurement", key),
+        ("samples", sha256_hex(&rows)),
+    ];
+    let result = Report {
+        task: card.name.clone(),
+        version: card.version,
+        kind: card.family.clone(),
+        preset: args.preset.clone(),
+        data: wanted.name.clone(),
+        samples,
+        published: compare(&published, &known_as(&args.which.model), &args.preset, &scores),
+        scores,
+        intervals,
+        notes,
+        hashes: hashes.map(|(name, hash)| (name.to_owned(), hash)).into(),
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    let outcome = Outcome { model: opened.model.name.clone(), of: opened.of.clone(), result };
+    if let Some(dir) = dir {
+        write_atomic(&dir.join("samples.jsonl"), &rows)?;
+        write_atomic(&dir.join("scores.json"), &serde_json::to_vec_pretty(&outcome)?)?;
+        texts::remove(&dir)?;
+    }
+    Ok(outcome)
 }
 
 /// What a published score would call the model: the name of its card, which is also that of its folder.
@@ -179,12 +262,11 @@ fn known_as(model: &str) -> String {
     Path::new(model).file_name().map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn lines(reports: &[(String, Option<String>, Report)]) -> String {
+fn lines(outcomes: &[Outcome]) -> String {
     let mut rows = Vec::new();
-    for (_, _, report) in reports {
+    for report in outcomes.iter().map(|outcome| &outcome.result) {
         for (name, value) in &report.scores {
-            let number =
-                |value: f64| decimals(value, if report.kind == "caption" { 4 } else { 2 });
+            let number = |value: f64| decimals(value, if report.kind == "caption" { 4 } else { 2 });
             let interval = report.intervals.get(name);
             let interval = interval.map_or(String::new(), |i| format!("[{}, {}]", number(i.low), number(i.high)));
             let known = report.published.iter().find(|c| c.published.score == *name);
