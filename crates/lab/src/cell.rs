@@ -3,10 +3,11 @@
 use crate::LabError;
 use crate::done::{Done, PIECES};
 use crate::evaluate::{self, Scores};
+use crate::ids::note_texts;
 use crate::parts::{Resolved, Splits};
 use crate::readable::left_out;
 use crate::spec::{ComputeSpec, Spec};
-use crate::stages::{SplitFeatures, Workshop, note_texts, read_json};
+use crate::stages::{SplitFeatures, Workshop, read_json};
 use crate::sweep::Cell;
 use burn::module::Module;
 use burn::tensor::Device;

@@ -1,6 +1,7 @@
 //! The jobs that cells share: features of the frozen encoder and stage 1.
 
 use crate::done::Done;
+use crate::ids::note_texts;
 use crate::parts::{Resolved, Splits};
 use crate::spec::Spec;
 use crate::{LabError, Reporter, evaluate};
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use toolkit_core::AnyBridge;
 use toolkit_data::Dataset;
-use toolkit_registry::{CardError, Registry, TextTokenizer};
+use toolkit_registry::{CardError, Registry};
 use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
 use toolkit_train::features::{Features, Recipe, cache_key};
 use toolkit_train::fit::{FitConfig, fit};
@@ -254,22 +255,6 @@ pub fn stage1_captions(
         Ok(ids)
     };
     (0..dataset.len()).map(|i| dataset.item(i).captions.iter().map(one).collect()).collect()
-}
-
-/// Notes what there is to know before the texts of data sets are encoded: tokens without a row, and how many captions and
-/// questions spell out special tokens, which are read as the tokens and not as words.
-pub(crate) fn note_texts(reporter: &dyn Reporter, tokenizer: &TextTokenizer, data: [&dyn Dataset; 2]) {
-    tokenizer.past_table().into_iter().for_each(|past| reporter.note(&past));
-    for dataset in data {
-        let items = || (0..dataset.len()).map(|i| dataset.item(i));
-        let captions = tokenizer.spelt_out(items().flat_map(|item| item.captions.iter().map(String::as_str)));
-        let questions = tokenizer.spelt_out(items().flat_map(|item| item.questions.iter().map(|q| q.text.as_str())));
-        for (what, special) in [("captions", captions), ("questions", questions)] {
-            if let Some(special) = special {
-                reporter.note(&format!("{what} of {}: {special}", dataset.name()));
-            }
-        }
-    }
 }
 
 /// Longest caption in tokens, special ones included (LAVIS: `max_txt_len` 32).
