@@ -256,8 +256,12 @@ impl Store {
         Ok((!versions.is_empty()).then(|| versions.join(", ")))
     }
 
-    /// `stated` is the unpacked size that the card gives.
-    fn unpack(
+    /// Unpacks a package file, `.whl`, `.tgz` or `.deb`, into the new folder `to`: inside it, within the bounds, and nothing
+    /// of it runs. `stated` is the unpacked size that a card gives.
+    ///
+    /// # Errors
+    /// If the archive is damaged or hostile, or unpacks to more than the bounds allow. What was unpacked until then stays.
+    pub fn unpack(
         &self,
         archive: &Path,
         to: &Path,

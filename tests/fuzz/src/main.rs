@@ -20,7 +20,7 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 /// Damages files of the repository and gives them to a reader, until time is up or one makes it fail
 #[derive(Parser)]
 struct Args {
-    /// Reader: pictures, safetensors, pth, gguf, onnx, tokenizers, configs, cards, annotations, scores [default: each]
+    /// Reader: pictures, safetensors, pth, gguf, onnx, tokenizers, configs, cards, annotations, scores, archives [default: each]
     target: Option<String>,
     /// Minutes for each reader
     #[arg(long, default_value_t = 60.0)]

@@ -1,9 +1,13 @@
 //! Readers as functions of bytes. Each answers with its refusal or nothing; it must not panic, hang or eat memory.
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use toolkit_data::{CheckOptions, Dataset, Folder, PublishedConfig, check, check_folder};
 use toolkit_eval::official::{CaptionFiles, VqaFiles};
+use toolkit_fetch::{NoProgress, Store};
 use toolkit_formats::Tensors;
 use toolkit_hub::config::Config;
 use toolkit_registry::{Card, Kind, Origin, Registry, TextTokenizer, TokenTable};
@@ -26,7 +30,7 @@ pub struct Target {
 }
 
 /// All readers of files that others write.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     Target {
         name: "pictures",
         read: pictures,
@@ -86,6 +90,7 @@ pub const ALL: [Target; 10] = [
         read: scores,
         good: &[("tests/fixtures/captions-tiny", &["json"]), ("tests/fixtures/vqa-tiny", &["json"])],
     },
+    Target { name: "archives", read: archives, good: &[] },
 ];
 
 /// The target of a name.
@@ -201,6 +206,21 @@ fn scores(bytes: &[u8]) -> Answer {
         let as_votes = VqaFiles::read(&at("other"), &at("other"), &at("other"), true).map(drop).map_err(said);
         any([as_results, as_annotations, as_votes].into_iter())
     })
+}
+
+/// Package files, unpacked into a folder.
+fn archives(bytes: &[u8]) -> Answer {
+    // A tar inside gzip: damage to the packed bytes seldom gets past gzip's own checks.
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    let packed = packed.write_all(bytes).and_then(|()| packed.finish()).map_err(said)?;
+    any([("a.whl", bytes), ("a.tgz", bytes), ("b.tgz", &packed)].into_iter().map(|(name, bytes)| {
+        in_folder(&[(name, bytes)], |folder| {
+            let to = folder.join("unpacked");
+            std::fs::create_dir(&to).map_err(said)?;
+            // A small bound, so that little is written for each input.
+            Store::new(folder).unpack(&folder.join(name), &to, Some(4_000_000), &NoProgress).map_err(said)
+        })
+    }))
 }
 
 /// A PNG of one pixel.
