@@ -1,12 +1,14 @@
 //! Configurations of transformers 5, lists of ends, other language models, and models that are no BLIP-2.
 
-use super::Checkpoint;
+use super::{Checkpoint, open};
 use burn::tensor::{Device, Int, Tensor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Init, Values, floats};
 use toolkit_core::{LanguageKind, LanguageModel};
 use toolkit_hub::config::LanguageConfig;
+use toolkit_hub::convert::{To, convert};
+use toolkit_hub::write::Form;
 use toolkit_models::language::llama::{Llama, LlamaConfig};
 
 /// What transformers 5.24 writes for a Flan-T5.
@@ -131,6 +133,29 @@ fn keys_of_a_search_that_are_not_followed_are_told_in_one_line() {
     assert!(notes[0].starts_with(keys) && notes[0].contains("generation_config.json"), "{notes:?}");
 }
 
+/// The checkpoint written again as a Hugging Face folder.
+fn converted(checkpoint: &Checkpoint) -> tempfile::TempDir {
+    let out = tempfile::tempdir().unwrap();
+    convert(checkpoint.0.path(), out.path(), To::HuggingFace, Form::default()).unwrap();
+    out
+}
+
+#[test]
+fn ends_and_scaling_survive_being_written() {
+    let checkpoint = Checkpoint::of("hub-t5");
+    checkpoint.edit("config.json", t5_of_5).edit("generation_config.json", |all| all["eos_token_id"] = json!([1, 5]));
+    let out = converted(&checkpoint);
+    let model = open(out.path()).unwrap();
+    let language = model.language().unwrap();
+    assert_eq!(language.marks.eos.ids(), [1, 5]);
+    let Some(LanguageConfig::T5(c)) = &language.config else { panic!("a T5") };
+    assert!(!c.tie_word_embeddings && !c.scaled());
+    let written = std::fs::read_to_string(out.path().join("config.json")).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(written["text_config"]["scale_decoder_outputs"], json!(false));
+    assert_eq!(written["text_config"]["eos_token_id"], json!([1, 5]));
+}
+
 #[test]
 fn an_mt5_is_a_t5_whose_states_are_never_scaled() {
     for tied in [json!(false), json!(true)] {
@@ -175,6 +200,14 @@ fn a_llama_writes_in_a_blip2() {
     let wanted = llama.logits(llama.decode(llama.embed(ids()), ones(), None, None));
     assert_eq!(floats(ours), floats(wanted));
     assert!(!greedy(&checkpoint).is_empty());
+    let again = converted(&checkpoint);
+    let again = open(again.path()).unwrap();
+    let again = again.language().unwrap();
+    let theirs = again.model.logits(again.model.decode(again.model.embed(ids()), ones(), None, None));
+    assert_eq!(floats(theirs), floats(llama.logits(llama.decode(llama.embed(ids()), ones(), None, None))));
+    assert_eq!((again.marks.bos, again.marks.eos), (language.marks.bos, language.marks.eos));
+    let lavis = convert(checkpoint.0.path(), &checkpoint.path("x.pth"), To::Lavis { all: true }, Form::default());
+    assert!(lavis.unwrap_err().to_string().contains("this one has a Llama"));
     for (key, value, what) in [
         ("rope_scaling", json!({"rope_type": "llama3", "factor": 8.0}), "is `llama3`"),
         ("attention_bias", json!(true), "without biases"),
