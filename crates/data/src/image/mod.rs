@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`kind`], `foreign.rs` | which format a file has, by its first bytes; which ones are not read |
 //! | `limits.rs`, `guard.rs` | how large a picture may be; panics of decoders |
-//! | `png.rs`, `jpeg/`, `webp.rs`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs`, `avif/` | header and pixels of a format |
+//! | `png.rs`, `jpeg/`, `webp.rs`, `avif/`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs` | a format's header and pixels |
 //! | `turn.rs`, `ifd.rs` | how a picture is turned upright: EXIF and XMP |
 //! | `alpha.rs`, `palette.rs` | colours to RGB |
 //!

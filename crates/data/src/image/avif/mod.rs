@@ -10,7 +10,7 @@ use ::image::metadata::Orientation;
 use ::image::{DynamicImage, RgbImage, RgbaImage};
 use colours::{Matrix, Sampling};
 use items::{Item, Items, Reader};
-use re_rav1d::dav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
+use re_rav1d::dav1d::{Decoder, Picture, PixelLayout, PlanarImageComponent, Settings};
 use std::borrow::Cow;
 
 /// The samples of a picture, reduced to eight bits: light and two differences.
@@ -149,6 +149,16 @@ fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
         )
         .into());
     }
+    let planes = planes(&picture);
+    let matrix = said(items, item).unwrap_or_else(|| Matrix {
+        code: picture.matrix_coefficients() as u16,
+        full: picture.color_range() == re_rav1d::dav1d::pixel::YUVRange::Full,
+    });
+    Ok(Frame { planes, matrix })
+}
+
+/// Copies the planes of a decoded frame, without what lies beside the picture.
+fn planes(picture: &Picture) -> Planes {
     let sampling = match picture.pixel_layout() {
         PixelLayout::I400 => Sampling::Grey,
         PixelLayout::I420 => Sampling::Quarter,
@@ -156,7 +166,7 @@ fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
         PixelLayout::I444 => Sampling::Full,
     };
     let shift = picture.bit_depth().saturating_sub(8);
-    let mut planes = Planes::blank(width, height, sampling);
+    let mut planes = Planes::blank(picture.width(), picture.height(), sampling);
     for (i, component) in
         [PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V].into_iter().enumerate()
     {
@@ -174,11 +184,7 @@ fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
             }
         }
     }
-    let matrix = said(items, item).unwrap_or_else(|| Matrix {
-        code: picture.matrix_coefficients() as u16,
-        full: picture.color_range() == re_rav1d::dav1d::pixel::YUVRange::Full,
-    });
-    Ok(Frame { planes, matrix })
+    planes
 }
 
 /// Reduces a sample to eight bits as libavif does: light alone is rounded, with colours the lower bits are dropped.

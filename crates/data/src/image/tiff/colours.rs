@@ -36,66 +36,75 @@ fn unfit() -> String {
 }
 
 /// Makes the picture of samples of up to eight bits.
-fn eight(mut samples: Vec<u8>, layout: &Layout, ifd: &Ifd) -> Result<DynamicImage, String> {
+fn eight(samples: Vec<u8>, layout: &Layout, ifd: &Ifd) -> Result<DynamicImage, String> {
     let (width, height, each) = (layout.width, layout.height, layout.samples);
-    let pixels = |samples: Vec<u8>| samples.into_iter();
     let made = match (layout.photometry, layout.extra) {
-        (Photometry::WhiteIsZero | Photometry::BlackIsZero, extra) => {
-            // 255, 85, 17 or 1.
-            let scale = 255 / (0xff >> (8 - layout.bits));
-            let flip = if layout.photometry == Photometry::WhiteIsZero { 255 } else { 0 };
-            samples.chunks_exact_mut(each).for_each(|pixel| pixel[0] = (pixel[0] * scale) ^ flip);
-            let alpha = matches!(extra, Some(Extra::Alpha | Extra::Premultiplied));
-            if layout.bits < 8 && each > 1 {
-                return Err(format!("{each} samples of {} bits are not read in a TIFF", layout.bits));
-            }
-            match (alpha, extra) {
-                (true, _) => {
-                    let two = samples.chunks_exact(each).flat_map(|p| [plain(p[0], p[1], extra), p[1]]).collect();
-                    GrayAlphaImage::from_raw(width, height, two).map(Into::into)
-                }
-                (false, None) => GrayImage::from_raw(width, height, samples).map(Into::into),
-                (false, _) => {
-                    let greys = pixels(samples).step_by(each).collect();
-                    GrayImage::from_raw(width, height, greys).map(Into::into)
-                }
-            }
+        (Photometry::WhiteIsZero | Photometry::BlackIsZero, _) => return greys(samples, layout),
+        (Photometry::Palette, _) => return indexed(&samples, layout, ifd),
+        (other, _) if layout.bits < 8 => {
+            return Err(format!("{other:?} of {} bits is not read in a TIFF", layout.bits));
         }
-        (Photometry::Palette, extra) => {
-            let palette = palette(ifd, layout.bits)?;
-            match extra {
-                Some(Extra::Alpha) => {
-                    let colour = |p: &[u8]| -> [u8; 4] {
-                        let [r, g, b] = palette.rgb(p[0]);
-                        [r, g, b, p[1]]
-                    };
-                    let rgba = samples.chunks_exact(each).flat_map(colour).collect();
-                    RgbaImage::from_raw(width, height, rgba).map(Into::into)
-                }
-                _ => {
-                    let rgb = samples.iter().step_by(each).flat_map(|index| palette.rgb(*index)).collect();
-                    RgbImage::from_raw(width, height, rgb).map(Into::into)
-                }
-            }
+        (Photometry::Rgb, None) => RgbImage::from_raw(width, height, samples).map(Into::into),
+        (Photometry::Rgb, Some(Extra::Other)) => {
+            let rgb = samples.chunks_exact(each).flat_map(|p| [p[0], p[1], p[2]]).collect();
+            RgbImage::from_raw(width, height, rgb).map(Into::into)
         }
-        (Photometry::Rgb, extra) if layout.bits == 8 || layout.bits == 16 => match extra {
-            None => RgbImage::from_raw(width, height, samples).map(Into::into),
-            Some(Extra::Other) => {
-                let rgb = samples.chunks_exact(each).flat_map(|p| [p[0], p[1], p[2]]).collect();
-                RgbImage::from_raw(width, height, rgb).map(Into::into)
-            }
-            _ => {
-                let colour =
-                    |p: &[u8]| [plain(p[0], p[3], extra), plain(p[1], p[3], extra), plain(p[2], p[3], extra), p[3]];
-                let rgba = samples.chunks_exact(each).flat_map(colour).collect();
-                RgbaImage::from_raw(width, height, rgba).map(Into::into)
-            }
-        },
-        (Photometry::Inks, _) if layout.bits == 8 || layout.bits == 16 => {
+        (Photometry::Rgb, extra) => {
+            let colour = |p: &[u8]| {
+                let [r, g, b] = [p[0], p[1], p[2]].map(|colour| plain(colour, p[3], extra));
+                [r, g, b, p[3]]
+            };
+            let rgba = samples.chunks_exact(each).flat_map(colour).collect();
+            RgbaImage::from_raw(width, height, rgba).map(Into::into)
+        }
+        (Photometry::Inks, _) => {
             let rgb = samples.chunks_exact(each).flat_map(|p| inks_to_rgb([p[0], p[1], p[2], p[3]])).collect();
             RgbImage::from_raw(width, height, rgb).map(Into::into)
         }
         (other, _) => return Err(format!("{other:?} of {} bits is not read in a TIFF", layout.bits)),
+    };
+    made.ok_or_else(unfit)
+}
+
+/// Makes a picture of greys, scaled to 255.
+fn greys(mut samples: Vec<u8>, layout: &Layout) -> Result<DynamicImage, String> {
+    let (width, height, each) = (layout.width, layout.height, layout.samples);
+    if layout.bits > 8 || layout.bits < 8 && each > 1 {
+        return Err(format!("{each} samples of {} bits are not read in a TIFF", layout.bits));
+    }
+    // 255, 85, 17 or 1.
+    let scale = 255 / (0xff >> (8 - layout.bits));
+    let flip = if layout.photometry == Photometry::WhiteIsZero { 255 } else { 0 };
+    samples.chunks_exact_mut(each).for_each(|pixel| pixel[0] = (pixel[0] * scale) ^ flip);
+    let made = match layout.extra {
+        None => GrayImage::from_raw(width, height, samples).map(Into::into),
+        Some(Extra::Other) => {
+            GrayImage::from_raw(width, height, samples.into_iter().step_by(each).collect()).map(Into::into)
+        }
+        extra => {
+            let two = samples.chunks_exact(each).flat_map(|p| [plain(p[0], p[1], extra), p[1]]).collect();
+            GrayAlphaImage::from_raw(width, height, two).map(Into::into)
+        }
+    };
+    made.ok_or_else(unfit)
+}
+
+/// Makes a picture of indices of a palette.
+fn indexed(samples: &[u8], layout: &Layout, ifd: &Ifd) -> Result<DynamicImage, String> {
+    let (width, height, each) = (layout.width, layout.height, layout.samples);
+    let palette = palette(ifd, layout.bits)?;
+    let made = match layout.extra {
+        Some(Extra::Alpha) => {
+            let colour = |p: &[u8]| {
+                let [r, g, b] = palette.rgb(p[0]);
+                [r, g, b, p[1]]
+            };
+            RgbaImage::from_raw(width, height, samples.chunks_exact(each).flat_map(colour).collect()).map(Into::into)
+        }
+        _ => {
+            let rgb = samples.iter().step_by(each).flat_map(|index| palette.rgb(*index)).collect();
+            RgbImage::from_raw(width, height, rgb).map(Into::into)
+        }
     };
     made.ok_or_else(unfit)
 }

@@ -4,6 +4,8 @@ use crate::image::ifd::{Ifd, Order};
 
 /// Compressions.
 pub const PLAIN: u64 = 1;
+pub const FAX3: u64 = 3;
+pub const FAX4: u64 = 4;
 pub const LZW: u64 = 5;
 pub const JPEG: u64 = 7;
 pub const DEFLATE: [u64; 2] = [8, 32_946];
@@ -96,6 +98,13 @@ impl Layout {
             return Err(format!("{samples} samples a pixel are too few or too many for {photometry:?}"));
         }
         let compression = compression(tag(259, 1))?;
+        if matches!(compression, FAX3 | FAX4) && (bits, samples) != (1, 1) {
+            return Err("a fax in a TIFF has one bit a pixel".to_owned());
+        }
+        // Lines that are told by the ones before, which only the fourth group is read with.
+        if compression == FAX3 && tag(292, 0) & 1 == 1 {
+            return Err("a TIFF packed with two-dimensional codes of CCITT group 3 is not read".to_owned());
+        }
         let differences = match tag(317, 1) {
             1 => false,
             2 if bits >= 8 => true,
@@ -177,9 +186,9 @@ fn photometry(code: u64) -> Result<Photometry, String> {
 
 fn compression(code: u64) -> Result<u64, String> {
     let name = match code {
-        PLAIN | LZW | JPEG | PACK_BITS => return Ok(code),
+        PLAIN | FAX3 | FAX4 | LZW | JPEG | PACK_BITS => return Ok(code),
         _ if DEFLATE.contains(&code) => return Ok(code),
-        2..=4 => "CCITT fax",
+        2 => "Huffman codes of CCITT",
         6 => "the first kind of JPEG, which was withdrawn,",
         34_925 => "LZMA",
         50_000 => "Zstandard",

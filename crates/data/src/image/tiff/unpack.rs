@@ -1,7 +1,8 @@
 //! Strips and tiles of a TIFF to samples.
 
 use super::Raster;
-use super::layout::{DEFLATE, LZW, Layout, PACK_BITS, PLAIN, Photometry};
+use super::fax;
+use super::layout::{DEFLATE, FAX3, FAX4, LZW, Layout, PACK_BITS, PLAIN, Photometry};
 use crate::image::ifd::{Ifd, Order};
 use crate::image::jpeg;
 use crate::image::limits::can_hold;
@@ -56,7 +57,7 @@ pub fn samples(bytes: &[u8], layout: &Layout) -> Result<Raster, String> {
         // Strips end with the picture; tiles are whole, their surplus is passed over.
         let rows = layout.part_height as usize;
         let rows = if layout.tiled { rows } else { rows.min(height - part.y) };
-        let mut unpacked = unpack(&packed(bytes, *place, layout.lowest_first)?, layout.compression, rows * row_bytes)?;
+        let mut unpacked = unpack(&packed(bytes, *place, layout.lowest_first)?, layout, rows * row_bytes)?;
         if layout.differences {
             unpacked.chunks_exact_mut(row_bytes).for_each(|row| add_up(row, each, layout));
         }
@@ -79,6 +80,8 @@ fn check_held(bytes: &[u8], layout: &Layout, row_bytes: usize) -> Result<(), Str
         PLAIN => 1,
         PACK_BITS => 64,
         LZW => lzw::MOST,
+        // A bit for a line like the one before.
+        FAX3 | FAX4 => u64::from(layout.part_width),
         _ => 1032,
     };
     let held = layout.parts.iter().map(|&(offset, length)| length.min(bytes.len().saturating_sub(offset)) as u64).sum();
@@ -133,9 +136,10 @@ fn add_up(row: &mut [u8], each: usize, layout: &Layout) {
 }
 
 /// Unpacks a strip or tile to `len` bytes.
-fn unpack(part: &[u8], compression: u64, len: usize) -> Result<Vec<u8>, String> {
+fn unpack(part: &[u8], layout: &Layout, len: usize) -> Result<Vec<u8>, String> {
     let mut out = vec![0; len];
-    let done = match compression {
+    let done = match layout.compression {
+        FAX3 | FAX4 => fax::fill(part, layout, &mut out)?,
         PLAIN => {
             let done = len.min(part.len());
             out[..done].copy_from_slice(&part[..done]);
