@@ -95,32 +95,7 @@ impl Fitted {
         let (mut language, mut language_file) = (None, None);
         if let Some(c) = &config.language {
             language_file = part_file(&config.language_weights, Part::Language, c.family())?;
-            let c = &c.clone().as_stored(language_file.as_ref().unwrap_or(&main))?;
-            let described = c.describe().map_err(shape)?;
-            check_marks(&config, &described, &place)?;
-            let width = projected_width(main.tensors()).unwrap_or(described.width);
-            // transformers projects to the hidden size, also where embeddings are narrower.
-            if width != described.width && !matches!(c, LanguageConfig::Opt(c) if c.hidden_size == width) {
-                let what =
-                    format!("the projection is {width} wide, the language model's embeddings {}", described.width);
-                return Err(HubError::new(what, place, "give the `text_config` that the checkpoint was trained with"));
-            }
-            let projection = Linear::new(config.qformer.hidden_size, width, device);
-            let projection_plan = main.plan(Part::Projection, c.family(), &params::list(&projection), None);
-            let module = c.build(device);
-            let reader = language_file.as_mut().unwrap_or(&mut main);
-            let infos = params::list(&module);
-            if !reader.has_any(Part::Language, c.family(), &infos) {
-                let hint = "LAVIS never has it: name its file or folder as `language_weights` in the `config.json`";
-                return Err(HubError::new(
-                    "there are no weights of the language model",
-                    weights.display().to_string(),
-                    hint,
-                ));
-            }
-            let plan = reader.plan(Part::Language, c.family(), &infos, None);
-            let projection = (projection, projection_plan);
-            language = Some(FittedLanguage { config: c.clone(), shape: described, module, plan, projection });
+            language = Some(fit_language(c, &config, (&mut main, language_file.as_mut()), device, &place)?);
         }
 
         config.language = language.as_ref().map(|l: &FittedLanguage| l.config.clone());
@@ -165,6 +140,37 @@ impl Fitted {
         };
         reader.value(plan, info)?.ok_or_else(missing)
     }
+}
+
+/// Finds the place of the language model, in a file of its own or the main one, and of the projection, in the main one.
+fn fit_language(
+    c: &LanguageConfig,
+    config: &Config,
+    (main, own): (&mut Reader, Option<&mut Reader>),
+    device: &Device,
+    place: &str,
+) -> Result<FittedLanguage, HubError> {
+    let c = c.clone().as_stored(own.as_deref().unwrap_or(main))?;
+    let shape = c.describe().map_err(|error| HubError::new(error.what, place, error.hint))?;
+    check_marks(config, &shape, place)?;
+    let width = projected_width(main.tensors()).unwrap_or(shape.width);
+    // transformers projects to the hidden size, also where embeddings are narrower.
+    if width != shape.width && !matches!(&c, LanguageConfig::Opt(c) if c.hidden_size == width) {
+        let what = format!("the projection is {width} wide, the language model's embeddings {}", shape.width);
+        return Err(HubError::new(what, place, "give the `text_config` that the checkpoint was trained with"));
+    }
+    let projection = Linear::new(config.qformer.hidden_size, width, device);
+    let projection_plan = main.plan(Part::Projection, c.family(), &params::list(&projection), None);
+    let module = c.build(device);
+    let infos = params::list(&module);
+    let reader = own.unwrap_or(main);
+    if !reader.has_any(Part::Language, c.family(), &infos) {
+        let hint = "LAVIS never has it: name its file or folder as `language_weights` in the `config.json`";
+        let file = reader.tensors().path().display().to_string();
+        return Err(HubError::new("there are no weights of the language model", file, hint));
+    }
+    let plan = reader.plan(Part::Language, c.family(), &infos, None);
+    Ok(FittedLanguage { config: c, shape, module, plan, projection: (projection, projection_plan) })
 }
 
 /// Compares the special ids with the rows of the language model.
