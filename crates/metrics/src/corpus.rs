@@ -38,8 +38,8 @@ impl CaptionTokens {
         let count = captions.len() + flat.len();
         let flat = tokens_of_all(&flat);
         let tokens = |at: usize, put: &mut dyn FnMut(&str)| {
-            let tokens = if at < captions.len() { hypotheses(at) } else { flat(at - captions.len()) };
-            tokens.iter().for_each(|token| put(token));
+            let put = &mut |token: String| put(&token);
+            if at < captions.len() { hypotheses(at, put) } else { flat(at - captions.len(), put) }
         };
         let numbered = Vocabulary::number(count, tokens, advance);
         Self::joined(numbered, captions.len(), references.iter().map(Vec::len))

@@ -12,8 +12,7 @@ pub fn caption_notes(tokens: &CaptionTokens, bleu: &Bleu, cider: &Cider) -> Vec<
     let images = tokens.len();
     let empty = (0..images).filter(|&image| tokens.hypotheses.get(image).is_empty()).count();
     if empty > 0 {
-        notes
-            .push(format!("{empty} of {images} captions have no word (empty, or punctuation only) and score as that."));
+        notes.push(format!("{empty} of {images} captions have no word: they are empty, or punctuation only."));
     }
     if images == 1 {
         notes.push(
@@ -30,8 +29,11 @@ pub fn caption_notes(tokens: &CaptionTokens, bleu: &Bleu, cider: &Cider) -> Vec<
     // From the shortest on, for BLEU-k has the shorter n-grams too.
     if let Some(order) = (0..ORDERS).find(|&order| bleu.matched[order] == 0).filter(|_| images > empty) {
         let (first, words) = (order + 1, bleu.ngrams[order]);
-        let up =
-            if first == ORDERS { format!("BLEU-{first} is") } else { format!("BLEU-{first} to BLEU-{ORDERS} are") };
+        let up = match first {
+            ORDERS => format!("BLEU-{first} is"),
+            3 => format!("BLEU-{first} and BLEU-{ORDERS} are"),
+            _ => format!("BLEU-{first} to BLEU-{ORDERS} are"),
+        };
         let unit = if first == 1 { "word".to_owned() } else { format!("{first} words in a row") };
         notes.push(if words == 0 {
             format!("{up} (nearly) 0: no caption has {first} words.")

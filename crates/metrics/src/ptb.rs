@@ -40,20 +40,27 @@ const NOTHING: char = '\u{FDD2}';
 /// ```
 #[must_use]
 pub fn tokenize(caption: &str) -> Vec<String> {
-    tokenize_before(caption, None)
+    let mut tokens = Vec::with_capacity(caption.len() / 4 + 1);
+    tokenize_before(caption, None, &mut |token| tokens.push(token));
+    tokens
 }
 
 /// Tokenises the captions of a whole file, in its order, exactly as the official tool does: it looks from the end of a
 /// caption into the next one, and so `plate X.` loses its stop before `The dog`, and `the no.` keeps it before `5 dogs`.
 #[must_use]
 pub fn tokenize_all<S: AsRef<str> + Sync>(captions: &[S]) -> Vec<Vec<String>> {
-    collect(captions.len(), tokens_of_all(captions))
+    let tokens = tokens_of_all(captions);
+    collect(captions.len(), |at| {
+        let mut all = Vec::with_capacity(captions[at].as_ref().len() / 4 + 1);
+        tokens(at, &mut |token| all.push(token));
+        all
+    })
 }
 
-/// The tokens of each caption of a file, by its number; see [`tokenize_all`].
+/// Gives the tokens of each caption of a file, by its number, one after the other; see [`tokenize_all`].
 pub(crate) fn tokens_of_all<S: AsRef<str> + Sync>(
     captions: &[S],
-) -> impl Fn(usize) -> Vec<String> + Send + Sync + use<'_, S> {
+) -> impl Fn(usize, &mut dyn FnMut(String)) + Send + Sync + use<'_, S> {
     // From the end, so that a file of empty captions is gone through once.
     let mut next: Option<usize> = None;
     let mut following = vec![None; captions.len()];
@@ -61,11 +68,11 @@ pub(crate) fn tokens_of_all<S: AsRef<str> + Sync>(
         following[at] = next;
         next = if caption.as_ref().trim().is_empty() { next } else { Some(at) };
     }
-    move |at| tokenize_before(captions[at].as_ref(), following[at].map(|next| captions[next].as_ref()))
+    move |at, put| tokenize_before(captions[at].as_ref(), following[at].map(|next| captions[next].as_ref()), put)
 }
 
-/// Tokenises `caption`; `next` is the text that follows on another line.
-fn tokenize_before(caption: &str, next: Option<&str>) -> Vec<String> {
+/// Tokenises `caption`; `next` is the text that follows on another line, and `put` is given the tokens.
+fn tokenize_before(caption: &str, next: Option<&str>, put: &mut dyn FnMut(String)) {
     let mut text: Vec<char> = Vec::with_capacity(caption.len() + 16);
     text.extend(resolve_entities(caption).chars().map(|c| if c.is_whitespace() && c != '\t' { ' ' } else { c }));
     let end = text.len();
@@ -76,7 +83,7 @@ fn tokenize_before(caption: &str, next: Option<&str>) -> Vec<String> {
             text.extend(next.chars().take(16));
         }
     }
-    let mut tokens = Vec::with_capacity(end / 4 + 1);
+    let mut tokens = Vec::new();
     let seen = Seen::default();
     let mut at = 0;
     while at < end {
@@ -86,9 +93,9 @@ fn tokenize_before(caption: &str, next: Option<&str>) -> Vec<String> {
         }
         let (rule, length) = longest_match(&text, at, &seen);
         emit(rule, &text[at..at + length], &mut tokens);
+        tokens.drain(..).for_each(&mut *put);
         at += length;
     }
-    tokens
 }
 
 /// Replaces the named entities that the jar knows, in one pass, so that `&amp;lt;` is unescaped once and not twice.
@@ -250,14 +257,10 @@ mod tests {
     #[test]
     fn long_runs_of_anything_end() {
         let began = std::time::Instant::now();
-        for piece in [
-            ".", "a-b.c'd/", "1a.", "&.", "😀.", "<!", "<a b=\"", "<a ", "a@", "@", "1,a", "o'", "http://", "-", "_",
-            "a_", "&#1", "'", "!a", "www.a", "A&", "(555", "+1 ", "x. ", "é", "\u{ad}", "½", "#", "/", "a/", "2 1/",
-            ". ", "$A",
-        ] {
+        for piece in [".", "a-b.c'd/", "1a.", "&.", "½", "<!", "...a", "a..", "😀.", "1,a"] {
             let text = piece.repeat(400_000 / piece.chars().count());
             assert!(tokenize(&text).len() <= text.len(), "{piece}");
-            assert!(began.elapsed().as_secs() < 100, "{piece} takes as long as if every rule read to the end");
+            assert!(began.elapsed().as_secs() < 60, "{piece} takes as long as if every rule read to the end");
         }
     }
 

@@ -124,16 +124,16 @@ impl Meteor {
     /// The line that pycocoevalcap sends, parted and normalised as the jar does: words of the hypothesis, and behind
     /// [`BETWEEN`] those of each reference.
     fn read(&self, tokens: &CaptionTokens, image: usize, put: &mut dyn FnMut(&str)) {
-        let mut words = |text: &str| {
-            normaliser::words(java::trim(text), &self.tables.prefixes).iter().for_each(|word| put(word));
+        let words = |text: &str, put: &mut dyn FnMut(&str)| {
+            java::tokens(&normaliser::normal(java::trim(text), &self.tables.prefixes)).for_each(put);
         };
         let hypothesis = tokens.caption(image).replace("|||", "").replace("  ", " ");
-        words(&format!(" {hypothesis}"));
+        words(&format!(" {hypothesis}"), put);
         let references: Vec<String> = tokens.references(image).map(|reference| tokens.text(reference)).collect();
         let references = format!(" {} ", references.join(" ||| "));
         for reference in references.split("|||") {
             put(BETWEEN);
-            normaliser::words(java::trim(reference), &self.tables.prefixes).iter().for_each(|word| put(word));
+            words(reference, put);
         }
     }
 }

@@ -35,8 +35,8 @@ fn alphanumeric(c: char) -> bool {
     letter(c) || digit(c)
 }
 
-/// The words of a text, in lower case.
-pub fn words(text: &str, prefixes: &Prefixes) -> Vec<String> {
+/// A text of words in lower case, with blanks between them (see [`java::tokens`]).
+pub fn normal(text: &str, prefixes: &Prefixes) -> String {
     let text = part_symbols(&without_long_runs(text));
     let text = part_dots(&text);
     let text = dashes_and_quotes(text.chars().collect());
@@ -45,7 +45,7 @@ pub fn words(text: &str, prefixes: &Prefixes) -> Vec<String> {
     let text = join_dots(text);
     let spaced =
         text.replace(|c| matches!(c, '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{a0}'), " ");
-    java::tokens(java::trim(&spaced).to_lowercase().as_str()).map(str::to_owned).collect()
+    java::trim(&spaced).to_lowercase()
 }
 
 /// A run of more stops counts as so many, for there is a rewrite for each.

@@ -2,12 +2,12 @@
 
 mod search;
 
-use super::normaliser::{Prefix, Prefixes, words};
+use super::normaliser::{self, Prefix, Prefixes};
 use super::{java, stemmer, synonyms::Synonyms};
 
 fn normal(text: &str) -> String {
     let prefixes: Prefixes = [("mr".to_owned(), Prefix::Always), ("no".to_owned(), Prefix::BeforeNumber)].into();
-    words(text, &prefixes).join(" ")
+    java::tokens(&normaliser::normal(text, &prefixes)).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
