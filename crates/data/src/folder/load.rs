@@ -207,17 +207,17 @@ impl Texts<'_> {
         }
     }
 
-    /// Adds the texts of a row. `before` is how many captions pictures had before this list.
+    /// Adds the texts of a row. `before` is the captions that pictures had before this list.
     fn add(
         &mut self,
         path: &Path,
         line: usize,
         picture: &str,
         entry: Entry,
-        before: &mut HashMap<String, usize>,
+        before: &mut HashMap<String, HashSet<String>>,
     ) -> Result<(), DataError> {
         let Some((_, item)) = self.items.get_mut(picture) else { return Ok(()) };
-        let old = *before.entry(picture.to_owned()).or_insert(item.captions.len());
+        let old = before.entry(picture.to_owned()).or_insert_with(|| item.captions.iter().cloned().collect());
         if let Some(lacks) = entry.lacks {
             let what = format!("the row of {picture} {lacks}");
             self.lacking.insert(picture.to_owned(), line_error(path, line, one_line(&what), super::lists::EXAMPLE));
@@ -228,7 +228,7 @@ impl Texts<'_> {
                 self.excused.insert(picture.to_owned());
                 let what = format!("a caption of {picture} is empty");
                 self.faults.told(Fault::EmptyCaption, line_error(path, line, one_line(&what), "it is left out"))?;
-            } else if item.captions[..old].contains(&caption) {
+            } else if old.contains(&caption) {
                 // Tools write the same caption beside the picture and into a list.
                 self.captions -= 1;
             } else {

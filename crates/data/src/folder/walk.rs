@@ -5,7 +5,7 @@ use crate::image::{is_picture, unread_picture};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files with captions of many pictures, read in this order.
 const LISTS: [&str; 9] = [
@@ -50,7 +50,7 @@ impl Files {
         while !folders.is_empty() {
             let mut links = Vec::new();
             while let Some(folder) = folders.pop() {
-                let path = dir.join(&folder);
+                let path = place(dir, &folder);
                 let real = path.canonicalize().map_err(|source| DataError::Read { path: path.clone(), source })?;
                 if seen.insert(real) {
                     files.list(dir, &folder, &mut folders, &mut links)?;
@@ -72,7 +72,7 @@ impl Files {
         folders: &mut Vec<String>,
         links: &mut Vec<String>,
     ) -> Result<(), DataError> {
-        let path = dir.join(folder);
+        let path = place(dir, folder);
         let fail = |source| DataError::Read { path: path.clone(), source };
         let (mut names, mut below) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(&path).map_err(fail)? {
@@ -152,6 +152,11 @@ impl Files {
             self.others.insert(name, why.to_owned());
         }
     }
+}
+
+/// A folder by its path from `dir` on; `dir` itself keeps its name without a slash behind it.
+fn place(dir: &Path, folder: &str) -> PathBuf {
+    if folder.is_empty() { dir.to_owned() } else { dir.join(folder) }
 }
 
 /// Whether a file without ending begins as a picture does.
