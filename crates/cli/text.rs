@@ -35,7 +35,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// A score with so many decimals: never `-0.00`, and `–` if it is no number.
 #[must_use]
-pub fn decimals(value: f64, places: usize) -> String {
+pub fn decimals(value: impl Into<f64>, places: usize) -> String {
+    let value: f64 = value.into();
     if !value.is_finite() {
         return "–".to_owned();
     }

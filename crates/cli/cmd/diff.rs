@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::fail::Different;
-use crate::text::table;
+use crate::text::{decimals, table};
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ fn paired(found: &[Paired]) -> String {
     let p = |p: f64| if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") };
     let rows = found.iter().map(|f| {
         let digits = if f.score == "cider" { 3 } else { 2 };
-        let number = |value: f64| format!("{value:.digits$}");
+        let number = |value: f64| decimals(value, digits);
         let interval = f.difference.map_or(String::new(), |d| format!("[{}, {}]", number(d.low), number(d.high)));
         let mut samples = f.shared.to_string();
         if f.alone > 0 {

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::opened::{Opened, Purpose, Which, rows};
 use crate::pictures::{Unreadable, in_batches};
-use crate::text::table;
+use crate::text::{decimals, table};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Args as Arguments;
@@ -121,7 +121,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         for (at, image) in images.iter().enumerate() {
             for (t, text) in args.text.iter().enumerate() {
                 let (itc, itm) = (scores.itc[at][t], probability(scores.itm[at][t]));
-                lines.push(vec![format!("{itc:.4}"), format!("{itm:.4}"), image.display().to_string(), text.clone()]);
+                lines.push(vec![decimals(itc, 4), decimals(itm, 4), image.display().to_string(), text.clone()]);
             }
         }
         table(&["itc", "itm", "image", "text"], &lines)

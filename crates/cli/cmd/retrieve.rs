@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::opened::{Purpose, Which};
 use crate::out;
 use crate::pictures::Unreadable;
-use crate::text::table;
+use crate::text::{decimals, table};
 use anyhow::{anyhow, bail};
 use clap::Args as Arguments;
 use serde_json::json;
@@ -81,7 +81,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let as_text = || {
         let one = |text: usize| {
             let line = |(rank, i): (usize, usize)| {
-                let numbers = [format!("{:.3}", scores.itc[i][text]), format!("{:.3}", itm(i, text))];
+                let numbers = [decimals(scores.itc[i][text], 3), decimals(itm(i, text), 3)];
                 [vec![(rank + 1).to_string()], numbers.to_vec(), vec![files[i].display().to_string()]].concat()
             };
             let lines: Vec<Vec<String>> = ranked(text).into_iter().enumerate().map(line).collect();

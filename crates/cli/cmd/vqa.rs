@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::decoding::Search;
 use crate::opened::{Opened, Purpose, Ranked, Which, best};
 use crate::out;
-use crate::text::table;
+use crate::text::{decimals, table};
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
@@ -92,7 +92,7 @@ fn choose(context: &Context, args: &Args, opened: &Opened, prompts: &[String]) -
     };
     let as_text = || {
         let row = |choice: &Ranked| {
-            vec![format!("{:.4}", choice.log_prob), format!("{:.4}", choice.mean_log_prob), choice.text.clone()]
+            vec![decimals(choice.log_prob, 4), decimals(choice.mean_log_prob, 4), choice.text.clone()]
         };
         let one = |ranked: &Vec<Ranked>| {
             table(&["log-probability", "mean by token", "answer"], &ranked.iter().map(row).collect::<Vec<_>>())
