@@ -54,16 +54,23 @@ fn every_file_of_a_finished_run_is_compared_before_it_is_used() {
     let command = || called(&mut run_command(&experiment(dir.path(), TINY), run, &["--jobs", "2"]));
     // One cell is enough, the first with stage 1.
     let all = cases(run);
-    let cell = all.iter().find_map(|(path, _)| path.starts_with("cells").then(|| path.iter().nth(1).unwrap().to_owned()));
+    let cell =
+        all.iter().find_map(|(path, _)| path.starts_with("cells").then(|| path.iter().nth(1).unwrap().to_owned()));
     let mut kinds = [0; 3];
-    for (file, then) in all.into_iter().filter(|(path, _)| !path.starts_with("cells") || path.iter().nth(1) == cell.as_deref()) {
+    for (file, then) in
+        all.into_iter().filter(|(path, _)| !path.starts_with("cells") || path.iter().nth(1) == cell.as_deref())
+    {
         let path = run.join(&file);
         let whole = std::fs::read(&path).unwrap();
         flip(&path);
         let found = std::fs::read(&path).unwrap();
         let said = command();
         let name = file.display();
-        assert!(said.stderr.contains(file.file_name().unwrap().to_str().unwrap()), "{name} in silence: {}", said.stderr);
+        assert!(
+            said.stderr.contains(file.file_name().unwrap().to_str().unwrap()),
+            "{name} in silence: {}",
+            said.stderr
+        );
         assert!(said.stderr.contains("SHA-256"), "{name}: {}", said.stderr);
         kinds[then as usize] += 1;
         match then {

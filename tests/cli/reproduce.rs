@@ -78,7 +78,8 @@ fn missing_steps_other_weights_and_damage_are_differences() {
     let cut = |other: &Path| {
         let log = files(other).into_iter().find(|path| path.ends_with("stage2/metrics.jsonl")).unwrap();
         let held = std::fs::read_to_string(other.join(&log)).unwrap();
-        let kept: String = held.lines().enumerate().filter(|(at, _)| !(2..20).contains(at)).map(|(_, l)| format!("{l}\n")).collect();
+        let kept: String =
+            held.lines().enumerate().filter(|(at, _)| !(2..20).contains(at)).map(|(_, l)| format!("{l}\n")).collect();
         std::fs::write(other.join(log), kept).unwrap();
     };
     let differ = |other: &Path| {
@@ -101,7 +102,11 @@ fn missing_steps_other_weights_and_damage_are_differences() {
     assert_eq!((alone.iter().sum::<u64>(), alone.iter().max()), (18, Some(&18)));
     let shown = toolkit(&["diff", text(run), text(other.path())]);
     assert_eq!(shown.code, Some(1));
-    assert!(shown.stdout.contains("steps in one only") && shown.stdout.contains("The results differ"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("steps in one only") && shown.stdout.contains("The results differ"),
+        "{}",
+        shown.stdout
+    );
 
     // Other weights with the same log.
     let other = copy_of_finished();

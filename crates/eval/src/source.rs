@@ -22,7 +22,7 @@ pub(crate) struct Prefixes<'a> {
 enum Held {
     Nothing,
     /// The item and its prefix `[1, queries, width]`.
-    Made(usize, Tensor<3>),
+    Made(usize, Box<Tensor<3>>),
     /// It was skipped: it is the last of the items whose prefixes would have been made together.
     Skipped(Vec<usize>),
 }
@@ -50,7 +50,7 @@ impl<'a> Prefixes<'a> {
         let mut parts: Vec<Tensor<3>> = match held {
             held if held.item() != distinct.first().copied() => Vec::new(),
             Held::Nothing => Vec::new(),
-            Held::Made(_, prefix) => vec![prefix],
+            Held::Made(_, prefix) => vec![*prefix],
             // Made as it would have been, in the same batch: another one rounds otherwise.
             Held::Skipped(items) => vec![self.make(&items)?.narrow(0, items.len() - 1, 1)],
         };
@@ -60,7 +60,7 @@ impl<'a> Prefixes<'a> {
         }
         let prefixes = Tensor::cat(parts, 0);
         if let Some(&last) = distinct.last() {
-            self.held = Held::Made(last, prefixes.clone().narrow(0, distinct.len() - 1, 1));
+            self.held = Held::Made(last, Box::new(prefixes.clone().narrow(0, distinct.len() - 1, 1)));
         }
         let row = |item: &usize| distinct.binary_search(item).unwrap_or_default();
         let rows: Vec<usize> = items.iter().map(row).collect();

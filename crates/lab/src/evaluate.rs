@@ -1,21 +1,20 @@
 //! What is measured of a cell, of a stage-1 run and of the controls.
 
-use crate::LabError;
 use crate::cell::CellJob;
 use crate::done::{Done, PIECES};
 use crate::parts::{Resolved, Splits, card_hash};
-use crate::pretrain::hash_json;
 use crate::spec::Spec;
 use crate::stages::{SplitFeatures, Workshop, read_json, same_pictures};
 use crate::texts::Texts;
+use crate::{LabError, blind};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use toolkit_core::{AnyBridge, AnyLanguage};
 use toolkit_data::Dataset;
 use toolkit_eval::{
-    Batches, CaptionResult, CaptionTask, PrefixSource, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption,
-    captioned_items, derangement, majority_baseline, question_pairs, retrieve, vqa, write_samples,
+    Batches, CaptionResult, CaptionTask, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption, captioned_items,
+    derangement, majority_baseline, question_pairs, retrieve, vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry, TextTokenizer};
@@ -39,24 +38,24 @@ pub struct Scores {
     pub left_out: Vec<String>,
 }
 
-fn limit(n: usize) -> Option<usize> {
+pub(crate) fn limit(n: usize) -> Option<usize> {
     (n > 0).then_some(n)
 }
 
 /// The smaller of two limits, where 0 is none.
-fn least(a: usize, b: usize) -> Option<usize> {
+pub(crate) fn least(a: usize, b: usize) -> Option<usize> {
     limit(a).into_iter().chain(limit(b)).min()
 }
 
 /// The tasks of an experiment that generate.
-struct Tasks {
-    vqa: VqaTask,
+pub(crate) struct Tasks {
+    pub(crate) vqa: VqaTask,
     caption: CaptionTask,
-    also: Vec<Task>,
+    pub(crate) also: Vec<Task>,
 }
 
 impl Tasks {
-    fn new(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Result<Self, LabError> {
+    pub(crate) fn new(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Result<Self, LabError> {
         let language = &resolved.language.0;
         let card = |name: &str| registry.card(Kind::Task, name);
         Ok(Self {
@@ -91,17 +90,17 @@ pub fn task_hashes(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Res
     [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]).map(hash).collect()
 }
 
-struct Voice {
+pub(crate) struct Voice {
     tokenizer: TextTokenizer,
     marks: LanguageMarks,
 }
 
 impl Voice {
-    fn new(resolved: &Resolved) -> Result<Self, LabError> {
+    pub(crate) fn new(resolved: &Resolved) -> Result<Self, LabError> {
         let (tokenizer, marks) = resolved.language_marks()?;
         Ok(Self { tokenizer, marks })
     }
-    fn speaker<'a>(&'a self, resolved: &'a Resolved, language: &'a AnyLanguage) -> Speaker<'a> {
+    pub(crate) fn speaker<'a>(&'a self, resolved: &'a Resolved, language: &'a AnyLanguage) -> Speaker<'a> {
         Speaker { language, shape: &resolved.language.1, tokenizer: &self.tokenizer, marks: self.marks }
     }
 }
@@ -152,7 +151,8 @@ pub fn curve_point(
 }
 
 /// Everything at the end, on the test split: answers with their controls, captions, and the retrieval of the stage-1 run that
-/// the cell started from (stage 2 does not train the text side). Writes the samples beside the scores.
+/// the cell started from (stage 2 does not train the text side). Writes the samples beside the scores. A kill costs a batch
+/// of the task it falls in, and nothing of those before.
 ///
 /// # Errors
 /// If features, prompts or files cannot be had.
@@ -162,70 +162,44 @@ pub fn final_scores(
     features: &SplitFeatures,
     done: &mut Done,
 ) -> Result<Scores, LabError> {
-    let (spec, dir) = (&job.cell.spec, &job.dir());
+    let spec = &job.cell.spec;
     let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
-    let test = &*job.splits.test;
-    let prefix_of = |items: &[usize]| -> Result<_, TrainError> {
-        Ok(connector.prefix(features.test.batch(items, &job.shop.device)?))
-    };
-    let prefixes: &PrefixSource<'_> = &prefix_of;
-    let same = same_pictures(test);
-    let mut scores = BTreeMap::new();
-    let questions = question_pairs(test, limit(spec.eval.questions));
-    let asked = Asked { name: "vqa", data: test, questions: &questions, task: &tasks.vqa };
-    let answers = answers(job, &speaker, prefixes, &asked, &mut scores, done)?;
-    if let Ok(majority) = majority_baseline(&*job.splits.train, test, &questions) {
-        record(&mut scores, "vqa.majority", &majority);
+    let mut last = Last { job, connector, speaker: &speaker, done, scores: BTreeMap::new() };
+    let test = On { name: "vqa", file: "samples.jsonl", data: &*job.splits.test, features: &features.test };
+    let questions = question_pairs(test.data, limit(spec.eval.questions));
+    let answers = last.answers(&test, &questions, &tasks.vqa)?;
+    if let Ok(majority) = majority_baseline(&*job.splits.train, test.data, &questions) {
+        record(&mut last.scores, "vqa.majority", &majority);
     }
-    write_samples(&dir.join("samples.jsonl"), &answers.rows)?;
-
-    let items = captioned_items(test, limit(spec.eval.captions));
+    let items = captioned_items(test.data, limit(spec.eval.captions));
     if !items.is_empty() {
-        let batch = spec.eval.batch;
-        let compute = || {
-            let mut texts = Texts::open(dir, "caption", items.len(), batch)?;
-            Ok(caption(&speaker, Some(prefixes), test, &items, &tasks.caption, Batches::kept(batch, &mut texts))?)
-        };
-        let captions = done.once(dir, &format!("{PIECES}/caption.json"), compute)?;
-        record_captions(&mut scores, "caption", &captions);
-        write_samples(&dir.join("captions.jsonl"), &captions.rows)?;
+        last.captions(&On { name: "caption", file: "captions.jsonl", ..test }, &items, &tasks.caption)?;
     }
     for (at, (also, task)) in spec.eval.also.iter().zip(&tasks.also).enumerate() {
         let (name, data) = (also.name(), &*job.splits.also[at]);
-        let prefix_of = |items: &[usize]| -> Result<_, TrainError> {
-            Ok(connector.prefix(features.also[at].batch(items, &job.shop.device)?))
-        };
-        let path = dir.join(format!("{name}.jsonl"));
+        let on = On { name: &name, file: &format!("{name}.jsonl"), data, features: &features.also[at] };
         match task {
             Task::Vqa(task) => {
                 let questions = question_pairs(data, least(also.limit, spec.eval.questions));
-                let asked = Asked { name: &name, data, questions: &questions, task };
-                let answers = self::answers(job, &speaker, &prefix_of, &asked, &mut scores, done)?;
+                last.answers(&on, &questions, task)?;
                 // Nothing was trained on this data, so the commonest answers are its own: more than a guesser can know.
                 if let Ok(majority) = majority_baseline(data, data, &questions) {
-                    record(&mut scores, &format!("{name}.majority"), &majority);
+                    record(&mut last.scores, &format!("{name}.majority"), &majority);
                 }
-                write_samples(&path, &answers.rows)?;
             }
             Task::Caption(task) => {
-                let items = captioned_items(data, least(also.limit, spec.eval.captions));
-                let batch = spec.eval.batch;
-                let compute = || {
-                    let mut texts = Texts::open(dir, &name, items.len(), batch)?;
-                    Ok(caption(&speaker, Some(&prefix_of), data, &items, task, Batches::kept(batch, &mut texts))?)
-                };
-                let captions = done.once(dir, &format!("{PIECES}/{name}.json"), compute)?;
-                record_captions(&mut scores, &name, &captions);
-                write_samples(&path, &captions.rows)?;
+                last.captions(&on, &captioned_items(data, least(also.limit, spec.eval.captions)), task)?;
             }
             Task::Retrieval(_) => {}
         }
     }
+    let mut scores = last.scores;
     if let Some(key) = job.stage1 {
         scores.extend(job.shop.stage1_scores(key)?);
     }
+    let same = same_pictures(test.data);
     Ok(Scores {
         scores,
         questions: answers.rows.iter().map(|row| row.score).collect(),
@@ -286,94 +260,81 @@ pub fn retrieval(
     Ok(scores)
 }
 
-/// Questions with how they are asked.
-struct Asked<'a> {
+/// Data of a task at the end of a cell.
+#[derive(Clone, Copy)]
+struct On<'a> {
+    /// What its scores begin with.
     name: &'a str,
+    /// Where its samples go.
+    file: &'a str,
     data: &'a dyn Dataset,
-    questions: &'a [(usize, usize)],
-    task: &'a VqaTask,
+    features: &'a Features,
 }
 
-/// Answers with their controls: the same questions with another image, where what is left was not seen but guessed, and with none.
-fn answers(
-    job: &CellJob<'_>,
-    speaker: &Speaker<'_>,
-    prefixes: &PrefixSource<'_>,
-    asked: &Asked<'_>,
-    scores: &mut BTreeMap<String, f64>,
-    done: &mut Done,
-) -> Result<VqaResult, LabError> {
-    let Asked { name, data, questions, task } = asked;
-    let (batch, dir) = (job.cell.spec.eval.batch, &job.dir());
-    // A kill costs a batch of the task it falls in, and nothing of those before.
-    let mut ask = |name: &str, prefixes: &PrefixSource<'_>| {
-        let compute = || {
-            let mut texts = Texts::open(dir, name, questions.len(), batch)?;
-            Ok(vqa(speaker, Some(prefixes), *data, questions, task, Batches::kept(batch, &mut texts))?)
-        };
-        done.once(dir, &format!("{PIECES}/{name}.json"), compute)
-    };
-    let answers = ask(name, prefixes)?;
-    record(scores, name, &answers);
-    let other = derangement(data.len(), job.cell.seed);
-    let wrong = |items: &[usize]| prefixes(&items.iter().map(|&i| other[i]).collect::<Vec<_>>());
-    let shuffled = ask(&format!("{name}-shuffled"), &wrong)?;
-    record(scores, &format!("{name}.shuffled"), &shuffled);
-    record(scores, &format!("{name}.no_image"), &read_json::<VqaResult>(&blind_dir(job).join(format!("{name}.json")))?);
-    Ok(answers)
-}
-
-/// Names a blind control: the language model, the tasks, the questions.
-#[must_use]
-pub fn blind_key(job: &CellJob<'_>) -> String {
-    let eval = &job.cell.spec.eval;
-    hash_json(&serde_json::json!([
-        card_hash(&job.resolved.language.0),
-        job.cell.tasks,
-        eval.questions,
-        eval.also,
-        job.splits.test.fingerprint(),
-        job.splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
-    ]))
-}
-
-fn blind_dir(job: &CellJob<'_>) -> PathBuf {
-    job.shop.out.join("controls").join(blind_key(job))
-}
-
-/// The language model's answers to the questions of each task without any image, computed once.
-///
-/// # Errors
-/// If the language model or prompts cannot be had.
-pub fn blind(job: &CellJob<'_>) -> Result<(), LabError> {
-    let dir = &blind_dir(job);
-    let mut done = Done::settle(dir, job.shop.reporter)?;
-    if done.whole {
-        return Ok(());
+impl On<'_> {
+    fn prefixes(&self, job: &CellJob<'_>, connector: &Connector, items: &[usize]) -> Result<Tensor<3>, TrainError> {
+        Ok(connector.prefix(self.features.batch(items, &job.shop.device)?))
     }
-    let splits = match job.splits.max_damaged {
-        0 => job.splits.clone(),
-        _ => job.splits.readable(&job.shop.features(job.resolved, job.splits)?)?,
-    };
-    let eval = &job.cell.spec.eval;
-    let (tasks, voice) = (Tasks::new(job.shop.registry, &job.cell.spec, job.resolved)?, Voice::new(job.resolved)?);
-    let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
-    let speaker = voice.speaker(job.resolved, &language);
-    let mut ask = |name: &str, data: &dyn Dataset, most, task: &VqaTask| {
-        let compute = || {
-            let questions = question_pairs(data, most);
-            let mut texts = Texts::open(dir, name, questions.len(), eval.batch)?;
-            Ok(vqa(&speaker, None, data, &questions, task, Batches::kept(eval.batch, &mut texts))?)
-        };
-        done.once(dir, &format!("{name}.json"), compute)
-    };
-    ask("vqa", &*splits.test, limit(eval.questions), &tasks.vqa)?;
-    for ((also, task), data) in eval.also.iter().zip(&tasks.also).zip(&splits.also) {
-        if let Task::Vqa(task) = task {
-            ask(&also.name(), &**data, least(also.limit, eval.questions), task)?;
-        }
+}
+
+/// The evaluation at the end of a cell.
+struct Last<'a> {
+    job: &'a CellJob<'a>,
+    connector: &'a Connector,
+    speaker: &'a Speaker<'a>,
+    done: &'a mut Done,
+    scores: BTreeMap<String, f64>,
+}
+
+impl Last<'_> {
+    /// Answers with their controls: the same questions with another image, where what is left was not seen but guessed, and with none.
+    fn answers(&mut self, on: &On<'_>, questions: &[(usize, usize)], task: &VqaTask) -> Result<VqaResult, LabError> {
+        let name = on.name;
+        let other = derangement(on.data.len(), self.job.cell.seed);
+        let right = |item: usize| item;
+        let wrong = |item: usize| other[item];
+        let answers = self.ask(on, name, &right, questions, task)?;
+        record(&mut self.scores, name, &answers);
+        let shuffled = self.ask(on, &format!("{name}-shuffled"), &wrong, questions, task)?;
+        record(&mut self.scores, &format!("{name}.shuffled"), &shuffled);
+        let blind: VqaResult = read_json(&blind::dir(self.job).join(format!("{name}.json")))?;
+        record(&mut self.scores, &format!("{name}.no_image"), &blind);
+        write_samples(&self.job.dir().join(on.file), &answers.rows)?;
+        Ok(answers)
     }
-    done.seal(dir)?;
-    let _ = std::fs::remove_dir_all(dir.join(PIECES));
-    Ok(())
+
+    /// Answers to questions, each with the image `shown` instead of its own.
+    fn ask(
+        &mut self,
+        on: &On<'_>,
+        name: &str,
+        shown: &dyn Fn(usize) -> usize,
+        questions: &[(usize, usize)],
+        task: &VqaTask,
+    ) -> Result<VqaResult, LabError> {
+        let Self { job, connector, speaker, done, .. } = self;
+        let (batch, dir) = (job.cell.spec.eval.batch, job.dir());
+        let prefixes = |items: &[usize]| {
+            let shown: Vec<usize> = items.iter().map(|&item| shown(item)).collect();
+            on.prefixes(job, connector, &shown)
+        };
+        done.once(&dir, &format!("{PIECES}/{name}.json"), || {
+            let mut texts = Texts::open(&dir, name, questions.len(), batch)?;
+            let batches = Batches::kept(batch, &mut texts);
+            Ok(vqa(speaker, Some(&prefixes), on.data, questions, task, batches)?)
+        })
+    }
+
+    fn captions(&mut self, on: &On<'_>, items: &[usize], task: &CaptionTask) -> Result<(), LabError> {
+        let Self { job, connector, speaker, done, .. } = self;
+        let (batch, dir) = (job.cell.spec.eval.batch, job.dir());
+        let prefixes = |items: &[usize]| on.prefixes(job, connector, items);
+        let captions = done.once(&dir, &format!("{PIECES}/{}.json", on.name), || {
+            let mut texts = Texts::open(&dir, on.name, items.len(), batch)?;
+            let batches = Batches::kept(batch, &mut texts);
+            Ok(caption(speaker, Some(&prefixes), on.data, items, task, batches)?)
+        })?;
+        record_captions(&mut self.scores, on.name, &captions);
+        Ok(write_samples(&dir.join(on.file), &captions.rows)?)
+    }
 }

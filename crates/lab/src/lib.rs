@@ -3,6 +3,7 @@
 mod absent;
 mod assumed;
 pub mod bench;
+pub mod blind;
 pub mod cell;
 pub mod compare;
 pub mod diff;

@@ -7,7 +7,7 @@ use crate::plan::{DataHere, Plan, plan};
 use crate::spec::Spec;
 use crate::stages::{Workshop, read_json};
 use crate::sweep::{cells, resolve};
-use crate::{LabError, Reporter, evaluate, results, sealed, workers};
+use crate::{LabError, Reporter, blind, results, sealed, workers};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -174,17 +174,17 @@ impl Run {
             features.iter().find(|(k, _)| *k == key).map_or(0, |(_, at)| *at)
         };
         // The blind control: once for each language model and data.
-        let (mut blind, mut controls) = (Vec::new(), Vec::new());
+        let (mut keys, mut controls) = (Vec::new(), Vec::new());
         for (index, cell) in self.plan.cells.iter().enumerate() {
-            let key = evaluate::blind_key(&self.cell_job(shop, index));
-            if !blind.contains(&key) {
-                blind.push(key);
+            let key = blind::key(&self.cell_job(shop, index));
+            if !keys.contains(&key) {
+                keys.push(key);
                 let job = self.cell_job(shop, index);
                 let name = format!("control {}", cell.cell.spec.model.language);
                 controls.push(jobs.len());
                 // Without pictures it needs no features, but for the list of those that cannot be read.
                 let after = if job.splits.max_damaged > 0 { vec![feature_job(cell)] } else { vec![] };
-                let run = Box::new(move || shop.with_features(|| evaluate::blind(&job)));
+                let run = Box::new(move || shop.with_features(|| blind::run(&job)));
                 jobs.push(workers::Job { name, after, run });
             }
         }
@@ -200,10 +200,10 @@ impl Run {
         for index in 0..self.plan.cells.len() {
             let cell = &self.plan.cells[index];
             let job = self.cell_job(shop, index);
-            let key = evaluate::blind_key(&job);
+            let key = blind::key(&job);
             let mut after = vec![feature_job(cell)];
             after.extend(cell.stage1.map(|at| first_stage1 + at));
-            after.extend(blind.iter().position(|known| *known == key).map(|at| controls[at]));
+            after.extend(keys.iter().position(|known| *known == key).map(|at| controls[at]));
             jobs.push(workers::Job {
                 name: cell.cell.id.clone(),
                 after,

@@ -69,7 +69,8 @@ fn each_kind_of_file_has_its_remedy() {
             let dir = cell();
             damage(&dir.path().join(name));
             let (found, notes) = settle(dir.path());
-            if name.starts_with("eval/") || name == "stage2/metrics.jsonl" || name == "stage2/step-0000009.safetensors" {
+            if name.starts_with("eval/") || name == "stage2/metrics.jsonl" || name == "stage2/step-0000009.safetensors"
+            {
                 let error = found.unwrap_err();
                 assert!(error.contains(name) && error.contains("hint: remove ") && !error.contains('\n'), "{error}");
                 continue;
@@ -111,7 +112,10 @@ fn a_piece_is_computed_once() {
     assert!(!done.whole);
     let never = || -> Result<Vec<f64>, LabError> { panic!("it is there") };
     let again = done.once(dir.path(), "pieces/a.json", never).unwrap();
-    assert_eq!(again.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), first.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+    assert_eq!(
+        again.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+        first.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+    );
     // Damaged, it is computed again.
     std::fs::write(dir.path().join("pieces/a.json"), "[0.5]").unwrap();
     let mut done = Done::settle(dir.path(), &Notes::default()).unwrap();

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 mod feature_file;
+mod feature_header;
 pub mod features;
 pub mod fit;
 pub mod log;
@@ -10,6 +11,7 @@ mod mapped;
 pub mod optim;
 pub mod order;
 pub mod pretrain;
+mod recipe;
 pub mod schedule;
 pub mod stage1;
 pub mod stage2;

@@ -5,6 +5,7 @@
 
 use crate::TrainError;
 use crate::checkpoint::Checkpoint;
+use crate::feature_header::{hex, sum};
 use crate::fit::MetricLine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -74,12 +75,8 @@ impl Log {
     /// Whatever the file system says.
     pub fn mark(&mut self) -> Result<Mark, TrainError> {
         self.file.sync_data().map_err(|e| TrainError::io(&self.path, &e))?;
-        Ok(Mark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize()) })
+        Ok(Mark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize().into()) })
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The length of what the checkpoint vouches for.
@@ -89,7 +86,7 @@ fn vouched(path: &Path, saved: &Checkpoint, held: &[u8]) -> Result<usize, TrainE
     let (lines, end) = steps_before(held, step);
     let wanted = saved.log.as_ref().map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
     if let Some((length, sha256)) = wanted {
-        let found = held.get(..length).map(|kept| hex(&Sha256::digest(kept)));
+        let found = held.get(..length).map(|kept| hex(&sum(kept)));
         if found.as_ref() == Some(sha256) {
             return Ok(length);
         }

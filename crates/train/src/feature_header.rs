@@ -1,0 +1,180 @@
+//! The header of cached features: what the rows are, and a SHA-256 for each block of rows and for the header itself.
+
+use crate::TrainError;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io::ErrorKind;
+use std::path::Path;
+use toolkit_registry::sha256_hex;
+
+/// Rows that are computed and written together.
+pub(crate) const GROUP: usize = 32;
+
+/// Bytes of a block, unless a single row is larger. Small, so that the first read of a row reads little else.
+const BLOCK: usize = 1 << 20;
+
+/// Version of the files. Rows of version 1 had no hashes.
+const FORMAT: u32 = 2;
+
+/// A SHA-256.
+pub(crate) type Sum = [u8; 32];
+
+/// The SHA-256 of `bytes`.
+pub(crate) fn sum(bytes: &[u8]) -> Sum {
+    Sha256::digest(bytes).into()
+}
+
+/// The contents of a cache, as far as they are known before it is computed.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Layout {
+    format: u32,
+    key: String,
+    /// Number of images.
+    pub rows: usize,
+    /// Tokens of an image.
+    pub tokens: usize,
+    /// Values of a token.
+    pub width: usize,
+}
+
+impl Layout {
+    /// A layout of this version.
+    ///
+    /// # Errors
+    /// If the rows have more bytes than can be counted.
+    pub fn new(key: &str, [rows, tokens, width]: [usize; 3]) -> Result<Self, TrainError> {
+        let bytes = tokens.checked_mul(width).and_then(|values| values.checked_mul(2)?.checked_mul(rows));
+        match bytes {
+            Some(_) => Ok(Self { format: FORMAT, key: key.to_owned(), rows, tokens, width }),
+            None => Err(TrainError::Other(format!(
+                "features of {rows} images, {tokens} x {width} each, are more bytes than can be counted; hint: use a smaller encoder"
+            ))),
+        }
+    }
+
+    /// Values of a row.
+    pub fn values(&self) -> usize {
+        self.tokens * self.width
+    }
+
+    /// Bytes of a row.
+    pub fn row_bytes(&self) -> usize {
+        self.values() * 2
+    }
+
+    /// Bytes of all rows.
+    pub fn bytes(&self) -> u64 {
+        (self.row_bytes() * self.rows) as u64
+    }
+
+    /// Rows of a block: a power of two that divides a group.
+    pub fn block_rows(&self) -> usize {
+        let fit = (BLOCK / self.row_bytes().max(1)).clamp(1, GROUP);
+        1 << fit.ilog2()
+    }
+
+    /// Number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.rows.div_ceil(self.block_rows())
+    }
+
+    /// Rows `from..to` of a block.
+    pub fn rows_of(&self, block: usize) -> (usize, usize) {
+        let from = block * self.block_rows();
+        (from, (from + self.block_rows()).min(self.rows))
+    }
+
+    /// Hashes of the blocks of `bytes`, which begin at a block.
+    pub fn sums(&self, bytes: &[u8]) -> Vec<Sum> {
+        bytes.chunks((self.block_rows() * self.row_bytes()).max(1)).map(sum).collect()
+    }
+}
+
+/// `KEY.json`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    /// The rows.
+    pub layout: Layout,
+    /// Images that could not be read; their rows are zero.
+    pub unreadable: Vec<usize>,
+    /// Hashes of the blocks, in hexadecimal.
+    sums: Vec<String>,
+    /// Hash of this header with nothing here.
+    sha256: String,
+}
+
+/// The header that was found for a layout.
+pub(crate) enum Found {
+    /// It is whole and of this layout.
+    Whole(Header),
+    /// There is none.
+    None,
+    /// It cannot be used, and why.
+    Unusable(String),
+}
+
+impl Header {
+    /// A header with its own hash.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn new(layout: Layout, unreadable: Vec<usize>, sums: &[Sum]) -> Result<Self, TrainError> {
+        let mut header =
+            Self { layout, unreadable, sums: sums.iter().map(hex).collect(), sha256: String::new() };
+        header.sha256 = sha256_hex(&header.json()?);
+        Ok(header)
+    }
+
+    /// The content of the file.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn json(&self) -> Result<Vec<u8>, TrainError> {
+        serde_json::to_vec(self).map_err(|e| TrainError::Other(e.to_string()))
+    }
+
+    /// Looks for the header of `layout`.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn find(path: &Path, layout: &Layout) -> Result<Found, TrainError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::None),
+            Err(e) => return Err(TrainError::io(path, &e)),
+        };
+        let Ok(mut header) = serde_json::from_slice::<Self>(&bytes) else {
+            let old = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| json["layout"].is_null());
+            let why = if old { "its header is of another version" } else { "its header is damaged" };
+            return Ok(Found::Unusable(why.to_owned()));
+        };
+        let said = std::mem::take(&mut header.sha256);
+        if sha256_hex(&header.json()?) != said {
+            return Ok(Found::Unusable("its header is damaged".to_owned()));
+        }
+        header.sha256 = said;
+        if header.layout != *layout || header.sums.len() != layout.blocks() {
+            return Ok(Found::Unusable("its header is of other features".to_owned()));
+        }
+        Ok(Found::Whole(header))
+    }
+
+    /// The hashes of the blocks.
+    pub fn sums(&self) -> Vec<Sum> {
+        self.sums.iter().map(|text| parse(text).unwrap_or_default()).collect()
+    }
+}
+
+pub(crate) fn hex(sum: &Sum) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn parse(text: &str) -> Option<Sum> {
+    let mut sum = Sum::default();
+    for (at, byte) in sum.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    (text.len() == 64).then_some(sum)
+}

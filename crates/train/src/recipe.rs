@@ -1,0 +1,144 @@
+//! How a cache of features is computed: decoding, encoding, rounding, and what becomes of pictures that cannot be read.
+
+use crate::feature_file::Part;
+use crate::feature_header::{GROUP, Header};
+use crate::{Progress, TrainError};
+use burn::tensor::{Device, Tensor, TensorData};
+use half::f16;
+use rayon::prelude::*;
+use std::io::ErrorKind;
+use std::ops::Range;
+use toolkit_core::{AnyVision, VisionShape, params};
+use toolkit_data::{DataError, Dataset, Preprocess};
+
+/// The inputs of a cache.
+pub struct Recipe<'a> {
+    /// Name of the cache, by [`cache_key`].
+    pub key: &'a str,
+    /// Builds the encoder on a plain device.
+    pub encoder: &'a dyn Fn() -> Result<AnyVision, TrainError>,
+    /// Tokens and width of the encoder.
+    pub shape: &'a VisionShape,
+    /// How pixels are prepared.
+    pub preprocess: &'a Preprocess,
+    /// The images.
+    pub dataset: &'a dyn Dataset,
+    /// Where the encoder is.
+    pub device: &'a Device,
+    /// Most images that may be unreadable.
+    pub max_damaged: usize,
+}
+
+/// Bytes of the rows of a group of images, and the images that cannot be read.
+pub(crate) type Group = (Vec<u8>, Vec<(usize, DataError)>);
+
+impl Recipe<'_> {
+    /// Encodes a group of images. The rows of those that cannot be read are zero, and the others are encoded as if they
+    /// were there.
+    pub(crate) fn group(
+        &self,
+        encoder: &AnyVision,
+        rows: Range<usize>,
+    ) -> Result<Group, TrainError> {
+        let side = self.preprocess.size as usize;
+        let decoded: Vec<Result<Vec<f32>, DataError>> =
+            rows.clone().into_par_iter().map(|row| Ok(self.preprocess.apply(&self.dataset.image(row)?))).collect();
+        let (mut images, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (row, image) in rows.clone().zip(decoded) {
+            match image {
+                Ok(image) => images.push(image),
+                Err(error) if is_unreadable(&error) => {
+                    unreadable.push((row, error));
+                    images.push(vec![0.0; 3 * side * side]);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let pixels = TensorData::new(images.concat(), [rows.len(), 3, side, side]);
+        let mut values = params::floats(encoder.encode(Tensor::from_data(pixels, self.device)));
+        let count = values.len() / rows.len().max(1);
+        for (row, _) in &unreadable {
+            values[(row - rows.start) * count..(row - rows.start + 1) * count].fill(0.0);
+        }
+        if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
+            let (image, value) = (&self.dataset.item(rows.start + at / count).id, values[at]);
+            let hint =
+                "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
+            return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
+        }
+        Ok((halves(&values), unreadable))
+    }
+
+    /// Computes what is missing of a cache.
+    pub(crate) fn fill(
+        &self,
+        mut part: Part,
+        progress: &dyn Progress,
+        note: &dyn Fn(&str),
+    ) -> Result<Header, TrainError> {
+        let all = self.dataset.len();
+        progress.start(part.rows() as u64, all as u64);
+        if part.rows() < all {
+            let encoder = (self.encoder)()?;
+            while part.rows() < all {
+                let rows = part.rows()..(part.rows() + GROUP).min(all);
+                let (bytes, unreadable) = self.group(&encoder, rows.clone())?;
+                let before = part.unreadable().len();
+                let first_too_many = unreadable.get(self.max_damaged.saturating_sub(before));
+                self.allow(before + unreadable.len(), first_too_many.map(|(_, error)| error))?;
+                for (_, error) in &unreadable {
+                    note(&format!("left out: {}", reason(error)));
+                }
+                let unreadable: Vec<usize> = unreadable.into_iter().map(|(row, _)| row).collect();
+                part.append(&bytes, &unreadable)?;
+                progress.advance(rows.len() as u64);
+            }
+        }
+        let header = part.finish()?;
+        progress.finish();
+        Ok(header)
+    }
+
+    /// Compares the number of unreadable images with the most that there may be.
+    pub(crate) fn allow(&self, count: usize, error: Option<&DataError>) -> Result<(), TrainError> {
+        if count <= self.max_damaged {
+            return Ok(());
+        }
+        let what = error.map_or_else(|| format!("{count} images of `{}` cannot be read", self.dataset.name()), reason);
+        let limit = match self.max_damaged {
+            0 => format!("or leave it out: `[data] max_damaged = {count}` allows for so many in each split"),
+            most => format!("so far there are {count}, and `[data] max_damaged` is {most}"),
+        };
+        Err(TrainError::Other(format!("{what}; hint: replace or remove the picture, {limit}")))
+    }
+}
+
+/// Says whether an image is at fault, and not the machine, which may have no files, no memory or no network left.
+fn is_unreadable(error: &DataError) -> bool {
+    let passing = match error {
+        DataError::Read { source, .. } => {
+            let kinds = [
+                ErrorKind::OutOfMemory,
+                ErrorKind::Interrupted,
+                ErrorKind::TimedOut,
+                ErrorKind::StaleNetworkFileHandle,
+            ];
+            // ENFILE and EMFILE.
+            kinds.contains(&source.kind()) || matches!(source.raw_os_error(), Some(23 | 24))
+        }
+        _ => false,
+    };
+    error.is_unreadable() && !passing
+}
+
+/// The error without its hint.
+fn reason(error: &DataError) -> String {
+    let text = error.to_string();
+    let end = text.find(" (hint: ").or_else(|| text.find("; hint: ")).unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+/// Values in half precision, little-endian.
+pub(crate) fn halves(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
+}
