@@ -6,6 +6,7 @@ use crate::interrupt;
 use clap::Args as Arguments;
 use std::path::PathBuf;
 use toolkit_lab::LabError;
+use toolkit_lab::parts::Splits;
 use toolkit_lab::report::{Results, summary, table};
 use toolkit_lab::run::{Run, RunOptions};
 use toolkit_lab::stages::Workshop;
@@ -86,32 +87,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return pretrain::run(context, &source, &options);
     }
     let run = Run::prepare(source, &context.registry, &options)?;
-    note_data(context, &run);
+    run.plan.splits.iter().flat_map(Splits::notes).for_each(|note| context.log.line(&note));
     let results = carry_out(context, &run, &options)?;
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;
     for file in ["report.html", "report.md"] {
         context.log.line(&format!("{}", run.out.join(file).display()));
     }
     Ok(())
-}
-
-/// Logs what of the data was left out or read in another way than it is written, once for each data set.
-fn note_data(context: &Context, run: &Run) {
-    let all = run
-        .plan
-        .splits
-        .iter()
-        .flat_map(|splits| [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also));
-    let mut told = Vec::new();
-    for data in all {
-        let lines = data.notes().into_iter().map(|note| format!("{}: {note}", data.name()));
-        for line in lines {
-            if !told.contains(&line) {
-                context.log.line(&line);
-                told.push(line);
-            }
-        }
-    }
 }
 
 /// Carries out what was planned, with progress.

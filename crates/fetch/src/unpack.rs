@@ -103,8 +103,7 @@ pub(crate) fn tar(archive: &Path, stream: impl Read, to: &Path, room: &mut Room,
     let left = Rc::new(Cell::new(BETWEEN_ENTRIES));
     let mut links = Vec::new();
     let mut tar = tar::Archive::new(Bounded { inner: stream, left: left.clone() });
-    let mut entries = tar.entries().map_err(bad)?;
-    while let Some(entry) = entries.next() {
+    for entry in tar.entries().map_err(bad)? {
         let mut entry = entry.map_err(bad)?;
         room.enter(archive)?;
         let kind = entry.header().entry_type();
@@ -131,7 +130,6 @@ pub(crate) fn tar(archive: &Path, stream: impl Read, to: &Path, room: &mut Room,
         }
         left.set(BETWEEN_ENTRIES);
     }
-    drop(entries);
     // Drain the padding: a program that writes the stream must not meet a closed pipe.
     io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(bad)?;
     // Hard links are second names of files that are there; they come before symbolic links, so none of those is

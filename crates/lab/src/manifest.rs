@@ -4,8 +4,8 @@ use crate::parts::card_hash;
 use crate::plan::Plan;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use toolkit_system::tool::question;
 use toolkit_registry::sha256_hex;
+use toolkit_system::tool::question;
 
 /// The versions that this program was built with.
 const LOCK: &[u8] = include_bytes!("../../../Cargo.lock");

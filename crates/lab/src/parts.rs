@@ -284,6 +284,20 @@ impl Splits {
         Self::open_with(data, also, |name| assumed::open_or_assume(registry, name, notes))
     }
 
+    /// Says what of the data was left out or read in another way than it is written, one line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for data in [&self.train, &self.val, &self.test].into_iter().chain(&self.also) {
+            for line in data.notes().into_iter().map(|note| format!("`{}`: {note}", data.name())) {
+                if !all.contains(&line) {
+                    all.push(line);
+                }
+            }
+        }
+        all
+    }
+
     fn open_with(
         data: &DataSpec,
         also: &[AlsoSpec],

@@ -5,6 +5,7 @@ use crate::absent::{absent, retrieval_notes};
 use crate::cell::CellJob;
 use crate::flips::flips;
 use crate::manifest::git_revision;
+use crate::parts::Splits;
 use crate::run::{MeasuredCost, Run, RunOptions};
 use crate::spec::Spec;
 use crate::stages::{Workshop, read_json};
@@ -144,6 +145,7 @@ fn notes(run: &Run, left_out: Vec<String>) -> Vec<String> {
     if spec.data.train == spec.data.test || spec.data.train == spec.data.val {
         notes.push("Training data is evaluated on: scores say what was memorised.".to_owned());
     }
+    notes.extend(run.plan.splits.iter().flat_map(Splits::notes));
     for also in &spec.eval.also {
         notes.push(format!(
             "`{}` is measured on `{}`, of which nothing was trained on; its majority is of its own answers, which no model knows.",

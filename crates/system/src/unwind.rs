@@ -47,13 +47,19 @@ fn place_and_message(info: &PanicHookInfo) -> String {
     let message = info.payload_as_str().unwrap_or("no message");
     match info.location() {
         Some(place) => {
-            // From the package's folder on: where packages lie on this machine tells nobody anything.
-            let mut parts: Vec<&str> = place.file().rsplit(['/', '\\']).take(3).collect();
-            parts.reverse();
-            format!("{}:{}: {message}", parts.join("/"), place.line())
+            format!("{}:{}: {message}", from_package(place.file()), place.line())
         }
         None => message.to_owned(),
     }
+}
+
+/// Cuts a source file's path to the package's folder on: where packages lie on this machine tells nobody anything.
+fn from_package(file: &str) -> String {
+    let parts: Vec<&str> = file.split(['/', '\\']).collect();
+    // `registry/src/INDEX/PACKAGE/..` for packages of registries.
+    let registry = parts.windows(2).position(|pair| pair == ["registry", "src"]);
+    let from = registry.map_or(parts.len().saturating_sub(3), |at| (at + 3).min(parts.len() - 1));
+    parts[from..].join("/")
 }
 
 #[cfg(test)]
@@ -70,6 +76,9 @@ mod tests {
         assert!(panic.ends_with("two lines"), "{panic}");
         let nested = caught(|| caught(|| -> u8 { panic!("inside") })).unwrap().unwrap_err();
         assert!(nested.ends_with("inside"), "{nested}");
+        assert_eq!(from_package("/home/x/.cargo/registry/src/index-1/zune-1.0/lib.rs"), "zune-1.0/lib.rs");
+        assert_eq!(from_package("/somewhere/crates/system/src/unwind.rs"), "system/src/unwind.rs");
+        assert_eq!(from_package("lib.rs"), "lib.rs");
         assert!(CAUGHT.with_borrow(Option::is_none), "outside of `caught`, panics are reported");
     }
 }

@@ -38,7 +38,7 @@ pub const ALL: [Target; 11] = [
             ("crates/data/tests/fixtures", &["png", "jpg", "webp"]),
             (
                 "crates/data/tests/fixtures/pictures",
-                &["png", "jpg", "webp", "gif", "bmp", "tif", "ico", "ppm", "pbm", "pgm"],
+                &["png", "jpg", "webp", "gif", "bmp", "tif", "ico", "ppm", "pbm", "pgm", "avif"],
             ),
             ("crates/data/tests/fixtures/jpeg", &["jpg"]),
         ],

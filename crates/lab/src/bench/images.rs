@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use toolkit_core::Stream;
-use toolkit_data::{Preprocess, decode};
+use toolkit_data::{Preprocess, decode, is_picture};
 use toolkit_registry::Kind;
 
 /// Pictures that are made up, and the side of the larger dimension of a photograph on the web.
@@ -33,14 +33,11 @@ pub(super) fn data(setup: &Setup<'_>) -> Result<Measured, LabError> {
 /// The picture files of a folder, by name.
 fn pictures(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
     let entries = std::fs::read_dir(folder).map_err(|e| LabError::io(folder, &e))?;
-    let picture = |path: &PathBuf| {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        ending.is_some_and(|e| ["jpg", "jpeg", "png", "webp"].contains(&e.as_str()))
-    };
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(picture).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| is_picture(p)).collect();
     files.sort();
     if files.is_empty() {
-        let hint = "give a folder with .jpg, .png or .webp files";
+        let hint = "give a folder with picture files";
         return Err(LabError::new(format!("{}: no picture is in this folder", folder.display()), hint));
     }
     Ok(files)

@@ -29,7 +29,7 @@ enum Spread {
 impl Spread {
     /// Chooses as `jdsample.c` does; libjpeg does not read other relations.
     fn of(across: (usize, usize), down: (usize, usize), width: usize) -> Option<Self> {
-        if across.1 % across.0 != 0 || down.1 % down.0 != 0 {
+        if !across.1.is_multiple_of(across.0) || !down.1.is_multiple_of(down.0) {
             return None;
         }
         Some(match (across.1 / across.0, down.1 / down.0) {
@@ -78,7 +78,7 @@ impl Plane {
 
     /// Returns the nearer row and the farther one for row `y` of a picture twice as high.
     fn nearer_and_farther(&self, y: usize) -> (&[u8], &[u8]) {
-        let farther = if y % 2 == 0 { (y / 2).saturating_sub(1) } else { y / 2 + 1 };
+        let farther = if y.is_multiple_of(2) { (y / 2).saturating_sub(1) } else { y / 2 + 1 };
         (self.source(y / 2), self.source(farther))
     }
 
