@@ -162,8 +162,9 @@ impl Reader {
             let twin = names::twin(&name).into_iter().flatten().find(|twin| self.used.contains(twin));
             if let Some(twin) = twin {
                 if self.tensors.read(&name)? != self.tensors.read(&twin)? {
-                    let what = format!("{name}: differs from {twin}, which the model ties it to");
-                    self.wrong.misshaped.push(what);
+                    let own = name.ends_with("lm_head.weight") && !twin.ends_with("decoder.embed_tokens.weight");
+                    let more = if own { "; with `tie_word_embeddings` = false it has a head of its own" } else { "" };
+                    self.wrong.misshaped.push(format!("{name}: differs from {twin}, which the model ties it to{more}"));
                 }
                 continue;
             }

@@ -10,6 +10,7 @@ use toolkit_core::params::{self, Values};
 use toolkit_core::{LanguageModel, VisionEncoder};
 use toolkit_formats::Tensors;
 use toolkit_models::language::opt::{Opt, OptConfig};
+use toolkit_models::language::t5::{T5, T5Config};
 use toolkit_models::layers::Activation;
 use toolkit_models::vision::eva::{Eva, EvaConfig};
 use toolkit_models::vision::vit::{Vit, VitConfig};
@@ -197,4 +198,33 @@ fn bert_is_known_by_all_its_names() {
     ] {
         assert_eq!(names::of_bert(theirs), ours);
     }
+}
+
+#[test]
+fn a_t5_alone_is_read_as_transformers_5_saves_it() {
+    let config = |tied: bool| -> T5Config {
+        serde_json::from_value(
+            serde_json::json!({"vocab_size": 12, "d_model": 8, "d_kv": 4, "d_ff": 16, "num_layers": 1,
+            "num_heads": 2, "dense_act": "gelu_new", "tie_word_embeddings": tied, "scale_decoder_outputs": false}),
+        )
+        .unwrap()
+    };
+    let build = |tied| T5::build(&config(tied), &Device::flex());
+    let drawn = params::export(&params::initialise(build(false), 1, |_| params::Init::Normal(0.5)));
+    let load = |tied, values: BTreeMap<String, Values>| {
+        read(build(tied), values, Part::Language, "t5").map(|model| params::export(&model))
+    };
+    assert_eq!(load(false, drawn.clone()).unwrap(), drawn);
+    let wrapped = drawn.iter().map(|(name, values)| (format!("module._orig_mod.{name}"), values.clone())).collect();
+    assert_eq!(load(false, wrapped).unwrap(), drawn, "levels around all names are taken off");
+    // Tied, the head may be missing or a copy; one of its own is told.
+    let mut tied = drawn.clone();
+    tied.remove("lm_head.weight");
+    assert_eq!(load(true, tied.clone()).unwrap(), tied);
+    let mut copied = tied.clone();
+    copied.insert("lm_head.weight".to_owned(), tied["shared.weight"].clone());
+    assert_eq!(load(true, copied).unwrap(), tied);
+    let error = load(true, drawn).unwrap_err();
+    assert!(error.contains("lm_head.weight: differs from shared.weight"), "{error}");
+    assert!(error.contains("with `tie_word_embeddings` = false it has a head of its own"), "{error}");
 }
