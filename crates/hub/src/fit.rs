@@ -150,7 +150,7 @@ fn fit_language(
     device: &Device,
     place: &str,
 ) -> Result<FittedLanguage, HubError> {
-    let c = c.clone().as_stored(own.as_deref().unwrap_or(main))?;
+    let c = c.clone().with_stored_head(own.as_deref().unwrap_or(main))?;
     let shape = c.describe().map_err(|error| HubError::new(error.what, place, error.hint))?;
     check_marks(config, &shape, place)?;
     let width = projected_width(main.tensors()).unwrap_or(shape.width);

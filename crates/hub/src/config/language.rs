@@ -61,7 +61,7 @@ impl LanguageConfig {
 
     /// The same with the head that the weights have: one that the configuration ties to the token table is a head of its
     /// own all the same where the file has one that differs. transformers 5 says `tie_word_embeddings` of every T5.
-    pub(crate) fn as_stored(mut self, reader: &Reader) -> Result<Self, HubError> {
+    pub(crate) fn with_stored_head(mut self, reader: &Reader) -> Result<Self, HubError> {
         let family = self.family();
         let (tied, table) = match &mut self {
             Self::Opt(_) => return Ok(self),
