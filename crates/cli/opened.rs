@@ -101,6 +101,7 @@ impl Which {
         if let Some(note) = opened.model.processor.as_ref().and_then(|processor| processor.note.as_ref()) {
             context.log.line(note);
         }
+        opened.model.notes.iter().for_each(|note| context.log.line(&format!("note: {note}")));
         Ok(opened)
     }
 
@@ -418,12 +419,7 @@ impl Opened {
         let prefix = self.prefix(&[self.picture(file)?])?;
         let mut all = Vec::new();
         for prompt in prompts {
-            let read = words.prompt(prompt, language.marks, language.encoder_decoder())?;
-            let candidate =
-                |choice: &String| words.candidate(prompt, choice, language.marks, language.encoder_decoder());
-            let candidates = choices.iter().map(candidate).collect::<Result<Vec<_>, _>>()?;
-            let scores = language.writer().choices(Some(prefix.clone()), &[read], &[candidates])?;
-            let scored = choices.iter().zip(scores.into_iter().flatten());
+            let scored = choices.iter().zip(language.choices(words, prefix.clone(), prompt, choices)?);
             let mut ranked: Vec<Ranked> = scored.map(|(text, choice)| Ranked::new(text, choice)).collect();
             ranked.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
             all.push(ranked);
