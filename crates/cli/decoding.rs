@@ -54,6 +54,14 @@ pub struct Search {
 }
 
 impl Search {
+    /// Says whether any option of the search was given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        let counts = [self.beams, self.max_new_tokens, self.min_new_tokens, self.top_k, self.answers];
+        let numbers = [self.length_penalty, self.repetition_penalty, self.top_p, self.temperature];
+        counts.iter().any(Option::is_some) || numbers.iter().any(Option::is_some) || self.early_stopping.is_some()
+    }
+
     /// `default` with what was asked for.
     #[must_use]
     pub fn over(&self, default: Decoding) -> Decoding {

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 /// Makes somebody else's text safe as part of a line: control characters are shown escaped, line breaks and tabs too.
 ///
@@ -31,6 +32,12 @@ fn escaped(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |c| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c))
+}
+
+/// Names a path in JSON, which is Unicode; bytes that are none are replaced.
+#[must_use]
+pub fn path(path: &Path) -> Cow<'_, str> {
+    path.to_string_lossy()
 }
 
 /// Writes `text` to standard output, control characters but line breaks and tabs escaped. A reader that has had enough (`toolkit list | head -1`) is no error.

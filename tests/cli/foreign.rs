@@ -231,3 +231,83 @@ fn plans_and_cards_end_as_a_run_would() {
     .fails_with(&["stage1.steps"]);
     assert!(!dir.path().join("out").exists(), "nothing was written");
 }
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_unicode_are_names_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let (dir, model, run) = (folder(), fixture("hub-opt"), text(finished().0));
+    let name = std::ffi::OsStr::from_bytes(b"bad\xff.png");
+    let path = dir.path().join(name);
+    picture(&path);
+    let call = |first: &[&str], last: &[&str]| called(command().args(first).arg(&path).args(last));
+    let short = ["--beams", "1", "--max-new-tokens", "2", "--json"];
+    let said = call(&["caption", &model], &short).json_lines();
+    assert!(said[0]["image"].as_str().unwrap().ends_with("bad\u{fffd}.png"), "{said}");
+    call(&["vqa", &model], &[&["--question", "a"][..], &short].concat()).json();
+    call(&["chat", &model], &[&["--question", "a"][..], &short].concat()).json();
+    call(&["match", run], &["--text", "a cat", "--json"]).json();
+    call(&["retrieve", run], &["--text", "a cat", "--json"]).json();
+    call(&["embed", run], &["--json", "--out", text(&dir.path().join("e.safetensors"))]).json();
+    call(&["attend", run], &["--json", "--out", text(&dir.path().join("a.png"))]).json();
+    for command in ["run", "plan", "reproduce", "report", "verify"] {
+        let said = call(&[command], &["--quiet"]);
+        assert_eq!((said.code, said.stderr.lines().count()), (Some(2), 1), "{command}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn eval_reads_prompts_as_vqa_does() {
+    let (dir, model) = (folder(), fixture("hub-opt"));
+    picture(&dir.path().join("a.png"));
+    let line =
+        r#"{"image": "a.png", "captions": ["a"], "questions": [{"question": "what is it?", "answers": ["dog"]}]}"#;
+    std::fs::write(dir.path().join("captions.jsonl"), line).unwrap();
+    let data = format!("folder:{}", text(dir.path()));
+    let eval = |more: &[&str]| toolkit(&[&["eval", &model, "--data", &data, "--quiet", "--tasks"][..], more].concat());
+    eval(&["scenes-vqa", "--prompt", "<image> {}"]).fails_with(&["`<image>`"]);
+    eval(&["scenes-caption", "--prompt", "<image>"]).fails_with(&["`<image>`"]);
+    eval(&["scenes-vqa", "--batch", "0"]).fails_with(&["--batch"]);
+    eval(&["scenes-vqa,scenes-vqa"]).fails_with(&["named twice"]);
+    // A tokenizer whose own rule puts no `bos` before a prompt: both commands follow it.
+    let other = dir.path().join("no_bos");
+    std::fs::create_dir(&other).unwrap();
+    for entry in std::fs::read_dir(&model).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), other.join(entry.file_name())).unwrap();
+    }
+    let file = other.join("tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    json["post_processor"] = serde_json::Value::Null;
+    std::fs::write(&file, json.to_string()).unwrap();
+    let answer = |model: &str| {
+        let out = dir.path().join(format!("out{}", model.len()));
+        toolkit(&[
+            "eval",
+            model,
+            "--data",
+            &data,
+            "--tasks",
+            "scenes-vqa",
+            "--out",
+            text(&out),
+            "--prompt",
+            "Question: {}",
+        ])
+        .ok();
+        let rows = std::fs::read_to_string(out.join("scenes-vqa/samples.jsonl")).unwrap();
+        let row: serde_json::Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
+        let card = include_str!("../../registry/tasks/scenes-vqa.toml");
+        let beams = card.lines().find_map(|line| line.strip_prefix("beams = ")).unwrap_or("1");
+        let most = card.lines().find_map(|line| line.strip_prefix("max_new_tokens = ")).unwrap_or("10");
+        let picture = dir.path().join("a.png");
+        let asked = ["vqa", model, text(&picture), "--question", "what is it?", "--prompt", "Question: {}", "--json"];
+        let search =
+            ["--beams", beams, "--max-new-tokens", most, "--length-penalty", "-1", "--early-stopping", "never"];
+        (
+            row["raw"].as_str().unwrap().to_owned(),
+            toolkit(&[&asked[..], &search].concat()).json()["text"].as_str().unwrap().to_owned(),
+        )
+    };
+    let ((eval_with, vqa_with), (eval_without, vqa_without)) = (answer(&model), answer(text(&other)));
+    assert_eq!((eval_with, eval_without), (vqa_with, vqa_without));
+}

@@ -5,6 +5,7 @@ use crate::decoding::Search;
 use crate::opened::{Purpose, Which, best};
 use crate::out;
 use crate::pictures::Unreadable;
+use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
@@ -42,6 +43,11 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Speak)?;
     let (prompt, decoding) = opened.caption(context)?;
+    if args.prompt.as_ref().is_some_and(|prompt| prompt.contains("{}")) {
+        bail!(
+            "`{{}}` stands for a question, and a caption has none --> --prompt; hint: leave it out, or use `toolkit vqa`"
+        );
+    }
     let prompt = args.prompt.clone().unwrap_or(prompt);
     let decoding = args.search.over(decoding);
     let alone = args.images.len() == 1;
@@ -49,7 +55,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         let caption = best(texts)?;
         if context.json {
             return out::json_line(&json!({
-                "image": image, "of": opened.of, "prompt": prompt, "text": caption.text, "ids": caption.ids,
+                "image": out::path(image), "of": opened.of, "prompt": prompt, "text": caption.text, "ids": caption.ids,
                 "score": caption.score, "finished": caption.finished, "answers": texts,
             }));
         }

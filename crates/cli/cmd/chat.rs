@@ -85,7 +85,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         chat.ask(question)?;
     }
     if context.json {
-        out::json(&json!({"image": args.image, "of": chat.opened.of, "turns": chat.turns}))?;
+        out::json(&json!({"image": out::path(&args.image), "of": chat.opened.of, "turns": chat.turns}))?;
     }
     Ok(())
 }

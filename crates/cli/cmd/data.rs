@@ -117,7 +117,7 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     let shown = PRINTED.min(data.len());
     let items: Vec<_> = (0..shown).map(|at| data.item(at * data.len() / shown)).collect();
     let notes = data.notes();
-    let as_json = || json!({"data": data.name(), "items": data.len(), "sheet": path, "samples": items, "notes": notes});
+    let as_json = || json!({"data": data.name(), "items": data.len(), "sheet": crate::out::path(&path), "samples": items, "notes": notes});
     let as_text = || {
         let sample = |item: &&toolkit_data::Item| {
             let captions = item.captions.iter().map(|caption| format!("  {caption}\n"));

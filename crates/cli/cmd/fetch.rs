@@ -113,7 +113,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         paths.push((remote.source.to_string(), store.get(&remote.source, &remote.digest, &shown)?));
     }
     if context.json {
-        let paths: Vec<_> = paths.iter().map(|(source, path)| json!({"source": source, "path": path})).collect();
+        let paths: Vec<_> =
+            paths.iter().map(|(source, path)| json!({"source": source, "path": out::path(path)})).collect();
         return out::json(&json!(paths));
     }
     out::out(&paths.iter().map(|(source, path)| format!("{source}\t{}\n", path.display())).collect::<String>())

@@ -2,8 +2,10 @@
 
 use crate::context::Context;
 use crate::opened::{Opened, Purpose, Which, rows};
+use crate::out;
 use crate::pictures::{Unreadable, in_batches};
 use crate::text::{decimals, table};
+use anyhow::bail;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Args as Arguments;
@@ -70,6 +72,9 @@ pub fn score(
     texts: (&[String], Option<usize>),
 ) -> anyhow::Result<(Scores, Vec<usize>)> {
     let (texts, most) = texts;
+    if texts.iter().any(|text| text.trim().is_empty()) {
+        bail!("a text is empty --> --text ''; hint: write what is looked for");
+    }
     let (tower, words) = (opened.model.tower()?, opened.model.words()?);
     let most = most.unwrap_or(usize::MAX).min(longest(opened));
     let ids: Vec<Vec<u32>> = texts.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
@@ -112,7 +117,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let as_json = || {
         let image = |at: usize| {
             let text = |t: usize| json!({"text": args.text[t], "ids": scores.ids[t], "itc": scores.itc[at][t], "itm": probability(scores.itm[at][t]), "itm_logits": scores.itm[at][t]});
-            json!({"image": images[at], "of": opened.of, "texts": (0..args.text.len()).map(text).collect::<Vec<_>>()})
+            json!({"image": out::path(images[at]), "of": opened.of, "texts": (0..args.text.len()).map(text).collect::<Vec<_>>()})
         };
         (0..images.len()).map(image).collect()
     };

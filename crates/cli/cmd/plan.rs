@@ -98,7 +98,7 @@ fn as_json(run: &Run) -> Value {
         })
     });
     json!({
-        "name": run.spec.name, "question": run.spec.question, "out": run.out, "jobs": run.jobs,
+        "name": run.spec.name, "question": run.spec.question, "out": crate::out::path(&run.out), "jobs": run.jobs,
         "cells": cells.collect::<Vec<_>>(), "stage1": run.plan.stage1, "estimate": run.plan.estimate,
         "notes": run.plan.notes,
     })

@@ -114,7 +114,7 @@ pub fn plan(context: &Context, source: &Source, options: &RunOptions) -> anyhow:
         let parts = rows.iter().map(|(part, cost, flops)| {
             json!({"kind": part.kind, "card": part.card, "steps": part.steps, "batch": part.batch, "params": cost.params, "flops": flops})
         });
-        json!({"name": prepared.spec.name, "out": prepared.out, "parts": parts.collect::<Vec<_>>()})
+        json!({"name": prepared.spec.name, "out": crate::out::path(&prepared.out), "parts": parts.collect::<Vec<_>>()})
     };
     let as_text = || {
         let cells: Vec<Vec<String>> = rows
@@ -151,7 +151,7 @@ pub fn run(context: &Context, source: &Source, options: &RunOptions) -> anyhow::
         cards.iter().map(|(name, scores)| format!("{name}\n{}", scores.iter().map(score).collect::<String>())).collect()
     };
     let entries = || cards.iter().map(|(name, scores)| json!({"card": name, "scores": scores})).collect::<Vec<_>>();
-    context.print(|| json!({"registry": folder, "cards": entries()}), as_text)?;
+    context.print(|| json!({"registry": crate::out::path(&folder), "cards": entries()}), as_text)?;
     context.log.line(&format!("use them with --registry {}", folder.display()));
     Ok(())
 }

@@ -50,7 +50,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let options = RunOptions {
         out: Some(args.out.clone().unwrap_or_else(|| args.run.with_file_name(format!("{name}-again")))),
         jobs: args.jobs.map(usize::from),
-        command: std::env::args().collect(),
+        command: run::command_line(),
         device_name: context.device_name.clone(),
         ..RunOptions::default()
     };
@@ -78,7 +78,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let found = compare(&args.run, &out)?;
     diff::note_unlisted(context, &found);
     let same = found.same_results();
-    context.print(|| json!({"same_results": same, "again": out, "diff": found}), || diff::text(&found))?;
+    context.print(
+        || json!({"same_results": same, "again": crate::out::path(&out), "diff": found}),
+        || diff::text(&found),
+    )?;
     if same {
         return Ok(());
     }

@@ -72,7 +72,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let as_json = || {
         let one = |text: usize| {
             let images = ranked(text).into_iter().map(
-                |i| json!({"image": files[i], "score": both(i, text), "itc": scores.itc[i][text], "itm": itm(i, text)}),
+                |i| json!({"image": out::path(files[i]), "score": both(i, text), "itc": scores.itc[i][text], "itm": itm(i, text)}),
             );
             json!({"text": args.text[text], "ids": scores.ids[text], "of": opened.of, "ranks": images.collect::<Vec<_>>()})
         };

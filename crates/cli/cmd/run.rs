@@ -56,7 +56,7 @@ impl ExperimentArgs {
     /// As the lab wants them.
     #[must_use]
     pub fn options(&self, context: &Context) -> RunOptions {
-        let mut command: Vec<String> = std::env::args().collect();
+        let mut command = command_line();
         if let Some(program) = command.first_mut() {
             let name =
                 std::path::Path::new(program.as_str()).file_name().map(|name| name.to_string_lossy().into_owned());
@@ -71,6 +71,12 @@ impl ExperimentArgs {
             device_name: context.device_name.clone(),
         }
     }
+}
+
+/// The words of this call; those that are not Unicode with a sign in place of each bad byte.
+#[must_use]
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Runs the command.

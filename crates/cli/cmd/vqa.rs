@@ -57,6 +57,14 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Speak)?;
     let (prompt, decoding) = opened.vqa(context)?;
     let prompt = chosen_prompt(args.prompt.as_ref(), prompt)?;
+    if args.question.iter().any(|question| question.trim().is_empty()) {
+        bail!("a question is empty --> --question ''; hint: write what is asked");
+    }
+    if !args.choices.is_empty() && args.search.is_given() {
+        bail!(
+            "`--choices` scores given answers, nothing is searched for --> --choices; hint: leave options of decoding out"
+        );
+    }
     let prompts: Vec<String> = args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
     opened.note_special_tokens(context, &prompts)?;
     if !args.choices.is_empty() {
@@ -67,7 +75,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     for ((question, prompt), texts) in args.question.iter().zip(&prompts).zip(&written) {
         let answer = best(texts)?;
         answers.push(json!({
-            "image": args.image, "of": opened.of, "question": question, "prompt": prompt,
+            "image": out::path(&args.image), "of": opened.of, "question": question, "prompt": prompt,
             "text": answer.text, "ids": answer.ids, "score": answer.score, "finished": answer.finished, "answers": texts,
         }));
     }
@@ -83,7 +91,7 @@ fn choose(context: &Context, args: &Args, opened: &Opened, prompts: &[String]) -
     let as_json = || {
         let one = |((question, prompt), ranked): ((&String, &String), &Vec<Ranked>)| {
             json!({
-                "image": args.image, "of": opened.of, "question": question, "prompt": prompt,
+                "image": out::path(&args.image), "of": opened.of, "question": question, "prompt": prompt,
                 "text": ranked.first().map(|best| &best.text), "choices": ranked,
             })
         };

@@ -22,7 +22,13 @@ pub struct Speaker<'a> {
     pub tokenizer: &'a TextTokenizer,
     /// Its special ids.
     pub marks: LanguageMarks,
+    /// The way from a prompt to ids, special ones included, where the model has one of its own. Without, `marks` says
+    /// where special ids stand.
+    pub read: Option<&'a ReadPrompt<'a>>,
 }
+
+/// Encodes a prompt as a checkpoint's own tokenizer does, special ids included.
+pub type ReadPrompt<'a> = dyn Fn(&str) -> Result<Vec<u32>, EvalError> + 'a;
 
 /// A frozen language model that continues token ids.
 #[derive(Clone, Copy)]
@@ -121,12 +127,21 @@ impl<'a> Speaker<'a> {
         prompts: &[String],
         decoding: &Decoding,
     ) -> Result<Vec<String>, EvalError> {
-        let ids = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect::<Result<Vec<_>, _>>()?;
+        let written = match self.read {
+            Some(read) => {
+                let ids = prompts.iter().map(|prompt| read(prompt)).collect::<Result<Vec<_>, _>>()?;
+                self.writer().continue_texts(prefix, &ids, decoding)?
+            }
+            None => {
+                let ids = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect::<Result<Vec<_>, _>>()?;
+                self.generate(prefix, &ids, decoding)?
+            }
+        };
         let best = |texts: Vec<Generated>| match texts.first() {
             Some(text) => Ok(self.tokenizer.decode(&text.ids)?.trim().to_owned()),
             None => Ok(String::new()),
         };
-        self.generate(prefix, &ids, decoding)?.into_iter().map(best).collect()
+        written.into_iter().map(best).collect()
     }
 }
 
@@ -300,7 +315,11 @@ impl Writer<'_> {
     }
 
     /// How many tokens can be written behind inputs of these lengths; the last one is never read.
-    pub(crate) fn budgets(&self, lengths: impl Iterator<Item = usize>, decoding: &Decoding) -> Result<Vec<usize>, EvalError> {
+    pub(crate) fn budgets(
+        &self,
+        lengths: impl Iterator<Item = usize>,
+        decoding: &Decoding,
+    ) -> Result<Vec<usize>, EvalError> {
         let positions = self.shape.positions.unwrap_or(usize::MAX / 2);
         let budget = |(sample, length): (usize, usize)| {
             if length <= positions {

@@ -29,7 +29,7 @@ pub use choices::Choice;
 pub use controls::{derangement, majority_baseline};
 pub use decoding::{Decoding, EarlyStopping};
 pub use error::EvalError;
-pub use generate::{Generated, Speaker, Writer};
+pub use generate::{Generated, ReadPrompt, Speaker, Writer};
 pub use published::{Compared, PAPER, Published, compare, published};
 pub use retrieve::{RetrievalConfig, RetrievalResult, RetrievalRow, retrieve};
 pub use samples::{read_samples, write_samples};

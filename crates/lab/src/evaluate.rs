@@ -101,7 +101,7 @@ impl Voice {
         Ok(Self { tokenizer, marks })
     }
     pub(crate) fn speaker<'a>(&'a self, resolved: &'a Resolved, language: &'a AnyLanguage) -> Speaker<'a> {
-        Speaker { language, shape: &resolved.language.1, tokenizer: &self.tokenizer, marks: self.marks }
+        Speaker { language, shape: &resolved.language.1, tokenizer: &self.tokenizer, marks: self.marks, read: None }
     }
 }
 

@@ -4,6 +4,7 @@ mod draw;
 
 use crate::context::Context;
 use crate::opened::{Purpose, Which};
+use crate::out;
 use crate::text::table;
 use anyhow::{anyhow, bail};
 use burn::module::Module;
@@ -93,7 +94,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     context.print(
         || {
             json!({
-                "model": opened.model.name, "image": args.image, "out": args.out, "grid": grid, "queries": queries,
+                "model": opened.model.name, "image": out::path(&args.image), "out": out::path(&args.out), "grid": grid, "queries": queries,
                 "class_token_share": shares, "weights": weights,
             })
         },

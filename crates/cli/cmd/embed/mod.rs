@@ -5,6 +5,7 @@ mod spool;
 use super::matching::{device_of, longest};
 use crate::context::Context;
 use crate::opened::{Opened, Purpose, Which};
+use crate::out;
 use crate::pictures::{Unreadable, in_batches};
 use anyhow::bail;
 use burn::tensor::Tensor;
@@ -82,13 +83,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         .collect();
     let metadata = BTreeMap::from([
         ("model".to_owned(), opened.model.name.clone()),
-        ("images".to_owned(), json!(read).to_string()),
+        ("images".to_owned(), json!(read.iter().map(|path| out::path(path)).collect::<Vec<_>>()).to_string()),
         ("texts".to_owned(), json!(args.text).to_string()),
     ]);
     let shapes = spool.mark.shapes.clone();
     spool.finish(&args.out, &metadata)?;
     context.print(
-        || json!({"file": args.out, "of": opened.of, "tensors": shapes}),
+        || json!({"file": out::path(&args.out), "of": opened.of, "tensors": shapes}),
         || shapes.iter().map(|(name, shape)| format!("{name} {shape:?}\n")).collect(),
     )
 }
@@ -98,7 +99,7 @@ fn key(args: &Args, opened: &Opened) -> anyhow::Result<serde_json::Value> {
     let stamp = |path: &PathBuf| {
         let data = std::fs::metadata(path).ok();
         let time = data.as_ref().and_then(|data| data.modified().ok()).map(|time| format!("{time:?}"));
-        json!([path, data.map(|data| data.len()), time])
+        json!([format!("{path:?}"), data.map(|data| data.len()), time])
     };
     let images: Vec<serde_json::Value> = args.images.iter().map(stamp).collect();
     let skip = args.unreadable.skip_unreadable;

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::noise;
 use toolkit_data::{Alpha, Dataset};
 use toolkit_eval::{
-    Batches, CaptionResult, RetrievalTask, Speaker, Task, caption, captioned_items, question_pairs, retrieve, vqa,
+    Batches, CaptionResult, EvalError, ReadPrompt, RetrievalTask, Speaker, Task, caption, captioned_items,
+    question_pairs, retrieve, vqa,
 };
 use toolkit_lab::stages::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
@@ -50,12 +51,13 @@ pub fn measure(
 ) -> anyhow::Result<Measured> {
     let alpha = opened.model.processor()?.alpha;
     let pictures = Pictures { data, alpha, progress, seen: RefCell::default() };
+    let read = |prompt: &str| read_prompt(opened, prompt);
     match task {
         Task::Vqa(task) => {
             let questions = question_pairs(data, limit.or(task.limit));
             progress.start(0, pictures_of(questions.iter().map(|(item, _)| *item)));
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
-            let answers = vqa(&speaker(opened)?, Some(&prefixes), data, &questions, task, batches)?;
+            let answers = vqa(&speaker(opened, &read)?, Some(&prefixes), data, &questions, task, batches)?;
             let mut scores: BTreeMap<String, f64> =
                 answers.overall.map(|overall| ("overall".to_owned(), overall)).into_iter().collect();
             let named =
@@ -79,7 +81,7 @@ pub fn measure(
             let items = captioned_items(data, limit.or(task.limit));
             progress.start(0, items.len() as u64);
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
-            let captions = caption(&speaker(opened)?, Some(&prefixes), data, &items, task, batches)?;
+            let captions = caption(&speaker(opened, &read)?, Some(&prefixes), data, &items, task, batches)?;
             let (mut scores, notes) = captioned(&captions, meteor)?;
             scores.extend(captions.per_group.iter().map(|(name, group)| (format!("group.{name}.cider"), group.cider)));
             let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
@@ -185,13 +187,23 @@ fn interval(name: &str, each: &[f64], clusters: Option<&[u64]>) -> BTreeMap<Stri
     bootstrap(each, clusters, RESAMPLES, 0).into_iter().map(|interval| (name.to_owned(), interval)).collect()
 }
 
-fn speaker(opened: &Opened) -> anyhow::Result<Speaker<'_>> {
+/// Reads a prompt as `vqa` and `caption` do.
+fn read_prompt(opened: &Opened, prompt: &str) -> Result<Vec<u32>, EvalError> {
+    let ids = opened.model.words().and_then(|words| {
+        let language = opened.model.language()?;
+        words.prompt(prompt, language.marks, language.encoder_decoder())
+    });
+    Ok(ids.map_err(|error| TrainError::Other(error.to_string()))?)
+}
+
+fn speaker<'a>(opened: &'a Opened, read: &'a ReadPrompt<'a>) -> anyhow::Result<Speaker<'a>> {
     let (language, words) = (opened.model.language()?, opened.model.words()?);
     Ok(Speaker {
         language: &language.model,
         shape: &language.shape,
         tokenizer: &words.tokenizer,
         marks: language.marks,
+        read: Some(read),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::pictures::Unreadable;
 use crate::text::{decimals, table};
 use anyhow::bail;
 use clap::Args as Arguments;
+use clap::builder::RangedU64ValueParser;
 use measure::Measured;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -61,7 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Samples evaluated together
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = together())]
     batch: usize,
 }
 
@@ -113,6 +114,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if args.limit == Some(0) {
         bail!("`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all samples");
     }
+    if let Some((_, name)) = args.tasks.iter().enumerate().find(|(at, name)| args.tasks[..*at].contains(name)) {
+        bail!("task `{name}` is named twice --> --tasks; hint: name each once");
+    }
     let all = args.tasks.iter().map(|name| wanted(context, args, name)).collect::<anyhow::Result<Vec<_>>>()?;
     let (meteor, missing) = match all.iter().any(|wanted| wanted.card.family == "caption") {
         true => meteor::tables(context, None)?,
@@ -145,6 +149,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 
     // 4. The scores.
     context.print(|| json!(outcomes), || lines(&outcomes))
+}
+
+/// Samples that can be evaluated together.
+fn together() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=65_536)
 }
 
 /// Opens a task's card and its data.
@@ -211,6 +220,12 @@ fn one_task(
     let mut task = Task::with_preset(card, &[&prompts(opened)?], Some(&args.preset))?;
     if let Some(asked) = &args.prompt {
         set_prompt(&mut task, asked)?;
+    }
+    if let Task::Vqa(VqaTask { prompt, .. }) | Task::Caption(CaptionTask { prompt, .. }) = &task {
+        let data = &wanted.data;
+        let questions =
+            (0..data.len()).flat_map(|item| data.item(item).questions.iter().map(|asked| asked.text.clone()));
+        opened.note_special_tokens(context, &questions.chain([prompt.clone()]).collect::<Vec<_>>())?;
     }
     let dir = args.out.as_ref().map(|out| out.join(&card.name));
     let mut texts = dir.as_ref().map(|dir| Texts::open(dir, &key[..16], 0, args.batch)).transpose()?;

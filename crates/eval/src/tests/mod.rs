@@ -33,7 +33,13 @@ struct Voice {
 
 impl Voice {
     fn speaker(&self) -> Speaker<'_> {
-        Speaker { language: &self.language, shape: &self.shape, tokenizer: &self.tokenizer, marks: self.marks }
+        Speaker {
+            language: &self.language,
+            shape: &self.shape,
+            tokenizer: &self.tokenizer,
+            marks: self.marks,
+            read: None,
+        }
     }
 
     fn new<L: LanguageModel>(config: &L::Config, std: f64, seed: u64, device: &Device) -> Self {
