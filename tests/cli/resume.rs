@@ -39,7 +39,11 @@ fn forget(value: &mut Value) {
             map.retain(|key, _| !["seconds", "cost", "command", "created", "git"].contains(&key.as_str()));
             map.values_mut().for_each(forget);
         }
-        Value::Array(list) => list.iter_mut().for_each(forget),
+        Value::Array(list) => {
+            // Somebody may have committed between two kills.
+            list.retain(|value| !value.as_str().is_some_and(|note| note.starts_with("Several builds worked on")));
+            list.iter_mut().for_each(forget);
+        }
         _ => {}
     }
 }

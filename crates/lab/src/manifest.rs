@@ -15,7 +15,7 @@ const LOCK: &[u8] = include_bytes!("../../../Cargo.lock");
 pub struct Manifest {
     /// Version of the toolkit.
     pub toolkit: String,
-    /// Revision of the working folder, `-dirty` if it has changes, `unknown` outside of git.
+    /// Revision of the working folder of the program, `-dirty` if it has changes, `unknown` outside of git.
     pub git: String,
     /// SHA-256 of the lock file that the program was built with: the versions of all crates.
     pub lock: String,
@@ -43,12 +43,15 @@ pub struct Manifest {
     pub stage1: BTreeMap<String, String>,
 }
 
-/// Revision of the current folder.
+/// Revision of the working folder that the program lies in, as it does where cargo builds it. The current folder may be of
+/// another project.
 #[must_use]
 pub fn git_revision() -> String {
+    let program = std::env::current_exe().ok();
+    let folder = program.as_deref().and_then(|path| path.parent()?.to_str()).unwrap_or("/");
     let git = |args: &[&str]| {
         // The folder's own settings may name programs; none of them is started for a revision.
-        let args = [&["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"], args].concat();
+        let args = [&["-C", folder, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"], args].concat();
         let output = question("git", &args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
