@@ -1,6 +1,7 @@
 //! `run` and `plan` of a file with `kind = "pretrain"`.
 
 use crate::context::Context;
+use crate::interrupt;
 use crate::text::{count, table};
 use anyhow::anyhow;
 use serde_json::{Value, json};
@@ -137,6 +138,7 @@ pub fn plan(context: &Context, source: &Source, options: &RunOptions) -> anyhow:
 pub fn run(context: &Context, source: &Source, options: &RunOptions) -> anyhow::Result<()> {
     let prepared = prepare(context, source, options)?;
     let device = context.device()?;
+    interrupt::say_how_to_go_on(&context.log, &prepared.out);
     let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     pretrain::run(&prepared.spec, &context.registry, &prepared.out, &device, jobs, &context.log)?;
     let folder = prepared.out.join("registry");
