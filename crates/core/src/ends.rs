@@ -15,7 +15,7 @@ pub struct Ends {
 
 /// One id, or a list of them, as files have either.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "wanted a token id, or a list of token ids")]
 enum OneOrMany {
     One(u32),
     Many(Vec<u32>),
@@ -91,6 +91,18 @@ impl From<Ends> for OneOrMany {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_value_is_answered_with_what_is_wanted() {
+        use serde::de::IntoDeserializer;
+        use serde::de::value::Error;
+        fn said<'a>(wrong: impl IntoDeserializer<'a, Error>) -> String {
+            Ends::deserialize(wrong.into_deserializer()).unwrap_err().to_string()
+        }
+        for said in [said("x"), said(-1_i64), said(vec![201.0]), said(true), said(1_u64 << 32)] {
+            assert_eq!(said, "wanted a token id, or a list of token ids");
+        }
+    }
 
     #[test]
     fn ends_are_counted_once_and_stay_in_order() {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use toolkit_core::{check_mean, check_std};
 
 /// What a card is about; each kind has a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +138,18 @@ impl Card {
             if !folder {
                 return Err(text.error_at("weights", "missing key `sha256` in `weights`", "add `sha256 = ..`"));
             }
+        }
+        if let Some(Preprocess { mean, std, .. }) = raw.preprocess {
+            let wrong = |key: &str, what: String| {
+                let place = format!("preprocess.{key}");
+                text.error_at(
+                    &place,
+                    format!("`{place}` {what}"),
+                    "give the statistics that the encoder was trained with",
+                )
+            };
+            check_std(std).map_err(|what| wrong("std", what))?;
+            check_mean(mean, std).map_err(|what| wrong("mean", what))?;
         }
         let parts = raw.vision.zip(raw.bridge).map(|(vision, bridge)| Parts { vision, bridge, language: raw.language });
         Ok(Self {

@@ -68,7 +68,7 @@ pub enum LoadError {
     },
     /// The tensors are not those of the part.
     #[error(
-        "weights do not fit: {} --> {file}; hint: compare `[config]` of the card with the model the weights are of",
+        "weights do not fit: {} --> {file}; hint: compare the configuration (a card's `[config]`, or `config.json`) with the model the weights are of",
         Listing(.mismatch)
     )]
     Mismatch {
@@ -108,7 +108,8 @@ impl LoadError {
 /// How many names of each kind an error shows.
 const SHOWN: usize = 8;
 
-struct Listing<'a>(&'a Mismatch);
+/// All that does not fit, by its kind, in one line.
+pub(crate) struct Listing<'a>(pub(crate) &'a Mismatch);
 
 impl Display for Listing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {

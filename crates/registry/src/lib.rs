@@ -10,6 +10,7 @@ mod card;
 mod error;
 mod families;
 mod found;
+mod levels;
 pub mod names;
 mod origin;
 pub mod reader;

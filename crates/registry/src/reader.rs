@@ -1,6 +1,7 @@
 //! Fits tensors of files to parameters: everything that does not fit is told at once, and nothing is read before.
 
 use crate::LoadError;
+use crate::levels::{self, Ways};
 use crate::names::{self, Part, Piece, Recipe, Side};
 use burn::module::Module;
 use burn::tensor::DType;
@@ -36,27 +37,54 @@ pub struct Reader {
     tensors: Tensors,
     used: BTreeSet<String>,
     wrong: Mismatch,
+    /// What the parameters that are not there would be called.
+    ways: Ways,
     /// Of a file of one part: which, its family, and how many blocks are wanted.
     alone: Option<(Part, String, usize)>,
 }
 
 impl Reader {
-    /// Of a whole checkpoint. Levels that a training program put around all names are taken off.
+    /// Of a whole checkpoint. Levels that a training program put around all names are taken off: those that are known,
+    /// and any others behind which the bridge is found, which every checkpoint has.
     #[must_use]
     pub fn new(tensors: Tensors) -> Self {
-        Self::unwrapped(tensors, true)
+        let mut reader = Self::unwrapped(tensors, true);
+        reader.take_off(Part::Bridge, "qformer", &["query_tokens", "ln_vision.weight"]);
+        reader
     }
 
     fn unwrapped(tensors: Tensors, whole: bool) -> Self {
         let names: Vec<String> = tensors.names().map(str::to_owned).collect();
         let tensors = tensors.renamed(names::without_wrappers(names.iter().map(String::as_str), whole));
-        Self { tensors, used: BTreeSet::new(), wrong: Mismatch::default(), alone: None }
+        Self { tensors, used: BTreeSet::new(), wrong: Mismatch::default(), ways: Ways::default(), alone: None }
     }
 
     /// Of a file of one part, which may have more of the model that it was cut from.
     #[must_use]
     pub fn of_part(tensors: Tensors, part: Part, family: &str) -> Self {
         Self { alone: Some((part, family.to_owned(), 0)), ..Self::unwrapped(tensors, false) }
+    }
+
+    /// Takes off the levels that all names share, if only behind them there is one of `parameters`.
+    pub fn take_off(&mut self, part: Part, family: &str, parameters: &[&str]) {
+        let recipes: Vec<Recipe> = parameters.iter().flat_map(|name| names::recipes(part, family, name)).collect();
+        let there = |level: &str| {
+            let has = |name: &str| self.tensors.info(&format!("{level}{name}")).is_some();
+            recipes.iter().any(|recipe| recipe.names().all(has))
+        };
+        let level = names::shared(self.tensors.names()).into_iter().find(|level| there(level)).unwrap_or_default();
+        if !level.is_empty() {
+            let bare = |name: &str| name.strip_prefix(&level).unwrap_or(name).to_owned();
+            self.tensors = self.tensors.clone().renamed(bare);
+        }
+    }
+
+    /// The same of a file of one part.
+    fn take_off_alone(&mut self, part: Part, family: &str, infos: &[Info]) {
+        if self.alone.is_some() {
+            let parameters: Vec<&str> = infos.iter().map(|info| info.name.as_str()).collect();
+            self.take_off(part, family, &parameters);
+        }
     }
 
     /// The file.
@@ -67,6 +95,7 @@ impl Reader {
 
     /// Plans every parameter of `infos`. Of a bridge, a side that the file has nothing of is left out.
     pub fn plan(&mut self, part: Part, family: &str, infos: &[Info], corners: Option<Corners>) -> Plan {
+        self.take_off_alone(part, family, infos);
         if let Some((_, _, layers)) = &mut self.alone {
             *layers = names::layers(infos);
         }
@@ -79,13 +108,14 @@ impl Reader {
         let mut plan = Plan { corners, ..Plan::default() };
         for (info, recipe) in infos.iter().zip(found) {
             let Some(recipe) = recipe else {
+                // A file of one part is called by our names, which are those of most published parts.
+                let called = names::recipes(part, family, &info.name);
+                let whole = called.first().filter(|_| self.alone.is_none());
+                let name = whole.and_then(|r| r.names().next().map(str::to_owned)).unwrap_or(info.name.clone());
+                self.ways.add(part, family, &info.name, &name);
                 let absent = self.alone.is_none() && part == Part::Bridge && names::side(&info.name) != Side::Query;
                 if !absent || sides.contains(&names::side(&info.name)) {
-                    // A file of one part is called by our names, which are those of most published parts.
-                    let called = names::recipes(part, family, &info.name);
-                    let whole = called.first().filter(|_| self.alone.is_none());
-                    let name = whole.and_then(|r| r.names().next().map(str::to_owned));
-                    self.wrong.missing.push(name.unwrap_or_else(|| info.name.clone()));
+                    self.wrong.missing.push(name);
                 }
                 continue;
             };
@@ -93,14 +123,16 @@ impl Reader {
             let shape = self.shape(&recipe, info);
             if shape.as_deref().map(squeezed) != Some(squeezed(&info.shape)) {
                 let resizable = corners.is_some() && info.name.contains("position_embedding");
-                match shape.and_then(|shape| grid(&shape, &info.shape)).filter(|_| resizable) {
+                match shape.as_deref().and_then(|shape| grid(shape, &info.shape)).filter(|_| resizable) {
                     Some(side) => {
                         plan.resized.insert(info.name.clone(), side);
                     }
                     None => {
                         let found: Vec<String> =
                             recipe.names().map(|name| format!("{name}: file has {:?}", self.stored(name))).collect();
-                        self.wrong.misshaped.push(format!("{}, model wants {:?}", found.join(" and "), info.shape));
+                        let cause = likely_cause(&info.name, shape.as_deref(), &info.shape).unwrap_or_default();
+                        let found = found.join(" and ");
+                        self.wrong.misshaped.push(format!("{found}, model wants {:?}{cause}", info.shape));
                         continue;
                     }
                 }
@@ -110,10 +142,22 @@ impl Reader {
         plan
     }
 
-    /// Whether the file has any of these parameters.
+    /// Whether the file has any of these parameters; of a file of one part, levels around all names are taken off.
     #[must_use]
-    pub fn has_any(&self, part: Part, family: &str, infos: &[Info]) -> bool {
+    pub fn has_any(&mut self, part: Part, family: &str, infos: &[Info]) -> bool {
+        self.take_off_alone(part, family, infos);
         infos.iter().any(|info| self.find(part, family, info).is_some())
+    }
+
+    /// The error that names have a level too many, if that is why none of these parameters was found.
+    #[must_use]
+    pub fn behind_a_level(&self, part: Part, family: &str, infos: &[Info]) -> Option<LoadError> {
+        let mut ways = Ways::default();
+        infos.iter().for_each(|info| ways.add(part, family, &info.name, &info.name));
+        let level = ways.level(self.tensors.names())?;
+        // A few names that look alike are not the part.
+        let most = level.tensors.len() * 2 >= infos.len();
+        most.then(|| levels::mixed(&self.tensors, &level.name, &Mismatch::default()))
     }
 
     fn find(&self, part: Part, family: &str, info: &Info) -> Option<Recipe> {
@@ -177,7 +221,13 @@ impl Reader {
         if self.wrong.is_empty() {
             return Ok(());
         }
-        let mismatch = Box::new(std::mem::take(&mut self.wrong));
+        let mut mismatch = Box::new(std::mem::take(&mut self.wrong));
+        if let Some(level) = self.ways.level(mismatch.unexpected.iter().map(String::as_str)) {
+            let there: BTreeSet<&String> = level.tensors.values().flatten().collect();
+            mismatch.missing.retain(|name| !there.contains(name));
+            mismatch.unexpected.retain(|name| !level.tensors.contains_key(name));
+            return Err(levels::mixed(&self.tensors, &level.name, &mismatch));
+        }
         Err(LoadError::Mismatch { file: self.tensors.path().display().to_string(), mismatch })
     }
 
@@ -234,6 +284,22 @@ impl Reader {
         }
         Ok(Values { shape: info.shape.clone(), data })
     }
+}
+
+/// The key of a configuration that says how many rows a table has, where that is all that does not fit.
+fn likely_cause(name: &str, found: Option<&[usize]>, wanted: &[usize]) -> Option<String> {
+    const TABLES: [(&str, &str); 7] = [
+        ("embed_tokens.weight", "vocab_size"),
+        ("shared.weight", "vocab_size"),
+        ("lm_head.weight", "vocab_size"),
+        ("word_embeddings.weight", "vocab_size"),
+        ("cls.bias", "vocab_size"),
+        ("embed_positions.weight", "max_position_embeddings"),
+        ("position_embeddings.weight", "max_position_embeddings"),
+    ];
+    let (rows, rest) = found?.split_first()?;
+    let (_, key) = TABLES.iter().find(|(end, _)| name.ends_with(end))?;
+    (wanted.get(1..) == Some(rest)).then(|| format!("; `{key}` is likely wrong: the file has {rows} rows"))
 }
 
 /// A shape without dimensions of 1, which forms differ in.

@@ -7,6 +7,7 @@ use crate::{Card, CardError};
 use std::collections::BTreeMap;
 use tokenizers::{AddedToken, Tokenizer};
 use toolkit_core::Ends;
+use toolkit_system::encoding::{Encoding, UTF16, encoding};
 use toolkit_system::unwind;
 
 /// The table of embeddings that token ids are looked up in.
@@ -54,16 +55,16 @@ pub struct TextTokenizer {
     pub decoder_start: Option<u32>,
 }
 
-/// UTF-8's byte-order mark, which editors put before a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 impl TextTokenizer {
     /// A tokenizer without special ids out of the bytes of a `tokenizer.json`; `file` is what errors call it.
     ///
     /// # Errors
     /// If it is broken, or cannot encode every text.
     pub fn read(bytes: &[u8], file: &str, table: TokenTable) -> Result<Self, CardError> {
-        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let bytes = match encoding(bytes) {
+            Encoding::Utf8 { mark } => &bytes[mark..],
+            Encoding::Utf16 => return Err(CardError::new(file, UTF16.0, UTF16.1)),
+        };
         let wrong = |error: String| {
             let what = format!("this is not a tokenizer: {error}");
             CardError::new(file, what, "give a `tokenizer.json` of the Hugging Face format, or fetch the file again")

@@ -2,6 +2,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
+//! | [`encoding`] | how a text file says its characters are written |
 //! | [`input`] | files that others wrote: opened only if they are regular files |
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
 //! | [`tool`] | small programs of the system that are asked a question |
@@ -12,6 +13,7 @@
 //! assert!(read.unwrap_err().contains("InvalidDigit"));
 //! ```
 
+pub mod encoding;
 pub mod files;
 pub mod input;
 pub mod tool;

@@ -4,30 +4,12 @@ use crate::DataError;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-
-/// How a file says its characters are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    /// UTF-8 behind a mark of `mark` bytes, which is 0 or 3.
-    Utf8 { mark: usize },
-    /// UTF-16, with a mark or told by its zeros.
-    Utf16,
-}
-
-/// Looks at the first bytes of a file.
-pub(crate) fn encoding(start: &[u8]) -> Encoding {
-    match start {
-        [0xef, 0xbb, 0xbf, ..] => Encoding::Utf8 { mark: 3 },
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Encoding::Utf16,
-        // Without a mark, Latin letters have a zero on one side.
-        [0, a, 0, b, ..] | [a, 0, b, 0, ..] if *a != 0 && *b != 0 => Encoding::Utf16,
-        _ => Encoding::Utf8 { mark: 0 },
-    }
-}
+use toolkit_system::encoding::UTF16;
+pub(crate) use toolkit_system::encoding::{Encoding, encoding};
 
 /// The error about a file in UTF-16.
 pub(crate) fn is_utf16(path: &Path) -> DataError {
-    line_error(path, 1, "this is UTF-16", "save the file as UTF-8")
+    line_error(path, 1, UTF16.0, UTF16.1)
 }
 
 pub(crate) fn line_error(path: &Path, line: usize, what: impl Into<String>, hint: &str) -> DataError {

@@ -11,6 +11,7 @@ mod language;
 mod vision;
 mod wrappers;
 
+pub(crate) use wrappers::shared;
 pub use wrappers::{unusable, without_wrappers};
 
 /// The parts of a whole model.

@@ -36,6 +36,20 @@ fn around<'a>(names: impl Iterator<Item = &'a str> + Clone, whole: bool) -> Stri
     }
 }
 
+/// The levels that all of `names` have in front, joined; shortest first, none in front of all.
+pub(crate) fn shared<'a>(mut names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut all = vec![String::new()];
+    let Some(first) = names.next() else { return all };
+    let ends = first.match_indices('.').map(|(at, _)| first[..=at].to_owned());
+    all.extend(ends);
+    for name in names {
+        // Each holds the one before it, so the rest of them goes with the first that does not fit.
+        let fitting = all.iter().take_while(|level| name.starts_with(level.as_str())).count();
+        all.truncate(fitting);
+    }
+    all
+}
+
 /// A function from the names of a file to those of the model inside.
 pub fn without_wrappers<'a>(names: impl Iterator<Item = &'a str> + Clone, whole: bool) -> impl Fn(&str) -> String {
     let within = |name: &str| WITHIN.iter().fold(name.to_owned(), |name, level| name.replace(level, ""));

@@ -314,3 +314,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn statistics_that_make_no_numbers_of_pixels_are_refused_where_they_stand() {
+    let card = |mean: &str, std: &str| {
+        format!(
+            "family = \"vit\"\n[config]\n[preprocess]\nsize = 8\nmean = [0.5, {mean}, 0.5]\nstd = [0.5, 0.5, {std}]\n"
+        )
+    };
+    for wrong in ["0.0", "-0.5", "nan", "inf", "1e-45"] {
+        let said = error(Kind::Vision, &card("0.5", wrong));
+        assert!(said.starts_with("`preprocess.std` has ") && said.contains("above 0 --> "), "{said}");
+        assert!(said.contains(":6:"), "{said}");
+    }
+    for wrong in ["nan", "-inf", "3e38"] {
+        let said = error(Kind::Vision, &card(wrong, "0.5"));
+        assert!(said.starts_with("`preprocess.mean` has ") && said.contains(":5:"), "{said}");
+    }
+    assert!(parse(Kind::Vision, &card("0.0", "1.0")).is_ok());
+}

@@ -4,6 +4,7 @@
 mod cards;
 mod files;
 mod forms;
+mod levels;
 mod parts;
 mod reader;
 mod tokenizers;

@@ -145,3 +145,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tokenizer_in_utf_16_is_called_so() {
+    let bytes: Vec<u8> = "{\"version\": \"1.0\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = TextTokenizer::read(&bytes, "tokenizer.json", TokenTable::of_language(4)).unwrap_err().to_string();
+    assert_eq!(error, "this is UTF-16 --> tokenizer.json; hint: save the file as UTF-8");
+}
