@@ -43,7 +43,7 @@ pub use config::ScenesConfig;
 pub use dataset::{Dataset, Item, Question, answer_type};
 pub use error::DataError;
 pub use folder::{Folder, FolderCheck, check_folder};
-pub use lists::{Fault, Finding, Findings};
+pub use lists::{Fault, Field, Finding, Findings, Value, check_rows};
 pub use names::GROUPS;
 pub use preprocess::{Fit, Preprocess};
 pub use published::{

@@ -5,6 +5,7 @@
 //! a [`fault::Faults`], which stops (opening a data set) or counts (`toolkit data check`).
 
 pub(crate) mod fault;
+pub(crate) mod form;
 pub(crate) mod keys;
 pub(crate) mod paths;
 pub(crate) mod row;
@@ -17,3 +18,4 @@ pub(crate) mod text;
 pub(crate) mod values;
 
 pub use fault::{Fault, Finding, Findings};
+pub use form::{Field, Value, check_rows};

@@ -84,8 +84,8 @@ impl<'a> Row<'a> {
         format!("has no `{key}`; it has {}", self.names())
     }
 
-    /// The row's keys, shown.
-    fn names(&self) -> String {
+    /// Shows the row's keys.
+    pub fn names(&self) -> String {
         let named = self.fields.iter().take(NAMED).map(|(name, _)| format!("`{}`", one_line(&clip(name))));
         let mut named: Vec<String> = named.collect();
         match self.fields.len() {
