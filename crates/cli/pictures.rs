@@ -13,7 +13,7 @@ use toolkit_train::Progress;
 /// Pictures decoded and encoded together.
 pub const BATCH: usize = 16;
 
-/// How unreadable pictures are met.
+/// Treatment of unreadable pictures.
 #[derive(Args, Clone, Copy)]
 pub struct Unreadable {
     /// Leave out pictures that cannot be read, and name them on standard error [default: the first one is an error]

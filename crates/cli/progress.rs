@@ -107,7 +107,7 @@ fn bar(bars: &MultiProgress, name: &str, unit: Unit, total: u64, done: u64) -> P
     bar
 }
 
-/// What the steps of a task are.
+/// Unit of a task's steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     /// Things that are counted.

@@ -4,7 +4,7 @@ use super::support::{TINY, called, copy_of_finished, experiment, files, finished
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// What becomes of a damaged file when the same command is typed again.
+/// Outcome for a damaged file when the same command is typed again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Then {
     /// It is made again, to the same bytes.

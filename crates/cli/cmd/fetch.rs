@@ -43,7 +43,7 @@ pub struct Args {
 /// Shows downloads and the reading of files.
 pub(super) struct Shown<'a> {
     log: &'a Log,
-    /// What is under way, and how many bytes it has, 0 if nobody knows.
+    /// Task that is under way, and its size in bytes, 0 if nobody knows.
     task: Mutex<Option<(Task, u64)>>,
 }
 

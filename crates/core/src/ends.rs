@@ -54,7 +54,7 @@ impl Ends {
         self.ids[0]
     }
 
-    /// Whether `id` ends a text.
+    /// Says whether `id` ends a text.
     #[must_use]
     pub fn contains(&self, id: u32) -> bool {
         self.ids().contains(&id)

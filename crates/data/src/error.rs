@@ -21,7 +21,7 @@ pub enum DataError {
         path: PathBuf,
         /// What the decoder said, on one line.
         reason: String,
-        /// What to do about it.
+        /// Advice: what to do about it.
         hint: String,
     },
     /// A line of a text file does not say what it should.
@@ -33,7 +33,7 @@ pub enum DataError {
         line: usize,
         /// What is wrong.
         what: String,
-        /// What to do about it.
+        /// Advice: what to do about it.
         hint: String,
     },
     /// A folder holds nothing to read.
@@ -49,7 +49,7 @@ pub enum DataError {
     Setting {
         /// What is wrong.
         what: String,
-        /// What to do about it.
+        /// Advice: what to do about it.
         hint: String,
     },
     /// A built-in picture is missing or damaged: the `twemoji-assets` or `emojis` crate changed.
@@ -68,7 +68,7 @@ pub enum DataError {
         dataset: &'static str,
         /// What is missing.
         what: String,
-        /// What to do about it.
+        /// Advice: what to do about it.
         hint: String,
     },
     /// A Qt resource file (`.rcc`) is damaged or of a kind that is not read.
@@ -86,7 +86,7 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong, with the row or id.
         what: String,
-        /// What to do about it.
+        /// Advice: what to do about it.
         hint: String,
     },
     /// A published data set is not where it should be, or its card asks for what cannot be.
@@ -94,7 +94,7 @@ pub enum DataError {
     Published {
         /// What is missing or wrong.
         what: String,
-        /// What to put where.
+        /// Advice: what to put where.
         hint: String,
     },
     /// A picture that a list names is not there.
@@ -102,7 +102,7 @@ pub enum DataError {
     Missing {
         /// The picture, and where it was looked for.
         what: String,
-        /// What to put where.
+        /// Advice: what to put where.
         hint: String,
     },
     /// An item that does not exist was asked for.
@@ -137,8 +137,10 @@ impl DataError {
         Self::Missing { what: what.into(), hint: hint.into() }
     }
 
-    /// Whether one picture cannot be had, for an error of [`crate::Dataset::image`] or of decoding a file: it is damaged,
-    /// of an unknown format, gone or may not be read. Others of the same data may be fine.
+    /// Says whether one picture cannot be had: it is damaged, of an unknown format, gone, or may
+    /// not be read. Others of the same data may be fine.
+    ///
+    /// Judges errors of [`crate::Dataset::image`] and of decoding a file.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::Decode { .. } | Self::Missing { .. })

@@ -116,7 +116,8 @@ fn middle(image: &RgbImage, resized: (usize, usize), side: usize) -> Vec<u8> {
     square
 }
 
-/// What is kept of an axis of `length` places, and how many empty ones are before it, as transformers centres.
+/// Returns what is kept of an axis of `length` places, and how many empty ones are before it, as
+/// transformers centres.
 fn axis(length: usize, side: usize) -> (Range<usize>, usize) {
     match length.checked_sub(side) {
         Some(more) => (more / 2..more / 2 + side, 0),

@@ -116,7 +116,7 @@ fn many_scans_of_a_large_picture_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
-    /// Whatever happens to a file, it gives pixels or a reason, and nothing else.
+    /// Damages files in many ways: each still gives pixels or a reason, and nothing else.
     #[test]
     fn damaged_files_give_pixels_or_a_reason(
         which in 0..200usize,

@@ -9,7 +9,7 @@ pub trait Keep {
     /// Keeps the texts of batch `at`.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     fn keep(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError>;
 }
 

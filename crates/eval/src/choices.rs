@@ -28,7 +28,7 @@ struct Read {
     mask: Tensor<2>,
     memory: Option<Memory>,
     cache: Cache,
-    /// Of a decoder-only model, the logits behind the prompt, which are those of every candidate's first token.
+    /// Logits behind the prompt of a decoder-only model: those of every candidate's first token.
     first: Option<Vec<f32>>,
 }
 

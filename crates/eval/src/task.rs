@@ -82,7 +82,7 @@ impl Pool {
 }
 
 impl Pool {
-    /// How many pictures with captions are left out and why, if any are.
+    /// Says how many pictures with captions are left out and why, if any are.
     #[must_use]
     pub fn note(self, dataset: &dyn Dataset, limit: Option<usize>) -> Option<String> {
         let items = captioned_items(dataset, limit);

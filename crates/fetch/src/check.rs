@@ -25,7 +25,7 @@ pub struct Checked {
 pub struct Damage {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// Description of the damage.
     pub what: String,
 }
 

@@ -176,7 +176,7 @@ fn read_output(path: &Path) -> String {
 /// Bytes in a folder, as far as they can be counted while it changes.
 struct Arrived {
     all: u64,
-    /// Of the largest entry: of two copies of a download one counts as progress.
+    /// Bytes of the largest entry: of two copies of a download one counts as progress.
     largest: u64,
 }
 

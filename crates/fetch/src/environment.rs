@@ -9,7 +9,8 @@ use crate::paths::percent;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// Who the user is, which language is spoken, where the network is, where interpreters are.
+/// Variables that say who the user is, which language is spoken, where the network is, and where
+/// interpreters are.
 const NAMES: &[&str] = &[
     "HOME",
     "USER",
@@ -47,8 +48,8 @@ const NAMES: &[&str] = &[
 /// Beginnings of names: locales, folders of the desktop.
 const STARTS: &[&str] = &["LC_", "XDG_"];
 
-/// Which index pip asks, and how. Absent: `PIP_REQUIREMENT`, `PIP_NO_BINARY`, `PIP_TARGET` and
-/// others that would make it do another thing than is asked for here.
+/// Variables that say which index pip asks, and how. Absent: `PIP_REQUIREMENT`, `PIP_NO_BINARY`,
+/// `PIP_TARGET` and others that would make it do another thing than is asked for here.
 const PIP: &[&str] = &[
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",

@@ -11,7 +11,7 @@ pub enum FetchError {
     Source {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// Description of the damage.
         what: String,
         /// What to write.
         hint: String,
@@ -35,7 +35,7 @@ pub enum FetchError {
         status: u16,
         /// The address, without its query.
         url: String,
-        /// What to try.
+        /// Advice: what to try.
         hint: String,
     },
     /// No server answered, or the answer broke off too often.
@@ -45,7 +45,7 @@ pub enum FetchError {
         what: String,
         /// The address, without its query.
         url: String,
-        /// What to try.
+        /// Advice: what to try.
         hint: String,
     },
     /// A server said something that cannot be.
@@ -63,7 +63,7 @@ pub enum FetchError {
         what: String,
         /// The command.
         command: String,
-        /// What to try.
+        /// Advice: what to try.
         hint: String,
     },
     /// The bytes are not those that were promised.
@@ -83,11 +83,11 @@ pub enum FetchError {
     /// A file of the store is not as it came.
     #[error("the file is damaged: {what} --> {}; hint: {hint}", file.display())]
     Damaged {
-        /// What is wrong with it.
+        /// Description of the damage.
         what: String,
         /// The file.
         file: PathBuf,
-        /// What to try.
+        /// Advice: what to try.
         hint: String,
     },
     /// An archive is damaged or wants to write outside its folder.
@@ -97,7 +97,7 @@ pub enum FetchError {
         what: String,
         /// The archive.
         file: PathBuf,
-        /// What to try.
+        /// Advice: what to try.
         hint: String,
     },
     /// The file or folder is not in what was fetched.
@@ -119,7 +119,7 @@ pub enum FetchError {
         path: PathBuf,
         /// What the system said.
         error: std::io::Error,
-        /// What to try.
+        /// Advice: what to try.
         hint: &'static str,
     },
 }

@@ -6,7 +6,7 @@
 //! with the same weights does not fetch them again.
 //!
 //! The Hub names a sha256 of large files, and git's name of small ones (configurations, vocabularies), which is a sha1.
-//! Of a server that names neither, files are checked by length.
+//! Files of a server that names neither are checked by length.
 
 use crate::digest::{compare, git_checked_sha256, is_git_name, sha256_hex, sha256_of};
 use crate::download::{Download, Meta};

@@ -32,7 +32,7 @@ fn modified(data: &Metadata) -> Option<u64> {
     data.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos().try_into().ok()
 }
 
-/// How thoroughly a file is compared.
+/// Thoroughness of comparing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// By length and time; by its bytes only if the time differs.

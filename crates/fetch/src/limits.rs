@@ -1,4 +1,4 @@
-//! How much a download, and an archive that is unpacked, may bring.
+//! Bounds on what a download, and an archive that is unpacked, may bring.
 
 use crate::FetchError;
 use std::path::Path;
@@ -24,7 +24,7 @@ const SMALL: u64 = 64_000_000;
 /// The bounds in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// What the user allows in place of the bounds above, in bytes.
+    /// Bytes that the user allows in place of the bounds above.
     pub(crate) allowed: Option<u64>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
     (1.0..9e15).contains(&bytes).then_some(bytes as u64)
 }
 
-/// What is left for unpacking one archive.
+/// Room that is left for unpacking one archive.
 #[derive(Debug)]
 pub(crate) struct Room {
     bytes: u64,

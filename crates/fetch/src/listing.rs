@@ -13,7 +13,7 @@ const LONGEST: u64 = 1 << 26;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listing {
     pub(crate) commit: String,
-    /// Of the files that are wanted.
+    /// Names of the files that are wanted.
     pub(crate) names: Vec<String>,
     /// In bytes, by the names; `None` where the Hub does not say.
     pub(crate) sizes: Vec<Option<u64>>,

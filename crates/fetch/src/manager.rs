@@ -34,7 +34,7 @@ impl Manager {
 
     /// The endings of the archives that it brings.
     ///
-    /// Of Python only wheels are taken: pip runs code of a source archive to learn its metadata.
+    /// For Python only wheels are taken: pip runs code of a source archive to learn its metadata.
     pub(crate) fn archives(self) -> &'static [&'static str] {
         match self {
             Self::Pip => &[".whl"],

@@ -74,7 +74,8 @@ pub struct RunDiff {
 }
 
 impl RunDiff {
-    /// Whether both computed the same: every step, logged number, weight, score and text, and no cell is missing.
+    /// Says whether both computed the same: every step, logged number, weight, score and text, and
+    /// no cell is missing.
     #[must_use]
     pub fn same_results(&self) -> bool {
         self.alone.is_empty()
@@ -86,7 +87,7 @@ impl RunDiff {
 }
 
 impl Parting {
-    /// Whether both went the same way to the same weights.
+    /// Says whether both went the same way to the same weights.
     #[must_use]
     pub fn same(&self) -> bool {
         self.step.is_none() && self.alone == 0 && self.weights.is_none()

@@ -30,7 +30,7 @@ const FORMAT: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Done {
     format: u32,
-    /// Whether nothing is left to do.
+    /// True if nothing is left to do.
     pub whole: bool,
     /// SHA-256 of the files, by their path in the folder.
     files: BTreeMap<String, String>,
@@ -47,11 +47,11 @@ impl Default for Done {
 pub struct Damage {
     /// The file.
     pub file: PathBuf,
-    /// Its SHA-256 when it was written.
+    /// SHA-256 of the file when it was written.
     pub written: String,
-    /// Its SHA-256 now; nothing if it is gone.
+    /// SHA-256 of the file now; nothing if it is gone.
     pub found: Option<String>,
-    /// Its path in the folder of the list.
+    /// Path of the file in the folder of the list.
     #[serde(skip)]
     name: String,
 }
@@ -162,7 +162,7 @@ impl Done {
     /// Adds a file of `dir` that was just written.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn add(&mut self, dir: &Path, name: &str) -> Result<(), LabError> {
         let file = dir.join(name);
         let sum = sha256_of(&file).map_err(|e| LabError::io(&file, &e))?;
@@ -170,7 +170,7 @@ impl Done {
         self.save(dir)
     }
 
-    /// Whether a file is listed.
+    /// Says whether a file is listed.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.files.contains_key(name)
@@ -203,7 +203,7 @@ impl Done {
     /// Lists every file of `dir`: it is whole.
     ///
     /// # Errors
-    /// Whatever the file system says, or if a listed file changed meanwhile.
+    /// Errors of the file system; a listed file that changed meanwhile.
     pub fn seal(self, dir: &Path) -> Result<(), LabError> {
         let all = names(dir)?;
         self.seal_these(dir, all)

@@ -59,7 +59,7 @@ impl Run {
     /// As [`Run::prepare`], to be shown and not carried out: the size of data that are not here is assumed.
     ///
     /// # Errors
-    /// Whatever is wrong with the file, cards, or data that are here.
+    /// If something is wrong with the file, cards, or data that are here.
     pub fn sketch(source: Source, registry: &Registry, options: &RunOptions) -> Result<Self, LabError> {
         Self::planned(source, registry, options, DataHere::Assumed)
     }
@@ -244,7 +244,7 @@ impl Run {
     }
 }
 
-/// What earlier calls took.
+/// Name of the file that says what earlier calls took.
 const COST_FILE: &str = "cost.json";
 
 /// `cost.json`.

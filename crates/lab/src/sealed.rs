@@ -35,7 +35,7 @@ fn listed(run: &Path) -> Vec<PathBuf> {
 /// Writes the list of a run that has ended.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// Errors of the file system.
 pub fn seal(run: &Path) -> Result<(), LabError> {
     let lists = listed(run).into_iter().filter_map(|dir| {
         Some(format!("{}/{DONE_FILE}", dir.strip_prefix(run).ok()?.to_string_lossy().replace('\\', "/")))
@@ -47,7 +47,7 @@ pub fn seal(run: &Path) -> Result<(), LabError> {
 /// Lists the files of a report that was made anew.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// Errors of the file system.
 pub fn seal_report(run: &Path) -> Result<(), LabError> {
     let Some(mut done) = Done::load(run)? else { return Ok(()) };
     for name in ["report.html", "report.md", "figure.svg"] {
@@ -70,7 +70,7 @@ pub fn damage(run: &Path) -> Result<Vec<Damage>, LabError> {
     Ok(all)
 }
 
-/// Whether a run has a list; those of older versions have none.
+/// Says whether a run has a list; those of older versions have none.
 #[must_use]
 pub fn is_sealed(run: &Path) -> bool {
     run.join(DONE_FILE).is_file()

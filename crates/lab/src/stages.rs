@@ -32,7 +32,7 @@ pub struct Workshop<'a> {
     pub reporter: &'a dyn Reporter,
     /// Features that were opened, by their key. Jobs share what was checked of them.
     opened: Mutex<HashMap<String, Arc<Mutex<Option<Features>>>>>,
-    /// How often damaged features were computed again.
+    /// Number of times that damaged features were computed again.
     mended: AtomicUsize,
 }
 

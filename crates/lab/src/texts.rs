@@ -22,7 +22,7 @@ impl Texts {
     /// none.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn open(dir: &Path, name: &str, samples: usize, batch: usize) -> Result<Self, LabError> {
         let folder = dir.join(PIECES);
         std::fs::create_dir_all(&folder).map_err(|e| LabError::io(&folder, &e))?;
@@ -52,7 +52,7 @@ impl Texts {
 /// Removes what [`Texts`] kept in a folder, when the results that it was for are there.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// Errors of the file system.
 pub fn remove(dir: &Path) -> Result<(), LabError> {
     let folder = dir.join(PIECES);
     match std::fs::remove_dir_all(&folder) {

@@ -18,9 +18,9 @@ pub struct Bleu {
     pub corpus: Option<[f64; ORDERS]>,
     /// The same formula for each caption alone.
     pub per_image: Vec<[f64; ORDERS]>,
-    /// How many n-grams of the captions are in a reference, for n = 1..=4.
+    /// Number of n-grams of the captions that are in a reference, for n = 1..=4.
     pub matched: [usize; ORDERS],
-    /// How many n-grams the captions have.
+    /// Number of n-grams that the captions have.
     pub ngrams: [usize; ORDERS],
 }
 
@@ -33,7 +33,7 @@ struct Statistics {
     guessed: [usize; ORDERS],
 }
 
-/// What the counts of one image are made in.
+/// Buffers for the counts of one image.
 #[derive(Default)]
 struct Scratch {
     words: ImageWords,
@@ -43,7 +43,7 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// How many n-grams of the hypothesis are in a reference, each as often as it is in one of them.
+    /// Counts the n-grams of the hypothesis in a reference, each as often as it is in one of them.
     fn matched(&mut self, order: usize) -> usize {
         self.most.clear();
         for reference in self.words.references() {

@@ -19,17 +19,18 @@ const BLOCK: usize = 1 << 15;
 pub struct Cider {
     /// CIDEr of each caption, from 0 to 10; the corpus score is their mean.
     pub per_image: Vec<f64>,
-    /// Whether no n-gram has a weight, because every image has the same ones in its references: all scores are 0.
+    /// True if no n-gram has a weight, because every image has the same ones in its references.
+    /// All scores are then 0.
     pub weightless: bool,
 }
 
-/// What an n-gram of one order weighs, by the images that have it in a reference.
+/// Weights of the n-grams of one order, by the images that have them in a reference.
 struct Weights {
     /// Those of more than one image.
     repeated: HashMap<Ngram, f64, BuildHasherDefault<Mixer>>,
     /// All others, also of n-grams that no reference has.
     rare: f64,
-    /// Whether every n-gram of the references is in all images.
+    /// True if every n-gram of the references is in all images.
     none: bool,
 }
 
@@ -105,7 +106,7 @@ fn present(corpus: &CaptionTokens, order: usize, images: std::ops::Range<usize>)
     all
 }
 
-/// What the score of one image is made in: its TF-IDF vectors of one order at a time.
+/// Buffers for the score of one image: its TF-IDF vectors of one order at a time.
 #[derive(Default)]
 struct Scratch {
     words: ImageWords,

@@ -78,7 +78,7 @@ impl CaptionTokens {
         self.ends.len()
     }
 
-    /// Whether there is no image.
+    /// Says whether there is no image.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()

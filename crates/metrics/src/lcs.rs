@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// Longest text whose matches are looked up by going through it.
 const SHORT: usize = 64;
 
-/// What is needed for one pair of texts, kept for the next.
+/// Buffers for one pair of texts, kept for the next.
 #[derive(Default)]
 pub(crate) struct Common {
     row: Vec<u64>,
@@ -74,7 +74,7 @@ fn step(row: u64, matches: u64, carry: bool) -> (u64, bool) {
     (sum | (row & !matches), over || again)
 }
 
-/// How often the last row steps up.
+/// Counts how often the last row steps up.
 fn ups(row: &[u64], length: usize) -> usize {
     let zeros: usize = row.iter().map(|word| word.count_zeros() as usize).sum();
     debug_assert!(zeros <= length);

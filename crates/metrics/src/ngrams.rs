@@ -14,7 +14,7 @@ pub(crate) fn sorted(words: &[u32], order: usize, ngrams: &mut Vec<Ngram>) {
     ngrams.sort_unstable();
 }
 
-/// How often each n-gram is in a sorted list, in order.
+/// Counts how often each n-gram is in a sorted list, in order.
 pub(crate) fn counts(sorted: &[Ngram]) -> impl Iterator<Item = (Ngram, u32)> {
     sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32))
 }

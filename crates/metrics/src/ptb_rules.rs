@@ -124,13 +124,13 @@ pub(crate) fn holds(text: &[char], at: usize, wanted: impl Fn(char) -> bool) -> 
 pub(crate) struct Seen {
     /// Letters, digits, stops and commas: what may come before a hyphen.
     pub numbers: LastRun,
-    /// What may come before the `@` of an address.
+    /// Characters that may come before the `@` of an address.
     pub names: LastRun,
-    /// What the name of a file may begin with.
+    /// Characters that the name of a file may begin with.
     pub stems: LastRun,
-    /// What the name of a host may begin with.
+    /// Characters that the name of a host may begin with.
     pub hosts: LastRun,
-    /// What may be inside of `<! >`.
+    /// Characters that may be inside of `<! >`.
     pub comments: LastRun,
 }
 

@@ -37,15 +37,16 @@ pub struct Reader {
     tensors: Tensors,
     used: BTreeSet<String>,
     wrong: Mismatch,
-    /// What the parameters that are not there would be called.
+    /// Names that the parameters which are not there would have.
     ways: Ways,
     /// Of a file of one part: which, its family, and how many blocks are wanted.
     alone: Option<(Part, String, usize)>,
 }
 
 impl Reader {
-    /// Of a whole checkpoint. Levels that a training program put around all names are taken off: those that are known,
-    /// and any others behind which the bridge is found, which every checkpoint has.
+    /// Makes a reader of a whole checkpoint. Takes off the levels that a training program put
+    /// around all names: the known ones, and any others behind which the bridge is found. Every
+    /// checkpoint has a bridge.
     #[must_use]
     pub fn new(tensors: Tensors) -> Self {
         let mut reader = Self::unwrapped(tensors, true);
@@ -142,7 +143,8 @@ impl Reader {
         plan
     }
 
-    /// Whether the file has any of these parameters; of a file of one part, levels around all names are taken off.
+    /// Says whether the file has any of these parameters. In a file of one part, levels around all
+    /// names are taken off first.
     #[must_use]
     pub fn has_any(&mut self, part: Part, family: &str, infos: &[Info]) -> bool {
         self.take_off_alone(part, family, infos);

@@ -13,7 +13,7 @@ use toolkit_system::unwind;
 /// The table of embeddings that token ids are looked up in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenTable {
-    /// Its rows: ids from 0 to `rows - 1` have an embedding.
+    /// Number of rows: ids from 0 to `rows - 1` have an embedding.
     pub rows: usize,
     /// The part that has it, as messages call it.
     pub of: String,

@@ -108,7 +108,7 @@ pub fn table(results: &Results) -> String {
     std::iter::once(table.plain()).chain(missing).collect()
 }
 
-/// What a reader should know: first why scores are missing.
+/// Lists what a reader should know: first why scores are missing.
 pub(crate) fn notes(results: &Results, summary: &Summary) -> Vec<String> {
     summary.missing().into_iter().chain(results.notes.iter().cloned()).collect()
 }

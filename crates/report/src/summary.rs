@@ -138,7 +138,7 @@ pub fn summary(results: &Results) -> Summary {
     summary
 }
 
-/// What is said to be absent and is, in fact, in no cell.
+/// Returns what is said to be absent and is, in fact, in no cell.
 fn absent(results: &Results, grid: &Grid) -> BTreeMap<String, String> {
     let keys = grid.keys();
     results.absent.iter().filter(|(key, _)| !keys.contains(key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()

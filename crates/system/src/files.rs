@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
-/// What the file system said about a path.
+/// Error of the file system about a path.
 #[derive(Debug)]
 pub struct FileError {
     /// The path that was asked for, not the temporary one.
@@ -36,7 +36,7 @@ impl FileError {
         }
     }
 
-    /// What to try.
+    /// Says what to try.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.error.kind() {

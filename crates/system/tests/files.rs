@@ -1,4 +1,4 @@
-//! What is written appears whole or not at all, and what a kill left is swept.
+//! Files appear whole or not at all, and what a kill left is swept.
 
 use std::fs::File;
 use std::io::Write;
@@ -87,7 +87,7 @@ fn a_folder_appears_whole_or_not_at_all() {
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
 }
 
-/// What killed writers of `out` leave, old and new names, and what only looks so.
+/// Makes what killed writers of `out` leave, old and new names, and what only looks so.
 fn litter(dir: &Path) {
     std::fs::create_dir_all(dir.join(".out.12-aB3.tmp/deep")).unwrap();
     std::fs::write(dir.join(".out.12-aB3.tmp/deep/model.safetensors"), "half").unwrap();

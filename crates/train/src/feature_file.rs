@@ -61,7 +61,7 @@ impl Part {
     /// Goes on with what an earlier call left, or begins.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn open(paths: Paths, layout: Layout) -> Result<Self, TrainError> {
         let open = |path: &Path| {
             let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
@@ -135,7 +135,7 @@ impl Part {
     /// Appends the next rows: a whole group, or the last rows.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn append(&mut self, bytes: &[u8], unreadable: &[usize]) -> Result<(), TrainError> {
         self.data.write_all(bytes).map_err(|e| TrainError::io(&self.paths.data, &e))?;
         let sums = self.layout.sums(bytes);
@@ -156,7 +156,7 @@ impl Part {
     /// Gives the rows their name, and then the header its own.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn finish(self) -> Result<Header, TrainError> {
         let fail = |e: std::io::Error| TrainError::io(&self.paths.data, &e);
         self.data.sync_all().map_err(fail)?;

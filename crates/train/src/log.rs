@@ -60,7 +60,7 @@ impl Log {
     /// Appends a line.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn push(&mut self, line: &MetricLine) -> Result<(), TrainError> {
         let text = serde_json::to_string(line).map_err(|e| TrainError::Other(e.to_string()))? + "\n";
         self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, &e))?;
@@ -72,7 +72,7 @@ impl Log {
     /// Brings the log to the disk, and says what is there.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Errors of the file system.
     pub fn mark(&mut self) -> Result<Mark, TrainError> {
         self.file.sync_data().map_err(|e| TrainError::io(&self.path, &e))?;
         Ok(Mark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize().into()) })

@@ -97,7 +97,7 @@ impl Mapped {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its rows.
+    /// Returns the layout of the rows.
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -18,7 +18,7 @@ use toolkit_models::connector::Connector;
 pub struct LanguageMarks {
     /// Before the text, where the model was trained with one (OPT: `</s>`); it is a label too, predicted from the last query.
     pub bos: Option<u32>,
-    /// What ends a text; the first is the label behind a caption.
+    /// Ids that end a text; the first is the label behind a caption.
     pub eos: Ends,
     /// Padding.
     pub pad: u32,

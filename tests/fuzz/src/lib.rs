@@ -8,7 +8,8 @@
 //! | [`memory`] | the most memory that a call held |
 //! | [`trial`] | one input against one target: no panic, no hang, bounded memory |
 //!
-//! What fails is kept as a file of `tests/fuzz/corpus/TARGET`, so that it is tried for ever.
+//! Inputs that fail are kept as files of `tests/fuzz/corpus/TARGET`, so that they are tried for
+//! ever.
 
 pub mod corpus;
 pub mod memory;

@@ -20,7 +20,7 @@ pub enum Failure {
     Slow(Duration),
     /// It held more memory than an input of that length may take.
     Memory(usize),
-    /// Its refusal is no single line.
+    /// The refusal is no single line.
     Lines(String),
 }
 

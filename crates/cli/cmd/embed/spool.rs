@@ -16,7 +16,7 @@ use toolkit_system::files::{FileError, write_atomic, write_bytes};
 /// Longest time between two marks of how far it is: the most that a kill can cost.
 const BETWEEN_MARKS: Duration = Duration::from_secs(2);
 
-/// How far a spool is.
+/// Progress of a spool.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 pub struct Mark {
     /// All that determines the rows: files with sizes and times, texts, options.
@@ -34,7 +34,7 @@ pub struct Spool {
     folder: PathBuf,
     files: BTreeMap<String, File>,
     marked: Instant,
-    /// How far it is.
+    /// Progress so far.
     pub mark: Mark,
 }
 

@@ -210,7 +210,7 @@ fn speaker<'a>(opened: &'a Opened, read: &'a ReadPrompt<'a>) -> anyhow::Result<S
 /// The pictures of a data set, with the digests of those that were looked at.
 struct Pictures<'a> {
     data: &'a dyn Dataset,
-    /// What becomes of transparency for the model that is measured.
+    /// Treatment of transparency for the model that is measured.
     alpha: Alpha,
     progress: &'a dyn Progress,
     seen: RefCell<BTreeMap<usize, String>>,

@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, Rgb, RgbImage};
 
-/// What becomes of transparency.
+/// Treatment of transparency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alpha {
     /// The picture is laid on white.

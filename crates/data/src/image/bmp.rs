@@ -7,7 +7,7 @@ use ::image::{DynamicImage, RgbImage, RgbaImage};
 /// The length of the file header; pictures in icons have none.
 const FILE_HEADER: usize = 14;
 
-/// What the header says.
+/// Contents of the header.
 struct Header {
     width: u32,
     height: u32,
@@ -99,7 +99,7 @@ impl Header {
         if self.top_down { y } else { self.height as usize - 1 - y }
     }
 
-    /// Whether pixels have an alpha of their own.
+    /// Says whether pixels have an alpha of their own.
     fn has_alpha(&self) -> bool {
         self.bits == 32 && self.compression == 3 && (self.masks[3] != 0 || self.masks == [0; 4])
     }

@@ -5,7 +5,7 @@ use super::bytes::{array, le16, le32};
 use super::{bmp, png};
 use ::image::DynamicImage;
 
-/// How every icon begins.
+/// First bytes of every icon.
 pub(super) const MAGIC: &[u8] = &[0, 0, 1, 0];
 
 /// Finds the picture to read: the largest one, and of several the one of fewest bits a pixel, as Pillow does.

@@ -9,7 +9,7 @@ use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, Transformations};
 use std::borrow::Cow;
 use std::io::Cursor;
 
-/// How every PNG begins.
+/// First bytes of every PNG.
 pub(super) const MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The longest that a compressed text may be, and all of them together.
 const MOST_TEXT: usize = 1 << 20;
@@ -23,7 +23,7 @@ const XMP: &[u8] = b"XML:com.adobe.xmp";
 struct Chunk<'a> {
     kind: [u8; 4],
     data: &'a [u8],
-    /// Whether data and check sum are there to the end.
+    /// True if data and check sum are there to the end.
     whole: bool,
 }
 

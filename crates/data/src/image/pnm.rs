@@ -2,7 +2,7 @@
 
 use ::image::{DynamicImage, GrayImage, ImageBuffer, RgbImage};
 
-/// What the header says, and what follows it.
+/// Contents of the header, and the bytes that follow it.
 struct Header<'a> {
     /// The digit of `P1` to `P6`.
     kind: u8,
@@ -14,12 +14,12 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// Whether a pixel is one of two.
+    /// Says whether a pixel has one of two values.
     fn is_bilevel(&self) -> bool {
         matches!(self.kind, b'1' | b'4')
     }
 
-    /// Whether pixels are written as text.
+    /// Says whether pixels are written as text.
     fn is_text(&self) -> bool {
         self.kind <= b'3'
     }

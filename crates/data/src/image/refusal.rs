@@ -3,14 +3,14 @@
 /// A reason not to read a picture, with a hint where the usual one does not help.
 #[derive(Debug, PartialEq)]
 pub(super) struct Refusal {
-    /// What is wrong.
+    /// Fault that was found.
     pub reason: String,
-    /// What to do about it.
+    /// Advice: what to do about it.
     pub hint: String,
 }
 
 impl Refusal {
-    /// What helps against most damage.
+    /// Advice that helps against most damage.
     const HINT: &str = "replace or remove the file";
 
     pub fn new(reason: impl Into<String>) -> Self {

@@ -1,4 +1,4 @@
-//! How a picture is turned upright.
+//! Rules by which a picture is turned upright.
 //!
 //! Cameras keep the pixels as the sensor saw them and write down how they were held. The rules are those of Pillow's
 //! `ImageOps.exif_transpose`, by which transformers' processors go: EXIF first, whatever it says; XMP if EXIF says
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// The EXIF and TIFF tag with the turn.
 const TAG: u16 = 274;
-/// How a block of EXIF begins outside of TIFF files; some writers put it twice.
+/// First bytes of a block of EXIF outside of TIFF files; some writers put them twice.
 const PREFIX: &[u8] = b"Exif\0\0";
 
 /// The blocks of a file that can tell a turn.

@@ -39,7 +39,7 @@ pub struct File {
     pub etag: String,
 }
 
-/// How the end of a body is told.
+/// Way in which the end of a body is told.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum End {
     #[default]
@@ -58,7 +58,7 @@ pub struct World {
     pub listed: Vec<String>,
     /// So many bytes more than a file has are listed.
     pub listed_more: usize,
-    /// How bodies end: `Content-Length` unless set.
+    /// End of bodies: `Content-Length` unless set.
     pub end: End,
     /// What the CDN calls its content.
     pub cdn_etag: String,

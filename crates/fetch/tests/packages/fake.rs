@@ -41,7 +41,8 @@ impl Setup {
         assert!(writer.wait().unwrap().success());
     }
 
-    /// What was run, a line each, with the temporary folder as `TMP` and without what is named for one run.
+    /// Returns what was run, a line each, with the temporary folder as `TMP` and without what is
+    /// named for one run.
     pub fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("log")).unwrap_or_default();
         let temp = self.store.root().join("tmp").display().to_string();

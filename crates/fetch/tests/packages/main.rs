@@ -13,7 +13,7 @@ use toolkit_fetch::{Digest, FetchError, NoProgress, Source, Store};
 
 const PIP: &str = "pip:tiny_model==1.0#tiny_model/w.safetensors";
 
-/// What keeps pip from running code of a package, from asking, and from writing elsewhere.
+/// Options that keep pip from running code of a package, from asking, and from writing elsewhere.
 const SAFE: &str = "--only-binary=:all: --no-deps --no-input --no-cache-dir --disable-pip-version-check";
 
 /// A pip that gives a wheel.

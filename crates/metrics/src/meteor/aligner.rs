@@ -34,7 +34,7 @@ struct Partial<B> {
     used: B,
 }
 
-/// What a partial alignment may become: with another match, or by going on.
+/// Possible successor of a partial alignment: with another match, or by going on.
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     state: State,
@@ -141,7 +141,8 @@ fn search<B: Bits>(matches: &Matches) -> Vec<Option<Match>> {
 }
 
 impl<'a, B: Bits> Search<'a, B> {
-    /// What the partial alignments, best first, become at word `at` of the reference; the best of it, in order.
+    /// Fills `grown` with what the partial alignments, best first, become at word `at` of the
+    /// reference. Only the best of them stay, in order.
     fn grow(&self, at: usize, grown: &mut Vec<Candidate<'a>>) {
         grown.clear();
         for (parent, Partial { state, used }) in self.partials.iter().enumerate() {

@@ -37,7 +37,7 @@ pub struct Matches {
     pub hypothesis_coverage: Vec<u32>,
     /// How many matches cover a word of the reference.
     pub reference_coverage: Vec<u32>,
-    /// How many there are.
+    /// Number of all matches.
     count: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use super::Planes;
 
-/// How far apart the differences of a picture are.
+/// Spacing of the differences of a picture (chroma subsampling).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
     /// Only light.
@@ -15,12 +15,12 @@ pub enum Sampling {
     Full,
 }
 
-/// What the numbers of a picture mean.
+/// Meaning of the numbers of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matrix {
     /// Code of ITU-T H.273.
     pub code: u16,
-    /// Whether light goes from 0 to 255, not from 16 to 235.
+    /// True if light goes from 0 to 255, not from 16 to 235.
     pub full: bool,
 }
 

@@ -54,11 +54,11 @@ const MOST_ITEMS: usize = 1 << 12;
 pub struct Item {
     pub id: u32,
     pub kind: [u8; 4],
-    /// Whether it is text of XMP.
+    /// True if it is text of XMP.
     pub is_xmp: bool,
-    /// Its parts, each from one place to another.
+    /// Parts of the item, each from one place to another.
     parts: Vec<Range<usize>>,
-    /// Whether its parts are of the box `idat`, not of the file.
+    /// True if its parts are of the box `idat`, not of the file.
     inside: bool,
     /// Numbers of its properties.
     properties: Vec<usize>,

@@ -55,7 +55,8 @@ pub struct T5Config {
     /// Whether the head is the token table (original T5: yes; v1.1 and Flan: no).
     #[serde(default)]
     pub tie_word_embeddings: bool,
-    /// Whether states are scaled by `d_model ^ -0.5` before the head; if absent, where the head is the token table.
+    /// True if states are scaled by `d_model ^ -0.5` before the head. If absent, they are where the
+    /// head is the token table.
     #[serde(default)]
     pub scale_decoder_outputs: Option<bool>,
     /// Epsilon of every norm.
@@ -87,7 +88,7 @@ impl T5Config {
         self.num_decoder_layers.unwrap_or(self.num_layers)
     }
 
-    /// Whether states are scaled before the head.
+    /// Says whether states are scaled before the head.
     #[must_use]
     pub fn scaled(&self) -> bool {
         self.scale_decoder_outputs.unwrap_or(self.tie_word_embeddings)
