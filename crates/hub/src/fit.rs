@@ -4,6 +4,7 @@ use crate::HubError;
 use crate::config::{Config, LanguageConfig, VisionConfig};
 use crate::folder::files;
 use burn::tensor::Device;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::{self, Info, Values};
 use toolkit_core::{AnyLanguage, AnyVision, Bridge, Cost, LanguageKind, LanguageShape, ShapeError, VisionShape};
@@ -67,9 +68,7 @@ impl Fitted {
             let reader = vision_file.as_mut().unwrap_or(&mut main);
             let infos = params::list(&module);
             if !reader.has_any(Part::Vision, c.family(), &infos) {
-                let hint =
-                    "LAVIS keeps the encoder in a file of its own: name it as `vision_weights` in the `config.json`";
-                return Err(HubError::new("there are no weights of the encoder", weights.display().to_string(), hint));
+                return Err(no_weights(reader, Part::Vision, c.family(), &infos));
             }
             let plan = reader.plan(Part::Vision, c.family(), &infos, names::corners(c.family()));
             vision = Some(FittedVision { config: c.clone(), shape: described, module, plan });
@@ -98,7 +97,9 @@ impl Fitted {
             language = Some(fit_language(c, &config, (&mut main, language_file.as_mut()), device, &place)?);
         }
 
-        config.language = language.as_ref().map(|l: &FittedLanguage| l.config.clone());
+        let past = language.as_ref().and_then(|l: &FittedLanguage| image_token_past(&config, &l.shape, &place));
+        config.notes.extend(past);
+        config.language = language.as_ref().map(|l| l.config.clone());
         main.check()?;
         vision_file.as_mut().map(Reader::check).transpose()?;
         language_file.as_mut().map(Reader::check).transpose()?;
@@ -146,10 +147,13 @@ impl Fitted {
 fn fit_language(
     c: &LanguageConfig,
     config: &Config,
-    (main, own): (&mut Reader, Option<&mut Reader>),
+    (main, mut own): (&mut Reader, Option<&mut Reader>),
     device: &Device,
     place: &str,
 ) -> Result<FittedLanguage, HubError> {
+    if let Some(own) = &mut own {
+        own.take_off(Part::Language, c.family(), &[c.table()]);
+    }
     let c = c.clone().with_stored_head(own.as_deref().unwrap_or(main))?;
     let shape = c.describe().map_err(|error| HubError::new(error.what, place, error.hint))?;
     check_marks(config, &shape, place)?;
@@ -165,12 +169,40 @@ fn fit_language(
     let infos = params::list(&module);
     let reader = own.unwrap_or(main);
     if !reader.has_any(Part::Language, c.family(), &infos) {
-        let hint = "LAVIS never has it: name its file or folder as `language_weights` in the `config.json`";
-        let file = reader.tensors().path().display().to_string();
-        return Err(HubError::new("there are no weights of the language model", file, hint));
+        return Err(no_weights(reader, Part::Language, c.family(), &infos));
     }
     let plan = reader.plan(Part::Language, c.family(), &infos, None);
     Ok(FittedLanguage { config: c, shape, module, plan, projection: (projection, projection_plan) })
+}
+
+/// The error that a file has nothing of a part, by what its names begin with instead.
+fn no_weights(reader: &Reader, part: Part, family: &str, infos: &[Info]) -> HubError {
+    const SHOWN: usize = 6;
+    if let Some(error) = reader.behind_a_level(part, family, infos) {
+        return error.into();
+    }
+    let (noun, key) = match part {
+        Part::Vision => ("encoder", "vision_weights"),
+        _ => ("language model", "language_weights"),
+    };
+    let names = || reader.tensors().names();
+    let hint = if names().any(|name| name.starts_with("Qformer.")) {
+        format!("LAVIS keeps the {noun} in a file of its own: name it as `{key}` in the `config.json`")
+    } else {
+        let first: BTreeSet<&str> = names().filter_map(|name| name.split_inclusive('.').next()).collect();
+        let shown: Vec<String> = first.iter().take(SHOWN).map(|level| format!("`{}`", level.escape_debug())).collect();
+        let more = if first.len() > SHOWN { " .." } else { "" };
+        let begin = format!("its names begin with {}{more}", shown.join(", "));
+        format!("{begin}; if the {noun} is in a file of its own, name that as `{key}` in the `config.json`")
+    };
+    HubError::new(format!("there are no weights of the {noun}"), reader.tensors().path().display().to_string(), hint)
+}
+
+/// Says that no text can hold the placeholder of a picture, which stands for a query in the language model's ids.
+fn image_token_past(config: &Config, language: &LanguageShape, place: &str) -> Option<String> {
+    let id = config.image_token.filter(|id| *id as usize >= language.vocab)?;
+    let what = format!("`image_token_index` is {id}, but the language model has {} tokens", language.vocab);
+    Some(format!("{what}: pictures are put before prompts all the same, but transformers cannot use it --> {place}"))
 }
 
 /// Compares the special ids with the rows of the language model.

@@ -4,14 +4,12 @@ use crate::HubError;
 use serde_json::Value;
 use std::path::Path;
 use toolkit_core::Ends;
+use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
 // Far above every published model, and low enough that costs do not overflow and a claim alone fills no memory.
 const MOST: usize = 1 << 20;
 const MOST_LAYERS: usize = 1 << 10;
 const MOST_PIXELS: usize = 1 << 14;
-
-/// What Windows' editors put before a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An object of a JSON file.
 #[derive(Clone, Debug)]
@@ -28,9 +26,17 @@ impl Json {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, HubError> {
         let bytes = toolkit_system::input::read(path).map_err(|error| HubError::io("read", path, error))?;
-        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-        let value = serde_json::from_slice(bytes).map_err(|error| {
-            HubError::new(format!("this is no JSON: {error}"), path.display().to_string(), "fetch the file again")
+        let place = path.display().to_string();
+        let bytes = match encoding(&bytes) {
+            Encoding::Utf8 { mark } => &bytes[mark..],
+            Encoding::Utf16 => return Err(HubError::new(UTF16.0, place, UTF16.1)),
+        };
+        let value = serde_json::from_slice(bytes).map_err(|error| match not_finite(bytes) {
+            // Python writes such numbers, and reads them; JSON has none.
+            Some((key, number)) => {
+                HubError::new(format!("`{key}` has {number}, which is no finite number"), &place, "give a number")
+            }
+            None => HubError::new(format!("this is no JSON: {error}"), &place, "fetch the file again"),
         })?;
         Ok(Self { value, file: path.display().to_string(), at: String::new() })
     }
@@ -149,4 +155,28 @@ impl Json {
         let Some(value) = self.value.get(key).filter(|value| !value.is_null()) else { return Ok(None) };
         serde_json::from_value(value.clone()).map(Some).map_err(|error| self.wrong(key, format!("is {value}: {error}")))
     }
+}
+
+/// The first number of a text that is not finite, and the key that it stands behind.
+fn not_finite(json: &[u8]) -> Option<(String, String)> {
+    let (text, mut key) = (std::str::from_utf8(json).ok()?, "");
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if first == '"' {
+            let escaped = |at: usize| rest[..at].bytes().rev().take_while(|&b| b == b'\\').count() % 2 == 1;
+            let end = rest.match_indices('"').map(|(at, _)| at).find(|&at| at > 0 && !escaped(at))?;
+            if rest[end + 1..].trim_start().starts_with(':') {
+                key = &rest[1..end];
+            }
+            rest = &rest[end + 1..];
+            continue;
+        }
+        let word = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        let end = rest.find(|c| !word(c)).unwrap_or(rest.len()).max(first.len_utf8());
+        if rest[..end].parse().is_ok_and(|number: f64| !number.is_finite()) {
+            return Some((key.to_owned(), rest[..end].to_owned()));
+        }
+        rest = &rest[end..];
+    }
+    None
 }

@@ -158,9 +158,14 @@ impl Words {
         Ok(self.tokenizer.decode(ids)?.trim().to_owned())
     }
 
-    /// What to log about texts that are about to be encoded; see [`TextTokenizer::spelt_out`].
+    /// Says what to log about texts that are about to be encoded; see [`TextTokenizer::spelt_out`]. Of texts with the
+    /// placeholder of a picture nothing is said: [`Words::prompt`] refuses them.
     #[must_use]
     pub fn spelt_out<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
-        self.tokenizer.spelt_out(texts)
+        let image = self.image_token.and_then(|id| self.tokenizer.token(id));
+        let refused = |text: &str| {
+            text.contains(PLACEHOLDER) || image.as_ref().is_some_and(|token| text.contains(token.as_str()))
+        };
+        self.tokenizer.spelt_out(texts.into_iter().filter(|text| !refused(text)))
     }
 }

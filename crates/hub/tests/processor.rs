@@ -139,6 +139,12 @@ fn values_of_the_wrong_kind_are_refused() {
     refused(&json!({"image_mean": [0.5, 0.5, 1e39]}), "image_mean");
     refused(&json!({"image_std": [0.5, 0.0, 0.5]}), "image_std");
     refused(&json!({"image_std": "0.5"}), "image_std");
+    for wrong in [0.0, -0.0, -0.5, 1e-60] {
+        let error = refused(&json!({"image_std": [0.5, 0.5, wrong]}), "image_std");
+        assert!(error.contains("a deviation is a finite number above 0"), "{error}");
+        refused(&json!({"image_std": wrong}), "image_std");
+    }
+    refused(&json!({"image_mean": 1e38, "image_std": 1e-3}), "image_mean");
     refused(&json!({"image_processor_type": ["BlipImageProcessor"]}), "image_processor_type");
     for wrong in [json!([1]), json!("BlipImageProcessor"), json!(null)] {
         let error = Processor::read(folder(&json!({OLD: wrong})).path(), 8).unwrap_err().to_string();
@@ -151,4 +157,21 @@ fn values_of_the_wrong_kind_are_refused() {
     }
     let nested = Processor::read(folder(&json!({NEW: {"image_processor": {"crop_pct": 0.9}}})).path(), 8);
     assert!(nested.unwrap_err().to_string().contains("`image_processor.crop_pct` is 0.9"));
+}
+
+#[test]
+fn numbers_that_only_python_knows_are_refused_by_their_key() {
+    for (key, number) in [("image_std", "NaN"), ("image_mean", "-Infinity"), ("rescale_factor", "1e999")] {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(r#"{{"a \"key\"": "NaN", "size": 8, "{key}": [0.5, {number}, 0.5], "b": "x: Infinity"}}"#);
+        std::fs::write(dir.path().join(OLD), text).unwrap();
+        let error = Processor::read(dir.path(), 8).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("`{key}` has {number}, which is no finite number --> ")), "{error}");
+        assert!(error.contains(OLD) && error.contains("hint: "), "{error}");
+    }
+    // A file that is broken otherwise is called so.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(OLD), r#"{"a": "NaN", "size": "#).unwrap();
+    let error = Processor::read(dir.path(), 8).unwrap_err().to_string();
+    assert!(error.starts_with("this is no JSON: "), "{error}");
 }

@@ -33,9 +33,7 @@ impl LanguageConfig {
             "t5" => t5(json).map(Self::T5),
             "mt5" => mt5(json).map(Self::T5),
             "llama" => llama::read(json).map(Self::Llama),
-            other => {
-                Err(json.wrong("model_type", format!("is `{other}`; known: `opt`, `t5`, `mt5`, `llama`")))
-            }
+            other => Err(json.wrong("model_type", format!("is `{other}`; known: `opt`, `t5`, `mt5`, `llama`"))),
         }
     }
 
@@ -59,14 +57,23 @@ impl LanguageConfig {
         }
     }
 
+    /// The token table.
+    pub(crate) fn table(&self) -> &'static str {
+        match self {
+            Self::Opt(_) => "model.decoder.embed_tokens.weight",
+            Self::T5(_) => "shared.weight",
+            Self::Llama(_) => "model.embed_tokens.weight",
+        }
+    }
+
     /// The same with the head that the weights have: one that the configuration ties to the token table is a head of its
     /// own all the same where the file has one that differs. transformers 5 says `tie_word_embeddings` of every T5.
     pub(crate) fn with_stored_head(mut self, reader: &Reader) -> Result<Self, HubError> {
-        let family = self.family();
-        let (tied, table) = match &mut self {
+        let (family, table) = (self.family(), self.table());
+        let tied = match &mut self {
             Self::Opt(_) => return Ok(self),
-            Self::T5(c) => (&mut c.tie_word_embeddings, "shared.weight"),
-            Self::Llama(c) => (&mut c.tie_word_embeddings, "model.embed_tokens.weight"),
+            Self::T5(c) => &mut c.tie_word_embeddings,
+            Self::Llama(c) => &mut c.tie_word_embeddings,
         };
         if *tied {
             let own = has_own_head(reader.tensors(), family, table)?;

@@ -4,6 +4,7 @@ use super::sizes::{self, Size};
 use super::{CLIP_MEAN, CLIP_STD, keys};
 use crate::HubError;
 use crate::json::Json;
+use toolkit_core::{check_mean, check_std};
 use toolkit_data::{Fit, Preprocess};
 
 const BICUBIC: usize = 3;
@@ -57,10 +58,9 @@ pub(super) fn preprocess(json: &Json, side: usize) -> Result<Preprocess, HubErro
     let (made, fit) = fit(json, class, side)?;
     padding(json, made)?;
     let std = json.channels("image_std")?.unwrap_or(class.std);
-    if std.contains(&0.0) {
-        return Err(json.wrong("image_std", "has a 0, which nothing can be divided by"));
-    }
+    check_std(std).map_err(|what| json.wrong("image_std", what))?;
     let mean = json.channels("image_mean")?.unwrap_or(class.mean);
+    check_mean(mean, std).map_err(|what| json.wrong("image_mean", what))?;
     if made != side {
         let key = if matches!(fit, Fit::Stretch) && !json.has("crop_size") { "size" } else { "crop_size" };
         let what = format!("makes pictures {made} pixels wide, the encoder takes {side}");

@@ -69,3 +69,18 @@ fn byte_order_marks_and_line_ends_of_windows_change_nothing() {
     }
     assert!(checkpoint.holds());
 }
+
+#[test]
+fn files_in_utf_16_are_called_so() {
+    for file in ["config.json", "preprocessor_config.json", "generation_config.json", "tokenizer.json"] {
+        for mark in [true, false] {
+            let checkpoint = Checkpoint::of("hub-opt");
+            let text = String::from_utf8(std::fs::read(checkpoint.path(file)).unwrap()).unwrap();
+            let units = mark.then_some(0xfeff_u16).into_iter().chain(text.encode_utf16());
+            checkpoint.write(file, units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+            let error = checkpoint.error();
+            assert!(error.starts_with("this is UTF-16 --> "), "{error}");
+            assert!(error.ends_with(&format!("{file}; hint: save the file as UTF-8")), "{error}");
+        }
+    }
+}

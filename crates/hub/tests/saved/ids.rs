@@ -130,4 +130,39 @@ fn special_tokens_spelt_out_in_a_prompt_are_told() {
     assert_eq!(words.spelt_out(["a photo of", "is 1 < 2?"]), None);
     let told = words.spelt_out(["what is</s> it"]).unwrap();
     assert!(told.contains("`</s>` (id 2) in `what is</s> it`"), "{told}");
+    // A prompt that is refused is not said to be read.
+    assert_eq!(words.spelt_out(["<image>a photo of", "</s> <image>"]), None);
+}
+
+#[test]
+fn ends_that_are_no_ids_are_refused_with_what_is_wanted() {
+    for file in ["generation_config.json", "config.json"] {
+        for wrong in
+            [json!("x"), json!(-1), json!([201.0]), json!([1, "x"]), json!({}), json!(true), json!(1_u64 << 32)]
+        {
+            let checkpoint = Checkpoint::of("hub-opt");
+            checkpoint.edit(file, |all| match file {
+                "config.json" => all["text_config"]["eos_token_id"] = wrong.clone(),
+                _ => all["eos_token_id"] = wrong.clone(),
+            });
+            if file == "config.json" {
+                checkpoint.remove("generation_config.json");
+            }
+            let error = checkpoint.error();
+            let wanted = format!("eos_token_id` is {wrong}: wanted a token id, or a list of token ids --> ");
+            assert!(error.contains(&wanted) && error.contains(file), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_placeholder_past_the_table_is_noted() {
+    for (name, key) in [("hub-opt", "image_token_index"), ("hub-t5", "image_token_index")] {
+        let checkpoint = Checkpoint::of(name);
+        let before = checkpoint.open().unwrap().notes.len();
+        checkpoint.edit("config.json", |file| file[key] = json!(99_999));
+        let notes = checkpoint.open().unwrap().notes;
+        assert_eq!(notes.len(), before + 1);
+        assert!(notes.iter().any(|note| note.starts_with("`image_token_index` is 99999, but the language model has")));
+    }
 }
