@@ -14,14 +14,16 @@ mod fail;
 mod interrupt;
 mod memory;
 mod meteor;
+mod numbers;
 mod opened;
 mod out;
 mod pictures;
 mod progress;
 mod runs;
 mod text;
+mod which;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::{Context, Global};
 use std::process::ExitCode;
 use toolkit_registry::Registry;
@@ -82,7 +84,8 @@ enum Command {
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
     memory::keep_freed();
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return fail::usage(&error),
     };
@@ -121,5 +124,5 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<()> {
 /// The definition of the command line, for documentation and tests.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    numbers::take_negative(Cli::command())
 }

@@ -1,9 +1,9 @@
 //! `toolkit bench`: how fast this machine, device and model are.
 
 use crate::context::Context;
-use crate::opened::Kept;
 use crate::out;
 use crate::text::{bytes, count, table};
+use crate::which::Kept;
 use anyhow::{anyhow, bail};
 use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;

@@ -2,9 +2,10 @@
 
 use crate::context::Context;
 use crate::decoding::Search;
-use crate::opened::{Purpose, Which, best};
+use crate::opened::best;
 use crate::out;
 use crate::pictures::Unreadable;
+use crate::which::{Purpose, Which};
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;

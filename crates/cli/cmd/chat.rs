@@ -3,8 +3,9 @@
 use crate::cmd::vqa::chosen_prompt;
 use crate::context::Context;
 use crate::decoding::Search;
-use crate::opened::{Opened, Purpose, Which, best};
+use crate::opened::{Opened, best};
 use crate::out;
+use crate::which::{Purpose, Which};
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::io::BufRead;

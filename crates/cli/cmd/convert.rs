@@ -1,8 +1,9 @@
 //! `toolkit convert`: a checkpoint in another published form.
 
 use crate::context::Context;
-use crate::opened::{Purpose, Which, is_run};
+use crate::which::{Purpose, Which, is_run};
 use anyhow::{anyhow, bail};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args as Arguments, ValueEnum};
 use std::path::PathBuf;
 use tokenizers::processors::template::TemplateProcessing;
@@ -42,8 +43,13 @@ pub struct Args {
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     store: Stored,
     /// Most bytes of one weight file
-    #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000)]
+    #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000, value_parser = shard())]
     shard: u64,
+}
+
+/// Sizes that a weight file can be limited to. Below a megabyte there would be a file for every tensor.
+fn shard() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(1_000_000..)
 }
 
 /// A published form.

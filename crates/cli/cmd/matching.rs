@@ -1,10 +1,11 @@
 //! `toolkit match`: how well texts fit pictures, by a bridge's text side.
 
 use crate::context::Context;
-use crate::opened::{Opened, Purpose, Which, rows};
+use crate::opened::{Opened, rows};
 use crate::out;
 use crate::pictures::{Unreadable, in_batches};
 use crate::text::{decimals, table};
+use crate::which::{Purpose, Which};
 use anyhow::bail;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

@@ -2,16 +2,15 @@
 
 use super::matching::score;
 use crate::context::Context;
-use crate::opened::{Purpose, Which};
 use crate::out;
 use crate::pictures::Unreadable;
 use crate::text::{decimals, table};
-use anyhow::{anyhow, bail};
+use crate::which::{Purpose, Which};
+use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use toolkit_data::{is_picture, unread_picture};
+use toolkit_data::pictures_below;
 use toolkit_eval::RetrievalTask;
 use toolkit_registry::Kind;
 
@@ -30,7 +29,7 @@ pub struct Args {
     /// Stage-1 run: a folder of MODEL/stage1 [default: the first one]
     #[arg(long, value_name = "KEY", conflicts_with = "cell")]
     stage1: Option<String>,
-    /// Folder with pictures
+    /// Folder with pictures, in it and its sub-folders
     #[arg(long, value_name = "DIR", conflicts_with = "files", required_unless_present = "files")]
     images: Option<PathBuf>,
     #[command(flatten)]
@@ -92,24 +91,14 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     context.print(as_json, as_text)
 }
 
-/// Picture files of the command line, or right in a folder; what is passed over there is counted.
+/// Picture files of the command line, or those that `folder:DIR` has; the log says which are passed over there.
 fn files(context: &Context, args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     let Some(dir) = &args.images else { return Ok(args.files.clone()) };
-    let shown = dir.display();
-    let entries = std::fs::read_dir(dir)
-        .map_err(|error| anyhow!("cannot read the folder: {error} --> {shown}; hint: give a folder with pictures"))?;
-    let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-    all.sort();
-    let (files, others): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(|path| is_picture(path));
+    let (files, notes) = pictures_below(dir)?;
+    notes.iter().for_each(|note| context.log.line(note));
     if files.is_empty() {
+        let shown = dir.display();
         bail!("there is no picture --> {shown}; hint: `toolkit data check folder:{shown}` says what it holds");
-    }
-    let mut unread: BTreeMap<&str, usize> = BTreeMap::new();
-    for format in others.iter().filter_map(|path| unread_picture(path)) {
-        *unread.entry(format).or_default() += 1;
-    }
-    for (format, count) in unread {
-        context.log.line(&format!("passed over: {count} files of {shown} are {format}, which is not read"));
     }
     Ok(files)
 }

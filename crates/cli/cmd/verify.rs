@@ -1,8 +1,8 @@
 //! `toolkit verify`: a checkpoint against what its source computed.
 
 use crate::context::Context;
-use crate::opened::{Purpose, Which, is_run};
 use crate::text::table;
+use crate::which::{Purpose, Which, is_run};
 use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args as Arguments;

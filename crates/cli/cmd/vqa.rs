@@ -2,9 +2,10 @@
 
 use crate::context::Context;
 use crate::decoding::Search;
-use crate::opened::{Opened, Purpose, Ranked, Which, best};
+use crate::opened::{Opened, Ranked, best};
 use crate::out;
 use crate::text::{decimals, table};
+use crate::which::{Purpose, Which};
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;

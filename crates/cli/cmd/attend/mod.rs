@@ -3,9 +3,9 @@
 mod draw;
 
 use crate::context::Context;
-use crate::opened::{Purpose, Which};
 use crate::out;
 use crate::text::table;
+use crate::which::{Purpose, Which};
 use anyhow::{anyhow, bail};
 use burn::module::Module;
 use burn::tensor::Tensor;

@@ -4,9 +4,10 @@ mod spool;
 
 use super::matching::{device_of, longest};
 use crate::context::Context;
-use crate::opened::{Opened, Purpose, Which};
+use crate::opened::Opened;
 use crate::out;
 use crate::pictures::{Unreadable, in_batches};
+use crate::which::{Purpose, Which};
 use anyhow::bail;
 use burn::tensor::Tensor;
 use clap::Args as Arguments;

@@ -4,9 +4,10 @@ mod measure;
 
 use crate::context::Context;
 use crate::meteor;
-use crate::opened::{Opened, Purpose, Which};
+use crate::opened::Opened;
 use crate::pictures::Unreadable;
 use crate::text::{decimals, table};
+use crate::which::{Purpose, Which};
 use anyhow::bail;
 use clap::Args as Arguments;
 use clap::builder::RangedU64ValueParser;
@@ -126,7 +127,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 2. The model: of a run the bridge after stage 2 speaks, the one after stage 1 compares.
     let purpose = |card: &Card| if card.family == "retrieval" { Purpose::Compare } else { Purpose::Speak };
     let one =
-        |at: &Card, other: &Card| purpose(at) == purpose(other) || !crate::opened::is_run(Path::new(&args.which.model));
+        |at: &Card, other: &Card| purpose(at) == purpose(other) || !crate::which::is_run(Path::new(&args.which.model));
     let mut held: Option<(&Card, Opened)> = None;
     let mut outcomes = Vec::new();
     for wanted in &all {
