@@ -121,8 +121,7 @@ impl Header {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn new(layout: Layout, unreadable: Vec<usize>, sums: &[Sum]) -> Result<Self, TrainError> {
-        let mut header =
-            Self { layout, unreadable, sums: sums.iter().map(hex).collect(), sha256: String::new() };
+        let mut header = Self { layout, unreadable, sums: sums.iter().map(hex).collect(), sha256: String::new() };
         header.sha256 = sha256_hex(&header.json()?);
         Ok(header)
     }

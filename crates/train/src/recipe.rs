@@ -1,4 +1,5 @@
-//! How a cache of features is computed: decoding, encoding, rounding, and what becomes of pictures that cannot be read.
+//! Recipe of a cache of features: decoding, encoding, rounding, and what becomes of pictures that
+//! cannot be read.
 
 use crate::feature_file::Part;
 use crate::feature_header::{GROUP, Header};
@@ -19,7 +20,7 @@ pub struct Recipe<'a> {
     pub encoder: &'a dyn Fn() -> Result<AnyVision, TrainError>,
     /// Tokens and width of the encoder.
     pub shape: &'a VisionShape,
-    /// How pixels are prepared.
+    /// Preparation of pixels.
     pub preprocess: &'a Preprocess,
     /// The images.
     pub dataset: &'a dyn Dataset,
@@ -35,11 +36,7 @@ pub(crate) type Group = (Vec<u8>, Vec<(usize, DataError)>);
 impl Recipe<'_> {
     /// Encodes a group of images. The rows of those that cannot be read are zero, and the others are encoded as if they
     /// were there.
-    pub(crate) fn group(
-        &self,
-        encoder: &AnyVision,
-        rows: Range<usize>,
-    ) -> Result<Group, TrainError> {
+    pub(crate) fn group(&self, encoder: &AnyVision, rows: Range<usize>) -> Result<Group, TrainError> {
         let side = self.preprocess.size as usize;
         let decoded: Vec<Result<Vec<f32>, DataError>> =
             rows.clone().into_par_iter().map(|row| Ok(self.preprocess.apply(&self.dataset.image(row)?))).collect();
