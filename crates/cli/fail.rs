@@ -1,5 +1,6 @@
 //! One line for whatever went wrong.
 
+use crate::numbers::plain;
 use crate::out::{log, out};
 use clap::error::ErrorKind;
 use std::process::ExitCode;
@@ -59,7 +60,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
             ExitCode::from(FAILED)
         }
         _ => {
-            log(&usage_line(&error.render().to_string()));
+            log(&usage_line(&plain(&error.render().to_string())));
             ExitCode::from(FAILED)
         }
     }

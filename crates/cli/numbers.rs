@@ -1,0 +1,67 @@
+//! Options that take numbers.
+
+use clap::{Arg, Command};
+use std::any::TypeId;
+
+/// Lets the options of all commands that take a number take a negative one. Its range then refuses
+/// it by name; otherwise clap takes `-1` for an option that does not exist.
+pub fn take_negative(command: Command) -> Command {
+    let argument = |argument: Arg| if is_number(&argument) { argument.allow_negative_numbers(true) } else { argument };
+    command.mut_args(argument).mut_subcommands(take_negative)
+}
+
+/// Whether the value of an option is parsed as a number.
+pub fn is_number(argument: &Arg) -> bool {
+    let numbers = [
+        TypeId::of::<u16>(),
+        TypeId::of::<u32>(),
+        TypeId::of::<u64>(),
+        TypeId::of::<usize>(),
+        TypeId::of::<f32>(),
+        TypeId::of::<f64>(),
+    ];
+    let parsed = argument.get_value_parser().type_id();
+    numbers.iter().any(|number| parsed == *number)
+}
+
+/// Puts what a number must be in place of what the standard library says of its digits.
+pub fn plain(message: &str) -> String {
+    message
+        .replace("invalid digit found in string", "it must be a whole number, 0 or more")
+        .replace("cannot parse integer from empty string", "it must be a whole number, 0 or more")
+        .replace("number too large to fit in target type", "it is too large")
+        .replace("invalid float literal", "it must be a number")
+        .replace("cannot parse float from empty string", "it must be a number")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::is_number;
+    use crate::Cli;
+    use clap::{Command, CommandFactory};
+
+    fn refuse(command: &Command, path: &[&str], seen: &mut Vec<String>) {
+        for inner in command.get_subcommands() {
+            refuse(inner, &[path, &[inner.get_name()]].concat(), seen);
+        }
+        for argument in command.get_arguments().filter(|argument| is_number(argument)) {
+            let option = format!("--{}", argument.get_long().unwrap());
+            let words = [&["toolkit"], path, &[option.as_str(), "-1"]].concat();
+            let parsed = super::take_negative(Cli::command()).try_get_matches_from(words);
+            let said = parsed.err().map_or_else(String::new, |error| error.to_string());
+            assert!(!said.contains("unexpected argument '-1'"), "{path:?} {option}: {said}");
+            seen.push(option);
+        }
+    }
+
+    #[test]
+    fn a_negative_number_is_the_value_of_every_option_that_takes_one() {
+        let mut seen = Vec::new();
+        refuse(&Cli::command(), &[], &mut seen);
+        for option in ["--beams", "--batch", "--seed", "--temperature", "--jobs", "--most-pixels", "--layer", "--count"]
+        {
+            assert!(seen.iter().any(|known| known == option), "{option} of {seen:?}");
+        }
+    }
+}
