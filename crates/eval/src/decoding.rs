@@ -73,8 +73,14 @@ impl Default for Decoding {
 /// Most rows that one sample may become.
 const MOST: usize = 10_000;
 
+/// Least divisor of logits, and its inverse the largest: beyond them 32-bit logits overflow.
+const LEAST: f64 = 1e-4;
+
+/// Largest exponent of a length: powers of 10,000 tokens stay within 64-bit floats.
+const STEEPEST: f64 = 50.0;
+
 impl Decoding {
-    /// Whether the settings make sense together.
+    /// Checks that the settings make sense together.
     ///
     /// # Errors
     /// Naming the first field that does not.
@@ -96,12 +102,14 @@ impl Decoding {
                 format!("`min_new_tokens` = {}, `max_new_tokens` = {}", self.min_new_tokens, self.max_new_tokens);
             return wrong(what, "the first must not be larger");
         }
-        if !self.length_penalty.is_finite() {
-            return wrong(format!("`length_penalty` = {}", self.length_penalty), "0 compares summed log-probabilities");
+        if !(-STEEPEST..=STEEPEST).contains(&self.length_penalty) {
+            let what = format!("`length_penalty` = {:?} is not from -{STEEPEST} to {STEEPEST}", self.length_penalty);
+            return wrong(what, "0 compares summed log-probabilities, 1 their mean");
         }
         for (name, value) in [("repetition_penalty", self.repetition_penalty), ("temperature", self.temperature)] {
-            if !(value.is_finite() && value > 0.0) {
-                return wrong(format!("`{name}` = {value}"), "it must be above 0; 1 changes nothing");
+            if !(LEAST..=1.0 / LEAST).contains(&value) {
+                let what = format!("`{name}` = {value:?} is not from {LEAST} to {}", 1.0 / LEAST);
+                return wrong(what, "1 changes nothing");
             }
         }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {

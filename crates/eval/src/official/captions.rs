@@ -1,11 +1,12 @@
 //! Captions in COCO's form: `captions_*.json` and a list of results.
 
-use super::file::{index, read, read_rows};
+use super::file::{Section, index, read, read_rows};
 use super::id::Id;
 use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use toolkit_data::{Field, Value};
 use toolkit_metrics::{Bleu, CaptionTokens, Cider, Meteor, MeteorError, MeteorScores, caption_notes, mean};
 use toolkit_train::Progress;
 
@@ -59,6 +60,18 @@ struct Row {
 }
 
 const ANNOTATIONS: &str = "write {\"images\": [{\"id\"}], \"annotations\": [{\"id\", \"image_id\", \"caption\"}]}";
+const SECTIONS: &[Section] = &[
+    (
+        Some("annotations"),
+        &[
+            Field::needed("image_id", Value::Id),
+            Field::optional("id", Value::Id),
+            Field::needed("caption", Value::Text),
+        ],
+    ),
+    (Some("images"), &[Field::needed("id", Value::Id)]),
+];
+const ROW: &[Field] = &[Field::needed("image_id", Value::Id), Field::needed("caption", Value::Text)];
 const RESULTS: &str = "write [{\"image_id\", \"caption\"}], one for each image";
 
 impl CaptionFiles {
@@ -66,10 +79,10 @@ impl CaptionFiles {
     /// by restricting itself to the images of the results; CIDEr then counts documents among those that are left.
     ///
     /// # Errors
-    /// If a file is malformed (with line and column), an id comes twice, or the files are not about the same images.
+    /// If a file is malformed (with the row and its key), an id comes twice, or the files are not about the same images.
     pub fn read(annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
-        let held: Annotations = read(annotations, ANNOTATIONS)?;
-        let rows: Vec<Row> = read_rows(results, RESULTS)?;
+        let held: Annotations = read(annotations, ANNOTATIONS, SECTIONS)?;
+        let rows: Vec<Row> = read_rows(results, RESULTS, ROW)?;
         let given = index("the result of image", rows.iter().map(|row| &row.image_id), results, RESULTS)?;
         index("annotation", held.annotations.iter().filter_map(|a| a.id.as_ref()), annotations, "number them")?;
 
@@ -93,7 +106,11 @@ impl CaptionFiles {
         let mut counts = vec![0_usize; images.len()];
         for (entry, annotation) in held.annotations.iter().enumerate() {
             let Some(&image) = at.get(&annotation.image_id) else {
-                let what = format!("annotation {entry} is of image {}, which is not listed", annotation.image_id);
+                let what = format!(
+                    "row {} of \"annotations\" is of image {}, which is not listed",
+                    entry + 1,
+                    annotation.image_id
+                );
                 return Err(EvalError::new(what, annotations.display().to_string(), ANNOTATIONS));
             };
             counts[image] += 1;

@@ -1,12 +1,13 @@
-//! Reading: what is wrong is said with the file and the line or the id.
+//! Reading of official files. An error names the file and the row, its key and its id.
 
 use super::id::Id;
 use crate::EvalError;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::path::Path;
+use toolkit_data::{DataError, Field, check_rows};
 
-/// What some editors and pandas' `utf-8-sig` put before a text.
+/// Bytes that some editors and pandas' `utf-8-sig` put before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The bytes of a file without its byte order mark.
@@ -20,35 +21,52 @@ fn bytes(path: &Path) -> Result<Vec<u8>, EvalError> {
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
         return Err(EvalError::new("the file is UTF-16 text", place, "save it as UTF-8"));
     }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(EvalError::new("the file is empty", place, "write it again"));
+    }
     Ok(bytes)
 }
 
-fn malformed(error: &serde_json::Error, path: &Path, form: &str) -> EvalError {
+/// A list of a file: its key in an object, or none if it is the file itself.
+pub(super) type Section = (Option<&'static str>, &'static [Field]);
+
+/// The error of a file that serde could not read: the row and its key, where one is at fault.
+fn malformed(error: &serde_json::Error, path: &Path, form: &str, sections: &[Section]) -> EvalError {
+    let place = path.display().to_string();
+    let wrong = |what: &str, place: String| EvalError::new(format!("not of the official form: {what}"), place, form);
+    // serde names a byte, and most files are one line: the rows are walked again to name one.
+    for &(name, fields) in sections {
+        if let Err(DataError::Annotation { what, .. }) = check_rows(path, name, fields) {
+            return wrong(&what, place);
+        }
+    }
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
-    EvalError::new(format!("not of the official form: {what}"), place, form)
+    wrong(what, format!("{place}:{}:{}", error.line(), error.column()))
 }
 
-/// A JSON file of the form wanted.
-pub(super) fn read<T: DeserializeOwned>(path: &Path, form: &str) -> Result<T, EvalError> {
-    serde_json::from_slice(&bytes(path)?).map_err(|error| malformed(&error, path, form))
-}
-
-/// Rows of results: a list of them, or JSON Lines, a row each.
-pub(super) fn read_rows<T: DeserializeOwned>(path: &Path, form: &str) -> Result<Vec<T>, EvalError> {
+/// Reads a JSON file of the form wanted, which has `sections`.
+pub(super) fn read<T: DeserializeOwned>(path: &Path, form: &str, sections: &[Section]) -> Result<T, EvalError> {
     let bytes = bytes(path)?;
-    let list = || serde_json::from_slice(&bytes).map_err(|error| malformed(&error, path, form));
+    serde_json::from_slice(&bytes).map_err(|error| malformed(&error, path, form, sections))
+}
+
+/// Reads rows of results: a list of them, or JSON Lines, a row each.
+pub(super) fn read_rows<T: DeserializeOwned>(
+    path: &Path,
+    form: &str,
+    fields: &'static [Field],
+) -> Result<Vec<T>, EvalError> {
+    let bytes = bytes(path)?;
+    let malformed = |error: &serde_json::Error| malformed(error, path, form, &[(None, fields)]);
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return list();
+        return serde_json::from_slice(&bytes).map_err(|error| malformed(&error));
     }
     let lines: Result<Vec<T>, _> = serde_json::Deserializer::from_slice(&bytes).into_iter::<T>().collect();
-    // A single object that is no row is no JSON Lines, but a list that something was put around.
-    let one = || serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok();
-    lines.or_else(|error| if one() { list() } else { Err(malformed(&error, path, form)) })
+    lines.map_err(|error| malformed(&error))
 }
 
-/// Where each id is. An id that comes twice is an error.
+/// Maps each id to its place. An id that comes twice is an error.
 pub(super) fn index<'a>(
     what: &str,
     ids: impl Iterator<Item = &'a Id>,
@@ -58,7 +76,7 @@ pub(super) fn index<'a>(
     let mut at = HashMap::new();
     for (place, id) in ids.enumerate() {
         if let Some(before) = at.insert(id, place) {
-            let what = format!("{what} {id} is there twice, as entries {before} and {place}");
+            let what = format!("{what} {id} is there twice, in rows {} and {}", before + 1, place + 1);
             return Err(EvalError::new(what, path.display().to_string(), hint));
         }
     }

@@ -1,5 +1,6 @@
 //! Files of captions and answers in the form of the official tools, scored as those tools do: `toolkit score`.
 
+mod answer;
 mod captions;
 mod file;
 mod id;

@@ -1,10 +1,12 @@
 //! Answers in the form of VQAv2: questions, annotations and a list of results.
 
-use super::file::{index, read, read_rows};
+use super::answer;
+use super::file::{Section, index, read, read_rows};
 use super::id::Id;
 use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use toolkit_data::{Field, Value};
 use toolkit_metrics::vqa::{accuracy, normalize_prediction, score};
 use toolkit_metrics::{VqaRow, VqaScore};
 
@@ -61,27 +63,36 @@ struct Annotation {
     /// The official tool needs both for its breakdowns only.
     question_type: Option<String>,
     answer_type: Option<String>,
-    answers: Vec<Answer>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    answer: String,
+    #[serde(deserialize_with = "answer::list")]
+    answers: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Row {
     question_id: Id,
+    #[serde(deserialize_with = "answer::alone")]
     answer: String,
 }
 
-/// How many other annotators must have given an answer for it to count in full.
+/// Number of other annotators who must have given an answer for it to count in full.
 const NEEDED: usize = 3;
 
-/// How many answers a question of VQAv2 has.
+/// Number of answers that a question of VQAv2 has.
 const ANNOTATORS: usize = 10;
 
 const QUESTIONS: &str = "write {\"questions\": [{\"question_id\", \"image_id\", \"question\"}]}";
+const ASKED: &[Section] =
+    &[(Some("questions"), &[Field::needed("question_id", Value::Id), Field::needed("question", Value::Text)])];
+const ANNOTATED: &[Section] = &[(
+    Some("annotations"),
+    &[
+        Field::needed("question_id", Value::Id),
+        Field::optional("question_type", Value::Text),
+        Field::optional("answer_type", Value::Text),
+        Field::needed("answers", Value::Answers),
+    ],
+)];
+const ROW: &[Field] = &[Field::needed("question_id", Value::Id), Field::needed("answer", Value::Answer)];
 const ANNOTATIONS: &str = "write {\"annotations\": [{\"question_id\", \"answers\": [{\"answer\"}]}]}, with \"question_type\", \"answer_type\" if known";
 const RESULTS: &str = "write [{\"question_id\", \"answer\"}], one for each question";
 
@@ -90,11 +101,11 @@ impl VqaFiles {
     /// refuses such files.
     ///
     /// # Errors
-    /// If a file is malformed (with line and column), an id comes twice, or the files are not about the same questions.
+    /// If a file is malformed (with the row and its key), an id comes twice, or the files are not about the same questions.
     pub fn read(questions: &Path, annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
-        let asked: Questions = read(questions, QUESTIONS)?;
-        let mut known: Annotations = read(annotations, ANNOTATIONS)?;
-        let mut given: Vec<Row> = read_rows(results, RESULTS)?;
+        let asked: Questions = read(questions, QUESTIONS, ASKED)?;
+        let mut known: Annotations = read(annotations, ANNOTATIONS, ANNOTATED)?;
+        let mut given: Vec<Row> = read_rows(results, RESULTS, ROW)?;
         let same = "the files must be of the same split";
 
         let ids = index("question", asked.questions.iter().map(|q| &q.question_id), questions, QUESTIONS)?;
@@ -136,11 +147,14 @@ impl VqaFiles {
         }
         let join = |(at, row, annotation): (usize, usize, usize)| {
             let (question, annotation) = (&asked.questions[at], &mut known.annotations[annotation]);
+            let mut answers = std::mem::take(&mut annotation.answers);
+            // A list that grew as it was read has room for 16 texts where 10 are.
+            answers.shrink_to_fit();
             Joined {
                 id: question.question_id.clone(),
                 question: question.question.clone(),
                 given: std::mem::take(&mut given[row].answer),
-                answers: annotation.answers.drain(..).map(|answer| answer.answer).collect(),
+                answers,
                 answer_type: annotation.answer_type.take(),
                 question_type: annotation.question_type.take(),
             }
@@ -160,7 +174,7 @@ impl VqaFiles {
         self.rows.is_empty()
     }
 
-    /// What the official tool prints. There is no breakdown by a type that a question lacks.
+    /// Returns what the official tool prints, with no breakdown by a type that a question lacks.
     #[must_use]
     pub fn score(&self) -> VqaScore {
         let by_answer = self.without(|row| &row.answer_type) == 0;
@@ -173,7 +187,7 @@ impl VqaFiles {
         }))
     }
 
-    /// How many questions lack a type.
+    /// Counts the questions that lack a type.
     fn without(&self, kind: impl Fn(&Joined) -> &Option<String>) -> usize {
         self.rows.iter().filter(|row| kind(row).is_none()).count()
     }

@@ -114,20 +114,52 @@ fn rows_that_are_no_results_are_refused_with_their_place() {
     let files = Files::new();
     let annotations = json!({"annotations": [{"image_id": 1, "caption": "a dog"}]}).to_string();
     for (results, parts) in [
-        ("{\"1\": \"a dog\"}", ["r.json:1:", "expected a sequence"]),
-        ("{\"annotations\": [{\"image_id\": 1, \"caption\": \"a dog\"}]}", ["r.json:1:", "expected a sequence"]),
-        ("{\"image_id\": 1, \"caption\": \"a dog\"}\n{\"image_id\": 2}", ["r.json:2:", "missing field `caption`"]),
-        ("{\"image_id\": 1, \"caption\": \"a dog\"}\n{\"image_id\": 2, \"capt", ["r.json:2:", "EOF"]),
-        ("[{\"image_id\": 1, \"caption\": null}]", ["r.json:1:", "null"]),
-        ("[{\"image_id\": 1.5, \"caption\": \"a\"}]", ["r.json:1:", "1.5 is no id"]),
+        ("{\"1\": \"a dog\"}", ["r.json", "row 1 has no `image_id`; it has `1`"]),
+        (
+            "{\"annotations\": [{\"image_id\": 1, \"caption\": \"a dog\"}]}",
+            ["r.json", "inside an object, as \"annotations\""],
+        ),
+        (
+            "{\"image_id\": 1, \"caption\": \"a dog\"}\n{\"image_id\": 2}",
+            ["r.json", "row 2 (line 2) (`image_id` 2) has no `caption`; it has `image_id`"],
+        ),
+        ("{\"image_id\": 1, \"caption\": \"a dog\"}\n{\"image_id\": 2, \"capt", ["row 2 (line 2)", "cut off"]),
+        (
+            "[{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 4, \"caption\": null}]",
+            ["r.json", "row 2 (`image_id` 4): `caption` is null, not a text; the row has `image_id`, `caption`"],
+        ),
+        ("[{\"image_id\": 1, \"caption\": [\"a\"]}]", ["row 1 (`image_id` 1)", "`caption` is [\"a\"], not a text"]),
+        (
+            "[{\"image_id\": 1, \"captions\": \"a\"}]",
+            ["row 1 (`image_id` 1) has no `caption`", "it has `image_id`, `captions`"],
+        ),
+        ("[{\"image_id\": 1, \"caption\": NaN}]", ["row 1 (`image_id` 1)", "`caption` is NaN"]),
+        ("[{\"image_id\": 1, \"caption\": \"\\ud83c\"}]", ["row 1 (`image_id` 1)", "half of a character"]),
+        ("[{\"image_id\": 1, \"caption\": \"a\", \"score\": NaN}]", ["row 1 (`image_id` 1)", "`score` is NaN"]),
+        ("[{\"image_id\": 1.5, \"caption\": \"a\"}]", ["row 1: ", "`image_id` is 1.5, not an id"]),
+        ("[{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 2, \"cap", ["row 2: ", "the file ends in the middle"]),
         (
             "[{\"image_id\": 1.0, \"caption\": \"a\"}, {\"image_id\": \"1\", \"caption\": \"b\"}]",
-            ["r.json", "image 1 is there twice"],
+            ["r.json", "image 1 is there twice, in rows 1 and 2"],
         ),
-        ("\u{feff}", ["r.json:1:", "EOF"]),
+        ("\u{feff}", ["r.json", "the file is empty"]),
     ] {
         let error = files.captions(&annotations, results).unwrap_err();
         assert!(parts.iter().all(|part| error.contains(part)) && error.contains("; hint: "), "{results}: {error}");
+    }
+    let list = "[{\"image_id\": 1, \"caption\": \"a dog\"}]";
+    let two = "{\"annotations\": [{\"image_id\": 1, \"id\": 5, \"caption\": \"a\"}, {\"image_id\": 1, \"id\": 6, \"caption\": 3}]";
+    for (annotations, part) in [
+        (format!("{two}}}"), "row 2 of \"annotations\" (`image_id` 1, `id` 6): `caption` is 3, not a text"),
+        (
+            "{\"images\": [{\"id\": 1}, {\"ids\": 2}], \"annotations\": []}".to_owned(),
+            "row 2 of \"images\" has no `id`; it has `ids`",
+        ),
+        ("{\"images\": []}".to_owned(), "missing field `annotations`"),
+        ("[]".to_owned(), "the file is a list, not an object with \"annotations\""),
+    ] {
+        let error = files.captions(&annotations, list).unwrap_err();
+        assert!(error.contains(part) && error.contains("a.json"), "{error}");
     }
     let error = files.captions(&annotations, b"\xFF\xFE[\0]\0").unwrap_err();
     assert!(error.contains("UTF-16") && error.contains("save it as UTF-8"), "{error}");
@@ -176,6 +208,60 @@ fn answers_with_ids_of_other_tools_score_the_same() {
             assert_eq!(read.notes(), [""; 0]);
         }
     }
+}
+
+/// One list of 40,000 rows on one line: the row is named, not the byte.
+#[test]
+fn a_row_among_many_is_named_by_its_number() {
+    let files = Files::new();
+    let row = |id: u64, caption: Value| json!({"image_id": id, "caption": caption});
+    let mut rows: Vec<Value> = (0..40_000).map(|id| row(id, json!("a dog"))).collect();
+    let annotations = json!({"annotations": rows}).to_string();
+    rows[31_416] = row(31_416, Value::Null);
+    let error = files.captions(&annotations, json!(rows).to_string()).unwrap_err();
+    assert!(error.contains("row 31417 (`image_id` 31416): `caption` is null"), "{error}");
+}
+
+/// Answers as texts, as numbers, and in objects: the same score as the official form.
+#[test]
+fn answers_of_other_tools_are_texts_where_the_meaning_is_plain() {
+    let files = Files::new();
+    let (questions, official) = vqa(10, |at| json!(at));
+    let mut results = given(|at| json!(at));
+    results[0]["answer"] = json!(2);
+    let with = |entry: fn(&str) -> Value| {
+        let mut annotations = official.clone();
+        for annotation in annotations["annotations"].as_array_mut().unwrap() {
+            for answer in annotation["answers"].as_array_mut().unwrap() {
+                *answer = entry(answer["answer"].as_str().unwrap());
+            }
+        }
+        annotations
+    };
+    let number = |text: &str| text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
+    let forms: [fn(&str) -> Value; 3] =
+        [|text| json!(text), |text| json!({"answer": text.parse::<f64>().map_or(json!(text), |x| json!(x))}), number];
+    for form in forms {
+        let read = files.answers(&questions, &with(form), &json!(results).to_string()).unwrap();
+        assert_eq!(read.score().overall, Some(81.67));
+    }
+    for (entry, part) in [
+        (json!(null), "entry 10 of `answers`: `answer` is null, not a text"),
+        (json!({"answer": true}), "entry 10 of `answers`: `answer` is true, not a text"),
+        (json!({"text": "2"}), "entry 10 of `answers`: has no `answer`; it has `text`"),
+    ] {
+        let mut annotations = official.clone();
+        annotations["annotations"][3]["answers"][9] = entry;
+        let error = files.answers(&questions, &annotations, &json!(results).to_string()).unwrap_err();
+        let place = "row 4 of \"annotations\" (`question_id` 3): ";
+        assert!(error.contains(&format!("{place}{part}")) && error.contains("a.json"), "{error}");
+    }
+    results[4]["answer"] = Value::Null;
+    let error = files.answers(&questions, &official, &json!(results).to_string()).unwrap_err();
+    assert!(error.contains("row 5 (`question_id` 4): `answer` is null, not a text; the row has"), "{error}");
+    let asked = json!({"questions": [{"question_id": 0, "image_id": 0, "text": "what?"}]});
+    let error = files.answers(&asked, &official, &json!(results[..4]).to_string()).unwrap_err();
+    assert!(error.contains("row 1 of \"questions\" (`question_id` 0) has no `question`; it has"), "{error}");
 }
 
 #[test]

@@ -206,6 +206,12 @@ fn settings_that_make_no_sense_are_errors() {
         ("`top_p` = 1.5", Decoding { top_p: 1.5, ..d }),
         ("`top_p` = NaN", Decoding { top_p: f64::NAN, ..d }),
         ("`temperature` = 0", Decoding { temperature: 0.0, ..d }),
+        ("`temperature` = 1e-40 is not from 0.0001 to 10000", Decoding { temperature: 1e-40, ..d }),
+        ("`temperature` = NaN", Decoding { temperature: f64::NAN, ..d }),
+        ("`temperature` = -1", Decoding { temperature: -1.0, ..d }),
+        ("`repetition_penalty` = 1e40", Decoding { repetition_penalty: 1e40, ..d }),
+        ("`length_penalty` = 1e300 is not from -50 to 50", Decoding { length_penalty: 1e300, ..d }),
+        ("`length_penalty` = NaN", Decoding { length_penalty: f64::NAN, ..d }),
         ("`repetition_penalty` = -1", Decoding { repetition_penalty: -1.0, ..d }),
         ("`answers` = 2 with `beams` = 1", Decoding { answers: 2, ..d }),
         ("`answers` = 0", Decoding { answers: 0, ..d }),
@@ -216,4 +222,5 @@ fn settings_that_make_no_sense_are_errors() {
         assert!(wrong(bad).contains(name), "{name}: {}", wrong(bad));
     }
     Decoding { sample: true, answers: 6000, ..d }.check().unwrap();
+    Decoding { sample: true, temperature: 1e-4, repetition_penalty: 1e-4, ..d }.check().unwrap();
 }
