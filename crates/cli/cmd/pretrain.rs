@@ -47,6 +47,7 @@ fn prepare(context: &Context, source: &Source, options: &RunOptions) -> Result<P
     if options.smoke {
         spec.part.iter_mut().for_each(|part| part.steps = part.steps.min(SMOKE_STEPS));
     }
+    spec.notes().iter().for_each(|note| context.log.line(&format!("note: {note}")));
     let data = context.registry.card(Kind::Dataset, &spec.data)?;
     data.config::<toolkit_data::ScenesConfig>()?.check()?;
     let parts: Result<Vec<_>, LabError> = spec

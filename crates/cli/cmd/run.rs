@@ -94,6 +94,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     let run = Run::prepare(source, &context.registry, &options)?;
     run.plan.splits.iter().flat_map(Splits::notes).for_each(|note| context.log.line(&note));
+    run.plan.notes.iter().for_each(|note| context.log.line(&format!("note: {note}")));
     let results = carry_out(context, &run, &options)?;
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;
     for file in ["report.html", "report.md"] {

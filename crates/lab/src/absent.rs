@@ -16,7 +16,8 @@ pub(crate) fn absent(jobs: &[CellJob<'_>]) -> Result<BTreeMap<String, String>, L
     Ok(all)
 }
 
-/// What retrieval leaves out, where it leaves out any and still has something to rank; a line for each data set.
+/// Says what retrieval leaves out, where it leaves out any and still has something to rank.
+/// There is a line for each data set.
 pub(crate) fn retrieval_notes(jobs: &[CellJob<'_>]) -> Result<Vec<String>, LabError> {
     let mut notes = Vec::new();
     for job in distinct(jobs).filter(|job| job.stage1.is_some()) {
@@ -36,8 +37,9 @@ fn distinct<'a, 'b>(jobs: &'a [CellJob<'b>]) -> impl Iterator<Item = &'a CellJob
         .map(|(_, job)| job)
 }
 
+/// The data of `eval.also` have what their tasks score, or the plan refuses them.
 fn of_one(job: &CellJob<'_>) -> Result<BTreeMap<String, String>, LabError> {
-    let (spec, test) = (&job.cell.spec, &*job.splits.test);
+    let test = &*job.splits.test;
     let mut why = BTreeMap::new();
     if question_pairs(test, None).is_empty() {
         why.insert("vqa.overall".to_owned(), no("questions", test));
@@ -49,17 +51,6 @@ fn of_one(job: &CellJob<'_>) -> Result<BTreeMap<String, String>, LabError> {
         && let Some(too_few) = too_few(&pool(job)?, test)
     {
         why.insert("retrieval.itc.txt_r1".to_owned(), too_few);
-    }
-    for (also, data) in spec.eval.also.iter().zip(&job.splits.also) {
-        match job.shop.registry.card(Kind::Task, &also.task)?.family.as_str() {
-            "vqa" if question_pairs(&**data, None).is_empty() => {
-                why.insert(format!("{}.overall", also.name()), no("questions", &**data));
-            }
-            "caption" if captioned_items(&**data, None).is_empty() => {
-                why.insert(format!("{}.cider", also.name()), no("captions", &**data));
-            }
-            _ => {}
-        }
     }
     Ok(why)
 }

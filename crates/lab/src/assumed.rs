@@ -6,7 +6,7 @@ use crate::LabError;
 use crate::parts::open_data;
 use image::RgbImage;
 use std::sync::Arc;
-use toolkit_data::{DataError, Dataset, Item, PublishedConfig, SplitConfig};
+use toolkit_data::{DataError, Dataset, Item, PublishedConfig, Question, SplitConfig};
 use toolkit_registry::{Card, Kind, Registry};
 
 /// Pictures that are assumed where a card publishes no number: about a split of COCO.
@@ -47,7 +47,7 @@ impl Dataset for Assumed {
 /// Opens `card:split` or `folder:PATH`, or assumes it where its files are not here. What was assumed is added to `notes`.
 ///
 /// # Errors
-/// Whatever is wrong with the name, the card, or files that are here.
+/// If something is wrong with the name, the card, or files that are here.
 pub fn open_or_assume(registry: &Registry, name: &str, notes: &mut Vec<String>) -> Result<Arc<dyn Dataset>, LabError> {
     let error = match open_data(registry, name) {
         Ok(data) => return Ok(data),
@@ -60,8 +60,11 @@ pub fn open_or_assume(registry: &Registry, name: &str, notes: &mut Vec<String>) 
     if !notes.contains(&note) {
         notes.push(note);
     }
-    let [id, caption] = ["0", "a caption"].map(str::to_owned);
-    let item = Item { shows: id.clone(), id, group: "all".to_owned(), captions: vec![caption], questions: vec![] };
+    // Texts of each kind: that the data have none is found when they are here.
+    let [id, caption, text, kind] = ["0", "a caption", "a question?", "other"].map(str::to_owned);
+    let question = Question { id: 0, text, answers: vec![], answer_type: kind.clone(), kind };
+    let item =
+        Item { shows: id.clone(), id, group: "all".to_owned(), captions: vec![caption], questions: vec![question] };
     Ok(Arc::new(Assumed { name: name.to_owned(), len, item }))
 }
 

@@ -3,7 +3,7 @@
 use crate::cell::CellJob;
 use crate::done::{Done, PIECES};
 use crate::parts::{Resolved, Splits, card_hash};
-use crate::spec::Spec;
+use crate::spec::{AlsoSpec, Spec};
 use crate::stages::{SplitFeatures, Workshop, read_json, same_pictures};
 use crate::texts::Texts;
 use crate::{LabError, blind};
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use toolkit_core::{AnyBridge, AnyLanguage};
 use toolkit_data::Dataset;
 use toolkit_eval::{
-    Batches, CaptionResult, CaptionTask, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption, captioned_items,
-    derangement, majority_baseline, question_pairs, retrieve, vqa, write_samples,
+    Batches, CaptionResult, CaptionTask, EvalError, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption,
+    captioned_items, derangement, majority_baseline, question_pairs, retrieve, vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry, TextTokenizer};
@@ -88,6 +88,22 @@ pub fn task_hashes(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Res
     let hash = |name: &String| Ok(card_hash(&registry.card(Kind::Task, name)?));
     let also = eval.also.iter().map(|also| &also.task);
     [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]).map(hash).collect()
+}
+
+/// Checks that the data of each further task have what it scores. The test split is another
+/// matter: a score that it has none of is a dash with a reason.
+///
+/// # Errors
+/// If one has no questions or no captions, with the task and the data.
+pub(crate) fn check_also(registry: &Registry, also: &[AlsoSpec], splits: &Splits) -> Result<(), LabError> {
+    for (also, data) in also.iter().zip(&splits.also) {
+        let card = registry.card(Kind::Task, &also.task)?;
+        Task::check_data(&card, &**data).map_err(|error| match error {
+            EvalError::Other { what, at, hint } => LabError::new(format!("`eval.also`: {at}: {what}"), &hint),
+            other => other.into(),
+        })?;
+    }
+    Ok(())
 }
 
 pub(crate) struct Voice {
@@ -263,7 +279,7 @@ pub fn retrieval(
 /// Data of a task at the end of a cell.
 #[derive(Clone, Copy)]
 struct On<'a> {
-    /// What its scores begin with.
+    /// Beginning of the names of its scores.
     name: &'a str,
     /// Where its samples go.
     file: &'a str,

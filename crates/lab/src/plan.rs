@@ -48,11 +48,11 @@ pub struct Plan {
     pub cells: Vec<CellPlan>,
     /// What it will cost.
     pub estimate: Estimate,
-    /// Assumptions of the estimate, one line each.
+    /// Assumptions of the estimate, and settings that may not be meant, one line each.
     pub notes: Vec<String>,
 }
 
-/// How data that are not on this machine are met.
+/// Treatment of data that are not on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataHere {
     /// They are an error: the plan will be carried out.
@@ -125,7 +125,8 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataH
             }
         };
         let named = (cell.spec.data.clone(), cell.spec.eval.also.clone());
-        let splits = match data.iter().position(|d| *d == named) {
+        let opened_before = data.iter().position(|d| *d == named);
+        let splits = match opened_before {
             Some(at) => at,
             None => {
                 let (wanted, also) = (&cell.spec.data, &cell.spec.eval.also);
@@ -139,6 +140,14 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataH
         };
         let (parts, opened) = (&plan.resolved[resolved], &plan.splits[splits]);
         cell.tasks = evaluate::task_hashes(registry, &cell.spec, parts)?;
+        if opened_before.is_none() {
+            evaluate::check_also(registry, &cell.spec.eval.also, opened)?;
+        }
+        for note in cell.spec.notes() {
+            if !plan.notes.contains(&note) {
+                plan.notes.push(note);
+            }
+        }
         // Without a text tower there is no stage 1: `stage1.enabled` then means nothing, so that bridges can be compared.
         let wants_stage1 = cell.spec.stage1.enabled && parts.bridge.1.text.is_some();
         let stage1 = wants_stage1.then(|| {

@@ -73,6 +73,14 @@ fn one() -> f32 {
 }
 
 impl PretrainSpec {
+    /// Says of the settings what is allowed and may still not be meant, one line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let part =
+            |(at, part): (usize, &PartSpec)| ranges::warmup_note(&format!("part.{at}"), &part.schedule, part.steps);
+        self.part.iter().enumerate().filter_map(part).collect()
+    }
+
     /// Checks values that types cannot.
     ///
     /// # Errors

@@ -107,28 +107,45 @@ pub fn positive(key: &str, value: f64) -> Result<(), OutOfRange> {
     within(key.to_owned(), value, value > 0.0 && value.is_finite(), "above 0", "1 is the default")
 }
 
-/// Checks a number of steps.
+/// Checks the number of steps of a part that trains.
 ///
 /// # Errors
 /// If there are none, or more than any run takes.
 pub fn steps(key: &str, value: u64) -> Result<(), OutOfRange> {
-    let hint = "no steps train nothing; to leave stage 1 out, set `stage1.enabled = false`";
+    let hint = match key {
+        "stage1.steps" => "no steps train nothing; to leave stage 1 out, set `stage1.enabled = false`",
+        "stage2.steps" => "no steps train nothing; stage 2 cannot be left out, and 1 step is the least",
+        _ => "no steps train nothing; to leave a part out, take its table out of the file",
+    };
     within(key.to_owned(), value, (1..=MOST_STEPS).contains(&value), &format!("from 1 to {MOST_STEPS}"), hint)
 }
 
-/// Checks a number of images that are worked on together, of which there must be `least`.
+/// Checks a number of images or samples that are worked on together, of which there must be `least`.
 ///
 /// # Errors
 /// If there are fewer, or more than any machine holds.
 pub fn images(key: &str, value: usize, least: usize) -> Result<(), OutOfRange> {
-    let hint = "give the images of one step; stage 1 needs at least two images, or there is no negative";
-    within(
-        key.to_owned(),
-        value,
-        (least..=MOST_IMAGES).contains(&value),
-        &format!("from {least} to {MOST_IMAGES}"),
-        hint,
-    )
+    let hint = match key {
+        "stage1.batch" => "give the images of one step; stage 1 needs at least two images, or there is no negative",
+        "eval.batch" => "give the samples that are evaluated together; 64 is the default",
+        _ => "give the images of one step",
+    };
+    let range = format!("from {least} to {MOST_IMAGES}");
+    within(key.to_owned(), value, (least..=MOST_IMAGES).contains(&value), &range, hint)
+}
+
+/// Says if the rate of `table`, such as `stage1`, climbs until the last of `steps` and never falls.
+/// Smoke settings shorten steps and not the warm-up, so this is no error.
+#[must_use]
+pub fn warmup_note(table: &str, schedule: &Schedule, steps: u64) -> Option<String> {
+    let Schedule { peak, warmup, .. } = *schedule;
+    (warmup >= steps).then(|| {
+        let end = match schedule.rate(steps.saturating_sub(1), steps) {
+            _ if warmup == steps => format!("reaches its peak {peak} at the last step and never falls"),
+            last => format!("never reaches its peak {peak}, and is {last} at the last step"),
+        };
+        format!("`{table}.schedule.warmup` = {warmup} of `{table}.steps` = {steps}: the learning rate {end}.")
+    })
 }
 
 /// Checks a number of micro-batches of a step of `batch` images.

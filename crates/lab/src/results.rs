@@ -146,6 +146,7 @@ fn notes(run: &Run, left_out: Vec<String>) -> Vec<String> {
         notes.push("Training data is evaluated on: scores say what was memorised.".to_owned());
     }
     notes.extend(run.plan.splits.iter().flat_map(Splits::notes));
+    notes.extend(run.plan.notes.iter().cloned());
     for also in &spec.eval.also {
         notes.push(format!(
             "`{}` is measured on `{}`, of which nothing was trained on; its majority is of its own answers, which no model knows.",

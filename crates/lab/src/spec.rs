@@ -3,7 +3,7 @@
 use crate::LabError;
 use crate::ranges::{self, OutOfRange};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toolkit_models::bridge::QFormerInit;
 use toolkit_registry::Source;
 use toolkit_train::optim::OptimConfig;
@@ -258,6 +258,10 @@ impl Spec {
         if self.seeds.is_empty() {
             return wrong("seeds", "`seeds` is empty", "give at least one; three or more for intervals");
         }
+        let mut seen = BTreeSet::new();
+        if let Some(seed) = self.seeds.iter().find(|seed| !seen.insert(**seed)) {
+            return wrong("seeds", &format!("`seeds` has {seed} more than once"), "name each seed once");
+        }
         self.ranges().map_err(|error| source.error_at(&error.key, error.what, error.hint))?;
         let mut names: Vec<String> = ["vqa", "caption", "retrieval"].map(str::to_owned).to_vec();
         for also in &self.eval.also {
@@ -276,6 +280,14 @@ impl Spec {
             );
         }
         Ok(())
+    }
+
+    /// Says of the settings what is allowed and may still not be meant, one line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let (one, two) = (&self.stage1, &self.stage2);
+        let first = one.enabled.then(|| ranges::warmup_note("stage1", &one.schedule, one.steps)).flatten();
+        first.into_iter().chain(ranges::warmup_note("stage2", &two.schedule, two.steps)).collect()
     }
 
     /// Checks every number against the range in which it means something.

@@ -122,7 +122,11 @@ fn what_makes_no_sense_is_refused_in_its_place() {
         }
         assert!(error.contains("hint"), "{error}");
     };
-    refused(FILE, &["stage2.steps=0"], &["small.toml:20:", "no steps"]);
+    refused(FILE, &["stage2.steps=0"], &["small.toml:20:", "no steps", "stage 2 cannot be left out"]);
+    refused(FILE, &["stage1.steps=0"], &["small.toml:15:", "no steps", "`stage1.enabled = false`"]);
+    refused(FILE, &["eval.batch=0"], &["small.toml:24:", "samples that are evaluated together; 64 is the default"]);
+    refused(FILE, &["stage2.batch=0"], &["small.toml:21:", "from 1 to", "hint: give the images of one step"]);
+    refused(FILE, &["seeds=[1, 2, 1]"], &["small.toml:2:", "`seeds` has 1 more than once", "name each seed once"]);
     refused(FILE, &["stage1.batch=1"], &["small.toml:16:", "two images"]);
     refused(FILE, &["seeds=[]"], &["small.toml:2:", "`seeds` is empty"]);
     refused(FILE, &["name=a/b"], &["small.toml:1:", "`name`"]);
@@ -176,6 +180,58 @@ fn numbers_that_cannot_mean_what_was_meant_are_refused_by_their_key() {
     for fine in ["stage1.smoothing=0.0", "stage1.schedule.floor=1e-3", "stage2.optim.clip=0.0", "stage2.batch=1"] {
         assert!(prepare(&registry, FILE, &[fine]).is_ok(), "{fine}");
     }
+}
+
+/// Smoke settings shorten steps and not the warm-up: a note, once for all cells, and no error.
+#[test]
+fn a_rate_that_only_climbs_is_noted_with_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    let notes = |sets: &[&str]| prepare(&registry, FILE, sets).unwrap().plan.notes;
+    assert_eq!(notes(&["stage1.schedule.warmup=9", "stage2.schedule.warmup=9", "seeds=[1,2]"]), [""; 0]);
+    let [one, two] = ["stage1.schedule.warmup=20", "stage2.schedule.warmup=10"];
+    assert_eq!(
+        notes(&[one, two, "seeds=[1,2]"]),
+        [
+            "`stage1.schedule.warmup` = 20 of `stage1.steps` = 10: the learning rate never reaches its peak 0.001, \
+             and is 0.0005 at the last step.",
+            "`stage2.schedule.warmup` = 10 of `stage2.steps` = 10: the learning rate reaches its peak 0.001 at the \
+             last step and never falls.",
+        ]
+    );
+    assert_eq!(notes(&[one, "stage1.enabled=false"]), [""; 0]);
+    let source = Source::new("small.toml", FILE.to_owned()).unwrap();
+    let options = RunOptions { overrides: vec![two.to_owned()], ..RunOptions::default() };
+    assert_eq!(Run::sketch(source, &registry, &options).unwrap().plan.notes.len(), 1);
+}
+
+/// Pictures with captions and no question, and pictures alone.
+fn bare_folder(dir: &Path, name: &str, caption: bool) -> String {
+    let folder = dir.join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    image::RgbImage::new(8, 8).save(folder.join("a.png")).unwrap();
+    if caption {
+        std::fs::write(folder.join("a.txt"), "a black square\n").unwrap();
+    }
+    format!("folder:{}", folder.display())
+}
+
+#[test]
+fn a_further_task_over_data_without_its_texts_is_found_before_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    let also = |task: &str, data: &str| format!("eval.also=[{{ task = \"{task}\", data = \"{data}\" }}]");
+    let (told, mute) = (bare_folder(dir.path(), "told", true), bare_folder(dir.path(), "mute", false));
+    for (task, data, part) in
+        [("scenes-vqa", &told, "the data have no questions"), ("scenes-caption", &mute, "the data have no captions")]
+    {
+        let said = prepare(&registry, FILE, &[&also(task, data)]).err().unwrap();
+        assert!(said.starts_with(&format!("`eval.also`: task `{task}` on `folder:")), "{said}");
+        assert!(said.contains(part) && said.contains("; hint: "), "{said}");
+    }
+    prepare(&registry, FILE, &[&also("scenes-caption", &told)]).unwrap();
+    // The test split may lack them: its score is a dash with a reason.
+    prepare(&registry, FILE, &[&format!("data.test={told}")]).unwrap();
 }
 
 #[test]
