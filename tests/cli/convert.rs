@@ -41,7 +41,7 @@ fn killed_at(args: &[&str], dir: &Path, seen: usize) -> bool {
 fn a_kill_leaves_nothing_that_looks_finished() {
     let model = fixture("hub-opt");
     let whole = folder();
-    for (name, more) in [("out", &["--to", "hf", "--shard", "1"][..]), ("out.pth", &["--to", "lavis"][..])] {
+    for (name, more) in [("out", &["--to", "hf", "--shard", "1000000"][..]), ("out.pth", &["--to", "lavis"][..])] {
         let right = whole.path().join(name);
         toolkit(&[&["convert", "--quiet", &model, text(&right)][..], more].concat()).ok();
         let right = if right.is_dir() { contents(&right) } else { contents(whole.path()) };
@@ -123,6 +123,18 @@ fn processors_are_followed_and_named() {
         toolkit(&args).fails_with(&["preprocessor_config.json", "`size` is the shortest edge"]);
     }
     assert!(!out.exists());
+}
+
+#[test]
+fn a_weight_file_for_every_tensor_is_refused() {
+    let dir = folder();
+    for shard in ["0", "1", "999999", "-1"] {
+        let out = dir.path().join("out");
+        let wanted = if shard == "-1" { "--shard" } else { "is not in 1000000.." };
+        toolkit(&["convert", "--quiet", &fixture("hub-opt"), text(&out), "--to", "hf", &format!("--shard={shard}")])
+            .fails_with(&[wanted]);
+        assert!(!out.exists());
+    }
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn conversions_come_back_equal() {
     for name in ["blip2-itm-tiny", "hub-t5"] {
         let out = at(name);
         let made =
-            toolkit(&["convert", &fixture(name), text(&out), "--to", "hf", "--shard", "400000", "--json"]).json();
+            toolkit(&["convert", &fixture(name), text(&out), "--to", "hf", "--shard", "1000000", "--json"]).json();
         assert!(made["files"].as_array().unwrap().len() > 1);
         let single = at(&format!("{name}-single"));
         toolkit(&["convert", text(&out), text(&single), "--to", "hf"]).ok();
@@ -380,7 +380,8 @@ fn a_run_becomes_a_hub_folder() {
 fn a_model_in_8_bits_says_nearly_the_same() {
     let (model, wide) = (fixture("hub-opt"), fixture("hub-opt/wide.png"));
     let said = |dtype: &str| {
-        let all = toolkit(&["caption", &model, &wide, "--max-new-tokens", "3", "--dtype", dtype, "--json"]).json_lines();
+        let all =
+            toolkit(&["caption", &model, &wide, "--max-new-tokens", "3", "--dtype", dtype, "--json"]).json_lines();
         (all[0]["score"].as_f64().unwrap(), all[0]["ids"].as_array().unwrap().len())
     };
     let ((exact, _), (near, written)) = (said("f32"), said("q8"));

@@ -5,6 +5,32 @@ use super::support::{fixture, folder, text, toolkit};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// A prompt with the placeholder of a picture is refused, and not said to be read first.
+#[test]
+fn the_placeholder_of_a_picture_is_only_refused() {
+    let (model, wide) = (fixture("hub-opt"), fixture("hub-opt/wide.png"));
+    let how = ["--prompt", "<image>a photo of", "--max-new-tokens", "2"];
+    let question = ["vqa", &model, &wide, "--question", "what is <image>?", "--max-new-tokens", "2"];
+    for args in [&[&["caption", &model, &wide][..], &how].concat()[..], &question] {
+        let said = toolkit(args);
+        let refused = "the prompt holds `<image>`, which stands for the picture";
+        assert!(said.stderr.contains(refused), "{}", said.stderr);
+        assert!(!said.stderr.contains("read as such"), "{}", said.stderr);
+    }
+}
+
+/// No text can hold a placeholder that the table has no row for; pictures need none here.
+#[test]
+fn a_placeholder_past_the_table_is_noted() {
+    let dir = copy("hub-opt");
+    edit_config(dir.path(), |config| config["image_token_index"] = 99_999.into());
+    let wide = fixture("hub-opt/wide.png");
+    for args in [&["verify", text(dir.path())][..], &["caption", text(dir.path()), &wide, "--max-new-tokens", "2"]] {
+        let said = toolkit(args).ok().stderr;
+        assert!(said.contains("`image_token_index` is 99999, but the language model has 334 tokens"), "{said}");
+    }
+}
+
 /// A reference of another model says so; it is no reason to stop with a panic.
 #[test]
 fn a_reference_of_another_model_is_refused() {
@@ -92,7 +118,7 @@ fn configurations_that_do_not_fit_are_refused() {
     edit_config(dir.path(), |config| config["vision_config"]["image_size"] = 112.into());
     let wide = fixture("hub-opt/wide.png");
     toolkit(&["caption", "--quiet", text(dir.path()), &wide])
-        .fails_with(&["pictures are made 56 pixels wide, the encoder takes 112"]);
+        .fails_with(&["`size` makes pictures 56 pixels wide, the encoder takes 112"]);
     let dir = copy("blip2-opt-tiny");
     edit_config(dir.path(), |config| config["vision_config"]["image_size"] = 112.into());
     toolkit(&["verify", "--quiet", text(dir.path())])

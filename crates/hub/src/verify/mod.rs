@@ -264,10 +264,11 @@ pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) 
 }
 
 impl Subject<'_> {
-    /// Opens a model that makes pixels.
+    /// Opens a model and keeps what there is to say about its files.
     fn open(&self, device: &Device, frozen: bool, notes: &mut BTreeSet<String>) -> Result<Model, HubError> {
         let model = (self.open)(device, frozen)?;
         notes.extend(model.processor.as_ref().and_then(|processor| processor.note.clone()));
+        notes.extend(model.notes.iter().cloned());
         Ok(model)
     }
 }
@@ -291,12 +292,12 @@ fn tensors(
             pixels::run(reference, folder, &processor, &mut outputs)?;
             notes.extend(processor.note);
         }
-        Some("stage1") => stage1::run(&(subject.open)(&with_gradients, true)?, reference, &mut outputs)?,
+        Some("stage1") => stage1::run(&subject.open(&with_gradients, true, notes)?, reference, &mut outputs)?,
         None => {
             let frozen = !reference.outputs().any(gradients::is_of_frozen_part);
             let wanted = reference.outputs().any(|name| name.contains(".grad."));
             let device = if wanted { &with_gradients } else { device };
-            whole::run(&(subject.open)(device, frozen)?, reference, &mut outputs)?;
+            whole::run(&subject.open(device, frozen, notes)?, reference, &mut outputs)?;
         }
         Some(other) => {
             let what = format!("the reference is of kind `{other}`");
