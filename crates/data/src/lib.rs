@@ -42,7 +42,7 @@ pub use colour::{COLOURS, ColourNamer};
 pub use config::ScenesConfig;
 pub use dataset::{Dataset, Item, Question, answer_type};
 pub use error::DataError;
-pub use folder::{Folder, FolderCheck, check_folder};
+pub use folder::{Folder, FolderCheck, check_folder, pictures_below};
 pub use lists::{Fault, Field, Finding, Findings, Value, check_rows};
 pub use names::GROUPS;
 pub use preprocess::{Fit, Preprocess};

@@ -2,9 +2,10 @@
 
 use super::walk::ends_with;
 use crate::DataError;
+use crate::lists::keys::JUST_CAPTION;
 use crate::lists::row::Row;
+use crate::lists::several::{self, Notes};
 use crate::lists::text::{line_error, read_text};
-use crate::lists::values::{CAPTIONS, texts};
 use std::path::Path;
 
 /// The captions of a file, by its ending.
@@ -25,11 +26,6 @@ fn in_json(path: &Path) -> Result<Vec<String>, DataError> {
     let text = read_text(path)?;
     let fail = |what: String| line_error(path, 1, what, "write {\"caption\": \"a dog\"}");
     let Ok(row) = Row::parse(text.trim().as_bytes()) else { return Ok(vec![]) };
-    match row.first(&["caption", "captions"]).map_err(fail)? {
-        Some((key, value)) => {
-            let captions = texts(key, value, &CAPTIONS).map_err(fail)?;
-            Ok(captions.into_iter().filter(|caption| !caption.trim().is_empty()).collect())
-        }
-        None => Ok(vec![]),
-    }
+    let captions = several::captions(&row, &[JUST_CAPTION], &mut Notes::new()).map_err(fail)?.unwrap_or_default();
+    Ok(captions.into_iter().filter(|caption| !caption.trim().is_empty()).collect())
 }

@@ -29,7 +29,7 @@ pub fn check_folder(dir: &Path, options: CheckOptions, progress: &dyn Fn(u64, u6
         let empty = DataError::Empty { path: dir.to_owned(), passed: loaded.passed.clone() };
         faults.add(Fault::Empty, &empty);
     }
-    let (captions, notes) = (loaded.captions, loaded.remarks.clone());
+    let notes = loaded.remarks.clone();
     let data = Folder::of(dir, loaded, Findings::new());
     let mut unreadable = Vec::new();
     let look = |index| data.image(index).err().map(|error| (Fault::UnreadableImage, error));
@@ -37,8 +37,9 @@ pub fn check_folder(dir: &Path, options: CheckOptions, progress: &dyn Fn(u64, u6
         faults.add(fault, &error);
         unreadable.push(error);
     });
-    let mut report = Check { split: "all".to_owned(), captions, decoded: true, notes, ..Check::default() };
+    let mut report = Check { split: "all".to_owned(), decoded: true, notes, ..Check::default() };
     report.count_items(&data.items);
+    report.captions = data.items.iter().map(|item| item.captions.len() as u64).sum();
     report.findings = faults.findings;
     Ok(FolderCheck { data, report, unreadable })
 }

@@ -2,8 +2,9 @@
 
 use crate::image::is_picture;
 use crate::lists::keys::{ANSWER, CAPTION, IMAGE_ID, PICTURE, QUESTION};
-use crate::lists::row::{Row, elements, text_of};
-use crate::lists::table::Table;
+use crate::lists::row::{Row, elements, shown};
+use crate::lists::several::{self, Notes, Under};
+use crate::lists::table::{Table, is_numbered};
 use crate::lists::values::{ANSWERS, CAPTIONS, Id, optional, path, texts};
 use std::collections::BTreeSet;
 
@@ -28,7 +29,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn new(picture: String) -> Self {
+    /// A picture without texts.
+    pub fn new(picture: String) -> Self {
         Self { picture, captions: vec![], questions: vec![], lacks: None }
     }
 
@@ -44,7 +46,7 @@ impl Entry {
     }
 
     /// Reads a row of JSON; keys that mean nothing here are added to `passed`.
-    pub fn of_row(row: &Row<'_>, passed: &mut BTreeSet<String>) -> Result<Self, String> {
+    pub fn of_row(row: &Row<'_>, passed: &mut BTreeSet<String>, notes: &mut Notes) -> Result<Self, String> {
         let picture = match (row.first(PICTURE)?, row.first(IMAGE_ID)?) {
             (Some((key, value)), _) => path(key, value)?,
             // A picture that is called as its id is found without its ending.
@@ -52,33 +54,32 @@ impl Entry {
             (None, None) => return Err(row.lacks(PICTURE[0])),
         };
         let mut entry = Self::new(picture);
-        if let Some((key, value)) = row.first(CAPTION)? {
-            entry.captions = texts(key, value, &CAPTIONS)?;
-        }
+        entry.captions = several::captions(row, CAPTION, notes)?.unwrap_or_default();
         if let Some((key, value)) = row.first(&[QUESTIONS])? {
             if value.first() != Some(&b'[') {
-                return Err(format!("`{key}` is {}, not a list", crate::lists::row::shown(value)));
+                return Err(format!("`{key}` is {}, not a list", shown(value)));
             }
             for value in elements(value)? {
-                entry.questions.push(asked(&Row::parse(value)?)?);
+                entry.questions.push(asked(&Row::parse(value)?, notes)?);
             }
         }
         if row.first(QUESTION)?.is_some() {
-            entry.questions.push(asked(row)?);
+            entry.questions.push(asked(row, notes)?);
         }
         if entry.captions.is_empty() && entry.questions.is_empty() {
-            entry.lacks = Some(row.lacks(CAPTION[0]));
+            entry.lacks = Some(row.lacks(CAPTION[0][0]));
         }
         let known = |key: &str| {
-            [PICTURE, IMAGE_ID, CAPTION, QUESTION, ANSWER, KIND].iter().any(|keys| keys.contains(&key))
-                || key == QUESTIONS
+            let others = [PICTURE, IMAGE_ID, QUESTION, ANSWER, KIND];
+            let mut keys = others.iter().chain(CAPTION).copied().flatten().chain([&QUESTIONS]);
+            keys.any(|known| known.eq_ignore_ascii_case(key))
         };
         passed.extend(row.keys().filter(|key| !known(key)).map(str::to_owned));
         Ok(entry)
     }
 
     /// Reads the cells of a table's row.
-    pub fn of_cells(cells: &[String], columns: &Columns) -> Result<Self, String> {
+    pub fn of_cells(cells: &[String], columns: &Columns, notes: &mut Notes) -> Result<Self, String> {
         // Some tools write a space behind each comma.
         let cell = |at: usize| cells.get(at).map_or_else(String::new, |cell| cell.trim().to_owned());
         let picture = cell(columns.picture);
@@ -86,28 +87,42 @@ impl Entry {
             return Err("no picture is named".to_owned());
         }
         let mut entry = Self::new(picture);
-        for &at in &columns.captions {
-            entry.captions.extend(listed(cell(at))?);
-        }
-        if let Some((question, answer)) = columns.question {
-            let (question, answers) = (cell(question), listed(cell(answer))?);
-            if !question.trim().is_empty() {
+        let under = |at: usize| listed(columns.name(at), cell(at));
+        let meaning = |same: &Vec<usize>| same.iter().map(|&at| under(at)).collect::<Result<Vec<_>, _>>();
+        let captions = columns.captions.iter().map(|same| Ok(numbered_together(meaning(same)?)));
+        entry.captions = several::first_meaning(captions.collect::<Result<_, String>>()?, notes);
+        if let Some((question, answers)) = &columns.question {
+            let question = cell(*question);
+            if !question.is_empty() {
+                let answers = several::most(meaning(answers)?, false, notes);
                 entry.questions.push(with_answer(Asked { question, answers, kind: None })?);
             }
-        }
-        // Tables have a cell in every column; of numbered captions some may be empty.
-        if columns.captions.len() > 1 && entry.captions.iter().any(|text| !text.trim().is_empty()) {
-            entry.captions.retain(|text| !text.trim().is_empty());
         }
         Ok(entry)
     }
 }
 
+/// Makes one list of numbered columns. Tables have a cell in every column, so some of them may be empty.
+fn numbered_together(found: Vec<Under<'_>>) -> Vec<Under<'_>> {
+    let (numbered, mut others): (Vec<_>, Vec<_>) = found.into_iter().partition(|under| is_numbered(under.key));
+    let Some(key) = numbered.first().map(|under| under.key) else { return others };
+    let mut texts: Vec<String> = numbered.into_iter().flat_map(|under| under.texts).collect();
+    if texts.iter().any(|text| !text.trim().is_empty()) {
+        texts.retain(|text| !text.trim().is_empty());
+    }
+    others.push(Under { key, texts, is_list: false });
+    others
+}
+
 /// The columns of a table that are read.
 pub(super) struct Columns {
     pub picture: usize,
-    pub captions: Vec<usize>,
-    pub question: Option<(usize, usize)>,
+    /// Those of one meaning together.
+    pub captions: Vec<Vec<usize>>,
+    /// The question and its answers.
+    pub question: Option<(usize, Vec<usize>)>,
+    /// Names of all columns; empty without a heading.
+    pub names: Vec<String>,
 }
 
 impl Columns {
@@ -119,30 +134,31 @@ impl Columns {
             picture: table.picture().ok_or_else(|| lacks(PICTURE[1]))?,
             captions: table.captions(),
             question: table.questions(),
+            names: table.heading.clone(),
         };
         match found.captions.is_empty() && found.question.is_none() {
-            true => Err(lacks(CAPTION[0])),
+            true => Err(lacks(CAPTION[0][0])),
             false => Ok(found),
         }
     }
 
+    fn name(&self, at: usize) -> &str {
+        self.names.get(at).map_or("", String::as_str)
+    }
+
     /// The heading's names that are not read.
-    pub fn passed<'t>(&self, table: &'t Table) -> impl Iterator<Item = &'t str> {
-        let read = |at: usize| {
-            at == self.picture || self.captions.contains(&at) || self.question.is_some_and(|(q, a)| at == q || at == a)
-        };
-        let names = table.heading.iter().enumerate().filter(move |(at, name)| !read(*at) && !name.is_empty());
-        names.map(|(_, name)| name.as_str()).collect::<Vec<_>>().into_iter()
+    pub fn passed(&self) -> impl Iterator<Item = &str> {
+        let asked = |at: usize| self.question.as_ref().is_some_and(|(q, a)| at == *q || a.contains(&at));
+        let read = move |at: usize| at == self.picture || asked(at) || self.captions.iter().any(|c| c.contains(&at));
+        let names = self.names.iter().enumerate().filter(move |(at, name)| !read(*at) && !name.is_empty());
+        names.map(|(_, name)| name.as_str())
     }
 }
 
-fn asked(row: &Row<'_>) -> Result<Asked, String> {
-    let (key, value) = row.need(QUESTION)?;
-    let question = text_of(key, value)?;
-    let answers = match row.first(ANSWER)? {
-        Some((key, value)) => texts(key, value, &ANSWERS)?,
-        None => return Err(format!("'{question}' {}", row.lacks(ANSWER[1]))),
-    };
+fn asked(row: &Row<'_>, notes: &mut Notes) -> Result<Asked, String> {
+    let question = several::question(row, notes)?;
+    let answers = several::answers(row, &ANSWERS, false, notes)?;
+    let answers = answers.ok_or_else(|| format!("'{question}' {}", row.lacks(ANSWER[1])))?;
     with_answer(Asked { question, answers, kind: optional(row, KIND)? })
 }
 
@@ -153,8 +169,15 @@ fn with_answer(asked: Asked) -> Result<Asked, String> {
     Ok(asked)
 }
 
-/// The texts of a cell: a list in JSON, or one text.
-fn listed(cell: String) -> Result<Vec<String>, String> {
-    let list = cell.starts_with('[').then(|| serde_json::from_str::<Vec<String>>(&cell));
-    if let Some(Ok(all)) = list { Ok(all) } else { Ok(vec![cell]) }
+/// The texts of a cell: a list in JSON, or one text. Another language's list would be one wrong text.
+fn listed(key: &str, cell: String) -> Result<Under<'_>, String> {
+    if cell.starts_with('[') {
+        if let Ok(texts) = serde_json::from_str::<Vec<String>>(&cell) {
+            return Ok(Under { key, texts, is_list: true });
+        }
+        if key.ends_with('s') && cell.ends_with(']') {
+            return Err(format!("`{key}` is a list written as a text, {}: write it as JSON", shown(cell.as_bytes())));
+        }
+    }
+    Ok(Under { key, texts: vec![cell], is_list: false })
 }

@@ -1,11 +1,13 @@
 //! The lists of captions that a folder may have: JSON in any shape of rows, CSV and TSV.
 
+use super::coco;
 use super::entry::{Columns, Entry};
 use crate::DataError;
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::paths::{find, plain};
 use crate::lists::row::Row;
 use crate::lists::rows::list;
+use crate::lists::several::Notes;
 use crate::lists::table::Table;
 use crate::lists::text::{line_error, one_line};
 use std::collections::BTreeSet;
@@ -25,6 +27,8 @@ pub(super) struct Read {
     pub entries: Vec<(usize, Entry)>,
     /// Keys or columns that mean nothing here.
     pub passed: BTreeSet<String>,
+    /// Texts under further keys that are not read.
+    pub notes: Notes,
     /// Rows, also those that cannot be read.
     pub rows: usize,
 }
@@ -44,14 +48,17 @@ pub(super) fn read(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) ->
 fn rows(path: &Path, faults: &mut dyn Faults) -> Result<Read, DataError> {
     let mut found = Read::default();
     // An empty file has no rows, as one of JSON Lines.
-    if path.metadata().is_ok_and(|data| data.len() == 0) {
+    if path.metadata().is_ok_and(|data| data.is_file() && data.len() == 0) {
+        return Ok(found);
+    }
+    if let Some(found) = coco::read(path, faults)? {
         return Ok(found);
     }
     list(path, &[], &mut |at, _, bytes| {
         found.rows += 1;
         let read = Row::parse(bytes).and_then(|row| match Entry::by_picture(&row) {
             Some(entries) => entries,
-            None => Entry::of_row(&row, &mut found.passed).map(|entry| vec![entry]),
+            None => Entry::of_row(&row, &mut found.passed, &mut found.notes).map(|entry| vec![entry]),
         });
         match read {
             Ok(entries) => found.entries.extend(entries.into_iter().map(|entry| (at.line, entry))),
@@ -77,10 +84,10 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Re
         _ => Columns::of(&table),
     };
     let columns = columns.map_err(|what| line_error(path, 1, one_line(&what), CSV_EXAMPLE))?;
-    found.passed.extend(columns.passed(&table).map(str::to_owned));
+    found.passed.extend(columns.passed().map(str::to_owned));
     while let Some((line, cells)) = first {
         found.rows += 1;
-        match cells.and_then(|cells| Entry::of_cells(&cells, &columns)) {
+        match cells.and_then(|cells| Entry::of_cells(&cells, &columns, &mut found.notes)) {
             Ok(entry) => found.entries.push((line, entry)),
             Err(what) => faults.told(Fault::BadRow, line_error(path, line, one_line(&what), CSV_EXAMPLE))?,
         }
@@ -93,7 +100,8 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Re
 fn without_heading(cells: &[String], folders: &[PathBuf]) -> Result<Columns, String> {
     let is_there =
         |cell: &String| plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()));
-    let columns = |picture, caption| Ok(Columns { picture, captions: vec![caption], question: None });
+    let columns =
+        |picture, caption| Ok(Columns { picture, captions: vec![vec![caption]], question: None, names: vec![] });
     match cells {
         [a, _] if is_there(a) => columns(0, 1),
         [_, b] if is_there(b) => columns(1, 0),

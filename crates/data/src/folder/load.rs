@@ -3,7 +3,7 @@
 use super::beside;
 use super::entry::{Asked, Entry};
 use super::lists::{Read, read};
-use super::passed::{NAMED, by_reason};
+use super::passed::{self, NAMED, by_reason};
 use super::walk::{Files, ends_with, folder_of, last};
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::paths::{find, is_absolute, moved, plain};
@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 pub(super) struct Loaded {
     pub items: Vec<Item>,
     pub paths: Vec<PathBuf>,
-    /// Captions read, empty ones included.
-    pub captions: u64,
     /// Files that are not read, as an error about an empty folder names them.
     pub passed: String,
     pub remarks: Vec<String>,
@@ -35,7 +33,6 @@ pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataEr
         lacking: HashMap::new(),
         excused: HashSet::new(),
         by_name: HashMap::new(),
-        captions: 0,
         remarks: vec![],
     };
     for name in &files.pictures {
@@ -64,7 +61,6 @@ struct Texts<'a> {
     excused: HashSet<String>,
     /// Pictures by the last part of their path, once they are looked for.
     by_name: HashMap<&'a str, Vec<&'a str>>,
-    captions: u64,
     remarks: Vec<String>,
 }
 
@@ -92,7 +88,6 @@ impl Texts<'_> {
                 if excused {
                     self.excused.insert(picture.clone());
                 }
-                self.captions += captions.len() as u64;
                 item.captions.extend(captions.iter().cloned());
             }
         }
@@ -104,8 +99,9 @@ impl Texts<'_> {
         let path = self.dir.join(name);
         let place = self.dir.join(folder_of(name));
         let folders = [place, self.dir.to_owned()];
-        let Read { mut entries, passed, rows } = match read(&path, &folders, self.faults) {
+        let Read { mut entries, passed, notes, rows } = match read(&path, &folders, self.faults) {
             Ok(read) => read,
+            Err(error @ DataError::Read { .. }) => return self.faults.told(Fault::DamagedFile, error),
             Err(error @ (DataError::Line { .. } | DataError::Annotation { .. })) => {
                 return self.faults.told(self.weight(name), error);
             }
@@ -120,6 +116,7 @@ impl Texts<'_> {
             let more = if passed.len() > keys.len() { ", .." } else { "" };
             self.remarks.push(format!("{name}: passed over {}{more}", keys.join(", ")));
         }
+        self.remarks.extend(notes.iter().map(|note| format!("{name}: {note}")));
         if !entries.is_empty()
             && entries.iter().all(|(_, entry)| entry.captions.is_empty() && entry.questions.is_empty())
         {
@@ -223,15 +220,12 @@ impl Texts<'_> {
             self.lacking.insert(picture.to_owned(), line_error(path, line, one_line(&what), super::lists::EXAMPLE));
         }
         for caption in entry.captions {
-            self.captions += 1;
             if caption.trim().is_empty() {
                 self.excused.insert(picture.to_owned());
                 let what = format!("a caption of {picture} is empty");
                 self.faults.told(Fault::EmptyCaption, line_error(path, line, one_line(&what), "it is left out"))?;
-            } else if old.contains(&caption) {
+            } else if !old.contains(&caption) {
                 // Tools write the same caption beside the picture and into a list.
-                self.captions -= 1;
-            } else {
                 item.captions.push(caption);
             }
         }
@@ -277,9 +271,9 @@ impl Texts<'_> {
             question.id = id as u64;
         }
         let mut all = passed;
-        all.extend(by_reason(&self.files.unread));
+        all.extend(passed::pictures(&self.files.unread));
         let passed = all.iter().map(|line| format!("; {line}")).collect();
-        Ok(Loaded { items, paths, captions: self.captions, passed, remarks: self.remarks })
+        Ok(Loaded { items, paths, passed, remarks: self.remarks })
     }
 }
 

@@ -6,13 +6,16 @@
 
 mod beside;
 mod check;
+mod coco;
 mod entry;
 mod lists;
 mod load;
 mod passed;
+mod pictures;
 mod walk;
 
 pub use check::{FolderCheck, check_folder};
+pub use pictures::pictures_below;
 
 use crate::dataset::{at, hex};
 use crate::lists::fault::Strict;

@@ -3,8 +3,9 @@
 use crate::DataError;
 use crate::image::{is_picture, unread_picture};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
-use std::io::Read;
+use std::ffi::OsStr;
+use std::fs::{DirEntry, FileType};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Files with captions of many pictures, read in this order.
@@ -44,7 +45,10 @@ impl Files {
     /// # Errors
     /// If the folder or one inside it cannot be read.
     pub fn of(dir: &Path) -> Result<Self, DataError> {
-        let (mut files, mut seen) = (Self::default(), HashSet::new());
+        if dir.as_os_str().is_empty() {
+            return Err(DataError::published("no folder is named", "write its path, as in `folder:my-photos`"));
+        }
+        let (mut files, mut seen, mut named) = (Self::default(), HashSet::new(), Vec::new());
         // Folders before links to them, so that a picture has the same name whatever the system lists first.
         let mut folders = vec![String::new()];
         while !folders.is_empty() {
@@ -54,6 +58,7 @@ impl Files {
                 let real = path.canonicalize().map_err(|source| DataError::Read { path: path.clone(), source })?;
                 if seen.insert(real) {
                     files.list(dir, &folder, &mut folders, &mut links)?;
+                    named.push(folder);
                 }
             }
             links.sort_unstable_by(|a, b| b.cmp(a));
@@ -61,6 +66,7 @@ impl Files {
         }
         let order = |name: &String| LISTS.iter().position(|list| list.eq_ignore_ascii_case(last(name)));
         files.lists.sort_by_cached_key(|name| (folder_of(name).to_owned(), order(name)));
+        files.folders_called_as_pictures(&named);
         files.sort_out();
         Ok(files)
     }
@@ -78,23 +84,21 @@ impl Files {
         for entry in std::fs::read_dir(&path).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let kind = entry.file_type().map_err(fail)?;
-            let Ok(name) = entry.file_name().into_string() else {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if is_picture(entry.path()) {
-                    self.unread.insert(join(folder, &name), "its name is no UTF-8".to_owned());
-                }
-                continue;
-            };
-            if name.starts_with('.') || name == "__MACOSX" {
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX" {
                 continue;
             }
-            let name = join(folder, &name);
+            let Some(name) = name.to_str() else {
+                self.unnamed(folder, &name, &entry);
+                continue;
+            };
+            let name = join(folder, name);
             match (kind.is_dir(), kind.is_symlink() && entry.path().is_dir()) {
                 (true, _) => below.push(name),
                 (_, true) => links.push(name),
                 // A device or a pipe would be waited for.
                 _ if entry.path().is_file() => names.push(name),
-                _ => {}
+                _ => self.odd(dir, name, kind),
             }
         }
         below.sort_unstable_by(|a, b| b.cmp(a));
@@ -103,9 +107,41 @@ impl Files {
         Ok(())
     }
 
+    /// Takes an entry whose name is no UTF-8: no list can name it, so it is passed over.
+    fn unnamed(&mut self, folder: &str, name: &OsStr, entry: &DirEntry) {
+        let why = "its name is no UTF-8".to_owned();
+        let (shown, path) = (join(folder, &escaped(name)), entry.path());
+        if path.is_dir() {
+            self.unread.insert(shown + "/", "the folder's name is no UTF-8".to_owned());
+        } else if is_picture(&path) || unread_picture(&path).is_some() || bare(&path) && starts_as_picture(&path) {
+            self.unread.insert(shown, why);
+        } else if may_have_captions(&ending(&path)) {
+            self.others.insert(shown, format!("passed over: {why}"));
+        }
+    }
+
+    /// Takes what is neither file nor folder: a link to nothing, a pipe, a device. It is never opened.
+    fn odd(&mut self, dir: &Path, name: String, kind: FileType) {
+        let path = dir.join(&name);
+        let why = match std::fs::metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && kind.is_symlink() => "a link to nothing".to_owned(),
+            Err(error) => error.to_string(),
+            Ok(_) => "no ordinary file but a pipe or a device".to_owned(),
+        };
+        if bare(&path) {
+            return;
+        }
+        if is_picture(&path) || unread_picture(&path).is_some() {
+            self.unread.insert(name, why);
+        } else {
+            // Captions that should be there: that they cannot be read is found when they are.
+            self.file(dir, name);
+        }
+    }
+
     fn file(&mut self, dir: &Path, name: String) {
         let path = dir.join(&name);
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let extension = ending(&path);
         let stem = name[..name.len() - extension.len()].strip_suffix('.').unwrap_or(&name).to_owned();
         if is_picture(&path) {
             self.pictures.insert(name);
@@ -121,10 +157,22 @@ impl Files {
             }
         } else if LISTS.iter().any(|list| list.eq_ignore_ascii_case(last(&name))) {
             self.lists.push(name);
-        } else if matches!(extension.as_str(), "txt" | "caption" | "json") {
+        } else if is_beside(&extension) {
             self.beside.entry(stem).or_default().push(name);
         } else if let Some(why) = other(&extension) {
             self.others.insert(name, why.to_owned());
+        }
+    }
+
+    /// Counts folders that are called as a picture and hold none.
+    fn folders_called_as_pictures(&mut self, seen: &[String]) {
+        for folder in seen.iter().filter(|folder| is_picture(folder)) {
+            let below = format!("{folder}/");
+            let holds = |name: &String| name.starts_with(&below);
+            let pictures = self.pictures.range(below.clone()..).next().is_some_and(holds);
+            if !pictures && !self.unread.range(below.clone()..).next().is_some_and(|(name, _)| holds(name)) {
+                self.unread.insert(folder.clone(), "a folder, not a picture".to_owned());
+            }
         }
     }
 
@@ -162,8 +210,34 @@ fn place(dir: &Path, folder: &str) -> PathBuf {
 /// Whether a file without ending begins as a picture does.
 fn starts_as_picture(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    let read = toolkit_system::input::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
     read.is_ok() && ::image::guess_format(&start).is_ok()
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
+}
+
+fn bare(path: &Path) -> bool {
+    ending(path).is_empty()
+}
+
+/// Shows a name that is no UTF-8, so that no two names look the same.
+fn escaped(name: &OsStr) -> String {
+    let mut shown = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        shown += chunk.valid();
+        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
+fn is_beside(extension: &str) -> bool {
+    BESIDE.iter().any(|end| end[1..] == *extension)
+}
+
+fn may_have_captions(extension: &str) -> bool {
+    is_beside(extension) || other(extension).is_some()
 }
 
 /// Why files of a kind that may hold captions are not read.

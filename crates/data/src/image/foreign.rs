@@ -2,14 +2,13 @@
 
 use super::refusal::Refusal;
 use super::tiff;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 /// Endings of the files that are read.
 const READ: &[&str] = &[
-    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "webp", "gif", "bmp", "dib", "tif", "tiff", "ppm", "pgm",
-    "pbm", "pnm", "ico", "avif",
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "webp", "gif", "bmp", "dib", "tif",
+    "tiff", "ppm", "pgm", "pbm", "pnm", "ico", "avif", "avifs",
 ];
 
 /// Formats that are not read, with the endings of their files.
@@ -32,8 +31,28 @@ const UNREAD: &[(&str, &[&str])] = &[
     (DDS, &["dds"]),
     (PDF, &["pdf"]),
     (POSTSCRIPT, &["eps", "ps"]),
-    ("TGA", &["tga"]),
-    ("PCX", &["pcx"]),
+    (JPEG_XR, &["jxr", "wdp", "hdp"]),
+    (BPG, &["bpg"]),
+    (SGI, &["sgi", "rgb", "rgba", "bw"]),
+    (ICNS, &["icns"]),
+    (METAFILE, &["wmf", "emf", "wmz", "emz"]),
+    (FITS, &["fits", "fts"]),
+    (DICOM, &["dcm", "dicom"]),
+    (VIDEO, &["mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg", "mpeg", "wmv", "flv", "ogv", "3gp", "m2ts"]),
+    ("TGA", &["tga", "icb", "vda", "vst"]),
+    ("PCX", &["pcx", "dcx"]),
+    ("XBM", &["xbm"]),
+    ("XPM", &["xpm"]),
+    ("MSP", &["msp"]),
+    ("IFUNC IM", &["im"]),
+    ("Sun raster", &["ras", "sun"]),
+    ("DPX", &["dpx"]),
+    ("MNG", &["mng", "jng"]),
+    ("FLIF", &["flif"]),
+    ("KTX", &["ktx", "ktx2"]),
+    ("DjVu", &["djvu", "djv"]),
+    ("MPO", &["mpo", "jps"]),
+    ("Windows cursor", &["cur", "ani"]),
     ("XCF", &["xcf"]),
     ("PAM", &["pam"]),
     ("PFM", &["pfm"]),
@@ -51,6 +70,14 @@ const QOI: &str = "QOI";
 const DDS: &str = "DDS";
 const PDF: &str = "PDF";
 const POSTSCRIPT: &str = "PostScript";
+const JPEG_XR: &str = "JPEG XR";
+const BPG: &str = "BPG";
+const SGI: &str = "SGI";
+const ICNS: &str = "ICNS";
+const METAFILE: &str = "WMF or EMF";
+const FITS: &str = "FITS";
+const DICOM: &str = "DICOM";
+const VIDEO: &str = "video";
 
 /// Beginnings of files that are not read.
 const MAGIC: &[(&[u8], &str)] = &[
@@ -73,6 +100,14 @@ const MAGIC: &[(&[u8], &str)] = &[
     (b"%PDF", PDF),
     (b"%!PS", POSTSCRIPT),
     (b"\xc5\xd0\xd3\xc6", POSTSCRIPT),
+    (b"II\xbc\x01", JPEG_XR),
+    (b"BPG\xfb", BPG),
+    (b"\x01\xda\0\x01", SGI),
+    (b"\x01\xda\x01\x01", SGI),
+    (b"icns", ICNS),
+    (b"\xd7\xcd\xc6\x9a", METAFILE),
+    (b"SIMPLE  =", FITS),
+    (b"\x1a\x45\xdf\xa3", VIDEO),
     (b"gimp xcf", "XCF"),
     (b"P7\n", "PAM"),
     (b"PF\n", "PFM"),
@@ -94,7 +129,7 @@ pub fn unread_picture(path: impl AsRef<Path>) -> Option<&'static str> {
     let path = path.as_ref();
     let Some(ending) = ending(path) else {
         let mut begin = Vec::new();
-        File::open(path).and_then(|file| file.take(4096).read_to_end(&mut begin)).ok()?;
+        toolkit_system::input::open(path).and_then(|file| file.take(4096).read_to_end(&mut begin)).ok()?;
         return by_magic(&begin);
     };
     by_ending(&ending)
@@ -144,7 +179,7 @@ fn brand(bytes: &[u8]) -> Option<&'static str> {
         b"crx " => Some(RAW),
         _ => None,
     });
-    known.or(if matches!(main, b"mif1" | b"msf1") { Some(HEIC) } else { Some("video") })
+    known.or(if matches!(main, b"mif1" | b"msf1") { Some(HEIC) } else { Some(VIDEO) })
 }
 
 /// Tells a camera's file that looks like a TIFF. Such a file has a small preview where a TIFF has its picture.
@@ -173,8 +208,8 @@ pub(super) fn refuse(name: &str) -> Refusal {
 }
 
 fn article(name: &str) -> &'static str {
-    // By sound: an AVIF, an SVG, an OpenEXR, an XCF; a HEIC, a PSD.
-    if name.starts_with(['A', 'S', 'O', 'X']) { "an" } else { "a" }
+    // By sound: an AVIF, an SVG, an OpenEXR, an XCF, an ICNS; a HEIC, a PSD.
+    if name.starts_with(['A', 'S', 'O', 'X', 'I']) { "an" } else { "a" }
 }
 
 /// Refuses bytes that are no picture, with a name for what they are.
@@ -218,6 +253,14 @@ mod tests {
         }
         assert_eq!(unread_picture("IMG_1.HEIC"), Some("HEIC"));
         assert_eq!(unread_picture("a.svg"), Some("SVG"));
+        for name in ["a.jfi", "a.avifs", "a.dib", "a.PJPEG"] {
+            assert!(is_picture(name), "{name}");
+        }
+        let unread = "sgi icns xbm xpm msp im jxr wdp wmf emf bpg tga pcx mp4 webm mov MOV mpo fits dcm";
+        for ending in unread.split(' ') {
+            assert!(unread_picture(format!("a.{ending}")).is_some(), "{ending}");
+        }
+        assert_eq!(unread_picture("a.MOV"), Some("video"));
         assert_eq!(unread_picture("captions.jsonl"), None);
     }
 
@@ -232,6 +275,8 @@ mod tests {
             (b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!-- x --> <SVG", Some("SVG")),
             (b"II*\0\x10\0\0\0CR\x02\0", Some("camera raw")),
             (b"8BPS", Some("PSD")),
+            (b"II\xbc\x01\x08\0\0\0", Some("JPEG XR")),
+            (b"\x1a\x45\xdf\xa3\x9f", Some("video")),
             (b"\x89PNG\r\n\x1a\n", None),
         ] {
             assert_eq!(by_magic(bytes), name, "{bytes:?}");

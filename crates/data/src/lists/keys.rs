@@ -19,33 +19,36 @@ pub(crate) const PICTURE: &[&str] = &[
     "photo",
 ];
 
-/// Captions of a picture.
-pub(crate) const CAPTION: &[&str] = &[
-    "caption",
-    "captions",
-    "text",
-    "texts",
-    "sentence",
-    "sentences",
-    "raw",
-    "title",
-    "description",
-    "descriptions",
-    "alt_text",
-    "comment",
+/// Captions of a picture. Keys of one meaning stand together, and the captions of all of them are read. Of several
+/// meanings the first that has a text is read.
+pub(crate) const CAPTION: &[&[&str]] = &[
+    JUST_CAPTION,
+    &["text", "texts"],
+    &["sentence", "sentences"],
+    &["raw"],
+    &["title"],
+    &["description", "descriptions"],
+    &["alt_text"],
+    &["comment"],
 ];
+
+/// Captions by their own name.
+pub(crate) const JUST_CAPTION: &[&str] = &["caption", "captions"];
 
 /// The text of a caption that is an object itself.
 pub(crate) const IN_CAPTION: &[&str] = &["raw", "caption", "text", "sentence", "description", "comment"];
 
-/// A question.
+/// A question. The first key that has a text is read.
 pub(crate) const QUESTION: &[&str] = &["question", "query", "sent"];
 
 /// The id of a question.
 pub(crate) const QUESTION_ID: &[&str] = &["question_id", "questionId", "qid"];
 
-/// Answers to a question.
-pub(crate) const ANSWER: &[&str] = &["answer", "answers", "direct_answers", "multiple_choice_answer"];
+/// Answers to a question. The key with the most of them is read.
+pub(crate) const ANSWER: &[&str] = &["answer", "answers", "direct_answers", MOST_COMMON];
+
+/// The answer that most people gave, beside those of all.
+pub(crate) const MOST_COMMON: &str = "multiple_choice_answer";
 
 /// The text of an answer that is an object itself.
 pub(crate) const IN_ANSWER: &[&str] = &["answer", "raw_answer", "text"];

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod paths;
 pub(crate) mod row;
 pub(crate) mod rows;
+pub(crate) mod several;
 pub(crate) mod source;
 pub(crate) mod table;
 #[cfg(test)]

@@ -56,16 +56,35 @@ impl<'a> Row<'a> {
     /// If the row has the key twice.
     pub fn first<'k>(&self, keys: &[&'k str]) -> Result<Option<(&'k str, &'a [u8])>, String> {
         for key in keys {
-            let mut found = self.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
-            let Some((name, value)) = found.next() else { continue };
-            if found.any(|(other, _)| other == name) {
-                return Err(format!("`{key}` is there twice"));
-            }
-            if *value != b"null" {
+            if let Some(value) = self.values(key)?.next() {
                 return Ok(Some((key, value)));
             }
         }
         Ok(None)
+    }
+
+    /// Returns every value other than null that `keys` have, in the order of `keys`. A key in capitals and in small
+    /// letters has two.
+    ///
+    /// # Errors
+    /// As [`Row::first`].
+    pub fn all<'k>(&self, keys: &[&'k str]) -> Result<Vec<(&'k str, &'a [u8])>, String> {
+        let mut found = Vec::new();
+        for key in keys {
+            found.extend(self.values(key)?.map(|value| (*key, value)));
+        }
+        Ok(found)
+    }
+
+    /// Returns the values of `key` that are not null.
+    fn values<'s>(&'s self, key: &'s str) -> Result<impl Iterator<Item = &'a [u8]> + 's, String> {
+        let named = move || self.fields.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
+        let again =
+            |(at, (name, _)): (usize, &(Cow<'a, str>, &[u8]))| named().skip(at + 1).any(|(other, _)| other == name);
+        if named().enumerate().any(again) {
+            return Err(format!("`{key}` is there twice"));
+        }
+        Ok(named().map(|(_, value)| *value).filter(|value| *value != b"null"))
     }
 
     /// As [`Row::first`], where one must be there.

@@ -92,17 +92,25 @@ impl Table {
         PICTURE.iter().chain(IMAGE_ID).find_map(|key| self.heading.iter().position(|name| name == key))
     }
 
-    /// The columns with captions: one of the usual name, or several that are numbered (`caption_1`).
-    pub fn captions(&self) -> Vec<usize> {
-        let usual = CAPTION.iter().find_map(|key| self.heading.iter().position(|name| name == key));
-        let numbered = (0..self.heading.len()).filter(|&at| is_numbered(&self.heading[at]));
-        usual.into_iter().chain(numbered).collect()
+    /// The columns with captions, those of one meaning together; the numbered ones (`caption_1`) are with `caption`.
+    pub fn captions(&self) -> Vec<Vec<usize>> {
+        let mut found: Vec<Vec<usize>> = CAPTION.iter().map(|keys| self.columns(keys)).collect();
+        found[0].extend((0..self.heading.len()).filter(|&at| is_numbered(&self.heading[at])));
+        found.retain(|columns| !columns.is_empty());
+        found
     }
 
-    /// The columns of questions and of their answers.
-    pub fn questions(&self) -> Option<(usize, usize)> {
-        let column = |keys: &[&str]| keys.iter().find_map(|key| self.heading.iter().position(|name| name == key));
-        column(QUESTION).zip(column(ANSWER))
+    /// The column of questions and those of their answers.
+    pub fn questions(&self) -> Option<(usize, Vec<usize>)> {
+        let answers = self.columns(ANSWER);
+        let question = *self.columns(QUESTION).first()?;
+        (!answers.is_empty()).then_some((question, answers))
+    }
+
+    /// The columns that are called as one of `keys`, in the order of `keys`.
+    fn columns(&self, keys: &[&str]) -> Vec<usize> {
+        let called = |key: &&str| (0..self.heading.len()).filter(|&at| self.heading[at] == *key).collect::<Vec<_>>();
+        keys.iter().flat_map(called).collect()
     }
 }
 
@@ -111,11 +119,11 @@ fn is_one_of(name: &str, keys: &[&str]) -> bool {
 }
 
 fn is_caption(name: &str) -> bool {
-    is_one_of(name, CAPTION) || is_numbered(name)
+    CAPTION.iter().any(|keys| is_one_of(name, keys)) || is_numbered(name)
 }
 
 /// Whether a name is `caption_1`, `caption 1` or `caption1`.
-fn is_numbered(name: &str) -> bool {
+pub(crate) fn is_numbered(name: &str) -> bool {
     let rest = name.strip_prefix("caption").map(|rest| rest.trim_start_matches(['_', ' ', '-']));
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -145,12 +145,7 @@ fn one_text(key: &str, value: &[u8], wording: &Wording) -> Result<String, String
         Some(b'"') => text_of(key, value),
         Some(b'{') => {
             let row = Row::parse(value)?;
-            match row.first(wording.inner)? {
-                Some((inner, value)) if value.first() != Some(&b'{') => {
-                    one_text(inner, value, wording).map_err(|error| format!("in `{key}`, {error}"))
-                }
-                _ => Err(format!("an entry of `{key}` {}", row.lacks(wording.inner[0]))),
-            }
+            inside(&row, key, wording)
         }
         Some(b'n') if value == b"null" => Ok(String::new()),
         Some(b'0'..=b'9' | b'-') if wording.numbers => match Id::read(key, value) {
@@ -161,6 +156,24 @@ fn one_text(key: &str, value: &[u8], wording: &Wording) -> Result<String, String
         },
         _ => text_of(key, value),
     }
+}
+
+/// Reads the text of an object: the first of its keys that has one.
+fn inside(row: &Row<'_>, key: &str, wording: &Wording) -> Result<String, String> {
+    let values = row.all(wording.inner)?;
+    let read = |(inner, value): &(&str, &[u8])| match value.first() {
+        Some(b'{') => Err(format!("an entry of `{key}` {}", row.lacks(wording.inner[0]))),
+        _ => one_text(inner, value, wording).map_err(|error| format!("in `{key}`, {error}")),
+    };
+    let Some((first, others)) = values.split_first() else {
+        return Err(format!("an entry of `{key}` {}", row.lacks(wording.inner[0])));
+    };
+    let text = read(first)?;
+    if !text.trim().is_empty() {
+        return Ok(text);
+    }
+    let other = others.iter().filter_map(|value| read(value).ok()).find(|text| !text.trim().is_empty());
+    Ok(other.unwrap_or(text))
 }
 
 /// Reads one path: a text, or a list with one.

@@ -7,8 +7,9 @@ use crate::lists::keys;
 use crate::lists::paths::{by_id, plain};
 use crate::lists::row::Row;
 use crate::lists::rows::At;
+use crate::lists::several;
 use crate::lists::text::one_line;
-use crate::lists::values::{CAPTIONS, Id, path, texts};
+use crate::lists::values::{Id, path};
 use crate::{DataError, Item, Question};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -86,9 +87,13 @@ impl<'a> Builder<'a> {
         read: impl FnOnce(&mut Self, &Path) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         self.file = path.to_owned();
-        if !path.is_file() {
+        if !path.exists() {
             let what = format!("there is no annotation file {}", path.display());
             return self.faults.found(Fault::MissingFile, &|| DataError::published(&what, hint));
+        }
+        if !path.is_file() {
+            let what = format!("the annotation file {} is a folder, a pipe or a device", path.display());
+            return self.faults.found(Fault::DamagedFile, &|| DataError::published(&what, hint));
         }
         match read(self, path) {
             // Only the walk over the file gives these; a strict fault comes out as the same error, and stops here again.
@@ -215,10 +220,10 @@ impl<'a> Builder<'a> {
         self.excused.insert(item);
     }
 
-    /// The captions that a row has under one of `keys`. A row without is remembered until the end of the file.
-    pub fn captions_in(&mut self, at: At, row: &Row<'_>, keys: &[&'static str]) -> Result<Vec<String>, Stop> {
-        let found = row.first(keys)?.map(|(key, value)| texts(key, value, &CAPTIONS)).transpose()?.unwrap_or_default();
-        self.lacking.row(at, row, keys, !found.is_empty());
+    /// Returns the captions that a row has under keys of the first of `meanings` with a text. A row without is remembered until the end of the file.
+    pub fn captions_in(&mut self, at: At, row: &Row<'_>, meanings: &[&[&'static str]]) -> Result<Vec<String>, Stop> {
+        let found = several::captions(row, meanings, &mut self.remarks)?.unwrap_or_default();
+        self.lacking.row(at, row, meanings[0], !found.is_empty());
         Ok(found)
     }
 

@@ -37,7 +37,7 @@ pub struct Check {
     pub split: String,
     /// Pictures that the annotations name.
     pub images: u64,
-    /// Captions, empty ones included.
+    /// Captions. Of a published data set with empty ones, as publishers count; of a folder without.
     pub captions: u64,
     /// Questions.
     pub questions: u64,

@@ -4,7 +4,8 @@ use super::builder::Builder;
 use crate::DataError;
 use crate::lists::keys;
 use crate::lists::rows::section;
-use crate::lists::values::{CAPTIONS, Id, optional, texts};
+use crate::lists::several;
+use crate::lists::values::{Id, optional};
 use std::path::Path;
 
 const DOMAINS: [&str; 3] = ["in-domain", "near-domain", "out-domain"];
@@ -40,7 +41,8 @@ pub(super) fn read(build: &mut Builder, path: &Path, domains: bool) -> Result<()
         build.row(at, bytes, |build, row| {
             let (key, value) = row.need(&["image_id", "img_id"])?;
             let id = Id::read(key, value)?.to_string();
-            let captions = match row.need(keys::CAPTION).and_then(|(key, value)| texts(key, value, &CAPTIONS)) {
+            let found = several::captions(row, keys::CAPTION, &mut build.remarks);
+            let captions = match found.and_then(|found| found.ok_or_else(|| row.lacks(keys::CAPTION[0][0]))) {
                 Ok(captions) => captions,
                 Err(what) => {
                     build.has(&id).into_iter().for_each(|item| build.excuse(item));

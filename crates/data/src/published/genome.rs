@@ -6,10 +6,14 @@ use super::lavis::{Asked, ask, asked, question_id};
 use crate::DataError;
 use crate::lists::fault::Fault;
 use crate::lists::keys;
-use crate::lists::row::{Row, elements, text_of};
+use crate::lists::row::{Row, elements};
 use crate::lists::rows::{At, list};
-use crate::lists::values::{CAPTIONS, Id, texts};
+use crate::lists::several;
+use crate::lists::values::{ANSWERS, Id};
 use std::path::Path;
+
+/// Keys of a region's text.
+const PHRASE: &[&[&str]] = &[&["phrase"], keys::JUST_CAPTION, &["text"]];
 
 /// Whether an annotation inside the row of picture `id` is about another one.
 fn stray(build: &mut Builder, at: At, id: &str, inner: &Row<'_>) -> Result<bool, Stop> {
@@ -40,8 +44,8 @@ pub(super) fn regions(build: &mut Builder, path: &Path, name: &ImageName) -> Res
             let Some(item) = build.image(at, id.clone(), name.of(&id), "all")? else { return Ok(()) };
             for region in regions {
                 if !stray(build, at, &id, &region)? {
-                    let (key, value) = region.need(&["phrase", "caption", "text"])?;
-                    for text in texts(key, value, &CAPTIONS)? {
+                    let phrases = several::captions(&region, PHRASE, &mut build.remarks)?;
+                    for text in phrases.ok_or_else(|| region.lacks("phrase"))? {
                         build.caption(at, item, text)?;
                     }
                 }
@@ -65,7 +69,7 @@ pub(super) fn questions(build: &mut Builder, path: &Path, name: Option<&ImageNam
                 )));
             }
             let picture = build.picture(row, name)?;
-            let asked = asked(build, at, row)?;
+            let asked = asked(build, at, row, false)?;
             let Some(item) = build.item(at, picture.clone(), picture, "all")? else { return Ok(()) };
             Ok(ask(build, at, item, asked)?)
         })
@@ -85,10 +89,9 @@ fn of_picture(build: &mut Builder, at: At, row: &Row<'_>, name: Option<&ImageNam
         if !stray(build, at, &id, &inner)? {
             let (key, value) = inner.need(&["qa_id", "question_id"])?;
             let number = question_id(build, &Id::read(key, value)?);
-            let (key, value) = inner.need(keys::QUESTION)?;
-            let text = text_of(key, value)?;
-            let (key, value) = inner.need(keys::ANSWER)?;
-            let answers = Some(texts(key, value, &crate::lists::values::ANSWERS)?);
+            let text = several::question(&inner, &mut build.remarks)?;
+            let answers = several::answers(&inner, &ANSWERS, false, &mut build.remarks)?;
+            let answers = Some(answers.ok_or_else(|| inner.lacks(keys::ANSWER[0]))?);
             ask(build, at, item, Asked { id: number, text, answers, kind: None })?;
         }
     }

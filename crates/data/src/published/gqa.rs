@@ -6,7 +6,8 @@ use super::lavis::{Asked, ask, question_id};
 use crate::DataError;
 use crate::lists::row::{Row, text_of};
 use crate::lists::rows::entries;
-use crate::lists::values::{ANSWERS, Id, optional, texts};
+use crate::lists::several;
+use crate::lists::values::{ANSWERS, Id, optional};
 use std::path::Path;
 
 /// The id `"05515938"` becomes 5515938, as in LAVIS' files. `kind` is the structural type, if the file has it.
@@ -17,8 +18,7 @@ pub(super) fn read(build: &mut Builder, path: &Path, name: &ImageName) -> Result
             let image = Id::read(key, value)?.to_string();
             let (key, value) = row.need(&["question"])?;
             let text = text_of(key, value)?;
-            let answers = row.first(&["answer", "answers"])?;
-            let answers = answers.map(|(key, value)| texts(key, value, &ANSWERS)).transpose()?;
+            let answers = several::answers(row, &ANSWERS, true, &mut build.remarks)?;
             let kind = match row.first(&["types"])? {
                 Some((_, types)) => optional(&Row::parse(types)?, &["structural"])?,
                 None => None,

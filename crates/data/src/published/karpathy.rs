@@ -3,13 +3,14 @@
 use super::builder::Builder;
 use crate::DataError;
 use crate::lists::fault::Fault;
+use crate::lists::keys;
 use crate::lists::rows::section;
 use crate::lists::values::{Id, optional};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const FILE: &[&str] = &["filename", "file_name", "image", "image_path", "path"];
-const TEXTS: &[&str] = &["sentences", "captions", "caption", "sentence", "raw", "text", "texts"];
+const TEXTS: &[&[&str]] = &[&["sentences", "sentence"], keys::JUST_CAPTION, &["raw"], &["text", "texts"]];
 
 pub(super) fn read(build: &mut Builder, path: &Path, select: &[String]) -> Result<(), DataError> {
     let mut splits: BTreeMap<String, u64> = BTreeMap::new();

@@ -5,9 +5,10 @@ use super::ImageName;
 use super::builder::{Builder, Stop};
 use crate::lists::fault::Fault;
 use crate::lists::keys;
-use crate::lists::row::{Row, text_of};
+use crate::lists::row::Row;
 use crate::lists::rows::{At, list};
-use crate::lists::values::{ANSWERS, Id, coco_id, texts};
+use crate::lists::several;
+use crate::lists::values::{ANSWERS, Id, coco_id};
 use crate::{DataError, Question, answer_type};
 use std::path::Path;
 
@@ -51,7 +52,7 @@ pub(super) fn questions(
     list(path, &["questions"], &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
             let picture = build.picture(row, name)?;
-            let asked = asked(build, at, row)?;
+            let asked = asked(build, at, row, single)?;
             if single && asked.answers.as_ref().is_some_and(|answers| answers.len() != 1) {
                 let what = format!("question {} has not one answer", asked.id);
                 let hint = "GQA has one; use `lavis-vqa` for several";
@@ -81,11 +82,11 @@ pub(super) struct Asked {
     pub kind: Option<String>,
 }
 
-/// The question of a row. Without an id it gets its number in the file, from 0.
-pub(super) fn asked(build: &mut Builder, at: At, row: &Row<'_>) -> Result<Asked, Stop> {
-    let (key, value) = row.need(keys::QUESTION)?;
-    let text = text_of(key, value)?;
-    let answers = row.first(keys::ANSWER)?.map(|(key, value)| texts(key, value, &ANSWERS)).transpose()?;
+/// Reads the question of a row. Without an id it gets its number in the file, from 0. `single` is of formats with one
+/// answer.
+pub(super) fn asked(build: &mut Builder, at: At, row: &Row<'_>, single: bool) -> Result<Asked, Stop> {
+    let text = several::question(row, &mut build.remarks)?;
+    let answers = several::answers(row, &ANSWERS, single, &mut build.remarks)?;
     build.lacking.answer(at, row, answers.is_some());
     let number = build.number();
     let id = match row.first(keys::QUESTION_ID)? {

@@ -5,9 +5,9 @@ use super::builder::Builder;
 use super::lavis::{Asked, ask, question_id};
 use crate::lists::fault::Fault;
 use crate::lists::keys;
-use crate::lists::row::text_of;
 use crate::lists::rows::section;
-use crate::lists::values::{ANSWERS, Id, Wording, optional, texts};
+use crate::lists::several;
+use crate::lists::values::{ANSWERS, Id, Wording, optional};
 use crate::{DataError, Question};
 use std::path::Path;
 
@@ -20,8 +20,7 @@ pub(super) fn questions(build: &mut Builder, path: &Path, name: &ImageName) -> R
         build.row(at, bytes, |build, row| {
             let (key, value) = row.need(IMAGE)?;
             let image = Id::numbered(key, value)?.to_string();
-            let (key, value) = row.need(keys::QUESTION)?;
-            let text = text_of(key, value)?;
+            let text = several::question(row, &mut build.remarks)?;
             let (key, value) = row.need(keys::QUESTION_ID)?;
             let id = question_id(build, &Id::read(key, value)?);
             let picture = name.of(&image);
@@ -37,8 +36,8 @@ pub(super) fn answers(build: &mut Builder, path: &Path, raw: bool) -> Result<(),
     let wording = if raw { RAW } else { ANSWERS };
     let found = section(path, "annotations", true, &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
-            let (key, value) = row.need(&["answers", "direct_answers", "answer", "multiple_choice_answer"])?;
-            let mut answers = texts(key, value, &wording)?;
+            let answers = several::answers(row, &wording, false, &mut build.remarks)?;
+            let mut answers = answers.ok_or_else(|| row.lacks("answers"))?;
             let (key, value) = row.need(keys::QUESTION_ID)?;
             let id = question_id(build, &Id::read(key, value)?);
             let Some((item, place)) = build.asked(at, id)? else { return Ok(()) };

@@ -14,7 +14,7 @@ pub const PACK_BITS: u64 = 32_773;
 /// The most samples of a pixel; Pillow reads no more.
 const MOST_SAMPLES: usize = 6;
 
-/// What pixels are.
+/// Kind of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Photometry {
     /// Greys, 0 is white.
@@ -53,7 +53,7 @@ pub enum Extra {
     Alpha,
 }
 
-/// How the pixels are written.
+/// Form in which the pixels are written.
 pub struct Layout {
     pub width: u32,
     pub height: u32,
@@ -62,11 +62,11 @@ pub struct Layout {
     pub photometry: Photometry,
     pub extra: Option<Extra>,
     pub compression: u64,
-    /// Whether each sample has its own strips.
+    /// True if each sample has its own strips.
     pub planar: bool,
-    /// Whether samples are differences from their left neighbours.
+    /// True if samples are differences from their left neighbours.
     pub differences: bool,
-    /// Whether the lowest bit of a byte is the left pixel.
+    /// True if the lowest bit of a byte is the left pixel.
     pub lowest_first: bool,
     pub order: Order,
     /// The sides of a strip or tile.
@@ -162,8 +162,15 @@ fn bits(ifd: &Ifd) -> Result<usize, String> {
         return Err(format!("samples of different bits are not read: {bits:?}"));
     }
     // Bytes with signs are read as others are, as in Pillow.
-    if format.iter().any(|f| *f != 1 && !(*f == 2 && bits[0] == 8)) {
-        return Err("samples that are no whole numbers are not read in a TIFF".to_owned());
+    if let Some(format) = format.iter().find(|f| **f != 1 && !(**f == 2 && bits[0] == 8)) {
+        let kind = match format {
+            2 => "whole numbers with signs",
+            3 => "floats",
+            5 | 6 => "complex numbers",
+            // Written where nobody knows what they are.
+            _ => "unknown samples",
+        };
+        return Err(format!("{kind} of {} bits are not read in a TIFF", bits.first().unwrap_or(&0)));
     }
     match bits.first() {
         Some(&bits @ (1 | 2 | 4 | 8 | 16)) => Ok(bits as usize),
