@@ -4,6 +4,7 @@ mod spool;
 
 use super::matching::{device_of, longest};
 use crate::context::Context;
+use crate::interrupt;
 use crate::opened::Opened;
 use crate::out;
 use crate::pictures::{Unreadable, in_batches};
@@ -58,6 +59,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if args.images.is_empty() && args.text.is_empty() {
         bail!("there is nothing to embed; hint: give picture files or `--text`");
     }
+    interrupt::say_how_to_go_on(&context.log, &args.out);
     let opened = args.which.open(context, Purpose::Compare)?;
     let mut spool = Spool::open(&args.out, key(args, &opened)?)?;
     same_model(context, args, &opened, &mut spool)?;

@@ -3,6 +3,7 @@
 mod measure;
 
 use crate::context::Context;
+use crate::interrupt;
 use crate::meteor;
 use crate::opened::Opened;
 use crate::pictures::Unreadable;
@@ -111,6 +112,9 @@ struct Wanted {
 /// # Errors
 /// If the model, a task or its data cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    if let Some(out) = &args.out {
+        interrupt::say_how_to_go_on(&context.log, out);
+    }
     // 1. All cards and data, before a model is read.
     if args.limit == Some(0) {
         bail!("`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all samples");
