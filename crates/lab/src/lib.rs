@@ -16,6 +16,7 @@ pub mod memory;
 pub mod parts;
 pub mod plan;
 pub mod pretrain;
+mod pretrain_spec;
 mod ranges;
 pub mod readable;
 pub mod results;
