@@ -1,6 +1,6 @@
 //! Commands that show something.
 
-use super::support::{TINY, experiment, files, folder, picture, toolkit};
+use super::support::{TINY, experiment, files, finished, folder, picture, text, toolkit};
 
 #[test]
 fn list_inspect_and_doctor() {
@@ -94,4 +94,47 @@ fn data_is_previewed_and_checked() {
     assert_eq!(report[0]["findings"]["unread-format"]["count"], 1);
     let shown = toolkit(&["data", "preview", &name, "--out", sheet]).ok();
     assert!(shown.stderr.contains("c.heic is passed over: HEIC is not read"), "{}", shown.stderr);
+}
+
+#[test]
+fn data_commands_name_what_is_wrong() {
+    let dir = folder();
+    let sheet = dir.path().join("new/dir/sheet.png");
+    toolkit(&["data", "preview", "tiny:val", "--out", text(&sheet), "--count", "2"]).ok();
+    assert!(sheet.is_file());
+    for name in ["preview", "check"] {
+        toolkit(&["data", name, "folder:"]).fails_with(&["no folder is named", "folder:my-photos"]);
+    }
+
+    let photos = dir.path().join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    picture(&photos.join("a.png"));
+    picture(&photos.join("b.png"));
+    std::fs::write(photos.join("captions.jsonl"), "{\"image\": \"a.png\", \"captions\": [\"\", \"a dog\"]}\n").unwrap();
+    let name = format!("folder:{}", photos.display());
+    let checked = toolkit(&["data", "check", &name, "--examples", "0"]);
+    checked.fails_with(&["the first finding is: no-text, 1 times"]);
+    for line in ["captions                1", "without caption         1"] {
+        assert!(checked.stdout.contains(line), "{}", checked.stdout);
+    }
+}
+
+#[test]
+fn retrieval_ranks_the_pictures_of_the_data_set() {
+    let dir = folder();
+    for name in ["deep/b.png", ".hidden.png", ".cache/c.png", "a.png"] {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        picture(&path);
+    }
+    std::fs::write(dir.path().join("c.heic"), "x").unwrap();
+    let images = text(dir.path());
+    let found = toolkit(&["retrieve", text(finished().0), "--images", images, "--text", "a cat", "--json"]);
+    let log = found.stderr.clone();
+    let json = found.json();
+    let mut ranked: Vec<&str> =
+        json[0]["ranks"].as_array().unwrap().iter().map(|rank| rank["image"].as_str().unwrap()).collect();
+    ranked.sort_unstable();
+    assert_eq!(ranked, ["a.png", "deep/b.png"].map(|name| format!("{images}/{name}")));
+    assert!(log.contains("1 picture is passed over, c.heic: HEIC is not read"), "{log}");
 }

@@ -113,6 +113,11 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     image::codecs::png::PngEncoder::new(&mut png)
         .write_image(&sheet, sheet.width(), sheet.height(), image::ExtendedColorType::Rgb8)
         .map_err(|error| anyhow!("cannot encode the contact sheet: {error}; hint: choose a smaller `--count`"))?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            anyhow!("cannot make the folder: {error} --> {}; hint: choose another place with `--out`", folder.display())
+        })?;
+    }
     write_atomic(&path, &png)?;
     let shown = PRINTED.min(data.len());
     let items: Vec<_> = (0..shown).map(|at| data.item(at * data.len() / shown)).collect();

@@ -121,14 +121,13 @@ pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::
     }
 }
 
-/// The first finding, without what to do about it.
-fn first(report: &Check) -> Option<&str> {
-    let first = report.findings.values().find_map(|found| found.examples.first());
-    match first {
-        None if report.is_clean() => None,
-        None => Some("a wrong count"),
-        Some(text) => text.split("; hint: ").next().and_then(|text| text.split(" (hint: ").next()),
-    }
+/// The first finding, without what to do about it; its kind and count where no example was kept.
+fn first(report: &Check) -> Option<String> {
+    let (fault, found) = report.findings.first_key_value()?;
+    Some(match found.examples.first() {
+        None => format!("{}, {} times", fault.name(), found.count),
+        Some(text) => text.split("; hint: ").next().unwrap_or(text).split(" (hint: ").next().unwrap_or(text).to_owned(),
+    })
 }
 
 /// Says in words if data can be used as they are.
@@ -142,8 +141,12 @@ fn status(report: &Check) -> &'static str {
 
 fn text(name: &str, report: &Check) -> String {
     let headers = if report.decoded { "" } else { " (by the headers of pictures; `--decode` reads all of them)" };
+    let empty = match report.count(Fault::EmptyCaption) {
+        0 => String::new(),
+        empty => format!(" ({empty} of them empty)"),
+    };
     let lines = format!(
-        "{name}:{}: {} pictures, {} captions, {} questions, {} answers; {} digests compared; {}{headers}\n",
+        "{name}:{}: {} pictures, {} captions{empty}, {} questions, {} answers; {} digests compared; {}{headers}\n",
         report.split,
         report.images,
         report.captions,

@@ -114,3 +114,29 @@ fn damaged_pictures_do_no_harm() {
         }
     }
 }
+
+/// A TIFF of one grey pixel of 32 bits, of the format of samples `kind`.
+fn wide_tiff(kind: u16) -> Vec<u8> {
+    let tags: [(u16, u16); 9] =
+        [(256, 1), (257, 1), (258, 32), (259, 1), (262, 1), (273, 122), (277, 1), (279, 4), (339, kind)];
+    let mut bytes = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    for (tag, value) in tags {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend([3, 0, 1, 0, 0, 0]);
+        bytes.extend(u32::from(value).to_le_bytes());
+    }
+    bytes.extend([0; 8]);
+    bytes
+}
+
+#[test]
+fn wide_samples_are_named_as_they_are() {
+    for (kind, said) in [
+        (1, "samples of 32 bits are not read in a TIFF"),
+        (2, "whole numbers with signs of 32 bits are not read in a TIFF"),
+        (3, "floats of 32 bits are not read in a TIFF"),
+    ] {
+        let error = toolkit_data::decode_bytes(&wide_tiff(kind), "a.tif".as_ref()).unwrap_err().to_string();
+        assert!(error.contains(said), "{kind}: {error}");
+    }
+}
