@@ -85,6 +85,7 @@ pub fn check_size(key: &str, size: i128) -> Result<(), ShapeError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -39,6 +39,7 @@ pub fn read_to_string(path: &Path) -> Result<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -14,7 +14,7 @@ use toolkit_data::{DataError, Dataset, Preprocess};
 
 /// The inputs of a cache.
 pub struct Recipe<'a> {
-    /// Name of the cache, by [`cache_key`].
+    /// Name of the cache, by [`cache_key`](crate::features::cache_key).
     pub key: &'a str,
     /// Builds the encoder on a plain device.
     pub encoder: &'a dyn Fn() -> Result<AnyVision, TrainError>,

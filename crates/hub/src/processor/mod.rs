@@ -2,7 +2,7 @@
 //!
 //! transformers 4 writes `preprocessor_config.json`, 5 nests the same keys as `image_processor` in
 //! `processor_config.json`. Where both are there, the nested one counts, as in 5. `video_preprocessor_config.json` is for
-//! videos and is not read. What a file asks for is done, or refused by the name of its key ([`read`]).
+//! videos and is not read. What a file asks for is done, or refused by the name of its key (`read`).
 
 mod keys;
 mod read;

@@ -64,6 +64,7 @@ impl<W: Write + Seek> Seek for Failing<'_, W> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use std::io::Cursor;

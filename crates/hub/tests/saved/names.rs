@@ -42,7 +42,7 @@ fn a_level_around_some_names_only_is_named() {
     // By part, and of every part a half.
     let starts = ["qformer.", "vision_model.", "language_model.", "language_projection.", "query_tokens", "q", "v"];
     let by_start = starts.map(|start| (start, move |name: &str| name.starts_with(start)));
-    let by_length = ("half", |name: &str| name.len() % 2 == 0);
+    let by_length = ("half", |name: &str| name.len().is_multiple_of(2));
     let check = |what: &str, around: &dyn Fn(&str) -> bool| {
         let (mut with, mut all) = (0, 0);
         let some = Checkpoint::of("hub-opt");
