@@ -28,7 +28,7 @@ pub struct Search {
     #[arg(long, value_name = "N")]
     min_new_tokens: Option<usize>,
     /// Above 0 favours long texts, below 0 short ones
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X")]
     length_penalty: Option<f64>,
     /// Above 1, what was said already becomes less probable
     #[arg(long, value_name = "X")]

@@ -6,29 +6,39 @@ use std::any::TypeId;
 /// Lets the options of all commands that take a number take a negative one. Its range then refuses
 /// it by name; otherwise clap takes `-1` for an option that does not exist.
 pub fn take_negative(command: Command) -> Command {
-    let argument = |argument: Arg| if is_number(&argument) { argument.allow_negative_numbers(true) } else { argument };
     command.mut_args(argument).mut_subcommands(take_negative)
 }
 
-/// Whether the value of an option is parsed as a number.
-pub fn is_number(argument: &Arg) -> bool {
-    let numbers = [
-        TypeId::of::<u16>(),
-        TypeId::of::<u32>(),
-        TypeId::of::<u64>(),
-        TypeId::of::<usize>(),
-        TypeId::of::<f32>(),
-        TypeId::of::<f64>(),
-    ];
+fn argument(argument: Arg) -> Arg {
+    match is_float(&argument) {
+        // clap does not know `-1e-3` and `-inf` as numbers.
+        true => argument.allow_hyphen_values(true),
+        false if is_whole(&argument) => argument.allow_negative_numbers(true),
+        false => argument,
+    }
+}
+
+/// Checks that the value of an option is parsed as a whole number.
+fn is_whole(argument: &Arg) -> bool {
+    let kinds = [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+    is_one_of(argument, &kinds)
+}
+
+/// Checks that the value of an option is parsed as a number with a point.
+fn is_float(argument: &Arg) -> bool {
+    is_one_of(argument, &[TypeId::of::<f32>(), TypeId::of::<f64>()])
+}
+
+fn is_one_of(argument: &Arg, kinds: &[TypeId]) -> bool {
     let parsed = argument.get_value_parser().type_id();
-    numbers.iter().any(|number| parsed == *number)
+    kinds.iter().any(|kind| parsed == *kind)
 }
 
 /// Puts what a number must be in place of what the standard library says of its digits.
 pub fn plain(message: &str) -> String {
     message
-        .replace("invalid digit found in string", "it must be a whole number, 0 or more")
-        .replace("cannot parse integer from empty string", "it must be a whole number, 0 or more")
+        .replace("invalid digit found in string", "it must be a whole number, not negative")
+        .replace("cannot parse integer from empty string", "it must be a whole number, not negative")
         .replace("number too large to fit in target type", "it is too large")
         .replace("invalid float literal", "it must be a number")
         .replace("cannot parse float from empty string", "it must be a number")
@@ -37,7 +47,7 @@ pub fn plain(message: &str) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
-    use super::is_number;
+    use super::{is_float, is_whole};
     use crate::Cli;
     use clap::{Command, CommandFactory};
 
@@ -45,12 +55,15 @@ mod tests {
         for inner in command.get_subcommands() {
             refuse(inner, &[path, &[inner.get_name()]].concat(), seen);
         }
-        for argument in command.get_arguments().filter(|argument| is_number(argument)) {
+        for argument in command.get_arguments().filter(|argument| is_whole(argument) || is_float(argument)) {
             let option = format!("--{}", argument.get_long().unwrap());
-            let words = [&["toolkit"], path, &[option.as_str(), "-1"]].concat();
-            let parsed = super::take_negative(Cli::command()).try_get_matches_from(words);
-            let said = parsed.err().map_or_else(String::new, |error| error.to_string());
-            assert!(!said.contains("unexpected argument '-1'"), "{path:?} {option}: {said}");
+            let values: &[&str] = if is_float(argument) { &["-1", "-1e-3", "-inf"] } else { &["-1"] };
+            for value in values {
+                let words = [&["toolkit"], path, &[option.as_str(), value]].concat();
+                let parsed = super::take_negative(Cli::command()).try_get_matches_from(words);
+                let said = parsed.err().map_or_else(String::new, |error| error.to_string());
+                assert!(!said.contains("unexpected argument"), "{path:?} {option} {value}: {said}");
+            }
             seen.push(option);
         }
     }

@@ -50,11 +50,11 @@ fn usage_errors_are_one_line() {
     toolkit(&["run"]).fails_with(&["<FILE>"]);
     toolkit(&["run", "x.toml", "--jobs", "0"]).fails_with(&["--jobs"]);
     // A negative number is a value, and its range refuses it by the option's name.
-    toolkit(&["run", "x.toml", "--jobs", "-1"]).fails_with(&["'-1' for '--jobs <N>'", "-1 is not in 1..65536"]);
-    toolkit(&["eval", "x", "--batch", "-1"]).fails_with(&["'--batch <N>'", "-1 is not in 1..65537"]);
-    toolkit(&["caption", "x", "a.png", "--seed", "-1"]).fails_with(&["'--seed <N>'", "-1 is not in 0.."]);
+    toolkit(&["run", "x.toml", "--jobs", "-1"]).fails_with(&["'-1' for '--jobs <N>'", "-1 is not in 1..=65535"]);
+    toolkit(&["eval", "x", "--batch", "-1"]).fails_with(&["'-1' for '--batch <N>'", "not negative"]);
+    toolkit(&["caption", "x", "a.png", "--seed", "-1"]).fails_with(&["'-1' for '--seed <N>'", "not negative"]);
     for option in ["--beams", "--top-k", "--answers", "--max-new-tokens"] {
-        let whole = "it must be a whole number, 0 or more";
+        let whole = "it must be a whole number, not negative";
         toolkit(&["caption", "x", "a.png", option, "-1"]).fails_with(&[&format!("'-1' for '{option} <"), whole]);
         toolkit(&["caption", "x", "a.png", option, "1.5"]).fails_with(&[&format!("'1.5' for '{option} <"), whole]);
     }

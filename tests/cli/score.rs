@@ -86,16 +86,22 @@ fn captions_that_do_not_go_together_are_refused() {
     refused(changed("/results/1/image_id", json!(1)), &["r.json", "image 1 is there twice"]);
     refused(changed("/results/1/image_id", json!(7)), &["r.json", "image 7 has a result but no reference"]);
     refused(changed("/results/1/image_id", json!(1.5)), &["r.json:1:", "an id"]);
-    refused(changed("/results/1", json!({"image_id": 2})), &["r.json:1:", "missing field `caption`"]);
+    refused(
+        changed("/results/1", json!({"image_id": 2})),
+        &["r.json:1:", "row 2 (`image_id` 2) has no `caption`; it has `image_id`"],
+    );
     refused(
         changed("/results", json!([{"image_id": 1, "caption": "a dog"}])),
         &["1 of 2 images have no result", "--partial"],
     );
     refused(changed("/results", json!([])), &["2 of 2 images have no result"]);
     refused(changed("/results", json!({"1": "a dog"})), &["r.json:1:"]);
-    refused(changed("/good/annotations/1/image_id", json!(9)), &["a.json", "annotation 1 is of image 9"]);
+    refused(changed("/good/annotations/1/image_id", json!(9)), &["a.json", "row 2 of \"annotations\" is of image 9"]);
     refused(changed("/good/annotations/1/id", json!(1)), &["a.json", "annotation 1 is there twice"]);
-    refused(changed("/good/annotations/1/caption", Value::Null), &["a.json:1:", "null"]);
+    refused(
+        changed("/good/annotations/1/caption", Value::Null),
+        &["a.json:1:", "row 2 of \"annotations\"", "`caption` is null"],
+    );
     refused(changed("/good/images/1/id", json!(1)), &["a.json", "image 1 is there twice"]);
     let half = json!([{"image_id": 1, "caption": "a dog"}]);
     assert!(score(&good, &half, &["--partial"]).json()["Bleu_1"].is_f64());
@@ -105,7 +111,7 @@ fn captions_that_do_not_go_together_are_refused() {
     std::fs::write(&text, "[\n{\"image_id\": 1,\n \"caption\": }\n]").unwrap();
     let a = write(dir.path(), "a.json", &good);
     toolkit(&["score", "captions", "--annotations", &a, "--results", text.to_str().unwrap()])
-        .fails_with(&["broken.json:3:13"]);
+        .fails_with(&["broken.json:3:13", "row 1 (line 2): the row is broken"]);
     toolkit(&["score", "captions", "--annotations", "none.json", "--results", "r.json"]).fails_with(&["none.json"]);
     assert_eq!(files(dir.path()).len(), 3);
 }
@@ -135,7 +141,10 @@ fn answers_that_do_not_go_together_are_refused() {
     };
     refused("/r/1/question_id", json!(1), &["r.json", "question 1 is there twice"]);
     refused("/r/1/question_id", json!(7), &["r.json", "question 7 has a result but is not in"]);
-    refused("/r/1/answer", json!(2), &["r.json:1:", "expected a string"]);
+    refused("/r/1/answer", json!(true), &["r.json:1:", "row 2 (`question_id` 2): `answer` is true, not a text"]);
+    let mut number = good.clone();
+    number["r"][1]["answer"] = json!(2);
+    assert!(score(&number, &[]).json()["overall"].is_f64());
     refused("/r", json!([{"question_id": 1, "answer": "dog"}]), &["1 of 2 questions have no result", "--partial"]);
     refused("/a/annotations/1/question_id", json!(3), &["a.json", "question 3 is annotated but not in"]);
     refused("/a/annotations", json!([annotation(1)]), &["a.json", "question 2 of", "has no annotation"]);
@@ -358,6 +367,9 @@ fn a_run_without_questions_or_candidates_says_so() {
         text.lines().filter(|line| !line.starts_with("also =")).map(|line| line.to_owned() + "\n").collect();
     let out = dir.path().join("out");
     let done = called(&mut run_command(&experiment(dir.path(), &text), &out, &[])).ok();
+    // A warm-up that is longer than the steps is in the log, and in the report below.
+    let climbs = "`stage2.schedule.warmup` = 5 of `stage2.steps` = 2: the learning rate never reaches its peak";
+    assert_eq!(done.stderr.matches(climbs).count(), 1, "{}", done.stderr);
     assert!(done.stdout.contains("has no questions") && done.stdout.contains("VQA accuracy: –"), "{}", done.stdout);
     assert!(
         done.stdout.contains("ITC text R@1: –") && done.stdout.contains("no two pictures to choose from"),
@@ -374,5 +386,6 @@ fn a_run_without_questions_or_candidates_says_so() {
     }
     assert!(results["absent"]["vqa.overall"].as_str().unwrap().contains("has no questions"));
     let report = std::fs::read_to_string(out.join("report.md")).unwrap();
+    assert_eq!(report.matches(climbs).count(), 1, "{report}");
     assert!(report.contains("No VQA accuracy was measured") && !report.contains("VQA accuracy: 0"), "{report}");
 }

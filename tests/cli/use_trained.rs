@@ -24,6 +24,9 @@ fn captions_answers_and_ranks() {
     assert_eq!(answer["prompt"], "question: what colour is it? answer:");
     toolkit(&["vqa", run, "--cell", "on-seed9", a, "--question", "?"]).fails_with(&["on-seed9"]);
     toolkit(&["caption", "--quiet", run, a, "--beams", "0"]).fails_with(&["`beams` = 0"]);
+    for value in ["-1", "-1e-3", "-inf", "1e-40"] {
+        toolkit(&["caption", "--quiet", run, a, "--temperature", value]).fails_with(&["`temperature` = ", "0.0001"]);
+    }
 
     let folder = dir.path().to_str().unwrap();
     let ranks =

@@ -32,17 +32,18 @@ pub(super) type Section = (Option<&'static str>, &'static [Field]);
 
 /// The error of a file that serde could not read: the row and its key, where one is at fault.
 fn malformed(error: &serde_json::Error, path: &Path, form: &str, sections: &[Section]) -> EvalError {
-    let place = path.display().to_string();
-    let wrong = |what: &str, place: String| EvalError::new(format!("not of the official form: {what}"), place, form);
+    let wrong = |what: &str| {
+        let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
+        EvalError::new(format!("not of the official form: {what}"), place, form)
+    };
     // serde names a byte, and most files are one line: the rows are walked again to name one.
     for &(name, fields) in sections {
         if let Err(DataError::Annotation { what, .. }) = check_rows(path, name, fields) {
-            return wrong(&what, place);
+            return wrong(&what);
         }
     }
     let text = error.to_string();
-    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    wrong(what, format!("{place}:{}:{}", error.line(), error.column()))
+    wrong(text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what))
 }
 
 /// Reads a JSON file of the form wanted, which has `sections`.
