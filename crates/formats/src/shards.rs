@@ -7,6 +7,7 @@ use crate::source::Source;
 use crate::tensors::Tensors;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
 #[derive(serde::Deserialize)]
 struct Index {
@@ -18,7 +19,11 @@ struct Index {
 /// Every tensor must be in the shard the index says; tensors of a shard that the index leaves out are left out.
 pub(crate) fn open(path: &Path, index: &Path) -> Result<Tensors, FormatError> {
     let source = Source::map(index)?;
-    let Index { weight_map } = serde_json::from_slice(source.bytes()).map_err(|error| {
+    let json = match encoding(source.bytes()) {
+        Encoding::Utf8 { mark } => &source.bytes()[mark..],
+        Encoding::Utf16 => return Err(FormatError::file(index, UTF16.0, UTF16.1)),
+    };
+    let Index { weight_map } = serde_json::from_slice(json).map_err(|error| {
         let what = format!("bad index of shards: {}", one_line(&error.to_string()));
         FormatError::file(index, what, "it must be JSON with `weight_map`: tensor name to file name")
     })?;

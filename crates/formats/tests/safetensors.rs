@@ -96,3 +96,16 @@ fn other_files_are_told_apart() {
     assert!(Tensors::open(folder.path()).unwrap_err().to_string().starts_with("no weights in this folder"));
     assert!(Tensors::open(Path::new("/no/such/file")).unwrap_err().to_string().starts_with("cannot read"));
 }
+
+#[test]
+fn an_index_may_have_a_mark_and_is_not_utf_16() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(fixture("types.safetensors"), folder.path().join("good.safetensors")).unwrap();
+    let index = folder.path().join("model.safetensors.index.json");
+    let text = "\u{feff}{\"weight_map\": {\"f32\": \"good.safetensors\"}}";
+    fs::write(&index, text).unwrap();
+    assert_eq!(Tensors::open(folder.path()).unwrap().names().collect::<Vec<_>>(), ["f32"]);
+    fs::write(&index, text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()).unwrap();
+    let error = Tensors::open(folder.path()).unwrap_err().to_string();
+    assert!(error.starts_with("this is UTF-16 --> ") && error.ends_with("hint: save the file as UTF-8"), "{error}");
+}

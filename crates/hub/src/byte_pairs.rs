@@ -8,6 +8,7 @@ use crate::json::Json;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
 /// The keys of special tokens.
 const SPECIAL: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
@@ -60,8 +61,11 @@ pub(crate) fn make(folder: &Path) -> Result<Made, HubError> {
 
 /// The pairs of a `merges.txt`.
 fn merges(file: &Path) -> Result<Vec<[String; 2]>, HubError> {
-    let text = toolkit_system::input::read_to_string(file).map_err(|error| HubError::io("read", file, error))?;
-    let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().enumerate();
+    let bytes = toolkit_system::input::read(file).map_err(|error| HubError::io("read", file, error))?;
+    let wrong = |(what, hint): (&str, &str)| HubError::new(what, file.display().to_string(), hint);
+    let Encoding::Utf8 { mark } = encoding(&bytes) else { return Err(wrong(UTF16)) };
+    let text = str::from_utf8(&bytes[mark..]).map_err(|_| wrong(("the text is not UTF-8", UTF16.1)))?;
+    let lines = text.lines().enumerate();
     let pairs = lines.filter(|(_, line)| !line.starts_with("#version") && !line.is_empty());
     let pair = |(at, line): (usize, &str)| match line.split_once(' ') {
         Some((a, b)) if !a.is_empty() && !b.is_empty() && !b.contains(' ') => Ok([a.to_owned(), b.to_owned()]),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape, VisionEncoder, VisionShape,
 };
+use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
 /// What a built part holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,9 @@ impl Registry {
         let file = format!("{}/{name}.toml", kind.folder());
         let unreadable = |error: String| CardError::new(origin.show(&file), error, "check the file");
         let bytes = origin.read(&file).map_err(|error| unreadable(format!("cannot read the card: {error}")))?;
+        if encoding(&bytes) == Encoding::Utf16 {
+            return Err(CardError::new(origin.show(&file), UTF16.0, UTF16.1));
+        }
         let text = str::from_utf8(&bytes).map_err(|error| unreadable(format!("the card is not UTF-8: {error}")))?;
         Card::parse(kind, name, origin.clone(), text)
     }

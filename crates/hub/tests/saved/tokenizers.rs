@@ -75,6 +75,10 @@ fn pairs_that_are_not_right_are_refused() {
     let broken = gpt2();
     broken.write("merges.txt", "#version: 0.2\na b\na b c\n");
     assert!(broken.error().contains("this line is no pair of tokens --> ") && broken.error().contains("merges.txt:3"));
+    broken.write("merges.txt", "a b\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    assert!(broken.error().starts_with("this is UTF-16 --> "), "{}", broken.error());
+    broken.write("merges.txt", b"#version: 0.2\n\xe9 b\n");
+    assert!(broken.error().starts_with("the text is not UTF-8 --> "), "{}", broken.error());
     let other = of_pairs(&json!({"tokenizer_class": "CLIPTokenizer"}));
     assert!(other.error().contains("`tokenizer_class` is `CLIPTokenizer`"));
     let twice = gpt2();

@@ -88,7 +88,10 @@ fn unknown_cards_and_folders_are_reported() {
     assert_eq!(none, "there is no model `x`; hint: there are no cards in `models/`; add a folder of cards");
     let typed = Registry::empty().overlay(folder.path().join("mistyped")).unwrap_err();
     assert!(typed.what.contains("is not there") && typed.file.ends_with("mistyped"), "{typed}");
-    put(folder.path(), "tasks/bytes.toml", [0xFF, 0xFE]);
+    put(folder.path(), "tasks/wide.toml", "family".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    let wide = registry.card(Kind::Task, "wide").unwrap_err();
+    assert_eq!((&wide.what[..], &wide.hint[..]), ("this is UTF-16", "save the file as UTF-8"));
+    put(folder.path(), "tasks/bytes.toml", [0xFF, 0xFF]);
     let bytes = registry.card(Kind::Task, "bytes").unwrap_err();
     assert!(bytes.what.contains("not UTF-8") && bytes.file.ends_with("tasks/bytes.toml"), "{bytes}");
 }
