@@ -1,6 +1,6 @@
 //! Captions in a file that is called as its picture.
 
-use super::walk::ends_with;
+use super::names::ends_with;
 use crate::DataError;
 use crate::lists::keys::JUST_CAPTION;
 use crate::lists::row::Row;

@@ -10,6 +10,7 @@ mod coco;
 mod entry;
 mod lists;
 mod load;
+mod names;
 mod passed;
 mod pictures;
 mod walk;

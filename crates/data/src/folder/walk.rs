@@ -1,12 +1,16 @@
 //! The files of a folder and its sub-folders, by what they are for.
 
+use super::names::{
+    BESIDE, bare, ending, ends_with, escaped, folder_of, is_beside, join, last, may_have_captions, other, place,
+    starts_as_picture,
+};
 use crate::DataError;
 use crate::image::{is_picture, unread_picture};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{DirEntry, FileType};
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// Files with captions of many pictures, read in this order.
 const LISTS: [&str; 9] = [
@@ -20,9 +24,6 @@ const LISTS: [&str; 9] = [
     "metadata.tsv",
     "captions.txt",
 ];
-
-/// Endings of files with the captions of one picture, the first that is there is read.
-const BESIDE: [&str; 3] = [".txt", ".caption", ".json"];
 
 /// The files of a folder, by their path from the folder on, with `/`.
 #[derive(Default)]
@@ -200,73 +201,4 @@ impl Files {
             self.others.insert(name, why.to_owned());
         }
     }
-}
-
-/// A folder by its path from `dir` on; `dir` itself keeps its name without a slash behind it.
-fn place(dir: &Path, folder: &str) -> PathBuf {
-    if folder.is_empty() { dir.to_owned() } else { dir.join(folder) }
-}
-
-/// Whether a file without ending begins as a picture does.
-fn starts_as_picture(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = toolkit_system::input::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-    read.is_ok() && ::image::guess_format(&start).is_ok()
-}
-
-fn ending(path: &Path) -> String {
-    path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
-}
-
-fn bare(path: &Path) -> bool {
-    ending(path).is_empty()
-}
-
-/// Shows a name that is no UTF-8, so that no two names look the same.
-fn escaped(name: &OsStr) -> String {
-    let mut shown = String::new();
-    for chunk in name.as_encoded_bytes().utf8_chunks() {
-        shown += chunk.valid();
-        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-    }
-    shown
-}
-
-fn is_beside(extension: &str) -> bool {
-    BESIDE.iter().any(|end| end[1..] == *extension)
-}
-
-fn may_have_captions(extension: &str) -> bool {
-    is_beside(extension) || other(extension).is_some()
-}
-
-/// Why files of a kind that may hold captions are not read.
-fn other(extension: &str) -> Option<&'static str> {
-    Some(match extension {
-        "tar" => "a webdataset shard: not read as a folder; unpack it into the folder",
-        "parquet" | "arrow" | "feather" => "a table of columns: not read; write captions.csv or captions.jsonl",
-        "csv" | "tsv" => "not called captions or metadata",
-        "jsonl" | "ndjson" => "not called captions or metadata",
-        "xlsx" | "xls" | "ods" => "a spreadsheet: not read; save it as captions.csv",
-        "zip" | "tgz" | "gz" | "zst" | "xz" | "7z" | "rar" => "an archive: not read; unpack it into the folder",
-        "token" => "not read; write captions.csv or captions.jsonl",
-        _ => return None,
-    })
-}
-
-/// Whether a name ends with an ending in small letters or others.
-pub(super) fn ends_with(name: &str, end: &str) -> bool {
-    name.len() > end.len() && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
-}
-
-pub(super) fn folder_of(name: &str) -> &str {
-    name.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-pub(super) fn last(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}
-
-pub(super) fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `endings.rs` | which files are pictures, by their names |
 //! | [`kind`], `foreign.rs` | which format a file has, by its first bytes; which ones are not read |
 //! | `limits.rs`, `guard.rs` | how large a picture may be; panics of decoders |
 //! | `png.rs`, `jpeg/`, `webp.rs`, `avif/`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs` | a format's header and pixels |
@@ -15,6 +16,7 @@ mod alpha;
 mod avif;
 mod bmp;
 mod bytes;
+mod endings;
 mod foreign;
 mod gif;
 mod guard;
@@ -41,7 +43,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use alpha::Alpha;
-pub use foreign::{is_picture, unread_picture};
+pub use endings::{is_picture, unread_picture};
 pub use limits::{most_pixels, set_most_pixels};
 
 /// Bytes at the beginning of a file in which most have their size.
@@ -113,7 +115,7 @@ fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage
     let work = || {
         let most = limits::limit()?.min(most);
         let kind = Kind::of(bytes)?;
-        if kind == Kind::Tiff && foreign::is_raw(path) {
+        if kind == Kind::Tiff && endings::is_raw(path) {
             return Err(foreign::refuse(foreign::RAW));
         }
         let (width, height) = kind.size(bytes)?;

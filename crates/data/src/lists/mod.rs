@@ -7,6 +7,7 @@
 pub(crate) mod fault;
 pub(crate) mod form;
 pub(crate) mod keys;
+mod objects;
 pub(crate) mod paths;
 pub(crate) mod row;
 pub(crate) mod rows;
@@ -17,6 +18,7 @@ pub(crate) mod table;
 mod tests;
 pub(crate) mod text;
 pub(crate) mod values;
+mod walk;
 
 pub use fault::{Fault, Finding, Findings};
 pub use form::{Field, Value, check_rows};

@@ -1,5 +1,8 @@
 //! Rows of any format become items.
 
+mod captions;
+mod questions;
+
 use super::ImageName;
 use super::lacking::Lacking;
 use crate::lists::fault::{Fault, Faults};
@@ -7,11 +10,9 @@ use crate::lists::keys;
 use crate::lists::paths::{by_id, plain};
 use crate::lists::row::Row;
 use crate::lists::rows::At;
-use crate::lists::several;
 use crate::lists::text::one_line;
 use crate::lists::values::{Id, path};
-use crate::{DataError, Item, Question};
-use std::collections::hash_map::Entry;
+use crate::{DataError, Item};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -202,91 +203,6 @@ impl<'a> Builder<'a> {
             self.fault(Fault::Orphan, Some(at), format_args!("there is no picture {id}"), hint)?;
         }
         Ok(known)
-    }
-
-    pub fn caption(&mut self, at: At, item: usize, text: String) -> Result<(), DataError> {
-        self.captions += 1;
-        if text.trim().is_empty() {
-            self.excuse(item);
-            let what = format!("a caption of picture {} is empty", self.items[item].id);
-            return self.fault(Fault::EmptyCaption, Some(at), what, "it is left out");
-        }
-        self.items[item].captions.push(text);
-        Ok(())
-    }
-
-    /// Remembers that the lack of a caption is a finding of another kind.
-    pub fn excuse(&mut self, item: usize) {
-        self.excused.insert(item);
-    }
-
-    /// Returns the captions that a row has under keys of the first of `meanings` with a text. A row without is remembered until the end of the file.
-    pub fn captions_in(&mut self, at: At, row: &Row<'_>, meanings: &[&[&'static str]]) -> Result<Vec<String>, Stop> {
-        let found = several::captions(row, meanings, &mut self.remarks)?.unwrap_or_default();
-        self.lacking.row(at, row, meanings[0], !found.is_empty());
-        Ok(found)
-    }
-
-    pub fn question(&mut self, at: At, item: usize, question: Question) -> Result<(), DataError> {
-        let place = (item as u32, self.items[item].questions.len() as u32);
-        match self.by_question.entry(question.id) {
-            Entry::Occupied(_) => {
-                self.fault(Fault::Duplicate, Some(at), format_args!("question {} is there again", question.id), AGAIN)
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(place);
-                self.items[item].questions.push(question);
-                Ok(())
-            }
-        }
-    }
-
-    /// An id for a question that has none: its number.
-    pub fn number(&mut self) -> u64 {
-        self.next_question += 1;
-        self.next_question - 1
-    }
-
-    /// The question with an id and the item it is about, for answers that follow questions.
-    pub fn asked(&mut self, at: At, id: u64) -> Result<Option<(usize, usize)>, DataError> {
-        let known = self.by_question.get(&id).map(|&(item, place)| (item as usize, place as usize));
-        if known.is_none() {
-            let hint = "do the questions and the answers belong to the same split?";
-            self.fault(Fault::Orphan, Some(at), format_args!("there is no question {id}"), hint)?;
-        }
-        Ok(known)
-    }
-
-    /// Every picture from item `first` on should have a caption, for formats that list pictures and captions apart.
-    pub fn need_captions(&mut self, first: usize) -> Result<(), DataError> {
-        let bare: Vec<usize> = (first..self.items.len()).filter(|&at| self.items[at].captions.is_empty()).collect();
-        if !bare.is_empty() && bare.len() == self.items.len() - first {
-            let what = format!("no picture has a caption, of {}", bare.len());
-            return self.fault(Fault::DamagedFile, None, what, "is it the file that the card's `format` is about?");
-        }
-        for at in bare.into_iter().filter(|at| !self.excused.contains(at)).collect::<Vec<_>>() {
-            let (id, hint) = (self.items[at].id.clone(), "it is of no use where captions are needed");
-            self.fault(Fault::NoText, None, format_args!("picture {id} has no caption"), hint)?;
-        }
-        Ok(())
-    }
-
-    /// Either every question has answers, or none has, as in a split whose answers are kept back.
-    pub fn finish(&mut self) -> Result<(), DataError> {
-        for item in &mut self.items {
-            item.captions.shrink_to_fit();
-            item.questions.shrink_to_fit();
-        }
-        let all = || self.items.iter().flat_map(|item| &item.questions);
-        if all().all(|question| question.answers.is_empty()) {
-            return Ok(());
-        }
-        let open: Vec<u64> = all().filter(|question| question.answers.is_empty()).map(|question| question.id).collect();
-        for id in open {
-            let hint = "other questions have answers; is the file with the answers whole?";
-            self.fault(Fault::Unanswered, None, format_args!("question {id} has no answers"), hint)?;
-        }
-        Ok(())
     }
 }
 
