@@ -386,6 +386,6 @@ fn a_run_without_questions_or_candidates_says_so() {
     }
     assert!(results["absent"]["vqa.overall"].as_str().unwrap().contains("has no questions"));
     let report = std::fs::read_to_string(out.join("report.md")).unwrap();
-    assert_eq!(report.matches(climbs).count(), 1, "{report}");
+    assert_eq!(report.replace('\\', "").matches(climbs).count(), 1, "{report}");
     assert!(report.contains("No VQA accuracy was measured") && !report.contains("VQA accuracy: 0"), "{report}");
 }
