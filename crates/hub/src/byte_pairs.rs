@@ -17,7 +17,7 @@ const SPECIAL: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
 pub(crate) struct Made {
     /// The file.
     pub(crate) json: Value,
-    /// Whether the files say which special tokens stand around a text.
+    /// True if the files say which special tokens stand around a text.
     pub(crate) framed: bool,
 }
 

@@ -77,7 +77,7 @@ pub struct Model {
     pub stage1: Stage1,
     /// The id that stands for a query in token ids.
     pub image_token: Option<u32>,
-    /// What the files hold and is not followed, one line each, to be logged.
+    /// Contents of the files that are not followed, one line each, to be logged.
     pub notes: Vec<String>,
 }
 
@@ -233,8 +233,8 @@ impl LanguagePart {
         projected.reshape([batch * tokens * width]).narrow(0, 0, kept).reshape([batch, tokens, self.shape.width])
     }
 
-    /// How probable each of `candidates` is behind a prompt and the soft `prefix [1, queries, width]` of a picture, in the
-    /// order given.
+    /// Returns how probable each of `candidates` is, in the order given. They stand behind a prompt
+    /// and the soft `prefix [1, queries, width]` of a picture.
     ///
     /// # Errors
     /// If the prompt or a candidate cannot be encoded, is empty, or does not fit the model's positions.

@@ -1,4 +1,4 @@
-//! What `convert` writes beside weights, and what it leaves alone.
+//! Files that `convert` writes beside weights, and those that it leaves alone.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What can be wrong with a data set, and what becomes of it: opening stops, checking counts.
+//! Faults of a data set, and what becomes of them: opening stops, checking counts.
 
 use crate::DataError;
 use serde::{Deserialize, Serialize};
@@ -65,16 +65,16 @@ impl Fault {
         }
     }
 
-    /// Whether a data set with this fault is opened all the same, without what is at fault.
+    /// Says whether a data set with this fault is opened all the same, without what is at fault.
     fn is_left_out(self) -> bool {
         matches!(self, Self::EmptyCaption | Self::NoText | Self::UnreadFormat | Self::UnreadFile)
     }
 }
 
-/// How often a fault was found, and the first of them.
+/// Number of times that a fault was found, and the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How often.
+    /// Number of times.
     pub count: u64,
     /// The first ones, as the error that opening would give.
     pub examples: Vec<String>,
@@ -83,7 +83,7 @@ pub struct Finding {
 /// Faults that were found; a fault that is not here was not.
 pub type Findings = BTreeMap<Fault, Finding>;
 
-/// Who is told of faults.
+/// Listener that is told of faults.
 pub(crate) trait Faults {
     /// Goes on if the answer is `Ok`: what is at fault is left out.
     fn found(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError>;

@@ -20,7 +20,7 @@ pub(crate) fn plain(path: &str) -> Option<String> {
     Some(format!("{}{}", if path.starts_with('/') { "/" } else { "" }, parts.join("/")))
 }
 
-/// Whether a path does not depend on a folder. `C:/a.jpg` does not, on whatever system it is read.
+/// Says whether a path does not depend on a folder. `C:/a.jpg` does not, on any system.
 pub(crate) fn is_absolute(path: &str) -> bool {
     matches!(path.as_bytes(), [b'/', ..] | [b'A'..=b'Z' | b'a'..=b'z', b':', b'/', ..])
 }

@@ -115,7 +115,7 @@ impl<'a> Row<'a> {
         named.join(", ")
     }
 
-    /// Whether every key is among `known`.
+    /// Says whether every key is among `known`.
     pub fn has_only(&self, known: &[&[&str]]) -> bool {
         let is_known = |name: &str| known.iter().any(|keys| keys.iter().any(|key| name.eq_ignore_ascii_case(key)));
         self.fields.iter().all(|(name, _)| is_known(name))

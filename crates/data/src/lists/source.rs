@@ -105,7 +105,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Whether the end of the file may be the end of the value.
+    /// Says whether the end of the file may be the end of the value.
     fn may_end(&self) -> bool {
         self.in_token
     }

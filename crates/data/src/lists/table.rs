@@ -122,7 +122,7 @@ fn is_caption(name: &str) -> bool {
     CAPTION.iter().any(|keys| is_one_of(name, keys)) || is_numbered(name)
 }
 
-/// Whether a name is `caption_1`, `caption 1` or `caption1`.
+/// Says whether a name is `caption_1`, `caption 1` or `caption1`.
 pub(crate) fn is_numbered(name: &str) -> bool {
     let rest = name.strip_prefix("caption").map(|rest| rest.trim_start_matches(['_', ' ', '-']));
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))

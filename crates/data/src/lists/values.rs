@@ -106,7 +106,7 @@ pub(crate) fn coco_id(path: &str) -> Option<u64> {
     digits(stem.rsplit('_').next()?)
 }
 
-/// How texts of a kind are written.
+/// Form in which texts of a kind are written.
 pub(crate) struct Wording {
     /// The keys of the text where it is in an object.
     pub inner: &'static [&'static str],

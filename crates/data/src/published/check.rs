@@ -78,7 +78,7 @@ impl Check {
         }
     }
 
-    /// Whether there is a text at all.
+    /// Says whether there is a text at all.
     #[must_use]
     pub fn has_text(&self) -> bool {
         self.captions + self.questions > 0

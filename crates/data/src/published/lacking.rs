@@ -17,7 +17,7 @@ pub(super) struct Lacking {
     /// Rows with a text.
     with: u64,
     without: Vec<At>,
-    /// What the first of them have instead.
+    /// Messages that say what the first of them have instead.
     messages: Vec<String>,
     /// The first row with keys that may hold the text under another name.
     odd: Option<String>,

@@ -68,7 +68,8 @@ pub(super) fn questions(
     })
 }
 
-/// Of questions only the path says which picture it is, as in LAVIS: its `image_id` may be of another data set.
+/// Returns the id of a question's picture. Only the path says which it is, as in LAVIS: an
+/// `image_id` may be of another data set.
 fn coco_or_path(path: &str) -> String {
     coco_id(path).map_or_else(|| path.to_owned(), |number| number.to_string())
 }

@@ -69,7 +69,8 @@ pub(super) fn load(
     Ok(Loaded { captions: build.captions, items: build.items, pictures, remarks: build.remarks.into_iter().collect() })
 }
 
-/// Whether every picture of a part should have a caption. NoCaps keeps those of its test split back.
+/// Says whether every picture of a part should have a caption. NoCaps keeps those of its test split
+/// back.
 fn needs_captions(part: &SplitConfig, build: &Builder, first: usize) -> bool {
     match part.format {
         Some(Format::CocoCaptions | Format::VisualGenomeRegions) => true,

@@ -43,7 +43,7 @@ fn idle() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Whether two JSON values are the same, 1 and 1.0 included.
+/// Says whether two JSON values are the same, 1 and 1.0 included.
 fn same(a: &Value, b: &Value) -> bool {
     a == b || a.as_f64().is_some_and(|x| b.as_f64() == Some(x))
 }

@@ -103,7 +103,7 @@ impl LanguageConfig {
     }
 }
 
-/// Whether a file has a head that differs from the token table.
+/// Says whether a file has a head that differs from the token table.
 fn has_own_head(tensors: &Tensors, family: &str, table: &str) -> Result<bool, HubError> {
     let called = |name: &str| {
         let all = names::recipes(Part::Language, family, name);

@@ -41,7 +41,7 @@ pub struct Config {
     pub vision_weights: Option<PathBuf>,
     /// The language model's weights, where they are not in the checkpoint.
     pub language_weights: Option<PathBuf>,
-    /// What the files say and is not followed, to be logged.
+    /// Settings of the files that are not followed, to be logged.
     pub notes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! How a checkpoint's pixels are made, from the files beside it.
+//! Preparation of a checkpoint's pixels, by the files beside it.
 //!
 //! transformers 4 writes `preprocessor_config.json`, 5 nests the same keys as `image_processor` in
 //! `processor_config.json`. Where both are there, the nested one counts, as in 5. `video_preprocessor_config.json` is for
@@ -28,9 +28,9 @@ const OLD: &str = "preprocessor_config.json";
 pub struct Processor {
     /// Resizing and normalising.
     pub preprocess: Preprocess,
-    /// What becomes of transparency.
+    /// Treatment of transparency.
     pub alpha: Alpha,
-    /// What to log about where the settings are from, if that is not plain.
+    /// Remark to log about where the settings are from, if that is not plain.
     pub note: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use crate::HubError;
 use crate::json::Json;
 use serde_json::Value;
 
-/// What pictures are resized to.
+/// Size that pictures are resized to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     /// A square of this side.

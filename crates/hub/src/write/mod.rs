@@ -72,7 +72,7 @@ pub struct Summary {
     pub tensors: usize,
     /// What the form has no place for, parameters by our names.
     pub left_out: Vec<String>,
-    /// What to log about where the image processor is from.
+    /// Remark to log about where the image processor is from.
     #[serde(skip)]
     pub note: Option<String>,
 }

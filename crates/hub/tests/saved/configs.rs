@@ -11,7 +11,7 @@ use toolkit_hub::convert::{To, convert};
 use toolkit_hub::write::Form;
 use toolkit_models::language::llama::{Llama, LlamaConfig};
 
-/// What transformers 5.24 writes for a Flan-T5.
+/// Changes a configuration to what transformers 5.24 writes for a Flan-T5.
 fn t5_of_5(file: &mut Value) {
     let text = &mut file["text_config"];
     text["tie_word_embeddings"] = json!(true);

@@ -87,7 +87,7 @@ impl Checkpoint {
         error
     }
 
-    /// Whether everything comes out as transformers computed it for the fixture.
+    /// Says whether everything comes out as transformers computed it for the fixture.
     fn holds(&self) -> bool {
         let subject = Subject {
             folder: self.0.path().to_owned(),
