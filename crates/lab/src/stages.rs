@@ -57,7 +57,8 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Attempts at a job that meets damaged features; a disk that damages them again and again is not worked around.
+/// Attempts at a job for each file of features, any of which may be damaged; a disk that damages them again and again is
+/// not worked around.
 const ATTEMPTS: usize = 3;
 
 impl Workshop<'_> {
@@ -79,17 +80,25 @@ impl Workshop<'_> {
     /// # Errors
     /// Those of the job.
     pub fn with_features<T>(&self, job: impl Fn() -> Result<T, LabError>) -> Result<T, LabError> {
-        for _ in 1..ATTEMPTS {
+        let mut attempts = 1;
+        loop {
             let mended = self.mended.load(Ordering::Relaxed);
             match job() {
                 // Another job may have been there first.
-                Err(error) if self.any_damaged() || self.mended.load(Ordering::Relaxed) > mended => {
+                Err(error)
+                    if attempts < self.most_attempts()
+                        && (self.any_damaged() || self.mended.load(Ordering::Relaxed) > mended) =>
+                {
                     self.reporter.note(&error.to_string());
+                    attempts += 1;
                 }
                 done => return done,
             }
         }
-        job()
+    }
+
+    fn most_attempts(&self) -> usize {
+        ATTEMPTS * self.opened.lock().unwrap_or_else(PoisonError::into_inner).len().max(1)
     }
 
     fn any_damaged(&self) -> bool {
@@ -126,11 +135,13 @@ impl Workshop<'_> {
         // One job at a time opens or computes the same features.
         let slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that cannot be mended are given up, so that no job tries again and again.
+        if let Some(held) = slot.take_if(|held| held.is_damaged()) {
+            held.mend(&recipe, &*task, &note)?;
+            self.mended.fetch_add(1, Ordering::Relaxed);
+            *slot = Some(held);
+        }
         if let Some(held) = slot.as_ref() {
-            if held.is_damaged() {
-                held.mend(&recipe, &note)?;
-                self.mended.fetch_add(1, Ordering::Relaxed);
-            }
             return Ok(Arc::new(held.another()));
         }
         let opened = Features::open(&self.features_dir(), &recipe, &*task, &note)?;
@@ -265,7 +276,7 @@ pub const MAX_CAPTION: usize = 32;
 /// # Errors
 /// If it is missing or damaged.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, LabError> {
-    let bytes = std::fs::read(path).map_err(|e| LabError::io(path, &e))?;
+    let bytes = toolkit_system::input::read(path).map_err(|e| LabError::io(path, &e))?;
     serde_json::from_slice(&bytes)
         .map_err(|e| LabError::new(format!("{}: {e}", path.display()), "remove it and run again"))
 }

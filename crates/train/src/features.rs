@@ -6,7 +6,8 @@
 //! ([`round_like_cache`]), so that cached and live features are equal.
 //!
 //! Rows are written in groups, and a kill costs the group that was being computed. Every block of rows has a SHA-256 that is
-//! compared before the first of them is used; a damaged block is computed again by [`Features::mend`].
+//! compared before the first of them is used; once one is damaged, [`Features::mend`] compares all and computes
+//! the damaged ones again.
 
 use crate::feature_file::{Part, Paths};
 use crate::feature_header::{Found, GROUP, Header, Layout, sum};
@@ -17,7 +18,8 @@ use crate::{Progress, TrainError};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 use rayon::prelude::*;
-use std::fs::OpenOptions;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -237,24 +239,59 @@ impl Features {
         !self.mapped.damaged().is_empty()
     }
 
-    /// Computes the damaged blocks again, in the groups that they were computed in, and writes them in their place.
+    /// Compares all blocks with their hashes, computes the damaged ones again, in the groups that they were computed in,
+    /// and writes them in their place.
     ///
     /// # Errors
     /// If they do not come out as they were, or whatever the file system says.
-    pub fn mend(&self, recipe: &Recipe<'_>, note: &dyn Fn(&str)) -> Result<(), TrainError> {
-        let mut damaged = self.mapped.damaged();
+    pub fn mend(&self, recipe: &Recipe<'_>, progress: &dyn Progress, note: &dyn Fn(&str)) -> Result<(), TrainError> {
         let (layout, path) = (self.mapped.layout(), &self.paths.data);
-        let mut file = OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
-        let encoder = (recipe.encoder)()?;
-        for &block in damaged.iter() {
+        // Where one block is damaged others may be: one at a time, each would cost the job that meets it.
+        let damaged = self.mapped.check_all().map_err(|e| TrainError::io(path, &e))?;
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &block in &damaged {
+            groups.entry(layout.rows_of(block).0 / GROUP).or_default().push(block);
+        }
+        if !groups.is_empty() {
+            note(&format!("{}: {}", path.display(), self.damage(&damaged)));
+            let mut file = OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
+            let encoder = (recipe.encoder)()?;
+            progress.start(0, groups.len() as u64);
+            for (group, blocks) in groups {
+                let rows = group * GROUP..((group + 1) * GROUP).min(layout.rows);
+                let (bytes, _) = recipe.group(&encoder, rows)?;
+                self.rewrite(&mut file, group * GROUP, &bytes, &blocks)?;
+                progress.advance(1);
+            }
+            file.sync_all().map_err(|e| TrainError::io(path, &e))?;
+            progress.finish();
+        }
+        self.mapped.damaged().clear();
+        Ok(())
+    }
+
+    /// Words for the log: the damaged blocks, and their images.
+    fn damage(&self, blocks: &BTreeSet<usize>) -> String {
+        let layout = self.mapped.layout();
+        let images: usize = blocks.iter().map(|&block| layout.rows_of(block)).map(|(from, to)| to - from).sum();
+        match (blocks.first(), blocks.len()) {
+            (Some(&block), 1) => {
+                let (from, to) = layout.rows_of(block);
+                format!("block {block} is damaged; images {from} to {} are computed again", to - 1)
+            }
+            (_, count) => format!(
+                "{count} of {} blocks are damaged; {images} of {} images are computed again",
+                layout.blocks(),
+                layout.rows
+            ),
+        }
+    }
+
+    /// Writes blocks of a group that begins at the row `start`, if they are what they were.
+    fn rewrite(&self, file: &mut File, start: usize, bytes: &[u8], blocks: &[usize]) -> Result<(), TrainError> {
+        let (layout, path) = (self.mapped.layout(), &self.paths.data);
+        for &block in blocks {
             let (from, to) = layout.rows_of(block);
-            note(&format!(
-                "{}: block {block} is damaged; images {from} to {} are computed again",
-                path.display(),
-                to - 1
-            ));
-            let start = from / GROUP * GROUP;
-            let (bytes, _) = recipe.group(&encoder, start..(start + GROUP).min(layout.rows))?;
             let bytes = &bytes[(from - start) * layout.row_bytes()..(to - start) * layout.row_bytes()];
             if sum(bytes) != *self.mapped.sum(block) {
                 let what = format!("block {block} was computed again and is not what it was");
@@ -266,8 +303,6 @@ impl Features {
             let begin = SeekFrom::Start((from * layout.row_bytes()) as u64);
             file.seek(begin).and_then(|_| file.write_all(bytes)).map_err(|e| TrainError::io(path, &e))?;
         }
-        file.sync_all().map_err(|e| TrainError::io(path, &e))?;
-        damaged.clear();
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! resumed from its last checkpoint ends as the uninterrupted run does, bit for bit. `metrics.jsonl` holds what was
 //! computed and is the same in both; `timing.jsonl` holds what was measured and is not.
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, load_strict};
 use crate::log::Log;
 use crate::optim::{AdamW, OptimConfig};
 use crate::schedule::Schedule;
@@ -74,7 +74,7 @@ pub struct MetricLine {
 
 /// Drops lines of `path` that a run resumed at `step` will write again.
 fn keep_lines_before(path: &Path, step: u64) -> Result<(), TrainError> {
-    let Ok(file) = File::open(path) else { return Ok(()) };
+    let Ok(file) = toolkit_system::input::open(path) else { return Ok(()) };
     let mut kept = String::new();
     for line in BufReader::new(file).lines() {
         let line = line.map_err(|e| TrainError::io(path, &e))?;
@@ -111,8 +111,13 @@ pub fn fit<M: Module, O: Objective<M>>(
     let mut optim = AdamW::new(config.optim.clone(), &model);
     let mut first = 0;
     let saved = Checkpoint::load(dir)?;
-    if let Some(saved) = &saved {
-        (model, first) = saved.restore(model, &mut optim, dir)?;
+    match &saved {
+        // After the last step nothing needs the optimiser, whose file may be damaged or gone.
+        Some(saved) if saved.step >= config.steps => {
+            (model, first) = (load_strict(model, saved.weights(dir)?, &dir.join(&saved.model))?, saved.step);
+        }
+        Some(saved) => (model, first) = saved.restore(model, &mut optim, dir)?,
+        None => {}
     }
     let timing = dir.join("timing.jsonl");
     let mut log = Log::resume(&dir.join("metrics.jsonl"), saved.as_ref())?;

@@ -7,6 +7,7 @@ use crate::feature_header::{Layout, Sum, hex, sum};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use memmap2::{Mmap, UncheckedAdvice};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
@@ -35,7 +36,7 @@ impl Mapped {
     /// Maps a file of rows, little-endian, with the hashes of its blocks.
     #[expect(unsafe_code, reason = "memory-mapping a file has no safe form")]
     pub(crate) fn open(path: &Path, layout: Layout, sums: Vec<Sum>) -> Result<Self> {
-        let file = File::open(path)?;
+        let file = toolkit_system::input::open(path)?;
         let length = file.metadata()?.len();
         // SAFETY: the map is read only, and any bytes are valid numbers. A cache gets its name when it is whole, and who replaces or
         // removes it leaves this file as it is. Only blocks that are damaged are written again, and their rows are handed out by
@@ -60,7 +61,10 @@ impl Mapped {
             return Err(Error::new(ErrorKind::UnexpectedEof, format!("row {row} lies behind the end of the file")));
         }
         for &row in rows {
-            self.check(row / self.layout.block_rows(), bytes)?;
+            let block = row / self.layout.block_rows();
+            if !self.checked[block].load(Ordering::Relaxed) {
+                self.check(block, bytes)?;
+            }
         }
         let (mut values, mut narrow) = (vec![0.0; rows.len() * count], vec![f16::ZERO; count]);
         for (&row, wide) in rows.iter().zip(values.chunks_exact_mut(count.max(1))) {
@@ -75,11 +79,8 @@ impl Mapped {
         Ok(values)
     }
 
-    /// Compares a block with its hash, once.
+    /// Compares a block with its hash.
     fn check(&self, block: usize, bytes: &[u8]) -> Result<()> {
-        if self.checked[block].load(Ordering::Relaxed) {
-            return Ok(());
-        }
         let ((from, to), size) = (self.layout.rows_of(block), self.layout.row_bytes());
         let found = sum(&bytes[from * size..to * size]);
         self.let_go(from * size, to * size);
@@ -90,6 +91,26 @@ impl Mapped {
         self.damaged().insert(block);
         let what = format!("block {block}, images {from} to {}, has the SHA-256 {}", to - 1, hex(&found));
         Err(Error::new(ErrorKind::InvalidData, format!("{what}, its header says {}", hex(&self.sums[block]))))
+    }
+
+    /// Compares every block with its hash, also those that were right before, and returns the damaged ones.
+    ///
+    /// # Errors
+    /// If the file no longer has all its rows ([`ErrorKind::UnexpectedEof`]).
+    pub(crate) fn check_all(&self) -> Result<BTreeSet<usize>> {
+        let bytes = self.map.as_deref().unwrap_or_default();
+        let held = self.file.metadata()?.len().min(bytes.len() as u64);
+        if held < self.layout.bytes() {
+            return Err(Error::new(
+                ErrorKind::UnexpectedEof,
+                format!("it has {held} bytes of {}", self.layout.bytes()),
+            ));
+        }
+        (0..self.sums.len()).into_par_iter().for_each(|block| {
+            // Its error is that of a reader; here the set of damaged blocks says it.
+            let _ = self.check(block, bytes);
+        });
+        Ok(self.damaged().clone())
     }
 
     /// The blocks that were found damaged.

@@ -57,6 +57,21 @@ fn a_damaged_checkpoint_is_one_error_and_no_change() {
 }
 
 #[test]
+fn after_the_last_step_the_optimizers_file_is_not_needed() {
+    let dir = tempfile::tempdir().unwrap();
+    train(dir.path(), 0, &mut Pull::default(), None).unwrap();
+    let saved = Checkpoint::load(dir.path()).unwrap().unwrap();
+    let before = weights(&train(dir.path(), 0, &mut Pull::default(), None).unwrap());
+    edit(&dir.path().join(&saved.optimizer), Vec::clear);
+    assert_eq!(weights(&train(dir.path(), 0, &mut Pull::default(), None).unwrap()), before);
+    std::fs::remove_file(dir.path().join(&saved.optimizer)).unwrap();
+    assert_eq!(weights(&train(dir.path(), 0, &mut Pull::default(), None).unwrap()), before);
+    // The weights are.
+    edit(&dir.path().join(&saved.model), |bytes| *bytes.last_mut().unwrap() ^= 1);
+    assert!(train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string().contains(&saved.model));
+}
+
+#[test]
 fn a_checkpoint_of_another_model_is_refused() {
     let dir = stopped();
     let before = files(dir.path());

@@ -200,7 +200,7 @@ fn a_damaged_block_is_told_and_mended() {
     // Rows that were read ahead are no less checked, nor are those of another reader.
     features.read_ahead(vec![70]);
     assert!(features.batch(&[70], &device).is_err() && features.another().batch(&[71], &device).is_err());
-    bench.with(|recipe, note| features.mend(recipe, note)).unwrap();
+    bench.with(|recipe, note| features.mend(recipe, &Silent, note)).unwrap();
     assert!(!features.is_damaged() && std::fs::read(&data).unwrap() == whole);
     assert!(features.batch(&[70], &device).is_ok());
     assert!(bench.notes.borrow().iter().any(|line| line.contains("block 2 is damaged; images 64 to 95")));
@@ -210,10 +210,50 @@ fn a_damaged_block_is_told_and_mended() {
     let features = bench.open().unwrap();
     features.batch(&[70], &device).unwrap_err();
     let other = Noise { seed: 9, ..Noise::new(100) };
-    let error =
-        bench.with(|recipe, note| features.mend(&Recipe { dataset: &other, ..copy(recipe) }, note)).unwrap_err();
+    let error = bench
+        .with(|recipe, note| features.mend(&Recipe { dataset: &other, ..copy(recipe) }, &Silent, note))
+        .unwrap_err();
     assert!(error.to_string().contains("is not what it was"), "{error}");
     assert!(std::fs::read(&data).unwrap() == bytes);
+}
+
+#[test]
+fn all_damaged_blocks_are_mended_at_once_wherever_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = of(dir.path(), 100);
+    let device = Device::default();
+    let all: Vec<usize> = (0..100).collect();
+    let wanted = floats(bench.open().unwrap().batch(&all, &device).unwrap());
+    let data = dir.path().join("key.f16");
+    let whole = std::fs::read(&data).unwrap();
+    let half = whole.len() / 2;
+    // The damage, the images that are computed again, and the words for it.
+    let damage: [(&dyn Fn(&mut [u8]), usize, &str); 4] = [
+        (&|bytes| bytes.iter_mut().skip(1).step_by(180).for_each(|byte| *byte ^= 0x40), 100, "4 of 4 blocks"),
+        (&|bytes| bytes[..half].fill(0), 64, "2 of 4 blocks are damaged; 64 of 100 images"),
+        (&|bytes| bytes[half..].fill(0), 68, "3 of 4 blocks are damaged; 68 of 100 images"),
+        (&|bytes| bytes.fill(0xff), 100, "4 of 4 blocks"),
+    ];
+    for (damage, again, words) in damage {
+        let mut bytes = whole.clone();
+        damage(&mut bytes);
+        std::fs::write(&data, &bytes).unwrap();
+        let features = bench.open().unwrap();
+        // One block is met, all are mended.
+        let met = if bytes[..60] == whole[..60] { 99 } else { 0 };
+        features.batch(&[met], &device).unwrap_err();
+        bench.data.read.store(0, Ordering::Relaxed);
+        bench.notes.borrow_mut().clear();
+        bench.with(|recipe, note| features.mend(recipe, &Silent, note)).unwrap();
+        assert_eq!(bench.data.read.load(Ordering::Relaxed), again, "{words}");
+        assert!(std::fs::read(&data).unwrap() == whole && !features.is_damaged(), "{words}");
+        assert_eq!(floats(features.batch(&all, &device).unwrap()), wanted);
+        assert!(matches!(&bench.notes.borrow()[..], [line] if line.contains(words)), "{:?}", bench.notes.borrow());
+    }
+    // Nothing is damaged any more: no encoder is built.
+    let (features, built) = (bench.open().unwrap(), bench.built.get());
+    bench.with(|recipe, note| features.mend(recipe, &Silent, note)).unwrap();
+    assert_eq!(bench.built.get(), built);
 }
 
 fn copy<'a>(r: &Recipe<'a>) -> Recipe<'a> {
@@ -273,7 +313,7 @@ fn a_part_that_is_damaged_or_of_other_features_is_not_gone_on_with() {
         assert_eq!(bench.data.read.load(Ordering::Relaxed), 100 - kept, "{name} {at}");
         if kept == 64 {
             features.batch(&[1], &Device::default()).unwrap_err();
-            bench.with(|recipe, note| features.mend(recipe, note)).unwrap();
+            bench.with(|recipe, note| features.mend(recipe, &Silent, note)).unwrap();
         }
         assert!(std::fs::read(dir.path().join("key.f16")).unwrap() == wanted, "{name} {at}");
     }
