@@ -1,4 +1,4 @@
-//! Ctrl-C in a command that goes on where it was.
+//! Signals: Ctrl-C in a command that goes on where it was, and limits on the size of files.
 
 use crate::progress::Log;
 use std::path::Path;
@@ -14,4 +14,15 @@ pub fn say_how_to_go_on(log: &Log, out: &Path) {
         log.line(&line);
         std::process::exit(INTERRUPTED);
     });
+}
+
+/// Lets writing past a limit on the size of files (`ulimit -f`) be an error with a reason: SIGXFSZ would end the process
+/// without a word.
+pub fn let_size_limits_be_errors() {
+    #[cfg(unix)]
+    #[expect(unsafe_code, reason = "a function of the C library")]
+    // SAFETY: no handler of ours runs; ignoring a signal is allowed at any time.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
 }

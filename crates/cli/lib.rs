@@ -84,6 +84,7 @@ enum Command {
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
     memory::keep_freed();
+    interrupt::let_size_limits_be_errors();
     let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,

@@ -41,7 +41,7 @@ fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
         .map(|e| e.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    let manifest = std::fs::read(run.join("manifest.json")).unwrap_or_default();
+    let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
     let planned: Vec<&str> = manifest["cells"].as_array().into_iter().flatten().filter_map(|id| id.as_str()).collect();
     names.sort_by_key(|name| planned.iter().position(|id| id == name).unwrap_or(usize::MAX));
@@ -132,7 +132,7 @@ pub fn stage1(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
         bail!("there is no stage-1 run `{wanted}` --> {}; hint: {hint}", run.join("stage1").display());
     }
     // The cells are in the order of the plan, so the first is a baseline of most ablations.
-    let manifest = std::fs::read(run.join("manifest.json")).unwrap_or_default();
+    let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
     let started = |cell: &Cell| manifest["stage1"][&cell.id].as_str().filter(|key| known.iter().any(|k| k == key));
     let meant = |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));

@@ -140,7 +140,7 @@ impl Which {
             files.extend(entries(&path.join(stages)).into_iter().flat_map(inner));
         }
         let told = files.into_iter().map(|file| {
-            let content = file.ends_with("latest.json").then(|| std::fs::read_to_string(&file).ok());
+            let content = file.ends_with("latest.json").then(|| toolkit_system::input::read_to_string(&file).ok());
             let data = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file);
             let time = data.as_ref().filter(|_| content.is_none()).and_then(|data| data.modified().ok());
             format!("{} {:?} {time:?} {content:?}", file.display(), data.map(|data| data.len()))
@@ -240,7 +240,7 @@ impl Which {
 /// The stage-1 run that a cell started from.
 fn stage1_of(context: &Context, run: &Path, id: &str) -> anyhow::Result<(String, Cell)> {
     let cell = runs::choose(context, run, Some(id))?;
-    let manifest = std::fs::read(run.join("manifest.json")).unwrap_or_default();
+    let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
     let key = manifest["stage1"][id].as_str().map(str::to_owned);
     let hint = "choose a cell with `stage1.enabled = true`";

@@ -160,6 +160,15 @@ fn an_evaluation_goes_on_where_it_was_killed() {
     // Done is done, unless its samples were changed.
     let again = called(&mut call(&whole)).ok();
     assert_eq!(again.stderr.matches(": is done").count(), 2, "{}", again.stderr);
+    // One digit of a score is a change, too.
+    let file = whole.join("scenes-caption/scores.json");
+    let mut scored: Value = serde_json::from_slice(&read(&file)).unwrap();
+    let before = scored["result"]["scores"]["cider"].as_f64().unwrap();
+    scored["result"]["scores"]["cider"] = (before + 0.1).into();
+    std::fs::write(&file, scored.to_string()).unwrap();
+    let again = called(&mut call(&whole)).ok();
+    assert_eq!(again.stderr.matches(": is done").count(), 1, "{}", again.stderr);
+    assert_eq!(scores(&whole, "scenes-caption"), scores(&killed, "scenes-caption"));
     std::fs::write(whole.join("scenes-vqa/samples.jsonl"), "{}\n").unwrap();
     let again = called(&mut call(&whole)).ok();
     assert_eq!(again.stderr.matches(": is done").count(), 1, "{}", again.stderr);

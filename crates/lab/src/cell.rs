@@ -191,7 +191,7 @@ impl CellJob<'_> {
     fn note_seconds(&self, what: &str, seconds: f64) -> Result<(), LabError> {
         let path = self.dir().join("seconds.json");
         let mut held: BTreeMap<String, f64> =
-            std::fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+            toolkit_system::input::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
         *held.entry(what.to_owned()).or_default() += seconds;
         let json = serde_json::to_vec(&held).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         Ok(write_atomic(&path, &json)?)

@@ -152,7 +152,7 @@ impl Context<'_> {
             write_safetensors(&self.out.join("registry").join(&file), weights, StoredDtype::F16, BTreeMap::new())?;
         let path = self.out.join("registry").join(folder).join(format!("{}.toml", card.name));
         // The card that is there already names the tokenizer that was just written.
-        let held = std::fs::read_to_string(&path).unwrap_or_else(|_| card.text().text().to_owned());
+        let held = toolkit_system::input::read_to_string(&path).unwrap_or_else(|_| card.text().text().to_owned());
         write_atomic(&path, with_weights(&held, &file, "f16", &sha256, scores).as_bytes())?;
         self.reporter.note(&format!("{}: {scores:.3?}", card.name));
         Ok(())
@@ -278,7 +278,7 @@ impl Context<'_> {
         let path = self.out.join("registry/weights").join(format!("{}-bert.safetensors", part.card));
         let sha256 = write_safetensors(&path, &text, StoredDtype::F16, BTreeMap::new())?;
         let path = self.out.join("registry/bridge").join(format!("{}.toml", card.name));
-        let held = std::fs::read_to_string(&path).map_err(|e| LabError::io(&path, &e))?;
+        let held = toolkit_system::input::read_to_string(&path).map_err(|e| LabError::io(&path, &e))?;
         write_atomic(&path, with_digest(&held, "init", &sha256).as_bytes())?;
         self.reporter.note(&format!("{name}: weights/{}-bert.safetensors", part.card));
         Ok(())

@@ -148,6 +148,18 @@ pub fn warmup_note(table: &str, schedule: &Schedule, steps: u64) -> Option<Strin
     })
 }
 
+/// Most threads of a job; more than any machine has cores only take turns.
+const MOST_THREADS: usize = 1024;
+
+/// Checks the threads of a job.
+///
+/// # Errors
+/// If there are none, or more than any machine runs at once.
+pub fn threads(key: &str, value: usize) -> Result<(), OutOfRange> {
+    let range = format!("from 1 to {MOST_THREADS}");
+    within(key.to_owned(), value, (1..=MOST_THREADS).contains(&value), &range, "1 is the default: results depend on it")
+}
+
 /// Checks a number of micro-batches of a step of `batch` images.
 ///
 /// # Errors

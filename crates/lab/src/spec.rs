@@ -293,6 +293,7 @@ impl Spec {
     /// Checks every number against the range in which it means something.
     fn ranges(&self) -> Result<(), OutOfRange> {
         let (one, two) = (&self.stage1, &self.stage2);
+        ranges::threads("compute.threads", self.compute.threads)?;
         ranges::steps("stage1.steps", one.steps)?;
         ranges::images("stage1.batch", one.batch, 2)?;
         ranges::micro_batches("stage1.accumulate", one.accumulate, one.batch)?;

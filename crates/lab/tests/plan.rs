@@ -177,6 +177,7 @@ fn numbers_that_cannot_mean_what_was_meant_are_refused_by_their_key() {
     }
     refused("stage1.losses.itm=-1.0", &["stage1.losses.itm", "0 or more"]);
     refused("eval.batch=0", &["eval.batch"]);
+    refused("compute.threads=100000", &["compute.threads", "100000"]);
     for fine in ["stage1.smoothing=0.0", "stage1.schedule.floor=1e-3", "stage2.optim.clip=0.0", "stage2.batch=1"] {
         assert!(prepare(&registry, FILE, &[fine]).is_ok(), "{fine}");
     }

@@ -133,7 +133,7 @@ fn scores_that_there_are_none_of() {
     assert!(found.rows.iter().all(|row| !row.scores.contains_key("vqa.overall")));
     assert!(found.verdict[0].starts_with("No VQA accuracy was measured"), "{:?}", found.verdict);
     assert!(markdown(&results).contains("- VQA accuracy: –, for"));
-    let json = serde_json::to_value(&Results::default()).expect("results are data");
+    let json = serde_json::to_value(Results::default()).expect("results are data");
     assert!(json.get("absent").is_none(), "results with all scores look as before");
 }
 

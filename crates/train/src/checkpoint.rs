@@ -50,7 +50,7 @@ impl Checkpoint {
     /// If the manifest is there but unreadable.
     pub fn load(dir: &Path) -> Result<Option<Self>, TrainError> {
         let path = dir.join(MANIFEST);
-        match std::fs::read(&path) {
+        match toolkit_system::input::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
                 .map_err(|e| TrainError::BadCheckpoint { path: path.display().to_string(), what: e.to_string() }),
@@ -103,7 +103,7 @@ impl Checkpoint {
     fn read(&self, dir: &Path, name: &str, sha256: &str) -> Result<BTreeMap<String, params::Values>, TrainError> {
         let path = dir.join(name);
         let bad = |what: String| TrainError::BadCheckpoint { path: path.display().to_string(), what };
-        let bytes = std::fs::read(&path).map_err(|e| TrainError::io(&path, &e))?;
+        let bytes = toolkit_system::input::read(&path).map_err(|e| TrainError::io(&path, &e))?;
         let found = sha256_hex(&bytes);
         if found != sha256 {
             return Err(bad(format!("its SHA-256 is {found}, the manifest says {sha256}")));

@@ -139,7 +139,7 @@ impl Header {
     /// # Errors
     /// If the file is there and cannot be read.
     pub fn find(path: &Path, layout: &Layout) -> Result<Found, TrainError> {
-        let bytes = match std::fs::read(path) {
+        let bytes = match toolkit_system::input::read(path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::None),
             Err(e) => return Err(TrainError::io(path, &e)),

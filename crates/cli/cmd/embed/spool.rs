@@ -3,8 +3,9 @@
 //! The header of a safetensors file says how long each tensor is, which is known at the end only. So rows go into one
 //! file a tensor, in a hidden folder beside the result; a kill leaves that folder, and the same command goes on with it.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -12,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use toolkit_core::params::Values;
 use toolkit_system::files::{FileError, write_atomic, write_bytes};
+use toolkit_system::input;
 
 /// Longest time between two marks of how far it is: the most that a kill can cost.
-const BETWEEN_MARKS: Duration = Duration::from_secs(2);
+const BETWEEN_MARKS: Duration = Duration::from_millis(500);
 
 /// Progress of a spool.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -27,12 +29,16 @@ pub struct Mark {
     pub skipped: Vec<usize>,
     /// Shape of each tensor so far.
     pub shapes: BTreeMap<String, Vec<usize>>,
+    /// SHA-256 of the rows of each tensor so far.
+    pub hashes: BTreeMap<String, String>,
 }
 
 /// Tensors that are being made.
 pub struct Spool {
     folder: PathBuf,
-    files: BTreeMap<String, File>,
+    files: BTreeMap<String, (File, Sha256)>,
+    /// Locked as long as this process works here.
+    lock: File,
     marked: Instant,
     /// Progress so far.
     pub mark: Mark,
@@ -48,9 +54,17 @@ impl Spool {
             .file_name()
             .ok_or_else(|| anyhow!("`--out` names no file; hint: give a name that ends with .safetensors"))?;
         let folder = out.with_file_name(format!(".{}.part", name.to_string_lossy()));
-        let read = std::fs::read(folder.join(MARK)).ok().and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
-        let mut spool =
-            Self { folder, files: BTreeMap::new(), marked: Instant::now(), mark: Mark { key, ..Mark::default() } };
+        std::fs::create_dir_all(&folder).map_err(|error| FileError::new(&folder, error))?;
+        let lock = File::create(folder.join(LOCK)).map_err(|error| FileError::new(&folder, error))?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "another `embed` is writing this file --> {}; hint: wait for it, or give another `--out`",
+                out.display()
+            );
+        }
+        let read = input::read(&folder.join(MARK)).ok().and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
+        let mark = Mark { key, ..Mark::default() };
+        let mut spool = Self { folder, files: BTreeMap::new(), lock, marked: Instant::now(), mark };
         match read.filter(|mark| mark.key == spool.mark.key) {
             Some(mark) => {
                 spool.mark = mark;
@@ -66,12 +80,17 @@ impl Spool {
     /// Forgets all rows.
     ///
     /// # Errors
-    /// If the folder cannot be made.
+    /// If old files cannot be removed.
     pub fn begin(&mut self) -> anyhow::Result<()> {
         self.files.clear();
         self.mark = Mark { key: self.mark.key.take(), ..Mark::default() };
-        let _ = std::fs::remove_dir_all(&self.folder);
-        std::fs::create_dir_all(&self.folder).map_err(|error| FileError::new(&self.folder, error))?;
+        let fail = |error| FileError::new(&self.folder, error);
+        for entry in std::fs::read_dir(&self.folder).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            if !path.ends_with(LOCK) {
+                std::fs::remove_file(&path).map_err(fail)?;
+            }
+        }
         Ok(())
     }
 
@@ -80,10 +99,19 @@ impl Spool {
         for (name, shape) in &self.mark.shapes {
             let mut file = File::options().read(true).write(true).open(self.folder.join(name))?;
             let length = 4 * shape.iter().product::<usize>() as u64;
-            anyhow::ensure!(file.metadata()?.len() >= length, "shorter than it was");
+            let mut hash = Sha256::new();
+            let (mut left, mut buffer) = (length, vec![0; 1 << 18]);
+            while left > 0 {
+                let piece = &mut buffer[..left.min(1 << 18) as usize];
+                file.read_exact(piece)?;
+                hash.update(&*piece);
+                left -= piece.len() as u64;
+            }
+            let same = self.mark.hashes.get(name).is_some_and(|written| *written == hex(&hash));
+            anyhow::ensure!(same, "not as it was written");
             file.set_len(length)?;
             file.seek(SeekFrom::End(0))?;
-            self.files.insert(name.clone(), file);
+            self.files.insert(name.clone(), (file, hash));
         }
         Ok(())
     }
@@ -103,11 +131,12 @@ impl Spool {
         let path = self.folder.join(name);
         let fail = |error| FileError::new(&path, error);
         if !self.files.contains_key(name) {
-            self.files.insert(name.to_owned(), File::create(&path).map_err(fail)?);
+            self.files.insert(name.to_owned(), (File::create(&path).map_err(fail)?, Sha256::new()));
         }
         let bytes: Vec<u8> = rows.data.iter().flat_map(|value| value.to_le_bytes()).collect();
-        if let Some(file) = self.files.get_mut(name) {
+        if let Some((file, hash)) = self.files.get_mut(name) {
             file.write_all(&bytes).map_err(fail)?;
+            hash.update(&bytes);
         }
         let shape = self.mark.shapes.entry(name.to_owned()).or_insert_with(|| {
             let mut none = rows.shape.clone();
@@ -132,8 +161,9 @@ impl Spool {
         if self.marked.elapsed() < BETWEEN_MARKS {
             return Ok(());
         }
-        for file in self.files.values() {
+        for (name, (file, hash)) in &self.files {
             file.sync_data().map_err(|error| FileError::new(&self.folder, error))?;
+            self.mark.hashes.insert(name.clone(), hex(hash));
         }
         write_bytes(&self.folder.join(MARK), &serde_json::to_vec(&self.mark)?)?;
         self.marked = Instant::now();
@@ -156,12 +186,30 @@ impl Spool {
             Ok(())
         })?;
         std::fs::remove_dir_all(&self.folder)
-            .with_context(|| format!("cannot remove {}; hint: remove it by hand", self.folder.display()))
+            .with_context(|| format!("cannot remove {}; hint: remove it by hand", self.folder.display()))?;
+        let _ = self.lock.unlock();
+        Ok(())
     }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // A spool that never came to a mark is of no use to the next call.
+        if !self.folder.join(MARK).exists() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+fn hex(hash: &Sha256) -> String {
+    hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The file of a spool that says how far it is.
 const MARK: &str = "mark.json";
+
+/// The file of a spool that its writer holds locked.
+const LOCK: &str = "lock";
 
 /// The length-prefixed JSON header of a safetensors file of 32-bit numbers, padded so that tensors are aligned.
 fn header(shapes: &BTreeMap<String, Vec<usize>>, metadata: &BTreeMap<String, String>) -> anyhow::Result<Vec<u8>> {
@@ -179,6 +227,7 @@ fn header(shapes: &BTreeMap<String, Vec<usize>>, metadata: &BTreeMap<String, Str
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
 
@@ -219,5 +268,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "no spool is left");
         let other = Spool::open(&dir.path().join("one"), serde_json::json!("other")).unwrap();
         assert_eq!(other.mark.done, 0);
+        let second = Spool::open(&dir.path().join("one"), serde_json::json!("other")).err().unwrap().to_string();
+        assert!(second.contains("another `embed`"), "{second}");
+        drop(other);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "a spool without a mark is gone");
+    }
+
+    #[test]
+    fn a_spool_with_a_flipped_bit_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (out, key) = (dir.path().join("a"), serde_json::json!("k"));
+        let mut spool = Spool::open(&out, key.clone()).unwrap();
+        spool.push("a", &rows(3, 0.0)).unwrap();
+        spool.marked = Instant::now() - 2 * BETWEEN_MARKS;
+        spool.reached(3, &[0, 1, 2]).unwrap();
+        let file = spool.folder.join("a");
+        drop(spool);
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[9] ^= 4;
+        std::fs::write(&file, bytes).unwrap();
+        assert_eq!(Spool::open(&out, key).unwrap().mark.done, 0);
     }
 }

@@ -26,6 +26,7 @@ use toolkit_lab::readable::{leaving_out, unreadable};
 use toolkit_lab::texts::{self, Texts};
 use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin, sha256_hex};
+use toolkit_system::input;
 use toolkit_train::checkpoint::write_atomic;
 
 /// Measures a run, a published checkpoint or a model card by tasks: questions, captions, retrieval
@@ -96,6 +97,17 @@ struct Report {
     /// SHA-256 of what determines the scores, and of the samples.
     hashes: BTreeMap<String, String>,
     seconds: f64,
+}
+
+impl Outcome {
+    /// Hashes all of it but this hash and the seconds.
+    fn hash(&self) -> String {
+        let mut all = json!(self);
+        all["result"]["seconds"].take();
+        // The order of the others stays.
+        all["result"]["hashes"].as_object_mut().and_then(|hashes| hashes.shift_remove("outcome"));
+        sha256_hex(all.to_string().as_bytes())
+    }
 }
 
 /// A task with its data.
@@ -206,10 +218,11 @@ fn key(args: &Args, wanted: &Wanted) -> String {
 /// Reads what an earlier call of the same command wrote for a task, if its samples are as they were.
 fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
     let dir = args.out.as_ref()?.join(&wanted.card.name);
-    let done: Outcome = serde_json::from_slice(&std::fs::read(dir.join("scores.json")).ok()?).ok()?;
+    let done: Outcome = serde_json::from_slice(&input::read(&dir.join("scores.json")).ok()?).ok()?;
+    let outcome = done.hash();
     let is = |name: &str, hash: &str| done.result.hashes.get(name).is_some_and(|held| held == hash);
-    let samples = std::fs::read(dir.join("samples.jsonl")).ok()?;
-    (is("measurement", key) && is("samples", &sha256_hex(&samples))).then_some(done)
+    let samples = input::read(&dir.join("samples.jsonl")).ok()?;
+    (is("measurement", key) && is("outcome", &outcome) && is("samples", &sha256_hex(&samples))).then_some(done)
 }
 
 /// Measures one task and writes its files. With `--out`, texts are kept as they come: a kill costs one batch.
@@ -268,7 +281,9 @@ fn one_task(
         hashes: hashes.map(|(name, hash)| (name.to_owned(), hash)).into(),
         seconds: began.elapsed().as_secs_f64(),
     };
-    let outcome = Outcome { model: opened.model.name.clone(), of: opened.of.clone(), result };
+    let mut outcome = Outcome { model: opened.model.name.clone(), of: opened.of.clone(), result };
+    let hash = outcome.hash();
+    outcome.result.hashes.insert("outcome".to_owned(), hash);
     if let Some(dir) = dir {
         write_atomic(&dir.join("samples.jsonl"), &rows)?;
         write_atomic(&dir.join("scores.json"), &serde_json::to_vec_pretty(&outcome)?)?;
