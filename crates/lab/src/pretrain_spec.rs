@@ -15,14 +15,14 @@ pub struct PretrainSpec {
     pub name: String,
     /// `pretrain`.
     pub kind: String,
-    /// What is asked.
+    /// Question that is asked.
     #[serde(default)]
     pub question: String,
     /// Names every draw.
     pub seed: u64,
     /// Card of a `scenes` data set.
     pub data: String,
-    /// What is trained.
+    /// Parts that are trained.
     pub part: Vec<PartSpec>,
 }
 
@@ -91,7 +91,7 @@ impl PartSpec {
     }
 }
 
-/// What is trained.
+/// Kind of part that is trained.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum PartKind {

@@ -1,9 +1,9 @@
-//! How a text file says its characters are written.
+//! Encoding of a text file, told by its first bytes.
 
-/// What is wrong with a file in UTF-16, and what to try.
+/// Fault of a file in UTF-16, and what to try.
 pub const UTF16: (&str, &str) = ("this is UTF-16", "save the file as UTF-8");
 
-/// How a file says its characters are written.
+/// Encoding of a file, told by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8 behind a mark.

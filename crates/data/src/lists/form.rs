@@ -29,7 +29,7 @@ pub enum Value {
 pub struct Field {
     /// The key, in these letters.
     pub key: &'static str,
-    /// Its value.
+    /// Kind of its value.
     pub value: Value,
     /// Must be there and not null.
     pub needed: bool,

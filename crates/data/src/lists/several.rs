@@ -13,7 +13,8 @@ pub(crate) type Notes = BTreeSet<String>;
 pub(crate) struct Under<'k> {
     pub key: &'k str,
     pub texts: Vec<String>,
-    /// Whether they are written as a list. A blank text of a list is one of several and is kept; alone, it is none.
+    /// True if they are written as a list. A blank text of a list is one of several and is kept;
+    /// alone, it is none.
     pub is_list: bool,
 }
 

@@ -83,8 +83,8 @@ impl Walk {
         Ok(Broken::syntax(format!("invalid type: the file is {is}, not {wanted}")).into())
     }
 
-    /// Whether the file has one object a line. Its first line, if not its name, tells: it is a whole object without a list of
-    /// rows in it, and not the last line.
+    /// Says whether the file has one object a line. The first line, if not the name, tells: it is a
+    /// whole object without a list of rows in it, and not the last line.
     pub fn has_lines(&mut self, path: &Path, sections: &[&'static str]) -> Result<bool, Broken> {
         let ahead = self.source.ahead()?;
         let Some(end) = ahead.iter().position(|&b| b == b'\n') else { return Ok(false) };
@@ -124,7 +124,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Whether a comma follows, not the bracket `end`.
+    /// Takes the next byte, and says whether it is a comma, not the bracket `end`.
     pub fn goes_on(&mut self, end: u8) -> Result<bool, Broken> {
         let byte = self.source.need()?;
         if byte != b',' && byte != end {
@@ -171,7 +171,7 @@ impl Walk {
     }
 }
 
-/// Whether a value is a list of objects.
+/// Says whether a value is a list of objects.
 fn is_rows(value: &[u8]) -> bool {
     value.strip_prefix(b"[").is_some_and(|inner| inner.trim_ascii_start().first() == Some(&b'{'))
 }
