@@ -6,7 +6,7 @@ use crate::text::{decimals, table};
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use toolkit_lab::compare::{Paired, compare, is_evaluation};
+use toolkit_lab::compare::{Paired, compare, is_evaluation, tasks_alone};
 use toolkit_lab::diff::{Difference, Parting, RunDiff, diff};
 use toolkit_lab::done::Damage;
 
@@ -14,8 +14,12 @@ use toolkit_lab::done::Damage;
 ///
 /// Cells go together by the values of the axes and the seed. Numbers are compared to the last bit: the same run on the same
 /// machine gives the same bytes. Files that are not what the run wrote are named. The exit code is 0 if the results are the same
-/// and 1 if they differ. Two folders that `toolkit eval --out` made are compared sample by sample: the difference with its
-/// 95 % bootstrap interval, and a paired permutation test, both over pictures, Holm-corrected over tasks.
+/// and 1 if they differ; files that hold only times, or the state of an optimiser that is done, are said and do not count.
+///
+/// Two folders that `toolkit eval --out` made are compared sample by sample: the difference with its 95 % bootstrap interval,
+/// and a paired permutation test, both over pictures, Holm-corrected over tasks. There other scores are no difference of the
+/// exit code, which is statistics' to judge: it is 0 if both measured the same, 1 if a task or a sample is in one only or
+/// the task card or the data are not the same, and 2 if samples are not those that `scores.json` was made from.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -37,13 +41,26 @@ pub struct Args {
 /// If one of the folders is no finished run.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if is_evaluation(&args.a) && is_evaluation(&args.b) {
-        let found = compare(&args.a, &args.b)?;
-        return context.print(|| json!(found), || paired(&found));
+        return evaluations(context, args);
     }
     let found = diff(&args.a, &args.b)?;
     note_unlisted(context, &found);
     context.print(|| json!({"same_results": found.same_results(), "diff": found}), || text(&found))?;
     if found.same_results() { Ok(()) } else { Err(Different(None).into()) }
+}
+
+/// Compares two evaluations. Other scores are no error, but other things that were measured are a difference.
+fn evaluations(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let (found, alone) = (compare(&args.a, &args.b)?, tasks_alone(&args.a, &args.b));
+    for file in found.iter().flat_map(|paired| &paired.unlisted) {
+        context.log.line(&format!("{}: `scores.json` has no hash of it, so damage cannot be told", file.display()));
+    }
+    for task in &alone {
+        context.log.line(&format!("{task}: only one of the two has this task"));
+    }
+    context.print(|| json!(found), || paired(&found))?;
+    let same = alone.is_empty() && found.iter().all(Paired::same_measurement);
+    if same { Ok(()) } else { Err(Different(None).into()) }
 }
 
 /// Says where damage could not be told.
@@ -91,7 +108,9 @@ pub fn text(found: &RunDiff) -> String {
         let found = d.found.clone().unwrap_or_else(|| "it is gone".to_owned());
         vec![d.file.display().to_string(), short(&d.written.clone().into()), short(&found.into())]
     };
-    section("Damaged", &["file", "as it was written", "now"], found.damaged.iter().map(damaged).collect());
+    let head = ["file", "as it was written", "now"];
+    section("Damaged", &head, found.damaged.iter().map(damaged).collect());
+    section("Damaged, but no result depends on it", &head, found.needless.iter().map(damaged).collect());
     let apart = found.training.iter().filter(|p| !p.same()).map(parting).collect();
     section(
         "Training parts",

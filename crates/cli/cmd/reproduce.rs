@@ -12,7 +12,6 @@ use toolkit_lab::diff::{diff as compare, made_of};
 use toolkit_lab::manifest::Manifest;
 use toolkit_lab::run::{Run, RunOptions};
 use toolkit_lab::sealed;
-use toolkit_lab::stages::read_json;
 
 /// Runs a finished run again from what it kept, and compares logs, scores and samples
 ///
@@ -43,7 +42,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 1. What the run was.
     let shown = args.run.display();
-    let held: Value = read_json(&args.run.join("manifest.json"))?;
+    let held = sealed::manifest(&args.run)?;
     check(&args.run, &held)?;
     let source = context.source(&args.run.join("spec.toml"))?;
     let name = args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -93,15 +92,15 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     Err(Different(Some(what)).into())
 }
 
-/// Looks whether the run has come to its end and is what it wrote: nothing else can be repeated.
+/// Looks whether the run has come to its end and its results are what it wrote: nothing else can be repeated.
 fn check(run: &Path, manifest: &Value) -> Result<(), LabError> {
     let cells: Vec<&str> = manifest["cells"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     sealed::check_finished(run, &cells)?;
-    match sealed::damage(run)?.first() {
-        Some(damage) => Err(LabError::new(
-            damage.to_string(),
-            "a damaged run says nothing about a repetition: the `toolkit run` command that made it mends it",
-        )),
+    match sealed::damage(run)?.iter().find(|damage| !damage.is_needless()) {
+        Some(damage) => {
+            let hint = format!("{}; a damaged run says nothing about a repetition", damage.hint());
+            Err(LabError::new(damage.to_string(), &hint))
+        }
         None => Ok(()),
     }
 }

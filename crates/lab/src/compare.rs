@@ -1,15 +1,22 @@
 //! Two evaluations of the same samples, compared pair by pair: is the difference more than chance?
 
 use crate::LabError;
-use crate::stages::read_json;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use toolkit_metrics::{Interval, bootstrap, holm, mean, paired_permutation};
+use toolkit_registry::sha256_hex;
 
 /// Draws of the test and of the interval.
 const RESAMPLES: usize = 10_000;
+
+/// Files of a task in a folder that `toolkit eval --out` made.
+const FILES: [&str; 2] = ["scores.json", "samples.jsonl"];
+
+/// The hint for a file that is damaged or gone.
+const AGAIN: &str = "the same `toolkit eval --out` command measures this task again";
 
 /// One task that both were measured by.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,6 +41,16 @@ pub struct Paired {
     pub alone: usize,
     /// What is not the same about the measurement: the task card or the data.
     pub unlike: Vec<String>,
+    /// Files of samples whose hash no `scores.json` says, by versions that wrote none: there damage cannot be told.
+    pub unlisted: Vec<PathBuf>,
+}
+
+impl Paired {
+    /// Says whether both were measured on the same: the task card, the data, every sample.
+    #[must_use]
+    pub fn same_measurement(&self) -> bool {
+        self.alone == 0 && self.unlike.is_empty()
+    }
 }
 
 /// Whether a folder is what `toolkit eval --out` made.
@@ -45,16 +62,26 @@ pub fn is_evaluation(dir: &Path) -> bool {
 /// Names of the tasks in a folder that `toolkit eval --out` made.
 fn tasks(dir: &Path) -> Vec<String> {
     let folders = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let whole = folders.filter(|f| ["scores.json", "samples.jsonl"].iter().all(|name| f.path().join(name).is_file()));
-    let mut names: Vec<String> = whole.map(|f| f.file_name().to_string_lossy().into_owned()).collect();
+    // One of the two is enough: that the other is gone is damage, and no reason to leave the task out.
+    let measured = folders.filter(|f| FILES.iter().any(|name| f.path().join(name).is_file()));
+    let mut names: Vec<String> = measured.map(|f| f.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// Names of the tasks that only one of two folders has.
+#[must_use]
+pub fn tasks_alone(a: &Path, b: &Path) -> Vec<String> {
+    let (own, others) = (tasks(a), tasks(b));
+    let mut alone: Vec<String> = own.iter().filter(|task| !others.contains(task)).cloned().collect();
+    alone.extend(others.into_iter().filter(|task| !own.contains(task)));
+    alone
 }
 
 /// Compares all tasks that both folders have.
 ///
 /// # Errors
-/// If they have none in common, share no samples, or a file is damaged.
+/// If they have none in common, share no samples, or a file is damaged or gone.
 pub fn compare(a: &Path, b: &Path) -> Result<Vec<Paired>, LabError> {
     let others = tasks(b);
     let common: Vec<String> = tasks(a).into_iter().filter(|task| others.contains(task)).collect();
@@ -74,14 +101,13 @@ pub fn compare(a: &Path, b: &Path) -> Result<Vec<Paired>, LabError> {
 }
 
 fn of_task(task: &str, a: &Path, b: &Path) -> Result<Paired, LabError> {
-    let reports: [Value; 2] = [read_json(&a.join("scores.json"))?, read_json(&b.join("scores.json"))?];
-    let unlike = ["task", "data"].into_iter().filter(|key| {
-        let of = |report: &Value| report["result"]["hashes"][*key].clone();
-        of(&reports[0]) != of(&reports[1])
-    });
+    let reports = [report(a)?, report(b)?];
+    let unlike = ["task", "data"].into_iter().filter(|key| hash(&reports[0], key) != hash(&reports[1], key));
     let unlike = unlike.map(str::to_owned).collect();
+    let unlisted = [a, b].into_iter().zip(&reports).filter(|(_, report)| hash(report, "samples").is_none());
+    let unlisted = unlisted.map(|(dir, _)| dir.join(FILES[1])).collect();
     let kind = reports[0]["result"]["kind"].as_str().unwrap_or_default().to_owned();
-    let (own, other) = (samples(&a.join("samples.jsonl"), &kind)?, samples(&b.join("samples.jsonl"), &kind)?);
+    let (own, other) = (samples(a, &reports[0], &kind)?, samples(b, &reports[1], &kind)?);
     let mut pictures: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut x, mut y, mut clusters) = (Vec::new(), Vec::new(), Vec::new());
     for (key, value) in &own {
@@ -116,16 +142,46 @@ fn of_task(task: &str, a: &Path, b: &Path) -> Result<Paired, LabError> {
         shared: x.len(),
         alone: own.len() + other.len() - 2 * x.len(),
         unlike,
+        unlisted,
     })
 }
 
-/// Scores by picture and sample.
-fn samples(path: &Path, kind: &str) -> Result<BTreeMap<(String, String), f64>, LabError> {
-    let text = std::fs::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
+/// Reads `scores.json` of a task.
+fn report(dir: &Path) -> Result<Value, LabError> {
+    let path = dir.join(FILES[0]);
+    let bytes = read(&path)?;
+    serde_json::from_slice(&bytes).map_err(|e| LabError::new(format!("{}: {e}", path.display()), AGAIN))
+}
+
+/// A hash that `scores.json` says.
+fn hash<'a>(report: &'a Value, key: &str) -> Option<&'a str> {
+    report["result"]["hashes"][key].as_str()
+}
+
+/// Reads a file of a task.
+fn read(path: &Path) -> Result<Vec<u8>, LabError> {
+    toolkit_system::input::read(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => LabError::new(format!("{}: it is gone", path.display()), AGAIN),
+        _ => LabError::io(path, &e),
+    })
+}
+
+/// Scores by picture and sample, of the file that `scores.json` was made from.
+fn samples(dir: &Path, report: &Value, kind: &str) -> Result<BTreeMap<(String, String), f64>, LabError> {
+    let path = dir.join(FILES[1]);
+    let bytes = read(&path)?;
+    if let Some(written) = hash(report, "samples") {
+        let found = sha256_hex(&bytes);
+        if found != written {
+            let what = format!("{}: its SHA-256 is {found}, `{}` says {written}", path.display(), FILES[0]);
+            return Err(LabError::new(what, AGAIN));
+        }
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| LabError::new(format!("{}: it is no text in UTF-8", path.display()), AGAIN))?;
     let mut all = BTreeMap::new();
     for (line, row) in text.lines().enumerate() {
-        let wrong =
-            || LabError::new(format!("{}:{}: no sample of such a task", path.display(), line + 1), "evaluate again");
+        let wrong = || LabError::new(format!("{}:{}: no sample of such a task", path.display(), line + 1), AGAIN);
         let row: Value = serde_json::from_str(row).map_err(|_| wrong())?;
         let found = match kind {
             "vqa" => row["score"].as_f64().map(|score| 100.0 * score),

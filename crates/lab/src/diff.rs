@@ -6,6 +6,7 @@ use crate::{LabError, sealed};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toolkit_train::checkpoint::Checkpoint;
 
@@ -69,6 +70,8 @@ pub struct RunDiff {
     pub alone: Vec<String>,
     /// Files of either that are not what the run wrote.
     pub damaged: Vec<Damage>,
+    /// Such files that no result depends on: times, and what only training that is over would read.
+    pub needless: Vec<Damage>,
     /// Runs without a list of their files, by versions that wrote none: there damage cannot be told.
     pub unlisted: Vec<PathBuf>,
 }
@@ -105,14 +108,16 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
     let mut found = RunDiff::default();
     let runs = if a == b { vec![a] } else { vec![a, b] };
     for run in runs {
-        found.damaged.extend(sealed::damage(run)?);
+        let (needless, damaged): (Vec<_>, Vec<_>) = sealed::damage(run)?.into_iter().partition(Damage::is_needless);
+        found.needless.extend(needless);
+        found.damaged.extend(damaged);
         if !sealed::is_sealed(run) {
             found.unlisted.push(run.to_owned());
         }
     }
 
     // 1. What they are made of.
-    let manifests = [manifest(a)?, manifest(b)?];
+    let manifests = [sealed::manifest(a)?, sealed::manifest(b)?];
     let kept = |value: &Value| {
         let mut map = value.as_object().cloned().unwrap_or_default();
         map.retain(|key, _| !ASIDE.contains(&key.as_str()));
@@ -163,23 +168,24 @@ pub fn made_of(held: &Value, planned: &Value) -> Vec<Difference> {
     differences(&part(held), &part(planned))
 }
 
-fn manifest(run: &Path) -> Result<Value, LabError> {
-    if !run.join("cells").is_dir() {
-        return Err(LabError::new(
-            format!("{}: not the folder of a run", run.display()),
-            "give a folder that `toolkit run` made",
-        ));
-    }
-    read_json(&run.join("manifest.json"))
-}
-
 fn spec(run: &Path) -> Result<Value, LabError> {
     let path = run.join("spec.toml");
-    let text = std::fs::read_to_string(&path).map_err(|e| LabError::io(&path, &e))?;
+    let text = held(&path)?;
     let table: toml::Table = toml::from_str(&text).map_err(|e| {
         LabError::new(format!("{}: {}", path.display(), e.message()), "the file was edited: run the experiment again")
     })?;
     serde_json::to_value(table).map_err(|e| LabError::new(e.to_string(), "this is a defect"))
+}
+
+/// Reads a file that every finished run has.
+fn held(path: &Path) -> Result<String, LabError> {
+    toolkit_system::input::read_to_string(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => LabError::new(
+            format!("{}: it is gone", path.display()),
+            "the `toolkit run` command that made this run makes it again, or says what to remove first",
+        ),
+        _ => LabError::io(path, &e),
+    })
 }
 
 /// Cells by axes and seed: folder and scores.
@@ -230,7 +236,7 @@ fn differences(a: &BTreeMap<String, Value>, b: &BTreeMap<String, Value>) -> Vec<
 
 /// Lines of a log by step.
 fn log(path: &Path) -> Result<BTreeMap<u64, Value>, LabError> {
-    let text = std::fs::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
+    let text = held(path)?;
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     Ok(lines.filter_map(|line| Some((line["step"].as_u64()?, line))).collect())
 }
@@ -271,7 +277,7 @@ fn samples(name: &str, a: &Path, b: &Path) -> Result<Samples, LabError> {
         if !path.exists() {
             return Ok(BTreeMap::new());
         }
-        let text = std::fs::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
+        let text = toolkit_system::input::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
         let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         Ok(rows.map(|row| (format!("{} {}", row["id"], row["question_id"]), row)).collect())
     };

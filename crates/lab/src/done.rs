@@ -4,6 +4,7 @@
 //! files when they are used again. Files that can be made again from others are then made again; for the rest it is an
 //! error that names the file and both hashes.
 
+use crate::sealed::{self, MANIFEST};
 use crate::stages::read_json;
 use crate::{LabError, Reporter};
 use serde::de::DeserializeOwned;
@@ -11,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use toolkit_train::checkpoint::write_atomic;
@@ -56,6 +56,28 @@ pub struct Damage {
     name: String,
 }
 
+impl Damage {
+    /// Says whether no result depends on the file: it holds times, or what only training that is over would read.
+    #[must_use]
+    pub fn is_needless(&self) -> bool {
+        remedy(&self.name) == Remedy::Needless
+    }
+
+    /// The way back, for a hint.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let dir = self.file.ancestors().nth(Path::new(&self.name).components().count()).unwrap_or(&self.file);
+        match remedy(&self.name) {
+            Remedy::Needless => "no result depends on it".to_owned(),
+            Remedy::Again if self.name == MANIFEST => sealed::manifest_hint(dir),
+            Remedy::Again => sealed::AGAIN.to_owned(),
+            Remedy::Train => {
+                format!("remove {}: the same `toolkit run` command trains it again, to the same bits", dir.display())
+            }
+        }
+    }
+}
+
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, written) = (self.file.display(), &self.written);
@@ -79,7 +101,7 @@ enum Remedy {
 
 fn remedy(name: &str) -> Remedy {
     let file = name.rsplit('/').next().unwrap_or(name);
-    if file.ends_with(".optimizer.safetensors") || ["timing.jsonl", "seconds.json"].contains(&file) {
+    if file.ends_with(".optimizer.safetensors") || ["timing.jsonl", "seconds.json", "cost.json"].contains(&file) {
         return Remedy::Needless;
     }
     let trained = file.ends_with(".safetensors") || ["metrics.jsonl", "latest.json"].contains(&file);
@@ -93,7 +115,7 @@ impl Done {
     /// If it is there and cannot be read.
     pub fn load(dir: &Path) -> Result<Option<Self>, LabError> {
         let path = dir.join(DONE_FILE);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match toolkit_system::input::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(LabError::io(&path, &e)),
@@ -130,8 +152,8 @@ impl Done {
         Ok(all)
     }
 
-    /// Compares the list of `dir` with its files. Damaged files that can be made again leave the list, and it is no longer
-    /// whole; the log says so.
+    /// Compares the list of `dir` with its files. Damaged files leave the list, and the log says so. If one of them can be
+    /// made again and has to be, the list is no longer whole.
     ///
     /// # Errors
     /// If a file is damaged that only training makes.
@@ -139,21 +161,18 @@ impl Done {
         let mut done = Self::load(dir)?.unwrap_or_default();
         let damage = done.damage(dir)?;
         if let Some(lost) = damage.iter().find(|damage| remedy(&damage.name) == Remedy::Train) {
-            let hint = format!("remove {}: the same command trains it again, to the same bits", dir.display());
-            return Err(LabError::new(lost.to_string(), &hint));
+            return Err(LabError::new(lost.to_string(), &lost.hint()));
         }
-        let mut again = false;
-        for damage in damage {
-            if remedy(&damage.name) == Remedy::Again {
-                reporter.note(&format!("{damage}; it is made again"));
-                done.files.remove(&damage.name);
-                again = true;
+        for damage in &damage {
+            if damage.is_needless() {
+                reporter.note(&format!("{damage}; no result depends on it, and it leaves the list"));
             } else {
-                reporter.note(&format!("{damage}; nothing needs it any more"));
+                reporter.note(&format!("{damage}; it is made again"));
+                done.whole = false;
             }
+            done.files.remove(&damage.name);
         }
-        if again {
-            done.whole = false;
+        if !damage.is_empty() {
             done.save(dir)?;
         }
         Ok(done)
@@ -272,7 +291,7 @@ fn names(dir: &Path) -> Result<Vec<String>, LabError> {
 
 /// SHA-256 of a file, in hexadecimal, whatever its size.
 fn sha256_of(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut digest, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 18]);
+    let (mut file, mut digest, mut buffer) = (toolkit_system::input::open(path)?, Sha256::new(), vec![0; 1 << 18]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),

@@ -96,12 +96,12 @@ impl Run {
         std::fs::create_dir_all(&self.out).map_err(|e| LabError::io(&self.out, &e))?;
         let _lock = Lock::take(&self.out)?;
         sweep_temporaries(&self.out);
-        let manifest = self.out.join("manifest.json");
         // It alone knows the device and the builds of earlier calls; all else of the run folder is written anew.
-        let hint = format!("remove it and {}: what earlier builds there were is then forgotten", done::DONE_FILE);
-        done::check(&self.out, &["manifest.json"], &hint)?;
-        let held: serde_json::Value =
-            if manifest.exists() { read_json(&manifest)? } else { serde_json::Value::default() };
+        done::check(&self.out, &[sealed::MANIFEST], &sealed::manifest_hint(&self.out))?;
+        let held = match self.out.join(sealed::MANIFEST).exists() {
+            true => sealed::manifest(&self.out)?,
+            false => serde_json::Value::default(),
+        };
         self.same_device(held["device"].as_str(), &options.device_name)?;
         let builds = held["builds"].as_array().into_iter().flatten().filter_map(|b| b.as_str()).map(str::to_owned);
         let builds: Vec<String> = builds.collect();
@@ -111,7 +111,7 @@ impl Run {
             toml::to_string_pretty(&self.spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&self.out.join("spec.toml"), resolved.as_bytes())?;
         self.write_json("plan.json", &self.plan.estimate)?;
-        self.write_json("manifest.json", &Manifest::new(&self.plan, &options.device_name, &options.command, builds))?;
+        self.write_json(sealed::MANIFEST, &Manifest::new(&self.plan, &options.device_name, &options.command, builds))?;
         // 6. Features, stage 1 and cells, each as soon as what it stands on is there.
         let shop = Workshop::new(registry, &self.out, device.clone(), reporter);
         workers::run(self.jobs_of(&shop), self.jobs, self.spec.compute.threads).map_err(|(job, e)| e.in_job(&job))?;

@@ -2,14 +2,19 @@
 
 use crate::LabError;
 use crate::done::{DONE_FILE, Damage, Done};
+use serde_json::Value;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// Name of the file that says what a run is made of.
+pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// Files that `toolkit run` writes beside the folders of stages and cells.
 const FILES: [&str; 9] = [
     "experiment.toml",
     "spec.toml",
     "plan.json",
-    "manifest.json",
+    MANIFEST,
     "cost.json",
     "results.json",
     "report.html",
@@ -22,6 +27,39 @@ const FOLDERS: [&str; 3] = ["stage1", "controls", "cells"];
 
 /// The hint for files that the run makes again.
 pub const AGAIN: &str = "the same `toolkit run` command writes it again";
+
+/// The hint for a manifest that is damaged or gone: it alone knows earlier builds, so no command makes it again unasked.
+#[must_use]
+pub fn manifest_hint(run: &Path) -> String {
+    let list = run.join(DONE_FILE);
+    let remove = match (run.join(MANIFEST).exists(), list.exists()) {
+        (true, true) => format!("remove it and {}: ", list.display()),
+        (true, false) => "remove it: ".to_owned(),
+        (false, true) => format!("remove {}: ", list.display()),
+        (false, false) => String::new(),
+    };
+    format!("{remove}the same `toolkit run` command then writes it anew, without the earlier builds that it named")
+}
+
+/// Reads the manifest of a run.
+///
+/// # Errors
+/// If the folder is none of a run, or the manifest is damaged or gone.
+pub fn manifest(run: &Path) -> Result<Value, LabError> {
+    let path = run.join(MANIFEST);
+    match toolkit_system::input::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|e| LabError::new(format!("{}: {e}", path.display()), &manifest_hint(run))),
+        Err(e) if e.kind() == ErrorKind::NotFound && run.join("cells").is_dir() => {
+            Err(LabError::new(format!("{}: it is gone", path.display()), &manifest_hint(run)))
+        }
+        Err(e) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&e.kind()) => Err(LabError::new(
+            format!("{}: not the folder of a run", run.display()),
+            "give a folder that `toolkit run` made",
+        )),
+        Err(e) => Err(LabError::io(&path, &e)),
+    }
+}
 
 /// Folders of a run that have lists.
 fn listed(run: &Path) -> Vec<PathBuf> {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 use toolkit_lab::done::{DONE_FILE, Done, check};
-use toolkit_lab::{LabError, Reporter};
+use toolkit_lab::{LabError, Reporter, sealed};
 use toolkit_train::{Progress, Silent};
 
 #[derive(Default)]
@@ -78,10 +78,50 @@ fn each_kind_of_file_has_its_remedy() {
             let needless = name == "seconds.json" || name.contains("optimizer");
             assert_eq!(found, Ok(needless), "{name}");
             assert!(notes.len() == 1 && notes[0].contains(name), "{notes:?}");
-            // It is said again as long as it is there; what is to be made again has left the list.
-            assert_eq!(settle(dir.path()), (Ok(needless), notes.into_iter().filter(|_| needless).collect()));
+            // It was said, and has left the list.
+            assert_eq!(settle(dir.path()), (Ok(needless), vec![]));
+            assert!(!Done::load(dir.path()).unwrap().unwrap().has(name));
+            assert!(Done::load(dir.path()).unwrap().unwrap().damage(dir.path()).unwrap().is_empty());
         }
     }
+}
+
+#[test]
+fn the_hint_of_a_damaged_file_is_its_way_back() {
+    let dir = cell();
+    let hint = |name: &str| {
+        std::fs::write(dir.path().join(name), "other").unwrap();
+        let all = Done::load(dir.path()).unwrap().unwrap().damage(dir.path()).unwrap();
+        let damage = all.into_iter().find(|damage| damage.file.ends_with(name)).unwrap();
+        (damage.is_needless(), damage.hint())
+    };
+    let folder = format!("remove {}: the same `toolkit run` command trains it again", dir.path().display());
+    for name in ["stage2/metrics.jsonl", "stage2/step-0000009.safetensors", "eval/step-000005.json"] {
+        let (needless, hint) = hint(name);
+        assert!(!needless && hint.starts_with(&folder), "{name}: {hint}");
+    }
+    assert_eq!(hint("samples.jsonl"), (false, "the same `toolkit run` command writes it again".to_owned()));
+    for name in ["seconds.json", "stage2/step-0000009.optimizer.safetensors"] {
+        assert!(hint(name).0, "{name}");
+    }
+}
+
+#[test]
+fn a_manifest_that_is_damaged_or_gone_says_what_to_remove() {
+    let run = tempfile::tempdir().unwrap();
+    let said = || sealed::manifest(run.path()).unwrap_err().to_string();
+    assert!(said().contains("not the folder of a run"));
+    std::fs::create_dir(run.path().join("cells")).unwrap();
+    let error = said();
+    assert!(error.contains("manifest.json: it is gone; hint: the same `toolkit run` command"), "{error}");
+    std::fs::write(run.path().join(DONE_FILE), "{}").unwrap();
+    let error = said();
+    assert!(error.contains("it is gone; hint: remove ") && error.contains("done.json: the same"), "{error}");
+    std::fs::write(run.path().join("manifest.json"), "{").unwrap();
+    let error = said();
+    assert!(error.contains("manifest.json: EOF") && error.contains("hint: remove it and "), "{error}");
+    std::fs::write(run.path().join("manifest.json"), "{}").unwrap();
+    sealed::manifest(run.path()).unwrap();
 }
 
 #[test]

@@ -228,7 +228,8 @@ fn all_damaged_blocks_are_mended_at_once_wherever_they_are() {
     let whole = std::fs::read(&data).unwrap();
     let half = whole.len() / 2;
     // The damage, the images that are computed again, and the words for it.
-    let damage: [(&dyn Fn(&mut [u8]), usize, &str); 4] = [
+    type Damage<'a> = (&'a dyn Fn(&mut [u8]), usize, &'a str);
+    let damage: [Damage<'_>; 4] = [
         (&|bytes| bytes.iter_mut().skip(1).step_by(180).for_each(|byte| *byte ^= 0x40), 100, "4 of 4 blocks"),
         (&|bytes| bytes[..half].fill(0), 64, "2 of 4 blocks are damaged; 64 of 100 images"),
         (&|bytes| bytes[half..].fill(0), 68, "3 of 4 blocks are damaged; 68 of 100 images"),
