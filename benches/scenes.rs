@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
-use toolkit_data::{Dataset, Preprocess, Scenes, ScenesConfig, World};
+use toolkit_data::{Dataset, Fit, Preprocess, Scenes, ScenesConfig, World};
 
 fn scenes(c: &mut Criterion) {
     let config = ScenesConfig { train: 500, ..ScenesConfig::default() };
@@ -10,7 +10,7 @@ fn scenes(c: &mut Criterion) {
         b.iter(|| Scenes::open(black_box(&config), "train").expect("valid"))
     });
     let set = Scenes::open(&config, "train").expect("valid");
-    let preprocess = Preprocess { size: 64, mean: [0.5; 3], std: [0.25; 3] };
+    let preprocess = Preprocess { size: 64, mean: [0.5; 3], std: [0.25; 3], fit: Fit::Stretch };
     let mut at = 0;
     c.bench_function("scenes/render and normalise one image", |b| {
         b.iter(|| {

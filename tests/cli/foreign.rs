@@ -91,7 +91,7 @@ fn embeddings_go_on_where_they_were_killed() {
     let left: Vec<PathBuf> = std::fs::read_dir(dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| !path.extension().is_some_and(|e| e == "png"))
+        .filter(|path| path.extension().is_none_or(|e| e != "png"))
         .collect();
     assert_eq!(left.len(), 2, "nothing is left beside the files: {left:?}");
 }
