@@ -5,6 +5,17 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;
 
+/// Lets `scores.json` say the hash of the samples that are there, as if they had been measured.
+fn own_samples(task: &Path) {
+    let path = task.join("scores.json");
+    let mut report: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let hashes = report["result"]["hashes"].as_object_mut().unwrap();
+    let samples = std::fs::read(task.join("samples.jsonl")).unwrap();
+    hashes.insert("samples".to_owned(), toolkit_registry::sha256_hex(&samples).into());
+    hashes.remove("outcome");
+    std::fs::write(path, report.to_string()).unwrap();
+}
+
 #[test]
 fn any_model_is_measured_on_any_data() {
     let out = folder();
@@ -54,7 +65,10 @@ fn any_model_is_measured_on_any_data() {
             format!("{row}\n")
         })
         .collect();
-    std::fs::write(b.join("scenes-vqa/samples.jsonl"), right).unwrap();
+    std::fs::write(b.join("scenes-vqa/samples.jsonl"), &right).unwrap();
+    // As damage it is an error; as what was measured it is statistics.
+    toolkit(&["diff", text(&a), text(&b)]).fails_with(&["b/scenes-vqa/samples.jsonl", "SHA-256", "eval --out"]);
+    own_samples(&b.join("scenes-vqa"));
     let other = toolkit(&["diff", text(&a), text(&b), "--json"]).json();
     let scores: Vec<f64> =
         rows.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["score"].as_f64().unwrap()).collect();
@@ -63,6 +77,16 @@ fn any_model_is_measured_on_any_data() {
     assert!((row["a"].as_f64().unwrap() - row["b"].as_f64().unwrap() - wanted).abs() < 1e-9, "{row}");
     assert!(row["p"].as_f64().unwrap() <= row["p_holm"].as_f64().unwrap());
     assert!(toolkit(&["diff", text(&a), text(&b)]).ok().stdout.contains("p, Holm"));
+    // A sample less is a difference of what was measured, and so is a task less.
+    let differs = || toolkit(&["diff", text(&a), text(&b)]);
+    let less: String = right.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    std::fs::write(b.join("scenes-vqa/samples.jsonl"), less).unwrap();
+    own_samples(&b.join("scenes-vqa"));
+    let said = differs();
+    assert!(said.code == Some(1) && said.stdout.contains("1 in one only"), "{}{}", said.stdout, said.stderr);
+    std::fs::remove_dir_all(b.join("scenes-vqa")).unwrap();
+    let said = differs();
+    assert!(said.code == Some(1) && said.stderr.contains("scenes-vqa: only one of the two"), "{}", said.stderr);
 
     // A run is measured as it measured itself: the bridge after stage 2 for answers, the one after stage 1 for retrieval.
     let run = finished().0;

@@ -69,7 +69,31 @@ fn a_run_that_is_not_finished_or_damaged_is_not_repeated() {
     refused(run.path(), &["not finished", "no scores"]);
     let run = copy_of_finished();
     spoil(run.path(), "stage2/metrics.jsonl", "\"loss\":", "\"loss\":1");
-    refused(run.path(), &["stage2/metrics.jsonl", "SHA-256"]);
+    refused(run.path(), &["stage2/metrics.jsonl", "SHA-256", "remove ", "trains it again"]);
+    let run = copy_of_finished();
+    spoil(run.path(), "samples.jsonl", "\"raw\":\"", "\"raw\":\"oh ");
+    refused(run.path(), &["samples.jsonl", "SHA-256", "the same `toolkit run` command writes it again"]);
+    let run = copy_of_finished();
+    std::fs::remove_file(run.path().join("manifest.json")).unwrap();
+    refused(run.path(), &["manifest.json: it is gone", "remove ", "done.json: the same `toolkit run` command"]);
+    toolkit(&["diff", text(finished().0), text(run.path())]).fails_with(&["manifest.json: it is gone", "done.json: the"]);
+}
+
+#[test]
+fn damage_that_no_result_depends_on_is_a_note() {
+    let run = copy_of_finished();
+    let all = files(run.path());
+    for end in ["seconds.json", "timing.jsonl", "optimizer.safetensors", "cost.json"] {
+        let file = all.iter().find(|path| path.to_str().unwrap().ends_with(end)).unwrap();
+        std::fs::write(run.path().join(file), "damaged").unwrap();
+    }
+    let said = toolkit(&["diff", text(finished().0), text(run.path()), "--json"]).json();
+    let count = |key: &str| said["diff"][key].as_array().unwrap().len();
+    assert_eq!((&said["same_results"], count("needless"), count("damaged")), (&true.into(), 4, 0));
+    let said = toolkit(&["diff", text(finished().0), text(run.path())]).ok().stdout;
+    for part in ["Damaged, but no result depends on it", "seconds.json", "optimizer", "The results are the same"] {
+        assert!(said.contains(part), "no `{part}` in {said}");
+    }
 }
 
 #[test]
@@ -118,8 +142,8 @@ fn missing_steps_other_weights_and_damage_are_differences() {
 
     // A bit of the weights themselves.
     let other = copy_of_finished();
-    flip(other.path(), "safetensors");
-    assert!(differ(other.path())["damaged"][0]["file"].as_str().unwrap().ends_with(".safetensors"));
+    flip(other.path(), "0060.safetensors");
+    assert!(differ(other.path())["damaged"][0]["file"].as_str().unwrap().ends_with("0060.safetensors"));
 }
 
 /// Flips a bit in the middle of the first file whose name ends so.
