@@ -4,7 +4,7 @@ use crate::error::{Fault, FormatError};
 use crate::source::Source;
 use crate::tensors::Tensors;
 use crate::{gguf, onnx, safetensors, shards, torch};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a folder is looked through for, in this order.
 const IN_FOLDER: [&str; 4] =
@@ -12,7 +12,7 @@ const IN_FOLDER: [&str; 4] =
 
 pub(crate) fn open(path: &Path) -> Result<Tensors, FormatError> {
     let file = match path.is_dir() {
-        true => match IN_FOLDER.iter().map(|name| path.join(name)).find(|file| file.is_file()) {
+        true => match first(path)? {
             Some(file) => file,
             None => {
                 let hint = format!("one of {} is expected, or name the file itself", IN_FOLDER.join(", "));
@@ -26,6 +26,17 @@ pub(crate) fn open(path: &Path) -> Result<Tensors, FormatError> {
     }
     let (source, parsed) = parse(Source::map(&file)?)?;
     Ok(Tensors::new(path.to_owned(), vec![source], parsed))
+}
+
+/// Finds the weights of a folder. What has their name and is no file is an error, also where other weights are there.
+fn first(folder: &Path) -> Result<Option<PathBuf>, FormatError> {
+    for file in IN_FOLDER.iter().map(|name| folder.join(name)) {
+        let there = toolkit_system::input::is_there(&file);
+        if there.map_err(|source| FormatError::Read { path: file.clone(), source })? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
 }
 
 pub(crate) fn one(source: Source) -> Result<Tensors, FormatError> {

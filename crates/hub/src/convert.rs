@@ -110,8 +110,10 @@ fn default_marks() -> toolkit_train::stage2::LanguageMarks {
 
 /// Nothing that is there is replaced. Known at once, not after the work.
 fn check_free(out: &Path, to: To) -> Result<(), HubError> {
+    // A link to nothing is there too.
+    let there = |path: &Path| path.symlink_metadata().is_ok();
     let what = match to {
-        _ if out.is_file() || out.join("config.json").exists() => "there is a checkpoint already",
+        _ if there(out) && !out.is_dir() || there(&out.join("config.json")) => "there is a checkpoint already",
         To::Lavis { .. } if out.exists() => "there is a folder of that name",
         _ => return Ok(()),
     };

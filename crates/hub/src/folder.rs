@@ -1,4 +1,4 @@
-//! Which files of a folder, or beside a file, make up a checkpoint.
+//! Files of a folder, or beside a file, that make up a checkpoint.
 
 use crate::HubError;
 use crate::json::Json;
@@ -6,7 +6,19 @@ use std::path::{Path, PathBuf};
 
 /// The weight files of a Hugging Face folder, the one that is taken first in front.
 const WEIGHTS: [&str; 4] =
-    ["model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin"];
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// Tells if an optional file of a checkpoint is there.
+///
+/// # Errors
+/// If what is there is no file, such as a link of the hub's cache to a blob that is gone.
+pub(crate) fn is_there(path: &Path) -> Result<bool, HubError> {
+    let wrong = |error| {
+        let hint = "fetch the checkpoint again, or remove this if it has no such file";
+        HubError::new(format!("cannot read: {error}"), path.display().to_string(), hint)
+    };
+    toolkit_system::input::is_there(path).map_err(wrong)
+}
 
 /// The weight file and the configuration of a checkpoint at `path`: a Hugging Face folder, its folder in the hub's cache
 /// (`models--X--Y`), or a LAVIS `.pth` with a `config.json` beside it (or its folder).
@@ -25,23 +37,34 @@ pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
     let path = cached.as_deref().unwrap_or(path);
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = if path.is_dir() { path } else { beside };
-    let weights = WEIGHTS.iter().any(|file| folder.join(file).is_file());
+    let config = folder.join("config.json");
+    let named = path.is_file() && path != config;
+    let weights = !named && has_weights(folder)?;
     if path.is_dir() && !weights {
         refuse_adapter(folder)?;
     }
-    let config = folder.join("config.json");
-    if !config.is_file() {
+    if !is_there(&config)? {
         let form = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
         let hint = below(folder).map_or(form.to_owned(), |inner| format!("give `{}`", inner.display()));
         return Err(HubError::new("there is no `config.json`", folder.display().to_string(), hint));
     }
-    if path.is_file() && path != config {
+    if named {
         return Ok((path.to_owned(), config));
     }
     if weights {
         return Ok((folder.to_owned(), config));
     }
     Ok((only_pth(folder)?, config))
+}
+
+/// Tells if a folder has weights by a name of Hugging Face.
+fn has_weights(folder: &Path) -> Result<bool, HubError> {
+    for file in WEIGHTS {
+        if is_there(&folder.join(file))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The one `.pth` of a folder.
@@ -72,10 +95,14 @@ fn only_pth(folder: &Path) -> Result<PathBuf, HubError> {
 /// folder.
 fn snapshot(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     let snapshots = folder.join("snapshots");
-    if folder.join("config.json").is_file() || !snapshots.is_dir() {
+    if !snapshots.is_dir() || is_there(&folder.join("config.json"))? {
         return Ok(None);
     }
-    let main = std::fs::read_to_string(folder.join("refs").join("main")).unwrap_or_default();
+    let main = folder.join("refs").join("main");
+    let main = match is_there(&main)? {
+        true => toolkit_system::input::read_to_string(&main).map_err(|error| HubError::io("read", &main, error))?,
+        false => String::new(),
+    };
     let main = main.trim();
     // The reference is the name of a folder, never a path.
     let plain = !main.is_empty() && main.chars().all(|c| c.is_ascii_alphanumeric());

@@ -1,6 +1,7 @@
 //! Sparse JSON configurations: what is absent or null has a default, what is there must have the right type.
 
 use crate::HubError;
+use crate::folder::is_there;
 use serde_json::Value;
 use std::path::Path;
 use toolkit_core::Ends;
@@ -43,7 +44,7 @@ impl Json {
 
     /// Reads a file that may not be there.
     pub(crate) fn read_if_there(path: &Path) -> Result<Option<Self>, HubError> {
-        if path.is_file() { Self::read(path).map(Some) } else { Ok(None) }
+        if is_there(path)? { Self::read(path).map(Some) } else { Ok(None) }
     }
 
     /// Reads a file that may not be there; then it is an empty object.

@@ -2,7 +2,7 @@
 
 use crate::HubError;
 use crate::byte_pairs::{self, Made};
-use crate::folder::files;
+use crate::folder::{files, is_there};
 use std::path::Path;
 use toolkit_registry::{TextTokenizer, TokenTable};
 use toolkit_train::stage2::LanguageMarks;
@@ -50,10 +50,14 @@ impl Words {
     ) -> Result<Option<Self>, HubError> {
         let file = folder.join("tokenizer.json");
         let pairs = ["vocab.json", "merges.txt"].map(|file| folder.join(file));
-        let (file, bytes, by_file) = if file.is_file() {
+        // `tokenizer.json` has what they say, but without one of them the checkpoint is not whole.
+        for beside in ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"] {
+            is_there(&folder.join(beside))?;
+        }
+        let (file, bytes, by_file) = if is_there(&file)? {
             let bytes = toolkit_system::input::read(&file).map_err(|error| HubError::io("read", &file, error))?;
             (file, bytes, true)
-        } else if pairs.iter().all(|file| file.is_file()) {
+        } else if is_there(&pairs[0])? && is_there(&pairs[1])? {
             let Made { json, framed } = byte_pairs::make(folder)?;
             let [vocabulary, _] = pairs;
             (vocabulary, json.to_string().into_bytes(), framed)

@@ -7,16 +7,39 @@ use std::path::Path;
 /// Opens a regular file.
 ///
 /// # Errors
-/// If it is not there, or is a folder, a pipe or a device. Opening a pipe waits for its other end; a device never ends.
+/// If it is not there, or is a link to nothing, a folder, a pipe or a device. Opening a pipe waits for its other end; a
+/// device never ends.
 pub fn open(path: &Path) -> Result<File> {
-    let kind = std::fs::metadata(path)?.file_type();
-    if kind.is_dir() {
-        return Err(ErrorKind::IsADirectory.into());
-    }
-    if !kind.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "this is a pipe or a device, not a file"));
-    }
+    regular(path)?;
     File::open(path)
+}
+
+/// Tells if an optional file is there, to be opened. Only a name that the folder lacks is absent.
+///
+/// # Errors
+/// As [`open`], for what has the name and is no file: it was meant to be read, so it is never passed over.
+pub fn is_there(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+        Ok(_) => regular(path).map(|()| true),
+    }
+}
+
+/// Refuses what is no regular file, nor a link to one.
+fn regular(path: &Path) -> Result<()> {
+    let kind = match std::fs::metadata(path) {
+        // Not "not found": callers take that for a file that was never there.
+        Err(error) if error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(path).is_ok() => {
+            return Err(Error::new(ErrorKind::InvalidInput, "this is a link to nothing"));
+        }
+        found => found?.file_type(),
+    };
+    match () {
+        () if kind.is_file() => Ok(()),
+        () if kind.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        () => Err(Error::new(ErrorKind::InvalidInput, "this is a pipe or a device, not a file")),
+    }
 }
 
 /// Reads a regular file.
@@ -58,5 +81,37 @@ mod tests {
         if std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|done| done.success()) {
             assert_eq!(open(&pipe).unwrap_err().kind(), ErrorKind::InvalidInput);
         }
+    }
+
+    #[test]
+    fn only_a_name_that_is_not_there_is_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("file"), "text").unwrap();
+        assert!(is_there(&at("file")).unwrap());
+        assert!(!is_there(&at("none")).unwrap() && !is_there(&at("file").join("below")).unwrap());
+        assert_eq!(is_there(dir.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
+        if std::process::Command::new("mkfifo").arg(at("pipe")).status().is_ok_and(|done| done.success()) {
+            assert!(is_there(&at("pipe")).unwrap_err().to_string().contains("a pipe or a device"));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_what_it_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("file"), "text").unwrap();
+        for (target, name) in [("file", "good"), ("lost", "dangling"), ("round", "round")] {
+            std::os::unix::fs::symlink(at(target), at(name)).unwrap();
+        }
+        assert!(is_there(&at("good")).unwrap());
+        for error in [is_there(&at("dangling")).unwrap_err(), open(&at("dangling")).unwrap_err()] {
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (ErrorKind::InvalidInput, "this is a link to nothing".into())
+            );
+        }
+        assert!(is_there(&at("round")).is_err());
     }
 }

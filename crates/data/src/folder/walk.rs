@@ -94,7 +94,12 @@ impl Files {
                 continue;
             };
             let name = join(folder, name);
-            match (kind.is_dir(), kind.is_symlink() && entry.path().is_dir()) {
+            let (own, linked) = (kind.is_dir(), kind.is_symlink() && entry.path().is_dir());
+            if (own || linked) && (is_list(&name) || is_beside(&ending(&entry.path()))) {
+                // Captions that should be there, as in `odd`; what lies in the folder is read all the same.
+                names.push(name.clone());
+            }
+            match (own, linked) {
                 (true, _) => below.push(name),
                 (_, true) => links.push(name),
                 // A device or a pipe would be waited for.
@@ -156,7 +161,7 @@ impl Files {
             if starts_as_picture(&path) {
                 self.unread.insert(name, "its name has no ending such as .jpg".to_owned());
             }
-        } else if LISTS.iter().any(|list| list.eq_ignore_ascii_case(last(&name))) {
+        } else if is_list(&name) {
             self.lists.push(name);
         } else if is_beside(&extension) {
             self.beside.entry(stem).or_default().push(name);
@@ -177,7 +182,8 @@ impl Files {
         }
     }
 
-    /// Of the files beside pictures keeps those that have one; `captions.txt` is a list only if it has none.
+    /// Keeps the files beside pictures whose picture is there; `captions.txt` is a list only if it
+    /// has none.
     fn sort_out(&mut self) {
         let stems: HashSet<&str> = (self.pictures.iter().chain(self.unread.keys()))
             .filter_map(|name| name.rsplit_once('.').map(|(stem, _)| stem))
@@ -201,4 +207,8 @@ impl Files {
             self.others.insert(name, why.to_owned());
         }
     }
+}
+
+fn is_list(name: &str) -> bool {
+    LISTS.iter().any(|list| list.eq_ignore_ascii_case(last(name)))
 }

@@ -17,7 +17,7 @@ pub use compare::{Bound, Row};
 pub use replay::Replay;
 
 use crate::HubError;
-use crate::folder::files;
+use crate::folder::{files, is_there};
 use crate::model::Model;
 use crate::processor::Processor;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -35,7 +35,7 @@ pub struct Report {
     pub tensors: Vec<Row>,
     /// One for each generation of `expected.json`.
     pub generations: Vec<Replay>,
-    /// What to log about how it was computed.
+    /// Remarks to log about how it was computed.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
@@ -243,11 +243,12 @@ pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) 
     let beside = subject.folder.join("reference.safetensors");
     let reference = match reference {
         Some(file) => Some(Reference::open(file)?),
-        None if beside.is_file() => Some(Reference::open(&beside)?),
+        None if is_there(&beside)? => Some(Reference::open(&beside)?),
         None => None,
     };
     let expected = subject.folder.join("expected.json");
-    if reference.is_none() && !expected.is_file() {
+    let replayed = is_there(&expected)?;
+    if reference.is_none() && !replayed {
         let hint = "give `--reference FILE`; docs/checkpoints.md says how to make one";
         return Err(HubError::new("there is nothing to compare with", beside.display().to_string(), hint));
     }
@@ -256,7 +257,7 @@ pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) 
         None => Vec::new(),
         Some(reference) => tensors(subject, reference, device, &mut notes)?,
     };
-    let generations = match expected.is_file() {
+    let generations = match replayed {
         true => replay::run(&subject.open(device, true, &mut notes)?, &expected)?,
         false => Vec::new(),
     };
@@ -285,7 +286,7 @@ fn tensors(
     let mut outputs = Outputs::new(reference);
     match reference.kind() {
         Some("pixels") => {
-            let processor = match folder.join("config.json").is_file() {
+            let processor = match is_there(&folder.join("config.json"))? {
                 true => Processor::of_folder(folder)?,
                 false => subject.open(device, true, notes)?.processor()?.clone(),
             };

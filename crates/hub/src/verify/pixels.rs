@@ -1,8 +1,9 @@
-//! What the image processor makes of picture files.
+//! Pixels that the image processor makes of picture files.
 
 use super::Reference;
 use super::compare::Outputs;
 use crate::HubError;
+use crate::folder::is_there;
 use crate::processor::Processor;
 use std::path::Path;
 use toolkit_core::params::Values;
@@ -18,7 +19,11 @@ pub(super) fn run(
     for file in files {
         // The pictures lie beside the reference, or beside the checkpoint.
         let places = [&reference.folder, folder].map(|place| place.join(&file));
-        let Some(path) = places.iter().find(|path| path.is_file()) else {
+        let path = match (is_there(&places[0])?, &places) {
+            (true, [beside, _]) => Some(beside),
+            (false, [_, own]) => is_there(own)?.then_some(own),
+        };
+        let Some(path) = path else {
             outputs.note(&format!("pixel_values/{file}"), format!("there is no picture {}", places[0].display()));
             continue;
         };

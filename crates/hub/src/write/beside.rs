@@ -2,6 +2,7 @@
 
 use super::Written;
 use crate::HubError;
+use crate::folder::is_there;
 use serde_json::{Value, json};
 use std::path::Path;
 use toolkit_data::{Fit, Preprocess};
@@ -27,10 +28,11 @@ pub(super) fn tokenizer(model: &Written<'_>, folder: &Path) -> Result<(), HubErr
         return put(&folder.join("tokenizer_config.json"), &class);
     }
     for file in TOKENIZER {
-        let Some(from) = model.folder.as_ref().map(|folder| folder.join(file)).filter(|path| path.is_file()) else {
+        let Some(from) = model.folder.as_ref().map(|folder| folder.join(file)) else { continue };
+        if !is_there(&from)? {
             continue;
-        };
-        let bytes = std::fs::read(&from).map_err(|error| HubError::io("read", &from, error))?;
+        }
+        let bytes = toolkit_system::input::read(&from).map_err(|error| HubError::io("read", &from, error))?;
         write_bytes(&folder.join(file), &bytes)?;
     }
     Ok(())
@@ -76,7 +78,9 @@ pub(super) fn keep(path: &Path, value: &Value) -> Result<bool, HubError> {
 
 /// Refuses to replace a file that says something else: it belongs to another checkpoint.
 pub(super) fn check_own(path: &Path, value: &Value) -> Result<(), HubError> {
-    if std::fs::symlink_metadata(path).is_err() || std::fs::read(path).is_ok_and(|held| held == text(value)) {
+    if std::fs::symlink_metadata(path).is_err()
+        || toolkit_system::input::read(path).is_ok_and(|held| held == text(value))
+    {
         return Ok(());
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();

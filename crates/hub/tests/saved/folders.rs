@@ -70,6 +70,54 @@ fn byte_order_marks_and_line_ends_of_windows_change_nothing() {
     assert!(checkpoint.holds());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_no_file_is_never_taken_for_absent() {
+    use std::process::Command;
+    let files = [
+        "config.json",
+        "generation_config.json",
+        "processor_config.json",
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "model.safetensors",
+    ];
+    for file in files {
+        // As in a cache whose blob is lost; a pipe would be waited for.
+        for make in ["ln -s ../blobs/gone", "mkfifo", "mkdir"] {
+            let checkpoint = Checkpoint::of("hub-opt");
+            if checkpoint.path(file).exists() {
+                checkpoint.remove(file);
+            }
+            let mut words = make.split(' ');
+            let mut command = Command::new(words.next().unwrap());
+            assert!(command.args(words).arg(checkpoint.path(file)).status().unwrap().success());
+            let error = checkpoint.error();
+            assert!(error.starts_with("cannot read: ") && error.contains(&format!("/{file}; hint: ")), "{error}");
+        }
+    }
+    for file in ["expected.json", "reference.safetensors"] {
+        let checkpoint = Checkpoint::of("hub-opt");
+        checkpoint.remove(file);
+        std::os::unix::fs::symlink("gone", checkpoint.path(file)).unwrap();
+        let error = checkpoint.verified().unwrap_err().to_string();
+        assert!(error.starts_with("cannot read: this is a link to nothing --> ") && error.contains(file), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_reference_of_a_cache_is_a_file() {
+    let dir = cache(&["0123abcd"]);
+    let folder = dir.path().join("models--Someone--tiny");
+    std::os::unix::fs::symlink("gone", folder.join("refs/main")).unwrap();
+    let error = open(&folder).err().unwrap().to_string();
+    assert!(error.starts_with("cannot read: this is a link to nothing --> ") && error.contains("refs/main"), "{error}");
+}
+
 #[test]
 fn files_in_utf_16_are_called_so() {
     for file in ["config.json", "preprocessor_config.json", "generation_config.json", "tokenizer.json"] {
