@@ -7,7 +7,7 @@
 //! | `limits.rs`, `guard.rs` | how large a picture may be; panics of decoders |
 //! | `png.rs`, `jpeg/`, `webp.rs`, `avif/`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs` | a format's header and pixels |
 //! | `turn.rs`, `ifd.rs` | how a picture is turned upright: EXIF and XMP |
-//! | `alpha.rs`, `palette.rs` | colours to RGB |
+//! | `alpha.rs`, `palette.rs`, `strips.rs` | colours to RGB |
 //!
 //! Every picture goes the same way: its format is told, its header measured, its pixels decoded, turned and converted.
 //! Files come from anywhere, so all of them may lie. Nothing is allocated before its size was compared with the limit.
@@ -30,6 +30,7 @@ mod palette;
 mod png;
 mod pnm;
 mod refusal;
+mod strips;
 mod tiff;
 mod turn;
 mod webp;

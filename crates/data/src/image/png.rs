@@ -3,9 +3,10 @@
 use super::alpha::Alpha;
 use super::bytes::{array, be32};
 use super::limits::can_hold;
+use super::strips::Rows;
 use super::turn::Blocks;
-use ::image::{DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, RgbImage, RgbaImage};
-use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, Transformations};
+use ::image::DynamicImage;
+use png::{DecodeOptions, Decoder, Limits, Transformations};
 use std::borrow::Cow;
 use std::io::Cursor;
 
@@ -122,21 +123,13 @@ pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String>
     let bits = u64::from(width) * u64::from(height) * samples * u64::from(depth);
     // Deflate packs at most 1032 bytes into one.
     can_hold(held, 1032, bits / 8)?;
-    let picture = match whole {
-        true => read(bytes, false).or_else(|error| read(&mended(bytes), true).map_err(|_| error)),
-        false => read(&mended(bytes), true),
-    }?;
-    Ok(match picture {
-        // Pillow keeps 16-bit greys with a transparent one apart from greys with alpha, and cuts them off at 255.
-        DynamicImage::ImageLumaA16(grey) if colour == 0 && alpha == Alpha::Drop => {
-            let greys = grey.into_raw().into_iter().step_by(2).collect();
-            DynamicImage::ImageLuma16(ImageBuffer::from_raw(width, height, greys).ok_or("pixels and size do not fit")?)
-        }
-        picture => picture,
-    })
+    match whole {
+        true => read(bytes, alpha, false).or_else(|error| read(&mended(bytes), alpha, true).map_err(|_| error)),
+        false => read(&mended(bytes), alpha, true),
+    }
 }
 
-fn read(bytes: &[u8], check_pixels: bool) -> Result<DynamicImage, String> {
+fn read(bytes: &[u8], alpha: Alpha, check_pixels: bool) -> Result<DynamicImage, String> {
     let fail = |error: png::DecodingError| error.to_string();
     let mut options = DecodeOptions::default();
     options.set_ignore_text_chunk(true);
@@ -150,30 +143,13 @@ fn read(bytes: &[u8], check_pixels: bool) -> Result<DynamicImage, String> {
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(fail)?;
     let (width, height) = reader.info().size();
-    let (colour, depth) = reader.output_color_type();
+    let rows = Rows::of(&reader, alpha);
+    if !rows.are_small() {
+        return rows.rgb(&mut reader);
+    }
     let mut pixels = vec![0; reader.output_buffer_size().ok_or("it is too large for this machine")?];
     reader.next_frame(&mut pixels).map_err(fail)?;
-    let wide = |pixels: Vec<u8>| pixels.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-    let picture = match (colour, depth) {
-        (ColorType::Grayscale, BitDepth::Eight) => GrayImage::from_raw(width, height, pixels).map(Into::into),
-        (ColorType::GrayscaleAlpha, BitDepth::Eight) => GrayAlphaImage::from_raw(width, height, pixels).map(Into::into),
-        (ColorType::Rgb, BitDepth::Eight) => RgbImage::from_raw(width, height, pixels).map(Into::into),
-        (ColorType::Rgba, BitDepth::Eight) => RgbaImage::from_raw(width, height, pixels).map(Into::into),
-        (ColorType::Grayscale, BitDepth::Sixteen) => {
-            ImageBuffer::from_raw(width, height, wide(pixels)).map(DynamicImage::ImageLuma16)
-        }
-        (ColorType::GrayscaleAlpha, BitDepth::Sixteen) => {
-            ImageBuffer::from_raw(width, height, wide(pixels)).map(DynamicImage::ImageLumaA16)
-        }
-        (ColorType::Rgb, BitDepth::Sixteen) => {
-            ImageBuffer::from_raw(width, height, wide(pixels)).map(DynamicImage::ImageRgb16)
-        }
-        (ColorType::Rgba, BitDepth::Sixteen) => {
-            ImageBuffer::from_raw(width, height, wide(pixels)).map(DynamicImage::ImageRgba16)
-        }
-        _ => None,
-    };
-    picture.ok_or_else(|| format!("its pixels are {colour:?} of {depth:?} bits"))
+    rows.picture(width, height, pixels)
 }
 
 /// Writes the file anew with what pixels are made of: header, palette, transparency and the pixels, as far as they are
@@ -201,7 +177,7 @@ fn mended(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The check sum of a chunk: CRC-32 of its kind and its data.
-fn checksum(kind: &[u8], data: &[u8]) -> u32 {
+pub(super) fn checksum(kind: &[u8], data: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];
         let mut byte = 0;
