@@ -5,6 +5,9 @@ use crate::entry::{Entry, Parsed};
 use crate::error::{DAMAGED, Fault, one_line};
 use safetensors::{Dtype as Stored, SafeTensors};
 
+/// The most tensors that a file may have. Large models have some thousands, those of many experts tens of thousands.
+const MOST_TENSORS: usize = 100_000;
+
 /// Whether `bytes` begin like a safetensors file: a header length that is no larger than the format allows, then `{`.
 pub(crate) fn is(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) <= 100_000_000) && bytes.get(8) == Some(&b'{')
@@ -13,6 +16,10 @@ pub(crate) fn is(bytes: &[u8]) -> bool {
 /// Reads the header. The `safetensors` crate checks that it is within the file and that the tensors fill the rest
 /// without gap or overlap.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
+    if more_than(MOST_TENSORS, bytes) {
+        let what = format!("this file has more than {MOST_TENSORS} tensors, which no model has");
+        return Err(Fault::new(what, "get the file again, from those who made the model"));
+    }
     let (header, metadata) = SafeTensors::read_metadata(bytes)
         .map_err(|error| Fault::new(format!("bad safetensors header: {}", one_line(&error.to_string())), DAMAGED))?;
     let mut parsed = Parsed::new(Format::Safetensors);
@@ -28,6 +35,35 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     }
     parsed.metadata = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
     Ok(parsed)
+}
+
+/// Tells if the header has more than `most` tensors: each is an object of the header's own, and one is for metadata. The
+/// header is read once and nothing is kept, so a file that only claims much takes no memory.
+fn more_than(most: usize, bytes: &[u8]) -> bool {
+    let header = bytes.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
+    let header = &bytes[8.min(bytes.len())..header.saturating_add(8).min(bytes.len())];
+    // An object takes two bytes at the very least.
+    if header.len() < 2 * most {
+        return false;
+    }
+    let (mut quoted, mut escaped, mut depth, mut found) = (false, false, 0usize, 0usize);
+    for byte in header {
+        match (quoted, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => quoted = !quoted,
+            (false, b'{') => {
+                found += usize::from(depth == 1);
+                depth += 1;
+            }
+            (false, b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if found > most + 1 {
+            return true;
+        }
+    }
+    false
 }
 
 fn dtype(stored: Stored) -> Option<Dtype> {

@@ -78,6 +78,39 @@ fn a_damaged_header_is_refused() {
     assert!(open(claim).unwrap_err().starts_with("bad safetensors header"));
 }
 
+/// A file of empty tensors, `count` of them.
+fn many(count: usize) -> Vec<u8> {
+    let tensors = (0..count).map(|i| format!(r#""{i}\"}}{{":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#));
+    let all: Vec<String> = std::iter::once(r#""__metadata__":{"a":"{{"}"#.to_owned()).chain(tensors).collect();
+    let header = format!("{{{}}}", all.join(","));
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()
+}
+
+#[test]
+fn more_tensors_than_any_model_has_are_refused() {
+    assert_eq!(Tensors::from_bytes("x", many(100_000)).unwrap().names().count(), 100_000);
+    for count in [100_001, 300_000] {
+        let error = Tensors::from_bytes("x", many(count)).unwrap_err().to_string();
+        assert!(
+            error.starts_with("this file has more than 100000 tensors, which no model has --> x; hint: "),
+            "{error}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_not_passed_over_for_other_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(fixture("types.safetensors"), folder.path().join("model.safetensors")).unwrap();
+    std::os::unix::fs::symlink("gone", folder.path().join("pytorch_model.bin")).unwrap();
+    assert!(Tensors::open(folder.path()).is_ok(), "weights behind the first are not looked at");
+    fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    fs::copy(fixture("types.safetensors"), folder.path().join("pytorch_model.bin.index.json")).unwrap();
+    let error = Tensors::open(folder.path()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read: this is a link to nothing --> ") && error.contains("pytorch_model.bin;"));
+}
+
 #[test]
 fn other_files_are_told_apart() {
     for (bytes, what) in [
