@@ -97,6 +97,9 @@ impl Fitted {
             language = Some(fit_language(c, &config, (&mut main, language_file.as_mut()), device, &place)?);
         }
 
+        if let Some(error) = (language.is_none()).then(|| trained_only(main.tensors())).flatten() {
+            return Err(error);
+        }
         let past = language.as_ref().and_then(|l: &FittedLanguage| image_token_past(&config, &l.shape, &place));
         config.notes.extend(past);
         config.language = language.as_ref().map(|l| l.config.clone());
@@ -196,6 +199,20 @@ fn no_weights(reader: &Reader, part: Part, family: &str, infos: &[Info]) -> HubE
         format!("{begin}; if the {noun} is in a file of its own, name that as `{key}` in the `config.json`")
     };
     HubError::new(format!("there are no weights of the {noun}"), reader.tensors().path().display().to_string(), hint)
+}
+
+/// The error that a file has what stage 2 trained and not the frozen parts, where the configuration names none either.
+fn trained_only(tensors: &Tensors) -> Option<HubError> {
+    const FROZEN: [&str; 7] =
+        ["visual_encoder.", "vision_model.", "opt_model.", "t5_model.", "llm_model.", "language_model.", "language."];
+    projected_width(tensors)?;
+    if tensors.names().any(|name| FROZEN.iter().any(|part| name.starts_with(part))) {
+        return None;
+    }
+    let what = "this file has only what was trained: the frozen parts (encoder, language model) are not in it";
+    let hint = "`toolkit convert RUN NEW.pth --to lavis --all` writes them too; or describe them in `config.json` \
+        (`vision_config`, `text_config`) and name their files (`vision_weights`, `language_weights`)";
+    Some(HubError::new(what, tensors.path().display().to_string(), hint))
 }
 
 /// Says that no text can hold the placeholder of a picture, which stands for a query in the language model's ids.

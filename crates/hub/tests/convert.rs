@@ -146,3 +146,24 @@ fn what_cannot_be_written_leaves_nothing() {
     let refused = convert(&fixture("hub-opt"), &below, To::HuggingFace, Form::default()).unwrap_err().to_string();
     assert!(refused.contains("/file; hint: "), "{refused}");
 }
+
+#[test]
+fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
+    use burn::tensor::{DType, Device};
+    use toolkit_hub::model::{Loading, Model};
+    for name in ["hub-opt", "hub-t5"] {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |file: &Path| {
+            let device = Device::flex();
+            let how = Loading { device: &device, dtype: DType::F32, frozen: true, progress: &toolkit_train::Silent };
+            Model::open(file, how).map(drop).map_err(|error| error.to_string())
+        };
+        let trained = dir.path().join("trained/x.pth");
+        to_lavis(&fixture(name), &trained).unwrap();
+        let error = open(&trained).unwrap_err();
+        let start =
+            "this file has only what was trained: the frozen parts (encoder, language model) are not in it --> ";
+        assert!(error.starts_with(start) && error.contains("x.pth; hint: "), "{error}");
+        assert!(error.contains("`toolkit convert RUN NEW.pth --to lavis --all`") && !error.contains('\n'), "{error}");
+    }
+}
