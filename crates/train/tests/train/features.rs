@@ -1,12 +1,12 @@
 //! The cache of features.
 
-use super::{Noise, PREPROCESS, encoder, vision};
+use super::{Noise, PREPROCESS, encoder, encoder_of, vision};
 use burn::tensor::Device;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use toolkit_core::VisionShape;
 use toolkit_core::params::floats;
+use toolkit_core::{AnyVision, VisionShape};
 use toolkit_data::Preprocess;
 use toolkit_train::features::{Features, Recipe, cache_key, pixels, round_like_cache};
 use toolkit_train::{Progress, Silent, TrainError, fit::MetricLine};
@@ -17,6 +17,7 @@ const IMAGES: usize = 35;
 struct Bench<'a> {
     dir: &'a Path,
     built: Cell<usize>,
+    encoder: fn() -> AnyVision,
     shape: VisionShape,
     data: Noise,
     max_damaged: usize,
@@ -27,7 +28,7 @@ impl Bench<'_> {
     fn with<T>(&self, act: impl FnOnce(&Recipe<'_>, &dyn Fn(&str)) -> T) -> T {
         let build = || {
             self.built.set(self.built.get() + 1);
-            Ok(encoder())
+            Ok((self.encoder)())
         };
         let recipe = Recipe {
             key: "key",
@@ -84,7 +85,7 @@ fn bench(dir: &Path) -> Bench<'_> {
 
 fn of(dir: &Path, images: usize) -> Bench<'_> {
     let (built, notes) = (Cell::new(0), RefCell::default());
-    Bench { dir, built, shape: vision(5, 6), data: Noise::new(images), max_damaged: 0, notes }
+    Bench { dir, built, encoder, shape: vision(5, 6), data: Noise::new(images), max_damaged: 0, notes }
 }
 
 #[test]
@@ -255,6 +256,34 @@ fn all_damaged_blocks_are_mended_at_once_wherever_they_are() {
     let (features, built) = (bench.open().unwrap(), bench.built.get());
     bench.with(|recipe, note| features.mend(recipe, &Silent, note)).unwrap();
     assert_eq!(bench.built.get(), built);
+}
+
+#[test]
+fn a_group_is_computed_once_for_all_its_damaged_blocks() {
+    let dir = tempfile::tempdir().unwrap();
+    // Rows of 33 kB: 16 to a block, two blocks to a group of 32.
+    let bench = Bench { encoder: || encoder_of(1, 256), shape: vision(65, 256), ..of(dir.path(), 70) };
+    bench.open().unwrap();
+    let data = dir.path().join("key.f16");
+    let whole = std::fs::read(&data).unwrap();
+    let row = 65 * 256 * 2;
+    // Both blocks of the first group, the second of the second group, the last block, which is cut short.
+    for (rows, again, words) in [
+        (&[3, 17, 50, 69][..], 70, "4 of 5 blocks are damaged; 54 of 70 images"),
+        (&[20, 40][..], 64, "2 of 5 blocks are damaged; 32 of 70 images"),
+        (&[66][..], 6, "block 4 is damaged; images 64 to 69"),
+    ] {
+        let mut bytes = whole.clone();
+        rows.iter().for_each(|at| bytes[at * row..(at + 1) * row].fill(0));
+        std::fs::write(&data, bytes).unwrap();
+        let features = bench.open().unwrap();
+        features.batch(&rows[..1], &Device::default()).unwrap_err();
+        bench.data.read.store(0, Ordering::Relaxed);
+        bench.with(|recipe, note| features.mend(recipe, &Silent, note)).unwrap();
+        assert_eq!(bench.data.read.load(Ordering::Relaxed), again, "{words}");
+        assert!(std::fs::read(&data).unwrap() == whole, "{words}");
+        assert!(bench.notes.borrow().last().unwrap().contains(words), "{:?}", bench.notes.borrow());
+    }
 }
 
 fn copy<'a>(r: &Recipe<'a>) -> Recipe<'a> {

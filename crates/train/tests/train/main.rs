@@ -162,7 +162,12 @@ const PREPROCESS: Preprocess = Preprocess::square(8, [0.5; 3], [0.25; 3]);
 
 /// Four patches and a class token, each of width 6.
 fn encoder() -> AnyVision {
-    let config = serde_json::json!({"image_size": 8, "patch_size": 4, "hidden_size": 6, "num_hidden_layers": 1,
+    encoder_of(4, 6)
+}
+
+/// An encoder with `(8 / patch)^2 + 1` tokens.
+fn encoder_of(patch: usize, width: usize) -> AnyVision {
+    let config = serde_json::json!({"image_size": 8, "patch_size": patch, "hidden_size": width, "num_hidden_layers": 1,
         "num_attention_heads": 2, "intermediate_size": 12, "hidden_act": "gelu"});
     let config: VitConfig = serde_json::from_value(config).unwrap();
     AnyVision::new(params::initialise(Vit::build(&config, &Device::default()), 5, wide))
