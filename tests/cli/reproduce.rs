@@ -76,7 +76,8 @@ fn a_run_that_is_not_finished_or_damaged_is_not_repeated() {
     let run = copy_of_finished();
     std::fs::remove_file(run.path().join("manifest.json")).unwrap();
     refused(run.path(), &["manifest.json: it is gone", "remove ", "done.json: the same `toolkit run` command"]);
-    toolkit(&["diff", text(finished().0), text(run.path())]).fails_with(&["manifest.json: it is gone", "done.json: the"]);
+    toolkit(&["diff", text(finished().0), text(run.path())])
+        .fails_with(&["manifest.json: it is gone", "done.json: the"]);
 }
 
 #[test]
