@@ -1,11 +1,21 @@
 //! Where the numbers of a tensor lie in a file, checked when it is made.
 
 use crate::dtype::{Dtype, Format, Info};
+use crate::error::Fault;
 use crate::gguf;
 use std::collections::BTreeMap;
 
 /// No published weight has more dimensions; a bound keeps what a hostile file can make us hold small.
 pub(crate) const MAX_RANK: usize = 8;
+
+/// The most tensors that a file may have. Large models have some thousands, those of many experts tens of thousands.
+pub(crate) const MOST_TENSORS: usize = 100_000;
+
+/// The fault of a file with more than [`MOST_TENSORS`].
+pub(crate) fn too_many() -> Fault {
+    let what = format!("this file has more than {MOST_TENSORS} tensors, which no model has");
+    Fault::new(what, "get the file again, from those who made the model")
+}
 
 #[derive(Clone)]
 pub(crate) struct Entry {

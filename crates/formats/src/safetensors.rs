@@ -1,12 +1,9 @@
 //! safetensors: a JSON header, then the tensors one after the other.
 
 use crate::dtype::{Dtype, Format};
-use crate::entry::{Entry, Parsed};
+use crate::entry::{Entry, MOST_TENSORS, Parsed, too_many};
 use crate::error::{DAMAGED, Fault, one_line};
 use safetensors::{Dtype as Stored, SafeTensors};
-
-/// The most tensors that a file may have. Large models have some thousands, those of many experts tens of thousands.
-const MOST_TENSORS: usize = 100_000;
 
 /// Whether `bytes` begin like a safetensors file: a header length that is no larger than the format allows, then `{`.
 pub(crate) fn is(bytes: &[u8]) -> bool {
@@ -17,8 +14,7 @@ pub(crate) fn is(bytes: &[u8]) -> bool {
 /// without gap or overlap.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     if more_than(MOST_TENSORS, bytes) {
-        let what = format!("this file has more than {MOST_TENSORS} tensors, which no model has");
-        return Err(Fault::new(what, "get the file again, from those who made the model"));
+        return Err(too_many());
     }
     let (header, metadata) = SafeTensors::read_metadata(bytes)
         .map_err(|error| Fault::new(format!("bad safetensors header: {}", one_line(&error.to_string())), DAMAGED))?;

@@ -11,7 +11,7 @@ mod tokenizer;
 pub use metadata::{Metadata, Value};
 
 use crate::dtype::{Dtype, Format};
-use crate::entry::{Entry, Parsed};
+use crate::entry::{Entry, MOST_TENSORS, Parsed, too_many};
 use crate::error::{DAMAGED, Fault, one_line};
 use cursor::Cursor;
 
@@ -31,6 +31,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
         _ => return Err(Fault::new(format!("GGUF version {version}"), "versions 2 and 3 are read; convert it anew")),
     }
     let (tensors, values) = (cursor.u64()?, cursor.u64()?);
+    if tensors > MOST_TENSORS as u64 {
+        return Err(too_many());
+    }
     let metadata = Metadata::parse(&mut cursor, values)?;
     // A claimed count ends where the file does, at the latest.
     let mut listed = Vec::new();
