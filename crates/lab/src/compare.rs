@@ -150,7 +150,29 @@ fn of_task(task: &str, a: &Path, b: &Path) -> Result<Paired, LabError> {
 fn report(dir: &Path) -> Result<Value, LabError> {
     let path = dir.join(FILES[0]);
     let bytes = read(&path)?;
-    serde_json::from_slice(&bytes).map_err(|e| LabError::new(format!("{}: {e}", path.display()), AGAIN))
+    let report: Value =
+        serde_json::from_slice(&bytes).map_err(|e| LabError::new(format!("{}: {e}", path.display()), AGAIN))?;
+    let found = outcome_hash(&report);
+    match hash(&report, OUTCOME) {
+        Some(written) if written != found => {
+            let what = format!("{}: its content hashes to {found}, it says {written}", path.display());
+            Err(LabError::new(what, AGAIN))
+        }
+        _ => Ok(report),
+    }
+}
+
+/// Key of a task's hash over its own `scores.json`.
+pub const OUTCOME: &str = "outcome";
+
+/// Hashes a task's `scores.json` but for this hash and the seconds.
+#[must_use]
+pub fn outcome_hash(report: &Value) -> String {
+    let mut all = report.clone();
+    all["result"]["seconds"].take();
+    // The order of the other hashes stays.
+    all["result"]["hashes"].as_object_mut().and_then(|hashes| hashes.shift_remove(OUTCOME));
+    sha256_hex(all.to_string().as_bytes())
 }
 
 /// A hash that `scores.json` says.

@@ -190,13 +190,13 @@ fn frozen(run: &Run) -> Vec<FrozenPart> {
 
 /// Seconds of all steps of a fit.
 fn seconds_of(dir: &Path) -> f64 {
-    let text = std::fs::read_to_string(dir.join("timing.jsonl")).unwrap_or_default();
+    let text = toolkit_system::input::read_to_string(&dir.join("timing.jsonl")).unwrap_or_default();
     text.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()?["seconds"].as_f64()).sum()
 }
 
 /// Logged values by name, thinned to what a figure can show.
 fn losses(path: &Path) -> Result<BTreeMap<String, Vec<(u64, f64)>>, LabError> {
-    let text = std::fs::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
+    let text = toolkit_system::input::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
     let lines: Vec<MetricLine> = text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
     let stride = lines.len().div_ceil(POINTS).max(1);
     let mut out: BTreeMap<String, Vec<(u64, f64)>> = BTreeMap::new();

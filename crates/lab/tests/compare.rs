@@ -104,3 +104,15 @@ fn without_a_hash_it_is_said_that_damage_cannot_be_told() {
     write(b.path(), "own-vqa", &rows(&SCORES), None);
     assert_eq!(only(a.path(), b.path()).unlisted, [b.path().join("own-vqa/samples.jsonl")]);
 }
+
+#[test]
+fn a_score_that_was_changed_is_named() {
+    let report = serde_json::json!({"model": "m", "result": {"scores": {"overall": 30.0}, "hashes": {"a": "1", "z": "2"}, "seconds": 3.0}});
+    let written = toolkit_lab::compare::outcome_hash(&report);
+    let mut sealed = report.clone();
+    sealed["result"]["hashes"][toolkit_lab::compare::OUTCOME] = written.clone().into();
+    sealed["result"]["seconds"] = 9.0.into();
+    assert_eq!(toolkit_lab::compare::outcome_hash(&sealed), written, "neither itself nor the time counts");
+    sealed["result"]["scores"]["overall"] = 99.9.into();
+    assert_ne!(toolkit_lab::compare::outcome_hash(&sealed), written);
+}

@@ -12,7 +12,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use toolkit_core::params::Values;
-use toolkit_system::files::{FileError, write_atomic, write_bytes};
+use toolkit_system::files::{FileError, sweep_beside, write_atomic, write_bytes};
 use toolkit_system::input;
 
 /// Longest time between two marks of how far it is: the most that a kill can cost.
@@ -54,6 +54,7 @@ impl Spool {
             .file_name()
             .ok_or_else(|| anyhow!("`--out` names no file; hint: give a name that ends with .safetensors"))?;
         let folder = out.with_file_name(format!(".{}.part", name.to_string_lossy()));
+        sweep_beside(out);
         std::fs::create_dir_all(&folder).map_err(|error| FileError::new(&folder, error))?;
         let lock = File::create(folder.join(LOCK)).map_err(|error| FileError::new(&folder, error))?;
         if lock.try_lock().is_err() {

@@ -21,11 +21,13 @@ use std::sync::Arc;
 use std::time::Instant;
 use toolkit_data::Dataset;
 use toolkit_eval::{Batches, CaptionTask, Compared, PAPER, Task, VqaTask, compare, published};
+use toolkit_lab::compare::{OUTCOME, outcome_hash};
 use toolkit_lab::parts::{card_hash, open_data};
 use toolkit_lab::readable::{leaving_out, unreadable};
 use toolkit_lab::texts::{self, Texts};
 use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin, sha256_hex};
+use toolkit_system::files::sweep_temporaries;
 use toolkit_system::input;
 use toolkit_train::checkpoint::write_atomic;
 
@@ -99,17 +101,6 @@ struct Report {
     seconds: f64,
 }
 
-impl Outcome {
-    /// Hashes all of it but this hash and the seconds.
-    fn hash(&self) -> String {
-        let mut all = json!(self);
-        all["result"]["seconds"].take();
-        // The order of the others stays.
-        all["result"]["hashes"].as_object_mut().and_then(|hashes| hashes.shift_remove("outcome"));
-        sha256_hex(all.to_string().as_bytes())
-    }
-}
-
 /// A task with its data.
 struct Wanted {
     card: Card,
@@ -126,6 +117,10 @@ struct Wanted {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         interrupt::say_how_to_go_on(&context.log, out);
+        for task in &args.tasks {
+            // Half-written files of an earlier call that was killed.
+            sweep_temporaries(&out.join(task));
+        }
     }
     // 1. All cards and data, before a model is read.
     if args.limit == Some(0) {
@@ -219,10 +214,10 @@ fn key(args: &Args, wanted: &Wanted) -> String {
 fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
     let dir = args.out.as_ref()?.join(&wanted.card.name);
     let done: Outcome = serde_json::from_slice(&input::read(&dir.join("scores.json")).ok()?).ok()?;
-    let outcome = done.hash();
+    let outcome = outcome_hash(&json!(done));
     let is = |name: &str, hash: &str| done.result.hashes.get(name).is_some_and(|held| held == hash);
     let samples = input::read(&dir.join("samples.jsonl")).ok()?;
-    (is("measurement", key) && is("outcome", &outcome) && is("samples", &sha256_hex(&samples))).then_some(done)
+    (is("measurement", key) && is(OUTCOME, &outcome) && is("samples", &sha256_hex(&samples))).then_some(done)
 }
 
 /// Measures one task and writes its files. With `--out`, texts are kept as they come: a kill costs one batch.
@@ -282,8 +277,8 @@ fn one_task(
         seconds: began.elapsed().as_secs_f64(),
     };
     let mut outcome = Outcome { model: opened.model.name.clone(), of: opened.of.clone(), result };
-    let hash = outcome.hash();
-    outcome.result.hashes.insert("outcome".to_owned(), hash);
+    let hash = outcome_hash(&json!(outcome));
+    outcome.result.hashes.insert(OUTCOME.to_owned(), hash);
     if let Some(dir) = dir {
         write_atomic(&dir.join("samples.jsonl"), &rows)?;
         write_atomic(&dir.join("scores.json"), &serde_json::to_vec_pretty(&outcome)?)?;
