@@ -144,10 +144,11 @@ fn read(bytes: &[u8], alpha: Alpha, check_pixels: bool) -> Result<DynamicImage, 
     let mut reader = decoder.read_info().map_err(fail)?;
     let (width, height) = reader.info().size();
     let rows = Rows::of(&reader, alpha);
-    if !rows.are_small() {
+    let bytes = reader.output_buffer_size().ok_or("it is too large for this machine")?;
+    if rows.save_memory(bytes) {
         return rows.rgb(&mut reader);
     }
-    let mut pixels = vec![0; reader.output_buffer_size().ok_or("it is too large for this machine")?];
+    let mut pixels = vec![0; bytes];
     reader.next_frame(&mut pixels).map_err(fail)?;
     rows.picture(width, height, pixels)
 }

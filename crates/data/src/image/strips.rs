@@ -27,9 +27,10 @@ impl Rows {
         Self { colour, depth, cut, alpha }
     }
 
-    /// Tells if rows are as small as they can be, so that nothing is saved by converting them early.
-    pub fn are_small(&self) -> bool {
-        self.depth == BitDepth::Eight && matches!(self.colour, ColorType::Grayscale | ColorType::Rgb)
+    /// Tells if rows that are converted early save memory, in a picture of `bytes` bytes.
+    pub fn save_memory(&self, bytes: usize) -> bool {
+        let small = self.depth == BitDepth::Eight && matches!(self.colour, ColorType::Grayscale | ColorType::Rgb);
+        !small && bytes > STRIP
     }
 
     /// Makes a picture of rows as they are stored.
