@@ -8,7 +8,7 @@ use crate::layers::{LayerNorm, Linear, attention, linear_params, merge_heads, pa
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, ShapeError, product, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
 
 /// Sizes of a [`Dinov2`], in the words of transformers' `Dinov2Config`. Defaults are ViT-S/14's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -11,7 +11,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, Count, ShapeError, product, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
 
 /// Which map is the tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -11,7 +11,7 @@ use crate::layers::{
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, ShapeError, product, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
 
 /// Sizes of an [`Eva`], in the words of transformers' `Blip2VisionConfig`. Defaults are ViT-g's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -11,7 +11,7 @@ use crate::layers::{
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
-use toolkit_core::{Cost, Count, ShapeError, product, VisionEncoder, VisionShape};
+use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
 
 /// Sizes of a [`Vit`], in the words of transformers' `CLIPVisionConfig`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

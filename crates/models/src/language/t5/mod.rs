@@ -191,11 +191,7 @@ impl LanguageModel for T5 {
             beside: beside.get(),
             // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values with their gradients to
             // all of the decoder's blocks; the decoder's, about as much in cross-attention.
-            cost: Cost::new(
-                matrices + norms + tables + biases,
-                (matrices + tokens) * 2_u64,
-                inside * encoder + beside,
-            ),
+            cost: Cost::new(matrices + norms + tables + biases, (matrices + tokens) * 2_u64, inside * encoder + beside),
         })
     }
 
