@@ -52,6 +52,7 @@ impl Context {
         if let Some(most) = global.most_pixels {
             toolkit_data::set_most_pixels(most);
         }
+        toolkit_data::check_most_pixels()?;
         Ok(Self { registry, device_name: global.device, json: global.json, log: Log::new(global.quiet) })
     }
 

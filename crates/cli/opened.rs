@@ -215,7 +215,7 @@ pub struct Ranked {
 
 impl Ranked {
     fn new(text: &str, choice: Choice) -> Self {
-        Self { text: text.to_owned(), log_prob: choice.log_prob, mean_log_prob: choice.mean_log_prob }
+        Self { text: text.trim().to_owned(), log_prob: choice.log_prob, mean_log_prob: choice.mean_log_prob }
     }
 }
 

@@ -35,6 +35,23 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |c| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c))
 }
 
+/// Refuses to write over a file that is read, or over one in a folder that is read, such as a model or a data set.
+///
+/// # Errors
+/// If the file is there and is one of `inputs` or inside one.
+pub fn keep_inputs(out: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
+    let Ok(there) = out.canonicalize() else { return Ok(()) };
+    let inside = |input: &&&Path| input.canonicalize().is_ok_and(|input| there.starts_with(input));
+    match inputs.iter().find(inside) {
+        None => Ok(()),
+        Some(input) => Err(anyhow!(
+            "the result would replace what is read: {} --> --out {}; hint: give another file",
+            input.display(),
+            out.display()
+        )),
+    }
+}
+
 /// Names a path in JSON, which is Unicode; bytes that are none are replaced.
 #[must_use]
 pub fn path(path: &Path) -> Cow<'_, str> {

@@ -73,7 +73,8 @@ pub fn in_batches(
 }
 
 /// Adds the option to the hint of an error about one picture of many.
-fn with_option(error: &str) -> String {
+#[must_use]
+pub fn with_option(error: &str) -> String {
     let option = "`--skip-unreadable` leaves such pictures out";
     // Errors of data carry their hint in brackets at the end.
     match error.strip_suffix(')').filter(|rest| rest.contains("(hint: ")) {

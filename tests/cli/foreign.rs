@@ -311,3 +311,41 @@ fn eval_reads_prompts_as_vqa_does() {
     let ((eval_with, vqa_with), (eval_without, vqa_without)) = (answer(&model), answer(text(&other)));
     assert_eq!((eval_with, eval_without), (vqa_with, vqa_without));
 }
+
+#[test]
+fn a_result_never_replaces_what_is_read() {
+    let (dir, run) = (folder(), text(finished().0));
+    let photo = dir.path().join("p.png");
+    picture(&photo);
+    let before = std::fs::read(&photo).unwrap();
+    let photo = text(&photo);
+    toolkit(&["embed", run, photo, "--out", photo, "--quiet"]).fails_with(&["would replace what is read"]);
+    toolkit(&["attend", run, photo, "--out", photo, "--quiet"]).fails_with(&["would replace what is read"]);
+    let data = format!("folder:{}", text(dir.path()));
+    toolkit(&["data", "preview", &data, "--out", photo, "--quiet"]).fails_with(&["would replace what is read"]);
+    let results = format!("{run}/results.json");
+    toolkit(&["embed", run, photo, "--out", &results, "--quiet"]).fails_with(&["would replace what is read"]);
+    assert_eq!(std::fs::read(photo).unwrap(), before);
+    let out = called(command().env("TOOLKIT_MOST_PIXELS", "abc").args(["caption", run, photo, "--quiet"]));
+    out.fails_with(&["TOOLKIT_MOST_PIXELS", "abc"]);
+}
+
+#[test]
+fn metadata_with_one_bad_caption_are_an_error_and_not_fewer_captions() {
+    let dir = folder();
+    for name in ["a.png", "b.png"] {
+        picture(&dir.path().join(name));
+    }
+    for bad in ["NaN", "5", "\"\\ud83c\""] {
+        let good = r#"{"file_name": "a.png", "caption": "a dog"}"#;
+        let rows = format!("{good}\n{{\"file_name\": \"b.png\", \"caption\": {bad}}}\n");
+        std::fs::write(dir.path().join("metadata.jsonl"), rows).unwrap();
+        let data = format!("folder:{}", text(dir.path()));
+        let eval = ["eval", &fixture("hub-opt"), "--tasks", "scenes-caption", "--data", &data, "--quiet"];
+        toolkit(&eval).fails_with(&["metadata.jsonl:2", "caption"]);
+    }
+    // Metadata about other things are no list of captions.
+    std::fs::write(dir.path().join("metadata.jsonl"), "{\"file_name\": \"a.png\", \"label\": 3}\n").unwrap();
+    toolkit(&["data", "preview", &format!("folder:{}", text(dir.path())), "--out", text(&dir.path().join("s.png"))])
+        .ok();
+}

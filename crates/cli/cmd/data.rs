@@ -108,6 +108,9 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
             path.display()
         );
     }
+    if let Some(folder) = name.strip_prefix("folder:") {
+        crate::out::keep_inputs(&path, &[Path::new(folder)])?;
+    }
     let sheet = contact_sheet(&*data, usize::from(args.count))?;
     let mut png = Vec::new();
     image::codecs::png::PngEncoder::new(&mut png)

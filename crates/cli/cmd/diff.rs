@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::fail::Different;
 use crate::text::{decimals, table};
+use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -42,6 +43,12 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if is_evaluation(&args.a) && is_evaluation(&args.b) {
         return evaluations(context, args);
+    }
+    for (one, other) in [(&args.a, &args.b), (&args.b, &args.a)] {
+        if is_evaluation(one) && !is_evaluation(other) {
+            let what = format!("{} is an evaluation, this is none, or none that is finished", one.display());
+            bail!("{what} --> {}; hint: compare two evaluations or two runs", other.display());
+        }
     }
     let found = diff(&args.a, &args.b)?;
     note_unlisted(context, &found);

@@ -67,7 +67,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         );
     }
     let prompts: Vec<String> = args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
-    opened.note_special_tokens(context, &prompts)?;
+    opened.note_special_tokens(context, &[&prompts[..], &args.choices[..]].concat())?;
     if !args.choices.is_empty() {
         return choose(context, args, &opened, &prompts);
     }

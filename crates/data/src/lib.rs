@@ -36,7 +36,7 @@ mod words;
 mod world;
 
 pub use self::image::{
-    Alpha, decode, decode_as, decode_bytes, is_picture, most_pixels, set_most_pixels, unread_picture,
+    Alpha, check_most_pixels, decode, decode_as, decode_bytes, is_picture, most_pixels, set_most_pixels, unread_picture,
 };
 pub use colour::{COLOURS, ColourNamer};
 pub use config::ScenesConfig;

@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toolkit_core::{noise, params};
 use toolkit_hub::BridgePart;
 use toolkit_train::checkpoint::write_atomic;
@@ -52,6 +52,7 @@ pub struct Args {
 /// # Errors
 /// If the model has no Q-Former, the picture cannot be read, or the file not be written.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    out::keep_inputs(&args.out, &[&args.image, Path::new(&args.which.model)])?;
     // 1. Attention of each layer, `[heads, queries, tokens]`.
     let opened = args.which.open(context, Purpose::Speak)?;
     let BridgePart::QFormer { model: bridge, .. } = &opened.model.bridge else {

@@ -16,7 +16,7 @@ use image::RgbImage;
 use serde_json::json;
 use spool::Spool;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toolkit_core::noise;
 use toolkit_core::params::{Values, floats};
 use toolkit_train::text::{Side, pad};
@@ -59,6 +59,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if args.images.is_empty() && args.text.is_empty() {
         bail!("there is nothing to embed; hint: give picture files or `--text`");
     }
+    let inputs = args.images.iter().map(PathBuf::as_path).chain([Path::new(&args.which.model)]);
+    out::keep_inputs(&args.out, &inputs.collect::<Vec<_>>())?;
     interrupt::say_how_to_go_on(&context.log, &args.out);
     let opened = args.which.open(context, Purpose::Compare)?;
     let mut spool = Spool::open(&args.out, key(args, &opened)?)?;

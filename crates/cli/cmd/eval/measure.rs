@@ -1,6 +1,7 @@
 //! One task: its scores, their intervals, its samples.
 
 use crate::opened::Opened;
+use crate::pictures::with_option;
 use anyhow::{anyhow, bail};
 use burn::tensor::Tensor;
 use image::RgbImage;
@@ -219,7 +220,10 @@ struct Pictures<'a> {
 impl Pictures<'_> {
     fn get(&self, items: &[usize]) -> Result<Vec<RgbImage>, TrainError> {
         let one = |&item: &usize| {
-            let picture = self.data.image_as(item, self.alpha).map_err(|error| TrainError::Other(error.to_string()))?;
+            let picture = self.data.image_as(item, self.alpha).map_err(|error| {
+                let said = error.to_string();
+                TrainError::Other(if error.is_unreadable() { with_option(&said) } else { said })
+            })?;
             self.seen.borrow_mut().entry(item).or_insert_with(|| sha256_hex(picture.as_raw()));
             Ok(picture)
         };

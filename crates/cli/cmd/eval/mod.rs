@@ -16,6 +16,7 @@ use measure::Measured;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,7 +28,7 @@ use toolkit_lab::readable::{leaving_out, unreadable};
 use toolkit_lab::texts::{self, Texts};
 use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin, sha256_hex};
-use toolkit_system::files::sweep_temporaries;
+use toolkit_system::files::{FileError, sweep_temporaries};
 use toolkit_system::input;
 use toolkit_train::checkpoint::write_atomic;
 
@@ -241,6 +242,7 @@ fn one_task(
         opened.note_special_tokens(context, &questions.chain([prompt.clone()]).collect::<Vec<_>>())?;
     }
     let dir = args.out.as_ref().map(|out| out.join(&card.name));
+    let lock = dir.as_ref().map(|dir| claim(context, dir)).transpose()?;
     let mut texts = dir.as_ref().map(|dir| Texts::open(dir, &key[..16], 0, args.batch)).transpose()?;
     let batches = match &mut texts {
         Some(texts) => Batches::kept(args.batch, texts),
@@ -283,8 +285,26 @@ fn one_task(
         write_atomic(&dir.join("samples.jsonl"), &rows)?;
         write_atomic(&dir.join("scores.json"), &serde_json::to_vec_pretty(&outcome)?)?;
         texts::remove(&dir)?;
+        let _ = std::fs::remove_file(dir.join(LOCK));
     }
+    drop(lock);
     Ok(outcome)
+}
+
+/// The file that an evaluation holds locked in the folder of a task.
+const LOCK: &str = ".lock";
+
+/// Takes the folder of a task for this process; says so if the results of another measurement are there.
+fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(dir).map_err(|error| FileError::new(dir, error))?;
+    let lock = File::create(dir.join(LOCK)).map_err(|error| FileError::new(dir, error))?;
+    if lock.try_lock().is_err() {
+        bail!("another `eval` is writing here --> {}; hint: wait for it, or give another `--out`", dir.display());
+    }
+    if dir.join("scores.json").exists() {
+        context.log.line(&format!("{}: replaces another or damaged measurement", dir.display()));
+    }
+    Ok(lock)
 }
 
 /// What a published score would call the model: the name of its card, which is also that of its folder.
@@ -317,6 +337,9 @@ fn set_prompt(task: &mut Task, asked: &str) -> anyhow::Result<()> {
             bail!(
                 "the prompt has no `{{}}` for the question --> --prompt {asked:?}; hint: write \"Question: {{}} Answer:\""
             )
+        }
+        Task::Caption(_) if asked.contains("{}") => {
+            bail!("`{{}}` stands for a question, and a caption has none --> --prompt {asked:?}; hint: leave it out")
         }
         Task::Vqa(VqaTask { prompt, .. }) | Task::Caption(CaptionTask { prompt, .. }) => asked.clone_into(prompt),
         Task::Retrieval(_) => {}

@@ -3,6 +3,7 @@
 //! A file of a few bytes can claim gigabytes. So a header is compared with the limit before memory is asked for.
 
 use super::refusal::Refusal;
+use crate::DataError;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +19,7 @@ fn of_environment() -> &'static Result<u64, String> {
     static READ: OnceLock<Result<u64, String>> = OnceLock::new();
     READ.get_or_init(|| match std::env::var(VARIABLE) {
         Err(std::env::VarError::NotPresent) => Ok(DEFAULT),
+        Ok(text) if text.is_empty() => Ok(DEFAULT),
         Err(_) => Err("not Unicode".to_owned()),
         Ok(text) => number(&text).ok_or(text),
     })
@@ -32,6 +34,14 @@ fn number(text: &str) -> Option<u64> {
 /// `TOOLKIT_MOST_PIXELS`, or 200 million.
 pub fn most_pixels() -> u64 {
     limit().unwrap_or(DEFAULT)
+}
+
+/// Checks the environment variable of the limit, so that a program can refuse a wrong one at its start.
+///
+/// # Errors
+/// If it is no whole number above 0.
+pub fn check_most_pixels() -> Result<(), DataError> {
+    limit().map(drop).map_err(|refusal| DataError::setting(refusal.reason, "set it to 200000000, or unset it"))
 }
 
 /// Sets the most pixels that a picture may have, for the whole process. With 0, the environment decides again.
@@ -59,6 +69,9 @@ pub(super) fn check(width: u32, height: u32, most: u64) -> Result<(), Refusal> {
             let refusal = Refusal::new(format!("{width} x {height} pixels are more than the limit of {most}"));
             // Only the limit of the process can be raised; data sets may have narrower ones of their own.
             Err(match limit().is_ok_and(|limit| limit == most) {
+                true if SET.load(Ordering::Relaxed) > 0 => {
+                    refusal.hint(format!("`--most-pixels {pixels}` reads it; or scale the picture down"))
+                }
                 true => refusal.hint(format!("set {VARIABLE}={pixels} to read it, or scale the picture down")),
                 false => refusal,
             })

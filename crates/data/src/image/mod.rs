@@ -45,7 +45,7 @@ use std::path::Path;
 
 pub use alpha::Alpha;
 pub use endings::{is_picture, unread_picture};
-pub use limits::{most_pixels, set_most_pixels};
+pub use limits::{check_most_pixels, most_pixels, set_most_pixels};
 
 /// Bytes at the beginning of a file in which most have their size.
 const HEAD: u64 = 1 << 16;

@@ -7,6 +7,7 @@ use crate::folder::lists::{EXAMPLE, FORMS, Read, read};
 use crate::folder::names::{folder_of, last};
 use crate::folder::passed::NAMED;
 use crate::lists::fault::Fault;
+use crate::lists::keys::JUST_CAPTION;
 use crate::lists::paths::{find, is_absolute, moved, plain};
 use crate::lists::text::{line_error, one_line};
 use std::collections::{HashMap, HashSet};
@@ -22,7 +23,7 @@ impl Texts<'_> {
             Ok(read) => read,
             Err(error @ DataError::Read { .. }) => return self.faults.told(Fault::DamagedFile, error),
             Err(error @ (DataError::Line { .. } | DataError::Annotation { .. })) => {
-                return self.faults.told(self.weight(name), error);
+                return self.faults.told(self.weight(name, &path), error);
             }
             Err(error) => return Err(error),
         };
@@ -36,7 +37,7 @@ impl Texts<'_> {
         if let Some((line, first)) = entries.first().filter(|_| entries.iter().all(is_bare)) {
             let lacks = first.lacks.as_deref().unwrap_or("has no text");
             let what = format!("no row has a caption or a question: the first {lacks}");
-            return self.faults.told(self.weight(name), line_error(&path, *line, what, EXAMPLE));
+            return self.faults.told(self.weight(name, &path), line_error(&path, *line, what, EXAMPLE));
         }
         for (_, entry) in &mut entries {
             entry.picture = plain(&entry.picture).unwrap_or_else(|| std::mem::take(&mut entry.picture));
@@ -84,9 +85,10 @@ impl Texts<'_> {
         Ok(())
     }
 
-    /// A list of captions without captions is an error. Metadata may be about other things.
-    fn weight(&self, name: &str) -> Fault {
-        if last(name).starts_with("captions") && last(name) != "captions.txt" {
+    /// Weighs a list that cannot be read. One of captions is an error, and so are metadata that name texts; other
+    /// metadata may be about other things.
+    fn weight(&self, name: &str, path: &Path) -> Fault {
+        if (last(name).starts_with("captions") && last(name) != "captions.txt") || names_texts(name, path) {
             Fault::DamagedFile
         } else {
             Fault::UnreadFile
@@ -161,4 +163,17 @@ impl Texts<'_> {
         item.questions.extend(entry.questions.into_iter().map(question));
         Ok(())
     }
+}
+
+/// Says whether metadata have a key or a column of captions, however damaged the rest is.
+fn names_texts(name: &str, path: &Path) -> bool {
+    let Ok(bytes) = toolkit_system::input::read(path) else { return false };
+    if !last(name).starts_with("metadata") {
+        return false;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let heading = text.lines().next().unwrap_or_default().to_ascii_lowercase();
+    let columns: Vec<&str> = heading.split([',', '\t']).map(|column| column.trim().trim_matches('"')).collect();
+    let keys = || JUST_CAPTION.iter().chain(["text", "texts"].iter());
+    keys().any(|key| columns.contains(key) || text.contains(&format!("\"{key}\"")))
 }
