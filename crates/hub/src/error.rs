@@ -47,7 +47,9 @@ impl From<CardError> for HubError {
 impl HubError {
     /// `what` is wrong at `place`.
     pub fn new(what: impl Into<String>, place: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Other { what: what.into(), place: place.into(), hint: hint.into() }
+        // Keys and values of damaged files may hold line breaks; an error is one line.
+        let what = what.into().split(char::is_control).collect::<Vec<_>>().join(" ");
+        Self::Other { what, place: place.into(), hint: hint.into() }
     }
 
     pub(crate) fn io(action: &str, path: &Path, error: impl Display) -> Self {
