@@ -50,7 +50,7 @@ pub struct Which {
     /// Cell of a run: a folder of MODEL/cells [default: the first one with stage 1]
     #[arg(long, value_name = "ID")]
     pub cell: Option<String>,
-    /// How the matrices of the encoder and the language model are kept in memory
+    /// Type in which the matrices of the encoder and the language model are kept in memory
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     pub dtype: Kept,
 }

@@ -6,20 +6,17 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::path::Path;
 use toolkit_data::{DataError, Field, check_rows};
-
-/// Bytes that some editors and pandas' `utf-8-sig` put before a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
 /// The bytes of a file without its byte order mark.
 fn bytes(path: &Path) -> Result<Vec<u8>, EvalError> {
     let place = path.display().to_string();
     let mut bytes = toolkit_system::input::read(path)
         .map_err(|error| EvalError::new(format!("cannot read the file: {error}"), &place, "check the path"))?;
-    if bytes.starts_with(BYTE_ORDER_MARK) {
-        bytes.drain(..BYTE_ORDER_MARK.len());
-    }
-    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        return Err(EvalError::new("the file is UTF-16 text", place, "save it as UTF-8"));
+    match encoding(&bytes) {
+        // Some editors and pandas' `utf-8-sig` put a mark before a text.
+        Encoding::Utf8 { mark } => drop(bytes.drain(..mark)),
+        Encoding::Utf16 => return Err(EvalError::new(UTF16.0, place, "save it as UTF-8")),
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(EvalError::new("the file is empty", place, "write it again"));

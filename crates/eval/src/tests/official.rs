@@ -161,8 +161,11 @@ fn rows_that_are_no_results_are_refused_with_their_place() {
         let error = files.captions(&annotations, list).unwrap_err();
         assert!(error.contains(part) && error.contains("a.json"), "{error}");
     }
-    let error = files.captions(&annotations, b"\xFF\xFE[\0]\0").unwrap_err();
-    assert!(error.contains("UTF-16") && error.contains("save it as UTF-8"), "{error}");
+    // With a mark, and told by its zeros.
+    for list in [&b"\xFF\xFE[\0]\0"[..], b"[\0{\0}\0]\0"] {
+        let error = files.captions(&annotations, list).unwrap_err();
+        assert!(error.contains("UTF-16") && error.contains("save it as UTF-8"), "{error}");
+    }
 }
 
 /// Six questions by hand: 100, 60, 30, 100, 100 and 100 %.

@@ -1,92 +1,13 @@
 //! The cache of features.
 
+use super::cache_bench::{Bench, IMAGES, bench, copy, of};
 use super::{Noise, PREPROCESS, encoder, encoder_of, vision};
 use burn::tensor::Device;
-use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use toolkit_core::params::floats;
-use toolkit_core::{AnyVision, VisionShape};
 use toolkit_data::Preprocess;
-use toolkit_train::features::{Features, Recipe, cache_key, pixels, round_like_cache};
-use toolkit_train::{Progress, Silent, TrainError, fit::MetricLine};
-
-/// More than one batch of the encoder, and not a multiple of it.
-const IMAGES: usize = 35;
-
-struct Bench<'a> {
-    dir: &'a Path,
-    built: Cell<usize>,
-    encoder: fn() -> AnyVision,
-    shape: VisionShape,
-    data: Noise,
-    max_damaged: usize,
-    notes: RefCell<Vec<String>>,
-}
-
-impl Bench<'_> {
-    fn with<T>(&self, act: impl FnOnce(&Recipe<'_>, &dyn Fn(&str)) -> T) -> T {
-        let build = || {
-            self.built.set(self.built.get() + 1);
-            Ok((self.encoder)())
-        };
-        let recipe = Recipe {
-            key: "key",
-            encoder: &build,
-            shape: &self.shape,
-            preprocess: &PREPROCESS,
-            dataset: &self.data,
-            device: &Device::default(),
-            max_damaged: self.max_damaged,
-        };
-        act(&recipe, &|line| self.notes.borrow_mut().push(line.to_owned()))
-    }
-
-    fn open(&self) -> Result<Features, TrainError> {
-        self.with(|recipe, note| Features::open(self.dir, recipe, &Silent, note))
-    }
-
-    /// Opens, and is killed after `groups` more groups.
-    fn killed(&self, groups: usize) {
-        let stop = Stop { left: Cell::new(groups).into() };
-        let open = || self.with(|recipe, note| Features::open(self.dir, recipe, &stop, note));
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_err();
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.dir).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-}
-
-/// A kill in the middle of the work: the thread unwinds, and no code of the cache gets to tidy up.
-struct Stop {
-    left: std::sync::Mutex<Cell<usize>>,
-}
-
-impl Progress for Stop {
-    fn start(&self, _: u64, _: u64) {}
-    fn step(&self, _: u64, _: &MetricLine) {}
-    fn advance(&self, _: u64) {
-        let left = self.left.lock().unwrap();
-        left.set(left.get() - 1);
-        let over = left.get() == 0;
-        drop(left);
-        assert!(!over, "killed");
-    }
-    fn finish(&self) {}
-}
-
-fn bench(dir: &Path) -> Bench<'_> {
-    of(dir, IMAGES)
-}
-
-fn of(dir: &Path, images: usize) -> Bench<'_> {
-    let (built, notes) = (Cell::new(0), RefCell::default());
-    Bench { dir, built, encoder, shape: vision(5, 6), data: Noise::new(images), max_damaged: 0, notes }
-}
+use toolkit_train::Silent;
+use toolkit_train::features::{Recipe, cache_key, pixels, round_like_cache};
 
 #[test]
 fn cached_features_are_the_encoders_rounded() {
@@ -284,10 +205,6 @@ fn a_group_is_computed_once_for_all_its_damaged_blocks() {
         assert!(std::fs::read(&data).unwrap() == whole, "{words}");
         assert!(bench.notes.borrow().last().unwrap().contains(words), "{:?}", bench.notes.borrow());
     }
-}
-
-fn copy<'a>(r: &Recipe<'a>) -> Recipe<'a> {
-    Recipe { ..*r }
 }
 
 #[test]
