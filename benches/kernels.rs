@@ -64,7 +64,9 @@ fn activations(c: &mut Criterion) {
     let shape = [96 * 24, 256];
     measure(c, "relu 2304x256/burn", [shape], |[x]| activation::relu(x));
     measure(c, "relu 2304x256/ours", [shape], |[x]| toolkit_kernels::relu(x));
-    measure(c, "quick_gelu 2304x256/burn", [shape], |[x]| x.clone() * activation::sigmoid(x * 1.702));
+    measure(c, "quick_gelu 2304x256/burn", [shape], |[x]| {
+        x.clone() * activation::sigmoid(x * 1.702)
+    });
     measure(c, "quick_gelu 2304x256/ours", [shape], |[x]| toolkit_kernels::quick_gelu(x));
 }
 
@@ -72,9 +74,14 @@ fn activations(c: &mut Criterion) {
 fn few_rows(c: &mut Criterion) {
     let device = Device::flex();
     for rows in [1, 5] {
-        let (x, w, table) =
-            (random([rows, 768], &device), random([768, 3072], &device), random([32_768, 768], &device));
-        c.bench_function(&format!("linear {rows}x768x3072/burn"), |b| b.iter(|| x.clone().matmul(w.clone())));
+        let (x, w, table) = (
+            random([rows, 768], &device),
+            random([768, 3072], &device),
+            random([32_768, 768], &device),
+        );
+        c.bench_function(&format!("linear {rows}x768x3072/burn"), |b| {
+            b.iter(|| x.clone().matmul(w.clone()))
+        });
         c.bench_function(&format!("linear {rows}x768x3072/ours"), |b| {
             b.iter(|| toolkit_kernels::linear(x.clone(), w.clone(), None, true));
         });
@@ -88,9 +95,11 @@ fn few_rows(c: &mut Criterion) {
 }
 
 fn rows(c: &mut Criterion) {
-    for (name, shape) in
-        [("96x4x24x24", [96, 4, 24, 24]), ("32x4x12x65", [32, 4, 12, 65]), ("16x12x64x257", [16, 12, 64, 257])]
-    {
+    for (name, shape) in [
+        ("96x4x24x24", [96, 4, 24, 24]),
+        ("32x4x12x65", [32, 4, 12, 65]),
+        ("16x12x64x257", [16, 12, 64, 257]),
+    ] {
         measure(c, &format!("softmax {name}/burn"), [shape], |[x]| activation::softmax(x, 3));
         measure(c, &format!("softmax {name}/ours"), [shape], |[x]| toolkit_kernels::softmax(x));
     }
@@ -119,7 +128,9 @@ fn rows(c: &mut Criterion) {
 
 fn losses(c: &mut Criterion) {
     let labels: Vec<i64> = (0..448).map(|i| (i * 31) % 320).collect();
-    let labels = |x: &Tensor<2>| Tensor::<1, Int>::from_data(TensorData::new(labels.clone(), [448]), &x.device());
+    let labels = |x: &Tensor<2>| {
+        Tensor::<1, Int>::from_data(TensorData::new(labels.clone(), [448]), &x.device())
+    };
     measure(c, "cross_entropy 448x320/burn", [[448, 320]], |[x]| {
         let labels = labels(&x);
         plain_cross_entropy(x, labels, 0.1)
@@ -131,7 +142,9 @@ fn losses(c: &mut Criterion) {
 }
 
 fn attention(c: &mut Criterion) {
-    for [batch, heads, queries, keys, width] in [[96, 4, 24, 24, 32], [32, 4, 12, 65, 32], [16, 12, 64, 257, 64]] {
+    for [batch, heads, queries, keys, width] in
+        [[96, 4, 24, 24, 32], [32, 4, 12, 65, 32], [16, 12, 64, 257, 64]]
+    {
         let name = format!("attention {batch}x{heads}x{queries}x{keys}x{width}");
         let shapes = [queries, keys, keys].map(|tokens| [batch, tokens, heads * width]);
         let split = |x: Tensor<3>| {

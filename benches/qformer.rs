@@ -22,7 +22,8 @@ fn step(c: &mut Criterion) {
         .and_then(|card| registry.describe_vision(&card))
         .expect("embedded card");
     let card = registry.card(Kind::Bridge, "qformer-nano").expect("embedded card");
-    let bridge = registry.build_bridge(&card, &vision, &device, Weights::None).expect("embedded card");
+    let bridge =
+        registry.build_bridge(&card, &vision, &device, Weights::None).expect("embedded card");
     let bridge = initialise(bridge, 1, QFormerInit::Random, None).expect("random needs no weights");
     let features = conform::sample::<3>("bench", [BATCH, vision.tokens, vision.width], &device);
     let mut draw = Stream::new(1, "bench", 0);
@@ -33,16 +34,20 @@ fn step(c: &mut Criterion) {
         let tower = bridge.text_tower().expect("a Q-Former has one");
         let pass = tower.image_pass(features.clone());
         let text = tower.text_embeds(ids.clone(), mask.clone());
-        let sim = similarity(tower.image_embeds(pass.queries.clone()), text) / tower.temperature().unsqueeze();
+        let sim = similarity(tower.image_embeds(pass.queries.clone()), text)
+            / tower.temperature().unsqueeze();
         let (image_of_text, text_of_image) =
             hard_negatives(&params::floats(sim.clone().inner()), BATCH, |_, _| false, draw);
         let own: Vec<usize> = (0..BATCH).collect();
         let texts = [own.clone(), own.clone(), text_of_image].concat();
         let images = [own.clone(), image_of_text, own].concat();
-        let triplets: Vec<Pair> = texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
+        let triplets: Vec<Pair> =
+            texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
         let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &triplets, ids.clone(), mask.clone());
         let itg = itg_loss_sum(tower, &pass, ids.clone(), mask.clone(), 3, 0.1);
-        itc_loss(sim, 0.1, |_, _| false) + itm / (3 * BATCH) as f64 + itg / (BATCH * (TEXT - 1)) as f64
+        itc_loss(sim, 0.1, |_, _| false)
+            + itm / (3 * BATCH) as f64
+            + itg / (BATCH * (TEXT - 1)) as f64
     };
     // One thread, as a job of a run has. Fails only if a pool is there already, and nothing before this line makes one.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();

@@ -53,7 +53,12 @@ impl Context {
             toolkit_data::set_most_pixels(most);
         }
         toolkit_data::check_most_pixels()?;
-        Ok(Self { registry, device_name: global.device, json: global.json, log: Log::new(global.quiet) })
+        Ok(Self {
+            registry,
+            device_name: global.device,
+            json: global.json,
+            log: Log::new(global.quiet),
+        })
     }
 
     /// The device, tried out.

@@ -16,7 +16,9 @@ enum Stop {
 
 /// How text is searched for, where it differs from the model's default.
 #[derive(Args)]
-#[command(next_help_heading = "Decoding [default: as the task card of a run says; 5 beams for published models]")]
+#[command(
+    next_help_heading = "Decoding [default: as the task card of a run says; 5 beams for published models]"
+)]
 pub struct Search {
     /// Hypotheses kept; 1 is greedy search
     #[arg(long, value_name = "N")]
@@ -57,15 +59,21 @@ impl Search {
     /// Says whether any option of the search was given.
     #[must_use]
     pub fn is_given(&self) -> bool {
-        let counts = [self.beams, self.max_new_tokens, self.min_new_tokens, self.top_k, self.answers];
+        let counts =
+            [self.beams, self.max_new_tokens, self.min_new_tokens, self.top_k, self.answers];
         let numbers = [self.length_penalty, self.repetition_penalty, self.top_p, self.temperature];
-        counts.iter().any(Option::is_some) || numbers.iter().any(Option::is_some) || self.early_stopping.is_some()
+        counts.iter().any(Option::is_some)
+            || numbers.iter().any(Option::is_some)
+            || self.early_stopping.is_some()
     }
 
     /// `default` with what was asked for.
     #[must_use]
     pub fn over(&self, default: Decoding) -> Decoding {
-        let sample = default.sample || self.top_p.is_some() || self.top_k.is_some() || self.temperature.is_some();
+        let sample = default.sample
+            || self.top_p.is_some()
+            || self.top_k.is_some()
+            || self.temperature.is_some();
         let early_stopping = self.early_stopping.map(|stop| match stop {
             Stop::Never => EarlyStopping::Never,
             Stop::Heuristic => EarlyStopping::Heuristic,

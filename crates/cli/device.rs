@@ -23,15 +23,19 @@ pub fn compiled_in() -> Vec<&'static str> {
 /// # Errors
 /// If there is no such device, or not in this build.
 pub fn check(name: &str) -> anyhow::Result<()> {
-    let (base, index) = name.split_once(':').map_or((name, None), |(base, index)| (base, Some(index)));
-    let listed = compiled_in().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let (base, index) =
+        name.split_once(':').map_or((name, None), |(base, index)| (base, Some(index)));
+    let listed =
+        compiled_in().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let Some((_, feature, there)) = KNOWN.iter().find(|(known, _, _)| *known == base) else {
         let names = KNOWN.map(|(name, _, _)| name);
         let hint = toolkit_registry::spanned::suggest(base, &names);
         bail!("--device {name}: there is no such device, this build has {listed}; hint: {hint}");
     };
     if let (false, Some(feature)) = (there, feature) {
-        bail!("--device {name}: this build has {listed} only; hint: build with `cargo build --features {feature}`");
+        bail!(
+            "--device {name}: this build has {listed} only; hint: build with `cargo build --features {feature}`"
+        );
     }
     if index.is_some_and(|index| base != "cuda" || index.parse::<u32>().is_err()) {
         bail!("--device {name}: only `cuda` takes a number; hint: write `{base}` or `cuda:0`");
@@ -50,7 +54,9 @@ pub fn open(name: &str) -> anyhow::Result<Device> {
     }
     match probe(name) {
         Ok(device) => Ok(device),
-        Err(why) => bail!("--device {name}: it does not open: {why}; hint: `toolkit doctor` shows what works here"),
+        Err(why) => bail!(
+            "--device {name}: it does not open: {why}; hint: `toolkit doctor` shows what works here"
+        ),
     }
 }
 
@@ -84,7 +90,9 @@ pub fn probe(name: &str) -> Result<Device, String> {
 fn make(name: &str) -> Device {
     match name.split(':').next() {
         #[cfg(feature = "cuda")]
-        Some("cuda") => Device::cuda(name.split(':').nth(1).and_then(|index| index.parse::<usize>().ok()).unwrap_or(0)),
+        Some("cuda") => Device::cuda(
+            name.split(':').nth(1).and_then(|index| index.parse::<usize>().ok()).unwrap_or(0),
+        ),
         #[cfg(feature = "wgpu")]
         Some("wgpu") => Device::wgpu(Default::default()),
         #[cfg(feature = "tch")]

@@ -40,21 +40,26 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 /// One line that ends with its hint in the one form `; hint: ..`.
 fn line(message: &str) -> String {
-    let one: String = message.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let one: String =
+        message.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match one.strip_suffix(')').and_then(|inner| inner.rsplit_once(" (hint: ")) {
         Some((what, hint)) => format!("{what}; hint: {hint}"),
         None if one.contains("hint: ") => one,
-        None => format!("{one}; hint: `toolkit --help` shows how to call it, `toolkit doctor` checks this machine"),
+        None => format!(
+            "{one}; hint: `toolkit --help` shows how to call it, `toolkit doctor` checks this machine"
+        ),
     }
 }
 
 /// What clap says: help and version as they are, errors in one line.
 pub fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match out(&error.render().to_string()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => report(&error),
-        },
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            match out(&error.render().to_string()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => report(&error),
+            }
+        }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             log(&error.render().to_string());
             ExitCode::from(FAILED)
@@ -79,7 +84,9 @@ fn usage_line(text: &str) -> String {
         }
     }
     if tips.is_empty() {
-        tips.push(usage.map_or_else(|| "see `--help`".to_owned(), |usage| format!("usage is `{usage}`")));
+        tips.push(
+            usage.map_or_else(|| "see `--help`".to_owned(), |usage| format!("usage is `{usage}`")),
+        );
     }
     format!("{}; hint: {}", what.join(" "), tips.join("; "))
 }
@@ -99,8 +106,7 @@ mod tests {
             "error: unexpected argument '--ot' found; hint: a similar argument exists: '--out'"
         );
         let text = "error: the following required arguments were not provided:\n  <FILE>\n\nUsage: toolkit run <FILE>\n\nFor more information, try '--help'.";
-        let wanted =
-            "error: the following required arguments were not provided: <FILE>; hint: usage is `toolkit run <FILE>`";
+        let wanted = "error: the following required arguments were not provided: <FILE>; hint: usage is `toolkit run <FILE>`";
         assert_eq!(usage_line(text), wanted);
     }
 }

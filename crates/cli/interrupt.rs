@@ -8,7 +8,8 @@ const INTERRUPTED: i32 = 130;
 
 /// From now on Ctrl-C ends the program with a line that says how to go on.
 pub fn say_how_to_go_on(log: &Log, out: &Path) {
-    let (log, line) = (log.clone(), format!("interrupted; the same command goes on --> {}", out.display()));
+    let (log, line) =
+        (log.clone(), format!("interrupted; the same command goes on --> {}", out.display()));
     // Where somebody else handles or ignores the signal, as `nohup` and `&` in scripts do, that stays.
     let _ = ctrlc::try_set_handler(move || {
         log.line(&line);

@@ -9,7 +9,10 @@ use toolkit_registry::Kind;
 ///
 /// # Errors
 /// If a folder is given that has no tables, or they are damaged.
-pub fn tables(context: &Context, folder: Option<&Path>) -> anyhow::Result<(Meteor, Option<String>)> {
+pub fn tables(
+    context: &Context,
+    folder: Option<&Path>,
+) -> anyhow::Result<(Meteor, Option<String>)> {
     if let Some(folder) = folder {
         return Ok((Meteor::open(folder)?, None));
     }
@@ -17,7 +20,6 @@ pub fn tables(context: &Context, folder: Option<&Path>) -> anyhow::Result<(Meteo
     if card.not_here()?.is_empty() {
         return Ok((Meteor::open(&card.package("pycocoevalcap")?.join("pycocoevalcap"))?, None));
     }
-    let missing =
-        "METEOR's tables are not here (`toolkit data fetch meteor`): METEOR-exact-stem is scored, which is no METEOR.";
+    let missing = "METEOR's tables are not here (`toolkit data fetch meteor`): METEOR-exact-stem is scored, which is no METEOR.";
     Ok((Meteor::without_tables(), Some(missing.to_owned())))
 }

@@ -20,7 +20,8 @@ fn argument(argument: Arg) -> Arg {
 
 /// Checks that the value of an option is parsed as a whole number.
 fn is_whole(argument: &Arg) -> bool {
-    let kinds = [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+    let kinds =
+        [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
     is_one_of(argument, &kinds)
 }
 
@@ -38,7 +39,10 @@ fn is_one_of(argument: &Arg, kinds: &[TypeId]) -> bool {
 pub fn plain(message: &str) -> String {
     message
         .replace("invalid digit found in string", "it must be a whole number, not negative")
-        .replace("cannot parse integer from empty string", "it must be a whole number, not negative")
+        .replace(
+            "cannot parse integer from empty string",
+            "it must be a whole number, not negative",
+        )
         .replace("number too large to fit in target type", "it is too large")
         .replace("invalid float literal", "it must be a number")
         .replace("cannot parse float from empty string", "it must be a number")
@@ -55,9 +59,12 @@ mod tests {
         for inner in command.get_subcommands() {
             refuse(inner, &[path, &[inner.get_name()]].concat(), seen);
         }
-        for argument in command.get_arguments().filter(|argument| is_whole(argument) || is_float(argument)) {
+        for argument in
+            command.get_arguments().filter(|argument| is_whole(argument) || is_float(argument))
+        {
             let option = format!("--{}", argument.get_long().unwrap());
-            let values: &[&str] = if is_float(argument) { &["-1", "-1e-3", "-inf"] } else { &["-1"] };
+            let values: &[&str] =
+                if is_float(argument) { &["-1", "-1e-3", "-inf"] } else { &["-1"] };
             for value in values {
                 let words = [&["toolkit"], path, &[option.as_str(), value]].concat();
                 let parsed = super::take_negative(Cli::command()).try_get_matches_from(words);
@@ -72,8 +79,16 @@ mod tests {
     fn a_negative_number_is_the_value_of_every_option_that_takes_one() {
         let mut seen = Vec::new();
         refuse(&Cli::command(), &[], &mut seen);
-        for option in ["--beams", "--batch", "--seed", "--temperature", "--jobs", "--most-pixels", "--layer", "--count"]
-        {
+        for option in [
+            "--beams",
+            "--batch",
+            "--seed",
+            "--temperature",
+            "--jobs",
+            "--most-pixels",
+            "--layer",
+            "--count",
+        ] {
             assert!(seen.iter().any(|known| known == option), "{option} of {seen:?}");
         }
     }

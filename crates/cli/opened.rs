@@ -28,7 +28,14 @@ pub struct Opened {
 /// Settings that published models are quoted with (BLIP-2 specification, section 1.9).
 fn quoted(max_new_tokens: usize, length_penalty: f64) -> Decoding {
     let early_stopping = EarlyStopping::Heuristic;
-    Decoding { beams: 5, max_new_tokens, min_new_tokens: 1, length_penalty, early_stopping, ..Decoding::default() }
+    Decoding {
+        beams: 5,
+        max_new_tokens,
+        min_new_tokens: 1,
+        length_penalty,
+        early_stopping,
+        ..Decoding::default()
+    }
 }
 
 impl Opened {
@@ -87,8 +94,10 @@ impl Opened {
         let device = vision.model.devices().first().cloned().unwrap_or_default();
         let side = preprocess.size as usize;
         let parts = pictures.chunks(BATCH).map(|chunk| {
-            let pixels: Vec<f32> = chunk.iter().flat_map(|picture| preprocess.apply(picture)).collect();
-            let pixels = Tensor::from_data(TensorData::new(pixels, [chunk.len(), 3, side, side]), &device);
+            let pixels: Vec<f32> =
+                chunk.iter().flat_map(|picture| preprocess.apply(picture)).collect();
+            let pixels =
+                Tensor::from_data(TensorData::new(pixels, [chunk.len(), 3, side, side]), &device);
             let features = noise::off(|| vision.model.encode(pixels));
             if self.cell.is_some() { round_like_cache(features) } else { features }
         });
@@ -125,7 +134,12 @@ impl Opened {
     ///
     /// # Errors
     /// If the picture cannot be read, the checkpoint cannot speak, or settings are not right.
-    pub fn ask(&self, file: &Path, prompts: &[String], decoding: &Decoding) -> anyhow::Result<Vec<Vec<Written>>> {
+    pub fn ask(
+        &self,
+        file: &Path,
+        prompts: &[String],
+        decoding: &Decoding,
+    ) -> anyhow::Result<Vec<Vec<Written>>> {
         decoding.check()?;
         self.model.language()?;
         let prefix = self.prefix(&[self.picture(file)?])?;
@@ -142,13 +156,20 @@ impl Opened {
     ///
     /// # Errors
     /// If the picture cannot be read, the checkpoint cannot speak, or a choice is no text.
-    pub fn choose(&self, file: &Path, prompts: &[String], choices: &[String]) -> anyhow::Result<Vec<Vec<Ranked>>> {
+    pub fn choose(
+        &self,
+        file: &Path,
+        prompts: &[String],
+        choices: &[String],
+    ) -> anyhow::Result<Vec<Vec<Ranked>>> {
         let (language, words) = (self.model.language()?, self.model.words()?);
         let prefix = self.prefix(&[self.picture(file)?])?;
         let mut all = Vec::new();
         for prompt in prompts {
-            let scored = choices.iter().zip(language.choices(words, prefix.clone(), prompt, choices)?);
-            let mut ranked: Vec<Ranked> = scored.map(|(text, choice)| Ranked::new(text, choice)).collect();
+            let scored =
+                choices.iter().zip(language.choices(words, prefix.clone(), prompt, choices)?);
+            let mut ranked: Vec<Ranked> =
+                scored.map(|(text, choice)| Ranked::new(text, choice)).collect();
             ranked.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
             all.push(ranked);
         }
@@ -176,16 +197,25 @@ impl Opened {
     }
 
     /// Lets the language model continue a prompt behind each row of `prefix`.
-    fn write(&self, prefix: Tensor<3>, prompts: &[String], decoding: &Decoding) -> anyhow::Result<Vec<Vec<Written>>> {
+    fn write(
+        &self,
+        prefix: Tensor<3>,
+        prompts: &[String],
+        decoding: &Decoding,
+    ) -> anyhow::Result<Vec<Vec<Written>>> {
         let (language, words) = (self.model.language()?, self.model.words()?);
-        let prompts = prompts.iter().map(|p| words.prompt(p, language.marks, language.encoder_decoder()));
+        let prompts =
+            prompts.iter().map(|p| words.prompt(p, language.marks, language.encoder_decoder()));
         let prompts = prompts.collect::<Result<Vec<Vec<u32>>, _>>()?;
         let written = language.writer().continue_texts(Some(prefix), &prompts, decoding)?;
         let one = |text: Generated| {
             let finished = text.finished();
             Ok(Written { text: words.text(&text.ids)?, ids: text.ids, score: text.score, finished })
         };
-        written.into_iter().map(|texts| texts.into_iter().take(decoding.answers).map(one).collect()).collect()
+        written
+            .into_iter()
+            .map(|texts| texts.into_iter().take(decoding.answers).map(one).collect())
+            .collect()
     }
 }
 
@@ -215,7 +245,11 @@ pub struct Ranked {
 
 impl Ranked {
     fn new(text: &str, choice: Choice) -> Self {
-        Self { text: text.trim().to_owned(), log_prob: choice.log_prob, mean_log_prob: choice.mean_log_prob }
+        Self {
+            text: text.trim().to_owned(),
+            log_prob: choice.log_prob,
+            mean_log_prob: choice.mean_log_prob,
+        }
     }
 }
 

@@ -106,7 +106,10 @@ mod tests {
     fn no_text_reaches_the_terminal_as_a_command() {
         assert_eq!(shown("a dog"), "a dog");
         assert_eq!(shown("\u{1b}]0;pwn\u{7}"), "\\u{1b}]0;pwn\\u{7}");
-        assert_eq!(shown("two\nlines\tand \u{9b}31m \u{202e}txt"), "two\\nlines\\tand \\u{9b}31m \\u{202e}txt");
+        assert_eq!(
+            shown("two\nlines\tand \u{9b}31m \u{202e}txt"),
+            "two\\nlines\\tand \\u{9b}31m \\u{202e}txt"
+        );
         assert_eq!(printable("a\tb\nc\r\u{7f}"), "a\tb\nc\\r\\u{7f}");
         assert_eq!(shown("日本 ünï 👩\u{200d}👧"), "日本 ünï 👩\u{200d}👧", "joined emoji stay");
     }

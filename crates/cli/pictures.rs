@@ -38,7 +38,8 @@ pub fn in_batches(
     Progress::start(&task, 0, files.len() as u64);
     let mut skipped = 0;
     for (batch, chunk) in files.chunks(BATCH).enumerate() {
-        let decoded: Vec<Result<RgbImage, DataError>> = chunk.par_iter().map(|path| processor.picture(path)).collect();
+        let decoded: Vec<Result<RgbImage, DataError>> =
+            chunk.par_iter().map(|path| processor.picture(path)).collect();
         let (mut places, mut pictures) = (Vec::new(), Vec::new());
         for (at, picture) in decoded.into_iter().enumerate() {
             let at = batch * BATCH + at;
@@ -64,10 +65,16 @@ pub fn in_batches(
     }
     Progress::finish(&task);
     if !files.is_empty() && skipped == files.len() {
-        bail!("none of {} pictures can be read; hint: `toolkit data check folder:DIR` says why", files.len());
+        bail!(
+            "none of {} pictures can be read; hint: `toolkit data check folder:DIR` says why",
+            files.len()
+        );
     }
     if skipped > 0 {
-        context.log.line(&format!("{skipped} of {} pictures were left out: they cannot be read", files.len()));
+        context.log.line(&format!(
+            "{skipped} of {} pictures were left out: they cannot be read",
+            files.len()
+        ));
     }
     Ok(())
 }

@@ -68,7 +68,14 @@ impl Log {
             name: shown(name).into_owned(),
             unit,
             log: self.clone(),
-            state: Mutex::new(State { bar: None, first: 0, done: 0, total: 0, began: now, said: now }),
+            state: Mutex::new(State {
+                bar: None,
+                first: 0,
+                done: 0,
+                total: 0,
+                began: now,
+                said: now,
+            }),
         }
     }
 
@@ -93,7 +100,9 @@ impl Reporter for Log {
 
 fn bar(bars: &MultiProgress, name: &str, unit: Unit, total: u64, done: u64) -> ProgressBar {
     let style = ProgressStyle::with_template(match (unit, total) {
-        (Unit::Pieces, _) => "{prefix:36!} {bar:24} {pos:>6}/{len:<6} {elapsed:>4} left {eta:<4} {msg}",
+        (Unit::Pieces, _) => {
+            "{prefix:36!} {bar:24} {pos:>6}/{len:<6} {elapsed:>4} left {eta:<4} {msg}"
+        }
         (Unit::Bytes, 0) => "{prefix:36!} {decimal_bytes} {decimal_bytes_per_sec} {elapsed:>4}",
         (Unit::Bytes, _) => {
             "{prefix:36!} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} left {eta:<4}"
@@ -190,7 +199,9 @@ impl Progress for Task {
         };
         match &self.log {
             Log::Bars(bars) => state.bar = Some(bar(bars, &self.name, self.unit, total, done)),
-            _ if done > 0 && done < total => self.log.line(&format!("{}: goes on at {at}", self.name)),
+            _ if done > 0 && done < total => {
+                self.log.line(&format!("{}: goes on at {at}", self.name))
+            }
             _ => {}
         }
     }
@@ -211,7 +222,11 @@ impl Progress for Task {
             bar.finish_and_clear();
         } else if state.began.elapsed() >= Duration::from_secs(2) {
             let done = match self.unit {
-                Unit::Pieces => format!("{} done in {}", state.total, seconds(state.began.elapsed().as_secs_f64())),
+                Unit::Pieces => format!(
+                    "{} done in {}",
+                    state.total,
+                    seconds(state.began.elapsed().as_secs_f64())
+                ),
                 Unit::Bytes => in_bytes(&state, true),
             };
             self.log.line(&format!("{}: {done}", self.name));

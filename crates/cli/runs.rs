@@ -43,7 +43,8 @@ fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
     names.sort();
     let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
-    let planned: Vec<&str> = manifest["cells"].as_array().into_iter().flatten().filter_map(|id| id.as_str()).collect();
+    let planned: Vec<&str> =
+        manifest["cells"].as_array().into_iter().flatten().filter_map(|id| id.as_str()).collect();
     names.sort_by_key(|name| planned.iter().position(|id| id == name).unwrap_or(usize::MAX));
     if names.is_empty() { Err(none()) } else { Ok(names) }
 }
@@ -78,7 +79,8 @@ pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
     }
     let mut cells = cells(context, run)?;
     let trained = |cell: &Cell| stage2(run, cell).join("latest.json").is_file();
-    let with_stage1 = |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
+    let with_stage1 =
+        |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
     let at = cells
         .iter()
         .position(|cell| trained(cell) && with_stage1(cell))
@@ -97,7 +99,12 @@ fn stage2(run: &Path, cell: &Cell) -> PathBuf {
 ///
 /// # Errors
 /// If it was not trained, or its checkpoint is damaged or of another model.
-pub fn connector(context: &Context, run: &Path, cell: &Cell, device: &Device) -> anyhow::Result<Connector> {
+pub fn connector(
+    context: &Context,
+    run: &Path,
+    cell: &Cell,
+    device: &Device,
+) -> anyhow::Result<Connector> {
     let (dir, resolved) = (stage2(run, cell), &cell.resolved);
     let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
         anyhow!(
@@ -106,10 +113,19 @@ pub fn connector(context: &Context, run: &Path, cell: &Cell, device: &Device) ->
         )
     })?;
     if saved.step < cell.spec.stage2.steps {
-        context.log.line(&format!("cell {} is at step {} of {}", cell.id, saved.step, cell.spec.stage2.steps));
+        context.log.line(&format!(
+            "cell {} is at step {} of {}",
+            cell.id, saved.step, cell.spec.stage2.steps
+        ));
     }
-    let bridge = context.registry.build_bridge(&resolved.bridge.0, &resolved.vision.1, device, Weights::None)?;
-    let connector = Connector::new(bridge, resolved.bridge.1.width, resolved.language.1.width, device);
+    let bridge = context.registry.build_bridge(
+        &resolved.bridge.0,
+        &resolved.vision.1,
+        device,
+        Weights::None,
+    )?;
+    let connector =
+        Connector::new(bridge, resolved.bridge.1.width, resolved.language.1.width, device);
     Ok(load_strict(connector, saved.weights(&dir)?, &dir.join(&saved.model))?)
 }
 
@@ -117,7 +133,11 @@ pub fn connector(context: &Context, run: &Path, cell: &Cell, device: &Device) ->
 ///
 /// # Errors
 /// If the run has no stage 1, or none of that name.
-pub fn stage1(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Result<(String, Cell)> {
+pub fn stage1(
+    context: &Context,
+    run: &Path,
+    wanted: Option<&str>,
+) -> anyhow::Result<(String, Cell)> {
     let with_text = |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
     let mut cells: Vec<Cell> = cells(context, run)?.into_iter().filter(with_text).collect();
     let known = trained_keys(run);
@@ -129,13 +149,19 @@ pub fn stage1(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
     }
     if let Some(wanted) = wanted.filter(|wanted| !known.iter().any(|key| key == wanted)) {
         let hint = suggest(wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
-        bail!("there is no stage-1 run `{wanted}` --> {}; hint: {hint}", run.join("stage1").display());
+        bail!(
+            "there is no stage-1 run `{wanted}` --> {}; hint: {hint}",
+            run.join("stage1").display()
+        );
     }
     // The cells are in the order of the plan, so the first is a baseline of most ablations.
     let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
-    let started = |cell: &Cell| manifest["stage1"][&cell.id].as_str().filter(|key| known.iter().any(|k| k == key));
-    let meant = |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));
+    let started = |cell: &Cell| {
+        manifest["stage1"][&cell.id].as_str().filter(|key| known.iter().any(|k| k == key))
+    };
+    let meant =
+        |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));
     let Some(at) = cells.iter().position(meant) else {
         bail!(
             "no cell of this run starts from that stage-1 run --> {}; hint: type the command of the run again, which goes on with it",
@@ -152,7 +178,8 @@ pub fn stage1(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
 fn trained_keys(run: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(run.join("stage1")).into_iter().flatten().flatten();
     let trained = entries.filter(|entry| entry.path().join("latest.json").is_file());
-    let mut keys: Vec<String> = trained.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut keys: Vec<String> =
+        trained.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     keys.sort();
     keys
 }
@@ -161,10 +188,16 @@ fn trained_keys(run: &Path) -> Vec<String> {
 ///
 /// # Errors
 /// If its checkpoint is not there, damaged or of another model.
-pub fn bridge(context: &Context, dir: &Path, cell: &Cell, device: &Device) -> anyhow::Result<AnyBridge> {
+pub fn bridge(
+    context: &Context,
+    dir: &Path,
+    cell: &Cell,
+    device: &Device,
+) -> anyhow::Result<AnyBridge> {
     let (card, vision) = (&cell.resolved.bridge.0, &cell.resolved.vision.1);
-    let saved = Checkpoint::load(dir)?
-        .ok_or_else(|| anyhow!("no checkpoint --> {}; hint: finish the run first", dir.display()))?;
+    let saved = Checkpoint::load(dir)?.ok_or_else(|| {
+        anyhow!("no checkpoint --> {}; hint: finish the run first", dir.display())
+    })?;
     let bridge = context.registry.build_bridge(card, vision, device, Weights::None)?;
     Ok(load_strict(bridge, saved.weights(dir)?, &dir.join(&saved.model))?)
 }

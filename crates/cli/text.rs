@@ -7,21 +7,26 @@ use crate::out::shown;
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let columns = head.len();
     // A cell is one line, whatever it holds.
-    let cell = |row: &[String], column: usize| row.get(column).map(|text| shown(text).into_owned()).unwrap_or_default();
+    let cell = |row: &[String], column: usize| {
+        row.get(column).map(|text| shown(text).into_owned()).unwrap_or_default()
+    };
     let width = |column: usize| {
         let widest = rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0);
         widest.max(head[column].chars().count())
     };
     let numeric = |column: usize| {
         let number = |text: &str| {
-            text.chars().next().is_some_and(|c| c.is_ascii_digit() || "-–".contains(c)) && !text.contains('x')
+            text.chars().next().is_some_and(|c| c.is_ascii_digit() || "-–".contains(c))
+                && !text.contains('x')
         };
         !rows.is_empty()
-            && rows
-                .iter()
-                .all(|row| cell(row, column).split(' ').next().is_some_and(number) && cell(row, column).len() < 14)
+            && rows.iter().all(|row| {
+                cell(row, column).split(' ').next().is_some_and(number)
+                    && cell(row, column).len() < 14
+            })
     };
-    let layout: Vec<(usize, bool)> = (0..columns).map(|column| (width(column), numeric(column))).collect();
+    let layout: Vec<(usize, bool)> =
+        (0..columns).map(|column| (width(column), numeric(column))).collect();
     let line = |row: &[String]| {
         let cells = layout.iter().enumerate().map(|(column, &(width, right))| {
             let text = cell(row, column);
@@ -94,8 +99,14 @@ mod tests {
             [seconds(0.2), seconds(59.0), seconds(200.0), seconds(7260.0)],
             ["0.2 s", "59 s", "3 min 20 s", "2 h 1 min"]
         );
-        assert_eq!([decimals(-0.0, 4), decimals(-0.00004, 4), decimals(-0.00006, 4)], ["0.0000", "0.0000", "-0.0001"]);
-        assert_eq!([decimals(2.5, 2), decimals(f64::NAN, 2), decimals(f64::INFINITY, 0)], ["2.50", "–", "–"]);
+        assert_eq!(
+            [decimals(-0.0, 4), decimals(-0.00004, 4), decimals(-0.00006, 4)],
+            ["0.0000", "0.0000", "-0.0001"]
+        );
+        assert_eq!(
+            [decimals(2.5, 2), decimals(f64::NAN, 2), decimals(f64::INFINITY, 0)],
+            ["2.50", "–", "–"]
+        );
         let rows = [vec!["a".to_owned(), "5".to_owned()], vec!["long".to_owned(), "10".to_owned()]];
         assert_eq!(table(&["name", "n"], &rows), "name   n\na      5\nlong  10\n");
     }

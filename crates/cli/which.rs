@@ -66,7 +66,8 @@ pub enum Purpose {
 
 /// Entries right in a folder, in order of names; none if it is not there.
 fn entries(dir: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    let mut all: Vec<PathBuf> =
+        std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
     all.sort();
     all
 }
@@ -84,7 +85,9 @@ impl Which {
     /// If there is no such model, or it is not complete.
     pub fn open(&self, context: &Context, purpose: Purpose) -> anyhow::Result<Opened> {
         let opened = self.open_on(context, purpose, &context.device()?, true)?;
-        if let Some(note) = opened.model.processor.as_ref().and_then(|processor| processor.note.as_ref()) {
+        if let Some(note) =
+            opened.model.processor.as_ref().and_then(|processor| processor.note.as_ref())
+        {
             context.log.line(note);
         }
         opened.model.notes.iter().for_each(|note| context.log.line(&format!("note: {note}")));
@@ -134,15 +137,19 @@ impl Which {
     #[must_use]
     pub fn stamp(&self) -> String {
         let path = Path::new(&self.model);
-        let mut files: Vec<PathBuf> = if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
+        let mut files: Vec<PathBuf> =
+            if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
         for stages in ["stage1", "cells"] {
             let inner = |dir: PathBuf| [dir.join("latest.json"), dir.join("stage2/latest.json")];
             files.extend(entries(&path.join(stages)).into_iter().flat_map(inner));
         }
         let told = files.into_iter().map(|file| {
-            let content = file.ends_with("latest.json").then(|| toolkit_system::input::read_to_string(&file).ok());
+            let content = file
+                .ends_with("latest.json")
+                .then(|| toolkit_system::input::read_to_string(&file).ok());
             let data = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file);
-            let time = data.as_ref().filter(|_| content.is_none()).and_then(|data| data.modified().ok());
+            let time =
+                data.as_ref().filter(|_| content.is_none()).and_then(|data| data.modified().ok());
             format!("{} {:?} {time:?} {content:?}", file.display(), data.map(|data| data.len()))
         });
         let all: Vec<String> = told.collect();
@@ -244,7 +251,12 @@ fn stage1_of(context: &Context, run: &Path, id: &str) -> anyhow::Result<(String,
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
     let key = manifest["stage1"][id].as_str().map(str::to_owned);
     let hint = "choose a cell with `stage1.enabled = true`";
-    Ok((key.ok_or_else(|| anyhow!("cell `{id}` had no stage 1 --> {}; hint: {hint}", run.display()))?, cell))
+    Ok((
+        key.ok_or_else(|| {
+            anyhow!("cell `{id}` had no stage 1 --> {}; hint: {hint}", run.display())
+        })?,
+        cell,
+    ))
 }
 
 fn encoder(context: &Context, cell: &Cell, device: &Device) -> anyhow::Result<VisionPart> {
@@ -262,13 +274,19 @@ fn stage1_settings(cell: &Cell) -> Stage1 {
 }
 
 /// A Q-Former as one, any other bridge as it is.
-fn concrete(card: &Card, vision: &VisionShape, bridge: AnyBridge, device: &Device) -> anyhow::Result<BridgePart> {
+fn concrete(
+    card: &Card,
+    vision: &VisionShape,
+    bridge: AnyBridge,
+    device: &Device,
+) -> anyhow::Result<BridgePart> {
     if card.family != "qformer" {
         return Ok(BridgePart::Other(bridge));
     }
     let config: QFormerConfig = card.config()?;
     let mut values = params::export(&bridge);
-    let model = params::map(QFormer::build(&config, vision, device), |info| values.remove(&info.name));
+    let model =
+        params::map(QFormer::build(&config, vision, device), |info| values.remove(&info.name));
     Ok(BridgePart::QFormer { model: Box::new(model), config, text: true, caption: true })
 }
 

@@ -13,7 +13,11 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().into_string().unwrap();
         if entry.path().is_dir() {
-            all.extend(contents(&entry.path()).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)));
+            all.extend(
+                contents(&entry.path())
+                    .into_iter()
+                    .map(|(below, bytes)| (format!("{name}/{below}"), bytes)),
+            );
         } else {
             // Between listing and reading it may have got its name.
             all.insert(name, std::fs::read(entry.path()).unwrap_or_default());
@@ -24,7 +28,8 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Starts a command and kills it as soon as `seen` files lie in its temporaries. Whether it was killed before its end.
 fn killed_at(args: &[&str], dir: &Path, seen: usize) -> bool {
-    let mut child = command().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() {
         assert!(began.elapsed() < Duration::from_secs(60), "it hangs");
@@ -41,11 +46,14 @@ fn killed_at(args: &[&str], dir: &Path, seen: usize) -> bool {
 fn a_kill_leaves_nothing_that_looks_finished() {
     let model = fixture("hub-opt");
     let whole = folder();
-    for (name, more) in [("out", &["--to", "hf", "--shard", "1000000"][..]), ("out.pth", &["--to", "lavis"][..])] {
+    for (name, more) in
+        [("out", &["--to", "hf", "--shard", "1000000"][..]), ("out.pth", &["--to", "lavis"][..])]
+    {
         let right = whole.path().join(name);
         toolkit(&[&["convert", "--quiet", &model, text(&right)][..], more].concat()).ok();
         let right = if right.is_dir() { contents(&right) } else { contents(whole.path()) };
-        let right: BTreeMap<_, _> = right.into_iter().filter(|(file, _)| !file.starts_with("out/")).collect();
+        let right: BTreeMap<_, _> =
+            right.into_iter().filter(|(file, _)| !file.starts_with("out/")).collect();
 
         let dir = folder();
         let parent = dir.path().join("parent");
@@ -62,13 +70,19 @@ fn a_kill_leaves_nothing_that_looks_finished() {
             kills += 1;
             assert!(!out.exists(), "killed at {seen}, {:?}", contents(&parent).keys());
         }
-        assert!(kills > 0 && contents(&parent).keys().all(|file| file.starts_with('.') || file == "config.json"));
+        assert!(
+            kills > 0
+                && contents(&parent)
+                    .keys()
+                    .all(|file| file.starts_with('.') || file == "config.json")
+        );
         toolkit(&args).ok();
         let made = if out.is_dir() { contents(&out) } else { contents(&parent) };
         assert_eq!(made.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
         assert!(made == right, "{name} has other bytes than without a kill");
         // What the kills left is swept.
-        let left: Vec<String> = contents(&parent).into_keys().filter(|file| file.starts_with('.')).collect();
+        let left: Vec<String> =
+            contents(&parent).into_keys().filter(|file| file.starts_with('.')).collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }
@@ -99,7 +113,10 @@ fn processors_are_followed_and_named() {
 
     put("processor_config.json", nested);
     let said = toolkit(&caption).ok().stderr;
-    assert!(said.contains("`preprocessor_config.json` says otherwise; `image_processor` counts"), "{said}");
+    assert!(
+        said.contains("`preprocessor_config.json` says otherwise; `image_processor` counts"),
+        "{said}"
+    );
     put("preprocessor_config.json", r#"{"size": 56, "image_mean": 0.5, "image_std": 0.5}"#);
     let said = toolkit(&caption).ok().stderr;
     assert!(!said.contains("image_processor"), "{said}");
@@ -108,17 +125,27 @@ fn processors_are_followed_and_named() {
     }
     // Once, whichever command asks.
     let out = dir.path().join("out");
-    for args in [&caption[..], &["convert", text(dir.path()), text(&out), "--to", "hf"], &["verify", text(dir.path())]]
-    {
+    for args in [
+        &caption[..],
+        &["convert", text(dir.path()), text(&out), "--to", "hf"],
+        &["verify", text(dir.path())],
+    ] {
         let said = toolkit(args).ok().stderr;
-        assert_eq!(said.matches("there is no image processor; pixels are LAVIS's: 56 x 56").count(), 1, "{said}");
+        assert_eq!(
+            said.matches("there is no image processor; pixels are LAVIS's: 56 x 56").count(),
+            1,
+            "{said}"
+        );
     }
 
     // What is not built is an error of every command, before anything is done.
     put("preprocessor_config.json", r#"{"size": {"shortest_edge": 56}}"#);
     let out = dir.path().join("again");
-    for args in [&caption[..], &["convert", text(dir.path()), text(&out), "--to", "hf"], &["verify", text(dir.path())]]
-    {
+    for args in [
+        &caption[..],
+        &["convert", text(dir.path()), text(&out), "--to", "hf"],
+        &["verify", text(dir.path())],
+    ] {
         let args = [&["--quiet"][..], args].concat();
         toolkit(&args).fails_with(&["preprocessor_config.json", "`size` is the shortest edge"]);
     }
@@ -131,8 +158,16 @@ fn a_weight_file_for_every_tensor_is_refused() {
     for shard in ["0", "1", "999999", "-1"] {
         let out = dir.path().join("out");
         let wanted = if shard == "-1" { "--shard" } else { "is not in 1000000.." };
-        toolkit(&["convert", "--quiet", &fixture("hub-opt"), text(&out), "--to", "hf", &format!("--shard={shard}")])
-            .fails_with(&[wanted]);
+        toolkit(&[
+            "convert",
+            "--quiet",
+            &fixture("hub-opt"),
+            text(&out),
+            "--to",
+            "hf",
+            &format!("--shard={shard}"),
+        ])
+        .fails_with(&[wanted]);
         assert!(!out.exists());
     }
 }
@@ -144,12 +179,19 @@ fn an_infinite_reference_is_no_pass() {
     let mut bytes = std::fs::read(&file).unwrap();
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let entries: serde_json::Value = serde_json::from_slice(&bytes[8..header]).unwrap();
-    for (_, entry) in entries.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("output/")) {
+    for (_, entry) in
+        entries.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("output/"))
+    {
         let place = header + entry["data_offsets"][0].as_u64().unwrap() as usize;
         bytes[place..place + 4].copy_from_slice(&f32::INFINITY.to_le_bytes());
     }
     std::fs::write(&file, bytes).unwrap();
     let called = toolkit(&["verify", "--quiet", text(dir.path())]);
-    assert_eq!(called.stdout.matches("not compared: the reference holds inf at [0").count(), 4, "{}", called.stdout);
+    assert_eq!(
+        called.stdout.matches("not compared: the reference holds inf at [0").count(),
+        4,
+        "{}",
+        called.stdout
+    );
     called.fails_with(&["4 of 4 outputs differ"]);
 }

@@ -1,6 +1,8 @@
 //! A finished run whose files are damaged one by one: nothing damaged is used in silence.
 
-use super::support::{TINY, called, copy_of_finished, experiment, files, finished, folder, run_command, text, toolkit};
+use super::support::{
+    TINY, called, copy_of_finished, experiment, files, finished, folder, run_command, text, toolkit,
+};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,8 @@ enum Then {
 fn flip(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let middle = bytes.len() / 2;
-    let digit = (middle..bytes.len()).find(|&at| bytes[at].is_ascii_digit() && bytes[at - 1].is_ascii_digit());
+    let digit = (middle..bytes.len())
+        .find(|&at| bytes[at].is_ascii_digit() && bytes[at - 1].is_ascii_digit());
     let is_text = std::str::from_utf8(&bytes).is_ok();
     let (at, bit) = digit.filter(|_| is_text).map_or((middle, 0x40), |at| (at, 1));
     bytes[at] ^= bit;
@@ -39,7 +42,12 @@ fn cases(run: &Path) -> Vec<(PathBuf, Then)> {
             "timing.jsonl" | "seconds.json" => Then::Said,
             "manifest.json" => Then::Error,
             _ if !inside => Then::Again,
-            _ if name.ends_with(".safetensors") || name == "latest.json" || name == "metrics.jsonl" => Then::Error,
+            _ if name.ends_with(".safetensors")
+                || name == "latest.json"
+                || name == "metrics.jsonl" =>
+            {
+                Then::Error
+            }
             _ if text.contains("/eval/") => Then::Error,
             _ => Then::Again,
         })
@@ -54,11 +62,13 @@ fn every_file_of_a_finished_run_is_compared_before_it_is_used() {
     let command = || called(&mut run_command(&experiment(dir.path(), TINY), run, &["--jobs", "2"]));
     // One cell is enough, the first with stage 1.
     let all = cases(run);
-    let cell =
-        all.iter().find_map(|(path, _)| path.starts_with("cells").then(|| path.iter().nth(1).unwrap().to_owned()));
+    let cell = all.iter().find_map(|(path, _)| {
+        path.starts_with("cells").then(|| path.iter().nth(1).unwrap().to_owned())
+    });
     let mut kinds = [0; 3];
-    for (file, then) in
-        all.into_iter().filter(|(path, _)| !path.starts_with("cells") || path.iter().nth(1) == cell.as_deref())
+    for (file, then) in all
+        .into_iter()
+        .filter(|(path, _)| !path.starts_with("cells") || path.iter().nth(1) == cell.as_deref())
     {
         let path = run.join(&file);
         let whole = std::fs::read(&path).unwrap();
@@ -111,17 +121,27 @@ fn what_reads_a_run_compares_what_it_reads() {
     // The report is made anew from whole results, and the list knows the new one.
     std::fs::write(run.join("report.md"), "gone").unwrap();
     toolkit(&["report", text(run)]).ok();
-    assert!(toolkit(&["diff", text(finished().0), text(run)]).ok().stdout.contains("The results are the same"));
-    let spec = files(run).into_iter().find(|path| path.starts_with("cells") && path.ends_with("spec.toml")).unwrap();
+    assert!(
+        toolkit(&["diff", text(finished().0), text(run)])
+            .ok()
+            .stdout
+            .contains("The results are the same")
+    );
+    let spec = files(run)
+        .into_iter()
+        .find(|path| path.starts_with("cells") && path.ends_with("spec.toml"))
+        .unwrap();
     let held = std::fs::read_to_string(run.join(&spec)).unwrap();
     std::fs::write(run.join(&spec), held.replace("opt-nano", "t5-nano")).unwrap();
     let cell = spec.iter().nth(1).unwrap().to_str().unwrap();
-    toolkit(&["eval", text(run), "--cell", cell, "--tasks", "scenes-vqa"]).fails_last_with(&["spec.toml", "SHA-256"]);
+    toolkit(&["eval", text(run), "--cell", cell, "--tasks", "scenes-vqa"])
+        .fails_last_with(&["spec.toml", "SHA-256"]);
 }
 
 /// The features of the training split.
 fn train_features(run: &Path) -> PathBuf {
-    let rows = files(run).into_iter().filter(|path| path.extension().is_some_and(|end| end == "f16"));
+    let rows =
+        files(run).into_iter().filter(|path| path.extension().is_some_and(|end| end == "f16"));
     run.join(rows.max_by_key(|path| std::fs::metadata(run.join(path)).unwrap().len()).unwrap())
 }
 
@@ -143,7 +163,12 @@ fn damaged_features_are_computed_again_before_they_train() {
     let said = called(&mut run_command(&file, &out, &["--jobs", "2"])).ok();
     assert!(said.stderr.contains(" damaged; "), "{}", said.stderr);
     assert!(std::fs::read(&path).unwrap() == whole, "they are what they were");
-    assert!(toolkit(&["diff", text(finished().0), text(&out)]).ok().stdout.contains("The results are the same"));
+    assert!(
+        toolkit(&["diff", text(finished().0), text(&out)])
+            .ok()
+            .stdout
+            .contains("The results are the same")
+    );
 }
 
 #[test]
@@ -164,12 +189,20 @@ fn features_that_are_damaged_all_over_are_mended_by_one_command() {
         std::fs::write(copy, bytes).unwrap();
     }
     // Training, curves and tables: a job meets one damaged file after the other.
-    assert_eq!(whole.iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "f16")).count(), 3);
+    assert_eq!(
+        whole.iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "f16")).count(),
+        3
+    );
     called(&mut run_command(&file, &out, &["--jobs", "1"])).ok();
     for (path, bytes) in whole {
         assert!(std::fs::read(&path).unwrap() == bytes, "{}", path.display());
     }
-    assert!(toolkit(&["diff", text(finished().0), text(&out)]).ok().stdout.contains("The results are the same"));
+    assert!(
+        toolkit(&["diff", text(finished().0), text(&out)])
+            .ok()
+            .stdout
+            .contains("The results are the same")
+    );
 }
 
 #[test]
@@ -177,7 +210,10 @@ fn an_evaluation_goes_on_after_the_task_it_was_killed_in() {
     // The last cell without its scores, with the answers that it gave before a kill.
     let run = copy_of_finished();
     let (run, dir) = (run.path(), folder());
-    let cell = files(run).into_iter().find(|path| path.starts_with("cells") && path.ends_with("scores.json")).unwrap();
+    let cell = files(run)
+        .into_iter()
+        .find(|path| path.starts_with("cells") && path.ends_with("scores.json"))
+        .unwrap();
     let cell = cell.parent().unwrap().to_owned();
     let samples = std::fs::read(run.join(&cell).join("samples.jsonl")).unwrap();
     let list = run.join(&cell).join("done.json");
@@ -191,5 +227,10 @@ fn an_evaluation_goes_on_after_the_task_it_was_killed_in() {
     called(&mut run_command(&experiment(dir.path(), TINY), run, &["--jobs", "2"])).ok();
     assert!(std::fs::read(run.join(&cell).join("samples.jsonl")).unwrap() == samples);
     assert!(!run.join(&cell).join("pieces").exists());
-    assert!(toolkit(&["diff", text(finished().0), text(run)]).ok().stdout.contains("The results are the same"));
+    assert!(
+        toolkit(&["diff", text(finished().0), text(run)])
+            .ok()
+            .stdout
+            .contains("The results are the same")
+    );
 }

@@ -1,7 +1,8 @@
 //! Bad input: one clear error, exit code 2, and nothing half-written.
 
 use super::support::{
-    TINY, called, copy_of_finished, experiment, files, finished, folder, picture, run_command, toolkit,
+    TINY, called, copy_of_finished, experiment, files, finished, folder, picture, run_command,
+    toolkit,
 };
 use std::path::Path;
 use std::process::Command;
@@ -24,8 +25,16 @@ fn a_wrong_experiment_file_is_pointed_into() {
     );
     spoilt(&TINY.replace("batch = 8", "batch = \"8\""), &[], &["tiny.toml:17:9", "stage1.batch"]);
     spoilt("name = \n", &[], &["tiny.toml:1:"]);
-    spoilt(&TINY.replace("opt-nano", "opt-nanno"), &[], &["`opt-nanno`", "did you mean `opt-nano`?"]);
-    spoilt(&TINY.replace("scenes-vqa", "scenes-vqq"), &[], &["`scenes-vqq`", "did you mean `scenes-vqa`?"]);
+    spoilt(
+        &TINY.replace("opt-nano", "opt-nanno"),
+        &[],
+        &["`opt-nanno`", "did you mean `opt-nano`?"],
+    );
+    spoilt(
+        &TINY.replace("scenes-vqa", "scenes-vqq"),
+        &[],
+        &["`scenes-vqq`", "did you mean `scenes-vqa`?"],
+    );
     spoilt(&TINY.replace("tiny:val", "tiny:valid"), &[], &["no split 'valid'"]);
     spoilt(
         TINY,
@@ -75,7 +84,8 @@ fn a_corrupt_picture_is_named() {
     toolkit(&["data", "check", &format!("folder:{}", dir.path().display()), "--quiet"])
         .fails_with(&["bad.png", "cannot decode"]);
     let run = finished().0.to_str().unwrap();
-    toolkit(&["caption", "--quiet", run, bad.to_str().unwrap()]).fails_with(&["bad.png", "cannot decode"]);
+    toolkit(&["caption", "--quiet", run, bad.to_str().unwrap()])
+        .fails_with(&["bad.png", "cannot decode"]);
     assert_eq!(files(dir.path()), ["bad.png", "good.png"].map(String::from));
 }
 
@@ -86,11 +96,13 @@ fn a_place_that_cannot_be_written_to_is_named() {
     let taken = dir.path().join("taken");
     std::fs::write(&taken, "mine").unwrap();
     called(&mut run_command(&file, &taken, &["--quiet"])).fails_with(&["taken"]);
-    called(&mut run_command(&file, &taken.join("below"), &["--quiet"])).fails_with(&["taken/below"]);
+    called(&mut run_command(&file, &taken.join("below"), &["--quiet"]))
+        .fails_with(&["taken/below"]);
     assert_eq!(std::fs::read_to_string(&taken).unwrap(), "mine");
     toolkit(&["data", "preview", "tiny:val", "--out", "/dev/full"]).fails_with(&["/dev/full"]);
     let below = taken.join("sheet.png");
-    toolkit(&["data", "preview", "tiny:val", "--out", below.to_str().unwrap()]).fails_with(&["/taken"]);
+    toolkit(&["data", "preview", "tiny:val", "--out", below.to_str().unwrap()])
+        .fails_with(&["/taken"]);
     assert_eq!(files(dir.path()), ["taken", "tiny.toml"].map(String::from));
 }
 
@@ -109,13 +121,22 @@ fn a_disk_that_fills_up_leaves_no_half_file_and_the_run_goes_on_later() {
             .args(whole.get_args());
         limited.current_dir(whole.get_current_dir().unwrap());
         called(&mut limited).fails_with(&["File too large", "free space"]);
-        let weights = |path: &&std::path::PathBuf| path.extension().is_some_and(|e| e == "safetensors");
+        let weights =
+            |path: &&std::path::PathBuf| path.extension().is_some_and(|e| e == "safetensors");
         let left = files(&out);
-        assert!(!left.iter().any(|path| path.to_string_lossy().contains(".tmp")), "{place}: {left:?}");
+        assert!(
+            !left.iter().any(|path| path.to_string_lossy().contains(".tmp")),
+            "{place}: {left:?}"
+        );
         assert_eq!(left.iter().filter(weights).count(), 0, "{place}: {left:?}");
         // What there is of the training split's features is gone on with.
-        let ends = |end: &str| left.iter().filter(|path| path.to_string_lossy().ends_with(end)).count();
-        assert_eq!((ends(".f16") > 0, ends(".part") > 0), (place == "checkpoint", place == "features"), "{left:?}");
+        let ends =
+            |end: &str| left.iter().filter(|path| path.to_string_lossy().ends_with(end)).count();
+        assert_eq!(
+            (ends(".f16") > 0, ends(".part") > 0),
+            (place == "checkpoint", place == "features"),
+            "{left:?}"
+        );
         called(&mut run_command(&file, &out, &["--smoke", "--quiet"])).ok();
         assert!(out.join("results.json").exists());
     }
@@ -151,13 +172,20 @@ fn a_checkpoint_of_another_model_is_refused() {
 /// Gives one tensor of a checkpoint another shape, hashes and all.
 fn swap_shape(dir: &Path) {
     let path = dir.join("latest.json");
-    let mut latest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let mut latest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let weights = dir.join(latest["model"].as_str().unwrap());
-    let (mut tensors, metadata) = toolkit_registry::read_safetensors(&std::fs::read(&weights).unwrap()).unwrap();
+    let (mut tensors, metadata) =
+        toolkit_registry::read_safetensors(&std::fs::read(&weights).unwrap()).unwrap();
     let bias = tensors.get_mut("language_projection.bias").unwrap();
     (bias.shape, bias.data) = (vec![7], vec![0.0; 7]);
-    let sha256 =
-        toolkit_registry::write_safetensors(&weights, &tensors, toolkit_registry::StoredDtype::F32, metadata).unwrap();
+    let sha256 = toolkit_registry::write_safetensors(
+        &weights,
+        &tensors,
+        toolkit_registry::StoredDtype::F32,
+        metadata,
+    )
+    .unwrap();
     latest["model_sha256"] = sha256.into();
     std::fs::write(path, latest.to_string()).unwrap();
 }
@@ -170,6 +198,7 @@ fn damaged_results_are_refused() {
     toolkit(&["report", run.path().to_str().unwrap()]).fails_with(&["results.json", "SHA-256"]);
     // Without a list of the run's files.
     std::fs::remove_file(run.path().join("done.json")).unwrap();
-    toolkit(&["report", run.path().to_str().unwrap()]).fails_with(&["results.json", "line 1 column"]);
+    toolkit(&["report", run.path().to_str().unwrap()])
+        .fails_with(&["results.json", "line 1 column"]);
     assert_eq!(std::fs::read(run.path().join("report.html")).unwrap(), before);
 }

@@ -37,7 +37,9 @@ fn hub(body: &'static [u8]) -> String {
 fn with_cache(cache: &Path, args: &[&str]) -> Command {
     let mut command = command();
     command.args(args).env("TOOLKIT_CACHE", cache);
-    for name in ["TOOLKIT_OFFLINE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN", "TOOLKIT_MAX_FETCH"] {
+    for name in
+        ["TOOLKIT_OFFLINE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN", "TOOLKIT_MAX_FETCH"]
+    {
         command.env_remove(name);
     }
     command
@@ -49,7 +51,9 @@ fn a_flipped_byte_of_fetched_weights_is_found() {
     let cache = folder.path().join("cache");
     let url = hub(b"these are the weights");
     let source = "hf:owner/name#model.safetensors";
-    let fetch = || called(with_cache(&cache, &["--json", "data", "fetch", source]).env("HF_ENDPOINT", &url));
+    let fetch = || {
+        called(with_cache(&cache, &["--json", "data", "fetch", source]).env("HF_ENDPOINT", &url))
+    };
     let check = || called(&mut with_cache(&cache, &["--json", "doctor", "--check"]));
     let fetched = fetch().json();
     let path = PathBuf::from(fetched[0]["path"].as_str().unwrap());
@@ -79,9 +83,13 @@ fn a_flipped_byte_of_fetched_weights_is_found() {
 fn a_token_is_not_sent_without_encryption() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = with_cache(folder.path(), &["data", "fetch", "hf:owner/name#config.json"]);
-    let called = called(command.env("HF_ENDPOINT", "http://hub.invalid").env("HF_TOKEN", "hf_SECRET"));
+    let called =
+        called(command.env("HF_ENDPOINT", "http://hub.invalid").env("HF_TOKEN", "hf_SECRET"));
     called.fails_last_with(&["http://hub.invalid"]);
-    let warnings = called.stderr.lines().filter(|line| line.contains("HF_TOKEN is not sent to http://hub.invalid"));
+    let warnings = called
+        .stderr
+        .lines()
+        .filter(|line| line.contains("HF_TOKEN is not sent to http://hub.invalid"));
     assert_eq!(warnings.count(), 1, "{}", called.stderr);
     assert!(!called.stderr.contains("hf_SECRET"), "{}", called.stderr);
 }
@@ -107,14 +115,19 @@ fn no_code_of_a_source_package_runs() {
     let files = [
         ("PKG-INFO", "Metadata-Version: 1.0\nName: evilpkg\nVersion: 1.0\n"),
         ("be.py", &backend),
-        ("pyproject.toml", "[build-system]\nrequires = []\nbuild-backend = \"be\"\nbackend-path = [\".\"]\n"),
+        (
+            "pyproject.toml",
+            "[build-system]\nrequires = []\nbuild-backend = \"be\"\nbackend-path = [\".\"]\n",
+        ),
     ];
     for (name, text) in files {
         fs::write(package.join(name), text).unwrap();
     }
     fs::create_dir(folder.path().join("my links")).unwrap();
-    let script = "import tarfile; tarfile.open('my links/evilpkg-1.0.tar.gz', 'w:gz').add('evilpkg-1.0')";
-    let tar = Command::new("python3").args(["-c", script]).current_dir(folder.path()).status().unwrap();
+    let script =
+        "import tarfile; tarfile.open('my links/evilpkg-1.0.tar.gz', 'w:gz').add('evilpkg-1.0')";
+    let tar =
+        Command::new("python3").args(["-c", script]).current_dir(folder.path()).status().unwrap();
     assert!(tar.success());
 
     // A relative folder of links, as people write it, below a folder whose name has a space.

@@ -1,7 +1,8 @@
 //! Pictures, texts and settings of others: many of them, some of them bad, none of them in charge of the terminal.
 
 use super::support::{
-    TINY, called, command, experiment, finished, fixture, folder, picture, run_command, text, toolkit,
+    TINY, called, command, experiment, finished, fixture, folder, picture, run_command, text,
+    toolkit,
 };
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,7 +22,12 @@ fn pictures(dir: &Path, count: usize, broken: &[usize]) -> Vec<String> {
 }
 
 fn with<'a>(first: &[&'a str], files: &'a [String], last: &[&'a str]) -> Vec<&'a str> {
-    first.iter().copied().chain(files.iter().map(String::as_str)).chain(last.iter().copied()).collect()
+    first
+        .iter()
+        .copied()
+        .chain(files.iter().map(String::as_str))
+        .chain(last.iter().copied())
+        .collect()
 }
 
 #[test]
@@ -33,9 +39,18 @@ fn one_bad_picture_does_not_stop_many() {
     // Strict by default: the file and the option are named, and what was made before it has been printed.
     let strict = toolkit(&with(&["caption", &model], &files, &short));
     assert_eq!(strict.code, Some(2));
-    assert!(strict.stderr.contains("003.png") && strict.stderr.contains("--skip-unreadable"), "{}", strict.stderr);
+    assert!(
+        strict.stderr.contains("003.png") && strict.stderr.contains("--skip-unreadable"),
+        "{}",
+        strict.stderr
+    );
     let late = toolkit(&with(&["caption", &model], &pictures(dir.path(), 20, &[17]), &short));
-    assert_eq!((late.code, late.stdout.lines().count()), (Some(2), 16), "the first batch is there: {}", late.stdout);
+    assert_eq!(
+        (late.code, late.stdout.lines().count()),
+        (Some(2), 16),
+        "the first batch is there: {}",
+        late.stdout
+    );
 
     pictures(dir.path(), 20, &[3, 17]);
     let some = toolkit(&with(
@@ -50,18 +65,37 @@ fn one_bad_picture_does_not_stop_many() {
     );
     let lines = some.json_lines();
     assert_eq!(lines.as_array().unwrap().len(), 18);
-    assert!(lines.as_array().unwrap().iter().all(|line| !line["image"].as_str().unwrap().ends_with("003.png")));
+    assert!(
+        lines
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|line| !line["image"].as_str().unwrap().ends_with("003.png"))
+    );
 
     let bad = [files[3].clone(), files[17].clone()];
-    toolkit(&with(&["caption", &model], &bad, &["--skip-unreadable", "--quiet"])).fails_with(&["none of 2 pictures"]);
+    toolkit(&with(&["caption", &model], &bad, &["--skip-unreadable", "--quiet"]))
+        .fails_with(&["none of 2 pictures"]);
 
     let run = text(finished().0);
-    let matched =
-        toolkit(&with(&["match", run], &files[..5], &["--text", "a cat", "--skip-unreadable", "--json"])).json();
+    let matched = toolkit(&with(
+        &["match", run],
+        &files[..5],
+        &["--text", "a cat", "--skip-unreadable", "--json"],
+    ))
+    .json();
     assert_eq!(matched.as_array().unwrap().len(), 4);
-    let ranked =
-        toolkit(&["retrieve", run, "--images", text(dir.path()), "--text", "a cat", "--skip-unreadable", "--json"])
-            .json();
+    let ranked = toolkit(&[
+        "retrieve",
+        run,
+        "--images",
+        text(dir.path()),
+        "--text",
+        "a cat",
+        "--skip-unreadable",
+        "--json",
+    ])
+    .json();
     assert_eq!(ranked[0]["ranks"].as_array().unwrap().len(), 18);
 }
 
@@ -74,13 +108,17 @@ fn embeddings_go_on_where_they_were_killed() {
         call.args(with(&["embed", &model], &files, &["--skip-unreadable", "--out", text(out)]));
         call
     };
-    let (whole, killed) = (dir.path().join("whole.safetensors"), dir.path().join("killed.safetensors"));
+    let (whole, killed) =
+        (dir.path().join("whole.safetensors"), dir.path().join("killed.safetensors"));
     let said = called(&mut call(&whole)).ok();
     assert!(said.stdout.contains("image.queries [398, "), "{}", said.stdout);
     let mut at = Duration::from_millis(60);
     for _ in 0..6 {
-        let mut child =
-            call(&killed).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = call(&killed)
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(at);
         let _ = child.kill();
         child.wait().unwrap();
@@ -103,10 +141,17 @@ fn texts_of_others_cannot_drive_a_terminal() {
     let line = r#"{"image": "a.png", "captions": ["\u001b]0;pwn\u0007 a \u009b31m dog \u202egod"], "questions": [{"question": "\u001b[2J?", "answers": ["\u001b[A"]}]}"#;
     std::fs::write(dir.path().join("captions.jsonl"), format!("{line}\n")).unwrap();
     let data = format!("folder:{}", text(dir.path()));
-    let bad = |text: &str| text.chars().find(|c| (c.is_control() && *c != '\n' && *c != '\t') || *c == '\u{202e}');
+    let bad = |text: &str| {
+        text.chars().find(|c| (c.is_control() && *c != '\n' && *c != '\t') || *c == '\u{202e}')
+    };
     for call in [vec!["data", "preview", &data], vec!["data", "check", &data]] {
         let said = toolkit(&call);
-        assert_eq!((bad(&said.stdout), bad(&said.stderr)), (None, None), "{call:?}: {:?}", said.stdout);
+        assert_eq!(
+            (bad(&said.stdout), bad(&said.stderr)),
+            (None, None),
+            "{call:?}: {:?}",
+            said.stdout
+        );
     }
     // JSON stays exact.
     let json = toolkit(&["data", "preview", &data, "--json"]).json().to_string();
@@ -117,7 +162,13 @@ fn texts_of_others_cannot_drive_a_terminal() {
     let card = include_str!("../../registry/tasks/scenes-vqa.toml");
     let card: String = card
         .lines()
-        .map(|l| if l.starts_with("about") { "about = \"\\u001B[2J\"\n".to_owned() } else { format!("{l}\n") })
+        .map(|l| {
+            if l.starts_with("about") {
+                "about = \"\\u001B[2J\"\n".to_owned()
+            } else {
+                format!("{l}\n")
+            }
+        })
         .collect();
     std::fs::write(cards.join("odd.toml"), card).unwrap();
     let registry = dir.path().join("cards");
@@ -132,11 +183,15 @@ fn texts_of_others_cannot_drive_a_terminal() {
 fn settings_that_would_have_no_effect_are_refused() {
     let (model, wide, run) = (fixture("hub-opt"), fixture("hub-opt/wide.png"), text(finished().0));
     for asks in [["vqa", &model], ["chat", &model]] {
-        toolkit(&[&asks[..], &[&wide, "--question", "a", "--prompt", "no braces", "--quiet"]].concat())
-            .fails_with(&["`--prompt` has no {}", "no braces"]);
+        toolkit(
+            &[&asks[..], &[&wide, "--question", "a", "--prompt", "no braces", "--quiet"]].concat(),
+        )
+        .fails_with(&["`--prompt` has no {}", "no braces"]);
     }
-    toolkit(&["caption", run, &wide, "--dtype", "q8", "--quiet"]).fails_with(&["`--dtype`", "as they were trained"]);
-    toolkit(&["caption", &model, &wide, "--prompt", "<image>a photo of", "--quiet"]).fails_with(&["`<image>`"]);
+    toolkit(&["caption", run, &wide, "--dtype", "q8", "--quiet"])
+        .fails_with(&["`--dtype`", "as they were trained"]);
+    toolkit(&["caption", &model, &wide, "--prompt", "<image>a photo of", "--quiet"])
+        .fails_with(&["`<image>`"]);
     toolkit(&["caption", &model, &wide, "--most-pixels", "10", "--quiet"])
         .fails_with(&["more than the limit of 10", "wide.png"]);
 }
@@ -146,18 +201,30 @@ fn answers_of_a_list_are_ranked() {
     for model in ["hub-opt", "hub-t5"] {
         let (model, wide) = (fixture(model), fixture("hub-opt/wide.png"));
         let ask = |choices: &str| {
-            toolkit(&["vqa", &model, &wide, "--question", "what is it?", "--choices", choices, "--json"]).json()
+            toolkit(&[
+                "vqa",
+                &model,
+                &wide,
+                "--question",
+                "what is it?",
+                "--choices",
+                choices,
+                "--json",
+            ])
+            .json()
         };
         let three = ask("a dog,cat,the red car");
         let ranked = three["choices"].as_array().unwrap();
         assert_eq!((ranked.len(), &three["text"]), (3, &ranked[0]["text"]));
-        let scores: Vec<f64> = ranked.iter().map(|choice| choice["log_prob"].as_f64().unwrap()).collect();
+        let scores: Vec<f64> =
+            ranked.iter().map(|choice| choice["log_prob"].as_f64().unwrap()).collect();
         assert!(scores.windows(2).all(|pair| pair[0] >= pair[1]) && scores[0] < 0.0, "{scores:?}");
         // A score does not depend on the others.
         let one = ask("cat");
         let cat = ranked.iter().find(|choice| choice["text"] == "cat").unwrap();
         assert_eq!(one["choices"][0]["log_prob"], cat["log_prob"]);
-        toolkit(&["vqa", &model, &wide, "--question", "?", "--choices", "cat,", "--quiet"]).fails_with(&["empty"]);
+        toolkit(&["vqa", &model, &wide, "--question", "?", "--choices", "cat,", "--quiet"])
+            .fails_with(&["empty"]);
     }
 }
 
@@ -190,7 +257,12 @@ fn what_never_ends_is_no_input() {
             vec!["convert", input, &annotations, "--to", "hf"],
         ] {
             let said = toolkit(&[&call[..], &["--quiet"]].concat());
-            assert_eq!((said.code, said.stderr.lines().count()), (Some(2), 1), "{call:?}: {}", said.stderr);
+            assert_eq!(
+                (said.code, said.stderr.lines().count()),
+                (Some(2), 1),
+                "{call:?}: {}",
+                said.stderr
+            );
         }
     }
     assert!(began.elapsed() < Duration::from_secs(60), "none of them waits");
@@ -203,8 +275,13 @@ fn plans_and_cards_end_as_a_run_would() {
     std::fs::create_dir_all(cards.join("language")).unwrap();
     std::fs::create_dir_all(cards.join("weights")).unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("registry");
-    std::fs::copy(root.join("language/opt-nano.toml"), cards.join("language/opt-nano.toml")).unwrap();
-    std::fs::copy(root.join("weights/opt-nano.tokenizer.json"), cards.join("weights/opt-nano.tokenizer.json")).unwrap();
+    std::fs::copy(root.join("language/opt-nano.toml"), cards.join("language/opt-nano.toml"))
+        .unwrap();
+    std::fs::copy(
+        root.join("weights/opt-nano.tokenizer.json"),
+        cards.join("weights/opt-nano.tokenizer.json"),
+    )
+    .unwrap();
     let mut weights = std::fs::read(root.join("weights/opt-nano.safetensors")).unwrap();
     let file = experiment(dir.path(), TINY);
     let ends = |weights: &[u8], parts: &[&str]| {
@@ -252,7 +329,12 @@ fn names_that_are_not_unicode_are_names_too() {
     call(&["attend", run], &["--json", "--out", text(&dir.path().join("a.png"))]).json();
     for command in ["run", "plan", "reproduce", "report", "verify"] {
         let said = call(&[command], &["--quiet"]);
-        assert_eq!((said.code, said.stderr.lines().count()), (Some(2), 1), "{command}: {}", said.stderr);
+        assert_eq!(
+            (said.code, said.stderr.lines().count()),
+            (Some(2), 1),
+            "{command}: {}",
+            said.stderr
+        );
     }
 }
 
@@ -260,11 +342,12 @@ fn names_that_are_not_unicode_are_names_too() {
 fn eval_reads_prompts_as_vqa_does() {
     let (dir, model) = (folder(), fixture("hub-opt"));
     picture(&dir.path().join("a.png"));
-    let line =
-        r#"{"image": "a.png", "captions": ["a"], "questions": [{"question": "what is it?", "answers": ["dog"]}]}"#;
+    let line = r#"{"image": "a.png", "captions": ["a"], "questions": [{"question": "what is it?", "answers": ["dog"]}]}"#;
     std::fs::write(dir.path().join("captions.jsonl"), line).unwrap();
     let data = format!("folder:{}", text(dir.path()));
-    let eval = |more: &[&str]| toolkit(&[&["eval", &model, "--data", &data, "--quiet", "--tasks"][..], more].concat());
+    let eval = |more: &[&str]| {
+        toolkit(&[&["eval", &model, "--data", &data, "--quiet", "--tasks"][..], more].concat())
+    };
     eval(&["scenes-vqa", "--prompt", "<image> {}"]).fails_with(&["`<image>`"]);
     eval(&["scenes-caption", "--prompt", "<image>"]).fails_with(&["`<image>`"]);
     eval(&["scenes-vqa", "--batch", "0"]).fails_with(&["--batch"]);
@@ -276,7 +359,8 @@ fn eval_reads_prompts_as_vqa_does() {
         std::fs::copy(entry.path(), other.join(entry.file_name())).unwrap();
     }
     let file = other.join("tokenizer.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     json["post_processor"] = serde_json::Value::Null;
     std::fs::write(&file, json.to_string()).unwrap();
     let answer = |model: &str| {
@@ -298,17 +382,36 @@ fn eval_reads_prompts_as_vqa_does() {
         let row: serde_json::Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
         let card = include_str!("../../registry/tasks/scenes-vqa.toml");
         let beams = card.lines().find_map(|line| line.strip_prefix("beams = ")).unwrap_or("1");
-        let most = card.lines().find_map(|line| line.strip_prefix("max_new_tokens = ")).unwrap_or("10");
+        let most =
+            card.lines().find_map(|line| line.strip_prefix("max_new_tokens = ")).unwrap_or("10");
         let picture = dir.path().join("a.png");
-        let asked = ["vqa", model, text(&picture), "--question", "what is it?", "--prompt", "Question: {}", "--json"];
-        let search =
-            ["--beams", beams, "--max-new-tokens", most, "--length-penalty", "-1", "--early-stopping", "never"];
+        let asked = [
+            "vqa",
+            model,
+            text(&picture),
+            "--question",
+            "what is it?",
+            "--prompt",
+            "Question: {}",
+            "--json",
+        ];
+        let search = [
+            "--beams",
+            beams,
+            "--max-new-tokens",
+            most,
+            "--length-penalty",
+            "-1",
+            "--early-stopping",
+            "never",
+        ];
         (
             row["raw"].as_str().unwrap().to_owned(),
             toolkit(&[&asked[..], &search].concat()).json()["text"].as_str().unwrap().to_owned(),
         )
     };
-    let ((eval_with, vqa_with), (eval_without, vqa_without)) = (answer(&model), answer(text(&other)));
+    let ((eval_with, vqa_with), (eval_without, vqa_without)) =
+        (answer(&model), answer(text(&other)));
     assert_eq!((eval_with, eval_without), (vqa_with, vqa_without));
 }
 
@@ -319,14 +422,20 @@ fn a_result_never_replaces_what_is_read() {
     picture(&photo);
     let before = std::fs::read(&photo).unwrap();
     let photo = text(&photo);
-    toolkit(&["embed", run, photo, "--out", photo, "--quiet"]).fails_with(&["would replace what is read"]);
-    toolkit(&["attend", run, photo, "--out", photo, "--quiet"]).fails_with(&["would replace what is read"]);
+    toolkit(&["embed", run, photo, "--out", photo, "--quiet"])
+        .fails_with(&["would replace what is read"]);
+    toolkit(&["attend", run, photo, "--out", photo, "--quiet"])
+        .fails_with(&["would replace what is read"]);
     let data = format!("folder:{}", text(dir.path()));
-    toolkit(&["data", "preview", &data, "--out", photo, "--quiet"]).fails_with(&["would replace what is read"]);
+    toolkit(&["data", "preview", &data, "--out", photo, "--quiet"])
+        .fails_with(&["would replace what is read"]);
     let results = format!("{run}/results.json");
-    toolkit(&["embed", run, photo, "--out", &results, "--quiet"]).fails_with(&["would replace what is read"]);
+    toolkit(&["embed", run, photo, "--out", &results, "--quiet"])
+        .fails_with(&["would replace what is read"]);
     assert_eq!(std::fs::read(photo).unwrap(), before);
-    let out = called(command().env("TOOLKIT_MOST_PIXELS", "abc").args(["caption", run, photo, "--quiet"]));
+    let out = called(
+        command().env("TOOLKIT_MOST_PIXELS", "abc").args(["caption", run, photo, "--quiet"]),
+    );
     out.fails_with(&["TOOLKIT_MOST_PIXELS", "abc"]);
 }
 
@@ -341,11 +450,19 @@ fn metadata_with_one_bad_caption_are_an_error_and_not_fewer_captions() {
         let rows = format!("{good}\n{{\"file_name\": \"b.png\", \"caption\": {bad}}}\n");
         std::fs::write(dir.path().join("metadata.jsonl"), rows).unwrap();
         let data = format!("folder:{}", text(dir.path()));
-        let eval = ["eval", &fixture("hub-opt"), "--tasks", "scenes-caption", "--data", &data, "--quiet"];
+        let eval =
+            ["eval", &fixture("hub-opt"), "--tasks", "scenes-caption", "--data", &data, "--quiet"];
         toolkit(&eval).fails_with(&["metadata.jsonl:2", "caption"]);
     }
     // Metadata about other things are no list of captions.
-    std::fs::write(dir.path().join("metadata.jsonl"), "{\"file_name\": \"a.png\", \"label\": 3}\n").unwrap();
-    toolkit(&["data", "preview", &format!("folder:{}", text(dir.path())), "--out", text(&dir.path().join("s.png"))])
-        .ok();
+    std::fs::write(dir.path().join("metadata.jsonl"), "{\"file_name\": \"a.png\", \"label\": 3}\n")
+        .unwrap();
+    toolkit(&[
+        "data",
+        "preview",
+        &format!("folder:{}", text(dir.path())),
+        "--out",
+        text(&dir.path().join("s.png")),
+    ])
+    .ok();
 }

@@ -36,11 +36,18 @@ fn options_are_those_written_down() {
             })
             .collect();
         options.sort();
-        format!("{}: {}\n", [&["toolkit".to_owned()], &path[..]].concat().join(" "), options.join(" "))
+        format!(
+            "{}: {}\n",
+            [&["toolkit".to_owned()], &path[..]].concat().join(" "),
+            options.join(" ")
+        )
     };
     let now: String = commands().iter().map(line).collect();
     let frozen = include_str!("options.txt");
-    assert_eq!(now, frozen, "the command line changed; if that is meant, put this into tests/cli/options.txt:\n{now}");
+    assert_eq!(
+        now, frozen,
+        "the command line changed; if that is meant, put this into tests/cli/options.txt:\n{now}"
+    );
 }
 
 #[test]
@@ -50,13 +57,18 @@ fn usage_errors_are_one_line() {
     toolkit(&["run"]).fails_with(&["<FILE>"]);
     toolkit(&["run", "x.toml", "--jobs", "0"]).fails_with(&["--jobs"]);
     // A negative number is a value, and its range refuses it by the option's name.
-    toolkit(&["run", "x.toml", "--jobs", "-1"]).fails_with(&["'-1' for '--jobs <N>'", "-1 is not in 1..=65535"]);
-    toolkit(&["eval", "x", "--batch", "-1"]).fails_with(&["'-1' for '--batch <N>'", "not negative"]);
-    toolkit(&["caption", "x", "a.png", "--seed", "-1"]).fails_with(&["'-1' for '--seed <N>'", "not negative"]);
+    toolkit(&["run", "x.toml", "--jobs", "-1"])
+        .fails_with(&["'-1' for '--jobs <N>'", "-1 is not in 1..=65535"]);
+    toolkit(&["eval", "x", "--batch", "-1"])
+        .fails_with(&["'-1' for '--batch <N>'", "not negative"]);
+    toolkit(&["caption", "x", "a.png", "--seed", "-1"])
+        .fails_with(&["'-1' for '--seed <N>'", "not negative"]);
     for option in ["--beams", "--top-k", "--answers", "--max-new-tokens"] {
         let whole = "it must be a whole number, not negative";
-        toolkit(&["caption", "x", "a.png", option, "-1"]).fails_with(&[&format!("'-1' for '{option} <"), whole]);
-        toolkit(&["caption", "x", "a.png", option, "1.5"]).fails_with(&[&format!("'1.5' for '{option} <"), whole]);
+        toolkit(&["caption", "x", "a.png", option, "-1"])
+            .fails_with(&[&format!("'-1' for '{option} <"), whole]);
+        toolkit(&["caption", "x", "a.png", option, "1.5"])
+            .fails_with(&[&format!("'1.5' for '{option} <"), whole]);
     }
     toolkit(&["caption", "x", "a.png", "--temperature", "warm"])
         .fails_with(&["'--temperature <X>'", "must be a number"]);
@@ -64,7 +76,8 @@ fn usage_errors_are_one_line() {
 
 #[test]
 fn a_reader_that_stops_early_is_no_error() {
-    let mut child = command().arg("list").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command().arg("list").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -77,6 +90,9 @@ fn a_full_disk_behind_standard_output_is_an_error() {
     let output = command().arg("list").stdout(full).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.starts_with("error: cannot write the result --> standard output: No space left"), "{said}");
+    assert!(
+        said.starts_with("error: cannot write the result --> standard output: No space left"),
+        "{said}"
+    );
     assert_eq!(said.lines().count(), 1);
 }

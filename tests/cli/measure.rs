@@ -21,9 +21,13 @@ fn any_model_is_measured_on_any_data() {
     let out = folder();
     let hub = fixture("hub-opt");
     let measured = |model: &str, tasks: &str, more: &[&str]| {
-        toolkit(&[&["eval", model, "--tasks", tasks, "--data", "tiny:test", "--json"], more].concat()).json()
+        toolkit(
+            &[&["eval", model, "--tasks", tasks, "--data", "tiny:test", "--json"], more].concat(),
+        )
+        .json()
     };
-    let both = measured(&hub, "scenes-caption,scenes-vqa", &["--limit", "3", "--out", text(out.path())]);
+    let both =
+        measured(&hub, "scenes-caption,scenes-vqa", &["--limit", "3", "--out", text(out.path())]);
     assert_eq!(
         (&both[0]["result"]["task"], &both[1]["result"]["task"]),
         (&"scenes-caption".into(), &"scenes-vqa".into())
@@ -32,8 +36,10 @@ fn any_model_is_measured_on_any_data() {
         let samples = std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap();
         assert!(samples.lines().all(|line| line.contains("\"picture_sha256\":\"")), "{samples}");
         assert_eq!((samples.lines().count(), &both[at]["result"]["samples"]), (3, &3.into()));
-        let kept: Value =
-            serde_json::from_slice(&std::fs::read(out.path().join(task).join("scores.json")).unwrap()).unwrap();
+        let kept: Value = serde_json::from_slice(
+            &std::fs::read(out.path().join(task).join("scores.json")).unwrap(),
+        )
+        .unwrap();
         assert_eq!(kept["result"]["scores"], both[at]["result"]["scores"]);
     }
     assert!(measured(&hub, "scenes-vqa", &["--limit", "2", "--prompt", "question: {} answer:"])[0]["result"]["scores"]["overall"].is_f64());
@@ -41,9 +47,14 @@ fn any_model_is_measured_on_any_data() {
     // The same samples however many are evaluated together.
     let samples = |batch: &str| {
         let out = folder();
-        measured(&hub, "scenes-vqa,scenes-caption", &["--limit", "5", "--batch", batch, "--out", text(out.path())]);
-        ["scenes-vqa", "scenes-caption"]
-            .map(|task| std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap())
+        measured(
+            &hub,
+            "scenes-vqa,scenes-caption",
+            &["--limit", "5", "--batch", batch, "--out", text(out.path())],
+        );
+        ["scenes-vqa", "scenes-caption"].map(|task| {
+            std::fs::read_to_string(out.path().join(task).join("samples.jsonl")).unwrap()
+        })
     };
     assert_eq!(samples("1"), samples("4"));
 
@@ -67,14 +78,23 @@ fn any_model_is_measured_on_any_data() {
         .collect();
     std::fs::write(b.join("scenes-vqa/samples.jsonl"), &right).unwrap();
     // As damage it is an error; as what was measured it is statistics.
-    toolkit(&["diff", text(&a), text(&b)]).fails_with(&["b/scenes-vqa/samples.jsonl", "SHA-256", "eval --out"]);
+    toolkit(&["diff", text(&a), text(&b)]).fails_with(&[
+        "b/scenes-vqa/samples.jsonl",
+        "SHA-256",
+        "eval --out",
+    ]);
     own_samples(&b.join("scenes-vqa"));
     let other = toolkit(&["diff", text(&a), text(&b), "--json"]).json();
-    let scores: Vec<f64> =
-        rows.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["score"].as_f64().unwrap()).collect();
+    let scores: Vec<f64> = rows
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).unwrap()["score"].as_f64().unwrap())
+        .collect();
     let wanted = 100.0 * (scores.iter().sum::<f64>() / 5.0 - 1.0);
     let row = &other[1];
-    assert!((row["a"].as_f64().unwrap() - row["b"].as_f64().unwrap() - wanted).abs() < 1e-9, "{row}");
+    assert!(
+        (row["a"].as_f64().unwrap() - row["b"].as_f64().unwrap() - wanted).abs() < 1e-9,
+        "{row}"
+    );
     assert!(row["p"].as_f64().unwrap() <= row["p_holm"].as_f64().unwrap());
     assert!(toolkit(&["diff", text(&a), text(&b)]).ok().stdout.contains("p, Holm"));
     // A sample less is a difference of what was measured, and so is a task less.
@@ -83,10 +103,19 @@ fn any_model_is_measured_on_any_data() {
     std::fs::write(b.join("scenes-vqa/samples.jsonl"), less).unwrap();
     own_samples(&b.join("scenes-vqa"));
     let said = differs();
-    assert!(said.code == Some(1) && said.stdout.contains("1 in one only"), "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.code == Some(1) && said.stdout.contains("1 in one only"),
+        "{}{}",
+        said.stdout,
+        said.stderr
+    );
     std::fs::remove_dir_all(b.join("scenes-vqa")).unwrap();
     let said = differs();
-    assert!(said.code == Some(1) && said.stderr.contains("scenes-vqa: only one of the two"), "{}", said.stderr);
+    assert!(
+        said.code == Some(1) && said.stderr.contains("scenes-vqa: only one of the two"),
+        "{}",
+        said.stderr
+    );
 
     // A run is measured as it measured itself: the bridge after stage 2 for answers, the one after stage 1 for retrieval.
     let run = finished().0;
@@ -98,18 +127,24 @@ fn any_model_is_measured_on_any_data() {
     assert_eq!(ranks["scores"]["itc.txt_r1"], own["scores"]["retrieval.itc.txt_r1"]);
     let interval = &answers["intervals"]["overall"];
     let (low, high) = (interval["low"].as_f64().unwrap(), interval["high"].as_f64().unwrap());
-    assert!(low <= high && (low..=high).contains(&interval["mean"].as_f64().unwrap()), "{interval}");
+    assert!(
+        low <= high && (low..=high).contains(&interval["mean"].as_f64().unwrap()),
+        "{interval}"
+    );
 
     let fails = |args: &[&str]| toolkit(&[&["eval", "--quiet", &hub], args].concat());
     fails(&["--tasks", "scenes-retrieval", "--data", "tiny:test"]).fails_with(&["no text side"]);
-    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--prompt", "why?"]).fails_with(&["no `{}`", "--prompt"]);
+    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--prompt", "why?"])
+        .fails_with(&["no `{}`", "--prompt"]);
     fails(&["--tasks", "nowhere", "--data", "tiny:test"]).fails_with(&["nowhere"]);
     let dir = folder();
     std::fs::create_dir_all(dir.path().join("tasks")).unwrap();
     let card = "kind = \"vqa\"\nversion = 1\n[config]\nsplit = \"val\"\n";
     std::fs::write(dir.path().join("tasks/bare.toml"), card).unwrap();
-    fails(&["--registry", text(dir.path()), "--tasks", "bare"]).fails_with(&["`bare` names no data", "--data"]);
-    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--preset", "lavvis"]).fails_with(&["no preset `lavvis`"]);
+    fails(&["--registry", text(dir.path()), "--tasks", "bare"])
+        .fails_with(&["`bare` names no data", "--data"]);
+    fails(&["--tasks", "scenes-vqa", "--data", "tiny:test", "--preset", "lavvis"])
+        .fails_with(&["no preset `lavvis`"]);
 }
 
 #[test]
@@ -124,13 +159,28 @@ fn presets_and_published_scores_are_the_cards() {
     let hub = fixture("hub-opt");
     let call = |more: &[&str]| {
         toolkit(
-            &[&["--registry", text(dir.path()), "eval", &hub, "--tasks", "own", "--out", text(dir.path())], more]
-                .concat(),
+            &[
+                &[
+                    "--registry",
+                    text(dir.path()),
+                    "eval",
+                    &hub,
+                    "--tasks",
+                    "own",
+                    "--out",
+                    text(dir.path()),
+                ],
+                more,
+            ]
+            .concat(),
         )
     };
     let own = call(&["--json"]).json()[0]["result"].clone();
     assert_eq!((&own["data"], &own["samples"]), (&"tiny:val".into(), &4.into()));
-    assert_eq!((own["published"].as_array().unwrap().len(), &own["published"][0]["holds"]), (1, &false.into()));
+    assert_eq!(
+        (own["published"].as_array().unwrap().len(), &own["published"][0]["holds"]),
+        (1, &false.into())
+    );
     assert!(call(&[]).ok().stdout.contains("OUTSIDE"));
     let others = call(&["--json", "--preset", "others"]).json()[0]["result"].clone();
     assert_eq!(others["published"][0]["holds"], true);
@@ -149,7 +199,16 @@ fn an_evaluation_goes_on_where_it_was_killed() {
     let (run, dir) = (finished().0, folder());
     let call = |out: &Path| {
         let mut call = command();
-        let tasks = ["--tasks", "scenes-vqa,scenes-caption", "--batch", "2", "--limit", "60", "--data", "scenes:test"];
+        let tasks = [
+            "--tasks",
+            "scenes-vqa,scenes-caption",
+            "--batch",
+            "2",
+            "--limit",
+            "60",
+            "--data",
+            "scenes:test",
+        ];
         call.arg("eval").arg(run).args(tasks).arg("--out").arg(out);
         call
     };
@@ -170,7 +229,8 @@ fn an_evaluation_goes_on_where_it_was_killed() {
     called(&mut call(&killed)).ok();
     let read = |path: &Path| std::fs::read(path).unwrap();
     let scores = |dir: &Path, task: &str| {
-        let mut all: Value = serde_json::from_slice(&read(&dir.join(task).join("scores.json"))).unwrap();
+        let mut all: Value =
+            serde_json::from_slice(&read(&dir.join(task).join("scores.json"))).unwrap();
         all["result"]["seconds"].take();
         all
     };
@@ -196,5 +256,8 @@ fn an_evaluation_goes_on_where_it_was_killed() {
     std::fs::write(whole.join("scenes-vqa/samples.jsonl"), "{}\n").unwrap();
     let again = called(&mut call(&whole)).ok();
     assert_eq!(again.stderr.matches(": is done").count(), 1, "{}", again.stderr);
-    assert_eq!(read(&whole.join("scenes-vqa/samples.jsonl")), read(&killed.join("scenes-vqa/samples.jsonl")));
+    assert_eq!(
+        read(&whole.join("scenes-vqa/samples.jsonl")),
+        read(&killed.join("scenes-vqa/samples.jsonl"))
+    );
 }

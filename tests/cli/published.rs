@@ -20,7 +20,8 @@ fn weights(dir: &Path) -> BTreeMap<String, Values> {
 }
 
 fn put(dir: &Path, tensors: &BTreeMap<String, Values>) {
-    write_safetensors(&dir.join("model.safetensors"), tensors, StoredDtype::F32, BTreeMap::new()).unwrap();
+    write_safetensors(&dir.join("model.safetensors"), tensors, StoredDtype::F32, BTreeMap::new())
+        .unwrap();
 }
 
 fn rename(dir: &Path, change: impl Fn(&mut BTreeMap<String, Values>)) {
@@ -46,8 +47,14 @@ fn without_key_biases(tensors: &mut BTreeMap<String, Values>) {
 
 #[test]
 fn every_reference_holds() {
-    for name in ["blip2-opt-tiny", "blip2-t5-tiny", "blip2-itm-tiny", "hub-opt", "hub-t5", "stage1-tiny/checkpoint.pth"]
-    {
+    for name in [
+        "blip2-opt-tiny",
+        "blip2-t5-tiny",
+        "blip2-itm-tiny",
+        "hub-opt",
+        "hub-t5",
+        "stage1-tiny/checkpoint.pth",
+    ] {
         let report = toolkit(&["verify", &fixture(name), "--json"]).json();
         let tensors = report["tensors"].as_array().unwrap();
         let generations = report["generations"].as_array().unwrap();
@@ -55,7 +62,12 @@ fn every_reference_holds() {
         assert!(tensors.len() >= 3, "{name}");
         assert_eq!(generations.len(), if name.starts_with("hub") { 6 } else { 0 });
     }
-    assert!(toolkit(&["verify", &fixture("blip2-opt-tiny")]).ok().stdout.contains("stage2.grad.query_tokens"));
+    assert!(
+        toolkit(&["verify", &fixture("blip2-opt-tiny")])
+            .ok()
+            .stdout
+            .contains("stage2.grad.query_tokens")
+    );
 }
 
 #[test]
@@ -69,17 +81,27 @@ fn what_differs_does_not_hold() {
     // What nobody computes, and what is no number.
     let dir = copy("blip2-itm-tiny");
     let bytes = std::fs::read(dir.path().join("reference.safetensors")).unwrap();
-    let mut tensors: BTreeMap<String, _> =
-        safetensors::SafeTensors::deserialize(&bytes).unwrap().iter().map(|(n, v)| (n.to_owned(), v.clone())).collect();
+    let mut tensors: BTreeMap<String, _> = safetensors::SafeTensors::deserialize(&bytes)
+        .unwrap()
+        .iter()
+        .map(|(n, v)| (n.to_owned(), v.clone()))
+        .collect();
     let logits = &tensors["output/itm.logits"];
-    let nan: Vec<u8> = f32::NAN.to_le_bytes().into_iter().chain(logits.data()[4..].iter().copied()).collect();
-    let spoilt = safetensors::tensor::TensorView::new(logits.dtype(), logits.shape().to_vec(), &nan).unwrap();
+    let nan: Vec<u8> =
+        f32::NAN.to_le_bytes().into_iter().chain(logits.data()[4..].iter().copied()).collect();
+    let spoilt =
+        safetensors::tensor::TensorView::new(logits.dtype(), logits.shape().to_vec(), &nan)
+            .unwrap();
     tensors.insert("output/itm.other".to_owned(), spoilt.clone());
     tensors.insert("output/itm.logits".to_owned(), spoilt);
     let other = dir.path().join("other.safetensors");
     std::fs::write(&other, safetensors::serialize(&tensors, None).unwrap()).unwrap();
     let called = toolkit(&["verify", "--quiet", text(dir.path()), "--reference", text(&other)]);
-    assert!(called.stdout.contains("not compared: this checkpoint does not compute it"), "{}", called.stdout);
+    assert!(
+        called.stdout.contains("not compared: this checkpoint does not compute it"),
+        "{}",
+        called.stdout
+    );
     called.fails_with(&["2 of 5 outputs differ"]);
 
     toolkit(&["verify", "--quiet", text(dir.path()), "--reference", "nowhere.safetensors"])
@@ -96,7 +118,11 @@ fn everything_that_does_not_fit_is_named_at_once() {
         tensors.insert("qformer.extra".to_owned(), extra.clone());
         tensors.insert("query_tokens".to_owned(), extra);
     });
-    let parts = ["1 missing (qformer.layernorm.bias)", "1 unexpected (qformer.extra)", "1 misshaped (query_tokens"];
+    let parts = [
+        "1 missing (qformer.layernorm.bias)",
+        "1 unexpected (qformer.extra)",
+        "1 misshaped (query_tokens",
+    ];
     toolkit(&["verify", "--quiet", text(dir.path())]).fails_with(&parts);
 
     let dir = copy("blip2-opt-tiny");
@@ -112,7 +138,8 @@ fn everything_that_does_not_fit_is_named_at_once() {
     toolkit(&["verify", "--quiet", text(dir.path())]).fails_with(&["config.json"]);
     let dir = copy("blip2-opt-tiny");
     edit_config(dir.path(), |config| config["text_config"]["hidden_size"] = "wide".into());
-    toolkit(&["verify", "--quiet", text(dir.path())]).fails_with(&["`text_config.hidden_size`", "not a count"]);
+    toolkit(&["verify", "--quiet", text(dir.path())])
+        .fails_with(&["`text_config.hidden_size`", "not a count"]);
 }
 
 #[test]
@@ -121,7 +148,8 @@ fn older_names_and_gaps_are_read() {
     let dir = copy("blip2-opt-tiny");
     rename(dir.path(), |tensors| {
         without_key_biases(tensors);
-        let names: Vec<String> = tensors.keys().filter(|name| name.ends_with("qkv.bias")).cloned().collect();
+        let names: Vec<String> =
+            tensors.keys().filter(|name| name.ends_with("qkv.bias")).cloned().collect();
         for name in names {
             let all = tensors.remove(&name).unwrap().data;
             let third = all.len() / 3;
@@ -132,8 +160,10 @@ fn older_names_and_gaps_are_read() {
         }
         let table = tensors["language_model.model.decoder.embed_tokens.weight"].clone();
         tensors.insert("language_model.lm_head.weight".to_owned(), table);
-        tensors
-            .insert("qformer.embeddings.position_ids".to_owned(), Values { shape: vec![1, 2], data: vec![0.0, 1.0] });
+        tensors.insert(
+            "qformer.embeddings.position_ids".to_owned(),
+            Values { shape: vec![1, 2], data: vec![0.0, 1.0] },
+        );
     });
     let new = copy("blip2-opt-tiny");
     rename(new.path(), without_key_biases);
@@ -141,7 +171,9 @@ fn older_names_and_gaps_are_read() {
         let rows = toolkit(&["verify", text(dir), "--json", "--quiet"]).stdout;
         let report: Value = serde_json::from_str(&rows).unwrap();
         let row = |r: &&Value| r["name"] == "language.logits";
-        report["tensors"].as_array().unwrap().iter().find(row).unwrap()["largest_difference"].as_f64().unwrap()
+        report["tensors"].as_array().unwrap().iter().find(row).unwrap()["largest_difference"]
+            .as_f64()
+            .unwrap()
     };
     assert!((logits(dir.path()) - logits(new.path())).abs() < 1e-9);
 
@@ -173,17 +205,21 @@ fn conversions_come_back_equal() {
     toolkit(&["verify", text(&at("lavis/a.pth")), "--reference", &reference]).ok();
     let tensors = |path: &Path| {
         let file = toolkit_formats::Tensors::open(path).unwrap();
-        let one = |name: &str| (name.to_owned(), (file.info(name).unwrap().shape.clone(), file.read(name).unwrap()));
+        let one = |name: &str| {
+            (name.to_owned(), (file.info(name).unwrap().shape.clone(), file.read(name).unwrap()))
+        };
         file.names().map(one).collect::<BTreeMap<_, _>>()
     };
     let (before, after) = (tensors(Path::new(&pth)), tensors(&at("lavis/a.pth")));
     let lost: Vec<&String> = before.keys().filter(|name| !after.contains_key(*name)).collect();
     assert!(
-        lost.iter().all(|name| name.ends_with("position_ids") || name.contains("predictions.decoder.")),
+        lost.iter()
+            .all(|name| name.ends_with("position_ids") || name.contains("predictions.decoder.")),
         "{lost:?}"
     );
     assert!(after.len() > 100 && after.iter().all(|(name, tensor)| before[name] == *tensor));
-    toolkit(&["convert", "--quiet", &pth, text(&at("no")), "--to", "hf"]).fails_with(&["needs an encoder"]);
+    toolkit(&["convert", "--quiet", &pth, text(&at("no")), "--to", "hf"])
+        .fails_with(&["needs an encoder"]);
 
     // Hugging Face to LAVIS, frozen parts and all, and back.
     let source = copy("blip2-opt-tiny");
@@ -199,8 +235,17 @@ fn conversions_come_back_equal() {
     // Shards; retrieval; a T5.
     for name in ["blip2-itm-tiny", "hub-t5"] {
         let out = at(name);
-        let made =
-            toolkit(&["convert", &fixture(name), text(&out), "--to", "hf", "--shard", "1000000", "--json"]).json();
+        let made = toolkit(&[
+            "convert",
+            &fixture(name),
+            text(&out),
+            "--to",
+            "hf",
+            "--shard",
+            "1000000",
+            "--json",
+        ])
+        .json();
         assert!(made["files"].as_array().unwrap().len() > 1);
         let single = at(&format!("{name}-single"));
         toolkit(&["convert", text(&out), text(&single), "--to", "hf"]).ok();
@@ -213,16 +258,22 @@ fn conversions_come_back_equal() {
     toolkit(&["verify", text(&at("blip2-itm-tiny")), "--reference", &itm]).ok();
 
     // Half precision is half the size and nearly the same.
-    toolkit(&["convert", &fixture("hub-opt"), text(&at("half")), "--to", "hf", "--store", "bf16"]).ok();
+    toolkit(&["convert", &fixture("hub-opt"), text(&at("half")), "--to", "hf", "--store", "bf16"])
+        .ok();
     let size = |path: PathBuf| std::fs::metadata(path).unwrap().len();
-    let (half, whole) = (size(at("half/model.safetensors")), size(PathBuf::from(fixture("hub-opt/model.safetensors"))));
+    let (half, whole) = (
+        size(at("half/model.safetensors")),
+        size(PathBuf::from(fixture("hub-opt/model.safetensors"))),
+    );
     assert!(half * 10 < whole * 6);
 }
 
 #[test]
 fn a_hub_folder_speaks() {
-    let (model, wide, tall) = (fixture("hub-opt"), fixture("hub-opt/wide.png"), fixture("hub-opt/tall.png"));
-    let expected: Value = serde_json::from_slice(&std::fs::read(fixture("hub-opt/expected.json")).unwrap()).unwrap();
+    let (model, wide, tall) =
+        (fixture("hub-opt"), fixture("hub-opt/wide.png"), fixture("hub-opt/tall.png"));
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(fixture("hub-opt/expected.json")).unwrap()).unwrap();
     let search = ["--beams", "3", "--max-new-tokens", "10", "--length-penalty", "1.0"];
     let call = |command: &[&str], more: &[&str]| {
         let called = toolkit(&[command, &search, more, &["--json"]].concat());
@@ -235,15 +286,25 @@ fn a_hub_folder_speaks() {
     assert_eq!(both[1]["ids"], expected[2]["ids"]);
     assert_eq!(call(&["caption", &model, &tall], &[])[0], both[1]);
     let question = "what color is the car?";
-    let vqa = call(&["vqa", &model, &wide, "--question", question, "--prompt", "question: {} answer:"], &[]);
-    assert_eq!((&vqa["ids"], &vqa["prompt"]), (&expected[1]["ids"], &format!("question: {question} answer:").into()));
+    let vqa = call(
+        &["vqa", &model, &wide, "--question", question, "--prompt", "question: {} answer:"],
+        &[],
+    );
+    assert_eq!(
+        (&vqa["ids"], &vqa["prompt"]),
+        (&expected[1]["ids"], &format!("question: {question} answer:").into())
+    );
     let two = call(&["vqa", &model, &wide, "--question", "a?", "--question", "b?"], &[]);
     assert_eq!(two[1]["prompt"], "Question: b? Answer:");
 
     // A conversation carries what was said.
-    let chat = call(&["chat", &model, &wide, "--question", "what is it?", "--question", "why?"], &[]);
+    let chat =
+        call(&["chat", &model, &wide, "--question", "what is it?", "--question", "why?"], &[]);
     let said = chat["turns"][0]["text"].as_str().unwrap().trim_end_matches('.').to_owned();
-    assert_eq!(chat["turns"][1]["prompt"], format!("Question: what is it? Answer: {said}. Question: why? Answer:"));
+    assert_eq!(
+        chat["turns"][1]["prompt"],
+        format!("Question: what is it? Answer: {said}. Question: why? Answer:")
+    );
 
     // Settings reach the search.
     let longer = call(
@@ -254,43 +315,68 @@ fn a_hub_folder_speaks() {
     let three = call(&["caption", &model, &wide], &["--answers", "3"]);
     assert_eq!(three[0]["answers"].as_array().unwrap().len(), 3);
     let draw = |seed: &str| {
-        let drawn =
-            ["caption", &model, &wide, "--top-p", "0.9", "--temperature", "1.5", "--top-k", "40", "--answers", "2"];
+        let drawn = [
+            "caption",
+            &model,
+            &wide,
+            "--top-p",
+            "0.9",
+            "--temperature",
+            "1.5",
+            "--top-k",
+            "40",
+            "--answers",
+            "2",
+        ];
         toolkit(&[&drawn[..], &["--seed", seed, "--json"]].concat()).json_lines()
     };
     assert_eq!(draw("1"), draw("1"));
     assert_ne!(draw("1"), draw("2"));
     toolkit(&["caption", "--quiet", &model, &wide, "--top-p", "0.9", "--beams", "2"])
         .fails_with(&["`sample` with `beams` = 2"]);
-    toolkit(&["caption", "--quiet", &model, &wide, "--top-p", "1.5"]).fails_with(&["`top_p` = 1.5"]);
+    toolkit(&["caption", "--quiet", &model, &wide, "--top-p", "1.5"])
+        .fails_with(&["`top_p` = 1.5"]);
 
     // Half precision is close.
-    let score = |dtype: &str| call(&["caption", &model, &wide], &["--dtype", dtype])[0]["score"].as_f64().unwrap();
+    let score = |dtype: &str| {
+        call(&["caption", &model, &wide], &["--dtype", dtype])[0]["score"].as_f64().unwrap()
+    };
     assert!((score("bf16") - score("f32")).abs() < 0.05);
-    assert!(toolkit(&["caption", &fixture("hub-t5"), &wide, "--json"]).json_lines()[0]["ids"].is_array());
-    toolkit(&["match", "--quiet", &model, &wide, "--text", "a cat"]).fails_with(&["has no text side"]);
+    assert!(
+        toolkit(&["caption", &fixture("hub-t5"), &wide, "--json"]).json_lines()[0]["ids"]
+            .is_array()
+    );
+    toolkit(&["match", "--quiet", &model, &wide, "--text", "a cat"])
+        .fails_with(&["has no text side"]);
 }
 
 #[test]
 fn a_text_side_needs_its_tokenizer() {
     let picture = fixture("hub-opt/wide.png");
     let model = fixture("blip2-itm-tiny");
-    toolkit(&["match", "--quiet", &model, &picture, "--text", "a cat"]).fails_with(&["no tokenizer", "tokenizer.json"]);
+    toolkit(&["match", "--quiet", &model, &picture, "--text", "a cat"])
+        .fails_with(&["no tokenizer", "tokenizer.json"]);
     toolkit(&["caption", "--quiet", &model, &picture]).fails_with(&["no language model"]);
 
     // With one, it matches, ranks and embeds; the products of embeddings are what `match` says.
     let dir = copy("blip2-itm-tiny");
     let vocabulary: Vec<String> = (0..96).map(|i| format!("w{i}")).collect();
-    let words: String = vocabulary.iter().enumerate().map(|(i, word)| format!(", \"{word}\": {}", i + 4)).collect();
+    let words: String =
+        vocabulary.iter().enumerate().map(|(i, word)| format!(", \"{word}\": {}", i + 4)).collect();
     let tokenizer = format!(
         r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null, "pre_tokenizer": {{"type": "Whitespace"}}, "post_processor": null, "decoder": null, "model": {{"type": "WordLevel", "vocab": {{"[PAD]": 0, "[CLS]": 1, "[SEP]": 2, "[UNK]": 3{words}}}, "unk_token": "[UNK]"}}}}"#
     );
     std::fs::write(dir.path().join("tokenizer.json"), tokenizer).unwrap();
     let model = text(dir.path());
     let tall = fixture("hub-opt/tall.png");
-    let matched = toolkit(&["match", model, &picture, &tall, "--text", "w1 w2", "--text", "w3", "--json"]).json();
+    let matched =
+        toolkit(&["match", model, &picture, &tall, "--text", "w1 w2", "--text", "w3", "--json"])
+            .json();
     let itm = matched[0]["texts"][0]["itm"].as_f64().unwrap();
-    assert!((0.0..=1.0).contains(&itm) && matched[0]["texts"][0]["ids"] == serde_json::json!([1, 5, 6, 2]));
+    assert!(
+        (0.0..=1.0).contains(&itm)
+            && matched[0]["texts"][0]["ids"] == serde_json::json!([1, 5, 6, 2])
+    );
     let out = dir.path().join("e.safetensors");
     let embed = [
         "embed",
@@ -339,18 +425,42 @@ fn a_run_becomes_a_hub_folder() {
     let encoder = Eva::build(&config, &burn::tensor::Device::flex());
     let encoder = params::initialise(encoder, 1, |_| params::Init::Normal(0.3));
     let file = cards.join("eva.safetensors");
-    let sha256 = write_safetensors(&file, &params::export(&encoder), StoredDtype::F32, BTreeMap::new()).unwrap();
+    let sha256 =
+        write_safetensors(&file, &params::export(&encoder), StoredDtype::F32, BTreeMap::new())
+            .unwrap();
     let card = format!(
         "family = \"eva\"\n[config]\nimage_size = 64\npatch_size = 16\nhidden_size = 32\nnum_hidden_layers = 2\nnum_attention_heads = 2\nintermediate_size = 64\nlayer_norm_eps = 1e-5\n[preprocess]\nsize = 64\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n[weights]\nsource = \"file:eva.safetensors\"\nsha256 = \"{sha256}\"\n"
     );
     std::fs::write(cards.join("vision/eva-tiny.toml"), card).unwrap();
     let experiment = experiment(dir.path(), &TINY.replace("vit-nano", "eva-tiny"));
     let (cards, run) = (text(&cards), dir.path().join("run"));
-    toolkit(&["--registry", cards, "run", text(&experiment), "--out", text(&run), "--smoke", "--quiet"]).ok();
+    toolkit(&[
+        "--registry",
+        cards,
+        "run",
+        text(&experiment),
+        "--out",
+        text(&run),
+        "--smoke",
+        "--quiet",
+    ])
+    .ok();
 
     let picture = fixture("hub-opt/wide.png");
-    let how = ["--beams", "2", "--max-new-tokens", "4", "--length-penalty", "1", "--early-stopping", "never", "--json"];
-    let before = toolkit(&[&["--registry", cards, "caption", text(&run), &picture][..], &how].concat()).json_lines();
+    let how = [
+        "--beams",
+        "2",
+        "--max-new-tokens",
+        "4",
+        "--length-penalty",
+        "1",
+        "--early-stopping",
+        "never",
+        "--json",
+    ];
+    let before =
+        toolkit(&[&["--registry", cards, "caption", text(&run), &picture][..], &how].concat())
+            .json_lines();
     let hub = dir.path().join("hub");
     toolkit(&["--registry", cards, "convert", text(&run), text(&hub), "--to", "hf"]).ok();
     let after = toolkit(&[&["caption", text(&hub), &picture][..], &how].concat()).json_lines();
@@ -360,16 +470,21 @@ fn a_run_becomes_a_hub_folder() {
     assert!((score(&after) - score(&before)).abs() < 1e-2);
 
     let stage1 = dir.path().join("itm");
-    toolkit(&["--registry", cards, "convert", text(&run), text(&stage1), "--to", "hf", "--stage1"]).ok();
-    let matched = |model: &[&str]| toolkit(&[model, &[&picture, "--text", "a cat", "--json"]].concat()).json();
+    toolkit(&["--registry", cards, "convert", text(&run), text(&stage1), "--to", "hf", "--stage1"])
+        .ok();
+    let matched = |model: &[&str]| {
+        toolkit(&[model, &[&picture, "--text", "a cat", "--json"]].concat()).json()
+    };
     let itc = |answer: &Value| answer[0]["texts"][0]["itc"].as_f64().unwrap();
-    let (ours, theirs) = (matched(&["--registry", cards, "match", text(&run)]), matched(&["match", text(&stage1)]));
+    let (ours, theirs) =
+        (matched(&["--registry", cards, "match", text(&run)]), matched(&["match", text(&stage1)]));
     assert!((itc(&ours) - itc(&theirs)).abs() < 1e-3);
 
     // The nano tier's encoder has a form that transformers' BLIP-2 lacks.
     let nano = text(finished().0);
     let no = dir.path().join("no");
-    toolkit(&["convert", "--quiet", nano, text(&no), "--to", "hf"]).fails_with(&["only EVA's form", "lavis"]);
+    toolkit(&["convert", "--quiet", nano, text(&no), "--to", "hf"])
+        .fails_with(&["only EVA's form", "lavis"]);
     let pth = dir.path().join("nano/nano.pth");
     toolkit(&["convert", nano, text(&pth), "--to", "lavis", "--all"]).ok();
     let again = toolkit(&[&["caption", text(&pth), &picture, "--prompt", ""][..], &how].concat());
@@ -380,8 +495,17 @@ fn a_run_becomes_a_hub_folder() {
 fn a_model_in_8_bits_says_nearly_the_same() {
     let (model, wide) = (fixture("hub-opt"), fixture("hub-opt/wide.png"));
     let said = |dtype: &str| {
-        let all =
-            toolkit(&["caption", &model, &wide, "--max-new-tokens", "3", "--dtype", dtype, "--json"]).json_lines();
+        let all = toolkit(&[
+            "caption",
+            &model,
+            &wide,
+            "--max-new-tokens",
+            "3",
+            "--dtype",
+            dtype,
+            "--json",
+        ])
+        .json_lines();
         (all[0]["score"].as_f64().unwrap(), all[0]["ids"].as_array().unwrap().len())
     };
     let ((exact, _), (near, written)) = (said("f32"), said("q8"));

@@ -7,8 +7,11 @@ use std::path::Path;
 /// Replaces `old` by `new` once in a file of the run, or in the first of a cell that ends with `name`.
 fn spoil(run: &Path, name: &str, old: &str, new: &str) {
     let all = files(run);
-    let file =
-        all.iter().find(|path| *path == Path::new(name)).or(all.iter().find(|path| path.ends_with(name))).unwrap();
+    let file = all
+        .iter()
+        .find(|path| *path == Path::new(name))
+        .or(all.iter().find(|path| path.ends_with(name)))
+        .unwrap();
     let held = std::fs::read_to_string(run.join(file)).unwrap();
     assert!(held.contains(old), "no `{old}` in {}", file.display());
     std::fs::write(run.join(file), held.replacen(old, new, 1)).unwrap();
@@ -18,9 +21,15 @@ fn spoil(run: &Path, name: &str, old: &str, new: &str) {
 fn a_run_is_reproduced_to_the_last_bit() {
     let (run, out) = (finished().0, folder());
     let again = out.path().join("again");
-    let said = toolkit(&["reproduce", text(run), "--out", text(&again), "--jobs", "2", "--json"]).json();
+    let said =
+        toolkit(&["reproduce", text(run), "--out", text(&again), "--jobs", "2", "--json"]).json();
     assert_eq!(said["same_results"], true);
-    let steps: u64 = said["diff"]["training"].as_array().unwrap().iter().map(|p| p["shared"].as_u64().unwrap()).sum();
+    let steps: u64 = said["diff"]["training"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["shared"].as_u64().unwrap())
+        .sum();
     // Stage 1 of one cell, stage 2 of two, 60 steps each.
     assert_eq!(steps, 180);
     let samples = said["diff"]["samples"].as_array().unwrap();
@@ -47,7 +56,12 @@ fn a_repetition_that_comes_out_otherwise_ends_with_1() {
     let said = toolkit(&["reproduce", text(run.path()), "--out", text(&again), "--jobs", "2"]);
     assert_eq!(said.code, Some(1), "{}", said.stderr);
     let last = said.stderr.lines().last().unwrap();
-    assert!(last.contains("came out otherwise") && last.contains("toolkit diff") && last.contains("hint: "), "{last}");
+    assert!(
+        last.contains("came out otherwise")
+            && last.contains("toolkit diff")
+            && last.contains("hint: "),
+        "{last}"
+    );
     assert!(said.stderr.contains("no done.json"), "{}", said.stderr);
     assert!(said.stdout.contains("The results differ"), "{}", said.stdout);
 }
@@ -64,7 +78,9 @@ fn a_run_that_is_not_finished_or_damaged_is_not_repeated() {
     std::fs::remove_file(run.path().join("results.json")).unwrap();
     refused(run.path(), &["not finished", "no results"]);
     let run = copy_of_finished();
-    let cell = files(run.path()).into_iter().find(|path| path.ends_with("scores.json") && path.starts_with("cells"));
+    let cell = files(run.path())
+        .into_iter()
+        .find(|path| path.ends_with("scores.json") && path.starts_with("cells"));
     std::fs::remove_file(run.path().join(cell.unwrap())).unwrap();
     refused(run.path(), &["not finished", "no scores"]);
     let run = copy_of_finished();
@@ -72,10 +88,16 @@ fn a_run_that_is_not_finished_or_damaged_is_not_repeated() {
     refused(run.path(), &["stage2/metrics.jsonl", "SHA-256", "remove ", "trains it again"]);
     let run = copy_of_finished();
     spoil(run.path(), "samples.jsonl", "\"raw\":\"", "\"raw\":\"oh ");
-    refused(run.path(), &["samples.jsonl", "SHA-256", "the same `toolkit run` command writes it again"]);
+    refused(
+        run.path(),
+        &["samples.jsonl", "SHA-256", "the same `toolkit run` command writes it again"],
+    );
     let run = copy_of_finished();
     std::fs::remove_file(run.path().join("manifest.json")).unwrap();
-    refused(run.path(), &["manifest.json: it is gone", "remove ", "done.json: the same `toolkit run` command"]);
+    refused(
+        run.path(),
+        &["manifest.json: it is gone", "remove ", "done.json: the same `toolkit run` command"],
+    );
     toolkit(&["diff", text(finished().0), text(run.path())])
         .fails_with(&["manifest.json: it is gone", "done.json: the"]);
 }
@@ -92,7 +114,12 @@ fn damage_that_no_result_depends_on_is_a_note() {
     let count = |key: &str| said["diff"][key].as_array().unwrap().len();
     assert_eq!((&said["same_results"], count("needless"), count("damaged")), (&true.into(), 4, 0));
     let said = toolkit(&["diff", text(finished().0), text(run.path())]).ok().stdout;
-    for part in ["Damaged, but no result depends on it", "seconds.json", "optimizer", "The results are the same"] {
+    for part in [
+        "Damaged, but no result depends on it",
+        "seconds.json",
+        "optimizer",
+        "The results are the same",
+    ] {
         assert!(said.contains(part), "no `{part}` in {said}");
     }
 }
@@ -101,10 +128,15 @@ fn damage_that_no_result_depends_on_is_a_note() {
 fn missing_steps_other_weights_and_damage_are_differences() {
     let run = finished().0;
     let cut = |other: &Path| {
-        let log = files(other).into_iter().find(|path| path.ends_with("stage2/metrics.jsonl")).unwrap();
+        let log =
+            files(other).into_iter().find(|path| path.ends_with("stage2/metrics.jsonl")).unwrap();
         let held = std::fs::read_to_string(other.join(&log)).unwrap();
-        let kept: String =
-            held.lines().enumerate().filter(|(at, _)| !(2..20).contains(at)).map(|(_, l)| format!("{l}\n")).collect();
+        let kept: String = held
+            .lines()
+            .enumerate()
+            .filter(|(at, _)| !(2..20).contains(at))
+            .map(|(_, l)| format!("{l}\n"))
+            .collect();
         std::fs::write(other.join(log), kept).unwrap();
     };
     let differ = |other: &Path| {
@@ -123,7 +155,8 @@ fn missing_steps_other_weights_and_damage_are_differences() {
     let diff = differ(other.path());
     assert_eq!(diff["damaged"], serde_json::json!([]));
     assert_eq!(diff["unlisted"].as_array().unwrap().len(), 1);
-    let alone: Vec<u64> = diff["training"].as_array().unwrap().iter().map(|p| p["alone"].as_u64().unwrap()).collect();
+    let alone: Vec<u64> =
+        diff["training"].as_array().unwrap().iter().map(|p| p["alone"].as_u64().unwrap()).collect();
     assert_eq!((alone.iter().sum::<u64>(), alone.iter().max()), (18, Some(&18)));
     let shown = toolkit(&["diff", text(run), text(other.path())]);
     assert_eq!(shown.code, Some(1));
@@ -138,13 +171,16 @@ fn missing_steps_other_weights_and_damage_are_differences() {
     unlist(other.path());
     spoil(other.path(), "stage2/latest.json", "\"model_sha256\": \"", "\"model_sha256\": \"0");
     let diff = differ(other.path());
-    let apart = diff["training"].as_array().unwrap().iter().filter(|p| !p["weights"].is_null()).count();
+    let apart =
+        diff["training"].as_array().unwrap().iter().filter(|p| !p["weights"].is_null()).count();
     assert_eq!(apart, 1);
 
     // A bit of the weights themselves.
     let other = copy_of_finished();
     flip(other.path(), "0060.safetensors");
-    assert!(differ(other.path())["damaged"][0]["file"].as_str().unwrap().ends_with("0060.safetensors"));
+    assert!(
+        differ(other.path())["damaged"][0]["file"].as_str().unwrap().ends_with("0060.safetensors")
+    );
 }
 
 /// Flips a bit in the middle of the first file whose name ends so.
@@ -174,12 +210,24 @@ fn what_differs_is_named() {
     let said: Value = serde_json::from_str(&said.stdout).unwrap();
     let (diff, at) = (&said["diff"], |list: &Value| list[0]["at"].as_str().unwrap().to_owned());
     assert_eq!(said["same_results"], false);
-    assert_eq!((at(&diff["made_of"]), &diff["made_of"][0]["b"]), ("device".to_owned(), &"cuda".into()));
+    assert_eq!(
+        (at(&diff["made_of"]), &diff["made_of"][0]["b"]),
+        ("device".to_owned(), &"cuda".into())
+    );
     assert!(at(&diff["experiment"]).ends_with("batch"));
     assert!(at(&diff["scores"]).ends_with("caption.cider"));
-    let parted: Vec<&Value> = diff["training"].as_array().unwrap().iter().filter(|p| !p["step"].is_null()).collect();
-    assert_eq!((parted.len(), &parted[0]["step"], &parted[0]["most"][0]), (1, &7.into(), &"rate".into()));
-    let texts: u64 = diff["samples"].as_array().unwrap().iter().map(|file| file["texts"].as_u64().unwrap()).sum();
+    let parted: Vec<&Value> =
+        diff["training"].as_array().unwrap().iter().filter(|p| !p["step"].is_null()).collect();
+    assert_eq!(
+        (parted.len(), &parted[0]["step"], &parted[0]["most"][0]),
+        (1, &7.into(), &"rate".into())
+    );
+    let texts: u64 = diff["samples"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["texts"].as_u64().unwrap())
+        .sum();
     assert_eq!(texts, 1);
     // The five files that were changed, of the run and of the first cell.
     assert_eq!(diff["damaged"].as_array().unwrap().len(), 5);

@@ -12,7 +12,9 @@ fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
     let kept = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let within = path.components().count() > 1 && !path.starts_with("features");
-        within && !["timing.jsonl", "seconds.json"].contains(&name.as_str()) && !name.ends_with(".safetensors")
+        within
+            && !["timing.jsonl", "seconds.json"].contains(&name.as_str())
+            && !name.ends_with(".safetensors")
     };
     let mut all: BTreeMap<PathBuf, String> = files(run)
         .into_iter()
@@ -23,10 +25,13 @@ fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
     for (_, list) in all.iter_mut().filter(|(path, _)| path.ends_with("done.json")) {
         let mut done: Value = serde_json::from_str(list).unwrap();
         let files = done["files"].as_object_mut().unwrap();
-        files.retain(|name, _| !["timing.jsonl", "seconds.json"].iter().any(|end| name.ends_with(end)));
+        files.retain(|name, _| {
+            !["timing.jsonl", "seconds.json"].iter().any(|end| name.ends_with(end))
+        });
         *list = done.to_string();
     }
-    let mut results: Value = serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
+    let mut results: Value =
+        serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
     forget(&mut results);
     all.insert("results.json".into(), results.to_string());
     all
@@ -36,12 +41,16 @@ fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
 fn forget(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            map.retain(|key, _| !["seconds", "cost", "command", "created", "git"].contains(&key.as_str()));
+            map.retain(|key, _| {
+                !["seconds", "cost", "command", "created", "git"].contains(&key.as_str())
+            });
             map.values_mut().for_each(forget);
         }
         Value::Array(list) => {
             // Somebody may have committed between two kills.
-            list.retain(|value| !value.as_str().is_some_and(|note| note.starts_with("Several builds worked on")));
+            list.retain(|value| {
+                !value.as_str().is_some_and(|note| note.starts_with("Several builds worked on"))
+            });
             list.iter_mut().for_each(forget);
         }
         _ => {}
@@ -69,16 +78,23 @@ fn killed_three_times_and_resumed_it_computes_the_same() {
     for round in 0..3 {
         // Any moment will do, and another one each time the test runs.
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
-        let moment = Duration::from_secs_f64(seconds * (0.1 + 0.5 * f64::from(nanos % 1_000_000) / 1e6));
+        let moment =
+            Duration::from_secs_f64(seconds * (0.1 + 0.5 * f64::from(nanos % 1_000_000) / 1e6));
         // A checkpoint after every step, so that a kill falls within a stage, which then goes on from there.
         let every_step = ["--jobs", "2", "--set", "compute.save_seconds=0"];
-        let mut child =
-            run_command(&file, &out, &every_step).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = run_command(&file, &out, &every_step)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(moment);
         child.kill().unwrap();
         assert!(!child.wait().unwrap().success(), "it was over before it was killed");
         midway += begun(&out);
-        eprintln!("round {round}: killed after {moment:?}, {} files", if out.exists() { files(&out).len() } else { 0 });
+        eprintln!(
+            "round {round}: killed after {moment:?}, {} files",
+            if out.exists() { files(&out).len() } else { 0 }
+        );
     }
     assert!(midway > 0, "no kill fell within a stage");
     called(&mut run_command(&file, &out, &["--jobs", "2"])).ok();
@@ -125,7 +141,10 @@ fn ctrl_c_says_how_to_go_on() {
     while !out.join("manifest.json").exists() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(sent.success());
     let said = child.wait_with_output().unwrap();
     let lines = String::from_utf8(said.stderr).unwrap();
@@ -139,7 +158,8 @@ fn ctrl_c_says_how_to_go_on() {
 fn begun(run: &Path) -> usize {
     let manifests = files(run).into_iter().filter(|path| path.ends_with("latest.json"));
     let step = |path: PathBuf| {
-        let manifest: Value = serde_json::from_slice(&std::fs::read(run.join(path)).unwrap()).unwrap();
+        let manifest: Value =
+            serde_json::from_slice(&std::fs::read(run.join(path)).unwrap()).unwrap();
         manifest["step"].as_u64().unwrap()
     };
     manifests.map(step).filter(|&step| (1..60).contains(&step)).count()
@@ -150,9 +170,11 @@ fn one_job_at_a_time_computes_the_same_as_two() {
     let (two, _) = finished();
     let dir = folder();
     let out = dir.path().join("out");
-    let first = called(&mut run_command(&experiment(dir.path(), TINY), &out, &["--jobs", "1"])).ok();
+    let first =
+        called(&mut run_command(&experiment(dir.path(), TINY), &out, &["--jobs", "1"])).ok();
     assert_same(two, &out);
     // Everything is there: the same call only prints again.
-    let again = called(&mut run_command(&experiment(dir.path(), TINY), &out, &["--jobs", "1"])).ok();
+    let again =
+        called(&mut run_command(&experiment(dir.path(), TINY), &out, &["--jobs", "1"])).ok();
     assert_eq!(first.stdout, again.stdout);
 }

@@ -5,7 +5,9 @@ use super::support::{TINY, experiment, files, finished, folder, picture, text, t
 #[test]
 fn list_inspect_and_doctor() {
     let all = toolkit(&["list", "--json"]).json();
-    let find = |name: &str| all.as_array().unwrap().iter().find(|card| card["name"] == name).cloned().unwrap();
+    let find = |name: &str| {
+        all.as_array().unwrap().iter().find(|card| card["name"] == name).cloned().unwrap()
+    };
     assert_eq!(find("qformer-nano")["family"], "qformer");
     assert_eq!(find("tiny")["kind"], "datasets");
     let bridges = toolkit(&["list", "bridge", "--json"]).json();
@@ -20,7 +22,12 @@ fn list_inspect_and_doctor() {
     assert_eq!(bridge["shape"]["behind"], "vit-nano");
     assert!(bridge["shape"]["queries"].as_u64().unwrap() > 0);
     assert!(toolkit(&["inspect", "opt-nano"]).ok().stdout.contains("decoder-only"));
-    assert!(toolkit(&["inspect", "opt-nano", "--json"]).json()["weights"]["state"].as_str().unwrap().starts_with("ok"));
+    assert!(
+        toolkit(&["inspect", "opt-nano", "--json"]).json()["weights"]["state"]
+            .as_str()
+            .unwrap()
+            .starts_with("ok")
+    );
     toolkit(&["inspect", "opt-nanno"]).fails_with(&["opt-nanno", "did you mean `opt-nano`?"]);
 
     let findings = toolkit(&["doctor", "--json"]).json();
@@ -32,12 +39,23 @@ fn plan_counts_and_writes_nothing() {
     let dir = folder();
     let file = experiment(dir.path(), TINY);
     let (file, out) = (file.to_str().unwrap(), dir.path().join("out"));
-    let plan = toolkit(&["plan", file, "--out", out.to_str().unwrap(), "--json", "--set", "seeds=[1,2]"]).json();
+    let plan =
+        toolkit(&["plan", file, "--out", out.to_str().unwrap(), "--json", "--set", "seeds=[1,2]"])
+            .json();
     assert_eq!(plan["cells"].as_array().unwrap().len(), 4);
     assert_eq!(plan["stage1"].as_array().unwrap().len(), 2);
     assert!(plan["estimate"]["flops"].as_f64().unwrap() > 0.0);
-    let same =
-        toolkit(&["run", file, "--plan", "--json", "--out", out.to_str().unwrap(), "--set", "seeds=[1,2]"]).json();
+    let same = toolkit(&[
+        "run",
+        file,
+        "--plan",
+        "--json",
+        "--out",
+        out.to_str().unwrap(),
+        "--set",
+        "seeds=[1,2]",
+    ])
+    .json();
     assert_eq!(plan, same);
     assert!(toolkit(&["plan", file, "--smoke"]).ok().stdout.contains("operations"));
     assert_eq!(files(dir.path()), ["tiny.toml"].map(String::from));
@@ -55,9 +73,13 @@ fn plan_of_a_pretraining() {
     );
     let file = file.to_str().unwrap();
     let plan = toolkit(&["plan", file, "--json", "--set", "part.0.steps=30"]).json();
-    assert_eq!((&plan["parts"][0]["steps"], &plan["parts"][0]["card"]), (&30.into(), &"vit-nano".into()));
+    assert_eq!(
+        (&plan["parts"][0]["steps"], &plan["parts"][0]["card"]),
+        (&30.into(), &"vit-nano".into())
+    );
     toolkit(&["plan", file, "--set", "part.1.steps=30"]).fails_with(&["--set part.1.steps=30"]);
-    toolkit(&["plan", file, "--set", "part.0.stepz=30"]).fails_with(&["--set part.0.stepz=30", "unknown key `stepz`"]);
+    toolkit(&["plan", file, "--set", "part.0.stepz=30"])
+        .fails_with(&["--set part.0.stepz=30", "unknown key `stepz`"]);
 }
 
 #[test]
@@ -65,13 +87,15 @@ fn data_is_previewed_and_checked() {
     let dir = folder();
     let sheet = dir.path().join("sheet.png");
     let sheet = sheet.to_str().unwrap();
-    let shown = toolkit(&["data", "preview", "tiny:val", "--out", sheet, "--count", "6", "--json"]).json();
+    let shown =
+        toolkit(&["data", "preview", "tiny:val", "--out", sheet, "--count", "6", "--json"]).json();
     assert_eq!(shown["items"], 8);
     assert!(image::open(sheet).unwrap().width() > 300);
     assert_eq!(files(dir.path()), ["sheet.png"].map(String::from));
 
     let checked = toolkit(&["data", "check", "tiny", "--json"]).json();
-    let items: Vec<u64> = checked.as_array().unwrap().iter().map(|one| one["items"].as_u64().unwrap()).collect();
+    let items: Vec<u64> =
+        checked.as_array().unwrap().iter().map(|one| one["items"].as_u64().unwrap()).collect();
     assert_eq!(items, [64, 8, 16]);
     assert!(checked[2]["majority"]["overall"].as_f64().unwrap() > 5.0);
 
@@ -81,7 +105,10 @@ fn data_is_previewed_and_checked() {
     std::fs::write(photos.join("a.txt"), "a grey gradient\n").unwrap();
     let name = format!("folder:{}", photos.display());
     let checked = toolkit(&["data", "check", &name]).ok().stdout;
-    assert!(checked.contains("captions                1") && checked.contains("photos: whole"), "{checked}");
+    assert!(
+        checked.contains("captions                1") && checked.contains("photos: whole"),
+        "{checked}"
+    );
     // Where others have a caption, a picture without is a finding; one of a format that is not read, too.
     std::fs::create_dir(photos.join("more")).unwrap();
     picture(&photos.join("more/b.png"));
@@ -110,7 +137,11 @@ fn data_commands_name_what_is_wrong() {
     std::fs::create_dir(&photos).unwrap();
     picture(&photos.join("a.png"));
     picture(&photos.join("b.png"));
-    std::fs::write(photos.join("captions.jsonl"), "{\"image\": \"a.png\", \"captions\": [\"\", \"a dog\"]}\n").unwrap();
+    std::fs::write(
+        photos.join("captions.jsonl"),
+        "{\"image\": \"a.png\", \"captions\": [\"\", \"a dog\"]}\n",
+    )
+    .unwrap();
     let name = format!("folder:{}", photos.display());
     let checked = toolkit(&["data", "check", &name, "--examples", "0"]);
     checked.fails_with(&["the first finding is: no-text, 1 times"]);
@@ -129,11 +160,16 @@ fn retrieval_ranks_the_pictures_of_the_data_set() {
     }
     std::fs::write(dir.path().join("c.heic"), "x").unwrap();
     let images = text(dir.path());
-    let found = toolkit(&["retrieve", text(finished().0), "--images", images, "--text", "a cat", "--json"]);
+    let found =
+        toolkit(&["retrieve", text(finished().0), "--images", images, "--text", "a cat", "--json"]);
     let log = found.stderr.clone();
     let json = found.json();
-    let mut ranked: Vec<&str> =
-        json[0]["ranks"].as_array().unwrap().iter().map(|rank| rank["image"].as_str().unwrap()).collect();
+    let mut ranked: Vec<&str> = json[0]["ranks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rank| rank["image"].as_str().unwrap())
+        .collect();
     ranked.sort_unstable();
     assert_eq!(ranked, ["a.png", "deep/b.png"].map(|name| format!("{images}/{name}")));
     assert!(log.contains("1 picture is passed over, c.heic: HEIC is not read"), "{log}");

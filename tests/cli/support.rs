@@ -29,7 +29,11 @@ impl Called {
     /// Standard output as JSON Lines, as a list.
     #[track_caller]
     pub fn json_lines(self) -> serde_json::Value {
-        self.ok().stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect()
+        self.ok()
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .collect()
     }
 
     /// Exit code 2 and one line that says all of `parts` and gives a hint.
@@ -54,7 +58,9 @@ impl Called {
 /// The binary with cards of the tests: the tiny data, and those of `TOOLKIT_TEST_REGISTRY` if there are any.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toolkit"));
-    for folder in std::env::var("TOOLKIT_TEST_REGISTRY").iter().map(PathBuf::from).chain([cards().to_owned()]) {
+    for folder in
+        std::env::var("TOOLKIT_TEST_REGISTRY").iter().map(PathBuf::from).chain([cards().to_owned()])
+    {
         command.arg("--registry").arg(folder);
     }
     command.current_dir(cards()).stdin(Stdio::null());
@@ -69,7 +75,11 @@ pub fn toolkit<A: AsRef<std::ffi::OsStr>>(args: &[A]) -> Called {
 pub fn called(command: &mut Command) -> Called {
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Called { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    Called {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
 }
 
 /// A folder that is gone with the test process's temporary files.
@@ -155,7 +165,9 @@ pub fn finished() -> (&'static Path, f64) {
     let (dir, seconds) = RUN.get_or_init(|| {
         let dir = own_folder("finished");
         let began = std::time::Instant::now();
-        let run = called(&mut run_command(&experiment(&dir, TINY), &dir.join("run"), &["--jobs", "2"])).ok();
+        let run =
+            called(&mut run_command(&experiment(&dir, TINY), &dir.join("run"), &["--jobs", "2"]))
+                .ok();
         assert!(run.stdout.contains("stage"), "{}", run.stdout);
         (dir.join("run"), began.elapsed().as_secs_f64())
     });
@@ -166,8 +178,14 @@ pub fn finished() -> (&'static Path, f64) {
 fn own_folder(name: &str) -> PathBuf {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for entry in std::fs::read_dir(parent).unwrap().map(Result::unwrap) {
-        let of = entry.file_name().to_string_lossy().strip_prefix(&format!("{name}-")).map(str::to_owned);
-        if of.is_some_and(|pid| Path::new("/proc/self").exists() && !Path::new("/proc").join(pid).exists()) {
+        let of = entry
+            .file_name()
+            .to_string_lossy()
+            .strip_prefix(&format!("{name}-"))
+            .map(str::to_owned);
+        if of.is_some_and(|pid| {
+            Path::new("/proc/self").exists() && !Path::new("/proc").join(pid).exists()
+        }) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -225,5 +243,7 @@ pub fn text(path: &Path) -> &str {
 
 /// A small picture file.
 pub fn picture(path: &Path) {
-    image::RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8 * 5, y as u8 * 7, 90])).save(path).unwrap();
+    image::RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8 * 5, y as u8 * 7, 90]))
+        .save(path)
+        .unwrap();
 }

@@ -1,6 +1,8 @@
 //! What a run trained, used by itself.
 
-use super::support::{TINY, called, copy_of_finished, experiment, finished, folder, picture, run_command, toolkit};
+use super::support::{
+    TINY, called, copy_of_finished, experiment, finished, folder, picture, run_command, toolkit,
+};
 
 #[test]
 fn captions_answers_and_ranks() {
@@ -11,26 +13,45 @@ fn captions_answers_and_ranks() {
     picture(&b);
     let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
 
-    let captions = toolkit(&["caption", run, a, b, "--json", "--max-new-tokens", "4", "--beams", "2"]).json_lines();
+    let captions =
+        toolkit(&["caption", run, a, b, "--json", "--max-new-tokens", "4", "--beams", "2"])
+            .json_lines();
     let captions = captions.as_array().unwrap();
     assert_eq!(captions.len(), 2);
     assert_eq!(captions[0]["text"], captions[1]["text"], "the same picture in the same batch");
     assert!(captions[0]["ids"].as_array().unwrap().len() <= 4 && captions[0]["score"].is_number());
     let said = toolkit(&["caption", run, a]).ok();
-    assert!(said.stderr.starts_with("cell on-seed1-"), "the first cell with stage 1: {}", said.stderr);
+    assert!(
+        said.stderr.starts_with("cell on-seed1-"),
+        "the first cell with stage 1: {}",
+        said.stderr
+    );
 
     let cell = captions[0]["of"].as_str().unwrap();
-    let answer = toolkit(&["vqa", run, "--cell", cell, a, "--question", "what colour is it?", "--json"]).json();
+    let answer =
+        toolkit(&["vqa", run, "--cell", cell, a, "--question", "what colour is it?", "--json"])
+            .json();
     assert_eq!(answer["prompt"], "question: what colour is it? answer:");
     toolkit(&["vqa", run, "--cell", "on-seed9", a, "--question", "?"]).fails_with(&["on-seed9"]);
     toolkit(&["caption", "--quiet", run, a, "--beams", "0"]).fails_with(&["`beams` = 0"]);
     for value in ["-1", "-1e-3", "-inf", "1e-40"] {
-        toolkit(&["caption", "--quiet", run, a, "--temperature", value]).fails_with(&["`temperature` = ", "0.0001"]);
+        toolkit(&["caption", "--quiet", run, a, "--temperature", value])
+            .fails_with(&["`temperature` = ", "0.0001"]);
     }
 
     let folder = dir.path().to_str().unwrap();
-    let ranks =
-        toolkit(&["retrieve", run, "--images", folder, "--text", "a cat", "--text", "a red apple", "--json"]).json();
+    let ranks = toolkit(&[
+        "retrieve",
+        run,
+        "--images",
+        folder,
+        "--text",
+        "a cat",
+        "--text",
+        "a red apple",
+        "--json",
+    ])
+    .json();
     assert_eq!(ranks.as_array().unwrap().len(), 2);
     let best = &ranks[1]["ranks"][0];
     assert!(best["itc"].as_f64().unwrap().abs() <= 1.001 && best["itm"].is_number());
@@ -67,7 +88,8 @@ fn what_pretrain_writes_is_a_registry_of_its_own() {
     let out = dir.path().join("parts");
     called(&mut run_command(&file, &out, &["--quiet"])).ok();
     let cards = out.join("registry");
-    let shown = toolkit(&["--registry", cards.to_str().unwrap(), "doctor", "--json", "--quiet"]).ok();
+    let shown =
+        toolkit(&["--registry", cards.to_str().unwrap(), "doctor", "--json", "--quiet"]).ok();
     assert!(shown.stdout.contains("opt-nano"));
     let file = experiment(dir.path(), &TINY.replace("[data]", "init = \"bert-copy\"\n\n[data]"));
     let run = dir.path().join("run");
@@ -77,10 +99,14 @@ fn what_pretrain_writes_is_a_registry_of_its_own() {
     let manifest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
     let builtin: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(finished().0.join("manifest.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(finished().0.join("manifest.json")).unwrap())
+            .unwrap();
     for name in ["vit-nano", "opt-nano"] {
         assert!(manifest["weights"][name].is_string());
-        assert_ne!(manifest["weights"][name], builtin["weights"][name], "{name} is the one just made");
+        assert_ne!(
+            manifest["weights"][name], builtin["weights"][name],
+            "{name} is the one just made"
+        );
     }
 }
 
@@ -90,7 +116,13 @@ fn attention_is_drawn() {
     let (file, out) = (dir.path().join("a.png"), dir.path().join("attention.png"));
     picture(&file);
     let call = |more: &[&str]| {
-        let base = ["attend", run.to_str().unwrap(), file.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let base = [
+            "attend",
+            run.to_str().unwrap(),
+            file.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+        ];
         toolkit(&[&base[..], more].concat())
     };
     let said = call(&["--json", "--size", "32"]).json();
@@ -112,21 +144,33 @@ fn attention_is_drawn() {
 #[test]
 fn what_flipped_is_counted() {
     let run = finished().0;
-    let results: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
     let scores = |cell: &str| -> Vec<f64> {
-        let of = results["cells"].as_array().unwrap().iter().find(|c| c["axes"]["stage1.enabled"] == cell).unwrap();
+        let of = results["cells"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|c| c["axes"]["stage1.enabled"] == cell)
+            .unwrap();
         let file = run.join("cells").join(of["id"].as_str().unwrap()).join("samples.jsonl");
         let rows = std::fs::read_to_string(file).unwrap();
-        let score = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["score"].as_f64().unwrap();
+        let score = |line: &str| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["score"].as_f64().unwrap()
+        };
         rows.lines().map(score).collect()
     };
     let (on, off) = (scores("on"), scores("off"));
-    let count = |from: &[f64], to: &[f64]| from.iter().zip(to).filter(|(a, b)| *a - *b >= 0.5).count();
+    let count =
+        |from: &[f64], to: &[f64]| from.iter().zip(to).filter(|(a, b)| *a - *b >= 0.5).count();
     let (gained, lost) = (count(&on, &off), count(&off, &on));
     let questions = results["flips"].as_array().unwrap().iter().find(|f| f["task"] == "questions");
     assert!(gained + lost == 0 || questions.is_some());
     if let Some(flips) = questions {
-        assert_eq!((flips["gained"].as_u64(), flips["lost"].as_u64()), (Some(gained as u64), Some(lost as u64)));
+        assert_eq!(
+            (flips["gained"].as_u64(), flips["lost"].as_u64()),
+            (Some(gained as u64), Some(lost as u64))
+        );
         for (side, first, second) in [("gains", 1.0, 0.0), ("losses", 0.0, 1.0)] {
             for sample in flips[side].as_array().unwrap() {
                 let correct = [0, 1].map(|at| sample["outputs"][at]["correct"].as_f64().unwrap());

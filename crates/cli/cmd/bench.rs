@@ -119,8 +119,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let mut names = [args.vision.clone(), args.bridge.clone(), args.language.clone()];
     if let Some(model) = &args.model {
         names = parts(context, model)?;
-        if names[2].is_empty() && works.iter().any(|work| matches!(work, Work::Stage2 | Work::Decode)) {
-            bail!("model `{model}` has no language model; hint: name the works that need none: data encode stage1");
+        if names[2].is_empty()
+            && works.iter().any(|work| matches!(work, Work::Stage2 | Work::Decode))
+        {
+            bail!(
+                "model `{model}` has no language model; hint: name the works that need none: data encode stage1"
+            );
         }
     }
     let [vision, bridge, language] = names;
@@ -148,7 +152,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|e| anyhow!("{threads} threads cannot be started: {e}; hint: give fewer `--threads`"))?;
+    let pool = pool.map_err(|e| {
+        anyhow!("{threads} threads cannot be started: {e}; hint: give fewer `--threads`")
+    })?;
     let task = context.log.task("bench");
     let mut all = Vec::with_capacity(works.len());
     toolkit_train::Progress::start(&task, 0, works.len() as u64);
@@ -163,13 +169,20 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             "toolkit": format!("{} {}", env!("CARGO_PKG_VERSION"), manifest::git_revision()), "works": all,
         }));
     }
-    out::out(&format!("{}, {threads} threads, {}\n\n{}", manifest::machine(), context.device_name, listing(&all)))
+    out::out(&format!(
+        "{}, {threads} threads, {}\n\n{}",
+        manifest::machine(),
+        context.device_name,
+        listing(&all)
+    ))
 }
 
 /// Encoder, bridge and language model of a model card.
 fn parts(context: &Context, model: &str) -> anyhow::Result<[String; 3]> {
     let card = context.registry.card(Kind::Model, model)?;
-    let parts = card.parts.ok_or_else(|| anyhow!("model `{model}` names no parts; hint: add `vision` and `bridge`"))?;
+    let parts = card.parts.ok_or_else(|| {
+        anyhow!("model `{model}` names no parts; hint: add `vision` and `bridge`")
+    })?;
     Ok([parts.vision, parts.bridge, parts.language.unwrap_or_default()])
 }
 
@@ -194,7 +207,8 @@ fn listing(all: &[Measured]) -> String {
     );
     for m in all {
         let fact = |name: &str| m.facts.get(name).copied();
-        if let (Some(rate), Some(bandwidth)) = (fact("bytes_per_second"), fact("memory_bandwidth")) {
+        if let (Some(rate), Some(bandwidth)) = (fact("bytes_per_second"), fact("memory_bandwidth"))
+        {
             text.push_str(&format!(
                 "\ndecode reads {} of weights a step, {}/s; memory gives {}/s\n",
                 bytes(fact("bytes_per_step").unwrap_or(0.0) as u64),

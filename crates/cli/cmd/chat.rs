@@ -53,7 +53,8 @@ impl Chat<'_> {
     fn ask(&mut self, question: &str) -> anyhow::Result<()> {
         let turn = self.prompt.replace("{}", question.trim());
         let prompt = format!("{}{turn}", self.said);
-        let written = self.opened.ask(&self.args.image, std::slice::from_ref(&prompt), &self.decoding)?;
+        let written =
+            self.opened.ask(&self.args.image, std::slice::from_ref(&prompt), &self.decoding)?;
         let answer = best(&written[0])?;
         self.said = format!("{prompt} {}. ", answer.text.trim_end_matches('.'));
         if !self.context.json {
@@ -71,9 +72,11 @@ impl Chat<'_> {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Speak)?;
     let (prompt, decoding) = opened.vqa(context)?;
-    let decoding = args.search.over(Decoding { max_new_tokens: 30, length_penalty: 1.0, ..decoding });
+    let decoding =
+        args.search.over(Decoding { max_new_tokens: 30, length_penalty: 1.0, ..decoding });
     let prompt = chosen_prompt(args.prompt.as_ref(), prompt)?;
-    let mut chat = Chat { context, args, opened, prompt, decoding, said: String::new(), turns: Vec::new() };
+    let mut chat =
+        Chat { context, args, opened, prompt, decoding, said: String::new(), turns: Vec::new() };
     if args.question.is_empty() {
         for line in std::io::stdin().lock().lines() {
             let line = line?;
@@ -86,7 +89,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         chat.ask(question)?;
     }
     if context.json {
-        out::json(&json!({"image": out::path(&args.image), "of": chat.opened.of, "turns": chat.turns}))?;
+        out::json(
+            &json!({"image": out::path(&args.image), "of": chat.opened.of, "turns": chat.turns}),
+        )?;
     }
     Ok(())
 }

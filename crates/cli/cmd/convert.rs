@@ -112,14 +112,18 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<Summary> {
     let purpose = if args.stage1 { Purpose::Compare } else { Purpose::Speak };
     let opened = args.which.open(context, purpose)?;
-    let cell = opened.cell().ok_or_else(|| anyhow!("this is no run; hint: give the folder of one"))?;
+    let cell =
+        opened.cell().ok_or_else(|| anyhow!("this is no run; hint: give the folder of one"))?;
     let card = &cell.resolved.vision.0;
     let vision = match card.family.as_str() {
         "eva" => VisionConfig::Eva(card.config()?),
         "vit" => VisionConfig::Clip(card.config()?),
-        other => bail!("no published form has an encoder of family `{other}`; hint: `eva` and `vit` have one"),
+        other => bail!(
+            "no published form has an encoder of family `{other}`; hint: `eva` and `vit` have one"
+        ),
     };
-    let language = opened.model.language.as_ref().map(|_| language(&cell.resolved.language.0)).transpose()?;
+    let language =
+        opened.model.language.as_ref().map(|_| language(&cell.resolved.language.0)).transpose()?;
     let tokenizer = tokenizer(&opened.model.words()?.tokenizer, language.as_ref())?;
     Ok(export(&opened.model, vision, language, Some(tokenizer), &args.out, to, form)?)
 }
@@ -134,10 +138,17 @@ fn tokenizer(ours: &TextTokenizer, language: Option<&LanguageConfig>) -> anyhow:
     let token = |id: Option<u32>| id.and_then(|id| Some((ours.token(id)?, id)));
     let (before, after) = (token(before), token(after));
     let name = |token: &Option<(String, u32)>| token.as_ref().map(|(text, _)| text.clone());
-    let template = [name(&before), Some("$A".to_owned()), name(&after)].into_iter().flatten().collect::<Vec<_>>();
+    let template = [name(&before), Some("$A".to_owned()), name(&after)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
     let processor = TemplateProcessing::builder()
         .try_single(template.join(" "))
-        .map_err(|error| anyhow!("cannot say how texts begin and end: {error}; hint: this is a defect, report it"))?
+        .map_err(|error| {
+            anyhow!(
+                "cannot say how texts begin and end: {error}; hint: this is a defect, report it"
+            )
+        })?
         .special_tokens([before, after].into_iter().flatten().collect::<Vec<_>>())
         .build()?;
     let mut inner = ours.inner().clone();
@@ -149,6 +160,8 @@ fn language(card: &Card) -> anyhow::Result<LanguageConfig> {
     match card.family.as_str() {
         "opt" => Ok(LanguageConfig::Opt(card.config()?)),
         "t5" => Ok(LanguageConfig::T5(card.config()?)),
-        other => bail!("no published form has a language model of family `{other}`; hint: `opt` and `t5` have one"),
+        other => bail!(
+            "no published form has a language model of family `{other}`; hint: `opt` and `t5` have one"
+        ),
     }
 }

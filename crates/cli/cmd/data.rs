@@ -95,12 +95,18 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 const PRINTED: usize = 4;
 
 fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
-    let name = if args.data.contains(':') { args.data.clone() } else { format!("{}:train", args.data) };
+    let name =
+        if args.data.contains(':') { args.data.clone() } else { format!("{}:train", args.data) };
     let data = open_data(&context.registry, &name)?;
-    let path =
-        args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.png", data.name().replace([':', '/'], "-"))));
-    let path =
-        if path.parent().is_some_and(|dir| dir.as_os_str().is_empty()) { Path::new(".").join(path) } else { path };
+    let path = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{}.png", data.name().replace([':', '/'], "-"))));
+    let path = if path.parent().is_some_and(|dir| dir.as_os_str().is_empty()) {
+        Path::new(".").join(path)
+    } else {
+        path
+    };
     // Renaming a file onto a device or a folder would replace it or fail late.
     if path.exists() && !path.is_file() {
         bail!(
@@ -115,10 +121,15 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     let mut png = Vec::new();
     image::codecs::png::PngEncoder::new(&mut png)
         .write_image(&sheet, sheet.width(), sheet.height(), image::ExtendedColorType::Rgb8)
-        .map_err(|error| anyhow!("cannot encode the contact sheet: {error}; hint: choose a smaller `--count`"))?;
+        .map_err(|error| {
+            anyhow!("cannot encode the contact sheet: {error}; hint: choose a smaller `--count`")
+        })?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| {
-            anyhow!("cannot make the folder: {error} --> {}; hint: choose another place with `--out`", folder.display())
+            anyhow!(
+                "cannot make the folder: {error} --> {}; hint: choose another place with `--out`",
+                folder.display()
+            )
         })?;
     }
     write_atomic(&path, &png)?;
@@ -129,8 +140,14 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     let as_text = || {
         let sample = |item: &&toolkit_data::Item| {
             let captions = item.captions.iter().map(|caption| format!("  {caption}\n"));
-            let questions = item.questions.iter().map(|q| format!("  {} {}\n", q.text, q.answers.join(" | ")));
-            format!("{} ({})\n{}", item.id, item.group, captions.chain(questions).collect::<String>())
+            let questions =
+                item.questions.iter().map(|q| format!("  {} {}\n", q.text, q.answers.join(" | ")));
+            format!(
+                "{} ({})\n{}",
+                item.id,
+                item.group,
+                captions.chain(questions).collect::<String>()
+            )
         };
         items.iter().map(sample).collect()
     };
@@ -147,8 +164,10 @@ struct Checked {
 }
 
 fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
-    let (name, split) =
-        args.data.split_once(':').map_or((args.data.as_str(), None), |(name, split)| (name, Some(split)));
+    let (name, split) = args
+        .data
+        .split_once(':')
+        .map_or((args.data.as_str(), None), |(name, split)| (name, Some(split)));
     let options = CheckOptions { examples: args.examples, decode: args.decode };
     if let ("folder", Some(path)) = (name, split) {
         return super::data_check::folder(context, Path::new(path), options);
@@ -166,7 +185,9 @@ fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
     for name in &names {
         let data = open_data(&context.registry, name)?;
         let train = match name.split_once(':') {
-            Some((card, split)) if split != "train" => open_data(&context.registry, &format!("{card}:train"))?,
+            Some((card, split)) if split != "train" => {
+                open_data(&context.registry, &format!("{card}:train"))?
+            }
             _ => data.clone(),
         };
         all.push(check_one(context, &data, &*train));
@@ -179,9 +200,11 @@ fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
     match unreadable.as_slice() {
         [] => Ok(()),
         [only] => Err(anyhow!("{only}")),
-        [first, rest @ ..] => {
-            Err(anyhow!("{} pictures cannot be read, this and {} more: {first}", rest.len() + 1, rest.len()))
-        }
+        [first, rest @ ..] => Err(anyhow!(
+            "{} pictures cannot be read, this and {} more: {first}",
+            rest.len() + 1,
+            rest.len()
+        )),
     }
 }
 
@@ -218,7 +241,9 @@ fn check_one(context: &Context, data: &Arc<dyn Dataset>, train: &dyn Dataset) ->
     ] {
         text.push_str(&format!("  {what:<24}{number}\n"));
     }
-    if let Some((found, overall)) = majority.and_then(|found| found.overall.map(|overall| (found, overall))) {
+    if let Some((found, overall)) =
+        majority.and_then(|found| found.overall.map(|overall| (found, overall)))
+    {
         text.push_str(&format!("  {:<24}{overall:.2} %\n", "commonest answer"));
         for (kind, score) in &found.per_kind {
             text.push_str(&format!("    {kind:<22}{score:.2} %\n"));

@@ -5,7 +5,9 @@ use crate::text::table;
 use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_data::{Check, CheckOptions, Dataset, Fault, FolderCheck, PublishedConfig, check, check_folder};
+use toolkit_data::{
+    Check, CheckOptions, Dataset, Fault, FolderCheck, PublishedConfig, check, check_folder,
+};
 use toolkit_eval::{majority_baseline, question_pairs};
 use toolkit_registry::Card;
 use toolkit_train::Progress;
@@ -14,7 +16,12 @@ use toolkit_train::Progress;
 ///
 /// # Errors
 /// If nothing says where the data set is, or anything is wrong with it.
-pub fn run(context: &Context, card: &Card, split: Option<&str>, options: CheckOptions) -> anyhow::Result<()> {
+pub fn run(
+    context: &Context,
+    card: &Card,
+    split: Option<&str>,
+    options: CheckOptions,
+) -> anyhow::Result<()> {
     let config: PublishedConfig = card.config()?;
     let root = config.root(&card.name)?;
     if !root.is_dir() {
@@ -25,7 +32,8 @@ pub fn run(context: &Context, card: &Card, split: Option<&str>, options: CheckOp
             config.home
         );
     }
-    let splits: Vec<String> = split.map_or_else(|| config.splits.keys().cloned().collect(), |one| vec![one.to_owned()]);
+    let splits: Vec<String> =
+        split.map_or_else(|| config.splits.keys().cloned().collect(), |one| vec![one.to_owned()]);
     let mut reports = Vec::new();
     for split in &splits {
         let task = context.log.task(&format!("pictures of {}:{split}", card.name));
@@ -69,10 +77,11 @@ pub fn run(context: &Context, card: &Card, split: Option<&str>, options: CheckOp
 pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::Result<()> {
     let task = context.log.task(&format!("decoding {}", path.display()));
     let last = std::cell::Cell::new(0);
-    let FolderCheck { data, report, unreadable } = check_folder(path, options, &|done, total| match done {
-        0 => task.start(0, total),
-        _ => task.advance(done - last.replace(done)),
-    })?;
+    let FolderCheck { data, report, unreadable } =
+        check_folder(path, options, &|done, total| match done {
+            0 => task.start(0, total),
+            _ => task.advance(done - last.replace(done)),
+        })?;
     task.finish();
     let bare = (0..data.len()).filter(|&index| data.item(index).captions.is_empty()).count();
     let pairs = question_pairs(&data, None);
@@ -104,7 +113,9 @@ pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::
         for (what, number) in counts {
             lines += &format!("  {what:<24}{number}\n");
         }
-        if let Some((found, overall)) = majority.as_ref().and_then(|found| found.overall.map(|score| (found, score))) {
+        if let Some((found, overall)) =
+            majority.as_ref().and_then(|found| found.overall.map(|score| (found, score)))
+        {
             lines += &format!("  {:<24}{overall:.2} %\n", "commonest answer");
             for (kind, score) in &found.per_kind {
                 lines += &format!("    {kind:<22}{score:.2} %\n");
@@ -115,9 +126,10 @@ pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::
     context.print(value, lines)?;
     match first(&report) {
         None => Ok(()),
-        Some(first) => {
-            Err(anyhow!("the folder is not whole --> {}; hint: the first finding is: {first}", path.display()))
-        }
+        Some(first) => Err(anyhow!(
+            "the folder is not whole --> {}; hint: the first finding is: {first}",
+            path.display()
+        )),
     }
 }
 
@@ -126,7 +138,14 @@ fn first(report: &Check) -> Option<String> {
     let (fault, found) = report.findings.first_key_value()?;
     Some(match found.examples.first() {
         None => format!("{}, {} times", fault.name(), found.count),
-        Some(text) => text.split("; hint: ").next().unwrap_or(text).split(" (hint: ").next().unwrap_or(text).to_owned(),
+        Some(text) => text
+            .split("; hint: ")
+            .next()
+            .unwrap_or(text)
+            .split(" (hint: ")
+            .next()
+            .unwrap_or(text)
+            .to_owned(),
     })
 }
 
@@ -140,7 +159,11 @@ fn status(report: &Check) -> &'static str {
 }
 
 fn text(name: &str, report: &Check) -> String {
-    let headers = if report.decoded { "" } else { " (by the headers of pictures; `--decode` reads all of them)" };
+    let headers = if report.decoded {
+        ""
+    } else {
+        " (by the headers of pictures; `--decode` reads all of them)"
+    };
     let empty = match report.count(Fault::EmptyCaption) {
         0 => String::new(),
         empty => format!(" ({empty} of them empty)"),
@@ -162,13 +185,19 @@ fn text(name: &str, report: &Check) -> String {
 fn findings(report: &Check) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (fault, found) in &report.findings {
-        let examples = if found.examples.is_empty() { &[String::new()][..] } else { &found.examples };
+        let examples =
+            if found.examples.is_empty() { &[String::new()][..] } else { &found.examples };
         for (at, example) in examples.iter().enumerate() {
-            let (kind, count) = if at == 0 { (fault.name(), found.count.to_string()) } else { ("", String::new()) };
+            let (kind, count) =
+                if at == 0 { (fault.name(), found.count.to_string()) } else { ("", String::new()) };
             rows.push(vec![kind.to_owned(), count, example.clone()]);
         }
     }
-    let table = if rows.is_empty() { String::new() } else { table(&["finding", "count", "such as"], &rows) };
+    let table = if rows.is_empty() {
+        String::new()
+    } else {
+        table(&["finding", "count", "such as"], &rows)
+    };
     let notes = report.notes.iter().map(|note| format!("note: {note}\n"));
     table + &notes.collect::<String>()
 }

@@ -46,13 +46,17 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     for (one, other) in [(&args.a, &args.b), (&args.b, &args.a)] {
         if is_evaluation(one) && !is_evaluation(other) {
-            let what = format!("{} is an evaluation, this is none, or none that is finished", one.display());
+            let what = format!(
+                "{} is an evaluation, this is none, or none that is finished",
+                one.display()
+            );
             bail!("{what} --> {}; hint: compare two evaluations or two runs", other.display());
         }
     }
     let found = diff(&args.a, &args.b)?;
     note_unlisted(context, &found);
-    context.print(|| json!({"same_results": found.same_results(), "diff": found}), || text(&found))?;
+    context
+        .print(|| json!({"same_results": found.same_results(), "diff": found}), || text(&found))?;
     if found.same_results() { Ok(()) } else { Err(Different(None).into()) }
 }
 
@@ -60,7 +64,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 fn evaluations(context: &Context, args: &Args) -> anyhow::Result<()> {
     let (found, alone) = (compare(&args.a, &args.b)?, tasks_alone(&args.a, &args.b));
     for file in found.iter().flat_map(|paired| &paired.unlisted) {
-        context.log.line(&format!("{}: `scores.json` has no hash of it, so damage cannot be told", file.display()));
+        context.log.line(&format!(
+            "{}: `scores.json` has no hash of it, so damage cannot be told",
+            file.display()
+        ));
     }
     for task in &alone {
         context.log.line(&format!("{task}: only one of the two has this task"));
@@ -74,7 +81,9 @@ fn evaluations(context: &Context, args: &Args) -> anyhow::Result<()> {
 pub fn note_unlisted(context: &Context, found: &RunDiff) {
     for run in &found.unlisted {
         let again = "the same `toolkit run` command writes it";
-        context.log.line(&format!("{}: no done.json, so damage cannot be told; {again}", run.display()));
+        context
+            .log
+            .line(&format!("{}: no done.json, so damage cannot be told; {again}", run.display()));
     }
 }
 
@@ -83,7 +92,9 @@ fn paired(found: &[Paired]) -> String {
     let rows = found.iter().map(|f| {
         let digits = if f.score == "cider" { 3 } else { 2 };
         let number = |value: f64| decimals(value, digits);
-        let interval = f.difference.map_or(String::new(), |d| format!("[{}, {}]", number(d.low), number(d.high)));
+        let interval = f
+            .difference
+            .map_or(String::new(), |d| format!("[{}, {}]", number(d.low), number(d.high)));
         let mut samples = f.shared.to_string();
         if f.alone > 0 {
             samples += &format!(", {} in one only", f.alone);
@@ -92,7 +103,16 @@ fn paired(found: &[Paired]) -> String {
             samples += &format!("; NOT the same {}", f.unlike.join(" and "));
         }
         let difference = format!("{} {interval}", number(f.a - f.b));
-        vec![f.task.clone(), f.score.clone(), number(f.a), number(f.b), difference, p(f.p), p(f.p_holm), samples]
+        vec![
+            f.task.clone(),
+            f.score.clone(),
+            number(f.a),
+            number(f.b),
+            difference,
+            p(f.p),
+            p(f.p_holm),
+            samples,
+        ]
     });
     let head = ["task", "score", "first", "second", "difference", "p", "p, Holm", "samples"];
     table(&head, &rows.collect::<Vec<_>>())
@@ -107,7 +127,9 @@ pub fn text(found: &RunDiff) -> String {
             parts.push(format!("{title}\n{}", table(head, &rows)));
         }
     };
-    let different = |all: &[Difference]| all.iter().map(|d| vec![d.at.clone(), short(&d.a), short(&d.b)]).collect();
+    let different = |all: &[Difference]| {
+        all.iter().map(|d| vec![d.at.clone(), short(&d.a), short(&d.b)]).collect()
+    };
     section("Made of", &["what", "first", "second"], different(&found.made_of));
     section("Experiment", &["key", "first", "second"], different(&found.experiment));
     section("Only in one", &["cell"], found.alone.iter().map(|cell| vec![cell.clone()]).collect());
@@ -117,7 +139,11 @@ pub fn text(found: &RunDiff) -> String {
     };
     let head = ["file", "as it was written", "now"];
     section("Damaged", &head, found.damaged.iter().map(damaged).collect());
-    section("Damaged, but no result depends on it", &head, found.needless.iter().map(damaged).collect());
+    section(
+        "Damaged, but no result depends on it",
+        &head,
+        found.needless.iter().map(damaged).collect(),
+    );
     let apart = found.training.iter().filter(|p| !p.same()).map(parting).collect();
     section(
         "Training parts",
@@ -135,12 +161,20 @@ pub fn text(found: &RunDiff) -> String {
             },
         )
     });
-    section("Samples", &["file", "shared", "other text", "other score", "in one only"], samples.collect());
+    section(
+        "Samples",
+        &["file", "shared", "other text", "other score", "in one only"],
+        samples.collect(),
+    );
     let steps: usize = found.training.iter().map(|p| p.shared).sum();
     let rows: usize = found.samples.iter().map(|s| s.shared).sum();
     parts.push(match found.same_results() {
-        true => format!("The results are the same: {steps} logged steps and {rows} samples, to the last bit.\n"),
-        false => format!("The results differ; {steps} logged steps and {rows} samples were compared.\n"),
+        true => format!(
+            "The results are the same: {steps} logged steps and {rows} samples, to the last bit.\n"
+        ),
+        false => {
+            format!("The results differ; {steps} logged steps and {rows} samples were compared.\n")
+        }
     });
     parts.join("\n")
 }
@@ -150,7 +184,15 @@ fn parting(p: &Parting) -> Vec<String> {
     let step = p.step.map_or_else(String::new, |step| step.to_string());
     let relative = if p.step.is_some() { format!("{relative:.1e}") } else { String::new() };
     let weights = if p.weights.is_some() { "differ" } else { "the same" };
-    vec![p.stage.clone(), step, p.shared.to_string(), name, relative, p.alone.to_string(), weights.to_owned()]
+    vec![
+        p.stage.clone(),
+        step,
+        p.shared.to_string(),
+        name,
+        relative,
+        p.alone.to_string(),
+        weights.to_owned(),
+    ]
 }
 
 /// A value on a line; hashes by their start.

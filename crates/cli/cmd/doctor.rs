@@ -44,7 +44,14 @@ fn fact(what: &str, found: impl Into<String>) -> Finding {
 /// If anything is broken.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let mut findings = vec![
-        fact("toolkit", format!("{}, revision {}", env!("CARGO_PKG_VERSION"), toolkit_lab::manifest::git_revision())),
+        fact(
+            "toolkit",
+            format!(
+                "{}, revision {}",
+                env!("CARGO_PKG_VERSION"),
+                toolkit_lab::manifest::git_revision()
+            ),
+        ),
         fact("machine", toolkit_lab::manifest::machine()),
         fact("memory", memory()),
         fact("disk here", disk()),
@@ -72,8 +79,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         || findings.iter().map(|f| json!({"what": f.what, "found": f.found, "ok": f.ok})).collect(),
         || {
             let state = |ok: bool| if ok { "ok" } else { "BROKEN" }.to_owned();
-            let rows: Vec<Vec<String>> =
-                findings.iter().map(|f| vec![state(f.ok), f.what.clone(), f.found.clone()]).collect();
+            let rows: Vec<Vec<String>> = findings
+                .iter()
+                .map(|f| vec![state(f.ok), f.what.clone(), f.found.clone()])
+                .collect();
             text::table(&["", "what", "found"], &rows)
         },
     )?;
@@ -95,7 +104,8 @@ fn fetched(context: &Context) -> anyhow::Result<Vec<Finding>> {
     let checked = store.check(&Shown::new(&context.log))?;
     let mut found = format!("as fetched: {} in files: {}", bytes(checked.bytes), checked.whole);
     if checked.unknown > 0 {
-        found += &format!("; without a digest, for an older version fetched them: {}", checked.unknown);
+        found +=
+            &format!("; without a digest, for an older version fetched them: {}", checked.unknown);
     }
     let mut findings = vec![fact(&format!("fetched into {}", store.root().display()), found)];
     findings.extend(checked.damaged.into_iter().map(|damage| Finding {
@@ -115,14 +125,18 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
         Kind::Vision => {
             registry.describe_vision(&card)?;
         }
-        Kind::Language => table = Some(TokenTable::of_language(registry.describe_language(&card)?.vocab)),
+        Kind::Language => {
+            table = Some(TokenTable::of_language(registry.describe_language(&card)?.vocab))
+        }
         Kind::Bridge => table = bridge(registry, &card)?,
         Kind::Dataset if !missing.is_empty() => {}
         Kind::Dataset if card.family == "published" => {
             let config: PublishedConfig = card.config()?;
             config.check()?;
             return Ok(match config.root(name) {
-                Ok(root) if root.is_dir() => format!("in {}: `toolkit data check {name}` looks at it", root.display()),
+                Ok(root) if root.is_dir() => {
+                    format!("in {}: `toolkit data check {name}` looks at it", root.display())
+                }
                 _ => "published; not on this machine".to_owned(),
             });
         }
@@ -140,7 +154,10 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
     }
     let mut found = Vec::new();
     if let Some(remote) = missing.first() {
-        return Ok(format!("published as {}, not fetched: `toolkit data fetch {}`", remote.source, card.name));
+        return Ok(format!(
+            "published as {}, not fetched: `toolkit data fetch {}`",
+            remote.source, card.name
+        ));
     }
     if let Some(table) = table.filter(|_| card.tokenizer_section.is_some()) {
         let tokenizer = card.tokenizer(table)?;
@@ -148,9 +165,14 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
         found.extend(tokenizer.past_table());
     }
     if card.weights.is_some() {
-        found.push(format!("weights of {} tensors, sha256 as in the card", card.open_weights()?.names().count()));
+        found.push(format!(
+            "weights of {} tensors, sha256 as in the card",
+            card.open_weights()?.names().count()
+        ));
     } else if matches!(kind, Kind::Vision | Kind::Language) {
-        found.push("no weights: train them with `toolkit run experiments/pretrain_nano.toml`".to_owned());
+        found.push(
+            "no weights: train them with `toolkit run experiments/pretrain_nano.toml`".to_owned(),
+        );
     }
     Ok(if found.is_empty() { "fits".to_owned() } else { found.join(", ") })
 }
@@ -187,7 +209,13 @@ fn memory() -> String {
 /// Free space of the working folder, as `df` has it: the standard library does not tell.
 fn disk() -> String {
     let output = question("df", &["-Pk", "."]).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let free = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-    free.map_or_else(|| "unknown".to_owned(), |kilobytes| format!("{} free", bytes(kilobytes * 1024)))
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    let free =
+        text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    free.map_or_else(
+        || "unknown".to_owned(),
+        |kilobytes| format!("{} free", bytes(kilobytes * 1024)),
+    )
 }

@@ -53,7 +53,9 @@ impl<'a> Shown<'a> {
     }
 
     fn with(&self, act: impl FnOnce(&Task, u64)) {
-        if let Some((task, total)) = self.task.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some((task, total)) =
+            self.task.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
+        {
             act(task, *total);
         }
     }
@@ -102,7 +104,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let mut unique = BTreeSet::new();
     steps.retain(|step| unique.insert(step.clone()));
     if args.plan {
-        return context.print(|| json!(steps), || steps.iter().map(|step| format!("{step}\n")).collect());
+        return context
+            .print(|| json!(steps), || steps.iter().map(|step| format!("{step}\n")).collect());
     }
     steps.iter().for_each(|step| context.log.line(step));
 
@@ -113,11 +116,18 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         paths.push((remote.source.to_string(), store.get(&remote.source, &remote.digest, &shown)?));
     }
     if context.json {
-        let paths: Vec<_> =
-            paths.iter().map(|(source, path)| json!({"source": source, "path": out::path(path)})).collect();
+        let paths: Vec<_> = paths
+            .iter()
+            .map(|(source, path)| json!({"source": source, "path": out::path(path)}))
+            .collect();
         return out::json(&json!(paths));
     }
-    out::out(&paths.iter().map(|(source, path)| format!("{source}\t{}\n", path.display())).collect::<String>())
+    out::out(
+        &paths
+            .iter()
+            .map(|(source, path)| format!("{source}\t{}\n", path.display()))
+            .collect::<String>(),
+    )
 }
 
 /// What a name stands for.
@@ -148,7 +158,9 @@ fn meant(context: &Context, name: &str) -> anyhow::Result<Vec<Remote>> {
 fn cards(context: &Context, name: &str) -> anyhow::Result<Vec<Card>> {
     let registry = &context.registry;
     let (kinds, short): (Vec<Kind>, &str) = match name.split_once('/') {
-        Some((kind, short)) => (Kind::ALL.into_iter().filter(|k| k.folder() == kind).collect(), short),
+        Some((kind, short)) => {
+            (Kind::ALL.into_iter().filter(|k| k.folder() == kind).collect(), short)
+        }
         None => (Kind::ALL.to_vec(), name),
     };
     let of = kinds.iter().filter(|kind| registry.names(**kind).iter().any(|known| known == short));
@@ -167,7 +179,10 @@ fn with_parts(context: &Context, card: &Card) -> anyhow::Result<Vec<Remote>> {
     let mut all = sources(card)?;
     if let Some(parts) = card.parts.as_ref().filter(|_| card.weights.is_none()) {
         let language = parts.language.iter().map(|name| (Kind::Language, name));
-        for (kind, name) in [(Kind::Vision, &parts.vision), (Kind::Bridge, &parts.bridge)].into_iter().chain(language) {
+        for (kind, name) in [(Kind::Vision, &parts.vision), (Kind::Bridge, &parts.bridge)]
+            .into_iter()
+            .chain(language)
+        {
             all.extend(sources(&context.registry.card(kind, name)?)?);
         }
     }
@@ -181,13 +196,18 @@ fn of_experiment(context: &Context, file: &Path) -> anyhow::Result<Vec<Remote>> 
     let mut all = Vec::new();
     for cell in sweep::cells(&source, &spec, &table)? {
         let model = &cell.spec.model;
-        for (kind, name) in
-            [(Kind::Vision, &model.vision), (Kind::Bridge, &model.bridge), (Kind::Language, &model.language)]
-        {
+        for (kind, name) in [
+            (Kind::Vision, &model.vision),
+            (Kind::Bridge, &model.bridge),
+            (Kind::Language, &model.language),
+        ] {
             all.extend(sources(&context.registry.card(kind, name)?)?);
         }
         let further = cell.spec.eval.also.iter().map(|also| &also.data);
-        for data in [&cell.spec.data.train, &cell.spec.data.val, &cell.spec.data.test].into_iter().chain(further) {
+        for data in [&cell.spec.data.train, &cell.spec.data.val, &cell.spec.data.test]
+            .into_iter()
+            .chain(further)
+        {
             if let Some((card, _)) = data.split_once(':').filter(|(card, _)| *card != "folder") {
                 all.extend(sources(&context.registry.card(Kind::Dataset, card)?)?);
             }

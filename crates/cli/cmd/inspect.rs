@@ -51,7 +51,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     facts.retain(|_, value| !empty(value));
     context.print(|| Value::Object(facts.clone()), || listing(&facts, 0))?;
     // A card whose weights or tokenizer cannot be used is shown, and is a failure as in a run.
-    let state = facts.get("weights").and_then(|weights| weights["state"].as_str()).unwrap_or_default();
+    let state =
+        facts.get("weights").and_then(|weights| weights["state"].as_str()).unwrap_or_default();
     if let Some(reason) = state.strip_prefix("broken: ") {
         bail!("{reason}");
     }
@@ -82,17 +83,21 @@ fn find(context: &Context, wanted: &str) -> anyhow::Result<Card> {
         .flat_map(|kind| context.registry.names(kind).into_iter().map(move |name| (kind, name)))
         .collect();
     let full = |(kind, name): &(Kind, String)| format!("{}/{name}", kind.folder());
-    let found: Vec<&(Kind, String)> = all.iter().filter(|card| card.1 == wanted || full(card) == wanted).collect();
+    let found: Vec<&(Kind, String)> =
+        all.iter().filter(|card| card.1 == wanted || full(card) == wanted).collect();
     match found.as_slice() {
         [(kind, name)] => Ok(context.registry.card(*kind, name)?),
         [] => {
-            let names: Vec<String> =
-                all.iter().map(|card| if wanted.contains('/') { full(card) } else { card.1.clone() }).collect();
+            let names: Vec<String> = all
+                .iter()
+                .map(|card| if wanted.contains('/') { full(card) } else { card.1.clone() })
+                .collect();
             let hint = suggest(wanted, &names.iter().map(String::as_str).collect::<Vec<_>>());
             bail!("there is no card `{wanted}`; hint: {hint}")
         }
         several => {
-            let names: Vec<String> = several.iter().map(|card| format!("`{}`", full(card))).collect();
+            let names: Vec<String> =
+                several.iter().map(|card| format!("`{}`", full(card))).collect();
             bail!("`{wanted}` is the name of several cards; hint: write {}", names.join(" or "))
         }
     }
@@ -111,7 +116,11 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
         }
         Kind::Language => {
             let s = registry.describe_language(card)?;
-            let kind = if s.kind == LanguageKind::DecoderOnly { "decoder-only" } else { "encoder-decoder" };
+            let kind = if s.kind == LanguageKind::DecoderOnly {
+                "decoder-only"
+            } else {
+                "encoder-decoder"
+            };
             json!({"kind": kind, "width": s.width, "vocabulary": s.vocab, "positions": s.positions, "cost": cost(s.cost, "token")})
         }
         Kind::Bridge => {
@@ -122,19 +131,25 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             json!({"behind": encoder, "queries": s.queries, "width": s.width, "text": text, "cost": cost(s.cost, "image")})
         }
         Kind::Model => {
-            let parts = card
-                .parts
-                .clone()
-                .ok_or_else(|| anyhow!("model `{}` names no parts; hint: add `vision` and `bridge`", card.name))?;
+            let parts = card.parts.clone().ok_or_else(|| {
+                anyhow!("model `{}` names no parts; hint: add `vision` and `bridge`", card.name)
+            })?;
             let Some(language) = parts.language else {
-                let vision = registry.describe_vision(&registry.card(Kind::Vision, &parts.vision)?)?;
-                let bridge = registry.describe_bridge(&registry.card(Kind::Bridge, &parts.bridge)?, &vision)?;
+                let vision =
+                    registry.describe_vision(&registry.card(Kind::Vision, &parts.vision)?)?;
+                let bridge = registry
+                    .describe_bridge(&registry.card(Kind::Bridge, &parts.bridge)?, &vision)?;
                 let total = vision.cost.params + bridge.cost.params;
                 return Ok(
                     json!({"vision": parts.vision, "bridge": parts.bridge, "queries": bridge.queries, "parameters": total}),
                 );
             };
-            let spec = ModelSpec { vision: parts.vision, bridge: parts.bridge, language, init: QFormerInit::Random };
+            let spec = ModelSpec {
+                vision: parts.vision,
+                bridge: parts.bridge,
+                language,
+                init: QFormerInit::Random,
+            };
             let r = Resolved::new(registry, &spec)?;
             // A model that writes is published without the bridge's text side, which only stage 1 uses.
             let params = [r.vision.1.cost.params, r.trained_params, r.language.1.cost.params];
@@ -149,8 +164,9 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
             let mut splits = Map::new();
             if card.family == "published" {
                 let config: PublishedConfig = card.config()?;
-                let root =
-                    config.root(&card.name).map_or_else(|error| error.to_string(), |root| root.display().to_string());
+                let root = config
+                    .root(&card.name)
+                    .map_or_else(|error| error.to_string(), |root| root.display().to_string());
                 let names: Vec<&String> = config.splits.keys().collect();
                 return Ok(json!({"home": config.home, "root": root, "splits": names}));
             }
@@ -178,10 +194,17 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
 }
 
 /// The encoder that a bridge is described behind.
-fn encoder_for(context: &Context, bridge: &Card, wanted: Option<&str>) -> anyhow::Result<(String, VisionShape)> {
+fn encoder_for(
+    context: &Context,
+    bridge: &Card,
+    wanted: Option<&str>,
+) -> anyhow::Result<(String, VisionShape)> {
     let registry = &context.registry;
     if let Some(name) = wanted {
-        return Ok((name.to_owned(), registry.describe_vision(&registry.card(Kind::Vision, name)?)?));
+        return Ok((
+            name.to_owned(),
+            registry.describe_vision(&registry.card(Kind::Vision, name)?)?,
+        ));
     }
     // A nano bridge is described behind a nano encoder, if there is one.
     let tier = |name: &str| name.rsplit_once('-').map(|(_, tier)| tier.to_owned());
@@ -189,7 +212,9 @@ fn encoder_for(context: &Context, bridge: &Card, wanted: Option<&str>) -> anyhow
     names.sort_by_key(|name| tier(name) != tier(&bridge.name));
     let mut first = None;
     for name in names {
-        let Ok(shape) = registry.card(Kind::Vision, &name).and_then(|card| registry.describe_vision(&card)) else {
+        let Ok(shape) =
+            registry.card(Kind::Vision, &name).and_then(|card| registry.describe_vision(&card))
+        else {
             continue;
         };
         match registry.describe_bridge(bridge, &shape) {
@@ -221,10 +246,20 @@ fn weights(card: &Card) -> Value {
 
 /// The tables of the card as they are written.
 fn tables(card: &Card) -> anyhow::Result<Map<String, Value>> {
-    let table: toml::Table =
-        toml::from_str(card.text().text()).map_err(|error| anyhow!("{}", error.message().to_owned()))?;
-    let wanted =
-        ["config", "decoding", "preprocess", "tokenizer", "prompt", "init", "facts", "scores", "licence", "source"];
+    let table: toml::Table = toml::from_str(card.text().text())
+        .map_err(|error| anyhow!("{}", error.message().to_owned()))?;
+    let wanted = [
+        "config",
+        "decoding",
+        "preprocess",
+        "tokenizer",
+        "prompt",
+        "init",
+        "facts",
+        "scores",
+        "licence",
+        "source",
+    ];
     let mut out = Map::new();
     for key in wanted {
         if let Some(value) = table.get(key) {
@@ -248,7 +283,9 @@ fn listing(facts: &Map<String, Value>, depth: usize) -> String {
     let mut text = String::new();
     for (key, value) in facts {
         match value {
-            Value::Object(map) => text.push_str(&format!("{indent}{key}\n{}", listing(map, depth + 1))),
+            Value::Object(map) => {
+                text.push_str(&format!("{indent}{key}\n{}", listing(map, depth + 1)))
+            }
             Value::String(said) => text.push_str(&format!("{indent}{key:<23} {said}\n")),
             Value::Number(n) if n.as_u64().is_some_and(|n| n >= 10_000) => {
                 let short = spaced(&count(n.as_f64().unwrap_or_default()));

@@ -78,7 +78,8 @@ pub fn score(
     }
     let (tower, words) = (opened.model.tower()?, opened.model.words()?);
     let most = most.unwrap_or(usize::MAX).min(longest(opened));
-    let ids: Vec<Vec<u32>> = texts.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
+    let ids: Vec<Vec<u32>> =
+        texts.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
     let padding = words.tokenizer.pad.unwrap_or(opened.model.stage1.pad);
     let text = pad(&ids, padding, Side::Right, &device_of(opened));
     let embeds = noise::off(|| tower.text_embeds(text.ids.clone(), text.mask.clone()));
@@ -89,9 +90,15 @@ pub fn score(
             let all: Vec<Pair> = (0..ids.len()).map(|text| Pair { text, image: 0 }).collect();
             for at in 0..pictures.len() {
                 let pass = tower.image_pass(features.clone().narrow(0, at, 1));
-                let similar: Tensor<2> = similarity(tower.image_embeds(pass.queries), embeds.clone());
+                let similar: Tensor<2> =
+                    similarity(tower.image_embeds(pass.queries), embeds.clone());
                 itc.extend(rows(similar));
-                let logits = rows(tower.match_logits(&pass.cross, &all, text.ids.clone(), text.mask.clone()));
+                let logits = rows(tower.match_logits(
+                    &pass.cross,
+                    &all,
+                    text.ids.clone(),
+                    text.mask.clone(),
+                ));
                 itm.push(logits.into_iter().map(|pair| [pair[0], pair[1]]).collect());
             }
         });
@@ -113,7 +120,8 @@ pub fn probability([no, yes]: [f32; 2]) -> f32 {
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Compare)?;
-    let (scores, read) = score(context, &opened, &args.images, args.unreadable, (&args.text, None))?;
+    let (scores, read) =
+        score(context, &opened, &args.images, args.unreadable, (&args.text, None))?;
     let images: Vec<&PathBuf> = read.iter().map(|at| &args.images[*at]).collect();
     let as_json = || {
         let image = |at: usize| {
@@ -127,7 +135,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         for (at, image) in images.iter().enumerate() {
             for (t, text) in args.text.iter().enumerate() {
                 let (itc, itm) = (scores.itc[at][t], probability(scores.itm[at][t]));
-                lines.push(vec![decimals(itc, 4), decimals(itm, 4), image.display().to_string(), text.clone()]);
+                lines.push(vec![
+                    decimals(itc, 4),
+                    decimals(itm, 4),
+                    image.display().to_string(),
+                    text.clone(),
+                ]);
             }
         }
         table(&["itc", "itm", "image", "text"], &lines)
@@ -138,5 +151,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 /// The device of a model's encoder.
 #[must_use]
 pub fn device_of(opened: &Opened) -> Device {
-    opened.model.vision.as_ref().and_then(|v| v.model.devices().first().cloned()).unwrap_or_default()
+    opened
+        .model
+        .vision
+        .as_ref()
+        .and_then(|v| v.model.devices().first().cloned())
+        .unwrap_or_default()
 }

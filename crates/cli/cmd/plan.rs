@@ -111,8 +111,13 @@ fn as_text(run: &Run) -> String {
         .iter()
         .map(|cell| {
             let (trained, frozen) = params(run, cell);
-            let axes =
-                cell.cell.axes.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ");
+            let axes = cell
+                .cell
+                .axes
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect::<Vec<_>>()
+                .join(", ");
             let stage1 = cell.stage1.map_or("-", |at| run.plan.stage1[at].key.as_str());
             vec![
                 axes,
@@ -143,7 +148,11 @@ fn as_text(run: &Run) -> String {
 
 fn memory(estimate: &Estimate) -> String {
     let (all, one, jobs) = (bytes(estimate.memory_bytes), bytes(estimate.job_bytes), estimate.jobs);
-    if jobs == 1 { format!("about {all}") } else { format!("about {all}, {one} for each of {jobs} jobs") }
+    if jobs == 1 {
+        format!("about {all}")
+    } else {
+        format!("about {all}, {one} for each of {jobs} jobs")
+    }
 }
 
 /// `1.20 T` to be followed by a unit, `12 ` too.

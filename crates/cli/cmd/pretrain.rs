@@ -37,8 +37,8 @@ fn kind(part: &PartSpec) -> Kind {
 fn prepare(context: &Context, source: &Source, options: &RunOptions) -> Result<Prepared, LabError> {
     let mut spec: PretrainSpec = source.parse()?;
     if !options.overrides.is_empty() {
-        let mut table: toml::Table =
-            toml::from_str(source.text()).map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
+        let mut table: toml::Table = toml::from_str(source.text())
+            .map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
         for argument in &options.overrides {
             spec = set(&mut table, argument)?;
         }
@@ -59,7 +59,8 @@ fn prepare(context: &Context, source: &Source, options: &RunOptions) -> Result<P
                 PartKind::Vision => context.registry.describe_vision(&card)?.cost,
                 PartKind::Language => context.registry.describe_language(&card)?.cost,
                 PartKind::Bert => {
-                    let nothing = VisionShape { image: [1, 1], tokens: 1, width: 8, cost: Cost::default() };
+                    let nothing =
+                        VisionShape { image: [1, 1], tokens: 1, width: 8, cost: Cost::default() };
                     context.registry.describe_bridge(&card, &nothing)?.cost
                 }
             };
@@ -87,7 +88,9 @@ fn set(table: &mut toml::Table, argument: &str) -> Result<PretrainSpec, LabError
     while let Some(name) = names.next() {
         let inner = at.get_mut(name).ok_or_else(|| wrong(format!("there is no `{name}`")))?;
         let inner = match inner {
-            toml::Value::Array(list) => names.next().and_then(|index| list.get_mut(index.parse::<usize>().ok()?)),
+            toml::Value::Array(list) => {
+                names.next().and_then(|index| list.get_mut(index.parse::<usize>().ok()?))
+            }
             other => Some(other),
         };
         at = inner
@@ -140,7 +143,8 @@ pub fn run(context: &Context, source: &Source, options: &RunOptions) -> anyhow::
     let prepared = prepare(context, source, options)?;
     let device = context.device()?;
     interrupt::say_how_to_go_on(&context.log, &prepared.out);
-    let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let jobs =
+        options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     pretrain::run(&prepared.spec, &context.registry, &prepared.out, &device, jobs, &context.log)?;
     let folder = prepared.out.join("registry");
     let overlay = context.registry.clone().overlay(folder.clone())?;
@@ -151,10 +155,21 @@ pub fn run(context: &Context, source: &Source, options: &RunOptions) -> anyhow::
     }
     let as_text = || {
         let score = |(name, value): (&String, &f64)| format!("  {name:<32}{value:.4}\n");
-        cards.iter().map(|(name, scores)| format!("{name}\n{}", scores.iter().map(score).collect::<String>())).collect()
+        cards
+            .iter()
+            .map(|(name, scores)| {
+                format!("{name}\n{}", scores.iter().map(score).collect::<String>())
+            })
+            .collect()
     };
-    let entries = || cards.iter().map(|(name, scores)| json!({"card": name, "scores": scores})).collect::<Vec<_>>();
-    context.print(|| json!({"registry": crate::out::path(&folder), "cards": entries()}), as_text)?;
+    let entries = || {
+        cards
+            .iter()
+            .map(|(name, scores)| json!({"card": name, "scores": scores}))
+            .collect::<Vec<_>>()
+    };
+    context
+        .print(|| json!({"registry": crate::out::path(&folder), "cards": entries()}), as_text)?;
     context.log.line(&format!("use them with --registry {}", folder.display()));
     Ok(())
 }

@@ -34,9 +34,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             "these are no results of a run: {error} --> {shown}; hint: the same `toolkit run` command writes them again"
         )
     })?;
-    for (file, text) in
-        [("report.html", html(&results)), ("report.md", markdown(&results)), (FIGURE_FILE, figure_svg(&results))]
-    {
+    for (file, text) in [
+        ("report.html", html(&results)),
+        ("report.md", markdown(&results)),
+        (FIGURE_FILE, figure_svg(&results)),
+    ] {
         write_atomic(&args.dir.join(file), text.as_bytes())?;
     }
     sealed::seal_report(&args.dir)?;

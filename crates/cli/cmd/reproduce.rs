@@ -45,9 +45,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let held = sealed::manifest(&args.run)?;
     check(&args.run, &held)?;
     let source = context.source(&args.run.join("spec.toml"))?;
-    let name = args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name =
+        args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let options = RunOptions {
-        out: Some(args.out.clone().unwrap_or_else(|| args.run.with_file_name(format!("{name}-again")))),
+        out: Some(
+            args.out.clone().unwrap_or_else(|| args.run.with_file_name(format!("{name}-again"))),
+        ),
         jobs: args.jobs.map(usize::from),
         command: run::command_line(),
         device_name: context.device_name.clone(),
@@ -56,7 +59,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let again = Run::prepare(source, &context.registry, &options)?;
 
     // 2. Whether all of it is still here.
-    let planned = serde_json::to_value(Manifest::new(&again.plan, &options.device_name, &options.command, Vec::new()))?;
+    let planned = serde_json::to_value(Manifest::new(
+        &again.plan,
+        &options.device_name,
+        &options.command,
+        Vec::new(),
+    ))?;
     let changed = made_of(&held, &planned);
     if let Some(first) = changed.first() {
         bail!(
@@ -94,7 +102,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 
 /// Looks whether the run has come to its end and its results are what it wrote: nothing else can be repeated.
 fn check(run: &Path, manifest: &Value) -> Result<(), LabError> {
-    let cells: Vec<&str> = manifest["cells"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let cells: Vec<&str> =
+        manifest["cells"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     sealed::check_finished(run, &cells)?;
     match sealed::damage(run)?.iter().find(|damage| !damage.is_needless()) {
         Some(damage) => {

@@ -81,10 +81,19 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         let one = |text: usize| {
             let line = |(rank, i): (usize, usize)| {
                 let numbers = [decimals(scores.itc[i][text], 3), decimals(itm(i, text), 3)];
-                [vec![(rank + 1).to_string()], numbers.to_vec(), vec![files[i].display().to_string()]].concat()
+                [
+                    vec![(rank + 1).to_string()],
+                    numbers.to_vec(),
+                    vec![files[i].display().to_string()],
+                ]
+                .concat()
             };
             let lines: Vec<Vec<String>> = ranked(text).into_iter().enumerate().map(line).collect();
-            format!("{}\n{}", out::shown(&args.text[text]), table(&["rank", "itc", "itm", "image"], &lines))
+            format!(
+                "{}\n{}",
+                out::shown(&args.text[text]),
+                table(&["rank", "itc", "itm", "image"], &lines)
+            )
         };
         (0..args.text.len()).map(one).collect::<Vec<_>>().join("\n")
     };
@@ -98,7 +107,9 @@ fn files(context: &Context, args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     notes.iter().for_each(|note| context.log.line(note));
     if files.is_empty() {
         let shown = dir.display();
-        bail!("there is no picture --> {shown}; hint: `toolkit data check folder:{shown}` says what it holds");
+        bail!(
+            "there is no picture --> {shown}; hint: `toolkit data check folder:{shown}` says what it holds"
+        );
     }
     Ok(files)
 }

@@ -58,8 +58,9 @@ impl ExperimentArgs {
     pub fn options(&self, context: &Context) -> RunOptions {
         let mut command = command_line();
         if let Some(program) = command.first_mut() {
-            let name =
-                std::path::Path::new(program.as_str()).file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = std::path::Path::new(program.as_str())
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
             *program = name.unwrap_or_default();
         }
         RunOptions {
@@ -114,7 +115,9 @@ pub fn carry_out(context: &Context, run: &Run, options: &RunOptions) -> anyhow::
     let stages = run.plan.stage1.iter().map(|stage| shop.stage1_dir(&stage.key));
     let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
     interrupt::say_how_to_go_on(&context.log, &run.out);
-    let _watch = context.log.watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
+    let _watch = context
+        .log
+        .watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
     Ok(run.carry_out(&context.registry, &device, &context.log, options)?)
 }
 
@@ -123,7 +126,11 @@ fn check(run: &Run, shop: &Workshop<'_>) -> Result<(), LabError> {
     let mut checked = Vec::new();
     for cell in &run.plan.cells {
         let (spec, resolved) = (&cell.cell.spec, &run.plan.resolved[cell.resolved]);
-        toolkit_lab::ids::check_texts(resolved, &run.plan.splits[cell.splits], cell.stage1.is_some())?;
+        toolkit_lab::ids::check_texts(
+            resolved,
+            &run.plan.splits[cell.splits],
+            cell.stage1.is_some(),
+        )?;
         let key = (cell.resolved, cell.stage1.is_some(), spec.model.init);
         if checked.contains(&key) {
             continue;

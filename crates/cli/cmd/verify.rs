@@ -44,8 +44,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let report = verify(&subject, args.reference.as_deref(), &context.device()?)?;
     report.notes.iter().for_each(|note| context.log.line(note));
     context.print(|| serde_json::to_value(&report).unwrap_or_default(), || text(&report))?;
-    let wrong =
-        report.tensors.iter().filter(|row| !row.ok).count() + report.generations.iter().filter(|g| !g.ok).count();
+    let wrong = report.tensors.iter().filter(|row| !row.ok).count()
+        + report.generations.iter().filter(|g| !g.ok).count();
     let all = report.tensors.len() + report.generations.len();
     if report.holds() {
         return Ok(());
@@ -69,12 +69,17 @@ fn text(report: &Report) -> String {
     let mut parts = Vec::new();
     if !report.tensors.is_empty() {
         let lines: Vec<Vec<String>> = report.tensors.iter().map(line).collect();
-        parts.push(table(&["output", "shape", "largest", "relative", "allowed", "verdict"], &lines));
+        parts
+            .push(table(&["output", "shape", "largest", "relative", "allowed", "verdict"], &lines));
     }
     if !report.generations.is_empty() {
         let lines: Vec<Vec<String>> = (report.generations.iter())
             .map(|g| {
-                let verdict = if g.ok { "ok".to_owned() } else { format!("differs: expected {:?}", g.expected) };
+                let verdict = if g.ok {
+                    "ok".to_owned()
+                } else {
+                    format!("differs: expected {:?}", g.expected)
+                };
                 vec![
                     g.image.clone(),
                     format!("{:?}", g.prompt.as_deref().unwrap_or("")),
@@ -102,5 +107,12 @@ fn line(row: &Row) -> Vec<String> {
         (None, false) => "differs".to_owned(),
     };
     let shape = format!("{:?}", row.shape);
-    vec![row.name.clone(), shape, number(row.largest_difference), number(row.relative_difference), allowed, verdict]
+    vec![
+        row.name.clone(),
+        shape,
+        number(row.largest_difference),
+        number(row.relative_difference),
+        allowed,
+        verdict,
+    ]
 }

@@ -45,7 +45,9 @@ pub struct Args {
 pub fn chosen_prompt(wanted: Option<&String>, default: String) -> anyhow::Result<String> {
     let Some(wanted) = wanted else { return Ok(default) };
     if !wanted.contains("{}") {
-        bail!("`--prompt` has no {{}} for the question --> `{wanted}`; hint: write 'Question: {{}} Answer:'");
+        bail!(
+            "`--prompt` has no {{}} for the question --> `{wanted}`; hint: write 'Question: {{}} Answer:'"
+        );
     }
     Ok(wanted.clone())
 }
@@ -66,7 +68,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             "`--choices` scores given answers, nothing is searched for --> --choices; hint: leave options of decoding out"
         );
     }
-    let prompts: Vec<String> = args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
+    let prompts: Vec<String> =
+        args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
     opened.note_special_tokens(context, &[&prompts[..], &args.choices[..]].concat())?;
     if !args.choices.is_empty() {
         return choose(context, args, &opened, &prompts);
@@ -82,12 +85,23 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     context.print(
         || if answers.len() == 1 { answers[0].clone() } else { answers.clone().into() },
-        || written.iter().flatten().map(|answer| format!("{}\n", out::shown(&answer.text))).collect(),
+        || {
+            written
+                .iter()
+                .flatten()
+                .map(|answer| format!("{}\n", out::shown(&answer.text)))
+                .collect()
+        },
     )
 }
 
 /// Ranks the given answers by their log-probability behind each prompt (LAVIS `rank_answers`), the most probable first.
-fn choose(context: &Context, args: &Args, opened: &Opened, prompts: &[String]) -> anyhow::Result<()> {
+fn choose(
+    context: &Context,
+    args: &Args,
+    opened: &Opened,
+    prompts: &[String],
+) -> anyhow::Result<()> {
     let ranked = opened.choose(&args.image, prompts, &args.choices)?;
     let as_json = || {
         let one = |((question, prompt), ranked): ((&String, &String), &Vec<Ranked>)| {
@@ -96,15 +110,23 @@ fn choose(context: &Context, args: &Args, opened: &Opened, prompts: &[String]) -
                 "text": ranked.first().map(|best| &best.text), "choices": ranked,
             })
         };
-        let all: Vec<serde_json::Value> = args.question.iter().zip(prompts).zip(&ranked).map(one).collect();
+        let all: Vec<serde_json::Value> =
+            args.question.iter().zip(prompts).zip(&ranked).map(one).collect();
         if all.len() == 1 { all[0].clone() } else { all.into() }
     };
     let as_text = || {
         let row = |choice: &Ranked| {
-            vec![decimals(choice.log_prob, 4), decimals(choice.mean_log_prob, 4), choice.text.clone()]
+            vec![
+                decimals(choice.log_prob, 4),
+                decimals(choice.mean_log_prob, 4),
+                choice.text.clone(),
+            ]
         };
         let one = |ranked: &Vec<Ranked>| {
-            table(&["log-probability", "mean by token", "answer"], &ranked.iter().map(row).collect::<Vec<_>>())
+            table(
+                &["log-probability", "mean by token", "answer"],
+                &ranked.iter().map(row).collect::<Vec<_>>(),
+            )
         };
         ranked.iter().map(one).collect::<Vec<_>>().join("\n")
     };

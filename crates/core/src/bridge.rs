@@ -97,9 +97,20 @@ pub trait TextTower {
     /// The bi-directional pass of queries and text; logits averaged over queries, `[pairs, 2]`, index 1 is "match".
     /// `cross` is [`ImagePass::cross`], `ids [texts, text]`. A hard negative is a pair of numbers, not a copy, and what depends on the
     /// text alone need be done only once for all pairs it is in.
-    fn match_logits(&self, cross: &[KeysValues], pairs: &[Pair], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
+    fn match_logits(
+        &self,
+        cross: &[KeysValues],
+        pairs: &[Pair],
+        ids: Tensor<2, Int>,
+        mask: Tensor<2>,
+    ) -> Tensor<2>;
     /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch, text, vocab]`.
-    fn caption_logits(&self, cache: &[KeysValues], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
+    fn caption_logits(
+        &self,
+        cache: &[KeysValues],
+        ids: Tensor<2, Int>,
+        mask: Tensor<2>,
+    ) -> Tensor<3>;
     /// The text-only bi-directional pass through the language-model head: `[batch, text, vocab]`. This is BERT.
     fn masked_logits(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
     /// The learned temperature `[1]` that similarities are divided by.

@@ -19,7 +19,9 @@ impl Cache {
     /// Number of positions held.
     #[must_use]
     pub fn past(&self) -> usize {
-        self.layers.first().map_or(0, |pieces| pieces.iter().map(|piece| piece.keys.dims()[2]).sum())
+        self.layers
+            .first()
+            .map_or(0, |pieces| pieces.iter().map(|piece| piece.keys.dims()[2]).sum())
     }
 
     /// The texts `rows`, in this order: which beams go on.
@@ -42,7 +44,11 @@ impl Cache {
         scale: f64,
     ) -> Tensor<4> {
         let pieces = self.append(layer, keys, values);
-        let now = if q.dims()[2] == 1 { toolkit_kernels::attend(&q, pieces, Some(&bias), scale) } else { None };
+        let now = if q.dims()[2] == 1 {
+            toolkit_kernels::attend(&q, pieces, Some(&bias), scale)
+        } else {
+            None
+        };
         now.unwrap_or_else(|| {
             let (keys, values) = joined(pieces);
             toolkit_kernels::attention(q, keys, values, Some(bias), scale)
@@ -115,7 +121,8 @@ impl Memory {
     /// `[batch, heads, tokens, head width]`: computed once, whatever is generated. `mask [batch, tokens]` says which are real.
     #[must_use]
     pub fn new(cross: impl IntoIterator<Item = KeysValues>, mask: Tensor<2>) -> Self {
-        let cross = cross.into_iter().map(|(keys, values)| Past { keys, values, rows: None }).collect();
+        let cross =
+            cross.into_iter().map(|(keys, values)| Past { keys, values, rows: None }).collect();
         Self { cross, mask }
     }
 
@@ -144,17 +151,34 @@ impl Memory {
     /// Cross-attention of decoder layer `layer`: `softmax(q k' * scale + bias) v`, with `q [batch, heads, new, head width]` and `bias`
     /// that broadcasts to `[batch, heads, new, tokens]`. `dropout` falls on the probabilities.
     #[must_use]
-    pub fn attend(&self, layer: usize, q: Tensor<4>, bias: Tensor<4>, scale: f64, dropout: f64) -> Tensor<4> {
+    pub fn attend(
+        &self,
+        layer: usize,
+        q: Tensor<4>,
+        bias: Tensor<4>,
+        scale: f64,
+        dropout: f64,
+    ) -> Tensor<4> {
         let [batch, heads, new, _] = q.dims();
         let piece = &self.cross[layer];
         let keep = noise::keep(batch * heads * new * piece.keys.dims()[2], dropout);
         let now = match (new, &keep) {
-            (1, None) => toolkit_kernels::attend(&q, std::slice::from_ref(piece), Some(&bias), scale),
+            (1, None) => {
+                toolkit_kernels::attend(&q, std::slice::from_ref(piece), Some(&bias), scale)
+            }
             _ => None,
         };
         now.unwrap_or_else(|| {
             let Past { keys, values, rows } = piece.clone();
-            toolkit_kernels::attention_rows(q, keys, values, rows.as_deref(), Some(bias), scale, keep)
+            toolkit_kernels::attention_rows(
+                q,
+                keys,
+                values,
+                rows.as_deref(),
+                Some(bias),
+                scale,
+                keep,
+            )
         })
     }
 }
@@ -187,11 +211,13 @@ mod tests {
                 texts = rows.len();
             }
             for layer in 0..2 {
-                let draw =
-                    |what: &str, heads| sample::<4>(&format!("{what}{step}{layer}"), [texts, heads, new, 8], &device);
+                let draw = |what: &str, heads| {
+                    sample::<4>(&format!("{what}{step}{layer}"), [texts, heads, new, 8], &device)
+                };
                 let (q, k, v) = (draw("q", 4), draw("k", 2), draw("v", 2));
                 let past = if layer == 0 { slow.past() } else { slow.past() - new };
-                let bias = sample::<4>(&format!("bias{step}"), [texts, 1, new, past + new], &device);
+                let bias =
+                    sample::<4>(&format!("bias{step}"), [texts, 1, new, past + new], &device);
                 let got = fast.attend(layer, q.clone(), (k.clone(), v.clone()), bias.clone(), 0.4);
                 let (k, v) = slow.extend(layer, k, v);
                 let want = toolkit_kernels::attention(q, k, v, Some(bias), 0.4);

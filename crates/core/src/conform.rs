@@ -3,8 +3,8 @@
 //! Each function builds the part, draws its weights and panics with the broken promise. Use a tiny configuration.
 
 use crate::{
-    AnyBridge, AnyLanguage, AnyVision, Bridge, Cache, LanguageKind, LanguageModel, VisionEncoder, VisionShape, params,
-    recompute,
+    AnyBridge, AnyLanguage, AnyVision, Bridge, Cache, LanguageKind, LanguageModel, VisionEncoder,
+    VisionShape, params, recompute,
 };
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -27,18 +27,27 @@ pub fn assert_close<const D: usize>(what: &str, a: Tensor<D>, b: Tensor<D>) {
     let (a, b) = (params::floats(a), params::floats(b));
     let scale = a.iter().chain(&b).fold(1e-3_f32, |m, x| m.max(x.abs()));
     for (i, (x, y)) in a.iter().zip(&b).enumerate() {
-        assert!((x - y).abs() <= TOLERANCE * scale, "{what}: element {i} is {x} one way and {y} the other");
+        assert!(
+            (x - y).abs() <= TOLERANCE * scale,
+            "{what}: element {i} is {x} one way and {y} the other"
+        );
     }
 }
 
 fn same_count<M: Module>(part: &M, described: u64) {
-    assert_eq!(params::count(part), described, "`describe` must count the parameters that `build` makes");
+    assert_eq!(
+        params::count(part),
+        described,
+        "`describe` must count the parameters that `build` makes"
+    );
 }
 
 /// A built part exports and imports its parameters without loss.
 fn round_trip<M: Module>(part: M) -> M {
     let before = params::export(&part);
-    let Ok(after) = params::import(part, before.clone()) else { panic!("a part must import what it exports") };
+    let Ok(after) = params::import(part, before.clone()) else {
+        panic!("a part must import what it exports")
+    };
     assert!(params::export(&after) == before, "exported and imported parameters differ");
     after
 }
@@ -48,11 +57,16 @@ fn round_trip<M: Module>(part: M) -> M {
 pub fn vision<E: VisionEncoder>(config: &E::Config) {
     let device = Device::default().autodiff();
     let shape = E::describe(config).expect("the configuration under test must be valid");
-    let encoder = params::initialise(AnyVision::new(E::build(config, &device)), 1, params::bert_rule);
+    let encoder =
+        params::initialise(AnyVision::new(E::build(config, &device)), 1, params::bert_rule);
     same_count(&encoder, shape.cost.params);
     let images = sample::<4>("conform/images", [3, 3, shape.image[0], shape.image[1]], &device);
     let features = encoder.encode(images.clone());
-    assert_eq!(features.dims(), [3, shape.tokens, shape.width], "features must be [batch, tokens, width] as described");
+    assert_eq!(
+        features.dims(),
+        [3, shape.tokens, shape.width],
+        "features must be [batch, tokens, width] as described"
+    );
     let alone = encoder.encode(images.clone().narrow(0, 1, 1));
     assert_close("one image alone and in a batch", features.clone().narrow(0, 1, 1), alone);
     let encoder = round_trip(encoder);
@@ -69,14 +83,18 @@ fn trained_then_frozen<M: Module, const D: usize>(part: M, run: impl Fn(&M) -> T
     let grads = burn::optim::GradientsParams::from_grads(loss(&part).backward(), &part);
     assert_eq!(grads.len(), params::list(&part).len(), "every parameter must get a gradient");
     let frozen = part.no_grad();
-    assert!(params::list(&frozen).iter().all(|info| !info.trained), "`no_grad` must reach every parameter");
+    assert!(
+        params::list(&frozen).iter().all(|info| !info.trained),
+        "`no_grad` must reach every parameter"
+    );
 }
 
 /// Checks a bridge for features of the given encoder; the text tower has checks of its own in the Q-Former's tests.
 pub fn bridge<B: Bridge>(config: &B::Config, vision: &VisionShape) {
     let device = Device::default().autodiff();
     let shape = B::describe(config, vision).expect("the configuration under test must be valid");
-    let bridge = params::initialise(AnyBridge::new(B::build(config, vision, &device)), 1, params::bert_rule);
+    let bridge =
+        params::initialise(AnyBridge::new(B::build(config, vision, &device)), 1, params::bert_rule);
     same_count(&bridge, shape.cost.params);
     assert_eq!(
         bridge.text_tower().is_some(),
@@ -85,7 +103,11 @@ pub fn bridge<B: Bridge>(config: &B::Config, vision: &VisionShape) {
     );
     let features = sample::<3>("conform/features", [3, vision.tokens, vision.width], &device);
     let queries = bridge.queries(features.clone());
-    assert_eq!(queries.dims(), [3, shape.queries, shape.width], "queries must be [batch, queries, width] as described");
+    assert_eq!(
+        queries.dims(),
+        [3, shape.queries, shape.width],
+        "queries must be [batch, queries, width] as described"
+    );
     let alone = bridge.queries(features.narrow(0, 2, 1));
     assert_close("one image alone and in a batch", queries.narrow(0, 2, 1), alone);
     round_trip(bridge);
@@ -106,16 +128,29 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
     let ids: Vec<i32> = (0..6).map(|i| (i * 7 + 3) % shape.vocab as i32).collect();
     let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, 6]), &device);
     let embeds = model.embed(ids);
-    assert_eq!(embeds.dims(), [1, 6, shape.width], "embeddings must be [batch, tokens, width] as described");
+    assert_eq!(
+        embeds.dims(),
+        [1, 6, shape.width],
+        "embeddings must be [batch, tokens, width] as described"
+    );
     let ones = |n: usize| Tensor::<2>::ones([1, n], &device);
-    let memory = (shape.kind == LanguageKind::EncoderDecoder).then(|| model.encode(embeds.clone(), ones(6)));
+    let memory =
+        (shape.kind == LanguageKind::EncoderDecoder).then(|| model.encode(embeds.clone(), ones(6)));
     let run = |embeds: Tensor<3>, mask: Tensor<2>, cache: Option<&mut Cache>| {
         model.logits(model.decode(embeds, mask, memory.as_ref(), cache))
     };
     let whole = run(embeds.clone(), ones(6), None);
-    assert_eq!(whole.dims(), [1, 6, shape.vocab], "logits must be [batch, tokens, vocab] as described");
+    assert_eq!(
+        whole.dims(),
+        [1, 6, shape.vocab],
+        "logits must be [batch, tokens, vocab] as described"
+    );
     let prefix = run(embeds.clone().narrow(1, 0, 4), ones(4), None);
-    assert_close("causality: a prefix alone and before more text", whole.clone().narrow(1, 0, 4), prefix);
+    assert_close(
+        "causality: a prefix alone and before more text",
+        whole.clone().narrow(1, 0, 4),
+        prefix,
+    );
 
     let mut cache = Cache::default();
     let first = run(embeds.clone().narrow(1, 0, 3), ones(3), Some(&mut cache));
@@ -127,7 +162,11 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
 
     for outputs in [1, 4] {
         let last = model.decode_last(embeds.clone(), ones(6), memory.as_ref(), None, outputs);
-        assert_close("the last tokens alone", whole.clone().narrow(1, 6 - outputs, outputs), model.logits(last));
+        assert_close(
+            "the last tokens alone",
+            whole.clone().narrow(1, 6 - outputs, outputs),
+            model.logits(last),
+        );
         let mut cache = Cache::default();
         run(embeds.clone().narrow(1, 0, 2), ones(2), Some(&mut cache));
         let rest = embeds.clone().narrow(1, 2, 4);
@@ -148,14 +187,26 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
     match shape.kind {
         LanguageKind::DecoderOnly => {
             let logits = run(padded.clone(), mask.clone(), None);
-            assert_close("hidden positions change nothing", whole.clone().narrow(1, 3, 3), logits.narrow(1, 5, 3));
+            assert_close(
+                "hidden positions change nothing",
+                whole.clone().narrow(1, 3, 3),
+                logits.narrow(1, 5, 3),
+            );
             let last = model.logits(model.decode_last(padded, mask, None, None, 2));
-            assert_close("hidden positions change nothing for the last tokens", whole.narrow(1, 4, 2), last);
+            assert_close(
+                "hidden positions change nothing for the last tokens",
+                whole.narrow(1, 4, 2),
+                last,
+            );
         }
         LanguageKind::EncoderDecoder => {
             // Relative positions count hidden positions too, so padding stands at the end, as tokenizers put it.
-            let tail = Tensor::cat(vec![embeds.clone(), sample::<3>("conform/hole", [1, 2, shape.width], &device)], 1);
-            let mask = memory_mask.clone().select(1, Tensor::from_data([0, 1, 2, 5, 6, 7, 3, 4], &device));
+            let tail = Tensor::cat(
+                vec![embeds.clone(), sample::<3>("conform/hole", [1, 2, shape.width], &device)],
+                1,
+            );
+            let mask =
+                memory_mask.clone().select(1, Tensor::from_data([0, 1, 2, 5, 6, 7, 3, 4], &device));
             let memory = model.encode(tail, mask);
             let logits = model.logits(model.decode(embeds.clone(), ones(6), Some(&memory), None));
             assert_close("hidden encoder positions change nothing", whole, logits);
@@ -165,7 +216,8 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
     let leaf = sample::<3>("conform/prefix", [1, 6, shape.width], &device.clone()).require_grad();
     let model = model.no_grad();
     let loss = || {
-        let memory = (shape.kind == LanguageKind::EncoderDecoder).then(|| model.encode(leaf.clone(), ones(6)));
+        let memory = (shape.kind == LanguageKind::EncoderDecoder)
+            .then(|| model.encode(leaf.clone(), ones(6)));
         let input = if memory.is_some() { embeds.clone().detach() } else { leaf.clone() };
         let out = model.logits(model.decode(input, ones(6), memory.as_ref(), None));
         let weights = sample::<3>("conform/loss", out.dims(), &device);
@@ -179,7 +231,8 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
     let (again, recorded) = recompute::scope(loss);
     let mut found = None;
     recorded.backward(&again, |gradients| found = found.take().or(leaf.grad(&gradients)));
-    let found = found.expect("gradients must reach the soft prefix through blocks that are run again");
+    let found =
+        found.expect("gradients must reach the soft prefix through blocks that are run again");
     assert_close("gradients of the soft prefix through blocks that are run again", grad, found);
     round_trip(model);
 }

@@ -33,7 +33,9 @@ impl Ends {
     /// # Errors
     /// If there are none or too many.
     pub fn new(ids: &[u32]) -> Result<Self, String> {
-        let Some(&first) = ids.first() else { return Err("is an empty list; a text needs an end".to_owned()) };
+        let Some(&first) = ids.first() else {
+            return Err("is an empty list; a text needs an end".to_owned());
+        };
         let mut ends = Self::one(first);
         for &id in ids {
             if ends.contains(id) {

@@ -107,6 +107,9 @@ mod tests {
         let mean = sum(a) / 10_000.0;
         assert!(mean != 1.0 && (mean - 1.0).abs() < 0.03, "mean {mean}");
         assert!(!is_on() && scope(Stream::new(1, "x", 0), || is_on() && !off(is_on)));
-        assert_eq!(sum(scope(Stream::new(1, "x", 0), || off(|| dropout(x.clone(), 0.5)))), 10_000.0);
+        assert_eq!(
+            sum(scope(Stream::new(1, "x", 0), || off(|| dropout(x.clone(), 0.5)))),
+            10_000.0
+        );
     }
 }

@@ -5,7 +5,10 @@
 /// # Errors
 /// If one is not finite, not above 0, or so small that quotients are infinite.
 pub fn check_std(std: [f32; 3]) -> Result<(), String> {
-    match std.into_iter().find(|&value| !(value.is_finite() && value > 0.0 && (1.0 / value).is_finite())) {
+    match std
+        .into_iter()
+        .find(|&value| !(value.is_finite() && value > 0.0 && (1.0 / value).is_finite()))
+    {
         Some(value) => Err(format!("has {value}; a deviation is a finite number above 0")),
         None => Ok(()),
     }
@@ -16,9 +19,12 @@ pub fn check_std(std: [f32; 3]) -> Result<(), String> {
 /// # Errors
 /// If one is not finite, or too large for its deviation.
 pub fn check_mean(mean: [f32; 3], std: [f32; 3]) -> Result<(), String> {
-    let fits = |(mean, std): (f32, f32)| (mean / std).is_finite() && ((1.0 - mean) / std).is_finite();
+    let fits =
+        |(mean, std): (f32, f32)| (mean / std).is_finite() && ((1.0 - mean) / std).is_finite();
     match mean.into_iter().zip(std).find(|&pair| !fits(pair)) {
-        Some((mean, std)) => Err(format!("has {mean}, which leaves pixels no finite value (divided by {std})")),
+        Some((mean, std)) => {
+            Err(format!("has {mean}, which leaves pixels no finite value (divided by {std})"))
+        }
         None => Ok(()),
     }
 }

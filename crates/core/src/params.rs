@@ -52,7 +52,9 @@ impl Path {
     fn name(&self) -> String {
         let mut name = self.names.join(".");
         for (burn, torch) in [("gamma", "weight"), ("beta", "bias")] {
-            if let Some(stem) = name.strip_suffix(burn).filter(|stem| stem.is_empty() || stem.ends_with('.')) {
+            if let Some(stem) =
+                name.strip_suffix(burn).filter(|stem| stem.is_empty() || stem.ends_with('.'))
+            {
                 name = format!("{stem}{torch}");
             }
         }
@@ -168,7 +170,8 @@ impl ModuleMapper for Import<'_> {
         let Some(values) = (self.1)(&info) else { return p };
         let device: Device = p.lazy_device();
         let transposed = self.0.transposed(D);
-        let mut tensor = Tensor::<D>::from_data(TensorData::new(values.data, values.shape), &device);
+        let mut tensor =
+            Tensor::<D>::from_data(TensorData::new(values.data, values.shape), &device);
         if transposed {
             tensor = contiguous(tensor.swap_dims(0, 1));
             tensor = self.2.map_or(tensor.clone(), |dtype| toolkit_kernels::cast(tensor, dtype));
@@ -197,7 +200,11 @@ pub fn map<M: Module>(module: M, mut source: impl FnMut(&Info) -> Option<Values>
 
 /// [`map`] that keeps the matrices of `Linear`s, most of a transformer, as `dtype`. Whoever multiplies by one widens it
 /// ([`DType::F32`] keeps everything as it is).
-pub fn map_as<M: Module>(module: M, dtype: DType, mut source: impl FnMut(&Info) -> Option<Values>) -> M {
+pub fn map_as<M: Module>(
+    module: M,
+    dtype: DType,
+    mut source: impl FnMut(&Info) -> Option<Values>,
+) -> M {
     let dtype = (dtype != DType::F32).then_some(dtype);
     module.map(&mut Import(Path::default(), &mut source, dtype))
 }
@@ -231,20 +238,27 @@ pub fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> BTreeMap<Str
 ///
 /// # Errors
 /// Everything that does not fit, at once; the module is returned unchanged inside.
-pub fn import<M: Module>(module: M, mut source: BTreeMap<String, Values>) -> Result<M, (Box<M>, Mismatch)> {
+pub fn import<M: Module>(
+    module: M,
+    mut source: BTreeMap<String, Values>,
+) -> Result<M, (Box<M>, Mismatch)> {
     let mut wrong = Mismatch::default();
     let infos = list(&module);
     for info in &infos {
         match source.get(&info.name) {
             None => wrong.missing.push(info.name.clone()),
             Some(v) if v.shape != info.shape => {
-                wrong.misshaped.push(format!("{}: file has {:?}, model wants {:?}", info.name, v.shape, info.shape));
+                wrong.misshaped.push(format!(
+                    "{}: file has {:?}, model wants {:?}",
+                    info.name, v.shape, info.shape
+                ));
             }
             Some(_) => {}
         }
     }
     let known: std::collections::BTreeSet<&str> = infos.iter().map(|i| i.name.as_str()).collect();
-    wrong.unexpected = source.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
+    wrong.unexpected =
+        source.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
     if !wrong.is_empty() {
         return Err((Box::new(module), wrong));
     }

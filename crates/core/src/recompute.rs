@@ -81,8 +81,16 @@ pub fn block_beside<P: Clone + 'static, const N: usize>(
     let output = f(part, Tensor::from_inner(x.clone().inner()), plain);
     let output = Tensor::from_inner(output.inner()).require_grad();
     let part = part.clone();
-    let again: Again = Box::new(move |x, beside| f(&part, x, std::array::from_fn(|i| beside[i].clone())));
-    let block = Block { input: x, beside: beside.into(), output: output.clone(), found: None, noise, again };
+    let again: Again =
+        Box::new(move |x, beside| f(&part, x, std::array::from_fn(|i| beside[i].clone())));
+    let block = Block {
+        input: x,
+        beside: beside.into(),
+        output: output.clone(),
+        found: None,
+        noise,
+        again,
+    };
     BLOCKS.with(|blocks| blocks.borrow_mut().as_mut().map(|blocks| blocks.push(block)));
     output
 }
@@ -119,13 +127,17 @@ impl Recorded {
             {
                 pass(&carried, &mut blocks, &mut each);
             }
-            let Some(Block { input, beside, found, noise, again, .. }) = blocks.pop() else { return };
+            let Some(Block { input, beside, found, noise, again, .. }) = blocks.pop() else {
+                return;
+            };
             let Some(found) = found else { continue };
             let (x, leaves) = (leaf(&input), beside.iter().map(leaf).collect::<Vec<_>>());
             let y = noise::with(noise, || again(x.clone(), &leaves));
             let mut gradients = toolkit_kernels::with_gradient(y, found).backward();
             for (whole, leaf) in beside.into_iter().zip(leaves) {
-                let slope = leaf.grad_remove(&mut gradients).map(|slope| toolkit_kernels::with_gradient(whole, slope));
+                let slope = leaf
+                    .grad_remove(&mut gradients)
+                    .map(|slope| toolkit_kernels::with_gradient(whole, slope));
                 carried = carried.into_iter().chain(slope).reduce(|sum, more| sum + more);
             }
             if let Some(slope) = x.grad_remove(&mut gradients) {

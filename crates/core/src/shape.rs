@@ -117,7 +117,8 @@ impl ShapeError {
         if part.1 > 0 && whole.1 > 0 && whole.1.is_multiple_of(part.1) {
             return Ok(());
         }
-        let what = format!("`{}` = {} is not a multiple of `{}` = {}", whole.0, whole.1, part.0, part.1);
+        let what =
+            format!("`{}` = {} is not a multiple of `{}` = {}", whole.0, whole.1, part.0, part.1);
         Err(Self::new(what, format!("choose `{}` as a positive divisor of `{}`", part.0, whole.0)))
     }
 }

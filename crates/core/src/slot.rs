@@ -6,7 +6,8 @@
 //! (`module/param/reparameterization_dyn.rs`, MIT OR Apache-2.0), which is where the idea comes from.
 
 use burn::module::{
-    Content, Devices, Flag, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+    Content, Devices, Flag, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
+    ModuleVisitor, Param,
 };
 use burn::tensor::{Bool, Device, Int, Tensor};
 use std::any::Any;

@@ -17,7 +17,8 @@ const SIDE: usize = 224;
 /// Noise between -1 and 1 that is smooth between whole places.
 fn noise(x: f32, y: f32, seed: u32) -> f32 {
     let at = |x: i32, y: i32| {
-        let mut h = (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ seed;
+        let mut h =
+            (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ seed;
         h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
         h = (h ^ (h >> 12)).wrapping_mul(0x297a_2d39);
         (h >> 8) as f32 / (1 << 23) as f32 - 1.0
@@ -37,13 +38,17 @@ fn picture(seed: u32) -> RgbImage {
         (0..8)
             .map(|octave| {
                 let size = (256 >> octave) as f32;
-                noise(x as f32 / size, y as f32 / size, seed ^ (octave << 16)) * 12.0 * size.powf(0.25)
+                noise(x as f32 / size, y as f32 / size, seed ^ (octave << 16))
+                    * 12.0
+                    * size.powf(0.25)
             })
             .sum()
     };
     RgbImage::from_fn(SIZE.0, SIZE.1, |x, y| {
         let light = octaves(x, y, seed);
-        image::Rgb([1, 2, 3].map(|c| (128.0 + light + 0.4 * octaves(x, y, seed ^ (c << 24))).clamp(0.0, 255.0) as u8))
+        image::Rgb([1, 2, 3].map(|c| {
+            (128.0 + light + 0.4 * octaves(x, y, seed ^ (c << 24))).clamp(0.0, 255.0) as u8
+        }))
     })
 }
 
@@ -60,14 +65,17 @@ fn file(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
 
 fn write(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    (0..16).try_for_each(|seed| std::fs::write(folder.join(format!("{seed:02}.jpg")), jpeg(&picture(seed))))
+    (0..16).try_for_each(|seed| {
+        std::fs::write(folder.join(format!("{seed:02}.jpg")), jpeg(&picture(seed)))
+    })
 }
 
 fn images(c: &mut Criterion) {
     let name = Path::new("picture");
     let pictures: Vec<RgbImage> = (0..16).map(picture).collect();
     let files: Vec<Vec<u8>> = pictures.iter().map(jpeg).collect();
-    let (mean, std) = ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
+    let (mean, std) =
+        ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
     let preprocess = Preprocess::square(SIDE as u32, mean, std);
     let all = |bytes: &Vec<u8>| preprocess.apply(&decode_bytes(bytes, name).expect("decodes"));
 
@@ -76,7 +84,9 @@ fn images(c: &mut Criterion) {
         at = (at + 1) % files.len();
         at
     };
-    c.bench_function("images/decode jpeg", |b| b.iter(|| decode_bytes(&files[next()], name).expect("decodes")));
+    c.bench_function("images/decode jpeg", |b| {
+        b.iter(|| decode_bytes(&files[next()], name).expect("decodes"))
+    });
     // `image` writes lossless WebP only.
     for (label, format) in [("png", ImageFormat::Png), ("lossless webp", ImageFormat::WebP)] {
         let bytes = file(&pictures[0], format);
@@ -85,11 +95,16 @@ fn images(c: &mut Criterion) {
         });
     }
     let from = (SIZE.0 as usize, SIZE.1 as usize);
-    c.bench_function("images/resize", |b| b.iter(|| resize::<3>(&pictures[next()], from, (SIDE, SIDE))));
-    let small = RgbImage::from_raw(SIDE as u32, SIDE as u32, resize::<3>(&pictures[0], from, (SIDE, SIDE)));
+    c.bench_function("images/resize", |b| {
+        b.iter(|| resize::<3>(&pictures[next()], from, (SIDE, SIDE)))
+    });
+    let small =
+        RgbImage::from_raw(SIDE as u32, SIDE as u32, resize::<3>(&pictures[0], from, (SIDE, SIDE)));
     let small = small.expect("fits");
     c.bench_function("images/normalise", |b| b.iter(|| preprocess.apply(black_box(&small))));
-    c.bench_function("images/resize and normalise", |b| b.iter(|| preprocess.apply(&pictures[next()])));
+    c.bench_function("images/resize and normalise", |b| {
+        b.iter(|| preprocess.apply(&pictures[next()]))
+    });
     c.bench_function("images/all, 1 thread", |b| b.iter(|| all(&files[next()])));
     let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads start");
     c.bench_function("images/all, 16 pictures on 2 threads", |b| {

@@ -17,7 +17,8 @@ fn main() -> Result<(), std::io::Error> {
     for path in arguments {
         match decode_as(&path, Alpha::Drop) {
             Ok(picture) => {
-                let mut bytes = format!("P6\n{} {}\n255\n", picture.width(), picture.height()).into_bytes();
+                let mut bytes =
+                    format!("P6\n{} {}\n255\n", picture.width(), picture.height()).into_bytes();
                 bytes.extend(picture.as_raw());
                 let mut name = Path::new(&path).file_name().unwrap_or_default().to_owned();
                 name.push(".ppm");

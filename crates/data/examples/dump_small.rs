@@ -16,10 +16,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(args.next().ok_or("the first argument is the folder to write to")?);
     let mut folders = BTreeMap::new();
     for arg in args {
-        let (name, path) = arg.split_once('=').ok_or_else(|| format!("'{arg}' is not NAME=FOLDER"))?;
+        let (name, path) =
+            arg.split_once('=').ok_or_else(|| format!("'{arg}' is not NAME=FOLDER"))?;
         folders.insert(name.to_owned(), PathBuf::from(path));
     }
-    let given = |source: &Source| source.packages().iter().all(|package| folders.contains_key(*package));
+    let given =
+        |source: &Source| source.packages().iter().all(|package| folders.contains_key(*package));
     let sources = Source::ALL.into_iter().filter(given).collect();
     let config = SmallConfig { sources, ..SmallConfig::default() };
     std::fs::create_dir_all(out.join("images"))?;

@@ -25,7 +25,13 @@ fn list(things: &[String]) -> String {
 }
 
 /// `number` captions; one in four says only a part. With `colour`, the others all say the colour of the thing.
-pub(crate) fn captions(world: &World, scene: &Scene, number: usize, colour: bool, draw: &mut Stream) -> Vec<String> {
+pub(crate) fn captions(
+    world: &World,
+    scene: &Scene,
+    number: usize,
+    colour: bool,
+    draw: &mut Stream,
+) -> Vec<String> {
     let wordings = wordings(scene.kind);
     let partial = number / 4;
     let full = draw.permutation(wordings.full.len());
@@ -34,17 +40,30 @@ pub(crate) fn captions(world: &World, scene: &Scene, number: usize, colour: bool
     let part = part.into_iter().map(|at| (wordings.part[at], false)).take(partial);
     let mut chosen: Vec<(&str, bool)> = full.chain(part).collect();
     draw.shuffle(&mut chosen);
-    chosen.into_iter().map(|(template, colour)| caption(world, scene, template, colour, draw)).collect()
+    chosen
+        .into_iter()
+        .map(|(template, colour)| caption(world, scene, template, colour, draw))
+        .collect()
 }
 
-fn caption(world: &World, scene: &Scene, template: &str, colour: bool, draw: &mut Stream) -> String {
+fn caption(
+    world: &World,
+    scene: &Scene,
+    template: &str,
+    colour: bool,
+    draw: &mut Stream,
+) -> String {
     let background = COLOURS[scene.background];
     let bg = format!("{} {background} background", article(background));
     let thing = &world.things()[scene.things[0]];
-    let own = thing.colour.filter(|_| colour || draw.chance(0.3)).map(|colour| format!("{} ", COLOURS[colour]));
+    let own = thing
+        .colour
+        .filter(|_| colour || draw.chance(0.3))
+        .map(|colour| format!("{} ", COLOURS[colour]));
     let own = own.unwrap_or_default();
     let bare = format!("{own}{}", thing.name);
-    let mut nouns: Vec<String> = scene.things.iter().map(|&thing| world.things()[thing].with_article()).collect();
+    let mut nouns: Vec<String> =
+        scene.things.iter().map(|&thing| world.things()[thing].with_article()).collect();
     let mut slots = vec![("bg", bg), ("c", background.to_owned())];
     match scene.kind {
         Kind::Single => slots.extend([("n", format!("{} {bare}", article(&bare))), ("m", bare)]),
@@ -59,10 +78,15 @@ fn caption(world: &World, scene: &Scene, template: &str, colour: bool, draw: &mu
         }
         Kind::Grid => {
             draw.shuffle(&mut nouns);
-            slots.extend([("x", nouns[0].clone()), ("y", nouns[1].clone()), ("list", list(&nouns))]);
+            slots.extend([
+                ("x", nouns[0].clone()),
+                ("y", nouns[1].clone()),
+                ("list", list(&nouns)),
+            ]);
             slots.push(("w", NUMBERS[scene.count() - 1].to_owned()));
         }
     }
-    let slots: Vec<(&str, &str)> = slots.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let slots: Vec<(&str, &str)> =
+        slots.iter().map(|(name, text)| (*name, text.as_str())).collect();
     fill(template, &slots)
 }

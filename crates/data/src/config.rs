@@ -55,25 +55,40 @@ impl ScenesConfig {
         let most = crate::names::count();
         let fail = |what: String, hint: &str| Err(DataError::setting(what, hint));
         if !self.size.is_multiple_of(16) || !(32..=512).contains(&self.size) {
-            return fail(format!("size = {}", self.size), "a multiple of 16 from 32 to 512; 64 is the default");
+            return fail(
+                format!("size = {}", self.size),
+                "a multiple of 16 from 32 to 512; 64 is the default",
+            );
         }
         if !(24..=most).contains(&self.things) {
-            return fail(format!("things = {}, but the world has 24 to {most}", self.things), "120 is the default");
+            return fail(
+                format!("things = {}, but the world has 24 to {most}", self.things),
+                "120 is the default",
+            );
         }
         if self.held_out * 2 > self.things {
             return fail(
-                format!("held_out = {} of {} things leaves too few to train on", self.held_out, self.things),
+                format!(
+                    "held_out = {} of {} things leaves too few to train on",
+                    self.held_out, self.things
+                ),
                 "hold out at most half",
             );
         }
         if self.test_new > 0 && self.held_out == 0 {
             return fail(
-                format!("test_new = {} scenes need a held-out thing, but held_out = 0", self.test_new),
+                format!(
+                    "test_new = {} scenes need a held-out thing, but held_out = 0",
+                    self.test_new
+                ),
                 "set held_out to 1 or more, or test_new to 0",
             );
         }
         if !(1..=8).contains(&self.captions_per_scene) {
-            return fail(format!("captions_per_scene = {}", self.captions_per_scene), "1 to 8 distinct wordings exist");
+            return fail(
+                format!("captions_per_scene = {}", self.captions_per_scene),
+                "1 to 8 distinct wordings exist",
+            );
         }
         Ok(())
     }

@@ -99,7 +99,11 @@ pub fn answer_type(answer: &str) -> &'static str {
 
 /// What belongs to item `index` of the data set `dataset`.
 pub(crate) fn at<'a, T>(all: &'a [T], index: usize, dataset: &str) -> Result<&'a T, DataError> {
-    all.get(index).ok_or_else(|| DataError::Index { dataset: dataset.to_owned(), index, len: all.len() })
+    all.get(index).ok_or_else(|| DataError::Index {
+        dataset: dataset.to_owned(),
+        index,
+        len: all.len(),
+    })
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -53,7 +53,9 @@ pub enum DataError {
         hint: String,
     },
     /// A built-in picture is missing or damaged: the `twemoji-assets` or `emojis` crate changed.
-    #[error("scenes: no usable picture for '{name}': {reason} (hint: build with the versions named in Cargo.toml)")]
+    #[error(
+        "scenes: no usable picture for '{name}': {reason} (hint: build with the versions named in Cargo.toml)"
+    )]
     Asset {
         /// The CLDR name of the thing.
         name: String,
@@ -124,7 +126,11 @@ impl DataError {
 
     /// Something of a package is missing; the hint says how to get it.
     pub(crate) fn package(dataset: &'static str, what: impl Into<String>) -> Self {
-        Self::Package { dataset, what: what.into(), hint: format!("run `toolkit data fetch {dataset}`") }
+        Self::Package {
+            dataset,
+            what: what.into(),
+            hint: format!("run `toolkit data fetch {dataset}`"),
+        }
     }
 
     /// A published data set is not there, or its card is wrong.
@@ -147,7 +153,11 @@ impl DataError {
     }
 
     /// A setting of a data set made of packages cannot be met.
-    pub(crate) fn choice(dataset: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn choice(
+        dataset: &'static str,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self::Package { dataset, what: what.into(), hint: hint.into() }
     }
 }

@@ -108,7 +108,8 @@ const GLYPHS: [[u8; 5]; 95] = [
 /// printable ASCII is drawn as `?`.
 pub(crate) fn draw(canvas: &mut RgbImage, x: u32, y: u32, text: &str, ink: [u8; 3]) {
     for (at, c) in text.chars().enumerate() {
-        let glyph = GLYPHS[if (' '..='~').contains(&c) { c as usize - 32 } else { '?' as usize - 32 }];
+        let glyph =
+            GLYPHS[if (' '..='~').contains(&c) { c as usize - 32 } else { '?' as usize - 32 }];
         for (column, bits) in glyph.into_iter().enumerate() {
             for row in (0..8).filter(|row| bits >> row & 1 == 1) {
                 let (x, y) = (x + at as u32 * ADVANCE + column as u32, y + row);

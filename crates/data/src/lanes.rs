@@ -72,13 +72,24 @@ impl Lanes for pulp::x86::V3 {
     }
 
     #[inline(always)]
-    fn add(self, [low, high]: Self::Sums, values: &Sixteen, [weights, _]: Self::Sums) -> Self::Sums {
+    fn add(
+        self,
+        [low, high]: Self::Sums,
+        values: &Sixteen,
+        [weights, _]: Self::Sums,
+    ) -> Self::Sums {
         let first = self.sse2._mm_set_epi64x(0, i64::from_le_bytes(values[0]));
         let second = self.sse2._mm_set_epi64x(0, i64::from_le_bytes(values[1]));
         let avx2 = self.avx2;
         [
-            avx2._mm256_add_epi32(low, avx2._mm256_mullo_epi32(avx2._mm256_cvtepu8_epi32(first), weights)),
-            avx2._mm256_add_epi32(high, avx2._mm256_mullo_epi32(avx2._mm256_cvtepu8_epi32(second), weights)),
+            avx2._mm256_add_epi32(
+                low,
+                avx2._mm256_mullo_epi32(avx2._mm256_cvtepu8_epi32(first), weights),
+            ),
+            avx2._mm256_add_epi32(
+                high,
+                avx2._mm256_mullo_epi32(avx2._mm256_cvtepu8_epi32(second), weights),
+            ),
         ]
     }
 
@@ -86,9 +97,13 @@ impl Lanes for pulp::x86::V3 {
     fn clip(self, [low, high]: Self::Sums) -> __m128i {
         const SHIFT: i32 = PRECISION as i32;
         // Packing saturates, and works on each half of a register: the quarters come out as 0, 2, 1, 3.
-        let (low, high) = (self.avx2._mm256_srai_epi32::<SHIFT>(low), self.avx2._mm256_srai_epi32::<SHIFT>(high));
+        let (low, high) =
+            (self.avx2._mm256_srai_epi32::<SHIFT>(low), self.avx2._mm256_srai_epi32::<SHIFT>(high));
         let words = self.avx2._mm256_packs_epi32(low, high);
-        let (first, second) = (self.avx._mm256_castsi256_si128(words), self.avx2._mm256_extracti128_si256::<1>(words));
+        let (first, second) = (
+            self.avx._mm256_castsi256_si128(words),
+            self.avx2._mm256_extracti128_si256::<1>(words),
+        );
         self.sse2._mm_shuffle_epi32::<0b11_01_10_00>(self.sse2._mm_packus_epi16(first, second))
     }
 
@@ -138,7 +153,8 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn add(self, mut sums: [i32; 16], values: &Sixteen, weights: [i32; 16]) -> [i32; 16] {
         for i in 0..16 {
-            sums[i] = sums[i].wrapping_add(i32::from(values[i / 8][i % 8]).wrapping_mul(weights[i]));
+            sums[i] =
+                sums[i].wrapping_add(i32::from(values[i / 8][i % 8]).wrapping_mul(weights[i]));
         }
         sums
     }

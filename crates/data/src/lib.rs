@@ -36,7 +36,8 @@ mod words;
 mod world;
 
 pub use self::image::{
-    Alpha, check_most_pixels, decode, decode_as, decode_bytes, is_picture, most_pixels, set_most_pixels, unread_picture,
+    Alpha, check_most_pixels, decode, decode_as, decode_bytes, is_picture, most_pixels,
+    set_most_pixels, unread_picture,
 };
 pub use colour::{COLOURS, ColourNamer};
 pub use config::ScenesConfig;
@@ -47,7 +48,8 @@ pub use lists::{Fault, Field, Finding, Findings, Value, check_rows};
 pub use names::GROUPS;
 pub use preprocess::{Fit, Preprocess};
 pub use published::{
-    Check, CheckOptions, DATA_VARIABLE, Format, ImageName, Published, PublishedConfig, SplitConfig, check,
+    Check, CheckOptions, DATA_VARIABLE, Format, ImageName, Published, PublishedConfig, SplitConfig,
+    check,
 };
 pub use render::PictureLabels;
 pub use resize::resize;

@@ -6,7 +6,8 @@
 //! necktie is on a blue shirt, the canoe on blue water).
 
 /// What kinds of things there are. A question about something absent asks for a thing of the same kind half of the time.
-pub const GROUPS: [&str; 8] = ["mammal", "creature", "plant", "produce", "food", "travel", "clothing", "object"];
+pub const GROUPS: [&str; 8] =
+    ["mammal", "creature", "plant", "produce", "food", "travel", "clothing", "object"];
 
 /// CLDR names by kind, in the order of [`GROUPS`], the clearest first.
 const NAMES: [&str; 8] = [
@@ -95,7 +96,9 @@ mod tests {
 
     #[test]
     fn plurals_and_articles() {
-        for (one, many) in [("dog", "dogs"), ("bus", "buses"), ("strawberry", "strawberries"), ("key", "keys")] {
+        for (one, many) in
+            [("dog", "dogs"), ("bus", "buses"), ("strawberry", "strawberries"), ("key", "keys")]
+        {
             assert_eq!(plural(one), many);
         }
         assert_eq!((plural("mouse").as_str(), plural("peach").as_str()), ("mice", "peaches"));

@@ -53,7 +53,9 @@ impl<const CHANNELS: usize> Work for Horizontal<'_, CHANNELS> {
                 *columns = lanes.store(lanes.transpose(square));
             }
             let pixels = columns.as_chunks::<CHANNELS>().0;
-            for ((first, weights), result) in self.taps.iter().zip(results.as_chunks_mut::<CHANNELS>().0) {
+            for ((first, weights), result) in
+                self.taps.iter().zip(results.as_chunks_mut::<CHANNELS>().0)
+            {
                 let mut sums = [lanes.splat(HALF); CHANNELS];
                 for (pixel, &weight) in pixels[first..first + weights.len()].iter().zip(weights) {
                     let weight = lanes.splat(weight);
@@ -89,7 +91,8 @@ pub(crate) struct Vertical<'a> {
 impl Work for Vertical<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        for ((first, weights), out) in self.taps.iter().zip(self.out.chunks_exact_mut(self.stride)) {
+        for ((first, weights), out) in self.taps.iter().zip(self.out.chunks_exact_mut(self.stride))
+        {
             let rows = &self.rows[first * self.stride..][..weights.len() * self.stride];
             let (blocks, rest) = out.as_chunks_mut::<64>();
             for (at, out) in blocks.iter_mut().enumerate() {
@@ -105,7 +108,14 @@ impl Work for Vertical<'_> {
 
 /// Weighs `N` times sixteen values from `at` on in each of the rows; what `out` has no place for is left out.
 #[inline(always)]
-fn column<L: Lanes, const N: usize>(lanes: L, rows: &[u8], stride: usize, weights: &[i32], at: usize, out: &mut [u8]) {
+fn column<L: Lanes, const N: usize>(
+    lanes: L,
+    rows: &[u8],
+    stride: usize,
+    weights: &[i32],
+    at: usize,
+    out: &mut [u8],
+) {
     let mut sums = [lanes.splat(HALF); N];
     for (row, &weight) in rows.chunks_exact(stride).zip(weights) {
         let weight = lanes.splat(weight);
@@ -157,7 +167,8 @@ mod tests {
 
     #[test]
     fn instruction_sets_agree() {
-        let values: Vec<u8> = (0..40_u32 * 200).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect();
+        let values: Vec<u8> =
+            (0..40_u32 * 200).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect();
         for places in 1..60 {
             let taps = &taps(places);
             let stride = (places + 2) * 3;

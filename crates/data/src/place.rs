@@ -7,11 +7,22 @@ use toolkit_seed::Stream;
 const SMALL: usize = 7;
 
 /// Places things on a canvas of `size` pixels.
-pub(crate) fn place(size: usize, kind: Kind, things: &[usize], copies: usize, draw: &mut Stream) -> Vec<Placed> {
+pub(crate) fn place(
+    size: usize,
+    kind: Kind,
+    things: &[usize],
+    copies: usize,
+    draw: &mut Stream,
+) -> Vec<Placed> {
     if kind == Kind::Single {
         let steps = draw.between(SMALL, 11);
         let free = size - steps * size / 16;
-        return vec![Placed { thing: things[0], x: draw.between(0, free), y: draw.between(0, free), steps }];
+        return vec![Placed {
+            thing: things[0],
+            x: draw.between(0, free),
+            y: draw.between(0, free),
+            steps,
+        }];
     }
     // Half a canvas minus a small thing leaves four 64ths: the middle of them, and a jitter of two either way.
     let (cell, slack) = (size / 2, size / 2 - SMALL * size / 16);
@@ -37,7 +48,12 @@ pub(crate) fn place(size: usize, kind: Kind, things: &[usize], copies: usize, dr
     let mut placed = Vec::with_capacity(corners.len());
     for (at, (x, y)) in corners.into_iter().enumerate() {
         let thing = things[at.min(things.len() - 1)];
-        placed.push(Placed { thing, x: x + draw.between(0, slack), y: y + draw.between(0, slack), steps: SMALL });
+        placed.push(Placed {
+            thing,
+            x: x + draw.between(0, slack),
+            y: y + draw.between(0, slack),
+            steps: SMALL,
+        });
     }
     placed
 }

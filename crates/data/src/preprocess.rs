@@ -49,7 +49,9 @@ impl Preprocess {
     /// values as there. An empty picture gives the mean (all zeros): nothing can be resized from it.
     #[must_use]
     pub fn apply(&self, image: &RgbImage) -> Vec<f32> {
-        let Some(square) = self.square_of(image) else { return vec![0.0; 3 * (self.size * self.size) as usize] };
+        let Some(square) = self.square_of(image) else {
+            return vec![0.0; 3 * (self.size * self.size) as usize];
+        };
         let pixels = square.as_chunks::<3>().0;
         let mut out = Vec::with_capacity(3 * pixels.len());
         for channel in 0..3 {
@@ -76,7 +78,9 @@ impl Preprocess {
         Some(match self.fit {
             Fit::Stretch if (width, height) == (side, side) => image.as_raw().into(),
             Fit::Stretch => resize::<3>(image, (width, height), resized).into(),
-            Fit::StretchThenCrop(_) | Fit::ShortestEdgeThenCrop(_) => middle(image, resized, side).into(),
+            Fit::StretchThenCrop(_) | Fit::ShortestEdgeThenCrop(_) => {
+                middle(image, resized, side).into()
+            }
         })
     }
 
@@ -87,14 +91,19 @@ impl Preprocess {
             Fit::StretchThenCrop(side) => (side as usize, side as usize),
             Fit::ShortestEdgeThenCrop(edge) => {
                 // transformers divides in double precision and cuts off.
-                let long = |long: usize, short: usize| (f64::from(edge) * long as f64 / short as f64) as usize;
+                let long = |long: usize, short: usize| {
+                    (f64::from(edge) * long as f64 / short as f64) as usize
+                };
                 match width <= height {
                     true => (edge as usize, long(height, width)),
                     false => (long(width, height), edge as usize),
                 }
             }
         };
-        [width, height, to_width, to_height].iter().all(|&side| side > 0).then_some((to_width, to_height))
+        [width, height, to_width, to_height]
+            .iter()
+            .all(|&side| side > 0)
+            .then_some((to_width, to_height))
     }
 }
 

@@ -26,8 +26,12 @@ impl Asker<'_> {
         let (things, scene) = (self.world.things(), self.scene);
         let first = &things[scene.things[0]];
         let mut out = Vec::with_capacity(5);
-        let mut add = |draw: &mut Stream, kind: &'static str, slots: &[(&str, &str)], answer: &str| {
-            let wordings = QUESTIONS.iter().find(|(name, _)| *name == kind).map_or(&[""][..], |(_, all)| all);
+        let mut add = |draw: &mut Stream,
+                       kind: &'static str,
+                       slots: &[(&str, &str)],
+                       answer: &str| {
+            let wordings =
+                QUESTIONS.iter().find(|(name, _)| *name == kind).map_or(&[""][..], |(_, all)| all);
             out.push(Question {
                 id: self.first_id + out.len() as u64,
                 text: fill(wordings[draw.below(wordings.len())], slots),
@@ -75,7 +79,12 @@ impl Asker<'_> {
             let held = scene.things.iter().position(|&thing| self.world.is_held_out(thing));
             let asked = if self.source.rule == Rule::NewThing { held.unwrap_or(one) } else { one };
             let name = |at: usize| things[scene.things[at]].name.as_str();
-            add(draw, "relation", &[("rel", relations[asked]), ("b", name(1 - asked))], name(asked));
+            add(
+                draw,
+                "relation",
+                &[("rel", relations[asked]), ("b", name(1 - asked))],
+                name(asked),
+            );
             let yes = self.yes("relation_yesno");
             let a = usize::from(draw.chance(0.5));
             let relation = if yes { relations[a] } else { relations[1 - a] };
@@ -89,7 +98,8 @@ impl Asker<'_> {
     fn yes(&self, what: &str) -> bool {
         let pair = matches!(self.scene.kind, Kind::Beside | Kind::Stacked);
         let kind = if pair { "Pair".to_owned() } else { format!("{:?}", self.scene.kind) };
-        let coin = self.source.stream(&format!("{what}/{kind}"), self.scene.ordinal / 2).chance(0.5);
+        let coin =
+            self.source.stream(&format!("{what}/{kind}"), self.scene.ordinal / 2).chance(0.5);
         coin ^ self.scene.ordinal.is_multiple_of(2)
     }
 
@@ -107,9 +117,11 @@ impl Asker<'_> {
             Rule::Seen | Rule::NewCombination => !world.is_held_out(thing),
         };
         let group = world.things()[like].group;
-        let absent: Vec<usize> =
-            (0..world.things().len()).filter(|thing| allowed(*thing) && !shown.contains(thing)).collect();
-        let near: Vec<usize> = absent.iter().copied().filter(|&thing| world.things()[thing].group == group).collect();
+        let absent: Vec<usize> = (0..world.things().len())
+            .filter(|thing| allowed(*thing) && !shown.contains(thing))
+            .collect();
+        let near: Vec<usize> =
+            absent.iter().copied().filter(|&thing| world.things()[thing].group == group).collect();
         let pool = if near.is_empty() || draw.chance(0.5) { &absent } else { &near };
         if pool.is_empty() { (like + 1) % world.things().len() } else { *draw.choose(pool) }
     }

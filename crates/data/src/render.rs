@@ -10,7 +10,10 @@ use toolkit_seed::Stream;
 /// Draws a scene.
 pub(crate) fn render(world: &World, scene: &Scene) -> RgbImage {
     let size = world.config().size;
-    let pixel = BACKGROUNDS.iter().find(|(colour, _)| *colour == scene.background).map_or([0; 3], |(_, pixel)| *pixel);
+    let pixel = BACKGROUNDS
+        .iter()
+        .find(|(colour, _)| *colour == scene.background)
+        .map_or([0; 3], |(_, pixel)| *pixel);
     let mut canvas = RgbImage::from_pixel(size, size, Rgb(pixel));
     for placed in &scene.placed {
         world.sprite(placed.thing, placed.steps).draw(&mut canvas, placed.x, placed.y);
@@ -44,8 +47,10 @@ impl World {
         let mut draw = Stream::new(seed, "scenes/picture", index);
         let size = self.config.size as usize;
         let thing = draw.below(self.things().len());
-        let seen: Vec<usize> = (0..BACKGROUNDS.len()).filter(|&b| self.stands_out(thing, b)).collect();
-        let (background, mut pixel) = BACKGROUNDS[if seen.is_empty() { 0 } else { *draw.choose(&seen) }];
+        let seen: Vec<usize> =
+            (0..BACKGROUNDS.len()).filter(|&b| self.stands_out(thing, b)).collect();
+        let (background, mut pixel) =
+            BACKGROUNDS[if seen.is_empty() { 0 } else { *draw.choose(&seen) }];
         for value in &mut pixel {
             *value = (usize::from(*value) + draw.below(17)).saturating_sub(8).min(255) as u8;
         }

@@ -60,7 +60,12 @@ pub fn resize<const CHANNELS: usize>(
     (width, height): (usize, usize),
     (to_width, to_height): (usize, usize),
 ) -> Vec<u8> {
-    resize_window::<CHANNELS>(pixels, (width, height), (to_width, to_height), (0..to_width, 0..to_height))
+    resize_window::<CHANNELS>(
+        pixels,
+        (width, height),
+        (to_width, to_height),
+        (0..to_width, 0..to_height),
+    )
 }
 
 /// As [`resize`], but only the columns and rows `kept` of the result are computed: a long, narrow picture may have a
@@ -76,8 +81,12 @@ pub(crate) fn resize_window<const CHANNELS: usize>(
 ) -> Vec<u8> {
     assert_eq!(pixels.len(), width * height * CHANNELS, "pixels and size must fit");
     assert!(width * height * to_width * to_height > 0, "no side may be 0");
-    assert!(columns.end <= to_width && rows.end <= to_height, "the window must be within the result");
-    let [from_height, new_height, from_width, new_width] = [height, to_height, width, to_width].map(|n| n as i64);
+    assert!(
+        columns.end <= to_width && rows.end <= to_height,
+        "the window must be within the result"
+    );
+    let [from_height, new_height, from_width, new_width] =
+        [height, to_height, width, to_width].map(|n| n as i64);
     let shrinks = from_height - new_height;
     let vertical_first = shrinks > 0 && shrinks > 2 * (from_width - new_width);
     if vertical_first {
@@ -90,13 +99,22 @@ pub(crate) fn resize_window<const CHANNELS: usize>(
 }
 
 /// Every row of `width` pixels to `to_width`, of which `kept` are computed.
-fn horizontal<const CHANNELS: usize>(rows: &[u8], width: usize, to_width: usize, kept: Range<usize>) -> Cow<'_, [u8]> {
+fn horizontal<const CHANNELS: usize>(
+    rows: &[u8],
+    width: usize,
+    to_width: usize,
+    kept: Range<usize>,
+) -> Cow<'_, [u8]> {
     if width == to_width {
         if kept.len() == width {
             return rows.into();
         }
         let kept = kept.start * CHANNELS..kept.end * CHANNELS;
-        return rows.chunks_exact(width * CHANNELS).flat_map(|row| &row[kept.clone()]).copied().collect();
+        return rows
+            .chunks_exact(width * CHANNELS)
+            .flat_map(|row| &row[kept.clone()])
+            .copied()
+            .collect();
     }
     let mut out = vec![0; rows.len() / width * kept.len()];
     let taps = &taps(width, to_width, kept);
@@ -105,7 +123,13 @@ fn horizontal<const CHANNELS: usize>(rows: &[u8], width: usize, to_width: usize,
 }
 
 /// `height` rows of `stride` values to `to_height`, of which `kept` are computed.
-fn vertical(rows: &[u8], stride: usize, height: usize, to_height: usize, kept: Range<usize>) -> Cow<'_, [u8]> {
+fn vertical(
+    rows: &[u8],
+    stride: usize,
+    height: usize,
+    to_height: usize,
+    kept: Range<usize>,
+) -> Cow<'_, [u8]> {
     if height == to_height {
         return rows[kept.start * stride..kept.end * stride].into();
     }

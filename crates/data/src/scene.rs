@@ -104,7 +104,8 @@ const BLOCK: u64 = 20;
 
 /// The kind of scene `index` and how many of that kind came before.
 fn kind(source: &Source, index: u64) -> (Kind, u64) {
-    let counts: [u64; 4] = if source.rule == Rule::NewCombination { [0, 0, 14, 6] } else { [5, 5, 7, 3] };
+    let counts: [u64; 4] =
+        if source.rule == Rule::NewCombination { [0, 0, 14, 6] } else { [5, 5, 7, 3] };
     let block = index / BLOCK;
     let order = source.stream("kind", block).permutation(BLOCK as usize);
     let mut slot = order[(index % BLOCK) as usize] as u64;
@@ -112,7 +113,12 @@ fn kind(source: &Source, index: u64) -> (Kind, u64) {
         if slot < count {
             let ordinal = block * count + slot;
             let upright = source.stream("axis", ordinal).chance(0.5);
-            let kinds = [Kind::Single, Kind::Copies, if upright { Kind::Stacked } else { Kind::Beside }, Kind::Grid];
+            let kinds = [
+                Kind::Single,
+                Kind::Copies,
+                if upright { Kind::Stacked } else { Kind::Beside },
+                Kind::Grid,
+            ];
             return (kinds[at], ordinal);
         }
         slot -= count;
@@ -147,8 +153,15 @@ fn pick(world: &World, rule: Rule, number: usize, draw: &mut Stream) -> Vec<usiz
 }
 
 /// What a scene shows, without where exactly: two scenes with the same description are the same scene.
-fn description(world: &World, kind: Kind, things: &[usize], copies: usize, background: usize) -> String {
-    let mut names: Vec<&str> = things.iter().map(|&thing| world.things()[thing].name.as_str()).collect();
+fn description(
+    world: &World,
+    kind: Kind,
+    things: &[usize],
+    copies: usize,
+    background: usize,
+) -> String {
+    let mut names: Vec<&str> =
+        things.iter().map(|&thing| world.things()[thing].name.as_str()).collect();
     if kind == Kind::Grid {
         names.sort_unstable();
     }
@@ -173,11 +186,15 @@ impl Scene {
             let copies = if kind == Kind::Copies { draw.between(2, 4) } else { 1 };
             let things = pick(world, source.rule, number, &mut draw);
             let allowed = |a: usize| things.iter().all(|&b| !world.is_reserved(a, b));
-            if matches!(source.rule, Rule::Seen | Rule::NewThing) && !things.iter().all(|&a| allowed(a)) {
+            if matches!(source.rule, Rule::Seen | Rule::NewThing)
+                && !things.iter().all(|&a| allowed(a))
+            {
                 continue;
             }
             let backgrounds: Vec<usize> = (0..BACKGROUNDS.len())
-                .filter(|&background| things.iter().all(|&thing| world.stands_out(thing, background)))
+                .filter(|&background| {
+                    things.iter().all(|&thing| world.stands_out(thing, background))
+                })
                 .collect();
             if backgrounds.is_empty() {
                 continue;
@@ -185,7 +202,13 @@ impl Scene {
             let background = BACKGROUNDS[*draw.choose(&backgrounds)].0;
             let text = description(world, kind, &things, copies, background);
             if source.share.holds(key(format!("{}/{text}", world.config().seed).as_bytes()) % 100) {
-                let placed = crate::place::place(world.config().size as usize, kind, &things, copies, &mut draw);
+                let placed = crate::place::place(
+                    world.config().size as usize,
+                    kind,
+                    &things,
+                    copies,
+                    &mut draw,
+                );
                 return Self { kind, things, background, placed, ordinal };
             }
         }

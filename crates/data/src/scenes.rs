@@ -42,11 +42,21 @@ impl Scenes {
             "val" => &[("val", Share::Val, Rule::Seen, config.val, "seen", 1)],
             "test" => &[
                 ("test-seen", Share::Test, Rule::Seen, config.test, "seen", 2),
-                ("test-comb", Share::Test, Rule::NewCombination, config.test_combinations, "new_combination", 3),
+                (
+                    "test-comb",
+                    Share::Test,
+                    Rule::NewCombination,
+                    config.test_combinations,
+                    "new_combination",
+                    3,
+                ),
                 ("test-new", Share::Test, Rule::NewThing, config.test_new, "new_thing", 4),
             ],
             other => {
-                return Err(DataError::setting(format!("no split '{other}'"), "the splits are train, val and test"));
+                return Err(DataError::setting(
+                    format!("no split '{other}'"),
+                    "the splits are train, val and test",
+                ));
             }
         };
         let (mut scenes, mut items) = (Vec::new(), Vec::new());

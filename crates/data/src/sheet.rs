@@ -23,7 +23,11 @@ pub fn contact_sheet(dataset: &dyn Dataset, count: usize) -> Result<RgbImage, Da
     let rows = (count as u32).div_ceil(columns);
     let width = PICTURE + MARGIN;
     let height = PICTURE + MARGIN + (CAPTION_LINES + QUESTION_LINES) * LINE + 6;
-    let mut sheet = RgbImage::from_pixel(columns * width + MARGIN, rows * height + MARGIN, Rgb([252, 252, 250]));
+    let mut sheet = RgbImage::from_pixel(
+        columns * width + MARGIN,
+        rows * height + MARGIN,
+        Rgb([252, 252, 250]),
+    );
     let letters = (PICTURE / ADVANCE) as usize;
     for at in 0..count.min(dataset.len()) {
         // Spread, because groups of a data set follow one another.
@@ -60,7 +64,11 @@ fn put(sheet: &mut RgbImage, picture: &RgbImage, x0: u32, y0: u32) {
     let scaled = if small {
         Vec::new()
     } else {
-        resize::<3>(picture, (width as usize, height as usize), (to_width as usize, to_height as usize))
+        resize::<3>(
+            picture,
+            (width as usize, height as usize),
+            (to_width as usize, to_height as usize),
+        )
     };
     for y in 0..to_height {
         for x in 0..to_width {

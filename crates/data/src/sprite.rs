@@ -15,7 +15,11 @@ pub(crate) fn bounds(picture: &RgbaImage) -> (u32, u32, u32, u32) {
     for (x, y, _) in picture.enumerate_pixels().filter(|(_, _, pixel)| pixel[3] > 16) {
         (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x), y1.max(y));
     }
-    if x0 > x1 { (0, 0, picture.width(), picture.height()) } else { (x0, y0, x1 - x0 + 1, y1 - y0 + 1) }
+    if x0 > x1 {
+        (0, 0, picture.width(), picture.height())
+    } else {
+        (x0, y0, x1 - x0 + 1, y1 - y0 + 1)
+    }
 }
 
 impl Sprite {

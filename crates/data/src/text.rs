@@ -18,14 +18,23 @@ pub struct SceneText {
 
 impl World {
     /// The words of scene `index` of `source`.
-    pub(crate) fn describe(&self, source: &Source, scene: &Scene, index: u64, first_id: u64) -> SceneText {
+    pub(crate) fn describe(
+        &self,
+        source: &Source,
+        scene: &Scene,
+        index: u64,
+        first_id: u64,
+    ) -> SceneText {
         let mut draw = source.stream("text", index);
         let colour = match (scene.things.as_slice(), self.things()[scene.things[0]].colour) {
             ([_], Some(colour)) => draw.chance(self.ask_colour[colour]),
             _ => false,
         };
         let questions = Asker { world: self, source, scene, first_id, colour }.ask(&mut draw);
-        SceneText { captions: captions(self, scene, self.config.captions_per_scene, colour, &mut draw), questions }
+        SceneText {
+            captions: captions(self, scene, self.config.captions_per_scene, colour, &mut draw),
+            questions,
+        }
     }
 
     fn stream_of_text(seed: u64) -> Source<'static> {
@@ -51,7 +60,9 @@ impl World {
         let captions = wordings.iter().flat_map(|w| w.full.iter().chain(w.part));
         for template in captions.chain(QUESTIONS.iter().flat_map(|(_, all)| all.iter())) {
             // Without its slots.
-            let fixed = template.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
+            let fixed = template
+                .split('{')
+                .map(|part| part.split_once('}').map_or(part, |(_, after)| after));
             add(&fixed.collect::<Vec<_>>().join(" "));
         }
         for relation in RELATIONS.iter().flatten().chain(&NUMBERS).chain(&COLOURS) {
@@ -77,8 +88,9 @@ mod tests {
     fn the_stream_shares_no_scene_with_the_splits() {
         let world = Arc::new(World::new(&ScenesConfig::default()).unwrap());
         let source = World::stream_of_text(9);
-        let read: BTreeSet<String> =
-            (0..20_000).map(|index| Scene::draw(&world, &source, index).description(&world)).collect();
+        let read: BTreeSet<String> = (0..20_000)
+            .map(|index| Scene::draw(&world, &source, index).description(&world))
+            .collect();
         for split in ["train", "val", "test"] {
             let data = Scenes::with_world(world.clone(), split).unwrap();
             for index in 0..data.len() {

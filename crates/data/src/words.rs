@@ -23,7 +23,14 @@ pub(crate) const SINGLE: Wordings = Wordings {
         "one {m}, the background is {c}",
         "{bg} with one {m} on it",
     ],
-    part: &["a photo of {n}", "a picture of {n}", "{n}", "there is {n}", "this is {n}", "{n} in the picture"],
+    part: &[
+        "a photo of {n}",
+        "a picture of {n}",
+        "{n}",
+        "there is {n}",
+        "this is {n}",
+        "{n} in the picture",
+    ],
 };
 
 /// `{p}` "three red apples", `{s}` "apples".
@@ -113,22 +120,48 @@ pub(crate) const GRID: Wordings = Wordings {
 pub(crate) const QUESTIONS: [(&str, &[&str]); 8] = [
     ("what", &["what is it?", "what is in the picture?", "what is shown?"]),
     ("exists", &["is there {n}?", "is there {n} in the picture?", "can you see {n}?"]),
-    ("count", &["how many {s} are there?", "how many {s} can you see?", "how many {s} are in the picture?"]),
+    (
+        "count",
+        &[
+            "how many {s} are there?",
+            "how many {s} can you see?",
+            "how many {s} are in the picture?",
+        ],
+    ),
     (
         "colour_background",
-        &["what colour is the background?", "which colour is the background?", "what is the colour of the background?"],
+        &[
+            "what colour is the background?",
+            "which colour is the background?",
+            "what is the colour of the background?",
+        ],
     ),
-    ("colour_thing", &["what colour is it?", "which colour is it?", "what is the colour of the thing?"]),
-    ("relation", &["what is {rel} the {b}?", "which thing is {rel} the {b}?", "what can you see {rel} the {b}?"]),
+    (
+        "colour_thing",
+        &["what colour is it?", "which colour is it?", "what is the colour of the thing?"],
+    ),
+    (
+        "relation",
+        &[
+            "what is {rel} the {b}?",
+            "which thing is {rel} the {b}?",
+            "what can you see {rel} the {b}?",
+        ],
+    ),
     ("relation_yesno", &["is the {a} {rel} the {b}?", "can you see the {a} {rel} the {b}?"]),
     (
         "how_many_things",
-        &["how many things are there?", "how many things are in the picture?", "how many things can you see?"],
+        &[
+            "how many things are there?",
+            "how many things are in the picture?",
+            "how many things can you see?",
+        ],
     ),
 ];
 
 /// Relations of the first to the second thing of a pair and back: beside, then stacked.
-pub(crate) const RELATIONS: [[&str; 2]; 2] = [["to the left of", "to the right of"], ["above", "below"]];
+pub(crate) const RELATIONS: [[&str; 2]; 2] =
+    [["to the left of", "to the right of"], ["above", "below"]];
 
 /// Fills the slots of a template.
 pub(crate) fn fill(template: &str, slots: &[(&str, &str)]) -> String {

@@ -72,7 +72,12 @@ fn clear_colour(shares: &[f32; 11]) -> Option<usize> {
     (shares[most] >= CLEAR_COLOUR && clear).then_some(most)
 }
 
-fn load(name: &'static str, group: usize, emoji: &emojis::Emoji, namer: &mut ColourNamer) -> Result<Thing, DataError> {
+fn load(
+    name: &'static str,
+    group: usize,
+    emoji: &emojis::Emoji,
+    namer: &mut ColourNamer,
+) -> Result<Thing, DataError> {
     let fail = |reason: &str| DataError::Asset { name: name.to_owned(), reason: reason.to_owned() };
     // One crate writes the mark for "as a picture" (U+FE0F) where the other leaves it out.
     let bare = emoji.as_str().replace('\u{FE0F}', "");
@@ -125,7 +130,8 @@ impl World {
         for &thing in order.iter().take(config.held_out) {
             held_out[thing] = true;
         }
-        let (unseen, seen): (Vec<usize>, Vec<usize>) = (0..things.len()).partition(|&thing| held_out[thing]);
+        let (unseen, seen): (Vec<usize>, Vec<usize>) =
+            (0..things.len()).partition(|&thing| held_out[thing]);
         let mut coloured = [0_usize; 11];
         for colour in things.iter().filter_map(|thing| thing.colour) {
             coloured[colour] += 1;
@@ -182,7 +188,9 @@ impl World {
     pub fn is_reserved(&self, a: usize, b: usize) -> bool {
         let (a, b) = (&self.things[a].name, &self.things[b].name);
         let (first, second) = if a < b { (a, b) } else { (b, a) };
-        a != b && key(format!("{}/pair/{first}/{second}", self.config.seed).as_bytes()).is_multiple_of(10)
+        a != b
+            && key(format!("{}/pair/{first}/{second}", self.config.seed).as_bytes())
+                .is_multiple_of(10)
     }
 
     /// Whether a thing is easy to see on the background (an index into the eight backgrounds).
@@ -195,7 +203,8 @@ impl World {
     /// A thing scaled to `steps` sixteenths of the canvas, made when first asked for.
     pub(crate) fn sprite(&self, thing: usize, steps: usize) -> &Sprite {
         let at = thing * STEPS.count() + (steps - STEPS.start());
-        self.sprites[at]
-            .get_or_init(|| Sprite::new(&self.things[thing].picture, steps * self.config.size as usize / 16))
+        self.sprites[at].get_or_init(|| {
+            Sprite::new(&self.things[thing].picture, steps * self.config.size as usize / 16)
+        })
     }
 }

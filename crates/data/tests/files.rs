@@ -36,7 +36,10 @@ fn every_format_is_read() {
         }
         let corner = if name.starts_with("clear") { white } else { red };
         assert!(near(*picture.get_pixel(1, 1), corner), "{name}: transparent becomes white");
-        assert!(near(*picture.get_pixel(1, 6), red) && near(*picture.get_pixel(10, 6), blue), "{name}");
+        assert!(
+            near(*picture.get_pixel(1, 6), red) && near(*picture.get_pixel(10, 6), blue),
+            "{name}"
+        );
     }
 }
 
@@ -109,9 +112,15 @@ fn a_folder_is_read() {
     assert_eq!(data.item(1).captions, ["two colours"]);
     assert!(data.item(2).captions.is_empty() && data.item(2).group == "all");
     let asked = &data.item(1).questions[0];
-    assert_eq!((asked.answer_type.as_str(), asked.kind.as_str(), asked.answers.len()), ("number", "other", 2));
+    assert_eq!(
+        (asked.answer_type.as_str(), asked.kind.as_str(), asked.answers.len()),
+        ("number", "other", 2)
+    );
     let asked = &data.item(3).questions[0];
-    assert_eq!((asked.id, asked.answer_type.as_str(), asked.kind.as_str()), (1, "yes/no", "colour"));
+    assert_eq!(
+        (asked.id, asked.answer_type.as_str(), asked.kind.as_str()),
+        (1, "yes/no", "colour")
+    );
     for index in 0..data.len() {
         assert_eq!(data.image(index).unwrap().dimensions(), (12, 8));
     }
@@ -135,14 +144,22 @@ fn folder_errors_name_file_and_line() {
         (r#"{"image": "a.png", "captions": ["x"}"#, "captions.jsonl:2"),
         (r#"{"image": "a.png", "captions": 5}"#, "`captions` is 5, not a text"),
         (r#"{"image": "gone.png"}"#, "gone.png"),
-        (r#"{"image": "a.png", "questions": [{"question": "q?", "answers": []}]}"#, "'q?' has no answer"),
+        (
+            r#"{"image": "a.png", "questions": [{"question": "q?", "answers": []}]}"#,
+            "'q?' has no answer",
+        ),
         (r#"{"captions": ["x"]}"#, "has no `image`; it has `captions`"),
     ];
     for (line, expected) in cases {
         let text = format!("{fine}\n{line}\n");
         let dir = folder(&[("a.png", png), ("captions.jsonl", text.as_bytes())]);
         let error = Folder::open(dir.path()).err().unwrap().to_string();
-        assert!(error.contains(expected) && error.contains("captions.jsonl:2") && error.contains("hint:"), "{error}");
+        assert!(
+            error.contains(expected)
+                && error.contains("captions.jsonl:2")
+                && error.contains("hint:"),
+            "{error}"
+        );
     }
     let dir = folder(&[("a.png", png), ("a.txt", b"fine\n\xff\xfe")]);
     let error = Folder::open(dir.path()).err().unwrap().to_string();

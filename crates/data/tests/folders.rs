@@ -4,7 +4,8 @@
 use std::path::Path;
 use tempfile::TempDir;
 use toolkit_data::{
-    Check, CheckOptions, Dataset, Fault, Folder, Published, PublishedConfig, check, check_folder, pictures_below,
+    Check, CheckOptions, Dataset, Fault, Folder, Published, PublishedConfig, check, check_folder,
+    pictures_below,
 };
 
 const PNG: &[u8] = include_bytes!("fixtures/plain.png");
@@ -32,7 +33,11 @@ fn passed_over(dir: &Path) -> Vec<String> {
     let report = checked(dir);
     let Some(found) = report.findings.get(&Fault::UnreadFormat) else { return vec![] };
     let start = format!("{}/", dir.display());
-    found.examples.iter().map(|text| text.replace(&start, "").split(';').next().unwrap().to_owned()).collect()
+    found
+        .examples
+        .iter()
+        .map(|text| text.replace(&start, "").split(';').next().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -55,8 +60,13 @@ fn the_pictures_of_a_folder_are_those_of_the_data_set() {
     assert_eq!(pictures, ["a.PNG", "b.png", "deep/er/c.jpg"].map(|name| dir.path().join(name)));
     assert_eq!(notes, ["2 pictures are passed over, x.heic, y.heic: HEIC is not read"]);
     assert!(pictures_below(&dir.path().join("gone")).unwrap_err().to_string().contains("gone"));
-    for error in [pictures_below(Path::new("")).unwrap_err(), Folder::open(Path::new("")).err().unwrap()] {
-        assert_eq!(error.to_string(), "no folder is named; hint: write its path, as in `folder:my-photos`");
+    for error in
+        [pictures_below(Path::new("")).unwrap_err(), Folder::open(Path::new("")).err().unwrap()]
+    {
+        assert_eq!(
+            error.to_string(),
+            "no folder is named; hint: write its path, as in `folder:my-photos`"
+        );
     }
 }
 
@@ -72,7 +82,13 @@ fn what_is_no_file_is_counted_and_named() {
     symlink("/nonexistent", dir.path().join("notes")).unwrap();
     let pipe = dir.path().join("fifo.png");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(dir.path().join("pipe"))
+            .status()
+            .unwrap()
+            .success()
+    );
     let found = passed_over(dir.path());
     assert_eq!(found.len(), 5, "{found:?}");
     for right in [
@@ -120,7 +136,10 @@ fn texts_that_cannot_be_read_are_errors() {
             let dir = folder(&["a.png"]);
             symlink(target, dir.path().join(name)).unwrap();
             let error = Folder::open(dir.path()).err().unwrap().to_string();
-            assert!(error.contains(name) && error.contains("cannot read"), "{name} {target}: {error}");
+            assert!(
+                error.contains(name) && error.contains("cannot read"),
+                "{name} {target}: {error}"
+            );
             assert_eq!(checked(dir.path()).count(Fault::DamagedFile), 1, "{name} {target}");
         }
     }
@@ -143,7 +162,11 @@ fn formats_that_are_not_read_are_counted() {
     all.extend(["a.png", "b.jfi", "c.dib", "d.avifs"]);
     let dir = folder(&all);
     let report = checked(dir.path());
-    assert_eq!((report.images, report.count(Fault::UnreadFormat)), (4, names.len() as u64), "{report:?}");
+    assert_eq!(
+        (report.images, report.count(Fault::UnreadFormat)),
+        (4, names.len() as u64),
+        "{report:?}"
+    );
     let passed = passed_over(dir.path());
     assert!(passed.contains(&"x.mov is passed over: video is not read".to_owned()), "{passed:?}");
 }
@@ -153,11 +176,16 @@ fn cocos_form_is_read_where_the_pictures_lie() {
     let coco = r#"{"info": {}, "images": [{"id": 7, "file_name": "a.png", "width": 12}, {"id": 9, "file_name": "b.png"}],
         "annotations": [{"id": 1, "image_id": 7, "caption": "a dog"}, {"id": 7, "image_id": 9, "caption": "a cat"},
         {"id": 9, "image_id": 7, "caption": "one dog"}]}"#;
-    for (list, pictures) in [("captions.json", ["a.png", "b.png"]), ("captions.json", ["x/a.png", "x/b.png"])] {
+    for (list, pictures) in
+        [("captions.json", ["a.png", "b.png"]), ("captions.json", ["x/a.png", "x/b.png"])]
+    {
         let dir = folder(&pictures);
         put(dir.path(), list, coco);
         let data = Folder::open(dir.path()).unwrap();
-        assert_eq!((data.len(), &data.item(0).captions[..]), (2, &["a dog".to_owned(), "one dog".to_owned()][..]));
+        assert_eq!(
+            (data.len(), &data.item(0).captions[..]),
+            (2, &["a dog".to_owned(), "one dog".to_owned()][..])
+        );
         assert_eq!(data.item(1).captions, ["a cat"]);
         assert!(checked(dir.path()).is_clean());
     }
@@ -165,7 +193,10 @@ fn cocos_form_is_read_where_the_pictures_lie() {
     let dir = folder(&["c.png"]);
     put(dir.path(), "captions.json", coco);
     let error = Folder::open(dir.path()).err().unwrap().to_string();
-    assert!(error.contains("captions.json:2: there is no picture") && error.contains("a.png"), "{error}");
+    assert!(
+        error.contains("captions.json:2: there is no picture") && error.contains("a.png"),
+        "{error}"
+    );
     // An annotation of no picture, and one without a caption.
     let dir = folder(&["a.png"]);
     let bad = r#"{"images": [{"id": 7, "file_name": "a.png"}], "annotations": [{"image_id": 8, "caption": "x"}, {"image_id": 7, "caption": "y"}]}"#;
@@ -173,5 +204,8 @@ fn cocos_form_is_read_where_the_pictures_lie() {
     let report = checked(dir.path());
     assert_eq!((report.captions, report.count(Fault::BadRow)), (1, 1), "{report:?}");
     let said = &report.findings[&Fault::BadRow].examples[0];
-    assert!(said.contains("row 1 of \"annotations\": `images` has no picture with the id 8"), "{said}");
+    assert!(
+        said.contains("row 1 of \"annotations\": `images` has no picture with the id 8"),
+        "{said}"
+    );
 }

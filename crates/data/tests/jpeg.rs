@@ -31,7 +31,8 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 fn pixels(bytes: &[u8]) -> Result<(u32, u32, String), String> {
-    let picture = decode_bytes(bytes, Path::new("picture.jpg")).map_err(|error| error.to_string())?;
+    let picture =
+        decode_bytes(bytes, Path::new("picture.jpg")).map_err(|error| error.to_string())?;
     let hash = Sha256::digest(picture.as_raw()).iter().fold(String::new(), |mut hash, byte| {
         write!(hash, "{byte:02x}").unwrap();
         hash
@@ -65,8 +66,15 @@ fn what_is_not_read_is_refused_with_its_reason() {
 
 #[test]
 fn two_bytes_of_the_end_may_be_missing() {
-    for name in ["ycc_444", "ycc_420_1x1", "ycc_restart", "ycck_420_90", "ycc_two_scans", "cmyk_four_scans", "grey_2x2"]
-    {
+    for name in [
+        "ycc_444",
+        "ycc_420_1x1",
+        "ycc_restart",
+        "ycck_420_90",
+        "ycc_two_scans",
+        "cmyk_four_scans",
+        "grey_2x2",
+    ] {
         let bytes = file(name);
         assert_eq!(pixels(&bytes[..bytes.len() - 2]), pixels(&bytes), "{name}");
         let cut = pixels(&bytes[..bytes.len() - 40]).expect_err(name);
@@ -89,8 +97,12 @@ fn cut_progressive_pictures_are_refused() {
 #[test]
 fn a_flat_picture_may_miss_its_end_too() {
     use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
-    let bytes = compress(&[77; 3 * 65 * 65], 65, 65, PixelFormat::Rgb, 90, Subsampling::S444).unwrap();
-    assert!(libjpeg_turbo_rs::decompress(&bytes[..bytes.len() - 2]).is_err(), "the crate reads it now");
+    let bytes =
+        compress(&[77; 3 * 65 * 65], 65, 65, PixelFormat::Rgb, 90, Subsampling::S444).unwrap();
+    assert!(
+        libjpeg_turbo_rs::decompress(&bytes[..bytes.len() - 2]).is_err(),
+        "the crate reads it now"
+    );
     assert_eq!(pixels(&bytes[..bytes.len() - 2]), pixels(&bytes));
     assert!(pixels(&bytes).is_ok());
 }
@@ -98,7 +110,8 @@ fn a_flat_picture_may_miss_its_end_too() {
 #[test]
 fn many_scans_of_a_large_picture_are_refused() {
     let bytes = file("ycc_two_scans");
-    let places: Vec<usize> = (0..bytes.len() - 1).filter(|&at| bytes[at..].starts_with(&[0xff, 0xda])).collect();
+    let places: Vec<usize> =
+        (0..bytes.len() - 1).filter(|&at| bytes[at..].starts_with(&[0xff, 0xda])).collect();
     let [_, second] = places[..] else { panic!("{places:?}") };
     let frame = (0..bytes.len() - 1).find(|&at| bytes[at..].starts_with(&[0xff, 0xc0])).unwrap();
     let mut large = bytes[..second].to_vec();

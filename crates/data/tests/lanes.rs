@@ -31,7 +31,9 @@ fn weights(from: usize, to: usize) -> Vec<(usize, Vec<i32>)> {
             let centre = (out as f64 + 0.5) * scale;
             let first = (centre - support + 0.5).max(0.0) as usize;
             let last = ((centre + support + 0.5) as usize).min(from);
-            let raw: Vec<f64> = (first..last).map(|at| cubic((at as f64 - centre + 0.5) * (1.0 / stretch))).collect();
+            let raw: Vec<f64> = (first..last)
+                .map(|at| cubic((at as f64 - centre + 0.5) * (1.0 / stretch)))
+                .collect();
             let sum: f64 = raw.iter().sum();
             let norm = if sum == 0.0 { 1.0 } else { 1.0 / sum };
             let fixed = raw.iter().map(|w| {
@@ -54,7 +56,8 @@ fn plain<const CHANNELS: usize>(
 ) -> Vec<u8> {
     assert_eq!(pixels.len(), width * height * CHANNELS, "pixels and size must fit");
     assert!(width * height * to_width * to_height > 0, "no side may be 0");
-    let [from_height, new_height, from_width, new_width] = [height, to_height, width, to_width].map(|n| n as i64);
+    let [from_height, new_height, from_width, new_width] =
+        [height, to_height, width, to_width].map(|n| n as i64);
     let shrinks = from_height - new_height;
     let vertical_first = shrinks > 0 && shrinks > 2 * (from_width - new_width);
     if vertical_first {
@@ -113,7 +116,9 @@ fn vertical(rows: Vec<u8>, stride: usize, height: usize, to_height: usize) -> Ve
 fn plain_apply(preprocess: &Preprocess, image: &RgbImage) -> Vec<f32> {
     let side = preprocess.size as usize;
     let pixels = plain::<3>(image, (image.width() as usize, image.height() as usize), (side, side));
-    let one = |channel: usize, v: u8| (f32::from(v) / 255.0 - preprocess.mean[channel]) / preprocess.std[channel];
+    let one = |channel: usize, v: u8| {
+        (f32::from(v) / 255.0 - preprocess.mean[channel]) / preprocess.std[channel]
+    };
     (0..3)
         .flat_map(|channel| pixels.chunks_exact(3).map(move |pixel| (channel, pixel[channel])))
         .map(|(channel, v)| one(channel, v))
@@ -173,7 +178,9 @@ proptest! {
 
 #[test]
 fn photographs_to_an_encoders_square() {
-    for (seed, from) in [(1, (640, 480)), (2, (480, 640)), (3, (500, 333)), (4, (224, 640)), (5, (100, 1000))] {
+    for (seed, from) in
+        [(1, (640, 480)), (2, (480, 640)), (3, (500, 333)), (4, (224, 640)), (5, (100, 1000))]
+    {
         check::<3>(seed, from, (224, 224));
         check::<3>(seed, from, (336, 336));
     }

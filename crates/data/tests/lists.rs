@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_data::{
-    Check, CheckOptions, Dataset, Fault, Folder, FolderCheck, Published, PublishedConfig, check, check_folder,
+    Check, CheckOptions, Dataset, Fault, Folder, FolderCheck, Published, PublishedConfig, check,
+    check_folder,
 };
 
-const CAPTIONS: [&str; 4] = ["a red ball on a table", "two cups beside a lamp", "a dog on wet grass", "an old clock"];
+const CAPTIONS: [&str; 4] =
+    ["a red ball on a table", "two cups beside a lamp", "a dog on wet grass", "an old clock"];
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lists")
@@ -28,7 +30,8 @@ fn open(config: &PublishedConfig) -> Result<Published, String> {
 }
 
 fn checked(config: &PublishedConfig) -> Check {
-    check(config, &fixtures(), "train", CheckOptions { examples: 5, decode: true }, &|_, _| {}).unwrap()
+    check(config, &fixtures(), "train", CheckOptions { examples: 5, decode: true }, &|_, _| {})
+        .unwrap()
 }
 
 fn counts(report: &Check) -> BTreeMap<Fault, u64> {
@@ -85,8 +88,10 @@ fn the_same_questions_in_every_form_are_the_same() {
 fn ids_of_vqa_in_every_form_are_the_same() {
     for name in ["plain", "names", "floats", "digits", "lists"] {
         let ends = if name == "lists" { "lists_a" } else { name };
-        let answers = if name == "lists" { format!("vqa/{ends}.json") } else { format!("vqa/{name}_a.json") };
-        let more = format!("answers = [\"{answers}\"]\nimage_name = \"COCO_val2014_{{id:012}}.png\"");
+        let answers =
+            if name == "lists" { format!("vqa/{ends}.json") } else { format!("vqa/{name}_a.json") };
+        let more =
+            format!("answers = [\"{answers}\"]\nimage_name = \"COCO_val2014_{{id:012}}.png\"");
         let config = card("vqa", &format!("vqa/{name}_q.json"), &more);
         let data = open(&config).unwrap_or_else(|error| panic!("{name}: {error}"));
         let ids: Vec<(&str, u64)> =
@@ -104,12 +109,17 @@ fn text_ids_numbers_and_kept_back_answers() {
     // The first 53 bits of the SHA-256 of `q0`.
     assert_eq!(ids[0], u64::from_str_radix(&sha256_start("q0"), 16).unwrap() >> 11);
     assert!(ids.iter().all(|id| *id < 1 << 53) && ids[0] != ids[1]);
-    assert!(data.notes()[0].contains("ids of questions are texts or below zero") && data.notes()[0].contains("for q0"));
+    assert!(
+        data.notes()[0].contains("ids of questions are texts or below zero")
+            && data.notes()[0].contains("for q0")
+    );
     let data = open(&card("lavis-vqa", "asked/numbers.json", "")).unwrap();
     assert_eq!(data.item(0).questions[0].answers, ["2", "2", "2.5"]);
     assert_eq!(data.item(0).questions[0].answer_type, "number");
     let kept = card("lavis-vqa", "asked/kept_back.json", "");
-    assert!(open(&kept).unwrap().item(0).questions[0].answers.is_empty() && checked(&kept).is_clean());
+    assert!(
+        open(&kept).unwrap().item(0).questions[0].answers.is_empty() && checked(&kept).is_clean()
+    );
     let all = card("lavis-vqa", "asked/all.json", "");
     assert!(
         open(&all)
@@ -138,7 +148,10 @@ fn a_bad_row_is_a_finding_and_the_others_are_read() {
         assert_eq!((report.images, report.captions), (3, 3), "{file}");
         let said = &report.findings[&Fault::BadRow].examples[0];
         // The third row is in the fourth line of both forms.
-        assert!(said.contains("row 3") && said.contains("(line 4)") && said.contains(&file), "{said}");
+        assert!(
+            said.contains("row 3") && said.contains("(line 4)") && said.contains(&file),
+            "{said}"
+        );
         let key = match name {
             "list" | "text" => "a row is an object",
             "no_image" => "has no `image`; it has `picture_url`, `caption`",
@@ -156,7 +169,9 @@ fn a_bad_row_is_a_finding_and_the_others_are_read() {
 #[test]
 fn rows_without_text_are_counted_and_all_of_them_are_an_error() {
     let all = card("lavis-captions", "lacking/all.json", "");
-    assert!(open(&all).err().unwrap().contains("row 1 has no `caption`; it has `image`, `captionz`"));
+    assert!(
+        open(&all).err().unwrap().contains("row 1 has no `caption`; it has `image`, `captionz`")
+    );
     assert_eq!(counts(&checked(&all)), BTreeMap::from([(Fault::DamagedFile, 1)]));
     let null = open(&card("lavis-captions", "lacking/all_null.json", "")).err().unwrap();
     assert!(null.contains("row 1 has no `caption`: it is null"), "{null}");
@@ -164,7 +179,10 @@ fn rows_without_text_are_counted_and_all_of_them_are_an_error() {
     let one = card("lavis-captions", "lacking/one.json", "");
     let report = checked(&one);
     assert_eq!(counts(&report), BTreeMap::from([(Fault::NoText, 1)]));
-    assert!(report.findings[&Fault::NoText].examples[0].contains("row 4 has no `caption`; it has `image`, `captionz`"));
+    assert!(
+        report.findings[&Fault::NoText].examples[0]
+            .contains("row 4 has no `caption`; it has `image`, `captionz`")
+    );
     // As before, such a picture has no caption; but that is said.
     let data = open(&one).unwrap();
     assert!(data.item(3).captions.is_empty());
@@ -184,7 +202,9 @@ fn rows_without_text_are_counted_and_all_of_them_are_an_error() {
     let instances = card("coco-captions", "lacking/coco.json", "");
     let said = open(&instances).err().unwrap();
     assert!(
-        said.contains("row 1 of \"annotations\" has no `caption`; it has `image_id`, `category_id`, `bbox`"),
+        said.contains(
+            "row 1 of \"annotations\" has no `caption`; it has `image_id`, `category_id`, `bbox`"
+        ),
         "{said}"
     );
 }
@@ -207,11 +227,15 @@ fn coco_and_karpathy_as_other_tools_write_them() {
     let report = checked(&card("coco-captions", "coco/names.json", ""));
     assert!(report.is_clean(), "{report:?}");
 
-    let own = |split: &str| card("karpathy", "karpathy/own.json", &format!("select = [\"{split}\"]"));
+    let own =
+        |split: &str| card("karpathy", "karpathy/own.json", &format!("select = [\"{split}\"]"));
     assert_eq!(captions(&open(&own("dev")).unwrap()), [vec![CAPTIONS[2]]]);
     assert_eq!(open(&own("train")).unwrap().item(1).id, "img1");
     let said = open(&own("restval")).err().unwrap();
-    assert!(said.contains("no row is of the split restval; the file has dev (1), test (1), train (2)"), "{said}");
+    assert!(
+        said.contains("no row is of the split restval; the file has dev (1), test (1), train (2)"),
+        "{said}"
+    );
     assert_eq!(open(&card("karpathy", "karpathy/list.json", "")).unwrap().item(2).id, "2.png");
 }
 
@@ -261,7 +285,10 @@ fn folders_of_every_form_are_read() {
         assert_eq!((report.images, report.captions), (2, 2), "{name}");
         assert_eq!(again.fingerprint(), data.fingerprint(), "{name}");
     }
-    assert_eq!(Folder::open(&folder("one_text")).unwrap().notes(), ["captions.jsonl: passed over `width`"]);
+    assert_eq!(
+        Folder::open(&folder("one_text")).unwrap().notes(),
+        ["captions.jsonl: passed over `width`"]
+    );
     let deep = Folder::open(&folder("deep")).unwrap();
     assert_eq!((deep.item(0).id.as_str(), deep.item(1).id.as_str()), ("train/a.png", "val/b.PNG"));
     assert_eq!(captions(&deep), [["a dog"], ["a cat"]]);
@@ -272,7 +299,10 @@ fn folders_of_every_form_are_read() {
         ("Images/a.png", vec![vec!["a dog", "a brown dog"], vec![]])
     );
     let twice = Folder::open(&folder("above_twice")).err().unwrap().to_string();
-    assert!(twice.contains("captions.csv:2: there are 2 pictures called a.png: x/a.png, y/a.png"), "{twice}");
+    assert!(
+        twice.contains("captions.csv:2: there are 2 pictures called a.png: x/a.png, y/a.png"),
+        "{twice}"
+    );
     let map = Folder::open(&folder("map")).unwrap();
     assert_eq!(captions(&map), [vec!["a dog"], vec!["a cat", "one cat"]]);
     let quoted = Folder::open(&folder("quoted")).unwrap();
@@ -291,9 +321,16 @@ fn a_folder_says_what_it_passes_over() {
 
     let FolderCheck { data, report, .. } = checked_folder("unread");
     assert_eq!((data.len(), counts(&report)), (1, BTreeMap::from([(Fault::UnreadFormat, 1)])));
-    assert!(report.findings[&Fault::UnreadFormat].examples[0].contains("b.heic is passed over: HEIC is not read"));
+    assert!(
+        report.findings[&Fault::UnreadFormat].examples[0]
+            .contains("b.heic is passed over: HEIC is not read")
+    );
     let notes = Folder::open(&folder("unread")).unwrap().notes().join("\n");
-    for part in ["unread-format: 1, such as: ", "labels.csv", "stray.txt is not read: no picture is called so"] {
+    for part in [
+        "unread-format: 1, such as: ",
+        "labels.csv",
+        "stray.txt is not read: no picture is called so",
+    ] {
         assert!(notes.contains(part), "{notes}");
     }
 
@@ -304,11 +341,15 @@ fn a_folder_says_what_it_passes_over() {
     assert!(error("latin").contains("a.txt:2: not UTF-8 text"));
     let none = error("no_captions");
     assert!(
-        none.contains("captions.jsonl:1") && none.contains("has no `caption`; it has `image`, `captionz`"),
+        none.contains("captions.jsonl:1")
+            && none.contains("has no `caption`; it has `image`, `captionz`"),
         "{none}"
     );
     let column = error("no_column");
-    assert!(column.contains("no column is called `caption`; there are `file_name`, `label`"), "{column}");
+    assert!(
+        column.contains("no column is called `caption`; there are `file_name`, `label`"),
+        "{column}"
+    );
     assert!(error("bad_row").contains("captions.jsonl:1: the row is broken"));
     assert!(error("bad_cell").contains("captions.csv:2: not UTF-8 text"));
 

@@ -47,7 +47,10 @@ fn pixels_are_those_of_pillow() {
                 right.size,
                 right.ends
             ));
-        } else if Sha256::digest(picture.as_raw()).iter().map(|b| format!("{b:02x}")).collect::<String>()
+        } else if Sha256::digest(picture.as_raw())
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect::<String>()
             != right.sha256
         {
             wrong.push(format!("{name}: other pixels"));
@@ -60,7 +63,10 @@ fn pixels_are_those_of_pillow() {
 fn what_is_no_picture_is_refused_by_name() {
     for (name, said) in read::<String>("refused.json") {
         let error = decode(path(&name)).unwrap_err().to_string();
-        assert!(error.contains(&said) && error.contains(&name) && error.contains("hint: "), "{name}: {error}");
+        assert!(
+            error.contains(&said) && error.contains(&name) && error.contains("hint: "),
+            "{name}: {error}"
+        );
         assert_eq!(error.lines().count(), 1, "{error}");
     }
 }
@@ -68,7 +74,11 @@ fn what_is_no_picture_is_refused_by_name() {
 #[test]
 fn transparency_is_laid_on_white() {
     for (name, at) in [("offset_clear.gif", (0, 0)), ("offset_clear.gif", (6, 6))] {
-        assert_eq!(decode(path(name)).unwrap().get_pixel(at.0, at.1).0, [255; 3], "{name} at {at:?}");
+        assert_eq!(
+            decode(path(name)).unwrap().get_pixel(at.0, at.1).0,
+            [255; 3],
+            "{name} at {at:?}"
+        );
     }
     assert_ne!(decode(path("offset.gif")).unwrap().get_pixel(0, 0).0, [255; 3]);
 }
@@ -80,7 +90,11 @@ fn pipes_and_folders_are_not_waited_for() {
     let pipe = dir.path().join("a.png");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for path in [pipe.as_path(), dir.path(), std::path::Path::new("/dev/zero")] {
-        assert!(decode(path).unwrap_err().to_string().contains("cannot read"), "{}", path.display());
+        assert!(
+            decode(path).unwrap_err().to_string().contains("cannot read"),
+            "{}",
+            path.display()
+        );
     }
     assert_eq!(unread_picture(&pipe), None);
 }
@@ -117,8 +131,17 @@ fn damaged_pictures_do_no_harm() {
 
 /// A TIFF of one grey pixel of 32 bits, of the format of samples `kind`.
 fn wide_tiff(kind: u16) -> Vec<u8> {
-    let tags: [(u16, u16); 9] =
-        [(256, 1), (257, 1), (258, 32), (259, 1), (262, 1), (273, 122), (277, 1), (279, 4), (339, kind)];
+    let tags: [(u16, u16); 9] = [
+        (256, 1),
+        (257, 1),
+        (258, 32),
+        (259, 1),
+        (262, 1),
+        (273, 122),
+        (277, 1),
+        (279, 4),
+        (339, kind),
+    ];
     let mut bytes = b"II*\0\x08\0\0\0\x09\0".to_vec();
     for (tag, value) in tags {
         bytes.extend(tag.to_le_bytes());
@@ -136,7 +159,8 @@ fn wide_samples_are_named_as_they_are() {
         (2, "whole numbers with signs of 32 bits are not read in a TIFF"),
         (3, "floats of 32 bits are not read in a TIFF"),
     ] {
-        let error = toolkit_data::decode_bytes(&wide_tiff(kind), "a.tif".as_ref()).unwrap_err().to_string();
+        let error =
+            toolkit_data::decode_bytes(&wide_tiff(kind), "a.tif".as_ref()).unwrap_err().to_string();
         assert!(error.contains(said), "{kind}: {error}");
     }
 }

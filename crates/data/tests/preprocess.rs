@@ -40,8 +40,9 @@ fn bytes(preprocess: Preprocess, image: &RgbImage) -> Vec<u8> {
     let plain = Preprocess { mean: [0.0; 3], std: [1.0; 3], ..preprocess };
     let values = plain.apply(image);
     let area = values.len() / 3;
-    let bytes: Vec<u8> =
-        (0..area).flat_map(|at| [0, 1, 2].map(|c| (values[c * area + at] * 255.0).round() as u8)).collect();
+    let bytes: Vec<u8> = (0..area)
+        .flat_map(|at| [0, 1, 2].map(|c| (values[c * area + at] * 255.0).round() as u8))
+        .collect();
     assert_eq!(&bytes, preprocess.seen(image).as_raw());
     bytes
 }
@@ -73,7 +74,10 @@ fn a_long_narrow_picture_costs_little() {
     assert!(made.chunks_exact(3).all(|pixel| pixel == [9, 99, 199]));
     for (width, height, edge, size) in [(0, 5, 4, 4), (5, 0, 4, 4), (5, 5, 0, 4), (5, 5, 4, 0)] {
         let nothing = Preprocess { size, fit: Fit::ShortestEdgeThenCrop(edge), ..preprocess };
-        assert_eq!(nothing.apply(&RgbImage::new(width, height)), vec![0.0; (3 * size * size) as usize]);
+        assert_eq!(
+            nothing.apply(&RgbImage::new(width, height)),
+            vec![0.0; (3 * size * size) as usize]
+        );
     }
 }
 

@@ -39,7 +39,8 @@ fn bicubic_is_pillows_to_the_byte() {
     assert_eq!(fixture.cases.len(), 12);
     for case in fixture.cases {
         let input = pixels(case.from.0 * case.from.1 * 3, case.seed);
-        let ours: String = resize::<3>(&input, case.from, case.to).iter().map(|b| format!("{b:02x}")).collect();
+        let ours: String =
+            resize::<3>(&input, case.from, case.to).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(ours, case.pixels, "{:?} to {:?}", case.from, case.to);
     }
 }

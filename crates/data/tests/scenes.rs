@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use toolkit_data::{COLOURS, Dataset, Item, Scenes, ScenesConfig, World, contact_sheet, words};
 
-static WORLD: LazyLock<Arc<World>> = LazyLock::new(|| Arc::new(World::new(&ScenesConfig::default()).unwrap()));
-static SPLITS: LazyLock<Vec<Scenes>> =
-    LazyLock::new(|| ["train", "val", "test"].map(|s| Scenes::with_world(WORLD.clone(), s).unwrap()).into());
+static WORLD: LazyLock<Arc<World>> =
+    LazyLock::new(|| Arc::new(World::new(&ScenesConfig::default()).unwrap()));
+static SPLITS: LazyLock<Vec<Scenes>> = LazyLock::new(|| {
+    ["train", "val", "test"].map(|s| Scenes::with_world(WORLD.clone(), s).unwrap()).into()
+});
 
 fn texts(item: &Item) -> impl Iterator<Item = &str> {
     let questions = item.questions.iter().flat_map(|q| q.answers.iter().chain([&q.text]));
@@ -53,8 +55,10 @@ const FINGERPRINT: &str = "14d92d8b8f59018322d64a2580596a6599a28402056d9e4808811
 
 #[test]
 fn splits_share_no_scene() {
-    let described: Vec<BTreeSet<String>> =
-        SPLITS.iter().map(|data| (0..data.len()).map(|i| data.scene(i).description(&WORLD)).collect()).collect();
+    let described: Vec<BTreeSet<String>> = SPLITS
+        .iter()
+        .map(|data| (0..data.len()).map(|i| data.scene(i).description(&WORLD)).collect())
+        .collect();
     for a in 0..3 {
         for b in 0..a {
             assert!(described[a].is_disjoint(&described[b]));
@@ -66,7 +70,9 @@ fn splits_share_no_scene() {
 fn training_never_shows_or_names_what_is_held_out() {
     let hidden: BTreeSet<String> = (0..WORLD.things().len())
         .filter(|&thing| WORLD.is_held_out(thing))
-        .flat_map(|thing| [WORLD.things()[thing].name.clone(), WORLD.things()[thing].plural.clone()])
+        .flat_map(|thing| {
+            [WORLD.things()[thing].name.clone(), WORLD.things()[thing].plural.clone()]
+        })
         .collect();
     assert_eq!(hidden.len(), 24);
     for data in &SPLITS[..2] {
@@ -85,10 +91,18 @@ fn training_never_shows_or_names_what_is_held_out() {
         let things = &test.scene(index).things;
         let new = things.iter().any(|&thing| WORLD.is_held_out(thing));
         let pair = things.iter().any(|&a| things.iter().any(|&b| WORLD.is_reserved(a, b)));
-        assert_eq!((new, pair && !new), (item.group == "new_thing", item.group == "new_combination"), "{}", item.id);
+        assert_eq!(
+            (new, pair && !new),
+            (item.group == "new_thing", item.group == "new_combination"),
+            "{}",
+            item.id
+        );
         *sizes.entry(item.group.as_str()).or_insert(0) += 1;
     }
-    assert_eq!(sizes, BTreeMap::from([("seen", 300), ("new_combination", 100), ("new_thing", 100)]));
+    assert_eq!(
+        sizes,
+        BTreeMap::from([("seen", 300), ("new_combination", 100), ("new_thing", 100)])
+    );
 }
 
 #[test]
@@ -105,7 +119,9 @@ fn guessing_scores_low() {
             let answer = question.answers[0].as_str();
             let entry = kinds.entry(&question.kind).or_default();
             *entry.0.entry(answer).or_insert(0) += 1;
-            let guess = known.get(question.text.as_str()).and_then(|all| all.iter().max_by_key(|(_, n)| **n));
+            let guess = known
+                .get(question.text.as_str())
+                .and_then(|all| all.iter().max_by_key(|(_, n)| **n));
             entry.1 += usize::from(guess.is_some_and(|(guess, _)| *guess == answer));
             entry.2 += 1;
         }
@@ -113,14 +129,23 @@ fn guessing_scores_low() {
         for (kind, (answers, right, all)) in kinds {
             let (answer, most) = answers.iter().max_by_key(|(_, n)| **n).unwrap();
             let (most, blind) = (*most as f64 / all as f64, right as f64 / all as f64);
-            println!("{} {kind} of {all}: majority '{answer}' {most:.3}, by question text {blind:.3}", data.name());
+            println!(
+                "{} {kind} of {all}: majority '{answer}' {most:.3}, by question text {blind:.3}",
+                data.name()
+            );
             if answers.contains_key("yes") {
-                assert!((0.47..0.53).contains(&(answers["yes"] as f64 / all as f64)), "{kind} {answers:?}");
+                assert!(
+                    (0.47..0.53).contains(&(answers["yes"] as f64 / all as f64)),
+                    "{kind} {answers:?}"
+                );
             } else {
                 assert!(most < 0.45, "{kind} {answer} {most}");
             }
             let held_back = data.name() != "scenes:train";
-            assert!(!held_back || blind < if answers.contains_key("yes") { 0.6 } else { 0.45 }, "{kind} {blind}");
+            assert!(
+                !held_back || blind < if answers.contains_key("yes") { 0.6 } else { 0.45 },
+                "{kind} {blind}"
+            );
         }
     }
 }
@@ -128,18 +153,22 @@ fn guessing_scores_low() {
 #[test]
 fn captions_answer_the_questions() {
     let texts = (0..2_000).map(|index| WORLD.text(3, index));
-    let items = items(&SPLITS[0]).chain(items(&SPLITS[2])).map(|i| (i.captions.clone(), i.questions.clone()));
+    let items = items(&SPLITS[0])
+        .chain(items(&SPLITS[2]))
+        .map(|i| (i.captions.clone(), i.questions.clone()));
     for (captions, questions) in texts.map(|t| (t.captions, t.questions)).chain(items) {
         assert_eq!(captions.len(), 4);
         assert_eq!(captions.iter().collect::<BTreeSet<_>>().len(), 4, "{captions:?}");
-        let caption_words: Vec<Vec<String>> = captions.iter().map(|caption| words(caption)).collect();
+        let caption_words: Vec<Vec<String>> =
+            captions.iter().map(|caption| words(caption)).collect();
         let states = |caption: &Vec<String>| {
             questions.iter().all(|question| {
                 let answer = &question.answers[0];
                 let thing = WORLD.things().iter().find(|thing| thing.name == *answer);
                 match question.kind.as_str() {
                     "what" | "relation" => {
-                        caption.contains(answer) || thing.is_some_and(|thing| caption.contains(&thing.plural))
+                        caption.contains(answer)
+                            || thing.is_some_and(|thing| caption.contains(&thing.plural))
                     }
                     "colour_background" => {
                         caption.windows(2).any(|w| w[0] == *answer && (w[1] == "background"))
@@ -150,10 +179,17 @@ fn captions_answer_the_questions() {
                 }
             })
         };
-        assert!(caption_words.iter().filter(|caption| states(caption)).count() >= 2, "{captions:?} {questions:?}");
+        assert!(
+            caption_words.iter().filter(|caption| states(caption)).count() >= 2,
+            "{captions:?} {questions:?}"
+        );
         assert!((2..=5).contains(&questions.len()), "{questions:?}");
         assert!(questions.iter().all(|q| q.text.ends_with('?') && q.text == q.text.to_lowercase()));
-        assert!(captions.iter().all(|c| !c.ends_with('.') && *c == c.to_lowercase() && !c.contains("  ")));
+        assert!(
+            captions
+                .iter()
+                .all(|c| !c.ends_with('.') && *c == c.to_lowercase() && !c.contains("  "))
+        );
     }
 }
 
@@ -164,12 +200,17 @@ fn relations_and_yes_no_are_true_of_the_picture() {
         for (index, item) in items(data).enumerate() {
             let scene = data.scene(index);
             let at = |name: &str| {
-                scene.placed.iter().find(|placed| WORLD.things()[placed.thing].name == name).map(|p| (p.x, p.y))
+                scene
+                    .placed
+                    .iter()
+                    .find(|placed| WORLD.things()[placed.thing].name == name)
+                    .map(|p| (p.x, p.y))
             };
             for question in &item.questions {
                 assert!(ids.insert(question.id));
                 let words = words(&question.text);
-                let named: Vec<&str> = words.iter().map(String::as_str).filter(|w| at(w).is_some()).collect();
+                let named: Vec<&str> =
+                    words.iter().map(String::as_str).filter(|w| at(w).is_some()).collect();
                 let answer = question.answers[0].as_str();
                 let holds = |a: &str, b: &str| {
                     let (a, b) = (at(a).unwrap(), at(b).unwrap());
@@ -185,9 +226,13 @@ fn relations_and_yes_no_are_true_of_the_picture() {
                 };
                 match question.kind.as_str() {
                     "relation" => assert!(holds(answer, named[0]), "{question:?}"),
-                    "relation_yesno" => assert_eq!(holds(named[0], named[1]), answer == "yes", "{question:?}"),
+                    "relation_yesno" => {
+                        assert_eq!(holds(named[0], named[1]), answer == "yes", "{question:?}")
+                    }
                     "exists" => assert_eq!(named.len() == 1, answer == "yes", "{question:?}"),
-                    "count" | "how_many_things" => assert_eq!(answer, scene.placed.len().to_string()),
+                    "count" | "how_many_things" => {
+                        assert_eq!(answer, scene.placed.len().to_string())
+                    }
                     "what" => assert!(at(answer).is_some()),
                     _ => {}
                 }
@@ -217,7 +262,10 @@ fn the_vocabulary_holds_every_word() {
     assert!(vocabulary.windows(2).all(|w| w[0] < w[1]));
     let known: BTreeSet<&str> = vocabulary.iter().map(String::as_str).collect();
     let stream: Vec<_> = (0..5_000).map(|index| WORLD.text(4, index)).collect();
-    let questions = stream.iter().flat_map(|t| t.questions.iter()).flat_map(|q| q.answers.iter().chain([&q.text]));
+    let questions = stream
+        .iter()
+        .flat_map(|t| t.questions.iter())
+        .flat_map(|q| q.answers.iter().chain([&q.text]));
     let all = stream.iter().flat_map(|t| t.captions.iter()).chain(questions).map(String::as_str);
     for text in all.chain(SPLITS.iter().flat_map(|data| items(data).flat_map(texts))) {
         for word in words(text) {
@@ -234,9 +282,12 @@ fn the_text_stream_is_about_everything() {
         assert_eq!(text, WORLD.text(1, index));
         let words: BTreeSet<String> = text.captions.iter().flat_map(|c| words(c)).collect();
         let things: Vec<usize> = (0..WORLD.things().len())
-            .filter(|&t| words.contains(&WORLD.things()[t].name) || words.contains(&WORLD.things()[t].plural))
+            .filter(|&t| {
+                words.contains(&WORLD.things()[t].name) || words.contains(&WORLD.things()[t].plural)
+            })
             .collect();
-        pairs += usize::from(things.iter().any(|&a| things.iter().any(|&b| WORLD.is_reserved(a, b))));
+        pairs +=
+            usize::from(things.iter().any(|&a| things.iter().any(|&b| WORLD.is_reserved(a, b))));
         named.extend(things);
     }
     assert_eq!(named.len(), WORLD.things().len());
@@ -254,7 +305,10 @@ fn pictures_are_labelled_rightly() {
         let thing = &WORLD.things()[labels.thing];
         assert_eq!((labels.group, labels.colour), (thing.group, thing.colour));
         assert_ne!(labels.colour, Some(labels.background));
-        assert_eq!((labels.cell % 2 == 1, labels.cell / 2 == 1), (x * 2 + side >= 64, y * 2 + side >= 64));
+        assert_eq!(
+            (labels.cell % 2 == 1, labels.cell / 2 == 1),
+            (x * 2 + side >= 64, y * 2 + side >= 64)
+        );
     }
 }
 
@@ -287,9 +341,16 @@ fn a_contact_sheet_is_drawn() {
 /// The whole table of names loads, for the largest world.
 #[test]
 fn every_name_has_a_picture() {
-    let error = World::new(&ScenesConfig { things: usize::MAX, ..ScenesConfig::default() }).err().unwrap().to_string();
-    let most: usize =
-        error.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).filter(|n| *n < 1000).max().unwrap();
+    let error = World::new(&ScenesConfig { things: usize::MAX, ..ScenesConfig::default() })
+        .err()
+        .unwrap()
+        .to_string();
+    let most: usize = error
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|n| n.parse().ok())
+        .filter(|n| *n < 1000)
+        .max()
+        .unwrap();
     let world = World::new(&ScenesConfig { things: most, ..ScenesConfig::default() }).unwrap();
     assert_eq!(world.things().len(), most);
     let asked = world.things().iter().filter(|thing| thing.colour.is_some()).count();

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
-use toolkit_data::{CheckOptions, Dataset, Fault, Folder, Published, PublishedConfig, check, check_folder};
+use toolkit_data::{
+    CheckOptions, Dataset, Fault, Folder, Published, PublishedConfig, check, check_folder,
+};
 
 const PNG: &[u8] = include_bytes!("fixtures/plain.png");
 
@@ -23,7 +25,9 @@ fn of_picture(mut row: Value) -> String {
 }
 
 fn split(format: &str, more: &str) -> PublishedConfig {
-    let card = format!("[splits.train]\nformat = \"{format}\"\nfiles = [\"list.json\"]\nfolders = [\".\"]\n{more}");
+    let card = format!(
+        "[splits.train]\nformat = \"{format}\"\nfiles = [\"list.json\"]\nfolders = [\".\"]\n{more}"
+    );
     toml::from_str(&card).unwrap()
 }
 
@@ -75,11 +79,27 @@ fn captions_of_one_meaning_are_put_together() {
 #[test]
 fn of_other_meanings_one_is_read_and_the_others_are_named() {
     for (row, right, note) in [
-        (json!({"title": "T", "text": "real"}), "real", "`title` is passed over where `text` has the text"),
-        (json!({"caption": "real", "text": "T"}), "real", "`text` is passed over where `caption` has the text"),
+        (
+            json!({"title": "T", "text": "real"}),
+            "real",
+            "`title` is passed over where `text` has the text",
+        ),
+        (
+            json!({"caption": "real", "text": "T"}),
+            "real",
+            "`text` is passed over where `caption` has the text",
+        ),
         (json!({"caption": "", "text": "real"}), "real", "`text` is read where `caption` is empty"),
-        (json!({"caption": "", "title": "", "text": "real"}), "real", "`text` is read where `caption` is empty"),
-        (json!({"caption": "real", "comment": 5}), "real", "`comment` is passed over: it is no text"),
+        (
+            json!({"caption": "", "title": "", "text": "real"}),
+            "real",
+            "`text` is read where `caption` is empty",
+        ),
+        (
+            json!({"caption": "real", "comment": 5}),
+            "real",
+            "`comment` is passed over: it is no text",
+        ),
     ] {
         let data = published("lavis-captions", row.clone());
         assert_eq!((captions(&data), data.notes()), (vec![right], vec![note.to_owned()]), "{row}");
@@ -90,10 +110,15 @@ fn of_other_meanings_one_is_read_and_the_others_are_named() {
         assert_eq!(report.notes, [note], "{row}");
     }
     // The same text twice is no loss.
-    assert!(published("lavis-captions", json!({"caption": "real", "text": "real"})).notes().is_empty());
+    assert!(
+        published("lavis-captions", json!({"caption": "real", "text": "real"})).notes().is_empty()
+    );
     // A value that cannot be read is an error where nothing comes before it.
     let dir = with("list.json", &format!("[{}]", of_picture(json!({"caption": 5, "text": "T"}))));
-    let error = Published::open(&split("lavis-captions", ""), dir.path(), "train").err().unwrap().to_string();
+    let error = Published::open(&split("lavis-captions", ""), dir.path(), "train")
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("`caption` is 5, not a text"), "{error}");
 }
 
@@ -106,8 +131,14 @@ fn blank_captions_stay_findings() {
         (json!({"caption": "", "captions": ["x"]}), 0),
     ] {
         let dir = with("list.json", &format!("[{}]", of_picture(row.clone())));
-        let report =
-            check(&split("lavis-captions", ""), dir.path(), "train", CheckOptions::default(), &|_, _| {}).unwrap();
+        let report = check(
+            &split("lavis-captions", ""),
+            dir.path(),
+            "train",
+            CheckOptions::default(),
+            &|_, _| {},
+        )
+        .unwrap();
         assert_eq!(report.count(Fault::EmptyCaption), empty, "{row}: {report:?}");
     }
     // Of a folder, empty captions are not counted as captions.
@@ -118,8 +149,10 @@ fn blank_captions_stay_findings() {
 
 #[test]
 fn ten_answers_win_over_the_most_common_one() {
-    let ten: Vec<String> = (0..10).map(|at| if at < 7 { "ball" } else { "a ball" }.to_owned()).collect();
-    let objects: Vec<Value> = ten.iter().map(|answer| json!({"answer": answer, "answer_confidence": "yes"})).collect();
+    let ten: Vec<String> =
+        (0..10).map(|at| if at < 7 { "ball" } else { "a ball" }.to_owned()).collect();
+    let objects: Vec<Value> =
+        ten.iter().map(|answer| json!({"answer": answer, "answer_confidence": "yes"})).collect();
     for row in [
         json!({"answer": "ball", "answers": ten}),
         json!({"answer": ["ball"], "answers": ten}),
@@ -131,58 +164,83 @@ fn ten_answers_win_over_the_most_common_one() {
         let mut row = row;
         row["question"] = json!("what is it?");
         let data = published("lavis-vqa", row.clone());
-        assert_eq!((answers(&data), data.notes()), (ten.iter().map(String::as_str).collect(), vec![]), "{row}");
+        assert_eq!(
+            (answers(&data), data.notes()),
+            (ten.iter().map(String::as_str).collect(), vec![]),
+            "{row}"
+        );
         let data = published("visual-genome-qa", row.clone());
         assert_eq!(answers(&data), ten, "{row}");
         let (folder, _dir) = in_folder("captions.jsonl", &of_picture(row.clone()));
         assert_eq!(answers(&folder), ten, "{row}");
-        let (folder, _dir) = in_folder("captions.jsonl", &json!({"image": "a.png", "questions": [row]}).to_string());
+        let (folder, _dir) =
+            in_folder("captions.jsonl", &json!({"image": "a.png", "questions": [row]}).to_string());
         assert_eq!(answers(&folder), ten, "{row}");
     }
     // One answer that none of the others is, is named. Blank ones never win.
-    let data = published("lavis-vqa", json!({"question": "q", "answer": "cat", "answers": ["dog", "dog"]}));
+    let data = published(
+        "lavis-vqa",
+        json!({"question": "q", "answer": "cat", "answers": ["dog", "dog"]}),
+    );
     assert_eq!(data.notes(), ["`answer` is passed over where `answers` has the text"]);
-    let data = published("lavis-vqa", json!({"question": "q", "answer": "cat", "answers": ["", ""]}));
+    let data =
+        published("lavis-vqa", json!({"question": "q", "answer": "cat", "answers": ["", ""]}));
     assert_eq!(answers(&data), ["cat"]);
     // Formats of one answer read the one.
-    let data = published("lavis-gqa", json!({"question": "q", "answer": "cat", "answers": ["cat", "dog"]}));
+    let data = published(
+        "lavis-gqa",
+        json!({"question": "q", "answer": "cat", "answers": ["cat", "dog"]}),
+    );
     assert_eq!(answers(&data), ["cat"]);
     // A list that cannot be read is an error.
     let row = json!({"question": "q", "answer": "cat", "answers": [["dog"]]});
     let dir = with("list.json", &format!("[{}]", of_picture(row)));
-    let error = Published::open(&split("lavis-vqa", ""), dir.path(), "train").err().unwrap().to_string();
+    let error =
+        Published::open(&split("lavis-vqa", ""), dir.path(), "train").err().unwrap().to_string();
     assert!(error.contains("row 1: `answers` is"), "{error}");
 }
 
 #[test]
 fn answers_of_vqa_are_those_of_all_people() {
-    let dir = with("list.json", r#"[{"image_id": 7, "question_id": 1, "question": "", "query": "what?"}]"#);
-    let row =
-        r#"[{"image_id": 7, "question_id": 1, "answer": "a", "multiple_choice_answer": "a", "answers": ["a", "b"]}]"#;
+    let dir = with(
+        "list.json",
+        r#"[{"image_id": 7, "question_id": 1, "question": "", "query": "what?"}]"#,
+    );
+    let row = r#"[{"image_id": 7, "question_id": 1, "answer": "a", "multiple_choice_answer": "a", "answers": ["a", "b"]}]"#;
     std::fs::write(dir.path().join("answers.json"), row).unwrap();
     let config = split("vqa", "image_name = \"{id}.png\"\nanswers = [\"answers.json\"]\n");
     let data = Published::open(&config, dir.path(), "train").unwrap();
-    assert_eq!((answers(&data), data.item(0).questions[0].text.as_str()), (vec!["a", "b"], "what?"));
+    assert_eq!(
+        (answers(&data), data.item(0).questions[0].text.as_str()),
+        (vec!["a", "b"], "what?")
+    );
     assert_eq!(data.notes(), ["`query` is read where `question` is empty"]);
 }
 
 #[test]
 fn columns_of_tables_follow_the_same_rules() {
-    let (data, _dir) = in_folder("captions.csv", "image,caption,captions\na.png,x,\"[\"\"p\"\", \"\"q\"\"]\"\n");
+    let (data, _dir) =
+        in_folder("captions.csv", "image,caption,captions\na.png,x,\"[\"\"p\"\", \"\"q\"\"]\"\n");
     assert_eq!((captions(&data), data.notes()), (vec!["x", "p", "q"], vec![]));
     let (data, _dir) = in_folder("captions.csv", "image,title,caption\na.png,T,x\n");
     assert_eq!(captions(&data), ["x"]);
     assert_eq!(data.notes(), ["captions.csv: `title` is passed over where `caption` has the text"]);
     let (data, _dir) = in_folder("captions.csv", "image,caption,text,width\na.png,,real,5\n");
     assert_eq!(captions(&data), ["real"]);
-    let notes = ["captions.csv: passed over `width`", "captions.csv: `text` is read where `caption` is empty"];
+    let notes = [
+        "captions.csv: passed over `width`",
+        "captions.csv: `text` is read where `caption` is empty",
+    ];
     assert_eq!(data.notes(), notes);
-    let table = "image,question,answer,answers\na.png,what?,ball,\"[\"\"ball\"\", \"\"a ball\"\"]\"\n";
+    let table =
+        "image,question,answer,answers\na.png,what?,ball,\"[\"\"ball\"\", \"\"a ball\"\"]\"\n";
     let (data, _dir) = in_folder("captions.csv", table);
     assert_eq!(answers(&data), ["ball", "a ball"]);
-    let (data, _dir) = in_folder("captions.csv", "image,caption,caption_1,caption_2,caption_3\na.png,x,y,,y\n");
+    let (data, _dir) =
+        in_folder("captions.csv", "image,caption,caption_1,caption_2,caption_3\na.png,x,y,,y\n");
     assert_eq!(captions(&data), ["x", "y"]);
-    let (data, _dir) = in_folder("captions.csv", "image,caption_1,caption_2,caption_3\na.png,y,,y\n");
+    let (data, _dir) =
+        in_folder("captions.csv", "image,caption_1,caption_2,caption_3\na.png,y,,y\n");
     assert_eq!(captions(&data), ["y", "y"]);
     // A list as another language writes it would be one wrong text.
     let dir = with("captions.csv", "image,question,answers\na.png,what?,\"['ball', 'a ball']\"\n");
@@ -194,8 +252,14 @@ fn columns_of_tables_follow_the_same_rules() {
 fn texts_in_files_beside_pictures_and_of_regions() {
     let (data, _dir) = in_folder("a.json", r#"{"caption": "x", "captions": ["p"]}"#);
     assert_eq!(captions(&data), ["x", "p"]);
-    let dir = with("list.json", r#"[{"id": 1, "regions": [{"phrase": "", "caption": "x", "text": "y"}]}]"#);
-    let config = split("visual-genome-regions", "image_name = \"a.png\"\n".replace("a.png", "{id}.png").as_str());
+    let dir = with(
+        "list.json",
+        r#"[{"id": 1, "regions": [{"phrase": "", "caption": "x", "text": "y"}]}]"#,
+    );
+    let config = split(
+        "visual-genome-regions",
+        "image_name = \"a.png\"\n".replace("a.png", "{id}.png").as_str(),
+    );
     let data = Published::open(&config, Path::new(dir.path()), "train").unwrap();
     assert_eq!(captions(&data), ["x"]);
     let both = r#"{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 1, "caption": "", "captions": ["x", "y"]}]}"#;

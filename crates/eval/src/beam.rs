@@ -57,7 +57,12 @@ pub(crate) struct Search {
 impl Search {
     /// One empty hypothesis for each sentence; `budgets` are at least 1. `prompts` are what the repetition penalty
     /// counts as said already.
-    pub(crate) fn new(decoding: Decoding, eos: Ends, budgets: &[usize], prompts: Vec<Vec<u32>>) -> Self {
+    pub(crate) fn new(
+        decoding: Decoding,
+        eos: Ends,
+        budgets: &[usize],
+        prompts: Vec<Vec<u32>>,
+    ) -> Self {
         let start = |(&budget, prompt)| {
             let running = vec![Hypothesis { ids: Vec::new(), log_prob: 0.0 }];
             Sentence { budget, prompt, running, finished: Vec::new() }
@@ -81,7 +86,11 @@ impl Search {
         let step = |(at, first, sentence): (usize, usize, &mut Sentence)| {
             let own = &logits[first * vocab..(first + sentence.running.len()) * vocab];
             let on = sentence.step(own, vocab, decoding, eos)?;
-            Ok(on.into_iter().map(move |(beam, token)| Next { parent: first + beam, token, sentence: at }))
+            Ok(on.into_iter().map(move |(beam, token)| Next {
+                parent: first + beam,
+                token,
+                sentence: at,
+            }))
         };
         // The first error of all is that of the first sentence.
         let next: Vec<Result<_, EvalError>> = running.into_par_iter().map(step).collect();
@@ -96,7 +105,13 @@ impl Search {
 
 impl Sentence {
     /// One more token; returns the beams that go on, as (beam before, token).
-    fn step(&mut self, logits: &[f32], vocab: usize, d: Decoding, eos: Ends) -> Result<Vec<(usize, u32)>, EvalError> {
+    fn step(
+        &mut self,
+        logits: &[f32],
+        vocab: usize,
+        d: Decoding,
+        eos: Ends,
+    ) -> Result<Vec<(usize, u32)>, EvalError> {
         let length = self.running[0].ids.len() + 1;
         let may_end = length > d.min_new_tokens;
         let candidates = self.candidates(logits, vocab, d, eos, may_end)?;
@@ -107,7 +122,11 @@ impl Sentence {
             if eos.contains(c.token) {
                 if rank < d.beams {
                     let score = d.score(c.log_prob, length) as f32;
-                    self.finished.push(Generated { ids: before.clone(), score, end: Some(c.token) });
+                    self.finished.push(Generated {
+                        ids: before.clone(),
+                        score,
+                        end: Some(c.token),
+                    });
                 }
             } else if running.len() < d.beams {
                 let ids = before.iter().copied().chain([c.token]).collect();
@@ -149,7 +168,8 @@ impl Sentence {
         match self.finished.last() {
             Some(_) if d.beams == 1 => true,
             Some(worst) if length < self.budget && self.finished.len() >= d.beams => {
-                d.early_stopping == EarlyStopping::Always || worst.score >= d.score(best, reach) as f32
+                d.early_stopping == EarlyStopping::Always
+                    || worst.score >= d.score(best, reach) as f32
             }
             _ => false,
         }
@@ -157,7 +177,12 @@ impl Sentence {
 
     /// A row that becomes log-probabilities when a number is added to it. The repetition penalty falls on logits in greedy
     /// search and on log-probabilities in beam search.
-    fn log_probs<'a>(&self, row: &'a [f32], own: &[u32], d: Decoding) -> Result<(f64, Cow<'a, [f32]>), EvalError> {
+    fn log_probs<'a>(
+        &self,
+        row: &'a [f32],
+        own: &[u32],
+        d: Decoding,
+    ) -> Result<(f64, Cow<'a, [f32]>), EvalError> {
         let mut row = Cow::Borrowed(row);
         if d.repetition_penalty == 1.0 {
             return Ok((-log_sum_exp(&row)?, row));
@@ -182,17 +207,23 @@ impl Sentence {
     ) -> Result<Vec<Candidate>, EvalError> {
         let count = (1 + eos.ids().len()) * d.beams;
         let mut best: Vec<Candidate> = Vec::with_capacity(count + 1);
-        for (beam, (hypothesis, row)) in self.running.iter().zip(logits.chunks_exact(vocab)).enumerate() {
+        for (beam, (hypothesis, row)) in
+            self.running.iter().zip(logits.chunks_exact(vocab)).enumerate()
+        {
             let (base, row) = self.log_probs(row, &hypothesis.ids, d)?;
             let base = hypothesis.log_prob + base;
             for (token, &logit) in row.iter().enumerate() {
                 let log_prob = base + f64::from(logit);
                 let full = best.len() >= count;
                 let enters = best.last().is_none_or(|last| !full || log_prob > last.log_prob);
-                if !enters || !may_end && eos.contains(token as u32) || log_prob == f64::NEG_INFINITY {
+                if !enters
+                    || !may_end && eos.contains(token as u32)
+                    || log_prob == f64::NEG_INFINITY
+                {
                     continue;
                 }
-                let at = best.partition_point(|c| c.log_prob.total_cmp(&log_prob) != Ordering::Less);
+                let at =
+                    best.partition_point(|c| c.log_prob.total_cmp(&log_prob) != Ordering::Less);
                 best.insert(at, Candidate { log_prob, beam, token: token as u32 });
                 best.truncate(count);
             }

@@ -69,9 +69,15 @@ pub fn caption<'a>(
     batches: impl Into<Batches<'a>>,
 ) -> Result<CaptionResult, EvalError> {
     let mut batches = batches.into();
-    if let Some(item) = items.iter().find(|&&item| item >= dataset.len() || dataset.item(item).captions.is_empty()) {
+    if let Some(item) =
+        items.iter().find(|&&item| item >= dataset.len() || dataset.item(item).captions.is_empty())
+    {
         let what = format!("item {item} is not there or has no caption to compare with");
-        return Err(EvalError::new(what, dataset.name(), "take the items from `captioned_items` of the same data set"));
+        return Err(EvalError::new(
+            what,
+            dataset.name(),
+            "take the items from `captioned_items` of the same data set",
+        ));
     }
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|&at| items[at]);
@@ -86,7 +92,8 @@ pub fn caption<'a>(
             }
             None => {
                 let prefix = prefixes.as_mut().map(|p| p.of(&images)).transpose()?;
-                let texts = speaker.say(prefix, &vec![task.prompt.clone(); chunk.len()], &task.decoding)?;
+                let texts =
+                    speaker.say(prefix, &vec![task.prompt.clone(); chunk.len()], &task.decoding)?;
                 batches.keep(batch, &texts)?;
                 texts
             }
@@ -98,21 +105,32 @@ pub fn caption<'a>(
     Ok(scored(dataset, items, &task.prompt, written))
 }
 
-pub(crate) fn scored(dataset: &dyn Dataset, items: &[usize], prompt: &str, written: Vec<String>) -> CaptionResult {
-    let references: Vec<Vec<String>> = items.iter().map(|&item| dataset.item(item).captions.clone()).collect();
-    let ciders = caption_scores(&written, &references).map(|scores| scores.per_image_cider).unwrap_or_default();
-    let row = |(((&item, caption), references), &cider): (((&usize, String), Vec<String>), &f64)| {
-        let item = dataset.item(item);
-        let (id, group) = (item.id.clone(), item.group.clone());
-        CaptionRow { id, group, prompt: prompt.to_owned(), caption, references, cider }
-    };
-    let rows: Vec<CaptionRow> = items.iter().zip(written).zip(references).zip(&ciders).map(row).collect();
+pub(crate) fn scored(
+    dataset: &dyn Dataset,
+    items: &[usize],
+    prompt: &str,
+    written: Vec<String>,
+) -> CaptionResult {
+    let references: Vec<Vec<String>> =
+        items.iter().map(|&item| dataset.item(item).captions.clone()).collect();
+    let ciders = caption_scores(&written, &references)
+        .map(|scores| scores.per_image_cider)
+        .unwrap_or_default();
+    let row =
+        |(((&item, caption), references), &cider): (((&usize, String), Vec<String>), &f64)| {
+            let item = dataset.item(item);
+            let (id, group) = (item.id.clone(), item.group.clone());
+            CaptionRow { id, group, prompt: prompt.to_owned(), caption, references, cider }
+        };
+    let rows: Vec<CaptionRow> =
+        items.iter().zip(written).zip(references).zip(&ciders).map(row).collect();
     let mut groups: BTreeMap<String, Vec<&CaptionRow>> = BTreeMap::new();
     for row in &rows {
         groups.entry(row.group.clone()).or_default().push(row);
     }
     let overall = summary(&rows.iter().collect::<Vec<_>>());
-    let per_group = groups.into_iter().filter_map(|(group, rows)| Some((group, summary(&rows)?))).collect();
+    let per_group =
+        groups.into_iter().filter_map(|(group, rows)| Some((group, summary(&rows)?))).collect();
     CaptionResult { rows, overall, per_group }
 }
 

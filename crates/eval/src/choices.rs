@@ -48,7 +48,11 @@ impl Writer<'_> {
     ) -> Result<Vec<Vec<Choice>>, EvalError> {
         self.check_prefix(prefix.as_ref(), prompts.len())?;
         if candidates.len() != prompts.len() {
-            let what = format!("there are {} lists of candidates for {} prompts", candidates.len(), prompts.len());
+            let what = format!(
+                "there are {} lists of candidates for {} prompts",
+                candidates.len(),
+                prompts.len()
+            );
             return Err(EvalError::new(what, "choices", "give one list for each prompt"));
         }
         self.check(prompts)?;
@@ -67,7 +71,11 @@ impl Writer<'_> {
         candidates: &[Vec<u32>],
     ) -> Result<Vec<Choice>, EvalError> {
         if candidates.iter().any(Vec::is_empty) {
-            return Err(EvalError::new("a candidate is empty", "choices", "give each candidate a text"));
+            return Err(EvalError::new(
+                "a candidate is empty",
+                "choices",
+                "give each candidate a text",
+            ));
         }
         let Some(longest) = candidates.iter().map(Vec::len).max() else { return Ok(Vec::new()) };
         let read = self.read(prefix, prompt, longest)?;
@@ -76,7 +84,8 @@ impl Writer<'_> {
         lengths.sort_unstable();
         lengths.dedup();
         for length in lengths {
-            let group: Vec<usize> = (0..candidates.len()).filter(|&i| candidates[i].len() == length).collect();
+            let group: Vec<usize> =
+                (0..candidates.len()).filter(|&i| candidates[i].len() == length).collect();
             for group in group.chunks((LOGIT_ROWS / (length + 1)).max(1)) {
                 let texts: Vec<&[u32]> = group.iter().map(|&i| &candidates[i][..]).collect();
                 for (&at, choice) in group.iter().zip(self.score(&read, &texts)?) {
@@ -88,10 +97,19 @@ impl Writer<'_> {
     }
 
     /// Reads prefix and prompt.
-    fn read(&self, prefix: Option<Tensor<3>>, prompt: &[u32], longest: usize) -> Result<Read, EvalError> {
+    fn read(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompt: &[u32],
+        longest: usize,
+    ) -> Result<Read, EvalError> {
         if prefix.is_none() && prompt.is_empty() {
             let hint = "give a prompt, or `bos` in the language card's `[tokenizer]`";
-            return Err(EvalError::new("there is nothing to start from: no prefix, no prompt", "choices", hint));
+            return Err(EvalError::new(
+                "there is nothing to start from: no prefix, no prompt",
+                "choices",
+                hint,
+            ));
         }
         let device = prefix.as_ref().map_or_else(|| self.device(), Tensor::device);
         let queries = prefix.as_ref().map_or(0, |prefix| prefix.dims()[1]);
@@ -102,7 +120,8 @@ impl Writer<'_> {
                 self.budgets(std::iter::once(length + longest), &Decoding::default())?;
                 let (embeds, mask) = self.behind(prefix, &prompts, Side::Left, &device);
                 let mut cache = Cache::default();
-                let hidden = self.language.decode_last(embeds, mask.clone(), None, Some(&mut cache), 1);
+                let hidden =
+                    self.language.decode_last(embeds, mask.clone(), None, Some(&mut cache), 1);
                 let first = Some(params::floats(self.language.logits(hidden)));
                 Ok(Read { mask, memory: None, cache, first })
             }
@@ -119,12 +138,15 @@ impl Writer<'_> {
     fn score(&self, read: &Read, texts: &[&[u32]]) -> Result<Vec<Choice>, EvalError> {
         let (rows, device) = (vec![0; texts.len()], read.mask.device());
         let started: Vec<Vec<u32>> = match read.memory {
-            Some(_) => texts.iter().map(|text| [&[self.marks.decoder_start], *text].concat()).collect(),
+            Some(_) => {
+                texts.iter().map(|text| [&[self.marks.decoder_start], *text].concat()).collect()
+            }
             None => texts.iter().map(|text| text.to_vec()).collect(),
         };
         let shape = [texts.len(), started[0].len()];
         let ids: Vec<i32> = started.iter().flatten().map(|&id| id as i32).collect();
-        let embeds = self.language.embed(Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &device));
+        let embeds =
+            self.language.embed(Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &device));
         let new = Tensor::ones(shape, &device);
         let hidden = match &read.memory {
             Some(memory) => self.language.decode(embeds, new, Some(&memory.select(&rows)), None),
@@ -138,7 +160,11 @@ impl Writer<'_> {
         let logits = params::floats(logits);
         let end = self.marks.eos.first();
         let score = |(text, own): (&&[u32], &[f32])| {
-            let own = read.first.iter().flat_map(|row| row.chunks_exact(vocab)).chain(own.chunks_exact(vocab));
+            let own = read
+                .first
+                .iter()
+                .flat_map(|row| row.chunks_exact(vocab))
+                .chain(own.chunks_exact(vocab));
             let mut sum = 0.0;
             for (token, row) in text.iter().chain([&end]).zip(own) {
                 sum += f64::from(row[*token as usize]) - log_sum_exp(row)?;

@@ -33,14 +33,20 @@ pub fn majority_baseline(
     let mut all = Counts::new();
     let mut by_kind: BTreeMap<&str, Counts<'_>> = BTreeMap::new();
     for question in (0..train.len()).flat_map(|item| &train.item(item).questions) {
-        let Some(answer) = commonest(&question.answers.iter().map(String::as_str).fold(Counts::new(), count)) else {
+        let Some(answer) =
+            commonest(&question.answers.iter().map(String::as_str).fold(Counts::new(), count))
+        else {
             continue;
         };
         count_one(&mut all, answer);
         count_one(by_kind.entry(&question.kind).or_default(), answer);
     }
     let Some(overall) = commonest(&all) else {
-        return Err(EvalError::new("no answered question", train.name(), "the baseline needs training questions"));
+        return Err(EvalError::new(
+            "no answered question",
+            train.name(),
+            "the baseline needs training questions",
+        ));
     };
     let answer = |&(item, question): &(usize, usize)| {
         let kind = eval.item(item).questions[question].kind.as_str();

@@ -91,29 +91,42 @@ impl Decoding {
         }
         for (name, value) in [("beams", self.beams), ("answers", self.answers)] {
             if value > MOST {
-                return wrong(format!("`{name}` = {value}"), "at most 10000: each one is a row of the batch");
+                return wrong(
+                    format!("`{name}` = {value}"),
+                    "at most 10000: each one is a row of the batch",
+                );
             }
         }
         if self.max_new_tokens == 0 {
             return wrong("`max_new_tokens` = 0".to_owned(), "it must be at least 1");
         }
         if self.min_new_tokens > self.max_new_tokens {
-            let what =
-                format!("`min_new_tokens` = {}, `max_new_tokens` = {}", self.min_new_tokens, self.max_new_tokens);
+            let what = format!(
+                "`min_new_tokens` = {}, `max_new_tokens` = {}",
+                self.min_new_tokens, self.max_new_tokens
+            );
             return wrong(what, "the first must not be larger");
         }
         if !(-STEEPEST..=STEEPEST).contains(&self.length_penalty) {
-            let what = format!("`length_penalty` = {:?} is not from -{STEEPEST} to {STEEPEST}", self.length_penalty);
+            let what = format!(
+                "`length_penalty` = {:?} is not from -{STEEPEST} to {STEEPEST}",
+                self.length_penalty
+            );
             return wrong(what, "0 compares summed log-probabilities, 1 their mean");
         }
-        for (name, value) in [("repetition_penalty", self.repetition_penalty), ("temperature", self.temperature)] {
+        for (name, value) in
+            [("repetition_penalty", self.repetition_penalty), ("temperature", self.temperature)]
+        {
             if !(LEAST..=1.0 / LEAST).contains(&value) {
                 let what = format!("`{name}` = {value:?} is not from {LEAST} to {}", 1.0 / LEAST);
                 return wrong(what, "1 changes nothing");
             }
         }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return wrong(format!("`top_p` = {}", self.top_p), "it must be above 0 and at most 1, which is all tokens");
+            return wrong(
+                format!("`top_p` = {}", self.top_p),
+                "it must be above 0 and at most 1, which is all tokens",
+            );
         }
         if self.sample && self.beams > 1 {
             return wrong(
@@ -123,7 +136,10 @@ impl Decoding {
         }
         if self.answers == 0 || (!self.sample && self.answers > self.beams) {
             let what = format!("`answers` = {} with `beams` = {}", self.answers, self.beams);
-            return wrong(what, "a search finds as many texts as it has beams; sampling finds any number");
+            return wrong(
+                what,
+                "a search finds as many texts as it has beams; sampling finds any number",
+            );
         }
         Ok(())
     }

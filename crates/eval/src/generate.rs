@@ -115,9 +115,15 @@ impl<'a> Speaker<'a> {
     ) -> Result<Vec<Vec<Generated>>, EvalError> {
         let whole = |prompt: &Vec<u32>| match self.shape.kind {
             LanguageKind::DecoderOnly => self.marks.bos.iter().chain(prompt).copied().collect(),
-            LanguageKind::EncoderDecoder => prompt.iter().copied().chain([self.marks.eos.first()]).collect(),
+            LanguageKind::EncoderDecoder => {
+                prompt.iter().copied().chain([self.marks.eos.first()]).collect()
+            }
         };
-        self.writer().continue_texts(prefix, &prompts.iter().map(whole).collect::<Vec<_>>(), decoding)
+        self.writer().continue_texts(
+            prefix,
+            &prompts.iter().map(whole).collect::<Vec<_>>(),
+            decoding,
+        )
     }
 
     /// The best text of each sample, decoded, without white space around it.
@@ -129,11 +135,15 @@ impl<'a> Speaker<'a> {
     ) -> Result<Vec<String>, EvalError> {
         let written = match self.read {
             Some(read) => {
-                let ids = prompts.iter().map(|prompt| read(prompt)).collect::<Result<Vec<_>, _>>()?;
+                let ids =
+                    prompts.iter().map(|prompt| read(prompt)).collect::<Result<Vec<_>, _>>()?;
                 self.writer().continue_texts(prefix, &ids, decoding)?
             }
             None => {
-                let ids = prompts.iter().map(|prompt| self.tokenizer.encode(prompt)).collect::<Result<Vec<_>, _>>()?;
+                let ids = prompts
+                    .iter()
+                    .map(|prompt| self.tokenizer.encode(prompt))
+                    .collect::<Result<Vec<_>, _>>()?;
                 self.generate(prefix, &ids, decoding)?
             }
         };
@@ -172,7 +182,8 @@ impl Writer<'_> {
         self.check(prompts)?;
         // A decoder-only model continues the prefix itself where there is no text; such samples cannot share a batch with
         // padded ones, whose last position is a token.
-        let bare = |i: &usize| self.shape.kind == LanguageKind::DecoderOnly && prompts[*i].is_empty();
+        let bare =
+            |i: &usize| self.shape.kind == LanguageKind::DecoderOnly && prompts[*i].is_empty();
         let (bare, other): (Vec<usize>, Vec<usize>) = (0..prompts.len()).partition(bare);
         if !bare.is_empty() && prefix.is_none() {
             let what = "there is nothing to start from: no prefix, no prompt, no `bos`";
@@ -196,12 +207,19 @@ impl Writer<'_> {
     }
 
     /// Compares the shape of a prefix with the number of prompts and the width of the model.
-    pub(crate) fn check_prefix(&self, prefix: Option<&Tensor<3>>, prompts: usize) -> Result<(), EvalError> {
+    pub(crate) fn check_prefix(
+        &self,
+        prefix: Option<&Tensor<3>>,
+        prompts: usize,
+    ) -> Result<(), EvalError> {
         let Some([rows, _, width]) = prefix.map(Tensor::dims) else { return Ok(()) };
         if rows == prompts && width == self.shape.width {
             return Ok(());
         }
-        let what = format!("the prefix is [{rows}, .., {width}], wanted [{prompts}, .., {}]", self.shape.width);
+        let what = format!(
+            "the prefix is [{rows}, .., {width}], wanted [{prompts}, .., {}]",
+            self.shape.width
+        );
         let hint = "give one prefix per prompt, as wide as the language model's embeddings";
         Err(EvalError::new(what, "generation", hint))
     }
@@ -211,9 +229,16 @@ impl Writer<'_> {
         let LanguageMarks { eos, pad, decoder_start, .. } = &self.marks;
         let start = (self.shape.kind == LanguageKind::EncoderDecoder).then_some(decoder_start);
         let ids = prompts.iter().flatten().chain(eos.ids()).chain([pad]).chain(start);
-        let Some(id) = ids.copied().find(|id| *id as usize >= self.shape.vocab) else { return Ok(()) };
-        let what = format!("token id {id} has no row, the language model has {} rows", self.shape.vocab);
-        Err(EvalError::new(what, "generation", "give the tokenizer and the special ids that belong to the model"))
+        let Some(id) = ids.copied().find(|id| *id as usize >= self.shape.vocab) else {
+            return Ok(());
+        };
+        let what =
+            format!("token id {id} has no row, the language model has {} rows", self.shape.vocab);
+        Err(EvalError::new(
+            what,
+            "generation",
+            "give the tokenizer and the special ids that belong to the model",
+        ))
     }
 
     fn search(
@@ -240,7 +265,13 @@ impl Writer<'_> {
         let mut cache = Cache::default();
         let mut owners: Vec<usize> = (0..prompts.len()).collect();
         loop {
-            let hidden = self.language.decode_last(embeds, mask.clone(), memory.as_ref(), Some(&mut cache), 1);
+            let hidden = self.language.decode_last(
+                embeds,
+                mask.clone(),
+                memory.as_ref(),
+                Some(&mut cache),
+                1,
+            );
             let logits = self.language.logits(hidden);
             let vocab = logits.dims()[2];
             let next = method.advance(&params::floats(logits), vocab)?;
@@ -286,7 +317,13 @@ impl Writer<'_> {
                 let first = Tensor::<2, Int>::full([n, 1], marks.decoder_start as i32, device);
                 let budgets = self.budgets(std::iter::repeat_n(1, n), decoding)?;
                 let (embeds, mask) = (self.language.embed(first), Tensor::ones([n, 1], device));
-                Ok(Start { embeds, mask, memory, said: vec![vec![marks.decoder_start]; n], budgets })
+                Ok(Start {
+                    embeds,
+                    mask,
+                    memory,
+                    said: vec![vec![marks.decoder_start]; n],
+                    budgets,
+                })
             }
         }
     }
@@ -325,7 +362,9 @@ impl Writer<'_> {
             if length <= positions {
                 return Ok(decoding.max_new_tokens.min(positions + 1 - length));
             }
-            let what = format!("prefix and prompt have {length} tokens, the language model has {positions} positions");
+            let what = format!(
+                "prefix and prompt have {length} tokens, the language model has {positions} positions"
+            );
             Err(EvalError::new(
                 what,
                 format!("sample {sample} of the batch"),

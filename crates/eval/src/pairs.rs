@@ -23,7 +23,8 @@ pub(crate) fn rank(scored: &[(usize, f32)], gold: usize, total: usize, right: &[
     let own = scored.iter().find(|item| item.0 == gold).map_or(UNRANKED, |item| item.1);
     let wrong = || scored.iter().filter(|item| !right.contains(&item.0));
     let others = total - right.len() - wrong().count();
-    wrong().filter(|item| before(item.1, own)).count() + if before(UNRANKED, own) { others } else { 0 }
+    wrong().filter(|item| before(item.1, own)).count()
+        + if before(UNRANKED, own) { others } else { 0 }
 }
 
 /// Logits of "no match" and "match" by (image, text).
@@ -54,11 +55,15 @@ pub(crate) fn match_pairs(
         let mut order = pairs[from..to].to_vec();
         order.sort_by_key(|&(_, text)| (texts[text].len(), text));
         for chunk in order.chunks(batch) {
-            let (own, rows) = Pair::by_text(chunk.iter().map(|&(image, text)| (text, image - images[0])));
+            let (own, rows) =
+                Pair::by_text(chunk.iter().map(|&(image, text)| (text, image - images[0])));
             let own: Vec<Vec<u32>> = own.into_iter().map(|text| texts[text].clone()).collect();
             let text = pad(&own, padding, Side::Right, &device);
-            let logits = params::floats(tower.match_logits(&pass.cross, &rows, text.ids, text.mask));
-            matched.extend(chunk.iter().zip(logits.chunks_exact(2)).map(|(&pair, l)| (pair, [l[0], l[1]])));
+            let logits =
+                params::floats(tower.match_logits(&pass.cross, &rows, text.ids, text.mask));
+            matched.extend(
+                chunk.iter().zip(logits.chunks_exact(2)).map(|(&pair, l)| (pair, [l[0], l[1]])),
+            );
         }
     }
     Ok(matched)

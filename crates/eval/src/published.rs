@@ -77,11 +77,16 @@ pub(crate) fn preset(
     };
     let wrong = |error: String| {
         let at = format!("presets.{name}.decoding");
-        EvalError::from(card.text().error_at(&at, error.trim().replace('\n', " "), "see `[decoding]` of other cards"))
+        EvalError::from(card.text().error_at(
+            &at,
+            error.trim().replace('\n', " "),
+            "see `[decoding]` of other cards",
+        ))
     };
     let mut table = toml::Table::try_from(decoding).map_err(|error| wrong(error.to_string()))?;
     table.extend(preset.decoding.clone());
-    let changed: Decoding = table.try_into().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+    let changed: Decoding =
+        table.try_into().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
     Ok((preset.prompt.clone(), changed))
 }
 
@@ -100,7 +105,12 @@ pub fn published(card: &Card) -> Result<Vec<Published>, EvalError> {
 
 /// The published scores of `model` with `preset` beside what was measured.
 #[must_use]
-pub fn compare(all: &[Published], model: &str, preset: &str, scores: &BTreeMap<String, f64>) -> Vec<Compared> {
+pub fn compare(
+    all: &[Published],
+    model: &str,
+    preset: &str,
+    scores: &BTreeMap<String, f64>,
+) -> Vec<Compared> {
     let own = all.iter().filter(|p| p.model == model && p.preset == preset);
     let one = |published: &Published| {
         let measured = *scores.get(&published.score)?;

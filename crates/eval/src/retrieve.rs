@@ -78,8 +78,11 @@ pub fn retrieve(
     config: RetrievalConfig,
 ) -> Result<RetrievalResult, EvalError> {
     if items.is_empty() || items.len() != captions.len() || captions.iter().any(Vec::is_empty) {
-        let what =
-            format!("{} images with {} lists of captions, not one or more for each", items.len(), captions.len());
+        let what = format!(
+            "{} images with {} lists of captions, not one or more for each",
+            items.len(),
+            captions.len()
+        );
         return Err(EvalError::new(what, "retrieval", "see `unique_captions`"));
     }
     noise::off(|| run(tower, features, items, captions, marks, config))
@@ -94,17 +97,27 @@ fn run(
     config: RetrievalConfig,
 ) -> Result<RetrievalResult, EvalError> {
     let batch = config.batch.max(1);
-    let texts: Vec<Vec<u32>> = captions.iter().flatten().map(|ids| framed(ids, marks, config.max_tokens)).collect();
-    let owner: Vec<usize> = captions.iter().enumerate().flat_map(|(i, c)| std::iter::repeat_n(i, c.len())).collect();
+    let texts: Vec<Vec<u32>> =
+        captions.iter().flatten().map(|ids| framed(ids, marks, config.max_tokens)).collect();
+    let owner: Vec<usize> =
+        captions.iter().enumerate().flat_map(|(i, c)| std::iter::repeat_n(i, c.len())).collect();
     let k = if config.contrast || config.top_k == 0 { config.top_k } else { usize::MAX };
-    let sim = Embeddings::new(tower, features, items, &texts, marks.pad, batch)?.similar(&owner, k)?;
+    let sim =
+        Embeddings::new(tower, features, items, &texts, marks.pad, batch)?.similar(&owner, k)?;
     let (mut reranked, mut itm_accuracy) = (None, None);
     if config.top_k > 0 {
-        let of_image =
-            sim.texts.iter().enumerate().flat_map(|(image, c)| c.iter().map(move |&(text, _)| (image, text)));
-        let of_text =
-            sim.images.iter().enumerate().flat_map(|(text, c)| c.iter().map(move |&(image, _)| (image, text)));
-        let own: Vec<(usize, usize)> = owner.iter().enumerate().map(|(text, &image)| (image, text)).collect();
+        let of_image = sim
+            .texts
+            .iter()
+            .enumerate()
+            .flat_map(|(image, c)| c.iter().map(move |&(text, _)| (image, text)));
+        let of_text = sim
+            .images
+            .iter()
+            .enumerate()
+            .flat_map(|(text, c)| c.iter().map(move |&(image, _)| (image, text)));
+        let own: Vec<(usize, usize)> =
+            owner.iter().enumerate().map(|(text, &image)| (image, text)).collect();
         let hard = sim.hardest.iter().enumerate().filter_map(|(text, &image)| Some((image?, text)));
         let hard: Vec<(usize, usize)> = hard.collect();
         let all = of_image.chain(of_text).chain(own.iter().copied()).chain(hard.iter().copied());
@@ -132,7 +145,8 @@ fn run(
         }
     });
     let rows = rows.collect();
-    let guess_text = captions.iter().map(|own| own.len() as f64 / texts.len() as f64).sum::<f64>() / items.len() as f64;
+    let guess_text = captions.iter().map(|own| own.len() as f64 / texts.len() as f64).sum::<f64>()
+        / items.len() as f64;
     let chance_r1 = 50.0 * (guess_text + 1.0 / items.len() as f64);
     Ok(RetrievalResult { rows, itc, itm, chance_r1, itm_accuracy })
 }
@@ -146,8 +160,10 @@ fn framed(ids: &[u32], marks: TextMarks, longest: usize) -> Vec<u32> {
 }
 
 fn verdicts(matched: &Matched, own: &[(usize, usize)], hard: &[(usize, usize)]) -> f64 {
-    let says = |pair: &(usize, usize), wanted: bool| matched.get(pair).is_some_and(|l| (l[1] > l[0]) == wanted);
-    let right =
-        own.iter().filter(|pair| says(pair, true)).count() + hard.iter().filter(|pair| says(pair, false)).count();
+    let says = |pair: &(usize, usize), wanted: bool| {
+        matched.get(pair).is_some_and(|l| (l[1] > l[0]) == wanted)
+    };
+    let right = own.iter().filter(|pair| says(pair, true)).count()
+        + hard.iter().filter(|pair| says(pair, false)).count();
     100.0 * right as f64 / (own.len() + hard.len()).max(1) as f64
 }

@@ -24,7 +24,12 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    pub(crate) fn new(decoding: Decoding, eos: Ends, budgets: &[usize], prompts: Vec<Vec<u32>>) -> Self {
+    pub(crate) fn new(
+        decoding: Decoding,
+        eos: Ends,
+        budgets: &[usize],
+        prompts: Vec<Vec<u32>>,
+    ) -> Self {
         let draw = |sentence| {
             (0..decoding.answers).map(move |answer| {
                 let stream = Stream::new(decoding.seed, "generate/sample", answer as u64);
@@ -65,7 +70,9 @@ impl Sampler {
 
     /// The texts of each sentence, the most probable first.
     pub(crate) fn finish(mut self) -> Vec<Vec<Generated>> {
-        self.finished.iter_mut().for_each(|texts| texts.sort_by(|a, b| b.score.total_cmp(&a.score)));
+        self.finished
+            .iter_mut()
+            .for_each(|texts| texts.sort_by(|a, b| b.score.total_cmp(&a.score)));
         self.finished
     }
 }
@@ -73,7 +80,13 @@ impl Sampler {
 impl Decoding {
     /// A token with its log-probability under what is drawn from. The order is transformers': repetition penalty, end not
     /// before `min_new_tokens`, temperature, top-k, top-p.
-    fn draw(&self, row: &[f32], prompt: &[u32], draw: &mut Draw, eos: Ends) -> Result<(u32, f64), EvalError> {
+    fn draw(
+        &self,
+        row: &[f32],
+        prompt: &[u32],
+        draw: &mut Draw,
+        eos: Ends,
+    ) -> Result<(u32, f64), EvalError> {
         log_sum_exp(row)?;
         let mut row = row.to_vec();
         if self.repetition_penalty != 1.0 {

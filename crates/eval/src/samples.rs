@@ -10,7 +10,10 @@ use toolkit_train::checkpoint::write_atomic;
 ///
 /// # Errors
 /// Whatever the file system says.
-pub fn write_samples<T: Serialize>(path: &Path, rows: impl IntoIterator<Item = T>) -> Result<(), EvalError> {
+pub fn write_samples<T: Serialize>(
+    path: &Path,
+    rows: impl IntoIterator<Item = T>,
+) -> Result<(), EvalError> {
     let mut text = Vec::new();
     for row in rows {
         serde_json::to_writer(&mut text, &row).map_err(|e| bad_line(path, text.len(), &e))?;
@@ -28,7 +31,9 @@ pub fn write_samples<T: Serialize>(path: &Path, rows: impl IntoIterator<Item = T
 /// If the file cannot be read or a line is not a `T`.
 pub fn read_samples<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, EvalError> {
     let text = toolkit_system::input::read_to_string(path).map_err(|e| TrainError::io(path, &e))?;
-    let parse = |(line, json): (usize, &str)| serde_json::from_str(json).map_err(|e| bad_line(path, line + 1, &e));
+    let parse = |(line, json): (usize, &str)| {
+        serde_json::from_str(json).map_err(|e| bad_line(path, line + 1, &e))
+    };
     text.lines().enumerate().map(parse).collect()
 }
 

@@ -67,12 +67,15 @@ impl Embeddings {
         let parts = self.images.iter().flat_map(|block| {
             let [images, queries, _] = block.dims();
             let step = (PRODUCTS / (queries * texts).max(1)).clamp(1, images);
-            (0..images).step_by(step).map(move |from| block.clone().narrow(0, from, step.min(images - from)))
+            (0..images)
+                .step_by(step)
+                .map(move |from| block.clone().narrow(0, from, step.min(images - from)))
         });
         for part in parts {
             let values = params::floats(similarity(part, self.texts.clone()));
             if values.iter().any(|value| !value.is_finite()) {
-                let hint = "the weights hold NaN or overflow: look at the run's last losses, or use f32";
+                let hint =
+                    "the weights hold NaN or overflow: look at the run's last losses, or use f32";
                 return Err(EvalError::new("similarities are not numbers", "retrieval", hint));
             }
             for row in values.chunks_exact(texts) {
@@ -108,17 +111,21 @@ impl Embeddings {
         let mut images: Vec<Vec<Candidate>> = vec![Vec::new(); owner.len()];
         let kept = k.max(2);
         self.rows(|image, row| {
-            let wrong =
-                |gold: &usize| (0..row.len()).filter(|&t| owner[t] != image && before(row[t], row[*gold])).count();
+            let wrong = |gold: &usize| {
+                (0..row.len()).filter(|&t| owner[t] != image && before(row[t], row[*gold])).count()
+            };
             image_to_text.push(of_image.get(&image).and_then(|own| own.iter().map(wrong).min()));
             for (text, &value) in row.iter().enumerate() {
-                text_to_image[text] += usize::from(owner[text] != image && before(value, own[text]));
+                text_to_image[text] +=
+                    usize::from(owner[text] != image && before(value, own[text]));
                 insert(&mut images[text], (image, value), kept);
             }
             texts.push(best(row, k));
         })?;
         let hardest = images.iter().zip(owner);
-        let hardest = hardest.map(|(all, &own)| all.iter().map(|c| c.0).find(|&image| image != own)).collect();
+        let hardest = hardest
+            .map(|(all, &own)| all.iter().map(|c| c.0).find(|&image| image != own))
+            .collect();
         images.iter_mut().for_each(|all| all.truncate(k));
         Ok(Similar { ranks: Ranks { image_to_text, text_to_image }, texts, images, hardest })
     }
@@ -157,11 +164,13 @@ impl Similar {
         let mut own: Vec<Vec<usize>> = vec![Vec::new(); self.texts.len()];
         owner.iter().enumerate().for_each(|(text, &image)| own[image].push(text));
         let of_image = |(image, candidates): (usize, &Vec<Candidate>)| {
-            let scored: Vec<Candidate> = candidates.iter().map(|&(text, s)| (text, score(image, text, s))).collect();
+            let scored: Vec<Candidate> =
+                candidates.iter().map(|&(text, s)| (text, score(image, text, s))).collect();
             own[image].iter().map(|&gold| rank(&scored, gold, owner.len(), &own[image])).min()
         };
         let of_text = |(text, candidates): (usize, &Vec<Candidate>)| {
-            let scored: Vec<Candidate> = candidates.iter().map(|&(image, s)| (image, score(image, text, s))).collect();
+            let scored: Vec<Candidate> =
+                candidates.iter().map(|&(image, s)| (image, score(image, text, s))).collect();
             rank(&scored, owner[text], self.texts.len(), &[owner[text]])
         };
         Ranks {

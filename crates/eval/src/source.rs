@@ -60,7 +60,8 @@ impl<'a> Prefixes<'a> {
         }
         let prefixes = Tensor::cat(parts, 0);
         if let Some(&last) = distinct.last() {
-            self.held = Held::Made(last, Box::new(prefixes.clone().narrow(0, distinct.len() - 1, 1)));
+            self.held =
+                Held::Made(last, Box::new(prefixes.clone().narrow(0, distinct.len() - 1, 1)));
         }
         let row = |item: &usize| distinct.binary_search(item).unwrap_or_default();
         let rows: Vec<usize> = items.iter().map(row).collect();
@@ -84,7 +85,11 @@ impl<'a> Prefixes<'a> {
         let made = (self.source)(items)?;
         if made.dims()[0] != items.len() {
             let what = format!("{} prefixes for {} items", made.dims()[0], items.len());
-            return Err(EvalError::new(what, "prefix source", "return one row per item, in the order given"));
+            return Err(EvalError::new(
+                what,
+                "prefix source",
+                "return one row per item, in the order given",
+            ));
         }
         Ok(made)
     }
@@ -104,14 +109,18 @@ fn limited<T>(all: Vec<T>, limit: Option<usize>) -> Vec<T> {
 /// All questions of a data set as (item, question of the item), or `limit` of them.
 #[must_use]
 pub fn question_pairs(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<(usize, usize)> {
-    let of = |item: usize| (0..dataset.item(item).questions.len()).map(move |question| (item, question));
+    let of =
+        |item: usize| (0..dataset.item(item).questions.len()).map(move |question| (item, question));
     limited((0..dataset.len()).flat_map(of).collect(), limit)
 }
 
 /// All items that have a caption, or `limit` of them.
 #[must_use]
 pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize> {
-    limited((0..dataset.len()).filter(|&item| !dataset.item(item).captions.is_empty()).collect(), limit)
+    limited(
+        (0..dataset.len()).filter(|&item| !dataset.item(item).captions.is_empty()).collect(),
+        limit,
+    )
 }
 
 /// For each of `items` its first caption that no other of them has, so that retrieval has one right answer. Of several
@@ -119,7 +128,8 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
 #[must_use]
 pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
     let mut shown: BTreeSet<&str> = BTreeSet::new();
-    let items: Vec<usize> = items.iter().copied().filter(|&item| shown.insert(&dataset.item(item).shows)).collect();
+    let items: Vec<usize> =
+        items.iter().copied().filter(|&item| shown.insert(&dataset.item(item).shows)).collect();
     // The item that a caption belongs to; `None` once it belongs to two.
     let mut owner: BTreeMap<&str, Option<usize>> = BTreeMap::new();
     for &item in &items {
@@ -129,7 +139,11 @@ pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, St
         }
     }
     let unique = |&item: &usize| {
-        let caption = dataset.item(item).captions.iter().find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
+        let caption = dataset
+            .item(item)
+            .captions
+            .iter()
+            .find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
         Some((item, caption.clone()))
     };
     items.iter().filter_map(unique).collect()

@@ -1,6 +1,9 @@
 //! Task cards in typed form.
 
-use crate::{Decoding, EvalError, RetrievalConfig, captioned_items, published, question_pairs, unique_captions};
+use crate::{
+    Decoding, EvalError, RetrievalConfig, captioned_items, published, question_pairs,
+    unique_captions,
+};
 use serde::Deserialize;
 use toolkit_data::Dataset;
 use toolkit_registry::{Card, CardError, Kind};
@@ -73,10 +76,13 @@ impl Pool {
     pub fn of(self, dataset: &dyn Dataset, limit: Option<usize>) -> Vec<(usize, Vec<String>)> {
         let items = captioned_items(dataset, limit);
         match self {
-            Self::Unique => {
-                unique_captions(dataset, &items).into_iter().map(|(item, text)| (item, vec![text])).collect()
+            Self::Unique => unique_captions(dataset, &items)
+                .into_iter()
+                .map(|(item, text)| (item, vec![text]))
+                .collect(),
+            Self::All => {
+                items.into_iter().map(|item| (item, dataset.item(item).captions.clone())).collect()
             }
-            Self::All => items.into_iter().map(|item| (item, dataset.item(item).captions.clone())).collect(),
         }
     }
 }
@@ -141,7 +147,15 @@ struct RetrieveConfig {
 impl Default for RetrieveConfig {
     fn default() -> Self {
         let RetrievalConfig { top_k, batch, max_tokens, .. } = RetrievalConfig::default();
-        Self { split: test(), limit: None, _data: None, pool: Pool::default(), top_k, batch, max_tokens }
+        Self {
+            split: test(),
+            limit: None,
+            _data: None,
+            pool: Pool::default(),
+            top_k,
+            batch,
+            max_tokens,
+        }
     }
 }
 
@@ -163,7 +177,11 @@ impl Task {
     ///
     /// # Errors
     /// As [`Task::from_card`], and if there is no such preset.
-    pub fn with_preset(card: &Card, speakers: &[&Card], preset: Option<&str>) -> Result<Self, EvalError> {
+    pub fn with_preset(
+        card: &Card,
+        speakers: &[&Card],
+        preset: Option<&str>,
+    ) -> Result<Self, EvalError> {
         let mut task = match card.family.as_str() {
             "vqa" => Self::Vqa(VqaTask::from_card(card, speakers)?),
             "caption" => Self::Caption(CaptionTask::from_card(card, speakers)?),
@@ -171,12 +189,15 @@ impl Task {
             _ => return Err(wrong_kind(card, "`vqa`, `caption` or `retrieval`")),
         };
         let own = match &task {
-            Self::Vqa(VqaTask { decoding, .. }) | Self::Caption(CaptionTask { decoding, .. }) => *decoding,
+            Self::Vqa(VqaTask { decoding, .. }) | Self::Caption(CaptionTask { decoding, .. }) => {
+                *decoding
+            }
             Self::Retrieval(_) => Decoding::default(),
         };
         let (words, search) = published::preset(card, preset, own)?;
         match &mut task {
-            Self::Vqa(VqaTask { prompt, decoding, .. }) | Self::Caption(CaptionTask { prompt, decoding, .. }) => {
+            Self::Vqa(VqaTask { prompt, decoding, .. })
+            | Self::Caption(CaptionTask { prompt, decoding, .. }) => {
                 *decoding = search;
                 *prompt = words.unwrap_or_else(|| std::mem::take(prompt));
             }
@@ -211,15 +232,22 @@ impl Task {
                 "the data have no questions".to_owned(),
                 "take data with questions, or a task of captions or retrieval",
             ),
-            "caption" if captioned_items(dataset, None).is_empty() => {
-                ("the data have no captions".to_owned(), "take data with captions, or a task of questions")
-            }
+            "caption" if captioned_items(dataset, None).is_empty() => (
+                "the data have no captions".to_owned(),
+                "take data with captions, or a task of questions",
+            ),
             "retrieval" => {
                 let pool = RetrievalTask::from_card(card)?.pool;
                 match (pool.of(dataset, None).len(), pool.note(dataset, None)) {
                     (2.., _) => return Ok(()),
-                    (_, Some(note)) => ("there are no two pictures to choose from".to_owned() + "; " + &note, SEVERAL),
-                    (_, None) => ("there are no two pictures with captions to choose from".to_owned(), SEVERAL),
+                    (_, Some(note)) => (
+                        "there are no two pictures to choose from".to_owned() + "; " + &note,
+                        SEVERAL,
+                    ),
+                    (_, None) => (
+                        "there are no two pictures with captions to choose from".to_owned(),
+                        SEVERAL,
+                    ),
                 }
             }
             _ => return Ok(()),
@@ -247,8 +275,12 @@ impl VqaTask {
         let config: GenerateConfig = of_kind(card, "vqa")?.config()?;
         let (prompt, from) = prompt(card, speakers, "vqa").unwrap_or_default();
         if !prompt.contains("{}") {
-            let what = format!("the prompt `{prompt}` of task `{}` has no `{{}}` for the question", card.name);
-            let hint = "write `[prompt] vqa = \"question: {} answer:\"` in the task or the language card";
+            let what = format!(
+                "the prompt `{prompt}` of task `{}` has no `{{}}` for the question",
+                card.name
+            );
+            let hint =
+                "write `[prompt] vqa = \"question: {} answer:\"` in the task or the language card";
             return Err(from.unwrap_or(card).text().error_at("prompt.vqa", what, hint).into());
         }
         Ok(Self {
@@ -293,7 +325,11 @@ impl RetrievalTask {
     }
 }
 
-fn prompt<'a>(card: &'a Card, speakers: &[&'a Card], key: &str) -> Option<(&'a str, Option<&'a Card>)> {
+fn prompt<'a>(
+    card: &'a Card,
+    speakers: &[&'a Card],
+    key: &str,
+) -> Option<(&'a str, Option<&'a Card>)> {
     let of = |card: &'a Card| card.prompt.get(key).map(|text| (text.as_str(), Some(card)));
     of(card).or_else(|| speakers.iter().find_map(|speaker| of(speaker)))
 }
@@ -301,17 +337,28 @@ fn prompt<'a>(card: &'a Card, speakers: &[&'a Card], key: &str) -> Option<(&'a s
 fn decoding(card: &Card) -> Result<Decoding, EvalError> {
     let decoding: Decoding = card.section("decoding")?;
     match decoding.check() {
-        Err(EvalError::Other { what, hint, .. }) => Err(card.text().error_at("decoding", what, hint).into()),
+        Err(EvalError::Other { what, hint, .. }) => {
+            Err(card.text().error_at("decoding", what, hint).into())
+        }
         checked => checked.map(|()| decoding),
     }
 }
 
 fn of_kind<'a>(card: &'a Card, kind: &str) -> Result<&'a Card, EvalError> {
-    if card.kind == Kind::Task && card.family == kind { Ok(card) } else { Err(wrong_kind(card, &format!("`{kind}`"))) }
+    if card.kind == Kind::Task && card.family == kind {
+        Ok(card)
+    } else {
+        Err(wrong_kind(card, &format!("`{kind}`")))
+    }
 }
 
 fn wrong_kind(card: &Card, wanted: &str) -> EvalError {
-    let what = format!("{} `{}` has kind `{}`, wanted {wanted}", card.kind.noun(), card.name, card.family);
-    let error: CardError = card.text().error_at("kind", what, "choose another card of `tasks/`, or correct its `kind`");
+    let what =
+        format!("{} `{}` has kind `{}`, wanted {wanted}", card.kind.noun(), card.name, card.family);
+    let error: CardError = card.text().error_at(
+        "kind",
+        what,
+        "choose another card of `tasks/`, or correct its `kind`",
+    );
     error.into()
 }

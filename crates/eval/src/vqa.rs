@@ -78,7 +78,8 @@ pub fn vqa<'a>(
             }
             None => {
                 let prefix = prefixes.as_mut().map(|p| p.of(&items)).transpose()?;
-                let prompts: Vec<String> = chunk.iter().map(|&at| prompt(task, dataset, questions[at])).collect();
+                let prompts: Vec<String> =
+                    chunk.iter().map(|&at| prompt(task, dataset, questions[at])).collect();
                 let texts = speaker.say(prefix, &prompts, &task.decoding)?;
                 batches.keep(batch, &texts)?;
                 texts
@@ -97,8 +98,9 @@ fn prompt(task: &VqaTask, dataset: &dyn Dataset, (item, question): (usize, usize
 }
 
 pub(crate) fn check(dataset: &dyn Dataset, questions: &[(usize, usize)]) -> Result<(), EvalError> {
-    let there =
-        |&&(item, question): &&(usize, usize)| item < dataset.len() && question < dataset.item(item).questions.len();
+    let there = |&&(item, question): &&(usize, usize)| {
+        item < dataset.len() && question < dataset.item(item).questions.len()
+    };
     if let Some((item, question)) = questions.iter().find(|pair| !there(pair)) {
         let what = format!("there is no question {question} of item {item}");
         return Err(EvalError::new(
@@ -112,7 +114,11 @@ pub(crate) fn check(dataset: &dyn Dataset, questions: &[(usize, usize)]) -> Resu
         None => Ok(()),
         Some(question) => {
             let what = format!("question {} has no answers to compare with", question.id);
-            Err(EvalError::new(what, dataset.name(), "published test splits keep them back: measure on another split"))
+            Err(EvalError::new(
+                what,
+                dataset.name(),
+                "published test splits keep them back: measure on another split",
+            ))
         }
     }
 }
@@ -125,13 +131,19 @@ fn annotations(answers: &[String], prediction: &str) -> Vec<String> {
         return answers.to_vec();
     }
     let said = normalize_prediction(prediction);
-    let right =
-        answers.iter().map(|answer| normalize_prediction(answer)).find(|answer| !said.is_empty() && *answer == said);
+    let right = answers
+        .iter()
+        .map(|answer| normalize_prediction(answer))
+        .find(|answer| !said.is_empty() && *answer == said);
     vec![right.unwrap_or_else(|| "(none of these)".to_owned()); 10]
 }
 
 /// Scores (prompt, raw answer) of each question.
-pub(crate) fn scored(dataset: &dyn Dataset, questions: &[(usize, usize)], given: Vec<(String, String)>) -> VqaResult {
+pub(crate) fn scored(
+    dataset: &dyn Dataset,
+    questions: &[(usize, usize)],
+    given: Vec<(String, String)>,
+) -> VqaResult {
     let row = |(&(item, question), (prompt, raw)): (&(usize, usize), (String, String))| {
         let item = dataset.item(item);
         let question = &item.questions[question];
@@ -150,16 +162,27 @@ pub(crate) fn scored(dataset: &dyn Dataset, questions: &[(usize, usize)], given:
         }
     };
     let rows: Vec<VqaRowResult> = questions.iter().zip(given).map(row).collect();
-    let answers: Vec<Vec<String>> = rows.iter().map(|row| annotations(&row.answers, &row.raw)).collect();
+    let answers: Vec<Vec<String>> =
+        rows.iter().map(|row| annotations(&row.answers, &row.raw)).collect();
     let by = |name: fn(&VqaRowResult) -> &str| {
         score(rows.iter().zip(&answers).map(|(row, answers)| official(row, answers, name)))
     };
     let kinds = by(|row| &row.kind);
     let per_group = by(|row| &row.group).per_question_type;
-    let (overall, per_kind, per_answer_type) = (kinds.overall, kinds.per_question_type, kinds.per_answer_type);
+    let (overall, per_kind, per_answer_type) =
+        (kinds.overall, kinds.per_question_type, kinds.per_answer_type);
     VqaResult { rows, overall, per_kind, per_answer_type, per_group }
 }
 
-fn official<'a>(row: &'a VqaRowResult, answers: &'a [String], name: fn(&VqaRowResult) -> &str) -> VqaRow<'a> {
-    VqaRow { prediction: &row.raw, answers, answer_type: Some(&row.answer_type), question_type: Some(name(row)) }
+fn official<'a>(
+    row: &'a VqaRowResult,
+    answers: &'a [String],
+    name: fn(&VqaRowResult) -> &str,
+) -> VqaRow<'a> {
+    VqaRow {
+        prediction: &row.raw,
+        answers,
+        answer_type: Some(&row.answer_type),
+        question_type: Some(name(row)),
+    }
 }

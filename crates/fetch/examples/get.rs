@@ -37,7 +37,12 @@ fn main() -> ExitCode {
             if plan {
                 store.plan(&source)
             } else {
-                Ok(vec![store.get(&source, &Digest::default(), &Lines::default())?.display().to_string()])
+                Ok(vec![
+                    store
+                        .get(&source, &Digest::default(), &Lines::default())?
+                        .display()
+                        .to_string(),
+                ])
             }
         });
         match result {

@@ -48,7 +48,12 @@ impl Store {
         Ok(checked)
     }
 
-    fn check_repo(&self, repo: &Path, checked: &mut Checked, progress: &dyn Progress) -> Result<(), FetchError> {
+    fn check_repo(
+        &self,
+        repo: &Path,
+        checked: &mut Checked,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
         // Large files have a second name, their sha256. Both names have the same bytes.
         let mut seen = BTreeSet::new();
         let mut blobs = Vec::new();
@@ -66,8 +71,15 @@ impl Store {
                 let (_, name, _) = blobs.iter().find(|(other, ..)| *other == Some(own))?;
                 is_sha256(name).then(|| name.clone())
             };
-            checked.add(&commit, &Inventory::of_commit(self.root(), repo, &name), &digest_of, progress);
-            seen.extend(files_below(&commit).iter().filter_map(|name| identity(&commit.join(name))));
+            checked.add(
+                &commit,
+                &Inventory::of_commit(self.root(), repo, &name),
+                &digest_of,
+                progress,
+            );
+            seen.extend(
+                files_below(&commit).iter().filter_map(|name| identity(&commit.join(name))),
+            );
         }
         for (own, name, path) in blobs {
             if own.is_none_or(|own| !seen.contains(&own)) && is_sha256(&name) {
@@ -89,16 +101,23 @@ impl Checked {
     ) {
         let entries = match inventory.read() {
             Ok(entries) => entries.unwrap_or_default(),
-            Err(error) => return self.damaged.push(Damage { path: folder.to_owned(), what: error.to_string() }),
+            Err(error) => {
+                return self
+                    .damaged
+                    .push(Damage { path: folder.to_owned(), what: error.to_string() });
+            }
         };
         for name in files_below(folder) {
             let path = folder.join(&name);
-            match entries.get(&name).map(|entry| entry.sha256.clone()).or_else(|| digest_of(&path)) {
+            match entries.get(&name).map(|entry| entry.sha256.clone()).or_else(|| digest_of(&path))
+            {
                 Some(sha256) => self.note(&path, compare(&path, &sha256, progress)),
                 None => self.unknown += 1,
             }
         }
-        for name in entries.keys().filter(|name| inventory.is_complete() && !folder.join(name).is_file()) {
+        for name in
+            entries.keys().filter(|name| inventory.is_complete() && !folder.join(name).is_file())
+        {
             self.damaged.push(Damage { path: folder.join(name), what: "it is gone".to_owned() });
         }
     }
@@ -128,7 +147,8 @@ fn folders(of: &Path) -> Result<Vec<PathBuf>, FetchError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(FetchError::io("read", of)(error)),
     };
-    let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let mut all: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     all.sort();
     Ok(all)
 }

@@ -67,7 +67,12 @@ pub(crate) fn is_git_name(etag: &str) -> bool {
 /// Compares a small file with git's name of it and gives its sha256.
 ///
 /// Some mirrors say the plain sha1 of the bytes instead; that will do too.
-pub(crate) fn git_checked_sha256(name: &str, file: &Path, expected: &str, hint: &str) -> Result<String, FetchError> {
+pub(crate) fn git_checked_sha256(
+    name: &str,
+    file: &Path,
+    expected: &str,
+    hint: &str,
+) -> Result<String, FetchError> {
     let data = File::open(file).map_err(FetchError::io("read", file))?;
     let size = data.metadata().map_err(FetchError::io("read", file))?.len();
     let (mut git, mut plain, mut sha256) = (Sha1::new(), Sha1::new(), Sha256::new());
@@ -96,11 +101,21 @@ pub(crate) fn git_checked_sha256(name: &str, file: &Path, expected: &str, hint: 
 }
 
 /// Compares two digests; `hint` says what happened to the file.
-pub(crate) fn compare(what: &str, expected: &str, got: &str, file: &Path, hint: &str) -> Result<(), FetchError> {
+pub(crate) fn compare(
+    what: &str,
+    expected: &str,
+    got: &str,
+    file: &Path,
+    hint: &str,
+) -> Result<(), FetchError> {
     if expected.eq_ignore_ascii_case(got) {
         return Ok(());
     }
-    let hint = if paths::is_sha256(&expected.to_ascii_lowercase()) { hint } else { "a sha256 has 64 hex digits" };
+    let hint = if paths::is_sha256(&expected.to_ascii_lowercase()) {
+        hint
+    } else {
+        "a sha256 has 64 hex digits"
+    };
     Err(FetchError::Digest {
         what: format!("sha256 of {what}"),
         expected: one_line(expected),

@@ -47,7 +47,8 @@ impl Meta {
             self.etag = text("x-linked-etag").or(own("etag")).map(plain_etag).unwrap_or_default();
         }
         if self.size.is_none() {
-            self.size = text("x-linked-size").or(own("content-length")).and_then(|size| size.parse().ok());
+            self.size =
+                text("x-linked-size").or(own("content-length")).and_then(|size| size.parse().ok());
         }
     }
 }
@@ -100,9 +101,15 @@ impl Download<'_> {
 
     fn attempt(&self, progress: &dyn Progress) -> Result<(), Trouble> {
         let write = |error| Trouble::fatal(FetchError::io("write", self.part)(error));
-        let mut file = File::options().create(true).write(true).truncate(false).open(self.part).map_err(write)?;
+        let mut file = File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(self.part)
+            .map_err(write)?;
         let mut length = file.seek(SeekFrom::End(0)).map_err(write)?;
-        let validator = std::fs::read_to_string(self.validator_file()).ok().filter(|etag| is_strong(etag));
+        let validator =
+            std::fs::read_to_string(self.validator_file()).ok().filter(|etag| is_strong(etag));
         // Without the server's etag the rest may be that of another file; only a sha256 would tell.
         let resumable = validator.is_some() || crate::paths::is_sha256(&self.meta.etag);
         if (length > 0 && !resumable) || self.meta.size.is_some_and(|size| length > size) {
@@ -127,7 +134,9 @@ impl Download<'_> {
                 let changed = validator.is_some() && etag.is_some() && etag != validator;
                 if !starts || changed {
                     restart(&mut file, &mut length).map_err(write)?;
-                    return Err(self.again("the file changed, or the server sent another range than asked for"));
+                    return Err(self.again(
+                        "the file changed, or the server sent another range than asked for",
+                    ));
                 }
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -142,10 +151,16 @@ impl Download<'_> {
         }
         let rest = text(CONTENT_LENGTH).and_then(|rest| rest.parse::<u64>().ok());
         let size = self.meta.size.or(rest.map(|rest| length.saturating_add(rest)));
-        let framed = text(TRANSFER_ENCODING).is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
-        if size.is_none() && !framed && !crate::paths::is_sha256(&self.meta.etag) && !is_git_name(&self.meta.etag) {
+        let framed = text(TRANSFER_ENCODING)
+            .is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
+        if size.is_none()
+            && !framed
+            && !crate::paths::is_sha256(&self.meta.etag)
+            && !is_git_name(&self.meta.etag)
+        {
             // The end of such a body and a cut connection look the same.
-            let (what, hint) = ("the server tells neither length nor digest of the file", "check HF_ENDPOINT");
+            let (what, hint) =
+                ("the server tells neither length nor digest of the file", "check HF_ENDPOINT");
             return Err(Trouble::fatal(network(what, self.url, hint)));
         }
         if length > 0 {
@@ -157,7 +172,9 @@ impl Download<'_> {
             let read = match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(read) => read,
-                Err(error) => return Err(self.again(&format!("broke off after {length} bytes: {error}"))),
+                Err(error) => {
+                    return Err(self.again(&format!("broke off after {length} bytes: {error}")));
+                }
             };
             // Nothing is written beyond the bound.
             if length + read as u64 > size.unwrap_or(self.most) {
@@ -165,7 +182,10 @@ impl Download<'_> {
                 return Err(match size {
                     Some(_) => self.again("the server sent more than it said"),
                     None => {
-                        let what = format!("it sends more than {} bytes and has not said how many", self.most);
+                        let what = format!(
+                            "it sends more than {} bytes and has not said how many",
+                            self.most
+                        );
                         Trouble::fatal(network(&what, self.url, crate::limits::HINT))
                     }
                 });
@@ -175,13 +195,18 @@ impl Download<'_> {
             step.advance(read as u64);
         }
         match size {
-            Some(size) if length < size => Err(self.again(&format!("broke off after {length} of {size} bytes"))),
+            Some(size) if length < size => {
+                Err(self.again(&format!("broke off after {length} of {size} bytes")))
+            }
             _ => file.sync_data().map_err(write),
         }
     }
 
     fn again(&self, what: &str) -> Trouble {
-        Trouble::passing(network(what, self.url, "check the network and try again; what has arrived is kept"), None)
+        Trouble::passing(
+            network(what, self.url, "check the network and try again; what has arrived is kept"),
+            None,
+        )
     }
 }
 

@@ -83,7 +83,10 @@ fn is_allowed(manager: Manager, name: &str) -> bool {
         return true;
     }
     match manager {
-        Manager::Pip => PIP.contains(&name.as_str()) || ["PYENV_", "ASDF_"].iter().any(|start| name.starts_with(start)),
+        Manager::Pip => {
+            PIP.contains(&name.as_str())
+                || ["PYENV_", "ASDF_"].iter().any(|start| name.starts_with(start))
+        }
         Manager::Apt => ["APT_CONFIG", "DPKG_ADMINDIR"].contains(&name.as_str()),
         // npm's own settings, among them the login to a registry, which only npm itself gets.
         Manager::Npm => {
@@ -100,7 +103,8 @@ pub(crate) fn inherited(
     all: impl Iterator<Item = (OsString, OsString)>,
     folder: &Path,
 ) -> Vec<(OsString, OsString)> {
-    let allowed = all.filter(|(name, _)| name.to_str().is_some_and(|name| is_allowed(manager, name)));
+    let allowed =
+        all.filter(|(name, _)| name.to_str().is_some_and(|name| is_allowed(manager, name)));
     let mut picked: Vec<_> = allowed
         .map(|(name, value)| {
             let value = from_here(&name, &value);

@@ -130,7 +130,11 @@ impl FetchError {
     }
 
     pub(crate) fn archive(file: &Path, what: impl std::fmt::Display, hint: &str) -> Self {
-        Self::Archive { what: one_line(&what.to_string()), file: file.to_owned(), hint: hint.to_owned() }
+        Self::Archive {
+            what: one_line(&what.to_string()),
+            file: file.to_owned(),
+            hint: hint.to_owned(),
+        }
     }
 
     pub(crate) fn damaged(file: &Path, what: &str, hint: &str) -> Self {
@@ -138,7 +142,10 @@ impl FetchError {
     }
 
     /// For `map_err`: the disk said no to `what` on `path`.
-    pub(crate) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + 'a {
+    pub(crate) fn io<'a>(
+        what: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + 'a {
         move |error| {
             let hint = match what {
                 "read" => "check that it exists and may be read",
@@ -152,5 +159,7 @@ impl FetchError {
 /// Names come from servers and archives; they may hold line breaks, an error may not.
 pub(crate) fn one_line(text: &str) -> String {
     let text = text.trim();
-    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
+        .collect()
 }

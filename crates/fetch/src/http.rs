@@ -69,9 +69,17 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(endpoint: &str, token: Option<&str>, backoff: Duration) -> Result<Self, FetchError> {
+    pub(crate) fn new(
+        endpoint: &str,
+        token: Option<&str>,
+        backoff: Duration,
+    ) -> Result<Self, FetchError> {
         if token.is_some_and(|token| token.contains(|c: char| !c.is_ascii_graphic())) {
-            return Err(network("the token has characters that no token has", endpoint, "check HF_TOKEN"));
+            return Err(network(
+                "the token has characters that no token has",
+                endpoint,
+                "check HF_TOKEN",
+            ));
         }
         let mut tls = TlsConfig::builder();
         if let Some(roots) = own_roots()? {
@@ -91,7 +99,13 @@ impl Http {
             .build();
         let shown = token.filter(|_| is_private(endpoint)).map(str::to_owned);
         let withheld = token.is_some() && shown.is_none();
-        Ok(Self { agent: config.new_agent(), endpoint: endpoint.to_owned(), token: shown, withheld, backoff })
+        Ok(Self {
+            agent: config.new_agent(),
+            endpoint: endpoint.to_owned(),
+            token: shown,
+            withheld,
+            backoff,
+        })
     }
 
     pub(crate) fn patience(&self) -> Patience {
@@ -99,7 +113,10 @@ impl Http {
     }
 
     /// Repeats `request` while it may help.
-    pub(crate) fn patiently<T>(&self, mut request: impl FnMut() -> Result<T, Trouble>) -> Result<T, FetchError> {
+    pub(crate) fn patiently<T>(
+        &self,
+        mut request: impl FnMut() -> Result<T, Trouble>,
+    ) -> Result<T, FetchError> {
         let mut patience = self.patience();
         loop {
             match request() {
@@ -134,7 +151,9 @@ impl Http {
             let status = response.status();
             if !status.is_redirection() {
                 return match status {
-                    _ if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE => Ok(response),
+                    _ if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE => {
+                        Ok(response)
+                    }
                     _ => Err(self.refused(&response, &url)),
                 };
             }
@@ -142,12 +161,16 @@ impl Http {
                 return Ok(response);
             }
             let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let target = target
-                .and_then(|target| resolve(&url, target))
-                .ok_or_else(|| Trouble::fatal(network("a redirect leads nowhere", &url, "check HF_ENDPOINT")))?;
+            let target = target.and_then(|target| resolve(&url, target)).ok_or_else(|| {
+                Trouble::fatal(network("a redirect leads nowhere", &url, "check HF_ENDPOINT"))
+            })?;
             if url.starts_with("https:") && !target.starts_with("https:") {
                 let hint = "a proxy or mirror takes away the encryption; check HF_ENDPOINT";
-                return Err(Trouble::fatal(network("a redirect leads from https to http", &url, hint)));
+                return Err(Trouble::fatal(network(
+                    "a redirect leads from https to http",
+                    &url,
+                    hint,
+                )));
             }
             url = target;
         }
@@ -156,7 +179,8 @@ impl Http {
 
     /// What an error status means.
     fn refused(&self, response: &Response<Body>, url: &str) -> Trouble {
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let status = response.status();
         let with_token = self.token.is_some();
         let (what, hint) = match (status.as_u16(), header("x-error-code")) {
@@ -164,18 +188,29 @@ impl Http {
                 "the token may not read it, or it does not exist",
                 "accept the terms on the model's page with the account of HF_TOKEN, or check the name",
             ),
-            (401 | 403, _) if self.withheld => {
-                ("it needs a login, and HF_TOKEN is not sent without encryption", "write https:// in HF_ENDPOINT")
-            }
+            (401 | 403, _) if self.withheld => (
+                "it needs a login, and HF_TOKEN is not sent without encryption",
+                "write https:// in HF_ENDPOINT",
+            ),
             (401 | 403, _) => (
                 "it needs a login, or does not exist",
                 "check the name; for a gated or private model accept its terms on its page and set HF_TOKEN",
             ),
-            (404, Some("RevisionNotFound")) => ("no such revision", "check the branch, tag or commit after `@`"),
-            (404, Some("EntryNotFound")) => ("no such file in this revision", "check the path after `#`"),
-            (404, Some("RepoNotFound")) => ("no such model", "check owner/name; a private model needs HF_TOKEN"),
-            (404 | 410, _) => ("not there", "check owner/name, the revision after `@` and the path after `#`"),
-            (429, _) => ("too many requests", "wait some minutes; a login (HF_TOKEN) is allowed more"),
+            (404, Some("RevisionNotFound")) => {
+                ("no such revision", "check the branch, tag or commit after `@`")
+            }
+            (404, Some("EntryNotFound")) => {
+                ("no such file in this revision", "check the path after `#`")
+            }
+            (404, Some("RepoNotFound")) => {
+                ("no such model", "check owner/name; a private model needs HF_TOKEN")
+            }
+            (404 | 410, _) => {
+                ("not there", "check owner/name, the revision after `@` and the path after `#`")
+            }
+            (429, _) => {
+                ("too many requests", "wait some minutes; a login (HF_TOKEN) is allowed more")
+            }
             (500.., _) => ("the server failed", "try again later; what has arrived is kept"),
             _ => ("the server refused", "check the source and HF_ENDPOINT"),
         };
@@ -196,7 +231,9 @@ impl Http {
 
 /// Certificates of `SSL_CERT_FILE`, for networks that open the encryption; the built-in ones do without.
 fn own_roots() -> Result<Option<RootCerts>, FetchError> {
-    let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(std::path::PathBuf::from)
+    let Some(file) = std::env::var_os("SSL_CERT_FILE")
+        .filter(|file| !file.is_empty())
+        .map(std::path::PathBuf::from)
     else {
         return Ok(None);
     };
@@ -225,8 +262,10 @@ pub(crate) fn network(what: &str, url: &str, hint: &str) -> FetchError {
 /// The request brought no answer.
 fn broken(error: &ureq::Error, url: &str) -> Trouble {
     use ureq::Error as E;
-    let offline = "check the network, proxies and HF_ENDPOINT; without a network set TOOLKIT_OFFLINE=1";
-    let certificate = "set SSL_CERT_FILE to the certificates of your proxy (PEM), or check the clock";
+    let offline =
+        "check the network, proxies and HF_ENDPOINT; without a network set TOOLKIT_OFFLINE=1";
+    let certificate =
+        "set SSL_CERT_FILE to the certificates of your proxy (PEM), or check the clock";
     match error {
         E::HostNotFound => Trouble::fatal(network("no such host", url, offline)),
         // Without a network this is what fails, and waiting does not help.
@@ -236,12 +275,18 @@ fn broken(error: &ureq::Error, url: &str) -> Trouble {
         E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl | E::TlsRequired => {
             Trouble::fatal(network(&error.to_string(), url, "check HF_ENDPOINT and the proxy"))
         }
-        E::Rustls(_) | E::Tls(_) | E::Pem(_) => Trouble::fatal(network(&error.to_string(), url, certificate)),
+        E::Rustls(_) | E::Tls(_) | E::Pem(_) => {
+            Trouble::fatal(network(&error.to_string(), url, certificate))
+        }
         E::Io(inner) if inner.to_string().contains("certificate") => {
             Trouble::fatal(network(&inner.to_string(), url, certificate))
         }
         _ => Trouble::passing(
-            network(&error.to_string(), url, "check the network, or try again; what has arrived is kept"),
+            network(
+                &error.to_string(),
+                url,
+                "check the network, or try again; what has arrived is kept",
+            ),
             None,
         ),
     }
@@ -286,7 +331,9 @@ fn resolve(url: &str, target: &str) -> Option<String> {
         Some(format!("{scheme}:{target}"))
     } else if target.starts_with('/') {
         Some(format!("{scheme}://{host}{target}"))
-    } else if target.is_empty() || lower.split(['/', '?']).next().is_some_and(|first| first.contains(':')) {
+    } else if target.is_empty()
+        || lower.split(['/', '?']).next().is_some_and(|first| first.contains(':'))
+    {
         None
     } else {
         let path = rest.split('?').next()?;

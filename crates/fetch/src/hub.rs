@@ -54,7 +54,9 @@ impl<'a> Hub<'a> {
             return Vec::new();
         }
         let Some(path) = path else {
-            let known = Some(self.rev).filter(|rev| is_commit(rev)).and_then(|commit| self.known_listing(commit));
+            let known = Some(self.rev)
+                .filter(|rev| is_commit(rev))
+                .and_then(|commit| self.known_listing(commit));
             return match known {
                 Some(mut names) => {
                     names.retain(|name| !self.folder.join(self.rev).join(name).is_file());
@@ -81,7 +83,11 @@ impl<'a> Hub<'a> {
             Some(here) if self.store.is_offline() || (is_commit(self.rev) && recorded) => here,
             None if self.store.is_offline() => {
                 let path = path.map(str::to_owned);
-                let source = Source::Hf { repo: self.repo.to_owned(), rev: self.rev.to_owned(), path: path.clone() };
+                let source = Source::Hf {
+                    repo: self.repo.to_owned(),
+                    rev: self.rev.to_owned(),
+                    path: path.clone(),
+                };
                 return Err(self.store.offline_error(&source, &self.plan(path.as_deref())));
             }
             here => match (self.fetch(path, progress), here) {
@@ -97,7 +103,9 @@ impl<'a> Hub<'a> {
         };
         if let Some(expected) = digest.sha256.as_ref().filter(|_| path.is_some()) {
             let got = sha256_of(&place, progress)?;
-            if let Err(error) = compare(path.unwrap_or_default(), expected, &got, &place, self.store.removed()) {
+            if let Err(error) =
+                compare(path.unwrap_or_default(), expected, &got, &place, self.store.removed())
+            {
                 self.store.remove(&place)?;
                 return Err(error);
             }
@@ -136,7 +144,12 @@ impl<'a> Hub<'a> {
 
     /// Says whether a file is here as its entry has it. A damaged one is removed; offline it is an
     /// error.
-    fn is_whole(&self, commit: &str, name: &str, progress: &dyn Progress) -> Result<bool, FetchError> {
+    fn is_whole(
+        &self,
+        commit: &str,
+        name: &str,
+        progress: &dyn Progress,
+    ) -> Result<bool, FetchError> {
         let place = self.folder.join(commit).join(name);
         if !place.is_file() || !self.is_recorded(commit, name)? {
             return Ok(false);
@@ -150,7 +163,11 @@ impl<'a> Hub<'a> {
             return Ok(true);
         };
         if self.store.is_offline() {
-            return Err(FetchError::damaged(&file, &what, "fetch it again where there is a network"));
+            return Err(FetchError::damaged(
+                &file,
+                &what,
+                "fetch it again where there is a network",
+            ));
         }
         progress.note(&format!("{} is damaged: {what}; it is fetched again", file.display()));
         self.store.remove(&file)?;
@@ -180,7 +197,8 @@ impl<'a> Hub<'a> {
 
     fn fetch_folder(&self, http: &Http, progress: &dyn Progress) -> Result<String, FetchError> {
         let known = Some(self.rev.to_owned()).filter(|rev| is_commit(rev));
-        let known = known.and_then(|commit| self.known_listing(&commit).map(|names| (commit, names)));
+        let known =
+            known.and_then(|commit| self.known_listing(&commit).map(|names| (commit, names)));
         let (commit, names, sizes) = match known {
             Some((commit, names)) => (commit, names, Vec::new()),
             None => {
@@ -208,7 +226,8 @@ impl<'a> Hub<'a> {
     ) -> Result<String, FetchError> {
         let url = self.url(rev, path);
         let mut meta = Meta::ask(http, &url)?;
-        if let (Some(listed), Some(size)) = (listed, meta.size.filter(|size| Some(*size) != listed)) {
+        if let (Some(listed), Some(size)) = (listed, meta.size.filter(|size| Some(*size) != listed))
+        {
             let what = format!("it lists {listed} bytes and offers {size}");
             return Err(FetchError::Answer { what, url });
         }
@@ -223,7 +242,11 @@ impl<'a> Hub<'a> {
             return Ok(commit);
         }
         let part = self.part_name(&meta, &commit, path);
-        let _lock = lock(self.store.root(), &format!("hf-{}-{part}", self.repo.replace('/', "--")), progress)?;
+        let _lock = lock(
+            self.store.root(),
+            &format!("hf-{}-{part}", self.repo.replace('/', "--")),
+            progress,
+        )?;
         // Somebody else may have brought it meanwhile, or an older version, which kept no inventory.
         if place.is_file() && !self.is_whole(&commit, path, progress)? {
             match self.promised(&meta, path, &place, progress) {
@@ -248,11 +271,21 @@ impl<'a> Hub<'a> {
     }
 
     /// Checks that a file is what the Hub names, as far as it does, and gives its sha256.
-    fn promised(&self, meta: &Meta, name: &str, file: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
+    fn promised(
+        &self,
+        meta: &Meta,
+        name: &str,
+        file: &Path,
+        progress: &dyn Progress,
+    ) -> Result<String, FetchError> {
         let hint = "it was removed; try again";
         let size = std::fs::metadata(file).map_err(FetchError::io("read", file))?.len();
         if let Some(expected) = meta.size.filter(|expected| *expected != size) {
-            return Err(FetchError::damaged(file, &format!("it has {size} bytes, not {expected}"), hint));
+            return Err(FetchError::damaged(
+                file,
+                &format!("it has {size} bytes, not {expected}"),
+                hint,
+            ));
         }
         if is_git_name(&meta.etag) {
             return git_checked_sha256(name, file, &meta.etag, hint);
@@ -265,7 +298,12 @@ impl<'a> Hub<'a> {
     }
 
     /// Downloads, checks and names a file, and gives its sha256; the lock is held.
-    fn bring(&self, download: &Download<'_>, place: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
+    fn bring(
+        &self,
+        download: &Download<'_>,
+        place: &Path,
+        progress: &dyn Progress,
+    ) -> Result<String, FetchError> {
         let (part, etag) = (download.part, &download.meta.etag);
         for folder in [part, place].iter().filter_map(|path| path.parent()) {
             std::fs::create_dir_all(folder).map_err(FetchError::io("create", folder))?;
@@ -288,7 +326,8 @@ impl<'a> Hub<'a> {
         };
         if has_blob {
             // Some file systems have no second names; then there is no blob.
-            let _ = std::fs::create_dir_all(self.folder.join("blobs")).and_then(|()| std::fs::hard_link(part, &blob));
+            let _ = std::fs::create_dir_all(self.folder.join("blobs"))
+                .and_then(|()| std::fs::hard_link(part, &blob));
         }
         std::fs::rename(part, place).map_err(FetchError::io("write", place))?;
         Ok(sha256)
@@ -296,8 +335,12 @@ impl<'a> Hub<'a> {
 
     /// Of the etag, so that a changed file starts anew.
     fn part_name(&self, meta: &Meta, commit: &str, path: &str) -> String {
-        let etag: String =
-            meta.etag.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(80).collect();
+        let etag: String = meta
+            .etag
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+            .take(80)
+            .collect();
         if etag.is_empty() { sha256_hex(format!("{commit} {path}").as_bytes()) } else { etag }
     }
 
@@ -306,12 +349,23 @@ impl<'a> Hub<'a> {
     }
 
     fn url(&self, rev: &str, path: &str) -> String {
-        format!("{}/{}/resolve/{}/{}", self.store.hub(), self.repo, percent(rev, ""), percent(path, "/"))
+        format!(
+            "{}/{}/resolve/{}/{}",
+            self.store.hub(),
+            self.repo,
+            percent(rev, ""),
+            percent(path, "/")
+        )
     }
 
     fn listing_url(&self) -> String {
         // With the sizes of files.
-        format!("{}/api/models/{}/revision/{}?blobs=true", self.store.hub(), self.repo, percent(self.rev, ""))
+        format!(
+            "{}/api/models/{}/revision/{}?blobs=true",
+            self.store.hub(),
+            self.repo,
+            percent(self.rev, "")
+        )
     }
 
     fn ref_file(&self) -> PathBuf {

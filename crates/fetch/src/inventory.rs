@@ -65,7 +65,12 @@ impl Inventory {
     pub(crate) fn of_package(root: &Path, folder: &Path) -> Self {
         let mut name = folder.file_name().unwrap_or_default().to_owned();
         name.push(".files.json");
-        Self { root: root.to_owned(), folder: folder.to_owned(), file: folder.with_file_name(name), complete: true }
+        Self {
+            root: root.to_owned(),
+            folder: folder.to_owned(),
+            file: folder.with_file_name(name),
+            complete: true,
+        }
     }
 
     /// Finds the inventory that `path` of the store at `root` belongs to, and its name there, which
@@ -104,7 +109,11 @@ impl Inventory {
             Err(error) => return Err(FetchError::io("read", &self.file)(error)),
         };
         serde_json::from_slice(&text).map(Some).map_err(|error| {
-            FetchError::archive(&self.file, format!("bad inventory: {error}"), "remove this file, then fetch again")
+            FetchError::archive(
+                &self.file,
+                format!("bad inventory: {error}"),
+                "remove this file, then fetch again",
+            )
         })
     }
 
@@ -127,7 +136,12 @@ impl Inventory {
     }
 
     /// Puts a file in, in place of an older entry.
-    pub(crate) fn put(&self, name: &str, sha256: &str, progress: &dyn Progress) -> Result<(), FetchError> {
+    pub(crate) fn put(
+        &self,
+        name: &str,
+        sha256: &str,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
         let path = self.folder.join(name);
         let data = std::fs::metadata(&path).map_err(FetchError::io("read", &path))?;
         let entry = Entry::new(sha256.to_owned(), &data);
@@ -136,7 +150,8 @@ impl Inventory {
 
     /// Others may put in files of the same folder meanwhile. One that cannot be read is replaced.
     fn update(&self, new: &Entries, progress: &dyn Progress) -> Result<(), FetchError> {
-        let key = self.file.strip_prefix(&self.root).unwrap_or(&self.file).to_string_lossy().into_owned();
+        let key =
+            self.file.strip_prefix(&self.root).unwrap_or(&self.file).to_string_lossy().into_owned();
         let _lock = lock(&self.root, &key, progress)?;
         let mut entries = self.read().ok().flatten().unwrap_or_default();
         entries.extend(new.iter().map(|(name, entry)| (name.clone(), entry.clone())));
@@ -176,10 +191,17 @@ impl Inventory {
 }
 
 /// Compares a file with its entry. Gives a new entry if only the time is another one.
-fn compare(path: &Path, entry: &Entry, depth: Depth, progress: &dyn Progress) -> Result<Option<Entry>, String> {
+fn compare(
+    path: &Path,
+    entry: &Entry,
+    depth: Depth,
+    progress: &dyn Progress,
+) -> Result<Option<Entry>, String> {
     let data = match std::fs::metadata(path) {
         Ok(data) => data,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err("it is gone".to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err("it is gone".to_owned());
+        }
         Err(error) => return Err(error.to_string()),
     };
     if data.len() != entry.size {

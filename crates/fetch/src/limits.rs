@@ -4,8 +4,7 @@ use crate::FetchError;
 use std::path::Path;
 
 /// For the errors of this module: how the user allows more.
-pub(crate) const HINT: &str =
-    "if it is meant to be that large, set TOOLKIT_MAX_FETCH to what you allow, as in TOOLKIT_MAX_FETCH=20G";
+pub(crate) const HINT: &str = "if it is meant to be that large, set TOOLKIT_MAX_FETCH to what you allow, as in TOOLKIT_MAX_FETCH=20G";
 
 /// A download of which nobody says how large it is.
 const UNSIZED: u64 = 64_000_000;
@@ -86,7 +85,11 @@ impl Room {
         let left = self.entries.checked_sub(1);
         self.entries = left.ok_or_else(|| {
             let what = format!("it has more than {ENTRIES} files and folders");
-            FetchError::archive(archive, what, "the package is hostile, or none to be fetched whole")
+            FetchError::archive(
+                archive,
+                what,
+                "the package is hostile, or none to be fetched whole",
+            )
         })?;
         Ok(())
     }

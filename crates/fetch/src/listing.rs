@@ -35,22 +35,32 @@ struct Sibling {
 impl Listing {
     /// Asks for it.
     pub(crate) fn ask(http: &Http, url: &str) -> Result<Self, FetchError> {
-        let bad = |what: String| FetchError::Answer { what: crate::error::one_line(&what), url: url.to_owned() };
+        let bad = |what: String| FetchError::Answer {
+            what: crate::error::one_line(&what),
+            url: url.to_owned(),
+        };
         let text = http.patiently(|| {
             let mut response = http.send(&Method::GET, url, &[], |_| false)?;
             let text = response.body_mut().with_config().limit(LONGEST).read_to_string();
-            text.map_err(|error| Trouble::passing(network(&error.to_string(), url, "try again"), None))
+            text.map_err(|error| {
+                Trouble::passing(network(&error.to_string(), url, "try again"), None)
+            })
         })?;
-        let answer: Answer = serde_json::from_str(&text).map_err(|error| bad(format!("bad listing: {error}")))?;
+        let answer: Answer =
+            serde_json::from_str(&text).map_err(|error| bad(format!("bad listing: {error}")))?;
         if !is_commit(&answer.sha) {
             return Err(bad(format!("`{}` is no commit", answer.sha)));
         }
         if let Some(file) = answer.siblings.iter().find(|file| !is_inside(&file.rfilename)) {
-            return Err(bad(format!("it lists `{}`, which is no path inside the folder", file.rfilename)));
+            return Err(bad(format!(
+                "it lists `{}`, which is no path inside the folder",
+                file.rfilename
+            )));
         }
         let names = wanted(answer.siblings.iter().map(|file| file.rfilename.clone()).collect());
-        let size =
-            |name: &String| answer.siblings.iter().find(|file| file.rfilename == *name).and_then(|file| file.size);
+        let size = |name: &String| {
+            answer.siblings.iter().find(|file| file.rfilename == *name).and_then(|file| file.size)
+        };
         let sizes = names.iter().map(size).collect();
         Ok(Self { commit: answer.sha, names, sizes })
     }
@@ -58,12 +68,17 @@ impl Listing {
 
 /// Without the repository's own dot files; with safetensors there, also without the same weights in other formats.
 fn wanted(mut names: Vec<String>) -> Vec<String> {
-    let extension = |name: &str| name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    let is = |name: &str, kinds: &[&str]| extension(name).is_some_and(|own| kinds.contains(&own.as_str()));
+    let extension =
+        |name: &str| name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    let is = |name: &str, kinds: &[&str]| {
+        extension(name).is_some_and(|own| kinds.contains(&own.as_str()))
+    };
     names.retain(|name| !name.rsplit('/').next().is_some_and(|last| last.starts_with('.')));
     if names.iter().any(|name| is(name, &["safetensors"])) {
         let other = ["bin", "msgpack", "h5", "ot", "onnx", "onnx_data"];
-        names.retain(|name| !is(name, &other) && !name.split('/').rev().skip(1).any(|folder| folder == "onnx"));
+        names.retain(|name| {
+            !is(name, &other) && !name.split('/').rev().skip(1).any(|folder| folder == "onnx")
+        });
     }
     names
 }

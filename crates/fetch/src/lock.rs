@@ -15,7 +15,11 @@ pub(crate) fn lock(root: &Path, key: &str, progress: &dyn Progress) -> Result<Lo
     let folder = root.join("locks");
     std::fs::create_dir_all(&folder).map_err(FetchError::io("create", &folder))?;
     let path = folder.join(format!("{}.lock", percent(key, "@+")));
-    let file = File::options().create(true).append(true).open(&path).map_err(FetchError::io("write", &path))?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(FetchError::io("write", &path))?;
     match file.try_lock() {
         Ok(()) => return Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => {}

@@ -61,7 +61,9 @@ impl Manager {
                 format!("{name}=={version}"),
             ),
             Self::Apt => (&["download"], format!("{name}={version}")),
-            Self::Npm => (&["pack", "--ignore-scripts", "--pack-destination"], format!("{name}@{version}")),
+            Self::Npm => {
+                (&["pack", "--ignore-scripts", "--pack-destination"], format!("{name}@{version}"))
+            }
         };
         let mut args: Vec<OsString> = words.iter().map(OsString::from).collect();
         if self != Self::Apt {
@@ -82,7 +84,10 @@ impl Manager {
             }
             if stderr.trim_end().ends_with("MemoryError") {
                 let hint = "the metadata of the package is damaged or hostile";
-                return ("pip used up the 2 GB of memory that it may have".to_owned(), hint.to_owned());
+                return (
+                    "pip used up the 2 GB of memory that it may have".to_owned(),
+                    hint.to_owned(),
+                );
             }
             if let Some(why) = unreachable_index(stderr) {
                 let hint = "check the network, PIP_INDEX_URL and PIP_FIND_LINKS";
@@ -107,7 +112,9 @@ impl Manager {
                 "run `apt-get update` as root if its lists are old or missing, \
                  and check the version: `apt-cache policy {name}`"
             ),
-            _ => format!("check the network and that {name} {version} is published; the command can be run by hand"),
+            _ => format!(
+                "check the network and that {name} {version} is published; the command can be run by hand"
+            ),
         };
         (failed, hint)
     }
@@ -153,7 +160,9 @@ pub(crate) fn folder_name(manager: Manager, package: &Package) -> String {
 pub(crate) fn versions_of(policy: &str) -> Vec<&str> {
     let table = policy.lines().skip_while(|line| line.trim() != "Version table:").skip(1);
     table
-        .filter(|line| line.starts_with("     ") && !line.starts_with("      ") || line.starts_with(" *** "))
+        .filter(|line| {
+            line.starts_with("     ") && !line.starts_with("      ") || line.starts_with(" *** ")
+        })
         .filter_map(|line| line[5..].split_whitespace().next())
         .collect()
 }

@@ -30,12 +30,17 @@ impl Store {
     }
 
     fn package_temp(&self, manager: Manager, package: &Package) -> PathBuf {
-        self.root().join("tmp").join(format!("{}-{}", manager.name(), folder_name(manager, package)))
+        self.root().join("tmp").join(format!(
+            "{}-{}",
+            manager.name(),
+            folder_name(manager, package)
+        ))
     }
 
     pub(crate) fn have_package(&self, manager: Manager, package: &Package) -> Option<PathBuf> {
         let folder = self.package_folder(manager, package);
-        let path = package.member.as_ref().map_or_else(|| folder.clone(), |member| folder.join(member));
+        let path =
+            package.member.as_ref().map_or_else(|| folder.clone(), |member| folder.join(member));
         (folder.is_dir() && path.exists()).then_some(path)
     }
 
@@ -53,7 +58,10 @@ impl Store {
             return vec![line];
         }
         let folder = tool::quote(&temp.to_string_lossy());
-        vec![format!("cd {folder} && {line}"), format!("dpkg-deb --fsys-tarfile {folder}/{}_*.deb", package.name)]
+        vec![
+            format!("cd {folder} && {line}"),
+            format!("dpkg-deb --fsys-tarfile {folder}/{}_*.deb", package.name),
+        ]
     }
 
     /// The package is asked for once, then it is a folder; the member is looked up in it.
@@ -69,7 +77,10 @@ impl Store {
         self.mend_package(&folder, &key, progress)?;
         if !folder.is_dir() {
             if self.is_offline() {
-                return Err(self.offline_error(&manager.source(package), &self.plan_package(manager, package)));
+                return Err(self.offline_error(
+                    &manager.source(package),
+                    &self.plan_package(manager, package),
+                ));
             }
             let _lock = lock(self.root(), &key, progress)?;
             if !folder.is_dir() {
@@ -86,7 +97,9 @@ impl Store {
                     "remove the file and the folder next to it",
                 )
             })?;
-            if let Err(error) = compare(&got.archive, expected, &got.sha256, &folder, self.removed()) {
+            if let Err(error) =
+                compare(&got.archive, expected, &got.sha256, &folder, self.removed())
+            {
                 self.remove(&folder)?;
                 return Err(error);
             }
@@ -94,7 +107,11 @@ impl Store {
         let Some(member) = &package.member else { return Ok(folder) };
         let path = folder.join(member);
         if !path.exists() {
-            return Err(FetchError::Member { member: member.clone(), hint: listing(&folder, member), folder });
+            return Err(FetchError::Member {
+                member: member.clone(),
+                hint: listing(&folder, member),
+                folder,
+            });
         }
         if let Some(expected) = &digest.sha256 {
             let got = sha256_of(&path, progress)?;
@@ -108,7 +125,12 @@ impl Store {
 
     /// Compares a package that is here with its inventory, and removes it if it is damaged, so that it
     /// is fetched again; offline that is an error.
-    fn mend_package(&self, folder: &Path, key: &str, progress: &dyn Progress) -> Result<(), FetchError> {
+    fn mend_package(
+        &self,
+        folder: &Path,
+        key: &str,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
         if !folder.is_dir() {
             return Ok(());
         }
@@ -120,14 +142,19 @@ impl Store {
         };
         let Some((file, what)) = damaged else { return Ok(()) };
         if self.is_offline() {
-            return Err(FetchError::damaged(&file, &what, "fetch it again where there is a network"));
+            return Err(FetchError::damaged(
+                &file,
+                &what,
+                "fetch it again where there is a network",
+            ));
         }
         let _lock = lock(self.root(), key, progress)?;
         // Another process may have fetched it again meanwhile.
         if inventory.damaged("", Depth::Whole, progress).is_ok_and(|damaged| damaged.is_empty()) {
             return Ok(());
         }
-        progress.note(&format!("{} is damaged: {what}; the package is fetched again", file.display()));
+        progress
+            .note(&format!("{} is damaged: {what}; the package is fetched again", file.display()));
         self.remove(folder)
     }
 
@@ -212,8 +239,19 @@ impl Store {
         let tools = self.tools(manager);
         for (at, tool) in tools.iter().enumerate() {
             let command = tool.line(&args);
-            let step = Step::new(progress, &format!("{} {} {}", manager.name(), package.name, package.version), None);
-            let stderr = match child::run(tool, manager, &args, temp, self.limits().packed(), Some(&step))? {
+            let step = Step::new(
+                progress,
+                &format!("{} {} {}", manager.name(), package.name, package.version),
+                None,
+            );
+            let stderr = match child::run(
+                tool,
+                manager,
+                &args,
+                temp,
+                self.limits().packed(),
+                Some(&step),
+            )? {
                 Ok(_) => return Ok(command),
                 Err(stderr) => stderr,
             };
@@ -224,7 +262,9 @@ impl Store {
             let (what, hint) = match self.offered(manager, package, &stderr, temp)? {
                 Some(versions) => (
                     format!("apt does not offer {} {}", package.name, package.version),
-                    format!("it offers {versions}; run `apt-get update` as root if its lists are old"),
+                    format!(
+                        "it offers {versions}; run `apt-get update` as root if its lists are old"
+                    ),
                 ),
                 None => manager.explain(package, &stderr),
             };
@@ -234,7 +274,11 @@ impl Store {
         Err(FetchError::Tool {
             what: format!("no {} on PATH", names.join(", ")),
             command: tool::line(&manager.programs()[0].join(" "), &args),
-            hint: format!("install {}, or run the command where it is and copy {}", names[0], self.root().display()),
+            hint: format!(
+                "install {}, or run the command where it is and copy {}",
+                names[0],
+                self.root().display()
+            ),
         })
     }
 
@@ -251,7 +295,8 @@ impl Store {
         }
         let Some(tool) = self.tool(&["apt-cache"]) else { return Ok(None) };
         let args = ["policy".into(), package.name.clone().into()];
-        let policy = child::run(&tool, manager, &args, temp, self.limits().packed(), None)?.unwrap_or_default();
+        let policy = child::run(&tool, manager, &args, temp, self.limits().packed(), None)?
+            .unwrap_or_default();
         let versions = versions_of(&policy);
         Ok((!versions.is_empty()).then(|| versions.join(", ")))
     }
@@ -272,7 +317,11 @@ impl Store {
         let name = archive.file_name().unwrap_or_default().to_string_lossy();
         let mut room = self.limits().room(size, stated);
         // Of a `.deb` the unpacked bytes are counted, and nobody knows how many there are.
-        let step = Step::new(progress, &format!("unpack {name}"), (!name.ends_with(".deb")).then_some(size));
+        let step = Step::new(
+            progress,
+            &format!("unpack {name}"),
+            (!name.ends_with(".deb")).then_some(size),
+        );
         if name.ends_with(".whl") {
             unpack::zip(archive, to, &mut room, &step)
         } else if name.ends_with(".tgz") {
@@ -283,7 +332,13 @@ impl Store {
     }
 
     /// `dpkg-deb -x` would unpack links that lead anywhere; as a stream it goes through the same checks as the others.
-    fn unpack_deb(&self, archive: &Path, to: &Path, room: &mut Room, step: &Step<'_>) -> Result<(), FetchError> {
+    fn unpack_deb(
+        &self,
+        archive: &Path,
+        to: &Path,
+        room: &mut Room,
+        step: &Step<'_>,
+    ) -> Result<(), FetchError> {
         let args = ["--fsys-tarfile".into(), archive.as_os_str().to_owned()];
         let folder = archive.parent().unwrap_or(to);
         let tool = self.tool(&["dpkg-deb"]).ok_or_else(|| FetchError::Tool {
@@ -292,7 +347,9 @@ impl Store {
             hint: "install the package `dpkg`".to_owned(),
         })?;
         let mut running = Running::start(&tool, Manager::Apt, &args, folder, Stdio::piped())?;
-        let mut stream = running.stdout().ok_or_else(|| FetchError::archive(archive, "no stream", "try again"))?;
+        let mut stream = running
+            .stdout()
+            .ok_or_else(|| FetchError::archive(archive, "no stream", "try again"))?;
         let unpacked = unpack::tar(archive, Counted(&mut stream, step), to, room, Form::Debian);
         let failed = |stderr: &str| FetchError::Tool {
             what: format!("dpkg-deb failed: {}", tool::summary(stderr)),
@@ -326,7 +383,8 @@ fn find_archive(manager: Manager, folder: &Path, command: &str) -> Result<PathBu
         path.symlink_metadata().is_ok_and(|data| data.is_file()) && others.contains(&extension)
     };
     let entries = std::fs::read_dir(folder).map_err(FetchError::io("read", folder))?;
-    let mut archives: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_archive).collect();
+    let mut archives: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(is_archive).collect();
     let (what, hint) = match (archives.pop(), archives.is_empty()) {
         (Some(archive), true) => {
             let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -334,10 +392,16 @@ fn find_archive(manager: Manager, folder: &Path, command: &str) -> Result<PathBu
                 return Ok(archive);
             }
             let wanted = manager.archives().join(", ");
-            (format!("the command brought `{name}`, not {wanted}"), "only such archives run no code when fetched")
+            (
+                format!("the command brought `{name}`, not {wanted}"),
+                "only such archives run no code when fetched",
+            )
         }
         (first, _) => (
-            format!("the command left {} archives, not one", archives.len() + usize::from(first.is_some())),
+            format!(
+                "the command left {} archives, not one",
+                archives.len() + usize::from(first.is_some())
+            ),
             "run it by hand and see what it does",
         ),
     };
@@ -353,10 +417,13 @@ fn listing(folder: &Path, member: &str) -> String {
     }
     let at = at.unwrap_or(Path::new(""));
     let entries = std::fs::read_dir(folder.join(at)).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let shown = names.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
-    let place = if at.as_os_str().is_empty() { "it".to_owned() } else { format!("`{}`", at.display()) };
+    let more =
+        if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+    let place =
+        if at.as_os_str().is_empty() { "it".to_owned() } else { format!("`{}`", at.display()) };
     crate::error::one_line(&format!("{place} has {shown}{more}"))
 }

@@ -71,7 +71,8 @@ impl FromStr for Source {
         if text.contains(char::is_control) {
             return Err(bad("a source is one line without control characters", FORMS));
         }
-        let (scheme, rest) = text.split_once(':').ok_or_else(|| bad("no scheme before a `:`", FORMS))?;
+        let (scheme, rest) =
+            text.split_once(':').ok_or_else(|| bad("no scheme before a `:`", FORMS))?;
         if scheme == "file" {
             return if rest.is_empty() {
                 Err(bad("no path", "write file:path"))
@@ -91,7 +92,10 @@ impl FromStr for Source {
         }
         let package = |separator: &str, name_fits: fn(&str) -> bool| {
             // An npm scope starts with the separator, so the first character never separates.
-            let at = head.char_indices().nth(1).and_then(|(first, _)| Some(first + head[first..].find(separator)?));
+            let at = head
+                .char_indices()
+                .nth(1)
+                .and_then(|(first, _)| Some(first + head[first..].find(separator)?));
             let hint = format!("write {scheme}:name{separator}version, the version in full");
             let at = at.ok_or_else(|| bad("no version", &hint))?;
             let (name, version) = (&head[..at], &head[at + separator.len()..]);
@@ -101,13 +105,18 @@ impl FromStr for Source {
             if !version_fits(version) {
                 return Err(bad(&format!("`{version}` is no exact version"), &hint));
             }
-            Ok(Package { name: name.to_owned(), version: version.to_owned(), member: member.clone() })
+            Ok(Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                member: member.clone(),
+            })
         };
         match scheme {
             "hf" => {
                 let (repo, rev) = head.split_once('@').unwrap_or((head, "main"));
                 // The Hub allows no `--`; the store writes `owner--name`.
-                let fits = |(owner, name)| word_fits(owner) && word_fits(name) && !repo.contains("--");
+                let fits =
+                    |(owner, name)| word_fits(owner) && word_fits(name) && !repo.contains("--");
                 if !repo.split_once('/').is_some_and(fits) {
                     return Err(bad(
                         &format!("`{repo}` is no owner/name"),
@@ -115,14 +124,19 @@ impl FromStr for Source {
                     ));
                 }
                 if !rev_fits(rev) {
-                    return Err(bad(&format!("`{rev}` is no revision"), "write a branch, a tag or a commit after `@`"));
+                    return Err(bad(
+                        &format!("`{rev}` is no revision"),
+                        "write a branch, a tag or a commit after `@`",
+                    ));
                 }
                 Ok(Self::Hf { repo: repo.to_owned(), rev: rev.to_owned(), path: member })
             }
             "pip" => package("==", word_fits).map(Self::Pip),
             "apt" => package("=", |name| word_fits(name) && !name.contains('_')).map(Self::Apt),
             "npm" => package("@", |name| match name.strip_prefix('@') {
-                Some(scoped) => scoped.split_once('/').is_some_and(|(scope, name)| word_fits(scope) && word_fits(name)),
+                Some(scoped) => scoped
+                    .split_once('/')
+                    .is_some_and(|(scope, name)| word_fits(scope) && word_fits(name)),
                 None => word_fits(name),
             })
             .map(Self::Npm),
@@ -147,7 +161,10 @@ fn version_fits(version: &str) -> bool {
 
 /// Parts between slashes as git allows them, less what is special to a shell, an address or a file system.
 fn rev_fits(rev: &str) -> bool {
-    rev.len() <= 200 && rev.split('/').all(|part| word_fits(part) && !part.ends_with('.') && !part.contains(".."))
+    rev.len() <= 200
+        && rev
+            .split('/')
+            .all(|part| word_fits(part) && !part.ends_with('.') && !part.contains(".."))
 }
 
 impl Display for Source {

@@ -43,13 +43,19 @@ impl Store {
     /// `HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN`, `TOOLKIT_MAX_FETCH`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        let text =
-            |name: &str| env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let text = |name: &str| {
+            env::var(name)
+                .ok()
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
+        };
         let limit = text("TOOLKIT_MAX_FETCH");
         Self {
             // Tools run in another folder.
             root: std::path::absolute(&root).unwrap_or(root),
-            offline: ["TOOLKIT_OFFLINE", "HF_HUB_OFFLINE"].iter().any(|name| is_on(env::var_os(name))),
+            offline: ["TOOLKIT_OFFLINE", "HF_HUB_OFFLINE"]
+                .iter()
+                .any(|name| is_on(env::var_os(name))),
             tools_path: None,
             hub: HUB.to_owned(),
             token: None,
@@ -144,7 +150,12 @@ impl Store {
     /// # Errors
     /// What [`FetchError`] lists. After a wrong digest the file (or the package it is in) is removed, unless the store is
     /// offline.
-    pub fn get(&self, source: &Source, digest: &Digest, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
+    pub fn get(
+        &self,
+        source: &Source,
+        digest: &Digest,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, FetchError> {
         for sha256 in [&digest.sha256, &digest.package_sha256].into_iter().flatten() {
             if !paths::is_sha256(&sha256.to_ascii_lowercase()) {
                 return Err(FetchError::source(
@@ -156,11 +167,19 @@ impl Store {
         }
         if let Some(text) = &self.bad_limit {
             let what = "TOOLKIT_MAX_FETCH is no size";
-            return Err(FetchError::source(text, what, "write bytes, or a number with K, M, G or T, such as 20G"));
+            return Err(FetchError::source(
+                text,
+                what,
+                "write bytes, or a number with K, M, G or T, such as 20G",
+            ));
         }
         let path = match source {
-            Source::Hf { path: None, .. } if digest.sha256.is_some() => return Err(no_digest(source)),
-            Source::Hf { repo, rev, path } => Hub::new(self, repo, rev).get(path.as_deref(), digest, progress)?,
+            Source::Hf { path: None, .. } if digest.sha256.is_some() => {
+                return Err(no_digest(source));
+            }
+            Source::Hf { repo, rev, path } => {
+                Hub::new(self, repo, rev).get(path.as_deref(), digest, progress)?
+            }
             Source::Pip(package) => self.get_package(Manager::Pip, package, digest, progress)?,
             Source::Apt(package) => self.get_package(Manager::Apt, package, digest, progress)?,
             Source::Npm(package) => self.get_package(Manager::Npm, package, digest, progress)?,
@@ -191,8 +210,7 @@ impl Store {
         match inventory.damaged(&name, Depth::Quick, progress)?.into_iter().next() {
             None => Ok(()),
             Some((file, what)) => {
-                let hint =
-                    "`toolkit data fetch` of the same name fetches it again; `toolkit doctor --check` looks at all";
+                let hint = "`toolkit data fetch` of the same name fetches it again; `toolkit doctor --check` looks at all";
                 Err(FetchError::damaged(&file, &what, hint))
             }
         }
@@ -204,8 +222,14 @@ impl Store {
 
     /// Tells once if the token is not shown to the Hub.
     pub(crate) fn http(&self, progress: &dyn Progress) -> Result<Http, FetchError> {
-        if self.token.is_some() && !is_private(&self.hub) && !self.warned.swap(true, Ordering::Relaxed) {
-            progress.note(&format!("warning: HF_TOKEN is not sent to {}, where others could read it", self.hub));
+        if self.token.is_some()
+            && !is_private(&self.hub)
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            progress.note(&format!(
+                "warning: HF_TOKEN is not sent to {}, where others could read it",
+                self.hub
+            ));
         }
         Http::new(&self.hub, self.token.as_deref(), self.backoff)
     }
@@ -240,7 +264,8 @@ impl Store {
         if self.offline {
             return Ok(());
         }
-        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
         removed.map_err(FetchError::io("remove", path))
     }
 
@@ -275,7 +300,11 @@ fn standard_root(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
 }
 
 fn no_digest(source: &Source) -> FetchError {
-    FetchError::source(&source.to_string(), "a folder has no sha256", "name a file after `#`, or use package_sha256")
+    FetchError::source(
+        &source.to_string(),
+        "a folder has no sha256",
+        "name a file after `#`, or use package_sha256",
+    )
 }
 
 /// As the Hub's own tools read it: anything but empty, `0`, `false`, `no` and `off`.

@@ -74,21 +74,29 @@ pub(crate) fn quote(word: &str) -> String {
 /// of npm it is the first two.
 pub(crate) fn summary(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let npm = lines.iter().filter_map(|line| line.strip_prefix("npm error").or_else(|| line.strip_prefix("npm ERR!")));
+    let npm = lines.iter().filter_map(|line| {
+        line.strip_prefix("npm error").or_else(|| line.strip_prefix("npm ERR!"))
+    });
     let npm: Vec<&str> = npm.map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
     if !npm.is_empty() {
         return one_line(&npm.join(": "));
     }
     let starts = |line: &str, words: &[&str]| {
-        words.iter().any(|word| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
+        words.iter().any(|word| {
+            line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        })
     };
     // Of pip's own failures the last line says which one it is.
-    let marked = |line: &&str| starts(line, &["error:", "E:", "fatal:"]) && *line != "ERROR: Exception:";
+    let marked =
+        |line: &&str| starts(line, &["error:", "E:", "fatal:"]) && *line != "ERROR: Exception:";
     if let Some(at) = lines.iter().rposition(marked) {
         let why = lines.get(at + 1).and_then(|line| line.strip_prefix('×')).map(str::trim);
-        return one_line(&why.map_or_else(|| lines[at].to_owned(), |why| format!("{} {why}", lines[at])));
+        return one_line(
+            &why.map_or_else(|| lines[at].to_owned(), |why| format!("{} {why}", lines[at])),
+        );
     }
-    let notices = ["[notice]", "note:", "hint:", "warning:", "deprecation:", "W:", "N:", "╰─>", "│"];
+    let notices =
+        ["[notice]", "note:", "hint:", "warning:", "deprecation:", "W:", "N:", "╰─>", "│"];
     let telling = lines.iter().rfind(|line| !starts(line, &notices)).or(lines.last());
     one_line(telling.unwrap_or(&"it says nothing"))
 }

@@ -26,8 +26,15 @@ pub(crate) enum Form {
 }
 
 /// Unpacks `archive`, a `.whl`, into the new folder `to`.
-pub(crate) fn zip(archive: &Path, to: &Path, room: &mut Room, step: &Step<'_>) -> Result<(), FetchError> {
-    let bad = |error: zip::result::ZipError| FetchError::archive(archive, format!("bad zip: {error}"), HINT);
+pub(crate) fn zip(
+    archive: &Path,
+    to: &Path,
+    room: &mut Room,
+    step: &Step<'_>,
+) -> Result<(), FetchError> {
+    let bad = |error: zip::result::ZipError| {
+        FetchError::archive(archive, format!("bad zip: {error}"), HINT)
+    };
     let file = File::open(archive).map_err(FetchError::io("read", archive))?;
     let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(bad)?;
     // By what the archive says of itself first, so that an honest giant is refused at once.
@@ -41,7 +48,11 @@ pub(crate) fn zip(archive: &Path, to: &Path, room: &mut Room, step: &Step<'_>) -
         let mut entry = zip.by_index(index).map_err(bad)?;
         let name = entry.name().map_err(bad)?.into_owned();
         if name.contains('\\') || entry.is_symlink() {
-            return Err(FetchError::archive(archive, format!("`{name}` is a link or no plain name"), HINT));
+            return Err(FetchError::archive(
+                archive,
+                format!("`{name}` is a link or no plain name"),
+                HINT,
+            ));
         }
         let Some(path) = inside(archive, Path::new(&name), false)? else { continue };
         let path = to.join(path);
@@ -50,7 +61,8 @@ pub(crate) fn zip(archive: &Path, to: &Path, room: &mut Room, step: &Step<'_>) -
         } else {
             let (size, packed) = (entry.size(), entry.compressed_size());
             // Not a byte more than it states, whatever it holds.
-            let written = write(archive, &mut (&mut entry).take(size.saturating_add(1)), &path, room)?;
+            let written =
+                write(archive, &mut (&mut entry).take(size.saturating_add(1)), &path, room)?;
             if written != size {
                 let what = format!("`{name}` states {size} bytes and has others");
                 return Err(FetchError::archive(archive, what, HINT));
@@ -62,7 +74,12 @@ pub(crate) fn zip(archive: &Path, to: &Path, room: &mut Room, step: &Step<'_>) -
 }
 
 /// Unpacks a gzipped tar of npm into the new folder `to`.
-pub(crate) fn tgz(archive: &Path, to: &Path, room: &mut Room, step: &Step<'_>) -> Result<(), FetchError> {
+pub(crate) fn tgz(
+    archive: &Path,
+    to: &Path,
+    room: &mut Room,
+    step: &Step<'_>,
+) -> Result<(), FetchError> {
     let file = File::open(archive).map_err(FetchError::io("read", archive))?;
     let plain = flate2::read::MultiGzDecoder::new(io::BufReader::new(Counted(file, step)));
     tar(archive, plain, to, room, Form::Node)
@@ -89,7 +106,8 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         let left = self.left.get().checked_sub(read as u64);
-        let too_long = || io::Error::other(format!("over {BETWEEN_ENTRIES} bytes that belong to no file"));
+        let too_long =
+            || io::Error::other(format!("over {BETWEEN_ENTRIES} bytes that belong to no file"));
         self.left.set(left.ok_or_else(too_long)?);
         Ok(read)
     }
@@ -97,7 +115,13 @@ impl<R: Read> Read for Bounded<R> {
 
 /// Unpacks a tar stream of `archive` into the new folder `to`. Links are made last, so that no file is written through
 /// one.
-pub(crate) fn tar(archive: &Path, stream: impl Read, to: &Path, room: &mut Room, form: Form) -> Result<(), FetchError> {
+pub(crate) fn tar(
+    archive: &Path,
+    stream: impl Read,
+    to: &Path,
+    room: &mut Room,
+    form: Form,
+) -> Result<(), FetchError> {
     let bad = |error: io::Error| FetchError::archive(archive, format!("bad tar: {error}"), HINT);
     let strip = form == Form::Node;
     let left = Rc::new(Cell::new(BETWEEN_ENTRIES));
@@ -144,7 +168,8 @@ pub(crate) fn tar(archive: &Path, stream: impl Read, to: &Path, room: &mut Room,
             _ => symlink(to, path, target)?,
         };
         if !made && form == Form::Node {
-            let what = format!("the link `{}` leads to `{}`, outside", path.display(), target.display());
+            let what =
+                format!("the link `{}` leads to `{}`, outside", path.display(), target.display());
             return Err(FetchError::archive(archive, what, HINT));
         }
     }
@@ -161,7 +186,11 @@ fn inside(archive: &Path, name: &Path, strip: bool) -> Result<Option<PathBuf>, F
             Component::Normal(_) if strip => strip = false,
             Component::Normal(part) => path.push(part),
             _ => {
-                return Err(FetchError::archive(archive, format!("`{}` leads outside", name.display()), HINT));
+                return Err(FetchError::archive(
+                    archive,
+                    format!("`{}` leads outside", name.display()),
+                    HINT,
+                ));
             }
         }
     }
@@ -173,7 +202,12 @@ fn create_dir(path: &Path) -> Result<(), FetchError> {
 }
 
 /// Writes a file and gives its length. Modes are not kept: these are data, nothing of them is run.
-fn write(archive: &Path, content: &mut impl Read, path: &Path, room: &mut Room) -> Result<u64, FetchError> {
+fn write(
+    archive: &Path,
+    content: &mut impl Read,
+    path: &Path,
+    room: &mut Room,
+) -> Result<u64, FetchError> {
     if let Some(parent) = path.parent() {
         create_dir(parent)?;
     }
@@ -181,7 +215,11 @@ fn write(archive: &Path, content: &mut impl Read, path: &Path, room: &mut Room) 
     let (mut buffer, mut written) = (vec![0; 1 << 16], 0);
     loop {
         let read = content.read(&mut buffer).map_err(|error| {
-            FetchError::archive(archive, format!("cannot unpack `{}`: {error}", path.display()), HINT)
+            FetchError::archive(
+                archive,
+                format!("cannot unpack `{}`: {error}", path.display()),
+                HINT,
+            )
         })?;
         if read == 0 {
             return Ok(written);
@@ -193,8 +231,14 @@ fn write(archive: &Path, content: &mut impl Read, path: &Path, room: &mut Room) 
 }
 
 /// Copies the file that a hard link names. A thousand links to a file take a thousand times its room.
-fn hard_link(archive: &Path, target: &Path, path: &Path, room: &mut Room) -> Result<bool, FetchError> {
-    let Some(data) = std::fs::symlink_metadata(target).ok().filter(std::fs::Metadata::is_file) else {
+fn hard_link(
+    archive: &Path,
+    target: &Path,
+    path: &Path,
+    room: &mut Room,
+) -> Result<bool, FetchError> {
+    let Some(data) = std::fs::symlink_metadata(target).ok().filter(std::fs::Metadata::is_file)
+    else {
         return Ok(false);
     };
     room.take(archive, data.len())?;
@@ -214,7 +258,11 @@ fn symlink(to: &Path, path: &Path, target: &Path) -> Result<bool, FetchError> {
     // (or not there yet) is of no use either.
     let root = to.canonicalize().map_err(FetchError::io("read", to))?;
     let inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&root));
-    if target.is_absolute() || !inside(&parent) || !inside(&parent.join(target)) || place.symlink_metadata().is_ok() {
+    if target.is_absolute()
+        || !inside(&parent)
+        || !inside(&parent.join(target))
+        || place.symlink_metadata().is_ok()
+    {
         return Ok(false);
     }
     link_or_copy(target, &parent, &place)?;

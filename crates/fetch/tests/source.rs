@@ -27,7 +27,10 @@ fn each_form_is_read() {
     assert_eq!(read("pip:a_b.c-d==1.0.post1"), Source::Pip(package("a_b.c-d", "1.0.post1", None)));
     let epoch = package("openclipart-png", "1:0.18+dfsg-19", Some("usr/share"));
     assert_eq!(read("apt:openclipart-png=1:0.18+dfsg-19#usr/share"), Source::Apt(epoch));
-    assert_eq!(read("npm:@scope/x@1.2.3-rc.1#a.json"), Source::Npm(package("@scope/x", "1.2.3-rc.1", Some("a.json"))));
+    assert_eq!(
+        read("npm:@scope/x@1.2.3-rc.1#a.json"),
+        Source::Npm(package("@scope/x", "1.2.3-rc.1", Some("a.json")))
+    );
     assert_eq!(read("npm:x@1.2.3"), Source::Npm(package("x", "1.2.3", None)));
     assert_eq!(read("file:../a b#c"), Source::File(PathBuf::from("../a b#c")));
 }
@@ -76,7 +79,10 @@ fn bad_text_is_refused_in_one_line_with_a_hint() {
     ];
     for (text, what) in cases {
         let error = text.parse::<Source>().unwrap_err().to_string();
-        assert!(error.contains(what) && error.contains("; hint: ") && !error.contains('\n'), "{text}: {error}");
+        assert!(
+            error.contains(what) && error.contains("; hint: ") && !error.contains('\n'),
+            "{text}: {error}"
+        );
     }
 }
 
@@ -98,7 +104,11 @@ fn member() -> impl Strategy<Value = Option<String>> {
 fn source() -> impl Strategy<Value = Source> {
     let word = "[a-zA-Z0-9][a-zA-Z0-9._+]{0,12}";
     let package = |name: &'static str, version: &'static str| {
-        (name, version, member()).prop_map(|(name, version, member)| Package { name, version, member })
+        (name, version, member()).prop_map(|(name, version, member)| Package {
+            name,
+            version,
+            member,
+        })
     };
     prop_oneof![
         (
@@ -109,7 +119,8 @@ fn source() -> impl Strategy<Value = Source> {
             .prop_map(|(repo, rev, path)| Source::Hf { repo, rev, path }),
         package(word, "[0-9][0-9a-z.!+]{0,9}").prop_map(Source::Pip),
         package("[a-z0-9][a-z0-9+.-]{0,12}", "[0-9][0-9a-z.:~+-]{0,9}").prop_map(Source::Apt),
-        package("(@[a-z0-9][a-z0-9-]{0,5}/)?[a-z0-9][a-z0-9._-]{0,12}", "[0-9][0-9a-z.+-]{0,9}").prop_map(Source::Npm),
+        package("(@[a-z0-9][a-z0-9-]{0,5}/)?[a-z0-9][a-z0-9._-]{0,12}", "[0-9][0-9a-z.+-]{0,9}")
+            .prop_map(Source::Npm),
         "[^\\p{C}]{1,20}".prop_map(|path| Source::File(path.into())),
     ]
 }

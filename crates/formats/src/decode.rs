@@ -40,7 +40,11 @@ pub(crate) fn floats(entry: &Entry, bytes: &[u8]) -> Vec<f32> {
 pub(crate) fn ints(entry: &Entry, bytes: &[u8]) -> Option<Vec<i64>> {
     if let (Layout::Varints, true) = (&entry.layout, entry.info.dtype.is_int()) {
         let is_bool = entry.info.dtype == Dtype::Bool;
-        return Some(varints(bytes).map(|value| if is_bool { i64::from(value != 0) } else { value }).collect());
+        return Some(
+            varints(bytes)
+                .map(|value| if is_bool { i64::from(value != 0) } else { value })
+                .collect(),
+        );
     }
     match entry.info.dtype {
         Dtype::I64 => Some(each(entry, bytes, i64::from_le_bytes)),
@@ -56,7 +60,9 @@ pub(crate) fn ints(entry: &Entry, bytes: &[u8]) -> Option<Vec<i64>> {
 fn each<const N: usize, T>(entry: &Entry, bytes: &[u8], decode: impl Fn([u8; N]) -> T) -> Vec<T> {
     let stored = bytes.as_chunks::<N>().0;
     match &entry.layout {
-        Layout::Strided(strides) => gather(&entry.info.shape, strides, |index| decode(stored[index])),
+        Layout::Strided(strides) => {
+            gather(&entry.info.shape, strides, |index| decode(stored[index]))
+        }
         _ => stored.iter().map(|&bytes| decode(bytes)).collect(),
     }
 }
@@ -65,7 +71,8 @@ fn each<const N: usize, T>(entry: &Entry, bytes: &[u8], decode: impl Fn([u8; N])
 fn gather<T>(shape: &[usize], strides: &[usize], at: impl Fn(usize) -> T) -> Vec<T> {
     let total = shape.iter().product();
     let mut values = Vec::with_capacity(total);
-    let (Some((&row, outer)), Some((&step, steps))) = (shape.split_last(), strides.split_last()) else {
+    let (Some((&row, outer)), Some((&step, steps))) = (shape.split_last(), strides.split_last())
+    else {
         values.push(at(0));
         return values;
     };
@@ -88,7 +95,11 @@ fn gather<T>(shape: &[usize], strides: &[usize], at: impl Fn(usize) -> T) -> Vec
 /// Protobuf varints; the count was checked when the file was opened.
 pub(crate) fn varints(bytes: &[u8]) -> impl Iterator<Item = i64> {
     bytes.split_inclusive(|byte| byte & 0x80 == 0).map(|group| {
-        let bits = group.iter().take(10).rev().fold(0u64, |bits, byte| (bits << 7) | u64::from(byte & 0x7f));
+        let bits = group
+            .iter()
+            .take(10)
+            .rev()
+            .fold(0u64, |bits, byte| (bits << 7) | u64::from(byte & 0x7f));
         bits as i64
     })
 }

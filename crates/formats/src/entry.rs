@@ -49,7 +49,13 @@ pub(crate) struct Parsed {
 
 impl Parsed {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, entries: BTreeMap::new(), skipped: BTreeMap::new(), metadata: BTreeMap::new(), gguf: None }
+        Self {
+            format,
+            entries: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+            gguf: None,
+        }
     }
 }
 
@@ -64,8 +70,15 @@ pub(crate) fn count(shape: &[usize]) -> Result<usize, String> {
 
 impl Entry {
     /// A row-major tensor from byte `start` of a file of `file_len` bytes. The error reads well after the name.
-    pub(crate) fn dense(shape: Vec<usize>, dtype: Dtype, start: usize, file_len: usize) -> Result<Self, String> {
-        let bytes = dtype.bytes(count(&shape)?).ok_or_else(|| format!("does not fill whole {dtype} blocks"))?;
+    pub(crate) fn dense(
+        shape: Vec<usize>,
+        dtype: Dtype,
+        start: usize,
+        file_len: usize,
+    ) -> Result<Self, String> {
+        let bytes = dtype
+            .bytes(count(&shape)?)
+            .ok_or_else(|| format!("does not fill whole {dtype} blocks"))?;
         if start.checked_add(bytes).is_none_or(|end| end > file_len) {
             return Err(format!("has {bytes} bytes from byte {start}, past the end of the file"));
         }
@@ -101,12 +114,14 @@ impl Entry {
         };
         let place = span.and_then(|span| {
             let end = offset.checked_add(span)?.checked_mul(size)?;
-            (end <= storage.1).then_some((storage.0.checked_add(offset.checked_mul(size)?)?, span * size))
+            (end <= storage.1)
+                .then_some((storage.0.checked_add(offset.checked_mul(size)?)?, span * size))
         });
         let Some((start, bytes)) = place.or((total == 0).then_some((storage.0, 0))) else {
             return Err(format!("reaches past its storage of {} bytes", storage.1));
         };
-        let layout = if is_dense(&shape, &strides) { Layout::Dense } else { Layout::Strided(strides) };
+        let layout =
+            if is_dense(&shape, &strides) { Layout::Dense } else { Layout::Strided(strides) };
         Ok(Self { info: Info { shape, dtype }, file: 0, start, bytes, layout })
     }
 }

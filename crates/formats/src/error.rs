@@ -60,8 +60,18 @@ impl FormatError {
         Self::File { what: what.into(), path: path.to_owned(), byte: None, hint: hint.into() }
     }
 
-    pub(crate) fn tensor(path: &Path, name: &str, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Tensor { name: one_line(name), what: what.into(), path: path.to_owned(), hint: hint.into() }
+    pub(crate) fn tensor(
+        path: &Path,
+        name: &str,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::Tensor {
+            name: one_line(name),
+            what: what.into(),
+            path: path.to_owned(),
+            hint: hint.into(),
+        }
     }
 }
 

@@ -7,15 +7,20 @@ use crate::{gguf, onnx, safetensors, shards, torch};
 use std::path::{Path, PathBuf};
 
 /// What a folder is looked through for, in this order.
-const IN_FOLDER: [&str; 4] =
-    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+const IN_FOLDER: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 pub(crate) fn open(path: &Path) -> Result<Tensors, FormatError> {
     let file = match path.is_dir() {
         true => match first(path)? {
             Some(file) => file,
             None => {
-                let hint = format!("one of {} is expected, or name the file itself", IN_FOLDER.join(", "));
+                let hint =
+                    format!("one of {} is expected, or name the file itself", IN_FOLDER.join(", "));
                 return Err(FormatError::file(path, "no weights in this folder", hint));
             }
         },
@@ -73,15 +78,24 @@ fn unknown(bytes: &[u8]) -> Fault {
     } else if bytes.starts_with(b"version https://git-lfs") {
         ("this is a Git LFS pointer, not the weights", "run `git lfs pull` where it was cloned")
     } else if text.starts_with(b"<") {
-        ("this is a web page, not weights", "the download was answered with a page, perhaps a login; get it again")
+        (
+            "this is a web page, not weights",
+            "the download was answered with a page, perhaps a login; get it again",
+        )
     } else if text.starts_with(b"{") {
         ("this is JSON, not weights", "an index of shards must be called *.index.json")
     } else if bytes.get(257..262) == Some(b"ustar") {
-        ("this is a tar archive, as PyTorch wrote before 0.2", "load and save it with PyTorch, or unpack it")
+        (
+            "this is a tar archive, as PyTorch wrote before 0.2",
+            "load and save it with PyTorch, or unpack it",
+        )
     } else if bytes.starts_with(b"\x89HDF") {
         ("this is an HDF5 file", "convert it to safetensors")
     } else if bytes.starts_with(b"\x80") && bytes.len() > 2 && bytes[1] <= 5 {
-        ("this is a pickle, but not one that PyTorch wrote", "convert it to safetensors with the program it came from")
+        (
+            "this is a pickle, but not one that PyTorch wrote",
+            "convert it to safetensors with the program it came from",
+        )
     } else {
         ("unknown file format", "safetensors, PyTorch checkpoints, GGUF and ONNX are read")
     };

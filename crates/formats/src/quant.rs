@@ -4,7 +4,10 @@
 use half::f16;
 
 /// Decodes all whole blocks of `B` bytes into `N` numbers each.
-fn blocks<const B: usize, const N: usize>(bytes: &[u8], decode: impl Fn(&[u8; B], &mut [f32; N])) -> Vec<f32> {
+fn blocks<const B: usize, const N: usize>(
+    bytes: &[u8],
+    decode: impl Fn(&[u8; B], &mut [f32; N]),
+) -> Vec<f32> {
     let blocks = bytes.as_chunks::<B>().0;
     let mut values = vec![0.0; blocks.len() * N];
     for (block, out) in blocks.iter().zip(values.as_chunks_mut::<N>().0) {

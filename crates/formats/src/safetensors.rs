@@ -7,7 +7,8 @@ use safetensors::{Dtype as Stored, SafeTensors};
 
 /// Whether `bytes` begin like a safetensors file: a header length that is no larger than the format allows, then `{`.
 pub(crate) fn is(bytes: &[u8]) -> bool {
-    bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) <= 100_000_000) && bytes.get(8) == Some(&b'{')
+    bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) <= 100_000_000)
+        && bytes.get(8) == Some(&b'{')
 }
 
 /// Reads the header. The `safetensors` crate checks that it is within the file and that the tensors fill the rest
@@ -16,8 +17,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     if more_than(MOST_TENSORS, bytes) {
         return Err(too_many());
     }
-    let (header, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|error| Fault::new(format!("bad safetensors header: {}", one_line(&error.to_string())), DAMAGED))?;
+    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| {
+        Fault::new(format!("bad safetensors header: {}", one_line(&error.to_string())), DAMAGED)
+    })?;
     let mut parsed = Parsed::new(Format::Safetensors);
     for (name, info) in metadata.tensors() {
         let Some(dtype) = dtype(info.dtype) else {

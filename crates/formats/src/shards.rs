@@ -25,7 +25,11 @@ pub(crate) fn open(path: &Path, index: &Path) -> Result<Tensors, FormatError> {
     };
     let Index { weight_map } = serde_json::from_slice(json).map_err(|error| {
         let what = format!("bad index of shards: {}", one_line(&error.to_string()));
-        FormatError::file(index, what, "it must be JSON with `weight_map`: tensor name to file name")
+        FormatError::file(
+            index,
+            what,
+            "it must be JSON with `weight_map`: tensor name to file name",
+        )
     })?;
     let mut numbers = BTreeMap::<&str, usize>::new();
     let mut parts: Vec<(Source, Parsed)> = Vec::new();
@@ -35,8 +39,16 @@ pub(crate) fn open(path: &Path, index: &Path) -> Result<Tensors, FormatError> {
             Some(&number) => number,
             None => {
                 let shard = beside(index, file).ok_or_else(|| {
-                    let what = format!("is said to be in `{}`, outside the folder of the index", one_line(file));
-                    FormatError::tensor(index, name, what, "do not trust this file; get the weights again")
+                    let what = format!(
+                        "is said to be in `{}`, outside the folder of the index",
+                        one_line(file)
+                    );
+                    FormatError::tensor(
+                        index,
+                        name,
+                        what,
+                        "do not trust this file; get the weights again",
+                    )
                 })?;
                 parts.push(open::parse(Source::map(&shard)?)?);
                 numbers.insert(file, parts.len() - 1);
@@ -52,10 +64,16 @@ pub(crate) fn open(path: &Path, index: &Path) -> Result<Tensors, FormatError> {
             all.skipped.insert(name.clone(), why);
         } else {
             let what = format!("is not in its shard `{}`", one_line(file));
-            return Err(FormatError::tensor(index, name, what, "index and shards are of different downloads"));
+            return Err(FormatError::tensor(
+                index,
+                name,
+                what,
+                "index and shards are of different downloads",
+            ));
         }
     }
-    let mut all = all.ok_or_else(|| FormatError::file(index, "the index names no tensors", "get it again"))?;
+    let mut all =
+        all.ok_or_else(|| FormatError::file(index, "the index names no tensors", "get it again"))?;
     for (_, parsed) in &mut parts {
         all.metadata.append(&mut parsed.metadata);
     }

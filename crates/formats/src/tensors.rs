@@ -64,7 +64,8 @@ impl Tensors {
         if entries.len() != parsed.entries.len() || skipped.len() != parsed.skipped.len() {
             return self;
         }
-        let (metadata, gguf, format) = (parsed.metadata.clone(), parsed.gguf.clone(), parsed.format);
+        let (metadata, gguf, format) =
+            (parsed.metadata.clone(), parsed.gguf.clone(), parsed.format);
         let parsed = Parsed { format, entries, skipped, metadata, gguf };
         Self(Arc::new(Inner { path: self.0.path.clone(), sources: self.0.sources.clone(), parsed }))
     }
@@ -130,20 +131,32 @@ impl Tensors {
     fn stored(&self, name: &str) -> Result<(&Entry, &[u8]), FormatError> {
         let entry = self.0.parsed.entries.get(name).ok_or_else(|| self.missing(name))?;
         let end = entry.start.saturating_add(entry.bytes);
-        let bytes = self.0.sources.get(entry.file).and_then(|source| source.bytes().get(entry.start..end));
+        let bytes =
+            self.0.sources.get(entry.file).and_then(|source| source.bytes().get(entry.start..end));
         // Cannot happen: entries are checked when the file is opened, and a map does not shrink.
-        let bytes = bytes.ok_or_else(|| FormatError::tensor(&self.0.path, name, "is outside the file", "get it again"));
+        let bytes = bytes.ok_or_else(|| {
+            FormatError::tensor(&self.0.path, name, "is outside the file", "get it again")
+        });
         Ok((entry, bytes?))
     }
 
     fn missing(&self, name: &str) -> FormatError {
         let path = &self.0.path;
         if let Some(why) = self.0.parsed.skipped.get(name) {
-            return FormatError::tensor(path, name, why.as_str(), "convert it to f32 with the program it came from");
+            return FormatError::tensor(
+                path,
+                name,
+                why.as_str(),
+                "convert it to f32 with the program it came from",
+            );
         }
         let like = self.names().map(|other| (strsim::jaro_winkler(name, other), other));
         let hint = match like.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, like)) => format!("of its {} tensors, `{}` is most alike", self.names().count(), one_line(like)),
+            Some((_, like)) => format!(
+                "of its {} tensors, `{}` is most alike",
+                self.names().count(),
+                one_line(like)
+            ),
             None => "the file holds no tensors".to_owned(),
         };
         FormatError::tensor(path, name, "is not there", hint)
@@ -153,6 +166,9 @@ impl Tensors {
 impl std::fmt::Debug for Tensors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let tensors = self.0.parsed.entries.len();
-        f.debug_struct("Tensors").field("path", &self.0.path).field("tensors", &tensors).finish_non_exhaustive()
+        f.debug_struct("Tensors")
+            .field("path", &self.0.path)
+            .field("tensors", &tensors)
+            .finish_non_exhaustive()
     }
 }

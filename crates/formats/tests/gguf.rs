@@ -15,7 +15,10 @@ fn all_types_are_decoded() {
     assert_eq!(tensors.format(), Format::Gguf);
     assert_eq!(tensors.info("Q4_K").unwrap().dtype, Dtype::Q4_K);
     assert_eq!(tensors.info("four").unwrap().shape, [2, 3, 4, 5]);
-    assert_eq!(tensors.skipped().collect::<Vec<_>>(), [("Q5_0", "is stored as q5_0, which is not read")]);
+    assert_eq!(
+        tensors.skipped().collect::<Vec<_>>(),
+        [("Q5_0", "is stored as q5_0, which is not read")]
+    );
 }
 
 #[test]
@@ -70,7 +73,11 @@ fn the_tokenizer_encodes_like_the_reference() {
         let cases: Vec<Encoded> = serde_json::from_slice(&cases).unwrap();
         assert!(cases.len() > 5);
         for Encoded { text, ids } in cases {
-            assert_eq!(tokenizer.encode(text.as_str(), true).unwrap().get_ids(), ids, "{name}: {text:?}");
+            assert_eq!(
+                tokenizer.encode(text.as_str(), true).unwrap().get_ids(),
+                ids,
+                "{name}: {text:?}"
+            );
             let text = text.replace("<|im_start|>", "").replace("<|im_end|>", "");
             assert_eq!(tokenizer.decode(&ids, true).unwrap(), text);
         }
@@ -86,7 +93,11 @@ fn digits_stand_alone_where_the_file_says_so() {
 #[test]
 fn a_tokenizer_that_is_not_known_is_refused() {
     let error = tokenizer("pre.gguf").unwrap_err();
-    assert!(error.starts_with("a tokenizer that cuts text as `qwen2`") && error.contains("pre.gguf; hint"), "{error}");
+    assert!(
+        error.starts_with("a tokenizer that cuts text as `qwen2`")
+            && error.contains("pre.gguf; hint"),
+        "{error}"
+    );
 }
 
 /// What the tokenizer of the fixture says after `old` is replaced with `new` of the same length.
@@ -101,7 +112,9 @@ fn changed(old: &str, new: &str) -> String {
 
 #[test]
 fn lists_that_contradict_each_other_are_refused() {
-    assert!(changed("Ġph oto", "Ġph oti").starts_with("the tokenizer merges `Ġph oti` to no token"));
+    assert!(
+        changed("Ġph oto", "Ġph oti").starts_with("the tokenizer merges `Ġph oti` to no token")
+    );
     let twice = changed("\x02\0\0\0\0\0\0\0he", "\x02\0\0\0\0\0\0\0in");
     assert!(twice.starts_with("the tokenizer has `in` twice"), "{twice}");
     assert!(changed("gpt2", "bert").starts_with("a tokenizer of the kind `bert`"));
@@ -120,7 +133,10 @@ fn a_damaged_head_is_refused() {
     assert!(with(8, &100_000_u64.to_le_bytes()).contains("is cut off"));
     for count in [100_001, u64::MAX] {
         let error = with(8, &count.to_le_bytes());
-        assert!(error.contains("this file has more than 100000 tensors, which no model has"), "{error}");
+        assert!(
+            error.contains("this file has more than 100000 tensors, which no model has"),
+            "{error}"
+        );
     }
     assert!(with(16, &u64::MAX.to_le_bytes()).contains(" at byte "));
     // The length of the first key.

@@ -83,7 +83,14 @@ enum Change {
 
 fn change() -> impl Strategy<Value = Change> {
     let at = || prop_oneof![0.0..1.0, 0.0..0.1, 0.9..1.0];
-    let extreme = prop_oneof![Just(u64::MAX), Just(1 << 63), Just(1 << 40), Just(1 << 31), Just(0), any::<u64>()];
+    let extreme = prop_oneof![
+        Just(u64::MAX),
+        Just(1 << 63),
+        Just(1 << 40),
+        Just(1 << 31),
+        Just(0),
+        any::<u64>()
+    ];
     prop_oneof![
         4 => (at(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
         2 => (at(), extreme).prop_map(|(at, value)| Change::Long(at, value)),
@@ -134,7 +141,8 @@ fn pickle() -> impl Strategy<Value = Vec<u8>> {
         "__torch__.a\nB\n",
         "torch\nSize\n",
     ];
-    let name = prop::sample::select(names.to_vec()).prop_map(|name| [b"c", name.as_bytes()].concat());
+    let name =
+        prop::sample::select(names.to_vec()).prop_map(|name| [b"c", name.as_bytes()].concat());
     let leaf = prop_oneof![
         prop::sample::select(vec![
             b"N".to_vec(),
@@ -145,8 +153,17 @@ fn pickle() -> impl Strategy<Value = Vec<u8>> {
             TENSOR.to_vec()
         ]),
         (0u8..8).prop_map(|n| vec![b'K', n]),
-        prop::sample::select(vec!["a", "b", "model", "optimizer", "_modules", "_parameters", "storage", "0"])
-            .prop_map(|text| [&[0x8c, text.len() as u8], text.as_bytes()].concat()),
+        prop::sample::select(vec![
+            "a",
+            "b",
+            "model",
+            "optimizer",
+            "_modules",
+            "_parameters",
+            "storage",
+            "0"
+        ])
+        .prop_map(|text| [&[0x8c, text.len() as u8], text.as_bytes()].concat()),
         (0u8..5).prop_map(|n| vec![b'h', n]),
         name,
     ];
@@ -156,13 +173,27 @@ fn pickle() -> impl Strategy<Value = Vec<u8>> {
             many().prop_map(|items| [&b"("[..], &items.concat(), b"t"].concat()),
             many().prop_map(|items| [&b"]("[..], &items.concat(), b"e"].concat()),
             prop::collection::vec((inner.clone(), inner.clone()), 0..8).prop_map(|items| {
-                let items = items.into_iter().map(|(key, value)| [key, value].concat()).collect::<Vec<_>>();
+                let items =
+                    items.into_iter().map(|(key, value)| [key, value].concat()).collect::<Vec<_>>();
                 [&b"}("[..], &items.concat(), b"u"].concat()
             }),
             // A call, an object with its state, an item set in a shared dict or list.
-            (inner.clone(), many()).prop_map(|(f, args)| [&f[..], b"(", &args.concat(), b"tR"].concat()),
-            (inner.clone(), inner.clone()).prop_map(|(class, state)| [&class[..], b")\x81", &state, b"b"].concat()),
-            (inner.clone(), inner.clone()).prop_map(|(key, value)| [b"h\0", &key[..], &value, b"s"].concat()),
+            (inner.clone(), many())
+                .prop_map(|(f, args)| [&f[..], b"(", &args.concat(), b"tR"].concat()),
+            (inner.clone(), inner.clone()).prop_map(|(class, state)| [
+                &class[..],
+                b")\x81",
+                &state,
+                b"b"
+            ]
+            .concat()),
+            (inner.clone(), inner.clone()).prop_map(|(key, value)| [
+                b"h\0",
+                &key[..],
+                &value,
+                b"s"
+            ]
+            .concat()),
             inner.clone().prop_map(|item| [b"h\x01", &item[..], b"a"].concat()),
             many().prop_map(|parts| [&b"("[..], &parts.concat(), b"tQ"].concat()),
         ]
@@ -176,12 +207,25 @@ fn archive(pickle: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut directory = Vec::new();
     for (name, data) in [("archive/data.pkl", pickle), ("archive/data/0", &[7; 64])] {
-        let (name_len, len, at) =
-            ((name.len() as u16).to_le_bytes(), (data.len() as u32).to_le_bytes(), out.len() as u32);
-        let common = [&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &len, &len, &name_len, &[0, 0]].concat();
+        let (name_len, len, at) = (
+            (name.len() as u16).to_le_bytes(),
+            (data.len() as u32).to_le_bytes(),
+            out.len() as u32,
+        );
+        let common =
+            [&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &len, &len, &name_len, &[0, 0]]
+                .concat();
         out.extend([b"PK\x03\x04", common.as_slice(), name.as_bytes(), data].concat());
-        directory
-            .extend([b"PK\x01\x02\x0a\x00", common.as_slice(), &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+        directory.extend(
+            [
+                b"PK\x01\x02\x0a\x00",
+                common.as_slice(),
+                &[0; 10],
+                &at.to_le_bytes(),
+                name.as_bytes(),
+            ]
+            .concat(),
+        );
     }
     let (size, at) = ((directory.len() as u32).to_le_bytes(), (out.len() as u32).to_le_bytes());
     out.extend(directory);
@@ -191,7 +235,8 @@ fn archive(pickle: &[u8]) -> Vec<u8> {
 
 #[test]
 fn no_file_panics_or_takes_much_memory() {
-    let files: Vec<_> = common::files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    let files: Vec<_> =
+        common::files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
     for (bytes, path) in &files {
         let peak = peak(bytes.clone());
         assert!(peak <= bound(bytes.len()), "{peak} bytes for {}", path.display());
@@ -200,8 +245,10 @@ fn no_file_panics_or_takes_much_memory() {
     assert_eq!(Tensors::from_bytes("good", good).unwrap().info("w").unwrap().shape, [2, 3]);
 
     // A runner that has run its cases does nothing more.
-    let runner = |cases| TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let small: Vec<_> = files.iter().map(|(bytes, _)| bytes).filter(|bytes| bytes.len() < 20_000).collect();
+    let runner =
+        |cases| TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let small: Vec<_> =
+        files.iter().map(|(bytes, _)| bytes).filter(|bytes| bytes.len() < 20_000).collect();
     let changed = (0..small.len(), prop::collection::vec(change(), 1..4));
     runner(60_000)
         .run(&changed, |(file, changes)| {

@@ -31,7 +31,10 @@ fn a_cut_model_is_refused() {
         assert!(error.starts_with("bad ONNX") && error.contains(" at byte "), "{cut}: {error}");
     }
     assert!(
-        Tensors::from_bytes("x", b"\x08\x07\x12\x00".to_vec()).unwrap_err().to_string().contains("without a graph")
+        Tensors::from_bytes("x", b"\x08\x07\x12\x00".to_vec())
+            .unwrap_err()
+            .to_string()
+            .contains("without a graph")
     );
 }
 
@@ -44,20 +47,27 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 fn data_that_do_not_fit_the_shape_are_refused() {
     let model = |tensor: &[u8]| {
         let bytes = [vec![0x08, 0x07], field(7, &field(5, tensor))].concat();
-        Tensors::from_bytes("x", bytes).and_then(|tensors| tensors.read("w")).map_err(|error| error.to_string())
+        Tensors::from_bytes("x", bytes)
+            .and_then(|tensors| tensors.read("w"))
+            .map_err(|error| error.to_string())
     };
     let named = |rest: &[u8]| [field(8, b"w"), rest.to_vec()].concat();
     let float = |rest: Vec<u8>| named(&[vec![0x10, 1], rest].concat());
     assert_eq!(model(&float(field(9, &1.5f32.to_le_bytes()))), Ok(vec![1.5]));
     let error = |tensor: &[u8]| model(tensor).unwrap_err();
-    assert!(error(&float(field(9, &[0; 5]))).starts_with("tensor `w` has 5 bytes for 1 numbers of f32"));
+    assert!(
+        error(&float(field(9, &[0; 5]))).starts_with("tensor `w` has 5 bytes for 1 numbers of f32")
+    );
     assert!(error(&float(vec![])).starts_with("tensor `w` has no data"));
     assert!(error(&float(field(7, &[1]))).starts_with("tensor `w` has other data than 1 numbers"));
     let huge = [&[0x08][..], &[0xff; 9], &[0x01]].concat();
     assert!(
-        error(&float([huge.clone(), huge].concat())).starts_with("tensor `w` has more numbers than can be counted")
+        error(&float([huge.clone(), huge].concat()))
+            .starts_with("tensor `w` has more numbers than can be counted")
     );
-    assert!(error(&float([0x08, 1].repeat(9))).starts_with("tensor `w` has more than 8 dimensions"));
+    assert!(
+        error(&float([0x08, 1].repeat(9))).starts_with("tensor `w` has more than 8 dimensions")
+    );
     // A last number that goes on.
     assert!(error(&named(&[vec![0x10, 7], field(7, &[0x81])].concat())).contains("other data"));
     // A list in pieces is told apart from a missing tensor.

@@ -30,7 +30,10 @@ fn zip64_is_read() {
 #[test]
 fn a_lavis_checkpoint_gives_its_model_and_notes() {
     let tensors = check("lavis.zip.pth", "lavis");
-    assert_eq!(tensors.metadata().iter().collect::<Vec<_>>(), [(&"epoch".to_owned(), &"3".to_owned())]);
+    assert_eq!(
+        tensors.metadata().iter().collect::<Vec<_>>(),
+        [(&"epoch".to_owned(), &"3".to_owned())]
+    );
     assert_eq!(tensors.info("scale").unwrap().shape, Vec::<usize>::new());
 }
 
@@ -49,9 +52,18 @@ fn parameters_with_attributes_are_tensors() {
 fn types_that_are_not_read_are_named() {
     let tensors = check("unread.zip.pth", "unread");
     let skipped: Vec<_> = tensors.skipped().collect();
-    let why = [("c", "is stored as complex64, which is not read"), ("u16", "is stored as uint16, which is not read")];
+    let why = [
+        ("c", "is stored as complex64, which is not read"),
+        ("u16", "is stored as uint16, which is not read"),
+    ];
     assert_eq!(skipped, why);
-    assert!(tensors.read("u16").unwrap_err().to_string().starts_with("tensor `u16` is stored as uint16"));
+    assert!(
+        tensors
+            .read("u16")
+            .unwrap_err()
+            .to_string()
+            .starts_with("tensor `u16` is stored as uint16")
+    );
     assert!(tensors.read("g").unwrap_err().to_string().contains("`f` is most alike"));
 }
 
@@ -75,7 +87,9 @@ fn names_that_run_code_are_refused() {
     ] {
         let file = format!("hostile-{file}.pth");
         assert!(refused(&file).contains(&format!("`{global}`, which can run code")));
-        assert!(matches!(Tensors::open(&fixture(&file)), Err(FormatError::Unsafe { global: g, .. }) if g == global));
+        assert!(
+            matches!(Tensors::open(&fixture(&file)), Err(FormatError::Unsafe { global: g, .. }) if g == global)
+        );
     }
     assert!(!std::path::Path::new("toolkit-formats-was-called").exists());
 }
@@ -126,7 +140,8 @@ fn lies_are_refused() {
 #[test]
 fn faults_name_the_byte_of_the_file() {
     let error = refused("hostile-memo.pth");
-    let byte: usize = error.split("at byte ").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
+    let byte: usize =
+        error.split("at byte ").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
     let bytes = std::fs::read(fixture("hostile-memo.pth")).unwrap();
     assert_eq!(bytes[byte..byte + 2], *b"h\x05");
 }

@@ -31,12 +31,20 @@ pub(crate) fn make(folder: &Path) -> Result<Made, HubError> {
     let class = config.text("tokenizer_class")?.unwrap_or_default();
     let generic = ["", "PreTrainedTokenizerFast", "TokenizersBackend"].contains(&class.as_str());
     if !generic && !class.starts_with("GPT2Tokenizer") {
-        return Err(config.wrong("tokenizer_class", format!("is `{class}`; of `vocab.json` only GPT-2's is read")));
+        return Err(config.wrong(
+            "tokenizer_class",
+            format!("is `{class}`; of `vocab.json` only GPT-2's is read"),
+        ));
     }
     let added = added(folder, &config, &vocabulary)?;
-    let bos = config.value().get("bos_token").and_then(content).filter(|_| !generic || config.has("add_bos_token"));
+    let bos = config
+        .value()
+        .get("bos_token")
+        .and_then(content)
+        .filter(|_| !generic || config.has("add_bos_token"));
     let first = bos.filter(|_| config.flag("add_bos_token").ok().flatten().unwrap_or(false));
-    let id = |token: &str| added.iter().find(|(_, added)| added["content"] == token).map(|(id, _)| *id);
+    let id =
+        |token: &str| added.iter().find(|(_, added)| added["content"] == token).map(|(id, _)| *id);
     let processor = match first.and_then(|token| Some((token.clone(), id(&token)?))) {
         Some((token, id)) => json!({
             "type": "TemplateProcessing",
@@ -61,14 +69,18 @@ pub(crate) fn make(folder: &Path) -> Result<Made, HubError> {
 
 /// The pairs of a `merges.txt`.
 fn merges(file: &Path) -> Result<Vec<[String; 2]>, HubError> {
-    let bytes = toolkit_system::input::read(file).map_err(|error| HubError::io("read", file, error))?;
+    let bytes =
+        toolkit_system::input::read(file).map_err(|error| HubError::io("read", file, error))?;
     let wrong = |(what, hint): (&str, &str)| HubError::new(what, file.display().to_string(), hint);
     let Encoding::Utf8 { mark } = encoding(&bytes) else { return Err(wrong(UTF16)) };
-    let text = str::from_utf8(&bytes[mark..]).map_err(|_| wrong(("the text is not UTF-8", UTF16.1)))?;
+    let text =
+        str::from_utf8(&bytes[mark..]).map_err(|_| wrong(("the text is not UTF-8", UTF16.1)))?;
     let lines = text.lines().enumerate();
     let pairs = lines.filter(|(_, line)| !line.starts_with("#version") && !line.is_empty());
     let pair = |(at, line): (usize, &str)| match line.split_once(' ') {
-        Some((a, b)) if !a.is_empty() && !b.is_empty() && !b.contains(' ') => Ok([a.to_owned(), b.to_owned()]),
+        Some((a, b)) if !a.is_empty() && !b.is_empty() && !b.contains(' ') => {
+            Ok([a.to_owned(), b.to_owned()])
+        }
         _ => {
             let place = format!("{}:{}", file.display(), at + 1);
             Err(HubError::new("this line is no pair of tokens", place, "fetch the file again"))
@@ -83,7 +95,11 @@ fn content(token: &Value) -> Option<String> {
 }
 
 /// Tokens beside the pairs, by id: special ones, and those that were added later.
-fn added(folder: &Path, config: &Json, vocabulary: &Json) -> Result<BTreeMap<u64, Value>, HubError> {
+fn added(
+    folder: &Path,
+    config: &Json,
+    vocabulary: &Json,
+) -> Result<BTreeMap<u64, Value>, HubError> {
     let older = Json::read_or_empty(&folder.join("special_tokens_map.json"))?;
     let more = Json::read_or_empty(&folder.join("added_tokens.json"))?;
     let mut special: Vec<String> = Vec::new();
@@ -101,9 +117,14 @@ fn added(folder: &Path, config: &Json, vocabulary: &Json) -> Result<BTreeMap<u64
                 "rstrip": flag("rstrip", false), "normalized": flag("normalized", !special), "special": special})
         });
     };
-    for (id, said) in config.object("added_tokens_decoder").value().as_object().into_iter().flatten() {
+    for (id, said) in
+        config.object("added_tokens_decoder").value().as_object().into_iter().flatten()
+    {
         let (Ok(id), Some(token)) = (id.parse(), content(said)) else {
-            return Err(config.wrong("added_tokens_decoder", format!("has `{id}`, which is no token with an id")));
+            return Err(config.wrong(
+                "added_tokens_decoder",
+                format!("has `{id}`, which is no token with an id"),
+            ));
         };
         put(id, &token, said, special.contains(&token));
     }
@@ -118,7 +139,10 @@ fn added(folder: &Path, config: &Json, vocabulary: &Json) -> Result<BTreeMap<u64
     }
     // The `tokenizers` crate numbers added tokens one after another behind the vocabulary, whatever the file says.
     let known = |id: &u64, token: &Value| {
-        let own = vocabulary.value().get(token["content"].as_str().unwrap_or_default()).and_then(Value::as_u64);
+        let own = vocabulary
+            .value()
+            .get(token["content"].as_str().unwrap_or_default())
+            .and_then(Value::as_u64);
         own.is_none_or(|own| own == *id)
     };
     match all.iter().find(|(id, token)| !known(id, token)) {

@@ -49,7 +49,8 @@ pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, H
     };
     let summary = write(&mut written, out, to, form)?;
     // Without the encoder, nothing about pixels is written.
-    let note = processor.and_then(|processor| processor.note).filter(|_| to != To::Lavis { all: false });
+    let note =
+        processor.and_then(|processor| processor.note).filter(|_| to != To::Lavis { all: false });
     Ok(Summary { note, ..summary })
 }
 
@@ -82,7 +83,12 @@ pub fn export(
     }
     put(Part::Bridge, "qformer", params::list(bridge.as_ref()), params::export(bridge.as_ref()));
     if let (Some(l), Some(c)) = (&model.language, &language) {
-        put(Part::Projection, c.family(), params::list(&l.projection), params::export(&l.projection));
+        put(
+            Part::Projection,
+            c.family(),
+            params::list(&l.projection),
+            params::export(&l.projection),
+        );
         put(Part::Language, c.family(), params::list(&l.model), params::export(&l.model));
     }
     let mut written = Written {
@@ -98,14 +104,25 @@ pub fn export(
         parameters,
         values: Box::new(|part, info| {
             let values = parts.get(&part).and_then(|values| values.get(&info.name)).cloned();
-            values.ok_or_else(|| HubError::new(format!("there is no `{}`", info.name), "", "it was there a moment ago"))
+            values.ok_or_else(|| {
+                HubError::new(
+                    format!("there is no `{}`", info.name),
+                    "",
+                    "it was there a moment ago",
+                )
+            })
         }),
     };
     write(&mut written, out, to, form)
 }
 
 fn default_marks() -> toolkit_train::stage2::LanguageMarks {
-    toolkit_train::stage2::LanguageMarks { bos: None, eos: toolkit_core::Ends::one(0), pad: 0, decoder_start: 0 }
+    toolkit_train::stage2::LanguageMarks {
+        bos: None,
+        eos: toolkit_core::Ends::one(0),
+        pad: 0,
+        decoder_start: 0,
+    }
 }
 
 /// Nothing that is there is replaced. Known at once, not after the work.
@@ -113,7 +130,9 @@ fn check_free(out: &Path, to: To) -> Result<(), HubError> {
     // A link to nothing is there too.
     let there = |path: &Path| path.symlink_metadata().is_ok();
     let what = match to {
-        _ if there(out) && !out.is_dir() || there(&out.join("config.json")) => "there is a checkpoint already",
+        _ if there(out) && !out.is_dir() || there(&out.join("config.json")) => {
+            "there is a checkpoint already"
+        }
         To::Lavis { .. } if out.exists() => "there is a folder of that name",
         _ => return Ok(()),
     };

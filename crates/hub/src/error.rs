@@ -53,6 +53,10 @@ impl HubError {
     }
 
     pub(crate) fn io(action: &str, path: &Path, error: impl Display) -> Self {
-        Self::new(format!("cannot {action}: {error}"), path.display().to_string(), "check the path and its permissions")
+        Self::new(
+            format!("cannot {action}: {error}"),
+            path.display().to_string(),
+            "check the path and its permissions",
+        )
     }
 }

@@ -7,7 +7,9 @@ use burn::tensor::Device;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::{self, Info, Values};
-use toolkit_core::{AnyLanguage, AnyVision, Bridge, Cost, LanguageKind, LanguageShape, ShapeError, VisionShape};
+use toolkit_core::{
+    AnyLanguage, AnyVision, Bridge, Cost, LanguageKind, LanguageShape, ShapeError, VisionShape,
+};
 use toolkit_formats::Tensors;
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::layers::Linear;
@@ -53,7 +55,10 @@ impl Fitted {
         let place = config_file.display().to_string();
         let shape = |error: ShapeError| HubError::new(error.what, place.clone(), error.hint);
         let mut main = Reader::new(usable(&weights)?);
-        let part_file = |file: &Option<PathBuf>, part: Part, family: &str| -> Result<Option<Reader>, HubError> {
+        let part_file = |file: &Option<PathBuf>,
+                         part: Part,
+                         family: &str|
+         -> Result<Option<Reader>, HubError> {
             let Some(file) = file else { return Ok(None) };
             Ok(Some(Reader::of_part(usable(file)?, part, family)))
         };
@@ -77,9 +82,12 @@ impl Fitted {
         // 2. The bridge. Without an encoder, its own norm says how wide features are, and they have any number of tokens.
         let behind = match (&vision, width_of(main.tensors())) {
             (Some(vision), _) => vision.shape.clone(),
-            (None, Some(width)) => VisionShape { image: [0; 2], tokens: 1, width, cost: Cost::default() },
+            (None, Some(width)) => {
+                VisionShape { image: [0; 2], tokens: 1, width, cost: Cost::default() }
+            }
             (None, None) => {
-                let what = "neither the configuration nor the weights say how wide the image features are";
+                let what =
+                    "neither the configuration nor the weights say how wide the image features are";
                 return Err(HubError::new(what, place, "give `vision_config`"));
             }
         };
@@ -94,19 +102,36 @@ impl Fitted {
         let (mut language, mut language_file) = (None, None);
         if let Some(c) = &config.language {
             language_file = part_file(&config.language_weights, Part::Language, c.family())?;
-            language = Some(fit_language(c, &config, (&mut main, language_file.as_mut()), device, &place)?);
+            language = Some(fit_language(
+                c,
+                &config,
+                (&mut main, language_file.as_mut()),
+                device,
+                &place,
+            )?);
         }
 
         if let Some(error) = (language.is_none()).then(|| trained_only(main.tensors())).flatten() {
             return Err(error);
         }
-        let past = language.as_ref().and_then(|l: &FittedLanguage| image_token_past(&config, &l.shape, &place));
+        let past = language
+            .as_ref()
+            .and_then(|l: &FittedLanguage| image_token_past(&config, &l.shape, &place));
         config.notes.extend(past);
         config.language = language.as_ref().map(|l| l.config.clone());
         main.check()?;
         vision_file.as_mut().map(Reader::check).transpose()?;
         language_file.as_mut().map(Reader::check).transpose()?;
-        Ok(Self { config, folder, main, vision_file, language_file, vision, bridge: (bridge, bridge_plan), language })
+        Ok(Self {
+            config,
+            folder,
+            main,
+            vision_file,
+            language_file,
+            vision,
+            bridge: (bridge, bridge_plan),
+            language,
+        })
     }
 
     /// Every parameter that there is, with its part and the family of that part.
@@ -121,7 +146,12 @@ impl Fitted {
         }
         put(Part::Bridge, "qformer", params::list(&self.bridge.0), &self.bridge.1);
         if let Some(l) = &self.language {
-            put(Part::Projection, l.config.family(), params::list(&l.projection.0), &l.projection.1);
+            put(
+                Part::Projection,
+                l.config.family(),
+                params::list(&l.projection.0),
+                &l.projection.1,
+            );
             put(Part::Language, l.config.family(), params::list(&l.module), &l.plan);
         }
         all
@@ -130,9 +160,13 @@ impl Fitted {
     /// The values of one of them.
     pub(crate) fn values(&self, part: Part, info: &Info) -> Result<Values, HubError> {
         let (reader, plan) = match (part, &self.vision, &self.language) {
-            (Part::Vision, Some(v), _) => (self.vision_file.as_ref().unwrap_or(&self.main), &v.plan),
+            (Part::Vision, Some(v), _) => {
+                (self.vision_file.as_ref().unwrap_or(&self.main), &v.plan)
+            }
             (Part::Projection, _, Some(l)) => (&self.main, &l.projection.1),
-            (Part::Language, _, Some(l)) => (self.language_file.as_ref().unwrap_or(&self.main), &l.plan),
+            (Part::Language, _, Some(l)) => {
+                (self.language_file.as_ref().unwrap_or(&self.main), &l.plan)
+            }
             _ => (&self.main, &self.bridge.1),
         };
         let missing = || {
@@ -163,8 +197,15 @@ fn fit_language(
     let width = projected_width(main.tensors()).unwrap_or(shape.width);
     // transformers projects to the hidden size, also where embeddings are narrower.
     if width != shape.width && !matches!(&c, LanguageConfig::Opt(c) if c.hidden_size == width) {
-        let what = format!("the projection is {width} wide, the language model's embeddings {}", shape.width);
-        return Err(HubError::new(what, place, "give the `text_config` that the checkpoint was trained with"));
+        let what = format!(
+            "the projection is {width} wide, the language model's embeddings {}",
+            shape.width
+        );
+        return Err(HubError::new(
+            what,
+            place,
+            "give the `text_config` that the checkpoint was trained with",
+        ));
     }
     let projection = Linear::new(config.qformer.hidden_size, width, device);
     let projection_plan = main.plan(Part::Projection, c.family(), &params::list(&projection), None);
@@ -190,21 +231,38 @@ fn no_weights(reader: &Reader, part: Part, family: &str, infos: &[Info]) -> HubE
     };
     let names = || reader.tensors().names();
     let hint = if names().any(|name| name.starts_with("Qformer.")) {
-        format!("LAVIS keeps the {noun} in a file of its own: name it as `{key}` in the `config.json`")
+        format!(
+            "LAVIS keeps the {noun} in a file of its own: name it as `{key}` in the `config.json`"
+        )
     } else {
-        let first: BTreeSet<&str> = names().filter_map(|name| name.split_inclusive('.').next()).collect();
-        let shown: Vec<String> = first.iter().take(SHOWN).map(|level| format!("`{}`", level.escape_debug())).collect();
+        let first: BTreeSet<&str> =
+            names().filter_map(|name| name.split_inclusive('.').next()).collect();
+        let shown: Vec<String> =
+            first.iter().take(SHOWN).map(|level| format!("`{}`", level.escape_debug())).collect();
         let more = if first.len() > SHOWN { " .." } else { "" };
         let begin = format!("its names begin with {}{more}", shown.join(", "));
-        format!("{begin}; if the {noun} is in a file of its own, name that as `{key}` in the `config.json`")
+        format!(
+            "{begin}; if the {noun} is in a file of its own, name that as `{key}` in the `config.json`"
+        )
     };
-    HubError::new(format!("there are no weights of the {noun}"), reader.tensors().path().display().to_string(), hint)
+    HubError::new(
+        format!("there are no weights of the {noun}"),
+        reader.tensors().path().display().to_string(),
+        hint,
+    )
 }
 
 /// The error that a file has what stage 2 trained and not the frozen parts, where the configuration names none either.
 fn trained_only(tensors: &Tensors) -> Option<HubError> {
-    const FROZEN: [&str; 7] =
-        ["visual_encoder.", "vision_model.", "opt_model.", "t5_model.", "llm_model.", "language_model.", "language."];
+    const FROZEN: [&str; 7] = [
+        "visual_encoder.",
+        "vision_model.",
+        "opt_model.",
+        "t5_model.",
+        "llm_model.",
+        "language_model.",
+        "language.",
+    ];
     projected_width(tensors)?;
     if tensors.names().any(|name| FROZEN.iter().any(|part| name.starts_with(part))) {
         return None;
@@ -218,8 +276,13 @@ fn trained_only(tensors: &Tensors) -> Option<HubError> {
 /// Says that no text can hold the placeholder of a picture, which stands for a query in the language model's ids.
 fn image_token_past(config: &Config, language: &LanguageShape, place: &str) -> Option<String> {
     let id = config.image_token.filter(|id| *id as usize >= language.vocab)?;
-    let what = format!("`image_token_index` is {id}, but the language model has {} tokens", language.vocab);
-    Some(format!("{what}: pictures are put before prompts all the same, but transformers cannot use it --> {place}"))
+    let what = format!(
+        "`image_token_index` is {id}, but the language model has {} tokens",
+        language.vocab
+    );
+    Some(format!(
+        "{what}: pictures are put before prompts all the same, but transformers cannot use it --> {place}"
+    ))
 }
 
 /// Compares the special ids with the rows of the language model.
@@ -228,9 +291,12 @@ fn check_marks(config: &Config, language: &LanguageShape, place: &str) -> Result
     let start = Some(marks.decoder_start).filter(|_| language.kind == LanguageKind::EncoderDecoder);
     let ids = [("bos", marks.bos), ("pad", Some(marks.pad)), ("decoder_start", start)];
     let ends = marks.eos.ids().iter().map(|end| ("eos", Some(*end)));
-    let wrong = |(name, id): (&'static str, Option<u32>)| Some((name, id.filter(|&id| id as usize >= language.vocab)?));
+    let wrong = |(name, id): (&'static str, Option<u32>)| {
+        Some((name, id.filter(|&id| id as usize >= language.vocab)?))
+    };
     let Some((name, id)) = ids.into_iter().chain(ends).find_map(wrong) else { return Ok(()) };
-    let what = format!("`{name}_token_id` is {id}, but the language model has {} tokens", language.vocab);
+    let what =
+        format!("`{name}_token_id` is {id}, but the language model has {} tokens", language.vocab);
     Err(HubError::new(what, place, "correct it here or in `generation_config.json`"))
 }
 
@@ -252,6 +318,7 @@ fn projected_width(tensors: &Tensors) -> Option<usize> {
 
 /// How wide the features are that the bridge of a file reads.
 fn width_of(tensors: &Tensors) -> Option<usize> {
-    let names = ["ln_vision.weight", "vision_model.post_layernorm.weight", "bridge.ln_vision.weight"];
+    let names =
+        ["ln_vision.weight", "vision_model.post_layernorm.weight", "bridge.ln_vision.weight"];
     names.iter().find_map(|name| tensors.info(name)).and_then(|info| info.shape.first().copied())
 }

@@ -5,8 +5,12 @@ use crate::json::Json;
 use std::path::{Path, PathBuf};
 
 /// The weight files of a Hugging Face folder, the one that is taken first in front.
-const WEIGHTS: [&str; 4] =
-    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 /// Tells if an optional file of a checkpoint is there.
 ///
@@ -35,7 +39,8 @@ pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
     }
     let cached = if path.is_dir() { snapshot(path)? } else { None };
     let path = cached.as_deref().unwrap_or(path);
-    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = if path.is_dir() { path } else { beside };
     let config = folder.join("config.json");
     let named = path.is_file() && path != config;
@@ -45,7 +50,8 @@ pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
     }
     if !is_there(&config)? {
         let form = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
-        let hint = below(folder).map_or(form.to_owned(), |inner| format!("give `{}`", inner.display()));
+        let hint =
+            below(folder).map_or(form.to_owned(), |inner| format!("give `{}`", inner.display()));
         return Err(HubError::new("there is no `config.json`", folder.display().to_string(), hint));
     }
     if named {
@@ -100,7 +106,8 @@ fn snapshot(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     }
     let main = folder.join("refs").join("main");
     let main = match is_there(&main)? {
-        true => toolkit_system::input::read_to_string(&main).map_err(|error| HubError::io("read", &main, error))?,
+        true => toolkit_system::input::read_to_string(&main)
+            .map_err(|error| HubError::io("read", &main, error))?,
         false => String::new(),
     };
     let main = main.trim();
@@ -109,15 +116,23 @@ fn snapshot(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     if plain && snapshots.join(main).is_dir() {
         return Ok(Some(snapshots.join(main)));
     }
-    let entries = std::fs::read_dir(&snapshots).map_err(|error| HubError::io("read", &snapshots, error))?;
-    let mut all: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    let entries =
+        std::fs::read_dir(&snapshots).map_err(|error| HubError::io("read", &snapshots, error))?;
+    let mut all: Vec<PathBuf> =
+        entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
     all.sort();
     match &all[..] {
         [one] => Ok(Some(one.clone())),
         _ => {
-            let what =
-                format!("this folder of the hub's cache has {} snapshots, and `refs/main` names none", all.len());
-            Err(HubError::new(what, folder.display().to_string(), "name the folder below `snapshots/` that is meant"))
+            let what = format!(
+                "this folder of the hub's cache has {} snapshots, and `refs/main` names none",
+                all.len()
+            );
+            Err(HubError::new(
+                what,
+                folder.display().to_string(),
+                "name the folder below `snapshots/` that is meant",
+            ))
         }
     }
 }
@@ -125,16 +140,21 @@ fn snapshot(folder: &Path) -> Result<Option<PathBuf>, HubError> {
 /// The first folder inside that is a checkpoint, or that of one in the hub's cache.
 fn below(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    entries.filter(|path| path.join("config.json").is_file() || path.join("snapshots").is_dir()).min()
+    entries
+        .filter(|path| path.join("config.json").is_file() || path.join("snapshots").is_dir())
+        .min()
 }
 
 /// Refuses a folder that holds an adapter and no weights.
 fn refuse_adapter(folder: &Path) -> Result<(), HubError> {
-    let Some(adapter) = Json::read_if_there(&folder.join("adapter_config.json"))? else { return Ok(()) };
+    let Some(adapter) = Json::read_if_there(&folder.join("adapter_config.json"))? else {
+        return Ok(());
+    };
     let kind = adapter.text("peft_type")?.unwrap_or_else(|| "PEFT".to_owned());
-    let base = adapter.text("base_model_name_or_path")?.unwrap_or_else(|| "a model it does not name".to_owned());
+    let base = adapter
+        .text("base_model_name_or_path")?
+        .unwrap_or_else(|| "a model it does not name".to_owned());
     let what = format!("this is a {kind} adapter of `{base}`, without the model itself");
-    let hint =
-        "merge it first: load the model, `PeftModel.from_pretrained(model, folder).merge_and_unload()`, save that";
+    let hint = "merge it first: load the model, `PeftModel.from_pretrained(model, folder).merge_and_unload()`, save that";
     Err(HubError::new(what, folder.display().to_string(), hint))
 }

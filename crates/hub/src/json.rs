@@ -26,7 +26,8 @@ impl Json {
 
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, HubError> {
-        let bytes = toolkit_system::input::read(path).map_err(|error| HubError::io("read", path, error))?;
+        let bytes =
+            toolkit_system::input::read(path).map_err(|error| HubError::io("read", path, error))?;
         let place = path.display().to_string();
         let bytes = match encoding(&bytes) {
             Encoding::Utf8 { mark } => &bytes[mark..],
@@ -34,10 +35,14 @@ impl Json {
         };
         let value = serde_json::from_slice(bytes).map_err(|error| match not_finite(bytes) {
             // Python writes such numbers, and reads them; JSON has none.
-            Some((key, number)) => {
-                HubError::new(format!("`{key}` has {number}, which is no finite number"), &place, "give a number")
+            Some((key, number)) => HubError::new(
+                format!("`{key}` has {number}, which is no finite number"),
+                &place,
+                "give a number",
+            ),
+            None => {
+                HubError::new(format!("this is no JSON: {error}"), &place, "fetch the file again")
             }
-            None => HubError::new(format!("this is no JSON: {error}"), &place, "fetch the file again"),
         })?;
         Ok(Self { value, file: path.display().to_string(), at: String::new() })
     }
@@ -49,7 +54,8 @@ impl Json {
 
     /// Reads a file that may not be there; then it is an empty object.
     pub(crate) fn read_or_empty(path: &Path) -> Result<Self, HubError> {
-        let empty = || Self { value: Value::Null, file: path.display().to_string(), at: String::new() };
+        let empty =
+            || Self { value: Value::Null, file: path.display().to_string(), at: String::new() };
         Ok(Self::read_if_there(path)?.unwrap_or_else(empty))
     }
 
@@ -78,10 +84,17 @@ impl Json {
         self.value.get(key).is_some_and(|value| !value.is_null())
     }
 
-    fn typed<T>(&self, key: &str, wanted: &str, get: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, HubError> {
+    fn typed<T>(
+        &self,
+        key: &str,
+        wanted: &str,
+        get: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<T>, HubError> {
         match self.value.get(key).filter(|value| !value.is_null()) {
             None => Ok(None),
-            Some(value) => get(value).map(Some).ok_or_else(|| self.wrong(key, format!("is {value}, not {wanted}"))),
+            Some(value) => get(value)
+                .map(Some)
+                .ok_or_else(|| self.wrong(key, format!("is {value}, not {wanted}"))),
         }
     }
 
@@ -94,7 +107,11 @@ impl Json {
     /// An error about this object as a whole.
     pub(crate) fn wrong_whole(&self, what: impl std::fmt::Display) -> HubError {
         let name = if self.at.is_empty() { "the file" } else { self.at.trim_end_matches('.') };
-        HubError::new(format!("{name} {what}"), self.file.clone(), "compare the file with the published one")
+        HubError::new(
+            format!("{name} {what}"),
+            self.file.clone(),
+            "compare the file with the published one",
+        )
     }
 
     pub(crate) fn count(&self, key: &str) -> Result<Option<usize>, HubError> {
@@ -112,7 +129,9 @@ impl Json {
     }
 
     fn count_to(&self, key: &str, most: usize) -> Result<Option<usize>, HubError> {
-        let fits = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= most);
+        let fits = |value: &Value| {
+            value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= most)
+        };
         self.typed(key, &format!("a count up to {most}"), fits)
     }
 
@@ -134,7 +153,9 @@ impl Json {
             return Ok(None);
         }
         let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-        self.typed(key, "a token id", |value| one(value).or_else(|| value.as_array()?.first().and_then(one)))
+        self.typed(key, "a token id", |value| {
+            one(value).or_else(|| value.as_array()?.first().and_then(one))
+        })
     }
 
     /// The ids that end a text: one or a list.
@@ -152,9 +173,16 @@ impl Json {
     }
 
     /// A value that serde knows, by its name.
-    pub(crate) fn named<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, HubError> {
-        let Some(value) = self.value.get(key).filter(|value| !value.is_null()) else { return Ok(None) };
-        serde_json::from_value(value.clone()).map(Some).map_err(|error| self.wrong(key, format!("is {value}: {error}")))
+    pub(crate) fn named<T: serde::de::DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, HubError> {
+        let Some(value) = self.value.get(key).filter(|value| !value.is_null()) else {
+            return Ok(None);
+        };
+        serde_json::from_value(value.clone())
+            .map(Some)
+            .map_err(|error| self.wrong(key, format!("is {value}: {error}")))
     }
 }
 
@@ -164,8 +192,10 @@ fn not_finite(json: &[u8]) -> Option<(String, String)> {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         if first == '"' {
-            let escaped = |at: usize| rest[..at].bytes().rev().take_while(|&b| b == b'\\').count() % 2 == 1;
-            let end = rest.match_indices('"').map(|(at, _)| at).find(|&at| at > 0 && !escaped(at))?;
+            let escaped =
+                |at: usize| rest[..at].bytes().rev().take_while(|&b| b == b'\\').count() % 2 == 1;
+            let end =
+                rest.match_indices('"').map(|(at, _)| at).find(|&at| at > 0 && !escaped(at))?;
             if rest[end + 1..].trim_start().starts_with(':') {
                 key = &rest[1..end];
             }

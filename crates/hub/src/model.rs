@@ -9,7 +9,8 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use std::path::Path;
 use toolkit_core::{
-    AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, TextTower, VisionShape, params,
+    AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, TextTower, VisionShape,
+    params,
 };
 use toolkit_eval::{Choice, Writer};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
@@ -101,16 +102,22 @@ impl Model {
     /// If files are missing or broken, or tensors do not fit: all that do not are named at once.
     pub fn open(path: &Path, loading: Loading<'_>) -> Result<Self, HubError> {
         let fitted = Fitted::read(path, loading.device, loading.frozen)?;
-        let costs = [fitted.vision.as_ref().map(|v| v.shape.cost), fitted.language.as_ref().map(|l| l.shape.cost)];
+        let costs = [
+            fitted.vision.as_ref().map(|v| v.shape.cost),
+            fitted.language.as_ref().map(|l| l.shape.cost),
+        ];
         loading.progress.start(0, costs.into_iter().flatten().map(|cost| cost.params).sum());
-        let seen = |info: &params::Info| loading.progress.advance(info.shape.iter().product::<usize>() as u64);
+        let seen = |info: &params::Info| {
+            loading.progress.advance(info.shape.iter().product::<usize>() as u64)
+        };
         let side = fitted.vision.as_ref().map(|vision| vision.shape.image[0]);
         let processor = side.map(|side| Processor::read(&fitted.folder, side)).transpose()?;
         let table = match &fitted.language {
             Some(language) => TokenTable::of_language(language.shape.vocab),
             None => TokenTable::of_text_side(fitted.config.qformer.vocab_size),
         };
-        let words = Words::read(&fitted.folder, fitted.config.marks, fitted.config.image_token, table)?;
+        let words =
+            Words::read(&fitted.folder, fitted.config.marks, fitted.config.image_token, table)?;
         let past = words.as_ref().and_then(|words| words.tokenizer.past_table());
         let notes = fitted.config.notes.iter().cloned().chain(past).collect();
         let vision = match fitted.vision {
@@ -130,15 +137,27 @@ impl Model {
                 let reader = fitted.language_file.as_ref().unwrap_or(&fitted.main);
                 let model = reader.load(module, &plan, loading.dtype, seen)?;
                 let model = if loading.frozen { model.no_grad() } else { model };
-                let projection = fitted.main.load(projection.0, &projection.1, DType::F32, |_| {})?;
-                Some(LanguagePart { model, shape, marks: fitted.config.marks, projection, config: Some(config) })
+                let projection =
+                    fitted.main.load(projection.0, &projection.1, DType::F32, |_| {})?;
+                Some(LanguagePart {
+                    model,
+                    shape,
+                    marks: fitted.config.marks,
+                    projection,
+                    config: Some(config),
+                })
             }
             None => None,
         };
         Ok(Self {
             name: path.display().to_string(),
             vision,
-            bridge: BridgePart::QFormer { model: Box::new(bridge), config: fitted.config.qformer, text, caption },
+            bridge: BridgePart::QFormer {
+                model: Box::new(bridge),
+                config: fitted.config.qformer,
+                text,
+                caption,
+            },
             language,
             words,
             processor,
@@ -194,7 +213,8 @@ impl Model {
     /// If the checkpoint has no encoder to make pixels for.
     pub fn processor(&self) -> Result<&Processor, HubError> {
         let hint = "name the encoder as `vision_config` in the `config.json`";
-        let missing = || HubError::new("this checkpoint has no image processor", self.name.clone(), hint);
+        let missing =
+            || HubError::new("this checkpoint has no image processor", self.name.clone(), hint);
         self.processor.as_ref().ok_or_else(missing)
     }
 
@@ -230,7 +250,11 @@ impl LanguagePart {
             return projected;
         }
         let kept = batch * tokens * self.shape.width;
-        projected.reshape([batch * tokens * width]).narrow(0, 0, kept).reshape([batch, tokens, self.shape.width])
+        projected.reshape([batch * tokens * width]).narrow(0, 0, kept).reshape([
+            batch,
+            tokens,
+            self.shape.width,
+        ])
     }
 
     /// Returns how probable each of `candidates` is, in the order given. They stand behind a prompt

@@ -14,14 +14,24 @@ const PLACEHOLDER: &str = "<image>";
 pub(crate) fn none_in(checkpoint: &Path) -> HubError {
     let folder = files(checkpoint).ok().and_then(|(_, config)| config.parent().map(Path::to_owned));
     let folder = folder.unwrap_or_else(|| checkpoint.to_owned());
-    let slow = ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json"];
+    let slow =
+        ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json"];
     let what = "this checkpoint has no tokenizer";
     match slow.into_iter().find(|file| folder.join(file).is_file()) {
-        None => HubError::new(what, folder.display().to_string(), "put its `tokenizer.json` beside the weights"),
+        None => HubError::new(
+            what,
+            folder.display().to_string(),
+            "put its `tokenizer.json` beside the weights",
+        ),
         Some(file) => {
             let python = "from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')";
-            let hint = format!("make a `tokenizer.json` of it: in that folder, python -c \"{python}\"");
-            HubError::new(format!("{what} that is read, only `{file}`"), folder.display().to_string(), hint)
+            let hint =
+                format!("make a `tokenizer.json` of it: in that folder, python -c \"{python}\"");
+            HubError::new(
+                format!("{what} that is read, only `{file}`"),
+                folder.display().to_string(),
+                hint,
+            )
         }
     }
 }
@@ -55,7 +65,8 @@ impl Words {
             is_there(&folder.join(beside))?;
         }
         let (file, bytes, by_file) = if is_there(&file)? {
-            let bytes = toolkit_system::input::read(&file).map_err(|error| HubError::io("read", &file, error))?;
+            let bytes = toolkit_system::input::read(&file)
+                .map_err(|error| HubError::io("read", &file, error))?;
             (file, bytes, true)
         } else if is_there(&pairs[0])? && is_there(&pairs[1])? {
             let Made { json, framed } = byte_pairs::make(folder)?;
@@ -89,13 +100,27 @@ impl Words {
     ///
     /// # Errors
     /// If it holds the placeholder of a picture, or a token that the language model has no row for.
-    pub fn prompt(&self, text: &str, marks: LanguageMarks, encoder_decoder: bool) -> Result<Vec<u32>, HubError> {
-        let ids = if self.by_file { self.tokenizer.encode_framed(text)? } else { self.tokenizer.encode(text)? };
-        if text.contains(PLACEHOLDER) || self.image_token.is_some_and(|image| ids.contains(&image)) {
+    pub fn prompt(
+        &self,
+        text: &str,
+        marks: LanguageMarks,
+        encoder_decoder: bool,
+    ) -> Result<Vec<u32>, HubError> {
+        let ids = if self.by_file {
+            self.tokenizer.encode_framed(text)?
+        } else {
+            self.tokenizer.encode(text)?
+        };
+        if text.contains(PLACEHOLDER) || self.image_token.is_some_and(|image| ids.contains(&image))
+        {
             let token = self.image_token.and_then(|id| self.tokenizer.token(id));
-            let token = token.filter(|token| text.contains(token.as_str())).unwrap_or(PLACEHOLDER.to_owned());
+            let token = token
+                .filter(|token| text.contains(token.as_str()))
+                .unwrap_or(PLACEHOLDER.to_owned());
             let what = format!("the prompt holds `{token}`, which stands for the picture");
-            let hint = format!("leave `{token}` out: the picture is put before the prompt by the model itself");
+            let hint = format!(
+                "leave `{token}` out: the picture is put before the prompt by the model itself"
+            );
             return Err(HubError::new(what, format!("prompt `{text}`"), hint));
         }
         Ok(match (self.by_file, encoder_decoder) {
@@ -119,7 +144,11 @@ impl Words {
     ) -> Result<Vec<u32>, HubError> {
         let candidate = candidate.trim();
         if candidate.is_empty() {
-            return Err(HubError::new("a candidate is empty", format!("candidate `{candidate}`"), "give it a text"));
+            return Err(HubError::new(
+                "a candidate is empty",
+                format!("candidate `{candidate}`"),
+                "give it a text",
+            ));
         }
         if encoder_decoder || prompt.is_empty() {
             return Ok(self.tokenizer.encode(candidate)?);
@@ -139,7 +168,8 @@ impl Words {
     /// If it holds a token that the text side has no row for.
     pub fn sentence(&self, text: &str, most: usize) -> Result<Vec<u32>, HubError> {
         let kept = self.tokenizer.encode(text)?.into_iter().take(most.saturating_sub(2).max(1));
-        let ids: Vec<u32> = self.tokenizer.cls.into_iter().chain(kept).chain(self.tokenizer.sep).collect();
+        let ids: Vec<u32> =
+            self.tokenizer.cls.into_iter().chain(kept).chain(self.tokenizer.sep).collect();
         self.tokenizer.check(&ids)?;
         Ok(ids)
     }
@@ -168,7 +198,8 @@ impl Words {
     pub fn spelt_out<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
         let image = self.image_token.and_then(|id| self.tokenizer.token(id));
         let refused = |text: &str| {
-            text.contains(PLACEHOLDER) || image.as_ref().is_some_and(|token| text.contains(token.as_str()))
+            text.contains(PLACEHOLDER)
+                || image.as_ref().is_some_and(|token| text.contains(token.as_str()))
         };
         self.tokenizer.spelt_out(texts.into_iter().filter(|text| !refused(text)))
     }

@@ -23,8 +23,12 @@ fn read(config: &Value) -> Result<Config, HubError> {
 /// Everything that is read, as text; what follows from another key is written out.
 fn said(mut config: Config) -> String {
     match &mut config.language {
-        Some(LanguageConfig::Opt(c)) => c.word_embed_proj_dim = c.word_embed_proj_dim.or(Some(c.hidden_size)),
-        Some(LanguageConfig::T5(c)) => c.num_decoder_layers = c.num_decoder_layers.or(Some(c.num_layers)),
+        Some(LanguageConfig::Opt(c)) => {
+            c.word_embed_proj_dim = c.word_embed_proj_dim.or(Some(c.hidden_size))
+        }
+        Some(LanguageConfig::T5(c)) => {
+            c.num_decoder_layers = c.num_decoder_layers.or(Some(c.num_layers))
+        }
         Some(LanguageConfig::Llama(_)) | None => {}
     }
     format!("{config:?}")
@@ -32,7 +36,9 @@ fn said(mut config: Config) -> String {
 
 fn cases() -> Vec<(String, Value, Value)> {
     let all: Vec<Value> = serde_json::from_str(GAPS).unwrap();
-    let case = |case: &Value| (case["name"].as_str().unwrap().to_owned(), case["full"].clone(), case["sparse"].clone());
+    let case = |case: &Value| {
+        (case["name"].as_str().unwrap().to_owned(), case["full"].clone(), case["sparse"].clone())
+    };
     all.iter().map(case).collect()
 }
 
@@ -56,7 +62,10 @@ fn what_is_said_is_read() {
     let flan = by_name("flan-t5-xl");
     let Some(LanguageConfig::T5(c)) = &flan.language else { panic!("{flan:?}") };
     assert_eq!((c.d_model, c.num_layers, c.gated, c.tie_word_embeddings), (2048, 24, true, false));
-    assert_eq!((flan.marks.eos.first(), flan.marks.pad, flan.marks.decoder_start, flan.marks.bos), (1, 0, 0, None));
+    assert_eq!(
+        (flan.marks.eos.first(), flan.marks.pad, flan.marks.decoder_start, flan.marks.bos),
+        (1, 0, 0, None)
+    );
     assert_eq!(flan.image_token, Some(32_100));
     let opt = by_name("opt-2.7b");
     let Some(LanguageConfig::Opt(c)) = &opt.language else { panic!("{opt:?}") };
@@ -67,7 +76,10 @@ fn what_is_said_is_read() {
     let Some(VisionConfig::Eva(c)) = &odd.vision else { panic!("{odd:?}") };
     assert_eq!((c.hidden_size, c.qkv_bias, c.layer_norm_eps), (64, false, 1e-5));
     assert!(odd.retrieval && odd.language.is_none());
-    assert_eq!((odd.qformer.cross_attention_frequency, odd.qformer.vision_layer_norm_eps), (3, 1e-5));
+    assert_eq!(
+        (odd.qformer.cross_attention_frequency, odd.qformer.vision_layer_norm_eps),
+        (3, 1e-5)
+    );
 }
 
 #[test]
@@ -84,9 +96,9 @@ fn generation_settings_win_over_the_configuration() {
 /// The paths of all single values.
 fn leaves(value: &Value, at: &[String], all: &mut Vec<Vec<String>>) {
     match value.as_object() {
-        Some(object) => {
-            object.iter().for_each(|(key, inner)| leaves(inner, &[at, std::slice::from_ref(key)].concat(), all))
-        }
+        Some(object) => object
+            .iter()
+            .for_each(|(key, inner)| leaves(inner, &[at, std::slice::from_ref(key)].concat(), all)),
         None => all.push(at.to_vec()),
     }
 }
@@ -97,7 +109,16 @@ fn leaf<'a>(value: &'a mut Value, at: &[String]) -> &'a mut Value {
 
 #[test]
 fn a_wrong_value_is_named_or_harmless() {
-    let wrong = [json!(null), json!("x"), json!(-1), json!(0), json!(1.5), json!([]), json!({}), json!(true)];
+    let wrong = [
+        json!(null),
+        json!("x"),
+        json!(-1),
+        json!(0),
+        json!(1.5),
+        json!([]),
+        json!({}),
+        json!(true),
+    ];
     let huge = [json!(10_000_000), json!(1_u64 << 62), json!(1e300)];
     let dir = tempfile::tempdir().unwrap();
     let mut refused = 0;
@@ -112,10 +133,12 @@ fn a_wrong_value_is_named_or_harmless() {
                 match read_in(dir.path(), &config) {
                     // Shapes that contradict each other are found before anything is built of them.
                     Ok(config) => {
-                        let _ =
-                            config.vision.map(|c| c.describe().map_err(|error| assert!(!error.what.contains('\n'))));
-                        let _ =
-                            config.language.map(|c| c.describe().map_err(|error| assert!(!error.what.contains('\n'))));
+                        let _ = config.vision.map(|c| {
+                            c.describe().map_err(|error| assert!(!error.what.contains('\n')))
+                        });
+                        let _ = config.language.map(|c| {
+                            c.describe().map_err(|error| assert!(!error.what.contains('\n')))
+                        });
                     }
                     Err(error) => {
                         let error = error.to_string();
@@ -142,14 +165,28 @@ fn what_is_no_configuration_of_a_blip2_is_refused() {
         (json!({"vision_config": {"model_type": "swin"}}), "`vision_config.model_type`"),
         (json!({"text_config": {"model_type": "gpt2"}}), "`text_config.model_type`"),
         (json!({"qformer_config": {"hidden_act": "relu"}}), "`qformer_config.hidden_act`"),
-        (json!({"qformer_config": {"position_embedding_type": "relative_key"}}), "position_embedding_type"),
-        (json!({"text_config": {"activation_function": "gelu"}}), "`text_config.activation_function`"),
-        (json!({"text_config": {"model_type": "t5", "feed_forward_proj": "swish"}}), "feed_forward_proj"),
+        (
+            json!({"qformer_config": {"position_embedding_type": "relative_key"}}),
+            "position_embedding_type",
+        ),
+        (
+            json!({"text_config": {"activation_function": "gelu"}}),
+            "`text_config.activation_function`",
+        ),
+        (
+            json!({"text_config": {"model_type": "t5", "feed_forward_proj": "swish"}}),
+            "feed_forward_proj",
+        ),
     ] {
         let error = read(&config).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("config.json"), "{").unwrap();
-    assert!(Config::read(&dir.path().join("config.json")).unwrap_err().to_string().contains("this is no JSON"));
+    assert!(
+        Config::read(&dir.path().join("config.json"))
+            .unwrap_err()
+            .to_string()
+            .contains("this is no JSON")
+    );
 }

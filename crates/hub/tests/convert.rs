@@ -27,8 +27,10 @@ fn copy(name: &str) -> tempfile::TempDir {
 }
 
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -44,7 +46,10 @@ fn the_processor_that_was_read_is_written() {
     let square = json!({"do_center_crop": true, "size": 64, "crop_size": 56});
     let made = |fit, mean, std| Preprocess { size: 56, fit, mean, std };
     let cases = [
-        (json!({"processor_config.json": {"image_processor": blip}}), made(Fit::Stretch, [0.5; 3], [0.1, 0.25, 0.3])),
+        (
+            json!({"processor_config.json": {"image_processor": blip}}),
+            made(Fit::Stretch, [0.5; 3], [0.1, 0.25, 0.3]),
+        ),
         (json!({OLD: edge}), made(Fit::ShortestEdgeThenCrop(64), CLIP_MEAN, CLIP_STD)),
         (
             json!({"processor_config.json": {"image_processor": edge}}),
@@ -71,9 +76,19 @@ fn the_processor_that_was_read_is_written() {
         assert_eq!(again, Processor::of_folder(&out).unwrap());
         // Readers of version 4 look at the file alone, and at its class.
         let text: Value = serde_json::from_slice(&std::fs::read(out.join(OLD)).unwrap()).unwrap();
-        let class = if preprocess.fit == Fit::Stretch { "BlipImageProcessor" } else { "CLIPImageProcessor" };
-        assert_eq!((&text["image_processor_type"], text["resample"].as_u64()), (&json!(class), Some(3)));
-        assert_eq!(text["do_center_crop"], if preprocess.fit == Fit::Stretch { Value::Null } else { json!(true) });
+        let class = if preprocess.fit == Fit::Stretch {
+            "BlipImageProcessor"
+        } else {
+            "CLIPImageProcessor"
+        };
+        assert_eq!(
+            (&text["image_processor_type"], text["resample"].as_u64()),
+            (&json!(class), Some(3))
+        );
+        assert_eq!(
+            text["do_center_crop"],
+            if preprocess.fit == Fit::Stretch { Value::Null } else { json!(true) }
+        );
     }
 }
 
@@ -85,7 +100,8 @@ fn the_files_of_another_checkpoint_are_left_alone() {
     let before = names(from.path());
     let refused = to_lavis(from.path(), &from.path().join("lavis.pth")).unwrap_err().to_string();
     assert!(
-        refused.contains("`config.json` of another checkpoint") && refused.contains("hint: name a file"),
+        refused.contains("`config.json` of another checkpoint")
+            && refused.contains("hint: name a file"),
         "{refused}"
     );
     assert_eq!(names(from.path()), before);
@@ -93,7 +109,8 @@ fn the_files_of_another_checkpoint_are_left_alone() {
 
     // Two files of one folder that need the same configuration, and one that needs another.
     let dir = tempfile::tempdir().unwrap();
-    let (one, two, other) = (dir.path().join("one.pth"), dir.path().join("two.pth"), dir.path().join("other.pth"));
+    let (one, two, other) =
+        (dir.path().join("one.pth"), dir.path().join("two.pth"), dir.path().join("other.pth"));
     to_lavis(from.path(), &one).unwrap();
     let config = std::fs::read(dir.path().join("config.json")).unwrap();
     to_lavis(from.path(), &two).unwrap();
@@ -105,14 +122,25 @@ fn the_files_of_another_checkpoint_are_left_alone() {
 
     // Nothing that is there is replaced, and a folder is no place for a file.
     let held = std::fs::read(&one).unwrap();
-    assert!(to_lavis(from.path(), &one).unwrap_err().to_string().contains("there is a checkpoint already"));
+    assert!(
+        to_lavis(from.path(), &one)
+            .unwrap_err()
+            .to_string()
+            .contains("there is a checkpoint already")
+    );
     assert_eq!(std::fs::read(&one).unwrap(), held);
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    assert!(to_lavis(from.path(), &empty).unwrap_err().to_string().contains("there is a folder of that name"));
+    assert!(
+        to_lavis(from.path(), &empty)
+            .unwrap_err()
+            .to_string()
+            .contains("there is a folder of that name")
+    );
     assert_eq!(names(dir.path()), ["config.json", "empty", "one.pth", "two.pth"]);
     std::fs::write(empty.join("mine"), "mine").unwrap();
-    let refused = convert(from.path(), &empty, To::HuggingFace, Form::default()).unwrap_err().to_string();
+    let refused =
+        convert(from.path(), &empty, To::HuggingFace, Form::default()).unwrap_err().to_string();
     assert!(refused.contains("it is not empty") && refused.contains("hint: "), "{refused}");
     assert_eq!(names(&empty), ["mine"]);
 }
@@ -122,7 +150,8 @@ fn what_cannot_be_written_leaves_nothing() {
     // The encoder's keys have a bias, which is found in the middle of the file.
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("b.pth");
-    let refused = convert(&fixture("blip2-opt-tiny"), &out, To::Lavis { all: true }, Form::default());
+    let refused =
+        convert(&fixture("blip2-opt-tiny"), &out, To::Lavis { all: true }, Form::default());
     assert!(refused.unwrap_err().to_string().contains("have a bias"));
     assert!(names(dir.path()).is_empty(), "{:?}", names(dir.path()));
     // A weight that half precision has no number for is not written as an infinity.
@@ -134,7 +163,14 @@ fn what_cannot_be_written_leaves_nothing() {
     let place = header + entries["query_tokens"]["data_offsets"][0].as_u64().unwrap() as usize;
     bytes[place..place + 4].copy_from_slice(&70_000_f32.to_le_bytes());
     std::fs::write(&file, bytes).unwrap();
-    let store = |dtype| convert(from.path(), &dir.path().join("h"), To::HuggingFace, Form { dtype, ..Form::default() });
+    let store = |dtype| {
+        convert(
+            from.path(),
+            &dir.path().join("h"),
+            To::HuggingFace,
+            Form { dtype, ..Form::default() },
+        )
+    };
     let refused = store(StoredDtype::F16).unwrap_err().to_string();
     assert!(refused.contains("70000, too large for f16 --> query_tokens; hint: "), "{refused}");
     assert!(names(dir.path()).is_empty());
@@ -143,7 +179,9 @@ fn what_cannot_be_written_leaves_nothing() {
     // The parent is a file.
     std::fs::write(dir.path().join("file"), "").unwrap();
     let below = dir.path().join("file/out");
-    let refused = convert(&fixture("hub-opt"), &below, To::HuggingFace, Form::default()).unwrap_err().to_string();
+    let refused = convert(&fixture("hub-opt"), &below, To::HuggingFace, Form::default())
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("/file; hint: "), "{refused}");
 }
 
@@ -155,15 +193,23 @@ fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
         let dir = tempfile::tempdir().unwrap();
         let open = |file: &Path| {
             let device = Device::flex();
-            let how = Loading { device: &device, dtype: DType::F32, frozen: true, progress: &toolkit_train::Silent };
+            let how = Loading {
+                device: &device,
+                dtype: DType::F32,
+                frozen: true,
+                progress: &toolkit_train::Silent,
+            };
             Model::open(file, how).map(drop).map_err(|error| error.to_string())
         };
         let trained = dir.path().join("trained/x.pth");
         to_lavis(&fixture(name), &trained).unwrap();
         let error = open(&trained).unwrap_err();
-        let start =
-            "this file has only what was trained: the frozen parts (encoder, language model) are not in it --> ";
+        let start = "this file has only what was trained: the frozen parts (encoder, language model) are not in it --> ";
         assert!(error.starts_with(start) && error.contains("x.pth; hint: "), "{error}");
-        assert!(error.contains("`toolkit convert RUN NEW.pth --to lavis --all`") && !error.contains('\n'), "{error}");
+        assert!(
+            error.contains("`toolkit convert RUN NEW.pth --to lavis --all`")
+                && !error.contains('\n'),
+            "{error}"
+        );
     }
 }

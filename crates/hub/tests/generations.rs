@@ -51,12 +51,14 @@ fn searches_are_those_of_transformers() {
     let mut ended = 0;
     for (kind, cases) in all {
         let folder = fixtures.join(format!("blip2-{kind}-tiny"));
-        let loading = Loading { device: &device, dtype: DType::F32, frozen: true, progress: &Silent };
+        let loading =
+            Loading { device: &device, dtype: DType::F32, frozen: true, progress: &Silent };
         let model = Model::open(&folder, loading).unwrap();
         let reference = Tensors::open(&folder.join("reference.safetensors")).unwrap();
         let shape = reference.info("input/pixel_values").unwrap().shape.clone();
         let pixels = TensorData::new(reference.read("input/pixel_values").unwrap(), shape);
-        let features = model.vision().unwrap().model.encode(Tensor::<4>::from_data(pixels, &device));
+        let features =
+            model.vision().unwrap().model.encode(Tensor::<4>::from_data(pixels, &device));
         let language = model.language().unwrap();
         let prefix = language.prefix(model.queries(features));
         for case in cases {
@@ -66,13 +68,20 @@ fn searches_are_those_of_transformers() {
             let writer = Writer { language: &language.model, shape: &language.shape, marks };
             let written = writer.continue_texts(Some(prefix.clone()), &case.texts, &d).unwrap();
             let best: Vec<&Generated> = written.iter().map(|texts| &texts[0]).collect();
-            let whole = |text: &&Generated| -> Vec<u32> { text.ids.iter().copied().chain(text.end).collect() };
+            let whole = |text: &&Generated| -> Vec<u32> {
+                text.ids.iter().copied().chain(text.end).collect()
+            };
             let ids: Vec<Vec<u32>> = best.iter().map(whole).collect();
             assert_eq!(ids, case.ids, "{kind}, eos {}, {}", case.eos, case.settings);
             ended += best.iter().filter(|text| text.finished()).count();
             for (text, score) in best.iter().zip(case.scores.iter().flatten()) {
                 let apart = (f64::from(text.score) - score).abs();
-                assert!(apart <= 2e-5 * score.abs().max(1.0), "{kind}, {}: {} not {score}", case.settings, text.score);
+                assert!(
+                    apart <= 2e-5 * score.abs().max(1.0),
+                    "{kind}, {}: {} not {score}",
+                    case.settings,
+                    text.score
+                );
             }
         }
     }

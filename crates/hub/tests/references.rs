@@ -46,7 +46,10 @@ fn outputs_that_are_not_finite_are_no_pass() {
         assert!(!report.holds() && report.tensors.len() == 4);
         for row in &report.tensors {
             let note = row.note.clone().unwrap_or_default();
-            assert!(!row.ok && note.starts_with(&format!("the reference holds {word} at [0")), "{row:?}");
+            assert!(
+                !row.ok && note.starts_with(&format!("the reference holds {word} at [0")),
+                "{row:?}"
+            );
             assert_eq!((row.largest_difference, row.relative_difference), (None, None));
         }
         // One tensor, at another place, which is named.
@@ -55,16 +58,29 @@ fn outputs_that_are_not_finite_are_no_pass() {
         let wrong: Vec<_> = report.tensors.iter().filter(|row| !row.ok).collect();
         assert_eq!(wrong.len(), 1);
         assert_eq!(wrong[0].name, "itc.text_embeds");
-        assert_eq!(wrong[0].note.as_deref(), Some(&*format!("the reference holds {word} at [1, 1]")));
+        assert_eq!(
+            wrong[0].note.as_deref(),
+            Some(&*format!("the reference holds {word} at [1, 1]"))
+        );
     }
     // A large number is a number: what is off by it differs.
     let (_dir, file) = spoilt("output/", 0, 3e38);
-    assert!(compare(&file).unwrap().tensors.iter().all(|row| !row.ok && row.largest_difference.is_some()));
+    assert!(
+        compare(&file)
+            .unwrap()
+            .tensors
+            .iter()
+            .all(|row| !row.ok && row.largest_difference.is_some())
+    );
 }
 
 #[test]
 fn inputs_that_are_not_finite_are_an_error() {
     let (_dir, file) = spoilt("input/pixel_values", 3, f32::NAN);
     let error = compare(&file).unwrap_err().to_string();
-    assert!(error.contains("`input/pixel_values` holds NaN at [0, 0, 0, 3]") && error.contains("hint: "), "{error}");
+    assert!(
+        error.contains("`input/pixel_values` holds NaN at [0, 0, 0, 3]")
+            && error.contains("hint: "),
+        "{error}"
+    );
 }

@@ -168,10 +168,17 @@ impl Fused<1> for Pointwise {
         }
     }
 
-    fn backward(&self, slope: FlexTensor, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+    fn backward(
+        &self,
+        slope: FlexTensor,
+        grad: FlexTensor,
+        _: [bool; 1],
+    ) -> [Option<FlexTensor>; 1] {
         let mut grad = contiguous(grad);
         let slope = slope.storage();
-        each_block(grad.storage_mut(), block_of_rows(1), |at, g| vectorised(Scale(g, &slope[at..at + g.len()])));
+        each_block(grad.storage_mut(), block_of_rows(1), |at, g| {
+            vectorised(Scale(g, &slope[at..at + g.len()]))
+        });
         [Some(grad)]
     }
 }
@@ -217,7 +224,9 @@ impl Fused<1> for Relu {
     fn backward(&self, y: FlexTensor, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         let mut grad = contiguous(grad);
         let y = y.storage();
-        each_block(grad.storage_mut(), block_of_rows(1), |at, g| vectorised(Pass(g, &y[at..at + g.len()])));
+        each_block(grad.storage_mut(), block_of_rows(1), |at, g| {
+            vectorised(Pass(g, &y[at..at + g.len()]))
+        });
         [Some(grad)]
     }
 }

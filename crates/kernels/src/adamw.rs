@@ -37,7 +37,14 @@ struct Update<'a> {
 impl Kernel for Update<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let AdamWStep { betas: [beta1, beta2], eps, corrections: [correct1, correct2], rate, keep, scale } = self.step;
+        let AdamWStep {
+            betas: [beta1, beta2],
+            eps,
+            corrections: [correct1, correct2],
+            rate,
+            keep,
+            scale,
+        } = self.step;
         let [beta1, beta2, eps, keep, scale] = [beta1, beta2, eps, keep, scale].map(|x| x as f32);
         let (new1, new2) = ((1.0 - self.step.betas[0]) as f32, (1.0 - self.step.betas[1]) as f32);
         let (correct2, rate) = ((1.0 / correct2) as f32, (rate / correct1) as f32);
@@ -53,17 +60,23 @@ impl Kernel for Update<'_> {
 }
 
 /// Value and moments after the step.
-pub(crate) fn step(step: AdamWStep, [value, first, second, grad]: [FlexTensor; 4]) -> [FlexTensor; 3] {
+pub(crate) fn step(
+    step: AdamWStep,
+    [value, first, second, grad]: [FlexTensor; 4],
+) -> [FlexTensor; 3] {
     let [mut value, mut first, mut second] = [value, first, second].map(contiguous);
     let grad = contiguous(grad);
     let grad: &[f32] = grad.storage();
     let sizes = [&value, &first, &second].map(|x| x.layout().num_elements());
     assert_eq!(sizes, [grad.len(); 3], "a value and two moments for each gradient");
-    let (v, f, s) = (value.storage_mut::<f32>(), first.storage_mut::<f32>(), second.storage_mut::<f32>());
+    let (v, f, s) =
+        (value.storage_mut::<f32>(), first.storage_mut::<f32>(), second.storage_mut::<f32>());
     if parallel(grad.len()) {
         (v.par_chunks_mut(BLOCK).zip(f.par_chunks_mut(BLOCK)).zip(s.par_chunks_mut(BLOCK)))
             .zip(grad.par_chunks(BLOCK))
-            .for_each(|(((value, first), second), grad)| vectorised(Update { step, value, first, second, grad }));
+            .for_each(|(((value, first), second), grad)| {
+                vectorised(Update { step, value, first, second, grad })
+            });
     } else {
         vectorised(Update { step, value: v, first: f, second: s, grad });
     }

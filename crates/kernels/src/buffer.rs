@@ -30,8 +30,13 @@ pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
 /// Whether every number of the buffer is one element, in whatever order.
 pub(crate) fn fills_its_buffer(x: &FlexTensor) -> bool {
     let layout = x.layout();
-    let mut dims: Vec<(isize, usize)> =
-        layout.strides().iter().copied().zip(layout.shape().iter().copied()).filter(|&(_, size)| size != 1).collect();
+    let mut dims: Vec<(isize, usize)> = layout
+        .strides()
+        .iter()
+        .copied()
+        .zip(layout.shape().iter().copied())
+        .filter(|&(_, size)| size != 1)
+        .collect();
     dims.sort_unstable();
     let mut next = 1;
     let ordered = dims.into_iter().all(|(stride, size)| {
@@ -39,7 +44,9 @@ pub(crate) fn fills_its_buffer(x: &FlexTensor) -> bool {
         next *= size as isize;
         follows
     });
-    ordered && layout.start_offset() == 0 && x.bytes().len() == layout.num_elements() * size_of::<f32>()
+    ordered
+        && layout.start_offset() == 0
+        && x.bytes().len() == layout.num_elements() * size_of::<f32>()
 }
 
 /// A contiguous tensor of this shape.
@@ -48,7 +55,11 @@ pub(crate) fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
 }
 
 /// Calls `f(offset, block)` for all blocks of a new buffer and returns it.
-pub(crate) fn build(elements: usize, block: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+pub(crate) fn build(
+    elements: usize,
+    block: usize,
+    f: impl Fn(usize, &mut [f32]) + Sync,
+) -> Vec<f32> {
     if parallel(elements) {
         let mut out = vec![0.0; elements];
         out.par_chunks_mut(block).enumerate().for_each(|(i, out)| f(i * block, out));
@@ -106,7 +117,11 @@ pub(crate) fn each_block_summed(
 }
 
 /// Calls `f(block of x, block of the result)` for all blocks of `x` and of a new buffer as long as `x`, which it returns.
-pub(crate) fn build_beside(x: &mut [f32], block: usize, f: impl Fn(&mut [f32], &mut [f32]) + Sync) -> Vec<f32> {
+pub(crate) fn build_beside(
+    x: &mut [f32],
+    block: usize,
+    f: impl Fn(&mut [f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
     if parallel(x.len()) {
         let mut out = vec![0.0; x.len()];
         x.par_chunks_mut(block).zip(out.par_chunks_mut(block)).for_each(|(x, out)| f(x, out));

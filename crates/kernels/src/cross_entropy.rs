@@ -35,8 +35,12 @@ pub(crate) fn labels(ids: &FlexTensor, classes: usize) -> Option<Arc<[usize]>> {
         _ => panic!("label {id} is not one of {classes} classes"),
     };
     match ids.dtype() {
-        DType::I64 => Some(ids.to_contiguous().storage::<i64>().iter().map(|&id| index(id)).collect()),
-        DType::I32 => Some(ids.to_contiguous().storage::<i32>().iter().map(|&id| index(id.into())).collect()),
+        DType::I64 => {
+            Some(ids.to_contiguous().storage::<i64>().iter().map(|&id| index(id)).collect())
+        }
+        DType::I32 => {
+            Some(ids.to_contiguous().storage::<i32>().iter().map(|&id| index(id.into())).collect())
+        }
         _ => None,
     }
 }
@@ -55,7 +59,9 @@ impl Kernel for Forward<'_> {
         let width = self.logits.len() / self.losses.len();
         let mut scratch = [0.0; PIECE];
         let outputs = self.losses.iter_mut().zip(self.rows);
-        for ((logits, &label), (loss, row)) in self.logits.chunks_exact(width).zip(self.labels).zip(outputs) {
+        for ((logits, &label), (loss, row)) in
+            self.logits.chunks_exact(width).zip(self.labels).zip(outputs)
+        {
             let peak = max(simd, logits);
             let (mut total, mut linear) = (0.0, 0.0);
             for piece in logits.chunks(PIECE) {
@@ -113,15 +119,25 @@ impl Fused<1> for CrossEntropy {
         let width = width(&logits);
         let values: &[f32] = logits.storage();
         let count = values.len() / width;
-        assert_eq!(self.labels.len(), count, "{} labels for {count} rows of logits", self.labels.len());
+        assert_eq!(
+            self.labels.len(),
+            count,
+            "{} labels for {count} rows of logits",
+            self.labels.len()
+        );
         let (mut rows, mut losses) = (vec![[0.0; 2]; count], vec![0.0; count]);
         let smoothing = self.smoothing;
-        let run = |(((logits, labels), rows), losses)| vectorised(Forward { logits, labels, smoothing, rows, losses });
+        let run = |(((logits, labels), rows), losses)| {
+            vectorised(Forward { logits, labels, smoothing, rows, losses })
+        };
         if parallel(values.len()) {
             use rayon::prelude::*;
             let block = block_of_rows(width);
             let inputs = values.par_chunks(block).zip(self.labels.par_chunks(block / width));
-            inputs.zip(rows.par_chunks_mut(block / width)).zip(losses.par_chunks_mut(block / width)).for_each(run);
+            inputs
+                .zip(rows.par_chunks_mut(block / width))
+                .zip(losses.par_chunks_mut(block / width))
+                .for_each(run);
         } else {
             run((((values, &*self.labels), &mut *rows), &mut *losses));
         }
@@ -136,7 +152,8 @@ impl Fused<1> for CrossEntropy {
         let mut logits = saved.logits;
         let width = width(&logits);
         each_block(logits.storage_mut(), block_of_rows(width), |at, logits| {
-            let (labels, rows, grad) = (&self.labels[at / width..], &saved.rows[at / width..], &grad[at / width..]);
+            let (labels, rows, grad) =
+                (&self.labels[at / width..], &saved.rows[at / width..], &grad[at / width..]);
             vectorised(Backward { logits, labels, smoothing: self.smoothing, rows, grad, width });
         });
         [Some(logits)]

@@ -16,7 +16,9 @@ const BLOCK: usize = 32;
 /// The number type of such matrices: symmetric, one f32 scale for 32 numbers, 9 bits a number.
 #[must_use]
 pub fn eight_bit() -> DType {
-    let scheme = QuantScheme::default().with_value(QuantValue::Q8F).per_block([BLOCK as u8], ScaleDtype::F32);
+    let scheme = QuantScheme::default()
+        .with_value(QuantValue::Q8F)
+        .per_block([BLOCK as u8], ScaleDtype::F32);
     DType::QFloat(scheme)
 }
 
@@ -26,7 +28,11 @@ pub fn eight_bit() -> DType {
 pub fn cast<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
     let DType::QFloat(scheme) = dtype else { return x.cast(dtype) };
     let fits = D == 2 && x.dims()[D - 1].is_multiple_of(BLOCK);
-    if fits && crate::node::on_flex(&x.clone().into_dispatch()) { x.quantize_dynamic(&scheme) } else { x }
+    if fits && crate::node::on_flex(&x.clone().into_dispatch()) {
+        x.quantize_dynamic(&scheme)
+    } else {
+        x
+    }
 }
 
 /// Whether this is a matrix of 8-bit blocks.
@@ -37,7 +43,9 @@ pub(crate) fn is(x: &Tensor<2>) -> bool {
 /// The numbers and scales, if it is such a matrix on flex and lies row by row.
 pub(crate) fn held(w: &Tensor<2>) -> Option<FlexQTensor> {
     match w.clone().into_dispatch().kind {
-        DispatchTensorKind::Flex(BackendTensor::Quantized(w)) if w.tensor().is_contiguous() => Some(w),
+        DispatchTensorKind::Flex(BackendTensor::Quantized(w)) if w.tensor().is_contiguous() => {
+            Some(w)
+        }
         _ => None,
     }
 }
@@ -47,7 +55,8 @@ pub(crate) fn times(x: FlexTensor, w: FlexQTensor, rows: usize, n: usize) -> Vec
     let k = x.storage::<f32>().len() / rows;
     in_pieces([k, n], rows * n, move |run, sums| {
         let (from, to) = (run.start * n, run.end * n);
-        let (x, w, scales) = (x.storage(), &w.tensor().storage()[from..to], &w.scales()[from / BLOCK..to / BLOCK]);
+        let (x, w, scales) =
+            (x.storage(), &w.tensor().storage()[from..to], &w.scales()[from / BLOCK..to / BLOCK]);
         vectorised(Times { x, w, scales, first: run.start, k, n, sums });
     })
 }
@@ -77,7 +86,9 @@ impl Kernel for Times<'_> {
         let Self { x, w, scales, first, k, n, sums } = self;
         let blocks = n / BLOCK;
         let w = w.as_chunks::<BLOCK>().0;
-        for (i, (w, scales)) in w.chunks(DEPTH * blocks).zip(scales.chunks(DEPTH * blocks)).enumerate() {
+        for (i, (w, scales)) in
+            w.chunks(DEPTH * blocks).zip(scales.chunks(DEPTH * blocks)).enumerate()
+        {
             let (at, depth) = (first + i * DEPTH, w.len() / blocks);
             for block in 0..blocks {
                 // Widened once for all rows of `x`.
@@ -118,7 +129,10 @@ pub(crate) fn widen(w: Tensor<2>) -> Tensor<2> {
     let (values, scales) = (held.tensor().storage::<i8>(), held.scales());
     let mut wide = vec![0.0; values.len()];
     const PIECE: usize = 128 * BLOCK;
-    let pieces = values.par_chunks(PIECE).zip(scales.par_chunks(PIECE / BLOCK)).zip(wide.par_chunks_mut(PIECE));
+    let pieces = values
+        .par_chunks(PIECE)
+        .zip(scales.par_chunks(PIECE / BLOCK))
+        .zip(wide.par_chunks_mut(PIECE));
     pieces.for_each(|((values, scales), wide)| vectorised(Widen(values, scales, wide)));
     Tensor::from_dispatch(crate::node::plain(crate::buffer::tensor(wide, shape)))
 }

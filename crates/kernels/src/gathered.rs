@@ -70,8 +70,15 @@ impl Gathered {
     ///
     /// # Errors
     /// The tensor as it was, if it is not an f32 tensor of flex: its gradient then comes as ever.
-    #[expect(clippy::result_large_err, reason = "the tensor is handed back to be used, not an error on its way out")]
-    pub fn through<const D: usize>(&self, x: Tensor<D>, slots: &mut Slots) -> Result<Tensor<D>, Tensor<D>> {
+    #[expect(
+        clippy::result_large_err,
+        reason = "the tensor is handed back to be used, not an error on its way out"
+    )]
+    pub fn through<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        slots: &mut Slots,
+    ) -> Result<Tensor<D>, Tensor<D>> {
         let run = node::run(self.clone(), [x.into_dispatch()]);
         let x = run.map_err(|[x]| Tensor::from_dispatch(x))?;
         if let Some(node) = node::id(&x) {

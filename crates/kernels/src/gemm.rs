@@ -83,7 +83,11 @@ struct Panel<'a> {
 
 /// `8 V` columns, in blocks of `MR` rows.
 #[inline(always)]
-fn panel<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, at: Panel<'_>, c: &mut [f32]) {
+fn panel<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(
+    simd: S,
+    at: Panel<'_>,
+    c: &mut [f32],
+) {
     let mut i = 0;
     while i + MR <= at.m {
         block::<S, TRANS, MR, V>(simd, at, c, i);
@@ -103,7 +107,12 @@ fn panel<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, a
 
 /// `MR` rows of `8 V` columns of `C` from row `i` on.
 #[inline(always)]
-fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, at: Panel<'_>, c: &mut [f32], i: usize) {
+fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(
+    simd: S,
+    at: Panel<'_>,
+    c: &mut [f32],
+    i: usize,
+) {
     let Panel { k, a, b, ldc, j, add, .. } = at;
     let mut sums = [[simd.splat(0.0); V]; MR];
     let mut row = [simd.splat(0.0); V];
@@ -122,7 +131,10 @@ fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, a
         // Rows cut to `k` here need no bounds check inside the loop.
         let mut rows: [&[f32]; MR] = [&[]; MR];
         six!(r, MR, { rows[r] = &a.data[(i + r) * a.stride..][..k] });
-        #[expect(clippy::needless_range_loop, reason = "`p` is a column of six rows and a row of `b`")]
+        #[expect(
+            clippy::needless_range_loop,
+            reason = "`p` is a column of six rows and a row of `b`"
+        )]
         for p in 0..k {
             let from = &b.data[p * b.stride + j..][..8 * V];
             six!(v, V, { row[v] = simd.load(lanes(from, 8 * v)) });
@@ -135,7 +147,8 @@ fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(simd: S, a
     six!(r, MR, {
         let row = &mut c[(i + r) * ldc + j..][..8 * V];
         six!(v, V, {
-            let sum = if add { simd.add(simd.load(lanes(row, 8 * v)), sums[r][v]) } else { sums[r][v] };
+            let sum =
+                if add { simd.add(simd.load(lanes(row, 8 * v)), sums[r][v]) } else { sums[r][v] };
             row[8 * v..][..8].copy_from_slice(&simd.store(sum));
         });
     });
@@ -172,7 +185,9 @@ pub(crate) fn transpose<S: Simd>(
         let whole = columns / 8 * 8;
         for c in (0..whole).step_by(8) {
             let mut square = [simd.splat(0.0); 8];
-            eight!(i, some, { square[i] = simd.mul(simd.load(lanes(a.data, (r + i) * a.stride + c)), factor) });
+            eight!(i, some, {
+                square[i] = simd.mul(simd.load(lanes(a.data, (r + i) * a.stride + c)), factor)
+            });
             let square = simd.transpose(square);
             eight!(i, 8, { out[(c + i) * ld + r..][..8].copy_from_slice(&simd.store(square[i])) });
         }
@@ -218,7 +233,9 @@ mod tests {
                 let b: Vec<f32> = (0..k * (n + 1)).map(|i| ((i * 7) % 11) as f32 - 5.0).collect();
                 let at: Vec<f32> = (0..k * m).map(|i| a[(i % m) * (k + 2) + i / m]).collect();
                 let want: Vec<f32> = (0..m * n)
-                    .map(|i| (0..k).map(|p| a[(i / n) * (k + 2) + p] * b[p * (n + 1) + i % n]).sum())
+                    .map(|i| {
+                        (0..k).map(|p| a[(i / n) * (k + 2) + p] * b[p * (n + 1) + i % n]).sum()
+                    })
                     .collect();
                 let b = Matrix { data: &b, stride: n + 1 };
                 let (a, at) = (Matrix { data: &a, stride: k + 2 }, Matrix { data: &at, stride: m });
@@ -241,7 +258,10 @@ mod tests {
                     }
                     for p in 0..k {
                         for i in 0..ld {
-                            assert_eq!(t[p * ld + i], if i < m { 2.0 * at.data[p * m + i] } else { 0.0 });
+                            assert_eq!(
+                                t[p * ld + i],
+                                if i < m { 2.0 * at.data[p * m + i] } else { 0.0 }
+                            );
                         }
                     }
                 }

@@ -3,7 +3,10 @@
 //! They run on f32 tensors of flex, with and without autodiff; on other backends and number types the same functions are made of
 //! burn's primitives. A row's result does not depend on the other rows of the batch nor on the number of threads.
 
-#![expect(clippy::result_large_err, reason = "the tensor is handed back to be used, not an error on its way out")]
+#![expect(
+    clippy::result_large_err,
+    reason = "the tensor is handed back to be used, not an error on its way out"
+)]
 
 use activation::{Pointwise, Relu};
 use burn::backend::{Dispatch, DispatchAutodiffContext};
@@ -52,7 +55,8 @@ pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// `x sigmoid(1.702 x)`, element-wise.
 #[must_use]
 pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused(Pointwise::QuickGelu, x).unwrap_or_else(|x| x.clone() * primitive_activation::sigmoid(x * 1.702))
+    fused(Pointwise::QuickGelu, x)
+        .unwrap_or_else(|x| x.clone() * primitive_activation::sigmoid(x * 1.702))
 }
 
 /// `x sigmoid(x)`, element-wise.
@@ -78,7 +82,9 @@ pub fn with_gradient<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Tenso
     };
     match carried {
         Ok(nothing) => Tensor::from_dispatch(nothing),
-        Err([x]) => (Tensor::<D>::from_dispatch(x) * Tensor::<D>::from_inner(Tensor::from_dispatch(gradient))).sum(),
+        Err([x]) => (Tensor::<D>::from_dispatch(x)
+            * Tensor::<D>::from_inner(Tensor::from_dispatch(gradient)))
+        .sum(),
     }
 }
 
@@ -112,8 +118,11 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) ->
     let w = if small || w.dtype() == x.dtype() { w } else { w.cast(x.dtype()) };
     let y = match (few && inputs == x.dims()[1], small) {
         (false, _) => None,
-        (true, false) => constant(&w).and_then(|w| streamed(&x, n, |x, rows| matvec::times(x, w, rows, n))),
-        (true, true) => eight_bit::held(&w).and_then(|w| streamed(&x, n, |x, rows| eight_bit::times(x, w, rows, n))),
+        (true, false) => {
+            constant(&w).and_then(|w| streamed(&x, n, |x, rows| matvec::times(x, w, rows, n)))
+        }
+        (true, true) => eight_bit::held(&w)
+            .and_then(|w| streamed(&x, n, |x, rows| eight_bit::times(x, w, rows, n))),
     };
     let y = y.unwrap_or_else(|| product(x, if small { eight_bit::widen(w) } else { w }, false));
     match bias {
@@ -133,7 +142,8 @@ pub fn times_transposed(x: Tensor<2>, w: Tensor<2>, few: bool) -> Tensor<2> {
 
 /// `x w`, or `x w'` if `w` is `transposed`.
 fn product(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
-    let primitive = |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
+    let primitive =
+        |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
     let inputs = w.dims()[usize::from(transposed)];
     if x.dims()[1] != inputs || x.shape().num_elements() * w.shape().num_elements() == 0 {
         return primitive(x, w);
@@ -152,7 +162,8 @@ fn product(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
 pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     let ([batch, tokens], [rows, width]) = (ids.dims(), table.dims());
     let plain = ids.clone().into_dispatch();
-    let ids_of = |ids| cross_entropy::labels(&ids, rows).filter(|_| batch * tokens * rows * width > 0);
+    let ids_of =
+        |ids| cross_entropy::labels(&ids, rows).filter(|_| batch * tokens * rows * width > 0);
     let Some(wanted) = node::integers(&plain).and_then(ids_of) else {
         return burn::tensor::module::embedding(table, ids);
     };
@@ -164,11 +175,19 @@ pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
 
 /// The values of a matrix that nothing is recorded for.
 fn constant(w: &Tensor<2>) -> Option<FlexTensor> {
-    if w.is_autodiff() { None } else { node::constant(&w.clone().into_dispatch()).map(buffer::contiguous) }
+    if w.is_autodiff() {
+        None
+    } else {
+        node::constant(&w.clone().into_dispatch()).map(buffer::contiguous)
+    }
 }
 
 /// The product `f` of `x [rows, in]` with a matrix, `[rows, n]`, if nothing is recorded and nothing is empty.
-fn streamed(x: &Tensor<2>, n: usize, f: impl FnOnce(FlexTensor, usize) -> Vec<f32>) -> Option<Tensor<2>> {
+fn streamed(
+    x: &Tensor<2>,
+    n: usize,
+    f: impl FnOnce(FlexTensor, usize) -> Vec<f32>,
+) -> Option<Tensor<2>> {
     let [rows, inputs] = x.dims();
     let x = constant(x).filter(|_| rows * inputs * n > 0)?;
     Some(Tensor::from_dispatch(node::plain(buffer::tensor(f(x, rows), Shape::new([rows, n])))))
@@ -182,7 +201,9 @@ pub fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     }
     match node::run(sums::AddBias, [x.into_dispatch(), bias.into_dispatch()]) {
         Ok(y) => Tensor::from_dispatch(y),
-        Err([x, bias]) => Tensor::<2>::from_dispatch(x) + Tensor::<1>::from_dispatch(bias).unsqueeze(),
+        Err([x, bias]) => {
+            Tensor::<2>::from_dispatch(x) + Tensor::<1>::from_dispatch(bias).unsqueeze()
+        }
     }
 }
 
@@ -201,10 +222,14 @@ pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
 #[must_use]
 pub fn adamw<const D: usize>(step: AdamWStep, tensors: [Tensor<D>; 4]) -> [Tensor<D>; 3] {
     let tensors = tensors.map(Tensor::into_dispatch);
-    if !tensors.iter().all(|tensor| tensor.autodiff == DispatchAutodiffContext::Disabled && node::on_flex(tensor)) {
+    if !tensors
+        .iter()
+        .all(|tensor| tensor.autodiff == DispatchAutodiffContext::Disabled && node::on_flex(tensor))
+    {
         return primitives::adamw(step, tensors.map(Tensor::from_dispatch));
     }
-    adamw::step(step, tensors.map(|tensor| node::inner(tensor.kind))).map(|x| Tensor::from_dispatch(node::plain(x)))
+    adamw::step(step, tensors.map(|tensor| node::inner(tensor.kind)))
+        .map(|x| Tensor::from_dispatch(node::plain(x)))
 }
 
 /// Softmax over the last dimension.
@@ -218,12 +243,19 @@ fn fused<F: node::Fused<1>, const D: usize>(op: F, x: Tensor<D>) -> Result<Tenso
     if x.shape().num_elements() == 0 {
         return Err(x);
     }
-    node::run(op, [x.into_dispatch()]).map(Tensor::from_dispatch).map_err(|[x]| Tensor::from_dispatch(x))
+    node::run(op, [x.into_dispatch()])
+        .map(Tensor::from_dispatch)
+        .map_err(|[x]| Tensor::from_dispatch(x))
 }
 
 /// Layer normalisation over the last dimension: `(x - mean) / sqrt(var + eps) * weight + bias`, variance biased.
 #[must_use]
-pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    eps: f64,
+) -> Tensor<D> {
     let primitive = |x, weight, bias| burn::tensor::module::layer_norm(x, weight, Some(bias), eps);
     if x.shape().num_elements() == 0 {
         return primitive(x, weight, bias);
@@ -231,9 +263,11 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<
     let inputs = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
     match node::run(norm::LayerNorm { eps: eps as f32 }, inputs) {
         Ok(y) => Tensor::from_dispatch(y),
-        Err([x, weight, bias]) => {
-            primitive(Tensor::from_dispatch(x), Tensor::from_dispatch(weight), Tensor::from_dispatch(bias))
-        }
+        Err([x, weight, bias]) => primitive(
+            Tensor::from_dispatch(x),
+            Tensor::from_dispatch(weight),
+            Tensor::from_dispatch(bias),
+        ),
     }
 }
 
@@ -243,9 +277,12 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64) -> Te
     if x.shape().num_elements() == 0 {
         return primitives::rms_norm(x, weight, eps);
     }
-    match node::run(norm::RmsNorm { eps: eps as f32 }, [x.into_dispatch(), weight.into_dispatch()]) {
+    match node::run(norm::RmsNorm { eps: eps as f32 }, [x.into_dispatch(), weight.into_dispatch()])
+    {
         Ok(y) => Tensor::from_dispatch(y),
-        Err([x, weight]) => primitives::rms_norm(Tensor::from_dispatch(x), Tensor::from_dispatch(weight), eps),
+        Err([x, weight]) => {
+            primitives::rms_norm(Tensor::from_dispatch(x), Tensor::from_dispatch(weight), eps)
+        }
     }
 }
 
@@ -265,9 +302,11 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) 
     let op = cross_entropy::CrossEntropy { labels: indices, smoothing: smoothing as f32 };
     match node::run(op, [logits.into_dispatch()]) {
         Ok(losses) => Tensor::from_dispatch(losses),
-        Err([logits]) => {
-            primitives::cross_entropy(Tensor::from_dispatch(logits), Tensor::from_dispatch(labels), smoothing)
-        }
+        Err([logits]) => primitives::cross_entropy(
+            Tensor::from_dispatch(logits),
+            Tensor::from_dispatch(labels),
+            smoothing,
+        ),
     }
 }
 
@@ -278,7 +317,13 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) 
 /// A bias that needs a gradient (T5's learned positions) takes burn's primitives. The output may lie in memory as
 /// `[batch, queries, heads, head width]`, which makes merging the heads free.
 #[must_use]
-pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
+pub fn attention(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    bias: Option<Tensor<4>>,
+    scale: f64,
+) -> Tensor<4> {
     attention_rows(q, k, v, None, bias, scale, None)
 }
 
@@ -302,13 +347,21 @@ pub fn attention_rows(
     let (k, v) = (for_each_head(k, heads), for_each_head(v, heads));
     let [sources, _, keys, _] = k.dims();
     if let Some(rows) = rows {
-        assert!(rows.len() == batch && rows.iter().all(|&row| row < sources), "{rows:?}: {batch} rows of {sources}");
+        assert!(
+            rows.len() == batch && rows.iter().all(|&row| row < sources),
+            "{rows:?}: {batch} rows of {sources}"
+        );
     }
     if let Some(keep) = &keep {
-        assert_eq!(keep.elements.len(), batch * heads * queries * keys, "a byte for each probability");
+        assert_eq!(
+            keep.elements.len(),
+            batch * heads * queries * keys,
+            "a byte for each probability"
+        );
     }
-    let shapes =
-        k.dims() == [sources, heads, keys, width] && v.dims() == k.dims() && (rows.is_some() || sources == batch);
+    let shapes = k.dims() == [sources, heads, keys, width]
+        && v.dims() == k.dims()
+        && (rows.is_some() || sources == batch);
     if !shapes || batch * sources * heads * queries * keys * width == 0 {
         return primitives::attention(q, k, v, rows, bias, scale, keep);
     }
@@ -321,8 +374,12 @@ pub fn attention_rows(
     let Some(constant) = constant else {
         return primitives::attention(q, k, v, rows, bias, scale, keep);
     };
-    let op =
-        attention::Attention { scale: scale as f32, bias: constant, rows: rows.map(Into::into), keep: keep.clone() };
+    let op = attention::Attention {
+        scale: scale as f32,
+        bias: constant,
+        rows: rows.map(Into::into),
+        keep: keep.clone(),
+    };
     match node::run(op, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()]) {
         Ok(out) => Tensor::from_dispatch(out),
         Err([q, k, v]) => {
@@ -338,7 +395,8 @@ fn for_each_head(x: Tensor<4>, heads: usize) -> Tensor<4> {
     if own == heads || own == 0 || !heads.is_multiple_of(own) {
         return x;
     }
-    let all = x.reshape([batch, own, 1, tokens, width]).expand([batch, own, heads / own, tokens, width]);
+    let all =
+        x.reshape([batch, own, 1, tokens, width]).expand([batch, own, heads / own, tokens, width]);
     all.reshape([batch, heads, tokens, width])
 }
 

@@ -83,9 +83,11 @@ impl Kernel for Times<'_> {
             if depth == DEPTH {
                 for from in (0..n).step_by(COLUMNS) {
                     let width = COLUMNS.min(n - from);
-                    let w: [&[f32]; DEPTH] = std::array::from_fn(|d| &four[d * n + from..][..width]);
-                    let mut rows =
-                        x.chunks_exact(k).zip(sums.chunks_exact_mut(n).map(|sums| &mut sums[from..][..width]));
+                    let w: [&[f32]; DEPTH] =
+                        std::array::from_fn(|d| &four[d * n + from..][..width]);
+                    let mut rows = x
+                        .chunks_exact(k)
+                        .zip(sums.chunks_exact_mut(n).map(|sums| &mut sums[from..][..width]));
                     while let Some((x0, s0)) = rows.next() {
                         let x0 = lanes(x0, at);
                         match rows.next() {
@@ -112,8 +114,10 @@ impl Kernel for Times<'_> {
 fn one_row<S: Simd>(simd: S, x: &[f32; DEPTH], w: [&[f32]; DEPTH], sums: &mut [f32]) {
     let v = x.map(|x| simd.splat(x));
     let (whole, tail) = sums.as_chunks_mut::<8>();
-    let ([(w0, t0), (w1, t1)], [(w2, t2), (w3, t3)]) =
-        ([w[0].as_chunks::<8>(), w[1].as_chunks::<8>()], [w[2].as_chunks::<8>(), w[3].as_chunks::<8>()]);
+    let ([(w0, t0), (w1, t1)], [(w2, t2), (w3, t3)]) = (
+        [w[0].as_chunks::<8>(), w[1].as_chunks::<8>()],
+        [w[2].as_chunks::<8>(), w[3].as_chunks::<8>()],
+    );
     for ((((sum, w0), w1), w2), w3) in whole.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
         let mut s = simd.load(sum);
         s = simd.madd(v[0], simd.load(w0), s);
@@ -123,13 +127,23 @@ fn one_row<S: Simd>(simd: S, x: &[f32; DEPTH], w: [&[f32]; DEPTH], sums: &mut [f
         *sum = simd.store(s);
     }
     for ((((sum, w0), w1), w2), w3) in tail.iter_mut().zip(t0).zip(t1).zip(t2).zip(t3) {
-        *sum = madd::<S>(x[3], *w3, madd::<S>(x[2], *w2, madd::<S>(x[1], *w1, madd::<S>(x[0], *w0, *sum))));
+        *sum = madd::<S>(
+            x[3],
+            *w3,
+            madd::<S>(x[2], *w2, madd::<S>(x[1], *w1, madd::<S>(x[0], *w0, *sum))),
+        );
     }
 }
 
 /// [`one_row`] twice, with the matrix read once.
 #[inline(always)]
-fn two_rows<S: Simd>(simd: S, x: [&[f32; DEPTH]; 2], w: [&[f32]; DEPTH], a: &mut [f32], b: &mut [f32]) {
+fn two_rows<S: Simd>(
+    simd: S,
+    x: [&[f32; DEPTH]; 2],
+    w: [&[f32]; DEPTH],
+    a: &mut [f32],
+    b: &mut [f32],
+) {
     let [va, vb] = x.map(|x| x.map(|x| simd.splat(x)));
     let whole = a.len() / 8 * 8;
     let ((a8, _), (b8, _)) = (a.as_chunks_mut::<8>(), b.as_chunks_mut::<8>());
@@ -200,7 +214,9 @@ impl Kernel for Dots<'_> {
             let (fours, rest) = out.as_chunks_mut::<4>();
             let mut x = x.chunks_exact(k);
             for out in fours {
-                if let (Some(a), Some(b), Some(c), Some(d)) = (x.next(), x.next(), x.next(), x.next()) {
+                if let (Some(a), Some(b), Some(c), Some(d)) =
+                    (x.next(), x.next(), x.next(), x.next())
+                {
                     *out = four_dots(simd, w, [a, b, c, d]);
                 }
             }
@@ -222,7 +238,9 @@ fn four_dots<S: Simd>(simd: S, w: &[f32], x: [&[f32]; 4]) -> [f32; 4] {
         let (w0, w1) = (simd.load(w0), simd.load(w1));
         let [s, t, u, v] = &mut sums;
         for (sum, x) in [(s, a), (t, b), (u, c), (v, d)] {
-            let ([x0, x1], _) = x.as_chunks::<8>() else { unreachable!("sixteen are two times eight") };
+            let ([x0, x1], _) = x.as_chunks::<8>() else {
+                unreachable!("sixteen are two times eight")
+            };
             *sum = [simd.madd(w0, simd.load(x0), sum[0]), simd.madd(w1, simd.load(x1), sum[1])];
         }
     }

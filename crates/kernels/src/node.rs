@@ -8,8 +8,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, AutodiffBackend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
-    Flex, TensorMetadata,
+    Autodiff, AutodiffBackend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor,
+    DispatchTensorKind, Flex, TensorMetadata,
 };
 use burn::tensor::DType;
 use burn_flex::FlexTensor;
@@ -27,12 +27,21 @@ pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
     fn forward(&self, inputs: [FlexTensor; N], keep: bool) -> (FlexTensor, Option<Self::Saved>);
 
     /// The same, where a gradient is wanted of these inputs only, at least one.
-    fn forward_for(&self, inputs: [FlexTensor; N], wanted: [bool; N]) -> (FlexTensor, Option<Self::Saved>) {
+    fn forward_for(
+        &self,
+        inputs: [FlexTensor; N],
+        wanted: [bool; N],
+    ) -> (FlexTensor, Option<Self::Saved>) {
         self.forward(inputs, wanted.contains(&true))
     }
 
     /// Gradients of the inputs from that of the output. Only the `wanted` are read.
-    fn backward(&self, saved: Self::Saved, grad: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N];
+    fn backward(
+        &self,
+        saved: Self::Saved,
+        grad: FlexTensor,
+        wanted: [bool; N],
+    ) -> [Option<FlexTensor>; N];
 
     /// The same, where gradients that have a slot are added to it and not returned.
     fn backward_into(
@@ -63,7 +72,9 @@ pub(crate) fn run<F: Fused<N>, const N: usize>(
     if !inputs.iter().all(on_flex) {
         return Err(inputs);
     }
-    let context = inputs.iter().fold(DispatchAutodiffContext::Disabled, |context, x| context.merge(x.autodiff));
+    let context = inputs
+        .iter()
+        .fold(DispatchAutodiffContext::Disabled, |context, x| context.merge(x.autodiff));
     let kind = match context {
         DispatchAutodiffContext::Disabled => {
             let (output, _) = op.forward(inputs.map(|x| inner(x.kind)), false);
@@ -72,7 +83,9 @@ pub(crate) fn run<F: Fused<N>, const N: usize>(
         DispatchAutodiffContext::Enabled(_) => {
             let wanted = inputs.each_ref().map(Dispatch::is_tracked);
             let output = record(op, inputs.map(|x| tracked(x.kind)), wanted);
-            DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(output))))
+            DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(
+                BackendTensor::Autodiff(output),
+            )))
         }
     };
     Ok(DispatchTensor { kind, autodiff: context })
@@ -120,8 +133,12 @@ impl<F: Fused<N>, const N: usize> Backward<Flex, N> for Node<F> {
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node);
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        let slots = ops.parents.each_ref().map(|parent| parent.as_ref().and_then(|parent| gathered::slot(parent.id)));
-        let parts = self.0.backward_into(ops.state, grad, wanted, slots.each_ref().map(Option::as_ref));
+        let slots = ops
+            .parents
+            .each_ref()
+            .map(|parent| parent.as_ref().and_then(|parent| gathered::slot(parent.id)));
+        let parts =
+            self.0.backward_into(ops.state, grad, wanted, slots.each_ref().map(Option::as_ref));
         for ((parent, part), slot) in ops.parents.into_iter().zip(parts).zip(slots) {
             // burn wants something at every node.
             let part = part.or_else(|| slot.map(|slot| slot.nothing()));

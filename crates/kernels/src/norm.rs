@@ -112,7 +112,9 @@ impl<const CENTRED: bool> Kernel for Backward<'_, CENTRED> {
                     *by_bias += g;
                 }
             }
-            for (((hat, &x), by_weight), &g) in hat.iter_mut().zip(x).zip(&mut *by_weight).zip(&*grad) {
+            for (((hat, &x), by_weight), &g) in
+                hat.iter_mut().zip(x).zip(&mut *by_weight).zip(&*grad)
+            {
                 *hat = (x - mean) * rstd;
                 *by_weight = madd::<S>(g, *hat, *by_weight);
             }
@@ -166,18 +168,27 @@ fn backward<const CENTRED: bool>(saved: &Saved, grad: FlexTensor) -> (FlexTensor
     let mut grad = contiguous(grad);
     let (x, weight): (&[f32], &[f32]) = (saved.x.storage(), saved.weight.storage());
     let width = weight.len();
-    let sums = each_block_summed(grad.storage_mut(), block_of_rows(width), 2 * width, |at, grad, partial| {
-        let (x, rows) = (&x[at..at + grad.len()], &saved.rows[at / width..]);
-        let scratch = &mut vec![0.0; width];
-        vectorised(Backward::<CENTRED> { grad, x, rows, weight, partial, scratch });
-    });
+    let sums = each_block_summed(
+        grad.storage_mut(),
+        block_of_rows(width),
+        2 * width,
+        |at, grad, partial| {
+            let (x, rows) = (&x[at..at + grad.len()], &saved.rows[at / width..]);
+            let scratch = &mut vec![0.0; width];
+            vectorised(Backward::<CENTRED> { grad, x, rows, weight, partial, scratch });
+        },
+    );
     (grad, sums)
 }
 
 impl Fused<3> for LayerNorm {
     type Saved = Saved;
 
-    fn forward(&self, [x, weight, bias]: [FlexTensor; 3], keep: bool) -> (FlexTensor, Option<Saved>) {
+    fn forward(
+        &self,
+        [x, weight, bias]: [FlexTensor; 3],
+        keep: bool,
+    ) -> (FlexTensor, Option<Saved>) {
         let bias = contiguous(bias);
         forward::<true>(x, weight, bias.storage(), self.eps, keep)
     }

@@ -48,7 +48,12 @@ struct Sizes {
 /// `[1 or texts, 1 or heads, 1, keys]`. Keys and values may have fewer heads: each is shared by as many consecutive heads of `q`.
 /// `None` where something is recorded or not f32 on flex, or the shapes do not fit.
 #[must_use]
-pub fn attend(q: &Tensor<4>, past: &[Past], bias: Option<&Tensor<4>>, scale: f64) -> Option<Tensor<4>> {
+pub fn attend(
+    q: &Tensor<4>,
+    past: &[Past],
+    bias: Option<&Tensor<4>>,
+    scale: f64,
+) -> Option<Tensor<4>> {
     let [texts, heads, 1, width] = q.dims() else { return None };
     let [_, shared, _, _] = past.first()?.keys.dims();
     let keys = past.iter().map(|piece| piece.keys.dims()[2]).sum();
@@ -65,7 +70,9 @@ pub fn attend(q: &Tensor<4>, past: &[Past], bias: Option<&Tensor<4>>, scale: f64
     };
     let bias_fits = |bias: &Tensor<4>| {
         let [over_texts, over_heads, queries, over_keys] = bias.dims();
-        [1, texts].contains(&over_texts) && [1, heads].contains(&over_heads) && [queries, over_keys] == [1, keys]
+        [1, texts].contains(&over_texts)
+            && [1, heads].contains(&over_heads)
+            && [queries, over_keys] == [1, keys]
     };
     if !past.iter().all(fits) || !bias.is_none_or(bias_fits) {
         return None;
@@ -73,7 +80,12 @@ pub fn attend(q: &Tensor<4>, past: &[Past], bias: Option<&Tensor<4>>, scale: f64
     let constant = |x: &Tensor<4>| node::constant(&x.clone().into_dispatch());
     let q = contiguous(constant(q)?);
     let pairs: Option<Vec<(FlexTensor, FlexTensor)>> = (past.iter())
-        .map(|piece| Some((rows_contiguous(constant(&piece.keys)?), rows_contiguous(constant(&piece.values)?))))
+        .map(|piece| {
+            Some((
+                rows_contiguous(constant(&piece.keys)?),
+                rows_contiguous(constant(&piece.values)?),
+            ))
+        })
         .collect();
     let pairs = pairs?;
     let bias = match bias {
@@ -91,14 +103,24 @@ pub fn attend(q: &Tensor<4>, past: &[Past], bias: Option<&Tensor<4>>, scale: f64
     let bias = bias.as_ref().map(|bias| View::new(bias).broadcast(bias.layout().shape()));
     let sizes = Sizes { texts, heads, shared, width, keys };
     let out = attended(sizes, &pieces, q.storage(), bias.as_ref(), scale as f32);
-    Some(Tensor::from_dispatch(node::plain(buffer::tensor(out, Shape::new([texts, heads, 1, width])))))
+    Some(Tensor::from_dispatch(node::plain(buffer::tensor(
+        out,
+        Shape::new([texts, heads, 1, width]),
+    ))))
 }
 
-fn attended(sizes: Sizes, pieces: &[Piece<'_>], q: &[f32], bias: Option<&View<'_>>, scale: f32) -> Vec<f32> {
+fn attended(
+    sizes: Sizes,
+    pieces: &[Piece<'_>],
+    q: &[f32],
+    bias: Option<&View<'_>>,
+    scale: f32,
+) -> Vec<f32> {
     let Sizes { texts, heads, shared, width, keys } = sizes;
     let threads = parallel(q.len() * keys);
     // The heads that share one of the keys at a time, where there are hardly more texts than threads.
-    let at_once = if threads && texts < 2 * rayon::current_num_threads() { heads / shared } else { heads };
+    let at_once =
+        if threads && texts < 2 * rayon::current_num_threads() { heads / shared } else { heads };
     let mut out = vec![0.0; q.len()];
     let part = |(i, out): (usize, &mut [f32])| {
         let (text, first) = (i * at_once / heads, i * at_once % heads);
@@ -128,7 +150,16 @@ struct Part<'a> {
 impl Kernel for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { sizes: Sizes { heads, shared, width, keys, .. }, pieces, q, bias, scale, text, first, out } = self;
+        let Self {
+            sizes: Sizes { heads, shared, width, keys, .. },
+            pieces,
+            q,
+            bias,
+            scale,
+            text,
+            first,
+            out,
+        } = self;
         let share = heads / shared;
         let mut scores = vec![0.0; q.len() / width * keys];
 
@@ -150,7 +181,8 @@ impl Kernel for Part<'_> {
             match bias {
                 None => scores.iter_mut().for_each(|score| *score *= scale),
                 Some(bias) => {
-                    for (score, &bias) in scores.iter_mut().zip(bias.from([text, first + head, 0])) {
+                    for (score, &bias) in scores.iter_mut().zip(bias.from([text, first + head, 0]))
+                    {
                         *score = madd::<S>(*score, scale, bias);
                     }
                 }

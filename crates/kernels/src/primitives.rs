@@ -10,7 +10,11 @@ pub(crate) fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64
 }
 
 /// See [`crate::cross_entropy`].
-pub(crate) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
+pub(crate) fn cross_entropy(
+    logits: Tensor<2>,
+    labels: Tensor<1, Int>,
+    smoothing: f64,
+) -> Tensor<1> {
     let [rows, _] = logits.dims();
     let log_p = activation::log_softmax(logits, 1);
     let hit = log_p.clone().gather(1, labels.reshape([rows, 1])).reshape([rows]).neg();
@@ -51,20 +55,32 @@ pub(crate) fn attention(
 
 /// See [`crate::dropout`].
 pub(crate) fn dropout<const D: usize>(x: Tensor<D>, keep: &Keep) -> Tensor<D> {
-    let mask: Vec<f32> = keep.elements.iter().map(|&stays| if stays == 0 { 0.0 } else { keep.scale }).collect();
+    let mask: Vec<f32> =
+        keep.elements.iter().map(|&stays| if stays == 0 { 0.0 } else { keep.scale }).collect();
     let mask = Tensor::<D>::from_data(TensorData::new(mask, x.dims()), &x.device());
     x * mask
 }
 
 /// See [`crate::gelu_tanh`].
 pub(crate) fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let inner = (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
+    let inner =
+        (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
     x * (inner.tanh() + 1.0) * 0.5
 }
 
 /// See [`crate::adamw`].
-pub(crate) fn adamw<const D: usize>(step: AdamWStep, [value, first, second, grad]: [Tensor<D>; 4]) -> [Tensor<D>; 3] {
-    let AdamWStep { betas: [beta1, beta2], eps, corrections: [correct1, correct2], rate, keep, scale } = step;
+pub(crate) fn adamw<const D: usize>(
+    step: AdamWStep,
+    [value, first, second, grad]: [Tensor<D>; 4],
+) -> [Tensor<D>; 3] {
+    let AdamWStep {
+        betas: [beta1, beta2],
+        eps,
+        corrections: [correct1, correct2],
+        rate,
+        keep,
+        scale,
+    } = step;
     let grad = if scale == 1.0 { grad } else { grad * scale };
     let first = first * beta1 + grad.clone() * (1.0 - beta1);
     let second = second * beta2 + grad.clone() * grad * (1.0 - beta2);

@@ -55,8 +55,13 @@ unsafe fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: *mut f32, add: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     let whole = |x: &Matrix<'_>| x.data.len() == x.rows * x.columns;
     assert!(whole(&a) && whole(&b) && b.rows == k && k > 0, "{m} x {n} x {k}");
-    let threads = if m * n * k >= PARALLEL { ::gemm::Parallelism::Rayon(0) } else { ::gemm::Parallelism::None };
-    let [[a_row, a_column], [b_row, b_column]] = [a, b].map(|x| x.strides.map(|stride| stride as isize));
+    let threads = if m * n * k >= PARALLEL {
+        ::gemm::Parallelism::Rayon(0)
+    } else {
+        ::gemm::Parallelism::None
+    };
+    let [[a_row, a_column], [b_row, b_column]] =
+        [a, b].map(|x| x.strides.map(|stride| stride as isize));
     // SAFETY: every element of the factors, as their rows, columns and strides say, lies within its slice, as was just asserted;
     // the caller answers for `out`, which is read only with `add`.
     unsafe {
@@ -116,7 +121,11 @@ impl Product {
 
     /// The factors of the gradient of `w`, as it lies in memory.
     fn by_weight<'a>(&self, x: &'a FlexTensor, grad: &'a FlexTensor) -> [Matrix<'a>; 2] {
-        if self.transposed { [matrix(grad).transposed(), matrix(x)] } else { [matrix(x).transposed(), matrix(grad)] }
+        if self.transposed {
+            [matrix(grad).transposed(), matrix(x)]
+        } else {
+            [matrix(x).transposed(), matrix(grad)]
+        }
     }
 }
 
@@ -127,7 +136,11 @@ impl Fused<2> for Product {
         self.forward_for(inputs, [keep; 2])
     }
 
-    fn forward_for(&self, inputs: [FlexTensor; 2], wanted: [bool; 2]) -> (FlexTensor, Option<Saved>) {
+    fn forward_for(
+        &self,
+        inputs: [FlexTensor; 2],
+        wanted: [bool; 2],
+    ) -> (FlexTensor, Option<Saved>) {
         let [x, w] = inputs.map(contiguous);
         let y = product(matrix(&x), self.weight(&w));
         let saved = Saved { x: wanted[1].then_some(x), w: wanted[0].then_some(w) };
@@ -200,7 +213,12 @@ impl Fused<1> for Rows {
         (tensor(out, Shape::new([self.ids.len(), width])), keep.then_some(shape))
     }
 
-    fn backward(&self, shape: Shape, grad: FlexTensor, wanted: [bool; 1]) -> [Option<FlexTensor>; 1] {
+    fn backward(
+        &self,
+        shape: Shape,
+        grad: FlexTensor,
+        wanted: [bool; 1],
+    ) -> [Option<FlexTensor>; 1] {
         self.backward_into(shape, grad, wanted, [None])
     }
 

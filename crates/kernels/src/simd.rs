@@ -328,7 +328,8 @@ mod tests {
         for step in 0..88_000 {
             let x = -(step as f32) / 1000.0;
             let want = f64::from(x).exp();
-            let (plain, fma) = (f64::from(exp_negative::<Baseline>(x)), f64::from(exp_negative::<Fused>(x)));
+            let (plain, fma) =
+                (f64::from(exp_negative::<Baseline>(x)), f64::from(exp_negative::<Fused>(x)));
             if x >= -87.0 {
                 assert!((plain / want - 1.0).abs() < 2e-7, "{x}: {plain} for {want}");
                 assert!((fma / want - 1.0).abs() < 2e-7, "{x}: {fma} for {want}");

@@ -47,7 +47,13 @@ pub(crate) fn normalise<S: Simd>(simd: S, rows: &mut [f32], width: usize) {
 
 /// Rows of the output's gradient `g` become `y (g - sum(y g)) * scale`, the gradient before the softmax.
 #[inline(always)]
-pub(crate) fn normalise_backward<S: Simd>(simd: S, grad: &mut [f32], y: &[f32], width: usize, scale: f32) {
+pub(crate) fn normalise_backward<S: Simd>(
+    simd: S,
+    grad: &mut [f32],
+    y: &[f32],
+    width: usize,
+    scale: f32,
+) {
     for (grad, y) in grad.chunks_exact_mut(width).zip(y.chunks_exact(width)) {
         let mean = dot(simd, grad, y) * -scale;
         for (g, &y) in grad.iter_mut().zip(y) {
@@ -81,7 +87,9 @@ impl Fused<1> for Softmax {
     fn forward(&self, [x]: [FlexTensor; 1], keep: bool) -> (FlexTensor, Option<FlexTensor>) {
         let mut x = contiguous(x);
         let width = width(&x);
-        each_block(x.storage_mut(), block_of_rows(width), |_, rows| vectorised(Rows { rows, width }));
+        each_block(x.storage_mut(), block_of_rows(width), |_, rows| {
+            vectorised(Rows { rows, width })
+        });
         let kept = keep.then(|| x.clone());
         (x, kept)
     }

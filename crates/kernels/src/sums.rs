@@ -4,7 +4,9 @@ use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::buffer::{block_of_rows, contiguous, each_block, each_block_summed, fills_its_buffer, parallel, tensor};
+use crate::buffer::{
+    block_of_rows, contiguous, each_block, each_block_summed, fills_its_buffer, parallel, tensor,
+};
 use crate::node::Fused;
 use crate::simd::{Kernel, Simd, dot, vectorised};
 
@@ -46,7 +48,9 @@ impl Fused<2> for AddBias {
     fn forward(&self, [x, bias]: [FlexTensor; 2], keep: bool) -> (FlexTensor, Option<()>) {
         let (mut x, bias) = (contiguous(x), contiguous(bias));
         let bias: &[f32] = bias.storage();
-        each_block(x.storage_mut(), block_of_rows(bias.len()), |_, rows| vectorised(AddTo(rows, bias)));
+        each_block(x.storage_mut(), block_of_rows(bias.len()), |_, rows| {
+            vectorised(AddTo(rows, bias))
+        });
         (x, keep.then_some(()))
     }
 
@@ -74,7 +78,9 @@ pub(crate) fn add_in_place(x: FlexTensor, y: FlexTensor) -> FlexTensor {
     let alike = x.layout() == y.layout() && fills_its_buffer(&x) && fills_its_buffer(&y);
     let (mut x, y) = if alike { (x, y) } else { (contiguous(x), contiguous(y)) };
     let y: &[f32] = y.storage();
-    each_block(x.storage_mut(), block_of_rows(1), |at, x| vectorised(AddTo(x, &y[at..][..x.len()])));
+    each_block(x.storage_mut(), block_of_rows(1), |at, x| {
+        vectorised(AddTo(x, &y[at..][..x.len()]))
+    });
     x
 }
 

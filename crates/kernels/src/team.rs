@@ -134,12 +134,16 @@ impl Drop for Team {
 }
 
 /// `f(0)` to `f(count - 1)` on as many threads as the current rayon pool has, in this order.
-pub(crate) fn pieces<R: Send + 'static>(count: usize, f: impl Fn(usize) -> R + Send + Sync + 'static) -> Vec<R> {
+pub(crate) fn pieces<R: Send + 'static>(
+    count: usize,
+    f: impl Fn(usize) -> R + Send + Sync + 'static,
+) -> Vec<R> {
     let threads = rayon::current_num_threads();
     if threads.min(count) < 2 {
         return (0..count).map(f).collect();
     }
-    let found: Arc<Vec<Mutex<Option<R>>>> = Arc::new((0..count).map(|_| Mutex::new(None)).collect());
+    let found: Arc<Vec<Mutex<Option<R>>>> =
+        Arc::new((0..count).map(|_| Mutex::new(None)).collect());
     let of_pieces = found.clone();
     let piece = Box::new(move |i: usize| {
         let made = f(i);
@@ -173,7 +177,10 @@ mod tests {
             in_pool(threads, || {
                 for round in 0..300 {
                     let count = round % 11;
-                    assert_eq!(pieces(count, move |i| i * round), (0..count).map(|i| i * round).collect::<Vec<_>>());
+                    assert_eq!(
+                        pieces(count, move |i| i * round),
+                        (0..count).map(|i| i * round).collect::<Vec<_>>()
+                    );
                 }
             });
         }
@@ -188,7 +195,9 @@ mod tests {
                 let held = held.clone();
                 pieces(count, move |_| Arc::strong_count(&held));
                 let id = |helper: &JoinHandle<()>| helper.thread().id();
-                TEAM.with_borrow(|team| team.iter().flat_map(|team| &team.helpers).map(id).collect::<Vec<_>>())
+                TEAM.with_borrow(|team| {
+                    team.iter().flat_map(|team| &team.helpers).map(id).collect::<Vec<_>>()
+                })
             };
             let first = helpers(9);
             assert_eq!(first.len(), 2);

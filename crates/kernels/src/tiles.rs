@@ -78,7 +78,9 @@ impl Kernel for Columns<'_> {
                 for (tile, x) in x.chunks(DOWN * k).enumerate() {
                     let down = x.len() / k;
                     // Rows that are not there are those of the first.
-                    let rows = std::array::from_fn(|i| &x[if i < down { i * k } else { 0 }..][deep.clone()]);
+                    let rows = std::array::from_fn(|i| {
+                        &x[if i < down { i * k } else { 0 }..][deep.clone()]
+                    });
                     tile_of_sums(simd, rows, panel, &mut sums);
                     for (i, sums) in sums.iter().take(down).enumerate() {
                         let out = &mut out[(tile * DOWN + i) * width + first..][..across];
@@ -94,12 +96,19 @@ impl Kernel for Columns<'_> {
 
 /// `x panel` for six rows of `x`.
 #[inline(always)]
-fn tile_of_sums<S: Simd>(simd: S, x: [&[f32]; DOWN], panel: &[[f32; ACROSS]], out: &mut [[f32; ACROSS]; DOWN]) {
+fn tile_of_sums<S: Simd>(
+    simd: S,
+    x: [&[f32]; DOWN],
+    panel: &[[f32; ACROSS]],
+    out: &mut [[f32; ACROSS]; DOWN],
+) {
     let zero = simd.splat(0.0);
     let mut sums = [[zero; 2]; DOWN];
     let [a, b, c, d, e, f] = x;
     for ((((((w, a), b), c), d), e), f) in panel.iter().zip(a).zip(b).zip(c).zip(d).zip(e).zip(f) {
-        let ([left, right], _) = w.as_chunks::<8>() else { unreachable!("sixteen are two times eight") };
+        let ([left, right], _) = w.as_chunks::<8>() else {
+            unreachable!("sixteen are two times eight")
+        };
         let (left, right) = (simd.load(left), simd.load(right));
         for (sums, x) in sums.iter_mut().zip([a, b, c, d, e, f]) {
             let x = simd.splat(*x);
@@ -132,7 +141,8 @@ impl Kernel for Dots<'_> {
             for (tile, x) in x.chunks(3 * k).enumerate() {
                 let down = x.len() / k;
                 // Rows that are not there are those of the first.
-                let x: [&[f32]; 3] = std::array::from_fn(|i| &x[if i < down { i * k } else { 0 }..][..k]);
+                let x: [&[f32]; 3] =
+                    std::array::from_fn(|i| &x[if i < down { i * k } else { 0 }..][..k]);
                 for (pair, out) in near.chunks(2 * k).zip(out.chunks_mut(2 * rows)) {
                     let sums = six_dots(simd, [&pair[..k], &pair[pair.len() - k..]], x);
                     for (out, sums) in out.chunks_exact_mut(rows).zip(sums) {

@@ -9,14 +9,25 @@ use common::{close, devices, finite_differences, in_pool, random, values, with_g
 use proptest::prelude::*;
 use toolkit_kernels::attention;
 
-fn plain(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Option<Tensor<4>>, scale: f64) -> Tensor<4> {
+fn plain(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    bias: Option<Tensor<4>>,
+    scale: f64,
+) -> Tensor<4> {
     let scores = q.matmul(k.swap_dims(2, 3)) * scale;
     let scores = if let Some(bias) = bias { scores + bias } else { scores };
     activation::softmax(scores, 3).matmul(v)
 }
 
 /// Queries, keys and values of these sizes; as views of `[batch, tokens, heads, width]` or contiguous.
-fn inputs([batch, heads, queries, keys, width]: [usize; 5], view: bool, seed: u64, device: &Device) -> [Tensor<4>; 3] {
+fn inputs(
+    [batch, heads, queries, keys, width]: [usize; 5],
+    view: bool,
+    seed: u64,
+    device: &Device,
+) -> [Tensor<4>; 3] {
     [queries, keys, keys].map(|tokens| {
         let seed = seed * 7 + tokens as u64;
         if view {
@@ -29,8 +40,10 @@ fn inputs([batch, heads, queries, keys, width]: [usize; 5], view: bool, seed: u6
 
 fn compare(inputs: [Tensor<4>; 3], bias: Option<Tensor<4>>) {
     let scale = 0.3;
-    let (got, slopes) = with_gradients(inputs.clone(), |[q, k, v]| attention(q, k, v, bias.clone(), scale));
-    let (want, wanted) = with_gradients(inputs.clone(), |[q, k, v]| plain(q, k, v, bias.clone(), scale));
+    let (got, slopes) =
+        with_gradients(inputs.clone(), |[q, k, v]| attention(q, k, v, bias.clone(), scale));
+    let (want, wanted) =
+        with_gradients(inputs.clone(), |[q, k, v]| plain(q, k, v, bias.clone(), scale));
     close(&got, &want, 1e-5);
     slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 3e-5));
     let [q, k, v] = inputs.map(Tensor::inner);
@@ -77,11 +90,18 @@ fn transposed_and_expanded_inputs() {
     let [q, _, v] = inputs([2, 3, 7, 9, 16], false, 3, &device);
     let k = random([2, 3, 16, 9], 5, 1.0, &device).swap_dims(2, 3);
     compare([q.clone(), k.clone(), v.clone()], Some(random([1, 3, 7, 9], 6, 1.0, &device)));
-    compare([q.clone(), k.clone(), v.clone()], Some(random([1, 3, 9, 7], 6, 1.0, &device).swap_dims(2, 3)));
+    compare(
+        [q.clone(), k.clone(), v.clone()],
+        Some(random([1, 3, 9, 7], 6, 1.0, &device).swap_dims(2, 3)),
+    );
     let (plain_device, _) = devices();
     let q = random([1, 3, 7, 16], 8, 1.0, &plain_device).expand([2, 3, 7, 16]);
     let (k, v) = (k.inner(), v.inner());
-    close(&values(attention(q.clone(), k.clone(), v.clone(), None, 0.3)), &values(plain(q, k, v, None, 0.3)), 1e-5);
+    close(
+        &values(attention(q.clone(), k.clone(), v.clone(), None, 0.3)),
+        &values(plain(q, k, v, None, 0.3)),
+        1e-5,
+    );
 }
 
 #[test]
@@ -110,8 +130,10 @@ fn masks() {
     let [q, k, v] = all.map(Tensor::inner);
     let mask = mask.inner() * f32::INFINITY;
     let mask = mask.clone().mask_fill(mask.is_nan(), 0.0);
-    let (got, want) =
-        (attention(q.clone(), k.clone(), v.clone(), Some(mask.clone()), 0.3), plain(q, k, v, Some(mask), 0.3));
+    let (got, want) = (
+        attention(q.clone(), k.clone(), v.clone(), Some(mask.clone()), 0.3),
+        plain(q, k, v, Some(mask), 0.3),
+    );
     close(&values(got), &values(want), 1e-5);
 }
 
@@ -120,8 +142,11 @@ fn a_bias_that_is_trained_gets_its_gradient() {
     let (_, device) = devices();
     let [q, k, v] = inputs([2, 3, 4, 5, 8], true, 3, &device);
     let bias = random([1, 3, 4, 5], 6, 1.0, &device);
-    let (got, [slope]) = with_gradients([bias.clone()], |[b]| attention(q.clone(), k.clone(), v.clone(), Some(b), 0.3));
-    let (want, [wanted]) = with_gradients([bias], |[b]| plain(q.clone(), k.clone(), v.clone(), Some(b), 0.3));
+    let (got, [slope]) = with_gradients([bias.clone()], |[b]| {
+        attention(q.clone(), k.clone(), v.clone(), Some(b), 0.3)
+    });
+    let (want, [wanted]) =
+        with_gradients([bias], |[b]| plain(q.clone(), k.clone(), v.clone(), Some(b), 0.3));
     close(&got, &want, 1e-5);
     close(&slope, &wanted, 1e-5);
 }
@@ -154,8 +179,11 @@ fn the_output_is_an_ordinary_tensor() {
         let [b, h, t, d] = x.dims();
         x.swap_dims(1, 2).reshape([b, t, h * d])
     };
-    let (got, slopes) = with_gradients(all.clone(), |[q, k, v]| merge(attention(q.clone(), k, v, None, 0.3) * 2.0 + q));
-    let (want, wanted) = with_gradients(all, |[q, k, v]| merge(plain(q.clone(), k, v, None, 0.3) * 2.0 + q));
+    let (got, slopes) = with_gradients(all.clone(), |[q, k, v]| {
+        merge(attention(q.clone(), k, v, None, 0.3) * 2.0 + q)
+    });
+    let (want, wanted) =
+        with_gradients(all, |[q, k, v]| merge(plain(q.clone(), k, v, None, 0.3) * 2.0 + q));
     close(&got, &want, 1e-5);
     slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 3e-5));
 }
@@ -201,7 +229,10 @@ fn rows_are_what_gathering_gives() {
         let [_, k, v] = inputs([sources, heads, queries, keys, width], true, 4, &device);
         let bias = random([rows.len(), 1, 1, keys], 5, 3.0, &device);
         let ids = Tensor::<1, burn::tensor::Int>::from_data(
-            burn::tensor::TensorData::new(rows.iter().map(|&row| row as i64).collect::<Vec<_>>(), [rows.len()]),
+            burn::tensor::TensorData::new(
+                rows.iter().map(|&row| row as i64).collect::<Vec<_>>(),
+                [rows.len()],
+            ),
             &device,
         );
         let gathered = |[q, k, v]: [Tensor<4>; 3]| {
@@ -232,14 +263,21 @@ fn probabilities_that_are_not_kept() {
 #[test]
 fn dropout_on_probabilities() {
     let (_, device) = devices();
-    for [batch, heads, queries, keys, width] in [[2, 2, 5, 9, 8], [5, 3, 12, 21, 16], [3, 6, 250, 257, 8]] {
-        let elements: Vec<u8> = (0..batch * heads * queries * keys).map(|i| u8::from((i * 7) % 10 != 0)).collect();
+    for [batch, heads, queries, keys, width] in
+        [[2, 2, 5, 9, 8], [5, 3, 12, 21, 16], [3, 6, 250, 257, 8]]
+    {
+        let elements: Vec<u8> =
+            (0..batch * heads * queries * keys).map(|i| u8::from((i * 7) % 10 != 0)).collect();
         let mask: Vec<f32> = elements.iter().map(|&stays| f32::from(stays) * 1.25).collect();
-        let mask = Tensor::<4>::from_data(burn::tensor::TensorData::new(mask, [batch, heads, queries, keys]), &device);
+        let mask = Tensor::<4>::from_data(
+            burn::tensor::TensorData::new(mask, [batch, heads, queries, keys]),
+            &device,
+        );
         let keep = toolkit_kernels::Keep { elements: elements.into(), scale: 1.25 };
         let all = inputs([batch, heads, queries, keys, width], true, 3, &device);
-        let ours =
-            |[q, k, v]: [Tensor<4>; 3]| toolkit_kernels::attention_rows(q, k, v, None, None, 0.3, Some(keep.clone()));
+        let ours = |[q, k, v]: [Tensor<4>; 3]| {
+            toolkit_kernels::attention_rows(q, k, v, None, None, 0.3, Some(keep.clone()))
+        };
         let plain = |[q, k, v]: [Tensor<4>; 3]| {
             (activation::softmax(q.matmul(k.swap_dims(2, 3)) * 0.3, 3) * mask.clone()).matmul(v)
         };

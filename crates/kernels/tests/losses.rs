@@ -13,7 +13,11 @@ fn plain(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1>
     let [rows, _] = logits.dims();
     let log_p = activation::log_softmax(logits, 1);
     let hit = log_p.clone().gather(1, labels.reshape([rows, 1])).reshape([rows]).neg();
-    if smoothing == 0.0 { hit } else { hit * (1.0 - smoothing) + log_p.mean_dim(1).reshape([rows]).neg() * smoothing }
+    if smoothing == 0.0 {
+        hit
+    } else {
+        hit * (1.0 - smoothing) + log_p.mean_dim(1).reshape([rows]).neg() * smoothing
+    }
 }
 
 fn labels(rows: usize, classes: usize, seed: usize) -> Vec<i64> {
@@ -25,7 +29,8 @@ fn compare(logits: Tensor<2>, smoothing: f64, seed: usize) {
     let [rows, classes] = logits.dims();
     let ids = TensorData::new(labels(rows, classes, seed), [rows]);
     let ids = Tensor::<1, Int>::from_data(ids, &logits.device());
-    let (got, [slope]) = with_gradients([logits.clone()], |[x]| cross_entropy(x, ids.clone(), smoothing));
+    let (got, [slope]) =
+        with_gradients([logits.clone()], |[x]| cross_entropy(x, ids.clone(), smoothing));
     let (want, [wanted]) = with_gradients([logits.clone()], |[x]| plain(x, ids.clone(), smoothing));
     close(&got, &want, 1e-5);
     close(&slope, &wanted, 1e-5);
@@ -65,7 +70,10 @@ fn derivatives() {
 fn extreme_logits() {
     let (plain_device, device) = devices();
     let ids = Tensor::<1, Int>::from_data([0, 1, 2], &plain_device);
-    let x = Tensor::<2>::from_floats([[1e4, -1e4, 0.0], [1e4, -1e4, 0.0], [-1e4, -1e4, -1e4]], &plain_device);
+    let x = Tensor::<2>::from_floats(
+        [[1e4, -1e4, 0.0], [1e4, -1e4, 0.0], [-1e4, -1e4, -1e4]],
+        &plain_device,
+    );
     close(&values(cross_entropy(x.clone(), ids.clone(), 0.0)), &[0.0, 2e4, 3.0f32.ln()], 1e-6);
     close(&values(cross_entropy(x.clone(), ids.clone(), 0.1)), &values(plain(x, ids, 0.1)), 1e-6);
     let ids = Tensor::<1, Int>::from_data([1], &device);
@@ -82,8 +90,9 @@ fn logits_used_elsewhere_keep_their_values() {
     let (got, [slope]) = with_gradients([x.clone()], |[x]| {
         cross_entropy(x.clone(), ids.clone(), 0.1) + (x.clone() * x).sum_dim(1).reshape([6])
     });
-    let (want, [wanted]) =
-        with_gradients([x.clone()], |[x]| plain(x.clone(), ids.clone(), 0.1) + (x.clone() * x).sum_dim(1).reshape([6]));
+    let (want, [wanted]) = with_gradients([x.clone()], |[x]| {
+        plain(x.clone(), ids.clone(), 0.1) + (x.clone() * x).sum_dim(1).reshape([6])
+    });
     close(&got, &want, 1e-5);
     close(&slope, &wanted, 1e-5);
 }
@@ -101,7 +110,10 @@ fn a_row_is_the_same_alone_in_a_batch_and_for_any_number_of_threads() {
     let x = random([900, 320], 6, 3.0, &device);
     let ids = labels(900, 320, 3);
     let run = |from: usize, to: usize| {
-        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids[from..to].to_vec(), [to - from]), &device);
+        let ids = Tensor::<1, Int>::from_data(
+            TensorData::new(ids[from..to].to_vec(), [to - from]),
+            &device,
+        );
         let x = x.clone().slice([from..to, 0..320]).detach().require_grad();
         let y = cross_entropy(x.clone(), ids, 0.1);
         let mut gradients = y.clone().sum().backward();

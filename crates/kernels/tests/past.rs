@@ -18,15 +18,25 @@ struct Sizes {
 
 /// As a projection leaves them: positions before heads in memory.
 fn projected(sizes: &Sizes, sources: usize, positions: usize, seed: u64) -> Tensor<4> {
-    random([sources, positions, sizes.shared, sizes.width], seed, 1.0, &Device::flex()).swap_dims(1, 2)
+    random([sources, positions, sizes.shared, sizes.width], seed, 1.0, &Device::flex())
+        .swap_dims(1, 2)
 }
 
 /// The first piece is read by several texts, the second in another order, the third as it comes.
 fn pieces(sizes: &Sizes, lengths: [usize; 3]) -> Vec<Past> {
     let texts = sizes.texts;
     let sources = [texts.div_ceil(2), texts + 1, texts];
-    let rows = [Some((0..texts).map(|i| i / 2).collect()), Some((0..texts).map(|i| texts - i).collect()), None];
-    let all = lengths.into_iter().zip(sources).zip(rows).enumerate().filter(|(_, ((length, _), _))| *length > 0);
+    let rows = [
+        Some((0..texts).map(|i| i / 2).collect()),
+        Some((0..texts).map(|i| texts - i).collect()),
+        None,
+    ];
+    let all = lengths
+        .into_iter()
+        .zip(sources)
+        .zip(rows)
+        .enumerate()
+        .filter(|(_, ((length, _), _))| *length > 0);
     all.map(|(i, ((length, sources), rows))| Past {
         keys: projected(sizes, sources, length, 10 + i as u64),
         values: projected(sizes, sources, length, 20 + i as u64),
@@ -35,7 +45,13 @@ fn pieces(sizes: &Sizes, lengths: [usize; 3]) -> Vec<Past> {
     .collect()
 }
 
-fn primitive(q: Tensor<4>, past: &[Past], bias: Option<Tensor<4>>, share: usize, scale: f64) -> Tensor<4> {
+fn primitive(
+    q: Tensor<4>,
+    past: &[Past],
+    bias: Option<Tensor<4>>,
+    share: usize,
+    scale: f64,
+) -> Tensor<4> {
     let whole = |of: fn(&Past) -> &Tensor<4>| {
         let one = |piece| {
             let x = of(piece).clone();
@@ -45,7 +61,9 @@ fn primitive(q: Tensor<4>, past: &[Past], bias: Option<Tensor<4>>, share: usize,
             };
             let x = x.select(0, Tensor::<1, Int>::from_data(rows.as_slice(), &Device::flex()));
             let [texts, heads, positions, width] = x.dims();
-            let x = x.reshape([texts, heads, 1, positions, width]).expand([texts, heads, share, positions, width]);
+            let x = x
+                .reshape([texts, heads, 1, positions, width])
+                .expand([texts, heads, share, positions, width]);
             x.reshape([texts, heads * share, positions, width])
         };
         Tensor::cat(past.iter().map(one).collect(), 2)
@@ -99,7 +117,10 @@ fn other_shapes_and_recorded_tensors_are_refused() {
     for dims in [[2, 3, 2, 8], [3, 3, 1, 8], [2, 4, 1, 8], [2, 3, 1, 7]] {
         assert!(attend(&q(dims), &past, None, 1.0).is_none(), "{dims:?}");
     }
-    assert!(attend(&q([2, 3, 1, 8]), &past, Some(&q([2, 1, 1, 5])), 1.0).is_none(), "a bias for too few keys");
+    assert!(
+        attend(&q([2, 3, 1, 8]), &past, Some(&q([2, 1, 1, 5])), 1.0).is_none(),
+        "a bias for too few keys"
+    );
     assert!(attend(&q([2, 3, 1, 8]), &[], None, 1.0).is_none());
     let (_, recording) = devices();
     let tracked = random([2, 3, 1, 8], 1, 1.0, &recording).require_grad();

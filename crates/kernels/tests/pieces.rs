@@ -13,7 +13,8 @@ use toolkit_kernels::AdamWStep;
 type Op = fn(Tensor<2>) -> Tensor<2>;
 
 fn tanh_gelu(x: Tensor<2>) -> Tensor<2> {
-    let inner = (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
+    let inner =
+        (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
     x * (inner.tanh() + 1.0) * 0.5
 }
 
@@ -53,13 +54,17 @@ fn activations_far_out_are_finite() {
 fn sums_and_their_gradients() {
     let (_, device) = devices();
     for [rows, width] in [[1, 1], [7, 5], [33, 70], [700, 300]] {
-        let (x, y) = (random([rows, width], 3, 2.0, &device), random([rows, width], 4, 2.0, &device));
-        let (got, slopes) = in_pool(2, || with_gradients([x.clone(), y.clone()], |[x, y]| ours::add(x, y)));
+        let (x, y) =
+            (random([rows, width], 3, 2.0, &device), random([rows, width], 4, 2.0, &device));
+        let (got, slopes) =
+            in_pool(2, || with_gradients([x.clone(), y.clone()], |[x, y]| ours::add(x, y)));
         let (want, wanted) = with_gradients([x.clone(), y.clone()], |[x, y]| x + y);
         close(&got, &want, 0.0);
         slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 0.0));
         let row = |y: Tensor<2>| y.narrow(0, 0, 1).reshape([width]);
-        let (got, slopes) = in_pool(2, || with_gradients([x.clone(), y.clone()], |[x, y]| ours::add_bias(x, row(y))));
+        let (got, slopes) = in_pool(2, || {
+            with_gradients([x.clone(), y.clone()], |[x, y]| ours::add_bias(x, row(y)))
+        });
         let (want, wanted) = with_gradients([x.clone(), y], |[x, y]| x + row(y).unsqueeze());
         close(&got, &want, 0.0);
         slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
@@ -101,9 +106,12 @@ fn a_row_does_not_know_the_others() {
         for row in 0..rows {
             let one = x.clone().narrow(0, row, 1);
             let threads = 1 + row % 3;
-            let alone = in_pool(threads, || values(ours::linear(one.clone(), w.clone(), None, true)));
+            let alone =
+                in_pool(threads, || values(ours::linear(one.clone(), w.clone(), None, true)));
             assert_eq!(alone, whole[row * n..][..n]);
-            let alone = in_pool(threads, || values(ours::times_transposed(one.clone(), table.clone(), true)));
+            let alone = in_pool(threads, || {
+                values(ours::times_transposed(one.clone(), table.clone(), true))
+            });
             assert_eq!(alone, head[row * n..][..n]);
         }
     }
@@ -112,14 +120,21 @@ fn a_row_does_not_know_the_others() {
 #[test]
 fn adamw_is_its_definition() {
     let device = Device::flex();
-    let step =
-        AdamWStep { betas: [0.9, 0.98], eps: 1e-8, corrections: [0.271, 0.058], rate: 1e-2, keep: 0.999, scale: 0.5 };
+    let step = AdamWStep {
+        betas: [0.9, 0.98],
+        eps: 1e-8,
+        corrections: [0.271, 0.058],
+        rate: 1e-2,
+        keep: 0.999,
+        scale: 0.5,
+    };
     for shape in [[1, 3], [300, 700]] {
         let [value, first, grad] = [1, 2, 3].map(|seed| random(shape, seed, 1.0, &device));
         let second = random(shape, 4, 1.0, &device).square();
         let grad_of = values(grad.clone());
         let before = [value.clone(), first.clone(), second.clone()].map(values);
-        let after = in_pool(2, || ours::adamw(step, [value.clone(), first, second, grad])).map(values);
+        let after =
+            in_pool(2, || ours::adamw(step, [value.clone(), first, second, grad])).map(values);
         assert_eq!(values(value), before[0], "a tensor that others hold stays as it is");
         for (i, &g) in grad_of.iter().enumerate() {
             let g = f64::from(g) * step.scale;
@@ -127,7 +142,10 @@ fn adamw_is_its_definition() {
             let (m, s) = (m * 0.9 + g * 0.1, s * 0.98 + g * g * 0.02);
             let v = v * step.keep - step.rate * (m / 0.271) / ((s / 0.058).sqrt() + step.eps);
             for (got, want) in after.iter().map(|part| part[i]).zip([v, m, s]) {
-                assert!((f64::from(got) - want).abs() < 2e-6 * want.abs().max(1.0), "{i}: {got} for {want}");
+                assert!(
+                    (f64::from(got) - want).abs() < 2e-6 * want.abs().max(1.0),
+                    "{i}: {got} for {want}"
+                );
             }
         }
     }
@@ -143,7 +161,9 @@ fn eight_bit_blocks() {
         let wide = small.clone().dequantize();
         let (near, exact) = (values(wide.clone()), values(w.clone()));
         // A step is 2 / 254 of the largest of 32 numbers, which are below 1.
-        assert!(near.iter().zip(&exact).all(|(near, exact)| (near - exact).abs() <= 0.5 / 127.0 + 1e-6));
+        assert!(
+            near.iter().zip(&exact).all(|(near, exact)| (near - exact).abs() <= 0.5 / 127.0 + 1e-6)
+        );
         let want = values(x.clone().matmul(wide));
         for few in [true, false] {
             let got = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, few)));
@@ -151,7 +171,9 @@ fn eight_bit_blocks() {
         }
         for row in 0..rows {
             let one = x.clone().narrow(0, row, 1);
-            let alone = in_pool(1 + row % 2, || values(ours::linear(one.clone(), small.clone(), None, true)));
+            let alone = in_pool(1 + row % 2, || {
+                values(ours::linear(one.clone(), small.clone(), None, true))
+            });
             let all = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, true)));
             assert_eq!(alone, all[row * n..][..n]);
         }
@@ -169,7 +191,8 @@ fn dropout_keeps_what_it_is_told() {
     let mask: Vec<f32> = elements.iter().map(|&stays| f32::from(stays) * 1.5).collect();
     let mask = Tensor::<2>::from_data(burn::tensor::TensorData::new(mask, [300, 700]), &device);
     let keep = ours::Keep { elements: elements.into(), scale: 1.5 };
-    let (got, [slope]) = in_pool(2, || with_gradients([x.clone()], |[x]| ours::dropout(x, keep.clone())));
+    let (got, [slope]) =
+        in_pool(2, || with_gradients([x.clone()], |[x]| ours::dropout(x, keep.clone())));
     let (want, [wanted]) = with_gradients([x], |[x]| x * mask.clone());
     close(&got, &want, 0.0);
     close(&slope, &wanted, 0.0);
@@ -181,7 +204,8 @@ fn gradients_are_gathered_and_carried() {
     let (_, device) = devices();
     let (x, y) = (random([4, 6], 1, 1.0, &device), random([6, 4], 2, 1.0, &device));
     let x = x.require_grad();
-    let whole = (x.clone().matmul(y.clone()).sum() + x.clone().transpose().exp().sum() * 3.0).backward();
+    let whole =
+        (x.clone().matmul(y.clone()).sum() + x.clone().transpose().exp().sum() * 3.0).backward();
     let want = values(x.grad(&whole).unwrap());
 
     let (gathered, mut slots) = (ours::Gathered::default(), ours::Slots::default());
@@ -209,8 +233,10 @@ fn products_and_their_gradients() {
                 true => ours::times_transposed(x, w, false),
                 false => ours::linear(x, w, None, false),
             };
-            let plain = |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
-            let (got, slopes) = in_pool(2, || with_gradients([x.clone(), w.clone()], |[x, w]| op(x, w)));
+            let plain =
+                |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
+            let (got, slopes) =
+                in_pool(2, || with_gradients([x.clone(), w.clone()], |[x, w]| op(x, w)));
             let (want, wanted) = with_gradients([x.clone(), w.clone()], |[x, w]| plain(x, w));
             close(&got, &want, 1e-4);
             slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
@@ -234,7 +260,9 @@ fn products_and_their_gradients() {
             close(&values(gathered.take::<2>().unwrap()), &want, 1e-4 * largest);
         }
     }
-    finite_differences(random([3, 4], 5, 1.0, &device), |x| ours::linear(x.clone(), x.transpose(), None, false));
+    finite_differences(random([3, 4], 5, 1.0, &device), |x| {
+        ours::linear(x.clone(), x.transpose(), None, false)
+    });
 }
 
 #[test]
@@ -243,7 +271,8 @@ fn rows_of_a_table_and_their_gradients() {
     let table = random([9, 5], 3, 1.0, &device);
     let ids = Tensor::<2, burn::tensor::Int>::from_ints([[3, 0, 3], [8, 3, 1]], &device);
     let (got, [slope]) = with_gradients([table.clone()], |[t]| ours::embedding(t, ids.clone()));
-    let (want, [wanted]) = with_gradients([table.clone()], |[t]| burn::tensor::module::embedding(t, ids.clone()));
+    let (want, [wanted]) =
+        with_gradients([table.clone()], |[t]| burn::tensor::module::embedding(t, ids.clone()));
     close(&got, &want, 0.0);
     close(&slope, &wanted, 1e-6);
     // Twice from a table that is a head as well.

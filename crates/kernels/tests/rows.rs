@@ -32,11 +32,13 @@ fn compare(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) {
     one(softmax, |x| activation::softmax(x, 1));
     let row = |x: Tensor<2>| x.flatten::<1>(0, 1);
     let all = [x.clone(), weight.clone(), bias];
-    let (got, slopes) = with_gradients(all.clone(), |[x, w, b]| layer_norm(x, row(w), row(b), 1e-5));
+    let (got, slopes) =
+        with_gradients(all.clone(), |[x, w, b]| layer_norm(x, row(w), row(b), 1e-5));
     let (want, wanted) = with_gradients(all, |[x, w, b]| plain_layer_norm(x, row(w), row(b)));
     close(&got, &want, 2e-5);
     slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
-    let (got, slopes) = with_gradients([x.clone(), weight.clone()], |[x, w]| rms_norm(x, row(w), 1e-6));
+    let (got, slopes) =
+        with_gradients([x.clone(), weight.clone()], |[x, w]| rms_norm(x, row(w), 1e-6));
     let (want, wanted) = with_gradients([x, weight], |[x, w]| plain_rms_norm(x, row(w)));
     close(&got, &want, 1e-5);
     slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
@@ -63,8 +65,13 @@ fn transposed_input() {
 #[test]
 fn large_enough_for_threads() {
     let (_, device) = devices();
-    let make =
-        || (random([600, 300], 1, 3.0, &device), random([1, 300], 2, 1.0, &device), random([1, 300], 3, 1.0, &device));
+    let make = || {
+        (
+            random([600, 300], 1, 3.0, &device),
+            random([1, 300], 2, 1.0, &device),
+            random([1, 300], 3, 1.0, &device),
+        )
+    };
     let (x, weight, bias) = make();
     in_pool(2, || compare(x, weight, bias));
 }
@@ -100,8 +107,10 @@ fn extreme_values() {
         &plain,
     );
     close(&values(softmax(x.clone())), &values(activation::softmax(x, 1)), 1e-6);
-    let nan =
-        Tensor::<2>::from_floats([[f32::NEG_INFINITY, 1.0, 2.0], [f32::NEG_INFINITY; 3], [f32::NAN, 0.0, 1.0]], &plain);
+    let nan = Tensor::<2>::from_floats(
+        [[f32::NEG_INFINITY, 1.0, 2.0], [f32::NEG_INFINITY; 3], [f32::NAN, 0.0, 1.0]],
+        &plain,
+    );
     close(&values(softmax(nan.clone())), &values(activation::softmax(nan, 1)), 1e-6);
     let x = Tensor::<1>::from_floats([-1e4, -30.0, 0.0, 30.0, 1e4, f32::NAN], &plain);
     close(&values(gelu(x)), &[0.0, 0.0, 0.0, 30.0, 1e4, f32::NAN], 0.0);
@@ -126,7 +135,11 @@ fn a_tensor_used_twice_gathers_both_gradients() {
     };
     let theirs = |x: Tensor<2>| {
         let y = activation::softmax(activation::gelu(x.clone()) + x.clone(), 1);
-        plain_layer_norm(y.clone() + activation::gelu(x.clone()) * x, weight.clone(), weight.clone()) + y
+        plain_layer_norm(
+            y.clone() + activation::gelu(x.clone()) * x,
+            weight.clone(),
+            weight.clone(),
+        ) + y
     };
     let (got, [slope]) = with_gradients([x.clone()], |[x]| ours(x));
     let (want, [wanted]) = with_gradients([x], |[x]| theirs(x));
@@ -166,8 +179,9 @@ fn bits(x: Tensor<2>, weight: &Tensor<1>) -> Vec<Vec<u32>> {
     let mut gradients = (y.clone() * weights).sum().backward();
     let slope = x.grad_remove(&mut gradients).unwrap();
     let width = y.dims()[1];
-    let rows =
-        |v: Vec<f32>| v.chunks(width).map(|r| r.iter().map(|v| v.to_bits()).collect()).collect::<Vec<Vec<u32>>>();
+    let rows = |v: Vec<f32>| {
+        v.chunks(width).map(|r| r.iter().map(|v| v.to_bits()).collect()).collect::<Vec<Vec<u32>>>()
+    };
     rows(values(y)).into_iter().zip(rows(values(slope))).map(|(a, b)| [a, b].concat()).collect()
 }
 
@@ -181,7 +195,9 @@ fn a_row_is_the_same_alone_in_a_batch_and_for_any_number_of_threads() {
         assert_eq!(one[row], bits(x.clone().slice([row..row + 1, 0..213]), &weight)[0]);
     }
     let by_weight = |threads| {
-        in_pool(threads, || with_gradients([weight.clone()], |[w]| layer_norm(x.clone(), w.clone(), w, 1e-5)).1)
+        in_pool(threads, || {
+            with_gradients([weight.clone()], |[w]| layer_norm(x.clone(), w.clone(), w, 1e-5)).1
+        })
     };
     assert_eq!(by_weight(1), by_weight(2));
 }

@@ -29,8 +29,9 @@ pub(crate) fn retrieval_notes(jobs: &[CellJob<'_>]) -> Result<Vec<String>, LabEr
 
 /// One cell of those with the same data and stages, for data sets may be large.
 fn distinct<'a, 'b>(jobs: &'a [CellJob<'b>]) -> impl Iterator<Item = &'a CellJob<'b>> {
-    let alike =
-        |a: &CellJob<'_>, b: &CellJob<'_>| std::ptr::eq(a.splits, b.splits) && a.stage1.is_some() == b.stage1.is_some();
+    let alike = |a: &CellJob<'_>, b: &CellJob<'_>| {
+        std::ptr::eq(a.splits, b.splits) && a.stage1.is_some() == b.stage1.is_some()
+    };
     jobs.iter()
         .enumerate()
         .filter(move |(at, job)| !jobs[..*at].iter().any(|other| alike(other, job)))
@@ -70,8 +71,12 @@ fn pool(job: &CellJob<'_>) -> Result<Pool, LabError> {
 }
 
 fn too_few(pool: &Pool, test: &dyn Dataset) -> Option<String> {
-    let left_out = pool.note.as_deref().map_or_else(String::new, |note| format!(" ({})", note.trim_end_matches('.')));
-    (pool.kept < 2).then(|| format!("`{}` has no two pictures to choose from{left_out}", test.name()))
+    let left_out = pool
+        .note
+        .as_deref()
+        .map_or_else(String::new, |note| format!(" ({})", note.trim_end_matches('.')));
+    (pool.kept < 2)
+        .then(|| format!("`{}` has no two pictures to choose from{left_out}", test.name()))
 }
 
 fn no(what: &str, data: &dyn Dataset) -> String {

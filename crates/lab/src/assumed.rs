@@ -48,12 +48,18 @@ impl Dataset for Assumed {
 ///
 /// # Errors
 /// If something is wrong with the name, the card, or files that are here.
-pub fn open_or_assume(registry: &Registry, name: &str, notes: &mut Vec<String>) -> Result<Arc<dyn Dataset>, LabError> {
+pub fn open_or_assume(
+    registry: &Registry,
+    name: &str,
+    notes: &mut Vec<String>,
+) -> Result<Arc<dyn Dataset>, LabError> {
     let error = match open_data(registry, name) {
         Ok(data) => return Ok(data),
         Err(error) => error,
     };
-    let Some((card, split)) = name.split_once(':').filter(|(card, _)| *card != "folder") else { return Err(error) };
+    let Some((card, split)) = name.split_once(':').filter(|(card, _)| *card != "folder") else {
+        return Err(error);
+    };
     let card = registry.card(Kind::Dataset, card)?;
     let Some((len, from)) = missing(&card, split)? else { return Err(error) };
     let note = format!("`{name}` is not on this machine: {len} pictures are assumed, {from}");
@@ -63,8 +69,13 @@ pub fn open_or_assume(registry: &Registry, name: &str, notes: &mut Vec<String>) 
     // Texts of each kind: that the data have none is found when they are here.
     let [id, caption, text, kind] = ["0", "a caption", "a question?", "other"].map(str::to_owned);
     let question = Question { id: 0, text, answers: vec![], answer_type: kind.clone(), kind };
-    let item =
-        Item { shows: id.clone(), id, group: "all".to_owned(), captions: vec![caption], questions: vec![question] };
+    let item = Item {
+        shows: id.clone(),
+        id,
+        group: "all".to_owned(),
+        captions: vec![caption],
+        questions: vec![question],
+    };
     Ok(Arc::new(Assumed { name: name.to_owned(), len, item }))
 }
 
@@ -85,7 +96,10 @@ fn missing(card: &Card, split: &str) -> Result<Option<(usize, &'static str)>, La
 /// Counts the pictures of a split by the numbers of its card; those of joined splits are added.
 fn published(config: &PublishedConfig, split: &SplitConfig) -> Option<usize> {
     if !split.join.is_empty() {
-        let parts = split.join.iter().map(|name| config.splits.get(name).filter(|part| part.join.is_empty()));
+        let parts = split
+            .join
+            .iter()
+            .map(|name| config.splits.get(name).filter(|part| part.join.is_empty()));
         return parts.map(|part| published(config, part?)).sum();
     }
     let captions = split.captions.map(|captions| captions as usize / CAPTIONS_PER_IMAGE);

@@ -44,7 +44,8 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
         _ => job.splits.readable(&job.shop.features(job.resolved, job.splits)?)?,
     };
     let eval = &job.cell.spec.eval;
-    let (tasks, voice) = (Tasks::new(job.shop.registry, &job.cell.spec, job.resolved)?, Voice::new(job.resolved)?);
+    let (tasks, voice) =
+        (Tasks::new(job.shop.registry, &job.cell.spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
     let mut ask = |name: &str, data: &dyn Dataset, most, task: &VqaTask| {

@@ -55,7 +55,12 @@ impl CellJob<'_> {
         let seed = self.cell.seed;
         let bridge = match self.stage1 {
             Some(key) => self.shop.stage1_bridge(self.resolved, self.spec(), seed, key, device)?,
-            None => self.resolved.bridge_at_start(self.shop.registry, self.spec().model.init, seed, device)?,
+            None => self.resolved.bridge_at_start(
+                self.shop.registry,
+                self.spec().model.init,
+                seed,
+                device,
+            )?,
         };
         Ok(self.resolved.connector(bridge, seed, device))
     }
@@ -75,9 +80,11 @@ impl CellJob<'_> {
         let eval_dir = dir.join("eval");
         std::fs::create_dir_all(&eval_dir).map_err(|e| LabError::io(&eval_dir, &e))?;
         // Without what cannot change a result: the same cell gives the same bytes.
-        let compute = ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
+        let compute =
+            ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
         let spec = Spec { compute, ..self.spec().clone() };
-        let text = toml::to_string_pretty(&spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let text = toml::to_string_pretty(&spec)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&dir.join("spec.toml"), text.as_bytes())?;
         let features = self.shop.features(self.resolved, self.splits)?;
         let job = CellJob { splits: &self.splits.readable(&features)?, ..*self };
@@ -85,7 +92,8 @@ impl CellJob<'_> {
         let began = Instant::now();
         let last = evaluate::final_scores(&job, &connector.valid(), &features, &mut done)?;
         let last = Scores { left_out: left_out(self.splits, &features), ..last };
-        let json = serde_json::to_vec(&last).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let json = serde_json::to_vec(&last)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&dir.join("scores.json"), &json)?;
         self.note_seconds("evaluation", began.elapsed().as_secs_f64())?;
         done.seal(&dir)?;
@@ -99,8 +107,8 @@ impl CellJob<'_> {
         let (tokenizer, marks) = self.resolved.language_marks()?;
         let train = &self.splits.train;
         note_texts(self.shop.reporter, &tokenizer, [&**train, &*self.splits.test]);
-        let captions =
-            (0..train.len()).map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
+        let captions = (0..train.len())
+            .map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
         let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
         let language = self.resolved.language_model(self.shop.registry, &device)?;
         let plain = language.valid();
@@ -141,7 +149,14 @@ impl CellJob<'_> {
             }
         };
         let connector = self.start(&device)?;
-        Ok(fit(&config, connector, &mut objective, &self.dir().join("stage2"), &*task, &mut at_step)?)
+        Ok(fit(
+            &config,
+            connector,
+            &mut objective,
+            &self.dir().join("stage2"),
+            &*task,
+            &mut at_step,
+        )?)
     }
 
     /// The trained connector of a finished cell, on a plain device.
@@ -152,10 +167,17 @@ impl CellJob<'_> {
         let device = self.shop.device.clone();
         let dir = self.dir().join("stage2");
         let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
-            LabError::new(format!("{}: this cell has not been trained", dir.display()), "finish the run first")
+            LabError::new(
+                format!("{}: this cell has not been trained", dir.display()),
+                "finish the run first",
+            )
         })?;
-        let bridge =
-            self.resolved.bridge_at_start(self.shop.registry, self.spec().model.init, self.cell.seed, &device)?;
+        let bridge = self.resolved.bridge_at_start(
+            self.shop.registry,
+            self.spec().model.init,
+            self.cell.seed,
+            &device,
+        )?;
         let connector = self.resolved.connector(bridge, self.cell.seed, &device);
         Ok(load_strict(connector, saved.weights(&dir)?, &dir)?.no_grad())
     }
@@ -170,8 +192,10 @@ impl CellJob<'_> {
         let mut points = Vec::new();
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let step =
-                name.strip_prefix("step-").and_then(|n| n.strip_suffix(".json")).and_then(|n| n.parse::<u64>().ok());
+            let step = name
+                .strip_prefix("step-")
+                .and_then(|n| n.strip_suffix(".json"))
+                .and_then(|n| n.parse::<u64>().ok());
             if let Some(step) = step {
                 points.push((step, read_json(&entry.path())?));
             }
@@ -190,10 +214,13 @@ impl CellJob<'_> {
 
     fn note_seconds(&self, what: &str, seconds: f64) -> Result<(), LabError> {
         let path = self.dir().join("seconds.json");
-        let mut held: BTreeMap<String, f64> =
-            toolkit_system::input::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+        let mut held: BTreeMap<String, f64> = toolkit_system::input::read(&path)
+            .ok()
+            .and_then(|b| serde_json::from_slice(&b).ok())
+            .unwrap_or_default();
         *held.entry(what.to_owned()).or_default() += seconds;
-        let json = serde_json::to_vec(&held).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let json = serde_json::to_vec(&held)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         Ok(write_atomic(&path, &json)?)
     }
 }

@@ -64,7 +64,8 @@ fn tasks(dir: &Path) -> Vec<String> {
     let folders = std::fs::read_dir(dir).into_iter().flatten().flatten();
     // One of the two is enough: that the other is gone is damage, and no reason to leave the task out.
     let measured = folders.filter(|f| FILES.iter().any(|name| f.path().join(name).is_file()));
-    let mut names: Vec<String> = measured.map(|f| f.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        measured.map(|f| f.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -73,7 +74,8 @@ fn tasks(dir: &Path) -> Vec<String> {
 #[must_use]
 pub fn tasks_alone(a: &Path, b: &Path) -> Vec<String> {
     let (own, others) = (tasks(a), tasks(b));
-    let mut alone: Vec<String> = own.iter().filter(|task| !others.contains(task)).cloned().collect();
+    let mut alone: Vec<String> =
+        own.iter().filter(|task| !others.contains(task)).cloned().collect();
     alone.extend(others.into_iter().filter(|task| !own.contains(task)));
     alone
 }
@@ -102,9 +104,11 @@ pub fn compare(a: &Path, b: &Path) -> Result<Vec<Paired>, LabError> {
 
 fn of_task(task: &str, a: &Path, b: &Path) -> Result<Paired, LabError> {
     let reports = [report(a)?, report(b)?];
-    let unlike = ["task", "data"].into_iter().filter(|key| hash(&reports[0], key) != hash(&reports[1], key));
+    let unlike =
+        ["task", "data"].into_iter().filter(|key| hash(&reports[0], key) != hash(&reports[1], key));
     let unlike = unlike.map(str::to_owned).collect();
-    let unlisted = [a, b].into_iter().zip(&reports).filter(|(_, report)| hash(report, "samples").is_none());
+    let unlisted =
+        [a, b].into_iter().zip(&reports).filter(|(_, report)| hash(report, "samples").is_none());
     let unlisted = unlisted.map(|(dir, _)| dir.join(FILES[1])).collect();
     let kind = reports[0]["result"]["kind"].as_str().unwrap_or_default().to_owned();
     let (own, other) = (samples(a, &reports[0], &kind)?, samples(b, &reports[1], &kind)?);
@@ -150,12 +154,13 @@ fn of_task(task: &str, a: &Path, b: &Path) -> Result<Paired, LabError> {
 fn report(dir: &Path) -> Result<Value, LabError> {
     let path = dir.join(FILES[0]);
     let bytes = read(&path)?;
-    let report: Value =
-        serde_json::from_slice(&bytes).map_err(|e| LabError::new(format!("{}: {e}", path.display()), AGAIN))?;
+    let report: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| LabError::new(format!("{}: {e}", path.display()), AGAIN))?;
     let found = outcome_hash(&report);
     match hash(&report, OUTCOME) {
         Some(written) if written != found => {
-            let what = format!("{}: its content hashes to {found}, it says {written}", path.display());
+            let what =
+                format!("{}: its content hashes to {found}, it says {written}", path.display());
             Err(LabError::new(what, AGAIN))
         }
         _ => Ok(report),
@@ -189,13 +194,21 @@ fn read(path: &Path) -> Result<Vec<u8>, LabError> {
 }
 
 /// Scores by picture and sample, of the file that `scores.json` was made from.
-fn samples(dir: &Path, report: &Value, kind: &str) -> Result<BTreeMap<(String, String), f64>, LabError> {
+fn samples(
+    dir: &Path,
+    report: &Value,
+    kind: &str,
+) -> Result<BTreeMap<(String, String), f64>, LabError> {
     let path = dir.join(FILES[1]);
     let bytes = read(&path)?;
     if let Some(written) = hash(report, "samples") {
         let found = sha256_hex(&bytes);
         if found != written {
-            let what = format!("{}: its SHA-256 is {found}, `{}` says {written}", path.display(), FILES[0]);
+            let what = format!(
+                "{}: its SHA-256 is {found}, `{}` says {written}",
+                path.display(),
+                FILES[0]
+            );
             return Err(LabError::new(what, AGAIN));
         }
     }
@@ -203,7 +216,12 @@ fn samples(dir: &Path, report: &Value, kind: &str) -> Result<BTreeMap<(String, S
         .map_err(|_| LabError::new(format!("{}: it is no text in UTF-8", path.display()), AGAIN))?;
     let mut all = BTreeMap::new();
     for (line, row) in text.lines().enumerate() {
-        let wrong = || LabError::new(format!("{}:{}: no sample of such a task", path.display(), line + 1), AGAIN);
+        let wrong = || {
+            LabError::new(
+                format!("{}:{}: no sample of such a task", path.display(), line + 1),
+                AGAIN,
+            )
+        };
         let row: Value = serde_json::from_str(row).map_err(|_| wrong())?;
         let found = match kind {
             "vqa" => row["score"].as_f64().map(|score| 100.0 * score),

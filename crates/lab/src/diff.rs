@@ -108,7 +108,8 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
     let mut found = RunDiff::default();
     let runs = if a == b { vec![a] } else { vec![a, b] };
     for run in runs {
-        let (needless, damaged): (Vec<_>, Vec<_>) = sealed::damage(run)?.into_iter().partition(Damage::is_needless);
+        let (needless, damaged): (Vec<_>, Vec<_>) =
+            sealed::damage(run)?.into_iter().partition(Damage::is_needless);
         found.needless.extend(needless);
         found.damaged.extend(damaged);
         if !sealed::is_sealed(run) {
@@ -128,7 +129,9 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
     // 2. What was asked for.
     let specs = [spec(a)?, spec(b)?];
     found.experiment = differences(&flat(&specs[0]), &flat(&specs[1]));
-    found.experiment.retain(|d| !["name", "question", "compute.jobs", "compute.save_seconds"].contains(&d.at.as_str()));
+    found.experiment.retain(|d| {
+        !["name", "question", "compute.jobs", "compute.save_seconds"].contains(&d.at.as_str())
+    });
 
     // 3. Cells that go together: the same values of the axes, the same seed.
     let (cells_a, cells_b) = (cells(a)?, cells(b)?);
@@ -141,15 +144,27 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
         let stage1 = |manifest: &Value, run: &Path, cell: &str| -> Option<PathBuf> {
             Some(run.join("stage1").join(manifest["stage1"][cell].as_str()?))
         };
-        if let (Some(own), Some(other)) = (stage1(&manifests[0], a, &cell_a.0), stage1(&manifests[1], b, &cell_b.0)) {
+        if let (Some(own), Some(other)) =
+            (stage1(&manifests[0], a, &cell_a.0), stage1(&manifests[1], b, &cell_b.0))
+        {
             found.training.push(parting(&format!("stage 1 of {name}"), &own, &other)?);
         }
         let stage2 = |dir: &Path| dir.join("stage2");
-        found.training.push(parting(&format!("stage 2 of {name}"), &stage2(&dir_a), &stage2(&dir_b))?);
+        found.training.push(parting(
+            &format!("stage 2 of {name}"),
+            &stage2(&dir_a),
+            &stage2(&dir_b),
+        )?);
         let scores = differences(&flat(&cell_a.1), &flat(&cell_b.1));
-        found.scores.extend(scores.into_iter().map(|d| Difference { at: format!("{name}: {}", d.at), ..d }));
+        found.scores.extend(
+            scores.into_iter().map(|d| Difference { at: format!("{name}: {}", d.at), ..d }),
+        );
         for file in sample_files(&dir_a).union(&sample_files(&dir_b)) {
-            found.samples.push(samples(&format!("{name}: {file}"), &dir_a.join(file), &dir_b.join(file))?);
+            found.samples.push(samples(
+                &format!("{name}: {file}"),
+                &dir_a.join(file),
+                &dir_b.join(file),
+            )?);
         }
     }
     Ok(found)
@@ -160,9 +175,14 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
 pub fn made_of(held: &Value, planned: &Value) -> Vec<Difference> {
     let part = |value: &Value| {
         // Manifests of older versions lack some.
-        let map = value.as_object().into_iter().flatten().filter(|(key, _)| !held[key.as_str()].is_null());
-        let kept =
-            map.filter(|(key, _)| ["cards", "weights", "data", "tasks", "seeds", "device"].contains(&key.as_str()));
+        let map = value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| !held[key.as_str()].is_null());
+        let kept = map.filter(|(key, _)| {
+            ["cards", "weights", "data", "tasks", "seeds", "device"].contains(&key.as_str())
+        });
         flat(&Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
     };
     differences(&part(held), &part(planned))
@@ -172,7 +192,10 @@ fn spec(run: &Path) -> Result<Value, LabError> {
     let path = run.join("spec.toml");
     let text = held(&path)?;
     let table: toml::Table = toml::from_str(&text).map_err(|e| {
-        LabError::new(format!("{}: {}", path.display(), e.message()), "the file was edited: run the experiment again")
+        LabError::new(
+            format!("{}: {}", path.display(), e.message()),
+            "the file was edited: run the experiment again",
+        )
     })?;
     serde_json::to_value(table).map_err(|e| LabError::new(e.to_string(), "this is a defect"))
 }
@@ -192,12 +215,16 @@ fn held(path: &Path) -> Result<String, LabError> {
 fn cells(run: &Path) -> Result<BTreeMap<String, (String, Value)>, LabError> {
     let path = run.join("results.json");
     if !path.exists() {
-        return Err(LabError::new(format!("{}: no results yet", run.display()), "`toolkit run` it to its end"));
+        return Err(LabError::new(
+            format!("{}: no results yet", run.display()),
+            "`toolkit run` it to its end",
+        ));
     }
     let results: Value = read_json(&path)?;
     let cell = |cell: &Value| {
         let axes = cell["axes"].as_object().into_iter().flatten();
-        let axes: Vec<String> = axes.map(|(key, value)| format!("{key} = {}", text(value))).collect();
+        let axes: Vec<String> =
+            axes.map(|(key, value)| format!("{key} = {}", text(value))).collect();
         let name = [axes, vec![format!("seed {}", cell["seed"])]].concat().join(", ");
         (name, (text(&cell["id"]), cell["scores"].clone()))
     };
@@ -214,7 +241,11 @@ fn flat(value: &Value) -> BTreeMap<String, Value> {
         match value {
             Value::Object(map) => {
                 for (key, inner) in map {
-                    walk(&if at.is_empty() { key.clone() } else { format!("{at}.{key}") }, inner, all);
+                    walk(
+                        &if at.is_empty() { key.clone() } else { format!("{at}.{key}") },
+                        inner,
+                        all,
+                    );
                 }
             }
             other => {
@@ -229,8 +260,10 @@ fn flat(value: &Value) -> BTreeMap<String, Value> {
 
 fn differences(a: &BTreeMap<String, Value>, b: &BTreeMap<String, Value>) -> Vec<Difference> {
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    let of = |all: &BTreeMap<String, Value>, key: &String| all.get(key).cloned().unwrap_or(Value::Null);
-    let all = keys.into_iter().map(|key| Difference { at: key.clone(), a: of(a, key), b: of(b, key) });
+    let of =
+        |all: &BTreeMap<String, Value>, key: &String| all.get(key).cloned().unwrap_or(Value::Null);
+    let all =
+        keys.into_iter().map(|key| Difference { at: key.clone(), a: of(a, key), b: of(b, key) });
     all.filter(|d| d.a != d.b).collect()
 }
 
@@ -243,7 +276,8 @@ fn log(path: &Path) -> Result<BTreeMap<u64, Value>, LabError> {
 
 /// Compares two stages by their folders.
 fn parting(stage: &str, a: &Path, b: &Path) -> Result<Parting, LabError> {
-    let weights = |dir: &Path| Ok::<_, LabError>(Checkpoint::load(dir)?.map(|saved| saved.model_sha256));
+    let weights =
+        |dir: &Path| Ok::<_, LabError>(Checkpoint::load(dir)?.map(|saved| saved.model_sha256));
     let weights = [weights(a)?, weights(b)?];
     let (a, b) = (log(&a.join("metrics.jsonl"))?, log(&b.join("metrics.jsonl"))?);
     let shared: Vec<(&u64, &Value, &Value)> =
@@ -254,7 +288,10 @@ fn parting(stage: &str, a: &Path, b: &Path) -> Result<Parting, LabError> {
             let (x, y) = (d.a.as_f64()?, d.b.as_f64()?);
             Some((d.at.clone(), (x - y).abs() / x.abs().max(f64::MIN_POSITIVE)))
         };
-        differences(&flat(x), &flat(y)).iter().filter_map(relative).max_by(|l, r| l.1.total_cmp(&r.1))
+        differences(&flat(x), &flat(y))
+            .iter()
+            .filter_map(relative)
+            .max_by(|l, r| l.1.total_cmp(&r.1))
     });
     Ok(Parting {
         stage: stage.to_owned(),
@@ -269,7 +306,10 @@ fn parting(stage: &str, a: &Path, b: &Path) -> Result<Parting, LabError> {
 /// Files of samples in a cell.
 fn sample_files(cell: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(cell).into_iter().flatten().flatten();
-    entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|name| name.ends_with(".jsonl")).collect()
+    entries
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".jsonl"))
+        .collect()
 }
 
 fn samples(name: &str, a: &Path, b: &Path) -> Result<Samples, LabError> {
@@ -277,13 +317,17 @@ fn samples(name: &str, a: &Path, b: &Path) -> Result<Samples, LabError> {
         if !path.exists() {
             return Ok(BTreeMap::new());
         }
-        let text = toolkit_system::input::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
+        let text =
+            toolkit_system::input::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
         let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         Ok(rows.map(|row| (format!("{} {}", row["id"], row["question_id"]), row)).collect())
     };
     let (a, b) = (read(a)?, read(b)?);
-    let shared: Vec<(&Value, &Value)> = a.iter().filter_map(|(id, row)| Some((row, b.get(id)?))).collect();
-    let differ = |keys: &[&str]| shared.iter().filter(|(x, y)| keys.iter().any(|key| x[*key] != y[*key])).count();
+    let shared: Vec<(&Value, &Value)> =
+        a.iter().filter_map(|(id, row)| Some((row, b.get(id)?))).collect();
+    let differ = |keys: &[&str]| {
+        shared.iter().filter(|(x, y)| keys.iter().any(|key| x[*key] != y[*key])).count()
+    };
     Ok(Samples {
         file: name.to_owned(),
         texts: differ(&["raw", "caption"]),

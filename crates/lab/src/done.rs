@@ -66,13 +66,20 @@ impl Damage {
     /// The way back, for a hint.
     #[must_use]
     pub fn hint(&self) -> String {
-        let dir = self.file.ancestors().nth(Path::new(&self.name).components().count()).unwrap_or(&self.file);
+        let dir = self
+            .file
+            .ancestors()
+            .nth(Path::new(&self.name).components().count())
+            .unwrap_or(&self.file);
         match remedy(&self.name) {
             Remedy::Needless => "no result depends on it".to_owned(),
             Remedy::Again if self.name == MANIFEST => sealed::manifest_hint(dir),
             Remedy::Again => sealed::AGAIN.to_owned(),
             Remedy::Train => {
-                format!("remove {}: the same `toolkit run` command trains it again, to the same bits", dir.display())
+                format!(
+                    "remove {}: the same `toolkit run` command trains it again, to the same bits",
+                    dir.display()
+                )
             }
         }
     }
@@ -82,7 +89,9 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, written) = (self.file.display(), &self.written);
         match &self.found {
-            Some(found) => write!(f, "{file}: its SHA-256 is {found}, `{DONE_FILE}` says {written}"),
+            Some(found) => {
+                write!(f, "{file}: its SHA-256 is {found}, `{DONE_FILE}` says {written}")
+            }
             None => write!(f, "{file}: it is gone, `{DONE_FILE}` lists it"),
         }
     }
@@ -101,10 +110,13 @@ enum Remedy {
 
 fn remedy(name: &str) -> Remedy {
     let file = name.rsplit('/').next().unwrap_or(name);
-    if file.ends_with(".optimizer.safetensors") || ["timing.jsonl", "seconds.json", "cost.json"].contains(&file) {
+    if file.ends_with(".optimizer.safetensors")
+        || ["timing.jsonl", "seconds.json", "cost.json"].contains(&file)
+    {
         return Remedy::Needless;
     }
-    let trained = file.ends_with(".safetensors") || ["metrics.jsonl", "latest.json"].contains(&file);
+    let trained =
+        file.ends_with(".safetensors") || ["metrics.jsonl", "latest.json"].contains(&file);
     if trained || name.starts_with("eval/") { Remedy::Train } else { Remedy::Again }
 }
 
@@ -165,7 +177,8 @@ impl Done {
         }
         for damage in &damage {
             if damage.is_needless() {
-                reporter.note(&format!("{damage}; no result depends on it, and it leaves the list"));
+                reporter
+                    .note(&format!("{damage}; no result depends on it, and it leaves the list"));
             } else {
                 reporter.note(&format!("{damage}; it is made again"));
                 done.whole = false;
@@ -213,7 +226,8 @@ impl Done {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| LabError::io(folder, &e))?;
         }
-        let json = serde_json::to_vec(&value).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let json = serde_json::to_vec(&value)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&path, &json)?;
         self.add(dir, name)?;
         Ok(value)
@@ -232,16 +246,25 @@ impl Done {
     ///
     /// # Errors
     /// As there.
-    pub(crate) fn seal_these(self, dir: &Path, names: impl IntoIterator<Item = String>) -> Result<(), LabError> {
+    pub(crate) fn seal_these(
+        self,
+        dir: &Path,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<(), LabError> {
         let mut sealed = Self { whole: true, ..Self::default() };
         for name in names {
             let file = dir.join(&name);
             let sum = sha256_of(&file).map_err(|e| LabError::io(&file, &e))?;
             // Another build may make some of them again, to other bits; what was trained stays what it was.
             let trained = remedy(&name) == Remedy::Train;
-            if let Some(written) = self.files.get(&name).filter(|written| trained && **written != sum) {
+            if let Some(written) =
+                self.files.get(&name).filter(|written| trained && **written != sum)
+            {
                 let damage = Damage { file, written: written.clone(), found: Some(sum), name };
-                return Err(LabError::new(damage.to_string(), "do not change a run while it goes on; run it again"));
+                return Err(LabError::new(
+                    damage.to_string(),
+                    "do not change a run while it goes on; run it again",
+                ));
             }
             sealed.files.insert(name, sum);
         }
@@ -249,7 +272,8 @@ impl Done {
     }
 
     fn save(&self, dir: &Path) -> Result<(), LabError> {
-        let json = serde_json::to_vec_pretty(self).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         Ok(write_atomic(&dir.join(DONE_FILE), &json)?)
     }
 }
@@ -273,7 +297,9 @@ fn names(dir: &Path) -> Result<Vec<String>, LabError> {
         for entry in std::fs::read_dir(dir).map_err(|e| LabError::io(dir, &e))? {
             let entry = entry.map_err(|e| LabError::io(dir, &e))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || (before.is_empty() && [DONE_FILE, PIECES].contains(&name.as_str())) {
+            if name.starts_with('.')
+                || (before.is_empty() && [DONE_FILE, PIECES].contains(&name.as_str()))
+            {
                 continue;
             }
             let name = format!("{before}{name}");
@@ -291,7 +317,8 @@ fn names(dir: &Path) -> Result<Vec<String>, LabError> {
 
 /// SHA-256 of a file, in hexadecimal, whatever its size.
 fn sha256_of(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut digest, mut buffer) = (toolkit_system::input::open(path)?, Sha256::new(), vec![0; 1 << 18]);
+    let (mut file, mut digest, mut buffer) =
+        (toolkit_system::input::open(path)?, Sha256::new(), vec![0; 1 << 18]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),

@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use toolkit_core::{AnyBridge, AnyLanguage};
 use toolkit_data::Dataset;
 use toolkit_eval::{
-    Batches, CaptionResult, CaptionTask, EvalError, RetrievalTask, Speaker, Task, VqaResult, VqaTask, caption,
-    captioned_items, derangement, majority_baseline, question_pairs, retrieve, vqa, write_samples,
+    Batches, CaptionResult, CaptionTask, EvalError, RetrievalTask, Speaker, Task, VqaResult,
+    VqaTask, caption, captioned_items, derangement, majority_baseline, question_pairs, retrieve,
+    vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry, TextTokenizer};
@@ -55,7 +56,11 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    pub(crate) fn new(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Result<Self, LabError> {
+    pub(crate) fn new(
+        registry: &Registry,
+        spec: &Spec,
+        resolved: &Resolved,
+    ) -> Result<Self, LabError> {
         let language = &resolved.language.0;
         let card = |name: &str| registry.card(Kind::Task, name);
         Ok(Self {
@@ -76,7 +81,11 @@ impl Tasks {
 ///
 /// # Errors
 /// If one does not exist or does not fit.
-pub fn task_hashes(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Result<Vec<String>, LabError> {
+pub fn task_hashes(
+    registry: &Registry,
+    spec: &Spec,
+    resolved: &Resolved,
+) -> Result<Vec<String>, LabError> {
     let eval = &spec.eval;
     for (task, also) in Tasks::new(registry, spec, resolved)?.also.iter().zip(&eval.also) {
         if matches!(task, Task::Retrieval(_)) {
@@ -95,11 +104,17 @@ pub fn task_hashes(registry: &Registry, spec: &Spec, resolved: &Resolved) -> Res
 ///
 /// # Errors
 /// If one has no questions or no captions, with the task and the data.
-pub(crate) fn check_also(registry: &Registry, also: &[AlsoSpec], splits: &Splits) -> Result<(), LabError> {
+pub(crate) fn check_also(
+    registry: &Registry,
+    also: &[AlsoSpec],
+    splits: &Splits,
+) -> Result<(), LabError> {
     for (also, data) in also.iter().zip(&splits.also) {
         let card = registry.card(Kind::Task, &also.task)?;
         Task::check_data(&card, &**data).map_err(|error| match error {
-            EvalError::Other { what, at, hint } => LabError::new(format!("`eval.also`: {at}: {what}"), &hint),
+            EvalError::Other { what, at, hint } => {
+                LabError::new(format!("`eval.also`: {at}: {what}"), &hint)
+            }
             other => other.into(),
         })?;
     }
@@ -116,8 +131,18 @@ impl Voice {
         let (tokenizer, marks) = resolved.language_marks()?;
         Ok(Self { tokenizer, marks })
     }
-    pub(crate) fn speaker<'a>(&'a self, resolved: &'a Resolved, language: &'a AnyLanguage) -> Speaker<'a> {
-        Speaker { language, shape: &resolved.language.1, tokenizer: &self.tokenizer, marks: self.marks, read: None }
+    pub(crate) fn speaker<'a>(
+        &'a self,
+        resolved: &'a Resolved,
+        language: &'a AnyLanguage,
+    ) -> Speaker<'a> {
+        Speaker {
+            language,
+            shape: &resolved.language.1,
+            tokenizer: &self.tokenizer,
+            marks: self.marks,
+            read: None,
+        }
     }
 }
 
@@ -153,14 +178,21 @@ pub fn curve_point(
     features: &SplitFeatures,
 ) -> Result<BTreeMap<String, f64>, LabError> {
     let spec = &job.cell.spec;
-    let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let (tasks, voice) =
+        (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let val = &*job.splits.val;
     let prefixes = |items: &[usize]| -> Result<_, TrainError> {
         Ok(connector.prefix(features.val.batch(items, &job.shop.device)?))
     };
     let questions = question_pairs(val, limit(spec.eval.curve_questions));
-    let result =
-        vqa(&voice.speaker(job.resolved, language), Some(&prefixes), val, &questions, &tasks.vqa, spec.eval.batch)?;
+    let result = vqa(
+        &voice.speaker(job.resolved, language),
+        Some(&prefixes),
+        val,
+        &questions,
+        &tasks.vqa,
+        spec.eval.batch,
+    )?;
     let mut scores = BTreeMap::new();
     record(&mut scores, "vqa", &result);
     Ok(scores)
@@ -179,11 +211,17 @@ pub fn final_scores(
     done: &mut Done,
 ) -> Result<Scores, LabError> {
     let spec = &job.cell.spec;
-    let (tasks, voice) = (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
+    let (tasks, voice) =
+        (Tasks::new(job.shop.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.shop.registry, &job.shop.device)?;
     let speaker = voice.speaker(job.resolved, &language);
     let mut last = Last { job, connector, speaker: &speaker, done, scores: BTreeMap::new() };
-    let test = On { name: "vqa", file: "samples.jsonl", data: &*job.splits.test, features: &features.test };
+    let test = On {
+        name: "vqa",
+        file: "samples.jsonl",
+        data: &*job.splits.test,
+        features: &features.test,
+    };
     let questions = question_pairs(test.data, limit(spec.eval.questions));
     let answers = last.answers(&test, &questions, &tasks.vqa)?;
     if let Ok(majority) = majority_baseline(&*job.splits.train, test.data, &questions) {
@@ -191,11 +229,16 @@ pub fn final_scores(
     }
     let items = captioned_items(test.data, limit(spec.eval.captions));
     if !items.is_empty() {
-        last.captions(&On { name: "caption", file: "captions.jsonl", ..test }, &items, &tasks.caption)?;
+        last.captions(
+            &On { name: "caption", file: "captions.jsonl", ..test },
+            &items,
+            &tasks.caption,
+        )?;
     }
     for (at, (also, task)) in spec.eval.also.iter().zip(&tasks.also).enumerate() {
         let (name, data) = (also.name(), &*job.splits.also[at]);
-        let on = On { name: &name, file: &format!("{name}.jsonl"), data, features: &features.also[at] };
+        let on =
+            On { name: &name, file: &format!("{name}.jsonl"), data, features: &features.also[at] };
         match task {
             Task::Vqa(task) => {
                 let questions = question_pairs(data, least(also.limit, spec.eval.questions));
@@ -206,7 +249,11 @@ pub fn final_scores(
                 }
             }
             Task::Caption(task) => {
-                last.captions(&on, &captioned_items(data, least(also.limit, spec.eval.captions)), task)?;
+                last.captions(
+                    &on,
+                    &captioned_items(data, least(also.limit, spec.eval.captions)),
+                    task,
+                )?;
             }
             Task::Retrieval(_) => {}
         }
@@ -242,8 +289,9 @@ pub fn retrieval(
     task.config.contrast = spec.stage1.losses.itc != 0.0;
     task.config.max_tokens = task.config.max_tokens.min(positions);
     let (tokenizer, marks) = resolved.text_marks()?;
-    let tower =
-        bridge.text_tower().ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
+    let tower = bridge
+        .text_tower()
+        .ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
     let test = &*splits.test;
     let pool = task.pool.of(test, limit(spec.eval.retrieval));
     let mut scores = BTreeMap::new();
@@ -251,7 +299,8 @@ pub fn retrieval(
         return Ok(scores);
     }
     let items: Vec<usize> = pool.iter().map(|(item, _)| *item).collect();
-    let captions = pool.iter().map(|(_, texts)| texts.iter().map(|text| tokenizer.encode(text)).collect());
+    let captions =
+        pool.iter().map(|(_, texts)| texts.iter().map(|text| tokenizer.encode(text)).collect());
     let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
     let read = |items: &[usize]| features.batch(items, &shop.device);
     let result = retrieve(tower, &read, &items, &captions, marks, task.config)?;
@@ -288,7 +337,12 @@ struct On<'a> {
 }
 
 impl On<'_> {
-    fn prefixes(&self, job: &CellJob<'_>, connector: &Connector, items: &[usize]) -> Result<Tensor<3>, TrainError> {
+    fn prefixes(
+        &self,
+        job: &CellJob<'_>,
+        connector: &Connector,
+        items: &[usize],
+    ) -> Result<Tensor<3>, TrainError> {
         Ok(connector.prefix(self.features.batch(items, &job.shop.device)?))
     }
 }
@@ -304,7 +358,12 @@ struct Last<'a> {
 
 impl Last<'_> {
     /// Answers with their controls: the same questions with another image, where what is left was not seen but guessed, and with none.
-    fn answers(&mut self, on: &On<'_>, questions: &[(usize, usize)], task: &VqaTask) -> Result<VqaResult, LabError> {
+    fn answers(
+        &mut self,
+        on: &On<'_>,
+        questions: &[(usize, usize)],
+        task: &VqaTask,
+    ) -> Result<VqaResult, LabError> {
         let name = on.name;
         let other = derangement(on.data.len(), self.job.cell.seed);
         let right = |item: usize| item;
@@ -341,7 +400,12 @@ impl Last<'_> {
         })
     }
 
-    fn captions(&mut self, on: &On<'_>, items: &[usize], task: &CaptionTask) -> Result<(), LabError> {
+    fn captions(
+        &mut self,
+        on: &On<'_>,
+        items: &[usize],
+        task: &CaptionTask,
+    ) -> Result<(), LabError> {
         let Self { job, connector, speaker, done, .. } = self;
         let (batch, dir) = (job.cell.spec.eval.batch, job.dir());
         let prefixes = |items: &[usize]| on.prefixes(job, connector, items);

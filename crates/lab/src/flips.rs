@@ -21,7 +21,8 @@ const ANSWER: f64 = 0.5;
 /// Flips between each cell of the first seed and its baseline, by questions and by captions.
 pub(crate) fn flips(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<Flips>, LabError> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
-    let of_seed: Vec<&CellJob<'_>> = jobs.iter().filter(|job| job.cell.seed == first.cell.seed).collect();
+    let of_seed: Vec<&CellJob<'_>> =
+        jobs.iter().filter(|job| job.cell.seed == first.cell.seed).collect();
     let mut all = Vec::new();
     for job in &of_seed {
         let mut axes = job.cell.axes.clone();
@@ -40,7 +41,8 @@ fn of_pair(job: &CellJob<'_>, against: &CellJob<'_>, spec: &Spec) -> Result<Vec<
     // Answers: the same questions in the same order.
     let rows = |job: &CellJob<'_>| read_samples::<VqaRowResult>(&job.dir().join("samples.jsonl"));
     let [own, other] = [rows(job)?, rows(against)?];
-    let same = own.iter().zip(&other).filter(|(a, b)| a.id == b.id && a.question_id == b.question_id);
+    let same =
+        own.iter().zip(&other).filter(|(a, b)| a.id == b.id && a.question_id == b.question_id);
     let pairs: Vec<(&VqaRowResult, &VqaRowResult)> = same.collect();
     let answers = sides(
         "questions",
@@ -56,16 +58,23 @@ fn of_pair(job: &CellJob<'_>, against: &CellJob<'_>, spec: &Spec) -> Result<Vec<
                 caption: String::new(),
             };
             let outputs = vec![output(&names[0], a), output(&names[1], b)];
-            let made = SamplePicture { question: a.question.clone(), answers: a.answers.clone(), outputs, ..blank(a) };
+            let made = SamplePicture {
+                question: a.question.clone(),
+                answers: a.answers.clone(),
+                outputs,
+                ..blank(a)
+            };
             with_picture(test, made)
         },
     )?;
 
     // Captions, where there are any: CIDEr says which is nearer to what people wrote.
-    let rows =
-        |job: &CellJob<'_>| -> Vec<CaptionRow> { read_samples(&job.dir().join("captions.jsonl")).unwrap_or_default() };
+    let rows = |job: &CellJob<'_>| -> Vec<CaptionRow> {
+        read_samples(&job.dir().join("captions.jsonl")).unwrap_or_default()
+    };
     let [own, other] = [rows(job), rows(against)];
-    let pairs: Vec<(&CaptionRow, &CaptionRow)> = own.iter().zip(&other).filter(|(a, b)| a.id == b.id).collect();
+    let pairs: Vec<(&CaptionRow, &CaptionRow)> =
+        own.iter().zip(&other).filter(|(a, b)| a.id == b.id).collect();
     let captions = sides(
         "captions",
         &names,
@@ -122,6 +131,12 @@ fn blank(row: &VqaRowResult) -> SamplePicture {
 }
 
 fn with_picture(test: &dyn Dataset, sample: SamplePicture) -> Result<SamplePicture, LabError> {
-    let Some(item) = (0..test.len()).find(|&i| test.item(i).id == sample.id) else { return Ok(sample) };
-    Ok(SamplePicture { png: png_of(test, item)?, captions: test.item(item).captions.clone(), ..sample })
+    let Some(item) = (0..test.len()).find(|&i| test.item(i).id == sample.id) else {
+        return Ok(sample);
+    };
+    Ok(SamplePicture {
+        png: png_of(test, item)?,
+        captions: test.item(item).captions.clone(),
+        ..sample
+    })
 }

@@ -7,7 +7,10 @@ use toolkit_registry::{CardError, TextTokenizer};
 
 /// The captions and questions of an item.
 fn texts(item: &Item) -> impl Iterator<Item = &str> {
-    item.captions.iter().map(String::as_str).chain(item.questions.iter().map(|question| question.text.as_str()))
+    item.captions
+        .iter()
+        .map(String::as_str)
+        .chain(item.questions.iter().map(|question| question.text.as_str()))
 }
 
 /// Encodes every text of the splits before anything is trained, where a tokenizer has tokens without a row: the first text
@@ -31,7 +34,8 @@ fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabEr
     for item in (0..data.len()).map(|at| data.item(at)) {
         for text in texts(item) {
             tokenizer.encode(text).map_err(|error| {
-                let what = format!("{}: `{text}`, item `{}` of {}", error.what, item.id, data.name());
+                let what =
+                    format!("{}: `{text}`, item `{}` of {}", error.what, item.id, data.name());
                 CardError::new(error.file, what, error.hint)
             })?;
         }
@@ -41,7 +45,11 @@ fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabEr
 
 /// Notes what there is to know before the texts of data sets are encoded: tokens without a row, and how many captions and
 /// questions spell out special tokens, which are read as the tokens and not as words.
-pub(crate) fn note_texts(reporter: &dyn Reporter, tokenizer: &TextTokenizer, data: [&dyn Dataset; 2]) {
+pub(crate) fn note_texts(
+    reporter: &dyn Reporter,
+    tokenizer: &TextTokenizer,
+    data: [&dyn Dataset; 2],
+) {
     tokenizer.past_table().into_iter().for_each(|past| reporter.note(&past));
     for dataset in data {
         let all = (0..dataset.len()).flat_map(|at| texts(dataset.item(at)));

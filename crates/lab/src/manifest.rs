@@ -51,12 +51,17 @@ pub fn git_revision() -> String {
     let folder = program.as_deref().and_then(|path| path.parent()?.to_str()).unwrap_or("/");
     let git = |args: &[&str]| {
         // The folder's own settings may name programs; none of them is started for a revision.
-        let args = [&["-C", folder, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"], args].concat();
+        let args =
+            [&["-C", folder, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"], args]
+                .concat();
         let output = question("git", &args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     match git(&["rev-parse", "--short=12", "HEAD"]) {
-        Some(revision) if git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty()) => {
+        Some(revision)
+            if git(&["status", "--porcelain", "--untracked-files=no"])
+                .is_some_and(|s| !s.is_empty()) =>
+        {
             format!("{revision}-dirty")
         }
         Some(revision) => revision,
@@ -84,7 +89,8 @@ impl Manifest {
         if !builds.contains(&build) {
             builds.push(build);
         }
-        let (mut cards, mut weights, mut data) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut cards, mut weights, mut data) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for r in &plan.resolved {
             for card in [&r.vision.0, &r.bridge.0, &r.language.0] {
                 cards.insert(format!("{}/{}", card.kind.folder(), card.name), card_hash(card));

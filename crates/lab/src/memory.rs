@@ -38,7 +38,13 @@ pub fn features(vision: &VisionShape) -> u64 {
 
 /// A step of stage 1 on micro-batches of `rows` images of `batch`, captions of `text` tokens; 0 for a bridge that has no stage 1.
 #[must_use]
-pub fn stage1(vision: &VisionShape, bridge: &BridgeShape, batch: usize, rows: usize, text: usize) -> u64 {
+pub fn stage1(
+    vision: &VisionShape,
+    bridge: &BridgeShape,
+    batch: usize,
+    rows: usize,
+    text: usize,
+) -> u64 {
     let Some(tower) = &bridge.text else { return 0 };
     let both = bridge.queries + text;
     let read = vision_numbers(vision) * rows;
@@ -49,7 +55,8 @@ pub fn stage1(vision: &VisionShape, bridge: &BridgeShape, batch: usize, rows: us
     let matching = of_image * 2_u64 * sources + piece * tower.kept;
     // The query pass, and a piece of captioning with its logits and their gradients.
     let written = Count::from(PIECE_TOKENS.max(text)).min(product([rows, text]));
-    let captioning = Count::from(bridge.cost.kept) * rows + written * (product([2, tower.vocab]) + tower.kept);
+    let captioning =
+        Count::from(bridge.cost.kept) * rows + written * (product([2, tower.vocab]) + tower.kept);
     let values = (read + matching.max(captioning)) * F32;
     (Count::from(bridge.cost.params) * TRAINED + values + BASE).get()
 }
@@ -65,13 +72,16 @@ pub fn stage2(
     recompute: bool,
 ) -> u64 {
     let queries = bridge.queries;
-    let weights = Count::from(bridge.cost.params.max(trained)) + language.cost.params + Count::from(trained) * 2_u64;
+    let weights = Count::from(bridge.cost.params.max(trained))
+        + language.cost.params
+        + Count::from(trained) * 2_u64;
     let read = vision_numbers(vision) * rows;
     // Gradients of logits take their place.
     let logits = product([rows, text]).min(LOGIT_ROWS.into()) * language.vocab;
     let of_tokens = if recompute && language.blocks > 0 {
         // The inputs of all blocks and the inside of one; an encoder reads at most half of a caption.
-        let inside = Count::from(language.cost.kept).less(language.beside).over(language.blocks as u64);
+        let inside =
+            Count::from(language.cost.kept).less(language.beside).over(language.blocks as u64);
         let inputs = product([language.blocks, language.width]);
         (inputs + inside) * (queries + text) + Count::from(language.beside) * (queries + text / 2)
     } else {

@@ -7,10 +7,12 @@ use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params};
+use toolkit_core::{
+    AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params,
+};
 use toolkit_data::{
-    Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Published, PublishedConfig, Scenes, ScenesConfig, Small,
-    SmallConfig,
+    Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Published, PublishedConfig, Scenes,
+    ScenesConfig, Small, SmallConfig,
 };
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
@@ -45,14 +47,17 @@ impl Resolved {
         let bridge_shape = registry.describe_bridge(&bridge, &vision_shape)?;
         let language = registry.card(Kind::Language, &model.language)?;
         let language_shape = registry.describe_language(&language)?;
-        if let Some(positions) = language_shape.positions.filter(|p| *p < bridge_shape.queries + MAX_TEXT) {
+        if let Some(positions) =
+            language_shape.positions.filter(|p| *p < bridge_shape.queries + MAX_TEXT)
+        {
             let what = format!(
                 "`{}` gives {} queries and a text has up to {MAX_TEXT} tokens, `{}` has {positions} positions",
                 model.bridge, bridge_shape.queries, model.language
             );
             return Err(LabError::new(what, "use a bridge with fewer queries, or pool its tokens"));
         }
-        let built = registry.build_bridge(&bridge, &vision_shape, &Device::flex(), Weights::None)?;
+        let built =
+            registry.build_bridge(&bridge, &vision_shape, &Device::flex(), Weights::None)?;
         let counted = |name: &str| bridge_shape.text.is_none() || qformer::is_query_path(name);
         let trained = params::list(&built).into_iter().filter(|info| counted(&info.name));
         let trained: usize = trained.map(|info| info.shape.iter().product::<usize>()).sum();
@@ -79,14 +84,20 @@ impl Resolved {
     /// If its weights are missing or do not fit.
     pub fn encoder(&self, registry: &Registry, device: &Device) -> Result<AnyVision, LabError> {
         need_weights(&self.vision.0)?;
-        Ok(registry.build_vision(&self.vision.0, &device.clone().without_autodiff(), Weights::Card)?.no_grad())
+        Ok(registry
+            .build_vision(&self.vision.0, &device.clone().without_autodiff(), Weights::Card)?
+            .no_grad())
     }
 
     /// The frozen language model.
     ///
     /// # Errors
     /// If its weights are missing or do not fit.
-    pub fn language_model(&self, registry: &Registry, device: &Device) -> Result<AnyLanguage, LabError> {
+    pub fn language_model(
+        &self,
+        registry: &Registry,
+        device: &Device,
+    ) -> Result<AnyLanguage, LabError> {
         need_weights(&self.language.0)?;
         Ok(registry.build_language(&self.language.0, device, Weights::Card)?.no_grad())
     }
@@ -111,7 +122,8 @@ impl Resolved {
             QFormerInit::Random => None,
             QFormerInit::BertCopy | QFormerInit::BertRandomQuery => Some(card.bert()?),
         };
-        qformer::initialise(bridge, seed, init, bert.as_ref()).map_err(|e| LabError::new(e.what, &e.hint))
+        qformer::initialise(bridge, seed, init, bert.as_ref())
+            .map_err(|e| LabError::new(e.what, &e.hint))
     }
 
     /// The connector around a bridge, its projection drawn.
@@ -131,7 +143,10 @@ impl Resolved {
                     let mut stream = toolkit_core::Stream::new(seed, &info.name, 0);
                     drawn = Some((0..count).map(|_| (stream.normal() * std) as f32).collect());
                 }
-                Some(params::Values { shape: info.shape.clone(), data: drawn.unwrap_or_else(|| vec![0.0; count]) })
+                Some(params::Values {
+                    shape: info.shape.clone(),
+                    data: drawn.unwrap_or_else(|| vec![0.0; count]),
+                })
             }
         })
     }
@@ -171,7 +186,11 @@ impl Resolved {
         let t = card.tokenizer(TokenTable::of_language(self.language.1.vocab))?;
         let missing = |name: &str| {
             let what = format!("`{name}` is missing");
-            LabError::Card(card.text().error_at("tokenizer", what, "a language model needs `eos` and `pad`"))
+            LabError::Card(card.text().error_at(
+                "tokenizer",
+                what,
+                "a language model needs `eos` and `pad`",
+            ))
         };
         let marks = LanguageMarks {
             bos: t.bos,
@@ -187,7 +206,10 @@ fn need_weights(card: &Card) -> Result<(), LabError> {
     if card.weights.is_some() {
         return Ok(());
     }
-    Err(LabError::new(format!("card `{}` has no `[weights]`", card.name), "a frozen part needs trained weights"))
+    Err(LabError::new(
+        format!("card `{}` has no `[weights]`", card.name),
+        "a frozen part needs trained weights",
+    ))
 }
 
 /// Hash of everything in a card that can change a result: its text without comments, and so its weights by their hash.
@@ -199,8 +221,10 @@ pub fn card_hash(card: &Card) -> String {
     }
     // Files that the card may name without a digest.
     let named = card.tokenizer_section.iter().map(|t| &t.file).chain(card.init.get("bert"));
-    let files: Vec<String> = named.filter_map(|file| Some(sha256_hex(&card.bytes(file).ok()?))).collect();
-    sha256_hex(format!("{:?} {} {table:?} {files:?}", card.kind, card.name).as_bytes())[..16].to_owned()
+    let files: Vec<String> =
+        named.filter_map(|file| Some(sha256_hex(&card.bytes(file).ok()?))).collect();
+    sha256_hex(format!("{:?} {} {table:?} {files:?}", card.kind, card.name).as_bytes())[..16]
+        .to_owned()
 }
 
 /// Opens `card:split` or `folder:PATH`.
@@ -211,9 +235,9 @@ pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, La
     if let Some(path) = name.strip_prefix("folder:") {
         return Ok(Arc::new(Folder::open(Path::new(path))?));
     }
-    let (card, split) = name
-        .split_once(':')
-        .ok_or_else(|| LabError::new(format!("`{name}` names no split"), "write `scenes:train` or `folder:PATH`"))?;
+    let (card, split) = name.split_once(':').ok_or_else(|| {
+        LabError::new(format!("`{name}` names no split"), "write `scenes:train` or `folder:PATH`")
+    })?;
     let card = registry.card(Kind::Dataset, card)?;
     match card.family.as_str() {
         "scenes" => {
@@ -243,7 +267,10 @@ pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, La
 }
 
 /// The folders of packages that a data set's card names.
-fn packages<'a>(card: &Card, names: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>, LabError> {
+fn packages<'a>(
+    card: &Card,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<BTreeMap<String, PathBuf>, LabError> {
     names.into_iter().map(|name| Ok((name.to_owned(), card.package(name)?))).collect()
 }
 
@@ -311,7 +338,10 @@ impl Splits {
             max_damaged: data.max_damaged,
         };
         if splits.train.is_empty() {
-            return Err(LabError::new(format!("`{}` has no images", data.train), "training needs some"));
+            return Err(LabError::new(
+                format!("`{}` has no images", data.train),
+                "training needs some",
+            ));
         }
         let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
         if let Some(i) = bare {

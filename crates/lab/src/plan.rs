@@ -103,7 +103,12 @@ const LONGEST: usize = 20;
 ///
 /// # Errors
 /// Whatever is wrong with cards, data or widths; no weight is read.
-pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataHere) -> Result<Plan, LabError> {
+pub fn plan(
+    registry: &Registry,
+    cells: Vec<Cell>,
+    jobs: usize,
+    data_here: DataHere,
+) -> Result<Plan, LabError> {
     let mut plan = Plan {
         resolved: Vec::new(),
         splits: Vec::new(),
@@ -115,7 +120,10 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataH
     let mut models: Vec<String> = Vec::new();
     let mut data: Vec<(DataSpec, Vec<AlsoSpec>)> = Vec::new();
     for mut cell in cells {
-        let model_key = format!("{:?}", (&cell.spec.model.vision, &cell.spec.model.bridge, &cell.spec.model.language));
+        let model_key = format!(
+            "{:?}",
+            (&cell.spec.model.vision, &cell.spec.model.bridge, &cell.spec.model.language)
+        );
         let resolved = match models.iter().position(|m| *m == model_key) {
             Some(at) => at,
             None => {
@@ -132,7 +140,9 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataH
                 let (wanted, also) = (&cell.spec.data, &cell.spec.eval.also);
                 plan.splits.push(match data_here {
                     DataHere::Required => Splits::open(registry, wanted, also)?,
-                    DataHere::Assumed => Splits::open_or_assume(registry, wanted, also, &mut plan.notes)?,
+                    DataHere::Assumed => {
+                        Splits::open_or_assume(registry, wanted, also, &mut plan.notes)?
+                    }
                 });
                 data.push(named);
                 data.len() - 1
@@ -154,10 +164,17 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataH
             let key = stage1_key(&cell, parts, opened);
             plan.stage1.iter().position(|s| s.key == key).unwrap_or_else(|| {
                 let label = cell.axes.iter().filter(|(k, _)| {
-                    !k.starts_with("model.language") && *k != "stage1.enabled" && !k.starts_with("stage2")
+                    !k.starts_with("model.language")
+                        && *k != "stage1.enabled"
+                        && !k.starts_with("stage2")
                 });
                 let label = label.map(|(k, v)| format!("{k} = {v}")).collect::<Vec<_>>().join(", ");
-                plan.stage1.push(Stage1Plan { key, seed: cell.seed, cell: plan.cells.len(), label });
+                plan.stage1.push(Stage1Plan {
+                    key,
+                    seed: cell.seed,
+                    cell: plan.cells.len(),
+                    label,
+                });
                 plan.stage1.len() - 1
             })
         });
@@ -175,7 +192,11 @@ pub fn plan(registry: &Registry, cells: Vec<Cell>, jobs: usize, data_here: DataH
 }
 
 fn data_json(splits: &Splits) -> serde_json::Value {
-    serde_json::json!([splits.train.fingerprint(), splits.val.fingerprint(), splits.test.fingerprint()])
+    serde_json::json!([
+        splits.train.fingerprint(),
+        splits.val.fingerprint(),
+        splits.test.fingerprint()
+    ])
 }
 
 /// Names a stage-1 run by what determines it. The language model is not among it, nor anything of stage 2.
@@ -190,7 +211,10 @@ fn stage1_key(cell: &Cell, parts: &Resolved, splits: &Splits) -> String {
 
 fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>) -> String {
     let spec = Spec {
-        compute: crate::spec::ComputeSpec { threads: cell.spec.compute.threads, ..Default::default() },
+        compute: crate::spec::ComputeSpec {
+            threads: cell.spec.compute.threads,
+            ..Default::default()
+        },
         name: String::new(),
         question: String::new(),
         // How much damage is borne does not change what comes out.
@@ -211,7 +235,12 @@ fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>)
 }
 
 fn estimate(plan: &Plan, jobs: usize) -> Estimate {
-    let mut e = Estimate { cells: plan.cells.len(), stage1_runs: plan.stage1.len(), jobs, ..Estimate::default() };
+    let mut e = Estimate {
+        cells: plan.cells.len(),
+        stage1_runs: plan.stage1.len(),
+        jobs,
+        ..Estimate::default()
+    };
     let query_token = |r: &Resolved| r.bridge.1.cost.flops as f64 / r.bridge.1.queries as f64;
     for run in &plan.stage1 {
         let cell = &plan.cells[run.cell];
@@ -226,7 +255,8 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         let (r, s) = (&plan.resolved[cell.resolved], &cell.cell.spec.stage2);
         let language = (r.bridge.1.queries as f64 + TEXT) * r.language.1.cost.flops as f64;
         // The frozen language model's backward pass gives gradients of inputs only: one forward's worth.
-        e.flops += (3.0 * r.bridge.1.cost.flops as f64 + 2.0 * language) * s.batch as f64 * s.steps as f64;
+        e.flops +=
+            (3.0 * r.bridge.1.cost.flops as f64 + 2.0 * language) * s.batch as f64 * s.steps as f64;
         let splits = &plan.splits[cell.splits];
         let also: usize = splits.also.iter().map(|data| data.len()).sum();
         let images = splits.train.len() + splits.val.len() + splits.test.len() + also;
@@ -243,7 +273,14 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
         let rows = [rows(one.batch, one.accumulate), rows(s.batch, s.accumulate)];
         let (bridge, language) = (&r.bridge.1, &r.language.1);
-        let mut held = memory::stage2(vision, bridge, language, trained, [s.batch, rows[1], LONGEST], s.recompute);
+        let mut held = memory::stage2(
+            vision,
+            bridge,
+            language,
+            trained,
+            [s.batch, rows[1], LONGEST],
+            s.recompute,
+        );
         held = held.max(memory::features(vision));
         if cell.stage1.is_some() {
             held = held.max(memory::stage1(vision, bridge, one.batch, rows[0], LONGEST));
@@ -259,8 +296,10 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         e.flops += *images * *flops as f64;
         disk = disk + *bytes;
     }
-    e.disk_bytes = (disk + Count::from(e.trained_params) * plan.stage1.len() * CHECKPOINT_BYTES).get();
-    e.memory_bytes = (Count::from(e.job_bytes) * e.jobs.clamp(1, e.cells.max(1)) + memory::RUN).get();
+    e.disk_bytes =
+        (disk + Count::from(e.trained_params) * plan.stage1.len() * CHECKPOINT_BYTES).get();
+    e.memory_bytes =
+        (Count::from(e.job_bytes) * e.jobs.clamp(1, e.cells.max(1)) + memory::RUN).get();
     e.seconds = e.flops / RATE / jobs.max(1) as f64;
     e
 }

@@ -13,7 +13,8 @@ use toolkit_data::{Preprocess, ScenesConfig, World};
 use toolkit_models::bridge::qformer;
 use toolkit_models::language::{opt, t5};
 use toolkit_registry::{
-    Card, Kind, Registry, StoredDtype, TextTokenizer, TokenTable, Weights, sha256_hex, write_safetensors,
+    Card, Kind, Registry, StoredDtype, TextTokenizer, TokenTable, Weights, sha256_hex,
+    write_safetensors,
 };
 use toolkit_train::checkpoint::write_atomic;
 use toolkit_train::fit::{FitConfig, fit};
@@ -22,7 +23,8 @@ use toolkit_train::pretrain::vision::{LabelPictures, Labeller};
 use toolkit_train::pretrain::word_tokenizer;
 
 /// Words of prompts, which the world's captions and questions do not hold.
-const PROMPT_WORDS: [&str; 10] = ["question", "short", "answer", ":", "a", "photo", "of", "yes", "no", "."];
+const PROMPT_WORDS: [&str; 10] =
+    ["question", "short", "answer", ":", "a", "photo", "of", "yes", "no", "."];
 
 struct Context<'a> {
     spec: &'a PretrainSpec,
@@ -68,7 +70,13 @@ pub fn run(
 }
 
 /// Adds what was measured to the text of a card: `[weights]` and `[scores]` are replaced, all else stays.
-fn with_weights(card: &str, weights: &str, dtype: &str, sha256: &str, scores: &BTreeMap<String, f64>) -> String {
+fn with_weights(
+    card: &str,
+    weights: &str,
+    dtype: &str,
+    sha256: &str,
+    scores: &BTreeMap<String, f64>,
+) -> String {
     let mut kept = Vec::new();
     let mut skipping = false;
     for line in card.lines() {
@@ -79,7 +87,8 @@ fn with_weights(card: &str, weights: &str, dtype: &str, sha256: &str, scores: &B
             kept.push(line);
         }
     }
-    let scores: String = scores.iter().map(|(name, score)| format!("{name} = {score:.4}\n")).collect();
+    let scores: String =
+        scores.iter().map(|(name, score)| format!("{name} = {score:.4}\n")).collect();
     format!(
         "{}\n\n[weights]\nsource = \"file:{weights}\"\nsha256 = \"{sha256}\"\ndtype = \"{dtype}\"\n\n[scores]\n{scores}",
         kept.join("\n").trim_end()
@@ -113,7 +122,12 @@ impl Context<'_> {
 
     /// Where a part is trained. Named by all that determines it, so that other settings do not go on with its checkpoint.
     fn dir(&self, part: &PartSpec, card: &Card) -> std::path::PathBuf {
-        let key = hash_json(&serde_json::json!([self.spec.seed, self.world.config(), card_hash(card), part]));
+        let key = hash_json(&serde_json::json!([
+            self.spec.seed,
+            self.world.config(),
+            card_hash(card),
+            part
+        ]));
         self.out.join(format!("{}-{key}", part.card))
     }
 
@@ -148,11 +162,16 @@ impl Context<'_> {
         scores: &BTreeMap<String, f64>,
     ) -> Result<(), LabError> {
         let file = format!("weights/{}.safetensors", card.name);
-        let sha256 =
-            write_safetensors(&self.out.join("registry").join(&file), weights, StoredDtype::F16, BTreeMap::new())?;
+        let sha256 = write_safetensors(
+            &self.out.join("registry").join(&file),
+            weights,
+            StoredDtype::F16,
+            BTreeMap::new(),
+        )?;
         let path = self.out.join("registry").join(folder).join(format!("{}.toml", card.name));
         // The card that is there already names the tokenizer that was just written.
-        let held = toolkit_system::input::read_to_string(&path).unwrap_or_else(|_| card.text().text().to_owned());
+        let held = toolkit_system::input::read_to_string(&path)
+            .unwrap_or_else(|_| card.text().text().to_owned());
         write_atomic(&path, with_weights(&held, &file, "f16", &sha256, scores).as_bytes())?;
         self.reporter.note(&format!("{}: {scores:.3?}", card.name));
         Ok(())
@@ -197,7 +216,8 @@ impl Context<'_> {
     fn language(&self, part: &PartSpec) -> Result<(), LabError> {
         let card = self.registry.card(Kind::Language, &part.card)?;
         let shape = self.registry.describe_language(&card)?;
-        let model: AnyLanguage = self.registry.build_language(&card, &self.device, Weights::None)?;
+        let model: AnyLanguage =
+            self.registry.build_language(&card, &self.device, Weights::None)?;
         let family = card.family.clone();
         let seed = self.spec.seed;
         let model = match family.as_str() {
@@ -212,10 +232,16 @@ impl Context<'_> {
             LanguageKind::DecoderOnly => (&["<s>", "<pad>", "</s>", "<unk>"], "<unk>"),
             LanguageKind::EncoderDecoder => (&["<pad>", "</s>", "<unk>"], "<unk>"),
         };
-        let tokenizer = self.tokenizer(&card, specials, unknown, TokenTable::of_language(shape.vocab))?;
+        let tokenizer =
+            self.tokenizer(&card, specials, unknown, TokenTable::of_language(shape.vocab))?;
         if tokenizer.vocab() > shape.vocab {
             return Err(LabError::new(
-                format!("`{}` has {} tokens, `vocab_size` is {}", card.name, tokenizer.vocab(), shape.vocab),
+                format!(
+                    "`{}` has {} tokens, `vocab_size` is {}",
+                    card.name,
+                    tokenizer.vocab(),
+                    shape.vocab
+                ),
                 "raise `vocab_size` in its card",
             ));
         }
@@ -230,10 +256,14 @@ impl Context<'_> {
             device: self.device.clone(),
         };
         let dir = self.dir(part, &card);
-        let trained =
-            fit(&self.fit_config(part), model, &mut objective, &dir, &*self.reporter.task(&part.card), &mut |_, _| {
-                Ok(())
-            })?;
+        let trained = fit(
+            &self.fit_config(part),
+            model,
+            &mut objective,
+            &dir,
+            &*self.reporter.task(&part.card),
+            &mut |_, _| Ok(()),
+        )?;
         let plain = burn::module::Module::valid(&trained);
         let mut scores = BTreeMap::new();
         for (name, blind) in [("reading", false), ("blind", true)] {
@@ -246,14 +276,21 @@ impl Context<'_> {
 
     fn bert(&self, part: &PartSpec) -> Result<(), LabError> {
         let card = self.registry.card(Kind::Bridge, &part.card)?;
-        let vision =
-            toolkit_core::VisionShape { image: [1, 1], tokens: 1, width: 8, cost: toolkit_core::Cost::default() };
+        let vision = toolkit_core::VisionShape {
+            image: [1, 1],
+            tokens: 1,
+            width: 8,
+            cost: toolkit_core::Cost::default(),
+        };
         let shape = self.registry.describe_bridge(&card, &vision)?;
-        let bridge: AnyBridge = self.registry.build_bridge(&card, &vision, &self.device, Weights::None)?;
-        let bridge = qformer::initialise(bridge, self.spec.seed, qformer::QFormerInit::Random, None)
-            .map_err(|e| LabError::new(e.what, &e.hint))?;
+        let bridge: AnyBridge =
+            self.registry.build_bridge(&card, &vision, &self.device, Weights::None)?;
+        let bridge =
+            qformer::initialise(bridge, self.spec.seed, qformer::QFormerInit::Random, None)
+                .map_err(|e| LabError::new(e.what, &e.hint))?;
         let table = TokenTable::of_text_side(shape.text.as_ref().map_or(0, |text| text.vocab));
-        let tokenizer = self.tokenizer(&card, &["[PAD]", "[UNK]", "[CLS]", "[DEC]", "[SEP]"], "[UNK]", table)?;
+        let tokenizer =
+            self.tokenizer(&card, &["[PAD]", "[UNK]", "[CLS]", "[DEC]", "[SEP]"], "[UNK]", table)?;
         let vocab = tokenizer.vocab();
         if shape.text.as_ref().is_none_or(|t| vocab > t.vocab) {
             return Err(LabError::new(
@@ -271,14 +308,22 @@ impl Context<'_> {
         };
         let dir = self.dir(part, &card);
         let name = format!("{} (text side)", part.card);
-        let trained =
-            fit(&self.fit_config(part), bridge, &mut objective, &dir, &*self.reporter.task(&name), &mut |_, _| Ok(()))?;
+        let trained = fit(
+            &self.fit_config(part),
+            bridge,
+            &mut objective,
+            &dir,
+            &*self.reporter.task(&name),
+            &mut |_, _| Ok(()),
+        )?;
         let text: BTreeMap<_, _> =
             (params::export(&trained).into_iter()).filter(|(name, _)| is_text_side(name)).collect();
-        let path = self.out.join("registry/weights").join(format!("{}-bert.safetensors", part.card));
+        let path =
+            self.out.join("registry/weights").join(format!("{}-bert.safetensors", part.card));
         let sha256 = write_safetensors(&path, &text, StoredDtype::F16, BTreeMap::new())?;
         let path = self.out.join("registry/bridge").join(format!("{}.toml", card.name));
-        let held = toolkit_system::input::read_to_string(&path).map_err(|e| LabError::io(&path, &e))?;
+        let held =
+            toolkit_system::input::read_to_string(&path).map_err(|e| LabError::io(&path, &e))?;
         write_atomic(&path, with_digest(&held, "init", &sha256).as_bytes())?;
         self.reporter.note(&format!("{name}: weights/{}-bert.safetensors", part.card));
         Ok(())
@@ -288,7 +333,9 @@ impl Context<'_> {
 /// What a BERT checkpoint would hold: no queries, no cross-attention, no query feed-forward, no heads of stage 1.
 fn is_text_side(name: &str) -> bool {
     (name.starts_with("embeddings.") || name.starts_with("encoder.") || name.starts_with("cls."))
-        && !["crossattention", "intermediate_query", "output_query"].iter().any(|part| name.contains(part))
+        && !["crossattention", "intermediate_query", "output_query"]
+            .iter()
+            .any(|part| name.contains(part))
 }
 
 /// A vision card's preprocessing in the form of the data crate.
@@ -297,7 +344,10 @@ fn is_text_side(name: &str) -> bool {
 /// If there is none or the size is not square.
 pub fn preprocess(card: &Card) -> Result<Preprocess, LabError> {
     let p = card.preprocess.as_ref().ok_or_else(|| {
-        LabError::new(format!("card `{}` has no `[preprocess]`", card.name), "add `size`, `mean` and `std`")
+        LabError::new(
+            format!("card `{}` has no `[preprocess]`", card.name),
+            "add `size`, `mean` and `std`",
+        )
     })?;
     if p.size[0] != p.size[1] {
         return Err(LabError::new(

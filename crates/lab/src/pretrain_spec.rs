@@ -59,8 +59,9 @@ impl PretrainSpec {
     /// Says of the settings what is allowed and may still not be meant, one line each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let part =
-            |(at, part): (usize, &PartSpec)| ranges::warmup_note(&format!("part.{at}"), &part.schedule, part.steps);
+        let part = |(at, part): (usize, &PartSpec)| {
+            ranges::warmup_note(&format!("part.{at}"), &part.schedule, part.steps)
+        };
         self.part.iter().enumerate().filter_map(part).collect()
     }
 
@@ -70,10 +71,15 @@ impl PretrainSpec {
     /// At the first value that makes no sense, naming its part.
     pub fn check(&self) -> Result<(), LabError> {
         if self.part.is_empty() {
-            return Err(LabError::new("there is no `[[part]]`", "name at least one backbone that is trained"));
+            return Err(LabError::new(
+                "there is no `[[part]]`",
+                "name at least one backbone that is trained",
+            ));
         }
         for (at, part) in self.part.iter().enumerate() {
-            part.ranges(at).map_err(|error| LabError::new(format!("{} (`{}`)", error.what, part.card), error.hint))?;
+            part.ranges(at).map_err(|error| {
+                LabError::new(format!("{} (`{}`)", error.what, part.card), error.hint)
+            })?;
         }
         Ok(())
     }

@@ -58,7 +58,13 @@ pub fn schedule(table: &str, schedule: &Schedule) -> Result<(), OutOfRange> {
         &range,
         "the rate falls from `peak` to `floor`; 0 is the default",
     )?;
-    within(key("warmup"), warmup, warmup <= MOST_STEPS, "a number of steps", "give the steps of the warm-up")
+    within(
+        key("warmup"),
+        warmup,
+        warmup <= MOST_STEPS,
+        "a number of steps",
+        "give the steps of the warm-up",
+    )
 }
 
 /// Checks the optimiser's settings in `table`, such as `stage1.optim`.
@@ -68,9 +74,21 @@ pub fn schedule(table: &str, schedule: &Schedule) -> Result<(), OutOfRange> {
 pub fn optim(table: &str, optim: &OptimConfig) -> Result<(), OutOfRange> {
     let key = |name: &str| format!("{table}.{name}");
     for beta in optim.betas {
-        within(key("betas"), beta, (0.0..1.0).contains(&beta), "from 0 to below 1", "the paper's are [0.9, 0.98]")?;
+        within(
+            key("betas"),
+            beta,
+            (0.0..1.0).contains(&beta),
+            "from 0 to below 1",
+            "the paper's are [0.9, 0.98]",
+        )?;
     }
-    within(key("eps"), optim.eps, optim.eps > 0.0 && optim.eps.is_finite(), "above 0", "1e-8 is the default")?;
+    within(
+        key("eps"),
+        optim.eps,
+        optim.eps > 0.0 && optim.eps.is_finite(),
+        "above 0",
+        "1e-8 is the default",
+    )?;
     for (name, value) in [("weight_decay", optim.weight_decay), ("clip", optim.clip)] {
         within(key(name), value, value >= 0.0 && value.is_finite(), "0 or more", "0 turns it off")?;
     }
@@ -96,7 +114,13 @@ pub fn share(key: &str, value: f64) -> Result<(), OutOfRange> {
 /// # Errors
 /// If it is negative or no number: training would climb that loss.
 pub fn weight(key: &str, value: f64) -> Result<(), OutOfRange> {
-    within(key.to_owned(), value, value >= 0.0 && value.is_finite(), "0 or more", "0 leaves the loss out")
+    within(
+        key.to_owned(),
+        value,
+        value >= 0.0 && value.is_finite(),
+        "0 or more",
+        "0 leaves the loss out",
+    )
 }
 
 /// Checks a factor that must count for something.
@@ -113,11 +137,21 @@ pub fn positive(key: &str, value: f64) -> Result<(), OutOfRange> {
 /// If there are none, or more than any run takes.
 pub fn steps(key: &str, value: u64) -> Result<(), OutOfRange> {
     let hint = match key {
-        "stage1.steps" => "no steps train nothing; to leave stage 1 out, set `stage1.enabled = false`",
-        "stage2.steps" => "no steps train nothing; stage 2 cannot be left out, and 1 step is the least",
+        "stage1.steps" => {
+            "no steps train nothing; to leave stage 1 out, set `stage1.enabled = false`"
+        }
+        "stage2.steps" => {
+            "no steps train nothing; stage 2 cannot be left out, and 1 step is the least"
+        }
         _ => "no steps train nothing; to leave a part out, take its table out of the file",
     };
-    within(key.to_owned(), value, (1..=MOST_STEPS).contains(&value), &format!("from 1 to {MOST_STEPS}"), hint)
+    within(
+        key.to_owned(),
+        value,
+        (1..=MOST_STEPS).contains(&value),
+        &format!("from 1 to {MOST_STEPS}"),
+        hint,
+    )
 }
 
 /// Checks a number of images or samples that are worked on together, of which there must be `least`.
@@ -126,7 +160,9 @@ pub fn steps(key: &str, value: u64) -> Result<(), OutOfRange> {
 /// If there are fewer, or more than any machine holds.
 pub fn images(key: &str, value: usize, least: usize) -> Result<(), OutOfRange> {
     let hint = match key {
-        "stage1.batch" => "give the images of one step; stage 1 needs at least two images, or there is no negative",
+        "stage1.batch" => {
+            "give the images of one step; stage 1 needs at least two images, or there is no negative"
+        }
         "eval.batch" => "give the samples that are evaluated together; 64 is the default",
         _ => "give the images of one step",
     };
@@ -157,7 +193,13 @@ const MOST_THREADS: usize = 1024;
 /// If there are none, or more than any machine runs at once.
 pub fn threads(key: &str, value: usize) -> Result<(), OutOfRange> {
     let range = format!("from 1 to {MOST_THREADS}");
-    within(key.to_owned(), value, (1..=MOST_THREADS).contains(&value), &range, "1 is the default: results depend on it")
+    within(
+        key.to_owned(),
+        value,
+        (1..=MOST_THREADS).contains(&value),
+        &range,
+        "1 is the default: results depend on it",
+    )
 }
 
 /// Checks a number of micro-batches of a step of `batch` images.

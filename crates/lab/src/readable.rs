@@ -62,11 +62,15 @@ pub fn unreadable(data: &dyn Dataset, told: &(dyn Fn() + Sync)) -> Vec<(usize, D
 ///
 /// # Errors
 /// If nothing is left.
-pub fn leaving_out(data: &Arc<dyn Dataset>, unreadable: &[usize]) -> Result<Arc<dyn Dataset>, LabError> {
+pub fn leaving_out(
+    data: &Arc<dyn Dataset>,
+    unreadable: &[usize],
+) -> Result<Arc<dyn Dataset>, LabError> {
     if unreadable.is_empty() {
         return Ok(data.clone());
     }
-    let kept: Vec<usize> = (0..data.len()).filter(|item| unreadable.binary_search(item).is_err()).collect();
+    let kept: Vec<usize> =
+        (0..data.len()).filter(|item| unreadable.binary_search(item).is_err()).collect();
     if kept.is_empty() {
         let what = format!("`{}`: none of its {} pictures can be read", data.name(), data.len());
         return Err(LabError::new(what, "`toolkit data check` names them with the reasons"));
@@ -80,7 +84,8 @@ impl Splits {
     /// # Errors
     /// If nothing of a split can be read.
     pub fn readable(&self, features: &SplitFeatures) -> Result<Self, LabError> {
-        let also = self.also.iter().zip(&features.also).map(|(data, features)| without(data, features));
+        let also =
+            self.also.iter().zip(&features.also).map(|(data, features)| without(data, features));
         Ok(Self {
             train: without(&self.train, &features.train)?,
             val: without(&self.val, &features.val)?,
@@ -97,14 +102,19 @@ const NAMED: usize = 10;
 /// Says which pictures could not be read, a line for each split that has some.
 #[must_use]
 pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
-    let main = [(&splits.train, &features.train), (&splits.val, &features.val), (&splits.test, &features.test)];
+    let main = [
+        (&splits.train, &features.train),
+        (&splits.val, &features.val),
+        (&splits.test, &features.test),
+    ];
     let all = main.into_iter().chain(splits.also.iter().zip(&features.also));
     all.filter_map(|(data, features)| left_out_of(&**data, features)).collect()
 }
 
 fn left_out_of(data: &dyn Dataset, features: &Features) -> Option<String> {
     let unreadable = features.unreadable();
-    let names: Vec<&str> = unreadable.iter().take(NAMED).map(|&item| data.item(item).id.as_str()).collect();
+    let names: Vec<&str> =
+        unreadable.iter().take(NAMED).map(|&item| data.item(item).id.as_str()).collect();
     let more = if unreadable.len() > NAMED { ", .." } else { "" };
     (!unreadable.is_empty()).then(|| {
         format!(

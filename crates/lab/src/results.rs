@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_data::Dataset;
 use toolkit_eval::{CaptionRow, VqaRowResult, read_samples};
-use toolkit_report::{Axis, CellResult, Cost, CurvePoint, FrozenPart, Results, SampleOutput, SamplePicture, StageRun};
+use toolkit_report::{
+    Axis, CellResult, Cost, CurvePoint, FrozenPart, Results, SampleOutput, SamplePicture, StageRun,
+};
 use toolkit_train::fit::MetricLine;
 
 /// Test images shown in the report, spread over the split.
@@ -42,7 +44,8 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
         }
         let seconds = seconds_of(&job.dir().join("stage2"));
         *parts.entry("stage 2").or_default() += seconds;
-        let evaluation: BTreeMap<String, f64> = read_json(&job.dir().join("seconds.json")).unwrap_or_default();
+        let evaluation: BTreeMap<String, f64> =
+            read_json(&job.dir().join("seconds.json")).unwrap_or_default();
         *parts.entry("final evaluation").or_default() += evaluation.values().sum::<f64>();
         let curve: Vec<CurvePoint> =
             job.curve()?.into_iter().map(|(step, scores)| CurvePoint { step, scores }).collect();
@@ -124,7 +127,8 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
 /// Mean of the curve's points, the start left out: who learns sooner has more of it, wherever the curves end.
 fn along(curve: &[CurvePoint]) -> Option<f64> {
     let points = curve.iter().filter(|point| point.step > 0);
-    let values: Vec<f64> = points.filter_map(|point| point.scores.get("vqa.overall").copied()).collect();
+    let values: Vec<f64> =
+        points.filter_map(|point| point.scores.get("vqa.overall").copied()).collect();
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
@@ -135,7 +139,8 @@ fn notes(run: &Run, left_out: Vec<String>) -> Vec<String> {
         spec.data.val, spec.data.test
     )];
     let manifest: serde_json::Value = read_json(&run.out.join("manifest.json")).unwrap_or_default();
-    let builds: Vec<&str> = manifest["builds"].as_array().into_iter().flatten().filter_map(|b| b.as_str()).collect();
+    let builds: Vec<&str> =
+        manifest["builds"].as_array().into_iter().flatten().filter_map(|b| b.as_str()).collect();
     if builds.len() > 1 {
         notes.push(format!(
             "Several builds worked on this run, so its cells may not be comparable: {}.",
@@ -170,11 +175,16 @@ fn notes(run: &Run, left_out: Vec<String>) -> Vec<String> {
 fn frozen(run: &Run) -> Vec<FrozenPart> {
     let mut parts: Vec<FrozenPart> = Vec::new();
     for r in &run.plan.resolved {
-        for (role, card, params) in
-            [("vision", &r.vision.0, r.vision.1.cost.params), ("language", &r.language.0, r.language.1.cost.params)]
-        {
+        for (role, card, params) in [
+            ("vision", &r.vision.0, r.vision.1.cost.params),
+            ("language", &r.language.0, r.language.1.cost.params),
+        ] {
             if !parts.iter().any(|p| p.name == card.name) {
-                let sha256 = card.weights.as_ref().map(toolkit_registry::WeightsSection::identity).unwrap_or_default();
+                let sha256 = card
+                    .weights
+                    .as_ref()
+                    .map(toolkit_registry::WeightsSection::identity)
+                    .unwrap_or_default();
                 parts.push(FrozenPart {
                     role: role.to_owned(),
                     name: card.name.clone(),
@@ -191,13 +201,16 @@ fn frozen(run: &Run) -> Vec<FrozenPart> {
 /// Seconds of all steps of a fit.
 fn seconds_of(dir: &Path) -> f64 {
     let text = toolkit_system::input::read_to_string(&dir.join("timing.jsonl")).unwrap_or_default();
-    text.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()?["seconds"].as_f64()).sum()
+    text.lines()
+        .filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()?["seconds"].as_f64())
+        .sum()
 }
 
 /// Logged values by name, thinned to what a figure can show.
 fn losses(path: &Path) -> Result<BTreeMap<String, Vec<(u64, f64)>>, LabError> {
     let text = toolkit_system::input::read_to_string(path).map_err(|e| LabError::io(path, &e))?;
-    let lines: Vec<MetricLine> = text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    let lines: Vec<MetricLine> =
+        text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
     let stride = lines.len().div_ceil(POINTS).max(1);
     let mut out: BTreeMap<String, Vec<(u64, f64)>> = BTreeMap::new();
     for line in lines.iter().step_by(stride) {
@@ -229,8 +242,9 @@ const SIDE: u32 = 224;
 pub(crate) fn png_of(data: &dyn Dataset, item: usize) -> Result<Vec<u8>, LabError> {
     let mut picture = data.image(item)?;
     if picture.width().max(picture.height()) > SIDE {
-        picture =
-            image::DynamicImage::from(picture).resize(SIDE, SIDE, image::imageops::FilterType::CatmullRom).to_rgb8();
+        picture = image::DynamicImage::from(picture)
+            .resize(SIDE, SIDE, image::imageops::FilterType::CatmullRom)
+            .to_rgb8();
     }
     let mut png = Vec::new();
     image::codecs::png::PngEncoder::new(&mut png)
@@ -259,8 +273,17 @@ fn pictures(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<SamplePicture>, Lab
         let png = png_of(test, item)?;
         let outputs = answers.iter().filter_map(|(cell, rows, captions)| {
             let row = rows.get(at)?;
-            let caption = captions.iter().find(|c| c.id == row.id).map(|c| c.caption.clone()).unwrap_or_default();
-            Some(SampleOutput { cell: cell.clone(), answer: row.raw.clone(), correct: row.score, caption })
+            let caption = captions
+                .iter()
+                .find(|c| c.id == row.id)
+                .map(|c| c.caption.clone())
+                .unwrap_or_default();
+            Some(SampleOutput {
+                cell: cell.clone(),
+                answer: row.raw.clone(),
+                correct: row.score,
+                caption,
+            })
         });
         out.push(SamplePicture {
             png,
@@ -277,14 +300,19 @@ fn pictures(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<SamplePicture>, Lab
 
 /// The date in UTC as `YYYY-MM-DD`, by the civil calendar (Howard Hinnant's `civil_from_days`).
 fn today() -> String {
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let seconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let z = (seconds / 86_400) as i64 + 719_468;
     let (era, day_of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) =
-        (day_of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+    let (day, month) = (
+        day_of_year - (153 * shifted + 2) / 5 + 1,
+        if shifted < 10 { shifted + 3 } else { shifted - 9 },
+    );
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }

@@ -52,7 +52,11 @@ impl Run {
     ///
     /// # Errors
     /// Whatever is wrong with the file, cards or data.
-    pub fn prepare(source: Source, registry: &Registry, options: &RunOptions) -> Result<Self, LabError> {
+    pub fn prepare(
+        source: Source,
+        registry: &Registry,
+        options: &RunOptions,
+    ) -> Result<Self, LabError> {
         Self::planned(source, registry, options, DataHere::Required)
     }
 
@@ -60,18 +64,29 @@ impl Run {
     ///
     /// # Errors
     /// If something is wrong with the file, cards, or data that are here.
-    pub fn sketch(source: Source, registry: &Registry, options: &RunOptions) -> Result<Self, LabError> {
+    pub fn sketch(
+        source: Source,
+        registry: &Registry,
+        options: &RunOptions,
+    ) -> Result<Self, LabError> {
         Self::planned(source, registry, options, DataHere::Assumed)
     }
 
-    fn planned(source: Source, registry: &Registry, options: &RunOptions, here: DataHere) -> Result<Self, LabError> {
+    fn planned(
+        source: Source,
+        registry: &Registry,
+        options: &RunOptions,
+        here: DataHere,
+    ) -> Result<Self, LabError> {
         // 1. What the file says, with what was set on the command line.
         let (spec, table) = resolve(&source, &options.overrides, options.smoke)?;
         // 2. Axes and seeds make cells.
         let cells = cells(&source, &spec, &table)?;
         // 3. and 4. Cards are looked up, widths checked, shared work found, costs counted.
         let jobs = match options.jobs.unwrap_or(spec.compute.jobs) {
-            0 => (std::thread::available_parallelism().map_or(1, usize::from) / spec.compute.threads.max(1)).max(1),
+            0 => (std::thread::available_parallelism().map_or(1, usize::from)
+                / spec.compute.threads.max(1))
+            .max(1),
             jobs => jobs,
         };
         let plan = plan(registry, cells, jobs, here)?;
@@ -103,25 +118,37 @@ impl Run {
             false => serde_json::Value::default(),
         };
         self.same_device(held["device"].as_str(), &options.device_name)?;
-        let builds = held["builds"].as_array().into_iter().flatten().filter_map(|b| b.as_str()).map(str::to_owned);
+        let builds = held["builds"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|b| b.as_str())
+            .map(str::to_owned);
         let builds: Vec<String> = builds.collect();
         self.open_seal(reporter)?;
         write_atomic(&self.out.join("experiment.toml"), self.source.text().as_bytes())?;
-        let resolved =
-            toml::to_string_pretty(&self.spec).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let resolved = toml::to_string_pretty(&self.spec)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&self.out.join("spec.toml"), resolved.as_bytes())?;
         self.write_json("plan.json", &self.plan.estimate)?;
-        self.write_json(sealed::MANIFEST, &Manifest::new(&self.plan, &options.device_name, &options.command, builds))?;
+        self.write_json(
+            sealed::MANIFEST,
+            &Manifest::new(&self.plan, &options.device_name, &options.command, builds),
+        )?;
         // 6. Features, stage 1 and cells, each as soon as what it stands on is there.
         let shop = Workshop::new(registry, &self.out, device.clone(), reporter);
-        workers::run(self.jobs_of(&shop), self.jobs, self.spec.compute.threads).map_err(|(job, e)| e.in_job(&job))?;
+        workers::run(self.jobs_of(&shop), self.jobs, self.spec.compute.threads)
+            .map_err(|(job, e)| e.in_job(&job))?;
         self.note_cost(began.elapsed().as_secs_f64())?;
         // 7. to 9. Everything joined, as data and as a page.
         let results = results::collect(self, &shop, options)?;
         self.write_json("results.json", &results)?;
         write_atomic(&self.out.join("report.html"), toolkit_report::html(&results).as_bytes())?;
         write_atomic(&self.out.join("report.md"), toolkit_report::markdown(&results).as_bytes())?;
-        write_atomic(&self.out.join("figure.svg"), toolkit_report::figure_svg(&results).as_bytes())?;
+        write_atomic(
+            &self.out.join("figure.svg"),
+            toolkit_report::figure_svg(&results).as_bytes(),
+        )?;
         sealed::seal(&self.out)?;
         Ok(results)
     }
@@ -158,19 +185,24 @@ impl Run {
         // Features: once for each encoder and data; computing them twice at a time would only waste one of the two.
         let mut features = Vec::new();
         for cell in &self.plan.cells {
-            let key = (crate::parts::card_hash(&self.plan.resolved[cell.resolved].vision.0), cell.splits);
+            let key =
+                (crate::parts::card_hash(&self.plan.resolved[cell.resolved].vision.0), cell.splits);
             if !features.iter().any(|(k, _)| *k == key) {
                 features.push((key, jobs.len()));
-                let (resolved, splits) = (&self.plan.resolved[cell.resolved], &self.plan.splits[cell.splits]);
+                let (resolved, splits) =
+                    (&self.plan.resolved[cell.resolved], &self.plan.splits[cell.splits]);
                 jobs.push(workers::Job {
                     name: "features".to_owned(),
                     after: vec![],
-                    run: Box::new(move || shop.with_features(|| shop.features(resolved, splits)).map(|_| ())),
+                    run: Box::new(move || {
+                        shop.with_features(|| shop.features(resolved, splits)).map(|_| ())
+                    }),
                 });
             }
         }
         let feature_job = |cell: &crate::plan::CellPlan| {
-            let key = (crate::parts::card_hash(&self.plan.resolved[cell.resolved].vision.0), cell.splits);
+            let key =
+                (crate::parts::card_hash(&self.plan.resolved[cell.resolved].vision.0), cell.splits);
             features.iter().find(|(k, _)| *k == key).map_or(0, |(_, at)| *at)
         };
         // The blind control: once for each language model and data.
@@ -183,7 +215,8 @@ impl Run {
                 let name = format!("control {}", cell.cell.spec.model.language);
                 controls.push(jobs.len());
                 // Without pictures it needs no features, but for the list of those that cannot be read.
-                let after = if job.splits.max_damaged > 0 { vec![feature_job(cell)] } else { vec![] };
+                let after =
+                    if job.splits.max_damaged > 0 { vec![feature_job(cell)] } else { vec![] };
                 let run = Box::new(move || shop.with_features(|| blind::run(&job)));
                 jobs.push(workers::Job { name, after, run });
             }
@@ -191,11 +224,20 @@ impl Run {
         let first_stage1 = jobs.len();
         for run in &self.plan.stage1 {
             let cell = &self.plan.cells[run.cell];
-            let (resolved, splits, spec) =
-                (&self.plan.resolved[cell.resolved], &self.plan.splits[cell.splits], &cell.cell.spec);
+            let (resolved, splits, spec) = (
+                &self.plan.resolved[cell.resolved],
+                &self.plan.splits[cell.splits],
+                &cell.cell.spec,
+            );
             let after = vec![feature_job(cell)];
-            let work = move || shop.with_features(|| shop.stage1(spec, resolved, splits, run.seed, &run.key));
-            jobs.push(workers::Job { name: format!("stage 1 seed {}", run.seed), after, run: Box::new(work) });
+            let work = move || {
+                shop.with_features(|| shop.stage1(spec, resolved, splits, run.seed, &run.key))
+            };
+            jobs.push(workers::Job {
+                name: format!("stage 1 seed {}", run.seed),
+                after,
+                run: Box::new(work),
+            });
         }
         for index in 0..self.plan.cells.len() {
             let cell = &self.plan.cells[index];
@@ -214,7 +256,8 @@ impl Run {
     }
 
     fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), LabError> {
-        let json = serde_json::to_vec_pretty(value).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let json = serde_json::to_vec_pretty(value)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         Ok(write_atomic(&self.out.join(name), &json)?)
     }
 
@@ -222,7 +265,10 @@ impl Run {
     fn same_device(&self, held: Option<&str>, device: &str) -> Result<(), LabError> {
         match held {
             Some(held) if held != device => Err(LabError::new(
-                format!("{}: this run was begun with `--device {held}`, not `{device}`", self.out.display()),
+                format!(
+                    "{}: this run was begun with `--device {held}`, not `{device}`",
+                    self.out.display()
+                ),
                 "use that device, or choose another folder with `--out`",
             )),
             _ => Ok(()),
@@ -267,8 +313,13 @@ pub(crate) fn process_usage() -> (f64, u64) {
         .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Fields after the parenthesised name; user and system time are the 14th and 15th of all, in hundredths of a second.
-    let fields: Vec<u64> =
-        stat.rsplit(')').next().unwrap_or("").split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
+    let fields: Vec<u64> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .map(|f| f.parse().unwrap_or(0))
+        .collect();
     let ticks = fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0);
     (ticks as f64 / 100.0, peak.unwrap_or(0) * 1024)
 }

@@ -38,7 +38,9 @@ pub fn manifest_hint(run: &Path) -> String {
         (false, true) => format!("remove {}: ", list.display()),
         (false, false) => String::new(),
     };
-    format!("{remove}the same `toolkit run` command then writes it anew, without the earlier builds that it named")
+    format!(
+        "{remove}the same `toolkit run` command then writes it anew, without the earlier builds that it named"
+    )
 }
 
 /// Reads the manifest of a run.
@@ -53,17 +55,21 @@ pub fn manifest(run: &Path) -> Result<Value, LabError> {
         Err(e) if e.kind() == ErrorKind::NotFound && run.join("cells").is_dir() => {
             Err(LabError::new(format!("{}: it is gone", path.display()), &manifest_hint(run)))
         }
-        Err(e) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&e.kind()) => Err(LabError::new(
-            format!("{}: not the folder of a run", run.display()),
-            "give a folder that `toolkit run` made",
-        )),
+        Err(e) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&e.kind()) => {
+            Err(LabError::new(
+                format!("{}: not the folder of a run", run.display()),
+                "give a folder that `toolkit run` made",
+            ))
+        }
         Err(e) => Err(LabError::io(&path, &e)),
     }
 }
 
 /// Folders of a run that have lists.
 fn listed(run: &Path) -> Vec<PathBuf> {
-    let folders = FOLDERS.iter().flat_map(|name| std::fs::read_dir(run.join(name)).into_iter().flatten().flatten());
+    let folders = FOLDERS
+        .iter()
+        .flat_map(|name| std::fs::read_dir(run.join(name)).into_iter().flatten().flatten());
     let mut folders: Vec<PathBuf> =
         folders.map(|entry| entry.path()).filter(|path| path.join(DONE_FILE).is_file()).collect();
     folders.sort();
@@ -76,7 +82,10 @@ fn listed(run: &Path) -> Vec<PathBuf> {
 /// Errors of the file system.
 pub fn seal(run: &Path) -> Result<(), LabError> {
     let lists = listed(run).into_iter().filter_map(|dir| {
-        Some(format!("{}/{DONE_FILE}", dir.strip_prefix(run).ok()?.to_string_lossy().replace('\\', "/")))
+        Some(format!(
+            "{}/{DONE_FILE}",
+            dir.strip_prefix(run).ok()?.to_string_lossy().replace('\\', "/")
+        ))
     });
     let own = FILES.iter().map(|name| (*name).to_owned()).filter(|name| run.join(name).is_file());
     Done::default().seal_these(run, own.chain(lists))

@@ -250,24 +250,43 @@ impl Spec {
     /// # Errors
     /// At the first value that makes no sense, with its position.
     pub fn check(&self, source: &Source) -> Result<(), LabError> {
-        let wrong = |key: &str, what: &str, hint: &str| Err(LabError::Card(source.error_at(key, what, hint)));
-        let plain = !self.name.is_empty() && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let wrong = |key: &str, what: &str, hint: &str| {
+            Err(LabError::Card(source.error_at(key, what, hint)))
+        };
+        let plain = !self.name.is_empty()
+            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !plain || self.name.starts_with('.') {
-            return wrong("name", "`name` must be letters, digits, `-`, `_` and `.`", "it names the run folder");
+            return wrong(
+                "name",
+                "`name` must be letters, digits, `-`, `_` and `.`",
+                "it names the run folder",
+            );
         }
         if self.seeds.is_empty() {
-            return wrong("seeds", "`seeds` is empty", "give at least one; three or more for intervals");
+            return wrong(
+                "seeds",
+                "`seeds` is empty",
+                "give at least one; three or more for intervals",
+            );
         }
         let mut seen = BTreeSet::new();
         if let Some(seed) = self.seeds.iter().find(|seed| !seen.insert(**seed)) {
-            return wrong("seeds", &format!("`seeds` has {seed} more than once"), "name each seed once");
+            return wrong(
+                "seeds",
+                &format!("`seeds` has {seed} more than once"),
+                "name each seed once",
+            );
         }
         self.ranges().map_err(|error| source.error_at(&error.key, error.what, error.hint))?;
         let mut names: Vec<String> = ["vqa", "caption", "retrieval"].map(str::to_owned).to_vec();
         for also in &self.eval.also {
             if names.contains(&also.name()) {
                 let what = format!("two tasks of `eval` would be called `{}`", also.name());
-                return wrong("eval.also", &what, "name each data set once; measure others with `toolkit eval`");
+                return wrong(
+                    "eval.also",
+                    &what,
+                    "name each data set once; measure others with `toolkit eval`",
+                );
             }
             names.push(also.name());
         }
@@ -286,7 +305,8 @@ impl Spec {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let (one, two) = (&self.stage1, &self.stage2);
-        let first = one.enabled.then(|| ranges::warmup_note("stage1", &one.schedule, one.steps)).flatten();
+        let first =
+            one.enabled.then(|| ranges::warmup_note("stage1", &one.schedule, one.steps)).flatten();
         first.into_iter().chain(ranges::warmup_note("stage2", &two.schedule, two.steps)).collect()
     }
 
@@ -300,7 +320,9 @@ impl Spec {
         ranges::schedule("stage1.schedule", &one.schedule)?;
         ranges::optim("stage1.optim", &one.optim)?;
         ranges::share("stage1.smoothing", one.smoothing)?;
-        for (name, value) in [("itc", one.losses.itc), ("itm", one.losses.itm), ("itg", one.losses.itg)] {
+        for (name, value) in
+            [("itc", one.losses.itc), ("itm", one.losses.itm), ("itg", one.losses.itg)]
+        {
             ranges::weight(&format!("stage1.losses.{name}"), value)?;
         }
         ranges::steps("stage2.steps", two.steps)?;

@@ -52,8 +52,20 @@ pub struct SplitFeatures {
 impl<'a> Workshop<'a> {
     /// A workshop for the run folder `out`.
     #[must_use]
-    pub fn new(registry: &'a Registry, out: &'a Path, device: Device, reporter: &'a dyn Reporter) -> Self {
-        Self { registry, out, device, reporter, opened: Mutex::default(), mended: AtomicUsize::new(0) }
+    pub fn new(
+        registry: &'a Registry,
+        out: &'a Path,
+        device: Device,
+        reporter: &'a dyn Reporter,
+    ) -> Self {
+        Self {
+            registry,
+            out,
+            device,
+            reporter,
+            opened: Mutex::default(),
+            mended: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -119,7 +131,9 @@ impl Workshop<'_> {
     ) -> Result<Arc<Features>, LabError> {
         let key = cache_key(&resolved.vision_key(), &resolved.preprocess, dataset);
         let encoder = || {
-            resolved.encoder(self.registry, &self.device).map_err(|e| toolkit_train::TrainError::Other(e.to_string()))
+            resolved
+                .encoder(self.registry, &self.device)
+                .map_err(|e| toolkit_train::TrainError::Other(e.to_string()))
         };
         let task = self.reporter.task(&format!("features {}", dataset.name()));
         let recipe = Recipe {
@@ -133,7 +147,13 @@ impl Workshop<'_> {
         };
         let note = |line: &str| self.reporter.note(line);
         // One job at a time opens or computes the same features.
-        let slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        let slot = self
+            .opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(key.clone())
+            .or_default()
+            .clone();
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that cannot be mended are given up, so that no job tries again and again.
         if let Some(held) = slot.take_if(|held| held.is_damaged()) {
@@ -152,7 +172,11 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// Unreadable images, missing weights, a full disk.
-    pub fn features(&self, resolved: &Resolved, splits: &Splits) -> Result<SplitFeatures, LabError> {
+    pub fn features(
+        &self,
+        resolved: &Resolved,
+        splits: &Splits,
+    ) -> Result<SplitFeatures, LabError> {
         let of = |data: &Arc<dyn Dataset>| self.features_of(resolved, &**data, splits.max_damaged);
         Ok(SplitFeatures {
             train: of(&splits.train)?,
@@ -183,10 +207,16 @@ impl Workshop<'_> {
         let features = self.features(resolved, splits)?;
         let splits = &splits.readable(&features)?;
         let (tokenizer, marks) = resolved.text_marks()?;
-        let (positions, vocab) = resolved.bridge.1.text.as_ref().map_or((MAX_CAPTION, 1), |t| (t.positions, t.vocab));
+        let (positions, vocab) =
+            resolved.bridge.1.text.as_ref().map_or((MAX_CAPTION, 1), |t| (t.positions, t.vocab));
         note_texts(self.reporter, &tokenizer, [&*splits.train, &*splits.test]);
-        let captions =
-            stage1_captions(&*splits.train, &|text| tokenizer.encode(text), marks.cls, marks.sep, positions)?;
+        let captions = stage1_captions(
+            &*splits.train,
+            &|text| tokenizer.encode(text),
+            marks.cls,
+            marks.sep,
+            positions,
+        )?;
         let bridge = resolved.bridge_at_start(self.registry, spec.model.init, seed, &device)?;
         let s = &spec.stage1;
         let mut objective = Stage1 {
@@ -203,13 +233,19 @@ impl Workshop<'_> {
             device: device.clone(),
         };
         let save_seconds = spec.compute.save_seconds;
-        let config =
-            FitConfig { steps: s.steps, schedule: s.schedule.clone(), optim: s.optim.clone(), seed, save_seconds };
+        let config = FitConfig {
+            steps: s.steps,
+            schedule: s.schedule.clone(),
+            optim: s.optim.clone(),
+            seed,
+            save_seconds,
+        };
         let task = self.reporter.task(&format!("stage 1 seed {seed}"));
         let bridge = fit(&config, bridge, &mut objective, &dir, &*task, &mut |_, _| Ok(()))?;
         let plain = bridge.valid();
         let scores = evaluate::retrieval(self, spec, resolved, splits, &features.test, &plain)?;
-        let json = serde_json::to_vec_pretty(&scores).map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        let json = serde_json::to_vec_pretty(&scores)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
         write_atomic(&dir.join("scores.json"), &json)?;
         done.seal(&dir)
     }
@@ -228,7 +264,10 @@ impl Workshop<'_> {
     ) -> Result<AnyBridge, LabError> {
         let dir = self.stage1_dir(key);
         let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
-            LabError::new(format!("{}: no checkpoint", dir.display()), "remove the folder and run again")
+            LabError::new(
+                format!("{}: no checkpoint", dir.display()),
+                "remove the folder and run again",
+            )
         })?;
         let bridge = resolved.bridge_at_start(self.registry, spec.model.init, seed, device)?;
         Ok(load_strict(bridge, saved.weights(&dir)?, &dir)?)

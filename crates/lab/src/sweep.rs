@@ -33,7 +33,8 @@ fn check_number(source: &Source, spec: &Spec) -> Result<(), LabError> {
     if number <= MOST_CELLS {
         return Ok(());
     }
-    let what = format!("{number} cells: values of all axes times seeds; at most {MOST_CELLS} are run");
+    let what =
+        format!("{number} cells: values of all axes times seeds; at most {MOST_CELLS} are run");
     let longest = spec.sweep.values().map(Vec::len).max().unwrap_or(0);
     let key = if spec.seeds.len() > longest { "seeds" } else { "sweep" };
     Err(source.error_at(key, what, "leave out values or seeds, or split the file").into())
@@ -48,11 +49,13 @@ pub fn text(value: &toml::Value) -> String {
         toml::Value::Boolean(false) => "off".to_owned(),
         // Weights, such as those of the losses: what has none is not there.
         toml::Value::Table(weights) if weights.values().all(|v| v.is_float() || v.is_integer()) => {
-            let weight = |v: &toml::Value| v.as_float().unwrap_or(v.as_integer().unwrap_or(0) as f64);
-            let named = weights.iter().filter(|(_, v)| weight(v) != 0.0).map(|(name, v)| match weight(v) {
-                1.0 => name.clone(),
-                other => format!("{other} {name}"),
-            });
+            let weight =
+                |v: &toml::Value| v.as_float().unwrap_or(v.as_integer().unwrap_or(0) as f64);
+            let named =
+                weights.iter().filter(|(_, v)| weight(v) != 0.0).map(|(name, v)| match weight(v) {
+                    1.0 => name.clone(),
+                    other => format!("{other} {name}"),
+                });
             named.collect::<Vec<_>>().join(" + ")
         }
         other => other.to_string(),
@@ -68,8 +71,11 @@ fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<(), Str
     }
     for (depth, name) in names[..names.len() - 1].iter().enumerate() {
         // Tables with defaults, such as `stage1.losses`, need not be written in the file.
-        let inner = at.entry((*name).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        at = inner.as_table_mut().ok_or_else(|| format!("`{}` is no table", names[..=depth].join(".")))?;
+        let inner =
+            at.entry((*name).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = inner
+            .as_table_mut()
+            .ok_or_else(|| format!("`{}` is no table", names[..=depth].join(".")))?;
     }
     at.insert(names[names.len() - 1].to_owned(), value);
     Ok(())
@@ -80,9 +86,9 @@ fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<(), Str
 /// # Errors
 /// Without `=`.
 pub fn parse_set(argument: &str) -> Result<(String, toml::Value), LabError> {
-    let (key, value) = argument
-        .split_once('=')
-        .ok_or_else(|| LabError::new(format!("`--set {argument}` has no `=`"), "write `--set stage2.steps=100`"))?;
+    let (key, value) = argument.split_once('=').ok_or_else(|| {
+        LabError::new(format!("`--set {argument}` has no `=`"), "write `--set stage2.steps=100`")
+    })?;
     let (key, value) = (key.trim(), value.trim());
     let parsed = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
     Ok((key.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()))))
@@ -92,16 +98,24 @@ pub fn parse_set(argument: &str) -> Result<(String, toml::Value), LabError> {
 ///
 /// # Errors
 /// At a key of the file, or naming the `--set` argument that does not fit.
-pub fn resolve(source: &Source, overrides: &[String], smoke: bool) -> Result<(Spec, toml::Table), LabError> {
+pub fn resolve(
+    source: &Source,
+    overrides: &[String],
+    smoke: bool,
+) -> Result<(Spec, toml::Table), LabError> {
     let mut spec: Spec = source.parse()?;
     spec.check(source)?;
-    let mut table: toml::Table =
-        toml::from_str(source.text()).map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
+    let mut table: toml::Table = toml::from_str(source.text())
+        .map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
     if smoke {
         for (key, value) in spec.smoke.clone() {
             let place = format!("smoke.{key}");
             let fail = |what: String| {
-                LabError::Card(source.error_at(&place, what, "`[smoke]` holds dotted keys of this file"))
+                LabError::Card(source.error_at(
+                    &place,
+                    what,
+                    "`[smoke]` holds dotted keys of this file",
+                ))
             };
             spec = apply(&mut table, &key, value).map_err(fail)?;
         }
@@ -109,7 +123,10 @@ pub fn resolve(source: &Source, overrides: &[String], smoke: bool) -> Result<(Sp
     for argument in overrides {
         let (key, value) = parse_set(argument)?;
         spec = apply(&mut table, &key, value).map_err(|what| {
-            LabError::new(format!("`--set {argument}`: {what}"), "keys are those of the experiment file")
+            LabError::new(
+                format!("`--set {argument}`: {what}"),
+                "keys are those of the experiment file",
+            )
         })?;
     }
     spec.check(source)?;
@@ -134,10 +151,13 @@ pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Ce
     for key in ["sweep", "baseline", "labels", "smoke"] {
         base.remove(key);
     }
-    let mut combinations: Vec<(toml::Table, BTreeMap<String, String>)> = vec![(base, BTreeMap::new())];
+    let mut combinations: Vec<(toml::Table, BTreeMap<String, String>)> =
+        vec![(base, BTreeMap::new())];
     for (key, values) in &spec.sweep {
         if values.is_empty() {
-            return Err(source.error_at("sweep", format!("axis `{key}` has no values"), "list at least one").into());
+            return Err(source
+                .error_at("sweep", format!("axis `{key}` has no values"), "list at least one")
+                .into());
         }
         let mut next = Vec::new();
         for (table, axes) in &combinations {
@@ -159,18 +179,27 @@ pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Ce
     for (key, value) in &spec.baseline {
         if !spec.sweep.get(key).is_some_and(|values| values.contains(value)) {
             let what = format!("baseline `{key}` = {value} is no value of that axis");
-            return Err(source.error_at("baseline", what, "name an axis of `[sweep]` and one of its values").into());
+            return Err(source
+                .error_at("baseline", what, "name an axis of `[sweep]` and one of its values")
+                .into());
         }
     }
     let mut cells = Vec::new();
     for (table, axes) in combinations {
-        let text = toml::to_string(&table).map_err(|e| LabError::new(e.to_string(), "check the file"))?;
+        let text =
+            toml::to_string(&table).map_err(|e| LabError::new(e.to_string(), "check the file"))?;
         let cell_source = Source::new(source.name().to_owned(), text)?;
         let parsed: Spec = cell_source.parse()?;
         parsed.check(source)?;
         for &seed in &spec.seeds {
             let spec = Spec { seeds: vec![seed], ..parsed.clone() };
-            cells.push(Cell { spec, axes: axes.clone(), seed, tasks: Vec::new(), id: String::new() });
+            cells.push(Cell {
+                spec,
+                axes: axes.clone(),
+                seed,
+                tasks: Vec::new(),
+                id: String::new(),
+            });
         }
     }
     Ok(cells)

@@ -28,8 +28,13 @@ impl Texts {
         std::fs::create_dir_all(&folder).map_err(|e| LabError::io(&folder, &e))?;
         let path = folder.join(format!("{name}.texts"));
         let fail = |e: std::io::Error| LabError::io(&path, &e);
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(fail)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(fail)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(fail)?;
         let bytes = String::from_utf8_lossy(&bytes);
@@ -38,13 +43,18 @@ impl Texts {
         if bytes.starts_with(&head) {
             end = head.len();
             for one in bytes[end..].split_inclusive('\n') {
-                let Some((at, texts)) = content(one).and_then(|json| serde_json::from_str(json).ok()) else { break };
+                let Some((at, texts)) =
+                    content(one).and_then(|json| serde_json::from_str(json).ok())
+                else {
+                    break;
+                };
                 held.insert(at, texts);
                 end += one.len();
             }
         }
         let cut = file.set_len(end as u64).and_then(|()| file.seek(SeekFrom::Start(end as u64)));
-        cut.and_then(|_| if end == 0 { file.write_all(head.as_bytes()) } else { Ok(()) }).map_err(fail)?;
+        cut.and_then(|_| if end == 0 { file.write_all(head.as_bytes()) } else { Ok(()) })
+            .map_err(fail)?;
         Ok(Self { path, file, held })
     }
 }
@@ -68,7 +78,10 @@ impl Keep for Texts {
 
     fn keep(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError> {
         let json = serde_json::json!([at, texts]).to_string();
-        Ok(self.file.write_all(line(&json).as_bytes()).map_err(|e| TrainError::io(&self.path, &e))?)
+        Ok(self
+            .file
+            .write_all(line(&json).as_bytes())
+            .map_err(|e| TrainError::io(&self.path, &e))?)
     }
 }
 
@@ -116,7 +129,8 @@ mod tests {
                         "byte {at}, batch {batch}"
                     );
                 }
-                (before.saturating_sub(1)..3).for_each(|batch| again.keep(batch, &texts(batch)).unwrap());
+                (before.saturating_sub(1)..3)
+                    .for_each(|batch| again.keep(batch, &texts(batch)).unwrap());
                 assert!(std::fs::read(&path).unwrap() == whole, "byte {at}");
             }
         }

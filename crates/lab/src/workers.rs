@@ -39,10 +39,18 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 ///
 /// # Errors
 /// The first failure, with the name of its job.
-pub fn run<E: Send + From<Panicked>>(jobs: Vec<Job<'_, E>>, workers: usize, threads: usize) -> Result<(), (String, E)> {
+pub fn run<E: Send + From<Panicked>>(
+    jobs: Vec<Job<'_, E>>,
+    workers: usize,
+    threads: usize,
+) -> Result<(), (String, E)> {
     let count = jobs.len();
-    let state =
-        State { waiting: jobs.into_iter().map(Some).collect(), done: vec![false; count], running: 0, failed: None };
+    let state = State {
+        waiting: jobs.into_iter().map(Some).collect(),
+        done: vec![false; count],
+        running: 0,
+        failed: None,
+    };
     let (state, changed) = (Mutex::new(state), Condvar::new());
     let lock = || state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     std::thread::scope(|scope| {
@@ -55,15 +63,17 @@ pub fn run<E: Send + From<Panicked>>(jobs: Vec<Job<'_, E>>, workers: usize, thre
                         return;
                     }
                     let done = &held.done;
-                    let ready = held
-                        .waiting
-                        .iter()
-                        .position(|job| job.as_ref().is_some_and(|j| j.after.iter().all(|&a| done[a])));
-                    let Some((at, job)) = ready.and_then(|at| held.waiting[at].take().map(|job| (at, job))) else {
+                    let ready = held.waiting.iter().position(|job| {
+                        job.as_ref().is_some_and(|j| j.after.iter().all(|&a| done[a]))
+                    });
+                    let Some((at, job)) =
+                        ready.and_then(|at| held.waiting[at].take().map(|job| (at, job)))
+                    else {
                         if held.running == 0 {
                             return;
                         }
-                        held = changed.wait(held).unwrap_or_else(std::sync::PoisonError::into_inner);
+                        held =
+                            changed.wait(held).unwrap_or_else(std::sync::PoisonError::into_inner);
                         continue;
                     };
                     held.running += 1;
@@ -110,7 +120,11 @@ mod tests {
             }
         };
         assert_eq!(
-            run(vec![job("c", vec![1, 2], true), job("b", vec![2], true), job("a", vec![], true)], 2, 1),
+            run(
+                vec![job("c", vec![1, 2], true), job("b", vec![2], true), job("a", vec![], true)],
+                2,
+                1
+            ),
             Ok(())
         );
         assert_eq!(*order.lock().unwrap(), ["a", "b", "c"]);
@@ -122,8 +136,12 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_failure_and_nobody_waits_for_it() {
-        let bad = Job { name: "bad".to_owned(), after: vec![], run: Box::new(|| panic!("out of range")) };
+        let bad =
+            Job { name: "bad".to_owned(), after: vec![], run: Box::new(|| panic!("out of range")) };
         let next = Job { name: "next".to_owned(), after: vec![0], run: Box::new(|| Ok(())) };
-        assert_eq!(run(vec![bad, next], 2, 1), Err(("bad".to_owned(), Panicked("out of range".to_owned()))));
+        assert_eq!(
+            run(vec![bad, next], 2, 1),
+            Err(("bad".to_owned(), Panicked("out of range".to_owned())))
+        );
     }
 }

@@ -52,15 +52,21 @@ fn samples_that_are_not_those_of_the_scores_are_an_error_on_either_side() {
     let held = rows(&SCORES);
     let flipped = held.replacen("1.0", "0.0", 1);
     let cut: String = held.lines().take(2).map(|line| format!("{line}\n")).collect();
-    for damaged in [flipped, cut, held.trim_end().to_owned(), String::new(), "\0".repeat(held.len())] {
+    for damaged in
+        [flipped, cut, held.trim_end().to_owned(), String::new(), "\0".repeat(held.len())]
+    {
         let (a, b) = pair();
         std::fs::write(b.path().join("own-vqa/samples.jsonl"), &damaged).unwrap();
         let (found, written) = (sha256_hex(damaged.as_bytes()), sha256_hex(held.as_bytes()));
-        for error in [compare(a.path(), b.path()), compare(b.path(), a.path())].map(|all| all.unwrap_err().to_string())
+        for error in [compare(a.path(), b.path()), compare(b.path(), a.path())]
+            .map(|all| all.unwrap_err().to_string())
         {
             let file = b.path().join("own-vqa/samples.jsonl").display().to_string();
             assert!(error.starts_with(&format!("{file}: its SHA-256 is {found}, ")), "{error}");
-            assert!(error.contains(&written) && error.contains("hint: ") && !error.contains('\n'), "{error}");
+            assert!(
+                error.contains(&written) && error.contains("hint: ") && !error.contains('\n'),
+                "{error}"
+            );
         }
     }
 }
@@ -74,7 +80,10 @@ fn a_file_that_is_gone_is_an_error_and_not_a_task_less() {
         }
         std::fs::remove_file(b.path().join("second-vqa").join(gone)).unwrap();
         let error = compare(a.path(), b.path()).unwrap_err().to_string();
-        assert!(error.contains(&format!("{gone}: it is gone; hint: the same `toolkit eval")), "{error}");
+        assert!(
+            error.contains(&format!("{gone}: it is gone; hint: the same `toolkit eval")),
+            "{error}"
+        );
         assert!(is_evaluation(b.path()));
     }
 }
@@ -83,10 +92,17 @@ fn a_file_that_is_gone_is_an_error_and_not_a_task_less() {
 fn other_scores_are_statistics_and_other_samples_are_not() {
     let (a, b) = pair();
     let paired = only(a.path(), b.path());
-    assert!(paired.same_measurement() && (paired.shared, paired.alone) == (6, 0) && paired.unlisted.is_empty());
+    assert!(
+        paired.same_measurement()
+            && (paired.shared, paired.alone) == (6, 0)
+            && paired.unlisted.is_empty()
+    );
     whole(b.path(), "own-vqa", &rows(&[0.0; 6]));
     let paired = only(a.path(), b.path());
-    assert!(paired.same_measurement() && (paired.a - 55.0).abs() < 1e-9 && paired.b == 0.0, "{paired:?}");
+    assert!(
+        paired.same_measurement() && (paired.a - 55.0).abs() < 1e-9 && paired.b == 0.0,
+        "{paired:?}"
+    );
     // Rows less, in a whole file.
     whole(b.path(), "own-vqa", &rows(&SCORES[..4]));
     let paired = only(a.path(), b.path());
@@ -112,7 +128,11 @@ fn a_score_that_was_changed_is_named() {
     let mut sealed = report.clone();
     sealed["result"]["hashes"][toolkit_lab::compare::OUTCOME] = written.clone().into();
     sealed["result"]["seconds"] = 9.0.into();
-    assert_eq!(toolkit_lab::compare::outcome_hash(&sealed), written, "neither itself nor the time counts");
+    assert_eq!(
+        toolkit_lab::compare::outcome_hash(&sealed),
+        written,
+        "neither itself nor the time counts"
+    );
     sealed["result"]["scores"]["overall"] = 99.9.into();
     assert_ne!(toolkit_lab::compare::outcome_hash(&sealed), written);
 }

@@ -55,24 +55,36 @@ fn a_list_holds_every_file_and_the_same_files_give_the_same_list() {
     let (a, b) = (cell(), cell());
     assert_eq!(settle(a.path()), (Ok(true), vec![]));
     let list = std::fs::read_to_string(a.path().join(DONE_FILE)).unwrap();
-    assert!(FILES.iter().all(|name| list.contains(name)) && !list.contains("pieces") && !list.contains("lock"));
+    assert!(
+        FILES.iter().all(|name| list.contains(name))
+            && !list.contains("pieces")
+            && !list.contains("lock")
+    );
     assert_eq!(list, std::fs::read_to_string(b.path().join(DONE_FILE)).unwrap());
 }
 
 #[test]
 fn each_kind_of_file_has_its_remedy() {
     type Damage<'a> = &'a dyn Fn(&Path);
-    let damage: [Damage<'_>; 2] =
-        [&|path| std::fs::write(path, "file 8").unwrap(), &|path| std::fs::remove_file(path).unwrap()];
+    let damage: [Damage<'_>; 2] = [&|path| std::fs::write(path, "file 8").unwrap(), &|path| {
+        std::fs::remove_file(path).unwrap()
+    }];
     for name in FILES {
         for damage in damage {
             let dir = cell();
             damage(&dir.path().join(name));
             let (found, notes) = settle(dir.path());
-            if name.starts_with("eval/") || name == "stage2/metrics.jsonl" || name == "stage2/step-0000009.safetensors"
+            if name.starts_with("eval/")
+                || name == "stage2/metrics.jsonl"
+                || name == "stage2/step-0000009.safetensors"
             {
                 let error = found.unwrap_err();
-                assert!(error.contains(name) && error.contains("hint: remove ") && !error.contains('\n'), "{error}");
+                assert!(
+                    error.contains(name)
+                        && error.contains("hint: remove ")
+                        && !error.contains('\n'),
+                    "{error}"
+                );
                 continue;
             }
             let needless = name == "seconds.json" || name.contains("optimizer");
@@ -81,7 +93,9 @@ fn each_kind_of_file_has_its_remedy() {
             // It was said, and has left the list.
             assert_eq!(settle(dir.path()), (Ok(needless), vec![]));
             assert!(!Done::load(dir.path()).unwrap().unwrap().has(name));
-            assert!(Done::load(dir.path()).unwrap().unwrap().damage(dir.path()).unwrap().is_empty());
+            assert!(
+                Done::load(dir.path()).unwrap().unwrap().damage(dir.path()).unwrap().is_empty()
+            );
         }
     }
 }
@@ -95,12 +109,17 @@ fn the_hint_of_a_damaged_file_is_its_way_back() {
         let damage = all.into_iter().find(|damage| damage.file.ends_with(name)).unwrap();
         (damage.is_needless(), damage.hint())
     };
-    let folder = format!("remove {}: the same `toolkit run` command trains it again", dir.path().display());
-    for name in ["stage2/metrics.jsonl", "stage2/step-0000009.safetensors", "eval/step-000005.json"] {
+    let folder =
+        format!("remove {}: the same `toolkit run` command trains it again", dir.path().display());
+    for name in ["stage2/metrics.jsonl", "stage2/step-0000009.safetensors", "eval/step-000005.json"]
+    {
         let (needless, hint) = hint(name);
         assert!(!needless && hint.starts_with(&folder), "{name}: {hint}");
     }
-    assert_eq!(hint("samples.jsonl"), (false, "the same `toolkit run` command writes it again".to_owned()));
+    assert_eq!(
+        hint("samples.jsonl"),
+        (false, "the same `toolkit run` command writes it again".to_owned())
+    );
     for name in ["seconds.json", "stage2/step-0000009.optimizer.safetensors"] {
         assert!(hint(name).0, "{name}");
     }
@@ -113,13 +132,22 @@ fn a_manifest_that_is_damaged_or_gone_says_what_to_remove() {
     assert!(said().contains("not the folder of a run"));
     std::fs::create_dir(run.path().join("cells")).unwrap();
     let error = said();
-    assert!(error.contains("manifest.json: it is gone; hint: the same `toolkit run` command"), "{error}");
+    assert!(
+        error.contains("manifest.json: it is gone; hint: the same `toolkit run` command"),
+        "{error}"
+    );
     std::fs::write(run.path().join(DONE_FILE), "{}").unwrap();
     let error = said();
-    assert!(error.contains("it is gone; hint: remove ") && error.contains("done.json: the same"), "{error}");
+    assert!(
+        error.contains("it is gone; hint: remove ") && error.contains("done.json: the same"),
+        "{error}"
+    );
     std::fs::write(run.path().join("manifest.json"), "{").unwrap();
     let error = said();
-    assert!(error.contains("manifest.json: EOF") && error.contains("hint: remove it and "), "{error}");
+    assert!(
+        error.contains("manifest.json: EOF") && error.contains("hint: remove it and "),
+        "{error}"
+    );
     std::fs::write(run.path().join("manifest.json"), "{}").unwrap();
     sealed::manifest(run.path()).unwrap();
 }
@@ -179,8 +207,12 @@ fn some_files_can_be_asked_for() {
     let dir = cell();
     std::fs::write(dir.path().join("scores.json"), "x").unwrap();
     check(dir.path(), &["samples.jsonl"], "h").unwrap();
-    let error = check(dir.path(), &["samples.jsonl", "scores.json"], "do it").unwrap_err().to_string();
-    assert!(error.contains("scores.json: its SHA-256 is") && error.ends_with("hint: do it"), "{error}");
+    let error =
+        check(dir.path(), &["samples.jsonl", "scores.json"], "do it").unwrap_err().to_string();
+    assert!(
+        error.contains("scores.json: its SHA-256 is") && error.ends_with("hint: do it"),
+        "{error}"
+    );
     std::fs::remove_file(dir.path().join(DONE_FILE)).unwrap();
     check(dir.path(), &["scores.json"], "h").unwrap();
 }

@@ -53,6 +53,14 @@ fn a_caption_with_a_token_that_has_no_row_is_named_before_training() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(check(&run(dir.path(), "zebrafish")), Ok(()), "tokens that no text has are legal");
     let error = check(&run(dir.path(), "a")).unwrap_err();
-    assert!(error.starts_with("token `a` has id 330, the language model has 320 rows: `"), "{error}");
-    assert!(error.contains("item `") && error.contains(" of scenes:train --> ") && error.contains("hint: "), "{error}");
+    assert!(
+        error.starts_with("token `a` has id 330, the language model has 320 rows: `"),
+        "{error}"
+    );
+    assert!(
+        error.contains("item `")
+            && error.contains(" of scenes:train --> ")
+            && error.contains("hint: "),
+        "{error}"
+    );
 }

@@ -52,7 +52,8 @@ fn registry(dir: &Path) -> Registry {
 fn prepare(registry: &Registry, text: &str, sets: &[&str]) -> Result<Run, String> {
     let source = Source::new("small.toml", text.to_owned()).map_err(|e| e.to_string())?;
     let overrides = sets.iter().map(|set| (*set).to_owned()).collect();
-    Run::prepare(source, registry, &RunOptions { overrides, ..RunOptions::default() }).map_err(|e| e.to_string())
+    Run::prepare(source, registry, &RunOptions { overrides, ..RunOptions::default() })
+        .map_err(|e| e.to_string())
 }
 
 /// Id of the only cell and key of its stage 1.
@@ -70,11 +71,23 @@ fn results_are_named_by_all_that_determines_them() {
         assert_eq!(names(&cards, &[same]), base, "{same}");
     }
     // The bridge after stage 1 does not depend on what comes later.
-    for later in ["stage2.steps=11", "model.language=t5-nano", "eval.questions=5", "eval.every=2", "eval.batch=7"] {
+    for later in [
+        "stage2.steps=11",
+        "model.language=t5-nano",
+        "eval.questions=5",
+        "eval.every=2",
+        "eval.batch=7",
+    ] {
         let changed = names(&cards, &[later]);
         assert!(changed.0 != base.0 && changed.1 == base.1, "{later}");
     }
-    for both in ["seeds=[2]", "stage1.steps=11", "stage1.losses.itm=0.5", "model.init=bert-copy", "compute.threads=2"] {
+    for both in [
+        "seeds=[2]",
+        "stage1.steps=11",
+        "stage1.losses.itm=0.5",
+        "model.init=bert-copy",
+        "compute.threads=2",
+    ] {
         let changed = names(&cards, &[both]);
         assert!(changed.0 != base.0 && changed.1 != base.1, "{both}");
     }
@@ -94,13 +107,19 @@ fn cells_share_stage_1_and_baselines_are_among_them() {
     let sweep = "[sweep]\n\"stage1.enabled\" = [true, false]\n\"model.language\" = [\"opt-nano\", \"t5-nano\"]\n";
     let plan = prepare(&cards, &format!("{FILE}{sweep}"), &["seeds=[1,2]"]).unwrap().plan;
     assert_eq!((plan.cells.len(), plan.stage1.len()), (8, 2));
-    let starts = |seed: u64| plan.cells.iter().filter(move |c| c.cell.seed == seed).filter_map(|c| c.stage1);
+    let starts =
+        |seed: u64| plan.cells.iter().filter(move |c| c.cell.seed == seed).filter_map(|c| c.stage1);
     assert_eq!(starts(1).collect::<Vec<_>>().len(), 2);
-    assert!(starts(1).all(|at| plan.stage1[at].seed == 1) && starts(2).all(|at| plan.stage1[at].seed == 2));
+    assert!(
+        starts(1).all(|at| plan.stage1[at].seed == 1)
+            && starts(2).all(|at| plan.stage1[at].seed == 2)
+    );
     // Weights are written as people would.
-    let losses = "[sweep]\n\"stage1.losses\" = [{ itc = 1.0, itm = 0.5, itg = 0.0 }, { itc = 1.0 }]\n";
+    let losses =
+        "[sweep]\n\"stage1.losses\" = [{ itc = 1.0, itm = 0.5, itg = 0.0 }, { itc = 1.0 }]\n";
     let plan = prepare(&cards, &format!("{FILE}{losses}"), &[]).unwrap().plan;
-    let named: Vec<&str> = plan.cells.iter().map(|c| c.cell.axes["stage1.losses"].as_str()).collect();
+    let named: Vec<&str> =
+        plan.cells.iter().map(|c| c.cell.axes["stage1.losses"].as_str()).collect();
     assert_eq!(named, ["itc + 0.5 itm", "itc"]);
     // A bridge without a text tower has no stage 1, whatever is asked for.
     let plan = prepare(&cards, FILE, &["model.bridge=mlp-nano"]).unwrap().plan;
@@ -114,35 +133,73 @@ fn what_makes_no_sense_is_refused_in_its_place() {
     let wide = include_str!("../../../registry/bridge/qformer-nano.toml")
         .replace("num_query_tokens = 8", "num_query_tokens = 100");
     card(dir.path(), "bridge/wide.toml", &wide[..wide.find("[facts]").unwrap()]);
-    card(dir.path(), "datasets/none.toml", "kind = \"scenes\"\n[config]\ntrain = 0\nval = 4\ntest = 4\n");
+    card(
+        dir.path(),
+        "datasets/none.toml",
+        "kind = \"scenes\"\n[config]\ntrain = 0\nval = 4\ntest = 4\n",
+    );
     let refused = |text: &str, sets: &[&str], parts: &[&str]| {
-        let error = prepare(&cards, text, sets).err().unwrap_or_else(|| panic!("accepted: {sets:?}"));
+        let error =
+            prepare(&cards, text, sets).err().unwrap_or_else(|| panic!("accepted: {sets:?}"));
         for part in parts {
             assert!(error.contains(part), "no `{part}` in: {error}");
         }
         assert!(error.contains("hint"), "{error}");
     };
-    refused(FILE, &["stage2.steps=0"], &["small.toml:20:", "no steps", "stage 2 cannot be left out"]);
+    refused(
+        FILE,
+        &["stage2.steps=0"],
+        &["small.toml:20:", "no steps", "stage 2 cannot be left out"],
+    );
     refused(FILE, &["stage1.steps=0"], &["small.toml:15:", "no steps", "`stage1.enabled = false`"]);
-    refused(FILE, &["eval.batch=0"], &["small.toml:24:", "samples that are evaluated together; 64 is the default"]);
-    refused(FILE, &["stage2.batch=0"], &["small.toml:21:", "from 1 to", "hint: give the images of one step"]);
-    refused(FILE, &["seeds=[1, 2, 1]"], &["small.toml:2:", "`seeds` has 1 more than once", "name each seed once"]);
+    refused(
+        FILE,
+        &["eval.batch=0"],
+        &["small.toml:24:", "samples that are evaluated together; 64 is the default"],
+    );
+    refused(
+        FILE,
+        &["stage2.batch=0"],
+        &["small.toml:21:", "from 1 to", "hint: give the images of one step"],
+    );
+    refused(
+        FILE,
+        &["seeds=[1, 2, 1]"],
+        &["small.toml:2:", "`seeds` has 1 more than once", "name each seed once"],
+    );
     refused(FILE, &["stage1.batch=1"], &["small.toml:16:", "two images"]);
     refused(FILE, &["seeds=[]"], &["small.toml:2:", "`seeds` is empty"]);
     refused(FILE, &["name=a/b"], &["small.toml:1:", "`name`"]);
     refused(FILE, &["model.bridge=wide"], &["100 queries", "128 positions"]);
     refused(FILE, &["data.train=none:train"], &["`none:train` has no images"]);
-    let also = |task: &str, data: &str| format!("eval.also=[{{ task = \"{task}\", data = \"{data}\" }}]");
+    let also =
+        |task: &str, data: &str| format!("eval.also=[{{ task = \"{task}\", data = \"{data}\" }}]");
     prepare(&cards, FILE, &[&also("scenes-caption", "few:val")]).unwrap();
-    refused(FILE, &[&also("scenes-retrieval", "few:val")], &["`scenes-retrieval` is no task of questions or captions"]);
-    refused(FILE, &[&also("scenes-vqa", "folder:/somewhere/vqa/")], &["two tasks of `eval` would be called `vqa`"]);
+    refused(
+        FILE,
+        &[&also("scenes-retrieval", "few:val")],
+        &["`scenes-retrieval` is no task of questions or captions"],
+    );
+    refused(
+        FILE,
+        &[&also("scenes-vqa", "folder:/somewhere/vqa/")],
+        &["two tasks of `eval` would be called `vqa`"],
+    );
     // An axis is checked at each of its values.
     let with = |tail: &str| format!("{FILE}{tail}");
     refused(&with("[sweep]\n\"stage1.batch\" = [1, 4]\n"), &[], &["two images"]);
-    refused(&with("[sweep]\n\"stage1.stepz\" = [1, 4]\n"), &[], &["small.toml:29:", "stepz", "did you mean `steps`?"]);
+    refused(
+        &with("[sweep]\n\"stage1.stepz\" = [1, 4]\n"),
+        &[],
+        &["small.toml:29:", "stepz", "did you mean `steps`?"],
+    );
     refused(&with("[sweep]\n\"stage1.batch\" = [4, 4]\n"), &[], &["two cells are the same"]);
     let baseline = "[sweep]\n\"stage2.steps\" = [1, 4]\n[baseline]\n\"stage2.steps\" = 2\n";
-    refused(&with(baseline), &[], &["small.toml:31:", "baseline `stage2.steps` = 2 is no value of that axis"]);
+    refused(
+        &with(baseline),
+        &[],
+        &["small.toml:31:", "baseline `stage2.steps` = 2 is no value of that axis"],
+    );
 }
 
 #[test]
@@ -150,24 +207,34 @@ fn numbers_that_cannot_mean_what_was_meant_are_refused_by_their_key() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry(dir.path());
     let refused = |set: &str, parts: &[&str]| {
-        let said = prepare(&registry, FILE, &[set]).err().unwrap_or_else(|| panic!("{set} was taken"));
+        let said =
+            prepare(&registry, FILE, &[set]).err().unwrap_or_else(|| panic!("{set} was taken"));
         for part in parts.iter().chain(&["small.toml:", "hint: "]) {
             assert!(said.contains(part), "no `{part}` in: {said}");
         }
     };
     for (stage, table) in [("stage1", "schedule"), ("stage2", "schedule")] {
         for value in ["-1e-3", "0.0", "nan", "inf"] {
-            refused(&format!("{stage}.{table}.peak={value}"), &[&format!("{stage}.{table}.peak"), "above 0"]);
+            refused(
+                &format!("{stage}.{table}.peak={value}"),
+                &[&format!("{stage}.{table}.peak"), "above 0"],
+            );
         }
         for value in ["-1e-9", "2e-3", "nan"] {
-            refused(&format!("{stage}.{table}.floor={value}"), &[&format!("{stage}.{table}.floor"), "0.001"]);
+            refused(
+                &format!("{stage}.{table}.floor={value}"),
+                &[&format!("{stage}.{table}.floor"), "0.001"],
+            );
         }
         refused(&format!("{stage}.optim.betas=[0.9, 1.0]"), &["betas", "below 1"]);
         refused(&format!("{stage}.optim.betas=[-0.1, 0.9]"), &["betas", "below 1"]);
         refused(&format!("{stage}.optim.eps=0.0"), &["eps", "above 0"]);
         refused(&format!("{stage}.optim.weight_decay=-0.1"), &["weight_decay", "0 or more"]);
         refused(&format!("{stage}.optim.clip=-1.0"), &["clip", "0 or more"]);
-        refused(&format!("{stage}.steps=9223372036854775807"), &[&format!("{stage}.steps"), "9223372036854775807"]);
+        refused(
+            &format!("{stage}.steps=9223372036854775807"),
+            &[&format!("{stage}.steps"), "9223372036854775807"],
+        );
         refused(&format!("{stage}.batch=2147483648"), &[&format!("{stage}.batch"), "2147483648"]);
         refused(&format!("{stage}.accumulate=0"), &["accumulate"]);
         refused(&format!("{stage}.accumulate=5"), &["accumulate", "4 images"]);
@@ -178,7 +245,12 @@ fn numbers_that_cannot_mean_what_was_meant_are_refused_by_their_key() {
     refused("stage1.losses.itm=-1.0", &["stage1.losses.itm", "0 or more"]);
     refused("eval.batch=0", &["eval.batch"]);
     refused("compute.threads=100000", &["compute.threads", "100000"]);
-    for fine in ["stage1.smoothing=0.0", "stage1.schedule.floor=1e-3", "stage2.optim.clip=0.0", "stage2.batch=1"] {
+    for fine in [
+        "stage1.smoothing=0.0",
+        "stage1.schedule.floor=1e-3",
+        "stage2.optim.clip=0.0",
+        "stage2.batch=1",
+    ] {
         assert!(prepare(&registry, FILE, &[fine]).is_ok(), "{fine}");
     }
 }
@@ -189,7 +261,10 @@ fn a_rate_that_only_climbs_is_noted_with_its_key() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry(dir.path());
     let notes = |sets: &[&str]| prepare(&registry, FILE, sets).unwrap().plan.notes;
-    assert_eq!(notes(&["stage1.schedule.warmup=9", "stage2.schedule.warmup=9", "seeds=[1,2]"]), [""; 0]);
+    assert_eq!(
+        notes(&["stage1.schedule.warmup=9", "stage2.schedule.warmup=9", "seeds=[1,2]"]),
+        [""; 0]
+    );
     let [one, two] = ["stage1.schedule.warmup=20", "stage2.schedule.warmup=10"];
     assert_eq!(
         notes(&[one, two, "seeds=[1,2]"]),
@@ -221,11 +296,14 @@ fn bare_folder(dir: &Path, name: &str, caption: bool) -> String {
 fn a_further_task_over_data_without_its_texts_is_found_before_training() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry(dir.path());
-    let also = |task: &str, data: &str| format!("eval.also=[{{ task = \"{task}\", data = \"{data}\" }}]");
-    let (told, mute) = (bare_folder(dir.path(), "told", true), bare_folder(dir.path(), "mute", false));
-    for (task, data, part) in
-        [("scenes-vqa", &told, "the data have no questions"), ("scenes-caption", &mute, "the data have no captions")]
-    {
+    let also =
+        |task: &str, data: &str| format!("eval.also=[{{ task = \"{task}\", data = \"{data}\" }}]");
+    let (told, mute) =
+        (bare_folder(dir.path(), "told", true), bare_folder(dir.path(), "mute", false));
+    for (task, data, part) in [
+        ("scenes-vqa", &told, "the data have no questions"),
+        ("scenes-caption", &mute, "the data have no captions"),
+    ] {
         let said = prepare(&registry, FILE, &[&also(task, data)]).err().unwrap();
         assert!(said.starts_with(&format!("`eval.also`: task `{task}` on `folder:")), "{said}");
         assert!(said.contains(part) && said.contains("; hint: "), "{said}");
@@ -244,7 +322,8 @@ fn a_sweep_that_nobody_can_run_is_refused_before_it_is_made() {
     let said = prepare(&registry, &seeds, &[]).err().unwrap();
     assert!(said.contains("200000 cells") && said.contains("small.toml:2:"), "{said}");
     let axis = (1..300).map(|steps| steps.to_string()).collect::<Vec<_>>().join(",");
-    let both = format!("{FILE}\n[sweep]\n\"stage1.steps\" = [{axis}]\n\"stage2.steps\" = [{axis}]\n");
+    let both =
+        format!("{FILE}\n[sweep]\n\"stage1.steps\" = [{axis}]\n\"stage2.steps\" = [{axis}]\n");
     let said = prepare(&registry, &both, &[]).err().unwrap();
     assert!(said.contains("89401 cells"), "{said}");
     let deep = format!("{}a=1", "a.".repeat(20_000));
@@ -280,7 +359,8 @@ fn a_card_that_no_machine_could_build_is_one_line_with_its_key() {
                     Some((name, _)) if name == key => format!("{key} = {size}"),
                     _ => line.to_owned(),
                 });
-                let text = format!("{family}\n[config]\n{}\n", lines.collect::<Vec<_>>().join("\n"));
+                let text =
+                    format!("{family}\n[config]\n{}\n", lines.collect::<Vec<_>>().join("\n"));
                 card(dir.path(), &format!("{kind}/odd.toml"), &text);
                 let registry = Registry::builtin().overlay(dir.path().to_owned()).unwrap();
                 let described = match kind {
@@ -295,7 +375,9 @@ fn a_card_that_no_machine_could_build_is_one_line_with_its_key() {
                 };
                 match described {
                     // A single size at the limit may still be a model.
-                    Ok(cost) => assert!(size == "16777216" && cost.check().is_ok(), "{key} = {size}"),
+                    Ok(cost) => {
+                        assert!(size == "16777216" && cost.check().is_ok(), "{key} = {size}")
+                    }
                     Err(error) => assert!(error.to_string().contains("hint: "), "{error}"),
                 }
             }
@@ -310,7 +392,9 @@ fn a_plan_is_made_before_data_are_fetched() {
     let registry = registry(dir.path());
     let root = dir.path().join("nowhere");
     let split = |name: &str, count: &str| {
-        format!("[config.splits.{name}]\nformat = \"lavis-captions\"\nfiles = [\"a.json\"]\n{count}\n")
+        format!(
+            "[config.splits.{name}]\nformat = \"lavis-captions\"\nfiles = [\"a.json\"]\n{count}\n"
+        )
     };
     let text = format!(
         "kind = \"published\"\n[config]\nroot = {root:?}\n{}{}",
@@ -325,11 +409,16 @@ fn a_plan_is_made_before_data_are_fetched() {
     let run = Run::sketch(source, &registry, &RunOptions::default()).unwrap();
     let notes = run.plan.notes.join("\n");
     assert!(
-        notes.contains("`web:train` is not on this machine: 1000 pictures are assumed, as its card publishes"),
+        notes.contains(
+            "`web:train` is not on this machine: 1000 pictures are assumed, as its card publishes"
+        ),
         "{notes}"
     );
     assert!(notes.contains("70 pictures") && !notes.contains("few:test"), "{notes}");
     let file = FILE.replace("few:test", "web:test");
     let source = Source::new("small.toml", file).unwrap();
-    assert!(Run::sketch(source, &registry, &RunOptions::default()).is_err(), "there is no such split");
+    assert!(
+        Run::sketch(source, &registry, &RunOptions::default()).is_err(),
+        "there is no such split"
+    );
 }

@@ -16,10 +16,14 @@ const IMAGES: usize = 5000;
 const REFERENCES: usize = 5;
 const ROUNDS: usize = 5;
 
-const SYLLABLES: [&str; 16] =
-    ["ba", "to", "mi", "ren", "ka", "sol", "du", "pe", "lin", "gra", "vo", "shi", "mer", "tan", "fu", "nel"];
-const FREQUENT: [&str; 16] =
-    ["a", "the", "on", "of", "in", "with", "and", "man", "two", "is", "sitting", "to", "near", "man's", "t-shirt", "3"];
+const SYLLABLES: [&str; 16] = [
+    "ba", "to", "mi", "ren", "ka", "sol", "du", "pe", "lin", "gra", "vo", "shi", "mer", "tan",
+    "fu", "nel",
+];
+const FREQUENT: [&str; 16] = [
+    "a", "the", "on", "of", "in", "with", "and", "man", "two", "is", "sitting", "to", "near",
+    "man's", "t-shirt", "3",
+];
 
 /// One of about 4,000 words, the frequent ones more often, as in captions.
 fn word(rng: &mut Stream) -> String {
@@ -33,8 +37,9 @@ fn word(rng: &mut Stream) -> String {
 
 /// A caption of 8 to 14 words that shares about half of them with `topic`.
 fn caption(topic: &[String], rng: &mut Stream) -> String {
-    let mut words: Vec<String> =
-        (0..8 + rng.below(7)).map(|at| if rng.below(2) == 0 { topic[at].clone() } else { word(rng) }).collect();
+    let mut words: Vec<String> = (0..8 + rng.below(7))
+        .map(|at| if rng.below(2) == 0 { topic[at].clone() } else { word(rng) })
+        .collect();
     words[0].get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
     words.join(" ") + [".", "", "!", " ."][rng.below(4)]
 }
@@ -50,16 +55,19 @@ fn main() {
     }
     let mut arguments = std::env::args().skip_while(|argument| argument != "--write");
     if let (Some(_), Some(folder)) = (arguments.next(), arguments.next()) {
-        let annotation =
-            |(at, caption): (usize, &String)| json!({"id": at, "image_id": at / REFERENCES, "caption": caption});
+        let annotation = |(at, caption): (usize, &String)| json!({"id": at, "image_id": at / REFERENCES, "caption": caption});
         let annotations: Vec<_> = references.iter().flatten().enumerate().map(annotation).collect();
         let images: Vec<_> = (0..IMAGES).map(|id| json!({ "id": id })).collect();
-        let results = hypotheses.iter().enumerate().map(|(id, caption)| json!({"image_id": id, "caption": caption}));
+        let results = hypotheses
+            .iter()
+            .enumerate()
+            .map(|(id, caption)| json!({"image_id": id, "caption": caption}));
         for (name, value) in [
             ("annotations.json", json!({"images": images, "annotations": annotations})),
             ("results.json", results.collect()),
         ] {
-            std::fs::write(Path::new(&folder).join(name), value.to_string()).expect("the folder can be written to");
+            std::fs::write(Path::new(&folder).join(name), value.to_string())
+                .expect("the folder can be written to");
         }
     }
     let mut seconds: Vec<f64> = (0..ROUNDS)

@@ -63,13 +63,20 @@ impl Weights {
         let mut all: Vec<Ngram> = Vec::new();
         for block in (0..images).step_by(BLOCK) {
             let end = images.min(block + BLOCK);
-            let chunk = |at: usize| present(corpus, order, block + at * CHUNK..end.min(block + (at + 1) * CHUNK));
-            collect((end - block).div_ceil(CHUNK), chunk).into_iter().for_each(|own| all.extend(own));
+            let chunk = |at: usize| {
+                present(corpus, order, block + at * CHUNK..end.min(block + (at + 1) * CHUNK))
+            };
+            collect((end - block).div_ceil(CHUNK), chunk)
+                .into_iter()
+                .for_each(|own| all.extend(own));
         }
         all.par_sort_unstable();
         let log_images = (images as f64).ln();
         let counted = || counts(&all);
-        let mut repeated = HashMap::with_capacity_and_hasher(counted().filter(|&(_, n)| n > 1).count(), <_>::default());
+        let mut repeated = HashMap::with_capacity_and_hasher(
+            counted().filter(|&(_, n)| n > 1).count(),
+            <_>::default(),
+        );
         let weigh = |(ngram, images): (Ngram, u32)| (ngram, log_images - f64::from(images).ln());
         repeated.extend(counted().filter(|&(_, n)| n > 1).map(weigh));
         let none = counted().all(|(_, n)| n as usize == images);
@@ -78,11 +85,18 @@ impl Weights {
     }
 
     /// The n-grams of a caption with their weights, in order, and the length of that vector.
-    fn vector(&self, words: &[u32], order: usize, ngrams: &mut Vec<Ngram>, vector: &mut Vec<(Ngram, f64)>) -> f64 {
+    fn vector(
+        &self,
+        words: &[u32],
+        order: usize,
+        ngrams: &mut Vec<Ngram>,
+        vector: &mut Vec<(Ngram, f64)>,
+    ) -> f64 {
         sorted(words, order, ngrams);
         vector.clear();
-        let weigh =
-            |(ngram, times)| (ngram, f64::from(times) * self.repeated.get(&ngram).copied().unwrap_or(self.rare));
+        let weigh = |(ngram, times)| {
+            (ngram, f64::from(times) * self.repeated.get(&ngram).copied().unwrap_or(self.rare))
+        };
         vector.extend(counts(ngrams).map(weigh));
         vector.iter().map(|(_, w)| w * w).sum::<f64>().sqrt()
     }
@@ -123,9 +137,15 @@ impl Scratch {
         self.cosines.clear();
         self.cosines.resize(self.words.references().count(), [0.0; ORDERS]);
         for (order, weights) in weights.iter().enumerate() {
-            let own = weights.vector(&self.words.hypothesis, order, &mut self.ngrams, &mut self.hypothesis);
+            let own = weights.vector(
+                &self.words.hypothesis,
+                order,
+                &mut self.ngrams,
+                &mut self.hypothesis,
+            );
             for (reference, cosines) in self.words.references().zip(&mut self.cosines) {
-                let norm = own * weights.vector(reference, order, &mut self.ngrams, &mut self.reference);
+                let norm =
+                    own * weights.vector(reference, order, &mut self.ngrams, &mut self.reference);
                 let (h, r) = (self.hypothesis.iter().copied(), self.reference.iter().copied());
                 let dot: f64 = common(h, r).map(|(h, r)| h.min(r) * r).sum();
                 cosines[order] = if norm == 0.0 { dot } else { dot / norm };

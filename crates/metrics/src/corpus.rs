@@ -53,7 +53,8 @@ impl CaptionTokens {
     pub fn of_tokens(hypotheses: &[Vec<String>], references: &[Vec<Vec<String>>]) -> Self {
         check_paired(hypotheses.len(), references.len());
         let all: Vec<&Vec<String>> = hypotheses.iter().chain(references.iter().flatten()).collect();
-        let tokens = |at: usize, put: &mut dyn FnMut(&str)| all[at].iter().for_each(|token| put(token));
+        let tokens =
+            |at: usize, put: &mut dyn FnMut(&str)| all[at].iter().for_each(|token| put(token));
         let numbered = Vocabulary::number(all.len(), tokens, &|_| {});
         Self::joined(numbered, hypotheses.len(), references.iter().map(Vec::len))
     }

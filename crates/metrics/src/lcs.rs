@@ -30,7 +30,8 @@ impl Common {
         if (long.len() as u64).saturating_mul(short.len() as u64) > most {
             return None;
         }
-        let middle = if short.len() <= SHORT { in_one_word(long, short) } else { self.in_many(long, short) };
+        let middle =
+            if short.len() <= SHORT { in_one_word(long, short) } else { self.in_many(long, short) };
         Some(begin + middle + end)
     }
 
@@ -84,7 +85,10 @@ fn ups(row: &[u64], length: usize) -> usize {
 fn in_one_word(long: &[u32], short: &[u32]) -> usize {
     let mut row = u64::MAX;
     for token in long {
-        let matches = short.iter().enumerate().fold(0, |bits, (at, other)| bits | u64::from(token == other) << at);
+        let matches = short
+            .iter()
+            .enumerate()
+            .fold(0, |bits, (at, other)| bits | u64::from(token == other) << at);
         row = step(row, matches, false).0;
     }
     // Bits behind the text can only be set.
@@ -101,7 +105,8 @@ mod tests {
         let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
         for (i, x) in a.iter().enumerate() {
             for (j, y) in b.iter().enumerate() {
-                table[i + 1][j + 1] = if x == y { table[i][j] + 1 } else { table[i][j + 1].max(table[i + 1][j]) };
+                table[i + 1][j + 1] =
+                    if x == y { table[i][j] + 1 } else { table[i][j + 1].max(table[i + 1][j]) };
             }
         }
         table[a.len()][b.len()]

@@ -8,7 +8,8 @@ pub(crate) type Ngram = u128;
 
 /// The n-grams of `words` that have `order + 1` words, sorted, into `ngrams`.
 pub(crate) fn sorted(words: &[u32], order: usize, ngrams: &mut Vec<Ngram>) {
-    let number = |window: &[u32]| window.iter().fold(0, |ngram, &word| ngram << 32 | Ngram::from(word));
+    let number =
+        |window: &[u32]| window.iter().fold(0, |ngram, &word| ngram << 32 | Ngram::from(word));
     ngrams.clear();
     ngrams.extend(words.windows(order + 1).map(number));
     ngrams.sort_unstable();

@@ -12,7 +12,9 @@ pub fn caption_notes(tokens: &CaptionTokens, bleu: &Bleu, cider: &Cider) -> Vec<
     let images = tokens.len();
     let empty = (0..images).filter(|&image| tokens.hypotheses.get(image).is_empty()).count();
     if empty > 0 {
-        notes.push(format!("{empty} of {images} captions have no word: they are empty, or punctuation only."));
+        notes.push(format!(
+            "{empty} of {images} captions have no word: they are empty, or punctuation only."
+        ));
     }
     if images == 1 {
         notes.push(
@@ -27,7 +29,9 @@ pub fn caption_notes(tokens: &CaptionTokens, bleu: &Bleu, cider: &Cider) -> Vec<
         );
     }
     // From the shortest on, for BLEU-k has the shorter n-grams too.
-    if let Some(order) = (0..ORDERS).find(|&order| bleu.matched[order] == 0).filter(|_| images > empty) {
+    if let Some(order) =
+        (0..ORDERS).find(|&order| bleu.matched[order] == 0).filter(|_| images > empty)
+    {
         let (first, words) = (order + 1, bleu.ngrams[order]);
         let up = match first {
             ORDERS => format!("BLEU-{first} is"),

@@ -13,7 +13,11 @@ pub type Advance<'a> = &'a dyn Fn(usize);
 
 /// `of` of each number below `count`, in order.
 pub(crate) fn collect<T: Send>(count: usize, of: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-    if count < MANY { (0..count).map(of).collect() } else { (0..count).into_par_iter().map(of).collect() }
+    if count < MANY {
+        (0..count).map(of).collect()
+    } else {
+        (0..count).into_par_iter().map(of).collect()
+    }
 }
 
 /// [`collect`] with memory of type `S` that a thread uses again and again, saying how far it is.

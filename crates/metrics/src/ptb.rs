@@ -68,13 +68,23 @@ pub(crate) fn tokens_of_all<S: AsRef<str> + Sync>(
         following[at] = next;
         next = if caption.as_ref().trim().is_empty() { next } else { Some(at) };
     }
-    move |at, put| tokenize_before(captions[at].as_ref(), following[at].map(|next| captions[next].as_ref()), put)
+    move |at, put| {
+        tokenize_before(
+            captions[at].as_ref(),
+            following[at].map(|next| captions[next].as_ref()),
+            put,
+        )
+    }
 }
 
 /// Tokenises `caption`; `next` is the text that follows on another line, and `put` is given the tokens.
 fn tokenize_before(caption: &str, next: Option<&str>, put: &mut dyn FnMut(String)) {
     let mut text: Vec<char> = Vec::with_capacity(caption.len() + 16);
-    text.extend(resolve_entities(caption).chars().map(|c| if c.is_whitespace() && c != '\t' { ' ' } else { c }));
+    text.extend(
+        resolve_entities(caption)
+            .chars()
+            .map(|c| if c.is_whitespace() && c != '\t' { ' ' } else { c }),
+    );
     let end = text.len();
     if let Some(next) = next {
         text.push('\n');
@@ -117,8 +127,11 @@ fn resolve_entities(caption: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find('&') {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
-        let known = |(name, _): &&(&str, char)| rest.get(..name.len()).is_some_and(|r| r.eq_ignore_ascii_case(name));
-        let (length, plain) = ENTITIES.iter().find(known).map_or((1, '&'), |(name, plain)| (name.len(), *plain));
+        let known = |(name, _): &&(&str, char)| {
+            rest.get(..name.len()).is_some_and(|r| r.eq_ignore_ascii_case(name))
+        };
+        let (length, plain) =
+            ENTITIES.iter().find(known).map_or((1, '&'), |(name, plain)| (name.len(), *plain));
         text.push(plain);
         rest = &rest[length..];
     }
@@ -143,11 +156,18 @@ fn emit(rule: Rule, matched: &[char], tokens: &mut Vec<String>) {
     };
     match rule {
         Rule::Word => match SPLIT_WORDS.iter().find(|(word, _)| *word == lower) {
-            Some((word, first)) => tokens.extend([word[..*first].to_owned(), word[*first..].to_owned()]),
+            Some((word, first)) => {
+                tokens.extend([word[..*first].to_owned(), word[*first..].to_owned()])
+            }
             // Every ellipsis is printed as three stops and every dash as two hyphens, and so dropped.
             None if lower == "&amp;" => tokens.push("&".to_owned()),
-            None if lower.contains("&amp;") && !lower.contains(['/', '@']) => tokens.push(lower.replace("&amp;", "&")),
-            None if lower.starts_with("...") || lower.starts_with(". .") || lower == "---" || lower == "----" => {}
+            None if lower.contains("&amp;") && !lower.contains(['/', '@']) => {
+                tokens.push(lower.replace("&amp;", "&"))
+            }
+            None if lower.starts_with("...")
+                || lower.starts_with(". .")
+                || lower == "---"
+                || lower == "----" => {}
             None => push(lower, tokens),
         },
         Rule::Whole | Rule::ItWas => push(lower, tokens),
@@ -156,7 +176,8 @@ fn emit(rule: Rule, matched: &[char], tokens: &mut Vec<String>) {
         Rule::Smiley => push(lower.replace('(', "-lrb-").replace(')', "-rrb-"), tokens),
         Rule::Glued => {
             let telephone = matched[0] == '(';
-            let token = if telephone { lower.replace('(', "-lrb-").replace(')', "-rrb-") } else { lower };
+            let token =
+                if telephone { lower.replace('(', "-lrb-").replace(')', "-rrb-") } else { lower };
             push(token.replace([' ', '\t'], "\u{a0}"), tokens);
         }
         Rule::Quotes => {
@@ -260,7 +281,10 @@ mod tests {
         for piece in [".", "a-b.c'd/", "1a.", "&.", "½", "<!", "...a", "a..", "😀.", "1,a"] {
             let text = piece.repeat(400_000 / piece.chars().count());
             assert!(tokenize(&text).len() <= text.len(), "{piece}");
-            assert!(began.elapsed().as_secs() < 60, "{piece} takes as long as if every rule read to the end");
+            assert!(
+                began.elapsed().as_secs() < 60,
+                "{piece} takes as long as if every rule read to the end"
+            );
         }
     }
 

@@ -23,7 +23,9 @@ pub(crate) enum Class {
 pub(crate) fn class(c: char) -> Class {
     // Nothing beyond the basic plane is text to the tool.
     let Ok(code) = u16::try_from(u32::from(c)) else { return X };
-    CLASSES.get(CLASSES.partition_point(|&(first, _)| first <= code).wrapping_sub(1)).map_or(X, |&(_, class)| class)
+    CLASSES
+        .get(CLASSES.partition_point(|&(first, _)| first <= code).wrapping_sub(1))
+        .map_or(X, |&(_, class)| class)
 }
 
 const L: Class = Class::Letter;

@@ -5,9 +5,9 @@ use crate::ptb_rules::{Seen, holds, is_letter, run, starts_with};
 
 /// Endings by which a name that starts with a digit is a file and not a number.
 const FILE_ENDINGS: [&str; 35] = [
-    "bat", "bmp", "c", "cgi", "class", "cpp", "dll", "doc", "docx", "exe", "gif", "gz", "h", "htm", "html", "jar",
-    "java", "jpeg", "jpg", "mov", "mp3", "pdf", "php", "pl", "png", "ppt", "ps", "py", "sql", "tar", "txt", "wav", "x",
-    "xml", "zip",
+    "bat", "bmp", "c", "cgi", "class", "cpp", "dll", "doc", "docx", "exe", "gif", "gz", "h", "htm",
+    "html", "jar", "java", "jpeg", "jpg", "mov", "mp3", "pdf", "php", "pl", "png", "ppt", "ps",
+    "py", "sql", "tar", "txt", "wav", "x", "xml", "zip",
 ];
 
 /// Longest name of a host or file that is looked for; systems have no longer ones.
@@ -17,7 +17,11 @@ const LONGEST_NAME: usize = 256;
 pub(crate) fn address(text: &[char], seen: &Seen) -> usize {
     if holds(text, 0, |c| c == '@') {
         let at_name = run(text, 1, |c| c.is_ascii_alphanumeric() || c == '_');
-        return if holds(text, 1, |c| c.is_ascii_alphabetic() || c == '_') { 1 + at_name } else { 0 };
+        return if holds(text, 1, |c| c.is_ascii_alphabetic() || c == '_') {
+            1 + at_name
+        } else {
+            0
+        };
     }
     web(text, seen).max(mail(text, seen))
 }
@@ -61,7 +65,8 @@ fn web(text: &[char], seen: &Seen) -> usize {
             break;
         }
         let word = &text[host..host + label];
-        let known = matches!(word, ['c', 'o', 'm'] | ['n', 'e', 't'] | ['o', 'r', 'g'] | ['e', 'd', 'u']);
+        let known =
+            matches!(word, ['c', 'o', 'm'] | ['n', 'e', 't'] | ['o', 'r', 'g'] | ['e', 'd', 'u']);
         let short = (2..=4).contains(&label) && word.iter().all(char::is_ascii_alphabetic);
         if (labels > 0 && known) || (www && labels > 1 && short) {
             end = host + label;
@@ -103,7 +108,11 @@ fn mail(text: &[char], seen: &Seen) -> usize {
 
 /// `#tag`.
 pub(crate) fn tag(text: &[char]) -> usize {
-    if holds(text, 0, |c| c == '#') && holds(text, 1, is_letter) { 1 + run(text, 1, is_letter) } else { 0 }
+    if holds(text, 0, |c| c == '#') && holds(text, 1, is_letter) {
+        1 + run(text, 1, is_letter)
+    } else {
+        0
+    }
 }
 
 /// `1.jpg`, `12a.5.jpg`.
@@ -130,7 +139,9 @@ pub(crate) fn file_name(text: &[char], seen: &Seen) -> usize {
 }
 
 fn is_file_ending(text: &[char]) -> bool {
-    let same = |known: &str| known.len() == text.len() && text.iter().map(char::to_ascii_lowercase).eq(known.chars());
+    let same = |known: &str| {
+        known.len() == text.len() && text.iter().map(char::to_ascii_lowercase).eq(known.chars())
+    };
     text.len() <= 5 && FILE_ENDINGS.iter().any(|known| same(known))
 }
 
@@ -200,7 +211,11 @@ pub(crate) fn markup(text: &[char], seen: &Seen) -> usize {
     if holds(text, 1, |c| c == '!' || c == '?') {
         let inside = seen.comments.run(text, 2, |c| c != '>' && c != '\n' && c != '\r');
         let spaced = holds(text, 2, |c| c == ' ');
-        return if inside > 0 && !spaced && holds(text, 2 + inside, |c| c == '>') { 3 + inside } else { 0 };
+        return if inside > 0 && !spaced && holds(text, 2 + inside, |c| c == '>') {
+            3 + inside
+        } else {
+            0
+        };
     }
     let closing = usize::from(holds(text, 1, |c| c == '/'));
     let mut end = 1 + closing + name(1 + closing);

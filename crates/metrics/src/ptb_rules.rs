@@ -6,8 +6,8 @@
 use crate::ptb_chars::{Class, class};
 use crate::ptb_glued::{address, file_name, markup, mixed_fraction, tag, telephone};
 use crate::ptb_words::{
-    abbreviation, clitic, ended_clitic, inner_apostrophe, irregular, it_was, sentence_starts, verb_before_not,
-    word_before_clitic,
+    abbreviation, clitic, ended_clitic, inner_apostrophe, irregular, it_was, sentence_starts,
+    verb_before_not, word_before_clitic,
 };
 use std::cell::Cell;
 
@@ -67,8 +67,12 @@ pub(crate) fn longest_match(text: &[char], at: usize, seen: &Seen) -> (Rule, usi
         (Rule::Glued, telephone(rest)),
         (Rule::Glued, markup(rest, seen)),
     ];
-    for (rule, length, ahead) in
-        before.into_iter().chain(old).chain(whole).chain(rules.into_iter().map(plain)).chain(stopped)
+    for (rule, length, ahead) in before
+        .into_iter()
+        .chain(old)
+        .chain(whole)
+        .chain(rules.into_iter().map(plain))
+        .chain(stopped)
     {
         if ahead > reach {
             (best, reach) = ((rule, length), ahead);
@@ -92,16 +96,28 @@ pub(crate) fn is_letter(c: char) -> bool {
 }
 
 pub(crate) fn is_alnum(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphanumeric() } else { matches!(class(c), Class::Letter | Class::Digit) }
+    if c.is_ascii() {
+        c.is_ascii_alphanumeric()
+    } else {
+        matches!(class(c), Class::Letter | Class::Digit)
+    }
 }
 
 /// What plain words start with; marks and modifiers are in them but not in hyphenated things.
 pub(crate) fn is_word_start(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphabetic() } else { matches!(class(c), Class::Letter | Class::Mark) }
+    if c.is_ascii() {
+        c.is_ascii_alphabetic()
+    } else {
+        matches!(class(c), Class::Letter | Class::Mark)
+    }
 }
 
 pub(crate) fn is_word(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphanumeric() } else { !matches!(class(c), Class::Sign | Class::Unknown) }
+    if c.is_ascii() {
+        c.is_ascii_alphanumeric()
+    } else {
+        !matches!(class(c), Class::Sign | Class::Unknown)
+    }
 }
 
 pub(crate) fn is_apostrophe(c: char) -> bool {
@@ -156,7 +172,8 @@ impl LastRun {
 
 /// Case-insensitive; a curly apostrophe counts as a straight one.
 pub(crate) fn starts_with(text: &[char], prefix: &str) -> bool {
-    let same = |(p, &c): (char, &char)| p == if is_apostrophe(c) { '\'' } else { c.to_ascii_lowercase() };
+    let same =
+        |(p, &c): (char, &char)| p == if is_apostrophe(c) { '\'' } else { c.to_ascii_lowercase() };
     prefix.chars().count() <= text.len() && prefix.chars().zip(text).all(same)
 }
 
@@ -168,8 +185,8 @@ fn smiley(text: &[char]) -> usize {
     }
     let nose = usize::from(holds(text, brow + 1, |c| "-o*'".contains(c)));
     let end = brow + 2 + nose;
-    let whole =
-        holds(text, end - 1, |c| "()DPdpO\\{@|[]".contains(c)) && !holds(text, end, |c| c.is_ascii_alphanumeric());
+    let whole = holds(text, end - 1, |c| "()DPdpO\\{@|[]".contains(c))
+        && !holds(text, end, |c| c.is_ascii_alphanumeric());
     if whole { end } else { 0 }
 }
 
@@ -311,7 +328,8 @@ fn money(text: &[char]) -> usize {
 
 /// A numeric entity, which stays as it is: `&#39;`.
 fn entity(text: &[char]) -> usize {
-    let digits = if holds(text, 1, |c| c == '#') { run(text, 2, |c| c.is_ascii_digit()) } else { 0 };
+    let digits =
+        if holds(text, 1, |c| c == '#') { run(text, 2, |c| c.is_ascii_digit()) } else { 0 };
     if digits > 0 && holds(text, 2 + digits, |c| c == ';') { 3 + digits } else { 0 }
 }
 

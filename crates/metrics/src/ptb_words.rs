@@ -1,7 +1,8 @@
 //! The rules of the caption tokeniser that know particular words: contractions, abbreviations, irregular words.
 
 use crate::ptb_rules::{
-    Seen, holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with, thing,
+    Seen, holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with,
+    thing,
 };
 
 const CLITICS: [&str; 6] = ["'s", "'m", "'d", "'re", "'ve", "'ll"];
@@ -65,7 +66,9 @@ pub(crate) fn sentence_starts(text: &[char]) -> bool {
         return false;
     }
     let word = &text[blanks..blanks + length];
-    STARTERS.split(' ').any(|s| s.len() == length && s.chars().zip(word).all(|(s, c)| s.eq_ignore_ascii_case(c)))
+    STARTERS
+        .split(' ')
+        .any(|s| s.len() == length && s.chars().zip(word).all(|(s, c)| s.eq_ignore_ascii_case(c)))
 }
 
 /// `do` of `don't`: the letters before `n't`.
@@ -123,7 +126,9 @@ pub(crate) fn it_was(text: &[char]) -> usize {
 /// length with what was looked at.
 pub(crate) fn abbreviation(text: &[char], seen: &Seen) -> Option<(usize, usize)> {
     // A stop that is followed by a lighter mark does not end a sentence, so the jar keeps it with its word.
-    let light = |stop: usize| holds(text, stop, |c| c == '.') && holds(text, stop + 1, |c| ",;:".contains(c));
+    let light = |stop: usize| {
+        holds(text, stop, |c| c == '.') && holds(text, stop + 1, |c| ",;:".contains(c))
+    };
     for length in [thing(text, seen), initials(text)] {
         if length > 0 && light(length) {
             return Some((length + 1, length + 2));
@@ -168,9 +173,16 @@ pub(crate) fn inner_apostrophe(text: &[char]) -> usize {
     let between = last > 0
         && (vowel(last) || holds(text, last, |c| "yY".contains(c)))
         && (vowel(letters + 1) || holds(text, letters + 1, |c| c.is_ascii_uppercase()));
-    let elided = last == 0 && holds(text, 0, |c| "nN".contains(c)) && rest > 0 && ended_clitic(&text[1..]) == 0;
+    let elided = last == 0
+        && holds(text, 0, |c| "nN".contains(c))
+        && rest > 0
+        && ended_clitic(&text[1..]) == 0;
     let capital = last == 0 && rest > 1 && text[0].is_ascii_uppercase() && !"IY".contains(text[0]);
-    if between || elided || (capital && ended_clitic(&text[1..]) == 0) { letters + 1 + rest } else { 0 }
+    if between || elided || (capital && ended_clitic(&text[1..]) == 0) {
+        letters + 1 + rest
+    } else {
+        0
+    }
 }
 
 /// Words of the list; `y'`, `d'`, `j'`, `l'` before the rest of a word; shortened years and decades (`'08`, `'90s`).
@@ -179,8 +191,13 @@ pub(crate) fn irregular(text: &[char]) -> usize {
     // Some of the list are known with a straight apostrophe only; `'n` is known in the middle of text with a curly one.
     let found = |w: &&&str| match **w {
         "'n" => starts_with(text, w) && (blank(2) || text[0] != '\''),
-        "'em" | "'til" | "'till" | "'cause" | "'n'" | "ne'er" | "ol'" | "dunkin'" => starts_with(text, w),
-        word => word.chars().zip(text).filter(|(w, c)| *w == c.to_ascii_lowercase()).count() == word.len(),
+        "'em" | "'til" | "'till" | "'cause" | "'n'" | "ne'er" | "ol'" | "dunkin'" => {
+            starts_with(text, w)
+        }
+        word => {
+            word.chars().zip(text).filter(|(w, c)| *w == c.to_ascii_lowercase()).count()
+                == word.len()
+        }
     };
     if let Some(word) = WHOLE_WORDS.iter().rev().find(found) {
         return word.len();

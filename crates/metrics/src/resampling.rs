@@ -38,7 +38,12 @@ fn percentile(sorted: &[f64], at: f64) -> f64 {
 /// # Panics
 /// If `clusters` and `values` differ in length.
 #[must_use]
-pub fn bootstrap(values: &[f64], clusters: Option<&[u64]>, resamples: usize, seed: u64) -> Option<Interval> {
+pub fn bootstrap(
+    values: &[f64],
+    clusters: Option<&[u64]>,
+    resamples: usize,
+    seed: u64,
+) -> Option<Interval> {
     let sums = sums(values, clusters);
     if sums.len() < 2 || resamples == 0 {
         return None;
@@ -72,15 +77,28 @@ pub fn bootstrap(values: &[f64], clusters: Option<&[u64]>, resamples: usize, see
 /// # Panics
 /// If `a`, `b` and `clusters` differ in length.
 #[must_use]
-pub fn paired_permutation(a: &[f64], b: &[f64], clusters: Option<&[u64]>, resamples: usize, seed: u64) -> f64 {
-    let sums: Vec<f64> = sums(&differences(a, b), clusters).into_iter().map(|(sum, _)| sum).collect();
+pub fn paired_permutation(
+    a: &[f64],
+    b: &[f64],
+    clusters: Option<&[u64]>,
+    resamples: usize,
+    seed: u64,
+) -> f64 {
+    let sums: Vec<f64> =
+        sums(&differences(a, b), clusters).into_iter().map(|(sum, _)| sum).collect();
     let observed = sums.iter().sum::<f64>().abs();
     // Swaps that only reorder the sum must count as equal to it in spite of rounding.
     let bar = observed - 1e-12 * sums.iter().map(|s| s.abs()).sum::<f64>();
-    let swaps = u32::try_from(sums.len()).ok().and_then(|n| 1_usize.checked_shl(n)).filter(|&swaps| swaps <= resamples);
+    let swaps = u32::try_from(sums.len())
+        .ok()
+        .and_then(|n| 1_usize.checked_shl(n))
+        .filter(|&swaps| swaps <= resamples);
     if let Some(swaps) = swaps {
         let swapped = |mask: usize| -> f64 {
-            sums.iter().enumerate().map(|(bit, sum)| if mask >> bit & 1 == 1 { -sum } else { *sum }).sum()
+            sums.iter()
+                .enumerate()
+                .map(|(bit, sum)| if mask >> bit & 1 == 1 { -sum } else { *sum })
+                .sum()
         };
         let extreme = (0..swaps).filter(|&mask| swapped(mask).abs() >= bar).count();
         return extreme as f64 / swaps as f64;
@@ -140,7 +158,10 @@ mod tests {
         assert_eq!(bootstrap(&[1.0], None, 100, 0), None);
         assert_eq!(bootstrap(&[1.0, 2.0], Some(&[5, 5]), 100, 0), None);
         assert_eq!(bootstrap(&[1.0, 2.0], None, 0, 0), None);
-        assert_eq!(bootstrap(&[3.0, 3.0], None, 10, 0), Some(Interval { mean: 3.0, low: 3.0, high: 3.0, n: 2 }));
+        assert_eq!(
+            bootstrap(&[3.0, 3.0], None, 10, 0),
+            Some(Interval { mean: 3.0, low: 3.0, high: 3.0, n: 2 })
+        );
     }
 
     #[test]

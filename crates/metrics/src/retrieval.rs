@@ -53,10 +53,17 @@ fn before<T: PartialOrd>(other: &T, gold: &T) -> bool {
 pub fn ranks<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Ranks {
     let texts = text_image.len();
     let images = scores.len().checked_div(texts).unwrap_or(0);
-    assert_eq!(images * texts, scores.len(), "the scores are not one row of {texts} texts per image");
+    assert_eq!(
+        images * texts,
+        scores.len(),
+        "the scores are not one row of {texts} texts per image"
+    );
     let mut own = vec![Vec::new(); images];
     for (text, &image) in text_image.iter().enumerate() {
-        assert!(image < images, "text {text} belongs to image {image}, but there are {images} images");
+        assert!(
+            image < images,
+            "text {text} belongs to image {image}, but there are {images} images"
+        );
         own[image].push(text);
     }
     let mut text_to_image = vec![0; texts];
@@ -67,7 +74,9 @@ pub fn ranks<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Ranks {
             text_to_image[text] += usize::from(ahead);
         }
         // The other texts of the image are right as well, so they do not push its best one down.
-        let wrong = |gold: usize| (0..texts).filter(|&t| text_image[t] != image && before(&row[t], &row[gold])).count();
+        let wrong = |gold: usize| {
+            (0..texts).filter(|&t| text_image[t] != image && before(&row[t], &row[gold])).count()
+        };
         image_to_text.push(own[image].iter().map(|&gold| wrong(gold)).min());
     }
     Ranks { image_to_text, text_to_image }
@@ -99,7 +108,17 @@ impl Ranks {
         let txt_r_mean = (txt_r1 + txt_r5 + txt_r10) / 3.0;
         let img_r_mean = (img_r1 + img_r5 + img_r10) / 3.0;
         let r_mean = (txt_r_mean + img_r_mean) / 2.0;
-        Some(Retrieval { txt_r1, txt_r5, txt_r10, img_r1, img_r5, img_r10, txt_r_mean, img_r_mean, r_mean })
+        Some(Retrieval {
+            txt_r1,
+            txt_r5,
+            txt_r10,
+            img_r1,
+            img_r5,
+            img_r10,
+            txt_r_mean,
+            img_r_mean,
+            r_mean,
+        })
     }
 }
 
@@ -112,7 +131,10 @@ mod tests {
         // Texts 0 and 1 describe image 0, text 2 describes image 1.
         let scores = [0.1, 0.9, 0.5, 0.8, 0.2, 0.7];
         let found = ranks(&scores, &[0, 0, 1]);
-        assert_eq!(found, Ranks { image_to_text: vec![Some(0), Some(1)], text_to_image: vec![1, 0, 0] });
+        assert_eq!(
+            found,
+            Ranks { image_to_text: vec![Some(0), Some(1)], text_to_image: vec![1, 0, 0] }
+        );
         let recall = recall(&scores, &[0, 0, 1]).expect("two images");
         assert_eq!((recall.txt_r1, recall.txt_r5, recall.txt_r10), (50.0, 100.0, 100.0));
         assert!((recall.img_r1 - 200.0 / 3.0).abs() < 1e-12);
@@ -132,7 +154,8 @@ mod tests {
     #[test]
     fn a_perfect_scorer_finds_everything() {
         let text_image: Vec<usize> = (0..30).map(|t| t / 3).collect();
-        let scores: Vec<f32> = (0..300).map(|i| f32::from(u8::from(text_image[i % 30] == i / 30))).collect();
+        let scores: Vec<f32> =
+            (0..300).map(|i| f32::from(u8::from(text_image[i % 30] == i / 30))).collect();
         let recall = recall(&scores, &text_image).expect("thirty texts");
         assert_eq!((recall.txt_r1, recall.img_r1, recall.r_mean), (100.0, 100.0, 100.0));
     }

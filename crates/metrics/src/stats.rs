@@ -38,7 +38,8 @@ pub fn t_interval(values: &[f64], level: f64) -> Option<Interval> {
         return None;
     }
     let (mean, deviation, n) = (mean(values)?, std_dev(values)?, values.len());
-    let half = t_quantile(f64::midpoint(1.0, level), (n - 1) as f64) * deviation / (n as f64).sqrt();
+    let half =
+        t_quantile(f64::midpoint(1.0, level), (n - 1) as f64) * deviation / (n as f64).sqrt();
     Some(Interval { mean, low: mean - half, high: mean + half, n })
 }
 
@@ -109,7 +110,10 @@ mod tests {
     fn interval_of_three_seeds() {
         let found = t_interval(&[1.0, 2.0, 3.0], 0.95).expect("three values");
         let half = 4.302_652_73 / 3.0_f64.sqrt();
-        assert!((found.low - (2.0 - half)).abs() < 1e-7 && (found.high - (2.0 + half)).abs() < 1e-7, "{found:?}");
+        assert!(
+            (found.low - (2.0 - half)).abs() < 1e-7 && (found.high - (2.0 + half)).abs() < 1e-7,
+            "{found:?}"
+        );
         assert_eq!((t_interval(&[1.0], 0.95), t_interval(&[], 0.95)), (None, None));
         assert_eq!((t_interval(&[1.0, 2.0], 1.0), t_interval(&[1.0, 2.0], f64::NAN)), (None, None));
     }

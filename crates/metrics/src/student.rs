@@ -9,7 +9,8 @@ fn ln_gamma(x: f64) -> f64 {
         x += 1.0;
     }
     let inverse = 1.0 / (x * x);
-    let series = (1.0 / 12.0 - inverse * (1.0 / 360.0 - inverse * (1.0 / 1260.0 - inverse / 1680.0))) / x;
+    let series =
+        (1.0 / 12.0 - inverse * (1.0 / 360.0 - inverse * (1.0 / 1260.0 - inverse / 1680.0))) / x;
     (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - shift
 }
 
@@ -94,9 +95,13 @@ mod tests {
 
     #[test]
     fn quantiles_of_printed_tables() {
-        for (df, expected) in
-            [(1.0, 12.706_204_7), (2.0, 4.302_652_73), (4.0, 2.776_445_11), (10.0, 2.228_138_85), (30.0, 2.042_272_46)]
-        {
+        for (df, expected) in [
+            (1.0, 12.706_204_7),
+            (2.0, 4.302_652_73),
+            (4.0, 2.776_445_11),
+            (10.0, 2.228_138_85),
+            (30.0, 2.042_272_46),
+        ] {
             let found = t_quantile(0.975, df);
             assert!((found - expected).abs() < 1e-7, "{df}: {found}");
             assert!((t_quantile(0.025, df) + found).abs() < 1e-9);
@@ -111,8 +116,16 @@ mod tests {
         for t in [0.001_f64, 0.3, 1.0, 2.5, 40.0] {
             let one = 1.0 - 2.0 * t.atan() / std::f64::consts::PI;
             let two = 1.0 - t / (2.0 + t * t).sqrt();
-            assert!((t_two_sided(t, 1.0) - one).abs() < 1e-13, "{t}: {}", t_two_sided(t, 1.0) - one);
-            assert!((t_two_sided(t, 2.0) - two).abs() < 1e-13, "{t}: {}", t_two_sided(t, 2.0) - two);
+            assert!(
+                (t_two_sided(t, 1.0) - one).abs() < 1e-13,
+                "{t}: {}",
+                t_two_sided(t, 1.0) - one
+            );
+            assert!(
+                (t_two_sided(t, 2.0) - two).abs() < 1e-13,
+                "{t}: {}",
+                t_two_sided(t, 2.0) - two
+            );
         }
     }
 

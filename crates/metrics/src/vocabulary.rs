@@ -56,7 +56,8 @@ impl Vocabulary {
         advance: Advance<'_>,
     ) -> (Self, Sentences) {
         let chunks = count.div_ceil(CHUNK);
-        let read = |chunk: usize| Chunk::read(chunk * CHUNK..count.min((chunk + 1) * CHUNK), &tokens);
+        let read =
+            |chunk: usize| Chunk::read(chunk * CHUNK..count.min((chunk + 1) * CHUNK), &tokens);
         let mut read_all: Vec<Chunk> = Vec::with_capacity(chunks);
         // A few chunks for each thread at a time, so that progress is seen.
         let step = 4 * rayon::current_num_threads();
@@ -84,14 +85,18 @@ impl Vocabulary {
         vocabulary.split = (vocabulary.texts.iter().enumerate())
             .filter(|(_, text)| text.contains(char::is_whitespace))
             .map(|(token, text)| {
-                (token as u32, text.split_whitespace().filter_map(|word| vocabulary.find(word)).collect())
+                (
+                    token as u32,
+                    text.split_whitespace().filter_map(|word| vocabulary.find(word)).collect(),
+                )
             })
             .collect();
         let mut all = Sentences::default();
         all.tokens.reserve_exact(chunks.iter().map(|chunk| chunk.sentences.tokens.len()).sum());
         all.ends.reserve_exact(chunks.iter().map(|chunk| chunk.sentences.len()).sum());
         for Chunk { distinct, sentences } in chunks {
-            let numbers: Vec<u32> = distinct.iter().filter_map(|text| vocabulary.find(text)).collect();
+            let numbers: Vec<u32> =
+                distinct.iter().filter_map(|text| vocabulary.find(text)).collect();
             let before = all.tokens.len() as u32;
             all.tokens.extend(sentences.tokens.iter().map(|&token| numbers[token as usize]));
             all.ends.extend(sentences.ends.iter().map(|end| before + end));

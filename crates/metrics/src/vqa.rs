@@ -33,7 +33,8 @@ const NUMBER_WORDS: [(&str, &str); 12] = [
 #[must_use]
 pub fn strip_punctuation(answer: &str) -> String {
     let original: Vec<char> = answer.chars().collect();
-    let grouped_digits = original.windows(3).any(|w| is_digit(w[0]) && w[1] == ',' && is_digit(w[2]));
+    let grouped_digits =
+        original.windows(3).any(|w| is_digit(w[0]) && w[1] == ',' && is_digit(w[2]));
     let mut text = answer.to_owned();
     for mark in MARKS.chars() {
         // Asked of the original, not of what earlier marks left.
@@ -90,7 +91,8 @@ pub fn normalize_references(answers: &[String]) -> Vec<String> {
 #[must_use]
 pub fn accuracy(prediction: &str, answers: &[String]) -> f64 {
     let prediction = normalize_prediction(prediction);
-    let matching: Vec<bool> = normalize_references(answers).iter().map(|answer| *answer == prediction).collect();
+    let matching: Vec<bool> =
+        normalize_references(answers).iter().map(|answer| *answer == prediction).collect();
     let matches = matching.iter().filter(|&&m| m).count();
     let left_one_out = |&own: &bool| ((matches - usize::from(own)) as f64 / 3.0).min(1.0);
     matching.iter().map(left_one_out).sum::<f64>() / matching.len().max(1) as f64
@@ -152,7 +154,8 @@ pub fn score<'a>(rows: impl IntoIterator<Item = VqaRow<'a>>) -> VqaScore {
     for row in rows {
         let accuracy = accuracy(row.prediction, row.answers);
         overall.add(accuracy);
-        for (by, kind) in [(&mut by_answer, row.answer_type), (&mut by_question, row.question_type)] {
+        for (by, kind) in [(&mut by_answer, row.answer_type), (&mut by_question, row.question_type)]
+        {
             if let Some(kind) = kind {
                 by.entry(kind.to_owned()).or_default().add(accuracy);
             }

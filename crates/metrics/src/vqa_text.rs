@@ -14,7 +14,10 @@ const ZEROS: &[u32] = &[
 pub(crate) fn is_digit(c: char) -> bool {
     let code = u32::from(c);
     c.is_ascii_digit()
-        || (code > 0x7F && ZEROS[..ZEROS.partition_point(|&zero| zero <= code)].last().is_some_and(|z| code - z < 10))
+        || (code > 0x7F
+            && ZEROS[..ZEROS.partition_point(|&zero| zero <= code)]
+                .last()
+                .is_some_and(|z| code - z < 10))
 }
 
 /// Where `str.split()` splits: white space, and four old separators that Unicode does not count.

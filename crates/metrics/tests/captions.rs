@@ -29,15 +29,21 @@ fn tokens_are_those_of_the_official_scorer() {
     let results = captions(&fixture("results.json"));
     assert_eq!(results.len(), 40);
     for (image, captions) in results {
-        assert_eq!(tokenize(&captions[0]).join(" "), expected[image.to_string()][0].as_str().expect("text"), "{image}");
+        assert_eq!(
+            tokenize(&captions[0]).join(" "),
+            expected[image.to_string()][0].as_str().expect("text"),
+            "{image}"
+        );
     }
 }
 
 #[test]
 fn scores_are_those_of_the_official_scorer() {
     let expected = fixture("expected.json");
-    let hypotheses: Vec<String> = captions(&fixture("results.json")).into_values().flatten().collect();
-    let references: Vec<Vec<String>> = captions(&fixture("captions.json")["annotations"]).into_values().collect();
+    let hypotheses: Vec<String> =
+        captions(&fixture("results.json")).into_values().flatten().collect();
+    let references: Vec<Vec<String>> =
+        captions(&fixture("captions.json")["annotations"]).into_values().collect();
     let found = caption_scores(&hypotheses, &references).expect("images");
     for (name, found) in [
         ("Bleu_1", found.bleu1),
@@ -63,9 +69,16 @@ fn golden_numbers_of_the_specification() {
     .iter()
     .map(|image| image.split('|').map(words).collect())
     .collect();
-    let hypotheses: Vec<Vec<String>> =
-        ["a dog runs on the green grass", "two people riding bikes on a street", "a bowl of noodles"].map(words).into();
-    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+    let hypotheses: Vec<Vec<String>> = [
+        "a dog runs on the green grass",
+        "two people riding bikes on a street",
+        "a bowl of noodles",
+    ]
+    .map(words)
+    .into();
+    let near = |found: f64, expected: f64| {
+        assert!((found - expected).abs() < 1e-6, "{found} is not {expected}")
+    };
     let scores = bleu(&hypotheses, &references);
     let corpus = scores.corpus.expect("three captions");
     near(corpus[0], 0.795_413);
@@ -90,7 +103,8 @@ fn golden_numbers_of_the_specification() {
 fn nothing_scores_nothing_and_empty_captions_zero() {
     assert_eq!(caption_scores(&[], &[]), None);
     let empty =
-        caption_scores(&[String::new(), "...".to_owned()], &[vec!["a dog".to_owned()], vec![]]).expect("images");
+        caption_scores(&[String::new(), "...".to_owned()], &[vec!["a dog".to_owned()], vec![]])
+            .expect("images");
     assert!(empty.bleu1 < 1e-9 && empty.cider == 0.0 && empty.rouge_l == 0.0, "{empty:?}");
 }
 

@@ -17,7 +17,8 @@ fn json(name: &str) -> Value {
 }
 
 /// The words of `make_meteor.py` and of captions-tiny, with all that these can reach in the tables.
-static METEOR: LazyLock<Meteor> = LazyLock::new(|| Meteor::open(&fixtures().join("meteor-tiny")).expect("tables"));
+static METEOR: LazyLock<Meteor> =
+    LazyLock::new(|| Meteor::open(&fixtures().join("meteor-tiny")).expect("tables"));
 
 fn words(text: &str) -> Vec<String> {
     text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -39,14 +40,16 @@ fn hand_made_cases_score_as_by_the_jar() {
         let references = case["refs"].as_array().expect("refs").iter();
         references.map(|text| words(text.as_str().expect("text"))).collect()
     };
-    let hypotheses: Vec<_> = cases.iter().map(|case| words(case["hyp"].as_str().expect("text"))).collect();
+    let hypotheses: Vec<_> =
+        cases.iter().map(|case| words(case["hyp"].as_str().expect("text"))).collect();
     let references: Vec<_> = cases.iter().map(texts).collect();
     let found = METEOR.score(&hypotheses, &references).expect("scores");
     for (case, found) in cases.iter().zip(&found.each) {
         let expected = case["score"].as_f64().expect("score");
         assert!((found - expected).abs() < 1e-12, "{found}, the jar {expected}: {case}");
     }
-    let (found, overall) = (found.overall.expect("cases"), expected["overall"].as_f64().expect("overall"));
+    let (found, overall) =
+        (found.overall.expect("cases"), expected["overall"].as_f64().expect("overall"));
     assert!((found - overall).abs() < 1e-12, "{found}, the jar {overall}");
 }
 
@@ -54,7 +57,11 @@ fn hand_made_cases_score_as_by_the_jar() {
 #[test]
 fn golden_numbers_of_the_specification() {
     let found = score(
-        &["a dog runs on the green grass", "two people riding bikes on a street", "a bowl of noodles"],
+        &[
+            "a dog runs on the green grass",
+            "two people riding bikes on a street",
+            "a bowl of noodles",
+        ],
         &[
             &[
                 "a brown dog runs across the green field",
@@ -69,7 +76,9 @@ fn golden_numbers_of_the_specification() {
             &["a plate of pasta with red sauce", "some spaghetti on a white plate"],
         ],
     );
-    for (found, expected) in found.each.iter().chain(&found.overall).zip([0.323_721, 0.375_351, 0.057_348, 0.230_276]) {
+    for (found, expected) in
+        found.each.iter().chain(&found.overall).zip([0.323_721, 0.375_351, 0.057_348, 0.230_276])
+    {
         assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
     }
 }
@@ -82,11 +91,16 @@ fn captions_tiny_scores_as_by_the_official_scorer() {
         let image = record["image_id"].as_u64().expect("an id") as usize;
         (image, tokenize(record["caption"].as_str().expect("a caption")))
     };
-    for (image, tokens) in json("captions-tiny/results.json").as_array().expect("a list").iter().map(read) {
+    for (image, tokens) in
+        json("captions-tiny/results.json").as_array().expect("a list").iter().map(read)
+    {
         hypotheses[image] = tokens;
     }
-    for (image, tokens) in
-        json("captions-tiny/captions.json")["annotations"].as_array().expect("a list").iter().map(read)
+    for (image, tokens) in json("captions-tiny/captions.json")["annotations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(read)
     {
         references[image].push(tokens);
     }
@@ -99,12 +113,16 @@ fn captions_tiny_scores_as_by_the_official_scorer() {
 fn every_module_is_needed() {
     let exact_and_stem = Meteor::without_tables();
     let alone = |hypothesis: &str, reference: &str| {
-        let scores = exact_and_stem.score(&[words(hypothesis)], &[vec![words(reference)]]).expect("no table to fail");
+        let scores = exact_and_stem
+            .score(&[words(hypothesis)], &[vec![words(reference)]])
+            .expect("no table to fail");
         scores.each[0]
     };
-    for (hypothesis, reference, without) in
-        [("the dog runs", "the dog running", true), ("mice", "mouse", false), ("at the moment", "right now", false)]
-    {
+    for (hypothesis, reference, without) in [
+        ("the dog runs", "the dog running", true),
+        ("mice", "mouse", false),
+        ("at the moment", "right now", false),
+    ] {
         assert!(score(&[hypothesis], &[&[reference]]).each[0] > 0.1, "{hypothesis}, {reference}");
         assert_eq!(alone(hypothesis, reference) > 0.0, without, "{hypothesis}, {reference}");
     }
@@ -140,7 +158,10 @@ fn errors_name_the_file_and_a_hint() {
             Ok(meteor) => meteor.score(&[words("a")], &[vec![words("b")]]).expect_err("damaged"),
         };
         let error = error.to_string();
-        assert!(error.contains(what) && error.contains("; hint: ") && !error.contains('\n'), "{error}");
+        assert!(
+            error.contains(what) && error.contains("; hint: ") && !error.contains('\n'),
+            "{error}"
+        );
     };
     error("no meteor-1.5.jar below");
     let (from, to) = (fixtures().join("meteor-tiny/meteor"), folder.path().join("meteor"));
@@ -148,7 +169,8 @@ fn errors_name_the_file_and_a_hint() {
     std::fs::copy(from.join("meteor-1.5.jar"), to.join("meteor-1.5.jar")).expect("a copy");
     error("paraphrase-en.gz");
     let table = std::fs::read(from.join("data/paraphrase-en.gz")).expect("the table");
-    std::fs::write(to.join("data/paraphrase-en.gz"), &table[..table.len() / 2]).expect("half of it");
+    std::fs::write(to.join("data/paraphrase-en.gz"), &table[..table.len() / 2])
+        .expect("half of it");
     error("paraphrase-en.gz");
     std::fs::write(to.join("meteor-1.5.jar"), b"PK").expect("no jar");
     error("meteor-1.5.jar");

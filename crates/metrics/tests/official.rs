@@ -32,7 +32,9 @@ fn tokens_of_a_file_are_those_of_the_official_tokeniser() {
         .zip(&found)
         .zip(&expected)
         .filter(|((_, found), expected)| found.join(" ") != **expected)
-        .map(|((line, found), expected)| format!("{line:?}: {:?}, official {expected:?}", found.join(" ")))
+        .map(|((line, found), expected)| {
+            format!("{line:?}: {:?}, official {expected:?}", found.join(" "))
+        })
         .collect();
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
@@ -45,11 +47,16 @@ fn scores_of_corner_cases_are_the_official_ones() {
         let references: Vec<Vec<String>> = parse(&case["references"]);
         let hypotheses: Vec<String> = parse(&case["hypotheses"]);
         let near = |what: &str, found: f64, expected: f64| {
-            assert!((found - expected).abs() < 1e-12, "{name}, {what}: {found}, official {expected}");
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{name}, {what}: {found}, official {expected}"
+            );
         };
         let scores = caption_scores(&hypotheses, &references).expect("images");
         let official: [f64; 4] = parse(&case["bleu"]);
-        for (found, expected) in [scores.bleu1, scores.bleu2, scores.bleu3, scores.bleu4].into_iter().zip(official) {
+        for (found, expected) in
+            [scores.bleu1, scores.bleu2, scores.bleu3, scores.bleu4].into_iter().zip(official)
+        {
             near("BLEU", found, expected);
         }
         near("ROUGE-L", scores.rouge_l, parse(&case["rouge"]));
@@ -65,9 +72,10 @@ fn scores_of_corner_cases_are_the_official_ones() {
                 near("BLEU of an image", found[order], expected[order]);
             }
         }
-        for (what, found) in
-            [("rouge_images", rouge_l(&hypotheses, &references)), ("cider_images", cider(&hypotheses, &references))]
-        {
+        for (what, found) in [
+            ("rouge_images", rouge_l(&hypotheses, &references)),
+            ("cider_images", cider(&hypotheses, &references)),
+        ] {
             let official: Vec<f64> = parse(&case[what]);
             assert_eq!(found.len(), official.len());
             for (found, expected) in found.iter().zip(official) {
@@ -80,8 +88,8 @@ fn scores_of_corner_cases_are_the_official_ones() {
 
 #[test]
 fn answers_and_accuracies_are_those_of_the_official_scorer() {
-    let data =
-        std::env::var("TOOLKIT_VQA_NORMALISED").map_or_else(|_| fixture("vqa_normalised.json"), |path| read(&path));
+    let data = std::env::var("TOOLKIT_VQA_NORMALISED")
+        .map_or_else(|_| fixture("vqa_normalised.json"), |path| read(&path));
     let answers: Vec<(String, String, String)> = parse(&data["normalised"]);
     assert!(answers.len() > 900);
     for (answer, stripped, normalised) in &answers {
@@ -91,18 +99,25 @@ fn answers_and_accuracies_are_those_of_the_official_scorer() {
     let questions: Vec<Value> = parse(&data["questions"]);
     let lists: Vec<Vec<String>> = questions.iter().map(|q| parse(&q["answers"])).collect();
     let text = |question: &'_ Value, key: &str| -> String { parse(&question[key]) };
-    let texts: Vec<[String; 3]> =
-        questions.iter().map(|q| ["prediction", "answer_type", "question_type"].map(|key| text(q, key))).collect();
+    let texts: Vec<[String; 3]> = questions
+        .iter()
+        .map(|q| ["prediction", "answer_type", "question_type"].map(|key| text(q, key)))
+        .collect();
     for ((question, answers), [prediction, ..]) in questions.iter().zip(&lists).zip(&texts) {
         let expected: f64 = parse(&question["accuracy"]);
-        assert!((100.0 * accuracy(prediction, answers) - expected).abs() < 0.005 + 1e-9, "{question}");
+        assert!(
+            (100.0 * accuracy(prediction, answers) - expected).abs() < 0.005 + 1e-9,
+            "{question}"
+        );
     }
-    let found = score(texts.iter().zip(&lists).map(|([prediction, answer_type, question_type], answers)| VqaRow {
-        prediction,
-        answers,
-        answer_type: Some(answer_type),
-        question_type: Some(question_type),
-    }));
+    let found = score(texts.iter().zip(&lists).map(
+        |([prediction, answer_type, question_type], answers)| VqaRow {
+            prediction,
+            answers,
+            answer_type: Some(answer_type),
+            question_type: Some(question_type),
+        },
+    ));
     assert_eq!(found.overall, parse::<Option<f64>>(&data["accuracy"]["overall"]));
     assert_eq!(found.per_answer_type, parse(&data["accuracy"]["perAnswerType"]));
     assert_eq!(found.per_question_type, parse(&data["accuracy"]["perQuestionType"]));

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use toolkit_metrics::vqa::{VqaRow, VqaScore, accuracy, gqa_match, normalize_prediction, normalize_references, score};
+use toolkit_metrics::vqa::{
+    VqaRow, VqaScore, accuracy, gqa_match, normalize_prediction, normalize_references, score,
+};
 
 fn fixture(name: &str) -> Value {
     let path = format!("{}/../../tests/fixtures/vqa-tiny/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -28,7 +30,17 @@ fn accuracies_are_those_of_the_official_scorer() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|q| (q, q["answers"].as_array().expect("a list").iter().map(|a| text(a, "answer").to_owned()).collect()))
+        .map(|q| {
+            (
+                q,
+                q["answers"]
+                    .as_array()
+                    .expect("a list")
+                    .iter()
+                    .map(|a| text(a, "answer").to_owned())
+                    .collect(),
+            )
+        })
         .collect();
     let found = score(questions.iter().map(|(question, answers)| VqaRow {
         prediction: predictions[&question["question_id"].as_u64().expect("an id")],
@@ -38,8 +50,11 @@ fn accuracies_are_those_of_the_official_scorer() {
     }));
     assert_eq!(questions.len(), 60);
     assert_eq!(found.overall, expected["overall"].as_f64());
-    for (found, key) in [(found.per_answer_type, "perAnswerType"), (found.per_question_type, "perQuestionType")] {
-        let expected: BTreeMap<String, f64> = serde_json::from_value(expected[key].clone()).expect(key);
+    for (found, key) in
+        [(found.per_answer_type, "perAnswerType"), (found.per_question_type, "perQuestionType")]
+    {
+        let expected: BTreeMap<String, f64> =
+            serde_json::from_value(expected[key].clone()).expect(key);
         assert_eq!(found, expected);
     }
 }
@@ -86,7 +101,8 @@ fn references_are_stripped_only_if_they_differ() {
 #[test]
 fn accuracy_by_number_of_matches() {
     for (matches, expected) in [(0, 0.0), (1, 0.3), (2, 0.6), (3, 0.9), (4, 1.0), (10, 1.0)] {
-        let answers: Vec<String> = (0..10).map(|i| if i < matches { "dog" } else { "cat" }.to_owned()).collect();
+        let answers: Vec<String> =
+            (0..10).map(|i| if i < matches { "dog" } else { "cat" }.to_owned()).collect();
         let found = accuracy("The dog.", &answers);
         assert!((found - expected).abs() < 1e-12, "{matches}: {found}");
     }

@@ -17,7 +17,12 @@ pub struct Connector {
 impl Connector {
     /// A projection from `bridge_width` to `language_width` behind `bridge`; its weights are not drawn yet.
     #[must_use]
-    pub fn new(bridge: AnyBridge, bridge_width: usize, language_width: usize, device: &Device) -> Self {
+    pub fn new(
+        bridge: AnyBridge,
+        bridge_width: usize,
+        language_width: usize,
+        device: &Device,
+    ) -> Self {
         Self { bridge, language_projection: Linear::new(bridge_width, language_width, device) }
     }
 

@@ -7,7 +7,8 @@ use toolkit_core::{Count, noise, product};
 /// A parameter that is not drawn yet; zeros if it is read before it is initialised or loaded.
 #[must_use]
 pub fn parameter<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
-    let init = move |device: &Device, grad: bool| Tensor::zeros(shape, device).set_require_grad(grad);
+    let init =
+        move |device: &Device, grad: bool| Tensor::zeros(shape, device).set_require_grad(grad);
     Param::uninitialized(ParamId::new(), init, device.clone(), true, Shape::new(shape))
 }
 
@@ -42,7 +43,12 @@ impl Linear {
         // One matrix product over all rows; a batched product would pack the weight once for each sample.
         let rows: usize = dims[..D - 1].iter().product();
         let bias = self.bias.as_ref().map(Param::val);
-        let y = toolkit_kernels::linear(x.reshape([rows, dims[D - 1]]), weight, bias, D == 3 && dims[1] == 1);
+        let y = toolkit_kernels::linear(
+            x.reshape([rows, dims[D - 1]]),
+            weight,
+            bias,
+            D == 3 && dims[1] == 1,
+        );
         dims[D - 1] = y.dims()[1];
         y.reshape(dims)
     }
@@ -61,7 +67,8 @@ impl Linear {
             bias = bias + own.val();
         }
         let weight = weight * scale.unsqueeze_dim::<2>(1);
-        let y = toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias), false);
+        let y =
+            toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias), false);
         let output = y.dims()[1];
         y.reshape([batch, tokens, output])
     }
@@ -161,7 +168,11 @@ pub fn patches(images: Tensor<4>, kernel: Tensor<4>) -> Tensor<3> {
     let images = images.narrow(2, 0, rows * p).narrow(3, 0, columns * p);
     let x = images.reshape([batch, channels, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
     let x = x.reshape([batch * rows * columns, channels * p * p]);
-    x.matmul(kernel.reshape([hidden, channels * p * p]).transpose()).reshape([batch, rows * columns, hidden])
+    x.matmul(kernel.reshape([hidden, channels * p * p]).transpose()).reshape([
+        batch,
+        rows * columns,
+        hidden,
+    ])
 }
 
 /// `[batch, tokens, heads * head width]` to `[batch, heads, tokens, head width]`.
@@ -190,9 +201,13 @@ pub fn mask_bias<const D: usize>(mask: Tensor<D>) -> Tensor<D> {
 /// Ones on and below the diagonal, for `new` rows that stand behind `past` columns: `[new, past + new]`.
 #[must_use]
 pub fn causal_mask(past: usize, new: usize, device: &Device) -> Tensor<2> {
-    let rows =
-        (0..new).flat_map(|row| (0..past + new).map(move |column| if column <= past + row { 1.0_f32 } else { 0.0 }));
-    Tensor::from_data(burn::tensor::TensorData::new(rows.collect::<Vec<_>>(), [new, past + new]), device)
+    let rows = (0..new).flat_map(|row| {
+        (0..past + new).map(move |column| if column <= past + row { 1.0_f32 } else { 0.0 })
+    });
+    Tensor::from_data(
+        burn::tensor::TensorData::new(rows.collect::<Vec<_>>(), [new, past + new]),
+        device,
+    )
 }
 
 /// `softmax(q k' * scale + bias) v` over `[batch, heads, tokens, head width]`; `bias` broadcasts to

@@ -30,9 +30,12 @@ fn numbers(list: &Value) -> Vec<f32> {
 fn filled(name: &str, shape: &[usize]) -> Vec<f32> {
     let shift = f64::from(name.bytes().map(u32::from).sum::<u32>() % 97);
     let ones = ["norm.weight", "norm1.weight", "norm2.weight", "running_var", "lambda1"];
-    let one = ones.iter().any(|end| name.ends_with(end)) || (name.contains("_bn") && name.ends_with(".weight"));
+    let one = ones.iter().any(|end| name.ends_with(end))
+        || (name.contains("_bn") && name.ends_with(".weight"));
     let base = if one { 1.0 } else { 0.0 };
-    (0..shape.iter().product()).map(|i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32).collect()
+    (0..shape.iter().product())
+        .map(|i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32)
+        .collect()
 }
 
 /// `module` filled by the rule under its names, changed where `change` says so.
@@ -44,7 +47,8 @@ fn fill<M: Module>(module: M, change: impl Fn(&str, Vec<f32>) -> Vec<f32>) -> M 
 }
 
 fn wave<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    let all: Vec<f32> = (0..shape.iter().product()).map(|i: usize| (0.3 * i as f64).cos() as f32).collect();
+    let all: Vec<f32> =
+        (0..shape.iter().product()).map(|i: usize| (0.3 * i as f64).cos() as f32).collect();
     Tensor::from_data(TensorData::new(all, shape), &Device::flex())
 }
 
@@ -96,14 +100,20 @@ fn efficientnet_is_that_of_pytorch() {
     for side in [45, 64] {
         let part = format!("efficientnet_{side}");
         for (features, name, step) in [(Features::Last, "last", 16), (Features::Head, "head", 64)] {
-            let config = EfficientNetLiteConfig { image_size: side, features, ..EfficientNetLiteConfig::default() };
+            let config = EfficientNetLiteConfig {
+                image_size: side,
+                features,
+                ..EfficientNetLiteConfig::default()
+            };
             let model = fill(EfficientNetLite::build(&config, &Device::flex()), |_, data| data);
             let tokens = model.encode(wave([1, 3, side, side]));
             let [_, count, width] = tokens.dims();
             let shape = EfficientNetLite::describe(&config).unwrap();
             assert_eq!((count, width), (shape.tokens, shape.width));
-            let some: Vec<f32> =
-                floats(tokens).chunks(width).flat_map(|row| row.iter().step_by(step).copied()).collect();
+            let some: Vec<f32> = floats(tokens)
+                .chunks(width)
+                .flat_map(|row| row.iter().step_by(step).copied())
+                .collect();
             close(&some, &expected(&part, name));
         }
     }
@@ -134,7 +144,9 @@ fn interleaved(data: &[f32], heads: usize) -> Vec<f32> {
 fn build(config: &LlamaConfig) -> Llama {
     fill(Llama::build(config, &Device::flex()), |name, data| match (config.interleaved, name) {
         (true, name) if name.contains("q_proj") => interleaved(&data, config.num_attention_heads),
-        (true, name) if name.contains("k_proj") => interleaved(&data, config.num_key_value_heads.unwrap()),
+        (true, name) if name.contains("k_proj") => {
+            interleaved(&data, config.num_key_value_heads.unwrap())
+        }
         _ => data,
     })
 }
@@ -146,8 +158,11 @@ fn ids(rows: &[&[i32]]) -> Tensor<2, Int> {
 #[test]
 fn llama_is_that_of_transformers_in_both_layouts() {
     type Form = (&'static str, fn(bool) -> LlamaConfig);
-    let forms: [Form; 3] =
-        [("llama_tied", |i| llama(true, i)), ("llama", |i| llama(false, i)), ("llama_heads", llama_heads)];
+    let forms: [Form; 3] = [
+        ("llama_tied", |i| llama(true, i)),
+        ("llama", |i| llama(false, i)),
+        ("llama_heads", llama_heads),
+    ];
     for (part, config) in forms {
         for permuted in [false, true] {
             let model = build(&config(permuted));
@@ -188,8 +203,10 @@ fn a_prefix_gets_its_gradient_through_llama() {
     for config in [llama(true, false), llama_heads(true)] {
         let model = build(&config);
         let (batch, tokens, width) = (5, 4, config.hidden_size);
-        let values: Vec<f32> = (0..batch * tokens * width).map(|i| (0.37 * i as f32).sin()).collect();
-        let weights: Vec<f32> = (0..batch * tokens * width).map(|i| (0.73 * i as f32).cos()).collect();
+        let values: Vec<f32> =
+            (0..batch * tokens * width).map(|i| (0.37 * i as f32).sin()).collect();
+        let weights: Vec<f32> =
+            (0..batch * tokens * width).map(|i| (0.73 * i as f32).cos()).collect();
         let mut mask = vec![1.0_f32; batch * tokens];
         mask[tokens - 1] = 0.0;
         let tensor = |values: &[f32], device: &Device| {
@@ -197,7 +214,8 @@ fn a_prefix_gets_its_gradient_through_llama() {
         };
         let loss = |embeds: Tensor<3>, model: &Llama| {
             let device = embeds.device();
-            let mask = Tensor::<2>::from_data(TensorData::new(mask.clone(), [batch, tokens]), &device);
+            let mask =
+                Tensor::<2>::from_data(TensorData::new(mask.clone(), [batch, tokens]), &device);
             (model.decode(embeds, mask, None, None) * tensor(&weights, &device)).sum()
         };
         let device = Device::flex().autodiff();
@@ -228,7 +246,10 @@ fn a_left_padded_batch_of_llama_is_its_rows() {
     for config in [llama(true, false), llama_heads(true)] {
         let model = build(&config);
         let prefix = wave([2, 2, 16]);
-        let run = |prefix: Tensor<3>, text: Tensor<2, Int>, mask: Tensor<2>, next: [Tensor<2, Int>; 2]| {
+        let run = |prefix: Tensor<3>,
+                   text: Tensor<2, Int>,
+                   mask: Tensor<2>,
+                   next: [Tensor<2, Int>; 2]| {
             let [batch, tokens] = mask.dims();
             let (mut cache, mut seen) = (Cache::default(), mask);
             let embeds = Tensor::cat(vec![prefix, model.embed(text)], 1);
@@ -246,7 +267,8 @@ fn a_left_padded_batch_of_llama_is_its_rows() {
         let ones = |n: usize| Tensor::ones([1, n], &Device::flex());
         let long = [ids(&[&[4]]), ids(&[&[6]])];
         let long = run(prefix.clone().narrow(0, 0, 1), ids(&[&[2, 5, 7, 3]]), ones(6), long);
-        let short = run(prefix.narrow(0, 1, 1), ids(&[&[2, 9]]), ones(4), [ids(&[&[8]]), ids(&[&[10]])]);
+        let short =
+            run(prefix.narrow(0, 1, 1), ids(&[&[2, 9]]), ones(4), [ids(&[&[8]]), ids(&[&[10]])]);
         close(&both[..both.len() / 2], &long);
         close(&both[both.len() / 2..], &short);
         // What is hidden must matter if it is not: else this would hold of any mask.
@@ -256,7 +278,11 @@ fn a_left_padded_batch_of_llama_is_its_rows() {
             Tensor::ones([2, 6], &Device::flex()),
             [ids(&[&[4], &[8]]), ids(&[&[6], &[10]])],
         );
-        let apart = seen[both.len() / 2..].iter().zip(&short).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let apart = seen[both.len() / 2..]
+            .iter()
+            .zip(&short)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(apart > 1e-3, "{apart}");
     }
 }
@@ -274,16 +300,23 @@ fn eva_is_that_of_transformers() {
         intermediate_size: 16,
         ..EvaConfig::default()
     };
-    let names: Vec<&str> = golden["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        golden["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let model = fill(Eva::build(&config, &Device::flex()), |name, data| {
         assert!(names.contains(&name), "{name} is no published name");
         data
     });
     // The published value is behind the norm that is the bridge's here.
     let device = Device::flex();
-    let norm = |name: &str| Tensor::<1>::from_data(TensorData::new(filled(name, &[8]), [8]), &device);
+    let norm =
+        |name: &str| Tensor::<1>::from_data(TensorData::new(filled(name, &[8]), [8]), &device);
     let features = model.encode(wave([1, 3, 8, 8]));
-    let out = toolkit_kernels::layer_norm(features, norm("post_layernorm.weight"), norm("post_layernorm.bias"), 1e-6);
+    let out = toolkit_kernels::layer_norm(
+        features,
+        norm("post_layernorm.weight"),
+        norm("post_layernorm.bias"),
+        1e-6,
+    );
     close(&floats(out), &numbers(&golden["last_hidden_after_post_ln"]));
 }
 
@@ -309,8 +342,12 @@ fn resized_tables_keep_what_they_must() {
             assert!(flat.iter().all(|x| (x - 0.75).abs() < 1e-6));
             // Rows and columns are not confused: of a transposed grid the transposed one comes out.
             let grid: Vec<f32> = (0..from * from).map(|i| (1.7 * i as f32).sin()).collect();
-            let turned: Vec<f32> = (0..from * from).map(|i| grid[i % from * from + i / from]).collect();
-            let (grid, turned) = (resize_grid(&grid, 1, from, to, corners), resize_grid(&turned, 1, from, to, corners));
+            let turned: Vec<f32> =
+                (0..from * from).map(|i| grid[i % from * from + i / from]).collect();
+            let (grid, turned) = (
+                resize_grid(&grid, 1, from, to, corners),
+                resize_grid(&turned, 1, from, to, corners),
+            );
             assert!((0..to * to).all(|i| (grid[i] - turned[i % to * to + i / to]).abs() < 1e-6));
         }
     }
@@ -349,7 +386,8 @@ fn the_contracts_hold() {
 #[test]
 fn efficientnet_counts_its_parameters_and_looks_at_pictures_one_by_one() {
     let lite0 = EfficientNetLiteConfig { image_size: 32, ..EfficientNetLiteConfig::default() };
-    let lite2 = EfficientNetLiteConfig { image_size: 33, width: 1.1, depth: 1.2, features: Features::Last };
+    let lite2 =
+        EfficientNetLiteConfig { image_size: 33, width: 1.1, depth: 1.2, features: Features::Last };
     for config in [lite0, lite2] {
         let model = fill(EfficientNetLite::build(&config, &Device::flex()), |_, data| data);
         assert_eq!(params::count(&model), EfficientNetLite::describe(&config).unwrap().cost.params);
@@ -358,8 +396,11 @@ fn efficientnet_counts_its_parameters_and_looks_at_pictures_one_by_one() {
         close(&floats(model.encode(pictures.narrow(0, 1, 1))), &both);
     }
     // Gradients reach every weight; what is loaded is what was saved.
-    let config =
-        EfficientNetLiteConfig { image_size: 32, features: Features::Last, ..EfficientNetLiteConfig::default() };
+    let config = EfficientNetLiteConfig {
+        image_size: 32,
+        features: Features::Last,
+        ..EfficientNetLiteConfig::default()
+    };
     let device = Device::flex().autodiff();
     let model = fill(EfficientNetLite::build(&config, &device), |_, data| data);
     let pictures = Tensor::<4>::from_data(wave([1, 3, 32, 32]).into_data(), &device);
@@ -371,7 +412,10 @@ fn efficientnet_counts_its_parameters_and_looks_at_pictures_one_by_one() {
     let again = params::import(EfficientNetLite::build(&config, &device), before.clone());
     assert!(params::export(&again.unwrap_or_else(|(_, wrong)| panic!("{wrong:?}"))) == before);
     assert!(
-        EfficientNetLite::describe(&EfficientNetLiteConfig { width: 0.0, ..EfficientNetLiteConfig::default() })
-            .is_err()
+        EfficientNetLite::describe(&EfficientNetLiteConfig {
+            width: 0.0,
+            ..EfficientNetLiteConfig::default()
+        })
+        .is_err()
     );
 }

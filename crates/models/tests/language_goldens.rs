@@ -17,7 +17,10 @@ const GOLDENS: &str = include_str!("../../../tests/fixtures/blip2_goldens.json")
 /// which spares this crate a JSON parser.
 fn golden(piece: &str, field: &str) -> Vec<String> {
     let after = |text: &'static str, key: &str| {
-        text.split_once(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{piece}: no {key}")).1.trim_start()
+        text.split_once(&format!("\"{key}\":"))
+            .unwrap_or_else(|| panic!("{piece}: no {key}"))
+            .1
+            .trim_start()
     };
     let value = after(after(GOLDENS, piece), field);
     let end = if value.starts_with('[') { ']' } else { ',' };
@@ -68,7 +71,9 @@ fn mask<const B: usize, const T: usize>(rows: [[f32; T]; B]) -> Tensor<2> {
 fn loss(logits: &Tensor<3>, targets: &[(usize, usize, usize)]) -> f32 {
     let [_, positions, vocab] = logits.dims();
     let log = params::floats(activation::log_softmax(logits.clone(), 2));
-    let at = |&(row, position, id): &(usize, usize, usize)| -log[(row * positions + position) * vocab + id];
+    let at = |&(row, position, id): &(usize, usize, usize)| {
+        -log[(row * positions + position) * vocab + id]
+    };
     targets.iter().map(at).sum::<f32>() / targets.len() as f32
 }
 
@@ -135,7 +140,9 @@ fn contract_t5() {
 
 #[test]
 fn goldens_opt() {
-    for (piece, config) in [("opt_tiny", opt_tiny()), ("opt_tiny_postln_proj", opt_tiny_postln_proj())] {
+    for (piece, config) in
+        [("opt_tiny", opt_tiny()), ("opt_tiny_postln_proj", opt_tiny_postln_proj())]
+    {
         let model: Opt = filled(&config, piece);
         let width = Opt::describe(&config).unwrap().width;
         let text = model.embed(ids([[2, 5, 7, 3], [2, 9, 3, 1]]));
@@ -144,7 +151,8 @@ fn goldens_opt() {
         let logits = model.logits(model.decode(embeds, visible, None, None));
         let targets = [(0, 1, 2), (0, 2, 5), (0, 3, 7), (0, 4, 3), (1, 1, 2), (1, 2, 9), (1, 3, 3)];
         near(piece, &[loss(&logits, &targets)], &golden_numbers(piece, "loss"));
-        let at = |row, position| params::floats(logits.clone().narrow(0, row, 1).narrow(1, position, 1));
+        let at =
+            |row, position| params::floats(logits.clone().narrow(0, row, 1).narrow(1, position, 1));
         near(piece, &at(0, 5), &golden_numbers(piece, "logits_b0_last"));
         near(piece, &at(1, 1), &golden_numbers(piece, "logits_b1_pos1"));
     }
@@ -152,7 +160,9 @@ fn goldens_opt() {
 
 #[test]
 fn goldens_t5() {
-    for (piece, act) in [("t5_tiny_gelu", Activation::Gelu), ("t5_tiny_gelu_new", Activation::GeluNew)] {
+    for (piece, act) in
+        [("t5_tiny_gelu", Activation::Gelu), ("t5_tiny_gelu_new", Activation::GeluNew)]
+    {
         let model: T5 = filled(&t5_tiny(act), piece);
         let text = model.embed(ids([[5, 7, 1], [9, 1, 0]]));
         let embeds = Tensor::cat(vec![input([2, 2, 8], 0.4), text], 1);
@@ -167,12 +177,32 @@ fn goldens_t5() {
 
 #[test]
 fn t5_buckets() {
-    let both =
-        [(-7, 7), (-8, 8), (-12, 9), (-16, 10), (-23, 11), (-32, 12), (-46, 13), (-64, 14), (-91, 15), (-500, 15)];
+    let both = [
+        (-7, 7),
+        (-8, 8),
+        (-12, 9),
+        (-16, 10),
+        (-23, 11),
+        (-32, 12),
+        (-46, 13),
+        (-64, 14),
+        (-91, 15),
+        (-500, 15),
+    ];
     for (distance, row) in both.into_iter().chain([(1, 17), (8, 24), (16, 26), (128, 31), (0, 0)]) {
         assert_eq!(bucket(distance, true, 32, 128), row, "bidirectional {distance}");
     }
-    let causal = [(-15, 15), (-16, 16), (-19, 17), (-21, 18), (-24, 19), (-31, 21), (-40, 23), (-63, 26), (-64, 26)];
+    let causal = [
+        (-15, 15),
+        (-16, 16),
+        (-19, 17),
+        (-21, 18),
+        (-24, 19),
+        (-31, 21),
+        (-40, 23),
+        (-63, 26),
+        (-64, 26),
+    ];
     for (distance, row) in causal.into_iter().chain([(-96, 29), (-127, 31), (5, 0), (0, 0)]) {
         assert_eq!(bucket(distance, false, 32, 128), row, "causal {distance}");
     }
@@ -182,13 +212,17 @@ fn t5_buckets() {
 /// keys on the right in the encoder, and for keys two and more to the left in the decoder.
 #[test]
 fn t5_decoder_buckets_are_causal() {
-    let config =
-        T5Config { relative_attention_num_buckets: 4, relative_attention_max_distance: 8, ..t5_tiny(Activation::Gelu) };
+    let config = T5Config {
+        relative_attention_num_buckets: 4,
+        relative_attention_max_distance: 8,
+        ..t5_tiny(Activation::Gelu)
+    };
     let model: T5 = drawn(&config);
     let with = |upper: [f32; 4]| {
         let data = [[0.3, 0.1, 0.2, 0.4], upper].concat();
         let table = "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
-        let values = |name: &str| (name == table).then(|| Values { shape: vec![4, 2], data: data.clone() });
+        let values =
+            |name: &str| (name == table).then(|| Values { shape: vec![4, 2], data: data.clone() });
         params::map(model.clone(), |info| values(&info.name))
     };
     let embeds = conform::sample("x", [1, 6, 8], &Device::default());
@@ -197,9 +231,16 @@ fn t5_decoder_buckets_are_causal() {
         model.decode(embeds.clone(), Tensor::ones([1, 6], &Device::default()), Some(&memory), None)
     };
     let (far, near) = (run(&with([9.0, 9.0, -9.0, -9.0])), run(&with([0.0; 4])));
-    conform::assert_close("two positions", far.clone().narrow(1, 0, 2), near.clone().narrow(1, 0, 2));
+    conform::assert_close(
+        "two positions",
+        far.clone().narrow(1, 0, 2),
+        near.clone().narrow(1, 0, 2),
+    );
     let difference = params::floats((far - near).narrow(1, 2, 4).abs().max())[0];
-    assert!(difference > 0.01, "rows for keys far on the left must matter to the decoder, not by {difference}");
+    assert!(
+        difference > 0.01,
+        "rows for keys far on the left must matter to the decoder, not by {difference}"
+    );
 }
 
 /// A model with weights large enough that a wrong mask or position shows.
@@ -217,8 +258,15 @@ fn drawn<M: LanguageModel>(config: &M::Config) -> M {
 fn left_padded_batch_equals_single() {
     for config in [opt_tiny(), opt_tiny_postln_proj()] {
         let model: Opt = drawn(&config);
-        let prefix = conform::sample("prefix", [2, 2, Opt::describe(&config).unwrap().width], &Device::default());
-        let run = |prefix: Tensor<3>, text: Tensor<2, Int>, mask: Tensor<2>, next: [Tensor<2, Int>; 2]| {
+        let prefix = conform::sample(
+            "prefix",
+            [2, 2, Opt::describe(&config).unwrap().width],
+            &Device::default(),
+        );
+        let run = |prefix: Tensor<3>,
+                   text: Tensor<2, Int>,
+                   mask: Tensor<2>,
+                   next: [Tensor<2, Int>; 2]| {
             let [batch, _] = mask.dims();
             let mut cache = Cache::default();
             let mut seen = mask;
@@ -233,10 +281,20 @@ fn left_padded_batch_equals_single() {
             model.logits(Tensor::cat(steps, 1))
         };
         let visible = mask([[1.0; 6], [1.0, 1.0, 0.0, 0.0, 1.0, 1.0]]);
-        let batch =
-            run(prefix.clone(), ids([[2, 5, 7, 3], [1, 1, 2, 9]]), visible, [ids([[4], [8]]), ids([[6], [10]])]);
-        let long = run(prefix.clone().narrow(0, 0, 1), ids([[2, 5, 7, 3]]), mask([[1.0; 6]]), [ids([[4]]), ids([[6]])]);
-        let short = run(prefix.narrow(0, 1, 1), ids([[2, 9]]), mask([[1.0; 4]]), [ids([[8]]), ids([[10]])]);
+        let batch = run(
+            prefix.clone(),
+            ids([[2, 5, 7, 3], [1, 1, 2, 9]]),
+            visible,
+            [ids([[4], [8]]), ids([[6], [10]])],
+        );
+        let long = run(
+            prefix.clone().narrow(0, 0, 1),
+            ids([[2, 5, 7, 3]]),
+            mask([[1.0; 6]]),
+            [ids([[4]]), ids([[6]])],
+        );
+        let short =
+            run(prefix.narrow(0, 1, 1), ids([[2, 9]]), mask([[1.0; 4]]), [ids([[8]]), ids([[10]])]);
         conform::assert_close("the longer prompt", batch.clone().narrow(0, 0, 1), long);
         conform::assert_close("the shorter prompt", batch.narrow(0, 1, 1), short);
     }
@@ -250,7 +308,8 @@ fn hidden_rows_are_finite() {
     let model: Opt = drawn(&opt_tiny());
     let all = model.logits(model.decode(embeds.clone(), visible.clone(), None, None));
     assert!(params::floats(all.clone()).iter().all(|x| x.is_finite()));
-    let real = model.logits(model.decode(embeds.clone().narrow(1, 2, 2), mask([[1.0; 2]]), None, None));
+    let real =
+        model.logits(model.decode(embeds.clone().narrow(1, 2, 2), mask([[1.0; 2]]), None, None));
     conform::assert_close("the visible rows", all.narrow(1, 2, 2), real);
 
     let model: T5 = drawn(&t5_tiny(Activation::Gelu));
@@ -264,7 +323,8 @@ fn hidden_rows_are_finite() {
 fn selected_rows_go_on_alike() {
     let model: T5 = drawn(&t5_tiny(Activation::Gelu));
     let device = Device::default();
-    let memory = model.encode(conform::sample("x", [2, 3, 8], &device), mask([[1.0; 3], [1.0, 1.0, 0.0]]));
+    let memory =
+        model.encode(conform::sample("x", [2, 3, 8], &device), mask([[1.0; 3], [1.0, 1.0, 0.0]]));
     let step = |memory: &Memory, cache: &mut Cache, id: Tensor<2, Int>| {
         let [rows, _] = id.dims();
         let seen = Tensor::ones([rows, cache.past() + 1], &device);
@@ -276,7 +336,11 @@ fn selected_rows_go_on_alike() {
     let (chosen, mut beams) = (memory.select(&rows), cache.select(&rows));
     let selected = step(&chosen, &mut beams, ids([[4], [5], [4]]));
     let plain = step(&memory, &mut cache, ids([[4], [4]]));
-    conform::assert_close("row 1 as beam 0", selected.clone().narrow(0, 0, 1), plain.clone().narrow(0, 1, 1));
+    conform::assert_close(
+        "row 1 as beam 0",
+        selected.clone().narrow(0, 0, 1),
+        plain.clone().narrow(0, 1, 1),
+    );
     conform::assert_close("row 0 as beam 2", selected.narrow(0, 2, 1), plain.narrow(0, 0, 1));
 }
 
@@ -348,12 +412,24 @@ fn fresh_models_start_near_uniform() {
     let drawn: Vec<i32> = (0..64).map(|_| (stream.next_u64() % 97) as i32).collect();
     let text = Tensor::<2, Int>::from_data(TensorData::new(drawn.clone(), [4, 16]), &device);
     let targets: Vec<_> = (0..4).flat_map(|row| (0..15).map(move |at| (row, at))).collect();
-    let targets: Vec<_> = targets.into_iter().map(|(row, at)| (row, at, drawn[row * 16 + at + 1] as usize)).collect();
+    let targets: Vec<_> =
+        targets.into_iter().map(|(row, at)| (row, at, drawn[row * 16 + at + 1] as usize)).collect();
     let uniform = 97_f32.ln();
 
-    let config = OptConfig { vocab_size: 97, hidden_size: 64, num_attention_heads: 4, ffn_dim: 128, ..opt_tiny() };
+    let config = OptConfig {
+        vocab_size: 97,
+        hidden_size: 64,
+        num_attention_heads: 4,
+        ffn_dim: 128,
+        ..opt_tiny()
+    };
     let model = params::initialise(Opt::build(&config, &device), 1, opt::init);
-    let logits = model.logits(model.decode(model.embed(text.clone()), Tensor::ones([4, 16], &device), None, None));
+    let logits = model.logits(model.decode(
+        model.embed(text.clone()),
+        Tensor::ones([4, 16], &device),
+        None,
+        None,
+    ));
     let opt = loss(&logits, &targets);
     assert!((opt - uniform).abs() < 0.2, "OPT starts at {opt}, even odds are {uniform}");
 
@@ -367,10 +443,12 @@ fn fresh_models_start_near_uniform() {
             scale_decoder_outputs: None,
             ..t5_tiny(Activation::Gelu)
         };
-        let model = params::initialise(T5::build(&config, &device), 1, |info| t5::init(&config, info));
+        let model =
+            params::initialise(T5::build(&config, &device), 1, |info| t5::init(&config, info));
         let ones = Tensor::ones([4, 16], &device);
         let memory = model.encode(model.embed(text.clone()), ones.clone());
-        let logits = model.logits(model.decode(model.embed(text.clone()), ones, Some(&memory), None));
+        let logits =
+            model.logits(model.decode(model.embed(text.clone()), ones, Some(&memory), None));
         let start = loss(&logits, &targets);
         assert!(start < uniform + 1.5, "T5 starts at {start}, even odds are {uniform}");
     }

@@ -32,7 +32,8 @@ fn encode(config: &VitConfig) -> Vec<f32> {
     let model = params::map(Vit::build(config, &device), |info| {
         let name = format!("vision_model.{}", info.name);
         let shift = f64::from(name.bytes().map(u32::from).sum::<u32>() % 97);
-        let norm = ["norm.weight", "norm1.weight", "norm2.weight"].iter().any(|end| name.ends_with(end));
+        let norm =
+            ["norm.weight", "norm1.weight", "norm2.weight"].iter().any(|end| name.ends_with(end));
         let base = if norm { 1.0 } else { 0.0 };
         let fill = |i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32;
         let count = info.shape.iter().product();
@@ -46,14 +47,20 @@ fn encode(config: &VitConfig) -> Vec<f32> {
 fn clip_is_that_of_transformers() {
     let goldens: serde_json::Value = serde_json::from_str(GOLDENS).unwrap();
     let golden = &goldens["encoders_and_llms"]["clip_tiny"];
-    let names: Vec<&str> = golden["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        golden["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     for info in params::list(&Vit::build(&clip_tiny(), &Device::default())) {
-        assert!(names.contains(&format!("vision_model.{}", info.name).as_str()), "{} is no published name", info.name);
+        assert!(
+            names.contains(&format!("vision_model.{}", info.name).as_str()),
+            "{} is no published name",
+            info.name
+        );
     }
     let expected: Vec<f32> = (golden["penultimate_hidden_states[-2]"].as_array().unwrap().iter())
         .map(|value| value.as_f64().unwrap() as f32)
         .collect();
-    let largest = |ours: &[f32]| ours.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let largest =
+        |ours: &[f32]| ours.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let ours = encode(&clip_tiny());
     assert_eq!(ours.len(), expected.len());
     assert!(largest(&ours) < 1e-4, "{}", largest(&ours));

@@ -1,6 +1,8 @@
 //! One TOML file about one thing.
 
-use crate::sections::{Facts, Licence, Parts, Preprocess, Provenance, Raw, TokenizerSection, WeightsSection};
+use crate::sections::{
+    Facts, Licence, Parts, Preprocess, Provenance, Raw, TokenizerSection, WeightsSection,
+};
 use crate::spanned::{parse, suggest};
 use crate::{CardError, Origin, Source};
 use serde::de::DeserializeOwned;
@@ -31,8 +33,15 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Vision, Self::Bridge, Self::Language, Self::Dataset, Self::Task, Self::Model, Self::Metric];
+    pub const ALL: [Self; 7] = [
+        Self::Vision,
+        Self::Bridge,
+        Self::Language,
+        Self::Dataset,
+        Self::Task,
+        Self::Model,
+        Self::Metric,
+    ];
 
     /// The folder of its cards.
     #[must_use]
@@ -69,7 +78,9 @@ impl Kind {
             Self::Bridge => (&["family"], &["config", "weights", "tokenizer", "init"]),
             Self::Language => (&["family"], &["config", "weights", "tokenizer", "prompt"]),
             Self::Dataset => (&["kind"], &["config", "packages"]),
-            Self::Task => (&["kind", "version"], &["config", "decoding", "presets", "prompt", "published"]),
+            Self::Task => {
+                (&["kind", "version"], &["config", "decoding", "presets", "prompt", "published"])
+            }
             Self::Model => (&["vision", "bridge"], &["language", "weights", "prompt"]),
             Self::Metric => (&["kind"], &["packages"]),
         }
@@ -133,10 +144,15 @@ impl Card {
         check_keys(kind, &text)?;
         let raw: Raw = text.parse()?;
         if let Some(weights) = raw.weights.as_ref().filter(|weights| weights.sha256.is_none()) {
-            let folder =
-                weights.source.starts_with("hf:") && weights.source.contains('@') && !weights.source.contains('#');
+            let folder = weights.source.starts_with("hf:")
+                && weights.source.contains('@')
+                && !weights.source.contains('#');
             if !folder {
-                return Err(text.error_at("weights", "missing key `sha256` in `weights`", "add `sha256 = ..`"));
+                return Err(text.error_at(
+                    "weights",
+                    "missing key `sha256` in `weights`",
+                    "add `sha256 = ..`",
+                ));
             }
         }
         if let Some(Preprocess { mean, std, .. }) = raw.preprocess {
@@ -151,7 +167,11 @@ impl Card {
             check_std(std).map_err(|what| wrong("std", what))?;
             check_mean(mean, std).map_err(|what| wrong("mean", what))?;
         }
-        let parts = raw.vision.zip(raw.bridge).map(|(vision, bridge)| Parts { vision, bridge, language: raw.language });
+        let parts = raw.vision.zip(raw.bridge).map(|(vision, bridge)| Parts {
+            vision,
+            bridge,
+            language: raw.language,
+        });
         Ok(Self {
             kind,
             name: name.to_owned(),
@@ -199,10 +219,12 @@ impl Card {
         if let Some(table) = root.get_ref().get(name) {
             return parse(&self.text, table);
         }
-        parse(&self.text, &Spanned::new(0..0, DeValue::Table(DeTable::new()))).map_err(|mut error| {
-            error.what += &format!(": the card has no `[{name}]`");
-            error
-        })
+        parse(&self.text, &Spanned::new(0..0, DeValue::Table(DeTable::new()))).map_err(
+            |mut error| {
+                error.what += &format!(": the card has no `[{name}]`");
+                error
+            },
+        )
     }
 
     /// A file of the registry folder that the card is in, such as `weights/x.safetensors`, or an absolute path.

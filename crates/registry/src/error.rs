@@ -25,7 +25,12 @@ impl CardError {
         Self::at(file.into(), (0, 0), what.into(), hint.into())
     }
 
-    pub(crate) fn at(file: String, (line, column): (usize, usize), what: String, hint: String) -> Self {
+    pub(crate) fn at(
+        file: String,
+        (line, column): (usize, usize),
+        what: String,
+        hint: String,
+    ) -> Self {
         Self { file, line, column, what: one_line(what), hint: one_line(hint) }
     }
 }
@@ -35,7 +40,10 @@ fn one_line(text: String) -> String {
     if !text.contains(char::is_control) {
         return text;
     }
-    text.trim_end().chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
+    text.trim_end()
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
+        .collect()
 }
 
 impl Display for CardError {
@@ -113,11 +121,19 @@ pub(crate) struct Listing<'a>(pub(crate) &'a Mismatch);
 
 impl Display for Listing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let kinds =
-            [("missing", &self.0.missing), ("unexpected", &self.0.unexpected), ("misshaped", &self.0.misshaped)];
+        let kinds = [
+            ("missing", &self.0.missing),
+            ("unexpected", &self.0.unexpected),
+            ("misshaped", &self.0.misshaped),
+        ];
         let mut separator = "";
         for (kind, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
-            let shown = names.iter().take(SHOWN).map(|name| one_line(name.clone())).collect::<Vec<_>>().join(", ");
+            let shown = names
+                .iter()
+                .take(SHOWN)
+                .map(|name| one_line(name.clone()))
+                .collect::<Vec<_>>()
+                .join(", ");
             write!(f, "{separator}{} {kind} ({shown}", names.len())?;
             if names.len() > SHOWN {
                 write!(f, " and {} more", names.len() - SHOWN)?;

@@ -4,8 +4,8 @@ use crate::{Card, CardError};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use toolkit_core::{
-    AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape, ShapeError, VisionEncoder,
-    VisionShape, check_size,
+    AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape,
+    ShapeError, VisionEncoder, VisionShape, check_size,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,8 @@ fn config<T: DeserializeOwned>(card: &Card) -> Result<T, CardError> {
             // A number that fits no 128 bits is larger than any limit.
             let size = i128::from_str_radix(size.as_str(), size.radix()).unwrap_or(i128::MAX);
             let place = format!("config.{}", key.get_ref());
-            check_size(key.get_ref(), size).map_err(|error| card.text().error_at(&place, error.what, error.hint))?;
+            check_size(key.get_ref(), size)
+                .map_err(|error| card.text().error_at(&place, error.what, error.hint))?;
         }
     }
     card.config()
@@ -52,22 +53,34 @@ impl VisionFamily {
             let config = config(card)?;
             let shape = E::describe(&config).map_err(at_config(card))?;
             shape.cost.check().map_err(at_config(card))?;
-            if let Some(size) = card.preprocess.as_ref().map(|p| p.size).filter(|size| *size != shape.image) {
-                let what = format!("images are made {size:?} but the encoder takes {:?}", shape.image);
-                return Err(card.text().error_at("preprocess.size", what, "make `size` the image size of `[config]`"));
+            if let Some(size) =
+                card.preprocess.as_ref().map(|p| p.size).filter(|size| *size != shape.image)
+            {
+                let what =
+                    format!("images are made {size:?} but the encoder takes {:?}", shape.image);
+                return Err(card.text().error_at(
+                    "preprocess.size",
+                    what,
+                    "make `size` the image size of `[config]`",
+                ));
             }
             Ok((config, shape))
         }
         Self {
             describe: |card| describe::<E>(card).map(|(_, shape)| shape),
-            build: |card, device| describe::<E>(card).map(|(config, _)| AnyVision::new(E::build(&config, device))),
+            build: |card, device| {
+                describe::<E>(card).map(|(config, _)| AnyVision::new(E::build(&config, device)))
+            },
         }
     }
 }
 
 impl BridgeFamily {
     pub fn of<B: Bridge>() -> Self {
-        fn describe<B: Bridge>(card: &Card, vision: &VisionShape) -> Result<(B::Config, BridgeShape), CardError> {
+        fn describe<B: Bridge>(
+            card: &Card,
+            vision: &VisionShape,
+        ) -> Result<(B::Config, BridgeShape), CardError> {
             let config = config(card)?;
             let shape = B::describe(&config, vision).map_err(at_config(card))?;
             shape.cost.check().map_err(at_config(card))?;
@@ -76,7 +89,8 @@ impl BridgeFamily {
         Self {
             describe: |card, vision| describe::<B>(card, vision).map(|(_, shape)| shape),
             build: |card, vision, device| {
-                describe::<B>(card, vision).map(|(config, _)| AnyBridge::new(B::build(&config, vision, device)))
+                describe::<B>(card, vision)
+                    .map(|(config, _)| AnyBridge::new(B::build(&config, vision, device)))
             },
         }
     }
@@ -84,7 +98,9 @@ impl BridgeFamily {
 
 impl LanguageFamily {
     pub fn of<L: LanguageModel>() -> Self {
-        fn describe<L: LanguageModel>(card: &Card) -> Result<(L::Config, LanguageShape), CardError> {
+        fn describe<L: LanguageModel>(
+            card: &Card,
+        ) -> Result<(L::Config, LanguageShape), CardError> {
             let config = config(card)?;
             let shape = L::describe(&config).map_err(at_config(card))?;
             shape.cost.check().map_err(at_config(card))?;
@@ -92,7 +108,9 @@ impl LanguageFamily {
         }
         Self {
             describe: |card| describe::<L>(card).map(|(_, shape)| shape),
-            build: |card, device| describe::<L>(card).map(|(config, _)| AnyLanguage::new(L::build(&config, device))),
+            build: |card, device| {
+                describe::<L>(card).map(|(config, _)| AnyLanguage::new(L::build(&config, device)))
+            },
         }
     }
 }

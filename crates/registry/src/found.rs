@@ -51,16 +51,25 @@ pub fn sources(card: &Card) -> Result<Vec<Remote>, CardError> {
         put("weights.source", &weights.source, digest)?;
     }
     if let Some(tokenizer) = &card.tokenizer_section {
-        put("tokenizer.file", &tokenizer.file, Digest { sha256: tokenizer.sha256.clone(), ..Digest::default() })?;
+        put(
+            "tokenizer.file",
+            &tokenizer.file,
+            Digest { sha256: tokenizer.sha256.clone(), ..Digest::default() },
+        )?;
     }
     if let Some(bert) = card.init.get("bert") {
-        let (sha256, package_sha256) = (card.init.get("sha256").cloned(), card.init.get("package_sha256").cloned());
+        let (sha256, package_sha256) =
+            (card.init.get("sha256").cloned(), card.init.get("package_sha256").cloned());
         put("init.bert", bert, Digest { sha256, package_sha256, ..Digest::default() })?;
     }
     for (name, source) in &card.packages {
         let package_sha256 = card.packages_sha256.get(name).cloned();
         let package_bytes = card.packages_bytes.get(name).copied();
-        put(&format!("packages.{name}"), source, Digest { sha256: None, package_sha256, package_bytes })?;
+        put(
+            &format!("packages.{name}"),
+            source,
+            Digest { sha256: None, package_sha256, package_bytes },
+        )?;
     }
     Ok(all)
 }
@@ -72,21 +81,31 @@ impl Card {
     /// As [`sources`].
     pub fn not_here(&self) -> Result<Vec<Remote>, CardError> {
         let store = Store::standard();
-        Ok(sources(self)?.into_iter().filter(|remote| store.have(&remote.source).is_none()).collect())
+        Ok(sources(self)?
+            .into_iter()
+            .filter(|remote| store.have(&remote.source).is_none())
+            .collect())
     }
 
     fn remote(&self, at: &str, source: &str) -> Result<Source, CardError> {
-        source.parse().map_err(|error: toolkit_fetch::FetchError| self.text().error_at(at, error.to_string(), ""))
+        source.parse().map_err(|error: toolkit_fetch::FetchError| {
+            self.text().error_at(at, error.to_string(), "")
+        })
     }
 
     /// The file that the key `at` names as `file`, its digest checked.
-    pub(crate) fn find(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Found, CardError> {
+    pub(crate) fn find(
+        &self,
+        at: &str,
+        file: &str,
+        sha256: Option<&str>,
+    ) -> Result<Found, CardError> {
         if !is_remote(file) {
             let path = file.strip_prefix("file:").unwrap_or(file);
             if file == path
-                && file
-                    .split_once(':')
-                    .is_some_and(|(scheme, _)| scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric()))
+                && file.split_once(':').is_some_and(|(scheme, _)| {
+                    scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric())
+                })
             {
                 let what = format!("cannot fetch `{file}`");
                 return Err(self.text().error_at(
@@ -102,7 +121,10 @@ impl Card {
             let hint = format!("`toolkit data fetch {}` gets it", self.name);
             return Err(self.text().error_at(at, format!("`{file}` is not on this machine"), hint));
         };
-        let digest = Digest { sha256: sha256.filter(|_| path.is_file()).map(str::to_owned), ..Digest::default() };
+        let digest = Digest {
+            sha256: sha256.filter(|_| path.is_file()).map(str::to_owned),
+            ..Digest::default()
+        };
         Store::standard()
             .offline(true)
             .get(&Source::File(path.clone()), &digest, &NoProgress)
@@ -132,8 +154,13 @@ impl Card {
         let tensors = tensors(found, &self.origin.show(file))?;
         let mut all = BTreeMap::new();
         for name in tensors.names() {
-            let Some(info) = tensors.info(name).filter(|_| !names::is_buffer(name)) else { continue };
-            all.insert(names::of_bert(name), Values { shape: info.shape.clone(), data: tensors.read(name)? });
+            let Some(info) = tensors.info(name).filter(|_| !names::is_buffer(name)) else {
+                continue;
+            };
+            all.insert(
+                names::of_bert(name),
+                Values { shape: info.shape.clone(), data: tensors.read(name)? },
+            );
         }
         Ok(all)
     }
@@ -150,17 +177,29 @@ impl Card {
         }
         match self.find(at, file, sha256)? {
             Found::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
-            Found::File(path) => toolkit_system::input::read(&path).map(Cow::Owned).map_err(|error| {
-                self.text().error_at(at, format!("cannot read `{}`: {error}", path.display()), "fetch it again")
-            }),
+            Found::File(path) => {
+                toolkit_system::input::read(&path).map(Cow::Owned).map_err(|error| {
+                    self.text().error_at(
+                        at,
+                        format!("cannot read `{}`: {error}", path.display()),
+                        "fetch it again",
+                    )
+                })
+            }
         }
     }
 
     /// A file named by the key `at`, with its digest checked; `at` is where an error points.
-    pub(crate) fn read(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Cow<'static, [u8]>, CardError> {
+    pub(crate) fn read(
+        &self,
+        at: &str,
+        file: &str,
+        sha256: Option<&str>,
+    ) -> Result<Cow<'static, [u8]>, CardError> {
         let shown = self.origin.show(file);
         let bytes = self.origin.read(file).map_err(|error| {
-            let hint = format!("paths are relative to the registry folder of the card ({})", self.origin);
+            let hint =
+                format!("paths are relative to the registry folder of the card ({})", self.origin);
             self.text().error_at(at, format!("cannot read `{shown}`: {error}"), hint)
         })?;
         let Some(expected) = sha256 else { return Ok(bytes) };
@@ -180,12 +219,18 @@ impl Card {
     /// If the card does not name it, or it was not fetched.
     pub fn package(&self, name: &str) -> Result<PathBuf, CardError> {
         let Some(source) = self.packages.get(name) else {
-            return Err(self.text().error_at("packages", format!("there is no package `{name}`"), "add it"));
+            return Err(self.text().error_at(
+                "packages",
+                format!("there is no package `{name}`"),
+                "add it",
+            ));
         };
         let at = format!("packages.{name}");
         match self.find(&at, source, None)? {
             Found::File(path) => Ok(path),
-            Found::Bytes(_) => Err(self.text().error_at(&at, format!("`{source}` is no package"), "name a source")),
+            Found::Bytes(_) => {
+                Err(self.text().error_at(&at, format!("`{source}` is no package"), "name a source"))
+            }
         }
     }
 
@@ -196,7 +241,11 @@ impl Card {
     pub fn weights_folder(&self) -> Result<PathBuf, CardError> {
         let Some(weights) = &self.weights else {
             let what = format!("model `{}` has no `[weights]`: it only composes parts", self.name);
-            return Err(self.text().error(0..0, what, "train it with `toolkit run`, or choose a published checkpoint"));
+            return Err(self.text().error(
+                0..0,
+                what,
+                "train it with `toolkit run`, or choose a published checkpoint",
+            ));
         };
         match self.find("weights.source", &weights.source, weights.sha256.as_deref())? {
             Found::File(path) => Ok(path),
@@ -209,7 +258,10 @@ impl Card {
 }
 
 /// Reads a file of weights, wherever it is.
-pub(crate) fn tensors(found: Found, shown: &str) -> Result<toolkit_formats::Tensors, toolkit_formats::FormatError> {
+pub(crate) fn tensors(
+    found: Found,
+    shown: &str,
+) -> Result<toolkit_formats::Tensors, toolkit_formats::FormatError> {
     match found {
         Found::Bytes(bytes) => toolkit_formats::Tensors::from_bytes(shown, bytes.to_vec()),
         Found::File(path) => toolkit_formats::Tensors::open(Path::new(&path)),

@@ -33,7 +33,9 @@ impl Ways {
         let mut levels: BTreeMap<&str, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for name in tensors {
             let mut cuts = name.match_indices('.').map(|(at, _)| name.split_at(at + 1));
-            if let Some((level, shown)) = cuts.find_map(|(level, rest)| Some((level, self.0.get(rest)?))) {
+            if let Some((level, shown)) =
+                cuts.find_map(|(level, rest)| Some((level, self.0.get(rest)?)))
+            {
                 levels.entry(level).or_default().insert(name.to_owned(), shown.clone());
             }
         }
@@ -44,14 +46,18 @@ impl Ways {
 
 /// The error that some names begin with a level and others do not, with what else does not fit.
 pub(crate) fn mixed(file: &Tensors, level: &str, rest: &Mismatch) -> LoadError {
-    let (all, with) = (file.names().count(), file.names().filter(|name| name.starts_with(level)).count());
+    let (all, with) =
+        (file.names().count(), file.names().filter(|name| name.starts_with(level)).count());
     let mut what = match all - with {
         0 => format!("the names of all {all} tensors begin with `{level}`"),
-        _ => format!("the names of {with} of {all} tensors begin with `{level}`, those of the others do not"),
+        _ => format!(
+            "the names of {with} of {all} tensors begin with `{level}`, those of the others do not"
+        ),
     };
     if !rest.is_empty() {
         what = format!("{what}; besides, weights do not fit: {}", Listing(rest));
     }
-    let hint = format!("take `{level}` off the names, or save the `state_dict()` of the model alone");
+    let hint =
+        format!("take `{level}` off the names, or save the `state_dict()` of the model alone");
     LoadError::format(&file.path().display().to_string(), what, &hint)
 }

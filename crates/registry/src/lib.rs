@@ -26,7 +26,9 @@ pub use error::{CardError, LoadError};
 pub use found::{Remote, sources};
 pub use origin::{Origin, embedded_files};
 pub use registry::{Registry, Weights};
-pub use sections::{Facts, Licence, Parts, Preprocess, Provenance, TokenizerSection, WeightsSection};
+pub use sections::{
+    Facts, Licence, Parts, Preprocess, Provenance, TokenizerSection, WeightsSection,
+};
 pub use spanned::Source;
 pub use tokenizer::{TextTokenizer, TokenTable};
 pub use weights::{StoredDtype, import, read_safetensors, sha256_hex};

@@ -56,8 +56,15 @@ impl Reader {
 
     fn unwrapped(tensors: Tensors, whole: bool) -> Self {
         let names: Vec<String> = tensors.names().map(str::to_owned).collect();
-        let tensors = tensors.renamed(names::without_wrappers(names.iter().map(String::as_str), whole));
-        Self { tensors, used: BTreeSet::new(), wrong: Mismatch::default(), ways: Ways::default(), alone: None }
+        let tensors =
+            tensors.renamed(names::without_wrappers(names.iter().map(String::as_str), whole));
+        Self {
+            tensors,
+            used: BTreeSet::new(),
+            wrong: Mismatch::default(),
+            ways: Ways::default(),
+            alone: None,
+        }
     }
 
     /// Of a file of one part, which may have more of the model that it was cut from.
@@ -68,12 +75,16 @@ impl Reader {
 
     /// Takes off the levels that all names share, if only behind them there is one of `parameters`.
     pub fn take_off(&mut self, part: Part, family: &str, parameters: &[&str]) {
-        let recipes: Vec<Recipe> = parameters.iter().flat_map(|name| names::recipes(part, family, name)).collect();
+        let recipes: Vec<Recipe> =
+            parameters.iter().flat_map(|name| names::recipes(part, family, name)).collect();
         let there = |level: &str| {
             let has = |name: &str| self.tensors.info(&format!("{level}{name}")).is_some();
             recipes.iter().any(|recipe| recipe.names().all(has))
         };
-        let level = names::shared(self.tensors.names()).into_iter().find(|level| there(level)).unwrap_or_default();
+        let level = names::shared(self.tensors.names())
+            .into_iter()
+            .find(|level| there(level))
+            .unwrap_or_default();
         if !level.is_empty() {
             let bare = |name: &str| name.strip_prefix(&level).unwrap_or(name).to_owned();
             self.tensors = self.tensors.clone().renamed(bare);
@@ -95,14 +106,26 @@ impl Reader {
     }
 
     /// Plans every parameter of `infos`. Of a bridge, a side that the file has nothing of is left out.
-    pub fn plan(&mut self, part: Part, family: &str, infos: &[Info], corners: Option<Corners>) -> Plan {
+    pub fn plan(
+        &mut self,
+        part: Part,
+        family: &str,
+        infos: &[Info],
+        corners: Option<Corners>,
+    ) -> Plan {
         self.take_off_alone(part, family, infos);
         if let Some((_, _, layers)) = &mut self.alone {
             *layers = names::layers(infos);
         }
-        let found: Vec<Option<Recipe>> = infos.iter().map(|info| self.find(part, family, info)).collect();
+        let found: Vec<Option<Recipe>> =
+            infos.iter().map(|info| self.find(part, family, info)).collect();
         let sides: BTreeSet<Side> = if part == Part::Bridge {
-            infos.iter().zip(&found).filter(|(_, f)| f.is_some()).map(|(info, _)| names::side(&info.name)).collect()
+            infos
+                .iter()
+                .zip(&found)
+                .filter(|(_, f)| f.is_some())
+                .map(|(info, _)| names::side(&info.name))
+                .collect()
         } else {
             BTreeSet::new()
         };
@@ -112,9 +135,13 @@ impl Reader {
                 // A file of one part is called by our names, which are those of most published parts.
                 let called = names::recipes(part, family, &info.name);
                 let whole = called.first().filter(|_| self.alone.is_none());
-                let name = whole.and_then(|r| r.names().next().map(str::to_owned)).unwrap_or(info.name.clone());
+                let name = whole
+                    .and_then(|r| r.names().next().map(str::to_owned))
+                    .unwrap_or(info.name.clone());
                 self.ways.add(part, family, &info.name, &name);
-                let absent = self.alone.is_none() && part == Part::Bridge && names::side(&info.name) != Side::Query;
+                let absent = self.alone.is_none()
+                    && part == Part::Bridge
+                    && names::side(&info.name) != Side::Query;
                 if !absent || sides.contains(&names::side(&info.name)) {
                     self.wrong.missing.push(name);
                 }
@@ -124,16 +151,25 @@ impl Reader {
             let shape = self.shape(&recipe, info);
             if shape.as_deref().map(squeezed) != Some(squeezed(&info.shape)) {
                 let resizable = corners.is_some() && info.name.contains("position_embedding");
-                match shape.as_deref().and_then(|shape| grid(shape, &info.shape)).filter(|_| resizable) {
+                match shape
+                    .as_deref()
+                    .and_then(|shape| grid(shape, &info.shape))
+                    .filter(|_| resizable)
+                {
                     Some(side) => {
                         plan.resized.insert(info.name.clone(), side);
                     }
                     None => {
-                        let found: Vec<String> =
-                            recipe.names().map(|name| format!("{name}: file has {:?}", self.stored(name))).collect();
-                        let cause = likely_cause(&info.name, shape.as_deref(), &info.shape).unwrap_or_default();
+                        let found: Vec<String> = recipe
+                            .names()
+                            .map(|name| format!("{name}: file has {:?}", self.stored(name)))
+                            .collect();
+                        let cause = likely_cause(&info.name, shape.as_deref(), &info.shape)
+                            .unwrap_or_default();
                         let found = found.join(" and ");
-                        self.wrong.misshaped.push(format!("{found}, model wants {:?}{cause}", info.shape));
+                        self.wrong
+                            .misshaped
+                            .push(format!("{found}, model wants {:?}{cause}", info.shape));
                         continue;
                     }
                 }
@@ -179,7 +215,8 @@ impl Reader {
             [Piece::Third(name, _)] => third(&self.stored(name)),
             pieces if pieces.contains(&Piece::Zeros) => {
                 let part = third(&info.shape)?;
-                let fits = recipe.names().all(|name| squeezed(&self.stored(name)) == squeezed(&part));
+                let fits =
+                    recipe.names().all(|name| squeezed(&self.stored(name)) == squeezed(&part));
                 fits.then(|| info.shape.clone())
             }
             _ => {
@@ -199,23 +236,36 @@ impl Reader {
     /// # Errors
     /// With every missing, unexpected and mis-shaped tensor, copies of tied tensors that differ included.
     pub fn check(&mut self) -> Result<(), LoadError> {
-        let left: Vec<String> =
-            self.tensors.names().filter(|name| !self.used.contains(*name)).map(str::to_owned).collect();
+        let left: Vec<String> = self
+            .tensors
+            .names()
+            .filter(|name| !self.used.contains(*name))
+            .map(str::to_owned)
+            .collect();
         for name in left {
             if names::is_buffer(&name) {
                 continue;
             }
-            let twin = names::twin(&name).into_iter().flatten().find(|twin| self.used.contains(twin));
+            let twin =
+                names::twin(&name).into_iter().flatten().find(|twin| self.used.contains(twin));
             if let Some(twin) = twin {
                 if self.tensors.read(&name)? != self.tensors.read(&twin)? {
-                    let own = name.ends_with("lm_head.weight") && !twin.ends_with("decoder.embed_tokens.weight");
-                    let more = if own { "; with `tie_word_embeddings` = false it has a head of its own" } else { "" };
-                    self.wrong.misshaped.push(format!("{name}: differs from {twin}, which the model ties it to{more}"));
+                    let own = name.ends_with("lm_head.weight")
+                        && !twin.ends_with("decoder.embed_tokens.weight");
+                    let more = if own {
+                        "; with `tie_word_embeddings` = false it has a head of its own"
+                    } else {
+                        ""
+                    };
+                    self.wrong.misshaped.push(format!(
+                        "{name}: differs from {twin}, which the model ties it to{more}"
+                    ));
                 }
                 continue;
             }
-            let rest =
-                |(part, family, layers): &(Part, String, usize)| names::is_rest_of(*part, family, &name, *layers);
+            let rest = |(part, family, layers): &(Part, String, usize)| {
+                names::is_rest_of(*part, family, &name, *layers)
+            };
             if !self.alone.as_ref().is_some_and(rest) {
                 self.wrong.unexpected.push(name);
             }
@@ -274,7 +324,9 @@ impl Reader {
                     let third = all.len() / 3;
                     data.extend_from_slice(&all[part * third..(part + 1) * third]);
                 }
-                Piece::Zeros => data.resize(data.len() + info.shape.iter().product::<usize>() / 3, 0.0),
+                Piece::Zeros => {
+                    data.resize(data.len() + info.shape.iter().product::<usize>() / 3, 0.0)
+                }
             }
         }
         if let (Some(&side), Some(corners)) = (plan.resized.get(&info.name), plan.corners) {
@@ -301,7 +353,8 @@ fn likely_cause(name: &str, found: Option<&[usize]>, wanted: &[usize]) -> Option
     ];
     let (rows, rest) = found?.split_first()?;
     let (_, key) = TABLES.iter().find(|(end, _)| name.ends_with(end))?;
-    (wanted.get(1..) == Some(rest)).then(|| format!("; `{key}` is likely wrong: the file has {rows} rows"))
+    (wanted.get(1..) == Some(rest))
+        .then(|| format!("; `{key}` is likely wrong: the file has {rows} rows"))
 }
 
 /// A shape without dimensions of 1, which forms differ in.
@@ -320,7 +373,8 @@ fn third(shape: &[usize]) -> Option<Vec<usize>> {
 fn grid(found: &[usize], wanted: &[usize]) -> Option<usize> {
     let (found, wanted) = (squeezed(found), squeezed(wanted));
     let ([rows, width], [to, same]) = (&found[..], &wanted[..]) else { return None };
-    let square = |rows: usize| rows.checked_sub(1).filter(|n| n.isqrt().pow(2) == *n).map(usize::isqrt);
+    let square =
+        |rows: usize| rows.checked_sub(1).filter(|n| n.isqrt().pow(2) == *n).map(usize::isqrt);
     (width == same).then_some(())?;
     square(*to)?;
     square(*rows).filter(|&side| side > 0)

@@ -7,7 +7,8 @@ use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toolkit_core::{
-    AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape, VisionEncoder, VisionShape,
+    AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape,
+    VisionEncoder, VisionShape,
 };
 use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
@@ -86,8 +87,15 @@ impl Registry {
     /// If it is not a folder: a mistyped path would otherwise silently give the embedded cards.
     pub fn overlay(mut self, folder: PathBuf) -> Result<Self, CardError> {
         if !folder.is_dir() {
-            let hint = format!("give a folder with {}", Kind::ALL.map(|kind| format!("{}/", kind.folder())).join(", "));
-            return Err(CardError::new(folder.display().to_string(), "the registry folder is not there", hint));
+            let hint = format!(
+                "give a folder with {}",
+                Kind::ALL.map(|kind| format!("{}/", kind.folder())).join(", ")
+            );
+            return Err(CardError::new(
+                folder.display().to_string(),
+                "the registry folder is not there",
+                hint,
+            ));
         }
         self.origins.push(Origin::Folder(folder));
         Ok(self)
@@ -96,7 +104,8 @@ impl Registry {
     /// Names of all cards of a kind, sorted.
     #[must_use]
     pub fn names(&self, kind: Kind) -> Vec<String> {
-        let mut names: Vec<String> = self.origins.iter().flat_map(|origin| origin.names(kind.folder())).collect();
+        let mut names: Vec<String> =
+            self.origins.iter().flat_map(|origin| origin.names(kind.folder())).collect();
         names.sort();
         names.dedup();
         names
@@ -119,8 +128,11 @@ impl Registry {
     /// If there is none, with the nearest name, or if it is not right.
     pub fn card(&self, kind: Kind, name: &str) -> Result<Card, CardError> {
         // Only listed names are opened, so that a name is never a path.
-        let origin =
-            self.origins.iter().rev().find(|origin| origin.names(kind.folder()).iter().any(|known| known == name));
+        let origin = self
+            .origins
+            .iter()
+            .rev()
+            .find(|origin| origin.names(kind.folder()).iter().any(|known| known == name));
         let Some(origin) = origin else {
             let known = self.names(kind);
             let hint = match known.len() {
@@ -130,12 +142,16 @@ impl Registry {
             return Err(CardError::new("", format!("there is no {} `{name}`", kind.noun()), hint));
         };
         let file = format!("{}/{name}.toml", kind.folder());
-        let unreadable = |error: String| CardError::new(origin.show(&file), error, "check the file");
-        let bytes = origin.read(&file).map_err(|error| unreadable(format!("cannot read the card: {error}")))?;
+        let unreadable =
+            |error: String| CardError::new(origin.show(&file), error, "check the file");
+        let bytes = origin
+            .read(&file)
+            .map_err(|error| unreadable(format!("cannot read the card: {error}")))?;
         if encoding(&bytes) == Encoding::Utf16 {
             return Err(CardError::new(origin.show(&file), UTF16.0, UTF16.1));
         }
-        let text = str::from_utf8(&bytes).map_err(|error| unreadable(format!("the card is not UTF-8: {error}")))?;
+        let text = str::from_utf8(&bytes)
+            .map_err(|error| unreadable(format!("the card is not UTF-8: {error}")))?;
         Card::parse(kind, name, origin.clone(), text)
     }
 
@@ -151,7 +167,11 @@ impl Registry {
     ///
     /// # Errors
     /// If the family is unknown or `[config]` is wrong.
-    pub fn describe_bridge(&self, card: &Card, vision: &VisionShape) -> Result<BridgeShape, CardError> {
+    pub fn describe_bridge(
+        &self,
+        card: &Card,
+        vision: &VisionShape,
+    ) -> Result<BridgeShape, CardError> {
         (family(&self.bridge, Kind::Bridge, card)?.describe)(card, vision)
     }
 
@@ -167,7 +187,12 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::describe_vision`], and if the weights are missing, changed or do not fit.
-    pub fn build_vision(&self, card: &Card, device: &Device, weights: Weights) -> Result<AnyVision, LoadError> {
+    pub fn build_vision(
+        &self,
+        card: &Card,
+        device: &Device,
+        weights: Weights,
+    ) -> Result<AnyVision, LoadError> {
         let part = (family(&self.vision, Kind::Vision, card)?.build)(card, device)?;
         if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
     }
@@ -191,7 +216,12 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::describe_language`], and if the weights are missing, changed or do not fit.
-    pub fn build_language(&self, card: &Card, device: &Device, weights: Weights) -> Result<AnyLanguage, LoadError> {
+    pub fn build_language(
+        &self,
+        card: &Card,
+        device: &Device,
+        weights: Weights,
+    ) -> Result<AnyLanguage, LoadError> {
         let part = (family(&self.language, Kind::Language, card)?.build)(card, device)?;
         if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
     }
@@ -199,13 +229,25 @@ impl Registry {
 
 fn add<F>(families: &mut BTreeMap<String, F>, kind: Kind, name: &str, family: F) {
     let before = families.insert(name.to_owned(), family);
-    assert!(before.is_none(), "the {} family `{name}` is registered twice: give one of them another name", kind.noun());
+    assert!(
+        before.is_none(),
+        "the {} family `{name}` is registered twice: give one of them another name",
+        kind.noun()
+    );
 }
 
-fn family<'a, F>(families: &'a BTreeMap<String, F>, kind: Kind, card: &Card) -> Result<&'a F, CardError> {
+fn family<'a, F>(
+    families: &'a BTreeMap<String, F>,
+    kind: Kind,
+    card: &Card,
+) -> Result<&'a F, CardError> {
     if card.kind != kind {
         let what = format!("`{}` is a {}, not a {}", card.name, card.kind.noun(), kind.noun());
-        return Err(CardError::new(card.text().name(), what, format!("choose a card of `{}/`", kind.folder())));
+        return Err(CardError::new(
+            card.text().name(),
+            what,
+            format!("choose a card of `{}/`", kind.folder()),
+        ));
     }
     families.get(&card.family).ok_or_else(|| {
         let known: Vec<&str> = families.keys().map(String::as_str).collect();

@@ -75,12 +75,22 @@ impl Source {
     }
 
     /// An error at a byte span of this text; one line, whatever `what` holds.
-    pub fn error(&self, span: Range<usize>, what: impl Into<String>, hint: impl Into<String>) -> CardError {
+    pub fn error(
+        &self,
+        span: Range<usize>,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> CardError {
         CardError::at(self.name.clone(), self.position(span.start), what.into(), hint.into())
     }
 
     /// An error at the value of a dotted key such as `weights.sha256`, or at the innermost table that exists.
-    pub fn error_at(&self, key: &str, what: impl Into<String>, hint: impl Into<String>) -> CardError {
+    pub fn error_at(
+        &self,
+        key: &str,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> CardError {
         let mut value = self.root();
         let mut span = 0..0;
         for name in key.split('.') {
@@ -107,7 +117,10 @@ impl Source {
 ///
 /// # Errors
 /// At the unknown key, the value of the wrong type or the table that lacks a key, with what was expected.
-pub fn parse<T: DeserializeOwned>(source: &Source, value: &Spanned<DeValue<'_>>) -> Result<T, CardError> {
+pub fn parse<T: DeserializeOwned>(
+    source: &Source,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<T, CardError> {
     T::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
         let span = error.span().unwrap_or_else(|| value.span());
         let (what, hint) = explain(error.message(), path(&source.root(), &span).as_deref());
@@ -117,8 +130,9 @@ pub fn parse<T: DeserializeOwned>(source: &Source, value: &Spanned<DeValue<'_>>)
 
 /// The dotted key whose value stands at `span`, elements of lists as `key[0]`.
 fn path(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<String> {
-    let within =
-        |value: &Spanned<DeValue<'_>>| if value.span() == *span { Some(String::new()) } else { path(value, span) };
+    let within = |value: &Spanned<DeValue<'_>>| {
+        if value.span() == *span { Some(String::new()) } else { path(value, span) }
+    };
     match value.get_ref() {
         DeValue::Table(table) => table.iter().find_map(|(key, value)| {
             let inner = within(value)?;
@@ -154,7 +168,10 @@ fn explain(message: &str, path: Option<&str>) -> (String, String) {
         }
     }
     let what = path.map_or_else(|| message.to_owned(), |key| format!("`{key}`: {message}"));
-    (what, message.rsplit_once("expected ").map_or_else(String::new, |(_, expected)| wanted(expected)))
+    (
+        what,
+        message.rsplit_once("expected ").map_or_else(String::new, |(_, expected)| wanted(expected)),
+    )
 }
 
 /// serde names Rust types; this says what to write.
@@ -162,7 +179,9 @@ fn wanted(expected: &str) -> String {
     match expected {
         "a string" => "write text in quotes".to_owned(),
         "a boolean" => "write `true` or `false`".to_owned(),
-        "u8" | "u16" | "u32" | "u64" | "usize" | "nonzero usize" => "write a whole number, 0 or more".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" | "nonzero usize" => {
+            "write a whole number, 0 or more".to_owned()
+        }
         "i8" | "i16" | "i32" | "i64" | "isize" => "write a whole number".to_owned(),
         "f32" | "f64" => "write a number".to_owned(),
         "a map" => "write a table".to_owned(),
@@ -175,8 +194,10 @@ fn wanted(expected: &str) -> String {
 /// The known name nearest to `wrong`, if one is near enough to be meant.
 #[must_use]
 pub fn closest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |name: &str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
-    let near = |name: &str| distance(name) <= (wrong.chars().count().max(name.chars().count()) / 3).max(1);
+    let distance =
+        |name: &str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
+    let near =
+        |name: &str| distance(name) <= (wrong.chars().count().max(name.chars().count()) / 3).max(1);
     let begun = |name: &str| wrong.len() >= 2 && name.starts_with(wrong);
     known.iter().copied().filter(|name| near(name) || begun(name)).min_by_key(|name| distance(name))
 }

@@ -67,7 +67,11 @@ impl TextTokenizer {
         };
         let wrong = |error: String| {
             let what = format!("this is not a tokenizer: {error}");
-            CardError::new(file, what, "give a `tokenizer.json` of the Hugging Face format, or fetch the file again")
+            CardError::new(
+                file,
+                what,
+                "give a `tokenizer.json` of the Hugging Face format, or fetch the file again",
+            )
         };
         let inner = guarded(|| Tokenizer::from_bytes(bytes)).map_err(wrong)?;
         Self::new(inner, file, table)
@@ -80,9 +84,9 @@ impl TextTokenizer {
     pub fn new(mut inner: Tokenizer, file: &str, table: TokenTable) -> Result<Self, CardError> {
         // A file may ask for either; both are decided by the code that makes the batch.
         inner.with_padding(None);
-        inner
-            .with_truncation(None)
-            .map_err(|error| CardError::new(file, error.to_string(), "remove `truncation` from the file"))?;
+        inner.with_truncation(None).map_err(|error| {
+            CardError::new(file, error.to_string(), "remove `truncation` from the file")
+        })?;
         // A character that no vocabulary has: without an unknown token, the first odd caption would end a run.
         let tried = guarded(|| {
             let ids = inner.encode_fast("\u{10FFFD}", false)?.get_ids().to_vec();
@@ -90,9 +94,14 @@ impl TextTokenizer {
         });
         tried.map_err(|error| {
             let what = format!("this tokenizer cannot encode every text: {error}");
-            CardError::new(file, what, "add the unknown token to the file's vocabulary, or fetch the file again")
+            CardError::new(
+                file,
+                what,
+                "add the unknown token to the file's vocabulary, or fetch the file again",
+            )
         })?;
-        let special = inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special);
+        let special =
+            inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special);
         let special = special.map(|(id, token)| (id, token.content)).collect();
         let none = None;
         Ok(Self {
@@ -130,7 +139,11 @@ impl TextTokenizer {
 
     fn ids(&self, text: &str, framed: bool) -> Result<Vec<u32>, CardError> {
         let encoded = guarded(|| self.inner.encode_fast(text, framed)).map_err(|error| {
-            CardError::new(&self.file, format!("this tokenizer cannot encode a text: {error}"), "fetch the file again")
+            CardError::new(
+                &self.file,
+                format!("this tokenizer cannot encode a text: {error}"),
+                "fetch the file again",
+            )
         })?;
         let ids = encoded.get_ids().to_vec();
         self.check(&ids)?;
@@ -146,8 +159,7 @@ impl TextTokenizer {
         let Some(id) = ids.iter().find(|id| **id as usize >= *rows) else { return Ok(()) };
         let token = self.inner.id_to_token(*id).unwrap_or_default();
         let what = format!("token `{token}` has id {id}, {of} has {rows} rows");
-        let hint =
-            "leave the token out of the text, or resize the embedding (`resize_token_embeddings`) and save again";
+        let hint = "leave the token out of the text, or resize the embedding (`resize_token_embeddings`) and save again";
         Err(CardError::new(&self.file, what, hint))
     }
 
@@ -157,7 +169,11 @@ impl TextTokenizer {
     /// If the decoder of the file refuses tokens of its own vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String, CardError> {
         guarded(|| self.inner.decode(ids, true)).map_err(|error| {
-            CardError::new(&self.file, format!("this tokenizer cannot decode a text: {error}"), "fetch the file again")
+            CardError::new(
+                &self.file,
+                format!("this tokenizer cannot decode a text: {error}"),
+                "fetch the file again",
+            )
         })
     }
 
@@ -165,7 +181,8 @@ impl TextTokenizer {
     /// if there are none.
     #[must_use]
     pub fn spelt_out<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
-        let starts: Vec<char> = self.special.values().filter_map(|token| token.chars().next()).collect();
+        let starts: Vec<char> =
+            self.special.values().filter_map(|token| token.chars().next()).collect();
         let (mut all, mut found, mut first) = (0, 0, None);
         for text in texts {
             all += 1;
@@ -173,13 +190,20 @@ impl TextTokenizer {
             if !text.contains(&starts[..]) {
                 continue;
             }
-            let spelt = |(_, token): &(&u32, &String)| !token.is_empty() && text.contains(token.as_str());
+            let spelt =
+                |(_, token): &(&u32, &String)| !token.is_empty() && text.contains(token.as_str());
             let Some((id, token)) = self.special.iter().find(spelt) else { continue };
             found += 1;
             first.get_or_insert_with(|| format!("`{token}` (id {id}) in `{}`", shortened(text)));
         }
-        let count = if all == 1 { "the text holds".to_owned() } else { format!("{found} of {all} texts hold") };
-        first.map(|first| format!("{count} special tokens, which are read as such and not as words: {first}"))
+        let count = if all == 1 {
+            "the text holds".to_owned()
+        } else {
+            format!("{found} of {all} texts hold")
+        };
+        first.map(|first| {
+            format!("{count} special tokens, which are read as such and not as words: {first}")
+        })
     }
 
     /// Says how many tokens of the vocabulary have no row in the table. `None` if every one has.
@@ -194,7 +218,9 @@ impl TextTokenizer {
         let (count, first) = (past.clone().count(), past.min_by_key(|(_, id)| **id)?);
         let (token, id) = first;
         let what = format!("the tokenizer has tokens that {of} with its {rows} rows lacks");
-        Some(format!("{what}: {count} from `{token}` (id {id}) on; texts that hold one are refused"))
+        Some(format!(
+            "{what}: {count} from `{token}` (id {id}) on; texts that hold one are refused"
+        ))
     }
 
     /// The id of a token as written in the vocabulary.
@@ -244,7 +270,8 @@ fn shortened(text: &str) -> String {
 impl Card {
     /// The `tokenizer.json` that is embedded in the weights.
     fn embedded_tokenizer(&self) -> Result<String, CardError> {
-        let wrong = |what: String| self.text().error_at("tokenizer.file", what, "name a `tokenizer.json`");
+        let wrong =
+            |what: String| self.text().error_at("tokenizer.file", what, "name a `tokenizer.json`");
         let tensors = self.open_weights().map_err(|error| wrong(error.to_string()))?;
         let Some(metadata) = tensors.gguf() else {
             return Err(wrong(format!("{} is no GGUF file", tensors.path().display())));
@@ -272,19 +299,30 @@ impl Card {
         })?;
         // LAVIS adds `[DEC]` to BERT's vocabulary, as the next id.
         if section.dec.is_some_and(|dec| dec as usize == tokenizer.inner.get_vocab_size(true)) {
-            tokenizer.inner.add_special_tokens([AddedToken::from("[DEC]", true)]).map_err(|error| {
-                self.text().error_at("tokenizer.dec", error.to_string(), "give a file that has the token")
-            })?;
+            tokenizer.inner.add_special_tokens([AddedToken::from("[DEC]", true)]).map_err(
+                |error| {
+                    self.text().error_at(
+                        "tokenizer.dec",
+                        error.to_string(),
+                        "give a file that has the token",
+                    )
+                },
+            )?;
             tokenizer.special.extend(section.dec.map(|dec| (dec, "[DEC]".to_owned())));
         }
         for (key, id) in section.ids() {
-            let at = |what: String, hint: &str| self.text().error_at(&format!("tokenizer.{key}"), what, hint);
+            let at = |what: String, hint: &str| {
+                self.text().error_at(&format!("tokenizer.{key}"), what, hint)
+            };
             if tokenizer.inner.id_to_token(id).is_none() {
                 let what = format!("`{key}` = {id} is not an id of `{shown}`");
                 return Err(at(what, "look up the id in the file's vocabulary"));
             }
             tokenizer.check(&[id]).map_err(|error| {
-                at(format!("`{key}`: {}", error.what), "correct the id, or `vocab_size` in `[config]`")
+                at(
+                    format!("`{key}`: {}", error.what),
+                    "correct the id, or `vocab_size` in `[config]`",
+                )
             })?;
         }
         Ok(TextTokenizer {

@@ -54,8 +54,18 @@ impl StoredDtype {
     fn floats(self, bytes: &[u8]) -> Vec<f32> {
         match self {
             Self::F32 => bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect(),
-            Self::F16 => bytes.as_chunks().0.iter().map(|two| half::f16::from_le_bytes(*two).to_f32()).collect(),
-            Self::Bf16 => bytes.as_chunks().0.iter().map(|two| half::bf16::from_le_bytes(*two).to_f32()).collect(),
+            Self::F16 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|two| half::f16::from_le_bytes(*two).to_f32())
+                .collect(),
+            Self::Bf16 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|two| half::bf16::from_le_bytes(*two).to_f32())
+                .collect(),
         }
     }
 }
@@ -79,10 +89,20 @@ pub type Contents = (BTreeMap<String, Values>, BTreeMap<String, String>);
 /// If the bytes are cut short, are no safetensors, or hold a tensor of another type.
 pub fn read_safetensors(bytes: &[u8]) -> Result<Contents, LoadError> {
     let file = "safetensors";
-    let broken =
-        |error| LoadError::format(file, format!("not a safetensors file: {error}"), "copy or fetch the file again");
+    let broken = |error| {
+        LoadError::format(
+            file,
+            format!("not a safetensors file: {error}"),
+            "copy or fetch the file again",
+        )
+    };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let metadata = header
+        .metadata()
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     let mut tensors = BTreeMap::new();
     // Sorted, so that the same file gives the same error.
     let stored_tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
@@ -95,7 +115,10 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Contents, LoadError> {
                 "only F32, F16 and BF16 are read: leave buffers out of the file",
             ));
         };
-        tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), data: stored.floats(view.data()) });
+        tensors.insert(
+            name.to_owned(),
+            Values { shape: view.shape().to_vec(), data: stored.floats(view.data()) },
+        );
     }
     Ok((tensors, metadata))
 }
@@ -104,9 +127,15 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Contents, LoadError> {
 ///
 /// # Errors
 /// With everything that is missing, unexpected or mis-shaped.
-pub fn import<M: Module>(module: M, values: BTreeMap<String, Values>, file: &str) -> Result<M, LoadError> {
-    params::import(module, values)
-        .map_err(|(_, mismatch)| LoadError::Mismatch { file: file.to_owned(), mismatch: Box::new(mismatch) })
+pub fn import<M: Module>(
+    module: M,
+    values: BTreeMap<String, Values>,
+    file: &str,
+) -> Result<M, LoadError> {
+    params::import(module, values).map_err(|(_, mismatch)| LoadError::Mismatch {
+        file: file.to_owned(),
+        mismatch: Box::new(mismatch),
+    })
 }
 
 impl Card {
@@ -117,17 +146,27 @@ impl Card {
     pub fn open_weights(&self) -> Result<Tensors, LoadError> {
         let Some(weights) = &self.weights else {
             let what = format!("{} `{}` has no `[weights]`", self.kind.noun(), self.name);
-            return Err(self.text().error(0..0, what, "choose a card with weights, or initialise this one").into());
+            return Err(self
+                .text()
+                .error(0..0, what, "choose a card with weights, or initialise this one")
+                .into());
         };
         let found = self.find("weights.source", &weights.source, weights.sha256.as_deref())?;
         let shown = self.origin.show(weights.source.trim_start_matches("file:"));
         let tensors = found::tensors(found, &shown)?;
         if let Some(expected) = weights.dtype {
-            let other = tensors.names().find(|name| tensors.info(name).is_some_and(|info| !expected.is(info.dtype)));
+            let other = tensors
+                .names()
+                .find(|name| tensors.info(name).is_some_and(|info| !expected.is(info.dtype)));
             if let Some(name) = other {
-                let stored =
-                    tensors.info(name).map(|info| format!("{:?}", info.dtype).to_uppercase()).unwrap_or_default();
-                let what = format!("tensor `{name}` is stored as {stored}, the card says {}", expected.tag());
+                let stored = tensors
+                    .info(name)
+                    .map(|info| format!("{:?}", info.dtype).to_uppercase())
+                    .unwrap_or_default();
+                let what = format!(
+                    "tensor `{name}` is stored as {stored}, the card says {}",
+                    expected.tag()
+                );
                 return Err(LoadError::format(&shown, what, "correct `dtype` in `[weights]`"));
             }
         }
@@ -146,7 +185,8 @@ impl Card {
             _ => Part::Bridge,
         };
         let mut reader = Reader::of_part(self.open_weights()?, part, &self.family);
-        let plan = reader.plan(part, &self.family, &params::list(&module), names::corners(&self.family));
+        let plan =
+            reader.plan(part, &self.family, &params::list(&module), names::corners(&self.family));
         reader.check()?;
         reader.load(module, &plan, DType::F32, |_| {})
     }

@@ -25,7 +25,9 @@ pub fn write_safetensors(
 ) -> Result<String, LoadError> {
     let file = path.display().to_string();
     let header = header(&file, tensors, dtype, metadata)?;
-    write_atomic(path, |out| put(out, &header, tensors, dtype).map_err(|error| FileError::new(path, error).into()))
+    write_atomic(path, |out| {
+        put(out, &header, tensors, dtype).map_err(|error| FileError::new(path, error).into())
+    })
 }
 
 /// The length-prefixed JSON header, padded so that tensors are aligned.
@@ -38,16 +40,25 @@ fn header(
     let bytes = match dtype {
         StoredDtype::F32 => 4,
         StoredDtype::F16 => 2,
-        StoredDtype::Bf16 => return Err(LoadError::format(file, "bf16 is not written", "store as f16 or f32")),
+        StoredDtype::Bf16 => {
+            return Err(LoadError::format(file, "bf16 is not written", "store as f16 or f32"));
+        }
     };
     let mut entries = Map::new();
     if !metadata.is_empty() {
-        entries.insert("__metadata__".to_owned(), metadata.into_iter().map(|(k, v)| (k, Value::String(v))).collect());
+        entries.insert(
+            "__metadata__".to_owned(),
+            metadata.into_iter().map(|(k, v)| (k, Value::String(v))).collect(),
+        );
     }
     let mut offset = 0;
     for (name, values) in tensors {
         if values.shape.iter().product::<usize>() != values.data.len() {
-            let what = format!("tensor `{name}` has shape {:?} but {} values", values.shape, values.data.len());
+            let what = format!(
+                "tensor `{name}` has shape {:?} but {} values",
+                values.shape,
+                values.data.len()
+            );
             return Err(LoadError::format(file, what, "this is a mistake in the program"));
         }
         let large = |value: &&f32| value.is_finite() && half::f16::from_f32(**value).is_infinite();
@@ -59,8 +70,10 @@ fn header(
             ));
         }
         let end = offset + values.data.len() * bytes;
-        entries
-            .insert(name.clone(), json!({"dtype": dtype.tag(), "shape": values.shape, "data_offsets": [offset, end]}));
+        entries.insert(
+            name.clone(),
+            json!({"dtype": dtype.tag(), "shape": values.shape, "data_offsets": [offset, end]}),
+        );
         offset = end;
     }
     let mut json = Value::Object(entries).to_string().into_bytes();
@@ -87,8 +100,11 @@ fn put(
     for piece in tensors.values().flat_map(|values| values.data.chunks(1 << 16)) {
         buffer.clear();
         match dtype {
-            StoredDtype::F16 => buffer.extend(piece.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes())),
-            StoredDtype::F32 | StoredDtype::Bf16 => buffer.extend(piece.iter().flat_map(|value| value.to_le_bytes())),
+            StoredDtype::F16 => buffer
+                .extend(piece.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes())),
+            StoredDtype::F32 | StoredDtype::Bf16 => {
+                buffer.extend(piece.iter().flat_map(|value| value.to_le_bytes()))
+            }
         }
         write(&buffer)?;
     }

@@ -17,7 +17,8 @@ const SEED: u64 = 1;
 pub(crate) fn compare(grid: &Grid, metrics: &[String], pairs: &[Pair]) -> Vec<Comparison> {
     let mut all = Vec::new();
     for metric in metrics {
-        let mut family: Vec<Comparison> = pairs.iter().filter_map(|pair| one(grid, metric, pair)).collect();
+        let mut family: Vec<Comparison> =
+            pairs.iter().filter_map(|pair| one(grid, metric, pair)).collect();
         correct(&mut family, |c| c.p_seeds, |c, p| c.p_seeds_holm = Some(p));
         correct(&mut family, |c| c.p_questions, |c, p| c.p_questions_holm = Some(p));
         all.append(&mut family);
@@ -25,7 +26,11 @@ pub(crate) fn compare(grid: &Grid, metrics: &[String], pairs: &[Pair]) -> Vec<Co
     all
 }
 
-fn correct(family: &mut [Comparison], get: impl Fn(&Comparison) -> Option<f64>, set: impl Fn(&mut Comparison, f64)) {
+fn correct(
+    family: &mut [Comparison],
+    get: impl Fn(&Comparison) -> Option<f64>,
+    set: impl Fn(&mut Comparison, f64),
+) {
     let values: Vec<f64> = family.iter().filter_map(&get).collect();
     let tested = family.iter_mut().filter(|comparison| get(comparison).is_some());
     for (comparison, corrected) in tested.zip(holm(&values)) {
@@ -104,5 +109,7 @@ fn over_questions(found: &mut Comparison, row: &Row, other: &Row) {
 fn scale(found: &Comparison, row: &Row, questions: &[f64]) -> Option<f64> {
     let finals: Vec<f64> = row.by_seed(&found.metric).into_values().collect();
     let (overall, of_questions) = (mean(&finals)?, mean(questions)?);
-    [100.0, 1.0].into_iter().find(|scale| (of_questions * scale - overall).abs() <= 0.005 * overall.abs() + 0.01)
+    [100.0, 1.0]
+        .into_iter()
+        .find(|scale| (of_questions * scale - overall).abs() <= 0.005 * overall.abs() + 0.01)
 }

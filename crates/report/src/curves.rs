@@ -35,7 +35,8 @@ pub(crate) struct Point {
 /// The panels of the curves of a score. Empty if no cell has at least two points.
 pub(crate) fn panels(grid: &Grid, metric: &str) -> Vec<Panel> {
     let panel = |panel: &Vec<usize>| {
-        let rows: Vec<&Row> = grid.rows.iter().filter(|row| row.panel() == panel.as_slice()).collect();
+        let rows: Vec<&Row> =
+            grid.rows.iter().filter(|row| row.panel() == panel.as_slice()).collect();
         let lines: Vec<Line> = rows.iter().filter_map(|row| line(grid, row, metric)).collect();
         (!lines.is_empty()).then(|| Panel {
             title: grid.panel_label(panel),
@@ -50,7 +51,9 @@ pub(crate) fn panels(grid: &Grid, metric: &str) -> Vec<Panel> {
 pub(crate) fn references(rows: &[&Row], metric: &str) -> Vec<(&'static str, f64)> {
     let value = |&(control, name, _): &(&str, &'static str, &str)| {
         let key = control_key(metric, control);
-        let means = rows.iter().filter_map(|row| mean(&row.by_seed(&key).into_values().collect::<Vec<_>>()));
+        let means = rows
+            .iter()
+            .filter_map(|row| mean(&row.by_seed(&key).into_values().collect::<Vec<_>>()));
         Some((name, mean(&means.collect::<Vec<_>>())?))
     };
     CONTROLS.iter().filter_map(value).collect()
@@ -59,8 +62,10 @@ pub(crate) fn references(rows: &[&Row], metric: &str) -> Vec<(&'static str, f64)
 fn line(grid: &Grid, row: &Row, metric: &str) -> Option<Line> {
     let mut seeds: Vec<Vec<(f64, f64)>> = Vec::new();
     for cell in &row.cells {
-        let score = |point: &crate::CurvePoint| Some((point.step as f64, *point.scores.get(metric)?));
-        let mut course: Vec<(f64, f64)> = cell.curve.iter().filter_map(score).filter(|p| p.1.is_finite()).collect();
+        let score =
+            |point: &crate::CurvePoint| Some((point.step as f64, *point.scores.get(metric)?));
+        let mut course: Vec<(f64, f64)> =
+            cell.curve.iter().filter_map(score).filter(|p| p.1.is_finite()).collect();
         course.sort_by(|a, b| a.0.total_cmp(&b.0));
         if course.len() > 1 {
             seeds.push(course);

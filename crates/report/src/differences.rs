@@ -51,15 +51,26 @@ pub(crate) fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
     table.head.extend(tests.questions.then(|| "questions (images)".to_owned()));
     let with_holm = |plain: Option<f64>, corrected: Option<f64>| Cell {
         main: p(plain),
-        small: if several && plain.is_some() { format!("(Holm {})", p(corrected)) } else { String::new() },
+        small: if several && plain.is_some() {
+            format!("(Holm {})", p(corrected))
+        } else {
+            String::new()
+        },
         mark: Mark::None,
     };
     let mut metric = "";
     for c in found {
-        let asked = if c.questions == 0 { "–".to_owned() } else { format!("{} ({})", c.questions, c.images) };
-        let mut cells = vec![Cell::new(head(&c.metric)), difference(c), Cell::new(c.seeds.to_string())];
+        let asked = if c.questions == 0 {
+            "–".to_owned()
+        } else {
+            format!("{} ({})", c.questions, c.images)
+        };
+        let mut cells =
+            vec![Cell::new(head(&c.metric)), difference(c), Cell::new(c.seeds.to_string())];
         let (seeds, questions) = ((c.p_seeds, c.p_seeds_holm), (c.p_questions, c.p_questions_holm));
-        cells.extend(tests.pick([seeds, questions]).map(|(plain, corrected)| with_holm(plain, corrected)));
+        cells.extend(
+            tests.pick([seeds, questions]).map(|(plain, corrected)| with_holm(plain, corrected)),
+        );
         cells.extend(tests.questions.then(|| Cell::new(asked)));
         let rule = !metric.is_empty() && metric != c.metric;
         table.rows.push(TableRow { head: crate::dots::pair(c), cells, rule });

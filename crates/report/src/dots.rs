@@ -28,7 +28,8 @@ pub(crate) fn finals(grid: &Grid, metric: &str, paint: Paint) -> Option<Figure> 
     let dot = |row: &Row| {
         let singles: Vec<f64> = row.by_seed(metric).into_values().collect();
         let at = mean(&singles)?;
-        let interval = t_interval(&singles, 0.95).filter(|_| singles.len() > 2).map(|i| (i.low, i.high));
+        let interval =
+            t_interval(&singles, 0.95).filter(|_| singles.len() > 2).map(|i| (i.low, i.high));
         Some(Dot {
             label: grid.label(&row.at),
             value: score(metric, at),
@@ -57,7 +58,11 @@ pub(crate) fn finals(grid: &Grid, metric: &str, paint: Paint) -> Option<Figure> 
 }
 
 /// Differences with their intervals. `None` if no row is compared.
-pub(crate) fn differences(comparisons: &[Comparison], metric: &str, paint: Paint) -> Option<Figure> {
+pub(crate) fn differences(
+    comparisons: &[Comparison],
+    metric: &str,
+    paint: Paint,
+) -> Option<Figure> {
     let found: Vec<&Comparison> = comparisons.iter().filter(|c| c.metric == metric).collect();
     let dot = |comparison: &&Comparison| Dot {
         label: pair(comparison),
@@ -69,24 +74,35 @@ pub(crate) fn differences(comparisons: &[Comparison], metric: &str, paint: Paint
         singles: Vec::new(),
     };
     let dots: Vec<Dot> = found.iter().map(dot).collect();
-    let title =
-        format!("difference in {}{}", names::long(metric), if names::is_percent(metric) { " (points)" } else { "" });
+    let title = format!(
+        "difference in {}{}",
+        names::long(metric),
+        if names::is_percent(metric) { " (points)" } else { "" }
+    );
     let mut caption = format!("{}.", capital(&title));
     if dots.iter().any(|dot| dot.interval.is_some()) {
         caption.push_str(" Bars with caps: 95% t-interval over seeds.");
     }
     if dots.iter().any(|dot| dot.second.is_some()) {
-        caption.push_str(" Broad pale bars: 95% bootstrap interval over images, these seeds given.");
+        caption
+            .push_str(" Broad pale bars: 95% bootstrap interval over images, these seeds given.");
     }
     if dots.iter().any(|dot| dot.interval.or(dot.second).is_some()) {
         caption.push_str(" An interval that crosses the line at zero does not settle the sign.");
     }
-    (!dots.is_empty()).then(|| Figure { svg: draw(paint, &dots, &[("no difference", 0.0)], &title, None), caption })
+    (!dots.is_empty()).then(|| Figure {
+        svg: draw(paint, &dots, &[("no difference", 0.0)], &title, None),
+        caption,
+    })
 }
 
 /// What a comparison compares, in words: `opt-nano: stage 1 on − off`.
 pub(crate) fn pair(comparison: &Comparison) -> String {
-    let place = if comparison.context.is_empty() { String::new() } else { format!("{}: ", comparison.context) };
+    let place = if comparison.context.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", comparison.context)
+    };
     let (row, against): (Vec<&str>, Vec<&str>) =
         (comparison.row.split(' ').collect(), comparison.against.split(' ').collect());
     // What both begin with is said once, of single values; of whole rows it might mislead.
@@ -95,11 +111,19 @@ pub(crate) fn pair(comparison: &Comparison) -> String {
     format!("{place}{} − {}", comparison.row, against[said..].join(" "))
 }
 
-fn draw(paint: Paint, dots: &[Dot], lines: &[(&'static str, f64)], title: &str, limit: Option<(f64, f64)>) -> String {
+fn draw(
+    paint: Paint,
+    dots: &[Dot],
+    lines: &[(&'static str, f64)],
+    title: &str,
+    limit: Option<(f64, f64)>,
+) -> String {
     const ROW: f64 = 32.0;
     let mut svg = Svg::new(paint);
-    let left = (20.0 + dots.iter().map(|dot| text_width(&dot.label, 13.0)).fold(0.0, f64::max)).min(WIDTH * 0.5);
-    let (top, right) = (if lines.is_empty() { 12.0 } else { 14.0 + 15.0 * lines.len() as f64 }, WIDTH - 74.0);
+    let left = (20.0 + dots.iter().map(|dot| text_width(&dot.label, 13.0)).fold(0.0, f64::max))
+        .min(WIDTH * 0.5);
+    let (top, right) =
+        (if lines.is_empty() { 12.0 } else { 14.0 + 15.0 * lines.len() as f64 }, WIDTH - 74.0);
     let bottom = top + ROW * dots.len() as f64;
     let ends = |range: &Option<(f64, f64)>| range.map_or(vec![], |(low, high)| vec![low, high]);
     let values: Vec<f64> = dots
@@ -146,7 +170,14 @@ fn draw_lines(svg: &mut Svg, x: &Scale, lines: &[(&'static str, f64)], bottom: f
             value => (reference_dash(at), format!("{name} {value:.1}")),
         };
         svg.line((place, y + 4.0), (place, bottom), &soft, 1.3, dash);
-        svg.text((place, y), if at_left { Anchor::Start } else { Anchor::End }, 12.0, &soft, "", &text);
+        svg.text(
+            (place, y),
+            if at_left { Anchor::Start } else { Anchor::End },
+            12.0,
+            &soft,
+            "",
+            &text,
+        );
     }
 }
 
@@ -167,5 +198,11 @@ fn row(svg: &mut Svg, x: &Scale, y: f64, dot: &Dot) {
         let place = x.place(*single);
         svg.line((place, y - 8.0), (place, y + 8.0), &colour, 1.2, "");
     }
-    svg.marker(dot.series, (x.place(dot.at), y), 5.5, &colour, &format!("{}: {}", dot.label, dot.value));
+    svg.marker(
+        dot.series,
+        (x.place(dot.at), y),
+        5.5,
+        &colour,
+        &format!("{}: {}", dot.label, dot.value),
+    );
 }

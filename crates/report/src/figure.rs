@@ -35,17 +35,23 @@ pub(crate) fn main_figure(results: &Results, grid: &Grid, paint: Paint) -> Optio
 }
 
 fn caption(grid: &Grid, metric: &str, panels: &[Panel]) -> String {
-    let mut out = format!("{}{} in the course of training.", capital(&names::long(metric)), names::unit(metric));
+    let mut out = format!(
+        "{}{} in the course of training.",
+        capital(&names::long(metric)),
+        names::unit(metric)
+    );
     let seeds = panels.iter().flat_map(|p| &p.lines).flat_map(|l| &l.points).map(|p| p.seeds);
     let (least, most) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
-    let number = if least == most { plural(most, "seed") } else { format!("{least} to {most} seeds") };
+    let number =
+        if least == most { plural(most, "seed") } else { format!("{least} to {most} seeds") };
     match most {
         0 | 1 => out.push_str(" One seed per line."),
-        2 => {
-            out.push_str(&format!(" Strong lines: mean over {number}; faint lines: single seeds; bands: their range."))
-        }
+        2 => out.push_str(&format!(
+            " Strong lines: mean over {number}; faint lines: single seeds; bands: their range."
+        )),
         _ => {
-            let few = if least < 3 { " (range where there are fewer than three seeds)" } else { "" };
+            let few =
+                if least < 3 { " (range where there are fewer than three seeds)" } else { "" };
             out.push_str(&format!(
                 " Strong lines: mean over {number}; bands: 95% t-interval of the mean{few}; faint lines: single seeds."
             ));
@@ -81,19 +87,25 @@ fn ranges(metric: &str, panels: &[Panel]) -> ((f64, f64), (f64, f64)) {
 }
 
 fn end_label(metric: &str, line: &Line) -> String {
-    line.points.last().map_or_else(String::new, |p| format!("{} {}", line.label, score(metric, p.mean)))
+    line.points
+        .last()
+        .map_or_else(String::new, |p| format!("{} {}", line.label, score(metric, p.mean)))
 }
 
 fn draw(grid: &Grid, metric: &str, panels: &[Panel], paint: Paint) -> String {
     let mut svg = Svg::new(paint);
     let texts = panels.iter().flat_map(|panel| {
-        let references = panel.references.iter().map(|(name, value)| format!("{name} {}", score(metric, *value)));
+        let references = panel
+            .references
+            .iter()
+            .map(|(name, value)| format!("{name} {}", score(metric, *value)));
         panel.lines.iter().map(|line| end_label(metric, line)).chain(references)
     });
     let margin = 26.0 + texts.map(|text| text_width(&text, 12.0)).fold(40.0, f64::max);
     // Only the first column has a title at its axis.
     let inner = 40.0;
-    let width_of = |n: usize| (WIDTH - LEFT - inner * (n as f64 - 1.0) - margin * n as f64) / n as f64;
+    let width_of =
+        |n: usize| (WIDTH - LEFT - inner * (n as f64 - 1.0) - margin * n as f64) / n as f64;
     let columns = match panels.len() {
         4 => 2,
         n if n > 2 && width_of(3) >= 150.0 => 3,
@@ -109,11 +121,17 @@ fn draw(grid: &Grid, metric: &str, panels: &[Panel], paint: Paint) -> String {
         let top = legend + TOP + (at / columns) as f64 * (height + TOP + FOOT + 8.0);
         let frame = Frame::new(left, top, width, height, x, y);
         let y_title = format!("{}{}", names::long(metric), names::unit(metric));
-        frame.draw(&mut svg, &panel.title, "training step", if at % columns == 0 { &y_title } else { "" });
+        frame.draw(
+            &mut svg,
+            &panel.title,
+            "training step",
+            if at % columns == 0 { &y_title } else { "" },
+        );
         draw_panel(&mut svg, &frame, metric, panel);
     }
     let total = legend + panels.len().div_ceil(columns) as f64 * (height + TOP + FOOT + 8.0);
-    let title = format!("{} in the course of training, by {}", names::long(metric), grid.axes_label());
+    let title =
+        format!("{} in the course of training, by {}", names::long(metric), grid.axes_label());
     svg.finish(WIDTH, total - 8.0, &title)
 }
 
@@ -123,7 +141,12 @@ fn draw_panel(svg: &mut Svg, frame: &Frame, metric: &str, panel: &Panel) {
     for (at, (name, value)) in panel.references.iter().enumerate() {
         let y = frame.y.place(*value);
         svg.line((frame.x.from, y), (frame.x.to, y), &soft, 1.3, reference_dash(at));
-        named.push(Label { y, text: format!("{name} {}", score(metric, *value)), colour: soft.clone(), strong: false });
+        named.push(Label {
+            y,
+            text: format!("{name} {}", score(metric, *value)),
+            colour: soft.clone(),
+            strong: false,
+        });
     }
     for line in &panel.lines {
         let colour = svg.paint.series(line.series);
@@ -133,7 +156,13 @@ fn draw_panel(svg: &mut Svg, frame: &Frame, metric: &str, panel: &Panel) {
         if line.seeds.len() > 1 {
             svg.area(&upper.chain(lower).collect::<Vec<_>>(), &colour, 0.14);
             for seed in &line.seeds {
-                svg.path(&seed.iter().map(|p| at(p.0, p.1)).collect::<Vec<_>>(), &colour, 0.9, "", 0.4);
+                svg.path(
+                    &seed.iter().map(|p| at(p.0, p.1)).collect::<Vec<_>>(),
+                    &colour,
+                    0.9,
+                    "",
+                    0.4,
+                );
             }
         }
     }
@@ -146,7 +175,8 @@ fn draw_panel(svg: &mut Svg, frame: &Frame, metric: &str, panel: &Panel) {
         let last = line.points.len().saturating_sub(1);
         for (index, (point, place)) in line.points.iter().zip(&places).enumerate() {
             if (last - index).is_multiple_of(every) {
-                let told = format!("{}, step {}: {}", line.label, point.step, score(metric, point.mean));
+                let told =
+                    format!("{}, step {}: {}", line.label, point.step, score(metric, point.mean));
                 svg.marker(line.series, *place, 4.2, &colour, &told);
             }
         }
@@ -159,8 +189,11 @@ fn draw_panel(svg: &mut Svg, frame: &Frame, metric: &str, panel: &Panel) {
 
 /// The key to lines and markers; its height.
 fn legend(svg: &mut Svg, panels: &[Panel]) -> f64 {
-    let mut series: Vec<(usize, &str)> =
-        panels.iter().flat_map(|p| &p.lines).map(|line| (line.series, line.label.as_str())).collect();
+    let mut series: Vec<(usize, &str)> = panels
+        .iter()
+        .flat_map(|p| &p.lines)
+        .map(|line| (line.series, line.label.as_str()))
+        .collect();
     series.sort_unstable();
     series.dedup();
     let ink = svg.paint.colour("ink");

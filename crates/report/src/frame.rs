@@ -25,7 +25,11 @@ pub(crate) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
     let rough = (high - low) / count as f64;
     let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0].iter().map(|m| m * power).find(|s| *s >= rough * 0.999).unwrap_or(10.0 * power);
+    let step = [1.0, 2.0, 2.5, 5.0]
+        .iter()
+        .map(|m| m * power)
+        .find(|s| *s >= rough * 0.999)
+        .unwrap_or(10.0 * power);
     let (first, last) = ((low / step + 1e-9).floor() as i64, (high / step - 1e-9).ceil() as i64);
     (first..=last).map(|at| at as f64 * step).collect()
 }
@@ -55,7 +59,14 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// A frame of this size whose scales reach to round values around the ranges given.
-    pub(crate) fn new(left: f64, top: f64, width: f64, height: f64, x: (f64, f64), y: (f64, f64)) -> Self {
+    pub(crate) fn new(
+        left: f64,
+        top: f64,
+        width: f64,
+        height: f64,
+        x: (f64, f64),
+        y: (f64, f64),
+    ) -> Self {
         let ends = |range: (f64, f64)| {
             let ticks = ticks(range.0, range.1, 5);
             (ticks[0], ticks[ticks.len() - 1])
@@ -71,12 +82,20 @@ impl Frame {
     /// Grid lines, ticks and titles. `y_title` is left out if empty.
     pub(crate) fn draw(&self, svg: &mut Svg, title: &str, x_title: &str, y_title: &str) {
         let (left, right, top, bottom) = (self.x.from, self.x.to, self.y.to, self.y.from);
-        let (grid, axis, soft) = (svg.paint.colour("grid"), svg.paint.colour("axis"), svg.paint.colour("soft"));
+        let (grid, axis, soft) =
+            (svg.paint.colour("grid"), svg.paint.colour("axis"), svg.paint.colour("soft"));
         let y_ticks = ticks(self.y.low, self.y.high, 5);
         for (value, label) in y_ticks.iter().zip(tick_labels(&y_ticks)) {
             let y = self.y.place(*value);
             svg.line((left, y), (right, y), &grid, 1.0, "");
-            svg.text((left - 7.0, y + 4.0), Anchor::End, 12.0, &soft, "font-variant-numeric:tabular-nums", &label);
+            svg.text(
+                (left - 7.0, y + 4.0),
+                Anchor::End,
+                12.0,
+                &soft,
+                "font-variant-numeric:tabular-nums",
+                &label,
+            );
         }
         let count = ((right - left) / 52.0).clamp(2.0, 6.0) as usize;
         let mut x_ticks = ticks(self.x.low, self.x.high, count);
@@ -84,12 +103,26 @@ impl Frame {
         for (value, label) in x_ticks.iter().zip(tick_labels(&x_ticks)) {
             let x = self.x.place(*value);
             svg.line((x, bottom), (x, bottom + 4.0), &axis, 1.0, "");
-            svg.text((x, bottom + 17.0), Anchor::Middle, 12.0, &soft, "font-variant-numeric:tabular-nums", &label);
+            svg.text(
+                (x, bottom + 17.0),
+                Anchor::Middle,
+                12.0,
+                &soft,
+                "font-variant-numeric:tabular-nums",
+                &label,
+            );
         }
         svg.line((left, bottom), (right, bottom), &axis, 1.0, "");
         let ink = svg.paint.colour("ink");
         svg.text((left, top - 12.0), Anchor::Start, 13.0, &ink, "font-weight:600", title);
-        svg.text((f64::midpoint(left, right), bottom + 35.0), Anchor::Middle, 12.0, &soft, "", x_title);
+        svg.text(
+            (f64::midpoint(left, right), bottom + 35.0),
+            Anchor::Middle,
+            12.0,
+            &soft,
+            "",
+            x_title,
+        );
         if !y_title.is_empty() {
             svg.upright((left - 42.0, f64::midpoint(top, bottom)), 12.0, &soft, y_title);
         }

@@ -27,15 +27,27 @@ pub(crate) fn terms(results: &Results, summary: &Summary) -> Vec<(String, String
         "mean along stage 2",
         "mean of the curve's points on the validation split, the start left out: higher if it is learned sooner",
     );
-    let retrieves =
-        has("retrieval") || results.stages.iter().any(|s| s.scores.keys().any(|k| k.starts_with("retrieval")));
+    let retrieves = has("retrieval")
+        || results.stages.iter().any(|s| s.scores.keys().any(|k| k.starts_with("retrieval")));
     add(retrieves, "R@k", "share of queries whose true partner is among the first k found");
     add(retrieves, "chance", "recall of a random order");
-    add(retrieves, "ITC, ITM", "retrieval by the similarity of embeddings; by the matching head, which re-ranks");
+    add(
+        retrieves,
+        "ITC, ITM",
+        "retrieval by the similarity of embeddings; by the matching head, which re-ranks",
+    );
     let trivial = results.stages.iter().any(|s| s.losses.keys().any(|k| k.starts_with("trivial_")));
-    add(trivial, "trivial loss", "the loss of a model that ignores its input, for example ln(batch) for ITC");
+    add(
+        trivial,
+        "trivial loss",
+        "the loss of a model that ignores its input, for example ln(batch) for ITC",
+    );
     let intervals = summary.rows.iter().any(|row| row.seeds.len() > 1);
-    add(intervals, "95% interval", "Student's interval of the mean over seeds: would other seeds give much the same?");
+    add(
+        intervals,
+        "95% interval",
+        "Student's interval of the mean over seeds: would other seeds give much the same?",
+    );
     let tests = summary.effects.iter().chain(&summary.comparisons);
     add(
         tests.clone().any(|c| c.p_seeds.is_some()),

@@ -29,7 +29,9 @@ const ABSENT: &str = "–";
 
 impl<'a> Grid<'a> {
     pub(crate) fn new(results: &'a Results) -> Self {
-        let value = |cell: &CellResult, key: &str| cell.axes.get(key).map_or(ABSENT, String::as_str).to_owned();
+        let value = |cell: &CellResult, key: &str| {
+            cell.axes.get(key).map_or(ABSENT, String::as_str).to_owned()
+        };
         let mut axes: Vec<GridAxis> = Vec::new();
         for axis in in_order(results) {
             let mut values: Vec<String> = Vec::new();
@@ -79,7 +81,11 @@ impl<'a> Grid<'a> {
         if at.is_empty() {
             return if self.name.is_empty() { "all".to_owned() } else { self.name.to_owned() };
         }
-        at.iter().enumerate().map(|(axis, &value)| self.phrase(axis, value)).collect::<Vec<_>>().join(", ")
+        at.iter()
+            .enumerate()
+            .map(|(axis, &value)| self.phrase(axis, value))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The value of the first axis in words.
@@ -89,12 +95,22 @@ impl<'a> Grid<'a> {
 
     /// The values of the other axes in words; empty if there are none.
     pub(crate) fn panel_label(&self, panel: &[usize]) -> String {
-        panel.iter().enumerate().map(|(at, &value)| self.phrase(at + 1, value)).collect::<Vec<_>>().join(", ")
+        panel
+            .iter()
+            .enumerate()
+            .map(|(at, &value)| self.phrase(at + 1, value))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The combinations of the other axes, in order.
     pub(crate) fn panels(&self) -> Vec<Vec<usize>> {
-        self.rows.iter().map(|row| row.panel().to_vec()).collect::<BTreeSet<_>>().into_iter().collect()
+        self.rows
+            .iter()
+            .map(|row| row.panel().to_vec())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     pub(crate) fn row(&self, at: &[usize]) -> Option<&Row<'a>> {
@@ -108,12 +124,20 @@ impl<'a> Grid<'a> {
 
     /// All scores that some cell has.
     pub(crate) fn keys(&self) -> BTreeSet<&'a str> {
-        self.rows.iter().flat_map(|row| &row.cells).flat_map(|cell| cell.scores.keys().map(String::as_str)).collect()
+        self.rows
+            .iter()
+            .flat_map(|row| &row.cells)
+            .flat_map(|cell| cell.scores.keys().map(String::as_str))
+            .collect()
     }
 
     /// Axis key to value of a row.
     pub(crate) fn values(&self, at: &[usize]) -> BTreeMap<String, String> {
-        self.axes.iter().zip(at).map(|(axis, &value)| (axis.key.clone(), axis.values[value].clone())).collect()
+        self.axes
+            .iter()
+            .zip(at)
+            .map(|(axis, &value)| (axis.key.clone(), axis.values[value].clone()))
+            .collect()
     }
 }
 
@@ -157,21 +181,32 @@ impl Row<'_> {
 
     /// The score of each question, averaged over the cells of `seeds` (all if there are none), with the image of each (each
     /// question is its own image if that is not known). `None` if some cell lacks it.
-    pub(crate) fn questions(&self, key: &str, seeds: &BTreeSet<u64>) -> Option<(Vec<f64>, Vec<u64>)> {
+    pub(crate) fn questions(
+        &self,
+        key: &str,
+        seeds: &BTreeSet<u64>,
+    ) -> Option<(Vec<f64>, Vec<u64>)> {
         let wanted = |cell: &&&CellResult| seeds.is_empty() || seeds.contains(&cell.seed);
         let cells: Vec<&CellResult> = self.cells.iter().filter(wanted).copied().collect();
         let first = cells.first()?;
         let mut sums = vec![0.0; first.per_sample.get(key)?.len()];
         for cell in &cells {
             let scores = cell.per_sample.get(key)?;
-            if scores.len() != sums.len() || scores.iter().any(|v| !v.is_finite()) || cell.clusters != first.clusters {
+            if scores.len() != sums.len()
+                || scores.iter().any(|v| !v.is_finite())
+                || cell.clusters != first.clusters
+            {
                 return None;
             }
             for (sum, score) in sums.iter_mut().zip(scores) {
                 *sum += score / cells.len() as f64;
             }
         }
-        let images = if first.clusters.is_empty() { (0..sums.len() as u64).collect() } else { first.clusters.clone() };
+        let images = if first.clusters.is_empty() {
+            (0..sums.len() as u64).collect()
+        } else {
+            first.clusters.clone()
+        };
         (!sums.is_empty() && images.len() == sums.len()).then_some((sums, images))
     }
 }

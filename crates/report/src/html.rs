@@ -89,7 +89,8 @@ fn scores(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
     page.tables("By kind of question", &[tables::kinds(summary, &corner)]);
     page.tables("By group of pictures", &[tables::groups(summary, &corner)]);
     page.tables("Controls: does the picture matter?", &tables::controls(summary, &corner));
-    let both = [retrieval::retrieval(results, summary, &corner), tables::captions(summary, &corner)];
+    let both =
+        [retrieval::retrieval(results, summary, &corner), tables::captions(summary, &corner)];
     page.tables("Retrieval and captions", &both);
 }
 
@@ -98,8 +99,9 @@ pub(crate) fn compared(grid: &Grid, summary: &Summary) -> Vec<Table> {
     let first = grid.axes.first().map_or_else(String::new, |axis| capital(&axis.label));
     let equal = if grid.axes.len() > 1 { ", other axes equal" } else { "" };
     let within = differences::comparisons(&summary.effects, &format!("{first} compared{equal}."));
-    let with_baseline = (summary.comparisons != summary.effects)
-        .then(|| differences::comparisons(&summary.comparisons, "Every row compared with its baseline row."));
+    let with_baseline = (summary.comparisons != summary.effects).then(|| {
+        differences::comparisons(&summary.comparisons, "Every row compared with its baseline row.")
+    });
     within.into_iter().chain(with_baseline.flatten()).collect()
 }
 
@@ -113,7 +115,10 @@ fn training(page: &mut Page, results: &Results) {
 
 fn run(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
     page.section("Cost and machine");
-    let facts = machine::facts(results).into_iter().map(|(name, text)| (name.to_owned(), text)).collect::<Vec<_>>();
+    let facts = machine::facts(results)
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text))
+        .collect::<Vec<_>>();
     page.body.push_str(&definitions("facts", &facts));
     page.figure(machine::parts(results, Paint::Page));
     page.table(&machine::cells(grid));
@@ -141,11 +146,17 @@ fn run(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
 
 /// What the results were made with, in a sentence; empty if unknown.
 pub(crate) fn revision(results: &Results) -> String {
-    let version =
-        if results.toolkit_version.is_empty() { String::new() } else { format!("toolkit {}", results.toolkit_version) };
-    let git = if results.git.is_empty() { String::new() } else { format!("commit {}", results.git) };
-    let device = if results.device.is_empty() { String::new() } else { format!("on {}", results.device) };
-    let known: Vec<String> = [version, git, device].into_iter().filter(|text| !text.is_empty()).collect();
+    let version = if results.toolkit_version.is_empty() {
+        String::new()
+    } else {
+        format!("toolkit {}", results.toolkit_version)
+    };
+    let git =
+        if results.git.is_empty() { String::new() } else { format!("commit {}", results.git) };
+    let device =
+        if results.device.is_empty() { String::new() } else { format!("on {}", results.device) };
+    let known: Vec<String> =
+        [version, git, device].into_iter().filter(|text| !text.is_empty()).collect();
     if known.is_empty() { String::new() } else { format!("Made with {}.", known.join(", ")) }
 }
 
@@ -162,10 +173,14 @@ fn definitions(class: &str, entries: &[(String, String)]) -> String {
 
 fn document(results: &Results, grid: &Grid, summary: &Summary, page: &Page) -> String {
     let name = if results.name.is_empty() { "Experiment" } else { &results.name };
-    let axes: Vec<String> = results.axes.iter().map(|a| format!("{} ({})", a.label, a.values.join(", "))).collect();
-    let varied = if axes.is_empty() { String::new() } else { format!("varied: {}", axes.join("; ")) };
-    let meta: Vec<String> =
-        [results.created.clone(), varied, results.device.clone()].into_iter().filter(|text| !text.is_empty()).collect();
+    let axes: Vec<String> =
+        results.axes.iter().map(|a| format!("{} ({})", a.label, a.values.join(", "))).collect();
+    let varied =
+        if axes.is_empty() { String::new() } else { format!("varied: {}", axes.join("; ")) };
+    let meta: Vec<String> = [results.created.clone(), varied, results.device.clone()]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
     let question = if results.question.is_empty() {
         String::new()
     } else {
@@ -176,8 +191,11 @@ fn document(results: &Results, grid: &Grid, summary: &Summary, page: &Page) -> S
         false => format!("<b>{}</b> {}", escape(&s.lead), escape(&s.rest)),
     };
     let verdict: Vec<String> = verdict(grid, summary).iter().map(told).collect();
-    let links: Vec<String> =
-        page.sections.iter().map(|(id, title)| format!("<a href=\"#{id}\">{}</a>", escape(title))).collect();
+    let links: Vec<String> = page
+        .sections
+        .iter()
+        .map(|(id, title)| format!("<a href=\"#{id}\">{}</a>", escape(title)))
+        .collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\

@@ -33,7 +33,8 @@ mod write;
 pub use html::html;
 pub use markdown::{markdown, table};
 pub use results::{
-    Axis, CellResult, Cost, CurvePoint, Flips, FrozenPart, Results, SampleOutput, SamplePicture, StageRun,
+    Axis, CellResult, Cost, CurvePoint, Flips, FrozenPart, Results, SampleOutput, SamplePicture,
+    StageRun,
 };
 pub use summary::{Comparison, Estimate, RowSummary, Summary, summary};
 

@@ -28,7 +28,10 @@ pub(crate) fn figures(results: &Results, paint: Paint) -> Vec<(String, Figure)> 
             names.push(&stage.name);
         }
     }
-    names.into_iter().filter_map(|name| Some((name.to_owned(), figure(results, name, paint)?))).collect()
+    names
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), figure(results, name, paint)?)))
+        .collect()
 }
 
 fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
@@ -36,13 +39,18 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     let mut keys: Vec<&str> = Vec::new();
     // The losses of BLIP-2 in their order, then others, then accuracies.
     let order = ["loss_itc", "loss_itm", "loss_itg", "loss_lm"];
-    let mut found: Vec<&str> = runs.iter().flat_map(|run| run.losses.keys()).map(String::as_str).collect();
+    let mut found: Vec<&str> =
+        runs.iter().flat_map(|run| run.losses.keys()).map(String::as_str).collect();
     // The sum says nothing that its parts do not.
     let parts = found.iter().any(|key| key.starts_with("loss_"));
     found.retain(|key| !(key.starts_with("trivial_") || parts && *key == "loss"));
-    found.sort_by_key(|key| (order.iter().position(|k| k == key).unwrap_or(9), key.starts_with("accuracy"), *key));
+    found.sort_by_key(|key| {
+        (order.iter().position(|k| k == key).unwrap_or(9), key.starts_with("accuracy"), *key)
+    });
     for key in found {
-        if !keys.contains(&key) && runs.iter().any(|run| run.losses.get(key).is_some_and(|c| c.len() > 1)) {
+        if !keys.contains(&key)
+            && runs.iter().any(|run| run.losses.get(key).is_some_and(|c| c.len() > 1))
+        {
             keys.push(key);
         }
     }
@@ -56,7 +64,8 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     let slot = WIDTH / columns as f64;
     let (width, height, step) = ((slot - 58.0 - margin).clamp(110.0, 620.0), 190.0, 190.0 + 96.0);
     for (at, key) in keys.iter().enumerate() {
-        let (left, top) = (58.0 + (at % columns) as f64 * slot, 34.0 + (at / columns) as f64 * step);
+        let (left, top) =
+            (58.0 + (at % columns) as f64 * slot, 34.0 + (at / columns) as f64 * step);
         panel(&mut svg, &runs, key, (left, top, width, height));
     }
     let total = keys.len().div_ceil(columns) as f64 * step;
@@ -72,7 +81,12 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     Some(Figure { svg: svg.finish(WIDTH, total - 6.0, &format!("{name} losses")), caption })
 }
 
-fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, (left, top, width, height): (f64, f64, f64, f64)) {
+fn panel(
+    svg: &mut Svg,
+    runs: &[&StageRun],
+    key: &str,
+    (left, top, width, height): (f64, f64, f64, f64),
+) {
     let courses = courses(runs, key);
     // Accuracies have no trivial value in the log, and must not be given that of the loss.
     let rest = key.strip_prefix("loss_").unwrap_or_default();
@@ -88,11 +102,15 @@ fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, (left, top, width, height
     let steps = courses.iter().flat_map(|c| c.raw.iter().flatten()).map(|p| p.0);
     let planned = runs.iter().map(|run| run.steps as f64);
     let x = (0.0, steps.chain(planned).fold(0.0, f64::max));
-    let strong = courses.iter().flat_map(|c| &c.smooth).chain(trivial.iter().flatten()).map(|p| p.1);
-    let mut raw: Vec<f64> = courses.iter().flat_map(|c| c.raw.iter().flatten()).map(|p| p.1).collect();
+    let strong =
+        courses.iter().flat_map(|c| &c.smooth).chain(trivial.iter().flatten()).map(|p| p.1);
+    let mut raw: Vec<f64> =
+        courses.iter().flat_map(|c| c.raw.iter().flatten()).map(|p| p.1).collect();
     raw.sort_by(f64::total_cmp);
     // A few wild steps must not flatten the rest: they are drawn at the edge.
-    let edge = |share: f64| raw.get((share * raw.len().saturating_sub(1) as f64) as usize).copied().unwrap_or(0.0);
+    let edge = |share: f64| {
+        raw.get((share * raw.len().saturating_sub(1) as f64) as usize).copied().unwrap_or(0.0)
+    };
     let (low, high) = strong.fold((edge(0.01), edge(0.99)), |(l, h), v| (l.min(v), h.max(v)));
     let low = if low > 0.0 && low < 0.4 * high { 0.0 } else { low };
     let frame = Frame::new(left, top, width, height, x, (low, high));
@@ -118,9 +136,16 @@ fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, (left, top, width, height
     }
     for course in &courses {
         let colour = svg.paint.series(course.series);
-        svg.path(&course.smooth.iter().map(at).collect::<Vec<_>>(), &colour, 2.0, dash(course.series), 1.0);
+        svg.path(
+            &course.smooth.iter().map(at).collect::<Vec<_>>(),
+            &colour,
+            2.0,
+            dash(course.series),
+            1.0,
+        );
         if let Some(end) = course.smooth.last() {
-            let text = if course.label.is_empty() { "model".to_owned() } else { course.label.clone() };
+            let text =
+                if course.label.is_empty() { "model".to_owned() } else { course.label.clone() };
             named.push(Label { y: frame.y.place(end.1), text, colour, strong: true });
         }
     }
@@ -179,7 +204,8 @@ mod tests {
 
     #[test]
     fn smoothing_keeps_lines_straight() {
-        let line: Vec<(f64, f64)> = (0..200).map(|at| (f64::from(at), 2.0 * f64::from(at))).collect();
+        let line: Vec<(f64, f64)> =
+            (0..200).map(|at| (f64::from(at), 2.0 * f64::from(at))).collect();
         for (x, y) in smooth(&line) {
             assert!((y - 2.0 * x).abs() < 1e-9);
         }

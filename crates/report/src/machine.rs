@@ -20,7 +20,10 @@ pub(crate) fn facts(results: &Results) -> Vec<(&'static str, String)> {
         ("processor time", known(cost.cpu_seconds)),
         ("peak memory", memory),
         ("device", results.device.clone()),
-        ("toolkit", [results.toolkit_version.as_str(), results.git.as_str()].join(" ").trim().to_owned()),
+        (
+            "toolkit",
+            [results.toolkit_version.as_str(), results.git.as_str()].join(" ").trim().to_owned(),
+        ),
         ("date", results.created.clone()),
     ];
     facts.retain(|(_, text)| !text.is_empty());
@@ -30,7 +33,8 @@ pub(crate) fn facts(results: &Results) -> Vec<(&'static str, String)> {
 /// Time and trained parameters of each row.
 pub(crate) fn cells(grid: &Grid) -> Table {
     let row = |row: &Row| {
-        let time = mean(&row.cells.iter().map(|cell| cell.seconds).collect::<Vec<_>>()).unwrap_or(0.0);
+        let time =
+            mean(&row.cells.iter().map(|cell| cell.seconds).collect::<Vec<_>>()).unwrap_or(0.0);
         let params = row.cells.iter().map(|cell| cell.trained_params).max().unwrap_or(0);
         let seeds: Vec<String> = row.seeds().iter().map(u64::to_string).collect();
         let told = if params == 0 { "–".to_owned() } else { count(params) };
@@ -57,7 +61,12 @@ pub(crate) fn frozen(results: &Results) -> Table {
             .scores
             .iter()
             .map(|(key, value)| {
-                format!("{} {}{}", names::short(key), score(key, *value), names::unit(key).replace([' ', '(', ')'], ""))
+                format!(
+                    "{} {}{}",
+                    names::short(key),
+                    score(key, *value),
+                    names::unit(key).replace([' ', '(', ')'], "")
+                )
             })
             .collect();
         let digest: String = part.sha256.chars().take(16).collect();

@@ -5,7 +5,10 @@ use crate::html::{compared, revision};
 use crate::summary::{Summary, summary};
 use crate::table::{Cell, Table, TableRow, markdown_text};
 use crate::write::{decimals, score};
-use crate::{Estimate, FIGURE_FILE, Results, figure_svg, glossary, machine, names, retrieval, samples, tables};
+use crate::{
+    Estimate, FIGURE_FILE, Results, figure_svg, glossary, machine, names, retrieval, samples,
+    tables,
+};
 
 /// The report as Markdown. It shows the main figure from the file [`FIGURE_FILE`] beside it, see [`figure_svg`].
 #[must_use]
@@ -19,7 +22,10 @@ pub fn markdown(results: &Results) -> String {
     }
     out.push_str(&format!("{}\n\n", markdown_text(&summary.verdict.join(" "))));
     if !figure_svg(results).is_empty() {
-        out.push_str(&format!("![{}]({FIGURE_FILE})\n\n", markdown_text(&names::long(&results.primary))));
+        out.push_str(&format!(
+            "![{}]({FIGURE_FILE})\n\n",
+            markdown_text(&names::long(&results.primary))
+        ));
     }
     let mut number = 0;
     let mut section = |out: &mut String, title: &str, tables: &[Table]| {
@@ -37,7 +43,8 @@ pub fn markdown(results: &Results) -> String {
     section(&mut out, "By kind of question", &[tables::kinds(&summary, &corner)]);
     section(&mut out, "By group of pictures", &[tables::groups(&summary, &corner)]);
     section(&mut out, "Controls", &tables::controls(&summary, &corner));
-    let both = [retrieval::retrieval(results, &summary, &corner), tables::captions(&summary, &corner)];
+    let both =
+        [retrieval::retrieval(results, &summary, &corner), tables::captions(&summary, &corner)];
     section(&mut out, "Retrieval and captions", &both);
     if !results.samples.is_empty() {
         out.push_str("## Samples\n\n");
@@ -48,9 +55,17 @@ pub fn markdown(results: &Results) -> String {
         out.push_str(&samples::flips_markdown(&results.flips));
     }
     section(&mut out, "Cost", &[machine::cells(&grid)]);
-    list(&mut out, "", machine::facts(results).into_iter().map(|(name, text)| (name.to_owned(), text)).collect());
+    list(
+        &mut out,
+        "",
+        machine::facts(results).into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
+    );
     section(&mut out, "Frozen parts", &[machine::frozen(results)]);
-    list(&mut out, "Notes", notes(results, &summary).into_iter().map(|note| (String::new(), note)).collect());
+    list(
+        &mut out,
+        "Notes",
+        notes(results, &summary).into_iter().map(|note| (String::new(), note)).collect(),
+    );
     if !results.command.is_empty() {
         // A fence longer than any in the command cannot be closed by it.
         out.push_str(&format!(
@@ -97,14 +112,16 @@ pub fn table(results: &Results) -> String {
             .collect(),
         rule: false,
     };
-    let metrics = summary.metrics.iter().map(|key| format!("{}{}", names::short(key), names::unit(key)));
+    let metrics =
+        summary.metrics.iter().map(|key| format!("{}{}", names::short(key), names::unit(key)));
     let table = Table {
         corner: grid.axes_label(),
         head: std::iter::once("seeds".to_owned()).chain(metrics).collect(),
         rows: summary.rows.iter().map(row).collect(),
         ..Table::default()
     };
-    let missing = summary.missing().into_iter().map(|line| line.replace(char::is_control, " ") + "\n");
+    let missing =
+        summary.missing().into_iter().map(|line| line.replace(char::is_control, " ") + "\n");
     std::iter::once(table.plain()).chain(missing).collect()
 }
 

@@ -7,8 +7,16 @@ pub(crate) const CONTROLS: [(&str, &str, &str); 3] = [
         "shuffled image",
         "the model is shown another question's image: what is left does not come from the picture",
     ),
-    ("no_image", "no image", "the model gets the question without any image: what can be guessed from the words"),
-    ("majority", "majority", "no model: always the most frequent training answer of that kind of question"),
+    (
+        "no_image",
+        "no image",
+        "the model gets the question without any image: what can be guessed from the words",
+    ),
+    (
+        "majority",
+        "majority",
+        "no model: always the most frequent training answer of that kind of question",
+    ),
 ];
 
 /// Groups of the scenes data: key, name and what it is.
@@ -28,7 +36,9 @@ pub(crate) fn control_key(key: &str, control: &str) -> String {
 
 /// Whether the score is a percentage.
 pub(crate) fn is_percent(key: &str) -> bool {
-    !["cider", "loss", "perplexity", "nats", "spice_raw", "seconds"].iter().any(|word| key.contains(word))
+    !["cider", "loss", "perplexity", "nats", "spice_raw", "seconds"]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 /// The unit in brackets, with a space before it; nothing for a score without a unit.
@@ -80,7 +90,10 @@ fn word(part: &str) -> String {
 /// The name of a score where its task is clear: `CIDEr`, `count`, `ITC text R@1`.
 pub(crate) fn short(key: &str) -> String {
     let mut parts: Vec<&str> = key.split('.').collect();
-    if parts.len() > 1 && ["vqa", "caption", "retrieval"].contains(&parts[0]) && key != "vqa.overall" {
+    if parts.len() > 1
+        && ["vqa", "caption", "retrieval"].contains(&parts[0])
+        && key != "vqa.overall"
+    {
         parts.remove(0);
     }
     parts.retain(|part| *part != "kind");

@@ -67,7 +67,8 @@ pub(crate) fn reference_dash(index: usize) -> &'static str {
 
 /// The definitions of the page's colour variables.
 pub(crate) fn variables() -> String {
-    let list = |pick: fn(&(&str, &str, &str)) -> String| COLOURS.iter().map(pick).collect::<String>();
+    let list =
+        |pick: fn(&(&str, &str, &str)) -> String| COLOURS.iter().map(pick).collect::<String>();
     let light = list(|(name, light, _)| format!("--{name}:{light};"));
     let dark = list(|(name, _, dark)| format!("--{name}:{dark};"));
     format!(

@@ -19,31 +19,45 @@ pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> T
     let after: Vec<Scored> =
         stages(results).into_iter().filter(|(_, scores)| scores.keys().any(is_retrieval)).collect();
     // Rows that share a stage-1 run have its scores; once is enough.
-    let rows: Vec<Scored> = of_rows.filter(|(_, scores)| after.is_empty() && scores.keys().any(is_retrieval)).collect();
+    let rows: Vec<Scored> =
+        of_rows.filter(|(_, scores)| after.is_empty() && scores.keys().any(is_retrieval)).collect();
     let all: Vec<(&str, &BTreeMap<String, Estimate>)> =
         rows.iter().chain(&after).map(|(label, scores)| (label.as_str(), scores)).collect();
     let mut keys: Vec<&String> =
         all.iter().flat_map(|(_, scores)| scores.keys()).filter(|key| is_retrieval(key)).collect();
     keys.sort_by_key(|key| order(key));
     keys.dedup();
-    let columns: Vec<(String, String)> =
-        keys.iter().filter(|key| !key.contains(".chance.")).map(|key| ((*key).clone(), names::short(key))).collect();
+    let columns: Vec<(String, String)> = keys
+        .iter()
+        .filter(|key| !key.contains(".chance."))
+        .map(|key| ((*key).clone(), names::short(key)))
+        .collect();
     let mut table = estimates(&all, corner, &columns);
-    table.caption = format!("Retrieval, recall (%) among all test captions or pictures{}.", interval_note(summary));
+    table.caption = format!(
+        "Retrieval, recall (%) among all test captions or pictures{}.",
+        interval_note(summary)
+    );
     if let (Some(row), false) = (table.rows.get_mut(rows.len()), rows.is_empty()) {
         row.rule = true;
         // Rows of different stages do not compete.
-        table.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| cell.mark = Mark::None);
+        table
+            .rows
+            .iter_mut()
+            .flat_map(|row| &mut row.cells)
+            .for_each(|cell| cell.mark = Mark::None);
     }
     let chance = |key: &str| {
         let key = format!("retrieval.chance.{}", rank(key));
-        let values: Vec<f64> = all.iter().filter_map(|(_, scores)| scores.get(&key)).map(|e| e.mean).collect();
+        let values: Vec<f64> =
+            all.iter().filter_map(|(_, scores)| scores.get(&key)).map(|e| e.mean).collect();
         mean(&values)
     };
     let chances: Vec<Option<f64>> = columns.iter().map(|(key, _)| chance(key)).collect();
     if chances.iter().any(Option::is_some) {
-        let cells =
-            columns.iter().zip(&chances).map(|((key, _), v)| Cell::new(v.map_or("–".to_owned(), |v| score(key, v))));
+        let cells = columns
+            .iter()
+            .zip(&chances)
+            .map(|((key, _), v)| Cell::new(v.map_or("–".to_owned(), |v| score(key, v))));
         table.rows.push(TableRow { head: "chance".to_owned(), cells: cells.collect(), rule: true });
     }
     table
@@ -83,7 +97,10 @@ fn stages(results: &Results) -> Vec<Scored> {
         Some(Estimate { mean: mean(&values)?, low, high, values })
     };
     let estimated = |(name, scores): (String, BTreeMap<String, Vec<f64>>)| {
-        (name, scores.into_iter().filter_map(|(key, values)| Some((key, estimate(values)?))).collect())
+        (
+            name,
+            scores.into_iter().filter_map(|(key, values)| Some((key, estimate(values)?))).collect(),
+        )
     };
     kinds.into_iter().map(estimated).collect()
 }

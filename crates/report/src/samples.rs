@@ -61,8 +61,10 @@ fn card(sample: &SamplePicture) -> String {
         let data = STANDARD.encode(&sample.png);
         format!("<img src=\"data:image/png;base64,{data}\" alt=\"{}\" width=\"168\"/>", escape(alt))
     };
-    let references: String = sample.captions.iter().map(|caption| format!("<li>{}</li>", escape(caption))).collect();
-    let references = if references.is_empty() { references } else { format!("<ul>{references}</ul>") };
+    let references: String =
+        sample.captions.iter().map(|caption| format!("<li>{}</li>", escape(caption))).collect();
+    let references =
+        if references.is_empty() { references } else { format!("<ul>{references}</ul>") };
     let asked = if sample.question.is_empty() {
         String::new()
     } else {
@@ -90,7 +92,10 @@ fn output(output: &SampleOutput) -> String {
     let answer = if output.answer.is_empty() && output.correct <= 0.0 {
         "–".to_owned()
     } else {
-        format!("<span class=\"answer {class}\" title=\"{word}\">{sign} {}</span>", escape(&output.answer))
+        format!(
+            "<span class=\"answer {class}\" title=\"{word}\">{sign} {}</span>",
+            escape(&output.answer)
+        )
     };
     format!(
         "<tr><th scope=\"row\">{}</th><td>{answer}</td><td>{}</td></tr>",
@@ -109,7 +114,10 @@ pub(crate) fn flips_html(all: &[Flips]) -> String {
         out.push_str(&format!("<h3>{}</h3>\n", escape(&title(flips))));
         for (what, pictures) in sides(flips) {
             if !pictures.is_empty() {
-                out.push_str(&format!("<p class=\"label\">{}</p>\n<div class=\"cards\">\n", escape(&what)));
+                out.push_str(&format!(
+                    "<p class=\"label\">{}</p>\n<div class=\"cards\">\n",
+                    escape(&what)
+                ));
                 out.extend(pictures.iter().map(card));
                 out.push_str("</div>\n");
             }
@@ -122,7 +130,12 @@ pub(crate) fn flips_html(all: &[Flips]) -> String {
 pub(crate) fn flips_markdown(all: &[Flips]) -> String {
     let line = |flips: &Flips| {
         let [gained, lost] = sides(flips).map(|(what, _)| what);
-        format!("- {}: {}; {}\n", markdown_text(&title(flips)), markdown_text(&gained), markdown_text(&lost))
+        format!(
+            "- {}: {}; {}\n",
+            markdown_text(&title(flips)),
+            markdown_text(&gained),
+            markdown_text(&lost)
+        )
     };
     all.iter().map(line).collect::<String>() + "\n"
 }
@@ -143,14 +156,24 @@ fn sides(flips: &Flips) -> [(String, &[SamplePicture]); 2] {
 pub(crate) fn markdown(samples: &[SamplePicture]) -> String {
     let mut out = String::new();
     for sample in by_group(samples).into_iter().flat_map(|(_, members)| members) {
-        let group = if sample.group.is_empty() { String::new() } else { format!(" ({})", group_name(&sample.group)) };
+        let group = if sample.group.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", group_name(&sample.group))
+        };
         out.push_str(&format!("**{}**{}\n\n", markdown_text(&sample.id), markdown_text(&group)));
         if !sample.captions.is_empty() {
-            out.push_str(&format!("- references: {}\n", markdown_text(&sample.captions.join("; "))));
+            out.push_str(&format!(
+                "- references: {}\n",
+                markdown_text(&sample.captions.join("; "))
+            ));
         }
         if !sample.question.is_empty() {
             let answers = markdown_text(&sample.answers.join(" / "));
-            out.push_str(&format!("- question: {} **{answers}**\n", markdown_text(&sample.question)));
+            out.push_str(&format!(
+                "- question: {} **{answers}**\n",
+                markdown_text(&sample.question)
+            ));
         }
         for output in &sample.outputs {
             let (sign, _, _) = judged(output.correct);

@@ -13,7 +13,10 @@ use toolkit_metrics::{mean, t_interval};
 impl Summary {
     /// Why there is none of some main scores, a sentence each.
     pub(crate) fn missing(&self) -> Vec<String> {
-        self.absent.iter().map(|(key, why)| format!("{}: –, for {why}.", capital(&names::long(key)))).collect()
+        self.absent
+            .iter()
+            .map(|(key, why)| format!("{}: –, for {why}.", capital(&names::long(key))))
+            .collect()
     }
 }
 
@@ -113,8 +116,14 @@ pub struct Comparison {
 }
 
 /// Scores that are main if they are there, in the order of their columns.
-const MAIN: [&str; 6] =
-    ["vqa.overall", "vqa.along", "caption.cider", "caption.bleu4", "retrieval.itc.txt_r1", "retrieval.itc.img_r1"];
+const MAIN: [&str; 6] = [
+    "vqa.overall",
+    "vqa.along",
+    "caption.cider",
+    "caption.bleu4",
+    "retrieval.itc.txt_r1",
+    "retrieval.itc.img_r1",
+];
 
 /// The statistics of an experiment.
 #[must_use]
@@ -133,7 +142,8 @@ pub fn summary(results: &Results) -> Summary {
     };
     let pairs = baseline_pairs(results, &grid);
     let same = pairs == effect_pairs(results, &grid);
-    summary.comparisons = if same { summary.effects.clone() } else { compare(&grid, &summary.metrics, &pairs) };
+    summary.comparisons =
+        if same { summary.effects.clone() } else { compare(&grid, &summary.metrics, &pairs) };
     summary.verdict = crate::verdict::verdict(&grid, &summary).iter().map(Sentence::text).collect();
     summary
 }
@@ -141,12 +151,18 @@ pub fn summary(results: &Results) -> Summary {
 /// Returns what is said to be absent and is, in fact, in no cell.
 fn absent(results: &Results, grid: &Grid) -> BTreeMap<String, String> {
     let keys = grid.keys();
-    results.absent.iter().filter(|(key, _)| !keys.contains(key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+    results
+        .absent
+        .iter()
+        .filter(|(key, _)| !keys.contains(key.as_str()))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 fn main_metrics(results: &Results, grid: &Grid) -> Vec<String> {
     let absent = absent(results, grid);
-    let keys: BTreeSet<&str> = grid.keys().into_iter().chain(absent.keys().map(String::as_str)).collect();
+    let keys: BTreeSet<&str> =
+        grid.keys().into_iter().chain(absent.keys().map(String::as_str)).collect();
     let mut found: Vec<String> = Vec::new();
     for key in std::iter::once(results.primary.as_str()).chain(MAIN) {
         if keys.contains(key) && !found.iter().any(|known| known == key) {
@@ -156,14 +172,19 @@ fn main_metrics(results: &Results, grid: &Grid) -> Vec<String> {
     // Tasks on further data, which are called by it.
     for key in &keys {
         let main = key.split_once('.').is_some_and(|(task, score)| {
-            !["vqa", "caption", "retrieval"].contains(&task) && ["overall", "cider"].contains(&score)
+            !["vqa", "caption", "retrieval"].contains(&task)
+                && ["overall", "cider"].contains(&score)
         });
         if main && !found.iter().any(|known| known == key) {
             found.push((*key).to_owned());
         }
     }
     // Scores of a kind unknown here are shown rather than nothing.
-    if found.is_empty() { keys.iter().take(MAIN.len()).map(|&key| key.to_owned()).collect() } else { found }
+    if found.is_empty() {
+        keys.iter().take(MAIN.len()).map(|&key| key.to_owned()).collect()
+    } else {
+        found
+    }
 }
 
 fn row_summary(grid: &Grid, row: &Row) -> RowSummary {
@@ -180,7 +201,12 @@ fn row_summary(grid: &Grid, row: &Row) -> RowSummary {
 fn estimate(row: &Row, key: &str) -> Option<Estimate> {
     let values: Vec<f64> = row.by_seed(key).into_values().collect();
     let interval = t_interval(&values, 0.95);
-    Some(Estimate { mean: mean(&values)?, low: interval.map(|i| i.low), high: interval.map(|i| i.high), values })
+    Some(Estimate {
+        mean: mean(&values)?,
+        low: interval.map(|i| i.low),
+        high: interval.map(|i| i.high),
+        values,
+    })
 }
 
 /// The index of the baseline value of an axis, if it has one.
@@ -199,7 +225,8 @@ fn effect_pairs(results: &Results, grid: &Grid) -> Vec<Pair> {
 
 /// Every row against the one with the baseline values.
 fn baseline_pairs(results: &Results, grid: &Grid) -> Vec<Pair> {
-    let values: Vec<Option<usize>> = (0..grid.axes.len()).map(|axis| baseline(results, grid, axis)).collect();
+    let values: Vec<Option<usize>> =
+        (0..grid.axes.len()).map(|axis| baseline(results, grid, axis)).collect();
     if values.iter().all(Option::is_none) {
         return effect_pairs(results, grid);
     }

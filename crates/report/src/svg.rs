@@ -35,7 +35,14 @@ impl Svg {
     }
 
     /// A straight line.
-    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64, dash: &str) {
+    pub(crate) fn line(
+        &mut self,
+        from: (f64, f64),
+        to: (f64, f64),
+        colour: &str,
+        width: f64,
+        dash: &str,
+    ) {
         let dash = dashed(dash);
         let ((x1, y1), (x2, y2)) = (from, to);
         self.add(format_args!(
@@ -44,7 +51,14 @@ impl Svg {
     }
 
     /// A line through points.
-    pub(crate) fn path(&mut self, points: &[(f64, f64)], colour: &str, width: f64, dash: &str, opacity: f64) {
+    pub(crate) fn path(
+        &mut self,
+        points: &[(f64, f64)],
+        colour: &str,
+        width: f64,
+        dash: &str,
+        opacity: f64,
+    ) {
         if points.len() < 2 {
             return;
         }
@@ -57,7 +71,9 @@ impl Svg {
     /// A filled area.
     pub(crate) fn area(&mut self, points: &[(f64, f64)], colour: &str, opacity: f64) {
         let data = path_data(points);
-        self.add(format_args!(r#"<path d="{data}Z" style="fill:{colour};fill-opacity:{opacity};stroke:none"/>"#));
+        self.add(format_args!(
+            r#"<path d="{data}Z" style="fill:{colour};fill-opacity:{opacity};stroke:none"/>"#
+        ));
     }
 
     /// A rectangle.
@@ -68,7 +84,15 @@ impl Svg {
     }
 
     /// A text. `style` is more CSS, such as `font-weight:600`.
-    pub(crate) fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, colour: &str, style: &str, text: &str) {
+    pub(crate) fn text(
+        &mut self,
+        at: (f64, f64),
+        anchor: Anchor,
+        size: f64,
+        colour: &str,
+        style: &str,
+        text: &str,
+    ) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -89,7 +113,14 @@ impl Svg {
     }
 
     /// The marker of a series, with a text that shows when pointed at.
-    pub(crate) fn marker(&mut self, series: usize, at: (f64, f64), radius: f64, colour: &str, title: &str) {
+    pub(crate) fn marker(
+        &mut self,
+        series: usize,
+        at: (f64, f64),
+        radius: f64,
+        colour: &str,
+        title: &str,
+    ) {
         let (x, y, r) = (at.0, at.1, radius);
         let shape = match series % 5 {
             0 => format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="{r:.1}""#),
@@ -97,11 +128,18 @@ impl Svg {
                 let (left, top, side) = (x - 0.9 * r, y - 0.9 * r, 1.8 * r);
                 format!(r#"<rect x="{left:.1}" y="{top:.1}" width="{side:.1}" height="{side:.1}""#)
             }
-            2 => polygon(&[(x, y - 1.2 * r), (x + 1.1 * r, y + 0.8 * r), (x - 1.1 * r, y + 0.8 * r)]),
+            2 => {
+                polygon(&[(x, y - 1.2 * r), (x + 1.1 * r, y + 0.8 * r), (x - 1.1 * r, y + 0.8 * r)])
+            }
             3 => polygon(&[(x, y - 1.3 * r), (x + 1.3 * r, y), (x, y + 1.3 * r), (x - 1.3 * r, y)]),
-            _ => polygon(&[(x, y + 1.2 * r), (x + 1.1 * r, y - 0.8 * r), (x - 1.1 * r, y - 0.8 * r)]),
+            _ => {
+                polygon(&[(x, y + 1.2 * r), (x + 1.1 * r, y - 0.8 * r), (x - 1.1 * r, y - 0.8 * r)])
+            }
         };
-        let (paper, name) = (self.paint.colour("paper"), shape[1..].split(' ').next().unwrap_or_default().to_owned());
+        let (paper, name) = (
+            self.paint.colour("paper"),
+            shape[1..].split(' ').next().unwrap_or_default().to_owned(),
+        );
         let title = escape(title);
         self.add(format_args!(
             r#"{shape} style="fill:{colour};stroke:{paper};stroke-width:1"><title>{title}</title></{name}>"#

@@ -56,7 +56,11 @@ impl Table {
         let head = self.rows.iter().map(|row| row.head.clone()).collect();
         let row = |(at, name): (usize, &String)| TableRow {
             head: name.clone(),
-            cells: self.rows.iter().map(|row| row.cells.get(at).cloned().unwrap_or_default()).collect(),
+            cells: self
+                .rows
+                .iter()
+                .map(|row| row.cells.get(at).cloned().unwrap_or_default())
+                .collect(),
             rule: false,
         };
         let rows = self.head.iter().enumerate().map(row).collect();
@@ -65,8 +69,11 @@ impl Table {
 
     /// The table with its number in HTML.
     pub(crate) fn html(&self, number: usize) -> String {
-        let head: String =
-            self.head.iter().map(|name| format!("<th scope=\"col\">{}</th>", whole_words(name))).collect();
+        let head: String = self
+            .head
+            .iter()
+            .map(|name| format!("<th scope=\"col\">{}</th>", whole_words(name)))
+            .collect();
         let mut rows = String::new();
         for row in &self.rows {
             let class = if row.rule { " class=\"rule\"" } else { "" };
@@ -104,12 +111,20 @@ impl Table {
     pub(crate) fn plain(&self) -> String {
         let heads = std::iter::once(self.corner.clone()).chain(self.head.clone()).collect();
         let texts = |row: &TableRow| {
-            let cells = row.cells.iter().map(|cell| format!("{} {}", cell.main, cell.small).trim().to_owned());
-            std::iter::once(row.head.clone()).chain(cells).map(|text| text.replace(char::is_control, " ")).collect()
+            let cells = row
+                .cells
+                .iter()
+                .map(|cell| format!("{} {}", cell.main, cell.small).trim().to_owned());
+            std::iter::once(row.head.clone())
+                .chain(cells)
+                .map(|text| text.replace(char::is_control, " "))
+                .collect()
         };
-        let lines: Vec<Vec<String>> = std::iter::once(heads).chain(self.rows.iter().map(texts)).collect();
+        let lines: Vec<Vec<String>> =
+            std::iter::once(heads).chain(self.rows.iter().map(texts)).collect();
         let length = |text: &String| text.chars().count();
-        let width = |at: usize| lines.iter().filter_map(|line| line.get(at)).map(length).max().unwrap_or(0);
+        let width =
+            |at: usize| lines.iter().filter_map(|line| line.get(at)).map(length).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=self.head.len()).map(width).collect();
         let mut out = String::new();
         for (index, line) in lines.iter().enumerate() {
@@ -140,7 +155,11 @@ fn whole_words(text: &str) -> String {
 
 fn html_cell(cell: &Cell) -> String {
     let class = if cell.mark == Mark::Best { " class=\"best\"" } else { "" };
-    let small = if cell.small.is_empty() { String::new() } else { format!("<small>{}</small>", escape(&cell.small)) };
+    let small = if cell.small.is_empty() {
+        String::new()
+    } else {
+        format!("<small>{}</small>", escape(&cell.small))
+    };
     format!("<td{class}>{}{small}</td>", escape(&cell.main))
 }
 

@@ -9,17 +9,22 @@ use std::collections::BTreeMap;
 
 /// The final scores of all rows, and what sets each apart from its baseline.
 pub(crate) fn results(summary: &Summary, corner: &str) -> Table {
-    let columns: Vec<(String, String)> = summary.metrics.iter().map(|key| (key.clone(), head(key))).collect();
+    let columns: Vec<(String, String)> =
+        summary.metrics.iter().map(|key| (key.clone(), head(key))).collect();
     let mut table = with_columns(&rows(summary), corner, &columns.iter().collect::<Vec<_>>());
     table.caption = format!(
         "Results{}. Highest mean of each column in bold, whether or not it differs from others.",
         interval_note(summary)
     );
-    let compared: Vec<&Comparison> = summary.comparisons.iter().filter(|c| c.metric == summary.primary).collect();
+    let compared: Vec<&Comparison> =
+        summary.comparisons.iter().filter(|c| c.metric == summary.primary).collect();
     if compared.is_empty() {
         return table;
     }
-    table.caption.push_str(&format!(" Difference: in {}, from the baseline row.", names::long(&summary.primary)));
+    table.caption.push_str(&format!(
+        " Difference: in {}, from the baseline row.",
+        names::long(&summary.primary)
+    ));
     let tests = Tests::of(&compared);
     if tests.any() {
         let holm = if compared.len() > 1 { ", Holm-corrected" } else { "" };
@@ -50,18 +55,26 @@ pub(crate) fn kinds(summary: &Summary, corner: &str) -> Table {
     };
     let own = of(task);
     let keys = if own.is_empty() { of("vqa") } else { own };
-    let columns: Vec<(String, String)> = keys.iter().map(|key| (key.clone(), names::short(key))).collect();
+    let columns: Vec<(String, String)> =
+        keys.iter().map(|key| (key.clone(), names::short(key))).collect();
     let mut table = scores(summary, corner, &columns);
     table.caption = format!("Accuracy (%) by kind of question{}.", interval_note(summary));
     let average = |key: &String| {
-        let means = summary.rows.iter().filter_map(|row| row.scores.get(&control_key(key, "majority")));
+        let means =
+            summary.rows.iter().filter_map(|row| row.scores.get(&control_key(key, "majority")));
         toolkit_metrics::mean(&means.map(|estimate| estimate.mean).collect::<Vec<_>>())
     };
     let majority: Vec<Option<f64>> = keys.iter().map(average).collect();
     if majority.iter().any(Option::is_some) {
-        let cells =
-            keys.iter().zip(&majority).map(|(key, value)| Cell::new(value.map_or("–".to_owned(), |v| score(key, v))));
-        table.rows.push(TableRow { head: "majority (no model)".to_owned(), cells: cells.collect(), rule: true });
+        let cells = keys
+            .iter()
+            .zip(&majority)
+            .map(|(key, value)| Cell::new(value.map_or("–".to_owned(), |v| score(key, v))));
+        table.rows.push(TableRow {
+            head: "majority (no model)".to_owned(),
+            cells: cells.collect(),
+            rule: true,
+        });
     }
     // Kinds are many, rows are often few: the longer side goes down the page.
     if table.rows.len() < table.head.len() { table.transposed("kind of question") } else { table }
@@ -94,12 +107,21 @@ pub(crate) fn groups(summary: &Summary, corner: &str) -> Table {
 pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
     let keys = keys(summary);
     let one = |metric: &String| {
-        let present = CONTROLS.iter().map(|(control, name, _)| (control_key(metric, control), (*name).to_owned()));
-        let present: Vec<(String, String)> = present.filter(|(key, _)| keys.contains(key)).collect();
+        let present = CONTROLS
+            .iter()
+            .map(|(control, name, _)| (control_key(metric, control), (*name).to_owned()));
+        let present: Vec<(String, String)> =
+            present.filter(|(key, _)| keys.contains(key)).collect();
         let columns: Vec<(String, String)> =
-            std::iter::once((metric.clone(), "its own image".to_owned())).chain(present.clone()).collect();
+            std::iter::once((metric.clone(), "its own image".to_owned()))
+                .chain(present.clone())
+                .collect();
         let mut table = scores(summary, corner, &columns);
-        table.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| cell.mark = Mark::None);
+        table
+            .rows
+            .iter_mut()
+            .flat_map(|row| &mut row.cells)
+            .for_each(|cell| cell.mark = Mark::None);
         table.caption = format!(
             "{}{} under the controls{}.",
             capital(&names::long(metric)),
@@ -119,13 +141,18 @@ pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
 
 /// What the own image adds to a control, seed by seed, with its interval over seeds.
 fn gain(metric: &str, own: Option<&Estimate>, control: Option<&Estimate>) -> Cell {
-    let Some((own, control)) = own.zip(control).filter(|(a, b)| a.values.len() == b.values.len()) else {
+    let Some((own, control)) = own.zip(control).filter(|(a, b)| a.values.len() == b.values.len())
+    else {
         return Cell::new("–");
     };
     let gains: Vec<f64> = own.values.iter().zip(&control.values).map(|(a, b)| a - b).collect();
     let small = toolkit_metrics::t_interval(&gains, 0.95)
         .map(|i| format!("[{}, {}]", signed(metric, i.low), signed(metric, i.high)));
-    Cell { main: signed(metric, own.mean - control.mean), small: small.unwrap_or_default(), mark: Mark::None }
+    Cell {
+        main: signed(metric, own.mean - control.mean),
+        small: small.unwrap_or_default(),
+        mark: Mark::None,
+    }
 }
 
 /// Caption scores.
@@ -154,7 +181,8 @@ fn rows(summary: &Summary) -> Vec<Scored<'_>> {
 pub(crate) type Scored<'a> = (&'a str, &'a BTreeMap<String, Estimate>);
 
 pub(crate) fn estimates(rows: &[Scored<'_>], corner: &str, columns: &[(String, String)]) -> Table {
-    let there = |(key, _): &&(String, String)| rows.iter().any(|(_, scores)| scores.contains_key(key));
+    let there =
+        |(key, _): &&(String, String)| rows.iter().any(|(_, scores)| scores.contains_key(key));
     with_columns(rows, corner, &columns.iter().filter(there).collect::<Vec<_>>())
 }
 
@@ -163,7 +191,11 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
     let best: Vec<Option<String>> = columns
         .iter()
         .map(|(key, _)| {
-            let highest = rows.iter().filter_map(|(_, scores)| scores.get(key)).map(|e| e.mean).reduce(f64::max)?;
+            let highest = rows
+                .iter()
+                .filter_map(|(_, scores)| scores.get(key))
+                .map(|e| e.mean)
+                .reduce(f64::max)?;
             let better_up = !["loss", "perplexity", "nats"].iter().any(|word| key.contains(word));
             (rows.len() > 1 && better_up).then(|| score(key, highest))
         })
@@ -172,14 +204,20 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
         let cell = |(at, (key, _)): (usize, &&(String, String))| {
             let Some(found) = scores.get(key) else { return Cell::new("–") };
             let small = match (found.low, found.high) {
-                (Some(low), Some(high)) if low < high => format!("[{}, {}]", score(key, low), score(key, high)),
+                (Some(low), Some(high)) if low < high => {
+                    format!("[{}, {}]", score(key, low), score(key, high))
+                }
                 _ => String::new(),
             };
             let main = score(key, found.mean);
             let mark = if best[at].as_ref() == Some(&main) { Mark::Best } else { Mark::None };
             Cell { main, small, mark }
         };
-        TableRow { head: (*label).to_owned(), cells: columns.iter().enumerate().map(cell).collect(), rule: false }
+        TableRow {
+            head: (*label).to_owned(),
+            cells: columns.iter().enumerate().map(cell).collect(),
+            rule: false,
+        }
     };
     Table {
         corner: corner.to_owned(),
@@ -191,7 +229,9 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
 
 pub(crate) fn difference(c: &Comparison) -> Cell {
     let small = match (c.low, c.high) {
-        (Some(low), Some(high)) => format!("[{}, {}]", signed(&c.metric, low), signed(&c.metric, high)),
+        (Some(low), Some(high)) => {
+            format!("[{}, {}]", signed(&c.metric, low), signed(&c.metric, high))
+        }
         _ => String::new(),
     };
     Cell { main: signed(&c.metric, c.difference), small, mark: Mark::None }
@@ -203,7 +243,8 @@ pub(crate) fn head(key: &str) -> String {
 
 /// All keys that some row has.
 pub(crate) fn keys(summary: &Summary) -> Vec<String> {
-    let mut keys: Vec<String> = summary.rows.iter().flat_map(|row: &RowSummary| row.scores.keys().cloned()).collect();
+    let mut keys: Vec<String> =
+        summary.rows.iter().flat_map(|row: &RowSummary| row.scores.keys().cloned()).collect();
     keys.sort();
     keys.dedup();
     keys
@@ -218,6 +259,8 @@ pub(crate) fn interval_note(summary: &Summary) -> String {
         (least, most) if least == most => {
             format!(", means over {} with 95% t-intervals in brackets", plural(most, "seed"))
         }
-        (least, most) => format!(", means over {least} to {most} seeds with 95% t-intervals in brackets"),
+        (least, most) => {
+            format!(", means over {least} to {most} seeds with 95% t-intervals in brackets")
+        }
     }
 }

@@ -29,7 +29,8 @@ impl Sentence {
 
 /// The sentences of the verdict.
 pub(crate) fn verdict(grid: &Grid, summary: &Summary) -> Vec<Sentence> {
-    let effects: Vec<&Comparison> = summary.effects.iter().filter(|e| e.metric == summary.primary).collect();
+    let effects: Vec<&Comparison> =
+        summary.effects.iter().filter(|e| e.metric == summary.primary).collect();
     let mut out = Vec::new();
     if effects.is_empty() {
         out.push(without_comparison(grid, summary));
@@ -39,10 +40,16 @@ pub(crate) fn verdict(grid: &Grid, summary: &Summary) -> Vec<Sentence> {
     } else {
         out.extend(effects.iter().map(|e| effect(e, effects.len())));
         // Curves that end alike may have risen one before the other.
-        let along: Vec<&Comparison> = summary.effects.iter().filter(|e| e.metric == ALONG).collect();
+        let along: Vec<&Comparison> =
+            summary.effects.iter().filter(|e| e.metric == ALONG).collect();
         out.extend(along.iter().map(|e| effect(e, along.len())));
     }
-    out.extend(few_seeds(&effects).into_iter().chain(controls(grid, summary)).map(|text| Sentence::new("", text)));
+    out.extend(
+        few_seeds(&effects)
+            .into_iter()
+            .chain(controls(grid, summary))
+            .map(|text| Sentence::new("", text)),
+    );
     out
 }
 
@@ -58,7 +65,10 @@ fn without_comparison(grid: &Grid, summary: &Summary) -> Sentence {
         let interval = match (found.low, found.high) {
             (Some(low), Some(high)) => {
                 let (low, high) = (score(&summary.primary, low), score(&summary.primary, high));
-                format!(" (95% interval over {} {low} to {high})", plural(found.values.len(), "seed"))
+                format!(
+                    " (95% interval over {} {low} to {high})",
+                    plural(found.values.len(), "seed")
+                )
             }
             _ => " (one seed: its spread is unknown)".to_owned(),
         };
@@ -85,15 +95,23 @@ fn counted(effects: &[&Comparison]) -> String {
         .fold((0, 0), |(clear, up), e| (clear + 1, up + usize::from(e.difference > 0.0)));
     let (of, name) = (effects.len(), names::long(&effects[0].metric));
     if clear == 0 {
-        return format!("In none of {of} comparisons of {name} does the 95% interval over seeds exclude zero.");
+        return format!(
+            "In none of {of} comparisons of {name} does the 95% interval over seeds exclude zero."
+        );
     }
-    format!("In {clear} of {of} comparisons of {name} the 95% interval over seeds excludes zero, {up} of them upwards.",)
+    format!(
+        "In {clear} of {of} comparisons of {name} the 95% interval over seeds excludes zero, {up} of them upwards.",
+    )
 }
 
 /// One effect: what was found, the numbers, and what they allow to say.
 fn effect(effect: &Comparison, of: usize) -> Sentence {
     let metric = effect.metric.as_str();
-    let place = if effect.context.is_empty() { String::new() } else { format!("With {}, ", effect.context) };
+    let place = if effect.context.is_empty() {
+        String::new()
+    } else {
+        format!("With {}, ", effect.context)
+    };
     let (a, b) = (&effect.row, &effect.against);
     let higher = if effect.difference > 0.0 { "higher" } else { "lower" };
     let seeds = plural(effect.seeds, "seed");
@@ -102,13 +120,24 @@ fn effect(effect: &Comparison, of: usize) -> Sentence {
             let finding = if !excludes_zero(effect) {
                 format!("no difference between {a} and {b} is settled (the interval includes zero)")
             } else if effect.p_seeds_holm.unwrap_or(1.0) >= 0.05 {
-                format!("{a} is {higher} than {b}, but not beyond chance once corrected for {of} comparisons")
+                format!(
+                    "{a} is {higher} than {b}, but not beyond chance once corrected for {of} comparisons"
+                )
             } else {
                 format!("{a} is {higher} than {b}")
             };
-            (finding, format!(", 95% interval over {seeds} [{}, {}]", signed(metric, low), signed(metric, high)))
+            (
+                finding,
+                format!(
+                    ", 95% interval over {seeds} [{}, {}]",
+                    signed(metric, low),
+                    signed(metric, high)
+                ),
+            )
         }
-        _ if effect.seeds == 0 => (format!("{a} is {higher} than {b}, but no seed was run with both"), String::new()),
+        _ if effect.seeds == 0 => {
+            (format!("{a} is {higher} than {b}, but no seed was run with both"), String::new())
+        }
         _ => (format!("{a} is {higher} than {b} in the one seed run"), String::new()),
     };
     let name = names::long(metric);
@@ -126,8 +155,10 @@ fn effect(effect: &Comparison, of: usize) -> Sentence {
 /// The p-values, corrected if there are several comparisons.
 fn tests(effect: &Comparison, of: usize) -> String {
     let over = |p: Option<f64>, what: &str| p.map(|p| format!("{} over {what}", p_is(p)));
-    let found: Vec<String> =
-        over(effect.p_seeds_holm, "seeds").into_iter().chain(over(effect.p_questions_holm, "questions")).collect();
+    let found: Vec<String> = over(effect.p_seeds_holm, "seeds")
+        .into_iter()
+        .chain(over(effect.p_questions_holm, "questions"))
+        .collect();
     match (found.is_empty(), of > 1) {
         (true, _) => String::new(),
         (false, true) => format!("; {} (Holm-corrected)", found.join(", ")),
@@ -138,7 +169,10 @@ fn tests(effect: &Comparison, of: usize) -> String {
 fn few_seeds(effects: &[&Comparison]) -> Option<String> {
     let fewest = effects.iter().map(|e| e.seeds).filter(|&seeds| seeds > 0).min()?;
     match fewest {
-        1 => Some("One seed says nothing about the spread between seeds: other seeds may turn the sign.".to_owned()),
+        1 => Some(
+            "One seed says nothing about the spread between seeds: other seeds may turn the sign."
+                .to_owned(),
+        ),
         2..5 => Some(format!(
             "The intervals rest on only {fewest} seeds, so they are wide, and a true difference may go unnoticed."
         )),
@@ -149,19 +183,27 @@ fn few_seeds(effects: &[&Comparison]) -> Option<String> {
 /// What the best row gets from its images.
 fn controls(grid: &Grid, summary: &Summary) -> Option<String> {
     let primary = summary.primary.as_str();
-    let mean = |row: &crate::RowSummary, key: &str| row.scores.get(key).map(|estimate| estimate.mean);
-    let best = summary
-        .rows
-        .iter()
-        .filter(|row| mean(row, primary).is_some())
-        .max_by(|a, b| mean(a, primary).unwrap_or(0.0).total_cmp(&mean(b, primary).unwrap_or(0.0)))?;
+    let mean =
+        |row: &crate::RowSummary, key: &str| row.scores.get(key).map(|estimate| estimate.mean);
+    let best = summary.rows.iter().filter(|row| mean(row, primary).is_some()).max_by(|a, b| {
+        mean(a, primary).unwrap_or(0.0).total_cmp(&mean(b, primary).unwrap_or(0.0))
+    })?;
     let told: Vec<String> = names::CONTROLS
         .iter()
         .filter_map(|(control, name, _)| {
-            Some(format!("{name} {}", score(primary, mean(best, &names::control_key(primary, control))?)))
+            Some(format!(
+                "{name} {}",
+                score(primary, mean(best, &names::control_key(primary, control))?)
+            ))
         })
         .collect();
-    let which = if grid.rows.len() > 1 { format!("The highest row ({})", best.label) } else { "It".to_owned() };
+    let which = if grid.rows.len() > 1 {
+        format!("The highest row ({})", best.label)
+    } else {
+        "It".to_owned()
+    };
     let reached = score(primary, mean(best, primary)?);
-    (!told.is_empty()).then(|| format!("{which} reaches {reached} with its images; controls: {}.", told.join(", ")))
+    (!told.is_empty()).then(|| {
+        format!("{which} reaches {reached} with its images; controls: {}.", told.join(", "))
+    })
 }

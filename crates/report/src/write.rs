@@ -52,7 +52,11 @@ pub(crate) fn score(key: &str, value: f64) -> String {
 /// A difference of scores, with its sign.
 pub(crate) fn signed(key: &str, value: f64) -> String {
     let text = score(key, value);
-    if value > 0.0 && text.contains(|c| ('1'..='9').contains(&c)) { format!("+{text}") } else { text }
+    if value > 0.0 && text.contains(|c| ('1'..='9').contains(&c)) {
+        format!("+{text}")
+    } else {
+        text
+    }
 }
 
 /// The value of a p-value, without `p =`.

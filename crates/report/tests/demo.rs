@@ -23,7 +23,11 @@ fn five_values() -> Results {
     let values = ["4", "8", "16", "32", "64"];
     let scored = |(at, value): (usize, &&str)| {
         let overall = 50.0 + 5.0 * at as f64 - 0.7 * (at * at) as f64;
-        let scores = [("vqa.overall", overall), ("vqa.no_image.overall", 36.0), ("vqa.majority.overall", 34.9)];
+        let scores = [
+            ("vqa.overall", overall),
+            ("vqa.no_image.overall", 36.0),
+            ("vqa.majority.overall", 34.9),
+        ];
         cell(&[("queries", value)], 1, &scores)
     };
     Results {
@@ -39,14 +43,18 @@ fn five_values() -> Results {
 /// Seven values of one axis, five of another.
 fn many() -> Results {
     let mut results = example();
-    let (first, second) = (["1", "2", "4", "8", "16", "32", "64"], ["tiny", "small", "medium", "large", "huge"]);
-    results.axes = vec![axis("queries", "queries", &first), axis("vision", "vision encoder", &second)];
-    results.baseline = [("queries".to_owned(), "16".to_owned()), ("vision".to_owned(), "tiny".to_owned())].into();
+    let (first, second) =
+        (["1", "2", "4", "8", "16", "32", "64"], ["tiny", "small", "medium", "large", "huge"]);
+    results.axes =
+        vec![axis("queries", "queries", &first), axis("vision", "vision encoder", &second)];
+    results.baseline =
+        [("queries".to_owned(), "16".to_owned()), ("vision".to_owned(), "tiny".to_owned())].into();
     let models = std::mem::take(&mut results.cells);
     for at in 0..35 {
         for seed in 0..2 {
             let mut model = models[(at * 5 + seed) % models.len()].clone();
-            model.axes = cell(&[("queries", first[at % 7]), ("vision", second[at / 7])], 0, &[]).axes;
+            model.axes =
+                cell(&[("queries", first[at % 7]), ("vision", second[at / 7])], 0, &[]).axes;
             model.seed = seed as u64;
             results.cells.push(model);
         }

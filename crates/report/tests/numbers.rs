@@ -13,8 +13,11 @@ fn small() -> Results {
     let mut cells = Vec::new();
     for (value, scores) in scores {
         for (seed, score) in scores.into_iter().enumerate() {
-            let mut cell =
-                cell(&[("stage1", value)], seed as u64, &[("vqa.overall", score), ("caption.cider", score / 50.0)]);
+            let mut cell = cell(
+                &[("stage1", value)],
+                seed as u64,
+                &[("vqa.overall", score), ("caption.cider", score / 50.0)],
+            );
             // Four questions about two images; with stage 1, both of the first image are right as well.
             let right = f64::from(u8::from(value == "on"));
             cell.per_sample.insert("vqa.overall".into(), vec![right, right, 1.0, 0.0]);
@@ -56,7 +59,10 @@ fn tables_show_them() {
     let page = html(&results);
     let (low, high) = (62.0 - HALF, 62.0 + HALF);
     assert!(page.contains(&format!("62.0<small>[{low:.1}, {high:.1}]</small>")), "{page}");
-    assert!(page.contains("+2.0<small>[\u{2212}0.5, +4.5]</small></td><td>0.074</td><td>1.00</td>"), "{page}");
+    assert!(
+        page.contains("+2.0<small>[\u{2212}0.5, +4.5]</small></td><td>0.074</td><td>1.00</td>"),
+        "{page}"
+    );
     assert!(markdown(&results).contains("| 60.0 | 1.200 | baseline |"), "{}", markdown(&results));
     let lines: Vec<String> = table(&results).lines().map(str::to_owned).collect();
     assert!(lines[2].contains("stage 1 on") && lines[2].contains("62.0 ± 2.5"), "{lines:?}");
@@ -66,9 +72,14 @@ fn tables_show_them() {
 #[test]
 fn holm_counts_the_comparisons_of_a_score() {
     let found = summary(&example());
-    let of = |metric: &str| found.effects.iter().filter(|e| e.metric == metric).cloned().collect::<Vec<_>>();
+    let of = |metric: &str| {
+        found.effects.iter().filter(|e| e.metric == metric).cloned().collect::<Vec<_>>()
+    };
     let pair = of("vqa.overall");
-    assert_eq!((pair.len(), pair[0].context.as_str(), pair[1].context.as_str()), (2, "opt-nano", "t5-nano"));
+    assert_eq!(
+        (pair.len(), pair[0].context.as_str(), pair[1].context.as_str()),
+        (2, "opt-nano", "t5-nano")
+    );
     let mut plain: Vec<f64> = pair.iter().filter_map(|e| e.p_seeds).collect();
     let mut holm: Vec<f64> = pair.iter().filter_map(|e| e.p_seeds_holm).collect();
     plain.sort_by(f64::total_cmp);
@@ -76,8 +87,12 @@ fn holm_counts_the_comparisons_of_a_score() {
     assert!((holm[0] - 2.0 * plain[0]).abs() < 1e-12 || holm[0] == holm[1], "{plain:?} {holm:?}");
     // The interval over questions is in points although the questions are scored from 0 to 1.
     let effect = &pair[0];
-    let (low, high) = (effect.questions_low.expect("questions"), effect.questions_high.expect("questions"));
-    assert!(low < effect.difference && effect.difference < high && high - low > 1.0, "{low} {high}");
+    let (low, high) =
+        (effect.questions_low.expect("questions"), effect.questions_high.expect("questions"));
+    assert!(
+        low < effect.difference && effect.difference < high && high - low > 1.0,
+        "{low} {high}"
+    );
 }
 
 #[test]
@@ -85,7 +100,9 @@ fn a_full_baseline_is_one_row() {
     let mut results = example();
     results.baseline.insert("language".into(), "opt-nano".into());
     let found = summary(&results);
-    let primary = |all: &[toolkit_report::Comparison]| all.iter().filter(|c| c.metric == "vqa.overall").count();
+    let primary = |all: &[toolkit_report::Comparison]| {
+        all.iter().filter(|c| c.metric == "vqa.overall").count()
+    };
     assert_eq!((primary(&found.effects), primary(&found.comparisons)), (2, 3));
     assert!(found.comparisons.iter().all(|c| c.against_axes["language"] == "opt-nano"));
 }

@@ -37,12 +37,18 @@ fn check(results: &Results) -> String {
     well_formed(&figure);
     for part in ["href=\"", "src=\""] {
         for target in page.split(part).skip(1) {
-            assert!(target.starts_with('#') || target.starts_with("data:image/png;base64,"), "{part}{target:.40}");
+            assert!(
+                target.starts_with('#') || target.starts_with("data:image/png;base64,"),
+                "{part}{target:.40}"
+            );
         }
     }
     assert!(!page.contains("<script") && !page.contains("url(") && !page.contains("@import"));
     for text in [&page, &figure, &markdown(results), &table(results)] {
-        assert!(!text.contains("NaN") && !text.contains("inf\"") && !text.contains("inf "), "{text}");
+        assert!(
+            !text.contains("NaN") && !text.contains("inf\"") && !text.contains("inf "),
+            "{text}"
+        );
     }
     assert!(!figure.contains("var("), "a file has its own colours");
     let json = serde_json::to_string(&summary(results)).expect("statistics are numbers");
@@ -53,9 +59,15 @@ fn check(results: &Results) -> String {
 #[test]
 fn everything() {
     let page = check(&example());
-    for text in
-        ["Losses of stage 1", "trivial", "image-rendering:pixelated", "Holm", "Frozen parts", "✓ tomato", "new things"]
-    {
+    for text in [
+        "Losses of stage 1",
+        "trivial",
+        "image-rendering:pixelated",
+        "Holm",
+        "Frozen parts",
+        "✓ tomato",
+        "new things",
+    ] {
         assert!(page.contains(text), "{text} is missing");
     }
     let text = serde_json::to_string(&example()).expect("results are data");
@@ -66,7 +78,11 @@ fn everything() {
 #[test]
 fn nothing_at_all() {
     check(&Results::default());
-    check(&Results { axes: vec![axis("a", "", &[])], primary: "vqa.overall".into(), ..Results::default() });
+    check(&Results {
+        axes: vec![axis("a", "", &[])],
+        primary: "vqa.overall".into(),
+        ..Results::default()
+    });
 }
 
 #[test]
@@ -139,14 +155,21 @@ fn scores_that_there_are_none_of() {
 
 #[test]
 fn axes_of_many_values() {
-    for (first, second, third) in [(5, 1, 1), (9, 1, 1), (2, 4, 1), (3, 7, 1), (2, 2, 2), (1, 3, 1)] {
+    for (first, second, third) in [(5, 1, 1), (9, 1, 1), (2, 4, 1), (3, 7, 1), (2, 2, 2), (1, 3, 1)]
+    {
         let mut results = example();
-        let names = |n: usize, stem: &str| (0..n).map(|at| format!("{stem}{at}")).collect::<Vec<_>>();
-        let (a, b, c) = (names(first, "a-"), names(second, ""), names(third, "a rather long name "));
+        let names =
+            |n: usize, stem: &str| (0..n).map(|at| format!("{stem}{at}")).collect::<Vec<_>>();
+        let (a, b, c) =
+            (names(first, "a-"), names(second, ""), names(third, "a rather long name "));
         results.axes = [("a", &a), ("b", &b), ("c", &c)]
             .iter()
             .map(|(key, values)| {
-                axis(key, &format!("axis {key}"), &values.iter().map(String::as_str).collect::<Vec<_>>())
+                axis(
+                    key,
+                    &format!("axis {key}"),
+                    &values.iter().map(String::as_str).collect::<Vec<_>>(),
+                )
             })
             .collect();
         results.baseline.clear();
@@ -169,8 +192,13 @@ fn axes_of_many_values() {
 fn hostile_text_and_numbers() {
     let evil = "<script>alert(\"1\")</script> & 'x' | `y` ]( \n# z \u{1}";
     let mut results = example();
-    for text in [&mut results.name, &mut results.question, &mut results.command, &mut results.device, &mut results.git]
-    {
+    for text in [
+        &mut results.name,
+        &mut results.question,
+        &mut results.command,
+        &mut results.device,
+        &mut results.git,
+    ] {
         *text = evil.to_owned();
     }
     results.notes.push(evil.to_owned());

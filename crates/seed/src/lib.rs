@@ -141,7 +141,10 @@ mod tests {
     fn draws_are_pinned() {
         let mut stream = Stream::new(7, "pin", 3);
         let draws: Vec<u64> = (0..3).map(|_| stream.next_u64()).collect();
-        assert_eq!(draws, [13_076_607_623_517_861_547, 6_839_547_223_375_929_506, 957_187_823_362_052_027]);
+        assert_eq!(
+            draws,
+            [13_076_607_623_517_861_547, 6_839_547_223_375_929_506, 957_187_823_362_052_027]
+        );
     }
 
     #[test]

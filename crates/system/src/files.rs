@@ -40,8 +40,12 @@ impl FileError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk, or write to another one",
-            ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => "give a name that is not there yet",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "make room on the disk, or write to another one"
+            }
+            ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => {
+                "give a name that is not there yet"
+            }
             _ => "check the path and its permissions",
         }
     }
@@ -70,7 +74,10 @@ pub fn write_atomic<T, E: From<FileError>>(
     let io = |error: io::Error| E::from(FileError::new(path, error));
     // Renaming over `/dev/null` would take it from everybody.
     if std::fs::metadata(path).is_ok_and(|data| !data.is_file()) {
-        return Err(io(io::Error::new(ErrorKind::InvalidInput, "this is no file, and would be replaced by one")));
+        return Err(io(io::Error::new(
+            ErrorKind::InvalidInput,
+            "this is no file, and would be replaced by one",
+        )));
     }
     let (file, name) = new_file(path).map_err(io)?.into_parts();
     let mut file = BufWriter::with_capacity(1 << 16, file);
@@ -101,7 +108,10 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 ///
 /// # Errors
 /// Those of `write`, and [`FileError`] for the rest. A folder that is there must be empty, and not the current one.
-pub fn write_folder<T, E: From<FileError>>(path: &Path, write: impl FnOnce(&Path) -> Result<T, E>) -> Result<T, E> {
+pub fn write_folder<T, E: From<FileError>>(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     let io = |error: io::Error| E::from(FileError::new(path, error));
     let place = free_place(path).map_err(io)?;
     let parent = folder_of(&place);
@@ -124,7 +134,9 @@ pub fn write_folder<T, E: From<FileError>>(path: &Path, write: impl FnOnce(&Path
 
 /// Removes the temporaries of `path` that nobody is writing.
 pub fn sweep_beside(path: &Path) {
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { return };
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+        return;
+    };
     for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
         if is_temporary_of(&entry.file_name().to_string_lossy(), &name) {
             remove_if_left(&entry.path());
@@ -151,7 +163,9 @@ fn is_temporary(name: &str) -> bool {
 /// `.NAME.PID.tmp` or `.NAME.PID-RANDOM.tmp`. Strict, since others' files lie beside.
 fn is_temporary_of(file: &str, name: &str) -> bool {
     let middle = file.strip_prefix('.').and_then(|rest| rest.strip_prefix(name));
-    let Some(middle) = middle.and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".tmp")) else { return false };
+    let Some(middle) = middle.and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".tmp")) else {
+        return false;
+    };
     let (pid, random) = middle.split_once('-').unwrap_or((middle, ""));
     !pid.is_empty()
         && pid.bytes().all(|byte| byte.is_ascii_digit())
@@ -170,7 +184,8 @@ fn remove_if_left(path: &Path) {
     // The lock is held until the file is gone: a writer that was about to take it then sees that.
     let Ok(file) = opened else { return };
     if file.try_lock().is_ok() {
-        let _ = if kind.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        let _ =
+            if kind.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
 }
 
@@ -227,7 +242,10 @@ fn free_place(path: &Path) -> io::Result<PathBuf> {
         return Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file already"));
     }
     if std::fs::read_dir(&place)?.next().is_some() {
-        return Err(io::Error::new(ErrorKind::DirectoryNotEmpty, "there is a folder already, and it is not empty"));
+        return Err(io::Error::new(
+            ErrorKind::DirectoryNotEmpty,
+            "there is a folder already, and it is not empty",
+        ));
     }
     if std::env::current_dir().and_then(|dir| dir.canonicalize()).is_ok_and(|dir| dir == place) {
         return Err(io::Error::new(ErrorKind::AlreadyExists, "this is the current folder"));
@@ -250,7 +268,9 @@ fn sync_below(folder: &Path) -> io::Result<()> {
         let entry = entry?;
         match entry.file_type()? {
             kind if kind.is_dir() => sync_below(&entry.path())?,
-            kind if kind.is_file() => OpenOptions::new().write(true).open(entry.path())?.sync_all()?,
+            kind if kind.is_file() => {
+                OpenOptions::new().write(true).open(entry.path())?.sync_all()?
+            }
             _ => {}
         }
     }

@@ -20,7 +20,9 @@ pub fn open(path: &Path) -> Result<File> {
 /// As [`open`], for what has the name and is no file: it was meant to be read, so it is never passed over.
 pub fn is_there(path: &Path) -> Result<bool> {
     match std::fs::symlink_metadata(path) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
         Ok(_) => regular(path).map(|()| true),
     }
@@ -30,7 +32,9 @@ pub fn is_there(path: &Path) -> Result<bool> {
 fn regular(path: &Path) -> Result<()> {
     let kind = match std::fs::metadata(path) {
         // Not "not found": callers take that for a file that was never there.
-        Err(error) if error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(path).is_ok() => {
+        Err(error)
+            if error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(path).is_ok() =>
+        {
             return Err(Error::new(ErrorKind::InvalidInput, "this is a link to nothing"));
         }
         found => found?.file_type(),
@@ -48,7 +52,8 @@ fn regular(path: &Path) -> Result<()> {
 /// As [`open`]; if it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let mut file = open(path)?;
-    let mut bytes = Vec::with_capacity(file.metadata().map_or(0, |data| data.len() as usize).min(1 << 30));
+    let mut bytes =
+        Vec::with_capacity(file.metadata().map_or(0, |data| data.len() as usize).min(1 << 30));
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -58,7 +63,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`]; if it is not UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).map_err(|_| Error::new(ErrorKind::InvalidData, "the text is not UTF-8"))
+    String::from_utf8(read(path)?)
+        .map_err(|_| Error::new(ErrorKind::InvalidData, "the text is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -78,7 +84,8 @@ mod tests {
             assert_eq!(read(Path::new("/dev/zero")).unwrap_err().kind(), ErrorKind::InvalidInput);
         }
         let pipe = dir.path().join("pipe");
-        if std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|done| done.success()) {
+        if std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|done| done.success())
+        {
             assert_eq!(open(&pipe).unwrap_err().kind(), ErrorKind::InvalidInput);
         }
     }
@@ -91,7 +98,11 @@ mod tests {
         assert!(is_there(&at("file")).unwrap());
         assert!(!is_there(&at("none")).unwrap() && !is_there(&at("file").join("below")).unwrap());
         assert_eq!(is_there(dir.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
-        if std::process::Command::new("mkfifo").arg(at("pipe")).status().is_ok_and(|done| done.success()) {
+        if std::process::Command::new("mkfifo")
+            .arg(at("pipe"))
+            .status()
+            .is_ok_and(|done| done.success())
+        {
             assert!(is_there(&at("pipe")).unwrap_err().to_string().contains("a pipe or a device"));
         }
     }

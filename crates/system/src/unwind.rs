@@ -35,7 +35,9 @@ fn install() {
     ONCE.call_once(|| {
         let before = take_hook();
         set_hook(Box::new(move |info| {
-            match CAUGHT.with_borrow_mut(|kept| kept.as_mut().map(|kept| *kept = place_and_message(info))) {
+            match CAUGHT
+                .with_borrow_mut(|kept| kept.as_mut().map(|kept| *kept = place_and_message(info)))
+            {
                 Some(()) => {}
                 None => before(info),
             }
@@ -72,12 +74,18 @@ mod tests {
         assert_eq!(caught(|| 3), Ok(3));
         let index = std::hint::black_box(4);
         let panic = caught(|| [1, 2, 3][index]).unwrap_err();
-        assert!(panic.contains("src/unwind.rs:") && panic.contains("index out of bounds"), "{panic}");
+        assert!(
+            panic.contains("src/unwind.rs:") && panic.contains("index out of bounds"),
+            "{panic}"
+        );
         let panic = caught(|| -> u8 { panic!("two\nlines") }).unwrap_err();
         assert!(panic.ends_with("two lines"), "{panic}");
         let nested = caught(|| caught(|| -> u8 { panic!("inside") })).unwrap().unwrap_err();
         assert!(nested.ends_with("inside"), "{nested}");
-        assert_eq!(from_package("/home/x/.cargo/registry/src/index-1/zune-1.0/lib.rs"), "zune-1.0/lib.rs");
+        assert_eq!(
+            from_package("/home/x/.cargo/registry/src/index-1/zune-1.0/lib.rs"),
+            "zune-1.0/lib.rs"
+        );
         assert_eq!(from_package("/somewhere/crates/system/src/unwind.rs"), "system/src/unwind.rs");
         assert_eq!(from_package("lib.rs"), "lib.rs");
         assert!(CAUGHT.with_borrow(Option::is_none), "outside of `caught`, panics are reported");

@@ -5,13 +5,17 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use toolkit_system::files::{FileError, sweep_beside, sweep_temporaries, write_atomic, write_bytes, write_folder};
+use toolkit_system::files::{
+    FileError, sweep_beside, sweep_temporaries, write_atomic, write_bytes, write_folder,
+};
 
 type Outcome = Result<(), FileError>;
 
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -84,7 +88,9 @@ fn a_folder_appears_whole_or_not_at_all() {
     let file = dir.path().join("file");
     std::fs::write(&file, "mine").unwrap();
     let nothing = |_: &Path| -> Outcome { Ok(()) };
-    assert!(write_folder(&file, nothing).unwrap_err().to_string().contains("there is a file already"));
+    assert!(
+        write_folder(&file, nothing).unwrap_err().to_string().contains("there is a file already")
+    );
     assert!(write_folder(Path::new("."), nothing).is_err());
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
 }
@@ -93,7 +99,15 @@ fn a_folder_appears_whole_or_not_at_all() {
 fn litter(dir: &Path) {
     std::fs::create_dir_all(dir.join(".out.12-aB3.tmp/deep")).unwrap();
     std::fs::write(dir.join(".out.12-aB3.tmp/deep/model.safetensors"), "half").unwrap();
-    for name in [".out.7.tmp", ".out.8-0.tmp", ".out.x.tmp", ".out.tmp", ".output.7.tmp", ".tmpQ1w2E3", "out.7.tmp"] {
+    for name in [
+        ".out.7.tmp",
+        ".out.8-0.tmp",
+        ".out.x.tmp",
+        ".out.tmp",
+        ".output.7.tmp",
+        ".tmpQ1w2E3",
+        "out.7.tmp",
+    ] {
         std::fs::write(dir.join(name), "").unwrap();
     }
 }
@@ -106,7 +120,10 @@ fn only_temporaries_of_the_dead_are_swept() {
     let written: Outcome = write_atomic(&out, |_| {
         sweep_beside(&out);
         let left = names(dir.path());
-        let live = left.iter().filter(|name| name.starts_with(&format!(".out.{}-", std::process::id()))).count();
+        let live = left
+            .iter()
+            .filter(|name| name.starts_with(&format!(".out.{}-", std::process::id())))
+            .count();
         assert_eq!((live, left.len()), (1, 6), "{left:?}");
         sweep_temporaries(dir.path());
         Ok(())

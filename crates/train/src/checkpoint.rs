@@ -51,9 +51,9 @@ impl Checkpoint {
     pub fn load(dir: &Path) -> Result<Option<Self>, TrainError> {
         let path = dir.join(MANIFEST);
         match toolkit_system::input::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|e| TrainError::BadCheckpoint { path: path.display().to_string(), what: e.to_string() }),
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+                TrainError::BadCheckpoint { path: path.display().to_string(), what: e.to_string() }
+            }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(TrainError::io(&path, &e)),
         }
@@ -63,10 +63,18 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Whatever the file system says; the old checkpoint is then still whole.
-    pub fn save<M: Module>(dir: &Path, model: &M, optim: &AdamW, step: u64, log: Mark) -> Result<(), TrainError> {
+    pub fn save<M: Module>(
+        dir: &Path,
+        model: &M,
+        optim: &AdamW,
+        step: u64,
+        log: Mark,
+    ) -> Result<(), TrainError> {
         let (state, updates) = optim.export(model);
-        let (model_file, optimizer_file) =
-            (format!("step-{step:07}.safetensors"), format!("step-{step:07}.optimizer.safetensors"));
+        let (model_file, optimizer_file) = (
+            format!("step-{step:07}.safetensors"),
+            format!("step-{step:07}.optimizer.safetensors"),
+        );
         let step_said = ("step".to_owned(), step.to_string());
         let write = |name: &str, tensors: &BTreeMap<String, params::Values>, more: Option<u64>| {
             let updates = more.map(|updates| ("updates".to_owned(), updates.to_string()));
@@ -83,7 +91,8 @@ impl Checkpoint {
             optimizer: optimizer_file,
             log: Some(log),
         };
-        let json = serde_json::to_vec_pretty(&manifest).map_err(|e| TrainError::Other(e.to_string()))?;
+        let json =
+            serde_json::to_vec_pretty(&manifest).map_err(|e| TrainError::Other(e.to_string()))?;
         write_atomic(&dir.join(MANIFEST), &json)?;
         manifest.remove_others(dir);
         Ok(())
@@ -100,9 +109,15 @@ impl Checkpoint {
         }
     }
 
-    fn read(&self, dir: &Path, name: &str, sha256: &str) -> Result<BTreeMap<String, params::Values>, TrainError> {
+    fn read(
+        &self,
+        dir: &Path,
+        name: &str,
+        sha256: &str,
+    ) -> Result<BTreeMap<String, params::Values>, TrainError> {
         let path = dir.join(name);
-        let bad = |what: String| TrainError::BadCheckpoint { path: path.display().to_string(), what };
+        let bad =
+            |what: String| TrainError::BadCheckpoint { path: path.display().to_string(), what };
         let bytes = toolkit_system::input::read(&path).map_err(|e| TrainError::io(&path, &e))?;
         let found = sha256_hex(&bytes);
         if found != sha256 {
@@ -112,7 +127,10 @@ impl Checkpoint {
         for (key, value) in [("step", self.step), ("updates", self.updates)] {
             if let Some(held) = metadata.get(key).filter(|held| **held != value.to_string()) {
                 let what = format!("it says `{key}` = {value}, {name} says {held}");
-                return Err(TrainError::BadCheckpoint { path: dir.join(MANIFEST).display().to_string(), what });
+                return Err(TrainError::BadCheckpoint {
+                    path: dir.join(MANIFEST).display().to_string(),
+                    what,
+                });
             }
         }
         Ok(tensors)
@@ -130,7 +148,12 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If files are damaged or belong to another model.
-    pub fn restore<M: Module>(&self, model: M, optim: &mut AdamW, dir: &Path) -> Result<(M, u64), TrainError> {
+    pub fn restore<M: Module>(
+        &self,
+        model: M,
+        optim: &mut AdamW,
+        dir: &Path,
+    ) -> Result<(M, u64), TrainError> {
         let model = load_strict(model, self.weights(dir)?, &dir.join(&self.model))?;
         let state = self.read(dir, &self.optimizer, &self.optimizer_sha256)?;
         optim.import(&model, state, self.updates).map_err(|name| TrainError::BadCheckpoint {

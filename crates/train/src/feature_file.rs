@@ -28,7 +28,12 @@ impl Paths {
     /// Those of the cache `key` in `dir`.
     pub fn new(dir: &Path, key: &str) -> Self {
         let path = |end: &str| dir.join(format!("{key}.{end}"));
-        Self { data: path("f16"), header: path("json"), part: path("f16.part"), sums: path("sums.part") }
+        Self {
+            data: path("f16"),
+            header: path("json"),
+            part: path("f16.part"),
+            sums: path("sums.part"),
+        }
     }
 
     /// Removes a part that is not to be gone on with. What cannot be removed is cut when it is opened.
@@ -64,23 +69,29 @@ impl Part {
     /// Errors of the file system.
     pub fn open(paths: Paths, layout: Layout) -> Result<Self, TrainError> {
         let open = |path: &Path| {
-            let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+            let options =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
             options.map_err(|e| TrainError::io(path, &e))
         };
         // A kill between naming the rows and writing their header.
         if paths.sums.exists() && !paths.part.exists() && paths.data.exists() {
-            std::fs::rename(&paths.data, &paths.part).map_err(|e| TrainError::io(&paths.data, &e))?;
+            std::fs::rename(&paths.data, &paths.part)
+                .map_err(|e| TrainError::io(&paths.data, &e))?;
         }
         let (data, lines) = (open(&paths.part)?, open(&paths.sums)?);
-        let mut part = Self { paths, layout, data, lines, rows: 0, unreadable: Vec::new(), sums: Vec::new() };
+        let mut part =
+            Self { paths, layout, data, lines, rows: 0, unreadable: Vec::new(), sums: Vec::new() };
         let kept = part.whole_groups()?;
         let fail = |path: &Path, e: std::io::Error| TrainError::io(path, &e);
-        let cut = |file: &mut File, length: u64| file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
+        let cut = |file: &mut File, length: u64| {
+            file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)))
+        };
         let bytes = (part.rows * part.layout.row_bytes()) as u64;
         cut(&mut part.data, bytes).map_err(|e| fail(&part.paths.part, e))?;
         cut(&mut part.lines, kept).map_err(|e| fail(&part.paths.sums, e))?;
         if kept == 0 {
-            let layout = serde_json::to_string(&part.layout).map_err(|e| TrainError::Other(e.to_string()))?;
+            let layout = serde_json::to_string(&part.layout)
+                .map_err(|e| TrainError::Other(e.to_string()))?;
             part.say(&layout)?;
         }
         Ok(part)
@@ -91,14 +102,19 @@ impl Part {
         let mut text = Vec::new();
         self.lines.read_to_end(&mut text).map_err(|e| TrainError::io(&self.paths.sums, &e))?;
         let text = String::from_utf8_lossy(&text);
-        let mut lines = text.split_inclusive('\n').map_while(|line| Some((line.len() as u64, said(line)?)));
-        let same = |json: &str| serde_json::from_str::<Layout>(json).is_ok_and(|layout| layout == self.layout);
+        let mut lines =
+            text.split_inclusive('\n').map_while(|line| Some((line.len() as u64, said(line)?)));
+        let same = |json: &str| {
+            serde_json::from_str::<Layout>(json).is_ok_and(|layout| layout == self.layout)
+        };
         let Some((first, _)) = lines.next().filter(|(_, json)| same(json)) else { return Ok(0) };
-        let groups: Vec<(u64, Group)> =
-            lines.map_while(|(length, json)| Some((length, serde_json::from_str(json).ok()?))).collect();
+        let groups: Vec<(u64, Group)> = lines
+            .map_while(|(length, json)| Some((length, serde_json::from_str(json).ok()?)))
+            .collect();
         let held = self.data.metadata().map_err(|e| TrainError::io(&self.paths.part, &e))?.len();
         let size = (GROUP * self.layout.row_bytes()) as u64;
-        let mut count = groups.len().min(usize::try_from(held.div_ceil(size.max(1))).unwrap_or(usize::MAX));
+        let mut count =
+            groups.len().min(usize::try_from(held.div_ceil(size.max(1))).unwrap_or(usize::MAX));
         // The last group is what a kill can have torn. Every block is compared again when it is first read.
         while count > 0 && !self.is_whole(count - 1, &groups[count - 1].1)? {
             count -= 1;
@@ -116,7 +132,9 @@ impl Part {
         let mut bytes = vec![0; rows * self.layout.row_bytes()];
         let begin = SeekFrom::Start((at * GROUP * self.layout.row_bytes()) as u64);
         match self.data.seek(begin).and_then(|_| self.data.read_exact(&mut bytes)) {
-            Ok(()) => Ok(self.layout.sums(&bytes).iter().map(hex).collect::<Vec<_>>() == group.sums),
+            Ok(()) => {
+                Ok(self.layout.sums(&bytes).iter().map(hex).collect::<Vec<_>>() == group.sums)
+            }
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
             Err(e) => Err(TrainError::io(&self.paths.part, &e)),
         }

@@ -44,7 +44,8 @@ impl Layout {
     /// # Errors
     /// If the rows have more bytes than can be counted.
     pub fn new(key: &str, [rows, tokens, width]: [usize; 3]) -> Result<Self, TrainError> {
-        let bytes = tokens.checked_mul(width).and_then(|values| values.checked_mul(2)?.checked_mul(rows));
+        let bytes =
+            tokens.checked_mul(width).and_then(|values| values.checked_mul(2)?.checked_mul(rows));
         match bytes {
             Some(_) => Ok(Self { format: FORMAT, key: key.to_owned(), rows, tokens, width }),
             None => Err(TrainError::Other(format!(
@@ -121,7 +122,12 @@ impl Header {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn new(layout: Layout, unreadable: Vec<usize>, sums: &[Sum]) -> Result<Self, TrainError> {
-        let mut header = Self { layout, unreadable, sums: sums.iter().map(hex).collect(), sha256: String::new() };
+        let mut header = Self {
+            layout,
+            unreadable,
+            sums: sums.iter().map(hex).collect(),
+            sha256: String::new(),
+        };
         header.sha256 = sha256_hex(&header.json()?);
         Ok(header)
     }
@@ -145,8 +151,10 @@ impl Header {
             Err(e) => return Err(TrainError::io(path, &e)),
         };
         let Ok(mut header) = serde_json::from_slice::<Self>(&bytes) else {
-            let old = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| json["layout"].is_null());
-            let why = if old { "its header is of another version" } else { "its header is damaged" };
+            let old = serde_json::from_slice::<serde_json::Value>(&bytes)
+                .is_ok_and(|json| json["layout"].is_null());
+            let why =
+                if old { "its header is of another version" } else { "its header is damaged" };
             return Ok(Found::Unusable(why.to_owned()));
         };
         let said = std::mem::take(&mut header.sha256);

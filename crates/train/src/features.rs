@@ -52,7 +52,8 @@ pub const ENCODED_TOGETHER: usize = GROUP;
 /// The name of a cache: everything that its values depend on.
 #[must_use]
 pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Dataset) -> String {
-    let text = format!("features-1 {encoder_sha256} {} {}", preprocess.key(), dataset.fingerprint());
+    let text =
+        format!("features-1 {encoder_sha256} {} {}", preprocess.key(), dataset.fingerprint());
     sha256_hex(text.as_bytes())[..16].to_owned()
 }
 
@@ -60,7 +61,8 @@ pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Da
 #[must_use]
 pub fn round_like_cache(features: Tensor<3>) -> Tensor<3> {
     let (shape, device) = (features.dims(), features.device());
-    let values: Vec<f32> = params::floats(features).into_iter().map(|x| f16::from_f32(x).to_f32()).collect();
+    let values: Vec<f32> =
+        params::floats(features).into_iter().map(|x| f16::from_f32(x).to_f32()).collect();
     Tensor::from_data(TensorData::new(values, shape), &device)
 }
 
@@ -92,9 +94,13 @@ impl Features {
         progress: &dyn Progress,
         note: &dyn Fn(&str),
     ) -> Result<Self, TrainError> {
-        let layout = Layout::new(recipe.key, [recipe.dataset.len(), recipe.shape.tokens, recipe.shape.width])?;
+        let layout = Layout::new(
+            recipe.key,
+            [recipe.dataset.len(), recipe.shape.tokens, recipe.shape.width],
+        )?;
         let paths = Paths::new(dir, recipe.key);
-        let again = |why: &str| note(&format!("{}: {why}; it is computed again", paths.data.display()));
+        let again =
+            |why: &str| note(&format!("{}: {why}; it is computed again", paths.data.display()));
         let held = match Header::find(&paths.header, &layout)? {
             Found::Whole(header) => match std::fs::metadata(&paths.data) {
                 Ok(data) if data.len() == layout.bytes() => Some(header),
@@ -124,10 +130,12 @@ impl Features {
 
     fn at(paths: Paths, header: Header) -> Result<Self, TrainError> {
         let (sums, rows) = (header.sums(), header.layout.rows);
-        let mapped = Mapped::open(&paths.data, header.layout, sums).map_err(|e| TrainError::io(&paths.data, &e))?;
+        let mapped = Mapped::open(&paths.data, header.layout, sums)
+            .map_err(|e| TrainError::io(&paths.data, &e))?;
         let missing = &header.unreadable;
-        let readable = (!missing.is_empty())
-            .then(|| Arc::new((0..rows).filter(|row| missing.binary_search(row).is_err()).collect()));
+        let readable = (!missing.is_empty()).then(|| {
+            Arc::new((0..rows).filter(|row| missing.binary_search(row).is_err()).collect())
+        });
         let unreadable = Arc::new(header.unreadable);
         Ok(Self { mapped: Arc::new(mapped), paths, unreadable, readable, ahead: Mutex::default() })
     }
@@ -165,8 +173,13 @@ impl Features {
             let mut bytes = Vec::new();
             for row in rows.by_ref().take(GROUP) {
                 if row.len() != tokens * width {
-                    let what = format!("row {written} has {} values, wanted {tokens} x {width}", row.len());
-                    return Err(TrainError::Other(format!("{what}; hint: all images have as many tokens")));
+                    let what = format!(
+                        "row {written} has {} values, wanted {tokens} x {width}",
+                        row.len()
+                    );
+                    return Err(TrainError::Other(format!(
+                        "{what}; hint: all images have as many tokens"
+                    )));
                 }
                 bytes.extend(halves(&row));
                 written += 1;
@@ -178,7 +191,9 @@ impl Features {
             part.append(&bytes, &[])?;
         }
         if written != count {
-            return Err(TrainError::Other(format!("{written} rows are not {count}; hint: give one for each image")));
+            return Err(TrainError::Other(format!(
+                "{written} rows are not {count}; hint: give one for each image"
+            )));
         }
         Self::at(paths, part.finish()?)
     }
@@ -207,10 +222,13 @@ impl Features {
     /// Begins to read `rows` on a thread, for the next [`Features::batch`] of the same rows.
     pub fn read_ahead(&self, rows: Vec<usize>) {
         let (mapped, stored) = (self.mapped.clone(), self.stored(&rows));
-        let spawned = std::thread::Builder::new().name("features".to_owned()).spawn(move || mapped.read(&stored));
+        let spawned = std::thread::Builder::new()
+            .name("features".to_owned())
+            .spawn(move || mapped.read(&stored));
         // Without a thread the rows are read when they are asked for.
         if let Ok(values) = spawned {
-            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ahead { rows, values });
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Ahead { rows, values });
         }
     }
 
@@ -219,18 +237,27 @@ impl Features {
     /// # Errors
     /// If the cache file was cut while in use, or a block of it is damaged.
     pub fn batch(&self, rows: &[usize], device: &Device) -> Result<Tensor<3>, TrainError> {
-        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take_if(|ahead| ahead.rows == rows);
+        let ahead = self
+            .ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|ahead| ahead.rows == rows);
         let values = match ahead.map(|ahead| ahead.values.join()) {
             Some(Ok(read)) => read,
             _ => self.mapped.read(&self.stored(rows)),
         };
         let path = || self.paths.data.display().to_string();
         let values = values.map_err(|e| match e.kind() {
-            ErrorKind::InvalidData => TrainError::DamagedFeatures { path: path(), what: e.to_string() },
+            ErrorKind::InvalidData => {
+                TrainError::DamagedFeatures { path: path(), what: e.to_string() }
+            }
             _ => TrainError::io(&self.paths.data, &e),
         })?;
         let layout = self.mapped.layout();
-        Ok(Tensor::from_data(TensorData::new(values, [rows.len(), layout.tokens, layout.width]), device))
+        Ok(Tensor::from_data(
+            TensorData::new(values, [rows.len(), layout.tokens, layout.width]),
+            device,
+        ))
     }
 
     /// Says whether a damaged block was met.
@@ -244,7 +271,12 @@ impl Features {
     ///
     /// # Errors
     /// If they do not come out as they were, or whatever the file system says.
-    pub fn mend(&self, recipe: &Recipe<'_>, progress: &dyn Progress, note: &dyn Fn(&str)) -> Result<(), TrainError> {
+    pub fn mend(
+        &self,
+        recipe: &Recipe<'_>,
+        progress: &dyn Progress,
+        note: &dyn Fn(&str),
+    ) -> Result<(), TrainError> {
         let (layout, path) = (self.mapped.layout(), &self.paths.data);
         // Where one block is damaged others may be: one at a time, each would cost the job that meets it.
         let damaged = self.mapped.check_all().map_err(|e| TrainError::io(path, &e))?;
@@ -254,7 +286,8 @@ impl Features {
         }
         if !groups.is_empty() {
             note(&format!("{}: {}", path.display(), self.damage(&damaged)));
-            let mut file = OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
+            let mut file =
+                OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
             let encoder = (recipe.encoder)()?;
             progress.start(0, groups.len() as u64);
             for (group, blocks) in groups {
@@ -273,7 +306,8 @@ impl Features {
     /// Words for the log: the damaged blocks, and their images.
     fn damage(&self, blocks: &BTreeSet<usize>) -> String {
         let layout = self.mapped.layout();
-        let images: usize = blocks.iter().map(|&block| layout.rows_of(block)).map(|(from, to)| to - from).sum();
+        let images: usize =
+            blocks.iter().map(|&block| layout.rows_of(block)).map(|(from, to)| to - from).sum();
         match (blocks.first(), blocks.len()) {
             (Some(&block), 1) => {
                 let (from, to) = layout.rows_of(block);
@@ -288,11 +322,18 @@ impl Features {
     }
 
     /// Writes blocks of a group that begins at the row `start`, if they are what they were.
-    fn rewrite(&self, file: &mut File, start: usize, bytes: &[u8], blocks: &[usize]) -> Result<(), TrainError> {
+    fn rewrite(
+        &self,
+        file: &mut File,
+        start: usize,
+        bytes: &[u8],
+        blocks: &[usize],
+    ) -> Result<(), TrainError> {
         let (layout, path) = (self.mapped.layout(), &self.paths.data);
         for &block in blocks {
             let (from, to) = layout.rows_of(block);
-            let bytes = &bytes[(from - start) * layout.row_bytes()..(to - start) * layout.row_bytes()];
+            let bytes =
+                &bytes[(from - start) * layout.row_bytes()..(to - start) * layout.row_bytes()];
             if sum(bytes) != *self.mapped.sum(block) {
                 let what = format!("block {block} was computed again and is not what it was");
                 return Err(TrainError::Other(format!(
@@ -301,7 +342,9 @@ impl Features {
                 )));
             }
             let begin = SeekFrom::Start((from * layout.row_bytes()) as u64);
-            file.seek(begin).and_then(|_| file.write_all(bytes)).map_err(|e| TrainError::io(path, &e))?;
+            file.seek(begin)
+                .and_then(|_| file.write_all(bytes))
+                .map_err(|e| TrainError::io(path, &e))?;
         }
         Ok(())
     }

@@ -114,7 +114,8 @@ pub fn fit<M: Module, O: Objective<M>>(
     match &saved {
         // After the last step nothing needs the optimiser, whose file may be damaged or gone.
         Some(saved) if saved.step >= config.steps => {
-            (model, first) = (load_strict(model, saved.weights(dir)?, &dir.join(&saved.model))?, saved.step);
+            (model, first) =
+                (load_strict(model, saved.weights(dir)?, &dir.join(&saved.model))?, saved.step);
         }
         Some(saved) => (model, first) = saved.restore(model, &mut optim, dir)?,
         None => {}
@@ -135,20 +136,34 @@ pub fn fit<M: Module, O: Objective<M>>(
         let loss = noise::scope(stream, || objective.step(&model, step))?;
         let rate = config.schedule.rate(step, config.steps);
         if let Some((name, value)) = loss.parts.iter().find(|(_, v)| !v.is_finite()) {
-            return Err(TrainError::NonFinite { what: format!("{name} = {value}"), step, samples: loss.samples });
+            return Err(TrainError::NonFinite {
+                what: format!("{name} = {value}"),
+                step,
+                samples: loss.samples,
+            });
         }
         let (next, norm) = optim.step(model, loss.grads, rate);
         model = next;
         if !norm.is_finite() {
-            return Err(TrainError::NonFinite { what: format!("gradient norm = {norm}"), step, samples: loss.samples });
+            return Err(TrainError::NonFinite {
+                what: format!("gradient norm = {norm}"),
+                step,
+                samples: loss.samples,
+            });
         }
-        let line = MetricLine { step, rate, grad_norm: f64::from(norm), parts: loss.parts.into_iter().collect() };
+        let line = MetricLine {
+            step,
+            rate,
+            grad_norm: f64::from(norm),
+            parts: loss.parts.into_iter().collect(),
+        };
         log.push(&line)?;
         let seconds = began.elapsed().as_secs_f64();
         writeln!(timing_file, "{{\"step\":{step},\"seconds\":{seconds:.4}}}")
             .map_err(|e| TrainError::io(&timing, &e))?;
         progress.step(step + 1, &line);
-        if saved_at.elapsed() >= Duration::from_secs(config.save_seconds) && step + 1 < config.steps {
+        if saved_at.elapsed() >= Duration::from_secs(config.save_seconds) && step + 1 < config.steps
+        {
             Checkpoint::save(dir, &model, &optim, step + 1, log.mark()?)?;
             saved_at = Instant::now();
         }

@@ -55,7 +55,9 @@ pub enum TrainError {
         samples: Vec<usize>,
     },
     /// A checkpoint cannot be used.
-    #[error("checkpoint {path}: {what}; hint: remove its folder to train again, or point to the run it belongs to")]
+    #[error(
+        "checkpoint {path}: {what}; hint: remove its folder to train again, or point to the run it belongs to"
+    )]
     BadCheckpoint {
         /// The file.
         path: String,
@@ -63,7 +65,9 @@ pub enum TrainError {
         what: String,
     },
     /// A block of cached features is not what was written.
-    #[error("{path}: {what}; hint: the same command computes these images again; if it comes back, look at the disk")]
+    #[error(
+        "{path}: {what}; hint: the same command computes these images again; if it comes back, look at the disk"
+    )]
     DamagedFeatures {
         /// The file.
         path: String,

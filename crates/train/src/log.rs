@@ -40,8 +40,13 @@ impl Log {
     /// If lines before the checkpoint are missing or changed, or whatever the file system says.
     pub fn resume(path: &Path, saved: Option<&Checkpoint>) -> Result<Self, TrainError> {
         let fail = |e: std::io::Error| TrainError::io(path, &e);
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path).map_err(fail)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(fail)?;
         let mut held = Vec::new();
         file.read_to_end(&mut held).map_err(fail)?;
         let kept = match saved {
@@ -51,7 +56,10 @@ impl Log {
         // A last line may lack its end if an older version wrote it.
         let end: &[u8] = if kept.last().is_some_and(|last| *last != b'\n') { b"\n" } else { b"" };
         let begin = SeekFrom::Start(kept.len() as u64);
-        let cut = file.set_len(kept.len() as u64).and_then(|()| file.seek(begin)).and_then(|_| file.write_all(end));
+        let cut = file
+            .set_len(kept.len() as u64)
+            .and_then(|()| file.seek(begin))
+            .and_then(|_| file.write_all(end));
         cut.map_err(fail)?;
         let digest = Sha256::new().chain_update(kept).chain_update(end);
         Ok(Self { path: path.to_owned(), file, digest, bytes: (kept.len() + end.len()) as u64 })
@@ -62,7 +70,8 @@ impl Log {
     /// # Errors
     /// Errors of the file system.
     pub fn push(&mut self, line: &MetricLine) -> Result<(), TrainError> {
-        let text = serde_json::to_string(line).map_err(|e| TrainError::Other(e.to_string()))? + "\n";
+        let text =
+            serde_json::to_string(line).map_err(|e| TrainError::Other(e.to_string()))? + "\n";
         self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, &e))?;
         self.digest.update(text.as_bytes());
         self.bytes += text.len() as u64;
@@ -81,10 +90,14 @@ impl Log {
 
 /// The length of what the checkpoint vouches for.
 fn vouched(path: &Path, saved: &Checkpoint, held: &[u8]) -> Result<usize, TrainError> {
-    let bad = |what: String| Err(TrainError::BadCheckpoint { path: path.display().to_string(), what });
+    let bad =
+        |what: String| Err(TrainError::BadCheckpoint { path: path.display().to_string(), what });
     let step = saved.step;
     let (lines, end) = steps_before(held, step);
-    let wanted = saved.log.as_ref().map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
+    let wanted = saved
+        .log
+        .as_ref()
+        .map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
     if let Some((length, sha256)) = wanted {
         let found = held.get(..length).map(|kept| hex(&sum(kept)));
         if found.as_ref() == Some(sha256) {
@@ -92,7 +105,9 @@ fn vouched(path: &Path, saved: &Checkpoint, held: &[u8]) -> Result<usize, TrainE
         }
         if lines.len() as u64 == step {
             let found = found.unwrap_or_else(|| "none: it is shorter".to_owned());
-            return bad(format!("the SHA-256 of its first {length} bytes is {found}, the checkpoint says {sha256}"));
+            return bad(format!(
+                "the SHA-256 of its first {length} bytes is {found}, the checkpoint says {sha256}"
+            ));
         }
     }
     if lines.len() as u64 == step {
@@ -100,9 +115,15 @@ fn vouched(path: &Path, saved: &Checkpoint, held: &[u8]) -> Result<usize, TrainE
     }
     let first = (0..step).find(|at| !lines.contains(at)).unwrap_or_default();
     let last = (first..step).find(|at| lines.contains(at)).unwrap_or(step) - 1;
-    let steps = if first == last { format!("step {first} is") } else { format!("steps {first} to {last} are") };
+    let steps = if first == last {
+        format!("step {first} is")
+    } else {
+        format!("steps {first} to {last} are")
+    };
     let missing = step - lines.len() as u64;
-    bad(format!("the log of {steps} missing ({missing} of the {step} steps that the checkpoint has done)"))
+    bad(format!(
+        "the log of {steps} missing ({missing} of the {step} steps that the checkpoint has done)"
+    ))
 }
 
 /// The steps below `step` that the log has, and where the last of them ends.

@@ -22,10 +22,18 @@ pub fn soft_cross_entropy_rows(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<
 /// `[batch, tokens]` with 0 where a label is ignored. Divide by the number of labels of the *whole* batch, so that accumulated
 /// micro-batches equal the large batch whatever their lengths.
 #[must_use]
-pub fn token_loss_sum(logits: Tensor<3>, labels: Tensor<2, Int>, weights: Tensor<2>, smoothing: f64) -> Tensor<1> {
+pub fn token_loss_sum(
+    logits: Tensor<3>,
+    labels: Tensor<2, Int>,
+    weights: Tensor<2>,
+    smoothing: f64,
+) -> Tensor<1> {
     let [batch, tokens, classes] = logits.dims();
-    let rows =
-        cross_entropy_rows(logits.reshape([batch * tokens, classes]), labels.reshape([batch * tokens]), smoothing);
+    let rows = cross_entropy_rows(
+        logits.reshape([batch * tokens, classes]),
+        labels.reshape([batch * tokens]),
+        smoothing,
+    );
     (rows * weights.reshape([batch * tokens])).sum()
 }
 
@@ -41,10 +49,18 @@ pub const LOGIT_ROWS: usize = 512;
 /// # Panics
 /// If there are not as many rows of labels as of states, or one is longer.
 #[must_use]
-pub fn next_token_loss_sum(language: &AnyLanguage, hidden: Tensor<3>, labels: &[Vec<u32>]) -> Tensor<1> {
+pub fn next_token_loss_sum(
+    language: &AnyLanguage,
+    hidden: Tensor<3>,
+    labels: &[Vec<u32>],
+) -> Tensor<1> {
     let ([batch, tokens, width], device) = (hidden.dims(), hidden.device());
     let fits = labels.len() == batch && labels.iter().all(|labels| labels.len() <= tokens);
-    assert!(fits, "{} rows of labels for {batch} rows of {tokens} states, or one that is longer", labels.len());
+    assert!(
+        fits,
+        "{} rows of labels for {batch} rows of {tokens} states, or one that is longer",
+        labels.len()
+    );
     let rows: Vec<usize> = labels
         .iter()
         .enumerate()

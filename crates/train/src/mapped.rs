@@ -53,12 +53,21 @@ impl Mapped {
     /// If the file has no such row, or no longer has it ([`ErrorKind::UnexpectedEof`]), or its block is not what was
     /// written ([`ErrorKind::InvalidData`]).
     pub(crate) fn read(&self, rows: &[usize]) -> Result<Vec<f32>> {
-        let (bytes, size, count) =
-            (self.map.as_deref().unwrap_or_default(), self.layout.row_bytes(), self.layout.values());
-        let held = bytes.len().min(usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX));
+        let (bytes, size, count) = (
+            self.map.as_deref().unwrap_or_default(),
+            self.layout.row_bytes(),
+            self.layout.values(),
+        );
+        let held =
+            bytes.len().min(usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX));
         let last = |row: usize| self.layout.rows_of(row / self.layout.block_rows()).1;
-        if let Some(row) = rows.iter().find(|&&row| row >= self.layout.rows || last(row) * size > held) {
-            return Err(Error::new(ErrorKind::UnexpectedEof, format!("row {row} lies behind the end of the file")));
+        if let Some(row) =
+            rows.iter().find(|&&row| row >= self.layout.rows || last(row) * size > held)
+        {
+            return Err(Error::new(
+                ErrorKind::UnexpectedEof,
+                format!("row {row} lies behind the end of the file"),
+            ));
         }
         for &row in rows {
             let block = row / self.layout.block_rows();
@@ -89,8 +98,12 @@ impl Mapped {
             return Ok(());
         }
         self.damaged().insert(block);
-        let what = format!("block {block}, images {from} to {}, has the SHA-256 {}", to - 1, hex(&found));
-        Err(Error::new(ErrorKind::InvalidData, format!("{what}, its header says {}", hex(&self.sums[block]))))
+        let what =
+            format!("block {block}, images {from} to {}, has the SHA-256 {}", to - 1, hex(&found));
+        Err(Error::new(
+            ErrorKind::InvalidData,
+            format!("{what}, its header says {}", hex(&self.sums[block])),
+        ))
     }
 
     /// Compares every block with its hash, also those that were right before, and returns the damaged ones.
@@ -135,7 +148,8 @@ impl Mapped {
         if let Some(map) = &self.map {
             let (from, to) = (from / TABLE * TABLE, to.next_multiple_of(TABLE).min(map.len()));
             // SAFETY: nothing can be written to the map, so what is read there again is the file. That advice is refused changes nothing.
-            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+            let _ =
+                unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
         }
     }
 }
@@ -147,7 +161,8 @@ mod tests {
 
     fn file(rows: u16) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let values: Vec<u8> = (0..rows * 3).flat_map(|i| f16::from_f32(f32::from(i) / 4.0).to_le_bytes()).collect();
+        let values: Vec<u8> =
+            (0..rows * 3).flat_map(|i| f16::from_f32(f32::from(i) / 4.0).to_le_bytes()).collect();
         std::fs::write(file.path(), values).unwrap();
         file
     }
@@ -163,7 +178,10 @@ mod tests {
     fn rows_come_in_the_order_asked_for() {
         let file = file(4);
         let rows = mapped(file.path(), 4);
-        assert_eq!(rows.read(&[2, 0, 2]).unwrap(), [1.5, 1.75, 2.0, 0.0, 0.25, 0.5, 1.5, 1.75, 2.0]);
+        assert_eq!(
+            rows.read(&[2, 0, 2]).unwrap(),
+            [1.5, 1.75, 2.0, 0.0, 0.25, 0.5, 1.5, 1.75, 2.0]
+        );
         assert_eq!(rows.read(&[]).unwrap(), [0.0; 0]);
     }
 
@@ -197,11 +215,16 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(held.path(), bytes).unwrap();
-            let rows = Mapped::open(held.path(), Layout::new("key", [70, 1, 3]).unwrap(), sums.clone()).unwrap();
+            let rows =
+                Mapped::open(held.path(), Layout::new("key", [70, 1, 3]).unwrap(), sums.clone())
+                    .unwrap();
             let block = bit / 8 / (32 * 6);
             let error = rows.read(&[(bit / 8) / 6]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData);
-            assert!(error.to_string().contains(&format!("block {block}, images {}", block * 32)), "{error}");
+            assert!(
+                error.to_string().contains(&format!("block {block}, images {}", block * 32)),
+                "{error}"
+            );
             assert_eq!(*rows.damaged(), BTreeSet::from([block]));
             assert!(rows.read(&[(block + 1) % 3 * 32]).is_ok(), "another block is whole");
         }

@@ -85,8 +85,11 @@ impl ModuleMapper for Update<'_> {
         let Some(grad) = self.grads.remove::<D>(p.id) else { return p };
         let optim = &mut *self.optim;
         let betas = optim.config.betas;
-        let keep =
-            if optim.decay.get(&p.id) == Some(&true) { 1.0 - self.rate * optim.config.weight_decay } else { 1.0 };
+        let keep = if optim.decay.get(&p.id) == Some(&true) {
+            1.0 - self.rate * optim.config.weight_decay
+        } else {
+            1.0
+        };
         let mut step = AdamWStep {
             betas,
             eps: optim.config.eps,
@@ -113,9 +116,16 @@ impl ModuleMapper for Update<'_> {
             let [first, second] = held.unwrap_or_else(|| [zeros(), zeros()]);
             let [first, second] = [first, second].map(|moment| moment.reshape(shape));
             let [value, first, second] = toolkit_kernels::adamw(step, [value, first, second, grad]);
-            moments.insert(id, Moments { first: first.reshape([count]), second: second.reshape([count]) });
+            moments.insert(
+                id,
+                Moments { first: first.reshape([count]), second: second.reshape([count]) },
+            );
             // Back on the tape as a fresh leaf.
-            if autodiff.is_autodiff() { Tensor::from_inner(value).set_require_grad(trained) } else { value }
+            if autodiff.is_autodiff() {
+                Tensor::from_inner(value).set_require_grad(trained)
+            } else {
+                value
+            }
         })
     }
 }
@@ -128,10 +138,19 @@ impl AdamW {
     }
 
     /// One update with gradients summed over micro-batches. Returns the module and the norm before clipping.
-    pub fn step<M: Module>(&mut self, module: M, mut grads: GradientsParams, rate: f64) -> (M, f32) {
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        mut grads: GradientsParams,
+        rate: f64,
+    ) -> (M, f32) {
         let norm = global_norm(&module, &grads);
         let clip = self.config.clip;
-        let scale = if clip > 0.0 && f64::from(norm) > clip { clip / (f64::from(norm) + 1e-6) } else { 1.0 };
+        let scale = if clip > 0.0 && f64::from(norm) > clip {
+            clip / (f64::from(norm) + 1e-6)
+        } else {
+            1.0
+        };
         if !norm.is_finite() {
             return (module, norm);
         }
@@ -147,7 +166,10 @@ impl AdamW {
             if let Some(m) = self.moments.get(&info.id) {
                 for (kind, tensor) in [("first", &m.first), ("second", &m.second)] {
                     let data = params::floats(tensor.clone());
-                    out.insert(format!("{kind}.{}", info.name), Values { shape: vec![data.len()], data });
+                    out.insert(
+                        format!("{kind}.{}", info.name),
+                        Values { shape: vec![data.len()], data },
+                    );
                 }
             }
         }
@@ -166,16 +188,27 @@ impl AdamW {
     ) -> Result<(), String> {
         self.steps = steps;
         self.moments.clear();
-        let device = module.devices().into_iter().next().map_or_else(Default::default, |d| d.without_autodiff());
+        let device = module
+            .devices()
+            .into_iter()
+            .next()
+            .map_or_else(Default::default, |d| d.without_autodiff());
         for info in params::list(module) {
             let names = ["first", "second"].map(|kind| format!("{kind}.{}", info.name));
             let size = info.shape.iter().product::<usize>();
             // Both or none, and of the parameter's size; what is left over belongs to another model.
-            if names.iter().any(|name| state.get(name).is_none_or(|values| values.data.len() != size)) {
+            if names
+                .iter()
+                .any(|name| state.get(name).is_none_or(|values| values.data.len() != size))
+            {
                 continue;
             }
-            let mut take =
-                |name| Some(Tensor::<1>::from_data(TensorData::new(state.remove(name)?.data, [size]), &device));
+            let mut take = |name| {
+                Some(Tensor::<1>::from_data(
+                    TensorData::new(state.remove(name)?.data, [size]),
+                    &device,
+                ))
+            };
             if let (Some(first), Some(second)) = (take(&names[0]), take(&names[1])) {
                 self.moments.insert(info.id, Moments { first, second });
             }

@@ -28,7 +28,8 @@ impl Order {
     }
 
     fn at(&mut self, position: u64) -> usize {
-        let (epoch, within) = (position / self.samples as u64, (position % self.samples as u64) as usize);
+        let (epoch, within) =
+            (position / self.samples as u64, (position % self.samples as u64) as usize);
         if self.held.as_ref().is_none_or(|(held, _)| *held != epoch) {
             let order = Stream::new(self.seed, &self.label, epoch).permutation(self.samples);
             self.held = Some((epoch, order));

@@ -36,10 +36,17 @@ pub(crate) type Group = (Vec<u8>, Vec<(usize, DataError)>);
 impl Recipe<'_> {
     /// Encodes a group of images. The rows of those that cannot be read are zero, and the others are encoded as if they
     /// were there.
-    pub(crate) fn group(&self, encoder: &AnyVision, rows: Range<usize>) -> Result<Group, TrainError> {
+    pub(crate) fn group(
+        &self,
+        encoder: &AnyVision,
+        rows: Range<usize>,
+    ) -> Result<Group, TrainError> {
         let side = self.preprocess.size as usize;
-        let decoded: Vec<Result<Vec<f32>, DataError>> =
-            rows.clone().into_par_iter().map(|row| Ok(self.preprocess.apply(&self.dataset.image(row)?))).collect();
+        let decoded: Vec<Result<Vec<f32>, DataError>> = rows
+            .clone()
+            .into_par_iter()
+            .map(|row| Ok(self.preprocess.apply(&self.dataset.image(row)?)))
+            .collect();
         let (mut images, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, image) in rows.clone().zip(decoded) {
             match image {
@@ -59,8 +66,7 @@ impl Recipe<'_> {
         }
         if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
             let (image, value) = (&self.dataset.item(rows.start + at / count).id, values[at]);
-            let hint =
-                "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
+            let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
             return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
         }
         Ok((halves(&values), unreadable))
@@ -101,9 +107,14 @@ impl Recipe<'_> {
         if count <= self.max_damaged {
             return Ok(());
         }
-        let what = error.map_or_else(|| format!("{count} images of `{}` cannot be read", self.dataset.name()), reason);
+        let what = error.map_or_else(
+            || format!("{count} images of `{}` cannot be read", self.dataset.name()),
+            reason,
+        );
         let limit = match self.max_damaged {
-            0 => format!("or leave it out: `[data] max_damaged = {count}` allows for so many in each split"),
+            0 => format!(
+                "or leave it out: `[data] max_damaged = {count}` allows for so many in each split"
+            ),
             most => format!("so far there are {count}, and `[data] max_damaged` is {most}"),
         };
         Err(TrainError::Other(format!("{what}; hint: replace or remove the picture, {limit}")))

@@ -25,7 +25,8 @@ impl Schedule {
             return self.peak * (step + 1) as f64 / self.warmup as f64;
         }
         let done = (step - self.warmup) as f64 / total.saturating_sub(self.warmup).max(1) as f64;
-        self.floor + 0.5 * (self.peak - self.floor) * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+        self.floor
+            + 0.5 * (self.peak - self.floor) * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
     }
 }
 

@@ -79,9 +79,11 @@ pub fn decoder_only_loss_sum(
     let ones = Tensor::<2>::ones([batch, queries], &device);
     let mask = Tensor::cat(vec![ones, text.mask], 1);
     // The last text token predicts nothing, so it need not be read.
-    let embeds = Tensor::cat(vec![prefix, language.embed(text.ids)], 1).narrow(1, 0, queries + tokens - 1);
+    let embeds =
+        Tensor::cat(vec![prefix, language.embed(text.ids)], 1).narrow(1, 0, queries + tokens - 1);
     // The last query predicts the first text token.
-    let hidden = language.decode_last(embeds, mask.narrow(1, 0, queries + tokens - 1), None, None, tokens);
+    let hidden =
+        language.decode_last(embeds, mask.narrow(1, 0, queries + tokens - 1), None, None, tokens);
     next_token_loss_sum(language, hidden, texts)
 }
 
@@ -112,7 +114,9 @@ fn decoded_loss_sum(
 ) -> Tensor<1> {
     let shifted: Vec<Vec<u32>> = outputs
         .iter()
-        .map(|o| std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect())
+        .map(|o| {
+            std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect()
+        })
         .collect();
     let read = pad(&shifted, marks.pad, Side::Right, device);
     let hidden = language.decode(language.embed(read.ids), read.mask, Some(memory), None);
@@ -125,13 +129,20 @@ impl Stage2 {
     fn texts(&self, caption: &[u32], draw: &mut Stream) -> Texts {
         match self.kind {
             LanguageKind::DecoderOnly => {
-                let ids = self.marks.bos.into_iter().chain(caption.iter().copied()).chain([self.marks.eos.first()]);
+                let ids = self
+                    .marks
+                    .bos
+                    .into_iter()
+                    .chain(caption.iter().copied())
+                    .chain([self.marks.eos.first()]);
                 (Vec::new(), ids.take(MAX_TEXT).collect())
             }
             LanguageKind::EncoderDecoder => {
                 let caption = &caption[..caption.len().min(MAX_TEXT)];
                 let split = draw.between(1, (caption.len() / 2).max(1)).min(caption.len());
-                let with_end = |ids: &[u32]| ids.iter().copied().chain([self.marks.eos.first()]).collect::<Vec<u32>>();
+                let with_end = |ids: &[u32]| {
+                    ids.iter().copied().chain([self.marks.eos.first()]).collect::<Vec<u32>>()
+                };
                 (with_end(&caption[..split]), with_end(&caption[split..]))
             }
         }
@@ -154,7 +165,8 @@ impl Stage2 {
         for chunk in texts.chunks(32) {
             let outputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.1.clone()).collect();
             // Without a `bos` the first word cannot be predicted from nothing, so it is left out.
-            let unread = usize::from(self.kind == LanguageKind::DecoderOnly && self.marks.bos.is_none());
+            let unread =
+                usize::from(self.kind == LanguageKind::DecoderOnly && self.marks.bos.is_none());
             scored += outputs.iter().map(|output| output.len() - unread).sum::<usize>();
             let loss = noise::off(|| match self.kind {
                 LanguageKind::DecoderOnly => {
@@ -165,7 +177,8 @@ impl Stage2 {
                     }
                     let (ids, mask) = (text.ids.narrow(1, 0, next), text.mask.narrow(1, 0, next));
                     let hidden = language.decode(language.embed(ids), mask, None, None);
-                    let labels: Vec<Vec<u32>> = outputs.iter().map(|ids| ids[1.min(ids.len())..].to_vec()).collect();
+                    let labels: Vec<Vec<u32>> =
+                        outputs.iter().map(|ids| ids[1.min(ids.len())..].to_vec()).collect();
                     next_token_loss_sum(language, hidden, &labels)
                 }
                 LanguageKind::EncoderDecoder => {
@@ -206,23 +219,32 @@ impl Objective<Connector> for Stage2 {
             let prefix = model.prefix(features);
             let outputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].1.clone()).collect();
             let run = || match self.kind {
-                LanguageKind::DecoderOnly => decoder_only_loss_sum(&self.language, prefix, &outputs, self.marks),
+                LanguageKind::DecoderOnly => {
+                    decoder_only_loss_sum(&self.language, prefix, &outputs, self.marks)
+                }
                 LanguageKind::EncoderDecoder => {
                     let inputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].0.clone()).collect();
                     encoder_decoder_loss_sum(&self.language, prefix, &inputs, &outputs, self.marks)
                 }
             };
-            let run = || if self.language_dropout { run() } else { noise::off(run) } / scored as f64;
+            let run =
+                || if self.language_dropout { run() } else { noise::off(run) } / scored as f64;
             let (loss, recorded) = match self.recompute {
                 true => recompute::scope(run),
                 false => (run(), Recorded::default()),
             };
             sum += f64::from(loss.clone().into_scalar::<f32>());
-            recorded.backward(&loss, |grads| accumulated.accumulate(model, GradientsParams::from_grads(grads, model)));
+            recorded.backward(&loss, |grads| {
+                accumulated.accumulate(model, GradientsParams::from_grads(grads, model))
+            });
         }
         Ok(StepLoss {
             grads: accumulated.grads(),
-            parts: vec![("loss".to_owned(), sum), ("loss_lm".to_owned(), sum), ("trivial_lm".to_owned(), self.blind)],
+            parts: vec![
+                ("loss".to_owned(), sum),
+                ("loss_lm".to_owned(), sum),
+                ("trivial_lm".to_owned(), self.blind),
+            ],
             samples,
         })
     }

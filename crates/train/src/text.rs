@@ -33,7 +33,8 @@ pub fn pad(rows: &[Vec<u32>], pad: u32, side: Side, device: &Device) -> TextBatc
     let mut mask = Vec::with_capacity(rows.len() * longest);
     for row in rows {
         let filler = longest - row.len();
-        let padding = (std::iter::repeat_n(pad as i32, filler), std::iter::repeat_n(0.0_f32, filler));
+        let padding =
+            (std::iter::repeat_n(pad as i32, filler), std::iter::repeat_n(0.0_f32, filler));
         if side == Side::Left {
             ids.extend(padding.0.clone());
             mask.extend(padding.1.clone());

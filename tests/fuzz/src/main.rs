@@ -53,21 +53,31 @@ fn fuzz(target: Target, args: &Args) -> bool {
     let watched: Watched = Arc::default();
     watch(target, watched.clone());
     std::panic::set_hook(Box::new(|_| ()));
-    let (began, mut draw, mut tried, mut failures) = (Instant::now(), Stream::new(args.seed, target.name, 0), 0_u64, 0);
+    let (began, mut draw, mut tried, mut failures) =
+        (Instant::now(), Stream::new(args.seed, target.name, 0), 0_u64, 0);
     while began.elapsed() < Duration::from_secs_f64(60.0 * args.minutes) && failures < 20 {
         let (one, other) = (draw.below(files.len()), draw.below(files.len()));
         let input = mutate(&files[one].1, &files[other].1, &mut draw);
-        *watched.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), input.clone()));
+        *watched.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), input.clone()));
         let answer = trial(target, &input);
         *watched.lock().unwrap_or_else(PoisonError::into_inner) = None;
         tried += 1;
         if let Err(failure) = answer {
             failures += 1;
             let kept = keep(target, &input);
-            say(&format!("{}: {failure:?} --> {kept} (from {})", target.name, files[one].0.display()));
+            say(&format!(
+                "{}: {failure:?} --> {kept} (from {})",
+                target.name,
+                files[one].0.display()
+            ));
         }
     }
-    say(&format!("{}: {tried} inputs, {failures} failures, {:.0} s", target.name, began.elapsed().as_secs_f64()));
+    say(&format!(
+        "{}: {tried} inputs, {failures} failures, {:.0} s",
+        target.name,
+        began.elapsed().as_secs_f64()
+    ));
     failures == 0
 }
 

@@ -6,11 +6,24 @@ use toolkit_seed::Stream;
 const LONGEST: usize = 1 << 20;
 
 /// Numbers that readers get wrong: borders of types, signs, almost nothing.
-const BORDERS: [u64; 10] = [0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, i64::MAX as u64, u64::MAX];
+const BORDERS: [u64; 10] =
+    [0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, i64::MAX as u64, u64::MAX];
 
 /// Numbers as text, for formats of text.
-const TEXTS: [&str; 12] =
-    ["-1", "0", "1e999", "-0.0", "NaN", "null", "\"\"", "[]", "{}", "9223372036854775808", "\"\\ud83c\"", "[[[[[[[["];
+const TEXTS: [&str; 12] = [
+    "-1",
+    "0",
+    "1e999",
+    "-0.0",
+    "NaN",
+    "null",
+    "\"\"",
+    "[]",
+    "{}",
+    "9223372036854775808",
+    "\"\\ud83c\"",
+    "[[[[[[[[",
+];
 
 /// Damages `bytes` in one to four ways, some with pieces of `other`.
 #[must_use]
@@ -75,7 +88,10 @@ fn border(made: &mut [u8], at: usize, draw: &mut Stream) {
 /// Replaces the next run of digits behind a place, or the place itself, by a number of another kind.
 fn number(made: &mut Vec<u8>, at: usize, draw: &mut Stream) {
     let start = made[at..].iter().position(u8::is_ascii_digit).map_or(at, |more| at + more);
-    let end = made[start..].iter().position(|byte| !byte.is_ascii_digit()).map_or(made.len(), |more| start + more);
+    let end = made[start..]
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .map_or(made.len(), |more| start + more);
     let text = TEXTS[draw.below(TEXTS.len())].bytes();
     drop(made.splice(start..end, text));
 }
@@ -93,6 +109,9 @@ mod tests {
         };
         assert_eq!(all(1), all(1));
         assert_ne!(all(1), all(2));
-        assert!(all(1).iter().filter(|made| made.as_slice() != one).count() > 180, "most inputs are damaged");
+        assert!(
+            all(1).iter().filter(|made| made.as_slice() != one).count() > 180,
+            "most inputs are damaged"
+        );
     }
 }

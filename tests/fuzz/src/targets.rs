@@ -46,7 +46,10 @@ pub const ALL: [Target; 11] = [
     Target {
         name: "safetensors",
         read: weights,
-        good: &[("tests/fixtures/formats", &["safetensors"]), ("registry/weights", &["safetensors"])],
+        good: &[
+            ("tests/fixtures/formats", &["safetensors"]),
+            ("registry/weights", &["safetensors"]),
+        ],
     },
     Target { name: "pth", read: weights, good: &[("tests/fixtures/formats", &["pth"])] },
     Target { name: "gguf", read: weights, good: &[("tests/fixtures/formats", &["gguf"])] },
@@ -54,7 +57,10 @@ pub const ALL: [Target; 11] = [
     Target {
         name: "tokenizers",
         read: tokenizers,
-        good: &[("registry/weights", &["tokenizer.json"]), ("tests/fixtures/hub-opt", &["tokenizer.json"])],
+        good: &[
+            ("registry/weights", &["tokenizer.json"]),
+            ("tests/fixtures/hub-opt", &["tokenizer.json"]),
+        ],
     },
     Target {
         name: "configs",
@@ -88,7 +94,10 @@ pub const ALL: [Target; 11] = [
     Target {
         name: "scores",
         read: scores,
-        good: &[("tests/fixtures/captions-tiny", &["json"]), ("tests/fixtures/vqa-tiny", &["json"])],
+        good: &[
+            ("tests/fixtures/captions-tiny", &["json"]),
+            ("tests/fixtures/vqa-tiny", &["json"]),
+        ],
     },
     Target { name: "archives", read: archives, good: &[] },
 ];
@@ -122,7 +131,8 @@ fn weights(bytes: &[u8]) -> Answer {
 }
 
 fn tokenizers(bytes: &[u8]) -> Answer {
-    let tokenizer = TextTokenizer::read(bytes, "tokenizer.json", TokenTable::of_language(400)).map_err(said)?;
+    let tokenizer =
+        TextTokenizer::read(bytes, "tokenizer.json", TokenTable::of_language(400)).map_err(said)?;
     for text in ["a photo of two dogs", "\u{10FFFD} ünï 日本\n", ""] {
         let ids = tokenizer.encode(text).map_err(said)?;
         if let Some(id) = ids.iter().find(|id| **id >= 400) {
@@ -140,7 +150,10 @@ fn configs(bytes: &[u8]) -> Answer {
         if let Some(vision) = &config.vision {
             vision.describe().map_err(said)?;
         }
-        config.language.as_ref().map_or(Ok(()), |language| language.describe().map(drop).map_err(said))
+        config
+            .language
+            .as_ref()
+            .map_or(Ok(()), |language| language.describe().map(drop).map_err(said))
     })
 }
 
@@ -149,16 +162,18 @@ fn cards(bytes: &[u8]) -> Answer {
     let registry = BUILTIN.get_or_init(Registry::builtin);
     let text = String::from_utf8_lossy(bytes);
     any(Kind::ALL.into_iter().map(|kind| {
-        let described = Card::parse(kind, "card", Origin::Embedded, &text).and_then(|card| match kind {
-            Kind::Vision => registry.describe_vision(&card).map(drop),
-            Kind::Language => registry.describe_language(&card).map(drop),
-            Kind::Bridge => {
-                let vision = registry.describe_vision(&registry.card(Kind::Vision, "vit-nano")?)?;
-                registry.describe_bridge(&card, &vision).map(drop)
-            }
-            Kind::Dataset => card.config::<PublishedConfig>().map(drop),
-            _ => Ok(()),
-        });
+        let described =
+            Card::parse(kind, "card", Origin::Embedded, &text).and_then(|card| match kind {
+                Kind::Vision => registry.describe_vision(&card).map(drop),
+                Kind::Language => registry.describe_language(&card).map(drop),
+                Kind::Bridge => {
+                    let vision =
+                        registry.describe_vision(&registry.card(Kind::Vision, "vit-nano")?)?;
+                    registry.describe_bridge(&card, &vision).map(drop)
+                }
+                Kind::Dataset => card.config::<PublishedConfig>().map(drop),
+                _ => Ok(()),
+            });
         described.map_err(said)
     }))
 }
@@ -182,7 +197,16 @@ fn annotations(bytes: &[u8]) -> Answer {
             Ok(())
         })
     });
-    let forms = ["coco-captions", "karpathy", "lavis-captions", "nocaps", "vqa", "lavis-vqa", "gqa", "genome"];
+    let forms = [
+        "coco-captions",
+        "karpathy",
+        "lavis-captions",
+        "nocaps",
+        "vqa",
+        "lavis-vqa",
+        "gqa",
+        "genome",
+    ];
     let as_published = forms.into_iter().map(|format| {
         let answers = if format == "vqa" { "answers = [\"a.json\"]\nimage_name = \"a.png\"\n" } else { "" };
         let card = format!("[splits.s]\nformat = \"{format}\"\nfiles = [\"a.json\"]\nselect = [\"train\"]\n{answers}");
@@ -196,16 +220,22 @@ fn annotations(bytes: &[u8]) -> Answer {
 }
 
 fn scores(bytes: &[u8]) -> Answer {
-    let captions =
-        "{\"images\": [{\"id\": 1}], \"annotations\": [{\"id\": 1, \"image_id\": 1, \"caption\": \"a dog\"}]}";
+    let captions = "{\"images\": [{\"id\": 1}], \"annotations\": [{\"id\": 1, \"image_id\": 1, \"caption\": \"a dog\"}]}";
     let results = "[{\"image_id\": 1, \"caption\": \"a dog\"}]";
-    in_folder(&[("other", bytes), ("captions", captions.as_bytes()), ("results", results.as_bytes())], |folder| {
-        let at = |name: &str| folder.join(name);
-        let as_results = CaptionFiles::read(&at("captions"), &at("other"), true).map(drop).map_err(said);
-        let as_annotations = CaptionFiles::read(&at("other"), &at("results"), true).map(drop).map_err(said);
-        let as_votes = VqaFiles::read(&at("other"), &at("other"), &at("other"), true).map(drop).map_err(said);
-        any([as_results, as_annotations, as_votes].into_iter())
-    })
+    in_folder(
+        &[("other", bytes), ("captions", captions.as_bytes()), ("results", results.as_bytes())],
+        |folder| {
+            let at = |name: &str| folder.join(name);
+            let as_results =
+                CaptionFiles::read(&at("captions"), &at("other"), true).map(drop).map_err(said);
+            let as_annotations =
+                CaptionFiles::read(&at("other"), &at("results"), true).map(drop).map_err(said);
+            let as_votes = VqaFiles::read(&at("other"), &at("other"), &at("other"), true)
+                .map(drop)
+                .map_err(said);
+            any([as_results, as_annotations, as_votes].into_iter())
+        },
+    )
 }
 
 /// Package files, unpacked into a folder.
@@ -213,14 +243,18 @@ fn archives(bytes: &[u8]) -> Answer {
     // A tar inside gzip: damage to the packed bytes seldom gets past gzip's own checks.
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     let packed = packed.write_all(bytes).and_then(|()| packed.finish()).map_err(said)?;
-    any([("a.whl", bytes), ("a.tgz", bytes), ("b.tgz", &packed)].into_iter().map(|(name, bytes)| {
-        in_folder(&[(name, bytes)], |folder| {
-            let to = folder.join("unpacked");
-            std::fs::create_dir(&to).map_err(said)?;
-            // A small bound, so that little is written for each input.
-            Store::new(folder).unpack(&folder.join(name), &to, Some(4_000_000), &NoProgress).map_err(said)
-        })
-    }))
+    any([("a.whl", bytes), ("a.tgz", bytes), ("b.tgz", &packed)].into_iter().map(
+        |(name, bytes)| {
+            in_folder(&[(name, bytes)], |folder| {
+                let to = folder.join("unpacked");
+                std::fs::create_dir(&to).map_err(said)?;
+                // A small bound, so that little is written for each input.
+                Store::new(folder)
+                    .unpack(&folder.join(name), &to, Some(4_000_000), &NoProgress)
+                    .map_err(said)
+            })
+        },
+    ))
 }
 
 /// A PNG of one pixel.
@@ -228,11 +262,17 @@ const PIXEL: &[u8] = include_bytes!("../pixel.png");
 
 /// Writes files into a folder of this thread, gives it to `work`, and empties it.
 fn in_folder(files: &[(&str, &[u8])], work: impl FnOnce(&Path) -> Answer) -> Answer {
-    let folder: PathBuf =
-        std::env::temp_dir().join(format!("toolkit-fuzz-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let folder: PathBuf = std::env::temp_dir().join(format!(
+        "toolkit-fuzz-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     for (name, bytes) in files {
         let path = folder.join(name);
-        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, bytes));
+        let written = path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::write(&path, bytes));
         written.map_err(said)?;
     }
     // The folder is emptied after a panic too: the next input must not see this one.

@@ -35,7 +35,8 @@ pub fn trial(target: Target, bytes: &[u8]) -> Result<(), Failure> {
     match answer {
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let text =
+                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             Err(Failure::Panic(text.to_owned()))
         }
         Ok(Err(refusal)) if refusal.contains('\n') => Err(Failure::Lines(refusal)),

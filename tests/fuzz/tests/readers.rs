@@ -24,7 +24,13 @@ fn reader(target: Target) {
     for at in 0..INPUTS {
         let (one, other) = (draw.below(files.len()), draw.below(files.len()));
         let input = mutate(&files[one].1, &files[other].1, &mut draw);
-        assert_eq!(trial(target, &input), Ok(()), "{} {at}: {}", target.name, files[one].0.display());
+        assert_eq!(
+            trial(target, &input),
+            Ok(()),
+            "{} {at}: {}",
+            target.name,
+            files[one].0.display()
+        );
     }
 }
 

@@ -25,18 +25,26 @@ impl VisionEncoder for PatchEncoder {
     fn describe(c: &PatchConfig) -> Result<VisionShape, ShapeError> {
         ShapeError::unless_divides(("patch", c.patch), ("image", c.image))?;
         let (tokens, pixels) = ((c.image / c.patch).pow(2), 3 * c.patch * c.patch);
-        let cost =
-            Cost { params: ((pixels + 1) * c.width) as u64, flops: (2 * tokens * pixels * c.width) as u64, kept: 0 };
+        let cost = Cost {
+            params: ((pixels + 1) * c.width) as u64,
+            flops: (2 * tokens * pixels * c.width) as u64,
+            kept: 0,
+        };
         Ok(VisionShape { image: [c.image; 2], tokens, width: c.width, cost })
     }
 
     fn build(c: &PatchConfig, device: &Device) -> Self {
-        Self { proj: LinearConfig::new(3 * c.patch * c.patch, c.width).init(device), patch: c.patch }
+        Self {
+            proj: LinearConfig::new(3 * c.patch * c.patch, c.width).init(device),
+            patch: c.patch,
+        }
     }
 
     fn encode(&self, images: Tensor<4>) -> Tensor<3> {
         let ([batch, channels, height, width], p) = (images.dims(), self.patch);
-        let patches = images.reshape([batch, channels, height / p, p, width / p, p]).permute([0, 2, 4, 1, 3, 5]);
+        let patches = images
+            .reshape([batch, channels, height / p, p, width / p, p])
+            .permute([0, 2, 4, 1, 3, 5]);
         self.proj.forward(patches.reshape([batch, (height / p) * (width / p), channels * p * p]))
     }
 }

@@ -23,7 +23,9 @@ fn overlay(dir: &Path) {
     let encoder = AnyVision::new(PatchEncoder::build(&CONFIG, &Device::flex()));
     let encoder = params::initialise(encoder, 1, |_| params::Init::Normal(0.1));
     let path = dir.join("weights/patch.safetensors");
-    let sha256 = write_safetensors(&path, &params::export(&encoder), StoredDtype::F32, BTreeMap::new()).unwrap();
+    let sha256 =
+        write_safetensors(&path, &params::export(&encoder), StoredDtype::F32, BTreeMap::new())
+            .unwrap();
     let card = format!(
         "family = \"patch\"\nabout = \"mine\"\n[config]\nimage = 64\npatch = 16\nwidth = 24\n\
          [weights]\nsource = \"file:weights/patch.safetensors\"\nsha256 = \"{sha256}\"\n\

@@ -24,11 +24,18 @@ pub fn most(weights: &[f32]) -> (usize, f32) {
 
 /// Tiles in rows: the picture as the encoder sees it, the mean, each query.
 #[must_use]
-pub fn sheet(seen: &RgbImage, weights: &[Vec<f32>], grid: usize, class: usize, size: u32) -> RgbImage {
+pub fn sheet(
+    seen: &RgbImage,
+    weights: &[Vec<f32>],
+    grid: usize,
+    class: usize,
+    size: u32,
+) -> RgbImage {
     let square = resize(seen, size, size, FilterType::CatmullRom);
     let patches: Vec<&[f32]> = weights.iter().map(|query| &query[class..]).collect();
-    let mean: Vec<f32> =
-        (0..grid * grid).map(|at| patches.iter().map(|p| p[at]).sum::<f32>() / patches.len().max(1) as f32).collect();
+    let mean: Vec<f32> = (0..grid * grid)
+        .map(|at| patches.iter().map(|p| p[at]).sum::<f32>() / patches.len().max(1) as f32)
+        .collect();
     let mut tiles = vec![square.clone(), warm(&square, &mean, grid)];
     tiles.extend(patches.iter().map(|query| warm(&square, query, grid)));
 
@@ -53,10 +60,12 @@ fn warm(picture: &RgbImage, weights: &[f32], grid: usize) -> RgbImage {
     let heat = resize(&heat, picture.width(), picture.height(), FilterType::Triangle);
     let grey = imageops::grayscale(picture);
     RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let (grey, share) = (f32::from(grey.get_pixel(x, y)[0]) * 0.75, f32::from(heat.get_pixel(x, y)[0]) / 255.0);
+        let (grey, share) =
+            (f32::from(grey.get_pixel(x, y)[0]) * 0.75, f32::from(heat.get_pixel(x, y)[0]) / 255.0);
         // From grey over red to yellow.
         let colour = [255.0, 255.0 * (2.0 * share - 1.0).max(0.0), 0.0];
-        let mixed = colour.map(|c| grey + (c - grey) * (0.15 + 0.75 * share) * f32::from(u8::from(share > 0.02)));
+        let mixed = colour
+            .map(|c| grey + (c - grey) * (0.15 + 0.75 * share) * f32::from(u8::from(share > 0.02)));
         Rgb(mixed.map(|c| c.round().clamp(0.0, 255.0) as u8))
     })
 }

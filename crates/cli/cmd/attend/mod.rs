@@ -56,7 +56,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 1. Attention of each layer, `[heads, queries, tokens]`.
     let opened = args.which.open(context, Purpose::Speak)?;
     let BridgePart::QFormer { model: bridge, .. } = &opened.model.bridge else {
-        bail!("the bridge is no Q-Former --> {}; hint: other bridges have no queries to draw", opened.model.name)
+        bail!(
+            "the bridge is no Q-Former --> {}; hint: other bridges have no queries to draw",
+            opened.model.name
+        )
     };
     let picture = opened.picture(&args.image)?;
     let features = opened.features(std::slice::from_ref(&picture))?;
@@ -66,7 +69,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let chosen = pick(layers, args.layer)?;
     let [_, heads, queries, tokens] = chosen.first().map_or([0; 4], Tensor::dims);
     if args.head.is_some_and(|head| head >= heads) {
-        bail!("there is no such head --> --head {}; hint: it has {heads}, from 0", args.head.unwrap_or_default());
+        bail!(
+            "there is no such head --> --head {}; hint: it has {heads}, from 0",
+            args.head.unwrap_or_default()
+        );
     }
     let of_heads = |layer: Tensor<4>| match args.head {
         Some(head) => layer.narrow(1, head, 1),
@@ -75,16 +81,24 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let count = chosen.len() as f64;
     let sum = chosen.into_iter().map(of_heads).reduce(|a, b| a + b);
     let mean = sum.ok_or_else(|| {
-        anyhow!("there is no layer with cross-attention --> {}; hint: it cannot read pictures", opened.model.name)
+        anyhow!(
+            "there is no layer with cross-attention --> {}; hint: it cannot read pictures",
+            opened.model.name
+        )
     })? / count;
     let weights: Vec<Vec<f32>> = params::floats(mean).chunks(tokens).map(<[f32]>::to_vec).collect();
 
     // 2. A grid of patches, perhaps behind a class token.
     let Some((grid, class)) = draw::grid(tokens) else {
-        bail!("{tokens} tokens are no square grid --> {}; hint: only such encoders can be drawn", opened.model.name)
+        bail!(
+            "{tokens} tokens are no square grid --> {}; hint: only such encoders can be drawn",
+            opened.model.name
+        )
     };
-    let shares: Vec<f32> =
-        weights.iter().map(|query| query[..class].iter().fold(0.0, |sum, share| sum + share)).collect();
+    let shares: Vec<f32> = weights
+        .iter()
+        .map(|query| query[..class].iter().fold(0.0, |sum, share| sum + share))
+        .collect();
 
     // 3. The drawing.
     let seen = opened.model.processor()?.preprocess.seen(&picture);
@@ -115,6 +129,9 @@ fn pick(mut all: Vec<Tensor<4>>, chosen: Option<usize>) -> anyhow::Result<Vec<Te
     match chosen {
         None => Ok(all),
         Some(at) if at < all.len() => Ok(vec![all.swap_remove(at)]),
-        Some(at) => bail!("there is no such layer --> --layer {at}; hint: {} have cross-attention, from 0", all.len()),
+        Some(at) => bail!(
+            "there is no such layer --> --layer {at}; hint: {} have cross-attention, from 0",
+            all.len()
+        ),
     }
 }

@@ -88,7 +88,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         .collect();
     let metadata = BTreeMap::from([
         ("model".to_owned(), opened.model.name.clone()),
-        ("images".to_owned(), json!(read.iter().map(|path| out::path(path)).collect::<Vec<_>>()).to_string()),
+        (
+            "images".to_owned(),
+            json!(read.iter().map(|path| out::path(path)).collect::<Vec<_>>()).to_string(),
+        ),
         ("texts".to_owned(), json!(args.text).to_string()),
     ]);
     let shapes = spool.mark.shapes.clone();
@@ -103,7 +106,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 fn key(args: &Args, opened: &Opened) -> anyhow::Result<serde_json::Value> {
     let stamp = |path: &PathBuf| {
         let data = std::fs::metadata(path).ok();
-        let time = data.as_ref().and_then(|data| data.modified().ok()).map(|time| format!("{time:?}"));
+        let time =
+            data.as_ref().and_then(|data| data.modified().ok()).map(|time| format!("{time:?}"));
         json!([format!("{path:?}"), data.map(|data| data.len()), time])
     };
     let images: Vec<serde_json::Value> = args.images.iter().map(stamp).collect();
@@ -112,7 +116,12 @@ fn key(args: &Args, opened: &Opened) -> anyhow::Result<serde_json::Value> {
 }
 
 /// Begins a spool anew if its first picture comes out differently: the weights are others.
-fn same_model(context: &Context, args: &Args, opened: &Opened, spool: &mut Spool) -> anyhow::Result<()> {
+fn same_model(
+    context: &Context,
+    args: &Args,
+    opened: &Opened,
+    spool: &mut Spool,
+) -> anyhow::Result<()> {
     let first = (0..spool.mark.done).find(|at| !spool.mark.skipped.contains(at));
     let Some(first) = first else { return spool.begin() };
     let picture = opened.picture(&args.images[first])?;
@@ -126,7 +135,11 @@ fn same_model(context: &Context, args: &Args, opened: &Opened, spool: &mut Spool
 }
 
 /// Computes the rows that pictures add to each tensor.
-fn rows_of(args: &Args, opened: &Opened, pictures: &[RgbImage]) -> anyhow::Result<Vec<(&'static str, Values)>> {
+fn rows_of(
+    args: &Args,
+    opened: &Opened,
+    pictures: &[RgbImage],
+) -> anyhow::Result<Vec<(&'static str, Values)>> {
     let features = opened.features(pictures)?;
     let mut all = Vec::new();
     noise::off(|| {
@@ -147,7 +160,8 @@ fn rows_of(args: &Args, opened: &Opened, pictures: &[RgbImage]) -> anyhow::Resul
 fn embedded_texts(args: &Args, opened: &Opened) -> anyhow::Result<Values> {
     let (tower, words) = (opened.model.tower()?, opened.model.words()?);
     let most = longest(opened);
-    let ids: Vec<Vec<u32>> = args.text.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
+    let ids: Vec<Vec<u32>> =
+        args.text.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
     let padding = words.tokenizer.pad.unwrap_or(opened.model.stage1.pad);
     let text = pad(&ids, padding, Side::Right, &device_of(opened));
     Ok(values(noise::off(|| tower.text_embeds(text.ids, text.mask))))

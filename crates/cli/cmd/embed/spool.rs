@@ -50,20 +50,23 @@ impl Spool {
     /// # Errors
     /// If its folder cannot be made or read.
     pub fn open(out: &Path, key: serde_json::Value) -> anyhow::Result<Self> {
-        let name = out
-            .file_name()
-            .ok_or_else(|| anyhow!("`--out` names no file; hint: give a name that ends with .safetensors"))?;
+        let name = out.file_name().ok_or_else(|| {
+            anyhow!("`--out` names no file; hint: give a name that ends with .safetensors")
+        })?;
         let folder = out.with_file_name(format!(".{}.part", name.to_string_lossy()));
         sweep_beside(out);
         std::fs::create_dir_all(&folder).map_err(|error| FileError::new(&folder, error))?;
-        let lock = File::create(folder.join(LOCK)).map_err(|error| FileError::new(&folder, error))?;
+        let lock =
+            File::create(folder.join(LOCK)).map_err(|error| FileError::new(&folder, error))?;
         if lock.try_lock().is_err() {
             bail!(
                 "another `embed` is writing this file --> {}; hint: wait for it, or give another `--out`",
                 out.display()
             );
         }
-        let read = input::read(&folder.join(MARK)).ok().and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
+        let read = input::read(&folder.join(MARK))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
         let mark = Mark { key, ..Mark::default() };
         let mut spool = Self { folder, files: BTreeMap::new(), lock, marked: Instant::now(), mark };
         match read.filter(|mark| mark.key == spool.mark.key) {
@@ -120,8 +123,13 @@ impl Spool {
     /// Reads the first values of a tensor, as many as `values` has.
     pub fn starts_with(&self, name: &str, values: &[f32]) -> bool {
         let mut bytes = vec![0; 4 * values.len()];
-        let read = File::open(self.folder.join(name)).and_then(|mut file| file.read_exact(&mut bytes));
-        read.is_ok() && bytes.chunks_exact(4).zip(values).all(|(stored, value)| stored == value.to_le_bytes())
+        let read =
+            File::open(self.folder.join(name)).and_then(|mut file| file.read_exact(&mut bytes));
+        read.is_ok()
+            && bytes
+                .chunks_exact(4)
+                .zip(values)
+                .all(|(stored, value)| stored == value.to_le_bytes())
     }
 
     /// Adds rows to a tensor.
@@ -186,8 +194,9 @@ impl Spool {
             }
             Ok(())
         })?;
-        std::fs::remove_dir_all(&self.folder)
-            .with_context(|| format!("cannot remove {}; hint: remove it by hand", self.folder.display()))?;
+        std::fs::remove_dir_all(&self.folder).with_context(|| {
+            format!("cannot remove {}; hint: remove it by hand", self.folder.display())
+        })?;
         let _ = self.lock.unlock();
         Ok(())
     }
@@ -213,13 +222,19 @@ const MARK: &str = "mark.json";
 const LOCK: &str = "lock";
 
 /// The length-prefixed JSON header of a safetensors file of 32-bit numbers, padded so that tensors are aligned.
-fn header(shapes: &BTreeMap<String, Vec<usize>>, metadata: &BTreeMap<String, String>) -> anyhow::Result<Vec<u8>> {
-    let mut entries = serde_json::Map::from_iter([("__metadata__".to_owned(), serde_json::to_value(metadata)?)]);
+fn header(
+    shapes: &BTreeMap<String, Vec<usize>>,
+    metadata: &BTreeMap<String, String>,
+) -> anyhow::Result<Vec<u8>> {
+    let mut entries =
+        serde_json::Map::from_iter([("__metadata__".to_owned(), serde_json::to_value(metadata)?)]);
     let mut offset = 0;
     for (name, shape) in shapes {
         let end = offset + 4 * shape.iter().product::<usize>();
-        entries
-            .insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}));
+        entries.insert(
+            name.clone(),
+            serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}),
+        );
         offset = end;
     }
     let mut json = serde_json::to_vec(&entries)?;
@@ -256,7 +271,9 @@ mod tests {
                     "what came after the mark is cut"
                 );
                 assert_eq!(again.mark.skipped, [1]);
-                assert!(again.starts_with("a", &[0.0, 1.0]) && !again.starts_with("a", &[0.0, 2.0]));
+                assert!(
+                    again.starts_with("a", &[0.0, 1.0]) && !again.starts_with("a", &[0.0, 2.0])
+                );
                 again.push("a", &rows(1, 6.0)).unwrap();
                 again.finish(out, &metadata).unwrap();
             } else {
@@ -264,15 +281,23 @@ mod tests {
             }
             std::fs::read(out).unwrap()
         };
-        let (one, two) = (whole(&dir.path().join("one"), false), whole(&dir.path().join("two"), true));
+        let (one, two) =
+            (whole(&dir.path().join("one"), false), whole(&dir.path().join("two"), true));
         assert_eq!(one, two);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "no spool is left");
         let other = Spool::open(&dir.path().join("one"), serde_json::json!("other")).unwrap();
         assert_eq!(other.mark.done, 0);
-        let second = Spool::open(&dir.path().join("one"), serde_json::json!("other")).err().unwrap().to_string();
+        let second = Spool::open(&dir.path().join("one"), serde_json::json!("other"))
+            .err()
+            .unwrap()
+            .to_string();
         assert!(second.contains("another `embed`"), "{second}");
         drop(other);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "a spool without a mark is gone");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            2,
+            "a spool without a mark is gone"
+        );
     }
 
     #[test]

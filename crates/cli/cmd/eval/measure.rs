@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::noise;
 use toolkit_data::{Alpha, Dataset};
 use toolkit_eval::{
-    Batches, CaptionResult, EvalError, ReadPrompt, RetrievalTask, Speaker, Task, caption, captioned_items,
-    question_pairs, retrieve, vqa,
+    Batches, CaptionResult, EvalError, ReadPrompt, RetrievalTask, Speaker, Task, caption,
+    captioned_items, question_pairs, retrieve, vqa,
 };
 use toolkit_lab::stages::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
@@ -58,11 +58,18 @@ pub fn measure(
             let questions = question_pairs(data, limit.or(task.limit));
             progress.start(0, pictures_of(questions.iter().map(|(item, _)| *item)));
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
-            let answers = vqa(&speaker(opened, &read)?, Some(&prefixes), data, &questions, task, batches)?;
-            let mut scores: BTreeMap<String, f64> =
-                answers.overall.map(|overall| ("overall".to_owned(), overall)).into_iter().collect();
-            let named =
-                [("answer_type", &answers.per_answer_type), ("kind", &answers.per_kind), ("group", &answers.per_group)];
+            let answers =
+                vqa(&speaker(opened, &read)?, Some(&prefixes), data, &questions, task, batches)?;
+            let mut scores: BTreeMap<String, f64> = answers
+                .overall
+                .map(|overall| ("overall".to_owned(), overall))
+                .into_iter()
+                .collect();
+            let named = [
+                ("answer_type", &answers.per_answer_type),
+                ("kind", &answers.per_kind),
+                ("group", &answers.per_group),
+            ];
             for (by, all) in named {
                 scores.extend(all.iter().map(|(name, value)| (format!("{by}.{name}"), *value)));
             }
@@ -82,9 +89,15 @@ pub fn measure(
             let items = captioned_items(data, limit.or(task.limit));
             progress.start(0, items.len() as u64);
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
-            let captions = caption(&speaker(opened, &read)?, Some(&prefixes), data, &items, task, batches)?;
+            let captions =
+                caption(&speaker(opened, &read)?, Some(&prefixes), data, &items, task, batches)?;
             let (mut scores, notes) = captioned(&captions, meteor)?;
-            scores.extend(captions.per_group.iter().map(|(name, group)| (format!("group.{name}.cider"), group.cider)));
+            scores.extend(
+                captions
+                    .per_group
+                    .iter()
+                    .map(|(name, group)| (format!("group.{name}.cider"), group.cider)),
+            );
             let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
             let intervals = interval("cider", &each, None);
             Ok(Measured {
@@ -100,7 +113,10 @@ pub fn measure(
 }
 
 /// The scores of captions over all pictures, and what is to be known of them.
-fn captioned(captions: &CaptionResult, meteor: &Meteor) -> anyhow::Result<(BTreeMap<String, f64>, Vec<String>)> {
+fn captioned(
+    captions: &CaptionResult,
+    meteor: &Meteor,
+) -> anyhow::Result<(BTreeMap<String, f64>, Vec<String>)> {
     let (written, references): (Vec<String>, Vec<Vec<String>>) =
         captions.rows.iter().map(|row| (row.caption.clone(), row.references.clone())).unzip();
     let tokens = CaptionTokens::of(&written, &references);
@@ -108,7 +124,9 @@ fn captioned(captions: &CaptionResult, meteor: &Meteor) -> anyhow::Result<(BTree
     let name = if meteor.has_tables() { "meteor" } else { "meteor_exact_stem" };
     let found = meteor.score_tokens(&tokens, &|_| {})?.overall;
     if found.is_none() {
-        notes.push(format!("`{name}` is left out: a caption and its references are too long to be compared."));
+        notes.push(format!(
+            "`{name}` is left out: a caption and its references are too long to be compared."
+        ));
     }
     let all = captions.overall.iter().flat_map(|s| {
         [
@@ -133,10 +151,18 @@ fn retrieval(
     let (tower, words) = (opened.model.tower()?, opened.model.words()?);
     let t = &words.tokenizer;
     let (Some(cls), Some(sep)) = (t.cls, t.sep) else {
-        bail!("the tokenizer has no `[CLS]` and `[SEP]` --> {}; hint: give the checkpoint's own", opened.model.name)
+        bail!(
+            "the tokenizer has no `[CLS]` and `[SEP]` --> {}; hint: give the checkpoint's own",
+            opened.model.name
+        )
     };
     t.check(&[cls, sep])?;
-    let marks = TextMarks { pad: words.padding(opened.model.stage1.pad)?, cls, sep, dec: opened.model.stage1.dec };
+    let marks = TextMarks {
+        pad: words.padding(opened.model.stage1.pad)?,
+        cls,
+        sep,
+        dec: opened.model.stage1.dec,
+    };
     let pool = task.pool.of(pictures.data, limit.or(task.limit));
     let items: Vec<usize> = pool.iter().map(|(item, _)| *item).collect();
     let texts = pool.iter().map(|(_, texts)| texts.iter().map(|text| t.encode(text)).collect());
@@ -155,13 +181,19 @@ fn retrieval(
     for (name, recall) in [("itc", Some(&found.itc)), ("itm", found.itm.as_ref())] {
         let Some(recall) = recall else { continue };
         if let serde_json::Value::Object(all) = serde_json::to_value(recall)? {
-            scores.extend(all.into_iter().filter_map(|(key, value)| Some((format!("{name}.{key}"), value.as_f64()?))));
+            scores.extend(
+                all.into_iter()
+                    .filter_map(|(key, value)| Some((format!("{name}.{key}"), value.as_f64()?))),
+            );
         }
     }
-    scores.extend(found.itm_accuracy.map(|accuracy| ("itm.hard_negative_accuracy".to_owned(), accuracy)));
+    scores.extend(
+        found.itm_accuracy.map(|accuracy| ("itm.hard_negative_accuracy".to_owned(), accuracy)),
+    );
     // Of texts there may be several for an image, of which only the first one's rank is kept.
     let hit = |rank: Option<usize>| if rank == Some(0) { 100.0 } else { 0.0 };
-    let by_similarity: Vec<f64> = found.rows.iter().map(|row| hit(Some(row.text_rank_itc))).collect();
+    let by_similarity: Vec<f64> =
+        found.rows.iter().map(|row| hit(Some(row.text_rank_itc))).collect();
     let mut intervals = interval("itc.txt_r1", &by_similarity, None);
     if found.itm.is_some() {
         let ranked: Vec<f64> = found.rows.iter().map(|row| hit(row.text_rank_itm)).collect();
@@ -185,7 +217,10 @@ fn pictures_of(items: impl Iterator<Item = usize>) -> u64 {
 }
 
 fn interval(name: &str, each: &[f64], clusters: Option<&[u64]>) -> BTreeMap<String, Interval> {
-    bootstrap(each, clusters, RESAMPLES, 0).into_iter().map(|interval| (name.to_owned(), interval)).collect()
+    bootstrap(each, clusters, RESAMPLES, 0)
+        .into_iter()
+        .map(|interval| (name.to_owned(), interval))
+        .collect()
 }
 
 /// Reads a prompt as `vqa` and `caption` do.
@@ -231,7 +266,11 @@ impl Pictures<'_> {
     }
 
     /// JSON Lines, each with the digest of its picture's decoded pixels.
-    fn lines<T: Serialize>(&self, rows: &[T], items: impl Iterator<Item = usize>) -> anyhow::Result<Vec<u8>> {
+    fn lines<T: Serialize>(
+        &self,
+        rows: &[T],
+        items: impl Iterator<Item = usize>,
+    ) -> anyhow::Result<Vec<u8>> {
         let items: Vec<usize> = items.collect();
         // Pictures of texts that an earlier call wrote were not looked at in this one.
         let unseen: BTreeSet<usize> =
@@ -251,14 +290,23 @@ impl Pictures<'_> {
     }
 }
 
-fn features(opened: &Opened, pictures: &Pictures<'_>, items: &[usize]) -> Result<Tensor<3>, TrainError> {
+fn features(
+    opened: &Opened,
+    pictures: &Pictures<'_>,
+    items: &[usize],
+) -> Result<Tensor<3>, TrainError> {
     let features = opened.features(&pictures.get(items)?);
     pictures.progress.advance(items.len() as u64);
     features.map_err(|error| TrainError::Other(error.to_string()))
 }
 
-fn prefix(opened: &Opened, pictures: &Pictures<'_>, items: &[usize]) -> Result<Tensor<3>, TrainError> {
+fn prefix(
+    opened: &Opened,
+    pictures: &Pictures<'_>,
+    items: &[usize],
+) -> Result<Tensor<3>, TrainError> {
     let features = features(opened, pictures, items)?;
-    let language = opened.model.language().map_err(|error| TrainError::Other(anyhow!(error).to_string()))?;
+    let language =
+        opened.model.language().map_err(|error| TrainError::Other(anyhow!(error).to_string()))?;
     Ok(noise::off(|| language.prefix(opened.model.queries(features))))
 }

@@ -125,21 +125,31 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     // 1. All cards and data, before a model is read.
     if args.limit == Some(0) {
-        bail!("`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all samples");
+        bail!(
+            "`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all samples"
+        );
     }
-    if let Some((_, name)) = args.tasks.iter().enumerate().find(|(at, name)| args.tasks[..*at].contains(name)) {
+    if let Some((_, name)) =
+        args.tasks.iter().enumerate().find(|(at, name)| args.tasks[..*at].contains(name))
+    {
         bail!("task `{name}` is named twice --> --tasks; hint: name each once");
     }
-    let all = args.tasks.iter().map(|name| wanted(context, args, name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let all = args
+        .tasks
+        .iter()
+        .map(|name| wanted(context, args, name))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let (meteor, missing) = match all.iter().any(|wanted| wanted.card.family == "caption") {
         true => meteor::tables(context, None)?,
         false => (Meteor::without_tables(), None),
     };
 
     // 2. The model: of a run the bridge after stage 2 speaks, the one after stage 1 compares.
-    let purpose = |card: &Card| if card.family == "retrieval" { Purpose::Compare } else { Purpose::Speak };
-    let one =
-        |at: &Card, other: &Card| purpose(at) == purpose(other) || !crate::which::is_run(Path::new(&args.which.model));
+    let purpose =
+        |card: &Card| if card.family == "retrieval" { Purpose::Compare } else { Purpose::Speak };
+    let one = |at: &Card, other: &Card| {
+        purpose(at) == purpose(other) || !crate::which::is_run(Path::new(&args.which.model))
+    };
     let mut held: Option<(&Card, Opened)> = None;
     let mut outcomes = Vec::new();
     for wanted in &all {
@@ -172,7 +182,8 @@ fn together() -> RangedU64ValueParser<usize> {
 /// Opens a task's card and its data.
 fn wanted(context: &Context, args: &Args, name: &str) -> anyhow::Result<Wanted> {
     let card = context.registry.card(Kind::Task, name)?;
-    let Some(name) = args.data.clone().map_or_else(|| Task::data(&card), |data| Ok(Some(data)))? else {
+    let Some(name) = args.data.clone().map_or_else(|| Task::data(&card), |data| Ok(Some(data)))?
+    else {
         bail!(
             "task `{name}` names no data; hint: say which with `--data CARD:SPLIT`, or add `data = ..` to its `[config]`"
         );
@@ -187,7 +198,11 @@ fn wanted(context: &Context, args: &Args, name: &str) -> anyhow::Result<Wanted> 
         toolkit_train::Progress::finish(&progress);
         unreadable.iter().for_each(|(_, error)| context.log.line(&format!("left out: {error}")));
         if !unreadable.is_empty() {
-            notes.push(format!("{} of {} pictures could not be read and are left out", unreadable.len(), data.len()));
+            notes.push(format!(
+                "{} of {} pictures could not be read and are left out",
+                unreadable.len(),
+                data.len()
+            ));
         }
         let items: Vec<usize> = unreadable.into_iter().map(|(item, _)| item).collect();
         data = leaving_out(&data, &items)?;
@@ -214,11 +229,13 @@ fn key(args: &Args, wanted: &Wanted) -> String {
 /// Reads what an earlier call of the same command wrote for a task, if its samples are as they were.
 fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
     let dir = args.out.as_ref()?.join(&wanted.card.name);
-    let done: Outcome = serde_json::from_slice(&input::read(&dir.join("scores.json")).ok()?).ok()?;
+    let done: Outcome =
+        serde_json::from_slice(&input::read(&dir.join("scores.json")).ok()?).ok()?;
     let outcome = outcome_hash(&json!(done));
     let is = |name: &str, hash: &str| done.result.hashes.get(name).is_some_and(|held| held == hash);
     let samples = input::read(&dir.join("samples.jsonl")).ok()?;
-    (is("measurement", key) && is(OUTCOME, &outcome) && is("samples", &sha256_hex(&samples))).then_some(done)
+    (is("measurement", key) && is(OUTCOME, &outcome) && is("samples", &sha256_hex(&samples)))
+        .then_some(done)
 }
 
 /// Measures one task and writes its files. With `--out`, texts are kept as they come: a kill costs one batch.
@@ -237,26 +254,32 @@ fn one_task(
     }
     if let Task::Vqa(VqaTask { prompt, .. }) | Task::Caption(CaptionTask { prompt, .. }) = &task {
         let data = &wanted.data;
-        let questions =
-            (0..data.len()).flat_map(|item| data.item(item).questions.iter().map(|asked| asked.text.clone()));
-        opened.note_special_tokens(context, &questions.chain([prompt.clone()]).collect::<Vec<_>>())?;
+        let questions = (0..data.len())
+            .flat_map(|item| data.item(item).questions.iter().map(|asked| asked.text.clone()));
+        opened
+            .note_special_tokens(context, &questions.chain([prompt.clone()]).collect::<Vec<_>>())?;
     }
     let dir = args.out.as_ref().map(|out| out.join(&card.name));
     let lock = dir.as_ref().map(|dir| claim(context, dir)).transpose()?;
-    let mut texts = dir.as_ref().map(|dir| Texts::open(dir, &key[..16], 0, args.batch)).transpose()?;
+    let mut texts =
+        dir.as_ref().map(|dir| Texts::open(dir, &key[..16], 0, args.batch)).transpose()?;
     let batches = match &mut texts {
         Some(texts) => Batches::kept(args.batch, texts),
         None => args.batch.into(),
     };
     let progress = context.log.task(&card.name);
-    let measured = measure::measure(opened, &task, &*wanted.data, args.limit, batches, meteor, &progress)?;
+    let measured =
+        measure::measure(opened, &task, &*wanted.data, args.limit, batches, meteor, &progress)?;
     toolkit_train::Progress::finish(&progress);
     let Measured { scores, intervals, samples, rows, mut notes } = measured;
     notes.extend(wanted.notes.iter().cloned());
     notes.extend(missing.filter(|_| card.family == "caption").cloned());
     notes.iter().for_each(|note| context.log.line(&format!("{}: {note}", card.name)));
     // Only what was measured as published is comparable.
-    let as_published = args.data.is_none() && args.limit.is_none() && args.prompt.is_none() && wanted.notes.is_empty();
+    let as_published = args.data.is_none()
+        && args.limit.is_none()
+        && args.prompt.is_none()
+        && wanted.notes.is_empty();
     let published = if as_published { published(card)? } else { Vec::new() };
     let hashes = [
         ("task", card_hash(card)),
@@ -299,7 +322,10 @@ fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(dir).map_err(|error| FileError::new(dir, error))?;
     let lock = File::create(dir.join(LOCK)).map_err(|error| FileError::new(dir, error))?;
     if lock.try_lock().is_err() {
-        bail!("another `eval` is writing here --> {}; hint: wait for it, or give another `--out`", dir.display());
+        bail!(
+            "another `eval` is writing here --> {}; hint: wait for it, or give another `--out`",
+            dir.display()
+        );
     }
     if dir.join("scores.json").exists() {
         context.log.line(&format!("{}: replaces another or damaged measurement", dir.display()));
@@ -309,7 +335,9 @@ fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
 
 /// What a published score would call the model: the name of its card, which is also that of its folder.
 fn known_as(model: &str) -> String {
-    Path::new(model).file_name().map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned())
+    Path::new(model)
+        .file_name()
+        .map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn lines(outcomes: &[Outcome]) -> String {
@@ -318,11 +346,16 @@ fn lines(outcomes: &[Outcome]) -> String {
         for (name, value) in &report.scores {
             let number = |value: f64| decimals(value, if report.kind == "caption" { 4 } else { 2 });
             let interval = report.intervals.get(name);
-            let interval = interval.map_or(String::new(), |i| format!("[{}, {}]", number(i.low), number(i.high)));
+            let interval = interval
+                .map_or(String::new(), |i| format!("[{}, {}]", number(i.low), number(i.high)));
             let known = report.published.iter().find(|c| c.published.score == *name);
             let known = known.map_or(String::new(), |c| {
                 let verdict = if c.holds { "within" } else { "OUTSIDE" };
-                format!("{} ± {}: {verdict}", number(c.published.value), number(c.published.tolerance))
+                format!(
+                    "{} ± {}: {verdict}",
+                    number(c.published.value),
+                    number(c.published.tolerance)
+                )
             });
             rows.push(vec![report.task.clone(), name.clone(), number(*value), interval, known]);
         }
@@ -339,9 +372,13 @@ fn set_prompt(task: &mut Task, asked: &str) -> anyhow::Result<()> {
             )
         }
         Task::Caption(_) if asked.contains("{}") => {
-            bail!("`{{}}` stands for a question, and a caption has none --> --prompt {asked:?}; hint: leave it out")
+            bail!(
+                "`{{}}` stands for a question, and a caption has none --> --prompt {asked:?}; hint: leave it out"
+            )
         }
-        Task::Vqa(VqaTask { prompt, .. }) | Task::Caption(CaptionTask { prompt, .. }) => asked.clone_into(prompt),
+        Task::Vqa(VqaTask { prompt, .. }) | Task::Caption(CaptionTask { prompt, .. }) => {
+            asked.clone_into(prompt)
+        }
         Task::Retrieval(_) => {}
     }
     Ok(())
@@ -352,7 +389,8 @@ fn prompts(opened: &Opened) -> anyhow::Result<Card> {
     if let Some(cell) = opened.cell() {
         return Ok(cell.resolved.language.0.clone());
     }
-    let short = opened.model.language.as_ref().is_some_and(toolkit_hub::LanguagePart::encoder_decoder);
+    let short =
+        opened.model.language.as_ref().is_some_and(toolkit_hub::LanguagePart::encoder_decoder);
     let question = if short { "Question: {} Short answer:" } else { "Question: {} Answer:" };
     let text = format!("family = \"opt\"\n[prompt]\nvqa = {}\ncaption = \"\"\n", json!(question));
     Ok(Card::parse(Kind::Language, "published", Origin::Embedded, &text)?)

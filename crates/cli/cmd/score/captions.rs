@@ -53,7 +53,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         write_samples(path, scored.each(&files))?;
     }
     let partial = args.partial.then(|| {
-        format!("CIDEr is that of these {} images: it depends on which images are scored together.", files.len())
+        format!(
+            "CIDEr is that of these {} images: it depends on which images are scored together.",
+            files.len()
+        )
     });
     let notes: Vec<String> = scored.notes.into_iter().chain(partial).chain(missing).collect();
     let number = |value: &Option<f64>| decimals(value.unwrap_or(f64::NAN), 4);

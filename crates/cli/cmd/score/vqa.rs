@@ -49,10 +49,22 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     let line = |name: String, value: f64| vec![name, decimals(value, 2)];
     let mut rows = vec![line("overall".to_owned(), score.overall.unwrap_or(f64::NAN))];
-    rows.extend(score.per_answer_type.iter().map(|(name, value)| line(format!("answer type: {name}"), *value)));
-    rows.extend(score.per_question_type.iter().map(|(name, value)| line(format!("question type: {name}"), *value)));
+    rows.extend(
+        score
+            .per_answer_type
+            .iter()
+            .map(|(name, value)| line(format!("answer type: {name}"), *value)),
+    );
+    rows.extend(
+        score
+            .per_question_type
+            .iter()
+            .map(|(name, value)| line(format!("question type: {name}"), *value)),
+    );
     let mut found = json!({ "overall": score.overall });
-    for (key, by) in [("perAnswerType", &score.per_answer_type), ("perQuestionType", &score.per_question_type)] {
+    for (key, by) in
+        [("perAnswerType", &score.per_answer_type), ("perQuestionType", &score.per_question_type)]
+    {
         if !by.is_empty() {
             found[key] = json!(by);
         }

@@ -18,7 +18,12 @@ pub(super) fn captions(path: &Path) -> Result<Vec<String>, DataError> {
 
 /// A caption a line; blank lines only part them.
 fn in_lines(path: &Path) -> Result<Vec<String>, DataError> {
-    Ok(read_text(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    Ok(read_text(path)?
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// The captions of an object such as img2dataset writes beside a picture; none if it is about other things.
@@ -26,6 +31,8 @@ fn in_json(path: &Path) -> Result<Vec<String>, DataError> {
     let text = read_text(path)?;
     let fail = |what: String| line_error(path, 1, what, "write {\"caption\": \"a dog\"}");
     let Ok(row) = Row::parse(text.trim().as_bytes()) else { return Ok(vec![]) };
-    let captions = several::captions(&row, &[JUST_CAPTION], &mut Notes::new()).map_err(fail)?.unwrap_or_default();
+    let captions = several::captions(&row, &[JUST_CAPTION], &mut Notes::new())
+        .map_err(fail)?
+        .unwrap_or_default();
     Ok(captions.into_iter().filter(|caption| !caption.trim().is_empty()).collect())
 }

@@ -22,7 +22,11 @@ pub struct FolderCheck {
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn check_folder(dir: &Path, options: CheckOptions, progress: &dyn Fn(u64, u64)) -> Result<FolderCheck, DataError> {
+pub fn check_folder(
+    dir: &Path,
+    options: CheckOptions,
+    progress: &dyn Fn(u64, u64),
+) -> Result<FolderCheck, DataError> {
     let mut faults = Counted { most: options.examples, findings: Findings::new() };
     let loaded = load(dir, &mut faults)?;
     if loaded.items.is_empty() {

@@ -39,7 +39,8 @@ fn names(path: &Path) -> Result<Option<HashMap<String, String>>, DataError> {
     let mut names = HashMap::new();
     let there = section(path, "images", false, &mut |_, _, bytes| {
         let Ok(row) = Row::parse(bytes) else { return Ok(()) };
-        if let (Ok(Some((id_key, id))), Ok(Some((key, file)))) = (row.first(&["id", "image_id"]), row.first(PICTURE))
+        if let (Ok(Some((id_key, id))), Ok(Some((key, file)))) =
+            (row.first(&["id", "image_id"]), row.first(PICTURE))
             && let (Ok(id), Ok(file)) = (Id::read(id_key, id), picture_path(key, file))
         {
             names.insert(id.to_string(), file);
@@ -53,11 +54,16 @@ fn names(path: &Path) -> Result<Option<HashMap<String, String>>, DataError> {
     }
 }
 
-fn entry(row: &Row<'_>, names: &HashMap<String, String>, notes: &mut Notes) -> Result<Entry, String> {
+fn entry(
+    row: &Row<'_>,
+    names: &HashMap<String, String>,
+    notes: &mut Notes,
+) -> Result<Entry, String> {
     // The `id` of an annotation is its own.
     let (key, value) = row.need(&IMAGE_ID[..3])?;
     let id = Id::read(key, value)?.to_string();
-    let picture = names.get(&id).ok_or_else(|| format!("`images` has no picture with the id {id}"))?;
+    let picture =
+        names.get(&id).ok_or_else(|| format!("`images` has no picture with the id {id}"))?;
     let captions = several::captions(row, CAPTION, notes)?.unwrap_or_default();
     let lacks = captions.is_empty().then(|| row.lacks(CAPTION[0][0]));
     Ok(Entry { captions, lacks, ..Entry::new(picture.clone()) })

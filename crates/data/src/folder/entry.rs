@@ -46,7 +46,11 @@ impl Entry {
     }
 
     /// Reads a row of JSON; keys that mean nothing here are added to `passed`.
-    pub fn of_row(row: &Row<'_>, passed: &mut BTreeSet<String>, notes: &mut Notes) -> Result<Self, String> {
+    pub fn of_row(
+        row: &Row<'_>,
+        passed: &mut BTreeSet<String>,
+        notes: &mut Notes,
+    ) -> Result<Self, String> {
         let picture = match (row.first(PICTURE)?, row.first(IMAGE_ID)?) {
             (Some((key, value)), _) => path(key, value)?,
             // A picture that is called as its id is found without its ending.
@@ -79,16 +83,22 @@ impl Entry {
     }
 
     /// Reads the cells of a table's row.
-    pub fn of_cells(cells: &[String], columns: &Columns, notes: &mut Notes) -> Result<Self, String> {
+    pub fn of_cells(
+        cells: &[String],
+        columns: &Columns,
+        notes: &mut Notes,
+    ) -> Result<Self, String> {
         // Some tools write a space behind each comma.
-        let cell = |at: usize| cells.get(at).map_or_else(String::new, |cell| cell.trim().to_owned());
+        let cell =
+            |at: usize| cells.get(at).map_or_else(String::new, |cell| cell.trim().to_owned());
         let picture = cell(columns.picture);
         if picture.is_empty() {
             return Err("no picture is named".to_owned());
         }
         let mut entry = Self::new(picture);
         let under = |at: usize| listed(columns.name(at), cell(at));
-        let meaning = |same: &Vec<usize>| same.iter().map(|&at| under(at)).collect::<Result<Vec<_>, _>>();
+        let meaning =
+            |same: &Vec<usize>| same.iter().map(|&at| under(at)).collect::<Result<Vec<_>, _>>();
         let captions = columns.captions.iter().map(|same| Ok(numbered_together(meaning(same)?)));
         entry.captions = several::first_meaning(captions.collect::<Result<_, String>>()?, notes);
         if let Some((question, answers)) = &columns.question {
@@ -104,7 +114,8 @@ impl Entry {
 
 /// Makes one list of numbered columns. Tables have a cell in every column, so some of them may be empty.
 fn numbered_together(found: Vec<Under<'_>>) -> Vec<Under<'_>> {
-    let (numbered, mut others): (Vec<_>, Vec<_>) = found.into_iter().partition(|under| is_numbered(under.key));
+    let (numbered, mut others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|under| is_numbered(under.key));
     let Some(key) = numbered.first().map(|under| under.key) else { return others };
     let mut texts: Vec<String> = numbered.into_iter().flat_map(|under| under.texts).collect();
     if texts.iter().any(|text| !text.trim().is_empty()) {
@@ -129,7 +140,8 @@ impl Columns {
     /// The columns by the heading; says what is missing.
     pub fn of(table: &Table) -> Result<Self, String> {
         let has: Vec<String> = table.heading.iter().map(|name| format!("`{name}`")).collect();
-        let lacks = |what: &str| format!("no column is called `{what}`; there are {}", has.join(", "));
+        let lacks =
+            |what: &str| format!("no column is called `{what}`; there are {}", has.join(", "));
         let found = Self {
             picture: table.picture().ok_or_else(|| lacks(PICTURE[1]))?,
             captions: table.captions(),
@@ -148,9 +160,13 @@ impl Columns {
 
     /// The heading's names that are not read.
     pub fn passed(&self) -> impl Iterator<Item = &str> {
-        let asked = |at: usize| self.question.as_ref().is_some_and(|(q, a)| at == *q || a.contains(&at));
-        let read = move |at: usize| at == self.picture || asked(at) || self.captions.iter().any(|c| c.contains(&at));
-        let names = self.names.iter().enumerate().filter(move |(at, name)| !read(*at) && !name.is_empty());
+        let asked =
+            |at: usize| self.question.as_ref().is_some_and(|(q, a)| at == *q || a.contains(&at));
+        let read = move |at: usize| {
+            at == self.picture || asked(at) || self.captions.iter().any(|c| c.contains(&at))
+        };
+        let names =
+            self.names.iter().enumerate().filter(move |(at, name)| !read(*at) && !name.is_empty());
         names.map(|(_, name)| name.as_str())
     }
 }
@@ -176,7 +192,10 @@ fn listed(key: &str, cell: String) -> Result<Under<'_>, String> {
             return Ok(Under { key, texts, is_list: true });
         }
         if key.ends_with('s') && cell.ends_with(']') {
-            return Err(format!("`{key}` is a list written as a text, {}: write it as JSON", shown(cell.as_bytes())));
+            return Err(format!(
+                "`{key}` is a list written as a text, {}: write it as JSON",
+                shown(cell.as_bytes())
+            ));
         }
     }
     Ok(Under { key, texts: vec![cell], is_list: false })

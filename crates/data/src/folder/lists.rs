@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 /// A row as it should be.
 pub(super) const EXAMPLE: &str = r#"write {"image": "a.png", "captions": ["a dog"], "questions": [{"question": "what is it?", "answers": ["dog"]}]}"#;
 /// The files that are read.
-pub(super) const FORMS: &str =
-    "write captions into a .txt file called as the picture, or into captions.jsonl, captions.csv or metadata.jsonl";
-const CSV_EXAMPLE: &str = "write the heading image,caption and a row for each caption, in quotes where it has a comma";
+pub(super) const FORMS: &str = "write captions into a .txt file called as the picture, or into captions.jsonl, captions.csv or metadata.jsonl";
+const CSV_EXAMPLE: &str =
+    "write the heading image,caption and a row for each caption, in quotes where it has a comma";
 
 /// The rows of a list.
 #[derive(Default)]
@@ -37,8 +37,13 @@ pub(super) struct Read {
 ///
 /// # Errors
 /// If the file cannot be read or is no list, or the first fault that may not be left out.
-pub(super) fn read(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Read, DataError> {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+pub(super) fn read(
+    path: &Path,
+    folders: &[PathBuf],
+    faults: &mut dyn Faults,
+) -> Result<Read, DataError> {
+    let extension =
+        path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     match extension.as_str() {
         "jsonl" | "json" => rows(path, faults),
         _ => table(path, folders, faults),
@@ -58,11 +63,16 @@ fn rows(path: &Path, faults: &mut dyn Faults) -> Result<Read, DataError> {
         found.rows += 1;
         let read = Row::parse(bytes).and_then(|row| match Entry::by_picture(&row) {
             Some(entries) => entries,
-            None => Entry::of_row(&row, &mut found.passed, &mut found.notes).map(|entry| vec![entry]),
+            None => {
+                Entry::of_row(&row, &mut found.passed, &mut found.notes).map(|entry| vec![entry])
+            }
         });
         match read {
             Ok(entries) => found.entries.extend(entries.into_iter().map(|entry| (at.line, entry))),
-            Err(what) => faults.told(Fault::BadRow, line_error(path, at.line, one_line(&sentence(&what)), EXAMPLE))?,
+            Err(what) => faults.told(
+                Fault::BadRow,
+                line_error(path, at.line, one_line(&sentence(&what)), EXAMPLE),
+            )?,
         }
         Ok(())
     })?;
@@ -89,7 +99,9 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Re
         found.rows += 1;
         match cells.and_then(|cells| Entry::of_cells(&cells, &columns, &mut found.notes)) {
             Ok(entry) => found.entries.push((line, entry)),
-            Err(what) => faults.told(Fault::BadRow, line_error(path, line, one_line(&what), CSV_EXAMPLE))?,
+            Err(what) => {
+                faults.told(Fault::BadRow, line_error(path, line, one_line(&what), CSV_EXAMPLE))?
+            }
         }
         first = table.row()?;
     }
@@ -98,10 +110,12 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Re
 
 /// Two columns, one of which names a picture that is there: captions and paths as CC3M has them, or the reverse.
 fn without_heading(cells: &[String], folders: &[PathBuf]) -> Result<Columns, String> {
-    let is_there =
-        |cell: &String| plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()));
-    let columns =
-        |picture, caption| Ok(Columns { picture, captions: vec![vec![caption]], question: None, names: vec![] });
+    let is_there = |cell: &String| {
+        plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()))
+    };
+    let columns = |picture, caption| {
+        Ok(Columns { picture, captions: vec![vec![caption]], question: None, names: vec![] })
+    };
     match cells {
         [a, _] if is_there(a) => columns(0, 1),
         [_, b] if is_there(b) => columns(1, 0),

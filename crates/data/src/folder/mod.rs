@@ -54,7 +54,9 @@ impl Folder {
     }
 
     fn of(dir: &Path, loaded: Loaded, left_out: Findings) -> Self {
-        let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let name = dir
+            .file_name()
+            .map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
         Self {
             name: format!("folder:{name}"),
             paths: loaded.paths,
@@ -71,7 +73,9 @@ impl Folder {
             .paths
             .par_iter()
             .map(|path| {
-                toolkit_system::input::read(path).map(|bytes| Sha256::digest(bytes).to_vec()).unwrap_or_default()
+                toolkit_system::input::read(path)
+                    .map(|bytes| Sha256::digest(bytes).to_vec())
+                    .unwrap_or_default()
             })
             .collect();
         let mut hash = Sha256::new();

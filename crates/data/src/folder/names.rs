@@ -15,7 +15,8 @@ pub(super) fn place(dir: &Path, folder: &str) -> PathBuf {
 /// Tells if a file without ending begins as a picture does.
 pub(super) fn starts_as_picture(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = toolkit_system::input::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    let read =
+        toolkit_system::input::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
     read.is_ok() && ::image::guess_format(&start).is_ok()
 }
 
@@ -53,11 +54,15 @@ pub(super) fn may_have_captions(extension: &str) -> bool {
 pub(super) fn other(extension: &str) -> Option<&'static str> {
     Some(match extension {
         "tar" => "a webdataset shard: not read as a folder; unpack it into the folder",
-        "parquet" | "arrow" | "feather" => "a table of columns: not read; write captions.csv or captions.jsonl",
+        "parquet" | "arrow" | "feather" => {
+            "a table of columns: not read; write captions.csv or captions.jsonl"
+        }
         "csv" | "tsv" => "not called captions or metadata",
         "jsonl" | "ndjson" => "not called captions or metadata",
         "xlsx" | "xls" | "ods" => "a spreadsheet: not read; save it as captions.csv",
-        "zip" | "tgz" | "gz" | "zst" | "xz" | "7z" | "rar" => "an archive: not read; unpack it into the folder",
+        "zip" | "tgz" | "gz" | "zst" | "xz" | "7z" | "rar" => {
+            "an archive: not read; unpack it into the folder"
+        }
         "token" => "not read; write captions.csv or captions.jsonl",
         _ => return None,
     })
@@ -65,7 +70,8 @@ pub(super) fn other(extension: &str) -> Option<&'static str> {
 
 /// Tells if a name ends with an ending in small letters or others.
 pub(super) fn ends_with(name: &str, end: &str) -> bool {
-    name.len() > end.len() && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
+    name.len() > end.len()
+        && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
 }
 
 /// Returns the folder of a path; empty if it has none.

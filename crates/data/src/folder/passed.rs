@@ -37,6 +37,10 @@ fn reasons(files: &BTreeMap<String, String>) -> BTreeMap<&str, Vec<&str>> {
 
 fn some(names: &[&str]) -> String {
     let shown: Vec<String> = names.iter().take(NAMED).map(|name| one_line(name)).collect();
-    let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+    let more = if names.len() > NAMED {
+        format!(" and {} more", names.len() - NAMED)
+    } else {
+        String::new()
+    };
     format!("{}{more}", shown.join(", "))
 }

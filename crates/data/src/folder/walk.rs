@@ -1,8 +1,8 @@
 //! The files of a folder and its sub-folders, by what they are for.
 
 use super::names::{
-    BESIDE, bare, ending, ends_with, escaped, folder_of, is_beside, join, last, may_have_captions, other, place,
-    starts_as_picture,
+    BESIDE, bare, ending, ends_with, escaped, folder_of, is_beside, join, last, may_have_captions,
+    other, place, starts_as_picture,
 };
 use crate::DataError;
 use crate::image::{is_picture, unread_picture};
@@ -47,7 +47,10 @@ impl Files {
     /// If the folder or one inside it cannot be read.
     pub fn of(dir: &Path) -> Result<Self, DataError> {
         if dir.as_os_str().is_empty() {
-            return Err(DataError::published("no folder is named", "write its path, as in `folder:my-photos`"));
+            return Err(DataError::published(
+                "no folder is named",
+                "write its path, as in `folder:my-photos`",
+            ));
         }
         let (mut files, mut seen, mut named) = (Self::default(), HashSet::new(), Vec::new());
         // Folders before links to them, so that a picture has the same name whatever the system lists first.
@@ -56,7 +59,9 @@ impl Files {
             let mut links = Vec::new();
             while let Some(folder) = folders.pop() {
                 let path = place(dir, &folder);
-                let real = path.canonicalize().map_err(|source| DataError::Read { path: path.clone(), source })?;
+                let real = path
+                    .canonicalize()
+                    .map_err(|source| DataError::Read { path: path.clone(), source })?;
                 if seen.insert(real) {
                     files.list(dir, &folder, &mut folders, &mut links)?;
                     named.push(folder);
@@ -65,7 +70,8 @@ impl Files {
             links.sort_unstable_by(|a, b| b.cmp(a));
             folders = links;
         }
-        let order = |name: &String| LISTS.iter().position(|list| list.eq_ignore_ascii_case(last(name)));
+        let order =
+            |name: &String| LISTS.iter().position(|list| list.eq_ignore_ascii_case(last(name)));
         files.lists.sort_by_cached_key(|name| (folder_of(name).to_owned(), order(name)));
         files.folders_called_as_pictures(&named);
         files.sort_out();
@@ -119,7 +125,10 @@ impl Files {
         let (shown, path) = (join(folder, &escaped(name)), entry.path());
         if path.is_dir() {
             self.unread.insert(shown + "/", "the folder's name is no UTF-8".to_owned());
-        } else if is_picture(&path) || unread_picture(&path).is_some() || bare(&path) && starts_as_picture(&path) {
+        } else if is_picture(&path)
+            || unread_picture(&path).is_some()
+            || bare(&path) && starts_as_picture(&path)
+        {
             self.unread.insert(shown, why);
         } else if may_have_captions(&ending(&path)) {
             self.others.insert(shown, format!("passed over: {why}"));
@@ -130,7 +139,9 @@ impl Files {
     fn odd(&mut self, dir: &Path, name: String, kind: FileType) {
         let path = dir.join(&name);
         let why = match std::fs::metadata(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound && kind.is_symlink() => "a link to nothing".to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound && kind.is_symlink() => {
+                "a link to nothing".to_owned()
+            }
             Err(error) => error.to_string(),
             Ok(_) => "no ordinary file but a pipe or a device".to_owned(),
         };
@@ -148,13 +159,16 @@ impl Files {
     fn file(&mut self, dir: &Path, name: String) {
         let path = dir.join(&name);
         let extension = ending(&path);
-        let stem = name[..name.len() - extension.len()].strip_suffix('.').unwrap_or(&name).to_owned();
+        let stem =
+            name[..name.len() - extension.len()].strip_suffix('.').unwrap_or(&name).to_owned();
         if is_picture(&path) {
             self.pictures.insert(name);
         } else if let Some(format) = unread_picture(&path) {
             match format {
                 // A document, more likely than a picture.
-                "PDF" | "PostScript" => self.others.insert(name, format!("a {format} file: not read")),
+                "PDF" | "PostScript" => {
+                    self.others.insert(name, format!("a {format} file: not read"))
+                }
                 _ => self.unread.insert(name, format!("{format} is not read")),
             };
         } else if extension.is_empty() {
@@ -176,7 +190,9 @@ impl Files {
             let below = format!("{folder}/");
             let holds = |name: &String| name.starts_with(&below);
             let pictures = self.pictures.range(below.clone()..).next().is_some_and(holds);
-            if !pictures && !self.unread.range(below.clone()..).next().is_some_and(|(name, _)| holds(name)) {
+            if !pictures
+                && !self.unread.range(below.clone()..).next().is_some_and(|(name, _)| holds(name))
+            {
                 self.unread.insert(folder.clone(), "a folder, not a picture".to_owned());
             }
         }
@@ -195,15 +211,20 @@ impl Files {
         for name in own {
             self.beside.entry(name[..name.len() - 4].to_owned()).or_default().push(name);
         }
-        let (with, without): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            std::mem::take(&mut self.beside).into_iter().partition(|(stem, _)| stems.contains(stem.as_str()));
+        let (with, without): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.beside)
+            .into_iter()
+            .partition(|(stem, _)| stems.contains(stem.as_str()));
         self.beside = with;
         // The text that is read: `.txt` before `.caption` before `.json`.
         for names in self.beside.values_mut() {
             names.sort_unstable_by_key(|name| BESIDE.iter().position(|end| ends_with(name, end)));
         }
         for name in without.into_values().flatten() {
-            let why = if ends_with(&name, ".json") { "no list that is read" } else { "no picture is called so" };
+            let why = if ends_with(&name, ".json") {
+                "no list that is read"
+            } else {
+                "no picture is called so"
+            };
             self.others.insert(name, why.to_owned());
         }
     }

@@ -34,7 +34,9 @@ fn as_pillow(picture: DynamicImage) -> RgbImage {
         DynamicImage::ImageLumaA16(p) => {
             RgbImage::from_fn(width, height, |x, y| Rgb([upper(p.get_pixel(x, y).0[0]); 3]))
         }
-        DynamicImage::ImageRgb16(p) => RgbImage::from_fn(width, height, |x, y| Rgb(p.get_pixel(x, y).0.map(upper))),
+        DynamicImage::ImageRgb16(p) => {
+            RgbImage::from_fn(width, height, |x, y| Rgb(p.get_pixel(x, y).0.map(upper)))
+        }
         DynamicImage::ImageRgba16(p) => {
             let rgb = |[r, g, b, _]: [u16; 4]| Rgb([r, g, b].map(upper));
             RgbImage::from_fn(width, height, |x, y| rgb(p.get_pixel(x, y).0))
@@ -50,7 +52,8 @@ fn on_white(picture: DynamicImage) -> RgbImage {
     let picture = picture.into_rgba8();
     RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
         let [r, g, b, a] = picture.get_pixel(x, y).0;
-        let lay = |v: u8| ((u32::from(v) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
+        let lay =
+            |v: u8| ((u32::from(v) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
         Rgb([lay(r), lay(g), lay(b)])
     })
 }

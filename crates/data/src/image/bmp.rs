@@ -40,7 +40,8 @@ impl Header {
         let mut end = at + len;
         match len {
             12 => {
-                (header.width, header.height) = (le16(bytes, at + 4)?.into(), le16(bytes, at + 6)?.into());
+                (header.width, header.height) =
+                    (le16(bytes, at + 4)?.into(), le16(bytes, at + 6)?.into());
                 header.bits = le16(bytes, at + 10)?;
             }
             40 | 52 | 56 | 64 | 108 | 124 => {
@@ -76,11 +77,18 @@ impl Header {
         Ok(header)
     }
 
-    fn read_palette(&mut self, bytes: &[u8], at: usize, colours: usize, step: usize) -> Result<(), String> {
+    fn read_palette(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        colours: usize,
+        step: usize,
+    ) -> Result<(), String> {
         if colours > 1 << 16 {
             return Err(format!("it claims a palette of {colours} colours"));
         }
-        let table = bytes.get(at..at + step * colours).ok_or("the file is cut off in its colours")?;
+        let table =
+            bytes.get(at..at + step * colours).ok_or("the file is cut off in its colours")?;
         self.palette = Palette::of_rgb(table.chunks_exact(step).map(|c| [c[2], c[1], c[0]]));
         // Some writers forget the palette when they say where pixels begin.
         if self.pixels == 0 || self.pixels == at {
@@ -141,8 +149,9 @@ pub(super) fn decode_icon(bytes: &[u8]) -> Result<DynamicImage, String> {
     if let Some(mask) = bytes.get(end..end + stride * header.height as usize) {
         for (y, row) in picture.rows_mut().enumerate() {
             let mask = &mask[header.stored(y) * stride..];
-            row.enumerate()
-                .for_each(|(x, pixel)| pixel.0[3] = if mask[x / 8] << (x % 8) & 0x80 == 0 { 255 } else { 0 });
+            row.enumerate().for_each(|(x, pixel)| {
+                pixel.0[3] = if mask[x / 8] << (x % 8) & 0x80 == 0 { 255 } else { 0 }
+            });
         }
     }
     Ok(picture.into())
@@ -153,10 +162,15 @@ fn pixels(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
         return packed(bytes, header);
     }
     if !matches!((header.compression, header.bits), (0, _) | (3, 16 | 24 | 32)) {
-        return Err(format!("a BMP of {} bits with compression {} is not read", header.bits, header.compression));
+        return Err(format!(
+            "a BMP of {} bits with compression {} is not read",
+            header.bits, header.compression
+        ));
     }
     let (stride, height) = (header.stride(), header.height as usize);
-    let rows = stride.checked_mul(height).and_then(|len| bytes.get(header.pixels..header.pixels.checked_add(len)?));
+    let rows = stride
+        .checked_mul(height)
+        .and_then(|len| bytes.get(header.pixels..header.pixels.checked_add(len)?));
     let rows = rows.ok_or("the file is cut off: rows are missing")?;
     let reader = pixel_reader(header)?;
     let samples = if header.has_alpha() { 4 } else { 3 };
@@ -200,8 +214,12 @@ fn pixel_reader(header: &Header) -> Result<PixelReader<'_>, String> {
         1 => Box::new(move |row, x| indexed(row[x / 8] >> (7 - x % 8) & 1)),
         4 => Box::new(move |row, x| indexed(row[x / 2] >> (4 - 4 * (x % 2)) & 15)),
         8 => Box::new(move |row, x| indexed(row[x])),
-        16 => Box::new(move |row, x| fields(u32::from(u16::from_le_bytes([row[2 * x], row[2 * x + 1]])))),
-        24 => Box::new(move |row, x| fields(u32::from_le_bytes([row[3 * x], row[3 * x + 1], row[3 * x + 2], 0]))),
+        16 => Box::new(move |row, x| {
+            fields(u32::from(u16::from_le_bytes([row[2 * x], row[2 * x + 1]])))
+        }),
+        24 => Box::new(move |row, x| {
+            fields(u32::from_le_bytes([row[3 * x], row[3 * x + 1], row[3 * x + 2], 0]))
+        }),
         _ => Box::new(move |row, x| {
             fields(u32::from_le_bytes([row[4 * x], row[4 * x + 1], row[4 * x + 2], row[4 * x + 3]]))
         }),
@@ -256,7 +274,8 @@ fn packed(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
                 let held = if four { count.div_ceil(2) } else { count };
                 let Some(literal) = codes.get(..held) else { break };
                 match four {
-                    true => indices.extend(literal.iter().flat_map(|pair| [pair >> 4, pair & 15]).take(count)),
+                    true => indices
+                        .extend(literal.iter().flat_map(|pair| [pair >> 4, pair & 15]).take(count)),
                     false => indices.extend(literal),
                 }
                 // Filled up to an even number of bytes.
@@ -272,7 +291,8 @@ fn packed(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
         }
     }
     indices.resize(len, 0);
-    let rows = (0..header.height as usize).flat_map(|y| &indices[header.stored(y) * width..][..width]);
+    let rows =
+        (0..header.height as usize).flat_map(|y| &indices[header.stored(y) * width..][..width]);
     let rgb = rows.flat_map(|&index| header.palette.rgb(index)).collect();
     let picture = RgbImage::from_raw(header.width, header.height, rgb);
     picture.map(Into::into).ok_or_else(|| "pixels and size do not fit".to_owned())

@@ -5,7 +5,8 @@
 /// # Errors
 /// If the file ends before.
 pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], String> {
-    let found = at.checked_add(N).and_then(|end| bytes.get(at..end)).and_then(|part| part.try_into().ok());
+    let found =
+        at.checked_add(N).and_then(|end| bytes.get(at..end)).and_then(|part| part.try_into().ok());
     found.ok_or_else(|| "the file is cut off in its header".to_owned())
 }
 

@@ -1,16 +1,16 @@
 //! Picture files by the endings of their names.
 
 use super::foreign::{
-    BPG, DDS, DICOM, EXR, FITS, HDR, HEIC, ICNS, JPEG_2000, JPEG_XL, JPEG_XR, METAFILE, PDF, POSTSCRIPT, PSD, QOI, RAW,
-    SGI, SVG, VIDEO, by_magic,
+    BPG, DDS, DICOM, EXR, FITS, HDR, HEIC, ICNS, JPEG_2000, JPEG_XL, JPEG_XR, METAFILE, PDF,
+    POSTSCRIPT, PSD, QOI, RAW, SGI, SVG, VIDEO, by_magic,
 };
 use std::io::Read;
 use std::path::Path;
 
 /// Endings of the files that are read.
 const READ: &[&str] = &[
-    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "webp", "gif", "bmp", "dib", "tif",
-    "tiff", "ppm", "pgm", "pbm", "pnm", "ico", "avif", "avifs",
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "webp", "gif",
+    "bmp", "dib", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "ico", "avif", "avifs",
 ];
 
 /// Formats that are not read, with the endings of their files.
@@ -23,8 +23,8 @@ const UNREAD: &[(&str, &[&str])] = &[
     (
         RAW,
         &[
-            "dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "orf", "rw2", "raf", "pef", "srw", "3fr",
-            "fff", "iiq", "erf", "mef", "mos", "mrw", "rwl", "x3f", "raw",
+            "dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "orf", "rw2", "raf",
+            "pef", "srw", "3fr", "fff", "iiq", "erf", "mef", "mos", "mrw", "rwl", "x3f", "raw",
         ],
     ),
     (EXR, &["exr"]),
@@ -40,7 +40,13 @@ const UNREAD: &[(&str, &[&str])] = &[
     (METAFILE, &["wmf", "emf", "wmz", "emz"]),
     (FITS, &["fits", "fts"]),
     (DICOM, &["dcm", "dicom"]),
-    (VIDEO, &["mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg", "mpeg", "wmv", "flv", "ogv", "3gp", "m2ts"]),
+    (
+        VIDEO,
+        &[
+            "mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg", "mpeg", "wmv", "flv", "ogv", "3gp",
+            "m2ts",
+        ],
+    ),
     ("TGA", &["tga", "icb", "vda", "vst"]),
     ("PCX", &["pcx", "dcx"]),
     ("XBM", &["xbm"]),
@@ -75,7 +81,9 @@ pub fn unread_picture(path: impl AsRef<Path>) -> Option<&'static str> {
     let path = path.as_ref();
     let Some(ending) = ending(path) else {
         let mut begin = Vec::new();
-        toolkit_system::input::open(path).and_then(|file| file.take(4096).read_to_end(&mut begin)).ok()?;
+        toolkit_system::input::open(path)
+            .and_then(|file| file.take(4096).read_to_end(&mut begin))
+            .ok()?;
         return by_magic(&begin);
     };
     by_ending(&ending)
@@ -97,7 +105,8 @@ mod tests {
 
     #[test]
     fn names_tell_pictures_in_any_case() {
-        for name in ["a.png", "b.JPG", "c.jfif", "d.Jpe", "e.gif", "f.TIFF", "g.pgm", "x.tar.webp"] {
+        for name in ["a.png", "b.JPG", "c.jfif", "d.Jpe", "e.gif", "f.TIFF", "g.pgm", "x.tar.webp"]
+        {
             assert!(is_picture(name) && unread_picture(name).is_none(), "{name}");
         }
         for name in ["a.txt", "png", ".png", "a.png.json", "b.heic"] {
@@ -108,7 +117,8 @@ mod tests {
         for name in ["a.jfi", "a.avifs", "a.dib", "a.PJPEG"] {
             assert!(is_picture(name), "{name}");
         }
-        let unread = "sgi icns xbm xpm msp im jxr wdp wmf emf bpg tga pcx mp4 webm mov MOV mpo fits dcm";
+        let unread =
+            "sgi icns xbm xpm msp im jxr wdp wmf emf bpg tga pcx mp4 webm mov MOV mpo fits dcm";
         for ending in unread.split(' ') {
             assert!(unread_picture(format!("a.{ending}")).is_some(), "{ending}");
         }

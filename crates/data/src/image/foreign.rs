@@ -104,8 +104,8 @@ fn raw(bytes: &[u8]) -> Option<&'static str> {
 
 fn svg(bytes: &[u8]) -> Option<&'static str> {
     let text = start(bytes);
-    let is =
-        text.starts_with("<svg") || (text.starts_with("<?xml") || text.starts_with("<!--")) && text.contains("<svg");
+    let is = text.starts_with("<svg")
+        || (text.starts_with("<?xml") || text.starts_with("<!--")) && text.contains("<svg");
     is.then_some(SVG)
 }
 
@@ -131,7 +131,8 @@ pub(super) fn unknown(bytes: &[u8]) -> Refusal {
     let text = start(bytes);
     let page = ["<!doctype html", "<html", "<head", "<body"];
     let what = if text.starts_with("version https://git-lfs") {
-        return Refusal::new("this is a pointer of Git LFS, not the picture").hint("run `git lfs pull`");
+        return Refusal::new("this is a pointer of Git LFS, not the picture")
+            .hint("run `git lfs pull`");
     } else if page.iter().any(|tag| text.starts_with(tag)) {
         "a web page"
     } else if text.starts_with("<?xml") {
@@ -142,12 +143,16 @@ pub(super) fn unknown(bytes: &[u8]) -> Refusal {
         "a zip archive"
     } else if bytes.starts_with(b"\x1f\x8b") {
         "packed with gzip"
-    } else if std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(|c| !c.is_control() || c.is_whitespace())) {
+    } else if std::str::from_utf8(bytes)
+        .is_ok_and(|text| text.chars().all(|c| !c.is_control() || c.is_whitespace()))
+    {
         "text"
     } else {
-        return Refusal::new("it is of no known picture format").hint(format!("{FORMATS} are read"));
+        return Refusal::new("it is of no known picture format")
+            .hint(format!("{FORMATS} are read"));
     };
-    Refusal::new(format!("this is {what}, not a picture")).hint("fetch the file again, or remove it")
+    Refusal::new(format!("this is {what}, not a picture"))
+        .hint("fetch the file again, or remove it")
 }
 
 /// The formats that are read, for hints.
@@ -179,7 +184,10 @@ mod tests {
             (b"{\"error\": 404}", "this is JSON, not a picture"),
             (b"not found\n", "this is text, not a picture"),
             (b"\0\x01\x02\x03", "it is of no known picture format"),
-            (b"version https://git-lfs.github.com/spec/v1\n", "this is a pointer of Git LFS, not the picture"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\n",
+                "this is a pointer of Git LFS, not the picture",
+            ),
         ] {
             assert_eq!(unknown(bytes).reason, what);
         }

@@ -58,7 +58,9 @@ fn first(bytes: &[u8]) -> Result<Frame<'_>, String> {
             b',' => break,
             b'!' => {
                 let [label] = array(bytes, at + 1)?;
-                if let (0xf9, Some(&[flags, _, _, index, ..])) = (label, blocks(bytes, at + 2).next()) {
+                if let (0xf9, Some(&[flags, _, _, index, ..])) =
+                    (label, blocks(bytes, at + 2).next())
+                {
                     clear = if flags & 1 == 1 { Some(index) } else { clear };
                 }
                 at += 2 + blocks(bytes, at + 2).map(|block| 1 + block.len()).sum::<usize>() + 1;
@@ -75,7 +77,17 @@ fn first(bytes: &[u8]) -> Result<Frame<'_>, String> {
     let palette = colours(bytes, &mut at, flags)?.or(global).unwrap_or_default();
     let codes = bytes.get(at..).unwrap_or_default();
     let screen = (screen.0.max(left + width), screen.1.max(top + height));
-    Ok(Frame { screen, left, top, width, height, interlaced: flags & 0x40 != 0, clear, palette, codes })
+    Ok(Frame {
+        screen,
+        left,
+        top,
+        width,
+        height,
+        interlaced: flags & 0x40 != 0,
+        clear,
+        palette,
+        codes,
+    })
 }
 
 /// Reads the size of the screen, or of what reaches beyond it.
@@ -101,7 +113,9 @@ fn indices(frame: &Frame) -> Result<Vec<u8>, String> {
 
 /// Returns where the rows of an interlaced picture belong, in the order in which they are stored.
 fn interlaced(height: usize) -> impl Iterator<Item = usize> {
-    [(0, 8), (4, 8), (2, 4), (1, 2)].into_iter().flat_map(move |(from, step)| (from..height).step_by(step))
+    [(0, 8), (4, 8), (2, 4), (1, 2)]
+        .into_iter()
+        .flat_map(move |(from, step)| (from..height).step_by(step))
 }
 
 /// Decodes the first picture. What it leaves of the screen is transparent, or of the first colour if it has no
@@ -130,7 +144,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
             });
             RgbaImage::from_raw(width, height, pixels.collect()).map(Into::into)
         }
-        None => RgbImage::from_raw(width, height, screen.iter().flat_map(colour).collect()).map(Into::into),
+        None => RgbImage::from_raw(width, height, screen.iter().flat_map(colour).collect())
+            .map(Into::into),
     };
     picture.ok_or_else(|| "pixels and size do not fit".to_owned())
 }

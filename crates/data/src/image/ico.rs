@@ -40,5 +40,9 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
 /// Decodes the largest picture.
 pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String> {
     let picture = largest(bytes)?;
-    if picture.starts_with(png::MAGIC) { png::decode(picture, alpha) } else { bmp::decode_icon(picture) }
+    if picture.starts_with(png::MAGIC) {
+        png::decode(picture, alpha)
+    } else {
+        bmp::decode_icon(picture)
+    }
 }

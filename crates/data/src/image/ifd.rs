@@ -78,11 +78,14 @@ impl<'a> Ifd<'a> {
         let mut at = start + head;
         for _ in 0..count {
             let entry = part(at, step)?;
-            let (tag, kind) = (order.unsigned(&entry[..2]) as u16, order.unsigned(&entry[2..4]) as u16);
+            let (tag, kind) =
+                (order.unsigned(&entry[..2]) as u16, order.unsigned(&entry[2..4]) as u16);
             let values = order.unsigned(&entry[4..4 + room]);
             let place = at + 4 + room;
             at += step;
-            let Some(size) = width(kind).map(|width| (width as u64).saturating_mul(values)) else { continue };
+            let Some(size) = width(kind).map(|width| (width as u64).saturating_mul(values)) else {
+                continue;
+            };
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             let data = if size <= room {
                 place..place + size
@@ -134,7 +137,8 @@ impl<'a> Ifd<'a> {
         let entry = self.entry(tag)?;
         let value = self.bytes[entry.data.clone()].get(..width(entry.kind)?)?;
         let bits = self.order.unsigned(value);
-        let halves = || (self.order.unsigned(&value[..4]) as u32, self.order.unsigned(&value[4..]) as u32);
+        let halves =
+            || (self.order.unsigned(&value[..4]) as u32, self.order.unsigned(&value[4..]) as u32);
         Some(match entry.kind {
             3 | 4 | 13 | 16 => bits as f64,
             6 => f64::from(bits as u8 as i8),

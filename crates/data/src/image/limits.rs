@@ -41,7 +41,9 @@ pub fn most_pixels() -> u64 {
 /// # Errors
 /// If it is no whole number above 0.
 pub fn check_most_pixels() -> Result<(), DataError> {
-    limit().map(drop).map_err(|refusal| DataError::setting(refusal.reason, "set it to 200000000, or unset it"))
+    limit()
+        .map(drop)
+        .map_err(|refusal| DataError::setting(refusal.reason, "set it to 200000000, or unset it"))
 }
 
 /// Sets the most pixels that a picture may have, for the whole process. With 0, the environment decides again.
@@ -66,13 +68,15 @@ pub(super) fn check(width: u32, height: u32, most: u64) -> Result<(), Refusal> {
         0 => Err("a side is 0 pixels long".into()),
         pixels if pixels <= most => Ok(()),
         pixels => {
-            let refusal = Refusal::new(format!("{width} x {height} pixels are more than the limit of {most}"));
+            let refusal = Refusal::new(format!(
+                "{width} x {height} pixels are more than the limit of {most}"
+            ));
             // Only the limit of the process can be raised; data sets may have narrower ones of their own.
             Err(match limit().is_ok_and(|limit| limit == most) {
-                true if SET.load(Ordering::Relaxed) > 0 => {
-                    refusal.hint(format!("`--most-pixels {pixels}` reads it; or scale the picture down"))
-                }
-                true => refusal.hint(format!("set {VARIABLE}={pixels} to read it, or scale the picture down")),
+                true if SET.load(Ordering::Relaxed) > 0 => refusal
+                    .hint(format!("`--most-pixels {pixels}` reads it; or scale the picture down")),
+                true => refusal
+                    .hint(format!("set {VARIABLE}={pixels} to read it, or scale the picture down")),
                 false => refusal,
             })
         }
@@ -84,7 +88,9 @@ pub(super) fn can_hold(held: u64, times: u64, needed: u64) -> Result<(), String>
     // A few bytes more, for what headers and ends of streams hold.
     match (held + 8).saturating_mul(times) >= needed {
         true => Ok(()),
-        false => Err(format!("the file is cut off: {held} bytes of pixels cannot unpack to {needed}")),
+        false => {
+            Err(format!("the file is cut off: {held} bytes of pixels cannot unpack to {needed}"))
+        }
     }
 }
 

@@ -66,7 +66,9 @@ pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
 pub fn decode_as(path: impl AsRef<Path>, alpha: Alpha) -> Result<RgbImage, DataError> {
     let path = path.as_ref();
     let mut bytes = Vec::new();
-    open(path)?.read_to_end(&mut bytes).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    open(path)?
+        .read_to_end(&mut bytes)
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     pixels(&bytes, path, alpha, u64::MAX)
 }
 
@@ -109,7 +111,8 @@ pub(crate) fn measure(path: &Path) -> Result<(u32, u32), DataError> {
 
 /// Opens a file; a pipe or a device, which could go on for ever, is an error.
 fn open(path: &Path) -> Result<File, DataError> {
-    toolkit_system::input::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })
+    toolkit_system::input::open(path)
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })
 }
 
 fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage, DataError> {
@@ -125,7 +128,9 @@ fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage
         let mut picture = kind.decode(bytes, alpha, most)?;
         if (picture.width(), picture.height()) != (width, height) {
             let found = format!("{} x {}", picture.width(), picture.height());
-            return Err(Refusal::new(format!("its pixels are {found}, its header says {width} x {height}")));
+            return Err(Refusal::new(format!(
+                "its pixels are {found}, its header says {width} x {height}"
+            )));
         }
         picture.apply_orientation(turn);
         Ok(alpha.apply(picture))

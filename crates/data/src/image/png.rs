@@ -47,7 +47,9 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
     match &array(bytes, 12)? {
         b"IHDR" => Ok((be32(bytes, 16)?, be32(bytes, 20)?)),
-        b"CgBI" => Err("it is a PNG as iPhone programs pack it, which is none by the standard".to_owned()),
+        b"CgBI" => {
+            Err("it is a PNG as iPhone programs pack it, which is none by the standard".to_owned())
+        }
         _ => Err("a PNG begins with its header, this one does not".to_owned()),
     }
 }
@@ -74,11 +76,13 @@ pub(super) fn blocks(bytes: &[u8]) -> Blocks<'_> {
 
 /// Returns keyword and text of a text chunk that can tell a turn.
 fn text<'a>(kind: [u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Cow<'a, [u8]>)> {
-    let split = |data: &'a [u8]| data.iter().position(|&b| b == 0).map(|at| (&data[..at], &data[at + 1..]));
+    let split =
+        |data: &'a [u8]| data.iter().position(|&b| b == 0).map(|at| (&data[..at], &data[at + 1..]));
     if !matches!(&kind, b"tEXt" | b"zTXt" | b"iTXt") {
         return None;
     }
-    let (keyword, rest) = split(data).filter(|(keyword, _)| [b"exif", PROFILE, XMP].contains(keyword))?;
+    let (keyword, rest) =
+        split(data).filter(|(keyword, _)| [b"exif", PROFILE, XMP].contains(keyword))?;
     let (packed, text) = match &kind {
         b"tEXt" => (false, rest),
         b"zTXt" => (true, rest.strip_prefix(&[0])?),
@@ -92,15 +96,22 @@ fn text<'a>(kind: [u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Cow<'a, [u8]>)> 
         keyword,
         match packed {
             false => Cow::Borrowed(text),
-            true => Cow::Owned(miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(text, MOST_TEXT).ok()?),
+            true => Cow::Owned(
+                miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(text, MOST_TEXT).ok()?,
+            ),
         },
     ))
 }
 
 /// Reads a profile as ImageMagick writes it: a blank line, its name, its length, then hexadecimal digits.
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        text.split(|&b| b == b'\n').skip(3).flatten().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> = text
+        .split(|&b| b == b'\n')
+        .skip(3)
+        .flatten()
+        .copied()
+        .filter(|b| !b.is_ascii_whitespace())
+        .collect();
     let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
     digits.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
 }
@@ -124,7 +135,8 @@ pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String>
     // Deflate packs at most 1032 bytes into one.
     can_hold(held, 1032, bits / 8)?;
     match whole {
-        true => read(bytes, alpha, false).or_else(|error| read(&mended(bytes), alpha, true).map_err(|_| error)),
+        true => read(bytes, alpha, false)
+            .or_else(|error| read(&mended(bytes), alpha, true).map_err(|_| error)),
         false => read(&mended(bytes), alpha, true),
     }
 }

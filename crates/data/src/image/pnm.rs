@@ -41,12 +41,16 @@ fn word<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
         match *rest {
             [] => return None,
             [b'#', ..] => {
-                let end = rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
+                let end =
+                    rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
                 *rest = &rest[end..];
             }
             [space, after @ ..] if space.is_ascii_whitespace() => *rest = after,
             bytes => {
-                let end = bytes.iter().position(|b| b.is_ascii_whitespace() || *b == b'#').unwrap_or(bytes.len());
+                let end = bytes
+                    .iter()
+                    .position(|b| b.is_ascii_whitespace() || *b == b'#')
+                    .unwrap_or(bytes.len());
                 let (word, after) = bytes.split_at(end);
                 *rest = after;
                 return Some(word);
@@ -57,7 +61,11 @@ fn word<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// Reads a whole number of up to ten digits.
 fn number(word: &[u8]) -> Option<u32> {
-    std::str::from_utf8(word).ok().filter(|word| word.len() <= 10 && !word.starts_with('+'))?.parse().ok()
+    std::str::from_utf8(word)
+        .ok()
+        .filter(|word| word.len() <= 10 && !word.starts_with('+'))?
+        .parse()
+        .ok()
 }
 
 fn header(bytes: &[u8]) -> Result<Header<'_>, String> {
@@ -66,7 +74,10 @@ fn header(bytes: &[u8]) -> Result<Header<'_>, String> {
     let mut next = |name: &str| {
         let word = word(&mut rest).ok_or("the file is cut off in its header")?;
         number(word).ok_or_else(|| {
-            format!("its {name} is no number: {:?}", String::from_utf8_lossy(&word[..word.len().min(20)]))
+            format!(
+                "its {name} is no number: {:?}",
+                String::from_utf8_lossy(&word[..word.len().min(20)])
+            )
         })
     };
     let (width, height) = (next("width")?, next("height")?);
@@ -92,12 +103,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let samples = samples(&header)?;
     let white = if wide_grey { 65_535.0 } else { 255.0 };
     // Halves are rounded to even, as Python does.
-    let scaled = |value: u32| (f64::from(value) / f64::from(header.most) * white).round_ties_even().min(white);
+    let scaled = |value: u32| {
+        (f64::from(value) / f64::from(header.most) * white).round_ties_even().min(white)
+    };
     if wide_grey {
-        let samples = samples.map(|value| value.map(|value| scaled(value) as u16)).collect::<Result<_, _>>()?;
-        return ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageLuma16).ok_or_else(unfit);
+        let samples = samples
+            .map(|value| value.map(|value| scaled(value) as u16))
+            .collect::<Result<_, _>>()?;
+        return ImageBuffer::from_raw(width, height, samples)
+            .map(DynamicImage::ImageLuma16)
+            .ok_or_else(unfit);
     }
-    let samples = samples.map(|value| value.map(|value| scaled(value) as u8)).collect::<Result<_, String>>()?;
+    let samples = samples
+        .map(|value| value.map(|value| scaled(value) as u8))
+        .collect::<Result<_, String>>()?;
     let picture = match header.kind {
         b'3' | b'6' => RgbImage::from_raw(width, height, samples).map(Into::into),
         _ => GrayImage::from_raw(width, height, samples).map(Into::into),
@@ -110,7 +129,9 @@ fn unfit() -> String {
 }
 
 /// Reads all samples, of two values with white as the larger one.
-fn samples<'a>(header: &'a Header) -> Result<Box<dyn Iterator<Item = Result<u32, String>> + 'a>, String> {
+fn samples<'a>(
+    header: &'a Header,
+) -> Result<Box<dyn Iterator<Item = Result<u32, String>> + 'a>, String> {
     let len = header.samples();
     let cut = "the file is cut off: pixels are missing";
     if header.is_text() {
@@ -145,12 +166,12 @@ fn samples<'a>(header: &'a Header) -> Result<Box<dyn Iterator<Item = Result<u32,
     let bytes = header.rest.get(..needed).ok_or(cut)?;
     Ok(match (header.is_bilevel(), step) {
         // Black is 1.
-        (true, _) => Box::new(
-            bytes
-                .chunks_exact(width.div_ceil(8))
-                .flat_map(move |row| (0..width).map(move |x| Ok(u32::from(!row[x / 8] >> (7 - x % 8) & 1)))),
+        (true, _) => Box::new(bytes.chunks_exact(width.div_ceil(8)).flat_map(move |row| {
+            (0..width).map(move |x| Ok(u32::from(!row[x / 8] >> (7 - x % 8) & 1)))
+        })),
+        (_, 2) => Box::new(
+            bytes.chunks_exact(2).map(|pair| Ok(u32::from(u16::from_be_bytes([pair[0], pair[1]])))),
         ),
-        (_, 2) => Box::new(bytes.chunks_exact(2).map(|pair| Ok(u32::from(u16::from_be_bytes([pair[0], pair[1]]))))),
         _ => Box::new(bytes.iter().map(|byte| Ok(u32::from(*byte)))),
     })
 }

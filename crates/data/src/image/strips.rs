@@ -29,7 +29,8 @@ impl Rows {
 
     /// Tells if rows that are converted early save memory, in a picture of `bytes` bytes.
     pub fn save_memory(&self, bytes: usize) -> bool {
-        let small = self.depth == BitDepth::Eight && matches!(self.colour, ColorType::Grayscale | ColorType::Rgb);
+        let small = self.depth == BitDepth::Eight
+            && matches!(self.colour, ColorType::Grayscale | ColorType::Rgb);
         !small && bytes > STRIP
     }
 
@@ -37,31 +38,45 @@ impl Rows {
     pub fn picture(&self, width: u32, height: u32, bytes: Vec<u8>) -> Result<DynamicImage, String> {
         use BitDepth::{Eight, Sixteen};
         use ColorType::{Grayscale, GrayscaleAlpha, Rgb, Rgba};
-        let wide = |bytes: &[u8]| bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-        let picture = match (self.colour, self.depth) {
-            (Grayscale, Eight) => GrayImage::from_raw(width, height, bytes).map(Into::into),
-            (GrayscaleAlpha, Eight) => GrayAlphaImage::from_raw(width, height, bytes).map(Into::into),
-            (Rgb, Eight) => RgbImage::from_raw(width, height, bytes).map(Into::into),
-            (Rgba, Eight) => RgbaImage::from_raw(width, height, bytes).map(Into::into),
-            (Grayscale, Sixteen) => ImageBuffer::from_raw(width, height, wide(&bytes)).map(DynamicImage::ImageLuma16),
-            (GrayscaleAlpha, Sixteen) if self.cut => {
-                let greys = bytes.chunks_exact(4).map(|four| u16::from_be_bytes([four[0], four[1]])).collect();
-                ImageBuffer::from_raw(width, height, greys).map(DynamicImage::ImageLuma16)
-            }
-            (GrayscaleAlpha, Sixteen) => {
-                ImageBuffer::from_raw(width, height, wide(&bytes)).map(DynamicImage::ImageLumaA16)
-            }
-            (Rgb, Sixteen) => ImageBuffer::from_raw(width, height, wide(&bytes)).map(DynamicImage::ImageRgb16),
-            (Rgba, Sixteen) => ImageBuffer::from_raw(width, height, wide(&bytes)).map(DynamicImage::ImageRgba16),
-            _ => None,
+        let wide = |bytes: &[u8]| {
+            bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
         };
+        let picture =
+            match (self.colour, self.depth) {
+                (Grayscale, Eight) => GrayImage::from_raw(width, height, bytes).map(Into::into),
+                (GrayscaleAlpha, Eight) => {
+                    GrayAlphaImage::from_raw(width, height, bytes).map(Into::into)
+                }
+                (Rgb, Eight) => RgbImage::from_raw(width, height, bytes).map(Into::into),
+                (Rgba, Eight) => RgbaImage::from_raw(width, height, bytes).map(Into::into),
+                (Grayscale, Sixteen) => ImageBuffer::from_raw(width, height, wide(&bytes))
+                    .map(DynamicImage::ImageLuma16),
+                (GrayscaleAlpha, Sixteen) if self.cut => {
+                    let greys = bytes
+                        .chunks_exact(4)
+                        .map(|four| u16::from_be_bytes([four[0], four[1]]))
+                        .collect();
+                    ImageBuffer::from_raw(width, height, greys).map(DynamicImage::ImageLuma16)
+                }
+                (GrayscaleAlpha, Sixteen) => ImageBuffer::from_raw(width, height, wide(&bytes))
+                    .map(DynamicImage::ImageLumaA16),
+                (Rgb, Sixteen) => {
+                    ImageBuffer::from_raw(width, height, wide(&bytes)).map(DynamicImage::ImageRgb16)
+                }
+                (Rgba, Sixteen) => ImageBuffer::from_raw(width, height, wide(&bytes))
+                    .map(DynamicImage::ImageRgba16),
+                _ => None,
+            };
         picture.ok_or_else(|| format!("its pixels are {:?} of {:?} bits", self.colour, self.depth))
     }
 
     /// Decodes the rows to RGB.
     pub fn rgb(&self, reader: &mut Reader<Cursor<&[u8]>>) -> Result<DynamicImage, String> {
         let (width, height) = reader.info().size();
-        let line = reader.output_line_size(width).filter(|&line| line > 0).ok_or("it is too large for this machine")?;
+        let line = reader
+            .output_line_size(width)
+            .filter(|&line| line > 0)
+            .ok_or("it is too large for this machine")?;
         let all = match reader.info().interlaced {
             true => self.interlaced(reader, (width, height), line)?,
             false => self.in_turn(reader, (width, height), line)?,
@@ -132,7 +147,11 @@ mod tests {
     use png::{Decoder, Encoder, Transformations};
 
     /// A PNG of noise.
-    fn noise((colour, depth, clear): (ColorType, BitDepth, bool), width: u32, height: u32) -> Vec<u8> {
+    fn noise(
+        (colour, depth, clear): (ColorType, BitDepth, bool),
+        width: u32,
+        height: u32,
+    ) -> Vec<u8> {
         let mut file = Vec::new();
         let mut encoder = Encoder::new(&mut file, width, height);
         encoder.set_color(colour);
@@ -165,12 +184,25 @@ mod tests {
         let found = decoder.next_frame(&mut bytes).unwrap();
         let pixel = found.line_size / found.width as usize;
         let mut lines = Vec::new();
-        let passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
+        let passes = [
+            (0, 0, 8, 8),
+            (4, 0, 8, 8),
+            (0, 4, 4, 8),
+            (2, 0, 4, 4),
+            (0, 2, 2, 4),
+            (1, 0, 2, 2),
+            (0, 1, 1, 2),
+        ];
         for (left, top, across, down) in passes {
-            for y in (top..found.height as usize).step_by(down).filter(|_| left < found.width as usize) {
+            for y in
+                (top..found.height as usize).step_by(down).filter(|_| left < found.width as usize)
+            {
                 lines.push(0);
                 let line = &bytes[y * found.line_size..][..found.line_size];
-                line.chunks_exact(pixel).skip(left).step_by(across).for_each(|pixel| lines.extend(pixel));
+                line.chunks_exact(pixel)
+                    .skip(left)
+                    .step_by(across)
+                    .for_each(|pixel| lines.extend(pixel));
             }
         }
         let mut out = file[..8].to_vec();
@@ -195,11 +227,15 @@ mod tests {
         use ColorType::{Grayscale, GrayscaleAlpha, Rgb, Rgba};
         let mut forms = vec![];
         for depth in [Eight, Sixteen] {
-            forms.extend([Grayscale, GrayscaleAlpha, Rgb, Rgba].map(|colour| (colour, depth, false)));
+            forms.extend(
+                [Grayscale, GrayscaleAlpha, Rgb, Rgba].map(|colour| (colour, depth, false)),
+            );
             forms.extend([Grayscale, Rgb].map(|colour| (colour, depth, true)));
         }
         // The second has more rows than one strip.
-        for (form, (width, height)) in forms.iter().flat_map(|form| [(form, (13, 11)), (form, (900, 700))]) {
+        for (form, (width, height)) in
+            forms.iter().flat_map(|form| [(form, (13, 11)), (form, (900, 700))])
+        {
             let plain = noise(*form, width, height);
             for alpha in [Alpha::OnWhite, Alpha::Drop] {
                 let rows = Rows::of(&reader(&plain), alpha);

@@ -23,7 +23,11 @@ pub(super) struct Blocks<'a> {
 impl Blocks<'_> {
     /// Returns how to turn the picture.
     pub fn turn(&self) -> Orientation {
-        self.exif.as_deref().and_then(of_exif).or_else(|| self.xmp.as_deref().and_then(of_xmp)).unwrap_or(UPRIGHT)
+        self.exif
+            .as_deref()
+            .and_then(of_exif)
+            .or_else(|| self.xmp.as_deref().and_then(of_xmp))
+            .unwrap_or(UPRIGHT)
     }
 }
 
@@ -131,7 +135,11 @@ mod tests {
             (10, vec![6, 0, 0, 0, 1, 0, 0, 0]),
             (16, vec![6, 0, 0, 0, 0, 0, 0, 0]),
         ] {
-            assert_eq!(of_exif(&exif(false, kind, &value)), Some(Orientation::Rotate90), "type {kind}");
+            assert_eq!(
+                of_exif(&exif(false, kind, &value)),
+                Some(Orientation::Rotate90),
+                "type {kind}"
+            );
         }
         for kind in [1, 2, 7] {
             assert_eq!(of_exif(&exif(false, kind, &[6])), Some(UPRIGHT), "type {kind}");
@@ -144,7 +152,9 @@ mod tests {
     #[test]
     fn exif_goes_before_xmp_and_damage_is_passed_over() {
         let packet = b"<x tiff:Orientation=\"\" tiff:Orientation=\"8\"/>".as_slice();
-        let of = |exif: Option<Vec<u8>>| Blocks { exif: exif.map(Cow::Owned), xmp: Some(Cow::Borrowed(packet)) }.turn();
+        let of = |exif: Option<Vec<u8>>| {
+            Blocks { exif: exif.map(Cow::Owned), xmp: Some(Cow::Borrowed(packet)) }.turn()
+        };
         assert_eq!(of(None), Orientation::Rotate270);
         assert_eq!(of(Some(exif(false, 3, &[1, 0]))), UPRIGHT);
         assert_eq!(of(Some(exif(false, 3, &[9, 0]))), UPRIGHT);
@@ -154,7 +164,10 @@ mod tests {
             let _ = of_exif(&exif(false, 5, &[6; 8])[..cut]);
         }
         assert_eq!(of(Some(b"Exif\0\0II*\0\xff\xff\xff\xff".to_vec())), Orientation::Rotate270);
-        assert_eq!(of_xmp(b"<tiff:Orientation>5</tiff:Orientation>"), Some(Orientation::Rotate90FlipH));
+        assert_eq!(
+            of_xmp(b"<tiff:Orientation>5</tiff:Orientation>"),
+            Some(Orientation::Rotate90FlipH)
+        );
         assert_eq!(of_xmp(b"<tiff:Orientation>"), None);
     }
 }

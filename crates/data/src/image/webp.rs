@@ -34,7 +34,9 @@ fn chunks(bytes: &[u8], start: usize) -> impl Iterator<Item = ([u8; 4], &[u8])> 
 fn of_stream(kind: [u8; 4], data: &[u8]) -> Result<Option<(u32, u32)>, String> {
     match &kind {
         // Fourteen bits each; the upper two are a scale that nobody uses.
-        b"VP8 " => Ok(Some((u32::from(le16(data, 6)? & 0x3fff), u32::from(le16(data, 8)? & 0x3fff)))),
+        b"VP8 " => {
+            Ok(Some((u32::from(le16(data, 6)? & 0x3fff), u32::from(le16(data, 8)? & 0x3fff))))
+        }
         b"VP8L" => {
             let sides = le32(data, 1)?;
             Ok(Some((1 + (sides & 0x3fff), 1 + (sides >> 14 & 0x3fff))))
@@ -48,7 +50,9 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
     let (kind, data) = chunks(bytes, 12).next().ok_or("the file is cut off in its header")?;
     match &kind {
         b"VP8X" => Ok((1 + le24(data, 4)?, 1 + le24(data, 7)?)),
-        _ => of_stream(kind, data)?.ok_or_else(|| "it holds no picture at its beginning".to_owned()),
+        _ => {
+            of_stream(kind, data)?.ok_or_else(|| "it holds no picture at its beginning".to_owned())
+        }
     }
 }
 
@@ -76,7 +80,9 @@ pub(super) fn blocks(bytes: &[u8]) -> Blocks<'_> {
 /// Compares each size in the file with the header's: the decoder takes memory for any of them.
 fn measure(bytes: &[u8], most: u64) -> Result<(), Refusal> {
     let canvas = size(bytes)?;
-    let fit = |(width, height): (u32, u32), (most_x, most_y): (u32, u32)| width <= most_x && height <= most_y;
+    let fit = |(width, height): (u32, u32), (most_x, most_y): (u32, u32)| {
+        width <= most_x && height <= most_y
+    };
     for (kind, data) in chunks(bytes, 12) {
         if let Some(stream) = of_stream(kind, data)?
             && stream != canvas
@@ -92,7 +98,9 @@ fn measure(bytes: &[u8], most: u64) -> Result<(), Refusal> {
             let frame = (1 + le24(data, 6)?, 1 + le24(data, 9)?);
             let inner = data.get(16..).unwrap_or_default();
             for (kind, data) in chunks(inner, 0) {
-                if of_stream(kind, data)?.is_some_and(|stream| stream != frame) || !fit(frame, canvas) {
+                if of_stream(kind, data)?.is_some_and(|stream| stream != frame)
+                    || !fit(frame, canvas)
+                {
                     return Err("a frame of the animation is not as large as it says".into());
                 }
             }
@@ -106,7 +114,8 @@ fn measure(bytes: &[u8], most: u64) -> Result<(), Refusal> {
 /// Clears the flags of chunks that are not there: libwebp goes by the chunks, the decoder here insists.
 fn with_true_flags(bytes: &[u8]) -> Cow<'_, [u8]> {
     let flags = flags(bytes);
-    let missing = |flag: u8, kind: &[u8; 4]| flags & flag != 0 && chunks(bytes, 12).all(|(k, _)| k != *kind);
+    let missing =
+        |flag: u8, kind: &[u8; 4]| flags & flag != 0 && chunks(bytes, 12).all(|(k, _)| k != *kind);
     let lossy = chunks(bytes, 12).any(|(kind, _)| &kind == b"VP8 ");
     let mut wrong = 0;
     for (flag, kind) in [(EXIF, b"EXIF"), (XMP, b"XMP ")] {
@@ -135,7 +144,8 @@ pub(super) fn decode(bytes: &[u8], most: u64) -> Result<DynamicImage, Refusal> {
     let fail = |error: image_webp::DecodingError| error.to_string();
     let mut decoder = WebPDecoder::new(Cursor::new(&*bytes)).map_err(fail)?;
     let (width, height) = decoder.dimensions();
-    let mut pixels = vec![0; decoder.output_buffer_size().ok_or("it is too large for this machine")?];
+    let mut pixels =
+        vec![0; decoder.output_buffer_size().ok_or("it is too large for this machine")?];
     decoder.read_image(&mut pixels).map_err(fail)?;
     let picture = match decoder.has_alpha() {
         true => RgbaImage::from_raw(width, height, pixels).map(Into::into),

@@ -55,7 +55,11 @@ impl Field {
 /// # Errors
 /// At the first row that is not of the form: names the row (from 1), its ids, the key at fault and
 /// the keys that the row has. If the file cannot be read, or ends in the middle.
-pub fn check_rows(path: &Path, name: Option<&'static str>, fields: &[Field]) -> Result<bool, DataError> {
+pub fn check_rows(
+    path: &Path,
+    name: Option<&'static str>,
+    fields: &[Field],
+) -> Result<bool, DataError> {
     let fault = |what: String| DataError::Annotation {
         path: path.to_owned(),
         what,
@@ -63,11 +67,16 @@ pub fn check_rows(path: &Path, name: Option<&'static str>, fields: &[Field]) -> 
     };
     let mut each = |at: At, _: &str, bytes: &[u8]| {
         if name.is_none() && !at.section.is_empty() {
-            return Err(fault(format!("the list is inside an object, as \"{}\", not alone in the file", at.section)));
+            return Err(fault(format!(
+                "the list is inside an object, as \"{}\", not alone in the file",
+                at.section
+            )));
         }
         match Row::parse(bytes) {
             Err(what) => Err(fault(format!("{at}: {what}"))),
-            Ok(row) => check_row(&row, fields).map_err(|what| fault(format!("{at}{}", one_line(&what)))),
+            Ok(row) => {
+                check_row(&row, fields).map_err(|what| fault(format!("{at}{}", one_line(&what))))
+            }
         }
     };
     match name {
@@ -97,8 +106,9 @@ fn check_row(row: &Row<'_>, fields: &[Field]) -> Result<(), String> {
     }
     // A number such as NaN makes the whole file no JSON, wherever it is.
     for (key, value) in row.fields() {
-        parsed::<IgnoredAny>(value)
-            .map_err(|why| wrong(format!("`{key}` is {}, which is no JSON: {why}", shown(value))))?;
+        parsed::<IgnoredAny>(value).map_err(|why| {
+            wrong(format!("`{key}` is {}, which is no JSON: {why}", shown(value)))
+        })?;
     }
     Ok(())
 }
@@ -118,10 +128,13 @@ fn check_value(key: &str, value: &[u8], kind: Value) -> Result<(), String> {
             Ok(_) => Ok(()),
             Err(_) => text_of(key, value).map(|_| ()),
         },
-        Value::Answers if value.first() != Some(&b'[') => Err(format!("`{key}` is {}, not a list", shown(value))),
-        Value::Answers => {
-            elements(value)?.into_iter().enumerate().try_for_each(|(at, element)| check_answer(key, at + 1, element))
+        Value::Answers if value.first() != Some(&b'[') => {
+            Err(format!("`{key}` is {}, not a list", shown(value)))
         }
+        Value::Answers => elements(value)?
+            .into_iter()
+            .enumerate()
+            .try_for_each(|(at, element)| check_answer(key, at + 1, element)),
     }
 }
 
@@ -161,7 +174,8 @@ mod tests {
 
     /// A good row before the one that is looked at.
     fn second(row: &str) -> String {
-        let said = check(&format!("[{{\"image_id\": 1, \"caption\": \"a\"}}, {row}]"), None).unwrap_err();
+        let said =
+            check(&format!("[{{\"image_id\": 1, \"caption\": \"a\"}}, {row}]"), None).unwrap_err();
         said.split_once("; hint").unwrap().0.to_owned()
     }
 
@@ -179,11 +193,17 @@ mod tests {
             assert_eq!(said, format!("row 2 (`image_id` 7): {what}{has}"));
         }
         let said = second("{\"id\": 3, \"image_id\": 7, \"captions\": \"a\"}");
-        assert_eq!(said, "row 2 (`image_id` 7, `id` 3) has no `caption`; it has `id`, `image_id`, `captions`");
+        assert_eq!(
+            said,
+            "row 2 (`image_id` 7, `id` 3) has no `caption`; it has `id`, `image_id`, `captions`"
+        );
         let said = second("{\"image_id\": 1.5, \"caption\": \"a\"}");
         assert!(said.starts_with("row 2: `image_id` is 1.5, not an id"), "{said}");
         let said = second("{\"image_id\": 7, \"caption\": \"a\", \"score\": NaN}");
-        assert!(said.starts_with("row 2 (`image_id` 7): `score` is NaN, which is no JSON"), "{said}");
+        assert!(
+            said.starts_with("row 2 (`image_id` 7): `score` is NaN, which is no JSON"),
+            "{said}"
+        );
         let said = second("{\"image_id\": 7, \"caption\": \"a\", \"caption\": \"b\"}");
         assert!(said.starts_with("row 2 (`image_id` 7): `caption` is there twice"), "{said}");
         assert_eq!(second("[1]"), "row 2: a row is an object, not [1]");
@@ -191,8 +211,12 @@ mod tests {
 
     #[test]
     fn answers_are_texts_or_numbers_alone_or_in_objects() {
-        let row = |answers: &str| format!("[{{\"image_id\": 1, \"caption\": \"a\", \"answers\": {answers}}}]");
-        for fine in ["null", "[]", "[\"a\", 2, 2.5, {\"answer\": 2}, {\"answer\": \"b\", \"x\": null}]"] {
+        let row = |answers: &str| {
+            format!("[{{\"image_id\": 1, \"caption\": \"a\", \"answers\": {answers}}}]")
+        };
+        for fine in
+            ["null", "[]", "[\"a\", 2, 2.5, {\"answer\": 2}, {\"answer\": \"b\", \"x\": null}]"]
+        {
             assert_eq!(check(&row(fine), None), Ok(true), "{fine}");
         }
         for (answers, what) in [
@@ -211,13 +235,22 @@ mod tests {
         let inside = "{\"images\": [{}], \"annotations\": [{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 2}]}";
         let said = check(inside, Some("annotations")).unwrap_err();
         assert!(
-            said.starts_with("row 2 of \"annotations\" (`image_id` 2) has no `caption`; it has `image_id`;"),
+            said.starts_with(
+                "row 2 of \"annotations\" (`image_id` 2) has no `caption`; it has `image_id`;"
+            ),
             "{said}"
         );
         assert_eq!(check(inside, Some("questions")), Ok(false));
-        assert!(check(inside, None).unwrap_err().starts_with("the list is inside an object, as \"annotations\""));
+        assert!(
+            check(inside, None)
+                .unwrap_err()
+                .starts_with("the list is inside an object, as \"annotations\"")
+        );
         let lines = "{\"image_id\": 1, \"caption\": \"a\"}\n{\"image_id\": 2, \"caption\": 5}\n";
         let said = check(lines, None).unwrap_err();
-        assert!(said.starts_with("row 2 (line 2) (`image_id` 2): `caption` is 5, not a text"), "{said}");
+        assert!(
+            said.starts_with("row 2 (line 2) (`image_id` 2): `caption` is 5, not a text"),
+            "{said}"
+        );
     }
 }

@@ -36,7 +36,8 @@ pub(crate) const CAPTION: &[&[&str]] = &[
 pub(crate) const JUST_CAPTION: &[&str] = &["caption", "captions"];
 
 /// The text of a caption that is an object itself.
-pub(crate) const IN_CAPTION: &[&str] = &["raw", "caption", "text", "sentence", "description", "comment"];
+pub(crate) const IN_CAPTION: &[&str] =
+    &["raw", "caption", "text", "sentence", "description", "comment"];
 
 /// A question. The first key that has a text is read.
 pub(crate) const QUESTION: &[&str] = &["question", "query", "sent"];
@@ -89,4 +90,5 @@ pub(crate) const SILENT: &[&str] = &[
 ];
 
 /// Lists inside an object that are the rows of a file.
-pub(crate) const ROWS: &[&str] = &["annotations", "data", "rows", "samples", "items", "examples", "records", "entries"];
+pub(crate) const ROWS: &[&str] =
+    &["annotations", "data", "rows", "samples", "items", "examples", "records", "entries"];

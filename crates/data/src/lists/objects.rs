@@ -5,7 +5,12 @@ use super::source::{Broken, Scan};
 use super::walk::{Stop, Walk};
 
 impl Walk {
-    pub fn sections(&mut self, section: &'static str, found: &mut bool, each: Each<'_>) -> Result<(), Stop> {
+    pub fn sections(
+        &mut self,
+        section: &'static str,
+        found: &mut bool,
+        each: Each<'_>,
+    ) -> Result<(), Stop> {
         self.source.expect(b'{')?;
         let (mut raw, mut first) = (Vec::new(), true);
         while let Some(key) = self.key(first, &mut raw)? {
@@ -15,7 +20,9 @@ impl Walk {
             } else if std::mem::replace(found, true) {
                 return Err(Broken::syntax(format!("\"{key}\" is there twice")).into());
             } else if self.source.need()? != b'[' {
-                return Err(Broken::syntax(format!("invalid type: \"{key}\" is no list of rows")).into());
+                return Err(
+                    Broken::syntax(format!("invalid type: \"{key}\" is no list of rows")).into()
+                );
             } else {
                 self.rows(section, &mut *each)?;
             }
@@ -58,7 +65,11 @@ impl Walk {
     }
 
     /// Tells the rows of an object's lists; gives the object itself if there is none.
-    fn object_or_rows(&mut self, sections: &[&'static str], each: Each<'_>) -> Result<Option<Vec<u8>>, Stop> {
+    fn object_or_rows(
+        &mut self,
+        sections: &[&'static str],
+        each: Each<'_>,
+    ) -> Result<Option<Vec<u8>>, Stop> {
         self.source.expect(b'{')?;
         let (mut whole, mut raw, mut found): (_, _, Vec<&str>) = (vec![b'{'], Vec::new(), vec![]);
         while let Some(key) = self.key(whole.len() == 1, &mut raw)? {

@@ -13,7 +13,8 @@ pub(crate) fn plain(path: &str) -> Option<String> {
         return None;
     }
     let path = path.replace('\\', "/");
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> =
+        path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.is_empty() || parts.contains(&"..") || path.ends_with('/') {
         return None;
     }
@@ -94,7 +95,10 @@ pub(crate) fn by_id(folders: &[PathBuf], id: &str, last: &mut &'static str) -> O
 
 /// The folder that absolute paths share and that is not on this machine, where the rest of the first path is a picture in
 /// one of `folders`. Cutting the same off every path cannot make two of one.
-pub(crate) fn moved<'a>(paths: impl Iterator<Item = &'a str> + Clone, folders: &[PathBuf]) -> Option<String> {
+pub(crate) fn moved<'a>(
+    paths: impl Iterator<Item = &'a str> + Clone,
+    folders: &[PathBuf],
+) -> Option<String> {
     let mut absolute = paths.filter(|path| is_absolute(path));
     let first = absolute.next()?;
     let mut shared = first.rfind('/')? + 1;
@@ -106,7 +110,8 @@ pub(crate) fn moved<'a>(paths: impl Iterator<Item = &'a str> + Clone, folders: &
         return None;
     }
     // From the longest on: the folders may hold the last folders of the old place.
-    let ends = first[..shared].char_indices().rev().filter(|(_, c)| *c == '/').map(|(at, _)| at + 1);
+    let ends =
+        first[..shared].char_indices().rev().filter(|(_, c)| *c == '/').map(|(at, _)| at + 1);
     ends.into_iter()
         .find(|&end| folders.iter().any(|folder| find(folder, &first[end..]).is_some()))
         .map(|end| first[..end].to_owned())

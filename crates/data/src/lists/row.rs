@@ -36,7 +36,8 @@ impl<'a> Row<'a> {
             if walk.peek() != Some(b'"') {
                 return Err("the row is broken: expected a key".to_owned());
             }
-            let key = text(walk.value()?).map_err(|error| format!("a key of the row is no text: {error}"))?;
+            let key = text(walk.value()?)
+                .map_err(|error| format!("a key of the row is no text: {error}"))?;
             walk.expect(b':')?;
             fields.push((key, walk.value()?));
             match walk.peek() {
@@ -78,9 +79,11 @@ impl<'a> Row<'a> {
 
     /// Returns the values of `key` that are not null.
     fn values<'s>(&'s self, key: &'s str) -> Result<impl Iterator<Item = &'a [u8]> + 's, String> {
-        let named = move || self.fields.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
-        let again =
-            |(at, (name, _)): (usize, &(Cow<'a, str>, &[u8]))| named().skip(at + 1).any(|(other, _)| other == name);
+        let named =
+            move || self.fields.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
+        let again = |(at, (name, _)): (usize, &(Cow<'a, str>, &[u8]))| {
+            named().skip(at + 1).any(|(other, _)| other == name)
+        };
         if named().enumerate().any(again) {
             return Err(format!("`{key}` is there twice"));
         }
@@ -105,7 +108,8 @@ impl<'a> Row<'a> {
 
     /// Shows the row's keys.
     pub fn names(&self) -> String {
-        let named = self.fields.iter().take(NAMED).map(|(name, _)| format!("`{}`", one_line(&clip(name))));
+        let named =
+            self.fields.iter().take(NAMED).map(|(name, _)| format!("`{}`", one_line(&clip(name))));
         let mut named: Vec<String> = named.collect();
         match self.fields.len() {
             0 => return "no key".to_owned(),
@@ -117,7 +121,9 @@ impl<'a> Row<'a> {
 
     /// Says whether every key is among `known`.
     pub fn has_only(&self, known: &[&[&str]]) -> bool {
-        let is_known = |name: &str| known.iter().any(|keys| keys.iter().any(|key| name.eq_ignore_ascii_case(key)));
+        let is_known = |name: &str| {
+            known.iter().any(|keys| keys.iter().any(|key| name.eq_ignore_ascii_case(key)))
+        };
         self.fields.iter().all(|(name, _)| is_known(name))
     }
 
@@ -165,7 +171,9 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     if let [b'"', inner @ .., b'"'] = bytes
         && !inner.iter().any(|&b| b == b'\\' || b == b'"' || b < 0x20)
     {
-        return std::str::from_utf8(inner).map(Cow::Borrowed).map_err(|_| "it is no UTF-8".to_owned());
+        return std::str::from_utf8(inner)
+            .map(Cow::Borrowed)
+            .map_err(|_| "it is no UTF-8".to_owned());
     }
     parsed::<String>(bytes).map(Cow::Owned)
 }
@@ -190,8 +198,11 @@ pub(crate) fn text_of(key: &str, value: &[u8]) -> Result<String, String> {
         return Err(format!("`{key}` is {}, not a text", shown(value)));
     }
     text(value).map(Cow::into_owned).map_err(|error| {
-        let why =
-            if error.contains("surrogate") || error.contains("hex escape") { "half of a character" } else { &error };
+        let why = if error.contains("surrogate") || error.contains("hex escape") {
+            "half of a character"
+        } else {
+            &error
+        };
         format!("`{key}` is no text: {why}, in {}", shown(value))
     })
 }

@@ -54,7 +54,12 @@ pub(crate) fn list(path: &Path, more: &[&'static str], each: Each<'_>) -> Result
 ///
 /// # Errors
 /// As [`list`].
-pub(crate) fn section(path: &Path, section: &'static str, bare: bool, each: Each<'_>) -> Result<bool, DataError> {
+pub(crate) fn section(
+    path: &Path,
+    section: &'static str,
+    bare: bool,
+    each: Each<'_>,
+) -> Result<bool, DataError> {
     let mut found = false;
     walk(path, |walk| match walk.source.need()? {
         b'[' if bare => {

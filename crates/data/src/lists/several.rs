@@ -57,7 +57,9 @@ pub(crate) fn captions(
 /// If none is there, the first is no text, or a key is there twice.
 pub(crate) fn question(row: &Row<'_>, notes: &mut Notes) -> Result<String, String> {
     let meanings: Vec<&[&'static str]> = QUESTION.chunks(1).collect();
-    let read = |key: &'static str, value: &[u8]| Ok(Under { key, texts: vec![text_of(key, value)?], is_list: false });
+    let read = |key: &'static str, value: &[u8]| {
+        Ok(Under { key, texts: vec![text_of(key, value)?], is_list: false })
+    };
     let found = gather(row, &meanings, &read, notes)?;
     first_meaning(found, notes).pop().ok_or_else(|| row.lacks(QUESTION[0]))
 }
@@ -163,7 +165,8 @@ fn together(mut found: Vec<Under<'_>>) -> Vec<String> {
         return found.remove(0).texts;
     }
     // A blank text alone says something only where nothing else does.
-    let counts = found.iter().any(|under| under.has_text() || under.is_list && !under.texts.is_empty());
+    let counts =
+        found.iter().any(|under| under.has_text() || under.is_list && !under.texts.is_empty());
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for Under { texts, is_list, .. } in found {
         for text in texts {

@@ -36,9 +36,13 @@ impl Table {
         for &separator in separators {
             let mut table = Self::with(path, separator, true)?;
             let Some((line, record)) = table.record()? else { continue };
-            let names: Vec<String> =
-                record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_lowercase()).collect();
-            let known = |name: &String| is_one_of(name, PICTURE) || is_caption(name) || is_one_of(name, QUESTION);
+            let names: Vec<String> = record
+                .iter()
+                .map(|cell| String::from_utf8_lossy(cell).trim().to_lowercase())
+                .collect();
+            let known = |name: &String| {
+                is_one_of(name, PICTURE) || is_caption(name) || is_one_of(name, QUESTION)
+            };
             if names.iter().any(known) && names.len() > 1 {
                 table.heading = names;
                 return Ok(table);
@@ -65,7 +69,8 @@ impl Table {
 
     fn record(&mut self) -> Result<Option<(usize, ByteRecord)>, DataError> {
         let mut record = ByteRecord::new();
-        let fail = |error: csv::Error| DataError::Read { path: self.path.clone(), source: error.into() };
+        let fail =
+            |error: csv::Error| DataError::Read { path: self.path.clone(), source: error.into() };
         let more = self.reader.read_byte_record(&mut record).map_err(fail)?;
         let before = record.position().map_or(1, csv::Position::line);
         // Blank lines before a record count as its own there; its end is known better.
@@ -89,7 +94,10 @@ impl Table {
 
     /// The column with the path of the picture.
     pub fn picture(&self) -> Option<usize> {
-        PICTURE.iter().chain(IMAGE_ID).find_map(|key| self.heading.iter().position(|name| name == key))
+        PICTURE
+            .iter()
+            .chain(IMAGE_ID)
+            .find_map(|key| self.heading.iter().position(|name| name == key))
     }
 
     /// The columns with captions, those of one meaning together; the numbered ones (`caption_1`) are with `caption`.
@@ -109,7 +117,9 @@ impl Table {
 
     /// The columns that are called as one of `keys`, in the order of `keys`.
     fn columns(&self, keys: &[&str]) -> Vec<usize> {
-        let called = |key: &&str| (0..self.heading.len()).filter(|&at| self.heading[at] == *key).collect::<Vec<_>>();
+        let called = |key: &&str| {
+            (0..self.heading.len()).filter(|&at| self.heading[at] == *key).collect::<Vec<_>>()
+        };
         keys.iter().flat_map(called).collect()
     }
 }
@@ -130,12 +140,17 @@ pub(crate) fn is_numbered(name: &str) -> bool {
 
 fn cells(record: &ByteRecord, columns: usize) -> Cells {
     if columns > 0 && record.len() > columns {
-        return Err(format!("{} columns, not {columns}: is a separator inside a text without quotes?", record.len()));
+        return Err(format!(
+            "{} columns, not {columns}: is a separator inside a text without quotes?",
+            record.len()
+        ));
     }
     let cell = |cell: &[u8]| {
         let text = std::str::from_utf8(cell).map_err(|_| "not UTF-8 text".to_owned())?;
         match text.bytes().filter(|&b| b == b'\n').count() {
-            lines if lines > MOST_LINES => Err(format!("a text of {lines} lines: is a quote not closed?")),
+            lines if lines > MOST_LINES => {
+                Err(format!("a text of {lines} lines: is a quote not closed?"))
+            }
             _ => Ok(text.to_owned()),
         }
     };

@@ -32,8 +32,9 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// Rows, each with a key of its own.
 fn rows_of_any() -> impl Strategy<Value = Vec<Value>> {
-    prop::collection::vec(value(), 0..5)
-        .prop_map(|all| all.into_iter().enumerate().map(|(at, value)| json!({"row": at, "x": value})).collect())
+    prop::collection::vec(value(), 0..5).prop_map(|all| {
+        all.into_iter().enumerate().map(|(at, value)| json!({"row": at, "x": value})).collect()
+    })
 }
 
 fn put(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -177,7 +178,17 @@ fn whole_floats_are_ids() {
     ] {
         assert_eq!(id(text).unwrap(), expected, "{text}");
     }
-    for text in ["3.5", "NaN", "true", "[1]", "{}", "1e300", "9007199254740993.0", "18446744073709551616", "0x3"] {
+    for text in [
+        "3.5",
+        "NaN",
+        "true",
+        "[1]",
+        "{}",
+        "1e300",
+        "9007199254740993.0",
+        "18446744073709551616",
+        "0x3",
+    ] {
         assert!(id(text).unwrap_err().starts_with("`id` is "), "{text}");
     }
     let numbered = |text: &str| Id::numbered("id", text.as_bytes()).unwrap().to_string();
@@ -189,7 +200,8 @@ fn whole_floats_are_ids() {
 
 #[test]
 fn encodings_are_told_by_their_first_bytes() {
-    let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     assert_eq!(encoding(&utf16("[{")), Encoding::Utf16);
     assert_eq!(encoding(b"\xff\xfea\0"), Encoding::Utf16);
     assert_eq!(encoding(b"\xef\xbb\xbf[]"), Encoding::Utf8 { mark: 3 });
@@ -210,7 +222,10 @@ fn what_follows_or_is_missing_is_named_with_its_line() {
     assert!(said("a.json", "[{},\n{}\n{}]").contains("expected `,` or `]`, at line 3"));
     assert!(said("a.json", "[{},\n]").contains("trailing comma"));
     assert!(said("a.json", "[{}\n] x").contains("trailing characters"));
-    assert!(said("a.json", "[{}}").contains("closes nothing") || said("a.json", "[{}}").contains("expected"));
+    assert!(
+        said("a.json", "[{}}").contains("closes nothing")
+            || said("a.json", "[{}}").contains("expected")
+    );
     assert!(said("a.json", "").contains("cut off"));
     for (start, is) in [
         ("<!doctype html>", "a web page or XML"),
@@ -219,9 +234,14 @@ fn what_follows_or_is_missing_is_named_with_its_line() {
         ("image,caption\n", "no JSON"),
         ("\"a\"", "a text"),
     ] {
-        assert!(said("a.json", start).contains(&format!("invalid type: the file is {is}")), "{start}");
+        assert!(
+            said("a.json", start).contains(&format!("invalid type: the file is {is}")),
+            "{start}"
+        );
     }
-    assert!(said("a.json", "[{},\n{\"a\": [1,").contains("row 2 (line 2): the file ends in the middle"));
+    assert!(
+        said("a.json", "[{},\n{\"a\": [1,").contains("row 2 (line 2): the file ends in the middle")
+    );
     assert!(said("a.json", r#"{"annotations": [], "annotations": []}"#).contains("is there twice"));
 }
 
@@ -281,7 +301,10 @@ fn an_error_is_told_once() {
     for _ in 0..3 {
         counted.told(Fault::BadRow, error()).unwrap();
     }
-    assert_eq!((counted.findings[&Fault::BadRow].count, counted.findings[&Fault::BadRow].examples.len()), (3, 1));
+    assert_eq!(
+        (counted.findings[&Fault::BadRow].count, counted.findings[&Fault::BadRow].examples.len()),
+        (3, 1)
+    );
     let mut strict = Strict::default();
     assert_eq!(strict.told(Fault::BadRow, error()).unwrap_err().to_string(), "what; hint: hint");
     strict.told(Fault::NoText, error()).unwrap();

@@ -12,7 +12,12 @@ pub(crate) fn is_utf16(path: &Path) -> DataError {
     line_error(path, 1, UTF16.0, UTF16.1)
 }
 
-pub(crate) fn line_error(path: &Path, line: usize, what: impl Into<String>, hint: &str) -> DataError {
+pub(crate) fn line_error(
+    path: &Path,
+    line: usize,
+    what: impl Into<String>,
+    hint: &str,
+) -> DataError {
     DataError::Line { path: path.to_owned(), line, what: what.into(), hint: hint.to_owned() }
 }
 
@@ -22,7 +27,8 @@ pub(crate) fn line_error(path: &Path, line: usize, what: impl Into<String>, hint
 /// If it cannot be read or is UTF-16.
 pub(crate) fn open_text(path: &Path, block: usize) -> Result<BufReader<File>, DataError> {
     let fail = |source| DataError::Read { path: path.to_owned(), source };
-    let mut reader = BufReader::with_capacity(block, toolkit_system::input::open(path).map_err(fail)?);
+    let mut reader =
+        BufReader::with_capacity(block, toolkit_system::input::open(path).map_err(fail)?);
     match encoding(reader.fill_buf().map_err(fail)?) {
         Encoding::Utf8 { mark } => reader.consume(mark),
         Encoding::Utf16 => return Err(is_utf16(path)),
@@ -35,8 +41,8 @@ pub(crate) fn open_text(path: &Path, block: usize) -> Result<BufReader<File>, Da
 /// # Errors
 /// If it cannot be read or is no UTF-8; the error has the line.
 pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
-    let mut bytes =
-        toolkit_system::input::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let mut bytes = toolkit_system::input::read(path)
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     match encoding(&bytes) {
         Encoding::Utf16 => return Err(is_utf16(path)),
         Encoding::Utf8 { mark } => drop(bytes.drain(..mark)),
@@ -50,5 +56,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
 
 /// Shows a text of a file on one line: ids and paths come from files and may hold a line break.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
+        .collect()
 }

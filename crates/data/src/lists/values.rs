@@ -39,10 +39,9 @@ impl Id {
             });
         }
         let written = std::str::from_utf8(value).unwrap_or_default();
-        number(written)
-            .or_else(|| whole(written))
-            .map(Self::Number)
-            .ok_or_else(|| format!("`{key}` is {}, not an id (a whole number or a text)", shown(value)))
+        number(written).or_else(|| whole(written)).map(Self::Number).ok_or_else(|| {
+            format!("`{key}` is {}, not an id (a whole number or a text)", shown(value))
+        })
     }
 
     /// As [`Id::read`], where a text of digits, or COCO's name of a picture, is the number in it.
@@ -62,7 +61,9 @@ impl Id {
     /// The number that a question is known by: the id, or 53 bits of a digest where the id is a text or negative.
     pub fn question(&self) -> u64 {
         match self {
-            Self::Number(number) => u64::try_from(*number).unwrap_or_else(|_| digest(&number.to_string())),
+            Self::Number(number) => {
+                u64::try_from(*number).unwrap_or_else(|_| digest(&number.to_string()))
+            }
             Self::Text(text) => digits(text).unwrap_or_else(|| digest(text)),
         }
     }
@@ -172,7 +173,8 @@ fn inside(row: &Row<'_>, key: &str, wording: &Wording) -> Result<String, String>
     if !text.trim().is_empty() {
         return Ok(text);
     }
-    let other = others.iter().filter_map(|value| read(value).ok()).find(|text| !text.trim().is_empty());
+    let other =
+        others.iter().filter_map(|value| read(value).ok()).find(|text| !text.trim().is_empty());
     Ok(other.unwrap_or(text))
 }
 

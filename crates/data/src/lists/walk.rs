@@ -24,7 +24,10 @@ impl From<Broken> for Stop {
 ///
 /// # Errors
 /// If it cannot be read or is broken, with the place; the first error that is told.
-pub(super) fn walk(path: &Path, go: impl FnOnce(&mut Walk) -> Result<(), Stop>) -> Result<(), DataError> {
+pub(super) fn walk(
+    path: &Path,
+    go: impl FnOnce(&mut Walk) -> Result<(), Stop>,
+) -> Result<(), DataError> {
     let mut walk = Walk { source: Source::open(path)?, at: None };
     let ended = go(&mut walk).and_then(|()| match walk.source.peek()? {
         None => Ok(()),
@@ -37,13 +40,21 @@ pub(super) fn walk(path: &Path, go: impl FnOnce(&mut Walk) -> Result<(), Stop>) 
     };
     let (what, hint) = match broken {
         Broken::Io(source) => return Err(DataError::Read { path: path.to_owned(), source }),
-        Broken::Eof => ("the file ends in the middle".to_owned(), "the file is cut off; get it again"),
-        Broken::Syntax(what) => (what, "is it the file that the card's `format` is about? get it again if it is"),
+        Broken::Eof => {
+            ("the file ends in the middle".to_owned(), "the file is cut off; get it again")
+        }
+        Broken::Syntax(what) => {
+            (what, "is it the file that the card's `format` is about? get it again if it is")
+        }
     };
     let place = walk.at.map_or_else(String::new, |at| format!("{at}: "));
     let line = walk.source.line;
     let line = if line > 1 { format!(", at line {line}") } else { String::new() };
-    Err(DataError::Annotation { path: path.to_owned(), what: format!("{place}{what}{line}"), hint: hint.to_owned() })
+    Err(DataError::Annotation {
+        path: path.to_owned(),
+        what: format!("{place}{what}{line}"),
+        hint: hint.to_owned(),
+    })
 }
 
 /// A file of rows that is read row by row.
@@ -76,7 +87,9 @@ impl Walk {
             [b'<', ..] => "a web page or XML",
             [0x1f, 0x8b, ..] => "packed with gzip",
             [b'P', b'K', 3, 4, ..] => "a zip archive",
-            ahead if ahead.starts_with(b"version https://git-lfs") => "a pointer of Git LFS, to be pulled",
+            ahead if ahead.starts_with(b"version https://git-lfs") => {
+                "a pointer of Git LFS, to be pulled"
+            }
             [b'0'..=b'9' | b'-', ..] => "a number",
             _ => "no JSON",
         };
@@ -89,12 +102,15 @@ impl Walk {
         let ahead = self.source.ahead()?;
         let Some(end) = ahead.iter().position(|&b| b == b'\n') else { return Ok(false) };
         let line = ahead[..end].trim_ascii();
-        let named =
-            path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"));
+        let named = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"));
         Ok(match Row::parse(line) {
             // Printed over many lines, the first is a bracket.
             Err(_) => named && line.len() > 1,
-            Ok(row) => !sections.iter().any(|key| matches!(row.first(&[*key]), Ok(Some((_, value))) if is_rows(value))),
+            Ok(row) => !sections
+                .iter()
+                .any(|key| matches!(row.first(&[*key]), Ok(Some((_, value))) if is_rows(value))),
         })
     }
 
@@ -164,7 +180,8 @@ impl Walk {
         }
         raw.clear();
         self.source.value(raw)?;
-        let key = super::row::text(raw).map_err(|error| Broken::syntax(format!("a key is no text: {error}")))?;
+        let key = super::row::text(raw)
+            .map_err(|error| Broken::syntax(format!("a key is no text: {error}")))?;
         let key = key.into_owned();
         self.source.expect(b':')?;
         Ok(Some(key))

@@ -106,8 +106,12 @@ pub fn check(
 ) -> Result<Check, DataError> {
     let mut faults = Counted { most: options.examples, findings: Findings::new() };
     let loaded = load(config, root, split, &mut faults)?;
-    let mut report =
-        Check { split: split.to_owned(), captions: loaded.captions, decoded: options.decode, ..Check::default() };
+    let mut report = Check {
+        split: split.to_owned(),
+        captions: loaded.captions,
+        decoded: options.decode,
+        ..Check::default()
+    };
     report.count_items(&loaded.items);
     report.sums_compared = sums(config, root, split, &mut faults)?;
     sizes(config, split, &report, &mut faults)?;
@@ -116,7 +120,10 @@ pub fn check(
         && faults.findings.is_empty()
         && config.splits.get(split).is_none_or(|s| s.images != Some(0))
     {
-        faults.add(Fault::Empty, &DataError::published(format!("the split '{split}' has no picture"), EMPTY));
+        faults.add(
+            Fault::Empty,
+            &DataError::published(format!("the split '{split}' has no picture"), EMPTY),
+        );
     }
     report.findings = faults.findings;
     report.notes = loaded.remarks;
@@ -124,16 +131,25 @@ pub fn check(
 }
 
 /// Compares the digests that the card states for files of the split; says how many.
-fn sums(config: &PublishedConfig, root: &Path, split: &str, faults: &mut Counted) -> Result<u64, DataError> {
+fn sums(
+    config: &PublishedConfig,
+    root: &Path,
+    split: &str,
+    faults: &mut Counted,
+) -> Result<u64, DataError> {
     let parts = config.parts(split)?;
-    let files: BTreeSet<&String> = parts.iter().flat_map(|part| part.files.iter().chain(&part.answers)).collect();
+    let files: BTreeSet<&String> =
+        parts.iter().flat_map(|part| part.files.iter().chain(&part.answers)).collect();
     type Sum = fn(&Path) -> Result<String, DataError>;
     let kinds = [("MD5", &config.md5, md5 as Sum), ("SHA-256", &config.sha256, sha256 as Sum)];
     let stated = kinds.iter().flat_map(|(kind, stated, sum)| {
-        files.iter().filter_map(move |file| Some((*kind, root.join(file), stated.get(*file)?, *sum)))
+        files
+            .iter()
+            .filter_map(move |file| Some((*kind, root.join(file), stated.get(*file)?, *sum)))
     });
     let stated: Vec<_> = stated.filter(|(_, path, ..)| path.is_file()).collect();
-    let found: Result<Vec<String>, DataError> = stated.par_iter().map(|(_, path, _, sum)| sum(path)).collect();
+    let found: Result<Vec<String>, DataError> =
+        stated.par_iter().map(|(_, path, _, sum)| sum(path)).collect();
     for ((kind, path, stated, _), found) in stated.iter().zip(found?) {
         if **stated != found {
             faults.found(Fault::WrongSum, &|| DataError::Annotation {
@@ -146,7 +162,12 @@ fn sums(config: &PublishedConfig, root: &Path, split: &str, faults: &mut Counted
     Ok(stated.len() as u64)
 }
 
-fn sizes(config: &PublishedConfig, name: &str, report: &Check, faults: &mut Counted) -> Result<(), DataError> {
+fn sizes(
+    config: &PublishedConfig,
+    name: &str,
+    report: &Check,
+    faults: &mut Counted,
+) -> Result<(), DataError> {
     let Some(split) = config.splits.get(name) else { return Ok(()) };
     let sizes = [
         ("pictures", report.images, split.images),
@@ -166,7 +187,12 @@ fn sizes(config: &PublishedConfig, name: &str, report: &Check, faults: &mut Coun
     Ok(())
 }
 
-fn pictures(loaded: &Loaded, options: CheckOptions, progress: &dyn Fn(u64, u64), faults: &mut Counted) {
+fn pictures(
+    loaded: &Loaded,
+    options: CheckOptions,
+    progress: &dyn Fn(u64, u64),
+    faults: &mut Counted,
+) {
     let look = |index: usize| {
         let name = &loaded.items[index].shows;
         let path = match loaded.pictures.find(index, name) {
@@ -192,7 +218,8 @@ pub(crate) fn look_at(
     progress(0, total as u64);
     for first in (0..total).step_by(STEP) {
         let end = total.min(first + STEP);
-        let found: Vec<(Fault, DataError)> = (first..end).into_par_iter().filter_map(look).collect();
+        let found: Vec<(Fault, DataError)> =
+            (first..end).into_par_iter().filter_map(look).collect();
         for (fault, error) in found {
             tell(fault, error);
         }

@@ -42,13 +42,14 @@ pub(super) fn read(build: &mut Builder, path: &Path, domains: bool) -> Result<()
             let (key, value) = row.need(&["image_id", "img_id"])?;
             let id = Id::read(key, value)?.to_string();
             let found = several::captions(row, keys::CAPTION, &mut build.remarks);
-            let captions = match found.and_then(|found| found.ok_or_else(|| row.lacks(keys::CAPTION[0][0]))) {
-                Ok(captions) => captions,
-                Err(what) => {
-                    build.has(&id).into_iter().for_each(|item| build.excuse(item));
-                    return Err(what.into());
-                }
-            };
+            let captions =
+                match found.and_then(|found| found.ok_or_else(|| row.lacks(keys::CAPTION[0][0]))) {
+                    Ok(captions) => captions,
+                    Err(what) => {
+                        build.has(&id).into_iter().for_each(|item| build.excuse(item));
+                        return Err(what.into());
+                    }
+                };
             let Some(item) = build.known(at, &id)? else { return Ok(()) };
             for text in captions {
                 build.caption(at, item, text)?;

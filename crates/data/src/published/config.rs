@@ -99,7 +99,9 @@ impl PublishedConfig {
     /// If neither is given, or `root` starts with `~/` and there is no home folder. Whether the folder is there is not
     /// looked at.
     pub fn root(&self, card_name: &str) -> Result<PathBuf, DataError> {
-        self.root_with(card_name, |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+        self.root_with(card_name, |name| {
+            std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+        })
     }
 
     pub(super) fn root_with(
@@ -109,12 +111,16 @@ impl PublishedConfig {
     ) -> Result<PathBuf, DataError> {
         if let Some(root) = &self.root {
             let Some(rest) = root.strip_prefix('~') else { return Ok(PathBuf::from(root)) };
-            let home = variable("HOME").filter(|_| rest.is_empty() || rest.starts_with('/')).ok_or_else(|| {
-                DataError::published(
-                    format!("the root '{root}' of the data set '{card_name}' needs a home folder"),
-                    "write the whole path as `root` in [config]",
-                )
-            })?;
+            let home = variable("HOME")
+                .filter(|_| rest.is_empty() || rest.starts_with('/'))
+                .ok_or_else(|| {
+                    DataError::published(
+                        format!(
+                            "the root '{root}' of the data set '{card_name}' needs a home folder"
+                        ),
+                        "write the whole path as `root` in [config]",
+                    )
+                })?;
             return Ok(home.join(rest.trim_start_matches('/')));
         }
         variable(DATA_VARIABLE).map(|folder| folder.join(card_name)).ok_or_else(|| {
@@ -147,13 +153,25 @@ impl PublishedConfig {
         }
         for (sums, kind, length) in [(&self.md5, "md5", 32), (&self.sha256, "sha256", 64)] {
             for (file, sum) in sums {
-                if sum.len() != length || !sum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                if sum.len() != length
+                    || !sum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+                {
                     let what = format!("[config.{kind}]: '{sum}' of {file} is no digest");
-                    return Err(DataError::published(what, format!("{length} digits of 0 to 9 and a to f")));
+                    return Err(DataError::published(
+                        what,
+                        format!("{length} digits of 0 to 9 and a to f"),
+                    ));
                 }
-                if !self.splits.values().any(|split| split.files.contains(file) || split.answers.contains(file)) {
+                if !self
+                    .splits
+                    .values()
+                    .any(|split| split.files.contains(file) || split.answers.contains(file))
+                {
                     let what = format!("[config.{kind}]: no split reads {file}");
-                    return Err(DataError::published(what, "write the path as in `files` or `answers`"));
+                    return Err(DataError::published(
+                        what,
+                        "write the path as in `files` or `answers`",
+                    ));
                 }
             }
         }
@@ -164,7 +182,10 @@ impl PublishedConfig {
         let wrong = |what: String, hint: &str| Some((what, hint.to_owned()));
         let Some(format) = split.format else {
             if split.join.is_empty() {
-                return wrong("no `format`".to_owned(), "name a format and `files`, or splits to `join`");
+                return wrong(
+                    "no `format`".to_owned(),
+                    "name a format and `files`, or splits to `join`",
+                );
             }
             let own = SplitConfig {
                 join: split.join.clone(),
@@ -174,11 +195,18 @@ impl PublishedConfig {
                 ..SplitConfig::default()
             };
             if *split != own {
-                return wrong("a joined split has files of its own".to_owned(), "leave only `join` and the sizes");
+                return wrong(
+                    "a joined split has files of its own".to_owned(),
+                    "leave only `join` and the sizes",
+                );
             }
-            let bad = |name: &&String| self.splits.get(*name).is_none_or(|other| other.format.is_none());
+            let bad =
+                |name: &&String| self.splits.get(*name).is_none_or(|other| other.format.is_none());
             return split.join.iter().find(bad).and_then(|name| {
-                wrong(format!("'{name}' cannot be joined"), "join splits of this card that have files of their own")
+                wrong(
+                    format!("'{name}' cannot be joined"),
+                    "join splits of this card that have files of their own",
+                )
             });
         };
         let keys = [
@@ -192,10 +220,16 @@ impl PublishedConfig {
             return wrong(format!("`{key}` means nothing for this format"), "leave it out");
         }
         if needs_name(format) && split.image_name.is_none() {
-            return wrong("no `image_name`".to_owned(), "say how a picture is called, such as `{id}.jpg`");
+            return wrong(
+                "no `image_name`".to_owned(),
+                "say how a picture is called, such as `{id}.jpg`",
+            );
         }
         if split.files.is_empty() {
-            return wrong("no `files`".to_owned(), "name the annotation files, relative to the root");
+            return wrong(
+                "no `files`".to_owned(),
+                "name the annotation files, relative to the root",
+            );
         }
         None
     }
@@ -205,7 +239,10 @@ impl PublishedConfig {
         self.check()?;
         let split = self.splits.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.splits.keys().map(String::as_str).collect();
-            DataError::published(format!("no split '{name}'"), format!("the splits are {}", known.join(", ")))
+            DataError::published(
+                format!("no split '{name}'"),
+                format!("the splits are {}", known.join(", ")),
+            )
         })?;
         match split.join.as_slice() {
             [] => Ok(vec![split]),
@@ -226,5 +263,8 @@ fn needs_name(format: Format) -> bool {
 
 /// Formats whose rows have a path or only an id.
 fn may_have_name(format: Format) -> bool {
-    matches!(format, Format::VisualGenomeQa | Format::LavisCaptions | Format::LavisVqa | Format::LavisGqa)
+    matches!(
+        format,
+        Format::VisualGenomeQa | Format::LavisCaptions | Format::LavisVqa | Format::LavisGqa
+    )
 }

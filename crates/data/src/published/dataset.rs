@@ -36,21 +36,29 @@ impl Published {
     /// error has the file and the row). That pictures are there is not looked at, except with `skip_missing`.
     pub fn open(config: &PublishedConfig, root: &Path, split: &str) -> Result<Self, DataError> {
         let mut strict = Strict::default();
-        let Loaded { mut items, mut pictures, remarks, .. } = load(config, root, split, &mut strict)?;
+        let Loaded { mut items, mut pictures, remarks, .. } =
+            load(config, root, split, &mut strict)?;
         if pictures.parts.iter().any(|part| part.skip_missing) {
             let named: Vec<String> = items.iter().map(|item| item.shows.clone()).collect();
             (items, pictures) = without_missing(items, pictures);
             let kept: HashSet<&str> = items.iter().map(|item| item.shows.as_str()).collect();
             for name in named.iter().filter(|name| !kept.contains(name.as_str())) {
-                let error = DataError::missing(format!("there is no picture {name}"), "`skip_missing` leaves it out");
+                let error = DataError::missing(
+                    format!("there is no picture {name}"),
+                    "`skip_missing` leaves it out",
+                );
                 strict.left_out.add(Fault::MissingImage, &error);
             }
         }
         if items.is_empty() {
             let what = format!("the split '{split}' in {} has no picture", root.display());
-            return Err(DataError::published(what, "are `files`, `folders` and `select` of the card right?"));
+            return Err(DataError::published(
+                what,
+                "are `files`, `folders` and `select` of the card right?",
+            ));
         }
-        let folder = root.file_name().map_or_else(|| "published".into(), |name| name.to_string_lossy());
+        let folder =
+            root.file_name().map_or_else(|| "published".into(), |name| name.to_string_lossy());
         Ok(Self {
             name: format!("{folder}:{split}"),
             items,
@@ -81,7 +89,10 @@ fn without_missing(items: Vec<Item>, pictures: Pictures) -> (Vec<Item>, Pictures
         Part { first, ..part }
     });
     let pictures = Pictures { parts: parts.collect() };
-    (items.into_iter().zip(there).filter_map(|(item, there)| there.then_some(item)).collect(), pictures)
+    (
+        items.into_iter().zip(there).filter_map(|(item, there)| there.then_some(item)).collect(),
+        pictures,
+    )
 }
 
 impl Dataset for Published {
@@ -128,7 +139,8 @@ impl Published {
             .par_iter()
             .enumerate()
             .map(|(at, item)| {
-                let seen = self.pictures.find(at, &item.shows).ok().and_then(|path| ends(&path).ok());
+                let seen =
+                    self.pictures.find(at, &item.shows).ok().and_then(|path| ends(&path).ok());
                 let mut hash = Sha256::new();
                 hash.update(format!("{item:?}\n"));
                 hash.update(seen.unwrap_or_default());

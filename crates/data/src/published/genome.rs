@@ -41,7 +41,9 @@ pub(super) fn regions(build: &mut Builder, path: &Path, name: &ImageName) -> Res
     list(path, &[], &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
             let (id, regions) = inside(row, "regions")?;
-            let Some(item) = build.image(at, id.clone(), name.of(&id), "all")? else { return Ok(()) };
+            let Some(item) = build.image(at, id.clone(), name.of(&id), "all")? else {
+                return Ok(());
+            };
             for region in regions {
                 if !stray(build, at, &id, &region)? {
                     let phrases = several::captions(&region, PHRASE, &mut build.remarks)?;
@@ -56,7 +58,11 @@ pub(super) fn regions(build: &mut Builder, path: &Path, name: &ImageName) -> Res
 }
 
 /// Questions of pictures, or pictures of questions.
-pub(super) fn questions(build: &mut Builder, path: &Path, name: Option<&ImageName>) -> Result<(), DataError> {
+pub(super) fn questions(
+    build: &mut Builder,
+    path: &Path,
+    name: Option<&ImageName>,
+) -> Result<(), DataError> {
     list(path, &["questions"], &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
             if row.first(&["qas"])?.is_some() {
@@ -70,14 +76,21 @@ pub(super) fn questions(build: &mut Builder, path: &Path, name: Option<&ImageNam
             }
             let picture = build.picture(row, name)?;
             let asked = asked(build, at, row, false)?;
-            let Some(item) = build.item(at, picture.clone(), picture, "all")? else { return Ok(()) };
+            let Some(item) = build.item(at, picture.clone(), picture, "all")? else {
+                return Ok(());
+            };
             Ok(ask(build, at, item, asked)?)
         })
     })
 }
 
 /// Visual Genome's own form.
-fn of_picture(build: &mut Builder, at: At, row: &Row<'_>, name: Option<&ImageName>) -> Result<(), Stop> {
+fn of_picture(
+    build: &mut Builder,
+    at: At,
+    row: &Row<'_>,
+    name: Option<&ImageName>,
+) -> Result<(), Stop> {
     let (id, asked) = inside(row, "qas")?;
     let Some(name) = name else {
         let hint = "add `image_name = \"{id}.jpg\"` to the split";

@@ -17,11 +17,17 @@ impl TryFrom<String> for ImageName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let fail = || format!("'{text}' is no image name: write {{id}} or {{id:012}} once, as in `{{id}}.jpg`");
+        let fail = || {
+            format!(
+                "'{text}' is no image name: write {{id}} or {{id:012}} once, as in `{{id}}.jpg`"
+            )
+        };
         let (before, rest) = text.split_once("{id").ok_or_else(fail)?;
         let (form, after) = rest.split_once('}').ok_or_else(fail)?;
         let digits = match form.strip_prefix(":0") {
-            Some(digits) => digits.parse().ok().filter(|digits| (1..=32).contains(digits)).ok_or_else(fail)?,
+            Some(digits) => {
+                digits.parse().ok().filter(|digits| (1..=32).contains(digits)).ok_or_else(fail)?
+            }
             None if form.is_empty() => 0,
             None => return Err(fail()),
         };

@@ -10,13 +10,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const FILE: &[&str] = &["filename", "file_name", "image", "image_path", "path"];
-const TEXTS: &[&[&str]] = &[&["sentences", "sentence"], keys::JUST_CAPTION, &["raw"], &["text", "texts"]];
+const TEXTS: &[&[&str]] =
+    &[&["sentences", "sentence"], keys::JUST_CAPTION, &["raw"], &["text", "texts"]];
 
 pub(super) fn read(build: &mut Builder, path: &Path, select: &[String]) -> Result<(), DataError> {
     let mut splits: BTreeMap<String, u64> = BTreeMap::new();
     let found = section(path, "images", true, &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
-            let Some(split) = optional(row, &["split"])? else { return Err(row.lacks("split").into()) };
+            let Some(split) = optional(row, &["split"])? else {
+                return Err(row.lacks("split").into());
+            };
             match splits.get_mut(&split) {
                 Some(count) => *count += 1,
                 None => drop(splits.insert(split.clone(), 1)),
@@ -46,7 +49,14 @@ pub(super) fn read(build: &mut Builder, path: &Path, select: &[String]) -> Resul
     if splits.is_empty() || select.iter().any(|split| splits.contains_key(split)) {
         return Ok(());
     }
-    let has: Vec<String> = splits.iter().map(|(split, count)| format!("{split} ({count})")).collect();
-    let what = format!("no row is of the split {}; the file has {}", select.join(" or "), has.join(", "));
-    build.fault(Fault::DamagedFile, None, what, "say in `select` of the split which of them belong to it")
+    let has: Vec<String> =
+        splits.iter().map(|(split, count)| format!("{split} ({count})")).collect();
+    let what =
+        format!("no row is of the split {}; the file has {}", select.join(" or "), has.join(", "));
+    build.fault(
+        Fault::DamagedFile,
+        None,
+        what,
+        "say in `select` of the split which of them belong to it",
+    )
 }

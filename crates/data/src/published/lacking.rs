@@ -65,8 +65,15 @@ impl Lacking {
             return Ok(());
         }
         for (number, at) in self.without.iter().enumerate() {
-            let what = || self.messages.get(number).cloned().unwrap_or_else(|| placed(Some(*at), "has no `text`"));
-            faults.found(Fault::NoText, &|| error(&what(), "other rows have it; correct or remove the row"))?;
+            let what = || {
+                self.messages
+                    .get(number)
+                    .cloned()
+                    .unwrap_or_else(|| placed(Some(*at), "has no `text`"))
+            };
+            faults.found(Fault::NoText, &|| {
+                error(&what(), "other rows have it; correct or remove the row")
+            })?;
         }
         Ok(())
     }

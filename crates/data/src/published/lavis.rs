@@ -27,7 +27,11 @@ fn id(path: &str, row: &Row<'_>) -> String {
 }
 
 /// Rows of one picture are put together: training files have a row for each caption.
-pub(super) fn captions(build: &mut Builder, path: &Path, name: Option<&ImageName>) -> Result<(), DataError> {
+pub(super) fn captions(
+    build: &mut Builder,
+    path: &Path,
+    name: Option<&ImageName>,
+) -> Result<(), DataError> {
     list(path, &[], &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
             let picture = build.picture(row, name)?;
@@ -85,7 +89,12 @@ pub(super) struct Asked {
 
 /// Reads the question of a row. Without an id it gets its number in the file, from 0. `single` is of formats with one
 /// answer.
-pub(super) fn asked(build: &mut Builder, at: At, row: &Row<'_>, single: bool) -> Result<Asked, Stop> {
+pub(super) fn asked(
+    build: &mut Builder,
+    at: At,
+    row: &Row<'_>,
+    single: bool,
+) -> Result<Asked, Stop> {
     let text = several::question(row, &mut build.remarks)?;
     let answers = several::answers(row, &ANSWERS, single, &mut build.remarks)?;
     build.lacking.answer(at, row, answers.is_some());
@@ -117,9 +126,18 @@ pub(super) fn ask(build: &mut Builder, at: At, item: usize, asked: Asked) -> Res
         return build.fault(Fault::BadRow, Some(at), format_args!("question {id} is empty"), hint);
     }
     // One of ten people may have typed nothing, but not all.
-    if asked.answers.as_ref().is_some_and(|answers| answers.iter().all(|answer| answer.trim().is_empty())) {
+    if asked
+        .answers
+        .as_ref()
+        .is_some_and(|answers| answers.iter().all(|answer| answer.trim().is_empty()))
+    {
         let hint = "give at least one answer that is not empty, or leave the key out";
-        return build.fault(Fault::BadRow, Some(at), format_args!("question {id} has only empty answers"), hint);
+        return build.fault(
+            Fault::BadRow,
+            Some(at),
+            format_args!("question {id} has only empty answers"),
+            hint,
+        );
     }
     let answers = asked.answers.unwrap_or_default();
     let of = answers.first().map_or("other", |answer| answer_type(answer)).to_owned();

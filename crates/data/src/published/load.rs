@@ -51,22 +51,31 @@ pub(super) fn load(
         }
         for file in &part.answers {
             let hint = format!("put {} there{}", last(file), config.at_home());
-            build.file(&root.join(file), &hint, |build, path| vqa::answers(build, path, part.raw_answers))?;
+            build.file(&root.join(file), &hint, |build, path| {
+                vqa::answers(build, path, part.raw_answers)
+            })?;
         }
         if needs_captions(part, &build, first) {
             build.need_captions(first)?;
         }
         let folders = part.folders(root);
-        if let Some(place) = moved(build.items[first..].iter().map(|item| item.shows.as_str()), &folders) {
+        if let Some(place) =
+            moved(build.items[first..].iter().map(|item| item.shows.as_str()), &folders)
+        {
             cut(&mut build.items[first..], &place);
-            build
-                .remarks
-                .insert(format!("paths begin with {place}, which is not here: they are read in the split's folders"));
+            build.remarks.insert(format!(
+                "paths begin with {place}, which is not here: they are read in the split's folders"
+            ));
         }
         pictures.parts.push(Part { first, folders, skip_missing: part.skip_missing });
     }
     build.finish()?;
-    Ok(Loaded { captions: build.captions, items: build.items, pictures, remarks: build.remarks.into_iter().collect() })
+    Ok(Loaded {
+        captions: build.captions,
+        items: build.items,
+        pictures,
+        remarks: build.remarks.into_iter().collect(),
+    })
 }
 
 /// Says whether every picture of a part should have a caption. NoCaps keeps those of its test split
@@ -95,9 +104,19 @@ fn last(file: &str) -> &str {
     file.rsplit('/').next().unwrap_or(file)
 }
 
-fn read(split: &SplitConfig, name: &str, build: &mut Builder, path: &Path) -> Result<(), DataError> {
+fn read(
+    split: &SplitConfig,
+    name: &str,
+    build: &mut Builder,
+    path: &Path,
+) -> Result<(), DataError> {
     // `PublishedConfig::check` has seen that both are there.
-    let missing = || DataError::published(format!("[config.splits.{name}] is not whole"), "add format and image_name");
+    let missing = || {
+        DataError::published(
+            format!("[config.splits.{name}] is not whole"),
+            "add format and image_name",
+        )
+    };
     let format = split.format.ok_or_else(missing)?;
     let image_name = split.image_name.as_ref();
     match format {
@@ -112,7 +131,9 @@ fn read(split: &SplitConfig, name: &str, build: &mut Builder, path: &Path) -> Re
         Format::LavisGqa => lavis::questions(build, path, image_name, true),
         Format::Vqa => vqa::questions(build, path, image_name.ok_or_else(missing)?),
         Format::Gqa => gqa::read(build, path, image_name.ok_or_else(missing)?),
-        Format::VisualGenomeRegions => genome::regions(build, path, image_name.ok_or_else(missing)?),
+        Format::VisualGenomeRegions => {
+            genome::regions(build, path, image_name.ok_or_else(missing)?)
+        }
         Format::VisualGenomeQa => genome::questions(build, path, image_name),
     }
 }

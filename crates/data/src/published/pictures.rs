@@ -35,8 +35,13 @@ impl Pictures {
     pub fn find(&self, index: usize, name: &str) -> Result<PathBuf, DataError> {
         let folders = &self.part(index).folders;
         folders.iter().find_map(|folder| find(folder, name)).ok_or_else(|| {
-            let tried: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-            let place = if is_absolute(name) { String::new() } else { format!(" in {}", tried.join(" or ")) };
+            let tried: Vec<String> =
+                folders.iter().map(|folder| folder.display().to_string()).collect();
+            let place = if is_absolute(name) {
+                String::new()
+            } else {
+                format!(" in {}", tried.join(" or "))
+            };
             DataError::missing(
                 format!("there is no picture {name}{place}"),
                 "put it there, or change `folders` of the split",

@@ -15,7 +15,11 @@ use std::path::Path;
 const RAW: Wording = Wording { inner: &["raw_answer", "answer"], numbers: true };
 const IMAGE: &[&str] = &["image_id", "imageId", "img_id"];
 
-pub(super) fn questions(build: &mut Builder, path: &Path, name: &ImageName) -> Result<(), DataError> {
+pub(super) fn questions(
+    build: &mut Builder,
+    path: &Path,
+    name: &ImageName,
+) -> Result<(), DataError> {
     let found = section(path, "questions", true, &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
             let (key, value) = row.need(IMAGE)?;
@@ -45,7 +49,12 @@ pub(super) fn answers(build: &mut Builder, path: &Path, raw: bool) -> Result<(),
                 let (of, asked_of) = (Id::numbered(key, value)?.to_string(), &build.items[item].id);
                 if *asked_of != of {
                     let what = format!("question {id} is about picture {asked_of}, not {of}");
-                    return Ok(build.fault(Fault::BadRow, Some(at), what, "the questions are of another version")?);
+                    return Ok(build.fault(
+                        Fault::BadRow,
+                        Some(at),
+                        what,
+                        "the questions are of another version",
+                    )?);
                 }
             }
             if answers.iter().all(|answer| answer.trim().is_empty()) {
@@ -54,7 +63,12 @@ pub(super) fn answers(build: &mut Builder, path: &Path, raw: bool) -> Result<(),
             }
             if !build.items[item].questions[place].answers.is_empty() {
                 let what = format!("the answers to question {id} are there again");
-                return Ok(build.fault(Fault::Duplicate, Some(at), what, "every question is annotated once")?);
+                return Ok(build.fault(
+                    Fault::Duplicate,
+                    Some(at),
+                    what,
+                    "every question is annotated once",
+                )?);
             }
             let kind = optional(row, &["question_type"])?;
             let of = optional(row, &["answer_type"])?;

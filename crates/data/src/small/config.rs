@@ -27,10 +27,17 @@ pub enum Source {
 
 impl Source {
     /// All sources.
-    pub const ALL: [Self; 6] =
-        [Self::Stamps, Self::Gcompris, Self::Pysiogame, Self::GoogleEmoji, Self::Twemoji, Self::Openclipart];
+    pub const ALL: [Self; 6] = [
+        Self::Stamps,
+        Self::Gcompris,
+        Self::Pysiogame,
+        Self::GoogleEmoji,
+        Self::Twemoji,
+        Self::Openclipart,
+    ];
     /// Those of a default configuration.
-    pub const DEFAULT: [Self; 5] = [Self::Stamps, Self::Gcompris, Self::Pysiogame, Self::GoogleEmoji, Self::Twemoji];
+    pub const DEFAULT: [Self; 5] =
+        [Self::Stamps, Self::Gcompris, Self::Pysiogame, Self::GoogleEmoji, Self::Twemoji];
 
     /// The name in a configuration and in `group`.
     #[must_use]
@@ -62,8 +69,14 @@ impl Source {
     pub(crate) fn pairs(self, folders: &BTreeMap<String, PathBuf>) -> Result<Vec<Pair>, DataError> {
         let folder = |package: &str| -> Result<&Path, DataError> {
             let missing = |what: String| DataError::package(NAME, what);
-            let dir = folders.get(package).ok_or_else(|| missing(format!("the package '{package}' is not here")))?;
-            if dir.is_dir() { Ok(dir) } else { Err(missing(format!("{} ('{package}') is no folder", dir.display()))) }
+            let dir = folders
+                .get(package)
+                .ok_or_else(|| missing(format!("the package '{package}' is not here")))?;
+            if dir.is_dir() {
+                Ok(dir)
+            } else {
+                Err(missing(format!("{} ('{package}') is no folder", dir.display())))
+            }
         };
         match self {
             Self::Stamps => stamps::read(folder("stamps")?),
@@ -71,7 +84,9 @@ impl Source {
             Self::Pysiogame => pysiogame::read(folder("pysiogame")?),
             Self::GoogleEmoji => google_emoji::read(folder("google_emoji")?, folder("emojibase")?),
             Self::Twemoji => Ok(twemoji::read()),
-            Self::Openclipart => openclipart::read(folder("openclipart_png")?, folder("openclipart_svg")?),
+            Self::Openclipart => {
+                openclipart::read(folder("openclipart_png")?, folder("openclipart_svg")?)
+            }
         }
     }
 }
@@ -108,13 +123,20 @@ impl SmallConfig {
         }
         for (at, source) in self.sources.iter().enumerate() {
             if self.sources[..at].contains(source) {
-                return fail(format!("the source '{}' is given twice", source.name()), "name each once");
+                return fail(
+                    format!("the source '{}' is given twice", source.name()),
+                    "name each once",
+                );
             }
         }
         let share = |v: f64| (0.0..1.0).contains(&v);
         if !share(self.val) || !share(self.test) || self.val + self.test >= 1.0 {
-            let what = format!("val = {} and test = {} leave nothing to train on", self.val, self.test);
-            return fail(what, "shares are from 0 to below 1, and so is their sum; 0.1 and 0.15 are the defaults");
+            let what =
+                format!("val = {} and test = {} leave nothing to train on", self.val, self.test);
+            return fail(
+                what,
+                "shares are from 0 to below 1, and so is their sum; 0.1 and 0.15 are the defaults",
+            );
         }
         Ok(())
     }

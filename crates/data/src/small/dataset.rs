@@ -26,10 +26,18 @@ impl Small {
     ///
     /// # Errors
     /// If there is no such split, a setting cannot be met, a package is missing (the hint says what to run) or damaged.
-    pub fn open(config: &SmallConfig, folders: &BTreeMap<String, PathBuf>, split: &str) -> Result<Self, DataError> {
+    pub fn open(
+        config: &SmallConfig,
+        folders: &BTreeMap<String, PathBuf>,
+        split: &str,
+    ) -> Result<Self, DataError> {
         config.check()?;
         let wanted = Split::named(split).ok_or_else(|| {
-            DataError::choice(NAME, format!("no split '{split}'"), "the splits are train, val and test")
+            DataError::choice(
+                NAME,
+                format!("no split '{split}'"),
+                "the splits are train, val and test",
+            )
         })?;
         let sources: Result<Vec<(Source, Vec<Pair>)>, DataError> =
             config.sources.iter().map(|&source| Ok((source, source.pairs(folders)?))).collect();
@@ -52,11 +60,14 @@ impl Small {
             let hint = "use more sources or a larger share";
             return Err(DataError::choice(NAME, format!("no picture falls into '{split}'"), hint));
         }
-        let (mut items, mut pictures) = (Vec::with_capacity(chosen.len()), Vec::with_capacity(chosen.len()));
+        let (mut items, mut pictures) =
+            (Vec::with_capacity(chosen.len()), Vec::with_capacity(chosen.len()));
         for chunk in chosen.chunk_by(|a, b| a.0 == b.0) {
             let source = chunk[0].0.name();
-            let kinds: Vec<Option<Asked>> =
-                chunk.iter().map(|(_, pair)| pair.kind.map(|kind| Asked { kind, finer: pair.finer })).collect();
+            let kinds: Vec<Option<Asked>> = chunk
+                .iter()
+                .map(|(_, pair)| pair.kind.map(|kind| Asked { kind, finer: pair.finer }))
+                .collect();
             let questions = ask(config.seed, &format!("{source}/{split}"), &kinds);
             for ((_, pair), questions) in chunk.iter().zip(questions) {
                 items.push(Item {

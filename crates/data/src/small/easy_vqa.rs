@@ -56,7 +56,11 @@ impl EasyVqa {
     ///
     /// # Errors
     /// If there is no such split, or the package is missing (the hint says what to run) or damaged.
-    pub fn open(config: &EasyVqaConfig, folders: &BTreeMap<String, PathBuf>, split: &str) -> Result<Self, DataError> {
+    pub fn open(
+        config: &EasyVqaConfig,
+        folders: &BTreeMap<String, PathBuf>,
+        split: &str,
+    ) -> Result<Self, DataError> {
         let (part, code) = match split {
             "train" => ("train", 0),
             "val" if config.val > 0 => ("train", 0),
@@ -67,15 +71,20 @@ impl EasyVqa {
             }
         };
         let missing = |what: String| DataError::package(NAME, what);
-        let root = folders.get(PACKAGE).ok_or_else(|| missing(format!("the package '{PACKAGE}' is not here")))?;
+        let root = folders
+            .get(PACKAGE)
+            .ok_or_else(|| missing(format!("the package '{PACKAGE}' is not here")))?;
         let dir = root.join("easy_vqa/data").join(part);
         if !dir.is_dir() {
             return Err(missing(format!("there is no folder {}", dir.display())));
         }
         let path = dir.join("questions.json");
-        let text = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
-        let rows: Vec<(String, String, usize)> = serde_json::from_slice(&text)
-            .map_err(|error| missing(format!("{} is no list of questions: {error}", path.display())))?;
+        let text = std::fs::read(&path)
+            .map_err(|source| DataError::Read { path: path.clone(), source })?;
+        let rows: Vec<(String, String, usize)> =
+            serde_json::from_slice(&text).map_err(|error| {
+                missing(format!("{} is no list of questions: {error}", path.display()))
+            })?;
         let mut by_picture: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
         for (at, (text, answer, picture)) in rows.into_iter().enumerate() {
             by_picture.entry(picture).or_default().push(Question {
@@ -88,8 +97,16 @@ impl EasyVqa {
         }
         if part == "train" {
             if config.val >= by_picture.len().max(1) {
-                let what = format!("val = {} of {} pictures leaves none to train on", config.val, by_picture.len());
-                return Err(DataError::choice(NAME, what, "400 are a tenth of the published `train`"));
+                let what = format!(
+                    "val = {} of {} pictures leaves none to train on",
+                    config.val,
+                    by_picture.len()
+                );
+                return Err(DataError::choice(
+                    NAME,
+                    what,
+                    "400 are a tenth of the published `train`",
+                ));
             }
             let numbers: Vec<usize> = by_picture.keys().copied().collect();
             let order = Stream::new(config.seed, "easy-vqa/val", 0).permutation(numbers.len());

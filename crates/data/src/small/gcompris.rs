@@ -18,11 +18,17 @@ const ROOT: &str = "gcompris/src/activities/";
 
 /// Activities with photographs of things. Left out are `explore_world_music`, whose titles are countries, and `lang`,
 /// whose drawings are those of pySioGame again.
-const ACTIVITIES: [&str; 5] =
-    ["categorization", "erase", "explore_farm_animals", "explore_monuments", "explore_world_animals"];
+const ACTIVITIES: [&str; 5] = [
+    "categorization",
+    "erase",
+    "explore_farm_animals",
+    "explore_monuments",
+    "explore_world_animals",
+];
 
 /// Folders of pictures with letters and digits only.
-const LEFT_OUT: [&str; 2] = ["categorization/resource/images/alphabets/", "categorization/resource/images/numbers/"];
+const LEFT_OUT: [&str; 2] =
+    ["categorization/resource/images/alphabets/", "categorization/resource/images/numbers/"];
 
 /// Kinds by folder; folders of `others`, `renewable` and `erase` name no one kind.
 const KINDS: &[(&str, &str, Option<&str>)] = &[
@@ -40,19 +46,22 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
     let mut pairs = Vec::new();
     for activity in ACTIVITIES {
         let path = dir.join(format!("{activity}.rcc"));
-        let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+        let bytes = std::fs::read(&path)
+            .map_err(|source| DataError::Read { path: path.clone(), source })?;
         let fail = |what: String| DataError::Resource { path: path.clone(), what };
         let entries = entries(&bytes).map_err(fail)?;
         let told = told(&bytes, &entries).map_err(fail)?;
         let file: Arc<Path> = path.as_path().into();
         for entry in entries {
             let Some(name) = entry.path.strip_prefix(ROOT).map(str::to_owned) else { continue };
-            let shows = has_ending(&name, &["webp", "png", "jpg", "jpeg"]) && name.contains("/resource/");
+            let shows =
+                has_ending(&name, &["webp", "png", "jpg", "jpeg"]) && name.contains("/resource/");
             if !shows || LEFT_OUT.iter().any(|folder| name.starts_with(folder)) {
                 continue;
             }
             let (kind, finer) = in_folder(KINDS, &name);
-            let captions = told.get(&entry.path).cloned().unwrap_or_else(|| vec![words_of_name(stem(&name))]);
+            let captions =
+                told.get(&entry.path).cloned().unwrap_or_else(|| vec![words_of_name(stem(&name))]);
             let id = format!("gcompris/{}", without_ending(&name).replace("/resource/", "/"));
             let picture = Picture::Packed { file: file.clone(), entry };
             if let Some(pair) = Pair::plain(id, &captions[0], picture) {
@@ -61,7 +70,10 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
         }
     }
     if pairs.is_empty() {
-        return Err(DataError::package(NAME, format!("no picture in the resource files of {}", dir.display())));
+        return Err(DataError::package(
+            NAME,
+            format!("no picture in the resource files of {}", dir.display()),
+        ));
     }
     Ok(pairs)
 }
@@ -69,12 +81,15 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
 /// Title and sentence of pictures, by path, as the boards of an activity tell.
 fn told(bytes: &[u8], entries: &[Entry]) -> Result<BTreeMap<String, Vec<String>>, String> {
     let mut told = BTreeMap::new();
-    for entry in entries.iter().filter(|e| e.path.contains("/resource/board/") && e.path.ends_with(".qml")) {
+    for entry in
+        entries.iter().filter(|e| e.path.contains("/resource/board/") && e.path.ends_with(".qml"))
+    {
         let text = unpack(&bytes[entry.at..entry.at + entry.len], entry.packed)
             .map_err(|what| format!("'{}': {what}", entry.path))?;
         for board in boards(&String::from_utf8_lossy(&text)) {
             let mut captions = vec![board.title.trim().to_owned()];
-            captions.extend(Some(first_sentence(&board.text)).filter(|sentence| !sentence.is_empty()));
+            captions
+                .extend(Some(first_sentence(&board.text)).filter(|sentence| !sentence.is_empty()));
             told.entry(board.image).or_insert(captions);
         }
     }

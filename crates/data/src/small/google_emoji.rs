@@ -29,9 +29,13 @@ fn bare(code: &str) -> String {
 pub(crate) fn read(pictures: &Path, labels: &Path) -> Result<Vec<Pair>, DataError> {
     let dir = below(pictures, &["img/google/64", "package/img/google/64"])?;
     let path = below(labels, &["en", "package/en"])?.join("data.json");
-    let text = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+    let text =
+        std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
     let emojis: Vec<Emoji> = serde_json::from_slice(&text).map_err(|error| {
-        DataError::package(NAME, format!("{} is not the list of emojis expected: {error}", path.display()))
+        DataError::package(
+            NAME,
+            format!("{} is not the list of emojis expected: {error}", path.display()),
+        )
     })?;
     let mut by_code = HashMap::new();
     for name in files(&dir, &["png"])? {

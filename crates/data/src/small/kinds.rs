@@ -35,8 +35,12 @@ pub(crate) const ALSO: &[(&str, &[&str])] = &[
 pub(crate) type Folders = [(&'static str, &'static str, Option<&'static str>)];
 
 /// The kind and finer kind of a file by the longest folder of the table that it is in.
-pub(crate) fn in_folder(table: &Folders, file: &str) -> (Option<&'static str>, Option<&'static str>) {
+pub(crate) fn in_folder(
+    table: &Folders,
+    file: &str,
+) -> (Option<&'static str>, Option<&'static str>) {
     let within = |folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    let best = table.iter().filter(|(folder, ..)| within(folder)).max_by_key(|(folder, ..)| folder.len());
+    let best =
+        table.iter().filter(|(folder, ..)| within(folder)).max_by_key(|(folder, ..)| folder.len());
     best.map_or((None, None), |&(_, kind, finer)| (Some(kind), finer))
 }

@@ -27,7 +27,11 @@ pub fn normalise(caption: &str) -> String {
         return telling.join(" ");
     }
     let all: Vec<&str> = words().collect();
-    if all.is_empty() { lower.split_whitespace().collect::<Vec<_>>().join(" ") } else { all.join(" ") }
+    if all.is_empty() {
+        lower.split_whitespace().collect::<Vec<_>>().join(" ")
+    } else {
+        all.join(" ")
+    }
 }
 
 /// The words of a file name: `leaningTowerOfPisa2` is "leaning tower of pisa".

@@ -49,7 +49,9 @@ fn title(svg: &str) -> Option<String> {
     let mut text = text.to_owned();
     // Twice: some are escaped two times.
     for _ in 0..2 {
-        for (escaped, plain) in [("&amp;", "&"), ("&#39;", "'"), ("&apos;", "'"), ("&quot;", "\""), ("&#34;", "\"")] {
+        for (escaped, plain) in
+            [("&amp;", "&"), ("&#39;", "'"), ("&apos;", "'"), ("&quot;", "\""), ("&#34;", "\"")]
+        {
             text = text.replace(escaped, plain);
         }
     }
@@ -63,7 +65,8 @@ pub(crate) fn read(pictures: &Path, metadata: &Path) -> Result<Vec<Pair>, DataEr
     let dir = below(pictures, &["usr/share/openclipart/png"])?;
     let twins = below(metadata, &["usr/share/openclipart/svg"])?;
     let names = files(&dir, &["png"])?;
-    let shown = names.into_par_iter().filter(|name| FOLDERS.iter().any(|folder| name.starts_with(folder)));
+    let shown =
+        names.into_par_iter().filter(|name| FOLDERS.iter().any(|folder| name.starts_with(folder)));
     let titled: Vec<(String, String)> = shown
         .filter_map(|name| {
             let bytes = std::fs::read(twins.join(&name).with_extension("svg")).ok()?;
@@ -101,7 +104,9 @@ mod tests {
 
     #[test]
     fn titles_are_plain_words() {
-        let of = |text: &str| title(&format!("<x><cc:Work><dc:title>{text}</dc:title><dc:title>no</dc:title>"));
+        let of = |text: &str| {
+            title(&format!("<x><cc:Work><dc:title>{text}</dc:title><dc:title>no</dc:title>"))
+        };
         assert_eq!(of("grampa&amp;#39;n gramma").as_deref(), Some("grampa'n gramma"));
         assert_eq!(of(" fall_coloured_leaf_01").as_deref(), Some("fall coloured leaf"));
         assert_eq!(of("Clipart by Somebody - bee"), None);

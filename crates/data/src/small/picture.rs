@@ -44,7 +44,8 @@ impl Picture {
     pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, DataError> {
         match self {
             Self::File(path) => {
-                let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+                let bytes = std::fs::read(path)
+                    .map_err(|source| DataError::Read { path: path.clone(), source })?;
                 Ok(Cow::Owned(bytes))
             }
             Self::Packed { file, entry } => {
@@ -73,7 +74,10 @@ impl Picture {
 /// # Errors
 /// If one cannot be read.
 pub(crate) fn sums(pictures: &[&Picture]) -> Result<Vec<Sum>, DataError> {
-    pictures.par_iter().map(|picture| picture.bytes().map(|bytes| Sha256::digest(bytes).into())).collect()
+    pictures
+        .par_iter()
+        .map(|picture| picture.bytes().map(|bytes| Sha256::digest(bytes).into()))
+        .collect()
 }
 
 /// The fingerprint of a data set: its name, its texts and the bytes of its pictures, not their places.

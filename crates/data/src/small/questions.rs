@@ -8,7 +8,8 @@ use super::kinds::{ALSO, KINDS};
 use crate::{Question, answer_type};
 use toolkit_seed::Stream;
 
-const WHAT: [&str; 3] = ["what kind of thing is this?", "what kind of thing is shown?", "what sort of thing is this?"];
+const WHAT: [&str; 3] =
+    ["what kind of thing is this?", "what kind of thing is shown?", "what sort of thing is this?"];
 const FINER: [&str; 2] = ["what kind of {k} is this?", "what kind of {k} is shown?"];
 const IS: [&str; 3] = ["is this {a}?", "is it {a}?", "does the picture show {a}?"];
 

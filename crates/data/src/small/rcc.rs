@@ -57,7 +57,12 @@ impl Layout {
             2 | 3 => 22,
             other => return Err(format!("its version is {other}; 1 to 3 are read")),
         };
-        Ok(Self { tree: u32_at(bytes, 8)?, data: u32_at(bytes, 12)?, names: u32_at(bytes, 16)?, node })
+        Ok(Self {
+            tree: u32_at(bytes, 8)?,
+            data: u32_at(bytes, 12)?,
+            names: u32_at(bytes, 16)?,
+            node,
+        })
     }
 
     /// Where a node starts. Numbers are from files and 32 bits long: nothing here overflows 64.
@@ -72,7 +77,8 @@ impl Layout {
             return Err(format!("the name at byte {at} has {letters} letters"));
         }
         let units = part(bytes, at.saturating_add(6), letters * 2)?;
-        let units: Vec<u16> = units.chunks_exact(2).map(|b| u16::from_be_bytes([b[0], b[1]])).collect();
+        let units: Vec<u16> =
+            units.chunks_exact(2).map(|b| u16::from_be_bytes([b[0], b[1]])).collect();
         String::from_utf16(&units).map_err(|_| format!("the name at byte {at} is not UTF-16"))
     }
 }
@@ -103,7 +109,10 @@ pub(crate) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
         }
         let (count, first) = (u32_at(bytes, node + 6)?, u32_at(bytes, node + 10)?);
         if count > visited.len() {
-            return Err(format!("node {index} has {count} children, the tree {} nodes", visited.len()));
+            return Err(format!(
+                "node {index} has {count} children, the tree {} nodes",
+                visited.len()
+            ));
         }
         for child in first..first.saturating_add(count) {
             let name = layout.name(bytes, layout.node(child))?;
@@ -133,5 +142,9 @@ pub(crate) fn unpack(bytes: &[u8], packed: bool) -> Result<Vec<u8>, String> {
     }
     let out = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&bytes[4..], len)
         .map_err(|error| format!("zlib: {:?}", error.status))?;
-    if out.len() == len { Ok(out) } else { Err(format!("it unpacks to {} bytes, not {len}", out.len())) }
+    if out.len() == len {
+        Ok(out)
+    } else {
+        Err(format!("it unpacks to {} bytes, not {len}", out.len()))
+    }
 }

@@ -57,7 +57,10 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
         }
     }
     if pairs.is_empty() {
-        return Err(DataError::package(NAME, format!("no stamp with a caption in {}", dir.display())));
+        return Err(DataError::package(
+            NAME,
+            format!("no stamp with a caption in {}", dir.display()),
+        ));
     }
     Ok(pairs)
 }

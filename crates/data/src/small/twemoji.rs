@@ -14,8 +14,12 @@ pub(crate) fn read() -> Vec<Pair> {
             continue;
         }
         let bare = emoji.as_str().replace('\u{FE0F}', "");
-        let asset = PngTwemojiAsset::from_emoji(emoji.as_str()).or_else(|| PngTwemojiAsset::from_emoji(&bare));
-        let Some((asset, label)) = asset.and_then(|asset| asset.label.map(|label| (asset, label))) else { continue };
+        let asset = PngTwemojiAsset::from_emoji(emoji.as_str())
+            .or_else(|| PngTwemojiAsset::from_emoji(&bare));
+        let Some((asset, label)) = asset.and_then(|asset| asset.label.map(|label| (asset, label)))
+        else {
+            continue;
+        };
         let codes: Vec<String> = bare.chars().map(|c| format!("{:x}", c as u32)).collect();
         let id = format!("twemoji/{}", codes.join("-"));
         if seen.insert(id.clone()) {

@@ -26,7 +26,10 @@ pub(crate) fn files(dir: &Path, endings: &[&str]) -> Result<Vec<String>, DataErr
             let entry = entry.map_err(fail)?;
             let kind = entry.file_type().map_err(fail)?;
             // Names that are no UTF-8 are none of ours.
-            let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}")) else { continue };
+            let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}"))
+            else {
+                continue;
+            };
             if kind.is_dir() && depth < DEEPEST {
                 open.push((entry.path(), format!("{name}/"), depth + 1));
             } else if kind.is_file() && has_ending(&name, endings) {
@@ -40,7 +43,8 @@ pub(crate) fn files(dir: &Path, endings: &[&str]) -> Result<Vec<String>, DataErr
 
 /// Whether a name ends in one of the endings, in whatever case.
 pub(crate) fn has_ending(name: &str, endings: &[&str]) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, ending)| endings.contains(&ending.to_ascii_lowercase().as_str()))
+    name.rsplit_once('.')
+        .is_some_and(|(_, ending)| endings.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
 /// `a/b/c.png` is `c`.

@@ -116,7 +116,15 @@ mod tests {
                 assert_eq!(serde_json::from_str::<Answer>(&written).unwrap().0, text, "{written}");
             }
         }
-        for none in ["null", "true", "[\"a\"]", "{\"text\": \"a\"}", "{\"answer\": null}", "{\"answer\": {}}", "NaN"] {
+        for none in [
+            "null",
+            "true",
+            "[\"a\"]",
+            "{\"text\": \"a\"}",
+            "{\"answer\": null}",
+            "{\"answer\": {}}",
+            "NaN",
+        ] {
             assert!(serde_json::from_str::<Answer>(none).is_err(), "{none}");
         }
     }

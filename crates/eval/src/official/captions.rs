@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use toolkit_data::{Field, Value};
-use toolkit_metrics::{Bleu, CaptionTokens, Cider, Meteor, MeteorError, MeteorScores, caption_notes, mean};
+use toolkit_metrics::{
+    Bleu, CaptionTokens, Cider, Meteor, MeteorError, MeteorScores, caption_notes, mean,
+};
 use toolkit_train::Progress;
 
 /// Captions with their references, image by image.
@@ -59,7 +61,8 @@ struct Row {
     caption: String,
 }
 
-const ANNOTATIONS: &str = "write {\"images\": [{\"id\"}], \"annotations\": [{\"id\", \"image_id\", \"caption\"}]}";
+const ANNOTATIONS: &str =
+    "write {\"images\": [{\"id\"}], \"annotations\": [{\"id\", \"image_id\", \"caption\"}]}";
 const SECTIONS: &[Section] = &[
     (
         Some("annotations"),
@@ -71,7 +74,8 @@ const SECTIONS: &[Section] = &[
     ),
     (Some("images"), &[Field::needed("id", Value::Id)]),
 ];
-const ROW: &[Field] = &[Field::needed("image_id", Value::Id), Field::needed("caption", Value::Text)];
+const ROW: &[Field] =
+    &[Field::needed("image_id", Value::Id), Field::needed("caption", Value::Text)];
 const RESULTS: &str = "write [{\"image_id\", \"caption\"}], one for each image";
 
 impl CaptionFiles {
@@ -83,15 +87,26 @@ impl CaptionFiles {
     pub fn read(annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
         let held: Annotations = read(annotations, ANNOTATIONS, SECTIONS)?;
         let rows: Vec<Row> = read_rows(results, RESULTS, ROW)?;
-        let given = index("the result of image", rows.iter().map(|row| &row.image_id), results, RESULTS)?;
-        index("annotation", held.annotations.iter().filter_map(|a| a.id.as_ref()), annotations, "number them")?;
+        let given =
+            index("the result of image", rows.iter().map(|row| &row.image_id), results, RESULTS)?;
+        index(
+            "annotation",
+            held.annotations.iter().filter_map(|a| a.id.as_ref()),
+            annotations,
+            "number them",
+        )?;
 
         // 1. The images, as they are listed, or else as they are first annotated.
         let mut images: Vec<Id> = Vec::new();
         let mut at: HashMap<&Id, usize> = HashMap::new();
         match &held.images {
             Some(listed) => {
-                at = index("image", listed.iter().map(|image| &image.id), annotations, "list each image once")?;
+                at = index(
+                    "image",
+                    listed.iter().map(|image| &image.id),
+                    annotations,
+                    "list each image once",
+                )?;
                 images.extend(listed.iter().map(|image| image.id.clone()));
             }
             None => {
@@ -117,20 +132,31 @@ impl CaptionFiles {
         }
 
         // 2. Every result needs references, every image a result.
-        if let Some(row) = rows.iter().find(|row| at.get(&row.image_id).is_none_or(|&i| counts[i] == 0)) {
-            let what = format!("image {} has a result but no reference in {}", row.image_id, annotations.display());
+        if let Some(row) =
+            rows.iter().find(|row| at.get(&row.image_id).is_none_or(|&i| counts[i] == 0))
+        {
+            let what = format!(
+                "image {} has a result but no reference in {}",
+                row.image_id,
+                annotations.display()
+            );
             let hint = "results and annotations must be of the same split";
             return Err(EvalError::new(what, results.display().to_string(), hint));
         }
         let missing: Vec<&Id> = images.iter().filter(|id| !given.contains_key(id)).collect();
         if let Some(first) = missing.first().filter(|_| !partial) {
-            let what = format!("{} of {} images have no result, the first is {first}", missing.len(), images.len());
+            let what = format!(
+                "{} of {} images have no result, the first is {first}",
+                missing.len(),
+                images.len()
+            );
             let hint = "caption them all, or score only the images of the results with `--partial`";
             return Err(EvalError::new(what, results.display().to_string(), hint));
         }
         // 3. What is kept is moved, for files may be large.
         let kept: Vec<Option<usize>> = images.iter().map(|id| given.get(id).copied()).collect();
-        let owner: Vec<usize> = held.annotations.iter().map(|annotation| at[&annotation.image_id]).collect();
+        let owner: Vec<usize> =
+            held.annotations.iter().map(|annotation| at[&annotation.image_id]).collect();
         drop((at, given));
         let mut references: Vec<Vec<String>> = counts.into_iter().map(Vec::with_capacity).collect();
         for (image, annotation) in owner.into_iter().zip(held.annotations) {
@@ -145,7 +171,11 @@ impl CaptionFiles {
             files.references.push(references);
         }
         if files.is_empty() {
-            return Err(EvalError::new("there is nothing to score", results.display().to_string(), RESULTS));
+            return Err(EvalError::new(
+                "there is nothing to score",
+                results.display().to_string(),
+                RESULTS,
+            ));
         }
         Ok(files)
     }
@@ -181,23 +211,32 @@ impl CaptionFiles {
     ///
     /// # Errors
     /// If the tables of METEOR are damaged.
-    pub fn score(&self, meteor: &Meteor, progress: &dyn Progress) -> Result<ScoredCaptions, EvalError> {
+    pub fn score(
+        &self,
+        meteor: &Meteor,
+        progress: &dyn Progress,
+    ) -> Result<ScoredCaptions, EvalError> {
         let (images, texts) = (self.len(), self.references.iter().map(Vec::len).sum::<usize>());
         // Every text is tokenised once; every image is scored three times, and twice gone through by METEOR.
         progress.start(0, (texts + 6 * images) as u64);
         let advance = |more: usize| progress.advance(more as u64);
         let tokens = CaptionTokens::of_with(&self.captions, &self.references, &advance);
-        let (bleu, rouge, cider) = (tokens.bleu(&advance), tokens.rouge_l(&advance), tokens.cider(&advance));
+        let (bleu, rouge, cider) =
+            (tokens.bleu(&advance), tokens.rouge_l(&advance), tokens.cider(&advance));
         let found = meteor.score_tokens(&tokens, &advance).map_err(|error| unread(&error))?;
         let name = if meteor.has_tables() { "METEOR" } else { "METEOR-exact-stem" };
         let mut notes = caption_notes(&tokens, &bleu, &cider);
         for (name, each) in [("ROUGE_L", &rouge), (name, &found.each)] {
-            let long = each.iter().position(|score| score.is_nan()).map(|image| &self.images[image]);
+            let long =
+                each.iter().position(|score| score.is_nan()).map(|image| &self.images[image]);
             notes.extend(long.map(|image| too_long(name, image)));
         }
         let number = |mean: Option<f64>| mean.filter(|score| score.is_finite());
-        let mut scores: BTreeMap<&'static str, Option<f64>> =
-            BLEU.into_iter().enumerate().map(|(order, name)| (name, bleu.corpus.map(|all| all[order]))).collect();
+        let mut scores: BTreeMap<&'static str, Option<f64>> = BLEU
+            .into_iter()
+            .enumerate()
+            .map(|(order, name)| (name, bleu.corpus.map(|all| all[order])))
+            .collect();
         scores.insert(name, number(found.overall));
         scores.insert("ROUGE_L", number(mean(&rouge)));
         scores.insert("CIDEr", number(mean(&cider.per_image)));
@@ -216,13 +255,19 @@ impl ScoredCaptions {
     /// Image by image; `files` is what was scored.
     pub fn each(&self, files: &CaptionFiles) -> impl Iterator<Item = ScoredCaption> {
         let (name, meteor) = &self.meteor;
-        files.images.iter().zip(&files.captions).enumerate().map(move |(at, (image, caption))| ScoredCaption {
-            image_id: image.clone(),
-            caption: caption.clone(),
-            tokens: self.tokens.caption(at),
-            scores: (BLEU.into_iter().zip(self.bleu.per_image[at]))
-                .chain([(*name, meteor.each[at]), ("ROUGE_L", self.rouge[at]), ("CIDEr", self.cider.per_image[at])])
-                .collect(),
+        files.images.iter().zip(&files.captions).enumerate().map(move |(at, (image, caption))| {
+            ScoredCaption {
+                image_id: image.clone(),
+                caption: caption.clone(),
+                tokens: self.tokens.caption(at),
+                scores: (BLEU.into_iter().zip(self.bleu.per_image[at]))
+                    .chain([
+                        (*name, meteor.each[at]),
+                        ("ROUGE_L", self.rouge[at]),
+                        ("CIDEr", self.cider.per_image[at]),
+                    ])
+                    .collect(),
+            }
         })
     }
 }

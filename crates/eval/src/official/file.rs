@@ -11,8 +11,9 @@ use toolkit_system::encoding::{Encoding, UTF16, encoding};
 /// The bytes of a file without its byte order mark.
 fn bytes(path: &Path) -> Result<Vec<u8>, EvalError> {
     let place = path.display().to_string();
-    let mut bytes = toolkit_system::input::read(path)
-        .map_err(|error| EvalError::new(format!("cannot read the file: {error}"), &place, "check the path"))?;
+    let mut bytes = toolkit_system::input::read(path).map_err(|error| {
+        EvalError::new(format!("cannot read the file: {error}"), &place, "check the path")
+    })?;
     match encoding(&bytes) {
         // Some editors and pandas' `utf-8-sig` put a mark before a text.
         Encoding::Utf8 { mark } => drop(bytes.drain(..mark)),
@@ -28,7 +29,12 @@ fn bytes(path: &Path) -> Result<Vec<u8>, EvalError> {
 pub(super) type Section = (Option<&'static str>, &'static [Field]);
 
 /// The error of a file that serde could not read: the row and its key, where one is at fault.
-fn malformed(error: &serde_json::Error, path: &Path, form: &str, sections: &[Section]) -> EvalError {
+fn malformed(
+    error: &serde_json::Error,
+    path: &Path,
+    form: &str,
+    sections: &[Section],
+) -> EvalError {
     let wrong = |what: &str| {
         let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
         EvalError::new(format!("not of the official form: {what}"), place, form)
@@ -44,7 +50,11 @@ fn malformed(error: &serde_json::Error, path: &Path, form: &str, sections: &[Sec
 }
 
 /// Reads a JSON file of the form wanted, which has `sections`.
-pub(super) fn read<T: DeserializeOwned>(path: &Path, form: &str, sections: &[Section]) -> Result<T, EvalError> {
+pub(super) fn read<T: DeserializeOwned>(
+    path: &Path,
+    form: &str,
+    sections: &[Section],
+) -> Result<T, EvalError> {
     let bytes = bytes(path)?;
     serde_json::from_slice(&bytes).map_err(|error| malformed(&error, path, form, sections))
 }
@@ -60,7 +70,8 @@ pub(super) fn read_rows<T: DeserializeOwned>(
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return serde_json::from_slice(&bytes).map_err(|error| malformed(&error));
     }
-    let lines: Result<Vec<T>, _> = serde_json::Deserializer::from_slice(&bytes).into_iter::<T>().collect();
+    let lines: Result<Vec<T>, _> =
+        serde_json::Deserializer::from_slice(&bytes).into_iter::<T>().collect();
     lines.map_err(|error| malformed(&error))
 }
 
@@ -74,7 +85,8 @@ pub(super) fn index<'a>(
     let mut at = HashMap::new();
     for (place, id) in ids.enumerate() {
         if let Some(before) = at.insert(id, place) {
-            let what = format!("{what} {id} is there twice, in rows {} and {}", before + 1, place + 1);
+            let what =
+                format!("{what} {id} is there twice, in rows {} and {}", before + 1, place + 1);
             return Err(EvalError::new(what, path.display().to_string(), hint));
         }
     }

@@ -56,7 +56,8 @@ impl Visitor<'_> for Either {
     }
 
     fn visit_u64<E: Error>(self, id: u64) -> Result<Id, E> {
-        Ok(i64::try_from(id).map_or_else(|_| Id(Kind::Text(id.to_string().into())), |id| Id(Kind::Number(id))))
+        Ok(i64::try_from(id)
+            .map_or_else(|_| Id(Kind::Text(id.to_string().into())), |id| Id(Kind::Number(id))))
     }
 
     fn visit_i64<E: Error>(self, id: i64) -> Result<Id, E> {
@@ -68,7 +69,11 @@ impl Visitor<'_> for Either {
             return Ok(Id(Kind::Number(id as i64)));
         }
         // Beyond that, two ids may have become one before they are compared.
-        let why = if id.abs() < EXACT { "has a fraction" } else { "is too long for a number: write it as a text" };
+        let why = if id.abs() < EXACT {
+            "has a fraction"
+        } else {
+            "is too long for a number: write it as a text"
+        };
         Err(E::custom(format!("{id} is no id, it {why}; expected an id: a whole number or a text")))
     }
 
@@ -105,9 +110,16 @@ mod tests {
 
     #[test]
     fn texts_stay_as_they_are() {
-        for text in
-            ["\"007\"", "\"+3\"", "\"3.00\"", "\"3.\"", "\"1.50\"", "\"\"", "\"a.0\"", "\"COCO_val2014_000000000040\""]
-        {
+        for text in [
+            "\"007\"",
+            "\"+3\"",
+            "\"3.00\"",
+            "\"3.\"",
+            "\"1.50\"",
+            "\"\"",
+            "\"a.0\"",
+            "\"COCO_val2014_000000000040\"",
+        ] {
             assert_eq!(serde_json::to_string(&id(text)).unwrap(), text);
         }
         assert_ne!(id("\"007\""), id("7"));
@@ -118,6 +130,9 @@ mod tests {
         let error = |json: &str| serde_json::from_str::<Id>(json).unwrap_err().to_string();
         assert!(error("1.5").contains("1.5 is no id, it has a fraction"), "{}", error("1.5"));
         assert!(error("123456789012345678901234567890").contains("write it as a text"));
-        assert!(error("null").contains("an id: a whole number or a text") && error("true").contains("an id"));
+        assert!(
+            error("null").contains("an id: a whole number or a text")
+                && error("true").contains("an id")
+        );
     }
 }

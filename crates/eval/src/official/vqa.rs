@@ -81,8 +81,10 @@ const NEEDED: usize = 3;
 const ANNOTATORS: usize = 10;
 
 const QUESTIONS: &str = "write {\"questions\": [{\"question_id\", \"image_id\", \"question\"}]}";
-const ASKED: &[Section] =
-    &[(Some("questions"), &[Field::needed("question_id", Value::Id), Field::needed("question", Value::Text)])];
+const ASKED: &[Section] = &[(
+    Some("questions"),
+    &[Field::needed("question_id", Value::Id), Field::needed("question", Value::Text)],
+)];
 const ANNOTATED: &[Section] = &[(
     Some("annotations"),
     &[
@@ -92,7 +94,8 @@ const ANNOTATED: &[Section] = &[(
         Field::needed("answers", Value::Answers),
     ],
 )];
-const ROW: &[Field] = &[Field::needed("question_id", Value::Id), Field::needed("answer", Value::Answer)];
+const ROW: &[Field] =
+    &[Field::needed("question_id", Value::Id), Field::needed("answer", Value::Answer)];
 const ANNOTATIONS: &str = "write {\"annotations\": [{\"question_id\", \"answers\": [{\"answer\"}]}]}, with \"question_type\", \"answer_type\" if known";
 const RESULTS: &str = "write [{\"question_id\", \"answer\"}], one for each question";
 
@@ -102,21 +105,49 @@ impl VqaFiles {
     ///
     /// # Errors
     /// If a file is malformed (with the row and its key), an id comes twice, or the files are not about the same questions.
-    pub fn read(questions: &Path, annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
+    pub fn read(
+        questions: &Path,
+        annotations: &Path,
+        results: &Path,
+        partial: bool,
+    ) -> Result<Self, EvalError> {
         let asked: Questions = read(questions, QUESTIONS, ASKED)?;
         let mut known: Annotations = read(annotations, ANNOTATIONS, ANNOTATED)?;
         let mut given: Vec<Row> = read_rows(results, RESULTS, ROW)?;
         let same = "the files must be of the same split";
 
-        let ids = index("question", asked.questions.iter().map(|q| &q.question_id), questions, QUESTIONS)?;
-        let annotated = index("question", known.annotations.iter().map(|a| &a.question_id), annotations, ANNOTATIONS)?;
-        let answered = index("the result of question", given.iter().map(|r| &r.question_id), results, RESULTS)?;
+        let ids = index(
+            "question",
+            asked.questions.iter().map(|q| &q.question_id),
+            questions,
+            QUESTIONS,
+        )?;
+        let annotated = index(
+            "question",
+            known.annotations.iter().map(|a| &a.question_id),
+            annotations,
+            ANNOTATIONS,
+        )?;
+        let answered = index(
+            "the result of question",
+            given.iter().map(|r| &r.question_id),
+            results,
+            RESULTS,
+        )?;
         if let Some(row) = given.iter().find(|row| !ids.contains_key(&row.question_id)) {
-            let what = format!("question {} has a result but is not in {}", row.question_id, questions.display());
+            let what = format!(
+                "question {} has a result but is not in {}",
+                row.question_id,
+                questions.display()
+            );
             return Err(EvalError::new(what, results.display().to_string(), same));
         }
         if let Some(a) = known.annotations.iter().find(|a| !ids.contains_key(&a.question_id)) {
-            let what = format!("question {} is annotated but not in {}", a.question_id, questions.display());
+            let what = format!(
+                "question {} is annotated but not in {}",
+                a.question_id,
+                questions.display()
+            );
             return Err(EvalError::new(what, annotations.display().to_string(), same));
         }
         let mut wanted = Vec::new();
@@ -138,12 +169,21 @@ impl VqaFiles {
             wanted.push((at, row, annotation));
         }
         if let Some(first) = missing.first().filter(|_| !partial) {
-            let what = format!("{} of {} questions have no result, the first is {first}", missing.len(), ids.len());
-            let hint = "answer them all, or score only the questions of the results with `--partial`";
+            let what = format!(
+                "{} of {} questions have no result, the first is {first}",
+                missing.len(),
+                ids.len()
+            );
+            let hint =
+                "answer them all, or score only the questions of the results with `--partial`";
             return Err(EvalError::new(what, results.display().to_string(), hint));
         }
         if wanted.is_empty() {
-            return Err(EvalError::new("there is nothing to score", results.display().to_string(), RESULTS));
+            return Err(EvalError::new(
+                "there is nothing to score",
+                results.display().to_string(),
+                RESULTS,
+            ));
         }
         let join = |(at, row, annotation): (usize, usize, usize)| {
             let (question, annotation) = (&asked.questions[at], &mut known.annotations[annotation]);
@@ -206,14 +246,19 @@ impl VqaFiles {
                  compared with the other annotators', of whom 3 must agree, so a right answer reaches {most:.2} % at most."
             ));
         }
-        let some = self.rows.iter().filter(|row| (NEEDED + 1..ANNOTATORS).contains(&row.answers.len())).count();
+        let some = self
+            .rows
+            .iter()
+            .filter(|row| (NEEDED + 1..ANNOTATORS).contains(&row.answers.len()))
+            .count();
         if some > 0 {
             notes.push(format!(
                 "{some} of {all} questions have 4 to 9 answers: published numbers are of 10, with which 3 that agree are \
                  more likely."
             ));
         }
-        let empty = self.rows.iter().filter(|row| normalize_prediction(&row.given).is_empty()).count();
+        let empty =
+            self.rows.iter().filter(|row| normalize_prediction(&row.given).is_empty()).count();
         if empty > 0 {
             notes.push(format!(
                 "{empty} of {all} answers are empty as they are compared: articles and punctuation are taken out."
@@ -224,7 +269,9 @@ impl VqaFiles {
             ("answer_type", self.without(|row| &row.answer_type)),
         ];
         for (key, without) in types.into_iter().filter(|(_, without)| *without > 0) {
-            notes.push(format!("{without} of {all} questions have no `{key}`, so there is no breakdown by it."));
+            notes.push(format!(
+                "{without} of {all} questions have no `{key}`, so there is no breakdown by it."
+            ));
         }
         notes
     }

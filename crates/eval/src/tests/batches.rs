@@ -1,7 +1,9 @@
 //! An evaluation that was killed goes on with the texts it wrote.
 
 use super::{Texts, Voice, item, prefix};
-use crate::{Batches, CaptionTask, Decoding, EvalError, Keep, VqaTask, caption, question_pairs, vqa};
+use crate::{
+    Batches, CaptionTask, Decoding, EvalError, Keep, VqaTask, caption, question_pairs, vqa,
+};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use toolkit_train::text::index;
@@ -32,7 +34,8 @@ fn data() -> Texts {
 fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
     let data = data();
     let (name, split, prompt) = ("t".to_owned(), "test".to_owned(), "w5 {}".to_owned());
-    let task = VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let task =
+        VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
     let questions = question_pairs(&data, None);
     for voice in Voice::both(24, 3) {
         for batch in 1..=5 {
@@ -44,17 +47,24 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
             };
             let mut all = Kept::default();
             let kept = Batches::kept(batch, &mut all);
-            let whole = vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap();
+            let whole =
+                vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap();
             let groups = made.take();
             assert_eq!(all.0.len(), questions.len().div_ceil(batch));
             for before in 0..=all.0.len() {
-                let mut some = Kept(all.0.iter().take(before).map(|(at, texts)| (*at, texts.clone())).collect());
+                let mut some = Kept(
+                    all.0.iter().take(before).map(|(at, texts)| (*at, texts.clone())).collect(),
+                );
                 let kept = Batches::kept(batch, &mut some);
-                let found = vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap();
+                let found =
+                    vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap();
                 assert_eq!((&found, &some.0), (&whole, &all.0), "batch {batch}, {before} before");
                 // The same groups of prefixes, from some of them on.
                 let made = made.take();
-                assert!(groups.ends_with(&made), "batch {batch}, {before} before: {made:?} of {groups:?}");
+                assert!(
+                    groups.ends_with(&made),
+                    "batch {batch}, {before} before: {made:?} of {groups:?}"
+                );
             }
             // Texts of another number of samples are not taken.
             let mut other = Kept([(0, vec!["x".to_owned(); batch + 1])].into());
@@ -62,7 +72,10 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
             let held = Held(other);
             let mut held = held;
             let kept = Batches::kept(batch, &mut held);
-            assert_eq!(vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap(), whole);
+            assert_eq!(
+                vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap(),
+                whole
+            );
         }
     }
 }
@@ -84,7 +97,8 @@ impl Keep for Held {
 fn captions_too() {
     let data = data();
     let (name, split, prompt) = ("t".to_owned(), "test".to_owned(), "w5".to_owned());
-    let task = CaptionTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let task =
+        CaptionTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
     let items = [4, 0, 2, 3, 1];
     for voice in Voice::both(24, 3) {
         let source = |items: &[usize]| {
@@ -92,12 +106,27 @@ fn captions_too() {
             Ok(all.clone().select(0, index(items, &all.device())))
         };
         let mut all = Kept::default();
-        let whole = caption(&voice.speaker(), Some(&source), &data, &items, &task, Batches::kept(2, &mut all)).unwrap();
-        assert_eq!(whole, caption(&voice.speaker(), Some(&source), &data, &items, &task, 2).unwrap());
+        let whole = caption(
+            &voice.speaker(),
+            Some(&source),
+            &data,
+            &items,
+            &task,
+            Batches::kept(2, &mut all),
+        )
+        .unwrap();
+        assert_eq!(
+            whole,
+            caption(&voice.speaker(), Some(&source), &data, &items, &task, 2).unwrap()
+        );
         for before in 0..=3 {
-            let mut some = Kept(all.0.iter().take(before).map(|(at, texts)| (*at, texts.clone())).collect());
+            let mut some =
+                Kept(all.0.iter().take(before).map(|(at, texts)| (*at, texts.clone())).collect());
             let kept = Batches::kept(2, &mut some);
-            assert_eq!(caption(&voice.speaker(), Some(&source), &data, &items, &task, kept).unwrap(), whole);
+            assert_eq!(
+                caption(&voice.speaker(), Some(&source), &data, &items, &task, kept).unwrap(),
+                whole
+            );
             assert_eq!(some.0, all.0);
         }
     }

@@ -41,9 +41,16 @@ fn candidates_have_the_probability_that_the_model_gives_them() {
                 let own = prefix.clone().map(|prefix| prefix.narrow(0, row, 1));
                 for (text, choice) in candidates.iter().zip(&all[row]) {
                     let wanted = naive(&voice, own.clone(), prompt, text);
-                    assert!((choice.log_prob - wanted).abs() < 1e-4, "{:?}: {choice:?}, {wanted}", voice.shape.kind);
+                    assert!(
+                        (choice.log_prob - wanted).abs() < 1e-4,
+                        "{:?}: {choice:?}, {wanted}",
+                        voice.shape.kind
+                    );
                     assert_eq!(choice.tokens, text.len() + 1);
-                    assert!((choice.mean_log_prob * choice.tokens as f64 - choice.log_prob).abs() < 1e-12);
+                    assert!(
+                        (choice.mean_log_prob * choice.tokens as f64 - choice.log_prob).abs()
+                            < 1e-12
+                    );
                     let list = [vec![text.clone()]];
                     let alone = writer.choices(own.clone(), &framed[row..=row], &list).unwrap();
                     assert_eq!(alone[0], [*choice], "one alone and in a batch, to the last bit");
@@ -57,8 +64,13 @@ fn candidates_have_the_probability_that_the_model_gives_them() {
 fn probabilities_of_all_texts_of_a_length_add_up() {
     // Every text of one token, and those that end at once are left out: the rest of the mass is that of longer ones.
     for voice in Voice::both(VOCAB, 5) {
-        let tokens: Vec<Vec<u32>> = (0..VOCAB as u32).filter(|&token| token != EOS).map(|token| vec![token]).collect();
-        let choices = voice.speaker().writer().choices(Some(prefix(1, 4)), &[framed(&voice, &[3])], &[tokens]).unwrap();
+        let tokens: Vec<Vec<u32>> =
+            (0..VOCAB as u32).filter(|&token| token != EOS).map(|token| vec![token]).collect();
+        let choices = voice
+            .speaker()
+            .writer()
+            .choices(Some(prefix(1, 4)), &[framed(&voice, &[3])], &[tokens])
+            .unwrap();
         let sum: f64 = choices[0].iter().map(|choice| choice.log_prob.exp()).sum();
         assert!(sum > 0.0 && sum < 1.0, "{sum}");
     }
@@ -68,10 +80,14 @@ fn probabilities_of_all_texts_of_a_length_add_up() {
 fn wrong_candidates_are_refused() {
     for voice in Voice::both(VOCAB, 1) {
         let writer = voice.speaker().writer();
-        let choose = |lists: &[Vec<Vec<u32>>]| writer.choices(Some(prefix(1, 4)), &[vec![3]], lists);
+        let choose =
+            |lists: &[Vec<Vec<u32>>]| writer.choices(Some(prefix(1, 4)), &[vec![3]], lists);
         let error = |lists: &[Vec<Vec<u32>>]| choose(lists).unwrap_err().to_string();
         assert!(error(&[vec![vec![]]]).contains("a candidate is empty"));
-        assert!(error(&[vec![vec![400]]]).contains("token id 400 has no row, the language model has 11 rows"));
+        assert!(
+            error(&[vec![vec![400]]])
+                .contains("token id 400 has no row, the language model has 11 rows")
+        );
         assert!(error(&[]).contains("0 lists of candidates for 1 prompts"));
         assert_eq!(choose(&[vec![]]).unwrap(), [vec![]]);
         if voice.shape.positions.is_some() {

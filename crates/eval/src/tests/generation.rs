@@ -17,20 +17,29 @@ fn ids(written: &[Vec<Generated>]) -> Vec<Vec<(&[u32], bool)>> {
 }
 
 /// Next-token logits after `written`, everything computed anew for this one sample.
-pub(super) fn naive_logits(voice: &Voice, prefix: Option<Tensor<3>>, prompt: &[u32], written: &[u32]) -> Vec<f32> {
+pub(super) fn naive_logits(
+    voice: &Voice,
+    prefix: Option<Tensor<3>>,
+    prompt: &[u32],
+    written: &[u32],
+) -> Vec<f32> {
     let device = Device::default();
     let embed = |ids: &[u32]| {
         let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
         let shape = [1, ids.len()];
         voice.language.embed(Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &device))
     };
-    let behind = |ids: &[u32]| Tensor::cat(prefix.clone().into_iter().chain([embed(ids)]).collect(), 1);
+    let behind =
+        |ids: &[u32]| Tensor::cat(prefix.clone().into_iter().chain([embed(ids)]).collect(), 1);
     let ones = |x: &Tensor<3>| Tensor::<2>::ones([1, x.dims()[1]], &device);
     let (embeds, memory) = match voice.shape.kind {
         LanguageKind::DecoderOnly => (behind(&[&[2], prompt, written].concat()), None),
         LanguageKind::EncoderDecoder => {
             let read = behind(&[prompt, &[EOS]].concat());
-            (embed(&[&[0], written].concat()), Some(voice.language.encode(read.clone(), ones(&read))))
+            (
+                embed(&[&[0], written].concat()),
+                Some(voice.language.encode(read.clone(), ones(&read))),
+            )
         }
     };
     let tokens = embeds.dims()[1];
@@ -44,16 +53,29 @@ fn a_batch_writes_what_its_samples_write_alone() {
         for voice in Voice::both(VOCAB, seed) {
             for (beams, length_penalty) in [(1, 0.0), (3, -1.0), (4, 1.0)] {
                 for with_prefix in [true, false] {
-                    let d =
-                        Decoding { beams, max_new_tokens: 8, min_new_tokens: 1, length_penalty, ..Decoding::default() };
+                    let d = Decoding {
+                        beams,
+                        max_new_tokens: 8,
+                        min_new_tokens: 1,
+                        length_penalty,
+                        ..Decoding::default()
+                    };
                     let prefix = with_prefix.then(|| prefix(5, 4));
-                    let together = voice.speaker().generate(prefix.clone(), &prompts(), &d).unwrap();
+                    let together =
+                        voice.speaker().generate(prefix.clone(), &prompts(), &d).unwrap();
                     assert_eq!(together.len(), 5);
                     for (row, prompt) in prompts().iter().enumerate() {
                         let own = prefix.clone().map(|p| p.narrow(0, row, 1));
-                        let alone = voice.speaker().generate(own, std::slice::from_ref(prompt), &d).unwrap();
+                        let alone = voice
+                            .speaker()
+                            .generate(own, std::slice::from_ref(prompt), &d)
+                            .unwrap();
                         let same = ids(&alone)[0] == ids(&together)[row];
-                        assert!(same, "{:?}, beams {beams}: {alone:?} but {:?}", voice.shape.kind, together[row]);
+                        assert!(
+                            same,
+                            "{:?}, beams {beams}: {alone:?} but {:?}",
+                            voice.shape.kind, together[row]
+                        );
                         for (a, b) in alone[0].iter().zip(&together[row]) {
                             assert!((a.score - b.score).abs() < 1e-3 * a.score.abs().max(1.0));
                         }
@@ -69,21 +91,46 @@ fn a_batch_draws_what_its_samples_draw_alone() {
     let mut drawn = std::collections::BTreeSet::new();
     for seed in 0..3 {
         for voice in Voice::both(VOCAB, seed) {
-            let plain = Decoding { sample: true, answers: 3, max_new_tokens: 6, seed, ..Decoding::default() };
-            let narrow = Decoding { top_p: 0.8, top_k: 12, temperature: 1.4, repetition_penalty: 1.3, ..plain };
+            let plain = Decoding {
+                sample: true,
+                answers: 3,
+                max_new_tokens: 6,
+                seed,
+                ..Decoding::default()
+            };
+            let narrow = Decoding {
+                top_p: 0.8,
+                top_k: 12,
+                temperature: 1.4,
+                repetition_penalty: 1.3,
+                ..plain
+            };
             for d in [plain, narrow] {
-                let together = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
+                let together =
+                    voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
                 for (row, prompt) in prompts().iter().enumerate() {
                     let own = prefix(5, 4).narrow(0, row, 1);
-                    let alone = voice.speaker().generate(Some(own), std::slice::from_ref(prompt), &d).unwrap();
+                    let alone = voice
+                        .speaker()
+                        .generate(Some(own), std::slice::from_ref(prompt), &d)
+                        .unwrap();
                     assert_eq!(together[row].len(), 3);
-                    assert_eq!(ids(&alone)[0], ids(&together)[row], "{:?}, seed {seed}", voice.shape.kind);
+                    assert_eq!(
+                        ids(&alone)[0],
+                        ids(&together)[row],
+                        "{:?}, seed {seed}",
+                        voice.shape.kind
+                    );
                     drawn.extend(together[row].iter().map(|text| text.ids.clone()));
                 }
             }
         }
     }
-    assert!(drawn.len() > 100, "only {} different texts: the test would prove nothing", drawn.len());
+    assert!(
+        drawn.len() > 100,
+        "only {} different texts: the test would prove nothing",
+        drawn.len()
+    );
 }
 
 #[test]
@@ -92,7 +139,9 @@ fn a_penalised_search_is_that_of_naive_logits() {
         for voice in Voice::both(VOCAB, seed) {
             let d = Decoding { max_new_tokens: 7, repetition_penalty: 3.0, ..Decoding::default() };
             let prompt = [5, 6];
-            let found = &voice.speaker().generate(Some(prefix(1, 4)), &[prompt.to_vec()], &d).unwrap()[0][0];
+            let found =
+                &voice.speaker().generate(Some(prefix(1, 4)), &[prompt.to_vec()], &d).unwrap()[0]
+                    [0];
             // A decoder-only model counts its prompt as said, an encoder-decoder what its decoder starts from.
             let said: Vec<u32> = match voice.shape.kind {
                 LanguageKind::DecoderOnly => vec![2, 5, 6],
@@ -107,13 +156,20 @@ fn a_penalised_search_is_that_of_naive_logits() {
                     }
                 }
                 let allowed = (0..VOCAB as u32).filter(|&t| t != EOS || !written.is_empty());
-                let best = allowed.max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize])).unwrap();
+                let best = allowed
+                    .max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize]))
+                    .unwrap();
                 finished = best == EOS;
                 if !finished {
                     written.push(best);
                 }
             }
-            assert_eq!((&found.ids, found.finished()), (&written, finished), "{:?}, seed {seed}", voice.shape.kind);
+            assert_eq!(
+                (&found.ids, found.finished()),
+                (&written, finished),
+                "{:?}, seed {seed}",
+                voice.shape.kind
+            );
         }
     }
 }
@@ -126,7 +182,8 @@ fn the_tests_see_different_texts() {
         let run = |prefix| voice.speaker().generate(Some(prefix), &prompts(), &d).unwrap();
         let (a, b) = (run(prefix(5, 4)), run(prefix(5, 4).flip([0])));
         assert_ne!(ids(&a), ids(&b), "the prefix must matter");
-        let best: std::collections::BTreeSet<_> = a.iter().map(|texts| texts[0].ids.clone()).collect();
+        let best: std::collections::BTreeSet<_> =
+            a.iter().map(|texts| texts[0].ids.clone()).collect();
         assert!(best.len() > 2, "prompts must matter: {best:?}");
     }
     let all: Vec<bool> = (0..4)
@@ -134,7 +191,11 @@ fn the_tests_see_different_texts() {
         .flat_map(|voice| {
             voice
                 .speaker()
-                .generate(Some(prefix(5, 4)), &prompts(), &Decoding { beams: 3, ..Decoding::default() })
+                .generate(
+                    Some(prefix(5, 4)),
+                    &prompts(),
+                    &Decoding { beams: 3, ..Decoding::default() },
+                )
                 .unwrap()
         })
         .map(|texts| texts[0].finished())
@@ -154,7 +215,9 @@ fn a_cache_writes_what_recomputation_writes() {
                 while written.len() < 7 && !finished {
                     let logits = naive_logits(&voice, Some(own.clone()), prompt, &written);
                     let allowed = (0..VOCAB as u32).filter(|&t| t != EOS || !written.is_empty());
-                    let best = allowed.max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize])).unwrap();
+                    let best = allowed
+                        .max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize]))
+                        .unwrap();
                     finished = best == EOS;
                     if !finished {
                         written.push(best);
@@ -170,8 +233,15 @@ fn a_cache_writes_what_recomputation_writes() {
 fn scores_are_those_of_the_text() {
     for voice in Voice::both(VOCAB, 5) {
         for length_penalty in [-1.0, 0.0, 1.0] {
-            let d = Decoding { beams: 3, max_new_tokens: 5, min_new_tokens: 1, length_penalty, ..Decoding::default() };
-            for text in &voice.speaker().generate(Some(prefix(1, 4)), &[vec![5, 6]], &d).unwrap()[0] {
+            let d = Decoding {
+                beams: 3,
+                max_new_tokens: 5,
+                min_new_tokens: 1,
+                length_penalty,
+                ..Decoding::default()
+            };
+            for text in &voice.speaker().generate(Some(prefix(1, 4)), &[vec![5, 6]], &d).unwrap()[0]
+            {
                 let all: Vec<u32> = text.ids.iter().copied().chain(text.end).collect();
                 let mut sum = 0.0;
                 for at in 0..all.len() {
@@ -180,7 +250,10 @@ fn scores_are_those_of_the_text() {
                     sum += f64::from(logits[all[at] as usize]) - total.ln();
                 }
                 let score = d.score(sum, all.len());
-                assert!((score - f64::from(text.score)).abs() < 1e-3 * score.abs().max(1.0), "{score}, {text:?}");
+                assert!(
+                    (score - f64::from(text.score)).abs() < 1e-3 * score.abs().max(1.0),
+                    "{score}, {text:?}"
+                );
             }
         }
     }
@@ -190,8 +263,15 @@ fn scores_are_those_of_the_text() {
 fn beams_find_the_best_of_a_tiny_model() {
     for voice in Voice::both(4, 1) {
         for length_penalty in [-1.0, 0.0, 1.0] {
-            let d = Decoding { beams: 64, max_new_tokens: 3, min_new_tokens: 1, length_penalty, ..Decoding::default() };
-            let best = voice.speaker().generate(Some(prefix(1, 2)), &[vec![3]], &d).unwrap()[0][0].clone();
+            let d = Decoding {
+                beams: 64,
+                max_new_tokens: 3,
+                min_new_tokens: 1,
+                length_penalty,
+                ..Decoding::default()
+            };
+            let best =
+                voice.speaker().generate(Some(prefix(1, 2)), &[vec![3]], &d).unwrap()[0][0].clone();
             let mut wanted = (f64::NEG_INFINITY, Vec::new());
             let mut open = vec![(0.0, Vec::new())];
             while let Some((sum, ids)) = open.pop() {
@@ -199,7 +279,8 @@ fn beams_find_the_best_of_a_tiny_model() {
                 let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
                 for token in (0..4_u32).filter(|&t| t != EOS || !ids.is_empty()) {
                     let sum: f64 = sum + f64::from(logits[token as usize]) - total.ln();
-                    let longer: Vec<u32> = ids.iter().copied().chain((token != EOS).then_some(token)).collect();
+                    let longer: Vec<u32> =
+                        ids.iter().copied().chain((token != EOS).then_some(token)).collect();
                     if token == EOS || longer.len() == 3 {
                         let score = d.score(sum, ids.len() + 1);
                         if score > wanted.0 {
@@ -229,7 +310,10 @@ fn a_least_length_is_honoured() {
                 };
                 let written = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
                 assert!(
-                    written.iter().flatten().all(|text| (5..=8).contains(&text.ids.len()) && !text.ids.contains(&EOS))
+                    written
+                        .iter()
+                        .flatten()
+                        .all(|text| (5..=8).contains(&text.ids.len()) && !text.ids.contains(&EOS))
                 );
             }
         }
@@ -242,7 +326,8 @@ fn without_bos_the_prefix_is_continued() {
     voice.marks.bos = None;
     let d = Decoding { beams: 2, ..Decoding::default() };
     let together = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
-    let alone = voice.speaker().generate(Some(prefix(5, 4).narrow(0, 1, 1)), &[vec![]], &d).unwrap();
+    let alone =
+        voice.speaker().generate(Some(prefix(5, 4).narrow(0, 1, 1)), &[vec![]], &d).unwrap();
     assert_eq!(ids(&alone)[0], ids(&together)[1]);
     let error = voice.speaker().generate(None, &prompts(), &d).unwrap_err().to_string();
     assert!(error.contains("nothing to start from"), "{error}");
@@ -252,10 +337,12 @@ fn without_bos_the_prefix_is_continued() {
 fn positions_are_not_exceeded() {
     let voice = Voice::opt(VOCAB, 0);
     let d = Decoding { max_new_tokens: 60, min_new_tokens: 60, ..Decoding::default() };
-    let written = voice.speaker().generate(Some(prefix(2, 20)), &[vec![5; 8], vec![6]], &d).unwrap();
+    let written =
+        voice.speaker().generate(Some(prefix(2, 20)), &[vec![5; 8], vec![6]], &d).unwrap();
     // 32 positions; the last token is never read.
     assert_eq!(written.iter().map(|t| t[0].ids.len()).collect::<Vec<_>>(), [4, 11]);
-    let error = voice.speaker().generate(Some(prefix(1, 20)), &[vec![5; 12]], &d).unwrap_err().to_string();
+    let error =
+        voice.speaker().generate(Some(prefix(1, 20)), &[vec![5; 12]], &d).unwrap_err().to_string();
     assert!(error.contains("33 tokens") && error.contains("32 positions"), "{error}");
 }
 
@@ -264,7 +351,8 @@ fn misuse_is_an_error() {
     let voice = Voice::opt(VOCAB, 0);
     let d = Decoding::default();
     assert_eq!(voice.speaker().generate(None, &[], &d).unwrap(), Vec::<Vec<Generated>>::new());
-    let error = voice.speaker().generate(Some(prefix(2, 4)), &[vec![5]], &d).unwrap_err().to_string();
+    let error =
+        voice.speaker().generate(Some(prefix(2, 4)), &[vec![5]], &d).unwrap_err().to_string();
     assert!(error.contains("wanted [1, .., 16]"), "{error}");
     let config = super::opt::OptConfig {
         vocab_size: VOCAB,

@@ -23,14 +23,24 @@ impl Files {
         path
     }
 
-    fn captions(&self, annotations: impl AsRef<[u8]>, results: impl AsRef<[u8]>) -> Result<CaptionFiles, String> {
+    fn captions(
+        &self,
+        annotations: impl AsRef<[u8]>,
+        results: impl AsRef<[u8]>,
+    ) -> Result<CaptionFiles, String> {
         let (annotations, results) = (self.put("a.json", annotations), self.put("r.json", results));
         CaptionFiles::read(&annotations, &results, false).map_err(|error| error.to_string())
     }
 
-    fn answers(&self, questions: &Value, annotations: &Value, results: &str) -> Result<VqaFiles, String> {
+    fn answers(
+        &self,
+        questions: &Value,
+        annotations: &Value,
+        results: &str,
+    ) -> Result<VqaFiles, String> {
         let files = [questions.to_string(), annotations.to_string(), results.to_owned()];
-        let [q, a, r] = std::array::from_fn(|at| self.put(["q.json", "a.json", "r.json"][at], &files[at]));
+        let [q, a, r] =
+            std::array::from_fn(|at| self.put(["q.json", "a.json", "r.json"][at], &files[at]));
         VqaFiles::read(&q, &a, &r, false).map_err(|error| error.to_string())
     }
 }
@@ -41,8 +51,10 @@ fn cases() -> BTreeMap<String, Value> {
 }
 
 fn meteor() -> Meteor {
-    std::env::var("TOOLKIT_METEOR")
-        .map_or_else(|_| Meteor::without_tables(), |folder| Meteor::open(Path::new(&folder)).unwrap())
+    std::env::var("TOOLKIT_METEOR").map_or_else(
+        |_| Meteor::without_tables(),
+        |folder| Meteor::open(Path::new(&folder)).unwrap(),
+    )
 }
 
 fn compare(name: &str, scored: &ScoredCaptions, right: &Value) {
@@ -79,7 +91,10 @@ fn captions_however_they_are_written_score_as_by_the_official_tool() {
             let each: Vec<_> = scored.each(&read).collect();
             assert_eq!(each.len(), rows.len());
             let cider = each.iter().map(|row| row.scores["CIDEr"]).sum::<f64>() / each.len() as f64;
-            assert!((Some(cider) == scored.scores["CIDEr"]) || (cider - scored.scores["CIDEr"].unwrap()).abs() < 1e-12);
+            assert!(
+                (Some(cider) == scored.scores["CIDEr"])
+                    || (cider - scored.scores["CIDEr"].unwrap()).abs() < 1e-12
+            );
         }
     }
 }
@@ -88,7 +103,9 @@ fn captions_however_they_are_written_score_as_by_the_official_tool() {
 fn numbers_that_surprise_say_why() {
     let (files, meteor, cases) = (Files::new(), Meteor::without_tables(), cases());
     let notes = |name: &str| {
-        let read = files.captions(cases[name]["annotations"].to_string(), cases[name]["results"].to_string()).unwrap();
+        let read = files
+            .captions(cases[name]["annotations"].to_string(), cases[name]["results"].to_string())
+            .unwrap();
         read.score(&meteor, &Silent).unwrap().notes.join("\n")
     };
     assert_eq!(notes("negative and large ids"), notes("plain"));
@@ -100,13 +117,19 @@ fn numbers_that_surprise_say_why() {
         notes("one image").contains("CIDEr is 0 whatever the caption")
             && notes("one image").contains("BLEU-2 to BLEU-4")
     );
-    assert!(notes("all images have the same references").contains("all images have the same references"));
+    assert!(
+        notes("all images have the same references")
+            .contains("all images have the same references")
+    );
     assert!(notes("fewer than four words").contains("BLEU-2 to BLEU-4 are (nearly) 0"));
     assert!(notes("one word each").contains("no caption has 2 words"));
     assert!(notes("one empty").contains("1 of 4 captions have no word"));
     assert!(notes("punctuation only").starts_with("4 of 4 captions have no word"));
     assert!(!notes("punctuation only").contains("BLEU"));
-    assert!(notes("nothing matches").contains("BLEU-1 to BLEU-4 are (nearly) 0: no word of any caption"));
+    assert!(
+        notes("nothing matches")
+            .contains("BLEU-1 to BLEU-4 are (nearly) 0: no word of any caption")
+    );
 }
 
 #[test]
@@ -123,21 +146,39 @@ fn rows_that_are_no_results_are_refused_with_their_place() {
             "{\"image_id\": 1, \"caption\": \"a dog\"}\n{\"image_id\": 2}",
             ["r.json", "row 2 (line 2) (`image_id` 2) has no `caption`; it has `image_id`"],
         ),
-        ("{\"image_id\": 1, \"caption\": \"a dog\"}\n{\"image_id\": 2, \"capt", ["row 2 (line 2)", "cut off"]),
+        (
+            "{\"image_id\": 1, \"caption\": \"a dog\"}\n{\"image_id\": 2, \"capt",
+            ["row 2 (line 2)", "cut off"],
+        ),
         (
             "[{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 4, \"caption\": null}]",
-            ["r.json", "row 2 (`image_id` 4): `caption` is null, not a text; the row has `image_id`, `caption`"],
+            [
+                "r.json",
+                "row 2 (`image_id` 4): `caption` is null, not a text; the row has `image_id`, `caption`",
+            ],
         ),
-        ("[{\"image_id\": 1, \"caption\": [\"a\"]}]", ["row 1 (`image_id` 1)", "`caption` is [\"a\"], not a text"]),
+        (
+            "[{\"image_id\": 1, \"caption\": [\"a\"]}]",
+            ["row 1 (`image_id` 1)", "`caption` is [\"a\"], not a text"],
+        ),
         (
             "[{\"image_id\": 1, \"captions\": \"a\"}]",
             ["row 1 (`image_id` 1) has no `caption`", "it has `image_id`, `captions`"],
         ),
         ("[{\"image_id\": 1, \"caption\": NaN}]", ["row 1 (`image_id` 1)", "`caption` is NaN"]),
-        ("[{\"image_id\": 1, \"caption\": \"\\ud83c\"}]", ["row 1 (`image_id` 1)", "half of a character"]),
-        ("[{\"image_id\": 1, \"caption\": \"a\", \"score\": NaN}]", ["row 1 (`image_id` 1)", "`score` is NaN"]),
+        (
+            "[{\"image_id\": 1, \"caption\": \"\\ud83c\"}]",
+            ["row 1 (`image_id` 1)", "half of a character"],
+        ),
+        (
+            "[{\"image_id\": 1, \"caption\": \"a\", \"score\": NaN}]",
+            ["row 1 (`image_id` 1)", "`score` is NaN"],
+        ),
         ("[{\"image_id\": 1.5, \"caption\": \"a\"}]", ["row 1: ", "`image_id` is 1.5, not an id"]),
-        ("[{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 2, \"cap", ["row 2: ", "the file ends in the middle"]),
+        (
+            "[{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 2, \"cap",
+            ["row 2: ", "the file ends in the middle"],
+        ),
         (
             "[{\"image_id\": 1.0, \"caption\": \"a\"}, {\"image_id\": \"1\", \"caption\": \"b\"}]",
             ["r.json", "image 1 is there twice, in rows 1 and 2"],
@@ -145,12 +186,18 @@ fn rows_that_are_no_results_are_refused_with_their_place() {
         ("\u{feff}", ["r.json", "the file is empty"]),
     ] {
         let error = files.captions(&annotations, results).unwrap_err();
-        assert!(parts.iter().all(|part| error.contains(part)) && error.contains("; hint: "), "{results}: {error}");
+        assert!(
+            parts.iter().all(|part| error.contains(part)) && error.contains("; hint: "),
+            "{results}: {error}"
+        );
     }
     let list = "[{\"image_id\": 1, \"caption\": \"a dog\"}]";
     let two = "{\"annotations\": [{\"image_id\": 1, \"id\": 5, \"caption\": \"a\"}, {\"image_id\": 1, \"id\": 6, \"caption\": 3}]";
     for (annotations, part) in [
-        (format!("{two}}}"), "row 2 of \"annotations\" (`image_id` 1, `id` 6): `caption` is 3, not a text"),
+        (
+            format!("{two}}}"),
+            "row 2 of \"annotations\" (`image_id` 1, `id` 6): `caption` is 3, not a text",
+        ),
         (
             "{\"images\": [{\"id\": 1}, {\"ids\": 2}], \"annotations\": []}".to_owned(),
             "row 2 of \"images\" has no `id`; it has `ids`",
@@ -178,15 +225,19 @@ fn vqa(answers: usize, id: impl Fn(u64) -> Value) -> (Value, Value) {
         ["dog", "dog", "dog", "dog", "cat", "cat", "cat", "cat", "cat", "cat"],
         ["6:30"; 10],
     ];
-    let questions: Vec<Value> =
-        (0..6).map(|at| json!({"question_id": id(at), "image_id": at, "question": "what?"})).collect();
+    let questions: Vec<Value> = (0..6)
+        .map(|at| json!({"question_id": id(at), "image_id": at, "question": "what?"}))
+        .collect();
     let annotation = |at: u64| {
         let answers: Vec<Value> =
             right[at as usize][..answers].iter().map(|answer| json!({"answer": answer})).collect();
         json!({"question_id": id(at), "answer_type": (["number", "other"][at as usize % 2]), "question_type": "what",
             "answers": answers})
     };
-    (json!({"questions": questions}), json!({"annotations": (0..6).map(annotation).collect::<Vec<_>>()}))
+    (
+        json!({"questions": questions}),
+        json!({"annotations": (0..6).map(annotation).collect::<Vec<_>>()}),
+    )
 }
 
 fn given(id: impl Fn(u64) -> Value) -> Vec<Value> {
@@ -197,9 +248,15 @@ fn given(id: impl Fn(u64) -> Value) -> Vec<Value> {
 #[test]
 fn answers_with_ids_of_other_tools_score_the_same() {
     let files = Files::new();
-    let kinds: [fn(u64) -> Value; 4] =
-        [|at| json!(at), |at| json!(at as f64), |at| json!(at.to_string()), |at| json!(format!("{at}.0"))];
-    for (asked, answered) in kinds.iter().flat_map(|asked| kinds.iter().map(move |answered| (asked, answered))) {
+    let kinds: [fn(u64) -> Value; 4] = [
+        |at| json!(at),
+        |at| json!(at as f64),
+        |at| json!(at.to_string()),
+        |at| json!(format!("{at}.0")),
+    ];
+    for (asked, answered) in
+        kinds.iter().flat_map(|asked| kinds.iter().map(move |answered| (asked, answered)))
+    {
         let (questions, annotations) = vqa(10, asked);
         let rows = given(answered);
         let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
@@ -207,7 +264,10 @@ fn answers_with_ids_of_other_tools_score_the_same() {
             let read = files.answers(&questions, &annotations, &results).unwrap();
             let score = read.score();
             assert_eq!(score.overall, Some(81.67));
-            assert_eq!((score.per_answer_type["number"], score.per_answer_type["other"]), (76.67, 86.67));
+            assert_eq!(
+                (score.per_answer_type["number"], score.per_answer_type["other"]),
+                (76.67, 86.67)
+            );
             assert_eq!(read.notes(), [""; 0]);
         }
     }
@@ -241,9 +301,13 @@ fn answers_of_other_tools_are_texts_where_the_meaning_is_plain() {
         }
         annotations
     };
-    let number = |text: &str| text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
-    let forms: [fn(&str) -> Value; 3] =
-        [|text| json!(text), |text| json!({"answer": text.parse::<f64>().map_or(json!(text), |x| json!(x))}), number];
+    let number =
+        |text: &str| text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
+    let forms: [fn(&str) -> Value; 3] = [
+        |text| json!(text),
+        |text| json!({"answer": text.parse::<f64>().map_or(json!(text), |x| json!(x))}),
+        number,
+    ];
     for form in forms {
         let read = files.answers(&questions, &with(form), &json!(results).to_string()).unwrap();
         assert_eq!(read.score().overall, Some(81.67));
@@ -255,16 +319,23 @@ fn answers_of_other_tools_are_texts_where_the_meaning_is_plain() {
     ] {
         let mut annotations = official.clone();
         annotations["annotations"][3]["answers"][9] = entry;
-        let error = files.answers(&questions, &annotations, &json!(results).to_string()).unwrap_err();
+        let error =
+            files.answers(&questions, &annotations, &json!(results).to_string()).unwrap_err();
         let place = "row 4 of \"annotations\" (`question_id` 3): ";
         assert!(error.contains(&format!("{place}{part}")) && error.contains("a.json"), "{error}");
     }
     results[4]["answer"] = Value::Null;
     let error = files.answers(&questions, &official, &json!(results).to_string()).unwrap_err();
-    assert!(error.contains("row 5 (`question_id` 4): `answer` is null, not a text; the row has"), "{error}");
+    assert!(
+        error.contains("row 5 (`question_id` 4): `answer` is null, not a text; the row has"),
+        "{error}"
+    );
     let asked = json!({"questions": [{"question_id": 0, "image_id": 0, "text": "what?"}]});
     let error = files.answers(&asked, &official, &json!(results[..4]).to_string()).unwrap_err();
-    assert!(error.contains("row 1 of \"questions\" (`question_id` 0) has no `question`; it has"), "{error}");
+    assert!(
+        error.contains("row 1 of \"questions\" (`question_id` 0) has no `question`; it has"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -275,14 +346,23 @@ fn types_are_for_breakdowns_only() {
     annotations["annotations"][2].as_object_mut().unwrap().remove("question_type");
     let read = files.answers(&questions, &annotations, &results).unwrap();
     let score = read.score();
-    assert_eq!((score.overall, score.per_answer_type.len(), score.per_question_type.len()), (Some(81.67), 2, 0));
-    assert_eq!(read.notes(), ["1 of 6 questions have no `question_type`, so there is no breakdown by it."]);
+    assert_eq!(
+        (score.overall, score.per_answer_type.len(), score.per_question_type.len()),
+        (Some(81.67), 2, 0)
+    );
+    assert_eq!(
+        read.notes(),
+        ["1 of 6 questions have no `question_type`, so there is no breakdown by it."]
+    );
     for annotation in annotations["annotations"].as_array_mut().unwrap() {
         annotation.as_object_mut().unwrap().retain(|key, _| !key.ends_with("_type"));
     }
     let read = files.answers(&questions, &annotations, &results).unwrap();
     let score = read.score();
-    assert_eq!((score.overall, score.per_answer_type.len(), score.per_question_type.len()), (Some(81.67), 0, 0));
+    assert_eq!(
+        (score.overall, score.per_answer_type.len(), score.per_question_type.len()),
+        (Some(81.67), 0, 0)
+    );
     assert_eq!(read.notes().len(), 2);
 }
 
@@ -308,7 +388,11 @@ fn few_answers_say_what_can_be_reached() {
     let (questions, annotations) = vqa(10, |at| json!(at));
     let empty = results.replace("a dog", "a").replace("red", " the ");
     let read = files.answers(&questions, &annotations, &empty).unwrap();
-    assert!(read.notes()[0].starts_with("2 of 6 answers are empty as they are compared"), "{:?}", read.notes());
+    assert!(
+        read.notes()[0].starts_with("2 of 6 answers are empty as they are compared"),
+        "{:?}",
+        read.notes()
+    );
 }
 
 /// A caption of a million words is scored within seconds, and what cannot be is left out by name.
@@ -320,20 +404,26 @@ fn texts_of_any_length_end() {
         json!({"annotations": [{"image_id": 1, "caption": "a dog runs"}, {"image_id": 2, "caption": reference}]})
             .to_string()
     };
-    let results = json!([{"image_id": 1, "caption": "a dog"}, {"image_id": 2, "caption": long}]).to_string();
+    let results =
+        json!([{"image_id": 1, "caption": "a dog"}, {"image_id": 2, "caption": long}]).to_string();
     let score = |reference: &str| {
-        files.captions(annotations(reference), &results).unwrap().score(&Meteor::without_tables(), &Silent).unwrap()
+        files
+            .captions(annotations(reference), &results)
+            .unwrap()
+            .score(&Meteor::without_tables(), &Silent)
+            .unwrap()
     };
     let scored = score("a dog on a mat");
-    assert!(scored.scores.values().all(|score| score.is_some_and(f64::is_finite)), "{:?}", scored.scores);
+    assert!(
+        scored.scores.values().all(|score| score.is_some_and(f64::is_finite)),
+        "{:?}",
+        scored.scores
+    );
     let other = "dog a cat ".repeat(60_000);
     let scored = score(&other);
     assert_eq!(scored.scores["METEOR-exact-stem"], None);
     assert!(scored.scores["ROUGE_L"].is_some() && scored.scores["CIDEr"].is_some());
-    assert!(
-        scored
-            .notes
-            .iter()
-            .any(|note| note.starts_with("METEOR-exact-stem is left out: the caption and the references of image 2"))
-    );
+    assert!(scored.notes.iter().any(|note| {
+        note.starts_with("METEOR-exact-stem is left out: the caption and the references of image 2")
+    }));
 }

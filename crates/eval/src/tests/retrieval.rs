@@ -79,8 +79,10 @@ impl TextTower for Hand {
 /// Two queries per image: the second is the image's vector, the first points nowhere.
 fn features(hand: &Hand, images: &[[f32; 2]], items: &[usize]) -> Result<Tensor<3>, TrainError> {
     hand.asked.borrow_mut().extend(items);
-    let values: Vec<f32> =
-        items.iter().flat_map(|&i| [-9.0, -9.0, i as f32, images[i][0], images[i][1], i as f32]).collect();
+    let values: Vec<f32> = items
+        .iter()
+        .flat_map(|&i| [-9.0, -9.0, i as f32, images[i][0], images[i][1], i as f32])
+        .collect();
     Ok(Tensor::from_data(TensorData::new(values, [items.len(), 2, 3]), &Device::default()))
 }
 
@@ -90,14 +92,16 @@ fn hand() -> (Hand, Vec<[f32; 2]>) {
     let images = vec![[9.0, 9.0], [1.0, 0.0], [0.6, 0.8], [0.0, 1.0]];
     let texts = vec![[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]];
     // The matching head prefers text 1 for item 1 and is right elsewhere.
-    let itm = vec![vec![0.0; 3], vec![-1.0, 2.0, -3.0], vec![-2.0, 1.0, -2.0], vec![9.0, -1.0, 3.0]];
+    let itm =
+        vec![vec![0.0; 3], vec![-1.0, 2.0, -3.0], vec![-2.0, 1.0, -2.0], vec![9.0, -1.0, 3.0]];
     (Hand { texts, itm, asked: RefCell::new(Vec::new()) }, images)
 }
 
 #[test]
 fn similarity_and_reranking() {
     let (hand, images) = hand();
-    let captions: Vec<Vec<Vec<u32>>> = vec![vec![vec![FIRST]], vec![vec![1, FIRST + 1, 2]], vec![vec![FIRST + 2, 2]]];
+    let captions: Vec<Vec<Vec<u32>>> =
+        vec![vec![vec![FIRST]], vec![vec![1, FIRST + 1, 2]], vec![vec![FIRST + 2, 2]]];
     for batch in [1, 2, 64] {
         let config = RetrievalConfig { top_k: 2, batch, max_tokens: 35, contrast: true };
         let read = |items: &[usize]| features(&hand, &images, items);
@@ -107,12 +111,21 @@ fn similarity_and_reranking() {
         // Item 1 to text: -1 + 1.0 against 2 + 0.8: second. Item 2: 1.96 against -1.2. Item 3: texts 2 and 1, 4 against
         // -0.4; its text 0 with logit 9 is not among the best two and must not win.
         // Text 0 to item: items 1 (0.0) and 2 (-1.4): right. Text 1: items 2 (1.96) and 1 (2.8): wrong. Text 2: right.
-        assert!((itm.txt_r1 - 200.0 / 3.0).abs() < 1e-9 && (itm.img_r1 - 200.0 / 3.0).abs() < 1e-9, "{itm:?}");
+        assert!(
+            (itm.txt_r1 - 200.0 / 3.0).abs() < 1e-9 && (itm.img_r1 - 200.0 / 3.0).abs() < 1e-9,
+            "{itm:?}"
+        );
         assert_eq!((itm.txt_r5, itm.img_r5), (100.0, 100.0));
         assert!((itm.r_mean - (itm.txt_r_mean + itm.img_r_mean) / 2.0).abs() < 1e-9);
-        let ranks: Vec<_> =
-            found.rows.iter().map(|r| (r.item, r.text_rank_itc, r.text_rank_itm, r.image_rank_itm)).collect();
-        assert_eq!(ranks, [(1, 0, Some(1), Some(0)), (2, 0, Some(0), Some(1)), (3, 0, Some(0), Some(0))]);
+        let ranks: Vec<_> = found
+            .rows
+            .iter()
+            .map(|r| (r.item, r.text_rank_itc, r.text_rank_itm, r.image_rank_itm))
+            .collect();
+        assert_eq!(
+            ranks,
+            [(1, 0, Some(1), Some(0)), (2, 0, Some(0), Some(1)), (3, 0, Some(0), Some(0))]
+        );
         // Own pairs: -1 (wrong), 1, 3. Hardest other image of text 0: item 2 (-2, right), of 1: item 1 (2, wrong), of 2:
         // item 2 (-2, right). Four of six.
         assert!((found.itm_accuracy.unwrap() - 400.0 / 6.0).abs() < 1e-9);
@@ -129,7 +142,10 @@ fn without_contrast_the_matching_head_ranks_all_pairs_alone() {
     let read = |items: &[usize]| features(&hand, &images, items);
     let itm = retrieve(&hand, &read, &[1, 2, 3], &captions, MARKS, config).unwrap().itm.unwrap();
     // By logit alone: items 1 (2 above -1) and 3 (9 above 3) miss their texts; texts 0 (9) and 1 (2 above 1) their items.
-    assert!((itm.txt_r1 - 100.0 / 3.0).abs() < 1e-9 && (itm.img_r1 - 100.0 / 3.0).abs() < 1e-9, "{itm:?}");
+    assert!(
+        (itm.txt_r1 - 100.0 / 3.0).abs() < 1e-9 && (itm.img_r1 - 100.0 / 3.0).abs() < 1e-9,
+        "{itm:?}"
+    );
     assert_eq!((itm.txt_r5, itm.img_r5), (100.0, 100.0));
 }
 
@@ -139,7 +155,15 @@ fn without_matching_each_image_is_read_once() {
     // Item 1 has texts 0 and 1, item 3 has text 2.
     let captions = vec![vec![vec![FIRST], vec![FIRST + 1]], vec![vec![FIRST + 2]]];
     let config = RetrievalConfig { top_k: 0, ..RetrievalConfig::default() };
-    let found = retrieve(&hand, &|items| features(&hand, &images, items), &[1, 3], &captions, MARKS, config).unwrap();
+    let found = retrieve(
+        &hand,
+        &|items| features(&hand, &images, items),
+        &[1, 3],
+        &captions,
+        MARKS,
+        config,
+    )
+    .unwrap();
     assert_eq!((found.itm, found.itm_accuracy), (None, None));
     assert_eq!((found.itc.txt_r1, found.itc.img_r1), (100.0, 100.0));
     // (2 of 3 and 1 of 3 texts, mean 1/2) and 1 of 2 images.
@@ -154,10 +178,13 @@ fn texts_are_cut_and_lists_checked() {
     let long = vec![vec![vec![1, FIRST, 99, 98, 97, 2]], vec![vec![FIRST + 1, 99]]];
     let config = RetrievalConfig { top_k: 2, batch: 4, max_tokens: 3, contrast: true };
     assert_eq!(retrieve(&hand, &read, &[1, 2], &long, MARKS, config).unwrap().itc.txt_r1, 100.0);
-    for (items, captions) in
-        [(vec![1, 2], vec![vec![vec![FIRST]], vec![]]), (vec![1, 2], vec![vec![vec![FIRST]]]), (vec![], vec![])]
-    {
-        let error = retrieve(&hand, &read, &items, &captions, MARKS, config).unwrap_err().to_string();
+    for (items, captions) in [
+        (vec![1, 2], vec![vec![vec![FIRST]], vec![]]),
+        (vec![1, 2], vec![vec![vec![FIRST]]]),
+        (vec![], vec![]),
+    ] {
+        let error =
+            retrieve(&hand, &read, &items, &captions, MARKS, config).unwrap_err().to_string();
         assert!(error.contains("not one or more for each"), "{error}");
     }
 }

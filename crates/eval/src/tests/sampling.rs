@@ -28,7 +28,10 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 #[track_caller]
 fn alike(found: &[f64], wanted: &[f64]) {
     // Five standard deviations of a share over 6000 draws are at most .032.
-    assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 0.033), "{found:?}, wanted {wanted:?}");
+    assert!(
+        found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 0.033),
+        "{found:?}, wanted {wanted:?}"
+    );
 }
 
 #[test]
@@ -36,7 +39,10 @@ fn draws_follow_the_probabilities() {
     let logits = [0.5, 2.0, 1.0, -1.0];
     let d = Decoding { min_new_tokens: 0, ..Decoding::default() };
     alike(&shares(d, &logits, &[]), &softmax(&[0.5, 2.0, 1.0, -1.0]));
-    alike(&shares(Decoding { temperature: 2.0, ..d }, &logits, &[]), &softmax(&[0.25, 1.0, 0.5, -0.5]));
+    alike(
+        &shares(Decoding { temperature: 2.0, ..d }, &logits, &[]),
+        &softmax(&[0.25, 1.0, 0.5, -0.5]),
+    );
     let two = softmax(&[2.0, 1.0]);
     alike(&shares(Decoding { top_k: 2, ..d }, &logits, &[]), &[0.0, two[0], two[1], 0.0]);
     // The most probable token has .60, the next .22: together they pass .7, and only they are drawn.
@@ -45,16 +51,27 @@ fn draws_follow_the_probabilities() {
     alike(&shares(Decoding { top_p: 0.1, ..d }, &logits, &[]), &[0.0, 1.0, 0.0, 0.0]);
     // No end before it may come; the penalty halves what is positive and doubles what is negative.
     let three = softmax(&[2.0, 1.0, -1.0]);
-    alike(&shares(Decoding { min_new_tokens: 1, ..d }, &logits, &[]), &[0.0, three[0], three[1], three[2]]);
+    alike(
+        &shares(Decoding { min_new_tokens: 1, ..d }, &logits, &[]),
+        &[0.0, three[0], three[1], three[2]],
+    );
     let penalised = Decoding { repetition_penalty: 2.0, ..d };
     alike(&shares(penalised, &logits, &[1, 3]), &softmax(&[0.5, 1.0, 1.0, -2.0]));
 }
 
 #[test]
 fn draws_do_not_depend_on_the_batch() {
-    let d = Decoding { sample: true, max_new_tokens: 3, answers: 2, min_new_tokens: 0, seed: 4, ..Decoding::default() };
+    let d = Decoding {
+        sample: true,
+        max_new_tokens: 3,
+        answers: 2,
+        min_new_tokens: 0,
+        seed: 4,
+        ..Decoding::default()
+    };
     let run = |sentences: usize| {
-        let mut sampler = Sampler::new(d, Ends::one(EOS), &vec![3; sentences], vec![vec![]; sentences]);
+        let mut sampler =
+            Sampler::new(d, Ends::one(EOS), &vec![3; sentences], vec![vec![]; sentences]);
         let mut rows = sentences;
         while rows > 0 {
             let logits = [0.1, 0.9, 0.4, 0.7].repeat(rows);
@@ -108,7 +125,8 @@ fn searches_end_as_they_are_told() {
         let mut steps = 0;
         let mut rows = 1;
         while rows > 0 {
-            let logits = if steps < 3 { logs([0.45, 0.4, 0.15]) } else { logs([0.001, 0.998, 0.001]) };
+            let logits =
+                if steps < 3 { logs([0.45, 0.4, 0.15]) } else { logs([0.001, 0.998, 0.001]) };
             rows = search.advance(&logits.repeat(rows), 3).unwrap().len();
             steps += 1;
         }
@@ -116,9 +134,16 @@ fn searches_end_as_they_are_told() {
     };
     let (never, heuristic, always) =
         (run(EarlyStopping::Never), run(EarlyStopping::Heuristic), run(EarlyStopping::Always));
-    assert_eq!(never, (8, 8), "the longest text wins by the penalty, and the exact rule waits for it");
+    assert_eq!(
+        never,
+        (8, 8),
+        "the longest text wins by the penalty, and the exact rule waits for it"
+    );
     assert!(always.0 < heuristic.0 || always.0 < never.0, "{always:?} {heuristic:?}");
-    assert!(always.0 <= heuristic.0 && heuristic.0 <= never.0, "{always:?} {heuristic:?} {never:?}");
+    assert!(
+        always.0 <= heuristic.0 && heuristic.0 <= never.0,
+        "{always:?} {heuristic:?} {never:?}"
+    );
     assert!(always.1 < never.1);
 }
 
@@ -165,7 +190,13 @@ fn draws_of_different_seeds_and_steps_are_independent() {
     let draws = 6000;
     let mut pairs = vec![0.0; 9];
     for seed in 0..draws {
-        let d = Decoding { sample: true, max_new_tokens: 2, min_new_tokens: 2, seed, ..Decoding::default() };
+        let d = Decoding {
+            sample: true,
+            max_new_tokens: 2,
+            min_new_tokens: 2,
+            seed,
+            ..Decoding::default()
+        };
         let mut sampler = Sampler::new(d, Ends::one(EOS), &[2], vec![vec![]]);
         assert_eq!(sampler.advance(&logits, 4).unwrap().len(), 1);
         assert!(sampler.advance(&logits, 4).unwrap().is_empty());
@@ -182,7 +213,13 @@ fn draws_of_different_seeds_and_steps_are_independent() {
 fn truncations_combine_as_transformers_combines_them() {
     // Temperature first, then the best three, then the nucleus of what those are renormalised to.
     let logits = [-9.0, 2.0, 1.0, 0.0, -1.0];
-    let d = Decoding { min_new_tokens: 0, temperature: 2.0, top_k: 3, top_p: 0.75, ..Decoding::default() };
+    let d = Decoding {
+        min_new_tokens: 0,
+        temperature: 2.0,
+        top_k: 3,
+        top_p: 0.75,
+        ..Decoding::default()
+    };
     // Halved: 1, .5, 0 have .506, .307, .186 of each other; two pass .75.
     let two = softmax(&[1.0, 0.5]);
     alike(&shares(d, &logits, &[]), &[0.0, two[0], two[1], 0.0, 0.0]);

@@ -2,8 +2,9 @@
 
 use super::{Texts, Voice, item, prefix};
 use crate::{
-    CaptionTask, Decoding, PAPER, RetrievalConfig, Task, VqaRowResult, VqaTask, captioned_items, derangement,
-    majority_baseline, published, question_pairs, read_samples, unique_captions, vqa, write_samples,
+    CaptionTask, Decoding, PAPER, RetrievalConfig, Task, VqaRowResult, VqaTask, captioned_items,
+    derangement, majority_baseline, published, question_pairs, read_samples, unique_captions, vqa,
+    write_samples,
 };
 use std::cell::RefCell;
 use toolkit_data::{Dataset, Scenes, ScenesConfig};
@@ -12,8 +13,18 @@ use toolkit_train::text::index;
 
 fn data() -> Texts {
     Texts(vec![
-        item("a", "seen", &["a dog", "an animal"], &[("what", "what ?", &["t-shirt"]), ("exists", "cat ?", &["no"])]),
-        item("b", "seen", &["a cat", "an animal"], &[("what", "what ?", &["dog"]), ("exists", "dog ?", &["yes"])]),
+        item(
+            "a",
+            "seen",
+            &["a dog", "an animal"],
+            &[("what", "what ?", &["t-shirt"]), ("exists", "cat ?", &["no"])],
+        ),
+        item(
+            "b",
+            "seen",
+            &["a cat", "an animal"],
+            &[("what", "what ?", &["dog"]), ("exists", "dog ?", &["yes"])],
+        ),
         item(
             "c",
             "new_thing",
@@ -29,7 +40,8 @@ fn answers_are_scored() {
     let data = data();
     let questions = question_pairs(&data, None);
     assert_eq!(questions, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]);
-    let answers = ["T-shirt.", "yes", "a dog", "yes", "cat", "red"].map(|raw| ("p".to_owned(), raw.to_owned()));
+    let answers = ["T-shirt.", "yes", "a dog", "yes", "cat", "red"]
+        .map(|raw| ("p".to_owned(), raw.to_owned()));
     let found = vqa::scored(&data, &questions, answers.to_vec());
     let scores: Vec<f64> = found.rows.iter().map(|row| row.score).collect();
     // The last: fewer than ten answers are a list of right ones.
@@ -48,14 +60,23 @@ fn answers_are_scored() {
     let given = ["blue", ""].map(|raw| ("p".to_owned(), raw.to_owned()));
     let found = vqa::scored(&data, &[(0, 0), (0, 1)], given.to_vec());
     // Two of ten say blue: leaving one out leaves 1 of three wanted twice, and 2 of three eight times.
-    assert!((found.rows[0].score - (2.0 / 3.0 + 8.0 * 2.0 / 3.0) / 10.0).abs() < 1e-12, "{:?}", found.rows[0]);
+    assert!(
+        (found.rows[0].score - (2.0 / 3.0 + 8.0 * 2.0 / 3.0) / 10.0).abs() < 1e-12,
+        "{:?}",
+        found.rows[0]
+    );
     assert_eq!(found.rows[1].score, 0.0);
 }
 
 #[test]
 fn the_commonest_training_answer() {
     let train = Texts(vec![
-        item("t", "seen", &[], &[("what", "?", &["cat"]), ("what", "?", &["dog"]), ("what", "?", &["dog"])]),
+        item(
+            "t",
+            "seen",
+            &[],
+            &[("what", "?", &["cat"]), ("what", "?", &["dog"]), ("what", "?", &["dog"])],
+        ),
         item("u", "seen", &[], &[("exists", "?", &["yes"]), ("exists", "?", &["no"])]),
     ]);
     let found = majority_baseline(&train, &data(), &question_pairs(&data(), None)).unwrap();
@@ -64,7 +85,12 @@ fn the_commonest_training_answer() {
     assert_eq!(raw, ["dog", "no", "dog", "no", "dog", "dog"]);
     assert_eq!(found.overall, Some(50.0));
     assert!(majority_baseline(&Texts(vec![]), &data(), &[(0, 0)]).is_err());
-    assert!(majority_baseline(&train, &data(), &[(3, 0)]).unwrap_err().to_string().contains("no question 0 of item 3"));
+    assert!(
+        majority_baseline(&train, &data(), &[(3, 0)])
+            .unwrap_err()
+            .to_string()
+            .contains("no question 0 of item 3")
+    );
 }
 
 #[test]
@@ -87,7 +113,8 @@ fn nothing_stays_in_its_place() {
 fn selection() {
     let data = data();
     assert_eq!(captioned_items(&data, None), [0, 1, 2]);
-    let unique: Vec<(usize, String)> = [(0, "a dog"), (1, "a cat")].map(|(i, c)| (i, c.to_owned())).to_vec();
+    let unique: Vec<(usize, String)> =
+        [(0, "a dog"), (1, "a cat")].map(|(i, c)| (i, c.to_owned())).to_vec();
     assert_eq!(unique_captions(&data, &[0, 1, 2, 3]), unique);
     assert_eq!(unique_captions(&data, &[2]), [(2, "an animal".to_owned())]);
     let some = question_pairs(&data, Some(3));
@@ -115,7 +142,8 @@ fn every_image_is_read_once_and_rows_keep_their_order() {
         let whole = vqa(&voice.speaker(), Some(&source), &data, &questions, &task, 64).unwrap();
         assert_eq!(asked.take(), [0, 1, 2]);
         for batch in [1, 2, 3, 4] {
-            let small = vqa(&voice.speaker(), Some(&source), &data, &questions, &task, batch).unwrap();
+            let small =
+                vqa(&voice.speaker(), Some(&source), &data, &questions, &task, batch).unwrap();
             assert_eq!(small, whole);
             assert_eq!(asked.take(), [0, 1, 2], "batch {batch}");
         }
@@ -135,8 +163,10 @@ fn questions_whose_answers_are_kept_back_are_not_scored() {
     data.0[1].questions[0].answers.clear();
     let voice = Voice::t5(24, 0);
     let (name, split, prompt) = (String::new(), String::new(), "{}".to_owned());
-    let task = VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
-    let asked = |questions: &[(usize, usize)]| vqa(&voice.speaker(), None, &data, questions, &task, 4);
+    let task =
+        VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let asked =
+        |questions: &[(usize, usize)]| vqa(&voice.speaker(), None, &data, questions, &task, 4);
     asked(&[(0, 0), (1, 1)]).unwrap();
     let error = asked(&[(0, 0), (1, 0)]).unwrap_err().to_string();
     assert!(error.contains("question 0 has no answers") && error.contains("hint: "), "{error}");
@@ -148,18 +178,26 @@ fn captions_are_scored() {
     let written = ["a dog", "a dog", "an animal"].map(str::to_owned).to_vec();
     let found = crate::caption::scored(&data, &[0, 1, 2], "", written);
     let mean = found.rows.iter().map(|row| row.cider).sum::<f64>() / 3.0;
-    assert!(found.rows[0].cider > found.rows[1].cider && (found.overall.unwrap().cider - mean).abs() < 1e-12);
+    assert!(
+        found.rows[0].cider > found.rows[1].cider
+            && (found.overall.unwrap().cider - mean).abs() < 1e-12
+    );
     assert_eq!((found.overall.unwrap().images, found.per_group["seen"].images), (3, 2));
-    assert!((found.per_group["seen"].cider - (found.rows[0].cider + found.rows[1].cider) / 2.0).abs() < 1e-12);
+    assert!(
+        (found.per_group["seen"].cider - (found.rows[0].cider + found.rows[1].cider) / 2.0).abs()
+            < 1e-12
+    );
     assert!((found.per_group["new_thing"].bleu1 - 1.0).abs() < 1e-6);
     assert_eq!(found.rows[0].references, ["a dog", "an animal"]);
     let voice = Voice::t5(24, 0);
     let (name, split, prompt) = (String::new(), String::new(), String::new());
-    let task = CaptionTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let task =
+        CaptionTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
     let source = |items: &[usize]| Ok(prefix(items.len(), 3));
     let run = crate::caption(&voice.speaker(), Some(&source), &data, &[1, 0], &task, 1).unwrap();
     assert_eq!((run.rows[0].id.as_str(), run.rows[1].id.as_str()), ("b", "a"));
-    let error = crate::caption(&voice.speaker(), None, &data, &[3], &task, 1).unwrap_err().to_string();
+    let error =
+        crate::caption(&voice.speaker(), None, &data, &[3], &task, 1).unwrap_err().to_string();
     assert!(error.contains("item 3") && error.contains("texts"), "{error}");
 }
 
@@ -180,11 +218,21 @@ fn rows_survive_a_file() {
 fn task_cards() {
     let registry = Registry::builtin();
     let language = registry.card(Kind::Language, "opt-nano").unwrap();
-    let load = |name: &str| Task::from_card(&registry.card(Kind::Task, name).unwrap(), &[&language]).unwrap();
+    let load = |name: &str| {
+        Task::from_card(&registry.card(Kind::Task, name).unwrap(), &[&language]).unwrap()
+    };
     let Task::Vqa(vqa) = load("scenes-vqa") else { panic!("kind") };
-    let decoding =
-        Decoding { beams: 3, max_new_tokens: 5, min_new_tokens: 1, length_penalty: -1.0, ..Decoding::default() };
-    assert_eq!((vqa.prompt.as_str(), vqa.version, vqa.decoding), (language.prompt["vqa"].as_str(), 1, decoding));
+    let decoding = Decoding {
+        beams: 3,
+        max_new_tokens: 5,
+        min_new_tokens: 1,
+        length_penalty: -1.0,
+        ..Decoding::default()
+    };
+    assert_eq!(
+        (vqa.prompt.as_str(), vqa.version, vqa.decoding),
+        (language.prompt["vqa"].as_str(), 1, decoding)
+    );
     let Task::Caption(caption) = load("scenes-caption") else { panic!("kind") };
     assert_eq!((caption.prompt.as_str(), caption.decoding.max_new_tokens), ("", 24));
     let Task::Retrieval(retrieval) = load("scenes-retrieval") else { panic!("kind") };
@@ -196,12 +244,15 @@ fn task_cards() {
     assert!(wrong("kind = \"vqaa\"\nversion = 1\n").contains("`vqaa`"));
     assert!(wrong("kind = \"vqa\"\nversion = 1\n").contains("no `{}`"));
     assert!(wrong("kind = \"caption\"\nversion = 1\n[decoding]\nbeam = 3\n").contains("x.toml:4"));
-    assert!(wrong("kind = \"caption\"\nversion = 1\n[decoding]\nbeams = 0\n").contains("`beams` = 0"));
+    assert!(
+        wrong("kind = \"caption\"\nversion = 1\n[decoding]\nbeams = 0\n").contains("`beams` = 0")
+    );
     assert!(wrong("kind = \"retrieval\"\nversion = 1\n[config]\ntopk = 3\n").contains("x.toml:4"));
 }
 
 /// Rows of the paper's tables without released weights.
-const UNRELEASED: [&str; 3] = ["blip2-vit-l-opt-2.7b", "blip2-vit-l-flan-t5-xl", "blip2-itm-vit-l-coco"];
+const UNRELEASED: [&str; 3] =
+    ["blip2-vit-l-opt-2.7b", "blip2-vit-l-flan-t5-xl", "blip2-itm-vit-l-coco"];
 
 #[test]
 fn published_scores_are_of_models_data_and_presets_that_there_are() {
@@ -218,27 +269,48 @@ fn published_scores_are_of_models_data_and_presets_that_there_are() {
             let dataset = registry.card(Kind::Dataset, dataset).unwrap();
             if dataset.family == "published" {
                 let config: toolkit_data::PublishedConfig = dataset.config().unwrap();
-                assert!(config.splits.contains_key(split), "{name}: `{}` has no split `{split}`", dataset.name);
+                assert!(
+                    config.splits.contains_key(split),
+                    "{name}: `{}` has no split `{split}`",
+                    dataset.name
+                );
             }
         }
         for row in &all {
-            assert!(models.contains(&row.model) || UNRELEASED.contains(&row.model.as_str()), "{name}: {}", row.model);
+            assert!(
+                models.contains(&row.model) || UNRELEASED.contains(&row.model.as_str()),
+                "{name}: {}",
+                row.model
+            );
             Task::with_preset(&card, &[&language], Some(&row.preset)).unwrap();
             let known: &[&str] = match task {
                 Task::Vqa(_) => &["overall"],
-                Task::Caption(_) => &["cider", "bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l"],
-                Task::Retrieval(_) => {
-                    &["itm.txt_r1", "itm.txt_r5", "itm.txt_r10", "itm.img_r1", "itm.img_r5", "itm.img_r10"]
+                Task::Caption(_) => {
+                    &["cider", "bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l"]
                 }
+                Task::Retrieval(_) => &[
+                    "itm.txt_r1",
+                    "itm.txt_r5",
+                    "itm.txt_r10",
+                    "itm.img_r1",
+                    "itm.img_r5",
+                    "itm.img_r10",
+                ],
             };
-            assert!(known.contains(&row.score.as_str()) || row.score.starts_with("group."), "{name}: {}", row.score);
+            assert!(
+                known.contains(&row.score.as_str()) || row.score.starts_with("group."),
+                "{name}: {}",
+                row.score
+            );
             assert!(row.value > 0.0 && row.tolerance > 0.0 && !row.source.is_empty());
         }
         let of_paper = all.iter().filter(|row| row.preset == PAPER).map(|row| row.model.clone());
         rows.insert(name, of_paper.collect::<std::collections::BTreeSet<_>>().len());
     }
     // Table 2 has six rows of BLIP-2, table 3 three, table 5 two.
-    for (task, count) in [("vqav2", 6), ("ok-vqa", 6), ("gqa", 6), ("nocaps", 3), ("coco-caption", 3)] {
+    for (task, count) in
+        [("vqav2", 6), ("ok-vqa", 6), ("gqa", 6), ("nocaps", 3), ("coco-caption", 3)]
+    {
         assert_eq!(rows[task], count, "{task}");
     }
     assert_eq!((rows["flickr30k-retrieval"], rows["coco-retrieval"]), (2, 2));
@@ -251,7 +323,12 @@ fn the_cards_fit_the_scenes() {
     let tokens = |text: &str| text.split_whitespace().count() + text.matches([',', '.']).count();
     let items = || (0..test.len()).map(|i| test.item(i));
     let caption = items().flat_map(|item| &item.captions).map(|c| tokens(c)).max().unwrap();
-    let answer = items().flat_map(|item| &item.questions).flat_map(|q| &q.answers).map(|a| tokens(a)).max().unwrap();
+    let answer = items()
+        .flat_map(|item| &item.questions)
+        .flat_map(|q| &q.answers)
+        .map(|a| tokens(a))
+        .max()
+        .unwrap();
     assert!(caption < 24 && answer < 5, "{caption}, {answer}");
     let unique = unique_captions(&test, &captioned_items(&test, None));
     assert!(unique.len() > test.len() * 9 / 10, "{} of {}", unique.len(), test.len());

@@ -27,13 +27,21 @@ fn search_with(ends: Ends, seed: u64, vocab: usize, decoding: Decoding) -> Vec<G
     while !rows.is_empty() {
         let given: Vec<f32> = rows.iter().flat_map(|ids| logits(seed, ids, vocab)).collect();
         let next = search.advance(&given, vocab).unwrap();
-        rows = next.iter().map(|n| rows[n.parent].iter().copied().chain([n.token]).collect()).collect();
+        rows = next
+            .iter()
+            .map(|n| rows[n.parent].iter().copied().chain([n.token]).collect())
+            .collect();
     }
     search.finish().remove(0)
 }
 
 /// Every text that could be written: score, ids, which of `ends` ended it.
-fn enumerate(ends: Ends, seed: u64, vocab: usize, d: Decoding) -> Vec<(f64, Vec<u32>, Option<u32>)> {
+fn enumerate(
+    ends: Ends,
+    seed: u64,
+    vocab: usize,
+    d: Decoding,
+) -> Vec<(f64, Vec<u32>, Option<u32>)> {
     let mut all = Vec::new();
     let mut open = vec![(0.0, Vec::new())];
     for length in 1..=d.max_new_tokens {
@@ -60,13 +68,23 @@ fn enough_beams_find_the_best_texts() {
     for length_penalty in [-1.0, 0.0, 0.7, 1.0, 2.0] {
         for min_new_tokens in [0, 1, 3] {
             for seed in 0..12 {
-                let d =
-                    Decoding { beams: 256, max_new_tokens: 4, min_new_tokens, length_penalty, ..Decoding::default() };
+                let d = Decoding {
+                    beams: 256,
+                    max_new_tokens: 4,
+                    min_new_tokens,
+                    length_penalty,
+                    ..Decoding::default()
+                };
                 for ends in [Ends::one(EOS), Ends::new(&[3, EOS]).unwrap()] {
-                    let (found, wanted) = (search_with(ends, seed, 4, d), enumerate(ends, seed, 4, d));
+                    let (found, wanted) =
+                        (search_with(ends, seed, 4, d), enumerate(ends, seed, 4, d));
                     assert_eq!(found.len(), wanted.len().min(256));
                     for (f, (score, ids, end)) in found.iter().zip(&wanted).take(20) {
-                        assert_eq!((&f.ids, f.end), (ids, *end), "seed {seed}, penalty {length_penalty}");
+                        assert_eq!(
+                            (&f.ids, f.end),
+                            (ids, *end),
+                            "seed {seed}, penalty {length_penalty}"
+                        );
                         assert!((f64::from(f.score) - score).abs() < 1e-4);
                     }
                 }
@@ -81,7 +99,13 @@ fn stopping_early_loses_nothing() {
     // to the last step and collects what ends on the way.
     for seed in 0..200 {
         for length_penalty in [-1.0, 0.0, 1.0] {
-            let d = Decoding { beams: 3, max_new_tokens: 6, min_new_tokens: 1, length_penalty, ..Decoding::default() };
+            let d = Decoding {
+                beams: 3,
+                max_new_tokens: 6,
+                min_new_tokens: 1,
+                length_penalty,
+                ..Decoding::default()
+            };
             let mut running = vec![(0.0, Vec::new())];
             let mut ended: Vec<(f64, Vec<u32>)> = Vec::new();
             for length in 1..=d.max_new_tokens {
@@ -92,11 +116,19 @@ fn stopping_early_loses_nothing() {
                     }
                 }
                 all.sort_by(|a: &(f64, Vec<u32>, u32), b| b.0.total_cmp(&a.0));
-                ended.extend(all.iter().take(3).filter(|c| c.2 == EOS).map(|c| (d.score(c.0, length), c.1.clone())));
+                ended.extend(
+                    all.iter()
+                        .take(3)
+                        .filter(|c| c.2 == EOS)
+                        .map(|c| (d.score(c.0, length), c.1.clone())),
+                );
                 let on = all.into_iter().filter(|c| c.2 != EOS).take(3);
-                running = on.map(|(sum, ids, token)| (sum, [&ids[..], &[token]].concat())).collect();
+                running =
+                    on.map(|(sum, ids, token)| (sum, [&ids[..], &[token]].concat())).collect();
             }
-            ended.extend(running.into_iter().map(|(sum, ids)| (d.score(sum, d.max_new_tokens), ids)));
+            ended.extend(
+                running.into_iter().map(|(sum, ids)| (d.score(sum, d.max_new_tokens), ids)),
+            );
             ended.sort_by(|a, b| b.0.total_cmp(&a.0));
             let found: Vec<Vec<u32>> = search(seed, 5, d).into_iter().map(|g| g.ids).collect();
             let wanted: Vec<Vec<u32>> = ended.into_iter().take(3).map(|(_, ids)| ids).collect();
@@ -126,13 +158,22 @@ fn each_end_ends_and_enough_others_go_on() {
 fn one_beam_takes_the_likeliest_token() {
     for seed in 0..50 {
         for length_penalty in [-1.0, 0.0, 2.0] {
-            let d = Decoding { beams: 1, max_new_tokens: 6, min_new_tokens: 1, length_penalty, ..Decoding::default() };
+            let d = Decoding {
+                beams: 1,
+                max_new_tokens: 6,
+                min_new_tokens: 1,
+                length_penalty,
+                ..Decoding::default()
+            };
             let mut ids: Vec<u32> = Vec::new();
             let mut finished = false;
             while ids.len() < 6 && !finished {
                 let allowed = (0..5).filter(|&token| token != EOS || !ids.is_empty());
-                let best =
-                    allowed.max_by(|&a, &b| log_prob(seed, &ids, 5, a).total_cmp(&log_prob(seed, &ids, 5, b))).unwrap();
+                let best = allowed
+                    .max_by(|&a, &b| {
+                        log_prob(seed, &ids, 5, a).total_cmp(&log_prob(seed, &ids, 5, b))
+                    })
+                    .unwrap();
                 finished = best == EOS;
                 if !finished {
                     ids.push(best);
@@ -148,23 +189,37 @@ fn one_beam_takes_the_likeliest_token() {
 #[test]
 fn broken_logits_are_an_error() {
     let d = Decoding { beams: 2, ..Decoding::default() };
-    let error =
-        Search::new(d, Ends::one(EOS), &[4], vec![vec![]]).advance(&[f32::NAN, 0.0, 0.0], 3).unwrap_err().to_string();
+    let error = Search::new(d, Ends::one(EOS), &[4], vec![vec![]])
+        .advance(&[f32::NAN, 0.0, 0.0], 3)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("logits are not numbers") && error.contains("hint:"), "{error}");
     // All mass on an end that is not allowed yet.
     let only_end = [f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY];
     assert!(Search::new(d, Ends::one(EOS), &[4], vec![vec![]]).advance(&only_end, 3).is_err());
     // Ties go to the smaller id, whatever stands beside them.
-    let next =
-        Search::new(d, Ends::one(EOS), &[4, 4], vec![vec![]; 2]).advance(&[0.5, 0.1, 0.5, 0.5, 0.1, 0.5], 3).unwrap();
-    assert_eq!(next.iter().map(|n| (n.parent, n.token)).collect::<Vec<_>>(), [(0, 0), (0, 2), (1, 0), (1, 2)]);
+    let next = Search::new(d, Ends::one(EOS), &[4, 4], vec![vec![]; 2])
+        .advance(&[0.5, 0.1, 0.5, 0.5, 0.1, 0.5], 3)
+        .unwrap();
+    assert_eq!(
+        next.iter().map(|n| (n.parent, n.token)).collect::<Vec<_>>(),
+        [(0, 0), (0, 2), (1, 0), (1, 2)]
+    );
 }
 
 #[test]
 fn settings_are_checked() {
     let wrong = |d: Decoding| d.check().unwrap_err().to_string();
     assert!(wrong(Decoding { beams: 0, ..Decoding::default() }).contains("`beams`"));
-    assert!(wrong(Decoding { max_new_tokens: 0, ..Decoding::default() }).contains("`max_new_tokens`"));
-    assert!(wrong(Decoding { min_new_tokens: 11, ..Decoding::default() }).contains("`min_new_tokens` = 11"));
-    assert!(wrong(Decoding { length_penalty: f64::NAN, ..Decoding::default() }).contains("`length_penalty`"));
+    assert!(
+        wrong(Decoding { max_new_tokens: 0, ..Decoding::default() }).contains("`max_new_tokens`")
+    );
+    assert!(
+        wrong(Decoding { min_new_tokens: 11, ..Decoding::default() })
+            .contains("`min_new_tokens` = 11")
+    );
+    assert!(
+        wrong(Decoding { length_penalty: f64::NAN, ..Decoding::default() })
+            .contains("`length_penalty`")
+    );
 }

@@ -45,7 +45,15 @@ fn no_secret_is_inherited() {
 
 #[test]
 fn the_network_and_the_index_are_inherited() {
-    let pip = ["HOME", "https_proxy", "NO_PROXY", "SSL_CERT_FILE", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PYENV_VERSION"];
+    let pip = [
+        "HOME",
+        "https_proxy",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "PIP_FIND_LINKS",
+        "PIP_NO_INDEX",
+        "PYENV_VERSION",
+    ];
     assert_eq!(seen(Manager::Pip, &pip), pip);
     assert_eq!(seen(Manager::Npm, &["NPM_CONFIG_REGISTRY", "NODE_EXTRA_CA_CERTS"]).len(), 2);
     assert_eq!(seen(Manager::Apt, &["APT_CONFIG"]).len(), 1);
@@ -57,6 +65,9 @@ fn relative_paths_still_lead_to_the_same_place() {
     let links = from_here("PIP_FIND_LINKS".as_ref(), "src https://x.test/y no-such".as_ref());
     let folder = percent(&here.join("src").to_string_lossy(), "/");
     assert_eq!(links.to_str().unwrap(), format!("file://{folder} https://x.test/y no-such"));
-    assert_eq!(from_here("PIP_CONFIG_FILE".as_ref(), "Cargo.toml".as_ref()), here.join("Cargo.toml"));
+    assert_eq!(
+        from_here("PIP_CONFIG_FILE".as_ref(), "Cargo.toml".as_ref()),
+        here.join("Cargo.toml")
+    );
     assert_eq!(from_here("PIP_RETRIES".as_ref(), "src".as_ref()), "src");
 }

@@ -17,8 +17,13 @@ fn redirects_resolve_as_a_browser_does() {
 fn the_token_is_for_one_scheme_host_and_port() {
     let hub = "https://hub.test";
     assert!(same_host("https://HUB.test:443/x", hub));
-    for other in ["http://hub.test/x", "https://hub.test:444/x", "https://hub.test.evil/x", "https://a.hub.test/", "x"]
-    {
+    for other in [
+        "http://hub.test/x",
+        "https://hub.test:444/x",
+        "https://hub.test.evil/x",
+        "https://a.hub.test/",
+        "x",
+    ] {
         assert!(!same_host(other, hub), "{other}");
     }
     // The part before `@` is a name, not a host.
@@ -32,9 +37,13 @@ fn signed_addresses_are_not_shown() {
 
 #[test]
 fn the_token_needs_encryption_or_this_machine() {
-    for url in
-        ["https://hub.test", "http://localhost:8080/x", "http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:80"]
-    {
+    for url in [
+        "https://hub.test",
+        "http://localhost:8080/x",
+        "http://127.0.0.1:1",
+        "http://127.9.9.9",
+        "http://[::1]:80",
+    ] {
         assert!(is_private(url), "{url}");
     }
     for url in [

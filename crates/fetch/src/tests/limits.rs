@@ -4,8 +4,13 @@ use super::*;
 
 #[test]
 fn sizes_are_read_as_people_write_them() {
-    let cases =
-        [("123", 123), ("20G", 20_000_000_000), ("1.5 GB", 1_500_000_000), ("300m", 300_000_000), ("2kb", 2000)];
+    let cases = [
+        ("123", 123),
+        ("20G", 20_000_000_000),
+        ("1.5 GB", 1_500_000_000),
+        ("300m", 300_000_000),
+        ("2kb", 2000),
+    ];
     for (text, bytes) in cases {
         assert_eq!(parse_size(text), Some(bytes), "{text}");
     }

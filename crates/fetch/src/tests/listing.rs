@@ -20,7 +20,11 @@ fn one_format_of_the_weights_is_enough() {
         "sub/tokenizer.json",
         "binary",
     ];
-    assert_eq!(wanted(names(&all)), names(&["config.json", "model.safetensors", "sub/tokenizer.json", "binary"]));
-    let without: Vec<&str> = all.iter().copied().filter(|name| *name != "model.safetensors").collect();
+    assert_eq!(
+        wanted(names(&all)),
+        names(&["config.json", "model.safetensors", "sub/tokenizer.json", "binary"])
+    );
+    let without: Vec<&str> =
+        all.iter().copied().filter(|name| *name != "model.safetensors").collect();
     assert_eq!(wanted(names(&without)), names(&without[1..]));
 }

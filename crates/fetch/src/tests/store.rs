@@ -3,7 +3,9 @@ use super::*;
 #[test]
 fn the_standard_root_is_the_first_that_is_set() {
     let root = |set: &[(&str, &str)]| {
-        standard_root(|name| set.iter().find(|(own, _)| *own == name).map(|(_, value)| OsString::from(value)))
+        standard_root(|name| {
+            set.iter().find(|(own, _)| *own == name).map(|(_, value)| OsString::from(value))
+        })
     };
     let all = [("TOOLKIT_CACHE", "/t"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/h")];
     assert_eq!(root(&all), Path::new("/t"));

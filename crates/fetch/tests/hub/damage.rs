@@ -21,7 +21,11 @@ fn flip(path: &Path, quietly: bool) {
 
 /// Asks for a file of the store as cards do before they use one.
 fn used(s: &Setup, path: &Path) -> Result<PathBuf, FetchError> {
-    s.store.clone().offline(true).get(&Source::File(path.to_owned()), &Digest::default(), &NoProgress)
+    s.store.clone().offline(true).get(
+        &Source::File(path.to_owned()),
+        &Digest::default(),
+        &NoProgress,
+    )
 }
 
 #[test]
@@ -39,10 +43,14 @@ fn a_changed_file_is_found_at_use_and_mended_by_fetching() {
         flip(&path, false);
         for used_path in [&path, path.parent().unwrap()] {
             let error = used(&s, used_path).unwrap_err().to_string();
-            assert!(error.contains("damaged") && error.contains(name) && error.contains("data fetch"), "{error}");
+            assert!(
+                error.contains("damaged") && error.contains(name) && error.contains("data fetch"),
+                "{error}"
+            );
         }
         let offline = s.store.clone().offline(true);
-        let error = offline.get(&read(&source), &Digest::default(), &NoProgress).unwrap_err().to_string();
+        let error =
+            offline.get(&read(&source), &Digest::default(), &NoProgress).unwrap_err().to_string();
         assert!(error.contains("damaged") && error.contains("its sha256 is"), "{error}");
 
         // Fetching again compares the bytes, so it also finds what left the time alone.
@@ -51,7 +59,10 @@ fn a_changed_file_is_found_at_use_and_mended_by_fetching() {
                 let log = Log::default();
                 s.store.get(&read(source), &Digest::default(), &log).unwrap();
                 assert_eq!(fs::read(&path).unwrap(), right, "{source} {quietly}");
-                assert!(log.0.lock().unwrap().iter().any(|step| step.0.contains("is damaged")), "it is said");
+                assert!(
+                    log.0.lock().unwrap().iter().any(|step| step.0.contains("is damaged")),
+                    "it is said"
+                );
                 used(&s, &path).unwrap();
                 flip(&path, quietly);
             }
@@ -76,7 +87,8 @@ fn another_time_alone_is_no_damage() {
     let path = s.get("hf:owner/name#m").unwrap();
     // As a copy to another machine does.
     let later = fs::metadata(&path).unwrap().modified().unwrap() + Duration::from_secs(9);
-    let touch = || fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    let touch =
+        || fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
     touch();
     used(&s, &path).unwrap();
     // The new time was kept, so that the bytes are not hashed again: damage that leaves it is not seen here.
@@ -91,7 +103,11 @@ fn a_check_reads_every_file() {
     let s = setup();
     s.large("model.safetensors");
     s.hub.put("sub/config.json", b"config", false, "aaaa");
-    assert_eq!(s.store.check(&NoProgress).unwrap(), toolkit_fetch::Checked::default(), "of no store at all");
+    assert_eq!(
+        s.store.check(&NoProgress).unwrap(),
+        toolkit_fetch::Checked::default(),
+        "of no store at all"
+    );
     let folder = s.get("hf:owner/name").unwrap();
     let checked = s.store.check(&NoProgress).unwrap();
     assert_eq!((checked.whole, checked.bytes, checked.unknown), (2, 300_006, 0));
@@ -113,7 +129,11 @@ fn a_check_reads_every_file() {
     assert_eq!((checked.unknown, checked.damaged.len()), (1, 1));
     s.get("hf:owner/name").unwrap();
     let checked = s.store.check(&NoProgress).unwrap();
-    assert_eq!((checked.whole, checked.unknown, checked.damaged.len()), (2, 0, 0), "fetched again, it has one");
+    assert_eq!(
+        (checked.whole, checked.unknown, checked.damaged.len()),
+        (2, 0, 0),
+        "fetched again, it has one"
+    );
 }
 
 #[test]
@@ -135,7 +155,10 @@ fn a_small_file_is_what_git_calls_it() {
     s.hub.put("config.json", b"config", false, NAME_OF_CONFIG);
     assert_ne!(git_name(b"config"), NAME_OF_CONFIG);
     let error = s.get("hf:owner/name#config.json").unwrap_err().to_string();
-    assert!(error.contains("wrong git sha1 of config.json:") && error.contains(NAME_OF_CONFIG), "{error}");
+    assert!(
+        error.contains("wrong git sha1 of config.json:") && error.contains(NAME_OF_CONFIG),
+        "{error}"
+    );
     assert_eq!(s.store.have(&read("hf:owner/name#config.json")), None);
     s.hub.put("config.json", b"config", false, &git_name(b"config"));
     s.get("hf:owner/name#config.json").unwrap();
@@ -179,10 +202,18 @@ fn a_body_without_a_length_is_taken_only_if_its_end_can_be_told() {
     // Within the bound of what nobody told the size of.
     for end in [End::Chunked, End::Closed] {
         let s = hub(end, &git_name(&body), 0);
-        let bounded =
-            |most| s.store.clone().max_fetch(most).get(&read("hf:owner/name#c"), &Digest::default(), &NoProgress);
+        let bounded = |most| {
+            s.store.clone().max_fetch(most).get(
+                &read("hf:owner/name#c"),
+                &Digest::default(),
+                &NoProgress,
+            )
+        };
         let error = bounded(999).unwrap_err().to_string();
-        assert!(error.contains("sends more than 999 bytes") && error.contains("TOOLKIT_MAX_FETCH"), "{error}");
+        assert!(
+            error.contains("sends more than 999 bytes") && error.contains("TOOLKIT_MAX_FETCH"),
+            "{error}"
+        );
         bounded(1000).unwrap();
     }
 }

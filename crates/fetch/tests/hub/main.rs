@@ -27,14 +27,16 @@ struct Setup {
 
 fn setup() -> Setup {
     let (hub, folder) = (Hub::start(COMMIT), tempfile::tempdir().unwrap());
-    let store = Store::new(folder.path().join("store")).offline(false).hub_at(format!("{}/", hub.url));
+    let store =
+        Store::new(folder.path().join("store")).offline(false).hub_at(format!("{}/", hub.url));
     let store = store.token(Some("hf_secret".to_owned())).backoff(Duration::from_millis(1));
     Setup { hub, store, folder }
 }
 
 impl Setup {
     fn large(&self, path: &str) -> Vec<u8> {
-        let bytes: Vec<u8> = (0..75_000u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let bytes: Vec<u8> =
+            (0..75_000u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         self.hub.put(path, &bytes, true, &sha256(&bytes));
         bytes
     }
@@ -107,7 +109,10 @@ fn a_large_file_comes_from_the_cdn_without_the_token() {
         let token = (request.host == "hub").then_some("Bearer hf_secret");
         assert_eq!(request.header("authorization"), token, "{} {}", request.host, request.target);
     }
-    assert_eq!(*log.0.lock().unwrap(), [("model.safetensors".to_owned(), Some(300_000), 300_000, true)]);
+    assert_eq!(
+        *log.0.lock().unwrap(),
+        [("model.safetensors".to_owned(), Some(300_000), 300_000, true)]
+    );
     assert_eq!(s.store.have(&source), Some(path));
     assert_eq!(s.store.plan(&source).unwrap(), [""; 0]);
     assert_eq!(s.parts(), [""; 0]);
@@ -121,10 +126,14 @@ fn a_small_file_comes_from_the_hub_itself() {
     assert_eq!(fs::read(path).unwrap(), b"{}");
     assert_eq!(s.hub.requests(), ["hub HEAD", "hub GET"]);
     // The branch is asked for once, the bytes at the commit it stood for.
-    let targets: Vec<String> = s.hub.world().log.iter().map(|request| request.target.clone()).collect();
+    let targets: Vec<String> =
+        s.hub.world().log.iter().map(|request| request.target.clone()).collect();
     assert_eq!(targets[0], "/owner/name/resolve/v1/sub%20dir/config.json");
     assert_eq!(targets[1], format!("/owner/name/resolve/{COMMIT}/sub%20dir/config.json"));
-    assert_eq!(fs::read_to_string(s.store.root().join("hf/owner--name/refs/v1")).unwrap().trim(), COMMIT);
+    assert_eq!(
+        fs::read_to_string(s.store.root().join("hf/owner--name/refs/v1")).unwrap().trim(),
+        COMMIT
+    );
 }
 
 #[test]
@@ -141,7 +150,8 @@ fn a_cut_connection_goes_on_where_it_was_cut() {
     s.hub.world().cuts = [100_000, 50_000].into();
     let path = s.get("hf:owner/name#m").unwrap();
     assert_eq!(fs::read(path).unwrap(), bytes);
-    let cdn: Vec<String> = s.hub.requests().into_iter().filter(|line| line.starts_with("cdn")).collect();
+    let cdn: Vec<String> =
+        s.hub.requests().into_iter().filter(|line| line.starts_with("cdn")).collect();
     assert_eq!(cdn, ["cdn GET", "cdn GET bytes=100000-", "cdn GET bytes=150000-"]);
     // The etag of the CDN, not that of the Hub: with another the CDN would start anew each time.
     let world = s.hub.world();
@@ -221,7 +231,11 @@ fn a_range_that_does_not_fit_is_not_taken() {
     s.hub.world().skew = 1;
     s.hub.world().cuts = [100_000].into();
     assert_eq!(fs::read(s.get("hf:owner/name#m").unwrap()).unwrap(), bytes);
-    assert_eq!(s.hub.requests().len(), 1 + 3 * 2, "the wrong range is seen at once, and then all is asked for");
+    assert_eq!(
+        s.hub.requests().len(),
+        1 + 3 * 2,
+        "the wrong range is seen at once, and then all is asked for"
+    );
 }
 
 #[test]
@@ -257,7 +271,9 @@ fn other_bytes_than_the_caller_wants_are_removed_except_offline() {
     let wrong = digest(&"ab".repeat(32));
     let error = s.store.get(&source, &wrong, &NoProgress).unwrap_err().to_string();
     assert!(
-        error.contains(&"ab".repeat(32)) && error.contains(&sha256(&bytes)) && error.contains("removed"),
+        error.contains(&"ab".repeat(32))
+            && error.contains(&sha256(&bytes))
+            && error.contains("removed"),
         "{error}"
     );
     assert_eq!(s.store.have(&source), None);
@@ -288,7 +304,10 @@ fn offline_finds_what_is_there_and_names_what_is_not() {
         let error = get(source).unwrap_err();
         assert!(matches!(&error, FetchError::Offline { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains(source) && text.contains("TOOLKIT_OFFLINE") && text.contains(&s.hub.url), "{text}");
+        assert!(
+            text.contains(source) && text.contains("TOOLKIT_OFFLINE") && text.contains(&s.hub.url),
+            "{text}"
+        );
     }
     assert_eq!(s.hub.requests(), [""; 0]);
 }
@@ -340,7 +359,9 @@ fn without_an_answer_the_known_commit_is_taken() {
 fn a_folder_is_what_is_listed_less_other_formats() {
     let s = setup();
     s.large("model.safetensors");
-    for name in ["config.json", "pytorch_model.bin", "onnx/model.onnx", ".gitattributes", "sub/vocab.txt"] {
+    for name in
+        ["config.json", "pytorch_model.bin", "onnx/model.onnx", ".gitattributes", "sub/vocab.txt"]
+    {
         s.hub.put(name, name.as_bytes(), false, &format!("e{}", name.len()));
     }
     let source = read("hf:owner/name");
@@ -365,7 +386,8 @@ fn a_folder_is_what_is_listed_less_other_formats() {
     s.get(&pinned).unwrap();
     assert_eq!(s.hub.requests(), ["hub HEAD", "hub GET"]);
 
-    let error = s.store.get(&source, &digest(&"a".repeat(64)), &NoProgress).unwrap_err().to_string();
+    let error =
+        s.store.get(&source, &digest(&"a".repeat(64)), &NoProgress).unwrap_err().to_string();
     assert!(error.contains("a folder has no sha256"), "{error}");
 }
 
@@ -375,7 +397,8 @@ fn many_at_once_fetch_once() {
     let bytes = s.large("m");
     s.hub.world().cuts = [1000, 1000, 1000].into();
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| s.get("hf:owner/name#m").unwrap())).collect();
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| s.get("hf:owner/name#m").unwrap())).collect();
         for thread in threads {
             assert_eq!(fs::read(thread.join().unwrap()).unwrap(), bytes);
         }

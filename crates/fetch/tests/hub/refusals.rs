@@ -10,7 +10,10 @@ fn a_listing_that_leads_outside_is_refused() {
         s.hub.world().listed = vec![name.to_owned()];
         let error = s.get("hf:owner/name").unwrap_err();
         assert!(matches!(&error, FetchError::Answer { .. }), "{error}");
-        let left: Vec<_> = fs::read_dir(s.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(s.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }
@@ -40,14 +43,23 @@ fn statuses_say_what_to_do() {
         s.large("m");
         s.hub.world().statuses = [(status, headers)].into();
         let error = s.get("hf:owner/name#m").unwrap_err();
-        assert!(matches!(&error, FetchError::Status { status: own, .. } if *own == status), "{error}");
-        assert!(error.to_string().contains(what) && error.to_string().contains("; hint: "), "{error}");
+        assert!(
+            matches!(&error, FetchError::Status { status: own, .. } if *own == status),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains(what) && error.to_string().contains("; hint: "),
+            "{error}"
+        );
         assert_eq!(s.hub.requests(), ["hub HEAD"], "{status} is final");
     }
     let s = setup();
     s.hub.world().statuses = [(401, vec![])].into();
     let anonymous = s.store.clone().token(None);
-    let error = anonymous.get(&read("hf:owner/name#m"), &Digest::default(), &NoProgress).unwrap_err().to_string();
+    let error = anonymous
+        .get(&read("hf:owner/name#m"), &Digest::default(), &NoProgress)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("set HF_TOKEN"), "{error}");
     assert_eq!(s.hub.world().log[0].header("authorization"), None);
 }
@@ -56,7 +68,8 @@ fn statuses_say_what_to_do() {
 fn a_busy_server_is_asked_again_but_not_for_ever() {
     let s = setup();
     s.large("m");
-    s.hub.world().statuses = [(429, vec![("Retry-After", "0".to_owned())]), (503, vec![]), (500, vec![])].into();
+    s.hub.world().statuses =
+        [(429, vec![("Retry-After", "0".to_owned())]), (503, vec![]), (500, vec![])].into();
     s.get("hf:owner/name#m").unwrap();
     assert_eq!(s.hub.requests().len(), 6);
 
@@ -80,5 +93,12 @@ fn redirects_end_somewhere() {
     let bytes = s.large("m");
     assert_eq!(fs::read(s.get("hf:owner/old#m").unwrap()).unwrap(), bytes);
     let hub = |request: &&server::Request| request.host == "hub";
-    assert!(s.hub.world().log.iter().filter(hub).all(|request| request.header("authorization").is_some()));
+    assert!(
+        s.hub
+            .world()
+            .log
+            .iter()
+            .filter(hub)
+            .all(|request| request.header("authorization").is_some())
+    );
 }

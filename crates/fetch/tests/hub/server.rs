@@ -84,10 +84,15 @@ pub struct Hub {
 
 impl Hub {
     pub fn start(commit: &str) -> Self {
-        let world =
-            World { commit: commit.to_owned(), cdn_etag: "\"cdn-1\"".to_owned(), ranges: true, ..World::default() };
+        let world = World {
+            commit: commit.to_owned(),
+            cdn_etag: "\"cdn-1\"".to_owned(),
+            ranges: true,
+            ..World::default()
+        };
         let world = Arc::new(Mutex::new(world));
-        let (hub, cdn) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let (hub, cdn) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
         let own = Self { url: url(&hub), cdn: url(&cdn), world };
         for (name, listener) in [("hub", hub), ("cdn", cdn)] {
@@ -115,7 +120,9 @@ impl Hub {
 
     /// Requests so far, as `host METHOD range`.
     pub fn requests(&self) -> Vec<String> {
-        let line = |r: &Request| format!("{} {} {}", r.host, r.method, r.header("range").unwrap_or_default());
+        let line = |r: &Request| {
+            format!("{} {} {}", r.host, r.method, r.header("range").unwrap_or_default())
+        };
         self.world().log.iter().map(|request| line(request).trim().to_owned()).collect()
     }
 }
@@ -127,11 +134,14 @@ fn serve(host: &'static str, mut stream: TcpStream, world: &Mutex<World>, cdn: &
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return };
     let headers = lines
         .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_once(':').map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned())))
+        .filter_map(|line| {
+            line.split_once(':').map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned()))
+        })
         .collect();
     let request = Request { host, method, target, headers };
     let mut world = world.lock().unwrap();
-    let reply = if host == "hub" { hub(&request, &mut world, cdn) } else { content(&request, &mut world) };
+    let reply =
+        if host == "hub" { hub(&request, &mut world, cdn) } else { content(&request, &mut world) };
     let head = request.method == "HEAD";
     let end = if reply.status < 300 { world.end } else { End::Length };
     world.log.push(request);
@@ -141,7 +151,11 @@ fn serve(host: &'static str, mut stream: TcpStream, world: &Mutex<World>, cdn: &
         text += &format!("{name}: {value}\r\n");
     }
     let whole = reply.body.len();
-    let mut body = if head { Vec::new() } else { reply.body[..reply.cut.unwrap_or(whole).min(whole)].to_vec() };
+    let mut body = if head {
+        Vec::new()
+    } else {
+        reply.body[..reply.cut.unwrap_or(whole).min(whole)].to_vec()
+    };
     match end {
         End::Length if reply.headers.iter().any(|(name, _)| *name == "Content-Length") => {}
         End::Length => text += &format!("Content-Length: {whole}\r\n"),
@@ -171,17 +185,29 @@ fn hub(request: &Request, world: &mut World, cdn: &str) -> Reply {
     }
     let commit = ("X-Repo-Commit", world.commit.clone());
     let Some(rest) = request.target.strip_prefix("/owner/name/resolve/") else {
-        assert!(request.target.starts_with("/api/models/owner/name/revision/"), "{}", request.target);
-        let files = world.files.iter().map(|(name, file)| (name, file.bytes.len() + world.listed_more));
+        assert!(
+            request.target.starts_with("/api/models/owner/name/revision/"),
+            "{}",
+            request.target
+        );
+        let files =
+            world.files.iter().map(|(name, file)| (name, file.bytes.len() + world.listed_more));
         let names = files.chain(world.listed.iter().map(|name| (name, 1)));
-        let siblings: Vec<_> =
-            names.map(|(name, size)| serde_json::json!({ "rfilename": name, "size": size })).collect();
-        let body = serde_json::json!({ "sha": world.commit, "siblings": siblings, "private": false }).to_string();
+        let siblings: Vec<_> = names
+            .map(|(name, size)| serde_json::json!({ "rfilename": name, "size": size }))
+            .collect();
+        let body =
+            serde_json::json!({ "sha": world.commit, "siblings": siblings, "private": false })
+                .to_string();
         return Reply { status: 200, body: body.into_bytes(), ..Reply::default() };
     };
     let path = rest.split_once('/').map(|(_, path)| path.replace("%20", " ")).unwrap_or_default();
     let Some(file) = world.files.get(&path).cloned() else {
-        return Reply { status: 404, headers: vec![("X-Error-Code", "EntryNotFound".to_owned())], ..Reply::default() };
+        return Reply {
+            status: 404,
+            headers: vec![("X-Error-Code", "EntryNotFound".to_owned())],
+            ..Reply::default()
+        };
     };
     if file.large {
         let linked = format!("\"{}\"", file.etag);
@@ -202,8 +228,10 @@ fn hub(request: &Request, world: &mut World, cdn: &str) -> Reply {
 
 fn content(request: &Request, world: &mut World) -> Reply {
     let path = request.target.strip_prefix("/blob/").unwrap().split('?').next().unwrap();
-    let (bytes, etag) =
-        world.instead.pop_front().unwrap_or_else(|| (world.files[path].bytes.clone(), world.cdn_etag.clone()));
+    let (bytes, etag) = world
+        .instead
+        .pop_front()
+        .unwrap_or_else(|| (world.files[path].bytes.clone(), world.cdn_etag.clone()));
     ranged(request, world, bytes, etag)
 }
 
@@ -212,15 +240,26 @@ fn ranged(request: &Request, world: &mut World, bytes: Vec<u8>, etag: String) ->
     let start = request
         .header("range")
         .filter(|_| world.ranges)
-        .filter(|_| world.ignores_if_range || request.header("if-range").is_none_or(|own| own == etag))
-        .map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap())
+        .filter(|_| {
+            world.ignores_if_range || request.header("if-range").is_none_or(|own| own == etag)
+        })
+        .map(|range| {
+            range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap()
+        })
         .map(|start| start + world.skew);
     let etag = ("ETag", etag);
     match start {
-        Some(start) if start >= bytes.len() => Reply { status: 416, headers: vec![etag], ..Reply::default() },
+        Some(start) if start >= bytes.len() => {
+            Reply { status: 416, headers: vec![etag], ..Reply::default() }
+        }
         Some(start) => {
             let range = format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len());
-            Reply { status: 206, headers: vec![etag, ("Content-Range", range)], body: bytes[start..].to_vec(), cut }
+            Reply {
+                status: 206,
+                headers: vec![etag, ("Content-Range", range)],
+                body: bytes[start..].to_vec(),
+                cut,
+            }
         }
         None => {
             let mut headers = vec![etag];

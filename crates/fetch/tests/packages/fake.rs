@@ -16,7 +16,9 @@ pub struct Setup {
 pub fn setup() -> Setup {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("bin")).unwrap();
-    let store = Store::new(folder.path().join("the store")).offline(false).tools_path(folder.path().join("bin"));
+    let store = Store::new(folder.path().join("the store"))
+        .offline(false)
+        .tools_path(folder.path().join("bin"));
     Setup { store, folder }
 }
 
@@ -29,8 +31,10 @@ impl Setup {
     pub fn tool(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
         let log = self.path("log");
-        let head =
-            format!("echo \"{name} $@\" >> '{}'; for LAST; do DIR=$PREVIOUS; PREVIOUS=$LAST; done", log.display());
+        let head = format!(
+            "echo \"{name} $@\" >> '{}'; for LAST; do DIR=$PREVIOUS; PREVIOUS=$LAST; done",
+            log.display()
+        );
         let script = format!("#!/bin/sh\nDIR=; PREVIOUS=\n{head}\n{script}\n");
         // Written by another process: while this one has it open, a program that another test starts inherits that for
         // a moment, and a file that is open for writing cannot be run.
@@ -46,11 +50,16 @@ impl Setup {
     pub fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("log")).unwrap_or_default();
         let temp = self.store.root().join("tmp").display().to_string();
-        let word = |word: &str| match word.strip_prefix("TMP/").and_then(|rest| rest.rsplit_once('/')) {
-            Some((package, _)) => format!("TMP/{package}"),
-            None => word.to_owned(),
-        };
-        text.lines().map(|line| line.replace(&temp, "TMP").split(' ').map(word).collect::<Vec<_>>().join(" ")).collect()
+        let word =
+            |word: &str| match word.strip_prefix("TMP/").and_then(|rest| rest.rsplit_once('/')) {
+                Some((package, _)) => format!("TMP/{package}"),
+                None => word.to_owned(),
+            };
+        text.lines()
+            .map(|line| {
+                line.replace(&temp, "TMP").split(' ').map(word).collect::<Vec<_>>().join(" ")
+            })
+            .collect()
     }
 
     pub fn get(&self, source: &str) -> Result<PathBuf, FetchError> {

@@ -10,7 +10,11 @@ use zip::write::SimpleFileOptions;
 /// A wheel with one file, deflated.
 fn dense_wheel(path: &Path, bytes: usize) {
     let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
-    zip.start_file("zeros", SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated)).unwrap();
+    zip.start_file(
+        "zeros",
+        SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated),
+    )
+    .unwrap();
     for _ in 0..bytes / 1_000_000 {
         zip.write_all(&vec![0; 1_000_000]).unwrap();
     }
@@ -63,11 +67,16 @@ fn no_code_of_a_python_package_is_run() {
     tgz(
         &links.join("evilpkg-1.0.tar.gz"),
         &[
-            ("evilpkg-1.0/PKG-INFO", Entry::File("Metadata-Version: 1.0\nName: evilpkg\nVersion: 1.0\n")),
+            (
+                "evilpkg-1.0/PKG-INFO",
+                Entry::File("Metadata-Version: 1.0\nName: evilpkg\nVersion: 1.0\n"),
+            ),
             ("evilpkg-1.0/be.py", Entry::File(&backend)),
             (
                 "evilpkg-1.0/pyproject.toml",
-                Entry::File("[build-system]\nrequires = []\nbuild-backend = \"be\"\nbackend-path = [\".\"]\n"),
+                Entry::File(
+                    "[build-system]\nrequires = []\nbuild-backend = \"be\"\nbackend-path = [\".\"]\n",
+                ),
             ),
         ],
     );
@@ -105,7 +114,8 @@ fn a_size_that_lies_is_refused() {
         // 2,000,000 in every header becomes 2,000: the file goes on after what it states.
         let mut bytes = fs::read(path).unwrap();
         let (old, new) = (2_000_000u32.to_le_bytes(), 2_000u32.to_le_bytes());
-        let places: Vec<usize> = (0..bytes.len() - 4).filter(|at| bytes[*at..at + 4] == old).collect();
+        let places: Vec<usize> =
+            (0..bytes.len() - 4).filter(|at| bytes[*at..at + 4] == old).collect();
         assert!(!places.is_empty());
         for at in places {
             bytes[at..at + 4].copy_from_slice(&new);
@@ -127,7 +137,11 @@ fn links_count_as_what_they_take() {
     tgz(&s.path("a.tgz"), &entries);
     s.tool("npm", &format!("cp '{}' \"$DIR\"", s.path("a.tgz").display()));
     refused(&s, &s.store.clone().max_fetch(100_999), "npm:a@1.0.0", "more than 100999 bytes");
-    s.store.clone().max_fetch(101_000).get(&source("npm:a@1.0.0"), &Digest::default(), &NoProgress).unwrap();
+    s.store
+        .clone()
+        .max_fetch(101_000)
+        .get(&source("npm:a@1.0.0"), &Digest::default(), &NoProgress)
+        .unwrap();
 }
 
 /// A header of a tar, for an entry that says it has `size` bytes.
@@ -143,7 +157,10 @@ fn header(kind: EntryType, size: u64) -> tar::Header {
 #[test]
 fn a_tar_that_is_no_end_is_refused_at_once() {
     let gzip = |path: &Path, head: &tar::Header, zeros: usize| {
-        let mut gz = flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), flate2::Compression::fast());
+        let mut gz = flate2::write::GzEncoder::new(
+            fs::File::create(path).unwrap(),
+            flate2::Compression::fast(),
+        );
         gz.write_all(head.as_bytes()).unwrap();
         gz.write_all(&vec![0; zeros]).unwrap();
         gz.finish().unwrap();
@@ -174,27 +191,41 @@ fn a_tar_that_is_no_end_is_refused_at_once() {
 fn a_download_that_does_not_end_is_stopped() {
     let s = setup();
     s.tool("pip", "while :; do head -c 100000 /dev/zero; sleep 0.01; done > \"$DIR\"/a.whl");
-    refused(&s, &s.store.clone().max_fetch(1_000_000), "pip:a==1", "brings more than 1000000 bytes and was stopped");
+    refused(
+        &s,
+        &s.store.clone().max_fetch(1_000_000),
+        "pip:a==1",
+        "brings more than 1000000 bytes and was stopped",
+    );
 }
 
 #[test]
 fn a_child_sees_nothing_that_is_not_listed() {
     let s = with_pip();
     let own = fs::read_to_string(s.path("bin/python3")).unwrap();
-    s.tool("python3", &format!("env > '{}'\n{}", s.path("env").display(), own.lines().last().unwrap()));
+    s.tool(
+        "python3",
+        &format!("env > '{}'\n{}", s.path("env").display(), own.lines().last().unwrap()),
+    );
     s.get(PIP).unwrap();
     let seen = fs::read_to_string(s.path("env")).unwrap();
     // cargo tells a test these; no package manager needs them.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     assert!(!seen.contains("CARGO_"), "{seen}");
-    assert!(seen.contains("PATH=") && seen.contains("LC_ALL=C\n") && seen.contains("PIP_NO_INPUT=1"), "{seen}");
+    assert!(
+        seen.contains("PATH=") && seen.contains("LC_ALL=C\n") && seen.contains("PIP_NO_INPUT=1"),
+        "{seen}"
+    );
 }
 
 #[test]
 fn pip_has_bounded_memory_since_it_unpacks_metadata() {
     let s = with_pip();
     let own = fs::read_to_string(s.path("bin/python3")).unwrap();
-    s.tool("python3", &format!("ulimit -v > '{}'\n{}", s.path("memory").display(), own.lines().last().unwrap()));
+    s.tool(
+        "python3",
+        &format!("ulimit -v > '{}'\n{}", s.path("memory").display(), own.lines().last().unwrap()),
+    );
     s.get(PIP).unwrap();
     if cfg!(target_os = "linux") {
         assert_eq!(fs::read_to_string(s.path("memory")).unwrap().trim(), "2000000");
@@ -255,7 +286,13 @@ fn programs_end_with_the_process() {
         let pids = fs::read_to_string(&pid_file).unwrap();
         assert!(pids.split_whitespace().all(lives));
         let name = format!("-{signal}");
-        assert!(Command::new("kill").args([&name, &process.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([&name, &process.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         process.wait().unwrap();
         wait_for(signal, || !pids.split_whitespace().any(lives));
 

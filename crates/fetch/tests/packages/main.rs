@@ -14,13 +14,17 @@ use toolkit_fetch::{Digest, FetchError, NoProgress, Source, Store};
 const PIP: &str = "pip:tiny_model==1.0#tiny_model/w.safetensors";
 
 /// Options that keep pip from running code of a package, from asking, and from writing elsewhere.
-const SAFE: &str = "--only-binary=:all: --no-deps --no-input --no-cache-dir --disable-pip-version-check";
+const SAFE: &str =
+    "--only-binary=:all: --no-deps --no-input --no-cache-dir --disable-pip-version-check";
 
 /// A pip that gives a wheel.
 fn with_pip() -> Setup {
     let s = setup();
     let wheel_file = s.path("tiny_model-1.0-py3-none-any.whl");
-    wheel(&wheel_file, &[("tiny_model/w.safetensors", "weights"), ("tiny_model-1.0.dist-info/METADATA", "m")]);
+    wheel(
+        &wheel_file,
+        &[("tiny_model/w.safetensors", "weights"), ("tiny_model-1.0.dist-info/METADATA", "m")],
+    );
     s.tool("python3", &format!("cp '{}' \"$DIR\"", wheel_file.display()));
     s
 }
@@ -43,21 +47,27 @@ fn pip_gives_a_wheel_once() {
     assert_eq!(s.store.have(&source(PIP)), None);
     let root = s.store.root().display();
     let plan = s.store.plan(&source(PIP)).unwrap();
-    let command = format!("python3 -m pip download {SAFE} -d '{root}/tmp/pip-tiny-model@1.0' tiny_model==1.0");
+    let command = format!(
+        "python3 -m pip download {SAFE} -d '{root}/tmp/pip-tiny-model@1.0' tiny_model==1.0"
+    );
     assert_eq!(plan, [command], "quoted, for the root has a space");
     assert_eq!(s.log(), [""; 0]);
 
     let path = s.get(PIP).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "weights");
     assert_eq!(path, s.store.root().join("pip/tiny-model@1.0/tiny_model/w.safetensors"));
-    assert_eq!(s.log(), [format!("python3 -m pip download {SAFE} -d TMP/pip-tiny-model@1.0 tiny_model==1.0")]);
+    assert_eq!(
+        s.log(),
+        [format!("python3 -m pip download {SAFE} -d TMP/pip-tiny-model@1.0 tiny_model==1.0")]
+    );
     assert_eq!(s.store.have(&source(PIP)), Some(path.clone()));
     assert_eq!(s.store.plan(&source(PIP)).unwrap(), [""; 0]);
     s.assert_clean();
 
     // The same package by another of its names, offline, as a whole.
     let offline = s.store.clone().offline(true);
-    let folder = offline.get(&source("pip:Tiny.Model==1.0"), &Digest::default(), &NoProgress).unwrap();
+    let folder =
+        offline.get(&source("pip:Tiny.Model==1.0"), &Digest::default(), &NoProgress).unwrap();
     assert!(path.starts_with(&folder));
     assert_eq!(s.log().len(), 1);
 }
@@ -71,7 +81,11 @@ fn pip_is_looked_for_under_three_names() {
     assert!(error.contains("no pip"), "{error}");
     s.tool("pip", pip.lines().last().unwrap());
     s.get(PIP).unwrap();
-    assert!(s.log().last().unwrap().starts_with("pip download --only-binary=:all: --no-deps"), "{:?}", s.log());
+    assert!(
+        s.log().last().unwrap().starts_with("pip download --only-binary=:all: --no-deps"),
+        "{:?}",
+        s.log()
+    );
 }
 
 #[test]
@@ -92,7 +106,12 @@ fn npm_gives_a_scoped_package() {
     assert_eq!(folder, s.store.root().join("npm/@scope%2Ftiny@1.2.3"));
     assert_eq!(fs::read_to_string(folder.join(&long[8..])).unwrap(), "long");
     assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "{}", "a link inside stays");
-    assert_eq!(s.log(), ["npm pack --ignore-scripts --pack-destination TMP/npm-@scope%2Ftiny@1.2.3 @scope/tiny@1.2.3"]);
+    assert_eq!(
+        s.log(),
+        [
+            "npm pack --ignore-scripts --pack-destination TMP/npm-@scope%2Ftiny@1.2.3 @scope/tiny@1.2.3"
+        ]
+    );
 }
 
 /// An apt whose archive is a plain tar, which its dpkg-deb hands on.
@@ -100,7 +119,10 @@ fn with_apt(entries: &[(&str, Entry<'_>)]) -> Setup {
     let s = setup();
     let archive = s.path("content");
     fs::write(&archive, tar(entries)).unwrap();
-    s.tool("apt-get", &format!("echo 'W: unsandboxed' >&2; cp '{}' tiny_1%3a2-3_all.deb", archive.display()));
+    s.tool(
+        "apt-get",
+        &format!("echo 'W: unsandboxed' >&2; cp '{}' tiny_1%3a2-3_all.deb", archive.display()),
+    );
     s.tool("dpkg-deb", "cat \"$LAST\"");
     s
 }
@@ -119,14 +141,20 @@ fn apt_gives_files_and_links_inside() {
     ]);
     let plan = s.store.plan(&source("apt:tiny=1:2-3")).unwrap();
     assert_eq!(plan.len(), 2);
-    assert!(plan[0].starts_with("cd '") && plan[0].ends_with("&& apt-get download tiny=1:2-3"), "{plan:?}");
+    assert!(
+        plan[0].starts_with("cd '") && plan[0].ends_with("&& apt-get download tiny=1:2-3"),
+        "{plan:?}"
+    );
     assert!(plan[1].starts_with("dpkg-deb --fsys-tarfile "), "{plan:?}");
     let folder = s.get("apt:tiny=1:2-3#usr/share/tiny").unwrap();
     for name in ["a.txt", "inside", "twin"] {
         assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), "a", "{name}");
     }
     for name in ["outside", "absolute", "nowhere"] {
-        assert!(folder.join(name).symlink_metadata().is_err(), "{name} leads to another package and is left out");
+        assert!(
+            folder.join(name).symlink_metadata().is_err(),
+            "{name} leads to another package and is left out"
+        );
     }
     assert_eq!(s.log()[0], "apt-get download tiny=1:2-3");
 }
@@ -139,19 +167,27 @@ fn a_version_that_apt_has_not_names_those_it_has() {
         \x20       500 http://x stable/main\n     1.1-1 -1\n        100 /var/lib/dpkg/status\n";
     s.tool("apt-cache", &format!("cat <<'END'\n{policy}END"));
     let error = s.error("apt:tiny=9");
-    assert!(error.contains("does not offer tiny 9") && error.contains("it offers 1.2-3, 1.1-1;"), "{error}");
+    assert!(
+        error.contains("does not offer tiny 9") && error.contains("it offers 1.2-3, 1.1-1;"),
+        "{error}"
+    );
 
     s.tool("apt-get", "echo 'E: Unable to locate package tiny' >&2; exit 100");
     let error = s.error("apt:tiny=9");
-    assert!(error.contains("Unable to locate package tiny") && error.contains("apt-get update"), "{error}");
+    assert!(
+        error.contains("Unable to locate package tiny") && error.contains("apt-get update"),
+        "{error}"
+    );
     s.assert_clean();
 }
 
 #[test]
 fn a_tool_that_is_not_there_is_named() {
-    for (text, tool) in
-        [("pip:a==1", "no python3, pip3, pip on PATH"), ("apt:a=1", "no apt-get"), ("npm:a@1.0.0", "no npm")]
-    {
+    for (text, tool) in [
+        ("pip:a==1", "no python3, pip3, pip on PATH"),
+        ("apt:a=1", "no apt-get"),
+        ("npm:a@1.0.0", "no npm"),
+    ] {
         let s = setup();
         let error = s.error(text);
         assert!(error.contains(tool), "{error}");
@@ -261,7 +297,8 @@ fn the_archive_must_be_the_promised_one() {
 #[test]
 fn the_member_must_be_the_promised_one() {
     let s = with_pip();
-    let right: String = Sha256::digest(b"weights").iter().map(|byte| format!("{byte:02x}")).collect();
+    let right: String =
+        Sha256::digest(b"weights").iter().map(|byte| format!("{byte:02x}")).collect();
     let digest = |sha256: String| Digest { sha256: Some(sha256), ..Digest::default() };
     s.store.get(&source(PIP), &digest(right.clone()), &NoProgress).unwrap();
     let wrong = digest("0".repeat(64));
@@ -270,7 +307,11 @@ fn the_member_must_be_the_promised_one() {
     // It was removed, so the next call repairs it.
     let path = s.store.get(&source(PIP), &digest(right.clone()), &NoProgress).unwrap();
     assert_eq!(fs::read_to_string(path).unwrap(), "weights");
-    let error = s.store.get(&source("pip:tiny_model==1.0"), &digest(right), &NoProgress).unwrap_err().to_string();
+    let error = s
+        .store
+        .get(&source("pip:tiny_model==1.0"), &digest(right), &NoProgress)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("a folder has no sha256"), "{error}");
     assert!(s.store.have(&source(PIP)).is_some());
 }
@@ -288,9 +329,17 @@ fn a_member_that_is_not_there_names_its_neighbours() {
 #[test]
 fn offline_runs_nothing() {
     let s = with_pip();
-    let error = s.store.clone().offline(true).get(&source(PIP), &Digest::default(), &NoProgress).unwrap_err();
+    let error = s
+        .store
+        .clone()
+        .offline(true)
+        .get(&source(PIP), &Digest::default(), &NoProgress)
+        .unwrap_err();
     assert!(matches!(&error, FetchError::Offline { .. }), "{error}");
-    assert!(error.to_string().contains(PIP) && error.to_string().contains("python3 -m pip download"), "{error}");
+    assert!(
+        error.to_string().contains(PIP) && error.to_string().contains("python3 -m pip download"),
+        "{error}"
+    );
     assert_eq!(s.log(), [""; 0]);
 }
 
@@ -301,7 +350,11 @@ fn nothing_is_written_outside() {
         &[("/evil", Entry::File("x"))],
         &[("package/out", Entry::Symlink("../../.."))],
         &[("package/out", Entry::Symlink("/tmp"))],
-        &[("package/a", Entry::Folder), ("package/b", Entry::Symlink("a")), ("package/c", Entry::Symlink("b/../.."))],
+        &[
+            ("package/a", Entry::Folder),
+            ("package/b", Entry::Symlink("a")),
+            ("package/c", Entry::Symlink("b/../..")),
+        ],
         &[("package/out", Entry::Hardlink("package/../../../log"))],
         &[("package/out", Entry::Hardlink("/etc/passwd"))],
         &[("package/dev", Entry::Device)],
@@ -366,7 +419,11 @@ fn a_damaged_package_is_found_at_use_and_fetched_again() {
     let path = s.get(PIP).unwrap();
     let folder = path.parent().unwrap().parent().unwrap().to_owned();
     let used = |path: &std::path::Path| {
-        s.store.clone().offline(true).get(&Source::File(path.to_owned()), &Digest::default(), &NoProgress)
+        s.store.clone().offline(true).get(
+            &Source::File(path.to_owned()),
+            &Digest::default(),
+            &NoProgress,
+        )
     };
     used(&path).unwrap();
     let checked = s.store.check(&NoProgress).unwrap();
@@ -381,7 +438,12 @@ fn a_damaged_package_is_found_at_use_and_fetched_again() {
     used(&folder).unwrap();
 
     fs::write(&path, "WEIGHTS").unwrap();
-    let error = s.store.clone().offline(true).get(&source(PIP), &Digest::default(), &NoProgress).unwrap_err();
+    let error = s
+        .store
+        .clone()
+        .offline(true)
+        .get(&source(PIP), &Digest::default(), &NoProgress)
+        .unwrap_err();
     assert!(matches!(&error, FetchError::Damaged { .. }), "{error}");
     assert_eq!(s.store.check(&NoProgress).unwrap().damaged[0].path, path);
     assert_eq!(fs::read_to_string(s.get(PIP).unwrap()).unwrap(), "weights");

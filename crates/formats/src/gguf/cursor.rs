@@ -39,8 +39,12 @@ impl<'a> Cursor<'a> {
         let at = self.at;
         let len = self.len(1)?;
         let bytes = self.take(len)?;
-        std::str::from_utf8(bytes)
-            .map_err(|_| Fault::damaged(format!("`{}` is not UTF-8", one_line(&String::from_utf8_lossy(bytes))), at))
+        std::str::from_utf8(bytes).map_err(|_| {
+            Fault::damaged(
+                format!("`{}` is not UTF-8", one_line(&String::from_utf8_lossy(bytes))),
+                at,
+            )
+        })
     }
 
     /// A count of things of at least `size` bytes each, checked against what is left of the file.

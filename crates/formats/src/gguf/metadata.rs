@@ -102,7 +102,9 @@ impl Metadata {
     pub fn ints(&self, key: &str) -> Option<Vec<i64>> {
         match self.get(key)? {
             Value::SignedList(values) => Some(values.clone()),
-            Value::UnsignedList(values) => values.iter().map(|&value| i64::try_from(value).ok()).collect(),
+            Value::UnsignedList(values) => {
+                values.iter().map(|&value| i64::try_from(value).ok()).collect()
+            }
             _ => None,
         }
     }
@@ -122,7 +124,9 @@ impl Metadata {
                 Value::Unsigned(value) => value.to_string(),
                 Value::Signed(value) => value.to_string(),
                 // As short as an f32 is written, if it is one.
-                Value::Float(value) if f64::from(*value as f32) == *value => (*value as f32).to_string(),
+                Value::Float(value) if f64::from(*value as f32) == *value => {
+                    (*value as f32).to_string()
+                }
                 Value::Float(value) => value.to_string(),
                 Value::Bool(value) => value.to_string(),
                 Value::Text(text) => text.clone(),
@@ -185,7 +189,9 @@ fn list(cursor: &mut Cursor, depth: usize) -> Result<Value, Fault> {
         7 => Value::BoolList(numbers(cursor, |b: [u8; 1]| b != [0])?),
         8 => {
             let count = cursor.len(8)?;
-            Value::TextList((0..count).map(|_| cursor.text().map(str::to_owned)).collect::<Result<_, _>>()?)
+            Value::TextList(
+                (0..count).map(|_| cursor.text().map(str::to_owned)).collect::<Result<_, _>>()?,
+            )
         }
         LIST if depth == MAX_DEPTH => return Err(cursor.fault("lists nested too deeply")),
         LIST => {
@@ -199,7 +205,10 @@ fn list(cursor: &mut Cursor, depth: usize) -> Result<Value, Fault> {
     })
 }
 
-fn numbers<const N: usize, T>(cursor: &mut Cursor, decode: impl Fn([u8; N]) -> T) -> Result<Vec<T>, Fault> {
+fn numbers<const N: usize, T>(
+    cursor: &mut Cursor,
+    decode: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, Fault> {
     let count = cursor.len(N)?;
     Ok(cursor.take(count * N)?.as_chunks::<N>().0.iter().map(|&bytes| decode(bytes)).collect())
 }

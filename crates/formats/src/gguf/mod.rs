@@ -28,7 +28,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
         _ if version.swap_bytes() <= 3 => {
             return Err(Fault::new("a big-endian GGUF file", "get the usual, little-endian one"));
         }
-        _ => return Err(Fault::new(format!("GGUF version {version}"), "versions 2 and 3 are read; convert it anew")),
+        _ => {
+            return Err(Fault::new(
+                format!("GGUF version {version}"),
+                "versions 2 and 3 are read; convert it anew",
+            ));
+        }
     }
     let (tensors, values) = (cursor.u64()?, cursor.u64()?);
     if tensors > MOST_TENSORS as u64 {
@@ -42,10 +47,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     }
     let alignment = match metadata.get("general.alignment") {
         None => 32,
-        Some(_) => match metadata.u64("general.alignment").and_then(|value| usize::try_from(value).ok()) {
-            Some(alignment) if alignment.is_power_of_two() => alignment,
-            _ => return Err(Fault::new("general.alignment is no power of two", DAMAGED)),
-        },
+        Some(_) => {
+            match metadata.u64("general.alignment").and_then(|value| usize::try_from(value).ok()) {
+                Some(alignment) if alignment.is_power_of_two() => alignment,
+                _ => return Err(Fault::new("general.alignment is no power of two", DAMAGED)),
+            }
+        }
     };
     let data = cursor.at().checked_next_multiple_of(alignment);
     let data = data.ok_or_else(|| Fault::new("general.alignment is beyond all files", DAMAGED))?;
@@ -53,13 +60,22 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     for Listed { name, shape, kind, offset } in listed {
         let twice = match entry(shape, kind, offset, data, bytes.len()) {
             Ok(Ok(entry)) => {
-                parsed.entries.insert(name.to_owned(), entry).is_some() || parsed.skipped.contains_key(name)
+                parsed.entries.insert(name.to_owned(), entry).is_some()
+                    || parsed.skipped.contains_key(name)
             }
-            Ok(Err(why)) => parsed.skipped.insert(name.to_owned(), why).is_some() || parsed.entries.contains_key(name),
-            Err(what) => return Err(Fault::new(format!("tensor `{}` {what}", one_line(name)), DAMAGED)),
+            Ok(Err(why)) => {
+                parsed.skipped.insert(name.to_owned(), why).is_some()
+                    || parsed.entries.contains_key(name)
+            }
+            Err(what) => {
+                return Err(Fault::new(format!("tensor `{}` {what}", one_line(name)), DAMAGED));
+            }
         };
         if twice {
-            return Err(Fault::new(format!("two tensors are called `{}`", one_line(name)), DAMAGED));
+            return Err(Fault::new(
+                format!("two tensors are called `{}`", one_line(name)),
+                DAMAGED,
+            ));
         }
     }
     parsed.metadata = metadata.texts();
@@ -80,12 +96,17 @@ impl<'a> Listed<'a> {
         let name = cursor.text()?;
         let rank = cursor.u32()?;
         if rank > 4 {
-            return Err(Fault::damaged(format!("tensor `{}` has {rank} dimensions", one_line(name)), at));
+            return Err(Fault::damaged(
+                format!("tensor `{}` has {rank} dimensions", one_line(name)),
+                at,
+            ));
         }
         let mut shape = Vec::with_capacity(rank as usize);
         for _ in 0..rank {
             let dim = usize::try_from(cursor.u64()?);
-            shape.push(dim.map_err(|_| Fault::damaged(format!("tensor `{}` is too large", one_line(name)), at))?);
+            shape.push(dim.map_err(|_| {
+                Fault::damaged(format!("tensor `{}` is too large", one_line(name)), at)
+            })?);
         }
         shape.reverse();
         Ok(Self { name, shape, kind: cursor.u32()?, offset: cursor.u64()? })
@@ -139,7 +160,10 @@ fn entry(
         28 => Dtype::F64,
         30 => Dtype::Bf16,
         _ => {
-            let name = UNREAD.iter().find(|(number, _)| *number == kind).map(|(_, name)| (*name).to_owned());
+            let name = UNREAD
+                .iter()
+                .find(|(number, _)| *number == kind)
+                .map(|(_, name)| (*name).to_owned());
             let name = name.unwrap_or_else(|| format!("GGUF type {kind}"));
             return Ok(Err(format!("is stored as {name}, which is not read")));
         }

@@ -25,17 +25,21 @@ impl Metadata {
         let other = "use the tokenizer.json that was published with the model";
         match self.str("tokenizer.ggml.model") {
             Some("gpt2") => {}
-            Some(model) => return Err(refuse(format!("a tokenizer of the kind `{}`", one_line(model)), other)),
+            Some(model) => {
+                return Err(refuse(format!("a tokenizer of the kind `{}`", one_line(model)), other));
+            }
             None => return Err(refuse("no tokenizer in this GGUF file".to_owned(), other)),
         }
-        let byte_level =
-            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+        let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
         let pre = match self.str("tokenizer.ggml.pre").unwrap_or("default") {
             "smollm" => json!({"type": "Sequence", "pretokenizers": [
                 {"type": "Digits", "individual_digits": true}, byte_level]}),
             "gpt-2" | "default" => byte_level.clone(),
             pre => {
-                let what = format!("a tokenizer that cuts text as `{}`, which is not known", one_line(pre));
+                let what = format!(
+                    "a tokenizer that cuts text as `{}`, which is not known",
+                    one_line(pre)
+                );
                 return Err(refuse(what, other));
             }
         };
@@ -43,30 +47,45 @@ impl Metadata {
         let merges = self.strings("tokenizer.ggml.merges").unwrap_or_default();
         let types = self.ints("tokenizer.ggml.token_type");
         if tokens.is_empty() || types.as_ref().is_some_and(|types| types.len() != tokens.len()) {
-            return Err(refuse("the tokenizer's tokens and their types do not match".to_owned(), DAMAGED));
+            return Err(refuse(
+                "the tokenizer's tokens and their types do not match".to_owned(),
+                DAMAGED,
+            ));
         }
         let mut ids = HashMap::with_capacity(tokens.len());
         for (id, token) in tokens.iter().enumerate() {
             if ids.insert(token.as_str(), id).is_some() {
-                return Err(refuse(format!("the tokenizer has `{}` twice", one_line(token)), DAMAGED));
+                return Err(refuse(
+                    format!("the tokenizer has `{}` twice", one_line(token)),
+                    DAMAGED,
+                ));
             }
         }
         for merge in merges {
             let known = |token: &str| ids.contains_key(token);
-            let fits = merge.split_once(' ').is_some_and(|(a, b)| known(a) && known(b) && known(&format!("{a}{b}")));
+            let fits = merge
+                .split_once(' ')
+                .is_some_and(|(a, b)| known(a) && known(b) && known(&format!("{a}{b}")));
             if !fits {
-                return Err(refuse(format!("the tokenizer merges `{}` to no token", one_line(merge)), DAMAGED));
+                return Err(refuse(
+                    format!("the tokenizer merges `{}` to no token", one_line(merge)),
+                    DAMAGED,
+                ));
             }
         }
-        let added =
-            types.iter().flatten().enumerate().filter(|(_, kind)| [CONTROL, UNKNOWN, USER_DEFINED].contains(kind));
+        let added = types
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, kind)| [CONTROL, UNKNOWN, USER_DEFINED].contains(kind));
         let added: Vec<Value> = added
             .map(|(id, &kind)| {
                 json!({"id": id, "content": tokens[id], "single_word": false, "lstrip": false, "rstrip": false,
                     "normalized": false, "special": kind != USER_DEFINED})
             })
             .collect();
-        let vocab: Map<String, Value> = tokens.iter().enumerate().map(|(id, t)| (t.clone(), id.into())).collect();
+        let vocab: Map<String, Value> =
+            tokens.iter().enumerate().map(|(id, t)| (t.clone(), id.into())).collect();
         let json = json!({
             "version": "1.0",
             "truncation": null,

@@ -59,14 +59,19 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
                 let (name, entry) = tensor::parse(message, bytes.len())?;
                 let twice = match entry {
                     Ok(entry) => {
-                        parsed.entries.insert(name.to_owned(), entry).is_some() || parsed.skipped.contains_key(name)
+                        parsed.entries.insert(name.to_owned(), entry).is_some()
+                            || parsed.skipped.contains_key(name)
                     }
                     Err(why) => {
-                        parsed.skipped.insert(name.to_owned(), why).is_some() || parsed.entries.contains_key(name)
+                        parsed.skipped.insert(name.to_owned(), why).is_some()
+                            || parsed.entries.contains_key(name)
                     }
                 };
                 if twice {
-                    return Err(Fault::new(format!("two tensors are called `{}`", one_line(name)), DAMAGED));
+                    return Err(Fault::new(
+                        format!("two tensors are called `{}`", one_line(name)),
+                        DAMAGED,
+                    ));
                 }
             }
             _ => {}
@@ -98,7 +103,8 @@ fn multiplication<'a>(node: Message<'a>) -> Result<Option<(&'a str, &'a str)>, F
             _ => {}
         }
     }
-    let anonymous = second.contains("::") || (!second.is_empty() && second.bytes().all(|byte| byte.is_ascii_digit()));
+    let anonymous = second.contains("::")
+        || (!second.is_empty() && second.bytes().all(|byte| byte.is_ascii_digit()));
     Ok((kind == "MatMul" && anonymous).then_some((second, name)))
 }
 
@@ -107,7 +113,9 @@ fn rename(parsed: &mut Parsed, weight: &str, node: &str) {
     let Some((module, operation)) = node.trim_start_matches('/').rsplit_once('/') else { return };
     let name = format!("{}.weight", module.replace('/', "."));
     let free = !parsed.entries.contains_key(&name) && !parsed.skipped.contains_key(&name);
-    let Some(Entry { info, layout: Layout::Dense, .. }) = parsed.entries.get(weight) else { return };
+    let Some(Entry { info, layout: Layout::Dense, .. }) = parsed.entries.get(weight) else {
+        return;
+    };
     let &[rows, columns] = info.shape.as_slice() else { return };
     if !free || module.is_empty() || !operation.starts_with("MatMul") {
         return;

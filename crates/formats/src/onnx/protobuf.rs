@@ -34,7 +34,8 @@ impl<'a> Message<'a> {
     }
 
     pub(super) fn text(&self) -> Result<&'a str, Fault> {
-        std::str::from_utf8(self.bytes()).map_err(|_| Fault::damaged("bad ONNX: a text is not UTF-8", self.at))
+        std::str::from_utf8(self.bytes())
+            .map_err(|_| Fault::damaged("bad ONNX: a text is not UTF-8", self.at))
     }
 
     /// Gives nothing at the end and in the middle of a number.
@@ -82,7 +83,9 @@ impl<'a> Iterator for Message<'a> {
             return None;
         }
         let start = self.at;
-        let field = self.field().ok_or_else(|| Fault::damaged("bad ONNX: a field that is cut off or unknown", start));
+        let field = self
+            .field()
+            .ok_or_else(|| Fault::damaged("bad ONNX: a field that is cut off or unknown", start));
         if field.is_err() {
             self.at = self.end;
         }

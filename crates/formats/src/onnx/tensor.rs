@@ -16,7 +16,10 @@ enum Field {
 }
 
 /// Name and place of a tensor; the inner error says why it is not read.
-pub(super) fn parse<'a>(message: Message<'a>, file_len: usize) -> Result<(&'a str, Result<Entry, String>), Fault> {
+pub(super) fn parse<'a>(
+    message: Message<'a>,
+    file_len: usize,
+) -> Result<(&'a str, Result<Entry, String>), Fault> {
     let (mut name, mut shape, mut kind) = ("", Vec::new(), 0);
     let mut data: Option<(Field, Message)> = None;
     let (mut external, mut scattered) = (false, false);
@@ -44,7 +47,9 @@ pub(super) fn parse<'a>(message: Message<'a>, file_len: usize) -> Result<(&'a st
             ((14, Value::Varint(place)), _) => external |= place == 1,
             // An empty list may stand beside the field that is used.
             ((_, Value::Bytes(bytes)), Some(_)) if bytes.range().is_empty() => {}
-            ((_, Value::Bytes(bytes)), Some(place)) if data.is_none() => data = Some((place, bytes)),
+            ((_, Value::Bytes(bytes)), Some(place)) if data.is_none() => {
+                data = Some((place, bytes))
+            }
             (_, Some(_)) => scattered = true,
             _ => {}
         }
@@ -65,12 +70,15 @@ pub(super) fn parse<'a>(message: Message<'a>, file_len: usize) -> Result<(&'a st
     let Some(dtype) = dtype(kind) else {
         return Ok((name, Err(format!("is stored as ONNX type {kind}, which is not read"))));
     };
-    let shape: Option<Vec<usize>> = shape.into_iter().map(|dim| usize::try_from(dim).ok()).collect();
+    let shape: Option<Vec<usize>> =
+        shape.into_iter().map(|dim| usize::try_from(dim).ok()).collect();
     let shape = shape.ok_or_else(|| wrong("has a dimension beyond all memory".to_owned()))?;
     let total = count(&shape).map_err(wrong)?;
     let (field, place) = match data {
         Some((field, bytes)) => (field, bytes),
-        None if total == 0 => return Entry::dense(shape, dtype, 0, file_len).map_err(wrong).map(|e| (name, Ok(e))),
+        None if total == 0 => {
+            return Entry::dense(shape, dtype, 0, file_len).map_err(wrong).map(|e| (name, Ok(e)));
+        }
         None => return Err(wrong("has no data".to_owned())),
     };
     let range = place.range();
@@ -83,7 +91,9 @@ pub(super) fn parse<'a>(message: Message<'a>, file_len: usize) -> Result<(&'a st
         if dtype.bytes(total) != Some(range.len()) {
             return Err(wrong(format!("has {} bytes for {total} numbers of {dtype}", range.len())));
         }
-        return Entry::dense(shape, dtype, range.start, file_len).map_err(wrong).map(|entry| (name, Ok(entry)));
+        return Entry::dense(shape, dtype, range.start, file_len)
+            .map_err(wrong)
+            .map(|entry| (name, Ok(entry)));
     }
     // Small types share the field of 32-bit numbers.
     let expected = if dtype == Dtype::I64 { Field::Int64 } else { Field::Int32 };
@@ -93,7 +103,16 @@ pub(super) fn parse<'a>(message: Message<'a>, file_len: usize) -> Result<(&'a st
         return Err(wrong(format!("has other data than {total} numbers of {dtype}")));
     }
     let info = Info { shape, dtype };
-    Ok((name, Ok(Entry { info, file: 0, start: range.start, bytes: range.len(), layout: Layout::Varints })))
+    Ok((
+        name,
+        Ok(Entry {
+            info,
+            file: 0,
+            start: range.start,
+            bytes: range.len(),
+            layout: Layout::Varints,
+        }),
+    ))
 }
 
 fn dtype(kind: u64) -> Option<Dtype> {

@@ -25,7 +25,9 @@ impl Machine<'_> {
                     return Err(bad("_rebuild_from_type_v2 lacks arguments"));
                 };
                 match self.nodes[function as usize] {
-                    Node::Global(inner_known @ (Known::Tensor | Known::TypedTensor | Known::Parameter)) => {
+                    Node::Global(
+                        inner_known @ (Known::Tensor | Known::TypedTensor | Known::Parameter),
+                    ) => {
                         self.rebuild(inner_known, inner)?;
                     }
                     _ => self.push(Node::Object { script: false, state: NONE }),
@@ -63,7 +65,9 @@ impl Machine<'_> {
         };
         let kind = match (function, parts.get(6).map(|&id| &self.nodes[id as usize])) {
             (Known::TypedTensor, Some(Node::Global(Known::Number(kind)))) => Some(*kind),
-            (Known::TypedTensor, _) => return Err(bad("_rebuild_tensor_v3 names no known type of numbers")),
+            (Known::TypedTensor, _) => {
+                return Err(bad("_rebuild_tensor_v3 names no known type of numbers"));
+            }
             _ => None,
         };
         if !matches!(self.nodes[storage as usize], Node::Storage { .. }) {
@@ -99,7 +103,8 @@ impl Machine<'_> {
     /// `("module", class, file, source)`, which stands for the class.
     pub(super) fn persistent(&mut self, id: Id) -> Result<(), Fault> {
         let parts = self.tuple(id)?;
-        let (&tag, &class) = parts.first().zip(parts.get(1)).ok_or_else(|| bad("a persistent id without parts"))?;
+        let (&tag, &class) =
+            parts.first().zip(parts.get(1)).ok_or_else(|| bad("a persistent id without parts"))?;
         if self.is_text(tag, "module") {
             self.push_id(class);
             return Ok(());
@@ -107,7 +112,10 @@ impl Machine<'_> {
         let Node::Global(Known::Storage(kind)) = self.nodes[class as usize] else {
             return Err(bad("a storage of no known type"));
         };
-        let key = parts.get(2).copied().filter(|&key| matches!(self.nodes[key as usize], Node::Text { .. }));
+        let key = parts
+            .get(2)
+            .copied()
+            .filter(|&key| matches!(self.nodes[key as usize], Node::Text { .. }));
         let (true, Some(key)) = (self.is_text(tag, "storage"), key) else {
             return Err(bad("a persistent id that is no storage"));
         };

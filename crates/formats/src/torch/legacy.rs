@@ -15,7 +15,8 @@ const MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
 /// Whether `bytes` begin with a pickle of the magic number (in a frame, from protocol 4 on).
 pub(crate) fn is(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&0x80) && [2, 11].iter().any(|&at| bytes.get(at..).is_some_and(|b| b.starts_with(MAGIC)))
+    bytes.first() == Some(&0x80)
+        && [2, 11].iter().any(|&at| bytes.get(at..).is_some_and(|b| b.starts_with(MAGIC)))
 }
 
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
@@ -28,18 +29,26 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     next()?;
     let version = next()?;
     if !matches!(version.node(version.root), Node::Int(1001)) {
-        return Err(Fault::new("an unknown version of the legacy format", "load and save it with PyTorch"));
+        return Err(Fault::new(
+            "an unknown version of the legacy format",
+            "load and save it with PyTorch",
+        ));
     }
     let machine = next()?;
     if machine.get(machine.root, "little_endian") == Some(FALSE) {
-        return Err(Fault::new("written on a big-endian machine", "load and save it with PyTorch on a usual one"));
+        return Err(Fault::new(
+            "written on a big-endian machine",
+            "load and save it with PyTorch on a usual one",
+        ));
     }
     let object = next()?;
     let keys = next()?;
     let places = storages(bytes, at, &object, &keys)?;
     state::parsed(&object, Format::TorchLegacy, bytes.len(), |key| {
         let place = places.get(key).cloned();
-        place.ok_or_else(|| Fault::new(format!("no storage `{}` in the file", one_line(key)), DAMAGED))
+        place.ok_or_else(|| {
+            Fault::new(format!("no storage `{}` in the file", one_line(key)), DAMAGED)
+        })
     })
 }
 
@@ -64,13 +73,22 @@ fn storages<'p>(
     };
     let mut places = HashMap::new();
     for &key in list {
-        let key = keys.text(key).ok_or_else(|| Fault::damaged("the key of a storage is no text", at))?;
+        let key =
+            keys.text(key).ok_or_else(|| Fault::damaged("the key of a storage is no text", at))?;
         let cut = || Fault::damaged(format!("storage `{}` is cut off", one_line(key)), at);
         let size = *sizes.get(key).ok_or_else(|| {
-            Fault::damaged(format!("storage `{}` is part of no tensor, its length is unknown", one_line(key)), at)
+            Fault::damaged(
+                format!("storage `{}` is part of no tensor, its length is unknown", one_line(key)),
+                at,
+            )
         })?;
-        let count = bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|count| u64::from_le_bytes(*count));
-        let len = count.and_then(|count| usize::try_from(count).ok()?.checked_mul(size)).ok_or_else(cut)?;
+        let count = bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk())
+            .map(|count| u64::from_le_bytes(*count));
+        let len = count
+            .and_then(|count| usize::try_from(count).ok()?.checked_mul(size))
+            .ok_or_else(cut)?;
         let start = at + 8;
         let end = start.checked_add(len).filter(|end| *end <= bytes.len()).ok_or_else(cut)?;
         places.insert(key, start..end);

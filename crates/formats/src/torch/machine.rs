@@ -39,7 +39,9 @@ pub(super) fn run(data: &[u8]) -> Result<(Pickle<'_>, usize), Fault> {
     loop {
         let start = machine.at;
         match machine.step() {
-            Ok(None) if machine.nodes.len().max(machine.stack.len()).max(machine.memo.len()) <= MAX_VALUES => {}
+            Ok(None)
+                if machine.nodes.len().max(machine.stack.len()).max(machine.memo.len())
+                    <= MAX_VALUES => {}
             Ok(None) => return Err(bad(format!("more than {MAX_VALUES} values")).offset(start)),
             Ok(Some(root)) => {
                 let data = &data[..machine.at];
@@ -86,13 +88,15 @@ impl<'a> Machine<'a> {
             b'K' => self.int(1)?,
             b'M' => self.int(2)?,
             b'J' => {
-                let value = self.take(4)?.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
+                let value =
+                    self.take(4)?.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
                 self.push(Node::Int(value.into()));
             }
             0x8a => self.long(1)?,
             0x8b => self.long(4)?,
             b'G' => {
-                let value = self.take(8)?.first_chunk().map_or(0.0, |bytes| f64::from_be_bytes(*bytes));
+                let value =
+                    self.take(8)?.first_chunk().map_or(0.0, |bytes| f64::from_be_bytes(*bytes));
                 self.push(Node::Float(value));
             }
             0x8c | b'U' => self.text(1)?,
@@ -208,14 +212,21 @@ impl<'a> Machine<'a> {
 
     /// A little-endian length of `bytes` bytes.
     fn length(&mut self, bytes: usize) -> Result<usize, Fault> {
-        let value = self.take(bytes)?.iter().rev().fold(0u64, |value, &byte| (value << 8) | u64::from(byte));
+        let value = self
+            .take(bytes)?
+            .iter()
+            .rev()
+            .fold(0u64, |value, &byte| (value << 8) | u64::from(byte));
         usize::try_from(value).map_err(|_| bad("a length that no memory holds"))
     }
 
     /// Text up to the end of the line.
     fn line(&mut self) -> Result<&'a str, Fault> {
         let rest = &self.data[self.at..];
-        let len = rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| bad("it ends in the middle"))?;
+        let len = rest
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .ok_or_else(|| bad("it ends in the middle"))?;
         self.at += len + 1;
         std::str::from_utf8(&rest[..len]).map_err(|_| bad("a name is not UTF-8"))
     }
@@ -244,7 +255,11 @@ impl<'a> Machine<'a> {
     /// The stack length without the top `count` values, which must not be below a mark.
     fn floor(&self, count: usize) -> Result<usize, Fault> {
         let floor = self.marks.last().copied().unwrap_or(0);
-        self.stack.len().checked_sub(count).filter(|from| *from >= floor).ok_or_else(|| bad("nothing on the stack"))
+        self.stack
+            .len()
+            .checked_sub(count)
+            .filter(|from| *from >= floor)
+            .ok_or_else(|| bad("nothing on the stack"))
     }
 
     fn pop(&mut self) -> Result<Id, Fault> {
@@ -276,7 +291,8 @@ impl<'a> Machine<'a> {
         let mut wide = [sign; 8];
         wide[..low.len()].copy_from_slice(low);
         // What is beyond must only repeat the sign.
-        let fits = high.iter().all(|&byte| byte == sign) && (high.is_empty() || (wide[7] ^ sign) & 0x80 == 0);
+        let fits = high.iter().all(|&byte| byte == sign)
+            && (high.is_empty() || (wide[7] ^ sign) & 0x80 == 0);
         let node = if fits { Node::Int(i64::from_le_bytes(wide)) } else { Node::Other };
         self.push(node);
         Ok(())
@@ -306,7 +322,10 @@ impl<'a> Machine<'a> {
 
     fn get(&mut self, bytes: usize) -> Result<(), Fault> {
         let index = self.length(bytes)? as u32;
-        let id = *self.memo.get(&index).ok_or_else(|| bad(format!("nothing is memorised as {index}")))?;
+        let id = *self
+            .memo
+            .get(&index)
+            .ok_or_else(|| bad(format!("nothing is memorised as {index}")))?;
         self.stack.push(id);
         Ok(())
     }
@@ -352,7 +371,8 @@ impl<'a> Machine<'a> {
 
     /// Copies of lists are on a budget: the same list may be named again and again.
     pub(super) fn copied(&mut self, count: usize) -> Result<(), Fault> {
-        self.budget = self.budget.checked_sub(count).ok_or_else(|| bad("it copies more than it holds"))?;
+        self.budget =
+            self.budget.checked_sub(count).ok_or_else(|| bad("it copies more than it holds"))?;
         Ok(())
     }
 }

@@ -32,20 +32,31 @@ pub(crate) fn from_zip(bytes: &[u8]) -> Result<Parsed, Fault> {
     let archive = zip::Archive::parse(bytes)?;
     let Some(root) = archive.names().find_map(|name| {
         let root = name.strip_suffix("data.pkl")?;
-        (root.matches('/').count() <= 1 && (root.is_empty() || root.ends_with('/'))).then(|| root.to_owned())
+        (root.matches('/').count() <= 1 && (root.is_empty() || root.ends_with('/')))
+            .then(|| root.to_owned())
     }) else {
-        return Err(Fault::new("a zip archive without a data.pkl", "only archives that torch.save wrote are read"));
+        return Err(Fault::new(
+            "a zip archive without a data.pkl",
+            "only archives that torch.save wrote are read",
+        ));
     };
     if let Some(place) = archive.member(&format!("{root}byteorder"))
         && bytes[place?] != *b"little"
     {
-        return Err(Fault::new("written on a big-endian machine", "load and save it with PyTorch on a usual one"));
+        return Err(Fault::new(
+            "written on a big-endian machine",
+            "load and save it with PyTorch on a usual one",
+        ));
     }
-    let place =
-        archive.member(&format!("{root}data.pkl")).unwrap_or_else(|| Err(Fault::new("no data.pkl", DAMAGED)))?;
-    let (pickle, _) = machine::run(&bytes[place.clone()]).map_err(|fault| fault.offset(place.start))?;
+    let place = archive
+        .member(&format!("{root}data.pkl"))
+        .unwrap_or_else(|| Err(Fault::new("no data.pkl", DAMAGED)))?;
+    let (pickle, _) =
+        machine::run(&bytes[place.clone()]).map_err(|fault| fault.offset(place.start))?;
     state::parsed(&pickle, Format::TorchZip, bytes.len(), |key| {
         let member = archive.member(&format!("{root}data/{key}"));
-        member.unwrap_or_else(|| Err(Fault::new(format!("no member data/{} in the archive", one_line(key)), DAMAGED)))
+        member.unwrap_or_else(|| {
+            Err(Fault::new(format!("no member data/{} in the archive", one_line(key)), DAMAGED))
+        })
     })
 }

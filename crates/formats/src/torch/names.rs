@@ -12,7 +12,12 @@ pub(super) struct Kind {
     pub(super) dtype: Option<Dtype>,
 }
 
-const fn kind(storage: &'static str, name: &'static str, size: usize, dtype: Option<Dtype>) -> Kind {
+const fn kind(
+    storage: &'static str,
+    name: &'static str,
+    size: usize,
+    dtype: Option<Dtype>,
+) -> Kind {
     Kind { storage, name, size, dtype }
 }
 
@@ -76,13 +81,19 @@ pub(super) fn known(module: &str, name: &str) -> Option<Known> {
         ("builtins" | "__builtin__", "dict") => Known::Dict,
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Known::Tensor,
         ("torch._utils", "_rebuild_tensor_v3") => Known::TypedTensor,
-        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Known::Parameter,
+        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+            Known::Parameter
+        }
         ("torch._tensor", "_rebuild_from_type_v2") => Known::FromType,
         ("torch", "Size") => Known::Size,
-        ("torch" | "torch.cuda" | "torch.storage", _) => match KINDS.iter().find(|kind| kind.storage == name) {
-            Some(kind) => Known::Storage(kind),
-            None => KINDS.iter().find(|kind| kind.name == name).map_or(Known::Opaque, Known::Number),
-        },
+        ("torch" | "torch.cuda" | "torch.storage", _) => {
+            match KINDS.iter().find(|kind| kind.storage == name) {
+                Some(kind) => Known::Storage(kind),
+                None => {
+                    KINDS.iter().find(|kind| kind.name == name).map_or(Known::Opaque, Known::Number)
+                }
+            }
+        }
         _ if module.split('.').any(|part| part.starts_with("__torch__")) => Known::Script,
         _ => Known::Opaque,
     })
@@ -162,7 +173,8 @@ fn runs_code(module: &str, name: &str) -> bool {
             "types" => matches!(first, "CodeType" | "FunctionType" | "LambdaType"),
             "numpy" => module.starts_with("numpy.testing") && first == "runstring",
             "torch" => {
-                module.starts_with("torch.hub") || matches!(first, "load" | "_load" | "compile" | "load_inline" | "hub")
+                module.starts_with("torch.hub")
+                    || matches!(first, "load" | "_load" | "compile" | "load_inline" | "hub")
             }
             _ => false,
         }

@@ -10,8 +10,19 @@ use std::ops::Range;
 const WRAPPERS: [&str; 4] = ["model", "state_dict", "model_state_dict", "module"];
 
 /// Parts of the names of what else a training keeps.
-const TRAINING: [&str; 11] =
-    ["optim", "sched", "scaler", "rng", "ema", "args", "config", "epoch", "loss", "callbacks", "loops"];
+const TRAINING: [&str; 11] = [
+    "optim",
+    "sched",
+    "scaler",
+    "rng",
+    "ema",
+    "args",
+    "config",
+    "epoch",
+    "loss",
+    "callbacks",
+    "loops",
+];
 
 /// A tensor found: the key of the top level it is under, the rest of its name, itself.
 struct Found<'p> {
@@ -42,9 +53,13 @@ pub(super) fn parsed(
             (false, false, false) => format!("{top}.{name}"),
         };
         let twice = match entry(pickle, id, file_len, &locate) {
-            Ok(entry) => parsed.entries.insert(name.clone(), entry).is_some() || parsed.skipped.contains_key(&name),
+            Ok(entry) => {
+                parsed.entries.insert(name.clone(), entry).is_some()
+                    || parsed.skipped.contains_key(&name)
+            }
             Err(Wrong::Unread(why)) => {
-                parsed.skipped.insert(name.clone(), why).is_some() || parsed.entries.contains_key(&name)
+                parsed.skipped.insert(name.clone(), why).is_some()
+                    || parsed.entries.contains_key(&name)
             }
             Err(Wrong::Broken(what)) => {
                 return Err(Fault::new(format!("tensor `{}` {what}", one_line(&name)), DAMAGED));
@@ -52,7 +67,10 @@ pub(super) fn parsed(
             Err(Wrong::File(fault)) => return Err(fault),
         };
         if twice {
-            return Err(Fault::new(format!("two tensors are called `{}`", one_line(&name)), DAMAGED));
+            return Err(Fault::new(
+                format!("two tensors are called `{}`", one_line(&name)),
+                DAMAGED,
+            ));
         }
     }
     Ok(parsed)
@@ -60,7 +78,8 @@ pub(super) fn parsed(
 
 /// The one wrapper that holds tensors, if only the state of a training holds any beside it.
 fn wrapper<'p>(found: &[Found<'p>]) -> Option<&'p str> {
-    let first = found.iter().find(|tensor| WRAPPERS.contains(&tensor.top) && !tensor.name.is_empty())?.top;
+    let first =
+        found.iter().find(|tensor| WRAPPERS.contains(&tensor.top) && !tensor.name.is_empty())?.top;
     let alone = found.iter().all(|tensor| {
         let lower = tensor.top.to_ascii_lowercase();
         tensor.top == first || TRAINING.iter().any(|part| lower.contains(part))
@@ -98,11 +117,18 @@ fn find<'p>(pickle: &Pickle<'p>) -> Result<Vec<Found<'p>>, Fault> {
         let mut visit = |id: Id, key: &'p str, number: Option<usize>| -> Result<(), Fault> {
             let holds = matches!(
                 pickle.node(id),
-                Node::Tensor { .. } | Node::Dict(_) | Node::List(_) | Node::Tuple(_) | Node::Object { .. }
+                Node::Tensor { .. }
+                    | Node::Dict(_)
+                    | Node::List(_)
+                    | Node::Tuple(_)
+                    | Node::Object { .. }
             );
             let cost = if holds { name.len() + key.len() + 32 } else { 1 };
             budget = budget.checked_sub(cost).ok_or_else(|| {
-                Fault::new("the checkpoint nests without end", "it is made to exhaust memory; do not trust it")
+                Fault::new(
+                    "the checkpoint nests without end",
+                    "it is made to exhaust memory; do not trust it",
+                )
             })?;
             if !holds {
                 return Ok(());
@@ -119,7 +145,8 @@ fn find<'p>(pickle: &Pickle<'p>) -> Result<Vec<Found<'p>>, Fault> {
         };
         match pickle.node(id) {
             Node::Tensor { .. } => {
-                let name = if name.is_empty() && top.is_empty() { "tensor".to_owned() } else { name };
+                let name =
+                    if name.is_empty() && top.is_empty() { "tensor".to_owned() } else { name };
                 found.push(Found { top, name, id });
             }
             Node::Dict(items) => {
@@ -131,8 +158,12 @@ fn find<'p>(pickle: &Pickle<'p>) -> Result<Vec<Found<'p>>, Fault> {
                     }
                 }
             }
-            Node::List(items) => items.iter().enumerate().try_for_each(|(i, &item)| visit(item, "", Some(i)))?,
-            Node::Tuple(items) => items.iter().enumerate().try_for_each(|(i, &item)| visit(item, "", Some(i)))?,
+            Node::List(items) => {
+                items.iter().enumerate().try_for_each(|(i, &item)| visit(item, "", Some(i)))?
+            }
+            Node::Tuple(items) => {
+                items.iter().enumerate().try_for_each(|(i, &item)| visit(item, "", Some(i)))?
+            }
             &Node::Object { script, state } => {
                 let Node::Dict(attributes) = pickle.node(state) else { continue };
                 // An `nn.Module` keeps its tensors in three dicts, a TorchScript module among its attributes.
@@ -145,7 +176,12 @@ fn find<'p>(pickle: &Pickle<'p>) -> Result<Vec<Found<'p>>, Fault> {
                                 visit(value, pickle.text(key).unwrap_or_default(), None)?;
                             }
                         }
-                        (true, _) if matches!(pickle.node(value), Node::Tensor { .. } | Node::Object { .. }) => {
+                        (true, _)
+                            if matches!(
+                                pickle.node(value),
+                                Node::Tensor { .. } | Node::Object { .. }
+                            ) =>
+                        {
                             visit(value, key, None)?;
                         }
                         _ => {}
@@ -186,19 +222,26 @@ fn entry(
     let Some(dtype) = kind.dtype else {
         return Err(Wrong::Unread(format!("is stored as {}, which is not read", kind.name)));
     };
-    let (Some(shape), Some(strides)) = (pickle.sizes(size, MAX_RANK), pickle.sizes(stride, MAX_RANK)) else {
-        return Err(Wrong::Broken(format!("has a shape or strides that are no list of up to {MAX_RANK} numbers")));
+    let (Some(shape), Some(strides)) =
+        (pickle.sizes(size, MAX_RANK), pickle.sizes(stride, MAX_RANK))
+    else {
+        return Err(Wrong::Broken(format!(
+            "has a shape or strides that are no list of up to {MAX_RANK} numbers"
+        )));
     };
     let offset = pickle.size(offset).ok_or_else(|| broken("has an offset that is no number"))?;
     let key = pickle.text(key).ok_or_else(|| broken("has a storage without a name"))?;
     let place = locate(key).map_err(Wrong::File)?;
     // Before PyTorch 0.4 a storage could be a window of another: its key, first number, length.
     let first = match pickle.node(view) {
-        Node::Tuple(parts) if view != NONE => {
-            parts.get(1).and_then(|&first| pickle.size(first)).ok_or_else(|| broken("has a broken storage view"))?
-        }
+        Node::Tuple(parts) if view != NONE => parts
+            .get(1)
+            .and_then(|&first| pickle.size(first))
+            .ok_or_else(|| broken("has a broken storage view"))?,
         _ => 0,
     };
-    let offset = offset.checked_add(first).ok_or_else(|| broken("has an offset beyond all files"))?;
-    Entry::view(shape, strides, dtype, (place.start, place.len()), offset, file_len).map_err(Wrong::Broken)
+    let offset =
+        offset.checked_add(first).ok_or_else(|| broken("has an offset beyond all files"))?;
+    Entry::view(shape, strides, dtype, (place.start, place.len()), offset, file_len)
+        .map_err(Wrong::Broken)
 }

@@ -44,9 +44,13 @@ impl<'a> Archive<'a> {
             let extra_bytes = field(bytes, extra_at, extra as usize).ok_or_else(cut)?;
             let (packed_len, len, header) = wide(head, extra_bytes).ok_or_else(cut)?;
             let packed = int(head, 10, 2) != 0 || int(head, 8, 2) & 1 != 0 || packed_len != len;
-            let name = std::str::from_utf8(name).map_err(|_| Fault::damaged("a member's name is not UTF-8", place))?;
+            let name = std::str::from_utf8(name)
+                .map_err(|_| Fault::damaged("a member's name is not UTF-8", place))?;
             if members.insert(name, Member { header, len, packed }).is_some() {
-                return Err(Fault::damaged(format!("two members are called `{}`", one_line(name)), place));
+                return Err(Fault::damaged(
+                    format!("two members are called `{}`", one_line(name)),
+                    place,
+                ));
             }
             place = extra_at + extra as usize + comment as usize;
         }
@@ -65,15 +69,22 @@ impl<'a> Archive<'a> {
     fn place(&self, name: &str, member: &Member) -> Result<Range<usize>, Fault> {
         if member.packed {
             let what = format!("member `{}` is compressed or encrypted", one_line(name));
-            return Err(Fault::new(what, "torch.save stores members as they are; unpack and `zip -0` the archive"));
+            return Err(Fault::new(
+                what,
+                "torch.save stores members as they are; unpack and `zip -0` the archive",
+            ));
         }
         let header = usize::try_from(member.header).unwrap_or(usize::MAX);
-        let place = field(self.bytes, header, 30).filter(|head| head.starts_with(b"PK\x03\x04")).and_then(|head| {
-            let start = header + 30 + int(head, 26, 2) as usize + int(head, 28, 2) as usize;
-            let end = start.checked_add(usize::try_from(member.len).ok()?)?;
-            (end <= self.bytes.len()).then_some(start..end)
-        });
-        place.ok_or_else(|| Fault::damaged(format!("member `{}` is outside the file", one_line(name)), header))
+        let place = field(self.bytes, header, 30)
+            .filter(|head| head.starts_with(b"PK\x03\x04"))
+            .and_then(|head| {
+                let start = header + 30 + int(head, 26, 2) as usize + int(head, 28, 2) as usize;
+                let end = start.checked_add(usize::try_from(member.len).ok()?)?;
+                (end <= self.bytes.len()).then_some(start..end)
+            });
+        place.ok_or_else(|| {
+            Fault::damaged(format!("member `{}` is outside the file", one_line(name)), header)
+        })
     }
 }
 
@@ -93,10 +104,13 @@ fn directory(bytes: &[u8]) -> Result<(usize, u64, usize), Fault> {
     let end = &bytes[at..];
     let (mut count, mut start) = (int(end, 10, 2), int(end, 16, 4));
     // zip64: a locator just before the end record names a larger record.
-    if let Some(locator) = at.checked_sub(20).map(|at| &bytes[at..]).filter(|l| l.starts_with(b"PK\x06\x07")) {
+    if let Some(locator) =
+        at.checked_sub(20).map(|at| &bytes[at..]).filter(|l| l.starts_with(b"PK\x06\x07"))
+    {
         let record = usize::try_from(int(locator, 8, 8)).ok().and_then(|at| field(bytes, at, 56));
         let record = record.filter(|record| record.starts_with(b"PK\x06\x06"));
-        let record = record.ok_or_else(|| Fault::damaged("the zip64 directory is missing", at - 20))?;
+        let record =
+            record.ok_or_else(|| Fault::damaged("the zip64 directory is missing", at - 20))?;
         (count, start) = (int(record, 32, 8), int(record, 48, 8));
     }
     Ok((at, count, usize::try_from(start).map_err(|_| missing())?))
@@ -113,7 +127,9 @@ fn wide(head: &[u8], mut extra: &[u8]) -> Option<(u64, u64, u64)> {
         if id != 1 {
             continue;
         }
-        for value in [&mut len, &mut packed, &mut header].into_iter().filter(|value| **value == 0xffff_ffff) {
+        for value in
+            [&mut len, &mut packed, &mut header].into_iter().filter(|value| **value == 0xffff_ffff)
+        {
             *value = int(field(body, 0, 8)?, 0, 8);
             body = &body[8..];
         }

@@ -18,7 +18,10 @@ pub fn files() -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(folder())
         .unwrap()
         .map(|file| file.unwrap().path())
-        .filter(|path| path.is_file() && ![".expected.", ".json"].iter().any(|no| path.to_string_lossy().contains(no)))
+        .filter(|path| {
+            path.is_file()
+                && ![".expected.", ".json"].iter().any(|no| path.to_string_lossy().contains(no))
+        })
         .collect();
     files.sort();
     assert!(files.len() > 50, "{} fixtures", files.len());
@@ -43,14 +46,26 @@ pub fn assert_expected(tensors: &Tensors, name: &str) {
         let floats = tensors.read(key).unwrap();
         match want.dtype() {
             Dtype::F32 => {
-                let want: Vec<u32> = want.data().as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
-                assert_eq!(floats.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), want, "{name}: {key}");
-                assert!(tensors.read_ints(key).unwrap_err().to_string().contains("not whole numbers"));
+                let want: Vec<u32> =
+                    want.data().as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+                assert_eq!(
+                    floats.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+                    want,
+                    "{name}: {key}"
+                );
+                assert!(
+                    tensors.read_ints(key).unwrap_err().to_string().contains("not whole numbers")
+                );
             }
             Dtype::I64 => {
-                let want: Vec<i64> = want.data().as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
+                let want: Vec<i64> =
+                    want.data().as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
                 assert_eq!(tensors.read_ints(key).unwrap(), want, "{name}: {key}");
-                assert_eq!(floats, want.iter().map(|&x| x as f32).collect::<Vec<_>>(), "{name}: {key}");
+                assert_eq!(
+                    floats,
+                    want.iter().map(|&x| x as f32).collect::<Vec<_>>(),
+                    "{name}: {key}"
+                );
             }
             other => panic!("{other}"),
         }

@@ -52,7 +52,8 @@ fn same(a: &Value, b: &Value) -> bool {
 pub(super) fn passed_over(file: &Json) -> Option<String> {
     const SHOWN: usize = 40;
     let said = |(key, idle): &(&str, Value)| {
-        let value = file.value().get(*key).filter(|value| !value.is_null() && !same(value, idle))?;
+        let value =
+            file.value().get(*key).filter(|value| !value.is_null() && !same(value, idle))?;
         let text = value.to_string();
         let short: String = text.chars().take(SHOWN).collect();
         Some(format!("`{key}` = {short}{}", if short.len() < text.len() { " .." } else { "" }))

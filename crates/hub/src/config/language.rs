@@ -33,7 +33,8 @@ impl LanguageConfig {
             "t5" => t5(json).map(Self::T5),
             "mt5" => mt5(json).map(Self::T5),
             "llama" => llama::read(json).map(Self::Llama),
-            other => Err(json.wrong("model_type", format!("is `{other}`; known: `opt`, `t5`, `mt5`, `llama`"))),
+            other => Err(json
+                .wrong("model_type", format!("is `{other}`; known: `opt`, `t5`, `mt5`, `llama`"))),
         }
     }
 
@@ -107,20 +108,31 @@ impl LanguageConfig {
 fn has_own_head(tensors: &Tensors, family: &str, table: &str) -> Result<bool, HubError> {
     let called = |name: &str| {
         let all = names::recipes(Part::Language, family, name);
-        let mut all = all.iter().flat_map(|recipe| recipe.names().map(str::to_owned)).collect::<Vec<_>>().into_iter();
+        let mut all = all
+            .iter()
+            .flat_map(|recipe| recipe.names().map(str::to_owned))
+            .collect::<Vec<_>>()
+            .into_iter();
         all.find(|name| tensors.info(name).is_some())
     };
-    let (Some(head), Some(table)) = (called("lm_head.weight"), called(table)) else { return Ok(false) };
+    let (Some(head), Some(table)) = (called("lm_head.weight"), called(table)) else {
+        return Ok(false);
+    };
     let shape = |name: &str| tensors.info(name).map(|info| info.shape.clone());
     Ok(shape(&head) != shape(&table) || tensors.read(&head)? != tensors.read(&table)?)
 }
 
 fn opt(json: &Json) -> Result<OptConfig, HubError> {
-    for (key, built) in
-        [("enable_bias", true), ("layer_norm_elementwise_affine", true), ("_remove_final_layer_norm", false)]
-    {
+    for (key, built) in [
+        ("enable_bias", true),
+        ("layer_norm_elementwise_affine", true),
+        ("_remove_final_layer_norm", false),
+    ] {
         if json.flag(key)?.is_some_and(|value| value != built) {
-            return Err(json.wrong(key, format!("must be {built}: the other form was never published with BLIP-2")));
+            return Err(json.wrong(
+                key,
+                format!("must be {built}: the other form was never published with BLIP-2"),
+            ));
         }
     }
     if let Some(act) = json.text("activation_function")?.filter(|act| act != "relu") {
@@ -183,7 +195,9 @@ fn t5_like(json: &Json, feed_forward: &str) -> Result<T5Config, HubError> {
         num_decoder_layers: json.layers("num_decoder_layers")?,
         num_heads: json.count("num_heads")?.unwrap_or(8),
         relative_attention_num_buckets: json.count("relative_attention_num_buckets")?.unwrap_or(32),
-        relative_attention_max_distance: json.count("relative_attention_max_distance")?.unwrap_or(128),
+        relative_attention_max_distance: json
+            .count("relative_attention_max_distance")?
+            .unwrap_or(128),
         dense_act: json.named("dense_act_fn")?.unwrap_or(act),
         gated,
         tie_word_embeddings: tied,
@@ -195,7 +209,11 @@ fn t5_like(json: &Json, feed_forward: &str) -> Result<T5Config, HubError> {
 }
 
 /// Special ids: `generation_config.json` wins over `text_config`, which wins over the family's defaults.
-pub(crate) fn marks(family: &str, text: &Json, generation: Option<&Json>) -> Result<LanguageMarks, HubError> {
+pub(crate) fn marks(
+    family: &str,
+    text: &Json,
+    generation: Option<&Json>,
+) -> Result<LanguageMarks, HubError> {
     let id = |key: &str| -> Result<Option<u32>, HubError> {
         let said = generation.map(|g| g.token(key)).transpose()?.flatten();
         Ok(said.or(text.token(key)?))

@@ -61,7 +61,9 @@ impl Config {
     pub(crate) fn check_text_side(&self, place: &str) -> Result<(), HubError> {
         let rows = self.qformer.vocab_size;
         let ids = [("decoder_start", self.stage1.dec), ("pad", self.stage1.pad)];
-        let Some((name, id)) = ids.into_iter().find(|(_, id)| *id as usize >= rows) else { return Ok(()) };
+        let Some((name, id)) = ids.into_iter().find(|(_, id)| *id as usize >= rows) else {
+            return Ok(());
+        };
         let what = format!("`{name}_token_id` is {id}, but the Q-Former has {rows} tokens");
         Err(HubError::new(what, place, "correct it, or `vocab_size` of the Q-Former"))
     }
@@ -75,18 +77,26 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         let generation = Json::read_if_there(&folder.join("generation_config.json"))?;
         others::refuse(&root)?;
-        let nested = root.has("qformer_config") || root.has("vision_config") || root.has("text_config");
+        let nested =
+            root.has("qformer_config") || root.has("vision_config") || root.has("text_config");
         if !nested && !root.has("num_query_tokens") {
             let what = match root.text("model_type")? {
-                Some(kind) => format!("this configuration is not of a BLIP-2, its `model_type` is `{kind}`"),
+                Some(kind) => {
+                    format!("this configuration is not of a BLIP-2, its `model_type` is `{kind}`")
+                }
                 None => "this configuration is not of a BLIP-2".to_owned(),
             };
             let hint = "wanted: `qformer_config`, `vision_config` and `text_config`, or `num_query_tokens` and sizes";
             return Err(HubError::new(what, path.display().to_string(), hint));
         }
-        let class = root.object("architectures").value().get(0).and_then(|name| name.as_str().map(str::to_owned));
+        let class = root
+            .object("architectures")
+            .value()
+            .get(0)
+            .and_then(|name| name.as_str().map(str::to_owned));
         let retrieval = class.as_deref() == Some("Blip2ForImageTextRetrieval");
-        let vision = (nested || root.has("vision_config")).then(|| VisionConfig::read(&root.object("vision_config")));
+        let vision = (nested || root.has("vision_config"))
+            .then(|| VisionConfig::read(&root.object("vision_config")));
         let vision = vision.transpose()?;
         let text = root.object("text_config");
         let language = (nested && !retrieval && (root.has("text_config") || class.is_some()))
@@ -96,7 +106,11 @@ impl Config {
         let marks = language::marks(family, &text, generation.as_ref())?;
         // A flat file may have the frozen parts' configurations beside the Q-Former's sizes.
         let flat = !root.has("qformer_config") && root.has("hidden_size");
-        let mut qformer = if flat { qformer::read(&root)? } else { qformer::read(&root.object("qformer_config"))? };
+        let mut qformer = if flat {
+            qformer::read(&root)?
+        } else {
+            qformer::read(&root.object("qformer_config"))?
+        };
         if let Some(queries) = root.count("num_query_tokens")? {
             qformer.num_query_tokens = queries;
         }
@@ -112,7 +126,9 @@ impl Config {
         Ok(Self {
             vision,
             stage1: Stage1 {
-                dec: root.token("decoder_start_token_id")?.unwrap_or(qformer.vocab_size.saturating_sub(1) as u32),
+                dec: root
+                    .token("decoder_start_token_id")?
+                    .unwrap_or(qformer.vocab_size.saturating_sub(1) as u32),
                 pad: root.token("pad_token_id")?.unwrap_or(0),
                 label_smoothing: root.number("label_smoothing")?.unwrap_or(0.1),
             },

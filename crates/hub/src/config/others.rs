@@ -45,7 +45,8 @@ pub(super) fn refuse(root: &Json) -> Result<(), HubError> {
     // `BlipFor..` and `BlipModel`, not `Blip2For..`.
     let other = |(start, model_type, ..): &&(&str, &str, &str, &str)| {
         let rest = class.strip_prefix(start);
-        kind == *model_type || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+        kind == *model_type
+            || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
     };
     if let Some((.., what, hint)) = OTHERS.iter().find(other) {
         return Err(HubError::new(*what, root.file(), *hint));
@@ -72,7 +73,9 @@ fn quantised(part: &Json) -> HubError {
         None => None,
     };
     let bits = bits.map(|bits| format!(" to {bits} bits")).unwrap_or_default();
-    let what = format!("the weights are quantised by {method}{bits} (`quantization_config`), which is not read");
+    let what = format!(
+        "the weights are quantised by {method}{bits} (`quantization_config`), which is not read"
+    );
     let hint = "take the checkpoint it was made from, or save it dequantised in `bfloat16`; `--dtype q8` then keeps it in 8 bits";
     HubError::new(what, part.file(), hint)
 }

@@ -11,7 +11,9 @@ pub(crate) fn read(json: &Json) -> Result<QFormerConfig, HubError> {
         return Err(json.wrong("hidden_act", format!("is `{act}`; a Q-Former has `gelu`")));
     }
     if let Some(kind) = json.text("position_embedding_type")?.filter(|kind| kind != "absolute") {
-        return Err(json.wrong("position_embedding_type", format!("is `{kind}`; only `absolute` is built")));
+        return Err(
+            json.wrong("position_embedding_type", format!("is `{kind}`; only `absolute` is built"))
+        );
     }
     let d = QFormerConfig::default();
     Ok(QFormerConfig {
@@ -19,11 +21,18 @@ pub(crate) fn read(json: &Json) -> Result<QFormerConfig, HubError> {
         num_hidden_layers: json.layers("num_hidden_layers")?.unwrap_or(d.num_hidden_layers),
         num_attention_heads: json.count("num_attention_heads")?.unwrap_or(d.num_attention_heads),
         intermediate_size: json.count("intermediate_size")?.unwrap_or(d.intermediate_size),
-        cross_attention_frequency: json.count("cross_attention_frequency")?.unwrap_or(d.cross_attention_frequency),
+        cross_attention_frequency: json
+            .count("cross_attention_frequency")?
+            .unwrap_or(d.cross_attention_frequency),
         vocab_size: json.count("vocab_size")?.unwrap_or(30_522),
-        max_position_embeddings: json.count("max_position_embeddings")?.unwrap_or(d.max_position_embeddings),
+        max_position_embeddings: json
+            .count("max_position_embeddings")?
+            .unwrap_or(d.max_position_embeddings),
         layer_norm_eps: json.number("layer_norm_eps")?.unwrap_or(d.layer_norm_eps),
-        dropout: json.number("hidden_dropout_prob")?.or(json.number("dropout")?).unwrap_or(d.dropout),
+        dropout: json
+            .number("hidden_dropout_prob")?
+            .or(json.number("dropout")?)
+            .unwrap_or(d.dropout),
         ..d
     })
 }

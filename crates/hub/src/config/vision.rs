@@ -27,9 +27,15 @@ impl VisionConfig {
                     image_size: json.side("image_size")?.unwrap_or(d.image_size),
                     patch_size: json.count("patch_size")?.unwrap_or(d.patch_size),
                     hidden_size: json.count("hidden_size")?.unwrap_or(d.hidden_size),
-                    num_hidden_layers: json.layers("num_hidden_layers")?.unwrap_or(d.num_hidden_layers),
-                    num_attention_heads: json.count("num_attention_heads")?.unwrap_or(d.num_attention_heads),
-                    intermediate_size: json.count("intermediate_size")?.unwrap_or(d.intermediate_size),
+                    num_hidden_layers: json
+                        .layers("num_hidden_layers")?
+                        .unwrap_or(d.num_hidden_layers),
+                    num_attention_heads: json
+                        .count("num_attention_heads")?
+                        .unwrap_or(d.num_attention_heads),
+                    intermediate_size: json
+                        .count("intermediate_size")?
+                        .unwrap_or(d.intermediate_size),
                     hidden_act: json.named("hidden_act")?.unwrap_or(d.hidden_act),
                     layer_norm_eps: json.number("layer_norm_eps")?.unwrap_or(d.layer_norm_eps),
                     qkv_bias: json.flag("qkv_bias")?.unwrap_or(d.qkv_bias),
@@ -47,10 +53,10 @@ impl VisionConfig {
                 patch_bias: false,
                 pre_norm: true,
             })),
-            other => {
-                Err(json
-                    .wrong("model_type", format!("is `{other}`; known: `blip_2_vision_model`, `clip_vision_model`")))
-            }
+            other => Err(json.wrong(
+                "model_type",
+                format!("is `{other}`; known: `blip_2_vision_model`, `clip_vision_model`"),
+            )),
         }
     }
 

@@ -50,7 +50,8 @@ pub(super) fn check(json: &Json) -> Result<(), HubError> {
         let known = READ.contains(&key.as_str()) || HARMLESS.contains(&key.as_str());
         let nothing = value.is_null() || (key.starts_with("do_") && *value == Value::Bool(false));
         if !known && !nothing {
-            return Err(json.wrong(key, format!("is {}: what it does to pixels is not built", short(value))));
+            return Err(json
+                .wrong(key, format!("is {}: what it does to pixels is not built", short(value))));
         }
     }
     Ok(())
@@ -60,5 +61,9 @@ pub(super) fn check(json: &Json) -> Result<(), HubError> {
 fn short(value: &Value) -> String {
     const MOST: usize = 40;
     let text = value.to_string();
-    if text.chars().count() <= MOST { text } else { text.chars().take(MOST).chain("..".chars()).collect() }
+    if text.chars().count() <= MOST {
+        text
+    } else {
+        text.chars().take(MOST).chain("..".chars()).collect()
+    }
 }

@@ -57,7 +57,8 @@ impl Processor {
             Some(json) => json.part("image_processor")?,
             None => None,
         };
-        let of_old = || Json::read_if_there(&old)?.map(|json| read::preprocess(&json, side)).transpose();
+        let of_old =
+            || Json::read_if_there(&old)?.map(|json| read::preprocess(&json, side)).transpose();
         let Some(nested) = nested else {
             let none = format!(
                 "{}: there is no image processor; pixels are LAVIS's: {side} x {side}, CLIP's mean and deviation",
@@ -71,7 +72,10 @@ impl Processor {
         let preprocess = read::preprocess(&nested, side)?;
         // An old file that cannot be read says something else, too.
         let agree = of_old().is_ok_and(|old| old.is_none_or(|old| old == preprocess));
-        let note = format!("{}: `{OLD}` says otherwise; `image_processor` counts, as in transformers 5", new.display());
+        let note = format!(
+            "{}: `{OLD}` says otherwise; `image_processor` counts, as in transformers 5",
+            new.display()
+        );
         Ok(Self::published(preprocess, (!agree).then_some(note)))
     }
 
@@ -84,9 +88,14 @@ impl Processor {
         let place = file.display().to_string();
         let Some(vision) = Config::read(&file)?.vision else {
             let hint = "name `vision_config` in it";
-            return Err(HubError::new("the configuration has no encoder to make pixels for", place, hint));
+            return Err(HubError::new(
+                "the configuration has no encoder to make pixels for",
+                place,
+                hint,
+            ));
         };
-        let shape = vision.describe().map_err(|error| HubError::new(error.what, place, error.hint))?;
+        let shape =
+            vision.describe().map_err(|error| HubError::new(error.what, place, error.hint))?;
         Self::read(folder, shape.image[0])
     }
 

@@ -22,8 +22,14 @@ struct Class {
     resample: usize,
 }
 
-const BLIP: Class =
-    Class { name: "Blip", to_square: true, center_crop: false, mean: CLIP_MEAN, std: CLIP_STD, resample: BICUBIC };
+const BLIP: Class = Class {
+    name: "Blip",
+    to_square: true,
+    center_crop: false,
+    mean: CLIP_MEAN,
+    std: CLIP_STD,
+    resample: BICUBIC,
+};
 const CLASSES: [Class; 5] = [
     BLIP,
     Class { name: "CLIP", to_square: false, center_crop: true, ..BLIP },
@@ -44,7 +50,10 @@ pub(super) fn preprocess(json: &Json, side: usize) -> Result<Preprocess, HubErro
     let class = class(json)?;
     for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
         if json.flag(key)? == Some(false) {
-            return Err(json.wrong(key, "is false; encoders of BLIP-2 take pixels that went through all steps"));
+            return Err(json.wrong(
+                key,
+                "is false; encoders of BLIP-2 take pixels that went through all steps",
+            ));
         }
     }
     let filter = json.count("resample")?.unwrap_or(class.resample);
@@ -62,7 +71,11 @@ pub(super) fn preprocess(json: &Json, side: usize) -> Result<Preprocess, HubErro
     let mean = json.channels("image_mean")?.unwrap_or(class.mean);
     check_mean(mean, std).map_err(|what| json.wrong("image_mean", what))?;
     if made != side {
-        let key = if matches!(fit, Fit::Stretch) && !json.has("crop_size") { "size" } else { "crop_size" };
+        let key = if matches!(fit, Fit::Stretch) && !json.has("crop_size") {
+            "size"
+        } else {
+            "crop_size"
+        };
         let what = format!("makes pictures {made} pixels wide, the encoder takes {side}");
         return Err(json.wrong(key, what));
     }
@@ -79,10 +92,17 @@ fn class(json: &Json) -> Result<&'static Class, HubError> {
         },
     };
     let bare = said.trim_end_matches("Fast").trim_end_matches("Pil");
-    let bare = bare.strip_suffix("ImageProcessor").or(bare.strip_suffix("FeatureExtractor")).unwrap_or(bare);
+    let bare = bare
+        .strip_suffix("ImageProcessor")
+        .or(bare.strip_suffix("FeatureExtractor"))
+        .unwrap_or(bare);
     CLASSES.iter().find(|class| class.name == bare).ok_or_else(|| {
-        let known: Vec<String> = CLASSES.iter().map(|class| format!("`{}ImageProcessor`", class.name)).collect();
-        json.wrong(key, format!("is `{said}`, whose pixels are not built; known: {}", known.join(", ")))
+        let known: Vec<String> =
+            CLASSES.iter().map(|class| format!("`{}ImageProcessor`", class.name)).collect();
+        json.wrong(
+            key,
+            format!("is `{said}`, whose pixels are not built; known: {}", known.join(", ")),
+        )
     })
 }
 
@@ -99,7 +119,8 @@ fn fit(json: &Json, class: &Class, side: usize) -> Result<(usize, Fit), HubError
         return match size {
             Size::Square(side) => Ok((side, Fit::Stretch)),
             Size::ShortestEdge(_) => {
-                let what = "is the shortest edge, and `do_center_crop` is not true: no square comes out";
+                let what =
+                    "is the shortest edge, and `do_center_crop` is not true: no square comes out";
                 Err(json.wrong("size", what))
             }
         };
@@ -107,7 +128,9 @@ fn fit(json: &Json, class: &Class, side: usize) -> Result<(usize, Fit), HubError
     let crop = match sizes::read(json, "crop_size", true)? {
         None => side,
         Some(Size::Square(crop)) => crop,
-        Some(Size::ShortestEdge(_)) => return Err(json.wrong("crop_size", "is no height and width")),
+        Some(Size::ShortestEdge(_)) => {
+            return Err(json.wrong("crop_size", "is no height and width"));
+        }
     };
     Ok(match size {
         Size::Square(side) if side == crop => (crop, Fit::Stretch),
@@ -124,8 +147,9 @@ fn padding(json: &Json, made: usize) -> Result<(), HubError> {
     match sizes::read(json, "pad_size", true)? {
         None => Ok(()),
         Some(size) if size == Size::Square(made) => Ok(()),
-        Some(_) => {
-            Err(json.wrong("pad_size", format!("is not the {made} pixels that are there; padding is not built")))
-        }
+        Some(_) => Err(json.wrong(
+            "pad_size",
+            format!("is not the {made} pixels that are there; padding is not built"),
+        )),
     }
 }

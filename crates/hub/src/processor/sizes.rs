@@ -19,7 +19,9 @@ pub(super) fn read(json: &Json, key: &str, to_square: bool) -> Result<Option<Siz
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Object(_)) => object(json, key)?,
         Some(Value::Array(sides)) if sides.len() != 2 => {
-            return Err(json.wrong(key, format!("has {} numbers, wanted [height, width]", sides.len())));
+            return Err(
+                json.wrong(key, format!("has {} numbers, wanted [height, width]", sides.len()))
+            );
         }
         Some(Value::Array(sides)) => {
             let side = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok());
@@ -42,7 +44,8 @@ pub(super) fn read(json: &Json, key: &str, to_square: bool) -> Result<Option<Siz
 
 fn object(json: &Json, key: &str) -> Result<Size, HubError> {
     let sides = json.object(key);
-    let said = sides.value().as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let said =
+        sides.value().as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     let mut names: Vec<&str> = said.map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names[..] {
@@ -50,12 +53,18 @@ fn object(json: &Json, key: &str) -> Result<Size, HubError> {
             let side = |name| sides.side(name).map(Option::unwrap_or_default);
             square(json, key, side("height")?, side("width")?)
         }
-        ["shortest_edge"] => Ok(Size::ShortestEdge(sides.side("shortest_edge")?.unwrap_or_default())),
+        ["shortest_edge"] => {
+            Ok(Size::ShortestEdge(sides.side("shortest_edge")?.unwrap_or_default()))
+        }
         _ => {
             let known = |name: &&&str| !["height", "width", "shortest_edge"].contains(*name);
             Err(match names.iter().find(known) {
-                Some(name) => sides.wrong(name, "is not built; known: `height` with `width`, or `shortest_edge`"),
-                None => json.wrong(key, format!("has {names:?}, wanted `height` with `width`, or `shortest_edge`")),
+                Some(name) => sides
+                    .wrong(name, "is not built; known: `height` with `width`, or `shortest_edge`"),
+                None => json.wrong(
+                    key,
+                    format!("has {names:?}, wanted `height` with `width`, or `shortest_edge`"),
+                ),
             })
         }
     }

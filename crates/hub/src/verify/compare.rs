@@ -113,7 +113,8 @@ impl<'a> Outputs<'a> {
 
     fn row(&self, name: &str) -> Result<Row, HubError> {
         let full = format!("output/{name}");
-        let shape = self.reference.tensors.info(&full).map(|info| info.shape.clone()).unwrap_or_default();
+        let shape =
+            self.reference.tensors.info(&full).map(|info| info.shape.clone()).unwrap_or_default();
         let bound = Bound::of(name);
         let failed = |note: String| Row {
             name: name.to_owned(),
@@ -126,14 +127,20 @@ impl<'a> Outputs<'a> {
         };
         let Some(ours) = self.ours.get(name) else {
             let note = self.notes.get(name).cloned();
-            return Ok(failed(note.unwrap_or_else(|| "this checkpoint does not compute it".to_owned())));
+            return Ok(failed(
+                note.unwrap_or_else(|| "this checkpoint does not compute it".to_owned()),
+            ));
         };
         let theirs = match bound {
-            Bound::Exact => self.reference.tensors.read_ints(&full)?.into_iter().map(|id| id as f32).collect(),
+            Bound::Exact => {
+                self.reference.tensors.read_ints(&full)?.into_iter().map(|id| id as f32).collect()
+            }
             _ => self.reference.tensors.read(&full)?,
         };
         // A number by itself is a tensor of one, whoever wrote it.
-        let alike = |a: &[usize], b: &[usize]| a == b || (a.iter().all(|&n| n == 1) && b.iter().all(|&n| n == 1));
+        let alike = |a: &[usize], b: &[usize]| {
+            a == b || (a.iter().all(|&n| n == 1) && b.iter().all(|&n| n == 1))
+        };
         if !alike(&ours.shape, &shape) || ours.data.len() != theirs.len() {
             return Ok(failed(format!("ours is {:?}", ours.shape)));
         }

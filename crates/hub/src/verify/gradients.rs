@@ -14,7 +14,8 @@ use toolkit_registry::names::{self, Part, Scheme};
 pub(crate) fn is_of_frozen_part(name: &str) -> bool {
     name.split_once(".grad.").is_some_and(|(_, parameter)| {
         parameter.starts_with("language_model.")
-            || (parameter.starts_with("vision_model.") && !parameter.starts_with("vision_model.post_layernorm."))
+            || (parameter.starts_with("vision_model.")
+                && !parameter.starts_with("vision_model.post_layernorm."))
     })
 }
 
@@ -41,8 +42,11 @@ pub(crate) fn put(
         let family = vision.config.as_ref().map_or("", |c| c.family());
         collect(&mut tape, &vision.model, scheme, Part::Vision, family, &mut all);
     }
-    let wanted: Vec<String> =
-        reference.outputs().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect();
+    let wanted: Vec<String> = reference
+        .outputs()
+        .filter_map(|name| name.strip_prefix(prefix))
+        .map(str::to_owned)
+        .collect();
     for name in wanted {
         let output = format!("{prefix}{name}");
         match all.remove(&name) {
@@ -63,10 +67,11 @@ fn collect<M: Module>(
 ) {
     let grads = GradientsParams::from_module(tape, module);
     for (name, values) in params::gradients(module, &grads) {
-        let theirs = names::recipe(scheme, part, family, &name).and_then(|recipe| match &recipe.0[..] {
-            [names::Piece::Whole(theirs)] => Some(theirs.clone()),
-            _ => None,
-        });
+        let theirs =
+            names::recipe(scheme, part, family, &name).and_then(|recipe| match &recipe.0[..] {
+                [names::Piece::Whole(theirs)] => Some(theirs.clone()),
+                _ => None,
+            });
         all.insert(theirs.unwrap_or(name), values);
     }
 }

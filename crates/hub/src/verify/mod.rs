@@ -45,7 +45,9 @@ impl Report {
     #[must_use]
     pub fn holds(&self) -> bool {
         let something = !self.tensors.is_empty() || !self.generations.is_empty();
-        something && self.tensors.iter().all(|row| row.ok) && self.generations.iter().all(|replay| replay.ok)
+        something
+            && self.tensors.iter().all(|row| row.ok)
+            && self.generations.iter().all(|replay| replay.ok)
     }
 }
 
@@ -94,12 +96,20 @@ impl Reference {
             HubError::new(format!("the reference has no `input/{input}`"), self.place(), hint)
         })?;
         <[usize; D]>::try_from(shape.clone()).map_err(|_| {
-            HubError::new(format!("`input/{input}` is {shape:?}, wanted {D} dimensions"), self.place(), "make it again")
+            HubError::new(
+                format!("`input/{input}` is {shape:?}, wanted {D} dimensions"),
+                self.place(),
+                "make it again",
+            )
         })
     }
 
     /// Floats that are fed.
-    pub(crate) fn floats<const D: usize>(&self, input: &str, device: &Device) -> Result<Tensor<D>, HubError> {
+    pub(crate) fn floats<const D: usize>(
+        &self,
+        input: &str,
+        device: &Device,
+    ) -> Result<Tensor<D>, HubError> {
         let shape = self.shape::<D>(input)?;
         let values = self.tensors.read(&format!("input/{input}"))?;
         match compare::not_finite(&values, &shape) {
@@ -121,23 +131,37 @@ impl Reference {
     }
 
     /// Pixels that are fed, of the size that the encoder takes.
-    pub(crate) fn pixels(&self, shape: &VisionShape, device: &Device) -> Result<Tensor<4>, HubError> {
+    pub(crate) fn pixels(
+        &self,
+        shape: &VisionShape,
+        device: &Device,
+    ) -> Result<Tensor<4>, HubError> {
         let all @ [batch, channels, height, width] = self.shape::<4>("pixel_values")?;
         if batch == 0 || channels != 3 || [height, width] != shape.image {
             let [height, width] = shape.image;
-            return Err(self.unfit("pixel_values", format!("is {all:?}, wanted [.., 3, {height}, {width}]")));
+            return Err(self
+                .unfit("pixel_values", format!("is {all:?}, wanted [.., 3, {height}, {width}]")));
         }
         self.floats("pixel_values", device)
     }
 
     /// Image features that are fed, as wide as the bridge reads them.
-    pub(crate) fn features(&self, bridge: &QFormer, device: &Device) -> Result<Tensor<3>, HubError> {
+    pub(crate) fn features(
+        &self,
+        bridge: &QFormer,
+        device: &Device,
+    ) -> Result<Tensor<3>, HubError> {
         let all @ [batch, tokens, width] = self.shape::<3>("image_embeds")?;
         let infos = params::list(bridge);
-        let wanted = infos.iter().find(|info| info.name == "ln_vision.weight").and_then(|info| info.shape.first());
+        let wanted = infos
+            .iter()
+            .find(|info| info.name == "ln_vision.weight")
+            .and_then(|info| info.shape.first());
         if batch == 0 || tokens == 0 || wanted.is_some_and(|&wanted| wanted != width) {
             let wanted = wanted.copied().unwrap_or_default();
-            return Err(self.unfit("image_embeds", format!("is {all:?}, wanted [.., .., {wanted}]")));
+            return Err(
+                self.unfit("image_embeds", format!("is {all:?}, wanted [.., .., {wanted}]"))
+            );
         }
         self.floats("image_embeds", device)
     }
@@ -153,26 +177,40 @@ impl Reference {
         let rows = self.rows(input)?;
         let width = rows.first().map_or(0, Vec::len);
         if rows.len() != batch || width > most {
-            return Err(self.unfit(input, format!("is [{}, {width}], wanted [{batch}, up to {most}]", rows.len())));
+            return Err(self.unfit(
+                input,
+                format!("is [{}, {width}], wanted [{batch}, up to {most}]", rows.len()),
+            ));
         }
         match rows.iter().flatten().find(|id| !(0..vocab as i64).contains(*id)) {
-            Some(id) => Err(self.unfit(input, format!("has the id {id}, the model {vocab} tokens"))),
+            Some(id) => {
+                Err(self.unfit(input, format!("has the id {id}, the model {vocab} tokens")))
+            }
             None => Ok(rows),
         }
     }
 
     /// `[batch, width]` ids below `vocab` that a loss is of; none where there is -100, which is left out of it.
-    pub(crate) fn labels(&self, batch: usize, width: usize, vocab: usize) -> Result<Vec<Vec<Option<i64>>>, HubError> {
+    pub(crate) fn labels(
+        &self,
+        batch: usize,
+        width: usize,
+        vocab: usize,
+    ) -> Result<Vec<Vec<Option<i64>>>, HubError> {
         let rows = self.rows("labels")?;
         if rows.len() != batch || rows.iter().any(|row| row.len() != width) {
-            return Err(self.unfit("labels", format!("is not [{batch}, {width}], as what the decoder reads is")));
+            return Err(self.unfit(
+                "labels",
+                format!("is not [{batch}, {width}], as what the decoder reads is"),
+            ));
         }
         let known = |id: &i64| *id == -100 || (0..vocab as i64).contains(id);
         match rows.iter().flatten().find(|id| !known(id)) {
             Some(id) => Err(self.unfit("labels", format!("has {id}, the model {vocab} tokens"))),
-            None => {
-                Ok(rows.into_iter().map(|row| row.into_iter().map(|id| (id >= 0).then_some(id)).collect()).collect())
-            }
+            None => Ok(rows
+                .into_iter()
+                .map(|row| row.into_iter().map(|id| (id >= 0).then_some(id)).collect())
+                .collect()),
         }
     }
 
@@ -196,8 +234,13 @@ impl Reference {
         let all = self.tensors.read_ints(&format!("input/{input}"))?;
         all.into_iter()
             .map(|n| {
-                usize::try_from(n)
-                    .map_err(|_| HubError::new(format!("`input/{input}` has {n}"), self.place(), "rows count from 0"))
+                usize::try_from(n).map_err(|_| {
+                    HubError::new(
+                        format!("`input/{input}` has {n}"),
+                        self.place(),
+                        "rows count from 0",
+                    )
+                })
             })
             .collect()
     }
@@ -239,7 +282,11 @@ impl Subject<'_> {
 ///
 /// # Errors
 /// If files are missing or broken, or the checkpoint does not fit its configuration. A difference is no error.
-pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) -> Result<Report, HubError> {
+pub fn verify(
+    subject: &Subject<'_>,
+    reference: Option<&Path>,
+    device: &Device,
+) -> Result<Report, HubError> {
     let beside = subject.folder.join("reference.safetensors");
     let reference = match reference {
         Some(file) => Some(Reference::open(file)?),
@@ -250,7 +297,11 @@ pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) 
     let replayed = is_there(&expected)?;
     if reference.is_none() && !replayed {
         let hint = "give `--reference FILE`; docs/checkpoints.md says how to make one";
-        return Err(HubError::new("there is nothing to compare with", beside.display().to_string(), hint));
+        return Err(HubError::new(
+            "there is nothing to compare with",
+            beside.display().to_string(),
+            hint,
+        ));
     }
     let mut notes = BTreeSet::new();
     let tensors = match &reference {
@@ -266,7 +317,12 @@ pub fn verify(subject: &Subject<'_>, reference: Option<&Path>, device: &Device) 
 
 impl Subject<'_> {
     /// Opens a model and keeps what there is to say about its files.
-    fn open(&self, device: &Device, frozen: bool, notes: &mut BTreeSet<String>) -> Result<Model, HubError> {
+    fn open(
+        &self,
+        device: &Device,
+        frozen: bool,
+        notes: &mut BTreeSet<String>,
+    ) -> Result<Model, HubError> {
         let model = (self.open)(device, frozen)?;
         notes.extend(model.processor.as_ref().and_then(|processor| processor.note.clone()));
         notes.extend(model.notes.iter().cloned());
@@ -293,7 +349,9 @@ fn tensors(
             pixels::run(reference, folder, &processor, &mut outputs)?;
             notes.extend(processor.note);
         }
-        Some("stage1") => stage1::run(&subject.open(&with_gradients, true, notes)?, reference, &mut outputs)?,
+        Some("stage1") => {
+            stage1::run(&subject.open(&with_gradients, true, notes)?, reference, &mut outputs)?
+        }
         None => {
             let frozen = !reference.outputs().any(gradients::is_of_frozen_part);
             let wanted = reference.outputs().any(|name| name.contains(".grad."));
@@ -302,7 +360,11 @@ fn tensors(
         }
         Some(other) => {
             let what = format!("the reference is of kind `{other}`");
-            return Err(HubError::new(what, reference.place(), "known: none (a whole model), `stage1`, `pixels`"));
+            return Err(HubError::new(
+                what,
+                reference.place(),
+                "known: none (a whole model), `stage1`, `pixels`",
+            ));
         }
     }
     outputs.rows()

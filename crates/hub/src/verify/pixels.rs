@@ -14,8 +14,11 @@ pub(super) fn run(
     processor: &Processor,
     outputs: &mut Outputs<'_>,
 ) -> Result<(), HubError> {
-    let files: Vec<String> =
-        reference.outputs().filter_map(|name| name.strip_prefix("pixel_values/")).map(str::to_owned).collect();
+    let files: Vec<String> = reference
+        .outputs()
+        .filter_map(|name| name.strip_prefix("pixel_values/"))
+        .map(str::to_owned)
+        .collect();
     for file in files {
         // The pictures lie beside the reference, or beside the checkpoint.
         let places = [&reference.folder, folder].map(|place| place.join(&file));
@@ -24,12 +27,18 @@ pub(super) fn run(
             (false, [_, own]) => is_there(own)?.then_some(own),
         };
         let Some(path) = path else {
-            outputs.note(&format!("pixel_values/{file}"), format!("there is no picture {}", places[0].display()));
+            outputs.note(
+                &format!("pixel_values/{file}"),
+                format!("there is no picture {}", places[0].display()),
+            );
             continue;
         };
         let side = processor.preprocess.size as usize;
         let data = processor.pixels(path)?;
-        outputs.put_values(&format!("pixel_values/{file}"), Values { shape: vec![3, side, side], data });
+        outputs.put_values(
+            &format!("pixel_values/{file}"),
+            Values { shape: vec![3, side, side], data },
+        );
     }
     Ok(())
 }

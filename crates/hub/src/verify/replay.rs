@@ -42,9 +42,11 @@ struct Expected {
 pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, HubError> {
     let place = file.display().to_string();
     let folder = file.parent().unwrap_or(Path::new("."));
-    let text = toolkit_system::input::read_to_string(file).map_err(|error| HubError::io("read", file, error))?;
+    let text = toolkit_system::input::read_to_string(file)
+        .map_err(|error| HubError::io("read", file, error))?;
     let all: Vec<Expected> = serde_json::from_str(&text).map_err(|error| {
-        let hint = "it is a list of objects with `image`, `prompt`, `ids`, `text` and generation settings";
+        let hint =
+            "it is a list of objects with `image`, `prompt`, `ids`, `text` and generation settings";
         HubError::new(format!("this is no list of generations: {error}"), place.clone(), hint)
     })?;
     let (vision, language, words) = (model.vision()?, model.language()?, model.words()?);
@@ -53,12 +55,16 @@ pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, HubError> {
     let side = processor.preprocess.size as usize;
     let mut replays = Vec::new();
     for expected in all {
-        let decoding = settings_of(&serde_json::Value::Object(expected.settings).to_string(), &place)?;
+        let decoding =
+            settings_of(&serde_json::Value::Object(expected.settings).to_string(), &place)?;
         let pixels = processor.pixels(&folder.join(&expected.image))?;
         let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, side, side]), &device);
         let prefix = noise::off(|| language.prefix(model.queries(vision.model.encode(pixels))));
-        let prompt =
-            words.prompt(expected.prompt.as_deref().unwrap_or(""), language.marks, language.encoder_decoder())?;
+        let prompt = words.prompt(
+            expected.prompt.as_deref().unwrap_or(""),
+            language.marks,
+            language.encoder_decoder(),
+        )?;
         let written = language.writer().continue_texts(Some(prefix), &[prompt], &decoding)?;
         let best = written.into_iter().flatten().next();
         let mut ids = best.as_ref().map(|text| text.ids.clone()).unwrap_or_default();

@@ -9,22 +9,37 @@ use toolkit_core::{Pair, noise};
 use toolkit_registry::names::Scheme;
 use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum, similarity};
 
-pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_>) -> Result<(), HubError> {
+pub(super) fn run(
+    model: &Model,
+    reference: &Reference,
+    outputs: &mut Outputs<'_>,
+) -> Result<(), HubError> {
     let tower = model.tower()?;
     let BridgePart::QFormer { model: bridge, config, caption: true, .. } = &model.bridge else {
         let hint = "the losses of stage 1 need a whole stage-1 checkpoint";
-        return Err(HubError::new("there is no captioning head and no temperature", model.name.clone(), hint));
+        return Err(HubError::new(
+            "there is no captioning head and no temperature",
+            model.name.clone(),
+            hint,
+        ));
     };
     let device = bridge.devices().first().cloned().unwrap_or_default();
     let smoothing = model.stage1.label_smoothing;
     noise::off(|| {
         // 1. One pass of the images, one of the texts.
         let features = reference.features(bridge, &device)?;
-        let rows =
-            reference.tokens("input_ids", features.dims()[0], config.max_position_embeddings, config.vocab_size)?;
+        let rows = reference.tokens(
+            "input_ids",
+            features.dims()[0],
+            config.max_position_embeddings,
+            config.vocab_size,
+        )?;
         let masks = reference.mask("attention_mask", &rows)?;
         if model.stage1.dec as usize >= config.vocab_size {
-            let what = format!("`decoder_start_token_id` is {}, of {} tokens", model.stage1.dec, config.vocab_size);
+            let what = format!(
+                "`decoder_start_token_id` is {}, of {} tokens",
+                model.stage1.dec, config.vocab_size
+            );
             return Err(HubError::new(what, model.name.clone(), "correct it in the `config.json`"));
         }
         let (ids, mask) = (ids(&rows, &device), ids(&masks, &device).float());
@@ -57,8 +72,10 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
         let itm = itm / (3 * batch) as f64;
 
         // 4. Captioning.
-        let scored = masks.iter().map(|row| row.iter().skip(1).filter(|&&m| m != 0).count()).sum::<usize>();
-        let itg = itg_loss_sum(tower, &pass, ids, mask, model.stage1.dec, smoothing) / scored as f64;
+        let scored =
+            masks.iter().map(|row| row.iter().skip(1).filter(|&&m| m != 0).count()).sum::<usize>();
+        let itg =
+            itg_loss_sum(tower, &pass, ids, mask, model.stage1.dec, smoothing) / scored as f64;
 
         outputs.put("stage1.loss_itc", itc.clone());
         outputs.put("stage1.loss_itm", itm.clone());

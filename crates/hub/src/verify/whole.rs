@@ -26,7 +26,13 @@ struct Text {
 
 impl Text {
     /// `batch` texts of at most `most` tokens of `vocab`.
-    fn read(reference: &Reference, batch: usize, most: usize, vocab: usize, device: &Device) -> Result<Self, HubError> {
+    fn read(
+        reference: &Reference,
+        batch: usize,
+        most: usize,
+        vocab: usize,
+        device: &Device,
+    ) -> Result<Self, HubError> {
         let rows = reference.tokens("input_ids", batch, most, vocab)?;
         let mask_rows = reference.mask("attention_mask", &rows)?;
         let (ids, mask) = (ids(&rows, device), ids(&mask_rows, device).float());
@@ -43,7 +49,11 @@ impl Text {
 }
 
 /// Computes whatever the checkpoint has parts for.
-pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_>) -> Result<(), HubError> {
+pub(super) fn run(
+    model: &Model,
+    reference: &Reference,
+    outputs: &mut Outputs<'_>,
+) -> Result<(), HubError> {
     let vision = model.vision()?;
     let BridgePart::QFormer { model: bridge, config, .. } = &model.bridge else {
         let hint = "references are of published checkpoints, which have one";
@@ -68,8 +78,19 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
 
         // 3. The text side.
         if let Ok(tower) = model.tower() {
-            let text = Text::read(reference, batch, config.max_position_embeddings, config.vocab_size, &device)?;
-            let logits = tower.match_logits(&pass.cross, &Pair::own(batch), text.ids.clone(), text.mask.clone());
+            let text = Text::read(
+                reference,
+                batch,
+                config.max_position_embeddings,
+                config.vocab_size,
+                &device,
+            )?;
+            let logits = tower.match_logits(
+                &pass.cross,
+                &Pair::own(batch),
+                text.ids.clone(),
+                text.mask.clone(),
+            );
             outputs.put("itm.logits", logits);
             let images = tower.image_embeds(pass.queries.clone());
             let texts = tower.text_embeds(text.ids, text.mask);
@@ -82,7 +103,9 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
         if let Some(language) = &model.language {
             let prefix = language.prefix(pass.queries);
             let shape = &language.shape;
-            let most = shape.positions.map_or(MOST_TOKENS, |positions| positions.saturating_sub(prefix.dims()[1]));
+            let most = shape
+                .positions
+                .map_or(MOST_TOKENS, |positions| positions.saturating_sub(prefix.dims()[1]));
             let text = Text::read(reference, batch, most, shape.vocab, &device)?;
             generate(language, reference, prefix.clone(), &text, outputs)?;
             let logits = logits(language, prefix, &text, reference, &device)?;
@@ -91,7 +114,14 @@ pub(super) fn run(model: &Model, reference: &Reference, outputs: &mut Outputs<'_
                 let loss = loss(language, logits, &text, reference, &device)?;
                 outputs.put("stage2.loss", loss.clone());
                 if device.is_autodiff() {
-                    gradients::put(model, loss, Scheme::HuggingFace, "stage2.grad.", reference, outputs);
+                    gradients::put(
+                        model,
+                        loss,
+                        Scheme::HuggingFace,
+                        "stage2.grad.",
+                        reference,
+                        outputs,
+                    );
                 }
             }
         }
@@ -114,7 +144,8 @@ fn logits(
         LanguageKind::DecoderOnly => language.model.decode(embeds, mask, None, None),
         LanguageKind::EncoderDecoder => {
             let memory = language.model.encode(embeds, mask);
-            let read = reference.tokens("decoder_input_ids", batch, MOST_TOKENS, language.shape.vocab)?;
+            let read =
+                reference.tokens("decoder_input_ids", batch, MOST_TOKENS, language.shape.vocab)?;
             let read = ids(&read, device);
             let mask = Tensor::ones(read.dims(), device);
             language.model.decode(language.model.embed(read), mask, Some(&memory), None)
@@ -136,17 +167,27 @@ fn loss(
             let tokens = text.ids.dims()[1];
             let before = logits.dims()[1] - tokens - 1;
             let scored = text.mask_rows.iter().flatten().filter(|&&m| m != 0).count();
-            token_loss_sum(logits.narrow(1, before, tokens), text.ids.clone(), text.mask.clone(), 0.0) / scored as f64
+            token_loss_sum(
+                logits.narrow(1, before, tokens),
+                text.ids.clone(),
+                text.mask.clone(),
+                0.0,
+            ) / scored as f64
         }
         LanguageKind::EncoderDecoder => {
             let [batch, width, vocab] = logits.dims();
             let real = reference.labels(batch, width, vocab)?;
-            let weights: Vec<Vec<i64>> =
-                real.iter().map(|row| row.iter().map(|id| i64::from(id.is_some())).collect()).collect();
+            let weights: Vec<Vec<i64>> = real
+                .iter()
+                .map(|row| row.iter().map(|id| i64::from(id.is_some())).collect())
+                .collect();
             let scored = weights.iter().flatten().filter(|&&weight| weight != 0).count();
-            let real: Vec<Vec<i64>> =
-                real.iter().map(|row| row.iter().map(|id| id.unwrap_or_default()).collect()).collect();
-            token_loss_sum(logits, ids(&real, device), ids(&weights, device).float(), 0.0) / scored as f64
+            let real: Vec<Vec<i64>> = real
+                .iter()
+                .map(|row| row.iter().map(|id| id.unwrap_or_default()).collect())
+                .collect();
+            token_loss_sum(logits, ids(&real, device), ids(&weights, device).float(), 0.0)
+                / scored as f64
         }
     })
 }
@@ -187,7 +228,8 @@ fn filled(text: Option<&Generated>, language: &LanguagePart, theirs: &[i64]) -> 
     let marks = language.marks;
     let mut row = text.map(|text| text.ids.clone()).unwrap_or_default();
     row.extend(text.and_then(|text| text.end));
-    let filler = |id: i64| u32::try_from(id).is_ok_and(|id| id == marks.pad || marks.eos.contains(id));
+    let filler =
+        |id: i64| u32::try_from(id).is_ok_and(|id| id == marks.pad || marks.eos.contains(id));
     let mut row: Vec<f32> = row.into_iter().map(|id| id as f32).collect();
     for &theirs in theirs.get(row.len()..).unwrap_or_default() {
         row.push(if filler(theirs) { theirs as f32 } else { f32::NAN });

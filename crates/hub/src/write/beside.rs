@@ -32,7 +32,8 @@ pub(super) fn tokenizer(model: &Written<'_>, folder: &Path) -> Result<(), HubErr
         if !is_there(&from)? {
             continue;
         }
-        let bytes = toolkit_system::input::read(&from).map_err(|error| HubError::io("read", &from, error))?;
+        let bytes = toolkit_system::input::read(&from)
+            .map_err(|error| HubError::io("read", &from, error))?;
         write_bytes(&folder.join(file), &bytes)?;
     }
     Ok(())

@@ -120,10 +120,16 @@ mod tests {
             let mut failed = None;
             let written = write(Failing::new(&mut disk, &mut failed));
             let fits = room == whole.len() as u64;
-            assert_eq!((written.is_ok(), failed.is_none(), disk.refused), (fits, fits, usize::from(!fits)), "{room}");
+            assert_eq!(
+                (written.is_ok(), failed.is_none(), disk.refused),
+                (fits, fits, usize::from(!fits)),
+                "{room}"
+            );
             match failed {
                 Some(error) => assert_eq!(error.kind(), ErrorKind::StorageFull),
-                None => assert_eq!(disk.bytes.into_inner(), whole, "the bytes are those without it"),
+                None => {
+                    assert_eq!(disk.bytes.into_inner(), whole, "the bytes are those without it")
+                }
             }
         }
     }

@@ -16,7 +16,11 @@ use toolkit_system::files::write_folder;
 ///
 /// # Errors
 /// If the model has no place in that form, something is there already, or files cannot be written.
-pub fn hugging_face(model: &mut Written<'_>, folder: &Path, form: Form) -> Result<Summary, HubError> {
+pub fn hugging_face(
+    model: &mut Written<'_>,
+    folder: &Path,
+    form: Form,
+) -> Result<Summary, HubError> {
     let place = folder.display().to_string();
     let refuse = |what: &str, hint: &str| Err(HubError::new(what, place.clone(), hint));
 
@@ -52,7 +56,9 @@ pub fn hugging_face(model: &mut Written<'_>, folder: &Path, form: Form) -> Resul
     let mut left_out: Vec<String> = Vec::new();
     let (there, here) = (vision.layer_norm_eps, model.qformer.vision_layer_norm_eps);
     if there != here {
-        left_out.push(format!("the epsilon of ln_vision, {here:e} (the encoder's serves there, {there:e})"));
+        left_out.push(format!(
+            "the epsilon of ln_vision, {here:e} (the encoder's serves there, {there:e})"
+        ));
     }
     model.parameters.retain(|(part, _, info)| {
         let kept = *part != Part::Bridge
@@ -94,8 +100,7 @@ fn fill(
     }
     if let Some(made) = &model.preprocess {
         put(&folder.join("preprocessor_config.json"), &preprocessor(made))?;
-        let processor =
-            json!({"num_query_tokens": model.qformer.num_query_tokens, "processor_class": "Blip2Processor"});
+        let processor = json!({"num_query_tokens": model.qformer.num_query_tokens, "processor_class": "Blip2Processor"});
         put(&folder.join("processor_config.json"), &processor)?;
     }
     tokenizer(model, folder)?;
@@ -121,7 +126,13 @@ fn act(act: Activation) -> &'static str {
     }
 }
 
-fn config(model: &Written<'_>, v: &EvaConfig, image_token: Option<u32>, text: bool, form: Form) -> Value {
+fn config(
+    model: &Written<'_>,
+    v: &EvaConfig,
+    image_token: Option<u32>,
+    text: bool,
+    form: Form,
+) -> Value {
     let q = &model.qformer;
     let class = if text { "Blip2ForImageTextRetrieval" } else { "Blip2ForConditionalGeneration" };
     let dtype = match form.dtype {
@@ -169,8 +180,10 @@ pub(super) fn text_config(model: &Written<'_>) -> Value {
     let m = model.marks;
     match &model.language {
         // The retrieval class has no language model, but its configuration must have one; the smallest will do.
-        None => json!({"model_type": "opt", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1,
-            "num_attention_heads": 1, "ffn_dim": 8, "word_embed_proj_dim": 8}),
+        None => {
+            json!({"model_type": "opt", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 1, "ffn_dim": 8, "word_embed_proj_dim": 8})
+        }
         Some(LanguageConfig::Opt(c)) => json!({
             "model_type": "opt", "vocab_size": c.vocab_size, "hidden_size": c.hidden_size,
             "num_hidden_layers": c.num_hidden_layers, "num_attention_heads": c.num_attention_heads, "ffn_dim": c.ffn_dim,
@@ -213,6 +226,8 @@ fn generation(model: &Written<'_>) -> Value {
         Some(LanguageConfig::T5(_)) => {
             json!({"eos_token_id": m.eos, "pad_token_id": m.pad, "decoder_start_token_id": m.decoder_start})
         }
-        _ => json!({"bos_token_id": m.bos.unwrap_or(2), "eos_token_id": m.eos, "pad_token_id": m.pad}),
+        _ => {
+            json!({"bos_token_id": m.bos.unwrap_or(2), "eos_token_id": m.eos, "pad_token_id": m.pad})
+        }
     }
 }

@@ -18,12 +18,18 @@ use toolkit_system::files::{FileError, sweep_beside};
 /// # Errors
 /// If what lies beside is of another checkpoint, files cannot be written, or keys of the encoder have a bias, which
 /// LAVIS has no place for.
-pub fn lavis(model: &mut Written<'_>, file: &Path, form: Form, all: bool) -> Result<Summary, HubError> {
+pub fn lavis(
+    model: &mut Written<'_>,
+    file: &Path,
+    form: Form,
+    all: bool,
+) -> Result<Summary, HubError> {
     if matches!(model.language, Some(LanguageConfig::Llama(_))) {
         let what = "LAVIS's BLIP-2 has OPT and T5, this one has a Llama";
         return Err(HubError::new(what, file.display().to_string(), "convert to `hf`"));
     }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut left_out = Vec::new();
     model.parameters.retain(|(part, _, info)| {
         let kept = all || matches!(part, Part::Bridge | Part::Projection);

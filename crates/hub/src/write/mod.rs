@@ -111,7 +111,11 @@ impl Target {
                 && data[at * third..(at + 1) * third].iter().any(|&x| x != 0.0)
             {
                 let hint = "convert to a form that keeps all three biases, such as Hugging Face's";
-                return Err(HubError::new(format!("the keys of `{}` have a bias", info.name), self.name.clone(), hint));
+                return Err(HubError::new(
+                    format!("the keys of `{}` have a bias", info.name),
+                    self.name.clone(),
+                    hint,
+                ));
             }
             match cut {
                 Cut::Whole => all.extend(data),
@@ -160,16 +164,21 @@ fn targets(model: &Written<'_>, scheme: Scheme) -> (Vec<Target>, Vec<String>) {
                 for (at, piece) in pieces.iter().enumerate() {
                     if let Piece::Whole(name) = piece {
                         let from = vec![(*part, info.clone(), Cut::Third(at))];
-                        all.push(Target { name: name.clone(), shape: third(&info.shape), from, zero });
+                        all.push(Target {
+                            name: name.clone(),
+                            shape: third(&info.shape),
+                            from,
+                            zero,
+                        });
                     }
                 }
             }
         }
     }
     for target in &mut all {
-        target
-            .from
-            .sort_by_key(|(_, info, _)| ["q_proj", "k_proj", "v_proj"].iter().position(|m| info.name.contains(m)));
+        target.from.sort_by_key(|(_, info, _)| {
+            ["q_proj", "k_proj", "v_proj"].iter().position(|m| info.name.contains(m))
+        });
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     (all, left_out)

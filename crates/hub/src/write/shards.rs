@@ -52,7 +52,12 @@ pub(super) fn write(
     Ok(files)
 }
 
-fn one(path: &Path, targets: &[&Target], values: &Fetch<'_>, dtype: StoredDtype) -> Result<(), HubError> {
+fn one(
+    path: &Path,
+    targets: &[&Target],
+    values: &Fetch<'_>,
+    dtype: StoredDtype,
+) -> Result<(), HubError> {
     let (tag, width) = match dtype {
         StoredDtype::F32 => ("F32", 4),
         StoredDtype::F16 => ("F16", 2),
@@ -64,13 +69,17 @@ fn one(path: &Path, targets: &[&Target], values: &Fetch<'_>, dtype: StoredDtype)
     let mut at = 0;
     for target in targets {
         let end = at + target.count() * width;
-        header.insert(target.name.clone(), json!({"dtype": tag, "shape": target.shape, "data_offsets": [at, end]}));
+        header.insert(
+            target.name.clone(),
+            json!({"dtype": tag, "shape": target.shape, "data_offsets": [at, end]}),
+        );
         at = end;
     }
     let mut header = Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
     write_atomic(path, |file| {
-        let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(|error| FileError::new(path, error));
+        let mut put =
+            |bytes: &[u8]| file.write_all(bytes).map_err(|error| FileError::new(path, error));
         put(&(header.len() as u64).to_le_bytes())?;
         put(&header)?;
         for target in targets {
@@ -81,7 +90,11 @@ fn one(path: &Path, targets: &[&Target], values: &Fetch<'_>, dtype: StoredDtype)
 }
 
 /// The floats of a tensor as they are stored.
-pub(super) fn bytes(target: &Target, values: &Fetch<'_>, dtype: StoredDtype) -> Result<Vec<u8>, HubError> {
+pub(super) fn bytes(
+    target: &Target,
+    values: &Fetch<'_>,
+    dtype: StoredDtype,
+) -> Result<Vec<u8>, HubError> {
     let values = target.read(values)?;
     let large = |value: &&f32| value.is_finite() && half::f16::from_f32(**value).is_infinite();
     if let Some(value) = values.iter().find(large).filter(|_| dtype == StoredDtype::F16) {
@@ -90,7 +103,11 @@ pub(super) fn bytes(target: &Target, values: &Fetch<'_>, dtype: StoredDtype) -> 
     }
     Ok(match dtype {
         StoredDtype::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        StoredDtype::F16 => values.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect(),
-        StoredDtype::Bf16 => values.iter().flat_map(|x| half::bf16::from_f32(*x).to_le_bytes()).collect(),
+        StoredDtype::F16 => {
+            values.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect()
+        }
+        StoredDtype::Bf16 => {
+            values.iter().flat_map(|x| half::bf16::from_f32(*x).to_le_bytes()).collect()
+        }
     })
 }

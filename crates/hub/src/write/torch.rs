@@ -13,7 +13,12 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 /// Writes `{"model": {name: tensor, ..}}`.
-pub(super) fn write(path: &Path, targets: &[Target], values: &Fetch<'_>, form: Form) -> Result<(), HubError> {
+pub(super) fn write(
+    path: &Path,
+    targets: &[Target],
+    values: &Fetch<'_>,
+    form: Form,
+) -> Result<(), HubError> {
     let io = |error: &dyn std::fmt::Display| FileError::new(path, Error::other(error.to_string()));
     write_atomic(path, |file| {
         let mut failed = None;
@@ -32,7 +37,8 @@ fn archive<W: Write + Seek>(
     io: &dyn Fn(&dyn std::fmt::Display) -> FileError,
 ) -> Result<(), HubError> {
     let mut zip = ZipWriter::new(file);
-    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+    let stored =
+        SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     let mut entry = |name: &str, bytes: &[u8]| -> Result<(), HubError> {
         zip.start_file(format!("archive/{name}"), stored).map_err(|error| io(&error))?;
         Ok(zip.write_all(bytes).map_err(|error| io(&error))?)

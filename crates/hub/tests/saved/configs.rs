@@ -31,7 +31,8 @@ fn a_t5_that_says_it_is_tied_keeps_the_head_that_its_file_has() {
     let Some(LanguageConfig::T5(c)) = &model.language().unwrap().config else { panic!("a T5") };
     assert!(!c.tie_word_embeddings && !c.scaled());
     // Scaling is said by its own key, whether the head is tied or not.
-    checkpoint.edit("config.json", |file| file["text_config"]["scale_decoder_outputs"] = json!(true));
+    checkpoint
+        .edit("config.json", |file| file["text_config"]["scale_decoder_outputs"] = json!(true));
     assert!(!checkpoint.holds());
 }
 
@@ -64,7 +65,9 @@ fn a_tied_head_may_be_missing_or_a_copy_and_scaling_is_said_beside_it() {
         all.remove(head);
         all
     });
-    let tied = |checkpoint: &Checkpoint| checkpoint.open().unwrap().language().unwrap().config.as_ref().unwrap().tied();
+    let tied = |checkpoint: &Checkpoint| {
+        checkpoint.open().unwrap().language().unwrap().config.as_ref().unwrap().tied()
+    };
     for checkpoint in [&copied, &missing] {
         assert!(tied(checkpoint));
         let found = logits(checkpoint);
@@ -74,16 +77,24 @@ fn a_tied_head_may_be_missing_or_a_copy_and_scaling_is_said_beside_it() {
     missing.edit("config.json", |file| file["text_config"]["scale_decoder_outputs"] = Value::Null);
     let width = missing.json("config.json")["text_config"]["d_model"].as_f64().unwrap() as f32;
     let scaled = logits(&missing);
-    assert!(scaled.iter().zip(&wanted).all(|(a, b)| (a - b / width.sqrt()).abs() < 1e-4 * b.abs().max(1.0)));
+    assert!(
+        scaled
+            .iter()
+            .zip(&wanted)
+            .all(|(a, b)| (a - b / width.sqrt()).abs() < 1e-4 * b.abs().max(1.0))
+    );
     // A head that is not said to be tied must be there.
     missing.edit("config.json", |file| file["text_config"]["tie_word_embeddings"] = json!(false));
-    assert!(missing.error().contains("1 missing (language_model.lm_head.weight)"), "{}", missing.error());
+    assert!(
+        missing.error().contains("1 missing (language_model.lm_head.weight)"),
+        "{}",
+        missing.error()
+    );
 }
 
 /// Ids of a greedy caption of `wide.png`, with the end.
 fn greedy(checkpoint: &Checkpoint) -> Vec<u32> {
-    let case =
-        json!([{"image": "wide.png", "prompt": null, "num_beams": 1, "max_new_tokens": 10, "ids": [], "text": ""}]);
+    let case = json!([{"image": "wide.png", "prompt": null, "num_beams": 1, "max_new_tokens": 10, "ids": [], "text": ""}]);
     checkpoint.write("expected.json", case.to_string()).remove("reference.safetensors");
     let subject = toolkit_hub::verify::Subject {
         folder: checkpoint.0.path().to_owned(),
@@ -95,7 +106,9 @@ fn greedy(checkpoint: &Checkpoint) -> Vec<u32> {
 #[test]
 fn every_end_of_a_list_ends_a_text() {
     // Right values: transformers with the single id 178, and with the list.
-    for (file, list) in [("generation_config.json", json!([201, 178])), ("config.json", json!([201, 178, 201]))] {
+    for (file, list) in
+        [("generation_config.json", json!([201, 178])), ("config.json", json!([201, 178, 201]))]
+    {
         let checkpoint = Checkpoint::of("hub-opt");
         checkpoint.edit("generation_config.json", |all| {
             all.as_object_mut().unwrap().remove("eos_token_id");
@@ -116,8 +129,7 @@ fn every_end_of_a_list_ends_a_text() {
 #[test]
 fn keys_of_a_search_that_are_not_followed_are_told_in_one_line() {
     let checkpoint = Checkpoint::of("hub-opt");
-    let same =
-        json!({"num_beams": 1, "max_length": 20, "repetition_penalty": 1, "do_sample": false, "suppress_tokens": []});
+    let same = json!({"num_beams": 1, "max_length": 20, "repetition_penalty": 1, "do_sample": false, "suppress_tokens": []});
     let set = |more: &Value| {
         checkpoint.edit("generation_config.json", |all| {
             all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -125,8 +137,7 @@ fn keys_of_a_search_that_are_not_followed_are_told_in_one_line() {
         checkpoint.open().unwrap().notes
     };
     assert!(set(&same).is_empty());
-    let other =
-        json!({"num_beams": 4, "repetition_penalty": 1.2, "suppress_tokens": [5, 6], "no_repeat_ngram_size": 3});
+    let other = json!({"num_beams": 4, "repetition_penalty": 1.2, "suppress_tokens": [5, 6], "no_repeat_ngram_size": 3});
     let notes = set(&other);
     assert_eq!(notes.len(), 1, "{notes:?}");
     let keys = "not followed: `num_beams` = 4, `repetition_penalty` = 1.2, `no_repeat_ngram_size` = 3, `suppress_tokens` = [5,6]";
@@ -143,7 +154,9 @@ fn converted(checkpoint: &Checkpoint) -> tempfile::TempDir {
 #[test]
 fn ends_and_scaling_survive_being_written() {
     let checkpoint = Checkpoint::of("hub-t5");
-    checkpoint.edit("config.json", t5_of_5).edit("generation_config.json", |all| all["eos_token_id"] = json!([1, 5]));
+    checkpoint
+        .edit("config.json", t5_of_5)
+        .edit("generation_config.json", |all| all["eos_token_id"] = json!([1, 5]));
     let out = converted(&checkpoint);
     let model = open(out.path()).unwrap();
     let language = model.language().unwrap();
@@ -175,10 +188,11 @@ fn a_llama_writes_in_a_blip2() {
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128,
         "rope_theta": 500.0, "rms_norm_eps": 1e-5}))
     .unwrap();
-    let llama = params::initialise(Llama::build(&c, &device), 3, |info| match params::bert_rule(info) {
-        Init::Normal(_) => Init::Normal(0.2),
-        constant => constant,
-    });
+    let llama =
+        params::initialise(Llama::build(&c, &device), 3, |info| match params::bert_rule(info) {
+            Init::Normal(_) => Init::Normal(0.2),
+            constant => constant,
+        });
     let checkpoint = Checkpoint::of("hub-opt");
     checkpoint.edit("config.json", |file| {
         // As transformers 5 writes it: the base of the positions beside the kind of scaling.
@@ -188,25 +202,47 @@ fn a_llama_writes_in_a_blip2() {
     });
     checkpoint.tensors(|mut all| {
         all.retain(|name, _| !name.starts_with("language_model."));
-        all.extend(params::export(&llama).into_iter().map(|(name, values)| (format!("language_model.{name}"), values)));
+        all.extend(
+            params::export(&llama)
+                .into_iter()
+                .map(|(name, values)| (format!("language_model.{name}"), values)),
+        );
         all
     });
     let model = checkpoint.open().unwrap();
     let language = model.language().unwrap();
-    assert_eq!((language.shape.kind, language.marks.bos), (LanguageKind::DecoderOnly, Some(2)), "the file says so");
+    assert_eq!(
+        (language.shape.kind, language.marks.bos),
+        (LanguageKind::DecoderOnly, Some(2)),
+        "the file says so"
+    );
     let ids = || Tensor::<2, Int>::from_data([[5, 9, 2, 300]], &device);
     let ones = || Tensor::<2>::ones([1, 4], &device);
-    let ours = language.model.logits(language.model.decode(language.model.embed(ids()), ones(), None, None));
+    let ours = language.model.logits(language.model.decode(
+        language.model.embed(ids()),
+        ones(),
+        None,
+        None,
+    ));
     let wanted = llama.logits(llama.decode(llama.embed(ids()), ones(), None, None));
     assert_eq!(floats(ours), floats(wanted));
     assert!(!greedy(&checkpoint).is_empty());
     let again = converted(&checkpoint);
     let again = open(again.path()).unwrap();
     let again = again.language().unwrap();
-    let theirs = again.model.logits(again.model.decode(again.model.embed(ids()), ones(), None, None));
-    assert_eq!(floats(theirs), floats(llama.logits(llama.decode(llama.embed(ids()), ones(), None, None))));
+    let theirs =
+        again.model.logits(again.model.decode(again.model.embed(ids()), ones(), None, None));
+    assert_eq!(
+        floats(theirs),
+        floats(llama.logits(llama.decode(llama.embed(ids()), ones(), None, None)))
+    );
     assert_eq!((again.marks.bos, again.marks.eos), (language.marks.bos, language.marks.eos));
-    let lavis = convert(checkpoint.0.path(), &checkpoint.path("x.pth"), To::Lavis { all: true }, Form::default());
+    let lavis = convert(
+        checkpoint.0.path(),
+        &checkpoint.path("x.pth"),
+        To::Lavis { all: true },
+        Form::default(),
+    );
     assert!(lavis.unwrap_err().to_string().contains("this one has a Llama"));
     for (key, value, what) in [
         ("rope_scaling", json!({"rope_type": "llama3", "factor": 8.0}), "is `llama3`"),
@@ -234,18 +270,31 @@ fn other_models_are_called_by_their_name() {
         })
     };
     let error = named("InstructBlipForConditionalGeneration", "instructblip");
-    assert!(error.starts_with("this is an InstructBLIP; its Q-Former reads the question"), "{error}");
     assert!(
-        named("InstructBlipVideoForConditionalGeneration", "instructblipvideo").contains("InstructBLIP for videos")
+        error.starts_with("this is an InstructBLIP; its Q-Former reads the question"),
+        "{error}"
     );
-    assert!(named("BlipForConditionalGeneration", "blip").starts_with("this is a BLIP (version 1)"));
+    assert!(
+        named("InstructBlipVideoForConditionalGeneration", "instructblipvideo")
+            .contains("InstructBLIP for videos")
+    );
+    assert!(
+        named("BlipForConditionalGeneration", "blip").starts_with("this is a BLIP (version 1)")
+    );
     let error = refused(&|file: &mut Value| file["text_config"]["model_type"] = json!("bloom"));
     assert!(error.contains("is `bloom`; known: `opt`, `t5`, `mt5`, `llama`"), "{error}");
     let plain = Checkpoint::of("hub-opt");
     plain.write("config.json", json!({"model_type": "gpt2", "n_embd": 4}).to_string());
-    assert!(plain.error().starts_with("this configuration is not of a BLIP-2, its `model_type` is `gpt2`"));
+    assert!(
+        plain
+            .error()
+            .starts_with("this configuration is not of a BLIP-2, its `model_type` is `gpt2`")
+    );
     for (said, what) in [
-        (json!({"load_in_8bit": true, "quant_method": "bitsandbytes"}), "by bitsandbytes to 8 bits"),
+        (
+            json!({"load_in_8bit": true, "quant_method": "bitsandbytes"}),
+            "by bitsandbytes to 8 bits",
+        ),
         (json!({"load_in_4bit": true}), "by bitsandbytes to 4 bits"),
         (json!({"quant_method": "gptq", "bits": 4}), "by gptq to 4 bits"),
         (json!({"quant_method": "awq", "bits": 4}), "by awq to 4 bits"),
@@ -272,9 +321,13 @@ fn a_damaged_configuration_is_read_or_refused_in_one_line() {
         for at in (0..whole.len() - 2).step_by(11) {
             let cut = config(&whole[..at]).unwrap_err().to_string();
             assert!(cut.contains(file) && !cut.contains('\n'), "cut at {at}: {cut}");
-            for piece in [&b"-1"[..], b"1e400", b"[]", b"{", b"null", b"18446744073709551616", b"\xff"] {
-                let damaged = [&whole[..at], piece, &whole[(at + piece.len()).min(whole.len())..]].concat();
-                let _ = config(&damaged).map_err(|error| assert!(!error.to_string().contains('\n')));
+            for piece in
+                [&b"-1"[..], b"1e400", b"[]", b"{", b"null", b"18446744073709551616", b"\xff"]
+            {
+                let damaged =
+                    [&whole[..at], piece, &whole[(at + piece.len()).min(whole.len())..]].concat();
+                let _ =
+                    config(&damaged).map_err(|error| assert!(!error.to_string().contains('\n')));
             }
         }
     }

@@ -38,7 +38,10 @@ fn the_folder_of_a_cache_stands_for_its_main_snapshot() {
     let error = open(dir.path()).err().unwrap().to_string();
     assert!(error.contains("hint: give `") && error.contains("models--Someone--tiny`"), "{error}");
     let one = cache(&["0123abcd"]);
-    assert!(open(&one.path().join("models--Someone--tiny")).is_ok(), "the only one needs no reference");
+    assert!(
+        open(&one.path().join("models--Someone--tiny")).is_ok(),
+        "the only one needs no reference"
+    );
 }
 
 #[test]
@@ -55,7 +58,10 @@ fn an_adapter_alone_names_its_base() {
             checkpoint.remove("config.json");
         }
         let error = checkpoint.error();
-        assert!(error.starts_with("this is a LORA adapter of `Salesforce/blip2-opt-2.7b`"), "{error}");
+        assert!(
+            error.starts_with("this is a LORA adapter of `Salesforce/blip2-opt-2.7b`"),
+            "{error}"
+        );
         assert!(error.contains("merge_and_unload()"), "{error}");
     }
 }
@@ -63,7 +69,9 @@ fn an_adapter_alone_names_its_base() {
 #[test]
 fn byte_order_marks_and_line_ends_of_windows_change_nothing() {
     let checkpoint = Checkpoint::of("hub-opt");
-    for file in ["config.json", "generation_config.json", "tokenizer.json", "preprocessor_config.json"] {
+    for file in
+        ["config.json", "generation_config.json", "tokenizer.json", "preprocessor_config.json"]
+    {
         let text = std::fs::read_to_string(checkpoint.path(file)).unwrap();
         checkpoint.write(file, format!("\u{feff}{}", text.replace('\n', "\r\n")));
     }
@@ -96,7 +104,10 @@ fn a_file_that_is_no_file_is_never_taken_for_absent() {
             let mut command = Command::new(words.next().unwrap());
             assert!(command.args(words).arg(checkpoint.path(file)).status().unwrap().success());
             let error = checkpoint.error();
-            assert!(error.starts_with("cannot read: ") && error.contains(&format!("/{file}; hint: ")), "{error}");
+            assert!(
+                error.starts_with("cannot read: ") && error.contains(&format!("/{file}; hint: ")),
+                "{error}"
+            );
         }
     }
     for file in ["expected.json", "reference.safetensors"] {
@@ -104,7 +115,11 @@ fn a_file_that_is_no_file_is_never_taken_for_absent() {
         checkpoint.remove(file);
         std::os::unix::fs::symlink("gone", checkpoint.path(file)).unwrap();
         let error = checkpoint.verified().unwrap_err().to_string();
-        assert!(error.starts_with("cannot read: this is a link to nothing --> ") && error.contains(file), "{error}");
+        assert!(
+            error.starts_with("cannot read: this is a link to nothing --> ")
+                && error.contains(file),
+            "{error}"
+        );
     }
 }
 
@@ -115,12 +130,18 @@ fn the_reference_of_a_cache_is_a_file() {
     let folder = dir.path().join("models--Someone--tiny");
     std::os::unix::fs::symlink("gone", folder.join("refs/main")).unwrap();
     let error = open(&folder).err().unwrap().to_string();
-    assert!(error.starts_with("cannot read: this is a link to nothing --> ") && error.contains("refs/main"), "{error}");
+    assert!(
+        error.starts_with("cannot read: this is a link to nothing --> ")
+            && error.contains("refs/main"),
+        "{error}"
+    );
 }
 
 #[test]
 fn files_in_utf_16_are_called_so() {
-    for file in ["config.json", "preprocessor_config.json", "generation_config.json", "tokenizer.json"] {
+    for file in
+        ["config.json", "preprocessor_config.json", "generation_config.json", "tokenizer.json"]
+    {
         for mark in [true, false] {
             let checkpoint = Checkpoint::of("hub-opt");
             let text = String::from_utf8(std::fs::read(checkpoint.path(file)).unwrap()).unwrap();

@@ -34,9 +34,13 @@ fn a_token_without_a_row_is_named_and_a_model_with_such_tokens_opens() {
         let note = format!("from `<loc{}>` (id {rows}) on", rows - first as usize);
         assert!(model.notes.iter().any(|line| line.contains(&note)), "{:?}", model.notes);
         let error = prompt(&checkpoint, "where <loc29> is").unwrap_err();
-        let wanted = format!("token `<loc29>` has id {id}, the language model has {rows} rows --> ");
+        let wanted =
+            format!("token `<loc29>` has id {id}, the language model has {rows} rows --> ");
         assert!(error.starts_with(&wanted) && error.contains("tokenizer.json; hint: "), "{error}");
-        assert!(prompt(&checkpoint, "where <loc0> is").unwrap().contains(&(first as u32)), "this one has a row");
+        assert!(
+            prompt(&checkpoint, "where <loc0> is").unwrap().contains(&(first as u32)),
+            "this one has a row"
+        );
     }
     assert!(Checkpoint::of("hub-opt").open().unwrap().notes.is_empty());
 }
@@ -54,7 +58,9 @@ fn ids_of_a_post_processor_are_compared_when_the_folder_is_opened() {
 fn texts_for_the_text_side_are_compared_with_its_table() {
     let checkpoint = Checkpoint::of("blip2-itm-tiny");
     let rows = checkpoint.open().unwrap();
-    let toolkit_hub::BridgePart::QFormer { config, .. } = &rows.bridge else { panic!("a Q-Former") };
+    let toolkit_hub::BridgePart::QFormer { config, .. } = &rows.bridge else {
+        panic!("a Q-Former")
+    };
     let rows = config.vocab_size as u64;
     let mut vocab = serde_json::Map::new();
     for (at, word) in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "cat"].into_iter().enumerate() {
@@ -68,12 +74,15 @@ fn texts_for_the_text_side_are_compared_with_its_table() {
     assert_eq!(words.padding(7).unwrap(), 0);
     let error = words.sentence("a dog", 32).unwrap_err().to_string();
     assert!(
-        error.starts_with(&format!("token `dog` has id {rows}, the bridge's text side has {rows} rows")),
+        error.starts_with(&format!(
+            "token `dog` has id {rows}, the bridge's text side has {rows} rows"
+        )),
         "{error}"
     );
     vocab.insert("[CLS]".to_owned(), json!(rows + 1));
     checkpoint.write("tokenizer.json", word_level(&vocab, Value::Null));
-    let error = checkpoint.open().unwrap().words().unwrap().sentence("a cat", 32).unwrap_err().to_string();
+    let error =
+        checkpoint.open().unwrap().words().unwrap().sentence("a cat", 32).unwrap_err().to_string();
     assert!(error.starts_with("token `[CLS]` has id"), "{error}");
 }
 
@@ -86,9 +95,11 @@ fn word_level(vocab: &serde_json::Map<String, Value>, processor: Value) -> Strin
 
 #[test]
 fn special_ids_without_a_row_are_refused() {
-    for (key, value) in
-        [("eos_token_id", json!([201, 400])), ("eos_token_id", json!(400)), ("pad_token_id", json!(334))]
-    {
+    for (key, value) in [
+        ("eos_token_id", json!([201, 400])),
+        ("eos_token_id", json!(400)),
+        ("pad_token_id", json!(334)),
+    ] {
         let checkpoint = Checkpoint::of("hub-opt");
         checkpoint.edit("generation_config.json", |file| file[key] = value);
         assert!(checkpoint.error().starts_with(&format!("`{key}` is ")), "{}", checkpoint.error());
@@ -106,8 +117,9 @@ fn the_placeholder_of_a_picture_is_refused_in_a_prompt() {
     for name in ["hub-opt", "hub-t5"] {
         for text in ["<image>a photo of", "a <image>", "<image><image> what is it?"] {
             let error = prompt(&Checkpoint::of(name), text).unwrap_err();
-            let wanted =
-                format!("the prompt holds `<image>`, which stands for the picture --> prompt `{text}`; hint: leave");
+            let wanted = format!(
+                "the prompt holds `<image>`, which stands for the picture --> prompt `{text}`; hint: leave"
+            );
             assert!(error.starts_with(&wanted), "{error}");
         }
         // By its id too, whatever the token is called.
@@ -119,7 +131,9 @@ fn the_placeholder_of_a_picture_is_refused_in_a_prompt() {
             added.push(json!({"id": id, "content": "<pic>", "single_word": false, "lstrip": false, "rstrip": false,
                 "normalized": false, "special": true}));
         });
-        assert!(prompt(&checkpoint, "a <pic>").unwrap_err().starts_with("the prompt holds `<pic>`"));
+        assert!(
+            prompt(&checkpoint, "a <pic>").unwrap_err().starts_with("the prompt holds `<pic>`")
+        );
     }
 }
 
@@ -137,9 +151,15 @@ fn special_tokens_spelt_out_in_a_prompt_are_told() {
 #[test]
 fn ends_that_are_no_ids_are_refused_with_what_is_wanted() {
     for file in ["generation_config.json", "config.json"] {
-        for wrong in
-            [json!("x"), json!(-1), json!([201.0]), json!([1, "x"]), json!({}), json!(true), json!(1_u64 << 32)]
-        {
+        for wrong in [
+            json!("x"),
+            json!(-1),
+            json!([201.0]),
+            json!([1, "x"]),
+            json!({}),
+            json!(true),
+            json!(1_u64 << 32),
+        ] {
             let checkpoint = Checkpoint::of("hub-opt");
             checkpoint.edit(file, |all| match file {
                 "config.json" => all["text_config"]["eos_token_id"] = wrong.clone(),
@@ -149,7 +169,8 @@ fn ends_that_are_no_ids_are_refused_with_what_is_wanted() {
                 checkpoint.remove("generation_config.json");
             }
             let error = checkpoint.error();
-            let wanted = format!("eos_token_id` is {wrong}: wanted a token id, or a list of token ids --> ");
+            let wanted =
+                format!("eos_token_id` is {wrong}: wanted a token id, or a list of token ids --> ");
             assert!(error.contains(&wanted) && error.contains(file), "{error}");
         }
     }
@@ -163,6 +184,8 @@ fn a_placeholder_past_the_table_is_noted() {
         checkpoint.edit("config.json", |file| file[key] = json!(99_999));
         let notes = checkpoint.open().unwrap().notes;
         assert_eq!(notes.len(), before + 1);
-        assert!(notes.iter().any(|note| note.starts_with("`image_token_index` is 99999, but the language model has")));
+        assert!(notes.iter().any(|note| {
+            note.starts_with("`image_token_index` is 99999, but the language model has")
+        }));
     }
 }

@@ -32,7 +32,11 @@ impl Checkpoint {
         let dir = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();
-            std::fs::write(dir.path().join(entry.file_name()), std::fs::read(entry.path()).unwrap()).unwrap();
+            std::fs::write(
+                dir.path().join(entry.file_name()),
+                std::fs::read(entry.path()).unwrap(),
+            )
+            .unwrap();
         }
         Self(dir)
     }
@@ -63,11 +67,16 @@ impl Checkpoint {
     }
 
     /// Changes the tensors of `model.safetensors`.
-    fn tensors(&self, change: impl FnOnce(BTreeMap<String, Values>) -> BTreeMap<String, Values>) -> &Self {
+    fn tensors(
+        &self,
+        change: impl FnOnce(BTreeMap<String, Values>) -> BTreeMap<String, Values>,
+    ) -> &Self {
         let file = self.path("model.safetensors");
         let tensors = Tensors::open(&file).unwrap();
-        let values =
-            |name: &str| Values { shape: tensors.info(name).unwrap().shape.clone(), data: tensors.read(name).unwrap() };
+        let values = |name: &str| Values {
+            shape: tensors.info(name).unwrap().shape.clone(),
+            data: tensors.read(name).unwrap(),
+        };
         let all = tensors.names().map(|name| (name.to_owned(), values(name))).collect();
         let changed = change(all);
         let other = self.path("other.safetensors");

@@ -11,7 +11,8 @@ fn of_pairs(config: &Value) -> Checkpoint {
         Value::String(pair) => pair.clone(),
         pair => format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap()),
     };
-    let merges: Vec<String> = file["model"]["merges"].as_array().unwrap().iter().map(merge).collect();
+    let merges: Vec<String> =
+        file["model"]["merges"].as_array().unwrap().iter().map(merge).collect();
     checkpoint.write("vocab.json", file["model"]["vocab"].to_string());
     checkpoint.write("merges.txt", format!("#version: 0.2\n{}\n", merges.join("\n")));
     checkpoint.remove("tokenizer.json");
@@ -34,7 +35,10 @@ fn right<T: serde::de::DeserializeOwned>(key: &str) -> T {
 fn ids(checkpoint: &Checkpoint) -> Vec<Vec<u32>> {
     let model = checkpoint.open().unwrap();
     let words = model.words().unwrap();
-    right::<Vec<String>>("texts").iter().map(|text| words.tokenizer.encode_framed(text).unwrap()).collect()
+    right::<Vec<String>>("texts")
+        .iter()
+        .map(|text| words.tokenizer.encode_framed(text).unwrap())
+        .collect()
 }
 
 #[test]
@@ -52,7 +56,8 @@ fn vocabulary_and_merges_are_read_as_transformers_reads_them() {
     older.edit("tokenizer_config.json", |all| {
         all.as_object_mut().unwrap().remove("added_tokens_decoder");
         all.as_object_mut().unwrap().remove("additional_special_tokens");
-        all["bos_token"] = json!({"__type": "AddedToken", "content": "</s>", "lstrip": false, "normalized": true});
+        all["bos_token"] =
+            json!({"__type": "AddedToken", "content": "</s>", "lstrip": false, "normalized": true});
     });
     older.write("added_tokens.json", json!({"<image>": 330}).to_string());
     assert_eq!(ids(&older), with_bos);
@@ -63,7 +68,8 @@ fn where_files_do_not_say_what_stands_around_a_text_the_models_own_rule_does() {
     let checkpoint = of_pairs(&json!({"tokenizer_class": "PreTrainedTokenizerFast"}));
     let model = checkpoint.open().unwrap();
     let (language, words) = (model.language().unwrap(), model.words().unwrap());
-    let texts = right::<Vec<String>>("texts").into_iter().zip(right::<Vec<Vec<u32>>>("add_bos_token"));
+    let texts =
+        right::<Vec<String>>("texts").into_iter().zip(right::<Vec<Vec<u32>>>("add_bos_token"));
     for (text, ids) in texts.filter(|(text, _)| !text.contains("<image>")) {
         assert_eq!(words.prompt(&text, language.marks, false).unwrap(), ids);
     }
@@ -74,8 +80,14 @@ fn pairs_that_are_not_right_are_refused() {
     let gpt2 = || of_pairs(&json!({"tokenizer_class": "GPT2Tokenizer"}));
     let broken = gpt2();
     broken.write("merges.txt", "#version: 0.2\na b\na b c\n");
-    assert!(broken.error().contains("this line is no pair of tokens --> ") && broken.error().contains("merges.txt:3"));
-    broken.write("merges.txt", "a b\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    assert!(
+        broken.error().contains("this line is no pair of tokens --> ")
+            && broken.error().contains("merges.txt:3")
+    );
+    broken.write(
+        "merges.txt",
+        "a b\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+    );
     assert!(broken.error().starts_with("this is UTF-16 --> "), "{}", broken.error());
     broken.write("merges.txt", b"#version: 0.2\n\xe9 b\n");
     assert!(broken.error().starts_with("the text is not UTF-8 --> "), "{}", broken.error());
@@ -90,7 +102,8 @@ fn pairs_that_are_not_right_are_refused() {
 fn what_a_folder_has_instead_of_a_tokenizer_is_named() {
     let checkpoint = Checkpoint::of("hub-t5");
     checkpoint.remove("tokenizer.json");
-    let missing = |checkpoint: &Checkpoint| checkpoint.open().unwrap().words().err().unwrap().to_string();
+    let missing =
+        |checkpoint: &Checkpoint| checkpoint.open().unwrap().words().err().unwrap().to_string();
     assert!(missing(&checkpoint).contains("put its `tokenizer.json` beside the weights"));
     checkpoint.write("spiece.model", b"\x0a\x0e\x0a\x05<unk>");
     let error = missing(&checkpoint);
@@ -120,7 +133,9 @@ fn a_damaged_tokenizer_is_refused_with_its_file() {
                 for text in ["a photo of", "</s> <image>", ""] {
                     if let Ok(ids) = words.tokenizer.encode_framed(text) {
                         assert!(ids.iter().all(|id| *id < 334));
-                        let _ = words.text(&ids).map_err(|error| assert!(!error.to_string().contains('\n')));
+                        let _ = words
+                            .text(&ids)
+                            .map_err(|error| assert!(!error.to_string().contains('\n')));
                     }
                 }
             }
@@ -130,5 +145,10 @@ fn a_damaged_tokenizer_is_refused_with_its_file() {
 }
 
 fn checkpoint_marks() -> toolkit_train::stage2::LanguageMarks {
-    toolkit_train::stage2::LanguageMarks { bos: Some(2), eos: toolkit_core::Ends::one(2), pad: 1, decoder_start: 0 }
+    toolkit_train::stage2::LanguageMarks {
+        bos: Some(2),
+        eos: toolkit_core::Ends::one(2),
+        pad: 1,
+        decoder_start: 0,
+    }
 }

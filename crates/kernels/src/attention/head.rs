@@ -122,7 +122,15 @@ impl Kernel for Forward<'_> {
             }
         };
         let v = near(self.head.v, keys, width, room);
-        gemm::<S, false>(simd, [queries, width, keys], Matrix { data: p, stride: ld }, v, self.out, self.row, false);
+        gemm::<S, false>(
+            simd,
+            [queries, width, keys],
+            Matrix { data: p, stride: ld },
+            v,
+            self.out,
+            self.row,
+            false,
+        );
     }
 }
 
@@ -180,7 +188,15 @@ impl Kernel for Backward<'_> {
             return;
         }
         transpose(simd, [keys, width], v, 1.0, across, ld);
-        gemm::<S, false>(simd, [queries, ld, width], self.g, Matrix { data: across, stride: ld }, ds, ld, false);
+        gemm::<S, false>(
+            simd,
+            [queries, ld, width],
+            self.g,
+            Matrix { data: across, stride: ld },
+            ds,
+            ld,
+            false,
+        );
         self.head.drop(ds);
         normalise_backward(simd, ds, probabilities, ld, scale);
         let ds = Matrix { data: ds, stride: ld };

@@ -85,7 +85,8 @@ impl Groups {
     /// unless samples are to be `whole`.
     pub(crate) fn new(sizes: &Sizes, whole: bool) -> Self {
         let tokens_first = whole || sizes.batch >= TOKENS_FIRST;
-        let (count, heads) = if tokens_first { (sizes.batch, sizes.heads) } else { (sizes.batch * sizes.heads, 1) };
+        let (count, heads) =
+            if tokens_first { (sizes.batch, sizes.heads) } else { (sizes.batch * sizes.heads, 1) };
         Self { count, heads, all: sizes.heads, tokens_first }
     }
 
@@ -111,7 +112,13 @@ pub(crate) struct Output {
 
 impl Output {
     /// Of zeros, or empty if it is not wanted.
-    pub(crate) fn new(groups: &Groups, samples: usize, tokens: usize, sizes: &Sizes, wanted: bool) -> Self {
+    pub(crate) fn new(
+        groups: &Groups,
+        samples: usize,
+        tokens: usize,
+        sizes: &Sizes,
+        wanted: bool,
+    ) -> Self {
         let group = tokens * groups.heads * sizes.width;
         let count = samples * (groups.all / groups.heads);
         Self {
@@ -128,14 +135,17 @@ impl Output {
     /// The groups; of an output that is not wanted as many empty ones.
     pub(crate) fn parts(&mut self) -> impl Iterator<Item = &mut [f32]> {
         let missing = if self.values.is_empty() { self.count } else { 0 };
-        self.values.chunks_mut(self.group).chain(std::iter::repeat_with(|| -> &mut [f32] { &mut [] }).take(missing))
+        self.values
+            .chunks_mut(self.group)
+            .chain(std::iter::repeat_with(|| -> &mut [f32] { &mut [] }).take(missing))
     }
 
     /// As `[batch, heads, tokens, width]`.
     pub(crate) fn tensor(self, sizes: &Sizes) -> FlexTensor {
         let Sizes { heads, width, .. } = *sizes;
         let layout = if self.tokens_first {
-            Layout::contiguous(Shape::new([self.samples, self.tokens, heads, width])).transpose(1, 2)
+            Layout::contiguous(Shape::new([self.samples, self.tokens, heads, width]))
+                .transpose(1, 2)
         } else {
             Layout::contiguous(Shape::new([self.samples, heads, self.tokens, width]))
         };

@@ -83,7 +83,12 @@ struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    fn new(op: &'a Attention, sizes: Sizes, inputs: &'a [FlexTensor; 3], bias: Option<&'a FlexTensor>) -> Self {
+    fn new(
+        op: &'a Attention,
+        sizes: Sizes,
+        inputs: &'a [FlexTensor; 3],
+        bias: Option<&'a FlexTensor>,
+    ) -> Self {
         let bias = bias.map(|bias| Bias::new(bias, &sizes));
         Self {
             sizes,
@@ -131,7 +136,11 @@ impl Fused<3> for Attention {
         let run = |scratch: &mut Scratch, group: usize, out: &mut [f32], kept: &mut [f32]| {
             for head in 0..groups.heads {
                 let [p, dropped, scratch] = scratch.split(&sizes);
-                let p = if keep_probabilities { &mut kept[head * sizes.scores()..][..sizes.scores()] } else { p };
+                let p = if keep_probabilities {
+                    &mut kept[head * sizes.scores()..][..sizes.scores()]
+                } else {
+                    p
+                };
                 let out = &mut out[head * sizes.width..];
                 let head = read.head(groups.at(group, head));
                 vectorised(Forward { head, probabilities: p, dropped, scratch, out, row });
@@ -145,12 +154,19 @@ impl Fused<3> for Attention {
                     |scratch, ((group, out), kept)| run(scratch, group, out, kept),
                 );
             } else {
-                each.for_each_init(|| Scratch::new(&sizes), |scratch, (group, out)| run(scratch, group, out, &mut []));
+                each.for_each_init(
+                    || Scratch::new(&sizes),
+                    |scratch, (group, out)| run(scratch, group, out, &mut []),
+                );
             }
         } else {
             let mut scratch = Scratch::new(&sizes);
             for (group, out) in out.values.chunks_mut(out.group).enumerate() {
-                let kept = if keep_probabilities { &mut probabilities[group * kept..][..kept] } else { &mut [] };
+                let kept = if keep_probabilities {
+                    &mut probabilities[group * kept..][..kept]
+                } else {
+                    &mut []
+                };
                 run(&mut scratch, group, out, kept);
             }
         }
@@ -159,14 +175,23 @@ impl Fused<3> for Attention {
         (out.tensor(&sizes), saved)
     }
 
-    fn backward(&self, saved: Saved, grad: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
+    fn backward(
+        &self,
+        saved: Saved,
+        grad: FlexTensor,
+        wanted: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
         let grad = layout::rows_contiguous(grad);
         let sizes = Sizes::new(&saved.inputs[0], &saved.inputs[1]);
         let bias = self.bias.clone().map(layout::rows_contiguous);
         let read = Inputs::new(self, sizes, &saved.inputs, bias.as_ref());
         let g = View::new(&grad);
         let groups = Groups::new(&sizes, self.rows.is_some());
-        let dims = [(sizes.batch, sizes.queries), (sizes.sources, sizes.keys), (sizes.sources, sizes.keys)];
+        let dims = [
+            (sizes.batch, sizes.queries),
+            (sizes.sources, sizes.keys),
+            (sizes.sources, sizes.keys),
+        ];
         let mut outputs: [Output; 3] =
             std::array::from_fn(|i| Output::new(&groups, dims[i].0, dims[i].1, &sizes, wanted[i]));
         let rows = outputs.each_ref().map(|output| output.stride);
@@ -177,19 +202,33 @@ impl Fused<3> for Attention {
                 let at = groups.at(group, head);
                 let start = (group * groups.heads + head) * sizes.scores();
                 let [scores, p, scratch] = scratch.split(&sizes);
-                let probabilities = saved.probabilities.as_ref().map(|kept| &kept[start..][..sizes.scores()]).ok_or(p);
+                let probabilities = saved
+                    .probabilities
+                    .as_ref()
+                    .map(|kept| &kept[start..][..sizes.scores()])
+                    .ok_or(p);
                 // An output that is not wanted is empty.
-                let outputs = outputs
-                    .each_mut()
-                    .map(|output| if output.is_empty() { None } else { Some(&mut output[head * sizes.width..]) });
+                let outputs = outputs.each_mut().map(|output| {
+                    if output.is_empty() { None } else { Some(&mut output[head * sizes.width..]) }
+                });
                 let (head, g) = (read.head(at), g.head(at));
-                vectorised(Backward { head, g, probabilities, scores, scratch, outputs, rows, add });
+                vectorised(Backward {
+                    head,
+                    g,
+                    probabilities,
+                    scores,
+                    scratch,
+                    outputs,
+                    rows,
+                    add,
+                });
             }
         };
         let [dq, dk, dv] = &mut outputs;
         // What one thread does at a time: a group of keys and values with all groups of queries that attend to it.
         type Piece<'a> = (Vec<(usize, &'a mut [f32])>, &'a mut [f32], &'a mut [f32]);
-        let mut pieces: Vec<Piece<'_>> = dk.parts().zip(dv.parts()).map(|(dk, dv)| (Vec::new(), dk, dv)).collect();
+        let mut pieces: Vec<Piece<'_>> =
+            dk.parts().zip(dv.parts()).map(|(dk, dv)| (Vec::new(), dk, dv)).collect();
         for (group, dq) in (0..groups.count).zip(dq.parts()) {
             let source = self.rows.as_ref().map_or(group, |rows| rows[group]);
             pieces[source].0.push((group, dq));

@@ -9,7 +9,12 @@ pub fn devices() -> (Device, Device) {
 }
 
 /// Uniform values in `[-scale, scale)`, the same for the same seed.
-pub fn random<const D: usize>(shape: [usize; D], seed: u64, scale: f32, device: &Device) -> Tensor<D> {
+pub fn random<const D: usize>(
+    shape: [usize; D],
+    seed: u64,
+    scale: f32,
+    device: &Device,
+) -> Tensor<D> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1;
     let count = shape.iter().product();
     let values: Vec<f32> = (0..count)
@@ -52,14 +57,21 @@ pub fn with_gradients<const D: usize, const E: usize, const N: usize>(
 
 /// Checks one gradient element by element against central differences.
 #[track_caller]
-pub fn finite_differences<const D: usize, const E: usize>(x: Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<E>) {
+pub fn finite_differences<const D: usize, const E: usize>(
+    x: Tensor<D>,
+    f: impl Fn(Tensor<D>) -> Tensor<E>,
+) {
     let (_, [gradient]) = with_gradients([x.clone()], |[x]| f(x));
     let shape = x.dims();
     let at = values(x.clone());
     let loss = |v: Vec<f32>| {
         let y = f(Tensor::from_data(TensorData::new(v, shape), &x.device()));
         let weights = random(y.dims(), 77, 1.0, &y.device());
-        values(y).into_iter().zip(values(weights)).map(|(a, b)| f64::from(a) * f64::from(b)).sum::<f64>()
+        values(y)
+            .into_iter()
+            .zip(values(weights))
+            .map(|(a, b)| f64::from(a) * f64::from(b))
+            .sum::<f64>()
     };
     let step = 0.02_f32;
     for (i, &slope) in gradient.iter().enumerate() {

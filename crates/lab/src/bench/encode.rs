@@ -13,7 +13,10 @@ pub(super) fn encode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let encoder = draw(setup.registry.build_vision(&card, &setup.device, Weights::None)?.no_grad());
     let [height, width] = shape.image;
     let pixels = values("bench/pixels", setup.batch * 3 * height * width);
-    let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [setup.batch, 3, height, width]), &setup.device);
+    let pixels = Tensor::<4>::from_data(
+        TensorData::new(pixels, [setup.batch, 3, height, width]),
+        &setup.device,
+    );
     let seconds = time(setup.rounds, || {
         // Data on the host: the work is done, whatever the device puts off.
         drop(encoder.encode(pixels.clone()).into_data());

@@ -13,7 +13,8 @@ use toolkit_registry::Kind;
 const MADE_UP: usize = 32;
 
 pub(super) fn data(setup: &Setup<'_>) -> Result<Measured, LabError> {
-    let mut preprocess: Preprocess = pretrain::preprocess(&setup.registry.card(Kind::Vision, &setup.vision)?)?;
+    let mut preprocess: Preprocess =
+        pretrain::preprocess(&setup.registry.card(Kind::Vision, &setup.vision)?)?;
     preprocess.size = setup.size.unwrap_or(preprocess.size);
     let made = tempfile::tempdir().map_err(|e| LabError::io(Path::new("temporary folder"), &e))?;
     let files = match &setup.images {
@@ -21,8 +22,10 @@ pub(super) fn data(setup: &Setup<'_>) -> Result<Measured, LabError> {
         None => make(made.path())?,
     };
     let seconds = time(setup.rounds, || {
-        let all: Result<Vec<f32>, LabError> =
-            files.par_iter().map(|file| Ok(preprocess.apply(&decode(file)?).iter().sum::<f32>())).collect();
+        let all: Result<Vec<f32>, LabError> = files
+            .par_iter()
+            .map(|file| Ok(preprocess.apply(&decode(file)?).iter().sum::<f32>()))
+            .collect();
         all.map(drop)
     })?;
     let side = preprocess.size;
@@ -38,7 +41,10 @@ fn pictures(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
     files.sort();
     if files.is_empty() {
         let hint = "give a folder with picture files";
-        return Err(LabError::new(format!("{}: no picture is in this folder", folder.display()), hint));
+        return Err(LabError::new(
+            format!("{}: no picture is in this folder", folder.display()),
+            hint,
+        ));
     }
     Ok(files)
 }
@@ -59,7 +65,9 @@ fn make(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
         let file = std::fs::File::create(&path).map_err(|e| LabError::io(&path, &e))?;
         JpegEncoder::new_with_quality(std::io::BufWriter::new(file), 90)
             .encode_image(&picture)
-            .map_err(|e| LabError::new(format!("{}: {e}", path.display()), "see that the disk has room"))?;
+            .map_err(|e| {
+                LabError::new(format!("{}: {e}", path.display()), "see that the disk has room")
+            })?;
         Ok(path)
     };
     (0..MADE_UP).map(one).collect()

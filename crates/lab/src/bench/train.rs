@@ -51,9 +51,14 @@ fn steps<M: Module, O: Objective<M>>(
 }
 
 /// Features of two batches, in a cache file like that of a run.
-fn features(setup: &Setup<'_>, parts: [usize; 2], folder: &Path) -> Result<Arc<Features>, LabError> {
+fn features(
+    setup: &Setup<'_>,
+    parts: [usize; 2],
+    folder: &Path,
+) -> Result<Arc<Features>, LabError> {
     let rows = 2 * setup.batch;
-    let batches = (0..rows).map(|row| values(&format!("bench/features {row}"), parts[0] * parts[1]));
+    let batches =
+        (0..rows).map(|row| values(&format!("bench/features {row}"), parts[0] * parts[1]));
     Ok(Arc::new(Features::write(folder, "bench", [rows, parts[0], parts[1]], batches)?))
 }
 
@@ -75,14 +80,20 @@ pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let folder = folder()?;
     let features = features(setup, [vision.tokens, vision.width], folder.path())?;
     if text.positions < 2 || text.vocab <= WORDS {
-        let what = format!("`{}` reads {} positions and {} ids", card.name, text.positions, text.vocab);
-        return Err(LabError::new(what, "a caption needs two positions, and more ids than the special ones"));
+        let what =
+            format!("`{}` reads {} positions and {} ids", card.name, text.positions, text.vocab);
+        return Err(LabError::new(
+            what,
+            "a caption needs two positions, and more ids than the special ones",
+        ));
     }
     let [shortest, longest] = setup.text.map(|n| n.clamp(2, text.positions));
     let mut lengths = Stream::new(1, "bench/captions", 0);
     let caption = |_| {
         let inner = lengths.between(shortest, longest) - 2;
-        let words = (0..inner).map(|_| (WORDS + lengths.below(text.vocab - WORDS)) as u32).collect::<Vec<_>>();
+        let words = (0..inner)
+            .map(|_| (WORDS + lengths.below(text.vocab - WORDS)) as u32)
+            .collect::<Vec<_>>();
         vec![[vec![1], words, vec![2]].concat()]
     };
     let captions: Vec<Vec<Vec<u32>>> = (0..features.rows()).map(caption).collect();
@@ -119,7 +130,9 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let device = setup.device.clone().autodiff();
     let (card, vision) = (&resolved.bridge.0, &resolved.vision.1);
     let bridge = draw(setup.registry.build_bridge(card, vision, &device, Weights::None)?);
-    let language = draw(setup.registry.build_language(&resolved.language.0, &device, Weights::None)?).no_grad();
+    let language =
+        draw(setup.registry.build_language(&resolved.language.0, &device, Weights::None)?)
+            .no_grad();
     let folder = folder()?;
     let features = features(setup, [vision.tokens, vision.width], folder.path())?;
     let text = setup.text[1];
@@ -131,7 +144,9 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
         let what = format!("`{}` has {vocab} ids", resolved.language.0.name);
         return Err(LabError::new(what, "a caption needs more ids than the special ones"));
     }
-    let caption = |_| vec![(0..count).map(|_| (WORDS + words.below(vocab - WORDS)) as u32).collect::<Vec<_>>()];
+    let caption = |_| {
+        vec![(0..count).map(|_| (WORDS + words.below(vocab - WORDS)) as u32).collect::<Vec<_>>()]
+    };
     let captions = (0..features.rows()).map(caption).collect();
     let mut objective = Stage2 {
         language,
@@ -151,10 +166,16 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let (seconds, loss) = steps(setup, connector, &mut objective)?;
     let of = format!(
         "{} into {}: {} images of {} x {}, {} + {text} tokens",
-        card.name, resolved.language.0.name, setup.batch, vision.tokens, vision.width, resolved.bridge.1.queries
+        card.name,
+        resolved.language.0.name,
+        setup.batch,
+        vision.tokens,
+        vision.width,
+        resolved.bridge.1.queries
     );
     let (bridge, language) = (&resolved.bridge.1, &resolved.language.1);
     let sizes = [setup.batch, setup.batch, text];
-    let planned = memory::stage2(vision, bridge, language, resolved.trained_params, sizes, setup.recompute);
+    let planned =
+        memory::stage2(vision, bridge, language, resolved.trained_params, sizes, setup.recompute);
     Ok(Measured::new(Work::Stage2, of, seconds, 1.0, "steps").planned(planned).fact("loss", loss))
 }

@@ -50,7 +50,11 @@ struct Step {
 
 /// The best matches, by first word in the reference.
 pub fn align(matches: &Matches) -> Vec<Option<Match>> {
-    if matches.hypothesis_coverage.len() <= 128 { search::<u128>(matches) } else { search::<Vec<u64>>(matches) }
+    if matches.hypothesis_coverage.len() <= 128 {
+        search::<u128>(matches)
+    } else {
+        search::<Vec<u64>>(matches)
+    }
 }
 
 /// Half of every match that is not exact, rounded down.
@@ -69,7 +73,8 @@ fn covered(found: &Match) -> std::ops::Range<usize> {
 }
 
 impl State {
-    const START: Self = Self { chosen: None, covered: 0, chunks: 0, distance: 0, next: 0, last_end: None };
+    const START: Self =
+        Self { chosen: None, covered: 0, chunks: 0, distance: 0, next: 0, last_end: None };
 
     fn step(&mut self, found: &Match) {
         self.covered += weight(found);
@@ -104,10 +109,13 @@ fn keep_best(grown: &mut Vec<Candidate<'_>>) {
 /// Matches that are certain: the only one of their first word, all of whose words are in no other match.
 fn certain(matches: &Matches) -> Vec<Option<Match>> {
     let alone = |found: &Match| {
-        matches.reference_coverage[found.start..found.start + found.length].iter().all(|&count| count == 1)
+        matches.reference_coverage[found.start..found.start + found.length]
+            .iter()
+            .all(|&count| count == 1)
             && matches.hypothesis_coverage[covered(found)].iter().all(|&count| count == 1)
     };
-    let one = |found: &Vec<Match>| if let [only] = found[..] { Some(only).filter(alone) } else { None };
+    let one =
+        |found: &Vec<Match>| if let [only] = found[..] { Some(only).filter(alone) } else { None };
     matches.at.iter().map(one).collect()
 }
 
@@ -160,7 +168,9 @@ impl<'a, B: Bits> Search<'a, B> {
                 continue;
             }
             for found in &self.matches.at[at] {
-                if self.taken[at..at + found.length].contains(&true) || covered(found).any(|word| used.has(word)) {
+                if self.taken[at..at + found.length].contains(&true)
+                    || covered(found).any(|word| used.has(word))
+                {
                     continue;
                 }
                 let mut longer = state;
@@ -177,7 +187,11 @@ impl<'a, B: Bits> Search<'a, B> {
         }
         // Should nothing go on, the jar keeps the best and skips a word.
         if grown.is_empty() {
-            grown.extend(self.partials.first().map(|best| Candidate { state: best.state, parent: 0, found: None }));
+            grown.extend(self.partials.first().map(|best| Candidate {
+                state: best.state,
+                parent: 0,
+                found: None,
+            }));
         }
         keep_best(grown);
     }
@@ -190,7 +204,11 @@ impl<'a, B: Bits> Search<'a, B> {
         for &Candidate { mut state, parent, found } in grown {
             needed[parent] -= 1;
             let held = &mut self.partials[parent].used;
-            let mut used = if needed[parent] == 0 { std::mem::replace(held, B::empty(0)) } else { held.clone() };
+            let mut used = if needed[parent] == 0 {
+                std::mem::replace(held, B::empty(0))
+            } else {
+                held.clone()
+            };
             if let Some(found) = found {
                 covered(found).for_each(|word| used.put(word));
                 self.trail.push(Step { found: *found, before: state.chosen });

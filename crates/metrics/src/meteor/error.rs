@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum MeteorError {
     /// The folder holds no METEOR.
-    #[error("no meteor-1.5.jar below {folder}; hint: name the folder of the Python package pycocoevalcap 1.2")]
+    #[error(
+        "no meteor-1.5.jar below {folder}; hint: name the folder of the Python package pycocoevalcap 1.2"
+    )]
     NoJar {
         /// The folder that was named.
         folder: PathBuf,

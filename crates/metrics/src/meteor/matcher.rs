@@ -51,14 +51,16 @@ impl Matches {
         paraphrases: &Paraphrases,
     ) -> Option<Self> {
         let most = |a: usize, b: usize| a.saturating_mul(b) <= MOST_PAIRS;
-        if !most(hypothesis.words.len(), reference.words.len()) || !most(hypothesis.spans.len(), reference.spans.len())
+        if !most(hypothesis.words.len(), reference.words.len())
+            || !most(hypothesis.spans.len(), reference.spans.len())
         {
             return None;
         }
         let mut matches = Self::none(hypothesis.words.len(), reference.words.len());
         let hash = |word: &u32| lexicon.word(*word).hash;
         let same = hypothesis.words.iter().map(hash).eq(reference.words.iter().map(hash));
-        matches.words(0, hypothesis, reference, |h, r| lexicon.word(h).hash == lexicon.word(r).hash)?;
+        matches
+            .words(0, hypothesis, reference, |h, r| lexicon.word(h).hash == lexicon.word(r).hash)?;
         if same {
             return Some(matches);
         }
@@ -89,7 +91,9 @@ impl Matches {
         self.count += 1;
         let hypothesis = found.hypothesis_start..found.hypothesis_start + found.hypothesis_length;
         self.hypothesis_coverage[hypothesis].iter_mut().for_each(|count| *count += 1);
-        self.reference_coverage[found.start..found.start + found.length].iter_mut().for_each(|count| *count += 1);
+        self.reference_coverage[found.start..found.start + found.length]
+            .iter_mut()
+            .for_each(|count| *count += 1);
         self.at[found.start].push(found);
         (self.count <= MOST_MATCHES).then_some(())
     }
@@ -104,7 +108,13 @@ impl Matches {
         for (start, &r) in reference.words.iter().enumerate() {
             for (hypothesis_start, &h) in hypothesis.words.iter().enumerate() {
                 if equal(h, r) {
-                    self.add(Match { module, start, length: 1, hypothesis_start, hypothesis_length: 1 })?;
+                    self.add(Match {
+                        module,
+                        start,
+                        length: 1,
+                        hypothesis_start,
+                        hypothesis_length: 1,
+                    })?;
                 }
             }
         }

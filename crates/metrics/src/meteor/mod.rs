@@ -98,14 +98,19 @@ impl Meteor {
     ///
     /// # Errors
     /// If the file of paraphrases cannot be read or is damaged.
-    pub fn score_tokens(&self, tokens: &CaptionTokens, advance: Advance<'_>) -> Result<MeteorScores, MeteorError> {
+    pub fn score_tokens(
+        &self,
+        tokens: &CaptionTokens,
+        advance: Advance<'_>,
+    ) -> Result<MeteorScores, MeteorError> {
         let read = |image: usize, put: &mut dyn FnMut(&str)| self.read(tokens, image, put);
         let (vocabulary, texts) = Vocabulary::number(tokens.len(), read, advance);
         let mut lexicon = Lexicon::of(vocabulary, &self.tables);
         let paraphrases = self.tables.paraphrases(lexicon.texts())?;
         lexicon.find_in(&paraphrases);
         let between = lexicon.find(BETWEEN);
-        let one = |(): &mut (), image: usize| best(texts.get(image), between, &lexicon, &paraphrases);
+        let one =
+            |(): &mut (), image: usize| best(texts.get(image), between, &lexicon, &paraphrases);
         let statistics = with_scratch(tokens.len(), one, advance);
         let mut total = (!tokens.is_empty()).then(Statistics::default);
         for segment in &statistics {
@@ -114,7 +119,8 @@ impl Meteor {
                 total
             });
         }
-        let score = |segment: Option<Statistics>| segment.map_or(f64::NAN, |segment| segment.score());
+        let score =
+            |segment: Option<Statistics>| segment.map_or(f64::NAN, |segment| segment.score());
         Ok(MeteorScores {
             overall: total.map(|total| total.score()),
             each: statistics.into_iter().map(score).collect(),
@@ -125,11 +131,13 @@ impl Meteor {
     /// [`BETWEEN`] those of each reference.
     fn read(&self, tokens: &CaptionTokens, image: usize, put: &mut dyn FnMut(&str)) {
         let words = |text: &str, put: &mut dyn FnMut(&str)| {
-            java::tokens(&normaliser::normal(java::trim(text), &self.tables.prefixes)).for_each(put);
+            java::tokens(&normaliser::normal(java::trim(text), &self.tables.prefixes))
+                .for_each(put);
         };
         let hypothesis = tokens.caption(image).replace("|||", "").replace("  ", " ");
         words(&format!(" {hypothesis}"), put);
-        let references: Vec<String> = tokens.references(image).map(|reference| tokens.text(reference)).collect();
+        let references: Vec<String> =
+            tokens.references(image).map(|reference| tokens.text(reference)).collect();
         let references = format!(" {} ", references.join(" ||| "));
         for reference in references.split("|||") {
             put(BETWEEN);
@@ -142,14 +150,20 @@ impl Meteor {
 const BETWEEN: &str = "\n";
 
 /// The counts with the reference that scores best; the first of equals. `None` if the texts are too long.
-fn best(text: &[u32], between: Option<u32>, lexicon: &Lexicon, paraphrases: &Paraphrases) -> Option<Statistics> {
+fn best(
+    text: &[u32],
+    between: Option<u32>,
+    lexicon: &Lexicon,
+    paraphrases: &Paraphrases,
+) -> Option<Statistics> {
     let mut texts = text.split(|&word| Some(word) == between);
     let hypothesis = lexicon.sentence(texts.next().unwrap_or_default(), paraphrases);
     let mut best: Option<(f64, Statistics)> = None;
     for reference in texts {
         let reference = lexicon.sentence(reference, paraphrases);
         let matches = Matches::of(&hypothesis, &reference, lexicon, paraphrases)?;
-        let statistics = Statistics::of(&hypothesis, &reference, &aligner::align(&matches), lexicon);
+        let statistics =
+            Statistics::of(&hypothesis, &reference, &aligner::align(&matches), lexicon);
         let score = statistics.score();
         if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
             best = Some((score, statistics));

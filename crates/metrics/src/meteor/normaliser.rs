@@ -43,8 +43,10 @@ pub fn normal(text: &str, prefixes: &Prefixes) -> String {
     let text = contractions(text);
     let text = full_stops(&text.into_iter().collect::<String>(), prefixes);
     let text = join_dots(text);
-    let spaced =
-        text.replace(|c| matches!(c, '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{a0}'), " ");
+    let spaced = text.replace(
+        |c| matches!(c, '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{a0}'),
+        " ",
+    );
     java::trim(&spaced).to_lowercase()
 }
 
@@ -69,7 +71,10 @@ fn part_symbols(text: &str) -> String {
     out.push(' ');
     for c in text.chars() {
         let blank = matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r');
-        if alphanumeric(c) || blank || matches!(c, '.' | '\'' | '`' | ',' | '-' | '\u{2018}' | '\u{2019}') {
+        if alphanumeric(c)
+            || blank
+            || matches!(c, '.' | '\'' | '`' | ',' | '-' | '\u{2018}' | '\u{2019}')
+        {
             out.push(c);
         } else {
             out.extend([' ', c, ' ']);
@@ -160,8 +165,10 @@ fn dashes_and_quotes(text: Vec<char>) -> Vec<char> {
     let text = between(&text, no_digit, ',', no_digit, " , ");
     let text = between(&text, digit, ',', no_digit, " , ");
     let text = between(&text, no_digit, ',', digit, " , ");
-    let text: String =
-        text.into_iter().map(|c| if matches!(c, '`' | '\u{2018}' | '\u{2019}') { '\'' } else { c }).collect();
+    let text: String = text
+        .into_iter()
+        .map(|c| if matches!(c, '`' | '\u{2018}' | '\u{2019}') { '\'' } else { c })
+        .collect();
     let text = text.replace("''", "\u{201c}").replace(['\u{201c}', '\u{201d}'], " \" ");
     let text: Vec<char> = text.replace('\u{2013}', "-").replace("--", "-").chars().collect();
     between(&text, |c| alphanumeric(c) || c == '.', '-', alphanumeric, " ")

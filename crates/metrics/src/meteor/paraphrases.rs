@@ -49,7 +49,8 @@ impl Paraphrases {
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(8);
             scope.spawn(move || {
-                let mut reader = flate2::read::MultiGzDecoder::new(std::io::BufReader::new(compressed));
+                let mut reader =
+                    flate2::read::MultiGzDecoder::new(std::io::BufReader::new(compressed));
                 loop {
                     let mut chunk = Vec::with_capacity(CHUNK);
                     let result = reader.by_ref().take(CHUNK as u64).read_to_end(&mut chunk);
@@ -90,7 +91,9 @@ impl Paraphrases {
         for start in 0..sentence.len() {
             let mut phrase = 0;
             for (at, word) in sentence[start..].iter().enumerate() {
-                let Some(next) = word.and_then(|word| self.below.get(&key(phrase, word))) else { break };
+                let Some(next) = word.and_then(|word| self.below.get(&key(phrase, word))) else {
+                    break;
+                };
                 phrase = *next;
                 spans.push(Span { start: start as u32, length: at as u32 + 1, phrase });
             }
@@ -171,7 +174,10 @@ impl Builder {
         }
         self.lines += 1;
         if self.pairs.len() > u32::MAX as usize {
-            return Err(std::io::Error::new(ErrorKind::InvalidData, "more than 4 thousand million paraphrases"));
+            return Err(std::io::Error::new(
+                ErrorKind::InvalidData,
+                "more than 4 thousand million paraphrases",
+            ));
         }
         Ok(())
     }
@@ -179,7 +185,10 @@ impl Builder {
     /// The number of a phrase; none if it has an unknown word, or no word, which stands for nothing.
     fn phrase(&mut self, text: &[u8]) -> Option<Phrase> {
         self.numbers.clear();
-        for word in text.split(|&byte| matches!(byte, b' ' | b'\t' | b'\x0c')).filter(|word| !word.is_empty()) {
+        for word in text
+            .split(|&byte| matches!(byte, b' ' | b'\t' | b'\x0c'))
+            .filter(|word| !word.is_empty())
+        {
             self.numbers.push(*self.table.words.get(word)?);
         }
         let mut phrase = 0;

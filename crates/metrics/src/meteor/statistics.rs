@@ -28,14 +28,20 @@ pub struct Statistics {
 
 impl Side {
     fn of(sentence: &Sentence<'_>, lexicon: &Lexicon) -> Self {
-        let function_words = sentence.words.iter().filter(|&&word| lexicon.word(word).function).count();
-        Self { length: sentence.words.len() as f64, function_words: function_words as f64, ..Self::default() }
+        let function_words =
+            sentence.words.iter().filter(|&&word| lexicon.word(word).function).count();
+        Self {
+            length: sentence.words.len() as f64,
+            function_words: function_words as f64,
+            ..Self::default()
+        }
     }
 
     fn count(&mut self, module: usize, words: &[u32], lexicon: &Lexicon) {
         for &word in words {
             let function = lexicon.word(word).function;
-            let matches = if function { &mut self.function_matches } else { &mut self.content_matches };
+            let matches =
+                if function { &mut self.function_matches } else { &mut self.content_matches };
             matches[module] += 1.0;
         }
     }
@@ -55,7 +61,8 @@ impl Side {
 
     /// Precision, or recall. NaN for an empty sentence.
     fn share(&self) -> f64 {
-        let length = DELTA * (self.length - self.function_words) + (1.0 - DELTA) * self.function_words;
+        let length =
+            DELTA * (self.length - self.function_words) + (1.0 - DELTA) * self.function_words;
         let mut matches = 0.0;
         for (count, weight) in self.content_matches.iter().zip(WEIGHTS) {
             matches += count * weight * DELTA;
@@ -81,7 +88,8 @@ impl Statistics {
             chunks: chunks(alignment),
         };
         for found in alignment.iter().flatten() {
-            let words = &hypothesis.words[found.hypothesis_start..found.hypothesis_start + found.hypothesis_length];
+            let words = &hypothesis.words
+                [found.hypothesis_start..found.hypothesis_start + found.hypothesis_length];
             statistics.hypothesis.count(found.module, words, lexicon);
             let words = &reference.words[found.start..found.start + found.length];
             statistics.reference.count(found.module, words, lexicon);

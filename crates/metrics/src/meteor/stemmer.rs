@@ -25,7 +25,8 @@ const EXCEPTIONS: [(&str, &str); 18] = [
 ];
 
 /// Words that stay as they are once their plural has been cut.
-const KEPT: [&str; 8] = ["inning", "outing", "canning", "herring", "earring", "proceed", "exceed", "succeed"];
+const KEPT: [&str; 8] =
+    ["inning", "outing", "canning", "herring", "earring", "proceed", "exceed", "succeed"];
 
 /// Suffixes of step 2 and what replaces them; `ogi` and `li` have a condition of their own.
 const STEP2: [(&str, &str); 24] = [
@@ -70,8 +71,8 @@ const STEP3: [(&str, &str); 9] = [
 
 /// Suffixes that step 4 cuts; `ion` only after s or t. The longest stand first.
 const STEP4: [&str; 18] = [
-    "ement", "ance", "ence", "able", "ible", "ment", "ant", "ent", "ism", "ate", "iti", "ous", "ive", "ize", "ion",
-    "al", "er", "ic",
+    "ement", "ance", "ence", "able", "ible", "ment", "ant", "ent", "ism", "ate", "iti", "ous",
+    "ive", "ize", "ion", "al", "er", "ic",
 ];
 
 /// The stem of a lower-case word, in UTF-16 units.
@@ -152,7 +153,9 @@ impl Stemmer {
 
     fn ends(&self, suffix: &str) -> bool {
         let start = self.word.len().checked_sub(suffix.len());
-        start.is_some_and(|start| suffix.bytes().zip(&self.word[start..]).all(|(byte, &unit)| u16::from(byte) == unit))
+        start.is_some_and(|start| {
+            suffix.bytes().zip(&self.word[start..]).all(|(byte, &unit)| u16::from(byte) == unit)
+        })
     }
 
     /// Where the word would end without its last `count` units.
@@ -185,7 +188,9 @@ impl Stemmer {
     }
 
     fn participle(&mut self) {
-        let Some(suffix) = ["eedly", "ingly", "edly", "eed", "ing", "ed"].into_iter().find(|suffix| self.ends(suffix))
+        let Some(suffix) = ["eedly", "ingly", "edly", "eed", "ing", "ed"]
+            .into_iter()
+            .find(|suffix| self.ends(suffix))
         else {
             return;
         };
@@ -200,7 +205,9 @@ impl Stemmer {
             return;
         }
         self.word.truncate(end);
-        let double = end >= 2 && self.word[end - 1] == self.word[end - 2] && is(self.word[end - 1], b"bdfgmnprt");
+        let double = end >= 2
+            && self.word[end - 1] == self.word[end - 2]
+            && is(self.word[end - 1], b"bdfgmnprt");
         if ["at", "bl", "iz"].into_iter().any(|ending| self.ends(ending)) {
             self.replace(0, "e");
         } else if double {
@@ -212,7 +219,9 @@ impl Stemmer {
 
     /// Does the word, cut at `end`, end in a short syllable?
     fn short_syllable(&self, end: usize) -> bool {
-        let Some([vowel_unit, last]) = end.checked_sub(2).map(|start| [self.word[start], self.word[start + 1]]) else {
+        let Some([vowel_unit, last]) =
+            end.checked_sub(2).map(|start| [self.word[start], self.word[start + 1]])
+        else {
             return false;
         };
         let inner = end >= 3 && !vowel(self.word[end - 3]) && !vowel(last) && !is(last, b"wxY");
@@ -227,7 +236,9 @@ impl Stemmer {
     }
 
     fn step2(&mut self) {
-        let Some((suffix, by)) = STEP2.into_iter().find(|(suffix, _)| self.ends(suffix)) else { return };
+        let Some((suffix, by)) = STEP2.into_iter().find(|(suffix, _)| self.ends(suffix)) else {
+            return;
+        };
         let end = self.cut(suffix.len());
         let before = |of: &[u8]| end > 0 && is(self.word[end - 1], of);
         let allowed = match suffix {
@@ -241,7 +252,9 @@ impl Stemmer {
     }
 
     fn step3(&mut self) {
-        let Some((suffix, by)) = STEP3.into_iter().find(|(suffix, _)| self.ends(suffix)) else { return };
+        let Some((suffix, by)) = STEP3.into_iter().find(|(suffix, _)| self.ends(suffix)) else {
+            return;
+        };
         let end = self.cut(suffix.len());
         if end >= self.first && (suffix != "ative" || end >= self.second) {
             self.replace(suffix.len(), by);

@@ -80,8 +80,13 @@ impl Synonyms {
         if word.ends_with("ss") || word.encode_utf16().count() <= 2 {
             return word.to_owned();
         }
-        let candidates = ENDINGS.iter().filter_map(|(ending, by)| Some(format!("{}{by}", word.strip_suffix(ending)?)));
-        candidates.into_iter().find(|candidate| self.sets.contains_key(candidate.as_str())).unwrap_or_default()
+        let candidates = ENDINGS
+            .iter()
+            .filter_map(|(ending, by)| Some(format!("{}{by}", word.strip_suffix(ending)?)));
+        candidates
+            .into_iter()
+            .find(|candidate| self.sets.contains_key(candidate.as_str()))
+            .unwrap_or_default()
     }
 }
 

@@ -56,29 +56,37 @@ impl Tables {
         if let Some(file) = &self.paraphrase_file
             && !part.covers(words.clone())
         {
-            let all: Vec<String> = part.words().map(str::to_owned).chain(words.map(str::to_owned)).collect();
+            let all: Vec<String> =
+                part.words().map(str::to_owned).chain(words.map(str::to_owned)).collect();
             *part = Arc::new(Paraphrases::read(file, &all)?);
         }
         Ok(Arc::clone(&part))
     }
 
     fn of_jar(jar: &Path) -> Result<Self, MeteorError> {
-        let file =
-            toolkit_system::input::open(jar).map_err(|source| MeteorError::Io { file: jar.to_owned(), source })?;
-        let damaged =
-            |entry: &str, reason: String| MeteorError::Jar { file: jar.to_owned(), entry: entry.to_owned(), reason };
+        let file = toolkit_system::input::open(jar)
+            .map_err(|source| MeteorError::Io { file: jar.to_owned(), source })?;
+        let damaged = |entry: &str, reason: String| MeteorError::Jar {
+            file: jar.to_owned(),
+            entry: entry.to_owned(),
+            reason,
+        };
         let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file))
             .map_err(|error| damaged("(directory)", error.to_string()))?;
         let mut entry = |name: &str| {
             let mut text = String::new();
-            let mut reader = archive.by_name(name).map_err(|error| damaged(name, error.to_string()))?;
+            let mut reader =
+                archive.by_name(name).map_err(|error| damaged(name, error.to_string()))?;
             reader.read_to_string(&mut text).map_err(|error| damaged(name, error.to_string()))?;
             Ok(text)
         };
         Ok(Self {
             function_words: entry("function/english.words")?.lines().map(str::to_owned).collect(),
             prefixes: prefixes(&entry("nonbreaking/english.prefixes")?),
-            synonyms: Synonyms::read(&entry("synonym/english.exceptions")?, &entry("synonym/english.synsets")?)?,
+            synonyms: Synonyms::read(
+                &entry("synonym/english.exceptions")?,
+                &entry("synonym/english.synsets")?,
+            )?,
             ..Self::default()
         })
     }

@@ -16,7 +16,9 @@ use toolkit_core::ShapeError;
 /// An error naming the first of `fields` that is zero.
 fn positive(fields: &[(&str, usize)]) -> Result<(), ShapeError> {
     match fields.iter().find(|(_, value)| *value == 0) {
-        Some((name, _)) => Err(ShapeError::new(format!("`{name}` = 0"), format!("`{name}` must be at least 1"))),
+        Some((name, _)) => {
+            Err(ShapeError::new(format!("`{name}` = 0"), format!("`{name}` must be at least 1")))
+        }
         None => Ok(()),
     }
 }

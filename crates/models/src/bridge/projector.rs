@@ -74,15 +74,21 @@ impl Tokens {
         let skip = usize::from(drop_class_token);
         let count = vision.tokens.saturating_sub(skip);
         if count == 0 {
-            return Err(ShapeError::new("the class token is the only token", "set `drop_class_token` to false"));
+            return Err(ShapeError::new(
+                "the class token is the only token",
+                "set `drop_class_token` to false",
+            ));
         }
         if pool == 1 {
             return Ok(Self { skip, rows: 1, columns: count, pool });
         }
         let [height, width] = vision.image;
-        let rows = (1..=count).find(|rows| count.is_multiple_of(*rows) && rows * width == count / rows * height);
+        let rows = (1..=count)
+            .find(|rows| count.is_multiple_of(*rows) && rows * width == count / rows * height);
         let Some(rows) = rows else {
-            let what = format!("`pool` = {pool} needs a grid, and {count} tokens of a {height}x{width} image are none");
+            let what = format!(
+                "`pool` = {pool} needs a grid, and {count} tokens of a {height}x{width} image are none"
+            );
             return Err(ShapeError::new(
                 what,
                 "set `drop_class_token` to true if there is a class token, else `pool` to 1",
@@ -90,7 +96,8 @@ impl Tokens {
         };
         let columns = count / rows;
         if !rows.is_multiple_of(pool) || !columns.is_multiple_of(pool) {
-            let what = format!("`pool` = {pool} does not divide the {rows}x{columns} grid of tokens");
+            let what =
+                format!("`pool` = {pool} does not divide the {rows}x{columns} grid of tokens");
             return Err(ShapeError::new(what, "choose `pool` as a divisor of both sides"));
         }
         Ok(Self { skip, rows, columns, pool })
@@ -117,7 +124,9 @@ impl Tokens {
 
 /// Panics where `describe` reports an error: [`Bridge::build`] is for configurations that it accepts.
 fn described<T>(result: Result<T, ShapeError>) -> T {
-    result.unwrap_or_else(|error| panic!("`build` needs a configuration that `describe` accepts: {error}"))
+    result.unwrap_or_else(|error| {
+        panic!("`build` needs a configuration that `describe` accepts: {error}")
+    })
 }
 
 /// One linear layer on each token.
@@ -137,8 +146,14 @@ impl Bridge for LinearBridge {
         let params = linear_params(vision.width, config.width, true) + 2 * vision.width;
         let flops = product([2, queries, vision.width, config.width]);
         // The features, as they are normalised and as they are selected.
-        let kept = product([vision.tokens + queries, vision.width]) + product([queries, config.width]);
-        Ok(BridgeShape { queries, width: config.width, text: None, cost: Cost::new(params, flops, kept) })
+        let kept =
+            product([vision.tokens + queries, vision.width]) + product([queries, config.width]);
+        Ok(BridgeShape {
+            queries,
+            width: config.width,
+            text: None,
+            cost: Cost::new(params, flops, kept),
+        })
     }
 
     fn build(config: &LinearConfig, vision: &VisionShape, device: &Device) -> Self {
@@ -172,7 +187,8 @@ impl Bridge for MlpBridge {
         let queries = Tokens::new(config.drop_class_token, config.pool, vision)?.count();
         let layers = linear_params(vision.width, hidden, true) + linear_params(hidden, width, true);
         let flops = product([2, queries, hidden, vision.width + width]);
-        let kept = product([vision.tokens + queries, vision.width]) + product([queries, 2 * hidden + width]);
+        let kept = product([vision.tokens + queries, vision.width])
+            + product([queries, 2 * hidden + width]);
         let cost = Cost::new(layers + 2 * vision.width, flops, kept);
         Ok(BridgeShape { queries, width, text: None, cost })
     }

@@ -5,7 +5,9 @@
 //! linear layer brings these to their width; Flamingo's latents are as wide, ours need not be.
 
 use super::{positive, vision_eps};
-use crate::layers::{LayerNorm, Linear, attention, linear_params, merge_heads, parameter, split_heads};
+use crate::layers::{
+    LayerNorm, Linear, attention, linear_params, merge_heads, parameter, split_heads,
+};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -108,7 +110,8 @@ impl Bridge for Resampler {
     type Config = ResamplerConfig;
 
     fn describe(config: &ResamplerConfig, vision: &VisionShape) -> Result<BridgeShape, ShapeError> {
-        let [width, layers, heads] = [config.hidden_size, config.num_hidden_layers, config.num_attention_heads];
+        let [width, layers, heads] =
+            [config.hidden_size, config.num_hidden_layers, config.num_attention_heads];
         let [inner, queries] = [config.intermediate_size, config.num_query_tokens];
         positive(&[
             ("hidden_size", width),
@@ -122,11 +125,14 @@ impl Bridge for Resampler {
         let layer = product([4, width, width]) + product([2, width, inner]) + 6 * width;
         let projects = width != vision.width;
         let projection = if projects { linear_params(vision.width, width, true) } else { nothing };
-        let params = product([queries, width]) + 2 * vision.width + layer * layers + 2 * width + projection;
+        let params =
+            product([queries, width]) + 2 * vision.width + layer * layers + 2 * width + projection;
 
         let keys = queries + vision.tokens;
-        let products = product([4, queries + keys, width, width]) + product([4, queries, keys, width]);
-        let project = if projects { product([2, vision.tokens, vision.width, width]) } else { nothing };
+        let products =
+            product([4, queries + keys, width, width]) + product([4, queries, keys, width]);
+        let project =
+            if projects { product([2, vision.tokens, vision.width, width]) } else { nothing };
         let flops = project + (products + product([4, queries, width, inner])) * layers;
         // The normalised features and their projection; in each layer keys and values of everything, and about what a token of
         // a Q-Former keeps.
@@ -155,6 +161,8 @@ impl Bridge for Resampler {
         let latents = self.latents.val();
         let [_, queries, width] = latents.dims();
         let latents = latents.expand([features.dims()[0], queries, width]);
-        self.norm.forward(self.layers.iter().fold(latents, |x, layer| layer.forward(x, features.clone())))
+        self.norm.forward(
+            self.layers.iter().fold(latents, |x, layer| layer.forward(x, features.clone())),
+        )
     }
 }

@@ -5,13 +5,17 @@
 //! together stand side by side; transformers has them half a head apart. `interleaved` says which the weights are of.
 
 use super::{causal_bias, last_rows, last_tokens, tied_logits};
-use crate::layers::{Embedding, Linear, RmsNorm, attention, linear_params, merge_heads, split_heads};
+use crate::layers::{
+    Embedding, Linear, RmsNorm, attention, linear_params, merge_heads, split_heads,
+};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use toolkit_core::params::{Info, Init, bert_rule};
 use toolkit_core::recompute;
-use toolkit_core::{Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product};
+use toolkit_core::{
+    Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product,
+};
 
 /// Sizes of a [`Llama`], in the words of transformers' `LlamaConfig`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -79,12 +83,20 @@ impl Rotation {
     fn new(mask: Tensor<2>, tokens: usize, head: usize, theta: f64, interleaved: bool) -> Self {
         let device = mask.device();
         let [batch, keys] = mask.dims();
-        let angle = |position: usize, pair: usize| position as f64 / theta.powf(2.0 * pair as f64 / head as f64);
-        let table = |f: fn(f64) -> f64| {
-            let all = (0..keys).flat_map(|position| (0..head / 2).map(move |pair| f(angle(position, pair)) as f32));
-            Tensor::<2>::from_data(TensorData::new(all.collect::<Vec<f32>>(), [keys, head / 2]), &device)
+        let angle = |position: usize, pair: usize| {
+            position as f64 / theta.powf(2.0 * pair as f64 / head as f64)
         };
-        let positions: Tensor<2, Int> = (mask.int().cumsum(1) - 1).clamp_min(0).narrow(1, keys - tokens, tokens);
+        let table = |f: fn(f64) -> f64| {
+            let all = (0..keys).flat_map(|position| {
+                (0..head / 2).map(move |pair| f(angle(position, pair)) as f32)
+            });
+            Tensor::<2>::from_data(
+                TensorData::new(all.collect::<Vec<f32>>(), [keys, head / 2]),
+                &device,
+            )
+        };
+        let positions: Tensor<2, Int> =
+            (mask.int().cumsum(1) - 1).clamp_min(0).narrow(1, keys - tokens, tokens);
         let rows = |table: Tensor<2>| {
             let rows = burn::tensor::module::embedding(table, positions.clone());
             rows.reshape([batch, 1, tokens, head / 2])
@@ -104,7 +116,8 @@ impl Rotation {
         let half = head / 2;
         let (a, b) = if self.interleaved {
             let pairs = x.reshape([batch, heads, tokens, half, 2]);
-            let part = |at: usize| pairs.clone().narrow(4, at, 1).reshape([batch, heads, tokens, half]);
+            let part =
+                |at: usize| pairs.clone().narrow(4, at, 1).reshape([batch, heads, tokens, half]);
             (part(0), part(1))
         } else {
             (x.clone().narrow(3, 0, half), x.narrow(3, half, half))
@@ -159,7 +172,9 @@ struct Mlp {
 
 impl Mlp {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down_proj.forward(toolkit_kernels::silu(self.gate_proj.forward(x.clone())) * self.up_proj.forward(x))
+        self.down_proj.forward(
+            toolkit_kernels::silu(self.gate_proj.forward(x.clone())) * self.up_proj.forward(x),
+        )
     }
 }
 
@@ -219,11 +234,20 @@ impl LanguageModel for Llama {
     fn describe(c: &LlamaConfig) -> Result<LanguageShape, ShapeError> {
         let (heads, shared) = (c.num_attention_heads, c.key_value_heads());
         if c.head_dim.is_none() {
-            ShapeError::unless_divides(("num_attention_heads", heads), ("hidden_size", c.hidden_size))?;
+            ShapeError::unless_divides(
+                ("num_attention_heads", heads),
+                ("hidden_size", c.hidden_size),
+            )?;
         }
-        ShapeError::unless_divides(("num_key_value_heads", shared), ("num_attention_heads", heads))?;
+        ShapeError::unless_divides(
+            ("num_key_value_heads", shared),
+            ("num_attention_heads", heads),
+        )?;
         if !c.head().is_multiple_of(2) {
-            return Err(ShapeError::new(format!("a head is {} wide", c.head()), "rotary positions need an even width"));
+            return Err(ShapeError::new(
+                format!("a head is {} wide", c.head()),
+                "rotary positions need an even width",
+            ));
         }
         let (hidden, head) = (c.hidden_size, c.head());
         let matrices = linear_params(hidden, heads * head, false) * 2_u64
@@ -314,10 +338,13 @@ impl LanguageModel for Llama {
         let mut x = embeds;
         for (i, layer) in self.model.layers.iter().enumerate() {
             let last = i + 1 == self.model.layers.len();
-            let (bias, rotation) = (last_rows(bias.clone(), if last { outputs } else { tokens }), rotation.clone());
+            let (bias, rotation) =
+                (last_rows(bias.clone(), if last { outputs } else { tokens }), rotation.clone());
             x = match cache.as_deref_mut() {
                 Some(cache) => layer.forward(x, &rotation, bias, Some(cache), i),
-                None => recompute::block(layer, x, move |layer, x| layer.forward(x, &rotation, bias.clone(), None, i)),
+                None => recompute::block(layer, x, move |layer, x| {
+                    layer.forward(x, &rotation, bias.clone(), None, i)
+                }),
             };
         }
         // Done already where there is a layer.

@@ -7,14 +7,18 @@
 //! Trap: every layer has a `final_layer_norm` (of its feed-forward) beside the decoder's own.
 
 use super::{causal_bias, last_rows, last_tokens, tied_logits};
-use crate::layers::{Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, split_heads};
+use crate::layers::{
+    Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, split_heads,
+};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init, bert_rule};
 use toolkit_core::recompute;
-use toolkit_core::{Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product};
+use toolkit_core::{
+    Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product,
+};
 
 /// Position `p` reads row `p + 2`, as in fairseq; a hidden position counts as -1 and reads row 1.
 const POSITION_OFFSET: usize = 2;
@@ -75,7 +79,13 @@ struct SelfAttention {
 
 impl SelfAttention {
     /// `x [batch, new, hidden]`, `bias [batch, 1, outputs, past + new]` to `[batch, outputs, hidden]`, the last tokens.
-    fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: Tensor<4>,
+        cache: Option<&mut Cache>,
+        layer: usize,
+    ) -> Tensor<3> {
         let scale = ((x.dims()[2] / self.heads) as f64).powf(-0.5);
         let split = |y| split_heads(y, self.heads);
         let q = split(self.q_proj.forward(last_tokens(x.clone(), bias.dims()[2])));
@@ -101,13 +111,28 @@ struct Layer {
 
 impl Layer {
     /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias` has rows.
-    fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
-        let x = self.residual(x, &self.self_attn_layer_norm, |y| self.self_attn.forward(y, bias, cache, layer));
-        self.residual(x, &self.final_layer_norm, |y| self.fc2.forward(toolkit_kernels::relu(self.fc1.forward(y))))
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: Tensor<4>,
+        cache: Option<&mut Cache>,
+        layer: usize,
+    ) -> Tensor<3> {
+        let x = self.residual(x, &self.self_attn_layer_norm, |y| {
+            self.self_attn.forward(y, bias, cache, layer)
+        });
+        self.residual(x, &self.final_layer_norm, |y| {
+            self.fc2.forward(toolkit_kernels::relu(self.fc1.forward(y)))
+        })
     }
 
     /// A branch around `inner` with the norm before it or after the sum.
-    fn residual(&self, x: Tensor<3>, norm: &LayerNorm, inner: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+    fn residual(
+        &self,
+        x: Tensor<3>,
+        norm: &LayerNorm,
+        inner: impl FnOnce(Tensor<3>) -> Tensor<3>,
+    ) -> Tensor<3> {
         if self.norm_before {
             let y = inner(norm.forward(x.clone()));
             let x = last_tokens(x, y.dims()[1]);
@@ -162,7 +187,10 @@ impl LanguageModel for Opt {
     type Config = OptConfig;
 
     fn describe(c: &OptConfig) -> Result<LanguageShape, ShapeError> {
-        ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
+        ShapeError::unless_divides(
+            ("num_attention_heads", c.num_attention_heads),
+            ("hidden_size", c.hidden_size),
+        )?;
         let (hidden, ffn, width) = (c.hidden_size, c.ffn_dim, c.width());
         let layers = c.num_hidden_layers;
         let norm = product([2, hidden]);
@@ -172,7 +200,8 @@ impl LanguageModel for Opt {
                 + linear_params(ffn, hidden, bias)
         };
         let nothing = Count::default();
-        let projections = if c.projects() { linear_params(width, hidden, false) * 2_u64 } else { nothing };
+        let projections =
+            if c.projects() { linear_params(width, hidden, false) * 2_u64 } else { nothing };
         let tokens = product([c.vocab_size, width]);
         let params = tokens
             + product([c.max_position_embeddings + POSITION_OFFSET, hidden])
@@ -213,7 +242,11 @@ impl LanguageModel for Opt {
         };
         let decoder = Decoder {
             embed_tokens: Embedding::new(c.vocab_size, width, device),
-            embed_positions: Embedding::new(c.max_position_embeddings + POSITION_OFFSET, hidden, device),
+            embed_positions: Embedding::new(
+                c.max_position_embeddings + POSITION_OFFSET,
+                hidden,
+                device,
+            ),
             project_in: c.projects().then(|| Linear::without_bias(width, hidden, device)),
             project_out: c.projects().then(|| Linear::without_bias(hidden, width, device)),
             final_layer_norm: c.do_layer_norm_before.then(norm),
@@ -260,7 +293,9 @@ impl LanguageModel for Opt {
             let bias = last_rows(bias.clone(), if last { outputs } else { tokens });
             x = match cache.as_deref_mut() {
                 Some(cache) => layer.forward(x, bias, Some(cache), i),
-                None => recompute::block(layer, x, move |layer, x| layer.forward(x, bias.clone(), None, i)),
+                None => recompute::block(layer, x, move |layer, x| {
+                    layer.forward(x, bias.clone(), None, i)
+                }),
             };
         }
         // Done already where there is a layer.

@@ -4,7 +4,9 @@
 //! table is learned on a larger grid (518 px, 37 x 37) and resized bicubically to the image's when weights are loaded, as
 //! the source does when it runs. BLIP-2 takes the tokens before the last block and its norm; `layers` says how many run.
 
-use crate::layers::{LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads};
+use crate::layers::{
+    LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads,
+};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
@@ -129,7 +131,8 @@ struct Layer {
 
 impl Layer {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = x.clone() + self.layer_scale1.forward(self.attention.forward(self.norm1.forward(x)));
+        let x =
+            x.clone() + self.layer_scale1.forward(self.attention.forward(self.norm1.forward(x)));
         let hidden = toolkit_kernels::gelu(self.mlp.fc1.forward(self.norm2.forward(x.clone())));
         toolkit_kernels::add(self.layer_scale2.forward(self.mlp.fc2.forward(hidden)), x)
     }
@@ -153,7 +156,10 @@ impl VisionEncoder for Dinov2 {
 
     fn describe(c: &Dinov2Config) -> Result<VisionShape, ShapeError> {
         ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
-        ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
+        ShapeError::unless_divides(
+            ("num_attention_heads", c.num_attention_heads),
+            ("hidden_size", c.hidden_size),
+        )?;
         let (width, tokens, inner) = (c.hidden_size, c.tokens(), c.hidden_size * c.mlp_ratio);
         let matrices = linear_params(width, width, true) * 4_u64
             + linear_params(width, inner, true)
@@ -166,7 +172,12 @@ impl VisionEncoder for Dinov2 {
         let flops = (matrices * 2_u64 * tokens + attention) * layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
         let kept = product([tokens, 3 * width + (4 * width).max(inner)]);
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost::new(params, flops, kept) })
+        Ok(VisionShape {
+            image: [c.image_size; 2],
+            tokens,
+            width,
+            cost: Cost::new(params, flops, kept),
+        })
     }
 
     fn build(c: &Dinov2Config, device: &Device) -> Self {
@@ -183,7 +194,10 @@ impl VisionEncoder for Dinov2 {
             },
             layer_scale1: scale(),
             norm2: norm(),
-            mlp: Mlp { fc1: Linear::new(width, inner, device), fc2: Linear::new(inner, width, device) },
+            mlp: Mlp {
+                fc1: Linear::new(width, inner, device),
+                fc2: Linear::new(inner, width, device),
+            },
             layer_scale2: scale(),
         };
         let projection = Projection {

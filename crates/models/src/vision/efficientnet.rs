@@ -82,9 +82,12 @@ impl EfficientNetLiteConfig {
 
     fn blocks(&self) -> Vec<BlockShape> {
         let mut all = Vec::new();
-        for (stage, &(repeats, kernel, stride, expansion, input, output)) in STAGES.iter().enumerate() {
+        for (stage, &(repeats, kernel, stride, expansion, input, output)) in
+            STAGES.iter().enumerate()
+        {
             let fixed = stage == 0 || stage + 1 == STAGES.len();
-            let repeats = if fixed { repeats } else { (repeats as f64 * self.depth).ceil() as usize };
+            let repeats =
+                if fixed { repeats } else { (repeats as f64 * self.depth).ceil() as usize };
             let first = if stage == 0 { STEM } else { self.channels(input) };
             let output = self.channels(output);
             for at in 0..repeats {
@@ -112,7 +115,14 @@ struct Conv {
 }
 
 impl Conv {
-    fn new(input: usize, output: usize, kernel: usize, stride: usize, groups: usize, device: &Device) -> Self {
+    fn new(
+        input: usize,
+        output: usize,
+        kernel: usize,
+        stride: usize,
+        groups: usize,
+        device: &Device,
+    ) -> Self {
         Self { weight: parameter([output, input / groups, kernel, kernel], device), stride, groups }
     }
 
@@ -128,11 +138,17 @@ impl Conv {
             return weight.matmul(places).reshape([batch, output, height, width]);
         }
         let same = |size: usize| {
-            let total = ((size.div_ceil(self.stride) - 1) * self.stride + kernel).saturating_sub(size);
+            let total =
+                ((size.div_ceil(self.stride) - 1) * self.stride + kernel).saturating_sub(size);
             (total / 2, total - total / 2)
         };
         let padding = [same(height), same(width)];
-        let options = ConvOptions { stride: [self.stride; 2], padding, dilation: [1, 1], groups: self.groups };
+        let options = ConvOptions {
+            stride: [self.stride; 2],
+            padding,
+            dilation: [1, 1],
+            groups: self.groups,
+        };
         conv2d(x, weight, None, options)
     }
 }
@@ -217,12 +233,21 @@ impl VisionEncoder for EfficientNetLite {
 
     fn describe(c: &EfficientNetLiteConfig) -> Result<VisionShape, ShapeError> {
         // A factor of 100 is far beyond the family, whose largest is 2; the list of blocks is as long as `depth` says.
-        if c.image_size == 0 || ![c.width, c.depth].iter().all(|factor| *factor > 0.0 && *factor <= 100.0) {
-            let what = format!("`image_size` = {}, `width` = {}, `depth` = {}", c.image_size, c.width, c.depth);
-            return Err(ShapeError::new(what, "all three must be above 0, `width` and `depth` at most 100"));
+        if c.image_size == 0
+            || ![c.width, c.depth].iter().all(|factor| *factor > 0.0 && *factor <= 100.0)
+        {
+            let what = format!(
+                "`image_size` = {}, `width` = {}, `depth` = {}",
+                c.image_size, c.width, c.depth
+            );
+            return Err(ShapeError::new(
+                what,
+                "all three must be above 0, `width` and `depth` at most 100",
+            ));
         }
         // A convolution: its weights with a batch normalisation, and its products at every place.
-        let (mut params, mut flops, mut kept) = (Count::default(), Count::default(), Count::default());
+        let (mut params, mut flops, mut kept) =
+            (Count::default(), Count::default(), Count::default());
         let mut conv = |inputs: usize, outputs: usize, kernel: usize, side: usize| {
             let weights = product([inputs, outputs, kernel, kernel]);
             params = params + weights + 4 * outputs;

@@ -6,7 +6,8 @@
 //! (its section 3.4 takes the second-to-last layer's output). Reference: LAVIS `eva_vit.py`.
 
 use crate::layers::{
-    Activation, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads,
+    Activation, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches,
+    split_heads,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -76,7 +77,8 @@ impl Embeddings {
     /// Images `[batch, 3, height, width]` to `[batch, 1 + patches, width]`, positions added.
     fn forward(&self, images: Tensor<4>) -> Tensor<3> {
         let batch = images.dims()[0];
-        let x = patches(images, self.patch_embedding.weight.val()) + self.patch_embedding.bias.val().unsqueeze();
+        let x = patches(images, self.patch_embedding.weight.val())
+            + self.patch_embedding.bias.val().unsqueeze();
         let hidden = x.dims()[2];
         let class = self.class_embedding.val().expand([batch, 1, hidden]);
         Tensor::cat(vec![class, x], 1) + self.position_embedding.val()
@@ -141,19 +143,29 @@ impl VisionEncoder for Eva {
 
     fn describe(c: &EvaConfig) -> Result<VisionShape, ShapeError> {
         ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
-        ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
+        ShapeError::unless_divides(
+            ("num_attention_heads", c.num_attention_heads),
+            ("hidden_size", c.hidden_size),
+        )?;
         let (width, tokens) = (c.hidden_size, c.tokens());
         let matrices = linear_params(width, 3 * width, c.qkv_bias)
             + linear_params(width, width, true)
             + linear_params(width, c.intermediate_size, true)
             + linear_params(c.intermediate_size, width, true);
         let patch = linear_params(3 * c.patch_size * c.patch_size, width, true);
-        let params = (matrices + 4 * width) * c.num_hidden_layers + patch + product([1 + tokens, width]);
+        let params =
+            (matrices + 4 * width) * c.num_hidden_layers + patch + product([1 + tokens, width]);
         let attention = product([4, tokens, tokens, width]);
-        let flops = (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
+        let flops =
+            (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
         let kept = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost::new(params, flops, kept) })
+        Ok(VisionShape {
+            image: [c.image_size; 2],
+            tokens,
+            width,
+            cost: Cost::new(params, flops, kept),
+        })
     }
 
     fn build(c: &EvaConfig, device: &Device) -> Self {

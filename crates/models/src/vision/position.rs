@@ -17,8 +17,18 @@ pub enum Corners {
 /// # Panics
 /// If `table` is not `from * from * width` long.
 #[must_use]
-pub fn resize_grid(table: &[f32], width: usize, from: usize, to: usize, corners: Corners) -> Vec<f32> {
-    assert_eq!(table.len(), from * from * width, "a position table of {from} x {from} rows of {width}");
+pub fn resize_grid(
+    table: &[f32],
+    width: usize,
+    from: usize,
+    to: usize,
+    corners: Corners,
+) -> Vec<f32> {
+    assert_eq!(
+        table.len(),
+        from * from * width,
+        "a position table of {from} x {from} rows of {width}"
+    );
     if from == to {
         return table.to_vec();
     }
@@ -30,7 +40,9 @@ pub fn resize_grid(table: &[f32], width: usize, from: usize, to: usize, corners:
                 let across = |row: usize| -> f64 {
                     columns
                         .iter()
-                        .map(|&(column, weight)| weight * f64::from(table[(row * from + column) * width + channel]))
+                        .map(|&(column, weight)| {
+                            weight * f64::from(table[(row * from + column) * width + channel])
+                        })
                         .sum()
                 };
                 rows.iter().map(|&(row, weight)| weight * across(row)).sum::<f64>() as f32

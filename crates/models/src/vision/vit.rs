@@ -6,7 +6,8 @@
 //! Trap: OpenAI's weights want `quick_gelu`; with `gelu` features are silently worse.
 
 use crate::layers::{
-    Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads,
+    Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter,
+    patches, split_heads,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -99,7 +100,11 @@ impl SelfAttention {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let head_width = x.dims()[2] / self.heads;
         let split = |y| split_heads(y, self.heads);
-        let (q, k, v) = (self.q_proj.forward(x.clone()), self.k_proj.forward(x.clone()), self.v_proj.forward(x));
+        let (q, k, v) = (
+            self.q_proj.forward(x.clone()),
+            self.k_proj.forward(x.clone()),
+            self.v_proj.forward(x),
+        );
         let y = attention(split(q), split(k), split(v), None, (head_width as f64).powf(-0.5), 0.0);
         self.out_proj.forward(merge_heads(y))
     }
@@ -148,7 +153,10 @@ impl VisionEncoder for Vit {
 
     fn describe(c: &VitConfig) -> Result<VisionShape, ShapeError> {
         ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
-        ShapeError::unless_divides(("num_attention_heads", c.num_attention_heads), ("hidden_size", c.hidden_size))?;
+        ShapeError::unless_divides(
+            ("num_attention_heads", c.num_attention_heads),
+            ("hidden_size", c.hidden_size),
+        )?;
         let (width, tokens) = (c.hidden_size, c.tokens());
         let norm = product([2, width]);
         let matrices = linear_params(width, width, true) * 4_u64
@@ -162,10 +170,16 @@ impl VisionEncoder for Vit {
             + product([tokens, width])
             + if c.pre_norm { norm } else { Count::default() };
         let attention = product([4, tokens, tokens, width]);
-        let flops = (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
+        let flops =
+            (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
         let kept = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
-        Ok(VisionShape { image: [c.image_size; 2], tokens, width, cost: Cost::new(params, flops, kept) })
+        Ok(VisionShape {
+            image: [c.image_size; 2],
+            tokens,
+            width,
+            cost: Cost::new(params, flops, kept),
+        })
     }
 
     fn build(c: &VitConfig, device: &Device) -> Self {

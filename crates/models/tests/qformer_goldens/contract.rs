@@ -8,8 +8,8 @@ use toolkit_core::conform::{assert_close, sample};
 use toolkit_core::{AnyBridge, Bridge, Cost, VisionShape, conform, params};
 use toolkit_models::bridge::qformer::is_query_path;
 use toolkit_models::bridge::{
-    LinearBridge, LinearConfig, MlpBridge, MlpConfig, QFormer, QFormerConfig, QFormerInit, Resampler, ResamplerConfig,
-    initialise, stage2_params,
+    LinearBridge, LinearConfig, MlpBridge, MlpConfig, QFormer, QFormerConfig, QFormerInit,
+    Resampler, ResamplerConfig, initialise, stage2_params,
 };
 
 #[test]
@@ -34,14 +34,30 @@ fn parameters_of_the_paper() {
 #[test]
 fn contract() {
     for frequency in [1, 2, 3] {
-        conform::bridge::<QFormer>(&QFormerConfig { cross_attention_frequency: frequency, ..tiny() }, &vision(5, 6));
+        conform::bridge::<QFormer>(
+            &QFormerConfig { cross_attention_frequency: frequency, ..tiny() },
+            &vision(5, 6),
+        );
     }
-    let linear = LinearConfig { width: 7, drop_class_token: true, pool: 2, vision_layer_norm_eps: 1e-5 };
+    let linear =
+        LinearConfig { width: 7, drop_class_token: true, pool: 2, vision_layer_norm_eps: 1e-5 };
     conform::bridge::<LinearBridge>(&linear, &vision(17, 6));
-    conform::bridge::<LinearBridge>(&LinearConfig { drop_class_token: false, pool: 1, ..linear }, &vision(17, 6));
-    let mlp = MlpConfig { width: 7, hidden: Some(9), drop_class_token: false, pool: 4, vision_layer_norm_eps: 1e-5 };
+    conform::bridge::<LinearBridge>(
+        &LinearConfig { drop_class_token: false, pool: 1, ..linear },
+        &vision(17, 6),
+    );
+    let mlp = MlpConfig {
+        width: 7,
+        hidden: Some(9),
+        drop_class_token: false,
+        pool: 4,
+        vision_layer_norm_eps: 1e-5,
+    };
     conform::bridge::<MlpBridge>(&mlp, &vision(16, 6));
-    conform::bridge::<MlpBridge>(&MlpConfig { hidden: None, drop_class_token: true, pool: 1, ..mlp }, &vision(16, 6));
+    conform::bridge::<MlpBridge>(
+        &MlpConfig { hidden: None, drop_class_token: true, pool: 1, ..mlp },
+        &vision(16, 6),
+    );
     let resampler = ResamplerConfig {
         hidden_size: 8,
         num_hidden_layers: 2,
@@ -66,10 +82,21 @@ fn gradients_reach_what_stage_2_trains_and_nothing_else() {
     }
     let (count, infos) = trained::<QFormer>(&tiny(), &vision(5, 6));
     assert_eq!(count, infos.iter().filter(|info| is_query_path(&info.name)).count());
-    let mlp = MlpConfig { width: 7, hidden: None, drop_class_token: true, pool: 2, vision_layer_norm_eps: 1e-5 };
+    let mlp = MlpConfig {
+        width: 7,
+        hidden: None,
+        drop_class_token: true,
+        pool: 2,
+        vision_layer_norm_eps: 1e-5,
+    };
     let (count, infos) = trained::<MlpBridge>(&mlp, &vision(17, 6));
     assert_eq!(count, infos.len());
-    let small = ResamplerConfig { hidden_size: 8, num_attention_heads: 2, num_hidden_layers: 2, ..Default::default() };
+    let small = ResamplerConfig {
+        hidden_size: 8,
+        num_attention_heads: 2,
+        num_hidden_layers: 2,
+        ..Default::default()
+    };
     let (count, infos) = trained::<Resampler>(&small, &vision(5, 6));
     assert_eq!(count, infos.len());
 }
@@ -95,23 +122,40 @@ fn starts() {
         let made = params::export(&initialise(build(21), 7, init, Some(&bert)).unwrap());
         assert_eq!(made[text], bert[text]);
         assert_eq!(made[words].data[..160], bert[words].data);
-        assert!(made[words].data[160..].iter().all(|x| *x != 0.0 && x.abs() < 0.1), "the further row is drawn");
-        assert_eq!((&made["cls.bias"].data[..20], made["cls.bias"].data[20]), (&bert["cls.bias"].data[..], 0.0));
+        assert!(
+            made[words].data[160..].iter().all(|x| *x != 0.0 && x.abs() < 0.1),
+            "the further row is drawn"
+        );
+        assert_eq!(
+            (&made["cls.bias"].data[..20], made["cls.bias"].data[20]),
+            (&bert["cls.bias"].data[..], 0.0)
+        );
         let cross = "encoder.layer.0.crossattention.key.weight";
         assert_eq!((&made[cross], &made["temp"]), (&random[cross], &random["temp"]));
         let source = if init == QFormerInit::BertCopy { &bert[text] } else { &random[query] };
         assert_eq!(&made[query], source);
     }
-    assert_eq!(serde_json::to_string(&QFormerInit::BertRandomQuery).unwrap(), "\"bert-random-query\"");
+    assert_eq!(
+        serde_json::to_string(&QFormerInit::BertRandomQuery).unwrap(),
+        "\"bert-random-query\""
+    );
 
-    let fails =
-        |bridge, bert| initialise(bridge, 7, QFormerInit::BertCopy, bert).map(|_: AnyBridge| ()).unwrap_err().what;
+    let fails = |bridge, bert| {
+        initialise(bridge, 7, QFormerInit::BertCopy, bert).map(|_: AnyBridge| ()).unwrap_err().what
+    };
     assert!(fails(build(20), None).contains("no BERT"));
     let mut lacking = bert.clone();
     lacking.remove(text);
-    assert!(fails(build(20), Some(&lacking)).contains("`encoder.layer.1.intermediate.dense.weight` is missing"));
-    assert!(fails(build(19), Some(&bert)).contains("word_embeddings.weight` is [20, 8], wanted [19, 8]"));
-    let linear = LinearConfig { width: 7, drop_class_token: false, pool: 1, vision_layer_norm_eps: 1e-5 };
+    assert!(
+        fails(build(20), Some(&lacking))
+            .contains("`encoder.layer.1.intermediate.dense.weight` is missing")
+    );
+    assert!(
+        fails(build(19), Some(&bert))
+            .contains("word_embeddings.weight` is [20, 8], wanted [19, 8]")
+    );
+    let linear =
+        LinearConfig { width: 7, drop_class_token: false, pool: 1, vision_layer_norm_eps: 1e-5 };
     let linear = AnyBridge::new(LinearBridge::build(&linear, &vision(5, 6), &device));
     assert!(fails(linear, Some(&bert)).contains("no text side"));
 }
@@ -122,16 +166,27 @@ fn contradictions_are_named() {
     let what = |config: QFormerConfig| QFormer::describe(&config, &vision).unwrap_err().to_string();
     let wrong = what(QFormerConfig { encoder_hidden_size: Some(5), ..tiny() });
     assert!(wrong.contains("`encoder_hidden_size` = 5") && wrong.contains("6 wide"), "{wrong}");
-    assert!(what(QFormerConfig { num_attention_heads: 3, ..tiny() }).contains("`num_attention_heads` = 3"));
-    assert!(what(QFormerConfig { cross_attention_frequency: 0, ..tiny() }).contains("`cross_attention_frequency` = 0"));
+    assert!(
+        what(QFormerConfig { num_attention_heads: 3, ..tiny() })
+            .contains("`num_attention_heads` = 3")
+    );
+    assert!(
+        what(QFormerConfig { cross_attention_frequency: 0, ..tiny() })
+            .contains("`cross_attention_frequency` = 0")
+    );
     assert!(what(QFormerConfig { dropout: 1.0, ..tiny() }).contains("`dropout` = 1"));
     assert!(what(QFormerConfig { temperature: 0.0, ..tiny() }).contains("`temperature` = 0"));
-    assert!(QFormer::describe(&QFormerConfig { encoder_hidden_size: Some(6), ..tiny() }, &vision).is_ok());
+    assert!(
+        QFormer::describe(&QFormerConfig { encoder_hidden_size: Some(6), ..tiny() }, &vision)
+            .is_ok()
+    );
     let unknown: Result<QFormerConfig, _> = serde_json::from_str(r#"{"hidden": 8}"#);
     assert!(unknown.unwrap_err().to_string().contains("unknown field `hidden`"));
     let linear = |drop_class_token, pool| {
         let config = LinearConfig { width: 7, drop_class_token, pool, vision_layer_norm_eps: 1e-5 };
-        LinearBridge::describe(&config, &vision).map(|shape| shape.queries).map_err(|error| error.to_string())
+        LinearBridge::describe(&config, &vision)
+            .map(|shape| shape.queries)
+            .map_err(|error| error.to_string())
     };
     assert_eq!(linear(true, 2), Ok(4));
     assert_eq!(linear(false, 1), Ok(17));
@@ -145,9 +200,12 @@ fn pooling_averages_squares_of_patches() {
     // Two rows of four patches behind a class token; the projection is the identity, and so is the normalisation
     // up to its own effect, which is undone by comparing with the bridge that does not pool.
     let vision = VisionShape { image: [8, 16], tokens: 9, width: 3, cost: Cost::default() };
-    let config = LinearConfig { width: 3, drop_class_token: true, pool: 1, vision_layer_norm_eps: 1e-5 };
+    let config =
+        LinearConfig { width: 3, drop_class_token: true, pool: 1, vision_layer_norm_eps: 1e-5 };
     let pooled = LinearConfig { pool: 2, ..config.clone() };
-    let start = |config| params::initialise(LinearBridge::build(config, &vision, &device), 1, params::bert_rule);
+    let start = |config| {
+        params::initialise(LinearBridge::build(config, &vision, &device), 1, params::bert_rule)
+    };
     let features: Tensor<3> = sample("features", [2, 9, 3], &device);
     let patches = start(&config).queries(features.clone());
     let patch = |i: usize| patches.clone().narrow(1, i, 1);

@@ -68,11 +68,13 @@ fn cross_entropy(logits: Tensor<2>, targets: &[i32], weights: &[f32], smoothing:
     let [rows, classes] = logits.dims();
     let device = logits.device();
     let log = log_softmax(logits, 1);
-    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets.to_vec(), [rows, 1]), &device);
+    let targets =
+        Tensor::<2, Int>::from_data(TensorData::new(targets.to_vec(), [rows, 1]), &device);
     let hit = log.clone().gather(1, targets) * (1.0 - smoothing);
     let each = hit + log.sum_dim(1) * (smoothing / classes as f32);
     let total: f32 = weights.iter().sum();
-    (each * Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [rows, 1]), &device)).sum() / -total
+    (each * Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [rows, 1]), &device)).sum()
+        / -total
 }
 
 /// BLIP-2's captioning loss from logits `[batch, text, vocab]`: each token predicts the next one.
@@ -88,7 +90,9 @@ fn caption_loss(logits: Tensor<3>, ids: &[Vec<i32>]) -> Tensor<1> {
 fn ours(name: &str) -> String {
     let name = name.strip_prefix("Qformer.").unwrap_or(name);
     let name = name.strip_prefix("bert.").unwrap_or(name);
-    name.replace(".self.", ".").replace("LayerNorm", "layer_norm").replace("cls.predictions.", "cls.")
+    name.replace(".self.", ".")
+        .replace("LayerNorm", "layer_norm")
+        .replace("cls.predictions.", "cls.")
 }
 
 #[test]
@@ -98,7 +102,8 @@ fn golden_vectors() {
     let golden = &golden["qformer_and_losses"];
     let numbers = |key: &str| -> Vec<f32> { serde_json::from_value(golden[key].clone()).unwrap() };
     let names: Vec<String> = serde_json::from_value(golden["param_names"].clone()).unwrap();
-    let names: BTreeMap<String, String> = names.into_iter().map(|name| (ours(&name), name)).collect();
+    let names: BTreeMap<String, String> =
+        names.into_iter().map(|name| (ours(&name), name)).collect();
     let device = Device::default();
     let input = |shape: [usize; 3], phase: f64| {
         let count: usize = shape.iter().product();
@@ -116,13 +121,23 @@ fn golden_vectors() {
         let phase = (name.bytes().map(u64::from).sum::<u64>() % 97) as f64;
         let offset = if name.to_lowercase().ends_with("norm.weight") { 1.0 } else { 0.0 };
         let count = info.shape.iter().product();
-        let data = (0..count).map(|i: usize| (offset + 0.1 * (0.7 * i as f64 + phase).sin()) as f32).collect();
+        let data = (0..count)
+            .map(|i: usize| (offset + 0.1 * (0.7 * i as f64 + phase).sin()) as f32)
+            .collect();
         Some(Values { shape: info.shape.clone(), data })
     });
     assert_eq!(filled, names.len(), "every parameter of the reference has one of ours");
     let image = input([2, 3, 6], 1.0);
-    let pass = model.image_pass_normalised(&Tensor::from_data(TensorData::new(image.data, image.shape), &device));
-    check("query_only_last_hidden", &floats(pass.queries.clone()), &numbers("query_only_last_hidden"), 1e-5);
+    let pass = model.image_pass_normalised(&Tensor::from_data(
+        TensorData::new(image.data, image.shape),
+        &device,
+    ));
+    check(
+        "query_only_last_hidden",
+        &floats(pass.queries.clone()),
+        &numbers("query_only_last_hidden"),
+        1e-5,
+    );
 
     let text = ids([[1, 5, 7, 2], [1, 9, 2, 0]]);
     let real = mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]);
@@ -148,9 +163,11 @@ fn tensors(path: &str) -> BTreeMap<String, Values> {
             safetensors::Dtype::F32 => {
                 view.data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
             }
-            safetensors::Dtype::I64 => {
-                view.data().chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32).collect()
-            }
+            safetensors::Dtype::I64 => view
+                .data()
+                .chunks(8)
+                .map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32)
+                .collect(),
             other => panic!("{name} is {other:?}"),
         };
         let shape = if view.shape().is_empty() { vec![1] } else { view.shape().to_vec() };
@@ -167,7 +184,8 @@ fn tensor<const D: usize>(values: &Values, device: &Device) -> Tensor<D> {
 fn stage1_losses_and_gradients() {
     let device = Device::default().autodiff();
     let mut card: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&std::fs::read(fixture("stage1-tiny/config.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(fixture("stage1-tiny/config.json")).unwrap())
+            .unwrap();
     let decoder_start = card["decoder_start_token_id"].as_i64().unwrap() as i32;
     for key in ["decoder_start_token_id", "pad_token_id", "label_smoothing"] {
         card.remove(key);
@@ -176,17 +194,24 @@ fn stage1_losses_and_gradients() {
     let reference = tensors("stage1-tiny/reference.safetensors");
     let features: Tensor<3> = tensor(&reference["input/image_embeds"], &device);
     let [batch, tokens, width] = features.dims();
-    let not_parameters = ["position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
+    let not_parameters =
+        ["position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
     let checkpoint = tensors("stage1-tiny/checkpoint.safetensors").into_iter();
-    let checkpoint = checkpoint.filter(|(name, _)| !not_parameters.iter().any(|end| name.ends_with(end)));
+    let checkpoint =
+        checkpoint.filter(|(name, _)| !not_parameters.iter().any(|end| name.ends_with(end)));
     let checkpoint = checkpoint.map(|(name, values)| (ours(&name), values)).collect();
     let model = QFormer::build(&config, &vision(tokens, width), &device);
     let model = params::import(model, checkpoint).unwrap_or_else(|(_, wrong)| panic!("{wrong:?}"));
 
-    let whole = |name: &str| -> Vec<i32> { reference[name].data.iter().map(|&x| x as i32).collect() };
-    let mut rows: Vec<Vec<i32>> = whole("input/input_ids").chunks(12).map(<[i32]>::to_vec).collect();
+    let whole =
+        |name: &str| -> Vec<i32> { reference[name].data.iter().map(|&x| x as i32).collect() };
+    let mut rows: Vec<Vec<i32>> =
+        whole("input/input_ids").chunks(12).map(<[i32]>::to_vec).collect();
     let to_ids = |rows: &[Vec<i32>]| {
-        Tensor::<2, Int>::from_data(TensorData::new(rows.concat(), [rows.len(), rows[0].len()]), &device)
+        Tensor::<2, Int>::from_data(
+            TensorData::new(rows.concat(), [rows.len(), rows[0].len()]),
+            &device,
+        )
     };
     let text = to_ids(&rows);
     let real: Tensor<2> = tensor(&reference["input/attention_mask"], &device);
@@ -196,7 +221,10 @@ fn stage1_losses_and_gradients() {
     let embeds = model.image_embeds(queries);
     let [_, count, shared] = embeds.dims();
     let texts = model.text_embeds(text.clone(), real.clone());
-    let scores = embeds.reshape([batch * count, shared]).matmul(texts.transpose()).reshape([batch, count, batch]);
+    let scores = embeds
+        .reshape([batch * count, shared])
+        .matmul(texts.transpose())
+        .reshape([batch, count, batch]);
     let scores = scores.max_dim(1).squeeze_dim::<2>(1) / model.temperature().unsqueeze();
     let ones = vec![1.0; batch];
     let i2t = cross_entropy(scores.clone(), &own, &ones, 0.1);
@@ -216,13 +244,20 @@ fn stage1_losses_and_gradients() {
     let itg = caption_loss(model.caption_logits(&cache, to_ids(&rows), real), &rows);
 
     for (name, loss) in [("itc", &itc), ("itm", &itm), ("itg", &itg)] {
-        check(name, &floats(loss.clone()), &reference[&format!("output/stage1.loss_{name}")].data, 1e-5);
+        check(
+            name,
+            &floats(loss.clone()),
+            &reference[&format!("output/stage1.loss_{name}")].data,
+            1e-5,
+        );
     }
     let grads = GradientsParams::from_grads((itc + itm + itg).backward(), &model);
     let mut compared = 0;
     for info in params::list(&model) {
         let expected = reference.iter().find_map(|(name, values)| {
-            name.strip_prefix("output/stage1.grad.").filter(|name| ours(name) == info.name).map(|_| values)
+            name.strip_prefix("output/stage1.grad.")
+                .filter(|name| ours(name) == info.name)
+                .map(|_| values)
         });
         let gradient = match info.shape.len() {
             1 => grads.get::<1>(info.id).map(floats),
@@ -244,13 +279,17 @@ fn captions_through_the_cache_equal_a_joint_pass() {
     let device = Device::default();
     let model = drawn(&tiny(), &vision(5, 6), &device);
     let pass = model.image_pass(sample("features", [2, 5, 6], &device));
-    let (text, real) = (ids([[19, 5, 7, 2], [19, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
+    let (text, real) =
+        (ids([[19, 5, 7, 2], [19, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
     // UniLM: queries see queries; text sees queries and what stands before it (figure 2 of BLIP-2, right).
-    let columns = Tensor::cat(vec![Tensor::ones([2, 2], &device), real.clone()], 1).unsqueeze_dim::<3>(1);
-    let above = Tensor::cat(vec![Tensor::<2>::ones([2, 2], &device), Tensor::zeros([2, 4], &device)], 1);
+    let columns =
+        Tensor::cat(vec![Tensor::ones([2, 2], &device), real.clone()], 1).unsqueeze_dim::<3>(1);
+    let above =
+        Tensor::cat(vec![Tensor::<2>::ones([2, 2], &device), Tensor::zeros([2, 4], &device)], 1);
     let causal = Tensor::cat(vec![above, causal_mask(2, 4, &device)], 0).unsqueeze::<3>();
     let bias = mask_bias(columns * causal).unsqueeze_dim::<4>(1);
-    let (queries, states) = model.joint_states(&pass.cross, &Pair::own(2), text.clone(), &bias, true);
+    let (queries, states) =
+        model.joint_states(&pass.cross, &Pair::own(2), text.clone(), &bias, true);
     assert_close("queries", queries, pass.queries);
     let joint = model.language_logits(states.unwrap());
     assert_close("captions", joint, model.caption_logits(&pass.cache, text, real));
@@ -261,11 +300,16 @@ fn the_last_layer_leaves_out_only_what_is_not_read() {
     let device = Device::default();
     let model = drawn(&tiny(), &vision(5, 6), &device);
     let cross = model.image_pass(sample("features", [2, 5, 6], &device)).cross;
-    let (text, real) = (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
+    let (text, real) =
+        (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
     let columns = Tensor::cat(vec![Tensor::ones([2, 2], &device), real.clone()], 1);
     let (own, bias) = (Pair::own(2), mask_bias(columns).unsqueeze_dims(&[1, 1]));
     let (whole, _) = model.joint_states(&cross, &own, text.clone(), &bias, true);
-    assert_close("queries", whole, model.multimodal_states(&cross, &own, text.clone(), real.clone()));
+    assert_close(
+        "queries",
+        whole,
+        model.multimodal_states(&cross, &own, text.clone(), real.clone()),
+    );
 
     // The text projection by hand on all rows of the whole pass.
     let states = model.text_states(text.clone(), real.clone());
@@ -282,10 +326,13 @@ fn padding_and_neighbours_change_nothing() {
     let model = drawn(&tiny(), &vision(5, 6), &device);
     let features: Tensor<3> = sample("features", [2, 5, 6], &device);
     let pass = model.image_pass(features.clone());
-    let (text, real) = (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
+    let (text, real) =
+        (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
     // Hidden positions hold some other token, so that only the mask can hide them.
-    let (long, long_real) =
-        (ids([[1, 5, 7, 2, 4, 4], [1, 9, 2, 8, 8, 8]]), mask([[1., 1., 1., 1., 0., 0.], [1., 1., 1., 0., 0., 0.]]));
+    let (long, long_real) = (
+        ids([[1, 5, 7, 2, 4, 4], [1, 9, 2, 8, 8, 8]]),
+        mask([[1., 1., 1., 1., 0., 0.], [1., 1., 1., 0., 0., 0.]]),
+    );
     let everything = |pass: &ImagePass, text: &Tensor<2, Int>, real: &Tensor<2>| {
         (
             model.text_embeds(text.clone(), real.clone()),
@@ -312,13 +359,24 @@ fn padding_and_neighbours_change_nothing() {
     let other = Tensor::cat(vec![sample("other", [1, 5, 6], &device), features.narrow(0, 1, 1)], 0);
     let other = everything(&model.image_pass(other), &text, &real);
     let differs = |a: Tensor<1>, b: Tensor<1>| floats(a - b).iter().any(|d| d.abs() > 1e-3);
-    assert!(differs(short.1.clone().narrow(0, 0, 1).flatten(0, 1), other.1.clone().narrow(0, 0, 1).flatten(0, 1)));
-    assert!(differs(short.2.clone().narrow(0, 0, 1).flatten(0, 2), other.2.clone().narrow(0, 0, 1).flatten(0, 2)));
+    assert!(differs(
+        short.1.clone().narrow(0, 0, 1).flatten(0, 1),
+        other.1.clone().narrow(0, 0, 1).flatten(0, 1)
+    ));
+    assert!(differs(
+        short.2.clone().narrow(0, 0, 1).flatten(0, 2),
+        other.2.clone().narrow(0, 0, 1).flatten(0, 2)
+    ));
     assert_close("image of a neighbour, match", short.1.narrow(0, 1, 1), other.1.narrow(0, 1, 1));
-    assert_close("image of a neighbour, caption", short.2.clone().narrow(0, 1, 1), other.2.narrow(0, 1, 1));
+    assert_close(
+        "image of a neighbour, caption",
+        short.2.clone().narrow(0, 1, 1),
+        other.2.narrow(0, 1, 1),
+    );
 
     // A later token changes no earlier caption logits.
-    let later = model.caption_logits(&pass.cache, ids([[1, 5, 3, 9], [1, 9, 4, 0]]), real).narrow(1, 0, 2);
+    let later =
+        model.caption_logits(&pass.cache, ids([[1, 5, 3, 9], [1, 9, 4, 0]]), real).narrow(1, 0, 2);
     assert_close("causality", short.2.narrow(1, 0, 2), later);
 }
 
@@ -327,9 +385,14 @@ fn padding_and_neighbours_change_nothing() {
 fn pairs_of_a_text_share_what_they_may() {
     let device = Device::default();
     let features: Tensor<3> = sample("features", [2, 5, 6], &device);
-    let (text, real) = (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
+    let (text, real) =
+        (ids([[1, 5, 7, 2], [1, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
     let pairs = [(1, 0), (0, 1), (0, 0), (0, 1)].map(|(text, image)| Pair { text, image });
-    let apart = pairs.iter().enumerate().map(|(i, pair)| Pair { text: i, image: pair.image }).collect::<Vec<_>>();
+    let apart = pairs
+        .iter()
+        .enumerate()
+        .map(|(i, pair)| Pair { text: i, image: pair.image })
+        .collect::<Vec<_>>();
     let chosen = Tensor::<1, Int>::from_data([1, 0, 0, 0], &device);
     for num_hidden_layers in [1, 3] {
         let config = QFormerConfig { dropout: 0.3, num_hidden_layers, ..tiny() };
@@ -337,16 +400,22 @@ fn pairs_of_a_text_share_what_they_may() {
         let cross = model.keys_values(features.clone());
         let shared = || model.match_logits(&cross, &pairs, text.clone(), real.clone());
         let alone = || {
-            let (text, real) = (text.clone().select(0, chosen.clone()), real.clone().select(0, chosen.clone()));
+            let (text, real) =
+                (text.clone().select(0, chosen.clone()), real.clone().select(0, chosen.clone()));
             model.match_logits(&cross, &apart, text, real)
         };
         assert_close("pairs of texts of their own", shared(), alone());
         let stream = || Stream::new(1, "dropout", 0);
         let (shared, alone) = (noise::scope(stream(), shared), noise::scope(stream(), alone));
-        assert_eq!(floats(shared), floats(alone), "dropout of shared texts is that of texts of their own");
+        assert_eq!(
+            floats(shared),
+            floats(alone),
+            "dropout of shared texts is that of texts of their own"
+        );
 
         let keys = || model.image_pass(features.clone()).cache[0].0.clone();
-        let same = |keys: Tensor<4>| floats(keys.clone().narrow(0, 0, 1)) == floats(keys.narrow(0, 1, 1));
+        let same =
+            |keys: Tensor<4>| floats(keys.clone().narrow(0, 0, 1)) == floats(keys.narrow(0, 1, 1));
         assert!(same(keys()), "nothing tells images apart before they are read");
         assert!(!same(noise::scope(stream(), keys)), "each image has dropout of its own");
     }
@@ -357,7 +426,9 @@ fn dropout_acts_in_a_scope_and_repeats() {
     let device = Device::default();
     let model = drawn(&QFormerConfig { dropout: 0.3, ..tiny() }, &vision(5, 6), &device);
     let features: Tensor<3> = sample("features", [2, 5, 6], &device);
-    let run = |step| noise::scope(Stream::new(1, "dropout", step), || floats(model.queries(features.clone())));
+    let run = |step| {
+        noise::scope(Stream::new(1, "dropout", step), || floats(model.queries(features.clone())))
+    };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
     assert_ne!(run(1), floats(model.queries(features.clone())));

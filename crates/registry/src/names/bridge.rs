@@ -31,7 +31,9 @@ pub(super) fn lavis(name: &str) -> String {
         return format!("Qformer.bert.embeddings.{}", rest.replace("layer_norm.", "LayerNorm."));
     }
     match name.strip_prefix("cls.") {
-        Some(rest) => format!("Qformer.cls.predictions.{}", rest.replace("layer_norm.", "LayerNorm.")),
+        Some(rest) => {
+            format!("Qformer.cls.predictions.{}", rest.replace("layer_norm.", "LayerNorm."))
+        }
         None => name.to_owned(),
     }
 }
@@ -41,7 +43,8 @@ fn layer(name: &str, level: &str) -> Option<String> {
     let rest = name.strip_prefix("encoder.layer.")?;
     let mut inner = rest.replace(".layer_norm.", ".LayerNorm.");
     for matrix in ["query", "key", "value"] {
-        inner = inner.replace(&format!("attention.{matrix}."), &format!("attention.{level}.{matrix}."));
+        inner =
+            inner.replace(&format!("attention.{matrix}."), &format!("attention.{level}.{matrix}."));
     }
     Some(format!("encoder.layer.{inner}"))
 }

@@ -81,7 +81,8 @@ impl Recipe {
 #[must_use]
 pub fn recipes(part: Part, family: &str, name: &str) -> Vec<Recipe> {
     let schemes = [Scheme::HuggingFace, Scheme::Lavis, Scheme::Own];
-    let mut all: Vec<Recipe> = schemes.into_iter().filter_map(|scheme| recipe(scheme, part, family, name)).collect();
+    let mut all: Vec<Recipe> =
+        schemes.into_iter().filter_map(|scheme| recipe(scheme, part, family, name)).collect();
     match part {
         Part::Vision => all.extend(vision::alone(family, name)),
         Part::Language => all.extend(language::alone(family, name)),
@@ -102,7 +103,9 @@ pub fn recipe(scheme: Scheme, part: Part, family: &str, name: &str) -> Option<Re
     Some(match (scheme, part) {
         (Scheme::HuggingFace, Part::Vision) => Recipe::whole(format!("vision_model.{name}")),
         (Scheme::HuggingFace, Part::Bridge) => Recipe::whole(bridge::hugging_face(name)?),
-        (Scheme::HuggingFace, Part::Projection) => Recipe::whole(format!("language_projection.{name}")),
+        (Scheme::HuggingFace, Part::Projection) => {
+            Recipe::whole(format!("language_projection.{name}"))
+        }
         (Scheme::HuggingFace, Part::Language) => Recipe::whole(format!("language_model.{name}")),
         (Scheme::Lavis, Part::Vision) => vision::original(family, name)?.under("visual_encoder."),
         (Scheme::Lavis, Part::Bridge) => Recipe::whole(bridge::lavis(name)),
@@ -130,7 +133,9 @@ pub fn corners(family: &str) -> Option<Corners> {
 /// How many numbered blocks parameters have.
 #[must_use]
 pub fn layers(infos: &[toolkit_core::params::Info]) -> usize {
-    let number = |info: &toolkit_core::params::Info| info.name.split('.').find_map(|part| part.parse::<usize>().ok());
+    let number = |info: &toolkit_core::params::Info| {
+        info.name.split('.').find_map(|part| part.parse::<usize>().ok())
+    };
     infos.iter().filter_map(number).max().map_or(0, |last| last + 1)
 }
 
@@ -171,9 +176,15 @@ pub fn twin(name: &str) -> Option<Vec<String>> {
     if let Some(stem) = name.strip_suffix("Qformer.cls.predictions.decoder.bias") {
         return Some(vec![format!("{stem}Qformer.cls.predictions.bias")]);
     }
-    let ends = ["lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "shared.weight"];
+    let ends = [
+        "lm_head.weight",
+        "encoder.embed_tokens.weight",
+        "decoder.embed_tokens.weight",
+        "shared.weight",
+    ];
     let stem = ends.iter().find_map(|end| name.strip_suffix(end))?;
-    let others = ["shared.weight", "model.decoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+    let others =
+        ["shared.weight", "model.decoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
     let more = ["encoder.embed_tokens.weight", "model.embed_tokens.weight", "lm_head.weight"];
     let all = others.iter().chain(&more).map(|other| format!("{stem}{other}"));
     Some(all.filter(|other| other != name).collect())
@@ -182,7 +193,9 @@ pub fn twin(name: &str) -> Option<Vec<String>> {
 /// Why a tensor of a file is rightly not read, if it is so in a whole checkpoint.
 #[must_use]
 pub fn is_buffer(name: &str) -> bool {
-    ["position_ids", "rotary_emb.inv_freq", "num_batches_tracked"].iter().any(|end| name.ends_with(end))
+    ["position_ids", "rotary_emb.inv_freq", "num_batches_tracked"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// The same in a file of one part, which may hold the rest of the model that it was cut from: CLIP's text tower, blocks

@@ -101,15 +101,28 @@ pub(super) fn is_rest(family: &str, name: &str, layers: usize) -> bool {
         .find_map(|p| name.strip_prefix(p))
         .unwrap_or(name);
     let blocks = ["encoder.layers.", "encoder.layer.", "blocks.", "transformer.resblocks."];
-    let number = blocks.iter().find_map(|stem| bare.strip_prefix(stem)).and_then(|rest| rest.split('.').next());
-    if number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= layers) {
+    let number = blocks
+        .iter()
+        .find_map(|stem| bare.strip_prefix(stem))
+        .and_then(|rest| rest.split('.').next());
+    if number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= layers)
+    {
         return true;
     }
     // The encoder of a whole BLIP-2.
-    let others =
-        ["qformer.", "query_tokens", "language_model.", "language_projection.", "embeddings.", "vision_projection."];
+    let others = [
+        "qformer.",
+        "query_tokens",
+        "language_model.",
+        "language_projection.",
+        "embeddings.",
+        "vision_projection.",
+    ];
     let more = ["text_projection.", "itm_head."];
-    if family == "eva" && name == bare && others.iter().chain(&more).any(|start| name.starts_with(start)) {
+    if family == "eva"
+        && name == bare
+        && others.iter().chain(&more).any(|start| name.starts_with(start))
+    {
         return true;
     }
     let tail: &[&str] = match family {
@@ -118,10 +131,24 @@ pub(super) fn is_rest(family: &str, name: &str, layers: usize) -> bool {
         "eva" => &["post_layernorm.", "norm.", "fc_norm.", "head.", "mask_token", "rel_pos_bias."],
         _ => &["post_layernorm.", "ln_post.", "proj"],
     };
-    let tower =
-        ["text_model.", "visual_projection.", "text_projection", "logit_scale", "token_embedding.", "ln_final."];
-    let whole = ["positional_embedding", "transformer.", "context_length", "input_resolution", "vocab_size"];
+    let tower = [
+        "text_model.",
+        "visual_projection.",
+        "text_projection",
+        "logit_scale",
+        "token_embedding.",
+        "ln_final.",
+    ];
+    let whole = [
+        "positional_embedding",
+        "transformer.",
+        "context_length",
+        "input_resolution",
+        "vocab_size",
+    ];
     // In a whole OpenAI model these are the text tower's; the image tower's stand behind `visual.`.
     let text = name == bare && family == "vit" && whole.iter().any(|start| name.starts_with(start));
-    tail.iter().any(|start| bare.starts_with(start)) || tower.iter().any(|start| name.starts_with(start)) || text
+    tail.iter().any(|start| bare.starts_with(start))
+        || tower.iter().any(|start| name.starts_with(start))
+        || text
 }

@@ -7,8 +7,14 @@ const AROUND: [&str; 4] = ["module.", "_orig_mod.", "base_model.model.", "model.
 const WITHIN: [&str; 3] = ["_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."];
 
 /// Marks of matrices that PEFT keeps beside the weights until they are merged.
-const BESIDE: [&str; 6] =
-    [".lora_A.", ".lora_B.", ".lora_embedding_A", ".lora_magnitude_vector", ".modules_to_save.", ".base_layer."];
+const BESIDE: [&str; 6] = [
+    ".lora_A.",
+    ".lora_B.",
+    ".lora_embedding_A",
+    ".lora_magnitude_vector",
+    ".modules_to_save.",
+    ".base_layer.",
+];
 
 /// Ends of the names that quantised weights have, and by what they are quantised.
 const QUANTISED: [(&str, &str); 6] = [
@@ -51,8 +57,12 @@ pub(crate) fn shared<'a>(mut names: impl Iterator<Item = &'a str>) -> Vec<String
 }
 
 /// A function from the names of a file to those of the model inside.
-pub fn without_wrappers<'a>(names: impl Iterator<Item = &'a str> + Clone, whole: bool) -> impl Fn(&str) -> String {
-    let within = |name: &str| WITHIN.iter().fold(name.to_owned(), |name, level| name.replace(level, ""));
+pub fn without_wrappers<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    whole: bool,
+) -> impl Fn(&str) -> String {
+    let within =
+        |name: &str| WITHIN.iter().fold(name.to_owned(), |name, level| name.replace(level, ""));
     let names: Vec<String> = names.map(within).collect();
     let around = around(names.iter().map(String::as_str), whole);
     move |name| {
@@ -66,7 +76,9 @@ pub fn without_wrappers<'a>(names: impl Iterator<Item = &'a str> + Clone, whole:
 pub fn unusable<'a>(names: impl Iterator<Item = &'a str>) -> Option<(String, &'static str)> {
     for name in names {
         if BESIDE.iter().any(|mark| name.contains(mark)) {
-            let what = format!("the file holds adapters of PEFT beside the weights (`{name}`), which are not merged");
+            let what = format!(
+                "the file holds adapters of PEFT beside the weights (`{name}`), which are not merged"
+            );
             return Some((what, "load it with PEFT, call `merge_and_unload()` and save it again"));
         }
         if let Some((_, by)) = QUANTISED.iter().find(|(end, _)| name.ends_with(end)) {

@@ -35,27 +35,37 @@ fn a_full_card_is_read() {
     let card = parse(Kind::Vision, FULL).unwrap();
     assert_eq!((card.family.as_str(), card.about.as_str()), ("vit", "small"));
     let weights = card.weights.unwrap();
-    assert_eq!((weights.source.as_str(), weights.dtype), ("file:weights/a.safetensors", Some(StoredDtype::F16)));
+    assert_eq!(
+        (weights.source.as_str(), weights.dtype),
+        ("file:weights/a.safetensors", Some(StoredDtype::F16))
+    );
     let preprocess = card.preprocess.unwrap();
     assert_eq!((preprocess.size, preprocess.std), ([64, 64], [1.0; 3]));
     assert_eq!(card.facts, Facts { params: Some(10), gflops: Some(1.0) });
     assert_eq!(card.scores["recall@1"], 0.5);
-    assert_eq!((card.licence.spdx.as_deref(), card.source.paper.as_deref()), (Some("MIT"), Some("p")));
+    assert_eq!(
+        (card.licence.spdx.as_deref(), card.source.paper.as_deref()),
+        (Some("MIT"), Some("p"))
+    );
 }
 
 #[test]
 fn other_kinds_are_read() {
-    let language =
-        "family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = 2\n[prompt]\nvqa = \"question: {} answer:\"\n";
+    let language = "family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = 2\n[prompt]\nvqa = \"question: {} answer:\"\n";
     let language = parse(Kind::Language, language).unwrap();
     assert_eq!(
-        (language.tokenizer_section.unwrap().eos.map(|ends| ends.first()), language.prompt["vqa"].as_str()),
+        (
+            language.tokenizer_section.unwrap().eos.map(|ends| ends.first()),
+            language.prompt["vqa"].as_str()
+        ),
         (Some(2), "question: {} answer:")
     );
-    let bridge = parse(Kind::Bridge, "family = \"qformer\"\n[init]\nfrom = \"bert-nano\"\n").unwrap();
+    let bridge =
+        parse(Kind::Bridge, "family = \"qformer\"\n[init]\nfrom = \"bert-nano\"\n").unwrap();
     assert_eq!(bridge.init["from"], "bert-nano");
     let model = parse(Kind::Model, "vision = \"a\"\nbridge = \"b\"\nlanguage = \"c\"\n").unwrap();
-    let parts = Parts { vision: "a".to_owned(), bridge: "b".to_owned(), language: Some("c".to_owned()) };
+    let parts =
+        Parts { vision: "a".to_owned(), bridge: "b".to_owned(), language: Some("c".to_owned()) };
     assert_eq!((model.parts, model.family.as_str()), (Some(parts), ""));
 
     #[derive(Debug, Deserialize)]
@@ -70,7 +80,10 @@ fn other_kinds_are_read() {
     assert_eq!(task.config::<Decoding>().unwrap().beams, 0, "a table that is not there is empty");
     let data = parse(Kind::Dataset, "kind = \"scenes\"\n[config]\nbeam = 5\n").unwrap();
     let wrong = data.config::<Decoding>().unwrap_err().to_string();
-    assert_eq!(wrong, "unknown key `beam` --> registry/datasets/x.toml:3:1; hint: did you mean `beams`?");
+    assert_eq!(
+        wrong,
+        "unknown key `beam` --> registry/datasets/x.toml:3:1; hint: did you mean `beams`?"
+    );
 }
 
 #[test]
@@ -78,7 +91,9 @@ fn unknown_keys_are_reported_in_every_section() {
     let at = "registry/vision/x.toml";
     assert_eq!(
         error(Kind::Vision, "family = \"vit\"\n[wights]\n"),
-        format!("unknown key `wights` in a vision encoder card --> {at}:2:2; hint: did you mean `weights`?")
+        format!(
+            "unknown key `wights` in a vision encoder card --> {at}:2:2; hint: did you mean `weights`?"
+        )
     );
     for (section, lines, key, meant) in [
         ("weights", "sorce = \"file:a\"\n", "sorce", "source"),
@@ -90,7 +105,8 @@ fn unknown_keys_are_reported_in_every_section() {
         let text = format!("family = \"vit\"\n[{section}]\n{lines}");
         let line = text.lines().position(|line| line.contains(key)).unwrap() + 1;
         let column = text.lines().nth(line - 1).unwrap().find(key).unwrap() + 1;
-        let expected = format!("unknown key `{key}` --> {at}:{line}:{column}; hint: did you mean `{meant}`?");
+        let expected =
+            format!("unknown key `{key}` --> {at}:{line}:{column}; hint: did you mean `{meant}`?");
         assert_eq!(error(Kind::Vision, &text), expected);
     }
     assert_eq!(
@@ -116,19 +132,28 @@ fn wrong_types_are_reported_at_the_value() {
          hint: write a whole number, 0 or more"
     );
     assert_eq!(
-        error(Kind::Vision, "family = \"vit\"\n[preprocess]\nsize = -1\nmean=[1,1,1]\nstd=[1,1,1]\n"),
+        error(
+            Kind::Vision,
+            "family = \"vit\"\n[preprocess]\nsize = -1\nmean=[1,1,1]\nstd=[1,1,1]\n"
+        ),
         "`preprocess.size`: invalid value: integer `-1`, expected one number of pixels or [height, width] --> \
          registry/vision/x.toml:3:8; hint: write one number of pixels or [height, width]"
     );
     assert_eq!(
-        error(Kind::Vision, "family = \"vit\"\n[weights]\nsource = \"file:a\"\nsha256 = \"0\"\ndtype = \"f61\"\n"),
+        error(
+            Kind::Vision,
+            "family = \"vit\"\n[weights]\nsource = \"file:a\"\nsha256 = \"0\"\ndtype = \"f61\"\n"
+        ),
         "unknown value `f61` of `weights.dtype` --> registry/vision/x.toml:5:9; hint: did you mean `f16`?"
     );
     assert_eq!(
         error(Kind::Language, "family = \"opt\"\n[prompt]\nvqa = 3\n"),
         "`prompt.vqa`: invalid type: integer `3`, expected a string --> registry/language/x.toml:3:7; hint: write text in quotes"
     );
-    assert!(error(Kind::Vision, "config = 3\nfamily = \"vit\"\n").contains("registry/vision/x.toml:1:10"));
+    assert!(
+        error(Kind::Vision, "config = 3\nfamily = \"vit\"\n")
+            .contains("registry/vision/x.toml:1:10")
+    );
     assert!(error(Kind::Vision, "family = [\"vit\"]\n").contains(":1:10"));
 }
 
@@ -175,7 +200,8 @@ fn a_whole_file_and_a_value_of_it_are_parsed_by_other_crates_too() {
         "`train.steps[1]`: invalid type: string \"two\", expected usize --> spec.toml:3:13; hint: write a whole number, 0 or more"
     );
     let table = source.table();
-    let wrong = spanned::parse::<Spec>(&source, table.get("train").unwrap()).unwrap_err().to_string();
+    let wrong =
+        spanned::parse::<Spec>(&source, table.get("train").unwrap()).unwrap_err().to_string();
     assert_eq!(wrong, "unknown key `lr` --> spec.toml:2:1; hint: use `train`");
     let good = Source::new("spec.toml", "[train]\nlr = 1\nsteps = []\n").unwrap();
     assert_eq!(good.parse::<Spec>().unwrap().train.lr, 1.0);
@@ -245,19 +271,25 @@ fn what_a_card_says_of_its_packages_goes_along() {
         "kind = \"x\"\n[packages]\np = \"pip:p==1\"\nq = \"npm:q@1.0.0\"\n[packages.sha256]\np = \"{digest}\"\n[packages.bytes]\np = 300\n"
     );
     let all = crate::sources(&parse(Kind::Dataset, &text).unwrap()).unwrap();
-    let said = all.iter().map(|remote| (remote.digest.package_sha256.as_deref(), remote.digest.package_bytes));
+    let said = all
+        .iter()
+        .map(|remote| (remote.digest.package_sha256.as_deref(), remote.digest.package_bytes));
     assert_eq!(said.collect::<Vec<_>>(), [(Some(digest.as_str()), Some(300)), (None, None)]);
 
-    let weights =
-        format!("family = \"vit\"\n[weights]\nsource = \"pip:p==1#w\"\nsha256 = \"{digest}\"\npackage_bytes = 7\n");
+    let weights = format!(
+        "family = \"vit\"\n[weights]\nsource = \"pip:p==1#w\"\nsha256 = \"{digest}\"\npackage_bytes = 7\n"
+    );
     let all = crate::sources(&parse(Kind::Vision, &weights).unwrap()).unwrap();
     assert_eq!(all[0].digest.package_bytes, Some(7));
-    assert!(parse(Kind::Dataset, &text.replace("300", "-3")).unwrap_err().to_string().contains("-3"));
+    assert!(
+        parse(Kind::Dataset, &text.replace("300", "-3")).unwrap_err().to_string().contains("-3")
+    );
 }
 
 /// A source as someone may write it: nearly right.
 fn source_text() -> impl Strategy<Value = String> {
-    let scheme = proptest::sample::select(&["hf:", "pip:", "apt:", "npm:", "file:", "http:", ""][..]);
+    let scheme =
+        proptest::sample::select(&["hf:", "pip:", "apt:", "npm:", "file:", "http:", ""][..]);
     let head = "[a-z@/._-]{0,8}(==|=|@|#|:)?[0-9.]{0,4}(#[a-z/.]{0,6})?";
     (scheme, head, "[\\PC]{0,3}").prop_map(|(scheme, head, tail)| format!("{scheme}{head}{tail}"))
 }
@@ -324,7 +356,10 @@ fn statistics_that_make_no_numbers_of_pixels_are_refused_where_they_stand() {
     };
     for wrong in ["0.0", "-0.5", "nan", "inf", "1e-45"] {
         let said = error(Kind::Vision, &card("0.5", wrong));
-        assert!(said.starts_with("`preprocess.std` has ") && said.contains("above 0 --> "), "{said}");
+        assert!(
+            said.starts_with("`preprocess.std` has ") && said.contains("above 0 --> "),
+            "{said}"
+        );
         assert!(said.contains(":6:"), "{said}");
     }
     for wrong in ["nan", "-inf", "3e38"] {

@@ -22,7 +22,11 @@ fn tokenizer_error(section: &str) -> CardError {
     put(folder.path(), "weights/bad.json", "{}");
     put(folder.path(), "weights/no-unk.json", TOKENIZER.replace("\"<unk>\":1,", ""));
     put(folder.path(), "language/x.toml", format!("family = \"opt\"\n{section}"));
-    overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer(TokenTable::of_language(5)).unwrap_err()
+    overlaid(folder.path())
+        .card(Kind::Language, "x")
+        .unwrap()
+        .tokenizer(TokenTable::of_language(5))
+        .unwrap_err()
 }
 
 #[test]
@@ -30,11 +34,15 @@ fn a_tokenizer_adds_nothing_and_knows_its_ids() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "weights/t.json", TOKENIZER);
     let digest = sha256_hex(TOKENIZER.as_bytes());
-    let card =
-        format!("family = \"opt\"\n[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"{digest}\"\nbos = 0\nunk = 1\n");
+    let card = format!(
+        "family = \"opt\"\n[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"{digest}\"\nbos = 0\nunk = 1\n"
+    );
     put(folder.path(), "language/x.toml", card);
-    let tokenizer =
-        overlaid(folder.path()).card(Kind::Language, "x").unwrap().tokenizer(TokenTable::of_language(5)).unwrap();
+    let tokenizer = overlaid(folder.path())
+        .card(Kind::Language, "x")
+        .unwrap()
+        .tokenizer(TokenTable::of_language(5))
+        .unwrap();
     assert_eq!(tokenizer.encode("a red cat").unwrap(), [2, 3, 4], "no `<s>`, no truncation");
     assert_eq!(tokenizer.encode("a dog").unwrap(), [2, 1]);
     assert_eq!(tokenizer.decode(&[0, 3, 4, 999]).unwrap(), "red cat");
@@ -47,7 +55,10 @@ fn a_tokenizer_that_is_not_right_is_reported_at_its_key() {
     let none = tokenizer_error("");
     assert!(none.what.contains("has no `[tokenizer]`"), "{none}");
     let missing = tokenizer_error("[tokenizer]\nfile = \"weights/none.json\"\n");
-    assert!(missing.what.starts_with("cannot read `") && missing.line == 3 && missing.column == 8, "{missing}");
+    assert!(
+        missing.what.starts_with("cannot read `") && missing.line == 3 && missing.column == 8,
+        "{missing}"
+    );
     let broken = tokenizer_error("[tokenizer]\nfile = \"weights/bad.json\"\n");
     assert!(broken.what.contains("is not a tokenizer") && broken.line == 3, "{broken}");
     let id = tokenizer_error("[tokenizer]\nfile = \"weights/t.json\"\neos = 50\n");
@@ -57,7 +68,8 @@ fn a_tokenizer_that_is_not_right_is_reported_at_its_key() {
     let changed = tokenizer_error("[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"abc\"\n");
     let digest = sha256_hex(TOKENIZER.as_bytes());
     assert!(
-        changed.what.contains(&format!("has sha256 {digest}, the card expects abc")) && changed.line == 4,
+        changed.what.contains(&format!("has sha256 {digest}, the card expects abc"))
+            && changed.line == 4,
         "{changed}"
     );
 }
@@ -71,7 +83,10 @@ fn the_last_overlay_wins_by_name() {
     put(second.path(), "tasks/notes.md", "not a card");
     let registry = overlaid(first.path()).overlay(second.path().to_owned()).unwrap();
     assert_eq!(registry.names(Kind::Task), ["a", "b"]);
-    assert_eq!(registry.card(Kind::Task, "a").unwrap().origin, Origin::Folder(first.path().to_owned()));
+    assert_eq!(
+        registry.card(Kind::Task, "a").unwrap().origin,
+        Origin::Folder(first.path().to_owned())
+    );
     let card = registry.card(Kind::Task, "b").unwrap();
     assert_eq!((card.version, card.origin), (2, Origin::Folder(second.path().to_owned())));
 }
@@ -85,15 +100,25 @@ fn unknown_cards_and_folders_are_reported() {
     assert_eq!(wrong, "there is no task `vqa-nono`; hint: did you mean `vqa-nano`?");
     assert!(registry.card(Kind::Task, "../tasks/vqa-nano").is_err(), "a name is not a path");
     let none = registry.card(Kind::Model, "x").unwrap_err().to_string();
-    assert_eq!(none, "there is no model `x`; hint: there are no cards in `models/`; add a folder of cards");
+    assert_eq!(
+        none,
+        "there is no model `x`; hint: there are no cards in `models/`; add a folder of cards"
+    );
     let typed = Registry::empty().overlay(folder.path().join("mistyped")).unwrap_err();
     assert!(typed.what.contains("is not there") && typed.file.ends_with("mistyped"), "{typed}");
-    put(folder.path(), "tasks/wide.toml", "family".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    put(
+        folder.path(),
+        "tasks/wide.toml",
+        "family".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+    );
     let wide = registry.card(Kind::Task, "wide").unwrap_err();
     assert_eq!((&wide.what[..], &wide.hint[..]), ("this is UTF-16", "save the file as UTF-8"));
     put(folder.path(), "tasks/bytes.toml", [0xFF, 0xFF]);
     let bytes = registry.card(Kind::Task, "bytes").unwrap_err();
-    assert!(bytes.what.contains("not UTF-8") && bytes.file.ends_with("tasks/bytes.toml"), "{bytes}");
+    assert!(
+        bytes.what.contains("not UTF-8") && bytes.file.ends_with("tasks/bytes.toml"),
+        "{bytes}"
+    );
 }
 
 /// Runs `check` on every embedded card.
@@ -127,7 +152,8 @@ fn every_embedded_card_parses_and_its_facts_hold() {
                     Some("small") => "efficientnet-lite0",
                     _ => "vit-g",
                 };
-                let image = good(registry.describe_vision(&good(registry.card(Kind::Vision, encoder))));
+                let image =
+                    good(registry.describe_vision(&good(registry.card(Kind::Vision, encoder))));
                 Some(good(registry.describe_bridge(card, &image)).cost)
             }
             Kind::Dataset | Kind::Task | Kind::Model | Kind::Metric => None,
@@ -135,7 +161,11 @@ fn every_embedded_card_parses_and_its_facts_hold() {
         if let Some(cost) = cost {
             assert_eq!(Some(cost.params), card.facts.params, "`facts.params` of {}", card.name);
             let (ours, said) = (cost.flops as f64 / 1e9, card.facts.gflops.unwrap_or(0.0));
-            assert!((ours - said).abs() < 5e-4 * ours, "`facts.gflops` of {}: {said}, counted {ours}", card.name);
+            assert!(
+                (ours - said).abs() < 5e-4 * ours,
+                "`facts.gflops` of {}: {said}, counted {ours}",
+                card.name
+            );
         }
         if let Some(parts) = &card.parts {
             good(registry.card(Kind::Vision, &parts.vision));
@@ -147,7 +177,8 @@ fn every_embedded_card_parses_and_its_facts_hold() {
     });
     let folders = Kind::ALL.map(Kind::folder);
     let is_card = |file: &str| {
-        file.split_once('/').is_some_and(|(folder, name)| folders.contains(&folder) && name.ends_with(".toml"))
+        file.split_once('/')
+            .is_some_and(|(folder, name)| folders.contains(&folder) && name.ends_with(".toml"))
     };
     assert_eq!(
         cards,
@@ -178,12 +209,15 @@ fn the_papers_parameters_are_counted_without_a_tensor() {
     use toolkit_models::bridge::qformer::{QFormerConfig, stage2_params};
     use toolkit_models::connector::projection_params;
     let registry = Registry::builtin();
-    let vision = |name: &str| good(registry.describe_vision(&good(registry.card(Kind::Vision, name))));
-    let language = |name: &str| good(registry.describe_language(&good(registry.card(Kind::Language, name))));
+    let vision =
+        |name: &str| good(registry.describe_vision(&good(registry.card(Kind::Vision, name))));
+    let language =
+        |name: &str| good(registry.describe_language(&good(registry.card(Kind::Language, name))));
     let bridge = good(registry.card(Kind::Bridge, "qformer"));
     let qformer: QFormerConfig = good(bridge.config());
     let trained = |encoder: &str, model: &str| {
-        stage2_params(&qformer, &vision(encoder)) + projection_params(qformer.hidden_size, language(model).width)
+        stage2_params(&qformer, &vision(encoder))
+            + projection_params(qformer.hidden_size, language(model).width)
     };
     for (encoder, model, expected) in [
         ("vit-l", "opt-2.7b", 103_593_984),
@@ -195,7 +229,11 @@ fn the_papers_parameters_are_counted_without_a_tensor() {
     ] {
         assert_eq!(trained(encoder, model), expected, "{encoder} and {model}");
     }
-    assert_eq!(good(registry.describe_bridge(&bridge, &vision("vit-g"))).cost.params, 186_705_470, "stage 1");
+    assert_eq!(
+        good(registry.describe_bridge(&bridge, &vision("vit-g"))).cost.params,
+        186_705_470,
+        "stage 1"
+    );
     // The tower of transformers' BLIP-2 counts the norm that is the bridge's `ln_vision` here.
     let tower = vision("vit-g").cost.params;
     assert_eq!(tower + 2 * 1408, 985_952_256);

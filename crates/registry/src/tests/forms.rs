@@ -28,7 +28,9 @@ fn published(values: &Tensors, form: impl Fn(&str) -> Recipe) -> Tensors {
         let third = values.data.len() / 3;
         for (at, piece) in form(name).0.iter().enumerate() {
             match piece {
-                Piece::Whole(whole) if form(name).0.len() == 1 => drop(theirs.insert(whole.clone(), values.clone())),
+                Piece::Whole(whole) if form(name).0.len() == 1 => {
+                    drop(theirs.insert(whole.clone(), values.clone()))
+                }
                 Piece::Whole(part) => {
                     let data = values.data[at * third..(at + 1) * third].to_vec();
                     theirs.insert(part.clone(), Values { shape: vec![third], data });
@@ -37,7 +39,9 @@ fn published(values: &Tensors, form: impl Fn(&str) -> Recipe) -> Tensors {
                     let mut shape = values.shape.clone();
                     shape[0] *= 3;
                     let size = values.data.len();
-                    let all = theirs.entry(all.clone()).or_insert(Values { shape, data: vec![0.0; 3 * size] });
+                    let all = theirs
+                        .entry(all.clone())
+                        .or_insert(Values { shape, data: vec![0.0; 3 * size] });
                     all.data[at * size..(at + 1) * size].copy_from_slice(&values.data);
                 }
                 Piece::Zeros => {}
@@ -66,11 +70,16 @@ fn dinov2_is_read_from_a_backbone_and_from_an_export_without_names() {
     let values = drawn(fresh());
     let more = Values { shape: vec![8], data: vec![1.0; 8] };
     for prefix in ["", "backbone."] {
-        let mut theirs: Tensors = values.iter().map(|(name, v)| (format!("{prefix}{name}"), v.clone())).collect();
+        let mut theirs: Tensors =
+            values.iter().map(|(name, v)| (format!("{prefix}{name}"), v.clone())).collect();
         for rest in ["layernorm.weight", "encoder.layer.2.norm1.bias", "embeddings.mask_token"] {
             theirs.insert(format!("{prefix}{rest}"), more.clone());
         }
-        assert_eq!(params::export(&read(fresh(), theirs, Part::Vision, "dinov2").unwrap()), values, "{prefix}");
+        assert_eq!(
+            params::export(&read(fresh(), theirs, Part::Vision, "dinov2").unwrap()),
+            values,
+            "{prefix}"
+        );
     }
 
     // The table in two pieces, of another grid: as the same table in one.
@@ -80,28 +89,47 @@ fn dinov2_is_read_from_a_backbone_and_from_an_export_without_names() {
     whole.insert(name.to_owned(), Values { shape: vec![1, 10, 8], data: table.clone() });
     let mut cut = values.clone();
     cut.remove(name);
-    cut.insert("onnx::Concat_1957".to_owned(), Values { shape: vec![1, 1, 8], data: table[..8].to_vec() });
-    cut.insert("onnx::Reshape_1962".to_owned(), Values { shape: vec![1, 3, 3, 8], data: table[8..].to_vec() });
-    let [whole, pieces] = [whole, cut.clone()]
-        .map(|theirs| params::export(&read(fresh(), theirs, Part::Vision, "dinov2").unwrap())[name].clone());
+    cut.insert(
+        "onnx::Concat_1957".to_owned(),
+        Values { shape: vec![1, 1, 8], data: table[..8].to_vec() },
+    );
+    cut.insert(
+        "onnx::Reshape_1962".to_owned(),
+        Values { shape: vec![1, 3, 3, 8], data: table[8..].to_vec() },
+    );
+    let [whole, pieces] = [whole, cut.clone()].map(|theirs| {
+        params::export(&read(fresh(), theirs, Part::Vision, "dinov2").unwrap())[name].clone()
+    });
     assert_eq!(whole, pieces);
     assert_eq!((&whole.shape[..], &whole.data[..8]), (&[1, 5, 8][..], &table[..8]));
     // A piece that lies on its side has as many numbers.
-    cut.insert("onnx::Reshape_1962".to_owned(), Values { shape: vec![1, 8, 3, 3], data: table[8..].to_vec() });
+    cut.insert(
+        "onnx::Reshape_1962".to_owned(),
+        Values { shape: vec![1, 8, 3, 3], data: table[8..].to_vec() },
+    );
     let error = read(fresh(), cut, Part::Vision, "dinov2").unwrap_err();
-    assert!(error.contains("onnx::Reshape_1962: file has [1, 8, 3, 3], model wants [1, 5, 8]"), "{error}");
+    assert!(
+        error.contains("onnx::Reshape_1962: file has [1, 8, 3, 3], model wants [1, 5, 8]"),
+        "{error}"
+    );
 }
 
 #[test]
 fn efficientnet_is_read_from_a_classifier() {
-    let config = |features| EfficientNetLiteConfig { image_size: 32, features, ..EfficientNetLiteConfig::default() };
+    let config = |features| EfficientNetLiteConfig {
+        image_size: 32,
+        features,
+        ..EfficientNetLiteConfig::default()
+    };
     let build = |features| EfficientNetLite::build(&config(features), &Device::flex());
     let values = drawn(build(Features::Head));
     let mut theirs = values.clone();
     theirs.insert("_fc.weight".to_owned(), Values { shape: vec![3, 1280], data: vec![0.0; 3840] });
     theirs.insert("_bn0.num_batches_tracked".to_owned(), Values { shape: vec![], data: vec![7.0] });
     for features in [Features::Head, Features::Last] {
-        let read = params::export(&read(build(features), theirs.clone(), Part::Vision, "efficientnet-lite").unwrap());
+        let read = params::export(
+            &read(build(features), theirs.clone(), Part::Vision, "efficientnet-lite").unwrap(),
+        );
         assert!(read.iter().all(|(name, v)| &values[name] == v));
         assert_eq!(read.contains_key("_conv_head.weight"), features == Features::Head);
     }
@@ -145,13 +173,20 @@ fn llama_is_read_by_both_its_names() {
         let theirs: Tensors = values.iter().map(|(name, v)| (gguf(name), v.clone())).collect();
         assert_eq!(theirs.len(), values.len());
         assert!(theirs.contains_key("blk.1.attn_k.weight"));
-        assert_eq!(params::export(&read(fresh(), theirs, Part::Language, "llama").unwrap()), values);
+        assert_eq!(
+            params::export(&read(fresh(), theirs, Part::Language, "llama").unwrap()),
+            values
+        );
         // transformers' own, with the copy of a tied table and a buffer that older files have.
         let mut own = values.clone();
         let frequencies = Values { shape: vec![1], data: vec![1.0] };
         own.insert("model.layers.0.self_attn.rotary_emb.inv_freq".to_owned(), frequencies);
-        own.entry("lm_head.weight".to_owned()).or_insert(values["model.embed_tokens.weight"].clone());
-        assert_eq!(params::export(&read(fresh(), own.clone(), Part::Language, "llama").unwrap()), values);
+        own.entry("lm_head.weight".to_owned())
+            .or_insert(values["model.embed_tokens.weight"].clone());
+        assert_eq!(
+            params::export(&read(fresh(), own.clone(), Part::Language, "llama").unwrap()),
+            values
+        );
         own.get_mut("lm_head.weight").unwrap().data[3] += 1.0;
         assert_eq!(read(fresh(), own, Part::Language, "llama").is_err(), tied);
     }
@@ -181,12 +216,16 @@ fn first_published(which: usize) -> Form {
     match which {
         0 => {
             let fresh = || Eva::build(&eva_config(), &Device::flex());
-            let load = move |theirs| read(fresh(), theirs, Part::Vision, "eva").map(|m| params::export(&m));
+            let load = move |theirs| {
+                read(fresh(), theirs, Part::Vision, "eva").map(|m| params::export(&m))
+            };
             (published(&drawn(fresh()), lavis(Part::Vision, "eva")), Box::new(load))
         }
         1 => {
             let fresh = || Vit::build(&openai(), &Device::flex());
-            let load = move |theirs| read(fresh(), theirs, Part::Vision, "vit").map(|m| params::export(&m));
+            let load = move |theirs| {
+                read(fresh(), theirs, Part::Vision, "vit").map(|m| params::export(&m))
+            };
             (published(&drawn(fresh()), lavis(Part::Vision, "vit")), Box::new(load))
         }
         _ => {
@@ -194,7 +233,12 @@ fn first_published(which: usize) -> Form {
             let config: OptConfig = serde_json::from_str(text).unwrap();
             let fresh = move || Opt::build(&config, &Device::flex());
             let theirs = published(&drawn(fresh()), lavis(Part::Language, "opt"));
-            (theirs, Box::new(move |theirs| read(fresh(), theirs, Part::Language, "opt").map(|m| params::export(&m))))
+            (
+                theirs,
+                Box::new(move |theirs| {
+                    read(fresh(), theirs, Part::Language, "opt").map(|m| params::export(&m))
+                }),
+            )
         }
     }
 }
@@ -220,7 +264,10 @@ fn as_many_numbers_are_not_the_same_tensor() {
     eva.insert(q.to_owned(), Values { shape: vec![10], data: vec![0.5; 10] });
     eva.insert(v.to_owned(), Values { shape: vec![6], data: vec![0.5; 6] });
     let error = read_eva(eva).unwrap_err();
-    assert!(error.contains(&format!("{q}: file has [10] and {v}: file has [6], model wants [24]")), "{error}");
+    assert!(
+        error.contains(&format!("{q}: file has [10] and {v}: file has [6], model wants [24]")),
+        "{error}"
+    );
 }
 
 proptest! {

@@ -43,11 +43,18 @@ fn a_part_behind_any_levels_is_read() {
 #[test]
 fn a_level_before_some_names_is_named_with_what_else_does_not_fit() {
     let all = eva().len();
-    let half = |name: &str| if name.contains("layers.1") { format!("ema.{name}") } else { name.to_owned() };
+    let half = |name: &str| {
+        if name.contains("layers.1") { format!("ema.{name}") } else { name.to_owned() }
+    };
     let with = eva().keys().filter(|name| half(name) != **name).count();
-    let wanted = format!("the names of {with} of {all} tensors begin with `ema.`, those of the others do not -->");
+    let wanted = format!(
+        "the names of {with} of {all} tensors begin with `ema.`, those of the others do not -->"
+    );
     let error = load(renamed(half)).unwrap_err();
-    assert!(error.starts_with(&wanted) && error.contains("hint: take `ema.` off the names"), "{error}");
+    assert!(
+        error.starts_with(&wanted) && error.contains("hint: take `ema.` off the names"),
+        "{error}"
+    );
 
     let mut tensors = renamed(half);
     tensors.insert("extra".to_owned(), Values { shape: vec![1], data: vec![0.0] });

@@ -1,7 +1,10 @@
 //! A family of the tests' own: registered, described, built and loaded from an overlay.
 
 use super::put;
-use crate::{CardError, Kind, LoadError, Registry, StoredDtype, Weights, import, sha256_hex, write_safetensors};
+use crate::{
+    CardError, Kind, LoadError, Registry, StoredDtype, Weights, import, sha256_hex,
+    write_safetensors,
+};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 use serde::Deserialize;
@@ -32,7 +35,10 @@ impl VisionEncoder for Colour {
     }
     fn build(config: &ColourConfig, device: &Device) -> Self {
         let scale = Tensor::random([3, config.width], Distribution::Default, device);
-        Self { scale: Param::from_tensor(scale), shift: Param::from_tensor(Tensor::zeros([config.width], device)) }
+        Self {
+            scale: Param::from_tensor(scale),
+            shift: Param::from_tensor(Tensor::zeros([config.width], device)),
+        }
     }
     fn encode(&self, images: Tensor<4>) -> Tensor<3> {
         let colour = images.mean_dim(3).mean_dim(2).flatten::<2>(1, 3);
@@ -58,9 +64,14 @@ fn overlay(tensors: &BTreeMap<String, Values>) -> tempfile::TempDir {
     std::fs::create_dir(folder.path().join("weights")).unwrap();
     let file = folder.path().join("weights/c.safetensors");
     let digest = write_safetensors(&file, tensors, StoredDtype::F16, BTreeMap::new()).unwrap();
-    let weights =
-        format!("[weights]\nsource = \"file:weights/c.safetensors\"\nsha256 = \"{digest}\"\ndtype = \"f16\"\n");
-    put(folder.path(), "vision/c.toml", format!("family = \"colour\"\n[config]\nwidth = 2\n{weights}"));
+    let weights = format!(
+        "[weights]\nsource = \"file:weights/c.safetensors\"\nsha256 = \"{digest}\"\ndtype = \"f16\"\n"
+    );
+    put(
+        folder.path(),
+        "vision/c.toml",
+        format!("family = \"colour\"\n[config]\nwidth = 2\n{weights}"),
+    );
     folder
 }
 
@@ -108,7 +119,10 @@ fn everything_that_does_not_fit_is_listed_at_once() {
     let folder = overlay(&wrong);
     let error = load(folder.path()).unwrap_err();
     let LoadError::Mismatch { mismatch, .. } = &error else { panic!("{error}") };
-    assert_eq!((mismatch.missing.len(), mismatch.unexpected.len(), mismatch.misshaped.len()), (1, 11, 1));
+    assert_eq!(
+        (mismatch.missing.len(), mismatch.unexpected.len(), mismatch.misshaped.len()),
+        (1, 11, 1)
+    );
     let error = error.to_string();
     assert!(
         error.starts_with(
@@ -135,23 +149,36 @@ fn weights_that_are_not_those_of_the_card_are_refused() {
         put(folder, "weights/c.safetensors", "changed");
         text.to_owned()
     });
-    assert!(error.contains(&format!("has sha256 {}, the card expects ", sha256_hex(b"changed"))), "{error}");
+    assert!(
+        error.contains(&format!("has sha256 {}, the card expects ", sha256_hex(b"changed"))),
+        "{error}"
+    );
     assert!(error.contains("c.toml:6:10; hint: "), "{error}");
     let error = refused(|_, text| text.replace("c.safetensors", "d.safetensors"));
-    assert!(error.contains("cannot read") && error.contains("c.toml:5:10; hint: paths are relative"), "{error}");
+    assert!(
+        error.contains("cannot read") && error.contains("c.toml:5:10; hint: paths are relative"),
+        "{error}"
+    );
     let error = refused(|_, text| text.replace("file:", "ftp:"));
     assert!(
-        error.starts_with("cannot fetch `ftp:weights/c.safetensors` --> ") && error.contains("c.toml:5:10"),
+        error.starts_with("cannot fetch `ftp:weights/c.safetensors` --> ")
+            && error.contains("c.toml:5:10"),
         "{error}"
     );
     let error = refused(|_, text| text.replace("f16", "f32"));
-    assert!(error.starts_with("tensor `scale` is stored as F16, the card says F32 --> "), "{error}");
+    assert!(
+        error.starts_with("tensor `scale` is stored as F16, the card says F32 --> "),
+        "{error}"
+    );
     let error = refused(|_, text| text.split("[weights]").next().unwrap().to_owned());
     assert!(error.contains("has no `[weights]`"), "{error}");
     let error = refused(|folder, text| {
         put(folder, "weights/c.safetensors", "cut");
         let start = text.find("sha256").unwrap();
-        text.replace(text[start..].lines().next().unwrap(), &format!("sha256 = \"{}\"", sha256_hex(b"cut")))
+        text.replace(
+            text[start..].lines().next().unwrap(),
+            &format!("sha256 = \"{}\"", sha256_hex(b"cut")),
+        )
     });
     assert!(error.starts_with("unknown file format --> "), "{error}");
 }
@@ -164,11 +191,16 @@ fn a_configuration_that_cannot_be_built_points_at_the_card() {
     let key = described("family = \"colour\"\n[config]\nwidht = 3\n");
     assert_eq!((key.line, key.column, key.hint.as_str()), (3, 1, "did you mean `width`?"));
     let absent = described("family = \"colour\"\n");
-    assert_eq!((absent.line, absent.what.as_str()), (1, "missing key `width`: the card has no `[config]`"));
+    assert_eq!(
+        (absent.line, absent.what.as_str()),
+        (1, "missing key `width`: the card has no `[config]`")
+    );
     let family = described("family = \"color\"\n[config]\nwidth = 2\n");
-    assert_eq!((family.line, family.column, family.hint.as_str()), (1, 10, "did you mean `colour`?"));
-    let size =
-        "family = \"colour\"\n[config]\nwidth = 2\n[preprocess]\nsize = [2, 4]\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n";
+    assert_eq!(
+        (family.line, family.column, family.hint.as_str()),
+        (1, 10, "did you mean `colour`?")
+    );
+    let size = "family = \"colour\"\n[config]\nwidth = 2\n[preprocess]\nsize = [2, 4]\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n";
     let size = described(size);
     assert_eq!((size.line, size.column), (5, 8), "{size}");
     let folder = overlay(&tensors());

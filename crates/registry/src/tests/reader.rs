@@ -50,18 +50,25 @@ fn eva_is_read_from_its_original_file_and_from_a_whole_blip2() {
     let mut original = BTreeMap::new();
     for (name, values) in &values {
         let recipe = names::recipe(names::Scheme::Lavis, Part::Vision, "eva", name).unwrap();
-        let theirs: Vec<String> = recipe.names().map(|n| n.trim_start_matches("visual_encoder.").to_owned()).collect();
+        let theirs: Vec<String> =
+            recipe.names().map(|n| n.trim_start_matches("visual_encoder.").to_owned()).collect();
         match &theirs[..] {
             [one] => drop(original.insert(one.clone(), values.clone())),
             [q, v] => {
-                let third = |at: usize| Values { shape: vec![8], data: values.data[at * 8..(at + 1) * 8].to_vec() };
+                let third = |at: usize| Values {
+                    shape: vec![8],
+                    data: values.data[at * 8..(at + 1) * 8].to_vec(),
+                };
                 original.insert(q.clone(), third(0));
                 original.insert(v.clone(), third(2));
             }
             other => panic!("{other:?}"),
         }
     }
-    assert!(original.contains_key("blocks.1.attn.q_bias") && original.contains_key("cls_token"), "{original:?}");
+    assert!(
+        original.contains_key("blocks.1.attn.q_bias") && original.contains_key("cls_token"),
+        "{original:?}"
+    );
     // The published file has a block more, a head and a norm.
     let more = Values { shape: vec![8], data: vec![1.0; 8] };
     for name in ["blocks.2.norm1.weight", "norm.weight", "head.bias", "fc_norm.weight"] {
@@ -72,9 +79,12 @@ fn eva_is_read_from_its_original_file_and_from_a_whole_blip2() {
     assert_eq!(params::export(&read_back), values);
 
     // The tower of transformers' BLIP-2, with the rest of the model around it.
-    let mut whole: BTreeMap<String, Values> =
-        values.iter().map(|(name, values)| (format!("vision_model.{name}"), values.clone())).collect();
-    for name in ["vision_model.post_layernorm.weight", "qformer.layernorm.weight", "itm_head.bias"] {
+    let mut whole: BTreeMap<String, Values> = values
+        .iter()
+        .map(|(name, values)| (format!("vision_model.{name}"), values.clone()))
+        .collect();
+    for name in ["vision_model.post_layernorm.weight", "qformer.layernorm.weight", "itm_head.bias"]
+    {
         whole.insert(name.to_owned(), more.clone());
     }
     assert_eq!(params::export(&read(fresh(), whole, Part::Vision, "eva").unwrap()), values);
@@ -84,7 +94,12 @@ fn eva_is_read_from_its_original_file_and_from_a_whole_blip2() {
     original.remove("pos_embed");
     original.insert("cls_token".to_owned(), Values { shape: vec![1, 1, 7], data: vec![0.0; 7] });
     let error = read(fresh(), original, Part::Vision, "eva").unwrap_err();
-    for part in ["1 missing", "position_embedding", "1 unexpected (blocks.1.attn.k_bias)", "1 misshaped (cls_token"] {
+    for part in [
+        "1 missing",
+        "position_embedding",
+        "1 unexpected (blocks.1.attn.k_bias)",
+        "1 misshaped (cls_token",
+    ] {
         assert!(error.contains(part), "no {part:?} in {error}");
     }
 }
@@ -105,7 +120,8 @@ pub(super) fn eva_config() -> EvaConfig {
 fn position_tables_are_resized_to_the_image() {
     let values = eva();
     let large = EvaConfig { image_size: 12, ..eva_config() };
-    let module = read(Eva::build(&large, &Device::flex()), values.clone(), Part::Vision, "eva").unwrap();
+    let module =
+        read(Eva::build(&large, &Device::flex()), values.clone(), Part::Vision, "eva").unwrap();
     let table = &params::export(&module)["embeddings.position_embedding"];
     assert_eq!(table.shape, [1, 10, 8]);
     let small = &values["embeddings.position_embedding"];
@@ -134,7 +150,9 @@ fn clip_is_read_from_openais_file() {
         for (name, values) in &values {
             let recipe = names::recipe(names::Scheme::Lavis, Part::Vision, "vit", name).unwrap();
             let called = recipe.names().next().unwrap().replace("visual_encoder.", prefix);
-            let Some(at) = ["q_proj", "k_proj", "v_proj"].iter().position(|part| name.contains(part)) else {
+            let Some(at) =
+                ["q_proj", "k_proj", "v_proj"].iter().position(|part| name.contains(part))
+            else {
                 theirs.insert(called, values.clone());
                 continue;
             };
@@ -144,18 +162,24 @@ fn clip_is_read_from_openais_file() {
             let all = theirs.entry(called).or_insert(Values { shape, data: vec![0.0; 3 * size] });
             all.data[at * size..(at + 1) * size].copy_from_slice(&values.data);
         }
-        assert!(theirs.contains_key(&format!("{prefix}transformer.resblocks.1.attn.in_proj_weight")));
+        assert!(
+            theirs.contains_key(&format!("{prefix}transformer.resblocks.1.attn.in_proj_weight"))
+        );
         let more = Values { shape: vec![8], data: vec![1.0; 8] };
         theirs.insert(format!("{prefix}ln_post.weight"), more.clone());
         theirs.insert(format!("{prefix}transformer.resblocks.2.ln_1.weight"), more.clone());
         if prefix == "visual." {
-            for name in
-                ["logit_scale", "token_embedding.weight", "positional_embedding", "transformer.resblocks.0.ln_1.bias"]
-            {
+            for name in [
+                "logit_scale",
+                "token_embedding.weight",
+                "positional_embedding",
+                "transformer.resblocks.0.ln_1.bias",
+            ] {
                 theirs.insert(name.to_owned(), more.clone());
             }
         }
-        let module = read(Vit::build(&config, &Device::flex()), theirs, Part::Vision, "vit").unwrap();
+        let module =
+            read(Vit::build(&config, &Device::flex()), theirs, Part::Vision, "vit").unwrap();
         assert_eq!(params::export(&module), values, "{prefix}");
     }
 }
@@ -168,14 +192,19 @@ fn opt_is_read_with_and_without_its_outer_level_and_its_copies() {
     .unwrap();
     let build = || Opt::build(&config, &Device::flex());
     let values = params::export(&params::initialise(build(), 3, |_| params::Init::Normal(0.5)));
-    let bare: BTreeMap<String, Values> =
-        values.iter().map(|(name, v)| (name.trim_start_matches("model.").to_owned(), v.clone())).collect();
+    let bare: BTreeMap<String, Values> = values
+        .iter()
+        .map(|(name, v)| (name.trim_start_matches("model.").to_owned(), v.clone()))
+        .collect();
     assert_eq!(params::export(&read(build(), bare, Part::Language, "opt").unwrap()), values);
 
     let mut tied = values.clone();
     let table = values["model.decoder.embed_tokens.weight"].clone();
     tied.insert("lm_head.weight".to_owned(), table.clone());
-    assert_eq!(params::export(&read(build(), tied.clone(), Part::Language, "opt").unwrap()), values);
+    assert_eq!(
+        params::export(&read(build(), tied.clone(), Part::Language, "opt").unwrap()),
+        values
+    );
     // Of tied tensors a file may keep either.
     let mut other = tied.clone();
     other.remove("model.decoder.embed_tokens.weight");
@@ -183,7 +212,10 @@ fn opt_is_read_with_and_without_its_outer_level_and_its_copies() {
     // A copy that is none.
     tied.get_mut("lm_head.weight").unwrap().data[0] += 1.0;
     let error = read(build(), tied, Part::Language, "opt").unwrap_err();
-    assert!(error.contains("lm_head.weight: differs from model.decoder.embed_tokens.weight"), "{error}");
+    assert!(
+        error.contains("lm_head.weight: differs from model.decoder.embed_tokens.weight"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -191,8 +223,14 @@ fn bert_is_known_by_all_its_names() {
     for (theirs, ours) in [
         ("bert.embeddings.LayerNorm.gamma", "embeddings.layer_norm.weight"),
         ("embeddings.LayerNorm.beta", "embeddings.layer_norm.bias"),
-        ("bert.encoder.layer.3.attention.self.query.weight", "encoder.layer.3.attention.query.weight"),
-        ("encoder.layer.3.attention.output.LayerNorm.weight", "encoder.layer.3.attention.output.layer_norm.weight"),
+        (
+            "bert.encoder.layer.3.attention.self.query.weight",
+            "encoder.layer.3.attention.query.weight",
+        ),
+        (
+            "encoder.layer.3.attention.output.LayerNorm.weight",
+            "encoder.layer.3.attention.output.layer_norm.weight",
+        ),
         ("cls.predictions.transform.LayerNorm.bias", "cls.transform.layer_norm.bias"),
         ("cls.predictions.bias", "cls.bias"),
     ] {
@@ -215,7 +253,10 @@ fn a_t5_alone_is_read_as_transformers_5_saves_it() {
         read(build(tied), values, Part::Language, "t5").map(|model| params::export(&model))
     };
     assert_eq!(load(false, drawn.clone()).unwrap(), drawn);
-    let wrapped = drawn.iter().map(|(name, values)| (format!("module._orig_mod.{name}"), values.clone())).collect();
+    let wrapped = drawn
+        .iter()
+        .map(|(name, values)| (format!("module._orig_mod.{name}"), values.clone()))
+        .collect();
     assert_eq!(load(false, wrapped).unwrap(), drawn, "levels around all names are taken off");
     // Tied, the head may be missing or a copy; one of its own is told.
     let mut tied = drawn.clone();
@@ -226,5 +267,8 @@ fn a_t5_alone_is_read_as_transformers_5_saves_it() {
     assert_eq!(load(true, copied).unwrap(), tied);
     let error = load(true, drawn).unwrap_err();
     assert!(error.contains("lm_head.weight: differs from shared.weight"), "{error}");
-    assert!(error.contains("with `tie_word_embeddings` = false it has a head of its own"), "{error}");
+    assert!(
+        error.contains("with `tie_word_embeddings` = false it has a head of its own"),
+        "{error}"
+    );
 }

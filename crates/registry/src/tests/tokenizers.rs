@@ -26,7 +26,8 @@ fn before(token: &str, named: &str, id: u32) -> String {
 }
 
 fn read(json: &str, rows: usize) -> Result<TextTokenizer, String> {
-    let read = TextTokenizer::read(json.as_bytes(), "t/tokenizer.json", TokenTable::of_language(rows));
+    let read =
+        TextTokenizer::read(json.as_bytes(), "t/tokenizer.json", TokenTable::of_language(rows));
     read.map_err(|error| error.to_string())
 }
 
@@ -36,10 +37,15 @@ fn an_id_without_a_row_is_named_with_its_token_and_the_rows() {
     assert_eq!(tokenizer.encode("a red cat").unwrap(), [2, 3, 4]);
     let error = tokenizer.encode("a <loc0> cat").unwrap_err().to_string();
     assert!(
-        error.starts_with("token `<loc0>` has id 6, the language model has 6 rows --> t/tokenizer.json; hint: "),
+        error.starts_with(
+            "token `<loc0>` has id 6, the language model has 6 rows --> t/tokenizer.json; hint: "
+        ),
         "{error}"
     );
-    assert!(tokenizer.encode("a cot").unwrap_err().what.starts_with("token `cot` has id 7"), "not special ones too");
+    assert!(
+        tokenizer.encode("a cot").unwrap_err().what.starts_with("token `cot` has id 7"),
+        "not special ones too"
+    );
     let past = tokenizer.past_table().unwrap();
     assert!(past.contains("2 from `<loc0>` (id 6) on") && past.contains("6 rows"), "{past}");
     let whole = read(&file("null", "null"), 8).unwrap();
@@ -48,7 +54,9 @@ fn an_id_without_a_row_is_named_with_its_token_and_the_rows() {
 
 #[test]
 fn ids_that_a_post_processor_puts_are_compared_too() {
-    let framed = |id, rows| read(&file(&before("</s>", "</s>", id), "null"), rows).unwrap().encode_framed("a cat");
+    let framed = |id, rows| {
+        read(&file(&before("</s>", "</s>", id), "null"), rows).unwrap().encode_framed("a cat")
+    };
     assert_eq!(framed(0, 6).unwrap(), [0, 2, 4]);
     assert!(framed(400, 6).unwrap_err().what.contains("has id 400, the language model has 6 rows"));
 }
@@ -61,7 +69,8 @@ fn a_byte_order_mark_is_taken_off() {
 #[test]
 fn panics_of_the_tokenizers_crate_are_errors_with_the_file() {
     // `decoders/mod.rs`: a decoder that is no JSON once the tag was looked for.
-    let cut = file("null", "null").replace(r#""decoder":null,"#, r#""decoder":{"type":"ByteLevel","#);
+    let cut =
+        file("null", "null").replace(r#""decoder":null,"#, r#""decoder":{"type":"ByteLevel","#);
     let cut = cut.split(r#""model""#).next().unwrap();
     let broken = file("null", r#"{"type":"ByteLevel",{"a":1}:true}"#);
     for json in [cut, &broken] {
@@ -76,7 +85,10 @@ fn panics_of_the_tokenizers_crate_are_errors_with_the_file() {
     let absent = read(&file(&before("</s>", "<s>", 0), "null"), 8).unwrap();
     assert_eq!(absent.encode("a").unwrap(), [2], "without special tokens nothing is wrong");
     let error = absent.encode_framed("a").unwrap_err().to_string();
-    assert!(error.contains("cannot encode a text: it is damaged") && error.contains("t/tokenizer.json"), "{error}");
+    assert!(
+        error.contains("cannot encode a text: it is damaged") && error.contains("t/tokenizer.json"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -84,7 +96,11 @@ fn special_tokens_that_texts_spell_out_are_counted() {
     let tokenizer = read(&file("null", "null"), 8).unwrap();
     assert_eq!(tokenizer.spelt_out(["a red cat", "1 < 2", "a cot", "<unk>"]), None);
     let one = tokenizer.spelt_out(["a </s> cat"]).unwrap();
-    assert!(one.starts_with("the text holds special tokens") && one.contains("`</s>` (id 0) in `a </s> cat`"), "{one}");
+    assert!(
+        one.starts_with("the text holds special tokens")
+            && one.contains("`</s>` (id 0) in `a </s> cat`"),
+        "{one}"
+    );
     let some = tokenizer.spelt_out(["a cat", "<loc0>", "a", "the </s>"]).unwrap();
     assert!(some.starts_with("2 of 4 texts hold") && some.contains("`<loc0>` (id 6)"), "{some}");
 }
@@ -108,7 +124,8 @@ fn a_card_may_name_several_ends_and_each_needs_a_row() {
     assert_eq!((ends.ids(), ends.first()), (&[6, 0][..], 6));
     let error = tokenizer("[0, 6]", 6).unwrap_err();
     assert!(
-        error.contains("`eos`: token `<loc0>` has id 6, the language model has 6 rows") && error.contains(":4:"),
+        error.contains("`eos`: token `<loc0>` has id 6, the language model has 6 rows")
+            && error.contains(":4:"),
         "{error}"
     );
     assert!(tokenizer("[0, 40]", 64).unwrap_err().contains("`eos` = 40 is not an id"));
@@ -148,7 +165,10 @@ proptest! {
 
 #[test]
 fn a_tokenizer_in_utf_16_is_called_so() {
-    let bytes: Vec<u8> = "{\"version\": \"1.0\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let error = TextTokenizer::read(&bytes, "tokenizer.json", TokenTable::of_language(4)).unwrap_err().to_string();
+    let bytes: Vec<u8> =
+        "{\"version\": \"1.0\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = TextTokenizer::read(&bytes, "tokenizer.json", TokenTable::of_language(4))
+        .unwrap_err()
+        .to_string();
     assert_eq!(error, "this is UTF-16 --> tokenizer.json; hint: save the file as UTF-8");
 }

@@ -8,7 +8,8 @@ use toolkit_core::params::Values;
 type Tensors = BTreeMap<String, Values>;
 
 fn tensors() -> Tensors {
-    let values = |shape: &[usize], data: &[f32]| Values { shape: shape.to_vec(), data: data.to_vec() };
+    let values =
+        |shape: &[usize], data: &[f32]| Values { shape: shape.to_vec(), data: data.to_vec() };
     BTreeMap::from([
         ("a.weight".to_owned(), values(&[2, 3], &[0.1, -2.0, 3.5, 1e-3, 0.0, 65504.0])),
         ("b".to_owned(), values(&[], &[7.0])),
@@ -20,9 +21,11 @@ fn tensors() -> Tensors {
 fn written(tensors: &Tensors, dtype: StoredDtype) -> Result<(Vec<u8>, String), LoadError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
-    let metadata = ["format", "made_by", "step", "seed"].map(|key| (key.to_owned(), format!("of \"{key}\"")));
+    let metadata =
+        ["format", "made_by", "step", "seed"].map(|key| (key.to_owned(), format!("of \"{key}\"")));
     let digest = write_safetensors(&path, tensors, dtype, BTreeMap::from(metadata));
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), usize::from(digest.is_ok()), "no temporary file is left: {left:?}");
     digest.map(|digest| (std::fs::read(path).unwrap(), digest))
 }
@@ -47,7 +50,8 @@ fn f32_survives_exactly_and_f16_rounded() {
     let (read, _) = read_safetensors(&bytes).unwrap();
     for (name, values) in tensors() {
         assert_eq!(read[&name].shape, values.shape);
-        let rounded: Vec<f32> = values.data.iter().map(|value| half::f16::from_f32(*value).to_f32()).collect();
+        let rounded: Vec<f32> =
+            values.data.iter().map(|value| half::f16::from_f32(*value).to_f32()).collect();
         assert_eq!(read[&name].data, rounded);
     }
     let (twice, _) = written(&read, StoredDtype::F16).unwrap();
@@ -71,14 +75,16 @@ fn what_cannot_be_stored_or_read_is_an_error() {
     large.get_mut("b").unwrap().shape = vec![2];
     assert!(written(&large, StoredDtype::F32).is_err());
 
-    let error = read_safetensors(&single(safetensors::Dtype::I64, &[0; 16], 2)).unwrap_err().to_string();
+    let error =
+        read_safetensors(&single(safetensors::Dtype::I64, &[0; 16], 2)).unwrap_err().to_string();
     assert_eq!(
         error,
         "tensor `x` is I64 --> safetensors; hint: only F32, F16 and BF16 are read: leave buffers out of the file"
     );
 
     let nowhere = std::path::Path::new("/nonexistent-folder/w.safetensors");
-    let error = write_safetensors(nowhere, &tensors(), StoredDtype::F32, BTreeMap::new()).unwrap_err();
+    let error =
+        write_safetensors(nowhere, &tensors(), StoredDtype::F32, BTreeMap::new()).unwrap_err();
     assert!(matches!(error, LoadError::Write { .. }), "{error}");
 }
 

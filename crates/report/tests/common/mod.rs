@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use toolkit_report::{
-    Axis, CellResult, Cost, CurvePoint, Flips, FrozenPart, Results, SampleOutput, SamplePicture, StageRun,
+    Axis, CellResult, Cost, CurvePoint, Flips, FrozenPart, Results, SampleOutput, SamplePicture,
+    StageRun,
 };
 
 /// A number between -1 and 1 that depends on the arguments only.
 pub fn noise(parts: &[u64]) -> f64 {
-    let mix = |hash: u64, part: &u64| (hash ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let mix =
+        |hash: u64, part: &u64| (hash ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     let hash = parts.iter().fold(0x1234_5678_9abc_def0, mix).wrapping_mul(0xd6e8_feb8_6659_fd93);
     (hash >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
@@ -18,13 +20,26 @@ pub fn map(entries: &[(&str, f64)]) -> BTreeMap<String, f64> {
 }
 
 pub fn axis(key: &str, label: &str, values: &[&str]) -> Axis {
-    Axis { key: key.into(), label: label.into(), values: values.iter().map(|v| (*v).into()).collect() }
+    Axis {
+        key: key.into(),
+        label: label.into(),
+        values: values.iter().map(|v| (*v).into()).collect(),
+    }
 }
 
 pub fn cell(axes: &[(&str, &str)], seed: u64, scores: &[(&str, f64)]) -> CellResult {
-    let axes: BTreeMap<String, String> = axes.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    let axes: BTreeMap<String, String> =
+        axes.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let id = format!("{axes:?}-{seed}");
-    CellResult { id, seed, axes, scores: map(scores), seconds: 410.0, trained_params: 1_204_736, ..Default::default() }
+    CellResult {
+        id,
+        seed,
+        axes,
+        scores: map(scores),
+        seconds: 410.0,
+        trained_params: 1_204_736,
+        ..Default::default()
+    }
 }
 
 const KINDS: [(&str, f64); 8] = [
@@ -43,7 +58,8 @@ fn full_cell(stage: usize, language: usize, seed: u64) -> CellResult {
     let mut cell = cell(&[("stage1.enabled", values.0), ("language", values.1)], seed, &[]);
     let (stage, language) = (stage as u64, language as u64);
     let jitter = |at: u64| noise(&[at, stage, language, seed]);
-    let top = 63.0 - 9.5 * stage as f64 - 2.5 * language as f64 + if stage * language == 1 { 6.5 } else { 0.0 };
+    let top = 63.0 - 9.5 * stage as f64 - 2.5 * language as f64
+        + if stage * language == 1 { 6.5 } else { 0.0 };
     let good: Vec<f64> = (0..900)
         .map(|q| {
             let hard = 50.0 + 45.0 * noise(&[q, 7]) + 14.0 * noise(&[q, stage, language, seed, 9]);
@@ -53,7 +69,9 @@ fn full_cell(stage: usize, language: usize, seed: u64) -> CellResult {
     let overall = 100.0 * good.iter().sum::<f64>() / 900.0;
     cell.per_sample.insert("vqa.overall".into(), good);
     cell.clusters = (0..900).map(|q| q / 4).collect();
-    let reach = |step: u64| 36.0 + (overall - 36.0) * (1.0 - (-(step as f64) / (700.0 + 500.0 * stage as f64)).exp());
+    let reach = |step: u64| {
+        36.0 + (overall - 36.0) * (1.0 - (-(step as f64) / (700.0 + 500.0 * stage as f64)).exp())
+    };
     cell.curve = (0..=12)
         .map(|at| CurvePoint {
             step: at * 250,
@@ -78,9 +96,14 @@ fn full_cell(stage: usize, language: usize, seed: u64) -> CellResult {
     ]);
     if stage == 0 {
         for (at, key) in
-            ["itc.txt_r1", "itc.img_r1", "itc.txt_r5", "itc.img_r5", "itm.txt_r1", "itm.img_r1"].into_iter().enumerate()
+            ["itc.txt_r1", "itc.img_r1", "itc.txt_r5", "itc.img_r5", "itm.txt_r1", "itm.img_r1"]
+                .into_iter()
+                .enumerate()
         {
-            scores.insert(format!("retrieval.{key}"), 40.0 + 5.0 * at as f64 + 2.0 * jitter(10 + at as u64));
+            scores.insert(
+                format!("retrieval.{key}"),
+                40.0 + 5.0 * at as f64 + 2.0 * jitter(10 + at as u64),
+            );
         }
         scores.insert("retrieval.chance.r1".into(), 0.5);
         scores.insert("retrieval.chance.r5".into(), 2.5);
@@ -95,14 +118,21 @@ fn full_cell(stage: usize, language: usize, seed: u64) -> CellResult {
 
 fn stage_run(name: &str, label: &str, seed: u64, losses: &[(&str, f64, f64)]) -> StageRun {
     let steps = 2000;
-    let mut run =
-        StageRun { name: name.into(), label: label.into(), seed, steps, seconds: 320.0, ..Default::default() };
+    let mut run = StageRun {
+        name: name.into(),
+        label: label.into(),
+        seed,
+        steps,
+        seconds: 320.0,
+        ..Default::default()
+    };
     for (at, (loss, trivial, end)) in losses.iter().enumerate() {
         let course = |step: u64| {
             let mean = end + (trivial - end) * (-(step as f64) / 450.0).exp();
             (step, mean * (1.0 + 0.12 * noise(&[step, seed, at as u64, label.len() as u64])))
         };
-        run.losses.insert(format!("loss_{loss}"), (0..steps / 5).map(|at| course(at * 5)).collect());
+        run.losses
+            .insert(format!("loss_{loss}"), (0..steps / 5).map(|at| course(at * 5)).collect());
         run.losses.insert(format!("trivial_{loss}"), vec![(0, *trivial), (steps, *trivial)]);
     }
     run
@@ -115,9 +145,9 @@ pub fn png(size: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Vec<u8> {
         raw.push(0);
         (0..size).for_each(|x| raw.extend(pixel(x, y)));
     }
-    let (a, b) = raw
-        .iter()
-        .fold((1_u32, 0_u32), |(a, b), v| ((a + u32::from(*v)) % 65521, (b + (a + u32::from(*v)) % 65521) % 65521));
+    let (a, b) = raw.iter().fold((1_u32, 0_u32), |(a, b), v| {
+        ((a + u32::from(*v)) % 65521, (b + (a + u32::from(*v)) % 65521) % 65521)
+    });
     let length = raw.len() as u16;
     let mut zlib = vec![0x78, 0x01, 1];
     zlib.extend(length.to_le_bytes());
@@ -130,7 +160,9 @@ pub fn png(size: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Vec<u8> {
     for (kind, data) in [(b"IHDR", header), (b"IDAT", zlib), (b"IEND", vec![])] {
         let body = [kind.as_slice(), &data].concat();
         let crc = !body.iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 })
+            (0..8).fold(crc ^ u32::from(*byte), |c, _| {
+                if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 }
+            })
         });
         out.extend((data.len() as u32).to_be_bytes());
         out.extend(body);
@@ -142,7 +174,11 @@ pub fn png(size: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Vec<u8> {
 fn sample(at: u64, group: &str) -> SamplePicture {
     let disc = move |x: usize, y: usize| {
         let (dx, dy) = (x as f64 - 20.0 - at as f64, y as f64 - 24.0);
-        if dx * dx + dy * dy < 120.0 { [220, 60 + 20 * at as u8, 40] } else { [150, 190, 120 + 20 * at as u8] }
+        if dx * dx + dy * dy < 120.0 {
+            [220, 60 + 20 * at as u8, 40]
+        } else {
+            [150, 190, 120 + 20 * at as u8]
+        }
     };
     let output = |cell: &str, answer: &str, correct: f64| SampleOutput {
         cell: cell.into(),
@@ -171,8 +207,12 @@ pub fn example() -> Results {
     let mut cells = Vec::new();
     let mut stages = Vec::new();
     for seed in 1..=3 {
-        let mut first =
-            stage_run("stage 1", "ViT-nano", seed, &[("itc", 4.16, 1.1), ("itm", 0.637, 0.21), ("itg", 3.9, 0.8)]);
+        let mut first = stage_run(
+            "stage 1",
+            "ViT-nano",
+            seed,
+            &[("itc", 4.16, 1.1), ("itm", 0.637, 0.21), ("itg", 3.9, 0.8)],
+        );
         first.scores = map(&[
             ("retrieval.itc.txt_r1", 47.0 + noise(&[seed])),
             ("retrieval.itc.img_r1", 44.0),
@@ -182,7 +222,12 @@ pub fn example() -> Results {
         for (stage, language) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
             cells.push(full_cell(stage, language, seed));
             let label = format!("{} {}", ["on", "off"][stage], ["opt-nano", "t5-nano"][language]);
-            stages.push(stage_run("stage 2", &label, seed, &[("lm", 3.2, 0.6 + 0.2 * stage as f64)]));
+            stages.push(stage_run(
+                "stage 2",
+                &label,
+                seed,
+                &[("lm", 3.2, 0.6 + 0.2 * stage as f64)],
+            ));
         }
     }
     let part = |role: &str, name: &str, params, scores: &[(&str, f64)]| FrozenPart {

@@ -12,14 +12,19 @@ use crate::TrainError;
 ///
 /// # Errors
 /// If a special token is also a word.
-pub fn word_tokenizer(specials: &[&str], unknown: &str, words: &[String]) -> Result<String, TrainError> {
+pub fn word_tokenizer(
+    specials: &[&str],
+    unknown: &str,
+    words: &[String],
+) -> Result<String, TrainError> {
     if let Some(word) = words.iter().find(|w| specials.contains(&w.as_str())) {
         return Err(TrainError::Other(format!(
             "`{word}` is a special token and a word; hint: rename the special token"
         )));
     }
     let all = specials.iter().map(|s| (*s).to_owned()).chain(words.iter().cloned());
-    let vocab: serde_json::Map<_, _> = all.enumerate().map(|(id, token)| (token, id.into())).collect();
+    let vocab: serde_json::Map<_, _> =
+        all.enumerate().map(|(id, token)| (token, id.into())).collect();
     let added: Vec<_> = (specials.iter().enumerate())
         .map(|(id, content)| {
             serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,

@@ -50,7 +50,8 @@ struct Sample {
 }
 
 /// Words without which a caption says the same.
-const SMALL_WORDS: [&str; 12] = ["a", "an", "the", "of", "is", "are", "there", "photo", "picture", "image", "and", ","];
+const SMALL_WORDS: [&str; 12] =
+    ["a", "an", "the", "of", "is", "are", "there", "photo", "picture", "image", "and", ","];
 
 /// What samples are drawn for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,12 @@ impl ReadText {
         if question {
             let q = draw.choose(&text.questions);
             let prompt = encode(&self.question_prompt.replace("{}", &q.text))?;
-            return Ok(Sample { context, prompt, target: encode(&q.answers[0])?, kind: q.kind.clone() });
+            return Ok(Sample {
+                context,
+                prompt,
+                target: encode(&q.answers[0])?,
+                kind: q.kind.clone(),
+            });
         }
         let mut target = encode(&text.captions[captions[captions.len() - 1]])?;
         let mut prompt = Vec::new();
@@ -120,7 +126,9 @@ impl ReadText {
                 ids.extend(&sample.target);
                 ids.push(eos);
                 let read = if score_all { 1.0 } else { 0.0 };
-                let scored = (1..ids.len()).map(|next| if next >= first_target { weight } else { read }).collect();
+                let scored = (1..ids.len())
+                    .map(|next| if next >= first_target { weight } else { read })
+                    .collect();
                 (Vec::new(), ids, scored)
             }
             LanguageKind::EncoderDecoder => {
@@ -163,19 +171,33 @@ impl ReadText {
     ///
     /// # Errors
     /// If a text cannot be encoded.
-    pub fn answers(&self, model: &AnyLanguage, count: usize, blind: bool) -> Result<BTreeMap<String, f64>, TrainError> {
+    pub fn answers(
+        &self,
+        model: &AnyLanguage,
+        count: usize,
+        blind: bool,
+    ) -> Result<BTreeMap<String, f64>, TrainError> {
         let device = self.device.clone().without_autodiff();
         let purpose = if blind { Use::AnswersBlind } else { Use::AnswersWithContext };
         let mut hits: BTreeMap<String, (f64, f64)> = BTreeMap::new();
         for start in (0..count).step_by(64) {
-            let samples = (start..count.min(start + 64)).map(|i| self.sample((1 << 40) + i as u64, purpose));
+            let samples =
+                (start..count.min(start + 64)).map(|i| self.sample((1 << 40) + i as u64, purpose));
             let samples = samples.collect::<Result<Vec<Sample>, _>>()?;
             let (logits, labels, weights) = self.forward(model, &samples, false, &device);
             let [_, tokens, _] = logits.dims();
-            let best = logits.argmax(2).into_data().convert::<i32>().try_into_vec::<i32>().unwrap_or_default();
+            let best = logits
+                .argmax(2)
+                .into_data()
+                .convert::<i32>()
+                .try_into_vec::<i32>()
+                .unwrap_or_default();
             for (row, sample) in samples.iter().enumerate() {
-                let right = (labels[row].iter().zip(&weights[row]).enumerate())
-                    .all(|(at, (label, weight))| *weight == 0.0 || best[row * tokens + at] == *label as i32);
+                let right = (labels[row].iter().zip(&weights[row]).enumerate()).all(
+                    |(at, (label, weight))| {
+                        *weight == 0.0 || best[row * tokens + at] == *label as i32
+                    },
+                );
                 for name in [sample.kind.as_str(), "all"] {
                     let entry = hits.entry(name.to_owned()).or_default();
                     entry.0 += f64::from(u8::from(right));
@@ -192,11 +214,17 @@ fn encoded(tokenizer: &TextTokenizer, text: &str) -> Result<Vec<u32>, TrainError
     tokenizer.encode(text).map_err(|error| TrainError::Other(error.to_string()))
 }
 
-fn padded_labels(labels: &[Vec<u32>], weights: &[Vec<f32>], device: &Device) -> (Tensor<2, Int>, Tensor<2>, f64) {
+fn padded_labels(
+    labels: &[Vec<u32>],
+    weights: &[Vec<f32>],
+    device: &Device,
+) -> (Tensor<2, Int>, Tensor<2>, f64) {
     let batch = pad(labels, 0, Side::Right, device);
     let longest = batch.ids.dims()[1];
-    let flat: Vec<f32> =
-        weights.iter().flat_map(|w| w.iter().copied().chain(std::iter::repeat_n(0.0, longest - w.len()))).collect();
+    let flat: Vec<f32> = weights
+        .iter()
+        .flat_map(|w| w.iter().copied().chain(std::iter::repeat_n(0.0, longest - w.len())))
+        .collect();
     let count = f64::from(flat.iter().sum::<f32>());
     (batch.ids, Tensor::from_data(TensorData::new(flat, [labels.len(), longest]), device), count)
 }
@@ -212,7 +240,11 @@ impl Objective<AnyLanguage> for ReadText {
         let loss = token_loss_sum(logits, labels, weights, 0.0) / count;
         let parts = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
         let grads = GradientsParams::from_grads(loss.backward(), model);
-        Ok(StepLoss { grads, parts, samples: (0..self.batch).map(|i| first as usize + i).collect() })
+        Ok(StepLoss {
+            grads,
+            parts,
+            samples: (0..self.batch).map(|i| first as usize + i).collect(),
+        })
     }
 }
 
@@ -234,16 +266,17 @@ pub struct MaskedWords {
 
 impl Objective<AnyBridge> for MaskedWords {
     fn step(&mut self, model: &AnyBridge, step: u64) -> Result<StepLoss, TrainError> {
-        let tower = model
-            .text_tower()
-            .ok_or_else(|| TrainError::Other("this bridge has no text tower to pre-train".to_owned()))?;
+        let tower = model.text_tower().ok_or_else(|| {
+            TrainError::Other("this bridge has no text tower to pre-train".to_owned())
+        })?;
         let t = &self.tokenizer;
         let (cls, sep, unk) = (t.cls.unwrap_or(0), t.sep.unwrap_or(0), t.unk.unwrap_or(0));
         let mut draw = Stream::new(self.seed, "pretrain/masked", step);
         let (mut inputs, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..self.batch as u64 {
             let text = self.world.text(self.seed, step * self.batch as u64 + i);
-            let (first, second) = (draw.below(text.captions.len()), draw.below(text.captions.len()));
+            let (first, second) =
+                (draw.below(text.captions.len()), draw.below(text.captions.len()));
             // Two captions of one scene, so that a hidden word can be found in the other.
             let mut ids = vec![cls];
             for caption in [first, second] {
@@ -259,7 +292,9 @@ impl Objective<AnyBridge> for MaskedWords {
                     scored[at] = 1.0;
                     match draw.unit() {
                         x if x < 0.8 => ids[at] = unk,
-                        x if x < 0.9 => ids[at] = draw.between(sep as usize + 1, self.vocab - 1) as u32,
+                        x if x < 0.9 => {
+                            ids[at] = draw.between(sep as usize + 1, self.vocab - 1) as u32
+                        }
                         _ => {}
                     }
                 }
@@ -269,7 +304,8 @@ impl Objective<AnyBridge> for MaskedWords {
         }
         let input = pad(&inputs, t.pad.unwrap_or(0), Side::Right, &self.device);
         let (labels, weights, count) = padded_labels(&labels, &weights, &self.device);
-        let loss = token_loss_sum(tower.masked_logits(input.ids, input.mask), labels, weights, 0.0) / count.max(1.0);
+        let loss = token_loss_sum(tower.masked_logits(input.ids, input.mask), labels, weights, 0.0)
+            / count.max(1.0);
         let parts = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
         let grads = GradientsParams::from_grads(loss.backward(), model);
         Ok(StepLoss { grads, parts, samples: Vec::new() })

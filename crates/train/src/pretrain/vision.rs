@@ -68,8 +68,20 @@ pub struct Labeller {
 impl Labeller {
     /// Heads for `targets` on `encoder`.
     #[must_use]
-    pub fn new(encoder: AnyVision, shape: &VisionShape, targets: &[Target], world: &World, device: &Device) -> Self {
-        Self { encoder, heads: targets.iter().map(|t| Linear::new(shape.width, t.classes(world), device)).collect() }
+    pub fn new(
+        encoder: AnyVision,
+        shape: &VisionShape,
+        targets: &[Target],
+        world: &World,
+        device: &Device,
+    ) -> Self {
+        Self {
+            encoder,
+            heads: targets
+                .iter()
+                .map(|t| Linear::new(shape.width, t.classes(world), device))
+                .collect(),
+        }
     }
 }
 
@@ -93,7 +105,12 @@ pub struct LabelPictures {
 
 impl LabelPictures {
     /// Pictures `first..first + count` with their labels and pooling weights `[count, 2, patches]`.
-    fn pictures(&self, first: u64, count: usize, device: &Device) -> (Tensor<4>, Tensor<3>, Vec<PictureLabels>) {
+    fn pictures(
+        &self,
+        first: u64,
+        count: usize,
+        device: &Device,
+    ) -> (Tensor<4>, Tensor<3>, Vec<PictureLabels>) {
         let side = self.preprocess.size as usize;
         let (mut pixels, mut weights, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..count as u64 {
@@ -109,7 +126,8 @@ impl LabelPictures {
             labels.push(label);
         }
         let images = Tensor::from_data(TensorData::new(pixels, [count, 3, side, side]), device);
-        let weights = Tensor::from_data(TensorData::new(weights, [count, 2, self.grid * self.grid]), device);
+        let weights =
+            Tensor::from_data(TensorData::new(weights, [count, 2, self.grid * self.grid]), device);
         (images, weights, labels)
     }
 
@@ -134,9 +152,15 @@ impl LabelPictures {
         let mut hits: BTreeMap<String, (f64, f64)> = BTreeMap::new();
         let first = 1 << 40;
         for start in (0..count).step_by(64) {
-            let (images, weights, labels) = self.pictures(first + start as u64, 64.min(count - start), &device);
+            let (images, weights, labels) =
+                self.pictures(first + start as u64, 64.min(count - start), &device);
             for (target, logits) in self.targets.iter().zip(self.logits(model, images, weights)) {
-                let best = logits.argmax(1).into_data().convert::<i32>().try_into_vec::<i32>().unwrap_or_default();
+                let best = logits
+                    .argmax(1)
+                    .into_data()
+                    .convert::<i32>()
+                    .try_into_vec::<i32>()
+                    .unwrap_or_default();
                 for (best, label) in best.iter().zip(&labels) {
                     if let Some(wanted) = target.label(label) {
                         let entry = hits.entry(target.name().to_owned()).or_default();
@@ -168,21 +192,26 @@ impl Objective<Labeller> for LabelPictures {
         let mut parts = vec![("loss".to_owned(), 0.0)];
         let mut total: Option<Tensor<1>> = None;
         for (target, logits) in self.targets.iter().zip(self.logits(model, images, weights)) {
-            let known: Vec<usize> = (0..labels.len()).filter(|&i| target.label(&labels[i]).is_some()).collect();
+            let known: Vec<usize> =
+                (0..labels.len()).filter(|&i| target.label(&labels[i]).is_some()).collect();
             if known.is_empty() {
                 continue;
             }
             let wanted: Vec<usize> = labels.iter().filter_map(|l| target.label(l)).collect();
             let logits = logits.select(0, index(&known, &self.device));
             let loss = cross_entropy_rows(logits, index(&wanted, &self.device), 0.0).mean();
-            parts.push((format!("loss_{}", target.name()), f64::from(loss.clone().into_scalar::<f32>())));
+            parts.push((
+                format!("loss_{}", target.name()),
+                f64::from(loss.clone().into_scalar::<f32>()),
+            ));
             total = Some(match total {
                 Some(sum) => sum + loss,
                 None => loss,
             });
         }
-        let total =
-            total.ok_or_else(|| TrainError::Other("no target to train on; hint: list some in `targets`".to_owned()))?;
+        let total = total.ok_or_else(|| {
+            TrainError::Other("no target to train on; hint: list some in `targets`".to_owned())
+        })?;
         parts[0].1 = f64::from(total.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(total.backward(), model);
         let samples = (0..self.batch).map(|i| (first as usize) + i).collect();

@@ -27,7 +27,9 @@ impl<const D: usize> Leaf<D> {
 
     /// The same values for one graph behind the cut.
     pub(super) fn value(&self, sum: &mut Sum) -> Tensor<D> {
-        self.gathered.through(self.constant.clone(), &mut sum.slots).unwrap_or_else(|constant| constant)
+        self.gathered
+            .through(self.constant.clone(), &mut sum.slots)
+            .unwrap_or_else(|constant| constant)
     }
 
     /// Keeps what a pass behind the cut found, if it was not gathered.

@@ -45,7 +45,8 @@ impl Stage1 {
         let mut images = Cut::new(self.tower(&before)?.keys_values(features));
         if weights.itc != 0.0 || weights.itg != 0.0 {
             let whole = shared.grads.module(model);
-            let ImagePass { queries, cache, .. } = self.tower(&whole)?.query_pass(images.pairs(&mut shared.grads));
+            let ImagePass { queries, cache, .. } =
+                self.tower(&whole)?.query_pass(images.pairs(&mut shared.grads));
             let mut cache = Cut::new(cache);
             let mut contrast = None;
             if weights.itc != 0.0 {
@@ -90,7 +91,9 @@ impl Stage1 {
         let sim = similarities(&shared.all, m, &own_image, &own_text, temperature);
         if shared.negatives.is_none() {
             let (host, n) = (params::floats(sim.clone().inner()), batch.len());
-            let beaten = |i: usize| (0..n).all(|j| i == j || alike(i, j) || host[i * n + j] < host[i * n + i]);
+            let beaten = |i: usize| {
+                (0..n).all(|j| i == j || alike(i, j) || host[i * n + j] < host[i * n + i])
+            };
             shared.tally.itc_hits = (0..n).filter(|&i| beaten(i)).count();
             shared.negatives = Some(self.negatives(shared.step, batch, &host));
         }
@@ -107,13 +110,23 @@ impl Stage1 {
         Ok(())
     }
 
-    fn negatives(&self, step: u64, batch: &Batch, similarities: &[f32]) -> (Vec<usize>, Vec<usize>) {
+    fn negatives(
+        &self,
+        step: u64,
+        batch: &Batch,
+        similarities: &[f32],
+    ) -> (Vec<usize>, Vec<usize>) {
         let mut draw = Stream::new(self.seed, "stage1/negatives", step);
         hard_negatives(similarities, batch.len(), |a, b| batch.alike(&self.shows, a, b), &mut draw)
     }
 
     /// Captioning, piece by piece.
-    fn caption_pieces(&self, shared: &mut Shared<'_>, own: &[usize], cache: &mut Cut) -> Result<(), TrainError> {
+    fn caption_pieces(
+        &self,
+        shared: &mut Shared<'_>,
+        own: &[usize],
+        cache: &mut Cut,
+    ) -> Result<(), TrainError> {
         let batch = shared.batch;
         let lengths: Vec<usize> = own.iter().map(|&i| batch.captions[i].len()).collect();
         for piece in by_length(&lengths, 0) {
@@ -126,7 +139,14 @@ impl Stage1 {
                 (*k, *v) = (k.clone().narrow(0, first, count), v.clone().narrow(0, first, count));
             }
             let whole = shared.grads.module(shared.model);
-            let loss = captioning(self.tower(&whole)?, &rows, text.ids, text.mask, self.marks.dec, self.smoothing);
+            let loss = captioning(
+                self.tower(&whole)?,
+                &rows,
+                text.ids,
+                text.mask,
+                self.marks.dec,
+                self.smoothing,
+            );
             let loss = loss / batch.scored() as f64;
             shared.tally.sums[2] += scalar(&loss);
             cache.backward(&(loss * self.weights.itg), shared.model, &mut shared.grads);
@@ -135,38 +155,51 @@ impl Stage1 {
     }
 
     /// Matching of the own pairs and both negatives of each, piece by piece.
-    fn match_pieces(&self, shared: &mut Shared<'_>, own: &[usize], images: &mut Cut) -> Result<(), TrainError> {
+    fn match_pieces(
+        &self,
+        shared: &mut Shared<'_>,
+        own: &[usize],
+        images: &mut Cut,
+    ) -> Result<(), TrainError> {
         let (model, batch) = (shared.model, shared.batch);
         // Embeddings that nothing trains find no hard negatives: all are equally likely.
         let none = || self.negatives(shared.step, batch, &vec![0.0; batch.len() * batch.len()]);
         let (image_of_text, text_of_image) = &*shared.negatives.get_or_insert_with(none);
         // (text, row of the keys and values, label).
-        let mut triplets: Vec<(usize, usize, usize)> = own.iter().enumerate().map(|(row, &i)| (i, row, 1)).collect();
+        let mut triplets: Vec<(usize, usize, usize)> =
+            own.iter().enumerate().map(|(row, &i)| (i, row, 1)).collect();
         let mut joined = None;
         if own.len() == batch.len() {
             triplets.extend(own.iter().map(|&i| (i, image_of_text[i], 0)));
         } else {
             // Negatives may lie in other micro-batches: their features come along.
-            let negatives: Vec<usize> = own.iter().map(|&i| batch.samples[image_of_text[i]]).collect();
+            let negatives: Vec<usize> =
+                own.iter().map(|&i| batch.samples[image_of_text[i]]).collect();
             let before = shared.grads.module(model);
             let features = self.features.batch(&negatives, &self.device)?;
             let more = self.tower(&before)?.keys_values(features);
             let both = |own: Tensor<4>, more: Tensor<4>| Tensor::cat(vec![own, more], 0);
             let pairs = images.pairs(&mut shared.grads).into_iter().zip(more);
-            joined =
-                Some(Cut::new(pairs.map(|((k, v), (more_k, more_v))| (both(k, more_k), both(v, more_v))).collect()));
+            joined = Some(Cut::new(
+                pairs
+                    .map(|((k, v), (more_k, more_v))| (both(k, more_k), both(v, more_v)))
+                    .collect(),
+            ));
             triplets.extend(own.iter().enumerate().map(|(row, &i)| (i, own.len() + row, 0)));
         }
         triplets.extend(own.iter().enumerate().map(|(row, &i)| (text_of_image[i], row, 0)));
         // The pairs of a text stand together, most in one piece, where what they share is done once.
         triplets.sort_by_key(|&(text, ..)| text);
-        let lengths: Vec<usize> = triplets.iter().map(|&(text, ..)| batch.captions[text].len()).collect();
+        let lengths: Vec<usize> =
+            triplets.iter().map(|&(text, ..)| batch.captions[text].len()).collect();
         let cut = joined.as_mut().unwrap_or(&mut *images);
         for piece in by_length(&lengths, self.tower(model)?.num_query_tokens()) {
             let cross = cut.pairs(&mut shared.grads);
-            let (texts, pairs) = Pair::by_text(piece.iter().map(|&i| (triplets[i].0, triplets[i].1)));
+            let (texts, pairs) =
+                Pair::by_text(piece.iter().map(|&i| (triplets[i].0, triplets[i].1)));
             let labels: Vec<usize> = piece.iter().map(|&i| triplets[i].2).collect();
-            let text = self.text(texts.into_iter().map(|text| batch.captions[text].clone()), &self.device);
+            let text =
+                self.text(texts.into_iter().map(|text| batch.captions[text].clone()), &self.device);
             let whole = shared.grads.module(model);
             let (loss, right, right_negatives) =
                 matching(self.tower(&whole)?, &cross, &pairs, text.ids, text.mask, &labels);
@@ -185,12 +218,20 @@ impl Stage1 {
 
 /// Similarities of the whole batch, the rows of micro-batch `m` on the tape and the others constants: the sum of the
 /// micro-batches' gradients is then the gradient of the whole.
-fn similarities(all: &Embedded, m: usize, image: &Tensor<3>, text: &Tensor<2>, temperature: Tensor<1>) -> Tensor<2> {
+fn similarities(
+    all: &Embedded,
+    m: usize,
+    image: &Tensor<3>,
+    text: &Tensor<2>,
+    temperature: Tensor<1>,
+) -> Tensor<2> {
     let micros = all.len().max(1);
-    let images =
-        (0..micros).map(|o| if o == m { image.clone() } else { Tensor::<3>::from_inner(all[o].0.clone()) }).collect();
-    let texts =
-        (0..micros).map(|o| if o == m { text.clone() } else { Tensor::<2>::from_inner(all[o].1.clone()) }).collect();
+    let images = (0..micros)
+        .map(|o| if o == m { image.clone() } else { Tensor::<3>::from_inner(all[o].0.clone()) })
+        .collect();
+    let texts = (0..micros)
+        .map(|o| if o == m { text.clone() } else { Tensor::<2>::from_inner(all[o].1.clone()) })
+        .collect();
     // Steps are large at nano learning rates: a temperature at zero would end the run.
     let temperature = temperature.clamp_min(SMALLEST_TEMPERATURE);
     similarity(Tensor::cat(images, 0), Tensor::cat(texts, 0)) / temperature.unsqueeze()

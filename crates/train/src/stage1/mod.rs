@@ -105,7 +105,8 @@ pub fn hard_negatives(
         let apart = (0..n).any(|j| j != own && !alike(own, j));
         let allowed = |j: usize| j != own && !(apart && alike(own, j));
         let largest = (0..n).filter(|&j| allowed(j)).map(row).fold(f32::NEG_INFINITY, f32::max);
-        let weights: Vec<f32> = (0..n).map(|j| if allowed(j) { (row(j) - largest).exp() } else { 0.0 }).collect();
+        let weights: Vec<f32> =
+            (0..n).map(|j| if allowed(j) { (row(j) - largest).exp() } else { 0.0 }).collect();
         if n == 1 { 0 } else { draw.weighted(&weights) }
     };
     let image_of_text = (0..n).map(|t| pick(&|i| sim[i * n + t], t)).collect();
@@ -122,7 +123,9 @@ pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> 
         let row = |a: usize| -> Vec<f32> {
             let same: Vec<bool> = (0..n).map(|b| a == b || alike(a, b)).collect();
             let share = (1.0 - smoothing) / same.iter().filter(|&&s| s).count() as f64;
-            same.iter().map(|&s| (smoothing / n as f64 + if s { share } else { 0.0 }) as f32).collect()
+            same.iter()
+                .map(|&s| (smoothing / n as f64 + if s { share } else { 0.0 }) as f32)
+                .collect()
         };
         let targets: Vec<f32> = (0..n).flat_map(row).collect();
         let targets = Tensor::<2>::from_data(TensorData::new(targets, [n, n]), &sim.device());
@@ -144,7 +147,8 @@ pub fn itm_loss_sum(
     ids: Tensor<2, Int>,
     mask: Tensor<2>,
 ) -> (Tensor<1>, usize, usize) {
-    let labels: Vec<usize> = (0..triplets.len()).map(|i| usize::from(i < triplets.len() / 3)).collect();
+    let labels: Vec<usize> =
+        (0..triplets.len()).map(|i| usize::from(i < triplets.len() / 3)).collect();
     matching(tower, cross, triplets, ids, mask, &labels)
 }
 

@@ -49,22 +49,31 @@ impl Batch {
 impl Stage1 {
     pub(super) fn tower<'a>(&self, bridge: &'a AnyBridge) -> Result<&'a dyn TextTower, TrainError> {
         let hint = "hint: use a `qformer` bridge or set `stage1.enabled = false`";
-        bridge
-            .text_tower()
-            .ok_or_else(|| TrainError::Other(format!("this bridge has no text tower, so it has no stage 1; {hint}")))
+        bridge.text_tower().ok_or_else(|| {
+            TrainError::Other(format!(
+                "this bridge has no text tower, so it has no stage 1; {hint}"
+            ))
+        })
     }
 
     fn batch(&mut self, step: u64) -> Result<Batch, TrainError> {
         let samples = self.order.batch(step);
         let mut choice = Stream::new(self.seed, "stage1/caption", step);
         let draw = |i: usize| Ok((i, draw_caption(&self.captions, i, &mut choice)?.to_vec()));
-        let mut drawn = samples.into_iter().map(draw).collect::<Result<Vec<(usize, Vec<u32>)>, TrainError>>()?;
+        let mut drawn = samples
+            .into_iter()
+            .map(draw)
+            .collect::<Result<Vec<(usize, Vec<u32>)>, TrainError>>()?;
         drawn.sort_by_key(|(_, caption)| caption.len());
         let (samples, captions) = drawn.into_iter().unzip();
         Ok(Batch { samples, captions })
     }
 
-    pub(super) fn text(&self, captions: impl Iterator<Item = Vec<u32>>, device: &Device) -> TextBatch {
+    pub(super) fn text(
+        &self,
+        captions: impl Iterator<Item = Vec<u32>>,
+        device: &Device,
+    ) -> TextBatch {
         pad(&captions.collect::<Vec<_>>(), self.marks.pad, Side::Right, device)
     }
 
@@ -73,7 +82,13 @@ impl Stage1 {
     }
 
     /// Embeddings of all micro-batches, without a tape, so that each can be contrasted with the whole.
-    fn embed(&self, model: &AnyBridge, step: u64, batch: &Batch, micros: &[&[usize]]) -> Result<Embedded, TrainError> {
+    fn embed(
+        &self,
+        model: &AnyBridge,
+        step: u64,
+        batch: &Batch,
+        micros: &[&[usize]],
+    ) -> Result<Embedded, TrainError> {
         let (plain, device) = (model.valid(), self.device.clone().without_autodiff());
         let tower = self.tower(&plain)?;
         let mut all = Embedded::new();
@@ -98,7 +113,8 @@ impl Objective<AnyBridge> for Stage1 {
         let n = batch.len();
         let rows: Vec<usize> = (0..n).collect();
         let micros: Vec<&[usize]> = rows.chunks(n.div_ceil(self.accumulate.max(1))).collect();
-        let samples = |micro: &[usize]| -> Vec<usize> { micro.iter().map(|&i| batch.samples[i]).collect() };
+        let samples =
+            |micro: &[usize]| -> Vec<usize> { micro.iter().map(|&i| batch.samples[i]).collect() };
 
         // 2. What each of several micro-batches is contrasted with.
         let all = match micros.len() > 1 && self.weights.itc != 0.0 {
@@ -134,7 +150,8 @@ impl Objective<AnyBridge> for Stage1 {
 impl Stage1 {
     fn parts(&self, tally: &Tally, n: usize, temperature: f64) -> Vec<(String, f64)> {
         let (w, sums) = (self.weights, tally.sums);
-        let mut parts = vec![("loss".to_owned(), sums[0] * w.itc + sums[1] * w.itm + sums[2] * w.itg)];
+        let mut parts =
+            vec![("loss".to_owned(), sums[0] * w.itc + sums[1] * w.itm + sums[2] * w.itg)];
         let mut log = |name: &str, value: f64| parts.push((name.to_owned(), value));
         if w.itc != 0.0 {
             log("loss_itc", sums[0]);

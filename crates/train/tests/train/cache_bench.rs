@@ -53,7 +53,8 @@ impl Bench<'_> {
 
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -83,7 +84,15 @@ pub fn bench(dir: &Path) -> Bench<'_> {
 
 pub fn of(dir: &Path, images: usize) -> Bench<'_> {
     let (built, notes) = (Cell::new(0), RefCell::default());
-    Bench { dir, built, encoder, shape: vision(5, 6), data: Noise::new(images), max_damaged: 0, notes }
+    Bench {
+        dir,
+        built,
+        encoder,
+        shape: vision(5, 6),
+        data: Noise::new(images),
+        max_damaged: 0,
+        notes,
+    }
 }
 
 pub fn copy<'a>(r: &Recipe<'a>) -> Recipe<'a> {

@@ -19,7 +19,9 @@ fn stopped() -> tempfile::TempDir {
 
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap());
-    entries.map(|e| (e.file_name().into_string().unwrap(), std::fs::read(e.path()).unwrap())).collect()
+    entries
+        .map(|e| (e.file_name().into_string().unwrap(), std::fs::read(e.path()).unwrap()))
+        .collect()
 }
 
 fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
@@ -68,17 +70,29 @@ fn after_the_last_step_the_optimizers_file_is_not_needed() {
     assert_eq!(weights(&train(dir.path(), 0, &mut Pull::default(), None).unwrap()), before);
     // The weights are.
     edit(&dir.path().join(&saved.model), |bytes| *bytes.last_mut().unwrap() ^= 1);
-    assert!(train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string().contains(&saved.model));
+    assert!(
+        train(dir.path(), 0, &mut Pull::default(), None)
+            .unwrap_err()
+            .to_string()
+            .contains(&saved.model)
+    );
 }
 
 #[test]
 fn a_checkpoint_of_another_model_is_refused() {
     let dir = stopped();
     let before = files(dir.path());
-    let wider = fit(&config(0), toy(5), &mut Pull::default(), dir.path(), &Silent, &mut |_, _| Ok(()));
+    let wider =
+        fit(&config(0), toy(5), &mut Pull::default(), dir.path(), &Silent, &mut |_, _| Ok(()));
     let error = wider.err().unwrap().to_string();
-    assert!(error.contains("step-0000003.safetensors") && error.contains("another model"), "{error}");
-    assert!(error.contains("weight") && error.contains("[3, 4]") && error.contains("[3, 5]"), "{error}");
+    assert!(
+        error.contains("step-0000003.safetensors") && error.contains("another model"),
+        "{error}"
+    );
+    assert!(
+        error.contains("weight") && error.contains("[3, 4]") && error.contains("[3, 5]"),
+        "{error}"
+    );
     assert!(files(dir.path()) == before);
 
     // Weights that fit, with state that does not.
@@ -86,10 +100,13 @@ fn a_checkpoint_of_another_model_is_refused() {
         let dir = stopped();
         let mut saved = Checkpoint::load(dir.path()).unwrap().unwrap();
         let path = dir.path().join(&saved.optimizer);
-        let mut state = toolkit_registry::read_safetensors(&std::fs::read(&path).unwrap()).unwrap().0;
+        let mut state =
+            toolkit_registry::read_safetensors(&std::fs::read(&path).unwrap()).unwrap().0;
         state.insert(name.to_owned(), Values { shape: vec![values.len()], data: values });
-        saved.optimizer_sha256 = write_safetensors(&path, &state, StoredDtype::F32, BTreeMap::new()).unwrap();
-        write_atomic(&dir.path().join("latest.json"), &serde_json::to_vec(&saved).unwrap()).unwrap();
+        saved.optimizer_sha256 =
+            write_safetensors(&path, &state, StoredDtype::F32, BTreeMap::new()).unwrap();
+        write_atomic(&dir.path().join("latest.json"), &serde_json::to_vec(&saved).unwrap())
+            .unwrap();
         let error = train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string();
         assert!(error.contains(&saved.optimizer) && error.contains(name), "{error}");
     }
@@ -108,9 +125,10 @@ fn what_a_kill_leaves_does_not_disturb() {
     ] {
         std::fs::write(dir.path().join(name), b"half").unwrap();
     }
-    for (name, more) in
-        [("metrics.jsonl", "{\"step\":3,\"rate\":7.0,\"grad_norm\":1.0}\n{\"step\":4,\"ra"), ("timing.jsonl", "{\"st")]
-    {
+    for (name, more) in [
+        ("metrics.jsonl", "{\"step\":3,\"rate\":7.0,\"grad_norm\":1.0}\n{\"step\":4,\"ra"),
+        ("timing.jsonl", "{\"st"),
+    ] {
         edit(&dir.path().join(name), |bytes| bytes.extend(more.bytes()));
     }
     let model = train(dir.path(), 0, &mut Pull::default(), None).unwrap();
@@ -157,7 +175,8 @@ fn a_manifest_that_says_other_than_its_files_is_an_error() {
     for (key, change) in [("step", 1), ("updates", 7)] {
         let dir = stopped();
         let path = dir.path().join("latest.json");
-        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         json[key] = (json[key].as_u64().unwrap() + change).into();
         std::fs::write(&path, json.to_string()).unwrap();
         let error = train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string();
@@ -170,7 +189,8 @@ fn a_checkpoint_of_an_older_version_is_gone_on_with() {
     let (lines, last) = straight();
     let dir = stopped();
     let path = dir.path().join("latest.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     json.as_object_mut().unwrap().remove("log").unwrap();
     std::fs::write(&path, json.to_string()).unwrap();
     // It may have left the last line complete but for its end.

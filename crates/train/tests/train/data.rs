@@ -73,6 +73,10 @@ fn orders_differ_by_seed_label_and_pass() {
     assert_ne!(first(1, "a"), first(1, "b"));
     assert_ne!(first(1, "a"), Order::new(1, "a", 50, 50).batch(1));
     assert_eq!(Schedule { peak: 1.0, floor: 0.0, warmup: 0 }.rate(0, 0), 1.0);
-    let ids = index(&[3, 0], &Device::default()).into_data().convert::<i32>().try_into_vec::<i32>().unwrap();
+    let ids = index(&[3, 0], &Device::default())
+        .into_data()
+        .convert::<i32>()
+        .try_into_vec::<i32>()
+        .unwrap();
     assert_eq!(ids, [3, 0]);
 }

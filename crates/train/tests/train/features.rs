@@ -53,8 +53,11 @@ fn what_does_not_fit_is_computed_again() {
         &|| std::fs::remove_file(&header).unwrap(),
         &|| std::fs::write(&header, "{\"key\":\"k").unwrap(),
         &|| {
-            std::fs::write(&header, std::fs::read_to_string(&header).unwrap().replace("\"width\":6", "\"width\":7"))
-                .unwrap()
+            std::fs::write(
+                &header,
+                std::fs::read_to_string(&header).unwrap().replace("\"width\":6", "\"width\":7"),
+            )
+            .unwrap()
         },
     ];
     for (i, damage) in damage.iter().enumerate() {
@@ -68,7 +71,10 @@ fn what_does_not_fit_is_computed_again() {
     let notes = bench.notes.borrow();
     // A file that is not there needs no word.
     assert_eq!(notes.len(), 4, "{notes:?}");
-    assert!(notes.iter().all(|line| line.contains("key.f16") && line.contains("computed again")), "{notes:?}");
+    assert!(
+        notes.iter().all(|line| line.contains("key.f16") && line.contains("computed again")),
+        "{notes:?}"
+    );
 }
 
 #[test]
@@ -98,7 +104,10 @@ fn a_flipped_bit_of_the_header_is_found() {
         bench.notes.borrow_mut().clear();
         bench.open().unwrap();
         assert_eq!(bench.notes.borrow().len(), 1, "byte {at}");
-        assert!(std::fs::read(&header).unwrap() == whole.1 && std::fs::read(&data).unwrap() == whole.0, "byte {at}");
+        assert!(
+            std::fs::read(&header).unwrap() == whole.1 && std::fs::read(&data).unwrap() == whole.0,
+            "byte {at}"
+        );
     }
 }
 
@@ -117,15 +126,27 @@ fn a_damaged_block_is_told_and_mended() {
     let features = bench.open().unwrap();
     assert!(features.batch(&[0, 63, 99], &device).is_ok() && !features.is_damaged());
     let error = features.batch(&[3, 64], &device).unwrap_err().to_string();
-    assert!(error.contains("key.f16: block 2, images 64 to 95") && error.contains("hint:"), "{error}");
+    assert!(
+        error.contains("key.f16: block 2, images 64 to 95") && error.contains("hint:"),
+        "{error}"
+    );
     assert!(features.is_damaged());
     // Rows that were read ahead are no less checked, nor are those of another reader.
     features.read_ahead(vec![70]);
-    assert!(features.batch(&[70], &device).is_err() && features.another().batch(&[71], &device).is_err());
+    assert!(
+        features.batch(&[70], &device).is_err()
+            && features.another().batch(&[71], &device).is_err()
+    );
     bench.with(|recipe, note| features.mend(recipe, &Silent, note)).unwrap();
     assert!(!features.is_damaged() && std::fs::read(&data).unwrap() == whole);
     assert!(features.batch(&[70], &device).is_ok());
-    assert!(bench.notes.borrow().iter().any(|line| line.contains("block 2 is damaged; images 64 to 95")));
+    assert!(
+        bench
+            .notes
+            .borrow()
+            .iter()
+            .any(|line| line.contains("block 2 is damaged; images 64 to 95"))
+    );
 
     // Another encoder does not make the same rows.
     std::fs::write(&data, &bytes).unwrap();
@@ -133,7 +154,9 @@ fn a_damaged_block_is_told_and_mended() {
     features.batch(&[70], &device).unwrap_err();
     let other = Noise { seed: 9, ..Noise::new(100) };
     let error = bench
-        .with(|recipe, note| features.mend(&Recipe { dataset: &other, ..copy(recipe) }, &Silent, note))
+        .with(|recipe, note| {
+            features.mend(&Recipe { dataset: &other, ..copy(recipe) }, &Silent, note)
+        })
         .unwrap_err();
     assert!(error.to_string().contains("is not what it was"), "{error}");
     assert!(std::fs::read(&data).unwrap() == bytes);
@@ -152,7 +175,11 @@ fn all_damaged_blocks_are_mended_at_once_wherever_they_are() {
     // The damage, the images that are computed again, and the words for it.
     type Damage<'a> = (&'a dyn Fn(&mut [u8]), usize, &'a str);
     let damage: [Damage<'_>; 4] = [
-        (&|bytes| bytes.iter_mut().skip(1).step_by(180).for_each(|byte| *byte ^= 0x40), 100, "4 of 4 blocks"),
+        (
+            &|bytes| bytes.iter_mut().skip(1).step_by(180).for_each(|byte| *byte ^= 0x40),
+            100,
+            "4 of 4 blocks",
+        ),
         (&|bytes| bytes[..half].fill(0), 64, "2 of 4 blocks are damaged; 64 of 100 images"),
         (&|bytes| bytes[half..].fill(0), 68, "3 of 4 blocks are damaged; 68 of 100 images"),
         (&|bytes| bytes.fill(0xff), 100, "4 of 4 blocks"),
@@ -171,7 +198,11 @@ fn all_damaged_blocks_are_mended_at_once_wherever_they_are() {
         assert_eq!(bench.data.read.load(Ordering::Relaxed), again, "{words}");
         assert!(std::fs::read(&data).unwrap() == whole && !features.is_damaged(), "{words}");
         assert_eq!(floats(features.batch(&all, &device).unwrap()), wanted);
-        assert!(matches!(&bench.notes.borrow()[..], [line] if line.contains(words)), "{:?}", bench.notes.borrow());
+        assert!(
+            matches!(&bench.notes.borrow()[..], [line] if line.contains(words)),
+            "{:?}",
+            bench.notes.borrow()
+        );
     }
     // Nothing is damaged any more: no encoder is built.
     let (features, built) = (bench.open().unwrap(), bench.built.get());
@@ -183,7 +214,8 @@ fn all_damaged_blocks_are_mended_at_once_wherever_they_are() {
 fn a_group_is_computed_once_for_all_its_damaged_blocks() {
     let dir = tempfile::tempdir().unwrap();
     // Rows of 33 kB: 16 to a block, two blocks to a group of 32.
-    let bench = Bench { encoder: || encoder_of(1, 256), shape: vision(65, 256), ..of(dir.path(), 70) };
+    let bench =
+        Bench { encoder: || encoder_of(1, 256), shape: vision(65, 256), ..of(dir.path(), 70) };
     bench.open().unwrap();
     let data = dir.path().join("key.f16");
     let whole = std::fs::read(&data).unwrap();
@@ -281,7 +313,10 @@ fn unreadable_pictures_are_left_out_if_that_was_asked_for() {
     let device = Device::default();
     bench.data.damaged = vec![5, 40];
     let error = bench.open().unwrap_err().to_string();
-    assert!(error.contains("cannot decode the picture 5.png") && error.contains("max_damaged = 1"), "{error}");
+    assert!(
+        error.contains("cannot decode the picture 5.png") && error.contains("max_damaged = 1"),
+        "{error}"
+    );
     assert_eq!(error.matches("hint:").count(), 1, "{error}");
     bench.max_damaged = 1;
     let error = bench.open().unwrap_err().to_string();
@@ -294,9 +329,15 @@ fn unreadable_pictures_are_left_out_if_that_was_asked_for() {
     let whole = of(other.path(), 100).open().unwrap();
     let kept: Vec<usize> = (0..100).filter(|row| ![5, 40].contains(row)).collect();
     let all: Vec<usize> = (0..98).collect();
-    assert_eq!(floats(features.batch(&all, &device).unwrap()), floats(whole.batch(&kept, &device).unwrap()));
+    assert_eq!(
+        floats(features.batch(&all, &device).unwrap()),
+        floats(whole.batch(&kept, &device).unwrap())
+    );
     features.read_ahead(vec![97, 5]);
-    assert_eq!(floats(features.batch(&[97, 5], &device).unwrap()), floats(whole.batch(&[99, 6], &device).unwrap()));
+    assert_eq!(
+        floats(features.batch(&[97, 5], &device).unwrap()),
+        floats(whole.batch(&[99, 6], &device).unwrap())
+    );
     assert!(features.batch(&[98], &device).is_err(), "there is no such row");
     // The cache remembers them, and a stricter run does not take it.
     assert_eq!(bench.open().unwrap().unreadable(), [5, 40]);

@@ -65,7 +65,12 @@ pub fn config(save_seconds: u64) -> FitConfig {
     FitConfig { steps: STEPS, schedule, optim: OptimConfig::default(), seed: 3, save_seconds }
 }
 
-pub fn train(dir: &Path, save_seconds: u64, objective: &mut Pull, stop: Option<u64>) -> Result<Toy, TrainError> {
+pub fn train(
+    dir: &Path,
+    save_seconds: u64,
+    objective: &mut Pull,
+    stop: Option<u64>,
+) -> Result<Toy, TrainError> {
     fit(&config(save_seconds), toy(4), objective, dir, &Silent, &mut |step, _| {
         if stop == Some(step) { Err(TrainError::Other("stopped".to_owned())) } else { Ok(()) }
     })
@@ -94,8 +99,11 @@ fn an_uninterrupted_run() {
     };
     let model = run(&mut seen).unwrap();
     assert_eq!(seen, (0..=STEPS).map(|s| (s, s == 0)).collect::<Vec<_>>());
-    let lines: Vec<MetricLine> =
-        String::from_utf8(metrics(dir.path())).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let lines: Vec<MetricLine> = String::from_utf8(metrics(dir.path()))
+        .unwrap()
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
     assert_eq!(lines.iter().map(|l| l.step).collect::<Vec<_>>(), (0..STEPS).collect::<Vec<_>>());
     let rates: Vec<f64> = (0..STEPS).map(|s| config(0).schedule.rate(s, STEPS)).collect();
     assert_eq!(lines.iter().map(|l| l.rate).collect::<Vec<_>>(), rates);
@@ -154,7 +162,10 @@ fn stage_1_with_dropout_resumes_too() {
     let features = noise_features(9);
     let captions = captions(9, 20, &[1], &[2]);
     let train = |dir: &Path, accumulate, stop| {
-        let bridge = qformer(&QFormerConfig { dropout: 0.1, ..tiny_qformer() }, &Device::default().autodiff());
+        let bridge = qformer(
+            &QFormerConfig { dropout: 0.1, ..tiny_qformer() },
+            &Device::default().autodiff(),
+        );
         let mut objective = Stage1 {
             features: features.clone(),
             unigram: 1.0,

@@ -24,18 +24,24 @@ fn cross_entropy_by_hand() {
     let (a, b) = (log_p([1.0, 2.0, 4.0]), log_p([0.5, -1.0, 0.0]));
     for smoothing in [0.0, 0.1, 1.0] {
         let by_hand = |p: [f64; 3], label: usize| {
-            let target: [f64; 3] =
-                std::array::from_fn(|i| smoothing / 3.0 + f64::from(u8::from(i == label)) * (1.0 - smoothing));
+            let target: [f64; 3] = std::array::from_fn(|i| {
+                smoothing / 3.0 + f64::from(u8::from(i == label)) * (1.0 - smoothing)
+            });
             -(0..3).map(|i| target[i] * p[i]).sum::<f64>() as f32
         };
         let expected = [by_hand(a, 2), by_hand(b, 1)];
         let ours = floats(cross_entropy_rows(logits.clone(), labels.clone(), smoothing));
         check("rows", &ours, &expected, 1e-6);
         let hot = |label: usize| {
-            (0..3).map(|i| (smoothing / 3.0) as f32 + if i == label { 1.0 - smoothing as f32 } else { 0.0 }).collect()
+            (0..3)
+                .map(|i| {
+                    (smoothing / 3.0) as f32 + if i == label { 1.0 - smoothing as f32 } else { 0.0 }
+                })
+                .collect()
         };
         let target: Vec<Vec<f32>> = vec![hot(2), hot(1)];
-        let target: Tensor<2> = Tensor::from_data(TensorData::new(target.concat(), [2, 3]), &device);
+        let target: Tensor<2> =
+            Tensor::from_data(TensorData::new(target.concat(), [2, 3]), &device);
         check("soft", &floats(soft_cross_entropy_rows(logits.clone(), target)), &expected, 1e-6);
         let sum = token_loss_sum(
             logits.clone().reshape([1, 2, 3]),
@@ -79,7 +85,8 @@ fn contrastive_toy() {
 fn hard_negatives_follow_the_softmax() {
     let sim = floats(toy());
     let golden: Vec<f32> =
-        serde_json::from_value(goldens()["qformer_and_losses"]["itm_neg_weights_t2i"].clone()).unwrap();
+        serde_json::from_value(goldens()["qformer_and_losses"]["itm_neg_weights_t2i"].clone())
+            .unwrap();
     // Temperature 1 spreads the draws; at 0.07 the golden rows are nearly certain.
     let flat: Vec<f32> = sim.iter().map(|x| x * 0.07).collect();
     let flat_row = |own: usize, at: &dyn Fn(usize) -> f32| -> Vec<f32> {
@@ -91,7 +98,9 @@ fn hard_negatives_follow_the_softmax() {
     let flat_texts: Vec<f32> = (0..3).flat_map(|i| flat_row(i, &|t| flat[i * 3 + t])).collect();
     let draws = 20_000_u64;
     let unlike = |_, _| false;
-    for (sim, images, texts) in [(&sim, Some(&golden), None), (&flat, Some(&flat_images), Some(&flat_texts))] {
+    for (sim, images, texts) in
+        [(&sim, Some(&golden), None), (&flat, Some(&flat_images), Some(&flat_texts))]
+    {
         let mut counts = [[0_u64; 9], [0; 9]];
         for index in 0..draws {
             let (image_of_text, text_of_image) =
@@ -104,15 +113,24 @@ fn hard_negatives_follow_the_softmax() {
         for (count, expected) in counts.iter().zip([images, texts]) {
             assert!((0..3).all(|row| count[row * 3 + row] == 0), "the own pair was drawn");
             for (count, p) in count.iter().zip(expected.into_iter().flatten()) {
-                let (mean, spread) = (f64::from(*p) * draws as f64, (f64::from(p * (1.0 - p)) * draws as f64).sqrt());
-                assert!((*count as f64 - mean).abs() <= 4.5 * spread + 0.5, "{count} draws, wanted {mean}");
+                let (mean, spread) = (
+                    f64::from(*p) * draws as f64,
+                    (f64::from(p * (1.0 - p)) * draws as f64).sqrt(),
+                );
+                assert!(
+                    (*count as f64 - mean).abs() <= 4.5 * spread + 0.5,
+                    "{count} draws, wanted {mean}"
+                );
             }
         }
     }
     assert_eq!(hard_negatives(&[3.0], 1, unlike, &mut Stream::new(1, "", 0)), (vec![0], vec![0]));
     // Similarities far apart must not underflow to an even choice.
     let far = [0.0, -5000.0, -9000.0, 0.0, 0.0, -5000.0, 0.0, -9000.0, 0.0];
-    assert_eq!(hard_negatives(&far, 3, unlike, &mut Stream::new(1, "", 0)), (vec![2, 0, 1], vec![1, 0, 0]));
+    assert_eq!(
+        hard_negatives(&far, 3, unlike, &mut Stream::new(1, "", 0)),
+        (vec![2, 0, 1], vec![1, 0, 0])
+    );
     // The likeliest negative is the same picture again, or has the same caption: then another one is taken; if all are
     // alike, one of them.
     let near = [0.0, 5000.0, 0.0, 5000.0, 0.0, 0.0, 0.0, 0.0, 0.0];
@@ -138,7 +156,9 @@ fn trivial_losses() {
     };
     let best = [0.46, 0.235, 0.235, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01];
     let trivial = unigram_loss(&captions, 10, 0.1);
-    assert!((trivial - smooth(best)).abs() < 1e-12 && trivial < smooth([0.1; 10]) && trivial > entropy);
+    assert!(
+        (trivial - smooth(best)).abs() < 1e-12 && trivial < smooth([0.1; 10]) && trivial > entropy
+    );
 }
 
 fn tensors(path: &str) -> BTreeMap<String, Values> {
@@ -146,7 +166,9 @@ fn tensors(path: &str) -> BTreeMap<String, Values> {
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let values = file.iter().map(|(name, view)| {
         let data: Vec<f32> = match view.dtype() {
-            safetensors::Dtype::F32 => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            safetensors::Dtype::F32 => {
+                view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+            }
             _ => view.data().as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
         };
         let shape = if view.shape().is_empty() { vec![1] } else { view.shape().to_vec() };
@@ -159,27 +181,34 @@ fn tensors(path: &str) -> BTreeMap<String, Values> {
 fn ours(name: &str) -> String {
     let name = name.strip_prefix("Qformer.").unwrap_or(name);
     let name = name.strip_prefix("bert.").unwrap_or(name);
-    name.replace(".self.", ".").replace("LayerNorm", "layer_norm").replace("cls.predictions.", "cls.")
+    name.replace(".self.", ".")
+        .replace("LayerNorm", "layer_norm")
+        .replace("cls.predictions.", "cls.")
 }
 
 #[test]
 fn stage1_fixture() {
     let device = Device::default().autodiff();
     let mut card: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&std::fs::read(fixture("stage1-tiny/config.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(fixture("stage1-tiny/config.json")).unwrap())
+            .unwrap();
     let mut take = |key: &str| card.remove(key).unwrap();
     let dec = take("decoder_start_token_id").as_u64().unwrap() as u32;
     let smoothing = take("label_smoothing").as_f64().unwrap();
     take("pad_token_id");
     let config: QFormerConfig = serde_json::from_value(card.into()).unwrap();
     let reference = tensors("stage1-tiny/reference.safetensors");
-    let held = |name: &str| TensorData::new(reference[name].data.clone(), reference[name].shape.clone());
-    let whole = |name: &str| -> Vec<usize> { reference[name].data.iter().map(|&x| x as usize).collect() };
+    let held =
+        |name: &str| TensorData::new(reference[name].data.clone(), reference[name].shape.clone());
+    let whole =
+        |name: &str| -> Vec<usize> { reference[name].data.iter().map(|&x| x as usize).collect() };
     let features = Tensor::<3>::from_data(held("input/image_embeds"), &device);
     let [batch, tokens, width] = features.dims();
-    let not_parameters = ["position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
+    let not_parameters =
+        ["position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
     let checkpoint = tensors("stage1-tiny/checkpoint.safetensors").into_iter();
-    let checkpoint = checkpoint.filter(|(name, _)| !not_parameters.iter().any(|end| name.ends_with(end)));
+    let checkpoint =
+        checkpoint.filter(|(name, _)| !not_parameters.iter().any(|end| name.ends_with(end)));
     let checkpoint = checkpoint.map(|(name, values)| (ours(&name), values)).collect();
     let model = QFormer::build(&config, &vision(tokens, width), &device);
     let model = params::import(model, checkpoint).unwrap_or_else(|(_, wrong)| panic!("{wrong:?}"));
@@ -187,27 +216,44 @@ fn stage1_fixture() {
     let ids = Tensor::<2>::from_data(held("input/input_ids"), &device).int();
     let mask = Tensor::<2>::from_data(held("input/attention_mask"), &device);
     let pass = model.image_pass(features);
-    let sim = similarity(model.image_embeds(pass.queries.clone()), model.text_embeds(ids.clone(), mask.clone()));
+    let sim = similarity(
+        model.image_embeds(pass.queries.clone()),
+        model.text_embeds(ids.clone(), mask.clone()),
+    );
     let itc = itc_loss(sim / model.temperature().unsqueeze(), smoothing, |_, _| false);
     let own: Vec<usize> = (0..batch).collect();
     let images = [own.clone(), whole("input/itm.negative_image"), own.clone()].concat();
     let texts = [own.clone(), own, whole("input/itm.negative_text")].concat();
-    let triplets: Vec<Pair> = texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
-    let (itm, right, negatives) = itm_loss_sum(&model, &pass.cross, &triplets, ids.clone(), mask.clone());
-    let scored: f64 = floats(mask.clone().narrow(1, 1, mask.dims()[1] - 1)).iter().map(|&x| f64::from(x)).sum();
+    let triplets: Vec<Pair> =
+        texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
+    let (itm, right, negatives) =
+        itm_loss_sum(&model, &pass.cross, &triplets, ids.clone(), mask.clone());
+    let scored: f64 =
+        floats(mask.clone().narrow(1, 1, mask.dims()[1] - 1)).iter().map(|&x| f64::from(x)).sum();
     let itg = itg_loss_sum(&model, &pass, ids, mask, dec, smoothing) / scored;
     let itm = itm / (3 * batch) as f64;
     assert!(right <= 3 * batch && negatives <= 2 * batch && right - negatives <= batch);
     for (name, loss) in [("itc", &itc), ("itm", &itm), ("itg", &itg)] {
-        check(name, &floats(loss.clone()), &reference[&format!("output/stage1.loss_{name}")].data, 1e-5);
+        check(
+            name,
+            &floats(loss.clone()),
+            &reference[&format!("output/stage1.loss_{name}")].data,
+            1e-5,
+        );
     }
     let grads = GradientsParams::from_grads((itc + itm + itg).backward(), &model);
     let grads = super::gradients(&model, &grads);
     // Of those whose layout is the same in memory and in the file.
-    for name in ["temp", "query_tokens", "ln_vision.weight", "text_proj.bias", "embeddings.word_embeddings.weight"] {
-        let stored = reference
-            .iter()
-            .find(|(key, _)| key.strip_prefix("output/stage1.grad.").map(ours).as_deref() == Some(name));
+    for name in [
+        "temp",
+        "query_tokens",
+        "ln_vision.weight",
+        "text_proj.bias",
+        "embeddings.word_embeddings.weight",
+    ] {
+        let stored = reference.iter().find(|(key, _)| {
+            key.strip_prefix("output/stage1.grad.").map(ours).as_deref() == Some(name)
+        });
         check(name, &grads[name], &stored.unwrap().1.data, 1e-4);
     }
 }

@@ -102,7 +102,12 @@ fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> BTreeMap<String,
 }
 
 /// The same names, and values within `tolerance` of the largest of all.
-fn same_gradients(what: &str, ours: &BTreeMap<String, Vec<f32>>, theirs: &BTreeMap<String, Vec<f32>>, tolerance: f32) {
+fn same_gradients(
+    what: &str,
+    ours: &BTreeMap<String, Vec<f32>>,
+    theirs: &BTreeMap<String, Vec<f32>>,
+    tolerance: f32,
+) {
     let names = |g: &BTreeMap<String, Vec<f32>>| g.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(ours), names(theirs), "{what}");
     let flat = |g: &BTreeMap<String, Vec<f32>>| g.values().flatten().copied().collect::<Vec<_>>();
@@ -183,8 +188,15 @@ fn noise_features(images: usize) -> Arc<Features> {
     let shape = vision(5, 6);
     // The file is held open; its name may go.
     let (encoder, preprocess) = (&build, &PREPROCESS);
-    let recipe =
-        Recipe { key: "f", encoder, shape: &shape, preprocess, dataset: &data, device: &device, max_damaged: 0 };
+    let recipe = Recipe {
+        key: "f",
+        encoder,
+        shape: &shape,
+        preprocess,
+        dataset: &data,
+        device: &device,
+        max_damaged: 0,
+    };
     Arc::new(Features::open(dir.path(), &recipe, &Silent, &|_| ()).unwrap())
 }
 
@@ -192,7 +204,8 @@ fn noise_features(images: usize) -> Arc<Features> {
 fn captions(images: usize, vocab: usize, first: &[u32], last: &[u32]) -> Arc<Vec<Vec<Vec<u32>>>> {
     let mut draw = Stream::new(8, "captions", 0);
     let mut one = || {
-        let words: Vec<u32> = (0..draw.between(3, 7)).map(|_| draw.between(5, vocab - 1) as u32).collect();
+        let words: Vec<u32> =
+            (0..draw.between(3, 7)).map(|_| draw.between(5, vocab - 1) as u32).collect();
         [first, &words, last].concat()
     };
     Arc::new((0..images).map(|_| vec![one(), one()]).collect())

@@ -21,7 +21,9 @@ const START: [f64; 8] = [1.0, -2.0, 0.5, 3.0, 0.25, -0.75, 2.0, -1.5];
 const DECAYS: [bool; 8] = [true, true, true, true, false, false, true, true];
 
 fn parts(device: &Device) -> Parts {
-    let leaf = |values: &[f64]| TensorData::new(values.iter().map(|&x| x as f32).collect::<Vec<_>>(), [values.len()]);
+    let leaf = |values: &[f64]| {
+        TensorData::new(values.iter().map(|&x| x as f32).collect::<Vec<_>>(), [values.len()])
+    };
     let tensor = |values: &[f64]| Tensor::<1>::from_data(leaf(values), device);
     Parts {
         matrix: Param::initialized(ParamId::new(), tensor(&START[..4]).reshape([2, 2])),
@@ -31,13 +33,17 @@ fn parts(device: &Device) -> Parts {
 }
 
 fn flat(parts: &Parts) -> Vec<f32> {
-    [floats(parts.matrix.val()), floats(parts.bias.val()), floats(parts.query_tokens.val())].concat()
+    [floats(parts.matrix.val()), floats(parts.bias.val()), floats(parts.query_tokens.val())]
+        .concat()
 }
 
 fn grads(parts: &Parts, values: &[f64]) -> GradientsParams {
     let device = Device::default();
     let tensor = |v: &[f64]| {
-        Tensor::<1>::from_data(TensorData::new(v.iter().map(|&x| x as f32).collect::<Vec<_>>(), [v.len()]), &device)
+        Tensor::<1>::from_data(
+            TensorData::new(v.iter().map(|&x| x as f32).collect::<Vec<_>>(), [v.len()]),
+            &device,
+        )
     };
     let mut grads = GradientsParams::new();
     grads.register(parts.matrix.id, tensor(&values[..4]).reshape([2, 2]));
@@ -47,7 +53,9 @@ fn grads(parts: &Parts, values: &[f64]) -> GradientsParams {
 }
 
 fn gradient(step: usize) -> Vec<f64> {
-    (0..8).map(|i| (1.3 * i as f64 + 2.1 * step as f64).sin() * if i == 5 { 1e-3 } else { 1.0 }).collect()
+    (0..8)
+        .map(|i| (1.3 * i as f64 + 2.1 * step as f64).sin() * if i == 5 { 1e-3 } else { 1.0 })
+        .collect()
 }
 
 /// `torch.optim.AdamW` after `torch.nn.utils.clip_grad_norm_`.
@@ -94,17 +102,25 @@ fn three_steps_are_those_of_torch() {
         OptimConfig { betas: [0.5, 0.7], ..base.clone() },
         OptimConfig { relative_step: true, ..base },
     ];
-    for (config, device) in configs.iter().flat_map(|c| [(c, Device::default()), (c, Device::default().autodiff())]) {
+    for (config, device) in
+        configs.iter().flat_map(|c| [(c, Device::default()), (c, Device::default().autodiff())])
+    {
         let rates = [0.1, 0.05, 0.2];
         let mut model = parts(&device);
         let mut optim = AdamW::new(config.clone(), &model);
         for (t, rate) in rates.iter().enumerate() {
             let given = grads(&model, &gradient(t));
             let norm = gradient(t).iter().map(|x| x * x).sum::<f64>().sqrt();
-            assert!((f64::from(global_norm(&model, &given)) - norm).abs() < 1e-5, "the norm is over all tensors");
+            assert!(
+                (f64::from(global_norm(&model, &given)) - norm).abs() < 1e-5,
+                "the norm is over all tensors"
+            );
             let before = model.clone();
             let (next, reported) = optim.step(model, given, *rate);
-            assert!((f64::from(reported) - norm).abs() < 1e-5, "the norm before clipping is reported");
+            assert!(
+                (f64::from(reported) - norm).abs() < 1e-5,
+                "the norm before clipping is reported"
+            );
             assert_eq!(
                 (next.matrix.id, next.matrix.is_require_grad()),
                 (before.matrix.id, before.matrix.is_require_grad())
@@ -159,7 +175,8 @@ fn decay_groups_of_a_qformer() {
             || info.name == "temp";
         assert_eq!(decays(&info), !vector, "{} {:?}", info.name, info.shape);
     }
-    let mut info = params::list(&model).into_iter().find(|info| info.name == "query_tokens").unwrap();
+    let mut info =
+        params::list(&model).into_iter().find(|info| info.name == "query_tokens").unwrap();
     assert!(decays(&info));
     info.name = "some.bias".to_owned();
     assert!(!decays(&info), "a bias is one whatever its rank");
@@ -191,11 +208,17 @@ fn state_round_trip() {
 
     let mut foreign = state.clone();
     foreign.insert("first.other".to_owned(), state["first.bias"].clone());
-    assert_eq!(AdamW::new(config.clone(), &model).import(&model, foreign, 3), Err("first.other".to_owned()));
+    assert_eq!(
+        AdamW::new(config.clone(), &model).import(&model, foreign, 3),
+        Err("first.other".to_owned())
+    );
     let mut other_size = state.clone();
     other_size.get_mut("second.bias").unwrap().data.push(0.0);
     // Moments go in pairs, so the sound one of a pair is left over too.
-    assert_eq!(AdamW::new(config.clone(), &model).import(&model, other_size, 3), Err("first.bias".to_owned()));
+    assert_eq!(
+        AdamW::new(config.clone(), &model).import(&model, other_size, 3),
+        Err("first.bias".to_owned())
+    );
     let mut half = state;
     half.remove("second.matrix");
     assert_eq!(AdamW::new(config, &model).import(&model, half, 3), Err("first.matrix".to_owned()));

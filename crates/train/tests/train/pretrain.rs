@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toolkit_core::params::{self, Values};
 use toolkit_core::{
-    AnyBridge, AnyLanguage, Cache, Cost, Ends, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError,
+    AnyBridge, AnyLanguage, Cache, Cost, Ends, LanguageKind, LanguageModel, LanguageShape, Memory,
+    ShapeError,
 };
 use toolkit_data::{ScenesConfig, World};
 use toolkit_models::bridge::QFormerConfig;
@@ -44,7 +45,8 @@ fn words(world: &World) -> Vec<String> {
 fn tokenizer(world: &World) -> TextTokenizer {
     let json = word_tokenizer(&SPECIALS, "<unk>", &words(world)).unwrap();
     let rows = words(world).len() + SPECIALS.len();
-    let mut tokenizer = TextTokenizer::read(json.as_bytes(), "words", TokenTable::of_language(rows)).unwrap();
+    let mut tokenizer =
+        TextTokenizer::read(json.as_bytes(), "words", TokenTable::of_language(rows)).unwrap();
     (tokenizer.bos, tokenizer.eos, tokenizer.pad) = (Some(3), Some(Ends::one(1)), Some(0));
     (tokenizer.unk, tokenizer.decoder_start) = (Some(2), Some(0));
     (tokenizer.cls, tokenizer.sep) = (Some(3), Some(4));
@@ -69,12 +71,15 @@ const KINDS: [LanguageKind; 2] = [LanguageKind::DecoderOnly, LanguageKind::Encod
 fn untrained(kind: LanguageKind, vocab: usize) -> AnyLanguage {
     let device = Device::default().autodiff();
     if kind == LanguageKind::DecoderOnly {
-        let size =
-            serde_json::json!({"vocab_size": vocab, "hidden_size": 16, "ffn_dim": 32, "max_position_embeddings": 96});
+        let size = serde_json::json!({"vocab_size": vocab, "hidden_size": 16, "ffn_dim": 32, "max_position_embeddings": 96});
         AnyLanguage::new(params::initialise(Opt::build(&opt_config(size), &device), 1, opt::init))
     } else {
-        let config = t5_config(serde_json::json!({"vocab_size": vocab, "d_model": 16, "d_kv": 8, "d_ff": 32}));
-        AnyLanguage::new(params::initialise(T5::build(&config, &device), 1, |info| t5::init(&config, info)))
+        let config = t5_config(
+            serde_json::json!({"vocab_size": vocab, "d_model": 16, "d_kv": 8, "d_ff": 32}),
+        );
+        AnyLanguage::new(params::initialise(T5::build(&config, &device), 1, |info| {
+            t5::init(&config, info)
+        }))
     }
 }
 
@@ -89,12 +94,19 @@ fn reading_lowers_the_loss() {
         let mut losses = Vec::new();
         for step in 0..40 {
             let found = objective.step(&model, step).unwrap();
-            assert_eq!(found.samples, (step as usize * 8..step as usize * 8 + 8).collect::<Vec<_>>());
+            assert_eq!(
+                found.samples,
+                (step as usize * 8..step as usize * 8 + 8).collect::<Vec<_>>()
+            );
             losses.push(found.parts[0].1);
             model = optim.step(model, found.grads, 0.01).0;
         }
-        let (first, last) = (losses[..4].iter().sum::<f64>() / 4.0, losses[36..].iter().sum::<f64>() / 4.0);
-        assert!(first > uniform - 1.0 && last < first - 1.0, "{kind:?}: from {first} to {last}, even odds {uniform}");
+        let (first, last) =
+            (losses[..4].iter().sum::<f64>() / 4.0, losses[36..].iter().sum::<f64>() / 4.0);
+        assert!(
+            first > uniform - 1.0 && last < first - 1.0,
+            "{kind:?}: from {first} to {last}, even odds {uniform}"
+        );
         // A step is a function of its number.
         let again = |step| self::objective(&world, kind).step(&model, step).unwrap().parts;
         assert_eq!(again(7), objective.step(&model, 7).unwrap().parts);
@@ -112,14 +124,23 @@ fn padding_is_never_a_label() {
         let model = params::map(untrained(kind, vocab), |info| {
             let rows = |first: f32, rest: f32| {
                 let width = info.shape[1];
-                (0..info.shape[0] * width).map(|i| if i < width { first } else { rest }).collect::<Vec<f32>>()
+                (0..info.shape[0] * width)
+                    .map(|i| if i < width { first } else { rest })
+                    .collect::<Vec<f32>>()
             };
             let count = info.shape.iter().product();
             let data = match (kind, info.name.as_str()) {
                 // Hidden states are all ones, and so is every row of the head but that of `<pad>`.
-                (LanguageKind::DecoderOnly, "model.decoder.final_layer_norm.bias") => vec![1.0; count],
-                (LanguageKind::DecoderOnly, "model.decoder.embed_tokens.weight") => rows(-1000.0, 1.0),
-                (LanguageKind::EncoderDecoder, "shared.weight" | "decoder.final_layer_norm.weight") => vec![1.0; count],
+                (LanguageKind::DecoderOnly, "model.decoder.final_layer_norm.bias") => {
+                    vec![1.0; count]
+                }
+                (LanguageKind::DecoderOnly, "model.decoder.embed_tokens.weight") => {
+                    rows(-1000.0, 1.0)
+                }
+                (
+                    LanguageKind::EncoderDecoder,
+                    "shared.weight" | "decoder.final_layer_norm.weight",
+                ) => vec![1.0; count],
                 (LanguageKind::EncoderDecoder, "lm_head.weight") => rows(-1000.0, 1.0),
                 _ => vec![0.0; count],
             };
@@ -194,7 +215,15 @@ impl LanguageModel for Yes {
     type Config = [usize; 2];
     fn describe(c: &[usize; 2]) -> Result<LanguageShape, ShapeError> {
         let kind = LanguageKind::EncoderDecoder;
-        Ok(LanguageShape { kind, width: 1, vocab: c[1], positions: None, blocks: 0, beside: 0, cost: Cost::default() })
+        Ok(LanguageShape {
+            kind,
+            width: 1,
+            vocab: c[1],
+            positions: None,
+            blocks: 0,
+            beside: 0,
+            cost: Cost::default(),
+        })
     }
     fn build(c: &[usize; 2], _: &Device) -> Self {
         Self { yes: c[0], vocab: c[1] }
@@ -205,14 +234,25 @@ impl LanguageModel for Yes {
     fn encode(&self, _: Tensor<3>, mask: Tensor<2>) -> Memory {
         Memory::new([], mask)
     }
-    fn decode(&self, embeds: Tensor<3>, _: Tensor<2>, _: Option<&Memory>, _: Option<&mut Cache>) -> Tensor<3> {
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        _: Tensor<2>,
+        _: Option<&Memory>,
+        _: Option<&mut Cache>,
+    ) -> Tensor<3> {
         embeds
     }
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         let [batch, tokens, _] = hidden.dims();
         let row = (0..tokens).flat_map(|at| (0..self.vocab).map(move |id| (at, id)));
-        let row: Vec<f32> = row.map(|(at, id)| f32::from(u8::from(id == if at == 0 { self.yes } else { 1 }))).collect();
-        Tensor::from_data(TensorData::new(row.repeat(batch), [batch, tokens, self.vocab]), &hidden.device())
+        let row: Vec<f32> = row
+            .map(|(at, id)| f32::from(u8::from(id == if at == 0 { self.yes } else { 1 })))
+            .collect();
+        Tensor::from_data(
+            TensorData::new(row.repeat(batch), [batch, tokens, self.vocab]),
+            &hidden.device(),
+        )
     }
 }
 
@@ -220,7 +260,8 @@ impl LanguageModel for Yes {
 fn answers_are_counted_by_kind() {
     let objective = objective(&world(), LanguageKind::EncoderDecoder);
     let yes = objective.tokenizer.id("yes").unwrap() as usize;
-    let model = AnyLanguage::new(Yes::build(&[yes, objective.tokenizer.vocab()], &Device::default()));
+    let model =
+        AnyLanguage::new(Yes::build(&[yes, objective.tokenizer.vocab()], &Device::default()));
     let scores: BTreeMap<String, f64> = objective.answers(&model, 400, false).unwrap();
     assert!((0.3..0.7).contains(&scores["exists"]), "{scores:?}");
     assert_eq!(scores["count"], 0.0);

@@ -1,6 +1,8 @@
 //! A step of stage 1: what is minimised, and that accumulation does not change it.
 
-use super::{captions, gradients, noise_features, qformer, same_gradients, scalar, tiny_qformer, weights};
+use super::{
+    captions, gradients, noise_features, qformer, same_gradients, scalar, tiny_qformer, weights,
+};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -13,7 +15,8 @@ use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{
-    LossWeights, Stage1, TextMarks, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity, unigram_loss,
+    LossWeights, Stage1, TextMarks, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum,
+    similarity, unigram_loss,
 };
 use toolkit_train::text::{Side, pad};
 
@@ -25,7 +28,12 @@ fn bridge(config: &QFormerConfig) -> AnyBridge {
     AnyBridge::new(qformer(config, &Device::default().autodiff()))
 }
 
-fn objective(features: &Arc<Features>, batch: usize, weights: LossWeights, accumulate: usize) -> Stage1 {
+fn objective(
+    features: &Arc<Features>,
+    batch: usize,
+    weights: LossWeights,
+    accumulate: usize,
+) -> Stage1 {
     let images = features.rows();
     let captions = captions(images, 20, &[MARKS.cls], &[MARKS.sep]);
     Stage1 {
@@ -53,7 +61,11 @@ fn run(mut objective: Stage1, model: &AnyBridge, step: u64) -> Step {
 fn same_parts(what: &str, ours: &BTreeMap<String, f64>, theirs: &BTreeMap<String, f64>) {
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{what}");
     for (name, value) in theirs {
-        assert!((ours[name] - value).abs() <= 1e-5 * value.abs().max(0.1), "{what}: {name} {} {value}", ours[name]);
+        assert!(
+            (ours[name] - value).abs() <= 1e-5 * value.abs().max(0.1),
+            "{what}: {name} {} {value}",
+            ours[name]
+        );
     }
 }
 
@@ -82,7 +94,9 @@ fn accumulation_changes_nothing() {
 fn pieces_change_nothing() {
     let features = noise_features(130);
     let model = bridge(&tiny_qformer());
-    for weights in [ALL, LossWeights { itc: 0.0, ..ALL }, LossWeights { itg: 0.0, itm: 2.0, itc: 1.0 }] {
+    for weights in
+        [ALL, LossWeights { itc: 0.0, ..ALL }, LossWeights { itg: 0.0, itm: 2.0, itc: 1.0 }]
+    {
         let whole = run(objective(&features, 120, weights, 1), &model, 1);
         let parts = run(objective(&features, 120, weights, 12), &model, 1);
         same_parts("losses", &parts.0, &whole.0);
@@ -109,7 +123,11 @@ fn accumulated_training_gives_the_same_weights() {
     for accumulate in [2, 4] {
         for (name, values) in train(accumulate) {
             assert_ne!(values, start[&name], "{name} was not trained");
-            let far = values.data.iter().zip(&whole[&name].data).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+            let far = values
+                .data
+                .iter()
+                .zip(&whole[&name].data)
+                .fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
             assert!(far < 2e-4, "{name} differs by {far} when accumulated over {accumulate}");
         }
     }
@@ -134,23 +152,37 @@ fn a_step_is_the_losses_of_the_batch() {
     let text = pad(&rows, MARKS.pad, Side::Right, &device);
     let pass = tower.image_pass(features.batch(&samples, &device).unwrap());
     let text_embeds = tower.text_embeds(text.ids.clone(), text.mask.clone());
-    let sim = similarity(tower.image_embeds(pass.queries.clone()), text_embeds) / tower.temperature().unsqueeze();
+    let sim = similarity(tower.image_embeds(pass.queries.clone()), text_embeds)
+        / tower.temperature().unsqueeze();
     let host = floats(sim.clone().inner());
-    let (image_of, text_of) =
-        hard_negatives(&host, batch, |a, b| rows[a] == rows[b], &mut Stream::new(4, "stage1/negatives", step));
+    let (image_of, text_of) = hard_negatives(
+        &host,
+        batch,
+        |a, b| rows[a] == rows[b],
+        &mut Stream::new(4, "stage1/negatives", step),
+    );
     let own: Vec<usize> = (0..batch).collect();
     let images = [own.clone(), image_of, own.clone()].concat();
     let texts = [own.clone(), own.clone(), text_of].concat();
-    let triplets: Vec<Pair> = texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
+    let triplets: Vec<Pair> =
+        texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
     let (itm, right, right_negatives) =
         itm_loss_sum(tower, &pass.cross, &triplets, text.ids.clone(), text.mask.clone());
     let scored: usize = rows.iter().map(|row| row.len() - 1).sum();
     let itg = itg_loss_sum(tower, &pass, text.ids, text.mask, MARKS.dec, 0.1) / scored as f64;
     let (itc, itm) = (itc_loss(sim, 0.1, |a, b| rows[a] == rows[b]), itm / 12.0);
     let whole = (itc.clone() + itm.clone() + itg.clone()).backward();
-    same_gradients("one graph", &found, &gradients(&model, &GradientsParams::from_grads(whole, &model)), 1e-4);
+    same_gradients(
+        "one graph",
+        &found,
+        &gradients(&model, &GradientsParams::from_grads(whole, &model)),
+        1e-4,
+    );
     let [itc, itm, itg] = [itc, itm, itg].map(scalar);
-    let hits = own.iter().filter(|&&i| own.iter().all(|&j| host[i * batch + j] <= host[i * batch + i])).count();
+    let hits = own
+        .iter()
+        .filter(|&&i| own.iter().all(|&j| host[i * batch + j] <= host[i * batch + i]))
+        .count();
     let expected = [
         ("loss", itc + itm + itg),
         ("loss_itc", itc),
@@ -164,7 +196,8 @@ fn a_step_is_the_losses_of_the_batch() {
         ("accuracy_itm_hard_negatives", right_negatives as f32 / 8.0),
         ("temperature", 0.3),
     ];
-    let expected = expected.into_iter().map(|(name, value)| (name.to_owned(), f64::from(value))).collect();
+    let expected =
+        expected.into_iter().map(|(name, value)| (name.to_owned(), f64::from(value))).collect();
     same_parts("by hand", &parts, &expected);
 }
 
@@ -176,7 +209,11 @@ fn a_weight_of_zero_leaves_a_loss_out() {
         let one = |weights| run(objective(&features, 4, weights, accumulate), &model, 1);
         let none = LossWeights { itc: 0.0, itm: 0.0, itg: 0.0 };
         let losses = [
-            ("itc", one(LossWeights { itc: 1.0, ..none }), ["vision_proj", "text_proj", "temp"].as_slice()),
+            (
+                "itc",
+                one(LossWeights { itc: 1.0, ..none }),
+                ["vision_proj", "text_proj", "temp"].as_slice(),
+            ),
             ("itm", one(LossWeights { itm: 1.0, ..none }), &["itm_head"]),
             ("itg", one(LossWeights { itg: 1.0, ..none }), &["cls."]),
         ];
@@ -220,8 +257,12 @@ fn the_temperature_has_the_gradient_of_differences() {
     for accumulate in [1, 2, 4] {
         let loss = |temp| run(objective(&features, 4, only, accumulate), &at(temp), 0).0["loss"];
         let slope = (loss(0.31) - loss(0.29)) / 0.02;
-        let gradient = f64::from(run(objective(&features, 4, only, accumulate), &at(0.3), 0).1["temp"][0]);
-        assert!((gradient - slope).abs() < 0.02 * slope.abs(), "{gradient}, differences say {slope}");
+        let gradient =
+            f64::from(run(objective(&features, 4, only, accumulate), &at(0.3), 0).1["temp"][0]);
+        assert!(
+            (gradient - slope).abs() < 0.02 * slope.abs(),
+            "{gradient}, differences say {slope}"
+        );
     }
 }
 
@@ -231,7 +272,9 @@ fn dropout_is_that_of_the_step() {
     let model = bridge(&QFormerConfig { dropout: 0.2, ..tiny_qformer() });
     let plain = bridge(&tiny_qformer());
     let in_scope = |accumulate, step: u64, model: &AnyBridge| {
-        noise::scope(Stream::new(1, "dropout", step), || run(objective(&features, 4, ALL, accumulate), model, 0))
+        noise::scope(Stream::new(1, "dropout", step), || {
+            run(objective(&features, 4, ALL, accumulate), model, 0)
+        })
     };
     for accumulate in [1, 2] {
         let once = in_scope(accumulate, 7, &model);
@@ -264,14 +307,19 @@ fn micro_batches_agree_on_their_masks() {
     };
     let loss = |by| run(objective(&features, 4, only, 4), &moved(by), 0).0["loss"];
     let slope = (loss(0.005) - loss(-0.005)) / 0.01;
-    let gradient: f32 = run(objective(&features, 4, only, 4), &model, 0).1["text_proj.bias"].iter().sum();
-    assert!((f64::from(gradient) - slope).abs() < 0.03 * slope.abs(), "{gradient}, differences say {slope}");
+    let gradient: f32 =
+        run(objective(&features, 4, only, 4), &model, 0).1["text_proj.bias"].iter().sum();
+    assert!(
+        (f64::from(gradient) - slope).abs() < 0.03 * slope.abs(),
+        "{gradient}, differences say {slope}"
+    );
 }
 
 #[test]
 fn errors_are_worded() {
     let features = noise_features(IMAGES);
-    let config = LinearConfig { width: 7, drop_class_token: false, pool: 1, vision_layer_norm_eps: 1e-5 };
+    let config =
+        LinearConfig { width: 7, drop_class_token: false, pool: 1, vision_layer_norm_eps: 1e-5 };
     let device = Device::default().autodiff();
     let linear = AnyBridge::new(LinearBridge::build(&config, &super::vision(5, 6), &device));
     let error = objective(&features, 4, ALL, 1).step(&linear, 0).err().unwrap().to_string();

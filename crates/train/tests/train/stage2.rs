@@ -1,7 +1,8 @@
 //! Stage 2 against transformers' numbers, and what it must leave alone.
 
 use super::{
-    captions, check, goldens, gradients, input, noise_features, qformer, same_gradients, scalar, tiny_qformer, weights,
+    captions, check, goldens, gradients, input, noise_features, qformer, same_gradients, scalar,
+    tiny_qformer, weights,
 };
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -9,7 +10,9 @@ use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{AnyBridge, AnyLanguage, Ends, LanguageKind, LanguageModel, Stream, conform, noise};
+use toolkit_core::{
+    AnyBridge, AnyLanguage, Ends, LanguageKind, LanguageModel, Stream, conform, noise,
+};
 use toolkit_models::connector::Connector;
 use toolkit_models::language::opt::{Opt, OptConfig};
 use toolkit_models::language::t5::{T5, T5Config};
@@ -18,11 +21,15 @@ use toolkit_train::fit::Objective;
 use toolkit_train::losses::{next_token_loss_sum, token_loss_sum};
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
-use toolkit_train::stage2::{LanguageMarks, Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum};
+use toolkit_train::stage2::{
+    LanguageMarks, Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum,
+};
 use toolkit_train::text::{Side, pad};
 
-const OPT_MARKS: LanguageMarks = LanguageMarks { bos: Some(2), eos: Ends::one(3), pad: 1, decoder_start: 0 };
-const T5_MARKS: LanguageMarks = LanguageMarks { bos: None, eos: Ends::one(1), pad: 0, decoder_start: 0 };
+const OPT_MARKS: LanguageMarks =
+    LanguageMarks { bos: Some(2), eos: Ends::one(3), pad: 1, decoder_start: 0 };
+const T5_MARKS: LanguageMarks =
+    LanguageMarks { bos: None, eos: Ends::one(1), pad: 0, decoder_start: 0 };
 
 pub fn opt_config(more: serde_json::Value) -> OptConfig {
     let mut config = serde_json::json!({"vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2,
@@ -61,12 +68,21 @@ fn loss_of(piece: &str) -> f32 {
 #[test]
 fn goldens_opt() {
     let device = Device::default();
-    let projected = opt_config(serde_json::json!({"word_embed_proj_dim": 4, "do_layer_norm_before": false}));
-    let pieces = [("opt_tiny", opt_config(serde_json::json!({})), 8), ("opt_tiny_postln_proj", projected, 4)];
+    let projected =
+        opt_config(serde_json::json!({"word_embed_proj_dim": 4, "do_layer_norm_before": false}));
+    let pieces = [
+        ("opt_tiny", opt_config(serde_json::json!({})), 8),
+        ("opt_tiny_postln_proj", projected, 4),
+    ];
     for (piece, config, width) in pieces {
         let model = filled::<Opt>(&config, &device);
         let texts = [vec![2, 5, 7, 3], vec![2, 9, 3]];
-        let sum = scalar(decoder_only_loss_sum(&model, input([2, 2, width], 0.4, &device), &texts, OPT_MARKS));
+        let sum = scalar(decoder_only_loss_sum(
+            &model,
+            input([2, 2, width], 0.4, &device),
+            &texts,
+            OPT_MARKS,
+        ));
         check(piece, &[sum / 7.0], &[loss_of(piece)], 1e-5);
     }
 }
@@ -94,13 +110,16 @@ fn padding_and_neighbours_change_nothing() {
     let both = [short.clone(), long.clone()];
     for pad in [0, 1, 10] {
         let marks = LanguageMarks { pad, ..OPT_MARKS };
-        let loss = |prefix, texts: &[Vec<u32>]| scalar(decoder_only_loss_sum(&opt, prefix, texts, marks));
+        let loss =
+            |prefix, texts: &[Vec<u32>]| scalar(decoder_only_loss_sum(&opt, prefix, texts, marks));
         let apart = loss(row(0), &both[..1]) + loss(row(1), &both[1..]);
         check("opt", &[loss(prefix.clone(), &both)], &[apart], 1e-5);
-        let loss =
-            |prefix, texts: [&[Vec<u32>]; 2]| scalar(encoder_decoder_loss_sum(&t5, prefix, texts[0], texts[1], marks));
+        let loss = |prefix, texts: [&[Vec<u32>]; 2]| {
+            scalar(encoder_decoder_loss_sum(&t5, prefix, texts[0], texts[1], marks))
+        };
         let turned = [long.clone(), short.clone()];
-        let apart = loss(row(0), [&both[..1], &turned[..1]]) + loss(row(1), [&both[1..], &turned[1..]]);
+        let apart =
+            loss(row(0), [&both[..1], &turned[..1]]) + loss(row(1), [&both[1..], &turned[1..]]);
         check("t5", &[loss(prefix.clone(), [&both, &turned])], &[apart], 1e-5);
     }
 }
@@ -124,7 +143,10 @@ fn a_frozen_language_model_passes_gradients_through() {
         for query in 0..2 {
             assert!(floats(reached.clone().narrow(1, query, 1)).iter().any(|g| g.abs() > 1e-3));
         }
-        assert!(GradientsParams::from_grads(grads, language).is_empty(), "the language model has gradients");
+        assert!(
+            GradientsParams::from_grads(grads, language).is_empty(),
+            "the language model has gradients"
+        );
     }
 }
 
@@ -134,21 +156,28 @@ fn the_loss_behind_the_head_is_that_of_all_logits() {
     let (batch, tokens) = (120, 12);
     let device = Device::default().autodiff();
     let language = drawn::<Opt>(&opt_config(serde_json::json!({})));
-    let labels: Vec<Vec<u32>> =
-        (0..batch).map(|row| (0..(row * 5) % (tokens + 1)).map(|at| ((row + 3 * at) % 9) as u32).collect()).collect();
+    let labels: Vec<Vec<u32>> = (0..batch)
+        .map(|row| (0..(row * 5) % (tokens + 1)).map(|at| ((row + 3 * at) % 9) as u32).collect())
+        .collect();
     assert!(labels.iter().map(Vec::len).sum::<usize>() > 512, "several pieces");
     let hidden = || conform::sample::<3>("hidden", [batch, tokens, 8], &device).require_grad();
     let (ours, all) = (hidden(), hidden());
     let loss = next_token_loss_sum(&language, ours.clone(), &labels) * 0.3;
     let text = pad(&labels, 0, Side::Right, &device);
     let logits = language.logits(all.clone());
-    let want = token_loss_sum(logits.narrow(1, 0, text.ids.dims()[1]), text.ids, text.mask, 0.0) * 0.3;
+    let want =
+        token_loss_sum(logits.narrow(1, 0, text.ids.dims()[1]), text.ids, text.mask, 0.0) * 0.3;
     conform::assert_close("loss", loss.clone().inner(), want.clone().inner());
-    let (slopes, wanted) = (ours.grad(&loss.backward()).unwrap(), all.grad(&want.backward()).unwrap());
+    let (slopes, wanted) =
+        (ours.grad(&loss.backward()).unwrap(), all.grad(&want.backward()).unwrap());
     conform::assert_close("gradients", slopes, wanted);
 
     // Without gradients, and without labels.
-    let plain = next_token_loss_sum(&language, conform::sample("hidden", [batch, tokens, 8], &device), &labels) * 0.3;
+    let plain = next_token_loss_sum(
+        &language,
+        conform::sample("hidden", [batch, tokens, 8], &device),
+        &labels,
+    ) * 0.3;
     conform::assert_close("no gradients", plain.inner(), loss.inner());
     assert_eq!(scalar(next_token_loss_sum(&language, hidden(), &vec![Vec::new(); batch])), 0.0);
 }
@@ -160,13 +189,20 @@ fn connector() -> Connector {
         let count: usize = info.shape.iter().product();
         let mut draw = Stream::new(1, &info.name, 0);
         let data = (0..count).map(|_| (draw.normal() * 0.3) as f32).collect();
-        info.name.starts_with("language_projection").then(|| Values { shape: info.shape.clone(), data })
+        info.name
+            .starts_with("language_projection")
+            .then(|| Values { shape: info.shape.clone(), data })
     })
 }
 
 const IMAGES: usize = 7;
 
-fn objective(features: &Arc<Features>, language: &AnyLanguage, kind: LanguageKind, batch: usize) -> Stage2 {
+fn objective(
+    features: &Arc<Features>,
+    language: &AnyLanguage,
+    kind: LanguageKind,
+    batch: usize,
+) -> Stage2 {
     Stage2 {
         blind: 0.0,
         language: language.clone(),
@@ -185,7 +221,8 @@ fn objective(features: &Arc<Features>, language: &AnyLanguage, kind: LanguageKin
 
 fn run(mut objective: Stage2, step: u64) -> (f64, BTreeMap<String, Vec<f32>>) {
     let model = connector();
-    let found = noise::scope(Stream::new(1, "dropout", step), || objective.step(&model, step).unwrap());
+    let found =
+        noise::scope(Stream::new(1, "dropout", step), || objective.step(&model, step).unwrap());
     (found.parts[0].1, gradients(&model, &found.grads))
 }
 
@@ -194,7 +231,10 @@ fn kinds(dropout: f64) -> [(LanguageKind, AnyLanguage); 2] {
     let opt = drawn::<Opt>(&opt_config(more));
     // Three blocks, so that the order in which gradients of the encoder's output are added up shows.
     let more = serde_json::json!({"dropout": dropout, "num_decoder_layers": 3});
-    [(LanguageKind::DecoderOnly, opt), (LanguageKind::EncoderDecoder, drawn::<T5>(&t5_config(more)))]
+    [
+        (LanguageKind::DecoderOnly, opt),
+        (LanguageKind::EncoderDecoder, drawn::<T5>(&t5_config(more))),
+    ]
 }
 
 #[test]
@@ -219,7 +259,11 @@ fn making_activations_again_changes_nothing() {
     let features = noise_features(IMAGES);
     for (kind, language) in kinds(0.3) {
         for (accumulate, language_dropout) in [(1, false), (1, true), (3, true)] {
-            let o = || Stage2 { accumulate, language_dropout, ..objective(&features, &language, kind, 5) };
+            let o = || Stage2 {
+                accumulate,
+                language_dropout,
+                ..objective(&features, &language, kind, 5)
+            };
             let kept = run(o(), 1);
             let again = run(Stage2 { recompute: true, ..o() }, 1);
             assert_eq!(again, kept, "{kind:?} over {accumulate}, dropout {language_dropout}");
@@ -245,7 +289,9 @@ fn training_moves_the_query_path_alone() {
         assert!(losses[8..].iter().sum::<f64>() < losses[..4].iter().sum::<f64>(), "{losses:?}");
         let before = weights(&start);
         for (name, values) in weights(&model) {
-            let trained = name.strip_prefix("bridge.").is_none_or(toolkit_models::bridge::qformer::is_query_path);
+            let trained = name
+                .strip_prefix("bridge.")
+                .is_none_or(toolkit_models::bridge::qformer::is_query_path);
             assert_eq!(values != before[&name], trained, "{name}");
         }
     }
@@ -283,7 +329,8 @@ fn what_is_read_and_written() {
             }
         }
         let tokens: usize = written.iter().map(Vec::len).sum();
-        let prefix = connector().prefix(features.batch(&samples, &Device::default().autodiff()).unwrap());
+        let prefix =
+            connector().prefix(features.batch(&samples, &Device::default().autodiff()).unwrap());
         let sum = if kind == LanguageKind::DecoderOnly {
             decoder_only_loss_sum(&language, prefix, &written, OPT_MARKS)
         } else {

@@ -73,7 +73,8 @@ impl Texts<'_> {
             let path = self.dir.join(name);
             let (captions, fault) = match beside::captions(&path) {
                 Ok(captions) if captions.is_empty() && !ends_with(name, ".json") => {
-                    let (what, hint) = ("no caption, only blanks", "write a caption a line, or remove the file");
+                    let (what, hint) =
+                        ("no caption, only blanks", "write a caption a line, or remove the file");
                     (captions, Some((Fault::EmptyCaption, line_error(&path, 1, what, hint))))
                 }
                 Ok(captions) => (captions, None),
@@ -84,7 +85,10 @@ impl Texts<'_> {
                 self.faults.told(fault, error)?;
             }
             let start = format!("{stem}.");
-            let own = self.items.range_mut(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
+            let own = self
+                .items
+                .range_mut(start.clone()..)
+                .take_while(|(name, _)| name.starts_with(&start));
             for (picture, (_, item)) in own.filter(|(name, _)| !name[start.len()..].contains('.')) {
                 if excused {
                     self.excused.insert(picture.clone());
@@ -119,9 +123,15 @@ impl Texts<'_> {
         }
         let (mut items, mut paths) = (Vec::new(), Vec::new());
         for (name, (path, item)) in self.items {
-            if !has_text(&item) && !self.excused.contains(&name) && (some || self.lacking.contains_key(&name)) {
+            if !has_text(&item)
+                && !self.excused.contains(&name)
+                && (some || self.lacking.contains_key(&name))
+            {
                 let plain = || {
-                    DataError::published(one_line(&format!("{} has no caption", path.display())), super::lists::FORMS)
+                    DataError::published(
+                        one_line(&format!("{} has no caption", path.display())),
+                        super::lists::FORMS,
+                    )
                 };
                 let error = self.lacking.remove(&name).unwrap_or_else(plain);
                 self.faults.told(Fault::NoText, error)?;
@@ -129,7 +139,9 @@ impl Texts<'_> {
             items.push(item);
             paths.push(path);
         }
-        for (id, question) in items.iter_mut().flat_map(|item: &mut Item| &mut item.questions).enumerate() {
+        for (id, question) in
+            items.iter_mut().flat_map(|item: &mut Item| &mut item.questions).enumerate()
+        {
             question.id = id as u64;
         }
         let mut all = passed;

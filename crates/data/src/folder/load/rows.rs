@@ -21,7 +21,9 @@ impl Texts<'_> {
         let folders = [place, self.dir.to_owned()];
         let found = match read(&path, &folders, self.faults) {
             Ok(read) => read,
-            Err(error @ DataError::Read { .. }) => return self.faults.told(Fault::DamagedFile, error),
+            Err(error @ DataError::Read { .. }) => {
+                return self.faults.told(Fault::DamagedFile, error);
+            }
             Err(error @ (DataError::Line { .. } | DataError::Annotation { .. })) => {
                 return self.faults.told(self.weight(name, &path), error);
             }
@@ -33,19 +35,24 @@ impl Texts<'_> {
             self.faults.told(Fault::UnreadFile, error)?;
         }
         let mut entries = found.entries;
-        let is_bare = |(_, entry): &(usize, Entry)| entry.captions.is_empty() && entry.questions.is_empty();
+        let is_bare =
+            |(_, entry): &(usize, Entry)| entry.captions.is_empty() && entry.questions.is_empty();
         if let Some((line, first)) = entries.first().filter(|_| entries.iter().all(is_bare)) {
             let lacks = first.lacks.as_deref().unwrap_or("has no text");
             let what = format!("no row has a caption or a question: the first {lacks}");
-            return self.faults.told(self.weight(name, &path), line_error(&path, *line, what, EXAMPLE));
+            return self
+                .faults
+                .told(self.weight(name, &path), line_error(&path, *line, what, EXAMPLE));
         }
         for (_, entry) in &mut entries {
-            entry.picture = plain(&entry.picture).unwrap_or_else(|| std::mem::take(&mut entry.picture));
+            entry.picture =
+                plain(&entry.picture).unwrap_or_else(|| std::mem::take(&mut entry.picture));
         }
         let cut = moved(entries.iter().map(|(_, entry)| entry.picture.as_str()), &folders);
         if let Some(cut) = &cut {
-            self.remarks
-                .push(format!("{name}: paths begin with {cut}, which is not here: they are read in the folder"));
+            self.remarks.push(format!(
+                "{name}: paths begin with {cut}, which is not here: they are read in the folder"
+            ));
         }
         self.give(&path, entries, cut.as_deref(), &folders)
     }
@@ -53,7 +60,8 @@ impl Texts<'_> {
     /// Remarks what a list has that is not read.
     fn remark(&mut self, name: &str, Read { passed, notes, .. }: &Read) {
         if !passed.is_empty() {
-            let keys: Vec<String> = passed.iter().take(2 * NAMED).map(|key| format!("`{}`", one_line(key))).collect();
+            let keys: Vec<String> =
+                passed.iter().take(2 * NAMED).map(|key| format!("`{}`", one_line(key))).collect();
             let more = if passed.len() > keys.len() { ", .." } else { "" };
             self.remarks.push(format!("{name}: passed over {}{more}", keys.join(", ")));
         }
@@ -88,7 +96,9 @@ impl Texts<'_> {
     /// Weighs a list that cannot be read. One of captions is an error, and so are metadata that name texts; other
     /// metadata may be about other things.
     fn weight(&self, name: &str, path: &Path) -> Fault {
-        if (last(name).starts_with("captions") && last(name) != "captions.txt") || names_texts(name, path) {
+        if (last(name).starts_with("captions") && last(name) != "captions.txt")
+            || names_texts(name, path)
+        {
             Fault::DamagedFile
         } else {
             Fault::UnreadFile
@@ -96,9 +106,16 @@ impl Texts<'_> {
     }
 
     /// The name of the item that a path of a list means; an item that is not there yet is made.
-    fn picture(&mut self, path: &str, folders: &[PathBuf]) -> Result<Option<String>, (String, &'static str)> {
+    fn picture(
+        &mut self,
+        path: &str,
+        folders: &[PathBuf],
+    ) -> Result<Option<String>, (String, &'static str)> {
         let Some(path) = plain(path) else {
-            return Err((format!("'{path}' is no plain path"), "write it from the folder on, without `..`"));
+            return Err((
+                format!("'{path}' is no plain path"),
+                "write it from the folder on, without `..`",
+            ));
         };
         let Some(found) = folders.iter().find_map(|folder| find(folder, &path)) else {
             return self.elsewhere(&path, &folders[0]).map(Some);
@@ -124,12 +141,20 @@ impl Texts<'_> {
         match self.by_name.get(path).map_or(&[][..], Vec::as_slice) {
             [only] => Ok((*only).to_owned()),
             [] => {
-                let path = if is_absolute(path) { path.to_owned() } else { place.join(path).display().to_string() };
-                Err((format!("there is no picture {path}"), "\"image\" is a path relative to the folder"))
+                let path = if is_absolute(path) {
+                    path.to_owned()
+                } else {
+                    place.join(path).display().to_string()
+                };
+                Err((
+                    format!("there is no picture {path}"),
+                    "\"image\" is a path relative to the folder",
+                ))
             }
             all => {
                 let shown: Vec<&str> = all.iter().copied().take(NAMED).collect();
-                let what = format!("there are {} pictures called {path}: {}", all.len(), shown.join(", "));
+                let what =
+                    format!("there are {} pictures called {path}: {}", all.len(), shown.join(", "));
                 Err((what, "write their paths from the folder on"))
             }
         }
@@ -145,16 +170,22 @@ impl Texts<'_> {
         before: &mut HashMap<String, HashSet<String>>,
     ) -> Result<(), DataError> {
         let Some((_, item)) = self.items.get_mut(picture) else { return Ok(()) };
-        let old = before.entry(picture.to_owned()).or_insert_with(|| item.captions.iter().cloned().collect());
+        let old = before
+            .entry(picture.to_owned())
+            .or_insert_with(|| item.captions.iter().cloned().collect());
         if let Some(lacks) = entry.lacks {
             let what = format!("the row of {picture} {lacks}");
-            self.lacking.insert(picture.to_owned(), line_error(path, line, one_line(&what), EXAMPLE));
+            self.lacking
+                .insert(picture.to_owned(), line_error(path, line, one_line(&what), EXAMPLE));
         }
         for caption in entry.captions {
             if caption.trim().is_empty() {
                 self.excused.insert(picture.to_owned());
                 let what = format!("a caption of {picture} is empty");
-                self.faults.told(Fault::EmptyCaption, line_error(path, line, one_line(&what), "it is left out"))?;
+                self.faults.told(
+                    Fault::EmptyCaption,
+                    line_error(path, line, one_line(&what), "it is left out"),
+                )?;
             } else if !old.contains(&caption) {
                 // Tools write the same caption beside the picture and into a list.
                 item.captions.push(caption);
@@ -173,7 +204,8 @@ fn names_texts(name: &str, path: &Path) -> bool {
     }
     let text = String::from_utf8_lossy(&bytes);
     let heading = text.lines().next().unwrap_or_default().to_ascii_lowercase();
-    let columns: Vec<&str> = heading.split([',', '\t']).map(|column| column.trim().trim_matches('"')).collect();
+    let columns: Vec<&str> =
+        heading.split([',', '\t']).map(|column| column.trim().trim_matches('"')).collect();
     let keys = || JUST_CAPTION.iter().chain(["text", "texts"].iter());
     keys().any(|key| columns.contains(key) || text.contains(&format!("\"{key}\"")))
 }

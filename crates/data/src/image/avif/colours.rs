@@ -36,7 +36,8 @@ struct Factors {
 impl Matrix {
     /// Returns the factors of libyuv.
     fn factors(self) -> Result<Factors, String> {
-        let factors = |light, offset, blue, green, red| Ok(Factors { light, offset, blue, green, red });
+        let factors =
+            |light, offset, blue, green, red| Ok(Factors { light, offset, blue, green, red });
         match (self.code, self.full) {
             (1, true) => factors(16320, 32, 119, [12, 30], 101),
             (1, false) => factors(18997, -1160, 128, [14, 34], 115),
@@ -56,7 +57,8 @@ impl Factors {
         let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
         let green = light - (u * self.green[0] + v * self.green[1]);
         // Sums are of sixteen bits, as in vector registers.
-        [light + v * self.red, green, light + u * self.blue].map(|c| (c.clamp(-32768, 32767) >> 6).clamp(0, 255) as u8)
+        [light + v * self.red, green, light + u * self.blue]
+            .map(|c| (c.clamp(-32768, 32767) >> 6).clamp(0, 255) as u8)
     }
 }
 
@@ -70,7 +72,9 @@ pub fn rgb(planes: &Planes, matrix: Matrix, transparent: bool) -> Result<Vec<u8>
     if matrix.code == 0 {
         // Green, blue and red as they are.
         return match planes.sampling {
-            Sampling::Full if matrix.full => Ok((0..light.len()).flat_map(|i| [v[i], light[i], u[i]]).collect()),
+            Sampling::Full if matrix.full => {
+                Ok((0..light.len()).flat_map(|i| [v[i], light[i], u[i]]).collect())
+            }
             _ => Err("colours without a matrix are only read in full in an AVIF".to_owned()),
         };
     }
@@ -131,7 +135,10 @@ fn widen(row: &[u8], out: &mut [u8]) {
 fn widen_between(near: &[u8], far: &[u8], out: &mut [u8]) {
     let column = |at: usize| ((u16::from(near[at]) * 3 + u16::from(far[at]) + 2) >> 2) as u8;
     let mix = |a: usize, b: usize| {
-        let sum = u16::from(near[a]) * 9 + u16::from(near[b]) * 3 + u16::from(far[a]) * 3 + u16::from(far[b]);
+        let sum = u16::from(near[a]) * 9
+            + u16::from(near[b]) * 3
+            + u16::from(far[a]) * 3
+            + u16::from(far[b]);
         ((sum + 8) >> 4) as u8
     };
     double(out, column, mix);

@@ -82,10 +82,19 @@ impl<'a> Items<'a> {
     /// If a box is missing or cut off.
     pub fn read(bytes: &'a [u8]) -> Result<Self, String> {
         let cut = "the file is cut off in its header";
-        let (_, mut meta) =
-            Reader(bytes).boxes().find(|(name, _)| name == b"meta").ok_or("it has no picture, or is cut off")?;
+        let (_, mut meta) = Reader(bytes)
+            .boxes()
+            .find(|(name, _)| name == b"meta")
+            .ok_or("it has no picture, or is cut off")?;
         meta.version().ok_or(cut)?;
-        let mut items = Self { bytes, idat: &[], primary: 0, items: vec![], properties: vec![], references: vec![] };
+        let mut items = Self {
+            bytes,
+            idat: &[],
+            primary: 0,
+            items: vec![],
+            properties: vec![],
+            references: vec![],
+        };
         for (name, content) in meta.boxes() {
             match &name {
                 b"pitm" => items.read_primary(content),
@@ -117,7 +126,14 @@ impl<'a> Items<'a> {
             None if self.items.len() == MOST_ITEMS => return None,
             None => {
                 let (parts, properties) = (vec![], vec![]);
-                self.items.push(Item { id, kind: [0; 4], is_xmp: false, parts, inside: false, properties });
+                self.items.push(Item {
+                    id,
+                    kind: [0; 4],
+                    is_xmp: false,
+                    parts,
+                    inside: false,
+                    properties,
+                });
                 self.items.len() - 1
             }
         };
@@ -137,7 +153,8 @@ impl<'a> Items<'a> {
             let kind = info.take(4)?.try_into().ok()?;
             let item = self.item(id)?;
             item.kind = kind;
-            item.is_xmp = &kind == b"mime" && info.0.windows(20).any(|part| part == b"application/rdf+xml\0");
+            item.is_xmp =
+                &kind == b"mime" && info.0.windows(20).any(|part| part == b"application/rdf+xml\0");
         }
         Some(())
     }
@@ -146,7 +163,8 @@ impl<'a> Items<'a> {
         let (version, _) = reader.version()?;
         let sizes = reader.number(2)? as usize;
         let [offset, length, base, index] = [12, 8, 4, 0].map(|shift| sizes >> shift & 15);
-        if [offset, length, base, index].iter().any(|size| ![0, 4, 8].contains(size)) || version > 2 {
+        if [offset, length, base, index].iter().any(|size| ![0, 4, 8].contains(size)) || version > 2
+        {
             return None;
         }
         let long = if version < 2 { 2 } else { 4 };
@@ -160,7 +178,9 @@ impl<'a> Items<'a> {
                 reader.number(if version > 0 { index } else { 0 })?;
                 let from = start.checked_add(reader.number(offset)?)?;
                 let len = reader.number(length)?;
-                parts.push(usize::try_from(from).ok()?..usize::try_from(from.checked_add(len)?).ok()?);
+                parts.push(
+                    usize::try_from(from).ok()?..usize::try_from(from.checked_add(len)?).ok()?,
+                );
             }
             let item = self.item(id)?;
             (item.inside, item.parts) = (inside, parts);
@@ -179,7 +199,8 @@ impl<'a> Items<'a> {
                         let count = content.number(1)?;
                         // The highest bit says that the property must be understood.
                         let (bytes, mask) = if flags & 1 == 1 { (2, 0x7fff) } else { (1, 0x7f) };
-                        let numbers = (0..count).map(|_| Some(content.number(bytes)? as usize & mask));
+                        let numbers =
+                            (0..count).map(|_| Some(content.number(bytes)? as usize & mask));
                         let numbers: Vec<usize> = numbers.collect::<Option<_>>()?;
                         self.item(id)?.properties.extend(numbers);
                     }
@@ -196,7 +217,8 @@ impl<'a> Items<'a> {
         for (name, mut content) in reader.boxes() {
             let from = content.number(long)? as u32;
             let count = content.number(2)?;
-            let to = (0..count).map(|_| Some(content.number(long)? as u32)).collect::<Option<_>>()?;
+            let to =
+                (0..count).map(|_| Some(content.number(long)? as u32)).collect::<Option<_>>()?;
             self.references.push((name, from, to));
         }
         Some(())
@@ -204,12 +226,16 @@ impl<'a> Items<'a> {
 
     /// Returns an item.
     pub fn get(&self, id: u32) -> Result<&Item, String> {
-        self.items.iter().find(|item| item.id == id).ok_or_else(|| format!("its item {id} is missing"))
+        self.items
+            .iter()
+            .find(|item| item.id == id)
+            .ok_or_else(|| format!("its item {id} is missing"))
     }
 
     /// Returns the content of a property of an item.
     pub fn property(&self, item: &Item, name: &[u8; 4]) -> Option<Reader<'a>> {
-        let mut numbers = item.properties.iter().filter_map(|number| self.properties.get(number.checked_sub(1)?));
+        let mut numbers =
+            item.properties.iter().filter_map(|number| self.properties.get(number.checked_sub(1)?));
         numbers.find(|(found, _)| found == name).map(|(_, content)| *content)
     }
 
@@ -221,7 +247,8 @@ impl<'a> Items<'a> {
 
     /// Returns the items that name `to`: what is said about it, or its transparency.
     pub fn naming<'s>(&'s self, to: u32, kind: &'s [u8; 4]) -> impl Iterator<Item = &'s Item> {
-        let found = self.references.iter().filter(move |(name, _, ids)| name == kind && ids.contains(&to));
+        let found =
+            self.references.iter().filter(move |(name, _, ids)| name == kind && ids.contains(&to));
         found.filter_map(|(_, from, _)| self.get(*from).ok())
     }
 
@@ -232,7 +259,9 @@ impl<'a> Items<'a> {
         for part in &item.parts {
             // A part without a length goes on to the end.
             let end = if part.is_empty() { bytes.len() } else { part.end };
-            data.extend(bytes.get(part.start..end).ok_or("the file is cut off: its pixels are missing")?);
+            data.extend(
+                bytes.get(part.start..end).ok_or("the file is cut off: its pixels are missing")?,
+            );
             // Parts may overlap, so that a short file would become a long item.
             if data.len() > self.bytes.len() {
                 return Err("its parts overlap".to_owned());

@@ -25,7 +25,11 @@ impl Planes {
     fn blank(width: u32, height: u32, sampling: Sampling) -> Self {
         let mut planes = Self { width, height, sampling, samples: [vec![], vec![], vec![]] };
         let (across, down) = planes.chroma_size();
-        planes.samples = [vec![0; width as usize * height as usize], vec![0; across * down], vec![0; across * down]];
+        planes.samples = [
+            vec![0; width as usize * height as usize],
+            vec![0; across * down],
+            vec![0; across * down],
+        ];
         planes
     }
 
@@ -54,8 +58,13 @@ impl Planes {
                 continue;
             }
             let count = across.min(width - left);
-            for (y, line) in cell.samples[plane].chunks_exact(across).enumerate().take(height.saturating_sub(top)) {
-                self.samples[plane][(top + y) * width + left..][..count].copy_from_slice(&line[..count]);
+            for (y, line) in cell.samples[plane]
+                .chunks_exact(across)
+                .enumerate()
+                .take(height.saturating_sub(top))
+            {
+                self.samples[plane][(top + y) * width + left..][..count]
+                    .copy_from_slice(&line[..count]);
             }
         }
     }
@@ -64,7 +73,8 @@ impl Planes {
 /// Reads the size of an item.
 fn extent(items: &Items, item: &Item) -> Result<(u32, u32), String> {
     let mut reader = items.property(item, b"ispe").ok_or("it has no size")?;
-    let mut side = || reader.number(4).map(|side| side as u32).ok_or("the file is cut off in its header");
+    let mut side =
+        || reader.number(4).map(|side| side as u32).ok_or("the file is cut off in its header");
     side()?;
     Ok((side()?, side()?))
 }
@@ -122,9 +132,11 @@ struct Frame {
 /// Decodes the frame of an item of pixels.
 fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
     if &item.kind != b"av01" {
-        return Err(
-            format!("a picture of kind {:?} is not read in an AVIF", String::from_utf8_lossy(&item.kind)).into()
-        );
+        return Err(format!(
+            "a picture of kind {:?} is not read in an AVIF",
+            String::from_utf8_lossy(&item.kind)
+        )
+        .into());
     }
     let (width, height) = extent(items, item)?;
     check(width, height, most)?;
@@ -137,7 +149,9 @@ fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
     settings.set_all_layers(false);
-    settings.set_frame_size_limit(u32::try_from(u64::from(width) * u64::from(height)).unwrap_or(u32::MAX));
+    settings.set_frame_size_limit(
+        u32::try_from(u64::from(width) * u64::from(height)).unwrap_or(u32::MAX),
+    );
     let mut decoder = Decoder::with_settings(&settings).map_err(fail)?;
     decoder.send_data(data, None, None, None).map_err(fail)?;
     let picture = decoder.get_picture().map_err(fail)?;
@@ -168,7 +182,9 @@ fn planes(picture: &Picture) -> Planes {
     let shift = picture.bit_depth().saturating_sub(8);
     let mut planes = Planes::blank(picture.width(), picture.height(), sampling);
     for (i, component) in
-        [PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V].into_iter().enumerate()
+        [PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V]
+            .into_iter()
+            .enumerate()
     {
         let (across, _) = planes.size(i);
         if across == 0 {
@@ -200,7 +216,8 @@ fn reduced(sample: u16, shift: usize, sampling: Sampling) -> u8 {
 
 /// Reads what the file says of the meaning of an item's numbers.
 fn said(items: &Items, item: &Item) -> Option<Matrix> {
-    let mut reader = items.property(item, b"colr").filter(|content| content.0.starts_with(b"nclx"))?;
+    let mut reader =
+        items.property(item, b"colr").filter(|content| content.0.starts_with(b"nclx"))?;
     reader.take(8)?;
     Some(Matrix { code: reader.number(2)? as u16, full: reader.number(1)? & 0x80 != 0 })
 }
@@ -213,10 +230,14 @@ fn assembled(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
     let data = items.data(item)?;
     let mut reader = Reader(&data);
     let cut = "the file is cut off in its grid";
-    let (flags, rows, columns) =
-        (reader.number(2).ok_or(cut)?, reader.number(1).ok_or(cut)? + 1, reader.number(1).ok_or(cut)? + 1);
+    let (flags, rows, columns) = (
+        reader.number(2).ok_or(cut)?,
+        reader.number(1).ok_or(cut)? + 1,
+        reader.number(1).ok_or(cut)? + 1,
+    );
     let side = if flags & 1 == 0 { 2 } else { 4 };
-    let (width, height) = (reader.number(side).ok_or(cut)? as u32, reader.number(side).ok_or(cut)? as u32);
+    let (width, height) =
+        (reader.number(side).ok_or(cut)? as u32, reader.number(side).ok_or(cut)? as u32);
     check(width, height, most)?;
     let cells = items.named_by(item.id, b"dimg");
     if cells.len() as u64 != rows * columns {
@@ -228,7 +249,8 @@ fn assembled(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
         let cell = items.get(*cell)?;
         let (across, down) = extent(items, cell)?;
         let covers = |side: u32, count: u64, all: u32| {
-            (u64::from(side) * count >= u64::from(all)) && u64::from(side) * (count - 1) < u64::from(all)
+            (u64::from(side) * count >= u64::from(all))
+                && u64::from(side) * (count - 1) < u64::from(all)
         };
         let like_first = *of_cells.get_or_insert((across, down)) == (across, down);
         if !like_first || !covers(across, columns, width) || !covers(down, rows, height) {
@@ -236,8 +258,10 @@ fn assembled(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
         }
         let Frame { planes, matrix } = frame(items, cell, most)?;
         let matrix = said(items, item).unwrap_or(matrix);
-        let whole =
-            whole.get_or_insert_with(|| Frame { planes: Planes::blank(width, height, planes.sampling), matrix });
+        let whole = whole.get_or_insert_with(|| Frame {
+            planes: Planes::blank(width, height, planes.sampling),
+            matrix,
+        });
         if whole.planes.sampling != planes.sampling {
             return Err("the cells of its grid are of several kinds".into());
         }
@@ -251,7 +275,9 @@ pub(super) fn decode(bytes: &[u8], most: u64) -> Result<DynamicImage, Refusal> {
     let items = Items::read(bytes)?;
     let item = items.get(items.primary)?;
     let is_alpha = |item: &&Item| {
-        items.property(item, b"auxC").is_some_and(|content| content.0.windows(5).any(|part| part == b"alpha"))
+        items
+            .property(item, b"auxC")
+            .is_some_and(|content| content.0.windows(5).any(|part| part == b"alpha"))
     };
     let alpha = items.naming(item.id, b"auxl").find(is_alpha);
     if alpha.is_some_and(|alpha| items.named_by(item.id, b"prem").contains(&alpha.id)) {
@@ -261,12 +287,18 @@ pub(super) fn decode(bytes: &[u8], most: u64) -> Result<DynamicImage, Refusal> {
     let rgb = colours::rgb(&planes, matrix, alpha.is_some())?;
     let unfit = || Refusal::new("pixels and size do not fit");
     let Some(alpha) = alpha else {
-        return RgbImage::from_raw(planes.width, planes.height, rgb).map(Into::into).ok_or_else(unfit);
+        return RgbImage::from_raw(planes.width, planes.height, rgb)
+            .map(Into::into)
+            .ok_or_else(unfit);
     };
     let alpha = assembled(&items, alpha, most)?.planes;
     if (alpha.width, alpha.height) != (planes.width, planes.height) {
         return Err("its transparency has another size than its colours".into());
     }
-    let rgba = rgb.chunks_exact(3).zip(&alpha.samples[0]).flat_map(|(c, &a)| [c[0], c[1], c[2], a]).collect();
+    let rgba = rgb
+        .chunks_exact(3)
+        .zip(&alpha.samples[0])
+        .flat_map(|(c, &a)| [c[0], c[1], c[2], a])
+        .collect();
     RgbaImage::from_raw(planes.width, planes.height, rgba).map(Into::into).ok_or_else(unfit)
 }

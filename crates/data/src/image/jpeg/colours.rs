@@ -6,7 +6,9 @@ use super::header::Colour;
 pub(super) fn row(colour: Colour, from: &[Vec<u8>], out: &mut [u8]) -> Result<(), String> {
     match (colour, from) {
         (Colour::Rgb, [r, g, b]) => each(out, [r, g, b, r], |[r, g, b, _]| [r, g, b]),
-        (Colour::YCbCr, [y, cb, cr]) => each(out, [y, cb, cr, y], |[y, cb, cr, _]| light_to_rgb([y, cb, cr])),
+        (Colour::YCbCr, [y, cb, cr]) => {
+            each(out, [y, cb, cr, y], |[y, cb, cr, _]| light_to_rgb([y, cb, cr]))
+        }
         (Colour::Cmyk, [c, m, y, k]) => each(out, [c, m, y, k], ink_to_rgb),
         (Colour::Ycck, [y, cb, cr, k]) => each(out, [y, cb, cr, k], |[y, cb, cr, k]| {
             let [c, m, y] = light_to_rgb([y, cb, cr]).map(|light| 255 - light);

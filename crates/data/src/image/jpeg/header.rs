@@ -5,7 +5,8 @@
 
 use super::segments::{CUT, Segments, pair};
 
-const HEIGHT_LATER: &str = "the height is 0: it is told after the pixels (DNL), which is not supported";
+const HEIGHT_LATER: &str =
+    "the height is 0: it is told after the pixels (DNL), which is not supported";
 
 /// Everything that comes before the first scan and decides how samples become pixels.
 #[derive(Debug)]
@@ -74,7 +75,11 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
         match segments.early()? {
             (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, content) => {
                 let (height, width) = (pair(content, 1).ok_or(CUT)?, pair(content, 3).ok_or(CUT)?);
-                return if height == 0 { Err(HEIGHT_LATER.to_owned()) } else { Ok((width.into(), height.into())) };
+                return if height == 0 {
+                    Err(HEIGHT_LATER.to_owned())
+                } else {
+                    Ok((width.into(), height.into()))
+                };
             }
             (0xda, _) => return Err("there is no frame header before the first scan".to_owned()),
             _ => {}
@@ -101,7 +106,9 @@ impl Header {
                 }
                 // libjpeg looks at these two only if they are as long as their kind needs.
                 0xe0 => jfif |= content.len() >= 14 && content.starts_with(b"JFIF\0"),
-                0xee if content.len() >= 12 && content.starts_with(b"Adobe") => adobe = Some(content[11]),
+                0xee if content.len() >= 12 && content.starts_with(b"Adobe") => {
+                    adobe = Some(content[11])
+                }
                 0xda => break content,
                 _ => {}
             }
@@ -113,7 +120,9 @@ impl Header {
             colour: frame.colour(jfif, adobe),
             unconverted: adobe == Some(0),
             coding: frame.coding,
-            several_scans: scan.first().is_some_and(|&count| usize::from(count) < frame.components.len()),
+            several_scans: scan
+                .first()
+                .is_some_and(|&count| usize::from(count) < frame.components.len()),
             components: frame.components,
             frame_at,
             least_bits: 0,
@@ -125,7 +134,9 @@ impl Header {
 
     /// Returns the largest sampling across and down of all components.
     pub fn most(&self) -> (usize, usize) {
-        self.components.iter().fold((1, 1), |(across, down), c| (across.max(c.across), down.max(c.down)))
+        self.components
+            .iter()
+            .fold((1, 1), |(across, down), c| (across.max(c.across), down.max(c.down)))
     }
 
     /// Counts the units of the picture, across and down: the blocks that lie on the same place, of
@@ -138,7 +149,10 @@ impl Header {
     /// Counts the blocks that the samples of a component need, across and down.
     pub fn blocks(&self, component: &Component) -> (usize, usize) {
         let (across, down) = self.most();
-        ((self.width * component.across).div_ceil(8 * across), (self.height * component.down).div_ceil(8 * down))
+        (
+            (self.width * component.across).div_ceil(8 * across),
+            (self.height * component.down).div_ceil(8 * down),
+        )
     }
 
     /// Counts the fewest bits of the first scan: a Huffman code has at least one, and a block has a
@@ -169,11 +183,14 @@ impl Frame {
             0xc3 | 0xcb => return Err("lossless JPEG (SOF3, SOF11) is not supported".to_owned()),
             _ => return Err(format!("hierarchical JPEG (SOF{}) is not supported", marker & 15)),
         };
-        let [bits, h0, h1, w0, w1, count, ref list @ ..] = *content else { return Err(CUT.to_owned()) };
+        let [bits, h0, h1, w0, w1, count, ref list @ ..] = *content else {
+            return Err(CUT.to_owned());
+        };
         if bits != 8 {
             return Err(format!("JPEG with {bits} bits in a sample is not supported, only with 8"));
         }
-        let [width, height] = [[w0, w1], [h0, h1]].map(|pair| usize::from(u16::from_be_bytes(pair)));
+        let [width, height] =
+            [[w0, w1], [h0, h1]].map(|pair| usize::from(u16::from_be_bytes(pair)));
         if height == 0 {
             return Err(HEIGHT_LATER.to_owned());
         }
@@ -181,16 +198,23 @@ impl Frame {
             return Err("a side is 0 pixels long".to_owned());
         }
         if !matches!(count, 1 | 3 | 4) {
-            return Err(format!("JPEG with {count} components is not supported, only with 1, 3 and 4"));
+            return Err(format!(
+                "JPEG with {count} components is not supported, only with 1, 3 and 4"
+            ));
         }
         if list.len() != 3 * usize::from(count) {
-            return Err(format!("the frame header has {} bytes for {count} components", list.len()));
+            return Err(format!(
+                "the frame header has {} bytes for {count} components",
+                list.len()
+            ));
         }
         let components = list.chunks_exact(3).map(|c| {
             let (across, down) = (usize::from(c[1] >> 4), usize::from(c[1] & 15));
             match (1..=4).contains(&across) && (1..=4).contains(&down) {
                 true => Ok(Component { id: c[0], across, down, quant: c[2].into() }),
-                false => Err(format!("component {} is sampled {across} x {down}, not 1 to 4", c[0])),
+                false => {
+                    Err(format!("component {} is sampled {across} x {down}, not 1 to 4", c[0]))
+                }
             }
         });
         Ok(Self { coding, width, height, components: components.collect::<Result<_, _>>()? })

@@ -36,7 +36,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let header = Header::read(bytes)?;
     let (width, height) = (header.width, header.height);
     if header.scan_bytes as u64 * 8 < header.least_bits {
-        return Err(format!("the file is cut off: {} bytes cannot hold {width} x {height} pixels", bytes.len()));
+        return Err(format!(
+            "the file is cut off: {} bytes cannot hold {width} x {height} pixels",
+            bytes.len()
+        ));
     }
     refuse_many_scans(bytes, &header)?;
     if is_common(&header) {
@@ -54,11 +57,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
         [grey] => {
             let mut pixels = vec![0; width * height];
             pixels.chunks_exact_mut(width).enumerate().for_each(|(y, row)| grey.row(y, row));
-            DynamicImage::ImageLuma8(GrayImage::from_raw(width as u32, height as u32, pixels).ok_or(fits)?)
+            DynamicImage::ImageLuma8(
+                GrayImage::from_raw(width as u32, height as u32, pixels).ok_or(fits)?,
+            )
         }
         _ => {
             let pixels = to_rgb(&header, &planes)?;
-            DynamicImage::ImageRgb8(RgbImage::from_raw(width as u32, height as u32, pixels).ok_or(fits)?)
+            DynamicImage::ImageRgb8(
+                RgbImage::from_raw(width as u32, height as u32, pixels).ok_or(fits)?,
+            )
         }
     })
 }
@@ -76,7 +83,8 @@ fn refuse_many_scans(bytes: &[u8], header: &Header) -> Result<(), String> {
     const UNCOUNTED: u64 = 4_096;
     let pixels = header.width as u64 * header.height as u64;
     let most = USUAL.max(MOST_PIXELS / pixels);
-    let single = !header.several_scans && matches!(header.coding, Coding::Sequential | Coding::Arithmetic);
+    let single =
+        !header.several_scans && matches!(header.coding, Coding::Sequential | Coding::Arithmetic);
     if single || most >= UNCOUNTED || bytes.len() as u64 / SHORTEST <= most {
         return Ok(());
     }
@@ -129,13 +137,16 @@ fn is_common(header: &Header) -> bool {
     let sampling = |at: usize| header.components.get(at).map(|c| (c.across, c.down));
     match header.colour {
         Colour::Grey => {
-            sampling(0) == Some((1, 1)) || matches!(header.coding, Coding::Sequential | Coding::Progressive)
+            sampling(0) == Some((1, 1))
+                || matches!(header.coding, Coding::Sequential | Coding::Progressive)
         }
         // The crate looks at Adobe's marker first, libjpeg at JFIF's.
         Colour::YCbCr if header.unconverted => false,
         Colour::YCbCr if header.several_scans && header.coding == Coding::Sequential => false,
         Colour::YCbCr => {
-            matches!(sampling(0), Some((1 | 2, 1 | 2))) && sampling(1) == Some((1, 1)) && sampling(2) == Some((1, 1))
+            matches!(sampling(0), Some((1 | 2, 1 | 2)))
+                && sampling(1) == Some((1, 1))
+                && sampling(2) == Some((1, 1))
         }
         _ => false,
     }
@@ -157,7 +168,9 @@ fn common(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
     let (width, height) = (picture.width as u32, picture.height as u32);
     let fits = "pixels and size do not fit";
     Ok(match picture.pixel_format {
-        PixelFormat::Rgb => DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, picture.data).ok_or(fits)?),
+        PixelFormat::Rgb => {
+            DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, picture.data).ok_or(fits)?)
+        }
         PixelFormat::Grayscale => {
             DynamicImage::ImageLuma8(GrayImage::from_raw(width, height, picture.data).ok_or(fits)?)
         }

@@ -45,7 +45,12 @@ impl Spread {
 impl Plane {
     /// Takes component `at` of a picture; its samples may end with rows and columns that fill the
     /// last block.
-    pub fn new(header: &Header, at: usize, samples: Vec<u8>, stride: usize) -> Result<Self, String> {
+    pub fn new(
+        header: &Header,
+        at: usize,
+        samples: Vec<u8>,
+        stride: usize,
+    ) -> Result<Self, String> {
         let own = header.components.get(at).ok_or("a component is missing")?;
         let most = header.most();
         let width = (header.width * own.across).div_ceil(most.0);
@@ -111,8 +116,9 @@ impl Plane {
 /// Doubles a row of at least two samples. Halves are rounded up in every second pixel only.
 fn across(row: &[u8], out: &mut [u8]) {
     let last = row.len() - 1;
-    let mixed =
-        |near: usize, far: usize, half: u16| ((3 * u16::from(row[near]) + u16::from(row[far]) + half) >> 2) as u8;
+    let mixed = |near: usize, far: usize, half: u16| {
+        ((3 * u16::from(row[near]) + u16::from(row[far]) + half) >> 2) as u8
+    };
     out[0] = row[0];
     out[1] = mixed(0, 1, 2);
     for x in 1..last {

@@ -65,7 +65,10 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, Stri
         match marker {
             0xdb => tables.read_quant(content)?,
             0xc4 => tables.read_huffman(content)?,
-            0xdd => tables.restart = content.get(..2).map_or(0, |b| usize::from(b[0]) << 8 | usize::from(b[1])),
+            0xdd => {
+                tables.restart =
+                    content.get(..2).map_or(0, |b| usize::from(b[0]) << 8 | usize::from(b[1]))
+            }
             0xda => {
                 let parts = tables.parts(content, header, &mut quant)?;
                 let coded = bytes.get(segments.at..).unwrap_or_default();
@@ -83,7 +86,10 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Vec<Samples>, Stri
 impl Tables {
     fn read_quant(&mut self, mut content: &[u8]) -> Result<(), String> {
         while let Some((&kind, rest)) = content.split_first() {
-            let slot = self.quant.get_mut(usize::from(kind & 15)).ok_or("a quantisation table has no such number")?;
+            let slot = self
+                .quant
+                .get_mut(usize::from(kind & 15))
+                .ok_or("a quantisation table has no such number")?;
             let wide = 1 + usize::from(kind >> 4 > 0);
             let values = rest.get(..64 * wide).ok_or("a quantisation table is cut off")?;
             let mut zigzag = [0; 64];
@@ -100,7 +106,9 @@ impl Tables {
         while let [kind, rest @ ..] = content {
             let mean = kind >> 4 == 0;
             let kinds = if mean { &mut self.dc } else { &mut self.ac };
-            let slot = kinds.get_mut(usize::from(kind & 15)).ok_or("a Huffman table has no such number")?;
+            let slot = kinds
+                .get_mut(usize::from(kind & 15))
+                .ok_or("a Huffman table has no such number")?;
             let mut counts = [0; 17];
             counts[1..].copy_from_slice(rest.get(..16).ok_or("a Huffman table is cut off")?);
             let symbols = counts.iter().map(|&count| usize::from(count)).sum::<usize>();
@@ -108,7 +116,9 @@ impl Tables {
             if mean && values.iter().any(|&size| size > 15) {
                 return Err("a Huffman table has a number of more than 15 bits".to_owned());
             }
-            *slot = Some(Arc::new(HuffmanTable::build(&counts, values).map_err(|error| error.to_string())?));
+            *slot = Some(Arc::new(
+                HuffmanTable::build(&counts, values).map_err(|error| error.to_string())?,
+            ));
             content = &rest[16 + symbols..];
         }
         Ok(())
@@ -116,21 +126,33 @@ impl Tables {
 
     /// Reads the header of a scan. A component keeps the quantisation of its first scan, as in
     /// libjpeg.
-    fn parts(&self, scan: &[u8], header: &Header, quant: &mut [Option<[u16; 64]>]) -> Result<Vec<Part>, String> {
-        let listed = scan.split_first().and_then(|(&count, rest)| rest.get(..2 * usize::from(count)));
+    fn parts(
+        &self,
+        scan: &[u8],
+        header: &Header,
+        quant: &mut [Option<[u16; 64]>],
+    ) -> Result<Vec<Part>, String> {
+        let listed =
+            scan.split_first().and_then(|(&count, rest)| rest.get(..2 * usize::from(count)));
         let listed = listed.ok_or("the header of a scan is cut off")?;
         let part = |pair: &[u8]| -> Result<Part, String> {
             let component = header.components.iter().position(|c| c.id == pair[0]);
-            let component = component.ok_or_else(|| format!("a scan has component {}, the frame not", pair[0]))?;
+            let component = component
+                .ok_or_else(|| format!("a scan has component {}, the frame not", pair[0]))?;
             let own = &header.components[component];
             let blocks = if listed.len() == 2 { (1, 1) } else { (own.across, own.down) };
             let table = |kind: &[Option<Arc<HuffmanTable>>; 4], at: u8| {
-                kind.get(usize::from(at)).cloned().flatten().ok_or("a scan uses a Huffman table that is not there")
+                kind.get(usize::from(at))
+                    .cloned()
+                    .flatten()
+                    .ok_or("a scan uses a Huffman table that is not there")
             };
             if quant[component].is_none() {
-                quant[component] = self.quant.get(own.quant).and_then(|table| table.as_ref()).map(|t| t.values);
+                quant[component] =
+                    self.quant.get(own.quant).and_then(|table| table.as_ref()).map(|t| t.values);
             }
-            let quant = quant[component].ok_or("a component uses a quantisation table that is not there")?;
+            let quant = quant[component]
+                .ok_or("a component uses a quantisation table that is not there")?;
             Ok(Part {
                 component,
                 blocks,
@@ -172,7 +194,8 @@ fn scan(
                 match lost {
                     true => block.fill(128),
                     false => {
-                        let coefficients = bits.block(&part.dc, &part.ac, &mut means[part.component]);
+                        let coefficients =
+                            bits.block(&part.dc, &part.ac, &mut means[part.component]);
                         (routines.idct_islow)(&coefficients, &part.quant, &mut block);
                     }
                 }
@@ -183,7 +206,10 @@ fn scan(
             }
         }
         if bits.are_cut() {
-            return Err(format!("the file is cut off: {done} of {} units of pixels are there", units.0 * units.1));
+            return Err(format!(
+                "the file is cut off: {done} of {} units of pixels are there",
+                units.0 * units.1
+            ));
         }
     }
     Ok(())

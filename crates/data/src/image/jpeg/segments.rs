@@ -48,7 +48,8 @@ impl<'a> Segments<'a> {
 
     /// Takes the next segment before the first scan.
     pub fn early(&mut self) -> Result<(u8, &'a [u8]), String> {
-        self.take()?.ok_or_else(|| "the file ends before its first scan, it has no picture".to_owned())
+        self.take()?
+            .ok_or_else(|| "the file ends before its first scan, it has no picture".to_owned())
     }
 }
 

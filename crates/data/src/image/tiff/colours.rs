@@ -18,12 +18,18 @@ pub fn picture(raster: Raster, layout: &Layout, ifd: &Ifd) -> Result<DynamicImag
                 // Pillow does not turn 16-bit greys around whose 0 is white.
                 ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageLuma16)
             }
-            (Photometry::Rgb, None) => ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageRgb16),
+            (Photometry::Rgb, None) => {
+                ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageRgb16)
+            }
             (Photometry::Rgb, Some(Extra::Alpha)) if layout.samples == 4 => {
                 ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageRgba16)
             }
             (Photometry::Rgb | Photometry::Inks, _) => {
-                return eight(samples.iter().map(|sample| (sample >> 8) as u8).collect(), layout, ifd);
+                return eight(
+                    samples.iter().map(|sample| (sample >> 8) as u8).collect(),
+                    layout,
+                    ifd,
+                );
             }
             (other, _) => return Err(format!("{other:?} of 16 bits is not read in a TIFF")),
         },
@@ -58,10 +64,15 @@ fn eight(samples: Vec<u8>, layout: &Layout, ifd: &Ifd) -> Result<DynamicImage, S
             RgbaImage::from_raw(width, height, rgba).map(Into::into)
         }
         (Photometry::Inks, _) => {
-            let rgb = samples.chunks_exact(each).flat_map(|p| inks_to_rgb([p[0], p[1], p[2], p[3]])).collect();
+            let rgb = samples
+                .chunks_exact(each)
+                .flat_map(|p| inks_to_rgb([p[0], p[1], p[2], p[3]]))
+                .collect();
             RgbImage::from_raw(width, height, rgb).map(Into::into)
         }
-        (other, _) => return Err(format!("{other:?} of {} bits is not read in a TIFF", layout.bits)),
+        (other, _) => {
+            return Err(format!("{other:?} of {} bits is not read in a TIFF", layout.bits));
+        }
     };
     made.ok_or_else(unfit)
 }
@@ -79,10 +90,12 @@ fn greys(mut samples: Vec<u8>, layout: &Layout) -> Result<DynamicImage, String> 
     let made = match layout.extra {
         None => GrayImage::from_raw(width, height, samples).map(Into::into),
         Some(Extra::Other) => {
-            GrayImage::from_raw(width, height, samples.into_iter().step_by(each).collect()).map(Into::into)
+            GrayImage::from_raw(width, height, samples.into_iter().step_by(each).collect())
+                .map(Into::into)
         }
         extra => {
-            let two = samples.chunks_exact(each).flat_map(|p| [plain(p[0], p[1], extra), p[1]]).collect();
+            let two =
+                samples.chunks_exact(each).flat_map(|p| [plain(p[0], p[1], extra), p[1]]).collect();
             GrayAlphaImage::from_raw(width, height, two).map(Into::into)
         }
     };
@@ -99,7 +112,12 @@ fn indexed(samples: &[u8], layout: &Layout, ifd: &Ifd) -> Result<DynamicImage, S
                 let [r, g, b] = palette.rgb(p[0]);
                 [r, g, b, p[1]]
             };
-            RgbaImage::from_raw(width, height, samples.chunks_exact(each).flat_map(colour).collect()).map(Into::into)
+            RgbaImage::from_raw(
+                width,
+                height,
+                samples.chunks_exact(each).flat_map(colour).collect(),
+            )
+            .map(Into::into)
         }
         _ => {
             let rgb = samples.iter().step_by(each).flat_map(|index| palette.rgb(*index)).collect();
@@ -113,7 +131,9 @@ fn indexed(samples: &[u8], layout: &Layout, ifd: &Ifd) -> Result<DynamicImage, S
 fn plain(colour: u8, alpha: u8, extra: Option<Extra>) -> u8 {
     match (extra, alpha) {
         (Some(Extra::Premultiplied), 0) => 0,
-        (Some(Extra::Premultiplied), 1..=254) => (u32::from(colour) * 255 / u32::from(alpha)).min(255) as u8,
+        (Some(Extra::Premultiplied), 1..=254) => {
+            (u32::from(colour) * 255 / u32::from(alpha)).min(255) as u8
+        }
         _ => colour,
     }
 }
@@ -126,5 +146,8 @@ fn palette(ifd: &Ifd, bits: usize) -> Result<Palette, String> {
     let values = ifd.unsigneds(320).ok_or("its palette is missing")?;
     let third = values.len() / 3;
     let upper = |value: u64| (value >> 8) as u8;
-    Ok(Palette::of_rgb((0..third).map(|i| [upper(values[i]), upper(values[third + i]), upper(values[2 * third + i])])))
+    Ok(Palette::of_rgb(
+        (0..third)
+            .map(|i| [upper(values[i]), upper(values[third + i]), upper(values[2 * third + i])]),
+    ))
 }

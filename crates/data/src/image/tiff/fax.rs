@@ -10,7 +10,8 @@ use std::convert::Infallible;
 /// # Errors
 /// If there is no line, or the picture is wider than the decoder's numbers.
 pub fn fill(part: &[u8], layout: &Layout, out: &mut [u8]) -> Result<usize, String> {
-    let width = u16::try_from(layout.part_width).map_err(|_| "a fax wider than 65535 pixels is not read".to_owned())?;
+    let width = u16::try_from(layout.part_width)
+        .map_err(|_| "a fax wider than 65535 pixels is not read".to_owned())?;
     let row_bytes = usize::from(width).div_ceil(8);
     let rows = out.len() / row_bytes;
     let mut lines = out.chunks_exact_mut(row_bytes);
@@ -24,7 +25,9 @@ pub fn fill(part: &[u8], layout: &Layout, out: &mut [u8]) -> Result<usize, Strin
     // What ends early has told the lines before; there is no other sign of a damaged fax.
     if layout.compression == FAX4 {
         let _ = decode_g4(part.iter().copied(), width, u16::try_from(rows).ok(), line);
-    } else if let Ok(mut decoder) = Group3Decoder::new(part.iter().copied().map(Ok::<_, Infallible>)) {
+    } else if let Ok(mut decoder) =
+        Group3Decoder::new(part.iter().copied().map(Ok::<_, Infallible>))
+    {
         loop {
             let status = decoder.advance();
             // Without a mark behind it, the last line is whole when it is as wide as the picture.

@@ -95,7 +95,9 @@ impl Layout {
         let bits = bits(ifd)?;
         let photometry = photometry(tag(262, 0))?;
         if !(photometry.samples()..=MOST_SAMPLES).contains(&samples) {
-            return Err(format!("{samples} samples a pixel are too few or too many for {photometry:?}"));
+            return Err(format!(
+                "{samples} samples a pixel are too few or too many for {photometry:?}"
+            ));
         }
         let compression = compression(tag(259, 1))?;
         if matches!(compression, FAX3 | FAX4) && (bits, samples) != (1, 1) {
@@ -103,19 +105,25 @@ impl Layout {
         }
         // Lines that are told by the ones before, which only the fourth group is read with.
         if compression == FAX3 && tag(292, 0) & 1 == 1 {
-            return Err("a TIFF packed with two-dimensional codes of CCITT group 3 is not read".to_owned());
+            return Err(
+                "a TIFF packed with two-dimensional codes of CCITT group 3 is not read".to_owned()
+            );
         }
         let differences = match tag(317, 1) {
             1 => false,
             2 if bits >= 8 => true,
-            other => return Err(format!("a TIFF with predictor {other} at {bits} bits is not read")),
+            other => {
+                return Err(format!("a TIFF with predictor {other} at {bits} bits is not read"));
+            }
         };
         let tiled = ifd.has(324);
         let (part_width, part_height) = match tiled {
             true => (tag(322, 0), tag(323, 0)),
             false => (u64::from(width), tag(278, u64::from(height)).min(u64::from(height))),
         };
-        let fit = |side: u64| u32::try_from(side).map_err(|_| "its strips or tiles are too large".to_owned());
+        let fit = |side: u64| {
+            u32::try_from(side).map_err(|_| "its strips or tiles are too large".to_owned())
+        };
         let layout = Self {
             width,
             height,
@@ -139,7 +147,10 @@ impl Layout {
 
     /// Strips or tiles beside each other, and below each other.
     pub fn grid(&self) -> (usize, usize) {
-        (self.width.div_ceil(self.part_width) as usize, self.height.div_ceil(self.part_height) as usize)
+        (
+            self.width.div_ceil(self.part_width) as usize,
+            self.height.div_ceil(self.part_height) as usize,
+        )
     }
 
     fn check_parts(&self) -> Result<(), String> {
@@ -150,7 +161,10 @@ impl Layout {
         let needed = across * down * if self.planar { self.samples } else { 1 };
         match self.parts.len() >= needed {
             true => Ok(()),
-            false => Err(format!("the file is cut off: it has {} of {needed} strips or tiles", self.parts.len())),
+            false => Err(format!(
+                "the file is cut off: it has {} of {needed} strips or tiles",
+                self.parts.len()
+            )),
         }
     }
 }
@@ -170,11 +184,16 @@ fn bits(ifd: &Ifd) -> Result<usize, String> {
             // Written where nobody knows what they are.
             _ => "unknown samples",
         };
-        return Err(format!("{kind} of {} bits are not read in a TIFF", bits.first().unwrap_or(&0)));
+        return Err(format!(
+            "{kind} of {} bits are not read in a TIFF",
+            bits.first().unwrap_or(&0)
+        ));
     }
     match bits.first() {
         Some(&bits @ (1 | 2 | 4 | 8 | 16)) => Ok(bits as usize),
-        bits => Err(format!("samples of {} bits are not read in a TIFF", bits.copied().unwrap_or(0))),
+        bits => {
+            Err(format!("samples of {} bits are not read in a TIFF", bits.copied().unwrap_or(0)))
+        }
     }
 }
 
@@ -221,7 +240,14 @@ fn parts(ifd: &Ifd, tiled: bool) -> Result<Vec<(usize, usize)>, String> {
     let (offsets, lengths) = if tiled { (324, 325) } else { (273, 279) };
     let offsets = ifd.unsigneds(offsets).ok_or("it does not say where its pixels are")?;
     // Where lengths are missing, each strip is taken to go on to the end of the file.
-    let lengths = ifd.unsigneds(lengths).unwrap_or_else(|| vec![u64::from(u32::MAX); offsets.len()]);
-    let fit = |number: u64| usize::try_from(number).map_err(|_| "its pixels lie beyond its end".to_owned());
-    offsets.into_iter().zip(lengths).map(|(offset, length)| Ok((fit(offset)?, fit(length)?))).collect()
+    let lengths =
+        ifd.unsigneds(lengths).unwrap_or_else(|| vec![u64::from(u32::MAX); offsets.len()]);
+    let fit = |number: u64| {
+        usize::try_from(number).map_err(|_| "its pixels lie beyond its end".to_owned())
+    };
+    offsets
+        .into_iter()
+        .zip(lengths)
+        .map(|(offset, length)| Ok((fit(offset)?, fit(length)?)))
+        .collect()
 }

@@ -26,13 +26,22 @@ fn places(layout: &Layout) -> impl Iterator<Item = Part> + '_ {
     let (across, down) = layout.grid();
     (0..across * down * if layout.planar { layout.samples } else { 1 }).map(move |i| {
         let (plane, i) = (i / (across * down), i % (across * down));
-        Part { x: i % across * layout.part_width as usize, y: i / across * layout.part_height as usize, plane }
+        Part {
+            x: i % across * layout.part_width as usize,
+            y: i / across * layout.part_height as usize,
+            plane,
+        }
     })
 }
 
 /// Returns the bytes of a strip or tile, the highest bit of each first.
-fn packed<'a>(bytes: &'a [u8], (offset, length): (usize, usize), reverse: bool) -> Result<Cow<'a, [u8]>, String> {
-    let part: &[u8] = bytes.get(offset..offset.saturating_add(length).min(bytes.len())).unwrap_or_default();
+fn packed<'a>(
+    bytes: &'a [u8],
+    (offset, length): (usize, usize),
+    reverse: bool,
+) -> Result<Cow<'a, [u8]>, String> {
+    let part: &[u8] =
+        bytes.get(offset..offset.saturating_add(length).min(bytes.len())).unwrap_or_default();
     match part.is_empty() {
         true => Err("the file is cut off: its pixels lie beyond its end".to_owned()),
         false if reverse => Ok(Cow::Owned(part.iter().map(|byte| byte.reverse_bits()).collect())),
@@ -57,7 +66,8 @@ pub fn samples(bytes: &[u8], layout: &Layout) -> Result<Raster, String> {
         // Strips end with the picture; tiles are whole, their surplus is passed over.
         let rows = layout.part_height as usize;
         let rows = if layout.tiled { rows } else { rows.min(height - part.y) };
-        let mut unpacked = unpack(&packed(bytes, *place, layout.lowest_first)?, layout, rows * row_bytes)?;
+        let mut unpacked =
+            unpack(&packed(bytes, *place, layout.lowest_first)?, layout, rows * row_bytes)?;
         if layout.differences {
             unpacked.chunks_exact_mut(row_bytes).for_each(|row| add_up(row, each, layout));
         }
@@ -65,8 +75,12 @@ pub fn samples(bytes: &[u8], layout: &Layout) -> Result<Raster, String> {
         for (y, row) in unpacked.chunks_exact(row_bytes).enumerate().take(height - part.y) {
             let start = (part.y + y) * width * layout.samples;
             match &mut raster {
-                Raster::Eight(all) => spread(&mut all[start..], row, layout, &part, columns.clone(), sample),
-                Raster::Sixteen(all) => spread(&mut all[start..], row, layout, &part, columns.clone(), wide),
+                Raster::Eight(all) => {
+                    spread(&mut all[start..], row, layout, &part, columns.clone(), sample)
+                }
+                Raster::Sixteen(all) => {
+                    spread(&mut all[start..], row, layout, &part, columns.clone(), wide)
+                }
                 Raster::Rgb(_) => {}
             }
         }
@@ -84,10 +98,18 @@ fn check_held(bytes: &[u8], layout: &Layout, row_bytes: usize) -> Result<(), Str
         FAX3 | FAX4 => u64::from(layout.part_width),
         _ => 1032,
     };
-    let held = layout.parts.iter().map(|&(offset, length)| length.min(bytes.len().saturating_sub(offset)) as u64).sum();
+    let held = layout
+        .parts
+        .iter()
+        .map(|&(offset, length)| length.min(bytes.len().saturating_sub(offset)) as u64)
+        .sum();
     let (across, _) = layout.grid();
     let planes = if layout.planar { layout.samples } else { 1 };
-    can_hold(held, times, row_bytes as u64 * across as u64 * u64::from(layout.height) * planes as u64)
+    can_hold(
+        held,
+        times,
+        row_bytes as u64 * across as u64 * u64::from(layout.height) * planes as u64,
+    )
 }
 
 /// Reads sample `i` of a row of up to eight bits.
@@ -112,8 +134,11 @@ fn spread<T>(
     columns: Range<usize>,
     read: fn(&[u8], usize, &Layout) -> T,
 ) {
-    let (start, step) =
-        if layout.planar { (columns.start * layout.samples + part.plane, layout.samples) } else { (columns.start, 1) };
+    let (start, step) = if layout.planar {
+        (columns.start * layout.samples + part.plane, layout.samples)
+    } else {
+        (columns.start, 1)
+    };
     for (i, place) in all[start..].iter_mut().step_by(step).take(columns.len()).enumerate() {
         *place = read(row, i, layout);
     }
@@ -130,7 +155,8 @@ fn add_up(row: &mut [u8], each: usize, layout: &Layout) {
     let read = |row: &[u8], i: usize| layout.order.unsigned(&row[2 * i..2 * i + 2]) as u16;
     for i in each..row.len() / 2 {
         let sum = read(row, i).wrapping_add(read(row, i - each));
-        let pair = if layout.order == Order::Little { sum.to_le_bytes() } else { sum.to_be_bytes() };
+        let pair =
+            if layout.order == Order::Little { sum.to_le_bytes() } else { sum.to_be_bytes() };
         row[2 * i..2 * i + 2].copy_from_slice(&pair);
     }
 }
@@ -160,7 +186,9 @@ fn unpack(part: &[u8], layout: &Layout, len: usize) -> Result<Vec<u8>, String> {
     };
     match done == len {
         true => Ok(out),
-        false => Err(format!("the file is cut off: {done} of {len} bytes of a strip or tile are there")),
+        false => {
+            Err(format!("the file is cut off: {done} of {len} bytes of a strip or tile are there"))
+        }
     }
 }
 
@@ -192,7 +220,10 @@ fn of_pack_bits(part: &[u8], out: &mut [u8]) -> usize {
 /// Decodes strips or tiles that are JPEGs, with tables that they share.
 pub fn jpegs(bytes: &[u8], ifd: &Ifd, layout: &Layout) -> Result<Raster, String> {
     let grey = layout.samples == 1 && layout.photometry != Photometry::Palette;
-    if layout.planar || layout.bits != 8 || !(grey || layout.photometry.samples() == 3 && layout.samples == 3) {
+    if layout.planar
+        || layout.bits != 8
+        || !(grey || layout.photometry.samples() == 3 && layout.samples == 3)
+    {
         return Err("a TIFF whose JPEGs are neither grey nor RGB is not read".to_owned());
     }
     let (width, height) = (layout.width as usize, layout.height as usize);
@@ -202,7 +233,9 @@ pub fn jpegs(bytes: &[u8], ifd: &Ifd, layout: &Layout) -> Result<Raster, String>
         let stream = stream(&packed(bytes, *place, false)?, ifd.bytes(347), layout.photometry);
         let (part_width, part_height) = jpeg::size(&stream)?;
         if part_width > layout.part_width || part_height > layout.part_height {
-            return Err(format!("a strip or tile is {part_width} x {part_height}, larger than the file says"));
+            return Err(format!(
+                "a strip or tile is {part_width} x {part_height}, larger than the file says"
+            ));
         }
         let pixels = match (jpeg::decode(&stream)?, grey) {
             (DynamicImage::ImageLuma8(pixels), true) => pixels.into_raw(),

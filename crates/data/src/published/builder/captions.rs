@@ -26,7 +26,12 @@ impl Builder<'_> {
     }
 
     /// Returns the captions that a row has under keys of the first of `meanings` with a text. A row without is remembered until the end of the file.
-    pub fn captions_in(&mut self, at: At, row: &Row<'_>, meanings: &[&[&'static str]]) -> Result<Vec<String>, Stop> {
+    pub fn captions_in(
+        &mut self,
+        at: At,
+        row: &Row<'_>,
+        meanings: &[&[&'static str]],
+    ) -> Result<Vec<String>, Stop> {
         let found = several::captions(row, meanings, &mut self.remarks)?.unwrap_or_default();
         self.lacking.row(at, row, meanings[0], !found.is_empty());
         Ok(found)
@@ -34,13 +39,20 @@ impl Builder<'_> {
 
     /// Every picture from item `first` on should have a caption, for formats that list pictures and captions apart.
     pub fn need_captions(&mut self, first: usize) -> Result<(), DataError> {
-        let bare: Vec<usize> = (first..self.items.len()).filter(|&at| self.items[at].captions.is_empty()).collect();
+        let bare: Vec<usize> =
+            (first..self.items.len()).filter(|&at| self.items[at].captions.is_empty()).collect();
         if !bare.is_empty() && bare.len() == self.items.len() - first {
             let what = format!("no picture has a caption, of {}", bare.len());
-            return self.fault(Fault::DamagedFile, None, what, "is it the file that the card's `format` is about?");
+            return self.fault(
+                Fault::DamagedFile,
+                None,
+                what,
+                "is it the file that the card's `format` is about?",
+            );
         }
         for at in bare.into_iter().filter(|at| !self.excused.contains(at)).collect::<Vec<_>>() {
-            let (id, hint) = (self.items[at].id.clone(), "it is of no use where captions are needed");
+            let (id, hint) =
+                (self.items[at].id.clone(), "it is of no use where captions are needed");
             self.fault(Fault::NoText, None, format_args!("picture {id} has no caption"), hint)?;
         }
         Ok(())

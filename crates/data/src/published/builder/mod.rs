@@ -93,7 +93,8 @@ impl<'a> Builder<'a> {
             return self.faults.found(Fault::MissingFile, &|| DataError::published(&what, hint));
         }
         if !path.is_file() {
-            let what = format!("the annotation file {} is a folder, a pipe or a device", path.display());
+            let what =
+                format!("the annotation file {} is a folder, a pipe or a device", path.display());
             return self.faults.found(Fault::DamagedFile, &|| DataError::published(&what, hint));
         }
         match read(self, path) {
@@ -126,7 +127,13 @@ impl<'a> Builder<'a> {
     }
 
     /// Tells of a fault at a row of the file.
-    pub fn fault(&mut self, fault: Fault, at: Option<At>, what: impl Display, hint: &str) -> Result<(), DataError> {
+    pub fn fault(
+        &mut self,
+        fault: Fault,
+        at: Option<At>,
+        what: impl Display,
+        hint: &str,
+    ) -> Result<(), DataError> {
         let file = &self.file;
         self.faults.found(fault, &|| DataError::Annotation {
             path: file.clone(),
@@ -149,12 +156,15 @@ impl<'a> Builder<'a> {
         if let Some((key, value)) = row.first(keys::PICTURE)? {
             return Ok(plain_path(&path(key, value)?)?);
         }
-        let Some((key, value)) = row.first(keys::IMAGE_ID)? else { return Err(row.lacks(keys::PICTURE[0]).into()) };
+        let Some((key, value)) = row.first(keys::IMAGE_ID)? else {
+            return Err(row.lacks(keys::PICTURE[0]).into());
+        };
         let id = Id::read(key, value)?.to_string();
         if let Some(name) = name {
             return Ok(plain_path(&name.of(&id))?);
         }
-        let named = plain(&id).filter(|path| self.folders.iter().any(|folder| folder.join(path).is_file()));
+        let named =
+            plain(&id).filter(|path| self.folders.iter().any(|folder| folder.join(path).is_file()));
         named.or_else(|| by_id(&self.folders, &id, &mut self.extension)).ok_or_else(|| {
             let lacks = row.lacks(keys::PICTURE[0]);
             format!("{lacks}, and no picture is called {id}: add `image_name` to the split, such as `{{id:012}}.jpg`")
@@ -163,16 +173,33 @@ impl<'a> Builder<'a> {
     }
 
     /// A new item; nothing if its id is taken or its path no path.
-    pub fn image(&mut self, at: At, id: String, path: String, group: &str) -> Result<Option<usize>, DataError> {
+    pub fn image(
+        &mut self,
+        at: At,
+        id: String,
+        path: String,
+        group: &str,
+    ) -> Result<Option<usize>, DataError> {
         if self.by_id.contains_key(&id) {
-            self.fault(Fault::Duplicate, Some(at), format_args!("picture {id} is there again"), AGAIN)?;
+            self.fault(
+                Fault::Duplicate,
+                Some(at),
+                format_args!("picture {id} is there again"),
+                AGAIN,
+            )?;
             return Ok(None);
         }
         self.item(at, id, path, group)
     }
 
     /// The item of a picture that several rows may be about.
-    pub fn item(&mut self, at: At, id: String, path: String, group: &str) -> Result<Option<usize>, DataError> {
+    pub fn item(
+        &mut self,
+        at: At,
+        id: String,
+        path: String,
+        group: &str,
+    ) -> Result<Option<usize>, DataError> {
         let Some(path) = plain(&path) else {
             self.fault(Fault::BadRow, Some(at), no_path(&path), PATHS)?;
             return Ok(None);
@@ -181,12 +208,19 @@ impl<'a> Builder<'a> {
             if self.items[known].shows == path {
                 return Ok(Some(known));
             }
-            let what = format!("picture {id} is {path} here and {} before", self.items[known].shows);
+            let what =
+                format!("picture {id} is {path} here and {} before", self.items[known].shows);
             self.fault(Fault::Duplicate, Some(at), what, AGAIN)?;
             return Ok(None);
         }
         self.by_id.insert(id.clone(), self.items.len());
-        self.items.push(Item { id, shows: path, group: group.to_owned(), captions: vec![], questions: vec![] });
+        self.items.push(Item {
+            id,
+            shows: path,
+            group: group.to_owned(),
+            captions: vec![],
+            questions: vec![],
+        });
         Ok(Some(self.items.len() - 1))
     }
 

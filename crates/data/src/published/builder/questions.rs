@@ -11,9 +11,12 @@ impl Builder<'_> {
     pub fn question(&mut self, at: At, item: usize, question: Question) -> Result<(), DataError> {
         let place = (item as u32, self.items[item].questions.len() as u32);
         match self.by_question.entry(question.id) {
-            Entry::Occupied(_) => {
-                self.fault(Fault::Duplicate, Some(at), format_args!("question {} is there again", question.id), AGAIN)
-            }
+            Entry::Occupied(_) => self.fault(
+                Fault::Duplicate,
+                Some(at),
+                format_args!("question {} is there again", question.id),
+                AGAIN,
+            ),
             Entry::Vacant(entry) => {
                 entry.insert(place);
                 self.items[item].questions.push(question);
@@ -48,10 +51,18 @@ impl Builder<'_> {
         if all().all(|question| question.answers.is_empty()) {
             return Ok(());
         }
-        let open: Vec<u64> = all().filter(|question| question.answers.is_empty()).map(|question| question.id).collect();
+        let open: Vec<u64> = all()
+            .filter(|question| question.answers.is_empty())
+            .map(|question| question.id)
+            .collect();
         for id in open {
             let hint = "other questions have answers; is the file with the answers whole?";
-            self.fault(Fault::Unanswered, None, format_args!("question {id} has no answers"), hint)?;
+            self.fault(
+                Fault::Unanswered,
+                None,
+                format_args!("question {id} has no answers"),
+                hint,
+            )?;
         }
         Ok(())
     }

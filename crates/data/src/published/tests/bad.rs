@@ -70,7 +70,10 @@ fn a_file_that_is_cut_off_anywhere_is_refused() {
         for end in 0..good.len() {
             disk.put("a.json", &good[..end]);
             let error = disk.error();
-            assert!(error.starts_with("ROOT/a.json: ") && error.contains("cut off"), "{format} {end}: {error}");
+            assert!(
+                error.starts_with("ROOT/a.json: ") && error.contains("cut off"),
+                "{format} {end}: {error}"
+            );
             assert_eq!(disk.check().count(Fault::DamagedFile).min(1), 1, "{format} {end}");
         }
         disk.put("a.json", format!("{good} x"));
@@ -85,7 +88,10 @@ fn an_id_that_is_there_twice_is_refused() {
         disk.put("a.json", twice);
         let error = disk.error();
         assert!(error.starts_with("ROOT/a.json: row "), "{format}: {error}");
-        assert!(error.contains("1 is there again") || error.contains("here and"), "{format}: {error}");
+        assert!(
+            error.contains("1 is there again") || error.contains("here and"),
+            "{format}: {error}"
+        );
         assert_eq!(disk.check().count(Fault::Duplicate), 1, "{format}");
     }
 }
@@ -94,8 +100,13 @@ fn an_id_that_is_there_twice_is_refused() {
 fn wrong_types_are_refused_with_the_row() {
     for (format, more, good, _) in GOOD {
         let disk = Disk::of(format, more);
-        let pairs =
-            [("\"1.jpg\"", "[1]"), ("\"one\"", "5"), ("\"What?\"", "{}"), ("\"a\"", "false"), (": 1", ": -1.5")];
+        let pairs = [
+            ("\"1.jpg\"", "[1]"),
+            ("\"one\"", "5"),
+            ("\"What?\"", "{}"),
+            ("\"a\"", "false"),
+            (": 1", ": -1.5"),
+        ];
         for (wrong, right) in pairs {
             if good.contains(wrong) {
                 disk.put("a.json", good.replace(wrong, right));
@@ -116,7 +127,10 @@ fn wrong_types_are_refused_with_the_row() {
         assert!(known.iter().any(|part| error.contains(part)), "{format}: {error}");
         disk.put("a.json", if good.starts_with('[') { "[]" } else { "{}" });
         let error = disk.error();
-        assert!(error.contains("there is no list") || error.contains("has no picture"), "{format}: {error}");
+        assert!(
+            error.contains("there is no list") || error.contains("has no picture"),
+            "{format}: {error}"
+        );
     }
 }
 
@@ -129,7 +143,11 @@ fn refused(format: &str, more: &str, text: &str) -> String {
 #[test]
 fn errors_name_the_row_and_what_to_do() {
     assert_eq!(
-        refused("lavis-captions", "", r#"[{"image": "1.jpg", "caption": "one"}, {"caption": "two"}]"#),
+        refused(
+            "lavis-captions",
+            "",
+            r#"[{"image": "1.jpg", "caption": "one"}, {"caption": "two"}]"#
+        ),
         "ROOT/a.json: row 2 has no `image`; it has `caption`; hint: correct or remove the row; `toolkit data check` counts \
          all such rows"
     );
@@ -148,31 +166,53 @@ fn errors_name_the_row_and_what_to_do() {
          `..`; hint: correct or remove the row; `toolkit data check` counts all such rows"
     );
     for path in ["a/../../1.jpg", "/etc/../1.jpg", "..\\\\1.jpg", "", ".", "a/", "a\\nb"] {
-        let error = refused("lavis-captions", "", &format!(r#"[{{"image": "{path}", "caption": "one"}}]"#));
+        let error =
+            refused("lavis-captions", "", &format!(r#"[{{"image": "{path}", "caption": "one"}}]"#));
         assert!(error.contains("is no plain path"), "{path}: {error}");
     }
     let domain = r#"{"images": [{"id": 1, "file_name": "1.jpg", "domain": "moon"}]}"#;
-    assert!(refused("nocaps", "", domain).contains("row 1 of \"images\": 'moon' of picture 1 is no domain"));
-    let split = r#"{"images": [{"filename": "1.jpg", "imgid": 1, "split": "moon", "sentences": []}]}"#;
-    assert!(refused("karpathy", "", split).contains("no row is of the split train; the file has moon (1)"));
-    let answers = r#"[{"question_id": 1, "question": "What?", "answer": ["a", "b"], "image": "1.jpg"}]"#;
+    assert!(
+        refused("nocaps", "", domain)
+            .contains("row 1 of \"images\": 'moon' of picture 1 is no domain")
+    );
+    let split =
+        r#"{"images": [{"filename": "1.jpg", "imgid": 1, "split": "moon", "sentences": []}]}"#;
+    assert!(
+        refused("karpathy", "", split)
+            .contains("no row is of the split train; the file has moon (1)")
+    );
+    let answers =
+        r#"[{"question_id": 1, "question": "What?", "answer": ["a", "b"], "image": "1.jpg"}]"#;
     assert!(refused("lavis-gqa", "", answers).contains("row 1: question 1 has not one answer"));
     let empty = r#"[{"question_id": 1, "question": "What?", "answer": [], "image": "1.jpg"}]"#;
     assert!(refused("lavis-vqa", "", empty).contains("row 1: question 1 has only empty answers"));
     let blank = r#"[{"question_id": 1, "question": " ", "answer": "a", "image": "1.jpg"}]"#;
     assert!(refused("lavis-vqa", "", blank).contains("row 1: question 1 is empty"));
     let some = r#"[{"question_id": 1, "question": "A?", "answer": "a", "image": "1.jpg"}, {"question_id": 2, "question": "B?", "image": "1.jpg"}]"#;
-    assert!(refused("lavis-vqa", "", some).contains("question 2 has no answers; hint: other questions have"));
+    assert!(
+        refused("lavis-vqa", "", some)
+            .contains("question 2 has no answers; hint: other questions have")
+    );
     let name = "image_name = \"{id}.jpg\"";
     assert!(
-        refused("gqa", name, r#"{"1": {"imageId": [1], "question": "A?"}}"#).contains("`imageId` is [1], not an id")
+        refused("gqa", name, r#"{"1": {"imageId": [1], "question": "A?"}}"#)
+            .contains("`imageId` is [1], not an id")
     );
     let raw = r#"[{"id": 1, "qas": []}]"#;
-    assert!(refused("visual-genome-qa", "", raw).contains("the picture has only an id; hint: add `image_name"));
+    assert!(
+        refused("visual-genome-qa", "", raw)
+            .contains("the picture has only an id; hint: add `image_name")
+    );
     assert!(refused("visual-genome-qa", "", r#"[{"id": 1}]"#).contains("row 1: neither"));
     let stray = r#"[{"id": 1, "regions": [{"image_id": 2, "phrase": "x"}]}]"#;
-    assert!(refused("visual-genome-regions", name, stray).contains("picture 1 has an annotation of picture 2"));
-    assert!(refused("coco-captions", "", r#"{"images": [], "images": []}"#).contains("\"images\" is there twice"));
+    assert!(
+        refused("visual-genome-regions", name, stray)
+            .contains("picture 1 has an annotation of picture 2")
+    );
+    assert!(
+        refused("coco-captions", "", r#"{"images": [], "images": []}"#)
+            .contains("\"images\" is there twice")
+    );
 }
 
 #[test]
@@ -187,8 +227,16 @@ fn answers_must_fit_the_questions() {
             Fault::Orphan,
             "row 2 of \"annotations\": there is no question 3",
         ),
-        (vec![answer(1, 2, a), answer(2, 1, a)], Fault::BadRow, "question 1 is about picture 1, not 2"),
-        (vec![answer(1, 1, ""), answer(2, 1, a)], Fault::BadRow, "question 1 has only empty answers"),
+        (
+            vec![answer(1, 2, a), answer(2, 1, a)],
+            Fault::BadRow,
+            "question 1 is about picture 1, not 2",
+        ),
+        (
+            vec![answer(1, 1, ""), answer(2, 1, a)],
+            Fault::BadRow,
+            "question 1 has only empty answers",
+        ),
         (
             vec![answer(1, 1, a), answer(1, 1, a), answer(2, 1, a)],
             Fault::Duplicate,

@@ -13,12 +13,18 @@ fn memory() -> u64 {
 }
 
 fn report(what: &str, disk: &Disk) -> Published {
-    let size: u64 = ["a.json", "b.json"].iter().filter_map(|f| disk.path(f).metadata().ok()).map(|m| m.len()).sum();
+    let size: u64 = ["a.json", "b.json"]
+        .iter()
+        .filter_map(|f| disk.path(f).metadata().ok())
+        .map(|m| m.len())
+        .sum();
     let (before, start) = (memory(), Instant::now());
     let data = disk.open();
     let mut text = String::new();
-    write!(text, "{what}: {} MB of JSON in {:.1} s, ", size >> 20, start.elapsed().as_secs_f64()).unwrap();
-    writeln!(text, "{} MB of memory, {} items", memory().saturating_sub(before), data.len()).unwrap();
+    write!(text, "{what}: {} MB of JSON in {:.1} s, ", size >> 20, start.elapsed().as_secs_f64())
+        .unwrap();
+    writeln!(text, "{} MB of memory, {} items", memory().saturating_sub(before), data.len())
+        .unwrap();
     std::io::stderr().write_all(text.as_bytes()).unwrap();
     data
 }
@@ -26,7 +32,10 @@ fn report(what: &str, disk: &Disk) -> Published {
 #[test]
 #[ignore = "writes 900 MB"]
 fn big_files_are_streamed() {
-    let disk = Disk::of("vqa", "answers = [\"b.json\"]\nimage_name = \"train2014/COCO_train2014_{id:012}.jpg\"");
+    let disk = Disk::of(
+        "vqa",
+        "answers = [\"b.json\"]\nimage_name = \"train2014/COCO_train2014_{id:012}.jpg\"",
+    );
     let mut questions = String::from("{\"questions\": [");
     let mut answers = String::from("{\"annotations\": [");
     for at in 0..658_111_u64 {
@@ -47,7 +56,11 @@ fn big_files_are_streamed() {
             write!(answers, "{comma}{{\"answer\": \"red\", \"answer_confidence\": \"maybe\", \"answer_id\": {one}}}")
                 .unwrap();
         }
-        write!(answers, "], \"image_id\": {image}, \"answer_type\": \"other\", \"question_id\": {id}}}").unwrap();
+        write!(
+            answers,
+            "], \"image_id\": {image}, \"answer_type\": \"other\", \"question_id\": {id}}}"
+        )
+        .unwrap();
     }
     disk.put("a.json", questions + "]}").put("b.json", answers + "]}");
     let data = report("vqa", &disk);

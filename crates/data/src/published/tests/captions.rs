@@ -67,7 +67,12 @@ fn lavis_rows_of_a_picture_are_put_together() {
     let expected = vec![
         ("42", "val2014/COCO_val2014_000000000042.jpg", "all", vec!["A boat.", "Again."]),
         ("VG_100K/0000001.jpg", "VG_100K/0000001.jpg", "all", vec!["a red kettle"]),
-        ("flickr30k-images/1000001.jpg", "flickr30k-images/1000001.jpg", "all", vec!["Two kids run.", "Kids play."]),
+        (
+            "flickr30k-images/1000001.jpg",
+            "flickr30k-images/1000001.jpg",
+            "all",
+            vec!["Two kids run.", "Kids play."],
+        ),
         ("17", "val/00a1.jpg", "all", vec![]),
         ("cc3m/00_17.jpg", "cc3m/00_17.jpg", "all", vec!["Not picture 17."]),
     ];
@@ -95,7 +100,10 @@ fn nocaps_has_domains_and_its_test_no_captions() {
 
 #[test]
 fn regions_are_captions() {
-    let disk = Disk::of("visual-genome-regions", "image_name = \"{id}.jpg\"\nfolders = [\"VG_100K\", \"VG_100K_2\"]");
+    let disk = Disk::of(
+        "visual-genome-regions",
+        "image_name = \"{id}.jpg\"\nfolders = [\"VG_100K\", \"VG_100K_2\"]",
+    );
     disk.put(
         "a.json",
         r#"[{"id": 1, "regions": [{"region_id": 3, "image_id": 1, "phrase": "red kettle", "x": 1, "y": -2, "width": 3, "height": 4},
@@ -137,10 +145,16 @@ fn web_pictures_that_are_gone_are_left_out_if_wanted() {
          [splits.b]\nformat = \"lavis-captions\"\nfiles = [\"b.json\"]\nfolders = [\"y\"]\n\
          [splits.train]\njoin = [\"a\", \"b\"]\n",
     );
-    disk.put("a.json", r#"[{"image": "gone.png", "caption": "gone"}, {"image": "1.png", "caption": "one"}]"#)
-        .put("b.json", r#"[{"image": "2.jpg", "caption": "two"}, {"image": "kept.jpg", "caption": "three"}]"#)
-        .put("images/1.png", PNG)
-        .put("y/2.jpg", JPG);
+    disk.put(
+        "a.json",
+        r#"[{"image": "gone.png", "caption": "gone"}, {"image": "1.png", "caption": "one"}]"#,
+    )
+    .put(
+        "b.json",
+        r#"[{"image": "2.jpg", "caption": "two"}, {"image": "kept.jpg", "caption": "three"}]"#,
+    )
+    .put("images/1.png", PNG)
+    .put("y/2.jpg", JPG);
     let data = disk.open();
     let ids: Vec<&str> = captions(&data).iter().map(|item| item.0).collect();
     assert_eq!(ids, ["1.png", "2.jpg", "kept.jpg"]);

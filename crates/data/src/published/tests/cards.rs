@@ -20,10 +20,12 @@ fn cards() -> Vec<(String, toml::Table)> {
 fn every_published_card_is_whole() {
     let names: Vec<String> = cards().into_iter().map(|(name, _)| name).collect();
     let expected =
-        ["coco", "coco-karpathy", "flickr30k", "gqa", "nocaps", "ok-vqa", "visual-genome", "vqav2"].map(str::to_owned);
+        ["coco", "coco-karpathy", "flickr30k", "gqa", "nocaps", "ok-vqa", "visual-genome", "vqav2"]
+            .map(str::to_owned);
     assert_eq!(names, expected);
     for (name, card) in cards() {
-        let config: PublishedConfig = card["config"].clone().try_into().unwrap_or_else(|e| panic!("{name}: {e}"));
+        let config: PublishedConfig =
+            card["config"].clone().try_into().unwrap_or_else(|e| panic!("{name}: {e}"));
         config.check().unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(config.home.starts_with("https://"), "{name}");
         assert!(config.root.is_none(), "{name}: the root is the user's");
@@ -35,7 +37,10 @@ fn every_published_card_is_whole() {
         let dir = TempDir::new().unwrap();
         for split in config.splits.keys() {
             let error = Published::open(&config, dir.path(), split).err().unwrap().to_string();
-            assert!(error.starts_with("there is no annotation file ") && error.contains(&config.home), "{error}");
+            assert!(
+                error.starts_with("there is no annotation file ") && error.contains(&config.home),
+                "{error}"
+            );
         }
     }
 }
@@ -47,7 +52,8 @@ fn vqav2_finds_the_pictures_of_coco() {
     let config: PublishedConfig = card["config"].clone().try_into().unwrap();
     let disk = Disk { root: TempDir::new().unwrap(), config };
     let questions = r#"{"questions": [{"image_id": 42, "question": "What?", "question_id": 1}]}"#;
-    let answers = r#"{"annotations": [{"image_id": 42, "question_id": 1, "answers": [{"answer": "a"}]}]}"#;
+    let answers =
+        r#"{"annotations": [{"image_id": 42, "question_id": 1, "answers": [{"answer": "a"}]}]}"#;
     disk.put("vqav2/annotations/v2_OpenEnded_mscoco_val2014_questions.json", questions)
         .put("vqav2/annotations/v2_mscoco_val2014_annotations.json", answers)
         .put("coco/images/val2014/COCO_val2014_000000000042.jpg", JPG);
@@ -64,7 +70,8 @@ fn the_root_is_said_by_card_or_environment() {
         "HOME" => Some(PathBuf::from("/home/me")),
         _ => None,
     };
-    let mut config = PublishedConfig { home: "https://example.org".to_owned(), ..PublishedConfig::default() };
+    let mut config =
+        PublishedConfig { home: "https://example.org".to_owned(), ..PublishedConfig::default() };
     assert_eq!(config.root_with("coco", set).unwrap(), Path::new("/data/coco"));
     let error = config.root_with("coco", none).unwrap_err().to_string();
     assert_eq!(
@@ -72,7 +79,9 @@ fn the_root_is_said_by_card_or_environment() {
         "nothing says where the data set 'coco' is; hint: put `root = \"/path/to/coco\"` into [config] of a card of your own, \
          or set TOOLKIT_DATA to the folder that has the folder 'coco' (published at https://example.org)"
     );
-    for (root, expected) in [("~/data/coco", "/home/me/data/coco"), ("~", "/home/me"), ("/x", "/x"), ("y", "y")] {
+    for (root, expected) in
+        [("~/data/coco", "/home/me/data/coco"), ("~", "/home/me"), ("/x", "/x"), ("y", "y")]
+    {
         config.root = Some(root.to_owned());
         assert_eq!(config.root_with("coco", set).unwrap(), Path::new(expected));
     }
@@ -93,7 +102,10 @@ fn cards_that_cannot_be_are_refused() {
             "[splits.a]\nformat = \"gqa\"\nfiles = [\"x\"]\nanswers = [\"y\"]\nimage_name = \"{id}\"",
             "`answers` means nothing",
         ),
-        ("[splits.a]\nformat = \"lavis-vqa\"\nfiles = [\"x\"]\nselect = [\"y\"]", "`select` means nothing"),
+        (
+            "[splits.a]\nformat = \"lavis-vqa\"\nfiles = [\"x\"]\nselect = [\"y\"]",
+            "`select` means nothing",
+        ),
         ("[splits.a]\njoin = [\"b\"]", "'b' cannot be joined"),
         ("[splits.a]\njoin = [\"a\"]", "'a' cannot be joined"),
         ("[splits.a]\njoin = [\"b\"]\nfolders = [\"x\"]", "a joined split has files of its own"),
@@ -103,7 +115,8 @@ fn cards_that_cannot_be_are_refused() {
             "no split reads y",
         ),
     ] {
-        let error = toml::from_str::<PublishedConfig>(text).unwrap().check().unwrap_err().to_string();
+        let error =
+            toml::from_str::<PublishedConfig>(text).unwrap().check().unwrap_err().to_string();
         assert!(error.contains(said) && error.contains("; hint: "), "{error}");
     }
     for text in [

@@ -20,13 +20,18 @@ fn everything_is_counted() {
         .put("images/empty.jpg", "");
     let calls = RefCell::new(vec![]);
     let options = CheckOptions { examples: 1, decode: false };
-    let report =
-        check(&disk.config, disk.root.path(), "train", options, &|done, all| calls.borrow_mut().push((done, all)))
-            .unwrap();
+    let report = check(&disk.config, disk.root.path(), "train", options, &|done, all| {
+        calls.borrow_mut().push((done, all))
+    })
+    .unwrap();
     assert_eq!(calls.into_inner(), [(0, 4), (4, 4)]);
-    assert_eq!((report.images, report.captions, report.questions, report.sums_compared), (4, 3, 0, 1));
+    assert_eq!(
+        (report.images, report.captions, report.questions, report.sums_compared),
+        (4, 3, 0, 1)
+    );
     assert_eq!(report.groups["all"], 4);
-    let counts: Vec<(Fault, u64)> = report.findings.iter().map(|(fault, finding)| (*fault, finding.count)).collect();
+    let counts: Vec<(Fault, u64)> =
+        report.findings.iter().map(|(fault, finding)| (*fault, finding.count)).collect();
     assert_eq!(
         counts,
         [
@@ -43,7 +48,9 @@ fn everything_is_counted() {
         ]
     );
     assert!(report.findings.values().all(|finding| finding.examples.len() == 1));
-    assert!(report.findings[&Fault::WrongSize].examples[0].contains("has 3 captions, 99 are published"));
+    assert!(
+        report.findings[&Fault::WrongSize].examples[0].contains("has 3 captions, 99 are published")
+    );
     assert!(report.findings[&Fault::UnreadableImage].examples[0].contains("empty.jpg"));
     // Decoding finds the picture that is cut off.
     let options = CheckOptions { examples: 5, decode: true };
@@ -81,15 +88,17 @@ fn sums_that_fit_and_what_is_whole_are_clean() {
 #[test]
 fn many_pictures_are_reported_in_steps() {
     let disk = Disk::of("lavis-captions", "");
-    let rows: Vec<String> = (0..1100).map(|at| format!(r#"{{"image": "{at}.png", "caption": "x"}}"#)).collect();
+    let rows: Vec<String> =
+        (0..1100).map(|at| format!(r#"{{"image": "{at}.png", "caption": "x"}}"#)).collect();
     disk.put("a.json", format!("[{}]", rows.join(",")));
     for at in 0..1099 {
         disk.put(&format!("images/{at}.png"), PNG);
     }
     let calls = RefCell::new(vec![]);
-    let report = check(&disk.config, disk.root.path(), "train", CheckOptions::default(), &|done, all| {
-        calls.borrow_mut().push((done, all));
-    });
+    let report =
+        check(&disk.config, disk.root.path(), "train", CheckOptions::default(), &|done, all| {
+            calls.borrow_mut().push((done, all));
+        });
     assert_eq!(calls.into_inner(), [(0, 1100), (512, 1100), (1024, 1100), (1100, 1100)]);
     let report = report.unwrap();
     assert_eq!(report.count(Fault::MissingImage), 1);

@@ -53,7 +53,8 @@ impl Disk {
 
     /// The error of opening, with the root as ROOT.
     fn error(&self) -> String {
-        let error = Published::open(&self.config, self.root.path(), "train").err().expect("it opened");
+        let error =
+            Published::open(&self.config, self.root.path(), "train").err().expect("it opened");
         self.shown(&error)
     }
 
@@ -88,7 +89,14 @@ fn questions(data: &Published) -> Vec<Asked<'_>> {
         .flat_map(|item| item.questions.iter().map(move |question| (item, question)))
         .map(|(item, q)| {
             let answers = q.answers.iter().map(String::as_str).collect();
-            (item.id.as_str(), q.id, q.text.as_str(), answers, q.kind.as_str(), q.answer_type.as_str())
+            (
+                item.id.as_str(),
+                q.id,
+                q.text.as_str(),
+                answers,
+                q.kind.as_str(),
+                q.answer_type.as_str(),
+            )
         })
         .collect()
 }

@@ -4,7 +4,10 @@ use super::*;
 
 #[test]
 fn vqa_with_all_ten_answers() {
-    let disk = Disk::of("vqa", "answers = [\"b.json\"]\nimage_name = \"val2014/COCO_val2014_{id:012}.jpg\"");
+    let disk = Disk::of(
+        "vqa",
+        "answers = [\"b.json\"]\nimage_name = \"val2014/COCO_val2014_{id:012}.jpg\"",
+    );
     let ten: Vec<String> = (1..=10)
         .map(|id| {
             let answer = if id < 9 { "red" } else { "dark red" };
@@ -102,8 +105,9 @@ fn gqa_of_both_kinds_has_the_same_ids() {
             ("17", 2, "Is it?", vec!["yes"], "other", "yes/no")
         ]
     );
-    let plain =
-        |data: &Published| -> Vec<(u64, String)> { questions(data).iter().map(|q| (q.1, q.3.join(","))).collect() };
+    let plain = |data: &Published| -> Vec<(u64, String)> {
+        questions(data).iter().map(|q| (q.1, q.3.join(","))).collect()
+    };
     assert_eq!(plain(&official), plain(&lavis));
     assert_eq!(official.item(0).shows, lavis.item(0).shows);
 }

@@ -81,10 +81,10 @@ fn every_format(bytes: &[u8]) {
         match Published::open(&disk.config, disk.root.path(), "train") {
             Ok(data) => {
                 assert!(
-                    report
-                        .findings
-                        .keys()
-                        .all(|f| matches!(f, Fault::EmptyCaption | Fault::NoText | Fault::MissingImage)),
+                    report.findings.keys().all(|f| matches!(
+                        f,
+                        Fault::EmptyCaption | Fault::NoText | Fault::MissingImage
+                    )),
                     "{report:?}"
                 );
                 assert_eq!(data.len() as u64, report.images);

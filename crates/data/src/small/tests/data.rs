@@ -52,11 +52,17 @@ fn sources_are_read() {
     );
     assert_eq!(
         table(&open(Source::GoogleEmoji)),
-        [("google_emoji/1f410", "goat", "goat"), ("google_emoji/1f48c", "love letter", "love letter")]
+        [
+            ("google_emoji/1f410", "goat", "goat"),
+            ("google_emoji/1f48c", "love letter", "love letter")
+        ]
     );
     assert_eq!(
         table(&open(Source::Openclipart)),
-        [("openclipart/animals/bugs/fly", "old fly", "old fly"), ("openclipart/animals/goat", "goat", "goat")]
+        [
+            ("openclipart/animals/bugs/fly", "old fly", "old fly"),
+            ("openclipart/animals/goat", "goat", "goat")
+        ]
     );
     let photos = open(Source::Gcompris);
     assert_eq!(
@@ -73,7 +79,11 @@ fn sources_are_read() {
     assert_eq!(photos.item(4).captions[1], "A pyramid of St. Giza is \"old\".");
     for at in 0..photos.len() {
         let picture = photos.image(at).unwrap();
-        assert_eq!((picture.dimensions(), picture.get_pixel(0, 0).0), ((6, 5), [255; 3]), "on white");
+        assert_eq!(
+            (picture.dimensions(), picture.get_pixel(0, 0).0),
+            ((6, 5), [255; 3]),
+            "on white"
+        );
         assert_eq!(picture.get_pixel(3, 3)[2], 200);
     }
     assert!(photos.image(6).is_err());
@@ -86,7 +96,11 @@ fn the_built_in_source_needs_no_package() {
     let shows: BTreeSet<&str> = items(&data).iter().map(|item| item.shows.as_str()).collect();
     assert_eq!(shows.len(), data.len(), "every label once");
     assert!(shows.contains("prayer beads") && shows.contains("flag in hole"));
-    assert!(!shows.iter().any(|s| s.contains("skin tone") || ["white flag", "japan", "aries"].contains(s)));
+    assert!(
+        !shows
+            .iter()
+            .any(|s| s.contains("skin tone") || ["white flag", "japan", "aries"].contains(s))
+    );
     assert_eq!(data.image(700).unwrap().dimensions(), (72, 72));
 }
 
@@ -116,13 +130,16 @@ fn questions_are_about_folders() {
     let packages = Packages::all();
     let data = Small::open(&whole(&[Source::Stamps]), &packages.folders, "train").unwrap();
     let of = |id: &str| items(&data).into_iter().find(|item| item.id.ends_with(id)).unwrap();
-    let asked = |id: &str, kind: &str| of(id).questions.iter().find(|q| q.kind == kind).map(|q| q.answers.clone());
+    let asked = |id: &str, kind: &str| {
+        of(id).questions.iter().find(|q| q.kind == kind).map(|q| q.answers.clone())
+    };
     assert_eq!(asked("crane", "category").unwrap(), ["animal"]);
     assert_eq!(asked("crane", "subcategory").unwrap(), ["bird"]);
     assert_eq!(asked("lemon", "subcategory").unwrap(), ["fruit"]);
     assert_eq!(asked("hut", "category").unwrap(), ["building", "house"]);
     assert_eq!(asked("bus", "subcategory"), None);
-    let ids: Vec<u64> = items(&data).iter().flat_map(|item| &item.questions).map(|q| q.id).collect();
+    let ids: Vec<u64> =
+        items(&data).iter().flat_map(|item| &item.questions).map(|q| q.id).collect();
     assert_eq!(ids, (0..ids.len() as u64).collect::<Vec<_>>());
     let emojis = Small::open(&whole(&[Source::GoogleEmoji]), &packages.folders, "train").unwrap();
     assert!(items(&emojis).iter().all(|item| item.questions.is_empty()));
@@ -142,7 +159,10 @@ fn errors_say_what_to_do() {
             let mut folders = packages.folders.clone();
             folders.remove(*package);
             let missing = error(&config, &folders, "train");
-            assert!(missing.contains(package) && missing.contains("`toolkit data fetch small`"), "{missing}");
+            assert!(
+                missing.contains(package) && missing.contains("`toolkit data fetch small`"),
+                "{missing}"
+            );
             // A folder that holds something else; then a path that is none.
             folders.insert((*package).to_owned(), packages.folders["easy_vqa"].clone());
             write(&folders[*package], "x", b"");
@@ -155,18 +175,27 @@ fn errors_say_what_to_do() {
     assert!(error(&config, &packages.folders, "tset").contains("train, val and test"));
     assert!(error(&config, &packages.folders, "val").contains("no picture"));
     assert!(
-        error(&SmallConfig { val: 0.5, test: 0.5, ..config.clone() }, &packages.folders, "val").contains("test = 0.5")
+        error(&SmallConfig { val: 0.5, test: 0.5, ..config.clone() }, &packages.folders, "val")
+            .contains("test = 0.5")
     );
-    assert!(error(&SmallConfig { val: f64::NAN, ..config.clone() }, &packages.folders, "val").contains("val = NaN"));
+    assert!(
+        error(&SmallConfig { val: f64::NAN, ..config.clone() }, &packages.folders, "val")
+            .contains("val = NaN")
+    );
     assert!(error(&whole(&[]), &packages.folders, "train").contains("no source"));
-    assert!(error(&whole(&[Source::Stamps, Source::Stamps]), &packages.folders, "train").contains("twice"));
+    assert!(
+        error(&whole(&[Source::Stamps, Source::Stamps]), &packages.folders, "train")
+            .contains("twice")
+    );
     assert!(serde_json::from_str::<SmallConfig>(r#"{"sources": ["stamps"], "share": 1}"#).is_err());
     assert!(serde_json::from_str::<SmallConfig>(r#"{"sources": ["stomps"]}"#).is_err());
     let rcc = "usr/share/gcompris-qt/rcc/erase.rcc";
     packages.write("gcompris", rcc, b"qres");
     assert!(error(&config, &packages.folders, "train").contains("erase.rcc"));
     packages.write("emojibase", "en/data.json", b"{}");
-    assert!(error(&whole(&[Source::GoogleEmoji]), &packages.folders, "train").contains("data.json"));
+    assert!(
+        error(&whole(&[Source::GoogleEmoji]), &packages.folders, "train").contains("data.json")
+    );
 }
 
 /// A PNG whose header says it is too large is refused before it is decoded.
@@ -197,7 +226,10 @@ fn captions_are_normalised() {
 
 fn pair(captions: &[String]) -> Pair {
     let picture = Picture::Built { bytes: b"", name: "" };
-    Pair { captions: captions.to_vec(), ..Pair::plain("x".to_owned(), &captions[0], picture).unwrap() }
+    Pair {
+        captions: captions.to_vec(),
+        ..Pair::plain("x".to_owned(), &captions[0], picture).unwrap()
+    }
 }
 
 proptest! {
@@ -270,9 +302,11 @@ proptest! {
 fn shares_are_met() {
     let config = SmallConfig { val: 0.1, test: 0.2, ..SmallConfig::default() };
     let pairs: Vec<Pair> = (0..4_000).map(|n| pair(&[format!("thing {n}")])).collect();
-    let sums: Vec<[u8; 32]> = (0..4_000_u32).map(|n| std::array::from_fn(|at| (n >> (at % 4 * 8)) as u8)).collect();
+    let sums: Vec<[u8; 32]> =
+        (0..4_000_u32).map(|n| std::array::from_fn(|at| (n >> (at % 4 * 8)) as u8)).collect();
     let places = splits(&config, &pairs, &sums);
-    let share = |split: Split| places.iter().filter(|&&place| place == split).count() as f64 / 4_000.0;
+    let share =
+        |split: Split| places.iter().filter(|&&place| place == split).count() as f64 / 4_000.0;
     // Four standard deviations.
     assert!((share(Split::Val) - 0.1).abs() < 0.02 && (share(Split::Test) - 0.2).abs() < 0.026);
 }

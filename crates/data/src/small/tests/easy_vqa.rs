@@ -11,7 +11,11 @@ fn packages() -> Packages {
         let mut rows = Vec::new();
         for number in 0..count {
             let picture = packages.picture();
-            packages.write("easy_vqa", &format!("easy_vqa/data/{part}/images/{number}.png"), &picture);
+            packages.write(
+                "easy_vqa",
+                &format!("easy_vqa/data/{part}/images/{number}.png"),
+                &picture,
+            );
             rows.push(format!(r#"["what shape is present?", "circle", {number}]"#));
             rows.push(format!(r#"["what color is the circle?", "teal", {number}]"#));
         }
@@ -39,13 +43,19 @@ fn its_own_splits() {
     let (train, test) = (open(&packages, 0, "train").unwrap(), open(&packages, 0, "test").unwrap());
     assert_eq!((train.len(), test.len()), (10, 3));
     let item = test.item(0);
-    let kinds: Vec<(&str, &str)> = item.questions.iter().map(|q| (q.kind.as_str(), q.answer_type.as_str())).collect();
+    let kinds: Vec<(&str, &str)> =
+        item.questions.iter().map(|q| (q.kind.as_str(), q.answer_type.as_str())).collect();
     assert_eq!(kinds, [("what", "other"), ("colour_thing", "other"), ("exists", "yes/no")]);
-    assert_eq!((item.id.as_str(), item.questions[2].answers.as_slice()), ("test-0000", ["no".to_owned()].as_slice()));
+    assert_eq!(
+        (item.id.as_str(), item.questions[2].answers.as_slice()),
+        ("test-0000", ["no".to_owned()].as_slice())
+    );
     assert_eq!(test.image(2).unwrap().dimensions(), (6, 5));
     assert_ne!(train.fingerprint(), test.fingerprint());
     let questions = |data: &EasyVqa| -> BTreeSet<u64> {
-        (0..data.len()).flat_map(|at| data.item(at).questions.iter().map(|q| q.id).collect::<Vec<_>>()).collect()
+        (0..data.len())
+            .flat_map(|at| data.item(at).questions.iter().map(|q| q.id).collect::<Vec<_>>())
+            .collect()
     };
     assert_eq!(questions(&train).len(), 21);
     assert!(questions(&train).is_disjoint(&questions(&test)));
@@ -71,6 +81,9 @@ fn errors_say_what_to_do() {
     assert!(error(0, "test").contains("`toolkit data fetch easy-vqa`"));
     packages.write("easy_vqa", "easy_vqa/data/test/questions.json", br#"[["is it?", "no", 77]]"#);
     assert!(error(0, "test").contains("77.png"));
-    let none = EasyVqa::open(&EasyVqaConfig::default(), &Default::default(), "train").err().unwrap().to_string();
+    let none = EasyVqa::open(&EasyVqaConfig::default(), &Default::default(), "train")
+        .err()
+        .unwrap()
+        .to_string();
     assert!(none.contains("`toolkit data fetch easy-vqa`") && none.contains("easy_vqa"), "{none}");
 }

@@ -34,7 +34,9 @@ pub(crate) fn giant() -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+        })
     })
 }
 
@@ -78,7 +80,11 @@ impl Packages {
 
     pub fn drawing(&mut self, path: &str) {
         let bytes = self.picture();
-        self.write("pysiogame", &format!("usr/share/games/pysiogame/res/images/art4apps/{path}.png"), &bytes);
+        self.write(
+            "pysiogame",
+            &format!("usr/share/games/pysiogame/res/images/art4apps/{path}.png"),
+            &bytes,
+        );
     }
 
     /// The five resource files of GCompris.
@@ -89,12 +95,20 @@ impl Packages {
             "image2": "qrc:/gcompris/src/activities/explore_monuments/resource/egypt/giza.png", "text2": qsTr("No") },
             { "title": qsTr("No picture") } ] }"#;
         let root = "gcompris/src/activities";
-        for activity in
-            ["categorization", "erase", "explore_farm_animals", "explore_monuments", "explore_world_animals"]
-        {
+        for activity in [
+            "categorization",
+            "erase",
+            "explore_farm_animals",
+            "explore_monuments",
+            "explore_world_animals",
+        ] {
             let mut files: Vec<(String, Vec<u8>)> = match activity {
                 "categorization" => {
-                    vec!["images/tools/screwDriver2", "images/fishes/fish1", "images/alphabets/alphabets"]
+                    vec![
+                        "images/tools/screwDriver2",
+                        "images/fishes/fish1",
+                        "images/alphabets/alphabets",
+                    ]
                 }
                 "erase" => vec!["red_panda"],
                 "explore_monuments" => vec!["egypt/giza"],
@@ -105,9 +119,13 @@ impl Packages {
             .collect();
             files.push((format!("{root}/{activity}/icon.png"), self.picture()));
             if activity == "explore_monuments" {
-                files.push((format!("{root}/{activity}/resource/board/board1.qml"), board.as_bytes().to_vec()));
+                files.push((
+                    format!("{root}/{activity}/resource/board/board1.qml"),
+                    board.as_bytes().to_vec(),
+                ));
             }
-            let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
+            let files: Vec<(&str, &[u8])> =
+                files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
             let path = format!("usr/share/gcompris-qt/rcc/{activity}.rcc");
             self.write("gcompris", &path, &rcc::resource(&files, 3));
         }
@@ -142,8 +160,13 @@ impl Packages {
         }
         let mirror = packages.picture();
         packages.write("stamps", "usr/share/tuxpaint/stamps/vehicles/bus_mirror.png", &mirror);
-        for path in ["animals/goat", "transport/bus", "actions/write", "food/ice_cream", "clothes_n_accessories/gloves"]
-        {
+        for path in [
+            "animals/goat",
+            "transport/bus",
+            "actions/write",
+            "food/ice_cream",
+            "clothes_n_accessories/gloves",
+        ] {
             packages.drawing(path);
         }
         packages.gcompris();
@@ -161,9 +184,17 @@ impl Packages {
             ("tools/giant", "giant"),
         ] {
             let bytes = if title == "giant" { giant() } else { packages.picture() };
-            packages.write("openclipart_png", &format!("usr/share/openclipart/png/{name}.png"), &bytes);
+            packages.write(
+                "openclipart_png",
+                &format!("usr/share/openclipart/png/{name}.png"),
+                &bytes,
+            );
             let svg = format!("<svg><dc:title>{title}</dc:title></svg>");
-            packages.write("openclipart_svg", &format!("usr/share/openclipart/svg/{name}.svg"), svg.as_bytes());
+            packages.write(
+                "openclipart_svg",
+                &format!("usr/share/openclipart/svg/{name}.svg"),
+                svg.as_bytes(),
+            );
         }
         packages
     }

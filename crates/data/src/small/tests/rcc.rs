@@ -57,7 +57,8 @@ pub(crate) fn resource(files: &[(&str, &[u8])], version: u32) -> Vec<u8> {
     }
     let header = if version > 2 { 24 } else { 20 };
     let mut out = b"qres".to_vec();
-    let starts = [version, header + (data.len() + names.len()) as u32, header, header + data.len() as u32];
+    let starts =
+        [version, header + (data.len() + names.len()) as u32, header, header + data.len() as u32];
     out.extend(starts.iter().flat_map(|v| v.to_be_bytes()));
     out.resize(header as usize, 0);
     for part in [data, names, tree] {
@@ -79,7 +80,8 @@ const FILES: [(&str, &[u8]); 4] =
 fn what_is_written_is_read() {
     for version in 1..=3 {
         let found = read(&resource(&FILES, version)).unwrap();
-        let expected: Vec<(String, Vec<u8>)> = FILES.iter().map(|(n, b)| ((*n).to_owned(), b.to_vec())).collect();
+        let expected: Vec<(String, Vec<u8>)> =
+            FILES.iter().map(|(n, b)| ((*n).to_owned(), b.to_vec())).collect();
         assert_eq!(found, expected, "version {version}");
     }
 }

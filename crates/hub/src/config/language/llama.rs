@@ -19,7 +19,10 @@ pub(super) fn read(json: &Json) -> Result<LlamaConfig, HubError> {
     for scaling in [&rope, &json.object("rope_scaling")] {
         let kind = scaling.text("rope_type")?.or(scaling.text("type")?);
         if let Some(kind) = kind.filter(|kind| kind != "default") {
-            return Err(scaling.wrong("rope_type", format!("is `{kind}`; only positions without scaling are built")));
+            return Err(scaling.wrong(
+                "rope_type",
+                format!("is `{kind}`; only positions without scaling are built"),
+            ));
         }
     }
     Ok(LlamaConfig {

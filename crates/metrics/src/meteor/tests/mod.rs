@@ -6,7 +6,8 @@ use super::normaliser::{self, Prefix, Prefixes};
 use super::{java, stemmer, synonyms::Synonyms};
 
 fn normal(text: &str) -> String {
-    let prefixes: Prefixes = [("mr".to_owned(), Prefix::Always), ("no".to_owned(), Prefix::BeforeNumber)].into();
+    let prefixes: Prefixes =
+        [("mr".to_owned(), Prefix::Always), ("no".to_owned(), Prefix::BeforeNumber)].into();
     java::tokens(&normaliser::normal(text, &prefixes)).collect::<Vec<_>>().join(" ")
 }
 
@@ -59,14 +60,17 @@ fn stems_are_those_of_the_old_snowball() {
 #[test]
 fn hashes_are_javas() {
     // "Aa" and "BB" are the textbook collision; the last one overflows.
-    for (text, hash) in [("", 0), ("a", 97), ("Aa", 2112), ("BB", 2112), ("polygenelubricants", i32::MIN)] {
+    for (text, hash) in
+        [("", 0), ("a", 97), ("Aa", 2112), ("BB", 2112), ("polygenelubricants", i32::MIN)]
+    {
         assert_eq!(java::hash(text.encode_utf16()), hash, "{text}");
     }
 }
 
 #[test]
 fn synonyms_of_regular_and_irregular_forms() {
-    let synonyms = Synonyms::read("child\nchildren\n", "child\n1 2\nkid\n2 3\nclass\n4\n").expect("tables");
+    let synonyms =
+        Synonyms::read("child\nchildren\n", "child\n1 2\nkid\n2 3\nclass\n4\n").expect("tables");
     assert_eq!(*synonyms.sets("children"), [1, 2]);
     assert_eq!(*synonyms.sets("kids"), [2, 3]);
     assert_eq!(*synonyms.sets("classes"), [4]);

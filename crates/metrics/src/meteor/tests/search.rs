@@ -21,12 +21,15 @@ struct Whole {
 impl Whole {
     fn put(&mut self, found: &Match) {
         self.reference[found.start..found.start + found.length].fill(true);
-        self.hypothesis[found.hypothesis_start..found.hypothesis_start + found.hypothesis_length].fill(true);
+        self.hypothesis[found.hypothesis_start..found.hypothesis_start + found.hypothesis_length]
+            .fill(true);
     }
 
     fn overlaps(&self, found: &Match) -> bool {
         self.reference[found.start..found.start + found.length].contains(&true)
-            || self.hypothesis[found.hypothesis_start..found.hypothesis_start + found.hypothesis_length].contains(&true)
+            || self.hypothesis
+                [found.hypothesis_start..found.hypothesis_start + found.hypothesis_length]
+                .contains(&true)
     }
 
     fn step(&mut self, found: &Match) {
@@ -51,7 +54,8 @@ fn distance(found: &Match) -> i32 {
 }
 
 fn first(matches: &Matches) -> Whole {
-    let (hypothesis, reference) = (matches.hypothesis_coverage.len(), matches.reference_coverage.len());
+    let (hypothesis, reference) =
+        (matches.hypothesis_coverage.len(), matches.reference_coverage.len());
     let mut first = Whole {
         result: vec![None; reference],
         covered: 0,
@@ -63,7 +67,9 @@ fn first(matches: &Matches) -> Whole {
         reference: vec![false; reference],
     };
     for found in matches.at.iter().filter(|found| found.len() == 1).flatten() {
-        let once = |coverage: &[u32], start: usize, length: usize| coverage[start..start + length] == vec![1; length];
+        let once = |coverage: &[u32], start: usize, length: usize| {
+            coverage[start..start + length] == vec![1; length]
+        };
         if once(&matches.reference_coverage, found.start, found.length)
             && once(&matches.hypothesis_coverage, found.hypothesis_start, found.hypothesis_length)
         {
@@ -117,15 +123,27 @@ fn plain(matches: &Matches) -> Vec<Option<Match>> {
 }
 
 /// Words of both sides that are the same, and some longer matches.
-fn matches(hypothesis: &[u8], reference: &[u8], longer: &[(usize, usize, usize, usize)]) -> Matches {
+fn matches(
+    hypothesis: &[u8],
+    reference: &[u8],
+    longer: &[(usize, usize, usize, usize)],
+) -> Matches {
     let mut matches = Matches::none(hypothesis.len(), reference.len());
     for (start, r) in reference.iter().enumerate() {
         for (hypothesis_start, _) in hypothesis.iter().enumerate().filter(|(_, h)| *h == r) {
-            matches.add(Match { module: 0, start, length: 1, hypothesis_start, hypothesis_length: 1 });
+            matches.add(Match {
+                module: 0,
+                start,
+                length: 1,
+                hypothesis_start,
+                hypothesis_length: 1,
+            });
         }
     }
     for &(start, length, hypothesis_start, hypothesis_length) in longer {
-        if start + length <= reference.len() && hypothesis_start + hypothesis_length <= hypothesis.len() {
+        if start + length <= reference.len()
+            && hypothesis_start + hypothesis_length <= hypothesis.len()
+        {
             matches.add(Match { module: 3, start, length, hypothesis_start, hypothesis_length });
         }
     }
@@ -133,8 +151,9 @@ fn matches(hypothesis: &[u8], reference: &[u8], longer: &[(usize, usize, usize, 
 }
 
 fn same(matches: &Matches) -> Result<(), TestCaseError> {
-    let shown =
-        |result: Vec<Option<Match>>| -> Vec<String> { result.into_iter().map(|found| format!("{found:?}")).collect() };
+    let shown = |result: Vec<Option<Match>>| -> Vec<String> {
+        result.into_iter().map(|found| format!("{found:?}")).collect()
+    };
     prop_assert_eq!(shown(align(matches)), shown(plain(matches)));
     Ok(())
 }

@@ -91,16 +91,25 @@ impl QFormerConfig {
             ("hidden_size", self.hidden_size),
         )?;
         if let Some(width) = self.encoder_hidden_size.filter(|&width| width != vision.width) {
-            let what = format!("`encoder_hidden_size` = {width}, but the encoder's features are {} wide", vision.width);
+            let what = format!(
+                "`encoder_hidden_size` = {width}, but the encoder's features are {} wide",
+                vision.width
+            );
             let hint = "leave `encoder_hidden_size` out: it is taken from the encoder";
             return Err(ShapeError::new(what, hint));
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ShapeError::new(format!("`dropout` = {}", self.dropout), "`dropout` must be in [0, 1)"));
+            return Err(ShapeError::new(
+                format!("`dropout` = {}", self.dropout),
+                "`dropout` must be in [0, 1)",
+            ));
         }
         if self.temperature.is_nan() || self.temperature <= 0.0 {
             let what = format!("`temperature` = {}", self.temperature);
-            return Err(ShapeError::new(what, "`temperature` must be above 0: similarities are divided by it"));
+            return Err(ShapeError::new(
+                what,
+                "`temperature` must be above 0: similarities are divided by it",
+            ));
         }
         Ok(())
     }
@@ -135,8 +144,13 @@ impl QFormerConfig {
 
     /// Floating-point operations of the query pass for one image.
     fn flops(&self, vision: &VisionShape) -> Count {
-        let [width, inner, queries, tokens, features] =
-            [self.hidden_size, self.intermediate_size, self.num_query_tokens, vision.tokens, vision.width];
+        let [width, inner, queries, tokens, features] = [
+            self.hidden_size,
+            self.intermediate_size,
+            self.num_query_tokens,
+            vision.tokens,
+            vision.width,
+        ];
         let own = product([8, queries, width, width]) + product([4, queries, queries, width]);
         let ffn = product([4, queries, width, inner]);
         let keys = product([4, tokens, features, width]) + product([4, queries, tokens, width]);
@@ -146,7 +160,8 @@ impl QFormerConfig {
 
     /// Numbers that the backward pass needs of one token in all layers.
     fn kept_of_token(&self, vision: &VisionShape) -> Count {
-        let [width, inner, heads] = [self.hidden_size, self.intermediate_size, self.num_attention_heads];
+        let [width, inner, heads] =
+            [self.hidden_size, self.intermediate_size, self.num_attention_heads];
         // Query, key, value, what they make of each other; inputs and outputs of two normalisations; both sides of GELU.
         let own = 8 * width + 2 * inner;
         // Query, context, and a normalisation.
@@ -154,7 +169,8 @@ impl QFormerConfig {
         // A byte for each number and probability that may be dropped.
         let own_noise = product([heads, self.num_query_tokens]) + 2 * width;
         let cross_noise = product([heads, vision.tokens]) + width;
-        let noise = |bytes: Count| if self.dropout > 0.0 { bytes.over(4) } else { Count::default() };
+        let noise =
+            |bytes: Count| if self.dropout > 0.0 { bytes.over(4) } else { Count::default() };
         let (layers, crossing) = (self.num_hidden_layers, self.cross_layers());
         (noise(own_noise) + own) * layers + (noise(cross_noise) + cross) * crossing
     }
@@ -201,5 +217,6 @@ pub fn is_query_path(name: &str) -> bool {
     let prefixes = ["query_tokens", "ln_vision.", "embeddings.layer_norm."];
     let blocks = ["attention", "crossattention", "intermediate_query", "output_query"];
     let block = name.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').nth(1));
-    prefixes.iter().any(|prefix| name.starts_with(prefix)) || block.is_some_and(|block| blocks.contains(&block))
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || block.is_some_and(|block| blocks.contains(&block))
 }

@@ -39,7 +39,10 @@ pub fn initialise<M: Module>(
     if init != QFormerInit::Random {
         let Some(bert) = bert else {
             let what = "this initialisation starts from BERT, and no BERT is given";
-            return Err(ShapeError::new(what, "give the weights of a text encoder, or choose \"random\""));
+            return Err(ShapeError::new(
+                what,
+                "give the weights of a text encoder, or choose \"random\"",
+            ));
         };
         sources = find_sources(&params::list(&module), init, bert)?;
     }
@@ -70,14 +73,21 @@ fn find_sources<'a>(
                 sources.insert(info.name.clone(), values);
             }
             // A text encoder without a language-modelling head, such as a sentence encoder: ours is drawn.
-            None if name.starts_with("cls.") && !bert.keys().any(|key| key.starts_with("cls.")) => {}
-            Some(values) => wrong.push(format!("`{name}` is {:?}, wanted {:?}", values.shape, info.shape)),
+            None if name.starts_with("cls.") && !bert.keys().any(|key| key.starts_with("cls.")) => {
+            }
+            Some(values) => {
+                wrong.push(format!("`{name}` is {:?}, wanted {:?}", values.shape, info.shape))
+            }
             None => wrong.push(format!("`{name}` is missing")),
         }
     }
     if !wrong.is_empty() {
-        let more = if wrong.len() > 3 { format!(" and {} more", wrong.len() - 3) } else { String::new() };
-        let what = format!("BERT does not fit the Q-Former: {}{more}", wrong[..wrong.len().min(3)].join(", "));
+        let more =
+            if wrong.len() > 3 { format!(" and {} more", wrong.len() - 3) } else { String::new() };
+        let what = format!(
+            "BERT does not fit the Q-Former: {}{more}",
+            wrong[..wrong.len().min(3)].join(", ")
+        );
         return Err(ShapeError::new(what, "give the Q-Former BERT's sizes, or choose \"random\""));
     }
     if sources.is_empty() {

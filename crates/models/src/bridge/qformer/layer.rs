@@ -58,17 +58,30 @@ impl Attention {
 
     /// Keys and values of `x [batch, tokens, width of keys]`.
     pub(super) fn keys_values(&self, x: Tensor<3>) -> KeysValues {
-        (split_heads(self.key.forward(x.clone()), self.heads), split_heads(self.value.forward(x), self.heads))
+        (
+            split_heads(self.key.forward(x.clone()), self.heads),
+            split_heads(self.value.forward(x), self.heads),
+        )
     }
 
     /// [`Attention::keys_values`] of `x * scale + shift`.
-    fn keys_values_scaled(&self, x: &Tensor<3>, scale: &Tensor<1>, shift: &Tensor<1>) -> KeysValues {
+    fn keys_values_scaled(
+        &self,
+        x: &Tensor<3>,
+        scale: &Tensor<1>,
+        shift: &Tensor<1>,
+    ) -> KeysValues {
         let one = |linear: &Linear| linear.forward_scaled(x.clone(), scale.clone(), shift.clone());
         (split_heads(one(&self.key), self.heads), split_heads(one(&self.value), self.heads))
     }
 
     /// Rows `x [batch, rows, width]` attend to `(keys, values)`; `bias` broadcasts to `[batch, heads, rows, keys]`.
-    pub(super) fn forward(&self, x: Tensor<3>, own: KeysValues, bias: Option<Tensor<4>>) -> Tensor<3> {
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        own: KeysValues,
+        bias: Option<Tensor<4>>,
+    ) -> Tensor<3> {
         self.forward_rows(x, own, None, bias)
     }
 
@@ -122,10 +135,17 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn new(index: usize, config: &QFormerConfig, vision_width: usize, device: &Device) -> Self {
+    pub(super) fn new(
+        index: usize,
+        config: &QFormerConfig,
+        vision_width: usize,
+        device: &Device,
+    ) -> Self {
         Self {
             attention: Attention::new(config.hidden_size, config, device),
-            crossattention: config.crosses(index).then(|| Attention::new(vision_width, config, device)),
+            crossattention: config
+                .crosses(index)
+                .then(|| Attention::new(vision_width, config, device)),
             intermediate: Intermediate::new(config, device),
             output: Output::new(config.intermediate_size, config, device),
             intermediate_query: Intermediate::new(config, device),
@@ -167,7 +187,11 @@ impl Encoder {
 
     /// [`Encoder::cross`] of features that `norm` has yet to normalise. Those of a frozen encoder are constants, and then nothing
     /// is recorded that is as long as they are: a third of what their projections cost in training.
-    pub(super) fn cross_normalised(&self, features: Tensor<3>, norm: &LayerNorm) -> Vec<KeysValues> {
+    pub(super) fn cross_normalised(
+        &self,
+        features: Tensor<3>,
+        norm: &LayerNorm,
+    ) -> Vec<KeysValues> {
         if !features.is_autodiff() || !toolkit_kernels::is_constant(&features) {
             return self.cross(&norm.forward(features));
         }

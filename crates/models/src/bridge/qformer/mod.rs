@@ -17,7 +17,8 @@ use burn::tensor::{Device, Int, Shape, Tensor};
 use layer::{Encoder, Layer};
 use text::LanguageHead;
 use toolkit_core::{
-    Bridge, BridgeShape, ImagePass, KeysValues, Pair, ShapeError, TextTower, VisionShape, index, noise,
+    Bridge, BridgeShape, ImagePass, KeysValues, Pair, ShapeError, TextTower, VisionShape, index,
+    noise,
 };
 
 /// BERT's embeddings without token types. Queries pass through the normalisation alone.
@@ -41,7 +42,10 @@ impl Embeddings {
     /// `[1, queries, width]` to `[batch, queries, width]`.
     fn queries(&self, tokens: Tensor<3>, batch: usize) -> Tensor<3> {
         let [_, queries, width] = tokens.dims();
-        noise::dropout(self.layer_norm.forward(tokens).expand([batch, queries, width]), self.dropout)
+        noise::dropout(
+            self.layer_norm.forward(tokens).expand([batch, queries, width]),
+            self.dropout,
+        )
     }
 
     /// Whether samples that are the same become different: each has dropout of its own.
@@ -73,7 +77,9 @@ impl QFormer {
         let (mut pairs, mut all) = (cross.iter(), Vec::new());
         self.queries_over(&cross, |i, _, rows| {
             if let Some(block) = &self.encoder.layer[i].crossattention {
-                all.extend(pairs.next().map(|(keys, _)| block.probabilities(rows.clone(), keys.clone())));
+                all.extend(
+                    pairs.next().map(|(keys, _)| block.probabilities(rows.clone(), keys.clone())),
+                );
             }
         });
         all
@@ -81,7 +87,11 @@ impl QFormer {
 
     /// The query pass over images' keys and values, handing `keep` each layer's self-attention keys and values, and the rows
     /// behind self-attention.
-    fn queries_over(&self, cross: &[KeysValues], mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>)) -> Tensor<3> {
+    fn queries_over(
+        &self,
+        cross: &[KeysValues],
+        mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>),
+    ) -> Tensor<3> {
         // Layer 0 attends to the image, whatever the frequency; until then queries are the same for all images.
         let batch = cross[0].0.dims()[0];
         let until_image = if self.embeddings.drops() { batch } else { 1 };
@@ -90,7 +100,10 @@ impl QFormer {
             let mut own = layer.attention.keys_values(x.clone());
             let mut rows = layer.attention.forward(x, own.clone(), None);
             if i == 0 {
-                own = (own.0.expand([batch as i32, -1, -1, -1]), own.1.expand([batch as i32, -1, -1, -1]));
+                own = (
+                    own.0.expand([batch as i32, -1, -1, -1]),
+                    own.1.expand([batch as i32, -1, -1, -1]),
+                );
                 rows = rows.expand([batch as i32, -1, -1]);
             }
             keep(i, &own, &rows);
@@ -149,7 +162,11 @@ impl QFormer {
                 return (layer.query_rows(attended, cross, Some(&images)), None);
             }
             let attended = layer.attention.forward(joint, own, Some(bias.clone()));
-            queries = layer.query_rows(paired(attended.clone().narrow(1, 0, count)), cross, Some(&images));
+            queries = layer.query_rows(
+                paired(attended.clone().narrow(1, 0, count)),
+                cross,
+                Some(&images),
+            );
             text = paired(layer.text_rows(attended.narrow(1, count, length)));
             if i == 0 && shared {
                 bias = bias.select(0, of_pairs.clone());
@@ -166,7 +183,11 @@ fn repeated(x: Tensor<3>, which: &[usize]) -> Tensor<3> {
         return x;
     }
     let table = x.reshape([samples, tokens * width]);
-    toolkit_kernels::embedding(table, index(which, &device).unsqueeze()).reshape([which.len(), tokens, width])
+    toolkit_kernels::embedding(table, index(which, &device).unsqueeze()).reshape([
+        which.len(),
+        tokens,
+        width,
+    ])
 }
 
 impl Bridge for QFormer {
@@ -180,7 +201,9 @@ impl Bridge for QFormer {
     fn build(config: &QFormerConfig, vision: &VisionShape, device: &Device) -> Self {
         let width = config.hidden_size;
         let temperature = config.temperature;
-        let temp = move |device: &Device, grad: bool| Tensor::full([1], temperature, device).set_require_grad(grad);
+        let temp = move |device: &Device, grad: bool| {
+            Tensor::full([1], temperature, device).set_require_grad(grad)
+        };
         Self {
             query_tokens: parameter([1, config.num_query_tokens, width], device),
             ln_vision: LayerNorm::new(vision.width, config.vision_layer_norm_eps, device),
@@ -191,7 +214,9 @@ impl Bridge for QFormer {
                 dropout: config.dropout,
             },
             encoder: Encoder {
-                layer: (0..config.num_hidden_layers).map(|i| Layer::new(i, config, vision.width, device)).collect(),
+                layer: (0..config.num_hidden_layers)
+                    .map(|i| Layer::new(i, config, vision.width, device))
+                    .collect(),
             },
             cls: LanguageHead::new(config, device),
             vision_proj: Linear::new(width, config.image_text_hidden_size, device),

@@ -32,7 +32,10 @@ impl LanguageHead {
         let [batch, length, width] = states.dims();
         let x = toolkit_kernels::gelu(self.transform.dense.forward(states));
         let x = self.transform.layer_norm.forward(x).reshape([batch * length, width]);
-        let logits = toolkit_kernels::add_bias(toolkit_kernels::times_transposed(x, words, false), self.bias.val());
+        let logits = toolkit_kernels::add_bias(
+            toolkit_kernels::times_transposed(x, words, false),
+            self.bias.val(),
+        );
         logits.reshape([batch as i32, length as i32, -1])
     }
 }
@@ -125,13 +128,24 @@ impl TextTower for QFormer {
         l2_normalise(self.text_proj.forward(first.squeeze_dim::<2>(1)))
     }
 
-    fn match_logits(&self, cross: &[KeysValues], pairs: &[Pair], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
+    fn match_logits(
+        &self,
+        cross: &[KeysValues],
+        pairs: &[Pair],
+        ids: Tensor<2, Int>,
+        mask: Tensor<2>,
+    ) -> Tensor<2> {
         let states = self.multimodal_states(cross, pairs, ids, mask);
         // The head is linear, so the mean of its logits is its logits of the mean.
         self.itm_head.forward(states.mean_dim(1).squeeze_dim::<2>(1))
     }
 
-    fn caption_logits(&self, cache: &[KeysValues], ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3> {
+    fn caption_logits(
+        &self,
+        cache: &[KeysValues],
+        ids: Tensor<2, Int>,
+        mask: Tensor<2>,
+    ) -> Tensor<3> {
         let causal = causal_mask(self.num_query_tokens(), ids.dims()[1], &mask.device());
         let visible = self.behind_queries(mask).unsqueeze_dim::<3>(1) * causal.unsqueeze::<3>();
         let bias = mask_bias(visible).unsqueeze_dim::<4>(1);

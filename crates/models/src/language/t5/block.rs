@@ -43,7 +43,10 @@ impl Attention {
 
     /// Keys and values of `x [batch, tokens, d_model]`, each `[batch, heads, tokens, d_kv]`.
     pub(super) fn keys_values(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>) {
-        (split_heads(self.k.forward(x.clone()), self.heads), split_heads(self.v.forward(x), self.heads))
+        (
+            split_heads(self.k.forward(x.clone()), self.heads),
+            split_heads(self.v.forward(x), self.heads),
+        )
     }
 
     /// Queries of `x [batch, tokens, d_model]`: `[batch, heads, tokens, d_kv]`.
@@ -66,10 +69,20 @@ pub(super) struct SelfLayer {
 
 impl SelfLayer {
     pub(super) fn new(c: &T5Config, first: bool, device: &Device) -> Self {
-        Self { SelfAttention: Attention::new(c, first, device), layer_norm: norm(c, device), dropout: c.dropout }
+        Self {
+            SelfAttention: Attention::new(c, first, device),
+            layer_norm: norm(c, device),
+            dropout: c.dropout,
+        }
     }
 
-    pub(super) fn forward(&self, x: Tensor<3>, bias: Tensor<4>, cache: Option<&mut Cache>, layer: usize) -> Tensor<3> {
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: Tensor<4>,
+        cache: Option<&mut Cache>,
+        layer: usize,
+    ) -> Tensor<3> {
         let y = self.layer_norm.forward(x.clone());
         let own = &self.SelfAttention;
         let (q, (k, v)) = (own.queries(y.clone()), own.keys_values(y));
@@ -90,10 +103,20 @@ pub(super) struct CrossLayer {
 
 impl CrossLayer {
     pub(super) fn new(c: &T5Config, device: &Device) -> Self {
-        Self { EncDecAttention: Attention::new(c, false, device), layer_norm: norm(c, device), dropout: c.dropout }
+        Self {
+            EncDecAttention: Attention::new(c, false, device),
+            layer_norm: norm(c, device),
+            dropout: c.dropout,
+        }
     }
 
-    pub(super) fn forward(&self, x: Tensor<3>, memory: &Memory, layer: usize, bias: Tensor<4>) -> Tensor<3> {
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        memory: &Memory,
+        layer: usize,
+        bias: Tensor<4>,
+    ) -> Tensor<3> {
         let cross = &self.EncDecAttention;
         let q = cross.queries(self.layer_norm.forward(x.clone()));
         let attended = memory.attend(layer, q, bias, SCALE, cross.dropout);
@@ -118,7 +141,9 @@ struct Dense {
 impl Dense {
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let hidden = match (&self.wi, &self.wi_0, &self.wi_1) {
-            (_, Some(gate), Some(linear)) => self.act.apply(gate.forward(x.clone())) * linear.forward(x),
+            (_, Some(gate), Some(linear)) => {
+                self.act.apply(gate.forward(x.clone())) * linear.forward(x)
+            }
             (Some(plain), ..) => self.act.apply(plain.forward(x)),
             _ => unreachable!("`build` makes `wi`, or `wi_0` and `wi_1`"),
         };

@@ -6,7 +6,10 @@
 //! T5: Raffel et al., 2020, arXiv:1910.10683; Flan-T5 is its v1.1: gated feed-forward, head of its own.
 //! Trap: stock Flan-T5 says `gelu_new`; BLIP-2 was trained with `gelu` and published that in its configuration.
 
-#![expect(non_snake_case, reason = "fields are named as in published checkpoints, and the derive repeats the names")]
+#![expect(
+    non_snake_case,
+    reason = "fields are named as in published checkpoints, and the derive repeats the names"
+)]
 
 mod block;
 
@@ -20,7 +23,9 @@ use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init};
 use toolkit_core::recompute;
-use toolkit_core::{Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product};
+use toolkit_core::{
+    Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product,
+};
 
 /// Sizes of a [`T5`], in the words of transformers' `T5Config`.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,15 +110,25 @@ struct Buckets {
 impl Buckets {
     /// Adds scores by distance for the last `new` of `keys` positions to `mask [batch, 1, 1 or new, keys]`:
     /// `[batch, heads, new, keys]`. The table is that of the first block of a stack; without blocks there is none.
-    fn add(self, mask: Tensor<4>, first: Option<&SelfLayer>, new: usize, bidirectional: bool) -> Tensor<4> {
-        let Some(table) = first.and_then(|layer| layer.SelfAttention.relative_attention_bias.as_ref()) else {
+    fn add(
+        self,
+        mask: Tensor<4>,
+        first: Option<&SelfLayer>,
+        new: usize,
+        bidirectional: bool,
+    ) -> Tensor<4> {
+        let Some(table) =
+            first.and_then(|layer| layer.SelfAttention.relative_attention_bias.as_ref())
+        else {
             return mask;
         };
         let (keys, past) = (mask.dims()[3], mask.dims()[3] - new);
         let row = |query: usize, key: usize| {
-            bucket(key as i64 - (past + query) as i64, bidirectional, self.rows, self.max_distance) as i32
+            bucket(key as i64 - (past + query) as i64, bidirectional, self.rows, self.max_distance)
+                as i32
         };
-        let rows: Vec<i32> = (0..new).flat_map(|query| (0..keys).map(move |key| row(query, key))).collect();
+        let rows: Vec<i32> =
+            (0..new).flat_map(|query| (0..keys).map(move |key| row(query, key))).collect();
         let rows = Tensor::<2, Int>::from_data(TensorData::new(rows, [new, keys]), &mask.device());
         mask + table.forward(rows).permute([2, 0, 1]).unsqueeze()
     }
@@ -168,8 +183,13 @@ impl LanguageModel for T5 {
     fn describe(c: &T5Config) -> Result<LanguageShape, ShapeError> {
         let (rows, far) = (c.relative_attention_num_buckets, c.relative_attention_max_distance);
         if rows < 4 || rows % 2 == 1 || far <= rows / 2 {
-            let what = format!("`relative_attention_num_buckets` = {rows}, `relative_attention_max_distance` = {far}");
-            return Err(ShapeError::new(what, "make the first even and at least 4, the second larger than its half"));
+            let what = format!(
+                "`relative_attention_num_buckets` = {rows}, `relative_attention_max_distance` = {far}"
+            );
+            return Err(ShapeError::new(
+                what,
+                "make the first even and at least 4, the second larger than its half",
+            ));
         }
         let (encoder, decoder) = (c.num_layers, c.decoder_layers());
         let attention = linear_params(c.d_model, c.inner(), false) * 4_u64;
@@ -179,8 +199,11 @@ impl LanguageModel for T5 {
         let tokens = linear_params(c.vocab_size, c.d_model, false);
         let tables = if c.tie_word_embeddings { tokens } else { tokens * 2_u64 };
         let beside = product([4, decoder, c.inner()]);
-        let biases = product([rows, c.num_heads, usize::from(encoder > 0) + usize::from(decoder > 0)]);
-        let inside = Count::from(2 * c.d_model) + product([4, c.inner()]) + if c.gated { 3 } else { 1 } * c.d_ff;
+        let biases =
+            product([rows, c.num_heads, usize::from(encoder > 0) + usize::from(decoder > 0)]);
+        let inside = Count::from(2 * c.d_model)
+            + product([4, c.inner()])
+            + if c.gated { 3 } else { 1 } * c.d_ff;
         Ok(LanguageShape {
             kind: LanguageKind::EncoderDecoder,
             width: c.d_model,
@@ -191,20 +214,33 @@ impl LanguageModel for T5 {
             beside: beside.get(),
             // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values with their gradients to
             // all of the decoder's blocks; the decoder's, about as much in cross-attention.
-            cost: Cost::new(matrices + norms + tables + biases, (matrices + tokens) * 2_u64, inside * encoder + beside),
+            cost: Cost::new(
+                matrices + norms + tables + biases,
+                (matrices + tokens) * 2_u64,
+                inside * encoder + beside,
+            ),
         })
     }
 
     fn build(c: &T5Config, device: &Device) -> Self {
         let own = |i| SelfLayer::new(c, i == 0, device);
         let encoder = |i| Block { layer: (own(i), FeedForward::new(c, device)) };
-        let decoder = |i| Block { layer: (own(i), CrossLayer::new(c, device), FeedForward::new(c, device)) };
-        let (rows, max_distance) = (c.relative_attention_num_buckets, c.relative_attention_max_distance);
+        let decoder =
+            |i| Block { layer: (own(i), CrossLayer::new(c, device), FeedForward::new(c, device)) };
+        let (rows, max_distance) =
+            (c.relative_attention_num_buckets, c.relative_attention_max_distance);
         Self {
             shared: Embedding::new(c.vocab_size, c.d_model, device),
-            encoder: Stack { block: (0..c.num_layers).map(encoder).collect(), final_layer_norm: norm(c, device) },
-            decoder: Stack { block: (0..c.decoder_layers()).map(decoder).collect(), final_layer_norm: norm(c, device) },
-            lm_head: (!c.tie_word_embeddings).then(|| Linear::without_bias(c.d_model, c.vocab_size, device)),
+            encoder: Stack {
+                block: (0..c.num_layers).map(encoder).collect(),
+                final_layer_norm: norm(c, device),
+            },
+            decoder: Stack {
+                block: (0..c.decoder_layers()).map(decoder).collect(),
+                final_layer_norm: norm(c, device),
+            },
+            lm_head: (!c.tie_word_embeddings)
+                .then(|| Linear::without_bias(c.d_model, c.vocab_size, device)),
             scaled: c.scaled(),
             buckets: Buckets { rows, max_distance },
             dropout: c.dropout,
@@ -227,7 +263,11 @@ impl LanguageModel for T5 {
             });
         }
         let x = dropout(self.encoder.final_layer_norm.forward(x), self.dropout);
-        let cross = self.decoder.block.iter().map(|block| block.layer.1.EncDecAttention.keys_values(x.clone()));
+        let cross = self
+            .decoder
+            .block
+            .iter()
+            .map(|block| block.layer.1.EncDecAttention.keys_values(x.clone()));
         Memory::new(cross, mask)
     }
 
@@ -238,7 +278,8 @@ impl LanguageModel for T5 {
         memory: Option<&Memory>,
         mut cache: Option<&mut Cache>,
     ) -> Tensor<3> {
-        let memory = memory.expect("an encoder-decoder model decodes from a memory: call `encode` first");
+        let memory =
+            memory.expect("an encoder-decoder model decodes from a memory: call `encode` first");
         let tokens = embeds.dims()[1];
         let cross_bias = mask_bias(memory.mask().unsqueeze_dims(&[1, 2]));
         let bias = causal_bias(mask, tokens, &embeds.device());
@@ -248,13 +289,28 @@ impl LanguageModel for T5 {
         for (i, Block { layer }) in self.decoder.block.iter().enumerate() {
             let (bias, cross_bias) = (bias.clone(), cross_bias.clone());
             x = match cache.as_deref_mut() {
-                Some(cache) => decoder_block(layer, x, bias, Some(cache), i, (memory, i), cross_bias),
+                Some(cache) => {
+                    decoder_block(layer, x, bias, Some(cache), i, (memory, i), cross_bias)
+                }
                 None => {
                     let ((keys, values), mask) = (memory.keys_values(i), memory.mask());
-                    recompute::block_beside(layer, x, [keys, values], move |layer, x, [keys, values]| {
-                        let memory = Memory::new([(keys, values)], mask.clone());
-                        decoder_block(layer, x, bias.clone(), None, i, (&memory, 0), cross_bias.clone())
-                    })
+                    recompute::block_beside(
+                        layer,
+                        x,
+                        [keys, values],
+                        move |layer, x, [keys, values]| {
+                            let memory = Memory::new([(keys, values)], mask.clone());
+                            decoder_block(
+                                layer,
+                                x,
+                                bias.clone(),
+                                None,
+                                i,
+                                (&memory, 0),
+                                cross_bias.clone(),
+                            )
+                        },
+                    )
                 }
             };
         }
