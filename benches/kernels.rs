@@ -1,4 +1,5 @@
-//! The fused operations against burn's primitives on one thread, forward, and forward with backward. `cargo bench --profile dev --bench kernels`
+//! The fused operations against burn's primitives on one thread, forward, and forward with
+//! backward. `cargo bench --profile dev --bench kernels`
 
 use std::hint::black_box;
 
@@ -29,7 +30,8 @@ fn measure<const D: usize, const E: usize, const N: usize>(
     let device = Device::flex().autodiff();
     let tracked = shapes.map(|shape| random(shape, &device));
     let weights = random(f(plain.clone()).dims(), &device);
-    // An addition stands before the operation, as in a model: its input is then a tensor of its own, which it may overwrite.
+    // An addition stands before the operation, as in a model: its input is then a tensor of its
+    // own, which it may overwrite.
     c.bench_function(&format!("{name}/forward"), |b| {
         b.iter(|| black_box(f(plain.clone().map(|x| x + 0.5))));
     });

@@ -1,5 +1,6 @@
-//! A stage-1 step of the nano Q-Former: forward, backward, AdamW. `cargo bench --profile dev --bench qformer` (with `--profile dev` nothing is
-//! compiled anew: that profile is an optimised one)
+//! A stage-1 step of the nano Q-Former: forward, backward, AdamW. `cargo bench --profile dev
+//! --bench qformer` (with `--profile dev` nothing is compiled anew: that profile is an optimised
+//! one)
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -49,7 +50,8 @@ fn step(c: &mut Criterion) {
             + itm / (3 * BATCH) as f64
             + itg / (BATCH * (TEXT - 1)) as f64
     };
-    // One thread, as a job of a run has. Fails only if a pool is there already, and nothing before this line makes one.
+    // One thread, as a job of a run has. Fails only if a pool is there already, and nothing before
+    // this line makes one.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
     let mut group = c.benchmark_group("qformer-nano");
     group.sample_size(10);

@@ -12,16 +12,19 @@ use toolkit_registry::{Registry, Source};
 #[derive(Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// Folder of cards that win over the built-in ones of the same name; may be given several times, the last wins
+    /// Folder of cards that win over the built-in ones of the same name; may be given several
+    /// times, the last wins
     #[arg(long, global = true, value_name = "DIR")]
     pub registry: Vec<PathBuf>,
-    /// Where tensors are: flex (CPU, always there), cuda, cuda:N, wgpu, libtorch (if built with that feature)
+    /// Where tensors are: flex (CPU, always there), cuda, cuda:N, wgpu, libtorch (if built with
+    /// that feature)
     #[arg(long, global = true, value_name = "NAME", default_value = "flex")]
     pub device: String,
     /// Write the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// Most pixels of a picture; larger ones are not read [default: TOOLKIT_MOST_PIXELS, otherwise 200 million]
+    /// Most pixels of a picture; larger ones are not read [default: TOOLKIT_MOST_PIXELS, otherwise
+    /// 200 million]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub most_pixels: Option<u64>,
     /// No log and no progress, errors only
@@ -75,8 +78,12 @@ impl Context {
     /// If it is not there, not text, or not TOML.
     pub fn source(&self, file: &Path) -> anyhow::Result<Source> {
         let shown = file.display();
-        let text = toolkit_system::input::read_to_string(file)
-            .map_err(|error| anyhow!("cannot read the file: {error} --> {shown}; hint: give a TOML file, such as experiments/ablate_stage1.toml"))?;
+        let text = toolkit_system::input::read_to_string(file).map_err(|error| {
+            anyhow!(
+                "cannot read the file: {error} --> {shown}; hint: give a TOML \
+                file, such as experiments/ablate_stage1.toml"
+            )
+        })?;
         Ok(Source::new(shown.to_string(), text)?)
     }
 

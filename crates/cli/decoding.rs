@@ -17,7 +17,8 @@ enum Stop {
 /// How text is searched for, where it differs from the model's default.
 #[derive(Args)]
 #[command(
-    next_help_heading = "Decoding [default: as the task card of a run says; 5 beams for published models]"
+    next_help_heading = "Decoding [default: as the task card of a run says; 5 beams for published \
+        models]"
 )]
 pub struct Search {
     /// Hypotheses kept; 1 is greedy search

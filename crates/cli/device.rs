@@ -34,7 +34,8 @@ pub fn check(name: &str) -> anyhow::Result<()> {
     };
     if let (false, Some(feature)) = (there, feature) {
         bail!(
-            "--device {name}: this build has {listed} only; hint: build with `cargo build --features {feature}`"
+            "--device {name}: this build has {listed} only; hint: build with `cargo build \
+            --features {feature}`"
         );
     }
     if index.is_some_and(|index| base != "cuda" || index.parse::<u32>().is_err()) {

@@ -46,7 +46,8 @@ fn line(message: &str) -> String {
         Some((what, hint)) => format!("{what}; hint: {hint}"),
         None if one.contains("hint: ") => one,
         None => format!(
-            "{one}; hint: `toolkit --help` shows how to call it, `toolkit doctor` checks this machine"
+            "{one}; hint: `toolkit --help` shows how to call it, `toolkit doctor` checks this \
+            machine"
         ),
     }
 }
@@ -100,13 +101,16 @@ mod tests {
         assert_eq!(line("x is wrong (hint: mend it)"), "x is wrong; hint: mend it");
         assert_eq!(line("a: b\nc; hint: d"), "a: b c; hint: d");
         assert!(line("odd").starts_with("odd; hint: "));
-        let text = "error: unexpected argument '--ot' found\n\n  tip: a similar argument exists: '--out'\n\nUsage: toolkit run\n";
+        let text = "error: unexpected argument '--ot' found\n\n  tip: a similar argument exists: \
+            '--out'\n\nUsage: toolkit run\n";
         assert_eq!(
             usage_line(text),
             "error: unexpected argument '--ot' found; hint: a similar argument exists: '--out'"
         );
-        let text = "error: the following required arguments were not provided:\n  <FILE>\n\nUsage: toolkit run <FILE>\n\nFor more information, try '--help'.";
-        let wanted = "error: the following required arguments were not provided: <FILE>; hint: usage is `toolkit run <FILE>`";
+        let text = "error: the following required arguments were not provided:\n  <FILE>\n\nUsage: \
+            toolkit run <FILE>\n\nFor more information, try '--help'.";
+        let wanted = "error: the following required arguments were not provided: <FILE>; hint: \
+            usage is `toolkit run <FILE>`";
         assert_eq!(usage_line(text), wanted);
     }
 }

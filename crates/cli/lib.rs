@@ -1,10 +1,11 @@
 //! The command line.
 //!
-//! [`run`] is the whole program. A plug-in is a binary of its own whose `main` calls it with more families:
-//! `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
+//! [`run`] is the whole program. A plug-in is a binary of its own whose `main` calls it with more
+//! families: `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
 //!
-//! Standard output is data, standard error is log and progress. Whatever goes wrong is said once, in one line that begins
-//! with `error: `, and the exit code is 2. Where two runs were compared and differ, it is 1.
+//! Standard output is data, standard error is log and progress. Whatever goes wrong is said once,
+//! in one line that begins with `error: `, and the exit code is 2. Where two runs were compared and
+//! differ, it is 1.
 
 mod cmd;
 mod context;
@@ -28,8 +29,8 @@ use context::{Context, Global};
 use std::process::ExitCode;
 use toolkit_registry::Registry;
 
-/// Vision-language pre-training in the manner of BLIP-2: a bridge between a frozen image encoder and a frozen language
-/// model, trained, ablated, evaluated and used.
+/// Vision-language pre-training in the manner of BLIP-2: a bridge between a frozen image encoder
+/// and a frozen language model, trained, ablated, evaluated and used.
 #[derive(Parser)]
 #[command(name = "toolkit", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
@@ -80,7 +81,8 @@ enum Command {
     Doctor(cmd::doctor::Args),
 }
 
-/// Parses the command line, does what it says with the families and cards of `registry`, and returns the exit code.
+/// Parses the command line, does what it says with the families and cards of `registry`, and
+/// returns the exit code.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
     memory::keep_freed();

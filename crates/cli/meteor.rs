@@ -20,6 +20,7 @@ pub fn tables(
     if card.not_here()?.is_empty() {
         return Ok((Meteor::open(&card.package("pycocoevalcap")?.join("pycocoevalcap"))?, None));
     }
-    let missing = "METEOR's tables are not here (`toolkit data fetch meteor`): METEOR-exact-stem is scored, which is no METEOR.";
+    let missing = "METEOR's tables are not here (`toolkit data fetch meteor`): METEOR-exact-stem \
+        is scored, which is no METEOR.";
     Ok((Meteor::without_tables(), Some(missing.to_owned())))
 }

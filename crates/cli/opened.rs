@@ -84,7 +84,8 @@ impl Opened {
         }
     }
 
-    /// Features `[pictures, tokens, width]`; of a run as training saw them, rounded as the cache rounds.
+    /// Features `[pictures, tokens, width]`; of a run as training saw them, rounded as the cache
+    /// rounds.
     ///
     /// # Errors
     /// If the model has no encoder.
@@ -104,10 +105,12 @@ impl Opened {
         Ok(Tensor::cat(parts.collect(), 0))
     }
 
-    /// Lets the language model continue `prompt` behind each picture, and gives what it wrote to `told` as it comes.
+    /// Lets the language model continue `prompt` behind each picture, and gives what it wrote to
+    /// `told` as it comes.
     ///
     /// # Errors
-    /// If a picture cannot be read, the checkpoint cannot speak, or settings are not right; those of `told`.
+    /// If a picture cannot be read, the checkpoint cannot speak, or settings are not right; those
+    /// of `told`.
     pub fn caption_each(
         &self,
         context: &Context,
@@ -176,7 +179,8 @@ impl Opened {
         Ok(all)
     }
 
-    /// Logs special tokens that are spelt out in prompts: they are read as such, which is seldom meant.
+    /// Logs special tokens that are spelt out in prompts: they are read as such, which is seldom
+    /// meant.
     ///
     /// # Errors
     /// If the checkpoint has no tokenizer.

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-/// Makes somebody else's text safe as part of a line: control characters are shown escaped, line breaks and tabs too.
+/// Makes somebody else's text safe as part of a line: control characters are shown escaped, line
+/// breaks and tabs too.
 ///
-/// Captions, names of files and what a model wrote may hold sequences that move a terminal's cursor, change its title
-/// or hide text by writing direction.
+/// Captions, names of files and what a model wrote may hold sequences that move a terminal's
+/// cursor, change its title or hide text by writing direction.
 #[must_use]
 pub fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c.is_control() || is_hidden(c))
@@ -35,7 +36,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |c| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c))
 }
 
-/// Refuses to write over a file that is read, or over one in a folder that is read, such as a model or a data set.
+/// Refuses to write over a file that is read, or over one in a folder that is read, such as a model
+/// or a data set.
 ///
 /// # Errors
 /// If the file is there and is one of `inputs` or inside one.
@@ -58,7 +60,8 @@ pub fn path(path: &Path) -> Cow<'_, str> {
     path.to_string_lossy()
 }
 
-/// Writes `text` to standard output, control characters but line breaks and tabs escaped. A reader that has had enough (`toolkit list | head -1`) is no error.
+/// Writes `text` to standard output, control characters but line breaks and tabs escaped. A reader
+/// that has had enough (`toolkit list | head -1`) is no error.
 ///
 /// # Errors
 /// If it cannot be written, such as on a full disk.
@@ -71,7 +74,8 @@ fn exact(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(anyhow!(
-            "cannot write the result --> standard output: {error}; hint: check that the disk it goes to has room"
+            "cannot write the result --> standard output: {error}; hint: check that the disk it \
+            goes to has room"
         )),
         _ => Ok(()),
     }

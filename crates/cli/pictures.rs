@@ -16,17 +16,20 @@ pub const BATCH: usize = 16;
 /// Treatment of unreadable pictures.
 #[derive(Args, Clone, Copy)]
 pub struct Unreadable {
-    /// Leave out pictures that cannot be read, and name them on standard error [default: the first one is an error]
+    /// Leave out pictures that cannot be read, and name them on standard error [default: the first
+    /// one is an error]
     #[arg(long)]
     pub skip_unreadable: bool,
 }
 
-/// Decodes `files` and gives them to `work` in batches: the places of those that were read, and their pixels.
+/// Decodes `files` and gives them to `work` in batches: the places of those that were read, and
+/// their pixels.
 ///
 /// Pictures that are left out are reported as they are met, and counted at the end.
 ///
 /// # Errors
-/// The first picture that cannot be read, unless those are left out; that none could be read; those of `work`.
+/// The first picture that cannot be read, unless those are left out; that none could be read; those
+/// of `work`.
 pub fn in_batches(
     context: &Context,
     opened: &Opened,

@@ -1,4 +1,5 @@
-//! Progress on standard error: bars on a terminal, a line about every ten seconds elsewhere, nothing if `--quiet`.
+//! Progress on standard error: bars on a terminal, a line about every ten seconds elsewhere,
+//! nothing if `--quiet`.
 
 use crate::out::{log, printable, shown};
 use crate::text::{bytes, seconds};
@@ -56,7 +57,8 @@ impl Log {
         self.task_in(name, Unit::Pieces)
     }
 
-    /// A task whose steps are bytes: it is shown with a rate. A total of 0 is one that nobody knows.
+    /// A task whose steps are bytes: it is shown with a rate. A total of 0 is one that nobody
+    /// knows.
     #[must_use]
     pub fn bytes_task(&self, name: &str) -> Task {
         self.task_in(name, Unit::Bytes)
@@ -79,7 +81,8 @@ impl Log {
         }
     }
 
-    /// Shows how many of these files are there until the result is dropped: jobs of a run end with writing one.
+    /// Shows how many of these files are there until the result is dropped: jobs of a run end with
+    /// writing one.
     #[must_use]
     pub fn watch(&self, name: &str, files: Vec<PathBuf>) -> Watch {
         let stop = Arc::new(AtomicBool::new(false));
@@ -105,7 +108,8 @@ fn bar(bars: &MultiProgress, name: &str, unit: Unit, total: u64, done: u64) -> P
         }
         (Unit::Bytes, 0) => "{prefix:36!} {decimal_bytes} {decimal_bytes_per_sec} {elapsed:>4}",
         (Unit::Bytes, _) => {
-            "{prefix:36!} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} left {eta:<4}"
+            "{prefix:36!} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} \
+            left {eta:<4}"
         }
     });
     let bar = ProgressBar::new(total).with_position(done).with_prefix(name.to_owned());

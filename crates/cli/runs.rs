@@ -1,4 +1,5 @@
-//! What a run trained, taken from its folder: its cells, their connectors, its bridges after stage 1.
+//! What a run trained, taken from its folder: its cells, their connectors, its bridges after stage
+//! 1.
 
 use crate::context::Context;
 use anyhow::{anyhow, bail};
@@ -30,7 +31,8 @@ pub struct Cell {
 fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
     let none = || {
         anyhow!(
-            "this is no folder of a run with cells --> {}; hint: give the folder that `toolkit run` wrote, such as runs/ablate_stage1",
+            "this is no folder of a run with cells --> {}; hint: give the folder that `toolkit \
+            run` wrote, such as runs/ablate_stage1",
             run.display()
         )
     };
@@ -64,7 +66,8 @@ fn cell(context: &Context, run: &Path, id: String) -> anyhow::Result<Cell> {
     Ok(Cell { resolved: Resolved::new(&context.registry, &spec.model)?, id, spec })
 }
 
-/// The cell that is meant: the one called `wanted`, or the first trained one with stage 1. Says which if it had to choose.
+/// The cell that is meant: the one called `wanted`, or the first trained one with stage 1. Says
+/// which if it had to choose.
 ///
 /// # Errors
 /// If there is no such cell.
@@ -108,7 +111,8 @@ pub fn connector(
     let (dir, resolved) = (stage2(run, cell), &cell.resolved);
     let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
         anyhow!(
-            "this cell has not been trained --> {}; hint: finish the run first: the command that began it resumes it",
+            "this cell has not been trained --> {}; hint: finish the run first: the command that \
+            began it resumes it",
             dir.display()
         )
     })?;
@@ -129,7 +133,8 @@ pub fn connector(
     Ok(load_strict(connector, saved.weights(&dir)?, &dir.join(&saved.model))?)
 }
 
-/// The stage-1 run that is meant, with a cell that started from it: that one's spec says what model it is of.
+/// The stage-1 run that is meant, with a cell that started from it: that one's spec says what model
+/// it is of.
 ///
 /// # Errors
 /// If the run has no stage 1, or none of that name.
@@ -143,7 +148,8 @@ pub fn stage1(
     let known = trained_keys(run);
     if cells.is_empty() || known.is_empty() {
         bail!(
-            "this run has no stage 1 --> {}; hint: give the folder of a run with `stage1.enabled = true`",
+            "this run has no stage 1 --> {}; hint: give the folder of a run with `stage1.enabled = \
+            true`",
             run.join("stage1").display()
         );
     }
@@ -164,7 +170,8 @@ pub fn stage1(
         |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));
     let Some(at) = cells.iter().position(meant) else {
         bail!(
-            "no cell of this run starts from that stage-1 run --> {}; hint: type the command of the run again, which goes on with it",
+            "no cell of this run starts from that stage-1 run --> {}; hint: type the command of \
+            the run again, which goes on with it",
             run.display()
         );
     };

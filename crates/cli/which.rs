@@ -26,7 +26,8 @@ pub enum Kept {
     Bf16,
     /// In half the memory, widened where they are used
     F16,
-    /// In 8-bit blocks of 32, little more than a quarter of the memory; large models write faster with it
+    /// In 8-bit blocks of 32, little more than a quarter of the memory; large models write faster
+    /// with it
     Q8,
 }
 
@@ -44,7 +45,8 @@ impl From<Kept> for DType {
 /// The model that a command works with.
 #[derive(Args)]
 pub struct Which {
-    /// Folder of a run, Hugging Face folder, LAVIS .pth with a config.json beside it, or name of a model card
+    /// Folder of a run, Hugging Face folder, LAVIS .pth with a config.json beside it, or name of a
+    /// model card
     #[arg(value_name = "MODEL")]
     pub model: String,
     /// Cell of a run: a folder of MODEL/cells [default: the first one with stage 1]
@@ -109,7 +111,9 @@ impl Which {
         if is_run(&path) {
             if !matches!(self.dtype, Kept::F32) {
                 bail!(
-                    "`--dtype` is for published checkpoints: the parts of a run are kept as they were trained --> {}; hint: leave it out, or `toolkit convert` the run and give what that wrote",
+                    "`--dtype` is for published checkpoints: the parts of a run are kept as they \
+                    were trained --> {}; hint: leave it out, or `toolkit convert` the run and give \
+                    what that wrote",
                     self.model
                 );
             }
@@ -120,7 +124,8 @@ impl Which {
         }
         if path.join("spec.toml").is_file() && !path.join("config.json").is_file() {
             bail!(
-                "this run has no trained cell yet --> {}; hint: wait for it, or type its command again: it goes on where it was",
+                "this run has no trained cell yet --> {}; hint: wait for it, or type its command \
+                again: it goes on where it was",
                 path.display()
             );
         }
@@ -132,8 +137,8 @@ impl Which {
         Ok(Opened { model, of: None, cell: None })
     }
 
-    /// Hashes what names the model and tells whether its files are as they were: by size and time, and of a run by its
-    /// checkpoints, which name their weights by hash.
+    /// Hashes what names the model and tells whether its files are as they were: by size and time,
+    /// and of a run by its checkpoints, which name their weights by hash.
     #[must_use]
     pub fn stamp(&self) -> String {
         let path = Path::new(&self.model);
@@ -294,7 +299,8 @@ fn concrete(
 fn published(context: &Context, name: &str) -> anyhow::Result<PathBuf> {
     if name.contains('/') || Path::new(name).extension().is_some() {
         bail!(
-            "there is no such model --> {name}; hint: give the folder of a run, a checkpoint, or the name of a model card (`toolkit list models`)"
+            "there is no such model --> {name}; hint: give the folder of a run, a checkpoint, or \
+            the name of a model card (`toolkit list models`)"
         );
     }
     let card = context.registry.card(Kind::Model, name)?;

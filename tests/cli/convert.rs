@@ -26,7 +26,8 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
-/// Starts a command and kills it as soon as `seen` files lie in its temporaries. Whether it was killed before its end.
+/// Starts a command and kills it as soon as `seen` files lie in its temporaries. Whether it was
+/// killed before its end.
 fn killed_at(args: &[&str], dir: &Path, seen: usize) -> bool {
     let mut child =
         command().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -56,7 +56,8 @@ fn a_missing_file_is_named() {
 fn widths_that_do_not_fit_are_found_before_anything_runs() {
     let dir = folder();
     std::fs::create_dir(dir.path().join("bridge")).unwrap();
-    let card = "family = \"qformer\"\n[config]\nhidden_size = 128\nnum_hidden_layers = 2\nnum_attention_heads = 4\nintermediate_size = 256\nencoder_hidden_size = 999\n";
+    let card = "family = \"qformer\"\n[config]\nhidden_size = 128\nnum_hidden_layers = \
+        2\nnum_attention_heads = 4\nintermediate_size = 256\nencoder_hidden_size = 999\n";
     std::fs::write(dir.path().join("bridge/wide.toml"), card).unwrap();
     let wide = TINY.replace("qformer-nano", "wide");
     spoilt(
@@ -106,10 +107,12 @@ fn a_place_that_cannot_be_written_to_is_named() {
     assert_eq!(files(dir.path()), ["taken", "tiny.toml"].map(String::from));
 }
 
-/// There is no small disk here to fill, but the system stops a process from writing large files in the same way.
+/// There is no small disk here to fill, but the system stops a process from writing large files in
+/// the same way.
 #[test]
 fn a_disk_that_fills_up_leaves_no_half_file_and_the_run_goes_on_later() {
-    // In blocks of 512 bytes: features of the training split do not fit; they fit, but a checkpoint does not.
+    // In blocks of 512 bytes: features of the training split do not fit; they fit, but a checkpoint
+    // does not.
     for (blocks, place) in [(200, "features"), (2_000, "checkpoint")] {
         let dir = folder();
         let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));

@@ -10,8 +10,8 @@ use std::process::Command;
 /// The commit of everything that [`hub`] has.
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// Starts a Hub that gives `body` for each file it is asked for, and returns its address. It lives as
-/// long as the tests.
+/// Starts a Hub that gives `body` for each file it is asked for, and returns its address. It lives
+/// as long as the tests.
 fn hub(body: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

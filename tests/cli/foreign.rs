@@ -1,4 +1,5 @@
-//! Pictures, texts and settings of others: many of them, some of them bad, none of them in charge of the terminal.
+//! Pictures, texts and settings of others: many of them, some of them bad, none of them in charge
+//! of the terminal.
 
 use super::support::{
     TINY, called, command, experiment, finished, fixture, folder, picture, run_command, text,
@@ -36,7 +37,8 @@ fn one_bad_picture_does_not_stop_many() {
     let files = pictures(dir.path(), 20, &[3, 17]);
     let short = ["--quiet", "--beams", "1", "--max-new-tokens", "2"];
 
-    // Strict by default: the file and the option are named, and what was made before it has been printed.
+    // Strict by default: the file and the option are named, and what was made before it has been
+    // printed.
     let strict = toolkit(&with(&["caption", &model], &files, &short));
     assert_eq!(strict.code, Some(2));
     assert!(

@@ -117,7 +117,8 @@ fn any_model_is_measured_on_any_data() {
         said.stderr
     );
 
-    // A run is measured as it measured itself: the bridge after stage 2 for answers, the one after stage 1 for retrieval.
+    // A run is measured as it measured itself: the bridge after stage 2 for answers, the one after
+    // stage 1 for retrieval.
     let run = finished().0;
     let of_run = measured(text(run), "scenes-vqa,scenes-retrieval", &["--limit", "32"]);
     let scores = run.join("cells").join(of_run[0]["of"].as_str().unwrap()).join("scores.json");
@@ -154,7 +155,8 @@ fn presets_and_published_scores_are_the_cards() {
     let card = "kind = \"vqa\"\nversion = 1\n[config]\ndata = \"tiny\"\nsplit = \"val\"\nlimit = 4\n[decoding]\nbeams = 2\n\
         [presets.others]\nprompt = \"{}!\"\ndecoding = { max_new_tokens = 2 }\n\
         [[published]]\nmodel = \"hub-opt\"\nscore = \"overall\"\nvalue = 1e9\ntolerance = 0.5\nsource = \"a table\"\n\
-        [[published]]\nmodel = \"hub-opt\"\npreset = \"others\"\nscore = \"overall\"\nvalue = 0.0\ntolerance = 100.0\nsource = \"b\"\n";
+        [[published]]\nmodel = \"hub-opt\"\npreset = \"others\"\nscore = \"overall\"\nvalue = \
+            0.0\ntolerance = 100.0\nsource = \"b\"\n";
     std::fs::write(dir.path().join("tasks/own.toml"), card).unwrap();
     let hub = fixture("hub-opt");
     let call = |more: &[&str]| {

@@ -429,7 +429,10 @@ fn a_run_becomes_a_hub_folder() {
         write_safetensors(&file, &params::export(&encoder), StoredDtype::F32, BTreeMap::new())
             .unwrap();
     let card = format!(
-        "family = \"eva\"\n[config]\nimage_size = 64\npatch_size = 16\nhidden_size = 32\nnum_hidden_layers = 2\nnum_attention_heads = 2\nintermediate_size = 64\nlayer_norm_eps = 1e-5\n[preprocess]\nsize = 64\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n[weights]\nsource = \"file:eva.safetensors\"\nsha256 = \"{sha256}\"\n"
+        "family = \"eva\"\n[config]\nimage_size = 64\npatch_size = 16\nhidden_size = \
+        32\nnum_hidden_layers = 2\nnum_attention_heads = 2\nintermediate_size = 64\nlayer_norm_eps \
+        = 1e-5\n[preprocess]\nsize = 64\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, \
+        0.25]\n[weights]\nsource = \"file:eva.safetensors\"\nsha256 = \"{sha256}\"\n"
     );
     std::fs::write(cards.join("vision/eva-tiny.toml"), card).unwrap();
     let experiment = experiment(dir.path(), &TINY.replace("vit-nano", "eva-tiny"));

@@ -4,7 +4,8 @@ use super::support::{copy_of_finished, files, finished, folder, text, toolkit};
 use serde_json::Value;
 use std::path::Path;
 
-/// Replaces `old` by `new` once in a file of the run, or in the first of a cell that ends with `name`.
+/// Replaces `old` by `new` once in a file of the run, or in the first of a cell that ends with
+/// `name`.
 fn spoil(run: &Path, name: &str, old: &str, new: &str) {
     let all = files(run);
     let file = all
@@ -244,7 +245,8 @@ fn what_differs_is_named() {
 fn a_run_of_things_that_changed_is_not_repeated() {
     let (run, dir) = (finished().0, folder());
     std::fs::create_dir_all(dir.path().join("datasets")).unwrap();
-    let card = "kind = \"scenes\"\n[config]\ntrain = 64\nval = 9\ntest = 8\ntest_combinations = 4\ntest_new = 4\n";
+    let card = "kind = \"scenes\"\n[config]\ntrain = 64\nval = 9\ntest = 8\ntest_combinations = \
+        4\ntest_new = 4\n";
     std::fs::write(dir.path().join("datasets/tiny.toml"), card).unwrap();
     let again = dir.path().join("again");
     let call = ["--registry", text(dir.path()), "reproduce", text(run), "--out", text(&again)];

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Everything that a run computed, by file: logs, curves, scores, samples, hashes of the final weights.
+/// Everything that a run computed, by file: logs, curves, scores, samples, hashes of the final
+/// weights.
 fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
     let kept = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -80,7 +81,8 @@ fn killed_three_times_and_resumed_it_computes_the_same() {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         let moment =
             Duration::from_secs_f64(seconds * (0.1 + 0.5 * f64::from(nanos % 1_000_000) / 1e6));
-        // A checkpoint after every step, so that a kill falls within a stage, which then goes on from there.
+        // A checkpoint after every step, so that a kill falls within a stage, which then goes on
+        // from there.
         let every_step = ["--jobs", "2", "--set", "compute.save_seconds=0"];
         let mut child = run_command(&file, &out, &every_step)
             .stdout(Stdio::null())

@@ -1,4 +1,5 @@
-//! `toolkit score`: the official tools' numbers, and files that do not go together. Data sets as published.
+//! `toolkit score`: the official tools' numbers, and files that do not go together. Data sets as
+//! published.
 
 use super::support::{
     TINY, called, command, experiment, files, finished, fixture, folder, picture, run_command,
@@ -219,11 +220,14 @@ fn coco(dir: &Path) {
     };
     write(
         "datasets/two.toml",
-        "kind = \"published\"\n[config]\nhome = \"https://example.org/two\"\n[config.splits.val]\nformat = \"coco-captions\"\nfiles = [\"annotations/two.json\"]\nfolders = [\"images\"]\nimages = 2\n",
+        "kind = \"published\"\n[config]\nhome = \
+        \"https://example.org/two\"\n[config.splits.val]\nformat = \"coco-captions\"\nfiles = \
+        [\"annotations/two.json\"]\nfolders = [\"images\"]\nimages = 2\n",
     );
     write(
         "tasks/two.toml",
-        "kind = \"caption\"\nversion = 1\n[config]\ndata = \"two\"\nsplit = \"val\"\n[decoding]\nmax_new_tokens = 3\n",
+        "kind = \"caption\"\nversion = 1\n[config]\ndata = \"two\"\nsplit = \
+        \"val\"\n[decoding]\nmax_new_tokens = 3\n",
     );
     let images = json!([{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "b.png"}]);
     let captions = json!([{"id": 1, "image_id": 1, "caption": "a dog"}, {"id": 2, "image_id": 1, "caption": "one dog"}, {"id": 3, "image_id": 2, "caption": "a kite"}]);
@@ -488,7 +492,8 @@ fn a_run_without_questions_or_candidates_says_so() {
     let out = dir.path().join("out");
     let done = called(&mut run_command(&experiment(dir.path(), &text), &out, &[])).ok();
     // A warm-up that is longer than the steps is in the log, and in the report below.
-    let climbs = "`stage2.schedule.warmup` = 5 of `stage2.steps` = 2: the learning rate never reaches its peak";
+    let climbs = "`stage2.schedule.warmup` = 5 of `stage2.steps` = 2: the learning rate never \
+        reaches its peak";
     assert_eq!(done.stderr.matches(climbs).count(), 1, "{}", done.stderr);
     assert!(
         done.stdout.contains("has no questions") && done.stdout.contains("VQA accuracy: –"),

@@ -67,8 +67,10 @@ fn plan_of_a_pretraining() {
     let file = experiment(
         dir.path(),
         concat!(
-            "name = \"p\"\nkind = \"pretrain\"\nseed = 1\ndata = \"tiny\"\n[[part]]\nkind = \"vision\"\ncard = \"vit-nano\"\n",
-            "targets = [\"group\"]\nsteps = 10\nbatch = 4\nschedule = { peak = 1e-3, floor = 1e-4, warmup = 2 }\n",
+            "name = \"p\"\nkind = \"pretrain\"\nseed = 1\ndata = \"tiny\"\n[[part]]\nkind = \
+            \"vision\"\ncard = \"vit-nano\"\n",
+            "targets = [\"group\"]\nsteps = 10\nbatch = 4\nschedule = { peak = 1e-3, floor = 1e-4, \
+            warmup = 2 }\n",
         ),
     );
     let file = file.to_str().unwrap();
@@ -109,7 +111,8 @@ fn data_is_previewed_and_checked() {
         checked.contains("captions                1") && checked.contains("photos: whole"),
         "{checked}"
     );
-    // Where others have a caption, a picture without is a finding; one of a format that is not read, too.
+    // Where others have a caption, a picture without is a finding; one of a format that is not
+    // read, too.
     std::fs::create_dir(photos.join("more")).unwrap();
     picture(&photos.join("more/b.png"));
     std::fs::write(photos.join("c.heic"), "x").unwrap();

@@ -55,7 +55,8 @@ impl Called {
     }
 }
 
-/// The binary with cards of the tests: the tiny data, and those of `TOOLKIT_TEST_REGISTRY` if there are any.
+/// The binary with cards of the tests: the tiny data, and those of `TOOLKIT_TEST_REGISTRY` if there
+/// are any.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toolkit"));
     for folder in
@@ -93,7 +94,8 @@ pub fn cards() -> &'static Path {
     CARDS.get_or_init(|| {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cards");
         std::fs::create_dir_all(dir.join("datasets")).unwrap();
-        let card = "kind = \"scenes\"\n[config]\ntrain = 64\nval = 8\ntest = 8\ntest_combinations = 4\ntest_new = 4\n";
+        let card = "kind = \"scenes\"\n[config]\ntrain = 64\nval = 8\ntest = 8\ntest_combinations \
+            = 4\ntest_new = 4\n";
         std::fs::write(dir.join("datasets/tiny.toml"), card).unwrap();
         dir
     })
@@ -159,7 +161,8 @@ pub fn run_command(file: &Path, out: &Path, more: &[&str]) -> Command {
     command
 }
 
-/// A finished run of [`TINY`], made once for all tests, and the seconds it took. Not to be changed: copy it.
+/// A finished run of [`TINY`], made once for all tests, and the seconds it took. Not to be changed:
+/// copy it.
 pub fn finished() -> (&'static Path, f64) {
     static RUN: OnceLock<(PathBuf, f64)> = OnceLock::new();
     let (dir, seconds) = RUN.get_or_init(|| {
@@ -174,7 +177,8 @@ pub fn finished() -> (&'static Path, f64) {
     (dir, *seconds)
 }
 
-/// A folder of this test process, which other test processes leave alone. Those of processes that are gone are removed.
+/// A folder of this test process, which other test processes leave alone. Those of processes that
+/// are gone are removed.
 fn own_folder(name: &str) -> PathBuf {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for entry in std::fs::read_dir(parent).unwrap().map(Result::unwrap) {

@@ -162,7 +162,8 @@ fn configurations_that_do_not_fit_are_refused() {
         edit_config(dir.path(), |config| config[part][key] = value.into());
         toolkit(&["verify", "--quiet", text(dir.path())]).fails_with(&[said]);
     }
-    // Another image size than the pixels of reference and processor have. Its position table is resized, as LAVIS does.
+    // Another image size than the pixels of reference and processor have. Its position table is
+    // resized, as LAVIS does.
     let dir = copy("hub-opt");
     edit_config(dir.path(), |config| config["vision_config"]["image_size"] = 112.into());
     let wide = fixture("hub-opt/wide.png");

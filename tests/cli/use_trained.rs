@@ -75,7 +75,8 @@ fn what_pretrain_writes_is_a_registry_of_its_own() {
     let dir = folder();
     let part = |kind: &str, card: &str, more: &str| {
         format!(
-            "[[part]]\nkind = \"{kind}\"\ncard = \"{card}\"\nsteps = 2\nbatch = 4\nschedule = {{ peak = 1e-3 }}\n{more}"
+            "[[part]]\nkind = \"{kind}\"\ncard = \"{card}\"\nsteps = 2\nbatch = 4\nschedule = {{ \
+            peak = 1e-3 }}\n{more}"
         )
     };
     let text = [

@@ -12,11 +12,12 @@ use toolkit_lab::bench::{Measured, Setup, Work, measure};
 use toolkit_lab::manifest;
 use toolkit_registry::Kind;
 
-/// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage, writing text
+/// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage,
+/// writing text
 ///
-/// Weights and data are made up, so any card can be measured, whether its weights are here or not. Each piece is timed
-/// several times after one round that does not count; the table has medians. Run it on a quiet machine: what else runs
-/// is measured too.
+/// Weights and data are made up, so any card can be measured, whether its weights are here or not.
+/// Each piece is timed several times after one round that does not count; the table has medians.
+/// Run it on a quiet machine: what else runs is measured too.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -49,7 +50,8 @@ pub struct Args {
     /// Leave dropout out, which training has where the bridge's card says so
     #[arg(long)]
     no_dropout: bool,
-    /// Run the language model's blocks again in the backward pass of stage 2 instead of keeping their activations
+    /// Run the language model's blocks again in the backward pass of stage 2 instead of keeping
+    /// their activations
     #[arg(long)]
     recompute: bool,
     /// Tokens before the first one that is written, soft prefix included
@@ -123,7 +125,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             && works.iter().any(|work| matches!(work, Work::Stage2 | Work::Decode))
         {
             bail!(
-                "model `{model}` has no language model; hint: name the works that need none: data encode stage1"
+                "model `{model}` has no language model; hint: name the works that need none: data \
+                encode stage1"
             );
         }
     }

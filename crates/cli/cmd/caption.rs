@@ -27,7 +27,8 @@ pub struct Args {
     which: Which,
     #[command(flatten)]
     search: Search,
-    /// What the caption continues [default: as the task card of a run says; nothing for published models]
+    /// What the caption continues [default: as the task card of a run says; nothing for published
+    /// models]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     #[command(flatten)]
@@ -46,7 +47,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let (prompt, decoding) = opened.caption(context)?;
     if args.prompt.as_ref().is_some_and(|prompt| prompt.contains("{}")) {
         bail!(
-            "`{{}}` stands for a question, and a caption has none --> --prompt; hint: leave it out, or use `toolkit vqa`"
+            "`{{}}` stands for a question, and a caption has none --> --prompt; hint: leave it \
+            out, or use `toolkit vqa`"
         );
     }
     let prompt = args.prompt.clone().unwrap_or(prompt);

@@ -14,8 +14,8 @@ use toolkit_eval::Decoding;
 
 /// Talks about a picture: each question is asked with the questions and answers before it
 ///
-/// The prompt is the paper's: `Question: .. Answer: .. Question: .. Answer:`. Without `--question`, questions are read
-/// from standard input, one a line.
+/// The prompt is the paper's: `Question: .. Answer: .. Question: .. Answer:`. Without `--question`,
+/// questions are read from standard input, one a line.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -68,7 +68,8 @@ impl Chat<'_> {
 /// Runs the command.
 ///
 /// # Errors
-/// If the picture, weights or the checkpoint cannot be used, or the conversation outgrows the language model.
+/// If the picture, weights or the checkpoint cannot be used, or the conversation outgrows the
+/// language model.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let opened = args.which.open(context, Purpose::Speak)?;
     let (prompt, decoding) = opened.vqa(context)?;

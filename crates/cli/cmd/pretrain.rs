@@ -110,7 +110,8 @@ pub fn plan(context: &Context, source: &Source, options: &RunOptions) -> anyhow:
     let prepared = prepare(context, source, options)?;
     let rows: Vec<(&PartSpec, Cost, f64)> = (prepared.spec.part.iter().zip(&prepared.parts))
         .map(|(part, (_, cost))| {
-            // A pass costs what `describe` says, for each token of a text; a backward pass costs two forward passes.
+            // A pass costs what `describe` says, for each token of a text; a backward pass costs
+            // two forward passes.
             let tokens = if part.kind == PartKind::Vision { 1.0 } else { TOKENS };
             (part, *cost, 3.0 * cost.flops as f64 * tokens * part.steps as f64 * part.batch as f64)
         })

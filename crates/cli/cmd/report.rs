@@ -8,7 +8,8 @@ use toolkit_lab::report::{FIGURE_FILE, Results, figure_svg, html, markdown, summ
 use toolkit_lab::{done, sealed};
 use toolkit_train::checkpoint::write_atomic;
 
-/// Makes report.html, report.md and the figure of a run again from its results.json, and prints the table
+/// Makes report.html, report.md and the figure of a run again from its results.json, and prints the
+/// table
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -27,11 +28,16 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let path = args.dir.join("results.json");
     let shown = path.display();
     done::check(&args.dir, &["results.json"], sealed::AGAIN)?;
-    let bytes = toolkit_system::input::read(&path)
-        .map_err(|error| anyhow!("cannot read the results: {error} --> {shown}; hint: give the folder of a run that has ended; `toolkit run` resumes one that has not"))?;
+    let bytes = toolkit_system::input::read(&path).map_err(|error| {
+        anyhow!(
+            "cannot read the results: {error} --> {shown}; hint: give the \
+            folder of a run that has ended; `toolkit run` resumes one that has not"
+        )
+    })?;
     let results: Results = serde_json::from_slice(&bytes).map_err(|error| {
         anyhow!(
-            "these are no results of a run: {error} --> {shown}; hint: the same `toolkit run` command writes them again"
+            "these are no results of a run: {error} --> {shown}; hint: the same `toolkit run` \
+            command writes them again"
         )
     })?;
     for (file, text) in [

@@ -15,9 +15,10 @@ use toolkit_lab::sealed;
 
 /// Runs a finished run again from what it kept, and compares logs, scores and samples
 ///
-/// The same build on the same machine gives the same to the last bit, so exit code 0 means that, and 1 that it came out
-/// otherwise. If the run is not finished or damaged, or a card, weights or data are no longer what they were, it says so before
-/// anything is trained, with exit code 2. Give the `--registry` folders of the first run.
+/// The same build on the same machine gives the same to the last bit, so exit code 0 means that,
+/// and 1 that it came out otherwise. If the run is not finished or damaged, or a card, weights or
+/// data are no longer what they were, it says so before anything is trained, with exit code 2. Give
+/// the `--registry` folders of the first run.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -68,7 +69,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let changed = made_of(&held, &planned);
     if let Some(first) = changed.first() {
         bail!(
-            "{} of what the run was made of is not what is here, the first is `{}`: was {}, is {} --> {shown}; hint: check out the revision {} and give the same `--registry` and `--device`",
+            "{} of what the run was made of is not what is here, the first is `{}`: was {}, is {} \
+            --> {shown}; hint: check out the revision {} and give the same `--registry` and \
+            `--device`",
             changed.len(),
             first.at,
             first.a,
@@ -93,14 +96,16 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let what = format!(
-        "the repetition came out otherwise --> {}; hint: `toolkit diff {shown} {}` says where it parts; another build or machine is the usual reason",
+        "the repetition came out otherwise --> {}; hint: `toolkit diff {shown} {}` says where it \
+        parts; another build or machine is the usual reason",
         out.display(),
         out.display()
     );
     Err(Different(Some(what)).into())
 }
 
-/// Looks whether the run has come to its end and its results are what it wrote: nothing else can be repeated.
+/// Looks whether the run has come to its end and its results are what it wrote: nothing else can be
+/// repeated.
 fn check(run: &Path, manifest: &Value) -> Result<(), LabError> {
     let cells: Vec<&str> =
         manifest["cells"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -16,8 +16,9 @@ use toolkit_registry::Kind;
 
 /// Ranks pictures by texts, without any language model
 ///
-/// ITC is the cosine of the text with the most similar query, ITM the matching head's logit; pictures are ranked by the
-/// sum, as in the evaluation. For a run, the bridge after stage 1 is used.
+/// ITC is the cosine of the text with the most similar query, ITM the matching head's logit;
+/// pictures are ranked by the sum, as in the evaluation. For a run, the bridge after stage 1 is
+/// used.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -100,7 +101,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     context.print(as_json, as_text)
 }
 
-/// Picture files of the command line, or those that `folder:DIR` has; the log says which are passed over there.
+/// Picture files of the command line, or those that `folder:DIR` has; the log says which are passed
+/// over there.
 fn files(context: &Context, args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     let Some(dir) = &args.images else { return Ok(args.files.clone()) };
     let (files, notes) = pictures_below(dir)?;
@@ -108,7 +110,8 @@ fn files(context: &Context, args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     if files.is_empty() {
         let shown = dir.display();
         bail!(
-            "there is no picture --> {shown}; hint: `toolkit data check folder:{shown}` says what it holds"
+            "there is no picture --> {shown}; hint: `toolkit data check folder:{shown}` says what \
+            it holds"
         );
     }
     Ok(files)

@@ -14,9 +14,10 @@ use toolkit_lab::sweep::{self, Experiment};
 
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///
-/// Everything lands in one folder. The same command skips what is done there and resumes what was interrupted, so that
-/// killing it costs seconds. Files are compared with the hashes that were noted when they were written: what is damaged is
-/// computed again, or named if only training can make it. The table of results goes to standard output.
+/// Everything lands in one folder. The same command skips what is done there and resumes what was
+/// interrupted, so that killing it costs seconds. Files are compared with the hashes that were
+/// noted when they were written: what is damaged is computed again, or named if only training can
+/// make it. The table of results goes to standard output.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -38,13 +39,15 @@ pub struct Args {
 pub struct ExperimentArgs {
     /// The experiment file
     pub file: PathBuf,
-    /// Use the values of the file's `[smoke]`: ends in under a minute, proves nothing but that it works
+    /// Use the values of the file's `[smoke]`: ends in under a minute, proves nothing but that it
+    /// works
     #[arg(long)]
     pub smoke: bool,
     /// Folder of the run [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Jobs at a time; does not change a result [default: as the file says, otherwise one for each core]
+    /// Jobs at a time; does not change a result [default: as the file says, otherwise one for each
+    /// core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Set a key of the file; may be given several times

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use toolkit_hub::HubError;
 use toolkit_hub::verify::{Bound, Report, Row, Subject, verify};
 
-/// Compares a checkpoint with a reference file: every tensor, loss, gradient, pixel and generated text
+/// Compares a checkpoint with a reference file: every tensor, loss, gradient, pixel and generated
+/// text
 ///
-/// Floats must agree to 1e-4 of the tensor's largest magnitude, losses to 1e-5 of themselves, pixels to 1e-6, token ids
-/// exactly. For a folder with `expected.json`, its generations are replayed too. Exit code 0 only if all of it holds.
+/// Floats must agree to 1e-4 of the tensor's largest magnitude, losses to 1e-5 of themselves,
+/// pixels to 1e-6, token ids exactly. For a folder with `expected.json`, its generations are
+/// replayed too. Exit code 0 only if all of it holds.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +53,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!(
-        "{wrong} of {all} outputs differ from the reference --> {}; hint: the first that differs in the order vision, qformer, language is where to look",
+        "{wrong} of {all} outputs differ from the reference --> {}; hint: the first that differs \
+        in the order vision, qformer, language is where to look",
         args.which.model
     )
 }

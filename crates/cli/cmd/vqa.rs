@@ -29,11 +29,13 @@ pub struct Args {
     /// A question; may be given several times
     #[arg(long, value_name = "TEXT", required = true)]
     question: Vec<String>,
-    /// The prompt with {} for the question [default: as the task card of a run says; the paper's for published models]
+    /// The prompt with {} for the question [default: as the task card of a run says; the paper's
+    /// for published models]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Answers to choose from, separated by commas; may be given several times. Nothing is written: each answer's
-    /// log-probability behind the prompt is computed, the most probable one comes first
+    /// Answers to choose from, separated by commas; may be given several times. Nothing is written:
+    /// each answer's log-probability behind the prompt is computed, the most probable one comes
+    /// first
     #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
     choices: Vec<String>,
 }
@@ -46,7 +48,8 @@ pub fn chosen_prompt(wanted: Option<&String>, default: String) -> anyhow::Result
     let Some(wanted) = wanted else { return Ok(default) };
     if !wanted.contains("{}") {
         bail!(
-            "`--prompt` has no {{}} for the question --> `{wanted}`; hint: write 'Question: {{}} Answer:'"
+            "`--prompt` has no {{}} for the question --> `{wanted}`; hint: write 'Question: {{}} \
+            Answer:'"
         );
     }
     Ok(wanted.clone())
@@ -65,7 +68,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     if !args.choices.is_empty() && args.search.is_given() {
         bail!(
-            "`--choices` scores given answers, nothing is searched for --> --choices; hint: leave options of decoding out"
+            "`--choices` scores given answers, nothing is searched for --> --choices; hint: leave \
+            options of decoding out"
         );
     }
     let prompts: Vec<String> =
@@ -95,7 +99,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     )
 }
 
-/// Ranks the given answers by their log-probability behind each prompt (LAVIS `rank_answers`), the most probable first.
+/// Ranks the given answers by their log-probability behind each prompt (LAVIS `rank_answers`), the
+/// most probable first.
 fn choose(
     context: &Context,
     args: &Args,

@@ -6,7 +6,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::de::DeserializeOwned;
 
-/// The trainable part between a frozen encoder and a frozen language model: Q-Former, resampler, MLP, linear layer.
+/// The trainable part between a frozen encoder and a frozen language model: Q-Former, resampler,
+/// MLP, linear layer.
 pub trait Bridge: Module + 'static {
     /// What `[config]` in a card of this family parses to. Use `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
@@ -48,7 +49,8 @@ impl Pair {
         (0..count).map(|i| Self { text: i, image: i }).collect()
     }
 
-    /// Texts, each once, and pairs that have their rows, from (text, image) in which equal texts stand together.
+    /// Texts, each once, and pairs that have their rows, from (text, image) in which equal texts
+    /// stand together.
     #[must_use]
     pub fn by_text(all: impl IntoIterator<Item = (usize, usize)>) -> (Vec<usize>, Vec<Self>) {
         let (mut texts, mut pairs) = (Vec::new(), Vec::new());
@@ -68,21 +70,24 @@ pub struct ImagePass {
     /// Output of the queries, `[batch, queries, width]`.
     pub queries: Tensor<3>,
     /// Keys and values of the image features, one pair for each layer with cross-attention, each
-    /// `[batch, heads, image tokens, head width]`. Projected once per image and shared by all passes; hard negatives
-    /// gather rows.
+    /// `[batch, heads, image tokens, head width]`. Projected once per image and shared by all
+    /// passes; hard negatives gather rows.
     pub cross: Vec<KeysValues>,
-    /// Self-attention keys and values of the queries, one pair per layer: what the captioning pass attends to
-    /// (BLIP-2, section 3.1; the reference reuses this cache too).
+    /// Self-attention keys and values of the queries, one pair per layer: what the captioning pass
+    /// attends to (BLIP-2, section 3.1; the reference reuses this cache too).
     pub cache: Vec<KeysValues>,
 }
 
-/// The text side of a Q-Former-like bridge: what the three losses of stage 1 are made of (BLIP-2, section 3.1).
+/// The text side of a Q-Former-like bridge: what the three losses of stage 1 are made of (BLIP-2,
+/// section 3.1).
 ///
-/// `ids` are `[batch, text]` token ids padded on the right, `mask` is `[batch, text]` with 1 for real tokens.
+/// `ids` are `[batch, text]` token ids padded on the right, `mask` is `[batch, text]` with 1 for
+/// real tokens.
 pub trait TextTower {
     /// Number of learned queries, which stand before each text in the joint passes.
     fn num_query_tokens(&self) -> usize;
-    /// Keys and values of features `[batch, tokens, vision width]` as encoders give them: [`ImagePass::cross`].
+    /// Keys and values of features `[batch, tokens, vision width]` as encoders give them:
+    /// [`ImagePass::cross`].
     fn keys_values(&self, features: Tensor<3>) -> Vec<KeysValues>;
     /// The query-only pass over the images of `cross`.
     fn query_pass(&self, cross: Vec<KeysValues>) -> ImagePass;
@@ -92,11 +97,13 @@ pub trait TextTower {
     }
     /// Query outputs to the shared space, l2-normalised: `[batch, queries, embed]`.
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3>;
-    /// The text-only pass; the first token's output in the shared space, l2-normalised: `[batch, embed]`.
+    /// The text-only pass; the first token's output in the shared space, l2-normalised: `[batch,
+    /// embed]`.
     fn text_embeds(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2>;
-    /// The bi-directional pass of queries and text; logits averaged over queries, `[pairs, 2]`, index 1 is "match".
-    /// `cross` is [`ImagePass::cross`], `ids [texts, text]`. A hard negative is a pair of numbers, not a copy, and what depends on the
-    /// text alone need be done only once for all pairs it is in.
+    /// The bi-directional pass of queries and text; logits averaged over queries, `[pairs, 2]`,
+    /// index 1 is "match". `cross` is [`ImagePass::cross`], `ids [texts, text]`. A hard negative is
+    /// a pair of numbers, not a copy, and what depends on the text alone need be done only once for
+    /// all pairs it is in.
     fn match_logits(
         &self,
         cross: &[KeysValues],
@@ -104,14 +111,16 @@ pub trait TextTower {
         ids: Tensor<2, Int>,
         mask: Tensor<2>,
     ) -> Tensor<2>;
-    /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch, text, vocab]`.
+    /// The multi-modal causal pass over text, on the query pass's cache: next-token logits `[batch,
+    /// text, vocab]`.
     fn caption_logits(
         &self,
         cache: &[KeysValues],
         ids: Tensor<2, Int>,
         mask: Tensor<2>,
     ) -> Tensor<3>;
-    /// The text-only bi-directional pass through the language-model head: `[batch, text, vocab]`. This is BERT.
+    /// The text-only bi-directional pass through the language-model head: `[batch, text, vocab]`.
+    /// This is BERT.
     fn masked_logits(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3>;
     /// The learned temperature `[1]` that similarities are divided by.
     fn temperature(&self) -> Tensor<1>;

@@ -1,8 +1,9 @@
 //! What a language model has read: the keys and values that later tokens attend to.
 //!
-//! On the CPU neither grows by copying when a token is written. What each call adds stays where it was made, and rows are numbers: beams
-//! that change their order, or that share a prompt, copy nothing. What a finished text has read is held until its batch ends.
-//! Several tokens at once behind others, and other backends, join all pieces into one.
+//! On the CPU neither grows by copying when a token is written. What each call adds stays where it
+//! was made, and rows are numbers: beams that change their order, or that share a prompt, copy
+//! nothing. What a finished text has read is held until its batch ends. Several tokens at once
+//! behind others, and other backends, join all pieces into one.
 
 use crate::{KeysValues, noise};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -31,10 +32,11 @@ impl Cache {
         Self { layers: self.layers.iter().map(layer).collect() }
     }
 
-    /// Appends keys and values `[batch, heads, new, head width]` of layer `layer` and attends to all of them:
-    /// `softmax(q k' * scale + bias) v`, with `q [batch, query heads, rows, head width]`, the last rows of the new ones or all, and `bias`
-    /// that broadcasts to `[batch, query heads, rows, past + new]`. Where keys and values have fewer heads, consecutive query heads share one.
-    /// Layers come in order. Nothing is dropped: this is generation.
+    /// Appends keys and values `[batch, heads, new, head width]` of layer `layer` and attends to
+    /// all of them: `softmax(q k' * scale + bias) v`, with `q [batch, query heads, rows, head
+    /// width]`, the last rows of the new ones or all, and `bias` that broadcasts to `[batch, query
+    /// heads, rows, past + new]`. Where keys and values have fewer heads, consecutive query heads
+    /// share one. Layers come in order. Nothing is dropped: this is generation.
     pub fn attend(
         &mut self,
         layer: usize,
@@ -55,8 +57,9 @@ impl Cache {
         })
     }
 
-    /// Appends keys and values of layer `layer` and returns all of them, each `[batch, heads, past + new, head width]`: for
-    /// attention of another kind than [`Cache::attend`]'s. It copies all that was read, for each token. Layers come in order.
+    /// Appends keys and values of layer `layer` and returns all of them, each `[batch, heads, past
+    /// + new, head width]`: for attention of another kind than [`Cache::attend`]'s. It copies all
+    /// that was read, for each token. Layers come in order.
     pub fn extend(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> KeysValues {
         joined(self.append(layer, keys, values))
     }
@@ -118,7 +121,8 @@ pub struct Memory {
 
 impl Memory {
     /// Cross-attention keys and values of the encoder's output, one pair per decoder layer, each
-    /// `[batch, heads, tokens, head width]`: computed once, whatever is generated. `mask [batch, tokens]` says which are real.
+    /// `[batch, heads, tokens, head width]`: computed once, whatever is generated. `mask [batch,
+    /// tokens]` says which are real.
     #[must_use]
     pub fn new(cross: impl IntoIterator<Item = KeysValues>, mask: Tensor<2>) -> Self {
         let cross =
@@ -148,8 +152,9 @@ impl Memory {
         Self { cross: self.cross.iter().map(|piece| chosen(piece, rows)).collect(), mask }
     }
 
-    /// Cross-attention of decoder layer `layer`: `softmax(q k' * scale + bias) v`, with `q [batch, heads, new, head width]` and `bias`
-    /// that broadcasts to `[batch, heads, new, tokens]`. `dropout` falls on the probabilities.
+    /// Cross-attention of decoder layer `layer`: `softmax(q k' * scale + bias) v`, with `q [batch,
+    /// heads, new, head width]` and `bias` that broadcasts to `[batch, heads, new, tokens]`.
+    /// `dropout` falls on the probabilities.
     #[must_use]
     pub fn attend(
         &self,
@@ -190,7 +195,8 @@ mod tests {
     use crate::conform::{assert_close, sample};
     use burn::tensor::{Device, Tensor};
 
-    /// Tokens are read, alone and several at once, while beams change their order and number: as if all was copied each time.
+    /// Tokens are read, alone and several at once, while beams change their order and number: as if
+    /// all was copied each time.
     #[test]
     fn attending_is_gathering_and_attending() {
         let device = Device::flex();

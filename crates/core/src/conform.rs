@@ -1,6 +1,7 @@
 //! The contract as checks that any author can call in a test.
 //!
-//! Each function builds the part, draws its weights and panics with the broken promise. Use a tiny configuration.
+//! Each function builds the part, draws its weights and panics with the broken promise. Use a tiny
+//! configuration.
 
 use crate::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, Cache, LanguageKind, LanguageModel, VisionEncoder,
@@ -10,7 +11,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use toolkit_seed::Stream;
 
-/// Largest difference allowed between two ways to the same value, relative to the largest magnitude.
+/// Largest difference allowed between two ways to the same value, relative to the largest
+/// magnitude.
 const TOLERANCE: f32 = 1e-4;
 
 /// Normal test input, the same on every device.
@@ -52,8 +54,9 @@ fn round_trip<M: Module>(part: M) -> M {
     after
 }
 
-/// Checks a vision encoder: sizes and counts as described, images independent of each other, gradients to every
-/// parameter, none once frozen, parameters saved and loaded through the erased form.
+/// Checks a vision encoder: sizes and counts as described, images independent of each other,
+/// gradients to every parameter, none once frozen, parameters saved and loaded through the erased
+/// form.
 pub fn vision<E: VisionEncoder>(config: &E::Config) {
     let device = Device::default().autodiff();
     let shape = E::describe(config).expect("the configuration under test must be valid");
@@ -73,7 +76,8 @@ pub fn vision<E: VisionEncoder>(config: &E::Config) {
     trained_then_frozen(encoder, |e| e.encode(images.clone()));
 }
 
-/// Every parameter gets a gradient from a random projection of the output; none does after `no_grad`.
+/// Every parameter gets a gradient from a random projection of the output; none does after
+/// `no_grad`.
 fn trained_then_frozen<M: Module, const D: usize>(part: M, run: impl Fn(&M) -> Tensor<D>) {
     let loss = |part: &M| {
         let out = run(part);
@@ -89,7 +93,8 @@ fn trained_then_frozen<M: Module, const D: usize>(part: M, run: impl Fn(&M) -> T
     );
 }
 
-/// Checks a bridge for features of the given encoder; the text tower has checks of its own in the Q-Former's tests.
+/// Checks a bridge for features of the given encoder; the text tower has checks of its own in the
+/// Q-Former's tests.
 pub fn bridge<B: Bridge>(config: &B::Config, vision: &VisionShape) {
     let device = Device::default().autodiff();
     let shape = B::describe(config, vision).expect("the configuration under test must be valid");
@@ -113,8 +118,8 @@ pub fn bridge<B: Bridge>(config: &B::Config, vision: &VisionShape) {
     round_trip(bridge);
 }
 
-/// Checks a language model: sizes and counts, causality, padding that changes nothing wherever it stands, cache equal to
-/// no cache, and gradients that reach the soft prefix.
+/// Checks a language model: sizes and counts, causality, padding that changes nothing wherever it
+/// stands, cache equal to no cache, and gradients that reach the soft prefix.
 pub fn language<L: LanguageModel>(config: &L::Config) {
     let device = Device::default().autodiff();
     let shape = L::describe(config).expect("the configuration under test must be valid");
@@ -178,7 +183,8 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
         );
     }
 
-    // Two hidden positions between the third and the fourth token, as with left-padded text after a soft prefix.
+    // Two hidden positions between the third and the fourth token, as with left-padded text after a
+    // soft prefix.
     let hole = sample::<3>("conform/hole", [1, 2, shape.width], &device);
     let parts = vec![embeds.clone().narrow(1, 0, 3), hole, embeds.clone().narrow(1, 3, 3)];
     let mask = Tensor::<2>::from_data([[1., 1., 1., 0., 0., 1., 1., 1.]], &device);
@@ -200,7 +206,8 @@ pub fn language<L: LanguageModel>(config: &L::Config) {
             );
         }
         LanguageKind::EncoderDecoder => {
-            // Relative positions count hidden positions too, so padding stands at the end, as tokenizers put it.
+            // Relative positions count hidden positions too, so padding stands at the end, as
+            // tokenizers put it.
             let tail = Tensor::cat(
                 vec![embeds.clone(), sample::<3>("conform/hole", [1, 2, shape.width], &device)],
                 1,

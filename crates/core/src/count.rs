@@ -6,8 +6,9 @@ use std::ops::{Add, Mul};
 
 /// A number of parameters, operations or values that stops at `u64::MAX` instead of wrapping.
 ///
-/// Cards and `config.json` files are written by others: a product of their sizes may not fit 64 bits. Plain integers
-/// would panic in a development build and wrap in a release build, where a wrong cost looks like a right one.
+/// Cards and `config.json` files are written by others: a product of their sizes may not fit 64
+/// bits. Plain integers would panic in a development build and wrap in a release build, where a
+/// wrong cost looks like a right one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Count(u64);
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Most ids that end a text. Published chat models have three.
 const MOST: usize = 16;
 
-/// The ids that end a text, at least one. A model is trained with the first; each of them ends what it writes.
+/// The ids that end a text, at least one. A model is trained with the first; each of them ends what
+/// it writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "OneOrMany", into = "OneOrMany")]
 pub struct Ends {

@@ -6,7 +6,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::de::DeserializeOwned;
 
-/// Which of the two kinds a language model is; stage 2 and generation differ by it (BLIP-2, section 3.2).
+/// Which of the two kinds a language model is; stage 2 and generation differ by it (BLIP-2, section
+/// 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LanguageKind {
     /// The soft prefix stands before the text (OPT, Llama).
@@ -29,20 +30,22 @@ pub trait LanguageModel: Module + 'static {
     /// The module, with parameters not yet drawn.
     fn build(config: &Self::Config, device: &Device) -> Self;
 
-    /// Token ids `[batch, tokens]` to embeddings `[batch, tokens, width]`, before positions are added.
+    /// Token ids `[batch, tokens]` to embeddings `[batch, tokens, width]`, before positions are
+    /// added.
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3>;
 
-    /// Encoder-decoder only: embeddings `[batch, tokens, width]` with their mask `[batch, tokens]` to what the decoder
-    /// attends to.
+    /// Encoder-decoder only: embeddings `[batch, tokens, width]` with their mask `[batch, tokens]`
+    /// to what the decoder attends to.
     fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory {
         let _ = (embeds, mask);
         unreachable!("`encode` is for encoder-decoder models: check `LanguageShape::kind` first")
     }
 
-    /// New embeddings `[batch, tokens, width]` to hidden states `[batch, tokens, hidden]`, each position seeing itself and what
-    /// stands before it. `mask [batch, past + tokens]` covers the cache too; hidden positions (padding) may stand
-    /// anywhere and change nothing for the others. With a cache, keys and values are appended to it ([`Cache::attend`]).
-    /// Decoder-only: `memory` is `None`. Encoder-decoder: embeddings are the decoder's, `memory` is the encoder's.
+    /// New embeddings `[batch, tokens, width]` to hidden states `[batch, tokens, hidden]`, each
+    /// position seeing itself and what stands before it. `mask [batch, past + tokens]` covers the
+    /// cache too; hidden positions (padding) may stand anywhere and change nothing for the others.
+    /// With a cache, keys and values are appended to it ([`Cache::attend`]). Decoder-only: `memory`
+    /// is `None`. Encoder-decoder: embeddings are the decoder's, `memory` is the encoder's.
     fn decode(
         &self,
         embeds: Tensor<3>,
@@ -51,8 +54,9 @@ pub trait LanguageModel: Module + 'static {
         cache: Option<&mut Cache>,
     ) -> Tensor<3>;
 
-    /// [`LanguageModel::decode`] where the states of the last `outputs` tokens are read and no others: `[batch, outputs, hidden]`.
-    /// By default the others are computed and left out. In the last block nothing but keys and values is needed of them.
+    /// [`LanguageModel::decode`] where the states of the last `outputs` tokens are read and no
+    /// others: `[batch, outputs, hidden]`. By default the others are computed and left out. In the
+    /// last block nothing but keys and values is needed of them.
     ///
     /// # Panics
     /// Unless `outputs` is at least 1 and at most as many as there are new tokens.
@@ -68,8 +72,8 @@ pub trait LanguageModel: Module + 'static {
         self.decode(embeds, mask, memory, cache).narrow(1, tokens - outputs, outputs)
     }
 
-    /// Hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. Apart from `decode` so that callers
-    /// pay only for positions that are scored.
+    /// Hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. Apart from
+    /// `decode` so that callers pay only for positions that are scored.
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3>;
 }
 

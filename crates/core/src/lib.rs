@@ -1,10 +1,13 @@
 //! The contract of the toolkit: what a vision encoder, a bridge and a language model are.
 //!
-//! A plug-in crate depends on this crate alone. Authors write the static traits [`VisionEncoder`], [`Bridge`] and
-//! [`LanguageModel`]; everyone else holds the erased [`AnyVision`], [`AnyBridge`] and [`AnyLanguage`], which are still
-//! burn modules: parameter paths, freezing, optimiser groups and checkpoints reach inside.
+//! A plug-in crate depends on this crate alone. Authors write the static traits [`VisionEncoder`],
+//! [`Bridge`] and
+//! [`LanguageModel`]; everyone else holds the erased [`AnyVision`], [`AnyBridge`] and
+//! [`AnyLanguage`], which are still burn modules: parameter paths, freezing, optimiser groups and
+//! checkpoints reach inside.
 //!
-//! Shapes are written `[batch, tokens, width]`. Masks are float tensors with 1 for visible and 0 for hidden.
+//! Shapes are written `[batch, tokens, width]`. Masks are float tensors with 1 for visible and 0
+//! for hidden.
 
 mod bridge;
 mod cache;

@@ -1,7 +1,8 @@
 //! Dropout whose masks are a pure function of `(seed, step)`.
 //!
-//! The training loop opens a scope for each step; outside of any scope (evaluation, generation) dropout does nothing.
-//! So no module carries a training flag, and a resumed run draws the masks of the uninterrupted one on every backend.
+//! The training loop opens a scope for each step; outside of any scope (evaluation, generation)
+//! dropout does nothing. So no module carries a training flag, and a resumed run draws the masks of
+//! the uninterrupted one on every backend.
 
 use burn::tensor::Tensor;
 use std::cell::RefCell;
@@ -12,7 +13,8 @@ thread_local! {
     static STREAM: RefCell<Option<Stream>> = const { RefCell::new(None) };
 }
 
-/// Runs `f` with dropout on, drawing from `stream`. Scopes do not nest; the stream ends with the scope.
+/// Runs `f` with dropout on, drawing from `stream`. Scopes do not nest; the stream ends with the
+/// scope.
 pub fn scope<T>(stream: Stream, f: impl FnOnce() -> T) -> T {
     /// Ends the scope even if `f` panics.
     struct End;
@@ -26,7 +28,8 @@ pub fn scope<T>(stream: Stream, f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Runs `f` with dropout off, whatever scope it is in: for a frozen part that is to be used as in evaluation.
+/// Runs `f` with dropout off, whatever scope it is in: for a frozen part that is to be used as in
+/// evaluation.
 pub fn off<T>(f: impl FnOnce() -> T) -> T {
     /// Goes on with the scope even if `f` panics.
     struct Back(Option<Stream>);
@@ -58,8 +61,9 @@ pub fn is_on() -> bool {
     STREAM.with(|s| s.borrow().is_some())
 }
 
-/// Which of `count` elements dropout with probability `p` keeps, drawn from the scope's stream; nothing where it would do nothing.
-/// The mask is drawn on the host: slower than a device generator, the same on every device.
+/// Which of `count` elements dropout with probability `p` keeps, drawn from the scope's stream;
+/// nothing where it would do nothing. The mask is drawn on the host: slower than a device
+/// generator, the same on every device.
 #[must_use]
 pub fn keep(count: usize, p: f64) -> Option<Keep> {
     if p <= 0.0 {
@@ -82,7 +86,8 @@ pub fn keep(count: usize, p: f64) -> Option<Keep> {
     })
 }
 
-/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, inside a scope; else the identity.
+/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, inside a scope;
+/// else the identity.
 #[must_use]
 pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
     match keep(x.shape().num_elements(), p) {

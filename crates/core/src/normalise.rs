@@ -1,4 +1,5 @@
-//! Means and deviations that pixels between 0 and 1 are normalised with: `(pixel - mean) / std`, by channel.
+//! Means and deviations that pixels between 0 and 1 are normalised with: `(pixel - mean) / std`, by
+//! channel.
 
 /// Refuses deviations that pixels cannot be divided by. The error goes on after the key.
 ///
@@ -14,7 +15,8 @@ pub fn check_std(std: [f32; 3]) -> Result<(), String> {
     }
 }
 
-/// Refuses means that, with deviations that hold, leave pixels no finite value. The error goes on after the key.
+/// Refuses means that, with deviations that hold, leave pixels no finite value. The error goes on
+/// after the key.
 ///
 /// # Errors
 /// If one is not finite, or too large for its deviation.

@@ -1,8 +1,9 @@
 //! Parameters by name: listing, initialising, exporting and importing those of any module.
 //!
-//! Names are field paths joined by dots, as PyTorch writes them, and tensors are exported in PyTorch's layout: the
-//! weight of a `Linear` is `[out, in]` in a file and `[in, out]` in burn; burn's `gamma` and `beta` are `weight` and
-//! `bias`. So a checkpoint of ours is read by Python code without a table of renames.
+//! Names are field paths joined by dots, as PyTorch writes them, and tensors are exported in
+//! PyTorch's layout: the weight of a `Linear` is `[out, in]` in a file and `[in, out]` in burn;
+//! burn's `gamma` and `beta` are `weight` and `bias`. So a checkpoint of ours is read by Python
+//! code without a table of renames.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -73,8 +74,8 @@ impl Path {
     }
 }
 
-/// Whether a parameter gets gradients. One that is not drawn yet is not drawn for this: asking burn would fill it, and a
-/// model that is about to be read would be in memory twice.
+/// Whether a parameter gets gradients. One that is not drawn yet is not drawn for this: asking burn
+/// would fill it, and a model that is about to be read would be in memory twice.
 fn trained<const D: usize>(p: &Param<Tensor<D>>) -> bool {
     if p.is_initialized() {
         return p.is_require_grad();
@@ -186,20 +187,22 @@ impl ModuleMapper for Import<'_> {
     }
 }
 
-/// The same values laid out row-major, so that matrix products need not copy a transposed weight at every call.
+/// The same values laid out row-major, so that matrix products need not copy a transposed weight at
+/// every call.
 fn contiguous<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let device = tensor.device();
     Tensor::from_data(tensor.into_data(), &device)
 }
 
-/// Replaces parameters by what `source` gives for each, in PyTorch layout; `None` leaves one as it is.
-/// Values must have the shape of the [`Info`]. Identity and trainability are kept; nothing else is initialised.
+/// Replaces parameters by what `source` gives for each, in PyTorch layout; `None` leaves one as it
+/// is. Values must have the shape of the [`Info`]. Identity and trainability are kept; nothing else
+/// is initialised.
 pub fn map<M: Module>(module: M, mut source: impl FnMut(&Info) -> Option<Values>) -> M {
     module.map(&mut Import(Path::default(), &mut source, None))
 }
 
-/// [`map`] that keeps the matrices of `Linear`s, most of a transformer, as `dtype`. Whoever multiplies by one widens it
-/// ([`DType::F32`] keeps everything as it is).
+/// [`map`] that keeps the matrices of `Linear`s, most of a transformer, as `dtype`. Whoever
+/// multiplies by one widens it ([`DType::F32`] keeps everything as it is).
 pub fn map_as<M: Module>(
     module: M,
     dtype: DType,
@@ -227,7 +230,8 @@ impl ModuleVisitor for Gradients<'_> {
     }
 }
 
-/// The gradients of `module`'s parameters by checkpoint name, in PyTorch layout; what has none is not there.
+/// The gradients of `module`'s parameters by checkpoint name, in PyTorch layout; what has none is
+/// not there.
 pub fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> BTreeMap<String, Values> {
     let mut visitor = Gradients(Path::default(), grads, BTreeMap::new());
     module.visit(&mut visitor);
@@ -286,8 +290,9 @@ pub fn bert_rule(info: &Info) -> Init {
     }
 }
 
-/// Draws every parameter by `rule`. Each tensor has a stream of its own, named by seed and checkpoint name, so that
-/// adding a layer changes no other layer's start, and every backend starts alike.
+/// Draws every parameter by `rule`. Each tensor has a stream of its own, named by seed and
+/// checkpoint name, so that adding a layer changes no other layer's start, and every backend starts
+/// alike.
 pub fn initialise<M: Module>(module: M, seed: u64, mut rule: impl FnMut(&Info) -> Init) -> M {
     map(module, |info| {
         let count = info.shape.iter().product();

@@ -1,9 +1,11 @@
 //! Activations that are made again in the backward pass instead of kept.
 //!
-//! Inside a [`scope`], a [`block`] runs without a tape, and only what it reads is kept. [`Recorded::backward`] goes through
-//! the blocks from the last to the first: each is run again, with a tape, from its input, and propagated back before the
-//! next. Memory is that of one block; time is one more forward pass of the blocks. Values and gradients are the same to the
-//! last bit, dropout included. It is made of tensors alone, so nothing binds it to a backend. (Chen et al., 2016, arXiv:1604.06174.)
+//! Inside a [`scope`], a [`block`] runs without a tape, and only what it reads is kept.
+//! [`Recorded::backward`] goes through the blocks from the last to the first: each is run again,
+//! with a tape, from its input, and propagated back before the next. Memory is that of one block;
+//! time is one more forward pass of the blocks. Values and gradients are the same to the last bit,
+//! dropout included. It is made of tensors alone, so nothing binds it to a backend. (Chen et al.,
+//! 2016, arXiv:1604.06174.)
 
 use crate::noise;
 use burn::tensor::{Gradients, Tensor};
@@ -50,8 +52,8 @@ pub fn scope<T>(f: impl FnOnce() -> T) -> (T, Recorded) {
 
 /// `f(part, x)`, a block of a frozen model. `x` and the result are `[batch, tokens, width]`.
 ///
-/// Traps: whatever else `f` holds must be constant, since no gradient reaches it; and `x` must not be used beside the block,
-/// since its graph can be gone through once only.
+/// Traps: whatever else `f` holds must be constant, since no gradient reaches it; and `x` must not
+/// be used beside the block, since its graph can be gone through once only.
 pub fn block<P: Clone + 'static>(
     part: &P,
     x: Tensor<3>,
@@ -60,11 +62,13 @@ pub fn block<P: Clone + 'static>(
     block_beside(part, x, [], move |part, x, []| f(part, x))
 }
 
-/// [`block`] that reads `beside` too, such as keys and values of an encoder's output: a decoder's block. Gradients of all that is beside
-/// go on together, after the last of the blocks that have it in succession.
+/// [`block`] that reads `beside` too, such as keys and values of an encoder's output: a decoder's
+/// block. Gradients of all that is beside go on together, after the last of the blocks that have it
+/// in succession.
 ///
-/// Traps: `x` and what is beside must not come from one graph, as far as the blocks before: each graph is gone through once. Neither may
-/// blocks share what is beside them if a [`block`] stands between them. All of it is on the autodiff device, constants too.
+/// Traps: `x` and what is beside must not come from one graph, as far as the blocks before: each
+/// graph is gone through once. Neither may blocks share what is beside them if a [`block`] stands
+/// between them. All of it is on the autodiff device, constants too.
 pub fn block_beside<P: Clone + 'static, const N: usize>(
     part: &P,
     x: Tensor<3>,
@@ -76,7 +80,8 @@ pub fn block_beside<P: Clone + 'static, const N: usize>(
         return f(part, x, beside);
     }
     let noise = noise::current();
-    // Without a tape, on the device that has one; `detach` would leave an output of the block before what it is.
+    // Without a tape, on the device that has one; `detach` would leave an output of the block
+    // before what it is.
     let plain = beside.each_ref().map(|x| Tensor::from_inner(x.clone().inner()));
     let output = f(part, Tensor::from_inner(x.clone().inner()), plain);
     let output = Tensor::from_inner(output.inner()).require_grad();
@@ -115,8 +120,8 @@ fn pass(loss: &Tensor<1>, blocks: &mut [Block], each: &mut impl FnMut(Gradients)
 }
 
 impl Recorded {
-    /// Propagates back from `loss`, which was made inside the scope. `each` gets the gradients of every part of the way; a
-    /// parameter may be in several of them.
+    /// Propagates back from `loss`, which was made inside the scope. `each` gets the gradients of
+    /// every part of the way; a parameter may be in several of them.
     pub fn backward(self, loss: &Tensor<1>, mut each: impl FnMut(Gradients)) {
         let mut blocks = self.0;
         pass(loss, &mut blocks, &mut each);

@@ -1,4 +1,5 @@
-//! What parts say about themselves before a tensor exists: sizes that must fit, and costs for `plan`.
+//! What parts say about themselves before a tensor exists: sizes that must fit, and costs for
+//! `plan`.
 
 use crate::{Count, LanguageKind};
 
@@ -7,15 +8,17 @@ use crate::{Count, LanguageKind};
 pub struct Cost {
     /// Number of parameters. `conform` checks that the built module has exactly as many.
     pub params: u64,
-    /// Floating-point operations of one forward pass for one sample (a multiply and an add are two).
-    /// Language models: for one token, attention over other tokens not counted.
+    /// Floating-point operations of one forward pass for one sample (a multiply and an add are
+    /// two). Language models: for one token, attention over other tokens not counted.
     pub flops: u64,
-    /// Numbers held for one sample, for estimates of memory; 0 if nobody counted. Bridges: what the backward pass needs.
-    /// Language models: the same for one token, frozen. Encoders, which have no backward pass: the most that is held at once.
+    /// Numbers held for one sample, for estimates of memory; 0 if nobody counted. Bridges: what the
+    /// backward pass needs. Language models: the same for one token, frozen. Encoders, which have
+    /// no backward pass: the most that is held at once.
     pub kept: u64,
 }
 
-/// Parameters above which a configuration is taken for a mistake: a hundred times the largest model there is.
+/// Parameters above which a configuration is taken for a mistake: a hundred times the largest model
+/// there is.
 const MOST_PARAMS: u64 = 1 << 48;
 
 impl Cost {
@@ -73,7 +76,8 @@ pub struct TextShape {
     pub positions: usize,
     /// Width of the shared image-text space of the contrastive loss.
     pub embed: usize,
-    /// Numbers that the backward pass needs of one token of a query or a text: [`Cost::kept`] without what is kept of the image.
+    /// Numbers that the backward pass needs of one token of a query or a text: [`Cost::kept`]
+    /// without what is kept of the image.
     pub kept: u64,
 }
 
@@ -82,7 +86,8 @@ pub struct TextShape {
 pub struct LanguageShape {
     /// Decoder-only or encoder-decoder.
     pub kind: LanguageKind,
-    /// Width of the embedding space in which the soft prefix lives (OPT-350m: 512, not its hidden size).
+    /// Width of the embedding space in which the soft prefix lives (OPT-350m: 512, not its hidden
+    /// size).
     pub width: usize,
     /// Number of logits.
     pub vocab: usize,
@@ -90,8 +95,9 @@ pub struct LanguageShape {
     pub positions: Option<usize>,
     /// How many [`crate::recompute::block`]s a token passes; 0 if activations cannot be made again.
     pub blocks: usize,
-    /// Numbers of [`Cost::kept`] that an encoder's token leaves beside its decoder's blocks ([`crate::recompute::block_beside`]) and that
-    /// are held even if these are run again: keys and values with their gradients. 0 without an encoder.
+    /// Numbers of [`Cost::kept`] that an encoder's token leaves beside its decoder's blocks
+    /// ([`crate::recompute::block_beside`]) and that are held even if these are run again: keys and
+    /// values with their gradients. 0 without an encoder.
     pub beside: u64,
     /// Cost of one token.
     pub cost: Cost,

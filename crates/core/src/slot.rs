@@ -1,9 +1,11 @@
 //! An erased part that is still a burn module.
 //!
-//! [`Module`] has generic `visit` and `map`, so `Box<dyn Module>` does not exist. Here the rank of each parameter is
-//! erased on the way out of the part and restored by a `match` on the way into the visitor, so that paths, gradients,
-//! freezing, optimisers and records work through the slot. burn-core does the same for its own reparameterisations
-//! (`module/param/reparameterization_dyn.rs`, MIT OR Apache-2.0), which is where the idea comes from.
+//! [`Module`] has generic `visit` and `map`, so `Box<dyn Module>` does not exist. Here the rank of
+//! each parameter is erased on the way out of the part and restored by a `match` on the way into
+//! the visitor, so that paths, gradients, freezing, optimisers and records work through the slot.
+//! burn-core does the same for its own reparameterisations
+//! (`module/param/reparameterization_dyn.rs`, MIT OR Apache-2.0), which is where the idea comes
+//! from.
 
 use burn::module::{
     Content, Devices, Flag, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,

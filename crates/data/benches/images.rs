@@ -1,6 +1,6 @@
 //! From picture files to what an encoder takes, in pieces and together.
-//! `cargo bench --profile dev -p toolkit-data --bench images`; with `-- --write FOLDER` the JPEG files are written
-//! there instead, for `benches/peers/pixels.py`.
+//! `cargo bench --profile dev -p toolkit-data --bench images`; with `-- --write FOLDER` the JPEG
+//! files are written there instead, for `benches/peers/pixels.py`.
 
 use criterion::{Criterion, criterion_group};
 use image::{ImageFormat, RgbImage};
@@ -31,8 +31,8 @@ fn noise(x: f32, y: f32, seed: u32) -> f32 {
     row(top) * (1.0 - v) + row(top + 1) * v
 }
 
-/// A picture with about the spectrum of photographs: each octave of detail has a little less contrast than the one
-/// before.
+/// A picture with about the spectrum of photographs: each octave of detail has a little less
+/// contrast than the one before.
 fn picture(seed: u32) -> RgbImage {
     let octaves = |x: u32, y: u32, seed: u32| -> f32 {
         (0..8)

@@ -1,11 +1,13 @@
-//! Decodes pictures as the toolkit does and writes their pixels, to be compared with another library's.
+//! Decodes pictures as the toolkit does and writes their pixels, to be compared with another
+//! library's.
 //!
 //! ```sh
 //! cargo run -p toolkit-data --example decode_to_ppm -- OUT FILE..
 //! ```
 //!
-//! Each picture becomes `OUT/name.ppm`, with colours as stored under transparency; of one that is refused, a line with
-//! the error is printed. `tests/fixtures/pictures/compare.py` compares with Pillow.
+//! Each picture becomes `OUT/name.ppm`, with colours as stored under transparency; of one that is
+//! refused, a line with the error is printed. `tests/fixtures/pictures/compare.py` compares with
+//! Pillow.
 
 use std::path::Path;
 use toolkit_data::{Alpha, decode_as};

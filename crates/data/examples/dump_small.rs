@@ -1,9 +1,10 @@
-//! Writes the `small` data set to a folder, for programs in other languages: every picture as PNG, `small.tsv` with a
-//! line for each caption (id, source, split, shows, caption, picture) and `questions.tsv` (id, split, kind, question,
-//! right answers parted by `|`).
+//! Writes the `small` data set to a folder, for programs in other languages: every picture as PNG,
+//! `small.tsv` with a line for each caption (id, source, split, shows, caption, picture) and
+//! `questions.tsv` (id, split, kind, question, right answers parted by `|`).
 //!
-//! `cargo run -p toolkit-data --example dump_small -- OUT stamps=FOLDER gcompris=FOLDER pysiogame=FOLDER \
-//! google_emoji=FOLDER emojibase=FOLDER`; only the sources whose folders are given are used, and `twemoji`.
+//! `cargo run -p toolkit-data --example dump_small -- OUT stamps=FOLDER gcompris=FOLDER
+//! pysiogame=FOLDER \ google_emoji=FOLDER emojibase=FOLDER`; only the sources whose folders are
+//! given are used, and `twemoji`.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,6 +1,6 @@
 //! What an encoder would see of picture files, for `benches/peers/pixels.py`:
-//! `cargo run -p toolkit-data --example encoder_pixels -- FOLDER` reads, decodes and resizes every picture of the folder to 224 x 224 and
-//! prints the SHA-256 of all of them.
+//! `cargo run -p toolkit-data --example encoder_pixels -- FOLDER` reads, decodes and resizes every
+//! picture of the folder to 224 x 224 and prints the SHA-256 of all of them.
 
 use sha2::{Digest, Sha256};
 use std::error::Error;

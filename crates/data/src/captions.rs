@@ -24,7 +24,8 @@ fn list(things: &[String]) -> String {
     }
 }
 
-/// `number` captions; one in four says only a part. With `colour`, the others all say the colour of the thing.
+/// `number` captions; one in four says only a part. With `colour`, the others all say the colour of
+/// the thing.
 pub(crate) fn captions(
     world: &World,
     scene: &Scene,

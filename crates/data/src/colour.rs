@@ -1,7 +1,8 @@
 //! Colour names measured from pixels: the nearest named colour in CIE Lab.
 //!
-//! A name covers a region, not a point (navy and sky are both blue), so each name has several examples and a pixel takes
-//! the name of the nearest one. Lab, because there distances go roughly with what an eye tells apart.
+//! A name covers a region, not a point (navy and sky are both blue), so each name has several
+//! examples and a pixel takes the name of the nearest one. Lab, because there distances go roughly
+//! with what an eye tells apart.
 
 use image::RgbaImage;
 use std::collections::HashMap;
@@ -82,7 +83,8 @@ const EXAMPLES: [&[[u8; 3]]; 11] = [
     &[[255, 255, 255], [245, 248, 250], [235, 238, 240], [225, 232, 237], [204, 214, 221]],
 ];
 
-/// The backgrounds of scenes: colour index and pixel value. Softer than most things, so that these stand out.
+/// The backgrounds of scenes: colour index and pixel value. Softer than most things, so that these
+/// stand out.
 pub(crate) const BACKGROUNDS: [(usize, [u8; 3]); 8] = [
     (0, [196, 52, 58]),
     (2, [246, 222, 110]),
@@ -143,7 +145,8 @@ impl ColourNamer {
         name
     }
 
-    /// The share of each of the [`COLOURS`] among the opaque pixels of a picture (all 0 if none is opaque).
+    /// The share of each of the [`COLOURS`] among the opaque pixels of a picture (all 0 if none is
+    /// opaque).
     pub fn shares(&mut self, picture: &RgbaImage) -> [f32; 11] {
         let mut counts = [0_u32; 11];
         for pixel in picture.pixels().filter(|pixel| pixel[3] >= 128) {

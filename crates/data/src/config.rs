@@ -3,7 +3,8 @@
 use crate::DataError;
 use serde::{Deserialize, Serialize};
 
-/// Settings of the `scenes` data set. Every field has a default, so an empty table is a valid configuration.
+/// Settings of the `scenes` data set. Every field has a default, so an empty table is a valid
+/// configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScenesConfig {

@@ -13,8 +13,9 @@ pub struct Question {
     pub text: String,
     /// Right answers; more than one if several people answered, none if they are kept back.
     pub answers: Vec<String>,
-    /// What is asked for: `what`, `exists`, `count`, `colour_background`, `colour_thing`, `relation`,
-    /// `relation_yesno`, `how_many_things`; the published type in a published data set; `other` if unknown.
+    /// What is asked for: `what`, `exists`, `count`, `colour_background`, `colour_thing`,
+    /// `relation`, `relation_yesno`, `how_many_things`; the published type in a published data set;
+    /// `other` if unknown.
     pub kind: String,
     /// `yes/no`, `number` or `other`, as in VQAv2.
     pub answer_type: String,
@@ -25,10 +26,12 @@ pub struct Question {
 pub struct Item {
     /// Unique within a data set.
     pub id: String,
-    /// What the picture shows. Two with the same are no negatives of each other, one of them is enough in a retrieval
-    /// pool, and they are not independent in statistics. The path for a folder: every file is its own.
+    /// What the picture shows. Two with the same are no negatives of each other, one of them is
+    /// enough in a retrieval pool, and they are not independent in statistics. The path for a
+    /// folder: every file is its own.
     pub shows: String,
-    /// `seen`, `new_combination` or `new_thing` for scenes; the domain for NoCaps; `all` for a folder.
+    /// `seen`, `new_combination` or `new_thing` for scenes; the domain for NoCaps; `all` for a
+    /// folder.
     pub group: String,
     /// Captions of the picture; may be empty for a folder.
     pub captions: Vec<String>,
@@ -53,24 +56,29 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// If the picture cannot be read or decoded, or there is no such item.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
-    /// The picture of an item for a model that takes transparency in its own way; rendered ones have none.
+    /// The picture of an item for a model that takes transparency in its own way; rendered ones
+    /// have none.
     ///
     /// # Errors
     /// As [`Dataset::image`].
     fn image_as(&self, index: usize, _alpha: Alpha) -> Result<RgbImage, DataError> {
         self.image(index)
     }
-    /// Hex SHA-256 over everything that determines pictures and text, so that a cache can be keyed by it.
+    /// Hex SHA-256 over everything that determines pictures and text, so that a cache can be keyed
+    /// by it.
     fn fingerprint(&self) -> String;
-    /// Faults of the files that did not stop the data set from being opened: what has them was left out.
+    /// Faults of the files that did not stop the data set from being opened: what has them was left
+    /// out.
     fn left_out(&self) -> Findings {
         Findings::new()
     }
-    /// Things that were read in another way than they are written, or passed over without loss; one line each.
+    /// Things that were read in another way than they are written, or passed over without loss; one
+    /// line each.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
-    /// All that was left out or read in another way, one line each, to be shown to whoever uses the data.
+    /// All that was left out or read in another way, one line each, to be shown to whoever uses the
+    /// data.
     fn notes(&self) -> Vec<String> {
         let left_out = self.left_out();
         let lines = left_out.iter().map(|(fault, finding)| {

@@ -37,7 +37,8 @@ pub enum DataError {
         hint: String,
     },
     /// A folder holds nothing to read.
-    #[error("no picture in {}{passed} (hint: put pictures there, with captions in same-named .txt files or in captions.jsonl)", path.display())]
+    #[error("no picture in {}{passed} (hint: put pictures there, with captions in same-named .txt \
+        files or in captions.jsonl)", path.display())]
     Empty {
         /// The folder.
         path: PathBuf,
@@ -54,7 +55,8 @@ pub enum DataError {
     },
     /// A built-in picture is missing or damaged: the `twemoji-assets` or `emojis` crate changed.
     #[error(
-        "scenes: no usable picture for '{name}': {reason} (hint: build with the versions named in Cargo.toml)"
+        "scenes: no usable picture for '{name}': {reason} (hint: build with the versions named in \
+        Cargo.toml)"
     )]
     Asset {
         /// The CLDR name of the thing.
@@ -62,8 +64,8 @@ pub enum DataError {
         /// What is wrong.
         reason: String,
     },
-    /// A package that pictures come from is not there or does not hold what it should, or a setting of a data set made
-    /// of packages cannot be met.
+    /// A package that pictures come from is not there or does not hold what it should, or a setting
+    /// of a data set made of packages cannot be met.
     #[error("{dataset}: {what} (hint: {hint})")]
     Package {
         /// The data set.
@@ -74,14 +76,16 @@ pub enum DataError {
         hint: String,
     },
     /// A Qt resource file (`.rcc`) is damaged or of a kind that is not read.
-    #[error("cannot read the Qt resource file {}: {what} (hint: run `toolkit data fetch small` to get the package again)", path.display())]
+    #[error("cannot read the Qt resource file {}: {what} (hint: run `toolkit data fetch small` to \
+        get the package again)", path.display())]
     Resource {
         /// The file.
         path: PathBuf,
         /// What is wrong, with the byte.
         what: String,
     },
-    /// An annotation file of a published data set is cut off, of another format or says something impossible.
+    /// An annotation file of a published data set is cut off, of another format or says something
+    /// impossible.
     #[error("{}: {what}; hint: {hint}", path.display())]
     Annotation {
         /// The annotation file.

@@ -5,7 +5,8 @@ use image::{Rgb, RgbImage};
 /// Width of a character with the gap after it.
 pub(crate) const ADVANCE: u32 = 6;
 
-/// Columns from left to right, lowest bit on top (the eighth bit hangs below the line), for `' '..='~'`.
+/// Columns from left to right, lowest bit on top (the eighth bit hangs below the line), for `'
+/// '..='~'`.
 const GLYPHS: [[u8; 5]; 95] = [
     [0x00, 0x00, 0x00, 0x00, 0x00],
     [0x00, 0x00, 0x5F, 0x00, 0x00],
@@ -104,8 +105,8 @@ const GLYPHS: [[u8; 5]; 95] = [
     [0x02, 0x01, 0x02, 0x04, 0x02],
 ];
 
-/// Draws one line of text with its top left corner at `(x, y)`; what does not fit is cut off. A character outside
-/// printable ASCII is drawn as `?`.
+/// Draws one line of text with its top left corner at `(x, y)`; what does not fit is cut off. A
+/// character outside printable ASCII is drawn as `?`.
 pub(crate) fn draw(canvas: &mut RgbImage, x: u32, y: u32, text: &str, ink: [u8; 3]) {
     for (at, c) in text.chars().enumerate() {
         let glyph =
@@ -121,7 +122,8 @@ pub(crate) fn draw(canvas: &mut RgbImage, x: u32, y: u32, text: &str, ink: [u8; 
     }
 }
 
-/// Breaks text into at most `most` lines of `width` characters; the last ends in `..` if more was to come.
+/// Breaks text into at most `most` lines of `width` characters; the last ends in `..` if more was
+/// to come.
 pub(crate) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

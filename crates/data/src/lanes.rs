@@ -1,8 +1,9 @@
 //! Sixteen sums at once, with the instructions that this machine has.
 //!
-//! Work is compiled for AVX2 and for the baseline, and the choice made at run time. Both give the same bytes: sums are
-//! of integers, so that neither their order nor their grouping changes them. What a [`Work`] calls must be
-//! `#[inline(always)]`, or it falls back to the baseline instructions.
+//! Work is compiled for AVX2 and for the baseline, and the choice made at run time. Both give the
+//! same bytes: sums are of integers, so that neither their order nor their grouping changes them.
+//! What a [`Work`] calls must be `#[inline(always)]`, or it falls back to the baseline
+//! instructions.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m128i, __m256i};
@@ -59,8 +60,8 @@ pub(crate) trait Lanes: Copy {
     fn transpose(self, rows: [Self::Bytes; 16]) -> [Self::Bytes; 16];
 }
 
-/// Sums stay in registers of the machine's own type: with debug assertions `pulp::cast` goes through memory and a
-/// check, which in the innermost loop costs more than the arithmetic.
+/// Sums stay in registers of the machine's own type: with debug assertions `pulp::cast` goes
+/// through memory and a check, which in the innermost loop costs more than the arithmetic.
 #[cfg(target_arch = "x86_64")]
 impl Lanes for pulp::x86::V3 {
     type Sums = [__m256i; 2];
@@ -96,7 +97,8 @@ impl Lanes for pulp::x86::V3 {
     #[inline(always)]
     fn clip(self, [low, high]: Self::Sums) -> __m128i {
         const SHIFT: i32 = PRECISION as i32;
-        // Packing saturates, and works on each half of a register: the quarters come out as 0, 2, 1, 3.
+        // Packing saturates, and works on each half of a register: the quarters come out as 0, 2,
+        // 1, 3.
         let (low, high) =
             (self.avx2._mm256_srai_epi32::<SHIFT>(low), self.avx2._mm256_srai_epi32::<SHIFT>(high));
         let words = self.avx2._mm256_packs_epi32(low, high);
@@ -124,7 +126,8 @@ impl Lanes for pulp::x86::V3 {
 
     #[inline(always)]
     fn transpose(self, rows: [__m128i; 16]) -> [__m128i; 16] {
-        // Each round turns the eight bits of a byte's place, row and column, by one; four exchange row and column.
+        // Each round turns the eight bits of a byte's place, row and column, by one; four exchange
+        // row and column.
         let round = |before: [__m128i; 16]| {
             let mut after = before;
             for i in 0..8 {

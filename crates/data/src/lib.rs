@@ -1,12 +1,13 @@
 //! Pictures with captions and questions.
 //!
-//! [`Scenes`] draws its data set from a seed with real emoji pictures, so that vision-language pre-training can be tried
-//! end to end without a download; [`Small`] is real pictures with captions that people wrote, and [`EasyVqa`] a published
-//! set of questions, both from packages of public registries; [`Published`] reads COCO, VQAv2 and others in the files that
-//! their publishers give out; [`Folder`] reads anyone's pictures. All are a [`Dataset`].
+//! [`Scenes`] draws its data set from a seed with real emoji pictures, so that vision-language
+//! pre-training can be tried end to end without a download; [`Small`] is real pictures with
+//! captions that people wrote, and [`EasyVqa`] a published set of questions, both from packages of
+//! public registries; [`Published`] reads COCO, VQAv2 and others in the files that their publishers
+//! give out; [`Folder`] reads anyone's pictures. All are a [`Dataset`].
 //!
-//! The emoji pictures are Twemoji (copyright Twitter, Inc and other contributors, CC-BY 4.0), by way of the crate
-//! `twemoji-assets`; who publishes rendered scenes has to say so.
+//! The emoji pictures are Twemoji (copyright Twitter, Inc and other contributors, CC-BY 4.0), by
+//! way of the crate `twemoji-assets`; who publishes rendered scenes has to say so.
 
 mod captions;
 mod colour;

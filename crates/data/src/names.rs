@@ -1,11 +1,13 @@
 //! Which pictured things there are: a table of CLDR names that are one plain countable word each.
 //!
-//! The table is written by hand, because no rule over names tells a clear picture from a near-duplicate (mouse, rat) or
-//! a mass noun (bread) from one that takes "a". Names that are plural only or that do not change in the plural (jeans,
-//! fish) are left out: they would give the count away or hide it. So are pictures that are mostly of something else (the
-//! necktie is on a blue shirt, the canoe on blue water).
+//! The table is written by hand, because no rule over names tells a clear picture from a
+//! near-duplicate (mouse, rat) or a mass noun (bread) from one that takes "a". Names that are
+//! plural only or that do not change in the plural (jeans, fish) are left out: they would give the
+//! count away or hide it. So are pictures that are mostly of something else (the necktie is on a
+//! blue shirt, the canoe on blue water).
 
-/// What kinds of things there are. A question about something absent asks for a thing of the same kind half of the time.
+/// What kinds of things there are. A question about something absent asks for a thing of the same
+/// kind half of the time.
 pub const GROUPS: [&str; 8] =
     ["mammal", "creature", "plant", "produce", "food", "travel", "clothing", "object"];
 
@@ -47,8 +49,8 @@ pub(crate) fn count() -> usize {
     NAMES.iter().map(|names| names.split(' ').count()).sum()
 }
 
-/// All names with the index of their kind, so ordered that every prefix mixes the kinds in the same proportions: a
-/// small world is then a small version of the large one.
+/// All names with the index of their kind, so ordered that every prefix mixes the kinds in the same
+/// proportions: a small world is then a small version of the large one.
 pub(crate) fn ordered() -> Vec<(&'static str, usize)> {
     let mut all: Vec<(f64, usize, &str)> = Vec::new();
     for (group, names) in NAMES.iter().enumerate() {

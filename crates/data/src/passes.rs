@@ -37,7 +37,8 @@ pub(crate) struct Horizontal<'a, const CHANNELS: usize> {
 }
 
 impl<const CHANNELS: usize> Work for Horizontal<'_, CHANNELS> {
-    /// Sixteen rows at a time, turned on their side: the weights of a place are the same for all of them.
+    /// Sixteen rows at a time, turned on their side: the weights of a place are the same for all of
+    /// them.
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let to_stride = self.taps.places.len() * CHANNELS;
@@ -106,7 +107,8 @@ impl Work for Vertical<'_> {
     }
 }
 
-/// Weighs `N` times sixteen values from `at` on in each of the rows; what `out` has no place for is left out.
+/// Weighs `N` times sixteen values from `at` on in each of the rows; what `out` has no place for is
+/// left out.
 #[inline(always)]
 fn column<L: Lanes, const N: usize>(
     lanes: L,
@@ -158,7 +160,8 @@ mod tests {
     use super::*;
     use crate::lanes::{Baseline, vectorised};
 
-    /// Each place weighs the three from it on; the weights sum to one, and two are negative or above one.
+    /// Each place weighs the three from it on; the weights sum to one, and two are negative or
+    /// above one.
     fn taps(places: usize) -> Taps {
         let one = 1 << PRECISION;
         let weights = [one / 2 - 77, one / 2 + one / 4 + 99, -one / 4 - 22];

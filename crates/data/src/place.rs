@@ -24,11 +24,13 @@ pub(crate) fn place(
             steps,
         }];
     }
-    // Half a canvas minus a small thing leaves four 64ths: the middle of them, and a jitter of two either way.
+    // Half a canvas minus a small thing leaves four 64ths: the middle of them, and a jitter of two
+    // either way.
     let (cell, slack) = (size / 2, size / 2 - SMALL * size / 16);
     // Top left corners before jitter.
     let corners: Vec<(usize, usize)> = match kind {
-        // The row (or column) of a pair is anywhere, so that a place on the canvas does not give the order away.
+        // The row (or column) of a pair is anywhere, so that a place on the canvas does not give
+        // the order away.
         Kind::Beside => {
             let y = draw.between(0, cell);
             vec![(0, y), (cell, y)]

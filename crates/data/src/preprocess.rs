@@ -45,8 +45,9 @@ impl Preprocess {
         if self.fit == Fit::Stretch { stretch } else { format!("{stretch} {:?}", self.fit) }
     }
 
-    /// `[3, size, size]` normalised values, channel by channel. Resizing is Pillow's antialiased bicubic, to 8-bit
-    /// values as there. An empty picture gives the mean (all zeros): nothing can be resized from it.
+    /// `[3, size, size]` normalised values, channel by channel. Resizing is Pillow's antialiased
+    /// bicubic, to 8-bit values as there. An empty picture gives the mean (all zeros): nothing can
+    /// be resized from it.
     #[must_use]
     pub fn apply(&self, image: &RgbImage) -> Vec<f32> {
         let Some(square) = self.square_of(image) else {
@@ -56,7 +57,8 @@ impl Preprocess {
         let mut out = Vec::with_capacity(3 * pixels.len());
         for channel in 0..3 {
             let (mean, std) = (self.mean[channel], self.std[channel]);
-            // There are only so many values; two divisions each would cost more than looking them up.
+            // There are only so many values; two divisions each would cost more than looking them
+            // up.
             let table: [f32; 256] = std::array::from_fn(|v| (v as f32 / 255.0 - mean) / std);
             out.extend(pixels.iter().map(|pixel| table[usize::from(pixel[channel])]));
         }
@@ -107,7 +109,8 @@ impl Preprocess {
     }
 }
 
-/// The middle square of side `side` of the picture after it was resized, on black where it is smaller.
+/// The middle square of side `side` of the picture after it was resized, on black where it is
+/// smaller.
 fn middle(image: &RgbImage, resized: (usize, usize), side: usize) -> Vec<u8> {
     let (columns, left) = axis(resized.0, side);
     let (rows, top) = axis(resized.1, side);

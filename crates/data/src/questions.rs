@@ -1,8 +1,8 @@
 //! Questions about a scene whose answers cannot be guessed from the words alone.
 //!
-//! Yes and no alternate within each kind of scene (which comes first is drawn), so that they are balanced exactly and
-//! not only on average. What is absent is drawn as what is present is, half of the time from the same group, so that a
-//! name in the question says nothing about the answer.
+//! Yes and no alternate within each kind of scene (which comes first is drawn), so that they are
+//! balanced exactly and not only on average. What is absent is drawn as what is present is, half of
+//! the time from the same group, so that a name in the question says nothing about the answer.
 
 use crate::scene::{Kind, Rule, Scene, Source};
 use crate::words::{QUESTIONS, RELATIONS, fill};
@@ -43,7 +43,8 @@ impl Asker<'_> {
         let count = scene.count().to_string();
         if matches!(scene.kind, Kind::Single | Kind::Copies) {
             add(draw, "what", &[], &first.name);
-            // A third of the single things, all of the two to four: then one to four are about equally frequent.
+            // A third of the single things, all of the two to four: then one to four are about
+            // equally frequent.
             if scene.kind == Kind::Copies || scene.ordinal.is_multiple_of(3) {
                 add(draw, "count", &[("s", &first.plural)], &count);
             }
@@ -67,14 +68,16 @@ impl Asker<'_> {
             let noun = things[self.named(there, draw)].with_article();
             add(draw, "exists", &[("n", &noun)], if there { "yes" } else { "no" });
         }
-        // Every scene has a background, and naming it is easy: asked each time, it would be a quarter of all questions and
-        // hide what is asked about things. Text for language models keeps it in.
+        // Every scene has a background, and naming it is easy: asked each time, it would be a
+        // quarter of all questions and hide what is asked about things. Text for language models
+        // keeps it in.
         if self.source.rule == Rule::All || scene.ordinal.is_multiple_of(4) {
             add(draw, "colour_background", &[], COLOURS[scene.background]);
         }
         if matches!(scene.kind, Kind::Beside | Kind::Stacked) {
             let relations = RELATIONS[usize::from(scene.kind == Kind::Stacked)];
-            // A new thing is asked for, not named: reading its name off the question would be no test.
+            // A new thing is asked for, not named: reading its name off the question would be no
+            // test.
             let one = usize::from(draw.chance(0.5));
             let held = scene.things.iter().position(|&thing| self.world.is_held_out(thing));
             let asked = if self.source.rule == Rule::NewThing { held.unwrap_or(one) } else { one };

@@ -32,16 +32,18 @@ pub struct PictureLabels {
     pub colour: Option<usize>,
     /// Colour of the background, an index into [`crate::COLOURS`].
     pub background: usize,
-    /// Cell of the 2 x 2 grid that the centre of the thing lies in: 0 top left, 1 top right, 2 and 3 below.
+    /// Cell of the 2 x 2 grid that the centre of the thing lies in: 0 top left, 1 top right, 2 and
+    /// 3 below.
     pub cell: usize,
     /// Left and top edge and side of the thing in pixels.
     pub place: (usize, usize, usize),
 }
 
 impl World {
-    /// One thing alone at a random place, in sizes from about a third to nearly all of the canvas, on a plain or noisy
-    /// background: for pre-training a vision encoder. All things occur, held-out ones too: the encoder has seen
-    /// everything, as a web-trained one has; only the training of the bridge has not.
+    /// One thing alone at a random place, in sizes from about a third to nearly all of the canvas,
+    /// on a plain or noisy background: for pre-training a vision encoder. All things occur,
+    /// held-out ones too: the encoder has seen everything, as a web-trained one has; only the
+    /// training of the bridge has not.
     #[must_use]
     pub fn picture(&self, seed: u64, index: u64) -> (RgbImage, PictureLabels) {
         let mut draw = Stream::new(seed, "scenes/picture", index);

@@ -1,9 +1,10 @@
 //! Antialiased bicubic resize that gives the bytes Pillow gives.
 //!
-//! Reference image pipelines resize with Pillow, and features shift measurably when another resampler is used. So this
-//! follows Pillow's 8-bit path: weights in double precision rounded to 22 fractional bits, two passes with 8-bit values in
-//! between, and no pass where a side keeps its length. The passes are in the order of Pillow 13, which reference files are
-//! made with: vertical first where that is much less work. Up to version 12 the horizontal pass was always the first;
+//! Reference image pipelines resize with Pillow, and features shift measurably when another
+//! resampler is used. So this follows Pillow's 8-bit path: weights in double precision rounded to
+//! 22 fractional bits, two passes with 8-bit values in between, and no pass where a side keeps its
+//! length. The passes are in the order of Pillow 13, which reference files are made with: vertical
+//! first where that is much less work. Up to version 12 the horizontal pass was always the first;
 //! such pictures, over twice as much too high as too wide, then differ by a few 255ths.
 
 use crate::lanes::{PRECISION, vectorised};
@@ -68,8 +69,8 @@ pub fn resize<const CHANNELS: usize>(
     )
 }
 
-/// As [`resize`], but only the columns and rows `kept` of the result are computed: a long, narrow picture may have a
-/// huge one.
+/// As [`resize`], but only the columns and rows `kept` of the result are computed: a long, narrow
+/// picture may have a huge one.
 ///
 /// # Panics
 /// As [`resize`], or if `kept` is not within the result.

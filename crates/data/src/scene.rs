@@ -1,8 +1,8 @@
 //! What a scene is, and how one is drawn so that the parts of the data set share none.
 //!
-//! Which part a scene may belong to is a hash of its description, not a set of what was drawn before: so scene `i` of a
-//! part is a pure function of the seed and `i`, the endless text stream needs no bookkeeping, and the parts stay disjoint
-//! whatever their sizes.
+//! Which part a scene may belong to is a hash of its description, not a set of what was drawn
+//! before: so scene `i` of a part is a pure function of the seed and `i`, the endless text stream
+//! needs no bookkeeping, and the parts stay disjoint whatever their sizes.
 
 use crate::World;
 use crate::colour::{BACKGROUNDS, COLOURS};
@@ -41,7 +41,8 @@ pub struct Placed {
 pub struct Scene {
     /// The arrangement.
     pub kind: Kind,
-    /// The different things: one for [`Kind::Single`] and [`Kind::Copies`], in order for pairs, by cell for a grid.
+    /// The different things: one for [`Kind::Single`] and [`Kind::Copies`], in order for pairs, by
+    /// cell for a grid.
     pub things: Vec<usize>,
     /// The colour of the background, an index into [`crate::COLOURS`].
     pub background: usize,
@@ -152,7 +153,8 @@ fn pick(world: &World, rule: Rule, number: usize, draw: &mut Stream) -> Vec<usiz
     things
 }
 
-/// What a scene shows, without where exactly: two scenes with the same description are the same scene.
+/// What a scene shows, without where exactly: two scenes with the same description are the same
+/// scene.
 fn description(
     world: &World,
     kind: Kind,

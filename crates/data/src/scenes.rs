@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Part of every fingerprint. To be raised when rendering changes, because the fingerprint covers what is rendered from
-/// (pictures of things, places, colours) and not every pixel.
+/// Part of every fingerprint. To be raised when rendering changes, because the fingerprint covers
+/// what is rendered from (pictures of things, places, colours) and not every pixel.
 const VERSION: u32 = 1;
 
 /// One split of the `scenes` data set.
@@ -36,7 +36,8 @@ impl Scenes {
     /// If there is no such split.
     pub fn with_world(world: Arc<World>, split: &str) -> Result<Self, DataError> {
         let config = world.config().clone();
-        // Label, share, rule, how many, group, and a number that keeps question ids of splits apart.
+        // Label, share, rule, how many, group, and a number that keeps question ids of splits
+        // apart.
         let parts: &[(&str, Share, Rule, usize, &str, u64)] = match split {
             "train" => &[("train", Share::Train, Rule::Seen, config.train, "seen", 0)],
             "val" => &[("val", Share::Val, Rule::Seen, config.val, "seen", 1)],

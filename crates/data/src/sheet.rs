@@ -12,8 +12,8 @@ const LINE: u32 = 11;
 const CAPTION_LINES: u32 = 3;
 const QUESTION_LINES: u32 = 3;
 
-/// A grid of the first `count` pictures, spread over the data set, each with a caption and one question with its
-/// answer.
+/// A grid of the first `count` pictures, spread over the data set, each with a caption and one
+/// question with its answer.
 ///
 /// # Errors
 /// If a picture cannot be decoded.

@@ -23,8 +23,9 @@ pub(crate) fn bounds(picture: &RgbaImage) -> (u32, u32, u32, u32) {
 }
 
 impl Sprite {
-    /// The visible part of `picture`, its longer side scaled to `side` and centred on a square: things are drawn in
-    /// very different sizes within their 72 pixels, and small ones would not be told apart.
+    /// The visible part of `picture`, its longer side scaled to `side` and centred on a square:
+    /// things are drawn in very different sizes within their 72 pixels, and small ones would not be
+    /// told apart.
     pub(crate) fn new(picture: &RgbaImage, side: usize) -> Self {
         let (x0, y0, width, height) = bounds(picture);
         let mut cut = Vec::with_capacity((width * height * 4) as usize);

@@ -1,4 +1,5 @@
-//! The text of scenes: captions and questions, for the data set and as an endless stream for language models.
+//! The text of scenes: captions and questions, for the data set and as an endless stream for
+//! language models.
 
 use crate::captions::captions;
 use crate::questions::Asker;
@@ -41,8 +42,9 @@ impl World {
         Source { seed, label: "text", share: Share::Text, rule: Rule::All }
     }
 
-    /// Scene `index` of an endless stream that shares no scene with the splits. All things and all combinations occur:
-    /// the language model has read about everything, only the training of the bridge has not seen it.
+    /// Scene `index` of an endless stream that shares no scene with the splits. All things and all
+    /// combinations occur: the language model has read about everything, only the training of the
+    /// bridge has not seen it.
     #[must_use]
     pub fn text(&self, seed: u64, index: u64) -> SceneText {
         let source = Self::stream_of_text(seed);
@@ -50,8 +52,8 @@ impl World {
         self.describe(&source, &scene, index, index << 4)
     }
 
-    /// Every word and punctuation mark that a caption, question or answer can contain, sorted. Plurals are words of
-    /// their own.
+    /// Every word and punctuation mark that a caption, question or answer can contain, sorted.
+    /// Plurals are words of their own.
     #[must_use]
     pub fn vocabulary(&self) -> Vec<String> {
         let mut all: BTreeSet<String> = BTreeSet::new();

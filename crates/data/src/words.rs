@@ -94,7 +94,8 @@ const PAIR_PART: &[&str] = &[
     "{x} on {bg}",
 ];
 
-/// `{list}` "a dog, a key and a bus" in any order, `{w}` "three", `{x}` and `{y}` two of the things.
+/// `{list}` "a dog, a key and a bus" in any order, `{w}` "three", `{x}` and `{y}` two of the
+/// things.
 pub(crate) const GRID: Wordings = Wordings {
     full: &[
         "{list} on {bg}",
@@ -116,7 +117,8 @@ pub(crate) const GRID: Wordings = Wordings {
     ],
 };
 
-/// Wordings of each kind of question. `{n}` "a dog", `{s}` "dogs", `{a}` and `{b}` bare names, `{rel}` a relation.
+/// Wordings of each kind of question. `{n}` "a dog", `{s}` "dogs", `{a}` and `{b}` bare names,
+/// `{rel}` a relation.
 pub(crate) const QUESTIONS: [(&str, &[&str]); 8] = [
     ("what", &["what is it?", "what is in the picture?", "what is shown?"]),
     ("exists", &["is there {n}?", "is there {n} in the picture?", "can you see {n}?"]),

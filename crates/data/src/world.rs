@@ -12,7 +12,8 @@ use twemoji_assets::png::PngTwemojiAsset;
 
 /// Share of the opaque pixels that one colour needs for a thing to be "a red one".
 const CLEAR_COLOUR: f32 = 0.45;
-/// And the next colour may have at most this part of that share: an airplane half grey, half blue is neither.
+/// And the next colour may have at most this part of that share: an airplane half grey, half blue
+/// is neither.
 const RUNNER_UP: f32 = 0.6;
 /// A thing with this share of a colour would melt into a background of that colour.
 const HIDDEN: f32 = 0.3;
@@ -34,8 +35,8 @@ pub struct Thing {
     pub cldr_group: String,
     /// Its kind: an index into [`crate::GROUPS`].
     pub group: usize,
-    /// Its colour, an index into [`crate::COLOURS`], if one covers at least 45 % of it and no other nearly as
-    /// much.
+    /// Its colour, an index into [`crate::COLOURS`], if one covers at least 45 % of it and no other
+    /// nearly as much.
     pub colour: Option<usize>,
     /// The share of each of the [`crate::COLOURS`] among its opaque pixels.
     pub shares: [f32; 11],
@@ -144,7 +145,8 @@ impl World {
             seen,
             unseen,
             reserved: Vec::new(),
-            // Rare colours are asked for more often, so that naming the commonest one is not a good guess.
+            // Rare colours are asked for more often, so that naming the commonest one is not a good
+            // guess.
             ask_colour: coloured.map(|count| (5.0 / count.max(1) as f64).clamp(0.2, 0.9)),
             sprites,
         };
@@ -182,8 +184,8 @@ impl World {
         self.held_out[thing]
     }
 
-    /// Whether two things never occur together in `train` and `val`: about 10 % of pairs, drawn by a hash of the names
-    /// so that a pair stays reserved when the world grows.
+    /// Whether two things never occur together in `train` and `val`: about 10 % of pairs, drawn by
+    /// a hash of the names so that a pair stays reserved when the world grows.
     #[must_use]
     pub fn is_reserved(&self, a: usize, b: usize) -> bool {
         let (a, b) = (&self.things[a].name, &self.things[b].name);

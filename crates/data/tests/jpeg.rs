@@ -93,7 +93,8 @@ fn cut_progressive_pictures_are_refused() {
     }
 }
 
-/// The last bytes of a flat picture hold many of its blocks, so a decoder that reads ahead is soon at the end.
+/// The last bytes of a flat picture hold many of its blocks, so a decoder that reads ahead is soon
+/// at the end.
 #[test]
 fn a_flat_picture_may_miss_its_end_too() {
     use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
@@ -116,7 +117,8 @@ fn many_scans_of_a_large_picture_are_refused() {
     let frame = (0..bytes.len() - 1).find(|&at| bytes[at..].starts_with(&[0xff, 0xc0])).unwrap();
     let mut large = bytes[..second].to_vec();
     large[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
-    // As many bits as the first scan needs at the least, so that the file is not too short for its size.
+    // As many bits as the first scan needs at the least, so that the file is not too short for its
+    // size.
     large.resize(300_000, 0x11);
     for _ in 0..1_000 {
         large.extend(&bytes[second..]);

@@ -1,4 +1,5 @@
-//! Lists of captions and questions as people have them. `fixtures/lists/make_lists.py` writes the files.
+//! Lists of captions and questions as people have them. `fixtures/lists/make_lists.py` writes the
+//! files.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
@@ -292,7 +293,8 @@ fn folders_of_every_form_are_read() {
     let deep = Folder::open(&folder("deep")).unwrap();
     assert_eq!((deep.item(0).id.as_str(), deep.item(1).id.as_str()), ("train/a.png", "val/b.PNG"));
     assert_eq!(captions(&deep), [["a dog"], ["a cat"]]);
-    // A list above the folder of the pictures, as Flickr8k has it; of two pictures of a name neither is meant.
+    // A list above the folder of the pictures, as Flickr8k has it; of two pictures of a name
+    // neither is meant.
     let above = Folder::open(&folder("above")).unwrap();
     assert_eq!(
         (above.item(0).id.as_str(), captions(&above)),

@@ -1,4 +1,5 @@
-//! Memory that a picture of 16 bits takes. It is measured for the whole process, so this test has one to itself.
+//! Memory that a picture of 16 bits takes. It is measured for the whole process, so this test has
+//! one to itself.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -1,4 +1,5 @@
-//! Pictures of every kind that people bring: the pixels are Pillow's, and what is no picture is refused by name.
+//! Pictures of every kind that people bring: the pixels are Pillow's, and what is no picture is
+//! refused by name.
 //!
 //! `fixtures/pictures/make_pictures.py` makes the files and Pillow's pixels.
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -99,7 +100,8 @@ fn pipes_and_folders_are_not_waited_for() {
     assert_eq!(unread_picture(&pipe), None);
 }
 
-/// Damaged files are errors or pictures, never more: bytes changed, or the end cut off. `FUZZ_ROUNDS` says how often.
+/// Damaged files are errors or pictures, never more: bytes changed, or the end cut off.
+/// `FUZZ_ROUNDS` says how often.
 #[test]
 fn damaged_pictures_do_no_harm() {
     let rounds = std::env::var("FUZZ_ROUNDS").map_or(60, |rounds| rounds.parse().unwrap());

@@ -21,8 +21,8 @@ fn items(data: &Scenes) -> impl Iterator<Item = &Item> {
     (0..data.len()).map(|index| data.item(index))
 }
 
-/// Pinned: a change here changes every data set and every cached feature. Raise `VERSION` in scenes.rs if only the
-/// rendering changed.
+/// Pinned: a change here changes every data set and every cached feature. Raise `VERSION` in
+/// scenes.rs if only the rendering changed.
 #[test]
 fn bytes_are_pinned() {
     let small = ScenesConfig { train: 40, val: 40, ..ScenesConfig::default() };
@@ -107,7 +107,8 @@ fn training_never_shows_or_names_what_is_held_out() {
 
 #[test]
 fn guessing_scores_low() {
-    // What an answerer that has seen all training questions but no picture says: the commonest answer to the text.
+    // What an answerer that has seen all training questions but no picture says: the commonest
+    // answer to the text.
     let mut known: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     let questions = |data: &'static Scenes| items(data).flat_map(|item| item.questions.iter());
     for question in questions(&SPLITS[0]) {

@@ -1,15 +1,18 @@
-//! Greedy and beam search on the host: logits in, which rows go on with which tokens out. No tensors here.
+//! Greedy and beam search on the host: logits in, which rows go on with which tokens out. No
+//! tensors here.
 //!
-//! The rules are those of transformers: the best `2 * beams` continuations of a sentence are looked at (with n ends of
-//! text, `(1 + n) * beams`), best first; an end of text becomes a finished hypothesis if it is among the first `beams`, the first `beams`
-//! others go on; the score of a hypothesis is its summed log-probability divided by `length ^ length_penalty`, the end
-//! counted. At the last step what still runs competes as it is.
+//! The rules are those of transformers: the best `2 * beams` continuations of a sentence are looked
+//! at (with n ends of text, `(1 + n) * beams`), best first; an end of text becomes a finished
+//! hypothesis if it is among the first `beams`, the first `beams` others go on; the score of a
+//! hypothesis is its summed log-probability divided by `length ^ length_penalty`, the end counted.
+//! At the last step what still runs competes as it is.
 //!
-//! Stopping is said by [`EarlyStopping`]. The default is exact: log-probabilities only fall, so the best a running
-//! hypothesis can reach is its present sum at the most favourable length left. Greedy search, `beams = 1`, ends at the
-//! first end of text.
+//! Stopping is said by [`EarlyStopping`]. The default is exact: log-probabilities only fall, so the
+//! best a running hypothesis can reach is its present sum at the most favourable length left.
+//! Greedy search, `beams = 1`, ends at the first end of text.
 //!
-//! Ties go to the earlier hypothesis, then to the smaller token id, so that results do not depend on the batch.
+//! Ties go to the earlier hypothesis, then to the smaller token id, so that results do not depend
+//! on the batch.
 
 use crate::{Decoding, EarlyStopping, EvalError, Generated};
 use rayon::prelude::*;
@@ -55,8 +58,8 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// One empty hypothesis for each sentence; `budgets` are at least 1. `prompts` are what the repetition penalty
-    /// counts as said already.
+    /// One empty hypothesis for each sentence; `budgets` are at least 1. `prompts` are what the
+    /// repetition penalty counts as said already.
     pub(crate) fn new(
         decoding: Decoding,
         eos: Ends,
@@ -70,8 +73,9 @@ impl Search {
         Self { decoding, eos, sentences: budgets.iter().zip(prompts).map(start).collect() }
     }
 
-    /// Reads the next-token logits `[rows, vocab]` of all running hypotheses, in the order of the last answer (at first,
-    /// one row for each sentence), and says which go on. Nothing goes on when the search is over.
+    /// Reads the next-token logits `[rows, vocab]` of all running hypotheses, in the order of the
+    /// last answer (at first, one row for each sentence), and says which go on. Nothing goes on
+    /// when the search is over.
     pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, EvalError> {
         let (decoding, eos) = (self.decoding, self.eos);
         let mut first = 0;
@@ -175,8 +179,8 @@ impl Sentence {
         }
     }
 
-    /// A row that becomes log-probabilities when a number is added to it. The repetition penalty falls on logits in greedy
-    /// search and on log-probabilities in beam search.
+    /// A row that becomes log-probabilities when a number is added to it. The repetition penalty
+    /// falls on logits in greedy search and on log-probabilities in beam search.
     fn log_probs<'a>(
         &self,
         row: &'a [f32],
@@ -195,8 +199,8 @@ impl Sentence {
         Ok((if d.beams > 1 { 0.0 } else { -log_sum_exp(&row)? }, row))
     }
 
-    /// The best continuations over all beams, best first, so many that `beams` of them do not end. No end is among them
-    /// unless the text `may_end`.
+    /// The best continuations over all beams, best first, so many that `beams` of them do not end.
+    /// No end is among them unless the text `may_end`.
     fn candidates(
         &self,
         logits: &[f32],

@@ -20,12 +20,14 @@ pub struct CaptionRow {
     pub caption: String,
     /// What people wrote.
     pub references: Vec<String>,
-    /// CIDEr-D of this caption, 0 to 10, by the n-gram frequencies of all references of the evaluation.
+    /// CIDEr-D of this caption, 0 to 10, by the n-gram frequencies of all references of the
+    /// evaluation.
     pub cider: f64,
 }
 
-/// Scores of a set of captions on the scales of the official tools: BLEU and ROUGE in `[0, 1]`, CIDEr in `[0, 10]`.
-/// Tokens are those of the official tokeniser (see `toolkit_metrics::tokenize`).
+/// Scores of a set of captions on the scales of the official tools: BLEU and ROUGE in `[0, 1]`,
+/// CIDEr in `[0, 10]`. Tokens are those of the official tokeniser (see
+/// `toolkit_metrics::tokenize`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CaptionSummary {
     /// Number of images.
@@ -55,8 +57,8 @@ pub struct CaptionResult {
     pub per_group: BTreeMap<String, CaptionSummary>,
 }
 
-/// Captions `items` behind their prefixes, in batches, and scores against all their captions. Without `prefixes`
-/// the language model captions blindly.
+/// Captions `items` behind their prefixes, in batches, and scores against all their captions.
+/// Without `prefixes` the language model captions blindly.
 ///
 /// # Errors
 /// If an item is not there or has no caption to compare with, or prefixes or text cannot be made.

@@ -1,8 +1,8 @@
-//! Answers from a list: how probable the language model finds each of them behind a picture and a prompt (LAVIS
-//! `rank_answers` and `predict_class`).
+//! Answers from a list: how probable the language model finds each of them behind a picture and a
+//! prompt (LAVIS `rank_answers` and `predict_class`).
 //!
-//! A candidate's score is the summed log-probability of its tokens and of the end of text behind them; LAVIS ranks by it.
-//! The mean over the tokens does not favour short candidates.
+//! A candidate's score is the summed log-probability of its tokens and of the end of text behind
+//! them; LAVIS ranks by it. The mean over the tokens does not favour short candidates.
 
 use crate::beam::log_sum_exp;
 use crate::{Decoding, EvalError, Writer};
@@ -33,13 +33,15 @@ struct Read {
 }
 
 impl Writer<'_> {
-    /// Scores `candidates[i]` behind the i-th row of the soft `prefix [batch, queries, width]` and the i-th prompt. Prompts
-    /// are token ids, special ones included; candidates have none. Each prompt is read once. Candidates are scored many at
-    /// a time, those of one length together, so that no padding is read and a score does not depend on the others.
+    /// Scores `candidates[i]` behind the i-th row of the soft `prefix [batch, queries, width]` and
+    /// the i-th prompt. Prompts are token ids, special ones included; candidates have none. Each
+    /// prompt is read once. Candidates are scored many at a time, those of one length together, so
+    /// that no padding is read and a score does not depend on the others.
     ///
     /// # Errors
-    /// If there are not as many lists as prompts, a candidate is empty, a sample does not fit the model's positions, an id
-    /// has no row, there is nothing to start from, or logits are not numbers.
+    /// If there are not as many lists as prompts, a candidate is empty, a sample does not fit the
+    /// model's positions, an id has no row, there is nothing to start from, or logits are not
+    /// numbers.
     pub fn choices(
         &self,
         prefix: Option<Tensor<3>>,

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use toolkit_core::Stream;
 use toolkit_data::Dataset;
 
-/// A permutation of `0..n` that leaves nothing in its place: which wrong image each image is replaced by. It is one cycle
-/// (Sattolo 1986), drawn from `seed`. For `n = 1` there is none, and the item stays.
+/// A permutation of `0..n` that leaves nothing in its place: which wrong image each image is
+/// replaced by. It is one cycle (Sattolo 1986), drawn from `seed`. For `n = 1` there is none, and
+/// the item stays.
 #[must_use]
 pub fn derangement(n: usize, seed: u64) -> Vec<usize> {
     let mut stream = Stream::new(seed, "eval/derangement", n as u64);
@@ -19,8 +20,9 @@ pub fn derangement(n: usize, seed: u64) -> Vec<usize> {
     order
 }
 
-/// Answers every question with the commonest training answer to questions of its kind (of all kinds, if the kind is new);
-/// the first in the alphabet of several. Each question counts once, by its commonest own answer.
+/// Answers every question with the commonest training answer to questions of its kind (of all
+/// kinds, if the kind is new); the first in the alphabet of several. Each question counts once, by
+/// its commonest own answer.
 ///
 /// # Errors
 /// If there is no such question or the training data has none.

@@ -9,31 +9,36 @@ use serde::{Deserialize, Serialize};
 pub struct Decoding {
     /// Hypotheses kept at each step; 1 is greedy search.
     pub beams: usize,
-    /// Most tokens written, the end included. Prefix and prompt do not count (BLIP-2 specification, section 1.9).
+    /// Most tokens written, the end included. Prefix and prompt do not count (BLIP-2 specification,
+    /// section 1.9).
     pub max_new_tokens: usize,
     /// Fewest tokens written, the end not counted.
     pub min_new_tokens: usize,
-    /// A hypothesis scores its summed log-probability divided by `length ^ length_penalty`, the end counted: 1 is the
-    /// mean, 0 the sum, and below 0 short texts are favoured (BLIP-2 answers questions with -1).
+    /// A hypothesis scores its summed log-probability divided by `length ^ length_penalty`, the end
+    /// counted: 1 is the mean, 0 the sum, and below 0 short texts are favoured (BLIP-2 answers
+    /// questions with -1).
     pub length_penalty: f64,
     /// When beam search ends.
     pub early_stopping: EarlyStopping,
-    /// Above 1, tokens that are there already, those of the prompt included, become less probable: positive scores are
-    /// divided by it, negative ones multiplied (Keskar et al., 2019, arXiv:1909.05858). Beam search applies it to
-    /// log-probabilities, greedy search and sampling to logits, as transformers does.
+    /// Above 1, tokens that are there already, those of the prompt included, become less probable:
+    /// positive scores are divided by it, negative ones multiplied (Keskar et al., 2019,
+    /// arXiv:1909.05858). Beam search applies it to log-probabilities, greedy search and sampling
+    /// to logits, as transformers does.
     pub repetition_penalty: f64,
     /// Draw tokens in place of searching for the most probable text.
     pub sample: bool,
     /// Sampling: logits are divided by it.
     pub temperature: f64,
-    /// Sampling: only the most probable tokens that together reach this probability (nucleus sampling, Holtzman et al.,
-    /// 2020); 1 is all of them.
+    /// Sampling: only the most probable tokens that together reach this probability (nucleus
+    /// sampling, Holtzman et al., 2020); 1 is all of them.
     pub top_p: f64,
-    /// Sampling: only that many of the most probable tokens; 0 is all. transformers samples with 50 if not told otherwise.
+    /// Sampling: only that many of the most probable tokens; 0 is all. transformers samples with 50
+    /// if not told otherwise.
     pub top_k: usize,
     /// How many texts are wanted for each sample: the best ones of beam search, or as many draws.
     pub answers: usize,
-    /// Sampling: names the draws. Every sample of a batch sees the same ones, so a batch equals single runs.
+    /// Sampling: names the draws. Every sample of a batch sees the same ones, so a batch equals
+    /// single runs.
     pub seed: u64,
 }
 
@@ -44,8 +49,9 @@ pub enum EarlyStopping {
     /// When nothing that still runs can score more than what is finished (`"never"`). Exact.
     #[default]
     Never,
-    /// When the best running hypothesis, at its present length, scores no more than the worst finished one (`False`, the
-    /// default there). Above a length penalty of 0 this may end too early; released checkpoints are quoted with it.
+    /// When the best running hypothesis, at its present length, scores no more than the worst
+    /// finished one (`False`, the default there). Above a length penalty of 0 this may end too
+    /// early; released checkpoints are quoted with it.
     Heuristic,
     /// As soon as there are as many finished hypotheses as beams (`True`).
     Always,

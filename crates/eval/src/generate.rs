@@ -22,8 +22,8 @@ pub struct Speaker<'a> {
     pub tokenizer: &'a TextTokenizer,
     /// Its special ids.
     pub marks: LanguageMarks,
-    /// The way from a prompt to ids, special ones included, where the model has one of its own. Without, `marks` says
-    /// where special ids stand.
+    /// The way from a prompt to ids, special ones included, where the model has one of its own.
+    /// Without, `marks` says where special ids stand.
     pub read: Option<&'a ReadPrompt<'a>>,
 }
 
@@ -102,8 +102,8 @@ impl<'a> Speaker<'a> {
         Writer { language: self.language, shape: self.shape, marks: self.marks }
     }
 
-    /// [`Writer::continue_texts`] of `prompts` without special tokens: a decoder-only model's `bos` is put before each, an
-    /// encoder-decoder's `eos` behind.
+    /// [`Writer::continue_texts`] of `prompts` without special tokens: a decoder-only model's `bos`
+    /// is put before each, an encoder-decoder's `eos` behind.
     ///
     /// # Errors
     /// As [`Writer::continue_texts`].
@@ -156,18 +156,19 @@ impl<'a> Speaker<'a> {
 }
 
 impl Writer<'_> {
-    /// Continues `prompts` behind the soft `prefix [batch, queries, width]`; without one, the language model speaks alone.
-    /// Prompts are token ids, special ones included, of any lengths. Returns for each sample up to `beams` texts (sampling:
-    /// `answers`), best first.
+    /// Continues `prompts` behind the soft `prefix [batch, queries, width]`; without one, the
+    /// language model speaks alone. Prompts are token ids, special ones included, of any lengths.
+    /// Returns for each sample up to `beams` texts (sampling: `answers`), best first.
     ///
-    /// A decoder-only model reads `[prefix ; padding ; bos ; prompt]` (LAVIS `blip2_opt.py`). An encoder-decoder's encoder
-    /// reads `[prefix ; prompt ; eos ; padding]` and its decoder starts from `decoder_start` (`blip2_t5.py`). Either is
-    /// read once per sample; beams share it by [`Cache::select`] and [`Memory::select`]. Finished samples leave the batch.
-    /// A sample's texts do not depend on the others of the batch.
+    /// A decoder-only model reads `[prefix ; padding ; bos ; prompt]` (LAVIS `blip2_opt.py`). An
+    /// encoder-decoder's encoder reads `[prefix ; prompt ; eos ; padding]` and its decoder starts
+    /// from `decoder_start` (`blip2_t5.py`). Either is read once per sample; beams share it by
+    /// [`Cache::select`] and [`Memory::select`]. Finished samples leave the batch. A sample's texts
+    /// do not depend on the others of the batch.
     ///
     /// # Errors
-    /// If settings contradict each other, a sample does not fit the model's positions, there is nothing to start from,
-    /// the model is on an autodiff device, or logits are not numbers.
+    /// If settings contradict each other, a sample does not fit the model's positions, there is
+    /// nothing to start from, the model is on an autodiff device, or logits are not numbers.
     pub fn continue_texts(
         &self,
         prefix: Option<Tensor<3>>,
@@ -180,8 +181,8 @@ impl Writer<'_> {
             return Ok(Vec::new());
         }
         self.check(prompts)?;
-        // A decoder-only model continues the prefix itself where there is no text; such samples cannot share a batch with
-        // padded ones, whose last position is a token.
+        // A decoder-only model continues the prefix itself where there is no text; such samples
+        // cannot share a batch with padded ones, whose last position is a token.
         let bare =
             |i: &usize| self.shape.kind == LanguageKind::DecoderOnly && prompts[*i].is_empty();
         let (bare, other): (Vec<usize>, Vec<usize>) = (0..prompts.len()).partition(bare);
@@ -363,7 +364,8 @@ impl Writer<'_> {
                 return Ok(decoding.max_new_tokens.min(positions + 1 - length));
             }
             let what = format!(
-                "prefix and prompt have {length} tokens, the language model has {positions} positions"
+                "prefix and prompt have {length} tokens, the language model has {positions} \
+                positions"
             );
             Err(EvalError::new(
                 what,

@@ -1,7 +1,8 @@
 //! Generation and zero-shot evaluation: answers, captions, retrieval.
 //!
 //! Everything here runs on a plain device: modules come from `module.valid()` and tensors from
-//! `device.without_autodiff()`. On an autodiff device a graph would be kept for every generated token, so
+//! `device.without_autodiff()`. On an autodiff device a graph would be kept for every generated
+//! token, so
 //! [`Writer::continue_texts`] refuses one.
 
 mod batches;

@@ -11,14 +11,15 @@ use toolkit_train::text::{Side, pad};
 /// What LAVIS gives a pair outside the candidates; below any score.
 const UNRANKED: f32 = -100.0;
 
-/// Whether `other` is ranked before a right item of score `gold`: ties are broken against the model (see
+/// Whether `other` is ranked before a right item of score `gold`: ties are broken against the model
+/// (see
 /// [`toolkit_metrics::retrieval`]).
 pub(crate) fn before(other: f32, gold: f32) -> bool {
     other.partial_cmp(&gold) != Some(Ordering::Less)
 }
 
-/// The rank of `gold` among `total` items of which `scored` have a score and all others come last. Those that are `right` do not
-/// push each other down.
+/// The rank of `gold` among `total` items of which `scored` have a score and all others come last.
+/// Those that are `right` do not push each other down.
 pub(crate) fn rank(scored: &[(usize, f32)], gold: usize, total: usize, right: &[usize]) -> usize {
     let own = scored.iter().find(|item| item.0 == gold).map_or(UNRANKED, |item| item.1);
     let wrong = || scored.iter().filter(|item| !right.contains(&item.0));
@@ -30,8 +31,9 @@ pub(crate) fn rank(scored: &[(usize, f32)], gold: usize, total: usize, right: &[
 /// Logits of "no match" and "match" by (image, text).
 pub(crate) type Matched = BTreeMap<(usize, usize), [f32; 2]>;
 
-/// The matching head's view of `pairs`, sorted. Images are passed again, `batch` at a time, because the keys and values of
-/// a whole data set would not fit; that costs one pass where the pairs of an image cost dozens.
+/// The matching head's view of `pairs`, sorted. Images are passed again, `batch` at a time, because
+/// the keys and values of a whole data set would not fit; that costs one pass where the pairs of an
+/// image cost dozens.
 pub(crate) fn match_pairs(
     tower: &dyn TextTower,
     features: &dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError>,
@@ -51,7 +53,8 @@ pub(crate) fn match_pairs(
         let held: Vec<usize> = images.iter().map(|&image| items[image]).collect();
         let pass = tower.image_pass(features(&held)?);
         let device: Device = pass.queries.device();
-        // By length, so that little is padded, and by text, so that what the pairs of a text share is done once.
+        // By length, so that little is padded, and by text, so that what the pairs of a text share
+        // is done once.
         let mut order = pairs[from..to].to_vec();
         order.sort_by_key(|&(_, text)| (texts[text].len(), text));
         for chunk in order.chunks(batch) {

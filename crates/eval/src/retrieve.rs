@@ -1,5 +1,5 @@
-//! Image-text retrieval with a stage-1 bridge: similarity first, then the matching head over the best candidates
-//! (BLIP-2, section 4.4; LAVIS `blip2_qformer.py`, `compute_sim_matrix`).
+//! Image-text retrieval with a stage-1 bridge: similarity first, then the matching head over the
+//! best candidates (BLIP-2, section 4.4; LAVIS `blip2_qformer.py`, `compute_sim_matrix`).
 
 use crate::EvalError;
 use crate::pairs::{Matched, match_pairs};
@@ -15,14 +15,15 @@ use toolkit_train::stage1::TextMarks;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrievalConfig {
-    /// Candidates of each image and of each text that the matching head looks at (LAVIS: 128); 0 leaves it out.
+    /// Candidates of each image and of each text that the matching head looks at (LAVIS: 128); 0
+    /// leaves it out.
     pub top_k: usize,
     /// Images, texts or pairs at a time.
     pub batch: usize,
     /// Longest text with its first and last token; longer ones are cut (LAVIS: 35).
     pub max_tokens: usize,
-    /// Whether similarities say something. If not, because ITC was not trained, the matching head looks at all pairs and its
-    /// logit alone ranks them.
+    /// Whether similarities say something. If not, because ITC was not trained, the matching head
+    /// looks at all pairs and its logit alone ranks them.
     pub contrast: bool,
 }
 
@@ -58,14 +59,15 @@ pub struct RetrievalResult {
     pub itm: Option<Retrieval>,
     /// R@1 of guessing, mean of both directions.
     pub chance_r1: f64,
-    /// Share of right verdicts of the matching head, in percent, on each text's own image and on the most similar other
-    /// one; guessing gives 50.
+    /// Share of right verdicts of the matching head, in percent, on each text's own image and on
+    /// the most similar other one; guessing gives 50.
     pub itm_accuracy: Option<f64>,
 }
 
-/// Retrieves texts by images and images by texts among `items`. `captions[i]` are the token ids of the texts of item `i`,
-/// one or more; `[CLS]` and `[SEP]` are put around them where they are missing. `features` gives `[items, tokens, width]`
-/// on a plain device and is asked twice for each item if pairs are matched.
+/// Retrieves texts by images and images by texts among `items`. `captions[i]` are the token ids of
+/// the texts of item `i`, one or more; `[CLS]` and `[SEP]` are put around them where they are
+/// missing. `features` gives `[items, tokens, width]` on a plain device and is asked twice for each
+/// item if pairs are matched.
 ///
 /// # Errors
 /// If an item has no text, similarities are not numbers, or features cannot be read.

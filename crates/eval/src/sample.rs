@@ -1,4 +1,5 @@
-//! Texts drawn token by token: temperature, top-k and nucleus sampling. On the host, like [`crate::beam`].
+//! Texts drawn token by token: temperature, top-k and nucleus sampling. On the host, like
+//! [`crate::beam`].
 
 use crate::beam::{Next, log_sum_exp};
 use crate::{Decoding, EvalError, Generated};
@@ -12,7 +13,8 @@ struct Draw {
     stream: Stream,
 }
 
-/// The draws of a batch of sentences: `answers` for each, independent of each other and of the batch.
+/// The draws of a batch of sentences: `answers` for each, independent of each other and of the
+/// batch.
 pub(crate) struct Sampler {
     decoding: Decoding,
     eos: Ends,
@@ -41,7 +43,8 @@ impl Sampler {
         Self { decoding, eos, budgets: budgets.to_vec(), prompts, running, finished, begun: false }
     }
 
-    /// As `Search::advance`: the first rows are one for each sentence, later ones those of the last answer.
+    /// As `Search::advance`: the first rows are one for each sentence, later ones those of the last
+    /// answer.
     pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, EvalError> {
         let mut next = Vec::new();
         let mut running = Vec::new();
@@ -78,8 +81,8 @@ impl Sampler {
 }
 
 impl Decoding {
-    /// A token with its log-probability under what is drawn from. The order is transformers': repetition penalty, end not
-    /// before `min_new_tokens`, temperature, top-k, top-p.
+    /// A token with its log-probability under what is drawn from. The order is transformers':
+    /// repetition penalty, end not before `min_new_tokens`, temperature, top-k, top-p.
     fn draw(
         &self,
         row: &[f32],

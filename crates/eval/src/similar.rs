@@ -1,5 +1,5 @@
-//! Similarities of all images with all texts, a block at a time: what is kept does not grow with their product, so that
-//! 31,000 images with 155,000 texts fit.
+//! Similarities of all images with all texts, a block at a time: what is kept does not grow with
+//! their product, so that 31,000 images with 155,000 texts fit.
 
 use crate::EvalError;
 use crate::pairs::{Matched, before, rank};
@@ -59,8 +59,8 @@ impl Embeddings {
         Ok(Self { images, texts: Tensor::cat(texts.chunks(batch).map(embed).collect(), 0) })
     }
 
-    /// Hands out the similarities of one image after the other with all texts: cosine with the most similar query, without
-    /// temperature.
+    /// Hands out the similarities of one image after the other with all texts: cosine with the most
+    /// similar query, without temperature.
     fn rows(&self, mut take: impl FnMut(usize, &[f32])) -> Result<(), EvalError> {
         let texts = self.texts.dims()[0];
         let mut image = 0;
@@ -91,7 +91,8 @@ impl Embeddings {
     /// # Errors
     /// If similarities are not numbers.
     pub(crate) fn similar(&self, owner: &[usize], k: usize) -> Result<Similar, EvalError> {
-        // 1. Of each text with its own image. These come from the same products as all others: of products of other
+        // 1. Of each text with its own image. These come from the same products as all others: of
+        //    products of other
         // shapes the last bit may differ, which would break ties.
         let mut own = vec![0.0; owner.len()];
         let mut of_image: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -154,8 +155,8 @@ fn insert(all: &mut Vec<Candidate>, new: Candidate, k: usize) {
 }
 
 impl Similar {
-    /// Ranks by similarity plus matching logit among the candidates of each side, all others last (LAVIS; BLIP-2
-    /// specification, section 1.10). Without `contrast` by the logit alone.
+    /// Ranks by similarity plus matching logit among the candidates of each side, all others last
+    /// (LAVIS; BLIP-2 specification, section 1.10). Without `contrast` by the logit alone.
     pub(crate) fn reranked(&self, owner: &[usize], matched: &Matched, contrast: bool) -> Ranks {
         let score = |image: usize, text: usize, similarity: f32| {
             let similarity = if contrast { similarity } else { 0.0 };

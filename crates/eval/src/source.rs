@@ -8,11 +8,13 @@ use toolkit_data::Dataset;
 use toolkit_train::TrainError;
 use toolkit_train::text::index;
 
-/// Soft prefixes `[items, queries, width]` of data set items, on a plain device. Controls map the items first: those of a
+/// Soft prefixes `[items, queries, width]` of data set items, on a plain device. Controls map the
+/// items first: those of a
 /// [`crate::derangement`] are prefixes of wrong images.
 pub type PrefixSource<'a> = dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError> + 'a;
 
-/// Prefixes of samples that come sorted by item: each item's is computed once, also if its samples span two batches.
+/// Prefixes of samples that come sorted by item: each item's is computed once, also if its samples
+/// span two batches.
 pub(crate) struct Prefixes<'a> {
     source: &'a PrefixSource<'a>,
     held: Held,
@@ -95,8 +97,8 @@ impl<'a> Prefixes<'a> {
     }
 }
 
-/// At most `limit` of `all`, in order. Drawn and not cut off, because data sets are sorted by group; the same for every
-/// model and seed.
+/// At most `limit` of `all`, in order. Drawn and not cut off, because data sets are sorted by
+/// group; the same for every model and seed.
 fn limited<T>(all: Vec<T>, limit: Option<usize>) -> Vec<T> {
     let Some(limit) = limit.filter(|&limit| limit < all.len()) else { return all };
     let mut keep = vec![false; all.len()];
@@ -123,8 +125,9 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
     )
 }
 
-/// For each of `items` its first caption that no other of them has, so that retrieval has one right answer. Of several
-/// that show the same only the first is there; items without a caption of their own are left out.
+/// For each of `items` its first caption that no other of them has, so that retrieval has one right
+/// answer. Of several that show the same only the first is there; items without a caption of their
+/// own are left out.
 #[must_use]
 pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
     let mut shown: BTreeSet<&str> = BTreeSet::new();

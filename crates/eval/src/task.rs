@@ -51,7 +51,8 @@ pub struct RetrievalTask {
     pub version: u32,
     /// The split that is evaluated.
     pub split: String,
-    /// At most so many images. Scores fall with the number of candidates, so this is part of the task.
+    /// At most so many images. Scores fall with the number of candidates, so this is part of the
+    /// task.
     pub limit: Option<usize>,
     /// What is searched.
     pub pool: Pool,
@@ -63,7 +64,8 @@ pub struct RetrievalTask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pool {
-    /// One picture and one caption of each thing, so that there is one right answer: for data whose captions repeat.
+    /// One picture and one caption of each thing, so that there is one right answer: for data whose
+    /// captions repeat.
     #[default]
     Unique,
     /// All pictures and all their captions, as COCO and Flickr30k are measured.
@@ -164,8 +166,8 @@ fn test() -> String {
 }
 
 impl Task {
-    /// The task of a card. A prompt comes from the task card if it has one, else from the first of `speakers` that does:
-    /// the model card, then the language card.
+    /// The task of a card. A prompt comes from the task card if it has one, else from the first of
+    /// `speakers` that does: the model card, then the language card.
     ///
     /// # Errors
     /// If the card is of no known kind or a value does not fit.
@@ -295,7 +297,8 @@ impl VqaTask {
 }
 
 impl CaptionTask {
-    /// The task of a card; see [`Task::from_card`]. Without any prompt, captions start from nothing.
+    /// The task of a card; see [`Task::from_card`]. Without any prompt, captions start from
+    /// nothing.
     ///
     /// # Errors
     /// If a value does not fit.

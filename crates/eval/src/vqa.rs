@@ -1,4 +1,5 @@
-//! Zero-shot visual question answering by generation (BLIP-2, section 4.1; LAVIS `predict_answers`).
+//! Zero-shot visual question answering by generation (BLIP-2, section 4.1; LAVIS
+//! `predict_answers`).
 
 use crate::source::Prefixes;
 use crate::{Batches, EvalError, PrefixSource, Speaker, VqaTask};
@@ -50,8 +51,9 @@ pub struct VqaResult {
     pub per_group: BTreeMap<String, f64>,
 }
 
-/// Asks `questions` (item, question of the item) of a language model behind the images' prefixes, in batches.
-/// Without `prefixes` it answers from the words alone. An image's prefix is computed once for all its questions.
+/// Asks `questions` (item, question of the item) of a language model behind the images' prefixes,
+/// in batches. Without `prefixes` it answers from the words alone. An image's prefix is computed
+/// once for all its questions.
 ///
 /// # Errors
 /// If there is no such question, or prefixes or text cannot be made.
@@ -123,9 +125,9 @@ pub(crate) fn check(dataset: &dyn Dataset, questions: &[(usize, usize)]) -> Resu
     }
 }
 
-/// The answers as the official scorer wants them: those of ten annotators. Fewer are a list of right answers, each of which
-/// counts in full; they are normalised as a prediction is, as in GQA, because no annotators' clean-up has been over them. Nothing
-/// said is never right.
+/// The answers as the official scorer wants them: those of ten annotators. Fewer are a list of
+/// right answers, each of which counts in full; they are normalised as a prediction is, as in GQA,
+/// because no annotators' clean-up has been over them. Nothing said is never right.
 fn annotations(answers: &[String], prediction: &str) -> Vec<String> {
     if answers.len() >= 10 {
         return answers.to_vec();

@@ -1,5 +1,6 @@
 //! Fetches sources into the standard store and prints where they are:
-//! `cargo run -p toolkit-fetch --example get -- SOURCE..`; with `--plan` first, prints what would be run.
+//! `cargo run -p toolkit-fetch --example get -- SOURCE..`; with `--plan` first, prints what would
+//! be run.
 
 use std::cell::Cell;
 use std::io::{self, Write};

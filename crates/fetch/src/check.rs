@@ -30,7 +30,8 @@ pub struct Damage {
 }
 
 impl Store {
-    /// Compares the bytes of all fetched files with their digests. Asks no network, changes no file.
+    /// Compares the bytes of all fetched files with their digests. Asks no network, changes no
+    /// file.
     ///
     /// # Errors
     /// If the folder of the store cannot be read. A damaged file is no error but in the result.

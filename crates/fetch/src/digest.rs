@@ -20,8 +20,8 @@ pub struct Digest {
     /// SHA-256 of the package archive (wheel, `.deb`, `.tgz`) that the file is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package_sha256: Option<String>,
-    /// Size in bytes of the unpacked package. It allows for more than an archive of its size usually
-    /// holds, and for no more than this.
+    /// Size in bytes of the unpacked package. It allows for more than an archive of its size
+    /// usually holds, and for no more than this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package_bytes: Option<u64>,
 }

@@ -1,4 +1,5 @@
-//! One file from the Hub to a `.part` on disk, through cut connections, changed files and restarts of the program.
+//! One file from the Hub to a `.part` on disk, through cut connections, changed files and restarts
+//! of the program.
 
 use crate::FetchError;
 use crate::digest::is_git_name;
@@ -22,7 +23,8 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    /// Asks for it. The Hub puts it on the redirect to its CDN, whose own headers are of another kind.
+    /// Asks for it. The Hub puts it on the redirect to its CDN, whose own headers are of another
+    /// kind.
     pub(crate) fn ask(http: &Http, url: &str) -> Result<Self, FetchError> {
         http.patiently(|| {
             let mut meta = Self::default();

@@ -88,7 +88,8 @@ impl Http {
         let config: Config = Agent::config_builder()
             .tls_config(tls.build())
             .http_status_as_error(false)
-            // Done here: the Hub's headers are on the redirect, and the token must not follow it everywhere.
+            // Done here: the Hub's headers are on the redirect, and the token must not follow it
+            // everywhere.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("toolkit-fetch/", env!("CARGO_PKG_VERSION")))
@@ -126,8 +127,8 @@ impl Http {
         }
     }
 
-    /// Follows redirects to an answer that is neither a redirect nor an error (or `416`, which the caller understands).
-    /// `enough` sees the headers of each redirect and may stop there.
+    /// Follows redirects to an answer that is neither a redirect nor an error (or `416`, which the
+    /// caller understands). `enough` sees the headers of each redirect and may stop there.
     pub(crate) fn send(
         &self,
         method: &Method,
@@ -186,7 +187,8 @@ impl Http {
         let (what, hint) = match (status.as_u16(), header("x-error-code")) {
             (401 | 403, _) if with_token => (
                 "the token may not read it, or it does not exist",
-                "accept the terms on the model's page with the account of HF_TOKEN, or check the name",
+                "accept the terms on the model's page with the account of HF_TOKEN, or check the \
+                name",
             ),
             (401 | 403, _) if self.withheld => (
                 "it needs a login, and HF_TOKEN is not sent without encryption",
@@ -194,7 +196,8 @@ impl Http {
             ),
             (401 | 403, _) => (
                 "it needs a login, or does not exist",
-                "check the name; for a gated or private model accept its terms on its page and set HF_TOKEN",
+                "check the name; for a gated or private model accept its terms on its page and set \
+                HF_TOKEN",
             ),
             (404, Some("RevisionNotFound")) => {
                 ("no such revision", "check the branch, tag or commit after `@`")
@@ -229,7 +232,8 @@ impl Http {
     }
 }
 
-/// Certificates of `SSL_CERT_FILE`, for networks that open the encryption; the built-in ones do without.
+/// Certificates of `SSL_CERT_FILE`, for networks that open the encryption; the built-in ones do
+/// without.
 fn own_roots() -> Result<Option<RootCerts>, FetchError> {
     let Some(file) = std::env::var_os("SSL_CERT_FILE")
         .filter(|file| !file.is_empty())

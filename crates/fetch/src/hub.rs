@@ -1,12 +1,13 @@
 //! Files and folders of a model repository of the Hub, kept by commit.
 //!
-//! `hf/owner--name/<commit>/path` are the files, `refs/<branch>` the commit that a branch last stood for,
-//! `listings/<commit>` the names of a whole folder, `inventories/<commit>.json` the digest of each file that came,
-//! `parts/` what is half there, and `blobs/<sha256>` second names (hard links) of large files, so that the next commit
-//! with the same weights does not fetch them again.
+//! `hf/owner--name/<commit>/path` are the files, `refs/<branch>` the commit that a branch last
+//! stood for, `listings/<commit>` the names of a whole folder, `inventories/<commit>.json` the
+//! digest of each file that came, `parts/` what is half there, and `blobs/<sha256>` second names
+//! (hard links) of large files, so that the next commit with the same weights does not fetch them
+//! again.
 //!
-//! The Hub names a sha256 of large files, and git's name of small ones (configurations, vocabularies), which is a sha1.
-//! Files of a server that names neither are checked by length.
+//! The Hub names a sha256 of large files, and git's name of small ones (configurations,
+//! vocabularies), which is a sha1. Files of a server that names neither are checked by length.
 
 use crate::digest::{compare, git_checked_sha256, is_git_name, sha256_hex, sha256_of};
 use crate::download::{Download, Meta};
@@ -247,7 +248,8 @@ impl<'a> Hub<'a> {
             &format!("hf-{}-{part}", self.repo.replace('/', "--")),
             progress,
         )?;
-        // Somebody else may have brought it meanwhile, or an older version, which kept no inventory.
+        // Somebody else may have brought it meanwhile, or an older version, which kept no
+        // inventory.
         if place.is_file() && !self.is_whole(&commit, path, progress)? {
             match self.promised(&meta, path, &place, progress) {
                 Ok(sha256) => self.inventory(&commit).put(path, &sha256, progress)?,

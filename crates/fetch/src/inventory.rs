@@ -50,7 +50,8 @@ pub(crate) struct Inventory {
     root: PathBuf,
     folder: PathBuf,
     file: PathBuf,
-    /// A package comes whole, so a file that is gone is damage. Of a repository any file may be here.
+    /// A package comes whole, so a file that is gone is damage. Of a repository any file may be
+    /// here.
     complete: bool,
 }
 

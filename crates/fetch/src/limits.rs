@@ -4,7 +4,8 @@ use crate::FetchError;
 use std::path::Path;
 
 /// For the errors of this module: how the user allows more.
-pub(crate) const HINT: &str = "if it is meant to be that large, set TOOLKIT_MAX_FETCH to what you allow, as in TOOLKIT_MAX_FETCH=20G";
+pub(crate) const HINT: &str = "if it is meant to be that large, set TOOLKIT_MAX_FETCH to what you \
+    allow, as in TOOLKIT_MAX_FETCH=20G";
 
 /// A download of which nobody says how large it is.
 const UNSIZED: u64 = 64_000_000;

@@ -66,7 +66,8 @@ impl Listing {
     }
 }
 
-/// Without the repository's own dot files; with safetensors there, also without the same weights in other formats.
+/// Without the repository's own dot files; with safetensors there, also without the same weights in
+/// other formats.
 fn wanted(mut names: Vec<String>) -> Vec<String> {
     let extension =
         |name: &str| name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());

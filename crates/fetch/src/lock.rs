@@ -6,8 +6,8 @@ use crate::progress::{Progress, Step};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// Held until dropped; the system lets go of it when a process dies. Lock files stay: removing one would let two
-/// processes hold locks of the same name.
+/// Held until dropped; the system lets go of it when a process dies. Lock files stay: removing one
+/// would let two processes hold locks of the same name.
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
 /// Waits until nobody else holds the lock `key` of the store at `root`.

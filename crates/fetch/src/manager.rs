@@ -113,7 +113,8 @@ impl Manager {
                  and check the version: `apt-cache policy {name}`"
             ),
             _ => format!(
-                "check the network and that {name} {version} is published; the command can be run by hand"
+                "check the network and that {name} {version} is published; the command can be run \
+                by hand"
             ),
         };
         (failed, hint)
@@ -134,7 +135,8 @@ fn unreachable_index(stderr: &str) -> Option<String> {
     let signs = ["Retrying (", "Could not fetch URL", "Error, Credentials not correct"];
     let line = stderr.lines().rfind(|line| signs.iter().any(|sign| line.contains(sign)))?;
     let line = line.trim().trim_start_matches("WARNING: ");
-    // `Retrying (Retry(..)) after connection broken by 'X': /simple/name/`: the cause is what counts.
+    // `Retrying (Retry(..)) after connection broken by 'X': /simple/name/`: the cause is what
+    // counts.
     Some(one_line(line.split_once("broken by ").map_or(line, |(_, cause)| cause)))
 }
 
@@ -156,7 +158,8 @@ pub(crate) fn folder_name(manager: Manager, package: &Package) -> String {
     format!("{}@{}", percent(&name, "@+"), percent(&package.version, "+!"))
 }
 
-/// The versions in the table that `apt-cache policy` prints: ` *** 1.2-3 500` or `     1.2-3 500`, sources further in.
+/// The versions in the table that `apt-cache policy` prints: ` *** 1.2-3 500` or `     1.2-3 500`,
+/// sources further in.
 pub(crate) fn versions_of(policy: &str) -> Vec<&str> {
     let table = policy.lines().skip_while(|line| line.trim() != "Version table:").skip(1);
     table

@@ -123,8 +123,8 @@ impl Store {
         Ok(path)
     }
 
-    /// Compares a package that is here with its inventory, and removes it if it is damaged, so that it
-    /// is fetched again; offline that is an error.
+    /// Compares a package that is here with its inventory, and removes it if it is damaged, so that
+    /// it is fetched again; offline that is an error.
     fn mend_package(
         &self,
         folder: &Path,
@@ -158,7 +158,8 @@ impl Store {
         self.remove(folder)
     }
 
-    /// Downloads and unpacks below `tmp`, then renames; the lock is held. What a killed process left is cleared first.
+    /// Downloads and unpacks below `tmp`, then renames; the lock is held. What a killed process
+    /// left is cleared first.
     fn fetch_package(
         &self,
         manager: Manager,
@@ -301,11 +302,12 @@ impl Store {
         Ok((!versions.is_empty()).then(|| versions.join(", ")))
     }
 
-    /// Unpacks a package file, `.whl`, `.tgz` or `.deb`, into the new folder `to`: inside it, within the bounds, and nothing
-    /// of it runs. `stated` is the unpacked size that a card gives.
+    /// Unpacks a package file, `.whl`, `.tgz` or `.deb`, into the new folder `to`: inside it,
+    /// within the bounds, and nothing of it runs. `stated` is the unpacked size that a card gives.
     ///
     /// # Errors
-    /// If the archive is damaged or hostile, or unpacks to more than the bounds allow. What was unpacked until then stays.
+    /// If the archive is damaged or hostile, or unpacks to more than the bounds allow. What was
+    /// unpacked until then stays.
     pub fn unpack(
         &self,
         archive: &Path,
@@ -331,7 +333,8 @@ impl Store {
         }
     }
 
-    /// `dpkg-deb -x` would unpack links that lead anywhere; as a stream it goes through the same checks as the others.
+    /// `dpkg-deb -x` would unpack links that lead anywhere; as a stream it goes through the same
+    /// checks as the others.
     fn unpack_deb(
         &self,
         archive: &Path,

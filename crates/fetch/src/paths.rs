@@ -1,7 +1,7 @@
 //! What may name a file below a folder of the store.
 
-/// A relative path with `/` that stays inside its folder on any system: no empty part, no `.`, no `..`, no backslash,
-/// no drive.
+/// A relative path with `/` that stays inside its folder on any system: no empty part, no `.`, no
+/// `..`, no backslash, no drive.
 pub(crate) fn is_inside(path: &str) -> bool {
     let strange = |c: char| c == '\\' || c.is_control() || (cfg!(windows) && c == ':');
     path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(strange)
@@ -21,8 +21,8 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Percent-encodes all but unreserved characters and those in `keep`: for one part of an address (`keep` = `/` for
-/// several), or to make a file name of any text.
+/// Percent-encodes all but unreserved characters and those in `keep`: for one part of an address
+/// (`keep` = `/` for several), or to make a file name of any text.
 pub(crate) fn percent(text: &str, keep: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,13 +1,14 @@
 //! How a long download says where it is.
 
-/// Told about each long step. Steps follow one another; each [`begin`](Self::begin) has one [`end`](Self::end), after
-/// errors too.
+/// Told about each long step. Steps follow one another; each [`begin`](Self::begin) has one
+/// [`end`](Self::end), after errors too.
 pub trait Progress {
     /// A step starts. `total` is in bytes, `None` when nobody knows.
     fn begin(&self, what: &str, total: Option<u64>);
     /// This many bytes more are done.
     fn advance(&self, bytes: u64);
-    /// This many bytes are there from an earlier try. They count as done and say nothing about speed.
+    /// This many bytes are there from an earlier try. They count as done and say nothing about
+    /// speed.
     fn kept(&self, bytes: u64) {
         self.advance(bytes);
     }

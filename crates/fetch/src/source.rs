@@ -1,4 +1,5 @@
-//! Where a published file or folder is: one line that can stand in a card, on a command line or in a log.
+//! Where a published file or folder is: one line that can stand in a card, on a command line or in
+//! a log.
 
 use crate::{FetchError, paths};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,13 +10,14 @@ use std::str::FromStr;
 /// Where to get a file or a folder from.
 ///
 /// As text, and in serde, one of
-/// * `hf:owner/name@rev#path`: a file of a model repository on the Hub; without `@rev` the branch `main`, without
-///   `#path` the whole folder;
-/// * `pip:pkg==version#member`, `apt:pkg=version#member`, `npm:pkg@version#member`: a file or folder inside an unpacked
-///   package; without `#member` the whole package;
+/// * `hf:owner/name@rev#path`: a file of a model repository on the Hub; without `@rev` the branch
+///   `main`, without `#path` the whole folder;
+/// * `pip:pkg==version#member`, `apt:pkg=version#member`, `npm:pkg@version#member`: a file or
+///   folder inside an unpacked package; without `#member` the whole package;
 /// * `file:path`: a file or folder of this machine.
 ///
-/// Printing and reading again gives the same value. A `#` in a path is kept, since only the first one separates.
+/// Printing and reading again gives the same value. A `#` in a path is kept, since only the first
+/// one separates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// A model repository of the Hub.
@@ -49,8 +51,8 @@ pub struct Package {
 }
 
 impl Source {
-    /// Whether the text always means the same bytes as far as its registry keeps its word: not for a branch or tag of
-    /// the Hub, and not for a file of this machine.
+    /// Whether the text always means the same bytes as far as its registry keeps its word: not for
+    /// a branch or tag of the Hub, and not for a file of this machine.
     pub fn is_pinned(&self) -> bool {
         match self {
             Self::Hf { rev, .. } => paths::is_commit(rev),
@@ -120,7 +122,8 @@ impl FromStr for Source {
                 if !repo.split_once('/').is_some_and(fits) {
                     return Err(bad(
                         &format!("`{repo}` is no owner/name"),
-                        "write hf:owner/name@rev#path; a model known by one name has an owner too, see its page",
+                        "write hf:owner/name@rev#path; a model known by one name has an owner too, \
+                        see its page",
                     ));
                 }
                 if !rev_fits(rev) {
@@ -145,7 +148,8 @@ impl FromStr for Source {
     }
 }
 
-/// A name that is safe as an argument of a command (no leading `-`) and as a folder (no leading `.`, no `/`).
+/// A name that is safe as an argument of a command (no leading `-`) and as a folder (no leading
+/// `.`, no `/`).
 fn word_fits(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && word.len() <= 100
@@ -159,7 +163,8 @@ fn version_fits(version: &str) -> bool {
         && version.chars().all(|c| c.is_ascii_alphanumeric() || "+-._~:!".contains(c))
 }
 
-/// Parts between slashes as git allows them, less what is special to a shell, an address or a file system.
+/// Parts between slashes as git allows them, less what is special to a shell, an address or a file
+/// system.
 fn rev_fits(rev: &str) -> bool {
     rev.len() <= 200
         && rev

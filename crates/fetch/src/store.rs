@@ -17,9 +17,10 @@ use std::time::Duration;
 
 /// Fetches what is missing and says where it is.
 ///
-/// Below the root: `hf/owner--name/<commit>/path`, and `pip`, `apt`, `npm` with a folder `name@version` per unpacked
-/// package, a `name@version.json` that says which archive it was and a `name@version.files.json` with the digest of
-/// each file. Files in it are shared, also between processes: do not write to them.
+/// Below the root: `hf/owner--name/<commit>/path`, and `pip`, `apt`, `npm` with a folder
+/// `name@version` per unpacked package, a `name@version.json` that says which archive it was and a
+/// `name@version.files.json` with the digest of each file. Files in it are shared, also between
+/// processes: do not write to them.
 #[derive(Clone)]
 pub struct Store {
     root: PathBuf,
@@ -97,14 +98,16 @@ impl Store {
         self
     }
 
-    /// How long to wait before the second try of a request; doubles with each further one. Half a second unless set.
+    /// How long to wait before the second try of a request; doubles with each further one. Half a
+    /// second unless set.
     pub fn backoff(mut self, backoff: Duration) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// The most bytes that a package may have, packed and unpacked, and a file whose size the server
-    /// does not tell; `TOOLKIT_MAX_FETCH`, or what a package of its size usually has, unless set.
+    /// The most bytes that a package may have, packed and unpacked, and a file whose size the
+    /// server does not tell; `TOOLKIT_MAX_FETCH`, or what a package of its size usually has, unless
+    /// set.
     pub fn max_fetch(mut self, bytes: u64) -> Self {
         self.limits.allowed = Some(bytes);
         self.bad_limit = None;
@@ -127,8 +130,9 @@ impl Store {
         }
     }
 
-    /// What [`Self::get`] would run: commands or addresses, one a line; empty when the file or folder is there.
-    /// Asks no network. (A branch that is there is still asked for its newest commit by `get`.)
+    /// What [`Self::get`] would run: commands or addresses, one a line; empty when the file or
+    /// folder is there. Asks no network. (A branch that is there is still asked for its newest
+    /// commit by `get`.)
     ///
     /// # Errors
     /// If a `file:` is not there: nothing can fetch it.
@@ -145,11 +149,12 @@ impl Store {
         })
     }
 
-    /// The path of the file or folder, fetched first if it is not there, and checked against `digest`.
+    /// The path of the file or folder, fetched first if it is not there, and checked against
+    /// `digest`.
     ///
     /// # Errors
-    /// What [`FetchError`] lists. After a wrong digest the file (or the package it is in) is removed, unless the store is
-    /// offline.
+    /// What [`FetchError`] lists. After a wrong digest the file (or the package it is in) is
+    /// removed, unless the store is offline.
     pub fn get(
         &self,
         source: &Source,
@@ -203,14 +208,15 @@ impl Store {
         std::fs::metadata(path).map(|_| ()).map_err(FetchError::io("read", path))
     }
 
-    /// Refuses a file or folder of this store that changed since it was fetched, as far as length and
-    /// time tell.
+    /// Refuses a file or folder of this store that changed since it was fetched, as far as length
+    /// and time tell.
     fn as_it_came(&self, path: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
         let Some((inventory, name)) = Inventory::of(&self.root, path) else { return Ok(()) };
         match inventory.damaged(&name, Depth::Quick, progress)?.into_iter().next() {
             None => Ok(()),
             Some((file, what)) => {
-                let hint = "`toolkit data fetch` of the same name fetches it again; `toolkit doctor --check` looks at all";
+                let hint = "`toolkit data fetch` of the same name fetches it again; `toolkit \
+                    doctor --check` looks at all";
                 Err(FetchError::damaged(&file, &what, hint))
             }
         }
@@ -258,8 +264,8 @@ impl Store {
         }
     }
 
-    /// Removes a file or folder whose content is wrong. Not offline: it could not be fetched again, and the digest may
-    /// be what is wrong.
+    /// Removes a file or folder whose content is wrong. Not offline: it could not be fetched again,
+    /// and the digest may be what is wrong.
     pub(crate) fn remove(&self, path: &Path) -> Result<(), FetchError> {
         if self.offline {
             return Ok(());

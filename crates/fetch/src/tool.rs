@@ -39,7 +39,8 @@ impl Tool {
         line(&self.shown, args)
     }
 
-    /// The folders it was looked for in, then those of this process: scripts need a shell and its tools.
+    /// The folders it was looked for in, then those of this process: scripts need a shell and its
+    /// tools.
     pub(crate) fn child_path(&self) -> OsString {
         let own = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&self.path).chain(std::env::split_paths(&own));

@@ -113,8 +113,8 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// Unpacks a tar stream of `archive` into the new folder `to`. Links are made last, so that no file is written through
-/// one.
+/// Unpacks a tar stream of `archive` into the new folder `to`. Links are made last, so that no file
+/// is written through one.
 pub(crate) fn tar(
     archive: &Path,
     stream: impl Read,
@@ -156,8 +156,8 @@ pub(crate) fn tar(
     }
     // Drain the padding: a program that writes the stream must not meet a closed pipe.
     io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(bad)?;
-    // Hard links are second names of files that are there; they come before symbolic links, so none of those is
-    // followed.
+    // Hard links are second names of files that are there; they come before symbolic links, so none
+    // of those is followed.
     links.sort_by_key(|(kind, ..)| *kind == EntryType::Symlink);
     for (kind, path, target) in &links {
         let made = match kind {
@@ -230,7 +230,8 @@ fn write(
     }
 }
 
-/// Copies the file that a hard link names. A thousand links to a file take a thousand times its room.
+/// Copies the file that a hard link names. A thousand links to a file take a thousand times its
+/// room.
 fn hard_link(
     archive: &Path,
     target: &Path,
@@ -254,8 +255,8 @@ fn symlink(to: &Path, path: &Path, target: &Path) -> Result<bool, FetchError> {
     let place = to.join(path);
     let parent = place.parent().unwrap_or(to).to_owned();
     create_dir(&parent)?;
-    // The system resolves it, with all links on the way, so that no chain of them gets out. A link to what is not there
-    // (or not there yet) is of no use either.
+    // The system resolves it, with all links on the way, so that no chain of them gets out. A link
+    // to what is not there (or not there yet) is of no use either.
     let root = to.canonicalize().map_err(FetchError::io("read", to))?;
     let inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&root));
     if target.is_absolute()

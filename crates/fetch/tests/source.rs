@@ -1,4 +1,5 @@
-//! Sources as text: what is read, what is refused, and that printing and reading again changes nothing.
+//! Sources as text: what is read, what is refused, and that printing and reading again changes
+//! nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;

@@ -67,7 +67,8 @@ fn each<const N: usize, T>(entry: &Entry, bytes: &[u8], decode: impl Fn([u8; N])
     }
 }
 
-/// Walks the view in row-major order: the last dimension in the inner loop, the others like the wheels of a counter.
+/// Walks the view in row-major order: the last dimension in the inner loop, the others like the
+/// wheels of a counter.
 fn gather<T>(shape: &[usize], strides: &[usize], at: impl Fn(usize) -> T) -> Vec<T> {
     let total = shape.iter().product();
     let mut values = Vec::with_capacity(total);

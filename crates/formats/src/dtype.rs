@@ -32,9 +32,11 @@ pub enum Dtype {
     Q4_0,
     /// GGUF blocks of 32 four-bit numbers with a half scale and a half minimum: 5 bits a number.
     Q4_1,
-    /// GGUF blocks of 256 four-bit numbers in 8 groups, each with a six-bit scale and minimum: 4.5 bits a number.
+    /// GGUF blocks of 256 four-bit numbers in 8 groups, each with a six-bit scale and minimum: 4.5
+    /// bits a number.
     Q4_K,
-    /// GGUF blocks of 256 six-bit numbers in 16 groups, each with an eight-bit scale: 6.5625 bits a number.
+    /// GGUF blocks of 256 six-bit numbers in 16 groups, each with an eight-bit scale: 6.5625 bits a
+    /// number.
     Q6_K,
 }
 
@@ -59,7 +61,8 @@ impl Dtype {
         matches!(self, Self::I64 | Self::I32 | Self::I16 | Self::I8 | Self::U8 | Self::Bool)
     }
 
-    /// Bytes of `count` numbers in whole blocks; `None` if they do not fill the blocks or the product overflows.
+    /// Bytes of `count` numbers in whole blocks; `None` if they do not fill the blocks or the
+    /// product overflows.
     pub(crate) fn bytes(self, count: usize) -> Option<usize> {
         let (numbers, bytes) = self.block();
         count.is_multiple_of(numbers).then(|| (count / numbers).checked_mul(bytes)).flatten()

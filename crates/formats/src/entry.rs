@@ -5,10 +5,12 @@ use crate::error::Fault;
 use crate::gguf;
 use std::collections::BTreeMap;
 
-/// No published weight has more dimensions; a bound keeps what a hostile file can make us hold small.
+/// No published weight has more dimensions; a bound keeps what a hostile file can make us hold
+/// small.
 pub(crate) const MAX_RANK: usize = 8;
 
-/// The most tensors that a file may have. Large models have some thousands, those of many experts tens of thousands.
+/// The most tensors that a file may have. Large models have some thousands, those of many experts
+/// tens of thousands.
 pub(crate) const MOST_TENSORS: usize = 100_000;
 
 /// The fault of a file with more than [`MOST_TENSORS`].
@@ -69,7 +71,8 @@ pub(crate) fn count(shape: &[usize]) -> Result<usize, String> {
 }
 
 impl Entry {
-    /// A row-major tensor from byte `start` of a file of `file_len` bytes. The error reads well after the name.
+    /// A row-major tensor from byte `start` of a file of `file_len` bytes. The error reads well
+    /// after the name.
     pub(crate) fn dense(
         shape: Vec<usize>,
         dtype: Dtype,
@@ -87,8 +90,8 @@ impl Entry {
 
     /// A view of `storage` (start and length in bytes), beginning at its number `offset`.
     ///
-    /// `file_len` bounds how often a view with stride 0 may repeat a number: reading must not take memory out of
-    /// proportion to the file.
+    /// `file_len` bounds how often a view with stride 0 may repeat a number: reading must not take
+    /// memory out of proportion to the file.
     pub(crate) fn view(
         shape: Vec<usize>,
         strides: Vec<usize>,

@@ -33,7 +33,8 @@ pub(crate) fn open(path: &Path) -> Result<Tensors, FormatError> {
     Ok(Tensors::new(path.to_owned(), vec![source], parsed))
 }
 
-/// Finds the weights of a folder. What has their name and is no file is an error, also where other weights are there.
+/// Finds the weights of a folder. What has their name and is no file is an error, also where other
+/// weights are there.
 fn first(folder: &Path) -> Result<Option<PathBuf>, FormatError> {
     for file in IN_FOLDER.iter().map(|name| folder.join(name)) {
         let there = toolkit_system::input::is_there(&file);

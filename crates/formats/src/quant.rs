@@ -1,5 +1,5 @@
-//! The block-quantised types of GGUF, decoded with the same single-precision operations, in the same order, as the
-//! `gguf` Python package, so that results are equal to the bit.
+//! The block-quantised types of GGUF, decoded with the same single-precision operations, in the
+//! same order, as the `gguf` Python package, so that results are equal to the bit.
 
 use half::f16;
 
@@ -52,14 +52,15 @@ pub(crate) fn q4_1(bytes: &[u8]) -> Vec<f32> {
     })
 }
 
-/// Scale of scales, scale of minima, 12 bytes with eight six-bit scales and minima, 128 bytes: of each run of 32 bytes
-/// the low halves are one group and the high ones the next.
+/// Scale of scales, scale of minima, 12 bytes with eight six-bit scales and minima, 128 bytes: of
+/// each run of 32 bytes the low halves are one group and the high ones the next.
 pub(crate) fn q4_k(bytes: &[u8]) -> Vec<f32> {
     blocks(bytes, |block: &[u8; 144], out: &mut [f32; 256]| {
         let (scale, min) = (half(block, 0), half(block, 2));
         let (packed, quants) = (&block[4..16], &block[16..]);
         for group in 0..8 {
-            // The first four are plain; of the last four, the upper two bits are kept with the first four.
+            // The first four are plain; of the last four, the upper two bits are kept with the
+            // first four.
             let (s, m) = match group {
                 0..4 => (packed[group] & 63, packed[group + 4] & 63),
                 _ => {
@@ -78,13 +79,14 @@ pub(crate) fn q4_k(bytes: &[u8]) -> Vec<f32> {
     })
 }
 
-/// 128 bytes of low halves, 64 bytes of upper two bits, 16 signed scales, scale of scales; 32 means zero.
+/// 128 bytes of low halves, 64 bytes of upper two bits, 16 signed scales, scale of scales; 32 means
+/// zero.
 pub(crate) fn q6_k(bytes: &[u8]) -> Vec<f32> {
     blocks(bytes, |block: &[u8; 210], out: &mut [f32; 256]| {
         let scale = half(block, 208);
         for (i, value) in out.iter_mut().enumerate() {
-            // Each half of 128 numbers: 64 low bytes, first their low then their high halves; 32 upper bytes, two bits
-            // at a time.
+            // Each half of 128 numbers: 64 low bytes, first their low then their high halves; 32
+            // upper bytes, two bits at a time.
             let (side, j) = (i / 128, i % 128);
             let low = (block[side * 64 + j % 64] >> (4 * (j / 64))) & 15;
             let upper = (block[128 + side * 32 + j % 32] >> (2 * (j / 32))) & 3;

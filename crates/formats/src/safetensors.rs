@@ -5,14 +5,15 @@ use crate::entry::{Entry, MOST_TENSORS, Parsed, too_many};
 use crate::error::{DAMAGED, Fault, one_line};
 use safetensors::{Dtype as Stored, SafeTensors};
 
-/// Whether `bytes` begin like a safetensors file: a header length that is no larger than the format allows, then `{`.
+/// Whether `bytes` begin like a safetensors file: a header length that is no larger than the format
+/// allows, then `{`.
 pub(crate) fn is(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) <= 100_000_000)
         && bytes.get(8) == Some(&b'{')
 }
 
-/// Reads the header. The `safetensors` crate checks that it is within the file and that the tensors fill the rest
-/// without gap or overlap.
+/// Reads the header. The `safetensors` crate checks that it is within the file and that the tensors
+/// fill the rest without gap or overlap.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     if more_than(MOST_TENSORS, bytes) {
         return Err(too_many());
@@ -35,8 +36,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     Ok(parsed)
 }
 
-/// Tells if the header has more than `most` tensors: each is an object of the header's own, and one is for metadata. The
-/// header is read once and nothing is kept, so a file that only claims much takes no memory.
+/// Tells if the header has more than `most` tensors: each is an object of the header's own, and one
+/// is for metadata. The header is read once and nothing is kept, so a file that only claims much
+/// takes no memory.
 fn more_than(most: usize, bytes: &[u8]) -> bool {
     let header = bytes.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
     let header = &bytes[8.min(bytes.len())..header.saturating_add(8).min(bytes.len())];

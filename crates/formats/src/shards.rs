@@ -16,7 +16,8 @@ struct Index {
 
 /// Opens the files that `index` names. `path` is what the user named: the index or its folder.
 ///
-/// Every tensor must be in the shard the index says; tensors of a shard that the index leaves out are left out.
+/// Every tensor must be in the shard the index says; tensors of a shard that the index leaves out
+/// are left out.
 pub(crate) fn open(path: &Path, index: &Path) -> Result<Tensors, FormatError> {
     let source = Source::map(index)?;
     let json = match encoding(source.bytes()) {
@@ -80,8 +81,8 @@ pub(crate) fn open(path: &Path, index: &Path) -> Result<Tensors, FormatError> {
     Ok(Tensors::new(path.to_owned(), parts.into_iter().map(|(source, _)| source).collect(), all))
 }
 
-/// The file called `name` in the folder of `index`, or below; `None` if the name leads elsewhere (on any system, so
-/// that an index is good everywhere or nowhere).
+/// The file called `name` in the folder of `index`, or below; `None` if the name leads elsewhere
+/// (on any system, so that an index is good everywhere or nowhere).
 fn beside(index: &Path, name: &str) -> Option<PathBuf> {
     let plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
     let odd = name.contains(['\\', ':', '\0']);

@@ -27,9 +27,10 @@ impl Source {
         if meta.len() == 0 {
             return Ok(Self::held(path.to_owned(), Vec::new()));
         }
-        // SAFETY: the map is private and read only. If another process cuts the file short, a read past the new end
-        // ends this process (SIGBUS); if it rewrites it, numbers come out wrong. No check here could stop either, and
-        // all bytes are decoded to numbers, of which any value is valid. `Tensors::open` says so.
+        // SAFETY: the map is private and read only. If another process cuts the file short, a read
+        // past the new end ends this process (SIGBUS); if it rewrites it, numbers come out wrong.
+        // No check here could stop either, and all bytes are decoded to numbers, of which any value
+        // is valid. `Tensors::open` says so.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
         Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped(map) })
     }

@@ -26,15 +26,18 @@ impl Tensors {
         Self(Arc::new(Inner { path, sources: Arc::new(sources), parsed }))
     }
 
-    /// Opens weights by what the file holds, whatever its name: a safetensors file, a PyTorch checkpoint (zip or
-    /// legacy), a GGUF file or an ONNX model; or a folder with `model.safetensors`, `pytorch_model.bin` or the
-    /// `*.index.json` of either, or such an index file itself.
+    /// Opens weights by what the file holds, whatever its name: a safetensors file, a PyTorch
+    /// checkpoint (zip or legacy), a GGUF file or an ONNX model; or a folder with
+    /// `model.safetensors`, `pytorch_model.bin` or the `*.index.json` of either, or such an index
+    /// file itself.
     ///
-    /// The file is mapped and must stay as it is while any clone of this lives: if another process shortens it, a read
-    /// ends this process; if it is rewritten, wrong numbers are read. Replace files by renaming.
+    /// The file is mapped and must stay as it is while any clone of this lives: if another process
+    /// shortens it, a read ends this process; if it is rewritten, wrong numbers are read. Replace
+    /// files by renaming.
     ///
     /// # Errors
-    /// If the file cannot be read, is of no known kind, is damaged, or (a pickle) names functions that run code.
+    /// If the file cannot be read, is of no known kind, is damaged, or (a pickle) names functions
+    /// that run code.
     pub fn open(path: &Path) -> Result<Self, FormatError> {
         open::open(path)
     }
@@ -52,8 +55,8 @@ impl Tensors {
         self.0.parsed.entries.keys().map(String::as_str)
     }
 
-    /// The same file with other names for its tensors: `name` gets each one and says what to call it. If two tensors
-    /// would be called the same, all keep their names.
+    /// The same file with other names for its tensors: `name` gets each one and says what to call
+    /// it. If two tensors would be called the same, all keep their names.
     #[must_use]
     pub fn renamed(self, name: impl Fn(&str) -> String) -> Self {
         let parsed = &self.0.parsed;
@@ -70,7 +73,8 @@ impl Tensors {
         Self(Arc::new(Inner { path: self.0.path.clone(), sources: self.0.sources.clone(), parsed }))
     }
 
-    /// Tensors that are in the file but cannot be read, each with the reason (a type that is not supported).
+    /// Tensors that are in the file but cannot be read, each with the reason (a type that is not
+    /// supported).
     pub fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.parsed.skipped.iter().map(|(name, why)| (name.as_str(), why.as_str()))
     }
@@ -80,8 +84,8 @@ impl Tensors {
         self.0.parsed.entries.get(name).map(|entry| &entry.info)
     }
 
-    /// The numbers of a tensor in row-major order; as many as the product of its shape. 64-bit types are rounded to
-    /// `f32`.
+    /// The numbers of a tensor in row-major order; as many as the product of its shape. 64-bit
+    /// types are rounded to `f32`.
     ///
     /// # Errors
     /// If there is no such tensor or it is of a type that is not read.
@@ -102,8 +106,9 @@ impl Tensors {
         })
     }
 
-    /// What the file says of itself as text: the header's `__metadata__` of safetensors, the single values (not the
-    /// arrays) of GGUF, producer and properties of ONNX, the numbers and text beside a checkpoint's weights (`epoch`).
+    /// What the file says of itself as text: the header's `__metadata__` of safetensors, the single
+    /// values (not the arrays) of GGUF, producer and properties of ONNX, the numbers and text
+    /// beside a checkpoint's weights (`epoch`).
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.0.parsed.metadata
     }

@@ -1,4 +1,5 @@
-//! GGUF files against the `gguf` Python package, their tokenizer against byte-level BPE in plain Python.
+//! GGUF files against the `gguf` Python package, their tokenizer against byte-level BPE in plain
+//! Python.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

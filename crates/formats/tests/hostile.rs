@@ -1,7 +1,8 @@
-//! No file makes a reader panic or take memory out of proportion: good files with bytes changed, cut or doubled, and
-//! random bytes behind each format's magic.
+//! No file makes a reader panic or take memory out of proportion: good files with bytes changed,
+//! cut or doubled, and random bytes behind each format's magic.
 //!
-//! The allocator of this test binary counts. All is one `#[test]`, so that nothing else allocates meanwhile.
+//! The allocator of this test binary counts. All is one `#[test]`, so that nothing else allocates
+//! meanwhile.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -202,7 +203,8 @@ fn pickle() -> impl Strategy<Value = Vec<u8>> {
     value.prop_map(move |value| [&start[..], &value, b"."].concat())
 }
 
-/// The archive of a harmless fixture with another pickle in place of its own: the directory is right.
+/// The archive of a harmless fixture with another pickle in place of its own: the directory is
+/// right.
 fn archive(pickle: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut directory = Vec::new();

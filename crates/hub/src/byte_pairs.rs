@@ -1,7 +1,9 @@
-//! The tokenizer of `vocab.json` and `merges.txt`, the files of GPT-2 and OPT before there was `tokenizer.json`.
+//! The tokenizer of `vocab.json` and `merges.txt`, the files of GPT-2 and OPT before there was
+//! `tokenizer.json`.
 //!
-//! It is put together as transformers' `GPT2Tokenizer` does: byte-level pairs, special tokens by `tokenizer_config.json`
-//! (or the older `special_tokens_map.json` and `added_tokens.json`), the first token of a text by `add_bos_token`.
+//! It is put together as transformers' `GPT2Tokenizer` does: byte-level pairs, special tokens by
+//! `tokenizer_config.json` (or the older `special_tokens_map.json` and `added_tokens.json`), the
+//! first token of a text by `add_bos_token`.
 
 use crate::HubError;
 use crate::json::Json;
@@ -137,7 +139,8 @@ fn added(
             put(id, token, &Value::Null, true);
         }
     }
-    // The `tokenizers` crate numbers added tokens one after another behind the vocabulary, whatever the file says.
+    // The `tokenizers` crate numbers added tokens one after another behind the vocabulary, whatever
+    // the file says.
     let known = |id: &u64, token: &Value| {
         let own = vocabulary
             .value()

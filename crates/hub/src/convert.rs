@@ -28,7 +28,8 @@ pub enum To {
 /// Converts the published checkpoint at `from`.
 ///
 /// # Errors
-/// If it does not fit its configuration, the other form has no place for it, or files cannot be written.
+/// If it does not fit its configuration, the other form has no place for it, or files cannot be
+/// written.
 pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, HubError> {
     check_free(out, to)?;
     let fitted = Fitted::read(from, &Device::flex(), true)?;

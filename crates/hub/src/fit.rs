@@ -47,7 +47,8 @@ pub(crate) struct Fitted {
 }
 
 impl Fitted {
-    /// Finds the place of everything; if not `frozen`, the encoder is made on `device` itself, else on its plain form.
+    /// Finds the place of everything; if not `frozen`, the encoder is made on `device` itself, else
+    /// on its plain form.
     pub(crate) fn read(path: &Path, device: &Device, frozen: bool) -> Result<Self, HubError> {
         let (weights, config_file) = files(path)?;
         let mut config = Config::read(&config_file)?;
@@ -79,7 +80,8 @@ impl Fitted {
             vision = Some(FittedVision { config: c.clone(), shape: described, module, plan });
         }
 
-        // 2. The bridge. Without an encoder, its own norm says how wide features are, and they have any number of tokens.
+        // 2. The bridge. Without an encoder, its own norm says how wide features are, and they have
+        //    any number of tokens.
         let behind = match (&vision, width_of(main.tensors())) {
             (Some(vision), _) => vision.shape.clone(),
             (None, Some(width)) => {
@@ -180,7 +182,8 @@ impl Fitted {
     }
 }
 
-/// Finds the place of the language model, in a file of its own or the main one, and of the projection, in the main one.
+/// Finds the place of the language model, in a file of its own or the main one, and of the
+/// projection, in the main one.
 fn fit_language(
     c: &LanguageConfig,
     config: &Config,
@@ -242,7 +245,8 @@ fn no_weights(reader: &Reader, part: Part, family: &str, infos: &[Info]) -> HubE
         let more = if first.len() > SHOWN { " .." } else { "" };
         let begin = format!("its names begin with {}{more}", shown.join(", "));
         format!(
-            "{begin}; if the {noun} is in a file of its own, name that as `{key}` in the `config.json`"
+            "{begin}; if the {noun} is in a file of its own, name that as `{key}` in the \
+            `config.json`"
         )
     };
     HubError::new(
@@ -252,7 +256,8 @@ fn no_weights(reader: &Reader, part: Part, family: &str, infos: &[Info]) -> HubE
     )
 }
 
-/// The error that a file has what stage 2 trained and not the frozen parts, where the configuration names none either.
+/// The error that a file has what stage 2 trained and not the frozen parts, where the configuration
+/// names none either.
 fn trained_only(tensors: &Tensors) -> Option<HubError> {
     const FROZEN: [&str; 7] = [
         "visual_encoder.",
@@ -267,13 +272,15 @@ fn trained_only(tensors: &Tensors) -> Option<HubError> {
     if tensors.names().any(|name| FROZEN.iter().any(|part| name.starts_with(part))) {
         return None;
     }
-    let what = "this file has only what was trained: the frozen parts (encoder, language model) are not in it";
+    let what = "this file has only what was trained: the frozen parts (encoder, language model) \
+        are not in it";
     let hint = "`toolkit convert RUN NEW.pth --to lavis --all` writes them too; or describe them in `config.json` \
         (`vision_config`, `text_config`) and name their files (`vision_weights`, `language_weights`)";
     Some(HubError::new(what, tensors.path().display().to_string(), hint))
 }
 
-/// Says that no text can hold the placeholder of a picture, which stands for a query in the language model's ids.
+/// Says that no text can hold the placeholder of a picture, which stands for a query in the
+/// language model's ids.
 fn image_token_past(config: &Config, language: &LanguageShape, place: &str) -> Option<String> {
     let id = config.image_token.filter(|id| *id as usize >= language.vocab)?;
     let what = format!(
@@ -281,7 +288,8 @@ fn image_token_past(config: &Config, language: &LanguageShape, place: &str) -> O
         language.vocab
     );
     Some(format!(
-        "{what}: pictures are put before prompts all the same, but transformers cannot use it --> {place}"
+        "{what}: pictures are put before prompts all the same, but transformers cannot use it --> \
+        {place}"
     ))
 }
 

@@ -24,8 +24,9 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, HubError> {
     toolkit_system::input::is_there(path).map_err(wrong)
 }
 
-/// The weight file and the configuration of a checkpoint at `path`: a Hugging Face folder, its folder in the hub's cache
-/// (`models--X--Y`), or a LAVIS `.pth` with a `config.json` beside it (or its folder).
+/// The weight file and the configuration of a checkpoint at `path`: a Hugging Face folder, its
+/// folder in the hub's cache (`models--X--Y`), or a LAVIS `.pth` with a `config.json` beside it (or
+/// its folder).
 ///
 /// # Errors
 /// If it is none of these.
@@ -49,7 +50,8 @@ pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), HubError> {
         refuse_adapter(folder)?;
     }
     if !is_there(&config)? {
-        let form = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with the Q-Former's sizes";
+        let form = "a checkpoint has a `config.json`: that of transformers, or for LAVIS one with \
+            the Q-Former's sizes";
         let hint =
             below(folder).map_or(form.to_owned(), |inner| format!("give `{}`", inner.display()));
         return Err(HubError::new("there is no `config.json`", folder.display().to_string(), hint));
@@ -87,7 +89,8 @@ fn only_pth(folder: &Path) -> Result<PathBuf, HubError> {
         [] => Err(HubError::new(
             "there are no weights",
             folder.display().to_string(),
-            "wanted: `model.safetensors`, shards with their index, `pytorch_model.bin` or one `.pth`",
+            "wanted: `model.safetensors`, shards with their index, `pytorch_model.bin` or one \
+            `.pth`",
         )),
         _ => Err(HubError::new(
             format!("there are {} `.pth` files", pth.len()),
@@ -97,8 +100,8 @@ fn only_pth(folder: &Path) -> Result<PathBuf, HubError> {
     }
 }
 
-/// The snapshot inside a folder of the hub's cache: the one that `refs/main` names, or the only one. `None` for any other
-/// folder.
+/// The snapshot inside a folder of the hub's cache: the one that `refs/main` names, or the only
+/// one. `None` for any other folder.
 fn snapshot(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     let snapshots = folder.join("snapshots");
     if !snapshots.is_dir() || is_there(&folder.join("config.json"))? {
@@ -155,6 +158,7 @@ fn refuse_adapter(folder: &Path) -> Result<(), HubError> {
         .text("base_model_name_or_path")?
         .unwrap_or_else(|| "a model it does not name".to_owned());
     let what = format!("this is a {kind} adapter of `{base}`, without the model itself");
-    let hint = "merge it first: load the model, `PeftModel.from_pretrained(model, folder).merge_and_unload()`, save that";
+    let hint = "merge it first: load the model, `PeftModel.from_pretrained(model, \
+        folder).merge_and_unload()`, save that";
     Err(HubError::new(what, folder.display().to_string(), hint))
 }

@@ -1,4 +1,5 @@
-//! Sparse JSON configurations: what is absent or null has a default, what is there must have the right type.
+//! Sparse JSON configurations: what is absent or null has a default, what is there must have the
+//! right type.
 
 use crate::HubError;
 use crate::folder::is_there;
@@ -7,7 +8,8 @@ use std::path::Path;
 use toolkit_core::Ends;
 use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
-// Far above every published model, and low enough that costs do not overflow and a claim alone fills no memory.
+// Far above every published model, and low enough that costs do not overflow and a claim alone
+// fills no memory.
 const MOST: usize = 1 << 20;
 const MOST_LAYERS: usize = 1 << 10;
 const MOST_PIXELS: usize = 1 << 14;

@@ -1,8 +1,9 @@
 //! Checkpoints as they are published: read, checked, converted.
 //!
-//! A [`Model`] is a whole BLIP-2, or the part of one that a file holds, with its tokenizer and image processor. It is read
-//! from a Hugging Face folder or a LAVIS `.pth` by its configuration, whatever the tensors are called there
-//! ([`toolkit_registry::names`]). [`verify`] compares it with what its source computed; [`mod@write`] and [`convert`] write it in another form.
+//! A [`Model`] is a whole BLIP-2, or the part of one that a file holds, with its tokenizer and
+//! image processor. It is read from a Hugging Face folder or a LAVIS `.pth` by its configuration,
+//! whatever the tensors are called there ([`toolkit_registry::names`]). [`verify`] compares it with
+//! what its source computed; [`mod@write`] and [`convert`] write it in another form.
 
 mod byte_pairs;
 pub mod config;

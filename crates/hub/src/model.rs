@@ -89,7 +89,8 @@ pub struct Loading<'a> {
     pub device: &'a Device,
     /// How the matrices of the frozen parts are kept. The bridge is always `f32`.
     pub dtype: DType,
-    /// Whether the encoder and the language model are frozen; otherwise they are on `device` and get gradients too.
+    /// Whether the encoder and the language model are frozen; otherwise they are on `device` and
+    /// get gradients too.
     pub frozen: bool,
     /// Told of parameters as they are read.
     pub progress: &'a dyn Progress,
@@ -179,7 +180,8 @@ impl Model {
         };
         tower.ok_or_else(|| {
             let hint =
-                "matching, retrieval and text features need a stage-1 or retrieval checkpoint, such as blip2-itm-vit-g";
+                "matching, retrieval and text features need a stage-1 or retrieval checkpoint, \
+                such as blip2-itm-vit-g";
             HubError::new("this checkpoint has no text side", self.name.clone(), hint)
         })
     }
@@ -202,7 +204,8 @@ impl Model {
     pub fn vision(&self) -> Result<&VisionPart, HubError> {
         self.vision.as_ref().ok_or_else(|| {
             let hint =
-                "a LAVIS `.pth` has none: name its file as `vision_weights` in the `config.json`, with `vision_config`";
+                "a LAVIS `.pth` has none: name its file as `vision_weights` in the `config.json`, \
+                with `vision_config`";
             HubError::new("this checkpoint has no encoder", self.name.clone(), hint)
         })
     }
@@ -239,9 +242,10 @@ impl Model {
 impl LanguagePart {
     /// Queries `[batch, queries, width]` to the soft prefix `[batch, queries, embedding width]`.
     ///
-    /// Trap: transformers projects to the hidden size even where embeddings are narrower (OPT-350m), and then scatters the
-    /// numbers over the prefix one after another, across queries and samples, leaving the rest out. Checkpoints trained
-    /// so are only right if that is done here too. Ours project to the embedding width, where nothing is left out.
+    /// Trap: transformers projects to the hidden size even where embeddings are narrower
+    /// (OPT-350m), and then scatters the numbers over the prefix one after another, across queries
+    /// and samples, leaving the rest out. Checkpoints trained so are only right if that is done
+    /// here too. Ours project to the embedding width, where nothing is left out.
     #[must_use]
     pub fn prefix(&self, queries: Tensor<3>) -> Tensor<3> {
         let projected = self.projection.forward(queries);
@@ -261,7 +265,8 @@ impl LanguagePart {
     /// and the soft `prefix [1, queries, width]` of a picture.
     ///
     /// # Errors
-    /// If the prompt or a candidate cannot be encoded, is empty, or does not fit the model's positions.
+    /// If the prompt or a candidate cannot be encoded, is empty, or does not fit the model's
+    /// positions.
     pub fn choices(
         &self,
         words: &Words,

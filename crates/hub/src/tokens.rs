@@ -24,7 +24,8 @@ pub(crate) fn none_in(checkpoint: &Path) -> HubError {
             "put its `tokenizer.json` beside the weights",
         ),
         Some(file) => {
-            let python = "from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')";
+            let python = "from transformers import AutoTokenizer as T; \
+                T.from_pretrained('.').save_pretrained('.')";
             let hint =
                 format!("make a `tokenizer.json` of it: in that folder, python -c \"{python}\"");
             HubError::new(
@@ -41,7 +42,8 @@ pub(crate) fn none_in(checkpoint: &Path) -> HubError {
 pub struct Words {
     /// The tokenizer.
     pub tokenizer: TextTokenizer,
-    /// Whether special tokens are put where the file's post-processor says; otherwise by [`LanguageMarks`].
+    /// Whether special tokens are put where the file's post-processor says; otherwise by
+    /// [`LanguageMarks`].
     by_file: bool,
     /// The id that stands for a query, where the configuration names one; no text may have it.
     image_token: Option<u32>,
@@ -76,7 +78,8 @@ impl Words {
             return Ok(None);
         };
         let mut tokenizer = TextTokenizer::read(&bytes, &file.display().to_string(), table)?;
-        // A post-processor can be broken, or name tokens that the model lacks; then no prompt at all is right.
+        // A post-processor can be broken, or name tokens that the model lacks; then no prompt at
+        // all is right.
         tokenizer.encode_framed("a")?;
         tokenizer.bos = marks.bos;
         tokenizer.eos = Some(marks.eos);
@@ -130,8 +133,9 @@ impl Words {
         })
     }
 
-    /// A candidate answer as the language model would write it behind `prompt`, without special tokens. A decoder-only model
-    /// goes on with a space; what is cut into tokens is the whole text, as it would have been read.
+    /// A candidate answer as the language model would write it behind `prompt`, without special
+    /// tokens. A decoder-only model goes on with a space; what is cut into tokens is the whole
+    /// text, as it would have been read.
     ///
     /// # Errors
     /// As [`Words::prompt`], and if nothing is left of the candidate.
@@ -192,8 +196,8 @@ impl Words {
         Ok(self.tokenizer.decode(ids)?.trim().to_owned())
     }
 
-    /// Says what to log about texts that are about to be encoded; see [`TextTokenizer::spelt_out`]. Of texts with the
-    /// placeholder of a picture nothing is said: [`Words::prompt`] refuses them.
+    /// Says what to log about texts that are about to be encoded; see [`TextTokenizer::spelt_out`].
+    /// Of texts with the placeholder of a picture nothing is said: [`Words::prompt`] refuses them.
     #[must_use]
     pub fn spelt_out<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
         let image = self.image_token.and_then(|id| self.tokenizer.token(id));

@@ -1,5 +1,5 @@
-//! Configurations against transformers 4.57.1 (`tests/fixtures/make_config_gaps.py`): with every key, with only what
-//! differs from the library's defaults, and with what nobody should write.
+//! Configurations against transformers 4.57.1 (`tests/fixtures/make_config_gaps.py`): with every
+//! key, with only what differs from the library's defaults, and with what nobody should write.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -204,7 +204,8 @@ fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
         let trained = dir.path().join("trained/x.pth");
         to_lavis(&fixture(name), &trained).unwrap();
         let error = open(&trained).unwrap_err();
-        let start = "this file has only what was trained: the frozen parts (encoder, language model) are not in it --> ";
+        let start = "this file has only what was trained: the frozen parts (encoder, language \
+            model) are not in it --> ";
         assert!(error.starts_with(start) && error.contains("x.pth; hint: "), "{error}");
         assert!(
             error.contains("`toolkit convert RUN NEW.pth --to lavis --all`")

@@ -1,5 +1,6 @@
-//! Searches of all kinds against transformers 4.57.1 (`tests/fixtures/make_generations.py`): beams, lengths, penalties, the
-//! three rules of stopping, texts of unlike length; ids exactly, scores of beam search to five digits.
+//! Searches of all kinds against transformers 4.57.1 (`tests/fixtures/make_generations.py`): beams,
+//! lengths, penalties, the three rules of stopping, texts of unlike length; ids exactly, scores of
+//! beam search to five digits.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! Processor files: pixels as transformers 5 makes them, and what is not built refused by the name of its key.
+//! Processor files: pixels as transformers 5 makes them, and what is not built refused by the name
+//! of its key.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value, json};

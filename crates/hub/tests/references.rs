@@ -12,7 +12,8 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/blip2-itm-tiny")
 }
 
-/// The reference with `value` as the value `at` of every float tensor whose name begins with `prefix`.
+/// The reference with `value` as the value `at` of every float tensor whose name begins with
+/// `prefix`.
 fn spoilt(prefix: &str, at: usize, value: f32) -> (tempfile::TempDir, PathBuf) {
     let mut bytes = std::fs::read(fixture().join("reference.safetensors")).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

@@ -17,9 +17,9 @@ trait Curve: Copy {
 struct Gelu;
 
 impl Curve for Gelu {
-    /// With `a = |x|`, `t = 1 / (1 + c a)`: `1 - Phi(a) = t P(t) exp(-a^2 / 2)` (Abramowitz and Stegun 7.1.26, its constants taken for
-    /// `a / sqrt 2` and halved), absolute error below 1e-7. The density comes for free from the same exponential, and the left tail has
-    /// no cancellation.
+    /// With `a = |x|`, `t = 1 / (1 + c a)`: `1 - Phi(a) = t P(t) exp(-a^2 / 2)` (Abramowitz and
+    /// Stegun 7.1.26, its constants taken for `a / sqrt 2` and halved), absolute error below 1e-7.
+    /// The density comes for free from the same exponential, and the left tail has no cancellation.
     #[inline(always)]
     fn at<S: Simd>(x: f32) -> (f32, f32) {
         const INV_SQRT_TAU: f32 = 0.398_942_3;
@@ -84,8 +84,8 @@ impl Curve for Silu {
     }
 }
 
-/// `f` of each element as one node. Not generic: code of a generic operation would be compiled in the crates that use it, with their
-/// optimisations, which are too few to find the vectors.
+/// `f` of each element as one node. Not generic: code of a generic operation would be compiled in
+/// the crates that use it, with their optimisations, which are too few to find the vectors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pointwise {
     Gelu,
@@ -151,7 +151,8 @@ impl Kernel for Scale<'_> {
 }
 
 impl Fused<1> for Pointwise {
-    /// The slope: with it the backward is one product, and it takes the place of `x`, which would have to be kept otherwise.
+    /// The slope: with it the backward is one product, and it takes the place of `x`, which would
+    /// have to be kept otherwise.
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1], keep: bool) -> (FlexTensor, Option<FlexTensor>) {

@@ -7,11 +7,12 @@ use rayon::prelude::*;
 /// From this many elements on an operation is spread over the threads of the current rayon pool.
 pub(crate) const PARALLEL: usize = 1 << 17;
 
-/// About so many elements are worked on at a time: what is touched twice is still in the first-level cache.
+/// About so many elements are worked on at a time: what is touched twice is still in the
+/// first-level cache.
 const BLOCK: usize = 4096;
 
-/// Elements of as many rows as fill a block. It depends on the row's width alone, never on the number of threads, so that sums over
-/// blocks are the same for any pool.
+/// Elements of as many rows as fill a block. It depends on the row's width alone, never on the
+/// number of threads, so that sums over blocks are the same for any pool.
 pub(crate) fn block_of_rows(width: usize) -> usize {
     (BLOCK / width).max(1) * width
 }
@@ -65,7 +66,8 @@ pub(crate) fn build(
         out.par_chunks_mut(block).enumerate().for_each(|(i, out)| f(i * block, out));
         return out;
     }
-    // A block is made in the cache and appended: zeroing the whole buffer first would be one more pass over memory.
+    // A block is made in the cache and appended: zeroing the whole buffer first would be one more
+    // pass over memory.
     let mut out = Vec::with_capacity(elements);
     let mut scratch = vec![0.0; block.min(elements)];
     while out.len() < elements {
@@ -85,8 +87,9 @@ pub(crate) fn each_block(x: &mut [f32], block: usize, f: impl Fn(usize, &mut [f3
     }
 }
 
-/// Calls `f(offset, block, partial)` for all blocks of `x`, each with its own `partial` of `width` zeros, and returns their sum.
-/// Partial sums are added in the order of the blocks whatever the number of threads.
+/// Calls `f(offset, block, partial)` for all blocks of `x`, each with its own `partial` of `width`
+/// zeros, and returns their sum. Partial sums are added in the order of the blocks whatever the
+/// number of threads.
 pub(crate) fn each_block_summed(
     x: &mut [f32],
     block: usize,
@@ -116,7 +119,8 @@ pub(crate) fn each_block_summed(
     total
 }
 
-/// Calls `f(block of x, block of the result)` for all blocks of `x` and of a new buffer as long as `x`, which it returns.
+/// Calls `f(block of x, block of the result)` for all blocks of `x` and of a new buffer as long as
+/// `x`, which it returns.
 pub(crate) fn build_beside(
     x: &mut [f32],
     block: usize,

@@ -10,18 +10,21 @@ use crate::node::Fused;
 use crate::simd::{Kernel, Simd, exp_negative, max, sum, vectorised};
 use crate::softmax::width;
 
-/// Exponentials made at a time: a row of a large vocabulary never leaves the first-level cache between its passes.
+/// Exponentials made at a time: a row of a large vocabulary never leaves the first-level cache
+/// between its passes.
 const PIECE: usize = 1024;
 
-/// `-sum_c target_c log_softmax(logits)_c` with `target = (1 - smoothing) onehot(label) + smoothing / classes`.
+/// `-sum_c target_c log_softmax(logits)_c` with `target = (1 - smoothing) onehot(label) + smoothing
+/// / classes`.
 #[derive(Clone, Debug)]
 pub(crate) struct CrossEntropy {
     pub(crate) labels: Arc<[usize]>,
     pub(crate) smoothing: f32,
 }
 
-/// The logits, and for each row its maximum and `1 / sum(exp(logits - maximum))`. Probabilities would be a second copy of what may be
-/// the largest tensor of the step; the exponentials are cheaper made again.
+/// The logits, and for each row its maximum and `1 / sum(exp(logits - maximum))`. Probabilities
+/// would be a second copy of what may be the largest tensor of the step; the exponentials are
+/// cheaper made again.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     logits: FlexTensor,

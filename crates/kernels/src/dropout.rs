@@ -8,7 +8,8 @@ use crate::buffer::{block_of_rows, contiguous, each_block};
 use crate::node::Fused;
 use crate::simd::{Kernel, Simd, vectorised};
 
-/// Which elements stay, one byte each (1 stays, 0 is dropped), and what those that stay are multiplied by: `1 / (1 - p)`.
+/// Which elements stay, one byte each (1 stays, 0 is dropped), and what those that stay are
+/// multiplied by: `1 / (1 - p)`.
 #[derive(Clone, Debug)]
 pub struct Keep {
     /// In the order of the elements.

@@ -1,5 +1,5 @@
-//! Matrices of 8-bit blocks: 32 numbers of a row share a scale. A quarter of the memory, and a product with few rows is bound by reading
-//! memory.
+//! Matrices of 8-bit blocks: 32 numbers of a row share a scale. A quarter of the memory, and a
+//! product with few rows is bound by reading memory.
 
 use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::quantization::{QuantScheme, QuantValue, ScaleDtype};
@@ -22,8 +22,9 @@ pub fn eight_bit() -> DType {
     DType::QFloat(scheme)
 }
 
-/// `x [rows, in]` of the number type `dtype`, a float type or [`eight_bit`]. A matrix whose rows are no whole number of blocks, or that is
-/// not on flex, stays as it is in place of becoming 8 bits.
+/// `x [rows, in]` of the number type `dtype`, a float type or [`eight_bit`]. A matrix whose rows
+/// are no whole number of blocks, or that is not on flex, stays as it is in place of becoming 8
+/// bits.
 #[must_use]
 pub fn cast<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
     let DType::QFloat(scheme) = dtype else { return x.cast(dtype) };

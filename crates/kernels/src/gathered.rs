@@ -14,9 +14,10 @@ use crate::sums::add_in_place;
 
 /// The gradient of one tensor, added up over the backward passes of several graphs.
 ///
-/// A tensor that goes [`Gathered::through`] it gets no gradient of its own: what arrives is added here. Operations of this crate add
-/// theirs as soon as it is made, so that a pass never holds the gradients of all parameters beside their sum; what other
-/// operations find is added at the end of the pass.
+/// A tensor that goes [`Gathered::through`] it gets no gradient of its own: what arrives is added
+/// here. Operations of this crate add theirs as soon as it is made, so that a pass never holds the
+/// gradients of all parameters beside their sum; what other operations find is added at the end of
+/// the pass.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered(Arc<Mutex<Option<FlexTensor>>>);
 
@@ -39,7 +40,8 @@ impl Drop for Lent<'_> {
 }
 
 impl Slots {
-    /// Propagates back from `loss`. What remains are the gradients of tensors that are not gathered.
+    /// Propagates back from `loss`. What remains are the gradients of tensors that are not
+    /// gathered.
     pub fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
         NOW.with_borrow_mut(|now| std::mem::swap(now, self));
         let _lent = Lent(self);
@@ -66,7 +68,8 @@ impl Fused<1> for Gathered {
 }
 
 impl Gathered {
-    /// The same values, whose gradient comes here. Needed anew for each graph; that graph is to be propagated back by `slots`.
+    /// The same values, whose gradient comes here. Needed anew for each graph; that graph is to be
+    /// propagated back by `slots`.
     ///
     /// # Errors
     /// The tensor as it was, if it is not an f32 tensor of flex: its gradient then comes as ever.

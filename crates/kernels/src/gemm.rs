@@ -2,8 +2,8 @@
 
 use crate::simd::{Simd, lanes, madd};
 
-/// `for $i in 0..$n` for `n` up to six or eight, written out: the sums are in registers only if every index is a constant, and below
-/// `opt-level = 3` LLVM does not unroll that far.
+/// `for $i in 0..$n` for `n` up to six or eight, written out: the sums are in registers only if
+/// every index is a constant, and below `opt-level = 3` LLVM does not unroll that far.
 macro_rules! six {
     ($i:ident, $n:expr, $body:block) => {
         unrolled!($i, $n, $body, 0 1 2 3 4 5)
@@ -33,8 +33,8 @@ pub(crate) struct Matrix<'a> {
     pub(crate) stride: usize,
 }
 
-/// `C = A B`, or with `add` `C += A B`: `A` is `[m, k]`, or with `TRANS` stored as `[k, m]`; `B` is `[k, n]`; row `i` of `C` begins
-/// at `c[i * ldc]`.
+/// `C = A B`, or with `add` `C += A B`: `A` is `[m, k]`, or with `TRANS` stored as `[k, m]`; `B` is
+/// `[k, n]`; row `i` of `C` begins at `c[i * ldc]`.
 ///
 /// Every element of `C` is one sum over `k` in order, whatever block it falls into.
 #[inline(always)]
@@ -51,8 +51,8 @@ pub(crate) fn gemm<S: Simd, const TRANS: bool>(
     while j < n {
         let left = n - j;
         let at = Panel { m, k, a, b, ldc, j, add };
-        // The blocks almost fill the sixteen registers of AVX2: sums, a row of B, an element of A. If they fill them all, the compiler
-        // spills some in the inner loop.
+        // The blocks almost fill the sixteen registers of AVX2: sums, a row of B, an element of A.
+        // If they fill them all, the compiler spills some in the inner loop.
         if S::FMA && left >= 24 && left % 16 >= 8 {
             panel::<S, TRANS, 3, 3>(simd, at, c);
             j += 24;
@@ -116,7 +116,8 @@ fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(
     let Panel { k, a, b, ldc, j, add, .. } = at;
     let mut sums = [[simd.splat(0.0); V]; MR];
     let mut row = [simd.splat(0.0); V];
-    // Elements of A are read where they are used: read ahead they would take the registers of the sums.
+    // Elements of A are read where they are used: read ahead they would take the registers of the
+    // sums.
     if TRANS {
         for p in 0..k {
             let from = &b.data[p * b.stride + j..][..8 * V];
@@ -168,8 +169,8 @@ fn column<S: Simd, const TRANS: bool>(at: Panel<'_>, c: &mut [f32]) {
     }
 }
 
-/// `out[c * ld + r] = scale * a[r][c]` for a matrix of `rows x columns`, `ld` a multiple of eight; columns of `out` beyond `rows`
-/// are zeroed up to `ld`.
+/// `out[c * ld + r] = scale * a[r][c]` for a matrix of `rows x columns`, `ld` a multiple of eight;
+/// columns of `out` beyond `rows` are zeroed up to `ld`.
 #[inline(always)]
 pub(crate) fn transpose<S: Simd>(
     simd: S,

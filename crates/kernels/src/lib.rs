@@ -1,7 +1,9 @@
-//! Operations that burn lacks or does slowly on the CPU, each fused with its own backward into one node of the graph.
+//! Operations that burn lacks or does slowly on the CPU, each fused with its own backward into one
+//! node of the graph.
 //!
-//! They run on f32 tensors of flex, with and without autodiff; on other backends and number types the same functions are made of
-//! burn's primitives. A row's result does not depend on the other rows of the batch nor on the number of threads.
+//! They run on f32 tensors of flex, with and without autodiff; on other backends and number types
+//! the same functions are made of burn's primitives. A row's result does not depend on the other
+//! rows of the batch nor on the number of threads.
 
 #![expect(
     clippy::result_large_err,
@@ -71,8 +73,8 @@ pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     fused(Relu, x).unwrap_or_else(primitive_activation::relu)
 }
 
-/// A number without meaning whose gradient with respect to `x` is `gradient`, of the same shape and without one itself: it carries on
-/// what was found in another graph.
+/// A number without meaning whose gradient with respect to `x` is `gradient`, of the same shape and
+/// without one itself: it carries on what was found in another graph.
 #[must_use]
 pub fn with_gradient<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
     let gradient = gradient.into_dispatch();
@@ -106,11 +108,13 @@ pub fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`. `w` may be kept as another number type than `x` ([`cast`]); where it has no
-/// product of its own it is widened, one matrix at a time.
+/// `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`. `w` may be kept as another number
+/// type than `x` ([`cast`]); where it has no product of its own it is widened, one matrix at a
+/// time.
 ///
-/// `few` says that rows are one token of each of some texts: then sums are made in the order of a product that streams through the
-/// matrix, however many rows there are. The caller says it, so that a row's last bits do not depend on how many others there are.
+/// `few` says that rows are one token of each of some texts: then sums are made in the order of a
+/// product that streams through the matrix, however many rows there are. The caller says it, so
+/// that a row's last bits do not depend on how many others there are.
 #[must_use]
 pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) -> Tensor<2> {
     let [inputs, n] = w.dims();
@@ -131,7 +135,8 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>, few: bool) ->
     }
 }
 
-/// `x w'`: `x [rows, in]`, `w [out, in]`, such as a head that is tied to a table of embeddings; `few` as in [`linear`].
+/// `x w'`: `x [rows, in]`, `w [out, in]`, such as a head that is tied to a table of embeddings;
+/// `few` as in [`linear`].
 #[must_use]
 pub fn times_transposed(x: Tensor<2>, w: Tensor<2>, few: bool) -> Tensor<2> {
     let [n, inputs] = w.dims();
@@ -182,7 +187,8 @@ fn constant(w: &Tensor<2>) -> Option<FlexTensor> {
     }
 }
 
-/// The product `f` of `x [rows, in]` with a matrix, `[rows, n]`, if nothing is recorded and nothing is empty.
+/// The product `f` of `x [rows, in]` with a matrix, `[rows, n]`, if nothing is recorded and nothing
+/// is empty.
 fn streamed(
     x: &Tensor<2>,
     n: usize,
@@ -207,8 +213,8 @@ pub fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     }
 }
 
-/// The sum of squares of a tensor without a gradient: blocks of 4,096 in single precision, their sums in double, in an order that does
-/// not depend on threads.
+/// The sum of squares of a tensor without a gradient: blocks of 4,096 in single precision, their
+/// sums in double, in an order that does not depend on threads.
 #[must_use]
 pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
     let x = x.into_dispatch();
@@ -218,7 +224,8 @@ pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
     }
 }
 
-/// One step of AdamW on value, first and second moment and gradient, none of them tracked. Returns value and moments.
+/// One step of AdamW on value, first and second moment and gradient, none of them tracked. Returns
+/// value and moments.
 #[must_use]
 pub fn adamw<const D: usize>(step: AdamWStep, tensors: [Tensor<D>; 4]) -> [Tensor<D>; 3] {
     let tensors = tensors.map(Tensor::into_dispatch);
@@ -248,7 +255,8 @@ fn fused<F: node::Fused<1>, const D: usize>(op: F, x: Tensor<D>) -> Result<Tenso
         .map_err(|[x]| Tensor::from_dispatch(x))
 }
 
-/// Layer normalisation over the last dimension: `(x - mean) / sqrt(var + eps) * weight + bias`, variance biased.
+/// Layer normalisation over the last dimension: `(x - mean) / sqrt(var + eps) * weight + bias`,
+/// variance biased.
 #[must_use]
 pub fn layer_norm<const D: usize>(
     x: Tensor<D>,
@@ -271,7 +279,8 @@ pub fn layer_norm<const D: usize>(
     }
 }
 
-/// Root-mean-square normalisation over the last dimension (T5): `x / sqrt(mean(x^2) + eps) * weight`.
+/// Root-mean-square normalisation over the last dimension (T5): `x / sqrt(mean(x^2) + eps) *
+/// weight`.
 #[must_use]
 pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64) -> Tensor<D> {
     if x.shape().num_elements() == 0 {
@@ -310,12 +319,13 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) 
     }
 }
 
-/// `softmax(q k' * scale + bias) v` over `[batch, heads, tokens, head width]`; `bias` broadcasts to `[batch, heads, queries, keys]`.
+/// `softmax(q k' * scale + bias) v` over `[batch, heads, tokens, head width]`; `bias` broadcasts to
+/// `[batch, heads, queries, keys]`.
 ///
 /// Keys and values may have fewer heads: consecutive heads of the queries share one.
 ///
-/// A bias that needs a gradient (T5's learned positions) takes burn's primitives. The output may lie in memory as
-/// `[batch, queries, heads, head width]`, which makes merging the heads free.
+/// A bias that needs a gradient (T5's learned positions) takes burn's primitives. The output may
+/// lie in memory as `[batch, queries, heads, head width]`, which makes merging the heads free.
 #[must_use]
 pub fn attention(
     q: Tensor<4>,
@@ -327,12 +337,14 @@ pub fn attention(
     attention_rows(q, k, v, None, bias, scale, None)
 }
 
-/// As [`attention`], where sample `i` of the queries attends to sample `rows[i]` of the keys and values: what gathering them first
-/// would give, without the copies and without adding up the gradients of copies. Without `rows`, to its own. `keep`, one byte for each of
-/// `[batch, heads, queries, keys]`, is dropout on the probabilities.
+/// As [`attention`], where sample `i` of the queries attends to sample `rows[i]` of the keys and
+/// values: what gathering them first would give, without the copies and without adding up the
+/// gradients of copies. Without `rows`, to its own. `keep`, one byte for each of `[batch, heads,
+/// queries, keys]`, is dropout on the probabilities.
 ///
 /// # Panics
-/// If there are not as many rows as samples of queries, one is beyond the keys, or `keep` is not that long.
+/// If there are not as many rows as samples of queries, one is beyond the keys, or `keep` is not
+/// that long.
 #[must_use]
 pub fn attention_rows(
     q: Tensor<4>,
@@ -389,7 +401,8 @@ pub fn attention_rows(
     }
 }
 
-/// Each head of keys or values `[batch, heads, tokens, head width]` once for every one of `heads` query heads that reads it.
+/// Each head of keys or values `[batch, heads, tokens, head width]` once for every one of `heads`
+/// query heads that reads it.
 fn for_each_head(x: Tensor<4>, heads: usize) -> Tensor<4> {
     let [batch, own, tokens, width] = x.dims();
     if own == heads || own == 0 || !heads.is_multiple_of(own) {

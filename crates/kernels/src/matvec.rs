@@ -1,5 +1,6 @@
-//! Products of a few rows with a large matrix, which are bound by reading the matrix: it is read once, front to back, on all
-//! threads. Many rows take the way of `tiles.rs`, with the same result. This is what a language model does for every token that it writes.
+//! Products of a few rows with a large matrix, which are bound by reading the matrix: it is read
+//! once, front to back, on all threads. Many rows take the way of `tiles.rs`, with the same result.
+//! This is what a language model does for every token that it writes.
 
 use std::ops::Range;
 
@@ -14,10 +15,12 @@ const PARALLEL: usize = 1 << 16;
 /// Rows of the matrix that are worked on at a time, so that sums need not be fetched for each.
 pub(crate) const DEPTH: usize = 4;
 
-/// Into how many runs the rows of the matrix are split. It does not depend on the number of threads, and so neither do sums.
+/// Into how many runs the rows of the matrix are split. It does not depend on the number of
+/// threads, and so neither do sums.
 const PIECES: usize = 8;
 
-/// Columns that are worked on at a time: [`DEPTH`] rows of so many stay in the first-level cache for all rows of `x`.
+/// Columns that are worked on at a time: [`DEPTH`] rows of so many stay in the first-level cache
+/// for all rows of `x`.
 const COLUMNS: usize = 1024;
 
 /// How many rows of a matrix of `k` are summed before what they give is added to the rest.
@@ -37,8 +40,8 @@ pub(crate) fn times(x: FlexTensor, w: FlexTensor, rows: usize, n: usize) -> Vec<
     })
 }
 
-/// Calls `f(rows, sums)` for runs of rows of a matrix `[k, n]`, with `len` zeros for each, and returns the sum of what it leaves there,
-/// in the order of the runs.
+/// Calls `f(rows, sums)` for runs of rows of a matrix `[k, n]`, with `len` zeros for each, and
+/// returns the sum of what it leaves there, in the order of the runs.
 pub(crate) fn in_pieces(
     [k, n]: [usize; 2],
     len: usize,
@@ -109,7 +112,8 @@ impl Kernel for Times<'_> {
     }
 }
 
-/// `sums += x[0] w[0] + .. + x[3] w[3]`. Slices are walked together: an index into each would be checked each time.
+/// `sums += x[0] w[0] + .. + x[3] w[3]`. Slices are walked together: an index into each would be
+/// checked each time.
 #[inline(always)]
 fn one_row<S: Simd>(simd: S, x: &[f32; DEPTH], w: [&[f32]; DEPTH], sums: &mut [f32]) {
     let v = x.map(|x| simd.splat(x));
@@ -170,7 +174,8 @@ fn two_rows<S: Simd>(
 /// `y [rows, n] = x [rows, k] w'` for `w [n, k]`: a head that is tied to a table of embeddings.
 pub(crate) fn times_transposed(x: FlexTensor, w: FlexTensor, rows: usize, n: usize) -> Vec<f32> {
     let k = x.storage::<f32>().len() / rows;
-    // Columns of `y` lie apart, so each piece makes its own `[columns, rows]` and they are put in place at the end.
+    // Columns of `y` lie apart, so each piece makes its own `[columns, rows]` and they are put in
+    // place at the end.
     let block = (PARALLEL / k.max(1)).max(1);
     let one = move |i: usize| {
         let (x, w): (&[f32], &[f32]) = (x.storage(), w.storage());
@@ -227,7 +232,8 @@ impl Kernel for Dots<'_> {
     }
 }
 
-/// The products of `w` with four rows. A row's sum is the same in whichever of the four places it is.
+/// The products of `w` with four rows. A row's sum is the same in whichever of the four places it
+/// is.
 #[inline(always)]
 fn four_dots<S: Simd>(simd: S, w: &[f32], x: [&[f32]; 4]) -> [f32; 4] {
     let mut sums = [[simd.splat(0.0); 2]; 4];

@@ -149,8 +149,8 @@ impl<F: Fused<N>, const N: usize> Backward<Flex, N> for Node<F> {
     }
 }
 
-/// Runs the forward and puts the node into the graph. What is saved is never recomputed, so the strategy of gradient checkpointing
-/// has no say here and `NoCheckpointing` stands for all.
+/// Runs the forward and puts the node into the graph. What is saved is never recomputed, so the
+/// strategy of gradient checkpointing has no say here and `NoCheckpointing` stands for all.
 fn record<F: Fused<N>, const N: usize>(op: F, inputs: [Tracked; N], wanted: [bool; N]) -> Tracked {
     let guards = inputs.each_ref().map(Tracked::node);
     let inputs = inputs.map(Tracked::into_primitive);

@@ -10,7 +10,8 @@ use crate::node::Fused;
 use crate::simd::{Kernel, Simd, dot, madd, sum, vectorised};
 use crate::softmax::width;
 
-/// What the backward needs: the input, the weight, and for each row its mean and `1 / sqrt(variance + eps)`.
+/// What the backward needs: the input, the weight, and for each row its mean and `1 / sqrt(variance
+/// + eps)`.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     x: FlexTensor,
@@ -46,7 +47,8 @@ impl<const CENTRED: bool> Kernel for Statistics<'_, CENTRED> {
         for (x, row) in self.x.chunks_exact(self.width).zip(self.rows) {
             let mean = if CENTRED { sum(simd, x) * per } else { 0.0 };
             let square = if CENTRED {
-                // The mean is taken off first: `mean(x^2) - mean^2` loses all digits where the mean is large.
+                // The mean is taken off first: `mean(x^2) - mean^2` loses all digits where the mean
+                // is large.
                 for (s, x) in self.scratch.iter_mut().zip(x) {
                     *s = x - mean;
                 }
@@ -87,8 +89,9 @@ impl<const CENTRED: bool> Kernel for Apply<'_, CENTRED> {
     }
 }
 
-/// Rows of the output's gradient `g` become those of the input's: with `h = (x - mean) rstd` and `u = g weight`,
-/// `rstd (u - mean(u) - h mean(u h))`, without `mean(u)` unless centred. Adds `g h` to the weight's gradient and `g` to the bias's.
+/// Rows of the output's gradient `g` become those of the input's: with `h = (x - mean) rstd` and `u
+/// = g weight`, `rstd (u - mean(u) - h mean(u h))`, without `mean(u)` unless centred. Adds `g h` to
+/// the weight's gradient and `g` to the bias's.
 struct Backward<'a, const CENTRED: bool> {
     grad: &'a mut [f32],
     x: &'a [f32],

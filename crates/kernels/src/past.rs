@@ -1,7 +1,9 @@
-//! Attention of one new token of each text to all that was read before, as generation does for every token it writes.
+//! Attention of one new token of each text to all that was read before, as generation does for
+//! every token it writes.
 //!
-//! Keys and values lie where they were made, in one piece for each call that made some: nothing is copied when a text grows, and
-//! when beams change their order, rows are renumbered. All beams of a text read one copy of its prompt.
+//! Keys and values lie where they were made, in one piece for each call that made some: nothing is
+//! copied when a text grows, and when beams change their order, rows are renumbered. All beams of a
+//! text read one copy of its prompt.
 
 use std::sync::Arc;
 
@@ -34,7 +36,8 @@ struct Piece<'a> {
     rows: Option<&'a [usize]>,
 }
 
-/// `heads` of queries; consecutive ones share one of the `shared` heads of keys and values. `keys` positions in all pieces.
+/// `heads` of queries; consecutive ones share one of the `shared` heads of keys and values. `keys`
+/// positions in all pieces.
 #[derive(Clone, Copy)]
 struct Sizes {
     texts: usize,
@@ -44,9 +47,10 @@ struct Sizes {
     keys: usize,
 }
 
-/// `softmax(q k' * scale + bias) v` for `q [texts, heads, 1, head width]` over the positions of all pieces, in order. `bias` is
-/// `[1 or texts, 1 or heads, 1, keys]`. Keys and values may have fewer heads: each is shared by as many consecutive heads of `q`.
-/// `None` where something is recorded or not f32 on flex, or the shapes do not fit.
+/// `softmax(q k' * scale + bias) v` for `q [texts, heads, 1, head width]` over the positions of all
+/// pieces, in order. `bias` is `[1 or texts, 1 or heads, 1, keys]`. Keys and values may have fewer
+/// heads: each is shared by as many consecutive heads of `q`. `None` where something is recorded or
+/// not f32 on flex, or the shapes do not fit.
 #[must_use]
 pub fn attend(
     q: &Tensor<4>,
@@ -118,7 +122,8 @@ fn attended(
 ) -> Vec<f32> {
     let Sizes { texts, heads, shared, width, keys } = sizes;
     let threads = parallel(q.len() * keys);
-    // The heads that share one of the keys at a time, where there are hardly more texts than threads.
+    // The heads that share one of the keys at a time, where there are hardly more texts than
+    // threads.
     let at_once =
         if threads && texts < 2 * rayon::current_num_threads() { heads / shared } else { heads };
     let mut out = vec![0.0; q.len()];

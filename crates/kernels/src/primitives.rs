@@ -1,4 +1,5 @@
-//! The same operations made of burn's primitives: what runs on other backends and other number types, and what tests compare with.
+//! The same operations made of burn's primitives: what runs on other backends and other number
+//! types, and what tests compare with.
 
 use crate::{AdamWStep, Keep};
 use burn::tensor::{Int, Tensor, TensorData, activation};

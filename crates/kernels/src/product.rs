@@ -1,7 +1,7 @@
 //! Products with a matrix that may be trained: `x w` or `x w'`.
 //!
-//! burn's own would do, but a gradient of the matrix that is gathered over several passes is added where it is made here, by the
-//! product itself, and takes no memory of its own.
+//! burn's own would do, but a gradient of the matrix that is gathered over several passes is added
+//! where it is made here, by the product itself, and takes no memory of its own.
 
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
@@ -49,7 +49,8 @@ impl<'a> Matrix<'a> {
 /// Writes `a b` to `out`, row after row, or with `add` adds it to what is there.
 ///
 /// # Safety
-/// `out` points to as many numbers as the product has, for writing; with `add` they are initialised.
+/// `out` points to as many numbers as the product has, for writing; with `add` they are
+/// initialised.
 #[expect(unsafe_code, reason = "the interface of `gemm` is pointers")]
 unsafe fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: *mut f32, add: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
@@ -62,8 +63,8 @@ unsafe fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: *mut f32, add: bool) {
     };
     let [[a_row, a_column], [b_row, b_column]] =
         [a, b].map(|x| x.strides.map(|stride| stride as isize));
-    // SAFETY: every element of the factors, as their rows, columns and strides say, lies within its slice, as was just asserted;
-    // the caller answers for `out`, which is read only with `add`.
+    // SAFETY: every element of the factors, as their rows, columns and strides say, lies within its
+    // slice, as was just asserted; the caller answers for `out`, which is read only with `add`.
     unsafe {
         ::gemm::gemm(
             m,
@@ -89,7 +90,8 @@ unsafe fn multiply(a: Matrix<'_>, b: Matrix<'_>, out: *mut f32, add: bool) {
     }
 }
 
-/// A new matrix `a b`. burn's own products zero theirs, and copy the zeros to where they are aligned.
+/// A new matrix `a b`. burn's own products zero theirs, and copy the zeros to where they are
+/// aligned.
 #[expect(unsafe_code, reason = "a buffer that is written whole need not be zeroed first")]
 fn product(a: Matrix<'_>, b: Matrix<'_>) -> FlexTensor {
     let count = a.rows * b.columns;

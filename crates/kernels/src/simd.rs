@@ -1,9 +1,10 @@
 //! Run-time choice of the instruction set, and the vector arithmetic that all kernels share.
 //!
-//! A [`Kernel`] is compiled twice: for the baseline and for AVX2 with FMA. It and all that it calls in a hot loop must be
-//! `#[inline(always)]`, or it falls back to the baseline instructions. Loops over elements are plain Rust over slices, which LLVM
-//! vectorises; where the order of a sum is fixed (reductions, products) eight lanes are written out with [`Simd`]: LLVM may not
-//! reorder a sum, and below `opt-level = 3` it does not find the lanes by itself.
+//! A [`Kernel`] is compiled twice: for the baseline and for AVX2 with FMA. It and all that it calls
+//! in a hot loop must be `#[inline(always)]`, or it falls back to the baseline instructions. Loops
+//! over elements are plain Rust over slices, which LLVM vectorises; where the order of a sum is
+//! fixed (reductions, products) eight lanes are written out with [`Simd`]: LLVM may not reorder a
+//! sum, and below `opt-level = 3` it does not find the lanes by itself.
 
 /// Work that is compiled for each instruction set.
 pub(crate) trait Kernel {
@@ -57,13 +58,15 @@ pub(crate) trait Simd: Copy {
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "registers are read and written through pointers only")]
 impl Simd for pulp::x86::V3 {
-    // The register itself: from pulp's own vector, a structure of eight numbers, every operation went through memory.
+    // The register itself: from pulp's own vector, a structure of eight numbers, every operation
+    // went through memory.
     type Eight = std::arch::x86_64::__m256;
     const FMA: bool = true;
 
     #[inline(always)]
     fn load(self, x: &[f32; 8]) -> Self::Eight {
-        // SAFETY: `x` is eight readable numbers, whatever its alignment; that this is a `V3` says that the processor has AVX.
+        // SAFETY: `x` is eight readable numbers, whatever its alignment; that this is a `V3` says
+        // that the processor has AVX.
         unsafe { std::arch::x86_64::_mm256_loadu_ps(x.as_ptr()) }
     }
 
@@ -207,10 +210,12 @@ pub(crate) fn madd<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
     if S::FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// `exp(x)` for `x <= 0`, relative error below 2e-7; 0 below -87, where the result would be subnormal. Keeps NaN.
+/// `exp(x)` for `x <= 0`, relative error below 2e-7; 0 below -87, where the result would be
+/// subnormal. Keeps NaN.
 #[inline(always)]
 pub(crate) fn exp_negative<S: Simd>(x: f32) -> f32 {
-    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits: no conversion instruction is needed.
+    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits: no conversion
+    // instruction is needed.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, the first exact in few bits, so that `x - n ln 2` keeps its last bits.
     const LN2_HIGH: f32 = 0.693_359_4;
@@ -236,7 +241,8 @@ pub(crate) fn lanes<const N: usize>(x: &[f32], at: usize) -> &[f32; N] {
     }
 }
 
-/// Folds lanes and rest; the order is fixed, so that a row's result never depends on its surroundings.
+/// Folds lanes and rest; the order is fixed, so that a row's result never depends on its
+/// surroundings.
 #[inline(always)]
 fn fold(x: [f32; 8], rest: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
     f(f(f(f(x[0], x[4]), f(x[2], x[6])), f(f(x[1], x[5]), f(x[3], x[7]))), rest)
@@ -245,7 +251,8 @@ fn fold(x: [f32; 8], rest: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
 /// Sum.
 #[inline(always)]
 pub(crate) fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
-    // Two accumulators: an addition takes several cycles, and the next of the same chain waits for it.
+    // Two accumulators: an addition takes several cycles, and the next of the same chain waits for
+    // it.
     let (mut even, mut odd) = (simd.splat(0.0), simd.splat(0.0));
     let (chunks, rest) = x.as_chunks::<8>();
     let (pairs, last) = chunks.as_chunks::<2>();

@@ -25,7 +25,8 @@ impl Kernel for Rows<'_> {
 
 /// Softmax of each row of `width`, in place.
 ///
-/// The exponentials are one loop over all rows: short rows would leave most vector lanes idle at their ends.
+/// The exponentials are one loop over all rows: short rows would leave most vector lanes idle at
+/// their ends.
 #[inline(always)]
 pub(crate) fn normalise<S: Simd>(simd: S, rows: &mut [f32], width: usize) {
     for row in rows.chunks_exact_mut(width) {
@@ -45,7 +46,8 @@ pub(crate) fn normalise<S: Simd>(simd: S, rows: &mut [f32], width: usize) {
     }
 }
 
-/// Rows of the output's gradient `g` become `y (g - sum(y g)) * scale`, the gradient before the softmax.
+/// Rows of the output's gradient `g` become `y (g - sum(y g)) * scale`, the gradient before the
+/// softmax.
 #[inline(always)]
 pub(crate) fn normalise_backward<S: Simd>(
     simd: S,

@@ -131,7 +131,8 @@ impl Kernel for Squares<'_> {
     }
 }
 
-/// The sum of squares: of blocks of fixed size, whatever the number of threads, and those added up in double precision.
+/// The sum of squares: of blocks of fixed size, whatever the number of threads, and those added up
+/// in double precision.
 pub(crate) fn sum_of_squares(x: FlexTensor) -> f64 {
     let x = contiguous(x);
     let values: &[f32] = x.storage();

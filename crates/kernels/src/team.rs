@@ -1,8 +1,10 @@
 //! Threads that stay awake between short products.
 //!
-//! A language model that writes a token makes some seventy products of a few tenths of a millisecond. A pool's threads fall asleep
-//! between them, and waking one takes a good part of that. Helpers here wait for the next product on a counter for a moment before they
-//! sleep. They take no other work, and nobody waits for them but the thread whose products they share, so nothing can wait in a circle.
+//! A language model that writes a token makes some seventy products of a few tenths of a
+//! millisecond. A pool's threads fall asleep between them, and waking one takes a good part of
+//! that. Helpers here wait for the next product on a counter for a moment before they sleep. They
+//! take no other work, and nobody waits for them but the thread whose products they share, so
+//! nothing can wait in a circle.
 
 use std::cell::RefCell;
 use std::hint::spin_loop;
@@ -11,7 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// How often a helper looks for work before it sleeps: some hundred microseconds, longer than what lies between two products.
+/// How often a helper looks for work before it sleeps: some hundred microseconds, longer than what
+/// lies between two products.
 const LOOKS: usize = 10_000;
 
 thread_local! {
@@ -63,7 +66,8 @@ impl Board {
                     END => return,
                     now if now != seen => break now,
                     _ if looks < LOOKS => spin_loop(),
-                    // A wake-up that comes before is kept, and one without work finds the number unchanged.
+                    // A wake-up that comes before is kept, and one without work finds the number
+                    // unchanged.
                     _ => thread::park(),
                 }
                 looks += 1;

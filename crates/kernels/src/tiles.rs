@@ -1,8 +1,9 @@
-//! Products of many rows with a large matrix, where a text's row must come out as in a product of few rows, to the last bit: a
-//! batch of texts that are written together, several beams each.
+//! Products of many rows with a large matrix, where a text's row must come out as in a product of
+//! few rows, to the last bit: a batch of texts that are written together, several beams each.
 //!
-//! Each sum is made of the same numbers in the same order as in `matvec.rs`; what differs is which sums are made at a time. There, the
-//! matrix is read once and sums come and go. Here, a tile of sums stays in registers.
+//! Each sum is made of the same numbers in the same order as in `matvec.rs`; what differs is which
+//! sums are made at a time. There, the matrix is read once and sums come and go. Here, a tile of
+//! sums stays in registers.
 
 use std::ops::Range;
 
@@ -60,7 +61,8 @@ impl Kernel for Columns<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { x, w, columns, k, n, out } = self;
         let (width, depth) = (columns.len(), piece(k));
-        // Columns of one tile side by side. What is left in the places of columns that are not there goes into sums that nobody reads.
+        // Columns of one tile side by side. What is left in the places of columns that are not
+        // there goes into sums that nobody reads.
         let mut panel = vec![[0.0; ACROSS]; depth];
         for from in (0..k).step_by(depth) {
             let deep = from..(from + depth).min(k);
@@ -121,7 +123,8 @@ fn tile_of_sums<S: Simd>(
     }
 }
 
-/// Rows of `w` that stay near while all of `x` passes by: in the first-level cache up to rows of about 1,300.
+/// Rows of `w` that stay near while all of `x` passes by: in the first-level cache up to rows of
+/// about 1,300.
 const NEAR: usize = 6;
 
 /// `out [rows of w, rows of x] = w x'`, both rows of `k`.
@@ -172,7 +175,8 @@ fn six_dots<S: Simd>(simd: S, w: [&[f32]; 2], x: [&[f32]; 3]) -> [[f32; 3]; 2] {
         }
     }
     let (w_rest, x_rest) = ([u_rest, v_rest], [a_rest, b_rest, c_rest]);
-    // Loops and not closures: those are compiled without the instructions of the function around them.
+    // Loops and not closures: those are compiled without the instructions of the function around
+    // them.
     let mut out = [[0.0; 3]; 2];
     for (i, out) in out.iter_mut().enumerate() {
         for (j, out) in out.iter_mut().enumerate() {

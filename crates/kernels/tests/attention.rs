@@ -21,7 +21,8 @@ fn plain(
     activation::softmax(scores, 3).matmul(v)
 }
 
-/// Queries, keys and values of these sizes; as views of `[batch, tokens, heads, width]` or contiguous.
+/// Queries, keys and values of these sizes; as views of `[batch, tokens, heads, width]` or
+/// contiguous.
 fn inputs(
     [batch, heads, queries, keys, width]: [usize; 5],
     view: bool,
@@ -214,7 +215,8 @@ fn a_sample_is_the_same_alone_in_a_batch_and_for_any_number_of_threads() {
     }
 }
 
-/// What gathering keys and values first gives, and its gradients, whichever samples are attended to and how often.
+/// What gathering keys and values first gives, and its gradients, whichever samples are attended to
+/// and how often.
 #[test]
 fn rows_are_what_gathering_gives() {
     let (_, device) = devices();
@@ -259,7 +261,8 @@ fn probabilities_that_are_not_kept() {
     compare(all, Some(random([3, 1, 1, 257], 4, 3.0, &device)));
 }
 
-/// Dropout on the probabilities is the mask times them, in the value and in all gradients, kept or made again.
+/// Dropout on the probabilities is the mask times them, in the value and in all gradients, kept or
+/// made again.
 #[test]
 fn dropout_on_probabilities() {
     let (_, device) = devices();

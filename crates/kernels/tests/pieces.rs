@@ -93,11 +93,13 @@ fn w_of(seed: u64, k: usize, n: usize, device: &Device) -> Tensor<2> {
     random([k, n], seed + 1, 1.0, device)
 }
 
-/// A row's product is the same to the last bit whatever stands beside it and however many threads there are.
+/// A row's product is the same to the last bit whatever stands beside it and however many threads
+/// there are.
 #[test]
 fn a_row_does_not_know_the_others() {
     let device = Device::flex();
-    // A few, and so many that sums are made in tiles; matrices whose sides fill neither lanes nor pieces.
+    // A few, and so many that sums are made in tiles; matrices whose sides fill neither lanes nor
+    // pieces.
     for (rows, k, n) in [(7, 300, 517), (23, 300, 532), (41, 317, 517)] {
         let (x, w) = (random([rows, k], 1, 1.0, &device), random([k, n], 2, 1.0, &device));
         let table = Tensor::<2>::from_data(w.clone().transpose().into_data(), &device);
@@ -151,7 +153,8 @@ fn adamw_is_its_definition() {
     }
 }
 
-/// A matrix in 8-bit blocks is multiplied as its widened form is, few rows or many, and that form is near the matrix.
+/// A matrix in 8-bit blocks is multiplied as its widened form is, few rows or many, and that form
+/// is near the matrix.
 #[test]
 fn eight_bit_blocks() {
     let device = Device::flex();
@@ -198,7 +201,8 @@ fn dropout_keeps_what_it_is_told() {
     close(&slope, &wanted, 0.0);
 }
 
-/// Two graphs of one parameter, the second with a gradient that is carried into it, against one graph.
+/// Two graphs of one parameter, the second with a gradient that is carried into it, against one
+/// graph.
 #[test]
 fn gradients_are_gathered_and_carried() {
     let (_, device) = devices();
@@ -219,8 +223,9 @@ fn gradients_are_gathered_and_carried() {
     assert!(gathered.take::<2>().is_none());
 }
 
-/// A product, both ways round, with what burn makes of it; with a constant on either side; and gathered from two graphs in which it
-/// also stands behind an operation of burn's own, so that both kinds of gradients come.
+/// A product, both ways round, with what burn makes of it; with a constant on either side; and
+/// gathered from two graphs in which it also stands behind an operation of burn's own, so that both
+/// kinds of gradients come.
 #[test]
 fn products_and_their_gradients() {
     let (_, device) = devices();

@@ -19,7 +19,8 @@ fn plain_rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>) -> Tensor<D> 
     x.clone() / ((x.clone() * x).mean_dim(D - 1) + 1e-6).sqrt() * weight.unsqueeze()
 }
 
-/// All four operations of a matrix, with the gradients of all their inputs, and the same by primitives.
+/// All four operations of a matrix, with the gradients of all their inputs, and the same by
+/// primitives.
 fn compare(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) {
     let one = |f: fn(Tensor<2>) -> Tensor<2>, g: fn(Tensor<2>) -> Tensor<2>| {
         let (got, [slope]) = with_gradients([x.clone()], |[x]| f(x));

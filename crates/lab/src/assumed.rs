@@ -1,6 +1,7 @@
 //! Data that is not on this machine yet, as far as a plan needs it.
 //!
-//! A plan is wanted before hours of downloads, so it counts with the numbers that a card publishes, and says so.
+//! A plan is wanted before hours of downloads, so it counts with the numbers that a card publishes,
+//! and says so.
 
 use crate::LabError;
 use crate::parts::open_data;
@@ -44,7 +45,8 @@ impl Dataset for Assumed {
     }
 }
 
-/// Opens `card:split` or `folder:PATH`, or assumes it where its files are not here. What was assumed is added to `notes`.
+/// Opens `card:split` or `folder:PATH`, or assumes it where its files are not here. What was
+/// assumed is added to `notes`.
 ///
 /// # Errors
 /// If something is wrong with the name, the card, or files that are here.
@@ -79,7 +81,8 @@ pub fn open_or_assume(
     Ok(Arc::new(Assumed { name: name.to_owned(), len, item }))
 }
 
-/// Returns the number of pictures of a split whose files are not here, and where the number is from.
+/// Returns the number of pictures of a split whose files are not here, and where the number is
+/// from.
 fn missing(card: &Card, split: &str) -> Result<Option<(usize, &'static str)>, LabError> {
     let unknown = (ASSUMED_IMAGES, "a guess");
     if card.family != "published" {

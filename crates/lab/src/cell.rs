@@ -1,4 +1,5 @@
-//! One cell: stage 2 from stage 1's bridge or from the initialisation, evaluated along the way and at the end.
+//! One cell: stage 2 from stage 1's bridge or from the initialisation, evaluated along the way and
+//! at the end.
 
 use crate::LabError;
 use crate::done::{Done, PIECES};

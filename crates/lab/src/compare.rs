@@ -41,7 +41,8 @@ pub struct Paired {
     pub alone: usize,
     /// What is not the same about the measurement: the task card or the data.
     pub unlike: Vec<String>,
-    /// Files of samples whose hash no `scores.json` says, by versions that wrote none: there damage cannot be told.
+    /// Files of samples whose hash no `scores.json` says, by versions that wrote none: there damage
+    /// cannot be told.
     pub unlisted: Vec<PathBuf>,
 }
 
@@ -62,7 +63,8 @@ pub fn is_evaluation(dir: &Path) -> bool {
 /// Names of the tasks in a folder that `toolkit eval --out` made.
 fn tasks(dir: &Path) -> Vec<String> {
     let folders = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    // One of the two is enough: that the other is gone is damage, and no reason to leave the task out.
+    // One of the two is enough: that the other is gone is damage, and no reason to leave the task
+    // out.
     let measured = folders.filter(|f| FILES.iter().any(|name| f.path().join(name).is_file()));
     let mut names: Vec<String> =
         measured.map(|f| f.file_name().to_string_lossy().into_owned()).collect();

@@ -1,4 +1,5 @@
-//! Why two runs differ: what they were made of, where their losses part, which samples came out otherwise.
+//! Why two runs differ: what they were made of, where their losses part, which samples came out
+//! otherwise.
 
 use crate::done::Damage;
 use crate::stages::read_json;
@@ -72,7 +73,8 @@ pub struct RunDiff {
     pub damaged: Vec<Damage>,
     /// Such files that no result depends on: times, and what only training that is over would read.
     pub needless: Vec<Damage>,
-    /// Runs without a list of their files, by versions that wrote none: there damage cannot be told.
+    /// Runs without a list of their files, by versions that wrote none: there damage cannot be
+    /// told.
     pub unlisted: Vec<PathBuf>,
 }
 
@@ -205,7 +207,8 @@ fn held(path: &Path) -> Result<String, LabError> {
     toolkit_system::input::read_to_string(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => LabError::new(
             format!("{}: it is gone", path.display()),
-            "the `toolkit run` command that made this run makes it again, or says what to remove first",
+            "the `toolkit run` command that made this run makes it again, or says what to remove \
+            first",
         ),
         _ => LabError::io(path, &e),
     })

@@ -1,8 +1,9 @@
-//! `done.json`: the list of files that a stage, a control, a cell or a run has written, each with its SHA-256.
+//! `done.json`: the list of files that a stage, a control, a cell or a run has written, each with
+//! its SHA-256.
 //!
-//! The list grows with every piece that is finished and is `whole` when nothing is left to do. It is compared with the
-//! files when they are used again. Files that can be made again from others are then made again; for the rest it is an
-//! error that names the file and both hashes.
+//! The list grows with every piece that is finished and is `whole` when nothing is left to do. It
+//! is compared with the files when they are used again. Files that can be made again from others
+//! are then made again; for the rest it is an error that names the file and both hashes.
 
 use crate::sealed::{self, MANIFEST};
 use crate::stages::read_json;
@@ -57,7 +58,8 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Says whether no result depends on the file: it holds times, or what only training that is over would read.
+    /// Says whether no result depends on the file: it holds times, or what only training that is
+    /// over would read.
     #[must_use]
     pub fn is_needless(&self) -> bool {
         remedy(&self.name) == Remedy::Needless
@@ -135,7 +137,8 @@ impl Done {
         let wrong = |what: String| {
             LabError::new(
                 format!("{}: {what}", path.display()),
-                "remove it: the same `toolkit run` command evaluates again what it listed and writes it anew",
+                "remove it: the same `toolkit run` command evaluates again what it listed and \
+                writes it anew",
             )
         };
         let done: Self = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
@@ -164,8 +167,8 @@ impl Done {
         Ok(all)
     }
 
-    /// Compares the list of `dir` with its files. Damaged files leave the list, and the log says so. If one of them can be
-    /// made again and has to be, the list is no longer whole.
+    /// Compares the list of `dir` with its files. Damaged files leave the list, and the log says
+    /// so. If one of them can be made again and has to be, the list is no longer whole.
     ///
     /// # Errors
     /// If a file is damaged that only training makes.
@@ -208,7 +211,8 @@ impl Done {
         self.files.contains_key(name)
     }
 
-    /// A result that is computed once: a call after a kill reads what the call before it wrote to `name` in `dir`.
+    /// A result that is computed once: a call after a kill reads what the call before it wrote to
+    /// `name` in `dir`.
     ///
     /// # Errors
     /// Those of `compute`, or whatever the file system says.
@@ -255,7 +259,8 @@ impl Done {
         for name in names {
             let file = dir.join(&name);
             let sum = sha256_of(&file).map_err(|e| LabError::io(&file, &e))?;
-            // Another build may make some of them again, to other bits; what was trained stays what it was.
+            // Another build may make some of them again, to other bits; what was trained stays what
+            // it was.
             let trained = remedy(&name) == Remedy::Train;
             if let Some(written) =
                 self.files.get(&name).filter(|written| trained && **written != sum)

@@ -76,8 +76,8 @@ impl Tasks {
     }
 }
 
-/// Hashes of the task cards of an experiment, which are checked before anything is trained: questions, captions, further
-/// tasks, retrieval.
+/// Hashes of the task cards of an experiment, which are checked before anything is trained:
+/// questions, captions, further tasks, retrieval.
 ///
 /// # Errors
 /// If one does not exist or does not fit.
@@ -198,9 +198,10 @@ pub fn curve_point(
     Ok(scores)
 }
 
-/// Everything at the end, on the test split: answers with their controls, captions, and the retrieval of the stage-1 run that
-/// the cell started from (stage 2 does not train the text side). Writes the samples beside the scores. A kill costs a batch
-/// of the task it falls in, and nothing of those before.
+/// Everything at the end, on the test split: answers with their controls, captions, and the
+/// retrieval of the stage-1 run that the cell started from (stage 2 does not train the text side).
+/// Writes the samples beside the scores. A kill costs a batch of the task it falls in, and nothing
+/// of those before.
 ///
 /// # Errors
 /// If features, prompts or files cannot be had.
@@ -243,7 +244,8 @@ pub fn final_scores(
             Task::Vqa(task) => {
                 let questions = question_pairs(data, least(also.limit, spec.eval.questions));
                 last.answers(&on, &questions, task)?;
-                // Nothing was trained on this data, so the commonest answers are its own: more than a guesser can know.
+                // Nothing was trained on this data, so the commonest answers are its own: more than
+                // a guesser can know.
                 if let Ok(majority) = majority_baseline(data, data, &questions) {
                     record(&mut last.scores, &format!("{name}.majority"), &majority);
                 }
@@ -272,7 +274,8 @@ pub fn final_scores(
     })
 }
 
-/// Retrieval among test images by a stage-1 bridge on a plain device: contrast alone and re-ranked by matching.
+/// Retrieval among test images by a stage-1 bridge on a plain device: contrast alone and re-ranked
+/// by matching.
 ///
 /// # Errors
 /// If features or captions cannot be had.
@@ -357,7 +360,8 @@ struct Last<'a> {
 }
 
 impl Last<'_> {
-    /// Answers with their controls: the same questions with another image, where what is left was not seen but guessed, and with none.
+    /// Answers with their controls: the same questions with another image, where what is left was
+    /// not seen but guessed, and with none.
     fn answers(
         &mut self,
         on: &On<'_>,

@@ -1,4 +1,5 @@
-//! Samples that one cell gets right and the one it is compared with does not: what a difference of scores is made of.
+//! Samples that one cell gets right and the one it is compared with does not: what a difference of
+//! scores is made of.
 
 use crate::LabError;
 use crate::cell::CellJob;
@@ -99,7 +100,8 @@ fn of_pair(job: &CellJob<'_>, against: &CellJob<'_>, spec: &Spec) -> Result<Vec<
     Ok([answers, captions].into_iter().filter(|flips| flips.gained + flips.lost > 0).collect())
 }
 
-/// What `change` of at least `least` moves to the first cell (gained) or to the second (lost). Shown are some spread over all.
+/// What `change` of at least `least` moves to the first cell (gained) or to the second (lost).
+/// Shown are some spread over all.
 fn sides<T>(
     task: &str,
     names: &[String; 2],

@@ -13,8 +13,9 @@ fn texts(item: &Item) -> impl Iterator<Item = &str> {
         .chain(item.questions.iter().map(|question| question.text.as_str()))
 }
 
-/// Encodes every text of the splits before anything is trained, where a tokenizer has tokens without a row: the first text
-/// that holds one would end a run in its middle. Other tokenizers make no such ids, and nothing is encoded.
+/// Encodes every text of the splits before anything is trained, where a tokenizer has tokens
+/// without a row: the first text that holds one would end a run in its middle. Other tokenizers
+/// make no such ids, and nothing is encoded.
 ///
 /// # Errors
 /// If a text holds such a token, with the data set and the item; if a card is wrong.
@@ -43,8 +44,9 @@ fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabEr
     Ok(())
 }
 
-/// Notes what there is to know before the texts of data sets are encoded: tokens without a row, and how many captions and
-/// questions spell out special tokens, which are read as the tokens and not as words.
+/// Notes what there is to know before the texts of data sets are encoded: tokens without a row, and
+/// how many captions and questions spell out special tokens, which are read as the tokens and not
+/// as words.
 pub(crate) fn note_texts(
     reporter: &dyn Reporter,
     tokenizer: &TextTokenizer,

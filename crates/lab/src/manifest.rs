@@ -15,7 +15,8 @@ const LOCK: &[u8] = include_bytes!("../../../Cargo.lock");
 pub struct Manifest {
     /// Version of the toolkit.
     pub toolkit: String,
-    /// Revision of the working folder of the program, `-dirty` if it has changes, `unknown` outside of git.
+    /// Revision of the working folder of the program, `-dirty` if it has changes, `unknown` outside
+    /// of git.
     pub git: String,
     /// SHA-256 of the lock file that the program was built with: the versions of all crates.
     pub lock: String,
@@ -43,8 +44,8 @@ pub struct Manifest {
     pub stage1: BTreeMap<String, String>,
 }
 
-/// Revision of the working folder that the program lies in, as it does where cargo builds it. The current folder may be of
-/// another project.
+/// Revision of the working folder that the program lies in, as it does where cargo builds it. The
+/// current folder may be of another project.
 #[must_use]
 pub fn git_revision() -> String {
     let program = std::env::current_exe().ok();

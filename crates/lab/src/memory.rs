@@ -1,7 +1,8 @@
 //! How much memory a step takes, from shapes alone.
 //!
-//! What is held at the moment of the peak, by the order of work in `toolkit_train`: weights, gradients, AdamW's two moments,
-//! the features of a micro-batch and what the backward passes need. `toolkit bench` shows the figure beside what it measures.
+//! What is held at the moment of the peak, by the order of work in `toolkit_train`: weights,
+//! gradients, AdamW's two moments, the features of a micro-batch and what the backward passes need.
+//! `toolkit bench` shows the figure beside what it measures.
 
 use toolkit_core::{BridgeShape, Count, LanguageShape, VisionShape, product};
 use toolkit_train::features::ENCODED_TOGETHER;
@@ -36,7 +37,8 @@ pub fn features(vision: &VisionShape) -> u64 {
     encode(vision, ENCODED_TOGETHER) - ENCODER_BASE + BASE
 }
 
-/// A step of stage 1 on micro-batches of `rows` images of `batch`, captions of `text` tokens; 0 for a bridge that has no stage 1.
+/// A step of stage 1 on micro-batches of `rows` images of `batch`, captions of `text` tokens; 0 for
+/// a bridge that has no stage 1.
 #[must_use]
 pub fn stage1(
     vision: &VisionShape,
@@ -49,7 +51,8 @@ pub fn stage1(
     let both = bridge.queries + text;
     let read = vision_numbers(vision) * rows;
     let of_image = Count::from(bridge.cost.kept).less(Count::from(tower.kept) * bridge.queries);
-    // Keys and values with their gradients, of other micro-batches' images too, and a piece of matching.
+    // Keys and values with their gradients, of other micro-batches' images too, and a piece of
+    // matching.
     let sources = if rows < batch { 2 * rows } else { rows };
     let piece = Count::from(PIECE_TOKENS.max(both)).min(product([3, rows, both]));
     let matching = of_image * 2_u64 * sources + piece * tower.kept;
@@ -61,7 +64,8 @@ pub fn stage1(
     (Count::from(bridge.cost.params) * TRAINED + values + BASE).get()
 }
 
-/// A step of stage 2 on micro-batches of `rows` images of `batch`, captions of `text` tokens, `trained` parameters being trained.
+/// A step of stage 2 on micro-batches of `rows` images of `batch`, captions of `text` tokens,
+/// `trained` parameters being trained.
 #[must_use]
 pub fn stage2(
     vision: &VisionShape,
@@ -79,7 +83,8 @@ pub fn stage2(
     // Gradients of logits take their place.
     let logits = product([rows, text]).min(LOGIT_ROWS.into()) * language.vocab;
     let of_tokens = if recompute && language.blocks > 0 {
-        // The inputs of all blocks and the inside of one; an encoder reads at most half of a caption.
+        // The inputs of all blocks and the inside of one; an encoder reads at most half of a
+        // caption.
         let inside =
             Count::from(language.cost.kept).less(language.beside).over(language.blocks as u64);
         let inputs = product([language.blocks, language.width]);

@@ -31,7 +31,8 @@ pub struct Resolved {
     pub language: (Card, LanguageShape),
     /// How pixels are prepared.
     pub preprocess: Preprocess,
-    /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient there, and the projection.
+    /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient
+    /// there, and the projection.
     pub trained_params: u64,
 }
 
@@ -51,7 +52,8 @@ impl Resolved {
             language_shape.positions.filter(|p| *p < bridge_shape.queries + MAX_TEXT)
         {
             let what = format!(
-                "`{}` gives {} queries and a text has up to {MAX_TEXT} tokens, `{}` has {positions} positions",
+                "`{}` gives {} queries and a text has up to {MAX_TEXT} tokens, `{}` has \
+                {positions} positions",
                 model.bridge, bridge_shape.queries, model.language
             );
             return Err(LabError::new(what, "use a bridge with fewer queries, or pool its tokens"));
@@ -134,8 +136,9 @@ impl Resolved {
         params::map(connector, |info| match info.name.strip_prefix("bridge.") {
             Some(name) => held.get(name).cloned(),
             None => {
-                // PyTorch's default for a linear layer has this standard deviation, and LAVIS leaves its projection at it. BERT's
-                // 0.02 is as large only at width 768; at nano width the prefix would start too faint to be attended to.
+                // PyTorch's default for a linear layer has this standard deviation, and LAVIS
+                // leaves its projection at it. BERT's 0.02 is as large only at width 768; at nano
+                // width the prefix would start too faint to be attended to.
                 let mut drawn = None;
                 let count = info.shape.iter().product::<usize>();
                 if let [_, input] = info.shape[..] {
@@ -212,7 +215,8 @@ fn need_weights(card: &Card) -> Result<(), LabError> {
     ))
 }
 
-/// Hash of everything in a card that can change a result: its text without comments, and so its weights by their hash.
+/// Hash of everything in a card that can change a result: its text without comments, and so its
+/// weights by their hash.
 #[must_use]
 pub fn card_hash(card: &Card) -> String {
     let mut table: toml::Table = toml::from_str(card.text().text()).unwrap_or_default();

@@ -61,7 +61,8 @@ pub enum DataHere {
     Assumed,
 }
 
-/// Estimated cost. Counted from shapes; time from the rate at which this toolkit's flex build works on small models.
+/// Estimated cost. Counted from shapes; time from the rate at which this toolkit's flex build works
+/// on small models.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Estimate {
     /// Cells.
@@ -86,8 +87,8 @@ pub struct Estimate {
     pub jobs: usize,
 }
 
-/// Floating-point operations a second of one job of one thread, evaluation included: the nano ablation's 86 TFLOP took 1,107
-/// processor seconds on Zen 4.
+/// Floating-point operations a second of one job of one thread, evaluation included: the nano
+/// ablation's 86 TFLOP took 1,107 processor seconds on Zen 4.
 const RATE: f64 = 7.8e10;
 
 /// Bytes of a checkpoint for each trained parameter: the weight and AdamW's two moments.
@@ -158,7 +159,8 @@ pub fn plan(
                 plan.notes.push(note);
             }
         }
-        // Without a text tower there is no stage 1: `stage1.enabled` then means nothing, so that bridges can be compared.
+        // Without a text tower there is no stage 1: `stage1.enabled` then means nothing, so that
+        // bridges can be compared.
         let wants_stage1 = cell.spec.stage1.enabled && parts.bridge.1.text.is_some();
         let stage1 = wants_stage1.then(|| {
             let key = stage1_key(&cell, parts, opened);
@@ -199,7 +201,8 @@ fn data_json(splits: &Splits) -> serde_json::Value {
     ])
 }
 
-/// Names a stage-1 run by what determines it. The language model is not among it, nor anything of stage 2.
+/// Names a stage-1 run by what determines it. The language model is not among it, nor anything of
+/// stage 2.
 fn stage1_key(cell: &Cell, parts: &Resolved, splits: &Splits) -> String {
     let init: QFormerInit = cell.spec.model.init;
     hash_json(&serde_json::json!({
@@ -246,7 +249,8 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
         let cell = &plan.cells[run.cell];
         let (r, s) = (&plan.resolved[cell.resolved], &cell.cell.spec.stage1);
         let q = r.bridge.1.queries as f64;
-        // Query pass, text pass, three matching triplets, captioning; a backward pass costs two forward passes.
+        // Query pass, text pass, three matching triplets, captioning; a backward pass costs two
+        // forward passes.
         let tokens = q + TEXT + 3.0 * (q + TEXT) + TEXT;
         e.flops += 3.0 * tokens * query_token(r) * s.batch as f64 * s.steps as f64;
     }
@@ -254,7 +258,8 @@ fn estimate(plan: &Plan, jobs: usize) -> Estimate {
     for cell in &plan.cells {
         let (r, s) = (&plan.resolved[cell.resolved], &cell.cell.spec.stage2);
         let language = (r.bridge.1.queries as f64 + TEXT) * r.language.1.cost.flops as f64;
-        // The frozen language model's backward pass gives gradients of inputs only: one forward's worth.
+        // The frozen language model's backward pass gives gradients of inputs only: one forward's
+        // worth.
         e.flops +=
             (3.0 * r.bridge.1.cost.flops as f64 + 2.0 * language) * s.batch as f64 * s.steps as f64;
         let splits = &plan.splits[cell.splits];

@@ -1,4 +1,5 @@
-//! `kind = "pretrain"`: trains the nano tier's own backbones and writes them as an overlay registry.
+//! `kind = "pretrain"`: trains the nano tier's own backbones and writes them as an overlay
+//! registry.
 
 use crate::parts::card_hash;
 pub use crate::pretrain_spec::{PartKind, PartSpec, PretrainSpec};
@@ -35,7 +36,8 @@ struct Context<'a> {
     reporter: &'a dyn Reporter,
 }
 
-/// Trains every part, resumes what was interrupted, and writes `out/registry` with cards, weights, tokenizers and scores.
+/// Trains every part, resumes what was interrupted, and writes `out/registry` with cards, weights,
+/// tokenizers and scores.
 ///
 /// # Errors
 /// Whatever goes wrong first.
@@ -69,7 +71,8 @@ pub fn run(
     workers::run(jobs_list, jobs, 1).map_err(|(name, e)| e.in_job(&name))
 }
 
-/// Adds what was measured to the text of a card: `[weights]` and `[scores]` are replaced, all else stays.
+/// Adds what was measured to the text of a card: `[weights]` and `[scores]` are replaced, all else
+/// stays.
 fn with_weights(
     card: &str,
     weights: &str,
@@ -90,7 +93,8 @@ fn with_weights(
     let scores: String =
         scores.iter().map(|(name, score)| format!("{name} = {score:.4}\n")).collect();
     format!(
-        "{}\n\n[weights]\nsource = \"file:{weights}\"\nsha256 = \"{sha256}\"\ndtype = \"{dtype}\"\n\n[scores]\n{scores}",
+        "{}\n\n[weights]\nsource = \"file:{weights}\"\nsha256 = \"{sha256}\"\ndtype = \
+        \"{dtype}\"\n\n[scores]\n{scores}",
         kept.join("\n").trim_end()
     )
 }
@@ -120,7 +124,8 @@ impl Context<'_> {
         }
     }
 
-    /// Where a part is trained. Named by all that determines it, so that other settings do not go on with its checkpoint.
+    /// Where a part is trained. Named by all that determines it, so that other settings do not go
+    /// on with its checkpoint.
     fn dir(&self, part: &PartSpec, card: &Card) -> std::path::PathBuf {
         let key = hash_json(&serde_json::json!([
             self.spec.seed,
@@ -131,7 +136,8 @@ impl Context<'_> {
         self.out.join(format!("{}-{key}", part.card))
     }
 
-    /// The tokenizer of a card, written from the world's words with the specials in the order of the card's ids.
+    /// The tokenizer of a card, written from the world's words with the specials in the order of
+    /// the card's ids.
     fn tokenizer(
         &self,
         card: &Card,
@@ -330,7 +336,8 @@ impl Context<'_> {
     }
 }
 
-/// What a BERT checkpoint would hold: no queries, no cross-attention, no query feed-forward, no heads of stage 1.
+/// What a BERT checkpoint would hold: no queries, no cross-attention, no query feed-forward, no
+/// heads of stage 1.
 fn is_text_side(name: &str) -> bool {
     (name.starts_with("embeddings.") || name.starts_with("encoder.") || name.starts_with("cls."))
         && !["crossattention", "intermediate_query", "output_query"]

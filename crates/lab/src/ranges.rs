@@ -1,7 +1,7 @@
 //! Ranges in which the numbers of an experiment file mean something.
 //!
-//! Types let a negative learning rate pass, and training then climbs the loss without a word. Each number has one line
-//! here; the file's own check names the first that is out of its range.
+//! Types let a negative learning rate pass, and training then climbs the loss without a word. Each
+//! number has one line here; the file's own check names the first that is out of its range.
 
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::schedule::Schedule;
@@ -154,14 +154,16 @@ pub fn steps(key: &str, value: u64) -> Result<(), OutOfRange> {
     )
 }
 
-/// Checks a number of images or samples that are worked on together, of which there must be `least`.
+/// Checks a number of images or samples that are worked on together, of which there must be
+/// `least`.
 ///
 /// # Errors
 /// If there are fewer, or more than any machine holds.
 pub fn images(key: &str, value: usize, least: usize) -> Result<(), OutOfRange> {
     let hint = match key {
         "stage1.batch" => {
-            "give the images of one step; stage 1 needs at least two images, or there is no negative"
+            "give the images of one step; stage 1 needs at least two images, or there is no \
+            negative"
         }
         "eval.batch" => "give the samples that are evaluated together; 64 is the default",
         _ => "give the images of one step",
@@ -177,10 +179,16 @@ pub fn warmup_note(table: &str, schedule: &Schedule, steps: u64) -> Option<Strin
     let Schedule { peak, warmup, .. } = *schedule;
     (warmup >= steps).then(|| {
         let end = match schedule.rate(steps.saturating_sub(1), steps) {
-            _ if warmup == steps => format!("reaches its peak {peak} at the last step and never falls"),
+            _ if warmup == steps => format!(
+                "reaches its peak {peak} at the last step and never \
+                falls"
+            ),
             last => format!("never reaches its peak {peak}, and is {last} at the last step"),
         };
-        format!("`{table}.schedule.warmup` = {warmup} of `{table}.steps` = {steps}: the learning rate {end}.")
+        format!(
+            "`{table}.schedule.warmup` = {warmup} of `{table}.steps` = {steps}: the learning \
+            rate {end}."
+        )
     })
 }
 

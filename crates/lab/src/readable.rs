@@ -9,7 +9,8 @@ use std::sync::Arc;
 use toolkit_data::{Alpha, DataError, Dataset, Findings, Item};
 use toolkit_train::features::Features;
 
-/// The readable items of a data set. It keeps the fingerprint: unreadable pictures follow from the same files.
+/// The readable items of a data set. It keeps the fingerprint: unreadable pictures follow from the
+/// same files.
 struct Readable {
     data: Arc<dyn Dataset>,
     kept: Vec<usize>,
@@ -47,7 +48,8 @@ fn without(data: &Arc<dyn Dataset>, features: &Features) -> Result<Arc<dyn Datas
     leaving_out(data, features.unreadable())
 }
 
-/// Decodes every picture of a data set and returns the items whose pictures cannot be read, with the reasons.
+/// Decodes every picture of a data set and returns the items whose pictures cannot be read, with
+/// the reasons.
 #[must_use]
 pub fn unreadable(data: &dyn Dataset, told: &(dyn Fn() + Sync)) -> Vec<(usize, DataError)> {
     let one = |item: usize| {

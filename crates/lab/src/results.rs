@@ -124,7 +124,8 @@ pub fn collect(run: &Run, shop: &Workshop<'_>, options: &RunOptions) -> Result<R
     })
 }
 
-/// Mean of the curve's points, the start left out: who learns sooner has more of it, wherever the curves end.
+/// Mean of the curve's points, the start left out: who learns sooner has more of it, wherever the
+/// curves end.
 fn along(curve: &[CurvePoint]) -> Option<f64> {
     let points = curve.iter().filter(|point| point.step > 0);
     let values: Vec<f64> =
@@ -154,7 +155,8 @@ fn notes(run: &Run, left_out: Vec<String>) -> Vec<String> {
     notes.extend(run.plan.notes.iter().cloned());
     for also in &spec.eval.also {
         notes.push(format!(
-            "`{}` is measured on `{}`, of which nothing was trained on; its majority is of its own answers, which no model knows.",
+            "`{}` is measured on `{}`, of which nothing was trained on; its majority is of its own \
+            answers, which no model knows.",
             also.name(),
             also.data
         ));
@@ -167,7 +169,11 @@ fn notes(run: &Run, left_out: Vec<String>) -> Vec<String> {
     }
     notes.extend(left_out);
     if spec.sweep.contains_key("stage1.enabled") {
-        notes.push("Cells without stage 1 get the same number of stage-2 steps, as in the paper's figure 5: what stage 1 itself costs is not made up for.".to_owned());
+        notes.push(
+            "Cells without stage 1 get the same number of stage-2 steps, as in the paper's \
+            figure 5: what stage 1 itself costs is not made up for."
+                .to_owned(),
+        );
     }
     notes
 }

@@ -60,7 +60,8 @@ impl Run {
         Self::planned(source, registry, options, DataHere::Required)
     }
 
-    /// As [`Run::prepare`], to be shown and not carried out: the size of data that are not here is assumed.
+    /// As [`Run::prepare`], to be shown and not carried out: the size of data that are not here is
+    /// assumed.
     ///
     /// # Errors
     /// If something is wrong with the file, cards, or data that are here.
@@ -111,7 +112,8 @@ impl Run {
         std::fs::create_dir_all(&self.out).map_err(|e| LabError::io(&self.out, &e))?;
         let _lock = Lock::take(&self.out)?;
         sweep_temporaries(&self.out);
-        // It alone knows the device and the builds of earlier calls; all else of the run folder is written anew.
+        // It alone knows the device and the builds of earlier calls; all else of the run folder is
+        // written anew.
         done::check(&self.out, &[sealed::MANIFEST], &sealed::manifest_hint(&self.out))?;
         let held = match self.out.join(sealed::MANIFEST).exists() {
             true => sealed::manifest(&self.out)?,
@@ -153,7 +155,8 @@ impl Run {
         Ok(results)
     }
 
-    /// Says which files of the run folder are damaged, all of which are written anew, and takes away its list until then.
+    /// Says which files of the run folder are damaged, all of which are written anew, and takes
+    /// away its list until then.
     fn open_seal(&self, reporter: &dyn Reporter) -> Result<(), LabError> {
         let path = self.out.join(done::DONE_FILE);
         let Some(held) = Done::load(&self.out)? else { return Ok(()) };
@@ -182,7 +185,8 @@ impl Run {
 
     fn jobs_of<'a>(&'a self, shop: &'a Workshop<'a>) -> Vec<workers::Job<'a, LabError>> {
         let mut jobs: Vec<workers::Job<'a, LabError>> = Vec::new();
-        // Features: once for each encoder and data; computing them twice at a time would only waste one of the two.
+        // Features: once for each encoder and data; computing them twice at a time would only waste
+        // one of the two.
         let mut features = Vec::new();
         for cell in &self.plan.cells {
             let key =
@@ -214,7 +218,8 @@ impl Run {
                 let job = self.cell_job(shop, index);
                 let name = format!("control {}", cell.cell.spec.model.language);
                 controls.push(jobs.len());
-                // Without pictures it needs no features, but for the list of those that cannot be read.
+                // Without pictures it needs no features, but for the list of those that cannot be
+                // read.
                 let after =
                     if job.splits.max_damaged > 0 { vec![feature_job(cell)] } else { vec![] };
                 let run = Box::new(move || shop.with_features(|| blind::run(&job)));
@@ -312,7 +317,8 @@ pub(crate) fn process_usage() -> (f64, u64) {
         .find_map(|l| l.strip_prefix("VmHWM:"))
         .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Fields after the parenthesised name; user and system time are the 14th and 15th of all, in hundredths of a second.
+    // Fields after the parenthesised name; user and system time are the 14th and 15th of all, in
+    // hundredths of a second.
     let fields: Vec<u64> = stat
         .rsplit(')')
         .next()
@@ -324,7 +330,8 @@ pub(crate) fn process_usage() -> (f64, u64) {
     (ticks as f64 / 100.0, peak.unwrap_or(0) * 1024)
 }
 
-/// Keeps a second process out of the same run folder. The system drops the lock with the process, however it ends.
+/// Keeps a second process out of the same run folder. The system drops the lock with the process,
+/// however it ends.
 pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] std::fs::File);
 
 impl Lock {

@@ -28,7 +28,8 @@ const FOLDERS: [&str; 3] = ["stage1", "controls", "cells"];
 /// The hint for files that the run makes again.
 pub const AGAIN: &str = "the same `toolkit run` command writes it again";
 
-/// The hint for a manifest that is damaged or gone: it alone knows earlier builds, so no command makes it again unasked.
+/// The hint for a manifest that is damaged or gone: it alone knows earlier builds, so no command
+/// makes it again unasked.
 #[must_use]
 pub fn manifest_hint(run: &Path) -> String {
     let list = run.join(DONE_FILE);
@@ -39,7 +40,8 @@ pub fn manifest_hint(run: &Path) -> String {
         (false, false) => String::new(),
     };
     format!(
-        "{remove}the same `toolkit run` command then writes it anew, without the earlier builds that it named"
+        "{remove}the same `toolkit run` command then writes it anew, without the earlier builds \
+        that it named"
     )
 }
 

@@ -91,7 +91,8 @@ pub struct DataSpec {
     pub val: String,
     /// Evaluated once, at the end: the tables.
     pub test: String,
-    /// Pictures of each of these, and of `eval.also`, that may be unreadable. They are left out and named in the report.
+    /// Pictures of each of these, and of `eval.also`, that may be unreadable. They are left out and
+    /// named in the report.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub max_damaged: usize,
 }
@@ -139,12 +140,12 @@ pub struct Stage2Spec {
     /// Optimiser.
     #[serde(default)]
     pub optim: OptimConfig,
-    /// LAVIS trains with the frozen language model's dropout on; here it is off unless asked for. Without effect on a model
-    /// whose card has no `dropout`, such as those of the nano tier.
+    /// LAVIS trains with the frozen language model's dropout on; here it is off unless asked for.
+    /// Without effect on a model whose card has no `dropout`, such as those of the nano tier.
     #[serde(default)]
     pub language_dropout: bool,
-    /// Run the language model's blocks again in the backward pass instead of keeping their activations: less memory, a
-    /// tenth to a half more time, the same numbers.
+    /// Run the language model's blocks again in the backward pass instead of keeping their
+    /// activations: less memory, a tenth to a half more time, the same numbers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
 }
@@ -189,7 +190,8 @@ pub struct AlsoSpec {
     pub task: String,
     /// Data, `card:split` or `folder:PATH`.
     pub data: String,
-    /// At most so many questions or images, and no more than `questions` or `captions` of [`EvalSpec`]; 0 means all.
+    /// At most so many questions or images, and no more than `questions` or `captions` of
+    /// [`EvalSpec`]; 0 means all.
     #[serde(default)]
     pub limit: usize,
 }

@@ -69,8 +69,8 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Attempts at a job for each file of features, any of which may be damaged; a disk that damages them again and again is
-/// not worked around.
+/// Attempts at a job for each file of features, any of which may be damaged; a disk that damages
+/// them again and again is not worked around.
 const ATTEMPTS: usize = 3;
 
 impl Workshop<'_> {
@@ -86,8 +86,8 @@ impl Workshop<'_> {
         self.out.join("stage1").join(key)
     }
 
-    /// Does a job that resumes itself, and again if it met features that turned out damaged: they are computed anew when
-    /// it opens them.
+    /// Does a job that resumes itself, and again if it met features that turned out damaged: they
+    /// are computed anew when it opens them.
     ///
     /// # Errors
     /// Those of the job.
@@ -186,7 +186,8 @@ impl Workshop<'_> {
         })
     }
 
-    /// Trains stage 1 unless it is done, and scores its retrieval. Returns nothing: cells load it by its key.
+    /// Trains stage 1 unless it is done, and scores its retrieval. Returns nothing: cells load it
+    /// by its key.
     ///
     /// # Errors
     /// Whatever training or evaluation says.
@@ -289,7 +290,8 @@ pub fn same_pictures(dataset: &dyn Dataset) -> Vec<usize> {
     (0..dataset.len()).map(|i| *first.entry(&dataset.item(i).shows).or_insert(i)).collect()
 }
 
-/// Token ids of each image's captions with `[CLS]` and `[SEP]`, at most `positions` long (the end is cut, `[SEP]` kept).
+/// Token ids of each image's captions with `[CLS]` and `[SEP]`, at most `positions` long (the end
+/// is cut, `[SEP]` kept).
 pub fn stage1_captions(
     dataset: &dyn Dataset,
     encode: &dyn Fn(&str) -> Result<Vec<u32>, CardError>,

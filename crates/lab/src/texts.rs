@@ -18,8 +18,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The texts of the task `name` in folder `dir`: those of the same number of samples in batches of the same size, or
-    /// none.
+    /// The texts of the task `name` in folder `dir`: those of the same number of samples in batches
+    /// of the same size, or none.
     ///
     /// # Errors
     /// Errors of the file system.

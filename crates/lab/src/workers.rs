@@ -1,8 +1,8 @@
 //! Jobs that depend on each other, on a fixed number of workers.
 //!
-//! Every job runs in a rayon pool of its own of `threads` threads. On small models two jobs of one thread each are far
-//! faster than one job of two, and because a job's pool never changes size, results do not depend on how many run
-//! beside it.
+//! Every job runs in a rayon pool of its own of `threads` threads. On small models two jobs of one
+//! thread each are far faster than one job of two, and because a job's pool never changes size,
+//! results do not depend on how many run beside it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
@@ -34,8 +34,8 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// Runs all jobs, earlier ones first where they are ready. After a failure no further job is started. A job that panics
-/// has failed: the others must not wait for it.
+/// Runs all jobs, earlier ones first where they are ready. After a failure no further job is
+/// started. A job that panics has failed: the others must not wait for it.
 ///
 /// # Errors
 /// The first failure, with the name of its job.

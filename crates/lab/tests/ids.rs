@@ -22,12 +22,14 @@ fn put(dir: &Path, name: &str, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
-/// A run on a few scenes whose language model's tokenizer has `word` behind the last row of the model.
+/// A run on a few scenes whose language model's tokenizer has `word` behind the last row of the
+/// model.
 fn run(dir: &Path, word: &str) -> Run {
     put(
         dir,
         "datasets/few.toml",
-        "kind = \"scenes\"\n[config]\ntrain = 16\nval = 4\ntest = 4\ntest_combinations = 2\ntest_new = 2\n",
+        "kind = \"scenes\"\n[config]\ntrain = 16\nval = 4\ntest = 4\ntest_combinations = \
+        2\ntest_new = 2\n",
     );
     let cards = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../registry");
     let file = std::fs::read(cards.join("weights/opt-nano.tokenizer.json")).unwrap();

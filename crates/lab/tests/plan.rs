@@ -44,7 +44,8 @@ fn card(dir: &Path, name: &str, text: &str) {
 
 /// The built-in cards with a data set of a few scenes.
 fn registry(dir: &Path) -> Registry {
-    let few = "kind = \"scenes\"\n[config]\ntrain = 16\nval = 4\ntest = 4\ntest_combinations = 2\ntest_new = 2\n";
+    let few = "kind = \"scenes\"\n[config]\ntrain = 16\nval = 4\ntest = 4\ntest_combinations = \
+        2\ntest_new = 2\n";
     card(dir, "datasets/few.toml", few);
     Registry::builtin().overlay(dir.to_owned()).unwrap()
 }
@@ -104,7 +105,8 @@ fn results_are_named_by_all_that_determines_them() {
 fn cells_share_stage_1_and_baselines_are_among_them() {
     let dir = tempfile::tempdir().unwrap();
     let cards = registry(dir.path());
-    let sweep = "[sweep]\n\"stage1.enabled\" = [true, false]\n\"model.language\" = [\"opt-nano\", \"t5-nano\"]\n";
+    let sweep = "[sweep]\n\"stage1.enabled\" = [true, false]\n\"model.language\" = [\"opt-nano\", \
+        \"t5-nano\"]\n";
     let plan = prepare(&cards, &format!("{FILE}{sweep}"), &["seeds=[1,2]"]).unwrap().plan;
     assert_eq!((plan.cells.len(), plan.stage1.len()), (8, 2));
     let starts =
@@ -339,12 +341,14 @@ fn a_card_that_no_machine_could_build_is_one_line_with_its_key() {
         (
             "vision",
             "family = \"vit\"",
-            "image_size = 64\npatch_size = 8\nhidden_size = 64\nnum_hidden_layers = 2\nnum_attention_heads = 2\nintermediate_size = 128",
+            "image_size = 64\npatch_size = 8\nhidden_size = 64\nnum_hidden_layers = \
+            2\nnum_attention_heads = 2\nintermediate_size = 128",
         ),
         (
             "language",
             "family = \"opt\"",
-            "vocab_size = 300\nhidden_size = 64\nffn_dim = 128\nnum_hidden_layers = 2\nnum_attention_heads = 2\nmax_position_embeddings = 64",
+            "vocab_size = 300\nhidden_size = 64\nffn_dim = 128\nnum_hidden_layers = \
+            2\nnum_attention_heads = 2\nmax_position_embeddings = 64",
         ),
         (
             "language",

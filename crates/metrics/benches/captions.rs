@@ -1,8 +1,10 @@
-//! Caption scoring: 5,000 images with 5 references each, tokenised and scored with BLEU, ROUGE-L and CIDEr.
+//! Caption scoring: 5,000 images with 5 references each, tokenised and scored with BLEU, ROUGE-L
+//! and CIDEr.
 //!
-//! `cargo bench -p toolkit-metrics --bench captions` times it; with `-- --write FOLDER` it also writes the captions in COCO's
-//! form, `annotations.json` and `results.json`, for `benches/peers/captions.py`, which times `toolkit score captions` and the
-//! official tools on them in turn.
+//! `cargo bench -p toolkit-metrics --bench captions` times it; with `-- --write FOLDER` it also
+//! writes the captions in COCO's form, `annotations.json` and `results.json`, for
+//! `benches/peers/captions.py`, which times `toolkit score captions` and the official tools on them
+//! in turn.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on its standard output")]
 

@@ -1,5 +1,6 @@
-//! Prints METEOR of captions: `meteor FOLDER < lines.json`, a line for each image: `{"hyp": "...", "refs": ["..."]}` of
-//! PTB tokens. Writes a score a line, then the corpus score; times go to the error output.
+//! Prints METEOR of captions: `meteor FOLDER < lines.json`, a line for each image: `{"hyp": "...",
+//! "refs": ["..."]}` of PTB tokens. Writes a score a line, then the corpus score; times go to the
+//! error output.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::io::BufRead;

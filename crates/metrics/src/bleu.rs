@@ -5,7 +5,8 @@ use crate::ngrams::{Ngram, ORDERS, common, counts, sorted};
 use crate::parallel::{Advance, with_scratch};
 use serde::{Deserialize, Serialize};
 
-/// Keeps a product of zero matches at (nearly) zero instead of exactly zero, as the official scorer does.
+/// Keeps a product of zero matches at (nearly) zero instead of exactly zero, as the official scorer
+/// does.
 const TINY: f64 = 1e-15;
 /// Keeps a division by no n-grams defined, as the official scorer does.
 const SMALL: f64 = 1e-9;
@@ -13,8 +14,8 @@ const SMALL: f64 = 1e-9;
 /// BLEU of a set of captions, in `[0, 1]`; index `k` holds BLEU-(k+1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bleu {
-    /// From the counts and lengths of all captions together. This is the number papers give; it is not a mean. `None` of
-    /// no captions.
+    /// From the counts and lengths of all captions together. This is the number papers give; it is
+    /// not a mean. `None` of no captions.
     pub corpus: Option<[f64; ORDERS]>,
     /// The same formula for each caption alone.
     pub per_image: Vec<[f64; ORDERS]>,

@@ -3,7 +3,8 @@
 use crate::{CaptionTokens, mean};
 use serde::{Deserialize, Serialize};
 
-/// Scores of one set of captions: BLEU and ROUGE in `[0, 1]`, CIDEr in `[0, 10]`, as the official tools print them.
+/// Scores of one set of captions: BLEU and ROUGE in `[0, 1]`, CIDEr in `[0, 10]`, as the official
+/// tools print them.
 ///
 /// METEOR and SPICE are not among them: they need word lists and parsers outside this crate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,9 @@ pub struct CaptionScores {
     pub per_image_cider: Vec<f64>,
 }
 
-/// Tokenises (see [`crate::tokenize_all`]) and scores one caption per image against its references, in the order of images
-/// in which the official tool would write them to one file. `None` of no images.
+/// Tokenises (see [`crate::tokenize_all`]) and scores one caption per image against its references,
+/// in the order of images in which the official tool would write them to one file. `None` of no
+/// images.
 ///
 /// # Panics
 /// If `hyps` and `refs` differ in length.

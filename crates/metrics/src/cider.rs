@@ -34,7 +34,8 @@ struct Weights {
     none: bool,
 }
 
-/// Hashes n-grams by a multiplication: they are numbers of ours, not text that an opponent could choose.
+/// Hashes n-grams by a multiplication: they are numbers of ours, not text that an opponent could
+/// choose.
 #[derive(Default)]
 struct Mixer(u64);
 
@@ -57,7 +58,8 @@ impl Hasher for Mixer {
 }
 
 impl Weights {
-    /// The weights of n-grams of one order. Only those of several images are kept in a map: most are of one.
+    /// The weights of n-grams of one order. Only those of several images are kept in a map: most
+    /// are of one.
     fn new(corpus: &CaptionTokens, order: usize) -> Self {
         let images = corpus.len();
         let mut all: Vec<Ngram> = Vec::new();
@@ -164,10 +166,12 @@ impl Scratch {
     }
 }
 
-/// CIDEr of each caption, from 0 to 10 (papers print 100 times the mean); the corpus score is their mean.
+/// CIDEr of each caption, from 0 to 10 (papers print 100 times the mean); the corpus score is their
+/// mean.
 ///
-/// The document frequencies come from `references` themselves, so scores of different image sets are not comparable,
-/// and a single image always scores 0. Formula: BLIP-2 specification, section 8.3 (pycocoevalcap 1.2).
+/// The document frequencies come from `references` themselves, so scores of different image sets
+/// are not comparable, and a single image always scores 0. Formula: BLIP-2 specification, section
+/// 8.3 (pycocoevalcap 1.2).
 ///
 /// # Panics
 /// If `hypotheses` and `references` differ in length.

@@ -16,8 +16,8 @@ pub struct CaptionTokens {
 }
 
 impl CaptionTokens {
-    /// Tokenises as the official tool does (see [`crate::tokenize_all`]), captions and references in the order in which it
-    /// would write them to a file each.
+    /// Tokenises as the official tool does (see [`crate::tokenize_all`]), captions and references
+    /// in the order in which it would write them to a file each.
     ///
     /// # Panics
     /// If `captions` and `references` differ in length.
@@ -110,8 +110,8 @@ impl CaptionTokens {
     }
 }
 
-/// The words of one image's texts, as BLEU and CIDEr count them: the official scorers split tokens again, at the no-break
-/// spaces that a few have.
+/// The words of one image's texts, as BLEU and CIDEr count them: the official scorers split tokens
+/// again, at the no-break spaces that a few have.
 #[derive(Default)]
 pub(crate) struct ImageWords {
     pub(crate) hypothesis: Vec<u32>,

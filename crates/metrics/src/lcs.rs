@@ -1,8 +1,9 @@
 //! The length of the longest common subsequence, a word of bits at a time (Hyyrö 2004).
 //!
-//! Column `j` of the usual table is a bit that is 0 where the row steps up. A row is made from the one before by an addition
-//! whose carry runs along the row; where a word has no match and no carry comes in, nothing changes. So time is the number of
-//! matches, or of words of bits if that is less, and memory that of the shorter text.
+//! Column `j` of the usual table is a bit that is 0 where the row steps up. A row is made from the
+//! one before by an addition whose carry runs along the row; where a word has no match and no carry
+//! comes in, nothing changes. So time is the number of matches, or of words of bits if that is
+//! less, and memory that of the shorter text.
 
 use std::collections::HashMap;
 
@@ -18,8 +19,8 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// The length of the longest common subsequence of two texts; `None` if more than `most` pairs of words would have to
-    /// be looked at.
+    /// The length of the longest common subsequence of two texts; `None` if more than `most` pairs
+    /// of words would have to be looked at.
     pub(crate) fn length(&mut self, a: &[u32], b: &[u32], most: u64) -> Option<usize> {
         // What both begin and end with is common.
         let begin = a.iter().zip(b).take_while(|(x, y)| x == y).count();

@@ -1,12 +1,13 @@
 //! Metrics of vision-language evaluation, and the statistics to compare them.
 //!
-//! Pure functions: numbers and text in, numbers out. Captions ([`caption_scores`]: BLEU, ROUGE-L and CIDEr-D on
-//! PTB tokens), questions ([`vqa`]), retrieval ([`retrieval`]), and intervals and tests over seeds and
-//! samples ([`t_interval`], [`bootstrap`], [`paired_permutation`], [`paired_t`], [`holm`]).
+//! Pure functions: numbers and text in, numbers out. Captions ([`caption_scores`]: BLEU, ROUGE-L
+//! and CIDEr-D on PTB tokens), questions ([`vqa`]), retrieval ([`retrieval`]), and intervals and
+//! tests over seeds and samples ([`t_interval`], [`bootstrap`], [`paired_permutation`],
+//! [`paired_t`], [`holm`]).
 //!
-//! Every metric follows the official tool that published numbers come from, quirks included (BLIP-2 specification,
-//! section 8); the fixtures of `tests/fixtures` hold what those tools print. [`Meteor`] reads its
-//! tables from a folder of pycocoevalcap. SPICE is not here.
+//! Every metric follows the official tool that published numbers come from, quirks included (BLIP-2
+//! specification, section 8); the fixtures of `tests/fixtures` hold what those tools print.
+//! [`Meteor`] reads its tables from a folder of pycocoevalcap. SPICE is not here.
 
 mod bleu;
 mod captions;

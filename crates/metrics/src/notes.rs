@@ -18,7 +18,8 @@ pub fn caption_notes(tokens: &CaptionTokens, bleu: &Bleu, cider: &Cider) -> Vec<
     }
     if images == 1 {
         notes.push(
-            "CIDEr is 0 whatever the caption: it weighs words by how few images have them, and there is one image."
+            "CIDEr is 0 whatever the caption: it weighs words by how few images have them, and \
+            there is one image."
                 .to_owned(),
         );
     } else if images > 1 && cider.weightless {

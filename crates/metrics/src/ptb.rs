@@ -1,39 +1,44 @@
 //! Caption tokenisation the way the COCO caption tools do it.
 //!
-//! The official scorer pipes captions through the Stanford CoreNLP 3.4.1 `PTBTokenizer` (`-preserveLines -lowerCase`)
-//! and then drops 17 punctuation tokens (BLIP-2 specification, section 8.3). This is an independent tokeniser whose
-//! rules were found by asking the jar as a black box; they are in `ptb_rules`, `ptb_words`, `ptb_glued` and `ptb_chars`.
+//! The official scorer pipes captions through the Stanford CoreNLP 3.4.1 `PTBTokenizer`
+//! (`-preserveLines -lowerCase`) and then drops 17 punctuation tokens (BLIP-2 specification,
+//! section 8.3). This is an independent tokeniser whose rules were found by asking the jar as a
+//! black box; they are in `ptb_rules`, `ptb_words`, `ptb_glued` and `ptb_chars`.
 //!
-//! Measured: no line of 230,000 random caption-like lines with all kinds of contractions, abbreviations, numbers,
-//! quotes, markup, addresses and signs differs (`tests/fixtures/make_ptb.py --lines`). Of 23,000 lines of manuals
-//! and licences, 44 in 10,000 differed before the last rules (`<<`), 11 after; of lines that glue up to twelve
-//! such pieces together without sense, 66 in 10,000 differ (`t-shirt24/7`, `Co.I'm`, `½photo.jpg`). Known classes: where
-//! rules of the jar meet inside one run of signs and letters; entities of accented letters (`&eacute;`); code
-//! points (`U+FB01`); quoted marks in brackets (`('.')`); a no-break space before a web address. A caption with a carriage return or another line
-//! separator than `\n` shifts all later captions of the official tool by a line; here it is a blank.
+//! Measured: no line of 230,000 random caption-like lines with all kinds of contractions,
+//! abbreviations, numbers, quotes, markup, addresses and signs differs (`tests/fixtures/make_ptb.py
+//! --lines`). Of 23,000 lines of manuals and licences, 44 in 10,000 differed before the last rules
+//! (`<<`), 11 after; of lines that glue up to twelve such pieces together without sense, 66 in
+//! 10,000 differ (`t-shirt24/7`, `Co.I'm`, `½photo.jpg`). Known classes: where rules of the jar
+//! meet inside one run of signs and letters; entities of accented letters (`&eacute;`); code points
+//! (`U+FB01`); quoted marks in brackets (`('.')`); a no-break space before a web address. A caption
+//! with a carriage return or another line separator than `\n` shifts all later captions of the
+//! official tool by a line; here it is a blank.
 
 use crate::parallel::collect;
 use crate::ptb_chars::{Class, class};
 use crate::ptb_rules::{Rule, Seen, longest_match};
 use std::borrow::Cow;
 
-/// The tokens the official scorer removes. It lists `-LRB-` and three more brackets too, but in capitals, which
-/// lower-cased text never has; so brackets stay, as in every published COCO score.
+/// The tokens the official scorer removes. It lists `-LRB-` and three more brackets too, but in
+/// capitals, which lower-cased text never has; so brackets stay, as in every published COCO score.
 const DROPPED: [&str; 13] = ["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"];
 
 /// Words that PTB splits in two, with the length of the first part in letters.
 const SPLIT_WORDS: [(&str, usize); 6] =
     [("cannot", 3), ("gonna", 3), ("gotta", 3), ("lemme", 3), ("gimme", 3), ("wanna", 3)];
 
-/// Stand for entities of markup, so that what they mean is not read as markup; no text has these code points.
+/// Stand for entities of markup, so that what they mean is not read as markup; no text has these
+/// code points.
 const LESS: char = '\u{FDD0}';
 const GREATER: char = '\u{FDD1}';
 const NOTHING: char = '\u{FDD2}';
 
 /// Tokenises one caption: PTB rules, lower case, without the official list of punctuation tokens.
 ///
-/// Line breaks count as spaces. The result has no empty token, and no white space but no-break spaces (U+00A0) in
-/// tokens such as `2 1/2`, which the official tool glues; BLEU and CIDEr split there, ROUGE does not.
+/// Line breaks count as spaces. The result has no empty token, and no white space but no-break
+/// spaces (U+00A0) in tokens such as `2 1/2`, which the official tool glues; BLEU and CIDEr split
+/// there, ROUGE does not.
 ///
 /// ```
 /// assert_eq!(toolkit_metrics::tokenize("A man's dog can't run!"), ["a", "man", "'s", "dog", "ca", "n't", "run"]);
@@ -45,8 +50,9 @@ pub fn tokenize(caption: &str) -> Vec<String> {
     tokens
 }
 
-/// Tokenises the captions of a whole file, in its order, exactly as the official tool does: it looks from the end of a
-/// caption into the next one, and so `plate X.` loses its stop before `The dog`, and `the no.` keeps it before `5 dogs`.
+/// Tokenises the captions of a whole file, in its order, exactly as the official tool does: it
+/// looks from the end of a caption into the next one, and so `plate X.` loses its stop before `The
+/// dog`, and `the no.` keeps it before `5 dogs`.
 #[must_use]
 pub fn tokenize_all<S: AsRef<str> + Sync>(captions: &[S]) -> Vec<Vec<String>> {
     let tokens = tokens_of_all(captions);
@@ -57,7 +63,8 @@ pub fn tokenize_all<S: AsRef<str> + Sync>(captions: &[S]) -> Vec<Vec<String>> {
     })
 }
 
-/// Gives the tokens of each caption of a file, by its number, one after the other; see [`tokenize_all`].
+/// Gives the tokens of each caption of a file, by its number, one after the other; see
+/// [`tokenize_all`].
 pub(crate) fn tokens_of_all<S: AsRef<str> + Sync>(
     captions: &[S],
 ) -> impl Fn(usize, &mut dyn FnMut(String)) + Send + Sync + use<'_, S> {
@@ -77,7 +84,8 @@ pub(crate) fn tokens_of_all<S: AsRef<str> + Sync>(
     }
 }
 
-/// Tokenises `caption`; `next` is the text that follows on another line, and `put` is given the tokens.
+/// Tokenises `caption`; `next` is the text that follows on another line, and `put` is given the
+/// tokens.
 fn tokenize_before(caption: &str, next: Option<&str>, put: &mut dyn FnMut(String)) {
     let mut text: Vec<char> = Vec::with_capacity(caption.len() + 16);
     text.extend(
@@ -108,7 +116,8 @@ fn tokenize_before(caption: &str, next: Option<&str>, put: &mut dyn FnMut(String
     }
 }
 
-/// Replaces the named entities that the jar knows, in one pass, so that `&amp;lt;` is unescaped once and not twice.
+/// Replaces the named entities that the jar knows, in one pass, so that `&amp;lt;` is unescaped
+/// once and not twice.
 fn resolve_entities(caption: &str) -> Cow<'_, str> {
     if !caption.contains('&') {
         return Cow::Borrowed(caption);
@@ -159,7 +168,8 @@ fn emit(rule: Rule, matched: &[char], tokens: &mut Vec<String>) {
             Some((word, first)) => {
                 tokens.extend([word[..*first].to_owned(), word[*first..].to_owned()])
             }
-            // Every ellipsis is printed as three stops and every dash as two hyphens, and so dropped.
+            // Every ellipsis is printed as three stops and every dash as two hyphens, and so
+            // dropped.
             None if lower == "&amp;" => tokens.push("&".to_owned()),
             None if lower.contains("&amp;") && !lower.contains(['/', '@']) => {
                 tokens.push(lower.replace("&amp;", "&"))
@@ -216,8 +226,8 @@ fn symbol(sign: char, lower: String, tokens: &mut Vec<String>) {
         '¾' => "3/4",
         // A control character, and hyphens that stand alone.
         '\u{7f}' | '\u{58a}' | '\u{2010}' | '\u{2011}' => "",
-        // Dropped like the straight quote; dashes and the ellipsis are of no class, like all that the jar was not
-        // taught: emoji, newer signs and letters.
+        // Dropped like the straight quote; dashes and the ellipsis are of no class, like all that
+        // the jar was not taught: emoji, newer signs and letters.
         '"' => "",
         _ if sign.is_ascii() || class(sign) != Class::Unknown => return push(lower, tokens),
         _ => "",
@@ -274,7 +284,8 @@ mod tests {
         }
     }
 
-    /// Texts without a blank, or with brackets that nothing closes, are read in a time that grows with their length.
+    /// Texts without a blank, or with brackets that nothing closes, are read in a time that grows
+    /// with their length.
     #[test]
     fn long_runs_of_anything_end() {
         let began = std::time::Instant::now();

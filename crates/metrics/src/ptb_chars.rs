@@ -1,8 +1,9 @@
-//! What kind of character the official tokeniser takes each one for: its own tables of Unicode, which are older than
-//! ours and treat signs that joined later as no text at all.
+//! What kind of character the official tokeniser takes each one for: its own tables of Unicode,
+//! which are older than ours and treat signs that joined later as no text at all.
 //!
-//! Measured, not copied: `tests/fixtures/make_ptb.py --characters` asks the tool about every character of the basic
-//! plane, alone, between two letters and between two digits, and prints the table below.
+//! Measured, not copied: `tests/fixtures/make_ptb.py --characters` asks the tool about every
+//! character of the basic plane, alone, between two letters and between two digits, and prints the
+//! table below.
 
 /// A class of characters, as far as the lexical rules tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

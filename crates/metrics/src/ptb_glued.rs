@@ -1,5 +1,6 @@
-//! The rules of the caption tokeniser for what is more than a word: addresses, file names, markup, telephone numbers
-//! and mixed fractions. The official tool prints the blanks inside the last three as no-break spaces.
+//! The rules of the caption tokeniser for what is more than a word: addresses, file names, markup,
+//! telephone numbers and mixed fractions. The official tool prints the blanks inside the last three
+//! as no-break spaces.
 
 use crate::ptb_rules::{Seen, holds, is_letter, run, starts_with};
 
@@ -30,7 +31,8 @@ fn in_path(c: char) -> bool {
     !c.is_whitespace() && !"\"<>|()".contains(c)
 }
 
-/// The end of the longest run of address characters from `from` on, without the marks that end a sentence.
+/// The end of the longest run of address characters from `from` on, without the marks that end a
+/// sentence.
 fn path_end(text: &[char], from: usize) -> usize {
     let mut end = from + run(text, from, in_path);
     while end > from && ".!?{},-".contains(text[end - 1]) {
@@ -40,7 +42,8 @@ fn path_end(text: &[char], from: usize) -> usize {
     if end >= from + 2 { end } else { from }
 }
 
-/// With a scheme; or a host that ends in one of the old domains, or starts with `www.`, and then perhaps a path.
+/// With a scheme; or a host that ends in one of the old domains, or starts with `www.`, and then
+/// perhaps a path.
 fn web(text: &[char], seen: &Seen) -> usize {
     if let Some(scheme) = ["http://", "https://"].iter().find(|scheme| starts_with(text, scheme)) {
         let end = path_end(text, scheme.len());
@@ -166,7 +169,8 @@ pub(crate) fn mixed_fraction(text: &[char]) -> usize {
     }
 }
 
-/// Three or four groups of digits with blanks or hyphens: `555 123 4567`, `(555) 123-4567`, `+44 20 7946 0958`.
+/// Three or four groups of digits with blanks or hyphens: `555 123 4567`, `(555) 123-4567`, `+44 20
+/// 7946 0958`.
 pub(crate) fn telephone(text: &[char]) -> usize {
     let gap = |at: usize| usize::from(holds(text, at, |c| c == ' ' || c == '-' || c == '\u{a0}'));
     // The last two groups; the blank between them may be missing.

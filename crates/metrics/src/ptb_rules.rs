@@ -1,7 +1,9 @@
-//! The lexical rules of the caption tokeniser: at each place, the rule that matches the longest piece of text wins.
+//! The lexical rules of the caption tokeniser: at each place, the rule that matches the longest
+//! piece of text wins.
 //!
-//! Longest match is what makes the rules small: `don't` is longer as "verb before n't" than as the word `don`, and
-//! `U.S.-based` is longer as a hyphenated thing than as an acronym. On a tie, the rule listed first wins.
+//! Longest match is what makes the rules small: `don't` is longer as "verb before n't" than as the
+//! word `don`, and `U.S.-based` is longer as a hyphenated thing than as an acronym. On a tie, the
+//! rule listed first wins.
 
 use crate::ptb_chars::{Class, class};
 use crate::ptb_glued::{address, file_name, markup, mixed_fraction, tag, telephone};
@@ -32,7 +34,8 @@ pub(crate) enum Rule {
     Symbol,
 }
 
-/// The rule and length, at least 1, of the longest match at `at`, which is inside `text` and not white space.
+/// The rule and length, at least 1, of the longest match at `at`, which is inside `text` and not
+/// white space.
 pub(crate) fn longest_match(text: &[char], at: usize, seen: &Seen) -> (Rule, usize) {
     let rest = &text[at..];
     if let Some(length) = plain_word(rest) {
@@ -85,7 +88,8 @@ pub(crate) fn longest_match(text: &[char], at: usize, seen: &Seen) -> (Rule, usi
     best
 }
 
-/// The length of a word of ASCII letters between spaces, which no other rule touches: nearly all words of captions.
+/// The length of a word of ASCII letters between spaces, which no other rule touches: nearly all
+/// words of captions.
 fn plain_word(text: &[char]) -> Option<usize> {
     let length = run(text, 0, |c| c.is_ascii_alphabetic());
     (length > 0 && text.get(length).is_none_or(|&c| c == ' ')).then_some(length)
@@ -150,13 +154,14 @@ pub(crate) struct Seen {
     pub comments: LastRun,
 }
 
-/// The last run of characters of one kind: how many characters of the text are left at its start and at its end.
+/// The last run of characters of one kind: how many characters of the text are left at its start
+/// and at its end.
 #[derive(Default)]
 pub(crate) struct LastRun(Cell<Option<(usize, usize)>>);
 
 impl LastRun {
-    /// [`run`], which is looked up within the last one. `text` goes to the end of the whole text, and `wanted` is always the
-    /// same.
+    /// [`run`], which is looked up within the last one. `text` goes to the end of the whole text,
+    /// and `wanted` is always the same.
     pub(crate) fn run(&self, text: &[char], from: usize, wanted: impl Fn(char) -> bool) -> usize {
         let left = text.len().saturating_sub(from);
         if let Some((start, end)) = self.0.get()
@@ -190,7 +195,8 @@ fn smiley(text: &[char]) -> usize {
     if whole { end } else { 0 }
 }
 
-/// A word, and words glued by a full stop or mark without a space: `google.com`, `man.He`, `stop!now`.
+/// A word, and words glued by a full stop or mark without a space: `google.com`, `man.He`,
+/// `stop!now`.
 fn dotted_word(text: &[char]) -> usize {
     if !holds(text, 0, is_word_start) {
         return 0;
@@ -212,7 +218,8 @@ fn elision(text: &[char], at: usize) -> usize {
     if found { 2 } else { 0 }
 }
 
-/// Hyphenated and underscored things: `t-shirt`, `1.5-inch`, `U.S.-based`, `hors-d'oeuvres`, `a_b`, `o'clock`.
+/// Hyphenated and underscored things: `t-shirt`, `1.5-inch`, `U.S.-based`, `hors-d'oeuvres`, `a_b`,
+/// `o'clock`.
 pub(crate) fn thing(text: &[char], seen: &Seen) -> usize {
     let elided = elision(text, 0);
     let plain = elided + underscored(text, elided);
@@ -250,8 +257,8 @@ fn hyphenated(text: &[char], start: usize) -> usize {
     if any { end } else { 0 }
 }
 
-/// `men/women`, `3/4`, `12/25/2010`, `he/she/it`, of ASCII: at most two slashes and, between them, two hyphens, each
-/// before a letter. A fraction may have its own slash, `3⁄4`.
+/// `men/women`, `3/4`, `12/25/2010`, `he/she/it`, of ASCII: at most two slashes and, between them,
+/// two hyphens, each before a letter. A fraction may have its own slash, `3⁄4`.
 fn slashed(text: &[char]) -> usize {
     let part = |from: usize| {
         let mut length = run(text, from, |c| c.is_ascii_alphanumeric());
@@ -342,7 +349,8 @@ fn quotes(text: &[char]) -> usize {
 fn sign_run(text: &[char]) -> usize {
     match text[0] {
         '!' | '?' => run(text, 0, |c| c == '!' || c == '?'),
-        // Longest match decides between these stops and the decimal point of `.5`; they are dropped later.
+        // Longest match decides between these stops and the decimal point of `.5`; they are dropped
+        // later.
         '.' if text.starts_with(&['.', ' ', '.', ' ', '.']) => {
             1 + 2 * text[1..].chunks_exact(2).take_while(|&pair| pair == [' ', '.']).count()
         }

@@ -1,4 +1,5 @@
-//! The rules of the caption tokeniser that know particular words: contractions, abbreviations, irregular words.
+//! The rules of the caption tokeniser that know particular words: contractions, abbreviations,
+//! irregular words.
 
 use crate::ptb_rules::{
     Seen, holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with,
@@ -18,7 +19,8 @@ const ABBREVIATIONS: &str = " al co ct ga jr ky md mo rd rt sq sr va vt ala apr 
     ariz assn bldg blvd bros calif colo conn corp intl kans mich minn mont okla penn ppte ppty ptes ptys sept tenn \
     thurs tues univ wisc ";
 
-/// Abbreviations that are common words in lower case and count only when capitalised (states, mostly).
+/// Abbreviations that are common words in lower case and count only when capitalised (states,
+/// mostly).
 const CAPITAL_ABBREVIATIONS: &str = " az la pa ark del ill ore tex mass miss wash ";
 
 /// Abbreviations that keep their full stop only before a number.
@@ -79,7 +81,8 @@ pub(crate) fn verb_before_not(text: &[char]) -> Option<usize> {
     (verb > 0 && !doubled && clitic(&text[verb..]) == 3).then_some(verb)
 }
 
-/// The word before a clitic and how far both reach: such a word is not taken apart again (`gonna's`).
+/// The word before a clitic and how far both reach: such a word is not taken apart again
+/// (`gonna's`).
 pub(crate) fn word_before_clitic(text: &[char]) -> Option<(usize, usize)> {
     let word = run(text, 0, is_word);
     if word == 0 || !holds(text, 0, is_word_start) {
@@ -91,7 +94,8 @@ pub(crate) fn word_before_clitic(text: &[char]) -> Option<(usize, usize)> {
 
 /// `'s`, `'m`, `'d`, `'re`, `'ve`, `'ll` at the end of a word, and `n't`.
 pub(crate) fn clitic(text: &[char]) -> usize {
-    // Captions typed in a hurry have a back quote here, which the jar takes for an apostrophe before a `t` only.
+    // Captions typed in a hurry have a back quote here, which the jar takes for an apostrophe
+    // before a `t` only.
     if starts_with(text, "n't") || starts_with(text, "n`t") || starts_with(text, "n‘t") {
         return 3;
     }
@@ -100,7 +104,8 @@ pub(crate) fn clitic(text: &[char]) -> usize {
     }
     CLITICS
         .iter()
-        // Only a straight apostrophe asks for the end of the word; marks and letters beyond ASCII count as an end.
+        // Only a straight apostrophe asks for the end of the word; marks and letters beyond ASCII
+        // count as an end.
         .find(|form| {
             let glued = text[0] == '\'' && holds(text, form.len(), |c| c.is_ascii_alphabetic());
             starts_with(text, form) && !glued
@@ -122,10 +127,11 @@ pub(crate) fn it_was(text: &[char]) -> usize {
     ["'tis", "'twas"].iter().find(found).map_or(0, |form| form.len())
 }
 
-/// A listed abbreviation with its full stop, or any word whose full stop cannot end a sentence: the length, and the
-/// length with what was looked at.
+/// A listed abbreviation with its full stop, or any word whose full stop cannot end a sentence: the
+/// length, and the length with what was looked at.
 pub(crate) fn abbreviation(text: &[char], seen: &Seen) -> Option<(usize, usize)> {
-    // A stop that is followed by a lighter mark does not end a sentence, so the jar keeps it with its word.
+    // A stop that is followed by a lighter mark does not end a sentence, so the jar keeps it with
+    // its word.
     let light = |stop: usize| {
         holds(text, stop, |c| c == '.') && holds(text, stop + 1, |c| ",;:".contains(c))
     };
@@ -149,7 +155,8 @@ pub(crate) fn abbreviation(text: &[char], seen: &Seen) -> Option<(usize, usize)>
     let word: String = text[..letters].iter().map(char::to_ascii_lowercase).collect();
     let listed = |list: &str| list.contains(&format!(" {word} "));
     if listed(ABBREVIATIONS) || (text[0].is_ascii_uppercase() && listed(CAPITAL_ABBREVIATIONS)) {
-        // Two more characters decide whether a sentence ends, which makes `corp.a` two tokens but `corp.ab` one.
+        // Two more characters decide whether a sentence ends, which makes `corp.a` two tokens but
+        // `corp.ab` one.
         return Some((after, if text.len() >= after + 2 { after + 2 } else { after }));
     }
     if listed(TITLES) {
@@ -160,7 +167,8 @@ pub(crate) fn abbreviation(text: &[char], seen: &Seen) -> Option<(usize, usize)>
     (before_number && listed(NUMBER_ABBREVIATIONS)).then_some((after, after + blank + 1))
 }
 
-/// An apostrophe between vowels or before a capital, `Hawai'i`, `Ne'Kia`, or after `n` or a first capital.
+/// An apostrophe between vowels or before a capital, `Hawai'i`, `Ne'Kia`, or after `n` or a first
+/// capital.
 pub(crate) fn inner_apostrophe(text: &[char]) -> usize {
     let apostrophe = |at: usize| holds(text, at, |c| is_apostrophe(c) || c == '`');
     let vowel = |at: usize| holds(text, at, |c| "aeiouAEIOU".contains(c));
@@ -185,10 +193,12 @@ pub(crate) fn inner_apostrophe(text: &[char]) -> usize {
     }
 }
 
-/// Words of the list; `y'`, `d'`, `j'`, `l'` before the rest of a word; shortened years and decades (`'08`, `'90s`).
+/// Words of the list; `y'`, `d'`, `j'`, `l'` before the rest of a word; shortened years and decades
+/// (`'08`, `'90s`).
 pub(crate) fn irregular(text: &[char]) -> usize {
     let blank = |at: usize| text.get(at).is_none_or(|c| c.is_whitespace());
-    // Some of the list are known with a straight apostrophe only; `'n` is known in the middle of text with a curly one.
+    // Some of the list are known with a straight apostrophe only; `'n` is known in the middle of
+    // text with a curly one.
     let found = |w: &&&str| match **w {
         "'n" => starts_with(text, w) && (blank(2) || text[0] != '\''),
         "'em" | "'til" | "'till" | "'cause" | "'n'" | "ne'er" | "ol'" | "dunkin'" => {

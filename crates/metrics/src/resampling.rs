@@ -1,7 +1,8 @@
 //! Bootstrap intervals and permutation tests over samples, with or without clusters.
 //!
-//! Samples that share an image (or a scene, or a seed) are not independent. Given as one cluster, they are drawn or
-//! have their sign flipped together, so that the answer is as uncertain as the number of clusters makes it.
+//! Samples that share an image (or a scene, or a seed) are not independent. Given as one cluster,
+//! they are drawn or have their sign flipped together, so that the answer is as uncertain as the
+//! number of clusters makes it.
 
 use crate::stats::{Interval, differences, mean};
 use std::collections::BTreeMap;
@@ -24,7 +25,8 @@ fn sums(values: &[f64], clusters: Option<&[u64]>) -> Vec<(f64, usize)> {
     sums.into_values().collect()
 }
 
-/// The value below which a share `at` of the sorted values lie, interpolated linearly. `sorted` is not empty.
+/// The value below which a share `at` of the sorted values lie, interpolated linearly. `sorted` is
+/// not empty.
 fn percentile(sorted: &[f64], at: f64) -> f64 {
     let place = at * (sorted.len() - 1) as f64;
     let below = place.floor();
@@ -32,8 +34,9 @@ fn percentile(sorted: &[f64], at: f64) -> f64 {
     low + (high - low) * (place - below)
 }
 
-/// The 95% percentile bootstrap interval of the mean of `values` (Efron 1979), drawing whole clusters if their ids are
-/// given. `None` of fewer than two samples (or clusters) or without resamples. The same seed gives the same interval.
+/// The 95% percentile bootstrap interval of the mean of `values` (Efron 1979), drawing whole
+/// clusters if their ids are given. `None` of fewer than two samples (or clusters) or without
+/// resamples. The same seed gives the same interval.
 ///
 /// # Panics
 /// If `clusters` and `values` differ in length.
@@ -68,11 +71,12 @@ pub fn bootstrap(
     })
 }
 
-/// Paired permutation test of the mean of `a - b`: the two-sided p-value under random swaps of the two sides, one swap
-/// per cluster if ids are given.
+/// Paired permutation test of the mean of `a - b`: the two-sided p-value under random swaps of the
+/// two sides, one swap per cluster if ids are given.
 ///
-/// All swaps are enumerated, and `p` is exact, if there are at most `resamples` of them. Otherwise `resamples` are
-/// drawn and `p` is `(1 + as extreme) / (1 + resamples)`, which is never 0 (Phipson and Smyth 2010). Nothing gives 1.
+/// All swaps are enumerated, and `p` is exact, if there are at most `resamples` of them. Otherwise
+/// `resamples` are drawn and `p` is `(1 + as extreme) / (1 + resamples)`, which is never 0 (Phipson
+/// and Smyth 2010). Nothing gives 1.
 ///
 /// # Panics
 /// If `a`, `b` and `clusters` differ in length.
@@ -166,7 +170,8 @@ mod tests {
 
     #[test]
     fn exact_permutation_by_hand() {
-        // Of 8 swaps of 1, 2, 3, only the two with one sign reach 6; four of 1, 1, -1 and their like reach 1.
+        // Of 8 swaps of 1, 2, 3, only the two with one sign reach 6; four of 1, 1, -1 and their
+        // like reach 1.
         let zeros = [0.0; 3];
         assert_eq!(paired_permutation(&[1.0, 2.0, 3.0], &zeros, None, 8, 0), 0.25);
         assert_eq!(paired_permutation(&[1.0, 1.0, -1.0], &zeros, None, 8, 0), 1.0);

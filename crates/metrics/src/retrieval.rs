@@ -1,13 +1,15 @@
 //! Recall at K of image-text retrieval.
 //!
-//! Ties are broken against the model: a gold item ranks after every wrong item with the same score. A constant scorer
-//! therefore gets 0 as soon as there are more than K wrong items, whatever their order; ranking ties by index would
-//! reward it on data sets whose captions are stored next to their images. A score that is not a number counts as a tie.
+//! Ties are broken against the model: a gold item ranks after every wrong item with the same score.
+//! A constant scorer therefore gets 0 as soon as there are more than K wrong items, whatever their
+//! order; ranking ties by index would reward it on data sets whose captions are stored next to
+//! their images. A score that is not a number counts as a tie.
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-/// Recall in percent; `txt` is image-to-text (find the text), `img` is text-to-image, as LAVIS names them.
+/// Recall in percent; `txt` is image-to-text (find the text), `img` is text-to-image, as LAVIS
+/// names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Retrieval {
     /// Images with one of their texts ranked first.
@@ -30,7 +32,8 @@ pub struct Retrieval {
     pub r_mean: f64,
 }
 
-/// The zero-based rank of each image's best text, and of each text's image. An image without texts has no rank.
+/// The zero-based rank of each image's best text, and of each text's image. An image without texts
+/// has no rank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranks {
     /// Per image.
@@ -44,8 +47,9 @@ fn before<T: PartialOrd>(other: &T, gold: &T) -> bool {
     other.partial_cmp(gold) != Some(Ordering::Less)
 }
 
-/// Ranks within a score matrix of `scores.len() / text_image.len()` images by `text_image.len()` texts, row-major
-/// (one row per image, higher is better); `text_image[t]` is the row of the image that text `t` describes.
+/// Ranks within a score matrix of `scores.len() / text_image.len()` images by `text_image.len()`
+/// texts, row-major (one row per image, higher is better); `text_image[t]` is the row of the image
+/// that text `t` describes.
 ///
 /// # Panics
 /// If `scores` is not a whole matrix or `text_image` names an image outside it.

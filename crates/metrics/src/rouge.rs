@@ -7,15 +7,16 @@ use crate::parallel::{Advance, with_scratch};
 /// Weight of recall against precision, fixed by the official scorer.
 const BETA: f64 = 1.2;
 
-/// Most pairs of words of two texts that are compared: some seconds of work. Both would have 370,000 words.
+/// Most pairs of words of two texts that are compared: some seconds of work. Both would have
+/// 370,000 words.
 const MOST_PAIRS: u64 = 1 << 37;
 
 /// ROUGE-L of each caption, in `[0, 1]`; the corpus score is their mean.
 ///
-/// From the longest common subsequence with each reference; precision and recall are maximised over the references
-/// independently (BLIP-2 specification, section 8.3). An empty hypothesis scores 0, but 1 if a reference is empty too: to
-/// the official scorer both are one empty token. NaN for a pair of texts of more than 2^37 pairs of words, which would take
-/// minutes.
+/// From the longest common subsequence with each reference; precision and recall are maximised over
+/// the references independently (BLIP-2 specification, section 8.3). An empty hypothesis scores 0,
+/// but 1 if a reference is empty too: to the official scorer both are one empty token. NaN for a
+/// pair of texts of more than 2^37 pairs of words, which would take minutes.
 ///
 /// # Panics
 /// If `hypotheses` and `references` differ in length.

@@ -30,8 +30,9 @@ pub fn std_dev(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Student's confidence interval of the mean, for values over seeds: `level` is the coverage, for example 0.95.
-/// `None` of fewer than two values, which say nothing about their spread, or if `level` is not inside `(0, 1)`.
+/// Student's confidence interval of the mean, for values over seeds: `level` is the coverage, for
+/// example 0.95. `None` of fewer than two values, which say nothing about their spread, or if
+/// `level` is not inside `(0, 1)`.
 #[must_use]
 pub fn t_interval(values: &[f64], level: f64) -> Option<Interval> {
     if !(level > 0.0 && level < 1.0) {
@@ -73,14 +74,15 @@ pub fn paired_t(a: &[f64], b: &[f64]) -> Option<PairedT> {
     Some(PairedT { difference, p })
 }
 
-/// `a - b`, element by element. Panics if they differ in length: an unpaired value would pair with a wrong one.
+/// `a - b`, element by element. Panics if they differ in length: an unpaired value would pair with
+/// a wrong one.
 pub(crate) fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
     assert_eq!(a.len(), b.len(), "a paired test needs the same samples on both sides");
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-/// Holm's correction (1979): the adjusted p-values, in the order given. Comparing each with α keeps the probability of
-/// any false finding below α.
+/// Holm's correction (1979): the adjusted p-values, in the order given. Comparing each with α keeps
+/// the probability of any false finding below α.
 #[must_use]
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
@@ -120,7 +122,8 @@ mod tests {
 
     #[test]
     fn paired_test_by_hand() {
-        // Differences 1, 2, 3: t = 2 / (1 / sqrt 3) = 3.4641 with 2 degrees of freedom, p = 1 - t / sqrt(2 + t²).
+        // Differences 1, 2, 3: t = 2 / (1 / sqrt 3) = 3.4641 with 2 degrees of freedom, p = 1 - t /
+        // sqrt(2 + t²).
         let found = paired_t(&[2.0, 4.0, 6.0], &[1.0, 2.0, 3.0]).expect("three pairs");
         let t = 12.0_f64.sqrt();
         assert!((found.p - (1.0 - t / 14.0_f64.sqrt())).abs() < 1e-12, "{}", found.p);

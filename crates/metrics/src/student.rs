@@ -2,7 +2,8 @@
 
 /// Natural logarithm of the gamma function for `x > 0`, to about 1e-14.
 fn ln_gamma(x: f64) -> f64 {
-    // Stirling's series is accurate from about 10 on; smaller arguments are raised by the recurrence.
+    // Stirling's series is accurate from about 10 on; smaller arguments are raised by the
+    // recurrence.
     let (mut x, mut shift) = (x, 0.0);
     while x < 15.0 {
         shift += x.ln();
@@ -14,8 +15,8 @@ fn ln_gamma(x: f64) -> f64 {
     (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - shift
 }
 
-/// The regularised incomplete beta function `I_x(a, b)` by its continued fraction (Abramowitz and Stegun 26.5.8),
-/// evaluated by Lentz's method.
+/// The regularised incomplete beta function `I_x(a, b)` by its continued fraction (Abramowitz and
+/// Stegun 26.5.8), evaluated by Lentz's method.
 fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
@@ -49,7 +50,8 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     front.exp() * fraction / a
 }
 
-/// Probability that a Student t variable with `df` degrees of freedom is at least `|t|` away from 0.
+/// Probability that a Student t variable with `df` degrees of freedom is at least `|t|` away from
+/// 0.
 #[must_use]
 pub fn t_two_sided(t: f64, df: f64) -> f64 {
     let square = t * t;
@@ -61,8 +63,8 @@ pub fn t_two_sided(t: f64, df: f64) -> f64 {
     }
 }
 
-/// The quantile of Student's t: the value that a variable with `df` degrees of freedom stays below with `probability`.
-/// For example 12.706 for 0.975 and 1. Infinite at 0 and 1.
+/// The quantile of Student's t: the value that a variable with `df` degrees of freedom stays below
+/// with `probability`. For example 12.706 for 0.975 and 1. Infinite at 0 and 1.
 #[must_use]
 pub fn t_quantile(probability: f64, df: f64) -> f64 {
     if probability < 0.5 {
@@ -77,7 +79,8 @@ pub fn t_quantile(probability: f64, df: f64) -> f64 {
         high *= 2.0;
     }
     let mut low = 0.0;
-    // Bisection down to neighbouring numbers: slower than Newton, but nothing can go wrong, and few are needed.
+    // Bisection down to neighbouring numbers: slower than Newton, but nothing can go wrong, and few
+    // are needed.
     for _ in 0..200 {
         let middle = f64::midpoint(low, high);
         if t_two_sided(middle, df) > tail {

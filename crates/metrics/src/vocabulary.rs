@@ -6,11 +6,13 @@ use std::collections::{HashMap, HashSet};
 /// Texts that one thread tokenises in a row.
 const CHUNK: usize = 2048;
 
-/// Distinct tokens in alphabetical order, so that sums over them do not depend on the order of images.
+/// Distinct tokens in alphabetical order, so that sums over them do not depend on the order of
+/// images.
 #[derive(Default)]
 pub(crate) struct Vocabulary {
     texts: Vec<Box<str>>,
-    /// The words of the tokens with white space in them, sorted by token: no-break spaces, which BLEU and CIDEr split at.
+    /// The words of the tokens with white space in them, sorted by token: no-break spaces, which
+    /// BLEU and CIDEr split at.
     split: Vec<(u32, Vec<u32>)>,
 }
 

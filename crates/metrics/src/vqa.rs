@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 /// The marks that are removed, in the order in which the official scorer goes through them.
 const MARKS: &str = ";/[]\"{}()=+\\_-><@`,?!";
 
-/// The official scorer passes a flag where a count belongs and so removes at most this many full stops.
+/// The official scorer passes a flag where a count belongs and so removes at most this many full
+/// stops.
 const MAX_STOPS: usize = 32;
 
 const NUMBER_WORDS: [(&str, &str); 12] = [
@@ -26,10 +27,11 @@ const NUMBER_WORDS: [(&str, &str); 12] = [
     ("ten", "10"),
 ];
 
-/// The punctuation step "P" of the official scorer (BLIP-2 specification, section 8.1), quirks included.
+/// The punctuation step "P" of the official scorer (BLIP-2 specification, section 8.1), quirks
+/// included.
 ///
-/// A mark becomes a space, or nothing if it somewhere touches a space or the answer has a comma between digits. Then
-/// full stops go unless a digit follows.
+/// A mark becomes a space, or nothing if it somewhere touches a space or the answer has a comma
+/// between digits. Then full stops go unless a digit follows.
 #[must_use]
 pub fn strip_punctuation(answer: &str) -> String {
     let original: Vec<char> = answer.chars().collect();
@@ -54,7 +56,8 @@ pub fn strip_punctuation(answer: &str) -> String {
     kept
 }
 
-/// The step "D": lower case, number words to digits, no articles, contractions spelled out, single spaces.
+/// The step "D": lower case, number words to digits, no articles, contractions spelled out, single
+/// spaces.
 fn map_words(answer: &str) -> String {
     let lower = answer.to_lowercase();
     let look_up = |table: &[(&'static str, &'static str)], word: &str| {
@@ -70,14 +73,16 @@ fn map_words(answer: &str) -> String {
     words.join(" ")
 }
 
-/// A predicted answer as the official scorer compares it: `A red Bus.` becomes `red bus`. May become empty.
+/// A predicted answer as the official scorer compares it: `A red Bus.` becomes `red bus`. May
+/// become empty.
 #[must_use]
 pub fn normalize_prediction(answer: &str) -> String {
     map_words(&strip_punctuation(answer.replace(['\n', '\t'], " ").trim_matches(is_space)))
 }
 
-/// The answers of the annotators as the official scorer compares them: only punctuation is stripped, and only if the
-/// answers are not all equal (data sets come normalised already, and published numbers depend on this).
+/// The answers of the annotators as the official scorer compares them: only punctuation is
+/// stripped, and only if the answers are not all equal (data sets come normalised already, and
+/// published numbers depend on this).
 #[must_use]
 pub fn normalize_references(answers: &[String]) -> Vec<String> {
     if answers.windows(2).all(|pair| pair[0] == pair[1]) {
@@ -87,7 +92,8 @@ pub fn normalize_references(answers: &[String]) -> Vec<String> {
 }
 
 /// The official VQA accuracy of one raw prediction, in `[0, 1]`: the mean over annotators of
-/// `min(1, matches among the other annotators / 3)`. Both sides are normalised here. Without answers it is 0.
+/// `min(1, matches among the other annotators / 3)`. Both sides are normalised here. Without
+/// answers it is 0.
 #[must_use]
 pub fn accuracy(prediction: &str, answers: &[String]) -> f64 {
     let prediction = normalize_prediction(prediction);
@@ -140,7 +146,8 @@ impl Tally {
 
     fn percent(&self) -> Option<f64> {
         let percent = 100.0 * self.0 / self.1 as f64;
-        // Through text, because that rounds the exact value as Python does; scaling by 100 first would not.
+        // Through text, because that rounds the exact value as Python does; scaling by 100 first
+        // would not.
         (self.1 > 0).then(|| format!("{percent:.2}").parse().unwrap_or(percent))
     }
 }

@@ -1,7 +1,8 @@
 //! The contraction table of the official VQA scorer (BLIP-2 specification, appendix D).
 //!
-//! Kept with its quirks, because published numbers have them: `somebody'd` loses its apostrophe, two entries map to
-//! themselves, and the entries with a capital `I` never match, since words are lower-cased before they are looked up.
+//! Kept with its quirks, because published numbers have them: `somebody'd` loses its apostrophe,
+//! two entries map to themselves, and the entries with a capital `I` never match, since words are
+//! lower-cased before they are looked up.
 
 /// `(as written, as scored)`.
 #[rustfmt::skip]

@@ -1,6 +1,7 @@
 //! What Python takes for a digit and for white space, which the official VQA scorer inherits.
 
-/// The zeros of all scripts (Unicode 14, category Nd, as Python 3.11 has them); nine more digits follow each.
+/// The zeros of all scripts (Unicode 14, category Nd, as Python 3.11 has them); nine more digits
+/// follow each.
 #[rustfmt::skip]
 const ZEROS: &[u32] = &[
     0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0,

@@ -62,8 +62,10 @@ fn scores_are_those_of_the_official_scorer() {
 #[test]
 fn golden_numbers_of_the_specification() {
     let references: Vec<Vec<Vec<String>>> = [
-        "a brown dog runs across the green field|a dog is running on grass|the dog runs through a grassy field",
-        "two people ride bicycles down a city street|a man and a woman riding bikes|people cycling on a road",
+        "a brown dog runs across the green field|a dog is running on grass|the dog runs through a \
+        grassy field",
+        "two people ride bicycles down a city street|a man and a woman riding bikes|people cycling \
+        on a road",
         "a plate of pasta with red sauce|some spaghetti on a white plate",
     ]
     .iter()

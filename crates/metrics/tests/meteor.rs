@@ -126,8 +126,8 @@ fn every_module_is_needed() {
         assert!(score(&[hypothesis], &[&[reference]]).each[0] > 0.1, "{hypothesis}, {reference}");
         assert_eq!(alone(hypothesis, reference) > 0.0, without, "{hypothesis}, {reference}");
     }
-    // Two modules find this pair, so that it is not certain, and as half a word rounds down, a chunk costs more than it
-    // gains: the jar gives 0 too.
+    // Two modules find this pair, so that it is not certain, and as half a word rounds down, a
+    // chunk costs more than it gains: the jar gives 0 too.
     assert_eq!(score(&["running"], &[&["runs"]]).each, [0.0]);
     assert!((alone("running", "runs") - 0.6).abs() < 1e-12);
 }
@@ -176,7 +176,8 @@ fn errors_name_the_file_and_a_hint() {
     error("meteor-1.5.jar");
 }
 
-const POOL: &str = "a the of man dog dogs running runs car automobile children child right now at moment , . 's red";
+const POOL: &str = "a the of man dog dogs running runs car automobile children child right now at \
+    moment , . 's red";
 
 fn caption() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(prop::sample::select(words(POOL)), 1..12)

@@ -1,7 +1,8 @@
 //! Tokens, scores and answers against what the official tools print, case by case.
 //!
-//! The fixtures come from `tests/fixtures/make_ptb.py`, `make_caption_corners.py` and `make_vqa_normalised.py`; set
-//! `TOOLKIT_VQA_NORMALISED` to a longer file of the last one to compare more.
+//! The fixtures come from `tests/fixtures/make_ptb.py`, `make_caption_corners.py` and
+//! `make_vqa_normalised.py`; set `TOOLKIT_VQA_NORMALISED` to a longer file of the last one to
+//! compare more.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -168,7 +169,8 @@ proptest! {
     }
 
     #[test]
-    fn any_unicode_is_tokenised_and_normalised(lines in proptest::collection::vec("(?s).{0,30}|[&<>'’`.#@(0-9a-z/ -]{0,30}", 0..6)) {
+    fn any_unicode_is_tokenised_and_normalised(lines in proptest::collection::vec("(?s).{0,30}|[&<>'’`.#@(0-9a-z/ \
+        -]{0,30}", 0..6)) {
         for token in tokenize_all(&lines).into_iter().flatten() {
             prop_assert!(!token.is_empty() && !token.contains([' ', '\n', '\t']), "{:?}", token);
         }

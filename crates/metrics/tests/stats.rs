@@ -100,7 +100,8 @@ fn enumerated_swaps_are_those_of_scipy() {
 fn percentile_intervals_are_those_of_scipy() {
     for case in &fixture().bootstrap {
         let found = bootstrap(&case.values, None, 50_000, 3).unwrap();
-        // Ends of intervals of 50,000 draws differ between draws by a few hundredths of the standard error.
+        // Ends of intervals of 50,000 draws differ between draws by a few hundredths of the
+        // standard error.
         let slack = 0.05 * case.error;
         assert!((found.low - case.low).abs() < slack, "{} against {}", found.low, case.low);
         assert!((found.high - case.high).abs() < slack, "{} against {}", found.high, case.high);

@@ -1,11 +1,13 @@
-//! What is trained between the frozen parts: a bridge and the projection of its outputs into the language model.
+//! What is trained between the frozen parts: a bridge and the projection of its outputs into the
+//! language model.
 
 use crate::layers::{Linear, linear_params};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use toolkit_core::AnyBridge;
 
-/// A bridge and BLIP-2's `language_projection` (LAVIS: `opt_proj`, `t5_proj`): one linear layer with a bias.
+/// A bridge and BLIP-2's `language_projection` (LAVIS: `opt_proj`, `t5_proj`): one linear layer
+/// with a bias.
 #[derive(Module, Debug)]
 pub struct Connector {
     /// Features to queries.
@@ -15,7 +17,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// A projection from `bridge_width` to `language_width` behind `bridge`; its weights are not drawn yet.
+    /// A projection from `bridge_width` to `language_width` behind `bridge`; its weights are not
+    /// drawn yet.
     #[must_use]
     pub fn new(
         bridge: AnyBridge,
@@ -26,7 +29,8 @@ impl Connector {
         Self { bridge, language_projection: Linear::new(bridge_width, language_width, device) }
     }
 
-    /// Features `[batch, tokens, vision width]` to the soft prefix `[batch, queries, language width]`.
+    /// Features `[batch, tokens, vision width]` to the soft prefix `[batch, queries, language
+    /// width]`.
     #[must_use]
     pub fn prefix(&self, features: Tensor<3>) -> Tensor<3> {
         self.language_projection.forward(self.bridge.queries(features))

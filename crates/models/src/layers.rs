@@ -12,7 +12,8 @@ pub fn parameter<const D: usize>(shape: [usize; D], device: &Device) -> Param<Te
     Param::uninitialized(ParamId::new(), init, device.clone(), true, Shape::new(shape))
 }
 
-/// `x W + b`; `weight` is `[in, out]` in memory and `[out, in]` in checkpoints (see `toolkit_core::params`).
+/// `x W + b`; `weight` is `[in, out]` in memory and `[out, in]` in checkpoints (see
+/// `toolkit_core::params`).
 #[derive(Module, Debug)]
 pub struct Linear {
     weight: Param<Tensor<2>>,
@@ -32,15 +33,16 @@ impl Linear {
         Self { weight: parameter([input, output], device), bias: None }
     }
 
-    /// `[.., in]` to `[.., out]`. One token of each of a batch of texts, `[batch, 1, in]`, is a step of generation, or the last
-    /// block of a prompt, whose sums are made in an order of their own. (So are those of prompts of one token; beside a longer one the last
-    /// bits differ.)
+    /// `[.., in]` to `[.., out]`. One token of each of a batch of texts, `[batch, 1, in]`, is a
+    /// step of generation, or the last block of a prompt, whose sums are made in an order of their
+    /// own. (So are those of prompts of one token; beside a longer one the last bits differ.)
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
         // A frozen matrix may be kept in half precision or in eight bits.
         let weight = self.weight.val();
-        // One matrix product over all rows; a batched product would pack the weight once for each sample.
+        // One matrix product over all rows; a batched product would pack the weight once for each
+        // sample.
         let rows: usize = dims[..D - 1].iter().product();
         let bias = self.bias.as_ref().map(Param::val);
         let y = toolkit_kernels::linear(
@@ -55,9 +57,9 @@ impl Linear {
 }
 
 impl Linear {
-    /// [`Linear::forward`] of `x * scale + shift`, with scale and shift `[in]` moved into the weight and the bias. If `x` is a
-    /// constant, a training step then has no gradient of rows as long as `x` to find: that of scale and shift comes from
-    /// that of the weight.
+    /// [`Linear::forward`] of `x * scale + shift`, with scale and shift `[in]` moved into the
+    /// weight and the bias. If `x` is a constant, a training step then has no gradient of rows as
+    /// long as `x` to find: that of scale and shift comes from that of the weight.
     #[must_use]
     pub fn forward_scaled(&self, x: Tensor<3>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
@@ -101,7 +103,8 @@ impl LayerNorm {
         toolkit_kernels::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
     }
 
-    /// The first half alone, `(x - mean) / sqrt(var + eps)`, and what the second multiplies with and adds.
+    /// The first half alone, `(x - mean) / sqrt(var + eps)`, and what the second multiplies with
+    /// and adds.
     #[must_use]
     pub fn halves<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>, Tensor<1>) {
         let (width, device) = (x.dims()[D - 1], x.device());
@@ -157,9 +160,10 @@ impl Embedding {
     }
 }
 
-/// Images `[batch, channels, height, width]` through a convolution whose stride is its side, `kernel [width, channels, p,
-/// p]`: `[batch, patches, width]`, row by row. Written as a matrix product of patches, which is what it is, and several
-/// times faster on a CPU. What is left over at the right and below is cut off, as a convolution does.
+/// Images `[batch, channels, height, width]` through a convolution whose stride is its side,
+/// `kernel [width, channels, p, p]`: `[batch, patches, width]`, row by row. Written as a matrix
+/// product of patches, which is what it is, and several times faster on a CPU. What is left over at
+/// the right and below is cut off, as a convolution does.
 #[must_use]
 pub fn patches(images: Tensor<4>, kernel: Tensor<4>) -> Tensor<3> {
     let [hidden, channels, p, _] = kernel.dims();
@@ -189,7 +193,8 @@ pub fn merge_heads(x: Tensor<4>) -> Tensor<3> {
     x.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
-/// What is added to a score so that its position is not seen: the constant of LAVIS and transformers' BERT.
+/// What is added to a score so that its position is not seen: the constant of LAVIS and
+/// transformers' BERT.
 pub const HIDDEN: f64 = -10_000.0;
 
 /// A mask of ones and zeros as an additive bias: 0 where visible, [`HIDDEN`] where not.
@@ -198,7 +203,8 @@ pub fn mask_bias<const D: usize>(mask: Tensor<D>) -> Tensor<D> {
     (mask - 1.0) * -HIDDEN
 }
 
-/// Ones on and below the diagonal, for `new` rows that stand behind `past` columns: `[new, past + new]`.
+/// Ones on and below the diagonal, for `new` rows that stand behind `past` columns: `[new, past +
+/// new]`.
 #[must_use]
 pub fn causal_mask(past: usize, new: usize, device: &Device) -> Tensor<2> {
     let rows = (0..new).flat_map(|row| {
@@ -248,7 +254,8 @@ pub enum Activation {
     Gelu,
     /// GELU by tanh.
     GeluNew,
-    /// `x sigmoid(1.702 x)`: OpenAI's CLIP. Features are silently worse if GELU is used in its place.
+    /// `x sigmoid(1.702 x)`: OpenAI's CLIP. Features are silently worse if GELU is used in its
+    /// place.
     QuickGelu,
     /// Rectifier.
     Relu,

@@ -75,7 +75,8 @@ fn dinov2(layers: usize, final_norm: bool) -> Dinov2Config {
 
 #[test]
 fn dinov2_is_that_of_transformers() {
-    // Its table is of 5 x 5 places and is resized to the picture's 3 x 3, as a reader does when it loads one.
+    // Its table is of 5 x 5 places and is resized to the picture's 3 x 3, as a reader does when it
+    // loads one.
     let table = filled("embeddings.position_embeddings", &[1, 26, 8]);
     let grid = resize_grid(&table[8..], 8, 5, 3, Corners::Edges);
     let positions = [&table[..8], &grid].concat();
@@ -131,7 +132,8 @@ fn llama_heads(interleaved: bool) -> LlamaConfig {
     LlamaConfig { num_key_value_heads: Some(1), head_dim: Some(6), ..llama(false, interleaved) }
 }
 
-/// Rows of a query or key matrix as llama.cpp orders them: of each head, the two that are rotated together side by side.
+/// Rows of a query or key matrix as llama.cpp orders them: of each head, the two that are rotated
+/// together side by side.
 fn interleaved(data: &[f32], heads: usize) -> Vec<f32> {
     let head = data.len() / 16 / heads;
     let row = |h: usize, at: usize| {
@@ -194,10 +196,10 @@ fn llama_with_a_cache_is_llama_without() {
     close(&floats(Tensor::cat(parts, 1)), &whole);
 }
 
-/// Two prompts of unlike length behind a soft prefix, the shorter padded on its left, then two cached steps: what a batch
-/// of questions does.
-/// What stage 2 learns from: the gradient of a prefix through the frozen model, against central differences. Five samples, so that
-/// attention takes the path of a training batch.
+/// Two prompts of unlike length behind a soft prefix, the shorter padded on its left, then two
+/// cached steps: what a batch of questions does. What stage 2 learns from: the gradient of a prefix
+/// through the frozen model, against central differences. Five samples, so that attention takes the
+/// path of a training batch.
 #[test]
 fn a_prefix_gets_its_gradient_through_llama() {
     for config in [llama(true, false), llama_heads(true)] {
@@ -382,7 +384,8 @@ fn the_contracts_hold() {
     conform::language::<Llama>(&LlamaConfig { num_key_value_heads: None, ..llama(true, false) });
 }
 
-/// The contract draws variances too, which must not be negative; so this is checked by the rule of this file.
+/// The contract draws variances too, which must not be negative; so this is checked by the rule of
+/// this file.
 #[test]
 fn efficientnet_counts_its_parameters_and_looks_at_pictures_one_by_one() {
     let lite0 = EfficientNetLiteConfig { image_size: 32, ..EfficientNetLiteConfig::default() };

@@ -1,5 +1,6 @@
-//! OPT and T5 against transformers 4.57.1 (`tests/fixtures/blip2_goldens.json`, made from weights and inputs that are
-//! functions of name and index: [`filled`] and [`input`]) and against the contract.
+//! OPT and T5 against transformers 4.57.1 (`tests/fixtures/blip2_goldens.json`, made from weights
+//! and inputs that are functions of name and index: [`filled`] and [`input`]) and against the
+//! contract.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,8 +14,8 @@ use toolkit_models::layers::Activation;
 
 const GOLDENS: &str = include_str!("../../../tests/fixtures/blip2_goldens.json");
 
-/// What stands at `field` of `piece`, up to the bracket or comma that ends it. The file is flat and made by one script,
-/// which spares this crate a JSON parser.
+/// What stands at `field` of `piece`, up to the bracket or comma that ends it. The file is flat and
+/// made by one script, which spares this crate a JSON parser.
 fn golden(piece: &str, field: &str) -> Vec<String> {
     let after = |text: &'static str, key: &str| {
         text.split_once(&format!("\"{key}\":"))
@@ -39,7 +40,8 @@ fn near(what: &str, ours: &[f32], reference: &[f32]) {
     }
 }
 
-/// The module with the goldens' fill: `0.1 sin(0.7 i + s)` in row-major order, `s` from the name, plus one in norms.
+/// The module with the goldens' fill: `0.1 sin(0.7 i + s)` in row-major order, `s` from the name,
+/// plus one in norms.
 fn filled<M: LanguageModel>(config: &M::Config, piece: &str) -> M {
     let model = M::build(config, &Device::default());
     let names: BTreeSet<String> = golden(piece, "names").into_iter().collect();
@@ -124,7 +126,8 @@ fn contract_opt() {
 #[test]
 fn contract_t5() {
     conform::language::<T5>(&t5_tiny(Activation::Gelu));
-    // Unequal depths, heads that do not fill the width, small buckets: what the published sizes do not have.
+    // Unequal depths, heads that do not fill the width, small buckets: what the published sizes do
+    // not have.
     let plain = T5Config {
         d_kv: 5,
         num_decoder_layers: Some(3),
@@ -208,8 +211,9 @@ fn t5_buckets() {
     }
 }
 
-/// The goldens are too short to tell the decoder's buckets from the encoder's: with 4 buckets, the upper two are for
-/// keys on the right in the encoder, and for keys two and more to the left in the decoder.
+/// The goldens are too short to tell the decoder's buckets from the encoder's: with 4 buckets, the
+/// upper two are for keys on the right in the encoder, and for keys two and more to the left in the
+/// decoder.
 #[test]
 fn t5_decoder_buckets_are_causal() {
     let config = T5Config {
@@ -252,8 +256,8 @@ fn drawn<M: LanguageModel>(config: &M::Config) -> M {
     params::initialise(M::build(config, &Device::default()), 1, rule)
 }
 
-/// Two prompts of unlike length after a soft prefix, the shorter padded on its left, then two cached steps: as VQA
-/// inference of BLIP-2 does.
+/// Two prompts of unlike length after a soft prefix, the shorter padded on its left, then two
+/// cached steps: as VQA inference of BLIP-2 does.
 #[test]
 fn left_padded_batch_equals_single() {
     for config in [opt_tiny(), opt_tiny_postln_proj()] {

@@ -1,4 +1,5 @@
-//! The ViT against transformers 4.57.1 (`clip_tiny` of `tests/fixtures/blip2_goldens.json`) and against the contract.
+//! The ViT against transformers 4.57.1 (`clip_tiny` of `tests/fixtures/blip2_goldens.json`) and
+//! against the contract.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +11,8 @@ use toolkit_models::vision::vit::{Vit, VitConfig};
 
 const GOLDENS: &str = include_str!("../../../tests/fixtures/blip2_goldens.json");
 
-/// The golden model has three blocks and its value is `hidden_states[-2]`: what BLIP-2 takes, the output of the second.
+/// The golden model has three blocks and its value is `hidden_states[-2]`: what BLIP-2 takes, the
+/// output of the second.
 fn clip_tiny() -> VitConfig {
     VitConfig {
         image_size: 8,
@@ -28,7 +30,8 @@ fn clip_tiny() -> VitConfig {
 
 fn encode(config: &VitConfig) -> Vec<f32> {
     let device = Device::default();
-    // The goldens' fill: `0.1 sin(0.7 i + s)` in row-major order, `s` from the published name, plus one in norms.
+    // The goldens' fill: `0.1 sin(0.7 i + s)` in row-major order, `s` from the published name, plus
+    // one in norms.
     let model = params::map(Vit::build(config, &device), |info| {
         let name = format!("vision_model.{}", info.name);
         let shift = f64::from(name.bytes().map(u32::from).sum::<u32>() % 97);

@@ -90,7 +90,8 @@ impl Kind {
 /// Keys that every card may have.
 const COMMON: [&str; 5] = ["about", "facts", "scores", "licence", "source"];
 
-/// A card whose keys and types are checked; only `[config]` and `[decoding]` wait for someone who knows them.
+/// A card whose keys and types are checked; only `[config]` and `[decoding]` wait for someone who
+/// knows them.
 #[derive(Clone, Debug)]
 pub struct Card {
     /// What it is about.
@@ -227,7 +228,8 @@ impl Card {
         )
     }
 
-    /// A file of the registry folder that the card is in, such as `weights/x.safetensors`, or an absolute path.
+    /// A file of the registry folder that the card is in, such as `weights/x.safetensors`, or an
+    /// absolute path.
     ///
     /// # Errors
     /// If it is not there or cannot be read.
@@ -236,7 +238,8 @@ impl Card {
     }
 }
 
-/// The same struct serves all kinds, so which keys a kind has is checked here, with its own suggestions.
+/// The same struct serves all kinds, so which keys a kind has is checked here, with its own
+/// suggestions.
 fn check_keys(kind: Kind, text: &Source) -> Result<(), CardError> {
     let (required, optional) = kind.keys();
     let table = text.table();

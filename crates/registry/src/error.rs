@@ -76,7 +76,8 @@ pub enum LoadError {
     },
     /// The tensors are not those of the part.
     #[error(
-        "weights do not fit: {} --> {file}; hint: compare the configuration (a card's `[config]`, or `config.json`) with the model the weights are of",
+        "weights do not fit: {} --> {file}; hint: compare the configuration (a card's `[config]`, \
+        or `config.json`) with the model the weights are of",
         Listing(.mismatch)
     )]
     Mismatch {

@@ -1,4 +1,5 @@
-//! What the registry keeps of a family: functions from its card, with the family's own types inside.
+//! What the registry keeps of a family: functions from its card, with the family's own types
+//! inside.
 
 use crate::{Card, CardError};
 use burn::tensor::Device;

@@ -30,7 +30,8 @@ fn is_remote(text: &str) -> bool {
     ["hf:", "pip:", "apt:", "npm:"].iter().any(|start| text.starts_with(start))
 }
 
-/// Everything that a card names and that has to be fetched: weights, tokenizer, text encoder, packages of a data set.
+/// Everything that a card names and that has to be fetched: weights, tokenizer, text encoder,
+/// packages of a data set.
 ///
 /// # Errors
 /// At the first source that is not written as one.
@@ -111,7 +112,8 @@ impl Card {
                 return Err(self.text().error_at(
                     at,
                     what,
-                    "write `file:`, `hf:`, `pip:`, `apt:` or `npm:`, such as `file:weights/x.safetensors`",
+                    "write `file:`, `hf:`, `pip:`, `apt:` or `npm:`, such as \
+                    `file:weights/x.safetensors`",
                 ));
             }
             return self.local(at, path, sha256);
@@ -140,7 +142,8 @@ impl Card {
         }
     }
 
-    /// The weights of the text encoder that `[init] bert` of a bridge's card names, by the Q-Former's names.
+    /// The weights of the text encoder that `[init] bert` of a bridge's card names, by the
+    /// Q-Former's names.
     ///
     /// # Errors
     /// If the card names none, or the file is missing, changed, not fetched, or of no known format.

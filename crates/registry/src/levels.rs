@@ -1,4 +1,5 @@
-//! Levels before the names of some tensors of a file, told by the parameters that are missing without them.
+//! Levels before the names of some tensors of a file, told by the parameters that are missing
+//! without them.
 
 use crate::LoadError;
 use crate::error::Listing;
@@ -7,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::params::Mismatch;
 use toolkit_formats::Tensors;
 
-/// Every name that parameters which were not found are published under, each with what errors call them.
+/// Every name that parameters which were not found are published under, each with what errors call
+/// them.
 #[derive(Debug, Default)]
 pub(crate) struct Ways(BTreeMap<String, BTreeSet<String>>);
 

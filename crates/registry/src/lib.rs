@@ -1,9 +1,12 @@
-//! Cards to live parts: what `registry/` says about encoders, bridges, language models, data sets and tasks.
+//! Cards to live parts: what `registry/` says about encoders, bridges, language models, data sets
+//! and tasks.
 //!
-//! A card is a TOML file that names a family and its configuration; a [`Registry`] knows the families and finds the
-//! cards. Registration is explicit and typed: `Registry::builtin().vision::<MyVit>("my-vit")`.
+//! A card is a TOML file that names a family and its configuration; a [`Registry`] knows the
+//! families and finds the cards. Registration is explicit and typed:
+//! `Registry::builtin().vision::<MyVit>("my-vit")`.
 //!
-//! Every error is a [`CardError`] or a [`LoadError`]: one line that says what is wrong, where, and what to try.
+//! Every error is a [`CardError`] or a [`LoadError`]: one line that says what is wrong, where, and
+//! what to try.
 
 mod builtin;
 mod card;

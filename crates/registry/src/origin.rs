@@ -50,7 +50,8 @@ impl Origin {
         toolkit_system::input::read(&path).map(Cow::Owned).map_err(|error| error.to_string())
     }
 
-    /// Names of the `.toml` files in a subfolder, without the ending, in no order. A missing subfolder holds none.
+    /// Names of the `.toml` files in a subfolder, without the ending, in no order. A missing
+    /// subfolder holds none.
     pub(crate) fn names(&self, subfolder: &str) -> Vec<String> {
         let stem = |path: &Path| {
             let toml = path.extension().is_some_and(|ending| ending == "toml");

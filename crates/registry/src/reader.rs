@@ -1,4 +1,5 @@
-//! Fits tensors of files to parameters: everything that does not fit is told at once, and nothing is read before.
+//! Fits tensors of files to parameters: everything that does not fit is told at once, and nothing
+//! is read before.
 
 use crate::LoadError;
 use crate::levels::{self, Ways};
@@ -105,7 +106,8 @@ impl Reader {
         &self.tensors
     }
 
-    /// Plans every parameter of `infos`. Of a bridge, a side that the file has nothing of is left out.
+    /// Plans every parameter of `infos`. Of a bridge, a side that the file has nothing of is left
+    /// out.
     pub fn plan(
         &mut self,
         part: Part,
@@ -132,7 +134,8 @@ impl Reader {
         let mut plan = Plan { corners, ..Plan::default() };
         for (info, recipe) in infos.iter().zip(found) {
             let Some(recipe) = recipe else {
-                // A file of one part is called by our names, which are those of most published parts.
+                // A file of one part is called by our names, which are those of most published
+                // parts.
                 let called = names::recipes(part, family, &info.name);
                 let whole = called.first().filter(|_| self.alone.is_none());
                 let name = whole
@@ -187,7 +190,8 @@ impl Reader {
         infos.iter().any(|info| self.find(part, family, info).is_some())
     }
 
-    /// The error that names have a level too many, if that is why none of these parameters was found.
+    /// The error that names have a level too many, if that is why none of these parameters was
+    /// found.
     #[must_use]
     pub fn behind_a_level(&self, part: Part, family: &str, infos: &[Info]) -> Option<LoadError> {
         let mut ways = Ways::default();
@@ -207,8 +211,8 @@ impl Reader {
         self.tensors.info(name).map(|info| info.shape.clone()).unwrap_or_default()
     }
 
-    /// The shape that a recipe comes to, if its pieces go together. Numbers alone do not tell: a matrix that lies on its
-    /// side has as many.
+    /// The shape that a recipe comes to, if its pieces go together. Numbers alone do not tell: a
+    /// matrix that lies on its side has as many.
     fn shape(&self, recipe: &Recipe, info: &Info) -> Option<Vec<usize>> {
         match &recipe.0[..] {
             [Piece::Whole(name)] => Some(self.stored(name)),
@@ -234,7 +238,8 @@ impl Reader {
     /// Ends the planning.
     ///
     /// # Errors
-    /// With every missing, unexpected and mis-shaped tensor, copies of tied tensors that differ included.
+    /// With every missing, unexpected and mis-shaped tensor, copies of tied tensors that differ
+    /// included.
     pub fn check(&mut self) -> Result<(), LoadError> {
         let left: Vec<String> = self
             .tensors
@@ -283,8 +288,8 @@ impl Reader {
         Err(LoadError::Mismatch { file: self.tensors.path().display().to_string(), mismatch })
     }
 
-    /// Reads what was planned into `module`, one tensor at a time; `seen` is told of every one. Matrices are kept as
-    /// `dtype`.
+    /// Reads what was planned into `module`, one tensor at a time; `seen` is told of every one.
+    /// Matrices are kept as `dtype`.
     ///
     /// # Errors
     /// If the file is damaged.
@@ -340,7 +345,8 @@ impl Reader {
     }
 }
 
-/// The key of a configuration that says how many rows a table has, where that is all that does not fit.
+/// The key of a configuration that says how many rows a table has, where that is all that does not
+/// fit.
 fn likely_cause(name: &str, found: Option<&[usize]>, wanted: &[usize]) -> Option<String> {
     const TABLES: [(&str, &str); 7] = [
         ("embed_tokens.weight", "vocab_size"),
@@ -368,8 +374,8 @@ fn third(shape: &[usize]) -> Option<Vec<usize>> {
     rows.is_multiple_of(3).then(|| [&[rows / 3], rest].concat())
 }
 
-/// The side of the square grid in a position table of `found`, if it can be resized to `wanted`: a class row and a square
-/// number of others in both, of one width.
+/// The side of the square grid in a position table of `found`, if it can be resized to `wanted`: a
+/// class row and a square number of others in both, of one width.
 fn grid(found: &[usize], wanted: &[usize]) -> Option<usize> {
     let (found, wanted) = (squeezed(found), squeezed(wanted));
     let ([rows, width], [to, same]) = (&found[..], &wanted[..]) else { return None };

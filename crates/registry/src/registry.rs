@@ -44,7 +44,8 @@ impl Registry {
         Self::default()
     }
 
-    /// The families of the toolkit and the cards of its embedded `registry/`. No folder on disk is looked at unless
+    /// The families of the toolkit and the cards of its embedded `registry/`. No folder on disk is
+    /// looked at unless
     /// [`Registry::overlay`] names it: what a command does must not depend on where it is started.
     #[must_use]
     pub fn builtin() -> Self {

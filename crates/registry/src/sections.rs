@@ -10,11 +10,12 @@ use toolkit_core::Ends;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsSection {
-    /// `file:` and a path, relative to the registry folder that the card is in, or absolute; `hf:owner/name@revision`, with
-    /// `#file` for one file; `pip:name==version#member`, and `apt:` and `npm:` likewise.
+    /// `file:` and a path, relative to the registry folder that the card is in, or absolute;
+    /// `hf:owner/name@revision`, with `#file` for one file; `pip:name==version#member`, and `apt:`
+    /// and `npm:` likewise.
     pub source: String,
-    /// Lower-case hex digest of the file. Required but for a whole `hf:` folder, whose revision names its contents: a score
-    /// is of one file, not of a name.
+    /// Lower-case hex digest of the file. Required but for a whole `hf:` folder, whose revision
+    /// names its contents: a score is of one file, not of a name.
     pub sha256: Option<String>,
     /// Lower-case hex digest of the package archive that the file is in.
     pub package_sha256: Option<String>,
@@ -49,8 +50,8 @@ pub struct Preprocess {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerSection {
-    /// A `tokenizer.json`, relative to the registry folder that the card is in, or absolute, or a source as in `[weights]`;
-    /// `gguf` is the tokenizer that is embedded in the weights.
+    /// A `tokenizer.json`, relative to the registry folder that the card is in, or absolute, or a
+    /// source as in `[weights]`; `gguf` is the tokenizer that is embedded in the weights.
     pub file: String,
     /// Lower-case hex digest of the file.
     pub sha256: Option<String>,
@@ -132,8 +133,8 @@ pub(crate) struct Packages {
     /// Digests of the archives, by package.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
-    /// Sizes in bytes of what they unpack to, by package. Only for those that unpack to more than is
-    /// usual.
+    /// Sizes in bytes of what they unpack to, by package. Only for those that unpack to more than
+    /// is usual.
     #[serde(default)]
     pub bytes: BTreeMap<String, u64>,
     /// Sources, by what they are called in `[config]`.
@@ -192,7 +193,8 @@ pub(crate) struct Raw {
     pub source: Provenance,
 }
 
-/// `224` or `[224, 224]`. Written out because serde's `untagged` would lose the position of an error.
+/// `224` or `[224, 224]`. Written out because serde's `untagged` would lose the position of an
+/// error.
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
     struct Size;
     impl<'de> Visitor<'de> for Size {

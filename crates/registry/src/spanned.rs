@@ -1,8 +1,10 @@
-//! TOML that remembers where everything stands, so that an error names line and column and suggests the right key.
+//! TOML that remembers where everything stands, so that an error names line and column and suggests
+//! the right key.
 //!
-//! `DeTable` and `ValueDeserializer` of `toml` keep byte spans while the set of types stays open: a family's `[config]`
-//! is parsed by the family's own type and still reports positions in the original file. Avoid
-//! `#[serde(flatten)]`, `untagged` and `tag = ".."` in such types: serde buffers there and positions are lost.
+//! `DeTable` and `ValueDeserializer` of `toml` keep byte spans while the set of types stays open: a
+//! family's `[config]` is parsed by the family's own type and still reports positions in the
+//! original file. Avoid `#[serde(flatten)]`, `untagged` and `tag = ".."` in such types: serde
+//! buffers there and positions are lost.
 
 use crate::CardError;
 use serde::de::DeserializeOwned;
@@ -52,7 +54,8 @@ impl Source {
     /// The whole file as a value, for [`parse`].
     #[must_use]
     pub fn root(&self) -> Spanned<DeValue<'_>> {
-        // Parsed anew at each call: a table borrows from the text, so that both cannot live in one struct.
+        // Parsed anew at each call: a table borrows from the text, so that both cannot live in one
+        // struct.
         let root = DeTable::parse(&self.text).expect("`Source::new` has parsed this text");
         Spanned::new(root.span(), DeValue::Table(root.into_inner()))
     }
@@ -84,7 +87,8 @@ impl Source {
         CardError::at(self.name.clone(), self.position(span.start), what.into(), hint.into())
     }
 
-    /// An error at the value of a dotted key such as `weights.sha256`, or at the innermost table that exists.
+    /// An error at the value of a dotted key such as `weights.sha256`, or at the innermost table
+    /// that exists.
     pub fn error_at(
         &self,
         key: &str,
@@ -116,7 +120,8 @@ impl Source {
 /// A value of `source` as a `T`.
 ///
 /// # Errors
-/// At the unknown key, the value of the wrong type or the table that lacks a key, with what was expected.
+/// At the unknown key, the value of the wrong type or the table that lacks a key, with what was
+/// expected.
 pub fn parse<T: DeserializeOwned>(
     source: &Source,
     value: &Spanned<DeValue<'_>>,

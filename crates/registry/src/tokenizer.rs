@@ -1,7 +1,8 @@
 //! Text to token ids and back. Every id is compared with the table it will be looked up in.
 //!
-//! The `tokenizers` crate panics on some damaged files, when they are read or when they are used. [`unwind::caught`] stands
-//! around each of its calls here, so that such a file is an error with its name.
+//! The `tokenizers` crate panics on some damaged files, when they are read or when they are used.
+//! [`unwind::caught`] stands around each of its calls here, so that such a file is an error with
+//! its name.
 
 use crate::{Card, CardError};
 use std::collections::BTreeMap;
@@ -33,9 +34,9 @@ impl TokenTable {
     }
 }
 
-/// A tokenizer with its special ids and the table that it is for. `encode` adds no special tokens: which ones stand where
-/// is decided by the code that makes a batch. A special token that is spelt out in a text is still read as one, as
-/// everywhere; [`TextTokenizer::spelt_out`] tells.
+/// A tokenizer with its special ids and the table that it is for. `encode` adds no special tokens:
+/// which ones stand where is decided by the code that makes a batch. A special token that is spelt
+/// out in a text is still read as one, as everywhere; [`TextTokenizer::spelt_out`] tells.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the ids are documented on `TokenizerSection`")]
 pub struct TextTokenizer {
@@ -56,7 +57,8 @@ pub struct TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// A tokenizer without special ids out of the bytes of a `tokenizer.json`; `file` is what errors call it.
+    /// A tokenizer without special ids out of the bytes of a `tokenizer.json`; `file` is what
+    /// errors call it.
     ///
     /// # Errors
     /// If it is broken, or cannot encode every text.
@@ -87,7 +89,8 @@ impl TextTokenizer {
         inner.with_truncation(None).map_err(|error| {
             CardError::new(file, error.to_string(), "remove `truncation` from the file")
         })?;
-        // A character that no vocabulary has: without an unknown token, the first odd caption would end a run.
+        // A character that no vocabulary has: without an unknown token, the first odd caption would
+        // end a run.
         let tried = guarded(|| {
             let ids = inner.encode_fast("\u{10FFFD}", false)?.get_ids().to_vec();
             inner.decode(&[&ids[..], &[0, 1, 2, 3]].concat(), false)
@@ -159,7 +162,8 @@ impl TextTokenizer {
         let Some(id) = ids.iter().find(|id| **id as usize >= *rows) else { return Ok(()) };
         let token = self.inner.id_to_token(*id).unwrap_or_default();
         let what = format!("token `{token}` has id {id}, {of} has {rows} rows");
-        let hint = "leave the token out of the text, or resize the embedding (`resize_token_embeddings`) and save again";
+        let hint = "leave the token out of the text, or resize the embedding \
+            (`resize_token_embeddings`) and save again";
         Err(CardError::new(&self.file, what, hint))
     }
 
@@ -177,8 +181,8 @@ impl TextTokenizer {
         })
     }
 
-    /// Says which special tokens `texts` spell out, such as `</s>`: they are read as the token and not as words. `None`
-    /// if there are none.
+    /// Says which special tokens `texts` spell out, such as `</s>`: they are read as the token and
+    /// not as words. `None` if there are none.
     #[must_use]
     pub fn spelt_out<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
         let starts: Vec<char> =
@@ -208,7 +212,8 @@ impl TextTokenizer {
 
     /// Says how many tokens of the vocabulary have no row in the table. `None` if every one has.
     ///
-    /// More tokens than rows are common and legal: they were added and not trained. A text that holds one is refused by
+    /// More tokens than rows are common and legal: they were added and not trained. A text that
+    /// holds one is refused by
     /// [`TextTokenizer::encode`].
     #[must_use]
     pub fn past_table(&self) -> Option<String> {
@@ -241,7 +246,8 @@ impl TextTokenizer {
         self.inner.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
     }
 
-    /// The tokenizer itself, to be written in another form. Ids that it makes are not compared with the table.
+    /// The tokenizer itself, to be written in another form. Ids that it makes are not compared with
+    /// the table.
     #[must_use]
     pub fn inner(&self) -> &Tokenizer {
         &self.inner
@@ -282,7 +288,8 @@ impl Card {
     /// The tokenizer that `[tokenizer]` names, for the table that its ids are looked up in.
     ///
     /// # Errors
-    /// If there is none, its file is missing, changed or broken, or a special id is not in its vocabulary or the table.
+    /// If there is none, its file is missing, changed or broken, or a special id is not in its
+    /// vocabulary or the table.
     pub fn tokenizer(&self, table: TokenTable) -> Result<TextTokenizer, CardError> {
         let Some(section) = &self.tokenizer_section else {
             let what = format!("{} `{}` has no `[tokenizer]`", self.kind.noun(), self.name);

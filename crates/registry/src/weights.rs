@@ -1,4 +1,5 @@
-//! Reading safetensors, and fitting them to a part: all or nothing, with everything that does not fit listed.
+//! Reading safetensors, and fitting them to a part: all or nothing, with everything that does not
+//! fit listed.
 
 use crate::names::{self, Part};
 use crate::reader::Reader;
@@ -139,10 +140,12 @@ pub fn import<M: Module>(
 }
 
 impl Card {
-    /// The weight file that `[weights]` names, its digest and stored type checked; tensors are read one by one.
+    /// The weight file that `[weights]` names, its digest and stored type checked; tensors are read
+    /// one by one.
     ///
     /// # Errors
-    /// If there is no `[weights]`, or the file is missing, changed, not fetched, or of no known format.
+    /// If there is no `[weights]`, or the file is missing, changed, not fetched, or of no known
+    /// format.
     pub fn open_weights(&self) -> Result<Tensors, LoadError> {
         let Some(weights) = &self.weights else {
             let what = format!("{} `{}` has no `[weights]`", self.kind.noun(), self.name);
@@ -173,8 +176,8 @@ impl Card {
         Ok(tensors)
     }
 
-    /// The weights of this card into `module`, whose part and family are the card's. Names and layouts are those of any
-    /// published form ([`crate::names`]).
+    /// The weights of this card into `module`, whose part and family are the card's. Names and
+    /// layouts are those of any published form ([`crate::names`]).
     ///
     /// # Errors
     /// As [`Card::open_weights`], and with everything that is missing, unexpected or mis-shaped.

@@ -1,7 +1,7 @@
 //! Writing safetensors: the same values give the same bytes, and a reader never sees half a file.
 //!
-//! The header is written here because `safetensors::serialize` puts metadata in the random order of a hash map, which
-//! would give every run of one experiment another digest.
+//! The header is written here because `safetensors::serialize` puts metadata in the random order of
+//! a hash map, which would give every run of one experiment another digest.
 
 use crate::weights::hex;
 use crate::{LoadError, StoredDtype};
@@ -13,7 +13,8 @@ use std::path::Path;
 use toolkit_core::params::Values;
 use toolkit_system::files::{FileError, write_atomic};
 
-/// Writes `tensors` to `path` and returns the SHA-256 of the file. The file appears whole or not at all.
+/// Writes `tensors` to `path` and returns the SHA-256 of the file. The file appears whole or not at
+/// all.
 ///
 /// # Errors
 /// If the file cannot be written, or a value is too large for `f16`. `bf16` is for reading only.

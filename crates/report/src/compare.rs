@@ -104,8 +104,8 @@ fn over_questions(found: &mut Comparison, row: &Row, other: &Row) {
     }
 }
 
-/// What turns scores of questions into the unit of the final score: 1, or 100 where those go up to 1. `None` if the
-/// final score is no mean over questions.
+/// What turns scores of questions into the unit of the final score: 1, or 100 where those go up to
+/// 1. `None` if the final score is no mean over questions.
 fn scale(found: &Comparison, row: &Row, questions: &[f64]) -> Option<f64> {
     let finals: Vec<f64> = row.by_seed(&found.metric).into_values().collect();
     let (overall, of_questions) = (mean(&finals)?, mean(questions)?);

@@ -1,4 +1,5 @@
-//! The data of the main figure: one panel per value of the other axes, one line per value of the first.
+//! The data of the main figure: one panel per value of the other axes, one line per value of the
+//! first.
 
 use crate::grid::{Grid, Row};
 use crate::names::{CONTROLS, control_key};

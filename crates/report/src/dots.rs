@@ -47,7 +47,8 @@ pub(crate) fn finals(grid: &Grid, metric: &str, paint: Paint) -> Option<Figure> 
     let mut caption = format!("Final {title}.");
     if several {
         caption.push_str(
-            " Markers: mean over seeds; ticks: single seeds; bars: 95% t-interval of the mean, from three seeds on.",
+            " Markers: mean over seeds; ticks: single seeds; bars: 95% t-interval of the mean, \
+            from three seeds on.",
         );
     }
     if !lines.is_empty() {
@@ -156,7 +157,8 @@ fn draw(
     svg.finish(WIDTH, bottom + 46.0, title)
 }
 
-/// Vertical lines, each with its name above, placed so that no line runs through the name of another.
+/// Vertical lines, each with its name above, placed so that no line runs through the name of
+/// another.
 fn draw_lines(svg: &mut Svg, x: &Scale, lines: &[(&'static str, f64)], bottom: f64) {
     let soft = svg.paint.colour("soft");
     let middle = lines.iter().map(|line| line.1).sum::<f64>() / lines.len().max(1) as f64;

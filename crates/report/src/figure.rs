@@ -53,7 +53,8 @@ fn caption(grid: &Grid, metric: &str, panels: &[Panel]) -> String {
             let few =
                 if least < 3 { " (range where there are fewer than three seeds)" } else { "" };
             out.push_str(&format!(
-                " Strong lines: mean over {number}; bands: 95% t-interval of the mean{few}; faint lines: single seeds."
+                " Strong lines: mean over {number}; bands: 95% t-interval of the mean{few}; faint \
+                lines: single seeds."
             ));
         }
     }

@@ -20,7 +20,8 @@ impl Scale {
     }
 }
 
-/// Round values about `count` of which cover a range: the first is at or below `low`, the last at or above `high`.
+/// Round values about `count` of which cover a range: the first is at or below `low`, the last at
+/// or above `high`.
 pub(crate) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
     let rough = (high - low) / count as f64;
@@ -138,7 +139,8 @@ pub(crate) struct Label {
     pub strong: bool,
 }
 
-/// Writes labels at the right of the point where their lines end, apart from one another, with leaders to them.
+/// Writes labels at the right of the point where their lines end, apart from one another, with
+/// leaders to them.
 pub(crate) fn labels(svg: &mut Svg, frame: &Frame, mut labels: Vec<Label>) {
     const GAP: f64 = 14.5;
     labels.sort_by(|a, b| a.y.total_cmp(&b.y));
@@ -159,7 +161,8 @@ pub(crate) fn labels(svg: &mut Svg, frame: &Frame, mut labels: Vec<Label>) {
     }
 }
 
-/// Moves sorted places as little as needed to be `gap` apart, within `top` and `bottom` if they all fit.
+/// Moves sorted places as little as needed to be `gap` apart, within `top` and `bottom` if they all
+/// fit.
 fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
     // Groups of touching labels, each with the mean of what its members want as its middle.
     let mut groups: Vec<(f64, Vec<f64>)> = Vec::new();

@@ -52,7 +52,8 @@ pub(crate) fn terms(results: &Results, summary: &Summary) -> Vec<(String, String
     add(
         tests.clone().any(|c| c.p_seeds.is_some()),
         "p over seeds",
-        "paired t-test of the same seeds on both sides: the training method, seeds being drawn anew",
+        "paired t-test of the same seeds on both sides: the training method, seeds being drawn \
+        anew",
     );
     add(
         tests.clone().any(|c| c.p_questions.is_some()),
@@ -62,7 +63,8 @@ pub(crate) fn terms(results: &Results, summary: &Summary) -> Vec<(String, String
     add(
         tests.clone().filter(|c| c.metric == summary.primary).count() > 1,
         "Holm",
-        "p-values raised so that all comparisons in one score together have a 5% risk of a false finding at 0.05",
+        "p-values raised so that all comparisons in one score together have a 5% risk of a false \
+        finding at 0.05",
     );
     out
 }

@@ -60,7 +60,8 @@ impl<'a> Grid<'a> {
         Grid { axes, rows, name: &results.name }
     }
 
-    /// The value of an axis in words: `stage 1 on`, `32 queries` has its label before it too, `opt-nano` needs none.
+    /// The value of an axis in words: `stage 1 on`, `32 queries` has its label before it too,
+    /// `opt-nano` needs none.
     fn phrase(&self, axis: usize, value: usize) -> String {
         let (axis, value) = (&self.axes[axis], &self.axes[axis].values[value]);
         let value = match value.as_str() {
@@ -179,8 +180,9 @@ impl Row<'_> {
         self.cells.iter().map(|cell| cell.seed).collect()
     }
 
-    /// The score of each question, averaged over the cells of `seeds` (all if there are none), with the image of each (each
-    /// question is its own image if that is not known). `None` if some cell lacks it.
+    /// The score of each question, averaged over the cells of `seeds` (all if there are none), with
+    /// the image of each (each question is its own image if that is not known). `None` if some cell
+    /// lacks it.
     pub(crate) fn questions(
         &self,
         key: &str,

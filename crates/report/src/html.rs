@@ -34,7 +34,8 @@ impl Page {
         let Some(figure) = figure else { return };
         self.figures += 1;
         self.body.push_str(&format!(
-            "<figure><div class=\"scroll\">{}</div><figcaption><b>Figure {}.</b> {}</figcaption></figure>\n",
+            "<figure><div class=\"scroll\">{}</div><figcaption><b>Figure {}.</b> \
+            {}</figcaption></figure>\n",
             figure.svg,
             self.figures,
             escape(&figure.caption)
@@ -94,7 +95,8 @@ fn scores(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
     page.tables("Retrieval and captions", &both);
 }
 
-/// The tables of comparisons: within panels, and with the baseline row where that is something else.
+/// The tables of comparisons: within panels, and with the baseline row where that is something
+/// else.
 pub(crate) fn compared(grid: &Grid, summary: &Summary) -> Vec<Table> {
     let first = grid.axes.first().map_or_else(String::new, |axis| capital(&axis.label));
     let equal = if grid.axes.len() > 1 { ", other axes equal" } else { "" };
@@ -133,7 +135,8 @@ fn run(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
         page.section("Reproduce");
         page.body.push_str(&format!("<pre><code>{}</code></pre>\n", escape(&results.command)));
         page.body.push_str(&format!(
-            "<p class=\"note\">{} All numbers of this page are in <code>results.json</code> beside it.</p>\n",
+            "<p class=\"note\">{} All numbers of this page are in <code>results.json</code> beside \
+            it.</p>\n",
             escape(&revision(results))
         ));
     }

@@ -1,10 +1,12 @@
-//! Reports of experiments: what was measured ([`Results`]) as a page, as Markdown, as a figure and as a table.
+//! Reports of experiments: what was measured ([`Results`]) as a page, as Markdown, as a figure and
+//! as a table.
 //!
-//! [`html`] is self-contained and needs no scripts; [`markdown`] refers to the file of [`figure_svg`]. [`summary`] has
-//! the statistics that all of them print. Whatever an experiment did not measure is left out.
+//! [`html`] is self-contained and needs no scripts; [`markdown`] refers to the file of
+//! [`figure_svg`]. [`summary`] has the statistics that all of them print. Whatever an experiment
+//! did not measure is left out.
 //!
-//! Two kinds of uncertainty are kept apart throughout: over seeds (would training again give the same?) and over
-//! questions (would these models answer other questions the same?).
+//! Two kinds of uncertainty are kept apart throughout: over seeds (would training again give the
+//! same?) and over questions (would these models answer other questions the same?).
 
 mod compare;
 mod curves;
@@ -41,7 +43,8 @@ pub use summary::{Comparison, Estimate, RowSummary, Summary, summary};
 /// The file beside `report.md` that it shows: what [`figure_svg`] gives.
 pub const FIGURE_FILE: &str = "figure.svg";
 
-/// The main figure as an SVG file with its own colours. Empty if the primary score was measured nowhere.
+/// The main figure as an SVG file with its own colours. Empty if the primary score was measured
+/// nowhere.
 #[must_use]
 pub fn figure_svg(results: &Results) -> String {
     figure::main_figure(results, &grid::Grid::new(results), paint::Paint::File)

@@ -70,12 +70,14 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     }
     let total = keys.len().div_ceil(columns) as f64 * step;
     let mut caption = format!(
-        "{} losses. Strong lines: moving average over a twentieth of the steps, mean over seeds; faint lines: single runs.",
+        "{} losses. Strong lines: moving average over a twentieth of the steps, mean over seeds; \
+        faint lines: single runs.",
         capital(name)
     );
     if runs.iter().any(|run| run.losses.keys().any(|key| key.starts_with("trivial_"))) {
         caption.push_str(
-            " Dashed: what a trivial model reaches that ignores its input, so a loss near it means that nothing was learned.",
+            " Dashed: what a trivial model reaches that ignores its input, so a loss near it means \
+            that nothing was learned.",
         );
     }
     Some(Figure { svg: svg.finish(WIDTH, total - 6.0, &format!("{name} losses")), caption })

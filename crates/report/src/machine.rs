@@ -81,10 +81,13 @@ pub(crate) fn frozen(results: &Results) -> Table {
     };
     Table {
         caption:
-            "Frozen parts: their weights are the same in every row and were not trained here. SHA-256: first 16 digits."
+            "Frozen parts: their weights are the same in every row and were not trained here. \
+            SHA-256: first 16 digits."
                 .to_owned(),
         corner: "role".to_owned(),
-        head: ["card", "parameters", "SHA-256", "scores before this experiment"].map(str::to_owned).to_vec(),
+        head: ["card", "parameters", "SHA-256", "scores before this experiment"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: results.frozen.iter().map(row).collect(),
         words: true,
     }

@@ -10,7 +10,8 @@ use crate::{
     tables,
 };
 
-/// The report as Markdown. It shows the main figure from the file [`FIGURE_FILE`] beside it, see [`figure_svg`].
+/// The report as Markdown. It shows the main figure from the file [`FIGURE_FILE`] beside it, see
+/// [`figure_svg`].
 #[must_use]
 pub fn markdown(results: &Results) -> String {
     let (grid, summary) = (Grid::new(results), summary(results));

@@ -1,4 +1,5 @@
-//! Colours, line styles and markers. A series has all three, so that none is needed to tell it apart.
+//! Colours, line styles and markers. A series has all three, so that none is needed to tell it
+//! apart.
 
 /// Where a figure goes: into the page, which has light and dark colours, or into a file of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

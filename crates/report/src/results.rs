@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 /// Everything an experiment measured, and how.
 ///
-/// Scores are named by dotted keys: `vqa.overall`, `vqa.kind.count`, `vqa.new_thing`, `caption.cider`,
-/// `retrieval.itc.txt_r1`. A control comes after the task: `vqa.shuffled.overall`, `vqa.no_image.overall`,
-/// `vqa.majority.overall`. Chance in retrieval is `retrieval.chance.r1`. All are percentages, CIDEr excepted.
+/// Scores are named by dotted keys: `vqa.overall`, `vqa.kind.count`, `vqa.new_thing`,
+/// `caption.cider`, `retrieval.itc.txt_r1`. A control comes after the task: `vqa.shuffled.overall`,
+/// `vqa.no_image.overall`, `vqa.majority.overall`. Chance in retrieval is `retrieval.chance.r1`.
+/// All are percentages, CIDEr excepted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Results {
@@ -25,10 +26,12 @@ pub struct Results {
     pub git: String,
     /// Device the experiment ran on.
     pub device: String,
-    /// What was varied. Figures give the first axis (the first that has a baseline value, if any has) a line per value,
-    /// and every combination of the others a panel. `true` and `false` are written as on and off.
+    /// What was varied. Figures give the first axis (the first that has a baseline value, if any
+    /// has) a line per value, and every combination of the others a panel. `true` and `false` are
+    /// written as on and off.
     pub axes: Vec<Axis>,
-    /// Axis key to value, of the row others are compared with. An axis left out keeps the value of the row compared.
+    /// Axis key to value, of the row others are compared with. An axis left out keeps the value of
+    /// the row compared.
     pub baseline: BTreeMap<String, String>,
     /// Key of the score of the main figure and of the verdict.
     pub primary: String,
@@ -46,7 +49,8 @@ pub struct Results {
     pub notes: Vec<String>,
     /// Parts that were not trained.
     pub frozen: Vec<FrozenPart>,
-    /// Scores that would be there, had the data what they are of: key, and why there is none. They are shown as `–`.
+    /// Scores that would be there, had the data what they are of: key, and why there is none. They
+    /// are shown as `–`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub absent: BTreeMap<String, String>,
 }
@@ -164,7 +168,8 @@ pub struct Flips {
     pub against: String,
     /// Samples that both have.
     pub compared: usize,
-    /// Samples that only the first gets right (captions: that are nearer to the references by a CIDEr of 1 or more).
+    /// Samples that only the first gets right (captions: that are nearer to the references by a
+    /// CIDEr of 1 or more).
     pub gained: usize,
     /// Samples that only the second gets right.
     pub lost: usize,

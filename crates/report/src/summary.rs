@@ -31,10 +31,11 @@ pub struct Summary {
     pub metrics: Vec<String>,
     /// One per combination of axis values.
     pub rows: Vec<RowSummary>,
-    /// The values of the first axis against its baseline value, once for every combination of the other axes.
+    /// The values of the first axis against its baseline value, once for every combination of the
+    /// other axes.
     pub effects: Vec<Comparison>,
-    /// Every row against its baseline row ([`Results::baseline`]). The same as `effects` if only the first axis (or
-    /// no axis) has a baseline.
+    /// Every row against its baseline row ([`Results::baseline`]). The same as `effects` if only
+    /// the first axis (or no axis) has a baseline.
     pub comparisons: Vec<Comparison>,
     /// The verdict, a sentence or two per entry.
     pub verdict: Vec<String>,
@@ -78,7 +79,8 @@ pub struct Comparison {
     pub row: String,
     /// The row it is compared with.
     pub against: String,
-    /// Values of the axes other than the first if they are the same on both sides, in words; else empty.
+    /// Values of the axes other than the first if they are the same on both sides, in words; else
+    /// empty.
     pub context: String,
     /// Axis key to value of the row.
     pub axes: BTreeMap<String, String>,
@@ -90,7 +92,8 @@ pub struct Comparison {
     pub against_mean: f64,
     /// `mean - against_mean`.
     pub difference: f64,
-    /// Lower end of the 95% interval of the difference over seeds; `None` of fewer than two seeds in common.
+    /// Lower end of the 95% interval of the difference over seeds; `None` of fewer than two seeds
+    /// in common.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
@@ -108,8 +111,8 @@ pub struct Comparison {
     pub questions_low: Option<f64>,
     /// Upper end.
     pub questions_high: Option<f64>,
-    /// Paired permutation test over questions, those about the same image swapped together, seeds averaged: would
-    /// these models differ on other questions too?
+    /// Paired permutation test over questions, those about the same image swapped together, seeds
+    /// averaged: would these models differ on other questions too?
     pub p_questions: Option<f64>,
     /// The same, with Holm's correction over the comparisons in this score.
     pub p_questions_holm: Option<f64>,
@@ -216,7 +219,8 @@ fn baseline(results: &Results, grid: &Grid, axis: usize) -> Option<usize> {
     axis.values.iter().position(|known| known == value)
 }
 
-/// Every value of the first axis against its baseline (its last value if none is named) within each panel.
+/// Every value of the first axis against its baseline (its last value if none is named) within each
+/// panel.
 fn effect_pairs(results: &Results, grid: &Grid) -> Vec<Pair> {
     let Some(first) = grid.axes.first() else { return Vec::new() };
     let against = baseline(results, grid, 0).unwrap_or(first.values.len().saturating_sub(1));

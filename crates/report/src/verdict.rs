@@ -100,7 +100,8 @@ fn counted(effects: &[&Comparison]) -> String {
         );
     }
     format!(
-        "In {clear} of {of} comparisons of {name} the 95% interval over seeds excludes zero, {up} of them upwards.",
+        "In {clear} of {of} comparisons of {name} the 95% interval over seeds excludes zero, {up} \
+        of them upwards.",
     )
 }
 
@@ -121,7 +122,8 @@ fn effect(effect: &Comparison, of: usize) -> Sentence {
                 format!("no difference between {a} and {b} is settled (the interval includes zero)")
             } else if effect.p_seeds_holm.unwrap_or(1.0) >= 0.05 {
                 format!(
-                    "{a} is {higher} than {b}, but not beyond chance once corrected for {of} comparisons"
+                    "{a} is {higher} than {b}, but not beyond chance once corrected for {of} \
+                    comparisons"
                 )
             } else {
                 format!("{a} is {higher} than {b}")
@@ -174,7 +176,8 @@ fn few_seeds(effects: &[&Comparison]) -> Option<String> {
                 .to_owned(),
         ),
         2..5 => Some(format!(
-            "The intervals rest on only {fewest} seeds, so they are wide, and a true difference may go unnoticed."
+            "The intervals rest on only {fewest} seeds, so they are wide, and a true difference \
+            may go unnoticed."
         )),
         _ => None,
     }

@@ -2,7 +2,8 @@
 
 use crate::names::is_percent;
 
-/// Text as HTML and XML content or as the value of an attribute. Characters that XML forbids are left out.
+/// Text as HTML and XML content or as the value of an attribute. Characters that XML forbids are
+/// left out.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

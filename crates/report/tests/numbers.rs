@@ -5,7 +5,8 @@ mod common;
 use common::{axis, cell, example};
 use toolkit_report::{Results, html, markdown, summary, table};
 
-/// Half of the 95% t-interval of three values with standard deviation 1: the quantile over the root of three.
+/// Half of the 95% t-interval of three values with standard deviation 1: the quantile over the root
+/// of three.
 const HALF: f64 = 4.302_652_729_911_275 / 1.732_050_807_568_877_2;
 
 fn small() -> Results {
@@ -18,7 +19,8 @@ fn small() -> Results {
                 seed as u64,
                 &[("vqa.overall", score), ("caption.cider", score / 50.0)],
             );
-            // Four questions about two images; with stage 1, both of the first image are right as well.
+            // Four questions about two images; with stage 1, both of the first image are right as
+            // well.
             let right = f64::from(u8::from(value == "on"));
             cell.per_sample.insert("vqa.overall".into(), vec![right, right, 1.0, 0.0]);
             cell.clusters = vec![4, 4, 9, 9];

@@ -1,11 +1,13 @@
 //! Randomness as a pure function of `(seed, stream, index)`.
 //!
-//! Every random draw of the toolkit (initial weights, scene layout, batch order, hard negatives, dropout, bootstrap)
-//! comes from a [`Stream`] named by what it is for, never from a shared generator. So a resumed run draws what the
-//! uninterrupted run draws, in whatever order cells are worked on, and nothing needs to be saved.
+//! Every random draw of the toolkit (initial weights, scene layout, batch order, hard negatives,
+//! dropout, bootstrap) comes from a [`Stream`] named by what it is for, never from a shared
+//! generator. So a resumed run draws what the uninterrupted run draws, in whatever order cells are
+//! worked on, and nothing needs to be saved.
 //!
-//! The generator is written out here (xoshiro256** seeded by SplitMix64, Blackman and Vigna 2018) instead of taken from
-//! a crate because data sets and results are named by their seed: the draws must be the same in every later version.
+//! The generator is written out here (xoshiro256** seeded by SplitMix64, Blackman and Vigna 2018)
+//! instead of taken from a crate because data sets and results are named by their seed: the draws
+//! must be the same in every later version.
 
 /// A stream of random numbers, named by a seed, a label and an index.
 #[derive(Clone, Debug)]
@@ -32,7 +34,8 @@ pub fn key(bytes: &[u8]) -> u64 {
 }
 
 impl Stream {
-    /// The stream called `label`, number `index`, of `seed`: for example `Stream::new(1, "stage1/negatives", step)`.
+    /// The stream called `label`, number `index`, of `seed`: for example `Stream::new(1,
+    /// "stage1/negatives", step)`.
     #[must_use]
     pub fn new(seed: u64, label: &str, index: u64) -> Self {
         let mut mixed = seed;
@@ -89,14 +92,15 @@ impl Stream {
         &items[self.below(items.len())]
     }
 
-    /// Standard normal (Box and Muller; one of the pair is dropped so that draws stay independent of call parity).
+    /// Standard normal (Box and Muller; one of the pair is dropped so that draws stay independent
+    /// of call parity).
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
-    /// An index drawn in proportion to non-negative `weights` (`torch.multinomial` with one sample).
-    /// Uniform if all weights are zero.
+    /// An index drawn in proportion to non-negative `weights` (`torch.multinomial` with one
+    /// sample). Uniform if all weights are zero.
     pub fn weighted(&mut self, weights: &[f32]) -> usize {
         let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
         if total <= 0.0 || !total.is_finite() {

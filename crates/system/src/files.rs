@@ -1,8 +1,9 @@
 //! Files and folders that appear whole or not at all.
 //!
-//! Everything is written beside its place under a hidden name, `.NAME.PID-RANDOM.tmp`, and renamed. A kill leaves at most
-//! such a temporary; the next writer of the same name sweeps it. A temporary is locked as long as its writer lives, so
-//! nobody's work in progress is swept, whatever process or machine it is on.
+//! Everything is written beside its place under a hidden name, `.NAME.PID-RANDOM.tmp`, and renamed.
+//! A kill leaves at most such a temporary; the next writer of the same name sweeps it. A temporary
+//! is locked as long as its writer lives, so nobody's work in progress is swept, whatever process
+//! or machine it is on.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -63,10 +64,12 @@ impl std::error::Error for FileError {
     }
 }
 
-/// Writes `path` by `write`, which gets the open temporary. The file is on disk before it gets its name.
+/// Writes `path` by `write`, which gets the open temporary. The file is on disk before it gets its
+/// name.
 ///
 /// # Errors
-/// Those of `write`, and [`FileError`] for the rest; the file that was there before is then still there.
+/// Those of `write`, and [`FileError`] for the rest; the file that was there before is then still
+/// there.
 pub fn write_atomic<T, E: From<FileError>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, E>,
@@ -84,7 +87,8 @@ pub fn write_atomic<T, E: From<FileError>>(
     let done = match write(&mut file) {
         Ok(done) => done,
         Err(error) => {
-            // What is still buffered would be written on drop, to a file that is about to be removed.
+            // What is still buffered would be written on drop, to a file that is about to be
+            // removed.
             drop(file.into_parts());
             return Err(error);
         }
@@ -104,10 +108,12 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_atomic(path, |file| file.write_all(bytes).map_err(|error| FileError::new(path, error)))
 }
 
-/// Makes the folder `path` by `write`, which gets the temporary folder. Sweeps what a kill left of earlier attempts.
+/// Makes the folder `path` by `write`, which gets the temporary folder. Sweeps what a kill left of
+/// earlier attempts.
 ///
 /// # Errors
-/// Those of `write`, and [`FileError`] for the rest. A folder that is there must be empty, and not the current one.
+/// Those of `write`, and [`FileError`] for the rest. A folder that is there must be empty, and not
+/// the current one.
 pub fn write_folder<T, E: From<FileError>>(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<T, E>,
@@ -144,7 +150,8 @@ pub fn sweep_beside(path: &Path) {
     }
 }
 
-/// Removes all temporaries below `dir` that nobody is writing, at any depth. Links are not followed.
+/// Removes all temporaries below `dir` that nobody is writing, at any depth. Links are not
+/// followed.
 pub fn sweep_temporaries(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         if is_temporary(&entry.file_name().to_string_lossy()) {
@@ -258,7 +265,8 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Brings a rename to the disk. It is done already, so that it cannot be brought there is no failure.
+/// Brings a rename to the disk. It is done already, so that it cannot be brought there is no
+/// failure.
 fn sync_folder(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 /// Opens a regular file.
 ///
 /// # Errors
-/// If it is not there, or is a link to nothing, a folder, a pipe or a device. Opening a pipe waits for its other end; a
-/// device never ends.
+/// If it is not there, or is a link to nothing, a folder, a pipe or a device. Opening a pipe waits
+/// for its other end; a device never ends.
 pub fn open(path: &Path) -> Result<File> {
     regular(path)?;
     File::open(path)
@@ -17,7 +17,8 @@ pub fn open(path: &Path) -> Result<File> {
 /// Tells if an optional file is there, to be opened. Only a name that the folder lacks is absent.
 ///
 /// # Errors
-/// As [`open`], for what has the name and is no file: it was meant to be read, so it is never passed over.
+/// As [`open`], for what has the name and is no file: it was meant to be read, so it is never
+/// passed over.
 pub fn is_there(path: &Path) -> Result<bool> {
     match std::fs::symlink_metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

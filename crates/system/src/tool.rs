@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-/// Variables that `git` and `df` need. Secrets of ours, such as `HF_TOKEN`, are none of their business.
+/// Variables that `git` and `df` need. Secrets of ours, such as `HF_TOKEN`, are none of their
+/// business.
 const NAMES: [&str; 5] = ["PATH", "HOME", "LANG", "SYSTEMROOT", "USERPROFILE"];
 
 /// Prepares a call of `program` with few variables and no input.

@@ -1,7 +1,8 @@
 //! Panics of other people's code as errors.
 //!
-//! Readers of foreign formats must not end the process: one bad file must not end a run of thousands. Whoever calls a
-//! reader that is known to panic on damaged files calls it through [`caught`] and names the file in the error.
+//! Readers of foreign formats must not end the process: one bad file must not end a run of
+//! thousands. Whoever calls a reader that is known to panic on damaged files calls it through
+//! [`caught`] and names the file in the error.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
@@ -12,8 +13,8 @@ thread_local! {
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` on this thread. Nothing is printed if it panics. Values that `work` changes before it panics must not be
-/// used afterwards.
+/// Runs `work` on this thread. Nothing is printed if it panics. Values that `work` changes before
+/// it panics must not be used afterwards.
 ///
 /// # Errors
 /// The place and the message of the panic, on one line.
@@ -25,7 +26,8 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|_| message.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Puts a hook before the one that is there, once: messages of threads inside [`caught`] are kept, others go their way.
+/// Puts a hook before the one that is there, once: messages of threads inside [`caught`] are kept,
+/// others go their way.
 fn install() {
     static ONCE: Once = Once::new();
     // A thread that is panicking may not change the hook.
@@ -55,7 +57,8 @@ fn place_and_message(info: &PanicHookInfo) -> String {
     }
 }
 
-/// Cuts a source file's path to the package's folder on: where packages lie on this machine tells nobody anything.
+/// Cuts a source file's path to the package's folder on: where packages lie on this machine tells
+/// nobody anything.
 fn from_package(file: &str) -> String {
     let parts: Vec<&str> = file.split(['/', '\\']).collect();
     // `registry/src/INDEX/PACKAGE/..` for packages of registries.

@@ -130,7 +130,8 @@ fn only_temporaries_of_the_dead_are_swept() {
     });
     written.unwrap();
     assert_eq!(names(dir.path()), ["out", "out.7.tmp"]);
-    // A folder that is being made is not swept either, and one that was left is gone when the next is made.
+    // A folder that is being made is not swept either, and one that was left is gone when the next
+    // is made.
     std::fs::remove_file(&out).unwrap();
     litter(dir.path());
     let made: Outcome = write_folder(&out, |folder| {

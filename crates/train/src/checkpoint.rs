@@ -1,7 +1,7 @@
 //! Checkpoints: safetensors and a JSON manifest, replaced atomically.
 //!
-//! `latest.json` names the files of one step with their hashes; it is renamed into place after them, so that a kill at any
-//! moment leaves either the old checkpoint or the new one, whole.
+//! `latest.json` names the files of one step with their hashes; it is renamed into place after
+//! them, so that a kill at any moment leaves either the old checkpoint or the new one, whole.
 
 use crate::TrainError;
 use crate::log::Mark;
@@ -98,7 +98,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Removes weights of other steps in `dir`: what a kill left between writing them and the manifest, or after it.
+    /// Removes weights of other steps in `dir`: what a kill left between writing them and the
+    /// manifest, or after it.
     pub fn remove_others(&self, dir: &Path) {
         for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();

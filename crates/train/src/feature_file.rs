@@ -1,8 +1,9 @@
 //! The files of cached features, while they are computed and when they are whole.
 //!
 //! `KEY.f16` holds the rows, `KEY.json` its [`Header`].
-//! While rows are computed they go to `KEY.f16.part`, and the hashes of each group of rows go to `KEY.sums.part` as a line.
-//! A kill leaves both, and [`Part::open`] goes on after the last group that is whole.
+//! While rows are computed they go to `KEY.f16.part`, and the hashes of each group of rows go to
+//! `KEY.sums.part` as a line. A kill leaves both, and [`Part::open`] goes on after the last group
+//! that is whole.
 
 use crate::TrainError;
 use crate::checkpoint::write_atomic;
@@ -36,7 +37,8 @@ impl Paths {
         }
     }
 
-    /// Removes a part that is not to be gone on with. What cannot be removed is cut when it is opened.
+    /// Removes a part that is not to be gone on with. What cannot be removed is cut when it is
+    /// opened.
     pub fn forget_part(&self) {
         for path in [&self.sums, &self.part] {
             let _ = std::fs::remove_file(path);
@@ -115,7 +117,8 @@ impl Part {
         let size = (GROUP * self.layout.row_bytes()) as u64;
         let mut count =
             groups.len().min(usize::try_from(held.div_ceil(size.max(1))).unwrap_or(usize::MAX));
-        // The last group is what a kill can have torn. Every block is compared again when it is first read.
+        // The last group is what a kill can have torn. Every block is compared again when it is
+        // first read.
         while count > 0 && !self.is_whole(count - 1, &groups[count - 1].1)? {
             count -= 1;
         }

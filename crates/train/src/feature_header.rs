@@ -1,4 +1,5 @@
-//! The header of cached features: what the rows are, and a SHA-256 for each block of rows and for the header itself.
+//! The header of cached features: what the rows are, and a SHA-256 for each block of rows and for
+//! the header itself.
 
 use crate::TrainError;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,8 @@ use toolkit_registry::sha256_hex;
 /// Rows that are computed and written together.
 pub(crate) const GROUP: usize = 32;
 
-/// Bytes of a block, unless a single row is larger. Small, so that the first read of a row reads little else.
+/// Bytes of a block, unless a single row is larger. Small, so that the first read of a row reads
+/// little else.
 const BLOCK: usize = 1 << 20;
 
 /// Version of the files. Rows of version 1 had no hashes.

@@ -1,13 +1,14 @@
 //! Features of the frozen encoder, computed once and kept on disk.
 //!
-//! A row is the encoder's output for one image in half precision, `[tokens, width]`. Rows are read where they are needed, from a
-//! mapped file, so memory does not grow with the data set and runs side by side share what they read; those of the next step
-//! are read and widened on a thread while the present step is computed. Whatever is encoded outside of the cache goes through the same rounding
-//! ([`round_like_cache`]), so that cached and live features are equal.
+//! A row is the encoder's output for one image in half precision, `[tokens, width]`. Rows are read
+//! where they are needed, from a mapped file, so memory does not grow with the data set and runs
+//! side by side share what they read; those of the next step are read and widened on a thread while
+//! the present step is computed. Whatever is encoded outside of the cache goes through the same
+//! rounding ([`round_like_cache`]), so that cached and live features are equal.
 //!
-//! Rows are written in groups, and a kill costs the group that was being computed. Every block of rows has a SHA-256 that is
-//! compared before the first of them is used; once one is damaged, [`Features::mend`] compares all and computes
-//! the damaged ones again.
+//! Rows are written in groups, and a kill costs the group that was being computed. Every block of
+//! rows has a SHA-256 that is compared before the first of them is used; once one is damaged,
+//! [`Features::mend`] compares all and computes the damaged ones again.
 
 use crate::feature_file::{Part, Paths};
 use crate::feature_header::{Found, GROUP, Header, Layout, sum};
@@ -140,7 +141,8 @@ impl Features {
         Ok(Self { mapped: Arc::new(mapped), paths, unreadable, readable, ahead: Mutex::default() })
     }
 
-    /// The same cache for another reader: the file and what was checked of it are shared, the rows read ahead are not.
+    /// The same cache for another reader: the file and what was checked of it are shared, the rows
+    /// read ahead are not.
     #[must_use]
     pub fn another(&self) -> Self {
         Self {
@@ -152,8 +154,8 @@ impl Features {
         }
     }
 
-    /// Writes given features as a cache called `key` in `dir`: `shape` is `[rows, tokens, width]`, each of `rows` has
-    /// `tokens * width` values.
+    /// Writes given features as a cache called `key` in `dir`: `shape` is `[rows, tokens, width]`,
+    /// each of `rows` has `tokens * width` values.
     ///
     /// # Errors
     /// Rows of another number or length, or whatever the file system says.
@@ -204,13 +206,15 @@ impl Features {
         self.mapped.layout().rows - self.unreadable.len()
     }
 
-    /// Images of the data set that could not be read. They have no row: row 0 is the first readable image.
+    /// Images of the data set that could not be read. They have no row: row 0 is the first readable
+    /// image.
     #[must_use]
     pub fn unreadable(&self) -> &[usize] {
         &self.unreadable
     }
 
-    /// Rows of the file for rows of the readable images. What does not exist stays what it is, and is found when it is read.
+    /// Rows of the file for rows of the readable images. What does not exist stays what it is, and
+    /// is found when it is read.
     fn stored(&self, rows: &[usize]) -> Vec<usize> {
         let row = |&row: &usize| match &self.readable {
             Some(all) => all.get(row).copied().unwrap_or(self.mapped.layout().rows + row),
@@ -266,8 +270,8 @@ impl Features {
         !self.mapped.damaged().is_empty()
     }
 
-    /// Compares all blocks with their hashes, computes the damaged ones again, in the groups that they were computed in,
-    /// and writes them in their place.
+    /// Compares all blocks with their hashes, computes the damaged ones again, in the groups that
+    /// they were computed in, and writes them in their place.
     ///
     /// # Errors
     /// If they do not come out as they were, or whatever the file system says.
@@ -278,7 +282,8 @@ impl Features {
         note: &dyn Fn(&str),
     ) -> Result<(), TrainError> {
         let (layout, path) = (self.mapped.layout(), &self.paths.data);
-        // Where one block is damaged others may be: one at a time, each would cost the job that meets it.
+        // Where one block is damaged others may be: one at a time, each would cost the job that
+        // meets it.
         let damaged = self.mapped.check_all().map_err(|e| TrainError::io(path, &e))?;
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &block in &damaged {
@@ -337,7 +342,8 @@ impl Features {
             if sum(bytes) != *self.mapped.sum(block) {
                 let what = format!("block {block} was computed again and is not what it was");
                 return Err(TrainError::Other(format!(
-                    "{what} --> {}; hint: the build or the machine is another one: remove the file, and all is computed again",
+                    "{what} --> {}; hint: the build or the machine is another one: remove the \
+                    file, and all is computed again",
                     path.display()
                 )));
             }

@@ -1,8 +1,9 @@
 //! The one training loop, for every stage.
 //!
-//! A step is a pure function of the model, the optimiser's state and the step number, so a run that was killed and
-//! resumed from its last checkpoint ends as the uninterrupted run does, bit for bit. `metrics.jsonl` holds what was
-//! computed and is the same in both; `timing.jsonl` holds what was measured and is not.
+//! A step is a pure function of the model, the optimiser's state and the step number, so a run that
+//! was killed and resumed from its last checkpoint ends as the uninterrupted run does, bit for bit.
+//! `metrics.jsonl` holds what was computed and is the same in both; `timing.jsonl` holds what was
+//! measured and is not.
 
 use crate::checkpoint::{self, Checkpoint, load_strict};
 use crate::log::Log;
@@ -92,13 +93,14 @@ fn append(path: &Path) -> Result<File, TrainError> {
     OpenOptions::new().create(true).append(true).open(path).map_err(|e| TrainError::io(path, &e))
 }
 
-/// Trains `model` on an autodiff device in folder `dir`, from its last checkpoint if there is one. `at_step` is called
-/// with the model before step 0, after every step and with the number of steps done, also when resuming: it decides
-/// itself whether there is something to evaluate, and must skip what it has already written.
+/// Trains `model` on an autodiff device in folder `dir`, from its last checkpoint if there is one.
+/// `at_step` is called with the model before step 0, after every step and with the number of steps
+/// done, also when resuming: it decides itself whether there is something to evaluate, and must
+/// skip what it has already written.
 ///
 /// # Errors
-/// A non-finite loss or gradient (naming step and samples), unreadable data, a full disk, a foreign checkpoint, a log
-/// that lacks steps of the checkpoint.
+/// A non-finite loss or gradient (naming step and samples), unreadable data, a full disk, a foreign
+/// checkpoint, a log that lacks steps of the checkpoint.
 pub fn fit<M: Module, O: Objective<M>>(
     config: &FitConfig,
     mut model: M,

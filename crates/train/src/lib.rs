@@ -44,7 +44,8 @@ impl Progress for Silent {
 pub enum TrainError {
     /// A loss or gradient is not a number.
     #[error(
-        "{what} at step {step}, samples {samples:?}; hint: lower `schedule.peak`, lengthen `schedule.warmup`, or look at these samples"
+        "{what} at step {step}, samples {samples:?}; hint: lower `schedule.peak`, lengthen \
+        `schedule.warmup`, or look at these samples"
     )]
     NonFinite {
         /// Which value.
@@ -56,7 +57,8 @@ pub enum TrainError {
     },
     /// A checkpoint cannot be used.
     #[error(
-        "checkpoint {path}: {what}; hint: remove its folder to train again, or point to the run it belongs to"
+        "checkpoint {path}: {what}; hint: remove its folder to train again, or point to the run it \
+        belongs to"
     )]
     BadCheckpoint {
         /// The file.
@@ -66,7 +68,8 @@ pub enum TrainError {
     },
     /// A block of cached features is not what was written.
     #[error(
-        "{path}: {what}; hint: the same command computes these images again; if it comes back, look at the disk"
+        "{path}: {what}; hint: the same command computes these images again; if it comes back, \
+        look at the disk"
     )]
     DamagedFeatures {
         /// The file.

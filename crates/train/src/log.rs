@@ -1,7 +1,8 @@
 //! `metrics.jsonl`: a line for each step, whose bytes a checkpoint vouches for.
 //!
-//! A checkpoint holds the length and the SHA-256 of the log at its step. The log is on disk before the checkpoint gets its
-//! name, so after any kill the log begins with what the checkpoint says, and what follows is computed again.
+//! A checkpoint holds the length and the SHA-256 of the log at its step. The log is on disk before
+//! the checkpoint gets its name, so after any kill the log begins with what the checkpoint says,
+//! and what follows is computed again.
 
 use crate::TrainError;
 use crate::checkpoint::Checkpoint;
@@ -33,8 +34,8 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log in `path` and drops the lines that a run resumed from `saved` will write again; without a checkpoint,
-    /// all of them.
+    /// Opens the log in `path` and drops the lines that a run resumed from `saved` will write
+    /// again; without a checkpoint, all of them.
     ///
     /// # Errors
     /// If lines before the checkpoint are missing or changed, or whatever the file system says.

@@ -18,9 +18,10 @@ pub fn soft_cross_entropy_rows(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<
     (activation::log_softmax(logits, 1) * targets).sum_dim(1).reshape([rows]).neg()
 }
 
-/// Summed cross-entropy of next tokens: hidden states or logits `[batch, tokens, classes]`, labels `[batch, tokens]`, weights
-/// `[batch, tokens]` with 0 where a label is ignored. Divide by the number of labels of the *whole* batch, so that accumulated
-/// micro-batches equal the large batch whatever their lengths.
+/// Summed cross-entropy of next tokens: hidden states or logits `[batch, tokens, classes]`, labels
+/// `[batch, tokens]`, weights `[batch, tokens]` with 0 where a label is ignored. Divide by the
+/// number of labels of the *whole* batch, so that accumulated micro-batches equal the large batch
+/// whatever their lengths.
 #[must_use]
 pub fn token_loss_sum(
     logits: Tensor<3>,
@@ -37,12 +38,14 @@ pub fn token_loss_sum(
     (rows * weights.reshape([batch * tokens])).sum()
 }
 
-/// Rows of logits that are held at a time, at most: the vocabulary is the widest layer of all (OPT: 50,272), its product slow for a few rows.
+/// Rows of logits that are held at a time, at most: the vocabulary is the widest layer of all (OPT:
+/// 50,272), its product slow for a few rows.
 pub const LOGIT_ROWS: usize = 512;
 
-/// Summed cross-entropy of `labels` behind the head of a frozen language model: those of row i are for the first positions of row i of
-/// `hidden [batch, tokens, hidden]`. Only positions with a label pass the head, at most [`LOGIT_ROWS`] at a time, and the gradient of the
-/// hidden states is found together with the loss: no logits wait for the backward pass.
+/// Summed cross-entropy of `labels` behind the head of a frozen language model: those of row i are
+/// for the first positions of row i of `hidden [batch, tokens, hidden]`. Only positions with a
+/// label pass the head, at most [`LOGIT_ROWS`] at a time, and the gradient of the hidden states is
+/// found together with the loss: no logits wait for the backward pass.
 ///
 /// Trap: gradients reach `hidden`, and nothing inside `language`.
 ///

@@ -1,7 +1,8 @@
-//! Rows of numbers in half precision, in a file that is mapped: processes that read the same rows share one copy of them.
+//! Rows of numbers in half precision, in a file that is mapped: processes that read the same rows
+//! share one copy of them.
 //!
-//! Every block of rows is compared with its SHA-256 before its first row is handed out; the comparison is shared by all
-//! who read through the same map.
+//! Every block of rows is compared with its SHA-256 before its first row is handed out; the
+//! comparison is shared by all who read through the same map.
 
 use crate::feature_header::{Layout, Sum, hex, sum};
 use half::f16;
@@ -38,10 +39,11 @@ impl Mapped {
     pub(crate) fn open(path: &Path, layout: Layout, sums: Vec<Sum>) -> Result<Self> {
         let file = toolkit_system::input::open(path)?;
         let length = file.metadata()?.len();
-        // SAFETY: the map is read only, and any bytes are valid numbers. A cache gets its name when it is whole, and who replaces or
-        // removes it leaves this file as it is. Only blocks that are damaged are written again, and their rows are handed out by
-        // nobody before their hash is right. If the file is cut, `read` says so; if that happens between its look and the end of its
-        // reading, or the disk fails, the process ends (SIGBUS).
+        // SAFETY: the map is read only, and any bytes are valid numbers. A cache gets its name when
+        // it is whole, and who replaces or removes it leaves this file as it is. Only blocks that
+        // are damaged are written again, and their rows are handed out by nobody before their hash
+        // is right. If the file is cut, `read` says so; if that happens between its look and the
+        // end of its reading, or the disk fails, the process ends (SIGBUS).
         let map = if length > 0 { Some(unsafe { Mmap::map(&file) }?) } else { None };
         let checked = sums.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Self { file, map, layout, sums, checked, damaged: Mutex::default() })
@@ -50,8 +52,8 @@ impl Mapped {
     /// Widens `rows`, one after the other.
     ///
     /// # Errors
-    /// If the file has no such row, or no longer has it ([`ErrorKind::UnexpectedEof`]), or its block is not what was
-    /// written ([`ErrorKind::InvalidData`]).
+    /// If the file has no such row, or no longer has it ([`ErrorKind::UnexpectedEof`]), or its
+    /// block is not what was written ([`ErrorKind::InvalidData`]).
     pub(crate) fn read(&self, rows: &[usize]) -> Result<Vec<f32>> {
         let (bytes, size, count) = (
             self.map.as_deref().unwrap_or_default(),
@@ -106,7 +108,8 @@ impl Mapped {
         ))
     }
 
-    /// Compares every block with its hash, also those that were right before, and returns the damaged ones.
+    /// Compares every block with its hash, also those that were right before, and returns the
+    /// damaged ones.
     ///
     /// # Errors
     /// If the file no longer has all its rows ([`ErrorKind::UnexpectedEof`]).
@@ -141,13 +144,15 @@ impl Mapped {
         &self.sums[block]
     }
 
-    /// Unmaps bytes that were read, and their neighbours, which the system maps with them: it keeps them, but they are no longer counted as
-    /// this process's memory, which would otherwise grow to the size of the file. The rest of a large map is not gone through.
+    /// Unmaps bytes that were read, and their neighbours, which the system maps with them: it keeps
+    /// them, but they are no longer counted as this process's memory, which would otherwise grow to
+    /// the size of the file. The rest of a large map is not gone through.
     #[expect(unsafe_code, reason = "memmap2 cannot know that nothing was written")]
     fn let_go(&self, from: usize, to: usize) {
         if let Some(map) = &self.map {
             let (from, to) = (from / TABLE * TABLE, to.next_multiple_of(TABLE).min(map.len()));
-            // SAFETY: nothing can be written to the map, so what is read there again is the file. That advice is refused changes nothing.
+            // SAFETY: nothing can be written to the map, so what is read there again is the file.
+            // That advice is refused changes nothing.
             let _ =
                 unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
         }

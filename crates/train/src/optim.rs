@@ -1,7 +1,8 @@
 //! AdamW with decay groups and clipping by the global norm.
 //!
-//! burn's own optimiser clips each tensor by itself and has other defaults than PyTorch (eps 1e-5); a paper's recipe
-//! means the global norm and eps 1e-8. State is kept by checkpoint name, so that it is saved like weights are.
+//! burn's own optimiser clips each tensor by itself and has other defaults than PyTorch (eps 1e-5);
+//! a paper's recipe means the global norm and eps 1e-8. State is kept by checkpoint name, so that
+//! it is saved like weights are.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -19,17 +20,20 @@ pub struct OptimConfig {
     pub betas: [f64; 2],
     /// Added to the root of the second moment.
     pub eps: f64,
-    /// Decoupled weight decay of matrices. Biases, norms and other vectors, and the temperature, do not decay.
+    /// Decoupled weight decay of matrices. Biases, norms and other vectors, and the temperature, do
+    /// not decay.
     pub weight_decay: f64,
     /// Largest global norm of the gradient; 0 turns clipping off.
     pub clip: f64,
-    /// Multiplies each tensor's step by its root mean square (at least 1e-3), as Adafactor does (Shazeer and Stern 2018,
-    /// section 8). T5's initialisation is made for it: its `q` starts at a hundredth of its embeddings, because scores are
-    /// not scaled, and equal steps blow `q` up until attention is saturated and the table of positions no longer matters.
+    /// Multiplies each tensor's step by its root mean square (at least 1e-3), as Adafactor does
+    /// (Shazeer and Stern 2018, section 8). T5's initialisation is made for it: its `q` starts at a
+    /// hundredth of its embeddings, because scores are not scaled, and equal steps blow `q` up
+    /// until attention is saturated and the table of positions no longer matters.
     pub relative_step: bool,
 }
 
-/// Smallest root mean square that [`OptimConfig::relative_step`] multiplies by, so that zeros can be left (Adafactor: `eps2`).
+/// Smallest root mean square that [`OptimConfig::relative_step`] multiplies by, so that zeros can
+/// be left (Adafactor: `eps2`).
 const SMALLEST_SCALE: f64 = 1e-3;
 
 impl Default for OptimConfig {
@@ -38,8 +42,8 @@ impl Default for OptimConfig {
     }
 }
 
-/// Whether a parameter decays: LAVIS's rule (rank above 1 and no bias), except that its rank-0 temperature, which LAVIS
-/// decays by accident, does not.
+/// Whether a parameter decays: LAVIS's rule (rank above 1 and no bias), except that its rank-0
+/// temperature, which LAVIS decays by accident, does not.
 #[must_use]
 pub fn decays(info: &Info) -> bool {
     info.shape.len() > 1 && !info.name.ends_with("bias")
@@ -137,7 +141,8 @@ impl AdamW {
         Self { config, steps: 0, moments: HashMap::new(), decay }
     }
 
-    /// One update with gradients summed over micro-batches. Returns the module and the norm before clipping.
+    /// One update with gradients summed over micro-batches. Returns the module and the norm before
+    /// clipping.
     pub fn step<M: Module>(
         &mut self,
         module: M,
@@ -179,7 +184,8 @@ impl AdamW {
     /// Restores what [`AdamW::export`] gave.
     ///
     /// # Errors
-    /// The name of a tensor that fits no parameter: by name, by size or for want of its other moment.
+    /// The name of a tensor that fits no parameter: by name, by size or for want of its other
+    /// moment.
     pub fn import<M: Module>(
         &mut self,
         module: &M,
@@ -196,7 +202,8 @@ impl AdamW {
         for info in params::list(module) {
             let names = ["first", "second"].map(|kind| format!("{kind}.{}", info.name));
             let size = info.shape.iter().product::<usize>();
-            // Both or none, and of the parameter's size; what is left over belongs to another model.
+            // Both or none, and of the parameter's size; what is left over belongs to another
+            // model.
             if names
                 .iter()
                 .any(|name| state.get(name).is_none_or(|values| values.data.len() != size))

@@ -2,8 +2,8 @@
 
 use toolkit_core::Stream;
 
-/// Endless passes over `samples`, each in an order of its own. A pass's last, incomplete batch is completed from the
-/// next pass, so that every step has the same size and no sample is favoured.
+/// Endless passes over `samples`, each in an order of its own. A pass's last, incomplete batch is
+/// completed from the next pass, so that every step has the same size and no sample is favoured.
 #[derive(Clone, Debug)]
 pub struct Order {
     seed: u64,

@@ -34,8 +34,8 @@ pub struct Recipe<'a> {
 pub(crate) type Group = (Vec<u8>, Vec<(usize, DataError)>);
 
 impl Recipe<'_> {
-    /// Encodes a group of images. The rows of those that cannot be read are zero, and the others are encoded as if they
-    /// were there.
+    /// Encodes a group of images. The rows of those that cannot be read are zero, and the others
+    /// are encoded as if they were there.
     pub(crate) fn group(
         &self,
         encoder: &AnyVision,
@@ -66,7 +66,8 @@ impl Recipe<'_> {
         }
         if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
             let (image, value) = (&self.dataset.item(rows.start + at / count).id, values[at]);
-            let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's weights and preprocessing";
+            let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's \
+                weights and preprocessing";
             return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
         }
         Ok((halves(&values), unreadable))
@@ -121,7 +122,8 @@ impl Recipe<'_> {
     }
 }
 
-/// Says whether an image is at fault, and not the machine, which may have no files, no memory or no network left.
+/// Says whether an image is at fault, and not the machine, which may have no files, no memory or no
+/// network left.
 fn is_unreadable(error: &DataError) -> bool {
     let passing = match error {
         DataError::Read { source, .. } => {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A schedule. LAVIS steps its cosine once per epoch and cuts the warm-up at the end of the first; this one is per
-/// step, as the paper describes it.
+/// A schedule. LAVIS steps its cosine once per epoch and cuts the warm-up at the end of the first;
+/// this one is per step, as the paper describes it.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {

@@ -1,4 +1,5 @@
-//! Stage 2, generative learning with the language model frozen (BLIP-2, section 3.2; LAVIS `blip2_opt.py`, `blip2_t5.py`).
+//! Stage 2, generative learning with the language model frozen (BLIP-2, section 3.2; LAVIS
+//! `blip2_opt.py`, `blip2_t5.py`).
 
 use crate::TrainError;
 use crate::features::Features;
@@ -16,7 +17,8 @@ use toolkit_models::connector::Connector;
 /// Special ids of the language model's tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LanguageMarks {
-    /// Before the text, where the model was trained with one (OPT: `</s>`); it is a label too, predicted from the last query.
+    /// Before the text, where the model was trained with one (OPT: `</s>`); it is a label too,
+    /// predicted from the last query.
     pub bos: Option<u32>,
     /// Ids that end a text; the first is the label behind a caption.
     pub eos: Ends,
@@ -26,7 +28,8 @@ pub struct LanguageMarks {
     pub decoder_start: u32,
 }
 
-/// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32, which may cut the end mark off).
+/// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32, which may cut the end
+/// mark off).
 pub const MAX_TEXT: usize = 32;
 
 /// What the language model reads and what it writes.
@@ -51,12 +54,14 @@ pub struct Stage2 {
     pub order: Order,
     /// Micro-batches a step is accumulated over; equals one batch.
     pub accumulate: usize,
-    /// LAVIS leaves the frozen language model's dropout on; the default here is off. It is that of its card's `[config]`.
+    /// LAVIS leaves the frozen language model's dropout on; the default here is off. It is that of
+    /// its card's `[config]`.
     pub language_dropout: bool,
-    /// Whether the language model's blocks are run again in the backward pass instead of keeping what they made: less memory, same
-    /// result.
+    /// Whether the language model's blocks are run again in the backward pass instead of keeping
+    /// what they made: less memory, same result.
     pub recompute: bool,
-    /// What the language model reaches without a prefix: [`Stage2::blind_loss`]. A loss near it means that nothing is seen.
+    /// What the language model reaches without a prefix: [`Stage2::blind_loss`]. A loss near it
+    /// means that nothing is seen.
     pub blind: f64,
     /// Names the draws.
     pub seed: u64,
@@ -64,7 +69,8 @@ pub struct Stage2 {
     pub device: Device,
 }
 
-/// Summed loss of captions behind soft prefixes, and nothing else: the prefix `[batch, queries, width]` has no label.
+/// Summed loss of captions behind soft prefixes, and nothing else: the prefix `[batch, queries,
+/// width]` has no label.
 #[must_use]
 pub fn decoder_only_loss_sum(
     language: &AnyLanguage,
@@ -87,7 +93,8 @@ pub fn decoder_only_loss_sum(
     next_token_loss_sum(language, hidden, texts)
 }
 
-/// Summed loss of `outputs` written by the decoder when the encoder has read a soft prefix and `inputs`.
+/// Summed loss of `outputs` written by the decoder when the encoder has read a soft prefix and
+/// `inputs`.
 #[must_use]
 pub fn encoder_decoder_loss_sum(
     language: &AnyLanguage,
@@ -124,8 +131,8 @@ fn decoded_loss_sum(
 }
 
 impl Stage2 {
-    /// What the language model reads and writes for one caption; the split of a caption into prefix and rest is drawn
-    /// uniformly from 1 to its middle (LAVIS issue 139; not in the public code).
+    /// What the language model reads and writes for one caption; the split of a caption into prefix
+    /// and rest is drawn uniformly from 1 to its middle (LAVIS issue 139; not in the public code).
     fn texts(&self, caption: &[u32], draw: &mut Stream) -> Texts {
         match self.kind {
             LanguageKind::DecoderOnly => {
@@ -148,8 +155,9 @@ impl Stage2 {
         }
     }
 
-    /// Loss per scored token of the first images' captions when `language`, on a plain device, sees no image. What an image can
-    /// add is the distance to this. A leading `bos`, which is a label behind a prefix and says nothing, counts as known.
+    /// Loss per scored token of the first images' captions when `language`, on a plain device, sees
+    /// no image. What an image can add is the distance to this. A leading `bos`, which is a label
+    /// behind a prefix and says nothing, counts as known.
     ///
     /// # Errors
     /// If an image has no caption.

@@ -1,7 +1,7 @@
 //! Fuzzing for as long as one likes: `cargo run -p toolkit-fuzz -- pictures --minutes 60`.
 //!
-//! An input that makes a reader fail is written to `tests/fuzz/corpus/TARGET`, where the tests find it. A reader that
-//! hangs is ended with the process; its input is written first.
+//! An input that makes a reader fail is written to `tests/fuzz/corpus/TARGET`, where the tests find
+//! it. A reader that hangs is ended with the process; its input is written first.
 
 use clap::Parser;
 use std::io::Write;
@@ -17,10 +17,12 @@ use toolkit_seed::Stream;
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-/// Damages files of the repository and gives them to a reader, until time is up or one makes it fail
+/// Damages files of the repository and gives them to a reader, until time is up or one makes it
+/// fail
 #[derive(Parser)]
 struct Args {
-    /// Reader: pictures, safetensors, pth, gguf, onnx, tokenizers, configs, cards, annotations, scores, archives [default: each]
+    /// Reader: pictures, safetensors, pth, gguf, onnx, tokenizers, configs, cards, annotations,
+    /// scores, archives [default: each]
     target: Option<String>,
     /// Minutes for each reader
     #[arg(long, default_value_t = 60.0)]

@@ -85,7 +85,8 @@ fn border(made: &mut [u8], at: usize, draw: &mut Stream) {
     }
 }
 
-/// Replaces the next run of digits behind a place, or the place itself, by a number of another kind.
+/// Replaces the next run of digits behind a place, or the place itself, by a number of another
+/// kind.
 fn number(made: &mut Vec<u8>, at: usize, draw: &mut Stream) {
     let start = made[at..].iter().position(u8::is_ascii_digit).map_or(at, |more| at + more);
     let end = made[start..]

@@ -1,4 +1,5 @@
-//! Readers as functions of bytes. Each answers with its refusal or nothing; it must not panic, hang or eat memory.
+//! Readers as functions of bytes. Each answers with its refusal or nothing; it must not panic, hang
+//! or eat memory.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,7 +13,8 @@ use toolkit_formats::Tensors;
 use toolkit_hub::config::Config;
 use toolkit_registry::{Card, Kind, Origin, Registry, TextTokenizer, TokenTable};
 
-/// Pixels that a fuzzed picture may have: 64 MB as RGB with alpha, a quarter of what one input may take.
+/// Pixels that a fuzzed picture may have: 64 MB as RGB with alpha, a quarter of what one input may
+/// take.
 const MOST_PIXELS: u64 = 1 << 24;
 
 /// Refusal of a reader, one line.
@@ -208,8 +210,12 @@ fn annotations(bytes: &[u8]) -> Answer {
         "genome",
     ];
     let as_published = forms.into_iter().map(|format| {
-        let answers = if format == "vqa" { "answers = [\"a.json\"]\nimage_name = \"a.png\"\n" } else { "" };
-        let card = format!("[splits.s]\nformat = \"{format}\"\nfiles = [\"a.json\"]\nselect = [\"train\"]\n{answers}");
+        let answers =
+            if format == "vqa" { "answers = [\"a.json\"]\nimage_name = \"a.png\"\n" } else { "" };
+        let card = format!(
+            "[splits.s]\nformat = \"{format}\"\nfiles = [\"a.json\"]\nselect = \
+            [\"train\"]\n{answers}"
+        );
         let config: PublishedConfig = toml::from_str(&card).map_err(said)?;
         in_folder(&[("a.json", bytes), ("images/a.png", PIXEL)], |folder| {
             let _ = check(&config, folder, "s", CheckOptions::default(), &|_, _| ());
@@ -220,7 +226,8 @@ fn annotations(bytes: &[u8]) -> Answer {
 }
 
 fn scores(bytes: &[u8]) -> Answer {
-    let captions = "{\"images\": [{\"id\": 1}], \"annotations\": [{\"id\": 1, \"image_id\": 1, \"caption\": \"a dog\"}]}";
+    let captions = "{\"images\": [{\"id\": 1}], \"annotations\": [{\"id\": 1, \"image_id\": 1, \
+        \"caption\": \"a dog\"}]}";
     let results = "[{\"image_id\": 1, \"caption\": \"a dog\"}]";
     in_folder(
         &[("other", bytes), ("captions", captions.as_bytes()), ("results", results.as_bytes())],

@@ -1,4 +1,5 @@
-//! Every corpus file and some damage to each, for every reader. All is one test: the allocator counts the whole process.
+//! Every corpus file and some damage to each, for every reader. All is one test: the allocator
+//! counts the whole process.
 
 use toolkit_fuzz::mutate::mutate;
 use toolkit_fuzz::targets::{ALL, Target};

@@ -1,5 +1,5 @@
-//! The proof that the traits are open: an encoder the toolkit has never heard of is checked, listed, trained with and
-//! evaluated by a binary of three lines.
+//! The proof that the traits are open: an encoder the toolkit has never heard of is checked,
+//! listed, trained with and evaluated by a binary of three lines.
 
 use burn::tensor::Device;
 use my_vit::{PatchConfig, PatchEncoder};

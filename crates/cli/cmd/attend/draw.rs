@@ -6,7 +6,8 @@ use image::{Rgb, RgbImage, imageops};
 /// Space between tiles.
 const GAP: u32 = 4;
 
-/// The side of the square grid of `tokens`, and how many tokens come before it: none, or a class token.
+/// The side of the square grid of `tokens`, and how many tokens come before it: none, or a class
+/// token.
 #[must_use]
 pub fn grid(tokens: usize) -> Option<(usize, usize)> {
     [0, 1].into_iter().find_map(|class| {
@@ -49,7 +50,8 @@ pub fn sheet(
     sheet
 }
 
-/// A grey picture with the weights of a grid in warm colours: the largest of them fully, the smallest not at all.
+/// A grey picture with the weights of a grid in warm colours: the largest of them fully, the
+/// smallest not at all.
 fn warm(picture: &RgbImage, weights: &[f32], grid: usize) -> RgbImage {
     let least = weights.iter().copied().fold(f32::INFINITY, f32::min);
     let range = (most(weights).1 - least).max(f32::MIN_POSITIVE);

@@ -19,9 +19,10 @@ use toolkit_train::checkpoint::write_atomic;
 
 /// Draws the Q-Former's cross-attention over a picture, as a PNG
 ///
-/// Tiles: the picture as the encoder sees it, the mean of all queries, then each query. Attention is the mean over heads and
-/// over layers with cross-attention, unless one is chosen. What goes to the encoder's class token is on no place of the
-/// picture; its share is printed. Attention says where information is read, not what an answer depends on.
+/// Tiles: the picture as the encoder sees it, the mean of all queries, then each query. Attention
+/// is the mean over heads and over layers with cross-attention, unless one is chosen. What goes to
+/// the encoder's class token is on no place of the picture; its share is printed. Attention says
+/// where information is read, not what an answer depends on.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:

@@ -23,10 +23,10 @@ use toolkit_train::text::{Side, pad};
 
 /// Writes features of pictures and texts to a safetensors file
 ///
-/// `image.queries` are the bridge's outputs `[images, queries, width]`; with a text side there are also
-/// `image.embeds [images, queries, e]` and `text.embeds [texts, e]`, normalised to length 1, whose products are ITC;
-/// `--features` adds the encoder's tokens. File names and texts are in the metadata, in order. Killed, the same command
-/// goes on where it was.
+/// `image.queries` are the bridge's outputs `[images, queries, width]`; with a text side there are
+/// also `image.embeds [images, queries, e]` and `text.embeds [texts, e]`, normalised to length 1,
+/// whose products are ITC; `--features` adds the encoder's tokens. File names and texts are in the
+/// metadata, in order. Killed, the same command goes on where it was.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:

@@ -1,7 +1,8 @@
 //! Tensors on the disk that grow row by row, until they are one safetensors file.
 //!
-//! The header of a safetensors file says how long each tensor is, which is known at the end only. So rows go into one
-//! file a tensor, in a hidden folder beside the result; a kill leaves that folder, and the same command goes on with it.
+//! The header of a safetensors file says how long each tensor is, which is known at the end only.
+//! So rows go into one file a tensor, in a hidden folder beside the result; a kill leaves that
+//! folder, and the same command goes on with it.
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,8 @@ impl Spool {
             File::create(folder.join(LOCK)).map_err(|error| FileError::new(&folder, error))?;
         if lock.try_lock().is_err() {
             bail!(
-                "another `embed` is writing this file --> {}; hint: wait for it, or give another `--out`",
+                "another `embed` is writing this file --> {}; hint: wait for it, or give another \
+                `--out`",
                 out.display()
             );
         }
@@ -158,8 +160,8 @@ impl Spool {
         Ok(())
     }
 
-    /// Notes that the first `done` files were worked on, of which `read` gave rows since the last call. The mark is
-    /// written every few seconds.
+    /// Notes that the first `done` files were worked on, of which `read` gave rows since the last
+    /// call. The mark is written every few seconds.
     ///
     /// # Errors
     /// If the mark cannot be written.
@@ -221,7 +223,8 @@ const MARK: &str = "mark.json";
 /// The file of a spool that its writer holds locked.
 const LOCK: &str = "lock";
 
-/// The length-prefixed JSON header of a safetensors file of 32-bit numbers, padded so that tensors are aligned.
+/// The length-prefixed JSON header of a safetensors file of 32-bit numbers, padded so that tensors
+/// are aligned.
 fn header(
     shapes: &BTreeMap<String, Vec<usize>>,
     metadata: &BTreeMap<String, String>,

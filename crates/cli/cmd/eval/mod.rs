@@ -34,10 +34,11 @@ use toolkit_train::checkpoint::write_atomic;
 
 /// Measures a run, a published checkpoint or a model card by tasks: questions, captions, retrieval
 ///
-/// A task card says what is measured, on which data and how text is searched for. Nothing is trained. Main scores have a 95 %
-/// bootstrap interval over pictures, and stand beside the published one where the task card knows it of this model and nothing of
-/// the task was changed. A
-/// folder given by `--out` gets `TASK/samples.jsonl` and `TASK/scores.json` of each task; killed, the same command goes on there.
+/// A task card says what is measured, on which data and how text is searched for. Nothing is
+/// trained. Main scores have a 95 % bootstrap interval over pictures, and stand beside the
+/// published one where the task card knows it of this model and nothing of the task was changed. A
+/// folder given by `--out` gets `TASK/samples.jsonl` and `TASK/scores.json` of each task; killed,
+/// the same command goes on there.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -61,7 +62,8 @@ pub struct Args {
     /// At most so many questions or pictures, drawn once and for all
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Prompt, with {} for a question [default: that of the task, the preset or the model; the paper's]
+    /// Prompt, with {} for a question [default: that of the task, the preset or the model; the
+    /// paper's]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// Folder for the samples and scores of each task
@@ -126,7 +128,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 1. All cards and data, before a model is read.
     if args.limit == Some(0) {
         bail!(
-            "`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all samples"
+            "`--limit 0` leaves nothing to measure --> --limit 0; hint: leave it out for all \
+            samples"
         );
     }
     if let Some((_, name)) =
@@ -185,7 +188,8 @@ fn wanted(context: &Context, args: &Args, name: &str) -> anyhow::Result<Wanted> 
     let Some(name) = args.data.clone().map_or_else(|| Task::data(&card), |data| Ok(Some(data)))?
     else {
         bail!(
-            "task `{name}` names no data; hint: say which with `--data CARD:SPLIT`, or add `data = ..` to its `[config]`"
+            "task `{name}` names no data; hint: say which with `--data CARD:SPLIT`, or add `data = \
+            ..` to its `[config]`"
         );
     };
     let mut data = open_data(&context.registry, &name)?;
@@ -226,7 +230,8 @@ fn key(args: &Args, wanted: &Wanted) -> String {
     sha256_hex(asked.to_string().as_bytes())
 }
 
-/// Reads what an earlier call of the same command wrote for a task, if its samples are as they were.
+/// Reads what an earlier call of the same command wrote for a task, if its samples are as they
+/// were.
 fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
     let dir = args.out.as_ref()?.join(&wanted.card.name);
     let done: Outcome =
@@ -238,7 +243,8 @@ fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
         .then_some(done)
 }
 
-/// Measures one task and writes its files. With `--out`, texts are kept as they come: a kill costs one batch.
+/// Measures one task and writes its files. With `--out`, texts are kept as they come: a kill costs
+/// one batch.
 fn one_task(
     context: &Context,
     args: &Args,
@@ -317,7 +323,8 @@ fn one_task(
 /// The file that an evaluation holds locked in the folder of a task.
 const LOCK: &str = ".lock";
 
-/// Takes the folder of a task for this process; says so if the results of another measurement are there.
+/// Takes the folder of a task for this process; says so if the results of another measurement are
+/// there.
 fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(dir).map_err(|error| FileError::new(dir, error))?;
     let lock = File::create(dir.join(LOCK)).map_err(|error| FileError::new(dir, error))?;
@@ -333,7 +340,8 @@ fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// What a published score would call the model: the name of its card, which is also that of its folder.
+/// What a published score would call the model: the name of its card, which is also that of its
+/// folder.
 fn known_as(model: &str) -> String {
     Path::new(model)
         .file_name()
@@ -368,12 +376,14 @@ fn set_prompt(task: &mut Task, asked: &str) -> anyhow::Result<()> {
     match task {
         Task::Vqa(_) if !asked.contains("{}") => {
             bail!(
-                "the prompt has no `{{}}` for the question --> --prompt {asked:?}; hint: write \"Question: {{}} Answer:\""
+                "the prompt has no `{{}}` for the question --> --prompt {asked:?}; hint: write \
+                \"Question: {{}} Answer:\""
             )
         }
         Task::Caption(_) if asked.contains("{}") => {
             bail!(
-                "`{{}}` stands for a question, and a caption has none --> --prompt {asked:?}; hint: leave it out"
+                "`{{}}` stands for a question, and a caption has none --> --prompt {asked:?}; \
+                hint: leave it out"
             )
         }
         Task::Vqa(VqaTask { prompt, .. }) | Task::Caption(CaptionTask { prompt, .. }) => {
@@ -384,7 +394,8 @@ fn set_prompt(task: &mut Task, asked: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A card with the prompts for tasks that have none: of a run that of its language model, of a published model the paper's.
+/// A card with the prompts for tasks that have none: of a run that of its language model, of a
+/// published model the paper's.
 fn prompts(opened: &Opened) -> anyhow::Result<Card> {
     if let Some(cell) = opened.cell() {
         return Ok(cell.resolved.language.0.clone());

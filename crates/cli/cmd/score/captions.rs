@@ -12,8 +12,9 @@ use toolkit_train::Progress;
 
 /// Scores captions as pycocoevalcap does: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D over PTB tokens
 ///
-/// Keys and values are those of the official tool: shares, not percent (papers print 100 times that). CIDEr counts documents
-/// among the references that are scored, so scores of a part of a split are not comparable with those of the whole.
+/// Keys and values are those of the official tool: shares, not percent (papers print 100 times
+/// that). CIDEr counts documents among the references that are scored, so scores of a part of a
+/// split are not comparable with those of the whole.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +22,8 @@ Examples:
   toolkit score captions --annotations captions_val2014.json --results mine.json --partial --json
   toolkit score captions --annotations gt.json --results mine.json --samples each.jsonl")]
 pub struct Args {
-    /// References in COCO's form: {"images": [{"id"}], "annotations": [{"id", "image_id", "caption"}]}
+    /// References in COCO's form: {"images": [{"id"}], "annotations": [{"id", "image_id",
+    /// "caption"}]}
     #[arg(long, value_name = "FILE")]
     annotations: PathBuf,
     /// Captions: [{"image_id", "caption"}], one for each image

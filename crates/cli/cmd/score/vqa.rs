@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use toolkit_eval::official::VqaFiles;
 use toolkit_eval::write_samples;
 
-/// Scores answers as the official VQA tool does: accuracy in percent, by type of answer and of question
+/// Scores answers as the official VQA tool does: accuracy in percent, by type of answer and of
+/// question
 ///
-/// Answers are normalised as there (punctuation, number words, articles, contractions), quirks included.
+/// Answers are normalised as there (punctuation, number words, articles, contractions), quirks
+/// included.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -21,8 +23,8 @@ pub struct Args {
     /// Questions: {"questions": [{"question_id", "image_id", "question"}]}
     #[arg(long, value_name = "FILE")]
     questions: PathBuf,
-    /// Right answers: {"annotations": [{"question_id", "answers": [{"answer"}]}]}, with "question_type" and "answer_type" if
-    /// they are known
+    /// Right answers: {"annotations": [{"question_id", "answers": [{"answer"}]}]}, with
+    /// "question_type" and "answer_type" if they are known
     #[arg(long, value_name = "FILE")]
     annotations: PathBuf,
     /// Answers: [{"question_id", "answer"}], one for each question

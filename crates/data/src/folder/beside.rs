@@ -26,7 +26,8 @@ fn in_lines(path: &Path) -> Result<Vec<String>, DataError> {
         .collect())
 }
 
-/// The captions of an object such as img2dataset writes beside a picture; none if it is about other things.
+/// The captions of an object such as img2dataset writes beside a picture; none if it is about other
+/// things.
 fn in_json(path: &Path) -> Result<Vec<String>, DataError> {
     let text = read_text(path)?;
     let fail = |what: String| line_error(path, 1, what, "write {\"caption\": \"a dog\"}");

@@ -34,7 +34,8 @@ pub(super) fn read(path: &Path, faults: &mut dyn Faults) -> Result<Option<Read>,
     Ok(there.then_some(found))
 }
 
-/// Reads the files of pictures by their ids. None if there are none: then the list has another form.
+/// Reads the files of pictures by their ids. None if there are none: then the list has another
+/// form.
 fn names(path: &Path) -> Result<Option<HashMap<String, String>>, DataError> {
     let mut names = HashMap::new();
     let there = section(path, "images", false, &mut |_, _, bytes| {

@@ -34,7 +34,8 @@ impl Entry {
         Self { picture, captions: vec![], questions: vec![], lacks: None }
     }
 
-    /// Reads an object of captions by picture: `{"a.png": "a dog"}`. None if the keys are no pictures.
+    /// Reads an object of captions by picture: `{"a.png": "a dog"}`. None if the keys are no
+    /// pictures.
     pub fn by_picture(row: &Row<'_>) -> Option<Result<Vec<Self>, String>> {
         if row.keys().next().is_none() || !row.keys().all(is_picture) {
             return None;
@@ -112,7 +113,8 @@ impl Entry {
     }
 }
 
-/// Makes one list of numbered columns. Tables have a cell in every column, so some of them may be empty.
+/// Makes one list of numbered columns. Tables have a cell in every column, so some of them may be
+/// empty.
 fn numbered_together(found: Vec<Under<'_>>) -> Vec<Under<'_>> {
     let (numbered, mut others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|under| is_numbered(under.key));
@@ -185,7 +187,8 @@ fn with_answer(asked: Asked) -> Result<Asked, String> {
     Ok(asked)
 }
 
-/// The texts of a cell: a list in JSON, or one text. Another language's list would be one wrong text.
+/// The texts of a cell: a list in JSON, or one text. Another language's list would be one wrong
+/// text.
 fn listed(key: &str, cell: String) -> Result<Under<'_>, String> {
     if cell.starts_with('[') {
         if let Ok(texts) = serde_json::from_str::<Vec<String>>(&cell) {

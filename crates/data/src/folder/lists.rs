@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// A row as it should be.
 pub(super) const EXAMPLE: &str = r#"write {"image": "a.png", "captions": ["a dog"], "questions": [{"question": "what is it?", "answers": ["dog"]}]}"#;
 /// The files that are read.
-pub(super) const FORMS: &str = "write captions into a .txt file called as the picture, or into captions.jsonl, captions.csv or metadata.jsonl";
+pub(super) const FORMS: &str = "write captions into a .txt file called as the picture, or into \
+    captions.jsonl, captions.csv or metadata.jsonl";
 const CSV_EXAMPLE: &str =
     "write the heading image,caption and a row for each caption, in quotes where it has a comma";
 
@@ -108,7 +109,8 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Re
     Ok(found)
 }
 
-/// Two columns, one of which names a picture that is there: captions and paths as CC3M has them, or the reverse.
+/// Two columns, one of which names a picture that is there: captions and paths as CC3M has them, or
+/// the reverse.
 fn without_heading(cells: &[String], folders: &[PathBuf]) -> Result<Columns, String> {
     let is_there = |cell: &String| {
         plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()))

@@ -1,8 +1,9 @@
 //! The `folder` data set: anyone's pictures.
 //!
-//! Pictures lie in a folder and its sub-folders. Captions are in a `.txt` file called as the picture (one a line), or in a
-//! list of many pictures: `captions` or `metadata` as `.jsonl`, `.json`, `.csv` or `.tsv`, in any of the folders. Only JSON
-//! and tables have questions. Everything that is passed over is said ([`Dataset::notes`]).
+//! Pictures lie in a folder and its sub-folders. Captions are in a `.txt` file called as the
+//! picture (one a line), or in a list of many pictures: `captions` or `metadata` as `.jsonl`,
+//! `.json`, `.csv` or `.tsv`, in any of the folders. Only JSON and tables have questions.
+//! Everything that is passed over is said ([`Dataset::notes`]).
 
 mod beside;
 mod check;
@@ -40,10 +41,12 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Reads the texts of a folder; pictures are decoded when asked for. A picture without caption is allowed.
+    /// Reads the texts of a folder; pictures are decoded when asked for. A picture without caption
+    /// is allowed.
     ///
     /// # Errors
-    /// If the folder or a text cannot be read, holds no picture, or a row is wrong (the error names file and line).
+    /// If the folder or a text cannot be read, holds no picture, or a row is wrong (the error names
+    /// file and line).
     pub fn open(dir: &Path) -> Result<Self, DataError> {
         let mut strict = Strict::default();
         let loaded = load(dir, &mut strict)?;

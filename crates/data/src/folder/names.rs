@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// Endings of files with the captions of one picture, the first that is there is read.
 pub(super) const BESIDE: [&str; 3] = [".txt", ".caption", ".json"];
 
-/// Returns a folder by its path from `dir` on; `dir` itself keeps its name without a slash behind it.
+/// Returns a folder by its path from `dir` on; `dir` itself keeps its name without a slash behind
+/// it.
 pub(super) fn place(dir: &Path, folder: &str) -> PathBuf {
     if folder.is_empty() { dir.to_owned() } else { dir.join(folder) }
 }

@@ -5,8 +5,8 @@ use super::walk::Files;
 use crate::DataError;
 use std::path::{Path, PathBuf};
 
-/// Finds the pictures in a folder and its sub-folders, as [`crate::Folder`] reads them, in the order of their names.
-/// Notes say, one line each, which are passed over.
+/// Finds the pictures in a folder and its sub-folders, as [`crate::Folder`] reads them, in the
+/// order of their names. Notes say, one line each, which are passed over.
 ///
 /// # Errors
 /// If the folder or one inside it cannot be read.

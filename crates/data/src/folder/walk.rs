@@ -41,7 +41,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Walks a folder. Hidden files and folders are passed over; links to folders are followed once.
+    /// Walks a folder. Hidden files and folders are passed over; links to folders are followed
+    /// once.
     ///
     /// # Errors
     /// If the folder or one inside it cannot be read.
@@ -53,7 +54,8 @@ impl Files {
             ));
         }
         let (mut files, mut seen, mut named) = (Self::default(), HashSet::new(), Vec::new());
-        // Folders before links to them, so that a picture has the same name whatever the system lists first.
+        // Folders before links to them, so that a picture has the same name whatever the system
+        // lists first.
         let mut folders = vec![String::new()];
         while !folders.is_empty() {
             let mut links = Vec::new();
@@ -102,7 +104,8 @@ impl Files {
             let name = join(folder, name);
             let (own, linked) = (kind.is_dir(), kind.is_symlink() && entry.path().is_dir());
             if (own || linked) && (is_list(&name) || is_beside(&ending(&entry.path()))) {
-                // Captions that should be there, as in `odd`; what lies in the folder is read all the same.
+                // Captions that should be there, as in `odd`; what lies in the folder is read all
+                // the same.
                 names.push(name.clone());
             }
             match (own, linked) {
@@ -135,7 +138,8 @@ impl Files {
         }
     }
 
-    /// Takes what is neither file nor folder: a link to nothing, a pipe, a device. It is never opened.
+    /// Takes what is neither file nor folder: a link to nothing, a pipe, a device. It is never
+    /// opened.
     fn odd(&mut self, dir: &Path, name: String, kind: FileType) {
         let path = dir.join(&name);
         let why = match std::fs::metadata(&path) {

@@ -7,8 +7,8 @@ use image::{DynamicImage, Rgb, RgbImage};
 pub enum Alpha {
     /// The picture is laid on white.
     OnWhite,
-    /// Colours are taken as they are stored, as Pillow's `convert("RGB")` does, and so every published processor: what
-    /// lies under a transparent pixel, often black, becomes visible.
+    /// Colours are taken as they are stored, as Pillow's `convert("RGB")` does, and so every
+    /// published processor: what lies under a transparent pixel, often black, becomes visible.
     Drop,
 }
 
@@ -22,8 +22,8 @@ impl Alpha {
     }
 }
 
-/// Colours as Pillow's `convert("RGB")` makes them. It keeps the upper byte of 16-bit colours; its 16-bit grey without
-/// alpha (mode `I;16`) is cut off at 255, not scaled down.
+/// Colours as Pillow's `convert("RGB")` makes them. It keeps the upper byte of 16-bit colours; its
+/// 16-bit grey without alpha (mode `I;16`) is cut off at 255, not scaled down.
 fn as_pillow(picture: DynamicImage) -> RgbImage {
     let (width, height) = (picture.width(), picture.height());
     let upper = |value: u16| (value >> 8) as u8;

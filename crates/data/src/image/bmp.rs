@@ -124,8 +124,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     pixels(bytes, &Header::read(bytes, FILE_HEADER, le32(bytes, 10)? as usize)?)
 }
 
-/// Reads the size of a picture without a file header, in an icon. It is half as high as it says: a mask of what is
-/// transparent follows.
+/// Reads the size of a picture without a file header, in an icon. It is half as high as it says: a
+/// mask of what is transparent follows.
 pub(super) fn icon_size(bytes: &[u8]) -> Result<(u32, u32), String> {
     let header = Header::read(bytes, 0, 0)?;
     Ok((header.width, header.height / 2))

@@ -75,8 +75,8 @@ pub fn is_picture(path: impl AsRef<Path>) -> bool {
     ending(path.as_ref()).is_some_and(|ending| READ.contains(&ending.as_str()))
 }
 
-/// Returns the format of a picture file that is not read, for folders to count. Names decide; a file without an ending
-/// is looked into.
+/// Returns the format of a picture file that is not read, for folders to count. Names decide; a
+/// file without an ending is looked into.
 pub fn unread_picture(path: impl AsRef<Path>) -> Option<&'static str> {
     let path = path.as_ref();
     let Some(ending) = ending(path) else {
@@ -93,8 +93,8 @@ fn by_ending(ending: &str) -> Option<&'static str> {
     UNREAD.iter().find(|(_, endings)| endings.contains(&ending)).map(|(name, _)| *name)
 }
 
-/// Tells by its name if a file that looks like a TIFF is a camera's: it has a small preview where a TIFF has its
-/// picture.
+/// Tells by its name if a file that looks like a TIFF is a camera's: it has a small preview where a
+/// TIFF has its picture.
 pub(super) fn is_raw(path: &Path) -> bool {
     ending(path).and_then(|ending| by_ending(&ending)) == Some(RAW)
 }

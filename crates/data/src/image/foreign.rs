@@ -96,7 +96,8 @@ fn brand(bytes: &[u8]) -> Option<&'static str> {
     known.or(if matches!(main, b"mif1" | b"msf1") { Some(HEIC) } else { Some(VIDEO) })
 }
 
-/// Tells a camera's file that looks like a TIFF. Such a file has a small preview where a TIFF has its picture.
+/// Tells a camera's file that looks like a TIFF. Such a file has a small preview where a TIFF has
+/// its picture.
 fn raw(bytes: &[u8]) -> Option<&'static str> {
     let looks = bytes.starts_with(b"II") || bytes.starts_with(b"MM");
     (looks && (bytes.get(8..10) == Some(b"CR") || tiff::is_raw(bytes))).then_some(RAW)

@@ -118,8 +118,8 @@ fn interlaced(height: usize) -> impl Iterator<Item = usize> {
         .flat_map(move |(from, step)| (from..height).step_by(step))
 }
 
-/// Decodes the first picture. What it leaves of the screen is transparent, or of the first colour if it has no
-/// transparent one.
+/// Decodes the first picture. What it leaves of the screen is transparent, or of the first colour
+/// if it has no transparent one.
 pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let frame = first(bytes)?;
     let stored = indices(&frame)?;

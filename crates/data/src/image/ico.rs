@@ -8,7 +8,8 @@ use ::image::DynamicImage;
 /// First bytes of every icon.
 pub(super) const MAGIC: &[u8] = &[0, 0, 1, 0];
 
-/// Finds the picture to read: the largest one, and of several the one of fewest bits a pixel, as Pillow does.
+/// Finds the picture to read: the largest one, and of several the one of fewest bits a pixel, as
+/// Pillow does.
 fn largest(bytes: &[u8]) -> Result<&[u8], String> {
     let mut best: Option<(usize, std::cmp::Reverse<u16>, usize)> = None;
     for i in 0..usize::from(le16(bytes, 4)?) {

@@ -1,7 +1,7 @@
 //! Directories of tags, as TIFF files and EXIF blocks have them.
 //!
-//! Damaged directories are common. They are read as Pillow reads them: up to the first entry that is cut off; entries
-//! of unknown types and entries larger than the file are passed over.
+//! Damaged directories are common. They are read as Pillow reads them: up to the first entry that
+//! is cut off; entries of unknown types and entries larger than the file are passed over.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -70,7 +70,8 @@ impl<'a> Ifd<'a> {
     /// Reads entries until they end or are cut off, which is `None`.
     fn fill(&mut self, start: usize, big: bool) -> Option<()> {
         let Self { bytes, order, .. } = *self;
-        // The count, a tag with type and number of values, and the place for values or their offset.
+        // The count, a tag with type and number of values, and the place for values or their
+        // offset.
         let (head, step, room) = if big { (8, 20, 8) } else { (2, 12, 4) };
         let part = |at: usize, len: usize| bytes.get(at..at.checked_add(len)?);
         let count = order.unsigned(part(start, head)?);
@@ -132,7 +133,8 @@ impl<'a> Ifd<'a> {
         Some(self.order.unsigned(self.bytes[entry.data.clone()].get(..width(entry.kind)?)?))
     }
 
-    /// Returns the first value of a tag of numbers of any type, fractions and floats too; none of bytes and texts.
+    /// Returns the first value of a tag of numbers of any type, fractions and floats too; none of
+    /// bytes and texts.
     pub fn number(&self, tag: u16) -> Option<f64> {
         let entry = self.entry(tag)?;
         let value = self.bytes[entry.data.clone()].get(..width(entry.kind)?)?;

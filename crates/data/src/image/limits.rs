@@ -1,6 +1,7 @@
 //! The most pixels that a picture may have.
 //!
-//! A file of a few bytes can claim gigabytes. So a header is compared with the limit before memory is asked for.
+//! A file of a few bytes can claim gigabytes. So a header is compared with the limit before memory
+//! is asked for.
 
 use super::refusal::Refusal;
 use crate::DataError;
@@ -30,13 +31,14 @@ fn number(text: &str) -> Option<u64> {
     text.trim().replace('_', "").parse().ok().filter(|&most| most > 0)
 }
 
-/// Returns the most pixels that a picture may have: what [`set_most_pixels`] said, or the environment variable
-/// `TOOLKIT_MOST_PIXELS`, or 200 million.
+/// Returns the most pixels that a picture may have: what [`set_most_pixels`] said, or the
+/// environment variable `TOOLKIT_MOST_PIXELS`, or 200 million.
 pub fn most_pixels() -> u64 {
     limit().unwrap_or(DEFAULT)
 }
 
-/// Checks the environment variable of the limit, so that a program can refuse a wrong one at its start.
+/// Checks the environment variable of the limit, so that a program can refuse a wrong one at its
+/// start.
 ///
 /// # Errors
 /// If it is no whole number above 0.
@@ -46,7 +48,8 @@ pub fn check_most_pixels() -> Result<(), DataError> {
         .map_err(|refusal| DataError::setting(refusal.reason, "set it to 200000000, or unset it"))
 }
 
-/// Sets the most pixels that a picture may have, for the whole process. With 0, the environment decides again.
+/// Sets the most pixels that a picture may have, for the whole process. With 0, the environment
+/// decides again.
 pub fn set_most_pixels(most: u64) {
     SET.store(most, Ordering::Relaxed);
 }
@@ -71,7 +74,8 @@ pub(super) fn check(width: u32, height: u32, most: u64) -> Result<(), Refusal> {
             let refusal = Refusal::new(format!(
                 "{width} x {height} pixels are more than the limit of {most}"
             ));
-            // Only the limit of the process can be raised; data sets may have narrower ones of their own.
+            // Only the limit of the process can be raised; data sets may have narrower ones of
+            // their own.
             Err(match limit().is_ok_and(|limit| limit == most) {
                 true if SET.load(Ordering::Relaxed) > 0 => refusal
                     .hint(format!("`--most-pixels {pixels}` reads it; or scale the picture down")),
@@ -83,7 +87,8 @@ pub(super) fn check(width: u32, height: u32, most: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses a file whose `held` compressed bytes cannot unpack to the `needed` bytes, at most `times` as many.
+/// Refuses a file whose `held` compressed bytes cannot unpack to the `needed` bytes, at most
+/// `times` as many.
 pub(super) fn can_hold(held: u64, times: u64, needed: u64) -> Result<(), String> {
     // A few bytes more, for what headers and ends of streams hold.
     match (held + 8).saturating_mul(times) >= needed {

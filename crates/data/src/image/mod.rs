@@ -9,8 +9,9 @@
 //! | `turn.rs`, `ifd.rs` | how a picture is turned upright: EXIF and XMP |
 //! | `alpha.rs`, `palette.rs`, `strips.rs` | colours to RGB |
 //!
-//! Every picture goes the same way: its format is told, its header measured, its pixels decoded, turned and converted.
-//! Files come from anywhere, so all of them may lie. Nothing is allocated before its size was compared with the limit.
+//! Every picture goes the same way: its format is told, its header measured, its pixels decoded,
+//! turned and converted. Files come from anywhere, so all of them may lie. Nothing is allocated
+//! before its size was compared with the limit.
 
 mod alpha;
 mod avif;
@@ -50,8 +51,9 @@ pub use limits::{check_most_pixels, most_pixels, set_most_pixels};
 /// Bytes at the beginning of a file in which most have their size.
 const HEAD: u64 = 1 << 16;
 
-/// Reads a picture file (its format told by its content, not its name), turns it upright as its EXIF or XMP data say
-/// and lays it on white where it is transparent. Of an animation the first picture is read.
+/// Reads a picture file (its format told by its content, not its name), turns it upright as its
+/// EXIF or XMP data say and lays it on white where it is transparent. Of an animation the first
+/// picture is read.
 ///
 /// # Errors
 /// If the file cannot be read or decoded, or has more pixels than [`most_pixels`].

@@ -1,6 +1,7 @@
 //! Colours by number.
 
-/// 256 colours: greys where a file has no palette, and black where its palette ends before, as in Pillow.
+/// 256 colours: greys where a file has no palette, and black where its palette ends before, as in
+/// Pillow.
 pub(super) struct Palette(Box<[[u8; 3]; 256]>);
 
 impl Default for Palette {

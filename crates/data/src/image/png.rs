@@ -103,7 +103,8 @@ fn text<'a>(kind: [u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Cow<'a, [u8]>)> 
     ))
 }
 
-/// Reads a profile as ImageMagick writes it: a blank line, its name, its length, then hexadecimal digits.
+/// Reads a profile as ImageMagick writes it: a blank line, its name, its length, then hexadecimal
+/// digits.
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text
         .split(|&b| b == b'\n')
@@ -118,7 +119,8 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Decodes the picture, of an animation the first one.
 ///
-/// A missing end, damage beside the pixels and wrong check sums are put up with while all pixels are there.
+/// A missing end, damage beside the pixels and wrong check sums are put up with while all pixels
+/// are there.
 pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String> {
     let (mut held, mut whole) = (0, false);
     for chunk in chunks(bytes) {
@@ -146,11 +148,12 @@ fn read(bytes: &[u8], alpha: Alpha, check_pixels: bool) -> Result<DynamicImage, 
     let mut options = DecodeOptions::default();
     options.set_ignore_text_chunk(true);
     options.set_ignore_iccp_chunk(true);
-    // The check sum of the unpacked pixels; chunks have their own, so it is only needed where those were wrong.
+    // The check sum of the unpacked pixels; chunks have their own, so it is only needed where those
+    // were wrong.
     options.set_ignore_adler32(!check_pixels);
     let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
-    // For chunks beside the pixels, and for a few rows: those are as long as the header says, which was compared with
-    // the limit.
+    // For chunks beside the pixels, and for a few rows: those are as long as the header says, which
+    // was compared with the limit.
     decoder.set_limits(Limits { bytes: (64 << 20) + 64 * size(bytes)?.0 as usize });
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(fail)?;
@@ -165,8 +168,8 @@ fn read(bytes: &[u8], alpha: Alpha, check_pixels: bool) -> Result<DynamicImage, 
     rows.picture(width, height, pixels)
 }
 
-/// Writes the file anew with what pixels are made of: header, palette, transparency and the pixels, as far as they are
-/// there, with their check sums and an end.
+/// Writes the file anew with what pixels are made of: header, palette, transparency and the pixels,
+/// as far as they are there, with their check sums and an end.
 fn mended(bytes: &[u8]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     let mut push = |kind: &[u8; 4], data: &[u8], sum: u32| {

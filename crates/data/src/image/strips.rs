@@ -1,6 +1,7 @@
 //! Pixels of a PNG to RGB as its rows come.
 //!
-//! A row of 16 bits or with transparency takes up to eight bytes a pixel. The whole picture is only held in RGB.
+//! A row of 16 bits or with transparency takes up to eight bytes a pixel. The whole picture is only
+//! held in RGB.
 
 use super::alpha::Alpha;
 use ::image::{DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, RgbImage, RgbaImage};
@@ -14,8 +15,8 @@ const STRIP: usize = 1 << 20;
 pub(super) struct Rows {
     colour: ColorType,
     depth: BitDepth,
-    /// True for greys of 16 bits of which one is transparent: Pillow keeps them apart from greys with alpha, and cuts
-    /// them off at 255.
+    /// True for greys of 16 bits of which one is transparent: Pillow keeps them apart from greys
+    /// with alpha, and cuts them off at 255.
     cut: bool,
     alpha: Alpha,
 }
@@ -177,7 +178,8 @@ mod tests {
         decoder.read_info().unwrap()
     }
 
-    /// The same picture with its lines in the order of Adam7, each behind the filter that changes nothing.
+    /// The same picture with its lines in the order of Adam7, each behind the filter that changes
+    /// nothing.
     fn interlaced(file: &[u8]) -> Vec<u8> {
         let mut decoder = Decoder::new(Cursor::new(file)).read_info().unwrap();
         let mut bytes = vec![0; decoder.output_buffer_size().unwrap()];

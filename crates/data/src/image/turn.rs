@@ -1,8 +1,9 @@
 //! Rules by which a picture is turned upright.
 //!
-//! Cameras keep the pixels as the sensor saw them and write down how they were held. The rules are those of Pillow's
-//! `ImageOps.exif_transpose`, by which transformers' processors go: EXIF first, whatever it says; XMP if EXIF says
-//! nothing. Values that are no turn, and blocks that are damaged, leave the picture as it is.
+//! Cameras keep the pixels as the sensor saw them and write down how they were held. The rules are
+//! those of Pillow's `ImageOps.exif_transpose`, by which transformers' processors go: EXIF first,
+//! whatever it says; XMP if EXIF says nothing. Values that are no turn, and blocks that are
+//! damaged, leave the picture as it is.
 
 use super::ifd::Ifd;
 use image::metadata::Orientation;
@@ -48,7 +49,8 @@ pub(super) fn has_exif_turn(block: &[u8]) -> bool {
     of_exif(block).is_some()
 }
 
-/// Reads the turn of a directory; none if the tag is missing. Numbers of all types count, bytes do not.
+/// Reads the turn of a directory; none if the tag is missing. Numbers of all types count, bytes do
+/// not.
 pub(super) fn of_ifd(ifd: &Ifd) -> Option<Orientation> {
     if !ifd.has(TAG) {
         return None;

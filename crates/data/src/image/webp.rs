@@ -17,7 +17,8 @@ const ANIMATION: u8 = 0x02;
 /// Where the flags are.
 const FLAGS: usize = 20;
 
-/// Walks over the chunks of `bytes` from a place on: their kinds and where their data begin and end.
+/// Walks over the chunks of `bytes` from a place on: their kinds and where their data begin and
+/// end.
 fn chunks(bytes: &[u8], start: usize) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut at = start;
     std::iter::from_fn(move || {
@@ -111,7 +112,8 @@ fn measure(bytes: &[u8], most: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Clears the flags of chunks that are not there: libwebp goes by the chunks, the decoder here insists.
+/// Clears the flags of chunks that are not there: libwebp goes by the chunks, the decoder here
+/// insists.
 fn with_true_flags(bytes: &[u8]) -> Cow<'_, [u8]> {
     let flags = flags(bytes);
     let missing =

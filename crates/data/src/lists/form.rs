@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn lists_in_objects_are_found_and_only_there() {
-        let inside = "{\"images\": [{}], \"annotations\": [{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 2}]}";
+        let inside = "{\"images\": [{}], \"annotations\": [{\"image_id\": 1, \"caption\": \"a\"}, \
+            {\"image_id\": 2}]}";
         let said = check(inside, Some("annotations")).unwrap_err();
         assert!(
             said.starts_with(

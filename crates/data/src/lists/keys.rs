@@ -19,8 +19,8 @@ pub(crate) const PICTURE: &[&str] = &[
     "photo",
 ];
 
-/// Captions of a picture. Keys of one meaning stand together, and the captions of all of them are read. Of several
-/// meanings the first that has a text is read.
+/// Captions of a picture. Keys of one meaning stand together, and the captions of all of them are
+/// read. Of several meanings the first that has a text is read.
 pub(crate) const CAPTION: &[&[&str]] = &[
     JUST_CAPTION,
     &["text", "texts"],

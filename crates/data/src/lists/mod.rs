@@ -1,8 +1,10 @@
-//! Lists of texts in the files people have: JSON in its shapes, JSON Lines, CSV and TSV, plain text.
+//! Lists of texts in the files people have: JSON in its shapes, JSON Lines, CSV and TSV, plain
+//! text.
 //!
-//! [`rows`] walks a JSON file row by row without holding it, and [`row::Row`] takes the values of one row by the names that
-//! tools give them. A broken row spoils nothing but itself. [`table`] does the same for CSV and TSV. What is wrong is told to
-//! a [`fault::Faults`], which stops (opening a data set) or counts (`toolkit data check`).
+//! [`rows`] walks a JSON file row by row without holding it, and [`row::Row`] takes the values of
+//! one row by the names that tools give them. A broken row spoils nothing but itself. [`table`]
+//! does the same for CSV and TSV. What is wrong is told to a [`fault::Faults`], which stops
+//! (opening a data set) or counts (`toolkit data check`).
 
 pub(crate) mod fault;
 pub(crate) mod form;

@@ -10,7 +10,8 @@ const NAMED: usize = 8;
 /// Characters of a value that an error shows at most.
 const SHOWN: usize = 40;
 
-/// The fields of one JSON object, in its order. Values nobody asks for may be anything, NaN for example.
+/// The fields of one JSON object, in its order. Values nobody asks for may be anything, NaN for
+/// example.
 #[derive(Debug)]
 pub(crate) struct Row<'a> {
     fields: Vec<(Cow<'a, str>, &'a [u8])>,
@@ -51,7 +52,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The first of `keys` that has a value other than null, and that value. Capitals in the row's keys do not matter.
+    /// The first of `keys` that has a value other than null, and that value. Capitals in the row's
+    /// keys do not matter.
     ///
     /// # Errors
     /// If the row has the key twice.
@@ -64,8 +66,8 @@ impl<'a> Row<'a> {
         Ok(None)
     }
 
-    /// Returns every value other than null that `keys` have, in the order of `keys`. A key in capitals and in small
-    /// letters has two.
+    /// Returns every value other than null that `keys` have, in the order of `keys`. A key in
+    /// capitals and in small letters has two.
     ///
     /// # Errors
     /// As [`Row::first`].

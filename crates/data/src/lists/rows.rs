@@ -1,5 +1,6 @@
-//! The rows of a JSON file, in the shapes that lists have: a list, a list inside an object, one object a line, an object of
-//! rows by id. 700 MB of regions are never held as text or as a tree of values.
+//! The rows of a JSON file, in the shapes that lists have: a list, a list inside an object, one
+//! object a line, an object of rows by id. 700 MB of regions are never held as text or as a tree of
+//! values.
 
 use super::keys::ROWS;
 use super::walk::walk;
@@ -32,8 +33,8 @@ impl Display for At {
 /// Gets a row: its place, its key if it has one, and its bytes.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(At, &str, &[u8]) -> Result<(), DataError>;
 
-/// Walks a file that is a list of rows: `[..]`, `{"annotations": [..]}` or one object a line. `more` are further keys that
-/// the list may have in an object.
+/// Walks a file that is a list of rows: `[..]`, `{"annotations": [..]}` or one object a line.
+/// `more` are further keys that the list may have in an object.
 ///
 /// # Errors
 /// If the file cannot be read or stops being a list of rows, or the first that `each` gives.
@@ -49,8 +50,9 @@ pub(crate) fn list(path: &Path, more: &[&'static str], each: Each<'_>) -> Result
     })
 }
 
-/// Walks the list `section` of a file that is an object; other keys are passed over. Says if the list is there. With `bare`
-/// a file that is nothing but the list, or its rows line by line, is read as well.
+/// Walks the list `section` of a file that is an object; other keys are passed over. Says if the
+/// list is there. With `bare` a file that is nothing but the list, or its rows line by line, is
+/// read as well.
 ///
 /// # Errors
 /// As [`list`].

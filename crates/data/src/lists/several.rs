@@ -1,4 +1,5 @@
-//! Texts of a row that stand under more than one key: put together if the keys mean the same, else chosen by rule.
+//! Texts of a row that stand under more than one key: put together if the keys mean the same, else
+//! chosen by rule.
 
 use super::keys::{ANSWER, MOST_COMMON, QUESTION};
 use super::row::{Row, text_of};
@@ -37,7 +38,8 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// Reads the captions of a row. `meanings` has the keys, those of one meaning together. None if there is no such key.
+/// Reads the captions of a row. `meanings` has the keys, those of one meaning together. None if
+/// there is no such key.
 ///
 /// # Errors
 /// If a key is there twice, or a value of the first meaning that is there is no text.
@@ -64,8 +66,8 @@ pub(crate) fn question(row: &Row<'_>, notes: &mut Notes) -> Result<String, Strin
     first_meaning(found, notes).pop().ok_or_else(|| row.lacks(QUESTION[0]))
 }
 
-/// Reads the answers of a row: of several keys the one with the most, for ten people make ten. With `single`, for
-/// formats of one answer, a key with one comes first. None if there is no such key.
+/// Reads the answers of a row: of several keys the one with the most, for ten people make ten. With
+/// `single`, for formats of one answer, a key with one comes first. None if there is no such key.
 ///
 /// # Errors
 /// If a list is no list of answers, no key has an answer that can be read, or a key is there twice.
@@ -113,8 +115,8 @@ pub(crate) fn most(mut found: Vec<Under<'_>>, single: bool, notes: &mut Notes) -
 /// Reads one value of a row.
 type Read<'r> = &'r dyn Fn(&'static str, &[u8]) -> Result<Under<'static>, String>;
 
-/// Reads the values of a row, those of one meaning together. After the first meaning that is there, a value that is no
-/// text only makes a note.
+/// Reads the values of a row, those of one meaning together. After the first meaning that is there,
+/// a value that is no text only makes a note.
 fn gather(
     row: &Row<'_>,
     meanings: &[&[&'static str]],

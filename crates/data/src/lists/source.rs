@@ -1,6 +1,8 @@
-//! A JSON file as a stream of values that are told apart without being read: brackets and quotes are enough for that.
+//! A JSON file as a stream of values that are told apart without being read: brackets and quotes
+//! are enough for that.
 //!
-//! So one value with NaN or half a character in it does not stop the walk, and a file of gigabytes is never held.
+//! So one value with NaN or half a character in it does not stop the walk, and a file of gigabytes
+//! is never held.
 
 use super::text::open_text;
 use crate::DataError;
@@ -211,7 +213,8 @@ impl<R: BufRead> Source<R> {
         Ok(())
     }
 
-    /// Puts the next line into `into`, without its end. Says if there is one; [`Source::line`] is then the line after it.
+    /// Puts the next line into `into`, without its end. Says if there is one; [`Source::line`] is
+    /// then the line after it.
     pub fn next_line(&mut self, into: &mut Vec<u8>) -> Result<bool, Broken> {
         into.clear();
         let read = self.reader.read_until(b'\n', into)?;

@@ -100,7 +100,8 @@ impl Table {
             .find_map(|key| self.heading.iter().position(|name| name == key))
     }
 
-    /// The columns with captions, those of one meaning together; the numbered ones (`caption_1`) are with `caption`.
+    /// The columns with captions, those of one meaning together; the numbered ones (`caption_1`)
+    /// are with `caption`.
     pub fn captions(&self) -> Vec<Vec<usize>> {
         let mut found: Vec<Vec<usize>> = CAPTION.iter().map(|keys| self.columns(keys)).collect();
         found[0].extend((0..self.heading.len()).filter(|&at| is_numbered(&self.heading[at])));

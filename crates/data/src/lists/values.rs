@@ -24,7 +24,8 @@ impl Display for Id {
 }
 
 impl Id {
-    /// Reads the id that `key` has. A whole float is that number, as a text too: other tools join tables with floats.
+    /// Reads the id that `key` has. A whole float is that number, as a text too: other tools join
+    /// tables with floats.
     ///
     /// # Errors
     /// If it is neither a whole number nor a text.
@@ -58,7 +59,8 @@ impl Id {
         })
     }
 
-    /// The number that a question is known by: the id, or 53 bits of a digest where the id is a text or negative.
+    /// The number that a question is known by: the id, or 53 bits of a digest where the id is a
+    /// text or negative.
     pub fn question(&self) -> u64 {
         match self {
             Self::Number(number) => {
@@ -99,8 +101,8 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// The number of a COCO picture: the last `_` part of its file's name, as LAVIS reads it. Only of names that begin as
-/// COCO's do: `000_12.jpg` of a crawl is no picture 12.
+/// The number of a COCO picture: the last `_` part of its file's name, as LAVIS reads it. Only of
+/// names that begin as COCO's do: `000_12.jpg` of a crawl is no picture 12.
 pub(crate) fn coco_id(path: &str) -> Option<u64> {
     let name = path.rsplit('/').next()?.strip_prefix("COCO_")?;
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -120,7 +122,8 @@ pub(crate) const CAPTIONS: Wording = Wording { inner: super::keys::IN_CAPTION, n
 /// Answers.
 pub(crate) const ANSWERS: Wording = Wording { inner: super::keys::IN_ANSWER, numbers: true };
 
-/// Reads a text, a list of texts, or a list of objects with texts. A null in a list is an empty text.
+/// Reads a text, a list of texts, or a list of objects with texts. A null in a list is an empty
+/// text.
 ///
 /// # Errors
 /// If anything else is there: names the key and shows the value.
@@ -129,7 +132,8 @@ pub(crate) fn texts(key: &str, value: &[u8], wording: &Wording) -> Result<Vec<St
         return elements(value)?.into_iter().map(|value| one_text(key, value, wording)).collect();
     }
     let text = one_text(key, value, wording)?;
-    // Tables keep lists as texts. JSON in a text is plain; another language's list would be one wrong text.
+    // Tables keep lists as texts. JSON in a text is plain; another language's list would be one
+    // wrong text.
     if key.ends_with('s') && text.starts_with('[') && text.ends_with(']') {
         return match elements(text.as_bytes()) {
             Ok(found) if found.iter().all(|value| value.first() == Some(&b'"')) => {

@@ -1,4 +1,5 @@
-//! The steps of a walk over the rows of a JSON file: a list, lines, and what stands before and between rows.
+//! The steps of a walk over the rows of a JSON file: a list, lines, and what stands before and
+//! between rows.
 
 use super::row::Row;
 use super::rows::{At, Each};

@@ -20,7 +20,8 @@ const EMPTY: &str = "are `files`, `folders` and `select` of the card right?";
 pub struct CheckOptions {
     /// How many examples to keep of each fault.
     pub examples: usize,
-    /// Decode every picture; otherwise only headers are read, which does not notice a file that is cut off.
+    /// Decode every picture; otherwise only headers are read, which does not notice a file that is
+    /// cut off.
     pub decode: bool,
 }
 
@@ -51,7 +52,8 @@ pub struct Check {
     pub decoded: bool,
     /// Faults that were found; a fault that is not here was not.
     pub findings: Findings,
-    /// Things that were read in another way than they are written, or passed over without loss; one line each.
+    /// Things that were read in another way than they are written, or passed over without loss; one
+    /// line each.
     #[serde(default)]
     pub notes: Vec<String>,
 }
@@ -91,12 +93,13 @@ impl Check {
     }
 }
 
-/// Reads the annotations of a split and looks at all its pictures. `progress` is called with the number of pictures
-/// done and to do. What follows a parse error in a file is not read: other counts are then too small, and annotations of
-/// what is missing are orphans.
+/// Reads the annotations of a split and looks at all its pictures. `progress` is called with the
+/// number of pictures done and to do. What follows a parse error in a file is not read: other
+/// counts are then too small, and annotations of what is missing are orphans.
 ///
 /// # Errors
-/// If there is no such split or no root, the configuration is wrong, or an annotation file that is there cannot be read.
+/// If there is no such split or no root, the configuration is wrong, or an annotation file that is
+/// there cannot be read.
 pub fn check(
     config: &PublishedConfig,
     root: &Path,
@@ -179,7 +182,8 @@ fn sizes(
             faults.found(Fault::WrongSize, &|| {
                 DataError::published(
                     format!("the split '{name}' has {here} {what}, {published} are published"),
-                    "compare with the other findings, or correct the card if this is another edition",
+                    "compare with the other findings, or correct the card if this is another \
+                    edition",
                 )
             })?;
         }

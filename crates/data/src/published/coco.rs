@@ -10,7 +10,8 @@ use std::path::Path;
 
 const DOMAINS: [&str; 3] = ["in-domain", "near-domain", "out-domain"];
 
-/// The keys of a picture's path, COCO's own first: a file may have `path` on another machine besides.
+/// The keys of a picture's path, COCO's own first: a file may have `path` on another machine
+/// besides.
 const FILE: &[&str] = &["file_name", "filename", "image", "image_path", "path"];
 
 /// `domains`: NoCaps, where the domain is the group. Files of a test split have no `annotations`.
@@ -25,7 +26,8 @@ pub(super) fn read(build: &mut Builder, path: &Path, domains: bool) -> Result<()
             let group = match domain.as_deref() {
                 Some(domain) if !DOMAINS.contains(&domain) => {
                     return Err(format!(
-                        "'{domain}' of picture {id} is no domain: in-domain, near-domain or out-domain"
+                        "'{domain}' of picture {id} is no domain: in-domain, near-domain or \
+                        out-domain"
                     )
                     .into());
                 }

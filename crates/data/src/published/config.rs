@@ -1,4 +1,5 @@
-//! What a card says about a published data set: for each split the format, the files and the folders of pictures.
+//! What a card says about a published data set: for each split the format, the files and the
+//! folders of pictures.
 
 use super::ImageName;
 use crate::DataError;
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The environment variable that names the folder of all data sets, each in a folder called as its card.
+/// The environment variable that names the folder of all data sets, each in a folder called as its
+/// card.
 pub const DATA_VARIABLE: &str = "TOOLKIT_DATA";
 
 /// How annotation files are written.
@@ -45,7 +47,8 @@ pub struct SplitConfig {
     pub files: Vec<String>,
     /// Of `vqa`: the files with the answers; none for a split whose answers are not published.
     pub answers: Vec<String>,
-    /// Folders of pictures, tried in this order; `images` if left out. May leave the root (`../coco/images`).
+    /// Folders of pictures, tried in this order; `images` if left out. May leave the root
+    /// (`../coco/images`).
     pub folders: Vec<String>,
     /// How a picture is called, for formats that have only its id.
     pub image_name: Option<ImageName>,
@@ -53,7 +56,8 @@ pub struct SplitConfig {
     pub select: Vec<String>,
     /// Of `vqa`: take `raw_answer` where there is one (OK-VQA's `answer` is stemmed).
     pub raw_answers: bool,
-    /// Leave out pictures that are not there instead of failing when they are read: for lists of web pictures.
+    /// Leave out pictures that are not there instead of failing when they are read: for lists of
+    /// web pictures.
     pub skip_missing: bool,
     /// Other splits that are put together to this one, instead of files.
     pub join: Vec<String>,
@@ -92,12 +96,12 @@ pub struct PublishedConfig {
 }
 
 impl PublishedConfig {
-    /// Where the data set `card_name` is: `root` of the configuration, else the folder of that name in the folder that
-    /// the environment variable `TOOLKIT_DATA` names.
+    /// Where the data set `card_name` is: `root` of the configuration, else the folder of that name
+    /// in the folder that the environment variable `TOOLKIT_DATA` names.
     ///
     /// # Errors
-    /// If neither is given, or `root` starts with `~/` and there is no home folder. Whether the folder is there is not
-    /// looked at.
+    /// If neither is given, or `root` starts with `~/` and there is no home folder. Whether the
+    /// folder is there is not looked at.
     pub fn root(&self, card_name: &str) -> Result<PathBuf, DataError> {
         self.root_with(card_name, |name| {
             std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)

@@ -13,10 +13,12 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// A split of a published data set: texts as published (no case or mark is changed) and question ids as published.
+/// A split of a published data set: texts as published (no case or mark is changed) and question
+/// ids as published.
 ///
-/// `id` of an item is the number of the picture where the format has one, else its path; `shows` is the path within the
-/// folder of pictures; `group` is `all`, or the domain of NoCaps. `kind` of a question is the published type, or `other`.
+/// `id` of an item is the number of the picture where the format has one, else its path; `shows` is
+/// the path within the folder of pictures; `group` is `all`, or the domain of NoCaps. `kind` of a
+/// question is the published type, or `other`.
 pub struct Published {
     name: String,
     items: Vec<Item>,
@@ -28,12 +30,13 @@ pub struct Published {
 }
 
 impl Published {
-    /// Reads the annotations of a split; pictures are decoded when asked for. All texts are in memory: 658,000 questions
-    /// with ten answers each took 0.6 GB (`tests/big.rs`).
+    /// Reads the annotations of a split; pictures are decoded when asked for. All texts are in
+    /// memory: 658,000 questions with ten answers each took 0.6 GB (`tests/big.rs`).
     ///
     /// # Errors
-    /// If there is no such split, a file is not there (the error says what to put where) or anything in it is wrong (the
-    /// error has the file and the row). That pictures are there is not looked at, except with `skip_missing`.
+    /// If there is no such split, a file is not there (the error says what to put where) or
+    /// anything in it is wrong (the error has the file and the row). That pictures are there is not
+    /// looked at, except with `skip_missing`.
     pub fn open(config: &PublishedConfig, root: &Path, split: &str) -> Result<Self, DataError> {
         let mut strict = Strict::default();
         let Loaded { mut items, mut pictures, remarks, .. } =
@@ -125,8 +128,8 @@ impl Dataset for Published {
         self.remarks.clone()
     }
 
-    /// Over the texts and, for each picture, its length and its first and last 4096 bytes: not over all bytes, which
-    /// may be 20 GB. A picture that is not there counts as empty.
+    /// Over the texts and, for each picture, its length and its first and last 4096 bytes: not over
+    /// all bytes, which may be 20 GB. A picture that is not there counts as empty.
     fn fingerprint(&self) -> String {
         self.fingerprint.get_or_init(|| self.digest()).clone()
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A pattern such as `val2014/COCO_val2014_{id:012}.jpg`: `{id}` is the id as it stands, `{id:012}` the id with zeros in
-/// front up to 12 digits.
+/// A pattern such as `val2014/COCO_val2014_{id:012}.jpg`: `{id}` is the id as it stands, `{id:012}`
+/// the id with zeros in front up to 12 digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageName {

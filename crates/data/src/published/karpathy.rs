@@ -1,4 +1,5 @@
-//! Karpathy's division of COCO and Flickr30k: one file, with the split in each row. Own files may have own splits.
+//! Karpathy's division of COCO and Flickr30k: one file, with the split in each row. Own files may
+//! have own splits.
 
 use super::builder::Builder;
 use crate::DataError;

@@ -1,4 +1,5 @@
-//! Rows without the text that their format is for: a finding each where others have it, an error where none has.
+//! Rows without the text that their format is for: a finding each where others have it, an error
+//! where none has.
 
 use super::builder::placed;
 use crate::DataError;
@@ -48,7 +49,8 @@ impl Lacking {
         self.row(at, row, keys::ANSWER, has);
     }
 
-    /// Tells what was noted. Rows that all have no text and no other keys keep it back, as lists of test splits do.
+    /// Tells what was noted. Rows that all have no text and no other keys keep it back, as lists of
+    /// test splits do.
     pub fn tell(self, file: &Path, faults: &mut dyn Faults) -> Result<(), DataError> {
         let error = |what: &str, hint: &str| DataError::Annotation {
             path: file.to_owned(),

@@ -1,5 +1,5 @@
-//! The lists that LAVIS reads: a row of captions or a question, with the path of a picture. The same lists of other tools
-//! differ in the names of their keys.
+//! The lists that LAVIS reads: a row of captions or a question, with the path of a picture. The
+//! same lists of other tools differ in the names of their keys.
 
 use super::ImageName;
 use super::builder::{Builder, Stop};
@@ -12,8 +12,8 @@ use crate::lists::values::{ANSWERS, Id, coco_id};
 use crate::{DataError, Question, answer_type};
 use std::path::Path;
 
-/// The id of a picture: the number that the row has, else COCO's number in the file's name, else the path. A text such
-/// as `coco_42` is no number of its own: the file's name has the same.
+/// The id of a picture: the number that the row has, else COCO's number in the file's name, else
+/// the path. A text such as `coco_42` is no number of its own: the file's name has the same.
 fn id(path: &str, row: &Row<'_>) -> String {
     let given = ["img_id", "image_id"].into_iter().find_map(|key| {
         let (key, value) = row.first(&[key]).ok()??;
@@ -87,8 +87,8 @@ pub(super) struct Asked {
     pub kind: Option<String>,
 }
 
-/// Reads the question of a row. Without an id it gets its number in the file, from 0. `single` is of formats with one
-/// answer.
+/// Reads the question of a row. Without an id it gets its number in the file, from 0. `single` is
+/// of formats with one answer.
 pub(super) fn asked(
     build: &mut Builder,
     at: At,

@@ -1,7 +1,8 @@
 //! Published vision-language data sets, in the files that people have on disk.
 //!
-//! A card names for each split a [`Format`], annotation files and folders of pictures; a new data set in a known format
-//! is a new card, not code. Each format is a file here that turns rows into items by way of [`builder::Builder`].
+//! A card names for each split a [`Format`], annotation files and folders of pictures; a new data
+//! set in a known format is a new card, not code. Each format is a file here that turns rows into
+//! items by way of [`builder::Builder`].
 //! [`Published::open`] stops at the first thing that is wrong, [`check`] counts everything that is.
 //!
 //! Nothing is downloaded: an error says which file belongs where, and where its publisher has it.

@@ -59,8 +59,8 @@ pub(super) fn header(path: &Path) -> Result<(), DataError> {
     crate::image::measure(path).map(drop)
 }
 
-/// The length of a file and the bytes at its two ends. Published data sets have up to tens of gigabytes of pictures;
-/// an edited picture has another length or another end.
+/// The length of a file and the bytes at its two ends. Published data sets have up to tens of
+/// gigabytes of pictures; an edited picture has another length or another end.
 pub(super) fn ends(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();

@@ -8,7 +8,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// MD5 of a file, in hex. Only to compare with what publishers state; it proves nothing about intent.
+/// MD5 of a file, in hex. Only to compare with what publishers state; it proves nothing about
+/// intent.
 pub(super) fn md5(path: &Path) -> Result<String, DataError> {
     sum::<Md5>(path)
 }

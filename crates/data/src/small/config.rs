@@ -52,7 +52,8 @@ impl Source {
         }
     }
 
-    /// The names of the packages whose folders it reads: the keys of `folders` in [`super::Small::open`].
+    /// The names of the packages whose folders it reads: the keys of `folders` in
+    /// [`super::Small::open`].
     #[must_use]
     pub fn packages(self) -> &'static [&'static str] {
         match self {
@@ -91,7 +92,8 @@ impl Source {
     }
 }
 
-/// Settings of the `small` data set. Every field has a default, so an empty table is a valid configuration.
+/// Settings of the `small` data set. Every field has a default, so an empty table is a valid
+/// configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmallConfig {

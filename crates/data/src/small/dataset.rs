@@ -11,8 +11,8 @@ use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Pictures of packages with captions that people wrote. `shows` is the normalised name of what is shown, so that any
-/// picture of the same name counts as right in retrieval; `group` is the source.
+/// Pictures of packages with captions that people wrote. `shows` is the normalised name of what is
+/// shown, so that any picture of the same name counts as right in retrieval; `group` is the source.
 pub struct Small {
     name: String,
     items: Vec<Item>,
@@ -21,11 +21,13 @@ pub struct Small {
 }
 
 impl Small {
-    /// Reads the texts of `train`, `val` or `test` and the sums of all pictures, which are decoded when asked for.
-    /// `folders` has the folder of each unpacked package by its name ([`SmallConfig::packages`]); others are ignored.
+    /// Reads the texts of `train`, `val` or `test` and the sums of all pictures, which are decoded
+    /// when asked for. `folders` has the folder of each unpacked package by its name
+    /// ([`SmallConfig::packages`]); others are ignored.
     ///
     /// # Errors
-    /// If there is no such split, a setting cannot be met, a package is missing (the hint says what to run) or damaged.
+    /// If there is no such split, a setting cannot be met, a package is missing (the hint says what
+    /// to run) or damaged.
     pub fn open(
         config: &SmallConfig,
         folders: &BTreeMap<String, PathBuf>,

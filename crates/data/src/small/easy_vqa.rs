@@ -1,5 +1,5 @@
-//! The `easy-vqa` data set: a published small benchmark of questions about one shape on a 64-pixel picture, with its
-//! own splits (package `easy-vqa`, by Victor Zhou). Pictures have no captions.
+//! The `easy-vqa` data set: a published small benchmark of questions about one shape on a 64-pixel
+//! picture, with its own splits (package `easy-vqa`, by Victor Zhou). Pictures have no captions.
 
 use super::picture::{Picture, Sum, fingerprint, sums};
 use crate::dataset::at;
@@ -21,8 +21,8 @@ const SHAPES: [&str; 3] = ["circle", "rectangle", "triangle"];
 pub struct EasyVqaConfig {
     /// Names the draw of `val`.
     pub seed: u64,
-    /// How many pictures of the package's `train` are kept back as `val`. It has no `val` of its own, so 0 is the
-    /// published split.
+    /// How many pictures of the package's `train` are kept back as `val`. It has no `val` of its
+    /// own, so 0 is the published split.
     pub val: usize,
 }
 
@@ -52,7 +52,8 @@ fn kind(answer: &str) -> &'static str {
 }
 
 impl EasyVqa {
-    /// Reads the questions of `train`, `val` (if the configuration keeps some pictures back for it) or `test`.
+    /// Reads the questions of `train`, `val` (if the configuration keeps some pictures back for it)
+    /// or `test`.
     ///
     /// # Errors
     /// If there is no such split, or the package is missing (the hint says what to run) or damaged.
@@ -66,7 +67,8 @@ impl EasyVqa {
             "val" if config.val > 0 => ("train", 0),
             "test" => ("test", 2),
             other => {
-                let hint = "the splits are train and test, and val if `val` of the configuration is above 0";
+                let hint = "the splits are train and test, and val if `val` of the configuration \
+                    is above 0";
                 return Err(DataError::choice(NAME, format!("no split '{other}'"), hint));
             }
         };

@@ -1,4 +1,5 @@
-//! GCompris: photographs in Qt resource files, some with a title and a sentence, the others with a telling file name.
+//! GCompris: photographs in Qt resource files, some with a title and a sentence, the others with a
+//! telling file name.
 
 use super::NAME;
 use super::kinds::in_folder;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 /// Where everything is in the resource files.
 const ROOT: &str = "gcompris/src/activities/";
 
-/// Activities with photographs of things. Left out are `explore_world_music`, whose titles are countries, and `lang`,
-/// whose drawings are those of pySioGame again.
+/// Activities with photographs of things. Left out are `explore_world_music`, whose titles are
+/// countries, and `lang`, whose drawings are those of pySioGame again.
 const ACTIVITIES: [&str; 5] = [
     "categorization",
     "erase",

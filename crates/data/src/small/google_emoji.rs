@@ -1,4 +1,5 @@
-//! Google's emoji pictures (`emoji-datasource-google`, 64 pixels) with the English labels of `emojibase-data`.
+//! Google's emoji pictures (`emoji-datasource-google`, 64 pixels) with the English labels of
+//! `emojibase-data`.
 
 use super::NAME;
 use super::pair::Pair;
@@ -9,7 +10,8 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Groups of emojibase that are left out: hair and skin, symbols, flags. Regional letters have none.
+/// Groups of emojibase that are left out: hair and skin, symbols, flags. Regional letters have
+/// none.
 const LEFT_OUT: [u32; 3] = [2, 8, 9];
 
 /// An emoji as emojibase lists it; skin tones are in a list below it, which is not read.

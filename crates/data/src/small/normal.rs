@@ -1,7 +1,8 @@
 //! When two captions say the same.
 
-/// The caption in lower case without punctuation and articles, words parted by single spaces: what splits are made by
-/// and what [`crate::Item::shows`] is. A text of articles only keeps them, one of punctuation only stays as it is.
+/// The caption in lower case without punctuation and articles, words parted by single spaces: what
+/// splits are made by and what [`crate::Item::shows`] is. A text of articles only keeps them, one
+/// of punctuation only stays as it is.
 ///
 /// Singular and plural, synonyms and misspellings stay different.
 ///

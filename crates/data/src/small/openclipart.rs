@@ -1,5 +1,5 @@
-//! Open Clip Art: `png/**/name.png` with its title in the metadata of `svg/**/name.svg`. Titles are noisy (collections, a
-//! few in Italian), so this source is not used unless it is asked for.
+//! Open Clip Art: `png/**/name.png` with its title in the metadata of `svg/**/name.svg`. Titles are
+//! noisy (collections, a few in Italian), so this source is not used unless it is asked for.
 
 use super::NAME;
 use super::kinds::in_folder;
@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Folders with pictures of things; the others have icons of programs, shapes, signs, maps and patterns.
+/// Folders with pictures of things; the others have icons of programs, shapes, signs, maps and
+/// patterns.
 const FOLDERS: [&str; 13] = [
     "animals/",
     "buildings/",

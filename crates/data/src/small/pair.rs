@@ -6,9 +6,9 @@ use super::picture::Picture;
 pub(crate) struct Pair {
     /// Unique within the data set: the source, then the path within the package without its ending.
     pub id: String,
-    /// What the picture shows, in the words of its name. Two with the same normalised subject show the same. Mostly the
-    /// caption itself, but a word where the caption puts it into a frame ("a drawing of a {word}"), so that a word of
-    /// one source meets the same word of another.
+    /// What the picture shows, in the words of its name. Two with the same normalised subject show
+    /// the same. Mostly the caption itself, but a word where the caption puts it into a frame ("a
+    /// drawing of a {word}"), so that a word of one source meets the same word of another.
     pub subject: String,
     /// Captions, the one that names the picture first.
     pub captions: Vec<String>,

@@ -80,7 +80,8 @@ pub(crate) fn sums(pictures: &[&Picture]) -> Result<Vec<Sum>, DataError> {
         .collect()
 }
 
-/// The fingerprint of a data set: its name, its texts and the bytes of its pictures, not their places.
+/// The fingerprint of a data set: its name, its texts and the bytes of its pictures, not their
+/// places.
 pub(crate) fn fingerprint(name: &str, items: &[Item], sums: &[Sum]) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{name}\n"));

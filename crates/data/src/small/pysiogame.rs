@@ -31,8 +31,8 @@ const MASS: &str = "bacon ballet beef bread broccoli celery cheese chocolate cof
     hair ham ice ice_cream jam jelly jewellery juice land lava lemonade lettuce magic meat milk rice smoke soup spaghetti \
     spice spinach sugar tea teeth yoghurt asparagus";
 
-/// Reads a folder of `pysiogame`. The file name is the word; the caption puts it into "a drawing of", but verbs stay as
-/// they are.
+/// Reads a folder of `pysiogame`. The file name is the word; the caption puts it into "a drawing
+/// of", but verbs stay as they are.
 pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
     let dir = below(root, &["usr/share/games/pysiogame/res/images/art4apps"])?;
     let mut pairs = Vec::new();

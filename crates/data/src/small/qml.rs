@@ -1,6 +1,7 @@
 //! The boards of GCompris (`board*.qml`): lists of objects with a picture, a title and a text.
 //!
-//! Only that much of QML is read: string literals, and which of them follows which key within an object.
+//! Only that much of QML is read: string literals, and which of them follows which key within an
+//! object.
 
 /// An object that names a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub(crate) struct Board {
 pub(crate) fn boards(qml: &str) -> Vec<Board> {
     let mut found = Vec::new();
     let mut board = Board::default();
-    // The key that the next string belongs to, and the last string, which is a key if a colon follows.
+    // The key that the next string belongs to, and the last string, which is a key if a colon
+    // follows.
     let (mut key, mut last) = (String::new(), String::new());
     let mut chars = qml.chars().peekable();
     while let Some(c) = chars.next() {

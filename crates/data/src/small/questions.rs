@@ -1,8 +1,8 @@
 //! Questions about the kind of thing, for pictures whose folder says it.
 //!
-//! For each kind and split exactly half of the yes/no questions are answered by yes: two pictures of different kinds
-//! are drawn, and both are asked for the kind of the one and of the other. So neither the words nor the picture alone
-//! say more than chance.
+//! For each kind and split exactly half of the yes/no questions are answered by yes: two pictures
+//! of different kinds are drawn, and both are asked for the kind of the one and of the other. So
+//! neither the words nor the picture alone say more than chance.
 
 use super::kinds::{ALSO, KINDS};
 use crate::{Question, answer_type};
@@ -31,8 +31,8 @@ fn right(kind: &str) -> Vec<String> {
     std::iter::once(kind).chain(also.iter().copied()).map(str::to_owned).collect()
 }
 
-/// The questions of every picture of one source and split (`None`: its kind is not known), with ids still to be given.
-/// `label` names the draw.
+/// The questions of every picture of one source and split (`None`: its kind is not known), with ids
+/// still to be given. `label` names the draw.
 pub(crate) fn ask(seed: u64, label: &str, pictures: &[Option<Asked>]) -> Vec<Vec<Question>> {
     let mut out: Vec<Vec<Question>> = pictures.iter().map(|_| Vec::new()).collect();
     for (at, asked) in pictures.iter().enumerate() {
@@ -59,8 +59,8 @@ pub(crate) fn ask(seed: u64, label: &str, pictures: &[Option<Asked>]) -> Vec<Vec
     out
 }
 
-/// As many pairs of pictures of different kinds as a single pass over a random order finds: what is left over is of one
-/// kind.
+/// As many pairs of pictures of different kinds as a single pass over a random order finds: what is
+/// left over is of one kind.
 fn couples(pictures: &[Option<Asked>], draw: &mut Stream) -> Vec<(usize, usize)> {
     let (mut waiting, mut couples): (Vec<usize>, _) = (Vec::new(), Vec::new());
     let kind = |at: usize| pictures[at].map(|asked| asked.kind);

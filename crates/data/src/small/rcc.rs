@@ -1,11 +1,14 @@
-//! Qt resource files (`.rcc`): one tree of names with the bytes of files, as `rcc --binary` writes them.
+//! Qt resource files (`.rcc`): one tree of names with the bytes of files, as `rcc --binary` writes
+//! them.
 //!
-//! All numbers are big-endian. The header is `qres`, the version and where tree, data and names start. A node of the
-//! tree has 14 bytes (22 from version 2 on, with a time): offset of its name, flags, then for a folder the number and
-//! first index of its children, for a file its locale and the offset of its data. Names are a 16-bit length, a hash and
-//! UTF-16; data are a 32-bit length and bytes, which zlib may have packed behind four bytes of their true length.
+//! All numbers are big-endian. The header is `qres`, the version and where tree, data and names
+//! start. A node of the tree has 14 bytes (22 from version 2 on, with a time): offset of its name,
+//! flags, then for a folder the number and first index of its children, for a file its locale and
+//! the offset of its data. Names are a 16-bit length, a hash and UTF-16; data are a 32-bit length
+//! and bytes, which zlib may have packed behind four bytes of their true length.
 //!
-//! Files are not trusted: every offset is checked, each node is visited once, and what comes out is bounded.
+//! Files are not trusted: every offset is checked, each node is visited once, and what comes out is
+//! bounded.
 
 /// A file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Which split a picture goes to: by what it is called, never by its file.
 //!
-//! Pictures with a caption in common, in whatever source, go together, so that no caption of `test` was trained on; so
-//! do copies of one file under several names. The place of a group is a hash of its name, so that it stays where it is
-//! when sources are added.
+//! Pictures with a caption in common, in whatever source, go together, so that no caption of `test`
+//! was trained on; so do copies of one file under several names. The place of a group is a hash of
+//! its name, so that it stays where it is when sources are added.
 
 use super::SmallConfig;
 use super::normal::normalise;

@@ -1,4 +1,5 @@
-//! Tux Paint stamps: `stamps/**/name.png` with the caption in the first line of `name.txt` (translations follow).
+//! Tux Paint stamps: `stamps/**/name.png` with the caption in the first line of `name.txt`
+//! (translations follow).
 
 use super::NAME;
 use super::kinds::in_folder;
@@ -8,7 +9,8 @@ use super::walk::{below, files, without_ending};
 use crate::DataError;
 use std::path::Path;
 
-/// Kinds by folder; the longest that fits counts. Folders of no one kind (`seasonal`, `town`, `space`) are left out.
+/// Kinds by folder; the longest that fits counts. Folders of no one kind (`seasonal`, `town`,
+/// `space`) are left out.
 const KINDS: &[(&str, &str, Option<&str>)] = &[
     ("animals", "animal", None),
     ("animals/birds", "animal", Some("bird")),
@@ -33,8 +35,8 @@ const KINDS: &[(&str, &str, Option<&str>)] = &[
     ("vehicles", "vehicle", None),
 ];
 
-/// Reads a folder of `tuxpaint-stamps-default`. Letters, coins and the like (`symbols`) are left out, and so are
-/// pictures without a text of their own, which are mirrored copies.
+/// Reads a folder of `tuxpaint-stamps-default`. Letters, coins and the like (`symbols`) are left
+/// out, and so are pictures without a text of their own, which are mirrored copies.
 pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
     let dir = below(root, &["usr/share/tuxpaint/stamps"])?;
     let mut pairs = Vec::new();

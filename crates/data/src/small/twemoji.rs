@@ -1,4 +1,5 @@
-//! Twemoji pictures of the crate `twemoji-assets`, which `scenes` draws with too: they are in this program already.
+//! Twemoji pictures of the crate `twemoji-assets`, which `scenes` draws with too: they are in this
+//! program already.
 
 use super::pair::Pair;
 use super::picture::Picture;

@@ -4,11 +4,12 @@ use super::NAME;
 use crate::DataError;
 use std::path::{Path, PathBuf};
 
-/// Folders of packages are not deeper than this; symbolic links are not followed, so nothing goes in circles.
+/// Folders of packages are not deeper than this; symbolic links are not followed, so nothing goes
+/// in circles.
 const DEEPEST: usize = 12;
 
-/// The first of some folders below `root` that is there. A package may have been unpacked with or without the folder
-/// that its archive has around everything.
+/// The first of some folders below `root` that is there. A package may have been unpacked with or
+/// without the folder that its archive has around everything.
 pub(crate) fn below(root: &Path, choices: &[&str]) -> Result<PathBuf, DataError> {
     choices.iter().map(|choice| root.join(choice)).find(|path| path.is_dir()).ok_or_else(|| {
         let first = choices.first().copied().unwrap_or_default();
@@ -16,7 +17,8 @@ pub(crate) fn below(root: &Path, choices: &[&str]) -> Result<PathBuf, DataError>
     })
 }
 
-/// All files below `dir` with one of the endings (lower case), as paths relative to it with `/`, sorted.
+/// All files below `dir` with one of the endings (lower case), as paths relative to it with `/`,
+/// sorted.
 pub(crate) fn files(dir: &Path, endings: &[&str]) -> Result<Vec<String>, DataError> {
     let mut found = Vec::new();
     let mut open = vec![(dir.to_path_buf(), String::new(), 0)];

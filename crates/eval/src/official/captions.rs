@@ -79,11 +79,13 @@ const ROW: &[Field] =
 const RESULTS: &str = "write [{\"image_id\", \"caption\"}], one for each image";
 
 impl CaptionFiles {
-    /// Reads both files and joins them. With `partial`, images without a result are left out, as the official example does
-    /// by restricting itself to the images of the results; CIDEr then counts documents among those that are left.
+    /// Reads both files and joins them. With `partial`, images without a result are left out, as
+    /// the official example does by restricting itself to the images of the results; CIDEr then
+    /// counts documents among those that are left.
     ///
     /// # Errors
-    /// If a file is malformed (with the row and its key), an id comes twice, or the files are not about the same images.
+    /// If a file is malformed (with the row and its key), an id comes twice, or the files are not
+    /// about the same images.
     pub fn read(annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
         let held: Annotations = read(annotations, ANNOTATIONS, SECTIONS)?;
         let rows: Vec<Row> = read_rows(results, RESULTS, ROW)?;
@@ -183,7 +185,8 @@ impl CaptionFiles {
 
 /// What a set of captions scores.
 pub struct ScoredCaptions {
-    /// Over all images, by the names of the official tool; `None` where a text is too long for the metric.
+    /// Over all images, by the names of the official tool; `None` where a text is too long for the
+    /// metric.
     pub scores: BTreeMap<&'static str, Option<f64>>,
     /// Why they are as they are, where the rules surprise.
     pub notes: Vec<String>,
@@ -207,7 +210,8 @@ impl CaptionFiles {
         self.images.is_empty()
     }
 
-    /// `Bleu_1` to `Bleu_4`, `METEOR` (`METEOR-exact-stem` if it has no tables), `ROUGE_L` and `CIDEr`.
+    /// `Bleu_1` to `Bleu_4`, `METEOR` (`METEOR-exact-stem` if it has no tables), `ROUGE_L` and
+    /// `CIDEr`.
     ///
     /// # Errors
     /// If the tables of METEOR are damaged.
@@ -217,7 +221,8 @@ impl CaptionFiles {
         progress: &dyn Progress,
     ) -> Result<ScoredCaptions, EvalError> {
         let (images, texts) = (self.len(), self.references.iter().map(Vec::len).sum::<usize>());
-        // Every text is tokenised once; every image is scored three times, and twice gone through by METEOR.
+        // Every text is tokenised once; every image is scored three times, and twice gone through
+        // by METEOR.
         progress.start(0, (texts + 6 * images) as u64);
         let advance = |more: usize| progress.advance(more as u64);
         let tokens = CaptionTokens::of_with(&self.captions, &self.references, &advance);

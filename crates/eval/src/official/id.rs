@@ -6,7 +6,8 @@ use std::fmt;
 /// The whole numbers that a floating-point number holds without loss lie below this.
 pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// An id. Numbers that tools write in another way are the same: `42`, `42.0` (joined tables), `"42"` and `"42.0"`.
+/// An id. Numbers that tools write in another way are the same: `42`, `42.0` (joined tables),
+/// `"42"` and `"42.0"`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(Kind);
 

@@ -1,4 +1,5 @@
-//! Files of captions and answers in the form of the official tools, scored as those tools do: `toolkit score`.
+//! Files of captions and answers in the form of the official tools, scored as those tools do:
+//! `toolkit score`.
 
 mod answer;
 mod captions;

@@ -96,15 +96,17 @@ const ANNOTATED: &[Section] = &[(
 )];
 const ROW: &[Field] =
     &[Field::needed("question_id", Value::Id), Field::needed("answer", Value::Answer)];
-const ANNOTATIONS: &str = "write {\"annotations\": [{\"question_id\", \"answers\": [{\"answer\"}]}]}, with \"question_type\", \"answer_type\" if known";
+const ANNOTATIONS: &str = "write {\"annotations\": [{\"question_id\", \"answers\": \
+    [{\"answer\"}]}]}, with \"question_type\", \"answer_type\" if known";
 const RESULTS: &str = "write [{\"question_id\", \"answer\"}], one for each question";
 
 impl VqaFiles {
-    /// Reads the three files and joins them. With `partial`, questions without a result are left out; the official tool
-    /// refuses such files.
+    /// Reads the three files and joins them. With `partial`, questions without a result are left
+    /// out; the official tool refuses such files.
     ///
     /// # Errors
-    /// If a file is malformed (with the row and its key), an id comes twice, or the files are not about the same questions.
+    /// If a file is malformed (with the row and its key), an id comes twice, or the files are not
+    /// about the same questions.
     pub fn read(
         questions: &Path,
         annotations: &Path,
@@ -261,7 +263,8 @@ impl VqaFiles {
             self.rows.iter().filter(|row| normalize_prediction(&row.given).is_empty()).count();
         if empty > 0 {
             notes.push(format!(
-                "{empty} of {all} answers are empty as they are compared: articles and punctuation are taken out."
+                "{empty} of {all} answers are empty as they are compared: articles and punctuation \
+                are taken out."
             ));
         }
         let types = [

@@ -62,7 +62,8 @@ fn candidates_have_the_probability_that_the_model_gives_them() {
 
 #[test]
 fn probabilities_of_all_texts_of_a_length_add_up() {
-    // Every text of one token, and those that end at once are left out: the rest of the mass is that of longer ones.
+    // Every text of one token, and those that end at once are left out: the rest of the mass is
+    // that of longer ones.
     for voice in Voice::both(VOCAB, 5) {
         let tokens: Vec<Vec<u32>> =
             (0..VOCAB as u32).filter(|&token| token != EOS).map(|token| vec![token]).collect();

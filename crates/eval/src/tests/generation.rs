@@ -142,7 +142,8 @@ fn a_penalised_search_is_that_of_naive_logits() {
             let found =
                 &voice.speaker().generate(Some(prefix(1, 4)), &[prompt.to_vec()], &d).unwrap()[0]
                     [0];
-            // A decoder-only model counts its prompt as said, an encoder-decoder what its decoder starts from.
+            // A decoder-only model counts its prompt as said, an encoder-decoder what its decoder
+            // starts from.
             let said: Vec<u32> = match voice.shape.kind {
                 LanguageKind::DecoderOnly => vec![2, 5, 6],
                 LanguageKind::EncoderDecoder => vec![0],
@@ -176,7 +177,8 @@ fn a_penalised_search_is_that_of_naive_logits() {
 
 #[test]
 fn the_tests_see_different_texts() {
-    // Else the other tests would prove nothing: prompts and prefixes must matter, some texts end early and some do not.
+    // Else the other tests would prove nothing: prompts and prefixes must matter, some texts end
+    // early and some do not.
     for voice in Voice::both(VOCAB, 0) {
         let d = Decoding { beams: 3, max_new_tokens: 8, ..Decoding::default() };
         let run = |prefix| voice.speaker().generate(Some(prefix), &prompts(), &d).unwrap();

@@ -1,7 +1,7 @@
 //! Files of captions and answers as people bring them, against the official tools' numbers.
 //!
-//! The fixture comes from `tests/fixtures/make_scores.py`. METEOR is compared too if `TOOLKIT_METEOR` names the folder of
-//! pycocoevalcap.
+//! The fixture comes from `tests/fixtures/make_scores.py`. METEOR is compared too if
+//! `TOOLKIT_METEOR` names the folder of pycocoevalcap.
 
 use crate::official::{CaptionFiles, ScoredCaptions, VqaFiles};
 use serde_json::{Value, json};
@@ -154,7 +154,8 @@ fn rows_that_are_no_results_are_refused_with_their_place() {
             "[{\"image_id\": 1, \"caption\": \"a\"}, {\"image_id\": 4, \"caption\": null}]",
             [
                 "r.json",
-                "row 2 (`image_id` 4): `caption` is null, not a text; the row has `image_id`, `caption`",
+                "row 2 (`image_id` 4): `caption` is null, not a text; the row has `image_id`, \
+                `caption`",
             ],
         ),
         (
@@ -192,7 +193,8 @@ fn rows_that_are_no_results_are_refused_with_their_place() {
         );
     }
     let list = "[{\"image_id\": 1, \"caption\": \"a dog\"}]";
-    let two = "{\"annotations\": [{\"image_id\": 1, \"id\": 5, \"caption\": \"a\"}, {\"image_id\": 1, \"id\": 6, \"caption\": 3}]";
+    let two = "{\"annotations\": [{\"image_id\": 1, \"id\": 5, \"caption\": \"a\"}, {\"image_id\": \
+        1, \"id\": 6, \"caption\": 3}]";
     for (annotations, part) in [
         (
             format!("{two}}}"),
@@ -374,7 +376,8 @@ fn few_answers_say_what_can_be_reached() {
         (
             1,
             0.0,
-            "fewest 1: each annotator's answer is compared with the other annotators', of whom 3 must agree, so a right answer reaches 0.00 % at most",
+            "fewest 1: each annotator's answer is compared with the other annotators', of whom 3 \
+            must agree, so a right answer reaches 0.00 % at most",
         ),
         (2, 30.56, "fewest 2"),
         (3, 55.56, "reaches 66.67 % at most"),

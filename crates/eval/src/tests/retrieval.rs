@@ -108,9 +108,10 @@ fn similarity_and_reranking() {
         let found = retrieve(&hand, &read, &[1, 2, 3], &captions, MARKS, config).unwrap();
         assert_eq!((found.itc.txt_r1, found.itc.img_r1), (100.0, 100.0));
         let itm = found.itm.unwrap();
-        // Item 1 to text: -1 + 1.0 against 2 + 0.8: second. Item 2: 1.96 against -1.2. Item 3: texts 2 and 1, 4 against
-        // -0.4; its text 0 with logit 9 is not among the best two and must not win.
-        // Text 0 to item: items 1 (0.0) and 2 (-1.4): right. Text 1: items 2 (1.96) and 1 (2.8): wrong. Text 2: right.
+        // Item 1 to text: -1 + 1.0 against 2 + 0.8: second. Item 2: 1.96 against -1.2. Item 3:
+        // texts 2 and 1, 4 against -0.4; its text 0 with logit 9 is not among the best two and must
+        // not win. Text 0 to item: items 1 (0.0) and 2 (-1.4): right. Text 1: items 2 (1.96) and 1
+        // (2.8): wrong. Text 2: right.
         assert!(
             (itm.txt_r1 - 200.0 / 3.0).abs() < 1e-9 && (itm.img_r1 - 200.0 / 3.0).abs() < 1e-9,
             "{itm:?}"
@@ -126,8 +127,8 @@ fn similarity_and_reranking() {
             ranks,
             [(1, 0, Some(1), Some(0)), (2, 0, Some(0), Some(1)), (3, 0, Some(0), Some(0))]
         );
-        // Own pairs: -1 (wrong), 1, 3. Hardest other image of text 0: item 2 (-2, right), of 1: item 1 (2, wrong), of 2:
-        // item 2 (-2, right). Four of six.
+        // Own pairs: -1 (wrong), 1, 3. Hardest other image of text 0: item 2 (-2, right), of 1:
+        // item 1 (2, wrong), of 2: item 2 (-2, right). Four of six.
         assert!((found.itm_accuracy.unwrap() - 400.0 / 6.0).abs() < 1e-9);
         assert!((found.chance_r1 - 100.0 / 3.0).abs() < 1e-9);
         assert_eq!(hand.asked.take(), [1, 2, 3, 1, 2, 3]);
@@ -141,7 +142,8 @@ fn without_contrast_the_matching_head_ranks_all_pairs_alone() {
     let config = RetrievalConfig { top_k: 1, contrast: false, ..RetrievalConfig::default() };
     let read = |items: &[usize]| features(&hand, &images, items);
     let itm = retrieve(&hand, &read, &[1, 2, 3], &captions, MARKS, config).unwrap().itm.unwrap();
-    // By logit alone: items 1 (2 above -1) and 3 (9 above 3) miss their texts; texts 0 (9) and 1 (2 above 1) their items.
+    // By logit alone: items 1 (2 above -1) and 3 (9 above 3) miss their texts; texts 0 (9) and 1 (2
+    // above 1) their items.
     assert!(
         (itm.txt_r1 - 100.0 / 3.0).abs() < 1e-9 && (itm.img_r1 - 100.0 / 3.0).abs() < 1e-9,
         "{itm:?}"

@@ -45,7 +45,8 @@ fn draws_follow_the_probabilities() {
     );
     let two = softmax(&[2.0, 1.0]);
     alike(&shares(Decoding { top_k: 2, ..d }, &logits, &[]), &[0.0, two[0], two[1], 0.0]);
-    // The most probable token has .60, the next .22: together they pass .7, and only they are drawn.
+    // The most probable token has .60, the next .22: together they pass .7, and only they are
+    // drawn.
     alike(&shares(Decoding { top_p: 0.7, ..d }, &logits, &[]), &[0.0, two[0], two[1], 0.0]);
     // One token is always kept.
     alike(&shares(Decoding { top_p: 0.1, ..d }, &logits, &[]), &[0.0, 1.0, 0.0, 0.0]);
@@ -97,7 +98,8 @@ fn the_penalty_reaches_searches_too() {
     };
     assert_eq!(best(d, &[]).ids, [1]);
     assert_eq!(best(d, &[1]).ids, [2]);
-    // Beams: log-probabilities, which are negative, so that they are doubled: -.474 becomes -.948, above -.974.
+    // Beams: log-probabilities, which are negative, so that they are doubled: -.474 becomes -.948,
+    // above -.974.
     let d = Decoding { beams: 2, ..d };
     assert_eq!(best(d, &[1]).ids, [1]);
     assert!((best(d, &[1]).score + 0.948_2).abs() < 1e-3, "{}", best(d, &[1]).score);
@@ -147,7 +149,8 @@ fn searches_end_as_they_are_told() {
     assert!(always.1 < never.1);
 }
 
-/// A search of two beams whose probabilities depend on the step alone; the best text and the steps it took.
+/// A search of two beams whose probabilities depend on the step alone; the best text and the steps
+/// it took.
 fn stepped(early_stopping: EarlyStopping, steps: &[[f32; 3]]) -> (Vec<u32>, usize) {
     let d = Decoding {
         beams: 2,
@@ -169,8 +172,9 @@ fn stepped(early_stopping: EarlyStopping, steps: &[[f32; 3]]) -> (Vec<u32>, usiz
 
 #[test]
 fn the_three_rules_of_stopping_differ() {
-    // After two steps `[]` has ln .45 = -.80 and `[1]` ln(.5 * .5) / 2 = -.69; what runs, `[1, 1]`, has ln(.5 * .4) / 2 =
-    // -.805 and looks lost. It is not: four nearly certain steps later its mean is ln(.2) / 6 = -.27.
+    // After two steps `[]` has ln .45 = -.80 and `[1]` ln(.5 * .5) / 2 = -.69; what runs, `[1, 1]`,
+    // has ln(.5 * .4) / 2 = -.805 and looks lost. It is not: four nearly certain steps later its
+    // mean is ln(.2) / 6 = -.27.
     let late = [[0.45, 0.5, 0.05], [0.5, 0.4, 0.1], [0.001, 0.998, 0.001]];
     assert_eq!(stepped(EarlyStopping::Heuristic, &late), (vec![1], 2));
     assert_eq!(stepped(EarlyStopping::Always, &late), (vec![1], 2));

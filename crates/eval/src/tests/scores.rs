@@ -59,7 +59,8 @@ fn answers_are_scored() {
     let data = Texts(vec![item("a", "seen", &[], &[("how", "?", &ten), ("what", "?", &["the"])])]);
     let given = ["blue", ""].map(|raw| ("p".to_owned(), raw.to_owned()));
     let found = vqa::scored(&data, &[(0, 0), (0, 1)], given.to_vec());
-    // Two of ten say blue: leaving one out leaves 1 of three wanted twice, and 2 of three eight times.
+    // Two of ten say blue: leaving one out leaves 1 of three wanted twice, and 2 of three eight
+    // times.
     assert!(
         (found.rows[0].score - (2.0 / 3.0 + 8.0 * 2.0 / 3.0) / 10.0).abs() < 1e-12,
         "{:?}",

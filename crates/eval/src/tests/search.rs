@@ -95,8 +95,8 @@ fn enough_beams_find_the_best_texts() {
 
 #[test]
 fn stopping_early_loses_nothing() {
-    // With few beams the running hypotheses are the same however long the search goes on, so the reference keeps going
-    // to the last step and collects what ends on the way.
+    // With few beams the running hypotheses are the same however long the search goes on, so the
+    // reference keeps going to the last step and collects what ends on the way.
     for seed in 0..200 {
         for length_penalty in [-1.0, 0.0, 1.0] {
             let d = Decoding {
@@ -139,7 +139,8 @@ fn stopping_early_loses_nothing() {
 
 #[test]
 fn each_end_ends_and_enough_others_go_on() {
-    // Both ends are likelier than all else: of the best `2 * beams` all end, and three others must go on.
+    // Both ends are likelier than all else: of the best `2 * beams` all end, and three others must
+    // go on.
     let ends = Ends::new(&[0, 1]).unwrap();
     let d = Decoding { beams: 3, max_new_tokens: 5, ..Decoding::default() };
     let mut search = Search::new(d, ends, &[5], vec![vec![]]);

@@ -91,7 +91,8 @@ fn another_time_alone_is_no_damage() {
         || fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
     touch();
     used(&s, &path).unwrap();
-    // The new time was kept, so that the bytes are not hashed again: damage that leaves it is not seen here.
+    // The new time was kept, so that the bytes are not hashed again: damage that leaves it is not
+    // seen here.
     flip(&path, true);
     used(&s, &path).unwrap();
     assert_eq!(s.store.check(&NoProgress).unwrap().damaged.len(), 1);
@@ -122,7 +123,8 @@ fn a_check_reads_every_file() {
         assert_eq!(s.store.check(&NoProgress).unwrap().damaged, []);
     }
 
-    // Stores of older versions have no inventory; large files are named by their digest all the same.
+    // Stores of older versions have no inventory; large files are named by their digest all the
+    // same.
     fs::remove_dir_all(s.store.root().join("hf/owner--name/inventories")).unwrap();
     flip(&folder.join("model.safetensors"), true);
     let checked = s.store.check(&NoProgress).unwrap();

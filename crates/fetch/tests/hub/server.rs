@@ -1,5 +1,5 @@
-//! A Hub and its CDN on two ports of this machine, as much of them as matters: redirects, etags, ranges, and every way
-//! to fail.
+//! A Hub and its CDN on two ports of this machine, as much of them as matters: redirects, etags,
+//! ranges, and every way to fail.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};

@@ -27,7 +27,8 @@ impl Setup {
         self.folder.path().join(name)
     }
 
-    /// A program that logs its arguments and does `script`; `$LAST` is its last argument, `$DIR` the one before.
+    /// A program that logs its arguments and does `script`; `$LAST` is its last argument, `$DIR`
+    /// the one before.
     pub fn tool(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
         let log = self.path("log");
@@ -36,8 +37,8 @@ impl Setup {
             log.display()
         );
         let script = format!("#!/bin/sh\nDIR=; PREVIOUS=\n{head}\n{script}\n");
-        // Written by another process: while this one has it open, a program that another test starts inherits that for
-        // a moment, and a file that is open for writing cannot be run.
+        // Written by another process: while this one has it open, a program that another test
+        // starts inherits that for a moment, and a file that is open for writing cannot be run.
         let mut writer = Command::new("sh");
         writer.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(&path).stdin(Stdio::piped());
         let mut writer = writer.spawn().unwrap();

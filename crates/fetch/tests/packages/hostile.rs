@@ -75,7 +75,8 @@ fn no_code_of_a_python_package_is_run() {
             (
                 "evilpkg-1.0/pyproject.toml",
                 Entry::File(
-                    "[build-system]\nrequires = []\nbuild-backend = \"be\"\nbackend-path = [\".\"]\n",
+                    "[build-system]\nrequires = []\nbuild-backend = \"be\"\nbackend-path = \
+                    [\".\"]\n",
                 ),
             ),
         ],
@@ -232,12 +233,14 @@ fn pip_has_bounded_memory_since_it_unpacks_metadata() {
     }
     s.tool(
         "python3",
-        "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\n  x\\nMemoryError\\n' >&2; exit 2",
+        "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\n  x\\nMemoryError\\n' \
+        >&2; exit 2",
     );
     assert!(s.error("pip:b==1").contains("pip used up the 2 GB"));
     s.tool(
         "python3",
-        "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\n  x\\nKeyError: 1\\n' >&2; exit 2",
+        "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\n  x\\nKeyError: 1\\n' \
+        >&2; exit 2",
     );
     assert!(s.error("pip:b==1").contains("pip failed: KeyError: 1 -->"));
 }

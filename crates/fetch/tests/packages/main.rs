@@ -1,4 +1,5 @@
-//! The packages' side of the store: pip, apt and npm are scripts here, which give tiny archives or fail.
+//! The packages' side of the store: pip, apt and npm are scripts here, which give tiny archives or
+//! fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
 
@@ -108,9 +109,8 @@ fn npm_gives_a_scoped_package() {
     assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "{}", "a link inside stays");
     assert_eq!(
         s.log(),
-        [
-            "npm pack --ignore-scripts --pack-destination TMP/npm-@scope%2Ftiny@1.2.3 @scope/tiny@1.2.3"
-        ]
+        ["npm pack --ignore-scripts --pack-destination TMP/npm-@scope%2Ftiny@1.2.3 \
+            @scope/tiny@1.2.3"]
     );
 }
 
@@ -228,7 +228,8 @@ fn a_tool_that_fails_is_quoted() {
              likely not a problem with pip.\nerror: metadata-generation-failed\n\n× Encountered error while generating \
              package metadata.\n╰─> See above for output.\n\nnote: This is an issue with the package mentioned above, \
              not pip.\nhint: See above for details.",
-            "pip failed: error: metadata-generation-failed Encountered error while generating package metadata. -->",
+            "pip failed: error: metadata-generation-failed Encountered error while generating \
+            package metadata. -->",
         ),
         (
             "npm:a@1.0.0",
@@ -380,7 +381,8 @@ fn nothing_is_written_outside() {
 
 #[test]
 fn no_file_is_written_through_a_link() {
-    // The link comes first and the file after it; the folder `d` is then a real one, and the link is what goes.
+    // The link comes first and the file after it; the folder `d` is then a real one, and the link
+    // is what goes.
     let outside = tempfile::tempdir().unwrap();
     let link = Entry::Symlink(outside.path().to_str().unwrap());
     let s = with_apt(&[("./d", link), ("./d/evil", Entry::File("x"))]);

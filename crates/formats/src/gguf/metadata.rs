@@ -33,7 +33,8 @@ pub enum Value {
     ListList(Vec<Value>),
 }
 
-/// The metadata of a GGUF file. Getters give `None` if the key is not there or its value is of another type.
+/// The metadata of a GGUF file. Getters give `None` if the key is not there or its value is of
+/// another type.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Metadata {
     values: BTreeMap<String, Value>,

@@ -1,8 +1,9 @@
 //! GGUF, versions 2 and 3, little-endian: metadata, a list of tensors, then their bytes.
 //!
-//! Shapes are turned into PyTorch's order (GGUF lists the fastest dimension first), so a linear layer's weight is
-//! `[out, in]`. Names stay those of llama.cpp (`blk.0.attn_q.weight`). Its converter permutes the rows of query and key
-//! weights of Llama models to another order of rotary pairs; they are given as stored.
+//! Shapes are turned into PyTorch's order (GGUF lists the fastest dimension first), so a linear
+//! layer's weight is `[out, in]`. Names stay those of llama.cpp (`blk.0.attn_q.weight`). Its
+//! converter permutes the rows of query and key weights of Llama models to another order of rotary
+//! pairs; they are given as stored.
 
 mod cursor;
 mod metadata;

@@ -12,11 +12,13 @@ const UNKNOWN: i64 = 2;
 const USER_DEFINED: i64 = 4;
 
 impl Metadata {
-    /// The tokenizer as the text of a `tokenizer.json`: byte-level BPE as in GPT-2 (`tokenizer.ggml.model` is `gpt2`).
+    /// The tokenizer as the text of a `tokenizer.json`: byte-level BPE as in GPT-2
+    /// (`tokenizer.ggml.model` is `gpt2`).
     ///
-    /// How text is cut before BPE is only named in the file (`tokenizer.ggml.pre`); `smollm` (each digit alone, then
-    /// GPT-2's pattern), `gpt-2` and `default` (GPT-2's pattern) are known. Control tokens become special added tokens,
-    /// user-defined ones plain added tokens; if the file says `add_bos_token`, the tokenizer adds it.
+    /// How text is cut before BPE is only named in the file (`tokenizer.ggml.pre`); `smollm` (each
+    /// digit alone, then GPT-2's pattern), `gpt-2` and `default` (GPT-2's pattern) are known.
+    /// Control tokens become special added tokens, user-defined ones plain added tokens; if the
+    /// file says `add_bos_token`, the tokenizer adds it.
     ///
     /// # Errors
     /// If there is no tokenizer, it is of another kind, or its lists contradict each other.
@@ -26,7 +28,10 @@ impl Metadata {
         match self.str("tokenizer.ggml.model") {
             Some("gpt2") => {}
             Some(model) => {
-                return Err(refuse(format!("a tokenizer of the kind `{}`", one_line(model)), other));
+                return Err(refuse(
+                    format!("a tokenizer of the kind `{}`", one_line(model)),
+                    other,
+                ));
             }
             None => return Err(refuse("no tokenizer in this GGUF file".to_owned(), other)),
         }

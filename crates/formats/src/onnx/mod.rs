@@ -1,9 +1,10 @@
 //! ONNX models: their initialisers, which are the weights.
 //!
-//! PyTorch's exporter loses the names of matrices that it transposes for `MatMul`: they are called `onnx::MatMul_1966`
-//! and are `[in, out]`. Such a matrix (or one called by a bare number) is named after the first `MatMul` *node* that
-//! multiplies by it, `/encoder/layer.0/key/MatMul` giving `encoder.layer.0.key.weight`, and given as `[out, in]`, as a
-//! linear layer keeps it. If that name is taken, it stays as it is. All other initialisers are given as stored.
+//! PyTorch's exporter loses the names of matrices that it transposes for `MatMul`: they are called
+//! `onnx::MatMul_1966` and are `[in, out]`. Such a matrix (or one called by a bare number) is named
+//! after the first `MatMul` *node* that multiplies by it, `/encoder/layer.0/key/MatMul` giving
+//! `encoder.layer.0.key.weight`, and given as `[out, in]`, as a linear layer keeps it. If that name
+//! is taken, it stays as it is. All other initialisers are given as stored.
 //!
 //! Not read: constants within nodes, and data kept in other files.
 
@@ -16,7 +17,8 @@ use crate::error::{DAMAGED, Fault, one_line};
 use protobuf::{Message, Value};
 use std::collections::HashSet;
 
-/// Whether `bytes` begin like an ONNX model: field 1 is its small version number, then a field that a model has.
+/// Whether `bytes` begin like an ONNX model: field 1 is its small version number, then a field that
+/// a model has.
 pub(crate) fn is(bytes: &[u8]) -> bool {
     let [0x08, version, next, ..] = bytes else { return false };
     *version < 0x80 && matches!(next, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42)

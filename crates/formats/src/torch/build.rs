@@ -6,8 +6,8 @@ use super::node::{Id, NONE, Node};
 use crate::error::Fault;
 
 impl Machine<'_> {
-    /// The result of `callable(*args)`. Nothing is called: a known function's result is put together here, any other
-    /// gives an object without content.
+    /// The result of `callable(*args)`. Nothing is called: a known function's result is put
+    /// together here, any other gives an object without content.
     pub(super) fn reduce(&mut self, callable: Id, args: Id) -> Result<(), Fault> {
         let Node::Global(known) = self.nodes[callable as usize] else {
             self.push(Node::Object { script: false, state: NONE });
@@ -77,8 +77,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// The arguments of `OrderedDict(..)` or `defaultdict(factory, ..)`: nothing, a dict, or a list of pairs, which is
-    /// how Python 2 wrote it.
+    /// The arguments of `OrderedDict(..)` or `defaultdict(factory, ..)`: nothing, a dict, or a list
+    /// of pairs, which is how Python 2 wrote it.
     fn dict(&mut self, args: Id) -> Result<Vec<(Id, Id)>, Fault> {
         let Some(&last) = self.tuple(args)?.last() else { return Ok(Vec::new()) };
         let count = match &self.nodes[last as usize] {
@@ -99,8 +99,8 @@ impl Machine<'_> {
         }
     }
 
-    /// `("storage", type, key, device, length, view)`: bytes kept outside the pickle. In the legacy format also
-    /// `("module", class, file, source)`, which stands for the class.
+    /// `("storage", type, key, device, length, view)`: bytes kept outside the pickle. In the legacy
+    /// format also `("module", class, file, source)`, which stands for the class.
     pub(super) fn persistent(&mut self, id: Id) -> Result<(), Fault> {
         let parts = self.tuple(id)?;
         let (&tag, &class) =

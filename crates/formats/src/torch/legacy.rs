@@ -1,5 +1,6 @@
-//! What `torch.save` wrote before PyTorch 1.6: pickles of a magic number, a version, the writing machine, the object
-//! and the keys of its storages, then each storage: a count of 8 bytes and its numbers.
+//! What `torch.save` wrote before PyTorch 1.6: pickles of a magic number, a version, the writing
+//! machine, the object and the keys of its storages, then each storage: a count of 8 bytes and its
+//! numbers.
 
 use super::machine;
 use super::node::{FALSE, Node, Pickle};
@@ -52,7 +53,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     })
 }
 
-/// Where the storages are. Their counts are of numbers, so the object must tell how long a number is.
+/// Where the storages are. Their counts are of numbers, so the object must tell how long a number
+/// is.
 fn storages<'p>(
     bytes: &[u8],
     mut at: usize,

@@ -1,15 +1,17 @@
 //! The pickle machine: protocols 2 to 5. It fills a list of [`Node`]s and never calls anything.
 //!
-//! Memory is bounded by the length of the pickle (up to about 100 bytes for each of its own, if it is made to take as
-//! much as it can) and by [`MAX_VALUES`]: an instruction makes at most one node, nothing is reserved from a claimed
-//! length before the bytes are known to be there, and what copies lists ([`Machine::copied`]) is on a budget.
+//! Memory is bounded by the length of the pickle (up to about 100 bytes for each of its own, if it
+//! is made to take as much as it can) and by [`MAX_VALUES`]: an instruction makes at most one node,
+//! nothing is reserved from a claimed length before the bytes are known to be there, and what
+//! copies lists ([`Machine::copied`]) is on a budget.
 
 use super::names::{self, Known};
 use super::node::{FALSE, Id, NONE, Node, Pickle, TRUE, text};
 use crate::error::{Fault, one_line};
 use std::collections::HashMap;
 
-/// Pickles of checkpoints hold names and shapes, not numbers; even of the largest they are a few megabytes.
+/// Pickles of checkpoints hold names and shapes, not numbers; even of the largest they are a few
+/// megabytes.
 const MAX_LEN: usize = 256 << 20;
 /// A tensor takes about 20 values.
 const MAX_VALUES: usize = 8 << 20;
@@ -47,7 +49,8 @@ pub(super) fn run(data: &[u8]) -> Result<(Pickle<'_>, usize), Fault> {
                 let data = &data[..machine.at];
                 return Ok((Pickle { data, nodes: machine.nodes, root }, data.len()));
             }
-            // A fault that knows its byte was found while this instruction ran; the instruction is the better place.
+            // A fault that knows its byte was found while this instruction ran; the instruction is
+            // the better place.
             Err(fault) => return Err(fault.offset(start)),
         }
     }
@@ -282,7 +285,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A little-endian two's complement number of any length; those beyond 64 bits are of no use here.
+    /// A little-endian two's complement number of any length; those beyond 64 bits are of no use
+    /// here.
     fn long(&mut self, bytes: usize) -> Result<(), Fault> {
         let len = self.length(bytes)?;
         let digits = self.take(len)?;

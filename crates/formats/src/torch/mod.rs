@@ -1,18 +1,20 @@
 //! PyTorch checkpoints.
 //!
-//! Such a file is a pickle: a program for a small stack machine that may name any function of any installed module and
-//! have it called. The machine here (`machine`) knows the instructions but can call nothing: a short list of names
-//! is understood (`OrderedDict`, the functions that put a tensor together from a storage, storage and number types,
-//! `torch.Size`), everything else that is named or "called" becomes a value without content. Names that run programs
-//! or code (`os.system`, `builtins.eval`) are refused with an error, since no checkpoint has a use for them.
+//! Such a file is a pickle: a program for a small stack machine that may name any function of any
+//! installed module and have it called. The machine here (`machine`) knows the instructions but can
+//! call nothing: a short list of names is understood (`OrderedDict`, the functions that put a
+//! tensor together from a storage, storage and number types, `torch.Size`), everything else that is
+//! named or "called" becomes a value without content. Names that run programs or code (`os.system`,
+//! `builtins.eval`) are refused with an error, since no checkpoint has a use for them.
 //!
 //! What is returned is the state dict:
 //! - nested dicts and lists are flattened, names joined with `.`;
-//! - if the top level is a dict where `model`, `state_dict`, `model_state_dict` or `module` holds tensors and no other
-//!   key does (but for the training's own: optimizer, scheduler, scaler, EMA, random state), only what is under that
-//!   key is returned, without its name;
-//! - modules, from a pickled `nn.Module` or from TorchScript (`torch.jit.save`), give their parameters, buffers and
-//!   submodules. TorchScript does not say which tensors are constants, so those are returned too;
+//! - if the top level is a dict where `model`, `state_dict`, `model_state_dict` or `module` holds
+//!   tensors and no other key does (but for the training's own: optimizer, scheduler, scaler, EMA,
+//!   random state), only what is under that key is returned, without its name;
+//! - modules, from a pickled `nn.Module` or from TorchScript (`torch.jit.save`), give their
+//!   parameters, buffers and submodules. TorchScript does not say which tensors are constants, so
+//!   those are returned too;
 //! - tensors within other objects are left out.
 
 mod build;

@@ -136,7 +136,8 @@ const SYSTEM: [&str; 30] = [
 /// The same, with all that is in them.
 const SYSTEM_PACKAGES: [&str; 5] = ["os", "importlib", "ctypes", "dill", "cloudpickle"];
 
-/// Built-in functions that checkpoints do name. Bound methods and members of enums are written as `getattr(..)`.
+/// Built-in functions that checkpoints do name. Bound methods and members of enums are written as
+/// `getattr(..)`.
 const BUILT_IN: [&str; 21] = [
     "set",
     "frozenset",

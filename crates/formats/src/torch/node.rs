@@ -1,5 +1,5 @@
-//! The values a pickle builds. They live in one list and name each other by index, so that neither a deep nor a
-//! circular structure needs recursion, not even to free it.
+//! The values a pickle builds. They live in one list and name each other by index, so that neither
+//! a deep nor a circular structure needs recursion, not even to free it.
 
 use super::names::{Kind, Known};
 
@@ -71,7 +71,8 @@ impl<'a> Pickle<'a> {
         items.iter().rev().find(|(k, _)| self.text(*k) == Some(key)).map(|&(_, value)| value)
     }
 
-    /// A tuple or list of non-negative integers; `None` if it is anything else or longer than `max`.
+    /// A tuple or list of non-negative integers; `None` if it is anything else or longer than
+    /// `max`.
     pub(super) fn sizes(&self, id: Id, max: usize) -> Option<Vec<usize>> {
         let items = match self.node(id) {
             Node::Tuple(items) => items,

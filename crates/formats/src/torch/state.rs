@@ -105,8 +105,9 @@ fn beside(pickle: &Pickle, parsed: &mut Parsed) {
     }
 }
 
-/// All tensors below the root. Values may be shared or contain themselves, so names and visits are on a budget that
-/// grows with the pickle: a real tensor takes about 60 bytes of it and is charged fewer than eight times that.
+/// All tensors below the root. Values may be shared or contain themselves, so names and visits are
+/// on a budget that grows with the pickle: a real tensor takes about 60 bytes of it and is charged
+/// fewer than eight times that.
 fn find<'p>(pickle: &Pickle<'p>) -> Result<Vec<Found<'p>>, Fault> {
     let mut budget = pickle.data.len().saturating_mul(8) + 4096;
     let mut found = Vec::new();
@@ -166,7 +167,8 @@ fn find<'p>(pickle: &Pickle<'p>) -> Result<Vec<Found<'p>>, Fault> {
             }
             &Node::Object { script, state } => {
                 let Node::Dict(attributes) = pickle.node(state) else { continue };
-                // An `nn.Module` keeps its tensors in three dicts, a TorchScript module among its attributes.
+                // An `nn.Module` keeps its tensors in three dicts, a TorchScript module among its
+                // attributes.
                 for &(key, value) in attributes {
                     let Some(key) = pickle.text(key) else { continue };
                     match (script, key) {

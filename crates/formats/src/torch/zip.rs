@@ -1,4 +1,5 @@
-//! The directory of a zip archive, also beyond 4 GB (zip64). Only members stored as they are can be mapped.
+//! The directory of a zip archive, also beyond 4 GB (zip64). Only members stored as they are can be
+//! mapped.
 
 use crate::error::{Fault, one_line};
 use std::collections::BTreeMap;
@@ -116,8 +117,8 @@ fn directory(bytes: &[u8]) -> Result<(usize, u64, usize), Fault> {
     Ok((at, count, usize::try_from(start).map_err(|_| missing())?))
 }
 
-/// Packed length, length and header place of a member; those that do not fit in 32 bits are in the zip64 field of
-/// `extra`, in the order length, packed length, place.
+/// Packed length, length and header place of a member; those that do not fit in 32 bits are in the
+/// zip64 field of `extra`, in the order length, packed length, place.
 fn wide(head: &[u8], mut extra: &[u8]) -> Option<(u64, u64, u64)> {
     let (mut packed, mut len, mut header) = (int(head, 20, 4), int(head, 24, 4), int(head, 42, 4));
     while packed == 0xffff_ffff || len == 0xffff_ffff || header == 0xffff_ffff {

@@ -28,8 +28,9 @@ pub fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Asserts that `tensors` are those that Python wrote to `NAME.expected.safetensors`: names, shapes, types, and
-/// numbers to the bit. The expectation is read with the `safetensors` crate alone.
+/// Asserts that `tensors` are those that Python wrote to `NAME.expected.safetensors`: names,
+/// shapes, types, and numbers to the bit. The expectation is read with the `safetensors` crate
+/// alone.
 pub fn assert_expected(tensors: &Tensors, name: &str) {
     let bytes = std::fs::read(fixture(&format!("{name}.expected.safetensors"))).unwrap();
     let expected = SafeTensors::deserialize(&bytes).unwrap();

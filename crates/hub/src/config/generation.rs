@@ -1,5 +1,5 @@
-//! `generation_config.json`: special ids are read from it ([`super::language`]); how texts are searched for is said by the
-//! command, so what the file says of that is passed over, and told.
+//! `generation_config.json`: special ids are read from it ([`super::language`]); how texts are
+//! searched for is said by the command, so what the file says of that is passed over, and told.
 
 use crate::json::Json;
 use serde_json::{Value, json};

@@ -67,8 +67,9 @@ impl LanguageConfig {
         }
     }
 
-    /// The same with the head that the weights have: one that the configuration ties to the token table is a head of its
-    /// own all the same where the file has one that differs. transformers 5 says `tie_word_embeddings` of every T5.
+    /// The same with the head that the weights have: one that the configuration ties to the token
+    /// table is a head of its own all the same where the file has one that differs. transformers 5
+    /// says `tie_word_embeddings` of every T5.
     pub(crate) fn with_stored_head(mut self, reader: &Reader) -> Result<Self, HubError> {
         let (family, table) = (self.family(), self.table());
         let tied = match &mut self {
@@ -147,7 +148,8 @@ fn opt(json: &Json) -> Result<OptConfig, HubError> {
         max_position_embeddings: json.count("max_position_embeddings")?.unwrap_or(2048),
         word_embed_proj_dim: json.count("word_embed_proj_dim")?,
         do_layer_norm_before: json.flag("do_layer_norm_before")?.unwrap_or(true),
-        // The frozen model speaks without; `language_dropout` of an experiment turns the published one on.
+        // The frozen model speaks without; `language_dropout` of an experiment turns the published
+        // one on.
         dropout: 0.0,
     })
 }
@@ -173,7 +175,8 @@ fn t5_like(json: &Json, feed_forward: &str) -> Result<T5Config, HubError> {
     let feed_forward = json.text("feed_forward_proj")?.unwrap_or_else(|| feed_forward.to_owned());
     let tied = json.flag("tie_word_embeddings")?.unwrap_or(true);
     let gated = feed_forward.starts_with("gated-");
-    // transformers reads `gated-gelu` as `gelu_new`, unless the file names the activation, which BLIP-2's does.
+    // transformers reads `gated-gelu` as `gelu_new`, unless the file names the activation, which
+    // BLIP-2's does.
     let act = match feed_forward.trim_start_matches("gated-") {
         "gelu" if gated => Activation::GeluNew,
         "gelu" => Activation::Gelu,
@@ -201,14 +204,16 @@ fn t5_like(json: &Json, feed_forward: &str) -> Result<T5Config, HubError> {
         dense_act: json.named("dense_act_fn")?.unwrap_or(act),
         gated,
         tie_word_embeddings: tied,
-        // transformers 4 scales where the head is tied; 5 ties always and says it in a key of its own.
+        // transformers 4 scales where the head is tied; 5 ties always and says it in a key of its
+        // own.
         scale_decoder_outputs: Some(json.flag("scale_decoder_outputs")?.unwrap_or(tied)),
         layer_norm_epsilon: json.number("layer_norm_epsilon")?.unwrap_or(1e-6),
         dropout: 0.0,
     })
 }
 
-/// Special ids: `generation_config.json` wins over `text_config`, which wins over the family's defaults.
+/// Special ids: `generation_config.json` wins over `text_config`, which wins over the family's
+/// defaults.
 pub(crate) fn marks(
     family: &str,
     text: &Json,

@@ -1,9 +1,10 @@
 //! `config.json` files of checkpoints: sparse, and of two forms.
 //!
-//! A BLIP-2 configuration of transformers has `vision_config`, `qformer_config` and `text_config`, each with only what
-//! differs from the library's defaults. Beside a LAVIS `.pth` lies either the same, or a flat file with the Q-Former's
-//! sizes (the form of `tests/fixtures/stage1-tiny`). Two keys of ours name the files that LAVIS takes its frozen parts
-//! from, relative to the configuration: `vision_weights` and `language_weights`.
+//! A BLIP-2 configuration of transformers has `vision_config`, `qformer_config` and `text_config`,
+//! each with only what differs from the library's defaults. Beside a LAVIS `.pth` lies either the
+//! same, or a flat file with the Q-Former's sizes (the form of `tests/fixtures/stage1-tiny`). Two
+//! keys of ours name the files that LAVIS takes its frozen parts from, relative to the
+//! configuration: `vision_weights` and `language_weights`.
 
 mod generation;
 mod language;
@@ -86,7 +87,8 @@ impl Config {
                 }
                 None => "this configuration is not of a BLIP-2".to_owned(),
             };
-            let hint = "wanted: `qformer_config`, `vision_config` and `text_config`, or `num_query_tokens` and sizes";
+            let hint = "wanted: `qformer_config`, `vision_config` and `text_config`, or \
+                `num_query_tokens` and sizes";
             return Err(HubError::new(what, path.display().to_string(), hint));
         }
         let class = root
@@ -117,7 +119,8 @@ impl Config {
         if let Some(width) = root.count("image_text_hidden_size")? {
             qformer.image_text_hidden_size = width;
         }
-        // transformers normalises the features with the encoder's epsilon, LAVIS with PyTorch's default.
+        // transformers normalises the features with the encoder's epsilon, LAVIS with PyTorch's
+        // default.
         qformer.vision_layer_norm_eps = match (&vision, class.is_some()) {
             (Some(vision), true) => vision.layer_norm_eps(),
             _ => root.number("vision_layer_norm_eps")?.unwrap_or(1e-5),

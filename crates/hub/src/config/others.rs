@@ -1,4 +1,5 @@
-//! Configurations of models that are like a BLIP-2 and are not built here, told by what they call themselves.
+//! Configurations of models that are like a BLIP-2 and are not built here, told by what they call
+//! themselves.
 
 use crate::HubError;
 use crate::json::Json;
@@ -8,7 +9,8 @@ const OTHERS: [(&str, &str, &str, &str); 5] = [
     (
         "InstructBlipVideo",
         "instructblipvideo",
-        "this is an InstructBLIP for videos; its Q-Former reads the question, which is not built here",
+        "this is an InstructBLIP for videos; its Q-Former reads the question, which is not built \
+        here",
         "use a BLIP-2 checkpoint, such as `Salesforce/blip2-opt-2.7b`",
     ),
     (
@@ -76,6 +78,7 @@ fn quantised(part: &Json) -> HubError {
     let what = format!(
         "the weights are quantised by {method}{bits} (`quantization_config`), which is not read"
     );
-    let hint = "take the checkpoint it was made from, or save it dequantised in `bfloat16`; `--dtype q8` then keeps it in 8 bits";
+    let hint = "take the checkpoint it was made from, or save it dequantised in `bfloat16`; \
+        `--dtype q8` then keeps it in 8 bits";
     HubError::new(what, part.file(), hint)
 }

@@ -4,8 +4,8 @@ use crate::HubError;
 use crate::json::Json;
 use toolkit_models::bridge::qformer::QFormerConfig;
 
-/// The Q-Former's sizes. transformers' default vocabulary is BERT's without `[DEC]`; the text side exists only in
-/// checkpoints that say so.
+/// The Q-Former's sizes. transformers' default vocabulary is BERT's without `[DEC]`; the text side
+/// exists only in checkpoints that say so.
 pub(crate) fn read(json: &Json) -> Result<QFormerConfig, HubError> {
     if let Some(act) = json.text("hidden_act")?.filter(|act| act != "gelu") {
         return Err(json.wrong("hidden_act", format!("is `{act}`; a Q-Former has `gelu`")));

@@ -44,7 +44,8 @@ const HARMLESS: [&str; 15] = [
     "_commit_hash",
 ];
 
-/// Refuses the first key that is neither read nor harmless. What is null or a step that is not done asks for nothing.
+/// Refuses the first key that is neither read nor harmless. What is null or a step that is not done
+/// asks for nothing.
 pub(super) fn check(json: &Json) -> Result<(), HubError> {
     for (key, value) in json.value().as_object().into_iter().flatten() {
         let known = READ.contains(&key.as_str()) || HARMLESS.contains(&key.as_str());

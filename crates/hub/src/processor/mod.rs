@@ -1,8 +1,9 @@
 //! Preparation of a checkpoint's pixels, by the files beside it.
 //!
 //! transformers 4 writes `preprocessor_config.json`, 5 nests the same keys as `image_processor` in
-//! `processor_config.json`. Where both are there, the nested one counts, as in 5. `video_preprocessor_config.json` is for
-//! videos and is not read. What a file asks for is done, or refused by the name of its key (`read`).
+//! `processor_config.json`. Where both are there, the nested one counts, as in 5.
+//! `video_preprocessor_config.json` is for videos and is not read. What a file asks for is done, or
+//! refused by the name of its key (`read`).
 
 mod keys;
 mod read;
@@ -61,7 +62,8 @@ impl Processor {
             || Json::read_if_there(&old)?.map(|json| read::preprocess(&json, side)).transpose();
         let Some(nested) = nested else {
             let none = format!(
-                "{}: there is no image processor; pixels are LAVIS's: {side} x {side}, CLIP's mean and deviation",
+                "{}: there is no image processor; pixels are LAVIS's: {side} x {side}, CLIP's mean \
+                and deviation",
                 folder.display()
             );
             return Ok(match of_old()? {

@@ -13,7 +13,8 @@ pub(super) enum Size {
     ShortestEdge(usize),
 }
 
-/// Reads the size of key `key`; a number by itself is a square or, if not `to_square`, the shortest edge.
+/// Reads the size of key `key`; a number by itself is a square or, if not `to_square`, the shortest
+/// edge.
 pub(super) fn read(json: &Json, key: &str, to_square: bool) -> Result<Option<Size>, HubError> {
     let size = match json.value().get(key) {
         None | Some(Value::Null) => return Ok(None),

@@ -51,8 +51,11 @@ pub(crate) fn put(
         let output = format!("{prefix}{name}");
         match all.remove(&name) {
             Some(values) => outputs.put_values(&output, values),
-            None => outputs
-                .note(&output, "no trained parameter of this checkpoint has that name, or the loss does not reach it"),
+            None => outputs.note(
+                &output,
+                "no trained parameter of this checkpoint has that name, or the loss \
+                    does not reach it",
+            ),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! A checkpoint against what its source computed.
 //!
-//! A reference is a safetensors file whose tensors are called `input/..`, which is fed, and `output/..`, which must come
-//! out; the metadata `kind` is absent (a whole model), `stage1` or `pixels`. A folder with `expected.json` has
-//! generations to replay besides. Everything is compared in `f32`: to 1e-4 of the largest magnitude of the tensor, losses
-//! to 1e-5 of themselves, pixels to 1e-6, token ids exactly. An output that nobody here computes is a failure, not a pass,
+//! A reference is a safetensors file whose tensors are called `input/..`, which is fed, and
+//! `output/..`, which must come out; the metadata `kind` is absent (a whole model), `stage1` or
+//! `pixels`. A folder with `expected.json` has generations to replay besides. Everything is
+//! compared in `f32`: to 1e-4 of the largest magnitude of the tensor, losses to 1e-5 of themselves,
+//! pixels to 1e-6, token ids exactly. An output that nobody here computes is a failure, not a pass,
 //! and so is one that is not finite in the reference: everything is within 1e-4 of infinity.
 
 mod compare;
@@ -92,7 +93,8 @@ impl Reference {
         let info = self.tensors.info(&format!("input/{input}"));
         let shape = info.map(|info| info.shape.clone()).ok_or_else(|| {
             let hint =
-                "it does not say what was fed; make it again with the script that is described in docs/checkpoints.md";
+                "it does not say what was fed; make it again with the script that is described in \
+                docs/checkpoints.md";
             HubError::new(format!("the reference has no `input/{input}`"), self.place(), hint)
         })?;
         <[usize; D]>::try_from(shape.clone()).map_err(|_| {
@@ -190,7 +192,8 @@ impl Reference {
         }
     }
 
-    /// `[batch, width]` ids below `vocab` that a loss is of; none where there is -100, which is left out of it.
+    /// `[batch, width]` ids below `vocab` that a loss is of; none where there is -100, which is
+    /// left out of it.
     pub(crate) fn labels(
         &self,
         batch: usize,
@@ -263,7 +266,8 @@ pub fn kind_of(file: &Path) -> Option<String> {
 pub struct Subject<'a> {
     /// Where references and pictures are looked for.
     pub folder: PathBuf,
-    /// Opens the model on a device that may record gradients; if the flag is not set, of its frozen parts too.
+    /// Opens the model on a device that may record gradients; if the flag is not set, of its frozen
+    /// parts too.
     pub open: &'a dyn Fn(&Device, bool) -> Result<Model, HubError>,
 }
 
@@ -281,7 +285,8 @@ impl Subject<'_> {
 /// Compares a checkpoint with `reference`, or with the `reference.safetensors` beside it.
 ///
 /// # Errors
-/// If files are missing or broken, or the checkpoint does not fit its configuration. A difference is no error.
+/// If files are missing or broken, or the checkpoint does not fit its configuration. A difference
+/// is no error.
 pub fn verify(
     subject: &Subject<'_>,
     reference: Option<&Path>,

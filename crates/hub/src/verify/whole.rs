@@ -223,7 +223,8 @@ fn generate(
     Ok(())
 }
 
-/// A text as wide as the reference's row: behind the end, whatever filler is there, which is padding or the end again.
+/// A text as wide as the reference's row: behind the end, whatever filler is there, which is
+/// padding or the end again.
 fn filled(text: Option<&Generated>, language: &LanguagePart, theirs: &[i64]) -> Vec<f32> {
     let marks = language.marks;
     let mut row = text.map(|text| text.ids.clone()).unwrap_or_default();
@@ -271,7 +272,8 @@ pub(super) fn settings_of(json: &str, place: &str) -> Result<Decoding, HubError>
         HubError::new(
             format!("generation settings are not understood: {error}"),
             place,
-            "known: num_beams, max_new_tokens, min_new_tokens, length_penalty, repetition_penalty, early_stopping",
+            "known: num_beams, max_new_tokens, min_new_tokens, length_penalty, repetition_penalty, \
+            early_stopping",
         )
     };
     let s: Settings = serde_json::from_str(json).map_err(|error| wrong(&error))?;

@@ -2,8 +2,8 @@
 
 use std::io::{Error, ErrorKind, Result, Seek, SeekFrom, Write};
 
-/// A file that keeps its first error and from then on takes everything: a `ZipWriter` ends its archive when it is
-/// dropped, and prints to standard error if it cannot.
+/// A file that keeps its first error and from then on takes everything: a `ZipWriter` ends its
+/// archive when it is dropped, and prints to standard error if it cannot.
 pub(super) struct Failing<'a, W> {
     file: &'a mut W,
     failed: &'a mut Option<Error>,

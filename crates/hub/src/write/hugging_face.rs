@@ -107,7 +107,8 @@ fn fill(
     Ok(files)
 }
 
-/// A placeholder id that no text has: the last row of the table, which tokenizers do not reach in published models.
+/// A placeholder id that no text has: the last row of the table, which tokenizers do not reach in
+/// published models.
 fn image_token(model: &Written<'_>) -> Option<u32> {
     match &model.language {
         Some(LanguageConfig::Opt(c)) => Some(c.vocab_size as u32 - 1),
@@ -179,7 +180,8 @@ pub(super) fn vision_config(config: &VisionConfig) -> Value {
 pub(super) fn text_config(model: &Written<'_>) -> Value {
     let m = model.marks;
     match &model.language {
-        // The retrieval class has no language model, but its configuration must have one; the smallest will do.
+        // The retrieval class has no language model, but its configuration must have one; the
+        // smallest will do.
         None => {
             json!({"model_type": "opt", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1,
             "num_attention_heads": 1, "ffn_dim": 8, "word_embed_proj_dim": 8})

@@ -1,7 +1,8 @@
 //! A `.pth` as LAVIS saves it, with a `config.json` beside it that says what is in it.
 //!
-//! LAVIS saves what was trained: stage 1 the Q-Former whole, stage 2 the queries' way and the projection. Frozen parts
-//! are in files of their own there, so the encoder and the language model are only written if `all` is asked for.
+//! LAVIS saves what was trained: stage 1 the Q-Former whole, stage 2 the queries' way and the
+//! projection. Frozen parts are in files of their own there, so the encoder and the language model
+//! are only written if `all` is asked for.
 
 use super::beside::{check_own, keep, preprocessor};
 use super::hugging_face::{text_config, vision_config};
@@ -13,11 +14,12 @@ use std::path::{Path, PathBuf};
 use toolkit_registry::names::{Part, Scheme};
 use toolkit_system::files::{FileError, sweep_beside};
 
-/// Writes `file` and the `config.json` beside it; with `all`, the frozen parts and how pixels are made too.
+/// Writes `file` and the `config.json` beside it; with `all`, the frozen parts and how pixels are
+/// made too.
 ///
 /// # Errors
-/// If what lies beside is of another checkpoint, files cannot be written, or keys of the encoder have a bias, which
-/// LAVIS has no place for.
+/// If what lies beside is of another checkpoint, files cannot be written, or keys of the encoder
+/// have a bias, which LAVIS has no place for.
 pub fn lavis(
     model: &mut Written<'_>,
     file: &Path,

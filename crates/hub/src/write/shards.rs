@@ -9,7 +9,8 @@ use std::path::Path;
 use toolkit_registry::StoredDtype;
 use toolkit_system::files::{FileError, write_atomic};
 
-/// Writes `model.safetensors`, or shards with their index, and returns the names of the files with weights.
+/// Writes `model.safetensors`, or shards with their index, and returns the names of the files with
+/// weights.
 pub(super) fn write(
     folder: &Path,
     targets: &[Target],

@@ -1,4 +1,5 @@
-//! Configurations of transformers 5, lists of ends, other language models, and models that are no BLIP-2.
+//! Configurations of transformers 5, lists of ends, other language models, and models that are no
+//! BLIP-2.
 
 use super::{Checkpoint, open};
 use burn::tensor::{Device, Int, Tensor};
@@ -40,7 +41,8 @@ fn a_t5_that_says_it_is_tied_keeps_the_head_that_its_file_has() {
 fn a_tied_head_may_be_missing_or_a_copy_and_scaling_is_said_beside_it() {
     let head = "language_model.lm_head.weight";
     let table = |all: &BTreeMap<String, Values>| all["language_model.shared.weight"].clone();
-    // With the table as its head, the model of 5 computes the same as one of 4 whose untied head is a copy.
+    // With the table as its head, the model of 5 computes the same as one of 4 whose untied head is
+    // a copy.
     let of_4 = Checkpoint::of("hub-t5");
     of_4.tensors(|mut all| {
         all.insert(head.to_owned(), table(&all));
@@ -140,7 +142,8 @@ fn keys_of_a_search_that_are_not_followed_are_told_in_one_line() {
     let other = json!({"num_beams": 4, "repetition_penalty": 1.2, "suppress_tokens": [5, 6], "no_repeat_ngram_size": 3});
     let notes = set(&other);
     assert_eq!(notes.len(), 1, "{notes:?}");
-    let keys = "not followed: `num_beams` = 4, `repetition_penalty` = 1.2, `no_repeat_ngram_size` = 3, `suppress_tokens` = [5,6]";
+    let keys = "not followed: `num_beams` = 4, `repetition_penalty` = 1.2, `no_repeat_ngram_size` \
+        = 3, `suppress_tokens` = [5,6]";
     assert!(notes[0].starts_with(keys) && notes[0].contains("generation_config.json"), "{notes:?}");
 }
 

@@ -1,4 +1,5 @@
-//! Ids out of a tokenizer against the tables that they are looked up in, and special tokens in people's texts.
+//! Ids out of a tokenizer against the tables that they are looked up in, and special tokens in
+//! people's texts.
 
 use super::Checkpoint;
 use serde_json::{Value, json};
@@ -118,7 +119,8 @@ fn the_placeholder_of_a_picture_is_refused_in_a_prompt() {
         for text in ["<image>a photo of", "a <image>", "<image><image> what is it?"] {
             let error = prompt(&Checkpoint::of(name), text).unwrap_err();
             let wanted = format!(
-                "the prompt holds `<image>`, which stands for the picture --> prompt `{text}`; hint: leave"
+                "the prompt holds `<image>`, which stands for the picture --> prompt `{text}`; \
+                hint: leave"
             );
             assert!(error.starts_with(&wanted), "{error}");
         }

@@ -1,4 +1,5 @@
-//! Checkpoints as people have them today: the repository's tiny ones, changed as newer programs save them.
+//! Checkpoints as people have them today: the repository's tiny ones, changed as newer programs
+//! save them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

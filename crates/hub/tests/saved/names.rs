@@ -81,7 +81,8 @@ fn a_level_around_some_names_only_is_named() {
         });
         assert!(with > 0 && with < all);
         let wanted = format!(
-            "the names of {with} of {all} tensors begin with `module.`, those of the others do not -->"
+            "the names of {with} of {all} tensors begin with `module.`, those of the others do not \
+            -->"
         );
         let error = some.error();
         assert!(

@@ -6,11 +6,12 @@ use crate::gemm::{Matrix, gemm, transpose};
 use crate::simd::{Kernel, Simd};
 use crate::softmax::{normalise, normalise_backward};
 
-/// Room for one head's scores, its probabilities where they were not kept, its transposed keys or values, and a packed matrix.
+/// Room for one head's scores, its probabilities where they were not kept, its transposed keys or
+/// values, and a packed matrix.
 pub(crate) struct Scratch(Vec<f32>);
 
-/// Rows whose distances add up to more than this many elements are copied together before a product reads them again and again: they
-/// would fall into the same few sets of the first-level cache.
+/// Rows whose distances add up to more than this many elements are copied together before a product
+/// reads them again and again: they would fall into the same few sets of the first-level cache.
 const SPREAD: usize = 8192;
 
 impl Scratch {
@@ -48,7 +49,8 @@ pub(crate) struct Head<'a> {
     pub(crate) k: Matrix<'a>,
     pub(crate) v: Matrix<'a>,
     pub(crate) bias: Option<(Matrix<'a>, bool)>,
-    /// What dropout leaves of the probabilities, `[queries, keys]`, and what it multiplies them with.
+    /// What dropout leaves of the probabilities, `[queries, keys]`, and what it multiplies them
+    /// with.
     pub(crate) keep: Option<(&'a [u8], f32)>,
 }
 
@@ -63,8 +65,8 @@ impl Head<'_> {
         }
     }
 
-    /// `p = softmax(q k' * scale + bias)`. The same sums in the same order whenever it is called, so that probabilities that are made
-    /// again are those that were.
+    /// `p = softmax(q k' * scale + bias)`. The same sums in the same order whenever it is called,
+    /// so that probabilities that are made again are those that were.
     #[inline(always)]
     fn probabilities<S: Simd>(&self, simd: S, p: &mut [f32], keys_across: &mut [f32]) {
         let Sizes { queries, keys, width, .. } = self.sizes;

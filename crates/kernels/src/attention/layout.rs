@@ -9,7 +9,8 @@ use crate::gemm::Matrix;
 /// From this batch size on outputs are stored `[batch, tokens, heads, width]`.
 const TOKENS_FIRST: usize = 4;
 
-/// The tensor with its last dimension contiguous; views by `swap_dims` of the other dimensions stay as they are.
+/// The tensor with its last dimension contiguous; views by `swap_dims` of the other dimensions stay
+/// as they are.
 pub(crate) fn rows_contiguous(x: FlexTensor) -> FlexTensor {
     let strides = x.layout().strides();
     let fine = strides.last() == Some(&1) && strides.iter().all(|&stride| stride >= 0);
@@ -69,7 +70,8 @@ impl<'a> Bias<'a> {
     }
 }
 
-/// How heads are grouped: a group is contiguous in every output and is the unit of work of a thread.
+/// How heads are grouped: a group is contiguous in every output and is the unit of work of a
+/// thread.
 pub(crate) struct Groups {
     /// Number of groups.
     pub(crate) count: usize,
@@ -80,9 +82,10 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// Normally a sample is a group and outputs lie as `[batch, tokens, heads, width]`, so that merging the heads afterwards (and, for
-    /// gradients, undoing their split) is a view and no copy. With few samples each head is a group of its own, to keep threads busy,
-    /// unless samples are to be `whole`.
+    /// Normally a sample is a group and outputs lie as `[batch, tokens, heads, width]`, so that
+    /// merging the heads afterwards (and, for gradients, undoing their split) is a view and no
+    /// copy. With few samples each head is a group of its own, to keep threads busy, unless samples
+    /// are to be `whole`.
     pub(crate) fn new(sizes: &Sizes, whole: bool) -> Self {
         let tokens_first = whole || sizes.batch >= TOKENS_FIRST;
         let (count, heads) =

@@ -27,11 +27,12 @@ pub(crate) struct Attention {
     pub(crate) keep: Option<Keep>,
 }
 
-/// Probabilities of more than so many elements are not kept for the backward pass but made again: two more products of five or so,
-/// for what would be one of the largest things to keep.
+/// Probabilities of more than so many elements are not kept for the backward pass but made again:
+/// two more products of five or so, for what would be one of the largest things to keep.
 const KEPT: usize = 1 << 20;
 
-/// The inputs, which are only shared, and the probabilities `[batch, heads, queries, padded keys]` if they are few.
+/// The inputs, which are only shared, and the probabilities `[batch, heads, queries, padded keys]`
+/// if they are few.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     inputs: [FlexTensor; 3],
@@ -66,7 +67,8 @@ impl Sizes {
         self.queries * self.padded()
     }
 
-    /// Multiplications of one product, in the unit of [`parallel`]'s elements (an element costs about 32 of them elsewhere).
+    /// Multiplications of one product, in the unit of [`parallel`]'s elements (an element costs
+    /// about 32 of them elsewhere).
     fn work(&self) -> usize {
         self.batch * self.heads * self.scores() * self.width / 32
     }
@@ -225,7 +227,8 @@ impl Fused<3> for Attention {
             }
         };
         let [dq, dk, dv] = &mut outputs;
-        // What one thread does at a time: a group of keys and values with all groups of queries that attend to it.
+        // What one thread does at a time: a group of keys and values with all groups of queries
+        // that attend to it.
         type Piece<'a> = (Vec<(usize, &'a mut [f32])>, &'a mut [f32], &'a mut [f32]);
         let mut pieces: Vec<Piece<'_>> =
             dk.parts().zip(dv.parts()).map(|(dk, dv)| (Vec::new(), dk, dv)).collect();

@@ -9,7 +9,8 @@ use toolkit_eval::{Decoding, Writer};
 use toolkit_registry::{Kind, Weights};
 use toolkit_train::stage2::LanguageMarks;
 
-/// Ids that any vocabulary has; none of them ends a text, because exactly `new_tokens` are asked for.
+/// Ids that any vocabulary has; none of them ends a text, because exactly `new_tokens` are asked
+/// for.
 pub(super) const MARKS: LanguageMarks =
     LanguageMarks { bos: Some(2), eos: Ends::one(2), pad: 1, decoder_start: 0 };
 
@@ -75,7 +76,8 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
         // Its encoder and the keys of its memory are read once for a text, not once for a token.
         return Ok(measured);
     }
-    // Each step reads every matrix once, whatever the number of texts and beams. Of a table it reads rows only, unless it is the head too.
+    // Each step reads every matrix once, whatever the number of texts and beams. Of a table it
+    // reads rows only, unless it is the head too.
     let per_number = match setup.dtype {
         DType::F32 => 4.0,
         DType::F16 | DType::BF16 => 2.0,

@@ -4,18 +4,21 @@ use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Largest resident memory since the start or [`forget_peak`], in bytes; 0 where the system does not tell.
+/// Largest resident memory since the start or [`forget_peak`], in bytes; 0 where the system does
+/// not tell.
 pub(super) fn peak() -> u64 {
     crate::run::process_usage().1
 }
 
-/// Lets the system count the peak from now on. Where it cannot (no Linux), the peak is that of the whole process.
+/// Lets the system count the peak from now on. Where it cannot (no Linux), the peak is that of the
+/// whole process.
 pub(super) fn forget_peak() {
     // The peak is a report of how it went; nothing depends on it.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Bytes a second that the threads of the current pool read from memory together: the best of five passes over 256 MB.
+/// Bytes a second that the threads of the current pool read from memory together: the best of five
+/// passes over 256 MB.
 pub(super) fn bandwidth() -> f64 {
     let buffer = vec![1_u64; 1 << 25];
     let pass = || {

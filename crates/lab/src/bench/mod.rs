@@ -1,8 +1,9 @@
-//! How fast this machine, device and model are: the pieces of work of a run, each timed by itself on made-up data.
+//! How fast this machine, device and model are: the pieces of work of a run, each timed by itself
+//! on made-up data.
 //!
-//! Weights are drawn and not read, so that any card can be measured, published weights or not; times do not depend on
-//! them. The code that runs is that of a run: the objectives of the two stages with their optimiser, the encoder, the
-//! search for texts, the reader of pictures.
+//! Weights are drawn and not read, so that any card can be measured, published weights or not;
+//! times do not depend on them. The code that runs is that of a run: the objectives of the two
+//! stages with their optimiser, the encoder, the search for texts, the reader of pictures.
 
 mod decode;
 mod encode;
@@ -68,7 +69,8 @@ pub struct Setup<'a> {
     pub language: String,
     /// Pictures of a batch.
     pub batch: usize,
-    /// Shortest and longest caption of stage 1 in tokens, special ones included; stage 2 takes the longest.
+    /// Shortest and longest caption of stage 1 in tokens, special ones included; stage 2 takes the
+    /// longest.
     pub text: [usize; 2],
     /// Whether the bridge's dropout is on, as in training.
     pub dropout: bool,
@@ -107,7 +109,8 @@ pub struct Measured {
     pub items: f64,
     /// Their name: images, steps, tokens.
     pub unit: &'static str,
-    /// Largest resident memory since the work began, weights included; 0 where the system does not tell.
+    /// Largest resident memory since the work began, weights included; 0 where the system does not
+    /// tell.
     pub peak_bytes: u64,
     /// The same as `toolkit plan` estimates it, for the works that it knows; 0 for others.
     pub planned_bytes: u64,
@@ -181,8 +184,8 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Draws weights of the sizes that BERT's rule gives, uniform instead of normal: what is measured needs no better, and a
-/// language model of billions of parameters is drawn in seconds.
+/// Draws weights of the sizes that BERT's rule gives, uniform instead of normal: what is measured
+/// needs no better, and a language model of billions of parameters is drawn in seconds.
 fn draw<M: Module>(module: M) -> M {
     draw_as(module, DType::F32)
 }

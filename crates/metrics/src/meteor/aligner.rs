@@ -1,30 +1,37 @@
-//! The beam search for the best set of matches: each word in one match at most, most words covered (matches that are
-//! not exact count half, rounded down for each match), then fewest chunks, then shortest distance.
+//! The beam search for the best set of matches: each word in one match at most, most words covered
+//! (matches that are not exact count half, rounded down for each match), then fewest chunks, then
+//! shortest distance.
 //!
-//! Scores of long captions with repeated words depend on what the beam drops and on ties, so that this keeps the jar's
-//! order of partial alignments and its habits: the distance of a match that is being added goes to the alignment it
-//! is added to, and so to those made from it afterwards, not to the new one.
+//! Scores of long captions with repeated words depend on what the beam drops and on ties, so that
+//! this keeps the jar's order of partial alignments and its habits: the distance of a match that is
+//! being added goes to the alignment it is added to, and so to those made from it afterwards, not
+//! to the new one.
 
 use super::bits::Bits;
 use super::matcher::{Match, Matches};
 
 const BEAM: usize = 40;
 
-/// More candidates than these are sorted out at once: of a frequent word in a long text there are a great many.
+/// More candidates than these are sorted out at once: of a frequent word in a long text there are a
+/// great many.
 const MANY: usize = 100 * BEAM;
 
-/// An alignment of the words of the reference before `next`, but for the words of the hypothesis that it uses.
+/// An alignment of the words of the reference before `next`, but for the words of the hypothesis
+/// that it uses.
 ///
-/// Words of the reference from `next` on are free, unless a certain match has them: matches are added from left to right.
+/// Words of the reference from `next` on are free, unless a certain match has them: matches are
+/// added from left to right.
 #[derive(Clone, Copy)]
 struct State {
-    /// The last match that the search chose, as a position in the trail; those that were certain are not in it.
+    /// The last match that the search chose, as a position in the trail; those that were certain
+    /// are not in it.
     chosen: Option<u32>,
     covered: i32,
     chunks: i32,
     distance: i32,
     next: usize,
-    /// The word of the hypothesis behind the last match, if the reference's previous word is in one.
+    /// The word of the hypothesis behind the last match, if the reference's previous word is in
+    /// one.
     last_end: Option<usize>,
 }
 
@@ -106,7 +113,8 @@ fn keep_best(grown: &mut Vec<Candidate<'_>>) {
     grown.truncate(BEAM);
 }
 
-/// Matches that are certain: the only one of their first word, all of whose words are in no other match.
+/// Matches that are certain: the only one of their first word, all of whose words are in no other
+/// match.
 fn certain(matches: &Matches) -> Vec<Option<Match>> {
     let alone = |found: &Match| {
         matches.reference_coverage[found.start..found.start + found.length]

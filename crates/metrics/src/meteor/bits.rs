@@ -1,4 +1,5 @@
-//! Which words of a sentence an alignment has used. Captions fit into 128 bits, which are copied a great many times.
+//! Which words of a sentence an alignment has used. Captions fit into 128 bits, which are copied a
+//! great many times.
 
 /// A set of small numbers.
 pub trait Bits: Clone {

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 pub enum MeteorError {
     /// The folder holds no METEOR.
     #[error(
-        "no meteor-1.5.jar below {folder}; hint: name the folder of the Python package pycocoevalcap 1.2"
+        "no meteor-1.5.jar below {folder}; hint: name the folder of the Python package \
+        pycocoevalcap 1.2"
     )]
     NoJar {
         /// The folder that was named.

@@ -1,5 +1,5 @@
-//! A hash function for the millions of look-ups while the paraphrase table is read. Keys come from a trusted table,
-//! so that it need not withstand chosen keys.
+//! A hash function for the millions of look-ups while the paraphrase table is read. Keys come from
+//! a trusted table, so that it need not withstand chosen keys.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

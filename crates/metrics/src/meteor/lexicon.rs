@@ -19,7 +19,8 @@ pub struct Word {
     pub sets: Box<[u32]>,
 }
 
-/// A sentence: numbers of words in the lexicon, and the phrases in it that have paraphrases or are some.
+/// A sentence: numbers of words in the lexicon, and the phrases in it that have paraphrases or are
+/// some.
 pub struct Sentence<'a> {
     /// Words.
     pub words: &'a [u32],

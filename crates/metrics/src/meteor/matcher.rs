@@ -8,7 +8,8 @@ use super::paraphrases::{Paraphrases, Span};
 /// The modules: exact, stem, synonym, paraphrase.
 pub const MODULES: usize = 4;
 
-/// Most pairs of words, or of phrases, of a hypothesis and a reference that are compared. Both would have 8,000 words.
+/// Most pairs of words, or of phrases, of a hypothesis and a reference that are compared. Both
+/// would have 8,000 words.
 const MOST_PAIRS: usize = 1 << 26;
 
 /// Most matches among them: the search looks at each some forty times.
@@ -42,8 +43,8 @@ pub struct Matches {
 }
 
 impl Matches {
-    /// Runs all modules; only the exact one if both sentences are the same. `None` if the sentences are so long and alike
-    /// that a search would take minutes and gigabytes.
+    /// Runs all modules; only the exact one if both sentences are the same. `None` if the sentences
+    /// are so long and alike that a search would take minutes and gigabytes.
     pub fn of(
         hypothesis: &Sentence<'_>,
         reference: &Sentence<'_>,
@@ -148,8 +149,8 @@ fn phrase_match(hypothesis: Span, reference: Span) -> Match {
     }
 }
 
-/// Pairs of a phrase of `from` and a paraphrase of it in `to`: by start and length in `from`, then in the order of the
-/// table, then by start in `to`. `None` if there are too many.
+/// Pairs of a phrase of `from` and a paraphrase of it in `to`: by start and length in `from`, then
+/// in the order of the table, then by start in `to`. `None` if there are too many.
 fn pairs(from: &[Span], to: &[Span], paraphrases: &Paraphrases) -> Option<Vec<(Span, Span)>> {
     let mut pairs = Vec::new();
     let mut found: Vec<(u32, Span)> = Vec::new();

@@ -1,7 +1,8 @@
 //! METEOR 1.5 as pycocoevalcap 1.2 runs it: English, `-norm`, the ranking task, through `-stdio`.
 //!
-//! Scores are those of the jar (BLIP-2 specification, section 8.3). The tables (WordNet, paraphrases, function words)
-//! are not part of this program: [`Meteor::open`] reads them from a folder of the Python package.
+//! Scores are those of the jar (BLIP-2 specification, section 8.3). The tables (WordNet,
+//! paraphrases, function words) are not part of this program: [`Meteor::open`] reads them from a
+//! folder of the Python package.
 
 mod aligner;
 mod bits;
@@ -31,7 +32,8 @@ use paraphrases::Paraphrases;
 use statistics::Statistics;
 use tables::Tables;
 
-/// The metric with its tables: WordNet, read once, and of the paraphrases what the texts so far needed.
+/// The metric with its tables: WordNet, read once, and of the paraphrases what the texts so far
+/// needed.
 ///
 /// May be shared by threads.
 pub struct Meteor {
@@ -41,16 +43,16 @@ pub struct Meteor {
 /// What [`Meteor::score`] finds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MeteorScores {
-    /// The score of the corpus, from counts added over segments: not the mean of `each`. `None` if there is no segment, or
-    /// one is too long.
+    /// The score of the corpus, from counts added over segments: not the mean of `each`. `None` if
+    /// there is no segment, or one is too long.
     pub overall: Option<f64>,
     /// The score of each segment with its best reference, 0 to 1; NaN if it is too long.
     pub each: Vec<f64>,
 }
 
 impl Meteor {
-    /// Reads the tables from the folder of the Python package pycocoevalcap 1.2: `meteor/meteor-1.5.jar` and
-    /// `meteor/data/paraphrase-en.gz` below `folder`.
+    /// Reads the tables from the folder of the Python package pycocoevalcap 1.2:
+    /// `meteor/meteor-1.5.jar` and `meteor/data/paraphrase-en.gz` below `folder`.
     ///
     /// # Errors
     /// If a file is missing, damaged or not of its form.
@@ -58,8 +60,8 @@ impl Meteor {
         Ok(Self { tables: Tables::open(folder)? })
     }
 
-    /// A metric that needs no table: words match if they or their stems are the same, there are no function words,
-    /// and every full stop is parted from a word that a capital follows.
+    /// A metric that needs no table: words match if they or their stems are the same, there are no
+    /// function words, and every full stop is parted from a word that a capital follows.
     ///
     /// Its scores are not METEOR's and must be shown under another name, `METEOR-exact-stem`.
     #[must_use]
@@ -73,13 +75,14 @@ impl Meteor {
         self.tables.is_whole()
     }
 
-    /// Scores PTB-tokenised hypotheses, one for each image, against the references of the image. Runs in parallel;
-    /// the result does not depend on the number of threads.
+    /// Scores PTB-tokenised hypotheses, one for each image, against the references of the image.
+    /// Runs in parallel; the result does not depend on the number of threads.
     ///
-    /// As in the original, a reference with `|||` in it is two references, and an image without any has one, empty.
-    /// Line ends within a token, which a tokeniser never leaves, count as blanks.
+    /// As in the original, a reference with `|||` in it is two references, and an image without any
+    /// has one, empty. Line ends within a token, which a tokeniser never leaves, count as blanks.
     ///
-    /// The file of paraphrases is read, which takes a second or two, when a word is new to this `Meteor`.
+    /// The file of paraphrases is read, which takes a second or two, when a word is new to this
+    /// `Meteor`.
     ///
     /// # Errors
     /// If the file of paraphrases cannot be read or is damaged.
@@ -94,7 +97,8 @@ impl Meteor {
         self.score_tokens(&CaptionTokens::of_tokens(hypotheses, references), &|_| {})
     }
 
-    /// Scores captions, see [`Meteor::score`]. Says how many more images are read, and then how many are scored.
+    /// Scores captions, see [`Meteor::score`]. Says how many more images are read, and then how
+    /// many are scored.
     ///
     /// # Errors
     /// If the file of paraphrases cannot be read or is damaged.
@@ -127,7 +131,8 @@ impl Meteor {
         })
     }
 
-    /// The line that pycocoevalcap sends, parted and normalised as the jar does: words of the hypothesis, and behind
+    /// The line that pycocoevalcap sends, parted and normalised as the jar does: words of the
+    /// hypothesis, and behind
     /// [`BETWEEN`] those of each reference.
     fn read(&self, tokens: &CaptionTokens, image: usize, put: &mut dyn FnMut(&str)) {
         let words = |text: &str, put: &mut dyn FnMut(&str)| {
@@ -149,7 +154,8 @@ impl Meteor {
 /// Stands before each reference; no word has a line end.
 const BETWEEN: &str = "\n";
 
-/// The counts with the reference that scores best; the first of equals. `None` if the texts are too long.
+/// The counts with the reference that scores best; the first of equals. `None` if the texts are too
+/// long.
 fn best(
     text: &[u32],
     between: Option<u32>,

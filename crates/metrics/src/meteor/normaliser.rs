@@ -1,7 +1,8 @@
-//! The tokeniser behind `-norm`: punctuation parted from words, quotes and dashes made alike, contractions split.
+//! The tokeniser behind `-norm`: punctuation parted from words, quotes and dashes made alike,
+//! contractions split.
 //!
-//! A chain of rewrites whose order matters. Each works from left to right without overlaps: after "a,b" was
-//! rewritten in "a,b,c", the second comma has lost its left neighbour and stays.
+//! A chain of rewrites whose order matters. Each works from left to right without overlaps: after
+//! "a,b" was rewritten in "a,b,c", the second comma has lost its left neighbour and stays.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

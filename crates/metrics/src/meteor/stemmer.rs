@@ -1,7 +1,8 @@
-//! The English stemmer of Snowball ("Porter 2"), in the version of about 2010 that METEOR 1.5 carries.
+//! The English stemmer of Snowball ("Porter 2"), in the version of about 2010 that METEOR 1.5
+//! carries.
 //!
-//! Newer versions know more exceptions and other short words: they give other scores. Lengths are counted in UTF-16
-//! units, as there.
+//! Newer versions know more exceptions and other short words: they give other scores. Lengths are
+//! counted in UTF-16 units, as there.
 
 const EXCEPTIONS: [(&str, &str); 18] = [
     ("skis", "ski"),
@@ -135,7 +136,8 @@ impl Stemmer {
         }
     }
 
-    /// A region begins behind the first consonant that follows a vowel; the second is looked for in the first.
+    /// A region begins behind the first consonant that follows a vowel; the second is looked for in
+    /// the first.
     fn mark_regions(&mut self) {
         let behind = |from: usize| {
             let vowel_at = (from..self.word.len()).find(|&at| vowel(self.word[at]))?;

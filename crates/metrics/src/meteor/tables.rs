@@ -45,8 +45,8 @@ impl Tables {
         self.paraphrase_file.is_some()
     }
 
-    /// The paraphrases of these words. The file is read again when there is a new word among them; what was needed
-    /// before stays.
+    /// The paraphrases of these words. The file is read again when there is a new word among them;
+    /// what was needed before stays.
     pub fn paraphrases<'a>(
         &self,
         words: impl Iterator<Item = &'a str> + Clone,

@@ -1,7 +1,7 @@
 //! Bridges: the trained part between a frozen image encoder and a frozen language model.
 //!
-//! All of them begin with `ln_vision`, the trained layer normalisation that BLIP-2 puts on the frozen features, so that
-//! they differ only in what the comparison is about.
+//! All of them begin with `ln_vision`, the trained layer normalisation that BLIP-2 puts on the
+//! frozen features, so that they differ only in what the comparison is about.
 
 pub mod projector;
 pub mod qformer;
@@ -23,7 +23,8 @@ fn positive(fields: &[(&str, usize)]) -> Result<(), ShapeError> {
     }
 }
 
-/// The variance offset of `ln_vision` in LAVIS (PyTorch's default); Hugging Face's conversions use 1e-6.
+/// The variance offset of `ln_vision` in LAVIS (PyTorch's default); Hugging Face's conversions use
+/// 1e-6.
 const fn vision_eps() -> f64 {
     1e-5
 }

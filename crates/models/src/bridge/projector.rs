@@ -1,7 +1,8 @@
 //! Projections without attention: every image token becomes a vector of the prefix.
 //!
-//! `linear` is LLaVA's bridge (Liu et al. 2023), `mlp` that of LLaVA-1.5 (Liu et al. 2024, `mlp2x_gelu`). Both put one
-//! vector per patch before the text, so that prefixes are long; `pool` averages squares of patches to shorten them.
+//! `linear` is LLaVA's bridge (Liu et al. 2023), `mlp` that of LLaVA-1.5 (Liu et al. 2024,
+//! `mlp2x_gelu`). Both put one vector per patch before the text, so that prefixes are long; `pool`
+//! averages squares of patches to shorten them.
 
 use super::{positive, vision_eps};
 use crate::layers::{Activation, LayerNorm, Linear, linear_params};
@@ -87,7 +88,8 @@ impl Tokens {
             .find(|rows| count.is_multiple_of(*rows) && rows * width == count / rows * height);
         let Some(rows) = rows else {
             let what = format!(
-                "`pool` = {pool} needs a grid, and {count} tokens of a {height}x{width} image are none"
+                "`pool` = {pool} needs a grid, and {count} tokens of a {height}x{width} image are \
+                none"
             );
             return Err(ShapeError::new(
                 what,
@@ -116,13 +118,15 @@ impl Tokens {
         }
         let (down, across) = (self.rows / self.pool, self.columns / self.pool);
         let blocks = x.reshape([batch, down, self.pool, across, self.pool * width]);
-        // Down first: rows of a block are a dimension of their own, columns are still beside the width.
+        // Down first: rows of a block are a dimension of their own, columns are still beside the
+        // width.
         let blocks = blocks.mean_dim(2).reshape([batch * down * across, self.pool, width]);
         blocks.mean_dim(1).reshape([batch, down * across, width])
     }
 }
 
-/// Panics where `describe` reports an error: [`Bridge::build`] is for configurations that it accepts.
+/// Panics where `describe` reports an error: [`Bridge::build`] is for configurations that it
+/// accepts.
 fn described<T>(result: Result<T, ShapeError>) -> T {
     result.unwrap_or_else(|error| {
         panic!("`build` needs a configuration that `describe` accepts: {error}")

@@ -1,8 +1,10 @@
-//! Flamingo's Perceiver Resampler (Alayrac et al. 2022, section 3.1.1 and figure 5): latents that read the features and
-//! themselves. Like a Q-Former it gives a fixed number of vectors, but it has no text side, hence no stage 1.
+//! Flamingo's Perceiver Resampler (Alayrac et al. 2022, section 3.1.1 and figure 5): latents that
+//! read the features and themselves. Like a Q-Former it gives a fixed number of vectors, but it has
+//! no text side, hence no stage 1.
 //!
-//! Images are single frames, so there are no temporal embeddings. Where latents are not as wide as the features, a
-//! linear layer brings these to their width; Flamingo's latents are as wide, ours need not be.
+//! Images are single frames, so there are no temporal embeddings. Where latents are not as wide as
+//! the features, a linear layer brings these to their width; Flamingo's latents are as wide, ours
+//! need not be.
 
 use super::{positive, vision_eps};
 use crate::layers::{
@@ -13,7 +15,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use toolkit_core::{Bridge, BridgeShape, Cost, Count, ShapeError, VisionShape, product};
 
-/// Configuration of [`Resampler`]; names are those of the Q-Former, so that cards compare line by line.
+/// Configuration of [`Resampler`]; names are those of the Q-Former, so that cards compare line by
+/// line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResamplerConfig {
@@ -48,7 +51,8 @@ impl Default for ResamplerConfig {
     }
 }
 
-/// One layer: attention and feed-forward network, both behind a normalisation; no biases, as in Flamingo.
+/// One layer: attention and feed-forward network, both behind a normalisation; no biases, as in
+/// Flamingo.
 #[derive(Module, Debug)]
 struct Layer {
     norm_features: LayerNorm,
@@ -134,8 +138,8 @@ impl Bridge for Resampler {
         let project =
             if projects { product([2, vision.tokens, vision.width, width]) } else { nothing };
         let flops = project + (products + product([4, queries, width, inner])) * layers;
-        // The normalised features and their projection; in each layer keys and values of everything, and about what a token of
-        // a Q-Former keeps.
+        // The normalised features and their projection; in each layer keys and values of
+        // everything, and about what a token of a Q-Former keeps.
         let own = if projects { product([vision.tokens, vision.width]) } else { nothing };
         let layer = product([2, keys, width]) + product([queries, 8 * width + 2 * inner]);
         let kept = product([2, vision.tokens, width]) + own + layer * layers;

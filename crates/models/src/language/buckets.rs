@@ -1,8 +1,9 @@
 //! T5's relative positions: which row of its table stands for a distance.
 
-/// The row of the relative-position table for a key `distance` positions to the right of the query (negative: left).
-/// Half the rows of a direction stand for single distances, the other half for ranges that grow as powers up to
-/// `max_distance`. A causal table has one direction, and row 0 for what lies ahead.
+/// The row of the relative-position table for a key `distance` positions to the right of the query
+/// (negative: left). Half the rows of a direction stand for single distances, the other half for
+/// ranges that grow as powers up to `max_distance`. A causal table has one direction, and row 0 for
+/// what lies ahead.
 #[must_use]
 pub fn bucket(distance: i64, bidirectional: bool, buckets: usize, max_distance: usize) -> usize {
     let (rows, base, away) = if bidirectional {

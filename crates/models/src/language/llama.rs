@@ -1,8 +1,10 @@
-//! Llama: rotary positions, grouped-query attention, RMS norms, gated feed-forward; SmolLM2 is of this form.
+//! Llama: rotary positions, grouped-query attention, RMS norms, gated feed-forward; SmolLM2 is of
+//! this form.
 //!
-//! Parameter names are those of transformers' `LlamaForCausalLM`. Llama: Touvron et al., 2023, arXiv:2302.13971.
-//! Trap: GGUF files hold the rows of query and key matrices in another order, so that the two numbers that are rotated
-//! together stand side by side; transformers has them half a head apart. `interleaved` says which the weights are of.
+//! Parameter names are those of transformers' `LlamaForCausalLM`. Llama: Touvron et al., 2023,
+//! arXiv:2302.13971. Trap: GGUF files hold the rows of query and key matrices in another order, so
+//! that the two numbers that are rotated together stand side by side; transformers has them half a
+//! head apart. `interleaved` says which the weights are of.
 
 use super::{causal_bias, last_rows, last_tokens, tied_logits};
 use crate::layers::{
@@ -48,7 +50,8 @@ pub struct LlamaConfig {
     /// Whether the head is the token table.
     #[serde(default)]
     pub tie_word_embeddings: bool,
-    /// Whether numbers that are rotated together stand side by side (GGUF) or half a head apart (transformers).
+    /// Whether numbers that are rotated together stand side by side (GGUF) or half a head apart
+    /// (transformers).
     #[serde(default)]
     pub interleaved: bool,
 }
@@ -78,8 +81,9 @@ struct Rotation {
 }
 
 impl Rotation {
-    /// For the last `tokens` columns of `mask [batch, past + tokens]`. Hidden positions are not counted, as transformers
-    /// counts, so that text after left padding goes on where the soft prefix ended.
+    /// For the last `tokens` columns of `mask [batch, past + tokens]`. Hidden positions are not
+    /// counted, as transformers counts, so that text after left padding goes on where the soft
+    /// prefix ended.
     fn new(mask: Tensor<2>, tokens: usize, head: usize, theta: f64, interleaved: bool) -> Self {
         let device = mask.device();
         let [batch, keys] = mask.dims();
@@ -187,7 +191,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias` has rows.
+    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias`
+    /// has rows.
     fn forward(
         &self,
         x: Tensor<3>,
@@ -264,7 +269,8 @@ impl LanguageModel for Llama {
             positions: Some(c.max_position_embeddings),
             blocks: c.num_hidden_layers,
             beside: 0,
-            // Inputs of two normalisations, query and context, key and value for all heads, and gate, slope and product.
+            // Inputs of two normalisations, query and context, key and value for all heads, and
+            // gate, slope and product.
             cost: Cost::new(
                 params,
                 (matrices * layers + table) * 2_u64,

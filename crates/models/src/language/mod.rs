@@ -8,14 +8,15 @@ pub mod t5;
 use crate::layers::{Embedding, causal_mask, mask_bias};
 use burn::tensor::{Device, Tensor};
 
-/// What a decoder adds to its scores, `[batch, 1, new, past + new]`: zero where the key is real and not behind the
-/// query. `mask [batch, past + new]`. A query that sees nothing (left padding) gets even weights, not NaN: all its keys
-/// are hidden by the same finite number.
+/// What a decoder adds to its scores, `[batch, 1, new, past + new]`: zero where the key is real and
+/// not behind the query. `mask [batch, past + new]`. A query that sees nothing (left padding) gets
+/// even weights, not NaN: all its keys are hidden by the same finite number.
 fn causal_bias(mask: Tensor<2>, new: usize, device: &Device) -> Tensor<4> {
     let [batch, keys] = mask.dims();
     assert!(
         keys >= new,
-        "the mask must cover the cache and the new positions: it has {keys} columns for {new} new ones"
+        "the mask must cover the cache and the new positions: it has {keys} columns for {new} new \
+        ones"
     );
     let causal = causal_mask(keys - new, new, device).unsqueeze::<4>();
     mask_bias(mask.reshape([batch, 1, 1, keys]) * causal)

@@ -1,10 +1,11 @@
 //! OPT: BLIP-2's decoder-only language models, and `opt-nano`.
 //!
-//! Parameter names are those of transformers' `OPTForCausalLM`; the head is the token table, so `lm_head.weight` of a
-//! checkpoint is a copy of `model.decoder.embed_tokens.weight` and no parameter here. All published sizes but 350m are
-//! pre-LN; 350m is post-LN and keeps its embeddings at 512 between `project_in` and `project_out`, so its soft prefix
-//! is 512 wide. OPT: Zhang et al., 2022, arXiv:2205.01068.
-//! Trap: every layer has a `final_layer_norm` (of its feed-forward) beside the decoder's own.
+//! Parameter names are those of transformers' `OPTForCausalLM`; the head is the token table, so
+//! `lm_head.weight` of a checkpoint is a copy of `model.decoder.embed_tokens.weight` and no
+//! parameter here. All published sizes but 350m are pre-LN; 350m is post-LN and keeps its
+//! embeddings at 512 between `project_in` and `project_out`, so its soft prefix is 512 wide. OPT:
+//! Zhang et al., 2022, arXiv:2205.01068. Trap: every layer has a `final_layer_norm` (of its
+//! feed-forward) beside the decoder's own.
 
 use super::{causal_bias, last_rows, last_tokens, tied_logits};
 use crate::layers::{
@@ -78,7 +79,8 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// `x [batch, new, hidden]`, `bias [batch, 1, outputs, past + new]` to `[batch, outputs, hidden]`, the last tokens.
+    /// `x [batch, new, hidden]`, `bias [batch, 1, outputs, past + new]` to `[batch, outputs,
+    /// hidden]`, the last tokens.
     fn forward(
         &self,
         x: Tensor<3>,
@@ -110,7 +112,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias` has rows.
+    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias`
+    /// has rows.
     fn forward(
         &self,
         x: Tensor<3>,
@@ -173,8 +176,9 @@ pub fn init(info: &Info) -> Init {
     bert_rule(info)
 }
 
-/// Rows of the position table for the last `tokens` columns of `mask [batch, past + tokens]`: `[batch, tokens]`.
-/// Hidden positions are not counted, so text after left padding goes on where the soft prefix ended.
+/// Rows of the position table for the last `tokens` columns of `mask [batch, past + tokens]`:
+/// `[batch, tokens]`. Hidden positions are not counted, so text after left padding goes on where
+/// the soft prefix ended.
 fn position_rows(mask: Tensor<2>, tokens: usize) -> Tensor<2, Int> {
     // Integers, because a running sum in bf16 is wrong beyond 256.
     let mask = mask.int();
@@ -216,7 +220,8 @@ impl LanguageModel for Opt {
             positions: Some(c.max_position_embeddings),
             blocks: c.num_hidden_layers,
             beside: 0,
-            // Inputs of two normalisations, query, key, value and context, and what ReLU let through.
+            // Inputs of two normalisations, query, key, value and context, and what ReLU let
+            // through.
             cost: Cost::new(params, flops, product([layers, 6 * hidden + ffn])),
         })
     }
@@ -259,7 +264,8 @@ impl LanguageModel for Opt {
         self.model.decoder.embed_tokens.forward(ids)
     }
 
-    /// The hidden states are those after the final norm and `project_out`: as wide as the embeddings.
+    /// The hidden states are those after the final norm and `project_out`: as wide as the
+    /// embeddings.
     fn decode(
         &self,
         embeds: Tensor<3>,

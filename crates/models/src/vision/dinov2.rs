@@ -1,8 +1,10 @@
-//! ViT in the DINOv2 form: LayerScale behind both branches of a block, a position table of its own grid.
+//! ViT in the DINOv2 form: LayerScale behind both branches of a block, a position table of its own
+//! grid.
 //!
-//! Parameter names are those of transformers' `Dinov2Model`. DINOv2: Oquab et al., 2023, arXiv:2304.07193. The position
-//! table is learned on a larger grid (518 px, 37 x 37) and resized bicubically to the image's when weights are loaded, as
-//! the source does when it runs. BLIP-2 takes the tokens before the last block and its norm; `layers` says how many run.
+//! Parameter names are those of transformers' `Dinov2Model`. DINOv2: Oquab et al., 2023,
+//! arXiv:2304.07193. The position table is learned on a larger grid (518 px, 37 x 37) and resized
+//! bicubically to the image's when weights are loaded, as the source does when it runs. BLIP-2
+//! takes the tokens before the last block and its norm; `layers` says how many run.
 
 use crate::layers::{
     LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads,
@@ -30,7 +32,8 @@ pub struct Dinov2Config {
     pub mlp_ratio: usize,
     /// Epsilon of every norm.
     pub layer_norm_eps: f64,
-    /// Whether the model's last norm is applied: what DINOv2 itself gives out. Right only if all blocks run.
+    /// Whether the model's last norm is applied: what DINOv2 itself gives out. Right only if all
+    /// blocks run.
     pub final_norm: bool,
 }
 

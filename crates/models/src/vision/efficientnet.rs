@@ -1,9 +1,10 @@
 //! EfficientNet-Lite: a convolutional encoder whose last map is a grid of tokens.
 //!
-//! Lite drops the squeeze-and-excitation of EfficientNet and caps its rectifiers at 6 (Tan and Le, 2019, arXiv:1905.11946;
-//! TensorFlow TPU repository, `efficientnet/lite`). Parameter names are those of the widespread PyTorch port, and so is
-//! the padding: TensorFlow's SAME, which puts the odd row and column below and at the right. Trap: symmetric padding
-//! shifts every feature at each halving. Batch normalisation is that of inference: its running statistics are weights.
+//! Lite drops the squeeze-and-excitation of EfficientNet and caps its rectifiers at 6 (Tan and Le,
+//! 2019, arXiv:1905.11946; TensorFlow TPU repository, `efficientnet/lite`). Parameter names are
+//! those of the widespread PyTorch port, and so is the padding: TensorFlow's SAME, which puts the
+//! odd row and column below and at the right. Trap: symmetric padding shifts every feature at each
+//! halving. Batch normalisation is that of inference: its running statistics are weights.
 
 use crate::layers::parameter;
 use burn::module::{Module, Param};
@@ -32,7 +33,8 @@ pub struct EfficientNetLiteConfig {
     pub image_size: usize,
     /// Factor of the channels, rounded to multiples of 8 (Lite0 and Lite1: 1, Lite2: 1.1).
     pub width: f64,
-    /// Factor of the blocks of each stage but the first and the last (Lite0: 1, Lite1: 1.1, Lite2: 1.2).
+    /// Factor of the blocks of each stage but the first and the last (Lite0: 1, Lite1: 1.1, Lite2:
+    /// 1.2).
     pub depth: f64,
     /// Which map is the tokens.
     pub features: Features,
@@ -232,7 +234,8 @@ impl VisionEncoder for EfficientNetLite {
     type Config = EfficientNetLiteConfig;
 
     fn describe(c: &EfficientNetLiteConfig) -> Result<VisionShape, ShapeError> {
-        // A factor of 100 is far beyond the family, whose largest is 2; the list of blocks is as long as `depth` says.
+        // A factor of 100 is far beyond the family, whose largest is 2; the list of blocks is as
+        // long as `depth` says.
         if c.image_size == 0
             || ![c.width, c.depth].iter().all(|factor| *factor > 0.0 && *factor <= 100.0)
         {

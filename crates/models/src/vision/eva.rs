@@ -1,9 +1,11 @@
-//! EVA-CLIP's ViT, as BLIP-2 uses it: the encoder of the ViT-g/14 rows, and the vision tower of Hugging Face's BLIP-2.
+//! EVA-CLIP's ViT, as BLIP-2 uses it: the encoder of the ViT-g/14 rows, and the vision tower of
+//! Hugging Face's BLIP-2.
 //!
-//! Parameter names are those of transformers' `Blip2VisionModel` without `post_layernorm`: that norm is the bridge's
-//! `ln_vision`. Query, key and value come from one matrix; in LAVIS and the original files (`eva_vit_g.pth`) its bias is
-//! kept as `q_bias` and `v_bias`, and the keys have none. The published ViT-g has 40 blocks, of which BLIP-2 builds 39
-//! (its section 3.4 takes the second-to-last layer's output). Reference: LAVIS `eva_vit.py`.
+//! Parameter names are those of transformers' `Blip2VisionModel` without `post_layernorm`: that
+//! norm is the bridge's `ln_vision`. Query, key and value come from one matrix; in LAVIS and the
+//! original files (`eva_vit_g.pth`) its bias is kept as `q_bias` and `v_bias`, and the keys have
+//! none. The published ViT-g has 40 blocks, of which BLIP-2 builds 39 (its section 3.4 takes the
+//! second-to-last layer's output). Reference: LAVIS `eva_vit.py`.
 
 use crate::layers::{
     Activation, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches,

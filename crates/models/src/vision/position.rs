@@ -1,7 +1,8 @@
 //! Learned position tables for another image size than they were trained at.
 //!
-//! The table is laid out as a square grid and resized by a bicubic kernel (a = -0.75, no antialiasing), which is what
-//! `torch.nn.functional.interpolate` computes. The families differ in where they put the corners: see [`Corners`].
+//! The table is laid out as a square grid and resized by a bicubic kernel (a = -0.75, no
+//! antialiasing), which is what `torch.nn.functional.interpolate` computes. The families differ in
+//! where they put the corners: see [`Corners`].
 
 /// Where the grids are laid on each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub fn resize_grid(
     out
 }
 
-/// The four cells that cell `at` of the new grid is mixed from; those beyond the border are the border's.
+/// The four cells that cell `at` of the new grid is mixed from; those beyond the border are the
+/// border's.
 fn taps(at: usize, from: usize, to: usize, corners: Corners) -> [(usize, f64); 4] {
     let source = match corners {
         Corners::Edges => (at as f64 + 0.5) * from as f64 / to as f64 - 0.5,

@@ -1,9 +1,10 @@
 //! ViT with CLIP's form: the frozen encoder of BLIP-2's ViT-L/14 rows, and `vit-nano`.
 //!
-//! Parameter names are those of transformers' `CLIPVisionModel` below `vision_model.`. The output is what BLIP-2 takes:
-//! all tokens of the last block that is built, no final norm (the bridge has its own `ln_vision`). For CLIP ViT-L/14
-//! that is 23 blocks of the published 24: the second-to-last layer (BLIP-2, section 3.4).
-//! Trap: OpenAI's weights want `quick_gelu`; with `gelu` features are silently worse.
+//! Parameter names are those of transformers' `CLIPVisionModel` below `vision_model.`. The output
+//! is what BLIP-2 takes: all tokens of the last block that is built, no final norm (the bridge has
+//! its own `ln_vision`). For CLIP ViT-L/14 that is 23 blocks of the published 24: the
+//! second-to-last layer (BLIP-2, section 3.4). Trap: OpenAI's weights want `quick_gelu`; with
+//! `gelu` features are silently worse.
 
 use crate::layers::{
     Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter,

@@ -197,8 +197,9 @@ fn contradictions_are_named() {
 #[test]
 fn pooling_averages_squares_of_patches() {
     let device = Device::default();
-    // Two rows of four patches behind a class token; the projection is the identity, and so is the normalisation
-    // up to its own effect, which is undone by comparing with the bridge that does not pool.
+    // Two rows of four patches behind a class token; the projection is the identity, and so is the
+    // normalisation up to its own effect, which is undone by comparing with the bridge that does
+    // not pool.
     let vision = VisionShape { image: [8, 16], tokens: 9, width: 3, cost: Cost::default() };
     let config =
         LinearConfig { width: 3, drop_class_token: true, pool: 1, vision_layer_norm_eps: 1e-5 };

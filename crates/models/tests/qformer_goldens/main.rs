@@ -281,7 +281,8 @@ fn captions_through_the_cache_equal_a_joint_pass() {
     let pass = model.image_pass(sample("features", [2, 5, 6], &device));
     let (text, real) =
         (ids([[19, 5, 7, 2], [19, 9, 2, 0]]), mask([[1., 1., 1., 1.], [1., 1., 1., 0.]]));
-    // UniLM: queries see queries; text sees queries and what stands before it (figure 2 of BLIP-2, right).
+    // UniLM: queries see queries; text sees queries and what stands before it (figure 2 of BLIP-2,
+    // right).
     let columns =
         Tensor::cat(vec![Tensor::ones([2, 2], &device), real.clone()], 1).unsqueeze_dim::<3>(1);
     let above =
@@ -380,7 +381,8 @@ fn padding_and_neighbours_change_nothing() {
     assert_close("causality", short.2.narrow(1, 0, 2), later);
 }
 
-/// What the pairs of a text share is done once, and changes nothing; dropout is each pair's own, and each image's.
+/// What the pairs of a text share is done once, and changes nothing; dropout is each pair's own,
+/// and each image's.
 #[test]
 fn pairs_of_a_text_share_what_they_may() {
     let device = Device::default();

@@ -1,8 +1,8 @@
 //! What a parameter is called in each published form, and how its values are put together there.
 //!
-//! [`recipes`] lists for a parameter of ours every way it is published, best known first; a reader takes the first whose
-//! tensors are all there, so no form has to be told apart. A [`Scheme`] is one such way for whole checkpoints: writers
-//! name by it.
+//! [`recipes`] lists for a parameter of ours every way it is published, best known first; a reader
+//! takes the first whose tensors are all there, so no form has to be told apart. A [`Scheme`] is
+//! one such way for whole checkpoints: writers name by it.
 
 use toolkit_models::vision::position::Corners;
 
@@ -34,7 +34,8 @@ pub enum Scheme {
     HuggingFace,
     /// LAVIS.
     Lavis,
-    /// This toolkit's: `vision.`, `bridge.`, `language_projection.`, `language.` and the names of the parts.
+    /// This toolkit's: `vision.`, `bridge.`, `language_projection.`, `language.` and the names of
+    /// the parts.
     Own,
 }
 
@@ -77,7 +78,8 @@ impl Recipe {
     }
 }
 
-/// Every way parameter `name` of a part is published; `family` is the registry's name of the part's family.
+/// Every way parameter `name` of a part is published; `family` is the registry's name of the part's
+/// family.
 #[must_use]
 pub fn recipes(part: Part, family: &str, name: &str) -> Vec<Recipe> {
     let schemes = [Scheme::HuggingFace, Scheme::Lavis, Scheme::Own];
@@ -97,7 +99,8 @@ pub fn recipes(part: Part, family: &str, name: &str) -> Vec<Recipe> {
     all
 }
 
-/// What `name` is made of in a whole checkpoint of a scheme; none if such checkpoints do not have it.
+/// What `name` is made of in a whole checkpoint of a scheme; none if such checkpoints do not have
+/// it.
 #[must_use]
 pub fn recipe(scheme: Scheme, part: Part, family: &str, name: &str) -> Option<Recipe> {
     Some(match (scheme, part) {
@@ -120,7 +123,8 @@ pub fn recipe(scheme: Scheme, part: Part, family: &str, name: &str) -> Option<Re
     })
 }
 
-/// Where a family's sources lay the corners when they resize a position table (LAVIS `eva_vit.py`, `clip_vit.py`).
+/// Where a family's sources lay the corners when they resize a position table (LAVIS `eva_vit.py`,
+/// `clip_vit.py`).
 #[must_use]
 pub fn corners(family: &str) -> Option<Corners> {
     match family {
@@ -139,7 +143,8 @@ pub fn layers(infos: &[toolkit_core::params::Info]) -> usize {
     infos.iter().filter_map(number).max().map_or(0, |last| last + 1)
 }
 
-/// A tensor of a BERT, by what the Q-Former calls it: with or without the outer level, and in the older spelling of norms.
+/// A tensor of a BERT, by what the Q-Former calls it: with or without the outer level, and in the
+/// older spelling of norms.
 #[must_use]
 pub fn of_bert(name: &str) -> String {
     let bare = name.strip_prefix("bert.").unwrap_or(name);
@@ -161,7 +166,8 @@ pub fn side(name: &str) -> Side {
 pub enum Side {
     /// The queries' way: in every checkpoint.
     Query,
-    /// Text embeddings, text feed-forward networks, projections and the matching head: stage 1 and retrieval.
+    /// Text embeddings, text feed-forward networks, projections and the matching head: stage 1 and
+    /// retrieval.
     Text,
     /// The captioning head and the temperature: stage 1 alone.
     Caption,
@@ -198,8 +204,8 @@ pub fn is_buffer(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
-/// The same in a file of one part, which may hold the rest of the model that it was cut from: CLIP's text tower, blocks
-/// behind the last one that is built, heads and final norms.
+/// The same in a file of one part, which may hold the rest of the model that it was cut from:
+/// CLIP's text tower, blocks behind the last one that is built, heads and final norms.
 #[must_use]
 pub fn is_rest_of(part: Part, family: &str, name: &str, layers: usize) -> bool {
     match part {

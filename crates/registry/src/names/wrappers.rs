@@ -1,9 +1,11 @@
-//! Levels that training programs put around a model, and so around the names of its tensors when it is saved.
+//! Levels that training programs put around a model, and so around the names of its tensors when it
+//! is saved.
 
 /// Levels before every name of a file: DistributedDataParallel, `torch.compile`, PEFT, Lightning.
 const AROUND: [&str; 4] = ["module.", "_orig_mod.", "base_model.model.", "model."];
 
-/// Levels that hold nothing, wherever they stand: `torch.compile` of a part, FSDP, activation checkpointing.
+/// Levels that hold nothing, wherever they stand: `torch.compile` of a part, FSDP, activation
+/// checkpointing.
 const WITHIN: [&str; 3] = ["_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."];
 
 /// Marks of matrices that PEFT keeps beside the weights until they are merged.
@@ -26,8 +28,8 @@ const QUANTISED: [(&str, &str); 6] = [
     (".weight_packed", "compressed-tensors"),
 ];
 
-/// The levels around all of `names`, joined. With `whole`, the file is of a whole checkpoint, in which no part alone is
-/// called `model.`, as a language model is.
+/// The levels around all of `names`, joined. With `whole`, the file is of a whole checkpoint, in
+/// which no part alone is called `model.`, as a language model is.
 fn around<'a>(names: impl Iterator<Item = &'a str> + Clone, whole: bool) -> String {
     let mut found = String::new();
     loop {
@@ -71,13 +73,14 @@ pub fn without_wrappers<'a>(
     }
 }
 
-/// Says why the weights among `names` cannot be used as they are, and what to do: adapters that are not merged, weights
-/// that are quantised. `None` if they can.
+/// Says why the weights among `names` cannot be used as they are, and what to do: adapters that are
+/// not merged, weights that are quantised. `None` if they can.
 pub fn unusable<'a>(names: impl Iterator<Item = &'a str>) -> Option<(String, &'static str)> {
     for name in names {
         if BESIDE.iter().any(|mark| name.contains(mark)) {
             let what = format!(
-                "the file holds adapters of PEFT beside the weights (`{name}`), which are not merged"
+                "the file holds adapters of PEFT beside the weights (`{name}`), which are not \
+                merged"
             );
             return Some((what, "load it with PEFT, call `merge_and_unload()` and save it again"));
         }

@@ -51,7 +51,8 @@ fn a_full_card_is_read() {
 
 #[test]
 fn other_kinds_are_read() {
-    let language = "family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = 2\n[prompt]\nvqa = \"question: {} answer:\"\n";
+    let language = "family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = 2\n[prompt]\nvqa = \
+        \"question: {} answer:\"\n";
     let language = parse(Kind::Language, language).unwrap();
     assert_eq!(
         (
@@ -92,7 +93,8 @@ fn unknown_keys_are_reported_in_every_section() {
     assert_eq!(
         error(Kind::Vision, "family = \"vit\"\n[wights]\n"),
         format!(
-            "unknown key `wights` in a vision encoder card --> {at}:2:2; hint: did you mean `weights`?"
+            "unknown key `wights` in a vision encoder card --> {at}:2:2; hint: did you mean \
+            `weights`?"
         )
     );
     for (section, lines, key, meant) in [
@@ -144,11 +146,13 @@ fn wrong_types_are_reported_at_the_value() {
             Kind::Vision,
             "family = \"vit\"\n[weights]\nsource = \"file:a\"\nsha256 = \"0\"\ndtype = \"f61\"\n"
         ),
-        "unknown value `f61` of `weights.dtype` --> registry/vision/x.toml:5:9; hint: did you mean `f16`?"
+        "unknown value `f61` of `weights.dtype` --> registry/vision/x.toml:5:9; hint: did you mean \
+        `f16`?"
     );
     assert_eq!(
         error(Kind::Language, "family = \"opt\"\n[prompt]\nvqa = 3\n"),
-        "`prompt.vqa`: invalid type: integer `3`, expected a string --> registry/language/x.toml:3:7; hint: write text in quotes"
+        "`prompt.vqa`: invalid type: integer `3`, expected a string --> \
+        registry/language/x.toml:3:7; hint: write text in quotes"
     );
     assert!(
         error(Kind::Vision, "config = 3\nfamily = \"vit\"\n")
@@ -161,7 +165,8 @@ fn wrong_types_are_reported_at_the_value() {
 fn missing_keys_are_reported_at_their_table() {
     assert_eq!(
         error(Kind::Vision, "about = \"a\"\n"),
-        "missing key `family` --> registry/vision/x.toml:1:1; hint: add `family = ..` above the first table"
+        "missing key `family` --> registry/vision/x.toml:1:1; hint: add `family = ..` above the \
+        first table"
     );
     assert_eq!(
         error(Kind::Vision, "family = \"vit\"\n\n[weights]\nsource = \"file:a\"\n"),
@@ -197,7 +202,8 @@ fn a_whole_file_and_a_value_of_it_are_parsed_by_other_crates_too() {
     let wrong = source.parse::<Spec>().unwrap_err().to_string();
     assert_eq!(
         wrong,
-        "`train.steps[1]`: invalid type: string \"two\", expected usize --> spec.toml:3:13; hint: write a whole number, 0 or more"
+        "`train.steps[1]`: invalid type: string \"two\", expected usize --> spec.toml:3:13; hint: \
+        write a whole number, 0 or more"
     );
     let table = source.table();
     let wrong =
@@ -222,7 +228,8 @@ fn the_closest_name_is_one_that_could_be_meant() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text in "\\PC*", lines in "([a-z.\\[\\]]{1,8} ?=? ?[0-9\"\\[{é]{0,3}\n){0,6}") {
+    fn no_text_panics(text in "\\PC*", lines in "([a-z.\\[\\]]{1,8} ?=? \
+        ?[0-9\"\\[{é]{0,3}\n){0,6}") {
         for kind in Kind::ALL {
             let _ = parse(kind, &text).map(|card| card.config::<Facts>());
             if let Err(error) = parse(kind, &lines) {
@@ -235,7 +242,8 @@ proptest! {
 proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(400))]
 
-    /// Cards come from overlays that anyone may write: whatever is in one, reading it ends with a card or an error.
+    /// Cards come from overlays that anyone may write: whatever is in one, reading it ends with a
+    /// card or an error.
     #[test]
     fn a_spoilt_card_is_an_error_and_no_panic(
         which in any::<proptest::sample::Index>(),
@@ -268,7 +276,8 @@ proptest! {
 fn what_a_card_says_of_its_packages_goes_along() {
     let digest = "ab".repeat(32);
     let text = format!(
-        "kind = \"x\"\n[packages]\np = \"pip:p==1\"\nq = \"npm:q@1.0.0\"\n[packages.sha256]\np = \"{digest}\"\n[packages.bytes]\np = 300\n"
+        "kind = \"x\"\n[packages]\np = \"pip:p==1\"\nq = \"npm:q@1.0.0\"\n[packages.sha256]\np = \
+        \"{digest}\"\n[packages.bytes]\np = 300\n"
     );
     let all = crate::sources(&parse(Kind::Dataset, &text).unwrap()).unwrap();
     let said = all
@@ -277,7 +286,8 @@ fn what_a_card_says_of_its_packages_goes_along() {
     assert_eq!(said.collect::<Vec<_>>(), [(Some(digest.as_str()), Some(300)), (None, None)]);
 
     let weights = format!(
-        "family = \"vit\"\n[weights]\nsource = \"pip:p==1#w\"\nsha256 = \"{digest}\"\npackage_bytes = 7\n"
+        "family = \"vit\"\n[weights]\nsource = \"pip:p==1#w\"\nsha256 = \
+        \"{digest}\"\npackage_bytes = 7\n"
     );
     let all = crate::sources(&parse(Kind::Vision, &weights).unwrap()).unwrap();
     assert_eq!(all[0].digest.package_bytes, Some(7));
@@ -297,16 +307,21 @@ fn source_text() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(400))]
 
-    /// Whatever stands for a source or a digest: one line of error at its place, or a source that is written as it is read.
+    /// Whatever stands for a source or a digest: one line of error at its place, or a source that
+    /// is written as it is read.
     #[test]
     fn any_source_is_read_or_refused(source in source_text(), digest in "[0-9a-f]{0,4}|\\PC{0,3}", which in 0_usize..4) {
         let quoted = toml::Value::String(source.clone()).to_string();
         let digest = toml::Value::String(digest).to_string();
         let (kind, text) = match which {
-            0 => (Kind::Dataset, format!("kind = \"x\"\n[packages]\np = {quoted}\n[packages.sha256]\np = {digest}\n")),
-            1 => (Kind::Vision, format!("family = \"vit\"\n[weights]\nsource = {quoted}\nsha256 = {digest}\n")),
-            2 => (Kind::Language, format!("family = \"opt\"\n[tokenizer]\nfile = {quoted}\nsha256 = {digest}\n")),
-            _ => (Kind::Bridge, format!("family = \"qformer\"\n[init]\nbert = {quoted}\nsha256 = {digest}\n")),
+            0 => (Kind::Dataset, format!("kind = \"x\"\n[packages]\np = \
+                {quoted}\n[packages.sha256]\np = {digest}\n")),
+            1 => (Kind::Vision, format!("family = \"vit\"\n[weights]\nsource = {quoted}\nsha256 = \
+                {digest}\n")),
+            2 => (Kind::Language, format!("family = \"opt\"\n[tokenizer]\nfile = {quoted}\nsha256 \
+                = {digest}\n")),
+            _ => (Kind::Bridge, format!("family = \"qformer\"\n[init]\nbert = {quoted}\nsha256 = \
+                {digest}\n")),
         };
         let card = parse(kind, &text);
         prop_assert!(card.is_ok(), "{:?}", card.err());
@@ -335,7 +350,8 @@ proptest! {
 
     /// `[packages]` of any keys and kinds of values.
     #[test]
-    fn any_packages_are_read_or_refused(lines in "([a-z0-9]{1,6} = (\"[a-z:=.#]{0,9}\"|3|\\[1\\]|\\{\\}|true)\n){0,4}", digests in any::<bool>()) {
+    fn any_packages_are_read_or_refused(lines in "([a-z0-9]{1,6} = \
+        (\"[a-z:=.#]{0,9}\"|3|\\[1\\]|\\{\\}|true)\n){0,4}", digests in any::<bool>()) {
         let table = if digests { "[packages.sha256]" } else { "[packages]" };
         match parse(Kind::Dataset, &format!("kind = \"x\"\n{table}\n{lines}")) {
             Ok(card) => {
@@ -351,7 +367,8 @@ proptest! {
 fn statistics_that_make_no_numbers_of_pixels_are_refused_where_they_stand() {
     let card = |mean: &str, std: &str| {
         format!(
-            "family = \"vit\"\n[config]\n[preprocess]\nsize = 8\nmean = [0.5, {mean}, 0.5]\nstd = [0.5, 0.5, {std}]\n"
+            "family = \"vit\"\n[config]\n[preprocess]\nsize = 8\nmean = [0.5, {mean}, 0.5]\nstd = \
+            [0.5, 0.5, {std}]\n"
         )
     };
     for wrong in ["0.0", "-0.5", "nan", "inf", "1e-45"] {

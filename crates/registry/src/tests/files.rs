@@ -35,7 +35,8 @@ fn a_tokenizer_adds_nothing_and_knows_its_ids() {
     put(folder.path(), "weights/t.json", TOKENIZER);
     let digest = sha256_hex(TOKENIZER.as_bytes());
     let card = format!(
-        "family = \"opt\"\n[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"{digest}\"\nbos = 0\nunk = 1\n"
+        "family = \"opt\"\n[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"{digest}\"\nbos = \
+        0\nunk = 1\n"
     );
     put(folder.path(), "language/x.toml", card);
     let tokenizer = overlaid(folder.path())
@@ -146,7 +147,8 @@ fn every_embedded_card_parses_and_its_facts_hold() {
             Kind::Vision => Some(good(registry.describe_vision(card)).cost),
             Kind::Language => Some(good(registry.describe_language(card)).cost),
             Kind::Bridge => {
-                // A bridge's size depends on the encoder: facts are those behind the encoder of its tier.
+                // A bridge's size depends on the encoder: facts are those behind the encoder of its
+                // tier.
                 let encoder = match card.name.rsplit_once('-').map(|(_, tier)| tier) {
                     Some("nano") => "vit-nano",
                     Some("small") => "efficientnet-lite0",
@@ -202,8 +204,8 @@ fn every_file_that_an_embedded_card_pins_is_there() {
     });
 }
 
-/// The numbers of trained parameters and of whole models, from shapes alone (BLIP-2 specification, section 0; the paper's
-/// table 3 rounds them).
+/// The numbers of trained parameters and of whole models, from shapes alone (BLIP-2 specification,
+/// section 0; the paper's table 3 rounds them).
 #[test]
 fn the_papers_parameters_are_counted_without_a_tensor() {
     use toolkit_models::bridge::qformer::{QFormerConfig, stage2_params};

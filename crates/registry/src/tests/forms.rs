@@ -1,4 +1,5 @@
-//! More published forms, and files that nearly are one: what does not fit is told and nothing panics.
+//! More published forms, and files that nearly are one: what does not fit is told and nothing
+//! panics.
 
 use super::reader::{eva_config, read};
 use crate::names::{Part, Piece, Recipe, Scheme, recipe};

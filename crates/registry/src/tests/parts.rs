@@ -65,7 +65,8 @@ fn overlay(tensors: &BTreeMap<String, Values>) -> tempfile::TempDir {
     let file = folder.path().join("weights/c.safetensors");
     let digest = write_safetensors(&file, tensors, StoredDtype::F16, BTreeMap::new()).unwrap();
     let weights = format!(
-        "[weights]\nsource = \"file:weights/c.safetensors\"\nsha256 = \"{digest}\"\ndtype = \"f16\"\n"
+        "[weights]\nsource = \"file:weights/c.safetensors\"\nsha256 = \"{digest}\"\ndtype = \
+        \"f16\"\n"
     );
     put(
         folder.path(),
@@ -200,7 +201,8 @@ fn a_configuration_that_cannot_be_built_points_at_the_card() {
         (family.line, family.column, family.hint.as_str()),
         (1, 10, "did you mean `colour`?")
     );
-    let size = "family = \"colour\"\n[config]\nwidth = 2\n[preprocess]\nsize = [2, 4]\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n";
+    let size = "family = \"colour\"\n[config]\nwidth = 2\n[preprocess]\nsize = [2, 4]\nmean = [0, \
+        0, 0]\nstd = [1, 1, 1]\n";
     let size = described(size);
     assert_eq!((size.line, size.column), (5, 8), "{size}");
     let folder = overlay(&tensors());

@@ -1,5 +1,5 @@
-//! Tokenizer files against the table they are for: ids without a row, files that the `tokenizers` crate panics on, special
-//! tokens that a text spells out.
+//! Tokenizer files against the table they are for: ids without a row, files that the `tokenizers`
+//! crate panics on, special tokens that a text spells out.
 
 use super::put;
 use crate::{Kind, Registry, TextTokenizer, TokenTable};

@@ -79,7 +79,8 @@ fn what_cannot_be_stored_or_read_is_an_error() {
         read_safetensors(&single(safetensors::Dtype::I64, &[0; 16], 2)).unwrap_err().to_string();
     assert_eq!(
         error,
-        "tensor `x` is I64 --> safetensors; hint: only F32, F16 and BF16 are read: leave buffers out of the file"
+        "tensor `x` is I64 --> safetensors; hint: only F32, F16 and BF16 are read: leave buffers \
+        out of the file"
     );
 
     let nowhere = std::path::Path::new("/nonexistent-folder/w.safetensors");

@@ -239,7 +239,8 @@ pub fn example() -> Results {
     };
     Results {
         name: "ablate_stage1".into(),
-        question: "Does a Q-Former that learned to represent images before it meets the language model answer better?"
+        question: "Does a Q-Former that learned to represent images before it meets the language \
+            model answer better?"
             .into(),
         created: "2025-06-14".into(),
         command: "toolkit run experiments/ablate_stage1.toml".into(),
@@ -269,9 +270,14 @@ pub fn example() -> Results {
             wall_seconds: 7512.0,
             cpu_seconds: 14212.0,
             peak_rss_bytes: 1_734_000_000,
-            parts: [("features", 180.0), ("stage 1", 960.0), ("stage 2", 4920.0), ("evaluation", 1300.0)]
-                .map(|(n, s)| (n.to_owned(), s))
-                .to_vec(),
+            parts: [
+                ("features", 180.0),
+                ("stage 1", 960.0),
+                ("stage 2", 4920.0),
+                ("evaluation", 1300.0),
+            ]
+            .map(|(n, s)| (n.to_owned(), s))
+            .to_vec(),
         },
         notes: vec![
             "Both rows of a language model see the same batches in the same order.".into(),

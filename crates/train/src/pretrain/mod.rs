@@ -1,14 +1,17 @@
-//! Pre-training of the nano tier's own backbones: what a published checkpoint is to the other tiers.
+//! Pre-training of the nano tier's own backbones: what a published checkpoint is to the other
+//! tiers.
 //!
-//! The vision encoder sees single pictures and learns labels of pictures; language models read text alone, never a
-//! picture. Nothing here sees an image together with its caption: that is what the two stages are for.
+//! The vision encoder sees single pictures and learns labels of pictures; language models read text
+//! alone, never a picture. Nothing here sees an image together with its caption: that is what the
+//! two stages are for.
 
 pub mod text;
 pub mod vision;
 
 use crate::TrainError;
 
-/// A word-level `tokenizer.json` for a small world: `specials` get the first ids, in order, then `words`.
+/// A word-level `tokenizer.json` for a small world: `specials` get the first ids, in order, then
+/// `words`.
 ///
 /// # Errors
 /// If a special token is also a word.

@@ -1,8 +1,9 @@
 //! Language: text about scenes, never a picture.
 //!
-//! Each sample is about one scene: one caption as context, then either another caption of the same scene or a question with
-//! its answer. So the model learns to say what its context says in other words and to answer from it; that is what a soft
-//! prefix will later stand in for. Some samples have no context, so that the blind control is in distribution.
+//! Each sample is about one scene: one caption as context, then either another caption of the same
+//! scene or a question with its answer. So the model learns to say what its context says in other
+//! words and to answer from it; that is what a soft prefix will later stand in for. Some samples
+//! have no context, so that the blind control is in distribution.
 
 use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
@@ -31,8 +32,8 @@ pub struct ReadText {
     pub tokenizer: TextTokenizer,
     /// `question: {} answer:`, as in the model's card.
     pub question_prompt: String,
-    /// How much an answer's token counts beside one of a caption. Answers are one or two tokens long, so that at 1 they are
-    /// a tenth of the loss though more than half of the samples.
+    /// How much an answer's token counts beside one of a caption. Answers are one or two tokens
+    /// long, so that at 1 they are a tenth of the loss though more than half of the samples.
     pub answer_weight: f32,
     /// Autodiff device.
     pub device: Device,
@@ -41,7 +42,8 @@ pub struct ReadText {
 /// The kind of samples that ask nothing.
 const CAPTION: &str = "caption";
 
-/// A sample: what is read, what is to be written, and what kind of question it was ([`CAPTION`] for a caption).
+/// A sample: what is read, what is to be written, and what kind of question it was ([`CAPTION`] for
+/// a caption).
 struct Sample {
     context: Vec<u32>,
     prompt: Vec<u32>,
@@ -91,16 +93,18 @@ impl ReadText {
         let mut target = encode(&text.captions[captions[captions.len() - 1]])?;
         let mut prompt = Vec::new();
         if self.kind == LanguageKind::EncoderDecoder && draw.chance(0.5) {
-            // Prefix language modelling, as stage 2 will do it: the encoder reads a first part, the decoder writes the rest.
+            // Prefix language modelling, as stage 2 will do it: the encoder reads a first part, the
+            // decoder writes the rest.
             let split = draw.between(1, (target.len() / 2).max(1));
             prompt = target.drain(..split).collect();
         }
         Ok(Sample { context, prompt, target, kind: CAPTION.to_owned() })
     }
 
-    /// A context in telegraphic style with noise between the words: small words are left out, unknown ones put in. What it
-    /// says stays the same. A model that has only read fluent sentences finds its words by where they stand; soft prefixes
-    /// have no such order, and a large language model has read worse than this.
+    /// A context in telegraphic style with noise between the words: small words are left out,
+    /// unknown ones put in. What it says stays the same. A model that has only read fluent
+    /// sentences finds its words by where they stand; soft prefixes have no such order, and a large
+    /// language model has read worse than this.
     fn telegraphic(&self, context: Vec<u32>, draw: &mut Stream) -> Vec<u32> {
         let t = &self.tokenizer;
         let small: Vec<u32> = SMALL_WORDS.iter().filter_map(|word| t.id(word)).collect();
@@ -111,8 +115,8 @@ impl ReadText {
         kept
     }
 
-    /// Token ids of one sample as the model reads them: encoder ids (empty for decoder-only), decoder ids, and for each
-    /// decoder position whether the next token is scored.
+    /// Token ids of one sample as the model reads them: encoder ids (empty for decoder-only),
+    /// decoder ids, and for each decoder position whether the next token is scored.
     fn rows(&self, sample: &Sample, score_all: bool) -> (Vec<u32>, Vec<u32>, Vec<f32>) {
         let t = &self.tokenizer;
         let eos = t.eos.map_or(0, |ends| ends.first());
@@ -166,8 +170,9 @@ impl ReadText {
         (model.logits(hidden), labels, rows.into_iter().map(|r| r.2).collect())
     }
 
-    /// Share of answers written exactly, per kind of question and over all (`all`), with the caption to read or `blind`,
-    /// on `count` samples of another stream. Every answer token must be the likeliest one: what greedy decoding does.
+    /// Share of answers written exactly, per kind of question and over all (`all`), with the
+    /// caption to read or `blind`, on `count` samples of another stream. Every answer token must be
+    /// the likeliest one: what greedy decoding does.
     ///
     /// # Errors
     /// If a text cannot be encoded.
@@ -248,7 +253,8 @@ impl Objective<AnyLanguage> for ReadText {
     }
 }
 
-/// BERT's objective through the text side of a Q-Former: the start that BLIP-2 takes from bert-base.
+/// BERT's objective through the text side of a Q-Former: the start that BLIP-2 takes from
+/// bert-base.
 pub struct MaskedWords {
     /// Where text comes from.
     pub world: Arc<World>,
@@ -284,8 +290,8 @@ impl Objective<AnyBridge> for MaskedWords {
                 ids.push(sep);
             }
             labels.push(ids.clone());
-            // 15 % of the words: 80 % hidden, 10 % another word, 10 % as they are (BERT, section 3.1). This vocabulary
-            // has no [MASK]; [UNK], which no caption holds, stands in for it.
+            // 15 % of the words: 80 % hidden, 10 % another word, 10 % as they are (BERT, section
+            // 3.1). This vocabulary has no [MASK]; [UNK], which no caption holds, stands in for it.
             let mut scored = vec![0.0; ids.len()];
             for at in 0..ids.len() {
                 if ids[at] != cls && ids[at] != sep && draw.chance(0.15) {

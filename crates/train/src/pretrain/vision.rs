@@ -1,8 +1,9 @@
 //! Vision: what is pictured in a picture of one thing.
 //!
-//! Features are averaged over the patches that the thing covers and over those it does not, and linear heads name the
-//! thing's labels from the first average and the background from the second. A head on the average of all tokens
-//! learns colours only and leaves scenes of several things unreadable (tried, see `docs/nano.md`).
+//! Features are averaged over the patches that the thing covers and over those it does not, and
+//! linear heads name the thing's labels from the first average and the background from the second.
+//! A head on the average of all tokens learns colours only and leaves scenes of several things
+//! unreadable (tried, see `docs/nano.md`).
 
 use crate::fit::{Objective, StepLoss};
 use crate::losses::cross_entropy_rows;

@@ -1,7 +1,8 @@
 //! Where a graph is cut, so that each side of the cut is propagated back on its own.
 //!
-//! What is behind the cut reads the values as constants of its own graph. What it says about them is gathered, in as many
-//! parts as it comes, and goes on through the graph before the cut when all of it is known.
+//! What is behind the cut reads the values as constants of its own graph. What it says about them
+//! is gathered, in as many parts as it comes, and goes on through the graph before the cut when all
+//! of it is known.
 
 use super::pieces::Sum;
 use burn::module::Module;
@@ -42,7 +43,8 @@ impl<const D: usize> Leaf<D> {
         }
     }
 
-    /// Something to propagate back through the graph before the cut: its gradient is what was found.
+    /// Something to propagate back through the graph before the cut: its gradient is what was
+    /// found.
     pub(super) fn rest(self) -> Option<Tensor<1>> {
         let found = self.gathered.take().or(self.other);
         found.map(|found| toolkit_kernels::with_gradient(self.whole, found))

@@ -1,8 +1,10 @@
-//! One micro-batch, forward and backward: each pass is propagated back as soon as all that is known about it.
+//! One micro-batch, forward and backward: each pass is propagated back as soon as all that is known
+//! about it.
 //!
-//! The order is that of memory. Contrast reads the query pass and the text pass; captioning reads the query pass's
-//! cache; then the query pass itself goes back and is let go, before matching, which is the largest, begins. What it
-//! and matching say about the keys and values of the images goes through their projections last.
+//! The order is that of memory. Contrast reads the query pass and the text pass; captioning reads
+//! the query pass's cache; then the query pass itself goes back and is let go, before matching,
+//! which is the largest, begins. What it and matching say about the keys and values of the images
+//! goes through their projections last.
 
 use super::cut::{Cut, Leaf, add_up};
 use super::pieces::{Sum, by_length};
@@ -15,7 +17,8 @@ use toolkit_core::{AnyBridge, ImagePass, Pair, Stream, params};
 /// Similarities are never divided by less (BLIP-1's bound; LAVIS's BLIP-2 has none).
 const SMALLEST_TEMPERATURE: f64 = 1e-3;
 
-/// Embeddings of the whole batch from a pass without a tape, `[n, queries, e]` and `[n, e]` for each micro-batch.
+/// Embeddings of the whole batch from a pass without a tape, `[n, queries, e]` and `[n, e]` for
+/// each micro-batch.
 pub(super) type Embedded = Vec<(Tensor<3>, Tensor<2>)>;
 
 /// What the micro-batches of a step read and add to.
@@ -25,7 +28,8 @@ pub(super) struct Shared<'a> {
     pub(super) batch: &'a Batch,
     /// Empty if there is one micro-batch only.
     pub(super) all: Embedded,
-    /// The image of each text and the text of each image that do not belong together, once they are drawn.
+    /// The image of each text and the text of each image that do not belong together, once they are
+    /// drawn.
     pub(super) negatives: Option<(Vec<usize>, Vec<usize>)>,
     pub(super) grads: Sum,
     pub(super) tally: Tally,
@@ -188,7 +192,8 @@ impl Stage1 {
             triplets.extend(own.iter().enumerate().map(|(row, &i)| (i, own.len() + row, 0)));
         }
         triplets.extend(own.iter().enumerate().map(|(row, &i)| (text_of_image[i], row, 0)));
-        // The pairs of a text stand together, most in one piece, where what they share is done once.
+        // The pairs of a text stand together, most in one piece, where what they share is done
+        // once.
         triplets.sort_by_key(|&(text, ..)| text);
         let lengths: Vec<usize> =
             triplets.iter().map(|&(text, ..)| batch.captions[text].len()).collect();
@@ -216,8 +221,8 @@ impl Stage1 {
     }
 }
 
-/// Similarities of the whole batch, the rows of micro-batch `m` on the tape and the others constants: the sum of the
-/// micro-batches' gradients is then the gradient of the whole.
+/// Similarities of the whole batch, the rows of micro-batch `m` on the tape and the others
+/// constants: the sum of the micro-batches' gradients is then the gradient of the whole.
 fn similarities(
     all: &Embedded,
     m: usize,

@@ -1,10 +1,11 @@
-//! Stage 1, representation learning: image-text contrast, matching and grounded generation (BLIP-2, section 3.1;
-//! LAVIS `blip2_qformer.py`).
+//! Stage 1, representation learning: image-text contrast, matching and grounded generation (BLIP-2,
+//! section 3.1; LAVIS `blip2_qformer.py`).
 //!
-//! The keys and values of image features are projected once per image and shared by the query pass and all matching
-//! triplets, and captioning reuses the query pass's cache: the reference's mathematics with about half its arithmetic.
-//! Each pass is propagated back as soon as all that is known about it (`micro.rs`), and matching goes through its triplets
-//! piece by piece, texts of one length together (`pieces.rs`).
+//! The keys and values of image features are projected once per image and shared by the query pass
+//! and all matching triplets, and captioning reuses the query pass's cache: the reference's
+//! mathematics with about half its arithmetic. Each pass is propagated back as soon as all that is
+//! known about it (`micro.rs`), and matching goes through its triplets piece by piece, texts of one
+//! length together (`pieces.rs`).
 
 mod cut;
 mod micro;
@@ -59,7 +60,8 @@ pub struct Stage1 {
     pub features: Arc<Features>,
     /// Token ids of each image's captions.
     pub captions: Arc<Vec<Vec<Vec<u32>>>>,
-    /// Images with the same number show the same, and are positives of each other (LAVIS: equal `image_id`).
+    /// Images with the same number show the same, and are positives of each other (LAVIS: equal
+    /// `image_id`).
     pub shows: Arc<Vec<usize>>,
     /// Which images make up a step.
     pub order: Order,
@@ -69,7 +71,8 @@ pub struct Stage1 {
     pub weights: LossWeights,
     /// Label smoothing of ITC and ITG (LAVIS: 0.1).
     pub smoothing: f64,
-    /// Micro-batches a step is accumulated over. The result equals that of one batch, contrast included.
+    /// Micro-batches a step is accumulated over. The result equals that of one batch, contrast
+    /// included.
     pub accumulate: usize,
     /// What a captioner that reads and sees nothing reaches: [`unigram_loss`] of the captions.
     pub unigram: f64,
@@ -82,7 +85,8 @@ pub struct Stage1 {
 /// Loss of a matcher that knows only that one triplet in three matches.
 pub const ITM_TRIVIAL: f64 = 0.636_514_168_294_813;
 
-/// Largest similarity over queries: image embeddings `[images, queries, e]`, text embeddings `[texts, e]` to `[images, texts]`.
+/// Largest similarity over queries: image embeddings `[images, queries, e]`, text embeddings
+/// `[texts, e]` to `[images, texts]`.
 #[must_use]
 pub fn similarity(image: Tensor<3>, text: Tensor<2>) -> Tensor<2> {
     let ([images, queries, width], [texts, _]) = (image.dims(), text.dims());
@@ -90,10 +94,11 @@ pub fn similarity(image: Tensor<3>, text: Tensor<2>) -> Tensor<2> {
     all.reshape([images, queries, texts]).max_dim(1).reshape([images, texts])
 }
 
-/// Draws for each text an image and for each image a text that does not belong to it, in proportion to
-/// `softmax(similarity / temperature)` without its own and those that are `alike`: the same image twice in a batch, or the same
-/// caption of two images (LAVIS leaves out equal `image_id`s). `sim [n, n]` is image x text, already divided.
-/// Where all are alike, another one has to do; with a single pair the pair itself comes back.
+/// Draws for each text an image and for each image a text that does not belong to it, in proportion
+/// to `softmax(similarity / temperature)` without its own and those that are `alike`: the same
+/// image twice in a batch, or the same caption of two images (LAVIS leaves out equal `image_id`s).
+/// `sim [n, n]` is image x text, already divided. Where all are alike, another one has to do; with
+/// a single pair the pair itself comes back.
 #[must_use]
 pub fn hard_negatives(
     sim: &[f32],
@@ -114,8 +119,9 @@ pub fn hard_negatives(
     (image_of_text, text_of_image)
 }
 
-/// Contrastive loss of `sim [n, n]` (image x text, divided by the temperature), mean of both directions. Pairs that are `alike`
-/// share the target evenly, smoothing apart (LAVIS does so where a batch carries `image_id`).
+/// Contrastive loss of `sim [n, n]` (image x text, divided by the temperature), mean of both
+/// directions. Pairs that are `alike` share the target evenly, smoothing apart (LAVIS does so where
+/// a batch carries `image_id`).
 #[must_use]
 pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> bool) -> Tensor<1> {
     let [n, _] = sim.dims();
@@ -138,8 +144,9 @@ pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> 
     (i2t + t2i) * 0.5
 }
 
-/// Summed matching loss of triplets, pairs of `ids [texts, text]`: all (own, own), then (own, negative image), then (negative
-/// text, own), and how many are right: all, and among the hard negatives.
+/// Summed matching loss of triplets, pairs of `ids [texts, text]`: all (own, own), then (own,
+/// negative image), then (negative text, own), and how many are right: all, and among the hard
+/// negatives.
 pub fn itm_loss_sum(
     tower: &dyn TextTower,
     cross: &[KeysValues],
@@ -152,7 +159,8 @@ pub fn itm_loss_sum(
     matching(tower, cross, triplets, ids, mask, &labels)
 }
 
-/// Summed matching loss of pairs, `labels[i]` 1 if they belong together, and how many are right: all, and among those that do not.
+/// Summed matching loss of pairs, `labels[i]` 1 if they belong together, and how many are right:
+/// all, and among those that do not.
 fn matching(
     tower: &dyn TextTower,
     cross: &[KeysValues],
@@ -171,8 +179,8 @@ fn matching(
     (loss, right.len(), negatives)
 }
 
-/// Summed captioning loss: the first id becomes `[DEC]`, padding is ignored. Divide by the number of scored tokens, all but the
-/// first of each text.
+/// Summed captioning loss: the first id becomes `[DEC]`, padding is ignored. Divide by the number
+/// of scored tokens, all but the first of each text.
 #[must_use]
 pub fn itg_loss_sum(
     tower: &dyn TextTower,
@@ -204,8 +212,9 @@ fn captioning(
     token_loss_sum(logits, labels, mask.narrow(1, 1, tokens - 1), smoothing)
 }
 
-/// The smallest loss that always predicting the same distribution can reach on the scored tokens (all but the first of each
-/// caption): the entropy of their unigrams, smoothed over the `vocab` classes as the labels are.
+/// The smallest loss that always predicting the same distribution can reach on the scored tokens
+/// (all but the first of each caption): the entropy of their unigrams, smoothed over the `vocab`
+/// classes as the labels are.
 #[must_use]
 pub fn unigram_loss(captions: &[Vec<Vec<u32>>], vocab: usize, smoothing: f64) -> f64 {
     let mut counts = std::collections::BTreeMap::<u32, f64>::new();

@@ -1,8 +1,9 @@
 //! A step in pieces, so that less is held at once.
 //!
-//! What one pass leaves and others read is cut out of its graph (`cut.rs`). Each piece of a loss is propagated back at
-//! once, its activations with it, and the gradients of all pieces are added up as they come. Because the order of rows
-//! does not matter to a sum, texts of one length are put together, and hardly any padding is computed.
+//! What one pass leaves and others read is cut out of its graph (`cut.rs`). Each piece of a loss is
+//! propagated back at once, its activations with it, and the gradients of all pieces are added up
+//! as they come. Because the order of rows does not matter to a sum, texts of one length are put
+//! together, and hardly any padding is computed.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -10,11 +11,12 @@ use burn::tensor::{Gradients, Tensor};
 use std::collections::HashMap;
 use toolkit_kernels::{Gathered, Slots};
 
-/// A piece has about so many tokens: large enough for products at full speed, small enough that its activations are a
-/// fraction of the parameters' size where models are large (BERT-base: 0.3 GB).
+/// A piece has about so many tokens: large enough for products at full speed, small enough that its
+/// activations are a fraction of the parameters' size where models are large (BERT-base: 0.3 GB).
 pub const PIECE_TOKENS: usize = 512;
 
-/// Rows `0..lengths.len()` in pieces of nearly equal size, by length; `queries` tokens stand before each text.
+/// Rows `0..lengths.len()` in pieces of nearly equal size, by length; `queries` tokens stand before
+/// each text.
 pub(super) fn by_length(lengths: &[usize], queries: usize) -> Vec<Vec<usize>> {
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
     rows.sort_by_key(|&row| lengths[row]);
@@ -79,7 +81,8 @@ impl Sum {
         module.clone().map(&mut Through(self))
     }
 
-    /// Propagates back from `loss`; `module` is the one that pieces are made from. What remains are gradients of tensors.
+    /// Propagates back from `loss`; `module` is the one that pieces are made from. What remains are
+    /// gradients of tensors.
     pub(super) fn backward<M: Module>(&mut self, loss: &Tensor<1>, module: &M) -> Gradients {
         let mut gradients = self.slots.backward(loss);
         let more = GradientsParams::from_module(&mut gradients, module);

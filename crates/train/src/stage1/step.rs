@@ -81,7 +81,8 @@ impl Stage1 {
         Stream::new(self.seed, "stage1/dropout", step * 1024 + micro as u64)
     }
 
-    /// Embeddings of all micro-batches, without a tape, so that each can be contrasted with the whole.
+    /// Embeddings of all micro-batches, without a tape, so that each can be contrasted with the
+    /// whole.
     fn embed(
         &self,
         model: &AnyBridge,

@@ -116,7 +116,8 @@ fn a_checkpoint_of_another_model_is_refused() {
 fn what_a_kill_leaves_does_not_disturb() {
     let (lines, last) = straight();
     let dir = stopped();
-    // A save of step 4 that did not get to its manifest, temporary files, and lines that are to be written again.
+    // A save of step 4 that did not get to its manifest, temporary files, and lines that are to be
+    // written again.
     for name in [
         ".tmpAbCdEf",
         ".step-0000004.safetensors.77-0.tmp",

@@ -220,7 +220,8 @@ fn a_group_is_computed_once_for_all_its_damaged_blocks() {
     let data = dir.path().join("key.f16");
     let whole = std::fs::read(&data).unwrap();
     let row = 65 * 256 * 2;
-    // Both blocks of the first group, the second of the second group, the last block, which is cut short.
+    // Both blocks of the first group, the second of the second group, the last block, which is cut
+    // short.
     for (rows, again, words) in [
         (&[3, 17, 50, 69][..], 70, "4 of 5 blocks are damaged; 54 of 70 images"),
         (&[20, 40][..], 64, "2 of 5 blocks are damaged; 32 of 70 images"),
@@ -276,7 +277,8 @@ fn a_part_that_is_damaged_or_of_other_features_is_not_gone_on_with() {
         std::fs::read(dir.path().join("key.f16")).unwrap()
     };
     let damage: [(&str, usize, usize); 4] =
-        // The last group's rows, its line, the first line; and rows of an earlier group, which are found when they are read.
+        // The last group's rows, its line, the first line; and rows of an earlier group, which are
+        // found when they are read.
         [("key.f16.part", 50 * 60, 32), ("key.sums.part", usize::MAX, 32), ("key.sums.part", 20, 0), ("key.f16.part", 60, 64)];
     for (name, at, kept) in damage {
         let dir = tempfile::tempdir().unwrap();

@@ -38,7 +38,8 @@ pub fn toy(width: usize) -> Toy {
     }
 }
 
-/// A loss with dropout that depends on the step; at `bad` it is no number, at `broken` data cannot be read.
+/// A loss with dropout that depends on the step; at `bad` it is no number, at `broken` data cannot
+/// be read.
 #[derive(Default)]
 pub struct Pull {
     pub bad: Option<u64>,

@@ -131,8 +131,8 @@ fn hard_negatives_follow_the_softmax() {
         hard_negatives(&far, 3, unlike, &mut Stream::new(1, "", 0)),
         (vec![2, 0, 1], vec![1, 0, 0])
     );
-    // The likeliest negative is the same picture again, or has the same caption: then another one is taken; if all are
-    // alike, one of them.
+    // The likeliest negative is the same picture again, or has the same caption: then another one
+    // is taken; if all are alike, one of them.
     let near = [0.0, 5000.0, 0.0, 5000.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     let twins = |a: usize, b: usize| a < 2 && b < 2;
     let (images, texts) = hard_negatives(&near, 3, twins, &mut Stream::new(1, "", 0));
@@ -149,7 +149,8 @@ fn trivial_losses() {
     let captions = [vec![vec![9, 5, 6]], vec![vec![9, 5, 7]]];
     let entropy = unigram_loss(&captions, 10, 0.0);
     assert!((entropy - (0.5 * 2.0_f64.ln() + 0.5 * 4.0_f64.ln())).abs() < 1e-12);
-    // Smoothed over ten classes: 0.46, 0.235 twice and 0.01 seven times. No other constant prediction does better.
+    // Smoothed over ten classes: 0.46, 0.235 twice and 0.01 seven times. No other constant
+    // prediction does better.
     let smooth = |q: [f64; 10]| {
         let p = [0.5, 0.25, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         (0..10).map(|i| -(0.9 * p[i] + 0.01) * q[i].ln()).sum::<f64>()

@@ -130,7 +130,8 @@ fn three_steps_are_those_of_torch() {
         let expected: Vec<f32> = torch(config, &rates).iter().map(|&x| x as f32).collect();
         super::check(&format!("{config:?}"), &flat(&model), &expected, 2e-6);
     }
-    // One number by hand: 1 - 0.1 * 0.05 decayed, minus the rate, because the first step is the gradient's sign.
+    // One number by hand: 1 - 0.1 * 0.05 decayed, minus the rate, because the first step is the
+    // gradient's sign.
     let model = parts(&Device::default());
     let mut optim = AdamW::new(OptimConfig::default(), &model);
     let given = grads(&model, &[1.0; 8]);

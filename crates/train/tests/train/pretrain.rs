@@ -114,7 +114,8 @@ fn reading_lowers_the_loss() {
     }
 }
 
-/// Models that find `<pad>` impossible and everything else alike: one scored padding would cost more than all else.
+/// Models that find `<pad>` impossible and everything else alike: one scored padding would cost
+/// more than all else.
 #[test]
 fn padding_is_never_a_label() {
     let world = world();

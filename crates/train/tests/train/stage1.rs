@@ -89,7 +89,8 @@ fn accumulation_changes_nothing() {
     }
 }
 
-/// A batch so large that matching goes in five pieces and captioning in two, against micro-batches of one piece each.
+/// A batch so large that matching goes in five pieces and captioning in two, against micro-batches
+/// of one piece each.
 #[test]
 fn pieces_change_nothing() {
     let features = noise_features(130);
@@ -107,7 +108,8 @@ fn pieces_change_nothing() {
 #[test]
 fn accumulated_training_gives_the_same_weights() {
     let features = noise_features(IMAGES);
-    // Keys have no gradient in theory (softmax ignores their bias); with 1e-8 Adam would make steps of their rounding.
+    // Keys have no gradient in theory (softmax ignores their bias); with 1e-8 Adam would make steps
+    // of their rounding.
     let config = OptimConfig { eps: 1e-3, ..OptimConfig::default() };
     let train = |accumulate| {
         let mut model = bridge(&tiny_qformer());
@@ -226,11 +228,13 @@ fn a_weight_of_zero_leaves_a_loss_out() {
             }
             assert!(heads.iter().all(|head| grads.keys().any(|g| g.starts_with(head))));
         }
-        // Gradients of the weighted sum are the weighted sum of gradients: nothing counts twice or leaks.
+        // Gradients of the weighted sum are the weighted sum of gradients: nothing counts twice or
+        // leaks.
         let (parts, whole) = one(LossWeights { itc: 0.5, itm: 2.0, itg: 1.5 });
         let mut sum: BTreeMap<String, Vec<f32>> = BTreeMap::new();
         let mut loss = 0.0;
-        // Matching needs ITC's embeddings for its hard negatives, so it is taken together with ITC, which is taken off again.
+        // Matching needs ITC's embeddings for its hard negatives, so it is taken together with ITC,
+        // which is taken off again.
         let both = one(LossWeights { itg: 0.0, ..ALL });
         let terms = [(&losses[0].1, -1.5_f32), (&both, 2.0), (&losses[2].1, 1.5)];
         for ((parts, grads), weight) in terms {
@@ -290,14 +294,16 @@ fn dropout_is_that_of_the_step() {
     assert_ne!(floats(after), floats(x));
 }
 
-/// With dropout, the embeddings that a micro-batch is contrasted with are those that its own pass trains.
+/// With dropout, the embeddings that a micro-batch is contrasted with are those that its own pass
+/// trains.
 #[test]
 fn micro_batches_agree_on_their_masks() {
     let features = noise_features(IMAGES);
     let model = bridge(&QFormerConfig { dropout: 0.2, ..tiny_qformer() });
     let only = LossWeights { itm: 0.0, itg: 0.0, ..ALL };
-    // The loss is reported by the first micro-batch and differentiated in all: differences along the text projection's
-    // bias, which moves every text, see a micro-batch that was embedded with other masks.
+    // The loss is reported by the first micro-batch and differentiated in all: differences along
+    // the text projection's bias, which moves every text, see a micro-batch that was embedded with
+    // other masks.
     let moved = |by: f32| {
         params::map(model.clone(), |info| {
             let values = params::export(&model)[&info.name].clone();

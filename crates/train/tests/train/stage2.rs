@@ -229,7 +229,8 @@ fn run(mut objective: Stage2, step: u64) -> (f64, BTreeMap<String, Vec<f32>>) {
 fn kinds(dropout: f64) -> [(LanguageKind, AnyLanguage); 2] {
     let more = serde_json::json!({"dropout": dropout});
     let opt = drawn::<Opt>(&opt_config(more));
-    // Three blocks, so that the order in which gradients of the encoder's output are added up shows.
+    // Three blocks, so that the order in which gradients of the encoder's output are added up
+    // shows.
     let more = serde_json::json!({"dropout": dropout, "num_decoder_layers": 3});
     [
         (LanguageKind::DecoderOnly, opt),
@@ -308,7 +309,8 @@ fn the_language_models_dropout_is_off_unless_asked_for() {
     }
 }
 
-/// The loss is the mean over tokens of the drawn captions with their marks, each split where T5 wants it.
+/// The loss is the mean over tokens of the drawn captions with their marks, each split where T5
+/// wants it.
 #[test]
 fn what_is_read_and_written() {
     let features = noise_features(IMAGES);

@@ -23,7 +23,8 @@ pub(super) struct Loaded {
     pub remarks: Vec<String>,
 }
 
-/// Reads the texts of a folder. What is at fault and may be left out, as `faults` decides, is left out.
+/// Reads the texts of a folder. What is at fault and may be left out, as `faults` decides, is left
+/// out.
 pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataError> {
     let files = Files::of(dir)?;
     let mut texts = Texts {

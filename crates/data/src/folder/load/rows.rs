@@ -93,8 +93,8 @@ impl Texts<'_> {
         Ok(())
     }
 
-    /// Weighs a list that cannot be read. One of captions is an error, and so are metadata that name texts; other
-    /// metadata may be about other things.
+    /// Weighs a list that cannot be read. One of captions is an error, and so are metadata that
+    /// name texts; other metadata may be about other things.
     fn weight(&self, name: &str, path: &Path) -> Fault {
         if (last(name).starts_with("captions") && last(name) != "captions.txt")
             || names_texts(name, path)
@@ -131,7 +131,8 @@ impl Texts<'_> {
         Ok(Some(name))
     }
 
-    /// The picture in a sub-folder that is called so: lists may lie above the folder of the pictures.
+    /// The picture in a sub-folder that is called so: lists may lie above the folder of the
+    /// pictures.
     fn elsewhere(&mut self, path: &str, place: &Path) -> Result<String, (String, &'static str)> {
         if self.by_name.is_empty() {
             for name in &self.files.pictures {

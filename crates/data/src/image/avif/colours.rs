@@ -116,7 +116,8 @@ fn grey(y: u8, full: bool) -> u8 {
     }
 }
 
-/// The rows of differences that row `y` lies between, the nearer one first; outer rows have only one.
+/// The rows of differences that row `y` lies between, the nearer one first; outer rows have only
+/// one.
 fn neighbours(y: usize, height: usize) -> (usize, usize) {
     let near = y / 2;
     if y == 0 || y % 2 == 1 && y + 1 == height {

@@ -85,15 +85,16 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
     extent(&items, items.get(items.primary)?)
 }
 
-/// Reads the turn, as Pillow does: what the file says counts before EXIF, whose turn is only looked for to pass over
-/// XMP.
+/// Reads the turn, as Pillow does: what the file says counts before EXIF, whose turn is only looked
+/// for to pass over XMP.
 pub(super) fn turn(bytes: &[u8]) -> Orientation {
     let Ok(items) = Items::read(bytes) else { return UPRIGHT };
     let Ok(item) = items.get(items.primary) else { return UPRIGHT };
     let first = |name| items.property(item, name).and_then(|mut content: Reader| content.number(1));
     let quarters = first(b"irot").map_or(0, |angle| angle & 3);
     let mirror = first(b"imir").map(|axis| axis & 1);
-    // Quarters are turned against the clock, then left and right (1) or top and bottom (0) are swapped.
+    // Quarters are turned against the clock, then left and right (1) or top and bottom (0) are
+    // swapped.
     let code = match (quarters, mirror) {
         (0, None) => 1,
         (1, None) => 8,
@@ -203,7 +204,8 @@ fn planes(picture: &Picture) -> Planes {
     planes
 }
 
-/// Reduces a sample to eight bits as libavif does: light alone is rounded, with colours the lower bits are dropped.
+/// Reduces a sample to eight bits as libavif does: light alone is rounded, with colours the lower
+/// bits are dropped.
 fn reduced(sample: u16, shift: usize, sampling: Sampling) -> u8 {
     match sampling {
         Sampling::Grey => {

@@ -58,12 +58,14 @@ impl Plane {
         if width > stride || samples.len() < stride * height {
             return Err(format!("component {at} has too few samples"));
         }
-        let spread = Spread::of((own.across, most.0), (own.down, most.1), width).ok_or_else(|| {
-            format!(
-                "component {at} is sampled {} x {} of {} x {}, which is no whole part and not supported",
-                own.across, own.down, most.0, most.1
-            )
-        })?;
+        let spread =
+            Spread::of((own.across, most.0), (own.down, most.1), width).ok_or_else(|| {
+                format!(
+                    "component {at} is sampled {} x {} of {} x {}, which is no whole part and not \
+                supported",
+                    own.across, own.down, most.0, most.1
+                )
+            })?;
         Ok(Self { samples, stride, width, height, spread })
     }
 

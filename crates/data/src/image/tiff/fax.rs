@@ -5,7 +5,8 @@ use fax::Color;
 use fax::decoder::{DecodeStatus, Group3Decoder, decode_g4, pels};
 use std::convert::Infallible;
 
-/// Unpacks lines; black is 1. Lines that are missing at the end are white, as some writers leave those out.
+/// Unpacks lines; black is 1. Lines that are missing at the end are white, as some writers leave
+/// those out.
 ///
 /// # Errors
 /// If there is no line, or the picture is wider than the decoder's numbers.

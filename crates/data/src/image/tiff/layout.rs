@@ -224,7 +224,8 @@ fn compression(code: u64) -> Result<u64, String> {
     Err(format!("a TIFF packed with {name} is not read"))
 }
 
-/// The meaning of the first sample beside the colour. A fourth one of RGB is alpha if nothing else is said.
+/// The meaning of the first sample beside the colour. A fourth one of RGB is alpha if nothing else
+/// is said.
 fn extra(ifd: &Ifd, photometry: Photometry, samples: usize) -> Option<Extra> {
     if samples == photometry.samples() {
         return None;

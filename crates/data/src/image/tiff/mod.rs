@@ -1,7 +1,7 @@
 //! TIFF pictures: the first of a file, in strips or tiles.
 //!
-//! Greys of 1 to 16 bits, palettes, RGB, inks and YCbCr in JPEG; plain, LZW, Deflate, PackBits, JPEG
-//! and CCITT fax.
+//! Greys of 1 to 16 bits, palettes, RGB, inks and YCbCr in JPEG; plain, LZW, Deflate, PackBits,
+//! JPEG and CCITT fax.
 
 mod colours;
 mod fax;

@@ -252,7 +252,8 @@ pub fn jpegs(bytes: &[u8], ifd: &Ifd, layout: &Layout) -> Result<Raster, String>
     Ok(if grey { Raster::Eight(all) } else { Raster::Rgb(all) })
 }
 
-/// Puts the shared tables into a JPEG, and a mark that says what its colours are: that is in the TIFF's tags.
+/// Puts the shared tables into a JPEG, and a mark that says what its colours are: that is in the
+/// TIFF's tags.
 fn stream(part: &[u8], tables: Option<&[u8]>, photometry: Photometry) -> Vec<u8> {
     let transform = u8::from(photometry == Photometry::YCbCr);
     let mut out = vec![0xff, 0xd8, 0xff, 0xee, 0, 14];

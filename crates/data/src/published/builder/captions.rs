@@ -25,7 +25,8 @@ impl Builder<'_> {
         self.excused.insert(item);
     }
 
-    /// Returns the captions that a row has under keys of the first of `meanings` with a text. A row without is remembered until the end of the file.
+    /// Returns the captions that a row has under keys of the first of `meanings` with a text. A row
+    /// without is remembered until the end of the file.
     pub fn captions_in(
         &mut self,
         at: At,
@@ -37,7 +38,8 @@ impl Builder<'_> {
         Ok(found)
     }
 
-    /// Every picture from item `first` on should have a caption, for formats that list pictures and captions apart.
+    /// Every picture from item `first` on should have a caption, for formats that list pictures and
+    /// captions apart.
     pub fn need_captions(&mut self, first: usize) -> Result<(), DataError> {
         let bare: Vec<usize> =
             (first..self.items.len()).filter(|&at| self.items[at].captions.is_empty()).collect();

@@ -98,7 +98,8 @@ impl<'a> Builder<'a> {
             return self.faults.found(Fault::DamagedFile, &|| DataError::published(&what, hint));
         }
         match read(self, path) {
-            // Only the walk over the file gives these; a strict fault comes out as the same error, and stops here again.
+            // Only the walk over the file gives these; a strict fault comes out as the same error,
+            // and stops here again.
             Err(error @ (DataError::Annotation { .. } | DataError::Line { .. })) => {
                 self.faults.told(Fault::DamagedFile, error)?;
             }
@@ -108,7 +109,8 @@ impl<'a> Builder<'a> {
         lacking.tell(&self.file, self.faults)
     }
 
-    /// Reads a row with `read`. A row that cannot be read is a fault of its own, and the others are read.
+    /// Reads a row with `read`. A row that cannot be read is a fault of its own, and the others are
+    /// read.
     pub fn row(
         &mut self,
         at: At,
@@ -167,8 +169,11 @@ impl<'a> Builder<'a> {
             plain(&id).filter(|path| self.folders.iter().any(|folder| folder.join(path).is_file()));
         named.or_else(|| by_id(&self.folders, &id, &mut self.extension)).ok_or_else(|| {
             let lacks = row.lacks(keys::PICTURE[0]);
-            format!("{lacks}, and no picture is called {id}: add `image_name` to the split, such as `{{id:012}}.jpg`")
-                .into()
+            format!(
+                "{lacks}, and no picture is called {id}: add `image_name` to the split, such \
+                as `{{id:012}}.jpg`"
+            )
+            .into()
         })
     }
 

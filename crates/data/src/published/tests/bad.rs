@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A good file in each format, with further keys of the split, and a file with the id of the first row again.
+/// A good file in each format, with further keys of the split, and a file with the id of the first
+/// row again.
 const GOOD: [(&str, &str, &str, &str); 9] = [
     (
         "coco-captions",
@@ -157,7 +158,8 @@ fn errors_name_the_row_and_what_to_do() {
             "",
             r#"{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"id": 3, "image_id": 2, "caption": "x"}]}"#
         ),
-        "ROOT/a.json: row 1 of \"annotations\": there is no picture 2; hint: the file names no such picture; get it again"
+        "ROOT/a.json: row 1 of \"annotations\": there is no picture 2; hint: the file names no \
+        such picture; get it again"
     );
     let path = refused("lavis-captions", "", r#"[{"image": "../1.jpg", "caption": "one"}]"#);
     assert_eq!(
@@ -261,7 +263,8 @@ fn what_is_not_there_is_said_with_its_place_and_source() {
     let disk = Disk::of("lavis-captions", "");
     assert_eq!(
         disk.error(),
-        "there is no annotation file ROOT/a.json; hint: put a.json there (published at https://example.org/data)"
+        "there is no annotation file ROOT/a.json; hint: put a.json there (published at \
+        https://example.org/data)"
     );
     assert_eq!(disk.check().count(Fault::MissingFile), 1);
     let error = Published::open(&disk.config, &disk.path("gone"), "train").err().unwrap();

@@ -1,4 +1,5 @@
-//! Files as large as the published ones. Run by hand: `cargo test -p toolkit-data --release -- --ignored --nocapture big`.
+//! Files as large as the published ones. Run by hand: `cargo test -p toolkit-data --release --
+//! --ignored --nocapture big`.
 
 use super::*;
 use std::fmt::Write;
@@ -43,18 +44,24 @@ fn big_files_are_streamed() {
         let (image, id) = (at / 5, at);
         write!(
             questions,
-            "{comma}{{\"image_id\": {image}, \"question\": \"What color is the boat {at}?\", \"question_id\": {id}}}"
+            "{comma}{{\"image_id\": {image}, \"question\": \"What color is the boat {at}?\", \
+            \"question_id\": {id}}}"
         )
         .unwrap();
         write!(
             answers,
-            "{comma}{{\"question_type\": \"what color is the\", \"multiple_choice_answer\": \"red\", \"answers\": ["
+            "{comma}{{\"question_type\": \"what color is the\", \"multiple_choice_answer\": \
+            \"red\", \"answers\": ["
         )
         .unwrap();
         for one in 1..=10 {
             let comma = if one == 1 { "" } else { ", " };
-            write!(answers, "{comma}{{\"answer\": \"red\", \"answer_confidence\": \"maybe\", \"answer_id\": {one}}}")
-                .unwrap();
+            write!(
+                answers,
+                "{comma}{{\"answer\": \"red\", \"answer_confidence\": \"maybe\", \
+                \"answer_id\": {one}}}"
+            )
+            .unwrap();
         }
         write!(
             answers,

@@ -45,7 +45,8 @@ fn every_published_card_is_whole() {
     }
 }
 
-/// The layout that the comment of the card says, with pictures in the folder of the data set next to it.
+/// The layout that the comment of the card says, with pictures in the folder of the data set next
+/// to it.
 #[test]
 fn vqav2_finds_the_pictures_of_coco() {
     let (_, card) = cards().into_iter().find(|(name, _)| name == "vqav2").unwrap();
@@ -99,7 +100,8 @@ fn cards_that_cannot_be_are_refused() {
         ("[splits.a]\nformat = \"gqa\"\nfiles = [\"x\"]", "no `image_name`"),
         ("[splits.a]\nformat = \"karpathy\"", "no `files`"),
         (
-            "[splits.a]\nformat = \"gqa\"\nfiles = [\"x\"]\nanswers = [\"y\"]\nimage_name = \"{id}\"",
+            "[splits.a]\nformat = \"gqa\"\nfiles = [\"x\"]\nanswers = [\"y\"]\nimage_name = \
+            \"{id}\"",
             "`answers` means nothing",
         ),
         (
@@ -111,7 +113,8 @@ fn cards_that_cannot_be_are_refused() {
         ("[splits.a]\njoin = [\"b\"]\nfolders = [\"x\"]", "a joined split has files of its own"),
         ("[splits.a]\nformat = \"karpathy\"\nfiles = [\"x\"]\n[md5]\nx = \"12\"", "is no digest"),
         (
-            "[splits.a]\nformat = \"karpathy\"\nfiles = [\"x\"]\n[md5]\ny = \"0123456789abcdef0123456789abcdef\"",
+            "[splits.a]\nformat = \"karpathy\"\nfiles = [\"x\"]\n[md5]\ny = \
+            \"0123456789abcdef0123456789abcdef\"",
             "no split reads y",
         ),
     ] {

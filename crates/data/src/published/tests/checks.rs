@@ -65,7 +65,8 @@ fn everything_is_counted() {
 fn sums_that_fit_and_what_is_whole_are_clean() {
     // Of the two bytes `[]`, by md5sum and sha256sum.
     let disk = Disk::new(
-        "[md5]\n\"b.json\" = \"73e4f5f5c2ac5c9b6d3a0a0a0a0a0a0a\"\n[splits.train]\nformat = \"lavis-captions\"\nfiles = [\"b.json\"]\n",
+        "[md5]\n\"b.json\" = \"73e4f5f5c2ac5c9b6d3a0a0a0a0a0a0a\"\n[splits.train]\nformat = \
+        \"lavis-captions\"\nfiles = [\"b.json\"]\n",
     );
     disk.put("b.json", "[]");
     assert_eq!(sums::md5(&disk.path("b.json")).unwrap(), "d751713988987e9331980363e24189ce");

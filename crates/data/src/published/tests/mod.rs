@@ -32,7 +32,8 @@ impl Disk {
     /// One split `train` that reads `a.json`; `more` is further keys.
     fn of(format: &str, more: &str) -> Self {
         Self::new(&format!(
-            "home = \"https://example.org/data\"\n[splits.train]\nformat = \"{format}\"\nfiles = [\"a.json\"]\n{more}"
+            "home = \"https://example.org/data\"\n[splits.train]\nformat = \"{format}\"\nfiles = \
+            [\"a.json\"]\n{more}"
         ))
     }
 

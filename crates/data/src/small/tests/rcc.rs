@@ -123,7 +123,8 @@ fn unpacking_is_bounded() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// A hostile file is read or refused, without panic and without more output than a multiple of its size.
+    /// A hostile file is read or refused, without panic and without more output than a multiple of
+    /// its size.
     #[test]
     fn broken_files_do_no_harm(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),

@@ -178,7 +178,8 @@ proptest! {
     }
 }
 
-/// Where one word of a long text is the other's only one, candidates are sorted out before all are made.
+/// Where one word of a long text is the other's only one, candidates are sorted out before all are
+/// made.
 #[test]
 fn more_candidates_than_are_kept_at_once() {
     let matches = matches(&[1; 900], &[1; 12], &[(2, 2, 5, 3), (6, 1, 7, 2)]);

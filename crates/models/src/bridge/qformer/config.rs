@@ -5,7 +5,8 @@ use crate::layers::linear_params;
 use serde::{Deserialize, Serialize};
 use toolkit_core::{BridgeShape, Cost, Count, ShapeError, TextShape, VisionShape, product};
 
-/// Sizes of a [`super::QFormer`], named as in transformers' `qformer_config`. Defaults are BLIP-2's (BERT-base).
+/// Sizes of a [`super::QFormer`], named as in transformers' `qformer_config`. Defaults are BLIP-2's
+/// (BERT-base).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QFormerConfig {
@@ -114,7 +115,8 @@ impl QFormerConfig {
         Ok(())
     }
 
-    /// Parameters of one attention block over keys of width `keys`, output and normalisation included.
+    /// Parameters of one attention block over keys of width `keys`, output and normalisation
+    /// included.
     fn attention_params(&self, keys: usize) -> Count {
         let width = self.hidden_size;
         (linear_params(width, width, true) + linear_params(keys, width, true)) * 2_u64 + 2 * width
@@ -162,7 +164,8 @@ impl QFormerConfig {
     fn kept_of_token(&self, vision: &VisionShape) -> Count {
         let [width, inner, heads] =
             [self.hidden_size, self.intermediate_size, self.num_attention_heads];
-        // Query, key, value, what they make of each other; inputs and outputs of two normalisations; both sides of GELU.
+        // Query, key, value, what they make of each other; inputs and outputs of two
+        // normalisations; both sides of GELU.
         let own = 8 * width + 2 * inner;
         // Query, context, and a normalisation.
         let cross = 4 * width;
@@ -199,8 +202,8 @@ impl QFormerConfig {
     }
 }
 
-/// Parameters that stage 2 trains: `ln_vision`, the queries and everything their pass goes through. BLIP-2's table of
-/// trained parameters counts these and the projection to the language model.
+/// Parameters that stage 2 trains: `ln_vision`, the queries and everything their pass goes through.
+/// BLIP-2's table of trained parameters counts these and the projection to the language model.
 #[must_use]
 pub fn stage2_params(config: &QFormerConfig, vision: &VisionShape) -> u64 {
     let width = config.hidden_size;
@@ -211,7 +214,8 @@ pub fn stage2_params(config: &QFormerConfig, vision: &VisionShape) -> u64 {
     all.get()
 }
 
-/// Whether the parameter called `name` is on the query path: what stage 2 trains and [`stage2_params`] counts.
+/// Whether the parameter called `name` is on the query path: what stage 2 trains and
+/// [`stage2_params`] counts.
 #[must_use]
 pub fn is_query_path(name: &str) -> bool {
     let prefixes = ["query_tokens", "ln_vision.", "embeddings.layer_norm."];

@@ -1,4 +1,5 @@
-//! How a Q-Former starts (BLIP-2, section 3; LAVIS `Blip2Base.init_Qformer` and `blip2_qformer.py`).
+//! How a Q-Former starts (BLIP-2, section 3; LAVIS `Blip2Base.init_Qformer` and
+//! `blip2_qformer.py`).
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -6,13 +7,15 @@ use std::collections::BTreeMap;
 use toolkit_core::params::{self, Info, Init, Values};
 use toolkit_core::{ShapeError, Stream};
 
-/// Where a Q-Former's weights come from before stage 1, or before stage 2 where there was no stage 1.
+/// Where a Q-Former's weights come from before stage 1, or before stage 2 where there was no stage
+/// 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QFormerInit {
     /// BERT's weights, those of its feed-forward networks for the queries too: LAVIS's stage 1.
     BertCopy,
-    /// BERT's weights with random feed-forward networks for the queries: LAVIS's stage 2 without a stage-1 checkpoint.
+    /// BERT's weights with random feed-forward networks for the queries: LAVIS's stage 2 without a
+    /// stage-1 checkpoint.
     BertRandomQuery,
     /// All random, by BERT's rule.
     #[default]
@@ -21,11 +24,11 @@ pub enum QFormerInit {
 
 /// Draws the parameters of `module`, a Q-Former or any other bridge, erased or not.
 ///
-/// `bert` holds a text encoder's values under this family's names (`embeddings.word_embeddings.weight`,
-/// `encoder.layer.0.attention.query.weight`, `cls.bias`, ..); what it has besides is not used, and if it has no head `cls` at
-/// all, that is drawn. Word and position tables
-/// may have more rows here than there: those further rows are drawn, as LAVIS does for `[DEC]`. `temp` keeps the
-/// configuration's temperature.
+/// `bert` holds a text encoder's values under this family's names
+/// (`embeddings.word_embeddings.weight`, `encoder.layer.0.attention.query.weight`, `cls.bias`, ..);
+/// what it has besides is not used, and if it has no head `cls` at all, that is drawn. Word and
+/// position tables may have more rows here than there: those further rows are drawn, as LAVIS does
+/// for `[DEC]`. `temp` keeps the configuration's temperature.
 ///
 /// # Errors
 /// If weights of BERT are asked for and are not all there, with these shapes.
@@ -72,7 +75,8 @@ fn find_sources<'a>(
             Some(values) if fits(&values.shape, info) => {
                 sources.insert(info.name.clone(), values);
             }
-            // A text encoder without a language-modelling head, such as a sentence encoder: ours is drawn.
+            // A text encoder without a language-modelling head, such as a sentence encoder: ours is
+            // drawn.
             None if name.starts_with("cls.") && !bert.keys().any(|key| key.starts_with("cls.")) => {
             }
             Some(values) => {

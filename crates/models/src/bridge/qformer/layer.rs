@@ -1,6 +1,6 @@
-//! One layer: self-attention shared by queries and text, cross-attention and a feed-forward network for queries, another
-//! feed-forward network for text (BLIP-2, figure 2; LAVIS `blip2_models/Qformer.py`). Every part is BERT's post-norm:
-//! `norm(x + dropout(f(x)))`.
+//! One layer: self-attention shared by queries and text, cross-attention and a feed-forward network
+//! for queries, another feed-forward network for text (BLIP-2, figure 2; LAVIS
+//! `blip2_models/Qformer.py`). Every part is BERT's post-norm: `norm(x + dropout(f(x)))`.
 
 use super::QFormerConfig;
 use crate::layers::{LayerNorm, Linear, attention_rows, merge_heads, split_heads};
@@ -75,7 +75,8 @@ impl Attention {
         (split_heads(one(&self.key), self.heads), split_heads(one(&self.value), self.heads))
     }
 
-    /// Rows `x [batch, rows, width]` attend to `(keys, values)`; `bias` broadcasts to `[batch, heads, rows, keys]`.
+    /// Rows `x [batch, rows, width]` attend to `(keys, values)`; `bias` broadcasts to `[batch,
+    /// heads, rows, keys]`.
     pub(super) fn forward(
         &self,
         x: Tensor<3>,
@@ -99,7 +100,8 @@ impl Attention {
         self.output.forward(merge_heads(context), x)
     }
 
-    /// How much each row of `x [batch, rows, width]` attends to each key: `[batch, heads, rows, keys]`, sums to 1 over keys.
+    /// How much each row of `x [batch, rows, width]` attends to each key: `[batch, heads, rows,
+    /// keys]`, sums to 1 over keys.
     pub(super) fn probabilities(&self, x: Tensor<3>, keys: Tensor<4>) -> Tensor<4> {
         let query = split_heads(self.query.forward(x), self.heads);
         let scale = 1.0 / (query.dims()[3] as f64).sqrt();
@@ -153,8 +155,8 @@ impl Layer {
         }
     }
 
-    /// What follows self-attention for query rows. `cross` is this layer's, if it has cross-attention, and `images[i]` its row
-    /// that sample i attends to; without it, its own.
+    /// What follows self-attention for query rows. `cross` is this layer's, if it has
+    /// cross-attention, and `images[i]` its row that sample i attends to; without it, its own.
     pub(super) fn query_rows(
         &self,
         mut x: Tensor<3>,
@@ -180,13 +182,15 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Keys and values of normalised features `[batch, tokens, vision width]`, one pair per layer with cross-attention.
+    /// Keys and values of normalised features `[batch, tokens, vision width]`, one pair per layer
+    /// with cross-attention.
     pub(super) fn cross(&self, features: &Tensor<3>) -> Vec<KeysValues> {
         self.blocks().map(|block| block.keys_values(features.clone())).collect()
     }
 
-    /// [`Encoder::cross`] of features that `norm` has yet to normalise. Those of a frozen encoder are constants, and then nothing
-    /// is recorded that is as long as they are: a third of what their projections cost in training.
+    /// [`Encoder::cross`] of features that `norm` has yet to normalise. Those of a frozen encoder
+    /// are constants, and then nothing is recorded that is as long as they are: a third of what
+    /// their projections cost in training.
     pub(super) fn cross_normalised(
         &self,
         features: Tensor<3>,

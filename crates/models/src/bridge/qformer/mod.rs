@@ -1,7 +1,9 @@
-//! The Q-Former (BLIP-2, section 3; LAVIS `blip2_models/Qformer.py`, `blip2_models/blip2_qformer.py`).
+//! The Q-Former (BLIP-2, section 3; LAVIS `blip2_models/Qformer.py`,
+//! `blip2_models/blip2_qformer.py`).
 //!
-//! Parameter names are those of LAVIS in snake case without the levels that hold nothing (`Qformer.bert.`, `.self.`,
-//! `cls.predictions.`): `encoder.layer.0.attention.query.weight`, `embeddings.word_embeddings.weight`, `cls.bias`.
+//! Parameter names are those of LAVIS in snake case without the levels that hold nothing
+//! (`Qformer.bert.`, `.self.`, `cls.predictions.`): `encoder.layer.0.attention.query.weight`,
+//! `embeddings.word_embeddings.weight`, `cls.bias`.
 
 mod config;
 mod init;
@@ -31,7 +33,8 @@ struct Embeddings {
 }
 
 impl Embeddings {
-    /// `[batch, text]` to `[batch, text, width]`. Positions count from 0, whatever stands before the text.
+    /// `[batch, text]` to `[batch, text, width]`. Positions count from 0, whatever stands before
+    /// the text.
     fn text(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         let length = ids.dims()[1];
         let positions = self.position_embeddings.table().narrow(0, 0, length);
@@ -54,7 +57,8 @@ impl Embeddings {
     }
 }
 
-/// Learned queries that read a frozen encoder's features, and a text transformer that shares their self-attention.
+/// Learned queries that read a frozen encoder's features, and a text transformer that shares their
+/// self-attention.
 #[derive(Module, Debug)]
 pub struct QFormer {
     query_tokens: Param<Tensor<3>>,
@@ -69,8 +73,9 @@ pub struct QFormer {
 }
 
 impl QFormer {
-    /// Where queries look in features `[batch, tokens, vision width]` as the encoder gives them: for each layer with
-    /// cross-attention `[batch, heads, queries, tokens]`, which sums to 1 over tokens. For drawings: training never makes these.
+    /// Where queries look in features `[batch, tokens, vision width]` as the encoder gives them:
+    /// for each layer with cross-attention `[batch, heads, queries, tokens]`, which sums to 1 over
+    /// tokens. For drawings: training never makes these.
     #[must_use]
     pub fn cross_attention(&self, features: Tensor<3>) -> Vec<Tensor<4>> {
         let cross = self.encoder.cross(&self.normalise(features.clone()));
@@ -85,14 +90,15 @@ impl QFormer {
         all
     }
 
-    /// The query pass over images' keys and values, handing `keep` each layer's self-attention keys and values, and the rows
-    /// behind self-attention.
+    /// The query pass over images' keys and values, handing `keep` each layer's self-attention keys
+    /// and values, and the rows behind self-attention.
     fn queries_over(
         &self,
         cross: &[KeysValues],
         mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>),
     ) -> Tensor<3> {
-        // Layer 0 attends to the image, whatever the frequency; until then queries are the same for all images.
+        // Layer 0 attends to the image, whatever the frequency; until then queries are the same for
+        // all images.
         let batch = cross[0].0.dims()[0];
         let until_image = if self.embeddings.drops() { batch } else { 1 };
         let mut x = self.embeddings.queries(self.query_tokens.val(), until_image);
@@ -112,8 +118,9 @@ impl QFormer {
         x
     }
 
-    /// `ln_vision`: image features as the cross-attention reads them, `[batch, tokens, vision width]` to the same. In
-    /// transformers this is the encoder's `post_layernorm`, and its result the encoder's `last_hidden_state`.
+    /// `ln_vision`: image features as the cross-attention reads them, `[batch, tokens, vision
+    /// width]` to the same. In transformers this is the encoder's `post_layernorm`, and its result
+    /// the encoder's `last_hidden_state`.
     #[must_use]
     pub fn normalise(&self, features: Tensor<3>) -> Tensor<3> {
         self.ln_vision.forward(features)
@@ -127,9 +134,10 @@ impl QFormer {
     }
 
     /// The joint pass of fresh queries and text, `ids [texts, text]`, under an additive `bias`
-    /// `[texts, 1 or heads, 1 or queries + text, queries + text]`, for all `pairs`. Returns outputs of queries `[pairs, queries, width]`
-    /// and, if `with_text`, of the text `[pairs, text, width]`; without it, what only the text's output needs is left out of the last
-    /// layer, and `bias` must have one row.
+    /// `[texts, 1 or heads, 1 or queries + text, queries + text]`, for all `pairs`. Returns outputs
+    /// of queries `[pairs, queries, width]` and, if `with_text`, of the text `[pairs, text,
+    /// width]`; without it, what only the text's output needs is left out of the last layer, and
+    /// `bias` must have one row.
     #[doc(hidden)]
     #[must_use]
     pub fn joint_states(
@@ -176,7 +184,8 @@ impl QFormer {
     }
 }
 
-/// Samples `which` of `x [samples, tokens, width]`, some of them several times. Gradients are added up by sample.
+/// Samples `which` of `x [samples, tokens, width]`, some of them several times. Gradients are added
+/// up by sample.
 fn repeated(x: Tensor<3>, which: &[usize]) -> Tensor<3> {
     let ([samples, tokens, width], device) = (x.dims(), x.device());
     if which.iter().copied().eq(0..samples) {

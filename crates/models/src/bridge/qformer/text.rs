@@ -1,4 +1,5 @@
-//! The text side: the passes and heads that stage 1 needs (BLIP-2, section 3.1; LAVIS `blip2_qformer.py`).
+//! The text side: the passes and heads that stage 1 needs (BLIP-2, section 3.1; LAVIS
+//! `blip2_qformer.py`).
 
 use super::{QFormer, QFormerConfig};
 use crate::layers::{LayerNorm, Linear, causal_mask, mask_bias, parameter};
@@ -27,7 +28,8 @@ impl LanguageHead {
         Self { transform, bias: parameter([config.vocab_size], device) }
     }
 
-    /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`, given the word table `[vocab, width]`.
+    /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`, given the word table
+    /// `[vocab, width]`.
     fn forward(&self, states: Tensor<3>, words: Tensor<2>) -> Tensor<3> {
         let [batch, length, width] = states.dims();
         let x = toolkit_kernels::gelu(self.transform.dense.forward(states));
@@ -48,8 +50,8 @@ fn l2_normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 impl QFormer {
-    /// Text alone, or behind the queries of `cache`. With `first_only`, the output is that of the first token: in the
-    /// last layer nothing else is computed.
+    /// Text alone, or behind the queries of `cache`. With `first_only`, the output is that of the
+    /// first token: in the last layer nothing else is computed.
     fn text_pass(
         &self,
         ids: Tensor<2, Int>,
@@ -78,7 +80,8 @@ impl QFormer {
         self.text_pass(ids, &mask_bias(mask).unsqueeze_dims(&[1, 1]), None, false)
     }
 
-    /// The bi-directional pass of queries and text: outputs of the queries `[pairs, queries, width]`. `cross` is [`ImagePass::cross`].
+    /// The bi-directional pass of queries and text: outputs of the queries `[pairs, queries,
+    /// width]`. `cross` is [`ImagePass::cross`].
     #[must_use]
     pub fn multimodal_states(
         &self,

@@ -178,8 +178,8 @@ impl FeedForward {
     }
 }
 
-/// A block of the decoder, `x [batch, new, d_model]` to the same: layer `i` of the cache; `memory` with the layer of it that is
-/// this block's.
+/// A block of the decoder, `x [batch, new, d_model]` to the same: layer `i` of the cache; `memory`
+/// with the layer of it that is this block's.
 pub(super) fn decoder_block(
     (attention, cross, feed_forward): &(SelfLayer, CrossLayer, FeedForward),
     x: Tensor<3>,

@@ -1,10 +1,11 @@
 //! T5: BLIP-2's encoder-decoder language models (Flan-T5), and `t5-nano`.
 //!
-//! Parameter names are those of transformers' `T5ForConditionalGeneration`; `encoder.embed_tokens.weight` and
-//! `decoder.embed_tokens.weight` of a checkpoint are copies of `shared.weight` and no parameters here. No `Linear` has a
-//! bias, scores are not scaled, positions are a learned bias of the scores by distance.
-//! T5: Raffel et al., 2020, arXiv:1910.10683; Flan-T5 is its v1.1: gated feed-forward, head of its own.
-//! Trap: stock Flan-T5 says `gelu_new`; BLIP-2 was trained with `gelu` and published that in its configuration.
+//! Parameter names are those of transformers' `T5ForConditionalGeneration`;
+//! `encoder.embed_tokens.weight` and `decoder.embed_tokens.weight` of a checkpoint are copies of
+//! `shared.weight` and no parameters here. No `Linear` has a bias, scores are not scaled, positions
+//! are a learned bias of the scores by distance. T5: Raffel et al., 2020, arXiv:1910.10683; Flan-T5
+//! is its v1.1: gated feed-forward, head of its own. Trap: stock Flan-T5 says `gelu_new`; BLIP-2
+//! was trained with `gelu` and published that in its configuration.
 
 #![expect(
     non_snake_case,
@@ -67,7 +68,8 @@ pub struct T5Config {
     /// Epsilon of every norm.
     #[serde(default = "eps")]
     pub layer_norm_epsilon: f64,
-    /// Dropout of embeddings, probabilities, feed-forward, branches and stack outputs; a frozen T5 wants 0.
+    /// Dropout of embeddings, probabilities, feed-forward, branches and stack outputs; a frozen T5
+    /// wants 0.
     #[serde(default)]
     pub dropout: f64,
 }
@@ -108,8 +110,9 @@ struct Buckets {
 }
 
 impl Buckets {
-    /// Adds scores by distance for the last `new` of `keys` positions to `mask [batch, 1, 1 or new, keys]`:
-    /// `[batch, heads, new, keys]`. The table is that of the first block of a stack; without blocks there is none.
+    /// Adds scores by distance for the last `new` of `keys` positions to `mask [batch, 1, 1 or new,
+    /// keys]`: `[batch, heads, new, keys]`. The table is that of the first block of a stack;
+    /// without blocks there is none.
     fn add(
         self,
         mask: Tensor<4>,
@@ -159,9 +162,10 @@ pub struct T5 {
     dropout: f64,
 }
 
-/// How T5's parameters start: Mesh TensorFlow's rule, as in transformers' `T5PreTrainedModel._init_weights` but for the
-/// untied head, which is N(0, 1) there and has Mesh TensorFlow's N(0, 1 / d_model) here: with the former, a model
-/// trained from scratch starts at a loss of tens.
+/// How T5's parameters start: Mesh TensorFlow's rule, as in transformers'
+/// `T5PreTrainedModel._init_weights` but for the untied head, which is N(0, 1) there and has Mesh
+/// TensorFlow's N(0, 1 / d_model) here: with the former, a model trained from scratch starts at a
+/// loss of tens.
 #[must_use]
 pub fn init(c: &T5Config, info: &Info) -> Init {
     let normal = |fan: usize| Init::Normal((fan as f64).powf(-0.5));
@@ -179,12 +183,14 @@ pub fn init(c: &T5Config, info: &Info) -> Init {
 impl LanguageModel for T5 {
     type Config = T5Config;
 
-    /// `flops` counts a token that passes encoder, decoder and head, as in "one token in, one token out".
+    /// `flops` counts a token that passes encoder, decoder and head, as in "one token in, one token
+    /// out".
     fn describe(c: &T5Config) -> Result<LanguageShape, ShapeError> {
         let (rows, far) = (c.relative_attention_num_buckets, c.relative_attention_max_distance);
         if rows < 4 || rows % 2 == 1 || far <= rows / 2 {
             let what = format!(
-                "`relative_attention_num_buckets` = {rows}, `relative_attention_max_distance` = {far}"
+                "`relative_attention_num_buckets` = {rows}, `relative_attention_max_distance` = \
+                {far}"
             );
             return Err(ShapeError::new(
                 what,
@@ -212,8 +218,9 @@ impl LanguageModel for T5 {
             // Those of one stack.
             blocks: c.num_layers,
             beside: beside.get(),
-            // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values with their gradients to
-            // all of the decoder's blocks; the decoder's, about as much in cross-attention.
+            // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values
+            // with their gradients to all of the decoder's blocks; the decoder's, about as much in
+            // cross-attention.
             cost: Cost::new(
                 matrices + norms + tables + biases,
                 (matrices + tokens) * 2_u64,
@@ -318,7 +325,8 @@ impl LanguageModel for T5 {
     }
 
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        // The table starts at N(0, 1), so a tied head needs the scale that an untied one has in its weights.
+        // The table starts at N(0, 1), so a tied head needs the scale that an untied one has in its
+        // weights.
         let width = hidden.dims()[2] as f64;
         let hidden = if self.scaled { hidden * width.powf(-0.5) } else { hidden };
         match &self.lm_head {
