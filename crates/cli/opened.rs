@@ -8,10 +8,10 @@ use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
+use toolkit_checkpoints::{LanguagePart, Model};
 use toolkit_core::{noise, params};
 use toolkit_data::{Alpha, DataError, decode_as};
 use toolkit_eval::{CaptionTask, Choice, Decoding, EarlyStopping, Generated, VqaTask};
-use toolkit_hub::{LanguagePart, Model};
 use toolkit_registry::Kind;
 use toolkit_train::features::round_like_cache;
 
@@ -208,8 +208,9 @@ impl Opened {
         decoding: &Decoding,
     ) -> anyhow::Result<Vec<Vec<Written>>> {
         let (language, words) = (self.model.language()?, self.model.words()?);
-        let prompts =
-            prompts.iter().map(|p| words.prompt(p, language.marks, language.encoder_decoder()));
+        let prompts = prompts
+            .iter()
+            .map(|p| words.prompt(p, language.special_tokens, language.encoder_decoder()));
         let prompts = prompts.collect::<Result<Vec<Vec<u32>>, _>>()?;
         let written = language.writer().continue_texts(Some(prefix), &prompts, decoding)?;
         let one = |text: Generated| {

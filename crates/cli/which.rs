@@ -7,12 +7,12 @@ use anyhow::{anyhow, bail};
 use burn::tensor::{DType, Device};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
+use toolkit_checkpoints::config::Stage1;
+use toolkit_checkpoints::model::Loading;
+use toolkit_checkpoints::processor::Processor;
+use toolkit_checkpoints::tokens::Words;
+use toolkit_checkpoints::{BridgePart, LanguagePart, Model, VisionPart};
 use toolkit_core::{AnyBridge, Bridge, VisionShape, params};
-use toolkit_hub::config::Stage1;
-use toolkit_hub::model::Loading;
-use toolkit_hub::processor::Processor;
-use toolkit_hub::tokens::Words;
-use toolkit_hub::{BridgePart, LanguagePart, Model, VisionPart};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_registry::{Card, Kind, sha256_hex};
 
@@ -173,14 +173,14 @@ impl Which {
     fn speaker(&self, context: &Context, run: &Path, device: &Device) -> anyhow::Result<Opened> {
         let cell = runs::choose(context, run, self.cell.as_deref())?;
         let resolved = &cell.resolved;
-        let (tokenizer, marks) = resolved.language_marks()?;
+        let (tokenizer, special_tokens) = resolved.language_special_tokens()?;
         let past = tokenizer.past_table().into_iter().collect();
         let connector = runs::connector(context, run, &cell, device)?;
         let bridge = concrete(&resolved.bridge.0, &resolved.vision.1, connector.bridge, device)?;
         let language = LanguagePart {
             model: resolved.language_model(&context.registry, device)?,
             shape: resolved.language.1.clone(),
-            marks,
+            special_tokens,
             projection: connector.language_projection,
             config: None,
         };
@@ -229,7 +229,7 @@ impl Which {
     ) -> anyhow::Result<Opened> {
         let resolved = &cell.resolved;
         let bridge = runs::bridge(context, &run.join("stage1").join(&key), &cell, device)?;
-        let (tokenizer, _) = resolved.text_marks()?;
+        let (tokenizer, _) = resolved.text_special_tokens()?;
         let past = tokenizer.past_table().into_iter().collect();
         Ok(Opened {
             model: Model {
@@ -270,10 +270,11 @@ fn encoder(context: &Context, cell: &Cell, device: &Device) -> anyhow::Result<Vi
 }
 
 fn stage1_settings(cell: &Cell) -> Stage1 {
-    let marks = cell.resolved.text_marks().ok().map(|(_, marks)| marks);
+    let special_tokens =
+        cell.resolved.text_special_tokens().ok().map(|(_, special_tokens)| special_tokens);
     Stage1 {
-        dec: marks.map_or(0, |marks| marks.dec),
-        pad: marks.map_or(0, |marks| marks.pad),
+        dec: special_tokens.map_or(0, |special_tokens| special_tokens.dec),
+        pad: special_tokens.map_or(0, |special_tokens| special_tokens.pad),
         label_smoothing: cell.spec.stage1.smoothing,
     }
 }

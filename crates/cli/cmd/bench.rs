@@ -9,7 +9,7 @@ use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 use toolkit_lab::bench::{Measured, Setup, Work, measure};
-use toolkit_lab::manifest;
+use toolkit_lab::run::manifest;
 use toolkit_registry::Kind;
 
 /// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage,

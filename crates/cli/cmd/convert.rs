@@ -7,9 +7,9 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args as Arguments, ValueEnum};
 use std::path::PathBuf;
 use tokenizers::processors::template::TemplateProcessing;
-use toolkit_hub::config::{LanguageConfig, VisionConfig};
-use toolkit_hub::convert::{To, convert, export};
-use toolkit_hub::write::{Form, Summary};
+use toolkit_checkpoints::config::{LanguageConfig, VisionConfig};
+use toolkit_checkpoints::convert::{To, convert, export};
+use toolkit_checkpoints::write::{Form, Summary};
 use toolkit_registry::{Card, StoredDtype, TextTokenizer};
 
 /// Writes a checkpoint in another published form

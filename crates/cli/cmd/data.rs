@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toolkit_data::{CheckOptions, DataError, Dataset, contact_sheet};
 use toolkit_eval::{majority_baseline, question_pairs};
-use toolkit_lab::parts::open_data;
+use toolkit_lab::plan::parts::open_data;
 use toolkit_registry::Kind;
 use toolkit_train::Progress;
 use toolkit_train::checkpoint::write_atomic;

@@ -49,10 +49,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             format!(
                 "{}, revision {}",
                 env!("CARGO_PKG_VERSION"),
-                toolkit_lab::manifest::git_revision()
+                toolkit_lab::run::manifest::git_revision()
             ),
         ),
-        fact("machine", toolkit_lab::manifest::machine()),
+        fact("machine", toolkit_lab::run::manifest::machine()),
         fact("memory", memory()),
         fact("disk here", disk()),
     ];
@@ -140,7 +140,9 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
                 _ => "published; not on this machine".to_owned(),
             });
         }
-        Kind::Dataset => drop(toolkit_lab::parts::open_data(registry, &format!("{name}:val"))?),
+        Kind::Dataset => {
+            drop(toolkit_lab::plan::parts::open_data(registry, &format!("{name}:val"))?)
+        }
         Kind::Task => {
             let speakers = registry
                 .names(Kind::Language)

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use toolkit_data::PublishedConfig;
 use toolkit_fetch::{Digest, Progress, Source, Store};
-use toolkit_lab::sweep;
+use toolkit_lab::experiment::sweep;
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Card, Kind, Remote, sources};
 

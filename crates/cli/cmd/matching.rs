@@ -12,8 +12,8 @@ use burn::tensor::{Device, Tensor};
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
+use toolkit_checkpoints::BridgePart;
 use toolkit_core::{Pair, noise};
-use toolkit_hub::BridgePart;
 use toolkit_train::stage1::similarity;
 use toolkit_train::text::{Side, pad};
 

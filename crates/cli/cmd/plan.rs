@@ -6,9 +6,9 @@ use crate::context::Context;
 use crate::text::{bytes, count, seconds, table};
 use clap::Args as Arguments;
 use serde_json::{Value, json};
-use toolkit_lab::plan::{CellPlan, Estimate};
+use toolkit_lab::experiment::sweep::{self, Experiment};
+use toolkit_lab::plan::cells::{CellPlan, Estimate};
 use toolkit_lab::run::Run;
-use toolkit_lab::sweep::{self, Experiment};
 
 /// Shows what an experiment would do and cost, and stops
 ///
@@ -71,9 +71,9 @@ fn check_parts(run: &Run) -> anyhow::Result<Vec<String>> {
             }
         }
         if here {
-            parts.language_marks()?;
+            parts.language_special_tokens()?;
             if run.plan.cells.iter().any(|cell| cell.resolved == at && cell.stage1.is_some()) {
-                parts.text_marks()?;
+                parts.text_special_tokens()?;
             }
         }
     }

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use clap::Args as Arguments;
 use std::path::PathBuf;
 use toolkit_lab::report::{FIGURE_FILE, Results, figure_svg, html, markdown, summary, table};
-use toolkit_lab::{done, sealed};
+use toolkit_lab::{run::done, run::sealed};
 use toolkit_train::checkpoint::write_atomic;
 
 /// Makes report.html, report.md and the figure of a run again from its results.json, and prints the

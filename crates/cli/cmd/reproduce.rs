@@ -8,10 +8,10 @@ use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use toolkit_lab::LabError;
-use toolkit_lab::diff::{diff as compare, made_of};
-use toolkit_lab::manifest::Manifest;
+use toolkit_lab::compare::diff::{diff as compare, made_of};
+use toolkit_lab::run::manifest::Manifest;
+use toolkit_lab::run::sealed;
 use toolkit_lab::run::{Run, RunOptions};
-use toolkit_lab::sealed;
 
 /// Runs a finished run again from what it kept, and compares logs, scores and samples
 ///

@@ -6,11 +6,11 @@ use crate::interrupt;
 use clap::Args as Arguments;
 use std::path::PathBuf;
 use toolkit_lab::LabError;
-use toolkit_lab::parts::Splits;
+use toolkit_lab::experiment::sweep::{self, Experiment};
+use toolkit_lab::plan::parts::Splits;
 use toolkit_lab::report::{Results, summary, table};
 use toolkit_lab::run::{Run, RunOptions};
-use toolkit_lab::stages::Workshop;
-use toolkit_lab::sweep::{self, Experiment};
+use toolkit_lab::work::stages::RunContext;
 
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///
@@ -113,9 +113,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 /// Whatever goes wrong on the way.
 pub fn carry_out(context: &Context, run: &Run, options: &RunOptions) -> anyhow::Result<Results> {
     let device = context.device()?;
-    let shop = Workshop::new(&context.registry, &run.out, device.clone(), &context.log);
-    check(run, &shop)?;
-    let stages = run.plan.stage1.iter().map(|stage| shop.stage1_dir(&stage.key));
+    let place = RunContext::new(&context.registry, &run.out, device.clone(), &context.log);
+    check(run, &place)?;
+    let stages = run.plan.stage1.iter().map(|stage| place.stage1_dir(&stage.key));
     let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
     interrupt::say_how_to_go_on(&context.log, &run.out);
     let _watch = context
@@ -125,11 +125,11 @@ pub fn carry_out(context: &Context, run: &Run, options: &RunOptions) -> anyhow::
 }
 
 /// What can be wrong with tokenizers and weights is found before anything is written or trained.
-fn check(run: &Run, shop: &Workshop<'_>) -> Result<(), LabError> {
+fn check(run: &Run, context: &RunContext<'_>) -> Result<(), LabError> {
     let mut checked = Vec::new();
     for cell in &run.plan.cells {
         let (spec, resolved) = (&cell.cell.spec, &run.plan.resolved[cell.resolved]);
-        toolkit_lab::ids::check_texts(
+        toolkit_lab::plan::ids::check_texts(
             resolved,
             &run.plan.splits[cell.splits],
             cell.stage1.is_some(),
@@ -138,14 +138,19 @@ fn check(run: &Run, shop: &Workshop<'_>) -> Result<(), LabError> {
         if checked.contains(&key) {
             continue;
         }
-        resolved.language_marks()?;
+        resolved.language_special_tokens()?;
         if cell.stage1.is_some() {
-            resolved.text_marks()?;
+            resolved.text_special_tokens()?;
         }
-        resolved.bridge_at_start(shop.registry, spec.model.init, cell.cell.seed, &shop.device)?;
+        resolved.bridge_at_start(
+            context.registry,
+            spec.model.init,
+            cell.cell.seed,
+            &context.device,
+        )?;
         if !checked.iter().any(|(at, _, _)| *at == cell.resolved) {
-            resolved.encoder(shop.registry, &shop.device)?;
-            resolved.language_model(shop.registry, &shop.device)?;
+            resolved.encoder(context.registry, &context.device)?;
+            resolved.language_model(context.registry, &context.device)?;
         }
         checked.push(key);
     }

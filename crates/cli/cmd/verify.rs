@@ -7,8 +7,8 @@ use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args as Arguments;
 use std::path::{Path, PathBuf};
-use toolkit_hub::HubError;
-use toolkit_hub::verify::{Bound, Report, Row, Subject, verify};
+use toolkit_checkpoints::CheckpointError;
+use toolkit_checkpoints::verify::{Bound, Report, Row, Subject, verify};
 
 /// Compares a checkpoint with a reference file: every tensor, loss, gradient, pixel and generated
 /// text
@@ -39,7 +39,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let open = |device: &Device, frozen: bool| {
         let purpose = if args.stage1() { Purpose::Compare } else { Purpose::Speak };
         let opened = args.which.open_on(context, purpose, device, frozen);
-        opened.map(|opened| opened.model).map_err(|error| HubError::Failed(error.to_string()))
+        opened
+            .map(|opened| opened.model)
+            .map_err(|error| CheckpointError::Failed(error.to_string()))
     };
     let folder = if is_run(&path) { path.clone() } else { Subject::folder_of(&path)? };
     let subject = Subject { folder, open: &open };
@@ -64,7 +66,8 @@ impl Args {
     fn stage1(&self) -> bool {
         let path = Path::new(&self.which.model);
         let file = self.reference.clone().unwrap_or_else(|| path.join("reference.safetensors"));
-        is_run(path) && toolkit_hub::verify::kind_of(&file).is_some_and(|kind| kind == "stage1")
+        is_run(path)
+            && toolkit_checkpoints::verify::kind_of(&file).is_some_and(|kind| kind == "stage1")
     }
 }
 

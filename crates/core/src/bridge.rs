@@ -1,6 +1,6 @@
 //! The bridge: image features to a fixed number of vectors for the language model.
 
-use crate::slot::{Cell, Erased, Slot};
+use crate::slot::{Erased, Holder, Slot};
 use crate::{BridgeShape, ShapeError, VisionShape};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -136,7 +136,7 @@ pub trait DynBridge: Erased {
     fn boxed(&self) -> Box<dyn DynBridge>;
 }
 
-impl<M: Bridge> DynBridge for Cell<M> {
+impl<M: Bridge> DynBridge for Holder<M> {
     fn queries(&self, features: Tensor<3>) -> Tensor<3> {
         self.get().queries(features)
     }
@@ -160,6 +160,6 @@ pub type AnyBridge = Slot<dyn DynBridge>;
 impl AnyBridge {
     /// Erases `bridge`.
     pub fn new(bridge: impl Bridge) -> Self {
-        Self::from_box(Box::new(Cell::new(bridge)))
+        Self::from_box(Box::new(Holder::new(bridge)))
     }
 }

@@ -7,13 +7,13 @@
 
 use crate::{KeysValues, noise};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use toolkit_kernels::Past;
+use toolkit_kernels::KvSegment;
 
 /// Keys and values of self-attention seen so far.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     /// For each layer what each call added.
-    layers: Vec<Vec<Past>>,
+    layers: Vec<Vec<KvSegment>>,
 }
 
 impl Cache {
@@ -28,7 +28,8 @@ impl Cache {
     /// The texts `rows`, in this order: which beams go on.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
-        let layer = |pieces: &Vec<Past>| pieces.iter().map(|piece| chosen(piece, rows)).collect();
+        let layer =
+            |pieces: &Vec<KvSegment>| pieces.iter().map(|piece| chosen(piece, rows)).collect();
         Self { layers: self.layers.iter().map(layer).collect() }
     }
 
@@ -64,25 +65,25 @@ impl Cache {
         joined(self.append(layer, keys, values))
     }
 
-    fn append(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> &mut Vec<Past> {
+    fn append(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> &mut Vec<KvSegment> {
         if layer == self.layers.len() {
             self.layers.push(Vec::new());
         }
         let pieces = &mut self.layers[layer];
-        pieces.push(Past { keys, values, rows: None });
+        pieces.push(KvSegment { keys, values, rows: None });
         pieces
     }
 }
 
 /// The texts `rows` of a piece.
-fn chosen(piece: &Past, rows: &[usize]) -> Past {
+fn chosen(piece: &KvSegment, rows: &[usize]) -> KvSegment {
     let before = piece.rows.as_deref();
     let rows = rows.iter().map(|&row| before.map_or(row, |before| before[row])).collect();
-    Past { keys: piece.keys.clone(), values: piece.values.clone(), rows: Some(rows) }
+    KvSegment { keys: piece.keys.clone(), values: piece.values.clone(), rows: Some(rows) }
 }
 
 /// Keys and values as each text sees them.
-fn gathered(Past { keys, values, rows }: &Past) -> KeysValues {
+fn gathered(KvSegment { keys, values, rows }: &KvSegment) -> KeysValues {
     match rows {
         None => (keys.clone(), values.clone()),
         Some(rows) => {
@@ -101,32 +102,34 @@ pub fn index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
 }
 
 /// All pieces as one, which takes their place.
-fn joined(pieces: &mut Vec<Past>) -> KeysValues {
+fn joined(pieces: &mut Vec<KvSegment>) -> KeysValues {
     let (mut keys, mut values): (Vec<_>, Vec<_>) = pieces.iter().map(gathered).unzip();
     let one = |all: &mut Vec<Tensor<4>>| match all.len() {
         1 => all.remove(0),
         _ => Tensor::cat(std::mem::take(all), 2),
     };
     let (keys, values) = (one(&mut keys), one(&mut values));
-    *pieces = vec![Past { keys: keys.clone(), values: values.clone(), rows: None }];
+    *pieces = vec![KvSegment { keys: keys.clone(), values: values.clone(), rows: None }];
     (keys, values)
 }
 
 /// What an encoder-decoder's encoder leaves for its decoder.
 #[derive(Clone, Debug)]
-pub struct Memory {
-    cross: Vec<Past>,
+pub struct EncoderOutput {
+    cross: Vec<KvSegment>,
     mask: Tensor<2>,
 }
 
-impl Memory {
+impl EncoderOutput {
     /// Cross-attention keys and values of the encoder's output, one pair per decoder layer, each
     /// `[batch, heads, tokens, head width]`: computed once, whatever is generated. `mask [batch,
     /// tokens]` says which are real.
     #[must_use]
     pub fn new(cross: impl IntoIterator<Item = KeysValues>, mask: Tensor<2>) -> Self {
-        let cross =
-            cross.into_iter().map(|(keys, values)| Past { keys, values, rows: None }).collect();
+        let cross = cross
+            .into_iter()
+            .map(|(keys, values)| KvSegment { keys, values, rows: None })
+            .collect();
         Self { cross, mask }
     }
 
@@ -174,7 +177,7 @@ impl Memory {
             _ => None,
         };
         now.unwrap_or_else(|| {
-            let Past { keys, values, rows } = piece.clone();
+            let KvSegment { keys, values, rows } = piece.clone();
             toolkit_kernels::attention_rows(
                 q,
                 keys,

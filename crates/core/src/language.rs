@@ -1,7 +1,7 @@
 //! The language model: decoder-only (OPT) or encoder-decoder (T5), behind one form.
 
-use crate::slot::{Cell, Erased, Slot};
-use crate::{Cache, LanguageShape, Memory, ShapeError};
+use crate::slot::{Erased, Holder, Slot};
+use crate::{Cache, EncoderOutput, LanguageShape, ShapeError};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::de::DeserializeOwned;
@@ -36,7 +36,7 @@ pub trait LanguageModel: Module + 'static {
 
     /// Encoder-decoder only: embeddings `[batch, tokens, width]` with their mask `[batch, tokens]`
     /// to what the decoder attends to.
-    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory {
+    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
         let _ = (embeds, mask);
         unreachable!("`encode` is for encoder-decoder models: check `LanguageShape::kind` first")
     }
@@ -50,7 +50,7 @@ pub trait LanguageModel: Module + 'static {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
     ) -> Tensor<3>;
 
@@ -64,7 +64,7 @@ pub trait LanguageModel: Module + 'static {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
         outputs: usize,
     ) -> Tensor<3> {
@@ -81,19 +81,19 @@ pub trait LanguageModel: Module + 'static {
 #[expect(missing_docs, reason = "each method is documented on `LanguageModel`")]
 pub trait DynLanguage: Erased {
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3>;
-    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory;
+    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> EncoderOutput;
     fn decode(
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
     ) -> Tensor<3>;
     fn decode_last(
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
         outputs: usize,
     ) -> Tensor<3>;
@@ -101,18 +101,18 @@ pub trait DynLanguage: Erased {
     fn boxed(&self) -> Box<dyn DynLanguage>;
 }
 
-impl<M: LanguageModel> DynLanguage for Cell<M> {
+impl<M: LanguageModel> DynLanguage for Holder<M> {
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         self.get().embed(ids)
     }
-    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory {
+    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
         self.get().encode(embeds, mask)
     }
     fn decode(
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
     ) -> Tensor<3> {
         self.get().decode(embeds, mask, memory, cache)
@@ -121,7 +121,7 @@ impl<M: LanguageModel> DynLanguage for Cell<M> {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
         outputs: usize,
     ) -> Tensor<3> {
@@ -147,6 +147,6 @@ pub type AnyLanguage = Slot<dyn DynLanguage>;
 impl AnyLanguage {
     /// Erases `model`.
     pub fn new(model: impl LanguageModel) -> Self {
-        Self::from_box(Box::new(Cell::new(model)))
+        Self::from_box(Box::new(Holder::new(model)))
     }
 }

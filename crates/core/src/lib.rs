@@ -24,12 +24,12 @@ mod slot;
 mod vision;
 
 pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, Pair, TextTower};
-pub use cache::{Cache, Memory, index};
+pub use cache::{Cache, EncoderOutput, index};
 pub use count::{Count, LARGEST_SIZE, check_size, product};
 pub use ends::Ends;
 pub use language::{AnyLanguage, DynLanguage, LanguageKind, LanguageModel};
 pub use normalise::{check_mean, check_std};
 pub use shape::{BridgeShape, Cost, LanguageShape, ShapeError, TextShape, VisionShape};
-pub use slot::{Cell, Erased, Slot};
+pub use slot::{Erased, Holder, Slot};
 pub use toolkit_seed::Stream;
 pub use vision::{AnyVision, DynVision, VisionEncoder};

@@ -2,7 +2,7 @@
 //!
 //! Inside a [`scope`], a [`block`] runs without a tape, and only what it reads is kept.
 //! [`Recorded::backward`] goes through the blocks from the last to the first: each is run again,
-//! with a tape, from its input, and propagated back before the next. Memory is that of one block;
+//! with a tape, from its input, and propagated back before the next. EncoderOutput is that of one block;
 //! time is one more forward pass of the blocks. Values and gradients are the same to the last bit,
 //! dropout included. It is made of tensors alone, so nothing binds it to a backend. (Chen et al.,
 //! 2016, arXiv:1604.06174.)

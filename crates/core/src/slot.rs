@@ -172,7 +172,7 @@ impl<M: ModuleMapper> DynMapper for InMap<'_, M> {
     }
 }
 
-/// What a slot needs of the module it holds; implemented by [`Cell`] for every burn module.
+/// What a slot needs of the module it holds; implemented by [`Holder`] for every burn module.
 #[expect(missing_docs, reason = "each method is the one of `Module` with the same name")]
 pub trait Erased: Debug + Send + 'static {
     fn visit_dyn(&self, visitor: &mut dyn DynVisitor);
@@ -187,9 +187,9 @@ pub trait Erased: Debug + Send + 'static {
 
 /// Holds a module by value so that mapping consumes it: no second copy of its tensors.
 #[derive(Clone, Debug)]
-pub struct Cell<M>(Option<M>);
+pub struct Holder<M>(Option<M>);
 
-impl<M: Module + 'static> Cell<M> {
+impl<M: Module + 'static> Holder<M> {
     /// Wraps `module`.
     pub fn new(module: M) -> Self {
         Self(Some(module))
@@ -203,7 +203,7 @@ impl<M: Module + 'static> Cell<M> {
     }
 }
 
-impl<M: Module + 'static> Erased for Cell<M> {
+impl<M: Module + 'static> Erased for Holder<M> {
     fn visit_dyn(&self, visitor: &mut dyn DynVisitor) {
         self.get().visit(&mut Out(visitor));
     }

@@ -1,6 +1,6 @@
 //! The vision encoder: images to a sequence of feature vectors.
 
-use crate::slot::{Cell, Erased, Slot};
+use crate::slot::{Erased, Holder, Slot};
 use crate::{ShapeError, VisionShape};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -44,7 +44,7 @@ pub trait DynVision: Erased {
     fn boxed(&self) -> Box<dyn DynVision>;
 }
 
-impl<M: VisionEncoder> DynVision for Cell<M> {
+impl<M: VisionEncoder> DynVision for Holder<M> {
     fn encode(&self, images: Tensor<4>) -> Tensor<3> {
         self.get().encode(images)
     }
@@ -65,6 +65,6 @@ pub type AnyVision = Slot<dyn DynVision>;
 impl AnyVision {
     /// Erases `encoder`.
     pub fn new(encoder: impl VisionEncoder) -> Self {
-        Self::from_box(Box::new(Cell::new(encoder)))
+        Self::from_box(Box::new(Holder::new(encoder)))
     }
 }

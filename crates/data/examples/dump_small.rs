@@ -1,5 +1,5 @@
 //! Writes the `small` data set to a folder, for programs in other languages: every picture as PNG,
-//! `small.tsv` with a line for each caption (id, source, split, shows, caption, picture) and
+//! `small.tsv` with a line for each caption (id, source, split, depicts, caption, picture) and
 //! `questions.tsv` (id, split, kind, question, right answers parted by `|`).
 //!
 //! `cargo run -p toolkit-data --example dump_small -- OUT stamps=FOLDER gcompris=FOLDER
@@ -38,8 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             data.image(index)?.save(out.join(&path))?;
             for caption in &item.captions {
                 let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
-                let (id, group, shows) = (&item.id, &item.group, &item.shows);
-                writeln!(table, "{id}\t{group}\t{split}\t{shows}\t{caption}\t{}", path.display())?;
+                let (id, group, depicts) = (&item.id, &item.group, &item.depicts);
+                writeln!(
+                    table,
+                    "{id}\t{group}\t{split}\t{depicts}\t{caption}\t{}",
+                    path.display()
+                )?;
             }
             for question in &item.questions {
                 let (text, answers) = (&question.text, question.answers.join("|"));

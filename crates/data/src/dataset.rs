@@ -29,7 +29,7 @@ pub struct Item {
     /// What the picture shows. Two with the same are no negatives of each other, one of them is
     /// enough in a retrieval pool, and they are not independent in statistics. The path for a
     /// folder: every file is its own.
-    pub shows: String,
+    pub depicts: String,
     /// `seen`, `new_combination` or `new_thing` for scenes; the domain for NoCaps; `all` for a
     /// folder.
     pub group: String,

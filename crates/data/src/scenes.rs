@@ -69,9 +69,9 @@ impl Scenes {
                     let scene = Scene::draw(&world, &source, index);
                     let text = world.describe(&source, &scene, index, (code << 40) | (index << 4));
                     let id = format!("{label}-{index:06}");
-                    let shows = scene.description(&world);
+                    let depicts = scene.description(&world);
                     let (captions, questions) = (text.captions, text.questions);
-                    let item = Item { id, shows, group: group.to_owned(), captions, questions };
+                    let item = Item { id, depicts, group: group.to_owned(), captions, questions };
                     (scene, item)
                 })
                 .collect();

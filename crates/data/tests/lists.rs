@@ -59,8 +59,8 @@ fn the_same_captions_in_every_form_are_the_same() {
         let config = card("lavis-captions", &file, "");
         let data = open(&config).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(captions(&data), CAPTIONS.map(|text| vec![text]), "{file}");
-        let shows: Vec<&str> = (0..4).map(|at| data.item(at).shows.as_str()).collect();
-        assert_eq!(shows, ["0.png", "1.png", "2.png", "3.png"], "{file}");
+        let depicts: Vec<&str> = (0..4).map(|at| data.item(at).depicts.as_str()).collect();
+        assert_eq!(depicts, ["0.png", "1.png", "2.png", "3.png"], "{file}");
         for at in 0..4 {
             assert_eq!(data.image(at).unwrap().get_pixel(0, 0).0[0], 40 * at as u8, "{file}");
         }

@@ -8,7 +8,7 @@ use crate::beam::log_sum_exp;
 use crate::{Decoding, EvalError, Writer};
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use toolkit_core::{Cache, LanguageKind, Memory, noise, params};
+use toolkit_core::{Cache, EncoderOutput, LanguageKind, noise, params};
 use toolkit_train::losses::LOGIT_ROWS;
 use toolkit_train::text::Side;
 
@@ -26,7 +26,7 @@ pub struct Choice {
 /// One sample that has been read: what candidates continue.
 struct Read {
     mask: Tensor<2>,
-    memory: Option<Memory>,
+    memory: Option<EncoderOutput>,
     cache: Cache,
     /// Logits behind the prompt of a decoder-only model: those of every candidate's first token.
     first: Option<Vec<f32>>,
@@ -140,9 +140,10 @@ impl Writer<'_> {
     fn score(&self, read: &Read, texts: &[&[u32]]) -> Result<Vec<Choice>, EvalError> {
         let (rows, device) = (vec![0; texts.len()], read.mask.device());
         let started: Vec<Vec<u32>> = match read.memory {
-            Some(_) => {
-                texts.iter().map(|text| [&[self.marks.decoder_start], *text].concat()).collect()
-            }
+            Some(_) => texts
+                .iter()
+                .map(|text| [&[self.special_tokens.decoder_start], *text].concat())
+                .collect(),
             None => texts.iter().map(|text| text.to_vec()).collect(),
         };
         let shape = [texts.len(), started[0].len()];
@@ -160,7 +161,7 @@ impl Writer<'_> {
         let logits = self.language.logits(hidden);
         let vocab = logits.dims()[2];
         let logits = params::floats(logits);
-        let end = self.marks.eos.first();
+        let end = self.special_tokens.eos.first();
         let score = |(text, own): (&&[u32], &[f32])| {
             let own = read
                 .first

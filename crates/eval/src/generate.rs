@@ -6,9 +6,9 @@ use crate::{Decoding, EvalError};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use toolkit_core::{AnyLanguage, Cache, LanguageKind, LanguageShape, Memory, noise, params};
+use toolkit_core::{AnyLanguage, Cache, EncoderOutput, LanguageKind, LanguageShape, noise, params};
 use toolkit_registry::TextTokenizer;
-use toolkit_train::stage2::LanguageMarks;
+use toolkit_train::stage2::LanguageSpecialTokens;
 use toolkit_train::text::{Side, index, pad};
 
 /// A frozen language model with what is needed to let it speak.
@@ -21,7 +21,7 @@ pub struct Speaker<'a> {
     /// Its tokenizer.
     pub tokenizer: &'a TextTokenizer,
     /// Its special ids.
-    pub marks: LanguageMarks,
+    pub special_tokens: LanguageSpecialTokens,
     /// The way from a prompt to ids, special ones included, where the model has one of its own.
     /// Without, `marks` says where special ids stand.
     pub read: Option<&'a ReadPrompt<'a>>,
@@ -38,7 +38,7 @@ pub struct Writer<'a> {
     /// Its sizes.
     pub shape: &'a LanguageShape,
     /// Its special ids.
-    pub marks: LanguageMarks,
+    pub special_tokens: LanguageSpecialTokens,
 }
 
 /// A written text.
@@ -88,7 +88,7 @@ struct Start {
     embeds: Tensor<3>,
     /// `[batch, tokens]`.
     mask: Tensor<2>,
-    memory: Option<Memory>,
+    memory: Option<EncoderOutput>,
     /// What the repetition penalty counts as said already.
     said: Vec<Vec<u32>>,
     /// Most new tokens of each sample.
@@ -99,7 +99,7 @@ impl<'a> Speaker<'a> {
     /// The same without the tokenizer.
     #[must_use]
     pub fn writer(&self) -> Writer<'a> {
-        Writer { language: self.language, shape: self.shape, marks: self.marks }
+        Writer { language: self.language, shape: self.shape, special_tokens: self.special_tokens }
     }
 
     /// [`Writer::continue_texts`] of `prompts` without special tokens: a decoder-only model's `bos`
@@ -114,9 +114,11 @@ impl<'a> Speaker<'a> {
         decoding: &Decoding,
     ) -> Result<Vec<Vec<Generated>>, EvalError> {
         let whole = |prompt: &Vec<u32>| match self.shape.kind {
-            LanguageKind::DecoderOnly => self.marks.bos.iter().chain(prompt).copied().collect(),
+            LanguageKind::DecoderOnly => {
+                self.special_tokens.bos.iter().chain(prompt).copied().collect()
+            }
             LanguageKind::EncoderDecoder => {
-                prompt.iter().copied().chain([self.marks.eos.first()]).collect()
+                prompt.iter().copied().chain([self.special_tokens.eos.first()]).collect()
             }
         };
         self.writer().continue_texts(
@@ -163,7 +165,7 @@ impl Writer<'_> {
     /// A decoder-only model reads `[prefix ; padding ; bos ; prompt]` (LAVIS `blip2_opt.py`). An
     /// encoder-decoder's encoder reads `[prefix ; prompt ; eos ; padding]` and its decoder starts
     /// from `decoder_start` (`blip2_t5.py`). Either is read once per sample; beams share it by
-    /// [`Cache::select`] and [`Memory::select`]. Finished samples leave the batch. A sample's texts
+    /// [`Cache::select`] and [`EncoderOutput::select`]. Finished samples leave the batch. A sample's texts
     /// do not depend on the others of the batch.
     ///
     /// # Errors
@@ -227,7 +229,7 @@ impl Writer<'_> {
 
     /// Compares every id that is going to be embedded with the rows of the model.
     pub(crate) fn check(&self, prompts: &[Vec<u32>]) -> Result<(), EvalError> {
-        let LanguageMarks { eos, pad, decoder_start, .. } = &self.marks;
+        let LanguageSpecialTokens { eos, pad, decoder_start, .. } = &self.special_tokens;
         let start = (self.shape.kind == LanguageKind::EncoderDecoder).then_some(decoder_start);
         let ids = prompts.iter().flatten().chain(eos.ids()).chain([pad]).chain(start);
         let Some(id) = ids.copied().find(|id| *id as usize >= self.shape.vocab) else {
@@ -260,8 +262,12 @@ impl Writer<'_> {
             ));
         }
         let mut method = match decoding.sample {
-            true => Method::Sample(Sampler::new(*decoding, self.marks.eos, &budgets, said)),
-            false => Method::Search(Search::new(*decoding, self.marks.eos, &budgets, said)),
+            true => {
+                Method::Sample(Sampler::new(*decoding, self.special_tokens.eos, &budgets, said))
+            }
+            false => {
+                Method::Search(Search::new(*decoding, self.special_tokens.eos, &budgets, said))
+            }
         };
         let mut cache = Cache::default();
         let mut owners: Vec<usize> = (0..prompts.len()).collect();
@@ -304,7 +310,7 @@ impl Writer<'_> {
     ) -> Result<Start, EvalError> {
         let n = prompts.len();
         let queries = prefix.as_ref().map_or(0, |p| p.dims()[1]);
-        let marks = self.marks;
+        let special_tokens = self.special_tokens;
         match self.shape.kind {
             LanguageKind::DecoderOnly => {
                 let budgets = self.budgets(prompts.iter().map(|t| queries + t.len()), decoding)?;
@@ -315,14 +321,15 @@ impl Writer<'_> {
                 self.budgets(prompts.iter().map(|t| queries + t.len()), decoding)?;
                 let (embeds, mask) = self.behind(prefix, prompts, Side::Right, device);
                 let memory = Some(self.language.encode(embeds, mask));
-                let first = Tensor::<2, Int>::full([n, 1], marks.decoder_start as i32, device);
+                let first =
+                    Tensor::<2, Int>::full([n, 1], special_tokens.decoder_start as i32, device);
                 let budgets = self.budgets(std::iter::repeat_n(1, n), decoding)?;
                 let (embeds, mask) = (self.language.embed(first), Tensor::ones([n, 1], device));
                 Ok(Start {
                     embeds,
                     mask,
                     memory,
-                    said: vec![vec![marks.decoder_start]; n],
+                    said: vec![vec![special_tokens.decoder_start]; n],
                     budgets,
                 })
             }
@@ -345,7 +352,7 @@ impl Writer<'_> {
             embeds.push(prefix);
         }
         if texts.iter().any(|text| !text.is_empty()) {
-            let text = pad(texts, self.marks.pad, side, device);
+            let text = pad(texts, self.special_tokens.pad, side, device);
             masks.push(text.mask);
             embeds.push(self.language.embed(text.ids));
         }

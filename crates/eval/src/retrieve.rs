@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use toolkit_core::{TextTower, noise};
 use toolkit_metrics::retrieval::{Ranks, Retrieval};
 use toolkit_train::TrainError;
-use toolkit_train::stage1::TextMarks;
+use toolkit_train::stage1::TextSpecialTokens;
 
 /// Settings of retrieval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub fn retrieve(
     features: &dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError>,
     items: &[usize],
     captions: &[Vec<Vec<u32>>],
-    marks: TextMarks,
+    special_tokens: TextSpecialTokens,
     config: RetrievalConfig,
 ) -> Result<RetrievalResult, EvalError> {
     if items.is_empty() || items.len() != captions.len() || captions.iter().any(Vec::is_empty) {
@@ -87,7 +87,7 @@ pub fn retrieve(
         );
         return Err(EvalError::new(what, "retrieval", "see `unique_captions`"));
     }
-    noise::off(|| run(tower, features, items, captions, marks, config))
+    noise::off(|| run(tower, features, items, captions, special_tokens, config))
 }
 
 fn run(
@@ -95,17 +95,20 @@ fn run(
     features: &dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError>,
     items: &[usize],
     captions: &[Vec<Vec<u32>>],
-    marks: TextMarks,
+    special_tokens: TextSpecialTokens,
     config: RetrievalConfig,
 ) -> Result<RetrievalResult, EvalError> {
     let batch = config.batch.max(1);
-    let texts: Vec<Vec<u32>> =
-        captions.iter().flatten().map(|ids| framed(ids, marks, config.max_tokens)).collect();
+    let texts: Vec<Vec<u32>> = captions
+        .iter()
+        .flatten()
+        .map(|ids| framed(ids, special_tokens, config.max_tokens))
+        .collect();
     let owner: Vec<usize> =
         captions.iter().enumerate().flat_map(|(i, c)| std::iter::repeat_n(i, c.len())).collect();
     let k = if config.contrast || config.top_k == 0 { config.top_k } else { usize::MAX };
-    let sim =
-        Embeddings::new(tower, features, items, &texts, marks.pad, batch)?.similar(&owner, k)?;
+    let sim = Embeddings::new(tower, features, items, &texts, special_tokens.pad, batch)?
+        .similar(&owner, k)?;
     let (mut reranked, mut itm_accuracy) = (None, None);
     if config.top_k > 0 {
         let of_image = sim
@@ -126,7 +129,8 @@ fn run(
         let mut pairs: Vec<(usize, usize)> = all.collect();
         pairs.sort_unstable();
         pairs.dedup();
-        let matched = match_pairs(tower, features, items, &texts, &pairs, marks.pad, batch)?;
+        let matched =
+            match_pairs(tower, features, items, &texts, &pairs, special_tokens.pad, batch)?;
         reranked = Some(sim.reranked(&owner, &matched, config.contrast));
         itm_accuracy = Some(verdicts(&matched, &own, &hard));
     }
@@ -154,11 +158,11 @@ fn run(
 }
 
 /// The text between its marks, cut so that the last one stays (as tokenizers cut).
-fn framed(ids: &[u32], marks: TextMarks, longest: usize) -> Vec<u32> {
-    let inner = ids.strip_prefix(&[marks.cls]).unwrap_or(ids);
-    let inner = inner.strip_suffix(&[marks.sep]).unwrap_or(inner);
+fn framed(ids: &[u32], special_tokens: TextSpecialTokens, longest: usize) -> Vec<u32> {
+    let inner = ids.strip_prefix(&[special_tokens.cls]).unwrap_or(ids);
+    let inner = inner.strip_suffix(&[special_tokens.sep]).unwrap_or(inner);
     let kept = &inner[..inner.len().min(longest.saturating_sub(2).max(1))];
-    [&[marks.cls][..], kept, &[marks.sep]].concat()
+    [&[special_tokens.cls][..], kept, &[special_tokens.sep]].concat()
 }
 
 fn verdicts(matched: &Matched, own: &[(usize, usize)], hard: &[(usize, usize)]) -> f64 {

@@ -132,7 +132,7 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
 pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
     let mut shown: BTreeSet<&str> = BTreeSet::new();
     let items: Vec<usize> =
-        items.iter().copied().filter(|&item| shown.insert(&dataset.item(item).shows)).collect();
+        items.iter().copied().filter(|&item| shown.insert(&dataset.item(item).depicts)).collect();
     // The item that a caption belongs to; `None` once it belongs to two.
     let mut owner: BTreeMap<&str, Option<usize>> = BTreeMap::new();
     for &item in &items {

@@ -14,24 +14,24 @@ use crate::sums::add_in_place;
 
 /// The gradient of one tensor, added up over the backward passes of several graphs.
 ///
-/// A tensor that goes [`Gathered::through`] it gets no gradient of its own: what arrives is added
+/// A tensor that goes [`GradientAccumulator::attach`] it gets no gradient of its own: what arrives is added
 /// here. Operations of this crate add theirs as soon as it is made, so that a pass never holds the
 /// gradients of all parameters beside their sum; what other operations find is added at the end of
 /// the pass.
 #[derive(Clone, Debug, Default)]
-pub struct Gathered(Arc<Mutex<Option<FlexTensor>>>);
+pub struct GradientAccumulator(Arc<Mutex<Option<FlexTensor>>>);
 
 /// Where the gradients of some graphs go, by the nodes of their tensors.
 #[derive(Debug, Default)]
-pub struct Slots(HashMap<NodeId, Gathered>);
+pub struct AccumulatorMap(HashMap<NodeId, GradientAccumulator>);
 
 thread_local! {
     /// Those of the pass that is going on. burn propagates back on the thread that asks for it.
-    static NOW: RefCell<Slots> = RefCell::default();
+    static NOW: RefCell<AccumulatorMap> = RefCell::default();
 }
 
 /// Gives the slots back at the end of a pass, also of one that panics.
-struct Lent<'a>(&'a mut Slots);
+struct Lent<'a>(&'a mut AccumulatorMap);
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
@@ -39,7 +39,7 @@ impl Drop for Lent<'_> {
     }
 }
 
-impl Slots {
+impl AccumulatorMap {
     /// Propagates back from `loss`. What remains are the gradients of tensors that are not
     /// gathered.
     pub fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
@@ -50,11 +50,11 @@ impl Slots {
 }
 
 /// Where the gradient of this node goes, if it is gathered.
-pub(crate) fn slot(node: NodeId) -> Option<Gathered> {
+pub(crate) fn slot(node: NodeId) -> Option<GradientAccumulator> {
     NOW.with_borrow(|now| now.0.get(&node).cloned())
 }
 
-impl Fused<1> for Gathered {
+impl Fused<1> for GradientAccumulator {
     type Saved = ();
 
     fn forward(&self, [x]: [FlexTensor; 1], keep: bool) -> (FlexTensor, Option<()>) {
@@ -67,7 +67,7 @@ impl Fused<1> for Gathered {
     }
 }
 
-impl Gathered {
+impl GradientAccumulator {
     /// The same values, whose gradient comes here. Needed anew for each graph; that graph is to be
     /// propagated back by `slots`.
     ///
@@ -77,10 +77,10 @@ impl Gathered {
         clippy::result_large_err,
         reason = "the tensor is handed back to be used, not an error on its way out"
     )]
-    pub fn through<const D: usize>(
+    pub fn attach<const D: usize>(
         &self,
         x: Tensor<D>,
-        slots: &mut Slots,
+        slots: &mut AccumulatorMap,
     ) -> Result<Tensor<D>, Tensor<D>> {
         let run = node::run(self.clone(), [x.into_dispatch()]);
         let x = run.map_err(|[x]| Tensor::from_dispatch(x))?;
@@ -103,7 +103,7 @@ impl Gathered {
         *sum = Some(f(sum.take()));
     }
 
-    /// Adds a gradient, or [`Gathered::nothing`].
+    /// Adds a gradient, or [`GradientAccumulator::nothing`].
     pub(crate) fn add(&self, grad: FlexTensor) {
         let count = |x: &FlexTensor| x.layout().num_elements();
         self.update(|sum| match sum {

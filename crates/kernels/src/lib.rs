@@ -39,8 +39,8 @@ mod tiles;
 pub use adamw::AdamWStep;
 pub use dropout::Keep;
 pub use eight_bit::{cast, eight_bit};
-pub use gathered::{Gathered, Slots};
-pub use past::{Past, attend};
+pub use gathered::{AccumulatorMap, GradientAccumulator};
+pub use past::{KvSegment, attend};
 
 /// Exact GELU, `x/2 (1 + erf(x / sqrt 2))`, element-wise.
 #[must_use]

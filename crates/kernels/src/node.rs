@@ -14,7 +14,7 @@ use burn::backend::{
 use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
-use crate::gathered::{self, Gathered};
+use crate::gathered::{self, GradientAccumulator};
 
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
@@ -49,7 +49,7 @@ pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
         saved: Self::Saved,
         grad: FlexTensor,
         wanted: [bool; N],
-        slots: [Option<&Gathered>; N],
+        slots: [Option<&GradientAccumulator>; N],
     ) -> [Option<FlexTensor>; N] {
         let mut parts = self.backward(saved, grad, wanted);
         for (part, slot) in parts.iter_mut().zip(slots) {

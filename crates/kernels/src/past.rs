@@ -19,7 +19,7 @@ use crate::softmax::normalise;
 
 /// Keys and values of some consecutive positions, each `[sources, heads, positions, head width]`.
 #[derive(Clone, Debug)]
-pub struct Past {
+pub struct KvSegment {
     /// Keys.
     pub keys: Tensor<4>,
     /// Values.
@@ -54,7 +54,7 @@ struct Sizes {
 #[must_use]
 pub fn attend(
     q: &Tensor<4>,
-    past: &[Past],
+    past: &[KvSegment],
     bias: Option<&Tensor<4>>,
     scale: f64,
 ) -> Option<Tensor<4>> {
@@ -64,7 +64,7 @@ pub fn attend(
     if texts * heads * width * shared * keys == 0 || !heads.is_multiple_of(shared) {
         return None;
     }
-    let fits = |Past { keys, values, rows }: &Past| {
+    let fits = |KvSegment { keys, values, rows }: &KvSegment| {
         let [sources, _, positions, _] = keys.dims();
         let known = match rows {
             Some(rows) => rows.len() == texts && rows.iter().all(|&row| row < sources),

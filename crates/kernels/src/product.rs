@@ -7,7 +7,7 @@ use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 
 use crate::buffer::{contiguous, tensor};
-use crate::gathered::Gathered;
+use crate::gathered::GradientAccumulator;
 use crate::node::Fused;
 
 /// From so many multiplications on a product is shared out over threads, as burn's are.
@@ -158,7 +158,7 @@ impl Fused<2> for Product {
         saved: Saved,
         grad: FlexTensor,
         _: [bool; 2],
-        slots: [Option<&Gathered>; 2],
+        slots: [Option<&GradientAccumulator>; 2],
     ) -> [Option<FlexTensor>; 2] {
         let grad = contiguous(grad);
         let by_x = saved.w.map(|w| product(matrix(&grad), self.weight(&w).transposed()));
@@ -229,7 +229,7 @@ impl Fused<1> for Rows {
         shape: Shape,
         grad: FlexTensor,
         _: [bool; 1],
-        [slot]: [Option<&Gathered>; 1],
+        [slot]: [Option<&GradientAccumulator>; 1],
     ) -> [Option<FlexTensor>; 1] {
         let grad = contiguous(grad);
         let zeros = || tensor(vec![0.0; shape.num_elements()], shape.clone());

@@ -7,7 +7,7 @@ mod common;
 use burn::tensor::{Device, Int, Tensor, activation};
 use common::{close, devices, in_pool, random, values};
 use proptest::prelude::*;
-use toolkit_kernels::{Past, attend};
+use toolkit_kernels::{KvSegment, attend};
 
 struct Sizes {
     texts: usize,
@@ -23,7 +23,7 @@ fn projected(sizes: &Sizes, sources: usize, positions: usize, seed: u64) -> Tens
 }
 
 /// The first piece is read by several texts, the second in another order, the third as it comes.
-fn pieces(sizes: &Sizes, lengths: [usize; 3]) -> Vec<Past> {
+fn pieces(sizes: &Sizes, lengths: [usize; 3]) -> Vec<KvSegment> {
     let texts = sizes.texts;
     let sources = [texts.div_ceil(2), texts + 1, texts];
     let rows = [
@@ -37,7 +37,7 @@ fn pieces(sizes: &Sizes, lengths: [usize; 3]) -> Vec<Past> {
         .zip(rows)
         .enumerate()
         .filter(|(_, ((length, _), _))| *length > 0);
-    all.map(|(i, ((length, sources), rows))| Past {
+    all.map(|(i, ((length, sources), rows))| KvSegment {
         keys: projected(sizes, sources, length, 10 + i as u64),
         values: projected(sizes, sources, length, 20 + i as u64),
         rows,
@@ -47,12 +47,12 @@ fn pieces(sizes: &Sizes, lengths: [usize; 3]) -> Vec<Past> {
 
 fn primitive(
     q: Tensor<4>,
-    past: &[Past],
+    past: &[KvSegment],
     bias: Option<Tensor<4>>,
     share: usize,
     scale: f64,
 ) -> Tensor<4> {
-    let whole = |of: fn(&Past) -> &Tensor<4>| {
+    let whole = |of: fn(&KvSegment) -> &Tensor<4>| {
         let one = |piece| {
             let x = of(piece).clone();
             let rows: Vec<i32> = match &piece.rows {

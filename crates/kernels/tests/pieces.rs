@@ -212,11 +212,12 @@ fn gradients_are_gathered_and_carried() {
         (x.clone().matmul(y.clone()).sum() + x.clone().transpose().exp().sum() * 3.0).backward();
     let want = values(x.grad(&whole).unwrap());
 
-    let (gathered, mut slots) = (ours::Gathered::default(), ours::Slots::default());
-    let first = gathered.through(x.clone(), &mut slots).unwrap().matmul(y).sum();
+    let (gathered, mut slots) =
+        (ours::GradientAccumulator::default(), ours::AccumulatorMap::default());
+    let first = gathered.attach(x.clone(), &mut slots).unwrap().matmul(y).sum();
     let first = slots.backward(&first);
     assert!(x.grad(&first).is_none(), "what is gathered does not come to the parameter");
-    let second = gathered.through(x.clone(), &mut slots).unwrap().transpose();
+    let second = gathered.attach(x.clone(), &mut slots).unwrap().transpose();
     let slope = second.clone().inner().exp();
     let _ = slots.backward(&(ours::with_gradient(second, slope) * 3.0));
     close(&values(gathered.take::<2>().unwrap()), &want, 1e-5);
@@ -255,9 +256,10 @@ fn products_and_their_gradients() {
                 f(x.clone(), w.clone()).exp().sum() * 0.001 + w.sin().sum()
             };
             let want = values(w.grad(&(loss(w.clone(), &plain) * 2.0).backward()).unwrap());
-            let (gathered, mut slots) = (ours::Gathered::default(), ours::Slots::default());
+            let (gathered, mut slots) =
+                (ours::GradientAccumulator::default(), ours::AccumulatorMap::default());
             for _ in 0..2 {
-                let loss = loss(gathered.through(w.clone(), &mut slots).unwrap(), &op);
+                let loss = loss(gathered.attach(w.clone(), &mut slots).unwrap(), &op);
                 let rest = slots.backward(&loss);
                 assert!(w.grad(&rest).is_none());
             }
@@ -282,13 +284,14 @@ fn rows_of_a_table_and_their_gradients() {
     close(&slope, &wanted, 1e-6);
     // Twice from a table that is a head as well.
     let table = table.require_grad();
-    let (gathered, mut slots) = (ours::Gathered::default(), ours::Slots::default());
+    let (gathered, mut slots) =
+        (ours::GradientAccumulator::default(), ours::AccumulatorMap::default());
     let loss = |t: Tensor<2>| {
         let rows = ours::embedding(t.clone(), ids.clone()).reshape([6, 5]);
         ours::times_transposed(rows, t, false).exp().sum()
     };
     for _ in 0..2 {
-        let loss = loss(gathered.through(table.clone(), &mut slots).unwrap());
+        let loss = loss(gathered.attach(table.clone(), &mut slots).unwrap());
         let _ = slots.backward(&loss);
     }
     let want = values(table.grad(&(loss(table.clone()) * 2.0).backward()).unwrap());

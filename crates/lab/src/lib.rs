@@ -1,32 +1,12 @@
 //! Experiments: from a TOML file to a report.
 
-mod absent;
-mod assumed;
 pub mod bench;
-pub mod blind;
-pub mod cell;
 pub mod compare;
-pub mod diff;
-pub mod done;
-pub mod evaluate;
-mod flips;
-pub mod ids;
-pub mod manifest;
-pub mod memory;
-pub mod parts;
+pub mod experiment;
 pub mod plan;
-pub mod pretrain;
-mod pretrain_spec;
-mod ranges;
-pub mod readable;
 pub mod results;
 pub mod run;
-pub mod sealed;
-pub mod spec;
-pub mod stages;
-pub mod sweep;
-pub mod texts;
-pub mod workers;
+pub mod work;
 
 /// Reports, re-exported for programs that show what a run returns.
 pub use toolkit_report as report;
@@ -78,8 +58,8 @@ pub enum LabError {
     },
 }
 
-impl From<workers::Panicked> for LabError {
-    fn from(panic: workers::Panicked) -> Self {
+impl From<run::workers::Panicked> for LabError {
+    fn from(panic: run::workers::Panicked) -> Self {
         Self::new(
             format!("it panicked: {}", panic.0),
             "this is a defect: please report it with the command and the file",

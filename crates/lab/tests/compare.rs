@@ -4,7 +4,7 @@
 use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
-use toolkit_lab::compare::{Paired, compare, is_evaluation, tasks_alone};
+use toolkit_lab::compare::outcome::{Paired, compare, is_evaluation, tasks_alone};
 use toolkit_registry::sha256_hex;
 
 /// Rows of answers: picture, and score.
@@ -124,15 +124,15 @@ fn without_a_hash_it_is_said_that_damage_cannot_be_told() {
 #[test]
 fn a_score_that_was_changed_is_named() {
     let report = serde_json::json!({"model": "m", "result": {"scores": {"overall": 30.0}, "hashes": {"a": "1", "z": "2"}, "seconds": 3.0}});
-    let written = toolkit_lab::compare::outcome_hash(&report);
+    let written = toolkit_lab::compare::outcome::outcome_hash(&report);
     let mut sealed = report.clone();
-    sealed["result"]["hashes"][toolkit_lab::compare::OUTCOME] = written.clone().into();
+    sealed["result"]["hashes"][toolkit_lab::compare::outcome::OUTCOME] = written.clone().into();
     sealed["result"]["seconds"] = 9.0.into();
     assert_eq!(
-        toolkit_lab::compare::outcome_hash(&sealed),
+        toolkit_lab::compare::outcome::outcome_hash(&sealed),
         written,
         "neither itself nor the time counts"
     );
     sealed["result"]["scores"]["overall"] = 99.9.into();
-    assert_ne!(toolkit_lab::compare::outcome_hash(&sealed), written);
+    assert_ne!(toolkit_lab::compare::outcome::outcome_hash(&sealed), written);
 }

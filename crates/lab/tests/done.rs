@@ -3,8 +3,8 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use toolkit_lab::done::{DONE_FILE, Done, check};
-use toolkit_lab::{LabError, Reporter, sealed};
+use toolkit_lab::run::done::{DONE_FILE, Done, check};
+use toolkit_lab::{LabError, Reporter, run::sealed};
 use toolkit_train::{Progress, Silent};
 
 #[derive(Default)]

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use toolkit_lab::ids::check_texts;
+use toolkit_lab::plan::ids::check_texts;
 use toolkit_lab::run::{Run, RunOptions};
 use toolkit_registry::{Registry, Source, sha256_hex};
 

@@ -7,7 +7,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use std::collections::BTreeSet;
 use toolkit_core::params::{self, Values};
-use toolkit_core::{Cache, LanguageKind, LanguageModel, Memory, Stream, conform, noise};
+use toolkit_core::{Cache, EncoderOutput, LanguageKind, LanguageModel, Stream, conform, noise};
 use toolkit_models::language::opt::{self, Opt, OptConfig};
 use toolkit_models::language::t5::{self, T5, T5Config, bucket};
 use toolkit_models::layers::Activation;
@@ -329,7 +329,7 @@ fn selected_rows_go_on_alike() {
     let device = Device::default();
     let memory =
         model.encode(conform::sample("x", [2, 3, 8], &device), mask([[1.0; 3], [1.0, 1.0, 0.0]]));
-    let step = |memory: &Memory, cache: &mut Cache, id: Tensor<2, Int>| {
+    let step = |memory: &EncoderOutput, cache: &mut Cache, id: Tensor<2, Int>| {
         let [rows, _] = id.dims();
         let seen = Tensor::ones([rows, cache.past() + 1], &device);
         model.logits(model.decode(model.embed(id), seen, Some(memory), Some(cache)))

@@ -11,6 +11,7 @@
 mod builtin;
 mod card;
 mod error;
+mod extensions;
 mod families;
 mod found;
 mod levels;

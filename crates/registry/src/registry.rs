@@ -1,5 +1,6 @@
 //! The registry: which families there are, where cards are, and how a card becomes a part.
 
+use crate::extensions::Extensions;
 use crate::families::{BridgeFamily, LanguageFamily, VisionFamily};
 use crate::spanned::suggest;
 use crate::{Card, CardError, Kind, LoadError, Origin};
@@ -33,6 +34,7 @@ pub struct Registry {
     vision: BTreeMap<String, VisionFamily>,
     bridge: BTreeMap<String, BridgeFamily>,
     language: BTreeMap<String, LanguageFamily>,
+    extensions: Extensions,
     /// Later ones win.
     origins: Vec<Origin>,
 }
@@ -80,6 +82,25 @@ impl Registry {
     pub fn language<L: LanguageModel>(mut self, name: &str) -> Self {
         add(&mut self.language, Kind::Language, name, LanguageFamily::of::<L>());
         self
+    }
+
+    /// Adds a family of a kind that a crate above this one defines, such as a loss or a task.
+    ///
+    /// The type `F` names the kind. Crates wrap this in a trait of their own, so that a user writes
+    /// `.loss::<MyLoss>("my-loss")`.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[must_use]
+    pub fn extend<F: Send + Sync + 'static>(mut self, name: &str, family: F) -> Self {
+        self.extensions.add(name, family);
+        self
+    }
+
+    /// Returns the families of kind `F` that were added by [`Registry::extend`], sorted by name.
+    #[must_use]
+    pub fn extensions<F: Send + Sync + 'static>(&self) -> Vec<(&str, &F)> {
+        self.extensions.of::<F>()
     }
 
     /// Adds a folder whose cards win over those of the same name added before.

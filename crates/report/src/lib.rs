@@ -40,7 +40,7 @@ pub use results::{
 };
 pub use summary::{Comparison, Estimate, RowSummary, Summary, summary};
 
-/// The file beside `report.md` that it shows: what [`figure_svg`] gives.
+/// The file beside `report.md` that it depicts: what [`figure_svg`] gives.
 pub const FIGURE_FILE: &str = "figure.svg";
 
 /// The main figure as an SVG file with its own colours. Empty if the primary score was measured

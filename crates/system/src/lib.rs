@@ -5,6 +5,8 @@
 //! | [`encoding`] | how a text file says its characters are written |
 //! | [`input`] | files that others wrote: opened only if they are regular files |
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
+//! | [`problem`] | the form of every error: what, where, what to try |
+//! | [`progress`] | progress of work that takes longer than a moment |
 //! | [`tool`] | small programs of the system that are asked a question |
 //! | [`unwind`] | panics of other people's code as errors |
 //!
@@ -16,5 +18,7 @@
 pub mod encoding;
 pub mod files;
 pub mod input;
+pub mod problem;
+pub mod progress;
 pub mod tool;
 pub mod unwind;

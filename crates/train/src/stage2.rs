@@ -11,12 +11,12 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
 use toolkit_core::recompute::{self, Recorded};
-use toolkit_core::{AnyLanguage, Ends, LanguageKind, Memory, Stream, noise};
+use toolkit_core::{AnyLanguage, EncoderOutput, Ends, LanguageKind, Stream, noise};
 use toolkit_models::connector::Connector;
 
 /// Special ids of the language model's tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LanguageMarks {
+pub struct LanguageSpecialTokens {
     /// Before the text, where the model was trained with one (OPT: `</s>`); it is a label too,
     /// predicted from the last query.
     pub bos: Option<u32>,
@@ -45,7 +45,7 @@ pub struct Stage2 {
     /// Its kind.
     pub kind: LanguageKind,
     /// Its special ids.
-    pub marks: LanguageMarks,
+    pub special_tokens: LanguageSpecialTokens,
     /// Cached features of the training split.
     pub features: Arc<Features>,
     /// Token ids of each image's captions.
@@ -76,11 +76,11 @@ pub fn decoder_only_loss_sum(
     language: &AnyLanguage,
     prefix: Tensor<3>,
     texts: &[Vec<u32>],
-    marks: LanguageMarks,
+    special_tokens: LanguageSpecialTokens,
 ) -> Tensor<1> {
     let [batch, queries, _] = prefix.dims();
     let device = prefix.device();
-    let text = pad(texts, marks.pad, Side::Right, &device);
+    let text = pad(texts, special_tokens.pad, Side::Right, &device);
     let [_, tokens] = text.ids.dims();
     let ones = Tensor::<2>::ones([batch, queries], &device);
     let mask = Tensor::cat(vec![ones, text.mask], 1);
@@ -101,31 +101,33 @@ pub fn encoder_decoder_loss_sum(
     prefix: Tensor<3>,
     inputs: &[Vec<u32>],
     outputs: &[Vec<u32>],
-    marks: LanguageMarks,
+    special_tokens: LanguageSpecialTokens,
 ) -> Tensor<1> {
     let [batch, queries, _] = prefix.dims();
     let device = prefix.device();
-    let input = pad(inputs, marks.pad, Side::Right, &device);
+    let input = pad(inputs, special_tokens.pad, Side::Right, &device);
     let mask = Tensor::cat(vec![Tensor::<2>::ones([batch, queries], &device), input.mask], 1);
     let memory = language.encode(Tensor::cat(vec![prefix, language.embed(input.ids)], 1), mask);
-    decoded_loss_sum(language, &memory, outputs, marks, &device)
+    decoded_loss_sum(language, &memory, outputs, special_tokens, &device)
 }
 
 /// Summed loss of `outputs` written from `memory`.
 fn decoded_loss_sum(
     language: &AnyLanguage,
-    memory: &Memory,
+    memory: &EncoderOutput,
     outputs: &[Vec<u32>],
-    marks: LanguageMarks,
+    special_tokens: LanguageSpecialTokens,
     device: &Device,
 ) -> Tensor<1> {
     let shifted: Vec<Vec<u32>> = outputs
         .iter()
         .map(|o| {
-            std::iter::once(marks.decoder_start).chain(o[..o.len() - 1].iter().copied()).collect()
+            std::iter::once(special_tokens.decoder_start)
+                .chain(o[..o.len() - 1].iter().copied())
+                .collect()
         })
         .collect();
-    let read = pad(&shifted, marks.pad, Side::Right, device);
+    let read = pad(&shifted, special_tokens.pad, Side::Right, device);
     let hidden = language.decode(language.embed(read.ids), read.mask, Some(memory), None);
     next_token_loss_sum(language, hidden, outputs)
 }
@@ -137,18 +139,21 @@ impl Stage2 {
         match self.kind {
             LanguageKind::DecoderOnly => {
                 let ids = self
-                    .marks
+                    .special_tokens
                     .bos
                     .into_iter()
                     .chain(caption.iter().copied())
-                    .chain([self.marks.eos.first()]);
+                    .chain([self.special_tokens.eos.first()]);
                 (Vec::new(), ids.take(MAX_TEXT).collect())
             }
             LanguageKind::EncoderDecoder => {
                 let caption = &caption[..caption.len().min(MAX_TEXT)];
                 let split = draw.between(1, (caption.len() / 2).max(1)).min(caption.len());
                 let with_end = |ids: &[u32]| {
-                    ids.iter().copied().chain([self.marks.eos.first()]).collect::<Vec<u32>>()
+                    ids.iter()
+                        .copied()
+                        .chain([self.special_tokens.eos.first()])
+                        .collect::<Vec<u32>>()
                 };
                 (with_end(&caption[..split]), with_end(&caption[split..]))
             }
@@ -173,12 +178,13 @@ impl Stage2 {
         for chunk in texts.chunks(32) {
             let outputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.1.clone()).collect();
             // Without a `bos` the first word cannot be predicted from nothing, so it is left out.
-            let unread =
-                usize::from(self.kind == LanguageKind::DecoderOnly && self.marks.bos.is_none());
+            let unread = usize::from(
+                self.kind == LanguageKind::DecoderOnly && self.special_tokens.bos.is_none(),
+            );
             scored += outputs.iter().map(|output| output.len() - unread).sum::<usize>();
             let loss = noise::off(|| match self.kind {
                 LanguageKind::DecoderOnly => {
-                    let text = pad(&outputs, self.marks.pad, Side::Right, &device);
+                    let text = pad(&outputs, self.special_tokens.pad, Side::Right, &device);
                     let next = text.ids.dims()[1] - 1;
                     if next == 0 {
                         return Tensor::zeros([1], &device);
@@ -191,9 +197,9 @@ impl Stage2 {
                 }
                 LanguageKind::EncoderDecoder => {
                     let inputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.0.clone()).collect();
-                    let input = pad(&inputs, self.marks.pad, Side::Right, &device);
+                    let input = pad(&inputs, self.special_tokens.pad, Side::Right, &device);
                     let memory = language.encode(language.embed(input.ids), input.mask);
-                    decoded_loss_sum(language, &memory, &outputs, self.marks, &device)
+                    decoded_loss_sum(language, &memory, &outputs, self.special_tokens, &device)
                 }
             });
             sum += f64::from(loss.into_scalar::<f32>());
@@ -228,11 +234,17 @@ impl Objective<Connector> for Stage2 {
             let outputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].1.clone()).collect();
             let run = || match self.kind {
                 LanguageKind::DecoderOnly => {
-                    decoder_only_loss_sum(&self.language, prefix, &outputs, self.marks)
+                    decoder_only_loss_sum(&self.language, prefix, &outputs, self.special_tokens)
                 }
                 LanguageKind::EncoderDecoder => {
                     let inputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].0.clone()).collect();
-                    encoder_decoder_loss_sum(&self.language, prefix, &inputs, &outputs, self.marks)
+                    encoder_decoder_loss_sum(
+                        &self.language,
+                        prefix,
+                        &inputs,
+                        &outputs,
+                        self.special_tokens,
+                    )
                 }
             };
             let run =

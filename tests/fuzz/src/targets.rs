@@ -6,11 +6,11 @@ use flate2::write::GzEncoder;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use toolkit_checkpoints::config::Config;
 use toolkit_data::{CheckOptions, Dataset, Folder, PublishedConfig, check, check_folder};
 use toolkit_eval::official::{CaptionFiles, VqaFiles};
 use toolkit_fetch::{NoProgress, Store};
 use toolkit_formats::Tensors;
-use toolkit_hub::config::Config;
 use toolkit_registry::{Card, Kind, Origin, Registry, TextTokenizer, TokenTable};
 
 /// Pixels that a fuzzed picture may have: 64 MB as RGB with alpha, a quarter of what one input may

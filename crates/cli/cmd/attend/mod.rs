@@ -13,8 +13,8 @@ use clap::Args as Arguments;
 use serde_json::json;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use toolkit_checkpoints::BridgePart;
 use toolkit_core::{noise, params};
-use toolkit_hub::BridgePart;
 use toolkit_train::checkpoint::write_atomic;
 
 /// Draws the Q-Former's cross-attention over a picture, as a PNG

@@ -14,10 +14,10 @@ use toolkit_eval::{
     Batches, CaptionResult, EvalError, ReadPrompt, RetrievalTask, Speaker, Task, caption,
     captioned_items, question_pairs, retrieve, vqa,
 };
-use toolkit_lab::stages::same_pictures;
+use toolkit_lab::work::stages::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
 use toolkit_registry::sha256_hex;
-use toolkit_train::stage1::TextMarks;
+use toolkit_train::stage1::TextSpecialTokens;
 use toolkit_train::{Progress, TrainError};
 
 /// Draws of a bootstrap interval.
@@ -157,7 +157,7 @@ fn retrieval(
         )
     };
     t.check(&[cls, sep])?;
-    let marks = TextMarks {
+    let special_tokens = TextSpecialTokens {
         pad: words.padding(opened.model.stage1.pad)?,
         cls,
         sep,
@@ -176,7 +176,8 @@ fn retrieval(
     }
     pictures.progress.start(0, 2 * items.len() as u64);
     let features = |items: &[usize]| features(opened, pictures, items);
-    let found = noise::off(|| retrieve(tower, &features, &items, &texts, marks, task.config))?;
+    let found =
+        noise::off(|| retrieve(tower, &features, &items, &texts, special_tokens, task.config))?;
     let mut scores = BTreeMap::from([("chance.r1".to_owned(), found.chance_r1)]);
     for (name, recall) in [("itc", Some(&found.itc)), ("itm", found.itm.as_ref())] {
         let Some(recall) = recall else { continue };
@@ -227,7 +228,7 @@ fn interval(name: &str, each: &[f64], clusters: Option<&[u64]>) -> BTreeMap<Stri
 fn read_prompt(opened: &Opened, prompt: &str) -> Result<Vec<u32>, EvalError> {
     let ids = opened.model.words().and_then(|words| {
         let language = opened.model.language()?;
-        words.prompt(prompt, language.marks, language.encoder_decoder())
+        words.prompt(prompt, language.special_tokens, language.encoder_decoder())
     });
     Ok(ids.map_err(|error| TrainError::Other(error.to_string()))?)
 }
@@ -238,7 +239,7 @@ fn speaker<'a>(opened: &'a Opened, read: &'a ReadPrompt<'a>) -> anyhow::Result<S
         language: &language.model,
         shape: &language.shape,
         tokenizer: &words.tokenizer,
-        marks: language.marks,
+        special_tokens: language.special_tokens,
         read: Some(read),
     })
 }

@@ -22,10 +22,10 @@ use std::sync::Arc;
 use std::time::Instant;
 use toolkit_data::Dataset;
 use toolkit_eval::{Batches, CaptionTask, Compared, PAPER, Task, VqaTask, compare, published};
-use toolkit_lab::compare::{OUTCOME, outcome_hash};
-use toolkit_lab::parts::{card_hash, open_data};
-use toolkit_lab::readable::{leaving_out, unreadable};
-use toolkit_lab::texts::{self, Texts};
+use toolkit_lab::compare::outcome::{OUTCOME, outcome_hash};
+use toolkit_lab::plan::parts::{card_hash, open_data};
+use toolkit_lab::work::readable::{leaving_out, unreadable};
+use toolkit_lab::work::texts::{self, Texts};
 use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin, sha256_hex};
 use toolkit_system::files::{FileError, sweep_temporaries};
@@ -400,8 +400,11 @@ fn prompts(opened: &Opened) -> anyhow::Result<Card> {
     if let Some(cell) = opened.cell() {
         return Ok(cell.resolved.language.0.clone());
     }
-    let short =
-        opened.model.language.as_ref().is_some_and(toolkit_hub::LanguagePart::encoder_decoder);
+    let short = opened
+        .model
+        .language
+        .as_ref()
+        .is_some_and(toolkit_checkpoints::LanguagePart::encoder_decoder);
     let question = if short { "Question: {} Short answer:" } else { "Question: {} Answer:" };
     let text = format!("family = \"opt\"\n[prompt]\nvqa = {}\ncaption = \"\"\n", json!(question));
     Ok(Card::parse(Kind::Language, "published", Origin::Embedded, &text)?)

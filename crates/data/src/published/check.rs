@@ -198,7 +198,7 @@ fn pictures(
     faults: &mut Counted,
 ) {
     let look = |index: usize| {
-        let name = &loaded.items[index].shows;
+        let name = &loaded.items[index].depicts;
         let path = match loaded.pictures.find(index, name) {
             Ok(path) => path,
             Err(error) => return Some((Fault::MissingImage, error)),

@@ -42,9 +42,9 @@ impl Published {
         let Loaded { mut items, mut pictures, remarks, .. } =
             load(config, root, split, &mut strict)?;
         if pictures.parts.iter().any(|part| part.skip_missing) {
-            let named: Vec<String> = items.iter().map(|item| item.shows.clone()).collect();
+            let named: Vec<String> = items.iter().map(|item| item.depicts.clone()).collect();
             (items, pictures) = without_missing(items, pictures);
-            let kept: HashSet<&str> = items.iter().map(|item| item.shows.as_str()).collect();
+            let kept: HashSet<&str> = items.iter().map(|item| item.depicts.as_str()).collect();
             for name in named.iter().filter(|name| !kept.contains(name.as_str())) {
                 let error = DataError::missing(
                     format!("there is no picture {name}"),
@@ -85,7 +85,9 @@ fn without_missing(items: Vec<Item>, pictures: Pictures) -> (Vec<Item>, Pictures
     let there: Vec<bool> = items
         .par_iter()
         .enumerate()
-        .map(|(at, item)| !pictures.part(at).skip_missing || pictures.find(at, &item.shows).is_ok())
+        .map(|(at, item)| {
+            !pictures.part(at).skip_missing || pictures.find(at, &item.depicts).is_ok()
+        })
         .collect();
     let parts = pictures.parts.into_iter().map(|part| {
         let first = there[..part.first].iter().filter(|&&there| there).count();
@@ -117,7 +119,7 @@ impl Dataset for Published {
 
     fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
         let item = at(&self.items, index, &self.name)?;
-        self.pictures.decode(index, &item.shows, alpha)
+        self.pictures.decode(index, &item.depicts, alpha)
     }
 
     fn left_out(&self) -> Findings {
@@ -143,7 +145,7 @@ impl Published {
             .enumerate()
             .map(|(at, item)| {
                 let seen =
-                    self.pictures.find(at, &item.shows).ok().and_then(|path| ends(&path).ok());
+                    self.pictures.find(at, &item.depicts).ok().and_then(|path| ends(&path).ok());
                 let mut hash = Sha256::new();
                 hash.update(format!("{item:?}\n"));
                 hash.update(seen.unwrap_or_default());

@@ -60,7 +60,7 @@ pub(super) fn load(
         }
         let folders = part.folders(root);
         if let Some(place) =
-            moved(build.items[first..].iter().map(|item| item.shows.as_str()), &folders)
+            moved(build.items[first..].iter().map(|item| item.depicts.as_str()), &folders)
         {
             cut(&mut build.items[first..], &place);
             build.remarks.insert(format!(
@@ -91,11 +91,11 @@ fn needs_captions(part: &SplitConfig, build: &Builder, first: usize) -> bool {
 /// Takes the folder `place` off the paths that begin with it, and off ids that are paths.
 fn cut(items: &mut [Item], place: &str) {
     for item in items {
-        if let Some(rest) = item.shows.strip_prefix(place).map(str::to_owned) {
-            if item.id == item.shows {
+        if let Some(rest) = item.depicts.strip_prefix(place).map(str::to_owned) {
+            if item.id == item.depicts {
                 item.id.clone_from(&rest);
             }
-            item.shows = rest;
+            item.depicts = rest;
         }
     }
 }

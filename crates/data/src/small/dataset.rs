@@ -74,7 +74,7 @@ impl Small {
             for ((_, pair), questions) in chunk.iter().zip(questions) {
                 items.push(Item {
                     id: pair.id.clone(),
-                    shows: normalise(&pair.subject),
+                    depicts: normalise(&pair.subject),
                     group: source.to_owned(),
                     captions: pair.captions.clone(),
                     questions,

@@ -121,7 +121,7 @@ impl EasyVqa {
         for (number, questions) in by_picture {
             let id = format!("{part}-{number:04}");
             let group = "all".to_owned();
-            items.push(Item { shows: id.clone(), id, group, captions: vec![], questions });
+            items.push(Item { depicts: id.clone(), id, group, captions: vec![], questions });
             pictures.push(Picture::File(dir.join("images").join(format!("{number}.png"))));
         }
         if items.is_empty() {

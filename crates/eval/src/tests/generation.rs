@@ -325,7 +325,7 @@ fn a_least_length_is_honoured() {
 #[test]
 fn without_bos_the_prefix_is_continued() {
     let mut voice = Voice::opt(VOCAB, 2);
-    voice.marks.bos = None;
+    voice.special_tokens.bos = None;
     let d = Decoding { beams: 2, ..Decoding::default() };
     let together = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
     let alone =

@@ -18,7 +18,7 @@ use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape};
 use toolkit_data::{DataError, Dataset, Item, Question};
 use toolkit_models::language::{opt, t5};
 use toolkit_registry::{TextTokenizer, TokenTable};
-use toolkit_train::stage2::LanguageMarks;
+use toolkit_train::stage2::LanguageSpecialTokens;
 
 const WIDTH: usize = 16;
 const EOS: u32 = 1;
@@ -28,7 +28,7 @@ struct Voice {
     language: AnyLanguage,
     shape: LanguageShape,
     tokenizer: TextTokenizer,
-    marks: LanguageMarks,
+    special_tokens: LanguageSpecialTokens,
 }
 
 impl Voice {
@@ -37,7 +37,7 @@ impl Voice {
             language: &self.language,
             shape: &self.shape,
             tokenizer: &self.tokenizer,
-            marks: self.marks,
+            special_tokens: self.special_tokens,
             read: None,
         }
     }
@@ -49,9 +49,10 @@ impl Voice {
         };
         let language = params::initialise(AnyLanguage::new(L::build(config, device)), seed, rule);
         let shape = L::describe(config).unwrap();
-        let marks = LanguageMarks { bos: Some(2), eos: Ends::one(EOS), pad: 0, decoder_start: 0 };
+        let special_tokens =
+            LanguageSpecialTokens { bos: Some(2), eos: Ends::one(EOS), pad: 0, decoder_start: 0 };
         let tokenizer = tokenizer(shape.vocab);
-        Self { language, shape, tokenizer, marks }
+        Self { language, shape, tokenizer, special_tokens }
     }
 
     /// Decoder-only, large weights so that outputs differ.
@@ -152,7 +153,7 @@ fn item(id: &str, group: &str, captions: &[&str], questions: &[(&str, &str, &[&s
     };
     Item {
         id: id.to_owned(),
-        shows: id.to_owned(),
+        depicts: id.to_owned(),
         group: group.to_owned(),
         captions: captions.iter().map(own).collect(),
         questions: questions.iter().enumerate().map(question).collect(),

@@ -5,9 +5,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::cell::RefCell;
 use toolkit_core::{ImagePass, KeysValues, Pair, TextTower, params};
 use toolkit_train::TrainError;
-use toolkit_train::stage1::TextMarks;
+use toolkit_train::stage1::TextSpecialTokens;
 
-const MARKS: TextMarks = TextMarks { pad: 0, cls: 1, sep: 2, dec: 3 };
+const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
 /// Id of text 0.
 const FIRST: u32 = 10;
 
@@ -24,7 +24,11 @@ impl Hand {
         let [_, tokens] = ids.dims();
         let ids: Vec<i64> = ids.into_data().iter::<i64>().collect();
         let row = |ids: &[i64]| {
-            assert_eq!((ids[0], ids[2]), (1, 2), "texts come between their marks: {ids:?}");
+            assert_eq!(
+                (ids[0], ids[2]),
+                (1, 2),
+                "texts come between their special_tokens: {ids:?}"
+            );
             ids[1] as usize - FIRST as usize
         };
         ids.chunks(tokens).map(row).collect()

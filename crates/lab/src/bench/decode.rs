@@ -7,12 +7,12 @@ use burn::tensor::{DType, Tensor, TensorData};
 use toolkit_core::{Ends, LanguageKind, params};
 use toolkit_eval::{Decoding, Writer};
 use toolkit_registry::{Kind, Weights};
-use toolkit_train::stage2::LanguageMarks;
+use toolkit_train::stage2::LanguageSpecialTokens;
 
 /// Ids that any vocabulary has; none of them ends a text, because exactly `new_tokens` are asked
 /// for.
-pub(super) const MARKS: LanguageMarks =
-    LanguageMarks { bos: Some(2), eos: Ends::one(2), pad: 1, decoder_start: 0 };
+pub(super) const MARKS: LanguageSpecialTokens =
+    LanguageSpecialTokens { bos: Some(2), eos: Ends::one(2), pad: 1, decoder_start: 0 };
 
 pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let card = setup.registry.card(Kind::Language, &setup.language)?;
@@ -40,7 +40,7 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
         TensorData::new(prefix, [texts, queries, shape.width]),
         &setup.device,
     );
-    let writer = Writer { language: &language, shape: &shape, marks: MARKS };
+    let writer = Writer { language: &language, shape: &shape, special_tokens: MARKS };
     let decoding = Decoding {
         beams: setup.beams,
         max_new_tokens: tokens,

@@ -2,7 +2,7 @@
 
 use super::{Measured, Setup, Work, draw, time, values};
 use crate::LabError;
-use crate::memory;
+use crate::plan::memory;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use toolkit_registry::{Kind, Weights};

@@ -1,7 +1,7 @@
 //! Picture files to what an encoder takes.
 
 use super::{Measured, Setup, Work, time};
-use crate::{LabError, pretrain};
+use crate::{LabError, work::pretrain};
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,9 @@
 use super::decode::MARKS;
 use super::{Measured, Setup, Work, draw, machine, time, values};
 use crate::LabError;
-use crate::memory;
-use crate::parts::Resolved;
-use crate::spec::ModelSpec;
+use crate::experiment::spec::ModelSpec;
+use crate::plan::memory;
+use crate::plan::parts::Resolved;
 use burn::module::Module;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
-use toolkit_train::stage1::{LossWeights, Stage1, TextMarks};
+use toolkit_train::stage1::{LossWeights, Stage1, TextSpecialTokens};
 use toolkit_train::stage2::Stage2;
 
 /// The first id that is no special one here.
@@ -98,11 +98,11 @@ pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
     };
     let captions: Vec<Vec<Vec<u32>>> = (0..features.rows()).map(caption).collect();
     let mut objective = Stage1 {
-        shows: Arc::new((0..captions.len()).collect()),
+        depicts: Arc::new((0..captions.len()).collect()),
         captions: Arc::new(captions),
         order: Order::new(1, "bench/order", features.rows(), setup.batch),
         features,
-        marks: TextMarks { pad: 0, cls: 1, sep: 2, dec: 3 },
+        special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
         weights: LossWeights::default(),
         smoothing: 0.1,
         accumulate: 1,
@@ -151,7 +151,7 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let mut objective = Stage2 {
         language,
         kind: resolved.language.1.kind,
-        marks: MARKS,
+        special_tokens: MARKS,
         captions: Arc::new(captions),
         order: Order::new(1, "bench/order", features.rows(), setup.batch),
         features,

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use toolkit_core::params::{Info, Init, bert_rule};
 use toolkit_core::recompute;
 use toolkit_core::{
-    Cache, Cost, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product,
+    Cache, Cost, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError, product,
 };
 
 /// Sizes of a [`Llama`], in the words of transformers' `LlamaConfig`.
@@ -323,7 +323,7 @@ impl LanguageModel for Llama {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
     ) -> Tensor<3> {
         let tokens = embeds.dims()[1];
@@ -334,7 +334,7 @@ impl LanguageModel for Llama {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        _: Option<&Memory>,
+        _: Option<&EncoderOutput>,
         mut cache: Option<&mut Cache>,
         outputs: usize,
     ) -> Tensor<3> {

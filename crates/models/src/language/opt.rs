@@ -18,7 +18,8 @@ use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init, bert_rule};
 use toolkit_core::recompute;
 use toolkit_core::{
-    Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product,
+    Cache, Cost, Count, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError,
+    product,
 };
 
 /// Position `p` reads row `p + 2`, as in fairseq; a hidden position counts as -1 and reads row 1.
@@ -270,7 +271,7 @@ impl LanguageModel for Opt {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
     ) -> Tensor<3> {
         let tokens = embeds.dims()[1];
@@ -281,7 +282,7 @@ impl LanguageModel for Opt {
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        _: Option<&Memory>,
+        _: Option<&EncoderOutput>,
         mut cache: Option<&mut Cache>,
         outputs: usize,
     ) -> Tensor<3> {

@@ -8,13 +8,13 @@ use super::pieces::Sum;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 use toolkit_core::KeysValues;
-use toolkit_kernels::Gathered;
+use toolkit_kernels::GradientAccumulator;
 
 /// A tensor at a cut.
 pub(super) struct Leaf<const D: usize> {
     whole: Tensor<D>,
     constant: Tensor<D>,
-    gathered: Gathered,
+    gathered: GradientAccumulator,
     /// Where gradients cannot be gathered (other backends than flex).
     other: Option<Tensor<D>>,
 }
@@ -23,13 +23,13 @@ impl<const D: usize> Leaf<D> {
     /// Cuts here.
     pub(super) fn new(whole: Tensor<D>) -> Self {
         let constant = whole.clone().detach().require_grad();
-        Self { whole, constant, gathered: Gathered::default(), other: None }
+        Self { whole, constant, gathered: GradientAccumulator::default(), other: None }
     }
 
     /// The same values for one graph behind the cut.
     pub(super) fn value(&self, sum: &mut Sum) -> Tensor<D> {
         self.gathered
-            .through(self.constant.clone(), &mut sum.slots)
+            .attach(self.constant.clone(), &mut sum.slots)
             .unwrap_or_else(|constant| constant)
     }
 

@@ -83,7 +83,7 @@ impl Stage1 {
         image: &mut Leaf<3>,
     ) -> Result<(), TrainError> {
         let (model, batch) = (shared.model, shared.batch);
-        let alike = |a: usize, b: usize| batch.alike(&self.shows, a, b);
+        let same_content = |a: usize, b: usize| batch.same_content(&self.depicts, a, b);
         let before = shared.grads.module(model);
         let text = self.text(own.iter().map(|&i| batch.captions[i].clone()), &self.device);
         let mut text = Leaf::new(self.tower(&before)?.text_embeds(text.ids, text.mask));
@@ -96,12 +96,12 @@ impl Stage1 {
         if shared.negatives.is_none() {
             let (host, n) = (params::floats(sim.clone().inner()), batch.len());
             let beaten = |i: usize| {
-                (0..n).all(|j| i == j || alike(i, j) || host[i * n + j] < host[i * n + i])
+                (0..n).all(|j| i == j || same_content(i, j) || host[i * n + j] < host[i * n + i])
             };
             shared.tally.itc_hits = (0..n).filter(|&i| beaten(i)).count();
             shared.negatives = Some(self.negatives(shared.step, batch, &host));
         }
-        let loss = itc_loss(sim, self.smoothing, alike);
+        let loss = itc_loss(sim, self.smoothing, same_content);
         if m == 0 {
             shared.tally.sums[0] = scalar(&loss);
         }
@@ -121,7 +121,12 @@ impl Stage1 {
         similarities: &[f32],
     ) -> (Vec<usize>, Vec<usize>) {
         let mut draw = Stream::new(self.seed, "stage1/negatives", step);
-        hard_negatives(similarities, batch.len(), |a, b| batch.alike(&self.shows, a, b), &mut draw)
+        hard_negatives(
+            similarities,
+            batch.len(),
+            |a, b| batch.same_content(&self.depicts, a, b),
+            &mut draw,
+        )
     }
 
     /// Captioning, piece by piece.
@@ -148,7 +153,7 @@ impl Stage1 {
                 &rows,
                 text.ids,
                 text.mask,
-                self.marks.dec,
+                self.special_tokens.dec,
                 self.smoothing,
             );
             let loss = loss / batch.scored() as f64;

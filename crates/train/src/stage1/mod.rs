@@ -43,7 +43,7 @@ impl Default for LossWeights {
 
 /// Special ids of the bridge's tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TextMarks {
+pub struct TextSpecialTokens {
     /// Padding.
     pub pad: u32,
     /// First token of a text that is matched or contrasted.
@@ -62,11 +62,11 @@ pub struct Stage1 {
     pub captions: Arc<Vec<Vec<Vec<u32>>>>,
     /// Images with the same number show the same, and are positives of each other (LAVIS: equal
     /// `image_id`).
-    pub shows: Arc<Vec<usize>>,
+    pub depicts: Arc<Vec<usize>>,
     /// Which images make up a step.
     pub order: Order,
     /// Special ids.
-    pub marks: TextMarks,
+    pub special_tokens: TextSpecialTokens,
     /// Loss weights.
     pub weights: LossWeights,
     /// Label smoothing of ITC and ITG (LAVIS: 0.1).
@@ -95,20 +95,20 @@ pub fn similarity(image: Tensor<3>, text: Tensor<2>) -> Tensor<2> {
 }
 
 /// Draws for each text an image and for each image a text that does not belong to it, in proportion
-/// to `softmax(similarity / temperature)` without its own and those that are `alike`: the same
+/// to `softmax(similarity / temperature)` without its own and those that are `same_content`: the same
 /// image twice in a batch, or the same caption of two images (LAVIS leaves out equal `image_id`s).
-/// `sim [n, n]` is image x text, already divided. Where all are alike, another one has to do; with
+/// `sim [n, n]` is image x text, already divided. Where all are same_content, another one has to do; with
 /// a single pair the pair itself comes back.
 #[must_use]
 pub fn hard_negatives(
     sim: &[f32],
     n: usize,
-    alike: impl Fn(usize, usize) -> bool,
+    same_content: impl Fn(usize, usize) -> bool,
     draw: &mut Stream,
 ) -> (Vec<usize>, Vec<usize>) {
     let mut pick = |row: &dyn Fn(usize) -> f32, own: usize| {
-        let apart = (0..n).any(|j| j != own && !alike(own, j));
-        let allowed = |j: usize| j != own && !(apart && alike(own, j));
+        let apart = (0..n).any(|j| j != own && !same_content(own, j));
+        let allowed = |j: usize| j != own && !(apart && same_content(own, j));
         let largest = (0..n).filter(|&j| allowed(j)).map(row).fold(f32::NEG_INFINITY, f32::max);
         let weights: Vec<f32> =
             (0..n).map(|j| if allowed(j) { (row(j) - largest).exp() } else { 0.0 }).collect();
@@ -120,14 +120,18 @@ pub fn hard_negatives(
 }
 
 /// Contrastive loss of `sim [n, n]` (image x text, divided by the temperature), mean of both
-/// directions. Pairs that are `alike` share the target evenly, smoothing apart (LAVIS does so where
+/// directions. Pairs that are `same_content` share the target evenly, smoothing apart (LAVIS does so where
 /// a batch carries `image_id`).
 #[must_use]
-pub fn itc_loss(sim: Tensor<2>, smoothing: f64, alike: impl Fn(usize, usize) -> bool) -> Tensor<1> {
+pub fn itc_loss(
+    sim: Tensor<2>,
+    smoothing: f64,
+    same_content: impl Fn(usize, usize) -> bool,
+) -> Tensor<1> {
     let [n, _] = sim.dims();
-    if (0..n).any(|a| (0..a).any(|b| alike(a, b))) {
+    if (0..n).any(|a| (0..a).any(|b| same_content(a, b))) {
         let row = |a: usize| -> Vec<f32> {
-            let same: Vec<bool> = (0..n).map(|b| a == b || alike(a, b)).collect();
+            let same: Vec<bool> = (0..n).map(|b| a == b || same_content(a, b)).collect();
             let share = (1.0 - smoothing) / same.iter().filter(|&&s| s).count() as f64;
             same.iter()
                 .map(|&s| (smoothing / n as f64 + if s { share } else { 0.0 }) as f32)

@@ -9,7 +9,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
 use std::collections::HashMap;
-use toolkit_kernels::{Gathered, Slots};
+use toolkit_kernels::{AccumulatorMap, GradientAccumulator};
 
 /// A piece has about so many tokens: large enough for products at full speed, small enough that its
 /// activations are a fraction of the parameters' size where models are large (BERT-base: 0.3 GB).
@@ -28,9 +28,9 @@ pub(super) fn by_length(lengths: &[usize], queries: usize) -> Vec<Vec<usize>> {
 /// Gradients of a module's parameters, added up over several graphs.
 #[derive(Default)]
 pub(super) struct Sum {
-    gathered: HashMap<ParamId, Gathered>,
+    gathered: HashMap<ParamId, GradientAccumulator>,
     /// Of parameters and of cuts.
-    pub(super) slots: Slots,
+    pub(super) slots: AccumulatorMap,
     /// Where parameters cannot be gathered (other backends than flex).
     other: GradientsParams,
 }
@@ -44,7 +44,7 @@ impl ModuleMapper for Through<'_> {
         }
         let Sum { gathered, slots, .. } = &mut *self.0;
         let gathered = gathered.entry(p.id).or_default();
-        p.map(|value| gathered.through(value, slots).unwrap_or_else(|value| value))
+        p.map(|value| gathered.attach(value, slots).unwrap_or_else(|value| value))
     }
 }
 
@@ -65,11 +65,11 @@ impl ModuleVisitor for AddTo<'_> {
     }
 }
 
-struct Collect<'a>(&'a HashMap<ParamId, Gathered>, GradientsParams);
+struct Collect<'a>(&'a HashMap<ParamId, GradientAccumulator>, GradientsParams);
 
 impl ModuleVisitor for Collect<'_> {
     fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.0.get(&p.id).and_then(Gathered::take::<D>) {
+        if let Some(gradient) = self.0.get(&p.id).and_then(GradientAccumulator::take::<D>) {
             self.1.register(p.id, gradient);
         }
     }

@@ -36,8 +36,8 @@ impl Batch {
     }
 
     /// Rows of a batch that show the same or say the same are no negatives of each other.
-    pub(super) fn alike(&self, shows: &[usize], a: usize, b: usize) -> bool {
-        shows[self.samples[a]] == shows[self.samples[b]] || self.captions[a] == self.captions[b]
+    pub(super) fn same_content(&self, depicts: &[usize], a: usize, b: usize) -> bool {
+        depicts[self.samples[a]] == depicts[self.samples[b]] || self.captions[a] == self.captions[b]
     }
 
     /// Tokens that captioning is scored on.
@@ -74,7 +74,7 @@ impl Stage1 {
         captions: impl Iterator<Item = Vec<u32>>,
         device: &Device,
     ) -> TextBatch {
-        pad(&captions.collect::<Vec<_>>(), self.marks.pad, Side::Right, device)
+        pad(&captions.collect::<Vec<_>>(), self.special_tokens.pad, Side::Right, device)
     }
 
     fn stream(&self, step: u64, micro: usize) -> Stream {

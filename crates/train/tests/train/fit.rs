@@ -15,7 +15,7 @@ use toolkit_train::fit::{FitConfig, MetricLine, Objective, StepLoss, fit};
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::order::Order;
 use toolkit_train::schedule::Schedule;
-use toolkit_train::stage1::{LossWeights, Stage1, TextMarks};
+use toolkit_train::stage1::{LossWeights, Stage1, TextSpecialTokens};
 use toolkit_train::{Silent, TrainError};
 
 pub const STEPS: u64 = 6;
@@ -171,9 +171,9 @@ fn stage_1_with_dropout_resumes_too() {
             features: features.clone(),
             unigram: 1.0,
             captions: captions.clone(),
-            shows: std::sync::Arc::new((0..9).collect()),
+            depicts: std::sync::Arc::new((0..9).collect()),
             order: Order::new(4, "stage1/order", 9, 4),
-            marks: TextMarks { pad: 0, cls: 1, sep: 2, dec: 3 },
+            special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
             weights: LossWeights::default(),
             smoothing: 0.1,
             accumulate,

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toolkit_core::params::{self, Values};
 use toolkit_core::{
-    AnyBridge, AnyLanguage, Cache, Cost, Ends, LanguageKind, LanguageModel, LanguageShape, Memory,
-    ShapeError,
+    AnyBridge, AnyLanguage, Cache, Cost, EncoderOutput, Ends, LanguageKind, LanguageModel,
+    LanguageShape, ShapeError,
 };
 use toolkit_data::{ScenesConfig, World};
 use toolkit_models::bridge::QFormerConfig;
@@ -232,14 +232,14 @@ impl LanguageModel for Yes {
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         ids.float().unsqueeze_dim(2)
     }
-    fn encode(&self, _: Tensor<3>, mask: Tensor<2>) -> Memory {
-        Memory::new([], mask)
+    fn encode(&self, _: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
+        EncoderOutput::new([], mask)
     }
     fn decode(
         &self,
         embeds: Tensor<3>,
         _: Tensor<2>,
-        _: Option<&Memory>,
+        _: Option<&EncoderOutput>,
         _: Option<&mut Cache>,
     ) -> Tensor<3> {
         embeds

@@ -15,12 +15,12 @@ use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{
-    LossWeights, Stage1, TextMarks, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum,
+    LossWeights, Stage1, TextSpecialTokens, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum,
     similarity, unigram_loss,
 };
 use toolkit_train::text::{Side, pad};
 
-const MARKS: TextMarks = TextMarks { pad: 0, cls: 1, sep: 2, dec: 3 };
+const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
 const IMAGES: usize = 9;
 const ALL: LossWeights = LossWeights { itc: 1.0, itm: 1.0, itg: 1.0 };
 
@@ -40,9 +40,9 @@ fn objective(
         features: features.clone(),
         unigram: unigram_loss(&captions, 20, 0.1),
         captions,
-        shows: Arc::new((0..images).collect()),
+        depicts: Arc::new((0..images).collect()),
         order: Order::new(4, "stage1/order", images, batch),
-        marks: MARKS,
+        special_tokens: MARKS,
         weights,
         smoothing: 0.1,
         accumulate,

@@ -22,14 +22,14 @@ use toolkit_train::losses::{next_token_loss_sum, token_loss_sum};
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::stage2::{
-    LanguageMarks, Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum,
+    LanguageSpecialTokens, Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum,
 };
 use toolkit_train::text::{Side, pad};
 
-const OPT_MARKS: LanguageMarks =
-    LanguageMarks { bos: Some(2), eos: Ends::one(3), pad: 1, decoder_start: 0 };
-const T5_MARKS: LanguageMarks =
-    LanguageMarks { bos: None, eos: Ends::one(1), pad: 0, decoder_start: 0 };
+const OPT_MARKS: LanguageSpecialTokens =
+    LanguageSpecialTokens { bos: Some(2), eos: Ends::one(3), pad: 1, decoder_start: 0 };
+const T5_MARKS: LanguageSpecialTokens =
+    LanguageSpecialTokens { bos: None, eos: Ends::one(1), pad: 0, decoder_start: 0 };
 
 pub fn opt_config(more: serde_json::Value) -> OptConfig {
     let mut config = serde_json::json!({"vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2,
@@ -109,13 +109,14 @@ fn padding_and_neighbours_change_nothing() {
     let row = |i: usize| prefix.clone().narrow(0, i, 1);
     let both = [short.clone(), long.clone()];
     for pad in [0, 1, 10] {
-        let marks = LanguageMarks { pad, ..OPT_MARKS };
-        let loss =
-            |prefix, texts: &[Vec<u32>]| scalar(decoder_only_loss_sum(&opt, prefix, texts, marks));
+        let special_tokens = LanguageSpecialTokens { pad, ..OPT_MARKS };
+        let loss = |prefix, texts: &[Vec<u32>]| {
+            scalar(decoder_only_loss_sum(&opt, prefix, texts, special_tokens))
+        };
         let apart = loss(row(0), &both[..1]) + loss(row(1), &both[1..]);
         check("opt", &[loss(prefix.clone(), &both)], &[apart], 1e-5);
         let loss = |prefix, texts: [&[Vec<u32>]; 2]| {
-            scalar(encoder_decoder_loss_sum(&t5, prefix, texts[0], texts[1], marks))
+            scalar(encoder_decoder_loss_sum(&t5, prefix, texts[0], texts[1], special_tokens))
         };
         let turned = [long.clone(), short.clone()];
         let apart =
@@ -207,7 +208,7 @@ fn objective(
         blind: 0.0,
         language: language.clone(),
         kind,
-        marks: if kind == LanguageKind::DecoderOnly { OPT_MARKS } else { T5_MARKS },
+        special_tokens: if kind == LanguageKind::DecoderOnly { OPT_MARKS } else { T5_MARKS },
         features: features.clone(),
         captions: captions(IMAGES, 11, &[], &[]),
         order: Order::new(2, "stage2/order", IMAGES, batch),

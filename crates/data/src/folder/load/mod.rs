@@ -49,7 +49,7 @@ pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataEr
 
 fn blank(id: &str) -> Item {
     let id = id.to_owned();
-    Item { shows: id.clone(), id, group: "all".to_owned(), captions: vec![], questions: vec![] }
+    Item { depicts: id.clone(), id, group: "all".to_owned(), captions: vec![], questions: vec![] }
 }
 
 struct Texts<'a> {

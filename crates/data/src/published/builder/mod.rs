@@ -210,18 +210,18 @@ impl<'a> Builder<'a> {
             return Ok(None);
         };
         if let Some(&known) = self.by_id.get(&id) {
-            if self.items[known].shows == path {
+            if self.items[known].depicts == path {
                 return Ok(Some(known));
             }
             let what =
-                format!("picture {id} is {path} here and {} before", self.items[known].shows);
+                format!("picture {id} is {path} here and {} before", self.items[known].depicts);
             self.fault(Fault::Duplicate, Some(at), what, AGAIN)?;
             return Ok(None);
         }
         self.by_id.insert(id.clone(), self.items.len());
         self.items.push(Item {
             id,
-            shows: path,
+            depicts: path,
             group: group.to_owned(),
             captions: vec![],
             questions: vec![],

@@ -76,7 +76,7 @@ fn captions(data: &Published) -> Vec<(&str, &str, &str, Vec<&str>)> {
         .map(|at| data.item(at))
         .map(|item| {
             let captions = item.captions.iter().map(String::as_str).collect();
-            (item.id.as_str(), item.shows.as_str(), item.group.as_str(), captions)
+            (item.id.as_str(), item.depicts.as_str(), item.group.as_str(), captions)
         })
         .collect()
 }

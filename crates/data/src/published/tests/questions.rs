@@ -43,7 +43,7 @@ fn vqa_with_all_ten_answers() {
             ("7", 7000, "Is it?", vec!["yes"], "is it", "yes/no"),
         ]
     );
-    assert_eq!(data.item(0).shows, "val2014/COCO_val2014_000000000042.jpg");
+    assert_eq!(data.item(0).depicts, "val2014/COCO_val2014_000000000042.jpg");
     assert!(data.image(0).is_ok());
     // OK-VQA's words as typed.
     let mut disk = disk;
@@ -109,7 +109,7 @@ fn gqa_of_both_kinds_has_the_same_ids() {
         questions(data).iter().map(|q| (q.1, q.3.join(","))).collect()
     };
     assert_eq!(plain(&official), plain(&lavis));
-    assert_eq!(official.item(0).shows, lavis.item(0).shows);
+    assert_eq!(official.item(0).depicts, lavis.item(0).depicts);
 }
 
 #[test]

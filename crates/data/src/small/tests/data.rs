@@ -23,7 +23,10 @@ fn items(data: &Small) -> Vec<&Item> {
 }
 
 fn table(data: &Small) -> Vec<(&str, &str, &str)> {
-    items(data).iter().map(|i| (i.id.as_str(), i.captions[0].as_str(), i.shows.as_str())).collect()
+    items(data)
+        .iter()
+        .map(|i| (i.id.as_str(), i.captions[0].as_str(), i.depicts.as_str()))
+        .collect()
 }
 
 #[test]
@@ -93,11 +96,11 @@ fn sources_are_read() {
 fn the_built_in_source_needs_no_package() {
     let data = Small::open(&whole(&[Source::Twemoji]), &BTreeMap::new(), "train").unwrap();
     assert_eq!(data.len(), 1_411);
-    let shows: BTreeSet<&str> = items(&data).iter().map(|item| item.shows.as_str()).collect();
-    assert_eq!(shows.len(), data.len(), "every label once");
-    assert!(shows.contains("prayer beads") && shows.contains("flag in hole"));
+    let depicts: BTreeSet<&str> = items(&data).iter().map(|item| item.depicts.as_str()).collect();
+    assert_eq!(depicts.len(), data.len(), "every label once");
+    assert!(depicts.contains("prayer beads") && depicts.contains("flag in hole"));
     assert!(
-        !shows
+        !depicts
             .iter()
             .any(|s| s.contains("skin tone") || ["white flag", "japan", "aries"].contains(s))
     );

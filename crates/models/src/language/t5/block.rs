@@ -5,7 +5,7 @@ use crate::layers::{Activation, Embedding, Linear, RmsNorm, attention, merge_hea
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use toolkit_core::noise::dropout;
-use toolkit_core::{Cache, Memory};
+use toolkit_core::{Cache, EncoderOutput};
 
 pub(super) fn norm(c: &T5Config, device: &Device) -> RmsNorm {
     RmsNorm::new(c.d_model, c.layer_norm_epsilon, device)
@@ -113,7 +113,7 @@ impl CrossLayer {
     pub(super) fn forward(
         &self,
         x: Tensor<3>,
-        memory: &Memory,
+        memory: &EncoderOutput,
         layer: usize,
         bias: Tensor<4>,
     ) -> Tensor<3> {
@@ -186,7 +186,7 @@ pub(super) fn decoder_block(
     bias: Tensor<4>,
     cache: Option<&mut Cache>,
     i: usize,
-    (memory, layer): (&Memory, usize),
+    (memory, layer): (&EncoderOutput, usize),
     cross_bias: Tensor<4>,
 ) -> Tensor<3> {
     let x = attention.forward(x, bias, cache, i);

@@ -25,7 +25,8 @@ use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init};
 use toolkit_core::recompute;
 use toolkit_core::{
-    Cache, Cost, Count, LanguageKind, LanguageModel, LanguageShape, Memory, ShapeError, product,
+    Cache, Cost, Count, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError,
+    product,
 };
 
 /// Sizes of a [`T5`], in the words of transformers' `T5Config`.
@@ -258,7 +259,7 @@ impl LanguageModel for T5 {
         self.shared.forward(ids)
     }
 
-    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> Memory {
+    fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
         let bias = mask_bias(mask.clone().unsqueeze_dims(&[1, 2]));
         let first = self.encoder.block.first().map(|block| &block.layer.0);
         let bias = self.buckets.add(bias, first, embeds.dims()[1], true);
@@ -275,14 +276,14 @@ impl LanguageModel for T5 {
             .block
             .iter()
             .map(|block| block.layer.1.EncDecAttention.keys_values(x.clone()));
-        Memory::new(cross, mask)
+        EncoderOutput::new(cross, mask)
     }
 
     fn decode(
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
-        memory: Option<&Memory>,
+        memory: Option<&EncoderOutput>,
         mut cache: Option<&mut Cache>,
     ) -> Tensor<3> {
         let memory =
@@ -306,7 +307,7 @@ impl LanguageModel for T5 {
                         x,
                         [keys, values],
                         move |layer, x, [keys, values]| {
-                            let memory = Memory::new([(keys, values)], mask.clone());
+                            let memory = EncoderOutput::new([(keys, values)], mask.clone());
                             decoder_block(
                                 layer,
                                 x,

@@ -1,0 +1,148 @@
+//! `config.json` files of checkpoints: sparse, and of two forms.
+//!
+//! A BLIP-2 configuration of transformers has `vision_config`, `qformer_config` and `text_config`,
+//! each with only what differs from the library's defaults. Beside a LAVIS `.pth` lies either the
+//! same, or a flat file with the Q-Former's sizes (the form of `tests/fixtures/stage1-tiny`). Two
+//! keys of ours name the files that LAVIS takes its frozen parts from, relative to the
+//! configuration: `vision_weights` and `language_weights`.
+
+mod generation;
+mod language;
+mod others;
+mod qformer;
+mod vision;
+
+pub use language::LanguageConfig;
+pub use vision::VisionConfig;
+
+use crate::CheckpointError;
+use crate::json::Json;
+use std::path::{Path, PathBuf};
+use toolkit_models::bridge::qformer::QFormerConfig;
+use toolkit_train::stage2::LanguageSpecialTokens;
+
+/// What a checkpoint's configuration says.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The encoder, where the configuration has one.
+    pub vision: Option<VisionConfig>,
+    /// The Q-Former.
+    pub qformer: QFormerConfig,
+    /// The language model, where the configuration has one.
+    pub language: Option<LanguageConfig>,
+    /// Its special ids.
+    pub special_tokens: LanguageSpecialTokens,
+    /// The id that stands for a query in token ids (newer transformers); no text has it.
+    pub image_token: Option<u32>,
+    /// Whether it is a model for retrieval: its tokenizer is the Q-Former's.
+    pub retrieval: bool,
+    /// Special ids and label smoothing of stage 1.
+    pub stage1: Stage1,
+    /// The encoder's weights, where they are not in the checkpoint.
+    pub vision_weights: Option<PathBuf>,
+    /// The language model's weights, where they are not in the checkpoint.
+    pub language_weights: Option<PathBuf>,
+    /// Settings of the files that are not followed, to be logged.
+    pub notes: Vec<String>,
+}
+
+/// What stage 1 needs besides sizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage1 {
+    /// `[DEC]`: stands in for `[CLS]` when a caption is written.
+    pub dec: u32,
+    /// Padding.
+    pub pad: u32,
+    /// Of the contrastive and the captioning loss.
+    pub label_smoothing: f64,
+}
+
+impl Config {
+    /// Compares the special ids of stage 1 with the rows of the text side.
+    pub(crate) fn check_text_side(&self, place: &str) -> Result<(), CheckpointError> {
+        let rows = self.qformer.vocab_size;
+        let ids = [("decoder_start", self.stage1.dec), ("pad", self.stage1.pad)];
+        let Some((name, id)) = ids.into_iter().find(|(_, id)| *id as usize >= rows) else {
+            return Ok(());
+        };
+        let what = format!("`{name}_token_id` is {id}, but the Q-Former has {rows} tokens");
+        Err(CheckpointError::new(what, place, "correct it, or `vocab_size` of the Q-Former"))
+    }
+
+    /// Reads a `config.json` and the `generation_config.json` beside it.
+    ///
+    /// # Errors
+    /// If a file is broken, of another model, or asks for what is not built here.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let root = Json::read(path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let generation = Json::read_if_there(&folder.join("generation_config.json"))?;
+        others::refuse(&root)?;
+        let nested =
+            root.has("qformer_config") || root.has("vision_config") || root.has("text_config");
+        if !nested && !root.has("num_query_tokens") {
+            let what = match root.text("model_type")? {
+                Some(kind) => {
+                    format!("this configuration is not of a BLIP-2, its `model_type` is `{kind}`")
+                }
+                None => "this configuration is not of a BLIP-2".to_owned(),
+            };
+            let hint = "wanted: `qformer_config`, `vision_config` and `text_config`, or \
+                `num_query_tokens` and sizes";
+            return Err(CheckpointError::new(what, path.display().to_string(), hint));
+        }
+        let class = root
+            .object("architectures")
+            .value()
+            .get(0)
+            .and_then(|name| name.as_str().map(str::to_owned));
+        let retrieval = class.as_deref() == Some("Blip2ForImageTextRetrieval");
+        let vision = (nested || root.has("vision_config"))
+            .then(|| VisionConfig::read(&root.object("vision_config")));
+        let vision = vision.transpose()?;
+        let text = root.object("text_config");
+        let language = (nested && !retrieval && (root.has("text_config") || class.is_some()))
+            .then(|| LanguageConfig::read(&text))
+            .transpose()?;
+        let family = language.as_ref().map_or("opt", LanguageConfig::family);
+        let special_tokens = language::special_tokens(family, &text, generation.as_ref())?;
+        // A flat file may have the frozen parts' configurations beside the Q-Former's sizes.
+        let flat = !root.has("qformer_config") && root.has("hidden_size");
+        let mut qformer = if flat {
+            qformer::read(&root)?
+        } else {
+            qformer::read(&root.object("qformer_config"))?
+        };
+        if let Some(queries) = root.count("num_query_tokens")? {
+            qformer.num_query_tokens = queries;
+        }
+        if let Some(width) = root.count("image_text_hidden_size")? {
+            qformer.image_text_hidden_size = width;
+        }
+        // transformers normalises the features with the encoder's epsilon, LAVIS with PyTorch's
+        // default.
+        qformer.vision_layer_norm_eps = match (&vision, class.is_some()) {
+            (Some(vision), true) => vision.layer_norm_eps(),
+            _ => root.number("vision_layer_norm_eps")?.unwrap_or(1e-5),
+        };
+        let beside = |key| Ok::<_, CheckpointError>(root.text(key)?.map(|file| folder.join(file)));
+        Ok(Self {
+            vision,
+            stage1: Stage1 {
+                dec: root
+                    .token("decoder_start_token_id")?
+                    .unwrap_or(qformer.vocab_size.saturating_sub(1) as u32),
+                pad: root.token("pad_token_id")?.unwrap_or(0),
+                label_smoothing: root.number("label_smoothing")?.unwrap_or(0.1),
+            },
+            qformer,
+            language,
+            special_tokens,
+            image_token: root.token("image_token_index")?.or(root.token("image_token_id")?),
+            retrieval,
+            vision_weights: beside("vision_weights")?,
+            language_weights: beside("language_weights")?,
+            notes: generation.as_ref().and_then(generation::passed_over).into_iter().collect(),
+        })
+    }
+}

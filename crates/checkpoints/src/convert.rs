@@ -1,0 +1,164 @@
+//! One published form into another, tensor by tensor.
+
+use crate::CheckpointError;
+use crate::fit::Fitted;
+use crate::write::{Form, Summary, Written, hugging_face, lavis};
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+use std::path::Path;
+use toolkit_core::params::{self, Values};
+use toolkit_registry::names::Part;
+
+use crate::config::{LanguageConfig, VisionConfig};
+use crate::processor::Processor;
+use crate::{BridgePart, Model};
+
+/// What to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// A folder that transformers loads.
+    HuggingFace,
+    /// A LAVIS `.pth`: what was trained, or `all`.
+    Lavis {
+        /// The frozen parts too.
+        all: bool,
+    },
+}
+
+/// Converts the published checkpoint at `from`.
+///
+/// # Errors
+/// If it does not fit its configuration, the other form has no place for it, or files cannot be
+/// written.
+pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, CheckpointError> {
+    check_free(out, to)?;
+    let fitted = Fitted::read(from, &Device::flex(), true)?;
+    let side = fitted.vision.as_ref().map(|vision| vision.shape.image[0]);
+    let processor = side.map(|side| Processor::read(&fitted.folder, side)).transpose()?;
+    let mut written = Written {
+        vision: fitted.config.vision.clone(),
+        qformer: fitted.config.qformer.clone(),
+        language: fitted.config.language.clone(),
+        special_tokens: fitted.config.special_tokens,
+        image_token: fitted.config.image_token,
+        stage1: fitted.config.stage1,
+        preprocess: processor.as_ref().map(|processor| processor.preprocess),
+        tokenizer: None,
+        folder: Some(fitted.folder.clone()),
+        parameters: fitted.infos(),
+        values: Box::new(|part, info| fitted.values(part, info)),
+    };
+    let summary = write(&mut written, out, to, form)?;
+    // Without the encoder, nothing about pixels is written.
+    let note =
+        processor.and_then(|processor| processor.note).filter(|_| to != To::Lavis { all: false });
+    Ok(Summary { note, ..summary })
+}
+
+/// Writes a model that is in memory, with the configurations of its frozen parts and its tokenizer.
+///
+/// # Errors
+/// As [`convert`].
+pub fn export(
+    model: &Model,
+    vision: VisionConfig,
+    language: Option<LanguageConfig>,
+    tokenizer: Option<String>,
+    out: &Path,
+    to: To,
+    form: Form,
+) -> Result<Summary, CheckpointError> {
+    check_free(out, to)?;
+    let BridgePart::QFormer { model: bridge, config, .. } = &model.bridge else {
+        let hint = "convert a run whose bridge is of family `qformer`";
+        return Err(CheckpointError::new(
+            "no published form has this bridge",
+            model.name.clone(),
+            hint,
+        ));
+    };
+    let mut parts: BTreeMap<Part, BTreeMap<String, Values>> = BTreeMap::new();
+    let mut parameters = Vec::new();
+    let mut put = |part, family: &str, infos: Vec<params::Info>, values| {
+        parameters.extend(infos.into_iter().map(|info| (part, family.to_owned(), info)));
+        parts.insert(part, values);
+    };
+    if let Some(v) = &model.vision {
+        put(Part::Vision, vision.family(), params::list(&v.model), params::export(&v.model));
+    }
+    put(Part::Bridge, "qformer", params::list(bridge.as_ref()), params::export(bridge.as_ref()));
+    if let (Some(l), Some(c)) = (&model.language, &language) {
+        put(
+            Part::Projection,
+            c.family(),
+            params::list(&l.projection),
+            params::export(&l.projection),
+        );
+        put(Part::Language, c.family(), params::list(&l.model), params::export(&l.model));
+    }
+    let mut written = Written {
+        vision: Some(vision),
+        qformer: config.clone(),
+        special_tokens: model
+            .language
+            .as_ref()
+            .map_or_else(default_special_tokens, |l| l.special_tokens),
+        language,
+        image_token: model.image_token,
+        stage1: model.stage1,
+        preprocess: model.processor.as_ref().map(|processor| processor.preprocess),
+        tokenizer,
+        folder: None,
+        parameters,
+        values: Box::new(|part, info| {
+            let values = parts.get(&part).and_then(|values| values.get(&info.name)).cloned();
+            values.ok_or_else(|| {
+                CheckpointError::new(
+                    format!("there is no `{}`", info.name),
+                    "",
+                    "it was there a moment ago",
+                )
+            })
+        }),
+    };
+    write(&mut written, out, to, form)
+}
+
+fn default_special_tokens() -> toolkit_train::stage2::LanguageSpecialTokens {
+    toolkit_train::stage2::LanguageSpecialTokens {
+        bos: None,
+        eos: toolkit_core::Ends::one(0),
+        pad: 0,
+        decoder_start: 0,
+    }
+}
+
+/// Nothing that is there is replaced. Known at once, not after the work.
+fn check_free(out: &Path, to: To) -> Result<(), CheckpointError> {
+    // A link to nothing is there too.
+    let there = |path: &Path| path.symlink_metadata().is_ok();
+    let what = match to {
+        _ if there(out) && !out.is_dir() || there(&out.join("config.json")) => {
+            "there is a checkpoint already"
+        }
+        To::Lavis { .. } if out.exists() => "there is a folder of that name",
+        _ => return Ok(()),
+    };
+    Err(CheckpointError::new(
+        what,
+        out.display().to_string(),
+        "give another name, or remove it first",
+    ))
+}
+
+fn write(
+    written: &mut Written<'_>,
+    out: &Path,
+    to: To,
+    form: Form,
+) -> Result<Summary, CheckpointError> {
+    match to {
+        To::HuggingFace => hugging_face(written, out, form),
+        To::Lavis { all } => lavis(written, out, form, all),
+    }
+}

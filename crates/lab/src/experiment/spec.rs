@@ -1,0 +1,337 @@
+//! The experiment file: exactly what it says, before anything is resolved.
+
+use crate::LabError;
+use crate::experiment::ranges::{self, OutOfRange};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use toolkit_models::bridge::QFormerInit;
+use toolkit_registry::Source;
+use toolkit_train::optim::OptimConfig;
+use toolkit_train::schedule::Schedule;
+use toolkit_train::stage1::LossWeights;
+
+/// What kind of experiment a file holds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ExperimentKind {
+    /// Stage 1, stage 2, evaluation, over a sweep.
+    #[default]
+    Ablation,
+    /// Pre-training of backbones ([`crate::work::pretrain`]).
+    Pretrain,
+}
+
+/// An ablation.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Name of the run folder.
+    pub name: String,
+    /// Always [`ExperimentKind::Ablation`].
+    #[serde(default)]
+    pub kind: ExperimentKind,
+    /// What is asked; the report opens with it.
+    #[serde(default)]
+    pub question: String,
+    /// Seeds; every cell runs once for each.
+    pub seeds: Vec<u64>,
+    /// The three parts.
+    pub model: ModelSpec,
+    /// Data, each `card:split` or `folder:PATH`.
+    pub data: DataSpec,
+    /// Representation learning.
+    pub stage1: Stage1Spec,
+    /// Generative learning.
+    pub stage2: Stage2Spec,
+    /// Evaluation.
+    pub eval: EvalSpec,
+    /// How the machine is used. Not part of a cell's identity, except `threads`.
+    #[serde(default)]
+    pub compute: ComputeSpec,
+    /// Axes: a dotted key of this file and its values. Cells are all combinations.
+    #[serde(default)]
+    pub sweep: BTreeMap<String, Vec<toml::Value>>,
+    /// What to call an axis in the report.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The row others are compared with: a value for each axis that is compared.
+    #[serde(default)]
+    pub baseline: BTreeMap<String, toml::Value>,
+    /// What `--smoke` changes: dotted keys and values.
+    #[serde(default)]
+    pub smoke: BTreeMap<String, toml::Value>,
+}
+
+/// Cards of the three parts.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Frozen.
+    pub vision: String,
+    /// Trained.
+    pub bridge: String,
+    /// Frozen.
+    pub language: String,
+    /// How a Q-Former starts; other bridges follow BERT's rule whatever is said here.
+    #[serde(default = "random")]
+    pub init: QFormerInit,
+}
+
+fn random() -> QFormerInit {
+    QFormerInit::Random
+}
+
+/// Where images and texts come from.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct DataSpec {
+    /// Pre-training pairs of both stages.
+    pub train: String,
+    /// Evaluated along stage 2: the curves.
+    pub val: String,
+    /// Evaluated once, at the end: the tables.
+    pub test: String,
+    /// Pictures of each of these, and of `eval.also`, that may be unreadable. They are left out and
+    /// named in the report.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_damaged: usize,
+}
+
+/// Stage 1.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Stage1Spec {
+    /// Off: stage 2 starts from the initialisation.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Images a step: also the number of candidates of the contrastive loss.
+    pub batch: usize,
+    /// Micro-batches a step.
+    #[serde(default = "one")]
+    pub accumulate: usize,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Optimiser.
+    #[serde(default)]
+    pub optim: OptimConfig,
+    /// Weights of the losses.
+    #[serde(default)]
+    pub losses: LossWeights,
+    /// Label smoothing of ITC and ITG.
+    #[serde(default = "smoothing")]
+    pub smoothing: f64,
+}
+
+/// Stage 2.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Stage2Spec {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Images a step.
+    pub batch: usize,
+    /// Micro-batches a step.
+    #[serde(default = "one")]
+    pub accumulate: usize,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Optimiser.
+    #[serde(default)]
+    pub optim: OptimConfig,
+    /// LAVIS trains with the frozen language model's dropout on; here it is off unless asked for.
+    /// Without effect on a model whose card has no `dropout`, such as those of the nano tier.
+    #[serde(default)]
+    pub language_dropout: bool,
+    /// Run the language model's blocks again in the backward pass instead of keeping their
+    /// activations: less memory, a tenth to a half more time, the same numbers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
+}
+
+/// Evaluation.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct EvalSpec {
+    /// Stage-2 steps between points of the curves; 0 leaves the curves out.
+    pub every: u64,
+    /// Questions of a point of a curve.
+    #[serde(default = "three_hundred")]
+    pub curve_questions: usize,
+    /// Questions of the final score; 0 means all.
+    #[serde(default)]
+    pub questions: usize,
+    /// Images captioned for the final score; 0 means all.
+    #[serde(default)]
+    pub captions: usize,
+    /// Images of the retrieval pool; 0 means all.
+    #[serde(default)]
+    pub retrieval: usize,
+    /// Task card of visual question answering.
+    pub vqa: String,
+    /// Task card of captioning.
+    pub caption: String,
+    /// Task card of retrieval, for bridges with a stage 1.
+    pub retrieve: String,
+    /// Other tasks on other data, measured at the end with the same model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<AlsoSpec>,
+    /// Samples evaluated together. Scores do not depend on it but for rounding.
+    #[serde(default = "sixty_four")]
+    pub batch: usize,
+}
+
+/// A further task at the end of each cell.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct AlsoSpec {
+    /// Task card: questions or captions.
+    pub task: String,
+    /// Data, `card:split` or `folder:PATH`.
+    pub data: String,
+    /// At most so many questions or images, and no more than `questions` or `captions` of
+    /// [`EvalSpec`]; 0 means all.
+    #[serde(default)]
+    pub limit: usize,
+}
+
+impl AlsoSpec {
+    /// What its scores begin with: the name of the data.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let data = match self.data.strip_prefix("folder:") {
+            Some(path) => path.trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
+            None => self.data.split(':').next().unwrap_or_default(),
+        };
+        data.replace('.', "_")
+    }
+}
+
+/// How the machine is used. Only `threads` can change a digit of a result.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ComputeSpec {
+    /// Threads of one job.
+    pub threads: usize,
+    /// Jobs at a time; 0 means as many as there are cores for.
+    pub jobs: usize,
+    /// Seconds between checkpoints: what a kill can cost.
+    pub save_seconds: u64,
+}
+
+impl Default for ComputeSpec {
+    fn default() -> Self {
+        Self { threads: 1, jobs: 0, save_seconds: 20 }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+fn yes() -> bool {
+    true
+}
+fn one() -> usize {
+    1
+}
+fn smoothing() -> f64 {
+    0.1
+}
+fn three_hundred() -> usize {
+    300
+}
+fn sixty_four() -> usize {
+    64
+}
+
+impl Spec {
+    /// Checks values that types cannot.
+    ///
+    /// # Errors
+    /// At the first value that makes no sense, with its position.
+    pub fn check(&self, source: &Source) -> Result<(), LabError> {
+        let wrong = |key: &str, what: &str, hint: &str| {
+            Err(LabError::Card(source.error_at(key, what, hint)))
+        };
+        let plain = !self.name.is_empty()
+            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !plain || self.name.starts_with('.') {
+            return wrong(
+                "name",
+                "`name` must be letters, digits, `-`, `_` and `.`",
+                "it names the run folder",
+            );
+        }
+        if self.seeds.is_empty() {
+            return wrong(
+                "seeds",
+                "`seeds` is empty",
+                "give at least one; three or more for intervals",
+            );
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(seed) = self.seeds.iter().find(|seed| !seen.insert(**seed)) {
+            return wrong(
+                "seeds",
+                &format!("`seeds` has {seed} more than once"),
+                "name each seed once",
+            );
+        }
+        self.ranges().map_err(|error| source.error_at(&error.key, error.what, error.hint))?;
+        let mut names: Vec<String> = ["vqa", "caption", "retrieval"].map(str::to_owned).to_vec();
+        for also in &self.eval.also {
+            if names.contains(&also.name()) {
+                let what = format!("two tasks of `eval` would be called `{}`", also.name());
+                return wrong(
+                    "eval.also",
+                    &what,
+                    "name each data set once; measure others with `toolkit eval`",
+                );
+            }
+            names.push(also.name());
+        }
+        let w = self.stage1.losses;
+        if self.stage1.enabled && w.itc == 0.0 && w.itm == 0.0 && w.itg == 0.0 {
+            return wrong(
+                "stage1.losses",
+                "all losses of stage 1 have weight 0",
+                "give one a weight or set `stage1.enabled = false`",
+            );
+        }
+        Ok(())
+    }
+
+    /// Says of the settings what is allowed and may still not be meant, one line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let (one, two) = (&self.stage1, &self.stage2);
+        let first =
+            one.enabled.then(|| ranges::warmup_note("stage1", &one.schedule, one.steps)).flatten();
+        first.into_iter().chain(ranges::warmup_note("stage2", &two.schedule, two.steps)).collect()
+    }
+
+    /// Checks every number against the range in which it means something.
+    fn ranges(&self) -> Result<(), OutOfRange> {
+        let (one, two) = (&self.stage1, &self.stage2);
+        ranges::threads("compute.threads", self.compute.threads)?;
+        ranges::steps("stage1.steps", one.steps)?;
+        ranges::images("stage1.batch", one.batch, 2)?;
+        ranges::micro_batches("stage1.accumulate", one.accumulate, one.batch)?;
+        ranges::schedule("stage1.schedule", &one.schedule)?;
+        ranges::optim("stage1.optim", &one.optim)?;
+        ranges::share("stage1.smoothing", one.smoothing)?;
+        for (name, value) in
+            [("itc", one.losses.itc), ("itm", one.losses.itm), ("itg", one.losses.itg)]
+        {
+            ranges::weight(&format!("stage1.losses.{name}"), value)?;
+        }
+        ranges::steps("stage2.steps", two.steps)?;
+        ranges::images("stage2.batch", two.batch, 1)?;
+        ranges::micro_batches("stage2.accumulate", two.accumulate, two.batch)?;
+        ranges::schedule("stage2.schedule", &two.schedule)?;
+        ranges::optim("stage2.optim", &two.optim)?;
+        ranges::images("eval.batch", self.eval.batch, 1)
+    }
+}

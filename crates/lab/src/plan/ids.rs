@@ -1,0 +1,62 @@
+//! Texts of data sets against the tables that their ids are looked up in.
+
+use crate::plan::parts::{Resolved, Splits};
+use crate::{LabError, Reporter};
+use toolkit_data::{Dataset, Item};
+use toolkit_registry::{CardError, TextTokenizer};
+
+/// The captions and questions of an item.
+fn texts(item: &Item) -> impl Iterator<Item = &str> {
+    item.captions
+        .iter()
+        .map(String::as_str)
+        .chain(item.questions.iter().map(|question| question.text.as_str()))
+}
+
+/// Encodes every text of the splits before anything is trained, where a tokenizer has tokens
+/// without a row: the first text that holds one would end a run in its middle. Other tokenizers
+/// make no such ids, and nothing is encoded.
+///
+/// # Errors
+/// If a text holds such a token, with the data set and the item; if a card is wrong.
+pub fn check_texts(resolved: &Resolved, splits: &Splits, stage1: bool) -> Result<(), LabError> {
+    let mut tokenizers = vec![resolved.language_special_tokens()?.0];
+    if stage1 {
+        tokenizers.push(resolved.text_special_tokens()?.0);
+    }
+    let all = || [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also);
+    for tokenizer in tokenizers.iter().filter(|tokenizer| tokenizer.past_table().is_some()) {
+        all().try_for_each(|data| check_data(tokenizer, &**data))?;
+    }
+    Ok(())
+}
+
+fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabError> {
+    for item in (0..data.len()).map(|at| data.item(at)) {
+        for text in texts(item) {
+            tokenizer.encode(text).map_err(|error| {
+                let what =
+                    format!("{}: `{text}`, item `{}` of {}", error.what, item.id, data.name());
+                CardError::new(error.file, what, error.hint)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes what there is to know before the texts of data sets are encoded: tokens without a row, and
+/// how many captions and questions spell out special tokens, which are read as the tokens and not
+/// as words.
+pub(crate) fn note_texts(
+    reporter: &dyn Reporter,
+    tokenizer: &TextTokenizer,
+    data: [&dyn Dataset; 2],
+) {
+    tokenizer.past_table().into_iter().for_each(|past| reporter.note(&past));
+    for dataset in data {
+        let all = (0..dataset.len()).flat_map(|at| texts(dataset.item(at)));
+        if let Some(special) = tokenizer.spelt_out(all) {
+            reporter.note(&format!("captions and questions of {}: {special}", dataset.name()));
+        }
+    }
+}

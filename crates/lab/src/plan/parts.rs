@@ -1,0 +1,361 @@
+//! Cards resolved to shapes, data opened, parts built: everything that cells share.
+
+use crate::experiment::spec::{AlsoSpec, DataSpec, ModelSpec};
+use crate::{LabError, plan::assumed, work::pretrain};
+use burn::module::Module;
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toolkit_core::{
+    AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params,
+};
+use toolkit_data::{
+    Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Published, PublishedConfig, Scenes,
+    ScenesConfig, Small, SmallConfig,
+};
+use toolkit_models::bridge::qformer::{self, QFormerInit};
+use toolkit_models::connector::{Connector, projection_params};
+use toolkit_registry::{Card, Kind, Registry, TextTokenizer, TokenTable, Weights, sha256_hex};
+use toolkit_train::stage1::TextSpecialTokens;
+use toolkit_train::stage2::{LanguageSpecialTokens, MAX_TEXT};
+
+/// The cards of a model with their shapes, which fit each other.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Encoder.
+    pub vision: (Card, VisionShape),
+    /// Bridge.
+    pub bridge: (Card, BridgeShape),
+    /// Language model.
+    pub language: (Card, LanguageShape),
+    /// How pixels are prepared.
+    pub preprocess: Preprocess,
+    /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient
+    /// there, and the projection.
+    pub trained_params: u64,
+}
+
+impl Resolved {
+    /// Looks up cards and checks that they fit, before any weight is read.
+    ///
+    /// # Errors
+    /// Unknown names, wrong configurations, widths that do not fit.
+    pub fn new(registry: &Registry, model: &ModelSpec) -> Result<Self, LabError> {
+        let vision = registry.card(Kind::Vision, &model.vision)?;
+        let vision_shape = registry.describe_vision(&vision)?;
+        let bridge = registry.card(Kind::Bridge, &model.bridge)?;
+        let bridge_shape = registry.describe_bridge(&bridge, &vision_shape)?;
+        let language = registry.card(Kind::Language, &model.language)?;
+        let language_shape = registry.describe_language(&language)?;
+        if let Some(positions) =
+            language_shape.positions.filter(|p| *p < bridge_shape.queries + MAX_TEXT)
+        {
+            let what = format!(
+                "`{}` gives {} queries and a text has up to {MAX_TEXT} tokens, `{}` has \
+                {positions} positions",
+                model.bridge, bridge_shape.queries, model.language
+            );
+            return Err(LabError::new(what, "use a bridge with fewer queries, or pool its tokens"));
+        }
+        let built =
+            registry.build_bridge(&bridge, &vision_shape, &Device::flex(), Weights::None)?;
+        let counted = |name: &str| bridge_shape.text.is_none() || qformer::is_query_path(name);
+        let trained = params::list(&built).into_iter().filter(|info| counted(&info.name));
+        let trained: usize = trained.map(|info| info.shape.iter().product::<usize>()).sum();
+        let preprocess = pretrain::preprocess(&vision)?;
+        let projection = projection_params(bridge_shape.width, language_shape.width);
+        Ok(Self {
+            vision: (vision, vision_shape),
+            bridge: (bridge, bridge_shape),
+            language: (language, language_shape),
+            preprocess,
+            trained_params: trained as u64 + projection,
+        })
+    }
+
+    /// Names all that the bridge's start and features depend on.
+    #[must_use]
+    pub fn vision_key(&self) -> String {
+        card_hash(&self.vision.0)
+    }
+
+    /// The encoder on a plain device.
+    ///
+    /// # Errors
+    /// If its weights are missing or do not fit.
+    pub fn encoder(&self, registry: &Registry, device: &Device) -> Result<AnyVision, LabError> {
+        need_weights(&self.vision.0)?;
+        Ok(registry
+            .build_vision(&self.vision.0, &device.clone().without_autodiff(), Weights::Card)?
+            .no_grad())
+    }
+
+    /// The frozen language model.
+    ///
+    /// # Errors
+    /// If its weights are missing or do not fit.
+    pub fn language_model(
+        &self,
+        registry: &Registry,
+        device: &Device,
+    ) -> Result<AnyLanguage, LabError> {
+        need_weights(&self.language.0)?;
+        Ok(registry.build_language(&self.language.0, device, Weights::Card)?.no_grad())
+    }
+
+    /// The bridge at its initialisation.
+    ///
+    /// # Errors
+    /// If `init` wants BERT weights that the card does not name.
+    pub fn bridge_at_start(
+        &self,
+        registry: &Registry,
+        init: QFormerInit,
+        seed: u64,
+        device: &Device,
+    ) -> Result<AnyBridge, LabError> {
+        let (card, shape) = &self.bridge;
+        let bridge = registry.build_bridge(card, &self.vision.1, device, Weights::None)?;
+        if shape.text.is_none() {
+            return Ok(params::initialise(bridge, seed, params::bert_rule));
+        }
+        let bert = match init {
+            QFormerInit::Random => None,
+            QFormerInit::BertCopy | QFormerInit::BertRandomQuery => Some(card.bert()?),
+        };
+        qformer::initialise(bridge, seed, init, bert.as_ref())
+            .map_err(|e| LabError::new(e.what, &e.hint))
+    }
+
+    /// The connector around a bridge, its projection drawn.
+    #[must_use]
+    pub fn connector(&self, bridge: AnyBridge, seed: u64, device: &Device) -> Connector {
+        let connector = Connector::new(bridge, self.bridge.1.width, self.language.1.width, device);
+        let held: BTreeMap<_, _> = params::export(&connector.bridge);
+        params::map(connector, |info| match info.name.strip_prefix("bridge.") {
+            Some(name) => held.get(name).cloned(),
+            None => {
+                // PyTorch's default for a linear layer has this standard deviation, and LAVIS
+                // leaves its projection at it. BERT's 0.02 is as large only at width 768; at nano
+                // width the prefix would start too faint to be attended to.
+                let mut drawn = None;
+                let count = info.shape.iter().product::<usize>();
+                if let [_, input] = info.shape[..] {
+                    let std = (3.0 * input as f64).powf(-0.5);
+                    let mut stream = toolkit_core::Stream::new(seed, &info.name, 0);
+                    drawn = Some((0..count).map(|_| (stream.normal() * std) as f32).collect());
+                }
+                Some(params::Values {
+                    shape: info.shape.clone(),
+                    data: drawn.unwrap_or_else(|| vec![0.0; count]),
+                })
+            }
+        })
+    }
+
+    /// The bridge's tokenizer with the ids stage 1 needs.
+    ///
+    /// # Errors
+    /// If the card lacks them.
+    pub fn text_special_tokens(&self) -> Result<(TextTokenizer, TextSpecialTokens), LabError> {
+        let card = &self.bridge.0;
+        let rows = self.bridge.1.text.as_ref().map_or(0, |text| text.vocab);
+        let t = card.tokenizer(TokenTable::of_text_side(rows))?;
+        let need = |id: Option<u32>, name: &str| {
+            id.ok_or_else(|| {
+                LabError::Card(card.text().error_at(
+                    "tokenizer",
+                    format!("`{name}` is missing"),
+                    "stage 1 needs `pad`, `cls`, `sep` and `dec`",
+                ))
+            })
+        };
+        let special_tokens = TextSpecialTokens {
+            pad: need(t.pad, "pad")?,
+            cls: need(t.cls, "cls")?,
+            sep: need(t.sep, "sep")?,
+            dec: need(t.dec, "dec")?,
+        };
+        Ok((t, special_tokens))
+    }
+
+    /// The language model's tokenizer with its special ids.
+    ///
+    /// # Errors
+    /// If the card lacks them.
+    pub fn language_special_tokens(
+        &self,
+    ) -> Result<(TextTokenizer, LanguageSpecialTokens), LabError> {
+        let card = &self.language.0;
+        let t = card.tokenizer(TokenTable::of_language(self.language.1.vocab))?;
+        let missing = |name: &str| {
+            let what = format!("`{name}` is missing");
+            LabError::Card(card.text().error_at(
+                "tokenizer",
+                what,
+                "a language model needs `eos` and `pad`",
+            ))
+        };
+        let special_tokens = LanguageSpecialTokens {
+            bos: t.bos,
+            eos: t.eos.ok_or_else(|| missing("eos"))?,
+            pad: t.pad.ok_or_else(|| missing("pad"))?,
+            decoder_start: t.decoder_start.unwrap_or(0),
+        };
+        Ok((t, special_tokens))
+    }
+}
+
+fn need_weights(card: &Card) -> Result<(), LabError> {
+    if card.weights.is_some() {
+        return Ok(());
+    }
+    Err(LabError::new(
+        format!("card `{}` has no `[weights]`", card.name),
+        "a frozen part needs trained weights",
+    ))
+}
+
+/// Hash of everything in a card that can change a result: its text without comments, and so its
+/// weights by their hash.
+#[must_use]
+pub fn card_hash(card: &Card) -> String {
+    let mut table: toml::Table = toml::from_str(card.text().text()).unwrap_or_default();
+    for key in ["about", "scores", "facts", "licence", "source"] {
+        table.remove(key);
+    }
+    // Files that the card may name without a digest.
+    let named = card.tokenizer_section.iter().map(|t| &t.file).chain(card.init.get("bert"));
+    let files: Vec<String> =
+        named.filter_map(|file| Some(sha256_hex(&card.bytes(file).ok()?))).collect();
+    sha256_hex(format!("{:?} {} {table:?} {files:?}", card.kind, card.name).as_bytes())[..16]
+        .to_owned()
+}
+
+/// Opens `card:split` or `folder:PATH`.
+///
+/// # Errors
+/// Unknown cards or splits, unreadable folders.
+pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, LabError> {
+    if let Some(path) = name.strip_prefix("folder:") {
+        return Ok(Arc::new(Folder::open(Path::new(path))?));
+    }
+    let (card, split) = name.split_once(':').ok_or_else(|| {
+        LabError::new(format!("`{name}` names no split"), "write `scenes:train` or `folder:PATH`")
+    })?;
+    let card = registry.card(Kind::Dataset, card)?;
+    match card.family.as_str() {
+        "scenes" => {
+            let config: ScenesConfig = card.config()?;
+            Ok(Arc::new(Scenes::open(&config, split)?))
+        }
+        "small" => {
+            let config: SmallConfig = card.config()?;
+            let folders = packages(&card, config.packages())?;
+            Ok(Arc::new(Small::open(&config, &folders, split)?))
+        }
+        "easy-vqa" => {
+            let config: EasyVqaConfig = card.config()?;
+            Ok(Arc::new(EasyVqa::open(&config, &packages(&card, config.packages())?, split)?))
+        }
+        "published" => {
+            let config: PublishedConfig = card.config()?;
+            let root = config.root(&card.name)?;
+            Ok(Arc::new(Published::open(&config, &root, split)?.named(name)))
+        }
+        other => Err(LabError::Card(card.text().error_at(
+            "kind",
+            format!("unknown kind of data set `{other}`"),
+            "known: `scenes`, `small`, `easy-vqa`, `published`; folders are `folder:PATH`",
+        ))),
+    }
+}
+
+/// The folders of packages that a data set's card names.
+fn packages<'a>(
+    card: &Card,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<BTreeMap<String, PathBuf>, LabError> {
+    names.into_iter().map(|name| Ok((name.to_owned(), card.package(name)?))).collect()
+}
+
+/// The data of an experiment.
+#[derive(Clone)]
+pub struct Splits {
+    /// Pre-training.
+    pub train: Arc<dyn Dataset>,
+    /// Curves.
+    pub val: Arc<dyn Dataset>,
+    /// Tables.
+    pub test: Arc<dyn Dataset>,
+    /// Data of the further tasks, in their order.
+    pub also: Vec<Arc<dyn Dataset>>,
+    /// Most pictures of each that may be unreadable.
+    pub max_damaged: usize,
+}
+
+impl Splits {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// As [`open_data`]; a training split without captions.
+    pub fn open(registry: &Registry, data: &DataSpec, also: &[AlsoSpec]) -> Result<Self, LabError> {
+        Self::open_with(data, also, |name| open_data(registry, name))
+    }
+
+    /// As [`Splits::open`]; data that are not on this machine are assumed, and `notes` says so.
+    ///
+    /// # Errors
+    /// If what is here cannot be read, or a card is wrong.
+    pub fn open_or_assume(
+        registry: &Registry,
+        data: &DataSpec,
+        also: &[AlsoSpec],
+        notes: &mut Vec<String>,
+    ) -> Result<Self, LabError> {
+        Self::open_with(data, also, |name| assumed::open_or_assume(registry, name, notes))
+    }
+
+    /// Says what of the data was left out or read in another way than it is written, one line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for data in [&self.train, &self.val, &self.test].into_iter().chain(&self.also) {
+            for line in data.notes().into_iter().map(|note| format!("`{}`: {note}", data.name())) {
+                if !all.contains(&line) {
+                    all.push(line);
+                }
+            }
+        }
+        all
+    }
+
+    fn open_with(
+        data: &DataSpec,
+        also: &[AlsoSpec],
+        mut open: impl FnMut(&str) -> Result<Arc<dyn Dataset>, LabError>,
+    ) -> Result<Self, LabError> {
+        let splits = Self {
+            train: open(&data.train)?,
+            val: open(&data.val)?,
+            test: open(&data.test)?,
+            also: also.iter().map(|also| open(&also.data)).collect::<Result<_, _>>()?,
+            max_damaged: data.max_damaged,
+        };
+        if splits.train.is_empty() {
+            return Err(LabError::new(
+                format!("`{}` has no images", data.train),
+                "training needs some",
+            ));
+        }
+        let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
+        if let Some(i) = bare {
+            return Err(LabError::new(
+                format!("`{}`: {} has no caption", data.train, splits.train.item(i).id),
+                "training images need at least one caption each",
+            ));
+        }
+        Ok(splits)
+    }
+}

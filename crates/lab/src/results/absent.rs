@@ -1,0 +1,84 @@
+//! Scores that a run has none of, because the data have nothing that they would be of.
+
+use crate::LabError;
+use crate::work::cell::CellJob;
+use std::collections::BTreeMap;
+use toolkit_data::Dataset;
+use toolkit_eval::{RetrievalTask, captioned_items, question_pairs};
+use toolkit_registry::Kind;
+
+/// By the key of the score, why there is none in some cell.
+pub(crate) fn absent(jobs: &[CellJob<'_>]) -> Result<BTreeMap<String, String>, LabError> {
+    let mut all = BTreeMap::new();
+    for job in distinct(jobs) {
+        all.extend(of_one(job)?);
+    }
+    Ok(all)
+}
+
+/// Says what retrieval leaves out, where it leaves out any and still has something to rank.
+/// There is a line for each data set.
+pub(crate) fn retrieval_notes(jobs: &[CellJob<'_>]) -> Result<Vec<String>, LabError> {
+    let mut notes = Vec::new();
+    for job in distinct(jobs).filter(|job| job.stage1.is_some()) {
+        let pool = pool(job)?;
+        notes.extend(pool.note.filter(|note| pool.kept > 1 && !notes.contains(note)));
+    }
+    Ok(notes)
+}
+
+/// One cell of those with the same data and stages, for data sets may be large.
+fn distinct<'a, 'b>(jobs: &'a [CellJob<'b>]) -> impl Iterator<Item = &'a CellJob<'b>> {
+    let alike = |a: &CellJob<'_>, b: &CellJob<'_>| {
+        std::ptr::eq(a.splits, b.splits) && a.stage1.is_some() == b.stage1.is_some()
+    };
+    jobs.iter()
+        .enumerate()
+        .filter(move |(at, job)| !jobs[..*at].iter().any(|other| alike(other, job)))
+        .map(|(_, job)| job)
+}
+
+/// The data of `eval.also` have what their tasks score, or the plan refuses them.
+fn of_one(job: &CellJob<'_>) -> Result<BTreeMap<String, String>, LabError> {
+    let test = &*job.splits.test;
+    let mut why = BTreeMap::new();
+    if question_pairs(test, None).is_empty() {
+        why.insert("vqa.overall".to_owned(), no("questions", test));
+    }
+    if captioned_items(test, None).is_empty() {
+        why.insert("caption.cider".to_owned(), no("captions", test));
+    }
+    if job.stage1.is_some()
+        && let Some(too_few) = too_few(&pool(job)?, test)
+    {
+        why.insert("retrieval.itc.txt_r1".to_owned(), too_few);
+    }
+    Ok(why)
+}
+
+/// The pictures that retrieval chooses from.
+struct Pool {
+    kept: usize,
+    note: Option<String>,
+}
+
+fn pool(job: &CellJob<'_>) -> Result<Pool, LabError> {
+    let eval = &job.cell.spec.eval;
+    let task = RetrievalTask::from_card(&job.context.registry.card(Kind::Task, &eval.retrieve)?)?;
+    let limit = (eval.retrieval > 0).then_some(eval.retrieval);
+    let test = &*job.splits.test;
+    Ok(Pool { kept: task.pool.of(test, limit).len(), note: task.pool.note(test, limit) })
+}
+
+fn too_few(pool: &Pool, test: &dyn Dataset) -> Option<String> {
+    let left_out = pool
+        .note
+        .as_deref()
+        .map_or_else(String::new, |note| format!(" ({})", note.trim_end_matches('.')));
+    (pool.kept < 2)
+        .then(|| format!("`{}` has no two pictures to choose from{left_out}", test.name()))
+}
+
+fn no(what: &str, data: &dyn Dataset) -> String {
+    format!("`{}` has no {what}", data.name())
+}

@@ -1,0 +1,229 @@
+//! One cell: stage 2 from stage 1's bridge or from the initialisation, evaluated along the way and
+//! at the end.
+
+use crate::LabError;
+use crate::experiment::spec::{ComputeSpec, Spec};
+use crate::experiment::sweep::Cell;
+use crate::plan::ids::note_texts;
+use crate::plan::parts::{Resolved, Splits};
+use crate::run::done::{Done, PIECES};
+use crate::work::evaluate::{self, Scores};
+use crate::work::readable::left_out;
+use crate::work::stages::{RunContext, SplitFeatures, read_json};
+use burn::module::Module;
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use toolkit_models::connector::Connector;
+use toolkit_train::TrainError;
+use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
+use toolkit_train::fit::{FitConfig, fit};
+use toolkit_train::order::Order;
+use toolkit_train::stage2::Stage2;
+
+/// Scores by step.
+pub type Curve = Vec<(u64, BTreeMap<String, f64>)>;
+
+/// A cell with all that it stands on.
+pub struct CellJob<'a> {
+    /// The run.
+    pub context: &'a RunContext<'a>,
+    /// What is run.
+    pub cell: &'a Cell,
+    /// Its parts.
+    pub resolved: &'a Resolved,
+    /// Its data.
+    pub splits: &'a Splits,
+    /// Key of its stage 1, if it has one.
+    pub stage1: Option<&'a str>,
+}
+
+impl CellJob<'_> {
+    /// Its folder.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.context.out.join("cells").join(&self.cell.id)
+    }
+
+    fn spec(&self) -> &Spec {
+        &self.cell.spec
+    }
+
+    /// The untrained connector of this cell.
+    fn start(&self, device: &Device) -> Result<Connector, LabError> {
+        let seed = self.cell.seed;
+        let bridge = match self.stage1 {
+            Some(key) => {
+                self.context.stage1_bridge(self.resolved, self.spec(), seed, key, device)?
+            }
+            None => self.resolved.bridge_at_start(
+                self.context.registry,
+                self.spec().model.init,
+                seed,
+                device,
+            )?,
+        };
+        Ok(self.resolved.connector(bridge, seed, device))
+    }
+
+    /// Trains and evaluates, from wherever an earlier run was stopped.
+    ///
+    /// # Errors
+    /// Whatever training or evaluation says.
+    pub fn run(&self) -> Result<(), LabError> {
+        let dir = self.dir();
+        let mut done = Done::settle(&dir, self.context.reporter)?;
+        if done.whole {
+            // A kill after the list was written leaves them.
+            let _ = std::fs::remove_dir_all(dir.join(PIECES));
+            return Ok(());
+        }
+        let eval_dir = dir.join("eval");
+        std::fs::create_dir_all(&eval_dir).map_err(|e| LabError::io(&eval_dir, &e))?;
+        // Without what cannot change a result: the same cell gives the same bytes.
+        let compute =
+            ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
+        let spec = Spec { compute, ..self.spec().clone() };
+        let text = toml::to_string_pretty(&spec)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        write_atomic(&dir.join("spec.toml"), text.as_bytes())?;
+        let features = self.context.features(self.resolved, self.splits)?;
+        let job = CellJob { splits: &self.splits.readable(&features)?, ..*self };
+        let connector = job.train(&features, &mut done)?;
+        let began = Instant::now();
+        let last = evaluate::final_scores(&job, &connector.valid(), &features, &mut done)?;
+        let last = Scores { left_out: left_out(self.splits, &features), ..last };
+        let json = serde_json::to_vec(&last)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        write_atomic(&dir.join("scores.json"), &json)?;
+        self.note_seconds("evaluation", began.elapsed().as_secs_f64())?;
+        done.seal(&dir)?;
+        let _ = std::fs::remove_dir_all(dir.join(PIECES));
+        Ok(())
+    }
+
+    fn train(&self, features: &SplitFeatures, done: &mut Done) -> Result<Connector, LabError> {
+        let device = self.context.device.clone().autodiff();
+        let (spec, seed) = (&self.spec().stage2, self.cell.seed);
+        let (tokenizer, special_tokens) = self.resolved.language_special_tokens()?;
+        let train = &self.splits.train;
+        note_texts(self.context.reporter, &tokenizer, [&**train, &*self.splits.test]);
+        let captions = (0..train.len())
+            .map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
+        let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
+        let language = self.resolved.language_model(self.context.registry, &device)?;
+        let plain = language.valid();
+        let mut objective = Stage2 {
+            language,
+            kind: self.resolved.language.1.kind,
+            special_tokens,
+            features: features.train.clone(),
+            captions: Arc::new(captions),
+            order: Order::new(seed, "stage2/order", self.splits.train.len(), spec.batch),
+            accumulate: spec.accumulate,
+            language_dropout: spec.language_dropout,
+            recompute: spec.recompute,
+            blind: 0.0,
+            seed,
+            device: device.clone(),
+        };
+        objective.blind = objective.blind_loss(&plain)?;
+        let config = FitConfig {
+            steps: spec.steps,
+            schedule: spec.schedule.clone(),
+            optim: spec.optim.clone(),
+            seed,
+            save_seconds: self.spec().compute.save_seconds,
+        };
+        let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
+        let task = self.context.reporter.task(&format!("stage 2 {name} seed {seed}"));
+        let every = self.spec().eval.every;
+        let dir = self.dir();
+        let mut at_step = |step: u64, model: &Connector| -> Result<(), TrainError> {
+            if every == 0 || (!step.is_multiple_of(every) && step != spec.steps) {
+                return Ok(());
+            }
+            let point = || evaluate::curve_point(self, &model.valid(), &plain, features);
+            match done.once(&dir, &format!("eval/step-{step:06}.json"), point) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(TrainError::Other(error.to_string())),
+            }
+        };
+        let connector = self.start(&device)?;
+        Ok(fit(
+            &config,
+            connector,
+            &mut objective,
+            &self.dir().join("stage2"),
+            &*task,
+            &mut at_step,
+        )?)
+    }
+
+    /// The trained connector of a finished cell, on a plain device.
+    ///
+    /// # Errors
+    /// If there is no checkpoint or it is of another model.
+    pub fn trained(&self) -> Result<Connector, LabError> {
+        let device = self.context.device.clone();
+        let dir = self.dir().join("stage2");
+        let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
+            LabError::new(
+                format!("{}: this cell has not been trained", dir.display()),
+                "finish the run first",
+            )
+        })?;
+        let bridge = self.resolved.bridge_at_start(
+            self.context.registry,
+            self.spec().model.init,
+            self.cell.seed,
+            &device,
+        )?;
+        let connector = self.resolved.connector(bridge, self.cell.seed, &device);
+        Ok(load_strict(connector, saved.weights(&dir)?, &dir)?.no_grad())
+    }
+
+    /// What the curve's points hold, by step.
+    ///
+    /// # Errors
+    /// If a file is damaged.
+    pub fn curve(&self) -> Result<Curve, LabError> {
+        let dir = self.dir().join("eval");
+        let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(Vec::new()) };
+        let mut points = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let step = name
+                .strip_prefix("step-")
+                .and_then(|n| n.strip_suffix(".json"))
+                .and_then(|n| n.parse::<u64>().ok());
+            if let Some(step) = step {
+                points.push((step, read_json(&entry.path())?));
+            }
+        }
+        points.sort_by_key(|(step, _)| *step);
+        Ok(points)
+    }
+
+    /// The final scores.
+    ///
+    /// # Errors
+    /// If the cell is not done or the file is damaged.
+    pub fn scores(&self) -> Result<Scores, LabError> {
+        read_json(&self.dir().join("scores.json"))
+    }
+
+    fn note_seconds(&self, what: &str, seconds: f64) -> Result<(), LabError> {
+        let path = self.dir().join("seconds.json");
+        let mut held: BTreeMap<String, f64> = toolkit_system::input::read(&path)
+            .ok()
+            .and_then(|b| serde_json::from_slice(&b).ok())
+            .unwrap_or_default();
+        *held.entry(what.to_owned()).or_default() += seconds;
+        let json = serde_json::to_vec(&held)
+            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
+        Ok(write_atomic(&path, &json)?)
+    }
+}

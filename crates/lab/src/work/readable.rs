@@ -1,0 +1,130 @@
+//! Data without the pictures that cannot be read, in the order that is left.
+
+use crate::LabError;
+use crate::plan::parts::Splits;
+use crate::work::stages::SplitFeatures;
+use image::RgbImage;
+use rayon::prelude::*;
+use std::sync::Arc;
+use toolkit_data::{Alpha, DataError, Dataset, Findings, Item};
+use toolkit_train::features::Features;
+
+/// The readable items of a data set. It keeps the fingerprint: unreadable pictures follow from the
+/// same files.
+struct Readable {
+    data: Arc<dyn Dataset>,
+    kept: Vec<usize>,
+}
+
+impl Dataset for Readable {
+    fn name(&self) -> &str {
+        self.data.name()
+    }
+    fn len(&self) -> usize {
+        self.kept.len()
+    }
+    fn item(&self, index: usize) -> &Item {
+        self.data.item(self.kept[index])
+    }
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        // Beyond the end there is no item of the whole data set either.
+        self.data.image(self.kept.get(index).copied().unwrap_or(usize::MAX))
+    }
+    fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
+        self.data.image_as(self.kept.get(index).copied().unwrap_or(usize::MAX), alpha)
+    }
+    fn fingerprint(&self) -> String {
+        self.data.fingerprint()
+    }
+    fn left_out(&self) -> Findings {
+        self.data.left_out()
+    }
+    fn remarks(&self) -> Vec<String> {
+        self.data.remarks()
+    }
+}
+
+fn without(data: &Arc<dyn Dataset>, features: &Features) -> Result<Arc<dyn Dataset>, LabError> {
+    leaving_out(data, features.unreadable())
+}
+
+/// Decodes every picture of a data set and returns the items whose pictures cannot be read, with
+/// the reasons.
+#[must_use]
+pub fn unreadable(data: &dyn Dataset, told: &(dyn Fn() + Sync)) -> Vec<(usize, DataError)> {
+    let one = |item: usize| {
+        let error = data.image(item).err().filter(DataError::is_unreadable);
+        told();
+        error.map(|error| (item, error))
+    };
+    (0..data.len()).into_par_iter().filter_map(one).collect()
+}
+
+/// Leaves items out of a data set; the others stay in their order. `unreadable` is sorted.
+///
+/// # Errors
+/// If nothing is left.
+pub fn leaving_out(
+    data: &Arc<dyn Dataset>,
+    unreadable: &[usize],
+) -> Result<Arc<dyn Dataset>, LabError> {
+    if unreadable.is_empty() {
+        return Ok(data.clone());
+    }
+    let kept: Vec<usize> =
+        (0..data.len()).filter(|item| unreadable.binary_search(item).is_err()).collect();
+    if kept.is_empty() {
+        let what = format!("`{}`: none of its {} pictures can be read", data.name(), data.len());
+        return Err(LabError::new(what, "`toolkit data check` names them with the reasons"));
+    }
+    Ok(Arc::new(Readable { data: data.clone(), kept }))
+}
+
+impl Splits {
+    /// The data that has features: item for item the rows of `features`.
+    ///
+    /// # Errors
+    /// If nothing of a split can be read.
+    pub fn readable(&self, features: &SplitFeatures) -> Result<Self, LabError> {
+        let also =
+            self.also.iter().zip(&features.also).map(|(data, features)| without(data, features));
+        Ok(Self {
+            train: without(&self.train, &features.train)?,
+            val: without(&self.val, &features.val)?,
+            test: without(&self.test, &features.test)?,
+            also: also.collect::<Result<_, _>>()?,
+            max_damaged: self.max_damaged,
+        })
+    }
+}
+
+/// The most names in a line.
+const NAMED: usize = 10;
+
+/// Says which pictures could not be read, a line for each split that has some.
+#[must_use]
+pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
+    let main = [
+        (&splits.train, &features.train),
+        (&splits.val, &features.val),
+        (&splits.test, &features.test),
+    ];
+    let all = main.into_iter().chain(splits.also.iter().zip(&features.also));
+    all.filter_map(|(data, features)| left_out_of(&**data, features)).collect()
+}
+
+fn left_out_of(data: &dyn Dataset, features: &Features) -> Option<String> {
+    let unreadable = features.unreadable();
+    let names: Vec<&str> =
+        unreadable.iter().take(NAMED).map(|&item| data.item(item).id.as_str()).collect();
+    let more = if unreadable.len() > NAMED { ", .." } else { "" };
+    (!unreadable.is_empty()).then(|| {
+        format!(
+            "{} of {} pictures of `{}` could not be read and are left out: {}{more}.",
+            unreadable.len(),
+            data.len(),
+            data.name(),
+            names.join(", ")
+        )
+    })
+}
