@@ -8,7 +8,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::path::PathBuf;
 use toolkit_data::DataError;
-use toolkit_train::Progress;
+use toolkit_system::progress::Progress;
 
 /// Pictures decoded and encoded together.
 pub const BATCH: usize = 16;

@@ -11,8 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use toolkit_lab::Reporter;
-use toolkit_train::Progress;
-use toolkit_train::fit::MetricLine;
+use toolkit_system::progress::Progress;
 
 /// Between two lines about the same task where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -75,6 +74,7 @@ impl Log {
                 first: 0,
                 done: 0,
                 total: 0,
+                message: String::new(),
                 began: now,
                 said: now,
             }),
@@ -135,6 +135,7 @@ struct State {
     first: u64,
     done: u64,
     total: u64,
+    message: String,
     began: Instant,
     said: Instant,
 }
@@ -168,25 +169,6 @@ impl Task {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn moved(&self, done: u64, message: &str) {
-        let mut state = self.state();
-        state.done = done;
-        if let Some(bar) = &state.bar {
-            bar.set_position(done);
-            if !message.is_empty() {
-                bar.set_message(message.to_owned());
-            }
-        } else if state.said.elapsed() >= BETWEEN_LINES {
-            state.said = Instant::now();
-            let comma = if message.is_empty() { "" } else { ", " };
-            let done = match self.unit {
-                Unit::Pieces => format!("{done}/{}", state.total),
-                Unit::Bytes => in_bytes(&state, false),
-            };
-            self.log.line(&format!("{}: {done}{comma}{message}", self.name));
-        }
-    }
 }
 
 impl Progress for Task {
@@ -210,14 +192,28 @@ impl Progress for Task {
         }
     }
 
-    fn step(&self, done: u64, line: &MetricLine) {
-        let loss = line.parts.get("loss").map(|loss| format!("loss {loss:.3}"));
-        self.moved(done, &loss.unwrap_or_default());
+    fn advance(&self, more: u64) {
+        let mut state = self.state();
+        state.done += more;
+        if let Some(bar) = &state.bar {
+            bar.set_position(state.done);
+        } else if state.said.elapsed() >= BETWEEN_LINES {
+            state.said = Instant::now();
+            let comma = if state.message.is_empty() { "" } else { ", " };
+            let done = match self.unit {
+                Unit::Pieces => format!("{}/{}", state.done, state.total),
+                Unit::Bytes => in_bytes(&state, false),
+            };
+            self.log.line(&format!("{}: {done}{comma}{}", self.name, state.message));
+        }
     }
 
-    fn advance(&self, more: u64) {
-        let done = self.state().done + more;
-        self.moved(done, "");
+    fn message(&self, text: &str) {
+        let mut state = self.state();
+        if let Some(bar) = &state.bar {
+            bar.set_message(text.to_owned());
+        }
+        text.clone_into(&mut state.message);
     }
 
     fn finish(&self) {
@@ -295,7 +291,10 @@ mod tests {
 
     fn said(total: u64, first: u64, done: u64, finished: bool) -> String {
         let began = Instant::now().checked_sub(Duration::from_secs(6)).unwrap_or_else(Instant::now);
-        in_bytes(&State { bar: None, first, done, total, began, said: began }, finished)
+        in_bytes(
+            &State { bar: None, first, done, total, message: String::new(), began, said: began },
+            finished,
+        )
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Which {
         let task = context.log.task("parameters");
         let loading = Loading { device, dtype: self.dtype.into(), frozen, progress: &task };
         let model = Model::open(&path, loading)?;
-        toolkit_train::Progress::finish(&task);
+        toolkit_system::progress::Progress::finish(&task);
         Ok(Opened { model, of: None, cell: None })
     }
 

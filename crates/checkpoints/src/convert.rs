@@ -1,8 +1,8 @@
 //! One published form into another, tensor by tensor.
 
-use crate::CheckpointError;
 use crate::fit::Fitted;
 use crate::write::{Form, Summary, Written, hugging_face, lavis};
+use crate::{BridgePart, CheckpointError, Model};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,6 @@ use toolkit_registry::names::Part;
 
 use crate::config::{LanguageConfig, VisionConfig};
 use crate::processor::Processor;
-use crate::{BridgePart, Model};
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +123,8 @@ pub fn export(
     write(&mut written, out, to, form)
 }
 
-fn default_special_tokens() -> toolkit_train::stage2::LanguageSpecialTokens {
-    toolkit_train::stage2::LanguageSpecialTokens {
+fn default_special_tokens() -> toolkit_core::LanguageSpecialTokens {
+    toolkit_core::LanguageSpecialTokens {
         bos: None,
         eos: toolkit_core::Ends::one(0),
         pad: 0,

@@ -9,15 +9,14 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use std::path::Path;
 use toolkit_core::{
-    AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, TextTower, VisionShape,
-    params,
+    AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, LanguageSpecialTokens,
+    TextTower, VisionShape, params,
 };
 use toolkit_eval::{Choice, Writer};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_models::layers::Linear;
 use toolkit_registry::TokenTable;
-use toolkit_train::Progress;
-use toolkit_train::stage2::LanguageSpecialTokens;
+use toolkit_system::progress::Progress;
 
 /// The frozen encoder, on a plain device.
 pub struct VisionPart {

@@ -4,8 +4,8 @@ use crate::CheckpointError;
 use crate::byte_pairs::{self, Made};
 use crate::folder::{files, is_there};
 use std::path::Path;
+use toolkit_core::LanguageSpecialTokens;
 use toolkit_registry::{TextTokenizer, TokenTable};
-use toolkit_train::stage2::LanguageSpecialTokens;
 
 /// The placeholder that newer processors of transformers put where the picture is.
 const PLACEHOLDER: &str = "<image>";

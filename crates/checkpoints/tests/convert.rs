@@ -197,7 +197,7 @@ fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
                 device: &device,
                 dtype: DType::F32,
                 frozen: true,
-                progress: &toolkit_train::Silent,
+                progress: &toolkit_system::progress::Silent,
             };
             Model::open(file, how).map(drop).map_err(|error| error.to_string())
         };

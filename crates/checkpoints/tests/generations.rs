@@ -14,7 +14,7 @@ use toolkit_checkpoints::model::Loading;
 use toolkit_core::Ends;
 use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
 use toolkit_formats::Tensors;
-use toolkit_train::Silent;
+use toolkit_system::progress::Silent;
 
 #[derive(Deserialize)]
 struct Case {

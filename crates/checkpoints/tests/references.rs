@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toolkit_checkpoints::CheckpointError;
 use toolkit_checkpoints::model::{Loading, Model};
 use toolkit_checkpoints::verify::{Report, Subject, verify};
-use toolkit_train::Silent;
+use toolkit_system::progress::Silent;
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/blip2-itm-tiny")

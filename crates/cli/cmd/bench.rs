@@ -160,12 +160,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     })?;
     let task = context.log.task("bench");
     let mut all = Vec::with_capacity(works.len());
-    toolkit_train::Progress::start(&task, 0, works.len() as u64);
+    toolkit_system::progress::Progress::start(&task, 0, works.len() as u64);
     for work in works {
         all.push(pool.install(|| measure(&setup, work))?);
-        toolkit_train::Progress::advance(&task, 1);
+        toolkit_system::progress::Progress::advance(&task, 1);
     }
-    toolkit_train::Progress::finish(&task);
+    toolkit_system::progress::Progress::finish(&task);
     if context.json {
         return out::json(&json!({
             "machine": manifest::machine(), "device": context.device_name, "threads": threads,

@@ -11,7 +11,7 @@ use toolkit_data::{CheckOptions, DataError, Dataset, contact_sheet};
 use toolkit_eval::{majority_baseline, question_pairs};
 use toolkit_lab::plan::parts::open_data;
 use toolkit_registry::Kind;
-use toolkit_train::Progress;
+use toolkit_system::progress::Progress;
 use toolkit_train::checkpoint::write_atomic;
 
 /// Gets data and weights, and looks at data before anything is trained on it

@@ -11,7 +11,7 @@ use toolkit_data::{
 };
 use toolkit_eval::{majority_baseline, question_pairs};
 use toolkit_registry::Card;
-use toolkit_train::Progress;
+use toolkit_system::progress::Progress;
 
 /// Checks one split, or all of a card.
 ///

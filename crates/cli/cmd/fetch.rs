@@ -66,17 +66,17 @@ impl<'a> Shown<'a> {
 impl Progress for Shown<'_> {
     fn begin(&self, what: &str, total: Option<u64>) {
         let (task, total) = (self.log.bytes_task(what), total.unwrap_or(0));
-        toolkit_train::Progress::start(&task, 0, total);
+        toolkit_system::progress::Progress::start(&task, 0, total);
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some((task, total));
     }
     fn kept(&self, bytes: u64) {
-        self.with(|task, total| toolkit_train::Progress::start(task, bytes, total));
+        self.with(|task, total| toolkit_system::progress::Progress::start(task, bytes, total));
     }
     fn advance(&self, bytes: u64) {
-        self.with(|task, _| toolkit_train::Progress::advance(task, bytes));
+        self.with(|task, _| toolkit_system::progress::Progress::advance(task, bytes));
     }
     fn end(&self) {
-        self.with(|task, _| toolkit_train::Progress::finish(task));
+        self.with(|task, _| toolkit_system::progress::Progress::finish(task));
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
     fn note(&self, line: &str) {

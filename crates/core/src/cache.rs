@@ -5,8 +5,8 @@
 //! nothing. What a finished text has read is held until its batch ends. Several tokens at once
 //! behind others, and other backends, join all pieces into one.
 
-use crate::{KeysValues, noise};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use crate::{KeysValues, index, noise};
+use burn::tensor::Tensor;
 use toolkit_kernels::KvSegment;
 
 /// Keys and values of self-attention seen so far.
@@ -91,14 +91,6 @@ fn gathered(KvSegment { keys, values, rows }: &KvSegment) -> KeysValues {
             (keys.clone().select(0, rows.clone()), values.clone().select(0, rows))
         }
     }
-}
-
-/// An integer tensor `[n]`.
-#[must_use]
-pub fn index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
-    let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
-    let count = rows.len();
-    Tensor::from_data(TensorData::new(rows, [count]), device)
 }
 
 /// All pieces as one, which takes their place.

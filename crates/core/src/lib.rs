@@ -21,15 +21,17 @@ pub mod params;
 pub mod recompute;
 mod shape;
 mod slot;
+mod tokens;
 mod vision;
 
 pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, Pair, TextTower};
-pub use cache::{Cache, EncoderOutput, index};
+pub use cache::{Cache, EncoderOutput};
 pub use count::{Count, LARGEST_SIZE, check_size, product};
 pub use ends::Ends;
 pub use language::{AnyLanguage, DynLanguage, LanguageKind, LanguageModel};
 pub use normalise::{check_mean, check_std};
 pub use shape::{BridgeShape, Cost, LanguageShape, ShapeError, TextShape, VisionShape};
 pub use slot::{Erased, Holder, Slot};
+pub use tokens::{LanguageSpecialTokens, Side, TextBatch, TextSpecialTokens, index, pad};
 pub use toolkit_seed::Stream;
 pub use vision::{AnyVision, DynVision, VisionEncoder};

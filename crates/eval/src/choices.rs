@@ -8,9 +8,8 @@ use crate::beam::log_sum_exp;
 use crate::{Decoding, EvalError, Writer};
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use toolkit_core::{Cache, EncoderOutput, LanguageKind, noise, params};
+use toolkit_core::{Cache, EncoderOutput, LanguageKind, Side, noise, params};
 use toolkit_train::losses::LOGIT_ROWS;
-use toolkit_train::text::Side;
 
 /// The score of one candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,10 +6,11 @@ use crate::{Decoding, EvalError};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use toolkit_core::{AnyLanguage, Cache, EncoderOutput, LanguageKind, LanguageShape, noise, params};
+use toolkit_core::{
+    AnyLanguage, Cache, EncoderOutput, LanguageKind, LanguageShape, LanguageSpecialTokens, Side,
+    index, noise, pad, params,
+};
 use toolkit_registry::TextTokenizer;
-use toolkit_train::stage2::LanguageSpecialTokens;
-use toolkit_train::text::{Side, index, pad};
 
 /// A frozen language model with what is needed to let it speak.
 #[derive(Clone, Copy)]

@@ -4,9 +4,8 @@ use crate::EvalError;
 use burn::tensor::{Device, Tensor};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use toolkit_core::{Pair, TextTower, params};
+use toolkit_core::{Pair, Side, TextTower, pad, params};
 use toolkit_train::TrainError;
-use toolkit_train::text::{Side, pad};
 
 /// What LAVIS gives a pair outside the candidates; below any score.
 const UNRANKED: f32 = -100.0;

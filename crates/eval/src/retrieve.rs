@@ -6,10 +6,9 @@ use crate::pairs::{Matched, match_pairs};
 use crate::similar::Embeddings;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use toolkit_core::{TextTower, noise};
+use toolkit_core::{TextSpecialTokens, TextTower, noise};
 use toolkit_metrics::retrieval::{Ranks, Retrieval};
 use toolkit_train::TrainError;
-use toolkit_train::stage1::TextSpecialTokens;
 
 /// Settings of retrieval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

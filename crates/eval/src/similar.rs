@@ -5,11 +5,10 @@ use crate::EvalError;
 use crate::pairs::{Matched, before, rank};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
-use toolkit_core::{TextTower, params};
+use toolkit_core::{Side, TextTower, pad, params};
 use toolkit_metrics::retrieval::Ranks;
 use toolkit_train::TrainError;
 use toolkit_train::stage1::similarity;
-use toolkit_train::text::{Side, pad};
 
 /// Products of queries with texts at a time: 256 MB.
 const PRODUCTS: usize = 1 << 26;

@@ -3,10 +3,9 @@
 use crate::EvalError;
 use burn::tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
-use toolkit_core::Stream;
+use toolkit_core::{Stream, index};
 use toolkit_data::Dataset;
 use toolkit_train::TrainError;
-use toolkit_train::text::index;
 
 /// Soft prefixes `[items, queries, width]` of data set items, on a plain device. Controls map the
 /// items first: those of a

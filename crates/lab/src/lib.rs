@@ -12,7 +12,8 @@ pub mod work;
 pub use toolkit_report as report;
 
 use toolkit_registry::{CardError, LoadError};
-use toolkit_train::{Progress, TrainError};
+use toolkit_system::progress::Progress;
+use toolkit_train::TrainError;
 
 /// Told what goes on; the command line shows progress bars.
 pub trait Reporter: Sync {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use toolkit_lab::run::done::{DONE_FILE, Done, check};
 use toolkit_lab::{LabError, Reporter, run::sealed};
-use toolkit_train::{Progress, Silent};
+use toolkit_system::progress::{Progress, Silent};
 
 #[derive(Default)]
 struct Notes(Mutex<Vec<String>>);

@@ -6,6 +6,8 @@ pub trait Progress: Sync {
     fn start(&self, done: u64, total: u64);
     /// Adds `more` finished units.
     fn advance(&self, more: u64);
+    /// Sets the text beside the bar, such as the current loss; the next `advance` shows it.
+    fn message(&self, _: &str) {}
     /// Ends the work.
     fn finish(&self);
 }

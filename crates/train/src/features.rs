@@ -10,12 +10,12 @@
 //! rows has a SHA-256 that is compared before the first of them is used; once one is damaged,
 //! [`Features::mend`] compares all and computes the damaged ones again.
 
+use crate::TrainError;
 use crate::feature_file::{Part, Paths};
 use crate::feature_header::{Found, GROUP, Header, Layout, sum};
 use crate::mapped::Mapped;
 pub use crate::recipe::Recipe;
 use crate::recipe::halves;
-use crate::{Progress, TrainError};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 use rayon::prelude::*;
@@ -28,6 +28,7 @@ use std::thread::JoinHandle;
 use toolkit_core::params;
 use toolkit_data::{DataError, Dataset, Preprocess};
 use toolkit_registry::sha256_hex;
+use toolkit_system::progress::Progress;
 
 /// Cached features of every readable image of a data set.
 #[derive(Debug)]

@@ -5,11 +5,11 @@
 //! `metrics.jsonl` holds what was computed and is the same in both; `timing.jsonl` holds what was
 //! measured and is not.
 
+use crate::TrainError;
 use crate::checkpoint::{self, Checkpoint, load_strict};
 use crate::log::Log;
 use crate::optim::{AdamW, OptimConfig};
 use crate::schedule::Schedule;
-use crate::{Progress, TrainError};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use toolkit_core::{Stream, noise};
+use toolkit_system::progress::Progress;
 
 /// How long and with what a module is trained.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -45,7 +46,7 @@ pub struct StepLoss {
     /// Gradients of the whole batch.
     pub grads: GradientsParams,
     /// Named values for the log: `loss` first, then its parts, accuracies and trivial baselines.
-    pub parts: Vec<(String, f64)>,
+    pub metrics: Vec<(String, f64)>,
     /// Which samples the step was made of, for error messages.
     pub samples: Vec<usize>,
 }
@@ -70,7 +71,7 @@ pub struct MetricLine {
     pub grad_norm: f64,
     /// Loss, parts, accuracies, baselines.
     #[serde(flatten)]
-    pub parts: BTreeMap<String, f64>,
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// Drops lines of `path` that a run resumed at `step` will write again.
@@ -137,7 +138,7 @@ pub fn fit<M: Module, O: Objective<M>>(
         let stream = Stream::new(config.seed, "dropout", step);
         let loss = noise::scope(stream, || objective.step(&model, step))?;
         let rate = config.schedule.rate(step, config.steps);
-        if let Some((name, value)) = loss.parts.iter().find(|(_, v)| !v.is_finite()) {
+        if let Some((name, value)) = loss.metrics.iter().find(|(_, v)| !v.is_finite()) {
             return Err(TrainError::NonFinite {
                 what: format!("{name} = {value}"),
                 step,
@@ -157,13 +158,16 @@ pub fn fit<M: Module, O: Objective<M>>(
             step,
             rate,
             grad_norm: f64::from(norm),
-            parts: loss.parts.into_iter().collect(),
+            metrics: loss.metrics.into_iter().collect(),
         };
         log.push(&line)?;
         let seconds = began.elapsed().as_secs_f64();
         writeln!(timing_file, "{{\"step\":{step},\"seconds\":{seconds:.4}}}")
             .map_err(|e| TrainError::io(&timing, &e))?;
-        progress.step(step + 1, &line);
+        if let Some(loss) = line.metrics.get("loss") {
+            progress.message(&format!("loss {loss:.3}"));
+        }
+        progress.advance(1);
         if saved_at.elapsed() >= Duration::from_secs(config.save_seconds) && step + 1 < config.steps
         {
             Checkpoint::save(dir, &model, &optim, step + 1, log.mark()?)?;

@@ -15,29 +15,7 @@ mod recipe;
 pub mod schedule;
 pub mod stage1;
 pub mod stage2;
-pub mod text;
-
-/// Told how a run goes; implemented by the command line as a progress bar.
-pub trait Progress: Sync {
-    /// Training starts at `done` of `total` steps.
-    fn start(&self, done: u64, total: u64);
-    /// `done` steps are done; `line` is the last one's log.
-    fn step(&self, done: u64, line: &fit::MetricLine);
-    /// `more` steps are done, where there is nothing to log.
-    fn advance(&self, more: u64);
-    /// All steps are done.
-    fn finish(&self);
-}
-
-/// Says nothing.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn start(&self, _: u64, _: u64) {}
-    fn step(&self, _: u64, _: &fit::MetricLine) {}
-    fn advance(&self, _: u64) {}
-    fn finish(&self) {}
-}
+mod text;
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]

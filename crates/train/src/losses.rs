@@ -1,8 +1,7 @@
 //! Cross-entropies, in PyTorch's conventions.
 
-use crate::text::index;
 use burn::tensor::{Int, Tensor, activation};
-use toolkit_core::AnyLanguage;
+use toolkit_core::{AnyLanguage, index};
 
 /// Cross-entropy of each row: logits `[rows, classes]`, labels `[rows]` to `[rows]`.
 /// Label smoothing as in PyTorch: the target is `(1 - s) * onehot + s / classes`.

@@ -1,9 +1,9 @@
 //! Recipe of a cache of features: decoding, encoding, rounding, and what becomes of pictures that
 //! cannot be read.
 
+use crate::TrainError;
 use crate::feature_file::Part;
 use crate::feature_header::{GROUP, Header};
-use crate::{Progress, TrainError};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 use rayon::prelude::*;
@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use toolkit_core::{AnyVision, VisionShape, params};
 use toolkit_data::{DataError, Dataset, Preprocess};
+use toolkit_system::progress::Progress;
 
 /// The inputs of a cache.
 pub struct Recipe<'a> {

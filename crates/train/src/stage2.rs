@@ -6,27 +6,15 @@ use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::next_token_loss_sum;
 use crate::order::Order;
-use crate::text::{Side, draw_caption, pad};
+use crate::text::draw_caption;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
 use toolkit_core::recompute::{self, Recorded};
-use toolkit_core::{AnyLanguage, EncoderOutput, Ends, LanguageKind, Stream, noise};
+use toolkit_core::{
+    AnyLanguage, EncoderOutput, LanguageKind, LanguageSpecialTokens, Side, Stream, noise, pad,
+};
 use toolkit_models::connector::Connector;
-
-/// Special ids of the language model's tokenizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LanguageSpecialTokens {
-    /// Before the text, where the model was trained with one (OPT: `</s>`); it is a label too,
-    /// predicted from the last query.
-    pub bos: Option<u32>,
-    /// Ids that end a text; the first is the label behind a caption.
-    pub eos: Ends,
-    /// Padding.
-    pub pad: u32,
-    /// First id the decoder of an encoder-decoder reads.
-    pub decoder_start: u32,
-}
 
 /// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32, which may cut the end
 /// mark off).
@@ -260,7 +248,7 @@ impl Objective<Connector> for Stage2 {
         }
         Ok(StepLoss {
             grads: accumulated.grads(),
-            parts: vec![
+            metrics: vec![
                 ("loss".to_owned(), sum),
                 ("loss_lm".to_owned(), sum),
                 ("trivial_lm".to_owned(), self.blind),

@@ -5,7 +5,9 @@ mod llama;
 use crate::CheckpointError;
 use crate::json::Json;
 use burn::tensor::Device;
-use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape, ShapeError};
+use toolkit_core::{
+    AnyLanguage, Ends, LanguageModel, LanguageShape, LanguageSpecialTokens, ShapeError,
+};
 use toolkit_formats::Tensors;
 use toolkit_models::language::llama::{Llama, LlamaConfig};
 use toolkit_models::language::opt::{Opt, OptConfig};
@@ -13,7 +15,6 @@ use toolkit_models::language::t5::{T5, T5Config};
 use toolkit_models::layers::Activation;
 use toolkit_registry::names::{self, Part};
 use toolkit_registry::reader::Reader;
-use toolkit_train::stage2::LanguageSpecialTokens;
 
 /// A language model that checkpoints are published with.
 #[derive(Clone, Debug)]

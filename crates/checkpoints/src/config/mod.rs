@@ -18,8 +18,8 @@ pub use vision::VisionConfig;
 use crate::CheckpointError;
 use crate::json::Json;
 use std::path::{Path, PathBuf};
+use toolkit_core::LanguageSpecialTokens;
 use toolkit_models::bridge::qformer::QFormerConfig;
-use toolkit_train::stage2::LanguageSpecialTokens;
 
 /// What a checkpoint's configuration says.
 #[derive(Clone, Debug)]

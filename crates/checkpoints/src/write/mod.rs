@@ -12,12 +12,12 @@ pub use lavis::lavis;
 
 use crate::CheckpointError;
 use crate::config::{LanguageConfig, Stage1, VisionConfig};
+use toolkit_core::LanguageSpecialTokens;
 use toolkit_core::params::{Info, Values};
 use toolkit_data::Preprocess;
 use toolkit_models::bridge::qformer::QFormerConfig;
 use toolkit_registry::StoredDtype;
 use toolkit_registry::names::{self, Part, Piece, Scheme};
-use toolkit_train::stage2::LanguageSpecialTokens;
 
 /// Values of one parameter, read when they are written.
 pub(crate) type Fetch<'a> = dyn Fn(Part, &Info) -> Result<Values, CheckpointError> + 'a;

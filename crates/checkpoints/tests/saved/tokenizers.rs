@@ -144,8 +144,8 @@ fn a_damaged_tokenizer_is_refused_with_its_file() {
     }
 }
 
-fn checkpoint_marks() -> toolkit_train::stage2::LanguageSpecialTokens {
-    toolkit_train::stage2::LanguageSpecialTokens {
+fn checkpoint_marks() -> toolkit_core::LanguageSpecialTokens {
+    toolkit_core::LanguageSpecialTokens {
         bos: Some(2),
         eos: toolkit_core::Ends::one(2),
         pad: 1,

@@ -4,11 +4,10 @@ mod spool;
 
 use super::matching::{device_of, longest};
 use crate::context::Context;
-use crate::interrupt;
 use crate::opened::Opened;
-use crate::out;
 use crate::pictures::{Unreadable, in_batches};
 use crate::which::{Purpose, Which};
+use crate::{interrupt, out};
 use anyhow::bail;
 use burn::tensor::Tensor;
 use clap::Args as Arguments;
@@ -17,9 +16,8 @@ use serde_json::json;
 use spool::Spool;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use toolkit_core::noise;
 use toolkit_core::params::{Values, floats};
-use toolkit_train::text::{Side, pad};
+use toolkit_core::{Side, noise, pad};
 
 /// Writes features of pictures and texts to a safetensors file
 ///

@@ -8,7 +8,7 @@ use image::RgbImage;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use toolkit_core::noise;
+use toolkit_core::{TextSpecialTokens, noise};
 use toolkit_data::{Alpha, Dataset};
 use toolkit_eval::{
     Batches, CaptionResult, EvalError, ReadPrompt, RetrievalTask, Speaker, Task, caption,
@@ -17,8 +17,8 @@ use toolkit_eval::{
 use toolkit_lab::work::stages::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
 use toolkit_registry::sha256_hex;
-use toolkit_train::stage1::TextSpecialTokens;
-use toolkit_train::{Progress, TrainError};
+use toolkit_system::progress::Progress;
+use toolkit_train::TrainError;
 
 /// Draws of a bootstrap interval.
 const RESAMPLES: usize = 1000;

@@ -3,12 +3,11 @@
 mod measure;
 
 use crate::context::Context;
-use crate::interrupt;
-use crate::meteor;
 use crate::opened::Opened;
 use crate::pictures::Unreadable;
 use crate::text::{decimals, table};
 use crate::which::{Purpose, Which};
+use crate::{interrupt, meteor};
 use anyhow::bail;
 use clap::Args as Arguments;
 use clap::builder::RangedU64ValueParser;
@@ -197,9 +196,10 @@ fn wanted(context: &Context, args: &Args, name: &str) -> anyhow::Result<Wanted> 
     let mut notes = Vec::new();
     if args.unreadable.skip_unreadable {
         let progress = context.log.task(&format!("pictures of {name}"));
-        toolkit_train::Progress::start(&progress, 0, data.len() as u64);
-        let unreadable = unreadable(&*data, &|| toolkit_train::Progress::advance(&progress, 1));
-        toolkit_train::Progress::finish(&progress);
+        toolkit_system::progress::Progress::start(&progress, 0, data.len() as u64);
+        let unreadable =
+            unreadable(&*data, &|| toolkit_system::progress::Progress::advance(&progress, 1));
+        toolkit_system::progress::Progress::finish(&progress);
         unreadable.iter().for_each(|(_, error)| context.log.line(&format!("left out: {error}")));
         if !unreadable.is_empty() {
             notes.push(format!(
@@ -276,7 +276,7 @@ fn one_task(
     let progress = context.log.task(&card.name);
     let measured =
         measure::measure(opened, &task, &*wanted.data, args.limit, batches, meteor, &progress)?;
-    toolkit_train::Progress::finish(&progress);
+    toolkit_system::progress::Progress::finish(&progress);
     let Measured { scores, intervals, samples, rows, mut notes } = measured;
     notes.extend(wanted.notes.iter().cloned());
     notes.extend(missing.filter(|_| card.family == "caption").cloned());

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use toolkit_eval::official::CaptionFiles;
 use toolkit_eval::write_samples;
-use toolkit_train::Progress;
+use toolkit_system::progress::Progress;
 
 /// Scores captions as pycocoevalcap does: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D over PTB tokens
 ///

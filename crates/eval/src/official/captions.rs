@@ -10,7 +10,7 @@ use toolkit_data::{Field, Value};
 use toolkit_metrics::{
     Bleu, CaptionTokens, Cider, Meteor, MeteorError, MeteorScores, caption_notes, mean,
 };
-use toolkit_train::Progress;
+use toolkit_system::progress::Progress;
 
 /// Captions with their references, image by image.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use toolkit_train::text::index;
+use toolkit_core::index;
 
 #[derive(Default)]
 struct Kept(BTreeMap<usize, Vec<String>>);

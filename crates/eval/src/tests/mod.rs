@@ -14,11 +14,10 @@ use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 use toolkit_core::conform::sample;
 use toolkit_core::params::{self, Init};
-use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape};
+use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape, LanguageSpecialTokens};
 use toolkit_data::{DataError, Dataset, Item, Question};
 use toolkit_models::language::{opt, t5};
 use toolkit_registry::{TextTokenizer, TokenTable};
-use toolkit_train::stage2::LanguageSpecialTokens;
 
 const WIDTH: usize = 16;
 const EOS: u32 = 1;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_metrics::Meteor;
-use toolkit_train::Silent;
+use toolkit_system::progress::Silent;
 
 struct Files(tempfile::TempDir);
 

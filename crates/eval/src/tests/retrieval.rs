@@ -3,9 +3,8 @@
 use crate::{RetrievalConfig, retrieve};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::cell::RefCell;
-use toolkit_core::{ImagePass, KeysValues, Pair, TextTower, params};
+use toolkit_core::{ImagePass, KeysValues, Pair, TextSpecialTokens, TextTower, params};
 use toolkit_train::TrainError;
-use toolkit_train::stage1::TextSpecialTokens;
 
 const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
 /// Id of text 0.

@@ -7,9 +7,9 @@ use crate::{
     write_samples,
 };
 use std::cell::RefCell;
+use toolkit_core::index;
 use toolkit_data::{Dataset, Scenes, ScenesConfig};
 use toolkit_registry::{Card, Kind, Origin, Registry};
-use toolkit_train::text::index;
 
 fn data() -> Texts {
     Texts(vec![

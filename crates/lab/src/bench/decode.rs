@@ -4,10 +4,9 @@ use super::{Measured, Setup, Work, draw_as, machine, time, values};
 use crate::LabError;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
-use toolkit_core::{Ends, LanguageKind, params};
+use toolkit_core::{Ends, LanguageKind, LanguageSpecialTokens, params};
 use toolkit_eval::{Decoding, Writer};
 use toolkit_registry::{Kind, Weights};
-use toolkit_train::stage2::LanguageSpecialTokens;
 
 /// Ids that any vocabulary has; none of them ends a text, because exactly `new_tokens` are asked
 /// for.

@@ -9,14 +9,14 @@ use crate::plan::parts::Resolved;
 use burn::module::Module;
 use std::path::Path;
 use std::sync::Arc;
-use toolkit_core::{Stream, noise};
+use toolkit_core::{Stream, TextSpecialTokens, noise};
 use toolkit_models::bridge::qformer::QFormerInit;
 use toolkit_registry::{Kind, Weights};
 use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
-use toolkit_train::stage1::{LossWeights, Stage1, TextSpecialTokens};
+use toolkit_train::stage1::{LossWeights, Stage1};
 use toolkit_train::stage2::Stage2;
 
 /// The first id that is no special one here.
@@ -42,7 +42,7 @@ fn steps<M: Module, O: Objective<M>>(
         } else {
             one(objective)
         }?;
-        last = loss.parts.first().map_or(f64::NAN, |part| part.1);
+        last = loss.metrics.first().map_or(f64::NAN, |part| part.1);
         held = Some(optim.step(module, loss.grads, RATE).0);
         step += 1;
         Ok(())

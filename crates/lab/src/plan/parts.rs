@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toolkit_core::{
-    AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape, params,
+    AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, LanguageSpecialTokens,
+    TextSpecialTokens, VisionShape, params,
 };
 use toolkit_data::{
     Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Published, PublishedConfig, Scenes,
@@ -17,8 +18,7 @@ use toolkit_data::{
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
 use toolkit_registry::{Card, Kind, Registry, TextTokenizer, TokenTable, Weights, sha256_hex};
-use toolkit_train::stage1::TextSpecialTokens;
-use toolkit_train::stage2::{LanguageSpecialTokens, MAX_TEXT};
+use toolkit_train::stage2::MAX_TEXT;
 
 /// The cards of a model with their shapes, which fit each other.
 #[derive(Clone, Debug)]

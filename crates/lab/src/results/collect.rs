@@ -225,7 +225,7 @@ fn losses(path: &Path) -> Result<BTreeMap<String, Vec<(u64, f64)>>, LabError> {
     let stride = lines.len().div_ceil(POINTS).max(1);
     let mut out: BTreeMap<String, Vec<(u64, f64)>> = BTreeMap::new();
     for line in lines.iter().step_by(stride) {
-        for (name, value) in &line.parts {
+        for (name, value) in &line.metrics {
             out.entry(name.clone()).or_default().push((line.step, *value));
         }
     }

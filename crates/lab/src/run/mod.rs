@@ -5,11 +5,11 @@ pub mod manifest;
 pub mod sealed;
 pub mod workers;
 
+use self::done::Done;
+use self::manifest::Manifest;
 use crate::experiment::spec::Spec;
 use crate::experiment::sweep::{cells, resolve};
 use crate::plan::cells::{DataHere, Plan, plan};
-use self::done::Done;
-use self::manifest::Manifest;
 use crate::work::cell::CellJob;
 use crate::work::stages::{RunContext, read_json};
 use crate::{LabError, Reporter, results::collect, work::blind};

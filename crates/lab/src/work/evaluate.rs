@@ -10,7 +10,7 @@ use crate::{LabError, work::blind};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use toolkit_core::{AnyBridge, AnyLanguage};
+use toolkit_core::{AnyBridge, AnyLanguage, LanguageSpecialTokens};
 use toolkit_data::Dataset;
 use toolkit_eval::{
     Batches, CaptionResult, CaptionTask, EvalError, RetrievalTask, Speaker, Task, VqaResult,
@@ -21,7 +21,6 @@ use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry, TextTokenizer};
 use toolkit_train::TrainError;
 use toolkit_train::features::Features;
-use toolkit_train::stage2::LanguageSpecialTokens;
 
 /// The final scores of a cell. No time is in here: the same run gives the same bytes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]

@@ -8,13 +8,12 @@
 use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::token_loss_sum;
-use crate::text::{Side, pad};
+use toolkit_core::{AnyBridge, AnyLanguage, LanguageKind, Side, Stream, pad};
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use toolkit_core::{AnyBridge, AnyLanguage, LanguageKind, Stream};
 use toolkit_data::World;
 use toolkit_registry::TextTokenizer;
 
@@ -243,11 +242,11 @@ impl Objective<AnyLanguage> for ReadText {
         let (logits, labels, weights) = self.forward(model, &samples, true, &device);
         let (labels, weights, count) = padded_labels(&labels, &weights, &device);
         let loss = token_loss_sum(logits, labels, weights, 0.0) / count;
-        let parts = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
+        let metrics = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
         let grads = GradientsParams::from_grads(loss.backward(), model);
         Ok(StepLoss {
             grads,
-            parts,
+            metrics,
             samples: (0..self.batch).map(|i| first as usize + i).collect(),
         })
     }
@@ -312,8 +311,8 @@ impl Objective<AnyBridge> for MaskedWords {
         let (labels, weights, count) = padded_labels(&labels, &weights, &self.device);
         let loss = token_loss_sum(tower.masked_logits(input.ids, input.mask), labels, weights, 0.0)
             / count.max(1.0);
-        let parts = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
+        let metrics = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
         let grads = GradientsParams::from_grads(loss.backward(), model);
-        Ok(StepLoss { grads, parts, samples: Vec::new() })
+        Ok(StepLoss { grads, metrics, samples: Vec::new() })
     }
 }

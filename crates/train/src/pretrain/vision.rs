@@ -5,16 +5,16 @@
 //! A head on the average of all tokens learns colours only and leaves scenes of several things
 //! unreadable (tried, see `docs/nano.md`).
 
+use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::cross_entropy_rows;
-use crate::{TrainError, text::index};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use toolkit_core::{AnyVision, VisionShape};
+use toolkit_core::{AnyVision, VisionShape, index};
 use toolkit_data::{COLOURS, GROUPS, PictureLabels, Preprocess, World};
 use toolkit_models::layers::Linear;
 
@@ -190,7 +190,7 @@ impl Objective<Labeller> for LabelPictures {
     fn step(&mut self, model: &Labeller, step: u64) -> Result<StepLoss, TrainError> {
         let first = step * self.batch as u64;
         let (images, weights, labels) = self.pictures(first, self.batch, &self.device);
-        let mut parts = vec![("loss".to_owned(), 0.0)];
+        let mut metrics = vec![("loss".to_owned(), 0.0)];
         let mut total: Option<Tensor<1>> = None;
         for (target, logits) in self.targets.iter().zip(self.logits(model, images, weights)) {
             let known: Vec<usize> =
@@ -201,7 +201,7 @@ impl Objective<Labeller> for LabelPictures {
             let wanted: Vec<usize> = labels.iter().filter_map(|l| target.label(l)).collect();
             let logits = logits.select(0, index(&known, &self.device));
             let loss = cross_entropy_rows(logits, index(&wanted, &self.device), 0.0).mean();
-            parts.push((
+            metrics.push((
                 format!("loss_{}", target.name()),
                 f64::from(loss.clone().into_scalar::<f32>()),
             ));
@@ -213,9 +213,9 @@ impl Objective<Labeller> for LabelPictures {
         let total = total.ok_or_else(|| {
             TrainError::Other("no target to train on; hint: list some in `targets`".to_owned())
         })?;
-        parts[0].1 = f64::from(total.clone().into_scalar::<f32>());
+        metrics[0].1 = f64::from(total.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(total.backward(), model);
         let samples = (0..self.batch).map(|i| (first as usize) + i).collect();
-        Ok(StepLoss { grads, parts, samples })
+        Ok(StepLoss { grads, metrics, samples })
     }
 }

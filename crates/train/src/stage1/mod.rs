@@ -17,11 +17,12 @@ pub use pieces::PIECE_TOKENS;
 use crate::features::Features;
 use crate::losses::{cross_entropy_rows, soft_cross_entropy_rows, token_loss_sum};
 use crate::order::Order;
-use crate::text::index;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use toolkit_core::{ImagePass, KeysValues, Pair, Stream, TextTower, params};
+use toolkit_core::{
+    ImagePass, KeysValues, Pair, Stream, TextSpecialTokens, TextTower, index, params,
+};
 
 /// Weights of the three losses; 0 leaves one out, and its forward pass with it.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq)]
@@ -39,19 +40,6 @@ impl Default for LossWeights {
     fn default() -> Self {
         Self { itc: 1.0, itm: 1.0, itg: 1.0 }
     }
-}
-
-/// Special ids of the bridge's tokenizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TextSpecialTokens {
-    /// Padding.
-    pub pad: u32,
-    /// First token of a text that is matched or contrasted.
-    pub cls: u32,
-    /// Last token of every text.
-    pub sep: u32,
-    /// First token of a text that is generated.
-    pub dec: u32,
 }
 
 /// The objective. `captions[i]` are the tokenised captions of image i, with `[CLS]` and `[SEP]`.

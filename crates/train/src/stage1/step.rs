@@ -5,10 +5,10 @@ use super::pieces::Sum;
 use super::{ITM_TRIVIAL, Stage1};
 use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
-use crate::text::{Side, TextBatch, draw_caption, pad};
+use crate::text::draw_caption;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use toolkit_core::{AnyBridge, Stream, TextTower, noise};
+use toolkit_core::{AnyBridge, Side, Stream, TextBatch, TextTower, noise, pad};
 
 /// The samples of a step, shortest caption first.
 pub(super) struct Batch {
@@ -137,23 +137,23 @@ impl Objective<AnyBridge> for Stage1 {
         }
 
         // 4. What the log says.
-        let parts = self.parts(&shared.tally, n, scalar(&self.tower(model)?.temperature()));
+        let metrics = self.metrics(&shared.tally, n, scalar(&self.tower(model)?.temperature()));
         let first = micros.first().map_or(0, |micro| micro.len());
         let grads = shared.grads.done(model);
         // What is wrong with the next step's samples is said when it is their turn.
         if let Ok(next) = self.batch(step + 1) {
             self.features.read_ahead(next.samples[..first].to_vec());
         }
-        Ok(StepLoss { grads, parts, samples: batch.samples })
+        Ok(StepLoss { grads, metrics, samples: batch.samples })
     }
 }
 
 impl Stage1 {
-    fn parts(&self, tally: &Tally, n: usize, temperature: f64) -> Vec<(String, f64)> {
+    fn metrics(&self, tally: &Tally, n: usize, temperature: f64) -> Vec<(String, f64)> {
         let (w, sums) = (self.weights, tally.sums);
-        let mut parts =
+        let mut metrics =
             vec![("loss".to_owned(), sums[0] * w.itc + sums[1] * w.itm + sums[2] * w.itg)];
-        let mut log = |name: &str, value: f64| parts.push((name.to_owned(), value));
+        let mut log = |name: &str, value: f64| metrics.push((name.to_owned(), value));
         if w.itc != 0.0 {
             log("loss_itc", sums[0]);
             log("trivial_itc", (n as f64).ln());
@@ -170,6 +170,6 @@ impl Stage1 {
             log("trivial_itg", self.unigram);
         }
         log("temperature", temperature);
-        parts
+        metrics
     }
 }

@@ -5,8 +5,9 @@ use burn::tensor::Device;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use toolkit_core::{AnyVision, VisionShape};
+use toolkit_system::progress::{Progress, Silent};
+use toolkit_train::TrainError;
 use toolkit_train::features::{Features, Recipe};
-use toolkit_train::{Progress, Silent, TrainError, fit::MetricLine};
 
 /// More than one batch of the encoder, and not a multiple of it.
 pub const IMAGES: usize = 35;
@@ -67,7 +68,6 @@ struct Stop {
 
 impl Progress for Stop {
     fn start(&self, _: u64, _: u64) {}
-    fn step(&self, _: u64, _: &MetricLine) {}
     fn advance(&self, _: u64) {
         let left = self.left.lock().unwrap();
         left.set(left.get() - 1);

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::Values;
 use toolkit_registry::{StoredDtype, write_safetensors};
+use toolkit_system::progress::Silent;
+use toolkit_train::TrainError;
 use toolkit_train::checkpoint::{Checkpoint, write_atomic};
 use toolkit_train::fit::fit;
-use toolkit_train::{Silent, TrainError};
 
 /// A folder of a run that was stopped after step 3.
 fn stopped() -> tempfile::TempDir {

@@ -3,9 +3,9 @@
 use burn::tensor::Device;
 use proptest::prelude::*;
 use toolkit_core::params::floats;
+use toolkit_core::{Side, index, pad};
 use toolkit_train::order::Order;
 use toolkit_train::schedule::Schedule;
-use toolkit_train::text::{Side, index, pad};
 
 proptest! {
     #[test]

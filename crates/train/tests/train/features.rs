@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use std::sync::atomic::Ordering;
 use toolkit_core::params::floats;
 use toolkit_data::Preprocess;
-use toolkit_train::Silent;
+use toolkit_system::progress::Silent;
 use toolkit_train::features::{Recipe, cache_key, pixels, round_like_cache};
 
 #[test]

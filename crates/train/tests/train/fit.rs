@@ -8,15 +8,16 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::Values;
-use toolkit_core::{AnyBridge, noise};
+use toolkit_core::{AnyBridge, TextSpecialTokens, noise};
 use toolkit_models::bridge::QFormerConfig;
+use toolkit_system::progress::Silent;
+use toolkit_train::TrainError;
 use toolkit_train::checkpoint::Checkpoint;
 use toolkit_train::fit::{FitConfig, MetricLine, Objective, StepLoss, fit};
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::order::Order;
 use toolkit_train::schedule::Schedule;
-use toolkit_train::stage1::{LossWeights, Stage1, TextSpecialTokens};
-use toolkit_train::{Silent, TrainError};
+use toolkit_train::stage1::{LossWeights, Stage1};
 
 pub const STEPS: u64 = 6;
 
@@ -55,9 +56,9 @@ impl Objective<Toy> for Pull {
         let loss = (x.clone() * x).mean() + (model.bias.val() - step as f64).powi_scalar(2).mean();
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let value = if self.bad == Some(step) { f64::NAN } else { value };
-        let parts = vec![("loss".to_owned(), value), ("loss_part".to_owned(), value / 3.0)];
+        let metrics = vec![("loss".to_owned(), value), ("loss_part".to_owned(), value / 3.0)];
         let grads = GradientsParams::from_grads(loss.backward(), model);
-        Ok(StepLoss { grads, parts, samples: vec![step as usize * 2, step as usize * 2 + 1] })
+        Ok(StepLoss { grads, metrics, samples: vec![step as usize * 2, step as usize * 2 + 1] })
     }
 }
 
@@ -108,7 +109,7 @@ fn an_uninterrupted_run() {
     assert_eq!(lines.iter().map(|l| l.step).collect::<Vec<_>>(), (0..STEPS).collect::<Vec<_>>());
     let rates: Vec<f64> = (0..STEPS).map(|s| config(0).schedule.rate(s, STEPS)).collect();
     assert_eq!(lines.iter().map(|l| l.rate).collect::<Vec<_>>(), rates);
-    assert!(lines.iter().all(|l| l.parts.keys().eq(["loss", "loss_part"]) && l.grad_norm > 0.0));
+    assert!(lines.iter().all(|l| l.metrics.keys().eq(["loss", "loss_part"]) && l.grad_norm > 0.0));
     let saved = Checkpoint::load(dir.path()).unwrap().unwrap();
     assert_eq!((saved.step, saved.updates), (STEPS, STEPS));
     assert_eq!(saved.weights(dir.path()).unwrap(), weights(&model));

@@ -24,7 +24,7 @@ use toolkit_core::{AnyVision, Cost, Stream, VisionEncoder, VisionShape};
 use toolkit_data::{DataError, Dataset, Item, Preprocess};
 use toolkit_models::bridge::{QFormer, QFormerConfig};
 use toolkit_models::vision::vit::{Vit, VitConfig};
-use toolkit_train::Silent;
+use toolkit_system::progress::Silent;
 use toolkit_train::features::{Features, Recipe};
 
 fn fixture(name: &str) -> PathBuf {

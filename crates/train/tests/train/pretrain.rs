@@ -98,7 +98,7 @@ fn reading_lowers_the_loss() {
                 found.samples,
                 (step as usize * 8..step as usize * 8 + 8).collect::<Vec<_>>()
             );
-            losses.push(found.parts[0].1);
+            losses.push(found.metrics[0].1);
             model = optim.step(model, found.grads, 0.01).0;
         }
         let (first, last) =
@@ -108,8 +108,8 @@ fn reading_lowers_the_loss() {
             "{kind:?}: from {first} to {last}, even odds {uniform}"
         );
         // A step is a function of its number.
-        let again = |step| self::objective(&world, kind).step(&model, step).unwrap().parts;
-        assert_eq!(again(7), objective.step(&model, 7).unwrap().parts);
+        let again = |step| self::objective(&world, kind).step(&model, step).unwrap().metrics;
+        assert_eq!(again(7), objective.step(&model, 7).unwrap().metrics);
         assert_ne!(again(7), again(8));
     }
 }
@@ -148,7 +148,7 @@ fn padding_is_never_a_label() {
             Some(Values { shape: info.shape.clone(), data })
         });
         for step in 0..4 {
-            let loss = objective.step(&model, step).unwrap().parts[0].1;
+            let loss = objective.step(&model, step).unwrap().metrics[0].1;
             let uniform = ((vocab - 1) as f64).ln();
             assert!((loss - uniform).abs() < 1e-3, "{kind:?}: {loss}, even odds {uniform}");
         }
@@ -169,7 +169,7 @@ fn padding_is_never_a_label() {
         }
     });
     let mut objective = MaskedWords { world, seed: 6, batch: 8, tokenizer, vocab, device };
-    let loss = objective.step(&AnyBridge::new(model), 0).unwrap().parts[0].1;
+    let loss = objective.step(&AnyBridge::new(model), 0).unwrap().metrics[0].1;
     assert!((loss - ((vocab - 1) as f64).ln()).abs() < 1e-3, "{loss}");
 }
 
@@ -186,7 +186,7 @@ fn masked_words_are_learned() {
     let mut losses = Vec::new();
     for step in 0..40 {
         let found = objective.step(&model, step).unwrap();
-        losses.push(found.parts[0].1);
+        losses.push(found.metrics[0].1);
         model = optim.step(model, found.grads, 0.01).0;
     }
     assert!(losses[36..].iter().sum::<f64>() < losses[..4].iter().sum::<f64>() - 4.0, "{losses:?}");

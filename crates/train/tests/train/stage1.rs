@@ -8,17 +8,16 @@ use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{AnyBridge, Bridge, Pair, Stream, noise};
+use toolkit_core::{AnyBridge, Bridge, Pair, Side, Stream, TextSpecialTokens, noise, pad};
 use toolkit_models::bridge::{LinearBridge, LinearConfig, QFormerConfig};
 use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{
-    LossWeights, Stage1, TextSpecialTokens, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum,
-    similarity, unigram_loss,
+    LossWeights, Stage1, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity,
+    unigram_loss,
 };
-use toolkit_train::text::{Side, pad};
 
 const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
 const IMAGES: usize = 9;
@@ -55,7 +54,7 @@ type Step = (BTreeMap<String, f64>, BTreeMap<String, Vec<f32>>);
 
 fn run(mut objective: Stage1, model: &AnyBridge, step: u64) -> Step {
     let found = objective.step(model, step).unwrap();
-    (found.parts.into_iter().collect(), gradients(model, &found.grads))
+    (found.metrics.into_iter().collect(), gradients(model, &found.grads))
 }
 
 fn same_parts(what: &str, ours: &BTreeMap<String, f64>, theirs: &BTreeMap<String, f64>) {

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_core::params::{self, Values, floats};
 use toolkit_core::{
-    AnyBridge, AnyLanguage, Ends, LanguageKind, LanguageModel, Stream, conform, noise,
+    AnyBridge, AnyLanguage, Ends, LanguageKind, LanguageModel, LanguageSpecialTokens, Side, Stream,
+    conform, noise, pad,
 };
 use toolkit_models::connector::Connector;
 use toolkit_models::language::opt::{Opt, OptConfig};
@@ -21,10 +22,7 @@ use toolkit_train::fit::Objective;
 use toolkit_train::losses::{next_token_loss_sum, token_loss_sum};
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
-use toolkit_train::stage2::{
-    LanguageSpecialTokens, Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum,
-};
-use toolkit_train::text::{Side, pad};
+use toolkit_train::stage2::{Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum};
 
 const OPT_MARKS: LanguageSpecialTokens =
     LanguageSpecialTokens { bos: Some(2), eos: Ends::one(3), pad: 1, decoder_start: 0 };
@@ -224,7 +222,7 @@ fn run(mut objective: Stage2, step: u64) -> (f64, BTreeMap<String, Vec<f32>>) {
     let model = connector();
     let found =
         noise::scope(Stream::new(1, "dropout", step), || objective.step(&model, step).unwrap());
-    (found.parts[0].1, gradients(&model, &found.grads))
+    (found.metrics[0].1, gradients(&model, &found.grads))
 }
 
 fn kinds(dropout: f64) -> [(LanguageKind, AnyLanguage); 2] {
@@ -284,7 +282,7 @@ fn training_moves_the_query_path_alone() {
         let mut losses = Vec::new();
         for step in 0..12 {
             let found = objective.step(&model, step).unwrap();
-            losses.push(found.parts[0].1);
+            losses.push(found.metrics[0].1);
             model = optim.step(model, found.grads, 0.02).0;
         }
         assert_eq!(weights(&objective.language), held, "the language model moved");
