@@ -44,7 +44,7 @@ pub struct Results {
     /// Samples that a cell and its baseline judge differently.
     pub flips: Vec<Flips>,
     /// Time and memory.
-    pub cost: Cost,
+    pub cost: RunCost,
     /// What a reader should know, a sentence each.
     pub notes: Vec<String>,
     /// Parts that were not trained.
@@ -182,7 +182,7 @@ pub struct Flips {
 /// What the experiment cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Cost {
+pub struct RunCost {
     /// Time from start to end.
     pub wall_seconds: f64,
     /// Processor time over all threads.

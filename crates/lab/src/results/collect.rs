@@ -16,7 +16,8 @@ use std::path::Path;
 use toolkit_data::Dataset;
 use toolkit_eval::{CaptionRow, VqaRowResult, read_samples};
 use toolkit_report::{
-    Axis, CellResult, Cost, CurvePoint, FrozenPart, Results, SampleOutput, SamplePicture, StageRun,
+    Axis, CellResult, CurvePoint, FrozenPart, Results, RunCost, SampleOutput, SamplePicture,
+    StageRun,
 };
 use toolkit_train::fit::MetricLine;
 
@@ -117,7 +118,7 @@ pub fn collect(
         flips: flips(&jobs, spec)?,
         cells,
         stages,
-        cost: Cost {
+        cost: RunCost {
             wall_seconds: measured.wall_seconds,
             cpu_seconds: measured.cpu_seconds,
             peak_rss_bytes: measured.peak_rss_bytes,

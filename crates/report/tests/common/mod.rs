@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use toolkit_report::{
-    Axis, CellResult, Cost, CurvePoint, Flips, FrozenPart, Results, SampleOutput, SamplePicture,
+    Axis, CellResult, CurvePoint, Flips, FrozenPart, Results, RunCost, SampleOutput, SamplePicture,
     StageRun,
 };
 
@@ -266,7 +266,7 @@ pub fn example() -> Results {
             gains: vec![sample(1, "seen")],
             losses: vec![],
         }],
-        cost: Cost {
+        cost: RunCost {
             wall_seconds: 7512.0,
             cpu_seconds: 14212.0,
             peak_rss_bytes: 1_734_000_000,

@@ -1,7 +1,7 @@
 //! The frame of a plot: its scales, grid, titles and the labels at its right.
 
-use crate::svg::{Anchor, Svg};
-use crate::write::decimals;
+use crate::draw::svg::{Anchor, Font, Svg};
+use crate::text::write::decimals;
 
 /// A linear scale from values to places.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +89,7 @@ impl Frame {
         for (value, label) in y_ticks.iter().zip(tick_labels(&y_ticks)) {
             let y = self.y.place(*value);
             svg.line((left, y), (right, y), &grid, 1.0, "");
-            svg.text(
-                (left - 7.0, y + 4.0),
-                Anchor::End,
-                12.0,
-                &soft,
-                "font-variant-numeric:tabular-nums",
-                &label,
-            );
+            svg.text((left - 7.0, y + 4.0), &Font::new(Anchor::End, 12.0).tabular(), &soft, &label);
         }
         let count = ((right - left) / 52.0).clamp(2.0, 6.0) as usize;
         let mut x_ticks = ticks(self.x.low, self.x.high, count);
@@ -104,24 +97,15 @@ impl Frame {
         for (value, label) in x_ticks.iter().zip(tick_labels(&x_ticks)) {
             let x = self.x.place(*value);
             svg.line((x, bottom), (x, bottom + 4.0), &axis, 1.0, "");
-            svg.text(
-                (x, bottom + 17.0),
-                Anchor::Middle,
-                12.0,
-                &soft,
-                "font-variant-numeric:tabular-nums",
-                &label,
-            );
+            svg.text((x, bottom + 17.0), &Font::new(Anchor::Middle, 12.0).tabular(), &soft, &label);
         }
         svg.line((left, bottom), (right, bottom), &axis, 1.0, "");
         let ink = svg.paint.colour("ink");
-        svg.text((left, top - 12.0), Anchor::Start, 13.0, &ink, "font-weight:600", title);
+        svg.text((left, top - 12.0), &Font::new(Anchor::Start, 13.0).bold(), &ink, title);
         svg.text(
             (f64::midpoint(left, right), bottom + 35.0),
-            Anchor::Middle,
-            12.0,
+            &Font::new(Anchor::Middle, 12.0),
             &soft,
-            "",
             x_title,
         );
         if !y_title.is_empty() {
@@ -148,7 +132,8 @@ pub(crate) fn labels(svg: &mut Svg, frame: &Frame, mut labels: Vec<Label>) {
     let places = spread(&wanted, GAP, frame.y.to, frame.y.from);
     let x = frame.x.to;
     for (label, place) in labels.iter().zip(places) {
-        let style = if label.strong { "font-weight:600" } else { "" };
+        let font = Font::new(Anchor::Start, 12.0);
+        let font = if label.strong { font.bold() } else { font };
         let leader = svg.paint.colour("axis");
         svg.path(
             &[(x + 5.0, label.y), (x + 9.0, label.y), (x + 15.0, place), (x + 18.0, place)],
@@ -157,7 +142,7 @@ pub(crate) fn labels(svg: &mut Svg, frame: &Frame, mut labels: Vec<Label>) {
             "",
             1.0,
         );
-        svg.text((x + 21.0, place + 4.0), Anchor::Start, 12.0, &label.colour, style, &label.text);
+        svg.text((x + 21.0, place + 4.0), &font, &label.colour, &label.text);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Paired comparisons of rows: over seeds, over questions, and corrected for their number.
 
-use crate::grid::{Grid, Row};
-use crate::summary::Comparison;
+use crate::stats::grid::{Grid, GridRow};
+use crate::stats::summary::Comparison;
 use toolkit_metrics::{bootstrap, holm, mean, paired_permutation, paired_t};
 
 /// The place of a row and of the one it is compared with.
@@ -59,7 +59,7 @@ fn one(grid: &Grid, metric: &str, (at, against): &Pair) -> Option<Comparison> {
 }
 
 /// The difference of the means over the seeds that both have, or over all if they share none.
-fn over_seeds(found: &mut Comparison, row: &Row, other: &Row) -> Option<()> {
+fn over_seeds(found: &mut Comparison, row: &GridRow, other: &GridRow) -> Option<()> {
     let (a, b) = (row.by_seed(&found.metric), other.by_seed(&found.metric));
     let (left, right): (Vec<f64>, Vec<f64>) =
         a.iter().filter_map(|(seed, value)| Some((*value, *b.get(seed)?))).unzip();
@@ -80,10 +80,10 @@ fn over_seeds(found: &mut Comparison, row: &Row, other: &Row) -> Option<()> {
     Some(())
 }
 
-fn over_questions(found: &mut Comparison, row: &Row, other: &Row) {
+fn over_questions(found: &mut Comparison, row: &GridRow, other: &GridRow) {
     // The seeds that the difference is over.
     let shared = row.seeds().intersection(&other.seeds()).copied().collect();
-    let questions = |of: &Row| of.questions(&found.metric, &shared);
+    let questions = |of: &GridRow| of.questions(&found.metric, &shared);
     let (Some((a, images)), Some((b, other_images))) = (questions(row), questions(other)) else {
         return;
     };
@@ -106,7 +106,7 @@ fn over_questions(found: &mut Comparison, row: &Row, other: &Row) {
 
 /// What turns scores of questions into the unit of the final score: 1, or 100 where those go up to
 /// 1. `None` if the final score is no mean over questions.
-fn scale(found: &Comparison, row: &Row, questions: &[f64]) -> Option<f64> {
+fn scale(found: &Comparison, row: &GridRow, questions: &[f64]) -> Option<f64> {
     let finals: Vec<f64> = row.by_seed(&found.metric).into_values().collect();
     let (overall, of_questions) = (mean(&finals)?, mean(questions)?);
     [100.0, 1.0]

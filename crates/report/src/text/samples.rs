@@ -1,8 +1,8 @@
 //! Pictures with what the models said about them.
 
 use crate::names;
-use crate::table::markdown_text;
-use crate::write::escape;
+use crate::text::table::markdown_text;
+use crate::text::write::escape;
 use crate::{Flips, SampleOutput, SamplePicture};
 use base64::{Engine, engine::general_purpose::STANDARD};
 

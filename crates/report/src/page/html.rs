@@ -1,14 +1,16 @@
 //! The report as one HTML file that needs nothing else.
 
-use crate::figure::{Figure, main_figure};
-use crate::grid::Grid;
-use crate::markdown::notes;
-use crate::paint::{Paint, variables};
-use crate::summary::{Summary, summary};
-use crate::table::Table;
-use crate::verdict::{Sentence, verdict};
-use crate::write::{capital, escape};
-use crate::{Results, differences, dots, glossary, losses, machine, retrieval, samples, tables};
+use crate::draw::paint::{Paint, variables};
+use crate::draw::{Figure, dots, losses, main_figure, time};
+use crate::stats::grid::Grid;
+use crate::stats::summary::Summary;
+use crate::text::differences::compared;
+use crate::text::notes::{notes, revision};
+use crate::text::table::Table;
+use crate::text::verdict::{Sentence, verdict};
+use crate::text::write::{capital, escape};
+use crate::text::{cost, glossary, retrieval, samples, tables};
+use crate::{Results, summary};
 
 /// The style sheet, less the colours.
 const STYLE: &str = include_str!("style.css");
@@ -95,18 +97,6 @@ fn scores(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
     page.tables("Retrieval and captions", &both);
 }
 
-/// The tables of comparisons: within panels, and with the baseline row where that is something
-/// else.
-pub(crate) fn compared(grid: &Grid, summary: &Summary) -> Vec<Table> {
-    let first = grid.axes.first().map_or_else(String::new, |axis| capital(&axis.label));
-    let equal = if grid.axes.len() > 1 { ", other axes equal" } else { "" };
-    let within = differences::comparisons(&summary.effects, &format!("{first} compared{equal}."));
-    let with_baseline = (summary.comparisons != summary.effects).then(|| {
-        differences::comparisons(&summary.comparisons, "Every row compared with its baseline row.")
-    });
-    within.into_iter().chain(with_baseline.flatten()).collect()
-}
-
 fn training(page: &mut Page, results: &Results) {
     for (name, figure) in losses::figures(results, Paint::Page) {
         let name = if name.is_empty() { "training".to_owned() } else { name };
@@ -117,14 +107,14 @@ fn training(page: &mut Page, results: &Results) {
 
 fn run(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
     page.section("Cost and machine");
-    let facts = machine::facts(results)
+    let facts = cost::facts(results)
         .into_iter()
         .map(|(name, text)| (name.to_owned(), text))
         .collect::<Vec<_>>();
     page.body.push_str(&definitions("facts", &facts));
-    page.figure(machine::parts(results, Paint::Page));
-    page.table(&machine::cells(grid));
-    page.tables("Frozen parts", &[machine::frozen(results)]);
+    page.figure(time::bar(results, Paint::Page));
+    page.table(&cost::cells(grid));
+    page.tables("Frozen parts", &[cost::frozen(results)]);
     let notes = notes(results, summary);
     if !notes.is_empty() {
         page.section("Notes");
@@ -145,22 +135,6 @@ fn run(page: &mut Page, results: &Results, grid: &Grid, summary: &Summary) {
         page.section("Terms");
         page.body.push_str(&definitions("terms", &terms));
     }
-}
-
-/// What the results were made with, in a sentence; empty if unknown.
-pub(crate) fn revision(results: &Results) -> String {
-    let version = if results.toolkit_version.is_empty() {
-        String::new()
-    } else {
-        format!("toolkit {}", results.toolkit_version)
-    };
-    let git =
-        if results.git.is_empty() { String::new() } else { format!("commit {}", results.git) };
-    let device =
-        if results.device.is_empty() { String::new() } else { format!("on {}", results.device) };
-    let known: Vec<String> =
-        [version, git, device].into_iter().filter(|text| !text.is_empty()).collect();
-    if known.is_empty() { String::new() } else { format!("Made with {}.", known.join(", ")) }
 }
 
 fn definitions(class: &str, entries: &[(String, String)]) -> String {

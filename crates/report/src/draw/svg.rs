@@ -1,7 +1,7 @@
 //! A small writer of SVG.
 
-use crate::paint::Paint;
-use crate::write::escape;
+use crate::draw::paint::Paint;
+use crate::text::write::escape;
 use std::fmt::Write;
 
 /// Where a text is fixed to its point.
@@ -10,6 +10,30 @@ pub(crate) enum Anchor {
     Start,
     Middle,
     End,
+}
+
+/// Form of a text: the point of it that is fixed, its size, and more CSS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Font {
+    pub anchor: Anchor,
+    pub size: f64,
+    /// Further style, such as `font-weight:600`.
+    pub css: &'static str,
+}
+
+impl Font {
+    pub(crate) const fn new(anchor: Anchor, size: f64) -> Self {
+        Self { anchor, size, css: "" }
+    }
+
+    pub(crate) const fn bold(self) -> Self {
+        Self { css: "font-weight:600", ..self }
+    }
+
+    /// Gives all digits the same width.
+    pub(crate) const fn tabular(self) -> Self {
+        Self { css: "font-variant-numeric:tabular-nums", ..self }
+    }
 }
 
 /// A drawing under construction.
@@ -83,24 +107,17 @@ impl Svg {
         ));
     }
 
-    /// A text. `style` is more CSS, such as `font-weight:600`.
-    pub(crate) fn text(
-        &mut self,
-        at: (f64, f64),
-        anchor: Anchor,
-        size: f64,
-        colour: &str,
-        style: &str,
-        text: &str,
-    ) {
-        let anchor = match anchor {
+    /// Writes a text at a point.
+    pub(crate) fn text(&mut self, at: (f64, f64), font: &Font, colour: &str, text: &str) {
+        let anchor = match font.anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let (x, y, text) = (at.0, at.1, escape(text));
+        let (x, y, size, css) = (at.0, at.1, font.size, font.css);
+        let text = escape(text);
         self.add(format_args!(
-            r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" font-size="{size}" style="fill:{colour};{style}">{text}</text>"#
+            r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" font-size="{size}" style="fill:{colour};{css}">{text}</text>"#
         ));
     }
 

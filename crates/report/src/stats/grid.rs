@@ -11,7 +11,7 @@ pub(crate) struct GridAxis {
 }
 
 /// All cells with the same axis values.
-pub(crate) struct Row<'a> {
+pub(crate) struct GridRow<'a> {
     /// Index into the values of each axis.
     pub at: Vec<usize>,
     pub cells: Vec<&'a CellResult>,
@@ -20,7 +20,7 @@ pub(crate) struct Row<'a> {
 /// The rows of an experiment, those of the same panel next to each other.
 pub(crate) struct Grid<'a> {
     pub axes: Vec<GridAxis>,
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<GridRow<'a>>,
     name: &'a str,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Grid<'a> {
             let label = if axis.label.is_empty() { axis.key.clone() } else { axis.label.clone() };
             axes.push(GridAxis { key: axis.key.clone(), label, values });
         }
-        let mut rows: Vec<Row<'a>> = Vec::new();
+        let mut rows: Vec<GridRow<'a>> = Vec::new();
         for cell in &results.cells {
             let place = |axis: &GridAxis| {
                 let value = value(cell, &axis.key);
@@ -53,7 +53,7 @@ impl<'a> Grid<'a> {
             let at: Vec<usize> = axes.iter().map(place).collect();
             match rows.iter_mut().find(|row| row.at == at) {
                 Some(row) => row.cells.push(cell),
-                None => rows.push(Row { at, cells: vec![cell] }),
+                None => rows.push(GridRow { at, cells: vec![cell] }),
             }
         }
         rows.sort_by(|a, b| (a.panel(), a.first()).cmp(&(b.panel(), b.first())));
@@ -114,7 +114,7 @@ impl<'a> Grid<'a> {
             .collect()
     }
 
-    pub(crate) fn row(&self, at: &[usize]) -> Option<&Row<'a>> {
+    pub(crate) fn row(&self, at: &[usize]) -> Option<&GridRow<'a>> {
         self.rows.iter().find(|row| row.at == at)
     }
 
@@ -152,7 +152,7 @@ fn in_order(results: &Results) -> Vec<&Axis> {
     axes
 }
 
-impl Row<'_> {
+impl GridRow<'_> {
     /// The values of all axes but the first.
     pub(crate) fn panel(&self) -> &[usize] {
         self.at.get(1..).unwrap_or(&[])

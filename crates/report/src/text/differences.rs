@@ -1,36 +1,24 @@
 //! The table of all comparisons with their tests.
 
-use crate::summary::Comparison;
-use crate::table::{Cell, Mark, Table, TableRow};
-use crate::tables::{difference, head};
-use crate::write::p;
+use crate::stats::grid::Grid;
+use crate::stats::summary::{Comparison, Summary};
+use crate::text::cells::{Tests, compared_rows, difference, head};
+use crate::text::table::{Emphasis, Table, TableCell, TableRow};
+use crate::text::write::{capital, p};
 
-/// Which tests could be made: columns of tests that were not are left out.
-pub(crate) struct Tests {
-    pub seeds: bool,
-    pub questions: bool,
+/// Makes the tables of comparisons: within panels, and with the baseline row where that is
+/// something else.
+pub(crate) fn compared(grid: &Grid, summary: &Summary) -> Vec<Table> {
+    let first = grid.axes.first().map_or_else(String::new, |axis| capital(&axis.label));
+    let equal = if grid.axes.len() > 1 { ", other axes equal" } else { "" };
+    let within = comparisons(&summary.effects, &format!("{first} compared{equal}."));
+    let with_baseline = (summary.comparisons != summary.effects)
+        .then(|| comparisons(&summary.comparisons, "Every row compared with its baseline row."));
+    within.into_iter().chain(with_baseline.flatten()).collect()
 }
 
-impl Tests {
-    pub(crate) fn of(found: &[&Comparison]) -> Self {
-        Tests {
-            seeds: found.iter().any(|c| c.p_seeds.is_some()),
-            questions: found.iter().any(|c| c.p_questions.is_some()),
-        }
-    }
-
-    pub(crate) fn any(&self) -> bool {
-        self.seeds || self.questions
-    }
-
-    /// Those of something for seeds and something for questions that were tested.
-    pub(crate) fn pick<T>(&self, [seeds, questions]: [T; 2]) -> impl Iterator<Item = T> {
-        self.seeds.then_some(seeds).into_iter().chain(self.questions.then_some(questions))
-    }
-}
-
-/// The full account of comparisons. `None` if nothing was compared.
-pub(crate) fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
+/// Makes the full account of comparisons. `None` if nothing was compared.
+fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
     let first = found.first()?;
     let several = found.iter().filter(|c| c.metric == first.metric).count() > 1;
     let tests = Tests::of(&found.iter().collect::<Vec<_>>());
@@ -49,14 +37,14 @@ pub(crate) fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
     table.head = ["score", "difference", "seeds"].map(str::to_owned).to_vec();
     table.head.extend(tests.pick(["p, seeds", "p, questions"].map(str::to_owned)));
     table.head.extend(tests.questions.then(|| "questions (images)".to_owned()));
-    let with_holm = |plain: Option<f64>, corrected: Option<f64>| Cell {
+    let with_holm = |plain: Option<f64>, corrected: Option<f64>| TableCell {
         main: p(plain),
         small: if several && plain.is_some() {
             format!("(Holm {})", p(corrected))
         } else {
             String::new()
         },
-        mark: Mark::None,
+        emphasis: Emphasis::None,
     };
     let mut metric = "";
     for c in found {
@@ -65,15 +53,18 @@ pub(crate) fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
         } else {
             format!("{} ({})", c.questions, c.images)
         };
-        let mut cells =
-            vec![Cell::new(head(&c.metric)), difference(c), Cell::new(c.seeds.to_string())];
+        let mut cells = vec![
+            TableCell::new(head(&c.metric)),
+            difference(c),
+            TableCell::new(c.seeds.to_string()),
+        ];
         let (seeds, questions) = ((c.p_seeds, c.p_seeds_holm), (c.p_questions, c.p_questions_holm));
         cells.extend(
             tests.pick([seeds, questions]).map(|(plain, corrected)| with_holm(plain, corrected)),
         );
-        cells.extend(tests.questions.then(|| Cell::new(asked)));
+        cells.extend(tests.questions.then(|| TableCell::new(asked)));
         let rule = !metric.is_empty() && metric != c.metric;
-        table.rows.push(TableRow { head: crate::dots::pair(c), cells, rule });
+        table.rows.push(TableRow { head: compared_rows(c), cells, rule });
         metric = &c.metric;
     }
     Some(table)

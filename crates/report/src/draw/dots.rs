@@ -1,14 +1,15 @@
 //! Figures of points with intervals: final scores, and differences against zero.
 
-use crate::curves::references;
-use crate::figure::{Figure, WIDTH};
-use crate::frame::{Scale, tick_labels, ticks};
-use crate::grid::{Grid, Row};
+use crate::draw::frame::{Scale, tick_labels, ticks};
+use crate::draw::paint::{Paint, reference_dash};
+use crate::draw::svg::{Anchor, Font, Svg, text_width};
+use crate::draw::{Figure, WIDTH};
 use crate::names;
-use crate::paint::{Paint, reference_dash};
-use crate::summary::Comparison;
-use crate::svg::{Anchor, Svg, text_width};
-use crate::write::{capital, score, signed};
+use crate::stats::curves::references;
+use crate::stats::grid::{Grid, GridRow};
+use crate::stats::summary::Comparison;
+use crate::text::cells::compared_rows;
+use crate::text::write::{capital, score, signed};
 use toolkit_metrics::{mean, t_interval};
 
 /// A point, its interval over seeds, a second interval, and the single values.
@@ -25,7 +26,7 @@ struct Dot {
 
 /// The final scores of all rows: the main figure if there are no curves.
 pub(crate) fn finals(grid: &Grid, metric: &str, paint: Paint) -> Option<Figure> {
-    let dot = |row: &Row| {
+    let dot = |row: &GridRow| {
         let singles: Vec<f64> = row.by_seed(metric).into_values().collect();
         let at = mean(&singles)?;
         let interval =
@@ -66,7 +67,7 @@ pub(crate) fn differences(
 ) -> Option<Figure> {
     let found: Vec<&Comparison> = comparisons.iter().filter(|c| c.metric == metric).collect();
     let dot = |comparison: &&Comparison| Dot {
-        label: pair(comparison),
+        label: compared_rows(comparison),
         value: signed(metric, comparison.difference),
         series: 0,
         at: comparison.difference,
@@ -95,21 +96,6 @@ pub(crate) fn differences(
         svg: draw(paint, &dots, &[("no difference", 0.0)], &title, None),
         caption,
     })
-}
-
-/// What a comparison compares, in words: `opt-nano: stage 1 on − off`.
-pub(crate) fn pair(comparison: &Comparison) -> String {
-    let place = if comparison.context.is_empty() {
-        String::new()
-    } else {
-        format!("{}: ", comparison.context)
-    };
-    let (row, against): (Vec<&str>, Vec<&str>) =
-        (comparison.row.split(' ').collect(), comparison.against.split(' ').collect());
-    // What both begin with is said once, of single values; of whole rows it might mislead.
-    let same = row.iter().zip(&against).take_while(|(a, b)| a == b).count();
-    let said = if comparison.row.contains(',') || same >= against.len() { 0 } else { same };
-    format!("{place}{} − {}", comparison.row, against[said..].join(" "))
 }
 
 fn draw(
@@ -143,17 +129,22 @@ fn draw(
     for (mark, label) in marks.iter().zip(tick_labels(&marks)) {
         let place = x.place(*mark);
         svg.line((place, top), (place, bottom), &grid, 1.0, "");
-        svg.text((place, bottom + 17.0), Anchor::Middle, 12.0, &soft, "", &label);
+        svg.text((place, bottom + 17.0), &Font::new(Anchor::Middle, 12.0), &soft, &label);
     }
     svg.line((left, bottom), (right, bottom), &axis, 1.0, "");
     draw_lines(&mut svg, &x, lines, bottom);
     for (at, dot) in dots.iter().enumerate() {
         row(&mut svg, &x, top + ROW * (at as f64 + 0.5), dot);
         let y = top + ROW * (at as f64 + 0.5) + 4.5;
-        svg.text((left - 10.0, y), Anchor::End, 13.0, &ink, "", &dot.label);
-        svg.text((right + 12.0, y), Anchor::Start, 13.0, &ink, "font-weight:600", &dot.value);
+        svg.text((left - 10.0, y), &Font::new(Anchor::End, 13.0), &ink, &dot.label);
+        svg.text((right + 12.0, y), &Font::new(Anchor::Start, 13.0).bold(), &ink, &dot.value);
     }
-    svg.text((f64::midpoint(left, right), bottom + 36.0), Anchor::Middle, 12.0, &soft, "", title);
+    svg.text(
+        (f64::midpoint(left, right), bottom + 36.0),
+        &Font::new(Anchor::Middle, 12.0),
+        &soft,
+        title,
+    );
     svg.finish(WIDTH, bottom + 46.0, title)
 }
 
@@ -174,10 +165,8 @@ fn draw_lines(svg: &mut Svg, x: &Scale, lines: &[(&'static str, f64)], bottom: f
         svg.line((place, y + 4.0), (place, bottom), &soft, 1.3, dash);
         svg.text(
             (place, y),
-            if at_left { Anchor::Start } else { Anchor::End },
-            12.0,
+            &Font::new(if at_left { Anchor::Start } else { Anchor::End }, 12.0),
             &soft,
-            "",
             &text,
         );
     }

@@ -1,13 +1,10 @@
-//! The tables of cost and of what was not trained, and the bar of where the time went.
+//! Facts and tables of what an experiment cost, and of the parts that were not trained.
 
 use crate::Results;
-use crate::figure::{Figure, WIDTH};
-use crate::grid::{Grid, Row};
 use crate::names;
-use crate::paint::Paint;
-use crate::svg::{Anchor, Svg, text_width};
-use crate::table::{Cell, Table, TableRow};
-use crate::write::{bytes, count, score, seconds};
+use crate::stats::grid::{Grid, GridRow};
+use crate::text::table::{Table, TableCell, TableRow};
+use crate::text::write::{bytes, count, score, seconds};
 use toolkit_metrics::mean;
 
 /// Name and text of the facts about the run.
@@ -32,7 +29,7 @@ pub(crate) fn facts(results: &Results) -> Vec<(&'static str, String)> {
 
 /// Time and trained parameters of each row.
 pub(crate) fn cells(grid: &Grid) -> Table {
-    let row = |row: &Row| {
+    let row = |row: &GridRow| {
         let time =
             mean(&row.cells.iter().map(|cell| cell.seconds).collect::<Vec<_>>()).unwrap_or(0.0);
         let params = row.cells.iter().map(|cell| cell.trained_params).max().unwrap_or(0);
@@ -41,7 +38,7 @@ pub(crate) fn cells(grid: &Grid) -> Table {
         let time = if time > 0.0 { seconds(time) } else { "–".to_owned() };
         TableRow {
             head: grid.label(&row.at),
-            cells: [seeds.join(", "), time, told].into_iter().map(Cell::new).collect(),
+            cells: [seeds.join(", "), time, told].into_iter().map(TableCell::new).collect(),
             rule: false,
         }
     };
@@ -74,7 +71,7 @@ pub(crate) fn frozen(results: &Results) -> Table {
             head: part.role.clone(),
             cells: [part.name.clone(), count(part.params), digest, scores.join(", ")]
                 .into_iter()
-                .map(Cell::new)
+                .map(TableCell::new)
                 .collect(),
             rule: false,
         }
@@ -91,35 +88,4 @@ pub(crate) fn frozen(results: &Results) -> Table {
         rows: results.frozen.iter().map(row).collect(),
         words: true,
     }
-}
-
-/// Where the time went, as one bar. `None` without parts.
-pub(crate) fn parts(results: &Results, paint: Paint) -> Option<Figure> {
-    let parts: Vec<&(String, f64)> =
-        results.cost.parts.iter().filter(|part| part.1 > 0.0 && part.1.is_finite()).collect();
-    let total: f64 = parts.iter().map(|part| part.1).sum();
-    if parts.is_empty() {
-        return None;
-    }
-    let mut svg = Svg::new(paint);
-    let (mut x, mut key_x, mut key_y) = (0.0, 0.0, 52.0);
-    let (ink, paper) = (paint.colour("ink"), paint.colour("paper"));
-    for (at, (name, time)) in parts.iter().enumerate() {
-        let (width, colour) = (WIDTH * time / total, paint.series(at));
-        svg.rect(x, 6.0, width, 22.0, &colour);
-        if at > 0 {
-            svg.line((x, 6.0), (x, 28.0), &paper, 2.0, "");
-        }
-        x += width;
-        let text = format!("{name} {} ({:.0}%)", seconds(*time), 100.0 * time / total);
-        let needed = text_width(&text, 12.5) + 40.0;
-        if key_x + needed > WIDTH {
-            (key_x, key_y) = (0.0, key_y + 20.0);
-        }
-        svg.rect(key_x, key_y - 10.0, 12.0, 12.0, &colour);
-        svg.text((key_x + 18.0, key_y), Anchor::Start, 12.5, &ink, "", &text);
-        key_x += needed;
-    }
-    let caption = "Where the time went, in the order of the bar from left to right.".to_owned();
-    Some(Figure { svg: svg.finish(WIDTH, key_y + 8.0, "Where the time went"), caption })
 }

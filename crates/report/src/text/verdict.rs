@@ -1,9 +1,9 @@
 //! The verdict in plain words.
 
-use crate::grid::Grid;
 use crate::names;
-use crate::summary::{Comparison, Summary};
-use crate::write::{capital, p_is, plural, score, signed};
+use crate::stats::grid::Grid;
+use crate::stats::summary::{Comparison, Summary};
+use crate::text::write::{capital, p_is, plural, score, signed};
 
 /// More effects than this are counted, and only those that stand out are told one by one.
 const TOLD: usize = 6;

@@ -1,34 +1,25 @@
-//! The main figure: the primary score against training steps.
+//! Curves: a score against training steps, with bands over seeds.
 
-use crate::curves::{Line, Panel, panels};
-use crate::frame::{Frame, Label, labels};
-use crate::grid::Grid;
+use crate::Results;
+use crate::draw::frame::{Frame, Label, labels};
+use crate::draw::paint::{Paint, dash, reference_dash};
+use crate::draw::svg::{Anchor, Font, Svg, text_width};
+use crate::draw::{Figure, WIDTH};
 use crate::names;
-use crate::paint::{Paint, dash, reference_dash};
-use crate::svg::{Anchor, Svg, text_width};
-use crate::write::{capital, plural, score};
-use crate::{Results, dots};
+use crate::stats::curves::{Line, Panel, panels};
+use crate::stats::grid::Grid;
+use crate::text::write::{capital, plural, score};
 
-/// A drawing and what is written below it.
-pub(crate) struct Figure {
-    pub svg: String,
-    pub caption: String,
-}
-
-/// Width of the area of all figures.
-pub(crate) const WIDTH: f64 = 960.0;
 const LEFT: f64 = 58.0;
 const TOP: f64 = 30.0;
 const FOOT: f64 = 50.0;
 const LEGEND: f64 = 40.0;
 
-/// The main figure: curves if there are any, else the final scores. `None` if nothing was measured.
-pub(crate) fn main_figure(results: &Results, grid: &Grid, paint: Paint) -> Option<Figure> {
+/// Draws the curves of a score, one panel for each combination of the other axes. `None` if no cell
+/// has a curve.
+pub(crate) fn curves(results: &Results, grid: &Grid, paint: Paint) -> Option<Figure> {
     let panels = panels(grid, &results.primary);
-    if panels.is_empty() {
-        return dots::finals(grid, &results.primary, paint);
-    }
-    Some(Figure {
+    (!panels.is_empty()).then(|| Figure {
         svg: draw(grid, &results.primary, &panels, paint),
         caption: caption(grid, &results.primary, &panels),
     })
@@ -212,13 +203,13 @@ fn legend(svg: &mut Svg, panels: &[Panel]) -> f64 {
         let ((x, y), colour) = (next(label), svg.paint.series(index));
         svg.line((x, y), (x + 36.0, y), &colour, 2.2, dash(index));
         svg.marker(index, (x + 18.0, y), 4.2, &colour, label);
-        svg.text((x + 43.0, y + 4.0), Anchor::Start, 12.5, &ink, "", label);
+        svg.text((x + 43.0, y + 4.0), &Font::new(Anchor::Start, 12.5), &ink, label);
     }
     let controls = panels.iter().map(|p| &p.references).max_by_key(|r| r.len());
     for (at, (name, _)) in controls.into_iter().flatten().enumerate() {
         let ((x, y), soft) = (next(name), svg.paint.colour("soft"));
         svg.line((x, y), (x + 36.0, y), &soft, 1.3, reference_dash(at));
-        svg.text((x + 43.0, y + 4.0), Anchor::Start, 12.5, &soft, "", name);
+        svg.text((x + 43.0, y + 4.0), &Font::new(Anchor::Start, 12.5), &soft, name);
     }
     y - 14.0 + LEGEND
 }

@@ -1,11 +1,11 @@
 //! The losses of each training stage: small multiples with what a trivial model reaches.
 
-use crate::figure::{Figure, WIDTH};
-use crate::frame::{Frame, Label, labels};
+use crate::draw::frame::{Frame, Label, labels};
+use crate::draw::paint::{Paint, dash};
+use crate::draw::svg::{Svg, text_width};
+use crate::draw::{Figure, WIDTH};
 use crate::names;
-use crate::paint::{Paint, dash};
-use crate::svg::{Svg, text_width};
-use crate::write::capital;
+use crate::text::write::capital;
 use crate::{Results, StageRun};
 use std::collections::BTreeMap;
 
@@ -64,9 +64,9 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     let slot = WIDTH / columns as f64;
     let (width, height, step) = ((slot - 58.0 - margin).clamp(110.0, 620.0), 190.0, 190.0 + 96.0);
     for (at, key) in keys.iter().enumerate() {
-        let (left, top) =
-            (58.0 + (at % columns) as f64 * slot, 34.0 + (at / columns) as f64 * step);
-        panel(&mut svg, &runs, key, (left, top, width, height));
+        let left = 58.0 + (at % columns) as f64 * slot;
+        let top = 34.0 + (at / columns) as f64 * step;
+        panel(&mut svg, &runs, key, Area { left, top, width, height });
     }
     let total = keys.len().div_ceil(columns) as f64 * step;
     let mut caption = format!(
@@ -83,39 +83,19 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     Some(Figure { svg: svg.finish(WIDTH, total - 6.0, &format!("{name} losses")), caption })
 }
 
-fn panel(
-    svg: &mut Svg,
-    runs: &[&StageRun],
-    key: &str,
-    (left, top, width, height): (f64, f64, f64, f64),
-) {
+/// Place of a panel in the drawing.
+#[derive(Clone, Copy)]
+struct Area {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
+}
+
+fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, area: Area) {
     let courses = courses(runs, key);
-    // Accuracies have no trivial value in the log, and must not be given that of the loss.
-    let rest = key.strip_prefix("loss_").unwrap_or_default();
-    // Frozen language models differ in what they reach without an image, so there may be several.
-    let mut trivial: Vec<Vec<(f64, f64)>> = Vec::new();
-    for points in runs.iter().filter_map(|run| run.losses.get(&format!("trivial_{rest}"))) {
-        let points: Vec<(f64, f64)> = finite(points).collect();
-        let end = |points: &[(f64, f64)]| points.last().map(|p| (p.1 * 1e3).round());
-        if !points.is_empty() && trivial.iter().all(|known| end(known) != end(&points)) {
-            trivial.push(points);
-        }
-    }
-    let steps = courses.iter().flat_map(|c| c.raw.iter().flatten()).map(|p| p.0);
-    let planned = runs.iter().map(|run| run.steps as f64);
-    let x = (0.0, steps.chain(planned).fold(0.0, f64::max));
-    let strong =
-        courses.iter().flat_map(|c| &c.smooth).chain(trivial.iter().flatten()).map(|p| p.1);
-    let mut raw: Vec<f64> =
-        courses.iter().flat_map(|c| c.raw.iter().flatten()).map(|p| p.1).collect();
-    raw.sort_by(f64::total_cmp);
-    // A few wild steps must not flatten the rest: they are drawn at the edge.
-    let edge = |share: f64| {
-        raw.get((share * raw.len().saturating_sub(1) as f64) as usize).copied().unwrap_or(0.0)
-    };
-    let (low, high) = strong.fold((edge(0.01), edge(0.99)), |(l, h), v| (l.min(v), h.max(v)));
-    let low = if low > 0.0 && low < 0.4 * high { 0.0 } else { low };
-    let frame = Frame::new(left, top, width, height, x, (low, high));
+    let trivial = trivial(runs, key);
+    let frame = frame(runs, &courses, &trivial, area);
     let unit = if key.starts_with("loss_") { "loss (nats)" } else { "share" };
     frame.draw(svg, &names::loss(key), "training step", unit);
     let at = |p: &(f64, f64)| (frame.x.place(p.0), frame.y.place(p.1));
@@ -138,13 +118,8 @@ fn panel(
     }
     for course in &courses {
         let colour = svg.paint.series(course.series);
-        svg.path(
-            &course.smooth.iter().map(at).collect::<Vec<_>>(),
-            &colour,
-            2.0,
-            dash(course.series),
-            1.0,
-        );
+        let places: Vec<(f64, f64)> = course.smooth.iter().map(at).collect();
+        svg.path(&places, &colour, 2.0, dash(course.series), 1.0);
         if let Some(end) = course.smooth.last() {
             let text =
                 if course.label.is_empty() { "model".to_owned() } else { course.label.clone() };
@@ -152,6 +127,46 @@ fn panel(
         }
     }
     labels(svg, &frame, named);
+}
+
+/// Collects the distinct curves of the trivial loss that belongs to `key`.
+fn trivial(runs: &[&StageRun], key: &str) -> Vec<Vec<(f64, f64)>> {
+    // Accuracies have no trivial value in the log, and must not be given that of the loss.
+    let name = key.strip_prefix("loss_").unwrap_or_default();
+    let end = |points: &[(f64, f64)]| points.last().map(|p| (p.1 * 1e3).round());
+    // Frozen language models differ in what they reach without an image, so there may be several.
+    let mut distinct: Vec<Vec<(f64, f64)>> = Vec::new();
+    for points in runs.iter().filter_map(|run| run.losses.get(&format!("trivial_{name}"))) {
+        let points: Vec<(f64, f64)> = finite(points).collect();
+        if !points.is_empty() && distinct.iter().all(|known| end(known) != end(&points)) {
+            distinct.push(points);
+        }
+    }
+    distinct
+}
+
+/// Chooses scales that hold all smoothed curves and nearly all single values.
+fn frame(
+    runs: &[&StageRun],
+    courses: &[Course],
+    trivial: &[Vec<(f64, f64)>],
+    Area { left, top, width, height }: Area,
+) -> Frame {
+    let single = || courses.iter().flat_map(|course| course.raw.iter().flatten());
+    let planned = runs.iter().map(|run| run.steps as f64);
+    let steps = (0.0, single().map(|p| p.0).chain(planned).fold(0.0, f64::max));
+    let mut raw: Vec<f64> = single().map(|p| p.1).collect();
+    raw.sort_by(f64::total_cmp);
+    // A few wild steps must not flatten the rest: they are drawn at the edge.
+    let edge = |share: f64| {
+        raw.get((share * raw.len().saturating_sub(1) as f64) as usize).copied().unwrap_or(0.0)
+    };
+    let smooth = courses.iter().flat_map(|course| &course.smooth);
+    let (low, high) = smooth
+        .chain(trivial.iter().flatten())
+        .fold((edge(0.01), edge(0.99)), |(low, high), p| (low.min(p.1), high.max(p.1)));
+    let low = if low > 0.0 && low < 0.4 * high { 0.0 } else { low };
+    Frame::new(left, top, width, height, steps, (low, high))
 }
 
 fn finite(points: &[(u64, f64)]) -> impl Iterator<Item = (f64, f64)> {

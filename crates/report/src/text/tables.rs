@@ -1,10 +1,10 @@
 //! The tables of scores.
 
-use crate::differences::Tests;
 use crate::names::{self, CONTROLS, GROUPS, control_key};
-use crate::summary::{Comparison, Estimate, RowSummary, Summary};
-use crate::table::{Cell, Mark, Table, TableRow};
-use crate::write::{capital, p, plural, score, signed};
+use crate::stats::summary::{Comparison, RowSummary, SeedMean, Summary};
+use crate::text::cells::{Tests, difference, head};
+use crate::text::table::{Emphasis, Table, TableCell, TableRow};
+use crate::text::write::{capital, p, plural, score, signed};
 use std::collections::BTreeMap;
 
 /// The final scores of all rows, and what sets each apart from its baseline.
@@ -34,11 +34,13 @@ pub(crate) fn results(summary: &Summary, corner: &str) -> Table {
     table.head.extend(tests.pick(["p, seeds", "p, questions"].map(str::to_owned)));
     for (row, found) in table.rows.iter_mut().zip(&summary.rows) {
         let cells = match compared.iter().find(|c| c.axes == found.axes) {
-            Some(c) => (difference(c), [p(c.p_seeds_holm), p(c.p_questions_holm)].map(Cell::new)),
-            None if compared.iter().any(|c| c.against_axes == found.axes) => {
-                (Cell::new("baseline"), [Cell::default(), Cell::default()])
+            Some(c) => {
+                (difference(c), [p(c.p_seeds_holm), p(c.p_questions_holm)].map(TableCell::new))
             }
-            None => (Cell::new("–"), [Cell::new("–"), Cell::new("–")]),
+            None if compared.iter().any(|c| c.against_axes == found.axes) => {
+                (TableCell::new("baseline"), [TableCell::default(), TableCell::default()])
+            }
+            None => (TableCell::new("–"), [TableCell::new("–"), TableCell::new("–")]),
         };
         row.cells.push(cells.0);
         row.cells.extend(tests.pick(cells.1));
@@ -69,7 +71,7 @@ pub(crate) fn kinds(summary: &Summary, corner: &str) -> Table {
         let cells = keys
             .iter()
             .zip(&majority)
-            .map(|(key, value)| Cell::new(value.map_or("–".to_owned(), |v| score(key, v))));
+            .map(|(key, value)| TableCell::new(value.map_or("–".to_owned(), |v| score(key, v))));
         table.rows.push(TableRow {
             head: "majority (no model)".to_owned(),
             cells: cells.collect(),
@@ -121,7 +123,7 @@ pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
             .rows
             .iter_mut()
             .flat_map(|row| &mut row.cells)
-            .for_each(|cell| cell.mark = Mark::None);
+            .for_each(|cell| cell.emphasis = Emphasis::None);
         table.caption = format!(
             "{}{} under the controls{}.",
             capital(&names::long(metric)),
@@ -140,18 +142,18 @@ pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
 }
 
 /// What the own image adds to a control, seed by seed, with its interval over seeds.
-fn gain(metric: &str, own: Option<&Estimate>, control: Option<&Estimate>) -> Cell {
+fn gain(metric: &str, own: Option<&SeedMean>, control: Option<&SeedMean>) -> TableCell {
     let Some((own, control)) = own.zip(control).filter(|(a, b)| a.values.len() == b.values.len())
     else {
-        return Cell::new("–");
+        return TableCell::new("–");
     };
     let gains: Vec<f64> = own.values.iter().zip(&control.values).map(|(a, b)| a - b).collect();
     let small = toolkit_metrics::t_interval(&gains, 0.95)
         .map(|i| format!("[{}, {}]", signed(metric, i.low), signed(metric, i.high)));
-    Cell {
+    TableCell {
         main: signed(metric, own.mean - control.mean),
         small: small.unwrap_or_default(),
-        mark: Mark::None,
+        emphasis: Emphasis::None,
     }
 }
 
@@ -178,7 +180,7 @@ fn rows(summary: &Summary) -> Vec<Scored<'_>> {
 }
 
 /// A row's name and scores.
-pub(crate) type Scored<'a> = (&'a str, &'a BTreeMap<String, Estimate>);
+pub(crate) type Scored<'a> = (&'a str, &'a BTreeMap<String, SeedMean>);
 
 pub(crate) fn estimates(rows: &[Scored<'_>], corner: &str, columns: &[(String, String)]) -> Table {
     let there =
@@ -202,7 +204,7 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
         .collect();
     let line = |(label, scores): &Scored<'_>| {
         let cell = |(at, (key, _)): (usize, &&(String, String))| {
-            let Some(found) = scores.get(key) else { return Cell::new("–") };
+            let Some(found) = scores.get(key) else { return TableCell::new("–") };
             let small = match (found.low, found.high) {
                 (Some(low), Some(high)) if low < high => {
                     format!("[{}, {}]", score(key, low), score(key, high))
@@ -210,8 +212,9 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
                 _ => String::new(),
             };
             let main = score(key, found.mean);
-            let mark = if best[at].as_ref() == Some(&main) { Mark::Best } else { Mark::None };
-            Cell { main, small, mark }
+            let emphasis =
+                if best[at].as_ref() == Some(&main) { Emphasis::Best } else { Emphasis::None };
+            TableCell { main, small, emphasis }
         };
         TableRow {
             head: (*label).to_owned(),
@@ -225,20 +228,6 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
         rows: rows.iter().map(line).collect(),
         ..Table::default()
     }
-}
-
-pub(crate) fn difference(c: &Comparison) -> Cell {
-    let small = match (c.low, c.high) {
-        (Some(low), Some(high)) => {
-            format!("[{}, {}]", signed(&c.metric, low), signed(&c.metric, high))
-        }
-        _ => String::new(),
-    };
-    Cell { main: signed(&c.metric, c.difference), small, mark: Mark::None }
-}
-
-pub(crate) fn head(key: &str) -> String {
-    format!("{}{}", names::short(key), names::unit(key))
 }
 
 /// All keys that some row has.

@@ -1,10 +1,10 @@
 //! A table of text, and how it is written as HTML, Markdown and plain text.
 
-use crate::write::escape;
+use crate::text::write::escape;
 
 /// How a cell stands out, besides its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(crate) enum Emphasis {
     #[default]
     None,
     /// The best of its column.
@@ -13,15 +13,15 @@ pub(crate) enum Mark {
 
 /// One cell: a main text, and a smaller one below it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cell {
+pub(crate) struct TableCell {
     pub main: String,
     pub small: String,
-    pub mark: Mark,
+    pub emphasis: Emphasis,
 }
 
-impl Cell {
+impl TableCell {
     pub(crate) fn new(main: impl Into<String>) -> Self {
-        Cell { main: main.into(), ..Cell::default() }
+        TableCell { main: main.into(), ..TableCell::default() }
     }
 }
 
@@ -29,7 +29,7 @@ impl Cell {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TableRow {
     pub head: String,
-    pub cells: Vec<Cell>,
+    pub cells: Vec<TableCell>,
     /// Whether a line is drawn above it.
     pub rule: bool,
 }
@@ -153,8 +153,8 @@ fn whole_words(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-fn html_cell(cell: &Cell) -> String {
-    let class = if cell.mark == Mark::Best { " class=\"best\"" } else { "" };
+fn html_cell(cell: &TableCell) -> String {
+    let class = if cell.emphasis == Emphasis::Best { " class=\"best\"" } else { "" };
     let small = if cell.small.is_empty() {
         String::new()
     } else {
@@ -163,9 +163,9 @@ fn html_cell(cell: &Cell) -> String {
     format!("<td{class}>{}{small}</td>", escape(&cell.main))
 }
 
-fn markdown_cell(cell: &Cell) -> String {
+fn markdown_cell(cell: &TableCell) -> String {
     let main = markdown_text(&cell.main);
-    let main = if cell.mark == Mark::Best { format!("**{main}**") } else { main };
+    let main = if cell.emphasis == Emphasis::Best { format!("**{main}**") } else { main };
     if cell.small.is_empty() { main } else { format!("{main} {}", markdown_text(&cell.small)) }
 }
 

@@ -2,15 +2,15 @@
 
 use crate::Results;
 use crate::names;
-use crate::summary::{Estimate, Summary};
-use crate::table::{Cell, Mark, Table, TableRow};
-use crate::tables::{estimates, interval_note};
-use crate::write::score;
+use crate::stats::summary::{SeedMean, Summary};
+use crate::text::table::{Emphasis, Table, TableCell, TableRow};
+use crate::text::tables::{estimates, interval_note};
+use crate::text::write::score;
 use std::collections::BTreeMap;
 use toolkit_metrics::{mean, t_interval};
 
 /// Scores of a kind of run: name, and estimates by key.
-type Scored = (String, BTreeMap<String, Estimate>);
+type Scored = (String, BTreeMap<String, SeedMean>);
 
 /// Recall of both directions. Empty if nothing was retrieved.
 pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> Table {
@@ -21,7 +21,7 @@ pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> T
     // Rows that share a stage-1 run have its scores; once is enough.
     let rows: Vec<Scored> =
         of_rows.filter(|(_, scores)| after.is_empty() && scores.keys().any(is_retrieval)).collect();
-    let all: Vec<(&str, &BTreeMap<String, Estimate>)> =
+    let all: Vec<(&str, &BTreeMap<String, SeedMean>)> =
         rows.iter().chain(&after).map(|(label, scores)| (label.as_str(), scores)).collect();
     let mut keys: Vec<&String> =
         all.iter().flat_map(|(_, scores)| scores.keys()).filter(|key| is_retrieval(key)).collect();
@@ -44,7 +44,7 @@ pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> T
             .rows
             .iter_mut()
             .flat_map(|row| &mut row.cells)
-            .for_each(|cell| cell.mark = Mark::None);
+            .for_each(|cell| cell.emphasis = Emphasis::None);
     }
     let chance = |key: &str| {
         let key = format!("retrieval.chance.{}", rank(key));
@@ -57,7 +57,7 @@ pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> T
         let cells = columns
             .iter()
             .zip(&chances)
-            .map(|((key, _), v)| Cell::new(v.map_or("–".to_owned(), |v| score(key, v))));
+            .map(|((key, _), v)| TableCell::new(v.map_or("–".to_owned(), |v| score(key, v))));
         table.rows.push(TableRow { head: "chance".to_owned(), cells: cells.collect(), rule: true });
     }
     table
@@ -94,7 +94,7 @@ fn stages(results: &Results) -> Vec<Scored> {
     let estimate = |values: Vec<f64>| {
         let interval = t_interval(&values, 0.95);
         let (low, high) = (interval.map(|i| i.low), interval.map(|i| i.high));
-        Some(Estimate { mean: mean(&values)?, low, high, values })
+        Some(SeedMean { mean: mean(&values)?, low, high, values })
     };
     let estimated = |(name, scores): (String, BTreeMap<String, Vec<f64>>)| {
         (

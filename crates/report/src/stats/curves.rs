@@ -1,8 +1,8 @@
 //! The data of the main figure: one panel per value of the other axes, one line per value of the
 //! first.
 
-use crate::grid::{Grid, Row};
 use crate::names::{CONTROLS, control_key};
+use crate::stats::grid::{Grid, GridRow};
 use std::collections::BTreeMap;
 use toolkit_metrics::{mean, t_interval};
 
@@ -36,7 +36,7 @@ pub(crate) struct Point {
 /// The panels of the curves of a score. Empty if no cell has at least two points.
 pub(crate) fn panels(grid: &Grid, metric: &str) -> Vec<Panel> {
     let panel = |panel: &Vec<usize>| {
-        let rows: Vec<&Row> =
+        let rows: Vec<&GridRow> =
             grid.rows.iter().filter(|row| row.panel() == panel.as_slice()).collect();
         let lines: Vec<Line> = rows.iter().filter_map(|row| line(grid, row, metric)).collect();
         (!lines.is_empty()).then(|| Panel {
@@ -49,7 +49,7 @@ pub(crate) fn panels(grid: &Grid, metric: &str) -> Vec<Panel> {
 }
 
 /// The controls of a score, averaged over rows.
-pub(crate) fn references(rows: &[&Row], metric: &str) -> Vec<(&'static str, f64)> {
+pub(crate) fn references(rows: &[&GridRow], metric: &str) -> Vec<(&'static str, f64)> {
     let value = |&(control, name, _): &(&str, &'static str, &str)| {
         let key = control_key(metric, control);
         let means = rows
@@ -60,7 +60,7 @@ pub(crate) fn references(rows: &[&Row], metric: &str) -> Vec<(&'static str, f64)
     CONTROLS.iter().filter_map(value).collect()
 }
 
-fn line(grid: &Grid, row: &Row, metric: &str) -> Option<Line> {
+fn line(grid: &Grid, row: &GridRow, metric: &str) -> Option<Line> {
     let mut seeds: Vec<Vec<(f64, f64)>> = Vec::new();
     for cell in &row.cells {
         let score =
