@@ -6,11 +6,11 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
-use toolkit_core::{Pair, Stream, conform, params};
+use toolkit_core::{Pair, Stream, conform, params, similarity};
 use toolkit_models::bridge::{QFormerInit, initialise};
 use toolkit_registry::{Kind, Registry, Weights};
 use toolkit_train::optim::{AdamW, OptimConfig};
-use toolkit_train::stage1::{hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity};
+use toolkit_train::stage1::{hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum};
 
 const BATCH: usize = 32;
 const TEXT: usize = 12;

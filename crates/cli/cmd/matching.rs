@@ -13,8 +13,7 @@ use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
 use toolkit_checkpoints::BridgePart;
-use toolkit_core::{Pair, Side, noise, pad};
-use toolkit_train::stage1::similarity;
+use toolkit_core::{Pair, Side, noise, pad, similarity};
 
 /// Says how well texts fit pictures: ITC (cosine of the text with the most similar query) and ITM
 /// (probability that they match)

@@ -126,6 +126,17 @@ pub trait TextTower {
     fn temperature(&self) -> Tensor<1>;
 }
 
+/// Returns the similarity of each image with each text: the largest over the image's queries.
+///
+/// `image` are [`TextTower::image_embeds`] `[images, queries, embed]`, `text` are
+/// [`TextTower::text_embeds`] `[texts, embed]`; the result is `[images, texts]`.
+#[must_use]
+pub fn similarity(image: Tensor<3>, text: Tensor<2>) -> Tensor<2> {
+    let ([images, queries, width], [texts, _]) = (image.dims(), text.dims());
+    let all = image.reshape([images * queries, width]).matmul(text.transpose());
+    all.reshape([images, queries, texts]).max_dim(1).reshape([images, texts])
+}
+
 /// Object-safe form of [`Bridge`]; implemented for every one of them.
 pub trait DynBridge: Erased {
     /// See [`Bridge::queries`].

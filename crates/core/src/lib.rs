@@ -24,7 +24,9 @@ mod slot;
 mod tokens;
 mod vision;
 
-pub use bridge::{AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, Pair, TextTower};
+pub use bridge::{
+    AnyBridge, Bridge, DynBridge, ImagePass, KeysValues, Pair, TextTower, similarity,
+};
 pub use cache::{Cache, EncoderOutput};
 pub use count::{Count, LARGEST_SIZE, check_size, product};
 pub use ends::Ends;

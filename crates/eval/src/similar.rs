@@ -5,10 +5,9 @@ use crate::EvalError;
 use crate::pairs::{Matched, before, rank};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
-use toolkit_core::{Side, TextTower, pad, params};
+use toolkit_core::{Side, TextTower, pad, params, similarity};
 use toolkit_metrics::retrieval::Ranks;
 use toolkit_train::TrainError;
-use toolkit_train::stage1::similarity;
 
 /// Products of queries with texts at a time: 256 MB.
 const PRODUCTS: usize = 1 << 26;
@@ -188,8 +187,8 @@ mod tests {
     use burn::tensor::{Device, Tensor, TensorData};
     use proptest::prelude::*;
     use toolkit_core::params;
+    use toolkit_core::similarity;
     use toolkit_metrics::retrieval::ranks;
-    use toolkit_train::stage1::similarity;
 
     /// Few values, so that there are ties.
     fn drawn(seed: u64, count: usize) -> Vec<f32> {

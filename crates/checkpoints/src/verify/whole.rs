@@ -7,11 +7,10 @@ use crate::model::{BridgePart, LanguagePart, Model};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::params::Values;
-use toolkit_core::{LanguageKind, Pair, noise};
+use toolkit_core::{LanguageKind, Pair, noise, similarity};
 use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
 use toolkit_registry::names::Scheme;
 use toolkit_train::losses::token_loss_sum;
-use toolkit_train::stage1::similarity;
 
 /// Relative positions have no end; texts of references have.
 const MOST_TOKENS: usize = 4096;

@@ -9,10 +9,10 @@
 use super::cut::{Cut, Leaf, add_up};
 use super::pieces::{Sum, by_length};
 use super::step::{Batch, Tally, scalar};
-use super::{Stage1, captioning, hard_negatives, itc_loss, matching, similarity};
+use super::{Stage1, captioning, hard_negatives, itc_loss, matching};
 use crate::TrainError;
 use burn::tensor::Tensor;
-use toolkit_core::{AnyBridge, ImagePass, Pair, Stream, params};
+use toolkit_core::{AnyBridge, ImagePass, Pair, Stream, params, similarity};
 
 /// Similarities are never divided by less (BLIP-1's bound; LAVIS's BLIP-2 has none).
 const SMALLEST_TEMPERATURE: f64 = 1e-3;

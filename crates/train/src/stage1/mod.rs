@@ -73,15 +73,6 @@ pub struct Stage1 {
 /// Loss of a matcher that knows only that one triplet in three matches.
 pub const ITM_TRIVIAL: f64 = 0.636_514_168_294_813;
 
-/// Largest similarity over queries: image embeddings `[images, queries, e]`, text embeddings
-/// `[texts, e]` to `[images, texts]`.
-#[must_use]
-pub fn similarity(image: Tensor<3>, text: Tensor<2>) -> Tensor<2> {
-    let ([images, queries, width], [texts, _]) = (image.dims(), text.dims());
-    let all = image.reshape([images * queries, width]).matmul(text.transpose());
-    all.reshape([images, queries, texts]).max_dim(1).reshape([images, texts])
-}
-
 /// Draws for each text an image and for each image a text that does not belong to it, in proportion
 /// to `softmax(similarity / temperature)` without its own and those that are `same_content`: the same
 /// image twice in a batch, or the same caption of two images (LAVIS leaves out equal `image_id`s).

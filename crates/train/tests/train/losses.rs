@@ -5,11 +5,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{Bridge, Pair, Stream, TextTower};
+use toolkit_core::{Bridge, Pair, Stream, TextTower, similarity};
 use toolkit_models::bridge::{QFormer, QFormerConfig};
 use toolkit_train::losses::{cross_entropy_rows, soft_cross_entropy_rows, token_loss_sum};
 use toolkit_train::stage1::{
-    ITM_TRIVIAL, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity, unigram_loss,
+    ITM_TRIVIAL, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, unigram_loss,
 };
 
 #[test]

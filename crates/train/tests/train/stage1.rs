@@ -8,15 +8,16 @@ use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{AnyBridge, Bridge, Pair, Side, Stream, TextSpecialTokens, noise, pad};
+use toolkit_core::{
+    AnyBridge, Bridge, Pair, Side, Stream, TextSpecialTokens, noise, pad, similarity,
+};
 use toolkit_models::bridge::{LinearBridge, LinearConfig, QFormerConfig};
 use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{
-    LossWeights, Stage1, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, similarity,
-    unigram_loss,
+    LossWeights, Stage1, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, unigram_loss,
 };
 
 const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
