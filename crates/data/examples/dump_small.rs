@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use toolkit_data::{Dataset, Small, SmallConfig, Source};
+use toolkit_data::{Dataset, Small, SmallConfig, SmallSource};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -21,9 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             arg.split_once('=').ok_or_else(|| format!("'{arg}' is not NAME=FOLDER"))?;
         folders.insert(name.to_owned(), PathBuf::from(path));
     }
-    let given =
-        |source: &Source| source.packages().iter().all(|package| folders.contains_key(*package));
-    let sources = Source::ALL.into_iter().filter(given).collect();
+    let given = |source: &SmallSource| {
+        source.packages().iter().all(|package| folders.contains_key(*package))
+    };
+    let sources = SmallSource::ALL.into_iter().filter(given).collect();
     let config = SmallConfig { sources, ..SmallConfig::default() };
     std::fs::create_dir_all(out.join("images"))?;
     let mut table = String::from("id\tsource\tsplit\tshows\tcaption\tpicture\n");

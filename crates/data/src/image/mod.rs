@@ -3,11 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | `endings.rs` | which files are pictures, by their names |
-//! | [`kind`], `foreign.rs` | which format a file has, by its first bytes; which ones are not read |
+//! | [`file_format`], `foreign.rs` | which format a file has, by its first bytes; which ones are not read |
 //! | `limits.rs`, `guard.rs` | how large a picture may be; panics of decoders |
 //! | `png.rs`, `jpeg/`, `webp.rs`, `avif/`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs` | a format's header and pixels |
 //! | `turn.rs`, `ifd.rs` | how a picture is turned upright: EXIF and XMP |
 //! | `alpha.rs`, `palette.rs`, `strips.rs` | colours to RGB |
+//! | `resize.rs`, `passes.rs`, `lanes.rs` | antialiased bicubic resize |
+//! | `preprocess.rs` | resize and normalise for an encoder |
 //!
 //! Every picture goes the same way: its format is told, its header measured, its pixels decoded,
 //! turned and converted. Files come from anywhere, so all of them may lie. Nothing is allocated
@@ -18,19 +20,23 @@ mod avif;
 mod bmp;
 mod bytes;
 mod endings;
+mod file_format;
 mod foreign;
 mod gif;
 mod guard;
 mod ico;
 mod ifd;
 mod jpeg;
-mod kind;
+mod lanes;
 mod limits;
 mod lzw;
 mod palette;
+mod passes;
 mod png;
 mod pnm;
+mod preprocess;
 mod refusal;
+mod resize;
 mod strips;
 mod tiff;
 mod turn;
@@ -38,7 +44,7 @@ mod webp;
 
 use crate::DataError;
 use ::image::RgbImage;
-use kind::Kind;
+use file_format::FileFormat;
 use refusal::Refusal;
 use std::fs::File;
 use std::io::Read;
@@ -47,6 +53,8 @@ use std::path::Path;
 pub use alpha::Alpha;
 pub use endings::{is_picture, unread_picture};
 pub use limits::{check_most_pixels, most_pixels, set_most_pixels};
+pub use preprocess::{Fit, Preprocess};
+pub use resize::resize;
 
 /// Bytes at the beginning of a file in which most have their size.
 const HEAD: u64 = 1 << 16;
@@ -95,7 +103,7 @@ pub(crate) fn measure(path: &Path) -> Result<(u32, u32), DataError> {
     Read::by_ref(&mut file).take(HEAD).read_to_end(&mut bytes).map_err(read)?;
     let size = |bytes: &[u8]| {
         guard::guarded(|| {
-            let (width, height) = Kind::of(bytes)?.size(bytes)?;
+            let (width, height) = FileFormat::of(bytes)?.size(bytes)?;
             limits::check(width, height, limits::limit()?)?;
             Ok((width, height))
         })
@@ -120,8 +128,8 @@ fn open(path: &Path) -> Result<File, DataError> {
 fn pixels(bytes: &[u8], path: &Path, alpha: Alpha, most: u64) -> Result<RgbImage, DataError> {
     let work = || {
         let most = limits::limit()?.min(most);
-        let kind = Kind::of(bytes)?;
-        if kind == Kind::Tiff && endings::is_raw(path) {
+        let kind = FileFormat::of(bytes)?;
+        if kind == FileFormat::Tiff && endings::is_raw(path) {
             return Err(foreign::refuse(foreign::RAW));
         }
         let (width, height) = kind.size(bytes)?;

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// The kind of value that a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum FieldType {
     /// A whole number or a text. The message of a row shows its ids.
     Id,
     /// A text.
@@ -30,7 +30,7 @@ pub struct Field {
     /// The key, in these letters.
     pub key: &'static str,
     /// Kind of its value.
-    pub value: Value,
+    pub value: FieldType,
     /// Must be there and not null.
     pub needed: bool,
 }
@@ -38,13 +38,13 @@ pub struct Field {
 impl Field {
     /// A key that every row has.
     #[must_use]
-    pub const fn needed(key: &'static str, value: Value) -> Self {
+    pub const fn needed(key: &'static str, value: FieldType) -> Self {
         Self { key, value, needed: true }
     }
 
     /// A key that may be missing or null.
     #[must_use]
-    pub const fn optional(key: &'static str, value: Value) -> Self {
+    pub const fn optional(key: &'static str, value: FieldType) -> Self {
         Self { key, value, needed: false }
     }
 }
@@ -88,7 +88,7 @@ pub fn check_rows(
 /// Checks one row; the message begins behind its number.
 fn check_row(row: &Row<'_>, fields: &[Field]) -> Result<(), String> {
     let ids = || {
-        let ids = fields.iter().filter(|field| field.value == Value::Id).filter_map(|field| {
+        let ids = fields.iter().filter(|field| field.value == FieldType::Id).filter_map(|field| {
             let id = Id::read(field.key, exact(row, field.key).ok()??).ok()?;
             Some(format!("`{}` {id}", field.key))
         });
@@ -120,18 +120,18 @@ fn exact<'a>(row: &Row<'a>, key: &str) -> Result<Option<&'a [u8]>, String> {
     if found.next().is_some() { Err(format!("`{key}` is there twice")) } else { Ok(value) }
 }
 
-fn check_value(key: &str, value: &[u8], kind: Value) -> Result<(), String> {
+fn check_value(key: &str, value: &[u8], kind: FieldType) -> Result<(), String> {
     match kind {
-        Value::Id => Id::read(key, value).map(|_| ()),
-        Value::Text => text_of(key, value).map(|_| ()),
-        Value::Answer => match parsed::<f64>(value) {
+        FieldType::Id => Id::read(key, value).map(|_| ()),
+        FieldType::Text => text_of(key, value).map(|_| ()),
+        FieldType::Answer => match parsed::<f64>(value) {
             Ok(_) => Ok(()),
             Err(_) => text_of(key, value).map(|_| ()),
         },
-        Value::Answers if value.first() != Some(&b'[') => {
+        FieldType::Answers if value.first() != Some(&b'[') => {
             Err(format!("`{key}` is {}, not a list", shown(value)))
         }
-        Value::Answers => elements(value)?
+        FieldType::Answers => elements(value)?
             .into_iter()
             .enumerate()
             .try_for_each(|(at, element)| check_answer(key, at + 1, element)),
@@ -143,11 +143,11 @@ fn check_answer(key: &str, entry: usize, element: &[u8]) -> Result<(), String> {
     const INNER: &str = "answer";
     let place = |what: String| format!("entry {entry} of `{key}`: {what}");
     if element.first() != Some(&b'{') {
-        return check_value(INNER, element, Value::Answer).map_err(place);
+        return check_value(INNER, element, FieldType::Answer).map_err(place);
     }
     let inner = Row::parse(element).map_err(place)?;
     match exact(&inner, INNER).map_err(place)? {
-        Some(value) => check_value(INNER, value, Value::Answer).map_err(place),
+        Some(value) => check_value(INNER, value, FieldType::Answer).map_err(place),
         None => Err(place(inner.lacks(INNER))),
     }
 }
@@ -155,13 +155,13 @@ fn check_answer(key: &str, entry: usize, element: &[u8]) -> Result<(), String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
-    use super::{Field, Value, check_rows};
+    use super::{Field, FieldType, check_rows};
 
     const FIELDS: &[Field] = &[
-        Field::needed("image_id", Value::Id),
-        Field::optional("id", Value::Id),
-        Field::needed("caption", Value::Text),
-        Field::optional("answers", Value::Answers),
+        Field::needed("image_id", FieldType::Id),
+        Field::optional("id", FieldType::Id),
+        Field::needed("caption", FieldType::Text),
+        Field::optional("answers", FieldType::Answers),
     ];
 
     fn check(text: &str, name: Option<&'static str>) -> Result<bool, String> {

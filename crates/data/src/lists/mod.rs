@@ -8,13 +8,13 @@
 
 pub(crate) mod fault;
 pub(crate) mod form;
+pub(crate) mod json_stream;
 pub(crate) mod keys;
 mod objects;
 pub(crate) mod paths;
 pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod several;
-pub(crate) mod source;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
@@ -23,4 +23,4 @@ pub(crate) mod values;
 mod walk;
 
 pub use fault::{Fault, Finding, Findings};
-pub use form::{Field, Value, check_rows};
+pub use form::{Field, FieldType, check_rows};

@@ -1,6 +1,6 @@
 //! One row of a list: its keys, and values that are read when asked for.
 
-use super::source::{Broken, Scan};
+use super::json_stream::{Broken, Scan};
 use super::text::one_line;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;

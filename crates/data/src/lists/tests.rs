@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::fault::{Counted, Fault};
+use super::json_stream::Scan;
 use super::paths::{find, is_absolute, moved, plain};
 use super::row::{Row, elements, parsed, text};
 use super::rows::{entries, list, section};
-use super::source::Scan;
 use super::table::Table;
 use super::text::{Encoding, encoding};
 use super::values::{ANSWERS, CAPTIONS, Id, texts};

@@ -1,9 +1,9 @@
 //! The steps of a walk over the rows of a JSON file: a list, lines, and what stands before and
 //! between rows.
 
+use super::json_stream::{Broken, JsonStream};
 use super::row::Row;
 use super::rows::{At, Each};
-use super::source::{Broken, Source};
 use crate::DataError;
 use std::fs::File;
 use std::io::BufReader;
@@ -29,7 +29,7 @@ pub(super) fn walk(
     path: &Path,
     go: impl FnOnce(&mut Walk) -> Result<(), Stop>,
 ) -> Result<(), DataError> {
-    let mut walk = Walk { source: Source::open(path)?, at: None };
+    let mut walk = Walk { source: JsonStream::open(path)?, at: None };
     let ended = go(&mut walk).and_then(|()| match walk.source.peek()? {
         None => Ok(()),
         Some(_) => Err(Broken::syntax("trailing characters after the list").into()),
@@ -60,7 +60,7 @@ pub(super) fn walk(
 
 /// A file of rows that is read row by row.
 pub(super) struct Walk {
-    pub source: Source<BufReader<File>>,
+    pub source: JsonStream<BufReader<File>>,
     /// The row that is read now, so that an error can name it.
     pub at: Option<At>,
 }

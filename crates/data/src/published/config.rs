@@ -14,7 +14,7 @@ pub const DATA_VARIABLE: &str = "TOOLKIT_DATA";
 /// How annotation files are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Format {
+pub enum AnnotationFormat {
     /// COCO's own `captions_*.json`: `images` and `annotations`.
     CocoCaptions,
     /// Karpathy's `dataset_coco.json` and `dataset_flickr30k.json`, with the split in each row.
@@ -42,7 +42,7 @@ pub enum Format {
 #[serde(deny_unknown_fields, default)]
 pub struct SplitConfig {
     /// How the files are written; left out only with `join`.
-    pub format: Option<Format>,
+    pub format: Option<AnnotationFormat>,
     /// The annotation files (of `vqa`: the questions), read in this order.
     pub files: Vec<String>,
     /// Of `vqa`: the files with the answers; none for a split whose answers are not published.
@@ -215,9 +215,9 @@ impl PublishedConfig {
         };
         let keys = [
             (!split.join.is_empty(), false, "join"),
-            (!split.answers.is_empty(), format == Format::Vqa, "answers"),
-            (split.raw_answers, format == Format::Vqa, "raw_answers"),
-            (!split.select.is_empty(), format == Format::Karpathy, "select"),
+            (!split.answers.is_empty(), format == AnnotationFormat::Vqa, "answers"),
+            (split.raw_answers, format == AnnotationFormat::Vqa, "raw_answers"),
+            (!split.select.is_empty(), format == AnnotationFormat::Karpathy, "select"),
             (split.image_name.is_some(), needs_name(format) || may_have_name(format), "image_name"),
         ];
         if let Some((_, _, key)) = keys.iter().find(|(given, allowed, _)| *given && !allowed) {
@@ -261,14 +261,20 @@ impl PublishedConfig {
 }
 
 /// Formats whose annotations have the id of a picture only.
-fn needs_name(format: Format) -> bool {
-    matches!(format, Format::Vqa | Format::Gqa | Format::VisualGenomeRegions)
+fn needs_name(format: AnnotationFormat) -> bool {
+    matches!(
+        format,
+        AnnotationFormat::Vqa | AnnotationFormat::Gqa | AnnotationFormat::VisualGenomeRegions
+    )
 }
 
 /// Formats whose rows have a path or only an id.
-fn may_have_name(format: Format) -> bool {
+fn may_have_name(format: AnnotationFormat) -> bool {
     matches!(
         format,
-        Format::VisualGenomeQa | Format::LavisCaptions | Format::LavisVqa | Format::LavisGqa
+        AnnotationFormat::VisualGenomeQa
+            | AnnotationFormat::LavisCaptions
+            | AnnotationFormat::LavisVqa
+            | AnnotationFormat::LavisGqa
     )
 }

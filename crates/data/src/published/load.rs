@@ -1,7 +1,7 @@
 //! The files of a split, read in the format that the card names.
 
 use super::builder::Builder;
-use super::config::{Format, PublishedConfig, SplitConfig};
+use super::config::{AnnotationFormat, PublishedConfig, SplitConfig};
 use super::pictures::{Part, Pictures};
 use super::{coco, genome, gqa, karpathy, lavis, vqa};
 use crate::lists::fault::Faults;
@@ -82,8 +82,10 @@ pub(super) fn load(
 /// back.
 fn needs_captions(part: &SplitConfig, build: &Builder, first: usize) -> bool {
     match part.format {
-        Some(Format::CocoCaptions | Format::VisualGenomeRegions) => true,
-        Some(Format::Nocaps) => build.items[first..].iter().any(|item| !item.captions.is_empty()),
+        Some(AnnotationFormat::CocoCaptions | AnnotationFormat::VisualGenomeRegions) => true,
+        Some(AnnotationFormat::Nocaps) => {
+            build.items[first..].iter().any(|item| !item.captions.is_empty())
+        }
         _ => false,
     }
 }
@@ -120,20 +122,20 @@ fn read(
     let format = split.format.ok_or_else(missing)?;
     let image_name = split.image_name.as_ref();
     match format {
-        Format::CocoCaptions => coco::read(build, path, false),
-        Format::Nocaps => coco::read(build, path, true),
-        Format::Karpathy => match split.select.as_slice() {
+        AnnotationFormat::CocoCaptions => coco::read(build, path, false),
+        AnnotationFormat::Nocaps => coco::read(build, path, true),
+        AnnotationFormat::Karpathy => match split.select.as_slice() {
             [] => karpathy::read(build, path, &[name.to_owned()]),
             select => karpathy::read(build, path, select),
         },
-        Format::LavisCaptions => lavis::captions(build, path, image_name),
-        Format::LavisVqa => lavis::questions(build, path, image_name, false),
-        Format::LavisGqa => lavis::questions(build, path, image_name, true),
-        Format::Vqa => vqa::questions(build, path, image_name.ok_or_else(missing)?),
-        Format::Gqa => gqa::read(build, path, image_name.ok_or_else(missing)?),
-        Format::VisualGenomeRegions => {
+        AnnotationFormat::LavisCaptions => lavis::captions(build, path, image_name),
+        AnnotationFormat::LavisVqa => lavis::questions(build, path, image_name, false),
+        AnnotationFormat::LavisGqa => lavis::questions(build, path, image_name, true),
+        AnnotationFormat::Vqa => vqa::questions(build, path, image_name.ok_or_else(missing)?),
+        AnnotationFormat::Gqa => gqa::read(build, path, image_name.ok_or_else(missing)?),
+        AnnotationFormat::VisualGenomeRegions => {
             genome::regions(build, path, image_name.ok_or_else(missing)?)
         }
-        Format::VisualGenomeQa => genome::questions(build, path, image_name),
+        AnnotationFormat::VisualGenomeQa => genome::questions(build, path, image_name),
     }
 }

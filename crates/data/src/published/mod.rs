@@ -1,6 +1,6 @@
 //! Published vision-language data sets, in the files that people have on disk.
 //!
-//! A card names for each split a [`Format`], annotation files and folders of pictures; a new data
+//! A card names for each split a [`AnnotationFormat`], annotation files and folders of pictures; a new data
 //! set in a known format is a new card, not code. Each format is a file here that turns rows into
 //! items by way of [`builder::Builder`].
 //! [`Published::open`] stops at the first thing that is wrong, [`check`] counts everything that is.
@@ -27,6 +27,6 @@ mod vqa;
 
 pub(crate) use check::look_at;
 pub use check::{Check, CheckOptions, check};
-pub use config::{DATA_VARIABLE, Format, PublishedConfig, SplitConfig};
+pub use config::{AnnotationFormat, DATA_VARIABLE, PublishedConfig, SplitConfig};
 pub use dataset::Published;
 pub use image_name::ImageName;

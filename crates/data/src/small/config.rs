@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// A source of pictures: its name in a configuration, and the `group` of its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum SmallSource {
     /// Tux Paint stamps: photos cut out and drawings, captioned with short sentences.
     Stamps,
     /// GCompris: photographs with a title and often a sentence.
@@ -25,7 +25,7 @@ pub enum Source {
     Openclipart,
 }
 
-impl Source {
+impl SmallSource {
     /// All sources.
     pub const ALL: [Self; 6] = [
         Self::Stamps,
@@ -100,7 +100,7 @@ pub struct SmallConfig {
     /// Names the division into splits and the wording of questions.
     pub seed: u64,
     /// Where pictures come from; each at most once.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SmallSource>,
     /// The share of captions that go to `val`.
     pub val: f64,
     /// The share of captions that go to `test`.
@@ -109,7 +109,7 @@ pub struct SmallConfig {
 
 impl Default for SmallConfig {
     fn default() -> Self {
-        Self { seed: 1, sources: Source::DEFAULT.to_vec(), val: 0.1, test: 0.15 }
+        Self { seed: 1, sources: SmallSource::DEFAULT.to_vec(), val: 0.1, test: 0.15 }
     }
 }
 

@@ -4,7 +4,7 @@ use super::pair::Pair;
 use super::picture::{Picture, Sum, fingerprint, sums};
 use super::questions::{Asked, ask};
 use super::split::{Split, splits};
-use super::{NAME, SmallConfig, Source, normalise};
+use super::{NAME, SmallConfig, SmallSource, normalise};
 use crate::dataset::at;
 use crate::{DataError, Dataset, Item};
 use image::RgbImage;
@@ -41,7 +41,7 @@ impl Small {
                 "the splits are train, val and test",
             )
         })?;
-        let sources: Result<Vec<(Source, Vec<Pair>)>, DataError> =
+        let sources: Result<Vec<(SmallSource, Vec<Pair>)>, DataError> =
             config.sources.iter().map(|&source| Ok((source, source.pairs(folders)?))).collect();
         let (mut groups, mut pairs) = (Vec::new(), Vec::new());
         for (source, read) in sources? {
@@ -50,7 +50,7 @@ impl Small {
         }
         let all = sums(&pairs.iter().map(|pair| &pair.picture).collect::<Vec<_>>())?;
         let places = splits(config, &pairs, &all);
-        let mut chosen: Vec<(Source, Pair)> = Vec::new();
+        let mut chosen: Vec<(SmallSource, Pair)> = Vec::new();
         let mut sums = Vec::new();
         for (((source, pair), place), sum) in groups.into_iter().zip(pairs).zip(places).zip(all) {
             if place == wanted {

@@ -27,7 +27,7 @@ mod stamps;
 mod twemoji;
 mod walk;
 
-pub use config::{SmallConfig, Source};
+pub use config::{SmallConfig, SmallSource};
 pub use dataset::Small;
 pub use easy_vqa::{EasyVqa, EasyVqaConfig};
 pub use normal::normalise;

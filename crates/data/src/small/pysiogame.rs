@@ -7,7 +7,7 @@ use super::pair::Pair;
 use super::picture::Picture;
 use super::walk::{below, files, stem, without_ending};
 use crate::DataError;
-use crate::names::article;
+use crate::scenes::article;
 use std::path::Path;
 
 /// Kinds by folder. What is in `actions` and `sport` is a verb as often as a thing.

@@ -6,7 +6,7 @@ use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use toolkit_data::{Field, Value};
+use toolkit_data::{Field, FieldType};
 use toolkit_metrics::{
     Bleu, CaptionTokens, Cider, Meteor, MeteorError, MeteorScores, caption_notes, mean,
 };
@@ -67,15 +67,15 @@ const SECTIONS: &[Section] = &[
     (
         Some("annotations"),
         &[
-            Field::needed("image_id", Value::Id),
-            Field::optional("id", Value::Id),
-            Field::needed("caption", Value::Text),
+            Field::needed("image_id", FieldType::Id),
+            Field::optional("id", FieldType::Id),
+            Field::needed("caption", FieldType::Text),
         ],
     ),
-    (Some("images"), &[Field::needed("id", Value::Id)]),
+    (Some("images"), &[Field::needed("id", FieldType::Id)]),
 ];
 const ROW: &[Field] =
-    &[Field::needed("image_id", Value::Id), Field::needed("caption", Value::Text)];
+    &[Field::needed("image_id", FieldType::Id), Field::needed("caption", FieldType::Text)];
 const RESULTS: &str = "write [{\"image_id\", \"caption\"}], one for each image";
 
 impl CaptionFiles {

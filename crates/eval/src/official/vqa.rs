@@ -6,7 +6,7 @@ use super::id::Id;
 use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use toolkit_data::{Field, Value};
+use toolkit_data::{Field, FieldType};
 use toolkit_metrics::vqa::{accuracy, normalize_prediction, score};
 use toolkit_metrics::{VqaRow, VqaScore};
 
@@ -83,19 +83,19 @@ const ANNOTATORS: usize = 10;
 const QUESTIONS: &str = "write {\"questions\": [{\"question_id\", \"image_id\", \"question\"}]}";
 const ASKED: &[Section] = &[(
     Some("questions"),
-    &[Field::needed("question_id", Value::Id), Field::needed("question", Value::Text)],
+    &[Field::needed("question_id", FieldType::Id), Field::needed("question", FieldType::Text)],
 )];
 const ANNOTATED: &[Section] = &[(
     Some("annotations"),
     &[
-        Field::needed("question_id", Value::Id),
-        Field::optional("question_type", Value::Text),
-        Field::optional("answer_type", Value::Text),
-        Field::needed("answers", Value::Answers),
+        Field::needed("question_id", FieldType::Id),
+        Field::optional("question_type", FieldType::Text),
+        Field::optional("answer_type", FieldType::Text),
+        Field::needed("answers", FieldType::Answers),
     ],
 )];
 const ROW: &[Field] =
-    &[Field::needed("question_id", Value::Id), Field::needed("answer", Value::Answer)];
+    &[Field::needed("question_id", FieldType::Id), Field::needed("answer", FieldType::Answer)];
 const ANNOTATIONS: &str = "write {\"annotations\": [{\"question_id\", \"answers\": \
     [{\"answer\"}]}]}, with \"question_type\", \"answer_type\" if known";
 const RESULTS: &str = "write [{\"question_id\", \"answer\"}], one for each question";

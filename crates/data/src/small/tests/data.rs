@@ -5,18 +5,23 @@ use crate::small::pair::Pair;
 use crate::small::picture::Picture;
 use crate::small::questions::{Asked, ask};
 use crate::small::split::{Split, splits};
-use crate::small::{Small, SmallConfig, Source, normalise};
+use crate::small::{Small, SmallConfig, SmallSource, normalise};
 use crate::{Dataset, Item};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything in `train`.
-fn whole(sources: &[Source]) -> SmallConfig {
+fn whole(sources: &[SmallSource]) -> SmallConfig {
     SmallConfig { sources: sources.to_vec(), val: 0.0, test: 0.0, ..SmallConfig::default() }
 }
 
-const PACKED: [Source; 5] =
-    [Source::Stamps, Source::Gcompris, Source::Pysiogame, Source::GoogleEmoji, Source::Openclipart];
+const PACKED: [SmallSource; 5] = [
+    SmallSource::Stamps,
+    SmallSource::Gcompris,
+    SmallSource::Pysiogame,
+    SmallSource::GoogleEmoji,
+    SmallSource::Openclipart,
+];
 
 fn items(data: &Small) -> Vec<&Item> {
     (0..data.len()).map(|at| data.item(at)).collect()
@@ -34,7 +39,7 @@ fn sources_are_read() {
     let packages = Packages::all();
     let open = |source| Small::open(&whole(&[source]), &packages.folders, "train").unwrap();
     assert_eq!(
-        table(&open(Source::Stamps)),
+        table(&open(SmallSource::Stamps)),
         [
             ("stamps/animals/birds/crane", "A crane.", "crane"),
             ("stamps/animals/mammals/goat", "A goat.", "goat"),
@@ -44,7 +49,7 @@ fn sources_are_read() {
         ]
     );
     assert_eq!(
-        table(&open(Source::Pysiogame)),
+        table(&open(SmallSource::Pysiogame)),
         [
             ("pysiogame/actions/write", "write", "write"),
             ("pysiogame/animals/goat", "a drawing of a goat", "goat"),
@@ -54,20 +59,20 @@ fn sources_are_read() {
         ]
     );
     assert_eq!(
-        table(&open(Source::GoogleEmoji)),
+        table(&open(SmallSource::GoogleEmoji)),
         [
             ("google_emoji/1f410", "goat", "goat"),
             ("google_emoji/1f48c", "love letter", "love letter")
         ]
     );
     assert_eq!(
-        table(&open(Source::Openclipart)),
+        table(&open(SmallSource::Openclipart)),
         [
             ("openclipart/animals/bugs/fly", "old fly", "old fly"),
             ("openclipart/animals/goat", "goat", "goat")
         ]
     );
-    let photos = open(Source::Gcompris);
+    let photos = open(SmallSource::Gcompris);
     assert_eq!(
         table(&photos),
         [
@@ -94,7 +99,7 @@ fn sources_are_read() {
 
 #[test]
 fn the_built_in_source_needs_no_package() {
-    let data = Small::open(&whole(&[Source::Twemoji]), &BTreeMap::new(), "train").unwrap();
+    let data = Small::open(&whole(&[SmallSource::Twemoji]), &BTreeMap::new(), "train").unwrap();
     assert_eq!(data.len(), 1_411);
     let depicts: BTreeSet<&str> = items(&data).iter().map(|item| item.depicts.as_str()).collect();
     assert_eq!(depicts.len(), data.len(), "every label once");
@@ -131,7 +136,7 @@ fn the_same_is_drawn_again_and_contents_count() {
 #[test]
 fn questions_are_about_folders() {
     let packages = Packages::all();
-    let data = Small::open(&whole(&[Source::Stamps]), &packages.folders, "train").unwrap();
+    let data = Small::open(&whole(&[SmallSource::Stamps]), &packages.folders, "train").unwrap();
     let of = |id: &str| items(&data).into_iter().find(|item| item.id.ends_with(id)).unwrap();
     let asked = |id: &str, kind: &str| {
         of(id).questions.iter().find(|q| q.kind == kind).map(|q| q.answers.clone())
@@ -144,7 +149,8 @@ fn questions_are_about_folders() {
     let ids: Vec<u64> =
         items(&data).iter().flat_map(|item| &item.questions).map(|q| q.id).collect();
     assert_eq!(ids, (0..ids.len() as u64).collect::<Vec<_>>());
-    let emojis = Small::open(&whole(&[Source::GoogleEmoji]), &packages.folders, "train").unwrap();
+    let emojis =
+        Small::open(&whole(&[SmallSource::GoogleEmoji]), &packages.folders, "train").unwrap();
     assert!(items(&emojis).iter().all(|item| item.questions.is_empty()));
 }
 
@@ -187,7 +193,7 @@ fn errors_say_what_to_do() {
     );
     assert!(error(&whole(&[]), &packages.folders, "train").contains("no source"));
     assert!(
-        error(&whole(&[Source::Stamps, Source::Stamps]), &packages.folders, "train")
+        error(&whole(&[SmallSource::Stamps, SmallSource::Stamps]), &packages.folders, "train")
             .contains("twice")
     );
     assert!(serde_json::from_str::<SmallConfig>(r#"{"sources": ["stamps"], "share": 1}"#).is_err());
@@ -197,7 +203,8 @@ fn errors_say_what_to_do() {
     assert!(error(&config, &packages.folders, "train").contains("erase.rcc"));
     packages.write("emojibase", "en/data.json", b"{}");
     assert!(
-        error(&whole(&[Source::GoogleEmoji]), &packages.folders, "train").contains("data.json")
+        error(&whole(&[SmallSource::GoogleEmoji]), &packages.folders, "train")
+            .contains("data.json")
     );
 }
 
@@ -207,7 +214,7 @@ fn giants_are_not_decoded() {
     let mut packages = Packages::new();
     packages.stamp("food/giant", "A giant.");
     packages.write("stamps", "usr/share/tuxpaint/stamps/food/giant.png", &giant());
-    let data = Small::open(&whole(&[Source::Stamps]), &packages.folders, "train").unwrap();
+    let data = Small::open(&whole(&[SmallSource::Stamps]), &packages.folders, "train").unwrap();
     let error = data.image(0).unwrap_err().to_string();
     assert!(error.contains("20992 x 29696 pixels are more than the limit of 20000000"), "{error}");
 }

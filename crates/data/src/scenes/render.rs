@@ -1,9 +1,9 @@
 //! Pictures of scenes, and of single things for pre-training a vision encoder.
 
+use super::colour::BACKGROUNDS;
+use super::scene::Scene;
+use super::world::STEPS;
 use crate::World;
-use crate::colour::BACKGROUNDS;
-use crate::scene::Scene;
-use crate::world::STEPS;
 use image::{Rgb, RgbImage};
 use toolkit_seed::Stream;
 

@@ -7,8 +7,8 @@
 //! first where that is much less work. Up to version 12 the horizontal pass was always the first;
 //! such pictures, over twice as much too high as too wide, then differ by a few 255ths.
 
-use crate::lanes::{PRECISION, vectorised};
-use crate::passes::{Horizontal, Taps, Vertical};
+use super::lanes::{PRECISION, vectorised};
+use super::passes::{Horizontal, Taps, Vertical};
 use std::borrow::Cow;
 use std::ops::Range;
 

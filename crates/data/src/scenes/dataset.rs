@@ -1,8 +1,8 @@
 //! The `scenes` data set: one split of drawn scenes, text in memory, pictures on demand.
 
+use super::render::render;
+use super::scene::{Rule, Scene, SceneStream, Share};
 use crate::dataset::{at, hex};
-use crate::render::render;
-use crate::scene::{Rule, Scene, Share, Source};
 use crate::{DataError, Dataset, Item, ScenesConfig, World};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -62,7 +62,7 @@ impl Scenes {
         };
         let (mut scenes, mut items) = (Vec::new(), Vec::new());
         for &(label, share, rule, number, group, code) in parts {
-            let source = Source { seed: config.seed, label, share, rule };
+            let source = SceneStream { seed: config.seed, label, share, rule };
             let drawn: Vec<(Scene, Item)> = (0..number as u64)
                 .into_par_iter()
                 .map(|index| {
@@ -124,7 +124,7 @@ impl Dataset for Scenes {
         for (scene, item) in self.scenes.iter().zip(&self.items) {
             hash.update(format!("{:?} {:?}\n", scene, item));
         }
-        hash.update(format!("{:?}", crate::colour::BACKGROUNDS));
+        hash.update(format!("{:?}", super::colour::BACKGROUNDS));
         hex(&hash.finalize())
     }
 }

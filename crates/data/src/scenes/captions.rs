@@ -1,18 +1,19 @@
 //! Captions of a scene in distinct wordings.
 
-use crate::names::article;
-use crate::scene::{Kind, Scene};
-use crate::words::{BESIDE, COPIES, GRID, NUMBERS, SINGLE, STACKED, Wordings, fill};
+use super::names::article;
+use super::place::Arrangement;
+use super::scene::Scene;
+use super::words::{BESIDE, COPIES, GRID, NUMBERS, SINGLE, STACKED, Wordings, fill};
 use crate::{COLOURS, World};
 use toolkit_seed::Stream;
 
-fn wordings(kind: Kind) -> &'static Wordings {
+fn wordings(kind: Arrangement) -> &'static Wordings {
     match kind {
-        Kind::Single => &SINGLE,
-        Kind::Copies => &COPIES,
-        Kind::Beside => &BESIDE,
-        Kind::Stacked => &STACKED,
-        Kind::Grid => &GRID,
+        Arrangement::Single => &SINGLE,
+        Arrangement::Copies => &COPIES,
+        Arrangement::Beside => &BESIDE,
+        Arrangement::Stacked => &STACKED,
+        Arrangement::Grid => &GRID,
     }
 }
 
@@ -67,17 +68,19 @@ fn caption(
         scene.things.iter().map(|&thing| world.things()[thing].with_article()).collect();
     let mut slots = vec![("bg", bg), ("c", background.to_owned())];
     match scene.kind {
-        Kind::Single => slots.extend([("n", format!("{} {bare}", article(&bare))), ("m", bare)]),
-        Kind::Copies => {
+        Arrangement::Single => {
+            slots.extend([("n", format!("{} {bare}", article(&bare))), ("m", bare)])
+        }
+        Arrangement::Copies => {
             let many = format!("{} {own}{}", NUMBERS[scene.count() - 1], thing.plural);
             slots.extend([("p", many), ("s", thing.plural.clone())]);
         }
-        Kind::Beside | Kind::Stacked => {
+        Arrangement::Beside | Arrangement::Stacked => {
             slots.extend([("l", nouns[0].clone()), ("r", nouns[1].clone())]);
             draw.shuffle(&mut nouns);
             slots.extend([("x", nouns[0].clone()), ("y", nouns[1].clone())]);
         }
-        Kind::Grid => {
+        Arrangement::Grid => {
             draw.shuffle(&mut nouns);
             slots.extend([
                 ("x", nouns[0].clone()),

@@ -119,13 +119,13 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// A file, the line that is read now, and one value after the other.
-pub(crate) struct Source<R> {
+pub(crate) struct JsonStream<R> {
     reader: R,
     /// From 1.
     pub line: usize,
 }
 
-impl Source<BufReader<File>> {
+impl JsonStream<BufReader<File>> {
     /// Opens a file behind its byte-order mark.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl Source<BufReader<File>> {
     }
 }
 
-impl<R: BufRead> Source<R> {
+impl<R: BufRead> JsonStream<R> {
     /// The bytes that lie ready, some of the rest of the file.
     pub fn ahead(&mut self) -> Result<&[u8], Broken> {
         Ok(self.reader.fill_buf()?)
@@ -164,12 +164,12 @@ impl<R: BufRead> Source<R> {
         }
     }
 
-    /// Consumes one byte after [`Source::peek`].
+    /// Consumes one byte after [`JsonStream::peek`].
     pub fn take(&mut self) {
         self.consume(1);
     }
 
-    /// As [`Source::peek`], where the file may not end.
+    /// As [`JsonStream::peek`], where the file may not end.
     pub fn need(&mut self) -> Result<u8, Broken> {
         self.peek()?.ok_or(Broken::Eof)
     }
@@ -213,7 +213,7 @@ impl<R: BufRead> Source<R> {
         Ok(())
     }
 
-    /// Puts the next line into `into`, without its end. Says if there is one; [`Source::line`] is
+    /// Puts the next line into `into`, without its end. Says if there is one; [`JsonStream::line`] is
     /// then the line after it.
     pub fn next_line(&mut self, into: &mut Vec<u8>) -> Result<bool, Broken> {
         into.clear();

@@ -1,6 +1,6 @@
 //! The two passes of a resize.
 
-use crate::lanes::{Lanes, PRECISION, Sixteen, Work};
+use super::lanes::{Lanes, PRECISION, Sixteen, Work};
 
 /// For each output place: the first input place and the fixed-point weights from there.
 pub(crate) struct Taps {
@@ -158,7 +158,7 @@ fn store(values: &Sixteen, to: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::{Baseline, vectorised};
+    use crate::image::lanes::{Baseline, vectorised};
 
     /// Each place weighs the three from it on; the weights sum to one, and two are negative or
     /// above one.

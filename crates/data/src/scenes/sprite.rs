@@ -1,6 +1,6 @@
 //! Pictures of things cut out and scaled, ready to be laid on a canvas.
 
-use crate::resize::resize;
+use crate::image::resize;
 use image::{RgbImage, RgbaImage};
 
 /// A square picture with premultiplied alpha.

@@ -1,7 +1,34 @@
 //! Where the things of a scene go: grid cells with a little jitter, never overlapping.
 
-use crate::scene::{Kind, Placed};
 use toolkit_seed::Stream;
+
+/// How the things of a scene are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrangement {
+    /// One thing.
+    Single,
+    /// Two to four of the same thing.
+    Copies,
+    /// Two things, the first to the left of the second.
+    Beside,
+    /// Two things, the first above the second.
+    Stacked,
+    /// Three or four different things in a 2 x 2 grid.
+    Grid,
+}
+
+/// A thing on the canvas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Index in [`crate::World::things`].
+    pub thing: usize,
+    /// Left edge in pixels.
+    pub x: usize,
+    /// Top edge in pixels.
+    pub y: usize,
+    /// Side in sixteenths of the canvas.
+    pub steps: usize,
+}
 
 /// Side of a thing that shares the canvas with others, in sixteenths: 28 of 64 pixels.
 const SMALL: usize = 7;
@@ -9,12 +36,12 @@ const SMALL: usize = 7;
 /// Places things on a canvas of `size` pixels.
 pub(crate) fn place(
     size: usize,
-    kind: Kind,
+    kind: Arrangement,
     things: &[usize],
     copies: usize,
     draw: &mut Stream,
 ) -> Vec<Placed> {
-    if kind == Kind::Single {
+    if kind == Arrangement::Single {
         let steps = draw.between(SMALL, 11);
         let free = size - steps * size / 16;
         return vec![Placed {
@@ -31,16 +58,16 @@ pub(crate) fn place(
     let corners: Vec<(usize, usize)> = match kind {
         // The row (or column) of a pair is anywhere, so that a place on the canvas does not give
         // the order away.
-        Kind::Beside => {
+        Arrangement::Beside => {
             let y = draw.between(0, cell);
             vec![(0, y), (cell, y)]
         }
-        Kind::Stacked => {
+        Arrangement::Stacked => {
             let x = draw.between(0, cell);
             vec![(x, 0), (x, cell)]
         }
-        Kind::Single | Kind::Copies | Kind::Grid => {
-            let number = if kind == Kind::Copies { copies } else { things.len() };
+        Arrangement::Single | Arrangement::Copies | Arrangement::Grid => {
+            let number = if kind == Arrangement::Copies { copies } else { things.len() };
             let mut cells = draw.permutation(4);
             cells.truncate(number);
             cells.sort_unstable();

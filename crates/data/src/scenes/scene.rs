@@ -4,44 +4,17 @@
 //! before: so scene `i` of a part is a pure function of the seed and `i`, the endless text stream
 //! needs no bookkeeping, and the parts stay disjoint whatever their sizes.
 
+use super::colour::{BACKGROUNDS, COLOURS};
+use super::place::{Arrangement, Placed, place};
 use crate::World;
-use crate::colour::{BACKGROUNDS, COLOURS};
 use toolkit_seed::{Stream, key};
-
-/// How the things of a scene are arranged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One thing.
-    Single,
-    /// Two to four of the same thing.
-    Copies,
-    /// Two things, the first to the left of the second.
-    Beside,
-    /// Two things, the first above the second.
-    Stacked,
-    /// Three or four different things in a 2 x 2 grid.
-    Grid,
-}
-
-/// A thing on the canvas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
-    /// Index in [`World::things`].
-    pub thing: usize,
-    /// Left edge in pixels.
-    pub x: usize,
-    /// Top edge in pixels.
-    pub y: usize,
-    /// Side in sixteenths of the canvas.
-    pub steps: usize,
-}
 
 /// One scene: everything that its picture and its text are made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
     /// The arrangement.
-    pub kind: Kind,
-    /// The different things: one for [`Kind::Single`] and [`Kind::Copies`], in order for pairs, by
+    pub kind: Arrangement,
+    /// The different things: one for [`Arrangement::Single`] and [`Arrangement::Copies`], in order for pairs, by
     /// cell for a grid.
     pub things: Vec<usize>,
     /// The colour of the background, an index into [`crate::COLOURS`].
@@ -87,14 +60,14 @@ pub(crate) enum Rule {
 
 /// Names one endless stream of scenes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Source<'a> {
+pub(crate) struct SceneStream<'a> {
     pub seed: u64,
     pub label: &'a str,
     pub share: Share,
     pub rule: Rule,
 }
 
-impl Source<'_> {
+impl SceneStream<'_> {
     pub(crate) fn stream(&self, what: &str, index: u64) -> Stream {
         Stream::new(self.seed, &format!("scenes/{}/{what}", self.label), index)
     }
@@ -104,7 +77,7 @@ impl Source<'_> {
 const BLOCK: u64 = 20;
 
 /// The kind of scene `index` and how many of that kind came before.
-fn kind(source: &Source, index: u64) -> (Kind, u64) {
+fn kind(source: &SceneStream, index: u64) -> (Arrangement, u64) {
     let counts: [u64; 4] =
         if source.rule == Rule::NewCombination { [0, 0, 14, 6] } else { [5, 5, 7, 3] };
     let block = index / BLOCK;
@@ -115,16 +88,16 @@ fn kind(source: &Source, index: u64) -> (Kind, u64) {
             let ordinal = block * count + slot;
             let upright = source.stream("axis", ordinal).chance(0.5);
             let kinds = [
-                Kind::Single,
-                Kind::Copies,
-                if upright { Kind::Stacked } else { Kind::Beside },
-                Kind::Grid,
+                Arrangement::Single,
+                Arrangement::Copies,
+                if upright { Arrangement::Stacked } else { Arrangement::Beside },
+                Arrangement::Grid,
             ];
             return (kinds[at], ordinal);
         }
         slot -= count;
     }
-    (Kind::Single, index)
+    (Arrangement::Single, index)
 }
 
 fn pick(world: &World, rule: Rule, number: usize, draw: &mut Stream) -> Vec<usize> {
@@ -157,14 +130,14 @@ fn pick(world: &World, rule: Rule, number: usize, draw: &mut Stream) -> Vec<usiz
 /// scene.
 fn description(
     world: &World,
-    kind: Kind,
+    kind: Arrangement,
     things: &[usize],
     copies: usize,
     background: usize,
 ) -> String {
     let mut names: Vec<&str> =
         things.iter().map(|&thing| world.things()[thing].name.as_str()).collect();
-    if kind == Kind::Grid {
+    if kind == Arrangement::Grid {
         names.sort_unstable();
     }
     format!("{kind:?}/{copies}/{}/{}", names.join("+"), COLOURS[background])
@@ -172,20 +145,20 @@ fn description(
 
 impl Scene {
     /// Scene `index` of `source`.
-    pub(crate) fn draw(world: &World, source: &Source, index: u64) -> Self {
+    pub(crate) fn draw(world: &World, source: &SceneStream, index: u64) -> Self {
         let (mut kind, ordinal) = kind(source, index);
         let mut draw = source.stream("scene", index);
         for attempt in 1_u64.. {
             // A tiny world may have no single scene left in a part; a pair of things always is.
             if attempt == 500 {
-                kind = Kind::Beside;
+                kind = Arrangement::Beside;
             }
             let number = match kind {
-                Kind::Single | Kind::Copies => 1,
-                Kind::Beside | Kind::Stacked => 2,
-                Kind::Grid => draw.between(3, 4),
+                Arrangement::Single | Arrangement::Copies => 1,
+                Arrangement::Beside | Arrangement::Stacked => 2,
+                Arrangement::Grid => draw.between(3, 4),
             };
-            let copies = if kind == Kind::Copies { draw.between(2, 4) } else { 1 };
+            let copies = if kind == Arrangement::Copies { draw.between(2, 4) } else { 1 };
             let things = pick(world, source.rule, number, &mut draw);
             let allowed = |a: usize| things.iter().all(|&b| !world.is_reserved(a, b));
             if matches!(source.rule, Rule::Seen | Rule::NewThing)
@@ -204,13 +177,7 @@ impl Scene {
             let background = BACKGROUNDS[*draw.choose(&backgrounds)].0;
             let text = description(world, kind, &things, copies, background);
             if source.share.holds(key(format!("{}/{text}", world.config().seed).as_bytes()) % 100) {
-                let placed = crate::place::place(
-                    world.config().size as usize,
-                    kind,
-                    &things,
-                    copies,
-                    &mut draw,
-                );
+                let placed = place(world.config().size as usize, kind, &things, copies, &mut draw);
                 return Self { kind, things, background, placed, ordinal };
             }
         }
@@ -226,7 +193,7 @@ impl Scene {
     /// The scene in words that tell it from every other scene.
     #[must_use]
     pub fn description(&self, world: &World) -> String {
-        let copies = if self.kind == Kind::Copies { self.count() } else { 1 };
+        let copies = if self.kind == Arrangement::Copies { self.count() } else { 1 };
         description(world, self.kind, &self.things, copies, self.background)
     }
 }

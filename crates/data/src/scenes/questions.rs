@@ -4,15 +4,16 @@
 //! balanced exactly and not only on average. What is absent is drawn as what is present is, half of
 //! the time from the same group, so that a name in the question says nothing about the answer.
 
-use crate::scene::{Kind, Rule, Scene, Source};
-use crate::words::{QUESTIONS, RELATIONS, fill};
+use super::place::Arrangement;
+use super::scene::{Rule, Scene, SceneStream};
+use super::words::{QUESTIONS, RELATIONS, fill};
 use crate::{COLOURS, Question, World, answer_type};
 use toolkit_seed::Stream;
 
 /// Asks about one scene.
 pub(crate) struct Asker<'a> {
     pub world: &'a World,
-    pub source: &'a Source<'a>,
+    pub source: &'a SceneStream<'a>,
     pub scene: &'a Scene,
     /// Id of the first question; the others follow.
     pub first_id: u64,
@@ -41,11 +42,11 @@ impl Asker<'_> {
             });
         };
         let count = scene.count().to_string();
-        if matches!(scene.kind, Kind::Single | Kind::Copies) {
+        if matches!(scene.kind, Arrangement::Single | Arrangement::Copies) {
             add(draw, "what", &[], &first.name);
             // A third of the single things, all of the two to four: then one to four are about
             // equally frequent.
-            if scene.kind == Kind::Copies || scene.ordinal.is_multiple_of(3) {
+            if scene.kind == Arrangement::Copies || scene.ordinal.is_multiple_of(3) {
                 add(draw, "count", &[("s", &first.plural)], &count);
             }
             if let Some(colour) = first.colour.filter(|_| self.colour) {
@@ -53,17 +54,18 @@ impl Asker<'_> {
             }
         }
         let ask_number = match scene.kind {
-            Kind::Grid => true,
-            Kind::Single => scene.ordinal % 3 == 1,
-            Kind::Beside | Kind::Stacked => scene.ordinal % 5 == 2,
-            Kind::Copies => false,
+            Arrangement::Grid => true,
+            Arrangement::Single => scene.ordinal % 3 == 1,
+            Arrangement::Beside | Arrangement::Stacked => scene.ordinal % 5 == 2,
+            Arrangement::Copies => false,
         };
         if ask_number {
             add(draw, "how_many_things", &[], &count);
         }
         // A grid has no other question to fill up with, so it gets one of each.
         let there = self.yes("exists");
-        let turns: &[bool] = if scene.kind == Kind::Grid { &[there, !there] } else { &[there] };
+        let turns: &[bool] =
+            if scene.kind == Arrangement::Grid { &[there, !there] } else { &[there] };
         for &there in turns {
             let noun = things[self.named(there, draw)].with_article();
             add(draw, "exists", &[("n", &noun)], if there { "yes" } else { "no" });
@@ -74,8 +76,8 @@ impl Asker<'_> {
         if self.source.rule == Rule::All || scene.ordinal.is_multiple_of(4) {
             add(draw, "colour_background", &[], COLOURS[scene.background]);
         }
-        if matches!(scene.kind, Kind::Beside | Kind::Stacked) {
-            let relations = RELATIONS[usize::from(scene.kind == Kind::Stacked)];
+        if matches!(scene.kind, Arrangement::Beside | Arrangement::Stacked) {
+            let relations = RELATIONS[usize::from(scene.kind == Arrangement::Stacked)];
             // A new thing is asked for, not named: reading its name off the question would be no
             // test.
             let one = usize::from(draw.chance(0.5));
@@ -99,7 +101,7 @@ impl Asker<'_> {
 
     /// Yes for one of every two scenes of a kind; a coin says which.
     fn yes(&self, what: &str) -> bool {
-        let pair = matches!(self.scene.kind, Kind::Beside | Kind::Stacked);
+        let pair = matches!(self.scene.kind, Arrangement::Beside | Arrangement::Stacked);
         let kind = if pair { "Pair".to_owned() } else { format!("{:?}", self.scene.kind) };
         let coin =
             self.source.stream(&format!("{what}/{kind}"), self.scene.ordinal / 2).chance(0.5);

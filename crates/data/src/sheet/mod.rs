@@ -1,8 +1,10 @@
 //! A contact sheet: what a data set looks like, at a glance.
 
-use crate::font::{ADVANCE, draw, wrap};
-use crate::resize::resize;
+mod font;
+
+use crate::image::resize;
 use crate::{DataError, Dataset};
+use font::{ADVANCE, draw, wrap};
 use image::{Rgb, RgbImage};
 
 /// Side of a picture on the sheet, of its cell and of the margins.

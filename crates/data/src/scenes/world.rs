@@ -1,8 +1,8 @@
 //! The things that scenes are made of, and which of them are kept apart for testing.
 
-use crate::colour::{BACKGROUNDS, ColourNamer};
-use crate::names::{article, ordered, plural};
-use crate::sprite::{Sprite, bounds};
+use super::colour::{BACKGROUNDS, ColourNamer};
+use super::names::{article, ordered, plural};
+use super::sprite::{Sprite, bounds};
 use crate::{DataError, ScenesConfig};
 use image::RgbaImage;
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use ::image::metadata::Orientation;
 
 /// A format that is read. Names of files are not asked: many lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileFormat {
     Png,
     Jpeg,
     Webp,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Avif,
 }
 
-impl Kind {
+impl FileFormat {
     /// Tells the format, or refuses by name what is not read.
     pub fn of(bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.is_empty() {

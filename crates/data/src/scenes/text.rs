@@ -1,10 +1,10 @@
 //! The text of scenes: captions and questions, for the data set and as an endless stream for
 //! language models.
 
-use crate::captions::captions;
-use crate::questions::Asker;
-use crate::scene::{Rule, Scene, Share, Source};
-use crate::words::{BESIDE, COPIES, GRID, NUMBERS, QUESTIONS, RELATIONS, SINGLE, STACKED, words};
+use super::captions::captions;
+use super::questions::Asker;
+use super::scene::{Rule, Scene, SceneStream, Share};
+use super::words::{BESIDE, COPIES, GRID, NUMBERS, QUESTIONS, RELATIONS, SINGLE, STACKED, words};
 use crate::{COLOURS, Question, World};
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ impl World {
     /// The words of scene `index` of `source`.
     pub(crate) fn describe(
         &self,
-        source: &Source,
+        source: &SceneStream,
         scene: &Scene,
         index: u64,
         first_id: u64,
@@ -38,8 +38,8 @@ impl World {
         }
     }
 
-    fn stream_of_text(seed: u64) -> Source<'static> {
-        Source { seed, label: "text", share: Share::Text, rule: Rule::All }
+    fn stream_of_text(seed: u64) -> SceneStream<'static> {
+        SceneStream { seed, label: "text", share: Share::Text, rule: Rule::All }
     }
 
     /// Scene `index` of an endless stream that shares no scene with the splits. All things and all

@@ -1,6 +1,6 @@
 //! From pixels to the numbers a vision encoder takes.
 
-use crate::resize::{resize, resize_window};
+use super::resize::{resize, resize_window};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::ops::Range;

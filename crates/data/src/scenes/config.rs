@@ -53,7 +53,7 @@ impl ScenesConfig {
     /// # Errors
     /// The first setting that is out of range.
     pub fn check(&self) -> Result<(), DataError> {
-        let most = crate::names::count();
+        let most = super::names::count();
         let fail = |what: String, hint: &str| Err(DataError::setting(what, hint));
         if !self.size.is_multiple_of(16) || !(32..=512).contains(&self.size) {
             return fail(
