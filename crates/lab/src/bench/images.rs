@@ -1,7 +1,7 @@
 //! Picture files to what an encoder takes.
 
 use super::{Measured, Setup, Work, time};
-use crate::{LabError, work::pretrain};
+use crate::{LabError, plan::preprocess::preprocess};
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const MADE_UP: usize = 32;
 
 pub(super) fn data(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let mut preprocess: Preprocess =
-        pretrain::preprocess(&setup.registry.card(Kind::Vision, &setup.vision)?)?;
+        preprocess(&setup.registry.card(Kind::Vision, &setup.vision)?)?;
     preprocess.size = setup.size.unwrap_or(preprocess.size);
     let made = tempfile::tempdir().map_err(|e| LabError::io(Path::new("temporary folder"), &e))?;
     let files = match &setup.images {

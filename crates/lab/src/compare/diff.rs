@@ -1,8 +1,8 @@
 //! Why two runs differ: what they were made of, where their losses part, which samples came out
 //! otherwise.
 
+use crate::files::read_json;
 use crate::run::done::Damage;
-use crate::work::stages::read_json;
 use crate::{LabError, run::sealed};
 use serde::Serialize;
 use serde_json::Value;

@@ -1,13 +1,13 @@
 //! What a run will do and cost, before anything is done.
 
-use crate::experiment::spec::{AlsoSpec, DataSpec, Spec};
+use crate::experiment::spec::{AlsoSpec, DataSpec};
 use crate::experiment::sweep::Cell;
-use crate::plan::parts::{Resolved, Splits, card_hash};
-use crate::{LabError, plan::memory, work::evaluate, work::pretrain::hash_json};
+use crate::plan::fingerprint::{card_hash, cell_id, stage1_key};
+use crate::plan::parts::{Resolved, Splits};
+use crate::{LabError, plan::memory, work::evaluate};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use toolkit_core::{Count, product};
-use toolkit_models::bridge::qformer::QFormerInit;
 use toolkit_registry::Registry;
 
 /// A stage-1 run that one or more cells start from.
@@ -191,50 +191,6 @@ pub fn plan(
     }
     plan.estimate = estimate(&plan, jobs);
     Ok(plan)
-}
-
-fn data_json(splits: &Splits) -> serde_json::Value {
-    serde_json::json!([
-        splits.train.fingerprint(),
-        splits.val.fingerprint(),
-        splits.test.fingerprint()
-    ])
-}
-
-/// Names a stage-1 run by what determines it. The language model is not among it, nor anything of
-/// stage 2.
-fn stage1_key(cell: &Cell, parts: &Resolved, splits: &Splits) -> String {
-    let init: QFormerInit = cell.spec.model.init;
-    hash_json(&serde_json::json!({
-        "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.0), "bridge": card_hash(&parts.bridge.0),
-        "init": init, "stage1": cell.spec.stage1, "retrieve": cell.tasks.last(), "pool": cell.spec.eval.retrieval,
-        "data": data_json(splits), "threads": cell.spec.compute.threads,
-    }))
-}
-
-fn cell_id(cell: &Cell, parts: &Resolved, splits: &Splits, stage1: Option<&str>) -> String {
-    let spec = Spec {
-        compute: crate::experiment::spec::ComputeSpec {
-            threads: cell.spec.compute.threads,
-            ..Default::default()
-        },
-        name: String::new(),
-        question: String::new(),
-        // How much damage is borne does not change what comes out.
-        data: DataSpec { max_damaged: 0, ..cell.spec.data.clone() },
-        ..cell.spec.clone()
-    };
-    let hash = hash_json(&serde_json::json!({
-        "format": 1, "spec": spec, "language": card_hash(&parts.language.0), "vision": card_hash(&parts.vision.0),
-        "bridge": card_hash(&parts.bridge.0), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
-        "also": splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
-    }));
-    let readable: Vec<String> = cell
-        .axes
-        .values()
-        .map(|v| v.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect())
-        .collect();
-    format!("{}-seed{}-{hash}", readable.join("-"), cell.seed).trim_start_matches('-').to_owned()
 }
 
 fn estimate(plan: &Plan, jobs: usize) -> Estimate {

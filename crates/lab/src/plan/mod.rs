@@ -2,6 +2,8 @@
 
 pub(crate) mod assumed;
 pub mod cells;
+pub mod fingerprint;
 pub mod ids;
 pub mod memory;
 pub mod parts;
+pub(crate) mod preprocess;

@@ -1,7 +1,9 @@
 //! Cards resolved to shapes, data opened, parts built: everything that cells share.
 
+use crate::LabError;
 use crate::experiment::spec::{AlsoSpec, DataSpec, ModelSpec};
-use crate::{LabError, plan::assumed, work::pretrain};
+use crate::plan::fingerprint::card_hash;
+use crate::plan::{assumed, preprocess::preprocess};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
@@ -17,7 +19,7 @@ use toolkit_data::{
 };
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
-use toolkit_registry::{Card, Kind, Registry, TextTokenizer, TokenTable, Weights, sha256_hex};
+use toolkit_registry::{Card, Kind, Registry, TextTokenizer, TokenTable, Weights};
 use toolkit_train::stage2::MAX_TEXT;
 
 /// The cards of a model with their shapes, which fit each other.
@@ -63,7 +65,7 @@ impl Resolved {
         let counted = |name: &str| bridge_shape.text.is_none() || qformer::is_query_path(name);
         let trained = params::list(&built).into_iter().filter(|info| counted(&info.name));
         let trained: usize = trained.map(|info| info.shape.iter().product::<usize>()).sum();
-        let preprocess = pretrain::preprocess(&vision)?;
+        let preprocess = preprocess(&vision)?;
         let projection = projection_params(bridge_shape.width, language_shape.width);
         Ok(Self {
             vision: (vision, vision_shape),
@@ -215,22 +217,6 @@ fn need_weights(card: &Card) -> Result<(), LabError> {
         format!("card `{}` has no `[weights]`", card.name),
         "a frozen part needs trained weights",
     ))
-}
-
-/// Hash of everything in a card that can change a result: its text without comments, and so its
-/// weights by their hash.
-#[must_use]
-pub fn card_hash(card: &Card) -> String {
-    let mut table: toml::Table = toml::from_str(card.text().text()).unwrap_or_default();
-    for key in ["about", "scores", "facts", "licence", "source"] {
-        table.remove(key);
-    }
-    // Files that the card may name without a digest.
-    let named = card.tokenizer_section.iter().map(|t| &t.file).chain(card.init.get("bert"));
-    let files: Vec<String> =
-        named.filter_map(|file| Some(sha256_hex(&card.bytes(file).ok()?))).collect();
-    sha256_hex(format!("{:?} {} {table:?} {files:?}", card.kind, card.name).as_bytes())[..16]
-        .to_owned()
 }
 
 /// Opens `card:split` or `folder:PATH`.

@@ -3,13 +3,14 @@
 use crate::LabError;
 use crate::experiment::spec::Spec;
 use crate::experiment::sweep::text;
+use crate::files::read_json;
 use crate::plan::parts::Splits;
 use crate::results::absent::{absent, retrieval_notes};
 use crate::results::flips::flips;
 use crate::run::manifest::git_revision;
 use crate::run::{MeasuredCost, Run, RunOptions};
 use crate::work::cell::CellJob;
-use crate::work::stages::{RunContext, read_json};
+use crate::work::stages::RunContext;
 use image::ImageEncoder;
 use std::collections::BTreeMap;
 use std::path::Path;

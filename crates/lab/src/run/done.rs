@@ -5,8 +5,9 @@
 //! is compared with the files when they are used again. Files that can be made again from others
 //! are then made again; for the rest it is an error that names the file and both hashes.
 
+use crate::files::{read_json, write_json, write_json_pretty};
+use crate::run::folder::PIECES;
 use crate::run::sealed::{self, MANIFEST};
-use crate::work::stages::read_json;
 use crate::{LabError, Reporter};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,13 +16,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use toolkit_train::checkpoint::write_atomic;
 
 /// Name of the list in its folder.
 pub const DONE_FILE: &str = "done.json";
-
-/// Folder of results that a kill must not cost, until the whole they belong to is there.
-pub(crate) const PIECES: &str = "pieces";
 
 /// Version of the list.
 const FORMAT: u32 = 1;
@@ -230,9 +227,7 @@ impl Done {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| LabError::io(folder, &e))?;
         }
-        let json = serde_json::to_vec(&value)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        write_atomic(&path, &json)?;
+        write_json(&path, &value)?;
         self.add(dir, name)?;
         Ok(value)
     }
@@ -277,9 +272,7 @@ impl Done {
     }
 
     fn save(&self, dir: &Path) -> Result<(), LabError> {
-        let json = serde_json::to_vec_pretty(self)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        Ok(write_atomic(&dir.join(DONE_FILE), &json)?)
+        write_json_pretty(&dir.join(DONE_FILE), self)
     }
 }
 

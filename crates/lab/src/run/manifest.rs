@@ -1,7 +1,7 @@
 //! What a run was made of and with.
 
 use crate::plan::cells::Plan;
-use crate::plan::parts::card_hash;
+use crate::plan::fingerprint::card_hash;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use toolkit_registry::sha256_hex;

@@ -1,17 +1,21 @@
 //! A run, in numbered steps.
 
 pub mod done;
+pub(crate) mod folder;
+pub(crate) mod lock;
 pub mod manifest;
 pub mod sealed;
 pub mod workers;
 
 use self::done::Done;
+use self::lock::Lock;
 use self::manifest::Manifest;
 use crate::experiment::spec::Spec;
 use crate::experiment::sweep::{cells, resolve};
+use crate::files::{read_json, write, write_json_pretty};
 use crate::plan::cells::{DataHere, Plan, plan};
 use crate::work::cell::CellJob;
-use crate::work::stages::{RunContext, read_json};
+use crate::work::stages::RunContext;
 use crate::{LabError, Reporter, results::collect, work::blind};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -19,7 +23,7 @@ use std::time::Instant;
 use toolkit_registry::{Registry, Source};
 use toolkit_report::Results;
 use toolkit_system::files::sweep_temporaries;
-use toolkit_train::checkpoint::write_atomic;
+use toolkit_system::problem::Problem;
 
 /// What the command line says about a run.
 #[derive(Clone, Debug, Default)]
@@ -133,10 +137,9 @@ impl Run {
             .map(str::to_owned);
         let builds: Vec<String> = builds.collect();
         self.open_seal(reporter)?;
-        write_atomic(&self.out.join("experiment.toml"), self.source.text().as_bytes())?;
-        let resolved = toml::to_string_pretty(&self.spec)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        write_atomic(&self.out.join("spec.toml"), resolved.as_bytes())?;
+        write(&self.out.join("experiment.toml"), self.source.text().as_bytes())?;
+        let resolved = toml::to_string_pretty(&self.spec).map_err(Problem::defect)?;
+        write(&self.out.join("spec.toml"), resolved.as_bytes())?;
         self.write_json("plan.json", &self.plan.estimate)?;
         self.write_json(
             sealed::MANIFEST,
@@ -150,12 +153,9 @@ impl Run {
         // 7. to 9. Everything joined, as data and as a page.
         let results = collect::collect(self, &context, options)?;
         self.write_json("results.json", &results)?;
-        write_atomic(&self.out.join("report.html"), toolkit_report::html(&results).as_bytes())?;
-        write_atomic(&self.out.join("report.md"), toolkit_report::markdown(&results).as_bytes())?;
-        write_atomic(
-            &self.out.join("figure.svg"),
-            toolkit_report::figure_svg(&results).as_bytes(),
-        )?;
+        write(&self.out.join("report.html"), toolkit_report::html(&results).as_bytes())?;
+        write(&self.out.join("report.md"), toolkit_report::markdown(&results).as_bytes())?;
+        write(&self.out.join("figure.svg"), toolkit_report::figure_svg(&results).as_bytes())?;
         sealed::seal(&self.out)?;
         Ok(results)
     }
@@ -195,7 +195,7 @@ impl Run {
         let mut features = Vec::new();
         for cell in &self.plan.cells {
             let key = (
-                crate::plan::parts::card_hash(&self.plan.resolved[cell.resolved].vision.0),
+                crate::plan::fingerprint::card_hash(&self.plan.resolved[cell.resolved].vision.0),
                 cell.splits,
             );
             if !features.iter().any(|(k, _)| *k == key) {
@@ -213,7 +213,7 @@ impl Run {
         }
         let feature_job = |cell: &crate::plan::cells::CellPlan| {
             let key = (
-                crate::plan::parts::card_hash(&self.plan.resolved[cell.resolved].vision.0),
+                crate::plan::fingerprint::card_hash(&self.plan.resolved[cell.resolved].vision.0),
                 cell.splits,
             );
             features.iter().find(|(k, _)| *k == key).map_or(0, |(_, at)| *at)
@@ -270,9 +270,7 @@ impl Run {
     }
 
     fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), LabError> {
-        let json = serde_json::to_vec_pretty(value)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        Ok(write_atomic(&self.out.join(name), &json)?)
+        write_json_pretty(&self.out.join(name), value)
     }
 
     /// Devices differ in the last bits, so what another one began is not gone on with.
@@ -337,24 +335,4 @@ pub(crate) fn process_usage() -> (f64, u64) {
         .collect();
     let ticks = fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0);
     (ticks as f64 / 100.0, peak.unwrap_or(0) * 1024)
-}
-
-/// Keeps a second process out of the same run folder. The system drops the lock with the process,
-/// however it ends.
-pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] std::fs::File);
-
-impl Lock {
-    /// Or an error that says who has it.
-    pub(crate) fn take(dir: &Path) -> Result<Self, LabError> {
-        let path = dir.join(".lock");
-        let file = std::fs::File::create(&path).map_err(|e| LabError::io(&path, &e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(LabError::new(
-                format!("{}: another process is working on this run", dir.display()),
-                "wait for it, or choose another folder with `--out`",
-            )),
-            Err(std::fs::TryLockError::Error(e)) => Err(LabError::io(&path, &e)),
-        }
-    }
 }

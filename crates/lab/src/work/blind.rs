@@ -1,11 +1,11 @@
 //! The blind control: the language model's answers without any image.
 
 use crate::LabError;
-use crate::plan::parts::card_hash;
-use crate::run::done::{Done, PIECES};
+use crate::plan::fingerprint::{card_hash, hash_json};
+use crate::run::done::Done;
+use crate::run::folder::PIECES;
 use crate::work::cell::CellJob;
 use crate::work::evaluate::{Tasks, Voice, least, limit};
-use crate::work::pretrain::hash_json;
 use crate::work::texts::Texts;
 use std::path::PathBuf;
 use toolkit_data::Dataset;

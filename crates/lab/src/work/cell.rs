@@ -4,12 +4,14 @@
 use crate::LabError;
 use crate::experiment::spec::{ComputeSpec, Spec};
 use crate::experiment::sweep::Cell;
+use crate::files::{read_json, write, write_json};
 use crate::plan::ids::note_texts;
 use crate::plan::parts::{Resolved, Splits};
-use crate::run::done::{Done, PIECES};
+use crate::run::done::Done;
+use crate::run::folder::PIECES;
 use crate::work::evaluate::{self, Scores};
 use crate::work::readable::left_out;
-use crate::work::stages::{RunContext, SplitFeatures, read_json};
+use crate::work::stages::{RunContext, SplitFeatures};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
@@ -17,8 +19,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use toolkit_models::connector::Connector;
+use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
-use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
+use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage2::Stage2;
@@ -86,18 +89,15 @@ impl CellJob<'_> {
         let compute =
             ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
         let spec = Spec { compute, ..self.spec().clone() };
-        let text = toml::to_string_pretty(&spec)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        write_atomic(&dir.join("spec.toml"), text.as_bytes())?;
+        let text = toml::to_string_pretty(&spec).map_err(Problem::defect)?;
+        write(&dir.join("spec.toml"), text.as_bytes())?;
         let features = self.context.features(self.resolved, self.splits)?;
         let job = CellJob { splits: &self.splits.readable(&features)?, ..*self };
         let connector = job.train(&features, &mut done)?;
         let began = Instant::now();
         let last = evaluate::final_scores(&job, &connector.valid(), &features, &mut done)?;
         let last = Scores { left_out: left_out(self.splits, &features), ..last };
-        let json = serde_json::to_vec(&last)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        write_atomic(&dir.join("scores.json"), &json)?;
+        write_json(&dir.join("scores.json"), &last)?;
         self.note_seconds("evaluation", began.elapsed().as_secs_f64())?;
         done.seal(&dir)?;
         let _ = std::fs::remove_dir_all(dir.join(PIECES));
@@ -222,8 +222,6 @@ impl CellJob<'_> {
             .and_then(|b| serde_json::from_slice(&b).ok())
             .unwrap_or_default();
         *held.entry(what.to_owned()).or_default() += seconds;
-        let json = serde_json::to_vec(&held)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        Ok(write_atomic(&path, &json)?)
+        write_json(&path, &held)
     }
 }

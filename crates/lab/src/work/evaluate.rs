@@ -1,12 +1,14 @@
 //! What is measured of a cell, of a stage-1 run and of the controls.
 
 use crate::experiment::spec::{AlsoSpec, Spec};
-use crate::plan::parts::{Resolved, Splits, card_hash};
-use crate::run::done::{Done, PIECES};
+use crate::plan::fingerprint::card_hash;
+use crate::plan::parts::{Resolved, Splits};
+use crate::run::done::Done;
+use crate::run::folder::PIECES;
 use crate::work::cell::CellJob;
-use crate::work::stages::{RunContext, SplitFeatures, read_json, same_pictures};
+use crate::work::stages::{RunContext, SplitFeatures, same_pictures};
 use crate::work::texts::Texts;
-use crate::{LabError, work::blind};
+use crate::{LabError, files::read_json, work::blind};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

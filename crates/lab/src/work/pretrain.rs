@@ -2,22 +2,23 @@
 //! registry.
 
 pub use crate::experiment::pretrain_spec::{PartKind, PartSpec, PretrainSpec};
-use crate::plan::parts::card_hash;
-use crate::run::Lock;
+use crate::files::write;
+use crate::plan::fingerprint::{card_hash, hash_json};
+use crate::plan::preprocess::preprocess;
+use crate::run::lock::Lock;
 use crate::{LabError, Reporter, run::workers};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, LanguageKind, params};
-use toolkit_data::{Preprocess, ScenesConfig, World};
+use toolkit_data::{ScenesConfig, World};
 use toolkit_models::bridge::qformer;
 use toolkit_models::language::{opt, t5};
 use toolkit_registry::{
     Card, Kind, Registry, StoredDtype, TextTokenizer, TokenTable, Weights, sha256_hex,
     write_safetensors,
 };
-use toolkit_train::checkpoint::write_atomic;
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::pretrain::text::{MaskedWords, ReadText};
 use toolkit_train::pretrain::vision::{LabelPictures, Labeller};
@@ -151,12 +152,12 @@ impl Context<'_> {
         words.dedup();
         let json = word_tokenizer(specials, unknown, &words)?;
         let file = card.tokenizer_section.as_ref().map(|t| t.file.clone()).unwrap_or_default();
-        write_atomic(&self.out.join("registry").join(&file), json.as_bytes())?;
+        write(&self.out.join("registry").join(&file), json.as_bytes())?;
         let overlay = self.registry.clone().overlay(self.out.join("registry"))?;
         let folder = if card.kind == Kind::Bridge { "bridge" } else { "language" };
         let path = self.out.join("registry").join(folder).join(format!("{}.toml", card.name));
         let text = with_digest(card.text().text(), "tokenizer", &sha256_hex(json.as_bytes()));
-        write_atomic(&path, text.as_bytes())?;
+        write(&path, text.as_bytes())?;
         Ok(overlay.card(card.kind, &card.name)?.tokenizer(table)?)
     }
 
@@ -178,7 +179,7 @@ impl Context<'_> {
         // The card that is there already names the tokenizer that was just written.
         let held = toolkit_system::input::read_to_string(&path)
             .unwrap_or_else(|_| card.text().text().to_owned());
-        write_atomic(&path, with_weights(&held, &file, "f16", &sha256, scores).as_bytes())?;
+        write(&path, with_weights(&held, &file, "f16", &sha256, scores).as_bytes())?;
         self.reporter.note(&format!("{}: {scores:.3?}", card.name));
         Ok(())
     }
@@ -330,7 +331,7 @@ impl Context<'_> {
         let path = self.out.join("registry/bridge").join(format!("{}.toml", card.name));
         let held =
             toolkit_system::input::read_to_string(&path).map_err(|e| LabError::io(&path, &e))?;
-        write_atomic(&path, with_digest(&held, "init", &sha256).as_bytes())?;
+        write(&path, with_digest(&held, "init", &sha256).as_bytes())?;
         self.reporter.note(&format!("{name}: weights/{}-bert.safetensors", part.card));
         Ok(())
     }
@@ -343,30 +344,4 @@ fn is_text_side(name: &str) -> bool {
         && !["crossattention", "intermediate_query", "output_query"]
             .iter()
             .any(|part| name.contains(part))
-}
-
-/// A vision card's preprocessing in the form of the data crate.
-///
-/// # Errors
-/// If there is none or the size is not square.
-pub fn preprocess(card: &Card) -> Result<Preprocess, LabError> {
-    let p = card.preprocess.as_ref().ok_or_else(|| {
-        LabError::new(
-            format!("card `{}` has no `[preprocess]`", card.name),
-            "add `size`, `mean` and `std`",
-        )
-    })?;
-    if p.size[0] != p.size[1] {
-        return Err(LabError::new(
-            format!("card `{}` wants {}x{} images", card.name, p.size[0], p.size[1]),
-            "only square images are supported",
-        ));
-    }
-    Ok(Preprocess::square(p.size[0] as u32, p.mean, p.std))
-}
-
-/// SHA-256 of a JSON value's text: how configurations are told apart.
-#[must_use]
-pub fn hash_json(value: &serde_json::Value) -> String {
-    sha256_hex(value.to_string().as_bytes())[..12].to_owned()
 }

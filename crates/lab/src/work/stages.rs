@@ -1,6 +1,7 @@
 //! The jobs that cells share: features of the frozen encoder and stage 1.
 
 use crate::experiment::spec::Spec;
+use crate::files::{read_json, write_json_pretty};
 use crate::plan::ids::note_texts;
 use crate::plan::parts::{Resolved, Splits};
 use crate::run::done::Done;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use toolkit_core::AnyBridge;
 use toolkit_data::Dataset;
 use toolkit_registry::{CardError, Registry};
-use toolkit_train::checkpoint::{Checkpoint, load_strict, write_atomic};
+use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_train::features::{Features, Recipe, cache_key};
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::order::Order;
@@ -245,9 +246,7 @@ impl RunContext<'_> {
         let bridge = fit(&config, bridge, &mut objective, &dir, &*task, &mut |_, _| Ok(()))?;
         let plain = bridge.valid();
         let scores = evaluate::retrieval(self, spec, resolved, splits, &features.test, &plain)?;
-        let json = serde_json::to_vec_pretty(&scores)
-            .map_err(|e| LabError::new(e.to_string(), "this is a defect"))?;
-        write_atomic(&dir.join("scores.json"), &json)?;
+        write_json_pretty(&dir.join("scores.json"), &scores)?;
         done.seal(&dir)
     }
 
@@ -311,13 +310,3 @@ pub fn stage1_captions(
 
 /// Longest caption in tokens, special ones included (LAVIS: `max_txt_len` 32).
 pub const MAX_CAPTION: usize = 32;
-
-/// Reads a JSON file of the run.
-///
-/// # Errors
-/// If it is missing or damaged.
-pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, LabError> {
-    let bytes = toolkit_system::input::read(path).map_err(|e| LabError::io(path, &e))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| LabError::new(format!("{}: {e}", path.display()), "remove it and run again"))
-}

@@ -1,7 +1,7 @@
 //! The texts of an evaluation that goes on, a line for each batch, so that a kill costs one batch.
 
 use crate::LabError;
-use crate::run::done::PIECES;
+use crate::run::folder::PIECES;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
