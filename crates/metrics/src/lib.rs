@@ -1,49 +1,65 @@
 //! Metrics of vision-language evaluation, and the statistics to compare them.
 //!
-//! Pure functions: numbers and text in, numbers out. Captions ([`caption_scores`]: BLEU, ROUGE-L
-//! and CIDEr-D on PTB tokens), questions ([`vqa`]), retrieval ([`retrieval`]), and intervals and
-//! tests over seeds and samples ([`t_interval`], [`bootstrap`], [`paired_permutation`],
-//! [`paired_t`], [`holm`]).
+//! Pure functions: numbers and text in, numbers out. Every metric follows the official tool that
+//! published numbers come from, quirks included. The fixtures of `tests/fixtures` hold the output
+//! of those tools. [`Meteor`] reads its tables from a folder of pycocoevalcap. SPICE is not here.
 //!
-//! Every metric follows the official tool that published numbers come from, quirks included (BLIP-2
-//! specification, section 8); the fixtures of `tests/fixtures` hold what those tools print.
-//! [`Meteor`] reads its tables from a folder of pycocoevalcap. SPICE is not here.
+//! | module | purpose |
+//! |---|---|
+//! | `captions` | [`caption_scores`]: BLEU-1 to 4, ROUGE-L and CIDEr-D on PTB tokens |
+//! | `ptb` | [`tokenize`]: the tokens of the COCO caption tools |
+//! | `meteor` | [`Meteor`]: METEOR 1.5 with its tables |
+//! | [`vqa`] | the official VQA accuracy, and exact match for GQA |
+//! | [`retrieval`] | recall at 1, 5 and 10 in both directions |
+//! | `stats` | intervals and tests over seeds and samples |
+//!
+//! Captions are scored against the references of their image:
+//!
+//! ```
+//! use toolkit_metrics::caption_scores;
+//!
+//! let captions = ["a dog runs on grass".to_owned(), "a red bus".to_owned()];
+//! let references = [
+//!     vec!["a dog runs on the grass".to_owned(), "a brown dog running".to_owned()],
+//!     vec!["a red double decker bus".to_owned()],
+//! ];
+//! let scores = caption_scores(&captions, &references).expect("there are two images");
+//! assert!((0.0..=1.0).contains(&scores.bleu4) && scores.bleu1 > scores.bleu4);
+//! assert!((0.0..=10.0).contains(&scores.cider));
+//! assert_eq!(scores.per_image_cider.len(), 2);
+//! ```
+//!
+//! An interval over pictures treats the questions about one picture as one draw:
+//!
+//! ```
+//! use toolkit_metrics::bootstrap;
+//!
+//! let correct = [1.0, 1.0, 0.0, 0.0, 1.0, 0.0];
+//! let pictures = [7, 7, 8, 8, 9, 9];
+//! let interval = bootstrap(&correct, Some(&pictures), 2_000, 1).expect("three pictures");
+//! assert_eq!((interval.mean, interval.n), (0.5, 3));
+//! assert!(interval.low <= 0.5 && interval.high >= 0.5);
+//! ```
 
-mod bleu;
 mod captions;
-mod cider;
-mod corpus;
-mod lcs;
 mod meteor;
-mod ngrams;
-mod notes;
 mod parallel;
 mod ptb;
-mod ptb_chars;
-mod ptb_glued;
-mod ptb_rules;
-mod ptb_words;
-mod resampling;
 pub mod retrieval;
-mod rouge;
 mod stats;
-mod student;
-mod vocabulary;
 pub mod vqa;
-mod vqa_contractions;
-mod vqa_text;
 
-pub use bleu::{Bleu, bleu};
+pub use captions::bleu::{Bleu, bleu};
+pub use captions::cider::{Cider, cider};
+pub use captions::corpus::CaptionTokens;
+pub use captions::notes::caption_notes;
+pub use captions::rouge::rouge_l;
 pub use captions::{CaptionScores, caption_scores};
-pub use cider::{Cider, cider};
-pub use corpus::CaptionTokens;
 pub use meteor::{Meteor, MeteorError, MeteorScores};
-pub use notes::caption_notes;
 pub use parallel::Advance;
 pub use ptb::{tokenize, tokenize_all};
-pub use resampling::{bootstrap, paired_permutation};
 pub use retrieval::{Retrieval, recall};
-pub use rouge::rouge_l;
+pub use stats::resampling::{bootstrap, paired_permutation};
+pub use stats::student::{t_quantile, t_two_sided};
 pub use stats::{Interval, PairedT, holm, mean, paired_t, std_dev, t_interval};
-pub use student::{t_quantile, t_two_sided};
 pub use vqa::{VqaRow, VqaScore};

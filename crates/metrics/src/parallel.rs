@@ -8,10 +8,10 @@ const MANY: usize = 256;
 /// Between two reports of how far the work is.
 const BLOCK: usize = 1 << 14;
 
-/// Hears how many more captions are ready; called from one thread.
+/// Receiver of progress: the number of captions that became ready. Called from one thread.
 pub type Advance<'a> = &'a dyn Fn(usize);
 
-/// `of` of each number below `count`, in order.
+/// Maps each number below `count`, in order.
 pub(crate) fn collect<T: Send>(count: usize, of: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
     if count < MANY {
         (0..count).map(of).collect()
@@ -20,7 +20,8 @@ pub(crate) fn collect<T: Send>(count: usize, of: impl Fn(usize) -> T + Send + Sy
     }
 }
 
-/// [`collect`] with memory of type `S` that a thread uses again and again, saying how far it is.
+/// Maps as [`collect`] does, with memory of type `S` that a thread uses again and again. Reports
+/// progress.
 pub(crate) fn with_scratch<S: Default, T: Send>(
     count: usize,
     of: impl Fn(&mut S, usize) -> T + Send + Sync,

@@ -42,7 +42,7 @@ pub struct Ranks {
     pub text_to_image: Vec<usize>,
 }
 
-/// Whether an item with score `other` is ranked before a gold item with score `gold`.
+/// Returns `true` if an item with score `other` is ranked before a gold item with score `gold`.
 fn before<T: PartialOrd>(other: &T, gold: &T) -> bool {
     other.partial_cmp(gold) != Some(Ordering::Less)
 }
@@ -86,7 +86,22 @@ pub fn ranks<T: PartialOrd>(scores: &[T], text_image: &[usize]) -> Ranks {
     Ranks { image_to_text, text_to_image }
 }
 
-/// Recall at 1, 5 and 10 in both directions; see [`ranks`] for the arguments. `None` of no items.
+/// Computes recall at 1, 5 and 10 in both directions; see [`ranks`] for the arguments. `None` of no
+/// items.
+///
+/// ```
+/// use toolkit_metrics::recall;
+///
+/// // Two images by three texts; the first two texts describe image 0.
+/// let scores = [
+///     0.9, 0.2, 0.8, // image 0
+///     0.1, 0.3, 0.7, // image 1
+/// ];
+/// let found = recall(&scores, &[0, 0, 1]).expect("there are items");
+/// // Both images rank a text of theirs first; of the texts only the first finds its image.
+/// assert_eq!(found.txt_r1, 100.0);
+/// assert!((found.img_r1 - 100.0 / 3.0).abs() < 1e-9);
+/// ```
 ///
 /// # Panics
 /// If `scores` is not a whole matrix or `text_image` names an image outside it.

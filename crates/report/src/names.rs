@@ -1,6 +1,6 @@
-//! What readers call a score, and how its numbers are written.
+//! Names and units of scores for readers.
 
-/// Controls: the key after the task, the short name, and what it is.
+/// Controls: the key after the task, the short name, and the meaning.
 pub(crate) const CONTROLS: [(&str, &str, &str); 3] = [
     (
         "shuffled",
@@ -19,7 +19,7 @@ pub(crate) const CONTROLS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Groups of the scenes data: key, name and what it is.
+/// Groups of the scenes data: key, name and meaning.
 pub(crate) const GROUPS: [(&str, &str, &str); 3] = [
     ("seen", "seen", "new pictures of things and pairs of things that were trained on"),
     ("new_combination", "new combinations", "pairs of things that were never together in training"),
@@ -34,7 +34,7 @@ pub(crate) fn control_key(key: &str, control: &str) -> String {
     }
 }
 
-/// Whether the score is a percentage.
+/// Returns `true` if the score is a percentage.
 pub(crate) fn is_percent(key: &str) -> bool {
     !["cider", "loss", "perplexity", "nats", "spice_raw", "seconds"]
         .iter()
@@ -46,12 +46,12 @@ pub(crate) fn unit(key: &str) -> &'static str {
     if is_percent(key) { " (%)" } else { "" }
 }
 
-/// What differences of the score are counted in, with a space before it.
+/// Returns the unit of differences of the score, with a space before it.
 pub(crate) fn points(key: &str) -> &'static str {
     if is_percent(key) { " points" } else { "" }
 }
 
-/// One part of a key in words.
+/// Writes one part of a key in words.
 fn word(part: &str) -> String {
     let known = match part {
         "vqa" => "VQA",

@@ -1,4 +1,4 @@
-//! What an experiment measured: the content of `results.json`, and all that a report is made from.
+//! Measurements of an experiment: the content of `results.json`, from which reports are made.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Scores are named by dotted keys: `vqa.overall`, `vqa.kind.count`, `vqa.new_thing`,
 /// `caption.cider`, `retrieval.itc.txt_r1`. A control comes after the task: `vqa.shuffled.overall`,
 /// `vqa.no_image.overall`, `vqa.majority.overall`. Chance in retrieval is `retrieval.chance.r1`.
-/// All are percentages, CIDEr excepted.
+/// All are percentages, except CIDEr.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Results {
@@ -26,16 +26,16 @@ pub struct Results {
     pub git: String,
     /// Device the experiment ran on.
     pub device: String,
-    /// What was varied. Figures give the first axis (the first that has a baseline value, if any
-    /// has) a line per value, and every combination of the others a panel. `true` and `false` are
-    /// written as on and off.
+    /// Axes of the experiment. Figures give the first axis (the first that has a baseline value, if
+    /// any has) a line per value, and every combination of the others a panel. `true` and `false`
+    /// are written as on and off.
     pub axes: Vec<Axis>,
     /// Axis key to value, of the row others are compared with. An axis left out keeps the value of
     /// the row compared.
     pub baseline: BTreeMap<String, String>,
     /// Key of the score of the main figure and of the verdict.
     pub primary: String,
-    /// One trained model each.
+    /// Cells: one trained model each.
     pub cells: Vec<CellResult>,
     /// The training stages, with their losses.
     pub stages: Vec<StageRun>,
@@ -45,29 +45,29 @@ pub struct Results {
     pub flips: Vec<Flips>,
     /// Time and memory.
     pub cost: RunCost,
-    /// What a reader should know, a sentence each.
+    /// Remarks for the reader, a sentence each.
     pub notes: Vec<String>,
     /// Parts that were not trained.
     pub frozen: Vec<FrozenPart>,
-    /// Scores that would be there, had the data what they are of: key, and why there is none. They
+    /// Main scores that the data cannot give: key, and the reason. They
     /// are shown as `–`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub absent: BTreeMap<String, String>,
 }
 
-/// One thing that was varied.
+/// An axis: a setting that was varied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Axis {
     /// Key of the configuration, `stage1.enabled`.
     pub key: String,
-    /// What readers call it, `stage 1`.
+    /// Label for readers, `stage 1`.
     pub label: String,
     /// The values, in the order to show them.
     pub values: Vec<String>,
 }
 
-/// One model: a value for each axis, and a seed.
+/// A trained model: a value for each axis, and a seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CellResult {
@@ -101,15 +101,15 @@ pub struct CurvePoint {
     pub scores: BTreeMap<String, f64>,
 }
 
-/// One run of one training stage. Runs that differ only in their seed have the same name and label.
+/// A run of a training stage. Runs that differ only in their seed have the same name and label.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StageRun {
     /// `stage 1` or `stage 2`.
     pub name: String,
-    /// What tells it from other runs of the stage.
+    /// Text that tells it from other runs of the stage.
     pub label: String,
-    /// Its seed.
+    /// Seed.
     pub seed: u64,
     /// Steps done.
     pub steps: u64,
@@ -138,25 +138,25 @@ pub struct SamplePicture {
     pub question: String,
     /// The accepted answers.
     pub answers: Vec<String>,
-    /// What each model said.
+    /// Answers and captions of the models.
     pub outputs: Vec<SampleOutput>,
 }
 
-/// What one model said about a picture.
+/// Answer and caption of a model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SampleOutput {
     /// The model, `stage 1 on, opt-nano, seed 1`.
     pub cell: String,
-    /// Its answer.
+    /// Answer.
     pub answer: String,
     /// Score of the answer, 0 to 1.
     pub correct: f64,
-    /// Its caption.
+    /// Caption.
     pub caption: String,
 }
 
-/// What a difference between two cells is made of.
+/// Samples that account for the difference between two cells.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Flips {
@@ -179,7 +179,7 @@ pub struct Flips {
     pub losses: Vec<SamplePicture>,
 }
 
-/// What the experiment cost.
+/// Time and memory that the experiment took.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunCost {
@@ -197,7 +197,7 @@ pub struct RunCost {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FrozenPart {
-    /// What it does, `vision encoder`.
+    /// Role, such as `vision encoder`.
     pub role: String,
     /// Name of its card.
     pub name: String,
@@ -205,7 +205,7 @@ pub struct FrozenPart {
     pub params: u64,
     /// Digest of its weights.
     pub sha256: String,
-    /// What is known of how good it is.
+    /// Scores known from before the experiment.
     pub scores: BTreeMap<String, f64>,
 }
 

@@ -5,6 +5,7 @@
 //! is locked as long as its writer lives, so nobody's work in progress is swept, whatever process
 //! or machine it is on.
 
+use crate::problem::Problem;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -37,7 +38,7 @@ impl FileError {
         }
     }
 
-    /// Says what to try.
+    /// Returns a way out.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.error.kind() {
@@ -54,7 +55,10 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot write: {} --> {}; hint: {}", self.error, self.path.display(), self.hint())
+        Problem::new(format_args!("cannot write: {}", self.error))
+            .at(self.path.display())
+            .hint(self.hint())
+            .fmt(f)
     }
 }
 
@@ -66,6 +70,25 @@ impl std::error::Error for FileError {
 
 /// Writes `path` by `write`, which gets the open temporary. The file is on disk before it gets its
 /// name.
+///
+/// ```
+/// use std::io::Write;
+/// use toolkit_system::files::{FileError, write_atomic};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("scores.json");
+/// write_atomic(&path, |file| {
+///     file.write_all(b"{}").map_err(|error| FileError::new(&path, error))
+/// })?;
+/// // A failed write leaves the old file as it was.
+/// let failed: Result<(), FileError> = write_atomic(&path, |file| {
+///     let _ = file.write_all(b"half of");
+///     Err(FileError::new(&path, std::io::Error::other("no more")))
+/// });
+/// assert!(failed.is_err());
+/// assert_eq!(std::fs::read_to_string(&path)?, "{}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Those of `write`, and [`FileError`] for the rest; the file that was there before is then still
@@ -103,7 +126,7 @@ pub fn write_atomic<T, E: From<FileError>>(
 /// Writes `bytes` to `path`.
 ///
 /// # Errors
-/// As [`write_atomic`].
+/// The same as those of [`write_atomic`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_atomic(path, |file| file.write_all(bytes).map_err(|error| FileError::new(path, error)))
 }
@@ -239,7 +262,7 @@ fn prefix(path: &Path) -> io::Result<OsString> {
     Ok(prefix)
 }
 
-/// Where a folder can be made: a place where nothing is, or an empty folder.
+/// Finds where a folder can be made: a free name, or an empty folder.
 fn free_place(path: &Path) -> io::Result<PathBuf> {
     if std::fs::symlink_metadata(path).is_err() {
         return Ok(path.to_owned());

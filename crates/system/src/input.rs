@@ -1,4 +1,4 @@
-//! Files that others wrote.
+//! Files that other programs wrote: opened only if they are regular files.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
@@ -17,8 +17,8 @@ pub fn open(path: &Path) -> Result<File> {
 /// Tells if an optional file is there, to be opened. Only a name that the folder lacks is absent.
 ///
 /// # Errors
-/// As [`open`], for what has the name and is no file: it was meant to be read, so it is never
-/// passed over.
+/// The same as those of [`open`] if the name is there and is no file: it was meant to be read, so
+/// it is never passed over.
 pub fn is_there(path: &Path) -> Result<bool> {
     match std::fs::symlink_metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -50,7 +50,7 @@ fn regular(path: &Path) -> Result<()> {
 /// Reads a regular file.
 ///
 /// # Errors
-/// As [`open`]; if it cannot be read.
+/// The same as those of [`open`], and those of reading.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let mut file = open(path)?;
     let mut bytes =
@@ -61,8 +61,20 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Reads a regular file of UTF-8 text.
 ///
+/// ```
+/// use toolkit_system::input::read_to_string;
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("captions.txt");
+/// std::fs::write(&file, "a red bus")?;
+/// assert_eq!(read_to_string(&file)?, "a red bus");
+/// // Neither a folder nor a pipe is waited for.
+/// assert!(read_to_string(folder.path()).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
-/// As [`read`]; if it is not UTF-8.
+/// The same as those of [`read`], and text that is not UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?)
         .map_err(|_| Error::new(ErrorKind::InvalidData, "the text is not UTF-8"))

@@ -2,7 +2,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | [`encoding`] | how a text file says its characters are written |
+//! | [`encoding`] | encoding of a text file, by its first bytes |
 //! | [`input`] | files that others wrote: opened only if they are regular files |
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
 //! | [`problem`] | the form of every error: what, where, what to try |

@@ -18,11 +18,11 @@ use std::path::Path;
 /// An error in three parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// Fault.
     pub what: String,
-    /// Where: a file, a line of it, a tensor, an option. Empty if `what` says it.
+    /// Place: a file, a line of it, a tensor, an option. Empty if `what` says it.
     pub place: String,
-    /// What to try. Empty if there is nothing to try.
+    /// Way out. Empty if there is nothing to try.
     pub hint: String,
 }
 

@@ -1,6 +1,29 @@
 //! Progress of work that takes longer than a moment.
 
 /// Receiver of progress; the command line implements it as a bar.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use toolkit_system::progress::Progress;
+///
+/// #[derive(Default)]
+/// struct Counter(AtomicU64);
+///
+/// impl Progress for Counter {
+///     fn start(&self, done: u64, _total: u64) {
+///         self.0.store(done, Ordering::Relaxed);
+///     }
+///     fn advance(&self, more: u64) {
+///         self.0.fetch_add(more, Ordering::Relaxed);
+///     }
+///     fn finish(&self) {}
+/// }
+///
+/// let counter = Counter::default();
+/// counter.start(10, 100);
+/// counter.advance(5);
+/// assert_eq!(counter.0.load(Ordering::Relaxed), 15);
+/// ```
 pub trait Progress: Sync {
     /// Begins work of `total` units, of which `done` were there already.
     fn start(&self, done: u64, total: u64);

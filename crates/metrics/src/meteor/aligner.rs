@@ -133,7 +133,7 @@ struct Search<'a, B> {
     /// Certain matches, and which words of the reference they have.
     certain: Vec<Option<Match>>,
     taken: Vec<bool>,
-    /// All matches that were chosen in a partial alignment that was kept.
+    /// Matches chosen in the partial alignments that were kept.
     trail: Vec<Step>,
     partials: Vec<Partial<B>>,
 }

@@ -1,11 +1,11 @@
-//! Which words of a sentence an alignment has used. Captions fit into 128 bits, which are copied a
+//! Sets of the words that an alignment has used. Captions fit into 128 bits, which are copied a
 //! great many times.
 
 /// A set of small numbers.
 pub trait Bits: Clone {
     /// The empty set of numbers below `length`.
     fn empty(length: usize) -> Self;
-    /// Is the number in the set?
+    /// Returns `true` if the number is in the set.
     fn has(&self, at: usize) -> bool;
     /// Puts the number into the set.
     fn put(&mut self, at: usize);

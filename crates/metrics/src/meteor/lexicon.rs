@@ -1,11 +1,11 @@
-//! What matchers need to know of the words of all texts, looked up once for each distinct word.
+//! Properties of words that the matchers use, looked up once for each distinct word.
 
 use super::java;
 use super::paraphrases::{Paraphrases, Span};
 use super::stemmer;
 use super::tables::Tables;
+use crate::captions::vocabulary::Vocabulary;
 use crate::parallel::collect;
-use crate::vocabulary::Vocabulary;
 
 /// A word as the matchers see it.
 pub struct Word {
@@ -13,9 +13,9 @@ pub struct Word {
     pub hash: i32,
     /// Java's hash of its stem.
     pub stem: i32,
-    /// Is it a function word?
+    /// `true` for function words.
     pub function: bool,
-    /// Its synonym sets, sorted.
+    /// Synonym sets, sorted.
     pub sets: Box<[u32]>,
 }
 
@@ -61,7 +61,7 @@ impl Lexicon {
         self.vocabulary.find(word)
     }
 
-    /// All words, in order.
+    /// Lists all words, in order.
     pub fn texts(&self) -> impl Iterator<Item = &str> + Clone {
         (0..self.words.len()).map(|word| self.vocabulary.text(word as u32))
     }

@@ -1,4 +1,4 @@
-//! All ways in which words and phrases of a hypothesis may match those of a reference.
+//! Matches of words and phrases of a hypothesis with those of a reference.
 //!
 //! Order matters twice: modules run in turn, and the aligner keeps the first of equal alignments.
 
@@ -18,7 +18,7 @@ const MOST_MATCHES: usize = 1 << 21;
 /// Some words of the hypothesis against some of the reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Match {
-    /// Which module found it.
+    /// Module that found it.
     pub module: usize,
     /// First word in the reference.
     pub start: usize,
@@ -30,13 +30,13 @@ pub struct Match {
     pub hypothesis_length: usize,
 }
 
-/// All matches of a pair of sentences.
+/// Matches of a pair of sentences.
 pub struct Matches {
     /// By first word in the reference, in the order of discovery.
     pub at: Vec<Vec<Match>>,
-    /// How many matches cover a word of the hypothesis.
+    /// Number of matches that cover each word of the hypothesis.
     pub hypothesis_coverage: Vec<u32>,
-    /// How many matches cover a word of the reference.
+    /// Number of matches that cover each word of the reference.
     pub reference_coverage: Vec<u32>,
     /// Number of all matches.
     count: usize,

@@ -22,9 +22,9 @@ mod tests;
 
 use std::path::Path;
 
-use crate::corpus::CaptionTokens;
+use crate::captions::corpus::CaptionTokens;
+use crate::captions::vocabulary::Vocabulary;
 use crate::parallel::{Advance, with_scratch};
-use crate::vocabulary::Vocabulary;
 pub use error::MeteorError;
 use lexicon::Lexicon;
 use matcher::Matches;
@@ -40,7 +40,7 @@ pub struct Meteor {
     tables: Tables,
 }
 
-/// What [`Meteor::score`] finds.
+/// Scores of [`Meteor::score`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MeteorScores {
     /// The score of the corpus, from counts added over segments: not the mean of `each`. `None` if
@@ -63,13 +63,13 @@ impl Meteor {
     /// A metric that needs no table: words match if they or their stems are the same, there are no
     /// function words, and every full stop is parted from a word that a capital follows.
     ///
-    /// Its scores are not METEOR's and must be shown under another name, `METEOR-exact-stem`.
+    /// The scores are not METEOR's and must be shown under another name, `METEOR-exact-stem`.
     #[must_use]
     pub fn without_tables() -> Self {
         Self { tables: Tables::default() }
     }
 
-    /// Whether it has tables, and its scores are METEOR's.
+    /// Returns `true` if there are tables, so that scores are METEOR's.
     #[must_use]
     pub fn has_tables(&self) -> bool {
         self.tables.is_whole()
@@ -78,7 +78,7 @@ impl Meteor {
     /// Scores PTB-tokenised hypotheses, one for each image, against the references of the image.
     /// Runs in parallel; the result does not depend on the number of threads.
     ///
-    /// As in the original, a reference with `|||` in it is two references, and an image without any
+    /// A reference with `|||` in it is two references, and an image without any
     /// has one, empty. Line ends within a token, which a tokeniser never leaves, count as blanks.
     ///
     /// The file of paraphrases is read, which takes a second or two, when a word is new to this

@@ -19,11 +19,11 @@ pub type Phrase = u32;
 /// A phrase of the table that occurs in a sentence.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    /// Its first word.
+    /// First word.
     pub start: u32,
-    /// How many words it has.
+    /// Number of words.
     pub length: u32,
-    /// Which phrase it is.
+    /// Number of the phrase.
     pub phrase: Phrase,
 }
 
@@ -34,7 +34,7 @@ pub struct Paraphrases {
     words: FastMap<Box<[u8]>, u32>,
     /// The node below a node (upper half of the key) for a word (lower half).
     below: FastMap<u64, Phrase>,
-    /// Where the paraphrases of a phrase begin.
+    /// Start of the paraphrases of each phrase.
     offsets: Vec<u32>,
     /// Sorted for every phrase: a paraphrase, its rank in the file.
     pairs: Vec<(Phrase, u32)>,
@@ -86,7 +86,7 @@ impl Paraphrases {
         self.words.get(word.as_bytes()).copied()
     }
 
-    /// All phrases of the table in a sentence of word numbers, by start, then length.
+    /// Lists the phrases of the table in a sentence of word numbers, by start, then length.
     pub fn spans(&self, sentence: &[Option<u32>]) -> Vec<Span> {
         let mut spans = Vec::new();
         for start in 0..sentence.len() {

@@ -160,7 +160,7 @@ impl Stemmer {
         })
     }
 
-    /// Where the word would end without its last `count` units.
+    /// Returns where the word would end without its last `count` units.
     fn cut(&self, count: usize) -> usize {
         self.word.len() - count
     }

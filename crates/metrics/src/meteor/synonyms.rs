@@ -1,4 +1,4 @@
-//! Which sets of WordNet synonyms a word belongs to.
+//! Synonym sets of WordNet.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! All tables of METEOR, read from the folder of pycocoevalcap.
+//! Tables of METEOR, read from the folder of pycocoevalcap.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::normaliser::{Prefix, Prefixes};
 use super::paraphrases::Paraphrases;
 use super::synonyms::Synonyms;
 
-/// What the jar and the paraphrase file hold for English; the default holds nothing.
+/// Content of the jar and of the paraphrase file for English; empty by default.
 #[derive(Default)]
 pub struct Tables {
     /// Words that count less.
@@ -40,7 +40,7 @@ impl Tables {
         Ok(Self { paraphrase_file: Some(paraphrases), ..Self::of_jar(&jar)? })
     }
 
-    /// Whether they were read.
+    /// Returns `true` if the tables were read.
     pub fn is_whole(&self) -> bool {
         self.paraphrase_file.is_some()
     }
@@ -92,7 +92,7 @@ impl Tables {
     }
 }
 
-/// One prefix a line, perhaps marked; `#` begins a comment.
+/// Reads one prefix a line, perhaps marked; `#` begins a comment.
 fn prefixes(table: &str) -> Prefixes {
     let lines = table.lines().filter_map(|line| {
         let mut tokens = java::tokens(line);

@@ -116,7 +116,7 @@ impl Frame {
 
 /// A label for the right of a frame.
 pub(crate) struct Label {
-    /// Where the line it names ends.
+    /// Height at which the line that it names ends.
     pub y: f64,
     pub text: String,
     pub colour: String,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Single values drawn per run; more could not be told apart.
 const DRAWN: usize = 240;
 
-/// One curve: all runs with the same label.
+/// A curve: the runs with one label.
 struct Course {
     label: String,
     series: usize,
@@ -20,7 +20,7 @@ struct Course {
     smooth: Vec<(f64, f64)>,
 }
 
-/// One figure per stage that has losses, with the name of the stage.
+/// Draws a figure for each stage that has losses, with the name of the stage.
 pub(crate) fn figures(results: &Results, paint: Paint) -> Vec<(String, Figure)> {
     let mut names: Vec<&str> = Vec::new();
     for stage in &results.stages {

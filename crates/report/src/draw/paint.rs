@@ -1,7 +1,7 @@
 //! Colours, line styles and markers. A series has all three, so that none is needed to tell it
 //! apart.
 
-/// Where a figure goes: into the page, which has light and dark colours, or into a file of its own.
+/// Destination of a figure: the page, which has light and dark colours, or a file of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paint {
     /// Colours are variables of the page's style sheet.

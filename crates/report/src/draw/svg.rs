@@ -4,7 +4,7 @@ use crate::draw::paint::Paint;
 use crate::text::write::escape;
 use std::fmt::Write;
 
-/// Where a text is fixed to its point.
+/// Point of a text that is fixed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Anchor {
     Start,

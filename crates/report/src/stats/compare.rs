@@ -104,7 +104,8 @@ fn over_questions(found: &mut Comparison, row: &GridRow, other: &GridRow) {
     }
 }
 
-/// What turns scores of questions into the unit of the final score: 1, or 100 where those go up to
+/// Finds the factor from scores of questions to the unit of the final score: 1, or 100 if they go
+/// up to
 /// 1. `None` if the final score is no mean over questions.
 fn scale(found: &Comparison, row: &GridRow, questions: &[f64]) -> Option<f64> {
     let finals: Vec<f64> = row.by_seed(&found.metric).into_values().collect();

@@ -10,7 +10,7 @@ pub(crate) struct GridAxis {
     pub values: Vec<String>,
 }
 
-/// All cells with the same axis values.
+/// Cells with the same axis values, one for each seed.
 pub(crate) struct GridRow<'a> {
     /// Index into the values of each axis.
     pub at: Vec<usize>,
@@ -24,7 +24,7 @@ pub(crate) struct Grid<'a> {
     name: &'a str,
 }
 
-/// What stands for the value of an axis that a cell lacks.
+/// Stands for the value of an axis that a cell lacks.
 const ABSENT: &str = "–";
 
 impl<'a> Grid<'a> {
@@ -123,7 +123,7 @@ impl<'a> Grid<'a> {
         self.axes.iter().map(|axis| axis.label.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// All scores that some cell has.
+    /// Collects the keys of the scores that some cell has.
     pub(crate) fn keys(&self) -> BTreeSet<&'a str> {
         self.rows
             .iter()

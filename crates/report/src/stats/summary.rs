@@ -12,7 +12,7 @@ pub struct Summary {
     pub primary: String,
     /// Keys of the main scores, the primary one first: the columns of the table of results.
     pub metrics: Vec<String>,
-    /// One per combination of axis values.
+    /// Rows, one for each combination of axis values.
     pub rows: Vec<RowSummary>,
     /// The values of the first axis against its baseline value, once for every combination of the
     /// other axes.
@@ -53,7 +53,7 @@ pub struct SeedMean {
     pub values: Vec<f64>,
 }
 
-/// One row against another, in one score.
+/// A comparison of two rows in one score.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Key of the score.

@@ -36,7 +36,7 @@ fn by_group(samples: &[SamplePicture]) -> Vec<(&str, Vec<&SamplePicture>)> {
     groups
 }
 
-/// All pictures as HTML.
+/// Writes all pictures as HTML.
 pub(crate) fn html(samples: &[SamplePicture]) -> String {
     let mut out = String::from(
         "<p class=\"note\"><span class=\"good\">✓ correct</span>, <span class=\"part\">◐ partly correct</span>, \
@@ -104,7 +104,7 @@ fn output(output: &SampleOutput) -> String {
     )
 }
 
-/// What flipped between two cells, as HTML.
+/// Writes the samples that only one of two cells gets right, as HTML.
 pub(crate) fn flips_html(all: &[Flips]) -> String {
     let mut out = String::from(
         "<p class=\"note\">What a difference between two cells is made of: samples that only one of them gets right, some of \
@@ -126,7 +126,7 @@ pub(crate) fn flips_html(all: &[Flips]) -> String {
     out
 }
 
-/// The same as Markdown: counts only, the samples are in the page.
+/// Writes the counts of [`flips_html`] as Markdown; the samples are in the page only.
 pub(crate) fn flips_markdown(all: &[Flips]) -> String {
     let line = |flips: &Flips| {
         let [gained, lost] = sides(flips).map(|(what, _)| what);
@@ -152,7 +152,7 @@ fn sides(flips: &Flips) -> [(String, &[SamplePicture]); 2] {
     ]
 }
 
-/// All pictures as Markdown, without the pictures themselves.
+/// Writes answers and captions of all pictures as Markdown, without the pictures themselves.
 pub(crate) fn markdown(samples: &[SamplePicture]) -> String {
     let mut out = String::new();
     for sample in by_group(samples).into_iter().flat_map(|(_, members)| members) {

@@ -2,7 +2,7 @@
 
 use crate::text::write::escape;
 
-/// How a cell stands out, besides its text.
+/// Emphasis of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Emphasis {
     #[default]
@@ -11,7 +11,7 @@ pub(crate) enum Emphasis {
     Best,
 }
 
-/// One cell: a main text, and a smaller one below it.
+/// A cell: a main text, and a smaller one below it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TableCell {
     pub main: String,
@@ -25,12 +25,12 @@ impl TableCell {
     }
 }
 
-/// One row.
+/// A row of a table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TableRow {
     pub head: String,
     pub cells: Vec<TableCell>,
-    /// Whether a line is drawn above it.
+    /// `true` if a line is drawn above it.
     pub rule: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Table {
     pub corner: String,
     pub head: Vec<String>,
     pub rows: Vec<TableRow>,
-    /// Whether cells hold words, not numbers.
+    /// `true` if cells hold words, not numbers.
     pub words: bool,
 }
 

@@ -141,7 +141,7 @@ pub(crate) fn controls(summary: &Summary, corner: &str) -> Vec<Table> {
     summary.metrics.iter().filter_map(one).collect()
 }
 
-/// What the own image adds to a control, seed by seed, with its interval over seeds.
+/// Computes the gain of the own image over a control, seed by seed, with its interval over seeds.
 fn gain(metric: &str, own: Option<&SeedMean>, control: Option<&SeedMean>) -> TableCell {
     let Some((own, control)) = own.zip(control).filter(|(a, b)| a.values.len() == b.values.len())
     else {
@@ -230,7 +230,7 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
     }
 }
 
-/// All keys that some row has.
+/// Collects the keys of the scores that some row has, in order.
 pub(crate) fn keys(summary: &Summary) -> Vec<String> {
     let mut keys: Vec<String> =
         summary.rows.iter().flat_map(|row: &RowSummary| row.scores.keys().cloned()).collect();
@@ -239,7 +239,7 @@ pub(crate) fn keys(summary: &Summary) -> Vec<String> {
     keys
 }
 
-/// What the numbers and the brackets are, at the end of a caption.
+/// Says at the end of a caption what the numbers and the brackets are.
 pub(crate) fn interval_note(summary: &Summary) -> String {
     let seeds = summary.rows.iter().map(|row| row.seeds.len());
     let (least, most) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));

@@ -11,7 +11,7 @@ const TOLD: usize = 6;
 /// Mean of the points of a curve.
 const ALONG: &str = "vqa.along";
 
-/// What was found, and the numbers behind it.
+/// A finding, and the numbers behind it.
 pub(crate) struct Sentence {
     pub lead: String,
     pub rest: String,
@@ -105,7 +105,7 @@ fn counted(effects: &[&Comparison]) -> String {
     )
 }
 
-/// One effect: what was found, the numbers, and what they allow to say.
+/// Writes one effect: the finding and its numbers.
 fn effect(effect: &Comparison, of: usize) -> Sentence {
     let metric = effect.metric.as_str();
     let place = if effect.context.is_empty() {
@@ -183,7 +183,7 @@ fn few_seeds(effects: &[&Comparison]) -> Option<String> {
     }
 }
 
-/// What the best row gets from its images.
+/// Compares the best row with its controls, which lack the right image.
 fn controls(grid: &Grid, summary: &Summary) -> Option<String> {
     let primary = summary.primary.as_str();
     let mean =

@@ -1,4 +1,4 @@
-//! How numbers and text are written.
+//! Numbers and text as a report prints them.
 
 use crate::names::is_percent;
 

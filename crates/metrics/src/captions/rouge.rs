@@ -1,7 +1,7 @@
 //! ROUGE-L (Lin 2004) as the COCO caption tools compute it.
 
-use crate::corpus::CaptionTokens;
-use crate::lcs::Common;
+use crate::captions::corpus::CaptionTokens;
+use crate::captions::lcs::Common;
 use crate::parallel::{Advance, with_scratch};
 
 /// Weight of recall against precision, fixed by the official scorer.

@@ -1,23 +1,23 @@
 //! The rules of the caption tokeniser that know particular words: contractions, abbreviations,
 //! irregular words.
 
-use crate::ptb_rules::{
-    Seen, holds, initials, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with,
-    thing,
+use crate::ptb::clitics::{CLITICS, ended_clitic};
+use crate::ptb::pieces::{initials, thing};
+use crate::ptb::scan::{
+    Seen, holds, is_apostrophe, is_letter, is_word, is_word_start, run, starts_with,
 };
 
-const CLITICS: [&str; 6] = ["'s", "'m", "'d", "'re", "'ve", "'ll"];
-
 /// Abbreviations that keep their full stop and never end a sentence, in any case.
-const TITLES: &str = " cf dr ft lt mr ms mt ph st vs wm adj adm adv alex ave cie col cpl det drs ens gen gov hon \
-    jos maj mfg mme mrs mtg pfc pvt rep rev sen sfc sgt spc ste assoc asst atty brig capt cmdr comdr dept elec govs \
-    insp invt lieut messrs mlle msgr natl pres prof profs reps sens supt treas ";
+const TITLES: &str = " cf dr ft lt mr ms mt ph st vs wm adj adm adv alex ave cie col cpl det drs \
+    ens gen gov hon jos maj mfg mme mrs mtg pfc pvt rep rev sen sfc sgt spc ste assoc asst atty \
+    brig capt cmdr comdr dept elec govs insp invt lieut messrs mlle msgr natl pres prof profs \
+    reps sens supt treas ";
 
 /// Abbreviations that keep their full stop and may end a sentence, in any case.
-const ABBREVIATIONS: &str = " al co ct ga jr ky md mo rd rt sq sr va vt ala apr aug bhd cos dak dec esq est etc ext \
-    feb fla fri inc ind jan jul jun kan ltd mar mon neb nev nov oct plc pte pty sep seq sys tel thu tue wed wis wyo \
-    ariz assn bldg blvd bros calif colo conn corp intl kans mich minn mont okla penn ppte ppty ptes ptys sept tenn \
-    thurs tues univ wisc ";
+const ABBREVIATIONS: &str = " al co ct ga jr ky md mo rd rt sq sr va vt ala apr aug bhd cos dak \
+    dec esq est etc ext feb fla fri inc ind jan jul jun kan ltd mar mon neb nev nov oct plc pte \
+    pty sep seq sys tel thu tue wed wis wyo ariz assn bldg blvd bros calif colo conn corp intl \
+    kans mich minn mont okla penn ppte ppty ptes ptys sept tenn thurs tues univ wisc ";
 
 /// Abbreviations that are common words in lower case and count only when capitalised (states,
 /// mostly).
@@ -53,11 +53,11 @@ const WHOLE_WORDS: [&str; 22] = [
 ];
 
 /// Words that can only begin a sentence, in the form in which they do.
-const STARTERS: &str = " A About According After An As At But Earlier He Her Here However If In It Last Many More Mr. \
-    Ms. Now Once One Other Our She Since So Some Such That The Their Then There These They This We What When While \
-    Yet You ";
+const STARTERS: &str = " A About According After An As At But Earlier He Her Here However If In \
+    It Last Many More Mr. Ms. Now Once One Other Our She Since So Some Such That The Their Then \
+    There These They This We What When While Yet You ";
 
-/// Whether white space, a word that begins sentences, and white space or the end follow.
+/// Returns `true` if white space, a word that begins sentences, and white space or the end follow.
 pub(crate) fn sentence_starts(text: &[char]) -> bool {
     let blanks = run(text, 0, char::is_whitespace);
     if blanks == 0 || !holds(text, blanks, |c| c.is_ascii_uppercase()) {
@@ -71,60 +71,6 @@ pub(crate) fn sentence_starts(text: &[char]) -> bool {
     STARTERS
         .split(' ')
         .any(|s| s.len() == length && s.chars().zip(word).all(|(s, c)| s.eq_ignore_ascii_case(c)))
-}
-
-/// `do` of `don't`: the letters before `n't`.
-pub(crate) fn verb_before_not(text: &[char]) -> Option<usize> {
-    let letters = run(text, 0, |c| c.is_ascii_alphabetic());
-    let verb = letters.checked_sub(1)?;
-    let doubled = verb > 0 && text[verb - 1].eq_ignore_ascii_case(&'n');
-    (verb > 0 && !doubled && clitic(&text[verb..]) == 3).then_some(verb)
-}
-
-/// The word before a clitic and how far both reach: such a word is not taken apart again
-/// (`gonna's`).
-pub(crate) fn word_before_clitic(text: &[char]) -> Option<(usize, usize)> {
-    let word = run(text, 0, is_word);
-    if word == 0 || !holds(text, 0, is_word_start) {
-        return None;
-    }
-    let rest = text.get(word..)?;
-    CLITICS.iter().find(|form| starts_with(rest, form)).map(|form| (word, word + form.len()))
-}
-
-/// `'s`, `'m`, `'d`, `'re`, `'ve`, `'ll` at the end of a word, and `n't`.
-pub(crate) fn clitic(text: &[char]) -> usize {
-    // Captions typed in a hurry have a back quote here, which the jar takes for an apostrophe
-    // before a `t` only.
-    if starts_with(text, "n't") || starts_with(text, "n`t") || starts_with(text, "n‘t") {
-        return 3;
-    }
-    if !holds(text, 0, is_apostrophe) {
-        return 0;
-    }
-    CLITICS
-        .iter()
-        // Only a straight apostrophe asks for the end of the word; marks and letters beyond ASCII
-        // count as an end.
-        .find(|form| {
-            let glued = text[0] == '\'' && holds(text, form.len(), |c| c.is_ascii_alphabetic());
-            starts_with(text, form) && !glued
-        })
-        .map_or(0, |form| form.len())
-}
-
-/// As [`clitic`], but also a curly apostrophe asks for the end of the word.
-pub(crate) fn ended_clitic(text: &[char]) -> usize {
-    match clitic(text) {
-        length if holds(text, length, |c| c.is_ascii_alphabetic()) => 0,
-        length => length,
-    }
-}
-
-/// `'tis` and `'twas`, of which only `'t` is taken; whatever follows.
-pub(crate) fn it_was(text: &[char]) -> usize {
-    let found = |form: &&&str| holds(text, 0, |c| c == '\'') && starts_with(text, form);
-    ["'tis", "'twas"].iter().find(found).map_or(0, |form| form.len())
 }
 
 /// A listed abbreviation with its full stop, or any word whose full stop cannot end a sentence: the

@@ -1,11 +1,11 @@
-//! Why scores are as they are, where the rules of the official tools surprise.
+//! Remarks on scores that the rules of the official tools make surprising.
 
 use crate::CaptionTokens;
-use crate::bleu::Bleu;
-use crate::cider::Cider;
-use crate::ngrams::ORDERS;
+use crate::captions::bleu::Bleu;
+use crate::captions::cider::Cider;
+use crate::captions::ngrams::ORDERS;
 
-/// Sentences about scores of captions that are right by the rules and say little, or nothing.
+/// Explains scores of captions that are right by the rules and say little, or nothing.
 #[must_use]
 pub fn caption_notes(tokens: &CaptionTokens, bleu: &Bleu, cider: &Cider) -> Vec<String> {
     let mut notes = Vec::new();

@@ -1,4 +1,13 @@
-//! All caption metrics of one evaluation in one call.
+//! Caption metrics: BLEU, ROUGE-L and CIDEr-D of one evaluation in one call.
+
+pub(crate) mod bleu;
+pub(crate) mod cider;
+pub(crate) mod corpus;
+pub(crate) mod lcs;
+pub(crate) mod ngrams;
+pub(crate) mod notes;
+pub(crate) mod rouge;
+pub(crate) mod vocabulary;
 
 use crate::{CaptionTokens, mean};
 use serde::{Deserialize, Serialize};

@@ -5,15 +5,13 @@
 //! word `don`, and `U.S.-based` is longer as a hyphenated thing than as an acronym. On a tie, the
 //! rule listed first wins.
 
-use crate::ptb_chars::{Class, class};
-use crate::ptb_glued::{address, file_name, markup, mixed_fraction, tag, telephone};
-use crate::ptb_words::{
-    abbreviation, clitic, ended_clitic, inner_apostrophe, irregular, it_was, sentence_starts,
-    verb_before_not, word_before_clitic,
-};
-use std::cell::Cell;
+use crate::ptb::clitics::{clitic, it_was, verb_before_not, word_before_clitic};
+use crate::ptb::glued::{address, file_name, markup, mixed_fraction, tag, telephone};
+use crate::ptb::pieces::{acronym, initials, thing};
+use crate::ptb::scan::{Seen, holds, is_word, is_word_start, run, starts_with};
+use crate::ptb::words::{abbreviation, inner_apostrophe, irregular, sentence_starts};
 
-/// What kind of text was matched, as far as printing it differs.
+/// Kind of a matched text, as far as printing differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// A word, number, abbreviation, address or run of signs: printed as it is.
@@ -26,11 +24,11 @@ pub(crate) enum Rule {
     ItWas,
     /// A smiley, whose brackets are still escaped.
     Smiley,
-    /// One or two typographic quotes.
+    /// A typographic quote, or two.
     Quotes,
     /// Several words in one token, with no-break spaces.
     Glued,
-    /// One character by itself.
+    /// A single character.
     Symbol,
 }
 
@@ -95,93 +93,6 @@ fn plain_word(text: &[char]) -> Option<usize> {
     (length > 0 && text.get(length).is_none_or(|&c| c == ' ')).then_some(length)
 }
 
-pub(crate) fn is_letter(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphabetic() } else { class(c) == Class::Letter }
-}
-
-pub(crate) fn is_alnum(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_alphanumeric()
-    } else {
-        matches!(class(c), Class::Letter | Class::Digit)
-    }
-}
-
-/// What plain words start with; marks and modifiers are in them but not in hyphenated things.
-pub(crate) fn is_word_start(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_alphabetic()
-    } else {
-        matches!(class(c), Class::Letter | Class::Mark)
-    }
-}
-
-pub(crate) fn is_word(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_alphanumeric()
-    } else {
-        !matches!(class(c), Class::Sign | Class::Unknown)
-    }
-}
-
-pub(crate) fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '’')
-}
-
-/// How many characters from `from` on satisfy `wanted`.
-pub(crate) fn run(text: &[char], from: usize, wanted: impl Fn(char) -> bool) -> usize {
-    text.iter().skip(from).take_while(|&&c| wanted(c)).count()
-}
-
-pub(crate) fn holds(text: &[char], at: usize, wanted: impl Fn(char) -> bool) -> bool {
-    text.get(at).is_some_and(|&c| wanted(c))
-}
-
-/// Runs that a rule may go through again and again without matching them, of one text.
-///
-/// Without it a caption of a million characters and no blank takes hours.
-#[derive(Default)]
-pub(crate) struct Seen {
-    /// Letters, digits, stops and commas: what may come before a hyphen.
-    pub numbers: LastRun,
-    /// Characters that may come before the `@` of an address.
-    pub names: LastRun,
-    /// Characters that the name of a file may begin with.
-    pub stems: LastRun,
-    /// Characters that the name of a host may begin with.
-    pub hosts: LastRun,
-    /// Characters that may be inside of `<! >`.
-    pub comments: LastRun,
-}
-
-/// The last run of characters of one kind: how many characters of the text are left at its start
-/// and at its end.
-#[derive(Default)]
-pub(crate) struct LastRun(Cell<Option<(usize, usize)>>);
-
-impl LastRun {
-    /// [`run`], which is looked up within the last one. `text` goes to the end of the whole text,
-    /// and `wanted` is always the same.
-    pub(crate) fn run(&self, text: &[char], from: usize, wanted: impl Fn(char) -> bool) -> usize {
-        let left = text.len().saturating_sub(from);
-        if let Some((start, end)) = self.0.get()
-            && (end..=start).contains(&left)
-        {
-            return left - end;
-        }
-        let length = run(text, from, wanted);
-        self.0.set(Some((left, left - length)));
-        length
-    }
-}
-
-/// Case-insensitive; a curly apostrophe counts as a straight one.
-pub(crate) fn starts_with(text: &[char], prefix: &str) -> bool {
-    let same =
-        |(p, &c): (char, &char)| p == if is_apostrophe(c) { '\'' } else { c.to_ascii_lowercase() };
-    prefix.chars().count() <= text.len() && prefix.chars().zip(text).all(same)
-}
-
 /// Eyes, perhaps a nose, a mouth; not glued to a following word, so that `red:Dog` is no smiley.
 fn smiley(text: &[char]) -> usize {
     let brow = usize::from(holds(text, 0, |c| "<>".contains(c)));
@@ -206,55 +117,6 @@ fn dotted_word(text: &[char]) -> usize {
         end += 1 + run(text, end + 1, is_word);
     }
     end
-}
-
-/// `o'`, `d'` or `l'` before a word: 2, else 0.
-fn elision(text: &[char], at: usize) -> usize {
-    let found = holds(text, at, |c| "dDoOlL".contains(c))
-        && holds(text, at + 1, |c| is_apostrophe(c) || c == '`')
-        && run(text, at + 2, is_alnum) > 1
-        // The plural of a letter, as in "two o's", is not an elision.
-        && ended_clitic(&text[at + 1..]) == 0;
-    if found { 2 } else { 0 }
-}
-
-/// Hyphenated and underscored things: `t-shirt`, `1.5-inch`, `U.S.-based`, `hors-d'oeuvres`, `a_b`,
-/// `o'clock`.
-pub(crate) fn thing(text: &[char], seen: &Seen) -> usize {
-    let elided = elision(text, 0);
-    let plain = elided + underscored(text, elided);
-    if plain == 0 {
-        return 0;
-    }
-    // Before the first hyphen, inner stops and commas belong to the thing.
-    let first = elided + seen.numbers.run(text, elided, |c| is_alnum(c) || c == '.' || c == ',');
-    [plain, first].into_iter().map(|start| hyphenated(text, start)).fold(plain, usize::max)
-}
-
-/// How many characters from `from` on are of words joined by single underscores.
-fn underscored(text: &[char], from: usize) -> usize {
-    let mut end = from + run(text, from, is_alnum);
-    while end > from && holds(text, end, |c| c == '_') && holds(text, end + 1, is_alnum) {
-        end += 1 + run(text, end + 1, is_alnum);
-    }
-    end - from
-}
-
-/// The end of `(-part)+` from `start`, or 0 if there is no part.
-fn hyphenated(text: &[char], start: usize) -> usize {
-    let mut end = start;
-    let mut any = false;
-    while holds(text, end, |c| c == '-') {
-        let from = end + 1 + elision(text, end + 1);
-        let initials = acronym(text.get(from..).unwrap_or_default());
-        // One letter and a stop is the end of a sentence here, not an acronym.
-        let part = underscored(text, from).max(if initials > 2 { initials } else { 0 });
-        if part == 0 {
-            break;
-        }
-        (end, any) = (from + part, true);
-    }
-    if any { end } else { 0 }
 }
 
 /// `men/women`, `3/4`, `12/25/2010`, `he/she/it`, of ASCII: at most two slashes and, between them,
@@ -293,38 +155,6 @@ fn number(text: &[char]) -> usize {
         end += 1 + run(text, end + 1, digit);
     }
     if end > sign { end } else { 0 }
-}
-
-/// `a.`, `U.S.`, `p.m`.
-fn acronym(text: &[char]) -> usize {
-    let mut end = 0;
-    let letter = |c: char| c.is_ascii_alphabetic();
-    while holds(text, end, letter) && holds(text, end + 1, |c| c == '.') {
-        end += 2;
-    }
-    // The last letter may go without a stop, but must not be the start of a word.
-    if end > 0 && holds(text, end, letter) && !holds(text, end + 1, is_alnum) {
-        end += 1;
-    }
-    end
-}
-
-/// `AT&T`, `R&B`: capitals only, so `salt&pepper` is three tokens.
-pub(crate) fn initials(text: &[char]) -> usize {
-    let capital = |c: char| c.is_ascii_uppercase();
-    let and = |at: usize| match text.get(at..) {
-        Some(rest) if starts_with(rest, "&amp;") => 5,
-        Some(['&', ..]) => 1,
-        _ => 0,
-    };
-    let mut end = run(text, 0, capital);
-    let mut any = false;
-    while end > 0 && and(end) > 0 && holds(text, end + and(end), capital) {
-        end += and(end);
-        end += run(text, end, capital);
-        any = true;
-    }
-    if any { end } else { 0 }
 }
 
 /// `US$`, `C$`: a dollar sign with capitals before it.

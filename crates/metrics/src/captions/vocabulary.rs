@@ -71,7 +71,7 @@ impl Vocabulary {
         Self::join(read_all)
     }
 
-    /// One numbering for all.
+    /// Joins the numberings of all chunks into one.
     fn join(chunks: Vec<Chunk>) -> (Self, Sentences) {
         let mut distinct: HashSet<&str> = HashSet::new();
         for text in chunks.iter().flat_map(|chunk| &chunk.distinct) {

@@ -1,7 +1,7 @@
 //! CIDEr (Vedantam et al. 2015) in the form of the COCO caption tools, which is CIDEr-D.
 
-use crate::corpus::{CaptionTokens, ImageWords};
-use crate::ngrams::{Ngram, ORDERS, common, counts, sorted};
+use crate::captions::corpus::{CaptionTokens, ImageWords};
+use crate::captions::ngrams::{Ngram, ORDERS, common, counts, sorted};
 use crate::parallel::{Advance, collect, with_scratch};
 use rayon::slice::ParallelSliceMut;
 use std::collections::HashMap;
@@ -26,9 +26,9 @@ pub struct Cider {
 
 /// Weights of the n-grams of one order, by the images that have them in a reference.
 struct Weights {
-    /// Those of more than one image.
+    /// Weights of n-grams of more than one image.
     repeated: HashMap<Ngram, f64, BuildHasherDefault<Mixer>>,
-    /// All others, also of n-grams that no reference has.
+    /// Weight of all others, also of n-grams that no reference has.
     rare: f64,
     /// True if every n-gram of the references is in all images.
     none: bool,
@@ -170,8 +170,21 @@ impl Scratch {
 /// mean.
 ///
 /// The document frequencies come from `references` themselves, so scores of different image sets
-/// are not comparable, and a single image always scores 0. Formula: BLIP-2 specification, section
-/// 8.3 (pycocoevalcap 1.2).
+/// are not comparable, and a single image always scores 0. Formula: pycocoevalcap 1.2.
+///
+/// ```
+/// use toolkit_metrics::{cider, tokenize};
+///
+/// let references = [
+///     vec![tokenize("a brown dog on the grass")],
+///     vec![tokenize("two red buses in a street")],
+/// ];
+/// let captions = [tokenize("a brown dog on the grass"), tokenize("a cat")];
+/// let scores = cider(&captions, &references);
+/// assert!((scores[0] - 10.0).abs() < 1e-9);
+/// // The only shared word is in every image, so it weighs nothing.
+/// assert_eq!(scores[1], 0.0);
+/// ```
 ///
 /// # Panics
 /// If `hypotheses` and `references` differ in length.

@@ -1,8 +1,8 @@
 //! Captions of images with their references as tokens: what every caption metric is computed from.
 
+use crate::captions::vocabulary::{Sentences, Vocabulary};
 use crate::parallel::Advance;
 use crate::ptb::tokens_of_all;
-use crate::vocabulary::{Sentences, Vocabulary};
 
 /// Tokenised captions, one for each image, and the references of each image.
 ///
@@ -26,7 +26,8 @@ impl CaptionTokens {
         Self::of_with(captions, references, &|_| {})
     }
 
-    /// [`CaptionTokens::of`], which says how many more captions and references are read.
+    /// Tokenises as [`CaptionTokens::of`] does, and reports how many more captions and references
+    /// are read.
     ///
     /// # Panics
     /// If `captions` and `references` differ in length.
@@ -79,13 +80,13 @@ impl CaptionTokens {
         self.ends.len()
     }
 
-    /// Says whether there is no image.
+    /// Returns `true` if there is no image.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The tokens of an image's caption with a blank between two.
+    /// Joins the tokens of an image's caption with blanks.
     #[must_use]
     pub fn caption(&self, image: usize) -> String {
         self.text(self.hypotheses.get(image))

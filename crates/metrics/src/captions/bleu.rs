@@ -1,7 +1,7 @@
 //! Corpus BLEU-1 to BLEU-4 (Papineni et al. 2002) with the constants of the COCO caption tools.
 
-use crate::corpus::{CaptionTokens, ImageWords};
-use crate::ngrams::{Ngram, ORDERS, common, counts, sorted};
+use crate::captions::corpus::{CaptionTokens, ImageWords};
+use crate::captions::ngrams::{Ngram, ORDERS, common, counts, sorted};
 use crate::parallel::{Advance, with_scratch};
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,20 @@ impl Statistics {
 
 /// Corpus and per-caption BLEU-1..4 of tokenised captions, one hypothesis per image.
 ///
-/// Formula: BLIP-2 specification, section 8.3 (pycocoevalcap 1.2).
+/// Formula: pycocoevalcap 1.2.
+///
+/// ```
+/// use toolkit_metrics::{bleu, tokenize};
+///
+/// let found = bleu(
+///     &[tokenize("a dog runs on grass")],
+///     &[vec![tokenize("A dog runs on the grass.")]],
+/// );
+/// // Every word is in the reference, so only the brevity penalty lowers BLEU-1.
+/// let corpus = found.corpus.expect("there is a caption");
+/// assert!((corpus[0] - (1.0 - 6.0 / 5.0_f64).exp()).abs() < 1e-6);
+/// assert_eq!(found.matched, [5, 3, 2, 1]);
+/// ```
 ///
 /// # Panics
 /// If `hypotheses` and `references` differ in length.

@@ -3,7 +3,7 @@
 //! The official scorer pipes captions through the Stanford CoreNLP 3.4.1 `PTBTokenizer`
 //! (`-preserveLines -lowerCase`) and then drops 17 punctuation tokens (BLIP-2 specification,
 //! section 8.3). This is an independent tokeniser whose rules were found by asking the jar as a
-//! black box; they are in `ptb_rules`, `ptb_words`, `ptb_glued` and `ptb_chars`.
+//! black box; they are in `rules`, `words`, `glued` and `chars`.
 //!
 //! Measured: no line of 230,000 random caption-like lines with all kinds of contractions,
 //! abbreviations, numbers, quotes, markup, addresses and signs differs (`tests/fixtures/make_ptb.py
@@ -15,9 +15,18 @@
 //! with a carriage return or another line separator than `\n` shifts all later captions of the
 //! official tool by a line; here it is a blank.
 
+mod chars;
+mod clitics;
+mod glued;
+mod pieces;
+mod rules;
+mod scan;
+mod words;
+
 use crate::parallel::collect;
-use crate::ptb_chars::{Class, class};
-use crate::ptb_rules::{Rule, Seen, longest_match};
+use crate::ptb::chars::{Class, class};
+use crate::ptb::rules::{Rule, longest_match};
+use crate::ptb::scan::Seen;
 use std::borrow::Cow;
 
 /// The tokens the official scorer removes. It lists `-LRB-` and three more brackets too, but in
@@ -41,7 +50,8 @@ const NOTHING: char = '\u{FDD2}';
 /// there, ROUGE does not.
 ///
 /// ```
-/// assert_eq!(toolkit_metrics::tokenize("A man's dog can't run!"), ["a", "man", "'s", "dog", "ca", "n't", "run"]);
+/// let tokens = toolkit_metrics::tokenize("A man's dog can't run!");
+/// assert_eq!(tokens, ["a", "man", "'s", "dog", "ca", "n't", "run"]);
 /// ```
 #[must_use]
 pub fn tokenize(caption: &str) -> Vec<String> {
@@ -308,7 +318,9 @@ mod tests {
         }
 
         #[test]
-        fn plain_words_are_split_at_spaces(words in proptest::collection::vec("(dog|cat|red|table|[0-9])", 0..9)) {
+        fn plain_words_are_split_at_spaces(
+            words in proptest::collection::vec("(dog|cat|red|table|[0-9])", 0..9),
+        ) {
             prop_assert_eq!(tokenize(&words.join(" ")), words);
         }
     }

@@ -2,7 +2,7 @@
 //! telephone numbers and mixed fractions. The official tool prints the blanks inside the last three
 //! as no-break spaces.
 
-use crate::ptb_rules::{Seen, holds, is_letter, run, starts_with};
+use crate::ptb::scan::{Seen, holds, is_letter, run, starts_with};
 
 /// Endings by which a name that starts with a digit is a file and not a number.
 const FILE_ENDINGS: [&str; 35] = [

@@ -1,7 +1,10 @@
 //! Visual question answering: the official VQA accuracy and normalisation, and exact match for GQA.
 
-use crate::vqa_contractions::CONTRACTIONS;
-use crate::vqa_text::{is_digit, is_space};
+mod contractions;
+mod text;
+
+use crate::vqa::contractions::CONTRACTIONS;
+use crate::vqa::text::{is_digit, is_space};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -94,6 +97,16 @@ pub fn normalize_references(answers: &[String]) -> Vec<String> {
 /// The official VQA accuracy of one raw prediction, in `[0, 1]`: the mean over annotators of
 /// `min(1, matches among the other annotators / 3)`. Both sides are normalised here. Without
 /// answers it is 0.
+///
+/// ```
+/// use toolkit_metrics::vqa::accuracy;
+///
+/// let mut answers = vec!["red".to_owned(); 3];
+/// answers.resize(10, "blue".to_owned());
+/// assert!((accuracy("It is red.", &answers)).abs() < 1e-9, "the whole answer is compared");
+/// // Three annotators miss one match of three, seven have all three.
+/// assert!((accuracy("Red!", &answers) - 0.9).abs() < 1e-9);
+/// ```
 #[must_use]
 pub fn accuracy(prediction: &str, answers: &[String]) -> f64 {
     let prediction = normalize_prediction(prediction);
@@ -104,18 +117,19 @@ pub fn accuracy(prediction: &str, answers: &[String]) -> f64 {
     matching.iter().map(left_one_out).sum::<f64>() / matching.len().max(1) as f64
 }
 
-/// Whether a raw prediction is the gold answer in GQA: equal after the VQA normalisation of both.
+/// Returns `true` if a raw prediction is the gold answer in GQA: equal after the VQA normalisation
+/// of both.
 #[must_use]
 pub fn gqa_match(prediction: &str, gold: &str) -> bool {
     map_words(&strip_punctuation(prediction)) == map_words(&strip_punctuation(gold))
 }
 
-/// One question with its raw prediction and annotations.
+/// A question with its raw prediction and annotations.
 #[derive(Clone, Copy, Debug)]
 pub struct VqaRow<'a> {
-    /// What the model answered.
+    /// Answer of the model.
     pub prediction: &'a str,
-    /// What the annotators answered (ten in VQAv2).
+    /// Answers of the annotators (ten in VQAv2).
     pub answers: &'a [String],
     /// `yes/no`, `number` or `other`, if that is known.
     pub answer_type: Option<&'a str>,
