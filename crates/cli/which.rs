@@ -14,7 +14,8 @@ use toolkit_checkpoints::tokens::Words;
 use toolkit_checkpoints::{BridgePart, LanguagePart, Model, VisionPart};
 use toolkit_core::{AnyBridge, Bridge, VisionShape, params};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
-use toolkit_registry::{Card, Kind, sha256_hex};
+use toolkit_registry::{Card, Kind};
+use toolkit_system::digest::sha256_hex;
 
 /// Form in which the matrices of the frozen parts are kept.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -179,13 +179,13 @@ fn swap_shape(dir: &Path) {
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let weights = dir.join(latest["model"].as_str().unwrap());
     let (mut tensors, metadata) =
-        toolkit_registry::read_safetensors(&std::fs::read(&weights).unwrap()).unwrap();
+        toolkit_models::weights::read_safetensors(&std::fs::read(&weights).unwrap()).unwrap();
     let bias = tensors.get_mut("language_projection.bias").unwrap();
     (bias.shape, bias.data) = (vec![7], vec![0.0; 7]);
-    let sha256 = toolkit_registry::write_safetensors(
+    let sha256 = toolkit_models::weights::write_safetensors(
         &weights,
         &tensors,
-        toolkit_registry::StoredDtype::F32,
+        toolkit_models::weights::StoredDtype::F32,
         metadata,
     )
     .unwrap();

@@ -11,7 +11,7 @@ fn own_samples(task: &Path) {
     let mut report: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let hashes = report["result"]["hashes"].as_object_mut().unwrap();
     let samples = std::fs::read(task.join("samples.jsonl")).unwrap();
-    hashes.insert("samples".to_owned(), toolkit_registry::sha256_hex(&samples).into());
+    hashes.insert("samples".to_owned(), toolkit_system::digest::sha256_hex(&samples).into());
     hashes.remove("outcome");
     std::fs::write(path, report.to_string()).unwrap();
 }

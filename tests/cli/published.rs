@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::Values;
-use toolkit_registry::{StoredDtype, read_safetensors, write_safetensors};
+use toolkit_models::weights::{StoredDtype, read_safetensors, write_safetensors};
 
 pub fn copy(name: &str) -> tempfile::TempDir {
     let dir = folder();

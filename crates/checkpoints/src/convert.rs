@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::{self, Values};
-use toolkit_registry::names::Part;
+use toolkit_models::weights::names::Part;
 
 use crate::config::{LanguageConfig, VisionConfig};
 use crate::processor::Processor;

@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use toolkit_registry::{CardError, LoadError};
+use toolkit_models::weights::WeightsError;
 use toolkit_system::files::FileError;
+use toolkit_system::problem::Problem;
 
 /// Why a checkpoint could not be read, used or written.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +14,7 @@ pub enum CheckpointError {
     Format(#[from] toolkit_formats::FormatError),
     /// Tensors do not fit, or a file could not be written.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(#[from] WeightsError),
     /// Text could not be generated.
     #[error(transparent)]
     Eval(#[from] toolkit_eval::EvalError),
@@ -38,8 +39,8 @@ pub enum CheckpointError {
     },
 }
 
-impl From<CardError> for CheckpointError {
-    fn from(error: CardError) -> Self {
+impl From<Problem> for CheckpointError {
+    fn from(error: Problem) -> Self {
         Self::Load(error.into())
     }
 }

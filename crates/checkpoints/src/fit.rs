@@ -13,8 +13,8 @@ use toolkit_core::{
 use toolkit_formats::Tensors;
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::layers::Linear;
-use toolkit_registry::names::{self, Part};
-use toolkit_registry::reader::{Plan, Reader};
+use toolkit_models::weights::names::{self, Part};
+use toolkit_models::weights::reader::{Plan, Reader};
 
 /// An encoder that is not read yet.
 pub(crate) struct FittedVision {

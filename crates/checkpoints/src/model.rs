@@ -15,8 +15,8 @@ use toolkit_core::{
 use toolkit_eval::{Choice, Writer};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_models::layers::Linear;
-use toolkit_registry::TokenTable;
 use toolkit_system::progress::Progress;
+use toolkit_tokenizer::TokenTable;
 
 /// The frozen encoder, on a plain device.
 pub struct VisionPart {

@@ -5,7 +5,7 @@ use crate::byte_pairs::{self, Made};
 use crate::folder::{files, is_there};
 use std::path::Path;
 use toolkit_core::LanguageSpecialTokens;
-use toolkit_registry::{TextTokenizer, TokenTable};
+use toolkit_tokenizer::{TextTokenizer, TokenTable};
 
 /// The placeholder that newer processors of transformers put where the picture is.
 const PLACEHOLDER: &str = "<image>";

@@ -8,7 +8,7 @@ use toolkit_checkpoints::convert::{To, convert};
 use toolkit_checkpoints::processor::{CLIP_MEAN, CLIP_STD, Processor};
 use toolkit_checkpoints::write::Form;
 use toolkit_data::{Fit, Preprocess};
-use toolkit_registry::StoredDtype;
+use toolkit_models::weights::StoredDtype;
 
 const OLD: &str = "preprocessor_config.json";
 

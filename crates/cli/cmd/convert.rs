@@ -10,7 +10,9 @@ use tokenizers::processors::template::TemplateProcessing;
 use toolkit_checkpoints::config::{LanguageConfig, VisionConfig};
 use toolkit_checkpoints::convert::{To, convert, export};
 use toolkit_checkpoints::write::{Form, Summary};
-use toolkit_registry::{Card, StoredDtype, TextTokenizer};
+use toolkit_models::weights::StoredDtype;
+use toolkit_registry::Card;
+use toolkit_tokenizer::TextTokenizer;
 
 /// Writes a checkpoint in another published form
 ///

@@ -10,8 +10,9 @@ use serde_json::json;
 use toolkit_core::VisionShape;
 use toolkit_data::PublishedConfig;
 use toolkit_fetch::Store;
-use toolkit_registry::{Card, Kind, Registry, TokenTable};
+use toolkit_registry::{Card, Kind, Registry};
 use toolkit_system::tool::question;
+use toolkit_tokenizer::TokenTable;
 
 /// Checks this machine and this build: devices, memory, disk, every card with its weights
 #[derive(Arguments)]

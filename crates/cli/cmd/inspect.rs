@@ -13,7 +13,8 @@ use toolkit_lab::experiment::spec::ModelSpec;
 use toolkit_lab::plan::parts::{Resolved, open_data};
 use toolkit_models::bridge::QFormerInit;
 use toolkit_registry::spanned::suggest;
-use toolkit_registry::{Card, Kind, TokenTable};
+use toolkit_registry::{Card, Kind};
+use toolkit_tokenizer::TokenTable;
 
 /// Shows a card: configuration, shapes and costs, weights (checked), prompts, scores, licence
 #[derive(Arguments)]

@@ -4,7 +4,8 @@ use crate::context::Context;
 use crate::text::table;
 use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
-use toolkit_registry::{Card, CardError, Kind};
+use toolkit_registry::{Card, Kind};
+use toolkit_system::problem::Problem;
 
 /// Lists cards: encoders, bridges, language models, data sets, tasks, models, metrics
 #[derive(Arguments)]
@@ -46,7 +47,7 @@ impl Which {
 struct Entry {
     kind: Kind,
     name: String,
-    card: Result<Card, CardError>,
+    card: Result<Card, Problem>,
 }
 
 /// Runs the command. A card that is broken is listed as such and does not hide the others.

@@ -1,14 +1,14 @@
 //! The error of this crate: one line with what is wrong, where, and what to try.
 
-use toolkit_registry::CardError;
+use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
 
 /// Why something could not be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
-    /// A task card is wrong.
+    /// Anything else, such as a task card that is wrong.
     #[error(transparent)]
-    Card(#[from] CardError),
+    Problem(#[from] Problem),
     /// Features could not be read, or a file not be written.
     #[error(transparent)]
     Train(#[from] TrainError),

@@ -10,7 +10,7 @@ use toolkit_core::{
     AnyLanguage, Cache, EncoderOutput, LanguageKind, LanguageShape, LanguageSpecialTokens, Side,
     index, noise, pad, params,
 };
-use toolkit_registry::TextTokenizer;
+use toolkit_tokenizer::TextTokenizer;
 
 /// A frozen language model with what is needed to let it speak.
 #[derive(Clone, Copy)]

@@ -6,7 +6,8 @@ use crate::{
 };
 use serde::Deserialize;
 use toolkit_data::Dataset;
-use toolkit_registry::{Card, CardError, Kind};
+use toolkit_registry::{Card, Kind};
+use toolkit_system::problem::Problem;
 
 /// Answering questions by generation.
 #[derive(Clone, Debug, PartialEq)]
@@ -358,7 +359,7 @@ fn of_kind<'a>(card: &'a Card, kind: &str) -> Result<&'a Card, EvalError> {
 fn wrong_kind(card: &Card, wanted: &str) -> EvalError {
     let what =
         format!("{} `{}` has kind `{}`, wanted {wanted}", card.kind.noun(), card.name, card.family);
-    let error: CardError = card.text().error_at(
+    let error: Problem = card.text().error_at(
         "kind",
         what,
         "choose another card of `tasks/`, or correct its `kind`",

@@ -1,7 +1,7 @@
 //! The errors of experiments.
 
 use crate::run::workers::Panicked;
-use toolkit_registry::{CardError, LoadError};
+use toolkit_models::weights::WeightsError;
 use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
 
@@ -10,10 +10,10 @@ use toolkit_train::TrainError;
 pub enum LabError {
     /// A TOML file is wrong.
     #[error(transparent)]
-    Card(#[from] CardError),
+    Card(#[from] Problem),
     /// Weights cannot be read or written.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(#[from] WeightsError),
     /// Training stopped.
     #[error(transparent)]
     Train(#[from] TrainError),

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 use toolkit_lab::compare::outcome::{Paired, compare, is_evaluation, tasks_alone};
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 
 /// Rows of answers: picture, and score.
 fn rows(scores: &[f64]) -> String {

@@ -5,7 +5,8 @@
 use std::path::Path;
 use toolkit_lab::plan::ids::check_texts;
 use toolkit_lab::run::{Run, RunOptions};
-use toolkit_registry::{Registry, Source, sha256_hex};
+use toolkit_registry::{Registry, Source};
+use toolkit_system::digest::sha256_hex;
 
 const FILE: &str = r#"name = "small"
 seeds = [1]

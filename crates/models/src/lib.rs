@@ -5,3 +5,4 @@ pub mod connector;
 pub mod language;
 pub mod layers;
 pub mod vision;
+pub mod weights;

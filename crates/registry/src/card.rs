@@ -4,13 +4,14 @@ use crate::sections::{
     Facts, Licence, Parts, Preprocess, Provenance, Raw, TokenizerSection, WeightsSection,
 };
 use crate::spanned::{parse, suggest};
-use crate::{CardError, Origin, Source};
+use crate::{Origin, Source};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toolkit_core::{check_mean, check_std};
+use toolkit_system::problem::Problem;
 
 /// What a card is about; each kind has a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,7 +141,7 @@ impl Card {
     ///
     /// # Errors
     /// At the first key that is unknown, missing or of the wrong type.
-    pub fn parse(kind: Kind, name: &str, origin: Origin, text: &str) -> Result<Self, CardError> {
+    pub fn parse(kind: Kind, name: &str, origin: Origin, text: &str) -> Result<Self, Problem> {
         let text = Source::new(origin.show(&format!("{}/{name}.toml", kind.folder())), text)?;
         check_keys(kind, &text)?;
         let raw: Raw = text.parse()?;
@@ -207,7 +208,7 @@ impl Card {
     ///
     /// # Errors
     /// At the key or value that does not fit.
-    pub fn config<T: DeserializeOwned>(&self) -> Result<T, CardError> {
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         self.section("config")
     }
 
@@ -215,7 +216,7 @@ impl Card {
     ///
     /// # Errors
     /// At the key or value that does not fit.
-    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, CardError> {
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, Problem> {
         let root = self.text.root();
         if let Some(table) = root.get_ref().get(name) {
             return parse(&self.text, table);
@@ -233,14 +234,14 @@ impl Card {
     ///
     /// # Errors
     /// If it is not there or cannot be read.
-    pub fn bytes(&self, file: &str) -> Result<Cow<'static, [u8]>, CardError> {
+    pub fn bytes(&self, file: &str) -> Result<Cow<'static, [u8]>, Problem> {
         self.read_source("", file, None)
     }
 }
 
 /// The same struct serves all kinds, so which keys a kind has is checked here, with its own
 /// suggestions.
-fn check_keys(kind: Kind, text: &Source) -> Result<(), CardError> {
+fn check_keys(kind: Kind, text: &Source) -> Result<(), Problem> {
     let (required, optional) = kind.keys();
     let table = text.table();
     let known: Vec<&str> = required.iter().chain(optional).chain(&COMMON).copied().collect();

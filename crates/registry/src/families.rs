@@ -1,34 +1,35 @@
 //! What the registry keeps of a family: functions from its card, with the family's own types
 //! inside.
 
-use crate::{Card, CardError};
+use crate::Card;
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape,
     ShapeError, VisionEncoder, VisionShape, check_size,
 };
+use toolkit_system::problem::Problem;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VisionFamily {
-    pub describe: fn(&Card) -> Result<VisionShape, CardError>,
-    pub build: fn(&Card, &Device) -> Result<AnyVision, CardError>,
+    pub describe: fn(&Card) -> Result<VisionShape, Problem>,
+    pub build: fn(&Card, &Device) -> Result<AnyVision, Problem>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BridgeFamily {
-    pub describe: fn(&Card, &VisionShape) -> Result<BridgeShape, CardError>,
-    pub build: fn(&Card, &VisionShape, &Device) -> Result<AnyBridge, CardError>,
+    pub describe: fn(&Card, &VisionShape) -> Result<BridgeShape, Problem>,
+    pub build: fn(&Card, &VisionShape, &Device) -> Result<AnyBridge, Problem>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LanguageFamily {
-    pub describe: fn(&Card) -> Result<LanguageShape, CardError>,
-    pub build: fn(&Card, &Device) -> Result<AnyLanguage, CardError>,
+    pub describe: fn(&Card) -> Result<LanguageShape, Problem>,
+    pub build: fn(&Card, &Device) -> Result<AnyLanguage, Problem>,
 }
 
 /// Reads a part's `[config]`, after its sizes were compared with what any model has.
-fn config<T: DeserializeOwned>(card: &Card) -> Result<T, CardError> {
+fn config<T: DeserializeOwned>(card: &Card) -> Result<T, Problem> {
     let root = card.text().table();
     let table = root.get("config").and_then(|config| config.get_ref().as_table());
     for (key, value) in table.into_iter().flatten() {
@@ -44,13 +45,13 @@ fn config<T: DeserializeOwned>(card: &Card) -> Result<T, CardError> {
 }
 
 /// A configuration that cannot be built, as an error at the table that holds it.
-fn at_config(card: &Card) -> impl FnOnce(ShapeError) -> CardError {
+fn at_config(card: &Card) -> impl FnOnce(ShapeError) -> Problem {
     |error| card.text().error_at("config", error.what, error.hint)
 }
 
 impl VisionFamily {
     pub fn of<E: VisionEncoder>() -> Self {
-        fn describe<E: VisionEncoder>(card: &Card) -> Result<(E::Config, VisionShape), CardError> {
+        fn describe<E: VisionEncoder>(card: &Card) -> Result<(E::Config, VisionShape), Problem> {
             let config = config(card)?;
             let shape = E::describe(&config).map_err(at_config(card))?;
             shape.cost.check().map_err(at_config(card))?;
@@ -81,7 +82,7 @@ impl BridgeFamily {
         fn describe<B: Bridge>(
             card: &Card,
             vision: &VisionShape,
-        ) -> Result<(B::Config, BridgeShape), CardError> {
+        ) -> Result<(B::Config, BridgeShape), Problem> {
             let config = config(card)?;
             let shape = B::describe(&config, vision).map_err(at_config(card))?;
             shape.cost.check().map_err(at_config(card))?;
@@ -99,9 +100,7 @@ impl BridgeFamily {
 
 impl LanguageFamily {
     pub fn of<L: LanguageModel>() -> Self {
-        fn describe<L: LanguageModel>(
-            card: &Card,
-        ) -> Result<(L::Config, LanguageShape), CardError> {
+        fn describe<L: LanguageModel>(card: &Card) -> Result<(L::Config, LanguageShape), Problem> {
             let config = config(card)?;
             let shape = L::describe(&config).map_err(at_config(card))?;
             shape.cost.check().map_err(at_config(card))?;

@@ -1,12 +1,14 @@
 //! Files that cards name: in the registry folder, on disk, or in the store of what was fetched.
 
-use crate::weights::sha256_hex;
-use crate::{Card, CardError, LoadError, names};
+use crate::Card;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::Values;
 use toolkit_fetch::{Digest, NoProgress, Source, Store};
+use toolkit_models::weights::{WeightsError, names};
+use toolkit_system::digest::sha256_hex;
+use toolkit_system::problem::Problem;
 
 /// Where the bytes of a file are.
 pub(crate) enum Found {
@@ -35,13 +37,13 @@ fn is_remote(text: &str) -> bool {
 ///
 /// # Errors
 /// At the first source that is not written as one.
-pub fn sources(card: &Card) -> Result<Vec<Remote>, CardError> {
+pub fn sources(card: &Card) -> Result<Vec<Remote>, Problem> {
     let mut all = Vec::new();
     let mut put = |at: &str, source: &str, digest: Digest| {
         if is_remote(source) {
             all.push(Remote { source: card.remote(at, source)?, digest });
         }
-        Ok::<(), CardError>(())
+        Ok::<(), Problem>(())
     };
     if let Some(weights) = &card.weights {
         let digest = Digest {
@@ -80,7 +82,7 @@ impl Card {
     ///
     /// # Errors
     /// As [`sources`].
-    pub fn not_here(&self) -> Result<Vec<Remote>, CardError> {
+    pub fn not_here(&self) -> Result<Vec<Remote>, Problem> {
         let store = Store::standard();
         Ok(sources(self)?
             .into_iter()
@@ -88,7 +90,7 @@ impl Card {
             .collect())
     }
 
-    fn remote(&self, at: &str, source: &str) -> Result<Source, CardError> {
+    fn remote(&self, at: &str, source: &str) -> Result<Source, Problem> {
         source.parse().map_err(|error: toolkit_fetch::FetchError| {
             self.text().error_at(at, error.to_string(), "")
         })
@@ -100,7 +102,7 @@ impl Card {
         at: &str,
         file: &str,
         sha256: Option<&str>,
-    ) -> Result<Found, CardError> {
+    ) -> Result<Found, Problem> {
         if !is_remote(file) {
             let path = file.strip_prefix("file:").unwrap_or(file);
             if file == path
@@ -134,7 +136,7 @@ impl Card {
         Ok(Found::File(path))
     }
 
-    fn local(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Found, CardError> {
+    fn local(&self, at: &str, file: &str, sha256: Option<&str>) -> Result<Found, Problem> {
         let bytes = self.read(at, file, sha256)?;
         match bytes {
             Cow::Borrowed(bytes) => Ok(Found::Bytes(bytes)),
@@ -147,7 +149,7 @@ impl Card {
     ///
     /// # Errors
     /// If the card names none, or the file is missing, changed, not fetched, or of no known format.
-    pub fn bert(&self) -> Result<BTreeMap<String, Values>, LoadError> {
+    pub fn bert(&self) -> Result<BTreeMap<String, Values>, WeightsError> {
         let Some(file) = self.init.get("bert") else {
             let what = "`model.init` wants BERT weights, but the card names none";
             let hint = "add `bert = \"weights/..\"` under `[init]` or use `init = \"random\"`";
@@ -174,7 +176,7 @@ impl Card {
         at: &str,
         file: &str,
         sha256: Option<&str>,
-    ) -> Result<Cow<'static, [u8]>, CardError> {
+    ) -> Result<Cow<'static, [u8]>, Problem> {
         if !is_remote(file) {
             return self.read(at, file.strip_prefix("file:").unwrap_or(file), sha256);
         }
@@ -198,7 +200,7 @@ impl Card {
         at: &str,
         file: &str,
         sha256: Option<&str>,
-    ) -> Result<Cow<'static, [u8]>, CardError> {
+    ) -> Result<Cow<'static, [u8]>, Problem> {
         let shown = self.origin.show(file);
         let bytes = self.origin.read(file).map_err(|error| {
             let hint =
@@ -220,7 +222,7 @@ impl Card {
     ///
     /// # Errors
     /// If the card does not name it, or it was not fetched.
-    pub fn package(&self, name: &str) -> Result<PathBuf, CardError> {
+    pub fn package(&self, name: &str) -> Result<PathBuf, Problem> {
         let Some(source) = self.packages.get(name) else {
             return Err(self.text().error_at(
                 "packages",
@@ -241,7 +243,7 @@ impl Card {
     ///
     /// # Errors
     /// If the card has none, or it was not fetched.
-    pub fn weights_folder(&self) -> Result<PathBuf, CardError> {
+    pub fn weights_folder(&self) -> Result<PathBuf, Problem> {
         let Some(weights) = &self.weights else {
             let what = format!("model `{}` has no `[weights]`: it only composes parts", self.name);
             return Err(self.text().error(

@@ -3,7 +3,7 @@
 use crate::extensions::Extensions;
 use crate::families::{BridgeFamily, LanguageFamily, VisionFamily};
 use crate::spanned::suggest;
-use crate::{Card, CardError, Kind, LoadError, Origin};
+use crate::{Card, Kind, Origin};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,9 @@ use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape,
     VisionEncoder, VisionShape,
 };
+use toolkit_models::weights::WeightsError;
 use toolkit_system::encoding::{Encoding, UTF16, encoding};
+use toolkit_system::problem::Problem;
 
 /// What a built part holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,17 +109,15 @@ impl Registry {
     ///
     /// # Errors
     /// If it is not a folder: a mistyped path would otherwise silently give the embedded cards.
-    pub fn overlay(mut self, folder: PathBuf) -> Result<Self, CardError> {
+    pub fn overlay(mut self, folder: PathBuf) -> Result<Self, Problem> {
         if !folder.is_dir() {
             let hint = format!(
                 "give a folder with {}",
                 Kind::ALL.map(|kind| format!("{}/", kind.folder())).join(", ")
             );
-            return Err(CardError::new(
-                folder.display().to_string(),
-                "the registry folder is not there",
-                hint,
-            ));
+            return Err(Problem::new("the registry folder is not there")
+                .at(folder.display())
+                .hint(hint));
         }
         self.origins.push(Origin::Folder(folder));
         Ok(self)
@@ -148,7 +148,7 @@ impl Registry {
     ///
     /// # Errors
     /// If there is none, with the nearest name, or if it is not right.
-    pub fn card(&self, kind: Kind, name: &str) -> Result<Card, CardError> {
+    pub fn card(&self, kind: Kind, name: &str) -> Result<Card, Problem> {
         // Only listed names are opened, so that a name is never a path.
         let origin = self
             .origins
@@ -161,16 +161,18 @@ impl Registry {
                 0 => format!("there are no cards in `{}/`; add a folder of cards", kind.folder()),
                 _ => suggest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()),
             };
-            return Err(CardError::new("", format!("there is no {} `{name}`", kind.noun()), hint));
+            return Err(
+                Problem::new(format_args!("there is no {} `{name}`", kind.noun())).hint(hint)
+            );
         };
         let file = format!("{}/{name}.toml", kind.folder());
         let unreadable =
-            |error: String| CardError::new(origin.show(&file), error, "check the file");
+            |error: String| Problem::new(error).at(origin.show(&file)).hint("check the file");
         let bytes = origin
             .read(&file)
             .map_err(|error| unreadable(format!("cannot read the card: {error}")))?;
         if encoding(&bytes) == Encoding::Utf16 {
-            return Err(CardError::new(origin.show(&file), UTF16.0, UTF16.1));
+            return Err(Problem::new(UTF16.0).at(origin.show(&file)).hint(UTF16.1));
         }
         let text = str::from_utf8(&bytes)
             .map_err(|error| unreadable(format!("the card is not UTF-8: {error}")))?;
@@ -181,7 +183,7 @@ impl Registry {
     ///
     /// # Errors
     /// If the family is unknown or `[config]` is wrong.
-    pub fn describe_vision(&self, card: &Card) -> Result<VisionShape, CardError> {
+    pub fn describe_vision(&self, card: &Card) -> Result<VisionShape, Problem> {
         (family(&self.vision, Kind::Vision, card)?.describe)(card)
     }
 
@@ -193,7 +195,7 @@ impl Registry {
         &self,
         card: &Card,
         vision: &VisionShape,
-    ) -> Result<BridgeShape, CardError> {
+    ) -> Result<BridgeShape, Problem> {
         (family(&self.bridge, Kind::Bridge, card)?.describe)(card, vision)
     }
 
@@ -201,7 +203,7 @@ impl Registry {
     ///
     /// # Errors
     /// If the family is unknown or `[config]` is wrong.
-    pub fn describe_language(&self, card: &Card) -> Result<LanguageShape, CardError> {
+    pub fn describe_language(&self, card: &Card) -> Result<LanguageShape, Problem> {
         (family(&self.language, Kind::Language, card)?.describe)(card)
     }
 
@@ -214,7 +216,7 @@ impl Registry {
         card: &Card,
         device: &Device,
         weights: Weights,
-    ) -> Result<AnyVision, LoadError> {
+    ) -> Result<AnyVision, WeightsError> {
         let part = (family(&self.vision, Kind::Vision, card)?.build)(card, device)?;
         if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
     }
@@ -229,7 +231,7 @@ impl Registry {
         vision: &VisionShape,
         device: &Device,
         weights: Weights,
-    ) -> Result<AnyBridge, LoadError> {
+    ) -> Result<AnyBridge, WeightsError> {
         let part = (family(&self.bridge, Kind::Bridge, card)?.build)(card, vision, device)?;
         if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
     }
@@ -243,7 +245,7 @@ impl Registry {
         card: &Card,
         device: &Device,
         weights: Weights,
-    ) -> Result<AnyLanguage, LoadError> {
+    ) -> Result<AnyLanguage, WeightsError> {
         let part = (family(&self.language, Kind::Language, card)?.build)(card, device)?;
         if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
     }
@@ -262,14 +264,11 @@ fn family<'a, F>(
     families: &'a BTreeMap<String, F>,
     kind: Kind,
     card: &Card,
-) -> Result<&'a F, CardError> {
+) -> Result<&'a F, Problem> {
     if card.kind != kind {
         let what = format!("`{}` is a {}, not a {}", card.name, card.kind.noun(), kind.noun());
-        return Err(CardError::new(
-            card.text().name(),
-            what,
-            format!("choose a card of `{}/`", kind.folder()),
-        ));
+        let hint = format!("choose a card of `{}/`", kind.folder());
+        return Err(Problem::new(what).at(card.text().name()).hint(hint));
     }
     families.get(&card.family).ok_or_else(|| {
         let known: Vec<&str> = families.keys().map(String::as_str).collect();

@@ -1,10 +1,10 @@
 //! The tables of a card, as types. What is free-form is a map; everything else is strict.
 
-use crate::weights::StoredDtype;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::collections::BTreeMap;
 use toolkit_core::Ends;
+use toolkit_models::weights::StoredDtype;
 
 /// `[weights]`: where the parameters are.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

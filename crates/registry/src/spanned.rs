@@ -6,12 +6,13 @@
 //! original file. Avoid `#[serde(flatten)]`, `untagged` and `tag = ".."` in such types: serde
 //! buffers there and positions are lost.
 
-use crate::CardError;
 use serde::de::DeserializeOwned;
+use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toolkit_system::problem::Problem;
 
 /// The text of a TOML file that has been checked for syntax, and its name in errors.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ impl Source {
     ///
     /// # Errors
     /// At the first place that is not TOML.
-    pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Result<Self, CardError> {
+    pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Result<Self, Problem> {
         let source = Self { name: name.into(), text: text.into() };
         match DeTable::parse(&source.text) {
             Ok(_) => Ok(source),
@@ -73,28 +74,19 @@ impl Source {
     ///
     /// # Errors
     /// At the key or value that does not fit.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, CardError> {
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         parse(self, &self.root())
     }
 
     /// An error at a byte span of this text; one line, whatever `what` holds.
-    pub fn error(
-        &self,
-        span: Range<usize>,
-        what: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> CardError {
-        CardError::at(self.name.clone(), self.position(span.start), what.into(), hint.into())
+    pub fn error(&self, span: Range<usize>, what: impl Display, hint: impl Display) -> Problem {
+        let (line, column) = self.position(span.start);
+        Problem::new(what).at(format_args!("{}:{line}:{column}", self.name)).hint(hint)
     }
 
     /// An error at the value of a dotted key such as `weights.sha256`, or at the innermost table
     /// that exists.
-    pub fn error_at(
-        &self,
-        key: &str,
-        what: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> CardError {
+    pub fn error_at(&self, key: &str, what: impl Display, hint: impl Display) -> Problem {
         let mut value = self.root();
         let mut span = 0..0;
         for name in key.split('.') {
@@ -125,7 +117,7 @@ impl Source {
 pub fn parse<T: DeserializeOwned>(
     source: &Source,
     value: &Spanned<DeValue<'_>>,
-) -> Result<T, CardError> {
+) -> Result<T, Problem> {
     T::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
         let span = error.span().unwrap_or_else(|| value.span());
         let (what, hint) = explain(error.message(), path(&source.root(), &span).as_deref());

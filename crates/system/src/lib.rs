@@ -2,6 +2,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
+//! | [`digest`] | SHA-256 as text |
 //! | [`encoding`] | encoding of a text file, by its first bytes |
 //! | [`input`] | files that others wrote: opened only if they are regular files |
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
@@ -15,6 +16,7 @@
 //! assert!(read.unwrap_err().contains("InvalidDigit"));
 //! ```
 
+pub mod digest;
 pub mod encoding;
 pub mod files;
 pub mod input;

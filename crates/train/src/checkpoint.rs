@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params;
-use toolkit_registry::{StoredDtype, read_safetensors, sha256_hex, write_safetensors};
+use toolkit_models::weights::{StoredDtype, read_safetensors, write_safetensors};
+use toolkit_system::digest::sha256_hex;
 
 /// The manifest of a checkpoint.
 #[derive(Clone, Debug, Deserialize, Serialize)]

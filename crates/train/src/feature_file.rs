@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 
 /// Names of the files of a cache.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::Path;
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 
 /// Rows that are computed and written together.
 pub(crate) const GROUP: usize = 32;

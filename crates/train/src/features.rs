@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use toolkit_core::params;
 use toolkit_data::{DataError, Dataset, Preprocess};
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 use toolkit_system::progress::Progress;
 
 /// Cached features of every readable image of a data set.

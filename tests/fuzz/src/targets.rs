@@ -11,7 +11,8 @@ use toolkit_data::{CheckOptions, Dataset, Folder, PublishedConfig, check, check_
 use toolkit_eval::official::{CaptionFiles, VqaFiles};
 use toolkit_fetch::{NoProgress, Store};
 use toolkit_formats::Tensors;
-use toolkit_registry::{Card, Kind, Origin, Registry, TextTokenizer, TokenTable};
+use toolkit_registry::{Card, Kind, Origin, Registry};
+use toolkit_tokenizer::{TextTokenizer, TokenTable};
 
 /// Pixels that a fuzzed picture may have: 64 MB as RGB with alpha, a quarter of what one input may
 /// take.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use toolkit_core::{AnyVision, VisionEncoder, conform, params};
-use toolkit_registry::{StoredDtype, write_safetensors};
+use toolkit_models::weights::{StoredDtype, write_safetensors};
 
 const CONFIG: PatchConfig = PatchConfig { image: 64, patch: 16, width: 24 };
 

@@ -13,8 +13,8 @@ use toolkit_models::language::llama::{Llama, LlamaConfig};
 use toolkit_models::language::opt::{Opt, OptConfig};
 use toolkit_models::language::t5::{T5, T5Config};
 use toolkit_models::layers::Activation;
-use toolkit_registry::names::{self, Part};
-use toolkit_registry::reader::Reader;
+use toolkit_models::weights::names::{self, Part};
+use toolkit_models::weights::reader::Reader;
 
 /// A language model that checkpoints are published with.
 #[derive(Clone, Debug)]

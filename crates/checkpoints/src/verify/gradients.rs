@@ -8,7 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Values};
-use toolkit_registry::names::{self, Part, Scheme};
+use toolkit_models::weights::names::{self, Part, Scheme};
 
 /// Whether output `name` is a gradient of what BLIP-2 freezes.
 pub(crate) fn is_of_frozen_part(name: &str) -> bool {

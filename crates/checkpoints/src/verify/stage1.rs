@@ -6,7 +6,7 @@ use crate::CheckpointError;
 use crate::model::{BridgePart, Model};
 use burn::module::Module;
 use toolkit_core::{Pair, noise, similarity};
-use toolkit_registry::names::Scheme;
+use toolkit_models::weights::names::Scheme;
 use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum};
 
 pub(super) fn run(

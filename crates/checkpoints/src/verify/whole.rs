@@ -9,7 +9,7 @@ use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::params::Values;
 use toolkit_core::{LanguageKind, Pair, noise, similarity};
 use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
-use toolkit_registry::names::Scheme;
+use toolkit_models::weights::names::Scheme;
 use toolkit_train::losses::token_loss_sum;
 
 /// Relative positions have no end; texts of references have.

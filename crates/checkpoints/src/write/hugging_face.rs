@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use toolkit_models::layers::Activation;
 use toolkit_models::vision::eva::EvaConfig;
-use toolkit_registry::names::{self, Part, Scheme, Side};
+use toolkit_models::weights::names::{self, Part, Scheme, Side};
 use toolkit_system::files::write_folder;
 
 /// Writes the folder, which appears whole or not at all.
@@ -137,9 +137,9 @@ fn config(
     let q = &model.qformer;
     let class = if text { "Blip2ForImageTextRetrieval" } else { "Blip2ForConditionalGeneration" };
     let dtype = match form.dtype {
-        toolkit_registry::StoredDtype::F32 => "float32",
-        toolkit_registry::StoredDtype::F16 => "float16",
-        toolkit_registry::StoredDtype::Bf16 => "bfloat16",
+        toolkit_models::weights::StoredDtype::F32 => "float32",
+        toolkit_models::weights::StoredDtype::F16 => "float16",
+        toolkit_models::weights::StoredDtype::Bf16 => "bfloat16",
     };
     json!({
         "architectures": [class], "model_type": "blip-2", "torch_dtype": dtype, "dtype": dtype,

@@ -11,7 +11,7 @@ use crate::CheckpointError;
 use crate::config::LanguageConfig;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use toolkit_registry::names::{Part, Scheme};
+use toolkit_models::weights::names::{Part, Scheme};
 use toolkit_system::files::{FileError, sweep_beside};
 
 /// Writes `file` and the `config.json` beside it; with `all`, the frozen parts and how pixels are

@@ -16,8 +16,8 @@ use toolkit_core::LanguageSpecialTokens;
 use toolkit_core::params::{Info, Values};
 use toolkit_data::Preprocess;
 use toolkit_models::bridge::qformer::QFormerConfig;
-use toolkit_registry::StoredDtype;
-use toolkit_registry::names::{self, Part, Piece, Scheme};
+use toolkit_models::weights::StoredDtype;
+use toolkit_models::weights::names::{self, Part, Piece, Scheme};
 
 /// Values of one parameter, read when they are written.
 pub(crate) type Fetch<'a> = dyn Fn(Part, &Info) -> Result<Values, CheckpointError> + 'a;

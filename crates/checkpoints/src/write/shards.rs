@@ -6,7 +6,7 @@ use crate::CheckpointError;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
-use toolkit_registry::StoredDtype;
+use toolkit_models::weights::StoredDtype;
 use toolkit_system::files::{FileError, write_atomic};
 
 /// Writes `model.safetensors`, or shards with their index, and returns the names of the files with

@@ -7,7 +7,7 @@ use super::{Fetch, Form, Target, shards};
 use crate::CheckpointError;
 use std::io::{Error, Seek, Write};
 use std::path::Path;
-use toolkit_registry::StoredDtype;
+use toolkit_models::weights::StoredDtype;
 use toolkit_system::files::{FileError, write_atomic};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};

@@ -20,7 +20,7 @@ use toolkit_checkpoints::verify::{Report, Subject, verify};
 use toolkit_checkpoints::{CheckpointError, Model};
 use toolkit_core::params::Values;
 use toolkit_formats::Tensors;
-use toolkit_registry::{StoredDtype, write_safetensors};
+use toolkit_models::weights::{StoredDtype, write_safetensors};
 use toolkit_system::progress::Silent;
 
 /// A copy of a fixture's folder, to be changed.

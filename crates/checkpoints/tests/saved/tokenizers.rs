@@ -117,7 +117,7 @@ fn a_damaged_tokenizer_is_refused_with_its_file() {
     let read = |bytes: &[u8]| {
         checkpoint.write("tokenizer.json", bytes);
         let special_tokens = checkpoint_marks();
-        let table = toolkit_registry::TokenTable::of_language(334);
+        let table = toolkit_tokenizer::TokenTable::of_language(334);
         toolkit_checkpoints::tokens::Words::read(checkpoint.0.path(), special_tokens, None, table)
     };
     for at in (0..whole.len() - 1).step_by(37) {

@@ -16,7 +16,7 @@ use toolkit_eval::{
 };
 use toolkit_lab::work::stages::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 use toolkit_system::progress::Progress;
 use toolkit_train::TrainError;
 

@@ -17,7 +17,7 @@ use toolkit_core::params::{self, Init};
 use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape, LanguageSpecialTokens};
 use toolkit_data::{DataError, Dataset, Item, Question};
 use toolkit_models::language::{opt, t5};
-use toolkit_registry::{TextTokenizer, TokenTable};
+use toolkit_tokenizer::{TextTokenizer, TokenTable};
 
 const WIDTH: usize = 16;
 const EOS: u32 = 1;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toolkit_metrics::{Interval, bootstrap, holm, mean, paired_permutation};
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 
 /// Draws of the test and of the interval.
 const RESAMPLES: usize = 10_000;

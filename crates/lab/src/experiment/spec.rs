@@ -253,7 +253,7 @@ impl Spec {
     /// At the first value that makes no sense, with its position.
     pub fn check(&self, source: &Source) -> Result<(), LabError> {
         let wrong = |key: &str, what: &str, hint: &str| {
-            Err(LabError::Card(source.error_at(key, what, hint)))
+            Err(LabError::Problem(source.error_at(key, what, hint)))
         };
         let plain = !self.name.is_empty()
             && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));

@@ -111,7 +111,7 @@ pub fn resolve(
         for (key, value) in spec.smoke.clone() {
             let place = format!("smoke.{key}");
             let fail = |what: String| {
-                LabError::Card(source.error_at(
+                LabError::Problem(source.error_at(
                     &place,
                     what,
                     "`[smoke]` holds dotted keys of this file",
@@ -164,7 +164,7 @@ pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Ce
             for value in values {
                 let (mut table, mut axes) = (table.clone(), axes.clone());
                 apply(&mut table, key, value.clone()).map_err(|what| {
-                    LabError::Card(source.error_at(
+                    LabError::Problem(source.error_at(
                         "sweep",
                         format!("axis `{key}` = {value}: {what}"),
                         "axes are dotted keys of this file",

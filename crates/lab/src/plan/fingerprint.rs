@@ -4,7 +4,8 @@ use crate::experiment::spec::{ComputeSpec, DataSpec, Spec};
 use crate::experiment::sweep::Cell;
 use crate::plan::parts::{Resolved, Splits};
 use toolkit_models::bridge::QFormerInit;
-use toolkit_registry::{Card, sha256_hex};
+use toolkit_registry::Card;
+use toolkit_system::digest::sha256_hex;
 
 /// Returns the first 12 digits of the SHA-256 of a JSON value's text.
 #[must_use]

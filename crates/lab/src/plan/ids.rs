@@ -3,7 +3,8 @@
 use crate::plan::parts::{Resolved, Splits};
 use crate::{LabError, Reporter};
 use toolkit_data::{Dataset, Item};
-use toolkit_registry::{CardError, TextTokenizer};
+use toolkit_system::problem::Problem;
+use toolkit_tokenizer::TextTokenizer;
 
 /// The captions and questions of an item.
 fn texts(item: &Item) -> impl Iterator<Item = &str> {
@@ -37,7 +38,7 @@ fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabEr
             tokenizer.encode(text).map_err(|error| {
                 let what =
                     format!("{}: `{text}`, item `{}` of {}", error.what, item.id, data.name());
-                CardError::new(error.file, what, error.hint)
+                Problem::new(what).at(error.place).hint(error.hint)
             })?;
         }
     }

@@ -19,7 +19,8 @@ use toolkit_data::{
 };
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
-use toolkit_registry::{Card, Kind, Registry, TextTokenizer, TokenTable, Weights};
+use toolkit_registry::{Card, Kind, Registry, Weights};
+use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_train::stage2::MAX_TEXT;
 
 /// The cards of a model with their shapes, which fit each other.
@@ -166,7 +167,7 @@ impl Resolved {
         let t = card.tokenizer(TokenTable::of_text_side(rows))?;
         let need = |id: Option<u32>, name: &str| {
             id.ok_or_else(|| {
-                LabError::Card(card.text().error_at(
+                LabError::Problem(card.text().error_at(
                     "tokenizer",
                     format!("`{name}` is missing"),
                     "stage 1 needs `pad`, `cls`, `sep` and `dec`",
@@ -193,7 +194,7 @@ impl Resolved {
         let t = card.tokenizer(TokenTable::of_language(self.language.1.vocab))?;
         let missing = |name: &str| {
             let what = format!("`{name}` is missing");
-            LabError::Card(card.text().error_at(
+            LabError::Problem(card.text().error_at(
                 "tokenizer",
                 what,
                 "a language model needs `eos` and `pad`",
@@ -250,7 +251,7 @@ pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, La
             let root = config.root(&card.name)?;
             Ok(Arc::new(Published::open(&config, &root, split)?.named(name)))
         }
-        other => Err(LabError::Card(card.text().error_at(
+        other => Err(LabError::Problem(card.text().error_at(
             "kind",
             format!("unknown kind of data set `{other}`"),
             "known: `scenes`, `small`, `easy-vqa`, `published`; folders are `folder:PATH`",

@@ -4,7 +4,7 @@ use crate::plan::cells::Plan;
 use crate::plan::fingerprint::card_hash;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 use toolkit_system::tool::question;
 
 /// The versions that this program was built with.

@@ -20,7 +20,8 @@ use toolkit_eval::{
     vqa, write_samples,
 };
 use toolkit_models::connector::Connector;
-use toolkit_registry::{Kind, Registry, TextTokenizer};
+use toolkit_registry::{Kind, Registry};
+use toolkit_tokenizer::TextTokenizer;
 use toolkit_train::TrainError;
 use toolkit_train::features::Features;
 

@@ -15,10 +15,10 @@ use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, LanguageKind, params};
 use toolkit_data::{ScenesConfig, World};
 use toolkit_models::bridge::qformer;
 use toolkit_models::language::{opt, t5};
-use toolkit_registry::{
-    Card, Kind, Registry, StoredDtype, TextTokenizer, TokenTable, Weights, sha256_hex,
-    write_safetensors,
-};
+use toolkit_models::weights::{StoredDtype, write_safetensors};
+use toolkit_registry::{Card, Kind, Registry, Weights};
+use toolkit_system::digest::sha256_hex;
+use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::pretrain::text::{MaskedWords, ReadText};
 use toolkit_train::pretrain::vision::{LabelPictures, Labeller};

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use toolkit_core::AnyBridge;
 use toolkit_data::Dataset;
-use toolkit_registry::{CardError, Registry};
+use toolkit_registry::Registry;
+use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_train::features::{Features, Recipe, cache_key};
 use toolkit_train::fit::{FitConfig, fit};
@@ -293,11 +294,11 @@ pub fn same_pictures(dataset: &dyn Dataset) -> Vec<usize> {
 /// is cut, `[SEP]` kept).
 pub fn stage1_captions(
     dataset: &dyn Dataset,
-    encode: &dyn Fn(&str) -> Result<Vec<u32>, CardError>,
+    encode: &dyn Fn(&str) -> Result<Vec<u32>, Problem>,
     cls: u32,
     sep: u32,
     positions: usize,
-) -> Result<Vec<Vec<Vec<u32>>>, CardError> {
+) -> Result<Vec<Vec<Vec<u32>>>, Problem> {
     let one = |text: &String| {
         let mut ids = vec![cls];
         ids.extend(encode(text)?);

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use toolkit_eval::{EvalError, Keep};
-use toolkit_registry::sha256_hex;
+use toolkit_system::digest::sha256_hex;
 use toolkit_train::TrainError;
 
 /// A file of texts, below the folder of a task.

@@ -1,10 +1,12 @@
 //! Cards: what is accepted, and how what is not is reported.
 
-use super::{error, parse};
+use super::{error, parse, position};
 use crate::spanned::{self, closest};
-use crate::{Card, Facts, Kind, Origin, Parts, Source, StoredDtype};
+use crate::{Card, Facts, Kind, Origin, Parts, Source};
 use proptest::prelude::*;
 use serde::Deserialize;
+use toolkit_models::weights::StoredDtype;
+use toolkit_tokenizer::TokenTable;
 
 const FULL: &str = r#"
 family = "vit"
@@ -178,7 +180,7 @@ fn missing_keys_are_reported_at_their_table() {
 fn syntax_errors_have_a_place() {
     let text = "family = \"vit\"\nabout = \"é\" x\n";
     let wrong = parse(Kind::Vision, text).unwrap_err();
-    assert_eq!((wrong.line, wrong.column), (2, 13), "columns count characters: {wrong}");
+    assert_eq!(position(&wrong), (2, 13), "columns count characters: {wrong}");
     assert!(error(Kind::Vision, "a = 1\na = 2\n").contains(":2:1"));
     assert!(error(Kind::Vision, "family = \"unclosed\n").contains("--> registry/vision/x.toml:1:"));
     error(Kind::Vision, "\"line\\nbreak\" = 1\nfamily = \"vit\"\n");
@@ -214,7 +216,7 @@ fn a_whole_file_and_a_value_of_it_are_parsed_by_other_crates_too() {
     let at = source.error_at("train.lr", "no", "");
     assert_eq!(at.to_string(), "no --> spec.toml:2:6");
     let outside = source.error(1000..1001, "no", "");
-    assert_eq!(outside.line, 4, "a span of another text is no panic");
+    assert_eq!(position(&outside).0, 4, "a span of another text is no panic");
 }
 
 #[test]
@@ -335,14 +337,14 @@ proptest! {
             }
             Err(error) => {
                 let shown = error.to_string();
-                prop_assert!(!shown.contains('\n') && error.line > 1, "{}", shown);
+                prop_assert!(!shown.contains('\n') && position(&error).0 > 1, "{}", shown);
             }
         }
         // Nothing is fetched for this: what is not here is an error.
         let error = match which {
             0 => card.package("p").err().map(|error| error.to_string()),
             1 => card.open_weights().err().map(|error| error.to_string()),
-            2 => card.tokenizer(crate::TokenTable::of_language(8)).err().map(|error| error.to_string()),
+            2 => card.tokenizer(TokenTable::of_language(8)).err().map(|error| error.to_string()),
             _ => card.bert().err().map(|error| error.to_string()),
         };
         prop_assert!(!error.unwrap_or_default().contains('\n'));
@@ -355,10 +357,10 @@ proptest! {
         let table = if digests { "[packages.sha256]" } else { "[packages]" };
         match parse(Kind::Dataset, &format!("kind = \"x\"\n{table}\n{lines}")) {
             Ok(card) => {
-                let _ = crate::sources(&card).map_err(|error| assert!(error.line >= 3, "{error}"));
+                let _ = crate::sources(&card).map_err(|error| assert!(position(&error).0 >= 3, "{error}"));
                 prop_assert!(card.package("nowhere").is_err());
             }
-            Err(error) => prop_assert!(!error.to_string().contains('\n') && error.line >= 2, "{}", error),
+            Err(error) => prop_assert!(!error.to_string().contains('\n') && position(&error).0 >= 2, "{}", error),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Files next to cards: digests, overlays, tokenizers, and the cards that are compiled in.
 
-use super::put;
-use crate::{Card, CardError, Kind, Origin, Registry, TokenTable, embedded_files, sha256_hex};
+use super::{position, put};
+use crate::{Card, Kind, Origin, Registry, embedded_files};
 use std::path::Path;
+use toolkit_system::digest::sha256_hex;
+use toolkit_system::problem::Problem;
+use toolkit_tokenizer::TokenTable;
 
 /// A word-level tokenizer that would add `<s>` and pad, if it were asked to.
 const TOKENIZER: &str = r#"{"version":"1.0","truncation":{"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0},
@@ -12,11 +15,18 @@ const TOKENIZER: &str = r#"{"version":"1.0","truncation":{"direction":"Right","m
 "special_tokens":{"<s>":{"id":"<s>","ids":[0],"tokens":["<s>"]}}},"decoder":null,
 "model":{"type":"WordLevel","vocab":{"<s>":0,"<unk>":1,"a":2,"red":3,"cat":4},"unk_token":"<unk>"}}"#;
 
+/// Two special tokens at both ends of the vocabulary.
+const ENDS: &str = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[
+{"id":0,"content":"</s>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true},
+{"id":6,"content":"<loc0>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],
+"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":null,"decoder":null,
+"model":{"type":"WordLevel","vocab":{"</s>":0,"<unk>":1,"a":2,"red":3,"cat":4,"dog":5},"unk_token":"<unk>"}}"#;
+
 fn overlaid(folder: &Path) -> Registry {
     Registry::empty().overlay(folder.to_owned()).unwrap()
 }
 
-fn tokenizer_error(section: &str) -> CardError {
+fn tokenizer_error(section: &str) -> Problem {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "weights/t.json", TOKENIZER);
     put(folder.path(), "weights/bad.json", "{}");
@@ -56,23 +66,52 @@ fn a_tokenizer_that_is_not_right_is_reported_at_its_key() {
     let none = tokenizer_error("");
     assert!(none.what.contains("has no `[tokenizer]`"), "{none}");
     let missing = tokenizer_error("[tokenizer]\nfile = \"weights/none.json\"\n");
-    assert!(
-        missing.what.starts_with("cannot read `") && missing.line == 3 && missing.column == 8,
-        "{missing}"
-    );
+    assert!(missing.what.starts_with("cannot read `") && position(&missing) == (3, 8), "{missing}");
     let broken = tokenizer_error("[tokenizer]\nfile = \"weights/bad.json\"\n");
-    assert!(broken.what.contains("is not a tokenizer") && broken.line == 3, "{broken}");
+    assert!(broken.what.contains("is not a tokenizer") && position(&broken).0 == 3, "{broken}");
     let id = tokenizer_error("[tokenizer]\nfile = \"weights/t.json\"\neos = 50\n");
-    assert!(id.what.starts_with("`eos` = 50 is not an id") && id.line == 4, "{id}");
+    assert!(id.what.starts_with("`eos` = 50 is not an id") && position(&id).0 == 4, "{id}");
     let unknown = tokenizer_error("[tokenizer]\nfile = \"weights/no-unk.json\"\n");
-    assert!(unknown.what.contains("cannot encode every text") && unknown.line == 3, "{unknown}");
+    assert!(
+        unknown.what.contains("cannot encode every text") && position(&unknown).0 == 3,
+        "{unknown}"
+    );
     let changed = tokenizer_error("[tokenizer]\nfile = \"weights/t.json\"\nsha256 = \"abc\"\n");
     let digest = sha256_hex(TOKENIZER.as_bytes());
     assert!(
         changed.what.contains(&format!("has sha256 {digest}, the card expects abc"))
-            && changed.line == 4,
+            && position(&changed).0 == 4,
         "{changed}"
     );
+}
+
+#[test]
+fn a_card_may_name_several_ends_and_each_needs_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "t.json", ENDS);
+    let tokenizer = |eos: &str, rows| {
+        put(
+            folder.path(),
+            "language/x.toml",
+            format!("family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = {eos}\n"),
+        );
+        let registry = Registry::empty().overlay(folder.path().to_owned()).unwrap();
+        let card = registry.card(Kind::Language, "x").map_err(|error| error.to_string())?;
+        card.tokenizer(TokenTable::of_language(rows)).map_err(|error| error.to_string())
+    };
+    assert_eq!(tokenizer("0", 8).unwrap().eos.unwrap().ids(), [0]);
+    let ends = tokenizer("[6, 0, 6]", 8).unwrap().eos.unwrap();
+    assert_eq!((ends.ids(), ends.first()), (&[6, 0][..], 6));
+    let error = tokenizer("[0, 6]", 6).unwrap_err();
+    assert!(
+        error.contains("`eos`: token `<loc0>` has id 6, the language model has 6 rows")
+            && error.contains(":4:"),
+        "{error}"
+    );
+    assert!(tokenizer("[0, 40]", 64).unwrap_err().contains("`eos` = 40 is not an id"));
+    for wrong in ["[]", "\"</s>\"", "-1"] {
+        assert!(tokenizer(wrong, 8).unwrap_err().contains(":4:"), "{wrong}");
+    }
 }
 
 #[test]
@@ -106,7 +145,7 @@ fn unknown_cards_and_folders_are_reported() {
         "there is no model `x`; hint: there are no cards in `models/`; add a folder of cards"
     );
     let typed = Registry::empty().overlay(folder.path().join("mistyped")).unwrap_err();
-    assert!(typed.what.contains("is not there") && typed.file.ends_with("mistyped"), "{typed}");
+    assert!(typed.what.contains("is not there") && typed.place.ends_with("mistyped"), "{typed}");
     put(
         folder.path(),
         "tasks/wide.toml",
@@ -117,7 +156,7 @@ fn unknown_cards_and_folders_are_reported() {
     put(folder.path(), "tasks/bytes.toml", [0xFF, 0xFF]);
     let bytes = registry.card(Kind::Task, "bytes").unwrap_err();
     assert!(
-        bytes.what.contains("not UTF-8") && bytes.file.ends_with("tasks/bytes.toml"),
+        bytes.what.contains("not UTF-8") && bytes.place.ends_with("tasks/bytes.toml"),
         "{bytes}"
     );
 }

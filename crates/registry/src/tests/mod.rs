@@ -3,15 +3,11 @@
 
 mod cards;
 mod files;
-mod forms;
-mod levels;
 mod parts;
-mod reader;
-mod tokenizers;
-mod weights;
 
-use crate::{Card, CardError, Kind, Origin};
+use crate::{Card, Kind, Origin};
 use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// Writes `text` to `folder/file`, folders made.
 fn put(folder: &Path, file: &str, text: impl AsRef<[u8]>) {
@@ -20,7 +16,7 @@ fn put(folder: &Path, file: &str, text: impl AsRef<[u8]>) {
     std::fs::write(path, text).unwrap();
 }
 
-fn parse(kind: Kind, text: &str) -> Result<Card, CardError> {
+fn parse(kind: Kind, text: &str) -> Result<Card, Problem> {
     Card::parse(kind, "x", Origin::Embedded, text)
 }
 
@@ -29,4 +25,13 @@ fn error(kind: Kind, text: &str) -> String {
     let error = parse(kind, text).unwrap_err().to_string();
     assert!(!error.contains('\n'), "an error is one line: {error:?}");
     error
+}
+
+/// Returns line and column of an error in a card, from 1; zeros if it is about the whole file.
+fn position(error: &Problem) -> (usize, usize) {
+    let mut numbers = error.place.rsplitn(3, ':').map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(column)), Some(Ok(line))) => (line, column),
+        _ => (0, 0),
+    }
 }

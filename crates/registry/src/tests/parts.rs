@@ -1,10 +1,7 @@
 //! A family of the tests' own: registered, described, built and loaded from an overlay.
 
-use super::put;
-use crate::{
-    CardError, Kind, LoadError, Registry, StoredDtype, Weights, import, sha256_hex,
-    write_safetensors,
-};
+use super::{position, put};
+use crate::{Kind, Registry, Weights};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 use serde::Deserialize;
@@ -12,6 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::{self, Values};
 use toolkit_core::{AnyVision, Cost, ShapeError, VisionEncoder, VisionShape};
+use toolkit_models::weights::{StoredDtype, WeightsError, import, write_safetensors};
+use toolkit_system::digest::sha256_hex;
+use toolkit_system::problem::Problem;
 
 /// Mean colour times a learned matrix.
 #[derive(Module, Debug)]
@@ -76,14 +76,14 @@ fn overlay(tensors: &BTreeMap<String, Values>) -> tempfile::TempDir {
     folder
 }
 
-fn load(folder: &Path) -> Result<AnyVision, LoadError> {
+fn load(folder: &Path) -> Result<AnyVision, WeightsError> {
     let registry = registry(folder);
     let card = registry.card(Kind::Vision, "c").unwrap();
     registry.build_vision(&card, &Device::default(), Weights::Card)
 }
 
 /// The error of describing a card of these lines.
-fn described(lines: &str) -> CardError {
+fn described(lines: &str) -> Problem {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "vision/c.toml", lines);
     let registry = registry(folder.path());
@@ -119,7 +119,7 @@ fn everything_that_does_not_fit_is_listed_at_once() {
     }
     let folder = overlay(&wrong);
     let error = load(folder.path()).unwrap_err();
-    let LoadError::Mismatch { mismatch, .. } = &error else { panic!("{error}") };
+    let WeightsError::Mismatch { mismatch, .. } = &error else { panic!("{error}") };
     assert_eq!(
         (mismatch.missing.len(), mismatch.unexpected.len(), mismatch.misshaped.len()),
         (1, 11, 1)
@@ -187,24 +187,21 @@ fn weights_that_are_not_those_of_the_card_are_refused() {
 #[test]
 fn a_configuration_that_cannot_be_built_points_at_the_card() {
     let odd = described("family = \"colour\"\n\n[config]\nwidth = 3\n");
-    assert_eq!((odd.line, odd.column), (3, 1), "{odd}");
+    assert_eq!(position(&odd), (3, 1), "{odd}");
     assert!(odd.what.contains("`width` = 3 is not a multiple of"), "{odd}");
     let key = described("family = \"colour\"\n[config]\nwidht = 3\n");
-    assert_eq!((key.line, key.column, key.hint.as_str()), (3, 1, "did you mean `width`?"));
+    assert_eq!((position(&key), key.hint.as_str()), ((3, 1), "did you mean `width`?"));
     let absent = described("family = \"colour\"\n");
     assert_eq!(
-        (absent.line, absent.what.as_str()),
+        (position(&absent).0, absent.what.as_str()),
         (1, "missing key `width`: the card has no `[config]`")
     );
     let family = described("family = \"color\"\n[config]\nwidth = 2\n");
-    assert_eq!(
-        (family.line, family.column, family.hint.as_str()),
-        (1, 10, "did you mean `colour`?")
-    );
+    assert_eq!((position(&family), family.hint.as_str()), ((1, 10), "did you mean `colour`?"));
     let size = "family = \"colour\"\n[config]\nwidth = 2\n[preprocess]\nsize = [2, 4]\nmean = [0, \
         0, 0]\nstd = [1, 1, 1]\n";
     let size = described(size);
-    assert_eq!((size.line, size.column), (5, 8), "{size}");
+    assert_eq!(position(&size), (5, 8), "{size}");
     let folder = overlay(&tensors());
     let registry = registry(folder.path());
     let card = registry.card(Kind::Vision, "c").unwrap();

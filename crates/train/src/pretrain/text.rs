@@ -15,7 +15,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_data::World;
-use toolkit_registry::TextTokenizer;
+use toolkit_tokenizer::TextTokenizer;
 
 /// The objective for language models of both kinds.
 pub struct ReadText {

@@ -5,7 +5,7 @@ use super::weights;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::Values;
-use toolkit_registry::{StoredDtype, write_safetensors};
+use toolkit_models::weights::{StoredDtype, write_safetensors};
 use toolkit_system::progress::Silent;
 use toolkit_train::TrainError;
 use toolkit_train::checkpoint::{Checkpoint, write_atomic};
@@ -102,7 +102,7 @@ fn a_checkpoint_of_another_model_is_refused() {
         let mut saved = Checkpoint::load(dir.path()).unwrap().unwrap();
         let path = dir.path().join(&saved.optimizer);
         let mut state =
-            toolkit_registry::read_safetensors(&std::fs::read(&path).unwrap()).unwrap().0;
+            toolkit_models::weights::read_safetensors(&std::fs::read(&path).unwrap()).unwrap().0;
         state.insert(name.to_owned(), Values { shape: vec![values.len()], data: values });
         saved.optimizer_sha256 =
             write_safetensors(&path, &state, StoredDtype::F32, BTreeMap::new()).unwrap();

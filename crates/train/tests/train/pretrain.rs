@@ -15,7 +15,7 @@ use toolkit_data::{ScenesConfig, World};
 use toolkit_models::bridge::QFormerConfig;
 use toolkit_models::language::opt::{self, Opt};
 use toolkit_models::language::t5::{self, T5};
-use toolkit_registry::{TextTokenizer, TokenTable};
+use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::pretrain::text::{MaskedWords, ReadText};

@@ -1,9 +1,10 @@
 //! safetensors: written, read, and refused.
 
-use crate::{LoadError, StoredDtype, read_safetensors, sha256_hex, write_safetensors};
+use crate::weights::{StoredDtype, WeightsError, read_safetensors, write_safetensors};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use toolkit_core::params::Values;
+use toolkit_system::digest::sha256_hex;
 
 type Tensors = BTreeMap<String, Values>;
 
@@ -18,7 +19,7 @@ fn tensors() -> Tensors {
 }
 
 /// The bytes of a file and the digest that writing returned.
-fn written(tensors: &Tensors, dtype: StoredDtype) -> Result<(Vec<u8>, String), LoadError> {
+fn written(tensors: &Tensors, dtype: StoredDtype) -> Result<(Vec<u8>, String), WeightsError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
     let metadata =
@@ -86,7 +87,7 @@ fn what_cannot_be_stored_or_read_is_an_error() {
     let nowhere = std::path::Path::new("/nonexistent-folder/w.safetensors");
     let error =
         write_safetensors(nowhere, &tensors(), StoredDtype::F32, BTreeMap::new()).unwrap_err();
-    assert!(matches!(error, LoadError::Write { .. }), "{error}");
+    assert!(error.to_string().starts_with("cannot write: "), "{error}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn layer(name: &str, level: &str) -> Option<String> {
 }
 
 pub(super) fn side(name: &str) -> Side {
-    if toolkit_models::bridge::qformer::is_query_path(name) {
+    if crate::bridge::qformer::is_query_path(name) {
         Side::Query
     } else if name.starts_with("cls.") || name == "temp" {
         Side::Caption

@@ -1,12 +1,12 @@
 //! Levels before names that no list of ours has.
 
 use super::reader::{eva_config, read};
-use crate::names::{Part, shared};
+use crate::vision::eva::Eva;
+use crate::weights::names::{Part, shared};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use toolkit_core::VisionEncoder;
 use toolkit_core::params::{self, Values};
-use toolkit_models::vision::eva::Eva;
 
 fn build() -> Eva {
     Eva::build(&eva_config(), &Device::flex())

@@ -1,9 +1,10 @@
 //! Tokenizer files against the table they are for: ids without a row, files that the `tokenizers`
 //! crate panics on, special tokens that a text spells out.
 
-use super::put;
-use crate::{Kind, Registry, TextTokenizer, TokenTable};
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
+use toolkit_tokenizer::{TextTokenizer, TokenTable};
 
 /// Byte-level, with `</s>` before every text and `<loc0>` behind the words.
 fn file(processor: &str, decoder: &str) -> String {
@@ -103,35 +104,6 @@ fn special_tokens_that_texts_spell_out_are_counted() {
     );
     let some = tokenizer.spelt_out(["a cat", "<loc0>", "a", "the </s>"]).unwrap();
     assert!(some.starts_with("2 of 4 texts hold") && some.contains("`<loc0>` (id 6)"), "{some}");
-}
-
-#[test]
-fn a_card_may_name_several_ends_and_each_needs_a_row() {
-    let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "t.json", file("null", "null"));
-    let tokenizer = |eos: &str, rows| {
-        put(
-            folder.path(),
-            "language/x.toml",
-            format!("family = \"opt\"\n[tokenizer]\nfile = \"t.json\"\neos = {eos}\n"),
-        );
-        let registry = Registry::empty().overlay(folder.path().to_owned()).unwrap();
-        let card = registry.card(Kind::Language, "x").map_err(|error| error.to_string())?;
-        card.tokenizer(TokenTable::of_language(rows)).map_err(|error| error.to_string())
-    };
-    assert_eq!(tokenizer("0", 8).unwrap().eos.unwrap().ids(), [0]);
-    let ends = tokenizer("[6, 0, 6]", 8).unwrap().eos.unwrap();
-    assert_eq!((ends.ids(), ends.first()), (&[6, 0][..], 6));
-    let error = tokenizer("[0, 6]", 6).unwrap_err();
-    assert!(
-        error.contains("`eos`: token `<loc0>` has id 6, the language model has 6 rows")
-            && error.contains(":4:"),
-        "{error}"
-    );
-    assert!(tokenizer("[0, 40]", 64).unwrap_err().contains("`eos` = 40 is not an id"));
-    for wrong in ["[]", "\"</s>\"", "-1"] {
-        assert!(tokenizer(wrong, 8).unwrap_err().contains(":4:"), "{wrong}");
-    }
 }
 
 proptest! {

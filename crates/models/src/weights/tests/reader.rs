@@ -1,19 +1,19 @@
 //! Parts read from every form that they are published in.
 
-use crate::names::{self, Part};
-use crate::reader::Reader;
-use crate::{StoredDtype, write_safetensors};
+use crate::language::opt::{Opt, OptConfig};
+use crate::language::t5::{T5, T5Config};
+use crate::layers::Activation;
+use crate::vision::eva::{Eva, EvaConfig};
+use crate::vision::vit::{Vit, VitConfig};
+use crate::weights::names::{self, Part};
+use crate::weights::reader::Reader;
+use crate::weights::{StoredDtype, write_safetensors};
 use burn::module::Module;
 use burn::tensor::{DType, Device};
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Values};
 use toolkit_core::{LanguageModel, VisionEncoder};
 use toolkit_formats::Tensors;
-use toolkit_models::language::opt::{Opt, OptConfig};
-use toolkit_models::language::t5::{T5, T5Config};
-use toolkit_models::layers::Activation;
-use toolkit_models::vision::eva::{Eva, EvaConfig};
-use toolkit_models::vision::vit::{Vit, VitConfig};
 
 fn file(tensors: BTreeMap<String, Values>) -> Tensors {
     let dir = tempfile::tempdir().unwrap();

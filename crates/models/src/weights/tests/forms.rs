@@ -2,19 +2,20 @@
 //! panics.
 
 use super::reader::{eva_config, read};
-use crate::names::{Part, Piece, Recipe, Scheme, recipe};
+use crate::language::llama::{Llama, LlamaConfig};
+use crate::language::opt::{Opt, OptConfig};
+use crate::vision::dinov2::{Dinov2, Dinov2Config};
+use crate::vision::efficientnet::{EfficientNetLite, EfficientNetLiteConfig, Features};
+use crate::vision::eva::Eva;
+use crate::vision::vit::{Vit, VitConfig};
+use crate::weights::names::{Part, Piece, Recipe, Scheme, recipe};
+use crate::weights::{StoredDtype, write_safetensors};
 use burn::module::Module;
 use burn::tensor::Device;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Init, Values};
 use toolkit_core::{LanguageModel, VisionEncoder};
-use toolkit_models::language::llama::{Llama, LlamaConfig};
-use toolkit_models::language::opt::{Opt, OptConfig};
-use toolkit_models::vision::dinov2::{Dinov2, Dinov2Config};
-use toolkit_models::vision::efficientnet::{EfficientNetLite, EfficientNetLiteConfig, Features};
-use toolkit_models::vision::eva::Eva;
-use toolkit_models::vision::vit::{Vit, VitConfig};
 
 type Tensors = BTreeMap<String, Values>;
 
@@ -339,6 +340,6 @@ fn stored() -> Vec<u8> {
     let path = dir.path().join("x.safetensors");
     let values = Values { shape: vec![2, 2], data: vec![1.0; 4] };
     let all = BTreeMap::from([("a".to_owned(), values.clone()), ("b".to_owned(), values)]);
-    crate::write_safetensors(&path, &all, crate::StoredDtype::F32, BTreeMap::new()).unwrap();
+    write_safetensors(&path, &all, StoredDtype::F32, BTreeMap::new()).unwrap();
     std::fs::read(path).unwrap()
 }

@@ -1,15 +1,15 @@
 //! Fits tensors of files to parameters: everything that does not fit is told at once, and nothing
 //! is read before.
 
-use crate::LoadError;
-use crate::levels::{self, Ways};
-use crate::names::{self, Part, Piece, Recipe, Side};
+use super::WeightsError;
+use super::levels::{self, Ways};
+use super::names::{self, Part, Piece, Recipe, Side};
+use crate::vision::position::{Corners, resize_grid};
 use burn::module::Module;
 use burn::tensor::DType;
 use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::params::{self, Info, Mismatch, Values};
 use toolkit_formats::Tensors;
-use toolkit_models::vision::position::{Corners, resize_grid};
 
 /// How the parameters of one part are made.
 #[derive(Debug, Default)]
@@ -193,7 +193,7 @@ impl Reader {
     /// The error that names have a level too many, if that is why none of these parameters was
     /// found.
     #[must_use]
-    pub fn behind_a_level(&self, part: Part, family: &str, infos: &[Info]) -> Option<LoadError> {
+    pub fn behind_a_level(&self, part: Part, family: &str, infos: &[Info]) -> Option<WeightsError> {
         let mut ways = Ways::default();
         infos.iter().for_each(|info| ways.add(part, family, &info.name, &info.name));
         let level = ways.level(self.tensors.names())?;
@@ -240,7 +240,7 @@ impl Reader {
     /// # Errors
     /// With every missing, unexpected and mis-shaped tensor, copies of tied tensors that differ
     /// included.
-    pub fn check(&mut self) -> Result<(), LoadError> {
+    pub fn check(&mut self) -> Result<(), WeightsError> {
         let left: Vec<String> = self
             .tensors
             .names()
@@ -285,7 +285,7 @@ impl Reader {
             mismatch.unexpected.retain(|name| !level.tensors.contains_key(name));
             return Err(levels::mixed(&self.tensors, &level.name, &mismatch));
         }
-        Err(LoadError::Mismatch { file: self.tensors.path().display().to_string(), mismatch })
+        Err(WeightsError::Mismatch { file: self.tensors.path().display().to_string(), mismatch })
     }
 
     /// Reads what was planned into `module`, one tensor at a time; `seen` is told of every one.
@@ -299,7 +299,7 @@ impl Reader {
         plan: &Plan,
         dtype: DType,
         mut seen: impl FnMut(&Info),
-    ) -> Result<M, LoadError> {
+    ) -> Result<M, WeightsError> {
         let mut failed = None;
         let module = params::map_as(module, dtype, |info| {
             let recipe = plan.recipes.get(&info.name).filter(|_| failed.is_none())?;
@@ -314,11 +314,11 @@ impl Reader {
     ///
     /// # Errors
     /// If the file is damaged.
-    pub fn value(&self, plan: &Plan, info: &Info) -> Result<Option<Values>, LoadError> {
+    pub fn value(&self, plan: &Plan, info: &Info) -> Result<Option<Values>, WeightsError> {
         plan.recipes.get(&info.name).map(|recipe| self.values(recipe, info, plan)).transpose()
     }
 
-    fn values(&self, recipe: &Recipe, info: &Info, plan: &Plan) -> Result<Values, LoadError> {
+    fn values(&self, recipe: &Recipe, info: &Info, plan: &Plan) -> Result<Values, WeightsError> {
         let mut data = Vec::new();
         for piece in &recipe.0 {
             match piece {

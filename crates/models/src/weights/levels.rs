@@ -1,27 +1,28 @@
 //! Levels before the names of some tensors of a file, told by the parameters that are missing
 //! without them.
 
-use crate::LoadError;
-use crate::error::Listing;
-use crate::names::{self, Part};
+use super::WeightsError;
+use super::listing::Listing;
+use super::names::{self, Part};
 use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::params::Mismatch;
 use toolkit_formats::Tensors;
+use toolkit_system::problem::Problem;
 
 /// Every name that parameters which were not found are published under, each with what errors call
 /// them.
 #[derive(Debug, Default)]
-pub(crate) struct Ways(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct Ways(BTreeMap<String, BTreeSet<String>>);
 
 /// A level, and the tensors behind it with the parameters that they would be.
-pub(crate) struct Level {
-    pub(crate) name: String,
-    pub(crate) tensors: BTreeMap<String, BTreeSet<String>>,
+pub(super) struct Level {
+    pub(super) name: String,
+    pub(super) tensors: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Ways {
     /// Adds a parameter that was not found; errors call it `shown`.
-    pub(crate) fn add(&mut self, part: Part, family: &str, name: &str, shown: &str) {
+    pub(super) fn add(&mut self, part: Part, family: &str, name: &str, shown: &str) {
         for recipe in names::recipes(part, family, name) {
             // Every module has a `weight`; by that name alone nothing is told.
             for way in recipe.names().filter(|way| !["weight", "bias"].contains(way)) {
@@ -31,7 +32,7 @@ impl Ways {
     }
 
     /// The level that most of `tensors` have before a name that was looked for.
-    pub(crate) fn level<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Option<Level> {
+    pub(super) fn level<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Option<Level> {
         let mut levels: BTreeMap<&str, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for name in tensors {
             let mut cuts = name.match_indices('.').map(|(at, _)| name.split_at(at + 1));
@@ -47,7 +48,7 @@ impl Ways {
 }
 
 /// The error that some names begin with a level and others do not, with what else does not fit.
-pub(crate) fn mixed(file: &Tensors, level: &str, rest: &Mismatch) -> LoadError {
+pub(super) fn mixed(file: &Tensors, level: &str, rest: &Mismatch) -> WeightsError {
     let (all, with) =
         (file.names().count(), file.names().filter(|name| name.starts_with(level)).count());
     let mut what = match all - with {
@@ -61,5 +62,5 @@ pub(crate) fn mixed(file: &Tensors, level: &str, rest: &Mismatch) -> LoadError {
     }
     let hint =
         format!("take `{level}` off the names, or save the `state_dict()` of the model alone");
-    LoadError::format(&file.path().display().to_string(), what, &hint)
+    Problem::new(what).at(file.path().display()).hint(hint).into()
 }

@@ -4,7 +4,7 @@
 //! takes the first whose tensors are all there, so no form has to be told apart. A [`Scheme`] is
 //! one such way for whole checkpoints: writers name by it.
 
-use toolkit_models::vision::position::Corners;
+use crate::vision::position::Corners;
 
 mod bridge;
 mod language;

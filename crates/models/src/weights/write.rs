@@ -3,15 +3,16 @@
 //! The header is written here because `safetensors::serialize` puts metadata in the random order of
 //! a hash map, which would give every run of one experiment another digest.
 
-use crate::weights::hex;
-use crate::{LoadError, StoredDtype};
+use super::{StoredDtype, WeightsError};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{Error, Write};
 use std::path::Path;
 use toolkit_core::params::Values;
+use toolkit_system::digest::hex;
 use toolkit_system::files::{FileError, write_atomic};
+use toolkit_system::problem::Problem;
 
 /// Writes `tensors` to `path` and returns the SHA-256 of the file. The file appears whole or not at
 /// all.
@@ -23,7 +24,7 @@ pub fn write_safetensors(
     tensors: &BTreeMap<String, Values>,
     dtype: StoredDtype,
     metadata: BTreeMap<String, String>,
-) -> Result<String, LoadError> {
+) -> Result<String, WeightsError> {
     let file = path.display().to_string();
     let header = header(&file, tensors, dtype, metadata)?;
     write_atomic(path, |out| {
@@ -37,12 +38,13 @@ fn header(
     tensors: &BTreeMap<String, Values>,
     dtype: StoredDtype,
     metadata: BTreeMap<String, String>,
-) -> Result<Vec<u8>, LoadError> {
+) -> Result<Vec<u8>, WeightsError> {
     let bytes = match dtype {
         StoredDtype::F32 => 4,
         StoredDtype::F16 => 2,
         StoredDtype::Bf16 => {
-            return Err(LoadError::format(file, "bf16 is not written", "store as f16 or f32"));
+            let problem = Problem::new("bf16 is not written").at(file).hint("store as f16 or f32");
+            return Err(problem.into());
         }
     };
     let mut entries = Map::new();
@@ -60,15 +62,12 @@ fn header(
                 values.shape,
                 values.data.len()
             );
-            return Err(LoadError::format(file, what, "this is a mistake in the program"));
+            return Err(Problem::defect(what).at(file).into());
         }
         let large = |value: &&f32| value.is_finite() && half::f16::from_f32(**value).is_infinite();
         if let Some(value) = values.data.iter().find(large).filter(|_| dtype == StoredDtype::F16) {
-            return Err(LoadError::format(
-                file,
-                format!("tensor `{name}` holds {value}, too large for f16"),
-                "store as f32",
-            ));
+            let what = format!("tensor `{name}` holds {value}, too large for f16");
+            return Err(Problem::new(what).at(file).hint("store as f32").into());
         }
         let end = offset + values.data.len() * bytes;
         entries.insert(

@@ -1,0 +1,7 @@
+//! Parts and files in every published form, whole and damaged.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod forms;
+mod levels;
+mod reader;
+mod weights;
