@@ -8,9 +8,6 @@ use toolkit_train::TrainError;
 /// An error of an experiment: a file that cannot be run, or a run that stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    /// A TOML file is wrong.
-    #[error(transparent)]
-    Card(#[from] Problem),
     /// Weights cannot be read or written.
     #[error(transparent)]
     Load(#[from] WeightsError),
@@ -31,7 +28,7 @@ pub enum LabError {
         /// Its error.
         error: Box<LabError>,
     },
-    /// Any other error.
+    /// Any other error, such as a TOML file that is wrong.
     #[error(transparent)]
     Problem(#[from] Problem),
 }
