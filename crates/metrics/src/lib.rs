@@ -11,6 +11,7 @@
 //! | `meteor` | [`Meteor`]: METEOR 1.5 with its tables |
 //! | [`vqa`] | the official VQA accuracy, and exact match for GQA |
 //! | [`retrieval`] | recall at 1, 5 and 10 in both directions |
+//! | [`scores`] | names, units and directions of all scores, in one table |
 //! | `stats` | intervals and tests over seeds and samples |
 //!
 //! Captions are scored against the references of their image:
@@ -46,6 +47,7 @@ mod meteor;
 mod parallel;
 mod ptb;
 pub mod retrieval;
+pub mod scores;
 mod stats;
 pub mod vqa;
 

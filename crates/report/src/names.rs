@@ -1,5 +1,7 @@
 //! Names and units of scores for readers.
 
+use toolkit_metrics::scores::{self, SCORES, Unit};
+
 /// Controls: the key after the task, the short name, and the meaning.
 pub(crate) const CONTROLS: [(&str, &str, &str); 3] = [
     (
@@ -26,7 +28,7 @@ pub(crate) const GROUPS: [(&str, &str, &str); 3] = [
     ("new_thing", "new things", "things that were in no training picture of stages 1 and 2"),
 ];
 
-/// The key of a control of a score: `vqa.overall` under `shuffled` is `vqa.shuffled.overall`.
+/// Returns the key of a control of a score: `vqa.overall` under `shuffled` is `vqa.shuffled.overall`.
 pub(crate) fn control_key(key: &str, control: &str) -> String {
     match key.split_once('.') {
         Some((task, rest)) => format!("{task}.{control}.{rest}"),
@@ -36,12 +38,10 @@ pub(crate) fn control_key(key: &str, control: &str) -> String {
 
 /// Returns `true` if the score is a percentage.
 pub(crate) fn is_percent(key: &str) -> bool {
-    !["cider", "loss", "perplexity", "nats", "spice_raw", "seconds"]
-        .iter()
-        .any(|word| key.contains(word))
+    scores::unit(key) == Unit::Percent
 }
 
-/// The unit in brackets, with a space before it; nothing for a score without a unit.
+/// Returns the unit in brackets, with a space before it; nothing for a score without a unit.
 pub(crate) fn unit(key: &str) -> &'static str {
     if is_percent(key) { " (%)" } else { "" }
 }
@@ -53,12 +53,11 @@ pub(crate) fn points(key: &str) -> &'static str {
 
 /// Writes one part of a key in words.
 fn word(part: &str) -> String {
+    if let Some(score) = SCORES.iter().find(|score| score.key == part) {
+        return score.label.to_owned();
+    }
     let known = match part {
         "vqa" => "VQA",
-        "overall" => "accuracy",
-        "along" => "mean along stage 2",
-        "cider" => "CIDEr",
-        "rouge_l" | "rouge" => "ROUGE-L",
         "itc" => "ITC",
         "itm" => "ITM",
         "itg" => "ITG",
@@ -71,14 +70,6 @@ fn word(part: &str) -> String {
     if !known.is_empty() {
         return known.to_owned();
     }
-    if let Some(n) = part.strip_prefix("bleu").filter(|n| n.parse::<u8>().is_ok()) {
-        return format!("BLEU-{n}");
-    }
-    for (prefix, words) in [("txt_r", "text R@"), ("img_r", "image R@"), ("r", "R@")] {
-        if let Some(n) = part.strip_prefix(prefix).filter(|n| n.parse::<u8>().is_ok()) {
-            return format!("{words}{n}");
-        }
-    }
     for (key, name, _) in CONTROLS.iter().chain(&GROUPS) {
         if part == *key {
             return (*name).to_owned();
@@ -87,7 +78,10 @@ fn word(part: &str) -> String {
     part.replace('_', " ")
 }
 
-/// The name of a score where its task is clear: `CIDEr`, `count`, `ITC text R@1`.
+/// Parts of a key that say by what samples are divided; names leave them out.
+const BY: [&str; 3] = ["kind", "group", "answer_type"];
+
+/// Returns the name of a score where its task is clear: `CIDEr`, `count`, `ITC text R@1`.
 pub(crate) fn short(key: &str) -> String {
     let mut parts: Vec<&str> = key.split('.').collect();
     if parts.len() > 1
@@ -96,16 +90,16 @@ pub(crate) fn short(key: &str) -> String {
     {
         parts.remove(0);
     }
-    parts.retain(|part| *part != "kind");
+    parts.retain(|part| !BY.contains(part));
     parts.iter().map(|part| word(part)).collect::<Vec<_>>().join(" ")
 }
 
-/// The full name of a score, without unit: `VQA accuracy`, `caption CIDEr`.
+/// Returns the full name of a score, without unit: `VQA accuracy`, `caption CIDEr`.
 pub(crate) fn long(key: &str) -> String {
-    key.split('.').filter(|part| *part != "kind").map(word).collect::<Vec<_>>().join(" ")
+    key.split('.').filter(|part| !BY.contains(part)).map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// A loss in words: `loss_itc` is `image-text contrast (ITC)`.
+/// Returns a loss in words: `loss_itc` is `image-text contrast (ITC)`.
 pub(crate) fn loss(key: &str) -> String {
     match key {
         "loss_itc" => "image–text contrast (ITC)".to_owned(),
@@ -127,6 +121,7 @@ mod tests {
         assert_eq!(long("vqa.kind.how_many"), "VQA how many");
         assert_eq!(short("retrieval.itc.txt_r1"), "ITC text R@1");
         assert_eq!(short("caption.bleu4"), "BLEU-4");
+        assert_eq!(long("caption.group.seen.cider"), "caption seen CIDEr");
         assert_eq!(short("vqa.kind.relation"), "relation");
         assert_eq!(short("vqa.overall"), "VQA accuracy");
         assert_eq!(control_key("vqa.overall", "no_image"), "vqa.no_image.overall");

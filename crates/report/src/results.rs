@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 /// Everything an experiment measured, and how.
 ///
-/// Scores are named by dotted keys: `vqa.overall`, `vqa.kind.count`, `vqa.new_thing`,
+/// Scores are named by dotted keys: `vqa.overall`, `vqa.kind.count`,
+/// `vqa.group.new_thing`,
 /// `caption.cider`, `retrieval.itc.txt_r1`. A control comes after the task: `vqa.shuffled.overall`,
 /// `vqa.no_image.overall`, `vqa.majority.overall`. Chance in retrieval is `retrieval.chance.r1`.
 /// All are percentages, except CIDEr.

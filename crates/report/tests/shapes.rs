@@ -206,7 +206,7 @@ fn hostile_text_and_numbers() {
     for cell in &mut results.cells {
         cell.axes.insert("language".into(), evil.to_owned());
         cell.scores.insert(format!("vqa.kind.{evil}"), 3.0);
-        cell.scores.insert("vqa.seen".into(), f64::NAN);
+        cell.scores.insert("vqa.group.seen".into(), f64::NAN);
         cell.curve[3].scores.insert("vqa.overall".into(), f64::INFINITY);
         cell.clusters.pop();
     }

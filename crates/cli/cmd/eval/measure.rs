@@ -131,14 +131,15 @@ fn captioned(
     let all = captions.overall.iter().flat_map(|s| {
         [
             ("cider", s.cider),
-            ("bleu1", s.bleu1),
-            ("bleu2", s.bleu2),
-            ("bleu3", s.bleu3),
-            ("bleu4", s.bleu4),
-            ("rouge_l", s.rouge_l),
+            ("bleu1", 100.0 * s.bleu1),
+            ("bleu2", 100.0 * s.bleu2),
+            ("bleu3", 100.0 * s.bleu3),
+            ("bleu4", 100.0 * s.bleu4),
+            ("rouge_l", 100.0 * s.rouge_l),
         ]
     });
-    let all = all.chain(found.map(|score| (name, score))).filter(|(_, value)| value.is_finite());
+    let all =
+        all.chain(found.map(|score| (name, 100.0 * score))).filter(|(_, value)| value.is_finite());
     Ok((all.map(|(name, value)| (name.to_owned(), value)).collect(), notes))
 }
 

@@ -26,6 +26,7 @@ use toolkit_lab::plan::fingerprint::card_hash;
 use toolkit_lab::plan::parts::open_data;
 use toolkit_lab::work::readable::{leaving_out, unreadable};
 use toolkit_lab::work::texts::{self, Texts};
+use toolkit_metrics::scores::{self, Unit};
 use toolkit_metrics::{Interval, Meteor};
 use toolkit_registry::{Card, Kind, Origin};
 use toolkit_system::digest::sha256_hex;
@@ -92,7 +93,7 @@ struct Report {
     preset: String,
     data: String,
     samples: usize,
-    /// By name; in percent but for captions, where they are as the official tools print them.
+    /// By name, in the units of [`toolkit_metrics::scores`].
     scores: BTreeMap<String, f64>,
     /// 95 % percentile bootstrap over pictures.
     intervals: BTreeMap<String, Interval>,
@@ -217,9 +218,13 @@ fn wanted(context: &Context, args: &Args, name: &str) -> anyhow::Result<Wanted> 
     Ok(Wanted { card, name, data, notes })
 }
 
+/// Version of the names and units of scores. Results of another version are measured again.
+const UNITS: u32 = 2;
+
 /// Hashes all that determines the scores of a task.
 fn key(args: &Args, wanted: &Wanted) -> String {
     let asked = json!([
+        UNITS,
         args.which.stamp(),
         card_hash(&wanted.card),
         wanted.data.fingerprint(),
@@ -354,7 +359,8 @@ fn lines(outcomes: &[Outcome]) -> String {
     let mut rows = Vec::new();
     for report in outcomes.iter().map(|outcome| &outcome.result) {
         for (name, value) in &report.scores {
-            let number = |value: f64| decimals(value, if report.kind == "caption" { 4 } else { 2 });
+            let places = if scores::unit(name) == Unit::Cider { 4 } else { 2 };
+            let number = |value: f64| decimals(value, places);
             let interval = report.intervals.get(name);
             let interval = interval
                 .map_or(String::new(), |i| format!("[{}, {}]", number(i.low), number(i.high)));

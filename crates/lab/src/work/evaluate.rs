@@ -155,7 +155,7 @@ fn record(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &VqaResult) 
         scores.insert(format!("{prefix}.kind.{kind}"), *score);
     }
     for (group, score) in &result.per_group {
-        scores.insert(format!("{prefix}.{group}"), *score);
+        scores.insert(format!("{prefix}.group.{group}"), *score);
     }
 }
 
@@ -165,7 +165,7 @@ fn record_captions(scores: &mut BTreeMap<String, f64>, prefix: &str, result: &Ca
     scores.insert(format!("{prefix}.bleu4"), 100.0 * overall.bleu4);
     scores.insert(format!("{prefix}.rouge_l"), 100.0 * overall.rouge_l);
     for (group, summary) in &result.per_group {
-        scores.insert(format!("{prefix}.{group}.cider"), summary.cider);
+        scores.insert(format!("{prefix}.group.{group}.cider"), summary.cider);
     }
 }
 
@@ -326,7 +326,7 @@ pub fn retrieval(
     scores.insert("retrieval.chance.r1".to_owned(), result.chance_r1);
     scores.insert("retrieval.images".to_owned(), items.len() as f64);
     if let Some(accuracy) = result.itm_accuracy {
-        scores.insert("retrieval.itm_hard_negative_accuracy".to_owned(), accuracy);
+        scores.insert("retrieval.itm.hard_negative_accuracy".to_owned(), accuracy);
     }
     Ok(scores)
 }

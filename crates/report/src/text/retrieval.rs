@@ -7,6 +7,7 @@ use crate::text::table::{Emphasis, Table, TableCell, TableRow};
 use crate::text::tables::{estimates, interval_note};
 use crate::text::write::score;
 use std::collections::BTreeMap;
+use toolkit_metrics::scores::{self, Unit};
 use toolkit_metrics::{mean, t_interval};
 
 /// Scores of a kind of run: name, and estimates by key.
@@ -29,7 +30,7 @@ pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> T
     keys.dedup();
     let columns: Vec<(String, String)> = keys
         .iter()
-        .filter(|key| !key.contains(".chance."))
+        .filter(|key| !key.contains(".chance.") && is_column(key))
         .map(|key| ((*key).clone(), names::short(key)))
         .collect();
     let mut table = estimates(&all, corner, &columns);
@@ -63,7 +64,13 @@ pub(crate) fn retrieval(results: &Results, summary: &Summary, corner: &str) -> T
     table
 }
 
-/// `r1` of `retrieval.itc.txt_r1`.
+/// Returns `true` for a score that the table has a column for: means over ranks and the number of
+/// images have none.
+fn is_column(key: &str) -> bool {
+    !key.ends_with("r_mean") && scores::unit(key) == Unit::Percent
+}
+
+/// Returns `r1` of `retrieval.itc.txt_r1`.
 fn rank(key: &str) -> &str {
     key.rsplit(['.', '_']).next().unwrap_or_default()
 }

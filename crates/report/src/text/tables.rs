@@ -6,6 +6,7 @@ use crate::text::cells::{Tests, difference, head};
 use crate::text::table::{Emphasis, Table, TableCell, TableRow};
 use crate::text::write::{capital, p, plural, score, signed};
 use std::collections::BTreeMap;
+use toolkit_metrics::scores::{self, Better};
 
 /// The final scores of all rows, and what sets each apart from its baseline.
 pub(crate) fn results(summary: &Summary, corner: &str) -> Table {
@@ -89,7 +90,7 @@ pub(crate) fn groups(summary: &Summary, corner: &str) -> Table {
     let mut columns = Vec::new();
     for task in [task.as_str(), "vqa", "caption"] {
         for (group, name, _) in &GROUPS {
-            let key = format!("{task}.{group}");
+            let key = format!("{task}.group.{group}");
             if keys.contains(&key) && !columns.iter().any(|(known, _)| *known == key) {
                 columns.push((key, (*name).to_owned()));
             }
@@ -161,9 +162,8 @@ fn gain(metric: &str, own: Option<&SeedMean>, control: Option<&SeedMean>) -> Tab
 pub(crate) fn captions(summary: &Summary, corner: &str) -> Table {
     let keys = keys(summary);
     let known = |key: &&String| key.starts_with("caption.") && key.split('.').count() == 2;
-    let grouped = |key: &&String| !GROUPS.iter().any(|(group, _, _)| key.ends_with(group));
     let columns: Vec<(String, String)> =
-        keys.iter().filter(known).filter(grouped).map(|key| (key.clone(), head(key))).collect();
+        keys.iter().filter(known).map(|key| (key.clone(), head(key))).collect();
     let mut table = scores(summary, corner, &columns);
     table.caption = format!("Captions{}.", interval_note(summary));
     table
@@ -198,8 +198,8 @@ fn with_columns(rows: &[Scored<'_>], corner: &str, columns: &[&(String, String)]
                 .filter_map(|(_, scores)| scores.get(key))
                 .map(|e| e.mean)
                 .reduce(f64::max)?;
-            let better_up = !["loss", "perplexity", "nats"].iter().any(|word| key.contains(word));
-            (rows.len() > 1 && better_up).then(|| score(key, highest))
+            let higher = scores::of(key).is_none_or(|score| score.better == Better::Higher);
+            (rows.len() > 1 && higher).then(|| score(key, highest))
         })
         .collect();
     let line = |(label, scores): &Scored<'_>| {

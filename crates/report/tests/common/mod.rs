@@ -83,9 +83,9 @@ fn full_cell(stage: usize, language: usize, seed: u64) -> CellResult {
         .collect();
     let mut scores = map(&[
         ("vqa.overall", overall),
-        ("vqa.seen", overall + 4.0 + jitter(1)),
-        ("vqa.new_combination", overall - 1.0 + jitter(2)),
-        ("vqa.new_thing", overall - 15.0 + 2.0 * jitter(4)),
+        ("vqa.group.seen", overall + 4.0 + jitter(1)),
+        ("vqa.group.new_combination", overall - 1.0 + jitter(2)),
+        ("vqa.group.new_thing", overall - 15.0 + 2.0 * jitter(4)),
         ("vqa.shuffled.overall", 38.2 + jitter(5)),
         ("vqa.no_image.overall", 36.4 + jitter(6)),
         ("vqa.majority.overall", 34.9),
