@@ -7,9 +7,8 @@ use image::ImageEncoder;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use toolkit_data::{CheckOptions, DataError, Dataset, contact_sheet};
+use toolkit_data::{CheckOptions, DataError, DataName, Dataset, contact_sheet};
 use toolkit_eval::{majority_baseline, question_pairs};
-use toolkit_lab::plan::parts::open_data;
 use toolkit_registry::Kind;
 use toolkit_system::progress::Progress;
 use toolkit_train::checkpoint::write_atomic;
@@ -98,7 +97,7 @@ const PRINTED: usize = 4;
 fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
     let name =
         if args.data.contains(':') { args.data.clone() } else { format!("{}:train", args.data) };
-    let data = open_data(&context.registry, &name)?;
+    let data = context.registry.open_data(&name)?;
     let path = args
         .out
         .clone()
@@ -116,8 +115,8 @@ fn preview(context: &Context, args: &Preview) -> anyhow::Result<()> {
             path.display()
         );
     }
-    if let Some(folder) = name.strip_prefix("folder:") {
-        crate::out::keep_inputs(&path, &[Path::new(folder)])?;
+    if let DataName::Folder(folder) = DataName::parse(&name) {
+        crate::out::keep_inputs(&path, &[folder])?;
     }
     let sheet = contact_sheet(&*data, usize::from(args.count))?;
     let mut png = Vec::new();
@@ -166,32 +165,24 @@ struct Checked {
 }
 
 fn check(context: &Context, args: &Check) -> anyhow::Result<()> {
-    let (name, split) = args
-        .data
-        .split_once(':')
-        .map_or((args.data.as_str(), None), |(name, split)| (name, Some(split)));
     let options = CheckOptions { examples: args.examples, decode: args.decode };
-    if let ("folder", Some(path)) = (name, split) {
-        return super::data_check::folder(context, Path::new(path), options);
-    }
-    let card = context.registry.card(Kind::Dataset, name)?;
-    if card.family == "published" {
-        return super::data_check::run(context, &card, split, options);
-    }
-    let names: Vec<String> = if args.data.contains(':') {
-        vec![args.data.clone()]
-    } else {
-        ["train", "val", "test"].map(|split| format!("{}:{split}", args.data)).to_vec()
+    let (name, split) = match DataName::parse(&args.data) {
+        DataName::Folder(path) => return super::data_check::folder(context, path, options),
+        DataName::Split { card, split } => (card, Some(split)),
+        DataName::Card(card) => (card, None),
     };
+    let card = context.registry.card(Kind::Dataset, name)?;
+    let source = context.registry.dataset_of(&card)?;
+    if let Some(files) = source.user_files()? {
+        return super::data_check::run(context, &card, files, split, options);
+    }
+    let has_train = source.splits()?.iter().any(|split| split == "train");
+    let splits = split.map_or_else(|| source.splits(), |split| Ok(vec![split.to_owned()]))?;
     let mut all = Vec::new();
-    for name in &names {
-        let data = open_data(&context.registry, name)?;
-        let train = match name.split_once(':') {
-            Some((card, split)) if split != "train" => {
-                open_data(&context.registry, &format!("{card}:train"))?
-            }
-            _ => data.clone(),
-        };
+    for split in &splits {
+        let data = source.open(split)?;
+        let train =
+            if has_train && split != "train" { source.open("train")? } else { data.clone() };
         all.push(check_one(context, &data, &*train));
     }
     context.print(

@@ -6,9 +6,7 @@ use crate::text::table;
 use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
 use std::path::Path;
-use toolkit_data::{
-    Check, CheckOptions, Dataset, Fault, FolderCheck, PublishedConfig, check, check_folder,
-};
+use toolkit_data::{Check, CheckOptions, Dataset, Fault, FolderCheck, UserFiles, check_folder};
 use toolkit_eval::{majority_baseline, question_pairs};
 use toolkit_registry::Card;
 use toolkit_system::progress::Progress;
@@ -20,35 +18,35 @@ use toolkit_system::progress::Progress;
 pub fn run(
     context: &Context,
     card: &Card,
+    files: UserFiles,
     split: Option<&str>,
     options: CheckOptions,
 ) -> anyhow::Result<()> {
-    let config: PublishedConfig = card.config()?;
-    let root = config.root(&card.name)?;
+    let root = files.root?;
     if !root.is_dir() {
         bail!(
             "there is no folder of the data set `{}` --> {}; hint: get the files from {} and put \
             them there",
             card.name,
             root.display(),
-            config.home
+            files.home
         );
     }
-    let splits: Vec<String> =
-        split.map_or_else(|| config.splits.keys().cloned().collect(), |one| vec![one.to_owned()]);
+    let source = context.registry.dataset_of(card)?;
+    let splits = split.map_or_else(|| source.splits(), |one| Ok(vec![one.to_owned()]))?;
     let mut reports = Vec::new();
     for split in &splits {
         let task = context.log.task(&format!("pictures of {}:{split}", card.name));
         let started = std::cell::Cell::new(false);
         let last = std::cell::Cell::new(0);
-        let report = check(&config, &root, split, options, &|done, total| {
+        let report = source.check_files(split, options, &|done, total| {
             if !started.replace(true) {
                 task.start(0, total);
             }
             task.advance(done - last.replace(done).min(done));
         })?;
         task.finish();
-        reports.push(report);
+        reports.extend(report);
     }
     let value = || -> Value {
         let one = |report: &Check| {
@@ -140,14 +138,7 @@ fn first(report: &Check) -> Option<String> {
     let (fault, found) = report.findings.first_key_value()?;
     Some(match found.examples.first() {
         None => format!("{}, {} times", fault.name(), found.count),
-        Some(text) => text
-            .split("; hint: ")
-            .next()
-            .unwrap_or(text)
-            .split(" (hint: ")
-            .next()
-            .unwrap_or(text)
-            .to_owned(),
+        Some(problem) => problem.clone().without_hint().to_string(),
     })
 }
 
@@ -188,12 +179,14 @@ fn text(name: &str, report: &Check) -> String {
 fn findings(report: &Check) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (fault, found) in &report.findings {
-        let examples =
-            if found.examples.is_empty() { &[String::new()][..] } else { &found.examples };
-        for (at, example) in examples.iter().enumerate() {
+        let mut examples: Vec<String> = found.examples.iter().map(ToString::to_string).collect();
+        if examples.is_empty() {
+            examples.push(String::new());
+        }
+        for (at, example) in examples.into_iter().enumerate() {
             let (kind, count) =
                 if at == 0 { (fault.name(), found.count.to_string()) } else { ("", String::new()) };
-            rows.push(vec![kind.to_owned(), count, example.clone()]);
+            rows.push(vec![kind.to_owned(), count, example]);
         }
     }
     let table = if rows.is_empty() {

@@ -8,7 +8,6 @@ use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
 use toolkit_core::VisionShape;
-use toolkit_data::PublishedConfig;
 use toolkit_fetch::Store;
 use toolkit_registry::{Card, Kind, Registry};
 use toolkit_system::tool::question;
@@ -131,18 +130,22 @@ fn card(registry: &Registry, kind: Kind, name: &str) -> anyhow::Result<String> {
         }
         Kind::Bridge => table = bridge(registry, &card)?,
         Kind::Dataset if !missing.is_empty() => {}
-        Kind::Dataset if card.family == "published" => {
-            let config: PublishedConfig = card.config()?;
-            config.check()?;
-            return Ok(match config.root(name) {
-                Ok(root) if root.is_dir() => {
-                    format!("in {}: `toolkit data check {name}` looks at it", root.display())
-                }
-                _ => "published; not on this machine".to_owned(),
-            });
-        }
         Kind::Dataset => {
-            drop(toolkit_lab::plan::parts::open_data(registry, &format!("{name}:val"))?)
+            let source = registry.dataset_of(&card)?;
+            source.check_config()?;
+            if let Some(files) = source.user_files()? {
+                return Ok(match files.root {
+                    Ok(root) if root.is_dir() => {
+                        format!("in {}: `toolkit data check {name}` looks at it", root.display())
+                    }
+                    _ => "published; not on this machine".to_owned(),
+                });
+            }
+            // The smallest of the usual splits, if there is one of that name.
+            let splits = source.splits()?;
+            if let Some(split) = splits.iter().find(|name| *name == "val").or(splits.first()) {
+                source.open(split)?;
+            }
         }
         Kind::Task => {
             let speakers = registry

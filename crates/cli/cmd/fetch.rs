@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use toolkit_data::PublishedConfig;
+use toolkit_data::DataName;
 use toolkit_fetch::{Digest, Progress, Source, Store};
 use toolkit_lab::experiment::sweep;
 use toolkit_registry::spanned::suggest;
@@ -143,14 +143,15 @@ fn meant(context: &Context, name: &str) -> anyhow::Result<Vec<Remote>> {
     }
     let mut all = Vec::new();
     for card in cards(context, name)? {
-        if card.kind == Kind::Dataset && card.family == "published" {
-            let config: PublishedConfig = card.config()?;
+        if card.kind == Kind::Dataset
+            && let Some(files) = context.registry.dataset_of(&card)?.user_files()?
+        {
             bail!(
                 "`{name}` has no package: its publisher asks you to fetch it yourself --> {}; \
                 hint: get it from {}, put the files where the card says (`toolkit data check \
                 {name}` names what is missing)",
                 card.text().name(),
-                config.home
+                files.home
             );
         }
         all.extend(with_parts(context, &card)?);
@@ -212,7 +213,7 @@ fn of_experiment(context: &Context, file: &Path) -> anyhow::Result<Vec<Remote>> 
             .into_iter()
             .chain(further)
         {
-            if let Some((card, _)) = data.split_once(':').filter(|(card, _)| *card != "folder") {
+            if let Some(card) = DataName::parse(data).card() {
                 all.extend(sources(&context.registry.card(Kind::Dataset, card)?)?);
             }
         }

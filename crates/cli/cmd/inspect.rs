@@ -7,10 +7,9 @@ use anyhow::{anyhow, bail};
 use clap::Args as Arguments;
 use serde_json::{Map, Value, json};
 use toolkit_core::{Cost, LanguageKind, VisionShape};
-use toolkit_data::PublishedConfig;
 use toolkit_eval::Task;
 use toolkit_lab::experiment::spec::ModelSpec;
-use toolkit_lab::plan::parts::{Resolved, open_data};
+use toolkit_lab::plan::parts::Resolved;
 use toolkit_models::bridge::QFormerInit;
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Card, Kind};
@@ -164,18 +163,17 @@ fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result
                         them", card.name)}),
                 );
             }
-            let mut splits = Map::new();
-            if card.family == "published" {
-                let config: PublishedConfig = card.config()?;
-                let root = config
-                    .root(&card.name)
+            let source = registry.dataset_of(card)?;
+            if let Some(files) = source.user_files()? {
+                let root = files
+                    .root
                     .map_or_else(|error| error.to_string(), |root| root.display().to_string());
-                let names: Vec<&String> = config.splits.keys().collect();
-                return Ok(json!({"home": config.home, "root": root, "splits": names}));
+                return Ok(json!({"home": files.home, "root": root, "splits": source.splits()?}));
             }
-            for split in ["train", "val", "test"] {
-                let data = open_data(registry, &format!("{}:{split}", card.name))?;
-                splits.insert(split.to_owned(), json!(data.len()));
+            let mut splits = Map::new();
+            for split in source.splits()? {
+                let images = source.open(&split)?.len();
+                splits.insert(split, json!(images));
             }
             json!({"images": splits})
         }

@@ -1,4 +1,4 @@
-//! What every data set of image-text pairs offers: items with text in memory, pictures on demand.
+//! The contract of a data set: items with text in memory, pictures on demand.
 
 use crate::{Alpha, DataError, Findings};
 use image::RgbImage;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 pub struct Question {
     /// Unique within a data set.
     pub id: u64,
-    /// Lower case, ends with `?`; as published in a published data set.
+    /// Text in lower case that ends with `?`; of a published data set the text as published.
     pub text: String,
-    /// Right answers; more than one if several people answered, none if they are kept back.
+    /// Right answers: more than one if several people answered, none if they are not published.
     pub answers: Vec<String>,
-    /// What is asked for: `what`, `exists`, `count`, `colour_background`, `colour_thing`,
-    /// `relation`, `relation_yesno`, `how_many_things`; the published type in a published data set;
-    /// `other` if unknown.
+    /// Type of the question: `what`, `exists`, `count`, `colour_background`, `colour_thing`,
+    /// `relation`, `relation_yesno`, `how_many_things`. Of a published data set the published
+    /// type, `other` if unknown.
     pub kind: String,
     /// `yes/no`, `number` or `other`, as in VQAv2.
     pub answer_type: String,
@@ -26,9 +26,9 @@ pub struct Question {
 pub struct Item {
     /// Unique within a data set.
     pub id: String,
-    /// What the picture shows. Two with the same are no negatives of each other, one of them is
-    /// enough in a retrieval pool, and they are not independent in statistics. The path for a
-    /// folder: every file is its own.
+    /// Name of the content of the picture. Two items of one name are no negatives of each other,
+    /// one of them is enough in a retrieval pool, and they are not independent in statistics. For
+    /// a folder it is the path: every file is its own.
     pub depicts: String,
     /// `seen`, `new_combination` or `new_thing` for scenes; the domain for NoCaps; `all` for a
     /// folder.
@@ -39,63 +39,76 @@ pub struct Item {
     pub questions: Vec<Question>,
 }
 
+impl Item {
+    /// Returns the text of an item for fingerprints.
+    ///
+    /// The form is fixed, older names of fields included: caches of features are named by it.
+    #[must_use]
+    pub fn digest_text(&self) -> String {
+        let Self { id, depicts, group, captions, questions } = self;
+        format!(
+            "Item {{ id: {id:?}, shows: {depicts:?}, group: {group:?}, captions: {captions:?}, \
+             questions: {questions:?} }}"
+        )
+    }
+}
+
 /// Pictures with captions and questions, addressed by index.
+///
+/// [`crate::Items`] implements it for texts in memory: a format only adds the pictures.
 pub trait Dataset: Send + Sync {
-    /// The name to show, such as `scenes:train`.
+    /// Returns the name to show, such as `scenes:train`.
     fn name(&self) -> &str;
-    /// Number of items.
+    /// Returns the number of items.
     fn len(&self) -> usize;
-    /// Whether there is no item.
+    /// Returns `true` if there is no item.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// The text of an item, held in memory. Panics if `index` is not below [`Dataset::len`].
+    /// Returns the text of an item, held in memory.
+    ///
+    /// # Panics
+    /// If `index` is not below [`Dataset::len`].
     fn item(&self, index: usize) -> &Item;
-    /// The picture of an item, rendered or decoded now.
+    /// Renders or decodes the picture of an item, on white where it is transparent.
     ///
     /// # Errors
     /// If the picture cannot be read or decoded, or there is no such item.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
-    /// The picture of an item for a model that takes transparency in its own way; rendered ones
-    /// have none.
+    /// Renders or decodes the picture of an item for a model with its own treatment of
+    /// transparency. Rendered pictures have none.
     ///
     /// # Errors
     /// As [`Dataset::image`].
     fn image_as(&self, index: usize, _alpha: Alpha) -> Result<RgbImage, DataError> {
         self.image(index)
     }
-    /// Hex SHA-256 over everything that determines pictures and text, so that a cache can be keyed
-    /// by it.
+    /// Returns the hex SHA-256 over everything that determines pictures and texts. Caches of
+    /// features are named by it.
     fn fingerprint(&self) -> String;
-    /// Faults of the files that did not stop the data set from being opened: what has them was left
-    /// out.
+    /// Returns the faults of the files that did not stop the data set from being opened. Rows and
+    /// files with such a fault were left out.
     fn left_out(&self) -> Findings {
         Findings::new()
     }
-    /// Things that were read in another way than they are written, or passed over without loss; one
-    /// line each.
+    /// Returns, one line each, things that were read in another way than they are written, or
+    /// passed over without loss.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
-    /// All that was left out or read in another way, one line each, to be shown to whoever uses the
-    /// data.
+    /// Returns everything that was left out or read in another way, one line each, for the users
+    /// of the data.
     fn notes(&self) -> Vec<String> {
         let left_out = self.left_out();
         let lines = left_out.iter().map(|(fault, finding)| {
-            let first = finding.examples.first().map_or("", |text| what_of(text));
-            format!("{}: {}, such as: {first}", fault.name(), finding.count)
+            let first = finding.examples.first().cloned().unwrap_or_default();
+            format!("{}: {}, such as: {}", fault.name(), finding.count, first.without_hint())
         });
         lines.chain(self.remarks()).collect()
     }
 }
 
-/// A message without its hint.
-fn what_of(text: &str) -> &str {
-    let end = ["; hint: ", " (hint: "].iter().filter_map(|hint| text.find(hint)).min();
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// The VQAv2 answer type that an answer belongs to.
+/// Returns the VQAv2 answer type that an answer belongs to.
 #[must_use]
 pub fn answer_type(answer: &str) -> &'static str {
     match answer {
@@ -105,15 +118,7 @@ pub fn answer_type(answer: &str) -> &'static str {
     }
 }
 
-/// What belongs to item `index` of the data set `dataset`.
-pub(crate) fn at<'a, T>(all: &'a [T], index: usize, dataset: &str) -> Result<&'a T, DataError> {
-    all.get(index).ok_or_else(|| DataError::Index {
-        dataset: dataset.to_owned(),
-        index,
-        len: all.len(),
-    })
-}
-
+/// Writes bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

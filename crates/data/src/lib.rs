@@ -12,8 +12,11 @@
 mod dataset;
 mod error;
 mod folder;
+mod format;
 mod image;
+mod items;
 mod lists;
+mod name;
 mod published;
 mod scenes;
 mod sheet;
@@ -25,15 +28,21 @@ pub use self::image::{
 };
 pub use dataset::{Dataset, Item, Question, answer_type};
 pub use error::DataError;
-pub use folder::{Folder, FolderCheck, check_folder, pictures_below};
+pub use folder::{Folder, FolderCheck, FolderPictures, check_folder, pictures_below};
+pub use format::{DatasetCard, DatasetFormat, OnPictures, UserFiles};
+pub use items::{Items, Pictures};
 pub use lists::{Fault, Field, FieldType, Finding, Findings, check_rows};
+pub use name::DataName;
 pub use published::{
     AnnotationFormat, Check, CheckOptions, DATA_VARIABLE, ImageName, Published, PublishedConfig,
-    SplitConfig, check,
+    PublishedPictures, SplitConfig, check,
 };
 pub use scenes::{
-    Arrangement, COLOURS, ColourNamer, GROUPS, PictureLabels, Placed, Scene, SceneText, Scenes,
-    ScenesConfig, Thing, World, words,
+    Arrangement, COLOURS, ColourNamer, GROUPS, PictureLabels, Placed, Scene, ScenePictures,
+    SceneText, Scenes, ScenesConfig, Thing, World, words,
 };
 pub use sheet::contact_sheet;
-pub use small::{EasyVqa, EasyVqaConfig, Small, SmallConfig, SmallSource, normalise};
+pub use small::{
+    EasyVqa, EasyVqaConfig, EasyVqaPictures, Small, SmallConfig, SmallPictures, SmallSource,
+    normalise,
+};

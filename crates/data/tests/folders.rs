@@ -36,7 +36,7 @@ fn passed_over(dir: &Path) -> Vec<String> {
     found
         .examples
         .iter()
-        .map(|text| text.replace(&start, "").split(';').next().unwrap().to_owned())
+        .map(|text| text.to_string().replace(&start, "").split(';').next().unwrap().to_owned())
         .collect()
 }
 
@@ -194,7 +194,9 @@ fn cocos_form_is_read_where_the_pictures_lie() {
     put(dir.path(), "captions.json", coco);
     let error = Folder::open(dir.path()).err().unwrap().to_string();
     assert!(
-        error.contains("captions.json:2: there is no picture") && error.contains("a.png"),
+        error.contains("there is no picture")
+            && error.contains("a.png")
+            && error.contains("captions.json:2"),
         "{error}"
     );
     // An annotation of no picture, and one without a caption.
@@ -205,7 +207,8 @@ fn cocos_form_is_read_where_the_pictures_lie() {
     assert_eq!((report.captions, report.count(Fault::BadRow)), (1, 1), "{report:?}");
     let said = &report.findings[&Fault::BadRow].examples[0];
     assert!(
-        said.contains("row 1 of \"annotations\": `images` has no picture with the id 8"),
+        said.to_string()
+            .contains("row 1 of \"annotations\": `images` has no picture with the id 8"),
         "{said}"
     );
 }

@@ -13,7 +13,7 @@ fn the_limit_can_be_set_and_is_told() {
     set_most_pixels(pixels - 1);
     let error = decode(&file).unwrap_err().to_string();
     let said = format!(
-        "{} x {} pixels are more than the limit of {} (hint: `--most-pixels {pixels}` reads it",
+        "{} x {} pixels are more than the limit of {}; hint: `--most-pixels {pixels}` reads it",
         picture.width(),
         picture.height(),
         pixels - 1

@@ -245,7 +245,8 @@ fn columns_of_tables_follow_the_same_rules() {
     // A list as another language writes it would be one wrong text.
     let dir = with("captions.csv", "image,question,answers\na.png,what?,\"['ball', 'a ball']\"\n");
     let error = Folder::open(dir.path()).err().unwrap().to_string();
-    assert!(error.contains("captions.csv:2: `answers` is a list written as a text"), "{error}");
+    assert!(error.contains("`answers` is a list written as a text"), "{error}");
+    assert!(error.contains("captions.csv:2"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The families that come with the toolkit. The only file here that names them.
 
 use crate::Registry;
+use toolkit_data::{EasyVqa, Published, Scenes, Small};
 use toolkit_models::bridge::projector::{LinearBridge, MlpBridge};
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::bridge::resampler::Resampler;
@@ -25,4 +26,8 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .language::<Llama>("llama")
         .language::<Opt>("opt")
         .language::<T5>("t5")
+        .dataset::<EasyVqa>("easy-vqa")
+        .dataset::<Published>("published")
+        .dataset::<Scenes>("scenes")
+        .dataset::<Small>("small")
 }

@@ -10,6 +10,7 @@
 
 mod builtin;
 mod card;
+mod datasets;
 mod extensions;
 mod families;
 mod found;
@@ -21,6 +22,7 @@ mod tokenizer;
 mod weights;
 
 pub use card::{Card, Kind};
+pub use datasets::DatasetHandle;
 pub use found::{Remote, sources};
 pub use origin::{Origin, embedded_files};
 pub use registry::{Registry, Weights};

@@ -1,5 +1,6 @@
 //! The registry: which families there are, where cards are, and how a card becomes a part.
 
+use crate::datasets::Formats;
 use crate::extensions::Extensions;
 use crate::families::{BridgeFamily, LanguageFamily, VisionFamily};
 use crate::spanned::suggest;
@@ -36,6 +37,7 @@ pub struct Registry {
     vision: BTreeMap<String, VisionFamily>,
     bridge: BTreeMap<String, BridgeFamily>,
     language: BTreeMap<String, LanguageFamily>,
+    formats: Formats,
     extensions: Extensions,
     /// Later ones win.
     origins: Vec<Origin>,
@@ -84,6 +86,14 @@ impl Registry {
     pub fn language<L: LanguageModel>(mut self, name: &str) -> Self {
         add(&mut self.language, Kind::Language, name, LanguageFamily::of::<L>());
         self
+    }
+
+    pub(crate) fn formats(&self) -> &Formats {
+        &self.formats
+    }
+
+    pub(crate) fn formats_mut(&mut self) -> &mut Formats {
+        &mut self.formats
     }
 
     /// Adds a family of a kind that a crate above this one defines, such as a loss or a task.
@@ -140,7 +150,8 @@ impl Registry {
             Kind::Vision => self.vision.keys().cloned().collect(),
             Kind::Bridge => self.bridge.keys().cloned().collect(),
             Kind::Language => self.language.keys().cloned().collect(),
-            Kind::Dataset | Kind::Task | Kind::Model | Kind::Metric => Vec::new(),
+            Kind::Dataset => self.formats.keys().cloned().collect(),
+            Kind::Task | Kind::Model | Kind::Metric => Vec::new(),
         }
     }
 
@@ -251,7 +262,7 @@ impl Registry {
     }
 }
 
-fn add<F>(families: &mut BTreeMap<String, F>, kind: Kind, name: &str, family: F) {
+pub(crate) fn add<F>(families: &mut BTreeMap<String, F>, kind: Kind, name: &str, family: F) {
     let before = families.insert(name.to_owned(), family);
     assert!(
         before.is_none(),
@@ -260,19 +271,30 @@ fn add<F>(families: &mut BTreeMap<String, F>, kind: Kind, name: &str, family: F)
     );
 }
 
+/// Finds the family of a part's card.
 fn family<'a, F>(
     families: &'a BTreeMap<String, F>,
     kind: Kind,
     card: &Card,
+) -> Result<&'a F, Problem> {
+    family_or(families, kind, card, || {
+        let known: Vec<&str> = families.keys().map(String::as_str).collect();
+        let what = format!("there is no {} family `{}`", kind.noun(), card.family);
+        card.text().error_at("family", what, suggest(&card.family, &known))
+    })
+}
+
+/// Finds the family of a card, which must be of `kind`.
+pub(crate) fn family_or<'a, F>(
+    families: &'a BTreeMap<String, F>,
+    kind: Kind,
+    card: &Card,
+    unknown: impl FnOnce() -> Problem,
 ) -> Result<&'a F, Problem> {
     if card.kind != kind {
         let what = format!("`{}` is a {}, not a {}", card.name, card.kind.noun(), kind.noun());
         let hint = format!("choose a card of `{}/`", kind.folder());
         return Err(Problem::new(what).at(card.text().name()).hint(hint));
     }
-    families.get(&card.family).ok_or_else(|| {
-        let known: Vec<&str> = families.keys().map(String::as_str).collect();
-        let what = format!("there is no {} family `{}`", kind.noun(), card.family);
-        card.text().error_at("family", what, suggest(&card.family, &known))
-    })
+    families.get(&card.family).ok_or_else(unknown)
 }

@@ -52,6 +52,12 @@ impl Problem {
         Self { place: one_line(&place.to_string()), ..self }
     }
 
+    /// Removes the hint: for lists of problems, where advice would repeat.
+    #[must_use]
+    pub fn without_hint(self) -> Self {
+        Self { hint: String::new(), ..self }
+    }
+
     /// Sets the hint.
     #[must_use]
     pub fn hint(self, hint: impl Display) -> Self {

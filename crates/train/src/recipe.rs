@@ -92,7 +92,7 @@ impl Recipe<'_> {
                 let first_too_many = unreadable.get(self.max_damaged.saturating_sub(before));
                 self.allow(before + unreadable.len(), first_too_many.map(|(_, error)| error))?;
                 for (_, error) in &unreadable {
-                    note(&format!("left out: {}", reason(error)));
+                    note(&format!("left out: {}", error.problem().without_hint()));
                 }
                 let unreadable: Vec<usize> = unreadable.into_iter().map(|(row, _)| row).collect();
                 part.append(&bytes, &unreadable)?;
@@ -111,7 +111,7 @@ impl Recipe<'_> {
         }
         let what = error.map_or_else(
             || format!("{count} images of `{}` cannot be read", self.dataset.name()),
-            reason,
+            |error| error.problem().without_hint().to_string(),
         );
         let limit = match self.max_damaged {
             0 => format!(
@@ -140,13 +140,6 @@ fn is_unreadable(error: &DataError) -> bool {
         _ => false,
     };
     error.is_unreadable() && !passing
-}
-
-/// The error without its hint.
-fn reason(error: &DataError) -> String {
-    let text = error.to_string();
-    let end = text.find(" (hint: ").or_else(|| text.find("; hint: ")).unwrap_or(text.len());
-    text[..end].to_owned()
 }
 
 /// Values in half precision, little-endian.

@@ -23,7 +23,6 @@ use toolkit_data::Dataset;
 use toolkit_eval::{Batches, CaptionTask, Compared, PAPER, Task, VqaTask, compare, published};
 use toolkit_lab::compare::outcome::{OUTCOME, outcome_hash};
 use toolkit_lab::plan::fingerprint::card_hash;
-use toolkit_lab::plan::parts::open_data;
 use toolkit_lab::work::readable::{leaving_out, unreadable};
 use toolkit_lab::work::texts::{self, Texts};
 use toolkit_metrics::scores::{self, Unit};
@@ -194,7 +193,7 @@ fn wanted(context: &Context, args: &Args, name: &str) -> anyhow::Result<Wanted> 
             ..` to its `[config]`"
         );
     };
-    let mut data = open_data(&context.registry, &name)?;
+    let mut data = context.registry.open_data(&name)?;
     data.notes().iter().for_each(|note| context.log.line(&format!("{name}: {note}")));
     let mut notes = Vec::new();
     if args.unreadable.skip_unreadable {

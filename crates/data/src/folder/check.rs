@@ -1,7 +1,7 @@
 //! Everything that is wrong with a folder, counted.
 
-use super::Folder;
 use super::load::load;
+use super::{Folder, no_picture};
 use crate::lists::fault::{Counted, Fault};
 use crate::published::{Check, CheckOptions, look_at};
 use crate::{DataError, Dataset, Findings};
@@ -30,8 +30,7 @@ pub fn check_folder(
     let mut faults = Counted { most: options.examples, findings: Findings::new() };
     let loaded = load(dir, &mut faults)?;
     if loaded.items.is_empty() {
-        let empty = DataError::Empty { path: dir.to_owned(), passed: loaded.passed.clone() };
-        faults.add(Fault::Empty, &empty);
+        faults.add(Fault::Empty, &no_picture(dir, &loaded.passed));
     }
     let notes = loaded.remarks.clone();
     let data = Folder::of(dir, loaded, Findings::new());
@@ -42,8 +41,8 @@ pub fn check_folder(
         unreadable.push(error);
     });
     let mut report = Check { split: "all".to_owned(), decoded: true, notes, ..Check::default() };
-    report.count_items(&data.items);
-    report.captions = data.items.iter().map(|item| item.captions.len() as u64).sum();
+    report.count_items(data.items());
+    report.captions = data.items().iter().map(|item| item.captions.len() as u64).sum();
     report.findings = faults.findings;
     Ok(FolderCheck { data, report, unreadable })
 }

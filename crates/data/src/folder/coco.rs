@@ -1,7 +1,7 @@
 //! A list in COCO's form: pictures with ids in `images`, captions of the ids in `annotations`.
 
 use super::entry::Entry;
-use super::lists::{EXAMPLE, Read};
+use super::list_rows::{EXAMPLE, ListRows};
 use crate::DataError;
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::keys::{CAPTION, IMAGE_ID, PICTURE};
@@ -17,9 +17,9 @@ use std::path::Path;
 ///
 /// # Errors
 /// If the file cannot be read, or the first fault that may not be left out.
-pub(super) fn read(path: &Path, faults: &mut dyn Faults) -> Result<Option<Read>, DataError> {
+pub(super) fn read(path: &Path, faults: &mut dyn Faults) -> Result<Option<ListRows>, DataError> {
     let Some(names) = names(path)? else { return Ok(None) };
-    let mut found = Read::default();
+    let mut found = ListRows::default();
     let there = section(path, "annotations", false, &mut |at, _, bytes| {
         found.rows += 1;
         match Row::parse(bytes).and_then(|row| entry(&row, &names, &mut found.notes)) {
@@ -50,7 +50,7 @@ fn names(path: &Path) -> Result<Option<HashMap<String, String>>, DataError> {
     });
     match there {
         Ok(true) if !names.is_empty() => Ok(Some(names)),
-        Ok(_) | Err(DataError::Annotation { .. }) => Ok(None),
+        Ok(_) | Err(DataError::Malformed(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -2,37 +2,15 @@
 
 use super::coco;
 use super::entry::{Columns, Entry};
+use super::list_rows::{CSV_EXAMPLE, EXAMPLE, ListRows};
 use crate::DataError;
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::paths::{find, plain};
 use crate::lists::row::Row;
 use crate::lists::rows::list;
-use crate::lists::several::Notes;
 use crate::lists::table::Table;
 use crate::lists::text::{line_error, one_line};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// A row as it should be.
-pub(super) const EXAMPLE: &str = r#"write {"image": "a.png", "captions": ["a dog"], "questions": [{"question": "what is it?", "answers": ["dog"]}]}"#;
-/// The files that are read.
-pub(super) const FORMS: &str = "write captions into a .txt file called as the picture, or into \
-    captions.jsonl, captions.csv or metadata.jsonl";
-const CSV_EXAMPLE: &str =
-    "write the heading image,caption and a row for each caption, in quotes where it has a comma";
-
-/// The rows of a list.
-#[derive(Default)]
-pub(super) struct Read {
-    /// Lines and what they say.
-    pub entries: Vec<(usize, Entry)>,
-    /// Keys or columns that mean nothing here.
-    pub passed: BTreeSet<String>,
-    /// Texts under further keys that are not read.
-    pub notes: Notes,
-    /// Rows, also those that cannot be read.
-    pub rows: usize,
-}
 
 /// Reads a list. Names of pictures are looked for in `folders` where a table has no heading.
 ///
@@ -42,7 +20,7 @@ pub(super) fn read(
     path: &Path,
     folders: &[PathBuf],
     faults: &mut dyn Faults,
-) -> Result<Read, DataError> {
+) -> Result<ListRows, DataError> {
     let extension =
         path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     match extension.as_str() {
@@ -51,8 +29,8 @@ pub(super) fn read(
     }
 }
 
-fn rows(path: &Path, faults: &mut dyn Faults) -> Result<Read, DataError> {
-    let mut found = Read::default();
+fn rows(path: &Path, faults: &mut dyn Faults) -> Result<ListRows, DataError> {
+    let mut found = ListRows::default();
     // An empty file has no rows, as one of JSON Lines.
     if path.metadata().is_ok_and(|data| data.is_file() && data.len() == 0) {
         return Ok(found);
@@ -85,8 +63,8 @@ fn sentence(what: &str) -> String {
     if what.starts_with("has no") { format!("the row {what}") } else { what.to_owned() }
 }
 
-fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Read, DataError> {
-    let mut found = Read::default();
+fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<ListRows, DataError> {
+    let mut found = ListRows::default();
     let mut table = Table::open(path)?;
     let mut first = table.row()?;
     let columns = match &first {

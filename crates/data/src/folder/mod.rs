@@ -3,12 +3,13 @@
 //! Pictures lie in a folder and its sub-folders. Captions are in a `.txt` file called as the
 //! picture (one a line), or in a list of many pictures: `captions` or `metadata` as `.jsonl`,
 //! `.json`, `.csv` or `.tsv`, in any of the folders. Only JSON and tables have questions.
-//! Everything that is passed over is said ([`Dataset::notes`]).
+//! Everything that is passed over is named in [`crate::Dataset::notes`].
 
 mod beside;
 mod check;
 mod coco;
 mod entry;
+mod list_rows;
 mod lists;
 mod load;
 mod names;
@@ -19,30 +20,31 @@ mod walk;
 pub use check::{FolderCheck, check_folder};
 pub use pictures::pictures_below;
 
-use crate::dataset::{at, hex};
+use crate::dataset::hex;
 use crate::lists::fault::Strict;
-use crate::{Alpha, DataError, Dataset, Findings, Item, decode_as};
+use crate::{Alpha, DataError, Findings, Item, Items, Pictures, decode_as};
 use ::image::RgbImage;
 use load::{Loaded, load};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+
+/// Pictures in files.
+pub struct FolderPictures(Vec<PathBuf>);
 
 /// Pictures of a folder with their texts.
-pub struct Folder {
-    name: String,
-    paths: Vec<PathBuf>,
-    items: Vec<Item>,
-    left_out: Findings,
-    remarks: Vec<String>,
-    /// Reads every file, so it is computed once.
-    fingerprint: OnceLock<String>,
+pub type Folder = Items<FolderPictures>;
+
+/// Creates the error of a folder without pictures. `passed` names the files that are not read, with
+/// `; ` in front of each.
+fn no_picture(dir: &Path, passed: &str) -> DataError {
+    let hint = "put pictures there, with captions in same-named .txt files or in captions.jsonl";
+    DataError::new(format_args!("no picture in {}{passed}", dir.display()), hint)
 }
 
 impl Folder {
-    /// Reads the texts of a folder; pictures are decoded when asked for. A picture without caption
-    /// is allowed.
+    /// Reads the texts of a folder; pictures are decoded on demand. A picture without caption is
+    /// allowed.
     ///
     /// # Errors
     /// If the folder or a text cannot be read, holds no picture, or a row is wrong (the error names
@@ -51,7 +53,7 @@ impl Folder {
         let mut strict = Strict::default();
         let loaded = load(dir, &mut strict)?;
         if loaded.items.is_empty() {
-            return Err(DataError::Empty { path: dir.to_owned(), passed: loaded.passed });
+            return Err(no_picture(dir, &loaded.passed));
         }
         Ok(Self::of(dir, loaded, strict.left_out.findings))
     }
@@ -60,67 +62,29 @@ impl Folder {
         let name = dir
             .file_name()
             .map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
-        Self {
-            name: format!("folder:{name}"),
-            paths: loaded.paths,
-            items: loaded.items,
-            left_out,
-            remarks: loaded.remarks,
-            fingerprint: OnceLock::new(),
-        }
-    }
-
-    fn digest(&self) -> String {
-        // Bytes, not sizes and times: a cache of features must notice an edited picture.
-        let files: Vec<Vec<u8>> = self
-            .paths
-            .par_iter()
-            .map(|path| {
-                toolkit_system::input::read(path)
-                    .map(|bytes| Sha256::digest(bytes).to_vec())
-                    .unwrap_or_default()
-            })
-            .collect();
-        let mut hash = Sha256::new();
-        for (file, item) in files.iter().zip(&self.items) {
-            hash.update((file.len() as u64).to_le_bytes());
-            hash.update(file);
-            hash.update(format!("{item:?}\n"));
-        }
-        hex(&hash.finalize())
+        Self::new(format!("folder:{name}"), loaded.items, FolderPictures(loaded.paths))
+            .with_notes(left_out, loaded.remarks)
     }
 }
 
-impl Dataset for Folder {
-    fn name(&self) -> &str {
-        &self.name
+impl Pictures for FolderPictures {
+    fn image(&self, index: usize, _: &Item, alpha: Alpha) -> Result<RgbImage, DataError> {
+        decode_as(&self.0[index], alpha)
     }
 
-    fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    fn item(&self, index: usize) -> &Item {
-        &self.items[index]
-    }
-
-    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        self.image_as(index, Alpha::OnWhite)
-    }
-
-    fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
-        decode_as(at(&self.paths, index, &self.name)?, alpha)
-    }
-
-    fn fingerprint(&self) -> String {
-        self.fingerprint.get_or_init(|| self.digest()).clone()
-    }
-
-    fn left_out(&self) -> Findings {
-        self.left_out.clone()
-    }
-
-    fn remarks(&self) -> Vec<String> {
-        self.remarks.clone()
+    fn fingerprint(&self, _: &str, items: &[Item]) -> String {
+        // Bytes, not sizes and times: a cache of features must notice an edited picture.
+        let sum = |path: &PathBuf| {
+            let bytes = toolkit_system::input::read(path);
+            bytes.map(|bytes| Sha256::digest(bytes).to_vec()).unwrap_or_default()
+        };
+        let files: Vec<Vec<u8>> = self.0.par_iter().map(sum).collect();
+        let mut hash = Sha256::new();
+        for (file, item) in files.iter().zip(items) {
+            hash.update((file.len() as u64).to_le_bytes());
+            hash.update(file);
+            hash.update(format!("{}\n", item.digest_text()));
+        }
+        hex(&hash.finalize())
     }
 }

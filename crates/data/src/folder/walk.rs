@@ -48,7 +48,7 @@ impl Files {
     /// If the folder or one inside it cannot be read.
     pub fn of(dir: &Path) -> Result<Self, DataError> {
         if dir.as_os_str().is_empty() {
-            return Err(DataError::published(
+            return Err(DataError::new(
                 "no folder is named",
                 "write its path, as in `folder:my-photos`",
             ));

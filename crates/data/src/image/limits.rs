@@ -45,7 +45,7 @@ pub fn most_pixels() -> u64 {
 pub fn check_most_pixels() -> Result<(), DataError> {
     limit()
         .map(drop)
-        .map_err(|refusal| DataError::setting(refusal.reason, "set it to 200000000, or unset it"))
+        .map_err(|refusal| DataError::new(refusal.reason, "set it to 200000000, or unset it"))
 }
 
 /// Sets the most pixels that a picture may have, for the whole process. With 0, the environment

@@ -1,12 +1,13 @@
 //! Faults of a data set, and what becomes of them: opening stops, checking counts.
 
 use crate::DataError;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use toolkit_system::problem::Problem;
 
 /// A kind of thing that is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Fault {
@@ -72,12 +73,17 @@ impl Fault {
 }
 
 /// Number of times that a fault was found, and the first of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Number of times.
     pub count: u64,
     /// The first ones, as the error that opening would give.
-    pub examples: Vec<String>,
+    #[serde(serialize_with = "as_lines")]
+    pub examples: Vec<Problem>,
+}
+
+fn as_lines<S: Serializer>(examples: &[Problem], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(examples.iter().map(Problem::to_string))
 }
 
 /// Faults that were found; a fault that is not here was not.
@@ -90,9 +96,9 @@ pub(crate) trait Faults {
 
     /// As [`Faults::found`], of an error that is there already.
     fn told(&mut self, fault: Fault, error: DataError) -> Result<(), DataError> {
-        let text = error.to_string();
+        let problem = error.problem();
         let error = Cell::new(Some(error));
-        self.found(fault, &|| error.take().unwrap_or_else(|| DataError::published(&text, "")))
+        self.found(fault, &|| error.take().unwrap_or_else(|| problem.clone().into()))
     }
 }
 
@@ -129,7 +135,7 @@ impl Counted {
         let finding = self.findings.entry(fault).or_default();
         finding.count += 1;
         if finding.examples.len() < self.most {
-            finding.examples.push(error.to_string());
+            finding.examples.push(error.problem());
         }
     }
 }
@@ -139,7 +145,7 @@ impl Faults for Counted {
         let finding = self.findings.entry(fault).or_default();
         finding.count += 1;
         if finding.examples.len() < self.most {
-            finding.examples.push(error().to_string());
+            finding.examples.push(error().problem());
         }
         Ok(())
     }

@@ -3,13 +3,15 @@
 //! A reader that parses a whole file at once knows the byte of an error. A list of 40,000 rows is
 //! often one line, so people need the row, its id and its key: [`check_rows`] gives those.
 
+use super::at::At;
 use super::row::{Row, elements, parsed, shown, text_of};
-use super::rows::{At, list, section};
+use super::rows::{list, section};
 use super::text::one_line;
 use super::values::Id;
 use crate::DataError;
 use serde::de::IgnoredAny;
 use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// The kind of value that a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +62,9 @@ pub fn check_rows(
     name: Option<&'static str>,
     fields: &[Field],
 ) -> Result<bool, DataError> {
-    let fault = |what: String| DataError::Annotation {
-        path: path.to_owned(),
-        what,
-        hint: "mend the row, or write it anew".to_owned(),
+    let fault = |what: String| {
+        let hint = "mend the row, or write it anew";
+        DataError::Malformed(Problem::new(what).at(path.display()).hint(hint))
     };
     let mut each = |at: At, _: &str, bytes: &[u8]| {
         if name.is_none() && !at.section.is_empty() {
@@ -169,14 +170,12 @@ mod tests {
         let path = dir.path().join("f.json");
         std::fs::write(&path, text).unwrap();
         let said = check_rows(&path, name, FIELDS);
-        said.map_err(|error| error.to_string().split_once("f.json: ").unwrap().1.to_owned())
+        said.map_err(|error| error.problem().what)
     }
 
     /// A good row before the one that is looked at.
     fn second(row: &str) -> String {
-        let said =
-            check(&format!("[{{\"image_id\": 1, \"caption\": \"a\"}}, {row}]"), None).unwrap_err();
-        said.split_once("; hint").unwrap().0.to_owned()
+        check(&format!("[{{\"image_id\": 1, \"caption\": \"a\"}}, {row}]"), None).unwrap_err()
     }
 
     #[test]
@@ -237,7 +236,7 @@ mod tests {
         let said = check(inside, Some("annotations")).unwrap_err();
         assert!(
             said.starts_with(
-                "row 2 of \"annotations\" (`image_id` 2) has no `caption`; it has `image_id`;"
+                "row 2 of \"annotations\" (`image_id` 2) has no `caption`; it has `image_id`"
             ),
             "{said}"
         );

@@ -6,6 +6,7 @@
 //! does the same for CSV and TSV. What is wrong is told to a [`fault::Faults`], which stops
 //! (opening a data set) or counts (`toolkit data check`).
 
+pub(crate) mod at;
 pub(crate) mod fault;
 pub(crate) mod form;
 pub(crate) mod json_stream;

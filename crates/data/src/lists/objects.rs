@@ -1,7 +1,7 @@
 //! Rows inside an object: in a list under one of its keys, or each under a key of its own.
 
+use super::at::Each;
 use super::json_stream::{Broken, Scan};
-use super::rows::Each;
 use super::walk::{Stop, Walk};
 
 impl Walk {

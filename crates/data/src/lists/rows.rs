@@ -2,36 +2,11 @@
 //! object a line, an object of rows by id. 700 MB of regions are never held as text or as a tree of
 //! values.
 
+use super::at::Each;
 use super::keys::ROWS;
 use super::walk::walk;
 use crate::DataError;
-use std::fmt::{Display, Formatter};
 use std::path::Path;
-
-/// Where in a file a row is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct At {
-    /// The key of the list; empty if the file is one list.
-    pub section: &'static str,
-    /// From 1.
-    pub row: usize,
-    /// The line it begins in, from 1.
-    pub line: usize,
-}
-
-impl Display for At {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "row {}", self.row)?;
-        if !self.section.is_empty() {
-            write!(f, " of \"{}\"", self.section)?;
-        }
-        // Most files are one line.
-        if self.line > 1 { write!(f, " (line {})", self.line) } else { Ok(()) }
-    }
-}
-
-/// Gets a row: its place, its key if it has one, and its bytes.
-pub(crate) type Each<'a> = &'a mut dyn FnMut(At, &str, &[u8]) -> Result<(), DataError>;
 
 /// Walks a file that is a list of rows: `[..]`, `{"annotations": [..]}` or one object a line.
 /// `more` are further keys that the list may have in an object.

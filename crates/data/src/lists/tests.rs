@@ -296,7 +296,7 @@ fn other_spellings_of_a_name_are_found() {
 #[test]
 fn an_error_is_told_once() {
     use super::fault::{Faults, Strict};
-    let error = || crate::DataError::published("what", "hint");
+    let error = || crate::DataError::new("what", "hint");
     let mut counted = Counted { most: 1, ..Counted::default() };
     for _ in 0..3 {
         counted.told(Fault::BadRow, error()).unwrap();

@@ -1,24 +1,24 @@
 //! Text files: UTF-8, with or without a byte-order mark; anything else is named.
 
 use crate::DataError;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use toolkit_system::encoding::UTF16;
 pub(crate) use toolkit_system::encoding::{Encoding, encoding};
+use toolkit_system::problem::Problem;
+pub(crate) use toolkit_system::problem::one_line;
 
 /// The error about a file in UTF-16.
 pub(crate) fn is_utf16(path: &Path) -> DataError {
     line_error(path, 1, UTF16.0, UTF16.1)
 }
 
-pub(crate) fn line_error(
-    path: &Path,
-    line: usize,
-    what: impl Into<String>,
-    hint: &str,
-) -> DataError {
-    DataError::Line { path: path.to_owned(), line, what: what.into(), hint: hint.to_owned() }
+/// Creates the error of a line of a file, counted from 1.
+pub(crate) fn line_error(path: &Path, line: usize, what: impl Display, hint: &str) -> DataError {
+    let place = format!("{}:{line}", path.display());
+    DataError::Malformed(Problem::new(what).at(place).hint(hint))
 }
 
 /// Opens a file behind its byte-order mark, to be read in blocks of `block` bytes.
@@ -52,11 +52,4 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
         let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
         line_error(path, line, "not UTF-8 text", "save the file as UTF-8")
     })
-}
-
-/// Shows a text of a file on one line: ids and paths come from files and may hold a line break.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
-        .collect()
 }

@@ -1,13 +1,14 @@
 //! The steps of a walk over the rows of a JSON file: a list, lines, and what stands before and
 //! between rows.
 
+use super::at::{At, Each};
 use super::json_stream::{Broken, JsonStream};
 use super::row::Row;
-use super::rows::{At, Each};
 use crate::DataError;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// The end of a walk before the end of the file.
 pub(super) enum Stop {
@@ -51,11 +52,8 @@ pub(super) fn walk(
     let place = walk.at.map_or_else(String::new, |at| format!("{at}: "));
     let line = walk.source.line;
     let line = if line > 1 { format!(", at line {line}") } else { String::new() };
-    Err(DataError::Annotation {
-        path: path.to_owned(),
-        what: format!("{place}{what}{line}"),
-        hint: hint.to_owned(),
-    })
+    let problem = Problem::new(format_args!("{place}{what}{line}")).at(path.display()).hint(hint);
+    Err(DataError::Malformed(problem))
 }
 
 /// A file of rows that is read row by row.

@@ -7,9 +7,10 @@ use super::sums::{md5, sha256};
 use crate::lists::fault::{Counted, EXAMPLES, Fault, Faults, Findings};
 use crate::{Alpha, DataError, Item};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// Pictures between two calls of `progress`.
 const STEP: usize = 512;
@@ -32,7 +33,7 @@ impl Default for CheckOptions {
 }
 
 /// What a split holds and what is wrong with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The split.
     pub split: String,
@@ -54,7 +55,6 @@ pub struct Check {
     pub findings: Findings,
     /// Things that were read in another way than they are written, or passed over without loss; one
     /// line each.
-    #[serde(default)]
     pub notes: Vec<String>,
 }
 
@@ -125,7 +125,7 @@ pub fn check(
     {
         faults.add(
             Fault::Empty,
-            &DataError::published(format!("the split '{split}' has no picture"), EMPTY),
+            &DataError::new(format!("the split '{split}' has no picture"), EMPTY),
         );
     }
     report.findings = faults.findings;
@@ -155,10 +155,11 @@ fn sums(
         stated.par_iter().map(|(_, path, _, sum)| sum(path)).collect();
     for ((kind, path, stated, _), found) in stated.iter().zip(found?) {
         if **stated != found {
-            faults.found(Fault::WrongSum, &|| DataError::Annotation {
-                path: path.clone(),
-                what: format!("the {kind} is {found}, not {stated}"),
-                hint: format!("get the file again{}", config.at_home()),
+            faults.found(Fault::WrongSum, &|| {
+                let problem = Problem::new(format_args!("the {kind} is {found}, not {stated}"))
+                    .at(path.display())
+                    .hint(format_args!("get the file again{}", config.at_home()));
+                DataError::Malformed(problem)
             })?;
         }
     }
@@ -180,7 +181,7 @@ fn sizes(
     for (what, here, published) in sizes {
         if let Some(published) = published.filter(|&published| published != here) {
             faults.found(Fault::WrongSize, &|| {
-                DataError::published(
+                DataError::new(
                     format!("the split '{name}' has {here} {what}, {published} are published"),
                     "compare with the other findings, or correct the card if this is another \
                     edition",

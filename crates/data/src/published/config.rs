@@ -118,7 +118,7 @@ impl PublishedConfig {
             let home = variable("HOME")
                 .filter(|_| rest.is_empty() || rest.starts_with('/'))
                 .ok_or_else(|| {
-                    DataError::published(
+                    DataError::new(
                         format!(
                             "the root '{root}' of the data set '{card_name}' needs a home folder"
                         ),
@@ -128,7 +128,7 @@ impl PublishedConfig {
             return Ok(home.join(rest.trim_start_matches('/')));
         }
         variable(DATA_VARIABLE).map(|folder| folder.join(card_name)).ok_or_else(|| {
-            DataError::published(
+            DataError::new(
                 format!("nothing says where the data set '{card_name}' is"),
                 format!(
                     "put `root = \"/path/to/{card_name}\"` into [config] of a card of your own, or set {DATA_VARIABLE} \
@@ -145,14 +145,14 @@ impl PublishedConfig {
     /// The first split that is wrong, or a digest that is none or of a file that no split reads.
     pub fn check(&self) -> Result<(), DataError> {
         if self.splits.is_empty() {
-            return Err(DataError::published(
+            return Err(DataError::new(
                 "the card has no split",
                 "add [config.splits.train] with format and files",
             ));
         }
         for (name, split) in &self.splits {
             if let Some((what, hint)) = self.wrong(split) {
-                return Err(DataError::published(format!("[config.splits.{name}]: {what}"), hint));
+                return Err(DataError::new(format!("[config.splits.{name}]: {what}"), hint));
             }
         }
         for (sums, kind, length) in [(&self.md5, "md5", 32), (&self.sha256, "sha256", 64)] {
@@ -161,7 +161,7 @@ impl PublishedConfig {
                     || !sum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
                 {
                     let what = format!("[config.{kind}]: '{sum}' of {file} is no digest");
-                    return Err(DataError::published(
+                    return Err(DataError::new(
                         what,
                         format!("{length} digits of 0 to 9 and a to f"),
                     ));
@@ -172,10 +172,7 @@ impl PublishedConfig {
                     .any(|split| split.files.contains(file) || split.answers.contains(file))
                 {
                     let what = format!("[config.{kind}]: no split reads {file}");
-                    return Err(DataError::published(
-                        what,
-                        "write the path as in `files` or `answers`",
-                    ));
+                    return Err(DataError::new(what, "write the path as in `files` or `answers`"));
                 }
             }
         }
@@ -243,7 +240,7 @@ impl PublishedConfig {
         self.check()?;
         let split = self.splits.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.splits.keys().map(String::as_str).collect();
-            DataError::published(
+            DataError::new(
                 format!("no split '{name}'"),
                 format!("the splits are {}", known.join(", ")),
             )

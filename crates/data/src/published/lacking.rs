@@ -1,13 +1,13 @@
 //! Rows without the text that their format is for: a finding each where others have it, an error
 //! where none has.
 
-use super::builder::placed;
 use crate::DataError;
+use crate::lists::at::{At, placed};
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::keys;
 use crate::lists::row::Row;
-use crate::lists::rows::At;
 use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// Messages that are kept. Further rows are named by their place.
 const KEPT: usize = 64;
@@ -52,10 +52,8 @@ impl Lacking {
     /// Tells what was noted. Rows that all have no text and no other keys keep it back, as lists of
     /// test splits do.
     pub fn tell(self, file: &Path, faults: &mut dyn Faults) -> Result<(), DataError> {
-        let error = |what: &str, hint: &str| DataError::Annotation {
-            path: file.to_owned(),
-            what: what.to_owned(),
-            hint: hint.to_owned(),
+        let error = |what: &str, hint: &str| {
+            DataError::Malformed(Problem::new(what).at(file.display()).hint(hint))
         };
         if self.with == 0 {
             let Some(odd) = self.odd else { return Ok(()) };

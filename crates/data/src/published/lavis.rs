@@ -3,10 +3,11 @@
 
 use super::ImageName;
 use super::builder::{Builder, Stop};
+use crate::lists::at::At;
 use crate::lists::fault::Fault;
 use crate::lists::keys;
 use crate::lists::row::Row;
-use crate::lists::rows::{At, list};
+use crate::lists::rows::list;
 use crate::lists::several;
 use crate::lists::values::{ANSWERS, Id, coco_id};
 use crate::{DataError, Question, answer_type};

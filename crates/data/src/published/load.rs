@@ -2,7 +2,7 @@
 
 use super::builder::Builder;
 use super::config::{AnnotationFormat, PublishedConfig, SplitConfig};
-use super::pictures::{Part, Pictures};
+use super::pictures::{Part, PublishedPictures};
 use super::{coco, genome, gqa, karpathy, lavis, vqa};
 use crate::lists::fault::Faults;
 use crate::lists::paths::moved;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// What the files of a split say.
 pub(super) struct Loaded {
     pub items: Vec<Item>,
-    pub pictures: Pictures,
+    pub pictures: PublishedPictures,
     /// Captions read, empty ones included.
     pub captions: u64,
     /// Things that were read in another way than they are written, one line each.
@@ -30,7 +30,7 @@ pub(super) fn load(
     if !root.is_dir() {
         let files: Vec<String> =
             parts.iter().flat_map(|part| part.files.iter().chain(&part.answers)).cloned().collect();
-        return Err(DataError::published(
+        return Err(DataError::new(
             format!("there is no folder {}", root.display()),
             format!(
                 "make it, put {} there{} and the pictures into {}",
@@ -41,7 +41,7 @@ pub(super) fn load(
         ));
     }
     let mut build = Builder::new(faults);
-    let mut pictures = Pictures::default();
+    let mut pictures = PublishedPictures::default();
     for part in parts {
         let first = build.items.len();
         build.folders = part.folders(root);
@@ -114,10 +114,7 @@ fn read(
 ) -> Result<(), DataError> {
     // `PublishedConfig::check` has seen that both are there.
     let missing = || {
-        DataError::published(
-            format!("[config.splits.{name}] is not whole"),
-            "add format and image_name",
-        )
+        DataError::new(format!("[config.splits.{name}] is not whole"), "add format and image_name")
     };
     let format = split.format.ok_or_else(missing)?;
     let image_name = split.image_name.as_ref();

@@ -30,3 +30,4 @@ pub use check::{Check, CheckOptions, check};
 pub use config::{AnnotationFormat, DATA_VARIABLE, PublishedConfig, SplitConfig};
 pub use dataset::Published;
 pub use image_name::ImageName;
+pub use pictures::PublishedPictures;

@@ -1,8 +1,11 @@
 //! Where the pictures of a split are.
 
+use crate::dataset::hex;
 use crate::lists::paths::{find, is_absolute};
-use crate::{Alpha, DataError, decode_as};
+use crate::{Alpha, DataError, Item, Pictures, decode_as};
 use image::RgbImage;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -17,22 +20,22 @@ pub(super) struct Part {
     pub skip_missing: bool,
 }
 
-/// The folders of all items, by part.
+/// Pictures in folders, by part of the split.
 #[derive(Default)]
-pub(super) struct Pictures {
+pub struct PublishedPictures {
     /// At least one, the first from item 0 on.
-    pub parts: Vec<Part>,
+    pub(super) parts: Vec<Part>,
 }
 
-impl Pictures {
+impl PublishedPictures {
     /// The part that item `index` was read in.
-    pub fn part(&self, index: usize) -> &Part {
+    pub(super) fn part(&self, index: usize) -> &Part {
         let after = self.parts.partition_point(|part| part.first <= index);
         &self.parts[after.max(1) - 1]
     }
 
     /// The file of item `index` that is called `name`, in the first folder that has it.
-    pub fn find(&self, index: usize, name: &str) -> Result<PathBuf, DataError> {
+    pub(super) fn find(&self, index: usize, name: &str) -> Result<PathBuf, DataError> {
         let folders = &self.part(index).folders;
         folders.iter().find_map(|folder| find(folder, name)).ok_or_else(|| {
             let tried: Vec<String> =
@@ -49,8 +52,33 @@ impl Pictures {
         })
     }
 
-    pub fn decode(&self, index: usize, name: &str, alpha: Alpha) -> Result<RgbImage, DataError> {
+    pub(super) fn decode(
+        &self,
+        index: usize,
+        name: &str,
+        alpha: Alpha,
+    ) -> Result<RgbImage, DataError> {
         decode_as(self.find(index, name)?, alpha)
+    }
+}
+
+impl Pictures for PublishedPictures {
+    fn image(&self, index: usize, item: &Item, alpha: Alpha) -> Result<RgbImage, DataError> {
+        self.decode(index, &item.depicts, alpha)
+    }
+
+    /// Hashes the texts and, of each picture, its length and its first and last 4096 bytes: not all
+    /// bytes, which may be 20 GB. A picture that is not there counts as empty.
+    fn fingerprint(&self, _: &str, items: &[Item]) -> String {
+        let one = |(at, item): (usize, &Item)| -> [u8; 32] {
+            let seen = self.find(at, &item.depicts).ok().and_then(|path| ends(&path).ok());
+            let mut hash = Sha256::new();
+            hash.update(format!("{}\n", item.digest_text()));
+            hash.update(seen.unwrap_or_default());
+            hash.finalize().into()
+        };
+        let sums: Vec<[u8; 32]> = items.par_iter().enumerate().map(one).collect();
+        hex(&Sha256::digest(sums.as_flattened()))
     }
 }
 
@@ -61,7 +89,7 @@ pub(super) fn header(path: &Path) -> Result<(), DataError> {
 
 /// The length of a file and the bytes at its two ends. Published data sets have up to tens of
 /// gigabytes of pictures; an edited picture has another length or another end.
-pub(super) fn ends(path: &Path) -> std::io::Result<Vec<u8>> {
+fn ends(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = length.to_le_bytes().to_vec();

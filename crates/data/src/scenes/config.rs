@@ -54,7 +54,7 @@ impl ScenesConfig {
     /// The first setting that is out of range.
     pub fn check(&self) -> Result<(), DataError> {
         let most = super::names::count();
-        let fail = |what: String, hint: &str| Err(DataError::setting(what, hint));
+        let fail = |what: String, hint: &str| Err(DataError::new(format!("scenes: {what}"), hint));
         if !self.size.is_multiple_of(16) || !(32..=512).contains(&self.size) {
             return fail(
                 format!("size = {}", self.size),

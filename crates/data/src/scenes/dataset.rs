@@ -1,24 +1,85 @@
-//! The `scenes` data set: one split of drawn scenes, text in memory, pictures on demand.
+//! One split of drawn scenes: text in memory, pictures rendered on demand.
 
 use super::render::render;
 use super::scene::{Rule, Scene, SceneStream, Share};
-use crate::dataset::{at, hex};
-use crate::{DataError, Dataset, Item, ScenesConfig, World};
+use crate::dataset::hex;
+use crate::{
+    Alpha, DataError, DatasetCard, DatasetFormat, Item, Items, Pictures, ScenesConfig, World,
+};
 use image::RgbImage;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Part of every fingerprint. To be raised when rendering changes, because the fingerprint covers
-/// what is rendered from (pictures of things, places, colours) and not every pixel.
+/// Part of every fingerprint. Raise it when rendering changes: the fingerprint covers the inputs of
+/// rendering (pictures of things, places, colours) and not every pixel.
 const VERSION: u32 = 1;
 
-/// One split of the `scenes` data set.
-pub struct Scenes {
-    name: String,
+/// Pictures of scenes.
+pub struct ScenePictures {
     world: Arc<World>,
     scenes: Vec<Scene>,
-    items: Vec<Item>,
+}
+
+/// One split of the `scenes` data set.
+pub type Scenes = Items<ScenePictures>;
+
+/// The scenes of one group in a split.
+struct Part {
+    /// Name of the random stream.
+    label: &'static str,
+    share: Share,
+    rule: Rule,
+    count: usize,
+    group: &'static str,
+    /// Keeps the ids of questions of different parts apart.
+    code: u64,
+}
+
+/// Returns the parts of a split.
+fn parts(config: &ScenesConfig, split: &str) -> Result<Vec<Part>, DataError> {
+    let part =
+        |label, share, rule, count, group, code| Part { label, share, rule, count, group, code };
+    Ok(match split {
+        "train" => vec![part("train", Share::Train, Rule::Seen, config.train, "seen", 0)],
+        "val" => vec![part("val", Share::Val, Rule::Seen, config.val, "seen", 1)],
+        "test" => {
+            let combinations = config.test_combinations;
+            let new_combination = Rule::NewCombination;
+            vec![
+                part("test-seen", Share::Test, Rule::Seen, config.test, "seen", 2),
+                part("test-comb", Share::Test, new_combination, combinations, "new_combination", 3),
+                part("test-new", Share::Test, Rule::NewThing, config.test_new, "new_thing", 4),
+            ]
+        }
+        other => {
+            let what = format!("scenes: no split '{other}'");
+            return Err(DataError::new(what, "the splits are train, val and test"));
+        }
+    })
+}
+
+/// Draws the scenes of a part and writes their texts.
+fn draw(world: &World, part: &Part) -> Vec<(Scene, Item)> {
+    let source = SceneStream {
+        seed: world.config().seed,
+        label: part.label,
+        share: part.share,
+        rule: part.rule,
+    };
+    let one = |index: u64| {
+        let scene = Scene::draw(world, &source, index);
+        let text = world.describe(&source, &scene, index, (part.code << 40) | (index << 4));
+        let item = Item {
+            id: format!("{}-{index:06}", part.label),
+            depicts: scene.description(world),
+            group: part.group.to_owned(),
+            captions: text.captions,
+            questions: text.questions,
+        };
+        (scene, item)
+    };
+    (0..part.count as u64).into_par_iter().map(one).collect()
 }
 
 impl Scenes {
@@ -30,101 +91,66 @@ impl Scenes {
         Self::with_world(Arc::new(World::new(config)?), split)
     }
 
-    /// As [`Scenes::open`], for a world that is there already.
+    /// Draws the scenes of a split from a world that exists already.
     ///
     /// # Errors
     /// If there is no such split.
     pub fn with_world(world: Arc<World>, split: &str) -> Result<Self, DataError> {
-        let config = world.config().clone();
-        // Label, share, rule, how many, group, and a number that keeps question ids of splits
-        // apart.
-        let parts: &[(&str, Share, Rule, usize, &str, u64)] = match split {
-            "train" => &[("train", Share::Train, Rule::Seen, config.train, "seen", 0)],
-            "val" => &[("val", Share::Val, Rule::Seen, config.val, "seen", 1)],
-            "test" => &[
-                ("test-seen", Share::Test, Rule::Seen, config.test, "seen", 2),
-                (
-                    "test-comb",
-                    Share::Test,
-                    Rule::NewCombination,
-                    config.test_combinations,
-                    "new_combination",
-                    3,
-                ),
-                ("test-new", Share::Test, Rule::NewThing, config.test_new, "new_thing", 4),
-            ],
-            other => {
-                return Err(DataError::setting(
-                    format!("no split '{other}'"),
-                    "the splits are train, val and test",
-                ));
-            }
-        };
         let (mut scenes, mut items) = (Vec::new(), Vec::new());
-        for &(label, share, rule, number, group, code) in parts {
-            let source = SceneStream { seed: config.seed, label, share, rule };
-            let drawn: Vec<(Scene, Item)> = (0..number as u64)
-                .into_par_iter()
-                .map(|index| {
-                    let scene = Scene::draw(&world, &source, index);
-                    let text = world.describe(&source, &scene, index, (code << 40) | (index << 4));
-                    let id = format!("{label}-{index:06}");
-                    let depicts = scene.description(&world);
-                    let (captions, questions) = (text.captions, text.questions);
-                    let item = Item { id, depicts, group: group.to_owned(), captions, questions };
-                    (scene, item)
-                })
-                .collect();
-            for (scene, item) in drawn {
+        for part in parts(world.config(), split)? {
+            for (scene, item) in draw(&world, &part) {
                 scenes.push(scene);
                 items.push(item);
             }
         }
-        Ok(Self { name: format!("scenes:{split}"), world, scenes, items })
+        Ok(Self::new(format!("scenes:{split}"), items, ScenePictures { world, scenes }))
     }
 
-    /// The things.
+    /// Returns the things that are drawn.
     #[must_use]
     pub fn world(&self) -> &World {
-        &self.world
+        &self.pictures().world
     }
 
-    /// What is drawn in an item: the ground truth.
+    /// Returns the ground truth of an item.
     #[must_use]
     pub fn scene(&self, index: usize) -> &Scene {
-        &self.scenes[index]
+        &self.pictures().scenes[index]
     }
 }
 
-impl Dataset for Scenes {
-    fn name(&self) -> &str {
-        &self.name
+impl Pictures for ScenePictures {
+    fn image(&self, index: usize, _: &Item, _: Alpha) -> Result<RgbImage, DataError> {
+        Ok(render(&self.world, &self.scenes[index]))
     }
 
-    fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    fn item(&self, index: usize) -> &Item {
-        &self.items[index]
-    }
-
-    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let scene = at(&self.scenes, index, &self.name)?;
-        Ok(render(&self.world, scene))
-    }
-
-    fn fingerprint(&self) -> String {
+    fn fingerprint(&self, name: &str, items: &[Item]) -> String {
         let mut hash = Sha256::new();
-        hash.update(format!("{} version {VERSION} size {}", self.name, self.world.config().size));
+        hash.update(format!("{name} version {VERSION} size {}", self.world.config().size));
         for thing in self.world.things() {
             hash.update(&thing.name);
             hash.update(thing.picture.as_raw());
         }
-        for (scene, item) in self.scenes.iter().zip(&self.items) {
-            hash.update(format!("{:?} {:?}\n", scene, item));
+        for (scene, item) in self.scenes.iter().zip(items) {
+            hash.update(format!("{scene:?} {}\n", item.digest_text()));
         }
         hash.update(format!("{:?}", super::colour::BACKGROUNDS));
         hex(&hash.finalize())
+    }
+}
+
+impl DatasetFormat for Scenes {
+    type Config = ScenesConfig;
+
+    fn from_card(
+        config: &ScenesConfig,
+        _: &DatasetCard<'_>,
+        split: &str,
+    ) -> Result<Self, DataError> {
+        Self::open(config, split)
+    }
+
+    fn check_config(config: &ScenesConfig) -> Result<(), DataError> {
+        config.check()
     }
 }

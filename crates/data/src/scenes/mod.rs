@@ -26,7 +26,7 @@ mod world;
 
 pub use colour::{COLOURS, ColourNamer};
 pub use config::ScenesConfig;
-pub use dataset::Scenes;
+pub use dataset::{ScenePictures, Scenes};
 pub use names::GROUPS;
 pub(crate) use names::article;
 pub use place::{Arrangement, Placed};

@@ -73,13 +73,19 @@ fn clear_colour(shares: &[f32; 11]) -> Option<usize> {
     (shares[most] >= CLEAR_COLOUR && clear).then_some(most)
 }
 
+/// Creates the error of a thing whose picture is missing or damaged.
+fn no_picture(name: &str, reason: &str) -> DataError {
+    let what = format!("scenes: no usable picture for '{name}': {reason}");
+    DataError::new(what, "build with the versions of twemoji-assets and emojis in Cargo.toml")
+}
+
 fn load(
     name: &'static str,
     group: usize,
     emoji: &emojis::Emoji,
     namer: &mut ColourNamer,
 ) -> Result<Thing, DataError> {
-    let fail = |reason: &str| DataError::Asset { name: name.to_owned(), reason: reason.to_owned() };
+    let fail = |reason: &str| no_picture(name, reason);
     // One crate writes the mark for "as a picture" (U+FE0F) where the other leaves it out.
     let bare = emoji.as_str().replace('\u{FE0F}', "");
     let asset = PngTwemojiAsset::from_emoji(emoji.as_str())
@@ -120,10 +126,9 @@ impl World {
         let mut namer = ColourNamer::new();
         let mut things = Vec::with_capacity(config.things);
         for (name, group) in ordered().into_iter().take(config.things) {
-            let emoji = by_name.get(name).ok_or_else(|| DataError::Asset {
-                name: name.to_owned(),
-                reason: "the emojis crate has no such name".to_owned(),
-            })?;
+            let emoji = by_name
+                .get(name)
+                .ok_or_else(|| no_picture(name, "the emojis crate has no such name"))?;
             things.push(load(name, group, emoji, &mut namer)?);
         }
         let mut held_out = vec![false; things.len()];
@@ -158,8 +163,8 @@ impl World {
             }
         }
         if world.reserved.is_empty() && config.test_combinations > 0 {
-            return Err(DataError::setting(
-                "no pair of things is reserved for new combinations",
+            return Err(DataError::new(
+                "scenes: no pair of things is reserved for new combinations",
                 "use more things or another seed, or set test_combinations to 0",
             ));
         }

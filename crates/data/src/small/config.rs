@@ -119,7 +119,7 @@ impl SmallConfig {
     /// # Errors
     /// The first setting that is out of range.
     pub fn check(&self) -> Result<(), DataError> {
-        let fail = |what: String, hint: &str| Err(DataError::choice(NAME, what, hint));
+        let fail = |what: String, hint: &str| Err(DataError::new(format!("{NAME}: {what}"), hint));
         if self.sources.is_empty() {
             return fail("no source".to_owned(), "leave `sources` out to use the default ones");
         }

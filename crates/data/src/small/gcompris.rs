@@ -7,7 +7,7 @@ use super::normal::words_of_name;
 use super::pair::Pair;
 use super::picture::Picture;
 use super::qml::{boards, first_sentence};
-use super::rcc::{Entry, entries, unpack};
+use super::rcc::{self, Entry, entries, unpack};
 use super::walk::{below, has_ending, stem, without_ending};
 use crate::DataError;
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
         let path = dir.join(format!("{activity}.rcc"));
         let bytes = std::fs::read(&path)
             .map_err(|source| DataError::Read { path: path.clone(), source })?;
-        let fail = |what: String| DataError::Resource { path: path.clone(), what };
+        let fail = |what: String| rcc::error(&path, &what);
         let entries = entries(&bytes).map_err(fail)?;
         let told = told(&bytes, &entries).map_err(fail)?;
         let file: Arc<Path> = path.as_path().into();

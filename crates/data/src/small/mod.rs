@@ -28,8 +28,8 @@ mod twemoji;
 mod walk;
 
 pub use config::{SmallConfig, SmallSource};
-pub use dataset::Small;
-pub use easy_vqa::{EasyVqa, EasyVqaConfig};
+pub use dataset::{Small, SmallPictures};
+pub use easy_vqa::{EasyVqa, EasyVqaConfig, EasyVqaPictures};
 pub use normal::normalise;
 
 /// The name of the data set in errors and hints.

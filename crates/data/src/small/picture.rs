@@ -56,7 +56,7 @@ impl Picture {
                 let mut bytes = Vec::new();
                 open.take(entry.len as u64).read_to_end(&mut bytes).map_err(fail)?;
                 let bytes = rcc::unpack(&bytes, entry.packed)
-                    .map_err(|what| DataError::Resource { path: self.path(), what })?;
+                    .map_err(|what| rcc::error(&self.path(), &what))?;
                 Ok(Cow::Owned(bytes))
             }
             Self::Built { bytes, .. } => Ok(Cow::Borrowed(bytes)),
@@ -80,14 +80,21 @@ pub(crate) fn sums(pictures: &[&Picture]) -> Result<Vec<Sum>, DataError> {
         .collect()
 }
 
-/// The fingerprint of a data set: its name, its texts and the bytes of its pictures, not their
-/// places.
-pub(crate) fn fingerprint(name: &str, items: &[Item], sums: &[Sum]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(format!("{name}\n"));
-    for (sum, item) in sums.iter().zip(items) {
-        hash.update(sum);
-        hash.update(format!("{item:?}\n"));
+/// Pictures of packages with the sums of their files.
+pub(crate) struct PackagePictures {
+    pub pictures: Vec<Picture>,
+    pub sums: Vec<Sum>,
+}
+
+impl PackagePictures {
+    /// Hashes the name of a data set, its texts and the bytes of its pictures, not their places.
+    pub(crate) fn fingerprint(&self, name: &str, items: &[Item]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{name}\n"));
+        for (sum, item) in self.sums.iter().zip(items) {
+            hash.update(sum);
+            hash.update(format!("{}\n", item.digest_text()));
+        }
+        hex(&hash.finalize())
     }
-    hex(&hash.finalize())
 }

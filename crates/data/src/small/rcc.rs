@@ -10,6 +10,9 @@
 //! Files are not trusted: every offset is checked, each node is visited once, and what comes out is
 //! bounded.
 
+use crate::DataError;
+use std::path::Path;
+
 /// A file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -20,6 +23,12 @@ pub(crate) struct Entry {
     pub len: usize,
     /// Whether zlib has packed them.
     pub packed: bool,
+}
+
+/// Creates the error of a resource file that is damaged or of a kind that is not read.
+pub(crate) fn error(path: &Path, what: &str) -> DataError {
+    let what = format!("cannot read the Qt resource file {}: {what}", path.display());
+    DataError::new(what, "run `toolkit data fetch small` to get the package again")
 }
 
 const ZLIB: u16 = 1;

@@ -41,8 +41,8 @@ fn malformed(
     };
     // serde names a byte, and most files are one line: the rows are walked again to name one.
     for &(name, fields) in sections {
-        if let Err(DataError::Annotation { what, .. }) = check_rows(path, name, fields) {
-            return wrong(&what);
+        if let Err(DataError::Malformed(problem)) = check_rows(path, name, fields) {
+            return wrong(&problem.what);
         }
     }
     let text = error.to_string();

@@ -1,20 +1,16 @@
-//! Data that is not on this machine yet, as far as a plan needs it.
+//! Data that are not on this machine yet, as far as a plan needs them.
 //!
 //! A plan is wanted before hours of downloads, so it counts with the numbers that a card publishes,
 //! and says so.
 
 use crate::LabError;
-use crate::plan::parts::open_data;
 use image::RgbImage;
 use std::sync::Arc;
-use toolkit_data::{DataError, Dataset, Item, PublishedConfig, Question, SplitConfig};
+use toolkit_data::{DataError, DataName, Dataset, Item, Question};
 use toolkit_registry::{Card, Kind, Registry};
 
 /// Pictures that are assumed where a card publishes no number: about a split of COCO.
 const ASSUMED_IMAGES: usize = 100_000;
-
-/// Captions of a picture, where only the number of captions is published: COCO's.
-const CAPTIONS_PER_IMAGE: usize = 5;
 
 /// A data set of which only the number of pictures is known.
 struct Assumed {
@@ -37,7 +33,7 @@ impl Dataset for Assumed {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        Err(DataError::Index { dataset: self.name.clone(), len: 0, index })
+        Err(DataError::index(&self.name, index, 0))
     }
 
     fn fingerprint(&self) -> String {
@@ -45,8 +41,8 @@ impl Dataset for Assumed {
     }
 }
 
-/// Opens `card:split` or `folder:PATH`, or assumes it where its files are not here. What was
-/// assumed is added to `notes`.
+/// Opens `card:split` or `folder:PATH`, or assumes its size where its files are not here. A line
+/// about each assumption is added to `notes`.
 ///
 /// # Errors
 /// If something is wrong with the name, the card, or files that are here.
@@ -55,15 +51,13 @@ pub fn open_or_assume(
     name: &str,
     notes: &mut Vec<String>,
 ) -> Result<Arc<dyn Dataset>, LabError> {
-    let error = match open_data(registry, name) {
+    let error = match registry.open_data(name) {
         Ok(data) => return Ok(data),
-        Err(error) => error,
+        Err(error) => error.into(),
     };
-    let Some((card, split)) = name.split_once(':').filter(|(card, _)| *card != "folder") else {
-        return Err(error);
-    };
+    let DataName::Split { card, split } = DataName::parse(name) else { return Err(error) };
     let card = registry.card(Kind::Dataset, card)?;
-    let Some((len, from)) = missing(&card, split)? else { return Err(error) };
+    let Some((len, from)) = missing(registry, &card, split)? else { return Err(error) };
     let note = format!("`{name}` is not on this machine: {len} pictures are assumed, {from}");
     if !notes.contains(&note) {
         notes.push(note);
@@ -81,30 +75,25 @@ pub fn open_or_assume(
     Ok(Arc::new(Assumed { name: name.to_owned(), len, item }))
 }
 
-/// Returns the number of pictures of a split whose files are not here, and where the number is
-/// from.
-fn missing(card: &Card, split: &str) -> Result<Option<(usize, &'static str)>, LabError> {
-    let unknown = (ASSUMED_IMAGES, "a guess");
-    if card.family != "published" {
-        return Ok((!card.not_here()?.is_empty()).then_some(unknown));
-    }
-    let config: PublishedConfig = card.config()?;
-    if config.root(&card.name).is_ok_and(|root| root.is_dir()) {
+/// Returns the number of pictures of a split whose files are not here, and the origin of that
+/// number.
+fn missing(
+    registry: &Registry,
+    card: &Card,
+    split: &str,
+) -> Result<Option<(usize, &'static str)>, LabError> {
+    let data = registry.dataset_of(card)?;
+    let absent = match data.user_files()? {
+        Some(files) => {
+            let here = files.root.is_ok_and(|root| root.is_dir());
+            !here && data.splits()?.iter().any(|known| known == split)
+        }
+        None => !card.not_here()?.is_empty(),
+    };
+    if !absent {
         return Ok(None);
     }
-    let Some(split) = config.splits.get(split) else { return Ok(None) };
-    Ok(Some(published(&config, split).map_or(unknown, |images| (images, "as its card publishes"))))
-}
-
-/// Counts the pictures of a split by the numbers of its card; those of joined splits are added.
-fn published(config: &PublishedConfig, split: &SplitConfig) -> Option<usize> {
-    if !split.join.is_empty() {
-        let parts = split
-            .join
-            .iter()
-            .map(|name| config.splits.get(name).filter(|part| part.join.is_empty()));
-        return parts.map(|part| published(config, part?)).sum();
-    }
-    let captions = split.captions.map(|captions| captions as usize / CAPTIONS_PER_IMAGE);
-    split.images.map(|images| images as usize).or(captions)
+    let published = data.published_images(split)?;
+    let guess = (ASSUMED_IMAGES, "a guess");
+    Ok(Some(published.map_or(guess, |images| (images, "as its card publishes"))))
 }

@@ -7,16 +7,12 @@ use crate::plan::{assumed, preprocess::preprocess};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, LanguageSpecialTokens,
     TextSpecialTokens, VisionShape, params,
 };
-use toolkit_data::{
-    Dataset, EasyVqa, EasyVqaConfig, Folder, Preprocess, Published, PublishedConfig, Scenes,
-    ScenesConfig, Small, SmallConfig,
-};
+use toolkit_data::{Dataset, Preprocess};
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
 use toolkit_registry::{Card, Kind, Registry, Weights};
@@ -220,53 +216,6 @@ fn need_weights(card: &Card) -> Result<(), LabError> {
     ))
 }
 
-/// Opens `card:split` or `folder:PATH`.
-///
-/// # Errors
-/// Unknown cards or splits, unreadable folders.
-pub fn open_data(registry: &Registry, name: &str) -> Result<Arc<dyn Dataset>, LabError> {
-    if let Some(path) = name.strip_prefix("folder:") {
-        return Ok(Arc::new(Folder::open(Path::new(path))?));
-    }
-    let (card, split) = name.split_once(':').ok_or_else(|| {
-        LabError::new(format!("`{name}` names no split"), "write `scenes:train` or `folder:PATH`")
-    })?;
-    let card = registry.card(Kind::Dataset, card)?;
-    match card.family.as_str() {
-        "scenes" => {
-            let config: ScenesConfig = card.config()?;
-            Ok(Arc::new(Scenes::open(&config, split)?))
-        }
-        "small" => {
-            let config: SmallConfig = card.config()?;
-            let folders = packages(&card, config.packages())?;
-            Ok(Arc::new(Small::open(&config, &folders, split)?))
-        }
-        "easy-vqa" => {
-            let config: EasyVqaConfig = card.config()?;
-            Ok(Arc::new(EasyVqa::open(&config, &packages(&card, config.packages())?, split)?))
-        }
-        "published" => {
-            let config: PublishedConfig = card.config()?;
-            let root = config.root(&card.name)?;
-            Ok(Arc::new(Published::open(&config, &root, split)?.named(name)))
-        }
-        other => Err(LabError::Problem(card.text().error_at(
-            "kind",
-            format!("unknown kind of data set `{other}`"),
-            "known: `scenes`, `small`, `easy-vqa`, `published`; folders are `folder:PATH`",
-        ))),
-    }
-}
-
-/// The folders of packages that a data set's card names.
-fn packages<'a>(
-    card: &Card,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Result<BTreeMap<String, PathBuf>, LabError> {
-    names.into_iter().map(|name| Ok((name.to_owned(), card.package(name)?))).collect()
-}
-
 /// The data of an experiment.
 #[derive(Clone)]
 pub struct Splits {
@@ -286,9 +235,9 @@ impl Splits {
     /// Opens them.
     ///
     /// # Errors
-    /// As [`open_data`]; a training split without captions.
+    /// If data cannot be opened ([`Registry::open_data`]), or the training split has no captions.
     pub fn open(registry: &Registry, data: &DataSpec, also: &[AlsoSpec]) -> Result<Self, LabError> {
-        Self::open_with(data, also, |name| open_data(registry, name))
+        Self::open_with(data, also, |name| Ok(registry.open_data(name)?))
     }
 
     /// As [`Splits::open`]; data that are not on this machine are assumed, and `notes` says so.

@@ -149,7 +149,7 @@ impl Dataset for Noise {
     fn image(&self, index: usize) -> Result<image::RgbImage, DataError> {
         self.read.fetch_add(1, Ordering::Relaxed);
         if self.broken == Some(index) {
-            return Err(DataError::Index { dataset: "noise".to_owned(), index, len: self.len });
+            return Err(DataError::index("noise", index, self.len));
         }
         if self.damaged.contains(&index) {
             let (path, reason) = (format!("{index}.png").into(), "it is damaged".to_owned());

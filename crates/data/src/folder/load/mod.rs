@@ -102,7 +102,7 @@ impl Texts<'_> {
 
     fn finish(mut self) -> Result<Loaded, DataError> {
         for (name, why) in &self.files.unread {
-            let error = DataError::published(
+            let error = DataError::new(
                 one_line(&format!("{} is passed over: {why}", self.dir.join(name).display())),
                 "save the picture as PNG or JPEG",
             );
@@ -115,9 +115,9 @@ impl Texts<'_> {
             self.remarks.extend(passed.iter().cloned());
         } else {
             for (name, why) in &self.files.others {
-                let error = DataError::published(
+                let error = DataError::new(
                     one_line(&format!("{}: {why}", self.dir.join(name).display())),
-                    super::lists::FORMS,
+                    super::list_rows::FORMS,
                 );
                 self.faults.told(Fault::UnreadFile, error)?;
             }
@@ -129,9 +129,9 @@ impl Texts<'_> {
                 && (some || self.lacking.contains_key(&name))
             {
                 let plain = || {
-                    DataError::published(
+                    DataError::new(
                         one_line(&format!("{} has no caption", path.display())),
-                        super::lists::FORMS,
+                        super::list_rows::FORMS,
                     )
                 };
                 let error = self.lacking.remove(&name).unwrap_or_else(plain);

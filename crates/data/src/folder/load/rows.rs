@@ -3,7 +3,8 @@
 use super::{Texts, blank, question};
 use crate::DataError;
 use crate::folder::entry::Entry;
-use crate::folder::lists::{EXAMPLE, FORMS, Read, read};
+use crate::folder::list_rows::{EXAMPLE, FORMS, ListRows};
+use crate::folder::lists::read;
 use crate::folder::names::{folder_of, last};
 use crate::folder::passed::NAMED;
 use crate::lists::fault::Fault;
@@ -24,7 +25,7 @@ impl Texts<'_> {
             Err(error @ DataError::Read { .. }) => {
                 return self.faults.told(Fault::DamagedFile, error);
             }
-            Err(error @ (DataError::Line { .. } | DataError::Annotation { .. })) => {
+            Err(error @ DataError::Malformed(_)) => {
                 return self.faults.told(self.weight(name, &path), error);
             }
             Err(error) => return Err(error),
@@ -58,7 +59,7 @@ impl Texts<'_> {
     }
 
     /// Remarks what a list has that is not read.
-    fn remark(&mut self, name: &str, Read { passed, notes, .. }: &Read) {
+    fn remark(&mut self, name: &str, ListRows { passed, notes, .. }: &ListRows) {
         if !passed.is_empty() {
             let keys: Vec<String> =
                 passed.iter().take(2 * NAMED).map(|key| format!("`{}`", one_line(key))).collect();

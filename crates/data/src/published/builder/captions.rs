@@ -2,9 +2,9 @@
 
 use super::{Builder, Stop};
 use crate::DataError;
+use crate::lists::at::At;
 use crate::lists::fault::Fault;
 use crate::lists::row::Row;
-use crate::lists::rows::At;
 use crate::lists::several;
 
 impl Builder<'_> {

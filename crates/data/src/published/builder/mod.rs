@@ -5,17 +5,17 @@ mod questions;
 
 use super::ImageName;
 use super::lacking::Lacking;
+use crate::lists::at::{At, placed};
 use crate::lists::fault::{Fault, Faults};
 use crate::lists::keys;
 use crate::lists::paths::{by_id, plain};
 use crate::lists::row::Row;
-use crate::lists::rows::At;
-use crate::lists::text::one_line;
 use crate::lists::values::{Id, path};
 use crate::{DataError, Item};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use toolkit_system::problem::Problem;
 
 /// Items as they are put together, and who is told what is wrong.
 pub(super) struct Builder<'a> {
@@ -90,17 +90,17 @@ impl<'a> Builder<'a> {
         self.file = path.to_owned();
         if !path.exists() {
             let what = format!("there is no annotation file {}", path.display());
-            return self.faults.found(Fault::MissingFile, &|| DataError::published(&what, hint));
+            return self.faults.found(Fault::MissingFile, &|| DataError::new(&what, hint));
         }
         if !path.is_file() {
             let what =
                 format!("the annotation file {} is a folder, a pipe or a device", path.display());
-            return self.faults.found(Fault::DamagedFile, &|| DataError::published(&what, hint));
+            return self.faults.found(Fault::DamagedFile, &|| DataError::new(&what, hint));
         }
         match read(self, path) {
             // Only the walk over the file gives these; a strict fault comes out as the same error,
             // and stops here again.
-            Err(error @ (DataError::Annotation { .. } | DataError::Line { .. })) => {
+            Err(error @ DataError::Malformed(_)) => {
                 self.faults.told(Fault::DamagedFile, error)?;
             }
             other => other?,
@@ -137,10 +137,9 @@ impl<'a> Builder<'a> {
         hint: &str,
     ) -> Result<(), DataError> {
         let file = &self.file;
-        self.faults.found(fault, &|| DataError::Annotation {
-            path: file.clone(),
-            what: placed(at, &what.to_string()),
-            hint: hint.to_owned(),
+        self.faults.found(fault, &|| {
+            let what = placed(at, &what.to_string());
+            DataError::Malformed(Problem::new(what).at(file.display()).hint(hint))
         })
     }
 
@@ -255,13 +254,4 @@ fn no_path(path: &str) -> String {
 
 fn plain_path(path: &str) -> Result<String, String> {
     plain(path).ok_or_else(|| format!("{}: {PATHS}", no_path(path)))
-}
-
-/// Puts the place of a row in front of what is wrong with it.
-pub(super) fn placed(at: Option<At>, what: &str) -> String {
-    one_line(&match at {
-        None => what.to_owned(),
-        Some(at) if what.starts_with("has no `") => format!("{at} {what}"),
-        Some(at) => format!("{at}: {what}"),
-    })
 }

@@ -1,8 +1,8 @@
 //! Questions about pictures, and their answers.
 
 use super::{AGAIN, Builder};
+use crate::lists::at::At;
 use crate::lists::fault::Fault;
-use crate::lists::rows::At;
 use crate::{DataError, Question};
 use std::collections::hash_map::Entry;
 

@@ -72,7 +72,7 @@ fn a_file_that_is_cut_off_anywhere_is_refused() {
             disk.put("a.json", &good[..end]);
             let error = disk.error();
             assert!(
-                error.starts_with("ROOT/a.json: ") && error.contains("cut off"),
+                error.contains(" --> ROOT/a.json; hint: ") && error.contains("cut off"),
                 "{format} {end}: {error}"
             );
             assert_eq!(disk.check().count(Fault::DamagedFile).min(1), 1, "{format} {end}");
@@ -88,7 +88,8 @@ fn an_id_that_is_there_twice_is_refused() {
         let disk = Disk::of(format, more);
         disk.put("a.json", twice);
         let error = disk.error();
-        assert!(error.starts_with("ROOT/a.json: row "), "{format}: {error}");
+        assert!(error.starts_with("row "), "{format}: {error}");
+        assert!(error.contains(" --> ROOT/a.json; hint: "), "{format}: {error}");
         assert!(
             error.contains("1 is there again") || error.contains("here and"),
             "{format}: {error}"
@@ -149,8 +150,8 @@ fn errors_name_the_row_and_what_to_do() {
             "",
             r#"[{"image": "1.jpg", "caption": "one"}, {"caption": "two"}]"#
         ),
-        "ROOT/a.json: row 2 has no `image`; it has `caption`; hint: correct or remove the row; `toolkit data check` counts \
-         all such rows"
+        "row 2 has no `image`; it has `caption` --> ROOT/a.json; hint: correct or remove the row; \
+         `toolkit data check` counts all such rows"
     );
     assert_eq!(
         refused(
@@ -158,14 +159,14 @@ fn errors_name_the_row_and_what_to_do() {
             "",
             r#"{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"id": 3, "image_id": 2, "caption": "x"}]}"#
         ),
-        "ROOT/a.json: row 1 of \"annotations\": there is no picture 2; hint: the file names no \
+        "row 1 of \"annotations\": there is no picture 2 --> ROOT/a.json; hint: the file names no \
         such picture; get it again"
     );
     let path = refused("lavis-captions", "", r#"[{"image": "../1.jpg", "caption": "one"}]"#);
     assert_eq!(
         path,
-        "ROOT/a.json: row 1: '../1.jpg' is no plain path: paths are relative to a folder of pictures or absolute, without \
-         `..`; hint: correct or remove the row; `toolkit data check` counts all such rows"
+        "row 1: '../1.jpg' is no plain path: paths are relative to a folder of pictures or \
+         absolute, without `..` --> ROOT/a.json; hint: correct or remove the row; `toolkit data check` counts all such rows"
     );
     for path in ["a/../../1.jpg", "/etc/../1.jpg", "..\\\\1.jpg", "", ".", "a/", "a\\nb"] {
         let error =
@@ -193,7 +194,7 @@ fn errors_name_the_row_and_what_to_do() {
     let some = r#"[{"question_id": 1, "question": "A?", "answer": "a", "image": "1.jpg"}, {"question_id": 2, "question": "B?", "image": "1.jpg"}]"#;
     assert!(
         refused("lavis-vqa", "", some)
-            .contains("question 2 has no answers; hint: other questions have")
+            .contains("question 2 has no answers --> ROOT/a.json; hint: other questions have")
     );
     let name = "image_name = \"{id}.jpg\"";
     assert!(
@@ -203,7 +204,7 @@ fn errors_name_the_row_and_what_to_do() {
     let raw = r#"[{"id": 1, "qas": []}]"#;
     assert!(
         refused("visual-genome-qa", "", raw)
-            .contains("the picture has only an id; hint: add `image_name")
+            .contains("the picture has only an id --> ROOT/a.json; hint: add `image_name")
     );
     assert!(refused("visual-genome-qa", "", r#"[{"id": 1}]"#).contains("row 1: neither"));
     let stray = r#"[{"id": 1, "regions": [{"image_id": 2, "phrase": "x"}]}]"#;
@@ -253,7 +254,7 @@ fn answers_must_fit_the_questions() {
         )
         .put("b.json", format!(r#"{{"annotations": [{}]}}"#, rows.join(",")));
         let error = disk.error();
-        assert!(error.starts_with("ROOT/b.json: ") && error.contains(said), "{error}");
+        assert!(error.contains(" --> ROOT/b.json; hint: ") && error.contains(said), "{error}");
         assert_eq!(disk.check().count(fault), 1, "{fault:?}");
     }
 }

@@ -1,0 +1,100 @@
+//! Items in memory with pictures on demand: the one implementation of [`Dataset`] of this crate.
+
+use crate::{Alpha, DataError, Dataset, Findings, Item};
+use image::RgbImage;
+use std::sync::OnceLock;
+
+/// The pictures of a data set, one for each item.
+pub trait Pictures: Send + Sync {
+    /// Decodes or renders the picture of item `index`.
+    ///
+    /// # Errors
+    /// If the picture cannot be read or decoded.
+    fn image(&self, index: usize, item: &Item, alpha: Alpha) -> Result<RgbImage, DataError>;
+
+    /// Returns the hex SHA-256 over everything that determines pictures and texts. It is computed
+    /// once. [`Item::digest_text`] is the part of a text.
+    fn fingerprint(&self, name: &str, items: &[Item]) -> String;
+}
+
+/// A data set whose texts are in memory and whose pictures are decoded on demand.
+pub struct Items<P> {
+    name: String,
+    items: Vec<Item>,
+    pictures: P,
+    left_out: Findings,
+    remarks: Vec<String>,
+    fingerprint: OnceLock<String>,
+}
+
+impl<P: Pictures> Items<P> {
+    /// Creates the data set `name`. Item `index` has picture `index`.
+    pub fn new(name: impl Into<String>, items: Vec<Item>, pictures: P) -> Self {
+        Self {
+            name: name.into(),
+            items,
+            pictures,
+            left_out: Findings::new(),
+            remarks: Vec::new(),
+            fingerprint: OnceLock::new(),
+        }
+    }
+
+    /// Adds what was left out of the files and what was read in another way than it is written.
+    #[must_use]
+    pub fn with_notes(self, left_out: Findings, remarks: Vec<String>) -> Self {
+        Self { left_out, remarks, ..self }
+    }
+
+    /// Sets another name.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Returns the pictures.
+    pub fn pictures(&self) -> &P {
+        &self.pictures
+    }
+
+    /// Returns all items.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+}
+
+impl<P: Pictures> Dataset for Items<P> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn item(&self, index: usize) -> &Item {
+        &self.items[index]
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        self.image_as(index, Alpha::OnWhite)
+    }
+
+    fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
+        let item = self.items.get(index);
+        let item = item.ok_or_else(|| DataError::index(&self.name, index, self.items.len()))?;
+        self.pictures.image(index, item, alpha)
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.get_or_init(|| self.pictures.fingerprint(&self.name, &self.items)).clone()
+    }
+
+    fn left_out(&self) -> Findings {
+        self.left_out.clone()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
+    }
+}

@@ -1,0 +1,171 @@
+//! Data sets: formats by name, and a card with its format.
+
+use crate::registry::{add, family_or};
+use crate::spanned::closest;
+use crate::{Card, Kind, Registry};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use toolkit_data::{
+    Check, CheckOptions, DataError, DataName, Dataset, DatasetCard, DatasetFormat, Folder,
+    OnPictures, UserFiles,
+};
+use toolkit_system::problem::Problem;
+
+/// Functions of a format, with its own types inside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DatasetFamily {
+    check_config: fn(&Card) -> Result<(), DataError>,
+    splits: fn(&Card) -> Result<Vec<String>, Problem>,
+    published_images: fn(&Card, &str) -> Result<Option<usize>, Problem>,
+    user_files: fn(&Card) -> Result<Option<UserFiles>, Problem>,
+    check_files: CheckFiles,
+    open: fn(&Card, &str) -> Result<Arc<dyn Dataset>, DataError>,
+}
+
+type CheckFiles = fn(&Card, &str, CheckOptions, OnPictures<'_>) -> Result<Option<Check>, DataError>;
+
+/// Calls `act` with the parts of a card that a format needs.
+fn with_card<T>(card: &Card, act: impl FnOnce(&DatasetCard<'_>) -> T) -> T {
+    let package = |name: &str| card.package(name).map_err(DataError::from);
+    act(&DatasetCard { name: &card.name, package: &package })
+}
+
+impl DatasetFamily {
+    fn of<F: DatasetFormat>() -> Self {
+        Self {
+            check_config: |card| F::check_config(&card.config()?),
+            splits: |card| Ok(F::splits(&card.config()?)),
+            published_images: |card, split| Ok(F::published_images(&card.config()?, split)),
+            user_files: |card| Ok(F::user_files(&card.config()?, &card.name)),
+            check_files: |card, split, options, progress| {
+                let config = card.config()?;
+                let check = |context: &DatasetCard<'_>| {
+                    F::check_files(&config, context, split, options, progress)
+                };
+                with_card(card, check)
+            },
+            open: |card, split| {
+                let config = card.config()?;
+                let data = with_card(card, |context| F::from_card(&config, context, split))?;
+                Ok(Arc::new(data))
+            },
+        }
+    }
+}
+
+/// A data set that a card describes, before a split of it is opened.
+pub struct DatasetHandle<'a> {
+    card: &'a Card,
+    family: &'a DatasetFamily,
+}
+
+impl DatasetHandle<'_> {
+    /// Checks the configuration without reading data.
+    ///
+    /// # Errors
+    /// At the first setting that cannot be met.
+    pub fn check_config(&self) -> Result<(), DataError> {
+        (self.family.check_config)(self.card)
+    }
+
+    /// Returns the names of the splits.
+    ///
+    /// # Errors
+    /// If `[config]` is wrong.
+    pub fn splits(&self) -> Result<Vec<String>, Problem> {
+        (self.family.splits)(self.card)
+    }
+
+    /// Returns the number of pictures of a split as far as the card publishes it.
+    ///
+    /// # Errors
+    /// If `[config]` is wrong.
+    pub fn published_images(&self, split: &str) -> Result<Option<usize>, Problem> {
+        (self.family.published_images)(self.card, split)
+    }
+
+    /// Returns the place of files that users get from a publisher themselves.
+    ///
+    /// # Errors
+    /// If `[config]` is wrong.
+    pub fn user_files(&self) -> Result<Option<UserFiles>, Problem> {
+        (self.family.user_files)(self.card)
+    }
+
+    /// Counts all faults of the files of a split; `None` if the format has no check of its own.
+    ///
+    /// # Errors
+    /// If there is no such split, or an annotation file that is there cannot be read.
+    pub fn check_files(
+        &self,
+        split: &str,
+        options: CheckOptions,
+        progress: OnPictures<'_>,
+    ) -> Result<Option<Check>, DataError> {
+        (self.family.check_files)(self.card, split, options, progress)
+    }
+
+    /// Opens a split.
+    ///
+    /// # Errors
+    /// If there is no such split, a setting cannot be met, or files are missing or damaged.
+    pub fn open(&self, split: &str) -> Result<Arc<dyn Dataset>, DataError> {
+        (self.family.open)(self.card, split)
+    }
+}
+
+/// The formats of data sets by name.
+pub(crate) type Formats = BTreeMap<String, DatasetFamily>;
+
+impl Registry {
+    /// Adds a format of data sets: cards name it by `kind`.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[must_use]
+    pub fn dataset<F: DatasetFormat>(mut self, name: &str) -> Self {
+        add(self.formats_mut(), Kind::Dataset, name, DatasetFamily::of::<F>());
+        self
+    }
+
+    /// Returns the data set that a card describes.
+    ///
+    /// # Errors
+    /// If the format of the card is not registered.
+    pub fn dataset_of<'a>(&'a self, card: &'a Card) -> Result<DatasetHandle<'a>, Problem> {
+        let unknown = || {
+            let known: Vec<&str> = self.formats().keys().map(String::as_str).collect();
+            let listed: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            let near = closest(&card.family, &known).map(|name| format!("did you mean `{name}`? "));
+            card.text().error_at(
+                "kind",
+                format!("unknown kind of data set `{}`", card.family),
+                format!(
+                    "{}known: {}; folders are `folder:PATH`",
+                    near.unwrap_or_default(),
+                    listed.join(", ")
+                ),
+            )
+        };
+        let family = family_or(self.formats(), Kind::Dataset, card, unknown)?;
+        Ok(DatasetHandle { card, family })
+    }
+
+    /// Opens `card:split` or `folder:PATH`.
+    ///
+    /// # Errors
+    /// If a card, format or split is unknown, or files are missing or damaged.
+    pub fn open_data(&self, name: &str) -> Result<Arc<dyn Dataset>, DataError> {
+        match DataName::parse(name) {
+            DataName::Folder(path) => Ok(Arc::new(Folder::open(path)?)),
+            DataName::Split { card, split } => {
+                let card = self.card(Kind::Dataset, card)?;
+                self.dataset_of(&card)?.open(split)
+            }
+            DataName::Card(_) => {
+                let what = format!("`{name}` names no split");
+                Err(DataError::new(what, "write `scenes:train` or `folder:PATH`"))
+            }
+        }
+    }
+}
