@@ -1,7 +1,7 @@
 //! How text is searched for or drawn, from the command line.
 
 use clap::{Args, ValueEnum};
-use toolkit_eval::{Decoding, EarlyStopping};
+use toolkit_vlm::{Decoding, EarlyStopping};
 
 /// When beam search ends.
 #[derive(Clone, Copy, Debug, ValueEnum)]

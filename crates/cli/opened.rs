@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use toolkit_checkpoints::{LanguagePart, Model};
 use toolkit_core::{noise, params};
 use toolkit_data::{Alpha, DataError, decode_as};
-use toolkit_eval::{CaptionTask, Choice, Decoding, EarlyStopping, Generated, VqaTask};
+use toolkit_eval::{CaptionTask, VqaTask};
 use toolkit_registry::Kind;
 use toolkit_train::features::round_like_cache;
+use toolkit_vlm::{Choice, Decoding, EarlyStopping, Generated};
 
 /// A model with what it is told by default.
 pub struct Opened {
@@ -208,11 +209,13 @@ impl Opened {
         decoding: &Decoding,
     ) -> anyhow::Result<Vec<Vec<Written>>> {
         let (language, words) = (self.model.language()?, self.model.words()?);
-        let prompts = prompts
-            .iter()
-            .map(|p| words.prompt(p, language.special_tokens, language.encoder_decoder()));
+        let prompts = prompts.iter().map(|p| {
+            words
+                .refuse_placeholder(p)
+                .and_then(|()| words.prompt(p, language.special_tokens, language.shape.kind))
+        });
         let prompts = prompts.collect::<Result<Vec<Vec<u32>>, _>>()?;
-        let written = language.writer().continue_texts(Some(prefix), &prompts, decoding)?;
+        let written = language.generator(None).generate(Some(prefix), &prompts, decoding)?;
         let one = |text: Generated| {
             let finished = text.finished();
             Ok(Written { text: words.text(&text.ids)?, ids: text.ids, score: text.score, finished })

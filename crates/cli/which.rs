@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use toolkit_checkpoints::config::Stage1;
 use toolkit_checkpoints::model::Loading;
 use toolkit_checkpoints::processor::Processor;
-use toolkit_checkpoints::tokens::Words;
 use toolkit_checkpoints::{BridgePart, LanguagePart, Model, VisionPart};
 use toolkit_core::{AnyBridge, Bridge, VisionShape, params};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_registry::{Card, Kind};
 use toolkit_system::digest::sha256_hex;
+use toolkit_vlm::ModelTokenizer;
 
 /// Form in which the matrices of the frozen parts are kept.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -191,7 +191,7 @@ impl Which {
                 vision: Some(encoder(context, &cell, device)?),
                 bridge,
                 language: Some(language),
-                words: Some(Words::of_cards(tokenizer)),
+                words: Some(ModelTokenizer::from_card(tokenizer)),
                 processor: Some(Processor::of_run(resolved.preprocess)),
                 stage1: stage1_settings(&cell),
                 image_token: None,
@@ -238,7 +238,7 @@ impl Which {
                 vision: Some(encoder(context, &cell, device)?),
                 bridge: concrete(&resolved.bridge.0, &resolved.vision.1, bridge, device)?,
                 language: None,
-                words: Some(Words::of_cards(tokenizer)),
+                words: Some(ModelTokenizer::from_card(tokenizer)),
                 processor: Some(Processor::of_run(resolved.preprocess)),
                 stage1: stage1_settings(&cell),
                 image_token: None,

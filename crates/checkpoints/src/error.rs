@@ -15,9 +15,9 @@ pub enum CheckpointError {
     /// Tensors do not fit, or a file could not be written.
     #[error(transparent)]
     Load(#[from] WeightsError),
-    /// Text could not be generated.
+    /// A model could not be used.
     #[error(transparent)]
-    Eval(#[from] toolkit_eval::EvalError),
+    Vlm(#[from] toolkit_vlm::VlmError),
     /// A picture could not be read.
     #[error(transparent)]
     Data(#[from] toolkit_data::DataError),

@@ -4,7 +4,7 @@ use crate::CheckpointError;
 use crate::config::{LanguageConfig, Stage1, VisionConfig};
 use crate::fit::{Fitted, FittedLanguage, FittedVision};
 use crate::processor::Processor;
-use crate::tokens::{self, Words};
+use crate::tokens;
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use std::path::Path;
@@ -12,11 +12,11 @@ use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, LanguageKind, LanguageShape, LanguageSpecialTokens,
     TextTower, VisionShape, params,
 };
-use toolkit_eval::{Choice, Writer};
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_models::layers::Linear;
 use toolkit_system::progress::Progress;
 use toolkit_tokenizer::TokenTable;
+use toolkit_vlm::{Choice, Generator, ModelTokenizer};
 
 /// The frozen encoder, on a plain device.
 pub struct VisionPart {
@@ -70,7 +70,7 @@ pub struct Model {
     /// The language model.
     pub language: Option<LanguagePart>,
     /// The language model's tokenizer, or that of the text side if there is no language model.
-    pub words: Option<Words>,
+    pub words: Option<ModelTokenizer>,
     /// How pixels are made.
     pub processor: Option<Processor>,
     /// Special ids and label smoothing of stage 1.
@@ -116,7 +116,7 @@ impl Model {
             Some(language) => TokenTable::of_language(language.shape.vocab),
             None => TokenTable::of_text_side(fitted.config.qformer.vocab_size),
         };
-        let words = Words::read(
+        let words = tokens::read(
             &fitted.folder,
             fitted.config.special_tokens,
             fitted.config.image_token,
@@ -229,7 +229,7 @@ impl Model {
     ///
     /// # Errors
     /// If the checkpoint has none.
-    pub fn words(&self) -> Result<&Words, CheckpointError> {
+    pub fn words(&self) -> Result<&ModelTokenizer, CheckpointError> {
         self.words.as_ref().ok_or_else(|| tokens::none_in(Path::new(&self.name)))
     }
 
@@ -273,26 +273,36 @@ impl LanguagePart {
     /// positions.
     pub fn choices(
         &self,
-        words: &Words,
+        words: &ModelTokenizer,
         prefix: Tensor<3>,
         prompt: &str,
         candidates: &[String],
     ) -> Result<Vec<Choice>, CheckpointError> {
-        let (special_tokens, two) = (self.special_tokens, self.encoder_decoder());
+        let (special_tokens, kind) = (self.special_tokens, self.shape.kind);
         // The space before a candidate is the candidate's.
         let prompt = prompt.trim_end();
         let ids = candidates
             .iter()
-            .map(|candidate| words.candidate(prompt, candidate, special_tokens, two));
+            .map(|candidate| words.candidate(prompt, candidate, special_tokens, kind));
         let ids = ids.collect::<Result<Vec<Vec<u32>>, _>>()?;
-        let prompt = words.prompt(prompt, special_tokens, two)?;
-        Ok(self.writer().choices(Some(prefix), &[prompt], &[ids])?.into_iter().flatten().collect())
+        let prompt = words.prompt(prompt, special_tokens, kind)?;
+        Ok(self
+            .generator(None)
+            .choices(Some(prefix), &[prompt], &[ids])?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
-    /// The language model ready to write.
+    /// Returns the language model with what it needs to generate text.
     #[must_use]
-    pub fn writer(&self) -> Writer<'_> {
-        Writer { language: &self.model, shape: &self.shape, special_tokens: self.special_tokens }
+    pub fn generator<'a>(&'a self, tokenizer: Option<&'a ModelTokenizer>) -> Generator<'a> {
+        Generator {
+            language: &self.model,
+            shape: &self.shape,
+            special_tokens: self.special_tokens,
+            tokenizer,
+        }
     }
 
     /// Whether an encoder reads the prompt.

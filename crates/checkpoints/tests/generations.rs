@@ -12,9 +12,9 @@ use std::path::Path;
 use toolkit_checkpoints::Model;
 use toolkit_checkpoints::model::Loading;
 use toolkit_core::Ends;
-use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
 use toolkit_formats::Tensors;
 use toolkit_system::progress::Silent;
+use toolkit_vlm::{Decoding, EarlyStopping, Generated, Generator};
 
 #[derive(Deserialize)]
 struct Case {
@@ -66,9 +66,8 @@ fn searches_are_those_of_transformers() {
             let d = decoding(&case.settings);
             let mut special_tokens = language.special_tokens;
             special_tokens.eos = Ends::one(case.eos);
-            let writer =
-                Writer { language: &language.model, shape: &language.shape, special_tokens };
-            let written = writer.continue_texts(Some(prefix.clone()), &case.texts, &d).unwrap();
+            let generator = Generator { special_tokens, ..language.generator(None) };
+            let written = generator.generate(Some(prefix.clone()), &case.texts, &d).unwrap();
             let best: Vec<&Generated> = written.iter().map(|texts| &texts[0]).collect();
             let whole = |text: &&Generated| -> Vec<u32> {
                 text.ids.iter().copied().chain(text.end).collect()

@@ -10,7 +10,7 @@ use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::io::BufRead;
 use std::path::PathBuf;
-use toolkit_eval::Decoding;
+use toolkit_vlm::Decoding;
 
 /// Talks about a picture: each question is asked with the questions and answers before it
 ///

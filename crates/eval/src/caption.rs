@@ -1,11 +1,12 @@
 //! Zero-shot captioning (BLIP-2, section 4.2; LAVIS `generate`).
 
 use crate::source::Prefixes;
-use crate::{Batches, CaptionTask, EvalError, PrefixSource, Speaker};
+use crate::{Batches, CaptionTask, EvalError, PrefixSource};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
 use toolkit_metrics::{caption_scores, mean};
+use toolkit_vlm::Generator;
 
 /// One captioned image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ pub struct CaptionResult {
 /// # Errors
 /// If an item is not there or has no caption to compare with, or prefixes or text cannot be made.
 pub fn caption<'a>(
-    speaker: &Speaker<'_>,
+    generator: &Generator<'_>,
     prefixes: Option<&PrefixSource<'_>>,
     dataset: &dyn Dataset,
     items: &[usize],
@@ -94,8 +95,11 @@ pub fn caption<'a>(
             }
             None => {
                 let prefix = prefixes.as_mut().map(|p| p.of(&images)).transpose()?;
-                let texts =
-                    speaker.say(prefix, &vec![task.prompt.clone(); chunk.len()], &task.decoding)?;
+                let texts = generator.write(
+                    prefix,
+                    &vec![task.prompt.clone(); chunk.len()],
+                    &task.decoding,
+                )?;
                 batches.keep(batch, &texts)?;
                 texts
             }

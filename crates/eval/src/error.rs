@@ -2,6 +2,7 @@
 
 use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
+use toolkit_vlm::VlmError;
 
 /// Why something could not be evaluated.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum EvalError {
     /// Features could not be read, or a file not be written.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Text could not be generated.
+    #[error(transparent)]
+    Vlm(#[from] VlmError),
     /// Anything else.
     #[error("{what} --> {at}; hint: {hint}")]
     Other {

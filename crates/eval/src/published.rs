@@ -1,10 +1,11 @@
 //! What a task card says of other people's results, and of other people's settings.
 
-use crate::{Decoding, EvalError};
+use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_registry::Card;
 use toolkit_registry::spanned::suggest;
+use toolkit_vlm::Decoding;
 
 /// A published score; one `[[published]]` of a task card.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

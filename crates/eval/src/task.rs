@@ -1,13 +1,13 @@
 //! Task cards in typed form.
 
 use crate::{
-    Decoding, EvalError, RetrievalConfig, captioned_items, published, question_pairs,
-    unique_captions,
+    EvalError, RetrievalConfig, captioned_items, published, question_pairs, unique_captions,
 };
 use serde::Deserialize;
 use toolkit_data::Dataset;
 use toolkit_registry::{Card, Kind};
 use toolkit_system::problem::Problem;
+use toolkit_vlm::Decoding;
 
 /// Answering questions by generation.
 #[derive(Clone, Debug, PartialEq)]
@@ -341,10 +341,8 @@ fn prompt<'a>(
 fn decoding(card: &Card) -> Result<Decoding, EvalError> {
     let decoding: Decoding = card.section("decoding")?;
     match decoding.check() {
-        Err(EvalError::Other { what, hint, .. }) => {
-            Err(card.text().error_at("decoding", what, hint).into())
-        }
-        checked => checked.map(|()| decoding),
+        Err(Problem { what, hint, .. }) => Err(card.text().error_at("decoding", what, hint).into()),
+        Ok(()) => Ok(decoding),
     }
 }
 

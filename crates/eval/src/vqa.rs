@@ -2,12 +2,13 @@
 //! `predict_answers`).
 
 use crate::source::Prefixes;
-use crate::{Batches, EvalError, PrefixSource, Speaker, VqaTask};
+use crate::{Batches, EvalError, PrefixSource, VqaTask};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
 use toolkit_metrics::VqaRow;
 use toolkit_metrics::vqa::{accuracy, normalize_prediction, score};
+use toolkit_vlm::Generator;
 
 /// One answered question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub struct VqaResult {
 /// # Errors
 /// If there is no such question, or prefixes or text cannot be made.
 pub fn vqa<'a>(
-    speaker: &Speaker<'_>,
+    generator: &Generator<'_>,
     prefixes: Option<&PrefixSource<'_>>,
     dataset: &dyn Dataset,
     questions: &[(usize, usize)],
@@ -82,7 +83,7 @@ pub fn vqa<'a>(
                 let prefix = prefixes.as_mut().map(|p| p.of(&items)).transpose()?;
                 let prompts: Vec<String> =
                     chunk.iter().map(|&at| prompt(task, dataset, questions[at])).collect();
-                let texts = speaker.say(prefix, &prompts, &task.decoding)?;
+                let texts = generator.write(prefix, &prompts, &task.decoding)?;
                 batches.keep(batch, &texts)?;
                 texts
             }

@@ -17,6 +17,9 @@ pub enum LabError {
     /// Data cannot be used.
     #[error(transparent)]
     Data(#[from] toolkit_data::DataError),
+    /// A model cannot be used.
+    #[error(transparent)]
+    Vlm(#[from] toolkit_vlm::VlmError),
     /// Evaluation stopped.
     #[error(transparent)]
     Eval(#[from] toolkit_eval::EvalError),

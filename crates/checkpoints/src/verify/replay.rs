@@ -67,9 +67,9 @@ pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, CheckpointE
         let prompt = words.prompt(
             expected.prompt.as_deref().unwrap_or(""),
             language.special_tokens,
-            language.encoder_decoder(),
+            language.shape.kind,
         )?;
-        let written = language.writer().continue_texts(Some(prefix), &[prompt], &decoding)?;
+        let written = language.generator(None).generate(Some(prefix), &[prompt], &decoding)?;
         let best = written.into_iter().flatten().next();
         let mut ids = best.as_ref().map(|text| text.ids.clone()).unwrap_or_default();
         ids.extend(best.and_then(|text| text.end));

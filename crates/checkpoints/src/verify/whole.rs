@@ -8,9 +8,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::params::Values;
 use toolkit_core::{LanguageKind, Pair, noise, similarity};
-use toolkit_eval::{Decoding, EarlyStopping, Generated, Writer};
 use toolkit_models::weights::names::Scheme;
 use toolkit_train::losses::token_loss_sum;
+use toolkit_vlm::{Decoding, EarlyStopping, Generated, Generator};
 
 /// Relative positions have no end; texts of references have.
 const MOST_TOKENS: usize = 4096;
@@ -209,12 +209,13 @@ fn generate(
         true => (language.model.valid(), prefix.inner()),
         false => (language.model.clone(), prefix),
     };
-    let writer = Writer {
+    let generator = Generator {
         language: &plain,
         shape: &language.shape,
         special_tokens: language.special_tokens,
+        tokenizer: None,
     };
-    let written = writer.continue_texts(Some(prefix), &text.real(), &decoding)?;
+    let written = generator.generate(Some(prefix), &text.real(), &decoding)?;
     let theirs = reference.tensors.read_ints("output/generated_ids")?;
     let width = theirs.len() / text.rows.len().max(1);
     let mut rows = Vec::new();

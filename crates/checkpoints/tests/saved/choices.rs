@@ -3,9 +3,9 @@
 use super::Checkpoint;
 use burn::tensor::{Device, Tensor, TensorData};
 use toolkit_checkpoints::Model;
-use toolkit_core::{Ends, noise};
-use toolkit_eval::Decoding;
+use toolkit_core::{Ends, LanguageKind, noise};
 use toolkit_formats::Tensors;
+use toolkit_vlm::Decoding;
 
 /// The soft prefixes of the pictures in the fixture's reference.
 fn prefixes(checkpoint: &Checkpoint, model: &Model) -> Tensor<3> {
@@ -30,10 +30,9 @@ fn a_text_that_was_written_has_the_score_it_was_written_with() {
         let model = checkpoint.open().unwrap();
         let (language, words) = (model.language().unwrap(), model.words().unwrap());
         let prefix = prefixes(&checkpoint, &model);
-        let prompt = words
-            .prompt("a photo of", language.special_tokens, language.encoder_decoder())
-            .unwrap();
-        let mut writer = language.writer();
+        let prompt =
+            words.prompt("a photo of", language.special_tokens, language.shape.kind).unwrap();
+        let mut generator = language.generator(None);
         let rows = prefix.dims()[0];
         let prompts = vec![prompt; rows];
         let d =
@@ -41,9 +40,9 @@ fn a_text_that_was_written_has_the_score_it_was_written_with() {
         let mut seen = 0;
         // Any token can be an end: some of them come after a few others.
         for end in 0..language.shape.vocab as u32 {
-            writer.special_tokens.eos = Ends::one(end);
-            let written = writer.continue_texts(Some(prefix.clone()), &prompts, &d).unwrap();
-            let ended = |texts: &Vec<toolkit_eval::Generated>| -> Vec<toolkit_eval::Generated> {
+            generator.special_tokens.eos = Ends::one(end);
+            let written = generator.generate(Some(prefix.clone()), &prompts, &d).unwrap();
+            let ended = |texts: &Vec<toolkit_vlm::Generated>| -> Vec<toolkit_vlm::Generated> {
                 texts
                     .iter()
                     .filter(|text| text.finished() && !text.ids.is_empty())
@@ -55,7 +54,7 @@ fn a_text_that_was_written_has_the_score_it_was_written_with() {
                 .iter()
                 .map(|texts| texts.iter().map(|text| text.ids.clone()).collect())
                 .collect();
-            let choices = writer.choices(Some(prefix.clone()), &prompts, &lists).unwrap();
+            let choices = generator.choices(Some(prefix.clone()), &prompts, &lists).unwrap();
             for (text, choice) in written.iter().flatten().zip(choices.iter().flatten()) {
                 seen += 1;
                 let apart = (choice.log_prob - f64::from(text.score)).abs();
@@ -75,22 +74,32 @@ fn a_candidate_is_cut_into_tokens_as_behind_its_prompt() {
     let (special_tokens, words) =
         (model.language().unwrap().special_tokens, model.words().unwrap());
     for prompt in ["Question: what is it? Answer:", "Question: what is it? Answer: "] {
-        let ids = words.candidate(prompt, " a dog ", special_tokens, false).unwrap();
-        let whole =
-            words.prompt("Question: what is it? Answer: a dog", special_tokens, false).unwrap();
-        let before = words.prompt("Question: what is it? Answer:", special_tokens, false).unwrap();
+        let ids =
+            words.candidate(prompt, " a dog ", special_tokens, LanguageKind::DecoderOnly).unwrap();
+        let whole = words
+            .prompt(
+                "Question: what is it? Answer: a dog",
+                special_tokens,
+                LanguageKind::DecoderOnly,
+            )
+            .unwrap();
+        let before = words
+            .prompt("Question: what is it? Answer:", special_tokens, LanguageKind::DecoderOnly)
+            .unwrap();
         assert_eq!([before, ids].concat(), whole);
     }
     assert!(
         words
-            .candidate("a", "  ", special_tokens, false)
+            .candidate("a", "  ", special_tokens, LanguageKind::DecoderOnly)
             .unwrap_err()
             .to_string()
             .contains("a candidate is empty")
     );
     let t5 = Checkpoint::of("hub-t5").open().unwrap();
     let (special_tokens, words) = (t5.language().unwrap().special_tokens, t5.words().unwrap());
-    let ids = words.candidate("what is it?", "a dog", special_tokens, true).unwrap();
+    let ids = words
+        .candidate("what is it?", "a dog", special_tokens, LanguageKind::EncoderDecoder)
+        .unwrap();
     assert_eq!(
         ids,
         words.tokenizer.encode("a dog").unwrap(),

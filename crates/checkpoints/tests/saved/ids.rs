@@ -19,8 +19,7 @@ fn add_places(checkpoint: &Checkpoint, first: u64) {
 fn prompt(checkpoint: &Checkpoint, text: &str) -> Result<Vec<u32>, String> {
     let model = checkpoint.open().unwrap();
     let language = model.language().unwrap();
-    let prompt =
-        model.words().unwrap().prompt(text, language.special_tokens, language.encoder_decoder());
+    let prompt = model.words().unwrap().prompt(text, language.special_tokens, language.shape.kind);
     prompt.map_err(|error| error.to_string())
 }
 

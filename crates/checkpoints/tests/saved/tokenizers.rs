@@ -2,6 +2,7 @@
 
 use super::Checkpoint;
 use serde_json::{Value, json};
+use toolkit_core::LanguageKind;
 
 /// Leaves `vocab.json` and `merges.txt` in place of `tokenizer.json`.
 fn of_pairs(config: &Value) -> Checkpoint {
@@ -71,7 +72,10 @@ fn where_files_do_not_say_what_stands_around_a_text_the_models_own_rule_does() {
     let texts =
         right::<Vec<String>>("texts").into_iter().zip(right::<Vec<Vec<u32>>>("add_bos_token"));
     for (text, ids) in texts.filter(|(text, _)| !text.contains("<image>")) {
-        assert_eq!(words.prompt(&text, language.special_tokens, false).unwrap(), ids);
+        assert_eq!(
+            words.prompt(&text, language.special_tokens, LanguageKind::DecoderOnly).unwrap(),
+            ids
+        );
     }
 }
 
@@ -118,7 +122,7 @@ fn a_damaged_tokenizer_is_refused_with_its_file() {
         checkpoint.write("tokenizer.json", bytes);
         let special_tokens = checkpoint_marks();
         let table = toolkit_tokenizer::TokenTable::of_language(334);
-        toolkit_checkpoints::tokens::Words::read(checkpoint.0.path(), special_tokens, None, table)
+        toolkit_checkpoints::tokens::read(checkpoint.0.path(), special_tokens, None, table)
     };
     for at in (0..whole.len() - 1).step_by(37) {
         let error = read(&whole[..at]).err().unwrap().to_string();

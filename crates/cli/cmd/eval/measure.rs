@@ -11,14 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::{TextSpecialTokens, noise};
 use toolkit_data::{Alpha, Dataset};
 use toolkit_eval::{
-    Batches, CaptionResult, EvalError, ReadPrompt, RetrievalTask, Speaker, Task, caption,
-    captioned_items, question_pairs, retrieve, vqa,
+    Batches, CaptionResult, RetrievalTask, Task, caption, captioned_items, question_pairs,
+    retrieve, vqa,
 };
 use toolkit_lab::work::stages::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::progress::Progress;
 use toolkit_train::TrainError;
+use toolkit_vlm::Generator;
 
 /// Draws of a bootstrap interval.
 const RESAMPLES: usize = 1000;
@@ -52,14 +53,13 @@ pub fn measure(
 ) -> anyhow::Result<Measured> {
     let alpha = opened.model.processor()?.alpha;
     let pictures = Pictures { data, alpha, progress, seen: RefCell::default() };
-    let read = |prompt: &str| read_prompt(opened, prompt);
     match task {
         Task::Vqa(task) => {
             let questions = question_pairs(data, limit.or(task.limit));
             progress.start(0, pictures_of(questions.iter().map(|(item, _)| *item)));
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
             let answers =
-                vqa(&speaker(opened, &read)?, Some(&prefixes), data, &questions, task, batches)?;
+                vqa(&generator(opened)?, Some(&prefixes), data, &questions, task, batches)?;
             let mut scores: BTreeMap<String, f64> = answers
                 .overall
                 .map(|overall| ("overall".to_owned(), overall))
@@ -90,7 +90,7 @@ pub fn measure(
             progress.start(0, items.len() as u64);
             let prefixes = |items: &[usize]| prefix(opened, &pictures, items);
             let captions =
-                caption(&speaker(opened, &read)?, Some(&prefixes), data, &items, task, batches)?;
+                caption(&generator(opened)?, Some(&prefixes), data, &items, task, batches)?;
             let (mut scores, notes) = captioned(&captions, meteor)?;
             scores.extend(
                 captions
@@ -225,24 +225,8 @@ fn interval(name: &str, each: &[f64], clusters: Option<&[u64]>) -> BTreeMap<Stri
         .collect()
 }
 
-/// Reads a prompt as `vqa` and `caption` do.
-fn read_prompt(opened: &Opened, prompt: &str) -> Result<Vec<u32>, EvalError> {
-    let ids = opened.model.words().and_then(|words| {
-        let language = opened.model.language()?;
-        words.prompt(prompt, language.special_tokens, language.encoder_decoder())
-    });
-    Ok(ids.map_err(|error| TrainError::Other(error.to_string()))?)
-}
-
-fn speaker<'a>(opened: &'a Opened, read: &'a ReadPrompt<'a>) -> anyhow::Result<Speaker<'a>> {
-    let (language, words) = (opened.model.language()?, opened.model.words()?);
-    Ok(Speaker {
-        language: &language.model,
-        shape: &language.shape,
-        tokenizer: &words.tokenizer,
-        special_tokens: language.special_tokens,
-        read: Some(read),
-    })
+fn generator(opened: &Opened) -> anyhow::Result<Generator<'_>> {
+    Ok(opened.model.language()?.generator(Some(opened.model.words()?)))
 }
 
 /// The pictures of a data set, with the digests of those that were looked at.

@@ -1,12 +1,11 @@
 //! An evaluation that was killed goes on with the texts it wrote.
 
 use super::{Texts, Voice, item, prefix};
-use crate::{
-    Batches, CaptionTask, Decoding, EvalError, Keep, VqaTask, caption, question_pairs, vqa,
-};
+use crate::{Batches, CaptionTask, EvalError, Keep, VqaTask, caption, question_pairs, vqa};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use toolkit_core::index;
+use toolkit_vlm::Decoding;
 
 #[derive(Default)]
 struct Kept(BTreeMap<usize, Vec<String>>);
@@ -48,7 +47,7 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
             let mut all = Kept::default();
             let kept = Batches::kept(batch, &mut all);
             let whole =
-                vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap();
+                vqa(&voice.generator(), Some(&source), &data, &questions, &task, kept).unwrap();
             let groups = made.take();
             assert_eq!(all.0.len(), questions.len().div_ceil(batch));
             for before in 0..=all.0.len() {
@@ -57,7 +56,7 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
                 );
                 let kept = Batches::kept(batch, &mut some);
                 let found =
-                    vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap();
+                    vqa(&voice.generator(), Some(&source), &data, &questions, &task, kept).unwrap();
                 assert_eq!((&found, &some.0), (&whole, &all.0), "batch {batch}, {before} before");
                 // The same groups of prefixes, from some of them on.
                 let made = made.take();
@@ -73,7 +72,7 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
             let mut held = held;
             let kept = Batches::kept(batch, &mut held);
             assert_eq!(
-                vqa(&voice.speaker(), Some(&source), &data, &questions, &task, kept).unwrap(),
+                vqa(&voice.generator(), Some(&source), &data, &questions, &task, kept).unwrap(),
                 whole
             );
         }
@@ -107,7 +106,7 @@ fn captions_too() {
         };
         let mut all = Kept::default();
         let whole = caption(
-            &voice.speaker(),
+            &voice.generator(),
             Some(&source),
             &data,
             &items,
@@ -117,14 +116,14 @@ fn captions_too() {
         .unwrap();
         assert_eq!(
             whole,
-            caption(&voice.speaker(), Some(&source), &data, &items, &task, 2).unwrap()
+            caption(&voice.generator(), Some(&source), &data, &items, &task, 2).unwrap()
         );
         for before in 0..=3 {
             let mut some =
                 Kept(all.0.iter().take(before).map(|(at, texts)| (*at, texts.clone())).collect());
             let kept = Batches::kept(2, &mut some);
             assert_eq!(
-                caption(&voice.speaker(), Some(&source), &data, &items, &task, kept).unwrap(),
+                caption(&voice.generator(), Some(&source), &data, &items, &task, kept).unwrap(),
                 whole
             );
             assert_eq!(some.0, all.0);

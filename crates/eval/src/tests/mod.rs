@@ -1,15 +1,10 @@
 //! Tests of the crate, on tiny random models.
 
 mod batches;
-mod choices;
-mod generation;
 mod official;
 mod retrieval;
-mod sampling;
 mod scores;
-mod search;
 
-use crate::Speaker;
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 use toolkit_core::conform::sample;
@@ -18,26 +13,26 @@ use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape, LanguageSpec
 use toolkit_data::{DataError, Dataset, Item, Question};
 use toolkit_models::language::{opt, t5};
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
+use toolkit_vlm::{Generator, ModelTokenizer};
 
 const WIDTH: usize = 16;
 const EOS: u32 = 1;
 
-/// A language model with what a [`Speaker`] borrows.
+/// A language model with what a [`Generator`] borrows.
 struct Voice {
     language: AnyLanguage,
     shape: LanguageShape,
-    tokenizer: TextTokenizer,
+    tokenizer: ModelTokenizer,
     special_tokens: LanguageSpecialTokens,
 }
 
 impl Voice {
-    fn speaker(&self) -> Speaker<'_> {
-        Speaker {
+    fn generator(&self) -> Generator<'_> {
+        Generator {
             language: &self.language,
             shape: &self.shape,
-            tokenizer: &self.tokenizer,
             special_tokens: self.special_tokens,
-            read: None,
+            tokenizer: Some(&self.tokenizer),
         }
     }
 
@@ -50,7 +45,7 @@ impl Voice {
         let shape = L::describe(config).unwrap();
         let special_tokens =
             LanguageSpecialTokens { bos: Some(2), eos: Ends::one(EOS), pad: 0, decoder_start: 0 };
-        let tokenizer = tokenizer(shape.vocab);
+        let tokenizer = ModelTokenizer::from_card(tokenizer(shape.vocab));
         Self { language, shape, tokenizer, special_tokens }
     }
 

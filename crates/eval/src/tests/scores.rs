@@ -2,14 +2,15 @@
 
 use super::{Texts, Voice, item, prefix};
 use crate::{
-    CaptionTask, Decoding, PAPER, RetrievalConfig, Task, VqaRowResult, VqaTask, captioned_items,
-    derangement, majority_baseline, published, question_pairs, read_samples, unique_captions, vqa,
+    CaptionTask, PAPER, RetrievalConfig, Task, VqaRowResult, VqaTask, captioned_items, derangement,
+    majority_baseline, published, question_pairs, read_samples, unique_captions, vqa,
     write_samples,
 };
 use std::cell::RefCell;
 use toolkit_core::index;
 use toolkit_data::{Dataset, Scenes, ScenesConfig};
 use toolkit_registry::{Card, Kind, Origin, Registry};
+use toolkit_vlm::Decoding;
 
 fn data() -> Texts {
     Texts(vec![
@@ -140,18 +141,18 @@ fn every_image_is_read_once_and_rows_keep_their_order() {
         };
         let questions = [(2, 1), (0, 1), (1, 0), (0, 0), (2, 0), (1, 1)];
         let task = task(Decoding { beams: 2, ..Decoding::default() });
-        let whole = vqa(&voice.speaker(), Some(&source), &data, &questions, &task, 64).unwrap();
+        let whole = vqa(&voice.generator(), Some(&source), &data, &questions, &task, 64).unwrap();
         assert_eq!(asked.take(), [0, 1, 2]);
         for batch in [1, 2, 3, 4] {
             let small =
-                vqa(&voice.speaker(), Some(&source), &data, &questions, &task, batch).unwrap();
+                vqa(&voice.generator(), Some(&source), &data, &questions, &task, batch).unwrap();
             assert_eq!(small, whole);
             assert_eq!(asked.take(), [0, 1, 2], "batch {batch}");
         }
         let ids: Vec<_> = whole.rows.iter().map(|row| (row.id.as_str(), row.question_id)).collect();
         assert_eq!(ids, [("c", 1), ("a", 1), ("b", 0), ("a", 0), ("c", 0), ("b", 1)]);
         assert_eq!(whole.rows[0].prompt, "w5 how ? w6");
-        let blind = vqa(&voice.speaker(), None, &data, &questions, &task, 64).unwrap();
+        let blind = vqa(&voice.generator(), None, &data, &questions, &task, 64).unwrap();
         // Blind, the same question has the same answer whatever the image.
         assert_eq!(blind.rows[2].raw, blind.rows[3].raw);
         assert_ne!(whole.rows[2].raw, whole.rows[3].raw);
@@ -167,7 +168,7 @@ fn questions_whose_answers_are_kept_back_are_not_scored() {
     let task =
         VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
     let asked =
-        |questions: &[(usize, usize)]| vqa(&voice.speaker(), None, &data, questions, &task, 4);
+        |questions: &[(usize, usize)]| vqa(&voice.generator(), None, &data, questions, &task, 4);
     asked(&[(0, 0), (1, 1)]).unwrap();
     let error = asked(&[(0, 0), (1, 0)]).unwrap_err().to_string();
     assert!(error.contains("question 0 has no answers") && error.contains("hint: "), "{error}");
@@ -195,10 +196,10 @@ fn captions_are_scored() {
     let task =
         CaptionTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
     let source = |items: &[usize]| Ok(prefix(items.len(), 3));
-    let run = crate::caption(&voice.speaker(), Some(&source), &data, &[1, 0], &task, 1).unwrap();
+    let run = crate::caption(&voice.generator(), Some(&source), &data, &[1, 0], &task, 1).unwrap();
     assert_eq!((run.rows[0].id.as_str(), run.rows[1].id.as_str()), ("b", "a"));
     let error =
-        crate::caption(&voice.speaker(), None, &data, &[3], &task, 1).unwrap_err().to_string();
+        crate::caption(&voice.generator(), None, &data, &[3], &task, 1).unwrap_err().to_string();
     assert!(error.contains("item 3") && error.contains("texts"), "{error}");
 }
 

@@ -5,8 +5,8 @@ use crate::LabError;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
 use toolkit_core::{Ends, LanguageKind, LanguageSpecialTokens, params};
-use toolkit_eval::{Decoding, Writer};
 use toolkit_registry::{Kind, Weights};
+use toolkit_vlm::{Decoding, Generator};
 
 /// Ids that any vocabulary has; none of them ends a text, because exactly `new_tokens` are asked
 /// for.
@@ -39,7 +39,8 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
         TensorData::new(prefix, [texts, queries, shape.width]),
         &setup.device,
     );
-    let writer = Writer { language: &language, shape: &shape, special_tokens: MARKS };
+    let generator =
+        Generator { language: &language, shape: &shape, special_tokens: MARKS, tokenizer: None };
     let decoding = Decoding {
         beams: setup.beams,
         max_new_tokens: tokens,
@@ -54,7 +55,7 @@ pub(super) fn decode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     machine::forget_peak();
     let mut written = 0;
     let seconds = time(setup.rounds, || {
-        let all = writer.continue_texts(Some(prefix.clone()), &prompts, &decoding)?;
+        let all = generator.generate(Some(prefix.clone()), &prompts, &decoding)?;
         written = all.iter().filter_map(|texts| texts.first()).map(|text| text.ids.len()).sum();
         Ok(())
     })?;

@@ -49,12 +49,19 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
         Voice::new(job.resolved)?,
     );
     let language = job.resolved.language_model(job.context.registry, &job.context.device)?;
-    let speaker = voice.speaker(job.resolved, &language);
+    let generator = voice.generator(job.resolved, &language);
     let mut ask = |name: &str, data: &dyn Dataset, most, task: &VqaTask| {
         let compute = || {
             let questions = question_pairs(data, most);
             let mut texts = Texts::open(dir, name, questions.len(), eval.batch)?;
-            Ok(vqa(&speaker, None, data, &questions, task, Batches::kept(eval.batch, &mut texts))?)
+            Ok(vqa(
+                &generator,
+                None,
+                data,
+                &questions,
+                task,
+                Batches::kept(eval.batch, &mut texts),
+            )?)
         };
         done.once(dir, &format!("{name}.json"), compute)
     };

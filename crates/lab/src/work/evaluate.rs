@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use toolkit_core::{AnyBridge, AnyLanguage, LanguageSpecialTokens};
 use toolkit_data::Dataset;
 use toolkit_eval::{
-    Batches, CaptionResult, CaptionTask, EvalError, RetrievalTask, Speaker, Task, VqaResult,
-    VqaTask, caption, captioned_items, derangement, majority_baseline, question_pairs, retrieve,
-    vqa, write_samples,
+    Batches, CaptionResult, CaptionTask, EvalError, RetrievalTask, Task, VqaResult, VqaTask,
+    caption, captioned_items, derangement, majority_baseline, question_pairs, retrieve, vqa,
+    write_samples,
 };
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry};
-use toolkit_tokenizer::TextTokenizer;
 use toolkit_train::TrainError;
 use toolkit_train::features::Features;
+use toolkit_vlm::{Generator, ModelTokenizer};
 
 /// The final scores of a cell. No time is in here: the same run gives the same bytes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -124,26 +124,25 @@ pub(crate) fn check_also(
 }
 
 pub(crate) struct Voice {
-    tokenizer: TextTokenizer,
+    tokenizer: ModelTokenizer,
     special_tokens: LanguageSpecialTokens,
 }
 
 impl Voice {
     pub(crate) fn new(resolved: &Resolved) -> Result<Self, LabError> {
         let (tokenizer, special_tokens) = resolved.language_special_tokens()?;
-        Ok(Self { tokenizer, special_tokens })
+        Ok(Self { tokenizer: ModelTokenizer::from_card(tokenizer), special_tokens })
     }
-    pub(crate) fn speaker<'a>(
+    pub(crate) fn generator<'a>(
         &'a self,
         resolved: &'a Resolved,
         language: &'a AnyLanguage,
-    ) -> Speaker<'a> {
-        Speaker {
+    ) -> Generator<'a> {
+        Generator {
             language,
             shape: &resolved.language.1,
-            tokenizer: &self.tokenizer,
             special_tokens: self.special_tokens,
-            read: None,
+            tokenizer: Some(&self.tokenizer),
         }
     }
 }
@@ -188,7 +187,7 @@ pub fn curve_point(
     };
     let questions = question_pairs(val, limit(spec.eval.curve_questions));
     let result = vqa(
-        &voice.speaker(job.resolved, language),
+        &voice.generator(job.resolved, language),
         Some(&prefixes),
         val,
         &questions,
@@ -217,8 +216,8 @@ pub fn final_scores(
     let (tasks, voice) =
         (Tasks::new(job.context.registry, spec, job.resolved)?, Voice::new(job.resolved)?);
     let language = job.resolved.language_model(job.context.registry, &job.context.device)?;
-    let speaker = voice.speaker(job.resolved, &language);
-    let mut last = Last { job, connector, speaker: &speaker, done, scores: BTreeMap::new() };
+    let generator = voice.generator(job.resolved, &language);
+    let mut last = Last { job, connector, generator: &generator, done, scores: BTreeMap::new() };
     let test = On {
         name: "vqa",
         file: "samples.jsonl",
@@ -357,7 +356,7 @@ impl On<'_> {
 struct Last<'a> {
     job: &'a CellJob<'a>,
     connector: &'a Connector,
-    speaker: &'a Speaker<'a>,
+    generator: &'a Generator<'a>,
     done: &'a mut Done,
     scores: BTreeMap<String, f64>,
 }
@@ -394,7 +393,7 @@ impl Last<'_> {
         questions: &[(usize, usize)],
         task: &VqaTask,
     ) -> Result<VqaResult, LabError> {
-        let Self { job, connector, speaker, done, .. } = self;
+        let Self { job, connector, generator, done, .. } = self;
         let (batch, dir) = (job.cell.spec.eval.batch, job.dir());
         let prefixes = |items: &[usize]| {
             let shown: Vec<usize> = items.iter().map(|&item| shown(item)).collect();
@@ -403,7 +402,7 @@ impl Last<'_> {
         done.once(&dir, &format!("{PIECES}/{name}.json"), || {
             let mut texts = Texts::open(&dir, name, questions.len(), batch)?;
             let batches = Batches::kept(batch, &mut texts);
-            Ok(vqa(speaker, Some(&prefixes), on.data, questions, task, batches)?)
+            Ok(vqa(generator, Some(&prefixes), on.data, questions, task, batches)?)
         })
     }
 
@@ -413,13 +412,13 @@ impl Last<'_> {
         items: &[usize],
         task: &CaptionTask,
     ) -> Result<(), LabError> {
-        let Self { job, connector, speaker, done, .. } = self;
+        let Self { job, connector, generator, done, .. } = self;
         let (batch, dir) = (job.cell.spec.eval.batch, job.dir());
         let prefixes = |items: &[usize]| on.prefixes(job, connector, items);
         let captions = done.once(&dir, &format!("{PIECES}/{}.json", on.name), || {
             let mut texts = Texts::open(&dir, on.name, items.len(), batch)?;
             let batches = Batches::kept(batch, &mut texts);
-            Ok(caption(speaker, Some(&prefixes), on.data, items, task, batches)?)
+            Ok(caption(generator, Some(&prefixes), on.data, items, task, batches)?)
         })?;
         record_captions(&mut self.scores, on.name, &captions);
         Ok(write_samples(&dir.join(on.file), &captions.rows)?)

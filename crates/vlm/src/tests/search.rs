@@ -1,7 +1,7 @@
 //! The search against enumeration, on logits given by a table.
 
 use super::EOS;
-use crate::beam::Search;
+use crate::generate::beam::Search;
 use crate::{Decoding, Generated};
 use toolkit_core::{Ends, Stream};
 

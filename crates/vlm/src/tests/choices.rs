@@ -1,17 +1,17 @@
 //! Scores of candidates against the model read token by token, without batches or caches.
 
 use super::generation::naive_logits;
-use super::{EOS, Voice, prefix};
+use super::{EOS, Tiny, prefix};
 use burn::tensor::Tensor;
 use toolkit_core::LanguageKind;
 
 const VOCAB: usize = 11;
 
 /// Log-probability of `text` and the end behind it.
-fn naive(voice: &Voice, prefix: Option<Tensor<3>>, prompt: &[u32], text: &[u32]) -> f64 {
+fn naive(tiny: &Tiny, prefix: Option<Tensor<3>>, prompt: &[u32], text: &[u32]) -> f64 {
     let mut sum = 0.0;
     for (at, token) in text.iter().chain([&EOS]).enumerate() {
-        let row = naive_logits(voice, prefix.clone(), prompt, &text[..at]);
+        let row = naive_logits(tiny, prefix.clone(), prompt, &text[..at]);
         let total: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
         sum += f64::from(row[*token as usize]) - total.ln();
     }
@@ -19,8 +19,8 @@ fn naive(voice: &Voice, prefix: Option<Tensor<3>>, prompt: &[u32], text: &[u32])
 }
 
 /// A prompt with the special tokens that `naive_logits` puts around it.
-fn framed(voice: &Voice, prompt: &[u32]) -> Vec<u32> {
-    match voice.shape.kind {
+fn framed(tiny: &Tiny, prompt: &[u32]) -> Vec<u32> {
+    match tiny.shape.kind {
         LanguageKind::DecoderOnly => [&[2], prompt].concat(),
         LanguageKind::EncoderDecoder => [prompt, &[EOS]].concat(),
     }
@@ -30,21 +30,21 @@ fn framed(voice: &Voice, prompt: &[u32]) -> Vec<u32> {
 fn candidates_have_the_probability_that_the_model_gives_them() {
     let prompts = [vec![3, 4, 5], vec![7], vec![3, 9, 9, 4]];
     let candidates = [vec![3], vec![4, 5], vec![6], vec![4, 5, 8, 3], vec![10, 5]].to_vec();
-    for voice in Voice::both(VOCAB, 3) {
-        let writer = voice.speaker().writer();
-        let framed: Vec<Vec<u32>> = prompts.iter().map(|prompt| framed(&voice, prompt)).collect();
+    for tiny in Tiny::both(VOCAB, 3) {
+        let generator = tiny.generator();
+        let framed: Vec<Vec<u32>> = prompts.iter().map(|prompt| framed(&tiny, prompt)).collect();
         for with_prefix in [true, false] {
             let prefix = with_prefix.then(|| prefix(3, 4));
             let lists = vec![candidates.clone(); 3];
-            let all = writer.choices(prefix.clone(), &framed, &lists).unwrap();
+            let all = generator.choices(prefix.clone(), &framed, &lists).unwrap();
             for (row, prompt) in prompts.iter().enumerate() {
                 let own = prefix.clone().map(|prefix| prefix.narrow(0, row, 1));
                 for (text, choice) in candidates.iter().zip(&all[row]) {
-                    let wanted = naive(&voice, own.clone(), prompt, text);
+                    let wanted = naive(&tiny, own.clone(), prompt, text);
                     assert!(
                         (choice.log_prob - wanted).abs() < 1e-4,
                         "{:?}: {choice:?}, {wanted}",
-                        voice.shape.kind
+                        tiny.shape.kind
                     );
                     assert_eq!(choice.tokens, text.len() + 1);
                     assert!(
@@ -52,7 +52,7 @@ fn candidates_have_the_probability_that_the_model_gives_them() {
                             < 1e-12
                     );
                     let list = [vec![text.clone()]];
-                    let alone = writer.choices(own.clone(), &framed[row..=row], &list).unwrap();
+                    let alone = generator.choices(own.clone(), &framed[row..=row], &list).unwrap();
                     assert_eq!(alone[0], [*choice], "one alone and in a batch, to the last bit");
                 }
             }
@@ -64,13 +64,12 @@ fn candidates_have_the_probability_that_the_model_gives_them() {
 fn probabilities_of_all_texts_of_a_length_add_up() {
     // Every text of one token, and those that end at once are left out: the rest of the mass is
     // that of longer ones.
-    for voice in Voice::both(VOCAB, 5) {
+    for tiny in Tiny::both(VOCAB, 5) {
         let tokens: Vec<Vec<u32>> =
             (0..VOCAB as u32).filter(|&token| token != EOS).map(|token| vec![token]).collect();
-        let choices = voice
-            .speaker()
-            .writer()
-            .choices(Some(prefix(1, 4)), &[framed(&voice, &[3])], &[tokens])
+        let choices = tiny
+            .generator()
+            .choices(Some(prefix(1, 4)), &[framed(&tiny, &[3])], &[tokens])
             .unwrap();
         let sum: f64 = choices[0].iter().map(|choice| choice.log_prob.exp()).sum();
         assert!(sum > 0.0 && sum < 1.0, "{sum}");
@@ -79,10 +78,10 @@ fn probabilities_of_all_texts_of_a_length_add_up() {
 
 #[test]
 fn wrong_candidates_are_refused() {
-    for voice in Voice::both(VOCAB, 1) {
-        let writer = voice.speaker().writer();
+    for tiny in Tiny::both(VOCAB, 1) {
+        let generator = tiny.generator();
         let choose =
-            |lists: &[Vec<Vec<u32>>]| writer.choices(Some(prefix(1, 4)), &[vec![3]], lists);
+            |lists: &[Vec<Vec<u32>>]| generator.choices(Some(prefix(1, 4)), &[vec![3]], lists);
         let error = |lists: &[Vec<Vec<u32>>]| choose(lists).unwrap_err().to_string();
         assert!(error(&[vec![vec![]]]).contains("a candidate is empty"));
         assert!(
@@ -91,7 +90,7 @@ fn wrong_candidates_are_refused() {
         );
         assert!(error(&[]).contains("0 lists of candidates for 1 prompts"));
         assert_eq!(choose(&[vec![]]).unwrap(), [vec![]]);
-        if voice.shape.positions.is_some() {
+        if tiny.shape.positions.is_some() {
             assert!(error(&[vec![vec![3; 60]]]).contains("positions"));
         }
     }

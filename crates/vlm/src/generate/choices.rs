@@ -1,15 +1,19 @@
-//! Answers from a list: how probable the language model finds each of them behind a picture and a
-//! prompt (LAVIS `rank_answers` and `predict_class`).
+//! Log-probabilities of given answers behind a picture and a prompt (LAVIS `rank_answers` and
+//! `predict_class`).
 //!
-//! A candidate's score is the summed log-probability of its tokens and of the end of text behind
-//! them; LAVIS ranks by it. The mean over the tokens does not favour short candidates.
+//! A candidate scores the summed log-probability of its tokens and of the end of text behind them,
+//! by which LAVIS ranks. The mean over the tokens does not favour short candidates.
 
-use crate::beam::log_sum_exp;
-use crate::{Decoding, EvalError, Writer};
+use super::beam::log_sum_exp;
+use super::{Decoding, Generator, nothing_to_start_from, plain_device};
+use crate::VlmError;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use toolkit_core::{Cache, EncoderOutput, LanguageKind, Side, noise, params};
-use toolkit_train::losses::LOGIT_ROWS;
+use toolkit_system::problem::Problem;
+
+/// Most rows of logits that are computed at once.
+const LOGIT_ROWS: usize = 512;
 
 /// The score of one candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,20 +26,22 @@ pub struct Choice {
     pub tokens: usize,
 }
 
-/// One sample that has been read: what candidates continue.
+/// A sample whose prompt has been read, for candidates to continue.
 struct Read {
     mask: Tensor<2>,
     memory: Option<EncoderOutput>,
     cache: Cache,
-    /// Logits behind the prompt of a decoder-only model: those of every candidate's first token.
+    /// Logits behind the prompt of a decoder-only model, for the first token of every candidate.
     first: Option<Vec<f32>>,
 }
 
-impl Writer<'_> {
+impl Generator<'_> {
     /// Scores `candidates[i]` behind the i-th row of the soft `prefix [batch, queries, width]` and
-    /// the i-th prompt. Prompts are token ids, special ones included; candidates have none. Each
-    /// prompt is read once. Candidates are scored many at a time, those of one length together, so
-    /// that no padding is read and a score does not depend on the others.
+    /// the i-th prompt.
+    ///
+    /// Prompts are token ids, special ones included; candidates have none. Each prompt is read
+    /// once. Candidates of one length are scored together, so that no padding is read and a score
+    /// does not depend on the others.
     ///
     /// # Errors
     /// If there are not as many lists as prompts, a candidate is empty, a sample does not fit the
@@ -46,7 +52,7 @@ impl Writer<'_> {
         prefix: Option<Tensor<3>>,
         prompts: &[Vec<u32>],
         candidates: &[Vec<Vec<u32>>],
-    ) -> Result<Vec<Vec<Choice>>, EvalError> {
+    ) -> Result<Vec<Vec<Choice>>, VlmError> {
         self.check_prefix(prefix.as_ref(), prompts.len())?;
         if candidates.len() != prompts.len() {
             let what = format!(
@@ -54,10 +60,13 @@ impl Writer<'_> {
                 candidates.len(),
                 prompts.len()
             );
-            return Err(EvalError::new(what, "choices", "give one list for each prompt"));
+            return Err(Problem::new(what)
+                .at("choices")
+                .hint("give one list for each prompt")
+                .into());
         }
-        self.check(prompts)?;
-        candidates.iter().try_for_each(|list| self.check(list))?;
+        self.check_ids(prompts)?;
+        candidates.iter().try_for_each(|list| self.check_ids(list))?;
         let one = |(at, (prompt, list)): (usize, (&Vec<u32>, &Vec<Vec<u32>>))| {
             let prefix = prefix.as_ref().map(|prefix| prefix.clone().narrow(0, at, 1));
             noise::off(|| self.choose(prefix, prompt, list))
@@ -70,13 +79,12 @@ impl Writer<'_> {
         prefix: Option<Tensor<3>>,
         prompt: &[u32],
         candidates: &[Vec<u32>],
-    ) -> Result<Vec<Choice>, EvalError> {
+    ) -> Result<Vec<Choice>, VlmError> {
         if candidates.iter().any(Vec::is_empty) {
-            return Err(EvalError::new(
-                "a candidate is empty",
-                "choices",
-                "give each candidate a text",
-            ));
+            return Err(Problem::new("a candidate is empty")
+                .at("choices")
+                .hint("give each candidate a text")
+                .into());
         }
         let Some(longest) = candidates.iter().map(Vec::len).max() else { return Ok(Vec::new()) };
         let read = self.read(prefix, prompt, longest)?;
@@ -103,23 +111,18 @@ impl Writer<'_> {
         prefix: Option<Tensor<3>>,
         prompt: &[u32],
         longest: usize,
-    ) -> Result<Read, EvalError> {
+    ) -> Result<Read, VlmError> {
         if prefix.is_none() && prompt.is_empty() {
-            let hint = "give a prompt, or `bos` in the language card's `[tokenizer]`";
-            return Err(EvalError::new(
-                "there is nothing to start from: no prefix, no prompt",
-                "choices",
-                hint,
-            ));
+            return Err(nothing_to_start_from("no prefix, no prompt", "choices"));
         }
-        let device = prefix.as_ref().map_or_else(|| self.device(), Tensor::device);
+        let device = prefix.as_ref().map_or_else(|| plain_device(self.language), Tensor::device);
         let queries = prefix.as_ref().map_or(0, |prefix| prefix.dims()[1]);
         let length = queries + prompt.len();
         let prompts = [prompt.to_vec()];
         match self.shape.kind {
             LanguageKind::DecoderOnly => {
                 self.budgets(std::iter::once(length + longest), &Decoding::default())?;
-                let (embeds, mask) = self.behind(prefix, &prompts, Side::Left, &device);
+                let (embeds, mask) = self.prefixed(prefix, &prompts, Side::Left, &device);
                 let mut cache = Cache::default();
                 let hidden =
                     self.language.decode_last(embeds, mask.clone(), None, Some(&mut cache), 1);
@@ -128,7 +131,7 @@ impl Writer<'_> {
             }
             LanguageKind::EncoderDecoder => {
                 self.budgets([length, longest + 1].into_iter(), &Decoding::default())?;
-                let (embeds, mask) = self.behind(prefix, &prompts, Side::Right, &device);
+                let (embeds, mask) = self.prefixed(prefix, &prompts, Side::Right, &device);
                 let memory = Some(self.language.encode(embeds, mask.clone()));
                 Ok(Read { mask, memory, cache: Cache::default(), first: None })
             }
@@ -136,7 +139,7 @@ impl Writer<'_> {
     }
 
     /// Scores texts of one length.
-    fn score(&self, read: &Read, texts: &[&[u32]]) -> Result<Vec<Choice>, EvalError> {
+    fn score(&self, read: &Read, texts: &[&[u32]]) -> Result<Vec<Choice>, VlmError> {
         let (rows, device) = (vec![0; texts.len()], read.mask.device());
         let started: Vec<Vec<u32>> = match read.memory {
             Some(_) => texts

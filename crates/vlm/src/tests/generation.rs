@@ -1,6 +1,6 @@
 //! Generation with both kinds of language model.
 
-use super::{EOS, Voice, prefix};
+use super::{EOS, Tiny, prefix};
 use crate::{Decoding, Generated};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use toolkit_core::{LanguageKind, params};
@@ -18,7 +18,7 @@ fn ids(written: &[Vec<Generated>]) -> Vec<Vec<(&[u32], bool)>> {
 
 /// Next-token logits after `written`, everything computed anew for this one sample.
 pub(super) fn naive_logits(
-    voice: &Voice,
+    tiny: &Tiny,
     prefix: Option<Tensor<3>>,
     prompt: &[u32],
     written: &[u32],
@@ -27,30 +27,30 @@ pub(super) fn naive_logits(
     let embed = |ids: &[u32]| {
         let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
         let shape = [1, ids.len()];
-        voice.language.embed(Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &device))
+        tiny.language.embed(Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &device))
     };
     let behind =
         |ids: &[u32]| Tensor::cat(prefix.clone().into_iter().chain([embed(ids)]).collect(), 1);
     let ones = |x: &Tensor<3>| Tensor::<2>::ones([1, x.dims()[1]], &device);
-    let (embeds, memory) = match voice.shape.kind {
+    let (embeds, memory) = match tiny.shape.kind {
         LanguageKind::DecoderOnly => (behind(&[&[2], prompt, written].concat()), None),
         LanguageKind::EncoderDecoder => {
             let read = behind(&[prompt, &[EOS]].concat());
             (
                 embed(&[&[0], written].concat()),
-                Some(voice.language.encode(read.clone(), ones(&read))),
+                Some(tiny.language.encode(read.clone(), ones(&read))),
             )
         }
     };
     let tokens = embeds.dims()[1];
-    let hidden = voice.language.decode(embeds.clone(), ones(&embeds), memory.as_ref(), None);
-    params::floats(voice.language.logits(hidden.narrow(1, tokens - 1, 1)))
+    let hidden = tiny.language.decode(embeds.clone(), ones(&embeds), memory.as_ref(), None);
+    params::floats(tiny.language.logits(hidden.narrow(1, tokens - 1, 1)))
 }
 
 #[test]
 fn a_batch_writes_what_its_samples_write_alone() {
     for seed in 0..4 {
-        for voice in Voice::both(VOCAB, seed) {
+        for tiny in Tiny::both(VOCAB, seed) {
             for (beams, length_penalty) in [(1, 0.0), (3, -1.0), (4, 1.0)] {
                 for with_prefix in [true, false] {
                     let d = Decoding {
@@ -61,20 +61,16 @@ fn a_batch_writes_what_its_samples_write_alone() {
                         ..Decoding::default()
                     };
                     let prefix = with_prefix.then(|| prefix(5, 4));
-                    let together =
-                        voice.speaker().generate(prefix.clone(), &prompts(), &d).unwrap();
+                    let together = tiny.generate(prefix.clone(), &prompts(), &d).unwrap();
                     assert_eq!(together.len(), 5);
                     for (row, prompt) in prompts().iter().enumerate() {
                         let own = prefix.clone().map(|p| p.narrow(0, row, 1));
-                        let alone = voice
-                            .speaker()
-                            .generate(own, std::slice::from_ref(prompt), &d)
-                            .unwrap();
+                        let alone = tiny.generate(own, std::slice::from_ref(prompt), &d).unwrap();
                         let same = ids(&alone)[0] == ids(&together)[row];
                         assert!(
                             same,
                             "{:?}, beams {beams}: {alone:?} but {:?}",
-                            voice.shape.kind, together[row]
+                            tiny.shape.kind, together[row]
                         );
                         for (a, b) in alone[0].iter().zip(&together[row]) {
                             assert!((a.score - b.score).abs() < 1e-3 * a.score.abs().max(1.0));
@@ -90,7 +86,7 @@ fn a_batch_writes_what_its_samples_write_alone() {
 fn a_batch_draws_what_its_samples_draw_alone() {
     let mut drawn = std::collections::BTreeSet::new();
     for seed in 0..3 {
-        for voice in Voice::both(VOCAB, seed) {
+        for tiny in Tiny::both(VOCAB, seed) {
             let plain = Decoding {
                 sample: true,
                 answers: 3,
@@ -106,20 +102,16 @@ fn a_batch_draws_what_its_samples_draw_alone() {
                 ..plain
             };
             for d in [plain, narrow] {
-                let together =
-                    voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
+                let together = tiny.generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
                 for (row, prompt) in prompts().iter().enumerate() {
                     let own = prefix(5, 4).narrow(0, row, 1);
-                    let alone = voice
-                        .speaker()
-                        .generate(Some(own), std::slice::from_ref(prompt), &d)
-                        .unwrap();
+                    let alone = tiny.generate(Some(own), std::slice::from_ref(prompt), &d).unwrap();
                     assert_eq!(together[row].len(), 3);
                     assert_eq!(
                         ids(&alone)[0],
                         ids(&together)[row],
                         "{:?}, seed {seed}",
-                        voice.shape.kind
+                        tiny.shape.kind
                     );
                     drawn.extend(together[row].iter().map(|text| text.ids.clone()));
                 }
@@ -136,21 +128,19 @@ fn a_batch_draws_what_its_samples_draw_alone() {
 #[test]
 fn a_penalised_search_is_that_of_naive_logits() {
     for seed in 0..3 {
-        for voice in Voice::both(VOCAB, seed) {
+        for tiny in Tiny::both(VOCAB, seed) {
             let d = Decoding { max_new_tokens: 7, repetition_penalty: 3.0, ..Decoding::default() };
             let prompt = [5, 6];
-            let found =
-                &voice.speaker().generate(Some(prefix(1, 4)), &[prompt.to_vec()], &d).unwrap()[0]
-                    [0];
+            let found = &tiny.generate(Some(prefix(1, 4)), &[prompt.to_vec()], &d).unwrap()[0][0];
             // A decoder-only model counts its prompt as said, an encoder-decoder what its decoder
             // starts from.
-            let said: Vec<u32> = match voice.shape.kind {
+            let said: Vec<u32> = match tiny.shape.kind {
                 LanguageKind::DecoderOnly => vec![2, 5, 6],
                 LanguageKind::EncoderDecoder => vec![0],
             };
             let (mut written, mut finished) = (Vec::new(), false);
             while written.len() < 7 && !finished {
-                let mut logits = naive_logits(&voice, Some(prefix(1, 4)), &prompt, &written);
+                let mut logits = naive_logits(&tiny, Some(prefix(1, 4)), &prompt, &written);
                 for (id, logit) in (0_u32..).zip(&mut logits) {
                     if said.contains(&id) || written.contains(&id) {
                         *logit = if *logit < 0.0 { *logit * 3.0 } else { *logit / 3.0 };
@@ -169,7 +159,7 @@ fn a_penalised_search_is_that_of_naive_logits() {
                 (&found.ids, found.finished()),
                 (&written, finished),
                 "{:?}, seed {seed}",
-                voice.shape.kind
+                tiny.shape.kind
             );
         }
     }
@@ -179,9 +169,9 @@ fn a_penalised_search_is_that_of_naive_logits() {
 fn the_tests_see_different_texts() {
     // Else the other tests would prove nothing: prompts and prefixes must matter, some texts end
     // early and some do not.
-    for voice in Voice::both(VOCAB, 0) {
+    for tiny in Tiny::both(VOCAB, 0) {
         let d = Decoding { beams: 3, max_new_tokens: 8, ..Decoding::default() };
-        let run = |prefix| voice.speaker().generate(Some(prefix), &prompts(), &d).unwrap();
+        let run = |prefix| tiny.generate(Some(prefix), &prompts(), &d).unwrap();
         let (a, b) = (run(prefix(5, 4)), run(prefix(5, 4).flip([0])));
         assert_ne!(ids(&a), ids(&b), "the prefix must matter");
         let best: std::collections::BTreeSet<_> =
@@ -189,16 +179,14 @@ fn the_tests_see_different_texts() {
         assert!(best.len() > 2, "prompts must matter: {best:?}");
     }
     let all: Vec<bool> = (0..4)
-        .flat_map(|seed| Voice::both(VOCAB, seed))
-        .flat_map(|voice| {
-            voice
-                .speaker()
-                .generate(
-                    Some(prefix(5, 4)),
-                    &prompts(),
-                    &Decoding { beams: 3, ..Decoding::default() },
-                )
-                .unwrap()
+        .flat_map(|seed| Tiny::both(VOCAB, seed))
+        .flat_map(|tiny| {
+            tiny.generate(
+                Some(prefix(5, 4)),
+                &prompts(),
+                &Decoding { beams: 3, ..Decoding::default() },
+            )
+            .unwrap()
         })
         .map(|texts| texts[0].finished())
         .collect();
@@ -208,14 +196,14 @@ fn the_tests_see_different_texts() {
 #[test]
 fn a_cache_writes_what_recomputation_writes() {
     for seed in 0..3 {
-        for voice in Voice::both(VOCAB, seed) {
+        for tiny in Tiny::both(VOCAB, seed) {
             let d = Decoding { max_new_tokens: 7, ..Decoding::default() };
-            let found = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
+            let found = tiny.generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
             for (row, prompt) in prompts().iter().enumerate() {
                 let own = prefix(5, 4).narrow(0, row, 1);
                 let (mut written, mut finished) = (Vec::new(), false);
                 while written.len() < 7 && !finished {
-                    let logits = naive_logits(&voice, Some(own.clone()), prompt, &written);
+                    let logits = naive_logits(&tiny, Some(own.clone()), prompt, &written);
                     let allowed = (0..VOCAB as u32).filter(|&t| t != EOS || !written.is_empty());
                     let best = allowed
                         .max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize]))
@@ -233,7 +221,7 @@ fn a_cache_writes_what_recomputation_writes() {
 
 #[test]
 fn scores_are_those_of_the_text() {
-    for voice in Voice::both(VOCAB, 5) {
+    for tiny in Tiny::both(VOCAB, 5) {
         for length_penalty in [-1.0, 0.0, 1.0] {
             let d = Decoding {
                 beams: 3,
@@ -242,12 +230,11 @@ fn scores_are_those_of_the_text() {
                 length_penalty,
                 ..Decoding::default()
             };
-            for text in &voice.speaker().generate(Some(prefix(1, 4)), &[vec![5, 6]], &d).unwrap()[0]
-            {
+            for text in &tiny.generate(Some(prefix(1, 4)), &[vec![5, 6]], &d).unwrap()[0] {
                 let all: Vec<u32> = text.ids.iter().copied().chain(text.end).collect();
                 let mut sum = 0.0;
                 for at in 0..all.len() {
-                    let logits = naive_logits(&voice, Some(prefix(1, 4)), &[5, 6], &all[..at]);
+                    let logits = naive_logits(&tiny, Some(prefix(1, 4)), &[5, 6], &all[..at]);
                     let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
                     sum += f64::from(logits[all[at] as usize]) - total.ln();
                 }
@@ -263,7 +250,7 @@ fn scores_are_those_of_the_text() {
 
 #[test]
 fn beams_find_the_best_of_a_tiny_model() {
-    for voice in Voice::both(4, 1) {
+    for tiny in Tiny::both(4, 1) {
         for length_penalty in [-1.0, 0.0, 1.0] {
             let d = Decoding {
                 beams: 64,
@@ -272,12 +259,11 @@ fn beams_find_the_best_of_a_tiny_model() {
                 length_penalty,
                 ..Decoding::default()
             };
-            let best =
-                voice.speaker().generate(Some(prefix(1, 2)), &[vec![3]], &d).unwrap()[0][0].clone();
+            let best = tiny.generate(Some(prefix(1, 2)), &[vec![3]], &d).unwrap()[0][0].clone();
             let mut wanted = (f64::NEG_INFINITY, Vec::new());
             let mut open = vec![(0.0, Vec::new())];
             while let Some((sum, ids)) = open.pop() {
-                let logits = naive_logits(&voice, Some(prefix(1, 2)), &[3], &ids);
+                let logits = naive_logits(&tiny, Some(prefix(1, 2)), &[3], &ids);
                 let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
                 for token in (0..4_u32).filter(|&t| t != EOS || !ids.is_empty()) {
                     let sum: f64 = sum + f64::from(logits[token as usize]) - total.ln();
@@ -293,7 +279,7 @@ fn beams_find_the_best_of_a_tiny_model() {
                     }
                 }
             }
-            assert_eq!(best.ids, wanted.1, "{:?}, penalty {length_penalty}", voice.shape.kind);
+            assert_eq!(best.ids, wanted.1, "{:?}, penalty {length_penalty}", tiny.shape.kind);
         }
     }
 }
@@ -301,7 +287,7 @@ fn beams_find_the_best_of_a_tiny_model() {
 #[test]
 fn a_least_length_is_honoured() {
     for seed in 0..4 {
-        for voice in Voice::both(VOCAB, seed) {
+        for tiny in Tiny::both(VOCAB, seed) {
             for beams in [1, 3] {
                 let d = Decoding {
                     beams,
@@ -310,7 +296,7 @@ fn a_least_length_is_honoured() {
                     length_penalty: -1.0,
                     ..Decoding::default()
                 };
-                let written = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
+                let written = tiny.generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
                 assert!(
                     written
                         .iter()
@@ -324,37 +310,33 @@ fn a_least_length_is_honoured() {
 
 #[test]
 fn without_bos_the_prefix_is_continued() {
-    let mut voice = Voice::opt(VOCAB, 2);
-    voice.special_tokens.bos = None;
+    let mut tiny = Tiny::opt(VOCAB, 2);
+    tiny.special_tokens.bos = None;
     let d = Decoding { beams: 2, ..Decoding::default() };
-    let together = voice.speaker().generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
-    let alone =
-        voice.speaker().generate(Some(prefix(5, 4).narrow(0, 1, 1)), &[vec![]], &d).unwrap();
+    let together = tiny.generate(Some(prefix(5, 4)), &prompts(), &d).unwrap();
+    let alone = tiny.generate(Some(prefix(5, 4).narrow(0, 1, 1)), &[vec![]], &d).unwrap();
     assert_eq!(ids(&alone)[0], ids(&together)[1]);
-    let error = voice.speaker().generate(None, &prompts(), &d).unwrap_err().to_string();
+    let error = tiny.generate(None, &prompts(), &d).unwrap_err().to_string();
     assert!(error.contains("nothing to start from"), "{error}");
 }
 
 #[test]
 fn positions_are_not_exceeded() {
-    let voice = Voice::opt(VOCAB, 0);
+    let tiny = Tiny::opt(VOCAB, 0);
     let d = Decoding { max_new_tokens: 60, min_new_tokens: 60, ..Decoding::default() };
-    let written =
-        voice.speaker().generate(Some(prefix(2, 20)), &[vec![5; 8], vec![6]], &d).unwrap();
+    let written = tiny.generate(Some(prefix(2, 20)), &[vec![5; 8], vec![6]], &d).unwrap();
     // 32 positions; the last token is never read.
     assert_eq!(written.iter().map(|t| t[0].ids.len()).collect::<Vec<_>>(), [4, 11]);
-    let error =
-        voice.speaker().generate(Some(prefix(1, 20)), &[vec![5; 12]], &d).unwrap_err().to_string();
+    let error = tiny.generate(Some(prefix(1, 20)), &[vec![5; 12]], &d).unwrap_err().to_string();
     assert!(error.contains("33 tokens") && error.contains("32 positions"), "{error}");
 }
 
 #[test]
 fn misuse_is_an_error() {
-    let voice = Voice::opt(VOCAB, 0);
+    let tiny = Tiny::opt(VOCAB, 0);
     let d = Decoding::default();
-    assert_eq!(voice.speaker().generate(None, &[], &d).unwrap(), Vec::<Vec<Generated>>::new());
-    let error =
-        voice.speaker().generate(Some(prefix(2, 4)), &[vec![5]], &d).unwrap_err().to_string();
+    assert_eq!(tiny.generate(None, &[], &d).unwrap(), Vec::<Vec<Generated>>::new());
+    let error = tiny.generate(Some(prefix(2, 4)), &[vec![5]], &d).unwrap_err().to_string();
     assert!(error.contains("wanted [1, .., 16]"), "{error}");
     let config = super::opt::OptConfig {
         vocab_size: VOCAB,
@@ -367,10 +349,10 @@ fn misuse_is_an_error() {
         do_layer_norm_before: true,
         dropout: 0.0,
     };
-    let tape = Voice::new::<super::opt::Opt>(&config, 0.5, 0, &Device::default().autodiff());
-    let error = tape.speaker().generate(None, &[vec![5]], &d).unwrap_err().to_string();
+    let tape = Tiny::new::<super::opt::Opt>(&config, 0.5, 0, &Device::default().autodiff());
+    let error = tape.generate(None, &[vec![5]], &d).unwrap_err().to_string();
     assert!(error.contains("autodiff"), "{error}");
     use burn::module::Module;
-    let plain = Voice { language: tape.language.valid(), ..tape };
-    assert!(plain.speaker().generate(None, &[vec![5]], &d).is_ok());
+    let plain = Tiny { language: tape.language.valid(), ..tape };
+    assert!(plain.generate(None, &[vec![5]], &d).is_ok());
 }

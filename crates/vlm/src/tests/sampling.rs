@@ -1,7 +1,7 @@
 //! Drawing tokens, the repetition penalty, and when a search ends.
 
-use crate::beam::Search;
-use crate::sample::Sampler;
+use crate::generate::beam::Search;
+use crate::generate::sample::Sampler;
 use crate::{Decoding, EarlyStopping};
 use toolkit_core::Ends;
 

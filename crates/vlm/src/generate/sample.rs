@@ -1,11 +1,11 @@
-//! Texts drawn token by token: temperature, top-k and nucleus sampling. On the host, like
-//! [`crate::beam`].
+//! Texts drawn token by token, on the host: temperature, top-k and nucleus sampling.
 
-use crate::beam::{Next, log_sum_exp};
-use crate::{Decoding, EvalError, Generated};
+use super::beam::{Next, log_sum_exp};
+use super::{Decoding, Generated};
+use crate::VlmError;
 use toolkit_core::{Ends, Stream};
 
-/// One text being written.
+/// A text that is being written.
 struct Draw {
     sentence: usize,
     ids: Vec<u32>,
@@ -13,7 +13,7 @@ struct Draw {
     stream: Stream,
 }
 
-/// The draws of a batch of sentences: `answers` for each, independent of each other and of the
+/// The draws of a batch of sentences: `answers` for each, independent of one another and of the
 /// batch.
 pub(crate) struct Sampler {
     decoding: Decoding,
@@ -43,9 +43,9 @@ impl Sampler {
         Self { decoding, eos, budgets: budgets.to_vec(), prompts, running, finished, begun: false }
     }
 
-    /// As `Search::advance`: the first rows are one for each sentence, later ones those of the last
-    /// answer.
-    pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, EvalError> {
+    /// Draws the next tokens, with the rows of `Search::advance`: at first one for each sentence,
+    /// then those of the last answer.
+    pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, VlmError> {
         let mut next = Vec::new();
         let mut running = Vec::new();
         for (at, mut draw) in std::mem::take(&mut self.running).into_iter().enumerate() {
@@ -71,7 +71,7 @@ impl Sampler {
         Ok(next)
     }
 
-    /// The texts of each sentence, the most probable first.
+    /// Returns the texts of each sentence, the most probable first.
     pub(crate) fn finish(mut self) -> Vec<Vec<Generated>> {
         self.finished
             .iter_mut()
@@ -81,15 +81,16 @@ impl Sampler {
 }
 
 impl Decoding {
-    /// A token with its log-probability under what is drawn from. The order is transformers':
-    /// repetition penalty, end not before `min_new_tokens`, temperature, top-k, top-p.
+    /// Draws a token. Returns it with its log-probability under the distribution it is drawn from.
+    /// The order is transformers': repetition penalty, no end before `min_new_tokens`, temperature,
+    /// top-k, top-p.
     fn draw(
         &self,
         row: &[f32],
         prompt: &[u32],
         draw: &mut Draw,
         eos: Ends,
-    ) -> Result<(u32, f64), EvalError> {
+    ) -> Result<(u32, f64), VlmError> {
         log_sum_exp(row)?;
         let mut row = row.to_vec();
         if self.repetition_penalty != 1.0 {

@@ -1,26 +1,28 @@
-//! Greedy and beam search on the host: logits in, which rows go on with which tokens out. No
-//! tensors here.
+//! Greedy and beam search on the host: logits in, the rows that continue and their tokens out.
+//! There are no tensors here.
 //!
-//! The rules are those of transformers: the best `2 * beams` continuations of a sentence are looked
-//! at (with n ends of text, `(1 + n) * beams`), best first; an end of text becomes a finished
-//! hypothesis if it is among the first `beams`, the first `beams` others go on; the score of a
-//! hypothesis is its summed log-probability divided by `length ^ length_penalty`, the end counted.
-//! At the last step what still runs competes as it is.
+//! The rules are those of transformers. The best `2 * beams` continuations of a sentence are
+//! candidates (with n ends of text, `(1 + n) * beams`), best first. An end of text among the first
+//! `beams` candidates becomes a finished hypothesis; the first `beams` others continue. A hypothesis
+//! scores its summed log-probability divided by `length ^ length_penalty`, the end counted. At the
+//! last step, running hypotheses compete as they are.
 //!
-//! Stopping is said by [`EarlyStopping`]. The default is exact: log-probabilities only fall, so the
-//! best a running hypothesis can reach is its present sum at the most favourable length left.
-//! Greedy search, `beams = 1`, ends at the first end of text.
+//! [`EarlyStopping`] sets when a search ends. The default is exact: log-probabilities only fall, so
+//! the best score that a running hypothesis can reach is its present sum at the most favourable
+//! length left. Greedy search, `beams = 1`, ends at the first end of text.
 //!
 //! Ties go to the earlier hypothesis, then to the smaller token id, so that results do not depend
 //! on the batch.
 
-use crate::{Decoding, EarlyStopping, EvalError, Generated};
+use super::{Decoding, EarlyStopping, Generated};
+use crate::VlmError;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use toolkit_core::Ends;
+use toolkit_system::problem::Problem;
 
-/// A hypothesis that goes on: its row in the last batch and what it is continued with.
+/// A hypothesis that continues: its row in the last batch, its next token, and its sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Next {
     pub(crate) parent: usize,
@@ -43,7 +45,7 @@ struct Candidate {
 struct Sentence {
     /// Most tokens, the end included.
     budget: usize,
-    /// What the repetition penalty counts as said already.
+    /// Token ids that the repetition penalty counts as written already.
     prompt: Vec<u32>,
     running: Vec<Hypothesis>,
     /// Best first.
@@ -58,8 +60,8 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// One empty hypothesis for each sentence; `budgets` are at least 1. `prompts` are what the
-    /// repetition penalty counts as said already.
+    /// Starts with one empty hypothesis for each sentence. `budgets` are at least 1. The repetition
+    /// penalty counts the ids of `prompts` as written already.
     pub(crate) fn new(
         decoding: Decoding,
         eos: Ends,
@@ -73,10 +75,10 @@ impl Search {
         Self { decoding, eos, sentences: budgets.iter().zip(prompts).map(start).collect() }
     }
 
-    /// Reads the next-token logits `[rows, vocab]` of all running hypotheses, in the order of the
-    /// last answer (at first, one row for each sentence), and says which go on. Nothing goes on
-    /// when the search is over.
-    pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, EvalError> {
+    /// Reads the next-token logits `[rows, vocab]` of all running hypotheses and returns those that
+    /// continue. Rows are in the order of the last answer; at first there is one for each sentence.
+    /// None continues when the search is over.
+    pub(crate) fn advance(&mut self, logits: &[f32], vocab: usize) -> Result<Vec<Next>, VlmError> {
         let (decoding, eos) = (self.decoding, self.eos);
         let mut first = 0;
         let mut running = Vec::new();
@@ -97,25 +99,25 @@ impl Search {
             }))
         };
         // The first error of all is that of the first sentence.
-        let next: Vec<Result<_, EvalError>> = running.into_par_iter().map(step).collect();
-        Ok(next.into_iter().collect::<Result<Vec<_>, EvalError>>()?.into_iter().flatten().collect())
+        let next: Vec<Result<_, VlmError>> = running.into_par_iter().map(step).collect();
+        Ok(next.into_iter().collect::<Result<Vec<_>, VlmError>>()?.into_iter().flatten().collect())
     }
 
-    /// The hypotheses of each sentence, best first, `beams` at most.
+    /// Returns the hypotheses of each sentence, best first, at most `beams`.
     pub(crate) fn finish(self) -> Vec<Vec<Generated>> {
         self.sentences.into_iter().map(|sentence| sentence.finished).collect()
     }
 }
 
 impl Sentence {
-    /// One more token; returns the beams that go on, as (beam before, token).
+    /// Takes one more token. Returns the beams that continue, as (beam before, token).
     fn step(
         &mut self,
         logits: &[f32],
         vocab: usize,
         d: Decoding,
         eos: Ends,
-    ) -> Result<Vec<(usize, u32)>, EvalError> {
+    ) -> Result<Vec<(usize, u32)>, VlmError> {
         let length = self.running[0].ids.len() + 1;
         let may_end = length > d.min_new_tokens;
         let candidates = self.candidates(logits, vocab, d, eos, may_end)?;
@@ -155,13 +157,15 @@ impl Sentence {
         Ok(chosen)
     }
 
-    /// The sort is stable, so equal scores stay in the order in which they were found.
+    /// Drops all but the best finished hypotheses. The sort is stable, so equal scores stay in the
+    /// order in which they were found.
     fn keep_best(&mut self, beams: usize) {
         self.finished.sort_by(|a, b| b.score.total_cmp(&a.score));
         self.finished.truncate(beams);
     }
 
-    /// Whether nothing that runs can matter; at the last step it is compared as it is.
+    /// Returns `true` if no running hypothesis can change the result. At the last step they are
+    /// compared as they are.
     fn is_done(&self, length: usize, d: Decoding) -> bool {
         let best = self.running.iter().map(|h| h.log_prob).fold(f64::NEG_INFINITY, f64::max);
         let reach = match d.early_stopping {
@@ -179,14 +183,14 @@ impl Sentence {
         }
     }
 
-    /// A row that becomes log-probabilities when a number is added to it. The repetition penalty
+    /// Returns a row, and a number that added to it gives log-probabilities. The repetition penalty
     /// falls on logits in greedy search and on log-probabilities in beam search.
     fn log_probs<'a>(
         &self,
         row: &'a [f32],
         own: &[u32],
         d: Decoding,
-    ) -> Result<(f64, Cow<'a, [f32]>), EvalError> {
+    ) -> Result<(f64, Cow<'a, [f32]>), VlmError> {
         let mut row = Cow::Borrowed(row);
         if d.repetition_penalty == 1.0 {
             return Ok((-log_sum_exp(&row)?, row));
@@ -199,8 +203,8 @@ impl Sentence {
         Ok((if d.beams > 1 { 0.0 } else { -log_sum_exp(&row)? }, row))
     }
 
-    /// The best continuations over all beams, best first, so many that `beams` of them do not end.
-    /// No end is among them unless the text `may_end`.
+    /// Returns the best continuations over all beams, best first: so many that `beams` of them do
+    /// not end. No end is among them unless the text `may_end`.
     fn candidates(
         &self,
         logits: &[f32],
@@ -208,7 +212,7 @@ impl Sentence {
         d: Decoding,
         eos: Ends,
         may_end: bool,
-    ) -> Result<Vec<Candidate>, EvalError> {
+    ) -> Result<Vec<Candidate>, VlmError> {
         let count = (1 + eos.ids().len()) * d.beams;
         let mut best: Vec<Candidate> = Vec::with_capacity(count + 1);
         for (beam, (hypothesis, row)) in
@@ -233,23 +237,24 @@ impl Sentence {
             }
         }
         if best.is_empty() {
-            return Err(EvalError::new(
-                "no token but the end has a probability",
-                "generation",
-                "lower `min_new_tokens`",
-            ));
+            return Err(Problem::new("no token but the end has a probability")
+                .at("generation")
+                .hint("lower `min_new_tokens`")
+                .into());
         }
         Ok(best)
     }
 }
 
-/// `ln sum exp` of a row, summed in double precision.
-pub(crate) fn log_sum_exp(row: &[f32]) -> Result<f64, EvalError> {
+/// Returns `ln sum exp` of a row, summed in double precision.
+pub(crate) fn log_sum_exp(row: &[f32]) -> Result<f64, VlmError> {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&x| f64::from((x - largest).exp())).sum();
     if largest.is_finite() && sum.is_finite() {
         return Ok(f64::from(largest) + sum.ln());
     }
-    let hint = "the weights hold NaN or overflow: look at the run's last losses, or use f32";
-    Err(EvalError::new("logits are not numbers", "generation", hint))
+    Err(Problem::new("logits are not numbers")
+        .at("generation")
+        .hint("the weights hold NaN or overflow: look at the run's last losses, or use f32")
+        .into())
 }

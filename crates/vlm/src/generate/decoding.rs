@@ -1,9 +1,9 @@
-//! How text is searched for.
+//! Settings of a search for text.
 
-use crate::EvalError;
 use serde::{Deserialize, Serialize};
+use toolkit_system::problem::Problem;
 
-/// Settings of the search; `[decoding]` of a task card. The words are those of transformers.
+/// Settings of a search; `[decoding]` of a task card. The names are those of transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Decoding {
@@ -18,10 +18,10 @@ pub struct Decoding {
     /// counted: 1 is the mean, 0 the sum, and below 0 short texts are favoured (BLIP-2 answers
     /// questions with -1).
     pub length_penalty: f64,
-    /// When beam search ends.
+    /// Rule by which beam search ends.
     pub early_stopping: EarlyStopping,
-    /// Above 1, tokens that are there already, those of the prompt included, become less probable:
-    /// positive scores are divided by it, negative ones multiplied (Keskar et al., 2019,
+    /// Above 1, tokens that are there already, those of the prompt included, become less probable.
+    /// Positive scores are divided by it, negative ones multiplied (Keskar et al., 2019,
     /// arXiv:1909.05858). Beam search applies it to log-probabilities, greedy search and sampling
     /// to logits, as transformers does.
     pub repetition_penalty: f64,
@@ -32,17 +32,17 @@ pub struct Decoding {
     /// Sampling: only the most probable tokens that together reach this probability (nucleus
     /// sampling, Holtzman et al., 2020); 1 is all of them.
     pub top_p: f64,
-    /// Sampling: only that many of the most probable tokens; 0 is all. transformers samples with 50
-    /// if not told otherwise.
+    /// Sampling: only that many of the most probable tokens; 0 is all. The default of transformers
+    /// is 50.
     pub top_k: usize,
-    /// How many texts are wanted for each sample: the best ones of beam search, or as many draws.
+    /// Number of texts for each sample: the best ones of beam search, or as many draws.
     pub answers: usize,
-    /// Sampling: names the draws. Every sample of a batch sees the same ones, so a batch equals
+    /// Sampling: seed of the draws. Every sample of a batch sees the same ones, so a batch equals
     /// single runs.
     pub seed: u64,
 }
 
-/// When beam search ends; the words of transformers' `early_stopping` are in brackets.
+/// Rule by which beam search ends; the value of transformers' `early_stopping` is in brackets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EarlyStopping {
@@ -77,26 +77,26 @@ impl Default for Decoding {
 }
 
 /// Most rows that one sample may become.
-const MOST: usize = 10_000;
+const MOST_ROWS: usize = 10_000;
 
-/// Least divisor of logits, and its inverse the largest: beyond them 32-bit logits overflow.
-const LEAST: f64 = 1e-4;
+/// Least divisor of logits; the greatest is its inverse. Beyond them 32-bit logits overflow.
+const LEAST_DIVISOR: f64 = 1e-4;
 
-/// Largest exponent of a length: powers of 10,000 tokens stay within 64-bit floats.
-const STEEPEST: f64 = 50.0;
+/// Greatest exponent of a length: powers of 10,000 tokens stay within 64-bit floats.
+const MOST_PENALTY: f64 = 50.0;
 
 impl Decoding {
     /// Checks that the settings make sense together.
     ///
     /// # Errors
-    /// Naming the first field that does not.
-    pub fn check(&self) -> Result<(), EvalError> {
-        let wrong = |what: String, hint: &str| Err(EvalError::new(what, "[decoding]", hint));
+    /// If one does not, by the name of its field.
+    pub fn check(&self) -> Result<(), Problem> {
+        let wrong = |what: String, hint: &str| Err(Problem::new(what).at("[decoding]").hint(hint));
         if self.beams == 0 {
             return wrong("`beams` = 0".to_owned(), "1 is greedy search");
         }
         for (name, value) in [("beams", self.beams), ("answers", self.answers)] {
-            if value > MOST {
+            if value > MOST_ROWS {
                 return wrong(
                     format!("`{name}` = {value}"),
                     "at most 10000: each one is a row of the batch",
@@ -113,9 +113,9 @@ impl Decoding {
             );
             return wrong(what, "the first must not be larger");
         }
-        if !(-STEEPEST..=STEEPEST).contains(&self.length_penalty) {
+        if !(-MOST_PENALTY..=MOST_PENALTY).contains(&self.length_penalty) {
             let what = format!(
-                "`length_penalty` = {:?} is not from -{STEEPEST} to {STEEPEST}",
+                "`length_penalty` = {:?} is not from -{MOST_PENALTY} to {MOST_PENALTY}",
                 self.length_penalty
             );
             return wrong(what, "0 compares summed log-probabilities, 1 their mean");
@@ -123,8 +123,11 @@ impl Decoding {
         for (name, value) in
             [("repetition_penalty", self.repetition_penalty), ("temperature", self.temperature)]
         {
-            if !(LEAST..=1.0 / LEAST).contains(&value) {
-                let what = format!("`{name}` = {value:?} is not from {LEAST} to {}", 1.0 / LEAST);
+            if !(LEAST_DIVISOR..=1.0 / LEAST_DIVISOR).contains(&value) {
+                let what = format!(
+                    "`{name}` = {value:?} is not from {LEAST_DIVISOR} to {}",
+                    1.0 / LEAST_DIVISOR
+                );
                 return wrong(what, "1 changes nothing");
             }
         }
@@ -162,7 +165,7 @@ impl Decoding {
         }
     }
 
-    /// The score of a hypothesis of `length` tokens, the end counted.
+    /// Returns the score of a hypothesis of `length` tokens, the end counted.
     pub(crate) fn score(&self, log_prob: f64, length: usize) -> f64 {
         log_prob / (length as f64).powf(self.length_penalty)
     }
