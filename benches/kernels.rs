@@ -164,7 +164,7 @@ fn attention(c: &mut Criterion) {
         });
         measure(c, &format!("{name}/ours"), shapes, |inputs| {
             let [q, k, v] = inputs.map(split);
-            merge(toolkit_kernels::attention(q, k, v, None, 0.18))
+            merge(toolkit_kernels::attention(q, k, v, toolkit_kernels::AttentionOptions::new(0.18)))
         });
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::{KeysValues, index, noise};
 use burn::tensor::Tensor;
-use toolkit_kernels::KvSegment;
+use toolkit_kernels::{AttentionOptions, KvSegment, attend_segments, attention};
 
 /// Keys and values of self-attention seen so far.
 #[derive(Clone, Debug, Default)]
@@ -47,14 +47,11 @@ impl Cache {
         scale: f64,
     ) -> Tensor<4> {
         let pieces = self.append(layer, keys, values);
-        let now = if q.dims()[2] == 1 {
-            toolkit_kernels::attend(&q, pieces, Some(&bias), scale)
-        } else {
-            None
-        };
+        let now =
+            if q.dims()[2] == 1 { attend_segments(&q, pieces, Some(&bias), scale) } else { None };
         now.unwrap_or_else(|| {
             let (keys, values) = joined(pieces);
-            toolkit_kernels::attention(q, keys, values, Some(bias), scale)
+            attention(q, keys, values, AttentionOptions::new(scale).bias(bias))
         })
     }
 
@@ -159,26 +156,18 @@ impl EncoderOutput {
         scale: f64,
         dropout: f64,
     ) -> Tensor<4> {
+        let segment = &self.cross[layer];
+        // The mask of dropout has to be drawn in either case, so that streams stay in step.
         let [batch, heads, new, _] = q.dims();
-        let piece = &self.cross[layer];
-        let keep = noise::keep(batch * heads * new * piece.keys.dims()[2], dropout);
-        let now = match (new, &keep) {
-            (1, None) => {
-                toolkit_kernels::attend(&q, std::slice::from_ref(piece), Some(&bias), scale)
-            }
+        let mask = noise::mask(batch * heads * new * segment.keys.dims()[2], dropout);
+        let one_token = match (new, &mask) {
+            (1, None) => attend_segments(&q, std::slice::from_ref(segment), Some(&bias), scale),
             _ => None,
         };
-        now.unwrap_or_else(|| {
-            let KvSegment { keys, values, rows } = piece.clone();
-            toolkit_kernels::attention_rows(
-                q,
-                keys,
-                values,
-                rows.as_deref(),
-                Some(bias),
-                scale,
-                keep,
-            )
+        one_token.unwrap_or_else(|| {
+            let KvSegment { keys, values, rows } = segment.clone();
+            let options = AttentionOptions::new(scale).bias(bias).rows(rows.as_deref());
+            attention(q, keys, values, options.dropout(mask))
         })
     }
 }
@@ -221,7 +210,8 @@ mod tests {
                     sample::<4>(&format!("bias{step}"), [texts, 1, new, past + new], &device);
                 let got = fast.attend(layer, q.clone(), (k.clone(), v.clone()), bias.clone(), 0.4);
                 let (k, v) = slow.extend(layer, k, v);
-                let want = toolkit_kernels::attention(q, k, v, Some(bias), 0.4);
+                let options = toolkit_kernels::AttentionOptions::new(0.4).bias(bias);
+                let want = toolkit_kernels::attention(q, k, v, options);
                 assert_close(&format!("step {step}, layer {layer}"), got, want);
             }
             assert_eq!(fast.past(), slow.past());

@@ -41,25 +41,21 @@ pub trait LanguageModel: Module + 'static {
         unreachable!("`encode` is for encoder-decoder models: check `LanguageShape::kind` first")
     }
 
-    /// New embeddings `[batch, tokens, width]` to hidden states `[batch, tokens, hidden]`, each
-    /// position seeing itself and what stands before it. `mask [batch, past + tokens]` covers the
-    /// cache too; hidden positions (padding) may stand anywhere and change nothing for the others.
-    /// With a cache, keys and values are appended to it ([`Cache::attend`]). Decoder-only: `memory`
-    /// is `None`. Encoder-decoder: embeddings are the decoder's, `memory` is the encoder's.
-    fn decode(
-        &self,
-        embeds: Tensor<3>,
-        mask: Tensor<2>,
-        memory: Option<&EncoderOutput>,
-        cache: Option<&mut Cache>,
-    ) -> Tensor<3>;
-
-    /// [`LanguageModel::decode`] where the states of the last `outputs` tokens are read and no
-    /// others: `[batch, outputs, hidden]`. By default the others are computed and left out. In the
-    /// last block nothing but keys and values is needed of them.
+    /// Runs the decoder over new embeddings `[batch, tokens, width]` and returns the hidden states of
+    /// the last `outputs` tokens, `[batch, outputs, hidden]`.
+    ///
+    /// Each position sees itself and the earlier ones. `mask [batch, past + tokens]` covers the
+    /// cache too. Hidden positions (padding) may stand anywhere and change nothing for the others.
+    /// With a cache, new keys and values are appended to it ([`Cache::attend`]).
+    ///
+    /// Decoder-only: `memory` is `None`. Encoder-decoder: `embeds` are the decoder's, `memory` is
+    /// the result of [`LanguageModel::encode`].
+    ///
+    /// A simple implementation computes all tokens and narrows the result. A fast one computes only
+    /// keys and values of the other tokens in its last block.
     ///
     /// # Panics
-    /// Unless `outputs` is at least 1 and at most as many as there are new tokens.
+    /// Unless `outputs` is at least 1 and at most the number of new tokens.
     fn decode_last(
         &self,
         embeds: Tensor<3>,
@@ -67,9 +63,19 @@ pub trait LanguageModel: Module + 'static {
         memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
         outputs: usize,
+    ) -> Tensor<3>;
+
+    /// Runs [`LanguageModel::decode_last`] for the hidden states of all new tokens, `[batch, tokens,
+    /// hidden]`.
+    fn decode(
+        &self,
+        embeds: Tensor<3>,
+        mask: Tensor<2>,
+        memory: Option<&EncoderOutput>,
+        cache: Option<&mut Cache>,
     ) -> Tensor<3> {
         let tokens = embeds.dims()[1];
-        self.decode(embeds, mask, memory, cache).narrow(1, tokens - outputs, outputs)
+        self.decode_last(embeds, mask, memory, cache, tokens)
     }
 
     /// Hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. Apart from
@@ -88,7 +94,10 @@ pub trait DynLanguage: Erased {
         mask: Tensor<2>,
         memory: Option<&EncoderOutput>,
         cache: Option<&mut Cache>,
-    ) -> Tensor<3>;
+    ) -> Tensor<3> {
+        let tokens = embeds.dims()[1];
+        self.decode_last(embeds, mask, memory, cache, tokens)
+    }
     fn decode_last(
         &self,
         embeds: Tensor<3>,
@@ -107,15 +116,6 @@ impl<M: LanguageModel> DynLanguage for Holder<M> {
     }
     fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
         self.get().encode(embeds, mask)
-    }
-    fn decode(
-        &self,
-        embeds: Tensor<3>,
-        mask: Tensor<2>,
-        memory: Option<&EncoderOutput>,
-        cache: Option<&mut Cache>,
-    ) -> Tensor<3> {
-        self.get().decode(embeds, mask, memory, cache)
     }
     fn decode_last(
         &self,

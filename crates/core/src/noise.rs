@@ -6,7 +6,7 @@
 
 use burn::tensor::Tensor;
 use std::cell::RefCell;
-use toolkit_kernels::Keep;
+use toolkit_kernels::{AttentionOptions, DropoutMask};
 use toolkit_seed::Stream;
 
 thread_local! {
@@ -61,39 +61,55 @@ pub fn is_on() -> bool {
     STREAM.with(|s| s.borrow().is_some())
 }
 
-/// Which of `count` elements dropout with probability `p` keeps, drawn from the scope's stream;
-/// nothing where it would do nothing. The mask is drawn on the host: slower than a device
-/// generator, the same on every device.
+/// Draws a dropout mask of `count` elements, each dropped with probability `p`, from the scope's
+/// stream. Returns `None` if dropout is off here or `p` is 0.
+///
+/// The mask is drawn on the host: slower than a device's generator, and the same on every device.
 #[must_use]
-pub fn keep(count: usize, p: f64) -> Option<Keep> {
+pub fn mask(count: usize, p: f64) -> Option<DropoutMask> {
     if p <= 0.0 {
         return None;
     }
     STREAM.with(|s| {
         s.borrow_mut().as_mut().map(|stream| {
-            // 32 random bits decide one element, two elements a draw.
+            // 32 random bits decide one element, so a draw of 64 decides two.
             let below = (p * 4_294_967_296.0) as u64;
-            let mut elements = Vec::with_capacity(count + 1);
-            while elements.len() < count {
+            let mut keep = Vec::with_capacity(count + 1);
+            while keep.len() < count {
                 let bits = stream.next_u64();
                 for half in [bits & 0xFFFF_FFFF, bits >> 32] {
-                    elements.push(u8::from(half >= below));
+                    keep.push(u8::from(half >= below));
                 }
             }
-            elements.truncate(count);
-            Keep { elements: elements.into(), scale: (1.0 / (1.0 - p)) as f32 }
+            keep.truncate(count);
+            DropoutMask { keep: keep.into(), scale: (1.0 / (1.0 - p)) as f32 }
         })
     })
 }
 
-/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, inside a scope;
-/// else the identity.
+/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)` inside a scope;
+/// returns `x` outside.
 #[must_use]
 pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
-    match keep(x.shape().num_elements(), p) {
-        Some(keep) => toolkit_kernels::dropout(x, keep),
+    match mask(x.shape().num_elements(), p) {
+        Some(mask) => toolkit_kernels::dropout(x, mask),
         None => x,
     }
+}
+
+/// Computes [`toolkit_kernels::attention`] of `[batch, heads, tokens, head width]`, with dropout `p`
+/// on the probabilities inside a scope, as in BERT.
+#[must_use]
+pub fn attention(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    options: AttentionOptions<'_>,
+    p: f64,
+) -> Tensor<4> {
+    let [batch, heads, queries, _] = q.dims();
+    let mask = mask(batch * heads * queries * k.dims()[2], p);
+    toolkit_kernels::attention(q, k, v, options.dropout(mask))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub fn block<P: Clone + 'static>(
     x: Tensor<3>,
     f: impl Fn(&P, Tensor<3>) -> Tensor<3> + 'static,
 ) -> Tensor<3> {
-    block_beside(part, x, [], move |part, x, []| f(part, x))
+    block_with_inputs(part, x, [], move |part, x, []| f(part, x))
 }
 
 /// [`block`] that reads `beside` too, such as keys and values of an encoder's output: a decoder's
@@ -69,7 +69,7 @@ pub fn block<P: Clone + 'static>(
 /// Traps: `x` and what is beside must not come from one graph, as far as the blocks before: each
 /// graph is gone through once. Neither may blocks share what is beside them if a [`block`] stands
 /// between them. All of it is on the autodiff device, constants too.
-pub fn block_beside<P: Clone + 'static, const N: usize>(
+pub fn block_with_inputs<P: Clone + 'static, const N: usize>(
     part: &P,
     x: Tensor<3>,
     beside: [Tensor<4>; N],
@@ -197,8 +197,8 @@ mod tests {
             let one = |w: &Tensor<3>, x: Tensor<3>, [k, v]: [Tensor<4>; 2]| {
                 (x * k.squeeze_dim::<3>(0) + w.clone()).sin() * v.squeeze_dim::<3>(0)
             };
-            let y = block_beside(&w, w.clone(), first, one);
-            block_beside(&w, y, second, one).sum()
+            let y = block_with_inputs(&w, w.clone(), first, one);
+            block_with_inputs(&w, y, second, one).sum()
         };
         let whole = run(x.clone());
         let want = x.grad(&whole.backward()).unwrap().into_data();

@@ -14,7 +14,7 @@ pub struct Cost {
     /// Numbers held for one sample, for estimates of memory; 0 if nobody counted. Bridges: what the
     /// backward pass needs. Language models: the same for one token, frozen. Encoders, which have
     /// no backward pass: the most that is held at once.
-    pub kept: u64,
+    pub activations: u64,
 }
 
 /// Parameters above which a configuration is taken for a mistake: a hundred times the largest model
@@ -24,8 +24,8 @@ const MOST_PARAMS: u64 = 1 << 48;
 impl Cost {
     /// A cost from numbers that may have stopped at the top.
     #[must_use]
-    pub fn new(params: Count, flops: Count, kept: Count) -> Self {
-        Self { params: params.get(), flops: flops.get(), kept: kept.get() }
+    pub fn new(params: Count, flops: Count, activations: Count) -> Self {
+        Self { params: params.get(), flops: flops.get(), activations: activations.get() }
     }
 
     /// Refuses a cost that no machine can pay. Sums of a few that pass do not overflow.
@@ -33,7 +33,7 @@ impl Cost {
     /// # Errors
     /// If sizes multiply to more than any model has.
     pub fn check(&self) -> Result<(), ShapeError> {
-        if self.params <= MOST_PARAMS && self.flops.max(self.kept) <= u64::MAX / 64 {
+        if self.params <= MOST_PARAMS && self.flops.max(self.activations) <= u64::MAX / 64 {
             return Ok(());
         }
         let what = "the sizes multiply to more parameters or operations than any model has";
@@ -78,7 +78,7 @@ pub struct TextShape {
     pub embed: usize,
     /// Numbers that the backward pass needs of one token of a query or a text: [`Cost::kept`]
     /// without what is kept of the image.
-    pub kept: u64,
+    pub activations: u64,
 }
 
 /// What a language model expects and gives.
@@ -96,9 +96,9 @@ pub struct LanguageShape {
     /// How many [`crate::recompute::block`]s a token passes; 0 if activations cannot be made again.
     pub blocks: usize,
     /// Numbers of [`Cost::kept`] that an encoder's token leaves beside its decoder's blocks
-    /// ([`crate::recompute::block_beside`]) and that are held even if these are run again: keys and
+    /// ([`crate::recompute::block_with_inputs`]) and that are held even if these are run again: keys and
     /// values with their gradients. 0 without an encoder.
-    pub beside: u64,
+    pub cross_activations: u64,
     /// Cost of one token.
     pub cost: Cost,
 }

@@ -7,7 +7,7 @@ mod common;
 use burn::tensor::{Device, Tensor, activation};
 use common::{close, devices, finite_differences, in_pool, random, values, with_gradients};
 use proptest::prelude::*;
-use toolkit_kernels::attention;
+use toolkit_kernels::{AttentionOptions, attention};
 
 fn plain(
     q: Tensor<4>,
@@ -41,14 +41,19 @@ fn inputs(
 
 fn compare(inputs: [Tensor<4>; 3], bias: Option<Tensor<4>>) {
     let scale = 0.3;
-    let (got, slopes) =
-        with_gradients(inputs.clone(), |[q, k, v]| attention(q, k, v, bias.clone(), scale));
+    let (got, slopes) = with_gradients(inputs.clone(), |[q, k, v]| {
+        attention(q, k, v, AttentionOptions::new(scale).bias(bias.clone()))
+    });
     let (want, wanted) =
         with_gradients(inputs.clone(), |[q, k, v]| plain(q, k, v, bias.clone(), scale));
     close(&got, &want, 1e-5);
     slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 3e-5));
     let [q, k, v] = inputs.map(Tensor::inner);
-    close(&values(attention(q, k, v, bias.map(Tensor::inner), scale)), &want, 1e-5);
+    close(
+        &values(attention(q, k, v, AttentionOptions::new(scale).bias(bias.map(Tensor::inner)))),
+        &want,
+        1e-5,
+    );
 }
 
 proptest! {
@@ -99,7 +104,7 @@ fn transposed_and_expanded_inputs() {
     let q = random([1, 3, 7, 16], 8, 1.0, &plain_device).expand([2, 3, 7, 16]);
     let (k, v) = (k.inner(), v.inner());
     close(
-        &values(attention(q.clone(), k.clone(), v.clone(), None, 0.3)),
+        &values(attention(q.clone(), k.clone(), v.clone(), AttentionOptions::new(0.3))),
         &values(plain(q, k, v, None, 0.3)),
         1e-5,
     );
@@ -110,10 +115,16 @@ fn derivatives() {
     let (_, device) = devices();
     let [q, k, v] = inputs([1, 2, 3, 4, 5], false, 3, &device);
     let bias = random([1, 2, 1, 4], 6, 1.0, &device);
-    finite_differences(q.clone(), |q| attention(q, k.clone(), v.clone(), Some(bias.clone()), 0.5));
-    finite_differences(k.clone(), |k| attention(q.clone(), k, v.clone(), Some(bias.clone()), 0.5));
-    finite_differences(v.clone(), |v| attention(q.clone(), k.clone(), v, Some(bias.clone()), 0.5));
-    finite_differences(q, |x| attention(x.clone(), x.clone(), x, None, 0.5));
+    finite_differences(q.clone(), |q| {
+        attention(q, k.clone(), v.clone(), AttentionOptions::new(0.5).bias(bias.clone()))
+    });
+    finite_differences(k.clone(), |k| {
+        attention(q.clone(), k, v.clone(), AttentionOptions::new(0.5).bias(bias.clone()))
+    });
+    finite_differences(v.clone(), |v| {
+        attention(q.clone(), k.clone(), v, AttentionOptions::new(0.5).bias(bias.clone()))
+    });
+    finite_differences(q, |x| attention(x.clone(), x.clone(), x, AttentionOptions::new(0.5)));
 }
 
 #[test]
@@ -132,7 +143,7 @@ fn masks() {
     let mask = mask.inner() * f32::INFINITY;
     let mask = mask.clone().mask_fill(mask.is_nan(), 0.0);
     let (got, want) = (
-        attention(q.clone(), k.clone(), v.clone(), Some(mask.clone()), 0.3),
+        attention(q.clone(), k.clone(), v.clone(), AttentionOptions::new(0.3).bias(mask.clone())),
         plain(q, k, v, Some(mask), 0.3),
     );
     close(&values(got), &values(want), 1e-5);
@@ -144,7 +155,7 @@ fn a_bias_that_is_trained_gets_its_gradient() {
     let [q, k, v] = inputs([2, 3, 4, 5, 8], true, 3, &device);
     let bias = random([1, 3, 4, 5], 6, 1.0, &device);
     let (got, [slope]) = with_gradients([bias.clone()], |[b]| {
-        attention(q.clone(), k.clone(), v.clone(), Some(b), 0.3)
+        attention(q.clone(), k.clone(), v.clone(), AttentionOptions::new(0.3).bias(b))
     });
     let (want, [wanted]) =
         with_gradients([bias], |[b]| plain(q.clone(), k.clone(), v.clone(), Some(b), 0.3));
@@ -164,12 +175,17 @@ fn only_some_inputs_are_tracked() {
             let mut all = constants.clone();
             all[i] = x;
             let [q, k, v] = all;
-            attention(q, k, v, Some(Tensor::zeros([1, 1, 1, 9], &plain_device)), 0.3)
+            attention(
+                q,
+                k,
+                v,
+                AttentionOptions::new(0.3).bias(Tensor::zeros([1, 1, 1, 9], &plain_device)),
+            )
         });
         close(&got, &wanted[i], 1e-5);
     }
     let [q, k, v] = all;
-    assert_eq!(values(attention(q, k, v, None, 0.3)).len(), 5 * 3 * 4 * 8);
+    assert_eq!(values(attention(q, k, v, AttentionOptions::new(0.3))).len(), 5 * 3 * 4 * 8);
 }
 
 #[test]
@@ -181,7 +197,7 @@ fn the_output_is_an_ordinary_tensor() {
         x.swap_dims(1, 2).reshape([b, t, h * d])
     };
     let (got, slopes) = with_gradients(all.clone(), |[q, k, v]| {
-        merge(attention(q.clone(), k, v, None, 0.3) * 2.0 + q)
+        merge(attention(q.clone(), k, v, AttentionOptions::new(0.3)) * 2.0 + q)
     });
     let (want, wanted) =
         with_gradients(all, |[q, k, v]| merge(plain(q.clone(), k, v, None, 0.3) * 2.0 + q));
@@ -198,7 +214,7 @@ fn a_sample_is_the_same_alone_in_a_batch_and_for_any_number_of_threads() {
         let cut = |x: Tensor<4>| x.narrow(0, from, to - from);
         let inputs = all.clone().map(|x| cut(x).detach().require_grad());
         let [q, k, v] = inputs.clone();
-        let y = attention(q, k, v, Some(cut(bias.clone())), 0.3);
+        let y = attention(q, k, v, AttentionOptions::new(0.3).bias(cut(bias.clone())));
         let weights = random([1, 4, 33, 32], 78, 1.0, &y.device());
         let mut gradients = (y.clone() * weights).sum().backward();
         let slopes = inputs.map(|x| values(x.grad_remove(&mut gradients).unwrap()));
@@ -241,7 +257,7 @@ fn rows_are_what_gathering_gives() {
             plain(q, k.select(0, ids.clone()), v.select(0, ids.clone()), Some(bias.clone()), scale)
         };
         let of_rows = |[q, k, v]: [Tensor<4>; 3]| {
-            toolkit_kernels::attention_rows(q, k, v, Some(&rows), Some(bias.clone()), scale, None)
+            attention(q, k, v, AttentionOptions::new(scale).bias(bias.clone()).rows(&rows[..]))
         };
         let all = [q, k, v];
         let (want, wanted) = with_gradients(all.clone(), gathered);
@@ -276,10 +292,10 @@ fn dropout_on_probabilities() {
             burn::tensor::TensorData::new(mask, [batch, heads, queries, keys]),
             &device,
         );
-        let keep = toolkit_kernels::Keep { elements: elements.into(), scale: 1.25 };
+        let keep = toolkit_kernels::DropoutMask { keep: elements.into(), scale: 1.25 };
         let all = inputs([batch, heads, queries, keys, width], true, 3, &device);
         let ours = |[q, k, v]: [Tensor<4>; 3]| {
-            toolkit_kernels::attention_rows(q, k, v, None, None, 0.3, Some(keep.clone()))
+            attention(q, k, v, AttentionOptions::new(0.3).dropout(keep.clone()))
         };
         let plain = |[q, k, v]: [Tensor<4>; 3]| {
             (activation::softmax(q.matmul(k.swap_dims(2, 3)) * 0.3, 3) * mask.clone()).matmul(v)

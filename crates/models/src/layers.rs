@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Shape, Tensor};
-use toolkit_core::{Count, noise, product};
+use toolkit_core::{Count, product};
 
 /// A parameter that is not drawn yet; zeros if it is read before it is initialised or loaded.
 #[must_use]
@@ -214,36 +214,6 @@ pub fn causal_mask(past: usize, new: usize, device: &Device) -> Tensor<2> {
         burn::tensor::TensorData::new(rows.collect::<Vec<_>>(), [new, past + new]),
         device,
     )
-}
-
-/// `softmax(q k' * scale + bias) v` over `[batch, heads, tokens, head width]`; `bias` broadcasts to
-/// `[batch, heads, queries, keys]`. `dropout` falls on the probabilities, as in BERT.
-#[must_use]
-pub fn attention(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    bias: Option<Tensor<4>>,
-    scale: f64,
-    dropout: f64,
-) -> Tensor<4> {
-    attention_rows(q, k, v, None, bias, scale, dropout)
-}
-
-/// [`attention`] where sample i of the queries attends to sample `rows[i]` of keys and values.
-#[must_use]
-pub fn attention_rows(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    rows: Option<&[usize]>,
-    bias: Option<Tensor<4>>,
-    scale: f64,
-    dropout: f64,
-) -> Tensor<4> {
-    let [batch, heads, queries, _] = q.dims();
-    let keep = noise::keep(batch * heads * queries * k.dims()[2], dropout);
-    toolkit_kernels::attention_rows(q, k, v, rows, bias, scale, keep)
 }
 
 /// Feed-forward activations, by the names of transformers' configurations.

@@ -89,7 +89,7 @@ impl ModuleMapper for Update<'_> {
         let Some(grad) = self.grads.remove::<D>(p.id) else { return p };
         let optim = &mut *self.optim;
         let betas = optim.config.betas;
-        let keep = if optim.decay.get(&p.id) == Some(&true) {
+        let decay = if optim.decay.get(&p.id) == Some(&true) {
             1.0 - self.rate * optim.config.weight_decay
         } else {
             1.0
@@ -99,8 +99,8 @@ impl ModuleMapper for Update<'_> {
             eps: optim.config.eps,
             corrections: betas.map(|beta| 1.0 - beta.powi(optim.steps as i32)),
             rate: self.rate,
-            keep,
-            scale: self.scale,
+            decay,
+            gradient_scale: self.scale,
         };
         let shape = grad.dims();
         let count: usize = shape.iter().product();

@@ -72,7 +72,7 @@ pub(super) fn run(
         outputs.put("vision.last_hidden_state", normalised.clone());
 
         // 2. The bridge.
-        let pass = bridge.image_pass_normalised(&normalised);
+        let pass = bridge.query_pass(bridge.keys_values_normalised(&normalised));
         outputs.put("qformer.last_hidden_state", pass.queries.clone());
 
         // 3. The text side.

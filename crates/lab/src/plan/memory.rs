@@ -27,7 +27,7 @@ const TRAINED: u64 = 4 * F32;
 /// The frozen encoder over a batch of pictures.
 #[must_use]
 pub fn encode(vision: &VisionShape, batch: usize) -> u64 {
-    let one = product([3, vision.image[0], vision.image[1]]) + vision.cost.kept;
+    let one = product([3, vision.image[0], vision.image[1]]) + vision.cost.activations;
     ((one * batch + vision.cost.params) * F32 + ENCODER_BASE).get()
 }
 
@@ -50,16 +50,17 @@ pub fn stage1(
     let Some(tower) = &bridge.text else { return 0 };
     let both = bridge.queries + text;
     let read = vision_numbers(vision) * rows;
-    let of_image = Count::from(bridge.cost.kept).less(Count::from(tower.kept) * bridge.queries);
+    let of_image =
+        Count::from(bridge.cost.activations).less(Count::from(tower.activations) * bridge.queries);
     // Keys and values with their gradients, of other micro-batches' images too, and a piece of
     // matching.
     let sources = if rows < batch { 2 * rows } else { rows };
     let piece = Count::from(PIECE_TOKENS.max(both)).min(product([3, rows, both]));
-    let matching = of_image * 2_u64 * sources + piece * tower.kept;
+    let matching = of_image * 2_u64 * sources + piece * tower.activations;
     // The query pass, and a piece of captioning with its logits and their gradients.
     let written = Count::from(PIECE_TOKENS.max(text)).min(product([rows, text]));
-    let captioning =
-        Count::from(bridge.cost.kept) * rows + written * (product([2, tower.vocab]) + tower.kept);
+    let captioning = Count::from(bridge.cost.activations) * rows
+        + written * (product([2, tower.vocab]) + tower.activations);
     let values = (read + matching.max(captioning)) * F32;
     (Count::from(bridge.cost.params) * TRAINED + values + BASE).get()
 }
@@ -85,14 +86,16 @@ pub fn stage2(
     let of_tokens = if recompute && language.blocks > 0 {
         // The inputs of all blocks and the inside of one; an encoder reads at most half of a
         // caption.
-        let inside =
-            Count::from(language.cost.kept).less(language.beside).over(language.blocks as u64);
+        let inside = Count::from(language.cost.activations)
+            .less(language.cross_activations)
+            .over(language.blocks as u64);
         let inputs = product([language.blocks, language.width]);
-        (inputs + inside) * (queries + text) + Count::from(language.beside) * (queries + text / 2)
+        (inputs + inside) * (queries + text)
+            + Count::from(language.cross_activations) * (queries + text / 2)
     } else {
-        Count::from(language.cost.kept) * (queries + text)
+        Count::from(language.cost.activations) * (queries + text)
     };
-    let kept = (of_tokens + bridge.cost.kept) * rows + logits;
+    let kept = (of_tokens + bridge.cost.activations) * rows + logits;
     // Gradients come as activations go.
     let moment = if rows < batch { kept + trained } else { kept.max(trained.into()) };
     ((weights + read + moment) * F32 + BASE).get()

@@ -150,13 +150,13 @@ impl Bridge for LinearBridge {
         let params = linear_params(vision.width, config.width, true) + 2 * vision.width;
         let flops = product([2, queries, vision.width, config.width]);
         // The features, as they are normalised and as they are selected.
-        let kept =
+        let activations =
             product([vision.tokens + queries, vision.width]) + product([queries, config.width]);
         Ok(BridgeShape {
             queries,
             width: config.width,
             text: None,
-            cost: Cost::new(params, flops, kept),
+            cost: Cost::new(params, flops, activations),
         })
     }
 
@@ -191,9 +191,9 @@ impl Bridge for MlpBridge {
         let queries = Tokens::new(config.drop_class_token, config.pool, vision)?.count();
         let layers = linear_params(vision.width, hidden, true) + linear_params(hidden, width, true);
         let flops = product([2, queries, hidden, vision.width + width]);
-        let kept = product([vision.tokens + queries, vision.width])
+        let activations = product([vision.tokens + queries, vision.width])
             + product([queries, 2 * hidden + width]);
-        let cost = Cost::new(layers + 2 * vision.width, flops, kept);
+        let cost = Cost::new(layers + 2 * vision.width, flops, activations);
         Ok(BridgeShape { queries, width, text: None, cost })
     }
 

@@ -7,13 +7,12 @@
 //! need not be.
 
 use super::{positive, vision_eps};
-use crate::layers::{
-    LayerNorm, Linear, attention, linear_params, merge_heads, parameter, split_heads,
-};
+use crate::layers::{LayerNorm, Linear, linear_params, merge_heads, parameter, split_heads};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use toolkit_core::{Bridge, BridgeShape, Cost, Count, ShapeError, VisionShape, product};
+use toolkit_kernels::{AttentionOptions, attention};
 
 /// Configuration of [`Resampler`]; names are those of the Q-Former, so that cards compare line by
 /// line.
@@ -93,7 +92,7 @@ impl Layer {
         let key = split_heads(self.key.forward(seen.clone()), self.heads);
         let value = split_heads(self.value.forward(seen), self.heads);
         let scale = 1.0 / (query.dims()[3] as f64).sqrt();
-        let read = merge_heads(attention(query, key, value, None, scale, 0.0));
+        let read = merge_heads(attention(query, key, value, AttentionOptions::new(scale)));
         let latents = latents + self.output.forward(read);
         let inner = toolkit_kernels::gelu(self.fc1.forward(self.norm_ffn.forward(latents.clone())));
         latents + self.fc2.forward(inner)
@@ -142,8 +141,8 @@ impl Bridge for Resampler {
         // everything, and about what a token of a Q-Former keeps.
         let own = if projects { product([vision.tokens, vision.width]) } else { nothing };
         let layer = product([2, keys, width]) + product([queries, 8 * width + 2 * inner]);
-        let kept = product([2, vision.tokens, width]) + own + layer * layers;
-        Ok(BridgeShape { queries, width, text: None, cost: Cost::new(params, flops, kept) })
+        let activations = product([2, vision.tokens, width]) + own + layer * layers;
+        Ok(BridgeShape { queries, width, text: None, cost: Cost::new(params, flops, activations) })
     }
 
     fn build(config: &ResamplerConfig, vision: &VisionShape, device: &Device) -> Self {

@@ -7,9 +7,7 @@
 //! head apart. `interleaved` says which the weights are of.
 
 use super::{causal_bias, last_rows, last_tokens, tied_logits};
-use crate::layers::{
-    Embedding, Linear, RmsNorm, attention, linear_params, merge_heads, split_heads,
-};
+use crate::layers::{Embedding, Linear, RmsNorm, linear_params, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
@@ -18,6 +16,7 @@ use toolkit_core::recompute;
 use toolkit_core::{
     Cache, Cost, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError, product,
 };
+use toolkit_kernels::{AttentionOptions, attention};
 
 /// Sizes of a [`Llama`], in the words of transformers' `LlamaConfig`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -161,7 +160,7 @@ impl SelfAttention {
         // The cache holds each key and value once, whatever number of queries share it.
         let attended = match cache {
             Some(cache) => cache.attend(layer, q, (k, v), bias, scale),
-            None => attention(q, k, v, Some(bias), scale, 0.0),
+            None => attention(q, k, v, AttentionOptions::new(scale).bias(bias)),
         };
         self.o_proj.forward(merge_heads(attended))
     }
@@ -268,7 +267,7 @@ impl LanguageModel for Llama {
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
             blocks: c.num_hidden_layers,
-            beside: 0,
+            cross_activations: 0,
             // Inputs of two normalisations, query and context, key and value for all heads, and
             // gate, slope and product.
             cost: Cost::new(
@@ -318,18 +317,7 @@ impl LanguageModel for Llama {
         self.model.embed_tokens.forward(ids)
     }
 
-    /// The hidden states are those after the final norm.
-    fn decode(
-        &self,
-        embeds: Tensor<3>,
-        mask: Tensor<2>,
-        memory: Option<&EncoderOutput>,
-        cache: Option<&mut Cache>,
-    ) -> Tensor<3> {
-        let tokens = embeds.dims()[1];
-        self.decode_last(embeds, mask, memory, cache, tokens)
-    }
-
+    /// Returns hidden states after the final norm.
     fn decode_last(
         &self,
         embeds: Tensor<3>,
@@ -353,7 +341,7 @@ impl LanguageModel for Llama {
                 }),
             };
         }
-        // Done already where there is a layer.
+        // The last layer already dropped the other rows; this covers a model without layers.
         self.model.norm.forward(last_tokens(x, outputs))
     }
 

@@ -8,9 +8,7 @@
 //! feed-forward) beside the decoder's own.
 
 use super::{causal_bias, last_rows, last_tokens, tied_logits};
-use crate::layers::{
-    Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, split_heads,
-};
+use crate::layers::{Embedding, LayerNorm, Linear, linear_params, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::Deserialize;
@@ -21,6 +19,7 @@ use toolkit_core::{
     Cache, Cost, Count, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError,
     product,
 };
+use toolkit_kernels::{AttentionOptions, attention};
 
 /// Position `p` reads row `p + 2`, as in fairseq; a hidden position counts as -1 and reads row 1.
 const POSITION_OFFSET: usize = 2;
@@ -95,7 +94,7 @@ impl SelfAttention {
         let (k, v) = (split(self.k_proj.forward(x.clone())), split(self.v_proj.forward(x)));
         let attended = match cache {
             Some(cache) => cache.attend(layer, q, (k, v), bias, scale),
-            None => attention(q, k, v, Some(bias), scale, 0.0),
+            None => attention(q, k, v, AttentionOptions::new(scale).bias(bias)),
         };
         self.out_proj.forward(merge_heads(attended))
     }
@@ -220,7 +219,7 @@ impl LanguageModel for Opt {
             vocab: c.vocab_size,
             positions: Some(c.max_position_embeddings),
             blocks: c.num_hidden_layers,
-            beside: 0,
+            cross_activations: 0,
             // Inputs of two normalisations, query, key, value and context, and what ReLU let
             // through.
             cost: Cost::new(params, flops, product([layers, 6 * hidden + ffn])),
@@ -265,19 +264,7 @@ impl LanguageModel for Opt {
         self.model.decoder.embed_tokens.forward(ids)
     }
 
-    /// The hidden states are those after the final norm and `project_out`: as wide as the
-    /// embeddings.
-    fn decode(
-        &self,
-        embeds: Tensor<3>,
-        mask: Tensor<2>,
-        memory: Option<&EncoderOutput>,
-        cache: Option<&mut Cache>,
-    ) -> Tensor<3> {
-        let tokens = embeds.dims()[1];
-        self.decode_last(embeds, mask, memory, cache, tokens)
-    }
-
+    /// Returns hidden states after the final norm and `project_out`: as wide as the embeddings.
     fn decode_last(
         &self,
         embeds: Tensor<3>,
@@ -305,7 +292,7 @@ impl LanguageModel for Opt {
                 }),
             };
         }
-        // Done already where there is a layer.
+        // The last layer already dropped the other rows; this covers a model without layers.
         x = last_tokens(x, outputs);
         if let Some(norm) = &decoder.final_layer_norm {
             x = norm.forward(x);

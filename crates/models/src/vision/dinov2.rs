@@ -7,12 +7,13 @@
 //! takes the tokens before the last block and its norm; `layers` says how many run.
 
 use crate::layers::{
-    LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches, split_heads,
+    LayerNorm, Linear, linear_params, merge_heads, parameter, patches, split_heads,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
+use toolkit_kernels::{AttentionOptions, attention};
 
 /// Sizes of a [`Dinov2`], in the words of transformers' `Dinov2Config`. Defaults are ViT-S/14's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -101,7 +102,8 @@ impl Attention {
         let split = |y| split_heads(y, self.heads);
         let q = split(self.attention.query.forward(x.clone()));
         let (k, v) = (self.attention.key.forward(x.clone()), self.attention.value.forward(x));
-        self.output.dense.forward(merge_heads(attention(q, split(k), split(v), None, scale, 0.0)))
+        let y = attention(q, split(k), split(v), AttentionOptions::new(scale));
+        self.output.dense.forward(merge_heads(y))
     }
 }
 
@@ -174,12 +176,12 @@ impl VisionEncoder for Dinov2 {
         let attention = product([4, tokens, tokens, width]);
         let flops = (matrices * 2_u64 * tokens + attention) * layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
-        let kept = product([tokens, 3 * width + (4 * width).max(inner)]);
+        let activations = product([tokens, 3 * width + (4 * width).max(inner)]);
         Ok(VisionShape {
             image: [c.image_size; 2],
             tokens,
             width,
-            cost: Cost::new(params, flops, kept),
+            cost: Cost::new(params, flops, activations),
         })
     }
 

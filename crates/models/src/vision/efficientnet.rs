@@ -249,14 +249,14 @@ impl VisionEncoder for EfficientNetLite {
             ));
         }
         // A convolution: its weights with a batch normalisation, and its products at every place.
-        let (mut params, mut flops, mut kept) =
+        let (mut params, mut flops, mut activations) =
             (Count::default(), Count::default(), Count::default());
         let mut conv = |inputs: usize, outputs: usize, kernel: usize, side: usize| {
             let weights = product([inputs, outputs, kernel, kernel]);
             params = params + weights + 4 * outputs;
             flops = flops + weights * 2_u64 * product([side, side]);
             // Images of two layers, and copies while they are laid out for the product.
-            kept = kept.max(product([3, inputs + outputs, side, side]));
+            activations = activations.max(product([3, inputs + outputs, side, side]));
         };
         let mut side = c.image_size.div_ceil(2);
         conv(3, STEM, 3, side);
@@ -272,7 +272,7 @@ impl VisionEncoder for EfficientNetLite {
         if c.features == Features::Head {
             conv(c.channels(STAGES[STAGES.len() - 1].5), HEAD, 1, side);
         }
-        let cost = Cost::new(params, flops, kept);
+        let cost = Cost::new(params, flops, activations);
         Ok(VisionShape { image: [c.image_size; 2], tokens: side * side, width: c.width(), cost })
     }
 

@@ -8,13 +8,13 @@
 //! second-to-last layer's output). Reference: LAVIS `eva_vit.py`.
 
 use crate::layers::{
-    Activation, LayerNorm, Linear, attention, linear_params, merge_heads, parameter, patches,
-    split_heads,
+    Activation, LayerNorm, Linear, linear_params, merge_heads, parameter, patches, split_heads,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
+use toolkit_kernels::{AttentionOptions, attention};
 
 /// Sizes of an [`Eva`], in the words of transformers' `Blip2VisionConfig`. Defaults are ViT-g's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -100,7 +100,8 @@ impl SelfAttention {
         let all = self.qkv.forward(x);
         let part = |i: usize| split_heads(all.clone().narrow(2, i * width, width), self.heads);
         let scale = ((width / self.heads) as f64).powf(-0.5);
-        self.projection.forward(merge_heads(attention(part(0), part(1), part(2), None, scale, 0.0)))
+        let y = attention(part(0), part(1), part(2), AttentionOptions::new(scale));
+        self.projection.forward(merge_heads(y))
     }
 }
 
@@ -161,12 +162,12 @@ impl VisionEncoder for Eva {
         let flops =
             (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
-        let kept = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
+        let activations = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
         Ok(VisionShape {
             image: [c.image_size; 2],
             tokens,
             width,
-            cost: Cost::new(params, flops, kept),
+            cost: Cost::new(params, flops, activations),
         })
     }
 

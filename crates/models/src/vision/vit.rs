@@ -7,13 +7,14 @@
 //! `gelu` features are silently worse.
 
 use crate::layers::{
-    Activation, Embedding, LayerNorm, Linear, attention, linear_params, merge_heads, parameter,
-    patches, split_heads,
+    Activation, Embedding, LayerNorm, Linear, linear_params, merge_heads, parameter, patches,
+    split_heads,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
+use toolkit_kernels::{AttentionOptions, attention};
 
 /// Sizes of a [`Vit`], in the words of transformers' `CLIPVisionConfig`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -106,7 +107,8 @@ impl SelfAttention {
             self.k_proj.forward(x.clone()),
             self.v_proj.forward(x),
         );
-        let y = attention(split(q), split(k), split(v), None, (head_width as f64).powf(-0.5), 0.0);
+        let options = AttentionOptions::new((head_width as f64).powf(-0.5));
+        let y = attention(split(q), split(k), split(v), options);
         self.out_proj.forward(merge_heads(y))
     }
 }
@@ -174,12 +176,12 @@ impl VisionEncoder for Vit {
         let flops =
             (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
         // Around attention or in the feed-forward.
-        let kept = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
+        let activations = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
         Ok(VisionShape {
             image: [c.image_size; 2],
             tokens,
             width,
-            cost: Cost::new(params, flops, kept),
+            cost: Cost::new(params, flops, activations),
         })
     }
 

@@ -128,10 +128,10 @@ fn golden_vectors() {
     });
     assert_eq!(filled, names.len(), "every parameter of the reference has one of ours");
     let image = input([2, 3, 6], 1.0);
-    let pass = model.image_pass_normalised(&Tensor::from_data(
+    let pass = model.query_pass(model.keys_values_normalised(&Tensor::from_data(
         TensorData::new(image.data, image.shape),
         &device,
-    ));
+    )));
     check(
         "query_only_last_hidden",
         &floats(pass.queries.clone()),

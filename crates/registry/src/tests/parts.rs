@@ -30,7 +30,7 @@ impl VisionEncoder for Colour {
     type Config = ColourConfig;
     fn describe(config: &ColourConfig) -> Result<VisionShape, ShapeError> {
         ShapeError::unless_divides(("2", 2), ("width", config.width))?;
-        let cost = Cost { params: 4 * config.width as u64, flops: 0, kept: 0 };
+        let cost = Cost { params: 4 * config.width as u64, flops: 0, activations: 0 };
         Ok(VisionShape { image: [2, 2], tokens: 1, width: config.width, cost })
     }
     fn build(config: &ColourConfig, device: &Device) -> Self {

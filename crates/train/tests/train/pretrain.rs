@@ -222,7 +222,7 @@ impl LanguageModel for Yes {
             vocab: c[1],
             positions: None,
             blocks: 0,
-            beside: 0,
+            cross_activations: 0,
             cost: Cost::default(),
         })
     }
@@ -235,14 +235,16 @@ impl LanguageModel for Yes {
     fn encode(&self, _: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
         EncoderOutput::new([], mask)
     }
-    fn decode(
+    fn decode_last(
         &self,
         embeds: Tensor<3>,
         _: Tensor<2>,
         _: Option<&EncoderOutput>,
         _: Option<&mut Cache>,
+        outputs: usize,
     ) -> Tensor<3> {
-        embeds
+        let tokens = embeds.dims()[1];
+        embeds.narrow(1, tokens - outputs, outputs)
     }
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         let [batch, tokens, _] = hidden.dims();

@@ -161,7 +161,7 @@ impl QFormerConfig {
     }
 
     /// Numbers that the backward pass needs of one token in all layers.
-    fn kept_of_token(&self, vision: &VisionShape) -> Count {
+    fn activations_of_token(&self, vision: &VisionShape) -> Count {
         let [width, inner, heads] =
             [self.hidden_size, self.intermediate_size, self.num_attention_heads];
         // Query, key, value, what they make of each other; inputs and outputs of two
@@ -191,12 +191,13 @@ impl QFormerConfig {
                 vocab: self.vocab_size,
                 positions: self.max_position_embeddings,
                 embed: self.image_text_hidden_size,
-                kept: self.kept_of_token(vision).get(),
+                activations: self.activations_of_token(vision).get(),
             }),
             cost: Cost::new(
                 self.text_params() + stage2_params(self, vision),
                 self.flops(vision),
-                self.kept_of_token(vision) * self.num_query_tokens + self.kept_of_image(vision),
+                self.activations_of_token(vision) * self.num_query_tokens
+                    + self.kept_of_image(vision),
             ),
         }
     }

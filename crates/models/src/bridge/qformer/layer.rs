@@ -3,11 +3,12 @@
 //! `blip2_models/Qformer.py`). Every part is BERT's post-norm: `norm(x + dropout(f(x)))`.
 
 use super::QFormerConfig;
-use crate::layers::{LayerNorm, Linear, attention_rows, merge_heads, split_heads};
+use crate::layers::{LayerNorm, Linear, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use toolkit_core::{KeysValues, noise};
+use toolkit_kernels::AttentionOptions;
 
 /// The end of a block: projection, dropout, residual, normalisation.
 #[derive(Module, Debug)]
@@ -96,7 +97,8 @@ impl Attention {
     ) -> Tensor<3> {
         let query = split_heads(self.query.forward(x.clone()), self.heads);
         let scale = 1.0 / (query.dims()[3] as f64).sqrt();
-        let context = attention_rows(query, keys, values, samples, bias, scale, self.dropout);
+        let options = AttentionOptions::new(scale).bias(bias).rows(samples);
+        let context = noise::attention(query, keys, values, options, self.dropout);
         self.output.forward(merge_heads(context), x)
     }
 

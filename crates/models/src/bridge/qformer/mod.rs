@@ -19,8 +19,7 @@ use burn::tensor::{Device, Int, Shape, Tensor};
 use layer::{Encoder, Layer};
 use text::LanguageHead;
 use toolkit_core::{
-    Bridge, BridgeShape, ImagePass, KeysValues, Pair, ShapeError, TextTower, VisionShape, index,
-    noise,
+    Bridge, BridgeShape, KeysValues, Pair, ShapeError, TextTower, VisionShape, index, noise,
 };
 
 /// BERT's embeddings without token types. Queries pass through the normalisation alone.
@@ -126,11 +125,12 @@ impl QFormer {
         self.ln_vision.forward(features)
     }
 
-    /// [`TextTower::image_pass`] behind `ln_vision`: the reference's vectors start there.
+    /// Returns [`TextTower::keys_values`] of features that [`QFormer::normalise`] has normalised.
+    /// Test vectors of the reference start there.
     #[doc(hidden)]
     #[must_use]
-    pub fn image_pass_normalised(&self, features: &Tensor<3>) -> ImagePass {
-        self.query_pass(self.encoder.cross(features))
+    pub fn keys_values_normalised(&self, features: &Tensor<3>) -> Vec<KeysValues> {
+        self.encoder.cross(features)
     }
 
     /// The joint pass of fresh queries and text, `ids [texts, text]`, under an additive `bias`

@@ -1,11 +1,12 @@
 //! What T5's blocks are made of.
 
 use super::T5Config;
-use crate::layers::{Activation, Embedding, Linear, RmsNorm, attention, merge_heads, split_heads};
+use crate::layers::{Activation, Embedding, Linear, RmsNorm, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use toolkit_core::noise::dropout;
+use toolkit_core::noise::{self, dropout};
 use toolkit_core::{Cache, EncoderOutput};
+use toolkit_kernels::AttentionOptions;
 
 pub(super) fn norm(c: &T5Config, device: &Device) -> RmsNorm {
     RmsNorm::new(c.d_model, c.layer_norm_epsilon, device)
@@ -88,7 +89,10 @@ impl SelfLayer {
         let (q, (k, v)) = (own.queries(y.clone()), own.keys_values(y));
         let attended = match cache {
             Some(cache) => cache.attend(layer, q, (k, v), bias, SCALE),
-            None => attention(q, k, v, Some(bias), SCALE, own.dropout),
+            None => {
+                let options = AttentionOptions::new(SCALE).bias(bias);
+                noise::attention(q, k, v, options, own.dropout)
+            }
         };
         toolkit_kernels::add(dropout(own.output(attended), self.dropout), x)
     }
@@ -178,17 +182,27 @@ impl FeedForward {
     }
 }
 
-/// A block of the decoder, `x [batch, new, d_model]` to the same: layer `i` of the cache; `memory`
-/// with the layer of it that is this block's.
+/// The sublayers of a decoder block; their order is their number in checkpoints.
+pub(super) type DecoderLayer = (SelfLayer, CrossLayer, FeedForward);
+
+/// The encoder's output as one decoder block reads it.
+pub(super) struct Memory<'a> {
+    pub(super) output: &'a EncoderOutput,
+    /// Layer of `output` that belongs to the block.
+    pub(super) layer: usize,
+    /// Additive bias of the cross-attention.
+    pub(super) bias: Tensor<4>,
+}
+
+/// Runs a decoder block over `x [batch, new, d_model]`; `layer` is its layer of the cache.
 pub(super) fn decoder_block(
-    (attention, cross, feed_forward): &(SelfLayer, CrossLayer, FeedForward),
+    (attention, cross, feed_forward): &DecoderLayer,
     x: Tensor<3>,
     bias: Tensor<4>,
-    cache: Option<&mut Cache>,
-    i: usize,
-    (memory, layer): (&EncoderOutput, usize),
-    cross_bias: Tensor<4>,
+    (cache, layer): (Option<&mut Cache>, usize),
+    memory: Memory<'_>,
 ) -> Tensor<3> {
-    let x = attention.forward(x, bias, cache, i);
-    feed_forward.forward(cross.forward(x, memory, layer, cross_bias))
+    let x = attention.forward(x, bias, cache, layer);
+    let x = cross.forward(x, memory.output, memory.layer, memory.bias);
+    feed_forward.forward(x)
 }

@@ -15,9 +15,9 @@
 mod block;
 
 pub use super::buckets::bucket;
-use super::{causal_bias, tied_logits};
+use super::{causal_bias, last_tokens, tied_logits};
 use crate::layers::{Activation, Embedding, Linear, RmsNorm, linear_params, mask_bias};
-use block::{CrossLayer, FeedForward, SelfLayer, decoder_block, norm};
+use block::{CrossLayer, DecoderLayer, FeedForward, Memory, SelfLayer, decoder_block, norm};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
@@ -205,7 +205,7 @@ impl LanguageModel for T5 {
         let norms = product([2 * encoder + 3 * decoder + 2, c.d_model]);
         let tokens = linear_params(c.vocab_size, c.d_model, false);
         let tables = if c.tie_word_embeddings { tokens } else { tokens * 2_u64 };
-        let beside = product([4, decoder, c.inner()]);
+        let cross_activations = product([4, decoder, c.inner()]);
         let biases =
             product([rows, c.num_heads, usize::from(encoder > 0) + usize::from(decoder > 0)]);
         let inside = Count::from(2 * c.d_model)
@@ -218,14 +218,14 @@ impl LanguageModel for T5 {
             positions: None,
             // Those of one stack.
             blocks: c.num_layers,
-            beside: beside.get(),
+            cross_activations: cross_activations.get(),
             // A token passes one of the two stacks, as Llama's. The encoder's leave keys and values
             // with their gradients to all of the decoder's blocks; the decoder's, about as much in
             // cross-attention.
             cost: Cost::new(
                 matrices + norms + tables + biases,
                 (matrices + tokens) * 2_u64,
-                inside * encoder + beside,
+                inside * encoder + cross_activations,
             ),
         })
     }
@@ -279,12 +279,13 @@ impl LanguageModel for T5 {
         EncoderOutput::new(cross, mask)
     }
 
-    fn decode(
+    fn decode_last(
         &self,
         embeds: Tensor<3>,
         mask: Tensor<2>,
         memory: Option<&EncoderOutput>,
         mut cache: Option<&mut Cache>,
+        outputs: usize,
     ) -> Tensor<3> {
         let memory =
             memory.expect("an encoder-decoder model decodes from a memory: call `encode` first");
@@ -298,31 +299,22 @@ impl LanguageModel for T5 {
             let (bias, cross_bias) = (bias.clone(), cross_bias.clone());
             x = match cache.as_deref_mut() {
                 Some(cache) => {
-                    decoder_block(layer, x, bias, Some(cache), i, (memory, i), cross_bias)
+                    let memory = Memory { output: memory, layer: i, bias: cross_bias };
+                    decoder_block(layer, x, bias, (Some(cache), i), memory)
                 }
                 None => {
-                    let ((keys, values), mask) = (memory.keys_values(i), memory.mask());
-                    recompute::block_beside(
-                        layer,
-                        x,
-                        [keys, values],
-                        move |layer, x, [keys, values]| {
-                            let memory = EncoderOutput::new([(keys, values)], mask.clone());
-                            decoder_block(
-                                layer,
-                                x,
-                                bias.clone(),
-                                None,
-                                i,
-                                (&memory, 0),
-                                cross_bias.clone(),
-                            )
-                        },
-                    )
+                    let (keys, values) = memory.keys_values(i);
+                    let mask = memory.mask();
+                    let run = move |layer: &DecoderLayer, x, [keys, values]: [Tensor<4>; 2]| {
+                        let output = &EncoderOutput::new([(keys, values)], mask.clone());
+                        let memory = Memory { output, layer: 0, bias: cross_bias.clone() };
+                        decoder_block(layer, x, bias.clone(), (None, i), memory)
+                    };
+                    recompute::block_with_inputs(layer, x, [keys, values], run)
                 }
             };
         }
-        dropout(self.decoder.final_layer_norm.forward(x), self.dropout)
+        last_tokens(dropout(self.decoder.final_layer_norm.forward(x), self.dropout), outputs)
     }
 
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {

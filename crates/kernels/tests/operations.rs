@@ -1,0 +1,309 @@
+//! Activations, sums, products of few rows and AdamW against burn's primitives.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use burn::tensor::{Device, Tensor, activation};
+use common::{close, devices, finite_differences, in_pool, random, values, with_gradients};
+use proptest::prelude::*;
+use toolkit_kernels as ours;
+use toolkit_kernels::AdamWStep;
+
+type Op = fn(Tensor<2>) -> Tensor<2>;
+
+fn tanh_gelu(x: Tensor<2>) -> Tensor<2> {
+    let inner =
+        (x.clone() + x.clone().powi_scalar(3) * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
+    x * (inner.tanh() + 1.0) * 0.5
+}
+
+const ACTIVATIONS: [(Op, Op); 5] = [
+    (ours::gelu, activation::gelu),
+    (ours::gelu_tanh, tanh_gelu),
+    (ours::quick_gelu, |x| x.clone() * activation::sigmoid(x * 1.702)),
+    (ours::silu, activation::silu),
+    (ours::relu, activation::relu),
+];
+
+#[test]
+fn activations_and_their_slopes() {
+    let (_, device) = devices();
+    for (op, plain) in ACTIVATIONS {
+        for shape in [[3, 5], [1, 1], [40, 33], [400, 700]] {
+            let x = random(shape, 3, 6.0, &device);
+            let (got, [slope]) = in_pool(2, || with_gradients([x.clone()], |[x]| op(x)));
+            let (want, [wanted]) = with_gradients([x], |[x]| plain(x));
+            close(&got, &want, 1e-6);
+            close(&slope, &wanted, 3e-6);
+        }
+        finite_differences(random([2, 7], 5, 2.0, &device), op);
+    }
+}
+
+#[test]
+fn activations_far_out_are_finite() {
+    let x = Tensor::<2>::from_floats([[-1e4, -90.0, 90.0, 1e4, 0.0, -0.0]], &Device::flex());
+    for (op, _) in ACTIVATIONS {
+        let got = values(op(x.clone()));
+        close(&got, &[0.0, 0.0, 90.0, 1e4, 0.0, 0.0], 1e-6);
+    }
+}
+
+#[test]
+fn sums_and_their_gradients() {
+    let (_, device) = devices();
+    for [rows, width] in [[1, 1], [7, 5], [33, 70], [700, 300]] {
+        let (x, y) =
+            (random([rows, width], 3, 2.0, &device), random([rows, width], 4, 2.0, &device));
+        let (got, slopes) =
+            in_pool(2, || with_gradients([x.clone(), y.clone()], |[x, y]| ours::add(x, y)));
+        let (want, wanted) = with_gradients([x.clone(), y.clone()], |[x, y]| x + y);
+        close(&got, &want, 0.0);
+        slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 0.0));
+        let row = |y: Tensor<2>| y.narrow(0, 0, 1).reshape([width]);
+        let (got, slopes) = in_pool(2, || {
+            with_gradients([x.clone(), y.clone()], |[x, y]| ours::add_bias(x, row(y)))
+        });
+        let (want, wanted) = with_gradients([x.clone(), y], |[x, y]| x + row(y).unsqueeze());
+        close(&got, &want, 0.0);
+        slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
+        let squares = f64::from(x.clone().inner().square().sum().into_scalar::<f32>());
+        assert!((ours::sum_of_squares(x.inner()) / squares - 1.0).abs() < 1e-5);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn products_of_few_rows(rows in 1usize..45, k in 1usize..90, n in 1usize..1100, seed in 0u64..100) {
+        let device = Device::flex();
+        let (x, w) = (random([rows, k], seed, 1.0, &device), random([k, n], seed + 1, 1.0, &device));
+        let bias = random([n], seed + 2, 1.0, &device);
+        let want = values(x.clone().matmul(w.clone()) + bias.clone().unsqueeze());
+        let got = in_pool(2, || values(ours::linear(x.clone(), w.clone(), Some(bias.clone()), true)));
+        close(&got, &want, 2e-5);
+        let across = w.transpose();
+        let table = Tensor::from_data(across.into_data(), &device);
+        close(&values(ours::times_transposed(x.clone(), table, true)), &values(x.matmul(w_of(seed, k, n, &device))), 2e-5);
+    }
+}
+
+fn w_of(seed: u64, k: usize, n: usize, device: &Device) -> Tensor<2> {
+    random([k, n], seed + 1, 1.0, device)
+}
+
+/// A row's product is the same to the last bit whatever stands beside it and however many threads
+/// there are.
+#[test]
+fn a_row_does_not_know_the_others() {
+    let device = Device::flex();
+    // A few, and so many that sums are made in tiles; matrices whose sides fill neither lanes nor
+    // pieces.
+    for (rows, k, n) in [(7, 300, 517), (23, 300, 532), (41, 317, 517)] {
+        let (x, w) = (random([rows, k], 1, 1.0, &device), random([k, n], 2, 1.0, &device));
+        let table = Tensor::<2>::from_data(w.clone().transpose().into_data(), &device);
+        let whole = values(ours::linear(x.clone(), w.clone(), None, true));
+        let head = values(ours::times_transposed(x.clone(), table.clone(), true));
+        for row in 0..rows {
+            let one = x.clone().narrow(0, row, 1);
+            let threads = 1 + row % 3;
+            let alone =
+                in_pool(threads, || values(ours::linear(one.clone(), w.clone(), None, true)));
+            assert_eq!(alone, whole[row * n..][..n]);
+            let alone = in_pool(threads, || {
+                values(ours::times_transposed(one.clone(), table.clone(), true))
+            });
+            assert_eq!(alone, head[row * n..][..n]);
+        }
+    }
+}
+
+#[test]
+fn adamw_is_its_definition() {
+    let device = Device::flex();
+    let step = AdamWStep {
+        betas: [0.9, 0.98],
+        eps: 1e-8,
+        corrections: [0.271, 0.058],
+        rate: 1e-2,
+        decay: 0.999,
+        gradient_scale: 0.5,
+    };
+    for shape in [[1, 3], [300, 700]] {
+        let [value, first, grad] = [1, 2, 3].map(|seed| random(shape, seed, 1.0, &device));
+        let second = random(shape, 4, 1.0, &device).square();
+        let grad_of = values(grad.clone());
+        let before = [value.clone(), first.clone(), second.clone()].map(values);
+        let after =
+            in_pool(2, || ours::adamw(step, [value.clone(), first, second, grad])).map(values);
+        assert_eq!(values(value), before[0], "a tensor that others hold stays as it is");
+        for (i, &g) in grad_of.iter().enumerate() {
+            let g = f64::from(g) * step.gradient_scale;
+            let [v, m, s] = [0, 1, 2].map(|part| f64::from(before[part][i]));
+            let (m, s) = (m * 0.9 + g * 0.1, s * 0.98 + g * g * 0.02);
+            let v = v * step.decay - step.rate * (m / 0.271) / ((s / 0.058).sqrt() + step.eps);
+            for (got, want) in after.iter().map(|part| part[i]).zip([v, m, s]) {
+                assert!(
+                    (f64::from(got) - want).abs() < 2e-6 * want.abs().max(1.0),
+                    "{i}: {got} for {want}"
+                );
+            }
+        }
+    }
+}
+
+/// A matrix in 8-bit blocks is multiplied as its widened form is, few rows or many, and that form
+/// is near the matrix.
+#[test]
+fn eight_bit_blocks() {
+    let device = Device::flex();
+    for [rows, k, n] in [[1, 7, 32], [3, 129, 96], [12, 300, 512]] {
+        let (x, w) = (random([rows, k], 1, 1.0, &device), random([k, n], 2, 1.0, &device));
+        let small = ours::cast(w.clone(), ours::eight_bit());
+        let wide = small.clone().dequantize();
+        let (near, exact) = (values(wide.clone()), values(w.clone()));
+        // A step is 2 / 254 of the largest of 32 numbers, which are below 1.
+        assert!(
+            near.iter().zip(&exact).all(|(near, exact)| (near - exact).abs() <= 0.5 / 127.0 + 1e-6)
+        );
+        let want = values(x.clone().matmul(wide));
+        for few in [true, false] {
+            let got = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, few)));
+            close(&got, &want, 2e-5);
+        }
+        for row in 0..rows {
+            let one = x.clone().narrow(0, row, 1);
+            let alone = in_pool(1 + row % 2, || {
+                values(ours::linear(one.clone(), small.clone(), None, true))
+            });
+            let all = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, true)));
+            assert_eq!(alone, all[row * n..][..n]);
+        }
+    }
+    // Rows that are no whole number of blocks stay as they are.
+    let odd = random([8, 33], 3, 1.0, &device);
+    assert_eq!(ours::cast(odd.clone(), ours::eight_bit()).dtype(), odd.dtype());
+}
+
+#[test]
+fn dropout_keeps_what_it_is_told() {
+    let (_, device) = devices();
+    let x = random([300, 700], 1, 1.0, &device);
+    let elements: Vec<u8> = (0..300 * 700).map(|i| u8::from(i % 3 != 0)).collect();
+    let factors: Vec<f32> = elements.iter().map(|&stays| f32::from(stays) * 1.5).collect();
+    let factors =
+        Tensor::<2>::from_data(burn::tensor::TensorData::new(factors, [300, 700]), &device);
+    let mask = ours::DropoutMask { keep: elements.into(), scale: 1.5 };
+    let (got, [slope]) =
+        in_pool(2, || with_gradients([x.clone()], |[x]| ours::dropout(x, mask.clone())));
+    let (want, [wanted]) = with_gradients([x], |[x]| x * factors.clone());
+    close(&got, &want, 0.0);
+    close(&slope, &wanted, 0.0);
+}
+
+/// Two graphs of one parameter, the second with a gradient that is carried into it, against one
+/// graph.
+#[test]
+fn gradients_are_gathered_and_carried() {
+    let (_, device) = devices();
+    let (x, y) = (random([4, 6], 1, 1.0, &device), random([6, 4], 2, 1.0, &device));
+    let x = x.require_grad();
+    let whole =
+        (x.clone().matmul(y.clone()).sum() + x.clone().transpose().exp().sum() * 3.0).backward();
+    let want = values(x.grad(&whole).unwrap());
+
+    let (gathered, mut slots) =
+        (ours::GradientAccumulator::default(), ours::AccumulatorMap::default());
+    let first = gathered.attach(x.clone(), &mut slots).unwrap().matmul(y).sum();
+    let first = slots.backward(&first);
+    assert!(x.grad(&first).is_none(), "what is gathered does not come to the parameter");
+    let second = gathered.attach(x.clone(), &mut slots).unwrap().transpose();
+    let slope = second.clone().inner().exp();
+    let _ = slots.backward(&(ours::with_gradient(second, slope) * 3.0));
+    close(&values(gathered.take::<2>().unwrap()), &want, 1e-5);
+    assert!(gathered.take::<2>().is_none());
+}
+
+/// A product, both ways round, with what burn makes of it; with a constant on either side; and
+/// gathered from two graphs in which it also stands behind an operation of burn's own, so that both
+/// kinds of gradients come.
+#[test]
+fn products_and_their_gradients() {
+    let (_, device) = devices();
+    for [rows, inputs, outputs] in [[1, 1, 1], [3, 5, 7], [40, 33, 70], [300, 200, 260]] {
+        let x = random([rows, inputs], 1, 1.0, &device);
+        for transposed in [false, true] {
+            let shape = if transposed { [outputs, inputs] } else { [inputs, outputs] };
+            let w = random(shape, 2, 1.0, &device);
+            let op = |x: Tensor<2>, w: Tensor<2>| match transposed {
+                true => ours::times_transposed(x, w, false),
+                false => ours::linear(x, w, None, false),
+            };
+            let plain =
+                |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
+            let (got, slopes) =
+                in_pool(2, || with_gradients([x.clone(), w.clone()], |[x, w]| op(x, w)));
+            let (want, wanted) = with_gradients([x.clone(), w.clone()], |[x, w]| plain(x, w));
+            close(&got, &want, 1e-4);
+            slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 1e-4));
+            let (_, [alone]) = with_gradients([x.clone()], |[x]| op(x, w.clone()));
+            close(&alone, &slopes[0], 0.0);
+            let (_, [alone]) = with_gradients([w.clone()], |[w]| op(x.clone(), w));
+            close(&alone, &slopes[1], 0.0);
+
+            let w = w.require_grad();
+            let loss = |w: Tensor<2>, f: &dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<2>| {
+                f(x.clone(), w.clone()).exp().sum() * 0.001 + w.sin().sum()
+            };
+            let want = values(w.grad(&(loss(w.clone(), &plain) * 2.0).backward()).unwrap());
+            let (gathered, mut slots) =
+                (ours::GradientAccumulator::default(), ours::AccumulatorMap::default());
+            for _ in 0..2 {
+                let loss = loss(gathered.attach(w.clone(), &mut slots).unwrap(), &op);
+                let rest = slots.backward(&loss);
+                assert!(w.grad(&rest).is_none());
+            }
+            let largest = want.iter().fold(1.0_f32, |m, x| m.max(x.abs()));
+            close(&values(gathered.take::<2>().unwrap()), &want, 1e-4 * largest);
+        }
+    }
+    finite_differences(random([3, 4], 5, 1.0, &device), |x| {
+        ours::linear(x.clone(), x.transpose(), None, false)
+    });
+}
+
+#[test]
+fn rows_of_a_table_and_their_gradients() {
+    let (_, device) = devices();
+    let table = random([9, 5], 3, 1.0, &device);
+    let ids = Tensor::<2, burn::tensor::Int>::from_ints([[3, 0, 3], [8, 3, 1]], &device);
+    let (got, [slope]) = with_gradients([table.clone()], |[t]| ours::embedding(t, ids.clone()));
+    let (want, [wanted]) =
+        with_gradients([table.clone()], |[t]| burn::tensor::module::embedding(t, ids.clone()));
+    close(&got, &want, 0.0);
+    close(&slope, &wanted, 1e-6);
+    // Twice from a table that is a head as well.
+    let table = table.require_grad();
+    let (gathered, mut slots) =
+        (ours::GradientAccumulator::default(), ours::AccumulatorMap::default());
+    let loss = |t: Tensor<2>| {
+        let rows = ours::embedding(t.clone(), ids.clone()).reshape([6, 5]);
+        ours::times_transposed(rows, t, false).exp().sum()
+    };
+    for _ in 0..2 {
+        let loss = loss(gathered.attach(table.clone(), &mut slots).unwrap());
+        let _ = slots.backward(&loss);
+    }
+    let want = values(table.grad(&(loss(table.clone()) * 2.0).backward()).unwrap());
+    let largest = want.iter().fold(1.0_f32, |m, x| m.max(x.abs()));
+    close(&values(gathered.take::<2>().unwrap()), &want, 1e-5 * largest);
+}
+
+#[test]
+#[should_panic(expected = "9 is not one of 9")]
+fn a_row_that_is_not_there() {
+    let (_, device) = devices();
+    let ids = Tensor::<2, burn::tensor::Int>::from_ints([[9]], &device);
+    let _ = ours::embedding(random([9, 5], 3, 1.0, &device), ids);
+}
