@@ -6,8 +6,10 @@ use crate::{BridgePart, CheckpointError, Model};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
+use toolkit_core::Bridge;
 use toolkit_core::params::{self, Values};
-use toolkit_models::weights::names::Part;
+use toolkit_core::published::{Part, PublishedNames};
+use toolkit_models::bridge::qformer::QFormer;
 
 use crate::config::{LanguageConfig, VisionConfig};
 use crate::processor::Processor;
@@ -78,22 +80,17 @@ pub fn export(
     };
     let mut parts: BTreeMap<Part, BTreeMap<String, Values>> = BTreeMap::new();
     let mut parameters = Vec::new();
-    let mut put = |part, family: &str, infos: Vec<params::Info>, values| {
-        parameters.extend(infos.into_iter().map(|info| (part, family.to_owned(), info)));
-        parts.insert(part, values);
+    let mut put = |names: PublishedNames, infos: Vec<params::Info>, values| {
+        parameters.extend(infos.into_iter().map(|info| (names, info)));
+        parts.insert(names.part(), values);
     };
     if let Some(v) = &model.vision {
-        put(Part::Vision, vision.family(), params::list(&v.model), params::export(&v.model));
+        put(vision.published(), params::list(&v.model), params::export(&v.model));
     }
-    put(Part::Bridge, "qformer", params::list(bridge.as_ref()), params::export(bridge.as_ref()));
+    put(QFormer::published(), params::list(bridge.as_ref()), params::export(bridge.as_ref()));
     if let (Some(l), Some(c)) = (&model.language, &language) {
-        put(
-            Part::Projection,
-            c.family(),
-            params::list(&l.projection),
-            params::export(&l.projection),
-        );
-        put(Part::Language, c.family(), params::list(&l.model), params::export(&l.model));
+        put(c.published().projection(), params::list(&l.projection), params::export(&l.projection));
+        put(c.published(), params::list(&l.model), params::export(&l.model));
     }
     let mut written = Written {
         vision: Some(vision),

@@ -7,13 +7,14 @@ use burn::tensor::Device;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::{self, Info, Values};
+use toolkit_core::published::{Part, PublishedNames};
 use toolkit_core::{
     AnyLanguage, AnyVision, Bridge, Cost, LanguageKind, LanguageShape, ShapeError, VisionShape,
 };
 use toolkit_formats::Tensors;
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::layers::Linear;
-use toolkit_models::weights::names::{self, Part};
+use toolkit_models::weights;
 use toolkit_models::weights::reader::{Plan, Reader};
 
 /// An encoder that is not read yet.
@@ -61,26 +62,25 @@ impl Fitted {
         let shape = |error: ShapeError| CheckpointError::new(error.what, place.clone(), error.hint);
         let mut main = Reader::new(usable(&weights)?);
         let part_file = |file: &Option<PathBuf>,
-                         part: Part,
-                         family: &str|
+                         names: PublishedNames|
          -> Result<Option<Reader>, CheckpointError> {
             let Some(file) = file else { return Ok(None) };
-            Ok(Some(Reader::of_part(usable(file)?, part, family)))
+            Ok(Some(Reader::of_part(usable(file)?, names)))
         };
 
         // 1. The encoder.
         let plain = device.clone().without_autodiff();
         let (mut vision, mut vision_file) = (None, None);
         if let Some(c) = &config.vision {
-            vision_file = part_file(&config.vision_weights, Part::Vision, c.family())?;
+            vision_file = part_file(&config.vision_weights, c.published())?;
             let described = c.describe().map_err(shape)?;
             let module = c.build(if frozen { &plain } else { device });
             let reader = vision_file.as_mut().unwrap_or(&mut main);
             let infos = params::list(&module);
-            if !reader.has_any(Part::Vision, c.family(), &infos) {
-                return Err(no_weights(reader, Part::Vision, c.family(), &infos));
+            if !reader.has_any(&c.published(), &infos) {
+                return Err(no_weights(reader, &c.published(), &infos));
             }
-            let plan = reader.plan(Part::Vision, c.family(), &infos, names::corners(c.family()));
+            let plan = reader.plan(&c.published(), &infos);
             vision = Some(FittedVision { config: c.clone(), shape: described, module, plan });
         }
 
@@ -99,7 +99,7 @@ impl Fitted {
         };
         QFormer::describe(&config.qformer, &behind).map_err(shape)?;
         let bridge = QFormer::build(&config.qformer, &behind, device);
-        let bridge_plan = main.plan(Part::Bridge, "qformer", &params::list(&bridge), None);
+        let bridge_plan = main.plan(&QFormer::published(), &params::list(&bridge));
         if bridge_plan.has("text_proj.weight") {
             config.check_text_side(&place)?;
         }
@@ -107,7 +107,7 @@ impl Fitted {
         // 3. The language model and the projection to it.
         let (mut language, mut language_file) = (None, None);
         if let Some(c) = &config.language {
-            language_file = part_file(&config.language_weights, Part::Language, c.family())?;
+            language_file = part_file(&config.language_weights, c.published())?;
             language = Some(fit_language(
                 c,
                 &config,
@@ -140,25 +140,20 @@ impl Fitted {
         })
     }
 
-    /// Every parameter that there is, with its part and the family of that part.
-    pub(crate) fn infos(&self) -> Vec<(Part, String, Info)> {
+    /// Every parameter that there is, with the names it is published under.
+    pub(crate) fn infos(&self) -> Vec<(PublishedNames, Info)> {
         let mut all = Vec::new();
-        let mut put = |part, family: &str, infos: Vec<Info>, plan: &Plan| {
+        let mut put = |names: PublishedNames, infos: Vec<Info>, plan: &Plan| {
             let there = infos.into_iter().filter(|info| plan.has(&info.name));
-            all.extend(there.map(|info| (part, family.to_owned(), info)));
+            all.extend(there.map(|info| (names, info)));
         };
         if let Some(v) = &self.vision {
-            put(Part::Vision, v.config.family(), params::list(&v.module), &v.plan);
+            put(v.config.published(), params::list(&v.module), &v.plan);
         }
-        put(Part::Bridge, "qformer", params::list(&self.bridge.0), &self.bridge.1);
+        put(QFormer::published(), params::list(&self.bridge.0), &self.bridge.1);
         if let Some(l) = &self.language {
-            put(
-                Part::Projection,
-                l.config.family(),
-                params::list(&l.projection.0),
-                &l.projection.1,
-            );
-            put(Part::Language, l.config.family(), params::list(&l.module), &l.plan);
+            put(l.config.published().projection(), params::list(&l.projection.0), &l.projection.1);
+            put(l.config.published(), params::list(&l.module), &l.plan);
         }
         all
     }
@@ -196,7 +191,7 @@ fn fit_language(
     place: &str,
 ) -> Result<FittedLanguage, CheckpointError> {
     if let Some(own) = &mut own {
-        own.take_off(Part::Language, c.family(), &[c.table()]);
+        own.take_off(&c.published(), &[c.table()]);
     }
     let c = c.clone().with_stored_head(own.as_deref().unwrap_or(main))?;
     let shape =
@@ -216,35 +211,35 @@ fn fit_language(
         ));
     }
     let projection = Linear::new(config.qformer.hidden_size, width, device);
-    let projection_plan = main.plan(Part::Projection, c.family(), &params::list(&projection), None);
+    let projection_plan = main.plan(&c.published().projection(), &params::list(&projection));
     let module = c.build(device);
     let infos = params::list(&module);
     let reader = own.unwrap_or(main);
-    if !reader.has_any(Part::Language, c.family(), &infos) {
-        return Err(no_weights(reader, Part::Language, c.family(), &infos));
+    if !reader.has_any(&c.published(), &infos) {
+        return Err(no_weights(reader, &c.published(), &infos));
     }
-    let plan = reader.plan(Part::Language, c.family(), &infos, None);
+    let plan = reader.plan(&c.published(), &infos);
     Ok(FittedLanguage { config: c, shape, module, plan, projection: (projection, projection_plan) })
 }
 
 /// The error that a file has nothing of a part, by what its names begin with instead.
-fn no_weights(reader: &Reader, part: Part, family: &str, infos: &[Info]) -> CheckpointError {
+fn no_weights(reader: &Reader, names: &PublishedNames, infos: &[Info]) -> CheckpointError {
     const SHOWN: usize = 6;
-    if let Some(error) = reader.behind_a_level(part, family, infos) {
+    if let Some(error) = reader.behind_a_level(names, infos) {
         return error.into();
     }
-    let (noun, key) = match part {
+    let (noun, key) = match names.part() {
         Part::Vision => ("encoder", "vision_weights"),
         _ => ("language model", "language_weights"),
     };
-    let names = || reader.tensors().names();
-    let hint = if names().any(|name| name.starts_with("Qformer.")) {
+    let stored = || reader.tensors().names();
+    let hint = if stored().any(|name| name.starts_with("Qformer.")) {
         format!(
             "LAVIS keeps the {noun} in a file of its own: name it as `{key}` in the `config.json`"
         )
     } else {
         let first: BTreeSet<&str> =
-            names().filter_map(|name| name.split_inclusive('.').next()).collect();
+            stored().filter_map(|name| name.split_inclusive('.').next()).collect();
         let shown: Vec<String> =
             first.iter().take(SHOWN).map(|level| format!("`{}`", level.escape_debug())).collect();
         let more = if first.len() > SHOWN { " .." } else { "" };
@@ -323,7 +318,7 @@ fn check_marks(
 fn usable(file: &Path) -> Result<Tensors, CheckpointError> {
     let tensors = Tensors::open(file)?;
     let all = tensors.names().chain(tensors.skipped().map(|(name, _)| name));
-    match names::unusable(all) {
+    match weights::unusable(all) {
         Some((what, hint)) => Err(CheckpointError::new(what, file.display().to_string(), hint)),
         None => Ok(tensors),
     }

@@ -2,7 +2,7 @@
 //!
 //! A [`Model`] is a whole BLIP-2, or the part of one that a file holds, with its tokenizer and
 //! image processor. It is read from a Hugging Face folder or a LAVIS `.pth` by its configuration,
-//! whatever the tensors are called there ([`toolkit_models::weights::names`]). [`verify`] compares it with
+//! whatever the tensors are called there ([`toolkit_core::published`]). [`verify`] compares it with
 //! what its source computed; [`mod@write`] and [`convert`] write it in another form.
 
 mod byte_pairs;

@@ -1,5 +1,6 @@
 //! The bridge: image features to a fixed number of vectors for the language model.
 
+use crate::published::PublishedNames;
 use crate::slot::{Erased, Holder, Slot};
 use crate::{BridgeShape, ShapeError, VisionShape};
 use burn::module::Module;
@@ -27,6 +28,12 @@ pub trait Bridge: Module + 'static {
     /// The text side, for bridges that can do stage 1.
     fn text_tower(&self) -> Option<&dyn TextTower> {
         None
+    }
+
+    /// Returns the names that files of this family are published with.
+    #[must_use]
+    fn published() -> PublishedNames {
+        PublishedNames::bridge()
     }
 }
 

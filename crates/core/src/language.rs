@@ -1,5 +1,6 @@
 //! The language model: decoder-only (OPT) or encoder-decoder (T5), behind one form.
 
+use crate::published::PublishedNames;
 use crate::slot::{Erased, Holder, Slot};
 use crate::{Cache, EncoderOutput, LanguageShape, ShapeError};
 use burn::module::Module;
@@ -81,6 +82,12 @@ pub trait LanguageModel: Module + 'static {
     /// Hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. Apart from
     /// `decode` so that callers pay only for positions that are scored.
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3>;
+
+    /// Returns the names that files of this family are published with.
+    #[must_use]
+    fn published() -> PublishedNames {
+        PublishedNames::language()
+    }
 }
 
 /// Object-safe form of [`LanguageModel`]; implemented for every one of them.

@@ -18,6 +18,7 @@ mod language;
 pub mod noise;
 mod normalise;
 pub mod params;
+pub mod published;
 pub mod recompute;
 mod shape;
 mod slot;

@@ -1,5 +1,6 @@
 //! The vision encoder: images to a sequence of feature vectors.
 
+use crate::published::PublishedNames;
 use crate::slot::{Erased, Holder, Slot};
 use crate::{ShapeError, VisionShape};
 use burn::module::Module;
@@ -34,6 +35,12 @@ pub trait VisionEncoder: Module + 'static {
     /// Normalised images `[batch, 3, height, width]` to features `[batch, tokens, width]`.
     /// An image's features do not depend on the others in the batch.
     fn encode(&self, images: Tensor<4>) -> Tensor<3>;
+
+    /// Returns the names that files of this family are published with.
+    #[must_use]
+    fn published() -> PublishedNames {
+        PublishedNames::vision()
+    }
 }
 
 /// Object-safe form of [`VisionEncoder`]; implemented for every one of them.

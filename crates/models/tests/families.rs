@@ -7,12 +7,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::Value;
 use toolkit_core::params::{self, Values, floats};
+use toolkit_core::published::Corners;
 use toolkit_core::{Cache, LanguageModel, VisionEncoder, conform};
 use toolkit_models::language::llama::{Llama, LlamaConfig};
 use toolkit_models::vision::dinov2::{Dinov2, Dinov2Config};
 use toolkit_models::vision::efficientnet::{EfficientNetLite, EfficientNetLiteConfig, Features};
 use toolkit_models::vision::eva::{Eva, EvaConfig};
-use toolkit_models::vision::position::{Corners, resize_grid};
+use toolkit_models::vision::position::resize_grid;
 
 const FAMILIES: &str = include_str!("../../../tests/fixtures/families.json");
 const GOLDENS: &str = include_str!("../../../tests/fixtures/blip2_goldens.json");

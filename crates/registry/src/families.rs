@@ -4,6 +4,7 @@
 use crate::Card;
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
+use toolkit_core::published::PublishedNames;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape,
     ShapeError, VisionEncoder, VisionShape, check_size,
@@ -14,18 +15,21 @@ use toolkit_system::problem::Problem;
 pub(crate) struct VisionFamily {
     pub describe: fn(&Card) -> Result<VisionShape, Problem>,
     pub build: fn(&Card, &Device) -> Result<AnyVision, Problem>,
+    pub published: PublishedNames,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BridgeFamily {
     pub describe: fn(&Card, &VisionShape) -> Result<BridgeShape, Problem>,
     pub build: fn(&Card, &VisionShape, &Device) -> Result<AnyBridge, Problem>,
+    pub published: PublishedNames,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LanguageFamily {
     pub describe: fn(&Card) -> Result<LanguageShape, Problem>,
     pub build: fn(&Card, &Device) -> Result<AnyLanguage, Problem>,
+    pub published: PublishedNames,
 }
 
 /// Reads a part's `[config]`, after its sizes were compared with what any model has.
@@ -73,6 +77,7 @@ impl VisionFamily {
             build: |card, device| {
                 describe::<E>(card).map(|(config, _)| AnyVision::new(E::build(&config, device)))
             },
+            published: E::published(),
         }
     }
 }
@@ -94,6 +99,7 @@ impl BridgeFamily {
                 describe::<B>(card, vision)
                     .map(|(config, _)| AnyBridge::new(B::build(&config, vision, device)))
             },
+            published: B::published(),
         }
     }
 }
@@ -111,6 +117,7 @@ impl LanguageFamily {
             build: |card, device| {
                 describe::<L>(card).map(|(config, _)| AnyLanguage::new(L::build(&config, device)))
             },
+            published: L::published(),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::Values;
 use toolkit_fetch::{Digest, NoProgress, Source, Store};
-use toolkit_models::weights::{WeightsError, names};
+use toolkit_models::bridge::qformer::of_bert;
+use toolkit_models::weights::{WeightsError, is_buffer};
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::problem::Problem;
 
@@ -159,11 +160,11 @@ impl Card {
         let tensors = tensors(found, &self.origin.show(file))?;
         let mut all = BTreeMap::new();
         for name in tensors.names() {
-            let Some(info) = tensors.info(name).filter(|_| !names::is_buffer(name)) else {
+            let Some(info) = tensors.info(name).filter(|_| !is_buffer(name)) else {
                 continue;
             };
             all.insert(
-                names::of_bert(name),
+                of_bert(name),
                 Values { shape: info.shape.clone(), data: tensors.read(name)? },
             );
         }

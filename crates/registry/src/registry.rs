@@ -228,8 +228,12 @@ impl Registry {
         device: &Device,
         weights: Weights,
     ) -> Result<AnyVision, WeightsError> {
-        let part = (family(&self.vision, Kind::Vision, card)?.build)(card, device)?;
-        if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
+        let family = family(&self.vision, Kind::Vision, card)?;
+        let part = (family.build)(card, device)?;
+        match weights {
+            Weights::Card => card.load_into(part, family.published),
+            Weights::None => Ok(part),
+        }
     }
 
     /// A bridge for an encoder.
@@ -243,8 +247,12 @@ impl Registry {
         device: &Device,
         weights: Weights,
     ) -> Result<AnyBridge, WeightsError> {
-        let part = (family(&self.bridge, Kind::Bridge, card)?.build)(card, vision, device)?;
-        if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
+        let family = family(&self.bridge, Kind::Bridge, card)?;
+        let part = (family.build)(card, vision, device)?;
+        match weights {
+            Weights::Card => card.load_into(part, family.published),
+            Weights::None => Ok(part),
+        }
     }
 
     /// A language model.
@@ -257,8 +265,12 @@ impl Registry {
         device: &Device,
         weights: Weights,
     ) -> Result<AnyLanguage, WeightsError> {
-        let part = (family(&self.language, Kind::Language, card)?.build)(card, device)?;
-        if weights == Weights::Card { card.load_into(part) } else { Ok(part) }
+        let family = family(&self.language, Kind::Language, card)?;
+        let part = (family.build)(card, device)?;
+        match weights {
+            Weights::Card => card.load_into(part, family.published),
+            Weights::None => Ok(part),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The weights that a card names, opened and fitted to a part: all or nothing.
 
-use crate::{Card, Kind, found};
+use crate::{Card, found};
 use burn::module::Module;
 use burn::tensor::DType;
 use toolkit_core::params;
+use toolkit_core::published::PublishedNames;
 use toolkit_formats::Tensors;
 use toolkit_models::weights::WeightsError;
-use toolkit_models::weights::names::{self, Part};
 use toolkit_models::weights::reader::Reader;
 use toolkit_system::problem::Problem;
 
@@ -48,20 +48,18 @@ impl Card {
         Ok(tensors)
     }
 
-    /// The weights of this card into `module`, whose part and family are the card's. Names and
-    /// layouts are those of any published form ([`toolkit_models::weights::names`]).
+    /// Reads the weights of this card into `module`. The file may be of any published form that
+    /// `names` knows.
     ///
     /// # Errors
     /// As [`Card::open_weights`], and with everything that is missing, unexpected or mis-shaped.
-    pub fn load_into<M: Module>(&self, module: M) -> Result<M, WeightsError> {
-        let part = match self.kind {
-            Kind::Vision => Part::Vision,
-            Kind::Language => Part::Language,
-            _ => Part::Bridge,
-        };
-        let mut reader = Reader::of_part(self.open_weights()?, part, &self.family);
-        let plan =
-            reader.plan(part, &self.family, &params::list(&module), names::corners(&self.family));
+    pub fn load_into<M: Module>(
+        &self,
+        module: M,
+        names: PublishedNames,
+    ) -> Result<M, WeightsError> {
+        let mut reader = Reader::of_part(self.open_weights()?, names);
+        let plan = reader.plan(&names, &params::list(&module));
         reader.check()?;
         reader.load(module, &plan, DType::F32, |_| {})
     }

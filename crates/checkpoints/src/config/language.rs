@@ -5,6 +5,7 @@ mod llama;
 use crate::CheckpointError;
 use crate::json::Json;
 use burn::tensor::Device;
+use toolkit_core::published::PublishedNames;
 use toolkit_core::{
     AnyLanguage, Ends, LanguageModel, LanguageShape, LanguageSpecialTokens, ShapeError,
 };
@@ -13,7 +14,6 @@ use toolkit_models::language::llama::{Llama, LlamaConfig};
 use toolkit_models::language::opt::{Opt, OptConfig};
 use toolkit_models::language::t5::{T5, T5Config};
 use toolkit_models::layers::Activation;
-use toolkit_models::weights::names::{self, Part};
 use toolkit_models::weights::reader::Reader;
 
 /// A language model that checkpoints are published with.
@@ -36,6 +36,15 @@ impl LanguageConfig {
             "llama" => llama::read(json).map(Self::Llama),
             other => Err(json
                 .wrong("model_type", format!("is `{other}`; known: `opt`, `t5`, `mt5`, `llama`"))),
+        }
+    }
+
+    /// Returns the names that files of the family are published with.
+    pub(crate) fn published(&self) -> PublishedNames {
+        match self {
+            Self::Opt(_) => Opt::published(),
+            Self::T5(_) => T5::published(),
+            Self::Llama(_) => Llama::published(),
         }
     }
 
@@ -72,14 +81,14 @@ impl LanguageConfig {
     /// table is a head of its own all the same where the file has one that differs. transformers 5
     /// says `tie_word_embeddings` of every T5.
     pub(crate) fn with_stored_head(mut self, reader: &Reader) -> Result<Self, CheckpointError> {
-        let (family, table) = (self.family(), self.table());
+        let (names, table) = (self.published(), self.table());
         let tied = match &mut self {
             Self::Opt(_) => return Ok(self),
             Self::T5(c) => &mut c.tie_word_embeddings,
             Self::Llama(c) => &mut c.tie_word_embeddings,
         };
         if *tied {
-            let own = has_own_head(reader.tensors(), family, table)?;
+            let own = has_own_head(reader.tensors(), names, table)?;
             *tied = !own;
         }
         Ok(self)
@@ -107,9 +116,13 @@ impl LanguageConfig {
 }
 
 /// Says whether a file has a head that differs from the token table.
-fn has_own_head(tensors: &Tensors, family: &str, table: &str) -> Result<bool, CheckpointError> {
+fn has_own_head(
+    tensors: &Tensors,
+    names: PublishedNames,
+    table: &str,
+) -> Result<bool, CheckpointError> {
     let called = |name: &str| {
-        let all = names::recipes(Part::Language, family, name);
+        let all = names.recipes(name);
         let mut all = all
             .iter()
             .flat_map(|recipe| recipe.names().map(str::to_owned))

@@ -3,6 +3,7 @@
 use crate::CheckpointError;
 use crate::json::Json;
 use burn::tensor::Device;
+use toolkit_core::published::PublishedNames;
 use toolkit_core::{AnyVision, ShapeError, VisionEncoder, VisionShape};
 use toolkit_models::layers::Activation;
 use toolkit_models::vision::eva::{Eva, EvaConfig};
@@ -78,12 +79,11 @@ impl VisionConfig {
         }
     }
 
-    /// The name of the family in the registry.
-    #[must_use]
-    pub fn family(&self) -> &'static str {
+    /// Returns the names that files of the family are published with.
+    pub(crate) fn published(&self) -> PublishedNames {
         match self {
-            Self::Eva(_) => "eva",
-            Self::Clip(_) => "vit",
+            Self::Eva(_) => Eva::published(),
+            Self::Clip(_) => Vit::published(),
         }
     }
 

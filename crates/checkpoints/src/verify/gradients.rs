@@ -7,8 +7,10 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
+use toolkit_core::Bridge;
 use toolkit_core::params::{self, Values};
-use toolkit_models::weights::names::{self, Part, Scheme};
+use toolkit_core::published::{Piece, PublishedNames, Scheme};
+use toolkit_models::bridge::qformer::QFormer;
 
 /// Whether output `name` is a gradient of what BLIP-2 freezes.
 pub(crate) fn is_of_frozen_part(name: &str) -> bool {
@@ -31,16 +33,16 @@ pub(crate) fn put(
     let mut tape = loss.backward();
     let mut all: BTreeMap<String, Values> = BTreeMap::new();
     if let BridgePart::QFormer { model: bridge, .. } = &model.bridge {
-        collect(&mut tape, bridge.as_ref(), scheme, Part::Bridge, "qformer", &mut all);
+        collect(&mut tape, bridge.as_ref(), scheme, QFormer::published(), &mut all);
     }
     if let Some(language) = &model.language {
-        let family = language.config.as_ref().map_or("", |c| c.family());
-        collect(&mut tape, &language.projection, scheme, Part::Projection, family, &mut all);
-        collect(&mut tape, &language.model, scheme, Part::Language, family, &mut all);
+        let names = language.config.as_ref().map_or(PublishedNames::language(), |c| c.published());
+        collect(&mut tape, &language.projection, scheme, names.projection(), &mut all);
+        collect(&mut tape, &language.model, scheme, names, &mut all);
     }
     if let Some(vision) = &model.vision {
-        let family = vision.config.as_ref().map_or("", |c| c.family());
-        collect(&mut tape, &vision.model, scheme, Part::Vision, family, &mut all);
+        let names = vision.config.as_ref().map_or(PublishedNames::vision(), |c| c.published());
+        collect(&mut tape, &vision.model, scheme, names, &mut all);
     }
     let wanted: Vec<String> = reference
         .outputs()
@@ -64,17 +66,15 @@ fn collect<M: Module>(
     tape: &mut burn::tensor::Gradients,
     module: &M,
     scheme: Scheme,
-    part: Part,
-    family: &str,
+    names: PublishedNames,
     all: &mut BTreeMap<String, Values>,
 ) {
     let grads = GradientsParams::from_module(tape, module);
     for (name, values) in params::gradients(module, &grads) {
-        let theirs =
-            names::recipe(scheme, part, family, &name).and_then(|recipe| match &recipe.0[..] {
-                [names::Piece::Whole(theirs)] => Some(theirs.clone()),
-                _ => None,
-            });
+        let theirs = names.recipe(scheme, &name).and_then(|recipe| match &recipe.0[..] {
+            [Piece::Whole(theirs)] => Some(theirs.clone()),
+            _ => None,
+        });
         all.insert(theirs.unwrap_or(name), values);
     }
 }

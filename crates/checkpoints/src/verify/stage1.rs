@@ -5,8 +5,8 @@ use super::{Reference, gradients, ids};
 use crate::CheckpointError;
 use crate::model::{BridgePart, Model};
 use burn::module::Module;
+use toolkit_core::published::Scheme;
 use toolkit_core::{Pair, noise, similarity};
-use toolkit_models::weights::names::Scheme;
 use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum};
 
 pub(super) fn run(

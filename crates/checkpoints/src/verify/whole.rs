@@ -7,8 +7,8 @@ use crate::model::{BridgePart, LanguagePart, Model};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::params::Values;
+use toolkit_core::published::Scheme;
 use toolkit_core::{LanguageKind, Pair, TextTower, noise, similarity};
-use toolkit_models::weights::names::Scheme;
 use toolkit_train::losses::token_loss_sum;
 use toolkit_vlm::{Decoding, EarlyStopping, Generated, Generator};
 

@@ -7,9 +7,10 @@ use crate::CheckpointError;
 use crate::config::{LanguageConfig, VisionConfig};
 use serde_json::{Value, json};
 use std::path::Path;
+use toolkit_core::published::{Part, Scheme};
+use toolkit_models::bridge::qformer::{Side, side};
 use toolkit_models::layers::Activation;
 use toolkit_models::vision::eva::EvaConfig;
-use toolkit_models::weights::names::{self, Part, Scheme, Side};
 use toolkit_system::files::write_folder;
 
 /// Writes the folder, which appears whole or not at all.
@@ -45,7 +46,7 @@ pub fn hugging_face(
         && !model
             .parameters
             .iter()
-            .any(|(part, _, info)| *part == Part::Bridge && names::side(&info.name) == Side::Text)
+            .any(|(names, info)| names.part() == Part::Bridge && side(&info.name) == Side::Text)
     {
         return refuse(
             "there is neither a language model nor a text side",
@@ -60,10 +61,10 @@ pub fn hugging_face(
             "the epsilon of ln_vision, {here:e} (the encoder's serves there, {there:e})"
         ));
     }
-    model.parameters.retain(|(part, _, info)| {
-        let kept = *part != Part::Bridge
-            || names::side(&info.name) == Side::Query
-            || (text && names::side(&info.name) == Side::Text);
+    model.parameters.retain(|(names, info)| {
+        let kept = names.part() != Part::Bridge
+            || side(&info.name) == Side::Query
+            || (text && side(&info.name) == Side::Text);
         if !kept {
             left_out.push(info.name.clone());
         }

@@ -11,7 +11,7 @@ use crate::CheckpointError;
 use crate::config::LanguageConfig;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use toolkit_models::weights::names::{Part, Scheme};
+use toolkit_core::published::{Part, Scheme};
 use toolkit_system::files::{FileError, sweep_beside};
 
 /// Writes `file` and the `config.json` beside it; with `all`, the frozen parts and how pixels are
@@ -33,8 +33,8 @@ pub fn lavis(
     let folder =
         file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut left_out = Vec::new();
-    model.parameters.retain(|(part, _, info)| {
-        let kept = all || matches!(part, Part::Bridge | Part::Projection);
+    model.parameters.retain(|(names, info)| {
+        let kept = all || matches!(names.part(), Part::Bridge | Part::Projection);
         if !kept {
             left_out.push(info.name.clone());
         }

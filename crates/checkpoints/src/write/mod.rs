@@ -14,10 +14,10 @@ use crate::CheckpointError;
 use crate::config::{LanguageConfig, Stage1, VisionConfig};
 use toolkit_core::LanguageSpecialTokens;
 use toolkit_core::params::{Info, Values};
+use toolkit_core::published::{Part, Piece, PublishedNames, Scheme};
 use toolkit_data::Preprocess;
 use toolkit_models::bridge::qformer::QFormerConfig;
 use toolkit_models::weights::StoredDtype;
-use toolkit_models::weights::names::{self, Part, Piece, Scheme};
 
 /// Values of one parameter, read when they are written.
 pub(crate) type Fetch<'a> = dyn Fn(Part, &Info) -> Result<Values, CheckpointError> + 'a;
@@ -42,8 +42,8 @@ pub struct Written<'a> {
     pub tokenizer: Option<String>,
     /// A folder whose tokenizer files are copied.
     pub folder: Option<std::path::PathBuf>,
-    /// Parameters with their part and its family.
-    pub parameters: Vec<(Part, String, Info)>,
+    /// Parameters, each with the published names of its part.
+    pub parameters: Vec<(PublishedNames, Info)>,
     /// Their values.
     pub values: Box<Fetch<'a>>,
 }
@@ -130,8 +130,9 @@ impl Target {
 fn targets(model: &Written<'_>, scheme: Scheme) -> (Vec<Target>, Vec<String>) {
     let mut all: Vec<Target> = Vec::new();
     let mut left_out = Vec::new();
-    for (part, family, info) in &model.parameters {
-        let Some(recipe) = names::recipe(scheme, *part, family, &info.name) else {
+    for (names, info) in &model.parameters {
+        let part = names.part();
+        let Some(recipe) = names.recipe(scheme, &info.name) else {
             left_out.push(info.name.clone());
             continue;
         };
@@ -144,11 +145,11 @@ fn targets(model: &Written<'_>, scheme: Scheme) -> (Vec<Target>, Vec<String>) {
             [Piece::Third(name, _)] => {
                 // Query, key and value come in this order of parts, wherever the module has them.
                 match all.iter_mut().find(|target| target.name == *name) {
-                    Some(target) => target.from.push((*part, info.clone(), Cut::Whole)),
+                    Some(target) => target.from.push((part, info.clone(), Cut::Whole)),
                     None => {
                         let mut shape = info.shape.clone();
                         shape[0] *= 3;
-                        let from = vec![(*part, info.clone(), Cut::Whole)];
+                        let from = vec![(part, info.clone(), Cut::Whole)];
                         all.push(Target { name: name.clone(), shape, from, zero: None });
                     }
                 }
@@ -156,14 +157,14 @@ fn targets(model: &Written<'_>, scheme: Scheme) -> (Vec<Target>, Vec<String>) {
             [Piece::Whole(name)] => {
                 // A temperature is a number by itself in LAVIS.
                 let shape = if info.name == "temp" { Vec::new() } else { info.shape.clone() };
-                let from = vec![(*part, info.clone(), Cut::Whole)];
+                let from = vec![(part, info.clone(), Cut::Whole)];
                 all.push(Target { name: name.clone(), shape, from, zero: None });
             }
             pieces => {
                 let zero = pieces.iter().position(|piece| *piece == Piece::Zeros);
                 for (at, piece) in pieces.iter().enumerate() {
                     if let Piece::Whole(name) = piece {
-                        let from = vec![(*part, info.clone(), Cut::Third(at))];
+                        let from = vec![(part, info.clone(), Cut::Third(at))];
                         all.push(Target {
                             name: name.clone(),
                             shape: third(&info.shape),

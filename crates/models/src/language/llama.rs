@@ -12,6 +12,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use toolkit_core::params::{Info, Init, bert_rule};
+use toolkit_core::published::{PublishedNames, Recipe};
 use toolkit_core::recompute;
 use toolkit_core::{
     Cache, Cost, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError, product,
@@ -351,4 +352,38 @@ impl LanguageModel for Llama {
             None => tied_logits(hidden, &self.model.embed_tokens),
         }
     }
+
+    fn published() -> PublishedNames {
+        PublishedNames::language().lavis_levels("llama_model.", "opt_proj.").alone(gguf)
+    }
+}
+
+/// Returns the name of a parameter in a GGUF file.
+fn gguf(name: &str) -> Vec<Recipe> {
+    let whole = [
+        ("model.embed_tokens.weight", "token_embd.weight"),
+        ("model.norm.weight", "output_norm.weight"),
+        ("lm_head.weight", "output.weight"),
+    ];
+    if let Some((_, theirs)) = whole.iter().find(|(ours, _)| *ours == name) {
+        return vec![Recipe::whole(*theirs)];
+    }
+    let layer = name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.'));
+    let Some((layer, rest)) = layer else { return Vec::new() };
+    let parts = [
+        ("self_attn.q_proj.", "attn_q."),
+        ("self_attn.k_proj.", "attn_k."),
+        ("self_attn.v_proj.", "attn_v."),
+        ("self_attn.o_proj.", "attn_output."),
+        ("mlp.gate_proj.", "ffn_gate."),
+        ("mlp.up_proj.", "ffn_up."),
+        ("mlp.down_proj.", "ffn_down."),
+        ("input_layernorm.", "attn_norm."),
+        ("post_attention_layernorm.", "ffn_norm."),
+    ];
+    let part = parts.iter().find(|(ours, _)| rest.starts_with(ours));
+    let name = |(ours, theirs): &(&str, &str)| {
+        Recipe::whole(format!("blk.{layer}.{theirs}{}", &rest[ours.len()..]))
+    };
+    part.map(name).into_iter().collect()
 }

@@ -14,6 +14,7 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init, bert_rule};
+use toolkit_core::published::{PublishedNames, Recipe};
 use toolkit_core::recompute;
 use toolkit_core::{
     Cache, Cost, Count, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError,
@@ -306,4 +307,18 @@ impl LanguageModel for Opt {
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         tied_logits(hidden, &self.model.decoder.embed_tokens)
     }
+
+    fn published() -> PublishedNames {
+        PublishedNames::language().lavis_levels("opt_model.", "opt_proj.").alone(alone)
+    }
+}
+
+/// Returns further names in files of the model alone.
+fn alone(name: &str) -> Vec<Recipe> {
+    // The files first released for OPT lack the outer level.
+    let mut all: Vec<Recipe> = name.strip_prefix("model.").map(Recipe::whole).into_iter().collect();
+    if name == "model.decoder.embed_tokens.weight" {
+        all.extend(["language_model.lm_head.weight", "lm_head.weight"].map(Recipe::whole));
+    }
+    all
 }

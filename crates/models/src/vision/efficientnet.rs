@@ -12,6 +12,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
+use toolkit_core::published::PublishedNames;
 use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
 
 /// Which map is the tokens.
@@ -299,5 +300,9 @@ impl VisionEncoder for EfficientNetLite {
         }
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels, height * width]).swap_dims(1, 2)
+    }
+
+    fn published() -> PublishedNames {
+        PublishedNames::vision().rest(&["_fc.", "_conv_head.", "_bn1."])
     }
 }

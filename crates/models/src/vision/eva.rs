@@ -13,6 +13,7 @@ use crate::layers::{
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
+use toolkit_core::published::{Corners, Piece, PublishedNames, Recipe};
 use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
 use toolkit_kernels::{AttentionOptions, attention};
 
@@ -209,4 +210,73 @@ impl VisionEncoder for Eva {
         let x = self.embeddings.forward(images);
         self.encoder.layers.iter().fold(x, |x, block| block.forward(x))
     }
+
+    fn published() -> PublishedNames {
+        PublishedNames::vision()
+            .lavis(original)
+            .alone(alone)
+            .rest(&HEADS)
+            .rest_of_whole(&REST_OF_BLIP2)
+            .resized_by(Corners::Edges)
+    }
+}
+
+/// Beginnings of names behind the last block that is built.
+const HEADS: [&str; 6] =
+    ["post_layernorm.", "norm.", "fc_norm.", "head.", "mask_token", "rel_pos_bias."];
+
+/// Beginnings of names in a whole BLIP-2 that are not the encoder's.
+const REST_OF_BLIP2: [&str; 8] = [
+    "qformer.",
+    "query_tokens",
+    "language_model.",
+    "language_projection.",
+    "embeddings.",
+    "vision_projection.",
+    "text_projection.",
+    "itm_head.",
+];
+
+/// Returns the name of a parameter in `eva_vit_g.pth`, which is LAVIS's too.
+fn original(name: &str) -> Option<Recipe> {
+    let embeddings = [
+        ("embeddings.class_embedding", "cls_token"),
+        ("embeddings.position_embedding", "pos_embed"),
+        ("embeddings.patch_embedding.weight", "patch_embed.proj.weight"),
+        ("embeddings.patch_embedding.bias", "patch_embed.proj.bias"),
+    ];
+    if let Some((_, theirs)) = embeddings.iter().find(|(ours, _)| *ours == name) {
+        return Some(Recipe::whole(*theirs));
+    }
+    let (block, rest) = name.strip_prefix("encoder.layers.")?.split_once('.')?;
+    if rest == "self_attn.qkv.bias" {
+        return Some(two_biases(&format!("blocks.{block}.attn.")));
+    }
+    let names = [
+        ("layer_norm1.", "norm1."),
+        ("layer_norm2.", "norm2."),
+        ("self_attn.qkv.", "attn.qkv."),
+        ("self_attn.projection.", "attn.proj."),
+        ("mlp.", "mlp."),
+    ];
+    let (ours, theirs) = names.iter().find(|(ours, _)| rest.starts_with(ours))?;
+    Some(Recipe::whole(format!("blocks.{block}.{theirs}{}", &rest[ours.len()..])))
+}
+
+/// Returns the names in files of the encoder alone.
+fn alone(name: &str) -> Vec<Recipe> {
+    let mut all: Vec<Recipe> =
+        original(name).map(|recipe| vec![recipe.under("visual."), recipe]).unwrap_or_default();
+    // Older conversions by transformers kept LAVIS's two biases under its own names.
+    if let Some(stem) = name.strip_suffix("self_attn.qkv.bias") {
+        all.push(two_biases(&format!("vision_model.{stem}self_attn.")));
+        all.push(two_biases(&format!("{stem}self_attn.")));
+    }
+    all
+}
+
+/// Returns `q_bias`, zeros for the keys, `v_bias`.
+fn two_biases(stem: &str) -> Recipe {
+    let whole = |end| Piece::Whole(format!("{stem}{end}"));
+    Recipe(vec![whole("q_bias"), Piece::Zeros, whole("v_bias")])
 }

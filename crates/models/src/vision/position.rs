@@ -4,14 +4,7 @@
 //! antialiasing), which is what `torch.nn.functional.interpolate` computes. The families differ in
 //! where they put the corners: see [`Corners`].
 
-/// Where the grids are laid on each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Corners {
-    /// The outer edges of the corner cells coincide (`align_corners=False`): EVA, DINOv2.
-    Edges,
-    /// The centres of the corner cells coincide (`align_corners=True`): CLIP in LAVIS.
-    Centres,
-}
+use toolkit_core::published::Corners;
 
 /// A table `[from * from, width]`, row-major, as `[to * to, width]`.
 ///

@@ -13,6 +13,7 @@ use crate::layers::{
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
+use toolkit_core::published::{Corners, Piece, PublishedNames, Recipe};
 use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
 use toolkit_kernels::{AttentionOptions, attention};
 
@@ -226,4 +227,52 @@ impl VisionEncoder for Vit {
         }
         self.encoder.layers.iter().fold(x, |x, block| block.forward(x))
     }
+
+    fn published() -> PublishedNames {
+        PublishedNames::vision()
+            .lavis(openai)
+            .alone(openai_alone)
+            .rest_of_whole(&OPENAI_TEXT_TOWER)
+            .resized_by(Corners::Centres)
+    }
+}
+
+/// Beginnings of names that are the text tower's in a whole model of OpenAI; the image tower's
+/// stand behind `visual.`.
+const OPENAI_TEXT_TOWER: [&str; 5] =
+    ["positional_embedding", "transformer.", "context_length", "input_resolution", "vocab_size"];
+
+/// Returns OpenAI's name of a parameter, which is LAVIS's too.
+fn openai(name: &str) -> Option<Recipe> {
+    let embeddings = [
+        ("embeddings.class_embedding", "class_embedding"),
+        ("embeddings.position_embedding.weight", "positional_embedding"),
+        ("embeddings.patch_embedding.weight", "conv1.weight"),
+        ("pre_layrnorm.weight", "ln_pre.weight"),
+        ("pre_layrnorm.bias", "ln_pre.bias"),
+    ];
+    if let Some((_, theirs)) = embeddings.iter().find(|(ours, _)| *ours == name) {
+        return Some(Recipe::whole(*theirs));
+    }
+    let (block, rest) = name.strip_prefix("encoder.layers.")?.split_once('.')?;
+    let stem = format!("transformer.resblocks.{block}.");
+    for (part, ours) in ["q_proj", "k_proj", "v_proj"].into_iter().enumerate() {
+        if let Some(kind) = rest.strip_prefix(&format!("self_attn.{ours}.")) {
+            return Some(Recipe(vec![Piece::Third(format!("{stem}attn.in_proj_{kind}"), part)]));
+        }
+    }
+    let names = [
+        ("layer_norm1.", "ln_1."),
+        ("layer_norm2.", "ln_2."),
+        ("self_attn.out_proj.", "attn.out_proj."),
+        ("mlp.fc1.", "mlp.c_fc."),
+        ("mlp.fc2.", "mlp.c_proj."),
+    ];
+    let (ours, theirs) = names.iter().find(|(ours, _)| rest.starts_with(ours))?;
+    Some(Recipe::whole(format!("{stem}{theirs}{}", &rest[ours.len()..])))
+}
+
+/// Returns OpenAI's names in a file of both towers and in one of the image tower.
+fn openai_alone(name: &str) -> Vec<Recipe> {
+    openai(name).map(|recipe| vec![recipe.under("visual."), recipe]).unwrap_or_default()
 }

@@ -3,9 +3,9 @@
 
 use super::WeightsError;
 use super::listing::Listing;
-use super::names::{self, Part};
 use std::collections::{BTreeMap, BTreeSet};
 use toolkit_core::params::Mismatch;
+use toolkit_core::published::PublishedNames;
 use toolkit_formats::Tensors;
 use toolkit_system::problem::Problem;
 
@@ -22,8 +22,8 @@ pub(super) struct Level {
 
 impl Ways {
     /// Adds a parameter that was not found; errors call it `shown`.
-    pub(super) fn add(&mut self, part: Part, family: &str, name: &str, shown: &str) {
-        for recipe in names::recipes(part, family, name) {
+    pub(super) fn add(&mut self, names: &PublishedNames, name: &str, shown: &str) {
+        for recipe in names.recipes(name) {
             // Every module has a `weight`; by that name alone nothing is told.
             for way in recipe.names().filter(|way| !["weight", "bias"].contains(way)) {
                 self.0.entry(way.to_owned()).or_default().insert(shown.to_owned());

@@ -8,16 +8,19 @@
 mod config;
 mod init;
 mod layer;
+mod names;
 mod text;
 
 pub use config::{QFormerConfig, is_query_path, stage2_params};
 pub use init::{QFormerInit, initialise};
+pub use names::{Side, of_bert, side};
 
 use crate::layers::{Embedding, LayerNorm, Linear, parameter};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Shape, Tensor};
 use layer::{Encoder, Layer};
 use text::LanguageHead;
+use toolkit_core::published::PublishedNames;
 use toolkit_core::{
     Bridge, BridgeShape, KeysValues, Pair, ShapeError, TextTower, VisionShape, index, noise,
 };
@@ -241,5 +244,12 @@ impl Bridge for QFormer {
 
     fn text_tower(&self) -> Option<&dyn TextTower> {
         Some(self)
+    }
+
+    fn published() -> PublishedNames {
+        PublishedNames::bridge()
+            .hugging_face(names::hugging_face)
+            .lavis(names::lavis)
+            .optional(names::optional_group)
     }
 }

@@ -23,6 +23,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init};
+use toolkit_core::published::{PublishedNames, Recipe};
 use toolkit_core::recompute;
 use toolkit_core::{
     Cache, Cost, Count, EncoderOutput, LanguageKind, LanguageModel, LanguageShape, ShapeError,
@@ -327,4 +328,22 @@ impl LanguageModel for T5 {
             None => tied_logits(hidden, &self.shared),
         }
     }
+
+    fn published() -> PublishedNames {
+        PublishedNames::language().lavis_levels("t5_model.", "t5_proj.").alone(alone)
+    }
+}
+
+/// Returns the names of the copies of the token table in files of the model alone.
+fn alone(name: &str) -> Vec<Recipe> {
+    if name != "shared.weight" {
+        return Vec::new();
+    }
+    let tables = [
+        "language_model.encoder.embed_tokens.weight",
+        "encoder.embed_tokens.weight",
+        "language_model.decoder.embed_tokens.weight",
+        "decoder.embed_tokens.weight",
+    ];
+    tables.map(Recipe::whole).into()
 }

@@ -8,13 +8,13 @@ use crate::vision::dinov2::{Dinov2, Dinov2Config};
 use crate::vision::efficientnet::{EfficientNetLite, EfficientNetLiteConfig, Features};
 use crate::vision::eva::Eva;
 use crate::vision::vit::{Vit, VitConfig};
-use crate::weights::names::{Part, Piece, Recipe, Scheme, recipe};
 use crate::weights::{StoredDtype, write_safetensors};
 use burn::module::Module;
 use burn::tensor::Device;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Init, Values};
+use toolkit_core::published::{Part, Piece, PublishedNames, Recipe, Scheme};
 use toolkit_core::{LanguageModel, VisionEncoder};
 
 type Tensors = BTreeMap<String, Values>;
@@ -78,7 +78,7 @@ fn dinov2_is_read_from_a_backbone_and_from_an_export_without_names() {
             theirs.insert(format!("{prefix}{rest}"), more.clone());
         }
         assert_eq!(
-            params::export(&read(fresh(), theirs, Part::Vision, "dinov2").unwrap()),
+            params::export(&read(fresh(), theirs, Dinov2::published()).unwrap()),
             values,
             "{prefix}"
         );
@@ -100,7 +100,7 @@ fn dinov2_is_read_from_a_backbone_and_from_an_export_without_names() {
         Values { shape: vec![1, 3, 3, 8], data: table[8..].to_vec() },
     );
     let [whole, pieces] = [whole, cut.clone()].map(|theirs| {
-        params::export(&read(fresh(), theirs, Part::Vision, "dinov2").unwrap())[name].clone()
+        params::export(&read(fresh(), theirs, Dinov2::published()).unwrap())[name].clone()
     });
     assert_eq!(whole, pieces);
     assert_eq!((&whole.shape[..], &whole.data[..8]), (&[1, 5, 8][..], &table[..8]));
@@ -109,7 +109,7 @@ fn dinov2_is_read_from_a_backbone_and_from_an_export_without_names() {
         "onnx::Reshape_1962".to_owned(),
         Values { shape: vec![1, 8, 3, 3], data: table[8..].to_vec() },
     );
-    let error = read(fresh(), cut, Part::Vision, "dinov2").unwrap_err();
+    let error = read(fresh(), cut, Dinov2::published()).unwrap_err();
     assert!(
         error.contains("onnx::Reshape_1962: file has [1, 8, 3, 3], model wants [1, 5, 8]"),
         "{error}"
@@ -130,13 +130,13 @@ fn efficientnet_is_read_from_a_classifier() {
     theirs.insert("_bn0.num_batches_tracked".to_owned(), Values { shape: vec![], data: vec![7.0] });
     for features in [Features::Head, Features::Last] {
         let read = params::export(
-            &read(build(features), theirs.clone(), Part::Vision, "efficientnet-lite").unwrap(),
+            &read(build(features), theirs.clone(), EfficientNetLite::published()).unwrap(),
         );
         assert!(read.iter().all(|(name, v)| &values[name] == v));
         assert_eq!(read.contains_key("_conv_head.weight"), features == Features::Head);
     }
     theirs.remove("_bn0.running_var");
-    let error = read(build(Features::Last), theirs, Part::Vision, "efficientnet-lite").unwrap_err();
+    let error = read(build(Features::Last), theirs, EfficientNetLite::published()).unwrap_err();
     assert!(error.contains("1 missing (_bn0.running_var)"), "{error}");
 }
 
@@ -175,10 +175,7 @@ fn llama_is_read_by_both_its_names() {
         let theirs: Tensors = values.iter().map(|(name, v)| (gguf(name), v.clone())).collect();
         assert_eq!(theirs.len(), values.len());
         assert!(theirs.contains_key("blk.1.attn_k.weight"));
-        assert_eq!(
-            params::export(&read(fresh(), theirs, Part::Language, "llama").unwrap()),
-            values
-        );
+        assert_eq!(params::export(&read(fresh(), theirs, Llama::published()).unwrap()), values);
         // transformers' own, with the copy of a tied table and a buffer that older files have.
         let mut own = values.clone();
         let frequencies = Values { shape: vec![1], data: vec![1.0] };
@@ -186,11 +183,11 @@ fn llama_is_read_by_both_its_names() {
         own.entry("lm_head.weight".to_owned())
             .or_insert(values["model.embed_tokens.weight"].clone());
         assert_eq!(
-            params::export(&read(fresh(), own.clone(), Part::Language, "llama").unwrap()),
+            params::export(&read(fresh(), own.clone(), Llama::published()).unwrap()),
             values
         );
         own.get_mut("lm_head.weight").unwrap().data[3] += 1.0;
-        assert_eq!(read(fresh(), own, Part::Language, "llama").is_err(), tied);
+        assert_eq!(read(fresh(), own, Llama::published()).is_err(), tied);
     }
 }
 
@@ -203,10 +200,11 @@ fn openai() -> VitConfig {
 type Form = (Tensors, Box<dyn Fn(Tensors) -> Result<Tensors, String>>);
 
 fn first_published(which: usize) -> Form {
-    let lavis = |part, family: &'static str| {
+    let lavis = |names: PublishedNames| {
         move |name: &str| {
-            let prefix = if part == Part::Vision { "visual_encoder." } else { "opt_model." };
-            let mut theirs = recipe(Scheme::Lavis, part, family, name).unwrap();
+            let prefix =
+                if names.part() == Part::Vision { "visual_encoder." } else { "opt_model." };
+            let mut theirs = names.recipe(Scheme::Lavis, name).unwrap();
             for piece in &mut theirs.0 {
                 if let Piece::Whole(name) | Piece::Third(name, _) = piece {
                     *name = name.strip_prefix(prefix).unwrap().to_owned();
@@ -218,27 +216,25 @@ fn first_published(which: usize) -> Form {
     match which {
         0 => {
             let fresh = || Eva::build(&eva_config(), &Device::flex());
-            let load = move |theirs| {
-                read(fresh(), theirs, Part::Vision, "eva").map(|m| params::export(&m))
-            };
-            (published(&drawn(fresh()), lavis(Part::Vision, "eva")), Box::new(load))
+            let load =
+                move |theirs| read(fresh(), theirs, Eva::published()).map(|m| params::export(&m));
+            (published(&drawn(fresh()), lavis(Eva::published())), Box::new(load))
         }
         1 => {
             let fresh = || Vit::build(&openai(), &Device::flex());
-            let load = move |theirs| {
-                read(fresh(), theirs, Part::Vision, "vit").map(|m| params::export(&m))
-            };
-            (published(&drawn(fresh()), lavis(Part::Vision, "vit")), Box::new(load))
+            let load =
+                move |theirs| read(fresh(), theirs, Vit::published()).map(|m| params::export(&m));
+            (published(&drawn(fresh()), lavis(Vit::published())), Box::new(load))
         }
         _ => {
             let text = r#"{"vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "ffn_dim": 16, "max_position_embeddings": 8}"#;
             let config: OptConfig = serde_json::from_str(text).unwrap();
             let fresh = move || Opt::build(&config, &Device::flex());
-            let theirs = published(&drawn(fresh()), lavis(Part::Language, "opt"));
+            let theirs = published(&drawn(fresh()), lavis(Opt::published()));
             (
                 theirs,
                 Box::new(move |theirs| {
-                    read(fresh(), theirs, Part::Language, "opt").map(|m| params::export(&m))
+                    read(fresh(), theirs, Opt::published()).map(|m| params::export(&m))
                 }),
             )
         }

@@ -2,7 +2,7 @@
 
 use super::reader::{eva_config, read};
 use crate::vision::eva::Eva;
-use crate::weights::names::{Part, shared};
+use crate::weights::wrappers::shared;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use toolkit_core::VisionEncoder;
@@ -21,7 +21,7 @@ fn renamed(rename: impl Fn(&str) -> String) -> BTreeMap<String, Values> {
 }
 
 fn load(tensors: BTreeMap<String, Values>) -> Result<BTreeMap<String, Values>, String> {
-    read(build(), tensors, Part::Vision, "eva").map(|module| params::export(&module))
+    read(build(), tensors, Eva::published()).map(|module| params::export(&module))
 }
 
 #[test]

@@ -1,17 +1,18 @@
 //! Parts read from every form that they are published in.
 
+use crate::bridge::qformer::of_bert;
 use crate::language::opt::{Opt, OptConfig};
 use crate::language::t5::{T5, T5Config};
 use crate::layers::Activation;
 use crate::vision::eva::{Eva, EvaConfig};
 use crate::vision::vit::{Vit, VitConfig};
-use crate::weights::names::{self, Part};
 use crate::weights::reader::Reader;
 use crate::weights::{StoredDtype, write_safetensors};
 use burn::module::Module;
 use burn::tensor::{DType, Device};
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Values};
+use toolkit_core::published::{PublishedNames, Scheme};
 use toolkit_core::{LanguageModel, VisionEncoder};
 use toolkit_formats::Tensors;
 
@@ -25,11 +26,10 @@ fn file(tensors: BTreeMap<String, Values>) -> Tensors {
 pub(super) fn read<M: Module>(
     module: M,
     tensors: BTreeMap<String, Values>,
-    part: Part,
-    family: &str,
+    names: PublishedNames,
 ) -> Result<M, String> {
-    let mut reader = Reader::of_part(file(tensors), part, family);
-    let plan = reader.plan(part, family, &params::list(&module), names::corners(family));
+    let mut reader = Reader::of_part(file(tensors), names);
+    let plan = reader.plan(&names, &params::list(&module));
     reader.check().map_err(|error| error.to_string())?;
     reader.load(module, &plan, DType::F32, |_| {}).map_err(|error| error.to_string())
 }
@@ -49,7 +49,7 @@ fn eva_is_read_from_its_original_file_and_from_a_whole_blip2() {
     let values = eva();
     let mut original = BTreeMap::new();
     for (name, values) in &values {
-        let recipe = names::recipe(names::Scheme::Lavis, Part::Vision, "eva", name).unwrap();
+        let recipe = Eva::published().recipe(Scheme::Lavis, name).unwrap();
         let theirs: Vec<String> =
             recipe.names().map(|n| n.trim_start_matches("visual_encoder.").to_owned()).collect();
         match &theirs[..] {
@@ -75,7 +75,7 @@ fn eva_is_read_from_its_original_file_and_from_a_whole_blip2() {
         original.insert(name.to_owned(), more.clone());
     }
     let fresh = || Eva::build(&eva_config(), &Device::flex());
-    let read_back = read(fresh(), original.clone(), Part::Vision, "eva").unwrap();
+    let read_back = read(fresh(), original.clone(), Eva::published()).unwrap();
     assert_eq!(params::export(&read_back), values);
 
     // The tower of transformers' BLIP-2, with the rest of the model around it.
@@ -87,13 +87,13 @@ fn eva_is_read_from_its_original_file_and_from_a_whole_blip2() {
     {
         whole.insert(name.to_owned(), more.clone());
     }
-    assert_eq!(params::export(&read(fresh(), whole, Part::Vision, "eva").unwrap()), values);
+    assert_eq!(params::export(&read(fresh(), whole, Eva::published()).unwrap()), values);
 
     // What does not belong is told, and all of it at once.
     original.insert("blocks.1.attn.k_bias".to_owned(), more);
     original.remove("pos_embed");
     original.insert("cls_token".to_owned(), Values { shape: vec![1, 1, 7], data: vec![0.0; 7] });
-    let error = read(fresh(), original, Part::Vision, "eva").unwrap_err();
+    let error = read(fresh(), original, Eva::published()).unwrap_err();
     for part in [
         "1 missing",
         "position_embedding",
@@ -121,7 +121,7 @@ fn position_tables_are_resized_to_the_image() {
     let values = eva();
     let large = EvaConfig { image_size: 12, ..eva_config() };
     let module =
-        read(Eva::build(&large, &Device::flex()), values.clone(), Part::Vision, "eva").unwrap();
+        read(Eva::build(&large, &Device::flex()), values.clone(), Eva::published()).unwrap();
     let table = &params::export(&module)["embeddings.position_embedding"];
     assert_eq!(table.shape, [1, 10, 8]);
     let small = &values["embeddings.position_embedding"];
@@ -148,7 +148,7 @@ fn clip_is_read_from_openais_file() {
     for prefix in ["", "visual.", "visual_encoder."] {
         let mut theirs: BTreeMap<String, Values> = BTreeMap::new();
         for (name, values) in &values {
-            let recipe = names::recipe(names::Scheme::Lavis, Part::Vision, "vit", name).unwrap();
+            let recipe = Vit::published().recipe(Scheme::Lavis, name).unwrap();
             let called = recipe.names().next().unwrap().replace("visual_encoder.", prefix);
             let Some(at) =
                 ["q_proj", "k_proj", "v_proj"].iter().position(|part| name.contains(part))
@@ -178,8 +178,7 @@ fn clip_is_read_from_openais_file() {
                 theirs.insert(name.to_owned(), more.clone());
             }
         }
-        let module =
-            read(Vit::build(&config, &Device::flex()), theirs, Part::Vision, "vit").unwrap();
+        let module = read(Vit::build(&config, &Device::flex()), theirs, Vit::published()).unwrap();
         assert_eq!(params::export(&module), values, "{prefix}");
     }
 }
@@ -196,22 +195,19 @@ fn opt_is_read_with_and_without_its_outer_level_and_its_copies() {
         .iter()
         .map(|(name, v)| (name.trim_start_matches("model.").to_owned(), v.clone()))
         .collect();
-    assert_eq!(params::export(&read(build(), bare, Part::Language, "opt").unwrap()), values);
+    assert_eq!(params::export(&read(build(), bare, Opt::published()).unwrap()), values);
 
     let mut tied = values.clone();
     let table = values["model.decoder.embed_tokens.weight"].clone();
     tied.insert("lm_head.weight".to_owned(), table.clone());
-    assert_eq!(
-        params::export(&read(build(), tied.clone(), Part::Language, "opt").unwrap()),
-        values
-    );
+    assert_eq!(params::export(&read(build(), tied.clone(), Opt::published()).unwrap()), values);
     // Of tied tensors a file may keep either.
     let mut other = tied.clone();
     other.remove("model.decoder.embed_tokens.weight");
-    assert_eq!(params::export(&read(build(), other, Part::Language, "opt").unwrap()), values);
+    assert_eq!(params::export(&read(build(), other, Opt::published()).unwrap()), values);
     // A copy that is none.
     tied.get_mut("lm_head.weight").unwrap().data[0] += 1.0;
-    let error = read(build(), tied, Part::Language, "opt").unwrap_err();
+    let error = read(build(), tied, Opt::published()).unwrap_err();
     assert!(
         error.contains("lm_head.weight: differs from model.decoder.embed_tokens.weight"),
         "{error}"
@@ -234,7 +230,7 @@ fn bert_is_known_by_all_its_names() {
         ("cls.predictions.transform.LayerNorm.bias", "cls.transform.layer_norm.bias"),
         ("cls.predictions.bias", "cls.bias"),
     ] {
-        assert_eq!(names::of_bert(theirs), ours);
+        assert_eq!(of_bert(theirs), ours);
     }
 }
 
@@ -250,7 +246,7 @@ fn a_t5_alone_is_read_as_transformers_5_saves_it() {
     let build = |tied| T5::build(&config(tied), &Device::flex());
     let drawn = params::export(&params::initialise(build(false), 1, |_| params::Init::Normal(0.5)));
     let load = |tied, values: BTreeMap<String, Values>| {
-        read(build(tied), values, Part::Language, "t5").map(|model| params::export(&model))
+        read(build(tied), values, T5::published()).map(|model| params::export(&model))
     };
     assert_eq!(load(false, drawn.clone()).unwrap(), drawn);
     let wrapped = drawn

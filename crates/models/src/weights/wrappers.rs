@@ -45,7 +45,7 @@ fn around<'a>(names: impl Iterator<Item = &'a str> + Clone, whole: bool) -> Stri
 }
 
 /// The levels that all of `names` have in front, joined; shortest first, none in front of all.
-pub(crate) fn shared<'a>(mut names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn shared<'a>(mut names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut all = vec![String::new()];
     let Some(first) = names.next() else { return all };
     let ends = first.match_indices('.').map(|(at, _)| first[..=at].to_owned());
