@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use toolkit_core::AnyBridge;
 use toolkit_lab::experiment::spec::Spec;
 use toolkit_lab::plan::parts::Resolved;
-use toolkit_lab::{run::done, run::sealed};
+use toolkit_lab::run::done;
+use toolkit_lab::run::folder::{AGAIN, RunFolder};
+use toolkit_lab::run::manifest::Manifest;
 use toolkit_models::connector::Connector;
 use toolkit_registry::Weights;
 use toolkit_registry::spanned::suggest;
@@ -43,10 +45,7 @@ fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
         .map(|e| e.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
-    let planned: Vec<&str> =
-        manifest["cells"].as_array().into_iter().flatten().filter_map(|id| id.as_str()).collect();
+    let planned = Manifest::load(run).unwrap_or_default().cells;
     names.sort_by_key(|name| planned.iter().position(|id| id == name).unwrap_or(usize::MAX));
     if names.is_empty() { Err(none()) } else { Ok(names) }
 }
@@ -60,8 +59,8 @@ pub fn cells(context: &Context, run: &Path) -> anyhow::Result<Vec<Cell>> {
 }
 
 fn cell(context: &Context, run: &Path, id: String) -> anyhow::Result<Cell> {
-    let dir = run.join("cells").join(&id);
-    done::check(&dir, &["spec.toml"], sealed::AGAIN)?;
+    let dir = RunFolder::new(run).cell(&id);
+    done::check(&dir, &["spec.toml"], AGAIN)?;
     let spec: Spec = context.source(&dir.join("spec.toml"))?.parse()?;
     Ok(Cell { resolved: Resolved::new(&context.registry, &spec.model)?, id, spec })
 }
@@ -95,7 +94,7 @@ pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
 }
 
 fn stage2(run: &Path, cell: &Cell) -> PathBuf {
-    run.join("cells").join(&cell.id).join("stage2")
+    RunFolder::new(run).stage2(&cell.id)
 }
 
 /// The trained connector of a cell.
@@ -161,10 +160,13 @@ pub fn stage1(
         );
     }
     // The cells are in the order of the plan, so the first is a baseline of most ablations.
-    let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
+    let manifest = Manifest::load(run).unwrap_or_default();
     let started = |cell: &Cell| {
-        manifest["stage1"][&cell.id].as_str().filter(|key| known.iter().any(|k| k == key))
+        manifest
+            .stage1
+            .get(&cell.id)
+            .map(String::as_str)
+            .filter(|key| known.iter().any(|k| k == key))
     };
     let meant =
         |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));

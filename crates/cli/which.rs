@@ -12,6 +12,7 @@ use toolkit_checkpoints::model::Loading;
 use toolkit_checkpoints::processor::Processor;
 use toolkit_checkpoints::{BridgePart, LanguagePart, Model, VisionPart};
 use toolkit_core::{AnyBridge, Bridge, VisionShape, params};
+use toolkit_lab::run::manifest::Manifest;
 use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
 use toolkit_registry::{Card, Kind};
 use toolkit_system::digest::sha256_hex;
@@ -253,9 +254,8 @@ impl Which {
 /// The stage-1 run that a cell started from.
 fn stage1_of(context: &Context, run: &Path, id: &str) -> anyhow::Result<(String, Cell)> {
     let cell = runs::choose(context, run, Some(id))?;
-    let manifest = toolkit_system::input::read(&run.join("manifest.json")).unwrap_or_default();
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
-    let key = manifest["stage1"][id].as_str().map(str::to_owned);
+    let mut manifest = Manifest::load(run).unwrap_or_default();
+    let key = manifest.stage1.remove(id);
     let hint = "choose a cell with `stage1.enabled = true`";
     Ok((
         key.ok_or_else(|| {

@@ -9,7 +9,7 @@ use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 use toolkit_lab::bench::{Measured, Setup, Work, measure};
-use toolkit_lab::run::manifest;
+use toolkit_lab::run::provenance;
 use toolkit_registry::Kind;
 
 /// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage,
@@ -168,13 +168,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     toolkit_system::progress::Progress::finish(&task);
     if context.json {
         return out::json(&json!({
-            "machine": manifest::machine(), "device": context.device_name, "threads": threads,
-            "toolkit": format!("{} {}", env!("CARGO_PKG_VERSION"), manifest::git_revision()), "works": all,
+            "machine": provenance::machine(), "device": context.device_name, "threads": threads,
+            "toolkit": format!("{} {}", env!("CARGO_PKG_VERSION"), provenance::git_revision()), "works": all,
         }));
     }
     out::out(&format!(
         "{}, {threads} threads, {}\n\n{}",
-        manifest::machine(),
+        provenance::machine(),
         context.device_name,
         listing(&all)
     ))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use toolkit_lab::compare::diff::{Difference, Parting, RunDiff, diff};
 use toolkit_lab::compare::outcome::{Paired, compare, is_evaluation, tasks_alone};
-use toolkit_lab::run::done::Damage;
+use toolkit_lab::run::damage::Damage;
 
 /// Says why two runs differ: what they were made of, where their training parts, which samples came
 /// out otherwise

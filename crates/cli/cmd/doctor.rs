@@ -49,10 +49,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             format!(
                 "{}, revision {}",
                 env!("CARGO_PKG_VERSION"),
-                toolkit_lab::run::manifest::git_revision()
+                toolkit_lab::run::provenance::git_revision()
             ),
         ),
-        fact("machine", toolkit_lab::run::manifest::machine()),
+        fact("machine", toolkit_lab::run::provenance::machine()),
         fact("memory", memory()),
         fact("disk here", disk()),
     ];

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use toolkit_data::DataName;
 use toolkit_fetch::{Digest, Progress, Source, Store};
-use toolkit_lab::experiment::sweep;
+use toolkit_lab::experiment::{overrides, sweep};
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Card, Kind, Remote, sources};
 
@@ -197,7 +197,7 @@ fn with_parts(context: &Context, card: &Card) -> anyhow::Result<Vec<Remote>> {
 /// Everything that the cells of an experiment use.
 fn of_experiment(context: &Context, file: &Path) -> anyhow::Result<Vec<Remote>> {
     let source = context.source(file)?;
-    let (spec, table) = sweep::resolve(&source, &[], false)?;
+    let (spec, table) = overrides::resolve(&source, &[], false)?;
     let mut all = Vec::new();
     for cell in sweep::cells(&source, &spec, &table)? {
         let model = &cell.spec.model;

@@ -6,8 +6,9 @@ use crate::context::Context;
 use crate::text::{bytes, count, seconds, table};
 use clap::Args as Arguments;
 use serde_json::{Value, json};
-use toolkit_lab::experiment::sweep::{self, Experiment};
-use toolkit_lab::plan::cells::{CellPlan, Estimate};
+use toolkit_lab::experiment::kind::{Experiment, kind};
+use toolkit_lab::plan::estimate::Estimate;
+use toolkit_lab::plan::run_plan::PlannedCell;
 use toolkit_lab::run::Run;
 
 /// Shows what an experiment would do and cost, and stops
@@ -41,49 +42,20 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
     let source = context.source(&args.file)?;
     let options = args.options(context);
-    if let Experiment::Pretrain(_) = sweep::kind(&source)? {
+    if let Experiment::Pretrain(_) = kind(&source)? {
         return pretrain::plan(context, &source, &options);
     }
     let mut run = Run::sketch(source, &context.registry, &options)?;
-    let parts = check_parts(&run)?;
-    run.plan.notes.extend(parts);
+    let missing = run.plan.check_headers()?;
+    run.plan.notes.extend(missing);
     for note in &run.plan.notes {
         context.log.line(&format!("note: {note}"));
     }
     context.print(|| as_json(&run), || as_text(&run))
 }
 
-/// Checks tokenizers and the headers of weights that are here, which `run` would find damaged;
-/// names those that are not.
-fn check_parts(run: &Run) -> anyhow::Result<Vec<String>> {
-    let mut notes = Vec::new();
-    for (at, parts) in run.plan.resolved.iter().enumerate() {
-        let mut here = true;
-        for card in [&parts.vision.0, &parts.bridge.0, &parts.language.0] {
-            if !card.not_here()?.is_empty() {
-                here = false;
-                notes.push(format!(
-                    "`{}` is not on this machine: `toolkit data fetch {}` gets it",
-                    card.name, card.name
-                ));
-            } else if card.weights.is_some() {
-                card.open_weights()?;
-            }
-        }
-        if here {
-            parts.language_special_tokens()?;
-            if run.plan.cells.iter().any(|cell| cell.resolved == at && cell.stage1.is_some()) {
-                parts.text_special_tokens()?;
-            }
-        }
-    }
-    notes.sort();
-    notes.dedup();
-    Ok(notes)
-}
-
 /// Trained and frozen parameters of a cell.
-fn params(run: &Run, cell: &CellPlan) -> (u64, u64) {
+fn params(run: &Run, cell: &PlannedCell) -> (u64, u64) {
     let parts = &run.plan.resolved[cell.resolved];
     (parts.trained_params, parts.vision.1.cost.params + parts.language.1.cost.params)
 }
@@ -101,7 +73,7 @@ fn as_json(run: &Run) -> Value {
     });
     json!({
         "name": run.spec.name, "question": run.spec.question, "out": crate::out::path(&run.out), "jobs": run.jobs,
-        "cells": cells.collect::<Vec<_>>(), "stage1": run.plan.stage1, "estimate": run.plan.estimate,
+        "cells": cells.collect::<Vec<_>>(), "stage1": run.plan.stage1, "estimate": run.estimate,
         "notes": run.plan.notes,
     })
 }
@@ -131,7 +103,7 @@ fn as_text(run: &Run) -> String {
             ]
         })
         .collect();
-    let estimate = &run.plan.estimate;
+    let estimate = &run.estimate;
     let mut text = table(&["cell", "seed", "stage 1", "trained", "frozen", "id"], &rows);
     let facts = [
         ("cells", estimate.cells.to_string()),

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use toolkit_core::{Cost, VisionShape};
 use toolkit_lab::LabError;
-use toolkit_lab::experiment::sweep::parse_set;
+use toolkit_lab::experiment::overrides::parse_set;
+use toolkit_lab::experiment::pretrain_spec::{PartKind, PartSpec, PretrainSpec};
 use toolkit_lab::run::RunOptions;
-use toolkit_lab::work::pretrain::{self, PartKind, PartSpec, PretrainSpec};
+use toolkit_lab::work::pretrain;
 use toolkit_registry::{Card, Kind, Source};
 
 /// Steps of every part with `--smoke`.

@@ -5,6 +5,7 @@ use anyhow::anyhow;
 use clap::Args as Arguments;
 use std::path::PathBuf;
 use toolkit_lab::report::{FIGURE_FILE, Results, figure_svg, html, markdown, summary, table};
+use toolkit_lab::run::folder::AGAIN;
 use toolkit_lab::{run::done, run::sealed};
 use toolkit_train::checkpoint::write_atomic;
 
@@ -27,7 +28,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let path = args.dir.join("results.json");
     let shown = path.display();
-    done::check(&args.dir, &["results.json"], sealed::AGAIN)?;
+    done::check(&args.dir, &["results.json"], AGAIN)?;
     let bytes = toolkit_system::input::read(&path).map_err(|error| {
         anyhow!(
             "cannot read the results: {error} --> {shown}; hint: give the \

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::fail::Different;
 use anyhow::bail;
 use clap::Args as Arguments;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use toolkit_lab::LabError;
 use toolkit_lab::compare::diff::{diff as compare, made_of};
@@ -43,8 +43,8 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 1. What the run was.
     let shown = args.run.display();
-    let held = sealed::manifest(&args.run)?;
-    check(&args.run, &held)?;
+    let manifest = Manifest::load(&args.run)?;
+    check(&args.run, &manifest)?;
     let source = context.source(&args.run.join("spec.toml"))?;
     let name =
         args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -60,13 +60,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let again = Run::prepare(source, &context.registry, &options)?;
 
     // 2. Whether all of it is still here.
-    let planned = serde_json::to_value(Manifest::new(
-        &again.plan,
-        &options.device_name,
-        &options.command,
-        Vec::new(),
-    ))?;
-    let changed = made_of(&held, &planned);
+    let planned = Manifest::new(&again.plan, &options.device_name, &options.command, Vec::new());
+    let changed = made_of(&manifest, &planned)?;
     if let Some(first) = changed.first() {
         bail!(
             "{} of what the run was made of is not what is here, the first is `{}`: was {}, is {} \
@@ -76,7 +71,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             first.at,
             first.a,
             first.b,
-            held["git"].as_str().unwrap_or("of the manifest")
+            if manifest.git.is_empty() { "of the manifest" } else { &manifest.git }
         );
     }
 
@@ -106,10 +101,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 
 /// Looks whether the run has come to its end and its results are what it wrote: nothing else can be
 /// repeated.
-fn check(run: &Path, manifest: &Value) -> Result<(), LabError> {
-    let cells: Vec<&str> =
-        manifest["cells"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    sealed::check_finished(run, &cells)?;
+fn check(run: &Path, manifest: &Manifest) -> Result<(), LabError> {
+    sealed::check_finished(run, &manifest.cells)?;
     match sealed::damage(run)?.iter().find(|damage| !damage.is_needless()) {
         Some(damage) => {
             let hint = format!("{}; a damaged run says nothing about a repetition", damage.hint());

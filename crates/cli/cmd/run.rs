@@ -5,12 +5,11 @@ use crate::context::Context;
 use crate::interrupt;
 use clap::Args as Arguments;
 use std::path::PathBuf;
-use toolkit_lab::LabError;
-use toolkit_lab::experiment::sweep::{self, Experiment};
-use toolkit_lab::plan::parts::Splits;
+use toolkit_lab::experiment::kind::{Experiment, kind};
+use toolkit_lab::plan::splits::Splits;
 use toolkit_lab::report::{Results, summary, table};
+use toolkit_lab::run::folder::{RunFolder, SCORES_FILE};
 use toolkit_lab::run::{Run, RunOptions};
-use toolkit_lab::work::stages::RunContext;
 
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///
@@ -93,7 +92,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     let source = context.source(&args.experiment.file)?;
     let options = args.experiment.options(context);
-    if let Experiment::Pretrain(_) = sweep::kind(&source)? {
+    if let Experiment::Pretrain(_) = kind(&source)? {
         return pretrain::run(context, &source, &options);
     }
     let run = Run::prepare(source, &context.registry, &options)?;
@@ -113,46 +112,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 /// Whatever goes wrong on the way.
 pub fn carry_out(context: &Context, run: &Run, options: &RunOptions) -> anyhow::Result<Results> {
     let device = context.device()?;
-    let place = RunContext::new(&context.registry, &run.out, device.clone(), &context.log);
-    check(run, &place)?;
-    let stages = run.plan.stage1.iter().map(|stage| place.stage1_dir(&stage.key));
-    let cells = run.plan.cells.iter().map(|cell| run.out.join("cells").join(&cell.cell.id));
+    run.check(&context.registry, &device)?;
+    let folder = RunFolder::new(&run.out);
+    let stages = run.plan.stage1.iter().map(|stage| folder.stage1(&stage.key));
+    let cells = run.plan.cells.iter().map(|cell| folder.cell(&cell.cell.id));
     interrupt::say_how_to_go_on(&context.log, &run.out);
     let _watch = context
         .log
-        .watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join("scores.json")).collect());
+        .watch(&run.spec.name, stages.chain(cells).map(|dir| dir.join(SCORES_FILE)).collect());
     Ok(run.carry_out(&context.registry, &device, &context.log, options)?)
-}
-
-/// What can be wrong with tokenizers and weights is found before anything is written or trained.
-fn check(run: &Run, context: &RunContext<'_>) -> Result<(), LabError> {
-    let mut checked = Vec::new();
-    for cell in &run.plan.cells {
-        let (spec, resolved) = (&cell.cell.spec, &run.plan.resolved[cell.resolved]);
-        toolkit_lab::plan::ids::check_texts(
-            resolved,
-            &run.plan.splits[cell.splits],
-            cell.stage1.is_some(),
-        )?;
-        let key = (cell.resolved, cell.stage1.is_some(), spec.model.init);
-        if checked.contains(&key) {
-            continue;
-        }
-        resolved.language_special_tokens()?;
-        if cell.stage1.is_some() {
-            resolved.text_special_tokens()?;
-        }
-        resolved.bridge_at_start(
-            context.registry,
-            spec.model.init,
-            cell.cell.seed,
-            &context.device,
-        )?;
-        if !checked.iter().any(|(at, _, _)| *at == cell.resolved) {
-            resolved.encoder(context.registry, &context.device)?;
-            resolved.language_model(context.registry, &context.device)?;
-        }
-        checked.push(key);
-    }
-    Ok(())
 }

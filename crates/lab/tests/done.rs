@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::Mutex;
 use toolkit_lab::run::done::{DONE_FILE, Done, check};
-use toolkit_lab::{LabError, Reporter, run::sealed};
+use toolkit_lab::run::manifest::Manifest;
+use toolkit_lab::{LabError, Reporter};
 use toolkit_system::progress::{Progress, Silent};
 
 #[derive(Default)]
@@ -128,7 +129,7 @@ fn the_hint_of_a_damaged_file_is_its_way_back() {
 #[test]
 fn a_manifest_that_is_damaged_or_gone_says_what_to_remove() {
     let run = tempfile::tempdir().unwrap();
-    let said = || sealed::manifest(run.path()).unwrap_err().to_string();
+    let said = || Manifest::load(run.path()).unwrap_err().to_string();
     assert!(said().contains("not the folder of a run"));
     std::fs::create_dir(run.path().join("cells")).unwrap();
     let error = said();
@@ -149,7 +150,7 @@ fn a_manifest_that_is_damaged_or_gone_says_what_to_remove() {
         "{error}"
     );
     std::fs::write(run.path().join("manifest.json"), "{}").unwrap();
-    sealed::manifest(run.path()).unwrap();
+    Manifest::load(run.path()).unwrap();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use toolkit_eval::{
     Batches, CaptionResult, RetrievalTask, Task, caption, captioned_items, question_pairs,
     retrieve, vqa,
 };
-use toolkit_lab::work::stages::same_pictures;
+use toolkit_lab::work::captions::same_pictures;
 use toolkit_metrics::{CaptionTokens, Interval, Meteor, bootstrap, caption_notes};
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::progress::Progress;

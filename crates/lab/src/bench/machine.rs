@@ -7,7 +7,7 @@ use std::time::Instant;
 /// Largest resident memory since the start or [`forget_peak`], in bytes; 0 where the system does
 /// not tell.
 pub(super) fn peak() -> u64 {
-    crate::run::process_usage().1
+    crate::run::cost::process_usage().1
 }
 
 /// Lets the system count the peak from now on. Where it cannot (no Linux), the peak is that of the

@@ -2,13 +2,16 @@
 //! otherwise.
 
 use crate::files::read_json;
-use crate::run::done::Damage;
+use crate::run::damage::Damage;
+use crate::run::folder::RunFolder;
+use crate::run::manifest::Manifest;
 use crate::{LabError, run::sealed};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::Checkpoint;
 
 /// One thing that is not the same in both.
@@ -99,9 +102,6 @@ impl Parting {
     }
 }
 
-/// What a manifest holds that says how it was called rather than what it is made of.
-const ASIDE: [&str; 4] = ["command", "cells", "stage1", "builds"];
-
 /// Compares two run folders.
 ///
 /// # Errors
@@ -120,13 +120,8 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
     }
 
     // 1. What they are made of.
-    let manifests = [sealed::manifest(a)?, sealed::manifest(b)?];
-    let kept = |value: &Value| {
-        let mut map = value.as_object().cloned().unwrap_or_default();
-        map.retain(|key, _| !ASIDE.contains(&key.as_str()));
-        flat(&Value::Object(map))
-    };
-    found.made_of = differences(&kept(&manifests[0]), &kept(&manifests[1]));
+    let manifests = [Manifest::load(a)?, Manifest::load(b)?];
+    found.made_of = differences(&facts(&manifests[0])?, &facts(&manifests[1])?);
 
     // 2. What was asked for.
     let specs = [spec(a)?, spec(b)?];
@@ -142,9 +137,10 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
             found.alone.push(name.clone());
             continue;
         };
-        let (dir_a, dir_b) = (a.join("cells").join(&cell_a.0), b.join("cells").join(&cell_b.0));
-        let stage1 = |manifest: &Value, run: &Path, cell: &str| -> Option<PathBuf> {
-            Some(run.join("stage1").join(manifest["stage1"][cell].as_str()?))
+        let dir_a = RunFolder::new(a).cell(&cell_a.0);
+        let dir_b = RunFolder::new(b).cell(&cell_b.0);
+        let stage1 = |manifest: &Manifest, run: &Path, cell: &str| -> Option<PathBuf> {
+            Some(RunFolder::new(run).stage1(manifest.stage1.get(cell)?))
         };
         if let (Some(own), Some(other)) =
             (stage1(&manifests[0], a, &cell_a.0), stage1(&manifests[1], b, &cell_b.0))
@@ -172,22 +168,49 @@ pub fn diff(a: &Path, b: &Path) -> Result<RunDiff, LabError> {
     Ok(found)
 }
 
-/// What is different between the manifests of a run and of a plan that has not been carried out.
-#[must_use]
-pub fn made_of(held: &Value, planned: &Value) -> Vec<Difference> {
-    let part = |value: &Value| {
-        // Manifests of older versions lack some.
-        let map = value
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| !held[key.as_str()].is_null());
-        let kept = map.filter(|(key, _)| {
-            ["cards", "weights", "data", "tasks", "seeds", "device"].contains(&key.as_str())
-        });
-        flat(&Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
+/// Keys of a manifest that say how a run was called, not what it is made of.
+const CALL: [&str; 4] = ["command", "cells", "stage1", "builds"];
+
+/// Keys of a manifest that a repetition must have in common.
+const INPUTS: [&str; 6] = ["cards", "weights", "data", "tasks", "seeds", "device"];
+
+/// Returns what a run is made of, by dotted key. Keys that are empty, or that an older version did
+/// not write, are left out.
+fn facts(manifest: &Manifest) -> Result<BTreeMap<String, Value>, LabError> {
+    let mut all = serde_json::to_value(manifest).map_err(Problem::defect)?;
+    if let Some(map) = all.as_object_mut() {
+        map.retain(|key, value| !CALL.contains(&key.as_str()) && !is_empty(value));
+    }
+    Ok(flat(&all))
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Returns the differences between the inputs of a run and those of a plan that has not been
+/// carried out. Inputs that an older version did not write down are passed over.
+///
+/// # Errors
+/// None of a manifest that was read or made here.
+pub fn made_of(run: &Manifest, planned: &Manifest) -> Result<Vec<Difference>, LabError> {
+    let (run, planned) = (facts(run)?, facts(planned)?);
+    let table = |key: &str| key.split('.').next().unwrap_or_default().to_owned();
+    let written: BTreeSet<String> = run.keys().map(|key| table(key)).collect();
+    let inputs = |all: BTreeMap<String, Value>| -> BTreeMap<String, Value> {
+        let is_input = |key: &str| {
+            let table = table(key);
+            INPUTS.contains(&table.as_str()) && written.contains(&table)
+        };
+        all.into_iter().filter(|(key, _)| is_input(key)).collect()
     };
-    differences(&part(held), &part(planned))
+    Ok(differences(&inputs(run), &inputs(planned)))
 }
 
 fn spec(run: &Path) -> Result<Value, LabError> {

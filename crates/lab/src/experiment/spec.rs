@@ -1,11 +1,8 @@
 //! The experiment file: exactly what it says, before anything is resolved.
 
-use crate::LabError;
-use crate::experiment::ranges::{self, OutOfRange};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use toolkit_models::bridge::QFormerInit;
-use toolkit_registry::Source;
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::schedule::Schedule;
 use toolkit_train::stage1::LossWeights;
@@ -244,94 +241,4 @@ fn three_hundred() -> usize {
 }
 fn sixty_four() -> usize {
     64
-}
-
-impl Spec {
-    /// Checks values that types cannot.
-    ///
-    /// # Errors
-    /// At the first value that makes no sense, with its position.
-    pub fn check(&self, source: &Source) -> Result<(), LabError> {
-        let wrong = |key: &str, what: &str, hint: &str| {
-            Err(LabError::Problem(source.error_at(key, what, hint)))
-        };
-        let plain = !self.name.is_empty()
-            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if !plain || self.name.starts_with('.') {
-            return wrong(
-                "name",
-                "`name` must be letters, digits, `-`, `_` and `.`",
-                "it names the run folder",
-            );
-        }
-        if self.seeds.is_empty() {
-            return wrong(
-                "seeds",
-                "`seeds` is empty",
-                "give at least one; three or more for intervals",
-            );
-        }
-        let mut seen = BTreeSet::new();
-        if let Some(seed) = self.seeds.iter().find(|seed| !seen.insert(**seed)) {
-            return wrong(
-                "seeds",
-                &format!("`seeds` has {seed} more than once"),
-                "name each seed once",
-            );
-        }
-        self.ranges().map_err(|error| source.error_at(&error.key, error.what, error.hint))?;
-        let mut names: Vec<String> = ["vqa", "caption", "retrieval"].map(str::to_owned).to_vec();
-        for also in &self.eval.also {
-            if names.contains(&also.name()) {
-                let what = format!("two tasks of `eval` would be called `{}`", also.name());
-                return wrong(
-                    "eval.also",
-                    &what,
-                    "name each data set once; measure others with `toolkit eval`",
-                );
-            }
-            names.push(also.name());
-        }
-        let w = self.stage1.losses;
-        if self.stage1.enabled && w.itc == 0.0 && w.itm == 0.0 && w.itg == 0.0 {
-            return wrong(
-                "stage1.losses",
-                "all losses of stage 1 have weight 0",
-                "give one a weight or set `stage1.enabled = false`",
-            );
-        }
-        Ok(())
-    }
-
-    /// Says of the settings what is allowed and may still not be meant, one line each.
-    #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        let (one, two) = (&self.stage1, &self.stage2);
-        let first =
-            one.enabled.then(|| ranges::warmup_note("stage1", &one.schedule, one.steps)).flatten();
-        first.into_iter().chain(ranges::warmup_note("stage2", &two.schedule, two.steps)).collect()
-    }
-
-    /// Checks every number against the range in which it means something.
-    fn ranges(&self) -> Result<(), OutOfRange> {
-        let (one, two) = (&self.stage1, &self.stage2);
-        ranges::threads("compute.threads", self.compute.threads)?;
-        ranges::steps("stage1.steps", one.steps)?;
-        ranges::images("stage1.batch", one.batch, 2)?;
-        ranges::micro_batches("stage1.accumulate", one.accumulate, one.batch)?;
-        ranges::schedule("stage1.schedule", &one.schedule)?;
-        ranges::optim("stage1.optim", &one.optim)?;
-        ranges::share("stage1.smoothing", one.smoothing)?;
-        for (name, value) in
-            [("itc", one.losses.itc), ("itm", one.losses.itm), ("itg", one.losses.itg)]
-        {
-            ranges::weight(&format!("stage1.losses.{name}"), value)?;
-        }
-        ranges::steps("stage2.steps", two.steps)?;
-        ranges::images("stage2.batch", two.batch, 1)?;
-        ranges::micro_batches("stage2.accumulate", two.accumulate, two.batch)?;
-        ranges::schedule("stage2.schedule", &two.schedule)?;
-        ranges::optim("stage2.optim", &two.optim)?;
-        ranges::images("eval.batch", self.eval.batch, 1)
-    }
 }

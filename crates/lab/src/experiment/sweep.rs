@@ -1,27 +1,26 @@
-//! From one file to cells: overrides, axes, seeds.
+//! The cells of an experiment: one for each combination of axis values and each seed.
 
+use crate::LabError;
+use crate::experiment::overrides::apply;
 use crate::experiment::spec::Spec;
-use crate::{LabError, work::pretrain};
 use std::collections::BTreeMap;
 use toolkit_registry::Source;
+use toolkit_system::problem::Problem;
 
-/// One combination of axis values with one seed.
+/// Combination of axis values with one seed.
 #[derive(Clone, Debug)]
-pub struct Cell {
-    /// The resolved experiment, without sweep, with one seed.
+pub struct ExperimentCell {
+    /// Experiment without sweep, with one seed.
     pub spec: Spec,
-    /// Axis key to value, as text.
+    /// Axis keys with their values as text.
     pub axes: BTreeMap<String, String>,
-    /// The seed.
+    /// Seed.
     pub seed: u64,
     /// Hashes of the task cards, in the order of `[eval]`; set by the plan.
     pub tasks: Vec<String>,
     /// Short hash of all that determines the result; set by the plan.
     pub id: String,
 }
-
-/// Names of a dotted key; the longest of an experiment file has three.
-const DEEPEST_KEY: usize = 16;
 
 /// Most cells of an experiment. Each is a training of minutes at least.
 const MOST_CELLS: usize = 4096;
@@ -40,14 +39,14 @@ fn check_number(source: &Source, spec: &Spec) -> Result<(), LabError> {
     Err(source.error_at(key, what, "leave out values or seeds, or split the file").into())
 }
 
-/// An axis value as people write it.
+/// Writes an axis value as people do: `on`, `off`, `itc + itm`.
 #[must_use]
 pub fn text(value: &toml::Value) -> String {
     match value {
         toml::Value::String(s) => s.clone(),
         toml::Value::Boolean(true) => "on".to_owned(),
         toml::Value::Boolean(false) => "off".to_owned(),
-        // Weights, such as those of the losses: what has none is not there.
+        // Weights, such as those of the losses; those of 0 are left out.
         toml::Value::Table(weights) if weights.values().all(|v| v.is_float() || v.is_integer()) => {
             let weight =
                 |v: &toml::Value| v.as_float().unwrap_or(v.as_integer().unwrap_or(0) as f64);
@@ -62,139 +61,32 @@ pub fn text(value: &toml::Value) -> String {
     }
 }
 
-/// Sets `a.b.c` in `table`; only the last name may be new.
-fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<(), String> {
-    let (mut at, names): (&mut toml::Table, Vec<&str>) = (table, key.split('.').collect());
-    // Tables inside tables are written and dropped by functions that call themselves.
-    if names.len() > DEEPEST_KEY {
-        return Err(format!("a key of {} names; no key has more than {DEEPEST_KEY}", names.len()));
-    }
-    for (depth, name) in names[..names.len() - 1].iter().enumerate() {
-        // Tables with defaults, such as `stage1.losses`, need not be written in the file.
-        let inner =
-            at.entry((*name).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        at = inner
-            .as_table_mut()
-            .ok_or_else(|| format!("`{}` is no table", names[..=depth].join(".")))?;
-    }
-    at.insert(names[names.len() - 1].to_owned(), value);
-    Ok(())
+/// Values of one combination of axes, as TOML and as text.
+struct Combination {
+    table: toml::Table,
+    axes: BTreeMap<String, String>,
 }
 
-/// `key=value` as given to `--set`; a value that is no TOML is taken as a string.
-///
-/// # Errors
-/// Without `=`.
-pub fn parse_set(argument: &str) -> Result<(String, toml::Value), LabError> {
-    let (key, value) = argument.split_once('=').ok_or_else(|| {
-        LabError::new(format!("`--set {argument}` has no `=`"), "write `--set stage2.steps=100`")
-    })?;
-    let (key, value) = (key.trim(), value.trim());
-    let parsed = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
-    Ok((key.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()))))
-}
-
-/// An experiment file with what was set on the command line, and its smoke settings if asked for.
-///
-/// # Errors
-/// At a key of the file, or naming the `--set` argument that does not fit.
-pub fn resolve(
-    source: &Source,
-    overrides: &[String],
-    smoke: bool,
-) -> Result<(Spec, toml::Table), LabError> {
-    let mut spec: Spec = source.parse()?;
-    spec.check(source)?;
-    let mut table: toml::Table = toml::from_str(source.text())
-        .map_err(|e| LabError::new(e.message().to_owned(), "check the file"))?;
-    if smoke {
-        for (key, value) in spec.smoke.clone() {
-            let place = format!("smoke.{key}");
-            let fail = |what: String| {
-                LabError::Problem(source.error_at(
-                    &place,
-                    what,
-                    "`[smoke]` holds dotted keys of this file",
-                ))
-            };
-            spec = apply(&mut table, &key, value).map_err(fail)?;
-        }
-    }
-    for argument in overrides {
-        let (key, value) = parse_set(argument)?;
-        spec = apply(&mut table, &key, value).map_err(|what| {
-            LabError::new(
-                format!("`--set {argument}`: {what}"),
-                "keys are those of the experiment file",
-            )
-        })?;
-    }
-    spec.check(source)?;
-    Ok((spec, table))
-}
-
-/// Sets one key and parses again.
-fn apply(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<Spec, String> {
-    set(table, key, value)?;
-    let text = toml::to_string(table).map_err(|e| e.to_string())?;
-    let parsed = Source::new("", text).and_then(|s| s.parse::<Spec>());
-    parsed.map_err(|e| if e.hint.is_empty() { e.what } else { format!("{} ({})", e.what, e.hint) })
-}
-
-/// All cells in order: axes by name, the last one fastest, then seeds.
+/// Makes all cells in order: axes by name, the last one fastest, then seeds.
 ///
 /// # Errors
 /// At the axis whose key or value does not fit, or a baseline that no cell has.
-pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Cell>, LabError> {
+pub fn cells(
+    source: &Source,
+    spec: &Spec,
+    table: &toml::Table,
+) -> Result<Vec<ExperimentCell>, LabError> {
     check_number(source, spec)?;
-    let mut base = table.clone();
-    for key in ["sweep", "baseline", "labels", "smoke"] {
-        base.remove(key);
-    }
-    let mut combinations: Vec<(toml::Table, BTreeMap<String, String>)> =
-        vec![(base, BTreeMap::new())];
-    for (key, values) in &spec.sweep {
-        if values.is_empty() {
-            return Err(source
-                .error_at("sweep", format!("axis `{key}` has no values"), "list at least one")
-                .into());
-        }
-        let mut next = Vec::new();
-        for (table, axes) in &combinations {
-            for value in values {
-                let (mut table, mut axes) = (table.clone(), axes.clone());
-                apply(&mut table, key, value.clone()).map_err(|what| {
-                    LabError::Problem(source.error_at(
-                        "sweep",
-                        format!("axis `{key}` = {value}: {what}"),
-                        "axes are dotted keys of this file",
-                    ))
-                })?;
-                axes.insert(key.clone(), text(value));
-                next.push((table, axes));
-            }
-        }
-        combinations = next;
-    }
-    for (key, value) in &spec.baseline {
-        if !spec.sweep.get(key).is_some_and(|values| values.contains(value)) {
-            let what = format!("baseline `{key}` = {value} is no value of that axis");
-            return Err(source
-                .error_at("baseline", what, "name an axis of `[sweep]` and one of its values")
-                .into());
-        }
-    }
+    let combinations = combinations(source, spec, table)?;
+    check_baseline(source, spec)?;
     let mut cells = Vec::new();
-    for (table, axes) in combinations {
-        let text =
-            toml::to_string(&table).map_err(|e| LabError::new(e.to_string(), "check the file"))?;
-        let cell_source = Source::new(source.name().to_owned(), text)?;
-        let parsed: Spec = cell_source.parse()?;
+    for Combination { table, axes } in combinations {
+        let text = toml::to_string(&table).map_err(|e| Problem::new(e).hint("check the file"))?;
+        let parsed: Spec = Source::new(source.name().to_owned(), text)?.parse()?;
         parsed.check(source)?;
         for &seed in &spec.seeds {
-            let spec = Spec { seeds: vec![seed], ..parsed.clone() };
-            cells.push(Cell {
-                spec,
+            cells.push(ExperimentCell {
+                spec: Spec { seeds: vec![seed], ..parsed.clone() },
                 axes: axes.clone(),
                 seed,
                 tasks: Vec::new(),
@@ -205,22 +97,45 @@ pub fn cells(source: &Source, spec: &Spec, table: &toml::Table) -> Result<Vec<Ce
     Ok(cells)
 }
 
-/// What a file holds.
-pub enum Experiment {
-    /// Pre-training of backbones.
-    Pretrain(pretrain::PretrainSpec),
-    /// An ablation.
-    Ablation,
+fn combinations(
+    source: &Source,
+    spec: &Spec,
+    table: &toml::Table,
+) -> Result<Vec<Combination>, LabError> {
+    let mut base = table.clone();
+    for key in ["sweep", "baseline", "labels", "smoke"] {
+        base.remove(key);
+    }
+    let mut all = vec![Combination { table: base, axes: BTreeMap::new() }];
+    for (key, values) in &spec.sweep {
+        if values.is_empty() {
+            let what = format!("axis `{key}` has no values");
+            return Err(source.error_at("sweep", what, "list at least one").into());
+        }
+        let mut next = Vec::new();
+        for Combination { table, axes } in &all {
+            for value in values {
+                let (mut table, mut axes) = (table.clone(), axes.clone());
+                apply(&mut table, key, value.clone()).map_err(|what| {
+                    let what = format!("axis `{key}` = {value}: {what}");
+                    source.error_at("sweep", what, "axes are dotted keys of this file")
+                })?;
+                axes.insert(key.clone(), text(value));
+                next.push(Combination { table, axes });
+            }
+        }
+        all = next;
+    }
+    Ok(all)
 }
 
-/// Looks at `kind` and, for pre-training, parses the file.
-///
-/// # Errors
-/// If the file is neither.
-pub fn kind(source: &Source) -> Result<Experiment, LabError> {
-    let table = source.table();
-    match table.get("kind").and_then(|v| v.get_ref().as_str()) {
-        Some("pretrain") => Ok(Experiment::Pretrain(source.parse()?)),
-        _ => Ok(Experiment::Ablation),
+fn check_baseline(source: &Source, spec: &Spec) -> Result<(), LabError> {
+    for (key, value) in &spec.baseline {
+        if !spec.sweep.get(key).is_some_and(|values| values.contains(value)) {
+            let what = format!("baseline `{key}` = {value} is no value of that axis");
+            let hint = "name an axis of `[sweep]` and one of its values";
+            return Err(source.error_at("baseline", what, hint).into());
+        }
     }
+    Ok(())
 }

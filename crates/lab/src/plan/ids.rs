@@ -1,6 +1,7 @@
 //! Texts of data sets against the tables that their ids are looked up in.
 
-use crate::plan::parts::{Resolved, Splits};
+use crate::plan::parts::Resolved;
+use crate::plan::splits::Splits;
 use crate::{LabError, Reporter};
 use toolkit_data::{Dataset, Item};
 use toolkit_system::problem::Problem;

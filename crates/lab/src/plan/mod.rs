@@ -1,9 +1,26 @@
-//! The plan of a run: its parts, its data, its cells, and what they cost.
+//! The plan of a run: its models, its data, its cells, and their cost.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`run_plan`] | everything that a run does, and the work that cells share |
+//! | [`parts`] | cards of a model resolved to shapes |
+//! | [`splits`] | the data of an experiment |
+//! | `assumed` | data that are not on this machine |
+//! | [`fingerprint`] | hashes of all that can change a result |
+//! | `names` | names of stage-1 runs and cells |
+//! | [`estimate`] and [`memory`] | cost, counted from shapes |
+//! | `check` | tokenizers and weights, checked before training |
+//! | [`ids`] | texts against the tables that their ids are looked up in |
+//! | `preprocess` | preprocessing of pictures |
 
 pub(crate) mod assumed;
-pub mod cells;
+pub(crate) mod check;
+pub mod estimate;
 pub mod fingerprint;
 pub mod ids;
 pub mod memory;
+mod names;
 pub mod parts;
 pub(crate) mod preprocess;
+pub mod run_plan;
+pub mod splits;

@@ -1,18 +1,17 @@
-//! Cards resolved to shapes, data opened, parts built: everything that cells share.
+//! The parts of a model: their cards resolved to shapes, and built.
 
 use crate::LabError;
-use crate::experiment::spec::{AlsoSpec, DataSpec, ModelSpec};
+use crate::experiment::spec::ModelSpec;
 use crate::plan::fingerprint::card_hash;
-use crate::plan::{assumed, preprocess::preprocess};
+use crate::plan::preprocess::preprocess;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, LanguageSpecialTokens,
     TextSpecialTokens, VisionShape, params,
 };
-use toolkit_data::{Dataset, Preprocess};
+use toolkit_data::Preprocess;
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
 use toolkit_registry::{Card, Kind, Registry, Weights};
@@ -214,84 +213,4 @@ fn need_weights(card: &Card) -> Result<(), LabError> {
         format!("card `{}` has no `[weights]`", card.name),
         "a frozen part needs trained weights",
     ))
-}
-
-/// The data of an experiment.
-#[derive(Clone)]
-pub struct Splits {
-    /// Pre-training.
-    pub train: Arc<dyn Dataset>,
-    /// Curves.
-    pub val: Arc<dyn Dataset>,
-    /// Tables.
-    pub test: Arc<dyn Dataset>,
-    /// Data of the further tasks, in their order.
-    pub also: Vec<Arc<dyn Dataset>>,
-    /// Most pictures of each that may be unreadable.
-    pub max_damaged: usize,
-}
-
-impl Splits {
-    /// Opens them.
-    ///
-    /// # Errors
-    /// If data cannot be opened ([`Registry::open_data`]), or the training split has no captions.
-    pub fn open(registry: &Registry, data: &DataSpec, also: &[AlsoSpec]) -> Result<Self, LabError> {
-        Self::open_with(data, also, |name| Ok(registry.open_data(name)?))
-    }
-
-    /// As [`Splits::open`]; data that are not on this machine are assumed, and `notes` says so.
-    ///
-    /// # Errors
-    /// If what is here cannot be read, or a card is wrong.
-    pub fn open_or_assume(
-        registry: &Registry,
-        data: &DataSpec,
-        also: &[AlsoSpec],
-        notes: &mut Vec<String>,
-    ) -> Result<Self, LabError> {
-        Self::open_with(data, also, |name| assumed::open_or_assume(registry, name, notes))
-    }
-
-    /// Says what of the data was left out or read in another way than it is written, one line each.
-    #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        let mut all: Vec<String> = Vec::new();
-        for data in [&self.train, &self.val, &self.test].into_iter().chain(&self.also) {
-            for line in data.notes().into_iter().map(|note| format!("`{}`: {note}", data.name())) {
-                if !all.contains(&line) {
-                    all.push(line);
-                }
-            }
-        }
-        all
-    }
-
-    fn open_with(
-        data: &DataSpec,
-        also: &[AlsoSpec],
-        mut open: impl FnMut(&str) -> Result<Arc<dyn Dataset>, LabError>,
-    ) -> Result<Self, LabError> {
-        let splits = Self {
-            train: open(&data.train)?,
-            val: open(&data.val)?,
-            test: open(&data.test)?,
-            also: also.iter().map(|also| open(&also.data)).collect::<Result<_, _>>()?,
-            max_damaged: data.max_damaged,
-        };
-        if splits.train.is_empty() {
-            return Err(LabError::new(
-                format!("`{}` has no images", data.train),
-                "training needs some",
-            ));
-        }
-        let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
-        if let Some(i) = bare {
-            return Err(LabError::new(
-                format!("`{}`: {} has no caption", data.train, splits.train.item(i).id),
-                "training images need at least one caption each",
-            ));
-        }
-        Ok(splits)
-    }
 }

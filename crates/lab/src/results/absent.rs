@@ -1,4 +1,4 @@
-//! Scores that a run has none of, because the data have nothing that they would be of.
+//! Scores that a run does not have, because its data lack questions, captions or pictures.
 
 use crate::LabError;
 use crate::work::cell::CellJob;
@@ -7,7 +7,7 @@ use toolkit_data::Dataset;
 use toolkit_eval::{RetrievalTask, captioned_items, question_pairs};
 use toolkit_registry::Kind;
 
-/// By the key of the score, why there is none in some cell.
+/// Returns the reason why a score is missing in some cell, by its key.
 pub(crate) fn absent(jobs: &[CellJob<'_>]) -> Result<BTreeMap<String, String>, LabError> {
     let mut all = BTreeMap::new();
     for job in distinct(jobs) {
@@ -16,8 +16,8 @@ pub(crate) fn absent(jobs: &[CellJob<'_>]) -> Result<BTreeMap<String, String>, L
     Ok(all)
 }
 
-/// Says what retrieval leaves out, where it leaves out any and still has something to rank.
-/// There is a line for each data set.
+/// Returns a line for each data set of which retrieval leaves pictures out and still has some to
+/// rank.
 pub(crate) fn retrieval_notes(jobs: &[CellJob<'_>]) -> Result<Vec<String>, LabError> {
     let mut notes = Vec::new();
     for job in distinct(jobs).filter(|job| job.stage1.is_some()) {
@@ -27,7 +27,7 @@ pub(crate) fn retrieval_notes(jobs: &[CellJob<'_>]) -> Result<Vec<String>, LabEr
     Ok(notes)
 }
 
-/// One cell of those with the same data and stages, for data sets may be large.
+/// Returns one cell of those with the same data and stages: data sets may be large.
 fn distinct<'a, 'b>(jobs: &'a [CellJob<'b>]) -> impl Iterator<Item = &'a CellJob<'b>> {
     let alike = |a: &CellJob<'_>, b: &CellJob<'_>| {
         std::ptr::eq(a.splits, b.splits) && a.stage1.is_some() == b.stage1.is_some()
@@ -38,7 +38,7 @@ fn distinct<'a, 'b>(jobs: &'a [CellJob<'b>]) -> impl Iterator<Item = &'a CellJob
         .map(|(_, job)| job)
 }
 
-/// The data of `eval.also` have what their tasks score, or the plan refuses them.
+/// Returns the missing scores of a cell. The plan has checked the data of `eval.also` already.
 fn of_one(job: &CellJob<'_>) -> Result<BTreeMap<String, String>, LabError> {
     let test = &*job.splits.test;
     let mut why = BTreeMap::new();
@@ -56,7 +56,7 @@ fn of_one(job: &CellJob<'_>) -> Result<BTreeMap<String, String>, LabError> {
     Ok(why)
 }
 
-/// The pictures that retrieval chooses from.
+/// Pictures that retrieval chooses from.
 struct Pool {
     kept: usize,
     note: Option<String>,

@@ -1,25 +1,28 @@
-//! Samples that one cell gets right and the one it is compared with does not: what a difference of
-//! scores is made of.
+//! Flips: samples that one cell gets right and the cell it is compared with does not.
 
 use crate::LabError;
 use crate::experiment::spec::Spec;
 use crate::experiment::sweep::text;
-use crate::results::collect::{cell_name, png_of};
+use crate::results::labels::cell_name;
+use crate::results::pictures::png_of;
 use crate::work::cell::CellJob;
 use toolkit_data::Dataset;
 use toolkit_eval::{CaptionRow, VqaRowResult, read_samples};
 use toolkit_report::{Flips, SampleOutput, SamplePicture};
 
-/// Pictures of each direction.
+/// Most pictures of each direction.
 const SHOWN: usize = 4;
 
-/// Pairs of cells at most.
+/// Most pairs of cells.
 const PAIRS: usize = 6;
 
 /// A change of the score of an answer (0 to 1) that is a flip.
 const ANSWER: f64 = 0.5;
 
-/// Flips between each cell of the first seed and its baseline, by questions and by captions.
+/// A change of CIDEr (0 to about 10) that is a flip.
+const CIDER: f64 = 1.0;
+
+/// Finds the flips between each cell of the first seed and its baseline, by questions and by captions.
 pub(crate) fn flips(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<Flips>, LabError> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
     let of_seed: Vec<&CellJob<'_>> =
@@ -36,72 +39,73 @@ pub(crate) fn flips(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<Flips>, Lab
 }
 
 fn of_pair(job: &CellJob<'_>, against: &CellJob<'_>, spec: &Spec) -> Result<Vec<Flips>, LabError> {
-    let test = &*job.splits.test;
     let names = [cell_name(job, spec), cell_name(against, spec)];
+    let flips = [answer_flips(job, against, &names)?, caption_flips(job, against, &names)?];
+    Ok(flips.into_iter().filter(|flips| flips.gained + flips.lost > 0).collect())
+}
 
-    // Answers: the same questions in the same order.
+/// Compares answers to the same questions in the same order.
+fn answer_flips(
+    job: &CellJob<'_>,
+    against: &CellJob<'_>,
+    names: &[String; 2],
+) -> Result<Flips, LabError> {
     let rows = |job: &CellJob<'_>| read_samples::<VqaRowResult>(&job.dir().join("samples.jsonl"));
     let [own, other] = [rows(job)?, rows(against)?];
     let same =
         own.iter().zip(&other).filter(|(a, b)| a.id == b.id && a.question_id == b.question_id);
     let pairs: Vec<(&VqaRowResult, &VqaRowResult)> = same.collect();
-    let answers = sides(
-        "questions",
-        &names,
-        &pairs,
-        |(a, b)| a.score - b.score,
-        ANSWER,
-        |(a, b)| {
-            let output = |name: &String, row: &VqaRowResult| SampleOutput {
-                cell: name.clone(),
-                answer: row.raw.clone(),
-                correct: row.score,
-                caption: String::new(),
-            };
-            let outputs = vec![output(&names[0], a), output(&names[1], b)];
-            let made = SamplePicture {
-                question: a.question.clone(),
-                answers: a.answers.clone(),
-                outputs,
-                ..blank(a)
-            };
-            with_picture(test, made)
-        },
-    )?;
+    let output = |name: &String, row: &VqaRowResult| SampleOutput {
+        cell: name.clone(),
+        answer: row.raw.clone(),
+        correct: row.score,
+        caption: String::new(),
+    };
+    let show = |(a, b): &(&VqaRowResult, &VqaRowResult)| {
+        let sample = SamplePicture {
+            id: a.id.clone(),
+            group: a.group.clone(),
+            question: a.question.clone(),
+            answers: a.answers.clone(),
+            outputs: vec![output(&names[0], a), output(&names[1], b)],
+            ..SamplePicture::default()
+        };
+        with_picture(&*job.splits.test, sample)
+    };
+    sides("questions", names, &pairs, |(a, b)| a.score - b.score, ANSWER, show)
+}
 
-    // Captions, where there are any: CIDEr says which is nearer to what people wrote.
+/// Compares captions, where there are any. A higher CIDEr is nearer to what people wrote.
+fn caption_flips(
+    job: &CellJob<'_>,
+    against: &CellJob<'_>,
+    names: &[String; 2],
+) -> Result<Flips, LabError> {
     let rows = |job: &CellJob<'_>| -> Vec<CaptionRow> {
         read_samples(&job.dir().join("captions.jsonl")).unwrap_or_default()
     };
     let [own, other] = [rows(job), rows(against)];
     let pairs: Vec<(&CaptionRow, &CaptionRow)> =
         own.iter().zip(&other).filter(|(a, b)| a.id == b.id).collect();
-    let captions = sides(
-        "captions",
-        &names,
-        &pairs,
-        |(a, b)| a.cider - b.cider,
-        1.0,
-        |(a, b)| {
-            let output = |name: &String, row: &CaptionRow| SampleOutput {
-                cell: name.clone(),
-                caption: format!("{} (CIDEr {:.2})", row.caption, row.cider),
-                ..SampleOutput::default()
-            };
-            let made = SamplePicture {
-                id: a.id.clone(),
-                group: a.group.clone(),
-                outputs: vec![output(&names[0], a), output(&names[1], b)],
-                ..SamplePicture::default()
-            };
-            with_picture(test, made)
-        },
-    )?;
-    Ok([answers, captions].into_iter().filter(|flips| flips.gained + flips.lost > 0).collect())
+    let output = |name: &String, row: &CaptionRow| SampleOutput {
+        cell: name.clone(),
+        caption: format!("{} (CIDEr {:.2})", row.caption, row.cider),
+        ..SampleOutput::default()
+    };
+    let show = |(a, b): &(&CaptionRow, &CaptionRow)| {
+        let sample = SamplePicture {
+            id: a.id.clone(),
+            group: a.group.clone(),
+            outputs: vec![output(&names[0], a), output(&names[1], b)],
+            ..SamplePicture::default()
+        };
+        with_picture(&*job.splits.test, sample)
+    };
+    sides("captions", names, &pairs, |(a, b)| a.cider - b.cider, CIDER, show)
 }
 
-/// What `change` of at least `least` moves to the first cell (gained) or to the second (lost).
-/// Shown are some spread over all.
+/// Counts the pairs that change by `least` or more in favour of the first cell (gained) or the
+/// second (lost), and shows some, spread over all.
 fn sides<T>(
     task: &str,
     names: &[String; 2],
@@ -128,10 +132,7 @@ fn sides<T>(
     })
 }
 
-fn blank(row: &VqaRowResult) -> SamplePicture {
-    SamplePicture { id: row.id.clone(), group: row.group.clone(), ..SamplePicture::default() }
-}
-
+/// Adds the picture and captions of a sample, if the test split has it.
 fn with_picture(test: &dyn Dataset, sample: SamplePicture) -> Result<SamplePicture, LabError> {
     let Some(item) = (0..test.len()).find(|&i| test.item(i).id == sample.id) else {
         return Ok(sample);

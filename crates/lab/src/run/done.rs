@@ -6,29 +6,26 @@
 //! are then made again; for the rest it is an error that names the file and both hashes.
 
 use crate::files::{read_json, write_json, write_json_pretty};
+use crate::run::damage::{Damage, Remedy, remedy, sha256_of};
+pub use crate::run::folder::DONE_FILE;
 use crate::run::folder::PIECES;
-use crate::run::sealed::{self, MANIFEST};
 use crate::{LabError, Reporter};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
-
-/// Name of the list in its folder.
-pub const DONE_FILE: &str = "done.json";
+use std::io::ErrorKind;
+use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// Version of the list.
 const FORMAT: u32 = 1;
 
-/// The list of one folder.
+/// List of the finished files of one folder.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Done {
     format: u32,
-    /// True if nothing is left to do.
+    /// `true` if nothing is left to do.
     pub whole: bool,
     /// SHA-256 of the files, by their path in the folder.
     files: BTreeMap<String, String>,
@@ -40,87 +37,8 @@ impl Default for Done {
     }
 }
 
-/// A file that is not what was written.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Damage {
-    /// The file.
-    pub file: PathBuf,
-    /// SHA-256 of the file when it was written.
-    pub written: String,
-    /// SHA-256 of the file now; nothing if it is gone.
-    pub found: Option<String>,
-    /// Path of the file in the folder of the list.
-    #[serde(skip)]
-    name: String,
-}
-
-impl Damage {
-    /// Says whether no result depends on the file: it holds times, or what only training that is
-    /// over would read.
-    #[must_use]
-    pub fn is_needless(&self) -> bool {
-        remedy(&self.name) == Remedy::Needless
-    }
-
-    /// The way back, for a hint.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        let dir = self
-            .file
-            .ancestors()
-            .nth(Path::new(&self.name).components().count())
-            .unwrap_or(&self.file);
-        match remedy(&self.name) {
-            Remedy::Needless => "no result depends on it".to_owned(),
-            Remedy::Again if self.name == MANIFEST => sealed::manifest_hint(dir),
-            Remedy::Again => sealed::AGAIN.to_owned(),
-            Remedy::Train => {
-                format!(
-                    "remove {}: the same `toolkit run` command trains it again, to the same bits",
-                    dir.display()
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (file, written) = (self.file.display(), &self.written);
-        match &self.found {
-            Some(found) => {
-                write!(f, "{file}: its SHA-256 is {found}, `{DONE_FILE}` says {written}")
-            }
-            None => write!(f, "{file}: it is gone, `{DONE_FILE}` lists it"),
-        }
-    }
-}
-
-/// The way back from a damaged file.
-#[derive(Debug, PartialEq)]
-enum Remedy {
-    /// Nothing reads it any more, or it holds times only.
-    Needless,
-    /// It is made again from files that are whole.
-    Again,
-    /// Only training makes it.
-    Train,
-}
-
-fn remedy(name: &str) -> Remedy {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    if file.ends_with(".optimizer.safetensors")
-        || ["timing.jsonl", "seconds.json", "cost.json"].contains(&file)
-    {
-        return Remedy::Needless;
-    }
-    let trained =
-        file.ends_with(".safetensors") || ["metrics.jsonl", "latest.json"].contains(&file);
-    if trained || name.starts_with("eval/") { Remedy::Train } else { Remedy::Again }
-}
-
 impl Done {
-    /// The list of `dir`, if there is one.
+    /// Reads the list of `dir`, if there is one.
     ///
     /// # Errors
     /// If it is there and cannot be read.
@@ -132,11 +50,10 @@ impl Done {
             Err(e) => return Err(LabError::io(&path, &e)),
         };
         let wrong = |what: String| {
-            LabError::new(
-                format!("{}: {what}", path.display()),
+            LabError::from(Problem::new(format_args!("{}: {what}", path.display())).hint(
                 "remove it: the same `toolkit run` command evaluates again what it listed and \
                 writes it anew",
-            )
+            ))
         };
         let done: Self = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
         match done.format {
@@ -145,7 +62,7 @@ impl Done {
         }
     }
 
-    /// The listed files that are not what was written.
+    /// Returns the listed files that are not what was written.
     ///
     /// # Errors
     /// If one is there and cannot be read.
@@ -164,8 +81,8 @@ impl Done {
         Ok(all)
     }
 
-    /// Compares the list of `dir` with its files. Damaged files leave the list, and the log says
-    /// so. If one of them can be made again and has to be, the list is no longer whole.
+    /// Compares the list of `dir` with its files. Damaged files leave the list, and the log names
+    /// them. If one of them has to be made again, the list is no longer whole.
     ///
     /// # Errors
     /// If a file is damaged that only training makes.
@@ -173,7 +90,7 @@ impl Done {
         let mut done = Self::load(dir)?.unwrap_or_default();
         let damage = done.damage(dir)?;
         if let Some(lost) = damage.iter().find(|damage| remedy(&damage.name) == Remedy::Train) {
-            return Err(LabError::new(lost.to_string(), &lost.hint()));
+            return Err(Problem::new(lost).hint(lost.hint()).into());
         }
         for damage in &damage {
             if damage.is_needless() {
@@ -202,17 +119,17 @@ impl Done {
         self.save(dir)
     }
 
-    /// Says whether a file is listed.
+    /// Returns `true` if a file is listed.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.files.contains_key(name)
     }
 
-    /// A result that is computed once: a call after a kill reads what the call before it wrote to
-    /// `name` in `dir`.
+    /// Computes a result once and writes it to `name` in `dir`. A call after a kill reads that
+    /// file.
     ///
     /// # Errors
-    /// Those of `compute`, or whatever the file system says.
+    /// Those of `compute`, and errors of the file system.
     pub fn once<T: Serialize + DeserializeOwned>(
         &mut self,
         dir: &Path,
@@ -232,7 +149,7 @@ impl Done {
         Ok(value)
     }
 
-    /// Lists every file of `dir`: it is whole.
+    /// Lists every file of `dir` and marks the list as whole.
     ///
     /// # Errors
     /// Errors of the file system; a listed file that changed meanwhile.
@@ -241,10 +158,10 @@ impl Done {
         self.seal_these(dir, all)
     }
 
-    /// As [`Done::seal`], with the files `names` of `dir` alone.
+    /// Lists the files `names` of `dir` and marks the list as whole.
     ///
     /// # Errors
-    /// As there.
+    /// Errors of the file system; a listed file that changed meanwhile.
     pub(crate) fn seal_these(
         self,
         dir: &Path,
@@ -261,10 +178,8 @@ impl Done {
                 self.files.get(&name).filter(|written| trained && **written != sum)
             {
                 let damage = Damage { file, written: written.clone(), found: Some(sum), name };
-                return Err(LabError::new(
-                    damage.to_string(),
-                    "do not change a run while it goes on; run it again",
-                ));
+                let hint = "do not change a run while it goes on; run it again";
+                return Err(Problem::new(damage).hint(hint).into());
             }
             sealed.files.insert(name, sum);
         }
@@ -284,12 +199,12 @@ pub fn check(dir: &Path, files: &[&str], hint: &str) -> Result<(), LabError> {
     let Some(mut done) = Done::load(dir)? else { return Ok(()) };
     done.files.retain(|name, _| files.contains(&name.as_str()));
     match done.damage(dir)?.first() {
-        Some(damage) => Err(LabError::new(damage.to_string(), hint)),
+        Some(damage) => Err(Problem::new(damage).hint(hint).into()),
         None => Ok(()),
     }
 }
 
-/// Paths of all files below `dir` but the list itself, pieces and hidden ones.
+/// Returns the paths of all files below `dir` but the list itself, pieces and hidden ones.
 fn names(dir: &Path) -> Result<Vec<String>, LabError> {
     fn walk(dir: &Path, before: &str, all: &mut Vec<String>) -> Result<(), LabError> {
         for entry in std::fs::read_dir(dir).map_err(|e| LabError::io(dir, &e))? {
@@ -311,16 +226,4 @@ fn names(dir: &Path) -> Result<Vec<String>, LabError> {
     let mut all = Vec::new();
     walk(dir, "", &mut all)?;
     Ok(all)
-}
-
-/// SHA-256 of a file, in hexadecimal, whatever its size.
-fn sha256_of(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut digest, mut buffer) =
-        (toolkit_system::input::open(path)?, Sha256::new(), vec![0; 1 << 18]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            read => digest.update(&buffer[..read]),
-        }
-    }
 }

@@ -1,17 +1,20 @@
-//! What a run was made of and with.
+//! The manifest of a run: the cards, data and builds that it was made with.
 
-use crate::plan::cells::Plan;
+use crate::LabError;
 use crate::plan::fingerprint::card_hash;
-use serde::Serialize;
+use crate::plan::run_plan::RunPlan;
+use crate::run::folder::{MANIFEST_FILE, manifest_hint};
+use crate::run::provenance::{git_revision, lock_hash, machine};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use toolkit_system::digest::sha256_hex;
-use toolkit_system::tool::question;
+use std::io::ErrorKind;
+use std::path::Path;
+use toolkit_system::problem::Problem;
 
-/// The versions that this program was built with.
-const LOCK: &[u8] = include_bytes!("../../../../Cargo.lock");
-
-/// `manifest.json` of a run folder.
-#[derive(Clone, Debug, Serialize)]
+/// Content of `manifest.json`. Keys that older versions did not write are empty.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Manifest {
     /// Version of the toolkit.
     pub toolkit: String,
@@ -22,7 +25,7 @@ pub struct Manifest {
     pub lock: String,
     /// Every version and revision that worked on this run; results of several may be mixed in it.
     pub builds: Vec<String>,
-    /// The command line.
+    /// Command line.
     pub command: Vec<String>,
     /// Device.
     pub device: String,
@@ -42,96 +45,91 @@ pub struct Manifest {
     pub cells: Vec<String>,
     /// Cells by id: the key of the stage-1 run they start from.
     pub stage1: BTreeMap<String, String>,
-}
-
-/// Revision of the working folder that the program lies in, as it does where cargo builds it. The
-/// current folder may be of another project.
-#[must_use]
-pub fn git_revision() -> String {
-    let program = std::env::current_exe().ok();
-    let folder = program.as_deref().and_then(|path| path.parent()?.to_str()).unwrap_or("/");
-    let git = |args: &[&str]| {
-        // The folder's own settings may name programs; none of them is started for a revision.
-        let args =
-            [&["-C", folder, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"], args]
-                .concat();
-        let output = question("git", &args).output().ok().filter(|o| o.status.success())?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    match git(&["rev-parse", "--short=12", "HEAD"]) {
-        Some(revision)
-            if git(&["status", "--porcelain", "--untracked-files=no"])
-                .is_some_and(|s| !s.is_empty()) =>
-        {
-            format!("{revision}-dirty")
-        }
-        Some(revision) => revision,
-        None => "unknown".to_owned(),
-    }
-}
-
-/// Processor and system, as far as the system says.
-#[must_use]
-pub fn machine() -> String {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu
-        .lines()
-        .find_map(|l| l.strip_prefix("model name").and_then(|l| l.split_once(':')))
-        .map_or("", |(_, name)| name.trim());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{} {}, {cores} cores, {cpu}", std::env::consts::OS, std::env::consts::ARCH)
+    /// Keys that this version does not know.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Manifest {
-    /// Of a plan that is about to be carried out.
+    /// Describes a plan that is about to be carried out. `builds` are those of earlier calls.
     #[must_use]
-    pub fn new(plan: &Plan, device: &str, command: &[String], mut builds: Vec<String>) -> Self {
-        let build = format!("{} {}", env!("CARGO_PKG_VERSION"), git_revision());
+    pub fn new(plan: &RunPlan, device: &str, command: &[String], mut builds: Vec<String>) -> Self {
+        let git = git_revision();
+        let build = format!("{} {git}", env!("CARGO_PKG_VERSION"));
         if !builds.contains(&build) {
             builds.push(build);
         }
-        let (mut cards, mut weights, mut data) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for r in &plan.resolved {
-            for card in [&r.vision.0, &r.bridge.0, &r.language.0] {
-                cards.insert(format!("{}/{}", card.kind.folder(), card.name), card_hash(card));
-                if let Some(w) = &card.weights {
-                    weights.insert(card.name.clone(), w.identity());
-                }
-            }
-        }
-        let mut tasks = BTreeMap::new();
-        for cell in &plan.cells {
-            let eval = &cell.cell.spec.eval;
-            let also = eval.also.iter().map(|also| &also.task);
-            let names = [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]);
-            tasks.extend(names.cloned().zip(cell.cell.tasks.iter().cloned()));
-        }
-        for splits in &plan.splits {
-            for set in [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also) {
-                data.insert(set.name().to_owned(), set.fingerprint());
-            }
-        }
-        let mut seeds: Vec<u64> = plan.cells.iter().map(|c| c.cell.seed).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
-        Self {
+        let mut manifest = Self {
             toolkit: env!("CARGO_PKG_VERSION").to_owned(),
-            git: git_revision(),
-            lock: sha256_hex(LOCK),
+            git,
+            lock: lock_hash(),
             builds,
             command: command.to_vec(),
             device: device.to_owned(),
             machine: machine(),
-            seeds,
-            cards,
-            weights,
-            data,
-            tasks,
-            cells: plan.cells.iter().map(|c| c.cell.id.clone()).collect(),
-            stage1: (plan.cells.iter())
-                .filter_map(|c| Some((c.cell.id.clone(), plan.stage1[c.stage1?].key.clone())))
-                .collect(),
+            ..Self::default()
+        };
+        manifest.add_cards(plan);
+        manifest.add_data(plan);
+        manifest.add_cells(plan);
+        manifest
+    }
+
+    fn add_cards(&mut self, plan: &RunPlan) {
+        for r in &plan.resolved {
+            for card in [&r.vision.0, &r.bridge.0, &r.language.0] {
+                self.cards.insert(format!("{}/{}", card.kind.folder(), card.name), card_hash(card));
+                if let Some(weights) = &card.weights {
+                    self.weights.insert(card.name.clone(), weights.identity());
+                }
+            }
         }
+    }
+
+    fn add_data(&mut self, plan: &RunPlan) {
+        for splits in &plan.splits {
+            for set in [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also) {
+                self.data.insert(set.name().to_owned(), set.fingerprint());
+            }
+        }
+    }
+
+    fn add_cells(&mut self, plan: &RunPlan) {
+        for planned in &plan.cells {
+            let (cell, eval) = (&planned.cell, &planned.cell.spec.eval);
+            let also = eval.also.iter().map(|also| &also.task);
+            let names = [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]);
+            self.tasks.extend(names.cloned().zip(cell.tasks.iter().cloned()));
+            self.seeds.push(cell.seed);
+            self.cells.push(cell.id.clone());
+            let stage1 = plan.stage1(planned).map(|stage1| stage1.key.clone());
+            self.stage1.extend(stage1.map(|key| (cell.id.clone(), key)));
+        }
+        self.seeds.sort_unstable();
+        self.seeds.dedup();
+    }
+
+    /// Reads the manifest of a run.
+    ///
+    /// # Errors
+    /// If the folder is none of a run, or the manifest is damaged or gone.
+    pub fn load(run: &Path) -> Result<Self, LabError> {
+        let path = run.join(MANIFEST_FILE);
+        let shown = path.display();
+        let problem = match toolkit_system::input::read(&path) {
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(manifest) => return Ok(manifest),
+                Err(e) => Problem::new(format_args!("{shown}: {e}")).hint(manifest_hint(run)),
+            },
+            Err(e) if e.kind() == ErrorKind::NotFound && run.join("cells").is_dir() => {
+                Problem::new(format_args!("{shown}: it is gone")).hint(manifest_hint(run))
+            }
+            Err(e) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&e.kind()) => {
+                Problem::new(format_args!("{}: not the folder of a run", run.display()))
+                    .hint("give a folder that `toolkit run` made")
+            }
+            Err(e) => return Err(LabError::io(&path, &e)),
+        };
+        Err(problem.into())
     }
 }

@@ -26,7 +26,7 @@ pub fn key(job: &CellJob<'_>) -> String {
 }
 
 pub(crate) fn dir(job: &CellJob<'_>) -> PathBuf {
-    job.context.out.join("controls").join(key(job))
+    job.context.folder.control(&key(job))
 }
 
 /// The language model's answers to the questions of each task without any image, computed once.

@@ -3,15 +3,18 @@
 
 use crate::LabError;
 use crate::experiment::spec::{ComputeSpec, Spec};
-use crate::experiment::sweep::Cell;
+use crate::experiment::sweep::ExperimentCell;
 use crate::files::{read_json, write, write_json};
 use crate::plan::ids::note_texts;
-use crate::plan::parts::{Resolved, Splits};
+use crate::plan::parts::Resolved;
+use crate::plan::splits::Splits;
 use crate::run::done::Done;
-use crate::run::folder::PIECES;
+use crate::run::folder::{PIECES, SCORES_FILE};
+use crate::work::context::RunContext;
 use crate::work::evaluate::{self, Scores};
+use crate::work::feature_store::SplitFeatures;
 use crate::work::readable::left_out;
-use crate::work::stages::{RunContext, SplitFeatures};
+use crate::work::stage1::Stage1Job;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
@@ -21,7 +24,6 @@ use std::time::Instant;
 use toolkit_models::connector::Connector;
 use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
-use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage2::Stage2;
@@ -29,38 +31,54 @@ use toolkit_train::stage2::Stage2;
 /// Scores by step.
 pub type Curve = Vec<(u64, BTreeMap<String, f64>)>;
 
-/// A cell with all that it stands on.
+/// The job of a cell, with its model, data and stage 1.
 pub struct CellJob<'a> {
     /// The run.
     pub context: &'a RunContext<'a>,
-    /// What is run.
-    pub cell: &'a Cell,
-    /// Its parts.
+    /// The cell.
+    pub cell: &'a ExperimentCell,
+    /// Model.
     pub resolved: &'a Resolved,
-    /// Its data.
+    /// Data.
     pub splits: &'a Splits,
-    /// Key of its stage 1, if it has one.
+    /// Key of the stage-1 run that it starts from, if there is one.
     pub stage1: Option<&'a str>,
 }
 
 impl CellJob<'_> {
-    /// Its folder.
+    /// Returns the folder of the cell.
     #[must_use]
     pub fn dir(&self) -> PathBuf {
-        self.context.out.join("cells").join(&self.cell.id)
+        self.context.folder.cell(&self.cell.id)
+    }
+
+    /// Returns the folder of its stage-2 training.
+    #[must_use]
+    pub fn stage2_dir(&self) -> PathBuf {
+        self.context.folder.stage2(&self.cell.id)
     }
 
     fn spec(&self) -> &Spec {
         &self.cell.spec
     }
 
-    /// The untrained connector of this cell.
+    /// Returns the job of the stage-1 run that this cell starts from.
+    fn stage1_job<'a>(&'a self, key: &'a str) -> Stage1Job<'a> {
+        Stage1Job {
+            context: self.context,
+            spec: self.spec(),
+            resolved: self.resolved,
+            splits: self.splits,
+            seed: self.cell.seed,
+            key,
+        }
+    }
+
+    /// Returns the untrained connector of this cell.
     fn start(&self, device: &Device) -> Result<Connector, LabError> {
         let seed = self.cell.seed;
         let bridge = match self.stage1 {
-            Some(key) => {
-                self.context.stage1_bridge(self.resolved, self.spec(), seed, key, device)?
-            }
+            Some(key) => self.stage1_job(key).bridge(device)?,
             None => self.resolved.bridge_at_start(
                 self.context.registry,
                 self.spec().model.init,
@@ -71,10 +89,10 @@ impl CellJob<'_> {
         Ok(self.resolved.connector(bridge, seed, device))
     }
 
-    /// Trains and evaluates, from wherever an earlier run was stopped.
+    /// Trains and evaluates the cell, resuming where an earlier run was stopped.
     ///
     /// # Errors
-    /// Whatever training or evaluation says.
+    /// If training or evaluation fails.
     pub fn run(&self) -> Result<(), LabError> {
         let dir = self.dir();
         let mut done = Done::settle(&dir, self.context.reporter)?;
@@ -85,7 +103,7 @@ impl CellJob<'_> {
         }
         let eval_dir = dir.join("eval");
         std::fs::create_dir_all(&eval_dir).map_err(|e| LabError::io(&eval_dir, &e))?;
-        // Without what cannot change a result: the same cell gives the same bytes.
+        // Settings that cannot change a result are left out: the same cell gives the same bytes.
         let compute =
             ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
         let spec = Spec { compute, ..self.spec().clone() };
@@ -97,7 +115,7 @@ impl CellJob<'_> {
         let began = Instant::now();
         let last = evaluate::final_scores(&job, &connector.valid(), &features, &mut done)?;
         let last = Scores { left_out: left_out(self.splits, &features), ..last };
-        write_json(&dir.join("scores.json"), &last)?;
+        write_json(&dir.join(SCORES_FILE), &last)?;
         self.note_seconds("evaluation", began.elapsed().as_secs_f64())?;
         done.seal(&dir)?;
         let _ = std::fs::remove_dir_all(dir.join(PIECES));
@@ -107,29 +125,9 @@ impl CellJob<'_> {
     fn train(&self, features: &SplitFeatures, done: &mut Done) -> Result<Connector, LabError> {
         let device = self.context.device.clone().autodiff();
         let (spec, seed) = (&self.spec().stage2, self.cell.seed);
-        let (tokenizer, special_tokens) = self.resolved.language_special_tokens()?;
-        let train = &self.splits.train;
-        note_texts(self.context.reporter, &tokenizer, [&**train, &*self.splits.test]);
-        let captions = (0..train.len())
-            .map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
-        let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
-        let language = self.resolved.language_model(self.context.registry, &device)?;
-        let plain = language.valid();
-        let mut objective = Stage2 {
-            language,
-            kind: self.resolved.language.1.kind,
-            special_tokens,
-            features: features.train.clone(),
-            captions: Arc::new(captions),
-            order: Order::new(seed, "stage2/order", self.splits.train.len(), spec.batch),
-            accumulate: spec.accumulate,
-            language_dropout: spec.language_dropout,
-            recompute: spec.recompute,
-            blind: 0.0,
-            seed,
-            device: device.clone(),
-        };
-        objective.blind = objective.blind_loss(&plain)?;
+        let mut objective = self.objective(features, &device)?;
+        let language = objective.language.valid();
+        objective.blind = objective.blind_loss(&language)?;
         let config = FitConfig {
             steps: spec.steps,
             schedule: spec.schedule.clone(),
@@ -138,54 +136,48 @@ impl CellJob<'_> {
             save_seconds: self.spec().compute.save_seconds,
         };
         let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
-        let task = self.context.reporter.task(&format!("stage 2 {name} seed {seed}"));
-        let every = self.spec().eval.every;
-        let dir = self.dir();
+        let progress = self.context.reporter.task(&format!("stage 2 {name} seed {seed}"));
+        let (every, dir) = (self.spec().eval.every, self.dir());
         let mut at_step = |step: u64, model: &Connector| -> Result<(), TrainError> {
             if every == 0 || (!step.is_multiple_of(every) && step != spec.steps) {
                 return Ok(());
             }
-            let point = || evaluate::curve_point(self, &model.valid(), &plain, features);
+            let point = || evaluate::curve_point(self, &model.valid(), &language, features);
             match done.once(&dir, &format!("eval/step-{step:06}.json"), point) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(TrainError::Other(error.to_string())),
             }
         };
         let connector = self.start(&device)?;
-        Ok(fit(
-            &config,
-            connector,
-            &mut objective,
-            &self.dir().join("stage2"),
-            &*task,
-            &mut at_step,
-        )?)
+        let stage2 = self.stage2_dir();
+        Ok(fit(&config, connector, &mut objective, &stage2, &*progress, &mut at_step)?)
     }
 
-    /// The trained connector of a finished cell, on a plain device.
-    ///
-    /// # Errors
-    /// If there is no checkpoint or it is of another model.
-    pub fn trained(&self) -> Result<Connector, LabError> {
-        let device = self.context.device.clone();
-        let dir = self.dir().join("stage2");
-        let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
-            LabError::new(
-                format!("{}: this cell has not been trained", dir.display()),
-                "finish the run first",
-            )
-        })?;
-        let bridge = self.resolved.bridge_at_start(
-            self.context.registry,
-            self.spec().model.init,
-            self.cell.seed,
-            &device,
-        )?;
-        let connector = self.resolved.connector(bridge, self.cell.seed, &device);
-        Ok(load_strict(connector, saved.weights(&dir)?, &dir)?.no_grad())
+    fn objective(&self, features: &SplitFeatures, device: &Device) -> Result<Stage2, LabError> {
+        let (spec, seed) = (&self.spec().stage2, self.cell.seed);
+        let (tokenizer, special_tokens) = self.resolved.language_special_tokens()?;
+        let train = &self.splits.train;
+        note_texts(self.context.reporter, &tokenizer, [&**train, &*self.splits.test]);
+        let captions = (0..train.len())
+            .map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
+        let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
+        Ok(Stage2 {
+            language: self.resolved.language_model(self.context.registry, device)?,
+            kind: self.resolved.language.1.kind,
+            special_tokens,
+            features: features.train.clone(),
+            captions: Arc::new(captions),
+            order: Order::new(seed, "stage2/order", train.len(), spec.batch),
+            accumulate: spec.accumulate,
+            language_dropout: spec.language_dropout,
+            recompute: spec.recompute,
+            blind: 0.0,
+            seed,
+            device: device.clone(),
+        })
     }
 
-    /// What the curve's points hold, by step.
+    /// Reads the points of the curve by step.
     ///
     /// # Errors
     /// If a file is damaged.
@@ -207,12 +199,12 @@ impl CellJob<'_> {
         Ok(points)
     }
 
-    /// The final scores.
+    /// Reads the final scores.
     ///
     /// # Errors
     /// If the cell is not done or the file is damaged.
     pub fn scores(&self) -> Result<Scores, LabError> {
-        read_json(&self.dir().join("scores.json"))
+        read_json(&self.dir().join(SCORES_FILE))
     }
 
     fn note_seconds(&self, what: &str, seconds: f64) -> Result<(), LabError> {

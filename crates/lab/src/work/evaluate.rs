@@ -2,11 +2,14 @@
 
 use crate::experiment::spec::{AlsoSpec, Spec};
 use crate::plan::fingerprint::card_hash;
-use crate::plan::parts::{Resolved, Splits};
+use crate::plan::parts::Resolved;
+use crate::plan::splits::Splits;
 use crate::run::done::Done;
 use crate::run::folder::PIECES;
+use crate::work::captions::same_pictures;
 use crate::work::cell::CellJob;
-use crate::work::stages::{RunContext, SplitFeatures, same_pictures};
+use crate::work::context::RunContext;
+use crate::work::feature_store::SplitFeatures;
 use crate::work::texts::Texts;
 use crate::{LabError, files::read_json, work::blind};
 use burn::tensor::Tensor;

@@ -1,9 +1,24 @@
-//! The jobs of a run: features, stage 1, stage 2, evaluation, pre-training of parts.
+//! The jobs of a run: features, stage 1, stage 2, evaluation, and pre-training of parts.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`context`] | registry, folder, device and features that all jobs share |
+//! | [`feature_store`] | features of the frozen encoder |
+//! | [`readable`] | data without the pictures that cannot be read |
+//! | [`captions`] | captions as stage 1 reads them |
+//! | [`stage1`] | trains a bridge |
+//! | [`cell`] | trains stage 2 and evaluates it |
+//! | [`evaluate`], [`texts`] | scores of a cell and of a stage-1 run |
+//! | [`blind`] | the language model's answers without images |
+//! | [`pretrain`] | trains the backbones of the nano tier |
 
 pub mod blind;
+pub mod captions;
 pub mod cell;
+pub mod context;
 pub mod evaluate;
+pub mod feature_store;
 pub mod pretrain;
 pub mod readable;
-pub mod stages;
+pub mod stage1;
 pub mod texts;

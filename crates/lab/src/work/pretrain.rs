@@ -1,12 +1,13 @@
 //! `kind = "pretrain"`: trains the nano tier's own backbones and writes them as an overlay
 //! registry.
 
-pub use crate::experiment::pretrain_spec::{PartKind, PartSpec, PretrainSpec};
+use crate::experiment::pretrain_spec::{PartKind, PartSpec, PretrainSpec};
 use crate::files::write;
 use crate::plan::fingerprint::{card_hash, hash_json};
 use crate::plan::preprocess::preprocess;
 use crate::run::lock::Lock;
-use crate::{LabError, Reporter, run::workers};
+use crate::run::workers::JobGraph;
+use crate::{LabError, Reporter};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,14 +63,11 @@ pub fn run(
     }
     let _lock = Lock::take(out)?;
     toolkit_system::files::sweep_temporaries(out);
-    let jobs_list = (spec.part.iter())
-        .map(|part| workers::Job {
-            name: part.card.clone(),
-            after: Vec::new(),
-            run: Box::new(move || context.part(part)),
-        })
-        .collect();
-    workers::run(jobs_list, jobs, 1).map_err(|(name, e)| e.in_job(&name))
+    let mut graph = JobGraph::default();
+    for part in &spec.part {
+        graph.add(&part.card, vec![], move || context.part(part));
+    }
+    graph.run(jobs, 1).map_err(|failed| failed.error.in_job(&failed.job))
 }
 
 /// Adds what was measured to the text of a card: `[weights]` and `[scores]` are replaced, all else

@@ -1,8 +1,8 @@
 //! Data without the pictures that cannot be read, in the order that is left.
 
 use crate::LabError;
-use crate::plan::parts::Splits;
-use crate::work::stages::SplitFeatures;
+use crate::plan::splits::Splits;
+use crate::work::feature_store::SplitFeatures;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::sync::Arc;

@@ -1,0 +1,164 @@
+//! Estimated cost of a run, counted from shapes.
+
+use crate::experiment::spec::{Stage1Spec, Stage2Spec};
+use crate::plan::fingerprint::card_hash;
+use crate::plan::memory;
+use crate::plan::parts::Resolved;
+use crate::plan::run_plan::{PlannedCell, RunPlan};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use toolkit_core::{Count, product};
+
+/// Estimated cost. Operations and bytes are counted from shapes; time follows from the rate at
+/// which this toolkit's flex build works on small models.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Estimate {
+    /// Cells.
+    pub cells: usize,
+    /// Stage-1 runs.
+    pub stage1_runs: usize,
+    /// Floating-point operations of all training steps.
+    pub flops: f64,
+    /// Parameters that stage 2 trains, largest cell.
+    pub trained_params: u64,
+    /// Parameters of the frozen parts, largest cell.
+    pub frozen_params: u64,
+    /// Bytes of all jobs at their peaks.
+    pub memory_bytes: u64,
+    /// Bytes of one of them: weights, gradients, moments, activations of a step.
+    pub job_bytes: u64,
+    /// Bytes of cached features and checkpoints.
+    pub disk_bytes: u64,
+    /// Seconds with the given number of jobs.
+    pub seconds: f64,
+    /// Jobs at a time.
+    pub jobs: usize,
+}
+
+/// Floating-point operations a second of one job of one thread, evaluation included: the nano
+/// ablation's 86 TFLOP took 1,107 processor seconds on Zen 4.
+const FLOPS_PER_SECOND: f64 = 7.8e10;
+
+/// Bytes of a checkpoint for each trained parameter: the weight and AdamW's two moments, each of
+/// four bytes.
+const CHECKPOINT_BYTES: u64 = 12;
+
+/// Bytes of a number in the feature cache, which is kept in half precision.
+const FEATURE_BYTES: usize = 2;
+
+/// Tokens of an average caption.
+const CAPTION_TOKENS: f64 = 14.0;
+
+/// Tokens of the longest caption of a batch.
+const LONGEST_CAPTION: usize = 20;
+
+/// Forward passes that a training step costs: its own, and a backward pass of two.
+const TRAINED_PASSES: f64 = 3.0;
+
+/// Forward passes that a step costs a frozen model behind a trained one: its own, and a backward
+/// pass of one, which gives gradients of inputs only.
+const FROZEN_PASSES: f64 = 2.0;
+
+/// Image and caption pairs that image-text matching scores for each image: the pair itself and two
+/// hard negatives.
+const MATCHED_PAIRS: f64 = 3.0;
+
+/// Features of one encoder and data.
+struct FeatureCache {
+    images: f64,
+    bytes: Count,
+    flops_per_image: u64,
+}
+
+/// Estimates the cost of a plan with `jobs` jobs at a time.
+pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
+    let mut e = Estimate {
+        cells: plan.cells.len(),
+        stage1_runs: plan.stage1.len(),
+        jobs,
+        ..Estimate::default()
+    };
+    for run in &plan.stage1 {
+        let cell = &plan.cells[run.cell];
+        e.flops += stage1_flops(plan.parts(cell), &cell.cell.spec.stage1);
+    }
+    let mut disk = Count::default();
+    for cell in &plan.cells {
+        let parts = plan.parts(cell);
+        e.flops += stage2_flops(parts, &cell.cell.spec.stage2);
+        e.trained_params = e.trained_params.max(parts.trained_params);
+        let frozen = parts.vision.1.cost.params + parts.language.1.cost.params;
+        e.frozen_params = e.frozen_params.max(frozen);
+        disk = disk + Count::from(parts.trained_params) * CHECKPOINT_BYTES;
+        e.job_bytes = e.job_bytes.max(peak_bytes(parts, cell) - memory::BASE);
+    }
+    for cache in feature_caches(plan) {
+        e.flops += cache.images * cache.flops_per_image as f64;
+        disk = disk + cache.bytes;
+    }
+    let stage1_disk = Count::from(e.trained_params) * plan.stage1.len() * CHECKPOINT_BYTES;
+    e.disk_bytes = (disk + stage1_disk).get();
+    e.memory_bytes =
+        (Count::from(e.job_bytes) * e.jobs.clamp(1, e.cells.max(1)) + memory::RUN).get();
+    e.seconds = e.flops / FLOPS_PER_SECOND / jobs.max(1) as f64;
+    e
+}
+
+/// Counts the operations of a stage-1 run.
+fn stage1_flops(parts: &Resolved, stage1: &Stage1Spec) -> f64 {
+    let bridge = &parts.bridge.1;
+    let queries = bridge.queries as f64;
+    let flops_per_token = bridge.cost.flops as f64 / queries;
+    // Queries alone, the caption alone, both together for matching, and captioning.
+    let tokens =
+        queries + CAPTION_TOKENS + MATCHED_PAIRS * (queries + CAPTION_TOKENS) + CAPTION_TOKENS;
+    TRAINED_PASSES * tokens * flops_per_token * stage1.batch as f64 * stage1.steps as f64
+}
+
+/// Counts the operations of a stage-2 run.
+fn stage2_flops(parts: &Resolved, stage2: &Stage2Spec) -> f64 {
+    let bridge = &parts.bridge.1;
+    let language = (bridge.queries as f64 + CAPTION_TOKENS) * parts.language.1.cost.flops as f64;
+    let sample = TRAINED_PASSES * bridge.cost.flops as f64 + FROZEN_PASSES * language;
+    sample * stage2.batch as f64 * stage2.steps as f64
+}
+
+/// Estimates the bytes of a cell's job at its peak: in stage 2, in computing features, or in stage
+/// 1.
+fn peak_bytes(parts: &Resolved, cell: &PlannedCell) -> u64 {
+    let (vision, bridge) = (&parts.vision.1, &parts.bridge.1);
+    let (one, two) = (&cell.cell.spec.stage1, &cell.cell.spec.stage2);
+    let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
+    let stage2 = memory::stage2(
+        vision,
+        bridge,
+        &parts.language.1,
+        parts.trained_params,
+        [two.batch, rows(two.batch, two.accumulate), LONGEST_CAPTION],
+        two.recompute,
+    );
+    let mut peak = stage2.max(memory::features(vision));
+    if cell.stage1.is_some() {
+        let rows = rows(one.batch, one.accumulate);
+        peak = peak.max(memory::stage1(vision, bridge, one.batch, rows, LONGEST_CAPTION));
+    }
+    peak
+}
+
+/// Returns the feature caches of a plan. Models that differ only in the language model share one.
+fn feature_caches(plan: &RunPlan) -> Vec<FeatureCache> {
+    let mut caches = BTreeMap::new();
+    for cell in &plan.cells {
+        let (parts, data) = (plan.parts(cell), plan.data(cell));
+        let also: usize = data.also.iter().map(|data| data.len()).sum();
+        let images = data.train.len() + data.val.len() + data.test.len() + also;
+        let vision = &parts.vision.1;
+        let cache = FeatureCache {
+            images: images as f64,
+            bytes: product([images, vision.tokens, vision.width, FEATURE_BYTES]),
+            flops_per_image: vision.cost.flops,
+        };
+        caches.insert((card_hash(&parts.vision.0), cell.splits), cache);
+    }
+    caches.into_values().collect()
+}

@@ -1,0 +1,52 @@
+//! Names of cells and stage-1 runs, made from everything that can change their results.
+
+use crate::experiment::spec::{ComputeSpec, DataSpec, Spec};
+use crate::experiment::sweep::ExperimentCell;
+use crate::plan::fingerprint::{card_hash, hash_json};
+use crate::plan::parts::Resolved;
+use crate::plan::splits::Splits;
+
+fn data_json(splits: &Splits) -> serde_json::Value {
+    serde_json::json!([
+        splits.train.fingerprint(),
+        splits.val.fingerprint(),
+        splits.test.fingerprint()
+    ])
+}
+
+/// Names a stage-1 run by what determines it. The language model and stage 2 do not.
+pub(crate) fn stage1_key(cell: &ExperimentCell, parts: &Resolved, splits: &Splits) -> String {
+    hash_json(&serde_json::json!({
+        "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.0), "bridge": card_hash(&parts.bridge.0),
+        "init": cell.spec.model.init, "stage1": cell.spec.stage1, "retrieve": cell.tasks.last(), "pool": cell.spec.eval.retrieval,
+        "data": data_json(splits), "threads": cell.spec.compute.threads,
+    }))
+}
+
+/// Names a cell by the values of its axes, its seed, and a hash of what determines its results.
+pub(crate) fn cell_id(
+    cell: &ExperimentCell,
+    parts: &Resolved,
+    splits: &Splits,
+    stage1: Option<&str>,
+) -> String {
+    let spec = Spec {
+        compute: ComputeSpec { threads: cell.spec.compute.threads, ..Default::default() },
+        name: String::new(),
+        question: String::new(),
+        // The limit of damaged pictures does not change results.
+        data: DataSpec { max_damaged: 0, ..cell.spec.data.clone() },
+        ..cell.spec.clone()
+    };
+    let hash = hash_json(&serde_json::json!({
+        "format": 1, "spec": spec, "language": card_hash(&parts.language.0), "vision": card_hash(&parts.vision.0),
+        "bridge": card_hash(&parts.bridge.0), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
+        "also": splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
+    }));
+    let readable: Vec<String> = cell
+        .axes
+        .values()
+        .map(|v| v.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect())
+        .collect();
+    format!("{}-seed{}-{hash}", readable.join("-"), cell.seed).trim_start_matches('-').to_owned()
+}

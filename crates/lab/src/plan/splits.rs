@@ -1,0 +1,88 @@
+//! The data of an experiment: training, validation and test splits, and data of further tasks.
+
+use crate::LabError;
+use crate::experiment::spec::{AlsoSpec, DataSpec};
+use crate::plan::assumed;
+use std::sync::Arc;
+use toolkit_data::Dataset;
+use toolkit_registry::Registry;
+use toolkit_system::problem::Problem;
+
+/// Data of an experiment.
+#[derive(Clone)]
+pub struct Splits {
+    /// Training split.
+    pub train: Arc<dyn Dataset>,
+    /// Validation split, for curves.
+    pub val: Arc<dyn Dataset>,
+    /// Test split, for tables.
+    pub test: Arc<dyn Dataset>,
+    /// Data of the further tasks, in their order.
+    pub also: Vec<Arc<dyn Dataset>>,
+    /// Most pictures of each that may be unreadable.
+    pub max_damaged: usize,
+}
+
+impl Splits {
+    /// Opens all data of an experiment.
+    ///
+    /// # Errors
+    /// If data cannot be opened ([`Registry::open_data`]), or the training split has no captions.
+    pub fn open(registry: &Registry, data: &DataSpec, also: &[AlsoSpec]) -> Result<Self, LabError> {
+        Self::open_with(data, also, |name| Ok(registry.open_data(name)?))
+    }
+
+    /// Opens all data of an experiment. Data that are not on this machine are assumed, with a line in
+    /// `notes`.
+    ///
+    /// # Errors
+    /// If what is here cannot be read, or a card is wrong.
+    pub fn open_or_assume(
+        registry: &Registry,
+        data: &DataSpec,
+        also: &[AlsoSpec],
+        notes: &mut Vec<String>,
+    ) -> Result<Self, LabError> {
+        Self::open_with(data, also, |name| assumed::open_or_assume(registry, name, notes))
+    }
+
+    /// Returns a line for each part of the data that was left out, or read in another way than it is
+    /// written.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for data in [&self.train, &self.val, &self.test].into_iter().chain(&self.also) {
+            for line in data.notes().into_iter().map(|note| format!("`{}`: {note}", data.name())) {
+                if !all.contains(&line) {
+                    all.push(line);
+                }
+            }
+        }
+        all
+    }
+
+    fn open_with(
+        data: &DataSpec,
+        also: &[AlsoSpec],
+        mut open: impl FnMut(&str) -> Result<Arc<dyn Dataset>, LabError>,
+    ) -> Result<Self, LabError> {
+        let splits = Self {
+            train: open(&data.train)?,
+            val: open(&data.val)?,
+            test: open(&data.test)?,
+            also: also.iter().map(|also| open(&also.data)).collect::<Result<_, _>>()?,
+            max_damaged: data.max_damaged,
+        };
+        if splits.train.is_empty() {
+            let what = format!("`{}` has no images", data.train);
+            return Err(Problem::new(what).hint("training needs some").into());
+        }
+        let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
+        if let Some(i) = bare {
+            let what = format!("`{}`: {} has no caption", data.train, splits.train.item(i).id);
+            let hint = "training images need at least one caption each";
+            return Err(Problem::new(what).hint(hint).into());
+        }
+        Ok(splits)
+    }
+}

@@ -1,0 +1,104 @@
+//! Everything that the jobs of a run share.
+
+use crate::files::read_json;
+use crate::plan::parts::Resolved;
+use crate::plan::splits::Splits;
+use crate::run::folder::{RunFolder, SCORES_FILE};
+use crate::work::feature_store::{FeatureStore, SplitFeatures};
+use crate::{LabError, Reporter};
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use toolkit_data::Dataset;
+use toolkit_registry::Registry;
+use toolkit_train::TrainError;
+use toolkit_train::features::{Features, Recipe, cache_key};
+
+/// Registry, folder, device, features and reporter of a run.
+pub struct RunContext<'a> {
+    /// Families and cards.
+    pub registry: &'a Registry,
+    /// The run folder.
+    pub folder: RunFolder,
+    /// A device without autodiff.
+    pub device: Device,
+    /// Receiver of progress and notes.
+    pub reporter: &'a dyn Reporter,
+    features: FeatureStore,
+}
+
+impl<'a> RunContext<'a> {
+    /// Creates the context of the run folder `out`.
+    #[must_use]
+    pub fn new(
+        registry: &'a Registry,
+        out: &Path,
+        device: Device,
+        reporter: &'a dyn Reporter,
+    ) -> Self {
+        let folder = RunFolder::new(out);
+        let features = FeatureStore::new(folder.features());
+        Self { registry, folder, device, reporter, features }
+    }
+
+    /// Opens the features of all splits, computing those that are not there yet.
+    ///
+    /// # Errors
+    /// Unreadable images, missing weights, a full disk.
+    pub fn features(
+        &self,
+        resolved: &Resolved,
+        splits: &Splits,
+    ) -> Result<SplitFeatures, LabError> {
+        let of = |data: &Arc<dyn Dataset>| self.features_of(resolved, &**data, splits.max_damaged);
+        Ok(SplitFeatures {
+            train: of(&splits.train)?,
+            val: of(&splits.val)?,
+            test: of(&splits.test)?,
+            also: splits.also.iter().map(of).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn features_of(
+        &self,
+        resolved: &Resolved,
+        dataset: &dyn Dataset,
+        max_damaged: usize,
+    ) -> Result<Arc<Features>, LabError> {
+        let key = cache_key(&resolved.vision_key(), &resolved.preprocess, dataset);
+        let encoder = || {
+            resolved
+                .encoder(self.registry, &self.device)
+                .map_err(|e| TrainError::Other(e.to_string()))
+        };
+        let recipe = Recipe {
+            key: &key,
+            encoder: &encoder,
+            shape: &resolved.vision.1,
+            preprocess: &resolved.preprocess,
+            dataset,
+            device: &self.device,
+            max_damaged,
+        };
+        let progress = self.reporter.task(&format!("features {}", dataset.name()));
+        self.features.open(&recipe, &*progress, self.reporter)
+    }
+
+    /// Reads the scores of a stage-1 run by name.
+    ///
+    /// # Errors
+    /// If the file is missing or damaged.
+    pub fn stage1_scores(&self, key: &str) -> Result<BTreeMap<String, f64>, LabError> {
+        read_json(&self.folder.stage1(key).join(SCORES_FILE))
+    }
+
+    /// Does a job again if it met features that turned out damaged; see
+    /// [`FeatureStore::retry_damaged`].
+    ///
+    /// # Errors
+    /// Those of the job.
+    pub fn retry_damaged<T>(&self, job: impl Fn() -> Result<T, LabError>) -> Result<T, LabError> {
+        self.features.retry_damaged(self.reporter, job)
+    }
+}

@@ -1,0 +1,145 @@
+//! The stage-1 job: trains a bridge on contrast, matching and captioning, and scores its retrieval.
+
+use crate::LabError;
+use crate::experiment::spec::Spec;
+use crate::files::write_json_pretty;
+use crate::plan::ids::note_texts;
+use crate::plan::parts::Resolved;
+use crate::plan::splits::Splits;
+use crate::run::done::Done;
+use crate::run::folder::SCORES_FILE;
+use crate::work::captions::{MAX_CAPTION, same_pictures, stage1_captions};
+use crate::work::context::RunContext;
+use crate::work::evaluate;
+use crate::work::feature_store::SplitFeatures;
+use burn::module::Module;
+use burn::tensor::Device;
+use std::path::PathBuf;
+use std::sync::Arc;
+use toolkit_core::AnyBridge;
+use toolkit_system::problem::Problem;
+use toolkit_train::checkpoint::{Checkpoint, load_strict};
+use toolkit_train::fit::{FitConfig, fit};
+use toolkit_train::order::Order;
+use toolkit_train::stage1::{Stage1, unigram_loss};
+
+/// A stage-1 run that cells start from.
+pub struct Stage1Job<'a> {
+    /// The run.
+    pub context: &'a RunContext<'a>,
+    /// Settings of the first cell that uses it.
+    pub spec: &'a Spec,
+    /// Model.
+    pub resolved: &'a Resolved,
+    /// Data.
+    pub splits: &'a Splits,
+    /// Seed.
+    pub seed: u64,
+    /// Key, which names its folder.
+    pub key: &'a str,
+}
+
+impl Stage1Job<'_> {
+    fn dir(&self) -> PathBuf {
+        self.context.folder.stage1(self.key)
+    }
+
+    /// Trains stage 1 unless it is done, and scores its retrieval.
+    ///
+    /// # Errors
+    /// If training or evaluation fails.
+    pub fn run(&self) -> Result<(), LabError> {
+        let dir = self.dir();
+        let done = Done::settle(&dir, self.context.reporter)?;
+        if done.whole {
+            return Ok(());
+        }
+        let features = self.context.features(self.resolved, self.splits)?;
+        let splits = self.splits.readable(&features)?;
+        let bridge = self.train(&splits, &features)?.valid();
+        let scores = evaluate::retrieval(
+            self.context,
+            self.spec,
+            self.resolved,
+            &splits,
+            &features.test,
+            &bridge,
+        )?;
+        write_json_pretty(&dir.join(SCORES_FILE), &scores)?;
+        done.seal(&dir)
+    }
+
+    fn train(&self, splits: &Splits, features: &SplitFeatures) -> Result<AnyBridge, LabError> {
+        let device = self.context.device.clone().autodiff();
+        let mut objective = self.objective(splits, features, &device)?;
+        let bridge = self.resolved.bridge_at_start(
+            self.context.registry,
+            self.spec.model.init,
+            self.seed,
+            &device,
+        )?;
+        let settings = &self.spec.stage1;
+        let config = FitConfig {
+            steps: settings.steps,
+            schedule: settings.schedule.clone(),
+            optim: settings.optim.clone(),
+            seed: self.seed,
+            save_seconds: self.spec.compute.save_seconds,
+        };
+        let progress = self.context.reporter.task(&format!("stage 1 seed {}", self.seed));
+        let nothing = &mut |_, _: &AnyBridge| Ok(());
+        Ok(fit(&config, bridge, &mut objective, &self.dir(), &*progress, nothing)?)
+    }
+
+    fn objective(
+        &self,
+        splits: &Splits,
+        features: &SplitFeatures,
+        device: &Device,
+    ) -> Result<Stage1, LabError> {
+        let settings = &self.spec.stage1;
+        let (tokenizer, special_tokens) = self.resolved.text_special_tokens()?;
+        let text = self.resolved.bridge.1.text.as_ref();
+        let (positions, vocab) = text.map_or((MAX_CAPTION, 1), |text| (text.positions, text.vocab));
+        note_texts(self.context.reporter, &tokenizer, [&*splits.train, &*splits.test]);
+        let captions = stage1_captions(
+            &*splits.train,
+            &|text| tokenizer.encode(text),
+            special_tokens.cls,
+            special_tokens.sep,
+            positions,
+        )?;
+        Ok(Stage1 {
+            features: features.train.clone(),
+            unigram: unigram_loss(&captions, vocab, settings.smoothing),
+            captions: Arc::new(captions),
+            depicts: Arc::new(same_pictures(&*splits.train)),
+            order: Order::new(self.seed, "stage1/order", splits.train.len(), settings.batch),
+            special_tokens,
+            weights: settings.losses,
+            smoothing: settings.smoothing,
+            accumulate: settings.accumulate,
+            seed: self.seed,
+            device: device.clone(),
+        })
+    }
+
+    /// Loads the bridge that this stage-1 run trained.
+    ///
+    /// # Errors
+    /// If its checkpoint is missing or of another model.
+    pub fn bridge(&self, device: &Device) -> Result<AnyBridge, LabError> {
+        let dir = self.dir();
+        let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
+            Problem::new(format_args!("{}: no checkpoint", dir.display()))
+                .hint("remove the folder and run again")
+        })?;
+        let bridge = self.resolved.bridge_at_start(
+            self.context.registry,
+            self.spec.model.init,
+            self.seed,
+            device,
+        )?;
+        Ok(load_strict(bridge, saved.weights(&dir)?, &dir)?)
+    }
+}
