@@ -22,7 +22,6 @@ use std::time::Instant;
 use toolkit_data::Dataset;
 use toolkit_eval::{Batches, CaptionTask, Compared, PAPER, Task, VqaTask, compare, published};
 use toolkit_lab::compare::outcome::{OUTCOME, outcome_hash};
-use toolkit_lab::plan::data::open_data;
 use toolkit_lab::plan::fingerprint::card_hash;
 use toolkit_lab::work::readable::{leaving_out, unreadable};
 use toolkit_lab::work::texts::{self, Texts};
