@@ -1,43 +1,53 @@
-//! What a language model has read: the keys and values that later tokens attend to.
+//! The keys and values that a language model's later tokens attend to: [`Cache`] for
+//! self-attention, [`EncoderOutput`] for cross-attention.
 //!
-//! On the CPU neither grows by copying when a token is written. What each call adds stays where it
-//! was made, and rows are numbers: beams that change their order, or that share a prompt, copy
-//! nothing. What a finished text has read is held until its batch ends. Several tokens at once
-//! behind others, and other backends, join all pieces into one.
+//! Both hold [`KvSegment`]s: the keys and values of one call, where that call computed them, with a
+//! row number for each text. So on the CPU nothing is copied when a token is generated: a call adds
+//! a segment, and beams that change their order, or that share a prompt, only get other row
+//! numbers. A finished text's keys and values are freed with its batch.
+//!
+//! Two cases join all segments into one, by copying: several new tokens behind earlier ones, and
+//! backends other than flex.
 
-use crate::{KeysValues, index, noise};
+use crate::{index, noise};
 use burn::tensor::Tensor;
 use toolkit_kernels::{AttentionOptions, KvSegment, attend_segments, attention};
 
-/// Keys and values of self-attention seen so far.
+/// Keys and values, each `[batch, heads, tokens, head width]`.
+pub type KeysValues = (Tensor<4>, Tensor<4>);
+
+/// The self-attention keys and values of all tokens so far.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
-    /// For each layer what each call added.
+    /// Segments of each layer, one for each call.
     layers: Vec<Vec<KvSegment>>,
 }
 
 impl Cache {
-    /// Number of positions held.
+    /// Returns the number of positions in the cache.
     #[must_use]
     pub fn past(&self) -> usize {
         self.layers
             .first()
-            .map_or(0, |pieces| pieces.iter().map(|piece| piece.keys.dims()[2]).sum())
+            .map_or(0, |segments| segments.iter().map(|segment| segment.keys.dims()[2]).sum())
     }
 
-    /// The texts `rows`, in this order: which beams go on.
+    /// Returns the cache of the texts `rows`, in this order: the beams that continue.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
-        let layer =
-            |pieces: &Vec<KvSegment>| pieces.iter().map(|piece| chosen(piece, rows)).collect();
+        let layer = |segments: &Vec<KvSegment>| {
+            segments.iter().map(|segment| select(segment, rows)).collect()
+        };
         Self { layers: self.layers.iter().map(layer).collect() }
     }
 
-    /// Appends keys and values `[batch, heads, new, head width]` of layer `layer` and attends to
-    /// all of them: `softmax(q k' * scale + bias) v`, with `q [batch, query heads, rows, head
-    /// width]`, the last rows of the new ones or all, and `bias` that broadcasts to `[batch, query
-    /// heads, rows, past + new]`. Where keys and values have fewer heads, consecutive query heads
-    /// share one. Layers come in order. Nothing is dropped: this is generation.
+    /// Appends keys and values `[batch, heads, new, head width]` of layer `layer`, and attends to
+    /// all that the layer has: `softmax(q k' * scale + bias) v`.
+    ///
+    /// `q` is `[batch, query heads, rows, head width]`: the last rows of the new tokens, or all.
+    /// `bias` broadcasts to `[batch, query heads, rows, past + new]`. If keys and values have fewer
+    /// heads, consecutive query heads share one. Layers come in order, the first one first. There
+    /// is no dropout: the cache is for generation.
     pub fn attend(
         &mut self,
         layer: usize,
@@ -46,41 +56,43 @@ impl Cache {
         bias: Tensor<4>,
         scale: f64,
     ) -> Tensor<4> {
-        let pieces = self.append(layer, keys, values);
-        let now =
-            if q.dims()[2] == 1 { attend_segments(&q, pieces, Some(&bias), scale) } else { None };
-        now.unwrap_or_else(|| {
-            let (keys, values) = joined(pieces);
+        let segments = self.append(layer, keys, values);
+        let one_token =
+            if q.dims()[2] == 1 { attend_segments(&q, segments, Some(&bias), scale) } else { None };
+        one_token.unwrap_or_else(|| {
+            let (keys, values) = join(segments);
             attention(q, keys, values, AttentionOptions::new(scale).bias(bias))
         })
     }
 
-    /// Appends keys and values of layer `layer` and returns all of them, each `[batch, heads, past
-    /// + new, head width]`: for attention of another kind than [`Cache::attend`]'s. It copies all
-    /// that was read, for each token. Layers come in order.
+    /// Appends keys and values of layer `layer` and returns all of the layer, each `[batch, heads,
+    /// past + new, head width]`.
+    ///
+    /// Use it for attention of another kind than [`Cache::attend`]'s. It copies all positions at
+    /// every call. Layers come in order, the first one first.
     pub fn extend(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> KeysValues {
-        joined(self.append(layer, keys, values))
+        join(self.append(layer, keys, values))
     }
 
     fn append(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> &mut Vec<KvSegment> {
         if layer == self.layers.len() {
             self.layers.push(Vec::new());
         }
-        let pieces = &mut self.layers[layer];
-        pieces.push(KvSegment { keys, values, rows: None });
-        pieces
+        let segments = &mut self.layers[layer];
+        segments.push(KvSegment { keys, values, rows: None });
+        segments
     }
 }
 
-/// The texts `rows` of a piece.
-fn chosen(piece: &KvSegment, rows: &[usize]) -> KvSegment {
-    let before = piece.rows.as_deref();
+/// Returns the texts `rows` of a segment, without copying.
+fn select(segment: &KvSegment, rows: &[usize]) -> KvSegment {
+    let before = segment.rows.as_deref();
     let rows = rows.iter().map(|&row| before.map_or(row, |before| before[row])).collect();
-    KvSegment { keys: piece.keys.clone(), values: piece.values.clone(), rows: Some(rows) }
+    KvSegment { keys: segment.keys.clone(), values: segment.values.clone(), rows: Some(rows) }
 }
 
-/// Keys and values as each text sees them.
-fn gathered(KvSegment { keys, values, rows }: &KvSegment) -> KeysValues {
+/// Returns the keys and values of each text, copied if the segment has row numbers.
+fn copy_rows(KvSegment { keys, values, rows }: &KvSegment) -> KeysValues {
     match rows {
         None => (keys.clone(), values.clone()),
         Some(rows) => {
@@ -90,19 +102,19 @@ fn gathered(KvSegment { keys, values, rows }: &KvSegment) -> KeysValues {
     }
 }
 
-/// All pieces as one, which takes their place.
-fn joined(pieces: &mut Vec<KvSegment>) -> KeysValues {
-    let (mut keys, mut values): (Vec<_>, Vec<_>) = pieces.iter().map(gathered).unzip();
-    let one = |all: &mut Vec<Tensor<4>>| match all.len() {
+/// Replaces all segments by one, and returns its keys and values.
+fn join(segments: &mut Vec<KvSegment>) -> KeysValues {
+    let (mut keys, mut values): (Vec<_>, Vec<_>) = segments.iter().map(copy_rows).unzip();
+    let concatenate = |all: &mut Vec<Tensor<4>>| match all.len() {
         1 => all.remove(0),
         _ => Tensor::cat(std::mem::take(all), 2),
     };
-    let (keys, values) = (one(&mut keys), one(&mut values));
-    *pieces = vec![KvSegment { keys: keys.clone(), values: values.clone(), rows: None }];
+    let (keys, values) = (concatenate(&mut keys), concatenate(&mut values));
+    *segments = vec![KvSegment { keys: keys.clone(), values: values.clone(), rows: None }];
     (keys, values)
 }
 
-/// What an encoder-decoder's encoder leaves for its decoder.
+/// The output of an encoder-decoder's encoder, as its decoder's cross-attention reads it.
 #[derive(Clone, Debug)]
 pub struct EncoderOutput {
     cross: Vec<KvSegment>,
@@ -110,9 +122,10 @@ pub struct EncoderOutput {
 }
 
 impl EncoderOutput {
-    /// Cross-attention keys and values of the encoder's output, one pair per decoder layer, each
-    /// `[batch, heads, tokens, head width]`: computed once, whatever is generated. `mask [batch,
-    /// tokens]` says which are real.
+    /// Creates it from cross-attention keys and values, one pair for each decoder layer, each
+    /// `[batch, heads, tokens, head width]`, and a mask `[batch, tokens]` with 1 for real tokens.
+    ///
+    /// The keys and values are projected once here, and not for each token that is generated.
     #[must_use]
     pub fn new(cross: impl IntoIterator<Item = KeysValues>, mask: Tensor<2>) -> Self {
         let cross = cross
@@ -122,31 +135,34 @@ impl EncoderOutput {
         Self { cross, mask }
     }
 
-    /// Which encoder positions are real, `[batch, tokens]`.
+    /// Returns the mask of the encoder's positions, `[batch, tokens]` with 1 for real tokens.
     #[must_use]
     pub fn mask(&self) -> Tensor<2> {
         self.mask.clone()
     }
 
-    /// Keys and values of decoder layer `layer`, each `[batch, heads, tokens, head width]`.
+    /// Returns the keys and values of decoder layer `layer`, each `[batch, heads, tokens, head
+    /// width]`.
     ///
     /// # Panics
     /// If there is no such layer.
     #[must_use]
     pub fn keys_values(&self, layer: usize) -> KeysValues {
-        gathered(&self.cross[layer])
+        copy_rows(&self.cross[layer])
     }
 
-    /// The texts `rows`, in this order.
+    /// Returns the output of the texts `rows`, in this order.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
         let mask = self.mask.clone().select(0, index(rows, &self.mask.device()));
-        Self { cross: self.cross.iter().map(|piece| chosen(piece, rows)).collect(), mask }
+        Self { cross: self.cross.iter().map(|segment| select(segment, rows)).collect(), mask }
     }
 
-    /// Cross-attention of decoder layer `layer`: `softmax(q k' * scale + bias) v`, with `q [batch,
-    /// heads, new, head width]` and `bias` that broadcasts to `[batch, heads, new, tokens]`.
-    /// `dropout` falls on the probabilities.
+    /// Computes the cross-attention of decoder layer `layer`: `softmax(q k' * scale + bias) v`.
+    ///
+    /// `q` is `[batch, heads, new, head width]`; `bias` broadcasts to `[batch, heads, new,
+    /// tokens]`. `dropout` is the probability that a weight of the attention is dropped, inside a
+    /// [`noise::scope`].
     #[must_use]
     pub fn attend(
         &self,
@@ -157,7 +173,6 @@ impl EncoderOutput {
         dropout: f64,
     ) -> Tensor<4> {
         let segment = &self.cross[layer];
-        // The mask of dropout has to be drawn in either case, so that streams stay in step.
         let [batch, heads, new, _] = q.dims();
         let mask = noise::mask(batch * heads * new * segment.keys.dims()[2], dropout);
         let one_token = match (new, &mask) {
@@ -173,7 +188,6 @@ impl EncoderOutput {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::Cache;
     use crate::conform::{assert_close, sample};
@@ -229,7 +243,8 @@ mod tests {
         let _ = cache.attend(0, draw(1, 3), (draw(1, 3), draw(1, 3)), bias(1, 3, 3), 1.0);
         let mut cache = cache.select(&[0; 5]);
         let _ = cache.attend(0, draw(5, 1), (draw(5, 1), draw(5, 1)), bias(5, 1, 4), 1.0);
-        let held: Vec<usize> = cache.layers[0].iter().map(|piece| piece.keys.dims()[0]).collect();
-        assert_eq!(held, [1, 5]);
+        let rows: Vec<usize> =
+            cache.layers[0].iter().map(|segment| segment.keys.dims()[0]).collect();
+        assert_eq!(rows, [1, 5]);
     }
 }

@@ -1,4 +1,4 @@
-//! Arithmetic on sizes that come from files.
+//! Arithmetic on sizes that come from files, without overflow.
 
 use crate::ShapeError;
 use std::iter::Sum;
@@ -13,13 +13,13 @@ use std::ops::{Add, Mul};
 pub struct Count(u64);
 
 impl Count {
-    /// Returns the number; `u64::MAX` where it did not fit.
+    /// Returns the number; `u64::MAX` if it did not fit.
     #[must_use]
     pub fn get(self) -> u64 {
         self.0
     }
 
-    /// Divides, rounding down; nothing is divided by 0.
+    /// Divides, rounding down; a divisor of 0 counts as 1.
     #[must_use]
     pub fn over(self, divisor: u64) -> Self {
         Self(self.0 / divisor.max(1))
@@ -73,7 +73,7 @@ pub fn product<const N: usize>(sizes: [usize; N]) -> Count {
 /// Largest size that a configuration may name. The largest published tables have under 2^20 rows.
 pub const LARGEST_SIZE: u64 = 1 << 24;
 
-/// Refuses a size that no model has, by its key.
+/// Refuses a size that no model has; the error names its key.
 ///
 /// # Errors
 /// If it is above [`LARGEST_SIZE`].
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn a_size_that_no_model_has_is_refused_by_its_key() {
         assert!(check_size("vocab_size", 1 << 24).is_ok() && check_size("layer", -1).is_ok());
-        let said = check_size("hidden_size", i128::from(u64::MAX)).unwrap_err();
-        assert!(said.what.contains("`hidden_size` = 18446744073709551615"), "{said}");
+        let error = check_size("hidden_size", i128::from(u64::MAX)).unwrap_err();
+        assert!(error.what.contains("`hidden_size` = 18446744073709551615"), "{error}");
     }
 
     proptest! {

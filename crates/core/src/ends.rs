@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Most ids that end a text. Published chat models have three.
+/// Largest number of ids that end a text. Published chat models have three.
 const MOST: usize = 16;
 
-/// The ids that end a text, at least one. A model is trained with the first; each of them ends what
-/// it writes.
+/// The ids that end a text, at least one. A model is trained with the first; in generation each of
+/// them ends the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "OneOrMany", into = "OneOrMany")]
 pub struct Ends {
@@ -14,7 +14,7 @@ pub struct Ends {
     count: usize,
 }
 
-/// One id, or a list of them, as files have either.
+/// An id, or a list of ids: files have either.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "wanted a token id, or a list of token ids")]
 enum OneOrMany {
@@ -23,13 +23,13 @@ enum OneOrMany {
 }
 
 impl Ends {
-    /// A single end.
+    /// Creates a single end.
     #[must_use]
     pub const fn one(id: u32) -> Self {
         Self { ids: [id; MOST], count: 1 }
     }
 
-    /// Several ends; an id that is given twice counts once.
+    /// Creates several ends; an id that is given twice counts once.
     ///
     /// # Errors
     /// If there are none or too many.
@@ -51,19 +51,19 @@ impl Ends {
         Ok(ends)
     }
 
-    /// The end that a model is trained with.
+    /// Returns the end that a model is trained with.
     #[must_use]
     pub const fn first(&self) -> u32 {
         self.ids[0]
     }
 
-    /// Says whether `id` ends a text.
+    /// Returns `true` if `id` ends a text.
     #[must_use]
     pub fn contains(&self, id: u32) -> bool {
         self.ids().contains(&id)
     }
 
-    /// All of them, in the order of the file.
+    /// Returns all ids, in the order of the file.
     #[must_use]
     pub fn ids(&self) -> &[u32] {
         &self.ids[..self.count]

@@ -1,4 +1,4 @@
-//! The language model: decoder-only (OPT) or encoder-decoder (T5), behind one form.
+//! The language model: decoder-only (OPT) or encoder-decoder (T5), behind one trait.
 
 use crate::published::PublishedNames;
 use crate::slot::{Erased, Holder, Slot};
@@ -7,43 +7,39 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::de::DeserializeOwned;
 
-/// Which of the two kinds a language model is; stage 2 and generation differ by it (BLIP-2, section
-/// 3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LanguageKind {
-    /// The soft prefix stands before the text (OPT, Llama).
-    DecoderOnly,
-    /// The soft prefix stands before the encoder's text; the decoder writes (T5).
-    EncoderDecoder,
-}
-
 /// A frozen language model that reads embeddings, so that a soft prefix can stand among them.
+///
+/// Check an implementation with [`crate::conform::language`].
 pub trait LanguageModel: Module + 'static {
-    /// What `[config]` in a card of this family parses to. Use `#[serde(deny_unknown_fields)]`.
+    /// Type of `[config]` in a card of this family. Use `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
-    /// Sizes and costs, without making a tensor.
+    /// Returns sizes and costs, without making a tensor.
     ///
     /// # Errors
     /// If the configuration contradicts itself.
     fn describe(config: &Self::Config) -> Result<LanguageShape, ShapeError>;
 
-    /// The module, with parameters not yet drawn.
+    /// Builds the module with parameters that are not drawn yet: the caller initialises or loads
+    /// them.
     fn build(config: &Self::Config, device: &Device) -> Self;
 
-    /// Token ids `[batch, tokens]` to embeddings `[batch, tokens, width]`, before positions are
-    /// added.
+    /// Looks up token ids `[batch, tokens]`: embeddings `[batch, tokens, width]`, before positions
+    /// are added.
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3>;
 
-    /// Encoder-decoder only: embeddings `[batch, tokens, width]` with their mask `[batch, tokens]`
-    /// to what the decoder attends to.
+    /// Runs the encoder of an encoder-decoder model over embeddings `[batch, tokens, width]` with
+    /// their mask `[batch, tokens]`.
+    ///
+    /// # Panics
+    /// If the model is decoder-only: check [`LanguageShape::kind`] first.
     fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
         let _ = (embeds, mask);
         unreachable!("`encode` is for encoder-decoder models: check `LanguageShape::kind` first")
     }
 
-    /// Runs the decoder over new embeddings `[batch, tokens, width]` and returns the hidden states of
-    /// the last `outputs` tokens, `[batch, outputs, hidden]`.
+    /// Runs the decoder over new embeddings `[batch, tokens, width]` and returns the hidden states
+    /// of the last `outputs` tokens, `[batch, outputs, hidden]`.
     ///
     /// Each position sees itself and the earlier ones. `mask [batch, past + tokens]` covers the
     /// cache too. Hidden positions (padding) may stand anywhere and change nothing for the others.
@@ -66,8 +62,8 @@ pub trait LanguageModel: Module + 'static {
         outputs: usize,
     ) -> Tensor<3>;
 
-    /// Runs [`LanguageModel::decode_last`] for the hidden states of all new tokens, `[batch, tokens,
-    /// hidden]`.
+    /// Runs [`LanguageModel::decode_last`] for the hidden states of all new tokens, `[batch,
+    /// tokens, hidden]`.
     fn decode(
         &self,
         embeds: Tensor<3>,
@@ -79,8 +75,8 @@ pub trait LanguageModel: Module + 'static {
         self.decode_last(embeds, mask, memory, cache, tokens)
     }
 
-    /// Hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. Apart from
-    /// `decode` so that callers pay only for positions that are scored.
+    /// Maps hidden states `[batch, tokens, hidden]` to logits `[batch, tokens, vocab]`. It is not
+    /// part of `decode`, so that callers pay only for positions that they score.
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3>;
 
     /// Returns the names that files of this family are published with.
@@ -90,7 +86,7 @@ pub trait LanguageModel: Module + 'static {
     }
 }
 
-/// Object-safe form of [`LanguageModel`]; implemented for every one of them.
+/// The object-safe form of [`LanguageModel`], implemented for every one of them.
 #[expect(missing_docs, reason = "each method is documented on `LanguageModel`")]
 pub trait DynLanguage: Erased {
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3>;
@@ -152,7 +148,7 @@ impl Clone for Box<dyn DynLanguage> {
 pub type AnyLanguage = Slot<dyn DynLanguage>;
 
 impl AnyLanguage {
-    /// Erases `model`.
+    /// Erases the type of `model`.
     pub fn new(model: impl LanguageModel) -> Self {
         Self::from_box(Box::new(Holder::new(model)))
     }

@@ -1,8 +1,17 @@
 //! Dropout whose masks are a pure function of `(seed, step)`.
 //!
-//! The training loop opens a scope for each step; outside of any scope (evaluation, generation)
-//! dropout does nothing. So no module carries a training flag, and a resumed run draws the masks of
-//! the uninterrupted one on every backend.
+//! The training loop opens a [`scope`] for each step with that step's [`Stream`]. Inside it,
+//! [`dropout`] and [`attention`] draw their masks from the stream; outside (evaluation, generation)
+//! they do nothing. So no module carries a training flag, and a resumed run draws the masks of the
+//! uninterrupted run, on every backend.
+//!
+//! The stream is a thread-local variable: every layer of every family would have to pass it down
+//! otherwise. Traps:
+//! - A layer on another thread has no dropout.
+//! - Scopes do not nest; the stream ends with the scope.
+//! - The order of draws is part of the result. A layer that is computed again
+//!   ([`crate::recompute`]) must start from the stream that it started from before.
+//! - A frozen part inside a scope has dropout too; wrap it in [`off`].
 
 use burn::tensor::Tensor;
 use std::cell::RefCell;
@@ -13,10 +22,9 @@ thread_local! {
     static STREAM: RefCell<Option<Stream>> = const { RefCell::new(None) };
 }
 
-/// Runs `f` with dropout on, drawing from `stream`. Scopes do not nest; the stream ends with the
-/// scope.
+/// Runs `f` with dropout on, drawing masks from `stream`.
 pub fn scope<T>(stream: Stream, f: impl FnOnce() -> T) -> T {
-    /// Ends the scope even if `f` panics.
+    /// A guard that ends the scope even if `f` panics.
     struct End;
     impl Drop for End {
         fn drop(&mut self) {
@@ -28,26 +36,26 @@ pub fn scope<T>(stream: Stream, f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Runs `f` with dropout off, whatever scope it is in: for a frozen part that is to be used as in
+/// Runs `f` with dropout off, inside a scope or not: for a frozen part that behaves as in
 /// evaluation.
 pub fn off<T>(f: impl FnOnce() -> T) -> T {
-    /// Goes on with the scope even if `f` panics.
-    struct Back(Option<Stream>);
-    impl Drop for Back {
+    /// A guard that restores the scope's stream even if `f` panics.
+    struct Restore(Option<Stream>);
+    impl Drop for Restore {
         fn drop(&mut self) {
             STREAM.with(|s| *s.borrow_mut() = self.0.take());
         }
     }
-    let _back = Back(STREAM.with(|s| s.borrow_mut().take()));
+    let _restore = Restore(STREAM.with(|s| s.borrow_mut().take()));
     f()
 }
 
-/// What dropout would draw from here.
+/// Returns the stream as it is now; `None` if dropout is off.
 pub(crate) fn current() -> Option<Stream> {
     STREAM.with(|s| s.borrow().clone())
 }
 
-/// Runs `f` as where [`current`] gave this.
+/// Runs `f` with a stream that [`current`] returned.
 pub(crate) fn with<T>(stream: Option<Stream>, f: impl FnOnce() -> T) -> T {
     off(|| match stream {
         Some(stream) => scope(stream, f),
@@ -55,7 +63,7 @@ pub(crate) fn with<T>(stream: Option<Stream>, f: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Whether dropout would do something here: inside a scope, and not [`off`].
+/// Returns `true` if dropout is on: inside a [`scope`] and not [`off`].
 #[must_use]
 pub fn is_on() -> bool {
     STREAM.with(|s| s.borrow().is_some())
@@ -97,8 +105,8 @@ pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
     }
 }
 
-/// Computes [`toolkit_kernels::attention`] of `[batch, heads, tokens, head width]`, with dropout `p`
-/// on the probabilities inside a scope, as in BERT.
+/// Computes [`toolkit_kernels::attention`] of `[batch, heads, tokens, head width]`, with dropout
+/// `p` on the probabilities inside a scope, as in BERT.
 #[must_use]
 pub fn attention(
     q: Tensor<4>,

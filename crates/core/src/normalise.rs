@@ -1,7 +1,8 @@
-//! Means and deviations that pixels between 0 and 1 are normalised with: `(pixel - mean) / std`, by
-//! channel.
+//! The means and standard deviations that pixels between 0 and 1 are normalised with, by channel:
+//! `(pixel - mean) / std`.
 
-/// Refuses deviations that pixels cannot be divided by. The error goes on after the key.
+/// Refuses standard deviations that pixels cannot be divided by. The message continues a sentence
+/// that begins with the key.
 ///
 /// # Errors
 /// If one is not finite, not above 0, or so small that quotients are infinite.
@@ -15,8 +16,8 @@ pub fn check_std(std: [f32; 3]) -> Result<(), String> {
     }
 }
 
-/// Refuses means that, with deviations that hold, leave pixels no finite value. The error goes on
-/// after the key.
+/// Refuses means that leave pixels no finite value. The deviations have passed [`check_std`]. The
+/// message continues a sentence that begins with the key.
 ///
 /// # Errors
 /// If one is not finite, or too large for its deviation.

@@ -1,43 +1,59 @@
-//! Activations that are made again in the backward pass instead of kept.
+//! Gradient checkpointing: activations that the backward pass computes again instead of keeping.
 //!
-//! Inside a [`scope`], a [`block`] runs without a tape, and only what it reads is kept.
-//! [`Recorded::backward`] goes through the blocks from the last to the first: each is run again,
-//! with a tape, from its input, and propagated back before the next. EncoderOutput is that of one block;
-//! time is one more forward pass of the blocks. Values and gradients are the same to the last bit,
-//! dropout included. It is made of tensors alone, so nothing binds it to a backend. (Chen et al.,
-//! 2016, arXiv:1604.06174.)
+//! A deep frozen model keeps the activations of all its blocks until the backward pass. Inside a
+//! [`scope`], a [`block`] keeps only its input. [`Recorded::backward`] then goes through the blocks
+//! from the last to the first. It runs each block again with gradients, propagates back through it,
+//! and frees its activations before the next. The memory is that of one block; the time is one more
+//! forward pass. Values and gradients are the same to the last bit, dropout included: a block that
+//! runs again draws the same masks. (Chen et al., 2016, arXiv:1604.06174.)
+//!
+//! burn has gradient checkpointing of its own, but not per block of a module. This one is written
+//! with tensors alone, so it works on every backend.
+//!
+//! # The scope
+//!
+//! The list of recorded blocks is a thread-local variable. A model calls [`block`] deep inside its
+//! `decode`, and its signature should not carry the list: the same code runs in evaluation, where
+//! nothing is recorded. Traps:
+//! - Scopes do not nest, and a block on another thread is not recorded.
+//! - Outside a scope, and if all inputs are constants, [`block`] simply calls the function.
+//! - Call [`Recorded::backward`] and not burn's `backward` on the loss: otherwise gradients stop at
+//!   the last block.
 
 use crate::noise;
 use burn::tensor::{Gradients, Tensor};
 use std::cell::RefCell;
-use toolkit_kernels::is_constant;
+use toolkit_kernels::{is_constant, with_gradient};
 use toolkit_seed::Stream;
 
 thread_local! {
     static BLOCKS: RefCell<Option<Vec<Block>>> = const { RefCell::new(None) };
 }
 
-type Again = Box<dyn Fn(Tensor<3>, &[Tensor<4>]) -> Tensor<3>>;
+/// The function of a block, with its part bound.
+type Run = Box<dyn Fn(Tensor<3>, &[Tensor<4>]) -> Tensor<3>>;
 
+/// A block that ran without gradients.
 struct Block {
     input: Tensor<3>,
-    /// What else it reads that has a gradient.
-    beside: Vec<Tensor<4>>,
-    /// What came out, as a constant that what follows has a gradient for.
+    extra_inputs: Vec<Tensor<4>>,
+    /// Output, as the start of the graph that follows.
     output: Tensor<3>,
-    found: Option<Tensor<3>>,
+    /// Gradient of `output`, as far as it is known.
+    output_gradient: Option<Tensor<3>>,
+    /// Dropout's stream before the block, so that it draws the same masks again.
     noise: Option<Stream>,
-    again: Again,
+    run: Run,
 }
 
-/// The blocks of a [`scope`]; by default none, and `backward` is burn's own.
+/// The blocks of a [`scope`]. Without blocks (the default), [`Recorded::backward`] is burn's own.
 #[derive(Default)]
-#[must_use = "what was not kept has no gradient without `backward`"]
+#[must_use = "recorded blocks have no gradients without `backward`"]
 pub struct Recorded(Vec<Block>);
 
-/// Runs `f` with [`block`]s recorded. Scopes do not nest.
+/// Runs `f` and records its [`block`]s.
 pub fn scope<T>(f: impl FnOnce() -> T) -> (T, Recorded) {
-    /// Ends the scope even if `f` panics.
+    /// A guard that ends the scope even if `f` panics.
     struct End;
     impl Drop for End {
         fn drop(&mut self) {
@@ -50,10 +66,12 @@ pub fn scope<T>(f: impl FnOnce() -> T) -> (T, Recorded) {
     (value, Recorded(BLOCKS.with(|blocks| blocks.borrow_mut().take()).unwrap_or_default()))
 }
 
-/// `f(part, x)`, a block of a frozen model. `x` and the result are `[batch, tokens, width]`.
+/// Runs `f(part, x)`, one block of a frozen model. `x` and the result are `[batch, tokens, width]`.
 ///
-/// Traps: whatever else `f` holds must be constant, since no gradient reaches it; and `x` must not
-/// be used beside the block, since its graph can be gone through once only.
+/// Traps:
+/// - `x` is the only input with a gradient. Everything else that `f` captures must be constant; for
+///   more inputs with gradients use [`block_with_inputs`].
+/// - `x` must not be used elsewhere: burn consumes its graph in one backward pass.
 pub fn block<P: Clone + 'static>(
     part: &P,
     x: Tensor<3>,
@@ -62,55 +80,59 @@ pub fn block<P: Clone + 'static>(
     block_with_inputs(part, x, [], move |part, x, []| f(part, x))
 }
 
-/// [`block`] that reads `beside` too, such as keys and values of an encoder's output: a decoder's
-/// block. Gradients of all that is beside go on together, after the last of the blocks that have it
-/// in succession.
+/// Runs a [`block`] that also reads `extra_inputs`, such as a decoder block that reads the keys and
+/// values of the encoder's output.
 ///
-/// Traps: `x` and what is beside must not come from one graph, as far as the blocks before: each
-/// graph is gone through once. Neither may blocks share what is beside them if a [`block`] stands
-/// between them. All of it is on the autodiff device, constants too.
+/// Consecutive blocks may share the graph of their extra inputs: the encoder. Their gradients are
+/// summed and propagated once, after the first of those blocks has run backward.
+///
+/// Traps:
+/// - `x` and the extra inputs must not come from one graph, back to the blocks before them: each
+///   graph can be propagated once.
+/// - Blocks that share extra inputs must not have a [`block`] without extra inputs between them.
+/// - All inputs are on the autodiff device, constants too.
 pub fn block_with_inputs<P: Clone + 'static, const N: usize>(
     part: &P,
     x: Tensor<3>,
-    beside: [Tensor<4>; N],
+    extra_inputs: [Tensor<4>; N],
     f: impl Fn(&P, Tensor<3>, [Tensor<4>; N]) -> Tensor<3> + 'static,
 ) -> Tensor<3> {
-    let records = BLOCKS.with(|blocks| blocks.borrow().is_some());
-    if !records || (is_constant(&x) && beside.iter().all(is_constant)) {
-        return f(part, x, beside);
+    let recording = BLOCKS.with(|blocks| blocks.borrow().is_some());
+    if !recording || (is_constant(&x) && extra_inputs.iter().all(is_constant)) {
+        return f(part, x, extra_inputs);
     }
     let noise = noise::current();
-    // Without a tape, on the device that has one; `detach` would leave an output of the block
-    // before what it is.
-    let plain = beside.each_ref().map(|x| Tensor::from_inner(x.clone().inner()));
-    let output = f(part, Tensor::from_inner(x.clone().inner()), plain);
+    // `inner` and `from_inner` give constants on the autodiff device. `detach` would not do: it
+    // would mark the previous block's output as untracked.
+    let constants = extra_inputs.each_ref().map(|x| Tensor::from_inner(x.clone().inner()));
+    let output = f(part, Tensor::from_inner(x.clone().inner()), constants);
     let output = Tensor::from_inner(output.inner()).require_grad();
     let part = part.clone();
-    let again: Again =
-        Box::new(move |x, beside| f(&part, x, std::array::from_fn(|i| beside[i].clone())));
+    let run: Run = Box::new(move |x, extra| f(&part, x, std::array::from_fn(|i| extra[i].clone())));
     let block = Block {
         input: x,
-        beside: beside.into(),
+        extra_inputs: extra_inputs.into(),
         output: output.clone(),
-        found: None,
+        output_gradient: None,
         noise,
-        again,
+        run,
     };
     BLOCKS.with(|blocks| blocks.borrow_mut().as_mut().map(|blocks| blocks.push(block)));
     output
 }
 
-/// The same values as the start of a graph of their own; constants stay so.
-fn leaf<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
+/// Returns the values of `x` as the start of a new graph; a constant stays one.
+fn new_graph<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
     if is_constant(x) { x.clone() } else { x.clone().detach().require_grad() }
 }
 
-/// Propagates back from `loss`, and keeps what it says about the outputs of `blocks`.
-fn pass(loss: &Tensor<1>, blocks: &mut [Block], each: &mut impl FnMut(Gradients)) {
-    let mut gradients = loss.backward();
+/// Propagates back from `scalar` and adds the gradients of the blocks' outputs to the blocks. The
+/// other gradients go to `each`.
+fn propagate(scalar: &Tensor<1>, blocks: &mut [Block], each: &mut impl FnMut(Gradients)) {
+    let mut gradients = scalar.backward();
     for block in blocks {
         if let Some(more) = block.output.grad_remove(&mut gradients) {
-            block.found = Some(match block.found.take() {
+            block.output_gradient = Some(match block.output_gradient.take() {
                 Some(sum) => sum + more,
                 None => more,
             });
@@ -120,33 +142,40 @@ fn pass(loss: &Tensor<1>, blocks: &mut [Block], each: &mut impl FnMut(Gradients)
 }
 
 impl Recorded {
-    /// Propagates back from `loss`, which was made inside the scope. `each` gets the gradients of
-    /// every part of the way; a parameter may be in several of them.
+    /// Propagates back from `loss`, which was computed inside the scope.
+    ///
+    /// `each` receives the gradients of every piece of the way: a parameter may be in several of
+    /// them, and then its gradient is their sum.
     pub fn backward(self, loss: &Tensor<1>, mut each: impl FnMut(Gradients)) {
         let mut blocks = self.0;
-        pass(loss, &mut blocks, &mut each);
-        let mut carried: Option<Tensor<1>> = None;
+        // 1. From the loss to the output of the last block.
+        propagate(loss, &mut blocks, &mut each);
+        // The extra inputs' gradients so far, as a scalar to propagate from.
+        let mut extra: Option<Tensor<1>> = None;
         loop {
-            if blocks.last().is_none_or(|block| block.beside.is_empty())
-                && let Some(carried) = carried.take()
+            // 4. The first of the blocks with extra inputs is done: propagate their sum once.
+            if blocks.last().is_none_or(|block| block.extra_inputs.is_empty())
+                && let Some(extra) = extra.take()
             {
-                pass(&carried, &mut blocks, &mut each);
+                propagate(&extra, &mut blocks, &mut each);
             }
-            let Some(Block { input, beside, found, noise, again, .. }) = blocks.pop() else {
-                return;
-            };
-            let Some(found) = found else { continue };
-            let (x, leaves) = (leaf(&input), beside.iter().map(leaf).collect::<Vec<_>>());
-            let y = noise::with(noise, || again(x.clone(), &leaves));
-            let mut gradients = toolkit_kernels::with_gradient(y, found).backward();
-            for (whole, leaf) in beside.into_iter().zip(leaves) {
-                let slope = leaf
+            let Some(block) = blocks.pop() else { return };
+            let Block { input, extra_inputs, output_gradient, noise, run, .. } = block;
+            let Some(output_gradient) = output_gradient else { continue };
+            // 2. Run the block again with gradients, and propagate back to its inputs.
+            let x = new_graph(&input);
+            let starts: Vec<Tensor<4>> = extra_inputs.iter().map(new_graph).collect();
+            let y = noise::with(noise, || run(x.clone(), &starts));
+            let mut gradients = with_gradient(y, output_gradient).backward();
+            for (extra_input, start) in extra_inputs.into_iter().zip(starts) {
+                let gradient = start
                     .grad_remove(&mut gradients)
-                    .map(|slope| toolkit_kernels::with_gradient(whole, slope));
-                carried = carried.into_iter().chain(slope).reduce(|sum, more| sum + more);
+                    .map(|gradient| with_gradient(extra_input, gradient));
+                extra = extra.into_iter().chain(gradient).reduce(|sum, more| sum + more);
             }
-            if let Some(slope) = x.grad_remove(&mut gradients) {
-                pass(&toolkit_kernels::with_gradient(input, slope), &mut blocks, &mut each);
+            // 3. From the block's input to the output of the block before it.
+            if let Some(gradient) = x.grad_remove(&mut gradients) {
+                propagate(&with_gradient(input, gradient), &mut blocks, &mut each);
             }
         }
     }
@@ -186,7 +215,7 @@ mod tests {
 
     /// An encoder of one block, and a decoder of two that start from a constant.
     #[test]
-    fn gradients_reach_what_is_beside() {
+    fn gradients_reach_extra_inputs() {
         let device = Device::default().autodiff();
         let x = Tensor::<3>::from_floats([[[0.1, -0.4], [0.7, 1.2]]], &device).require_grad();
         let w = Tensor::<3>::from_floats([[[1.5, -0.5], [0.3, 2.0]]], &device);

@@ -1,178 +1,17 @@
 //! An erased part that is still a burn module.
 //!
-//! [`Module`] has generic `visit` and `map`, so `Box<dyn Module>` does not exist. Here the rank of
-//! each parameter is erased on the way out of the part and restored by a `match` on the way into
-//! the visitor, so that paths, gradients, freezing, optimisers and records work through the slot.
-//! burn-core does the same for its own reparameterisations
-//! (`module/param/reparameterization_dyn.rs`, MIT OR Apache-2.0), which is where the idea comes
-//! from.
+//! [`Module`] has generic `visit` and `map`, so `Box<dyn Module>` does not exist. A [`Slot`] holds
+//! a trait object instead, and passes visitors and mappers through it without their generics
+//! ([`crate::erase`]). So paths, gradients, freezing, optimisers and records work through the slot.
 
+use crate::erase::{DynMapper, DynVisitor, In, InMap, Out, OutMap};
 use burn::module::{
-    Content, Devices, Flag, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
-    ModuleVisitor, Param,
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
-use burn::tensor::{Bool, Device, Int, Tensor};
-use std::any::Any;
+use burn::tensor::Device;
 use std::fmt::Debug;
 
-/// The element kind of an erased parameter.
-#[derive(Clone, Copy, Debug)]
-pub enum Kind {
-    /// `Param<Tensor<D>>`.
-    Float,
-    /// `Param<Tensor<D, Int>>`.
-    Int,
-    /// `Param<Tensor<D, Bool>>`.
-    Bool,
-}
-
-/// A [`ModuleVisitor`] without generics.
-pub trait DynVisitor {
-    /// A `Param<Tensor<rank, kind>>`.
-    fn param(&mut self, kind: Kind, rank: usize, param: &dyn Any);
-    /// A training flag.
-    fn flag(&mut self, flag: &Param<Flag>);
-    /// Into the field `name` of a `container`.
-    fn enter(&mut self, name: &str, container: &str);
-    /// Out of it.
-    fn exit(&mut self, name: &str, container: &str);
-}
-
-/// A [`ModuleMapper`] without generics.
-pub trait DynMapper {
-    /// A `Param<Tensor<rank, kind>>` in, one of the same type out.
-    fn param(&mut self, kind: Kind, rank: usize, param: Box<dyn Any>) -> Box<dyn Any>;
-    /// A training flag.
-    fn flag(&mut self, flag: Param<Flag>) -> Param<Flag>;
-    /// Into the field `name` of a `container`.
-    fn enter(&mut self, name: &str, container: &str);
-    /// Out of it.
-    fn exit(&mut self, name: &str, container: &str);
-}
-
-macro_rules! with_rank {
-    ($rank:expr, $D:ident => $body:block) => {
-        match $rank {
-            1 => {
-                const $D: usize = 1;
-                $body
-            }
-            2 => {
-                const $D: usize = 2;
-                $body
-            }
-            3 => {
-                const $D: usize = 3;
-                $body
-            }
-            4 => {
-                const $D: usize = 4;
-                $body
-            }
-            5 => {
-                const $D: usize = 5;
-                $body
-            }
-            6 => {
-                const $D: usize = 6;
-                $body
-            }
-            rank => unreachable!("parameters have one to six dimensions, not {rank}"),
-        }
-    };
-}
-
-const SAME: &str = "an erased parameter keeps its type";
-
-struct Out<'a>(&'a mut dyn DynVisitor);
-impl ModuleVisitor for Out<'_> {
-    fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
-        self.0.param(Kind::Float, D, p);
-    }
-    fn visit_int<const D: usize>(&mut self, p: &Param<Tensor<D, Int>>) {
-        self.0.param(Kind::Int, D, p);
-    }
-    fn visit_bool<const D: usize>(&mut self, p: &Param<Tensor<D, Bool>>) {
-        self.0.param(Kind::Bool, D, p);
-    }
-    fn visit_flag(&mut self, f: &Param<Flag>) {
-        self.0.flag(f);
-    }
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.0.enter(name, container);
-    }
-    fn exit_module(&mut self, name: &str, container: &str) {
-        self.0.exit(name, container);
-    }
-}
-
-struct In<'a, V>(&'a mut V);
-impl<V: ModuleVisitor> DynVisitor for In<'_, V> {
-    fn param(&mut self, kind: Kind, rank: usize, p: &dyn Any) {
-        with_rank!(rank, D => {
-            match kind {
-                Kind::Float => self.0.visit_float(p.downcast_ref::<Param<Tensor<D>>>().expect(SAME)),
-                Kind::Int => self.0.visit_int(p.downcast_ref::<Param<Tensor<D, Int>>>().expect(SAME)),
-                Kind::Bool => self.0.visit_bool(p.downcast_ref::<Param<Tensor<D, Bool>>>().expect(SAME)),
-            }
-        });
-    }
-    fn flag(&mut self, flag: &Param<Flag>) {
-        self.0.visit_flag(flag);
-    }
-    fn enter(&mut self, name: &str, container: &str) {
-        self.0.enter_module(name, container);
-    }
-    fn exit(&mut self, name: &str, container: &str) {
-        self.0.exit_module(name, container);
-    }
-}
-
-struct OutMap<'a>(&'a mut dyn DynMapper);
-impl ModuleMapper for OutMap<'_> {
-    fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        *self.0.param(Kind::Float, D, Box::new(p)).downcast().expect(SAME)
-    }
-    fn map_int<const D: usize>(&mut self, p: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        *self.0.param(Kind::Int, D, Box::new(p)).downcast().expect(SAME)
-    }
-    fn map_bool<const D: usize>(&mut self, p: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
-        *self.0.param(Kind::Bool, D, Box::new(p)).downcast().expect(SAME)
-    }
-    fn map_flag(&mut self, f: Param<Flag>) -> Param<Flag> {
-        self.0.flag(f)
-    }
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.0.enter(name, container);
-    }
-    fn exit_module(&mut self, name: &str, container: &str) {
-        self.0.exit(name, container);
-    }
-}
-
-struct InMap<'a, M>(&'a mut M);
-impl<M: ModuleMapper> DynMapper for InMap<'_, M> {
-    fn param(&mut self, kind: Kind, rank: usize, p: Box<dyn Any>) -> Box<dyn Any> {
-        with_rank!(rank, D => {
-            match kind {
-                Kind::Float => Box::new(self.0.map_float(*p.downcast::<Param<Tensor<D>>>().expect(SAME))),
-                Kind::Int => Box::new(self.0.map_int(*p.downcast::<Param<Tensor<D, Int>>>().expect(SAME))),
-                Kind::Bool => Box::new(self.0.map_bool(*p.downcast::<Param<Tensor<D, Bool>>>().expect(SAME))),
-            }
-        })
-    }
-    fn flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        self.0.map_flag(flag)
-    }
-    fn enter(&mut self, name: &str, container: &str) {
-        self.0.enter_module(name, container);
-    }
-    fn exit(&mut self, name: &str, container: &str) {
-        self.0.exit_module(name, container);
-    }
-}
-
-/// What a slot needs of the module it holds; implemented by [`Holder`] for every burn module.
+/// The methods of [`Module`] without generics; [`Holder`] implements them for every burn module.
 #[expect(missing_docs, reason = "each method is the one of `Module` with the same name")]
 pub trait Erased: Debug + Send + 'static {
     fn visit_dyn(&self, visitor: &mut dyn DynVisitor);
@@ -185,7 +24,7 @@ pub trait Erased: Debug + Send + 'static {
     fn devices_dyn(&self, devices: Devices) -> Devices;
 }
 
-/// Holds a module by value so that mapping consumes it: no second copy of its tensors.
+/// A module held by value, so that mapping consumes it: there is no second copy of its tensors.
 #[derive(Clone, Debug)]
 pub struct Holder<M>(Option<M>);
 
@@ -194,9 +33,9 @@ impl<M: Module + 'static> Holder<M> {
     pub fn new(module: M) -> Self {
         Self(Some(module))
     }
-    /// The module.
+    /// Returns the module.
     pub fn get(&self) -> &M {
-        self.0.as_ref().expect("a cell is empty only while it is mapped")
+        self.0.as_ref().expect("a holder is empty only while its module is mapped")
     }
     fn with(&mut self, f: impl FnOnce(M) -> M) {
         self.0 = self.0.take().map(f);

@@ -1,4 +1,4 @@
-//! Token ids: padded batches of texts and the ids with a meaning of their own.
+//! Token ids: special ids, and padded batches of texts.
 
 use crate::Ends;
 use burn::tensor::{Device, Int, Tensor, TensorData};

@@ -9,30 +9,23 @@ use serde::de::DeserializeOwned;
 
 /// A frozen image encoder (BLIP-2, section 3: "any off-the-shelf frozen image encoder").
 ///
-/// ```ignore
-/// impl VisionEncoder for MyVit {
-///     type Config = MyVitConfig;
-///     fn describe(c: &MyVitConfig) -> Result<VisionShape, ShapeError> { .. }
-///     fn build(c: &MyVitConfig, device: &Device) -> Self { .. }
-///     fn encode(&self, images: Tensor<4>) -> Tensor<3> { .. }
-/// }
-/// ```
-/// Check an implementation with [`crate::conform::vision`].
+/// The [crate's front page](crate) has a complete example. Check an implementation with
+/// [`crate::conform::vision`].
 pub trait VisionEncoder: Module + 'static {
-    /// What `[config]` in a card of this family parses to. Use `#[serde(deny_unknown_fields)]`.
+    /// Type of `[config]` in a card of this family. Use `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
-    /// Sizes and costs, without making a tensor.
+    /// Returns sizes and costs, without making a tensor.
     ///
     /// # Errors
     /// If the configuration contradicts itself.
     fn describe(config: &Self::Config) -> Result<VisionShape, ShapeError>;
 
-    /// The module, with parameters not yet drawn (the caller initialises or loads them).
-    /// Only called with a configuration that [`VisionEncoder::describe`] accepted.
+    /// Builds the module with parameters that are not drawn yet: the caller initialises or loads
+    /// them. It is called only with a configuration that [`VisionEncoder::describe`] accepted.
     fn build(config: &Self::Config, device: &Device) -> Self;
 
-    /// Normalised images `[batch, 3, height, width]` to features `[batch, tokens, width]`.
+    /// Encodes normalised images `[batch, 3, height, width]` to features `[batch, tokens, width]`.
     /// An image's features do not depend on the others in the batch.
     fn encode(&self, images: Tensor<4>) -> Tensor<3>;
 
@@ -43,11 +36,11 @@ pub trait VisionEncoder: Module + 'static {
     }
 }
 
-/// Object-safe form of [`VisionEncoder`]; implemented for every one of them.
+/// The object-safe form of [`VisionEncoder`], implemented for every one of them.
 pub trait DynVision: Erased {
-    /// See [`VisionEncoder::encode`].
+    /// Runs [`VisionEncoder::encode`].
     fn encode(&self, images: Tensor<4>) -> Tensor<3>;
-    /// A copy of the handles (tensors are shared).
+    /// Copies the handles; tensors are shared.
     fn boxed(&self) -> Box<dyn DynVision>;
 }
 
@@ -70,7 +63,7 @@ impl Clone for Box<dyn DynVision> {
 pub type AnyVision = Slot<dyn DynVision>;
 
 impl AnyVision {
-    /// Erases `encoder`.
+    /// Erases the type of `encoder`.
     pub fn new(encoder: impl VisionEncoder) -> Self {
         Self::from_box(Box::new(Holder::new(encoder)))
     }

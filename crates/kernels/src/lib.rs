@@ -1,9 +1,9 @@
 //! Operations that burn lacks or runs slowly on the CPU, each with its own backward pass.
 //!
-//! Each operation is one node of the autodiff graph. The fast path takes f32 tensors of flex, burn's
-//! CPU backend, with and without autodiff. On other backends and number types the same function
-//! falls back to burn's primitives. A row's result depends neither on the other rows of the batch
-//! nor on the number of threads.
+//! Each operation is one node of the autodiff graph. The fast path takes f32 tensors of flex,
+//! burn's CPU backend, with and without autodiff. On other backends and number types the same
+//! function falls back to burn's primitives. A row's result depends neither on the other rows of
+//! the batch nor on the number of threads.
 //!
 //! | module | purpose |
 //! |---|---|

@@ -65,8 +65,8 @@ impl Simd for pulp::x86::V3 {
 
     #[inline(always)]
     fn load(self, x: &[f32; 8]) -> Self::Eight {
-        // SAFETY: `x` is eight readable numbers, and the load needs no alignment. A `V3` exists only
-        // on a processor with AVX.
+        // SAFETY: `x` is eight readable numbers, and the load needs no alignment. A `V3` exists
+        // only on a processor with AVX.
         unsafe { std::arch::x86_64::_mm256_loadu_ps(x.as_ptr()) }
     }
 

@@ -45,8 +45,8 @@ pub(crate) struct Output<'a> {
 
 /// Computes `C = A B`, or `C += A B` if the output says so.
 ///
-/// `A` is `[m, k]`, or with `TRANS` stored as `[k, m]`; `B` is `[k, n]`. Every element of `C` is one
-/// sum over `k` in order, in any block.
+/// `A` is `[m, k]`, or with `TRANS` stored as `[k, m]`; `B` is `[k, n]`. Every element of `C` is
+/// one sum over `k` in order, in any block.
 #[inline(always)]
 pub(crate) fn gemm<S: Simd, const TRANS: bool>(
     simd: S,

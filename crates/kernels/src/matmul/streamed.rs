@@ -16,8 +16,8 @@ pub(crate) fn times(x: FlexTensor, w: FlexTensor, rows: usize, n: usize) -> Vec<
     if rows >= MANY { tiles::times(x, w, rows, n) } else { matvec::times(x, w, rows, n) }
 }
 
-/// Computes `y [rows, n] = x [rows, k] w'` for `w [n, k]`, such as a head that is tied to a table of
-/// embeddings.
+/// Computes `y [rows, n] = x [rows, k] w'` for `w [n, k]`, such as a head that is tied to a table
+/// of embeddings.
 pub(crate) fn times_transposed(x: FlexTensor, w: FlexTensor, rows: usize, n: usize) -> Vec<f32> {
     let k = x.storage::<f32>().len() / rows;
     // Columns of `y` are not contiguous, so each piece computes its own `[columns, rows]`; they are

@@ -58,8 +58,8 @@ impl Kernel for Columns<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { x, w, columns, k, n, out } = self;
         let (width, depth) = (columns.len(), piece(k));
-        // The columns of one tile, contiguous. If the last tile has fewer columns, stale values fill
-        // the rest; their sums are never read.
+        // The columns of one tile, contiguous. If the last tile has fewer columns, stale values
+        // fill the rest; their sums are never read.
         let mut panel = vec![[0.0; ACROSS]; depth];
         for from in (0..k).step_by(depth) {
             let deep = from..(from + depth).min(k);

@@ -64,8 +64,8 @@ fn product(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
     }
 }
 
-/// Returns the product `f(x, rows)` of `x [rows, in]` with a matrix, as `[rows, outputs]`; `None` if
-/// `x` has a gradient or a size is 0.
+/// Returns the product `f(x, rows)` of `x [rows, in]` with a matrix, as `[rows, outputs]`; `None`
+/// if `x` has a gradient or a size is 0.
 fn stream(
     x: &Tensor<2>,
     outputs: usize,

@@ -1,5 +1,5 @@
-//! Attention as one node of the graph: scores, softmax and weighted values of each head in one pass,
-//! with its own backward pass.
+//! Attention as one node of the graph: scores, softmax and weighted values of each head in one
+//! pass, with its own backward pass.
 
 use std::sync::Arc;
 

@@ -36,14 +36,15 @@ impl Sizes {
         self.queries * self.padded()
     }
 
-    /// Returns the multiplications of one product in the unit of `buffer::parallel`'s elements, each
-    /// of which costs about 32 of them elsewhere.
+    /// Returns the multiplications of one product in the unit of `buffer::parallel`'s elements,
+    /// each of which costs about 32 of them elsewhere.
     pub(super) fn work(&self) -> usize {
         self.batch * self.heads * self.scores() * self.width / 32
     }
 }
 
-/// Makes the last dimension contiguous; views by `swap_dims` of the other dimensions are not copied.
+/// Makes the last dimension contiguous; views by `swap_dims` of the other dimensions are not
+/// copied.
 pub(super) fn rows_contiguous(x: FlexTensor) -> FlexTensor {
     let strides = x.layout().strides();
     let fine = strides.last() == Some(&1) && strides.iter().all(|&stride| stride >= 0);
@@ -103,7 +104,8 @@ impl<'a> Bias<'a> {
     }
 }
 
-/// The grouping of heads. A group is contiguous in every output and is the unit of work of a thread.
+/// The grouping of heads. A group is contiguous in every output and is the unit of work of a
+/// thread.
 pub(super) struct Groups {
     /// Number of groups.
     pub(super) count: usize,
@@ -117,8 +119,8 @@ impl Groups {
     /// Groups the heads of one call.
     ///
     /// Normally a sample is a group and outputs are stored as `[batch, tokens, heads, width]`, so
-    /// that merging the heads afterwards (for gradients: undoing their split) is a view and no copy.
-    /// With few samples each head is a group of its own, to keep threads busy. `whole` keeps
+    /// that merging the heads afterwards (for gradients: undoing their split) is a view and no
+    /// copy. With few samples each head is a group of its own, to keep threads busy. `whole` keeps
     /// samples whole.
     pub(super) fn new(sizes: &Sizes, whole: bool) -> Self {
         let tokens_first = whole || sizes.batch >= TOKENS_FIRST;

@@ -119,8 +119,8 @@ pub fn attention(
     }
 }
 
-/// Repeats each head of keys or values `[batch, heads, tokens, head width]` for every one of `heads`
-/// query heads that shares it.
+/// Repeats each head of keys or values `[batch, heads, tokens, head width]` for every one of
+/// `heads` query heads that shares it.
 fn repeat_heads(x: Tensor<4>, heads: usize) -> Tensor<4> {
     let [batch, own, tokens, width] = x.dims();
     if own == heads || own == 0 || !heads.is_multiple_of(own) {

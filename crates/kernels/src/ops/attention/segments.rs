@@ -1,9 +1,9 @@
-//! Attention of one new token of each text to all earlier tokens, as generation does for every token
-//! that it writes.
+//! Attention of one new token of each text to all earlier tokens, as generation does for every
+//! token that it writes.
 //!
-//! The keys and values of each earlier call stay where they were computed, as one segment. So nothing
-//! is copied when a text grows, and when beams change their order, only row numbers change. All beams
-//! of a text read one copy of its prompt.
+//! The keys and values of each earlier call stay where they were computed, as one segment. So
+//! nothing is copied when a text grows, and when beams change their order, only row numbers change.
+//! All beams of a text read one copy of its prompt.
 
 use std::sync::Arc;
 
@@ -69,8 +69,8 @@ impl Sizes {
     }
 }
 
-/// Computes `softmax(q k' * scale + bias) v` for `q [texts, heads, 1, head width]` over the positions
-/// of all segments, in order.
+/// Computes `softmax(q k' * scale + bias) v` for `q [texts, heads, 1, head width]` over the
+/// positions of all segments, in order.
 ///
 /// `bias` is `[1 or texts, 1 or heads, 1, keys]`. Keys and values may have fewer heads: consecutive
 /// heads of `q` share one. Returns `None` if a tensor has a gradient or is not f32 on flex, or if
