@@ -42,7 +42,7 @@ impl VisionEncoder for PatchEncoder {
         let cost = Cost {
             params: ((pixels + 1) * c.width) as u64,
             flops: (2 * tokens * pixels * c.width) as u64,
-            kept: 0,
+            activations: 0,
         };
         Ok(VisionShape { image: [c.image; 2], tokens, width: c.width, cost })
     }
