@@ -1,12 +1,14 @@
 //! The contract of a data-set format: from a card to a data set.
 //!
 //! A format is a type such as [`crate::Scenes`]. A card names it by `kind`, and its `[config]` is
-//! the format's `Config`. The registry knows formats by name: an outside crate adds one with
+//! the format's `Config`. Most open an [`crate::Items`] with pictures of their own. The registry knows formats by name: an outside crate adds one with
 //! `Registry::dataset::<MyFormat>("my-format")`.
 
 use crate::{Check, CheckOptions, DataError, Dataset};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The parts of a card, beside its `[config]`, that a format needs.
 pub struct DatasetCard<'a> {
@@ -24,7 +26,7 @@ impl DatasetCard<'_> {
     pub fn packages<'n>(
         &self,
         names: impl IntoIterator<Item = &'n str>,
-    ) -> Result<std::collections::BTreeMap<String, PathBuf>, DataError> {
+    ) -> Result<BTreeMap<String, PathBuf>, DataError> {
         names.into_iter().map(|name| Ok((name.to_owned(), (self.package)(name)?))).collect()
     }
 }
@@ -41,7 +43,7 @@ pub struct UserFiles {
 pub type OnPictures<'a> = &'a dyn Fn(u64, u64);
 
 /// A format of data sets.
-pub trait DatasetFormat: Dataset + Sized + 'static {
+pub trait DatasetFormat: 'static {
     /// `[config]` of the card.
     type Config: DeserializeOwned;
 
@@ -53,7 +55,7 @@ pub trait DatasetFormat: Dataset + Sized + 'static {
         config: &Self::Config,
         card: &DatasetCard<'_>,
         split: &str,
-    ) -> Result<Self, DataError>;
+    ) -> Result<Arc<dyn Dataset>, DataError>;
 
     /// Checks the configuration without reading data.
     ///

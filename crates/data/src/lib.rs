@@ -1,13 +1,37 @@
 //! Pictures with captions and questions.
 //!
-//! [`Scenes`] draws its data set from a seed with real emoji pictures, so that vision-language
-//! pre-training can be tried end to end without a download; [`Small`] is real pictures with
-//! captions that people wrote, and [`EasyVqa`] a published set of questions, both from packages of
-//! public registries; [`Published`] reads COCO, VQAv2 and others in the files that their publishers
-//! give out; [`Folder`] reads anyone's pictures. All are a [`Dataset`].
+//! A [`Dataset`] has texts in memory and pictures on demand. Each data set comes from a
+//! [`DatasetFormat`], which a card names by its `kind`; outside crates register formats of their own
+//! with `Registry::dataset`.
 //!
-//! The emoji pictures are Twemoji (copyright Twitter, Inc and other contributors, CC-BY 4.0), by
-//! way of the crate `twemoji-assets`; who publishes rendered scenes has to say so.
+//! | module | purpose |
+//! |---|---|
+//! | `dataset`, `items` | the contract [`Dataset`], and [`Items`], which implements it for texts in memory |
+//! | `format`, `name` | the contract [`DatasetFormat`], and the names `card:split` and `folder:PATH` |
+//! | `scenes` | [`Scenes`]: drawn pictures from a seed, for a first run without a download |
+//! | `small` | [`Small`] and [`EasyVqa`]: real pictures from packages of public registries |
+//! | `published` | [`Published`]: COCO, VQAv2 and others, in the files of their publishers |
+//! | `folder` | [`Folder`]: anyone's pictures |
+//! | `lists` | lists of texts as JSON, CSV and TSV, and their faults |
+//! | `image` | picture files to pixels, resizing, [`Preprocess`] |
+//! | `sheet` | [`contact_sheet`]: a preview of a data set |
+//! | `error` | [`DataError`] |
+//!
+//! ```
+//! use toolkit_data::{Dataset, Preprocess, Scenes, ScenesConfig};
+//!
+//! let config = ScenesConfig { train: 4, ..ScenesConfig::default() };
+//! let data = Scenes::open(&config, "train")?;
+//! assert_eq!((data.len(), data.item(0).captions.len()), (4, 4));
+//!
+//! let preprocess = Preprocess::square(32, [0.5; 3], [0.5; 3]);
+//! let pixels = preprocess.apply(&data.image(0)?);
+//! assert_eq!(pixels.len(), 3 * 32 * 32);
+//! # Ok::<(), toolkit_data::DataError>(())
+//! ```
+//!
+//! The emoji pictures of scenes are Twemoji (copyright Twitter, Inc and other contributors, CC-BY
+//! 4.0), by way of the crate `twemoji-assets`. Publications of rendered scenes have to say so.
 
 mod dataset;
 mod error;
@@ -26,6 +50,8 @@ pub use self::image::{
     Alpha, Fit, Preprocess, check_most_pixels, decode, decode_as, decode_bytes, is_picture,
     most_pixels, resize, set_most_pixels, unread_picture,
 };
+/// The pixels of a picture, re-exported so that formats need no dependency of their own.
+pub use ::image::RgbImage;
 pub use dataset::{Dataset, Item, Question, answer_type};
 pub use error::DataError;
 pub use folder::{Folder, FolderCheck, FolderPictures, check_folder, pictures_below};

@@ -46,8 +46,7 @@ impl DatasetFamily {
             },
             open: |card, split| {
                 let config = card.config()?;
-                let data = with_card(card, |context| F::from_card(&config, context, split))?;
-                Ok(Arc::new(data))
+                with_card(card, |context| F::from_card(&config, context, split))
             },
         }
     }

@@ -1,4 +1,8 @@
-//! A vision encoder of one's own: patches through one linear layer.
+//! A vision encoder of one's own, patches through one linear layer, and a data set of one's own.
+
+mod stripes;
+
+pub use stripes::{Stripes, StripesConfig};
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};

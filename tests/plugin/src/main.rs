@@ -1,3 +1,5 @@
 fn main() -> std::process::ExitCode {
-    toolkit::run(toolkit_registry::Registry::builtin().vision::<my_vit::PatchEncoder>("patch"))
+    let registry = toolkit_registry::Registry::builtin();
+    let registry = registry.vision::<my_vit::PatchEncoder>("patch");
+    toolkit::run(registry.dataset::<my_vit::Stripes>("stripes"))
 }

@@ -8,7 +8,7 @@ use crate::lists::several::{self, Notes};
 use crate::lists::text::{line_error, read_text};
 use std::path::Path;
 
-/// The captions of a file, by its ending.
+/// Reads the captions of a file, by its ending.
 ///
 /// # Errors
 /// If it is no text, or captions in it are none.
@@ -16,7 +16,7 @@ pub(super) fn captions(path: &Path) -> Result<Vec<String>, DataError> {
     if ends_with(&path.to_string_lossy(), ".json") { in_json(path) } else { in_lines(path) }
 }
 
-/// A caption a line; blank lines only part them.
+/// Reads a caption a line; blank lines are skipped.
 fn in_lines(path: &Path) -> Result<Vec<String>, DataError> {
     Ok(read_text(path)?
         .lines()
@@ -26,8 +26,8 @@ fn in_lines(path: &Path) -> Result<Vec<String>, DataError> {
         .collect())
 }
 
-/// The captions of an object such as img2dataset writes beside a picture; none if it is about other
-/// things.
+/// Reads the captions of an object, as img2dataset writes next to a picture; none if it is about
+/// other things.
 fn in_json(path: &Path) -> Result<Vec<String>, DataError> {
     let text = read_text(path)?;
     let fail = |what: String| line_error(path, 1, what, "write {\"caption\": \"a dog\"}");

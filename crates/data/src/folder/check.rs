@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// A folder that was looked at.
 pub struct FolderCheck {
-    /// All that could be read.
+    /// The items that could be read.
     pub data: Folder,
     /// Counts and findings.
     pub report: Check,

@@ -29,7 +29,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A picture without texts.
+    /// Creates the entry of a picture without texts.
     pub fn new(picture: String) -> Self {
         Self { picture, captions: vec![], questions: vec![], lacks: None }
     }
@@ -139,7 +139,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns by the heading; says what is missing.
+    /// Finds the columns by the heading. The error names the missing one.
     pub fn of(table: &Table) -> Result<Self, String> {
         let has: Vec<String> = table.heading.iter().map(|name| format!("`{name}`")).collect();
         let lacks =
@@ -160,7 +160,7 @@ impl Columns {
         self.names.get(at).map_or("", String::as_str)
     }
 
-    /// The heading's names that are not read.
+    /// Returns the names of the heading that are not read.
     pub fn passed(&self) -> impl Iterator<Item = &str> {
         let asked =
             |at: usize| self.question.as_ref().is_some_and(|(q, a)| at == *q || a.contains(&at));
@@ -187,8 +187,8 @@ fn with_answer(asked: Asked) -> Result<Asked, String> {
     Ok(asked)
 }
 
-/// The texts of a cell: a list in JSON, or one text. Another language's list would be one wrong
-/// text.
+/// Reads the texts of a cell: a list in JSON, or one text. Another language's list would be one
+/// wrong text.
 fn listed(key: &str, cell: String) -> Result<Under<'_>, String> {
     if cell.starts_with('[') {
         if let Ok(texts) = serde_json::from_str::<Vec<String>>(&cell) {

@@ -87,8 +87,8 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Li
     Ok(found)
 }
 
-/// Two columns, one of which names a picture that is there: captions and paths as CC3M has them, or
-/// the reverse.
+/// Finds the two columns of a table without heading, one of which names a picture that is there:
+/// captions and paths as CC3M has them, or the reverse.
 fn without_heading(cells: &[String], folders: &[PathBuf]) -> Result<Columns, String> {
     let is_there = |cell: &String| {
         plain(cell).is_some_and(|name| folders.iter().any(|folder| find(folder, &name).is_some()))

@@ -51,7 +51,7 @@ pub(super) fn may_have_captions(extension: &str) -> bool {
     is_beside(extension) || other(extension).is_some()
 }
 
-/// Says why files of a kind that may hold captions are not read.
+/// Returns the reason why files of a kind that may hold captions are not read.
 pub(super) fn other(extension: &str) -> Option<&'static str> {
     Some(match extension {
         "tar" => "a webdataset shard: not read as a folder; unpack it into the folder",

@@ -18,7 +18,7 @@ struct Header {
     /// Places of red, green, blue and alpha in a pixel of 16 or 32 bits.
     masks: [u32; 4],
     palette: Palette,
-    /// Where the pixels begin.
+    /// Offset of the pixels.
     pixels: usize,
 }
 
@@ -107,7 +107,7 @@ impl Header {
         if self.top_down { y } else { self.height as usize - 1 - y }
     }
 
-    /// Says whether pixels have an alpha of their own.
+    /// Returns `true` if pixels have an alpha of their own.
     fn has_alpha(&self) -> bool {
         self.bits == 32 && self.compression == 3 && (self.masks[3] != 0 || self.masks == [0; 4])
     }
@@ -240,7 +240,7 @@ impl Field {
         Self { shift, bits: (mask >> shift).trailing_ones() }
     }
 
-    /// The colour, of 255.
+    /// Returns the colour, of 255.
     fn of(self, pixel: u32) -> u8 {
         let most = (1u32 << self.bits) - 1;
         ((pixel >> self.shift & most) * 255 / most) as u8

@@ -14,7 +14,7 @@ pub(crate) const PRECISION: u32 = 32 - 8 - 2;
 /// Sixteen bytes, in the halves that are widened one by one.
 pub(crate) type Sixteen = [[u8; 8]; 2];
 
-/// What is done in lanes.
+/// Work that is done in lanes.
 pub(crate) trait Work {
     fn run<L: Lanes>(self, lanes: L);
 }
@@ -44,19 +44,19 @@ pub(crate) trait Lanes: Copy {
     type Sums: Copy;
     /// Sixteen bytes.
     type Bytes: Copy;
-    /// Sixteen times the same.
+    /// Returns sixteen times the same value.
     fn splat(self, value: i32) -> Self::Sums;
-    /// `sums + values * weights`.
+    /// Returns `sums + values * weights`.
     fn add(self, sums: Self::Sums, values: &Sixteen, weights: Self::Sums) -> Self::Sums;
-    /// Without the fractional bits, held between 0 and 255.
+    /// Removes the fractional bits and clamps to 0..=255.
     fn clip(self, sums: Self::Sums) -> Self::Bytes;
-    /// From memory.
+    /// Loads from memory.
     fn load(self, values: Sixteen) -> Self::Bytes;
-    /// Sixteen rows to memory.
+    /// Stores sixteen rows to memory.
     fn store(self, rows: [Self::Bytes; 16]) -> [Sixteen; 16];
-    /// One row to memory.
+    /// Stores one row to memory.
     fn bytes(self, row: Self::Bytes) -> Sixteen;
-    /// Columns of the rows.
+    /// Returns the columns of the rows.
     fn transpose(self, rows: [Self::Bytes; 16]) -> [Self::Bytes; 16];
 }
 
@@ -140,7 +140,7 @@ impl Lanes for pulp::x86::V3 {
     }
 }
 
-/// What the target has without asking.
+/// The instructions that every machine of the target has.
 #[derive(Clone, Copy)]
 pub(crate) struct Baseline;
 

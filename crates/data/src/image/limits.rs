@@ -54,7 +54,7 @@ pub fn set_most_pixels(most: u64) {
     SET.store(most, Ordering::Relaxed);
 }
 
-/// As [`most_pixels`], but an environment variable that is no number is an error, not passed over.
+/// Returns the limit of [`most_pixels`]. An environment variable that is no number is an error.
 pub(super) fn limit() -> Result<u64, Refusal> {
     match SET.load(Ordering::Relaxed) {
         0 => of_environment().clone().map_err(|text| {

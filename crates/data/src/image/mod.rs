@@ -69,7 +69,7 @@ pub fn decode(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
     decode_as(path, Alpha::OnWhite)
 }
 
-/// As [`decode`], with a choice of what becomes of transparency.
+/// Reads a picture file like [`decode`], with a choice of what becomes of transparency.
 ///
 /// # Errors
 /// As [`decode`].
@@ -82,7 +82,7 @@ pub fn decode_as(path: impl AsRef<Path>, alpha: Alpha) -> Result<RgbImage, DataE
     pixels(&bytes, path, alpha, u64::MAX)
 }
 
-/// As [`decode`], for the bytes of a file; `path` is only named in errors.
+/// Decodes the bytes of a picture file like [`decode`]; `path` is only named in errors.
 ///
 /// # Errors
 /// If the bytes cannot be decoded.
@@ -90,7 +90,7 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
     pixels(bytes, path, Alpha::OnWhite, u64::MAX)
 }
 
-/// As [`decode_bytes`], with a limit that is lower than the one for all.
+/// Decodes bytes like [`decode_bytes`], with a limit below the one for all pictures.
 pub(crate) fn decode_within(bytes: &[u8], path: &Path, most: u64) -> Result<RgbImage, DataError> {
     pixels(bytes, path, Alpha::OnWhite, most)
 }

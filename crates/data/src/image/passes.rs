@@ -160,8 +160,8 @@ mod tests {
     use super::*;
     use crate::image::lanes::{Baseline, vectorised};
 
-    /// Each place weighs the three from it on; the weights sum to one, and two are negative or
-    /// above one.
+    /// Makes taps: each place weighs the three from it on; the weights sum to one, and two are
+    /// negative or above one.
     fn taps(places: usize) -> Taps {
         let one = 1 << PRECISION;
         let weights = [one / 2 - 77, one / 2 + one / 4 + 99, -one / 4 - 22];

@@ -192,7 +192,7 @@ fn mended(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The check sum of a chunk: CRC-32 of its kind and its data.
+/// Computes the check sum of a chunk: CRC-32 of its kind and its data.
 pub(super) fn checksum(kind: &[u8], data: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];

@@ -14,12 +14,12 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// Says whether a pixel has one of two values.
+    /// Returns `true` if a pixel has one of two values.
     fn is_bilevel(&self) -> bool {
         matches!(self.kind, b'1' | b'4')
     }
 
-    /// Says whether pixels are written as text.
+    /// Returns `true` if pixels are written as text.
     fn is_text(&self) -> bool {
         self.kind <= b'3'
     }

@@ -8,7 +8,7 @@ use std::ops::Range;
 /// The part of a picture that becomes the encoder's square, and its proportions there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fit {
-    /// All of it; proportions are lost.
+    /// The whole picture; proportions are lost.
     #[default]
     Stretch,
     /// The middle, after all of it was stretched to a square of this side.
@@ -37,7 +37,7 @@ impl Preprocess {
         Self { size, fit: Fit::Stretch, mean, std }
     }
 
-    /// Everything that the numbers depend on, for names of caches.
+    /// Returns a text of everything that the numbers depend on, for names of caches.
     #[must_use]
     pub fn key(&self) -> String {
         let stretch = format!("{} {:?} {:?}", self.size, self.mean, self.std);
@@ -45,9 +45,9 @@ impl Preprocess {
         if self.fit == Fit::Stretch { stretch } else { format!("{stretch} {:?}", self.fit) }
     }
 
-    /// `[3, size, size]` normalised values, channel by channel. Resizing is Pillow's antialiased
-    /// bicubic, to 8-bit values as there. An empty picture gives the mean (all zeros): nothing can
-    /// be resized from it.
+    /// Returns `[3, size, size]` normalised values, channel by channel. Resizing is Pillow's
+    /// antialiased bicubic, to 8-bit values as there. An empty picture gives the mean (all zeros):
+    /// nothing can be resized from it.
     #[must_use]
     pub fn apply(&self, image: &RgbImage) -> Vec<f32> {
         let Some(square) = self.square_of(image) else {
@@ -65,7 +65,8 @@ impl Preprocess {
         out
     }
 
-    /// The square that the encoder sees, before it is normalised; black for an empty picture.
+    /// Returns the square that the encoder sees, before it is normalised; black for an empty
+    /// picture.
     #[must_use]
     pub fn seen(&self, image: &RgbImage) -> RgbImage {
         let pixels = self.square_of(image).map(Cow::into_owned);
@@ -86,7 +87,7 @@ impl Preprocess {
         })
     }
 
-    /// Width and height of a picture after resizing, before a crop; none if a side is 0.
+    /// Returns width and height of a picture after resizing, before a crop; none if a side is 0.
     fn resized(&self, width: usize, height: usize) -> Option<(usize, usize)> {
         let (to_width, to_height) = match self.fit {
             Fit::Stretch => (self.size as usize, self.size as usize),
@@ -109,8 +110,8 @@ impl Preprocess {
     }
 }
 
-/// The middle square of side `side` of the picture after it was resized, on black where it is
-/// smaller.
+/// Returns the middle square of side `side` of the picture after it was resized, on black where it
+/// is smaller.
 fn middle(image: &RgbImage, resized: (usize, usize), side: usize) -> Vec<u8> {
     let (columns, left) = axis(resized.0, side);
     let (rows, top) = axis(resized.1, side);
@@ -128,8 +129,8 @@ fn middle(image: &RgbImage, resized: (usize, usize), side: usize) -> Vec<u8> {
     square
 }
 
-/// Returns what is kept of an axis of `length` places, and how many empty ones are before it, as
-/// transformers centres.
+/// Returns the range of an axis of `length` places that stays, and the number of empty places
+/// before it, centred as in transformers.
 fn axis(length: usize, side: usize) -> (Range<usize>, usize) {
     match length.checked_sub(side) {
         Some(more) => (more / 2..more / 2 + side, 0),

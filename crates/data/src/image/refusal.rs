@@ -17,7 +17,7 @@ impl Refusal {
         Self { reason: reason.into(), hint: Self::HINT.to_owned() }
     }
 
-    /// The same refusal with another hint.
+    /// Sets another hint.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }
     }

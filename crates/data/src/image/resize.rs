@@ -14,7 +14,7 @@ use std::ops::Range;
 
 const SUPPORT: f64 = 2.0;
 
-/// The cubic kernel with a = -0.5 (Catmull-Rom).
+/// Evaluates the cubic kernel with a = -0.5 (Catmull-Rom).
 fn cubic(x: f64) -> f64 {
     const A: f64 = -0.5;
     let x = x.abs();
@@ -27,7 +27,7 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// The fixed-point weights of the output places `kept`, as Pillow rounds them.
+/// Computes the fixed-point weights of the output places `kept`, as Pillow rounds them.
 fn taps(from: usize, to: usize, kept: Range<usize>) -> Taps {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
@@ -69,11 +69,11 @@ pub fn resize<const CHANNELS: usize>(
     )
 }
 
-/// As [`resize`], but only the columns and rows `kept` of the result are computed: a long, narrow
+/// Resizes like [`resize`], but computes only some columns and rows of the result: a long, narrow
 /// picture may have a huge one.
 ///
 /// # Panics
-/// As [`resize`], or if `kept` is not within the result.
+/// As [`resize`], or if the window is not within the result.
 pub(crate) fn resize_window<const CHANNELS: usize>(
     pixels: &[u8],
     (width, height): (usize, usize),
@@ -99,7 +99,7 @@ pub(crate) fn resize_window<const CHANNELS: usize>(
     vertical(&pixels, stride, height, to_height, rows).into_owned()
 }
 
-/// Every row of `width` pixels to `to_width`, of which `kept` are computed.
+/// Resizes every row of `width` pixels to `to_width`, of which `kept` are computed.
 fn horizontal<const CHANNELS: usize>(
     rows: &[u8],
     width: usize,
@@ -123,7 +123,7 @@ fn horizontal<const CHANNELS: usize>(
     out.into()
 }
 
-/// `height` rows of `stride` values to `to_height`, of which `kept` are computed.
+/// Resizes `height` rows of `stride` values to `to_height`, of which `kept` are computed.
 fn vertical(
     rows: &[u8],
     stride: usize,

@@ -147,7 +147,7 @@ mod tests {
     use crate::image::png::checksum;
     use png::{Decoder, Encoder, Transformations};
 
-    /// A PNG of noise.
+    /// Makes a PNG of noise.
     fn noise(
         (colour, depth, clear): (ColorType, BitDepth, bool),
         width: u32,
@@ -178,8 +178,8 @@ mod tests {
         decoder.read_info().unwrap()
     }
 
-    /// The same picture with its lines in the order of Adam7, each behind the filter that changes
-    /// nothing.
+    /// Returns the same picture with its lines in the order of Adam7, each behind the filter that
+    /// changes nothing.
     fn interlaced(file: &[u8]) -> Vec<u8> {
         let mut decoder = Decoder::new(Cursor::new(file)).read_info().unwrap();
         let mut bytes = vec![0; decoder.output_buffer_size().unwrap()];

@@ -102,7 +102,7 @@ pub(super) fn in_jpeg(bytes: &[u8]) -> Blocks<'_> {
 mod tests {
     use super::*;
 
-    /// An EXIF block of one tag 274 of a type, with the bytes of its value.
+    /// Makes an EXIF block of one tag 274 of a type, with the bytes of its value.
     fn exif(big: bool, kind: u16, value: &[u8]) -> Vec<u8> {
         let two = |n: u16| if big { n.to_be_bytes() } else { n.to_le_bytes() };
         let four = |n: u32| if big { n.to_be_bytes() } else { n.to_le_bytes() };

@@ -14,7 +14,7 @@ const ALPHA: u8 = 0x10;
 const EXIF: u8 = 0x08;
 const XMP: u8 = 0x04;
 const ANIMATION: u8 = 0x02;
-/// Where the flags are.
+/// Offset of the flags.
 const FLAGS: usize = 20;
 
 /// Walks over the chunks of `bytes` from a place on: their kinds and where their data begin and

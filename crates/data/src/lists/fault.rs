@@ -44,7 +44,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The name in reports, such as `bad-row`.
+    /// Returns the name in reports, such as `bad-row`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Fault {
         }
     }
 
-    /// Says whether a data set with this fault is opened all the same, without what is at fault.
+    /// Returns `true` if a data set with this fault is opened without the rows and files at fault.
     fn is_left_out(self) -> bool {
         matches!(self, Self::EmptyCaption | Self::NoText | Self::UnreadFormat | Self::UnreadFile)
     }
@@ -89,12 +89,12 @@ fn as_lines<S: Serializer>(examples: &[Problem], to: S) -> Result<S::Ok, S::Erro
 /// Faults that were found; a fault that is not here was not.
 pub type Findings = BTreeMap<Fault, Finding>;
 
-/// Listener that is told of faults.
+/// A listener for faults.
 pub(crate) trait Faults {
-    /// Goes on if the answer is `Ok`: what is at fault is left out.
+    /// Takes a fault. Reading goes on if the answer is `Ok`, without the row or file at fault.
     fn found(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError>;
 
-    /// As [`Faults::found`], of an error that is there already.
+    /// Tells of a fault like [`Faults::found`], of an error that exists already.
     fn told(&mut self, fault: Fault, error: DataError) -> Result<(), DataError> {
         let problem = error.problem();
         let error = Cell::new(Some(error));

@@ -38,13 +38,13 @@ pub struct Field {
 }
 
 impl Field {
-    /// A key that every row has.
+    /// Creates a key that every row has.
     #[must_use]
     pub const fn needed(key: &'static str, value: FieldType) -> Self {
         Self { key, value, needed: true }
     }
 
-    /// A key that may be missing or null.
+    /// Creates a key that may be missing or null.
     #[must_use]
     pub const fn optional(key: &'static str, value: FieldType) -> Self {
         Self { key, value, needed: false }
@@ -114,7 +114,7 @@ fn check_row(row: &Row<'_>, fields: &[Field]) -> Result<(), String> {
     Ok(())
 }
 
-/// The value of a key that is written in just these letters.
+/// Returns the value of a key in exactly this spelling.
 fn exact<'a>(row: &Row<'a>, key: &str) -> Result<Option<&'a [u8]>, String> {
     let mut found = row.fields().filter(|(name, _)| *name == key);
     let value = found.next().map(|(_, value)| value);
@@ -173,7 +173,7 @@ mod tests {
         said.map_err(|error| error.problem().what)
     }
 
-    /// A good row before the one that is looked at.
+    /// Checks a row behind a good one.
     fn second(row: &str) -> String {
         check(&format!("[{{\"image_id\": 1, \"caption\": \"a\"}}, {row}]"), None).unwrap_err()
     }

@@ -31,7 +31,7 @@ impl From<std::io::Error> for Broken {
 }
 
 impl Broken {
-    /// An error of syntax.
+    /// Creates an error of syntax.
     pub fn syntax(what: impl Into<String>) -> Self {
         Self::Syntax(what.into())
     }
@@ -50,7 +50,7 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    /// A search that begins inside a list.
+    /// Starts a search inside a list.
     pub fn inside_list() -> Self {
         Self { open: vec![b']'], ..Self::default() }
     }
@@ -87,7 +87,7 @@ impl Scan {
         Ok(at)
     }
 
-    /// A byte outside of texts.
+    /// Takes a byte outside of texts.
     fn step(&mut self, byte: u8) -> Result<(), Broken> {
         match byte {
             _ if self.in_token => {}
@@ -107,7 +107,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Says whether the end of the file may be the end of the value.
+    /// Returns `true` if the end of the file may be the end of the value.
     fn may_end(&self) -> bool {
         self.in_token
     }
@@ -137,7 +137,7 @@ impl JsonStream<BufReader<File>> {
 }
 
 impl<R: BufRead> JsonStream<R> {
-    /// The bytes that lie ready, some of the rest of the file.
+    /// Returns the bytes that are buffered, some of the rest of the file.
     pub fn ahead(&mut self) -> Result<&[u8], Broken> {
         Ok(self.reader.fill_buf()?)
     }
@@ -146,7 +146,7 @@ impl<R: BufRead> JsonStream<R> {
         self.reader.consume(bytes);
     }
 
-    /// The next byte that is no white space. It is not consumed.
+    /// Returns the next byte that is no white space. It is not consumed.
     pub fn peek(&mut self) -> Result<Option<u8>, Broken> {
         loop {
             let ahead = self.reader.fill_buf()?;
@@ -169,7 +169,7 @@ impl<R: BufRead> JsonStream<R> {
         self.consume(1);
     }
 
-    /// As [`JsonStream::peek`], where the file may not end.
+    /// Returns the next byte like [`JsonStream::peek`], where the file may not end.
     pub fn need(&mut self) -> Result<u8, Broken> {
         self.peek()?.ok_or(Broken::Eof)
     }

@@ -51,7 +51,7 @@ impl Walk {
         Ok(())
     }
 
-    /// An object with a list of rows in it, or rows as objects one after the other.
+    /// Walks an object with a list of rows in it, or rows as objects one after the other.
     pub fn object(&mut self, sections: &[&'static str], each: Each<'_>) -> Result<(), Stop> {
         let mut row = 0;
         while self.source.peek()?.is_some() {

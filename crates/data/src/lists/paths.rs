@@ -6,9 +6,9 @@ use unicode_normalization::UnicodeNormalization;
 /// Extensions that are tried where a list has only the id of a picture.
 const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "webp", "JPG", "JPEG", "PNG"];
 
-/// The one way to write a path, so that it can be an identity: with `/`, without `.` and doubled or
-/// final slashes. Nothing if it leaves its folder by `..`, is empty or has a character that no path
-/// has.
+/// Returns the one way to write a path, so that it can be an identity: with `/`, without `.` and
+/// doubled or final slashes. Nothing if it leaves its folder by `..`, is empty or has a character
+/// that no path has.
 pub(crate) fn plain(path: &str) -> Option<String> {
     if path.contains(['\0', '\n', '\r']) {
         return None;
@@ -22,12 +22,12 @@ pub(crate) fn plain(path: &str) -> Option<String> {
     Some(format!("{}{}", if path.starts_with('/') { "/" } else { "" }, parts.join("/")))
 }
 
-/// Says whether a path does not depend on a folder. `C:/a.jpg` does not, on any system.
+/// Returns `true` if a path does not depend on a folder. `C:/a.jpg` does not, on any system.
 pub(crate) fn is_absolute(path: &str) -> bool {
     matches!(path.as_bytes(), [b'/', ..] | [b'A'..=b'Z' | b'a'..=b'z', b':', b'/', ..])
 }
 
-/// The file that a plain path means in a folder: as it is written, or else with its letters
+/// Finds the file that a plain path means in a folder: as it is written, or else with its letters
 /// composed or decomposed (macOS writes names apart), with `%20` decoded, with its extension in
 /// other letters, or with the extension that it lacks.
 pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
@@ -75,8 +75,8 @@ fn percent_decoded(name: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|decoded| decoded != name)
 }
 
-/// The name of the picture with an id, where the folders have one that is called so: `7.jpg` or
-/// `000000000007.jpg`. `last` is the extension that was found before.
+/// Returns the name of the picture with an id, where the folders have one that is called so:
+/// `7.jpg` or `000000000007.jpg`. `last` is the extension that was found before.
 pub(crate) fn by_id(folders: &[PathBuf], id: &str, last: &mut &'static str) -> Option<String> {
     let mut extensions = EXTENSIONS;
     if let Some(at) = extensions.iter().position(|e| e == last) {
@@ -95,9 +95,9 @@ pub(crate) fn by_id(folders: &[PathBuf], id: &str, last: &mut &'static str) -> O
     None
 }
 
-/// The folder that absolute paths share and that is not on this machine, where the rest of the
-/// first path is a picture in one of `folders`. Cutting the same off every path cannot make two of
-/// one.
+/// Returns the folder that absolute paths share and that is not on this machine, where the rest of
+/// the first path is a picture in one of `folders`. Cutting the same off every path cannot make two
+/// of one.
 pub(crate) fn moved<'a>(
     paths: impl Iterator<Item = &'a str> + Clone,
     folders: &[PathBuf],

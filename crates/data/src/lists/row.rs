@@ -1,4 +1,4 @@
-//! One row of a list: its keys, and values that are read when asked for.
+//! A row of a list: its keys, and values that are read on demand.
 
 use super::json_stream::{Broken, Scan};
 use super::text::one_line;
@@ -52,8 +52,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The first of `keys` that has a value other than null, and that value. Capitals in the row's
-    /// keys do not matter.
+    /// Returns the first of `keys` that has a value other than null, and that value. Capitals in
+    /// the row's keys do not matter.
     ///
     /// # Errors
     /// If the row has the key twice.
@@ -92,7 +92,7 @@ impl<'a> Row<'a> {
         Ok(named().map(|(_, value)| *value).filter(|value| *value != b"null"))
     }
 
-    /// As [`Row::first`], where one must be there.
+    /// Returns the same as [`Row::first`], where a value must be there.
     ///
     /// # Errors
     /// As [`Row::first`], and if none is there: says which keys are.
@@ -100,7 +100,7 @@ impl<'a> Row<'a> {
         self.first(keys)?.ok_or_else(|| self.lacks(keys.first().copied().unwrap_or_default()))
     }
 
-    /// The message that a key is missing: "has no `caption`; it has `captions`".
+    /// Returns the message that a key is missing: "has no `caption`; it has `captions`".
     pub fn lacks(&self, key: &str) -> String {
         if self.fields.iter().any(|(name, _)| name == key) {
             return format!("has no `{key}`: it is null");
@@ -121,7 +121,7 @@ impl<'a> Row<'a> {
         named.join(", ")
     }
 
-    /// Says whether every key is among `known`.
+    /// Returns `true` if every key is among `known`.
     pub fn has_only(&self, known: &[&[&str]]) -> bool {
         let is_known = |name: &str| {
             known.iter().any(|keys| keys.iter().any(|key| name.eq_ignore_ascii_case(key)))
@@ -129,18 +129,18 @@ impl<'a> Row<'a> {
         self.fields.iter().all(|(name, _)| is_known(name))
     }
 
-    /// The keys of the row.
+    /// Returns the keys of the row.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|(name, _)| name.as_ref())
     }
 
-    /// The keys of the row and their values.
+    /// Returns the keys of the row and their values.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &'a [u8])> {
         self.fields.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 }
 
-/// The elements of a list.
+/// Returns the elements of a list.
 ///
 /// # Errors
 /// If the bytes are no list.
@@ -191,7 +191,7 @@ pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     })
 }
 
-/// The text of the value of `key`.
+/// Reads the text of the value of `key`.
 ///
 /// # Errors
 /// If it is no text: shows it.
@@ -209,7 +209,7 @@ pub(crate) fn text_of(key: &str, value: &[u8]) -> Result<String, String> {
     })
 }
 
-/// A value as it stands in the file, cut to one short line.
+/// Shows a value as it stands in the file, shortened to one line.
 pub(crate) fn shown(value: &[u8]) -> String {
     one_line(&clip(&String::from_utf8_lossy(&value[..value.len().min(4 * SHOWN)])))
 }
@@ -227,7 +227,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// The next byte that is no white space; the walk stands on it.
+    /// Returns the next byte that is no white space; the walk stands on it.
     fn peek(&mut self) -> Option<u8> {
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
             self.at += 1;

@@ -24,7 +24,7 @@ impl<'k> Under<'k> {
         Ok(Self { key, texts: texts(key, value, wording)?, is_list: value.first() == Some(&b'[') })
     }
 
-    /// A key whose value is no text.
+    /// Creates the entry of a key whose value is no text.
     fn unread(key: &'k str) -> Self {
         Self { key, texts: vec![], is_list: false }
     }

@@ -80,7 +80,7 @@ impl Table {
         Ok(more.then_some((line, record)))
     }
 
-    /// The next row and the line it begins in.
+    /// Returns the next row and the line it begins in.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -92,7 +92,7 @@ impl Table {
         Ok(next.map(|(line, record)| (line, cells(&record, self.heading.len()))))
     }
 
-    /// The column with the path of the picture.
+    /// Returns the column with the path of the picture.
     pub fn picture(&self) -> Option<usize> {
         PICTURE
             .iter()
@@ -100,8 +100,8 @@ impl Table {
             .find_map(|key| self.heading.iter().position(|name| name == key))
     }
 
-    /// The columns with captions, those of one meaning together; the numbered ones (`caption_1`)
-    /// are with `caption`.
+    /// Returns the columns with captions, those of one meaning together; the numbered ones
+    /// (`caption_1`) are with `caption`.
     pub fn captions(&self) -> Vec<Vec<usize>> {
         let mut found: Vec<Vec<usize>> = CAPTION.iter().map(|keys| self.columns(keys)).collect();
         found[0].extend((0..self.heading.len()).filter(|&at| is_numbered(&self.heading[at])));
@@ -109,14 +109,14 @@ impl Table {
         found
     }
 
-    /// The column of questions and those of their answers.
+    /// Returns the column of questions and those of their answers.
     pub fn questions(&self) -> Option<(usize, Vec<usize>)> {
         let answers = self.columns(ANSWER);
         let question = *self.columns(QUESTION).first()?;
         (!answers.is_empty()).then_some((question, answers))
     }
 
-    /// The columns that are called as one of `keys`, in the order of `keys`.
+    /// Returns the columns with one of the names `keys`, in the order of `keys`.
     fn columns(&self, keys: &[&str]) -> Vec<usize> {
         let called = |key: &&str| {
             (0..self.heading.len()).filter(|&at| self.heading[at] == *key).collect::<Vec<_>>()
@@ -133,7 +133,7 @@ fn is_caption(name: &str) -> bool {
     CAPTION.iter().any(|keys| is_one_of(name, keys)) || is_numbered(name)
 }
 
-/// Says whether a name is `caption_1`, `caption 1` or `caption1`.
+/// Returns `true` if a name is `caption_1`, `caption 1` or `caption1`.
 pub(crate) fn is_numbered(name: &str) -> bool {
     let rest = name.strip_prefix("caption").map(|rest| rest.trim_start_matches(['_', ' ', '-']));
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))

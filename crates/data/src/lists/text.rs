@@ -10,7 +10,7 @@ pub(crate) use toolkit_system::encoding::{Encoding, encoding};
 use toolkit_system::problem::Problem;
 pub(crate) use toolkit_system::problem::one_line;
 
-/// The error about a file in UTF-16.
+/// Creates the error of a file in UTF-16.
 pub(crate) fn is_utf16(path: &Path) -> DataError {
     line_error(path, 1, UTF16.0, UTF16.1)
 }

@@ -45,7 +45,8 @@ impl Id {
         })
     }
 
-    /// As [`Id::read`], where a text of digits, or COCO's name of a picture, is the number in it.
+    /// Reads an id like [`Id::read`], but a text of digits, or COCO's name of a picture, gives the
+    /// number in it.
     ///
     /// # Errors
     /// As [`Id::read`].
@@ -59,8 +60,8 @@ impl Id {
         })
     }
 
-    /// The number that a question is known by: the id, or 53 bits of a digest where the id is a
-    /// text or negative.
+    /// Returns the number of a question: the id, or 53 bits of a digest where the id is a text or
+    /// negative.
     pub fn question(&self) -> u64 {
         match self {
             Self::Number(number) => {
@@ -71,13 +72,13 @@ impl Id {
     }
 }
 
-/// 53 bits, so that every reader of JSON keeps them.
+/// Hashes to 53 bits, so that every reader of JSON keeps them.
 fn digest(text: &str) -> u64 {
     let hash = Sha256::digest(text.as_bytes());
     hash.iter().take(8).fold(0, |number, &byte| number << 8 | u64::from(byte)) >> 11
 }
 
-/// A number of JSON without point and exponent, within 64 bits.
+/// Reads a number of JSON without point and exponent, within 64 bits.
 fn number(written: &str) -> Option<i128> {
     let digits = written.strip_prefix('-').unwrap_or(written);
     if digits.is_empty() || digits.len() > 20 || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -87,7 +88,7 @@ fn number(written: &str) -> Option<i128> {
     (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&number).then_some(number)
 }
 
-/// A float of JSON that is whole and not rounded.
+/// Reads a float of JSON that is whole and not rounded.
 fn whole(written: &str) -> Option<i128> {
     if !written.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E')) {
         return None;
@@ -96,13 +97,13 @@ fn whole(written: &str) -> Option<i128> {
     (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i128)
 }
 
-/// The number that a text of nothing but digits is.
+/// Reads the number of a text of digits only.
 pub(crate) fn digits(text: &str) -> Option<u64> {
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// The number of a COCO picture: the last `_` part of its file's name, as LAVIS reads it. Only of
-/// names that begin as COCO's do: `000_12.jpg` of a crawl is no picture 12.
+/// Returns the number of a COCO picture: the last `_` part of its file's name, as LAVIS reads it.
+/// Only of names that begin as COCO's do: `000_12.jpg` of a crawl is no picture 12.
 pub(crate) fn coco_id(path: &str) -> Option<u64> {
     let name = path.rsplit('/').next()?.strip_prefix("COCO_")?;
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);

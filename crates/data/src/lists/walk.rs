@@ -76,7 +76,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The error of a file that is another value.
+    /// Creates the error of a file that is another value.
     pub fn not(&mut self, wanted: &str) -> Result<Stop, Broken> {
         self.source.need()?;
         let is = match self.source.ahead()? {
@@ -95,8 +95,8 @@ impl Walk {
         Ok(Broken::syntax(format!("invalid type: the file is {is}, not {wanted}")).into())
     }
 
-    /// Says whether the file has one object a line. The first line, if not the name, tells: it is a
-    /// whole object without a list of rows in it, and not the last line.
+    /// Returns `true` if the file has one object a line. The first line, if not the name, tells: it
+    /// is a whole object without a list of rows in it, and not the last line.
     pub fn has_lines(&mut self, path: &Path, sections: &[&'static str]) -> Result<bool, Broken> {
         let ahead = self.source.ahead()?;
         let Some(end) = ahead.iter().position(|&b| b == b'\n') else { return Ok(false) };
@@ -113,7 +113,7 @@ impl Walk {
         })
     }
 
-    /// A list, from its bracket on.
+    /// Walks a list, from its bracket on.
     pub fn rows(&mut self, section: &'static str, each: Each<'_>) -> Result<(), Stop> {
         self.source.expect(b'[')?;
         self.rows_inside(section, each)
@@ -152,7 +152,7 @@ impl Walk {
         Ok(byte == b',')
     }
 
-    /// One object a line. A broken line spoils only itself.
+    /// Walks one object a line. A broken line spoils only itself.
     pub fn lines(&mut self, section: &'static str, each: Each<'_>) -> Result<(), Stop> {
         let (mut bytes, mut row) = (Vec::new(), 0);
         loop {
@@ -168,7 +168,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The key of the next field of an object, up to its colon. None at the end.
+    /// Reads the key of the next field of an object, up to its colon. None at the end.
     pub fn key(&mut self, first: bool, raw: &mut Vec<u8>) -> Result<Option<String>, Broken> {
         if first && self.source.need()? == b'}' {
             self.source.take();
@@ -187,7 +187,7 @@ impl Walk {
     }
 }
 
-/// Says whether a value is a list of objects.
+/// Returns `true` if a value is a list of objects.
 fn is_rows(value: &[u8]) -> bool {
     value.strip_prefix(b"[").is_some_and(|inner| inner.trim_ascii_start().first() == Some(&b'{'))
 }

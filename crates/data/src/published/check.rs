@@ -16,10 +16,10 @@ use toolkit_system::problem::Problem;
 const STEP: usize = 512;
 const EMPTY: &str = "are `files`, `folders` and `select` of the card right?";
 
-/// What to look at.
+/// Options of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckOptions {
-    /// How many examples to keep of each fault.
+    /// Examples to keep of each fault.
     pub examples: usize,
     /// Decode every picture; otherwise only headers are read, which does not notice a file that is
     /// cut off.
@@ -32,7 +32,7 @@ impl Default for CheckOptions {
     }
 }
 
-/// What a split holds and what is wrong with it.
+/// Counts and faults of a split.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The split.
@@ -49,7 +49,7 @@ pub struct Check {
     pub groups: BTreeMap<String, u64>,
     /// Annotation files whose stated digest was compared.
     pub sums_compared: u64,
-    /// Whether every picture was decoded, not only its header read.
+    /// `true` if every picture was decoded, not only its header read.
     pub decoded: bool,
     /// Faults that were found; a fault that is not here was not.
     pub findings: Findings,
@@ -59,7 +59,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Whether nothing is wrong.
+    /// Returns `true` if nothing is wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
@@ -80,13 +80,13 @@ impl Check {
         }
     }
 
-    /// Says whether there is a text at all.
+    /// Returns `true` if there is a text at all.
     #[must_use]
     pub fn has_text(&self) -> bool {
         self.captions + self.questions > 0
     }
 
-    /// How often a fault was found.
+    /// Returns the number of times that a fault was found.
     #[must_use]
     pub fn count(&self, fault: Fault) -> u64 {
         self.findings.get(&fault).map_or(0, |finding| finding.count)

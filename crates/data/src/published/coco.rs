@@ -14,7 +14,8 @@ const DOMAINS: [&str; 3] = ["in-domain", "near-domain", "out-domain"];
 /// besides.
 const FILE: &[&str] = &["file_name", "filename", "image", "image_path", "path"];
 
-/// `domains`: NoCaps, where the domain is the group. Files of a test split have no `annotations`.
+/// Reads a file. `domains` is for NoCaps, where the domain is the group. Files of a test split have
+/// no `annotations`.
 pub(super) fn read(build: &mut Builder, path: &Path, domains: bool) -> Result<(), DataError> {
     let found = section(path, "images", false, &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {

@@ -1,4 +1,4 @@
-//! What a card says about a published data set: for each split the format, the files and the
+//! Settings of a published data set in its card: for each split the format, the files and the
 //! folders of pictures.
 
 use super::ImageName;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// card.
 pub const DATA_VARIABLE: &str = "TOOLKIT_DATA";
 
-/// How annotation files are written.
+/// The format of annotation files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnnotationFormat {
@@ -37,24 +37,25 @@ pub enum AnnotationFormat {
     VisualGenomeQa,
 }
 
-/// One split of a published data set. All paths are relative to the root and written with `/`.
+/// Settings of one split of a published data set. All paths are relative to the root and written
+/// with `/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitConfig {
-    /// How the files are written; left out only with `join`.
+    /// Format of the files; left out only with `join`.
     pub format: Option<AnnotationFormat>,
     /// The annotation files (of `vqa`: the questions), read in this order.
     pub files: Vec<String>,
-    /// Of `vqa`: the files with the answers; none for a split whose answers are not published.
+    /// Files with the answers, for `vqa`; none for a split whose answers are not published.
     pub answers: Vec<String>,
     /// Folders of pictures, tried in this order; `images` if left out. May leave the root
     /// (`../coco/images`).
     pub folders: Vec<String>,
-    /// How a picture is called, for formats that have only its id.
+    /// Pattern of the name of a picture, for formats that have only its id.
     pub image_name: Option<ImageName>,
-    /// Of `karpathy`: which of the file's splits belong to this one, such as `train` and `restval`.
+    /// Splits of the file that belong to this one, for `karpathy`, such as `train` and `restval`.
     pub select: Vec<String>,
-    /// Of `vqa`: take `raw_answer` where there is one (OK-VQA's `answer` is stemmed).
+    /// Take `raw_answer` where there is one, for `vqa` (OK-VQA's `answer` is stemmed).
     pub raw_answers: bool,
     /// Leave out pictures that are not there instead of failing when they are read: for lists of
     /// web pictures.
@@ -70,7 +71,7 @@ pub struct SplitConfig {
 }
 
 impl SplitConfig {
-    /// The folders of pictures under `root`.
+    /// Returns the folders of pictures under `root`.
     pub(super) fn folders(&self, root: &Path) -> Vec<PathBuf> {
         match self.folders.is_empty() {
             true => vec![root.join("images")],
@@ -83,9 +84,9 @@ impl SplitConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishedConfig {
-    /// Where the publisher gives the files out.
+    /// Address at which the publisher offers the files.
     pub home: String,
-    /// Where the files are on this machine; `~/` is the home folder. See [`PublishedConfig::root`].
+    /// Folder of the files on this machine; `~/` is the home folder. See [`PublishedConfig::root`].
     pub root: Option<String>,
     /// MD5 of annotation files, by path.
     pub md5: BTreeMap<String, String>,
@@ -96,8 +97,8 @@ pub struct PublishedConfig {
 }
 
 impl PublishedConfig {
-    /// Where the data set `card_name` is: `root` of the configuration, else the folder of that name
-    /// in the folder that the environment variable `TOOLKIT_DATA` names.
+    /// Returns the folder of the data set `card_name`: `root` of the configuration, else the folder
+    /// of that name in the folder that the environment variable `TOOLKIT_DATA` names.
     ///
     /// # Errors
     /// If neither is given, or `root` starts with `~/` and there is no home folder. Whether the
@@ -139,7 +140,7 @@ impl PublishedConfig {
         })
     }
 
-    /// Says what cannot be.
+    /// Checks the settings.
     ///
     /// # Errors
     /// The first split that is wrong, or a digest that is none or of a file that no split reads.
@@ -235,7 +236,7 @@ impl PublishedConfig {
         None
     }
 
-    /// The split `name` as the splits with files that it is made of.
+    /// Returns the splits with files that the split `name` consists of.
     pub(super) fn parts(&self, name: &str) -> Result<Vec<&SplitConfig>, DataError> {
         self.check()?;
         let split = self.splits.get(name).ok_or_else(|| {
@@ -251,7 +252,7 @@ impl PublishedConfig {
         }
     }
 
-    /// ` (published at URL)`, if the card says where.
+    /// Returns ` (published at URL)` if the card has an address, else nothing.
     pub(super) fn at_home(&self) -> String {
         if self.home.is_empty() { String::new() } else { format!(" (published at {})", self.home) }
     }

@@ -5,11 +5,13 @@ use super::load::{Loaded, load};
 use super::pictures::{Part, PublishedPictures};
 use crate::lists::fault::{Fault, Strict};
 use crate::{
-    Check, CheckOptions, DataError, DatasetCard, DatasetFormat, Item, Items, OnPictures, UserFiles,
+    Check, CheckOptions, DataError, Dataset, DatasetCard, DatasetFormat, Item, Items, OnPictures,
+    UserFiles,
 };
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Captions of a picture, where only the number of captions is published: COCO's.
 const CAPTIONS_PER_IMAGE: usize = 5;
@@ -86,9 +88,9 @@ impl DatasetFormat for Published {
         config: &PublishedConfig,
         card: &DatasetCard<'_>,
         split: &str,
-    ) -> Result<Self, DataError> {
-        let root = config.root(card.name)?;
-        Ok(Self::open(config, &root, split)?.named(format!("{}:{split}", card.name)))
+    ) -> Result<Arc<dyn Dataset>, DataError> {
+        let data = Self::open(config, &config.root(card.name)?, split)?;
+        Ok(Arc::new(data.named(format!("{}:{split}", card.name))))
     }
 
     fn check_config(config: &PublishedConfig) -> Result<(), DataError> {

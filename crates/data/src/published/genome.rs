@@ -16,7 +16,7 @@ use std::path::Path;
 /// Keys of a region's text.
 const PHRASE: &[&[&str]] = &[&["phrase"], keys::JUST_CAPTION, &["text"]];
 
-/// Whether an annotation inside the row of picture `id` is about another one.
+/// Returns `true` if an annotation inside the row of picture `id` is about another one.
 fn stray(build: &mut Builder, at: At, id: &str, inner: &Row<'_>) -> Result<bool, Stop> {
     let Some((key, value)) = inner.first(&["image_id"])? else { return Ok(false) };
     let other = Id::numbered(key, value)?.to_string();
@@ -28,7 +28,7 @@ fn stray(build: &mut Builder, at: At, id: &str, inner: &Row<'_>) -> Result<bool,
     Ok(true)
 }
 
-/// The id of a row's picture, and the rows inside it under `key`.
+/// Returns the id of a row's picture, and the rows inside it under `key`.
 fn inside<'a>(row: &Row<'a>, key: &'static str) -> Result<(String, Vec<Row<'a>>), String> {
     let (name, value) = row.need(&["id", "image_id"])?;
     let id = Id::numbered(name, value)?.to_string();
@@ -37,7 +37,7 @@ fn inside<'a>(row: &Row<'a>, key: &'static str) -> Result<(String, Vec<Row<'a>>)
     Ok((id, rows))
 }
 
-/// Every phrase is a caption of the whole picture; the boxes are not kept.
+/// Reads regions. Every phrase is a caption of the whole picture; the boxes are not read.
 pub(super) fn regions(build: &mut Builder, path: &Path, name: &ImageName) -> Result<(), DataError> {
     list(path, &[], &mut |at, _, bytes| {
         build.row(at, bytes, |build, row| {
@@ -58,7 +58,7 @@ pub(super) fn regions(build: &mut Builder, path: &Path, name: &ImageName) -> Res
     })
 }
 
-/// Questions of pictures, or pictures of questions.
+/// Reads questions of pictures, or pictures of questions.
 pub(super) fn questions(
     build: &mut Builder,
     path: &Path,
@@ -85,7 +85,7 @@ pub(super) fn questions(
     })
 }
 
-/// Visual Genome's own form.
+/// Reads a row of Visual Genome's own form.
 fn of_picture(
     build: &mut Builder,
     at: At,

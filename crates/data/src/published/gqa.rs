@@ -10,8 +10,8 @@ use crate::lists::several;
 use crate::lists::values::{ANSWERS, Id, optional};
 use std::path::Path;
 
-/// The id `"05515938"` becomes 5515938, as in LAVIS' files. `kind` is the structural type, if the
-/// file has it.
+/// Reads a file. The id `"05515938"` becomes 5515938, as in LAVIS' files. `kind` is the structural
+/// type, if the file has it.
 pub(super) fn read(build: &mut Builder, path: &Path, name: &ImageName) -> Result<(), DataError> {
     entries(path, &mut |at, id, bytes| {
         build.row(at, bytes, |build, row| {

@@ -1,4 +1,4 @@
-//! How a picture is called whose annotation has a number only.
+//! Names of pictures whose annotations have a number only.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ impl From<ImageName> for String {
 }
 
 impl ImageName {
-    /// The name of the picture `id`.
+    /// Returns the name of the picture `id`.
     #[must_use]
     pub fn of(&self, id: &str) -> String {
         format!("{}{id:0>width$}{}", self.before, self.after, width = self.digits)

@@ -13,8 +13,8 @@ use crate::lists::values::{ANSWERS, Id, coco_id};
 use crate::{DataError, Question, answer_type};
 use std::path::Path;
 
-/// The id of a picture: the number that the row has, else COCO's number in the file's name, else
-/// the path. A text such as `coco_42` is no number of its own: the file's name has the same.
+/// Returns the id of a picture: the number that the row has, else COCO's number in the file's name,
+/// else the path. A text such as `coco_42` is no number of its own: the file's name has the same.
 fn id(path: &str, row: &Row<'_>) -> String {
     let given = ["img_id", "image_id"].into_iter().find_map(|key| {
         let (key, value) = row.first(&[key]).ok()??;
@@ -27,7 +27,8 @@ fn id(path: &str, row: &Row<'_>) -> String {
     number.map_or_else(|| path.to_owned(), |number| number.to_string())
 }
 
-/// Rows of one picture are put together: training files have a row for each caption.
+/// Reads captions. Rows of one picture are put together: training files have a row for each
+/// caption.
 pub(super) fn captions(
     build: &mut Builder,
     path: &Path,
@@ -47,7 +48,8 @@ pub(super) fn captions(
     })
 }
 
-/// Answers are kept as often as they are given, for they are weights: ten people make ten.
+/// Reads questions. Answers are kept as often as they are given, for they are weights: ten people
+/// make ten.
 pub(super) fn questions(
     build: &mut Builder,
     path: &Path,
@@ -107,7 +109,7 @@ pub(super) fn asked(
     Ok(Asked { id, text, answers, kind: None })
 }
 
-/// The number of a question. That it is made up is worth a remark.
+/// Returns the number of a question, with a remark if it is made up.
 pub(super) fn question_id(build: &mut Builder, id: &Id) -> u64 {
     let number = id.question();
     if id.to_string().trim_start_matches('0') != number.to_string().trim_start_matches('0') {

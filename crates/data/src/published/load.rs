@@ -9,7 +9,7 @@ use crate::lists::paths::moved;
 use crate::{DataError, Item};
 use std::path::Path;
 
-/// What the files of a split say.
+/// The content of the files of a split.
 pub(super) struct Loaded {
     pub items: Vec<Item>,
     pub pictures: PublishedPictures,
@@ -78,8 +78,8 @@ pub(super) fn load(
     })
 }
 
-/// Says whether every picture of a part should have a caption. NoCaps keeps those of its test split
-/// back.
+/// Returns `true` if every picture of a part should have a caption. NoCaps does not publish those
+/// of its test split.
 fn needs_captions(part: &SplitConfig, build: &Builder, first: usize) -> bool {
     match part.format {
         Some(AnnotationFormat::CocoCaptions | AnnotationFormat::VisualGenomeRegions) => true,

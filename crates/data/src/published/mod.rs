@@ -1,4 +1,4 @@
-//! Published vision-language data sets, in the files that people have on disk.
+//! Published vision-language data sets, in the files of their publishers on disk.
 //!
 //! A card names for each split a [`AnnotationFormat`], annotation files and folders of pictures; a new data
 //! set in a known format is a new card, not code. Each format is a file here that turns rows into

@@ -1,4 +1,4 @@
-//! Where the pictures of a split are.
+//! Places of the pictures of a split.
 
 use crate::dataset::hex;
 use crate::lists::paths::{find, is_absolute};
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// What is read at both ends of a picture for a fingerprint.
+/// Bytes read at both ends of a picture for a fingerprint.
 const END: u64 = 4096;
 
 /// The items from `first` on have their pictures in `folders`.
@@ -28,13 +28,13 @@ pub struct PublishedPictures {
 }
 
 impl PublishedPictures {
-    /// The part that item `index` was read in.
+    /// Returns the part that item `index` was read in.
     pub(super) fn part(&self, index: usize) -> &Part {
         let after = self.parts.partition_point(|part| part.first <= index);
         &self.parts[after.max(1) - 1]
     }
 
-    /// The file of item `index` that is called `name`, in the first folder that has it.
+    /// Finds the file of item `index` that is called `name`, in the first folder that has it.
     pub(super) fn find(&self, index: usize, name: &str) -> Result<PathBuf, DataError> {
         let folders = &self.part(index).folders;
         folders.iter().find_map(|folder| find(folder, name)).ok_or_else(|| {
@@ -87,7 +87,7 @@ pub(super) fn header(path: &Path) -> Result<(), DataError> {
     crate::image::measure(path).map(drop)
 }
 
-/// The length of a file and the bytes at its two ends. Published data sets have up to tens of
+/// Reads the length of a file and the bytes at its two ends. Published data sets have up to tens of
 /// gigabytes of pictures; an edited picture has another length or another end.
 fn ends(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;

@@ -8,13 +8,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// MD5 of a file, in hex. Only to compare with what publishers state; it proves nothing about
-/// intent.
+/// Returns the MD5 of a file, in hex. Only to compare with what publishers state; it proves nothing
+/// about intent.
 pub(super) fn md5(path: &Path) -> Result<String, DataError> {
     sum::<Md5>(path)
 }
 
-/// SHA-256 of a file, in hex.
+/// Returns the SHA-256 of a file, in hex.
 pub(super) fn sha256(path: &Path) -> Result<String, DataError> {
     sum::<Sha256>(path)
 }

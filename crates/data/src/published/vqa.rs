@@ -35,8 +35,8 @@ pub(super) fn questions(
     build.need(found, "questions")
 }
 
-/// To be read after the questions. All answers are kept, in the file's order, however often they
-/// repeat.
+/// Reads answers, after the questions. All answers are kept, in the file's order, however often
+/// they repeat.
 pub(super) fn answers(build: &mut Builder, path: &Path, raw: bool) -> Result<(), DataError> {
     let wording = if raw { RAW } else { ANSWERS };
     let found = section(path, "annotations", true, &mut |at, _, bytes| {

@@ -17,7 +17,7 @@ fn wordings(kind: Arrangement) -> &'static Wordings {
     }
 }
 
-/// "a dog, a key and a bus".
+/// Joins names: "a dog, a key and a bus".
 fn list(things: &[String]) -> String {
     match things {
         [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
@@ -25,8 +25,8 @@ fn list(things: &[String]) -> String {
     }
 }
 
-/// `number` captions; one in four says only a part. With `colour`, the others all say the colour of
-/// the thing.
+/// Writes `number` captions; one in four describes only a part. With `colour`, all others name the
+/// colour of the thing.
 pub(crate) fn captions(
     world: &World,
     scene: &Scene,

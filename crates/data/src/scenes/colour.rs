@@ -117,7 +117,7 @@ pub struct ColourNamer {
 }
 
 impl ColourNamer {
-    /// A namer of the [`COLOURS`].
+    /// Creates a namer of the [`COLOURS`].
     #[must_use]
     pub fn new() -> Self {
         let examples = EXAMPLES
@@ -128,7 +128,7 @@ impl ColourNamer {
         Self { examples, known: HashMap::new() }
     }
 
-    /// The index in [`COLOURS`] of the name of a pixel.
+    /// Returns the index in [`COLOURS`] of the name of a pixel.
     pub fn name(&mut self, rgb: [u8; 3]) -> usize {
         if let Some(&name) = self.known.get(&rgb) {
             return name;
@@ -145,8 +145,8 @@ impl ColourNamer {
         name
     }
 
-    /// The share of each of the [`COLOURS`] among the opaque pixels of a picture (all 0 if none is
-    /// opaque).
+    /// Returns the share of each of the [`COLOURS`] among the opaque pixels of a picture (all 0 if
+    /// none is opaque).
     pub fn shares(&mut self, picture: &RgbaImage) -> [f32; 11] {
         let mut counts = [0_u32; 11];
         for pixel in picture.pixels().filter(|pixel| pixel[3] >= 128) {

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScenesConfig {
-    /// Names every random draw.
+    /// Seed of every random draw.
     pub seed: u64,
     /// Side of the square pictures in pixels, a multiple of 16.
     pub size: u32,
     /// Number of things in the world.
     pub things: usize,
-    /// How many of the things never occur in `train` and `val`.
+    /// Number of things that never occur in `train` and `val`.
     pub held_out: usize,
     /// Scenes in `train`.
     pub train: usize,
@@ -48,7 +48,7 @@ impl Default for ScenesConfig {
 }
 
 impl ScenesConfig {
-    /// Says what cannot be met.
+    /// Checks that every setting can be met.
     ///
     /// # Errors
     /// The first setting that is out of range.

@@ -4,7 +4,8 @@ use super::render::render;
 use super::scene::{Rule, Scene, SceneStream, Share};
 use crate::dataset::hex;
 use crate::{
-    Alpha, DataError, DatasetCard, DatasetFormat, Item, Items, Pictures, ScenesConfig, World,
+    Alpha, DataError, Dataset, DatasetCard, DatasetFormat, Item, Items, Pictures, ScenesConfig,
+    World,
 };
 use image::RgbImage;
 use rayon::prelude::*;
@@ -146,8 +147,8 @@ impl DatasetFormat for Scenes {
         config: &ScenesConfig,
         _: &DatasetCard<'_>,
         split: &str,
-    ) -> Result<Self, DataError> {
-        Self::open(config, split)
+    ) -> Result<Arc<dyn Dataset>, DataError> {
+        Ok(Arc::new(Self::open(config, split)?))
     }
 
     fn check_config(config: &ScenesConfig) -> Result<(), DataError> {

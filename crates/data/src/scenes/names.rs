@@ -1,4 +1,4 @@
-//! Which pictured things there are: a table of CLDR names that are one plain countable word each.
+//! A table of the things that are pictured: CLDR names that are one plain countable word each.
 //!
 //! The table is written by hand, because no rule over names tells a clear picture from a
 //! near-duplicate (mouse, rat) or a mass noun (bread) from one that takes "a". Names that are
@@ -6,8 +6,8 @@
 //! count away or hide it. So are pictures that are mostly of something else (the necktie is on a
 //! blue shirt, the canoe on blue water).
 
-/// What kinds of things there are. A question about something absent asks for a thing of the same
-/// kind half of the time.
+/// Kinds of things. A question about something absent asks for a thing of the same kind half of the
+/// time.
 pub const GROUPS: [&str; 8] =
     ["mammal", "creature", "plant", "produce", "food", "travel", "clothing", "object"];
 
@@ -44,13 +44,13 @@ const IRREGULAR: [(&str, &str); 8] = [
     ("volcano", "volcanoes"),
 ];
 
-/// Number of things in the table.
+/// Returns the number of things in the table.
 pub(crate) fn count() -> usize {
     NAMES.iter().map(|names| names.split(' ').count()).sum()
 }
 
-/// All names with the index of their kind, so ordered that every prefix mixes the kinds in the same
-/// proportions: a small world is then a small version of the large one.
+/// Returns all names with the index of their kind, so ordered that every prefix mixes the kinds in
+/// the same proportions: a small world is then a small version of the large one.
 pub(crate) fn ordered() -> Vec<(&'static str, usize)> {
     let mut all: Vec<(f64, usize, &str)> = Vec::new();
     for (group, names) in NAMES.iter().enumerate() {
@@ -63,12 +63,12 @@ pub(crate) fn ordered() -> Vec<(&'static str, usize)> {
     all.into_iter().map(|(_, group, name)| (name, group)).collect()
 }
 
-/// `a` or `an`.
+/// Returns `a` or `an`.
 pub(crate) fn article(word: &str) -> &'static str {
     if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
-/// The plural of a noun of the table.
+/// Returns the plural of a noun of the table.
 pub(crate) fn plural(noun: &str) -> String {
     if let Some((_, plural)) = IRREGULAR.iter().find(|(singular, _)| *singular == noun) {
         return (*plural).to_owned();

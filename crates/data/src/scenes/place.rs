@@ -1,11 +1,11 @@
-//! Where the things of a scene go: grid cells with a little jitter, never overlapping.
+//! Places of the things of a scene: grid cells with a little jitter, never overlapping.
 
 use toolkit_seed::Stream;
 
-/// How the things of a scene are arranged.
+/// An arrangement of the things of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrangement {
-    /// One thing.
+    /// A single thing.
     Single,
     /// Two to four of the same thing.
     Copies,

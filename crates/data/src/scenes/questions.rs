@@ -17,41 +17,39 @@ pub(crate) struct Asker<'a> {
     pub scene: &'a Scene,
     /// Id of the first question; the others follow.
     pub first_id: u64,
-    /// Whether to ask for the colour of the thing.
+    /// `true` to ask for the colour of the thing.
     pub colour: bool,
 }
 
+/// Questions as they are asked, with ids that follow one another.
+struct Asked {
+    next_id: u64,
+    questions: Vec<Question>,
+}
+
+impl Asked {
+    /// Adds a question of a kind in one of its wordings.
+    fn add(&mut self, draw: &mut Stream, kind: &'static str, slots: &[(&str, &str)], answer: &str) {
+        let wordings =
+            QUESTIONS.iter().find(|(name, _)| *name == kind).map_or(&[""][..], |(_, all)| all);
+        self.questions.push(Question {
+            id: self.next_id,
+            text: fill(wordings[draw.below(wordings.len())], slots),
+            answers: vec![answer.to_owned()],
+            kind: kind.to_owned(),
+            answer_type: answer_type(answer).to_owned(),
+        });
+        self.next_id += 1;
+    }
+}
+
 impl Asker<'_> {
-    /// All questions of the scene.
+    /// Asks all questions of the scene.
     pub(crate) fn ask(&self, draw: &mut Stream) -> Vec<Question> {
-        let (things, scene) = (self.world.things(), self.scene);
-        let first = &things[scene.things[0]];
-        let mut out = Vec::with_capacity(5);
-        let mut add = |draw: &mut Stream,
-                       kind: &'static str,
-                       slots: &[(&str, &str)],
-                       answer: &str| {
-            let wordings =
-                QUESTIONS.iter().find(|(name, _)| *name == kind).map_or(&[""][..], |(_, all)| all);
-            out.push(Question {
-                id: self.first_id + out.len() as u64,
-                text: fill(wordings[draw.below(wordings.len())], slots),
-                answers: vec![answer.to_owned()],
-                kind: kind.to_owned(),
-                answer_type: answer_type(answer).to_owned(),
-            });
-        };
-        let count = scene.count().to_string();
+        let scene = self.scene;
+        let mut asked = Asked { next_id: self.first_id, questions: Vec::with_capacity(5) };
         if matches!(scene.kind, Arrangement::Single | Arrangement::Copies) {
-            add(draw, "what", &[], &first.name);
-            // A third of the single things, all of the two to four: then one to four are about
-            // equally frequent.
-            if scene.kind == Arrangement::Copies || scene.ordinal.is_multiple_of(3) {
-                add(draw, "count", &[("s", &first.plural)], &count);
-            }
-            if let Some(colour) = first.colour.filter(|_| self.colour) {
-                add(draw, "colour_thing", &[], COLOURS[colour]);
-            }
+            self.about_one_thing(&mut asked, draw);
         }
         let ask_number = match scene.kind {
             Arrangement::Grid => true,
@@ -60,46 +58,61 @@ impl Asker<'_> {
             Arrangement::Copies => false,
         };
         if ask_number {
-            add(draw, "how_many_things", &[], &count);
+            asked.add(draw, "how_many_things", &[], &scene.count().to_string());
         }
         // A grid has no other question to fill up with, so it gets one of each.
         let there = self.yes("exists");
         let turns: &[bool] =
             if scene.kind == Arrangement::Grid { &[there, !there] } else { &[there] };
         for &there in turns {
-            let noun = things[self.named(there, draw)].with_article();
-            add(draw, "exists", &[("n", &noun)], if there { "yes" } else { "no" });
+            let noun = self.world.things()[self.named(there, draw)].with_article();
+            asked.add(draw, "exists", &[("n", &noun)], if there { "yes" } else { "no" });
         }
         // Every scene has a background, and naming it is easy: asked each time, it would be a
-        // quarter of all questions and hide what is asked about things. Text for language models
-        // keeps it in.
+        // quarter of all questions and hide the others. Text for language models keeps it in.
         if self.source.rule == Rule::All || scene.ordinal.is_multiple_of(4) {
-            add(draw, "colour_background", &[], COLOURS[scene.background]);
+            asked.add(draw, "colour_background", &[], COLOURS[scene.background]);
         }
         if matches!(scene.kind, Arrangement::Beside | Arrangement::Stacked) {
-            let relations = RELATIONS[usize::from(scene.kind == Arrangement::Stacked)];
-            // A new thing is asked for, not named: reading its name off the question would be no
-            // test.
-            let one = usize::from(draw.chance(0.5));
-            let held = scene.things.iter().position(|&thing| self.world.is_held_out(thing));
-            let asked = if self.source.rule == Rule::NewThing { held.unwrap_or(one) } else { one };
-            let name = |at: usize| things[scene.things[at]].name.as_str();
-            add(
-                draw,
-                "relation",
-                &[("rel", relations[asked]), ("b", name(1 - asked))],
-                name(asked),
-            );
-            let yes = self.yes("relation_yesno");
-            let a = usize::from(draw.chance(0.5));
-            let relation = if yes { relations[a] } else { relations[1 - a] };
-            let slots = [("a", name(a)), ("b", name(1 - a)), ("rel", relation)];
-            add(draw, "relation_yesno", &slots, if yes { "yes" } else { "no" });
+            self.about_a_pair(&mut asked, draw);
         }
-        out
+        asked.questions
     }
 
-    /// Yes for one of every two scenes of a kind; a coin says which.
+    /// Asks for the name, the number and the colour of the only kind of thing.
+    fn about_one_thing(&self, asked: &mut Asked, draw: &mut Stream) {
+        let (scene, thing) = (self.scene, &self.world.things()[self.scene.things[0]]);
+        asked.add(draw, "what", &[], &thing.name);
+        // A third of the single things, all of the two to four: then one to four are about
+        // equally frequent.
+        if scene.kind == Arrangement::Copies || scene.ordinal.is_multiple_of(3) {
+            asked.add(draw, "count", &[("s", &thing.plural)], &scene.count().to_string());
+        }
+        if let Some(colour) = thing.colour.filter(|_| self.colour) {
+            asked.add(draw, "colour_thing", &[], COLOURS[colour]);
+        }
+    }
+
+    /// Asks for the relation of two things, openly and by yes or no.
+    fn about_a_pair(&self, asked: &mut Asked, draw: &mut Stream) {
+        let (scene, things) = (self.scene, self.world.things());
+        let relations = RELATIONS[usize::from(scene.kind == Arrangement::Stacked)];
+        // A new thing is the answer and not in the question, where reading its name would be no
+        // test.
+        let one = usize::from(draw.chance(0.5));
+        let held_out = scene.things.iter().position(|&thing| self.world.is_held_out(thing));
+        let answer = if self.source.rule == Rule::NewThing { held_out.unwrap_or(one) } else { one };
+        let name = |at: usize| things[scene.things[at]].name.as_str();
+        let slots = [("rel", relations[answer]), ("b", name(1 - answer))];
+        asked.add(draw, "relation", &slots, name(answer));
+        let yes = self.yes("relation_yesno");
+        let a = usize::from(draw.chance(0.5));
+        let relation = if yes { relations[a] } else { relations[1 - a] };
+        let slots = [("a", name(a)), ("b", name(1 - a)), ("rel", relation)];
+        asked.add(draw, "relation_yesno", &slots, if yes { "yes" } else { "no" });
+    }
+
+    /// Returns yes for one of every two scenes of a kind; a coin decides which.
     fn yes(&self, what: &str) -> bool {
         let pair = matches!(self.scene.kind, Arrangement::Beside | Arrangement::Stacked);
         let kind = if pair { "Pair".to_owned() } else { format!("{:?}", self.scene.kind) };
@@ -108,7 +121,7 @@ impl Asker<'_> {
         coin ^ self.scene.ordinal.is_multiple_of(2)
     }
 
-    /// The thing that an "is there" question names.
+    /// Draws the thing that an "is there" question names.
     fn named(&self, there: bool, draw: &mut Stream) -> usize {
         let (world, shown) = (self.world, &self.scene.things);
         let like = *draw.choose(shown);

@@ -21,7 +21,7 @@ pub(crate) fn render(world: &World, scene: &Scene) -> RgbImage {
     canvas
 }
 
-/// What is true of a picture of [`World::picture`].
+/// The ground truth of a picture of [`World::picture`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureLabels {
     /// Index in [`World::things`].
@@ -40,8 +40,8 @@ pub struct PictureLabels {
 }
 
 impl World {
-    /// One thing alone at a random place, in sizes from about a third to nearly all of the canvas,
-    /// on a plain or noisy background: for pre-training a vision encoder. All things occur,
+    /// Draws one thing alone at a random place, in sizes from about a third to nearly all of the
+    /// canvas, on a plain or noisy background: for pre-training a vision encoder. All things occur,
     /// held-out ones too: the encoder has seen everything, as a web-trained one has; only the
     /// training of the bridge has not.
     #[must_use]

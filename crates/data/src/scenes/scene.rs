@@ -1,15 +1,15 @@
-//! What a scene is, and how one is drawn so that the parts of the data set share none.
+//! Scenes, and draws of scenes such that the parts of the data set share none.
 //!
-//! Which part a scene may belong to is a hash of its description, not a set of what was drawn
-//! before: so scene `i` of a part is a pure function of the seed and `i`, the endless text stream
-//! needs no bookkeeping, and the parts stay disjoint whatever their sizes.
+//! The part of a scene is a hash of its description, not a set of what was drawn before. So scene
+//! `i` of a part is a pure function of the seed and `i`, the endless text stream needs no
+//! bookkeeping, and the parts stay disjoint whatever their sizes.
 
 use super::colour::{BACKGROUNDS, COLOURS};
 use super::place::{Arrangement, Placed, place};
 use crate::World;
 use toolkit_seed::{Stream, key};
 
-/// One scene: everything that its picture and its text are made from.
+/// A scene: everything that its picture and its text are made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
     /// The arrangement.
@@ -19,13 +19,13 @@ pub struct Scene {
     pub things: Vec<usize>,
     /// The colour of the background, an index into [`crate::COLOURS`].
     pub background: usize,
-    /// What is drawn where.
+    /// Places of all drawn things.
     pub placed: Vec<Placed>,
-    /// The how-manieth scene of this kind it is; answers alternate by it to be balanced.
+    /// Number of this scene among those of its kind; answers alternate by it to be balanced.
     pub(crate) ordinal: u64,
 }
 
-/// Which part of all scenes a draw may use. The numbers are percents of all descriptions.
+/// A part of all scenes that a draw may use. The numbers are percents of all descriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
     Train,
@@ -45,7 +45,7 @@ impl Share {
     }
 }
 
-/// Which things a scene may show together.
+/// A rule of which things a scene may contain together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// Neither held-out things nor reserved pairs.
@@ -58,7 +58,7 @@ pub(crate) enum Rule {
     All,
 }
 
-/// Names one endless stream of scenes.
+/// The name of an endless stream of scenes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SceneStream<'a> {
     pub seed: u64,
@@ -76,7 +76,7 @@ impl SceneStream<'_> {
 /// Scenes come in blocks of this many, each with the same number of each kind in shuffled order.
 const BLOCK: u64 = 20;
 
-/// The kind of scene `index` and how many of that kind came before.
+/// Returns the arrangement of scene `index` and the number of scenes of it that came before.
 fn kind(source: &SceneStream, index: u64) -> (Arrangement, u64) {
     let counts: [u64; 4] =
         if source.rule == Rule::NewCombination { [0, 0, 14, 6] } else { [5, 5, 7, 3] };
@@ -126,8 +126,8 @@ fn pick(world: &World, rule: Rule, number: usize, draw: &mut Stream) -> Vec<usiz
     things
 }
 
-/// What a scene shows, without where exactly: two scenes with the same description are the same
-/// scene.
+/// Describes the content of a scene without exact places. Two scenes with the same description
+/// count as the same scene.
 fn description(
     world: &World,
     kind: Arrangement,
@@ -144,7 +144,7 @@ fn description(
 }
 
 impl Scene {
-    /// Scene `index` of `source`.
+    /// Draws scene `index` of `source`.
     pub(crate) fn draw(world: &World, source: &SceneStream, index: u64) -> Self {
         let (mut kind, ordinal) = kind(source, index);
         let mut draw = source.stream("scene", index);
@@ -184,13 +184,13 @@ impl Scene {
         unreachable!("the loop above has no end")
     }
 
-    /// How many things are drawn.
+    /// Returns the number of things that are drawn.
     #[must_use]
     pub fn count(&self) -> usize {
         self.placed.len()
     }
 
-    /// The scene in words that tell it from every other scene.
+    /// Returns the scene in words that differ from those of every other scene.
     #[must_use]
     pub fn description(&self, world: &World) -> String {
         let copies = if self.kind == Arrangement::Copies { self.count() } else { 1 };

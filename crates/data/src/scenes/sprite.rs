@@ -9,7 +9,7 @@ pub(crate) struct Sprite {
     pixels: Vec<u8>,
 }
 
-/// The smallest rectangle with all visible pixels: `(x, y, width, height)`.
+/// Returns the smallest rectangle with all visible pixels: `(x, y, width, height)`.
 pub(crate) fn bounds(picture: &RgbaImage) -> (u32, u32, u32, u32) {
     let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
     for (x, y, _) in picture.enumerate_pixels().filter(|(_, _, pixel)| pixel[3] > 16) {
@@ -23,9 +23,9 @@ pub(crate) fn bounds(picture: &RgbaImage) -> (u32, u32, u32, u32) {
 }
 
 impl Sprite {
-    /// The visible part of `picture`, its longer side scaled to `side` and centred on a square:
-    /// things are drawn in very different sizes within their 72 pixels, and small ones would not be
-    /// told apart.
+    /// Scales the longer side of the visible part of `picture` to `side` and centres it on a
+    /// square: things are drawn in very different sizes within their 72 pixels, and small ones
+    /// would not be told apart.
     pub(crate) fn new(picture: &RgbaImage, side: usize) -> Self {
         let (x0, y0, width, height) = bounds(picture);
         let mut cut = Vec::with_capacity((width * height * 4) as usize);

@@ -18,7 +18,7 @@ pub struct SceneText {
 }
 
 impl World {
-    /// The words of scene `index` of `source`.
+    /// Writes the texts of scene `index` of `source`.
     pub(crate) fn describe(
         &self,
         source: &SceneStream,
@@ -42,9 +42,9 @@ impl World {
         SceneStream { seed, label: "text", share: Share::Text, rule: Rule::All }
     }
 
-    /// Scene `index` of an endless stream that shares no scene with the splits. All things and all
-    /// combinations occur: the language model has read about everything, only the training of the
-    /// bridge has not seen it.
+    /// Writes scene `index` of an endless stream that shares no scene with the splits. All things
+    /// and all combinations occur: the language model has read about everything, only the training
+    /// of the bridge has not seen it.
     #[must_use]
     pub fn text(&self, seed: u64, index: u64) -> SceneText {
         let source = Self::stream_of_text(seed);
@@ -52,8 +52,8 @@ impl World {
         self.describe(&source, &scene, index, index << 4)
     }
 
-    /// Every word and punctuation mark that a caption, question or answer can contain, sorted.
-    /// Plurals are words of their own.
+    /// Returns every word and punctuation mark that a caption, question or answer can contain,
+    /// sorted. Plurals are words of their own.
     #[must_use]
     pub fn vocabulary(&self) -> Vec<String> {
         let mut all: BTreeSet<String> = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The things that scenes are made of, and which of them are kept apart for testing.
+//! The things that scenes are made of, and the selection of those that are held out for testing.
 
 use super::colour::{BACKGROUNDS, ColourNamer};
 use super::names::{article, ordered, plural};
@@ -20,10 +20,10 @@ const HIDDEN: f32 = 0.3;
 /// Smallest and largest side of a drawn thing, in sixteenths of the canvas.
 pub(crate) const STEPS: std::ops::RangeInclusive<usize> = 5..=15;
 
-/// One pictured thing.
+/// A thing that is pictured.
 #[derive(Clone, Debug)]
 pub struct Thing {
-    /// Its CLDR name, one lower-case word.
+    /// CLDR name, one lower-case word.
     pub name: String,
     /// The plural of the name.
     pub plural: String,
@@ -31,11 +31,11 @@ pub struct Thing {
     pub article: &'static str,
     /// The emoji it is drawn as.
     pub emoji: &'static str,
-    /// Its CLDR group, such as `AnimalsAndNature`.
+    /// CLDR group, such as `AnimalsAndNature`.
     pub cldr_group: String,
-    /// Its kind: an index into [`crate::GROUPS`].
+    /// Kind: an index into [`crate::GROUPS`].
     pub group: usize,
-    /// Its colour, an index into [`crate::COLOURS`], if one covers at least 45 % of it and no other
+    /// Colour, an index into [`crate::COLOURS`], if one covers at least 45 % of it and no other
     /// nearly as much.
     pub colour: Option<usize>,
     /// The share of each of the [`crate::COLOURS`] among its opaque pixels.
@@ -45,14 +45,14 @@ pub struct Thing {
 }
 
 impl Thing {
-    /// Name with article: "a dog".
+    /// Returns the name with its article: "a dog".
     #[must_use]
     pub fn with_article(&self) -> String {
         format!("{} {}", self.article, self.name)
     }
 }
 
-/// All things of a configuration, with their pictures scaled as scenes need them.
+/// The things of a configuration, with their pictures scaled as scenes need them.
 pub struct World {
     pub(crate) config: ScenesConfig,
     things: Vec<Thing>,
@@ -65,7 +65,7 @@ pub struct World {
     sprites: Vec<OnceLock<Sprite>>,
 }
 
-/// The colour a thing is called by, if one is clear.
+/// Returns the colour a thing is called by, if one is clear.
 fn clear_colour(shares: &[f32; 11]) -> Option<usize> {
     let most = (0..shares.len()).find(|&c| shares.iter().all(|&share| share <= shares[c]))?;
     let others = || shares.iter().enumerate().filter(|(c, _)| *c != most);
@@ -171,26 +171,26 @@ impl World {
         Ok(world)
     }
 
-    /// The settings the world was made with.
+    /// Returns the settings of the world.
     #[must_use]
     pub fn config(&self) -> &ScenesConfig {
         &self.config
     }
 
-    /// All things; their index is what labels and scenes use.
+    /// Returns all things. Labels and scenes use their index.
     #[must_use]
     pub fn things(&self) -> &[Thing] {
         &self.things
     }
 
-    /// Whether a thing never occurs in `train` and `val`.
+    /// Returns `true` if a thing never occurs in `train` and `val`.
     #[must_use]
     pub fn is_held_out(&self, thing: usize) -> bool {
         self.held_out[thing]
     }
 
-    /// Whether two things never occur together in `train` and `val`: about 10 % of pairs, drawn by
-    /// a hash of the names so that a pair stays reserved when the world grows.
+    /// Returns `true` if two things never occur together in `train` and `val`: about 10 % of pairs,
+    /// drawn by a hash of the names so that a pair stays reserved when the world grows.
     #[must_use]
     pub fn is_reserved(&self, a: usize, b: usize) -> bool {
         let (a, b) = (&self.things[a].name, &self.things[b].name);
@@ -200,14 +200,15 @@ impl World {
                 .is_multiple_of(10)
     }
 
-    /// Whether a thing is easy to see on the background (an index into the eight backgrounds).
+    /// Returns `true` if a thing is easy to see on the background (an index into the eight
+    /// backgrounds).
     pub(crate) fn stands_out(&self, thing: usize, background: usize) -> bool {
         let shares = &self.things[thing].shares;
         let share = shares[BACKGROUNDS[background].0];
         share < HIDDEN && shares.iter().any(|&other| other > share)
     }
 
-    /// A thing scaled to `steps` sixteenths of the canvas, made when first asked for.
+    /// Returns a thing scaled to `steps` sixteenths of the canvas, made on first use.
     pub(crate) fn sprite(&self, thing: usize, steps: usize) -> &Sprite {
         let at = thing * STEPS.count() + (steps - STEPS.start());
         self.sprites[at].get_or_init(|| {

@@ -1,4 +1,4 @@
-//! A contact sheet: what a data set looks like, at a glance.
+//! A contact sheet: pictures of a data set with their texts, at a glance.
 
 mod font;
 
@@ -14,8 +14,8 @@ const LINE: u32 = 11;
 const CAPTION_LINES: u32 = 3;
 const QUESTION_LINES: u32 = 3;
 
-/// A grid of the first `count` pictures, spread over the data set, each with a caption and one
-/// question with its answer.
+/// Draws a grid of `count` pictures, spread over the data set, each with a caption and one question
+/// with its answer.
 ///
 /// # Errors
 /// If a picture cannot be decoded.

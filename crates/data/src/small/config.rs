@@ -1,4 +1,4 @@
-//! The settings of the `small` data set, and where its pictures come from.
+//! The settings of the `small` data set, and the sources of its pictures.
 
 use super::pair::Pair;
 use super::{NAME, gcompris, google_emoji, openclipart, pysiogame, stamps, twemoji};
@@ -26,7 +26,7 @@ pub enum SmallSource {
 }
 
 impl SmallSource {
-    /// All sources.
+    /// Every source.
     pub const ALL: [Self; 6] = [
         Self::Stamps,
         Self::Gcompris,
@@ -39,7 +39,7 @@ impl SmallSource {
     pub const DEFAULT: [Self; 5] =
         [Self::Stamps, Self::Gcompris, Self::Pysiogame, Self::GoogleEmoji, Self::Twemoji];
 
-    /// The name in a configuration and in `group`.
+    /// Returns the name in a configuration and in `group`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl SmallSource {
         }
     }
 
-    /// The names of the packages whose folders it reads: the keys of `folders` in
+    /// Returns the names of the packages whose folders it reads: the keys of `folders` in
     /// [`super::Small::open`].
     #[must_use]
     pub fn packages(self) -> &'static [&'static str] {
@@ -97,9 +97,9 @@ impl SmallSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmallConfig {
-    /// Names the division into splits and the wording of questions.
+    /// Seed of the division into splits and of the wording of questions.
     pub seed: u64,
-    /// Where pictures come from; each at most once.
+    /// Sources of pictures; each at most once.
     pub sources: Vec<SmallSource>,
     /// The share of captions that go to `val`.
     pub val: f64,
@@ -114,7 +114,7 @@ impl Default for SmallConfig {
 }
 
 impl SmallConfig {
-    /// Says what cannot be met.
+    /// Checks that every setting can be met.
     ///
     /// # Errors
     /// The first setting that is out of range.
@@ -143,7 +143,7 @@ impl SmallConfig {
         Ok(())
     }
 
-    /// The names of the packages that are needed, for a caller that has to find their folders.
+    /// Returns the names of the packages that are needed, for callers that find their folders.
     #[must_use]
     pub fn packages(&self) -> Vec<&'static str> {
         self.sources.iter().flat_map(|source| source.packages()).copied().collect()

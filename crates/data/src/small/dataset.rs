@@ -5,10 +5,11 @@ use super::picture::{PackagePictures, Sum, sums};
 use super::questions::{Asked, ask};
 use super::split::{Split, splits};
 use super::{NAME, SmallConfig, SmallSource, normalise};
-use crate::{Alpha, DataError, DatasetCard, DatasetFormat, Item, Items, Pictures};
+use crate::{Alpha, DataError, Dataset, DatasetCard, DatasetFormat, Item, Items, Pictures};
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Pictures of packages.
 pub struct SmallPictures(PackagePictures);
@@ -115,8 +116,8 @@ impl DatasetFormat for Small {
         config: &SmallConfig,
         card: &DatasetCard<'_>,
         split: &str,
-    ) -> Result<Self, DataError> {
-        Self::open(config, &card.packages(config.packages())?, split)
+    ) -> Result<Arc<dyn Dataset>, DataError> {
+        Ok(Arc::new(Self::open(config, &card.packages(config.packages())?, split)?))
     }
 
     fn check_config(config: &SmallConfig) -> Result<(), DataError> {

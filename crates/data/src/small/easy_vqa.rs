@@ -3,12 +3,14 @@
 
 use super::picture::{PackagePictures, Picture, sums};
 use crate::{
-    Alpha, DataError, DatasetCard, DatasetFormat, Item, Items, Pictures, Question, answer_type,
+    Alpha, DataError, Dataset, DatasetCard, DatasetFormat, Item, Items, Pictures, Question,
+    answer_type,
 };
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use toolkit_seed::Stream;
 
 const NAME: &str = "easy-vqa";
@@ -20,7 +22,7 @@ const SHAPES: [&str; 3] = ["circle", "rectangle", "triangle"];
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EasyVqaConfig {
-    /// Names the draw of `val`.
+    /// Seed of the draw of `val`.
     pub seed: u64,
     /// Pictures of the package's `train` that become `val`. The package has no `val` of its own, so
     /// 0 is the published split.
@@ -166,8 +168,8 @@ impl DatasetFormat for EasyVqa {
         config: &EasyVqaConfig,
         card: &DatasetCard<'_>,
         split: &str,
-    ) -> Result<Self, DataError> {
-        Self::open(config, &card.packages(config.packages())?, split)
+    ) -> Result<Arc<dyn Dataset>, DataError> {
+        Ok(Arc::new(Self::open(config, &card.packages(config.packages())?, split)?))
     }
 
     fn splits(config: &EasyVqaConfig) -> Vec<String> {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where everything is in the resource files.
+/// Folder of everything in the resource files.
 const ROOT: &str = "gcompris/src/activities/";
 
 /// Activities with photographs of things. Left out are `explore_world_music`, whose titles are
@@ -79,7 +79,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
     Ok(pairs)
 }
 
-/// Title and sentence of pictures, by path, as the boards of an activity tell.
+/// Reads title and sentence of pictures from the boards of an activity, by path.
 fn told(bytes: &[u8], entries: &[Entry]) -> Result<BTreeMap<String, Vec<String>>, String> {
     let mut told = BTreeMap::new();
     for entry in

@@ -22,7 +22,7 @@ struct Emoji {
     group: Option<u32>,
 }
 
-/// One package writes the mark for "as a picture" where the other leaves it out.
+/// Removes the mark for "as a picture", which one package writes and the other does not.
 fn bare(code: &str) -> String {
     code.to_ascii_lowercase().replace("-fe0f", "")
 }

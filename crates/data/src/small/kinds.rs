@@ -34,7 +34,7 @@ pub(crate) const ALSO: &[(&str, &[&str])] = &[
 /// A table of folders: path, kind, finer kind.
 pub(crate) type Folders = [(&'static str, &'static str, Option<&'static str>)];
 
-/// The kind and finer kind of a file by the longest folder of the table that it is in.
+/// Returns the kind and finer kind of a file by the longest folder of the table that it is in.
 pub(crate) fn in_folder(
     table: &Folders,
     file: &str,

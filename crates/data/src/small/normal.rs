@@ -1,8 +1,8 @@
-//! When two captions say the same.
+//! A normal form of captions, by which two of them count as the same.
 
-/// The caption in lower case without punctuation and articles, words parted by single spaces: what
-/// splits are made by and what [`crate::Item::shows`] is. A text of articles only keeps them, one
-/// of punctuation only stays as it is.
+/// Returns the caption in lower case without punctuation and articles, with single spaces. Splits
+/// are made by it, and it is [`crate::Item::depicts`]. A text of articles only keeps them, one of
+/// punctuation only stays as it is.
 ///
 /// Singular and plural, synonyms and misspellings stay different.
 ///
@@ -35,7 +35,7 @@ pub fn normalise(caption: &str) -> String {
     }
 }
 
-/// The words of a file name: `leaningTowerOfPisa2` is "leaning tower of pisa".
+/// Returns the words of a file name: `leaningTowerOfPisa2` is "leaning tower of pisa".
 pub(crate) fn words_of_name(stem: &str) -> String {
     let mut out = String::with_capacity(stem.len() + 4);
     let mut last = ' ';

@@ -43,7 +43,7 @@ const KINDS: &[(&str, &str, Option<&str>)] = &[
 /// A title that more pictures have is of a collection.
 const MOST_OF_A_TITLE: usize = 3;
 
-/// The first title in the metadata of an SVG, in plain words.
+/// Returns the first title in the metadata of an SVG, in plain words.
 fn title(svg: &str) -> Option<String> {
     let (_, rest) = svg.split_once("<dc:title")?;
     let (text, _) = rest.split_once('>')?.1.split_once('<')?;

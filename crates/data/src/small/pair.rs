@@ -1,4 +1,4 @@
-//! What a source gives: a picture, what people wrote about it, and what its folder says it is.
+//! A picture of a source with the texts that people wrote and the kind that its folder names.
 
 use super::picture::Picture;
 
@@ -6,13 +6,14 @@ use super::picture::Picture;
 pub(crate) struct Pair {
     /// Unique within the data set: the source, then the path within the package without its ending.
     pub id: String,
-    /// What the picture shows, in the words of its name. Two with the same normalised subject show
-    /// the same. Mostly the caption itself, but a word where the caption puts it into a frame ("a
-    /// drawing of a {word}"), so that a word of one source meets the same word of another.
+    /// Content of the picture, in the words of its name. Two with the same normalised subject
+    /// depict the same. Mostly the caption itself, but a word where the caption puts it into a
+    /// frame ("a drawing of a {word}"), so that a word of one source meets the same word of
+    /// another.
     pub subject: String,
     /// Captions, the one that names the picture first.
     pub captions: Vec<String>,
-    /// The kind of thing that its folder says it is, and the finer kind of a folder below: names of
+    /// Kind of thing that its folder names, and the finer kind of a folder below: names of
     /// [`super::kinds::KINDS`].
     pub kind: Option<&'static str>,
     pub finer: Option<&'static str>,
@@ -20,7 +21,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// A pair whose only caption is its subject, of no known kind; `None` if there is no text.
+    /// Creates a pair whose only caption is its subject, of no known kind; `None` if there is no
+    /// text.
     pub(crate) fn plain(id: String, caption: &str, picture: Picture) -> Option<Self> {
         let caption = caption.trim();
         let said = !caption.is_empty();

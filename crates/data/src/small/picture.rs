@@ -1,4 +1,4 @@
-//! Where the bytes of a picture are.
+//! Pictures of packages, read on demand.
 
 use super::rcc;
 use crate::dataset::hex;
@@ -31,7 +31,7 @@ pub(crate) enum Picture {
 }
 
 impl Picture {
-    /// What to call the picture in errors.
+    /// Returns the name of the picture in errors.
     fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -40,7 +40,7 @@ impl Picture {
         }
     }
 
-    /// The bytes of the picture file.
+    /// Reads the bytes of the picture file.
     pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, DataError> {
         match self {
             Self::File(path) => {
@@ -63,13 +63,13 @@ impl Picture {
         }
     }
 
-    /// The pixels, on white where the picture is transparent.
+    /// Decodes the pixels, on white where the picture is transparent.
     pub(crate) fn decode(&self) -> Result<RgbImage, DataError> {
         decode_within(&self.bytes()?, &self.path(), MOST_PIXELS)
     }
 }
 
-/// The SHA-256 of the file of every picture.
+/// Computes the SHA-256 of the file of every picture.
 ///
 /// # Errors
 /// If one cannot be read.

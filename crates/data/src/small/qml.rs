@@ -12,7 +12,7 @@ pub(crate) struct Board {
     pub text: String,
 }
 
-/// All objects with a picture (`image2`) and a title.
+/// Returns all objects with a picture (`image2`) and a title.
 pub(crate) fn boards(qml: &str) -> Vec<Board> {
     let mut found = Vec::new();
     let mut board = Board::default();
@@ -61,12 +61,12 @@ pub(crate) fn boards(qml: &str) -> Vec<Board> {
     found
 }
 
-/// A path within the resources: `qrc:/a/b` is `a/b`.
+/// Returns a path within the resources: `qrc:/a/b` is `a/b`.
 fn resource(path: &str) -> String {
     path.trim_start_matches("qrc:").trim_start_matches('/').to_owned()
 }
 
-/// A string literal, of which the opening quote has been read.
+/// Reads a string literal behind its opening quote.
 fn literal(chars: &mut impl Iterator<Item = char>) -> String {
     let mut text = String::new();
     while let Some(c) = chars.next() {
@@ -83,7 +83,7 @@ fn literal(chars: &mut impl Iterator<Item = char>) -> String {
     text
 }
 
-/// The first sentence of a text: up to a mark of its end that a capital follows.
+/// Returns the first sentence of a text: up to a mark of its end that a capital follows.
 pub(crate) fn first_sentence(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     for at in 1..words.len() {

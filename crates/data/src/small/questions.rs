@@ -1,4 +1,4 @@
-//! Questions about the kind of thing, for pictures whose folder says it.
+//! Questions about the kind of thing, for pictures whose folder names it.
 //!
 //! For each kind and split exactly half of the yes/no questions are answered by yes: two pictures
 //! of different kinds are drawn, and both are asked for the kind of the one and of the other. So
@@ -25,14 +25,14 @@ fn question(text: String, answers: Vec<String>, kind: &str) -> Question {
     Question { id: 0, text, answers, kind: kind.to_owned(), answer_type }
 }
 
-/// An answer and what else counts as right.
+/// Returns an answer and the others that count as right.
 fn right(kind: &str) -> Vec<String> {
     let also = ALSO.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, also)| also);
     std::iter::once(kind).chain(also.iter().copied()).map(str::to_owned).collect()
 }
 
-/// The questions of every picture of one source and split (`None`: its kind is not known), with ids
-/// still to be given. `label` names the draw.
+/// Writes the questions of every picture of one source and split (`None`: its kind is not known),
+/// with ids still to be given. `label` names the draw.
 pub(crate) fn ask(seed: u64, label: &str, pictures: &[Option<Asked>]) -> Vec<Vec<Question>> {
     let mut out: Vec<Vec<Question>> = pictures.iter().map(|_| Vec::new()).collect();
     for (at, asked) in pictures.iter().enumerate() {
@@ -59,7 +59,7 @@ pub(crate) fn ask(seed: u64, label: &str, pictures: &[Option<Asked>]) -> Vec<Vec
     out
 }
 
-/// As many pairs of pictures of different kinds as a single pass over a random order finds: what is
+/// Draws pairs of pictures of different kinds in a single pass over a random order. All that is
 /// left over is of one kind.
 fn couples(pictures: &[Option<Asked>], draw: &mut Stream) -> Vec<(usize, usize)> {
     let (mut waiting, mut couples): (Vec<usize>, _) = (Vec::new(), Vec::new());

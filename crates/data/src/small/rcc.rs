@@ -16,12 +16,12 @@ use std::path::Path;
 /// A file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its path, parted by `/`.
+    /// Path with `/`.
     pub path: String,
-    /// Where its bytes are in the resource file.
+    /// Offset of its bytes in the resource file.
     pub at: usize,
     pub len: usize,
-    /// Whether zlib has packed them.
+    /// `true` if zlib has packed them.
     pub packed: bool,
 }
 
@@ -77,7 +77,8 @@ impl Layout {
         })
     }
 
-    /// Where a node starts. Numbers are from files and 32 bits long: nothing here overflows 64.
+    /// Returns the offset of a node. Numbers are from files and 32 bits long: nothing here
+    /// overflows 64.
     fn node(&self, index: usize) -> usize {
         self.tree.saturating_add(index.saturating_mul(self.node))
     }
@@ -95,7 +96,7 @@ impl Layout {
     }
 }
 
-/// All files of a resource file, sorted by path; the error says what is wrong with it.
+/// Lists all files of a resource file, sorted by path. The error is the fault of the file.
 pub(crate) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
     let layout = Layout::read(bytes)?;
     let fit = bytes.len().saturating_sub(layout.tree) / layout.node;
@@ -143,7 +144,7 @@ pub(crate) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
     Ok(found)
 }
 
-/// The bytes of a file as they were before packing.
+/// Returns the bytes of a file as they were before packing.
 pub(crate) fn unpack(bytes: &[u8], packed: bool) -> Result<Vec<u8>, String> {
     if !packed {
         return Ok(bytes.to_vec());

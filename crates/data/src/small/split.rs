@@ -1,4 +1,4 @@
-//! Which split a picture goes to: by what it is called, never by its file.
+//! The split of a picture, which depends on its name and never on its file.
 //!
 //! Pictures with a caption in common, in whatever source, go together, so that no caption of `test`
 //! was trained on; so do copies of one file under several names. The place of a group is a hash of
@@ -30,7 +30,7 @@ impl Split {
     }
 }
 
-/// The split of a normalised caption on its own.
+/// Returns the split of a normalised caption on its own.
 fn of(config: &SmallConfig, caption: &str) -> Split {
     let hash = key(format!("{}/small/{caption}", config.seed).as_bytes());
     let at = (hash >> 11) as f64 / (1_u64 << 53) as f64;
@@ -41,7 +41,7 @@ fn of(config: &SmallConfig, caption: &str) -> Split {
     }
 }
 
-/// The group that `at` belongs to (union-find with path halving).
+/// Returns the group that `at` belongs to (union-find with path halving).
 fn root(parents: &mut [usize], mut at: usize) -> usize {
     while parents[at] != at {
         parents[at] = parents[parents[at]];
@@ -50,7 +50,7 @@ fn root(parents: &mut [usize], mut at: usize) -> usize {
     at
 }
 
-/// The split of every pair; `sums` are of its picture files.
+/// Returns the split of every pair; `sums` are of its picture files.
 pub(crate) fn splits(config: &SmallConfig, pairs: &[Pair], sums: &[Sum]) -> Vec<Split> {
     let mut parents: Vec<usize> = (0..pairs.len()).collect();
     let mut join = |at: usize, other: usize| {

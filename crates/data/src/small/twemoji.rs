@@ -6,7 +6,7 @@ use super::picture::Picture;
 use std::collections::BTreeSet;
 use twemoji_assets::png::PngTwemojiAsset;
 
-/// All named emojis but flags, symbols and skin tones, as for Google's pictures.
+/// Reads all named emojis but flags, symbols and skin tones, as for Google's pictures.
 pub(crate) fn read() -> Vec<Pair> {
     let mut seen = BTreeSet::new();
     let mut pairs = Vec::new();

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// in circles.
 const DEEPEST: usize = 12;
 
-/// The first of some folders below `root` that is there. A package may have been unpacked with or
-/// without the folder that its archive has around everything.
+/// Returns the first of some folders below `root` that is there. A package may have been unpacked
+/// with or without the folder that its archive has around everything.
 pub(crate) fn below(root: &Path, choices: &[&str]) -> Result<PathBuf, DataError> {
     choices.iter().map(|choice| root.join(choice)).find(|path| path.is_dir()).ok_or_else(|| {
         let first = choices.first().copied().unwrap_or_default();
@@ -17,8 +17,8 @@ pub(crate) fn below(root: &Path, choices: &[&str]) -> Result<PathBuf, DataError>
     })
 }
 
-/// All files below `dir` with one of the endings (lower case), as paths relative to it with `/`,
-/// sorted.
+/// Lists all files below `dir` with one of the endings (lower case), as paths relative to it with
+/// `/`, sorted.
 pub(crate) fn files(dir: &Path, endings: &[&str]) -> Result<Vec<String>, DataError> {
     let mut found = Vec::new();
     let mut open = vec![(dir.to_path_buf(), String::new(), 0)];
@@ -43,19 +43,19 @@ pub(crate) fn files(dir: &Path, endings: &[&str]) -> Result<Vec<String>, DataErr
     Ok(found)
 }
 
-/// Whether a name ends in one of the endings, in whatever case.
+/// Returns `true` if a name has one of the endings, in any case.
 pub(crate) fn has_ending(name: &str, endings: &[&str]) -> bool {
     name.rsplit_once('.')
         .is_some_and(|(_, ending)| endings.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
-/// `a/b/c.png` is `c`.
+/// Returns the name without folder and ending: `a/b/c.png` gives `c`.
 pub(crate) fn stem(path: &str) -> &str {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// `a/b/c.png` is `a/b/c`.
+/// Returns the path without its ending: `a/b/c.png` gives `a/b/c`.
 pub(crate) fn without_ending(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(before, _)| before)
 }

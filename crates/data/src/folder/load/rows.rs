@@ -106,7 +106,7 @@ impl Texts<'_> {
         }
     }
 
-    /// The name of the item that a path of a list means; an item that is not there yet is made.
+    /// Returns the name of the item that a path of a list means, and creates the item if needed.
     fn picture(
         &mut self,
         path: &str,
@@ -132,7 +132,7 @@ impl Texts<'_> {
         Ok(Some(name))
     }
 
-    /// The picture in a sub-folder that is called so: lists may lie above the folder of the
+    /// Finds the one picture of that name in a sub-folder: lists may lie above the folder of the
     /// pictures.
     fn elsewhere(&mut self, path: &str, place: &Path) -> Result<String, (String, &'static str)> {
         if self.by_name.is_empty() {
@@ -198,7 +198,7 @@ impl Texts<'_> {
     }
 }
 
-/// Says whether metadata have a key or a column of captions, however damaged the rest is.
+/// Returns `true` if metadata have a key or a column of captions, however damaged the rest is.
 fn names_texts(name: &str, path: &Path) -> bool {
     let Ok(bytes) = toolkit_system::input::read(path) else { return false };
     if !last(name).starts_with("metadata") {

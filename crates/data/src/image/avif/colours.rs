@@ -7,11 +7,11 @@ use super::Planes;
 pub enum Sampling {
     /// Only light.
     Grey,
-    /// One for two by two pixels.
+    /// A sample for two by two pixels.
     Quarter,
-    /// One for two pixels beside each other.
+    /// A sample for two neighbouring pixels of a row.
     Half,
-    /// One for each pixel.
+    /// A sample for each pixel.
     Full,
 }
 
@@ -108,7 +108,7 @@ pub fn rgb(planes: &Planes, matrix: Matrix, transparent: bool) -> Result<Vec<u8>
     Ok(out)
 }
 
-/// Light alone, by the floating-point way of libavif.
+/// Converts luma alone, by the floating-point path of libavif.
 fn grey(y: u8, full: bool) -> u8 {
     match full {
         true => y,
@@ -116,7 +116,7 @@ fn grey(y: u8, full: bool) -> u8 {
     }
 }
 
-/// The rows of differences that row `y` lies between, the nearer one first; outer rows have only
+/// Returns the rows of chroma that row `y` lies between, the nearer one first; outer rows have only
 /// one.
 fn neighbours(y: usize, height: usize) -> (usize, usize) {
     let near = y / 2;

@@ -119,7 +119,7 @@ impl<'a> Items<'a> {
         Some(())
     }
 
-    /// The item of a number, made if it is not there yet: boxes come in any order.
+    /// Returns the item of a number, created if needed: boxes come in any order.
     fn item(&mut self, id: u32) -> Option<&mut Item> {
         let at = match self.items.iter().position(|item| item.id == id) {
             Some(at) => at,

@@ -33,7 +33,7 @@ impl Planes {
         planes
     }
 
-    /// Width and height of the planes of differences.
+    /// Returns width and height of the chroma planes.
     pub fn chroma_size(&self) -> (usize, usize) {
         let (width, height) = (self.width as usize, self.height as usize);
         match self.sampling {
@@ -44,7 +44,7 @@ impl Planes {
         }
     }
 
-    /// Width and height of a plane.
+    /// Returns width and height of a plane.
     fn size(&self, plane: usize) -> (usize, usize) {
         if plane == 0 { (self.width as usize, self.height as usize) } else { self.chroma_size() }
     }

@@ -29,7 +29,7 @@ pub(super) struct Header {
     pub scan_bytes: usize,
 }
 
-/// One colour channel of the frame.
+/// A colour channel of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Component {
     pub id: u8,

@@ -3,7 +3,7 @@
 
 use super::header::Header;
 
-/// One component's samples and the way they are spread over the picture.
+/// Samples of a component and the way they are spread over the picture.
 pub(super) struct Plane {
     samples: Vec<u8>,
     stride: usize,

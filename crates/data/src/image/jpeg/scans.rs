@@ -24,7 +24,7 @@ struct Tables {
     restart: usize,
 }
 
-/// One component in a scan.
+/// A component in a scan.
 struct Part {
     component: usize,
     /// Blocks of a unit of the scan, across and down.

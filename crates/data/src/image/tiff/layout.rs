@@ -1,4 +1,4 @@
-//! Where the pixels of a TIFF are, and how they are written.
+//! Places of the pixels of a TIFF, and their encoding.
 
 use crate::image::ifd::{Ifd, Order};
 
@@ -32,7 +32,7 @@ pub enum Photometry {
 }
 
 impl Photometry {
-    /// The samples of a pixel, without those beside its colour.
+    /// Returns the number of samples of a pixel's colour, without extra samples.
     pub fn samples(self) -> usize {
         match self {
             Self::WhiteIsZero | Self::BlackIsZero | Self::Palette => 1,
@@ -45,7 +45,7 @@ impl Photometry {
 /// The meaning of a sample beside the colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extra {
-    /// Nothing that is seen.
+    /// An invisible sample.
     Other,
     /// Alpha that colours have been multiplied with.
     Premultiplied,
@@ -73,7 +73,7 @@ pub struct Layout {
     pub part_width: u32,
     pub part_height: u32,
     pub tiled: bool,
-    /// Where strips or tiles are, and how long.
+    /// Offsets and lengths of strips or tiles.
     pub parts: Vec<(usize, usize)>,
 }
 
@@ -224,8 +224,8 @@ fn compression(code: u64) -> Result<u64, String> {
     Err(format!("a TIFF packed with {name} is not read"))
 }
 
-/// The meaning of the first sample beside the colour. A fourth one of RGB is alpha if nothing else
-/// is said.
+/// Returns the meaning of the first extra sample. A fourth one of RGB is alpha if nothing else is
+/// said.
 fn extra(ifd: &Ifd, photometry: Photometry, samples: usize) -> Option<Extra> {
     if samples == photometry.samples() {
         return None;

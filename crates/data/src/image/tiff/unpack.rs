@@ -13,7 +13,7 @@ use std::ops::Range;
 use weezl::BitOrder;
 use weezl::decode::Decoder;
 
-/// Where a strip or tile lies in the picture.
+/// A place of a strip or tile in the picture.
 struct Part {
     x: usize,
     y: usize,

@@ -38,8 +38,8 @@ impl Builder<'_> {
         Ok(found)
     }
 
-    /// Every picture from item `first` on should have a caption, for formats that list pictures and
-    /// captions apart.
+    /// Checks that every picture from item `first` on has a caption, for formats that list pictures
+    /// and captions apart.
     pub fn need_captions(&mut self, first: usize) -> Result<(), DataError> {
         let bare: Vec<usize> =
             (first..self.items.len()).filter(|&at| self.items[at].captions.is_empty()).collect();

@@ -17,7 +17,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use toolkit_system::problem::Problem;
 
-/// Items as they are put together, and who is told what is wrong.
+/// Items as they are put together, and the listener for faults.
 pub(super) struct Builder<'a> {
     pub items: Vec<Item>,
     /// Captions read, empty ones included, as publishers count.
@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// A list that the file must have.
+    /// Tells a fault if the file lacks a list that it must have.
     pub fn need(&mut self, found: bool, section: &str) -> Result<(), DataError> {
         if found {
             return Ok(());
@@ -152,7 +152,7 @@ impl<'a> Builder<'a> {
         self.fault(Fault::DamagedFile, None, format_args!("there is no list \"{section}\""), hint)
     }
 
-    /// The path of the picture that a row is about, by its path or else by its id.
+    /// Returns the path of the picture that a row is about, by its path or else by its id.
     pub fn picture(&mut self, row: &Row<'_>, name: Option<&ImageName>) -> Result<String, Stop> {
         if let Some((key, value)) = row.first(keys::PICTURE)? {
             return Ok(plain_path(&path(key, value)?)?);
@@ -176,7 +176,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// A new item; nothing if its id is taken or its path no path.
+    /// Creates an item; `None` if its id is taken or its path invalid.
     pub fn image(
         &mut self,
         at: At,
@@ -196,7 +196,7 @@ impl<'a> Builder<'a> {
         self.item(at, id, path, group)
     }
 
-    /// The item of a picture that several rows may be about.
+    /// Returns or creates the item of a picture that several rows may be about.
     pub fn item(
         &mut self,
         at: At,
@@ -228,12 +228,13 @@ impl<'a> Builder<'a> {
         Ok(Some(self.items.len() - 1))
     }
 
-    /// The item with an id, if there is one.
+    /// Returns the item with an id, if there is one.
     pub fn has(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
-    /// The item with an id, for annotations that follow pictures.
+    /// Returns the item with an id, for annotations that follow pictures. Tells a fault if there is
+    /// none.
     pub fn known(&mut self, at: At, id: &str) -> Result<Option<usize>, DataError> {
         let known = self.has(id);
         if known.is_none() {

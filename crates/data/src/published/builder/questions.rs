@@ -25,13 +25,14 @@ impl Builder<'_> {
         }
     }
 
-    /// An id for a question that has none: its number.
+    /// Returns an id for a question that has none: its number.
     pub fn number(&mut self) -> u64 {
         self.next_question += 1;
         self.next_question - 1
     }
 
-    /// The question with an id and the item it is about, for answers that follow questions.
+    /// Returns the item of the question with an id and its place there, for answers that follow
+    /// questions.
     pub fn asked(&mut self, at: At, id: u64) -> Result<Option<(usize, usize)>, DataError> {
         let known = self.by_question.get(&id).map(|&(item, place)| (item as usize, place as usize));
         if known.is_none() {
@@ -41,7 +42,8 @@ impl Builder<'_> {
         Ok(known)
     }
 
-    /// Either every question has answers, or none has, as in a split whose answers are kept back.
+    /// Checks that either every question has answers, or none, as in a split whose answers are not
+    /// published.
     pub fn finish(&mut self) -> Result<(), DataError> {
         for item in &mut self.items {
             item.captions.shrink_to_fit();
