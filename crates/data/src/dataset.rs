@@ -65,7 +65,7 @@ pub trait Dataset: Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Returns the text of an item, held in memory.
+    /// Returns the text of an item.
     ///
     /// # Panics
     /// If `index` is not below [`Dataset::len`].

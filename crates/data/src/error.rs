@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 use toolkit_system::problem::Problem;
 
-/// An error of this crate. It is shown as a [`Problem`].
+/// An error of data. `Display` renders it as a [`Problem`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DataError {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The parts of a card, beside its `[config]`, that a format needs.
+/// The parts of a card, besides its `[config]`, that a format needs.
 pub struct DatasetCard<'a> {
     /// Name of the card.
     pub name: &'a str,
@@ -39,7 +39,7 @@ pub struct UserFiles {
     pub root: Result<PathBuf, DataError>,
 }
 
-/// A function that is told the number of pictures done and to do.
+/// A callback with the number of pictures done and to do.
 pub type OnPictures<'a> = &'a dyn Fn(u64, u64);
 
 /// A format of data sets.

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::list_rows::{EXAMPLE, ListRows};
 use crate::DataError;
-use crate::lists::fault::{Fault, Faults};
+use crate::lists::fault::{Fault, FaultSink};
 use crate::lists::keys::{CAPTION, IMAGE_ID, PICTURE};
 use crate::lists::row::Row;
 use crate::lists::rows::section;
@@ -17,7 +17,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// If the file cannot be read, or the first fault that may not be left out.
-pub(super) fn read(path: &Path, faults: &mut dyn Faults) -> Result<Option<ListRows>, DataError> {
+pub(super) fn read(path: &Path, faults: &mut dyn FaultSink) -> Result<Option<ListRows>, DataError> {
     let Some(names) = names(path)? else { return Ok(None) };
     let mut found = ListRows::default();
     let there = section(path, "annotations", false, &mut |at, _, bytes| {
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, faults: &mut dyn Faults) -> Result<Option<ListRo
             Ok(entry) => found.entries.push((at.line, entry)),
             Err(what) => {
                 let what = one_line(&format!("{at}: {what}"));
-                faults.told(Fault::BadRow, line_error(path, at.line, what, EXAMPLE))?;
+                faults.report_error(Fault::BadRow, line_error(path, at.line, what, EXAMPLE))?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::coco;
 use super::entry::{Columns, Entry};
 use super::list_rows::{CSV_EXAMPLE, EXAMPLE, ListRows};
 use crate::DataError;
-use crate::lists::fault::{Fault, Faults};
+use crate::lists::fault::{Fault, FaultSink};
 use crate::lists::paths::{find, plain};
 use crate::lists::row::Row;
 use crate::lists::rows::list;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn read(
     path: &Path,
     folders: &[PathBuf],
-    faults: &mut dyn Faults,
+    faults: &mut dyn FaultSink,
 ) -> Result<ListRows, DataError> {
     let extension =
         path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -29,7 +29,7 @@ pub(super) fn read(
     }
 }
 
-fn rows(path: &Path, faults: &mut dyn Faults) -> Result<ListRows, DataError> {
+fn rows(path: &Path, faults: &mut dyn FaultSink) -> Result<ListRows, DataError> {
     let mut found = ListRows::default();
     // An empty file has no rows, as one of JSON Lines.
     if path.metadata().is_ok_and(|data| data.is_file() && data.len() == 0) {
@@ -48,7 +48,7 @@ fn rows(path: &Path, faults: &mut dyn Faults) -> Result<ListRows, DataError> {
         });
         match read {
             Ok(entries) => found.entries.extend(entries.into_iter().map(|entry| (at.line, entry))),
-            Err(what) => faults.told(
+            Err(what) => faults.report_error(
                 Fault::BadRow,
                 line_error(path, at.line, one_line(&sentence(&what)), EXAMPLE),
             )?,
@@ -63,7 +63,11 @@ fn sentence(what: &str) -> String {
     if what.starts_with("has no") { format!("the row {what}") } else { what.to_owned() }
 }
 
-fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<ListRows, DataError> {
+fn table(
+    path: &Path,
+    folders: &[PathBuf],
+    faults: &mut dyn FaultSink,
+) -> Result<ListRows, DataError> {
     let mut found = ListRows::default();
     let mut table = Table::open(path)?;
     let mut first = table.row()?;
@@ -78,9 +82,10 @@ fn table(path: &Path, folders: &[PathBuf], faults: &mut dyn Faults) -> Result<Li
         found.rows += 1;
         match cells.and_then(|cells| Entry::of_cells(&cells, &columns, &mut found.notes)) {
             Ok(entry) => found.entries.push((line, entry)),
-            Err(what) => {
-                faults.told(Fault::BadRow, line_error(path, line, one_line(&what), CSV_EXAMPLE))?
-            }
+            Err(what) => faults.report_error(
+                Fault::BadRow,
+                line_error(path, line, one_line(&what), CSV_EXAMPLE),
+            )?,
         }
         first = table.row()?;
     }

@@ -202,7 +202,7 @@ impl Files {
         }
     }
 
-    /// Keeps the files beside pictures whose picture is there; `captions.txt` is a list only if it
+    /// Keeps the caption files whose picture is there; `captions.txt` is a list only if it
     /// has none.
     fn sort_out(&mut self) {
         let stems: HashSet<&str> = (self.pictures.iter().chain(self.unread.keys()))

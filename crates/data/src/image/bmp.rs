@@ -271,15 +271,15 @@ fn packed(bytes: &[u8], header: &Header) -> Result<DynamicImage, String> {
             }
             (0, count) => {
                 let count = usize::from(count).min(len - indices.len());
-                let held = if four { count.div_ceil(2) } else { count };
-                let Some(literal) = codes.get(..held) else { break };
+                let bytes = if four { count.div_ceil(2) } else { count };
+                let Some(literal) = codes.get(..bytes) else { break };
                 match four {
                     true => indices
                         .extend(literal.iter().flat_map(|pair| [pair >> 4, pair & 15]).take(count)),
                     false => indices.extend(literal),
                 }
                 // Filled up to an even number of bytes.
-                codes = codes.get(held + held % 2..).unwrap_or_default();
+                codes = codes.get(bytes + bytes % 2..).unwrap_or_default();
                 x += count;
             }
             (count, code) => {

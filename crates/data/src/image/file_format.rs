@@ -1,4 +1,4 @@
-//! The formats that are read, told by their first bytes.
+//! The formats that are read, detected by their first bytes.
 
 use super::alpha::Alpha;
 use super::refusal::Refusal;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The environment variable with the limit, read once.
 const VARIABLE: &str = "TOOLKIT_MOST_PIXELS";
-/// The limit when nothing else is said. Pillow refuses more than 179 million.
+/// The default limit. Pillow refuses more than 179 million.
 const DEFAULT: u64 = 200_000_000;
 /// The limit that a program set; 0 while it set none.
 static SET: AtomicU64 = AtomicU64::new(0);
@@ -31,7 +31,7 @@ fn number(text: &str) -> Option<u64> {
     text.trim().replace('_', "").parse().ok().filter(|&most| most > 0)
 }
 
-/// Returns the most pixels that a picture may have: what [`set_most_pixels`] said, or the
+/// Returns the most pixels that a picture may have: the value of [`set_most_pixels`], or the
 /// environment variable `TOOLKIT_MOST_PIXELS`, or 200 million.
 pub fn most_pixels() -> u64 {
     limit().unwrap_or(DEFAULT)
@@ -54,7 +54,7 @@ pub fn set_most_pixels(most: u64) {
     SET.store(most, Ordering::Relaxed);
 }
 
-/// Returns the limit of [`most_pixels`]. An environment variable that is no number is an error.
+/// Returns the limit of [`most_pixels`]. A value of the environment that is no number is an error.
 pub(super) fn limit() -> Result<u64, Refusal> {
     match SET.load(Ordering::Relaxed) {
         0 => of_environment().clone().map_err(|text| {
@@ -87,15 +87,15 @@ pub(super) fn check(width: u32, height: u32, most: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses a file whose `held` compressed bytes cannot unpack to the `needed` bytes, at most
+/// Refuses a file whose `compressed` compressed bytes cannot unpack to the `needed` bytes, at most
 /// `times` as many.
-pub(super) fn can_hold(held: u64, times: u64, needed: u64) -> Result<(), String> {
+pub(super) fn can_hold(compressed: u64, times: u64, needed: u64) -> Result<(), String> {
     // A few bytes more, for what headers and ends of streams hold.
-    match (held + 8).saturating_mul(times) >= needed {
+    match (compressed + 8).saturating_mul(times) >= needed {
         true => Ok(()),
-        false => {
-            Err(format!("the file is cut off: {held} bytes of pixels cannot unpack to {needed}"))
-        }
+        false => Err(format!(
+            "the file is cut off: {compressed} bytes of pixels cannot unpack to {needed}"
+        )),
     }
 }
 

@@ -11,7 +11,7 @@
 //! | `resize.rs`, `passes.rs`, `lanes.rs` | antialiased bicubic resize |
 //! | `preprocess.rs` | resize and normalise for an encoder |
 //!
-//! Every picture goes the same way: its format is told, its header measured, its pixels decoded,
+//! Every picture goes the same way: its format is detected, its header measured, its pixels decoded,
 //! turned and converted. Files come from anywhere, so all of them may lie. Nothing is allocated
 //! before its size was compared with the limit.
 
@@ -59,7 +59,7 @@ pub use resize::resize;
 /// Bytes at the beginning of a file in which most have their size.
 const HEAD: u64 = 1 << 16;
 
-/// Reads a picture file (its format told by its content, not its name), turns it upright as its
+/// Reads a picture file (its format detected from its content, not its name), turns it upright as its
 /// EXIF or XMP data say and lays it on white where it is transparent. Of an animation the first
 /// picture is read.
 ///

@@ -119,13 +119,13 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Decodes the picture, of an animation the first one.
 ///
-/// A missing end, damage beside the pixels and wrong check sums are put up with while all pixels
+/// A missing end, damage outside the pixels and wrong check sums are put up with while all pixels
 /// are there.
 pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String> {
-    let (mut held, mut whole) = (0, false);
+    let (mut compressed, mut whole) = (0, false);
     for chunk in chunks(bytes) {
         match &chunk.kind {
-            b"IDAT" => held += chunk.data.len() as u64,
+            b"IDAT" => compressed += chunk.data.len() as u64,
             b"IEND" => whole = chunk.whole,
             _ => {}
         }
@@ -135,7 +135,7 @@ pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<DynamicImage, String>
     let samples = [1, 0, 3, 1, 2, 0, 4].get(usize::from(colour)).copied().unwrap_or(0);
     let bits = u64::from(width) * u64::from(height) * samples * u64::from(depth);
     // Deflate packs at most 1032 bytes into one.
-    can_hold(held, 1032, bits / 8)?;
+    can_hold(compressed, 1032, bits / 8)?;
     match whole {
         true => read(bytes, alpha, false)
             .or_else(|error| read(&mended(bytes), alpha, true).map_err(|_| error)),
@@ -152,7 +152,7 @@ fn read(bytes: &[u8], alpha: Alpha, check_pixels: bool) -> Result<DynamicImage, 
     // were wrong.
     options.set_ignore_adler32(!check_pixels);
     let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
-    // For chunks beside the pixels, and for a few rows: those are as long as the header says, which
+    // For chunks other than pixels, and for a few rows: those are as long as the header says, which
     // was compared with the limit.
     decoder.set_limits(Limits { bytes: (64 << 20) + 64 * size(bytes)?.0 as usize });
     decoder.set_transformations(Transformations::EXPAND);

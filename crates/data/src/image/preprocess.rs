@@ -117,13 +117,13 @@ fn middle(image: &RgbImage, resized: (usize, usize), side: usize) -> Vec<u8> {
     let (rows, top) = axis(resized.1, side);
     let (width, height) = (columns.len(), rows.len());
     let from = (image.width() as usize, image.height() as usize);
-    let kept = resize_window::<3>(image, from, resized, (columns, rows));
+    let cropped = resize_window::<3>(image, from, resized, (columns, rows));
     if (width, height) == (side, side) {
-        return kept;
+        return cropped;
     }
     let mut square = vec![0; 3 * side * side];
     let lines = square.chunks_exact_mut(3 * side).skip(top);
-    for (line, row) in lines.zip(kept.chunks_exact(3 * width)) {
+    for (line, row) in lines.zip(cropped.chunks_exact(3 * width)) {
         line[3 * left..][..row.len()].copy_from_slice(row);
     }
     square

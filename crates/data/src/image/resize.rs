@@ -27,14 +27,14 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// Computes the fixed-point weights of the output places `kept`, as Pillow rounds them.
-fn taps(from: usize, to: usize, kept: Range<usize>) -> Taps {
+/// Computes the fixed-point weights of the output places `window`, as Pillow rounds them.
+fn taps(from: usize, to: usize, window: Range<usize>) -> Taps {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = SUPPORT * stretch;
-    let mut taps = Taps { places: Vec::with_capacity(kept.len()), weights: Vec::new() };
+    let mut taps = Taps { places: Vec::with_capacity(window.len()), weights: Vec::new() };
     let mut raw: Vec<f64> = Vec::new();
-    for out in kept {
+    for out in window {
         let centre = (out as f64 + 0.5) * scale;
         let first = (centre - support + 0.5).max(0.0) as usize;
         let last = ((centre + support + 0.5) as usize).min(from);
@@ -99,43 +99,43 @@ pub(crate) fn resize_window<const CHANNELS: usize>(
     vertical(&pixels, stride, height, to_height, rows).into_owned()
 }
 
-/// Resizes every row of `width` pixels to `to_width`, of which `kept` are computed.
+/// Resizes every row of `width` pixels to `to_width`, of which `window` are computed.
 fn horizontal<const CHANNELS: usize>(
     rows: &[u8],
     width: usize,
     to_width: usize,
-    kept: Range<usize>,
+    window: Range<usize>,
 ) -> Cow<'_, [u8]> {
     if width == to_width {
-        if kept.len() == width {
+        if window.len() == width {
             return rows.into();
         }
-        let kept = kept.start * CHANNELS..kept.end * CHANNELS;
+        let window = window.start * CHANNELS..window.end * CHANNELS;
         return rows
             .chunks_exact(width * CHANNELS)
-            .flat_map(|row| &row[kept.clone()])
+            .flat_map(|row| &row[window.clone()])
             .copied()
             .collect();
     }
-    let mut out = vec![0; rows.len() / width * kept.len()];
-    let taps = &taps(width, to_width, kept);
+    let mut out = vec![0; rows.len() / width * window.len()];
+    let taps = &taps(width, to_width, window);
     vectorised(Horizontal::<CHANNELS> { rows, stride: width * CHANNELS, taps, out: &mut out });
     out.into()
 }
 
-/// Resizes `height` rows of `stride` values to `to_height`, of which `kept` are computed.
+/// Resizes `height` rows of `stride` values to `to_height`, of which `window` are computed.
 fn vertical(
     rows: &[u8],
     stride: usize,
     height: usize,
     to_height: usize,
-    kept: Range<usize>,
+    window: Range<usize>,
 ) -> Cow<'_, [u8]> {
     if height == to_height {
-        return rows[kept.start * stride..kept.end * stride].into();
+        return rows[window.start * stride..window.end * stride].into();
     }
-    let mut out = vec![0; stride * kept.len()];
-    let taps = &taps(height, to_height, kept);
+    let mut out = vec![0; stride * window.len()];
+    let taps = &taps(height, to_height, window);
     vectorised(Vertical { rows, stride, taps, out: &mut out });
     out.into()
 }

@@ -44,7 +44,7 @@ fn of_exif(block: &[u8]) -> Option<Orientation> {
     of_ifd(&Ifd::first(block)?)
 }
 
-/// Tells if an EXIF block has a turn, whatever it is.
+/// Returns `true` if an EXIF block has an orientation of any value.
 pub(super) fn has_exif_turn(block: &[u8]) -> bool {
     of_exif(block).is_some()
 }

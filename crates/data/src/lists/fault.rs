@@ -90,15 +90,15 @@ fn as_lines<S: Serializer>(examples: &[Problem], to: S) -> Result<S::Ok, S::Erro
 pub type Findings = BTreeMap<Fault, Finding>;
 
 /// A listener for faults.
-pub(crate) trait Faults {
+pub(crate) trait FaultSink {
     /// Takes a fault. Reading goes on if the answer is `Ok`, without the row or file at fault.
-    fn found(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError>;
+    fn report(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError>;
 
-    /// Tells of a fault like [`Faults::found`], of an error that exists already.
-    fn told(&mut self, fault: Fault, error: DataError) -> Result<(), DataError> {
+    /// Tells of a fault like [`FaultSink::report`], of an error that exists already.
+    fn report_error(&mut self, fault: Fault, error: DataError) -> Result<(), DataError> {
         let problem = error.problem();
         let error = Cell::new(Some(error));
-        self.found(fault, &|| error.take().unwrap_or_else(|| problem.clone().into()))
+        self.report(fault, &|| error.take().unwrap_or_else(|| problem.clone().into()))
     }
 }
 
@@ -108,13 +108,13 @@ pub(crate) struct Strict {
     pub left_out: Counted,
 }
 
-impl Faults for Strict {
-    fn found(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError> {
-        if fault.is_left_out() { self.left_out.found(fault, error) } else { Err(error()) }
+impl FaultSink for Strict {
+    fn report(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError> {
+        if fault.is_left_out() { self.left_out.report(fault, error) } else { Err(error()) }
     }
 }
 
-/// Examples kept of each fault, if nobody says otherwise.
+/// Examples kept of each fault, by default.
 pub(crate) const EXAMPLES: usize = 5;
 
 /// Counts faults and keeps the first of each kind.
@@ -140,8 +140,8 @@ impl Counted {
     }
 }
 
-impl Faults for Counted {
-    fn found(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError> {
+impl FaultSink for Counted {
+    fn report(&mut self, fault: Fault, error: &dyn Fn() -> DataError) -> Result<(), DataError> {
         let finding = self.findings.entry(fault).or_default();
         finding.count += 1;
         if finding.examples.len() < self.most {

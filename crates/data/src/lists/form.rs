@@ -16,7 +16,7 @@ use toolkit_system::problem::Problem;
 /// The kind of value that a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {
-    /// A whole number or a text. The message of a row shows its ids.
+    /// A whole number or a text. The message about a row contains its ids.
     Id,
     /// A text.
     Text,
@@ -169,8 +169,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f.json");
         std::fs::write(&path, text).unwrap();
-        let said = check_rows(&path, name, FIELDS);
-        said.map_err(|error| error.problem().what)
+        let found = check_rows(&path, name, FIELDS);
+        found.map_err(|error| error.problem().what)
     }
 
     /// Checks a row behind a good one.
@@ -188,23 +188,23 @@ mod tests {
             ("[\"a\"]", "`caption` is [\"a\"], not a text"),
             ("\"x \\ud83c\"", "`caption` is no text: half of a character, in \"x \\ud83c\""),
         ] {
-            let said = second(&format!("{{\"image_id\": 7, \"caption\": {caption}}}"));
-            assert_eq!(said, format!("row 2 (`image_id` 7): {what}{has}"));
+            let found = second(&format!("{{\"image_id\": 7, \"caption\": {caption}}}"));
+            assert_eq!(found, format!("row 2 (`image_id` 7): {what}{has}"));
         }
-        let said = second("{\"id\": 3, \"image_id\": 7, \"captions\": \"a\"}");
+        let found = second("{\"id\": 3, \"image_id\": 7, \"captions\": \"a\"}");
         assert_eq!(
-            said,
+            found,
             "row 2 (`image_id` 7, `id` 3) has no `caption`; it has `id`, `image_id`, `captions`"
         );
-        let said = second("{\"image_id\": 1.5, \"caption\": \"a\"}");
-        assert!(said.starts_with("row 2: `image_id` is 1.5, not an id"), "{said}");
-        let said = second("{\"image_id\": 7, \"caption\": \"a\", \"score\": NaN}");
+        let found = second("{\"image_id\": 1.5, \"caption\": \"a\"}");
+        assert!(found.starts_with("row 2: `image_id` is 1.5, not an id"), "{found}");
+        let found = second("{\"image_id\": 7, \"caption\": \"a\", \"score\": NaN}");
         assert!(
-            said.starts_with("row 2 (`image_id` 7): `score` is NaN, which is no JSON"),
-            "{said}"
+            found.starts_with("row 2 (`image_id` 7): `score` is NaN, which is no JSON"),
+            "{found}"
         );
-        let said = second("{\"image_id\": 7, \"caption\": \"a\", \"caption\": \"b\"}");
-        assert!(said.starts_with("row 2 (`image_id` 7): `caption` is there twice"), "{said}");
+        let found = second("{\"image_id\": 7, \"caption\": \"a\", \"caption\": \"b\"}");
+        assert!(found.starts_with("row 2 (`image_id` 7): `caption` is there twice"), "{found}");
         assert_eq!(second("[1]"), "row 2: a row is an object, not [1]");
     }
 
@@ -224,8 +224,8 @@ mod tests {
             ("[{\"answer\": true}]", "entry 1 of `answers`: `answer` is true, not a text"),
             ("[{\"text\": \"a\"}]", "entry 1 of `answers`: has no `answer`; it has `text`"),
         ] {
-            let said = check(&row(answers), None).unwrap_err();
-            assert!(said.contains(what), "{said}");
+            let found = check(&row(answers), None).unwrap_err();
+            assert!(found.contains(what), "{found}");
         }
     }
 
@@ -233,12 +233,12 @@ mod tests {
     fn lists_in_objects_are_found_and_only_there() {
         let inside = "{\"images\": [{}], \"annotations\": [{\"image_id\": 1, \"caption\": \"a\"}, \
             {\"image_id\": 2}]}";
-        let said = check(inside, Some("annotations")).unwrap_err();
+        let found = check(inside, Some("annotations")).unwrap_err();
         assert!(
-            said.starts_with(
+            found.starts_with(
                 "row 2 of \"annotations\" (`image_id` 2) has no `caption`; it has `image_id`"
             ),
-            "{said}"
+            "{found}"
         );
         assert_eq!(check(inside, Some("questions")), Ok(false));
         assert!(
@@ -247,10 +247,10 @@ mod tests {
                 .starts_with("the list is inside an object, as \"annotations\"")
         );
         let lines = "{\"image_id\": 1, \"caption\": \"a\"}\n{\"image_id\": 2, \"caption\": 5}\n";
-        let said = check(lines, None).unwrap_err();
+        let found = check(lines, None).unwrap_err();
         assert!(
-            said.starts_with("row 2 (line 2) (`image_id` 2): `caption` is 5, not a text"),
-            "{said}"
+            found.starts_with("row 2 (line 2) (`image_id` 2): `caption` is 5, not a text"),
+            "{found}"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! A JSON file as a stream of values that are told apart without being read: brackets and quotes
+//! A JSON file as a stream of values that are separated without being parsed: brackets and quotes
 //! are enough for that.
 //!
 //! So one value with NaN or half a character in it does not stop the walk, and a file of gigabytes
-//! is never held.
+//! is never in memory.
 
 use super::text::open_text;
 use crate::DataError;

@@ -48,7 +48,7 @@ pub(crate) const QUESTION_ID: &[&str] = &["question_id", "questionId", "qid"];
 /// Answers to a question. The key with the most of them is read.
 pub(crate) const ANSWER: &[&str] = &["answer", "answers", "direct_answers", MOST_COMMON];
 
-/// The answer that most people gave, beside those of all.
+/// The answer that most people gave, in addition to those of all.
 pub(crate) const MOST_COMMON: &str = "multiple_choice_answer";
 
 /// The text of an answer that is an object itself.

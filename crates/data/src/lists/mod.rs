@@ -3,7 +3,7 @@
 //!
 //! [`rows`] walks a JSON file row by row without holding it, and [`row::Row`] takes the values of
 //! one row by the names that tools give them. A broken row spoils nothing but itself. [`table`]
-//! does the same for CSV and TSV. What is wrong is told to a [`fault::Faults`], which stops
+//! does the same for CSV and TSV. Faults go to a [`fault::FaultSink`], which stops
 //! (opening a data set) or counts (`toolkit data check`).
 
 pub(crate) mod at;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// Keys that an error names at most.
 const NAMED: usize = 8;
-/// Characters of a value that an error shows at most.
+/// Most characters of a value in an error.
 const SHOWN: usize = 40;
 
 /// The fields of one JSON object, in its order. Values nobody asks for may be anything, NaN for
@@ -186,15 +186,15 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
 /// As [`text`].
 pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let said = error.to_string();
-        said.split(" at line ").next().unwrap_or(&said).to_owned()
+        let message = error.to_string();
+        message.split(" at line ").next().unwrap_or(&message).to_owned()
     })
 }
 
 /// Reads the text of the value of `key`.
 ///
 /// # Errors
-/// If it is no text: shows it.
+/// If it is no text; the message contains it.
 pub(crate) fn text_of(key: &str, value: &[u8]) -> Result<String, String> {
     if value.first() != Some(&b'"') {
         return Err(format!("`{key}` is {}, not a text", shown(value)));

@@ -1,5 +1,5 @@
 //! The rows of a JSON file, in the shapes that lists have: a list, a list inside an object, one
-//! object a line, an object of rows by id. 700 MB of regions are never held as text or as a tree of
+//! object a line, an object of rows by id. 700 MB of regions are never in memory as text or as a tree of
 //! values.
 
 use super::at::Each;

@@ -14,7 +14,7 @@ pub(crate) type Notes = BTreeSet<String>;
 pub(crate) struct Under<'k> {
     pub key: &'k str,
     pub texts: Vec<String>,
-    /// True if they are written as a list. A blank text of a list is one of several and is kept;
+    /// True if they are written as a list. A blank text of a list is one of several and stays;
     /// alone, it is none.
     pub is_list: bool,
 }

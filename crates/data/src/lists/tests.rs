@@ -295,19 +295,22 @@ fn other_spellings_of_a_name_are_found() {
 
 #[test]
 fn an_error_is_told_once() {
-    use super::fault::{Faults, Strict};
+    use super::fault::{FaultSink, Strict};
     let error = || crate::DataError::new("what", "hint");
     let mut counted = Counted { most: 1, ..Counted::default() };
     for _ in 0..3 {
-        counted.told(Fault::BadRow, error()).unwrap();
+        counted.report_error(Fault::BadRow, error()).unwrap();
     }
     assert_eq!(
         (counted.findings[&Fault::BadRow].count, counted.findings[&Fault::BadRow].examples.len()),
         (3, 1)
     );
     let mut strict = Strict::default();
-    assert_eq!(strict.told(Fault::BadRow, error()).unwrap_err().to_string(), "what; hint: hint");
-    strict.told(Fault::NoText, error()).unwrap();
+    assert_eq!(
+        strict.report_error(Fault::BadRow, error()).unwrap_err().to_string(),
+        "what; hint: hint"
+    );
+    strict.report_error(Fault::NoText, error()).unwrap();
     assert_eq!(strict.left_out.findings[&Fault::NoText].count, 1);
     assert_eq!(parsed::<u8>(b"300").unwrap_err(), "invalid value: integer `300`, expected u8");
 }

@@ -1,4 +1,4 @@
-//! Text files: UTF-8, with or without a byte-order mark; anything else is named.
+//! Text files: UTF-8, with or without a byte-order mark; any other encoding is an error.
 
 use crate::DataError;
 use std::fmt::Display;

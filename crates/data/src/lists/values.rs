@@ -127,7 +127,7 @@ pub(crate) const ANSWERS: Wording = Wording { inner: super::keys::IN_ANSWER, num
 /// text.
 ///
 /// # Errors
-/// If anything else is there: names the key and shows the value.
+/// If anything else is there: the message has the key and the value.
 pub(crate) fn texts(key: &str, value: &[u8], wording: &Wording) -> Result<Vec<String>, String> {
     if value.first() == Some(&b'[') {
         return elements(value)?.into_iter().map(|value| one_text(key, value, wording)).collect();

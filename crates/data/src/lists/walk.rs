@@ -13,7 +13,7 @@ use toolkit_system::problem::Problem;
 /// The end of a walk before the end of the file.
 pub(super) enum Stop {
     Broken(Broken),
-    Told(DataError),
+    Error(DataError),
 }
 
 impl From<Broken> for Stop {
@@ -25,7 +25,7 @@ impl From<Broken> for Stop {
 /// Opens a file and lets `go` read it to its end.
 ///
 /// # Errors
-/// If it cannot be read or is broken, with the place; the first error that is told.
+/// If it cannot be read or is broken, with the place; the first error of the callback.
 pub(super) fn walk(
     path: &Path,
     go: impl FnOnce(&mut Walk) -> Result<(), Stop>,
@@ -37,7 +37,7 @@ pub(super) fn walk(
     });
     let broken = match ended {
         Ok(()) => return Ok(()),
-        Err(Stop::Told(error)) => return Err(error),
+        Err(Stop::Error(error)) => return Err(error),
         Err(Stop::Broken(broken)) => broken,
     };
     let (what, hint) = match broken {
@@ -71,7 +71,7 @@ impl Walk {
     }
 
     pub fn tell(&mut self, at: At, key: &str, row: &[u8], each: Each<'_>) -> Result<(), Stop> {
-        each(at, key, row.trim_ascii()).map_err(Stop::Told)?;
+        each(at, key, row.trim_ascii()).map_err(Stop::Error)?;
         self.at = None;
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::config::PublishedConfig;
 use super::load::{Loaded, load};
 use super::pictures::header;
 use super::sums::{md5, sha256};
-use crate::lists::fault::{Counted, EXAMPLES, Fault, Faults, Findings};
+use crate::lists::fault::{Counted, EXAMPLES, Fault, FaultSink, Findings};
 use crate::{Alpha, DataError, Item};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -155,7 +155,7 @@ fn sums(
         stated.par_iter().map(|(_, path, _, sum)| sum(path)).collect();
     for ((kind, path, stated, _), found) in stated.iter().zip(found?) {
         if **stated != found {
-            faults.found(Fault::WrongSum, &|| {
+            faults.report(Fault::WrongSum, &|| {
                 let problem = Problem::new(format_args!("the {kind} is {found}, not {stated}"))
                     .at(path.display())
                     .hint(format_args!("get the file again{}", config.at_home()));
@@ -180,7 +180,7 @@ fn sizes(
     ];
     for (what, here, published) in sizes {
         if let Some(published) = published.filter(|&published| published != here) {
-            faults.found(Fault::WrongSize, &|| {
+            faults.report(Fault::WrongSize, &|| {
                 DataError::new(
                     format!("the split '{name}' has {here} {what}, {published} are published"),
                     "compare with the other findings, or correct the card if this is another \

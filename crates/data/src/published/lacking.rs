@@ -3,13 +3,13 @@
 
 use crate::DataError;
 use crate::lists::at::{At, placed};
-use crate::lists::fault::{Fault, Faults};
+use crate::lists::fault::{Fault, FaultSink};
 use crate::lists::keys;
 use crate::lists::row::Row;
 use std::path::Path;
 use toolkit_system::problem::Problem;
 
-/// Messages that are kept. Further rows are named by their place.
+/// Most messages that are stored. Further rows are named by their place.
 const KEPT: usize = 64;
 
 /// The rows of one file, by whether they have a text.
@@ -22,7 +22,7 @@ pub(super) struct Lacking {
     messages: Vec<String>,
     /// The first row with keys that may hold the text under another name.
     odd: Option<String>,
-    /// Rows of questions are told apart at the end of the split, by their ids.
+    /// The rows are questions: those without answers are found at the end of the split.
     questions: bool,
 }
 
@@ -51,7 +51,7 @@ impl Lacking {
 
     /// Tells what was noted. Rows that all have no text and no other keys keep it back, as lists of
     /// test splits do.
-    pub fn tell(self, file: &Path, faults: &mut dyn Faults) -> Result<(), DataError> {
+    pub fn tell(self, file: &Path, faults: &mut dyn FaultSink) -> Result<(), DataError> {
         let error = |what: &str, hint: &str| {
             DataError::Malformed(Problem::new(what).at(file.display()).hint(hint))
         };
@@ -59,7 +59,7 @@ impl Lacking {
             let Some(odd) = self.odd else { return Ok(()) };
             let what = format!("no row has the text that the format is for: {odd}");
             let hint = "rename the key, or choose the `format` of the split that has it";
-            return faults.found(Fault::DamagedFile, &|| error(&what, hint));
+            return faults.report(Fault::DamagedFile, &|| error(&what, hint));
         }
         if self.questions {
             return Ok(());
@@ -71,7 +71,7 @@ impl Lacking {
                     .cloned()
                     .unwrap_or_else(|| placed(Some(*at), "has no `text`"))
             };
-            faults.found(Fault::NoText, &|| {
+            faults.report(Fault::NoText, &|| {
                 error(&what(), "other rows have it; correct or remove the row")
             })?;
         }

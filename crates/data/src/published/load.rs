@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::config::{AnnotationFormat, PublishedConfig, SplitConfig};
 use super::pictures::{Part, PublishedPictures};
 use super::{coco, genome, gqa, karpathy, lavis, vqa};
-use crate::lists::fault::Faults;
+use crate::lists::fault::FaultSink;
 use crate::lists::paths::moved;
 use crate::{DataError, Item};
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) fn load(
     config: &PublishedConfig,
     root: &Path,
     name: &str,
-    faults: &mut dyn Faults,
+    faults: &mut dyn FaultSink,
 ) -> Result<Loaded, DataError> {
     let parts = config.parts(name)?;
     if !root.is_dir() {

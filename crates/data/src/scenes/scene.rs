@@ -2,7 +2,7 @@
 //!
 //! The part of a scene is a hash of its description, not a set of what was drawn before. So scene
 //! `i` of a part is a pure function of the seed and `i`, the endless text stream needs no
-//! bookkeeping, and the parts stay disjoint whatever their sizes.
+//! bookkeeping, and the parts stay disjoint for all sizes.
 
 use super::colour::{BACKGROUNDS, COLOURS};
 use super::place::{Arrangement, Placed, place};

@@ -74,7 +74,7 @@ fn put(sheet: &mut RgbImage, picture: &RgbImage, x0: u32, y0: u32) {
     };
     for y in 0..to_height {
         for x in 0..to_width {
-            // Small pictures are shown by their very pixels: that is what the model sees.
+            // Small pictures are enlarged without interpolation: the model sees these pixels.
             let pixel = if small {
                 *picture.get_pixel(x * width / to_width, y * height / to_height)
             } else {

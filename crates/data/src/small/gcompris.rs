@@ -51,7 +51,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
             .map_err(|source| DataError::Read { path: path.clone(), source })?;
         let fail = |what: String| rcc::error(&path, &what);
         let entries = entries(&bytes).map_err(fail)?;
-        let told = told(&bytes, &entries).map_err(fail)?;
+        let captions_by_path = board_captions(&bytes, &entries).map_err(fail)?;
         let file: Arc<Path> = path.as_path().into();
         for entry in entries {
             let Some(name) = entry.path.strip_prefix(ROOT).map(str::to_owned) else { continue };
@@ -61,8 +61,10 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
                 continue;
             }
             let (kind, finer) = in_folder(KINDS, &name);
-            let captions =
-                told.get(&entry.path).cloned().unwrap_or_else(|| vec![words_of_name(stem(&name))]);
+            let captions = captions_by_path
+                .get(&entry.path)
+                .cloned()
+                .unwrap_or_else(|| vec![words_of_name(stem(&name))]);
             let id = format!("gcompris/{}", without_ending(&name).replace("/resource/", "/"));
             let picture = Picture::Packed { file: file.clone(), entry };
             if let Some(pair) = Pair::plain(id, &captions[0], picture) {
@@ -80,8 +82,11 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Pair>, DataError> {
 }
 
 /// Reads title and sentence of pictures from the boards of an activity, by path.
-fn told(bytes: &[u8], entries: &[Entry]) -> Result<BTreeMap<String, Vec<String>>, String> {
-    let mut told = BTreeMap::new();
+fn board_captions(
+    bytes: &[u8],
+    entries: &[Entry],
+) -> Result<BTreeMap<String, Vec<String>>, String> {
+    let mut captions_by_path = BTreeMap::new();
     for entry in
         entries.iter().filter(|e| e.path.contains("/resource/board/") && e.path.ends_with(".qml"))
     {
@@ -91,8 +96,8 @@ fn told(bytes: &[u8], entries: &[Entry]) -> Result<BTreeMap<String, Vec<String>>
             let mut captions = vec![board.title.trim().to_owned()];
             captions
                 .extend(Some(first_sentence(&board.text)).filter(|sentence| !sentence.is_empty()));
-            told.entry(board.image).or_insert(captions);
+            captions_by_path.entry(board.image).or_insert(captions);
         }
     }
-    Ok(told)
+    Ok(captions_by_path)
 }

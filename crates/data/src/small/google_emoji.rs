@@ -49,7 +49,7 @@ pub(crate) fn read(pictures: &Path, labels: &Path) -> Result<Vec<Pair>, DataErro
             continue;
         }
         let code = bare(&emoji.hexcode);
-        // Each picture once: then ids are unique, whatever the list repeats.
+        // Each picture once: then ids are unique, even if the list repeats some.
         let Some(name) = by_code.remove(&code) else { continue };
         let picture = Picture::File(dir.join(name));
         pairs.extend(Pair::plain(format!("google_emoji/{code}"), &emoji.label, picture));

@@ -25,8 +25,8 @@ impl Pair {
     /// text.
     pub(crate) fn plain(id: String, caption: &str, picture: Picture) -> Option<Self> {
         let caption = caption.trim();
-        let said = !caption.is_empty();
+        let has_text = !caption.is_empty();
         let (subject, captions) = (caption.to_owned(), vec![caption.to_owned()]);
-        said.then_some(Self { id, subject, captions, kind: None, finer: None, picture })
+        has_text.then_some(Self { id, subject, captions, kind: None, finer: None, picture })
     }
 }

@@ -83,7 +83,7 @@ fn literal(chars: &mut impl Iterator<Item = char>) -> String {
     text
 }
 
-/// Returns the first sentence of a text: up to a mark of its end that a capital follows.
+/// Returns the first sentence of a text: up to a full stop, `!` or `?` before a capital.
 pub(crate) fn first_sentence(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     for at in 1..words.len() {

@@ -1,6 +1,6 @@
 //! The split of a picture, which depends on its name and never on its file.
 //!
-//! Pictures with a caption in common, in whatever source, go together, so that no caption of `test`
+//! Pictures with a caption in common, also from different sources, go together, so that no caption of `test`
 //! was trained on; so do copies of one file under several names. The place of a group is a hash of
 //! its name, so that it stays where it is when sources are added.
 
@@ -57,12 +57,12 @@ pub(crate) fn splits(config: &SmallConfig, pairs: &[Pair], sums: &[Sum]) -> Vec<
         let (a, b) = (root(&mut parents, at), root(&mut parents, other));
         parents[a] = b;
     };
-    let (mut said, mut shown) = (HashMap::new(), HashMap::new());
+    let (mut by_text, mut by_sum) = (HashMap::new(), HashMap::new());
     for (at, (pair, sum)) in pairs.iter().zip(sums).enumerate() {
         for text in pair.captions.iter().chain([&pair.subject]) {
-            join(at, *said.entry(normalise(text)).or_insert(at));
+            join(at, *by_text.entry(normalise(text)).or_insert(at));
         }
-        join(at, *shown.entry(sum).or_insert(at));
+        join(at, *by_sum.entry(sum).or_insert(at));
     }
     // A group is named by its smallest subject: nearly always the only one.
     let mut names: HashMap<usize, String> = HashMap::new();

@@ -7,7 +7,7 @@ use super::entry::Asked;
 use super::names::ends_with;
 use super::passed::{self, by_reason};
 use super::walk::Files;
-use crate::lists::fault::{Fault, Faults};
+use crate::lists::fault::{Fault, FaultSink};
 use crate::lists::text::{line_error, one_line};
 use crate::{DataError, Item, Question, answer_type};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -25,7 +25,7 @@ pub(super) struct Loaded {
 
 /// Reads the texts of a folder. What is at fault and may be left out, as `faults` decides, is left
 /// out.
-pub(super) fn load(dir: &Path, faults: &mut dyn Faults) -> Result<Loaded, DataError> {
+pub(super) fn load(dir: &Path, faults: &mut dyn FaultSink) -> Result<Loaded, DataError> {
     let files = Files::of(dir)?;
     let mut texts = Texts {
         dir,
@@ -55,7 +55,7 @@ fn blank(id: &str) -> Item {
 struct Texts<'a> {
     dir: &'a Path,
     files: &'a Files,
-    faults: &'a mut dyn Faults,
+    faults: &'a mut dyn FaultSink,
     items: BTreeMap<String, (PathBuf, Item)>,
     /// Why a row gave a picture no text.
     lacking: HashMap<String, DataError>,
@@ -83,7 +83,7 @@ impl Texts<'_> {
             };
             let excused = fault.is_some();
             if let Some((fault, error)) = fault {
-                self.faults.told(fault, error)?;
+                self.faults.report_error(fault, error)?;
             }
             let start = format!("{stem}.");
             let own = self
@@ -106,7 +106,7 @@ impl Texts<'_> {
                 one_line(&format!("{} is passed over: {why}", self.dir.join(name).display())),
                 "save the picture as PNG or JPEG",
             );
-            self.faults.told(Fault::UnreadFormat, error)?;
+            self.faults.report_error(Fault::UnreadFormat, error)?;
         }
         let has_text = |item: &Item| !item.captions.is_empty() || !item.questions.is_empty();
         let some = self.items.values().any(|(_, item)| has_text(item));
@@ -119,7 +119,7 @@ impl Texts<'_> {
                     one_line(&format!("{}: {why}", self.dir.join(name).display())),
                     super::list_rows::FORMS,
                 );
-                self.faults.told(Fault::UnreadFile, error)?;
+                self.faults.report_error(Fault::UnreadFile, error)?;
             }
         }
         let (mut items, mut paths) = (Vec::new(), Vec::new());
@@ -135,7 +135,7 @@ impl Texts<'_> {
                     )
                 };
                 let error = self.lacking.remove(&name).unwrap_or_else(plain);
-                self.faults.told(Fault::NoText, error)?;
+                self.faults.report_error(Fault::NoText, error)?;
             }
             items.push(item);
             paths.push(path);

@@ -23,17 +23,17 @@ impl Texts<'_> {
         let found = match read(&path, &folders, self.faults) {
             Ok(read) => read,
             Err(error @ DataError::Read { .. }) => {
-                return self.faults.told(Fault::DamagedFile, error);
+                return self.faults.report_error(Fault::DamagedFile, error);
             }
             Err(error @ DataError::Malformed(_)) => {
-                return self.faults.told(self.weight(name, &path), error);
+                return self.faults.report_error(self.weight(name, &path), error);
             }
             Err(error) => return Err(error),
         };
         self.remark(name, &found);
         if found.rows == 0 {
             let error = line_error(&path, 1, "the list has no row", FORMS);
-            self.faults.told(Fault::UnreadFile, error)?;
+            self.faults.report_error(Fault::UnreadFile, error)?;
         }
         let mut entries = found.entries;
         let is_bare =
@@ -43,7 +43,7 @@ impl Texts<'_> {
             let what = format!("no row has a caption or a question: the first {lacks}");
             return self
                 .faults
-                .told(self.weight(name, &path), line_error(&path, *line, what, EXAMPLE));
+                .report_error(self.weight(name, &path), line_error(&path, *line, what, EXAMPLE));
         }
         for (_, entry) in &mut entries {
             entry.picture =
@@ -87,7 +87,8 @@ impl Texts<'_> {
                 // Counted as a picture of a format that is not read.
                 Ok(None) => {}
                 Err((what, hint)) => {
-                    self.faults.told(Fault::MissingImage, line_error(path, line, what, hint))?;
+                    self.faults
+                        .report_error(Fault::MissingImage, line_error(path, line, what, hint))?;
                 }
             }
         }
@@ -184,12 +185,12 @@ impl Texts<'_> {
             if caption.trim().is_empty() {
                 self.excused.insert(picture.to_owned());
                 let what = format!("a caption of {picture} is empty");
-                self.faults.told(
+                self.faults.report_error(
                     Fault::EmptyCaption,
                     line_error(path, line, one_line(&what), "it is left out"),
                 )?;
             } else if !old.contains(&caption) {
-                // Tools write the same caption beside the picture and into a list.
+                // Tools write the same caption into a file next to the picture and into a list.
                 item.captions.push(caption);
             }
         }

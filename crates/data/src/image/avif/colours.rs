@@ -41,7 +41,7 @@ impl Matrix {
         match (self.code, self.full) {
             (1, true) => factors(16320, 32, 119, [12, 30], 101),
             (1, false) => factors(18997, -1160, 128, [14, 34], 115),
-            // What is not said is taken for BT.601.
+            // An unspecified matrix counts as BT.601.
             (2 | 5 | 6, true) => factors(16320, 32, 113, [22, 46], 90),
             (2 | 5 | 6, false) => factors(18997, -1160, 128, [25, 52], 102),
             (9, true) => factors(16320, 32, 120, [11, 37], 94),

@@ -1,4 +1,4 @@
-//! The boxes of an AVIF file: its items, where they are and what is said of them.
+//! The boxes of an AVIF file: its items, their places and their properties.
 
 use std::ops::Range;
 
@@ -245,7 +245,7 @@ impl<'a> Items<'a> {
         found.next().map_or(&[], |(_, _, to)| to)
     }
 
-    /// Returns the items that name `to`: what is said about it, or its transparency.
+    /// Returns the items that name `to`: its description, or its transparency.
     pub fn naming<'s>(&'s self, to: u32, kind: &'s [u8; 4]) -> impl Iterator<Item = &'s Item> {
         let found =
             self.references.iter().filter(move |(name, _, ids)| name == kind && ids.contains(&to));

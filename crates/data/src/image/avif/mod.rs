@@ -165,14 +165,14 @@ fn frame(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
         .into());
     }
     let planes = planes(&picture);
-    let matrix = said(items, item).unwrap_or_else(|| Matrix {
+    let matrix = matrix_of(items, item).unwrap_or_else(|| Matrix {
         code: picture.matrix_coefficients() as u16,
         full: picture.color_range() == re_rav1d::dav1d::pixel::YUVRange::Full,
     });
     Ok(Frame { planes, matrix })
 }
 
-/// Copies the planes of a decoded frame, without what lies beside the picture.
+/// Copies the planes of a decoded frame, without the padding around the picture.
 fn planes(picture: &Picture) -> Planes {
     let sampling = match picture.pixel_layout() {
         PixelLayout::I400 => Sampling::Grey,
@@ -217,7 +217,7 @@ fn reduced(sample: u16, shift: usize, sampling: Sampling) -> u8 {
 }
 
 /// Reads what the file says of the meaning of an item's numbers.
-fn said(items: &Items, item: &Item) -> Option<Matrix> {
+fn matrix_of(items: &Items, item: &Item) -> Option<Matrix> {
     let mut reader =
         items.property(item, b"colr").filter(|content| content.0.starts_with(b"nclx"))?;
     reader.take(8)?;
@@ -259,7 +259,7 @@ fn assembled(items: &Items, item: &Item, most: u64) -> Result<Frame, Refusal> {
             return Err("the cells of its grid do not fit".into());
         }
         let Frame { planes, matrix } = frame(items, cell, most)?;
-        let matrix = said(items, item).unwrap_or(matrix);
+        let matrix = matrix_of(items, item).unwrap_or(matrix);
         let whole = whole.get_or_insert_with(|| Frame {
             planes: Planes::blank(width, height, planes.sampling),
             matrix,

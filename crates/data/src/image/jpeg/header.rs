@@ -41,7 +41,7 @@ pub(super) struct Component {
     pub quant: usize,
 }
 
-/// Meaning of the components, told as libjpeg tells it.
+/// Meaning of the components, by the rules of libjpeg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colour {
     Grey,
@@ -68,7 +68,7 @@ struct Frame {
     components: Vec<Component>,
 }
 
-/// Reads width and height from the frame header, whatever its coding.
+/// Reads width and height from the frame header, for every coding.
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), String> {
     let mut segments = Segments::new(bytes);
     loop {

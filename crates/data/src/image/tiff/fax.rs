@@ -23,7 +23,7 @@ pub fn fill(part: &[u8], layout: &Layout, out: &mut [u8]) -> Result<usize, Strin
         let black = pels(changes, width).enumerate().filter(|(_, colour)| *colour == Color::Black);
         black.for_each(|(x, _)| row[x / 8] |= 0x80 >> (x % 8));
     };
-    // What ends early has told the lines before; there is no other sign of a damaged fax.
+    // A stream that ends early has still given the lines before; there is no other sign of a damaged fax.
     if layout.compression == FAX4 {
         let _ = decode_g4(part.iter().copied(), width, u16::try_from(rows).ok(), line);
     } else if let Ok(mut decoder) =

@@ -42,7 +42,7 @@ impl Photometry {
     }
 }
 
-/// The meaning of a sample beside the colour.
+/// The meaning of an extra sample, besides the colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extra {
     /// An invisible sample.
@@ -103,7 +103,7 @@ impl Layout {
         if matches!(compression, FAX3 | FAX4) && (bits, samples) != (1, 1) {
             return Err("a fax in a TIFF has one bit a pixel".to_owned());
         }
-        // Lines that are told by the ones before, which only the fourth group is read with.
+        // Lines that are coded relative to the ones before, which only the fourth group is read with.
         if compression == FAX3 && tag(292, 0) & 1 == 1 {
             return Err(
                 "a TIFF packed with two-dimensional codes of CCITT group 3 is not read".to_owned()
@@ -145,7 +145,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Strips or tiles beside each other, and below each other.
+    /// Columns and rows of strips or tiles.
     pub fn grid(&self) -> (usize, usize) {
         (
             self.width.div_ceil(self.part_width) as usize,

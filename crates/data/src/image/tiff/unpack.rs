@@ -98,7 +98,7 @@ fn check_held(bytes: &[u8], layout: &Layout, row_bytes: usize) -> Result<(), Str
         FAX3 | FAX4 => u64::from(layout.part_width),
         _ => 1032,
     };
-    let held = layout
+    let compressed = layout
         .parts
         .iter()
         .map(|&(offset, length)| length.min(bytes.len().saturating_sub(offset)) as u64)
@@ -106,7 +106,7 @@ fn check_held(bytes: &[u8], layout: &Layout, row_bytes: usize) -> Result<(), Str
     let (across, _) = layout.grid();
     let planes = if layout.planar { layout.samples } else { 1 };
     can_hold(
-        held,
+        compressed,
         times,
         row_bytes as u64 * across as u64 * u64::from(layout.height) * planes as u64,
     )
@@ -125,7 +125,7 @@ fn wide(row: &[u8], i: usize, layout: &Layout) -> u16 {
     layout.order.unsigned(&row[2 * i..2 * i + 2]) as u16
 }
 
-/// Puts samples of a row where they belong: beside each other, or each pixel's apart.
+/// Puts samples of a row where they belong: side by side, or each pixel's apart.
 fn spread<T>(
     all: &mut [T],
     row: &[u8],

@@ -6,7 +6,7 @@ mod questions;
 use super::ImageName;
 use super::lacking::Lacking;
 use crate::lists::at::{At, placed};
-use crate::lists::fault::{Fault, Faults};
+use crate::lists::fault::{Fault, FaultSink};
 use crate::lists::keys;
 use crate::lists::paths::{by_id, plain};
 use crate::lists::row::Row;
@@ -30,7 +30,7 @@ pub(super) struct Builder<'a> {
     pub lacking: Lacking,
     /// The number that a question without an id gets.
     next_question: u64,
-    faults: &'a mut dyn Faults,
+    faults: &'a mut dyn FaultSink,
     /// The file that is read now.
     file: PathBuf,
     /// The extension of the last picture that was found by its id.
@@ -47,7 +47,7 @@ pub(super) enum Stop {
     /// The row is wrong: why.
     Row(String),
     /// A fault that ends the reading.
-    Told(DataError),
+    Error(DataError),
 }
 
 impl From<String> for Stop {
@@ -58,12 +58,12 @@ impl From<String> for Stop {
 
 impl From<DataError> for Stop {
     fn from(error: DataError) -> Self {
-        Self::Told(error)
+        Self::Error(error)
     }
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(faults: &'a mut dyn Faults) -> Self {
+    pub fn new(faults: &'a mut dyn FaultSink) -> Self {
         Self {
             items: vec![],
             captions: 0,
@@ -80,7 +80,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Reads a file with `read`; a fault of the file as a whole is told like one of a row.
+    /// Reads a file with `read`; a fault of the file as a whole is counted like one of a row.
     pub fn file(
         &mut self,
         path: &Path,
@@ -90,18 +90,18 @@ impl<'a> Builder<'a> {
         self.file = path.to_owned();
         if !path.exists() {
             let what = format!("there is no annotation file {}", path.display());
-            return self.faults.found(Fault::MissingFile, &|| DataError::new(&what, hint));
+            return self.faults.report(Fault::MissingFile, &|| DataError::new(&what, hint));
         }
         if !path.is_file() {
             let what =
                 format!("the annotation file {} is a folder, a pipe or a device", path.display());
-            return self.faults.found(Fault::DamagedFile, &|| DataError::new(&what, hint));
+            return self.faults.report(Fault::DamagedFile, &|| DataError::new(&what, hint));
         }
         match read(self, path) {
             // Only the walk over the file gives these; a strict fault comes out as the same error,
             // and stops here again.
             Err(error @ DataError::Malformed(_)) => {
-                self.faults.told(Fault::DamagedFile, error)?;
+                self.faults.report_error(Fault::DamagedFile, error)?;
             }
             other => other?,
         }
@@ -121,7 +121,7 @@ impl<'a> Builder<'a> {
             Err(what) => what,
             Ok(row) => match read(self, &row) {
                 Ok(()) => return Ok(()),
-                Err(Stop::Told(error)) => return Err(error),
+                Err(Stop::Error(error)) => return Err(error),
                 Err(Stop::Row(what)) => what,
             },
         };
@@ -137,7 +137,7 @@ impl<'a> Builder<'a> {
         hint: &str,
     ) -> Result<(), DataError> {
         let file = &self.file;
-        self.faults.found(fault, &|| {
+        self.faults.report(fault, &|| {
             let what = placed(at, &what.to_string());
             DataError::Malformed(Problem::new(what).at(file.display()).hint(hint))
         })
