@@ -6,11 +6,12 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
-use toolkit_core::{Pair, Stream, conform, params, similarity};
+use toolkit_core::{Stream, conform, params, similarity};
 use toolkit_models::bridge::{QFormerInit, initialise};
 use toolkit_registry::{Kind, Registry, Weights};
 use toolkit_train::optim::{AdamW, OptimConfig};
-use toolkit_train::stage1::{hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum};
+use toolkit_train::stage1::itm::hard_negatives;
+use toolkit_train::stage1::{itc, itg, itm};
 
 const BATCH: usize = 32;
 const TEXT: usize = 12;
@@ -37,17 +38,13 @@ fn step(c: &mut Criterion) {
         let text = tower.text_embeds(ids.clone(), mask.clone());
         let sim = similarity(tower.image_embeds(pass.queries.clone()), text)
             / tower.temperature().unsqueeze();
-        let (image_of_text, text_of_image) =
-            hard_negatives(&params::floats(sim.clone().inner()), BATCH, |_, _| false, draw);
-        let own: Vec<usize> = (0..BATCH).collect();
-        let texts = [own.clone(), own.clone(), text_of_image].concat();
-        let images = [own.clone(), image_of_text, own].concat();
-        let triplets: Vec<Pair> =
-            texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
-        let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &triplets, ids.clone(), mask.clone());
-        let itg = itg_loss_sum(tower, &pass, ids.clone(), mask.clone(), 3, 0.1);
-        itc_loss(sim, 0.1, |_, _| false)
-            + itm / (3 * BATCH) as f64
+        let logits = params::floats(sim.clone().inner());
+        let negatives = hard_negatives(&logits, BATCH, |_, _| false, draw);
+        let (pairs, labels) = negatives.triplets();
+        let matched = itm::loss_sum(tower, &pass.cross, &pairs, ids.clone(), mask.clone(), &labels);
+        let itg = itg::loss_sum(tower, &pass.cache, ids.clone(), mask.clone(), 3, 0.1);
+        itc::loss(sim, 0.1, |_, _| false)
+            + matched.loss / (3 * BATCH) as f64
             + itg / (BATCH * (TEXT - 1)) as f64
     };
     // One thread, as a job of a run has. Fails only if a pool is there already, and nothing before

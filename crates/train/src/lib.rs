@@ -66,6 +66,9 @@ pub enum TrainError {
     /// Data cannot be used.
     #[error(transparent)]
     Data(#[from] toolkit_data::DataError),
+    /// Any other problem.
+    #[error(transparent)]
+    Problem(#[from] toolkit_system::problem::Problem),
     /// Anything else, already worded.
     #[error("{0}")]
     Other(String),

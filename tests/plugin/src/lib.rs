@@ -1,7 +1,9 @@
-//! A vision encoder of one's own, patches through one linear layer, and a data set of one's own.
+//! A vision encoder of one's own, patches through one linear layer, a data set and a loss.
 
+mod loss;
 mod stripes;
 
+pub use loss::Align;
 pub use stripes::{Stripes, StripesConfig};
 
 use burn::module::Module;

@@ -1,5 +1,11 @@
+use my_vit::{Align, PatchEncoder, Stripes};
+use toolkit_lab::plan::losses::RegisterLoss;
+use toolkit_registry::Registry;
+
 fn main() -> std::process::ExitCode {
-    let registry = toolkit_registry::Registry::builtin();
-    let registry = registry.vision::<my_vit::PatchEncoder>("patch");
-    toolkit::run(registry.dataset::<my_vit::Stripes>("stripes"))
+    let registry = Registry::builtin()
+        .vision::<PatchEncoder>("patch")
+        .dataset::<Stripes>("stripes")
+        .loss::<Align>("align");
+    toolkit::run(registry)
 }

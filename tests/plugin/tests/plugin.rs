@@ -60,10 +60,20 @@ fn every_command_knows_it() {
         "--smoke",
         "--set",
         "model.vision=my-patches",
+        "--set",
+        "stage1.losses.align=0.5",
         "--out",
         out.to_str().unwrap(),
     ]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(report.contains("my-patches"), "the report names the encoder");
+    assert!(report.contains("distance of image and caption"), "the report draws the loss");
+    let stages = std::fs::read_dir(out.join("stage1")).unwrap();
+    let logs = stages.map(|stage| stage.unwrap().path().join("metrics.jsonl"));
+    let logs: Vec<String> = logs.map(|log| std::fs::read_to_string(log).unwrap()).collect();
+    assert!(logs.iter().all(|log| log.contains("\"loss_align\":")) && !logs.is_empty());
+    let wrong = my_vit(&["run", experiment, "--plan", "--set", "stage1.losses.algin=1"]);
+    let error = String::from_utf8(wrong.stderr).unwrap();
+    assert!(error.contains("algin") && error.contains("did you mean `align`"), "{error}");
 }

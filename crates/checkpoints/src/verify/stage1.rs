@@ -6,8 +6,9 @@ use crate::CheckpointError;
 use crate::model::{BridgePart, Model};
 use burn::module::Module;
 use toolkit_core::published::Scheme;
-use toolkit_core::{Pair, noise, similarity};
-use toolkit_train::stage1::{itc_loss, itg_loss_sum, itm_loss_sum};
+use toolkit_core::{noise, similarity};
+use toolkit_train::stage1::itm::Negatives;
+use toolkit_train::stage1::{itc, itg, itm};
 
 pub(super) fn run(
     model: &Model,
@@ -54,32 +55,31 @@ pub(super) fn run(
 
         // 2. Contrast.
         let similar = similarity(images, texts) / tower.temperature().unsqueeze();
-        let itc = itc_loss(similar, smoothing, |_, _| false);
+        let itc = itc::loss(similar, smoothing, |_, _| false);
 
         // 3. Matching: pairs, texts with a wrong image, images with a wrong text.
-        let own: Vec<usize> = (0..batch).collect();
-        let image_rows = [own.clone(), reference.row("itm.negative_image")?, own.clone()].concat();
-        let text_rows = [own.clone(), own, reference.row("itm.negative_text")?].concat();
-        if image_rows.iter().chain(&text_rows).any(|&row| row >= batch)
-            || image_rows.len() != 3 * batch
-            || text_rows.len() != 3 * batch
-        {
+        let negatives = Negatives {
+            image_of_text: reference.row("itm.negative_image")?,
+            text_of_image: reference.row("itm.negative_text")?,
+        };
+        let given = [&negatives.image_of_text, &negatives.text_of_image];
+        if given.iter().any(|rows| rows.len() != batch || rows.iter().any(|&row| row >= batch)) {
             return Err(CheckpointError::new(
                 "negatives are no rows of the batch",
                 reference.place(),
                 "make the reference again",
             ));
         }
-        let pair = |(&text, &image): (&usize, &usize)| Pair { text, image };
-        let triplets: Vec<Pair> = text_rows.iter().zip(&image_rows).map(pair).collect();
-        let (itm, _, _) = itm_loss_sum(tower, &pass.cross, &triplets, ids.clone(), mask.clone());
-        let itm = itm / (3 * batch) as f64;
+        let (pairs, labels) = negatives.triplets();
+        let (text, attention) = (ids.clone(), mask.clone());
+        let matched = itm::loss_sum(tower, &pass.cross, &pairs, text, attention, &labels);
+        let itm = matched.loss / (3 * batch) as f64;
 
         // 4. Captioning.
         let scored =
             masks.iter().map(|row| row.iter().skip(1).filter(|&&m| m != 0).count()).sum::<usize>();
-        let itg =
-            itg_loss_sum(tower, &pass, ids, mask, model.stage1.dec, smoothing) / scored as f64;
+        let sum = itg::loss_sum(tower, &pass.cache, ids, mask, model.stage1.dec, smoothing);
+        let itg = sum / scored as f64;
 
         outputs.put("stage1.loss_itc", itc.clone());
         outputs.put("stage1.loss_itm", itm.clone());

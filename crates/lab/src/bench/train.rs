@@ -16,7 +16,7 @@ use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
-use toolkit_train::stage1::{LossWeights, Stage1};
+use toolkit_train::stage1::{Corpus, LossWeights, Stage1, Stage1Settings, builtin};
 use toolkit_train::stage2::Stage2;
 
 /// The first id that is no special one here.
@@ -24,6 +24,9 @@ const WORDS: usize = 4;
 
 /// As the paper's recipes; it changes no time.
 const RATE: f64 = 1e-4;
+
+/// Label smoothing of stage 1, as in the paper; it changes no time.
+const SMOOTHING: f64 = 0.1;
 
 /// Times steps of `objective`; returns the loss of the last one too.
 fn steps<M: Module, O: Objective<M>>(
@@ -97,16 +100,19 @@ pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
         vec![[vec![1], words, vec![2]].concat()]
     };
     let captions: Vec<Vec<Vec<u32>>> = (0..features.rows()).map(caption).collect();
+    let corpus =
+        Corpus { captions: &captions, vocab: text.vocab, smoothing: SMOOTHING, batch: setup.batch };
     let mut objective = Stage1 {
+        losses: LossWeights::default().select(builtin(), &corpus),
         depicts: Arc::new((0..captions.len()).collect()),
         captions: Arc::new(captions),
         order: Order::new(1, "bench/order", features.rows(), setup.batch),
         features,
-        special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
-        weights: LossWeights::default(),
-        smoothing: 0.1,
+        settings: Stage1Settings {
+            special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
+            smoothing: SMOOTHING,
+        },
         accumulate: 1,
-        unigram: 0.0,
         seed: 1,
         device,
     };

@@ -52,8 +52,7 @@ impl Spec {
             }
             names.push(also.name());
         }
-        let w = self.stage1.losses;
-        if self.stage1.enabled && w.itc == 0.0 && w.itm == 0.0 && w.itg == 0.0 {
+        if self.stage1.enabled && self.stage1.losses.all_zero() {
             return wrong(
                 "stage1.losses",
                 "all losses of stage 1 have weight 0",
@@ -82,9 +81,7 @@ impl Spec {
         ranges::schedule("stage1.schedule", &one.schedule)?;
         ranges::optim("stage1.optim", &one.optim)?;
         ranges::share("stage1.smoothing", one.smoothing)?;
-        for (name, value) in
-            [("itc", one.losses.itc), ("itm", one.losses.itm), ("itg", one.losses.itg)]
-        {
+        for (name, value) in one.losses.iter() {
             ranges::weight(&format!("stage1.losses.{name}"), value)?;
         }
         ranges::steps("stage2.steps", two.steps)?;

@@ -7,7 +7,7 @@
 use toolkit_core::{BridgeShape, Count, LanguageShape, VisionShape, product};
 use toolkit_train::features::ENCODED_TOGETHER;
 use toolkit_train::losses::LOGIT_ROWS;
-use toolkit_train::stage1::PIECE_TOKENS;
+use toolkit_train::stage1::low_memory::PIECE_TOKENS;
 
 /// Resident before a model is built: program, threads, tokenizers, cards.
 pub const BASE: u64 = 28_000_000;

@@ -8,6 +8,7 @@
 //! | `assumed` | data that are not on this machine |
 //! | [`fingerprint`] | hashes of all that can change a result |
 //! | `names` | names of stage-1 runs and cells |
+//! | [`losses`] | losses of stage 1 that can be weighed, those of plug-ins too |
 //! | [`estimate`] and [`memory`] | cost, counted from shapes |
 //! | `check` | tokenizers and weights, checked before training |
 //! | [`ids`] | texts against the tables that their ids are looked up in |
@@ -18,6 +19,7 @@ pub(crate) mod check;
 pub mod estimate;
 pub mod fingerprint;
 pub mod ids;
+pub mod losses;
 pub mod memory;
 mod names;
 pub mod parts;

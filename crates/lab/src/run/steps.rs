@@ -5,6 +5,7 @@ use crate::experiment::sweep::cells;
 use crate::files::{write, write_json_pretty};
 use crate::plan::check::check_parts;
 use crate::plan::estimate::estimate;
+use crate::plan::losses;
 use crate::plan::run_plan::{MissingData, RunPlan};
 use crate::run::done::{self, Done};
 use crate::run::folder::{COST_FILE, MANIFEST_FILE, manifest_hint};
@@ -56,6 +57,7 @@ impl Run {
         let (spec, table) = resolve(&source, &options.overrides, options.smoke)?;
         // 2. Make one cell for each combination of axis values and seeds.
         let cells = cells(&source, &spec, &table)?;
+        losses::check(registry, &source, &spec, &cells, &options.overrides)?;
         // 3. Look up cards, check widths, find work that cells share, count costs.
         let jobs = match options.jobs.unwrap_or(spec.compute.jobs) {
             0 => (cores() / spec.compute.threads.max(1)).max(1),

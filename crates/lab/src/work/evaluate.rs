@@ -26,6 +26,7 @@ use toolkit_models::connector::Connector;
 use toolkit_registry::{Kind, Registry};
 use toolkit_train::TrainError;
 use toolkit_train::features::Features;
+use toolkit_train::stage1::itc;
 use toolkit_vlm::{Generator, ModelTokenizer};
 
 /// The final scores of a cell. No time is in here: the same run gives the same bytes.
@@ -294,7 +295,7 @@ pub fn retrieval(
     let mut task =
         RetrievalTask::from_card(&context.registry.card(Kind::Task, &spec.eval.retrieve)?)?;
     let positions = resolved.bridge.1.text.as_ref().map_or(usize::MAX, |text| text.positions);
-    task.config.contrast = spec.stage1.losses.itc != 0.0;
+    task.config.contrast = spec.stage1.losses.get(itc::NAME) != 0.0;
     task.config.max_tokens = task.config.max_tokens.min(positions);
     let (tokenizer, special_tokens) = resolved.text_special_tokens()?;
     let tower = bridge

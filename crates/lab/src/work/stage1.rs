@@ -4,6 +4,7 @@ use crate::LabError;
 use crate::experiment::spec::Spec;
 use crate::files::write_json_pretty;
 use crate::plan::ids::note_texts;
+use crate::plan::losses;
 use crate::plan::parts::Resolved;
 use crate::plan::splits::Splits;
 use crate::run::done::Done;
@@ -21,7 +22,7 @@ use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_train::fit::{FitConfig, fit};
 use toolkit_train::order::Order;
-use toolkit_train::stage1::{Stage1, unigram_loss};
+use toolkit_train::stage1::{Corpus, Stage1, Stage1Settings};
 
 /// A stage-1 run that cells start from.
 pub struct Stage1Job<'a> {
@@ -109,15 +110,15 @@ impl Stage1Job<'_> {
             special_tokens.sep,
             positions,
         )?;
+        let (smoothing, batch) = (settings.smoothing, settings.batch);
+        let corpus = Corpus { captions: &captions, vocab, smoothing, batch };
         Ok(Stage1 {
+            losses: settings.losses.select(losses::all(self.context.registry), &corpus),
             features: features.train.clone(),
-            unigram: unigram_loss(&captions, vocab, settings.smoothing),
             captions: Arc::new(captions),
             depicts: Arc::new(same_pictures(&*splits.train)),
             order: Order::new(self.seed, "stage1/order", splits.train.len(), settings.batch),
-            special_tokens,
-            weights: settings.losses,
-            smoothing: settings.smoothing,
+            settings: Stage1Settings { special_tokens, smoothing },
             accumulate: settings.accumulate,
             seed: self.seed,
             device: device.clone(),

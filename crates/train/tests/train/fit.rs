@@ -17,7 +17,7 @@ use toolkit_train::fit::{FitConfig, MetricLine, Objective, StepLoss, fit};
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::order::Order;
 use toolkit_train::schedule::Schedule;
-use toolkit_train::stage1::{LossWeights, Stage1};
+use toolkit_train::stage1::{Corpus, LossWeights, Stage1, Stage1Settings, builtin};
 
 pub const STEPS: u64 = 6;
 
@@ -163,6 +163,7 @@ proptest! {
 fn stage_1_with_dropout_resumes_too() {
     let features = noise_features(9);
     let captions = captions(9, 20, &[1], &[2]);
+    let corpus = Corpus { captions: &captions, vocab: 20, smoothing: 0.1, batch: 4 };
     let train = |dir: &Path, accumulate, stop| {
         let bridge = qformer(
             &QFormerConfig { dropout: 0.1, ..tiny_qformer() },
@@ -170,13 +171,14 @@ fn stage_1_with_dropout_resumes_too() {
         );
         let mut objective = Stage1 {
             features: features.clone(),
-            unigram: 1.0,
             captions: captions.clone(),
             depicts: std::sync::Arc::new((0..9).collect()),
             order: Order::new(4, "stage1/order", 9, 4),
-            special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
-            weights: LossWeights::default(),
-            smoothing: 0.1,
+            losses: LossWeights::default().select(builtin(), &corpus),
+            settings: Stage1Settings {
+                special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
+                smoothing: 0.1,
+            },
             accumulate,
             seed: 4,
             device: Device::default().autodiff(),

@@ -5,12 +5,12 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 use toolkit_core::params::{self, Values, floats};
-use toolkit_core::{Bridge, Pair, Stream, TextTower, similarity};
+use toolkit_core::{Bridge, Stream, TextTower, similarity};
 use toolkit_models::bridge::{QFormer, QFormerConfig};
 use toolkit_train::losses::{cross_entropy_rows, soft_cross_entropy_rows, token_loss_sum};
-use toolkit_train::stage1::{
-    ITM_TRIVIAL, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, unigram_loss,
-};
+use toolkit_train::stage1::itg::{self, unigram_loss};
+use toolkit_train::stage1::itm::{self, Negatives, hard_negatives};
+use toolkit_train::stage1::{itc, itm::TRIVIAL};
 
 #[test]
 fn cross_entropy_by_hand() {
@@ -69,7 +69,7 @@ fn contrastive_toy() {
     let golden = goldens()["qformer_and_losses"]["itc"].clone();
     let numbers: Vec<f32> = serde_json::from_value(golden["sim_i2t"].clone()).unwrap();
     check("similarities", &floats(toy()), &numbers, 1e-6);
-    check("loss", &[scalar(itc_loss(toy(), 0.1, |_, _| false))], &[8.194_546], 1e-6);
+    check("loss", &[scalar(itc::loss(toy(), 0.1, |_, _| false))], &[8.194_546], 1e-6);
     // The multi-positive loss of retrieval fine-tuning: images 0 and 2 are the same.
     let (own, other) = (0.9 / 2.0 + 0.1 / 3.0, 0.1 / 3.0);
     let targets = [[own, other, own], [other, 0.9 + 0.1 / 3.0, other], [own, other, own]];
@@ -78,7 +78,7 @@ fn contrastive_toy() {
         + soft_cross_entropy_rows(toy().transpose(), targets).mean();
     check("several positives", &[scalar(both * 0.5)], &[5.662_155], 1e-6);
     let same = |a: usize, b: usize| a % 2 == b % 2;
-    check("several positives", &[scalar(itc_loss(toy(), 0.1, same))], &[5.662_155], 1e-6);
+    check("several positives", &[scalar(itc::loss(toy(), 0.1, same))], &[5.662_155], 1e-6);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn hard_negatives_follow_the_softmax() {
     {
         let mut counts = [[0_u64; 9], [0; 9]];
         for index in 0..draws {
-            let (image_of_text, text_of_image) =
+            let Negatives { image_of_text, text_of_image } =
                 hard_negatives(sim, 3, unlike, &mut Stream::new(1, "negatives", index));
             for row in 0..3 {
                 counts[0][row * 3 + image_of_text[row]] += 1;
@@ -124,27 +124,29 @@ fn hard_negatives_follow_the_softmax() {
             }
         }
     }
-    assert_eq!(hard_negatives(&[3.0], 1, unlike, &mut Stream::new(1, "", 0)), (vec![0], vec![0]));
+    let negatives = |image_of_text, text_of_image| Negatives { image_of_text, text_of_image };
+    let alone = hard_negatives(&[3.0], 1, unlike, &mut Stream::new(1, "", 0));
+    assert_eq!(alone, negatives(vec![0], vec![0]));
     // Similarities far apart must not underflow to an even choice.
     let far = [0.0, -5000.0, -9000.0, 0.0, 0.0, -5000.0, 0.0, -9000.0, 0.0];
     assert_eq!(
         hard_negatives(&far, 3, unlike, &mut Stream::new(1, "", 0)),
-        (vec![2, 0, 1], vec![1, 0, 0])
+        negatives(vec![2, 0, 1], vec![1, 0, 0])
     );
     // The likeliest negative is the same picture again, or has the same caption: then another one
     // is taken; if all are alike, one of them.
     let near = [0.0, 5000.0, 0.0, 5000.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     let twins = |a: usize, b: usize| a < 2 && b < 2;
-    let (images, texts) = hard_negatives(&near, 3, twins, &mut Stream::new(1, "", 0));
-    assert_eq!((&images[..2], &texts[..2]), (&[2, 2][..], &[2, 2][..]));
-    let (images, _) = hard_negatives(&near, 3, |_, _| true, &mut Stream::new(1, "", 0));
-    assert_eq!(images[..2], [1, 0]);
+    let found = hard_negatives(&near, 3, twins, &mut Stream::new(1, "", 0));
+    assert_eq!((&found.image_of_text[..2], &found.text_of_image[..2]), (&[2, 2][..], &[2, 2][..]));
+    let found = hard_negatives(&near, 3, |_, _| true, &mut Stream::new(1, "", 0));
+    assert_eq!(found.image_of_text[..2], [1, 0]);
 }
 
 #[test]
 fn trivial_losses() {
     let by_hand = -(1.0_f64 / 3.0 * (1.0_f64 / 3.0).ln() + 2.0 / 3.0 * (2.0_f64 / 3.0).ln());
-    assert!((ITM_TRIVIAL - by_hand).abs() < 1e-12);
+    assert!((TRIVIAL - by_hand).abs() < 1e-12);
     // Scored tokens: 5 6 | 5 7, the first of each caption is not.
     let captions = [vec![vec![9, 5, 6]], vec![vec![9, 5, 7]]];
     let entropy = unigram_loss(&captions, 10, 0.0);
@@ -221,18 +223,18 @@ fn stage1_fixture() {
         model.image_embeds(pass.queries.clone()),
         model.text_embeds(ids.clone(), mask.clone()),
     );
-    let itc = itc_loss(sim / model.temperature().unsqueeze(), smoothing, |_, _| false);
-    let own: Vec<usize> = (0..batch).collect();
-    let images = [own.clone(), whole("input/itm.negative_image"), own.clone()].concat();
-    let texts = [own.clone(), own, whole("input/itm.negative_text")].concat();
-    let triplets: Vec<Pair> =
-        texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
-    let (itm, right, negatives) =
-        itm_loss_sum(&model, &pass.cross, &triplets, ids.clone(), mask.clone());
+    let itc = itc::loss(sim / model.temperature().unsqueeze(), smoothing, |_, _| false);
+    let negatives = Negatives {
+        image_of_text: whole("input/itm.negative_image"),
+        text_of_image: whole("input/itm.negative_text"),
+    };
+    let (pairs, labels) = negatives.triplets();
+    let matched = itm::loss_sum(&model, &pass.cross, &pairs, ids.clone(), mask.clone(), &labels);
+    let (right, negatives) = (matched.right, matched.right_negatives);
     let scored: f64 =
         floats(mask.clone().narrow(1, 1, mask.dims()[1] - 1)).iter().map(|&x| f64::from(x)).sum();
-    let itg = itg_loss_sum(&model, &pass, ids, mask, dec, smoothing) / scored;
-    let itm = itm / (3 * batch) as f64;
+    let itg = itg::loss_sum(&model, &pass.cache, ids, mask, dec, smoothing) / scored;
+    let itm = matched.loss / (3 * batch) as f64;
     assert!(right <= 3 * batch && negatives <= 2 * batch && right - negatives <= batch);
     for (name, loss) in [("itc", &itc), ("itm", &itm), ("itg", &itg)] {
         check(

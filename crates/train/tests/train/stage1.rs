@@ -16,13 +16,24 @@ use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
+use toolkit_train::stage1::itg::unigram_loss;
+use toolkit_train::stage1::itm::{Negatives, hard_negatives};
 use toolkit_train::stage1::{
-    LossWeights, Stage1, hard_negatives, itc_loss, itg_loss_sum, itm_loss_sum, unigram_loss,
+    Corpus, LossValue, LossWeights, NamedLoss, Stage1, Stage1Loss, Stage1Pass, Stage1Settings,
+    builtin, itc, itg, itm,
 };
 
 const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
 const IMAGES: usize = 9;
-const ALL: LossWeights = LossWeights { itc: 1.0, itm: 1.0, itg: 1.0 };
+const SMOOTHING: f64 = 0.1;
+
+fn weights_of(itc: f64, itm: f64, itg: f64) -> LossWeights {
+    LossWeights::of(&[("itc", itc), ("itm", itm), ("itg", itg)])
+}
+
+fn all() -> LossWeights {
+    LossWeights::default()
+}
 
 fn bridge(config: &QFormerConfig) -> AnyBridge {
     AnyBridge::new(qformer(config, &Device::default().autodiff()))
@@ -31,20 +42,19 @@ fn bridge(config: &QFormerConfig) -> AnyBridge {
 fn objective(
     features: &Arc<Features>,
     batch: usize,
-    weights: LossWeights,
+    weights: &LossWeights,
     accumulate: usize,
 ) -> Stage1 {
     let images = features.rows();
     let captions = captions(images, 20, &[MARKS.cls], &[MARKS.sep]);
+    let corpus = Corpus { captions: &captions, vocab: 20, smoothing: SMOOTHING, batch };
     Stage1 {
         features: features.clone(),
-        unigram: unigram_loss(&captions, 20, 0.1),
+        losses: weights.select(builtin(), &corpus),
         captions,
         depicts: Arc::new((0..images).collect()),
         order: Order::new(4, "stage1/order", images, batch),
-        special_tokens: MARKS,
-        weights,
-        smoothing: 0.1,
+        settings: Stage1Settings { special_tokens: MARKS, smoothing: SMOOTHING },
         accumulate,
         seed: 4,
         device: Device::default().autodiff(),
@@ -69,12 +79,104 @@ fn same_parts(what: &str, ours: &BTreeMap<String, f64>, theirs: &BTreeMap<String
     }
 }
 
+/// The low-memory step against the definition, in one graph: each loss alone, weighted together,
+/// with equal images and equal captions in a batch, in one and in several micro-batches.
+#[test]
+fn low_memory_is_the_definition() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&tiny_qformer());
+    let alone = [weights_of(1.0, 0.0, 0.0), weights_of(0.0, 1.0, 0.0), weights_of(0.0, 0.0, 1.0)];
+    let together = [all(), weights_of(0.5, 2.0, 1.5), weights_of(0.0, 1.0, 1.0)];
+    for (weights, twins) in alone
+        .into_iter()
+        .chain(together)
+        .flat_map(|weights| [(weights.clone(), false), (weights, true)])
+    {
+        let build = |accumulate| {
+            let mut objective = objective(&features, 5, &weights, accumulate);
+            if twins {
+                // Images 0 to 2 depict the same, and images 3 to 5 have the same caption.
+                let depicts = (0..IMAGES).map(|i| if i < 3 { 0 } else { i });
+                objective.depicts = Arc::new(depicts.collect());
+                let mut captions = (*objective.captions).clone();
+                captions[3].truncate(1);
+                (captions[4], captions[5]) = (captions[3].clone(), captions[3].clone());
+                objective.captions = Arc::new(captions);
+            }
+            objective
+        };
+        for step in 0..2 {
+            let found = build(1).step_in_one_graph(&model, step).unwrap();
+            let definition: Step =
+                (found.metrics.into_iter().collect(), gradients(&model, &found.grads));
+            for accumulate in [1, 2, 3] {
+                let what = format!("{weights:?}, twins {twins}, step {step}, {accumulate}");
+                let ours = run(build(accumulate), &model, step);
+                assert!(ours.0.keys().eq(definition.0.keys()), "{what}");
+                for (name, value) in &definition.0 {
+                    let far = (ours.0[name] - value).abs();
+                    assert!(far <= 1e-6 * value.abs().max(1.0), "{what}: {name} differs by {far}");
+                }
+                same_gradients(&what, &ours.1, &definition.1, 1e-5);
+            }
+        }
+    }
+}
+
+/// A loss of a plug-in: the squared norm of the query outputs.
+#[derive(Default)]
+struct Norm;
+
+impl Stage1Loss for Norm {
+    fn title(&self) -> &'static str {
+        "norm"
+    }
+    fn compute(&self, pass: &Stage1Pass<'_>) -> LossValue {
+        let queries = pass.images.queries.clone();
+        LossValue { loss: (queries.clone() * queries).mean(), accuracies: Vec::new() }
+    }
+}
+
+#[test]
+fn a_loss_of_a_plug_in_is_added_to_the_others() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&tiny_qformer());
+    let build = |weights: LossWeights, accumulate| {
+        let mut objective = objective(&features, 4, &weights, accumulate);
+        let mut known = builtin();
+        known.push(NamedLoss::new("norm", Norm));
+        let corpus =
+            Corpus { captions: &objective.captions, vocab: 20, smoothing: SMOOTHING, batch: 4 };
+        objective.losses = weights.select(known, &corpus);
+        objective
+    };
+    let mixed = LossWeights::of(&[("norm", 2.0), ("itg", 0.0)]);
+    let both = run(build(mixed.clone(), 1), &model, 1);
+    let plain = run(build(weights_of(1.0, 1.0, 0.0), 1), &model, 1);
+    let norm = run(
+        build(LossWeights::of(&[("norm", 2.0), ("itc", 0.0), ("itm", 0.0), ("itg", 0.0)]), 1),
+        &model,
+        1,
+    );
+    let sum = plain.0["loss"] + 2.0 * norm.0["loss_norm"];
+    assert!((both.0["loss"] - sum).abs() < 1e-5 && both.0["loss_norm"] > 0.0);
+    assert!(!both.0.contains_key("trivial_norm"), "it has no baseline");
+    let mut added = plain.1.clone();
+    for (name, values) in &norm.1 {
+        let sum = added.entry(name.clone()).or_insert_with(|| vec![0.0; values.len()]);
+        sum.iter_mut().zip(values).for_each(|(a, b)| *a += b);
+    }
+    same_gradients("both", &both.1, &added, 1e-5);
+    let error = build(mixed, 2).step(&model, 1).err().unwrap().to_string();
+    assert!(error.contains("stage1.accumulate") && error.contains("hint:"), "{error}");
+}
+
 #[test]
 fn accumulation_changes_nothing() {
     let features = noise_features(IMAGES);
     let model = bridge(&tiny_qformer());
-    let weighted = LossWeights { itc: 0.5, itm: 2.0, itg: 1.5 };
-    for (batch, weights) in [(4, ALL), (4, weighted), (5, ALL)] {
+    let weighted = weights_of(0.5, 2.0, 1.5);
+    for (batch, weights) in [(4, &all()), (4, &weighted), (5, &all())] {
         for step in 0..3 {
             let whole = run(objective(&features, batch, weights, 1), &model, step);
             assert_eq!(whole.1.len(), params::list(&model).len(), "every parameter has a gradient");
@@ -95,11 +197,9 @@ fn accumulation_changes_nothing() {
 fn pieces_change_nothing() {
     let features = noise_features(130);
     let model = bridge(&tiny_qformer());
-    for weights in
-        [ALL, LossWeights { itc: 0.0, ..ALL }, LossWeights { itg: 0.0, itm: 2.0, itc: 1.0 }]
-    {
-        let whole = run(objective(&features, 120, weights, 1), &model, 1);
-        let parts = run(objective(&features, 120, weights, 12), &model, 1);
+    for weights in [all(), weights_of(0.0, 1.0, 1.0), weights_of(1.0, 2.0, 0.0)] {
+        let whole = run(objective(&features, 120, &weights, 1), &model, 1);
+        let parts = run(objective(&features, 120, &weights, 12), &model, 1);
         same_parts("losses", &parts.0, &whole.0);
         same_gradients("gradients", &parts.1, &whole.1, 2e-4);
     }
@@ -114,7 +214,7 @@ fn accumulated_training_gives_the_same_weights() {
     let train = |accumulate| {
         let mut model = bridge(&tiny_qformer());
         let mut optim = AdamW::new(config.clone(), &model);
-        let mut objective = objective(&features, 4, ALL, accumulate);
+        let mut objective = objective(&features, 4, &all(), accumulate);
         for step in 0..3 {
             let grads = objective.step(&model, step).unwrap().grads;
             model = optim.step(model, grads, 0.01).0;
@@ -141,8 +241,8 @@ fn a_step_is_the_losses_of_the_batch() {
     let features = noise_features(IMAGES);
     let model = bridge(&tiny_qformer());
     let (batch, step) = (4, 2);
-    let (parts, found) = run(objective(&features, batch, ALL, 1), &model, step);
-    let mut o = objective(&features, batch, ALL, 1);
+    let (parts, found) = run(objective(&features, batch, &all(), 1), &model, step);
+    let mut o = objective(&features, batch, &all(), 1);
     let drawn = o.order.batch(step);
     let mut choice = Stream::new(4, "stage1/caption", step);
     let mut drawn: Vec<(usize, Vec<u32>)> =
@@ -157,22 +257,26 @@ fn a_step_is_the_losses_of_the_batch() {
     let sim = similarity(tower.image_embeds(pass.queries.clone()), text_embeds)
         / tower.temperature().unsqueeze();
     let host = floats(sim.clone().inner());
-    let (image_of, text_of) = hard_negatives(
+    let Negatives { image_of_text, text_of_image } = hard_negatives(
         &host,
         batch,
         |a, b| rows[a] == rows[b],
         &mut Stream::new(4, "stage1/negatives", step),
     );
     let own: Vec<usize> = (0..batch).collect();
-    let images = [own.clone(), image_of, own.clone()].concat();
-    let texts = [own.clone(), own.clone(), text_of].concat();
-    let triplets: Vec<Pair> =
+    let images = [own.clone(), image_of_text, own.clone()].concat();
+    let texts = [own.clone(), own.clone(), text_of_image].concat();
+    let pairs: Vec<Pair> =
         texts.into_iter().zip(images).map(|(text, image)| Pair { text, image }).collect();
-    let (itm, right, right_negatives) =
-        itm_loss_sum(tower, &pass.cross, &triplets, text.ids.clone(), text.mask.clone());
+    let labels: Vec<usize> = (0..12).map(|i| usize::from(i < 4)).collect();
+    let (ids, mask) = (text.ids.clone(), text.mask.clone());
+    let matched = itm::loss_sum(tower, &pass.cross, &pairs, ids, mask, &labels);
+    let (right, right_negatives) = (matched.right, matched.right_negatives);
     let scored: usize = rows.iter().map(|row| row.len() - 1).sum();
-    let itg = itg_loss_sum(tower, &pass, text.ids, text.mask, MARKS.dec, 0.1) / scored as f64;
-    let (itc, itm) = (itc_loss(sim, 0.1, |a, b| rows[a] == rows[b]), itm / 12.0);
+    let sum = itg::loss_sum(tower, &pass.cache, text.ids, text.mask, MARKS.dec, SMOOTHING);
+    let itg = sum / scored as f64;
+    let itc = itc::loss(sim, SMOOTHING, |a, b| rows[a] == rows[b]);
+    let itm = matched.loss / 12.0;
     let whole = (itc.clone() + itm.clone() + itg.clone()).backward();
     same_gradients(
         "one graph",
@@ -192,7 +296,7 @@ fn a_step_is_the_losses_of_the_batch() {
         ("loss_itg", itg),
         ("trivial_itc", 4.0_f32.ln()),
         ("trivial_itm", 0.636_514_2),
-        ("trivial_itg", o.unigram as f32),
+        ("trivial_itg", unigram_loss(&o.captions, 20, SMOOTHING) as f32),
         ("accuracy_itc", hits as f32 / 4.0),
         ("accuracy_itm", right as f32 / 12.0),
         ("accuracy_itm_hard_negatives", right_negatives as f32 / 8.0),
@@ -208,16 +312,16 @@ fn a_weight_of_zero_leaves_a_loss_out() {
     let features = noise_features(IMAGES);
     let model = bridge(&tiny_qformer());
     for accumulate in [1, 2] {
-        let one = |weights| run(objective(&features, 4, weights, accumulate), &model, 1);
-        let none = LossWeights { itc: 0.0, itm: 0.0, itg: 0.0 };
+        let one =
+            |weights: LossWeights| run(objective(&features, 4, &weights, accumulate), &model, 1);
         let losses = [
             (
                 "itc",
-                one(LossWeights { itc: 1.0, ..none }),
+                one(weights_of(1.0, 0.0, 0.0)),
                 ["vision_proj", "text_proj", "temp"].as_slice(),
             ),
-            ("itm", one(LossWeights { itm: 1.0, ..none }), &["itm_head"]),
-            ("itg", one(LossWeights { itg: 1.0, ..none }), &["cls."]),
+            ("itm", one(weights_of(0.0, 1.0, 0.0)), &["itm_head"]),
+            ("itg", one(weights_of(0.0, 0.0, 1.0)), &["cls."]),
         ];
         for (name, (parts, grads), heads) in &losses {
             assert_eq!(parts["loss"], parts[&format!("loss_{name}")]);
@@ -230,12 +334,12 @@ fn a_weight_of_zero_leaves_a_loss_out() {
         }
         // Gradients of the weighted sum are the weighted sum of gradients: nothing counts twice or
         // leaks.
-        let (parts, whole) = one(LossWeights { itc: 0.5, itm: 2.0, itg: 1.5 });
+        let (parts, whole) = one(weights_of(0.5, 2.0, 1.5));
         let mut sum: BTreeMap<String, Vec<f32>> = BTreeMap::new();
         let mut loss = 0.0;
         // Matching needs ITC's embeddings for its hard negatives, so it is taken together with ITC,
         // which is taken off again.
-        let both = one(LossWeights { itg: 0.0, ..ALL });
+        let both = one(weights_of(1.0, 1.0, 0.0));
         let terms = [(&losses[0].1, -1.5_f32), (&both, 2.0), (&losses[2].1, 1.5)];
         for ((parts, grads), weight) in terms {
             loss += parts["loss"] * f64::from(weight);
@@ -257,12 +361,12 @@ fn the_temperature_has_the_gradient_of_differences() {
             (info.name == "temp").then(|| Values { shape: vec![1], data: vec![temp] })
         })
     };
-    let only = LossWeights { itm: 0.0, itg: 0.0, ..ALL };
+    let only = weights_of(1.0, 0.0, 0.0);
     for accumulate in [1, 2, 4] {
-        let loss = |temp| run(objective(&features, 4, only, accumulate), &at(temp), 0).0["loss"];
+        let loss = |temp| run(objective(&features, 4, &only, accumulate), &at(temp), 0).0["loss"];
         let slope = (loss(0.31) - loss(0.29)) / 0.02;
         let gradient =
-            f64::from(run(objective(&features, 4, only, accumulate), &at(0.3), 0).1["temp"][0]);
+            f64::from(run(objective(&features, 4, &only, accumulate), &at(0.3), 0).1["temp"][0]);
         assert!(
             (gradient - slope).abs() < 0.02 * slope.abs(),
             "{gradient}, differences say {slope}"
@@ -277,7 +381,7 @@ fn dropout_is_that_of_the_step() {
     let plain = bridge(&tiny_qformer());
     let in_scope = |accumulate, step: u64, model: &AnyBridge| {
         noise::scope(Stream::new(1, "dropout", step), || {
-            run(objective(&features, 4, ALL, accumulate), model, 0)
+            run(objective(&features, 4, &all(), accumulate), model, 0)
         })
     };
     for accumulate in [1, 2] {
@@ -288,7 +392,7 @@ fn dropout_is_that_of_the_step() {
     // The scope of the step is given back: what follows still draws.
     let x = Tensor::<1>::ones([1000], &Device::default());
     let after = noise::scope(Stream::new(1, "dropout", 0), || {
-        run(objective(&features, 4, ALL, 2), &model, 0);
+        run(objective(&features, 4, &all(), 2), &model, 0);
         noise::dropout(x.clone(), 0.5)
     });
     assert_ne!(floats(after), floats(x));
@@ -300,7 +404,7 @@ fn dropout_is_that_of_the_step() {
 fn micro_batches_agree_on_their_masks() {
     let features = noise_features(IMAGES);
     let model = bridge(&QFormerConfig { dropout: 0.2, ..tiny_qformer() });
-    let only = LossWeights { itm: 0.0, itg: 0.0, ..ALL };
+    let only = weights_of(1.0, 0.0, 0.0);
     // The loss is reported by the first micro-batch and differentiated in all: differences along
     // the text projection's bias, which moves every text, see a micro-batch that was embedded with
     // other masks.
@@ -311,10 +415,10 @@ fn micro_batches_agree_on_their_masks() {
                 .then(|| Values { data: values.data.iter().map(|x| x + by).collect(), ..values })
         })
     };
-    let loss = |by| run(objective(&features, 4, only, 4), &moved(by), 0).0["loss"];
+    let loss = |by| run(objective(&features, 4, &only, 4), &moved(by), 0).0["loss"];
     let slope = (loss(0.005) - loss(-0.005)) / 0.01;
     let gradient: f32 =
-        run(objective(&features, 4, only, 4), &model, 0).1["text_proj.bias"].iter().sum();
+        run(objective(&features, 4, &only, 4), &model, 0).1["text_proj.bias"].iter().sum();
     assert!(
         (f64::from(gradient) - slope).abs() < 0.03 * slope.abs(),
         "{gradient}, differences say {slope}"
@@ -328,9 +432,9 @@ fn errors_are_worded() {
         LinearConfig { width: 7, drop_class_token: false, pool: 1, vision_layer_norm_eps: 1e-5 };
     let device = Device::default().autodiff();
     let linear = AnyBridge::new(LinearBridge::build(&config, &super::vision(5, 6), &device));
-    let error = objective(&features, 4, ALL, 1).step(&linear, 0).err().unwrap().to_string();
+    let error = objective(&features, 4, &all(), 1).step(&linear, 0).err().unwrap().to_string();
     assert!(error.contains("no text tower") && error.contains("hint:"), "{error}");
-    let mut bare = objective(&features, 4, ALL, 1);
+    let mut bare = objective(&features, 4, &all(), 1);
     let mut captions = (*bare.captions).clone();
     captions[6].clear();
     bare.captions = Arc::new(captions);

@@ -1,0 +1,75 @@
+//! The losses of stage 1 that an experiment can weigh: the toolkit's and those of plug-ins.
+
+use crate::LabError;
+use crate::experiment::spec::Spec;
+use crate::experiment::sweep::ExperimentCell;
+use std::sync::Arc;
+use toolkit_registry::spanned::suggest;
+use toolkit_registry::{Registry, Source};
+use toolkit_train::stage1::{NamedLoss, Stage1Loss, builtin};
+
+/// A loss of a plug-in, as the registry holds it.
+struct PlugIn(Arc<dyn Stage1Loss>);
+
+/// Registration of losses.
+pub trait RegisterLoss: Sized {
+    /// Adds a loss of stage 1. Experiments train it by a weight, `[stage1.losses] NAME = 1.0`.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[must_use]
+    fn loss<T: Stage1Loss + Default>(self, name: &str) -> Self;
+}
+
+impl RegisterLoss for Registry {
+    fn loss<T: Stage1Loss + Default>(self, name: &str) -> Self {
+        let taken = builtin().iter().any(|known| known.name == name);
+        assert!(!taken, "`{name}` is a loss of the toolkit: give yours another name");
+        self.extend(name, PlugIn(Arc::new(T::default())))
+    }
+}
+
+/// Returns all losses: the toolkit's in the order of the paper, then those of plug-ins by name.
+#[must_use]
+pub fn all(registry: &Registry) -> Vec<NamedLoss> {
+    let plug_ins = registry.extensions::<PlugIn>();
+    let named = |(name, loss): (&str, &PlugIn)| NamedLoss {
+        name: name.to_owned(),
+        loss: Arc::clone(&loss.0),
+    };
+    builtin().into_iter().chain(plug_ins.into_iter().map(named)).collect()
+}
+
+/// Checks that the registry has every loss that the file, `--set` or an axis weighs.
+///
+/// # Errors
+/// At the unknown name, with the nearest known one.
+pub(crate) fn check(
+    registry: &Registry,
+    source: &Source,
+    spec: &Spec,
+    cells: &[ExperimentCell],
+    overrides: &[String],
+) -> Result<(), LabError> {
+    let all = all(registry);
+    let known: Vec<&str> = all.iter().map(|loss| loss.name.as_str()).collect();
+    let unknown = |spec: &Spec| {
+        let names = spec.stage1.losses.iter().map(|(name, _)| name.to_owned());
+        names.into_iter().find(|name| !known.contains(&name.as_str()))
+    };
+    let wrong = |name: &str| (format!("there is no loss `{name}`"), suggest(name, &known));
+    if let Some(name) = unknown(spec) {
+        let (what, hint) = wrong(&name);
+        if let Some(argument) = overrides.iter().find(|argument| argument.contains(&name)) {
+            return Err(LabError::new(format!("`--set {argument}`: {what}"), &hint));
+        }
+        return Err(source.error_at(&format!("stage1.losses.{name}"), what, hint).into());
+    }
+    match cells.iter().find_map(|cell| unknown(&cell.spec)) {
+        Some(name) => {
+            let (what, hint) = wrong(&name);
+            Err(source.error_at("sweep", what, hint).into())
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,78 @@
+//! The images and captions of one step.
+
+use super::Stage1Settings;
+use crate::TrainError;
+use crate::text::draw_caption;
+use burn::tensor::Device;
+use toolkit_core::{Side, Stream, TextBatch, pad};
+
+/// Images of a step with one caption each, shortest caption first.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Rows of the training split.
+    pub samples: Vec<usize>,
+    /// Token ids of one caption of each image, `[CLS]` to `[SEP]`.
+    pub captions: Vec<Vec<u32>>,
+    /// Number of what each image depicts: images with the same number are positives of each other.
+    pub depicts: Vec<usize>,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Step, from 0.
+    pub step: u64,
+}
+
+impl Batch {
+    /// Draws a caption for each of `samples`; `captions` and `depicts` are those of the whole split.
+    ///
+    /// # Errors
+    /// If an image has no caption.
+    pub fn draw(
+        samples: Vec<usize>,
+        captions: &[Vec<Vec<u32>>],
+        depicts: &[usize],
+        seed: u64,
+        step: u64,
+    ) -> Result<Self, TrainError> {
+        let mut choice = Stream::new(seed, "stage1/caption", step);
+        let mut drawn = Vec::with_capacity(samples.len());
+        for sample in samples {
+            drawn.push((sample, draw_caption(captions, sample, &mut choice)?.to_vec()));
+        }
+        drawn.sort_by_key(|(_, caption)| caption.len());
+        let (samples, captions): (Vec<usize>, Vec<Vec<u32>>) = drawn.into_iter().unzip();
+        let depicts = samples.iter().map(|&sample| depicts[sample]).collect();
+        Ok(Self { samples, captions, depicts, seed, step })
+    }
+
+    /// Returns the number of images.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Returns `true` if rows `a` and `b` are no negatives of each other: their images depict the
+    /// same, or their captions are equal.
+    #[must_use]
+    pub fn same_content(&self, a: usize, b: usize) -> bool {
+        self.depicts[a] == self.depicts[b] || self.captions[a] == self.captions[b]
+    }
+
+    /// Returns the number of tokens that captioning is scored on: all but the first of each.
+    #[must_use]
+    pub fn scored_tokens(&self) -> usize {
+        self.captions.iter().map(|caption| caption.len() - 1).sum()
+    }
+
+    /// Pads the captions of `rows`.
+    #[must_use]
+    pub fn text(&self, rows: &[usize], settings: Stage1Settings, device: &Device) -> TextBatch {
+        let captions: Vec<Vec<u32>> = rows.iter().map(|&row| self.captions[row].clone()).collect();
+        pad(&captions, settings.special_tokens.pad, Side::Right, device)
+    }
+
+    /// Returns the stream of random numbers that `label` names, one for each step.
+    #[must_use]
+    pub fn stream(&self, label: &str) -> Stream {
+        Stream::new(self.seed, label, self.step)
+    }
+}
