@@ -2,11 +2,11 @@
 
 use crate::progress::Log;
 use crate::{device, out};
-use anyhow::anyhow;
 use burn::tensor::Device;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use toolkit_registry::{Registry, Source};
+use toolkit_system::problem::Problem;
 
 /// Options of every command.
 #[derive(Args)]
@@ -77,14 +77,12 @@ impl Context {
     /// # Errors
     /// If it is not there, not text, or not TOML.
     pub fn source(&self, file: &Path) -> anyhow::Result<Source> {
-        let shown = file.display();
         let text = toolkit_system::input::read_to_string(file).map_err(|error| {
-            anyhow!(
-                "cannot read the file: {error} --> {shown}; hint: give a TOML \
-                file, such as experiments/ablate_stage1.toml"
-            )
+            Problem::new(format_args!("cannot read the file: {error}"))
+                .at(file.display())
+                .hint("give a TOML file, such as experiments/ablate_stage1.toml")
         })?;
-        Ok(Source::new(shown.to_string(), text)?)
+        Ok(Source::new(file.display().to_string(), text)?)
     }
 
     /// Prints `value` as JSON if that was asked for, otherwise the text.

@@ -1,8 +1,8 @@
 //! `--device`: which backends are compiled in, and whether they open.
 
-use anyhow::bail;
 use burn::tensor::{Device, Tensor};
 use std::panic::catch_unwind;
+use toolkit_system::problem::Problem;
 
 /// Devices by name, and the cargo feature each needs.
 const KNOWN: [(&str, Option<&str>, bool); 4] = [
@@ -30,16 +30,21 @@ pub fn check(name: &str) -> anyhow::Result<()> {
     let Some((_, feature, there)) = KNOWN.iter().find(|(known, _, _)| *known == base) else {
         let names = KNOWN.map(|(name, _, _)| name);
         let hint = toolkit_registry::spanned::suggest(base, &names);
-        bail!("--device {name}: there is no such device, this build has {listed}; hint: {hint}");
+        return Err(Problem::new(format_args!(
+            "--device {name}: there is no such device, this build has {listed}"
+        ))
+        .hint(hint)
+        .into());
     };
     if let (false, Some(feature)) = (there, feature) {
-        bail!(
-            "--device {name}: this build has {listed} only; hint: build with `cargo build \
-            --features {feature}`"
-        );
+        return Err(Problem::new(format_args!("--device {name}: this build has {listed} only"))
+            .hint(format_args!("build with `cargo build --features {feature}`"))
+            .into());
     }
     if index.is_some_and(|index| base != "cuda" || index.parse::<u32>().is_err()) {
-        bail!("--device {name}: only `cuda` takes a number; hint: write `{base}` or `cuda:0`");
+        return Err(Problem::new(format_args!("--device {name}: only `cuda` takes a number"))
+            .hint(format_args!("write `{base}` or `cuda:0`"))
+            .into());
     }
     Ok(())
 }
@@ -55,9 +60,11 @@ pub fn open(name: &str) -> anyhow::Result<Device> {
     }
     match probe(name) {
         Ok(device) => Ok(device),
-        Err(why) => bail!(
-            "--device {name}: it does not open: {why}; hint: `toolkit doctor` shows what works here"
-        ),
+        Err(why) => {
+            return Err(Problem::new(format_args!("--device {name}: it does not open: {why}"))
+                .hint("`toolkit doctor` shows what works here")
+                .into());
+        }
     }
 }
 

@@ -1,58 +1,62 @@
-//! One line for whatever went wrong.
+//! Errors as one line of the log, and exit codes.
 
 use crate::numbers::plain;
 use crate::out::{log, out};
 use clap::error::ErrorKind;
+use std::fmt::Display;
 use std::process::ExitCode;
+use toolkit_system::problem::{Problem, has_hint};
 
 /// Exit code of every failure.
 const FAILED: u8 = 2;
 
-/// Exit code where two things were compared and are not the same, as of `diff` and `cmp`.
+/// Exit code of comparisons that find a difference, as of `diff` and `cmp`.
 const DIFFERENT: u8 = 1;
 
-/// Two things were compared and are not the same. The output says where.
+/// Two things that were compared and are not the same. The output shows where.
 #[derive(Debug)]
 pub struct Different(
-    /// A line for the log, if the output does not say it all.
-    pub Option<String>,
+    /// Problem for the log, if the output does not show it all.
+    pub Option<Problem>,
 );
 
-impl std::fmt::Display for Different {
+impl Display for Different {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or("they differ; hint: the output says where"))
+        match &self.0 {
+            Some(problem) => problem.fmt(f),
+            None => Problem::new("they differ").hint("the output shows where").fmt(f),
+        }
     }
 }
 
 impl std::error::Error for Different {}
 
-/// Says what went wrong.
+/// Writes an error to the log, and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(different) = error.downcast_ref::<Different>() {
         if different.0.is_some() {
-            log(&format!("error: {}", line(&different.to_string())));
+            log(&format!("error: {}", line(different)));
         }
         return ExitCode::from(DIFFERENT);
     }
-    log(&format!("error: {}", line(&error.to_string())));
+    log(&format!("error: {}", line(error)));
     ExitCode::from(FAILED)
 }
 
-/// One line that ends with its hint in the one form `; hint: ..`.
-fn line(message: &str) -> String {
+/// Renders an error on one line that ends with a hint.
+fn line(error: impl Display) -> String {
+    let text = error.to_string();
     let one: String =
-        message.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match one.strip_suffix(')').and_then(|inner| inner.rsplit_once(" (hint: ")) {
-        Some((what, hint)) => format!("{what}; hint: {hint}"),
-        None if one.contains("hint: ") => one,
-        None => format!(
-            "{one}; hint: `toolkit --help` shows how to call it, `toolkit doctor` checks this \
-            machine"
-        ),
+        text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if has_hint(&one) {
+        return one;
     }
+    Problem::new(one)
+        .hint("`toolkit --help` shows how to call it, `toolkit doctor` checks this machine")
+        .to_string()
 }
 
-/// What clap says: help and version as they are, errors in one line.
+/// Writes the answer of clap: help and version as they are, errors on one line.
 pub fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -72,7 +76,8 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Paragraphs are what is wrong (sometimes over several lines), tips, and the usage.
+/// Joins an error of clap into one line. Its paragraphs are the problem (sometimes over several
+/// lines), tips, and the usage.
 fn usage_line(text: &str) -> String {
     let (mut what, mut tips, mut usage) = (Vec::new(), Vec::new(), None);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -89,7 +94,7 @@ fn usage_line(text: &str) -> String {
             usage.map_or_else(|| "see `--help`".to_owned(), |usage| format!("usage is `{usage}`")),
         );
     }
-    format!("{}; hint: {}", what.join(" "), tips.join("; "))
+    Problem::new(what.join(" ")).hint(tips.join("; ")).to_string()
 }
 
 #[cfg(test)]
@@ -98,7 +103,6 @@ mod tests {
 
     #[test]
     fn every_error_is_one_line_with_one_hint() {
-        assert_eq!(line("x is wrong (hint: mend it)"), "x is wrong; hint: mend it");
         assert_eq!(line("a: b\nc; hint: d"), "a: b c; hint: d");
         assert!(line("odd").starts_with("odd; hint: "));
         let text = "error: unexpected argument '--ot' found\n\n  tip: a similar argument exists: \

@@ -1,10 +1,10 @@
 //! The two streams: data on standard output, everything else on standard error.
 
-use anyhow::anyhow;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// Makes somebody else's text safe as part of a line: control characters are shown escaped, line
 /// breaks and tabs too.
@@ -46,11 +46,13 @@ pub fn keep_inputs(out: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
     let inside = |input: &&&Path| input.canonicalize().is_ok_and(|input| there.starts_with(input));
     match inputs.iter().find(inside) {
         None => Ok(()),
-        Some(input) => Err(anyhow!(
-            "the result would replace what is read: {} --> --out {}; hint: give another file",
-            input.display(),
-            out.display()
-        )),
+        Some(input) => Err(Problem::new(format_args!(
+            "the result would replace what is read: {}",
+            input.display()
+        ))
+        .at(format_args!("--out {}", out.display()))
+        .hint("give another file")
+        .into()),
     }
 }
 
@@ -73,10 +75,12 @@ pub fn out(text: &str) -> anyhow::Result<()> {
 fn exact(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(anyhow!(
-            "cannot write the result --> standard output: {error}; hint: check that the disk it \
-            goes to has room"
-        )),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Problem::new("cannot write the result")
+                .at(format_args!("standard output: {error}"))
+                .hint("check that the disk it goes to has room")
+                .into())
+        }
         _ => Ok(()),
     }
 }

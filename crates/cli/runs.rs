@@ -2,7 +2,6 @@
 //! 1.
 
 use crate::context::Context;
-use anyhow::{anyhow, bail};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use toolkit_core::AnyBridge;
@@ -14,6 +13,7 @@ use toolkit_lab::run::manifest::Manifest;
 use toolkit_models::connector::Connector;
 use toolkit_registry::Weights;
 use toolkit_registry::spanned::suggest;
+use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
 
 /// A cell of a run: its id and the experiment it was.
@@ -32,11 +32,9 @@ pub struct Cell {
 /// If the folder is no run.
 fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
     let none = || {
-        anyhow!(
-            "this is no folder of a run with cells --> {}; hint: give the folder that `toolkit \
-            run` wrote, such as runs/ablate_stage1",
-            run.display()
-        )
+        Problem::new("this is no folder of a run with cells")
+            .at(run.display())
+            .hint("give the folder that `toolkit run` wrote, such as runs/ablate_stage1")
     };
     let entries = std::fs::read_dir(run.join("cells")).map_err(|_| none())?;
     let mut names: Vec<String> = entries
@@ -47,7 +45,7 @@ fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
     names.sort();
     let planned = Manifest::load(run).unwrap_or_default().cells;
     names.sort_by_key(|name| planned.iter().position(|id| id == name).unwrap_or(usize::MAX));
-    if names.is_empty() { Err(none()) } else { Ok(names) }
+    if names.is_empty() { Err(none().into()) } else { Ok(names) }
 }
 
 /// All cells of a run.
@@ -75,7 +73,10 @@ pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
         let known = ids(run)?;
         if !known.iter().any(|id| id == wanted) {
             let hint = suggest(wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
-            bail!("there is no cell `{wanted}` --> {}; hint: {hint}", run.join("cells").display());
+            return Err(Problem::new(format_args!("there is no cell `{wanted}`"))
+                .at(run.join("cells").display())
+                .hint(hint)
+                .into());
         }
         return cell(context, run, wanted.to_owned());
     }
@@ -109,11 +110,9 @@ pub fn connector(
 ) -> anyhow::Result<Connector> {
     let (dir, resolved) = (stage2(run, cell), &cell.resolved);
     let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
-        anyhow!(
-            "this cell has not been trained --> {}; hint: finish the run first: the command that \
-            began it resumes it",
-            dir.display()
-        )
+        Problem::new("this cell has not been trained")
+            .at(dir.display())
+            .hint("finish the run first: the command that began it resumes it")
     })?;
     if saved.step < cell.spec.stage2.steps {
         context.log.line(&format!(
@@ -146,18 +145,17 @@ pub fn stage1(
     let mut cells: Vec<Cell> = cells(context, run)?.into_iter().filter(with_text).collect();
     let known = trained_keys(run);
     if cells.is_empty() || known.is_empty() {
-        bail!(
-            "this run has no stage 1 --> {}; hint: give the folder of a run with `stage1.enabled = \
-            true`",
-            run.join("stage1").display()
-        );
+        return Err(Problem::new("this run has no stage 1")
+            .at(run.join("stage1").display())
+            .hint("give the folder of a run with `stage1.enabled = true`")
+            .into());
     }
     if let Some(wanted) = wanted.filter(|wanted| !known.iter().any(|key| key == wanted)) {
         let hint = suggest(wanted, &known.iter().map(String::as_str).collect::<Vec<_>>());
-        bail!(
-            "there is no stage-1 run `{wanted}` --> {}; hint: {hint}",
-            run.join("stage1").display()
-        );
+        return Err(Problem::new(format_args!("there is no stage-1 run `{wanted}`"))
+            .at(run.join("stage1").display())
+            .hint(hint)
+            .into());
     }
     // The cells are in the order of the plan, so the first is a baseline of most ablations.
     let manifest = Manifest::load(run).unwrap_or_default();
@@ -171,11 +169,10 @@ pub fn stage1(
     let meant =
         |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));
     let Some(at) = cells.iter().position(meant) else {
-        bail!(
-            "no cell of this run starts from that stage-1 run --> {}; hint: type the command of \
-            the run again, which goes on with it",
-            run.display()
-        );
+        return Err(Problem::new("no cell of this run starts from that stage-1 run")
+            .at(run.display())
+            .hint("type the command of the run again, which goes on with it")
+            .into());
     };
     let key = started(&cells[at]).unwrap_or_default().to_owned();
     if wanted.is_none() {
@@ -205,7 +202,7 @@ pub fn bridge(
 ) -> anyhow::Result<AnyBridge> {
     let (card, vision) = (&cell.resolved.bridge.0, &cell.resolved.vision.1);
     let saved = Checkpoint::load(dir)?.ok_or_else(|| {
-        anyhow!("no checkpoint --> {}; hint: finish the run first", dir.display())
+        Problem::new("no checkpoint").at(dir.display()).hint("finish the run first")
     })?;
     let bridge = context.registry.build_bridge(card, vision, device, Weights::None)?;
     Ok(load_strict(bridge, saved.weights(dir)?, &dir.join(&saved.model))?)

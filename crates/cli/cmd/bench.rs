@@ -1,16 +1,16 @@
 //! `toolkit bench`: how fast this machine, device and model are.
 
 use crate::context::Context;
-use crate::out;
 use crate::text::{bytes, count, table};
 use crate::which::Kept;
-use anyhow::{anyhow, bail};
 use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 use toolkit_lab::bench::{Measured, Setup, Work, measure};
 use toolkit_lab::run::provenance;
 use toolkit_registry::Kind;
+use toolkit_system::problem::Problem;
+use toolkit_system::progress::Progress;
 
 /// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage,
 /// writing text
@@ -118,20 +118,42 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         [] => Work::ALL.to_vec(),
         named => named.iter().map(|&name| name.into()).collect(),
     };
-    let mut names = [args.vision.clone(), args.bridge.clone(), args.language.clone()];
-    if let Some(model) = &args.model {
-        names = parts(context, model)?;
-        if names[2].is_empty()
-            && works.iter().any(|work| matches!(work, Work::Stage2 | Work::Decode))
-        {
-            bail!(
-                "model `{model}` has no language model; hint: name the works that need none: data \
-                encode stage1"
-            );
-        }
+    let setup = setup(context, args, &works)?;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.map_or_else(cores, |threads| threads as usize);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| {
+        Problem::new(format_args!("{threads} threads cannot be started: {e}"))
+            .hint("give fewer `--threads`")
+    })?;
+    let progress = context.log.task("bench");
+    let mut all = Vec::with_capacity(works.len());
+    progress.start(0, works.len() as u64);
+    for work in works {
+        all.push(pool.install(|| measure(&setup, work))?);
+        progress.advance(1);
     }
-    let [vision, bridge, language] = names;
-    let setup = Setup {
+    progress.finish();
+    let (machine, device) = (provenance::machine(), &context.device_name);
+    context.print(
+        || {
+            let toolkit = format!("{} {}", env!("CARGO_PKG_VERSION"), provenance::git_revision());
+            json!({
+                "machine": machine, "device": device, "threads": threads, "toolkit": toolkit,
+                "works": all,
+            })
+        },
+        || format!("{machine}, {threads} threads, {device}\n\n{}", listing(&all)),
+    )
+}
+
+/// Returns the sizes and cards that are measured.
+fn setup<'a>(context: &'a Context, args: &Args, works: &[Work]) -> anyhow::Result<Setup<'a>> {
+    let [vision, bridge, language] = match &args.model {
+        Some(model) => parts(context, model, works)?,
+        None => [args.vision.clone(), args.bridge.clone(), args.language.clone()],
+    };
+    Ok(Setup {
         registry: &context.registry,
         device: context.device()?,
         vision,
@@ -149,43 +171,22 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         images: args.images.clone(),
         size: args.size,
         rounds: args.rounds as usize,
-    };
-    let threads = match args.threads {
-        Some(threads) => threads as usize,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|e| {
-        anyhow!("{threads} threads cannot be started: {e}; hint: give fewer `--threads`")
-    })?;
-    let task = context.log.task("bench");
-    let mut all = Vec::with_capacity(works.len());
-    toolkit_system::progress::Progress::start(&task, 0, works.len() as u64);
-    for work in works {
-        all.push(pool.install(|| measure(&setup, work))?);
-        toolkit_system::progress::Progress::advance(&task, 1);
-    }
-    toolkit_system::progress::Progress::finish(&task);
-    if context.json {
-        return out::json(&json!({
-            "machine": provenance::machine(), "device": context.device_name, "threads": threads,
-            "toolkit": format!("{} {}", env!("CARGO_PKG_VERSION"), provenance::git_revision()), "works": all,
-        }));
-    }
-    out::out(&format!(
-        "{}, {threads} threads, {}\n\n{}",
-        provenance::machine(),
-        context.device_name,
-        listing(&all)
-    ))
+    })
 }
 
-/// Encoder, bridge and language model of a model card.
-fn parts(context: &Context, model: &str) -> anyhow::Result<[String; 3]> {
+/// Returns the encoder, bridge and language model of a model card.
+fn parts(context: &Context, model: &str, works: &[Work]) -> anyhow::Result<[String; 3]> {
     let card = context.registry.card(Kind::Model, model)?;
     let parts = card.parts.ok_or_else(|| {
-        anyhow!("model `{model}` names no parts; hint: add `vision` and `bridge`")
+        Problem::new(format_args!("model `{model}` names no parts"))
+            .hint("add `vision` and `bridge`")
     })?;
+    let writes = works.iter().any(|work| matches!(work, Work::Stage2 | Work::Decode));
+    if writes && parts.language.is_none() {
+        return Err(Problem::new(format_args!("model `{model}` has no language model"))
+            .hint("name the works that need none: data encode stage1")
+            .into());
+    }
     Ok([parts.vision, parts.bridge, parts.language.unwrap_or_default()])
 }
 

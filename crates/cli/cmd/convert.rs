@@ -2,7 +2,6 @@
 
 use crate::context::Context;
 use crate::which::{Purpose, Which, is_run};
-use anyhow::{anyhow, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args as Arguments, ValueEnum};
 use std::path::PathBuf;
@@ -12,6 +11,7 @@ use toolkit_checkpoints::convert::{To, convert, export};
 use toolkit_checkpoints::write::{Form, Summary};
 use toolkit_models::weights::StoredDtype;
 use toolkit_registry::Card;
+use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TextTokenizer;
 
 /// Writes a checkpoint in another published form
@@ -116,15 +116,20 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<Summary> {
     let purpose = if args.stage1 { Purpose::Compare } else { Purpose::Speak };
     let opened = args.which.open(context, purpose)?;
-    let cell =
-        opened.cell().ok_or_else(|| anyhow!("this is no run; hint: give the folder of one"))?;
+    let cell = opened
+        .cell()
+        .ok_or_else(|| Problem::new("this is no run").hint("give the folder of one"))?;
     let card = &cell.resolved.vision.0;
     let vision = match card.family.as_str() {
         "eva" => VisionConfig::Eva(card.config()?),
         "vit" => VisionConfig::Clip(card.config()?),
-        other => bail!(
-            "no published form has an encoder of family `{other}`; hint: `eva` and `vit` have one"
-        ),
+        other => {
+            return Err(Problem::new(format_args!(
+                "no published form has an encoder of family `{other}`"
+            ))
+            .hint("`eva` and `vit` have one")
+            .into());
+        }
     };
     let language =
         opened.model.language.as_ref().map(|_| language(&cell.resolved.language.0)).transpose()?;
@@ -149,9 +154,8 @@ fn tokenizer(ours: &TextTokenizer, language: Option<&LanguageConfig>) -> anyhow:
     let processor = TemplateProcessing::builder()
         .try_single(template.join(" "))
         .map_err(|error| {
-            anyhow!(
-                "cannot say how texts begin and end: {error}; hint: this is a defect, report it"
-            )
+            Problem::new(format_args!("cannot say how texts begin and end: {error}"))
+                .hint("this is a defect, report it")
         })?
         .special_tokens([before, after].into_iter().flatten().collect::<Vec<_>>())
         .build()?;
@@ -164,9 +168,12 @@ fn language(card: &Card) -> anyhow::Result<LanguageConfig> {
     match card.family.as_str() {
         "opt" => Ok(LanguageConfig::Opt(card.config()?)),
         "t5" => Ok(LanguageConfig::T5(card.config()?)),
-        other => bail!(
-            "no published form has a language model of family `{other}`; hint: `opt` and `t5` have \
-            one"
-        ),
+        other => {
+            return Err(Problem::new(format_args!(
+                "no published form has a language model of family `{other}`"
+            ))
+            .hint("`opt` and `t5` have one")
+            .into());
+        }
     }
 }

@@ -3,13 +3,13 @@
 use crate::context::Context;
 use crate::fail::Different;
 use crate::text::{decimals, table};
-use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use toolkit_lab::compare::diff::{Difference, Parting, RunDiff, diff};
 use toolkit_lab::compare::outcome::{Paired, compare, is_evaluation, tasks_alone};
 use toolkit_lab::run::damage::Damage;
+use toolkit_system::problem::Problem;
 
 /// Says why two runs differ: what they were made of, where their training parts, which samples came
 /// out otherwise
@@ -54,7 +54,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
                 "{} is an evaluation, this is none, or none that is finished",
                 one.display()
             );
-            bail!("{what} --> {}; hint: compare two evaluations or two runs", other.display());
+            return Err(Problem::new(what)
+                .at(other.display())
+                .hint("compare two evaluations or two runs")
+                .into());
         }
     }
     let found = diff(&args.a, &args.b)?;

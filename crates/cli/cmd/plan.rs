@@ -1,7 +1,8 @@
-//! `toolkit plan`: what an experiment would do and cost. No weight is read and nothing is written.
+//! `toolkit plan`: shows what an experiment would do and cost. No weight is read and nothing is
+//! written.
 
-use crate::cmd::pretrain;
-use crate::cmd::run::ExperimentArgs;
+use crate::cmd::run::args::ExperimentArgs;
+use crate::cmd::run::pretrain;
 use crate::context::Context;
 use crate::text::{bytes, count, seconds, table};
 use clap::Args as Arguments;
@@ -30,12 +31,12 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever is wrong with the file, cards, widths or data.
+/// If something is wrong with the file, cards, widths or data.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     show(context, &args.experiment)
 }
 
-/// `run --plan` too.
+/// Shows the plan of an experiment; `run --plan` calls it too.
 ///
 /// # Errors
 /// As [`run`].
@@ -54,7 +55,7 @@ pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
     context.print(|| as_json(&run), || as_text(&run))
 }
 
-/// Trained and frozen parameters of a cell.
+/// Returns the trained and frozen parameters of a cell.
 fn params(run: &Run, cell: &PlannedCell) -> (u64, u64) {
     let parts = &run.plan.resolved[cell.resolved];
     (parts.trained_params, parts.vision.1.cost.params + parts.language.1.cost.params)
@@ -129,7 +130,7 @@ fn memory(estimate: &Estimate) -> String {
     }
 }
 
-/// `1.20 T` to be followed by a unit, `12 ` too.
+/// Makes a number ready for a unit: `1.20 T` stays, `12` becomes `12 `.
 pub fn spaced(number: &str) -> String {
     if number.ends_with(char::is_alphabetic) { number.to_owned() } else { format!("{number} ") }
 }

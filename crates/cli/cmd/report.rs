@@ -1,12 +1,12 @@
 //! `toolkit report`: the report of a run, made anew from its results.
 
 use crate::context::Context;
-use anyhow::anyhow;
 use clap::Args as Arguments;
 use std::path::PathBuf;
 use toolkit_lab::report::{FIGURE_FILE, Results, figure_svg, html, markdown, summary, table};
 use toolkit_lab::run::folder::AGAIN;
 use toolkit_lab::{run::done, run::sealed};
+use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::write_atomic;
 
 /// Makes report.html, report.md and the figure of a run again from its results.json, and prints the
@@ -27,19 +27,17 @@ pub struct Args {
 /// If there are no results, they are damaged, or the report cannot be written.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let path = args.dir.join("results.json");
-    let shown = path.display();
     done::check(&args.dir, &["results.json"], AGAIN)?;
     let bytes = toolkit_system::input::read(&path).map_err(|error| {
-        anyhow!(
-            "cannot read the results: {error} --> {shown}; hint: give the \
-            folder of a run that has ended; `toolkit run` resumes one that has not"
+        Problem::new(format_args!("cannot read the results: {error}")).at(path.display()).hint(
+            "give the folder of a run that has ended; `toolkit run` resumes one that has \
+not",
         )
     })?;
     let results: Results = serde_json::from_slice(&bytes).map_err(|error| {
-        anyhow!(
-            "these are no results of a run: {error} --> {shown}; hint: the same `toolkit run` \
-            command writes them again"
-        )
+        Problem::new(format_args!("these are no results of a run: {error}"))
+            .at(path.display())
+            .hint("the same `toolkit run` command writes them again")
     })?;
     for (file, text) in [
         ("report.html", html(&results)),

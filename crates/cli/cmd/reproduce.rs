@@ -1,9 +1,9 @@
-//! `toolkit reproduce`: a run, again, and whether the same comes out.
+//! `toolkit reproduce`: runs a finished run again and compares the results.
 
+use crate::cmd::run::args::command_line;
 use crate::cmd::{diff, run};
 use crate::context::Context;
 use crate::fail::Different;
-use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use toolkit_lab::compare::diff::{diff as compare, made_of};
 use toolkit_lab::run::manifest::Manifest;
 use toolkit_lab::run::sealed;
 use toolkit_lab::run::{Run, RunOptions};
+use toolkit_system::problem::Problem;
 
 /// Runs a finished run again from what it kept, and compares logs, scores and samples
 ///
@@ -41,45 +42,18 @@ pub struct Args {
 /// # Errors
 /// If the run is not finished, is not of what is here, cannot be run, or comes out otherwise.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    // 1. What the run was.
-    let shown = args.run.display();
+    // 1. Read what the run was made of.
     let manifest = Manifest::load(&args.run)?;
     check(&args.run, &manifest)?;
+    // 2. Plan it again, and check that its inputs are still the same.
+    let options = options(context, args);
     let source = context.source(&args.run.join("spec.toml"))?;
-    let name =
-        args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let options = RunOptions {
-        out: Some(
-            args.out.clone().unwrap_or_else(|| args.run.with_file_name(format!("{name}-again"))),
-        ),
-        jobs: args.jobs.map(usize::from),
-        command: run::command_line(),
-        device_name: context.device_name.clone(),
-        ..RunOptions::default()
-    };
     let again = Run::prepare(source, &context.registry, &options)?;
-
-    // 2. Whether all of it is still here.
-    let planned = Manifest::new(&again.plan, &options.device_name, &options.command, Vec::new());
-    let changed = made_of(&manifest, &planned)?;
-    if let Some(first) = changed.first() {
-        bail!(
-            "{} of what the run was made of is not what is here, the first is `{}`: was {}, is {} \
-            --> {shown}; hint: check out the revision {} and give the same `--registry` and \
-            `--device`",
-            changed.len(),
-            first.at,
-            first.a,
-            first.b,
-            if manifest.git.is_empty() { "of the manifest" } else { &manifest.git }
-        );
-    }
-
-    // 3. Again.
+    check_inputs(&args.run, &manifest, &again, &options)?;
+    // 3. Run it again.
     let out = again.out.clone();
     run::carry_out(context, &again, &options)?;
-
-    // 4. Whether the same came out.
+    // 4. Compare.
     let found = compare(&args.run, &out)?;
     diff::note_unlisted(context, &found);
     let same = found.same_results();
@@ -90,23 +64,59 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if same {
         return Ok(());
     }
-    let what = format!(
-        "the repetition came out otherwise --> {}; hint: `toolkit diff {shown} {}` says where it \
-        parts; another build or machine is the usual reason",
-        out.display(),
+    let hint = format!(
+        "`toolkit diff {} {}` says where it parts; another build or machine is the usual reason",
+        args.run.display(),
         out.display()
     );
-    Err(Different(Some(what)).into())
+    let problem = Problem::new("the repetition came out otherwise").at(out.display()).hint(hint);
+    Err(Different(Some(problem)).into())
 }
 
-/// Looks whether the run has come to its end and its results are what it wrote: nothing else can be
+fn options(context: &Context, args: &Args) -> RunOptions {
+    let name =
+        args.run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let again = args.run.with_file_name(format!("{name}-again"));
+    RunOptions {
+        out: Some(args.out.clone().unwrap_or(again)),
+        jobs: args.jobs.map(usize::from),
+        command: command_line(),
+        device_name: context.device_name.clone(),
+        ..RunOptions::default()
+    }
+}
+
+/// Checks that cards, weights, data, seeds and device are those of the first run.
+fn check_inputs(
+    run: &Path,
+    manifest: &Manifest,
+    again: &Run,
+    options: &RunOptions,
+) -> anyhow::Result<()> {
+    let planned = Manifest::new(&again.plan, &options.device_name, &options.command, Vec::new());
+    let changed = made_of(manifest, &planned)?;
+    let Some(first) = changed.first() else { return Ok(()) };
+    let what = format!(
+        "{} of what the run was made of is not what is here, the first is `{}`: was {}, is {}",
+        changed.len(),
+        first.at,
+        first.a,
+        first.b
+    );
+    let revision = if manifest.git.is_empty() { "of the manifest" } else { &manifest.git };
+    let hint =
+        format!("check out the revision {revision} and give the same `--registry` and `--device`");
+    Err(Problem::new(what).at(run.display()).hint(hint).into())
+}
+
+/// Checks that the run has come to its end and its results are what it wrote: nothing else can be
 /// repeated.
 fn check(run: &Path, manifest: &Manifest) -> Result<(), LabError> {
     sealed::check_finished(run, &manifest.cells)?;
     match sealed::damage(run)?.iter().find(|damage| !damage.is_needless()) {
         Some(damage) => {
             let hint = format!("{}; a damaged run says nothing about a repetition", damage.hint());
-            Err(LabError::new(damage.to_string(), &hint))
+            Err(Problem::new(damage).hint(hint).into())
         }
         None => Ok(()),
     }

@@ -3,12 +3,12 @@
 use crate::context::Context;
 use crate::text::table;
 use crate::which::{Purpose, Which, is_run};
-use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args as Arguments;
 use std::path::{Path, PathBuf};
 use toolkit_checkpoints::CheckpointError;
 use toolkit_checkpoints::verify::{Bound, Report, Row, Subject, verify};
+use toolkit_system::problem::Problem;
 
 /// Compares a checkpoint with a reference file: every tensor, loss, gradient, pixel and generated
 /// text
@@ -54,11 +54,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if report.holds() {
         return Ok(());
     }
-    bail!(
-        "{wrong} of {all} outputs differ from the reference --> {}; hint: the first that differs \
-        in the order vision, qformer, language is where to look",
-        args.which.model
-    )
+    Err(Problem::new(format_args!("{wrong} of {all} outputs differ from the reference"))
+        .at(&args.which.model)
+        .hint("the first that differs in the order vision, qformer, language is where to look")
+        .into())
 }
 
 impl Args {

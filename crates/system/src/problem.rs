@@ -80,6 +80,12 @@ impl Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// Returns `true` if a rendered error ends with a hint.
+#[must_use]
+pub fn has_hint(line: &str) -> bool {
+    line.contains("; hint: ")
+}
+
 /// Escapes control characters: keys and values of files may hold line breaks, an error may not.
 #[must_use]
 pub fn one_line(text: &str) -> String {

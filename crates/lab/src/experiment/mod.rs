@@ -6,8 +6,10 @@
 //! | [`spec`], `check`, `ranges` | keys of an ablation, and the values that they may have |
 //! | [`pretrain_spec`] | keys of a pre-training |
 //! | [`overrides`] | values of `--set` and `[smoke]` |
+//! | [`cards`] | cards that the cells use |
 //! | [`sweep`] | cells: combinations of axis values and seeds |
 
+pub mod cards;
 mod check;
 pub mod kind;
 pub mod overrides;

@@ -1,6 +1,7 @@
 //! Values of the command line and of `[smoke]`, set over those of an experiment file.
 
 use crate::LabError;
+use crate::experiment::pretrain_spec::PretrainSpec;
 use crate::experiment::spec::Spec;
 use toolkit_registry::Source;
 use toolkit_system::problem::Problem;
@@ -90,4 +91,48 @@ pub(super) fn apply(
     let text = toml::to_string(table).map_err(|e| e.to_string())?;
     let parsed = Source::new("", text).and_then(|s| s.parse::<Spec>());
     parsed.map_err(|e| if e.hint.is_empty() { e.what } else { format!("{} ({})", e.what, e.hint) })
+}
+
+/// Parses the experiment file of a pre-training and sets the values of the command line.
+///
+/// # Errors
+/// At a key of the file, or naming the `--set` argument that does not fit.
+pub fn resolve_pretrain(source: &Source, overrides: &[String]) -> Result<PretrainSpec, LabError> {
+    let mut spec: PretrainSpec = source.parse()?;
+    let mut table: toml::Table = toml::from_str(source.text())
+        .map_err(|e| Problem::new(e.message()).hint("check the file"))?;
+    for argument in overrides {
+        spec = set_in_list(&mut table, argument)?;
+    }
+    spec.check()?;
+    Ok(spec)
+}
+
+/// Sets a dotted key, `part.0.steps` for one of a list, and parses again.
+fn set_in_list(table: &mut toml::Table, argument: &str) -> Result<PretrainSpec, LabError> {
+    let wrong = |what: String| {
+        Problem::new(format_args!("`--set {argument}`: {what}"))
+            .hint("keys are those of the experiment file, `part.0.steps` for the first part")
+    };
+    let (key, value) = parse_set(argument)?;
+    let mut names: Vec<&str> = key.split('.').collect();
+    let last = names.pop().unwrap_or_default();
+    let mut at = &mut *table;
+    let mut names = names.into_iter();
+    while let Some(name) = names.next() {
+        let inner = at.get_mut(name).ok_or_else(|| wrong(format!("there is no `{name}`")))?;
+        let inner = match inner {
+            toml::Value::Array(list) => {
+                names.next().and_then(|index| list.get_mut(index.parse::<usize>().ok()?))
+            }
+            other => Some(other),
+        };
+        at = inner
+            .and_then(toml::Value::as_table_mut)
+            .ok_or_else(|| wrong(format!("`{name}` is no table with that number")))?;
+    }
+    at.insert(last.to_owned(), value);
+    let text = toml::to_string(table).map_err(|e| wrong(e.to_string()))?;
+    let parsed = Source::new("", text).and_then(|source| source.parse());
+    Ok(parsed.map_err(|e| wrong(e.what))?)
 }

@@ -3,11 +3,13 @@
 use crate::LabError;
 use crate::experiment::ranges::{self, OutOfRange};
 use serde::{Deserialize, Serialize};
+use toolkit_registry::Kind;
+use toolkit_system::problem::Problem;
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::pretrain::vision::Target;
 use toolkit_train::schedule::Schedule;
 
-/// The experiment file.
+/// Content of the experiment file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainSpec {
@@ -15,18 +17,18 @@ pub struct PretrainSpec {
     pub name: String,
     /// `pretrain`.
     pub kind: String,
-    /// Question that is asked.
+    /// Question that the experiment asks.
     #[serde(default)]
     pub question: String,
-    /// Names every draw.
+    /// Seed of all random draws.
     pub seed: u64,
     /// Card of a `scenes` data set.
     pub data: String,
-    /// Parts that are trained.
+    /// Parts to train.
     pub part: Vec<PartSpec>,
 }
 
-/// One backbone.
+/// A backbone to train.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartSpec {
@@ -34,7 +36,7 @@ pub struct PartSpec {
     pub kind: PartKind,
     /// The card, without weights or with the ones that are to be replaced.
     pub card: String,
-    /// Vision: what heads predict.
+    /// Vision: labels that the heads predict.
     #[serde(default)]
     pub targets: Vec<Target>,
     /// Optimiser steps.
@@ -46,7 +48,7 @@ pub struct PartSpec {
     /// Optimiser.
     #[serde(default)]
     pub optim: OptimConfig,
-    /// Language: how much an answer's token counts beside a caption's.
+    /// Language: weight of an answer's token, relative to a caption's.
     #[serde(default = "one")]
     pub answer_weight: f32,
 }
@@ -56,7 +58,7 @@ fn one() -> f32 {
 }
 
 impl PretrainSpec {
-    /// Says of the settings what is allowed and may still not be meant, one line each.
+    /// Returns a line for each setting that is allowed and may still not be meant.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let part = |(at, part): (usize, &PartSpec)| {
@@ -71,14 +73,13 @@ impl PretrainSpec {
     /// At the first value that makes no sense, naming its part.
     pub fn check(&self) -> Result<(), LabError> {
         if self.part.is_empty() {
-            return Err(LabError::new(
-                "there is no `[[part]]`",
-                "name at least one backbone that is trained",
-            ));
+            return Err(Problem::new("there is no `[[part]]`")
+                .hint("name at least one backbone that is trained")
+                .into());
         }
         for (at, part) in self.part.iter().enumerate() {
             part.ranges(at).map_err(|error| {
-                LabError::new(format!("{} (`{}`)", error.what, part.card), error.hint)
+                Problem::new(format_args!("{} (`{}`)", error.what, part.card)).hint(error.hint)
             })?;
         }
         Ok(())
@@ -107,4 +108,16 @@ pub enum PartKind {
     Language,
     /// A Q-Former's text side on masked words.
     Bert,
+}
+
+impl PartKind {
+    /// Returns the kind of card that describes the part.
+    #[must_use]
+    pub fn card_kind(self) -> Kind {
+        match self {
+            Self::Vision => Kind::Vision,
+            Self::Language => Kind::Language,
+            Self::Bert => Kind::Bridge,
+        }
+    }
 }

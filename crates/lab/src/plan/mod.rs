@@ -3,6 +3,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | [`run_plan`] | everything that a run does, and the work that cells share |
+//! | [`pretrain_plan`] | a pre-training |
 //! | [`parts`] | cards of a model resolved to shapes |
 //! | [`splits`] | the data of an experiment |
 //! | `assumed` | data that are not on this machine |
@@ -24,5 +25,6 @@ pub mod memory;
 mod names;
 pub mod parts;
 pub(crate) mod preprocess;
+pub mod pretrain_plan;
 pub mod run_plan;
 pub mod splits;

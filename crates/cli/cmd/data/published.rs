@@ -1,14 +1,14 @@
 //! `toolkit data check` of a published data set or a folder: everything that is missing or damaged,
 //! counted.
 
+use super::check::{Majority, counts};
 use crate::context::Context;
 use crate::text::table;
-use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
 use std::path::Path;
 use toolkit_data::{Check, CheckOptions, Dataset, Fault, FolderCheck, UserFiles, check_folder};
-use toolkit_eval::{majority_baseline, question_pairs};
 use toolkit_registry::Card;
+use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 
 /// Checks one split, or all of a card.
@@ -24,13 +24,13 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let root = files.root?;
     if !root.is_dir() {
-        bail!(
-            "there is no folder of the data set `{}` --> {}; hint: get the files from {} and put \
-            them there",
-            card.name,
-            root.display(),
-            files.home
-        );
+        return Err(Problem::new(format_args!(
+            "there is no folder of the data set `{}`",
+            card.name
+        ))
+        .at(root.display())
+        .hint(format_args!("get the files from {} and put them there", files.home))
+        .into());
     }
     let source = context.registry.dataset_of(card)?;
     let splits = split.map_or_else(|| source.splits(), |one| Ok(vec![one.to_owned()]))?;
@@ -61,12 +61,14 @@ pub fn run(
     let bad: Vec<&Check> = reports.iter().filter(|report| !report.is_clean()).collect();
     match bad.iter().find_map(|report| first(report)) {
         None => Ok(()),
-        Some(first) => Err(anyhow!(
-            "{} of {} splits are not whole --> {}; hint: the first finding is: {first}",
+        Some(first) => Err(Problem::new(format_args!(
+            "{} of {} splits are not whole",
             bad.len(),
-            reports.len(),
-            root.display(),
-        )),
+            reports.len()
+        ))
+        .at(root.display())
+        .hint(format_args!("the first finding is: {first}"))
+        .into()),
     }
 }
 
@@ -84,8 +86,7 @@ pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::
         })?;
     task.finish();
     let bare = (0..data.len()).filter(|&index| data.item(index).captions.is_empty()).count();
-    let pairs = question_pairs(&data, None);
-    let majority = majority_baseline(&data, &data, &pairs).ok().filter(|_| !pairs.is_empty());
+    let majority = Majority::of(&data, &data);
     let value = || {
         let mut value = json!(report);
         value["data"] = json!(data.name());
@@ -93,47 +94,33 @@ pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::
         value["items"] = json!(data.len());
         value["items_without_caption"] = json!(bare);
         value["unreadable"] = json!(unreadable.iter().map(ToString::to_string).collect::<Vec<_>>());
-        value["majority"] =
-            json!(majority.as_ref().map(
-                |found| json!({"overall": found.overall, "per_kind": found.per_kind, "per_group": found.per_group})
-            ));
+        value["majority"] = majority.json();
         value["fingerprint"] = json!(data.fingerprint());
         json!([value])
     };
     let lines = || {
-        let mut lines = format!("{}: {}\n", data.name(), status(&report));
-        let counts = [
+        let counted = counts(&[
             ("pictures", report.images),
             ("unreadable", report.count(Fault::UnreadableImage)),
             ("passed over", report.count(Fault::UnreadFormat)),
             ("captions", report.captions),
             ("without caption", bare as u64),
             ("questions", report.questions),
-        ];
-        for (what, number) in counts {
-            lines += &format!("  {what:<24}{number}\n");
-        }
-        if let Some((found, overall)) =
-            majority.as_ref().and_then(|found| found.overall.map(|score| (found, score)))
-        {
-            lines += &format!("  {:<24}{overall:.2} %\n", "commonest answer");
-            for (kind, score) in &found.per_kind {
-                lines += &format!("    {kind:<22}{score:.2} %\n");
-            }
-        }
-        lines + &findings(&report)
+        ]);
+        let head = format!("{}: {}\n", data.name(), status(&report));
+        head + &counted + &majority.text() + &findings(&report)
     };
     context.print(value, lines)?;
     match first(&report) {
         None => Ok(()),
-        Some(first) => Err(anyhow!(
-            "the folder is not whole --> {}; hint: the first finding is: {first}",
-            path.display()
-        )),
+        Some(first) => Err(Problem::new("the folder is not whole")
+            .at(path.display())
+            .hint(format_args!("the first finding is: {first}"))
+            .into()),
     }
 }
 
-/// The first finding, without what to do about it; its kind and count where no example was kept.
+/// Returns the first finding without its hint; its kind and count where it has no example.
 fn first(report: &Check) -> Option<String> {
     let (fault, found) = report.findings.first_key_value()?;
     Some(match found.examples.first() {
@@ -142,7 +129,7 @@ fn first(report: &Check) -> Option<String> {
     })
 }
 
-/// Says in words if data can be used as they are.
+/// Describes in words if data can be used as they are.
 fn status(report: &Check) -> &'static str {
     match (report.is_clean(), report.has_text()) {
         (false, _) => "NOT whole",
@@ -175,7 +162,7 @@ fn text(name: &str, report: &Check) -> String {
     lines + &findings(report)
 }
 
-/// The table of findings, and a line for each note.
+/// Writes the table of findings, and a line for each note.
 fn findings(report: &Check) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (fault, found) in &report.findings {

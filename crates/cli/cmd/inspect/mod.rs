@@ -1,18 +1,17 @@
-//! `toolkit inspect`: all about one card.
+//! `toolkit inspect`: shows one card.
 
+mod shape;
+
+use self::shape::{encoder_for, shape};
 use crate::cmd::plan::spaced;
 use crate::context::Context;
 use crate::text::count;
 use anyhow::{anyhow, bail};
 use clap::Args as Arguments;
 use serde_json::{Map, Value, json};
-use toolkit_core::{Cost, LanguageKind, VisionShape};
-use toolkit_eval::Task;
-use toolkit_lab::experiment::spec::ModelSpec;
-use toolkit_lab::plan::parts::Resolved;
-use toolkit_models::bridge::QFormerInit;
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Card, Kind};
+use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TokenTable;
 
 /// Shows a card: configuration, shapes and costs, weights (checked), prompts, scores, licence
@@ -93,148 +92,21 @@ fn find(context: &Context, wanted: &str) -> anyhow::Result<Card> {
                 .map(|card| if wanted.contains('/') { full(card) } else { card.1.clone() })
                 .collect();
             let hint = suggest(wanted, &names.iter().map(String::as_str).collect::<Vec<_>>());
-            bail!("there is no card `{wanted}`; hint: {hint}")
+            return Err(Problem::new(format_args!("there is no card `{wanted}`"))
+                .hint(hint)
+                .into());
         }
         several => {
             let names: Vec<String> =
                 several.iter().map(|card| format!("`{}`", full(card))).collect();
-            bail!("`{wanted}` is the name of several cards; hint: write {}", names.join(" or "))
+            return Err(Problem::new(format_args!("`{wanted}` is the name of several cards"))
+                .hint(format_args!("write {}", names.join(" or ")))
+                .into());
         }
     }
 }
 
-fn cost(cost: Cost, of: &str) -> Value {
-    json!({"parameters": cost.params, format!("flops per {of}"): cost.flops})
-}
-
-fn shape(context: &Context, card: &Card, vision: Option<&str>) -> anyhow::Result<Value> {
-    let registry = &context.registry;
-    Ok(match card.kind {
-        Kind::Vision => {
-            let s = registry.describe_vision(card)?;
-            json!({"image": s.image, "tokens": s.tokens, "width": s.width, "cost": cost(s.cost, "image")})
-        }
-        Kind::Language => {
-            let s = registry.describe_language(card)?;
-            let kind = if s.kind == LanguageKind::DecoderOnly {
-                "decoder-only"
-            } else {
-                "encoder-decoder"
-            };
-            json!({"kind": kind, "width": s.width, "vocabulary": s.vocab, "positions": s.positions, "cost": cost(s.cost, "token")})
-        }
-        Kind::Bridge => {
-            let (encoder, behind) = encoder_for(context, card, vision)?;
-            let s = registry.describe_bridge(card, &behind)?;
-            let text =
-                s.text.map(|t| json!({"vocabulary": t.vocab, "positions": t.positions, "shared space": t.embed}));
-            json!({"behind": encoder, "queries": s.queries, "width": s.width, "text": text, "cost": cost(s.cost, "image")})
-        }
-        Kind::Model => {
-            let parts = card.parts.clone().ok_or_else(|| {
-                anyhow!("model `{}` names no parts; hint: add `vision` and `bridge`", card.name)
-            })?;
-            let Some(language) = parts.language else {
-                let vision =
-                    registry.describe_vision(&registry.card(Kind::Vision, &parts.vision)?)?;
-                let bridge = registry
-                    .describe_bridge(&registry.card(Kind::Bridge, &parts.bridge)?, &vision)?;
-                let total = vision.cost.params + bridge.cost.params;
-                return Ok(
-                    json!({"vision": parts.vision, "bridge": parts.bridge, "queries": bridge.queries, "parameters": total}),
-                );
-            };
-            let spec = ModelSpec {
-                vision: parts.vision,
-                bridge: parts.bridge,
-                language,
-                init: QFormerInit::Random,
-            };
-            let r = Resolved::new(registry, &spec)?;
-            // A model that writes is published without the bridge's text side, which only stage 1
-            // uses.
-            let params = [r.vision.1.cost.params, r.trained_params, r.language.1.cost.params];
-            json!({"vision": spec.vision, "bridge": spec.bridge, "language": spec.language, "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>(), "trained": r.trained_params})
-        }
-        Kind::Dataset => {
-            if !card.not_here()?.is_empty() {
-                return Ok(
-                    json!({"images": format!("not on this machine: `toolkit data fetch {}` gets \
-                        them", card.name)}),
-                );
-            }
-            let source = registry.dataset_of(card)?;
-            if let Some(files) = source.user_files()? {
-                let root = files
-                    .root
-                    .map_or_else(|error| error.to_string(), |root| root.display().to_string());
-                return Ok(json!({"home": files.home, "root": root, "splits": source.splits()?}));
-            }
-            let mut splits = Map::new();
-            for split in source.splits()? {
-                let images = source.open(&split)?.len();
-                splits.insert(split, json!(images));
-            }
-            json!({"images": splits})
-        }
-        Kind::Task => {
-            let languages = registry
-                .names(Kind::Language)
-                .iter()
-                .filter_map(|name| registry.card(Kind::Language, name).ok())
-                .collect::<Vec<_>>();
-            // Checks the card; the prompt may come from any language card.
-            let task = Task::from_card(card, &languages.iter().collect::<Vec<_>>())?;
-            json!({"split": task.split(), "version": card.version})
-        }
-        Kind::Metric => {
-            let away = format!("not on this machine: `toolkit data fetch {}` gets them", card.name);
-            json!({"tables": if card.not_here()?.is_empty() { "here".to_owned() } else { away }})
-        }
-    })
-}
-
-/// The encoder that a bridge is described behind.
-fn encoder_for(
-    context: &Context,
-    bridge: &Card,
-    wanted: Option<&str>,
-) -> anyhow::Result<(String, VisionShape)> {
-    let registry = &context.registry;
-    if let Some(name) = wanted {
-        return Ok((
-            name.to_owned(),
-            registry.describe_vision(&registry.card(Kind::Vision, name)?)?,
-        ));
-    }
-    // A nano bridge is described behind a nano encoder, if there is one.
-    let tier = |name: &str| name.rsplit_once('-').map(|(_, tier)| tier.to_owned());
-    let mut names = registry.names(Kind::Vision);
-    names.sort_by_key(|name| tier(name) != tier(&bridge.name));
-    let mut first = None;
-    for name in names {
-        let Ok(shape) =
-            registry.card(Kind::Vision, &name).and_then(|card| registry.describe_vision(&card))
-        else {
-            continue;
-        };
-        match registry.describe_bridge(bridge, &shape) {
-            Ok(_) => return Ok((name, shape)),
-            Err(error) => first = first.or(Some(error)),
-        }
-    }
-    Err(first.map_or_else(
-        || {
-            anyhow!(
-                "there is no vision encoder to describe a bridge behind; hint: add a card to \
-            `vision/`"
-            )
-        },
-        Into::into,
-    ))
-}
-
-/// Where the weights are and whether they are what the card says.
+/// Describes the weights: their source, and if they are what the card says.
 fn weights(card: &Card) -> Value {
     let Some(section) = &card.weights else { return Value::Null };
     let here = card.not_here().is_ok_and(|missing| missing.is_empty());
@@ -250,7 +122,7 @@ fn weights(card: &Card) -> Value {
     json!({"source": section.source, "sha256": section.sha256, "state": state})
 }
 
-/// The tables of the card as they are written.
+/// Returns the tables of the card as they are written.
 fn tables(card: &Card) -> anyhow::Result<Map<String, Value>> {
     let table: toml::Table = toml::from_str(card.text().text())
         .map_err(|error| anyhow!("{}", error.message().to_owned()))?;

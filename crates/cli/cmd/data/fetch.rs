@@ -1,19 +1,17 @@
-//! `toolkit data fetch`: gets what cards and experiments name, after saying what it will run.
+//! `toolkit data fetch`: lists what it will run, then gets the files that cards and experiments name.
 
 use crate::context::Context;
 use crate::out;
-use crate::progress::{Log, Task};
-use anyhow::{anyhow, bail};
+use crate::progress::fetch::FetchProgress;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use toolkit_data::DataName;
-use toolkit_fetch::{Digest, Progress, Source, Store};
-use toolkit_lab::experiment::{overrides, sweep};
+use toolkit_fetch::{Digest, Source, Store};
+use toolkit_lab::experiment::cards;
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Card, Kind, Remote, sources};
+use toolkit_system::problem::Problem;
 
 /// Gets published weights and data: says what it will run, then runs it
 ///
@@ -42,54 +40,12 @@ pub struct Args {
     plan: bool,
 }
 
-/// Shows downloads and the reading of files.
-pub(super) struct Shown<'a> {
-    log: &'a Log,
-    /// Task that is under way, and its size in bytes, 0 if nobody knows.
-    task: Mutex<Option<(Task, u64)>>,
-}
-
-impl<'a> Shown<'a> {
-    pub(super) fn new(log: &'a Log) -> Self {
-        Self { log, task: Mutex::new(None) }
-    }
-
-    fn with(&self, act: impl FnOnce(&Task, u64)) {
-        if let Some((task, total)) =
-            self.task.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
-        {
-            act(task, *total);
-        }
-    }
-}
-
-impl Progress for Shown<'_> {
-    fn begin(&self, what: &str, total: Option<u64>) {
-        let (task, total) = (self.log.bytes_task(what), total.unwrap_or(0));
-        toolkit_system::progress::Progress::start(&task, 0, total);
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some((task, total));
-    }
-    fn kept(&self, bytes: u64) {
-        self.with(|task, total| toolkit_system::progress::Progress::start(task, bytes, total));
-    }
-    fn advance(&self, bytes: u64) {
-        self.with(|task, _| toolkit_system::progress::Progress::advance(task, bytes));
-    }
-    fn end(&self) {
-        self.with(|task, _| toolkit_system::progress::Progress::finish(task));
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-    fn note(&self, line: &str) {
-        self.log.line(line);
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// If a name is unknown, a tool is absent or fails, or something is not what its card says.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    // 1. What is meant.
+    // 1. Find the files that the names stand for.
     let mut wanted: Vec<Remote> = Vec::new();
     for name in &args.names {
         wanted.extend(meant(context, name)?);
@@ -97,7 +53,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let mut seen = BTreeSet::new();
     wanted.retain(|remote| seen.insert(remote.source.to_string()));
 
-    // 2. What that takes.
+    // 2. List the steps that get them.
     let store = Store::standard();
     let mut steps = Vec::new();
     for remote in &wanted {
@@ -111,8 +67,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     steps.iter().for_each(|step| context.log.line(step));
 
-    // 3. Getting it.
-    let shown = Shown::new(&context.log);
+    // 3. Get them.
+    let shown = FetchProgress::new(&context.log);
     let mut paths: Vec<(String, PathBuf)> = Vec::new();
     for remote in &wanted {
         paths.push((remote.source.to_string(), store.get(&remote.source, &remote.digest, &shown)?));
@@ -132,7 +88,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     )
 }
 
-/// What a name stands for.
+/// Returns the files that a name stands for.
 fn meant(context: &Context, name: &str) -> anyhow::Result<Vec<Remote>> {
     if ["hf:", "pip:", "apt:", "npm:"].iter().any(|start| name.starts_with(start)) {
         let source: Source = name.parse()?;
@@ -142,25 +98,28 @@ fn meant(context: &Context, name: &str) -> anyhow::Result<Vec<Remote>> {
         return of_experiment(context, Path::new(name));
     }
     let mut all = Vec::new();
-    for card in cards(context, name)? {
+    for card in cards_named(context, name)? {
         if card.kind == Kind::Dataset
             && let Some(files) = context.registry.dataset_of(&card)?.user_files()?
         {
-            bail!(
-                "`{name}` has no package: its publisher asks you to fetch it yourself --> {}; \
-                hint: get it from {}, put the files where the card says (`toolkit data check \
-                {name}` names what is missing)",
-                card.text().name(),
+            return Err(Problem::new(format_args!(
+                "`{name}` has no package: its publisher asks you to fetch it yourself"
+            ))
+            .at(card.text().name())
+            .hint(format_args!(
+                "get it from {}, put the files where the card says (`toolkit data check {name}` \
+names what is missing)",
                 files.home
-            );
+            ))
+            .into());
         }
         all.extend(with_parts(context, &card)?);
     }
     Ok(all)
 }
 
-/// Cards of a name: those of every kind, unless the name says which.
-fn cards(context: &Context, name: &str) -> anyhow::Result<Vec<Card>> {
+/// Returns the cards of a name: of every kind, or of the kind that the name begins with.
+fn cards_named(context: &Context, name: &str) -> anyhow::Result<Vec<Card>> {
     let registry = &context.registry;
     let (kinds, short): (Vec<Kind>, &str) = match name.split_once('/') {
         Some((kind, short)) => {
@@ -174,12 +133,12 @@ fn cards(context: &Context, name: &str) -> anyhow::Result<Vec<Card>> {
     if found.is_empty() {
         let known: Vec<String> = kinds.iter().flat_map(|kind| registry.names(*kind)).collect();
         let hint = suggest(short, &known.iter().map(String::as_str).collect::<Vec<_>>());
-        bail!("there is no card `{name}`; hint: {hint}");
+        return Err(Problem::new(format_args!("there is no card `{name}`")).hint(hint).into());
     }
     Ok(found)
 }
 
-/// What a card names; of a model card without weights, what its parts name.
+/// Returns the files that a card names; of a model card without weights, those of its parts.
 fn with_parts(context: &Context, card: &Card) -> anyhow::Result<Vec<Remote>> {
     let mut all = sources(card)?;
     if let Some(parts) = card.parts.as_ref().filter(|_| card.weights.is_none()) {
@@ -194,35 +153,17 @@ fn with_parts(context: &Context, card: &Card) -> anyhow::Result<Vec<Remote>> {
     Ok(all)
 }
 
-/// Everything that the cells of an experiment use.
+/// Returns the sources of all cards that the cells of an experiment use.
 fn of_experiment(context: &Context, file: &Path) -> anyhow::Result<Vec<Remote>> {
-    let source = context.source(file)?;
-    let (spec, table) = overrides::resolve(&source, &[], false)?;
     let mut all = Vec::new();
-    for cell in sweep::cells(&source, &spec, &table)? {
-        let model = &cell.spec.model;
-        for (kind, name) in [
-            (Kind::Vision, &model.vision),
-            (Kind::Bridge, &model.bridge),
-            (Kind::Language, &model.language),
-        ] {
-            all.extend(sources(&context.registry.card(kind, name)?)?);
-        }
-        let further = cell.spec.eval.also.iter().map(|also| &also.data);
-        for data in [&cell.spec.data.train, &cell.spec.data.val, &cell.spec.data.test]
-            .into_iter()
-            .chain(further)
-        {
-            if let Some(card) = DataName::parse(data).card() {
-                all.extend(sources(&context.registry.card(Kind::Dataset, card)?)?);
-            }
-        }
+    for card in cards::cards(&context.source(file)?, &context.registry)? {
+        all.extend(sources(&card)?);
     }
     if all.is_empty() {
-        return Err(anyhow!(
-            "the experiment fetches nothing --> {}; hint: all its parts are in the toolkit",
-            file.display()
-        ));
+        return Err(Problem::new("the experiment fetches nothing")
+            .at(file.display())
+            .hint("all its parts are in the toolkit")
+            .into());
     }
     Ok(all)
 }

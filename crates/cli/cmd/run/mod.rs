@@ -1,10 +1,13 @@
-//! `toolkit run`: an experiment file, carried out.
+//! `toolkit run`: carries out an experiment file.
 
-use crate::cmd::{plan, pretrain};
+pub mod args;
+pub mod pretrain;
+
+use self::args::ExperimentArgs;
+use crate::cmd::plan;
 use crate::context::Context;
 use crate::interrupt;
 use clap::Args as Arguments;
-use std::path::PathBuf;
 use toolkit_lab::experiment::kind::{Experiment, kind};
 use toolkit_lab::plan::splits::Splits;
 use toolkit_lab::report::{Results, summary, table};
@@ -33,59 +36,10 @@ pub struct Args {
     pub plan: bool,
 }
 
-/// What `run` and `plan` share.
-#[derive(Arguments)]
-pub struct ExperimentArgs {
-    /// The experiment file
-    pub file: PathBuf,
-    /// Use the values of the file's `[smoke]`: ends in under a minute, proves nothing but that it
-    /// works
-    #[arg(long)]
-    pub smoke: bool,
-    /// Folder of the run [default: runs/NAME]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Jobs at a time; does not change a result [default: as the file says, otherwise one for each
-    /// core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub jobs: Option<u16>,
-    /// Set a key of the file; may be given several times
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-}
-
-impl ExperimentArgs {
-    /// As the lab wants them.
-    #[must_use]
-    pub fn options(&self, context: &Context) -> RunOptions {
-        let mut command = command_line();
-        if let Some(program) = command.first_mut() {
-            let name = std::path::Path::new(program.as_str())
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            *program = name.unwrap_or_default();
-        }
-        RunOptions {
-            overrides: self.overrides.clone(),
-            smoke: self.smoke,
-            out: self.out.clone(),
-            jobs: self.jobs.map(usize::from),
-            command,
-            device_name: context.device_name.clone(),
-        }
-    }
-}
-
-/// The words of this call; those that are not Unicode with a sign in place of each bad byte.
-#[must_use]
-pub fn command_line() -> Vec<String> {
-    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
-}
-
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever is wrong with the file, and whatever goes wrong on the way.
+/// If the file is wrong, or training, evaluation or the report fails.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if args.plan {
         return plan::show(context, &args.experiment);
@@ -106,10 +60,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Carries out what was planned, with progress.
+/// Carries out a planned run, with progress.
 ///
 /// # Errors
-/// Whatever goes wrong on the way.
+/// If training, evaluation or the report fails.
 pub fn carry_out(context: &Context, run: &Run, options: &RunOptions) -> anyhow::Result<Results> {
     let device = context.device()?;
     run.check(&context.registry, &device)?;
