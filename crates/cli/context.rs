@@ -1,4 +1,4 @@
-//! What every command is given.
+//! Registry, device and log of every command.
 
 use crate::progress::Log;
 use crate::{device, out};

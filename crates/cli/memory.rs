@@ -1,4 +1,4 @@
-//! How long the allocator keeps memory that was freed.
+//! Memory that the allocator keeps after it was freed.
 
 /// A step of training frees and takes the same buffers again and again. glibc gives what is freed
 /// back to the system once it is more than a few megabytes, and the system zeroes each page anew: a

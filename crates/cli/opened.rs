@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::pictures::{BATCH, Unreadable, in_batches};
-use crate::runs::Cell;
+use crate::runs::RunCell;
 use anyhow::anyhow;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
@@ -23,7 +23,7 @@ pub struct Opened {
     /// Cell or stage-1 run that it is of.
     pub of: Option<String>,
     /// The cell, of a run.
-    pub(crate) cell: Option<Cell>,
+    pub(crate) cell: Option<RunCell>,
 }
 
 /// Settings that published models are quoted with (BLIP-2 specification, section 1.9).
@@ -69,7 +69,7 @@ impl Opened {
 
     /// The cell's spec, of a run.
     #[must_use]
-    pub fn cell(&self) -> Option<&Cell> {
+    pub fn cell(&self) -> Option<&RunCell> {
         self.cell.as_ref()
     }
 

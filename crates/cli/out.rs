@@ -16,7 +16,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c.is_control() || is_hidden(c))
 }
 
-/// Says whether a character changes how its neighbours are drawn.
+/// Returns `true` if a character changes how its neighbours are drawn.
 /// Such are the marks of writing direction (Unicode's `Bidi_Control`).
 fn is_hidden(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,5 +1,5 @@
-//! What a run trained, taken from its folder: its cells, their connectors, its bridges after stage
-//! 1.
+//! Trained models of a run, read from its folder: its cells, their connectors, its bridges after
+//! stage 1.
 
 use crate::context::Context;
 use burn::tensor::Device;
@@ -16,13 +16,13 @@ use toolkit_registry::spanned::suggest;
 use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
 
-/// A cell of a run: its id and the experiment it was.
-pub struct Cell {
+/// Cell of a run.
+pub struct RunCell {
     /// Folder name.
     pub id: String,
-    /// What it was made from.
+    /// Settings.
     pub spec: Spec,
-    /// Its parts.
+    /// Model.
     pub resolved: Resolved,
 }
 
@@ -48,19 +48,19 @@ fn ids(run: &Path) -> anyhow::Result<Vec<String>> {
     if names.is_empty() { Err(none().into()) } else { Ok(names) }
 }
 
-/// All cells of a run.
+/// Returns all cells of a run.
 ///
 /// # Errors
 /// If the folder is no run, or the parts of a cell are no longer there.
-pub fn cells(context: &Context, run: &Path) -> anyhow::Result<Vec<Cell>> {
+pub fn cells(context: &Context, run: &Path) -> anyhow::Result<Vec<RunCell>> {
     ids(run)?.into_iter().map(|id| cell(context, run, id)).collect()
 }
 
-fn cell(context: &Context, run: &Path, id: String) -> anyhow::Result<Cell> {
+fn cell(context: &Context, run: &Path, id: String) -> anyhow::Result<RunCell> {
     let dir = RunFolder::new(run).cell(&id);
     done::check(&dir, &["spec.toml"], AGAIN)?;
     let spec: Spec = context.source(&dir.join("spec.toml"))?.parse()?;
-    Ok(Cell { resolved: Resolved::new(&context.registry, &spec.model)?, id, spec })
+    Ok(RunCell { resolved: Resolved::new(&context.registry, &spec.model)?, id, spec })
 }
 
 /// The cell that is meant: the one called `wanted`, or the first trained one with stage 1. Says
@@ -68,7 +68,7 @@ fn cell(context: &Context, run: &Path, id: String) -> anyhow::Result<Cell> {
 ///
 /// # Errors
 /// If there is no such cell.
-pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Result<Cell> {
+pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Result<RunCell> {
     if let Some(wanted) = wanted {
         let known = ids(run)?;
         if !known.iter().any(|id| id == wanted) {
@@ -81,9 +81,9 @@ pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
         return cell(context, run, wanted.to_owned());
     }
     let mut cells = cells(context, run)?;
-    let trained = |cell: &Cell| stage2(run, cell).join("latest.json").is_file();
+    let trained = |cell: &RunCell| stage2(run, cell).join("latest.json").is_file();
     let with_stage1 =
-        |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
+        |cell: &RunCell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
     let at = cells
         .iter()
         .position(|cell| trained(cell) && with_stage1(cell))
@@ -94,7 +94,7 @@ pub fn choose(context: &Context, run: &Path, wanted: Option<&str>) -> anyhow::Re
     Ok(chosen)
 }
 
-fn stage2(run: &Path, cell: &Cell) -> PathBuf {
+fn stage2(run: &Path, cell: &RunCell) -> PathBuf {
     RunFolder::new(run).stage2(&cell.id)
 }
 
@@ -105,7 +105,7 @@ fn stage2(run: &Path, cell: &Cell) -> PathBuf {
 pub fn connector(
     context: &Context,
     run: &Path,
-    cell: &Cell,
+    cell: &RunCell,
     device: &Device,
 ) -> anyhow::Result<Connector> {
     let (dir, resolved) = (stage2(run, cell), &cell.resolved);
@@ -140,9 +140,10 @@ pub fn stage1(
     context: &Context,
     run: &Path,
     wanted: Option<&str>,
-) -> anyhow::Result<(String, Cell)> {
-    let with_text = |cell: &Cell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
-    let mut cells: Vec<Cell> = cells(context, run)?.into_iter().filter(with_text).collect();
+) -> anyhow::Result<(String, RunCell)> {
+    let with_text =
+        |cell: &RunCell| cell.spec.stage1.enabled && cell.resolved.bridge.1.text.is_some();
+    let mut cells: Vec<RunCell> = cells(context, run)?.into_iter().filter(with_text).collect();
     let known = trained_keys(run);
     if cells.is_empty() || known.is_empty() {
         return Err(Problem::new("this run has no stage 1")
@@ -159,7 +160,7 @@ pub fn stage1(
     }
     // The cells are in the order of the plan, so the first is a baseline of most ablations.
     let manifest = Manifest::load(run).unwrap_or_default();
-    let started = |cell: &Cell| {
+    let started = |cell: &RunCell| {
         manifest
             .stage1
             .get(&cell.id)
@@ -167,7 +168,7 @@ pub fn stage1(
             .filter(|key| known.iter().any(|k| k == key))
     };
     let meant =
-        |cell: &Cell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));
+        |cell: &RunCell| wanted.map_or(started(cell).is_some(), |key| started(cell) == Some(key));
     let Some(at) = cells.iter().position(meant) else {
         return Err(Problem::new("no cell of this run starts from that stage-1 run")
             .at(run.display())
@@ -197,7 +198,7 @@ fn trained_keys(run: &Path) -> Vec<String> {
 pub fn bridge(
     context: &Context,
     dir: &Path,
-    cell: &Cell,
+    cell: &RunCell,
     device: &Device,
 ) -> anyhow::Result<AnyBridge> {
     let (card, vision) = (&cell.resolved.bridge.0, &cell.resolved.vision.1);

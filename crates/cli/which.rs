@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::opened::Opened;
-use crate::runs::{self, Cell};
+use crate::runs::{self, RunCell};
 use anyhow::{anyhow, bail};
 use burn::tensor::{DType, Device};
 use clap::{Args, ValueEnum};
@@ -226,7 +226,7 @@ impl Which {
         context: &Context,
         run: &Path,
         key: String,
-        cell: Cell,
+        cell: RunCell,
         device: &Device,
     ) -> anyhow::Result<Opened> {
         let resolved = &cell.resolved;
@@ -252,7 +252,7 @@ impl Which {
 }
 
 /// The stage-1 run that a cell started from.
-fn stage1_of(context: &Context, run: &Path, id: &str) -> anyhow::Result<(String, Cell)> {
+fn stage1_of(context: &Context, run: &Path, id: &str) -> anyhow::Result<(String, RunCell)> {
     let cell = runs::choose(context, run, Some(id))?;
     let mut manifest = Manifest::load(run).unwrap_or_default();
     let key = manifest.stage1.remove(id);
@@ -265,12 +265,12 @@ fn stage1_of(context: &Context, run: &Path, id: &str) -> anyhow::Result<(String,
     ))
 }
 
-fn encoder(context: &Context, cell: &Cell, device: &Device) -> anyhow::Result<VisionPart> {
+fn encoder(context: &Context, cell: &RunCell, device: &Device) -> anyhow::Result<VisionPart> {
     let model = cell.resolved.encoder(&context.registry, device)?;
     Ok(VisionPart { model, shape: cell.resolved.vision.1.clone(), config: None })
 }
 
-fn stage1_settings(cell: &Cell) -> Stage1 {
+fn stage1_settings(cell: &RunCell) -> Stage1 {
     let special_tokens =
         cell.resolved.text_special_tokens().ok().map(|(_, special_tokens)| special_tokens);
     Stage1 {

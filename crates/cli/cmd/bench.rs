@@ -6,7 +6,7 @@ use crate::which::Kept;
 use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
-use toolkit_lab::bench::{Measured, Setup, Work, measure};
+use toolkit_lab::bench::{BenchSetup, BenchWork, Timing, measure};
 use toolkit_lab::run::provenance;
 use toolkit_registry::Kind;
 use toolkit_system::problem::Problem;
@@ -97,7 +97,7 @@ enum WorkName {
     Decode,
 }
 
-impl From<WorkName> for Work {
+impl From<WorkName> for BenchWork {
     fn from(name: WorkName) -> Self {
         match name {
             WorkName::Data => Self::Data,
@@ -114,8 +114,8 @@ impl From<WorkName> for Work {
 /// # Errors
 /// If a card is unknown, parts do not fit, or a picture cannot be read.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let works: Vec<Work> = match args.works.as_slice() {
-        [] => Work::ALL.to_vec(),
+    let works: Vec<BenchWork> = match args.works.as_slice() {
+        [] => BenchWork::ALL.to_vec(),
         named => named.iter().map(|&name| name.into()).collect(),
     };
     let setup = setup(context, args, &works)?;
@@ -148,12 +148,16 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 }
 
 /// Returns the sizes and cards that are measured.
-fn setup<'a>(context: &'a Context, args: &Args, works: &[Work]) -> anyhow::Result<Setup<'a>> {
+fn setup<'a>(
+    context: &'a Context,
+    args: &Args,
+    works: &[BenchWork],
+) -> anyhow::Result<BenchSetup<'a>> {
     let [vision, bridge, language] = match &args.model {
         Some(model) => parts(context, model, works)?,
         None => [args.vision.clone(), args.bridge.clone(), args.language.clone()],
     };
-    Ok(Setup {
+    Ok(BenchSetup {
         registry: &context.registry,
         device: context.device()?,
         vision,
@@ -175,13 +179,13 @@ fn setup<'a>(context: &'a Context, args: &Args, works: &[Work]) -> anyhow::Resul
 }
 
 /// Returns the encoder, bridge and language model of a model card.
-fn parts(context: &Context, model: &str, works: &[Work]) -> anyhow::Result<[String; 3]> {
+fn parts(context: &Context, model: &str, works: &[BenchWork]) -> anyhow::Result<[String; 3]> {
     let card = context.registry.card(Kind::Model, model)?;
     let parts = card.parts.ok_or_else(|| {
         Problem::new(format_args!("model `{model}` names no parts"))
             .hint("add `vision` and `bridge`")
     })?;
-    let writes = works.iter().any(|work| matches!(work, Work::Stage2 | Work::Decode));
+    let writes = works.iter().any(|work| matches!(work, BenchWork::Stage2 | BenchWork::Decode));
     if writes && parts.language.is_none() {
         return Err(Problem::new(format_args!("model `{model}` has no language model"))
             .hint("name the works that need none: data encode stage1")
@@ -190,8 +194,8 @@ fn parts(context: &Context, model: &str, works: &[Work]) -> anyhow::Result<[Stri
     Ok([parts.vision, parts.bridge, parts.language.unwrap_or_default()])
 }
 
-fn listing(all: &[Measured]) -> String {
-    let row = |m: &Measured| {
+fn listing(all: &[Timing]) -> String {
+    let row = |m: &Timing| {
         let fastest = m.seconds.iter().copied().fold(f64::INFINITY, f64::min);
         let slowest = m.seconds.iter().copied().fold(0.0, f64::max);
         let memory = |held: u64| if held > 0 { bytes(held) } else { "–".to_owned() };

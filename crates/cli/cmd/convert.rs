@@ -65,7 +65,7 @@ enum Target {
     Lavis,
 }
 
-/// How floats are stored.
+/// Type of stored floats.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Stored {
     /// Exact

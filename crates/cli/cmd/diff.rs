@@ -6,8 +6,10 @@ use crate::text::{decimals, table};
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use toolkit_lab::compare::diff::{Difference, Parting, RunDiff, diff};
+use toolkit_lab::compare::diff::{RunDiff, diff};
 use toolkit_lab::compare::outcome::{Paired, compare, is_evaluation, tasks_alone};
+use toolkit_lab::compare::training::Parting;
+use toolkit_lab::compare::values::Difference;
 use toolkit_lab::run::damage::Damage;
 use toolkit_system::problem::Problem;
 
@@ -85,7 +87,7 @@ fn evaluations(context: &Context, args: &Args) -> anyhow::Result<()> {
     if same { Ok(()) } else { Err(Different(None).into()) }
 }
 
-/// Says where damage could not be told.
+/// Notes the runs whose damage cannot be told.
 pub fn note_unlisted(context: &Context, found: &RunDiff) {
     for run in &found.unlisted {
         let again = "the same `toolkit run` command writes it";

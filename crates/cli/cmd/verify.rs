@@ -61,7 +61,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// Whether the reference is one of stage 1: of a run, that is another checkpoint.
+    /// Returns `true` if the reference is one of stage 1: of a run, that is another checkpoint.
     fn stage1(&self) -> bool {
         let path = Path::new(&self.which.model);
         let file = self.reference.clone().unwrap_or_else(|| path.join("reference.safetensors"));

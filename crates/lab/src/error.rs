@@ -28,7 +28,7 @@ pub enum LabError {
     Job {
         /// Name of the job.
         job: String,
-        /// Its error.
+        /// Error of the job.
         error: Box<LabError>,
     },
     /// Any other error, such as a TOML file that is wrong.

@@ -1,13 +1,14 @@
 //! `toolkit data check` of a built-in data set: every picture is decoded, every text counted.
 
 use super::published;
+use super::summary::{Majority, counts};
 use crate::context::Context;
 use anyhow::anyhow;
 use clap::Args as Arguments;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use toolkit_data::{CheckOptions, DataError, DataName, Dataset};
-use toolkit_eval::{VqaResult, majority_baseline, question_pairs};
+use toolkit_eval::question_pairs;
 use toolkit_registry::Kind;
 use toolkit_system::progress::Progress;
 
@@ -86,40 +87,6 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             rest.len()
         )),
     }
-}
-
-/// Scores of the commonest answers of the training data, if the data have questions.
-pub(super) struct Majority(Option<VqaResult>);
-
-impl Majority {
-    /// Answers every question of `data` with the commonest answer of `train`. Without training
-    /// questions there is none.
-    pub(super) fn of(train: &dyn Dataset, data: &dyn Dataset) -> Self {
-        let pairs = question_pairs(data, None);
-        Self(majority_baseline(train, data, &pairs).ok().filter(|_| !pairs.is_empty()))
-    }
-
-    pub(super) fn json(&self) -> Value {
-        let scores = |found: &VqaResult| {
-            json!({
-                "overall": found.overall, "per_kind": found.per_kind, "per_group": found.per_group,
-            })
-        };
-        json!(self.0.as_ref().map(scores))
-    }
-
-    pub(super) fn text(&self) -> String {
-        let Some(found) = &self.0 else { return String::new() };
-        let Some(overall) = found.overall else { return String::new() };
-        let kinds =
-            found.per_kind.iter().map(|(kind, score)| format!("    {kind:<22}{score:.2} %\n"));
-        format!("  {:<24}{overall:.2} %\n{}", "commonest answer", kinds.collect::<String>())
-    }
-}
-
-/// Writes counts, one a line.
-pub(super) fn counts(counts: &[(&str, u64)]) -> String {
-    counts.iter().map(|(what, number)| format!("  {what:<24}{number}\n")).collect()
 }
 
 fn check_split(context: &Context, data: &Arc<dyn Dataset>, train: &dyn Dataset) -> CheckedSplit {

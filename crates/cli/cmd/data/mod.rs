@@ -4,6 +4,7 @@ mod check;
 pub mod fetch;
 mod preview;
 mod published;
+mod summary;
 
 use crate::context::Context;
 use clap::{Args as Arguments, Subcommand};

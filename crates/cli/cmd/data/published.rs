@@ -1,7 +1,7 @@
 //! `toolkit data check` of a published data set or a folder: everything that is missing or damaged,
 //! counted.
 
-use super::check::{Majority, counts};
+use super::summary::{Majority, counts};
 use crate::context::Context;
 use crate::text::table;
 use serde_json::{Value, json};

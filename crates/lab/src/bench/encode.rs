@@ -1,13 +1,13 @@
 //! The frozen encoder.
 
-use super::{Measured, Setup, Work, draw, time, values};
+use super::{BenchSetup, BenchWork, Timing, draw, time, values};
 use crate::LabError;
 use crate::plan::memory;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use toolkit_registry::{Kind, Weights};
 
-pub(super) fn encode(setup: &Setup<'_>) -> Result<Measured, LabError> {
+pub(super) fn encode(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
     let card = setup.registry.card(Kind::Vision, &setup.vision)?;
     let shape = setup.registry.describe_vision(&card)?;
     let encoder = draw(setup.registry.build_vision(&card, &setup.device, Weights::None)?.no_grad());
@@ -24,7 +24,7 @@ pub(super) fn encode(setup: &Setup<'_>) -> Result<Measured, LabError> {
     })?;
     let of = format!("{}, {} images of {height} x {width}", card.name, setup.batch);
     let flops = shape.cost.flops as f64 * setup.batch as f64;
-    let measured = Measured::new(Work::Encode, of, seconds, setup.batch as f64, "images");
+    let measured = Timing::new(BenchWork::Encode, of, seconds, setup.batch as f64, "images");
     let rate = flops / measured.median;
     let planned = memory::encode(&shape, setup.batch);
     Ok(measured.planned(planned).fact("flops_per_second", rate))

@@ -1,6 +1,6 @@
 //! Picture files to what an encoder takes.
 
-use super::{Measured, Setup, Work, time};
+use super::{BenchSetup, BenchWork, Timing, time};
 use crate::{LabError, plan::preprocess::preprocess};
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use rayon::prelude::*;
@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use toolkit_core::Stream;
 use toolkit_data::{Preprocess, decode, is_picture};
 use toolkit_registry::Kind;
+use toolkit_system::problem::Problem;
 
 /// Pictures that are made up, and the side of the larger dimension of a photograph on the web.
 const MADE_UP: usize = 32;
 
-pub(super) fn data(setup: &Setup<'_>) -> Result<Measured, LabError> {
+pub(super) fn data(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
     let mut preprocess: Preprocess =
         preprocess(&setup.registry.card(Kind::Vision, &setup.vision)?)?;
     preprocess.size = setup.size.unwrap_or(preprocess.size);
@@ -30,7 +31,7 @@ pub(super) fn data(setup: &Setup<'_>) -> Result<Measured, LabError> {
     })?;
     let side = preprocess.size;
     let of = format!("{} pictures to {side} x {side}", files.len());
-    Ok(Measured::new(Work::Data, of, seconds, files.len() as f64, "images"))
+    Ok(Timing::new(BenchWork::Data, of, seconds, files.len() as f64, "images"))
 }
 
 /// The picture files of a folder, by name.
@@ -41,10 +42,12 @@ fn pictures(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
     files.sort();
     if files.is_empty() {
         let hint = "give a folder with picture files";
-        return Err(LabError::new(
-            format!("{}: no picture is in this folder", folder.display()),
-            hint,
-        ));
+        return Err(Problem::new(format_args!(
+            "{}: no picture is in this folder",
+            folder.display()
+        ))
+        .hint(hint)
+        .into());
     }
     Ok(files)
 }
@@ -66,7 +69,10 @@ fn make(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
         JpegEncoder::new_with_quality(std::io::BufWriter::new(file), 90)
             .encode_image(&picture)
             .map_err(|e| {
-                LabError::new(format!("{}: {e}", path.display()), "see that the disk has room")
+                LabError::from(
+                    Problem::new(format_args!("{}: {e}", path.display()))
+                        .hint("see that the disk has room"),
+                )
             })?;
         Ok(path)
     };

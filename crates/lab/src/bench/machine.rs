@@ -1,17 +1,16 @@
-//! What the system tells of this process, and how fast its memory is.
+//! Memory of this process, and the speed of reading memory.
 
 use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Largest resident memory since the start or [`forget_peak`], in bytes; 0 where the system does
+/// Returns the largest resident memory since the start or [`forget_peak`], in bytes; 0 where the system does
 /// not tell.
 pub(super) fn peak() -> u64 {
     crate::run::cost::process_usage().1
 }
 
-/// Lets the system count the peak from now on. Where it cannot (no Linux), the peak is that of the
-/// whole process.
+/// Starts the peak anew. Where the system cannot (no Linux), it stays that of the whole process.
 pub(super) fn forget_peak() {
     // The peak is a report of how it went; nothing depends on it.
     let _ = std::fs::write("/proc/self/clear_refs", "5");

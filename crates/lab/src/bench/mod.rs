@@ -1,5 +1,5 @@
-//! How fast this machine, device and model are: the pieces of work of a run, each timed by itself
-//! on made-up data.
+//! Speed of this machine, device and model: the pieces of work of a run, each timed by itself on
+//! made-up data.
 //!
 //! Weights are drawn and not read, so that any card can be measured, published weights or not;
 //! times do not depend on them. The code that runs is that of a run: the objectives of the two
@@ -25,7 +25,7 @@ use toolkit_registry::Registry;
 /// A piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Work {
+pub enum BenchWork {
     /// A step of stage 1: features to ITC, ITM and ITG, backward, AdamW.
     Stage1,
     /// A step of stage 2: features to the language model's loss, backward, AdamW.
@@ -38,11 +38,11 @@ pub enum Work {
     Data,
 }
 
-impl Work {
-    /// All of them, in the order of a run.
+impl BenchWork {
+    /// Every piece of work, in the order of a run.
     pub const ALL: [Self; 5] = [Self::Data, Self::Encode, Self::Stage1, Self::Stage2, Self::Decode];
 
-    /// Its name on the command line.
+    /// Returns the name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,8 +55,8 @@ impl Work {
     }
 }
 
-/// What is measured, and how large it is.
-pub struct Setup<'a> {
+/// Cards and sizes that are measured.
+pub struct BenchSetup<'a> {
     /// Families and cards.
     pub registry: &'a Registry,
     /// A device without autodiff.
@@ -72,9 +72,9 @@ pub struct Setup<'a> {
     /// Shortest and longest caption of stage 1 in tokens, special ones included; stage 2 takes the
     /// longest.
     pub text: [usize; 2],
-    /// Whether the bridge's dropout is on, as in training.
+    /// `true` if the bridge's dropout is on, as in training.
     pub dropout: bool,
-    /// Whether stage 2 runs the language model's blocks again instead of keeping their activations.
+    /// `true` if stage 2 runs the language model's blocks again instead of keeping activations.
     pub recompute: bool,
     /// Vectors before the first written token.
     pub prompt: usize,
@@ -84,28 +84,28 @@ pub struct Setup<'a> {
     pub texts: usize,
     /// Beams.
     pub beams: usize,
-    /// How the language model's matrices are kept while it writes.
+    /// Type of the language model's matrices while it writes.
     pub dtype: DType,
     /// Picture files; made up where there is no folder.
     pub images: Option<PathBuf>,
     /// Side of the pictures an encoder takes, where no card says it.
     pub size: Option<u32>,
-    /// How often each piece is timed, after one round that is not.
+    /// Rounds that each piece is timed, after one that is not.
     pub rounds: usize,
 }
 
-/// One piece of work, measured.
+/// Measurement of a piece of work.
 #[derive(Clone, Debug, Serialize)]
-pub struct Measured {
-    /// Which.
-    pub work: Work,
-    /// Of what: cards and sizes.
+pub struct Timing {
+    /// Piece of work.
+    pub work: BenchWork,
+    /// Cards and sizes.
     pub of: String,
     /// Seconds of each round.
     pub seconds: Vec<f64>,
     /// Their median.
     pub median: f64,
-    /// What a round does so many of.
+    /// Number of items that a round handles.
     pub items: f64,
     /// Their name: images, steps, tokens.
     pub unit: &'static str,
@@ -114,12 +114,12 @@ pub struct Measured {
     pub peak_bytes: u64,
     /// The same as `toolkit plan` estimates it, for the works that it knows; 0 for others.
     pub planned_bytes: u64,
-    /// Whatever else was found, by name.
+    /// Further measurements by name.
     pub facts: BTreeMap<String, f64>,
 }
 
-impl Measured {
-    fn new(work: Work, of: String, seconds: Vec<f64>, items: f64, unit: &'static str) -> Self {
+impl Timing {
+    fn new(work: BenchWork, of: String, seconds: Vec<f64>, items: f64, unit: &'static str) -> Self {
         let median = median(&seconds);
         Self {
             work,
@@ -149,14 +149,14 @@ impl Measured {
 ///
 /// # Errors
 /// If a card is unknown, parts do not fit, or pictures cannot be read.
-pub fn measure(setup: &Setup<'_>, work: Work) -> Result<Measured, LabError> {
+pub fn measure(setup: &BenchSetup<'_>, work: BenchWork) -> Result<Timing, LabError> {
     machine::forget_peak();
     match work {
-        Work::Stage1 => train::stage1(setup),
-        Work::Stage2 => train::stage2(setup),
-        Work::Encode => encode::encode(setup),
-        Work::Decode => decode::decode(setup),
-        Work::Data => images::data(setup),
+        BenchWork::Stage1 => train::stage1(setup),
+        BenchWork::Stage2 => train::stage2(setup),
+        BenchWork::Encode => encode::encode(setup),
+        BenchWork::Decode => decode::decode(setup),
+        BenchWork::Data => images::data(setup),
     }
 }
 
@@ -172,7 +172,7 @@ fn time(rounds: usize, mut f: impl FnMut() -> Result<(), LabError>) -> Result<Ve
     Ok(seconds)
 }
 
-/// Of several values; the mean of the two in the middle where their number is even.
+/// Returns the median; of an even number of values, the mean of the middle two.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,7 +1,7 @@
 //! Steps of the two stages, as [`toolkit_train::fit::fit`] takes them, without its log.
 
 use super::decode::MARKS;
-use super::{Measured, Setup, Work, draw, machine, time, values};
+use super::{BenchSetup, BenchWork, Timing, draw, machine, time, values};
 use crate::LabError;
 use crate::experiment::spec::ModelSpec;
 use crate::plan::memory;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use toolkit_core::{Stream, TextSpecialTokens, noise};
 use toolkit_models::bridge::qformer::QFormerInit;
 use toolkit_registry::{Kind, Weights};
+use toolkit_system::problem::Problem;
 use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
@@ -22,7 +23,7 @@ use toolkit_train::stage2::Stage2;
 /// The first id that is no special one here.
 const WORDS: usize = 4;
 
-/// As the paper's recipes; it changes no time.
+/// Learning rate of the paper's recipes; it does not change the time.
 const RATE: f64 = 1e-4;
 
 /// Label smoothing of stage 1, as in the paper; it changes no time.
@@ -30,7 +31,7 @@ const SMOOTHING: f64 = 0.1;
 
 /// Times steps of `objective`; returns the loss of the last one too.
 fn steps<M: Module, O: Objective<M>>(
-    setup: &Setup<'_>,
+    setup: &BenchSetup<'_>,
     module: M,
     objective: &mut O,
 ) -> Result<(Vec<f64>, f64), LabError> {
@@ -55,7 +56,7 @@ fn steps<M: Module, O: Objective<M>>(
 
 /// Features of two batches, in a cache file like that of a run.
 fn features(
-    setup: &Setup<'_>,
+    setup: &BenchSetup<'_>,
     parts: [usize; 2],
     folder: &Path,
 ) -> Result<Arc<Features>, LabError> {
@@ -69,14 +70,14 @@ fn folder() -> Result<tempfile::TempDir, LabError> {
     tempfile::tempdir().map_err(|e| LabError::io(Path::new("temporary folder"), &e))
 }
 
-pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
+pub(super) fn stage1(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
     let vision_card = setup.registry.card(Kind::Vision, &setup.vision)?;
     let vision = setup.registry.describe_vision(&vision_card)?;
     let card = setup.registry.card(Kind::Bridge, &setup.bridge)?;
     let shape = setup.registry.describe_bridge(&card, &vision)?;
     let Some(text) = &shape.text else {
         let what = format!("`{}` has no text tower, so it has no stage 1", card.name);
-        return Err(LabError::new(what, "choose a `qformer` bridge"));
+        return Err(Problem::new(what).hint("choose a `qformer` bridge").into());
     };
     let device = setup.device.clone().autodiff();
     let bridge = draw(setup.registry.build_bridge(&card, &vision, &device, Weights::None)?);
@@ -85,10 +86,9 @@ pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
     if text.positions < 2 || text.vocab <= WORDS {
         let what =
             format!("`{}` reads {} positions and {} ids", card.name, text.positions, text.vocab);
-        return Err(LabError::new(
-            what,
-            "a caption needs two positions, and more ids than the special ones",
-        ));
+        return Err(Problem::new(what)
+            .hint("a caption needs two positions, and more ids than the special ones")
+            .into());
     }
     let [shortest, longest] = setup.text.map(|n| n.clamp(2, text.positions));
     let mut lengths = Stream::new(1, "bench/captions", 0);
@@ -122,10 +122,33 @@ pub(super) fn stage1(setup: &Setup<'_>) -> Result<Measured, LabError> {
         card.name, vision_card.name, setup.batch, vision.tokens, vision.width
     );
     let planned = memory::stage1(&vision, &shape, setup.batch, setup.batch, setup.text[1]);
-    Ok(Measured::new(Work::Stage1, of, seconds, 1.0, "steps").planned(planned).fact("loss", loss))
+    Ok(Timing::new(BenchWork::Stage1, of, seconds, 1.0, "steps")
+        .planned(planned)
+        .fact("loss", loss))
 }
 
-pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
+/// Draws `count` captions of `text` tokens, special ones included.
+fn language_captions(
+    resolved: &Resolved,
+    count: usize,
+    text: usize,
+) -> Result<Vec<Vec<Vec<u32>>>, LabError> {
+    let vocab = resolved.language.1.vocab;
+    if vocab <= WORDS {
+        let what = format!("`{}` has {vocab} ids", resolved.language.0.name);
+        let hint = "a caption needs more ids than the special ones";
+        return Err(Problem::new(what).hint(hint).into());
+    }
+    let mut words = Stream::new(1, "bench/captions", 0);
+    // Training adds a token at the beginning and one at the end.
+    let tokens = text.saturating_sub(2).max(1);
+    let mut caption =
+        || (0..tokens).map(|_| (WORDS + words.below(vocab - WORDS)) as u32).collect::<Vec<_>>();
+    Ok((0..count).map(|_| vec![caption()]).collect())
+}
+
+/// Measures a step of stage 2.
+pub(super) fn stage2(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
     let spec = ModelSpec {
         vision: setup.vision.clone(),
         bridge: setup.bridge.clone(),
@@ -142,18 +165,7 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let folder = folder()?;
     let features = features(setup, [vision.tokens, vision.width], folder.path())?;
     let text = setup.text[1];
-    let mut words = Stream::new(1, "bench/captions", 0);
-    // A mark at the beginning and one at the end are added.
-    let count = text.saturating_sub(2).max(1);
-    let vocab = resolved.language.1.vocab;
-    if vocab <= WORDS {
-        let what = format!("`{}` has {vocab} ids", resolved.language.0.name);
-        return Err(LabError::new(what, "a caption needs more ids than the special ones"));
-    }
-    let caption = |_| {
-        vec![(0..count).map(|_| (WORDS + words.below(vocab - WORDS)) as u32).collect::<Vec<_>>()]
-    };
-    let captions = (0..features.rows()).map(caption).collect();
+    let captions = language_captions(&resolved, features.rows(), text)?;
     let mut objective = Stage2 {
         language,
         kind: resolved.language.1.kind,
@@ -183,5 +195,7 @@ pub(super) fn stage2(setup: &Setup<'_>) -> Result<Measured, LabError> {
     let sizes = [setup.batch, setup.batch, text];
     let planned =
         memory::stage2(vision, bridge, language, resolved.trained_params, sizes, setup.recompute);
-    Ok(Measured::new(Work::Stage2, of, seconds, 1.0, "steps").planned(planned).fact("loss", loss))
+    Ok(Timing::new(BenchWork::Stage2, of, seconds, 1.0, "steps")
+        .planned(planned)
+        .fact("loss", loss))
 }

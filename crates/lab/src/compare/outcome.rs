@@ -1,4 +1,4 @@
-//! Two evaluations of the same samples, compared pair by pair: is the difference more than chance?
+//! Comparison of two evaluations of the same samples: is the difference more than chance?
 
 use crate::LabError;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toolkit_metrics::{Interval, bootstrap, holm, mean, paired_permutation};
 use toolkit_system::digest::sha256_hex;
+use toolkit_system::problem::Problem;
 
 /// Draws of the test and of the interval.
 const RESAMPLES: usize = 10_000;
@@ -18,12 +19,12 @@ const FILES: [&str; 2] = ["scores.json", "samples.jsonl"];
 /// The hint for a file that is damaged or gone.
 const AGAIN: &str = "the same `toolkit eval --out` command measures this task again";
 
-/// One task that both were measured by.
+/// Comparison of a task that both measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Paired {
     /// The task card.
     pub task: String,
-    /// Of what the means are: `accuracy`, `cider`, or `text R@1`.
+    /// Score that is averaged: `accuracy`, `cider`, or `text R@1`.
     pub score: String,
     /// Mean of the first over the samples that both have.
     pub a: f64,
@@ -39,7 +40,7 @@ pub struct Paired {
     pub shared: usize,
     /// Samples that only one has; these say nothing here.
     pub alone: usize,
-    /// What is not the same about the measurement: the task card or the data.
+    /// Parts of the measurement that are not the same: the task card or the data.
     pub unlike: Vec<String>,
     /// Files of samples whose hash no `scores.json` says, by versions that wrote none: there damage
     /// cannot be told.
@@ -47,20 +48,20 @@ pub struct Paired {
 }
 
 impl Paired {
-    /// Says whether both were measured on the same: the task card, the data, every sample.
+    /// Returns `true` if task card, data and samples are the same.
     #[must_use]
     pub fn same_measurement(&self) -> bool {
         self.alone == 0 && self.unlike.is_empty()
     }
 }
 
-/// Whether a folder is what `toolkit eval --out` made.
+/// Returns `true` if `toolkit eval --out` made the folder.
 #[must_use]
 pub fn is_evaluation(dir: &Path) -> bool {
     !tasks(dir).is_empty()
 }
 
-/// Names of the tasks in a folder that `toolkit eval --out` made.
+/// Returns the names of the tasks in a folder that `toolkit eval --out` made.
 fn tasks(dir: &Path) -> Vec<String> {
     let folders = std::fs::read_dir(dir).into_iter().flatten().flatten();
     // One of the two is enough: that the other is gone is damage, and no reason to leave the task
@@ -72,7 +73,7 @@ fn tasks(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Names of the tasks that only one of two folders has.
+/// Returns the names of the tasks that only one of two folders has.
 #[must_use]
 pub fn tasks_alone(a: &Path, b: &Path) -> Vec<String> {
     let (own, others) = (tasks(a), tasks(b));
@@ -90,10 +91,13 @@ pub fn compare(a: &Path, b: &Path) -> Result<Vec<Paired>, LabError> {
     let others = tasks(b);
     let common: Vec<String> = tasks(a).into_iter().filter(|task| others.contains(task)).collect();
     if common.is_empty() {
-        return Err(LabError::new(
-            format!("{} and {} have no task in common", a.display(), b.display()),
-            "give two folders that `toolkit eval --out` made with the same `--tasks`",
-        ));
+        return Err(Problem::new(format_args!(
+            "{} and {} have no task in common",
+            a.display(),
+            b.display()
+        ))
+        .hint("give two folders that `toolkit eval --out` made with the same `--tasks`")
+        .into());
     }
     let mut all = Vec::new();
     for task in common {
@@ -125,10 +129,13 @@ fn of_task(task: &str, a: &Path, b: &Path) -> Result<Paired, LabError> {
         }
     }
     let (Some(mean_a), Some(mean_b)) = (mean(&x), mean(&y)) else {
-        return Err(LabError::new(
-            format!("{} and {} share no sample", a.display(), b.display()),
-            "measure both on the same data",
-        ));
+        return Err(Problem::new(format_args!(
+            "{} and {} share no sample",
+            a.display(),
+            b.display()
+        ))
+        .hint("measure both on the same data")
+        .into());
     };
     let differences: Vec<f64> = x.iter().zip(&y).map(|(x, y)| x - y).collect();
     let p = paired_permutation(&x, &y, Some(&clusters), RESAMPLES, 0);
@@ -156,14 +163,15 @@ fn of_task(task: &str, a: &Path, b: &Path) -> Result<Paired, LabError> {
 fn report(dir: &Path) -> Result<Value, LabError> {
     let path = dir.join(FILES[0]);
     let bytes = read(&path)?;
-    let report: Value = serde_json::from_slice(&bytes)
-        .map_err(|e| LabError::new(format!("{}: {e}", path.display()), AGAIN))?;
+    let report: Value = serde_json::from_slice(&bytes).map_err(|e| {
+        LabError::from(Problem::new(format_args!("{}: {e}", path.display())).hint(AGAIN))
+    })?;
     let found = outcome_hash(&report);
     match hash(&report, OUTCOME) {
         Some(written) if written != found => {
             let what =
                 format!("{}: its content hashes to {found}, it says {written}", path.display());
-            Err(LabError::new(what, AGAIN))
+            Err(Problem::new(what).hint(AGAIN).into())
         }
         _ => Ok(report),
     }
@@ -182,7 +190,7 @@ pub fn outcome_hash(report: &Value) -> String {
     sha256_hex(all.to_string().as_bytes())
 }
 
-/// A hash that `scores.json` says.
+/// Returns a hash that `scores.json` holds.
 fn hash<'a>(report: &'a Value, key: &str) -> Option<&'a str> {
     report["result"]["hashes"][key].as_str()
 }
@@ -190,12 +198,14 @@ fn hash<'a>(report: &'a Value, key: &str) -> Option<&'a str> {
 /// Reads a file of a task.
 fn read(path: &Path) -> Result<Vec<u8>, LabError> {
     toolkit_system::input::read(path).map_err(|e| match e.kind() {
-        ErrorKind::NotFound => LabError::new(format!("{}: it is gone", path.display()), AGAIN),
+        ErrorKind::NotFound => {
+            LabError::from(Problem::new(format_args!("{}: it is gone", path.display())).hint(AGAIN))
+        }
         _ => LabError::io(path, &e),
     })
 }
 
-/// Scores by picture and sample, of the file that `scores.json` was made from.
+/// Reads the scores by picture and sample from the file that `scores.json` was made from.
 fn samples(
     dir: &Path,
     report: &Value,
@@ -211,17 +221,24 @@ fn samples(
                 path.display(),
                 FILES[0]
             );
-            return Err(LabError::new(what, AGAIN));
+            return Err(Problem::new(what).hint(AGAIN).into());
         }
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| LabError::new(format!("{}: it is no text in UTF-8", path.display()), AGAIN))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        LabError::from(
+            Problem::new(format_args!("{}: it is no text in UTF-8", path.display())).hint(AGAIN),
+        )
+    })?;
     let mut all = BTreeMap::new();
     for (line, row) in text.lines().enumerate() {
         let wrong = || {
-            LabError::new(
-                format!("{}:{}: no sample of such a task", path.display(), line + 1),
-                AGAIN,
+            LabError::from(
+                Problem::new(format_args!(
+                    "{}:{}: no sample of such a task",
+                    path.display(),
+                    line + 1
+                ))
+                .hint(AGAIN),
             )
         };
         let row: Value = serde_json::from_str(row).map_err(|_| wrong())?;

@@ -62,7 +62,7 @@ impl Spec {
         Ok(())
     }
 
-    /// Says of the settings what is allowed and may still not be meant, one line each.
+    /// Returns a line for each setting that is allowed and may still not be meant.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let (one, two) = (&self.stage1, &self.stage2);

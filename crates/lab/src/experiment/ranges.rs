@@ -22,7 +22,7 @@ pub struct OutOfRange {
     pub hint: &'static str,
 }
 
-/// Refuses `value` unless `holds`.
+/// Returns an error with `value` unless `holds`.
 fn within(
     key: String,
     value: impl std::fmt::Display,
@@ -172,7 +172,8 @@ pub fn images(key: &str, value: usize, least: usize) -> Result<(), OutOfRange> {
     within(key.to_owned(), value, (least..=MOST_IMAGES).contains(&value), &range, hint)
 }
 
-/// Says if the rate of `table`, such as `stage1`, climbs until the last of `steps` and never falls.
+/// Returns a note if the rate of `table`, such as `stage1`, climbs until the last of `steps` and
+/// never falls.
 /// Smoke settings shorten steps and not the warm-up, so this is no error.
 #[must_use]
 pub fn warmup_note(table: &str, schedule: &Schedule, steps: u64) -> Option<String> {

@@ -1,4 +1,4 @@
-//! The experiment file: exactly what it says, before anything is resolved.
+//! The keys of an experiment file, before anything is looked up.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use toolkit_train::optim::OptimConfig;
 use toolkit_train::schedule::Schedule;
 use toolkit_train::stage1::LossWeights;
 
-/// What kind of experiment a file holds.
+/// Kind of an experiment.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum ExperimentKind {
@@ -27,7 +27,7 @@ pub struct Spec {
     /// Always [`ExperimentKind::Ablation`].
     #[serde(default)]
     pub kind: ExperimentKind,
-    /// What is asked; the report opens with it.
+    /// Question that the experiment asks; the report opens with it.
     #[serde(default)]
     pub question: String,
     /// Seeds; every cell runs once for each.
@@ -42,19 +42,19 @@ pub struct Spec {
     pub stage2: Stage2Spec,
     /// Evaluation.
     pub eval: EvalSpec,
-    /// How the machine is used. Not part of a cell's identity, except `threads`.
+    /// Use of the machine. Not part of a cell's identity, except `threads`.
     #[serde(default)]
     pub compute: ComputeSpec,
     /// Axes: a dotted key of this file and its values. Cells are all combinations.
     #[serde(default)]
     pub sweep: BTreeMap<String, Vec<toml::Value>>,
-    /// What to call an axis in the report.
+    /// Names of the axes in the report.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// The row others are compared with: a value for each axis that is compared.
     #[serde(default)]
     pub baseline: BTreeMap<String, toml::Value>,
-    /// What `--smoke` changes: dotted keys and values.
+    /// Dotted keys and values that `--smoke` sets.
     #[serde(default)]
     pub smoke: BTreeMap<String, toml::Value>,
 }
@@ -69,7 +69,7 @@ pub struct ModelSpec {
     pub bridge: String,
     /// Frozen.
     pub language: String,
-    /// How a Q-Former starts; other bridges follow BERT's rule whatever is said here.
+    /// Initialisation of a Q-Former. Other bridges follow BERT's rule.
     #[serde(default = "random")]
     pub init: QFormerInit,
 }
@@ -78,7 +78,7 @@ fn random() -> QFormerInit {
     QFormerInit::Random
 }
 
-/// Where images and texts come from.
+/// Sources of images and texts.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
@@ -194,7 +194,7 @@ pub struct AlsoSpec {
 }
 
 impl AlsoSpec {
-    /// What its scores begin with: the name of the data.
+    /// Returns the beginning of the names of its scores: the name of the data.
     #[must_use]
     pub fn name(&self) -> String {
         let data = match self.data.strip_prefix("folder:") {
@@ -205,7 +205,7 @@ impl AlsoSpec {
     }
 }
 
-/// How the machine is used. Only `threads` can change a digit of a result.
+/// Use of the machine. Only `threads` can change a digit of a result.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComputeSpec {

@@ -1,6 +1,6 @@
-//! How much memory a step takes, from shapes alone.
+//! Memory that a step takes, counted from shapes.
 //!
-//! What is held at the moment of the peak, by the order of work in `toolkit_train`: weights,
+//! The peak, by the order of work in `toolkit_train`, holds: weights,
 //! gradients, AdamW's two moments, the features of a micro-batch and what the backward passes need.
 //! `toolkit bench` shows the figure beside what it measures.
 
@@ -9,13 +9,14 @@ use toolkit_train::features::ENCODED_TOGETHER;
 use toolkit_train::losses::LOGIT_ROWS;
 use toolkit_train::stage1::low_memory::PIECE_TOKENS;
 
-/// Resident before a model is built: program, threads, tokenizers, cards.
+/// Resident bytes before a model is built: program, threads, tokenizers, cards.
 pub const BASE: u64 = 28_000_000;
 
-/// The same of an encoder alone: without tokenizers.
+/// Resident bytes before an encoder alone is built: without tokenizers.
 const ENCODER_BASE: u64 = 19_000_000;
 
-/// The same of a run, with its data and what its phases leave to the allocator (the nano ablation).
+/// Resident bytes of a run before its models, with its data and the memory that its phases leave to
+/// the allocator (measured on the nano ablation).
 pub const RUN: u64 = 68_000_000;
 
 /// Bytes of a number.
@@ -24,20 +25,20 @@ const F32: u64 = 4;
 /// A weight, its gradient and two moments.
 const TRAINED: u64 = 4 * F32;
 
-/// The frozen encoder over a batch of pictures.
+/// Counts the bytes of the frozen encoder over a batch of pictures.
 #[must_use]
 pub fn encode(vision: &VisionShape, batch: usize) -> u64 {
     let one = product([3, vision.image[0], vision.image[1]]) + vision.cost.activations;
     ((one * batch + vision.cost.params) * F32 + ENCODER_BASE).get()
 }
 
-/// [`encode`] as a run does it.
+/// Counts the bytes of [`encode`] as a run does it.
 #[must_use]
 pub fn features(vision: &VisionShape) -> u64 {
     encode(vision, ENCODED_TOGETHER) - ENCODER_BASE + BASE
 }
 
-/// A step of stage 1 on micro-batches of `rows` images of `batch`, captions of `text` tokens; 0 for
+/// Counts the bytes of a step of stage 1 on micro-batches of `rows` images of `batch`, captions of `text` tokens; 0 for
 /// a bridge that has no stage 1.
 #[must_use]
 pub fn stage1(
@@ -65,7 +66,7 @@ pub fn stage1(
     (Count::from(bridge.cost.params) * TRAINED + values + BASE).get()
 }
 
-/// A step of stage 2 on micro-batches of `rows` images of `batch`, captions of `text` tokens,
+/// Counts the bytes of a step of stage 2 on micro-batches of `rows` images of `batch`, captions of `text` tokens,
 /// `trained` parameters being trained.
 #[must_use]
 pub fn stage2(
@@ -101,7 +102,7 @@ pub fn stage2(
     ((weights + read + moment) * F32 + BASE).get()
 }
 
-/// Features of an image as they are read and normalised.
+/// Counts the numbers of an image's features as they are read and normalised.
 fn vision_numbers(vision: &VisionShape) -> Count {
     product([2, vision.tokens, vision.width])
 }

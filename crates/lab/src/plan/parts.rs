@@ -15,6 +15,7 @@ use toolkit_data::Preprocess;
 use toolkit_models::bridge::qformer::{self, QFormerInit};
 use toolkit_models::connector::{Connector, projection_params};
 use toolkit_registry::{Card, Kind, Registry, Weights};
+use toolkit_system::problem::Problem;
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_train::stage2::MAX_TEXT;
 
@@ -27,7 +28,7 @@ pub struct Resolved {
     pub bridge: (Card, BridgeShape),
     /// Language model.
     pub language: (Card, LanguageShape),
-    /// How pixels are prepared.
+    /// Preparation of pixels.
     pub preprocess: Preprocess,
     /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient
     /// there, and the projection.
@@ -54,7 +55,9 @@ impl Resolved {
                 {positions} positions",
                 model.bridge, bridge_shape.queries, model.language
             );
-            return Err(LabError::new(what, "use a bridge with fewer queries, or pool its tokens"));
+            return Err(Problem::new(what)
+                .hint("use a bridge with fewer queries, or pool its tokens")
+                .into());
         }
         let built =
             registry.build_bridge(&bridge, &vision_shape, &Device::flex(), Weights::None)?;
@@ -72,13 +75,13 @@ impl Resolved {
         })
     }
 
-    /// Names all that the bridge's start and features depend on.
+    /// Returns the hash of all that features depend on.
     #[must_use]
     pub fn vision_key(&self) -> String {
         card_hash(&self.vision.0)
     }
 
-    /// The encoder on a plain device.
+    /// Builds the encoder on a device without autodiff.
     ///
     /// # Errors
     /// If its weights are missing or do not fit.
@@ -89,7 +92,7 @@ impl Resolved {
             .no_grad())
     }
 
-    /// The frozen language model.
+    /// Builds the frozen language model.
     ///
     /// # Errors
     /// If its weights are missing or do not fit.
@@ -102,7 +105,7 @@ impl Resolved {
         Ok(registry.build_language(&self.language.0, device, Weights::Card)?.no_grad())
     }
 
-    /// The bridge at its initialisation.
+    /// Builds the bridge at its initialisation.
     ///
     /// # Errors
     /// If `init` wants BERT weights that the card does not name.
@@ -123,10 +126,10 @@ impl Resolved {
             QFormerInit::BertCopy | QFormerInit::BertRandomQuery => Some(card.bert()?),
         };
         qformer::initialise(bridge, seed, init, bert.as_ref())
-            .map_err(|e| LabError::new(e.what, &e.hint))
+            .map_err(|e| LabError::from(Problem::new(e.what).hint(e.hint)))
     }
 
-    /// The connector around a bridge, its projection drawn.
+    /// Builds the connector around a bridge and draws its projection.
     #[must_use]
     pub fn connector(&self, bridge: AnyBridge, seed: u64, device: &Device) -> Connector {
         let connector = Connector::new(bridge, self.bridge.1.width, self.language.1.width, device);
@@ -152,7 +155,7 @@ impl Resolved {
         })
     }
 
-    /// The bridge's tokenizer with the ids stage 1 needs.
+    /// Reads the bridge's tokenizer, with the ids that stage 1 needs.
     ///
     /// # Errors
     /// If the card lacks them.
@@ -178,7 +181,7 @@ impl Resolved {
         Ok((t, special_tokens))
     }
 
-    /// The language model's tokenizer with its special ids.
+    /// Reads the language model's tokenizer, with its special ids.
     ///
     /// # Errors
     /// If the card lacks them.
@@ -209,8 +212,7 @@ fn need_weights(card: &Card) -> Result<(), LabError> {
     if card.weights.is_some() {
         return Ok(());
     }
-    Err(LabError::new(
-        format!("card `{}` has no `[weights]`", card.name),
-        "a frozen part needs trained weights",
-    ))
+    Err(Problem::new(format_args!("card `{}` has no `[weights]`", card.name))
+        .hint("a frozen part needs trained weights")
+        .into())
 }

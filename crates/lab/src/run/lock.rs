@@ -2,6 +2,7 @@
 
 use crate::LabError;
 use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// Lock that keeps a second process out of a run folder. The system drops it with the process,
 /// however that ends.
@@ -17,10 +18,12 @@ impl Lock {
         let file = std::fs::File::create(&path).map_err(|e| LabError::io(&path, &e))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(LabError::new(
-                format!("{}: another process is working on this run", dir.display()),
-                "wait for it, or choose another folder with `--out`",
-            )),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Problem::new(format_args!(
+                "{}: another process is working on this run",
+                dir.display()
+            ))
+            .hint("wait for it, or choose another folder with `--out`")
+            .into()),
             Err(std::fs::TryLockError::Error(e)) => Err(LabError::io(&path, &e)),
         }
     }

@@ -41,7 +41,7 @@ pub struct Panicked(pub String);
 pub struct FailedJob<E> {
     /// Name of the job.
     pub job: String,
-    /// Its error.
+    /// Error of the job.
     pub error: E,
 }
 

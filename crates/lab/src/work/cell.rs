@@ -1,5 +1,5 @@
-//! One cell: stage 2 from stage 1's bridge or from the initialisation, evaluated along the way and
-//! at the end.
+//! The job of a cell: trains stage 2 from the bridge of stage 1 or from its initialisation, and
+//! evaluates it along the way and at the end.
 
 use crate::LabError;
 use crate::experiment::spec::{ComputeSpec, Spec};

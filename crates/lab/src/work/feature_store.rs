@@ -27,13 +27,13 @@ pub struct FeatureStore {
 /// Features of all data of a cell.
 #[derive(Clone)]
 pub struct SplitFeatures {
-    /// Of the training split.
+    /// Features of the training split.
     pub train: Arc<Features>,
-    /// Of the validation split.
+    /// Features of the validation split.
     pub val: Arc<Features>,
-    /// Of the test split.
+    /// Features of the test split.
     pub test: Arc<Features>,
-    /// Of further tasks, in their order.
+    /// Features of the data of further tasks, in their order.
     pub also: Vec<Arc<Features>>,
 }
 

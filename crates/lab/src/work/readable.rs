@@ -7,9 +7,10 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::sync::Arc;
 use toolkit_data::{Alpha, DataError, Dataset, Findings, Item};
+use toolkit_system::problem::Problem;
 use toolkit_train::features::Features;
 
-/// The readable items of a data set. It keeps the fingerprint: unreadable pictures follow from the
+/// Readable items of a data set. It keeps the fingerprint: unreadable pictures follow from the
 /// same files.
 struct Readable {
     data: Arc<dyn Dataset>,
@@ -51,10 +52,10 @@ fn without(data: &Arc<dyn Dataset>, features: &Features) -> Result<Arc<dyn Datas
 /// Decodes every picture of a data set and returns the items whose pictures cannot be read, with
 /// the reasons.
 #[must_use]
-pub fn unreadable(data: &dyn Dataset, told: &(dyn Fn() + Sync)) -> Vec<(usize, DataError)> {
+pub fn unreadable(data: &dyn Dataset, each: &(dyn Fn() + Sync)) -> Vec<(usize, DataError)> {
     let one = |item: usize| {
         let error = data.image(item).err().filter(DataError::is_unreadable);
-        told();
+        each();
         error.map(|error| (item, error))
     };
     (0..data.len()).into_par_iter().filter_map(one).collect()
@@ -75,13 +76,15 @@ pub fn leaving_out(
         (0..data.len()).filter(|item| unreadable.binary_search(item).is_err()).collect();
     if kept.is_empty() {
         let what = format!("`{}`: none of its {} pictures can be read", data.name(), data.len());
-        return Err(LabError::new(what, "`toolkit data check` names them with the reasons"));
+        return Err(Problem::new(what)
+            .hint("`toolkit data check` names them with the reasons")
+            .into());
     }
     Ok(Arc::new(Readable { data: data.clone(), kept }))
 }
 
 impl Splits {
-    /// The data that has features: item for item the rows of `features`.
+    /// Returns the data that have features: item for item the rows of `features`.
     ///
     /// # Errors
     /// If nothing of a split can be read.
@@ -98,10 +101,10 @@ impl Splits {
     }
 }
 
-/// The most names in a line.
+/// Most names in a line.
 const NAMED: usize = 10;
 
-/// Says which pictures could not be read, a line for each split that has some.
+/// Names the pictures that could not be read, in a line for each split that has some.
 #[must_use]
 pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
     let main = [
