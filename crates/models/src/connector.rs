@@ -1,5 +1,5 @@
-//! What is trained between the frozen parts: a bridge and the projection of its outputs into the
-//! language model.
+//! The connector: the part that is trained between the frozen parts. It is a bridge with the
+//! projection of its outputs into the language model.
 
 use crate::layers::{Linear, linear_params};
 use burn::module::Module;
@@ -17,8 +17,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// A projection from `bridge_width` to `language_width` behind `bridge`; its weights are not
-    /// drawn yet.
+    /// Adds a projection from `bridge_width` to `language_width` behind `bridge`; its weights are
+    /// not drawn yet.
     #[must_use]
     pub fn new(
         bridge: AnyBridge,

@@ -4,7 +4,8 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Shape, Tensor};
 use toolkit_core::{Count, product};
 
-/// A parameter that is not drawn yet; zeros if it is read before it is initialised or loaded.
+/// Creates a parameter that is not drawn yet. It is zeros if it is read before it is initialised or
+/// loaded.
 #[must_use]
 pub fn parameter<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
     let init =
@@ -21,21 +22,24 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// With a bias.
+    /// Creates a layer with a bias.
     #[must_use]
     pub fn new(input: usize, output: usize, device: &Device) -> Self {
         Self { weight: parameter([input, output], device), bias: Some(parameter([output], device)) }
     }
 
-    /// Without a bias.
+    /// Creates a layer without a bias.
     #[must_use]
     pub fn without_bias(input: usize, output: usize, device: &Device) -> Self {
         Self { weight: parameter([input, output], device), bias: None }
     }
 
-    /// `[.., in]` to `[.., out]`. One token of each of a batch of texts, `[batch, 1, in]`, is a
-    /// step of generation, or the last block of a prompt, whose sums are made in an order of their
-    /// own. (So are those of prompts of one token; beside a longer one the last bits differ.)
+    /// Maps `[.., in]` to `[.., out]`.
+    ///
+    /// One token of each of a batch of texts, `[batch, 1, in]`, takes the streaming product
+    /// ([`toolkit_kernels::linear`]). That is a step of generation, the last block of a prompt, or
+    /// a prompt of one token. Its sums have an order of their own, so its last bits differ from
+    /// those of a longer text.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
@@ -57,9 +61,11 @@ impl Linear {
 }
 
 impl Linear {
-    /// [`Linear::forward`] of `x * scale + shift`, with scale and shift `[in]` moved into the
-    /// weight and the bias. If `x` is a constant, a training step then has no gradient of rows as
-    /// long as `x` to find: that of scale and shift comes from that of the weight.
+    /// Computes [`Linear::forward`] of `x * scale + shift`, with scale and shift `[in]` moved into
+    /// the weight and the bias.
+    ///
+    /// If `x` is a constant, a training step then needs no gradient of rows as long as `x`: the
+    /// gradients of scale and shift follow from that of the weight.
     #[must_use]
     pub fn forward_scaled(&self, x: Tensor<3>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
@@ -76,7 +82,7 @@ impl Linear {
     }
 }
 
-/// Number of parameters of a [`Linear`].
+/// Counts the parameters of a [`Linear`].
 #[must_use]
 pub fn linear_params(input: usize, output: usize, bias: bool) -> Count {
     product([input, output]) + if bias { output } else { 0 }
@@ -91,20 +97,20 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// For vectors of this width.
+    /// Creates a normalisation of vectors of this width.
     #[must_use]
     pub fn new(width: usize, eps: f64, device: &Device) -> Self {
         Self { weight: parameter([width], device), bias: parameter([width], device), eps }
     }
 
-    /// `[.., width]` to the same.
+    /// Normalises `[.., width]`.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         toolkit_kernels::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
     }
 
-    /// The first half alone, `(x - mean) / sqrt(var + eps)`, and what the second multiplies with
-    /// and adds.
+    /// Returns `(x - mean) / sqrt(var + eps)`, the first half alone, with the scale and the shift
+    /// of the second half.
     #[must_use]
     pub fn halves<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>, Tensor<1>) {
         let (width, device) = (x.dims()[D - 1], x.device());
@@ -121,13 +127,13 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// For vectors of this width.
+    /// Creates a normalisation of vectors of this width.
     #[must_use]
     pub fn new(width: usize, eps: f64, device: &Device) -> Self {
         Self { weight: parameter([width], device), eps }
     }
 
-    /// `[.., width]` to the same.
+    /// Normalises `[.., width]`.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         toolkit_kernels::rms_norm(x, self.weight.val(), self.eps)
@@ -141,29 +147,30 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// `rows` vectors of `width`.
+    /// Creates a table of `rows` vectors of `width`.
     #[must_use]
     pub fn new(rows: usize, width: usize, device: &Device) -> Self {
         Self { weight: parameter([rows, width], device) }
     }
 
-    /// Ids `[batch, tokens]` to `[batch, tokens, width]`.
+    /// Looks up ids `[batch, tokens]`: `[batch, tokens, width]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         toolkit_kernels::embedding(self.weight.val(), ids)
     }
 
-    /// The table `[rows, width]`, for tied heads and position rows.
+    /// Returns the table `[rows, width]`, for tied heads and position rows.
     #[must_use]
     pub fn table(&self) -> Tensor<2> {
         self.weight.val()
     }
 }
 
-/// Images `[batch, channels, height, width]` through a convolution whose stride is its side,
-/// `kernel [width, channels, p, p]`: `[batch, patches, width]`, row by row. Written as a matrix
-/// product of patches, which is what it is, and several times faster on a CPU. What is left over at
-/// the right and below is cut off, as a convolution does.
+/// Runs images `[batch, channels, height, width]` through a convolution whose stride is its side,
+/// `kernel [width, channels, p, p]`: `[batch, patches, width]`, row by row.
+///
+/// It is written as a matrix product of patches, which is several times faster on a CPU. Pixels
+/// left over at the right and below are cut off, as in a convolution.
 #[must_use]
 pub fn patches(images: Tensor<4>, kernel: Tensor<4>) -> Tensor<3> {
     let [hidden, channels, p, _] = kernel.dims();
@@ -179,31 +186,30 @@ pub fn patches(images: Tensor<4>, kernel: Tensor<4>) -> Tensor<3> {
     ])
 }
 
-/// `[batch, tokens, heads * head width]` to `[batch, heads, tokens, head width]`.
+/// Splits `[batch, tokens, heads * head width]` into `[batch, heads, tokens, head width]`.
 #[must_use]
 pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
     let [batch, tokens, width] = x.dims();
     x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)
 }
 
-/// `[batch, heads, tokens, head width]` to `[batch, tokens, heads * head width]`.
+/// Merges `[batch, heads, tokens, head width]` into `[batch, tokens, heads * head width]`.
 #[must_use]
 pub fn merge_heads(x: Tensor<4>) -> Tensor<3> {
     let [batch, heads, tokens, width] = x.dims();
     x.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
-/// What is added to a score so that its position is not seen: the constant of LAVIS and
-/// transformers' BERT.
+/// The bias of a score whose position is hidden: the constant of LAVIS and of transformers' BERT.
 pub const HIDDEN: f64 = -10_000.0;
 
-/// A mask of ones and zeros as an additive bias: 0 where visible, [`HIDDEN`] where not.
+/// Converts a mask of ones and zeros to an additive bias: 0 if visible, [`HIDDEN`] if not.
 #[must_use]
 pub fn mask_bias<const D: usize>(mask: Tensor<D>) -> Tensor<D> {
     (mask - 1.0) * -HIDDEN
 }
 
-/// Ones on and below the diagonal, for `new` rows that stand behind `past` columns: `[new, past +
+/// Returns ones on and below the diagonal, for `new` rows behind `past` columns: `[new, past +
 /// new]`.
 #[must_use]
 pub fn causal_mask(past: usize, new: usize, device: &Device) -> Tensor<2> {
@@ -232,7 +238,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applied element-wise.
+    /// Applies the activation element-wise.
     #[must_use]
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {

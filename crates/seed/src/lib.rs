@@ -1,13 +1,27 @@
 //! Randomness as a pure function of `(seed, stream, index)`.
 //!
-//! Every random draw of the toolkit (initial weights, scene layout, batch order, hard negatives,
-//! dropout, bootstrap) comes from a [`Stream`] named by what it is for, never from a shared
-//! generator. So a resumed run draws what the uninterrupted run draws, in whatever order cells are
-//! worked on, and nothing needs to be saved.
+//! Every random draw of the toolkit comes from a [`Stream`] that is named by its purpose: initial
+//! weights, scene layout, batch order, hard negatives, dropout, bootstrap. There is no shared
+//! generator. So a resumed run draws what the uninterrupted run draws, cells may run in any order,
+//! and no state of a generator needs to be saved.
 //!
-//! The generator is written out here (xoshiro256** seeded by SplitMix64, Blackman and Vigna 2018)
-//! instead of taken from a crate because data sets and results are named by their seed: the draws
-//! must be the same in every later version.
+//! | item | purpose |
+//! |---|---|
+//! | [`Stream`] | a stream of draws: bits, uniform, normal, choices, permutations |
+//! | [`key`] | a 64-bit hash of bytes, with which streams are named |
+//!
+//! ```
+//! use toolkit_seed::Stream;
+//!
+//! let draw = |step| Stream::new(7, "stage1/negatives", step).below(100);
+//! assert_eq!(draw(3), draw(3)); // no draw before matters
+//! assert_ne!(Stream::new(7, "order", 0).next_u64(), Stream::new(7, "dropout", 0).next_u64());
+//! assert_eq!(Stream::new(1, "order", 0).permutation(5).len(), 5);
+//! ```
+//!
+//! The generator is xoshiro256** seeded by SplitMix64 (Blackman and Vigna, 2018). It is written out
+//! here and not taken from a crate, because data sets and results are named by their seed: the
+//! draws must be the same in every later version.
 
 /// A stream of random numbers, named by a seed, a label and an index.
 #[derive(Clone, Debug)]
@@ -23,7 +37,8 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Mixes bytes into one 64-bit key (FNV-1a, then SplitMix64 so that near keys are far apart).
+/// Hashes bytes to a 64-bit key (FNV-1a, then SplitMix64, so that similar inputs have distant
+/// keys).
 #[must_use]
 pub fn key(bytes: &[u8]) -> u64 {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
@@ -34,7 +49,7 @@ pub fn key(bytes: &[u8]) -> u64 {
 }
 
 impl Stream {
-    /// The stream called `label`, number `index`, of `seed`: for example `Stream::new(1,
+    /// Creates the stream called `label`, number `index`, of `seed`: for example `Stream::new(1,
     /// "stage1/negatives", step)`.
     #[must_use]
     pub fn new(seed: u64, label: &str, index: u64) -> Self {
@@ -45,7 +60,7 @@ impl Stream {
         Self { state }
     }
 
-    /// The next 64 random bits.
+    /// Draws 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         let s = &mut self.state;
         let result = s[1].wrapping_mul(5).rotate_left(7).wrapping_mul(9);
@@ -59,12 +74,15 @@ impl Stream {
         result
     }
 
-    /// Uniform in `[0, 1)` with 53 random bits.
+    /// Draws uniformly from `[0, 1)`, with 53 random bits.
     pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Uniform in `0..n`, without modulo bias. Panics if `n` is 0.
+    /// Draws uniformly from `0..n`, without modulo bias.
+    ///
+    /// # Panics
+    /// If `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "a draw needs at least one choice");
         let n = n as u64;
@@ -77,30 +95,30 @@ impl Stream {
         }
     }
 
-    /// Uniform in `low..=high`.
+    /// Draws uniformly from `low..=high`.
     pub fn between(&mut self, low: usize, high: usize) -> usize {
         low + self.below(high - low + 1)
     }
 
-    /// True with probability `p`.
+    /// Returns `true` with probability `p`.
     pub fn chance(&mut self, p: f64) -> bool {
         self.unit() < p
     }
 
-    /// One element of a non-empty slice.
+    /// Draws one element of a non-empty slice.
     pub fn choose<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
 
-    /// Standard normal (Box and Muller; one of the pair is dropped so that draws stay independent
-    /// of call parity).
+    /// Draws from the standard normal distribution (Box and Muller). The second number of the pair
+    /// is dropped, so that a draw does not depend on the parity of earlier ones.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
-    /// An index drawn in proportion to non-negative `weights` (`torch.multinomial` with one
-    /// sample). Uniform if all weights are zero.
+    /// Draws an index in proportion to non-negative `weights` (`torch.multinomial` with one
+    /// sample), uniformly if all weights are zero.
     pub fn weighted(&mut self, weights: &[f32]) -> usize {
         let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
         if total <= 0.0 || !total.is_finite() {
@@ -120,14 +138,14 @@ impl Stream {
         last
     }
 
-    /// Shuffles in place (Fisher and Yates).
+    /// Shuffles a slice in place (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
     }
 
-    /// A random permutation of `0..n`.
+    /// Draws a permutation of `0..n`.
     #[must_use]
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();

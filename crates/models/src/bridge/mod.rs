@@ -13,7 +13,7 @@ pub use resampler::{Resampler, ResamplerConfig};
 
 use toolkit_core::ShapeError;
 
-/// An error naming the first of `fields` that is zero.
+/// Returns an error that names the first of `fields` that is zero.
 fn positive(fields: &[(&str, usize)]) -> Result<(), ShapeError> {
     match fields.iter().find(|(_, value)| *value == 0) {
         Some((name, _)) => {
@@ -23,8 +23,8 @@ fn positive(fields: &[(&str, usize)]) -> Result<(), ShapeError> {
     }
 }
 
-/// The variance offset of `ln_vision` in LAVIS (PyTorch's default); Hugging Face's conversions use
-/// 1e-6.
+/// Returns the variance offset of `ln_vision` in LAVIS (PyTorch's default); Hugging Face's
+/// conversions use 1e-6.
 const fn vision_eps() -> f64 {
     1e-5
 }

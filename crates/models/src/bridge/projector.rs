@@ -21,7 +21,7 @@ const fn one() -> usize {
 pub struct LinearConfig {
     /// Width of an output vector.
     pub width: usize,
-    /// Whether the first token is a class token that is left out.
+    /// `true` if the first token is a class token, which is left out.
     #[serde(default)]
     pub drop_class_token: bool,
     /// Side of the squares of patches that are averaged; 1 averages nothing.
@@ -41,7 +41,7 @@ pub struct MlpConfig {
     /// Width between the two layers; that of the output if left out, as in LLaVA-1.5.
     #[serde(default)]
     pub hidden: Option<usize>,
-    /// Whether the first token is a class token that is left out.
+    /// `true` if the first token is a class token, which is left out.
     #[serde(default)]
     pub drop_class_token: bool,
     /// Side of the squares of patches that are averaged; 1 averages nothing.
@@ -58,7 +58,7 @@ impl MlpConfig {
     }
 }
 
-/// Which tokens become vectors.
+/// The selection of tokens that become vectors.
 #[derive(Module, Debug)]
 struct Tokens {
     /// Leading tokens left out.
@@ -69,7 +69,7 @@ struct Tokens {
 }
 
 impl Tokens {
-    /// The patch grid is found from the image's aspect; only pooling needs one.
+    /// Finds the patch grid from the image's aspect ratio; only pooling needs one.
     fn new(drop_class_token: bool, pool: usize, vision: &VisionShape) -> Result<Self, ShapeError> {
         positive(&[("pool", pool)])?;
         let skip = usize::from(drop_class_token);
@@ -109,7 +109,7 @@ impl Tokens {
         self.rows * self.columns / if self.pool == 1 { 1 } else { self.pool * self.pool }
     }
 
-    /// `[batch, tokens, width]` to `[batch, count, width]`.
+    /// Selects and pools tokens: `[batch, tokens, width]` to `[batch, count, width]`.
     fn select(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
         let x = x.narrow(1, self.skip, tokens - self.skip);
@@ -133,7 +133,7 @@ fn described<T>(result: Result<T, ShapeError>) -> T {
     })
 }
 
-/// One linear layer on each token.
+/// A linear layer on each token.
 #[derive(Module, Debug)]
 pub struct LinearBridge {
     ln_vision: LayerNorm,

@@ -36,7 +36,7 @@ pub struct ResamplerConfig {
 }
 
 impl Default for ResamplerConfig {
-    /// Flamingo's: six layers, 64 latents, feed-forward four times as wide.
+    /// Returns Flamingo's sizes: six layers, 64 latents, a feed-forward network four times as wide.
     fn default() -> Self {
         Self {
             hidden_size: 1024,
@@ -50,7 +50,7 @@ impl Default for ResamplerConfig {
     }
 }
 
-/// One layer: attention and feed-forward network, both behind a normalisation; no biases, as in
+/// A layer: attention and feed-forward network, each behind a normalisation, without biases, as in
 /// Flamingo.
 #[derive(Module, Debug)]
 struct Layer {

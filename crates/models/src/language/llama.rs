@@ -6,10 +6,11 @@
 //! that the two numbers that are rotated together stand side by side; transformers has them half a
 //! head apart. `interleaved` says which the weights are of.
 
+use super::rotary::Rotation;
 use super::{causal_bias, last_rows, last_tokens, tied_logits};
 use crate::layers::{Embedding, Linear, RmsNorm, linear_params, merge_heads, split_heads};
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use serde::Deserialize;
 use toolkit_core::params::{Info, Init, bert_rule};
 use toolkit_core::published::{PublishedNames, Recipe};
@@ -47,11 +48,11 @@ pub struct LlamaConfig {
     /// Epsilon of every norm.
     #[serde(default = "eps")]
     pub rms_norm_eps: f64,
-    /// Whether the head is the token table.
+    /// `true` if the head is the token table.
     #[serde(default)]
     pub tie_word_embeddings: bool,
-    /// Whether numbers that are rotated together stand side by side (GGUF) or half a head apart
-    /// (transformers).
+    /// `true` if two numbers that are rotated together are adjacent (GGUF); `false` if they are
+    /// half a head apart (transformers).
     #[serde(default)]
     pub interleaved: bool,
 }
@@ -69,67 +70,6 @@ impl LlamaConfig {
     }
     fn head(&self) -> usize {
         self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
-    }
-}
-
-/// Cosines and sines of the positions at hand, `[batch, 1, tokens, head / 2]` each.
-#[derive(Clone)]
-struct Rotation {
-    cos: Tensor<4>,
-    sin: Tensor<4>,
-    interleaved: bool,
-}
-
-impl Rotation {
-    /// For the last `tokens` columns of `mask [batch, past + tokens]`. Hidden positions are not
-    /// counted, as transformers counts, so that text after left padding goes on where the soft
-    /// prefix ended.
-    fn new(mask: Tensor<2>, tokens: usize, head: usize, theta: f64, interleaved: bool) -> Self {
-        let device = mask.device();
-        let [batch, keys] = mask.dims();
-        let angle = |position: usize, pair: usize| {
-            position as f64 / theta.powf(2.0 * pair as f64 / head as f64)
-        };
-        let table = |f: fn(f64) -> f64| {
-            let all = (0..keys).flat_map(|position| {
-                (0..head / 2).map(move |pair| f(angle(position, pair)) as f32)
-            });
-            Tensor::<2>::from_data(
-                TensorData::new(all.collect::<Vec<f32>>(), [keys, head / 2]),
-                &device,
-            )
-        };
-        let positions: Tensor<2, Int> =
-            (mask.int().cumsum(1) - 1).clamp_min(0).narrow(1, keys - tokens, tokens);
-        let rows = |table: Tensor<2>| {
-            let rows = burn::tensor::module::embedding(table, positions.clone());
-            rows.reshape([batch, 1, tokens, head / 2])
-        };
-        Self { cos: rows(table(f64::cos)), sin: rows(table(f64::sin)), interleaved }
-    }
-
-    /// For the last `count` tokens.
-    fn last(&self, count: usize) -> Self {
-        let one = |table: &Tensor<4>| table.clone().narrow(2, table.dims()[2] - count, count);
-        Self { cos: one(&self.cos), sin: one(&self.sin), interleaved: self.interleaved }
-    }
-
-    /// Rotates `[batch, heads, tokens, head]`.
-    fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, heads, tokens, head] = x.dims();
-        let half = head / 2;
-        let (a, b) = if self.interleaved {
-            let pairs = x.reshape([batch, heads, tokens, half, 2]);
-            let part =
-                |at: usize| pairs.clone().narrow(4, at, 1).reshape([batch, heads, tokens, half]);
-            (part(0), part(1))
-        } else {
-            (x.clone().narrow(3, 0, half), x.narrow(3, half, half))
-        };
-        let first = a.clone() * self.cos.clone() - b.clone() * self.sin.clone();
-        let second = b * self.cos.clone() + a * self.sin.clone();
-        // Scores are sums over a head, so queries and keys may both stay half a head apart.
-        Tensor::cat(vec![first, second], 3)
     }
 }
 
@@ -191,8 +131,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias`
-    /// has rows.
+    /// Runs the layer over `x [batch, new, hidden]` and returns the last tokens, as many as `bias`
+    /// has rows: `[batch, outputs, hidden]`.
     fn forward(
         &self,
         x: Tensor<3>,
@@ -227,7 +167,7 @@ pub struct Llama {
     interleaved: bool,
 }
 
-/// How Llama's parameters start: N(0, 0.02), norms 1.
+/// Returns Llama's initialisation: N(0, 0.02), norms 1.
 #[must_use]
 pub fn init(info: &Info) -> Init {
     bert_rule(info)

@@ -60,11 +60,11 @@ fn yes() -> bool {
 }
 
 impl OptConfig {
-    /// Width of the embedding space.
+    /// Returns the width of the embedding space.
     fn width(&self) -> usize {
         self.word_embed_proj_dim.unwrap_or(self.hidden_size)
     }
-    /// Whether embeddings are projected to the hidden size and back.
+    /// Returns `true` if embeddings are projected to the hidden size and back.
     fn projects(&self) -> bool {
         self.width() != self.hidden_size
     }
@@ -80,8 +80,8 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// `x [batch, new, hidden]`, `bias [batch, 1, outputs, past + new]` to `[batch, outputs,
-    /// hidden]`, the last tokens.
+    /// Attends with `x [batch, new, hidden]` and `bias [batch, 1, outputs, past + new]`, and
+    /// returns the last tokens: `[batch, outputs, hidden]`.
     fn forward(
         &self,
         x: Tensor<3>,
@@ -113,8 +113,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// `x [batch, new, hidden]` to `[batch, outputs, hidden]`: the last tokens, as many as `bias`
-    /// has rows.
+    /// Runs the layer over `x [batch, new, hidden]` and returns the last tokens, as many as `bias`
+    /// has rows: `[batch, outputs, hidden]`.
     fn forward(
         &self,
         x: Tensor<3>,
@@ -130,7 +130,7 @@ impl Layer {
         })
     }
 
-    /// A branch around `inner` with the norm before it or after the sum.
+    /// Adds `inner` to its input, with the norm before `inner` or after the sum.
     fn residual(
         &self,
         x: Tensor<3>,
@@ -171,7 +171,7 @@ pub struct Opt {
     model: Model,
 }
 
-/// How OPT's parameters start: N(0, 0.02), biases 0, norms 1. That is BERT's rule.
+/// Returns OPT's initialisation: N(0, 0.02), biases 0, norms 1. That is BERT's rule.
 #[must_use]
 pub fn init(info: &Info) -> Init {
     bert_rule(info)

@@ -34,8 +34,7 @@ pub struct Dinov2Config {
     pub mlp_ratio: usize,
     /// Epsilon of every norm.
     pub layer_norm_eps: f64,
-    /// Whether the model's last norm is applied: what DINOv2 itself gives out. Right only if all
-    /// blocks run.
+    /// `true` applies the model's last norm, as DINOv2 itself does. Right only if all blocks run.
     pub final_norm: bool,
 }
 

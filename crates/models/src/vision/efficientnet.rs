@@ -15,7 +15,7 @@ use serde::Deserialize;
 use toolkit_core::published::PublishedNames;
 use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
 
-/// Which map is the tokens.
+/// The feature map that the tokens are taken from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Features {
@@ -37,7 +37,7 @@ pub struct EfficientNetLiteConfig {
     /// Factor of the blocks of each stage but the first and the last (Lite0: 1, Lite1: 1.1, Lite2:
     /// 1.2).
     pub depth: f64,
-    /// Which map is the tokens.
+    /// Feature map that the tokens are taken from.
     pub features: Features,
 }
 
@@ -65,7 +65,7 @@ const HEAD: usize = 1280;
 /// Epsilon of every batch normalisation.
 const EPS: f64 = 1e-3;
 
-/// One block: kernel, stride, expansion, input and output channels.
+/// A block: kernel, stride, expansion, input and output channels.
 #[derive(Clone, Copy, Debug)]
 struct BlockShape {
     kernel: usize,
@@ -76,7 +76,7 @@ struct BlockShape {
 }
 
 impl EfficientNetLiteConfig {
-    /// To the nearest multiple of 8, but not more than a tenth down.
+    /// Scales and rounds `channels` to the nearest multiple of 8, but not more than a tenth down.
     fn channels(&self, channels: usize) -> usize {
         let scaled = channels as f64 * self.width;
         let nearest = ((scaled + 4.0) as usize / 8 * 8).max(8);
@@ -129,7 +129,8 @@ impl Conv {
         Self { weight: parameter([output, input / groups, kernel, kernel], device), stride, groups }
     }
 
-    /// `[batch, in, height, width]` to `[batch, out, height / stride, width / stride]`, rounded up.
+    /// Convolves `[batch, in, height, width]` to `[batch, out, height / stride, width / stride]`,
+    /// rounded up.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let weight = self.weight.val();

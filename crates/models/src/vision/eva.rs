@@ -37,7 +37,7 @@ pub struct EvaConfig {
     pub hidden_act: Activation,
     /// Epsilon of every norm.
     pub layer_norm_eps: f64,
-    /// Whether queries and values have a bias.
+    /// `true` if queries and values have a bias.
     pub qkv_bias: bool,
 }
 

@@ -6,7 +6,7 @@
 
 use toolkit_core::published::Corners;
 
-/// A table `[from * from, width]`, row-major, as `[to * to, width]`.
+/// Resizes a table `[from * from, width]`, row-major, to `[to * to, width]`.
 ///
 /// # Panics
 /// If `table` is not `from * from * width` long.
@@ -46,8 +46,8 @@ pub fn resize_grid(
     out
 }
 
-/// The four cells that cell `at` of the new grid is mixed from; those beyond the border are the
-/// border's.
+/// Returns the four cells that cell `at` of the new grid is interpolated from, with their weights.
+/// Cells beyond the border repeat the border.
 fn taps(at: usize, from: usize, to: usize, corners: Corners) -> [(usize, f64); 4] {
     let source = match corners {
         Corners::Edges => (at as f64 + 0.5) * from as f64 / to as f64 - 0.5,
@@ -61,7 +61,7 @@ fn taps(at: usize, from: usize, to: usize, corners: Corners) -> [(usize, f64); 4
     })
 }
 
-/// The cubic kernel of Keys with a = -0.75.
+/// Evaluates the cubic kernel of Keys with a = -0.75.
 fn kernel(x: f64) -> f64 {
     const A: f64 = -0.75;
     if x <= 1.0 {

@@ -38,10 +38,10 @@ pub struct VitConfig {
     /// Epsilon of every norm.
     #[serde(default = "clip_eps")]
     pub layer_norm_eps: f64,
-    /// Whether the patch projection has a bias (CLIP: no).
+    /// `true` if the patch projection has a bias (CLIP: no).
     #[serde(default)]
     pub patch_bias: bool,
-    /// Whether a norm stands before the first block (CLIP: yes).
+    /// `true` if there is a norm before the first block (CLIP: yes).
     #[serde(default = "yes")]
     pub pre_norm: bool,
 }

@@ -1,4 +1,4 @@
-//! What a Q-Former's card says, and what follows from it without a tensor.
+//! The configuration of a Q-Former, and the sizes and costs that follow from it without a tensor.
 
 use crate::bridge::{positive, vision_eps};
 use crate::layers::linear_params;
@@ -32,12 +32,12 @@ pub struct QFormerConfig {
     pub layer_norm_eps: f64,
     /// Variance offset of `ln_vision`: 1e-5 in LAVIS, 1e-6 in Hugging Face's conversions.
     pub vision_layer_norm_eps: f64,
-    /// Of hidden states and of attention probabilities.
+    /// Dropout of hidden states and of attention probabilities.
     pub dropout: f64,
     /// Width of the image features, where the card states it; else the encoder's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder_hidden_size: Option<usize>,
-    /// Where the learned temperature of the contrastive loss starts.
+    /// Initial value of the learned temperature of the contrastive loss.
     pub temperature: f64,
 }
 
@@ -63,13 +63,13 @@ impl Default for QFormerConfig {
 }
 
 impl QFormerConfig {
-    /// Whether layer `layer` attends to the image.
+    /// Returns `true` if layer `layer` attends to the image.
     #[must_use]
     pub fn crosses(&self, layer: usize) -> bool {
         layer.is_multiple_of(self.cross_attention_frequency)
     }
 
-    /// Number of layers that attend to the image.
+    /// Returns the number of layers that attend to the image.
     #[must_use]
     pub fn cross_layers(&self) -> usize {
         self.num_hidden_layers.div_ceil(self.cross_attention_frequency)
@@ -128,7 +128,8 @@ impl QFormerConfig {
         linear_params(width, inner, true) + linear_params(inner, width, true) + 2 * width
     }
 
-    /// What only stage 1 uses: text embeddings, text feed-forward networks and the heads.
+    /// Counts the parameters that only stage 1 uses: text embeddings, text feed-forward networks
+    /// and the heads.
     fn text_params(&self) -> Count {
         let width = self.hidden_size;
         let tables = product([self.vocab_size + self.max_position_embeddings, width]);
@@ -144,7 +145,7 @@ impl QFormerConfig {
             + temperature
     }
 
-    /// Floating-point operations of the query pass for one image.
+    /// Counts the floating-point operations of the query pass for one image.
     fn flops(&self, vision: &VisionShape) -> Count {
         let [width, inner, queries, tokens, features] = [
             self.hidden_size,
@@ -215,8 +216,8 @@ pub fn stage2_params(config: &QFormerConfig, vision: &VisionShape) -> u64 {
     all.get()
 }
 
-/// Whether the parameter called `name` is on the query path: what stage 2 trains and
-/// [`stage2_params`] counts.
+/// Returns `true` if the parameter `name` is on the query path: stage 2 trains it, and
+/// [`stage2_params`] counts it.
 #[must_use]
 pub fn is_query_path(name: &str) -> bool {
     let prefixes = ["query_tokens", "ln_vision.", "embeddings.layer_norm."];

@@ -1,4 +1,4 @@
-//! How a Q-Former starts (BLIP-2, section 3; LAVIS `Blip2Base.init_Qformer` and
+//! The initialisation of a Q-Former (BLIP-2, section 3; LAVIS `Blip2Base.init_Qformer` and
 //! `blip2_qformer.py`).
 
 use burn::module::Module;
@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use toolkit_core::params::{self, Info, Init, Values};
 use toolkit_core::{ShapeError, Stream};
 
-/// Where a Q-Former's weights come from before stage 1, or before stage 2 where there was no stage
-/// 1.
+/// The source of a Q-Former's weights before stage 1, or before stage 2 if there is no stage 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QFormerInit {
@@ -17,7 +16,7 @@ pub enum QFormerInit {
     /// BERT's weights with random feed-forward networks for the queries: LAVIS's stage 2 without a
     /// stage-1 checkpoint.
     BertRandomQuery,
-    /// All random, by BERT's rule.
+    /// Random weights, by BERT's rule.
     #[default]
     Random,
 }
@@ -101,7 +100,7 @@ fn find_sources<'a>(
     Ok(sources)
 }
 
-/// What BERT calls the values that parameter `name` starts from.
+/// Returns the name in BERT of the values that parameter `name` starts from.
 fn source_name(name: &str, copy_to_queries: bool) -> Option<String> {
     if name.starts_with("embeddings.") || name.starts_with("cls.") {
         return Some(name.to_owned());
@@ -117,14 +116,14 @@ fn source_name(name: &str, copy_to_queries: bool) -> Option<String> {
     Some(format!("encoder.layer.{index}.{block}.{rest}"))
 }
 
-/// Whether values of `shape` fill `info`, or the first rows of a table.
+/// Returns `true` if values of `shape` fill `info`, or the first rows of a table.
 fn fits(shape: &[usize], info: &Info) -> bool {
     let table = ["word_embeddings.weight", "position_embeddings.weight", "cls.bias"];
     let may_grow = table.iter().any(|name| info.name.ends_with(name));
     shape == info.shape || (may_grow && shape[1..] == info.shape[1..] && shape[0] < info.shape[0])
 }
 
-/// A fresh start by BERT's rule, from the same streams as `params::initialise`.
+/// Draws initial values by BERT's rule, from the same streams as `params::initialise`.
 fn draw(info: &Info, seed: u64) -> Values {
     let count = info.shape.iter().product();
     let data = match params::bert_rule(info) {

@@ -1,6 +1,6 @@
-//! One layer: self-attention shared by queries and text, cross-attention and a feed-forward network
-//! for queries, another feed-forward network for text (BLIP-2, figure 2; LAVIS
-//! `blip2_models/Qformer.py`). Every part is BERT's post-norm: `norm(x + dropout(f(x)))`.
+//! A layer of the Q-Former: self-attention shared by queries and text, cross-attention and a
+//! feed-forward network for queries, another feed-forward network for text (BLIP-2, figure 2; LAVIS
+//! `blip2_models/Qformer.py`). Every block is BERT's post-norm: `norm(x + dropout(f(x)))`.
 
 use super::QFormerConfig;
 use crate::layers::{LayerNorm, Linear, merge_heads, split_heads};
@@ -57,7 +57,7 @@ impl Attention {
         }
     }
 
-    /// Keys and values of `x [batch, tokens, width of keys]`.
+    /// Projects `x [batch, tokens, width of keys]` to keys and values.
     pub(super) fn keys_values(&self, x: Tensor<3>) -> KeysValues {
         (
             split_heads(self.key.forward(x.clone()), self.heads),
@@ -65,7 +65,7 @@ impl Attention {
         )
     }
 
-    /// [`Attention::keys_values`] of `x * scale + shift`.
+    /// Computes [`Attention::keys_values`] of `x * scale + shift`.
     fn keys_values_scaled(
         &self,
         x: &Tensor<3>,
@@ -76,7 +76,7 @@ impl Attention {
         (split_heads(one(&self.key), self.heads), split_heads(one(&self.value), self.heads))
     }
 
-    /// Rows `x [batch, rows, width]` attend to `(keys, values)`; `bias` broadcasts to `[batch,
+    /// Lets rows `x [batch, rows, width]` attend to `(keys, values)`; `bias` broadcasts to `[batch,
     /// heads, rows, keys]`.
     pub(super) fn forward(
         &self,
@@ -87,7 +87,8 @@ impl Attention {
         self.forward_rows(x, own, None, bias)
     }
 
-    /// [`Attention::forward`], sample i to sample `samples[i]` of keys and values.
+    /// Runs [`Attention::forward`] where sample i attends to sample `samples[i]` of keys and
+    /// values.
     fn forward_rows(
         &self,
         x: Tensor<3>,
@@ -102,8 +103,8 @@ impl Attention {
         self.output.forward(merge_heads(context), x)
     }
 
-    /// How much each row of `x [batch, rows, width]` attends to each key: `[batch, heads, rows,
-    /// keys]`, sums to 1 over keys.
+    /// Returns the attention probabilities of rows `x [batch, rows, width]`: `[batch, heads, rows,
+    /// keys]`, which sum to 1 over keys.
     pub(super) fn probabilities(&self, x: Tensor<3>, keys: Tensor<4>) -> Tensor<4> {
         let query = split_heads(self.query.forward(x), self.heads);
         let scale = 1.0 / (query.dims()[3] as f64).sqrt();
@@ -127,7 +128,7 @@ impl Intermediate {
     }
 }
 
-/// One layer.
+/// A layer; the fields are named as in checkpoints.
 #[derive(Module, Debug)]
 pub(super) struct Layer {
     pub(super) attention: Attention,
@@ -157,8 +158,10 @@ impl Layer {
         }
     }
 
-    /// What follows self-attention for query rows. `cross` is this layer's, if it has
-    /// cross-attention, and `images[i]` its row that sample i attends to; without it, its own.
+    /// Runs the part of the layer behind self-attention on query rows.
+    ///
+    /// `cross` are this layer's keys and values, if it has cross-attention. Sample i attends to row
+    /// `images[i]` of `cross`; without `images`, to row i.
     pub(super) fn query_rows(
         &self,
         mut x: Tensor<3>,
@@ -171,7 +174,8 @@ impl Layer {
         self.output_query.forward(self.intermediate_query.forward(x.clone()), x)
     }
 
-    /// What follows self-attention for text rows: they never see the image directly.
+    /// Runs the part of the layer behind self-attention on text rows: they never see the image
+    /// directly.
     pub(super) fn text_rows(&self, x: Tensor<3>) -> Tensor<3> {
         self.output.forward(self.intermediate.forward(x.clone()), x)
     }
@@ -184,15 +188,17 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Keys and values of normalised features `[batch, tokens, vision width]`, one pair per layer
-    /// with cross-attention.
+    /// Projects normalised features `[batch, tokens, vision width]` to keys and values, one pair
+    /// for each layer with cross-attention.
     pub(super) fn cross(&self, features: &Tensor<3>) -> Vec<KeysValues> {
         self.blocks().map(|block| block.keys_values(features.clone())).collect()
     }
 
-    /// [`Encoder::cross`] of features that `norm` has yet to normalise. Those of a frozen encoder
-    /// are constants, and then nothing is recorded that is as long as they are: a third of what
-    /// their projections cost in training.
+    /// Runs [`Encoder::cross`] on features that `norm` has yet to normalise.
+    ///
+    /// Features of a frozen encoder are constants. Then scale and shift of the norm move into the
+    /// projections' weights, and no tensor as long as the features is recorded. That saves a third
+    /// of the projections' cost in training.
     pub(super) fn cross_normalised(
         &self,
         features: Tensor<3>,
@@ -209,7 +215,7 @@ impl Encoder {
         self.layer.iter().filter_map(|layer| layer.crossattention.as_ref())
     }
 
-    /// Each layer with its pair of `cross`, whether it is the last, and its number.
+    /// Iterates over the layers: number, `true` for the last, the layer, and its pair of `cross`.
     pub(super) fn with_cross<'a>(
         &'a self,
         cross: &'a [KeysValues],

@@ -35,8 +35,8 @@ struct Embeddings {
 }
 
 impl Embeddings {
-    /// `[batch, text]` to `[batch, text, width]`. Positions count from 0, whatever stands before
-    /// the text.
+    /// Embeds ids `[batch, text]`: `[batch, text, width]`. Positions count from 0, with queries
+    /// before the text or not.
     fn text(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         let length = ids.dims()[1];
         let positions = self.position_embeddings.table().narrow(0, 0, length);
@@ -44,7 +44,8 @@ impl Embeddings {
         noise::dropout(self.layer_norm.forward(sum), self.dropout)
     }
 
-    /// `[1, queries, width]` to `[batch, queries, width]`.
+    /// Normalises the learned queries `[1, queries, width]` and repeats them: `[batch, queries,
+    /// width]`.
     fn queries(&self, tokens: Tensor<3>, batch: usize) -> Tensor<3> {
         let [_, queries, width] = tokens.dims();
         noise::dropout(
@@ -53,7 +54,7 @@ impl Embeddings {
         )
     }
 
-    /// Whether samples that are the same become different: each has dropout of its own.
+    /// Returns `true` if equal samples become different here, because each has dropout of its own.
     fn drops(&self) -> bool {
         self.dropout > 0.0 && noise::is_on()
     }
@@ -75,9 +76,11 @@ pub struct QFormer {
 }
 
 impl QFormer {
-    /// Where queries look in features `[batch, tokens, vision width]` as the encoder gives them:
-    /// for each layer with cross-attention `[batch, heads, queries, tokens]`, which sums to 1 over
-    /// tokens. For drawings: training never makes these.
+    /// Returns the cross-attention probabilities of the queries over features `[batch, tokens,
+    /// vision width]`, as the encoder returns these.
+    ///
+    /// For each layer with cross-attention there is a tensor `[batch, heads, queries, tokens]`,
+    /// which sums to 1 over tokens. It is for figures; training never computes it.
     #[must_use]
     pub fn cross_attention(&self, features: Tensor<3>) -> Vec<Tensor<4>> {
         let cross = self.encoder.cross(&self.normalise(features.clone()));
@@ -92,12 +95,12 @@ impl QFormer {
         all
     }
 
-    /// The query pass over images' keys and values, handing `keep` each layer's self-attention keys
-    /// and values, and the rows behind self-attention.
+    /// Runs the queries over images' keys and values. `observe` receives each layer's number, its
+    /// self-attention keys and values, and the rows behind self-attention.
     fn queries_over(
         &self,
         cross: &[KeysValues],
-        mut keep: impl FnMut(usize, &KeysValues, &Tensor<3>),
+        mut observe: impl FnMut(usize, &KeysValues, &Tensor<3>),
     ) -> Tensor<3> {
         // Layer 0 attends to the image, whatever the frequency; until then queries are the same for
         // all images.
@@ -114,15 +117,17 @@ impl QFormer {
                 );
                 rows = rows.expand([batch as i32, -1, -1]);
             }
-            keep(i, &own, &rows);
+            observe(i, &own, &rows);
             x = layer.query_rows(rows, cross, None);
         }
         x
     }
 
-    /// `ln_vision`: image features as the cross-attention reads them, `[batch, tokens, vision
-    /// width]` to the same. In transformers this is the encoder's `post_layernorm`, and its result
-    /// the encoder's `last_hidden_state`.
+    /// Normalises image features `[batch, tokens, vision width]` with `ln_vision`, as the
+    /// cross-attention reads them.
+    ///
+    /// In transformers this is the encoder's `post_layernorm`, and its result the encoder's
+    /// `last_hidden_state`.
     #[must_use]
     pub fn normalise(&self, features: Tensor<3>) -> Tensor<3> {
         self.ln_vision.forward(features)
@@ -136,11 +141,12 @@ impl QFormer {
         self.encoder.cross(features)
     }
 
-    /// The joint pass of fresh queries and text, `ids [texts, text]`, under an additive `bias`
-    /// `[texts, 1 or heads, 1 or queries + text, queries + text]`, for all `pairs`. Returns outputs
-    /// of queries `[pairs, queries, width]` and, if `with_text`, of the text `[pairs, text,
-    /// width]`; without it, what only the text's output needs is left out of the last layer, and
-    /// `bias` must have one row.
+    /// Runs queries and text, `ids [texts, text]`, together for all `pairs`, under an additive
+    /// `bias` `[texts, 1 or heads, 1 or queries + text, queries + text]`.
+    ///
+    /// Returns the outputs of the queries `[pairs, queries, width]` and, `with_text`, of the text
+    /// `[pairs, text, width]`. Without it, the last layer leaves out what only the text's output
+    /// needs, and `bias` must have one row.
     #[doc(hidden)]
     #[must_use]
     pub fn joint_states(
@@ -187,8 +193,8 @@ impl QFormer {
     }
 }
 
-/// Samples `which` of `x [samples, tokens, width]`, some of them several times. Gradients are added
-/// up by sample.
+/// Returns samples `which` of `x [samples, tokens, width]`, some of them several times. Gradients
+/// are summed by sample.
 fn repeated(x: Tensor<3>, which: &[usize]) -> Tensor<3> {
     let ([samples, tokens, width], device) = (x.dims(), x.device());
     if which.iter().copied().eq(0..samples) {

@@ -28,8 +28,8 @@ impl LanguageHead {
         Self { transform, bias: parameter([config.vocab_size], device) }
     }
 
-    /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`, given the word table
-    /// `[vocab, width]`.
+    /// Maps text states `[batch, text, width]` to logits `[batch, text, vocab]`, given the word
+    /// table `[vocab, width]`.
     fn forward(&self, states: Tensor<3>, words: Tensor<2>) -> Tensor<3> {
         let [batch, length, width] = states.dims();
         let x = toolkit_kernels::gelu(self.transform.dense.forward(states));
@@ -42,7 +42,7 @@ impl LanguageHead {
     }
 }
 
-/// `x / |x|` over the last dimension.
+/// Computes `x / |x|` over the last dimension.
 fn l2_normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     // The bound is under the root, where it also keeps the gradient of a zero vector finite.
     let norm = (x.clone() * x.clone()).sum_dim(D - 1).clamp_min(1e-24).sqrt();
@@ -50,8 +50,10 @@ fn l2_normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 impl QFormer {
-    /// Text alone, or behind the queries of `cache`. With `first_only`, the output is that of the
-    /// first token: in the last layer nothing else is computed.
+    /// Runs the text alone, or behind the queries of `cache`: `[batch, text, width]`.
+    ///
+    /// With `first_only`, only the first token's output is returned, and the last layer computes
+    /// nothing else.
     fn text_pass(
         &self,
         ids: Tensor<2, Int>,
@@ -74,14 +76,14 @@ impl QFormer {
         x
     }
 
-    /// The text-only bi-directional pass: `[batch, text, width]`.
+    /// Runs the text alone with full attention: `[batch, text, width]`.
     #[must_use]
     pub fn text_states(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<3> {
         self.text_pass(ids, &mask_bias(mask).unsqueeze_dims(&[1, 1]), None, false)
     }
 
-    /// The bi-directional pass of queries and text: outputs of the queries `[pairs, queries,
-    /// width]`. `cross` is [`ImagePass::cross`].
+    /// Runs queries and text together with full attention and returns the outputs of the queries,
+    /// `[pairs, queries, width]`. `cross` is [`ImagePass::cross`].
     #[must_use]
     pub fn multimodal_states(
         &self,
@@ -94,13 +96,13 @@ impl QFormer {
         self.joint_states(cross, pairs, ids, &bias, false).0
     }
 
-    /// Text states `[batch, text, width]` to logits `[batch, text, vocab]`.
+    /// Maps text states `[batch, text, width]` to logits `[batch, text, vocab]`.
     #[must_use]
     pub fn language_logits(&self, states: Tensor<3>) -> Tensor<3> {
         self.cls.forward(states, self.embeddings.word_embeddings.table())
     }
 
-    /// A text mask `[batch, text]` with ones for the queries before it.
+    /// Puts ones for the queries before a text mask `[batch, text]`.
     fn behind_queries(&self, mask: Tensor<2>) -> Tensor<2> {
         let ones = Tensor::ones([mask.dims()[0], self.num_query_tokens()], &mask.device());
         Tensor::cat(vec![ones, mask], 1)

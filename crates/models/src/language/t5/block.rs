@@ -1,6 +1,6 @@
-//! What T5's blocks are made of.
+//! The layers of T5's blocks.
 
-use super::T5Config;
+use super::config::T5Config;
 use crate::layers::{Activation, Embedding, Linear, RmsNorm, merge_heads, split_heads};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -42,7 +42,8 @@ impl Attention {
         }
     }
 
-    /// Keys and values of `x [batch, tokens, d_model]`, each `[batch, heads, tokens, d_kv]`.
+    /// Projects `x [batch, tokens, d_model]` to keys and values, each `[batch, heads, tokens,
+    /// d_kv]`.
     pub(super) fn keys_values(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>) {
         (
             split_heads(self.k.forward(x.clone()), self.heads),
@@ -50,12 +51,13 @@ impl Attention {
         )
     }
 
-    /// Queries of `x [batch, tokens, d_model]`: `[batch, heads, tokens, d_kv]`.
+    /// Projects `x [batch, tokens, d_model]` to queries: `[batch, heads, tokens, d_kv]`.
     fn queries(&self, x: Tensor<3>) -> Tensor<4> {
         split_heads(self.q.forward(x), self.heads)
     }
 
-    /// What was attended, `[batch, heads, tokens, d_kv]`, to `[batch, tokens, d_model]`.
+    /// Projects the result of attention, `[batch, heads, tokens, d_kv]`, to `[batch, tokens,
+    /// d_model]`.
     fn output(&self, attended: Tensor<4>) -> Tensor<3> {
         self.o.forward(merge_heads(attended))
     }

@@ -13,14 +13,18 @@
 )]
 
 mod block;
+mod buckets;
+mod config;
 
-pub use super::buckets::bucket;
+pub use buckets::bucket;
+pub use config::T5Config;
+
 use super::{causal_bias, last_tokens, tied_logits};
-use crate::layers::{Activation, Embedding, Linear, RmsNorm, linear_params, mask_bias};
+use crate::layers::{Embedding, Linear, RmsNorm, linear_params, mask_bias};
 use block::{CrossLayer, DecoderLayer, FeedForward, Memory, SelfLayer, decoder_block, norm};
+use buckets::Buckets;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use serde::Deserialize;
+use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::noise::dropout;
 use toolkit_core::params::{Info, Init};
 use toolkit_core::published::{PublishedNames, Recipe};
@@ -30,116 +34,7 @@ use toolkit_core::{
     product,
 };
 
-/// Sizes of a [`T5`], in the words of transformers' `T5Config`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct T5Config {
-    /// Rows of the token table (published: 32128, more than the tokenizer's ids).
-    pub vocab_size: usize,
-    /// Width between the blocks, and of the embedding space.
-    pub d_model: usize,
-    /// Width of one attention head; `num_heads * d_kv` need not be `d_model`.
-    pub d_kv: usize,
-    /// Width of the feed-forward.
-    pub d_ff: usize,
-    /// Blocks of the encoder.
-    pub num_layers: usize,
-    /// Blocks of the decoder; as many as the encoder's if absent.
-    #[serde(default)]
-    pub num_decoder_layers: Option<usize>,
-    /// Attention heads.
-    pub num_heads: usize,
-    /// Rows of the table of relative positions.
-    #[serde(default = "buckets")]
-    pub relative_attention_num_buckets: usize,
-    /// Distance from which on all positions share a row.
-    #[serde(default = "max_distance")]
-    pub relative_attention_max_distance: usize,
-    /// Activation of the feed-forward.
-    pub dense_act: Activation,
-    /// Whether the feed-forward is gated (v1.1 and Flan: yes).
-    #[serde(default = "yes")]
-    pub gated: bool,
-    /// Whether the head is the token table (original T5: yes; v1.1 and Flan: no).
-    #[serde(default)]
-    pub tie_word_embeddings: bool,
-    /// True if states are scaled by `d_model ^ -0.5` before the head. If absent, they are where the
-    /// head is the token table.
-    #[serde(default)]
-    pub scale_decoder_outputs: Option<bool>,
-    /// Epsilon of every norm.
-    #[serde(default = "eps")]
-    pub layer_norm_epsilon: f64,
-    /// Dropout of embeddings, probabilities, feed-forward, branches and stack outputs; a frozen T5
-    /// wants 0.
-    #[serde(default)]
-    pub dropout: f64,
-}
-
-fn buckets() -> usize {
-    32
-}
-fn max_distance() -> usize {
-    128
-}
-fn yes() -> bool {
-    true
-}
-fn eps() -> f64 {
-    1e-6
-}
-
-impl T5Config {
-    fn inner(&self) -> usize {
-        self.num_heads * self.d_kv
-    }
-    fn decoder_layers(&self) -> usize {
-        self.num_decoder_layers.unwrap_or(self.num_layers)
-    }
-
-    /// Says whether states are scaled before the head.
-    #[must_use]
-    pub fn scaled(&self) -> bool {
-        self.scale_decoder_outputs.unwrap_or(self.tie_word_embeddings)
-    }
-}
-
-/// Sizes of a relative-position table.
-#[derive(Clone, Copy, Debug)]
-struct Buckets {
-    rows: usize,
-    max_distance: usize,
-}
-
-impl Buckets {
-    /// Adds scores by distance for the last `new` of `keys` positions to `mask [batch, 1, 1 or new,
-    /// keys]`: `[batch, heads, new, keys]`. The table is that of the first block of a stack;
-    /// without blocks there is none.
-    fn add(
-        self,
-        mask: Tensor<4>,
-        first: Option<&SelfLayer>,
-        new: usize,
-        bidirectional: bool,
-    ) -> Tensor<4> {
-        let Some(table) =
-            first.and_then(|layer| layer.SelfAttention.relative_attention_bias.as_ref())
-        else {
-            return mask;
-        };
-        let (keys, past) = (mask.dims()[3], mask.dims()[3] - new);
-        let row = |query: usize, key: usize| {
-            bucket(key as i64 - (past + query) as i64, bidirectional, self.rows, self.max_distance)
-                as i32
-        };
-        let rows: Vec<i32> =
-            (0..new).flat_map(|query| (0..keys).map(move |key| row(query, key))).collect();
-        let rows = Tensor::<2, Int>::from_data(TensorData::new(rows, [new, keys]), &mask.device());
-        mask + table.forward(rows).permute([2, 0, 1]).unsqueeze()
-    }
-}
-
-/// One block; the tuple's indices are the names `layer.0`, `layer.1`.
+/// A block; the indices of the tuple are the names `layer.0`, `layer.1`.
 #[derive(Module, Debug)]
 struct Block<L: Module> {
     layer: L,
@@ -164,10 +59,11 @@ pub struct T5 {
     dropout: f64,
 }
 
-/// How T5's parameters start: Mesh TensorFlow's rule, as in transformers'
-/// `T5PreTrainedModel._init_weights` but for the untied head, which is N(0, 1) there and has Mesh
-/// TensorFlow's N(0, 1 / d_model) here: with the former, a model trained from scratch starts at a
-/// loss of tens.
+/// Returns T5's initialisation: Mesh TensorFlow's rule, as in transformers'
+/// `T5PreTrainedModel._init_weights` except for the untied head.
+///
+/// The head is N(0, 1) in transformers and Mesh TensorFlow's N(0, 1 / d_model) here. With the
+/// former, a model trained from scratch starts at a loss of tens.
 #[must_use]
 pub fn init(c: &T5Config, info: &Info) -> Init {
     let normal = |fan: usize| Init::Normal((fan as f64).powf(-0.5));
@@ -182,10 +78,15 @@ pub fn init(c: &T5Config, info: &Info) -> Init {
     }
 }
 
+/// Returns the table of relative positions of a stack, which its first block holds.
+fn position_table(first: Option<&SelfLayer>) -> Option<&Embedding> {
+    first.and_then(|layer| layer.SelfAttention.relative_attention_bias.as_ref())
+}
+
 impl LanguageModel for T5 {
     type Config = T5Config;
 
-    /// `flops` counts a token that passes encoder, decoder and head, as in "one token in, one token
+    /// Counts in `flops` a token that passes encoder, decoder and head: "one token in, one token
     /// out".
     fn describe(c: &T5Config) -> Result<LanguageShape, ShapeError> {
         let (rows, far) = (c.relative_attention_num_buckets, c.relative_attention_max_distance);
@@ -262,8 +163,8 @@ impl LanguageModel for T5 {
 
     fn encode(&self, embeds: Tensor<3>, mask: Tensor<2>) -> EncoderOutput {
         let bias = mask_bias(mask.clone().unsqueeze_dims(&[1, 2]));
-        let first = self.encoder.block.first().map(|block| &block.layer.0);
-        let bias = self.buckets.add(bias, first, embeds.dims()[1], true);
+        let table = position_table(self.encoder.block.first().map(|block| &block.layer.0));
+        let bias = self.buckets.add(bias, table, embeds.dims()[1], true);
         let mut x = dropout(embeds, self.dropout);
         for Block { layer } in &self.encoder.block {
             let bias = bias.clone();
@@ -293,8 +194,8 @@ impl LanguageModel for T5 {
         let tokens = embeds.dims()[1];
         let cross_bias = mask_bias(memory.mask().unsqueeze_dims(&[1, 2]));
         let bias = causal_bias(mask, tokens, &embeds.device());
-        let first = self.decoder.block.first().map(|block| &block.layer.0);
-        let bias = self.buckets.add(bias, first, tokens, false);
+        let table = position_table(self.decoder.block.first().map(|block| &block.layer.0));
+        let bias = self.buckets.add(bias, table, tokens, false);
         let mut x = dropout(embeds, self.dropout);
         for (i, Block { layer }) in self.decoder.block.iter().enumerate() {
             let (bias, cross_bias) = (bias.clone(), cross_bias.clone());
