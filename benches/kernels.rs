@@ -19,7 +19,7 @@ fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// One operation of several inputs, without autodiff and as a step of training.
+/// Measures one operation of several inputs, without autodiff and as a step of training.
 fn measure<const D: usize, const E: usize, const N: usize>(
     c: &mut Criterion,
     name: &str,
@@ -72,7 +72,7 @@ fn activations(c: &mut Criterion) {
     measure(c, "quick_gelu 2304x256/ours", [shape], |[x]| toolkit_kernels::quick_gelu(x));
 }
 
-/// A step of generation: one token, or one of five beams, times a matrix.
+/// Measures a step of generation: one token, or one of five beams, times a matrix.
 fn few_rows(c: &mut Criterion) {
     let device = Device::flex();
     for rows in [1, 5] {

@@ -99,11 +99,13 @@ mod tests {
     fn a_wrong_value_is_answered_with_what_is_wanted() {
         use serde::de::IntoDeserializer;
         use serde::de::value::Error;
-        fn said<'a>(wrong: impl IntoDeserializer<'a, Error>) -> String {
+        fn error<'a>(wrong: impl IntoDeserializer<'a, Error>) -> String {
             Ends::deserialize(wrong.into_deserializer()).unwrap_err().to_string()
         }
-        for said in [said("x"), said(-1_i64), said(vec![201.0]), said(true), said(1_u64 << 32)] {
-            assert_eq!(said, "wanted a token id, or a list of token ids");
+        for error in
+            [error("x"), error(-1_i64), error(vec![201.0]), error(true), error(1_u64 << 32)]
+        {
+            assert_eq!(error, "wanted a token id, or a list of token ids");
         }
     }
 

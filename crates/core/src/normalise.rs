@@ -40,8 +40,11 @@ mod tests {
     fn only_statistics_that_give_numbers_hold() {
         assert_eq!(check_std([0.27, 1.0, 1e-3]), Ok(()));
         for wrong in [0.0, -0.0, -0.5, f32::NAN, f32::INFINITY, 1e-45] {
-            let said = check_std([0.5, wrong, 0.5]);
-            assert!(said.as_ref().is_err_and(|said| said.contains("above 0")), "{wrong}: {said:?}");
+            let error = check_std([0.5, wrong, 0.5]);
+            assert!(
+                error.as_ref().is_err_and(|error| error.contains("above 0")),
+                "{wrong}: {error:?}"
+            );
         }
         assert_eq!(check_mean([0.0, -1.0, 0.5], [0.5; 3]), Ok(()));
         for wrong in [f32::NAN, f32::NEG_INFINITY, 1e38] {

@@ -10,9 +10,9 @@ use toolkit_core::AnyBridge;
 /// with a bias.
 #[derive(Module, Debug)]
 pub struct Connector {
-    /// Features to queries.
+    /// Bridge from features to queries.
     pub bridge: AnyBridge,
-    /// Queries to the language model's embedding space.
+    /// Projection from queries to the language model's embedding space.
     pub language_projection: Linear,
 }
 
@@ -29,7 +29,7 @@ impl Connector {
         Self { bridge, language_projection: Linear::new(bridge_width, language_width, device) }
     }
 
-    /// Features `[batch, tokens, vision width]` to the soft prefix `[batch, queries, language
+    /// Maps features `[batch, tokens, vision width]` to the soft prefix `[batch, queries, language
     /// width]`.
     #[must_use]
     pub fn prefix(&self, features: Tensor<3>) -> Tensor<3> {
@@ -37,7 +37,7 @@ impl Connector {
     }
 }
 
-/// Parameters of the projection.
+/// Counts the parameters of the projection.
 #[must_use]
 pub fn projection_params(bridge_width: usize, language_width: usize) -> u64 {
     linear_params(bridge_width, language_width, true).get()

@@ -138,7 +138,7 @@ fn block<S: Simd, const TRANS: bool, const MR: usize, const V: usize>(
             });
         }
     } else {
-        // Rows cut to `k` here need no bounds check inside the loop.
+        // Rows sliced to `k` here need no bounds check inside the loop.
         let mut rows: [&[f32]; MR] = [&[]; MR];
         six!(r, MR, { rows[r] = &a.data[(i + r) * a.stride..][..k] });
         #[expect(

@@ -190,14 +190,14 @@ mod tests {
         }
     }
 
-    /// A team is made once, whatever the number of pieces, and lets go of what it worked on.
+    /// A team is made once, for any number of pieces, and drops the work that it has finished.
     #[test]
     fn nothing_is_made_anew_and_nothing_is_kept() {
         in_pool(3, || {
-            let held = Arc::new(());
+            let work = Arc::new(());
             let helpers = |count: usize| {
-                let held = held.clone();
-                pieces(count, move |_| Arc::strong_count(&held));
+                let work = work.clone();
+                pieces(count, move |_| Arc::strong_count(&work));
                 let id = |helper: &JoinHandle<()>| helper.thread().id();
                 TEAM.with_borrow(|team| {
                     team.iter().flat_map(|team| &team.helpers).map(id).collect::<Vec<_>>()
@@ -208,10 +208,10 @@ mod tests {
             assert!((2..9).all(|count| helpers(count) == first));
             // A helper may be about to put down what it has just finished.
             let began = std::time::Instant::now();
-            while Arc::strong_count(&held) > 1 && began.elapsed().as_secs() < 10 {
+            while Arc::strong_count(&work) > 1 && began.elapsed().as_secs() < 10 {
                 thread::yield_now();
             }
-            assert_eq!(Arc::strong_count(&held), 1);
+            assert_eq!(Arc::strong_count(&work), 1);
         });
     }
 

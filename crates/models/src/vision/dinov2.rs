@@ -6,6 +6,7 @@
 //! bicubically to the image's when weights are loaded, as the source does when it runs. BLIP-2
 //! takes the tokens before the last block and its norm; `layers` says how many run.
 
+use super::sizes::{self, Sizes};
 use crate::layers::{
     LayerNorm, Linear, linear_params, merge_heads, parameter, patches, split_heads,
 };
@@ -13,7 +14,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use toolkit_core::published::{Corners, Piece, PublishedNames, Recipe};
-use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
+use toolkit_core::{ShapeError, VisionEncoder, VisionShape, product};
 use toolkit_kernels::{AttentionOptions, attention};
 
 /// Sizes of a [`Dinov2`], in the words of transformers' `Dinov2Config`. Defaults are ViT-S/14's.
@@ -160,11 +161,14 @@ impl VisionEncoder for Dinov2 {
     type Config = Dinov2Config;
 
     fn describe(c: &Dinov2Config) -> Result<VisionShape, ShapeError> {
-        ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
-        ShapeError::unless_divides(
-            ("num_attention_heads", c.num_attention_heads),
-            ("hidden_size", c.hidden_size),
-        )?;
+        sizes::check([c.image_size, c.patch_size], [c.hidden_size, c.num_attention_heads])?;
+        let sizes = Sizes {
+            image_size: c.image_size,
+            hidden_size: c.hidden_size,
+            intermediate_size: c.hidden_size * c.mlp_ratio,
+            num_hidden_layers: c.num_hidden_layers,
+            tokens: c.tokens(),
+        };
         let (width, tokens, inner) = (c.hidden_size, c.tokens(), c.hidden_size * c.mlp_ratio);
         let matrices = linear_params(width, width, true) * 4_u64
             + linear_params(width, inner, true)
@@ -173,16 +177,7 @@ impl VisionEncoder for Dinov2 {
         let norm = if c.final_norm { 2 * width } else { 0 };
         let layers = c.num_hidden_layers;
         let params = (matrices + 6 * width) * layers + patch + product([1 + tokens, width]) + norm;
-        let attention = product([4, tokens, tokens, width]);
-        let flops = (matrices * 2_u64 * tokens + attention) * layers + patch * 2_u64 * tokens;
-        // Around attention or in the feed-forward.
-        let activations = product([tokens, 3 * width + (4 * width).max(inner)]);
-        Ok(VisionShape {
-            image: [c.image_size; 2],
-            tokens,
-            width,
-            cost: Cost::new(params, flops, activations),
-        })
+        Ok(sizes.shape(params, matrices, patch))
     }
 
     fn build(c: &Dinov2Config, device: &Device) -> Self {

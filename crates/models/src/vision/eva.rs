@@ -7,6 +7,7 @@
 //! none. The published ViT-g has 40 blocks, of which BLIP-2 builds 39 (its section 3.4 takes the
 //! second-to-last layer's output). Reference: LAVIS `eva_vit.py`.
 
+use super::sizes::{self, Sizes};
 use crate::layers::{
     Activation, LayerNorm, Linear, linear_params, merge_heads, parameter, patches, split_heads,
 };
@@ -14,7 +15,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use toolkit_core::published::{Corners, Piece, PublishedNames, Recipe};
-use toolkit_core::{Cost, ShapeError, VisionEncoder, VisionShape, product};
+use toolkit_core::{ShapeError, VisionEncoder, VisionShape, product};
 use toolkit_kernels::{AttentionOptions, attention};
 
 /// Sizes of an [`Eva`], in the words of transformers' `Blip2VisionConfig`. Defaults are ViT-g's.
@@ -146,11 +147,14 @@ impl VisionEncoder for Eva {
     type Config = EvaConfig;
 
     fn describe(c: &EvaConfig) -> Result<VisionShape, ShapeError> {
-        ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
-        ShapeError::unless_divides(
-            ("num_attention_heads", c.num_attention_heads),
-            ("hidden_size", c.hidden_size),
-        )?;
+        sizes::check([c.image_size, c.patch_size], [c.hidden_size, c.num_attention_heads])?;
+        let sizes = Sizes {
+            image_size: c.image_size,
+            hidden_size: c.hidden_size,
+            intermediate_size: c.intermediate_size,
+            num_hidden_layers: c.num_hidden_layers,
+            tokens: c.tokens(),
+        };
         let (width, tokens) = (c.hidden_size, c.tokens());
         let matrices = linear_params(width, 3 * width, c.qkv_bias)
             + linear_params(width, width, true)
@@ -159,17 +163,7 @@ impl VisionEncoder for Eva {
         let patch = linear_params(3 * c.patch_size * c.patch_size, width, true);
         let params =
             (matrices + 4 * width) * c.num_hidden_layers + patch + product([1 + tokens, width]);
-        let attention = product([4, tokens, tokens, width]);
-        let flops =
-            (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
-        // Around attention or in the feed-forward.
-        let activations = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
-        Ok(VisionShape {
-            image: [c.image_size; 2],
-            tokens,
-            width,
-            cost: Cost::new(params, flops, activations),
-        })
+        Ok(sizes.shape(params, matrices, patch))
     }
 
     fn build(c: &EvaConfig, device: &Device) -> Self {

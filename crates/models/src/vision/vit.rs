@@ -6,6 +6,7 @@
 //! second-to-last layer (BLIP-2, section 3.4). Trap: OpenAI's weights want `quick_gelu`; with
 //! `gelu` features are silently worse.
 
+use super::sizes::{self, Sizes};
 use crate::layers::{
     Activation, Embedding, LayerNorm, Linear, linear_params, merge_heads, parameter, patches,
     split_heads,
@@ -14,7 +15,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use toolkit_core::published::{Corners, Piece, PublishedNames, Recipe};
-use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
+use toolkit_core::{Count, ShapeError, VisionEncoder, VisionShape, product};
 use toolkit_kernels::{AttentionOptions, attention};
 
 /// Sizes of a [`Vit`], in the words of transformers' `CLIPVisionConfig`.
@@ -156,11 +157,14 @@ impl VisionEncoder for Vit {
     type Config = VitConfig;
 
     fn describe(c: &VitConfig) -> Result<VisionShape, ShapeError> {
-        ShapeError::unless_divides(("patch_size", c.patch_size), ("image_size", c.image_size))?;
-        ShapeError::unless_divides(
-            ("num_attention_heads", c.num_attention_heads),
-            ("hidden_size", c.hidden_size),
-        )?;
+        sizes::check([c.image_size, c.patch_size], [c.hidden_size, c.num_attention_heads])?;
+        let sizes = Sizes {
+            image_size: c.image_size,
+            hidden_size: c.hidden_size,
+            intermediate_size: c.intermediate_size,
+            num_hidden_layers: c.num_hidden_layers,
+            tokens: c.tokens(),
+        };
         let (width, tokens) = (c.hidden_size, c.tokens());
         let norm = product([2, width]);
         let matrices = linear_params(width, width, true) * 4_u64
@@ -173,17 +177,7 @@ impl VisionEncoder for Vit {
             + width
             + product([tokens, width])
             + if c.pre_norm { norm } else { Count::default() };
-        let attention = product([4, tokens, tokens, width]);
-        let flops =
-            (matrices * 2_u64 * tokens + attention) * c.num_hidden_layers + patch * 2_u64 * tokens;
-        // Around attention or in the feed-forward.
-        let activations = product([tokens, 3 * width + (4 * width).max(c.intermediate_size)]);
-        Ok(VisionShape {
-            image: [c.image_size; 2],
-            tokens,
-            width,
-            cost: Cost::new(params, flops, activations),
-        })
+        Ok(sizes.shape(params, matrices, patch))
     }
 
     fn build(c: &VitConfig, device: &Device) -> Self {

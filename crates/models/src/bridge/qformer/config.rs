@@ -179,8 +179,8 @@ impl QFormerConfig {
         (noise(own_noise) + own) * layers + (noise(cross_noise) + cross) * crossing
     }
 
-    /// Numbers kept of one image: its keys and values.
-    fn kept_of_image(&self, vision: &VisionShape) -> Count {
+    /// Counts the activations of one image: its keys and values.
+    fn activations_of_image(&self, vision: &VisionShape) -> Count {
         product([2, self.cross_layers(), vision.tokens, self.hidden_size])
     }
 
@@ -198,7 +198,7 @@ impl QFormerConfig {
                 self.text_params() + stage2_params(self, vision),
                 self.flops(vision),
                 self.activations_of_token(vision) * self.num_query_tokens
-                    + self.kept_of_image(vision),
+                    + self.activations_of_image(vision),
             ),
         }
     }

@@ -102,7 +102,7 @@ impl QFormer {
         cross: &[KeysValues],
         mut observe: impl FnMut(usize, &KeysValues, &Tensor<3>),
     ) -> Tensor<3> {
-        // Layer 0 attends to the image, whatever the frequency; until then queries are the same for
+        // Layer 0 attends to the image for any frequency; until then queries are the same for
         // all images.
         let batch = cross[0].0.dims()[0];
         let until_image = if self.embeddings.drops() { batch } else { 1 };
