@@ -5,6 +5,7 @@ mod convert;
 mod damage;
 mod errors;
 mod fetch;
+mod floors;
 mod foreign;
 mod help;
 mod measure;

@@ -2,8 +2,6 @@
 
 use crate::FetchError;
 use crate::environment::inherited;
-use crate::manager::Manager;
-use crate::progress::Step;
 use crate::tool::Tool;
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,6 +9,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
+use toolkit_store::Step;
+use toolkit_store::layout::Manager;
 
 /// Runs `"$@"` and waits for it, until the standard input ends: then all of the process group is
 /// killed. The other end of that pipe is held here, and the system closes it however this process
@@ -64,10 +64,9 @@ impl Running {
         command.stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         command.env_clear().envs(inherited(manager, std::env::vars_os(), folder));
         command.env("PATH", tool.child_path());
-        let mut child = command.spawn().map_err(|error| FetchError::Tool {
-            what: format!("cannot start {}: {error}", tool.program.display()),
-            command: tool.line(args),
-            hint: "check that the program may be run".to_owned(),
+        let mut child = command.spawn().map_err(|error| {
+            let what = format!("cannot start {}: {error}", tool.program.display());
+            FetchError::tool(what, &tool.line(args), "check that the program may be run")
         })?;
         let alive = child.stdin.take();
         Ok(Self { child, alive })
@@ -135,11 +134,8 @@ pub(crate) fn run(
         }
         // pip copies its download, so twice the size is there for a while.
         if arrived.largest > most || arrived.all > most.saturating_mul(2) {
-            return Err(FetchError::Tool {
-                what: format!("it brings more than {most} bytes and was stopped"),
-                command: tool.line(args),
-                hint: crate::limits::HINT.to_owned(),
-            });
+            let what = format!("it brings more than {most} bytes and was stopped");
+            return Err(FetchError::tool(what, &tool.line(args), crate::limits::HINT));
         }
         if let Some(status) = status {
             break status;

@@ -2,12 +2,13 @@
 //! of the program.
 
 use crate::FetchError;
-use crate::digest::is_git_name;
+use crate::git::is_git_name;
 use crate::http::{Http, Trouble, network};
-use crate::progress::{Progress, Step};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use toolkit_store::paths::is_sha256;
+use toolkit_store::{Step, StepProgress};
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, TRANSFER_ENCODING};
 use ureq::http::{HeaderMap, Method, StatusCode};
 
@@ -74,7 +75,7 @@ pub(crate) struct Download<'a> {
 
 impl Download<'_> {
     /// Fetches all of it. On an error the part stays, to go on from.
-    pub(crate) fn run(&self, progress: &dyn Progress) -> Result<(), FetchError> {
+    pub(crate) fn run(&self, progress: &dyn StepProgress) -> Result<(), FetchError> {
         let mut patience = self.http.patience();
         let mut most = self.length();
         loop {
@@ -101,7 +102,7 @@ impl Download<'_> {
         self.part.with_added_extension("from")
     }
 
-    fn attempt(&self, progress: &dyn Progress) -> Result<(), Trouble> {
+    fn attempt(&self, progress: &dyn StepProgress) -> Result<(), Trouble> {
         let write = |error| Trouble::fatal(FetchError::io("write", self.part)(error));
         let mut file = File::options()
             .create(true)
@@ -113,7 +114,7 @@ impl Download<'_> {
         let validator =
             std::fs::read_to_string(self.validator_file()).ok().filter(|etag| is_strong(etag));
         // Without the server's etag the rest may be that of another file; only a sha256 would tell.
-        let resumable = validator.is_some() || crate::paths::is_sha256(&self.meta.etag);
+        let resumable = validator.is_some() || is_sha256(&self.meta.etag);
         if (length > 0 && !resumable) || self.meta.size.is_some_and(|size| length > size) {
             restart(&mut file, &mut length).map_err(write)?;
         }
@@ -155,10 +156,7 @@ impl Download<'_> {
         let size = self.meta.size.or(rest.map(|rest| length.saturating_add(rest)));
         let framed = text(TRANSFER_ENCODING)
             .is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
-        if size.is_none()
-            && !framed
-            && !crate::paths::is_sha256(&self.meta.etag)
-            && !is_git_name(&self.meta.etag)
+        if size.is_none() && !framed && !is_sha256(&self.meta.etag) && !is_git_name(&self.meta.etag)
         {
             // The end of such a body and a cut connection look the same.
             let (what, hint) =

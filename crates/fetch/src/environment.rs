@@ -4,10 +4,10 @@
 //! variables that pip, apt and npm need are few. `HF_TOKEN`, `AWS_*`, `GITHUB_TOKEN` and whatever
 //! comes next stay here.
 
-use crate::manager::Manager;
-use crate::paths::percent;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use toolkit_store::layout::Manager;
+use toolkit_store::paths::percent;
 
 /// Variables that say who the user is, which language is spoken, where the network is, and where
 /// interpreters are.

@@ -1,165 +1,82 @@
-//! What can go wrong on the way, said as what, where and what to try.
+//! The error of this crate: every variant is one line that says what, where and what to try.
 
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::Path;
+use toolkit_store::{Source, problem};
+use toolkit_system::problem::Problem;
 
-/// An error of this crate: one line that says what, where and a `hint:`.
+/// Why a file or folder could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The text is no source.
-    #[error("bad source `{text}`: {what}; hint: {hint}")]
-    Source {
-        /// The text.
-        text: String,
-        /// Description of the damage.
-        what: String,
-        /// What to write.
-        hint: String,
-    },
-    /// It is not in the store and the network may not be asked.
-    #[error("offline, and not in the store {}: {source_text}; hint: {hint}", store.display())]
-    Offline {
-        /// What was wanted.
-        source_text: String,
-        /// The root of the store.
-        store: PathBuf,
-        /// How to get it.
-        hint: String,
-    },
-    /// A server said no.
-    #[error("{what} (HTTP status {status}) --> {url}; hint: {hint}")]
+    /// It is not in the store, and the network may not be asked.
+    #[error(transparent)]
+    Offline(Problem),
+    /// A server answered with an error status.
+    #[error("{problem}")]
     Status {
-        /// What the status means here.
-        what: String,
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// The address, without its query.
-        url: String,
-        /// Advice: what to try.
-        hint: String,
+        /// Meaning of the status here.
+        problem: Problem,
     },
     /// No server answered, or the answer broke off too often.
-    #[error("network: {what} --> {url}; hint: {hint}")]
-    Network {
-        /// What happened.
-        what: String,
-        /// The address, without its query.
-        url: String,
-        /// Advice: what to try.
-        hint: String,
-    },
-    /// A server said something that cannot be.
-    #[error("{what} --> {url}; hint: the server is damaged or no Hub; check HF_ENDPOINT")]
-    Answer {
-        /// What it said.
-        what: String,
-        /// The address.
-        url: String,
-    },
-    /// A package manager is not there or failed.
-    #[error("{what} --> {command}; hint: {hint}")]
-    Tool {
-        /// What is wrong.
-        what: String,
-        /// The command.
-        command: String,
-        /// Advice: what to try.
-        hint: String,
-    },
-    /// The bytes are not those that were promised.
-    #[error("wrong {what}: expected {expected}, got {got} --> {}; hint: {hint}", file.display())]
-    Digest {
-        /// The digest and the file: `sha256 of model.safetensors`.
-        what: String,
-        /// The promised digest.
-        expected: String,
-        /// The digest of what is there.
-        got: String,
-        /// The file.
-        file: PathBuf,
-        /// What happened to the file, and what to try.
-        hint: String,
-    },
+    #[error(transparent)]
+    Network(Problem),
+    /// A server answered with what cannot be.
+    #[error(transparent)]
+    Answer(Problem),
     /// A file of the store is not as it came.
-    #[error("the file is damaged: {what} --> {}; hint: {hint}", file.display())]
-    Damaged {
-        /// Description of the damage.
-        what: String,
-        /// The file.
-        file: PathBuf,
-        /// Advice: what to try.
-        hint: String,
-    },
-    /// An archive is damaged or wants to write outside its folder.
-    #[error("{what} --> {}; hint: {hint}", file.display())]
-    Archive {
-        /// What is wrong.
-        what: String,
-        /// The archive.
-        file: PathBuf,
-        /// Advice: what to try.
-        hint: String,
-    },
-    /// The file or folder is not in what was fetched.
-    #[error("no `{member}` in {folder}; hint: {hint}", folder = folder.display())]
-    Member {
-        /// What was wanted.
-        member: String,
-        /// Where it should be.
-        folder: PathBuf,
-        /// What is there.
-        hint: String,
-    },
-    /// The disk said no.
-    #[error("cannot {what} {}: {error}; hint: {hint}", path.display())]
-    Io {
-        /// What was tried: `read`, `write`, ..
-        what: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-        /// Advice: what to try.
-        hint: &'static str,
-    },
+    #[error(transparent)]
+    Damaged(Problem),
+    /// An archive is damaged, wants to write outside its folder, or is too large.
+    #[error(transparent)]
+    Archive(Problem),
+    /// Anything else: a text that is no source, a wrong digest, a package manager that failed, a
+    /// disk that is full.
+    #[error(transparent)]
+    Problem(#[from] Problem),
 }
 
 impl FetchError {
-    pub(crate) fn source(text: &str, what: &str, hint: &str) -> Self {
-        Self::Source { text: one_line(text), what: one_line(what), hint: one_line(hint) }
+    pub(crate) fn offline(source: &Source, root: &Path, hint: impl Display) -> Self {
+        let what = format!("offline, and not in the store {}: {source}", root.display());
+        Self::Offline(Problem::new(what).hint(hint))
     }
 
-    pub(crate) fn archive(file: &Path, what: impl std::fmt::Display, hint: &str) -> Self {
-        Self::Archive {
-            what: one_line(&what.to_string()),
-            file: file.to_owned(),
-            hint: hint.to_owned(),
-        }
+    pub(crate) fn status(what: &str, status: u16, url: &str, hint: &str) -> Self {
+        let what = format!("{what} (HTTP status {status})");
+        Self::Status { status, problem: Problem::new(what).at(url).hint(hint) }
+    }
+
+    pub(crate) fn answer(what: impl Display, url: &str) -> Self {
+        let hint = "the server is damaged or no Hub; check HF_ENDPOINT";
+        Self::Answer(Problem::new(what).at(url).hint(hint))
+    }
+
+    /// Creates the error of a package manager that is not there or failed.
+    pub(crate) fn tool(what: impl Display, command: &str, hint: impl Display) -> Self {
+        Self::Problem(Problem::new(what).at(command).hint(hint))
+    }
+
+    pub(crate) fn archive(file: &Path, what: impl Display, hint: &str) -> Self {
+        Self::Archive(Problem::new(what).at(file.display()).hint(hint))
     }
 
     pub(crate) fn damaged(file: &Path, what: &str, hint: &str) -> Self {
-        Self::Damaged { what: one_line(what), file: file.to_owned(), hint: hint.to_owned() }
+        Self::Damaged(problem::damaged(file, what, hint))
     }
 
-    /// For `map_err`: the disk said no to `what` on `path`.
+    /// Returns a function for `map_err`: the system refused `action` on `path`.
     pub(crate) fn io<'a>(
-        what: &'static str,
+        action: &'static str,
         path: &'a Path,
     ) -> impl FnOnce(std::io::Error) -> Self + 'a {
-        move |error| {
-            let hint = match what {
-                "read" => "check that it exists and may be read",
-                _ => "check free space and permissions, or set TOOLKIT_CACHE to another folder",
-            };
-            Self::Io { what, path: path.to_owned(), error, hint }
-        }
+        move |error| Self::Problem(problem::io(action, path)(error))
     }
 }
 
-/// Names come from servers and archives; they may hold line breaks, an error may not.
+/// Returns text of a server or program as one line without space around it.
 pub(crate) fn one_line(text: &str) -> String {
-    let text = text.trim();
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
-        .collect()
+    toolkit_system::problem::one_line(text.trim())
 }

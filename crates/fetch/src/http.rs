@@ -4,6 +4,7 @@ use crate::FetchError;
 use crate::error::one_line;
 use std::net::IpAddr;
 use std::time::Duration;
+use toolkit_system::problem::Problem;
 use ureq::config::Config;
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
@@ -217,12 +218,7 @@ impl Http {
             (500.., _) => ("the server failed", "try again later; what has arrived is kept"),
             _ => ("the server refused", "check the source and HF_ENDPOINT"),
         };
-        let error = FetchError::Status {
-            what: what.to_owned(),
-            status: status.as_u16(),
-            url: shown(url),
-            hint: hint.to_owned(),
-        };
+        let error = FetchError::status(what, status.as_u16(), &shown(url), hint);
         if matches!(status.as_u16(), 408 | 429 | 500..) {
             let wait = header(RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse().ok());
             Trouble::passing(error, wait.map(Duration::from_secs))
@@ -260,7 +256,8 @@ fn own_roots() -> Result<Option<RootCerts>, FetchError> {
 }
 
 pub(crate) fn network(what: &str, url: &str, hint: &str) -> FetchError {
-    FetchError::Network { what: one_line(what), url: shown(url), hint: hint.to_owned() }
+    let what = format!("network: {}", one_line(what));
+    FetchError::Network(Problem::new(what).at(shown(url)).hint(hint))
 }
 
 /// The request brought no answer.

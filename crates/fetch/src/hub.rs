@@ -9,58 +9,49 @@
 //! The Hub names a sha256 of large files, and git's name of small ones (configurations,
 //! vocabularies), which is a sha1. Files of a server that names neither are checked by length.
 
-use crate::digest::{compare, git_checked_sha256, is_git_name, sha256_hex, sha256_of};
 use crate::download::{Download, Meta};
+use crate::git::{git_checked_sha256, is_git_name};
 use crate::http::Http;
-use crate::inventory::{Depth, Inventory};
 use crate::listing::Listing;
-use crate::lock::lock;
-use crate::paths::{is_commit, is_sha256, percent};
-use crate::progress::Progress;
-use crate::{Digest, FetchError, Source, Store};
+use crate::{FetchError, Fetcher};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use toolkit_store::digest::{compare, sha256_of};
+use toolkit_store::inventory::{Depth, Inventory};
+use toolkit_store::layout::Repository;
+use toolkit_store::lock::lock;
+use toolkit_store::paths::{is_commit, is_sha256, percent, write_renamed};
+use toolkit_store::{Digest, Source, StepProgress};
+use toolkit_system::digest::sha256_hex;
 
 /// One repository of the Hub at a revision, in a store.
 pub(crate) struct Hub<'a> {
-    store: &'a Store,
+    fetcher: &'a Fetcher,
     repo: &'a str,
     rev: &'a str,
-    folder: PathBuf,
+    place: Repository,
     /// Files whose bytes were compared by this value already.
     compared: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'a> Hub<'a> {
-    pub(crate) fn new(store: &'a Store, repo: &'a str, rev: &'a str) -> Self {
-        let folder = store.root().join("hf").join(repo.replace('/', "--"));
-        Self { store, repo, rev, folder, compared: RefCell::default() }
-    }
-
-    pub(crate) fn have(&self, path: Option<&str>) -> Option<PathBuf> {
-        let commit = self.known_commit()?;
-        let folder = self.folder.join(&commit);
-        match path {
-            Some(path) => Some(folder.join(path)).filter(|path| path.is_file()),
-            None => {
-                let names = self.known_listing(&commit)?;
-                names.iter().all(|name| folder.join(name).is_file()).then_some(folder)
-            }
-        }
+    pub(crate) fn new(fetcher: &'a Fetcher, repo: &'a str, rev: &'a str) -> Self {
+        let place = Repository::new(fetcher.store().root(), repo, rev);
+        Self { fetcher, repo, rev, place, compared: RefCell::default() }
     }
 
     pub(crate) fn plan(&self, path: Option<&str>) -> Vec<String> {
-        if self.have(path).is_some() {
+        if self.place.have(path).is_some() {
             return Vec::new();
         }
         let Some(path) = path else {
             let known = Some(self.rev)
                 .filter(|rev| is_commit(rev))
-                .and_then(|commit| self.known_listing(commit));
+                .and_then(|commit| self.place.known_listing(commit));
             return match known {
                 Some(mut names) => {
-                    names.retain(|name| !self.folder.join(self.rev).join(name).is_file());
+                    names.retain(|name| !self.place.folder().join(self.rev).join(name).is_file());
                     names.iter().map(|name| self.url(self.rev, name)).collect()
                 }
                 // Each file that the first one lists.
@@ -74,25 +65,25 @@ impl<'a> Hub<'a> {
         &self,
         path: Option<&str>,
         digest: &Digest,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<PathBuf, FetchError> {
-        let here = self.have(path);
+        let here = self.place.have(path);
         let recorded = here.is_some() && self.mend(path, progress)?;
         // Files that were damaged are gone now.
-        let here = here.and_then(|_| self.have(path));
+        let here = here.and_then(|_| self.place.have(path));
         let place = match here {
-            Some(here) if self.store.is_offline() || (is_commit(self.rev) && recorded) => here,
-            None if self.store.is_offline() => {
+            Some(here) if self.fetcher.is_offline() || (is_commit(self.rev) && recorded) => here,
+            None if self.fetcher.is_offline() => {
                 let path = path.map(str::to_owned);
                 let source = Source::Hf {
                     repo: self.repo.to_owned(),
                     rev: self.rev.to_owned(),
                     path: path.clone(),
                 };
-                return Err(self.store.offline_error(&source, &self.plan(path.as_deref())));
+                return Err(self.fetcher.offline_error(&source, &self.plan(path.as_deref())));
             }
             here => match (self.fetch(path, progress), here) {
-                (Err(error @ FetchError::Network { .. }), Some(here)) => {
+                (Err(error @ FetchError::Network(_)), Some(here)) => {
                     progress.note(&format!(
                         "{} of {} as it was here, for the Hub does not answer ({error})",
                         self.rev, self.repo
@@ -105,10 +96,10 @@ impl<'a> Hub<'a> {
         if let Some(expected) = digest.sha256.as_ref().filter(|_| path.is_some()) {
             let got = sha256_of(&place, progress)?;
             if let Err(error) =
-                compare(path.unwrap_or_default(), expected, &got, &place, self.store.removed())
+                compare(path.unwrap_or_default(), expected, &got, &place, self.fetcher.removed())
             {
-                self.store.remove(&place)?;
-                return Err(error);
+                self.fetcher.remove(&place)?;
+                return Err(error.into());
             }
         }
         Ok(place)
@@ -116,11 +107,11 @@ impl<'a> Hub<'a> {
 
     /// Compares what is here of the known commit with its inventory, and removes what is damaged so
     /// that it is fetched again; offline that is an error. Says whether there is an entry for all.
-    fn mend(&self, path: Option<&str>, progress: &dyn Progress) -> Result<bool, FetchError> {
-        let Some(commit) = self.known_commit() else { return Ok(false) };
+    fn mend(&self, path: Option<&str>, progress: &dyn StepProgress) -> Result<bool, FetchError> {
+        let Some(commit) = self.place.known_commit() else { return Ok(false) };
         let names = match path {
             Some(path) => vec![path.to_owned()],
-            None => self.known_listing(&commit).unwrap_or_default(),
+            None => self.place.known_listing(&commit).unwrap_or_default(),
         };
         let mut recorded = true;
         for name in &names {
@@ -131,13 +122,13 @@ impl<'a> Hub<'a> {
     }
 
     fn inventory(&self, commit: &str) -> Inventory {
-        Inventory::of_commit(self.store.root(), &self.folder, commit)
+        Inventory::of_commit(self.fetcher.store().root(), self.place.folder(), commit)
     }
 
     fn is_recorded(&self, commit: &str, name: &str) -> Result<bool, FetchError> {
         match self.inventory(commit).read() {
             Ok(entries) => Ok(entries.is_some_and(|entries| entries.contains_key(name))),
-            Err(error) if self.store.is_offline() => Err(error),
+            Err(error) if self.fetcher.is_offline() => Err(error.into()),
             // What the Hub says replaces it.
             Err(_) => Ok(false),
         }
@@ -149,9 +140,9 @@ impl<'a> Hub<'a> {
         &self,
         commit: &str,
         name: &str,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<bool, FetchError> {
-        let place = self.folder.join(commit).join(name);
+        let place = self.place.folder().join(commit).join(name);
         if !place.is_file() || !self.is_recorded(commit, name)? {
             return Ok(false);
         }
@@ -163,7 +154,7 @@ impl<'a> Hub<'a> {
             self.compared.borrow_mut().insert(place);
             return Ok(true);
         };
-        if self.store.is_offline() {
+        if self.fetcher.is_offline() {
             return Err(FetchError::damaged(
                 &file,
                 &what,
@@ -171,35 +162,39 @@ impl<'a> Hub<'a> {
             ));
         }
         progress.note(&format!("{} is damaged: {what}; it is fetched again", file.display()));
-        self.store.remove(&file)?;
+        self.fetcher.remove(&file)?;
         Ok(false)
     }
 
-    fn fetch(&self, path: Option<&str>, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
-        let http = self.store.http(progress)?;
+    fn fetch(
+        &self,
+        path: Option<&str>,
+        progress: &dyn StepProgress,
+    ) -> Result<PathBuf, FetchError> {
+        let http = self.fetcher.http(progress)?;
         let (commit, place) = match path {
             Some(path) => {
                 let commit = self.fetch_file(&http, self.rev, path, None, progress)?;
-                let place = self.folder.join(&commit).join(path);
+                let place = self.place.folder().join(&commit).join(path);
                 (commit, place)
             }
             None => {
                 let commit = self.fetch_folder(&http, progress)?;
-                let place = self.folder.join(&commit);
+                let place = self.place.folder().join(&commit);
                 (commit, place)
             }
         };
         if self.rev != commit {
             // Last, so that a branch never stands for a commit that is not there.
-            write_renamed(&self.ref_file(), &format!("{commit}\n"))?;
+            write_renamed(&self.place.ref_file(), &format!("{commit}\n"))?;
         }
         Ok(place)
     }
 
-    fn fetch_folder(&self, http: &Http, progress: &dyn Progress) -> Result<String, FetchError> {
+    fn fetch_folder(&self, http: &Http, progress: &dyn StepProgress) -> Result<String, FetchError> {
         let known = Some(self.rev.to_owned()).filter(|rev| is_commit(rev));
         let known =
-            known.and_then(|commit| self.known_listing(&commit).map(|names| (commit, names)));
+            known.and_then(|commit| self.place.known_listing(&commit).map(|names| (commit, names)));
         let (commit, names, sizes) = match known {
             Some((commit, names)) => (commit, names, Vec::new()),
             None => {
@@ -207,7 +202,7 @@ impl<'a> Hub<'a> {
                 (listing.commit, listing.names, listing.sizes)
             }
         };
-        write_renamed(&self.listing_file(&commit), &(names.join("\n") + "\n"))?;
+        write_renamed(&self.place.listing_file(&commit), &(names.join("\n") + "\n"))?;
         for (at, name) in names.iter().enumerate() {
             if !self.is_whole(&commit, name, progress)? {
                 self.fetch_file(http, &commit, name, sizes.get(at).copied().flatten(), progress)?;
@@ -223,14 +218,14 @@ impl<'a> Hub<'a> {
         rev: &str,
         path: &str,
         listed: Option<u64>,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<String, FetchError> {
         let url = self.url(rev, path);
         let mut meta = Meta::ask(http, &url)?;
         if let (Some(listed), Some(size)) = (listed, meta.size.filter(|size| Some(*size) != listed))
         {
             let what = format!("it lists {listed} bytes and offers {size}");
-            return Err(FetchError::Answer { what, url });
+            return Err(FetchError::answer(what, &url));
         }
         meta.size = meta.size.or(listed);
         let commit = match meta.commit.take() {
@@ -238,13 +233,13 @@ impl<'a> Hub<'a> {
             Some(commit) if is_commit(&commit) => commit,
             _ => self.ask_listing(http)?.commit,
         };
-        let place = self.folder.join(&commit).join(path);
+        let place = self.place.folder().join(&commit).join(path);
         if self.is_whole(&commit, path, progress)? {
             return Ok(commit);
         }
         let part = self.part_name(&meta, &commit, path);
         let _lock = lock(
-            self.store.root(),
+            self.fetcher.store().root(),
             &format!("hf-{}-{part}", self.repo.replace('/', "--")),
             progress,
         )?;
@@ -255,15 +250,15 @@ impl<'a> Hub<'a> {
                 Ok(sha256) => self.inventory(&commit).put(path, &sha256, progress)?,
                 Err(error) => {
                     progress.note(&format!("it is fetched again: {error}"));
-                    self.store.remove(&place)?;
+                    self.fetcher.remove(&place)?;
                 }
             }
         }
         if !place.is_file() {
-            let part = self.folder.join("parts").join(format!("{part}.part"));
+            let part = self.place.folder().join("parts").join(format!("{part}.part"));
             // At the commit, so that a push in between changes nothing.
             let url = self.url(&commit, path);
-            let most = self.store.limits().unsized_download();
+            let most = self.fetcher.limits().unsized_download();
             let download = Download { http, url: &url, meta: &meta, part: &part, name: path, most };
             let sha256 = self.bring(&download, &place, progress)?;
             self.inventory(&commit).put(path, &sha256, progress)?;
@@ -278,7 +273,7 @@ impl<'a> Hub<'a> {
         meta: &Meta,
         name: &str,
         file: &Path,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<String, FetchError> {
         let hint = "it was removed; try again";
         let size = std::fs::metadata(file).map_err(FetchError::io("read", file))?.len();
@@ -290,7 +285,7 @@ impl<'a> Hub<'a> {
             ));
         }
         if is_git_name(&meta.etag) {
-            return git_checked_sha256(name, file, &meta.etag, hint);
+            return Ok(git_checked_sha256(name, file, &meta.etag, hint)?);
         }
         let sha256 = sha256_of(file, progress)?;
         if is_sha256(&meta.etag) {
@@ -304,13 +299,13 @@ impl<'a> Hub<'a> {
         &self,
         download: &Download<'_>,
         place: &Path,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<String, FetchError> {
         let (part, etag) = (download.part, &download.meta.etag);
         for folder in [part, place].iter().filter_map(|path| path.parent()) {
             std::fs::create_dir_all(folder).map_err(FetchError::io("create", folder))?;
         }
-        let blob = self.folder.join("blobs").join(etag);
+        let blob = self.place.folder().join("blobs").join(etag);
         let has_blob = is_sha256(etag);
         if has_blob && blob.is_file() {
             if sha256_of(&blob, progress)? == *etag && std::fs::hard_link(&blob, place).is_ok() {
@@ -328,7 +323,7 @@ impl<'a> Hub<'a> {
         };
         if has_blob {
             // Some file systems have no second names; then there is no blob.
-            let _ = std::fs::create_dir_all(self.folder.join("blobs"))
+            let _ = std::fs::create_dir_all(self.place.folder().join("blobs"))
                 .and_then(|()| std::fs::hard_link(part, &blob));
         }
         std::fs::rename(part, place).map_err(FetchError::io("write", place))?;
@@ -353,7 +348,7 @@ impl<'a> Hub<'a> {
     fn url(&self, rev: &str, path: &str) -> String {
         format!(
             "{}/{}/resolve/{}/{}",
-            self.store.hub(),
+            self.fetcher.hub(),
             self.repo,
             percent(rev, ""),
             percent(path, "/")
@@ -364,43 +359,9 @@ impl<'a> Hub<'a> {
         // With the sizes of files.
         format!(
             "{}/api/models/{}/revision/{}?blobs=true",
-            self.store.hub(),
+            self.fetcher.hub(),
             self.repo,
             percent(self.rev, "")
         )
     }
-
-    fn ref_file(&self) -> PathBuf {
-        self.folder.join("refs").join(percent(self.rev, ""))
-    }
-
-    fn listing_file(&self, commit: &str) -> PathBuf {
-        self.folder.join("listings").join(commit)
-    }
-
-    /// The commit of the revision, as far as the store knows.
-    fn known_commit(&self) -> Option<String> {
-        if is_commit(self.rev) {
-            return Some(self.rev.to_owned());
-        }
-        let text = std::fs::read_to_string(self.ref_file()).ok()?;
-        Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
-    }
-
-    fn known_listing(&self, commit: &str) -> Option<Vec<String>> {
-        let text = std::fs::read_to_string(self.listing_file(commit)).ok()?;
-        Some(text.lines().map(str::to_owned).collect())
-    }
-}
-
-/// Writes a small file in one go, whoever else writes it.
-pub(crate) fn write_renamed(path: &Path, text: &str) -> Result<(), FetchError> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(FetchError::io("create", folder))?;
-    }
-    let thread = format!("{:?}", std::thread::current().id());
-    let own = format!("{}-{}.tmp", std::process::id(), percent(&thread, ""));
-    let temp = path.with_added_extension(own);
-    std::fs::write(&temp, text).map_err(FetchError::io("write", &temp))?;
-    std::fs::rename(&temp, path).map_err(FetchError::io("write", path))
 }

@@ -2,8 +2,8 @@
 
 use crate::FetchError;
 use crate::http::{Http, Trouble, network};
-use crate::paths::{is_commit, is_inside};
 use serde::Deserialize;
+use toolkit_store::paths::{is_commit, is_inside};
 use ureq::http::Method;
 
 /// No listing is longer, in bytes.
@@ -35,10 +35,7 @@ struct Sibling {
 impl Listing {
     /// Asks for it.
     pub(crate) fn ask(http: &Http, url: &str) -> Result<Self, FetchError> {
-        let bad = |what: String| FetchError::Answer {
-            what: crate::error::one_line(&what),
-            url: url.to_owned(),
-        };
+        let bad = |what: String| FetchError::answer(what, url);
         let text = http.patiently(|| {
             let mut response = http.send(&Method::GET, url, &[], |_| false)?;
             let text = response.body_mut().with_config().limit(LONGEST).read_to_string();

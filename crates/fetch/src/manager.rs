@@ -1,30 +1,31 @@
 //! The package managers: which command fetches a package, and what its errors mean.
 
 use crate::error::one_line;
-use crate::paths::percent;
-use crate::{Package, Source, tool};
+use crate::tool;
 use std::ffi::OsString;
 use std::path::Path;
+use toolkit_store::layout::Manager;
+use toolkit_store::{Package, Source};
 
-/// Who knows the package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manager {
-    Pip,
-    Apt,
-    Npm,
+/// Commands of a package manager, and the meaning of their errors.
+pub(crate) trait Commands {
+    /// Lists the programs that will do; the first of them that is there is taken.
+    fn programs(self) -> &'static [&'static [&'static str]];
+    /// Lists the endings of the archives that it brings.
+    ///
+    /// For Python only wheels are taken: pip runs code of a source archive to learn its metadata.
+    fn archives(self) -> &'static [&'static str];
+    /// Returns the arguments that put the archive into `folder`, which is also where it runs. None
+    /// of the three runs code of the package with them.
+    fn args(self, package: &Package, folder: &Path) -> Vec<OsString>;
+    /// Returns the meaning of `stderr`, and what to try.
+    fn explain(self, package: &Package, stderr: &str) -> (String, String);
+    /// Returns the source of a package.
+    fn source(self, package: &Package) -> Source;
 }
 
-impl Manager {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Pip => "pip",
-            Self::Apt => "apt",
-            Self::Npm => "npm",
-        }
-    }
-
-    /// The programs that will do, the first of them that is there is taken.
-    pub(crate) fn programs(self) -> &'static [&'static [&'static str]] {
+impl Commands for Manager {
+    fn programs(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::Pip => &[&["python3", "-m", "pip"], &["pip3"], &["pip"]],
             Self::Apt => &[&["apt-get"]],
@@ -32,10 +33,7 @@ impl Manager {
         }
     }
 
-    /// The endings of the archives that it brings.
-    ///
-    /// For Python only wheels are taken: pip runs code of a source archive to learn its metadata.
-    pub(crate) fn archives(self) -> &'static [&'static str] {
+    fn archives(self) -> &'static [&'static str] {
         match self {
             Self::Pip => &[".whl"],
             Self::Apt => &[".deb"],
@@ -43,9 +41,7 @@ impl Manager {
         }
     }
 
-    /// The arguments that put the archive into `folder`, which is also where it runs. None of the
-    /// three runs code of the package with them.
-    pub(crate) fn args(self, package: &Package, folder: &Path) -> Vec<OsString> {
+    fn args(self, package: &Package, folder: &Path) -> Vec<OsString> {
         let Package { name, version, .. } = package;
         let (words, spec): (&[&str], _) = match self {
             Self::Pip => (
@@ -73,8 +69,7 @@ impl Manager {
         args
     }
 
-    /// Says what `stderr` means, and what to try.
-    pub(crate) fn explain(self, package: &Package, stderr: &str) -> (String, String) {
+    fn explain(self, package: &Package, stderr: &str) -> (String, String) {
         let Package { name, version, .. } = package;
         let failed = format!("{} failed: {}", self.name(), tool::summary(stderr));
         if self == Self::Pip {
@@ -120,7 +115,7 @@ impl Manager {
         (failed, hint)
     }
 
-    pub(crate) fn source(self, package: &Package) -> Source {
+    fn source(self, package: &Package) -> Source {
         match self {
             Self::Pip => Source::Pip(package.clone()),
             Self::Apt => Source::Apt(package.clone()),
@@ -147,15 +142,6 @@ fn offered_by_pip(stderr: &str) -> String {
         Some(versions) => format!(" (there are wheels for {})", one_line(versions)),
         None => String::new(),
     }
-}
-
-/// Python takes `A_b` and `a-b` for the same package.
-pub(crate) fn folder_name(manager: Manager, package: &Package) -> String {
-    let name = match manager {
-        Manager::Pip => package.name.to_ascii_lowercase().replace(['_', '.'], "-"),
-        _ => package.name.clone(),
-    };
-    format!("{}@{}", percent(&name, "@+"), percent(&package.version, "+!"))
 }
 
 /// The versions in the table that `apt-cache policy` prints: ` *** 1.2-3 500` or `     1.2-3 500`,

@@ -1,19 +1,21 @@
 //! Packages: how the archive that a package manager gives becomes a folder of the store.
 
 use crate::child::{self, Running};
-use crate::digest::{compare, sha256_of};
-use crate::inventory::{Depth, Inventory};
 use crate::limits::Room;
-use crate::lock::lock;
-use crate::manager::{Manager, folder_name, versions_of};
-use crate::progress::{Progress, Step};
+use crate::manager::{Commands, versions_of};
 use crate::tool::{self, Tool};
 use crate::unpack::{self, Counted, Form};
-use crate::{Digest, FetchError, Package, Store};
+use crate::{FetchError, Fetcher};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use toolkit_store::digest::{compare, sha256_of};
+use toolkit_store::inventory::{Depth, Inventory};
+use toolkit_store::layout::Manager;
+use toolkit_store::lock::lock;
+use toolkit_store::{Digest, Package, Step, StepProgress};
+use toolkit_system::problem::Problem;
 
 /// Written next to an unpacked package: what it came from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,29 +25,17 @@ struct Record {
     command: String,
 }
 
-impl Store {
-    /// The folder of a package, whether it is there or not.
-    fn package_folder(&self, manager: Manager, package: &Package) -> PathBuf {
-        self.root().join(manager.name()).join(folder_name(manager, package))
-    }
-
+impl Fetcher {
     fn package_temp(&self, manager: Manager, package: &Package) -> PathBuf {
-        self.root().join("tmp").join(format!(
+        self.store().root().join("tmp").join(format!(
             "{}-{}",
             manager.name(),
-            folder_name(manager, package)
+            manager.folder_name(package)
         ))
     }
 
-    pub(crate) fn have_package(&self, manager: Manager, package: &Package) -> Option<PathBuf> {
-        let folder = self.package_folder(manager, package);
-        let path =
-            package.member.as_ref().map_or_else(|| folder.clone(), |member| folder.join(member));
-        (folder.is_dir() && path.exists()).then_some(path)
-    }
-
     pub(crate) fn plan_package(&self, manager: Manager, package: &Package) -> Vec<String> {
-        if self.package_folder(manager, package).is_dir() {
+        if manager.folder(self.store().root(), package).is_dir() {
             return Vec::new();
         }
         let temp = self.package_temp(manager, package);
@@ -70,10 +60,10 @@ impl Store {
         manager: Manager,
         package: &Package,
         digest: &Digest,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<PathBuf, FetchError> {
-        let folder = self.package_folder(manager, package);
-        let key = format!("{}-{}", manager.name(), folder_name(manager, package));
+        let folder = manager.folder(self.store().root(), package);
+        let key = format!("{}-{}", manager.name(), manager.folder_name(package));
         self.mend_package(&folder, &key, progress)?;
         if !folder.is_dir() {
             if self.is_offline() {
@@ -82,7 +72,7 @@ impl Store {
                     &self.plan_package(manager, package),
                 ));
             }
-            let _lock = lock(self.root(), &key, progress)?;
+            let _lock = lock(self.store().root(), &key, progress)?;
             if !folder.is_dir() {
                 self.fetch_package(manager, package, &folder, digest, progress)?;
             }
@@ -101,23 +91,20 @@ impl Store {
                 compare(&got.archive, expected, &got.sha256, &folder, self.removed())
             {
                 self.remove(&folder)?;
-                return Err(error);
+                return Err(error.into());
             }
         }
         let Some(member) = &package.member else { return Ok(folder) };
         let path = folder.join(member);
         if !path.exists() {
-            return Err(FetchError::Member {
-                member: member.clone(),
-                hint: listing(&folder, member),
-                folder,
-            });
+            let what = format!("no `{member}` in {}", folder.display());
+            return Err(Problem::new(what).hint(listing(&folder, member)).into());
         }
         if let Some(expected) = &digest.sha256 {
             let got = sha256_of(&path, progress)?;
             if let Err(error) = compare(member, expected, &got, &path, self.removed()) {
                 self.remove(&folder)?;
-                return Err(error);
+                return Err(error.into());
             }
         }
         Ok(path)
@@ -129,15 +116,15 @@ impl Store {
         &self,
         folder: &Path,
         key: &str,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<(), FetchError> {
         if !folder.is_dir() {
             return Ok(());
         }
-        let inventory = Inventory::of_package(self.root(), folder);
+        let inventory = Inventory::of_package(self.store().root(), folder);
         let damaged = match inventory.damaged("", Depth::Whole, progress) {
             Ok(damaged) => damaged.into_iter().next(),
-            Err(error) if self.is_offline() => return Err(error),
+            Err(error) if self.is_offline() => return Err(error.into()),
             Err(error) => Some((folder.to_owned(), error.to_string())),
         };
         let Some((file, what)) = damaged else { return Ok(()) };
@@ -148,7 +135,7 @@ impl Store {
                 "fetch it again where there is a network",
             ));
         }
-        let _lock = lock(self.root(), key, progress)?;
+        let _lock = lock(self.store().root(), key, progress)?;
         // Another process may have fetched it again meanwhile.
         if inventory.damaged("", Depth::Whole, progress).is_ok_and(|damaged| damaged.is_empty()) {
             return Ok(());
@@ -166,7 +153,7 @@ impl Store {
         package: &Package,
         folder: &Path,
         digest: &Digest,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<(), FetchError> {
         let all = self.package_temp(manager, package);
         let clear = || if all.exists() { std::fs::remove_dir_all(&all) } else { Ok(()) };
@@ -188,7 +175,7 @@ impl Store {
         folder: &Path,
         temp: &Path,
         digest: &Digest,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<(), FetchError> {
         let command = self.download(manager, package, temp, progress)?;
         let archive = find_archive(manager, temp, &command)?;
@@ -215,7 +202,7 @@ impl Store {
         let (from, to) = (temp.join("record"), record_file(folder));
         std::fs::write(&from, format!("{record:#}\n")).map_err(FetchError::io("write", &from))?;
         std::fs::rename(&from, &to).map_err(FetchError::io("write", &to))?;
-        Inventory::of_package(self.root(), folder).write(&entries)?;
+        Inventory::of_package(self.store().root(), folder).write(&entries)?;
         std::fs::rename(&unpacked, folder).map_err(FetchError::io("write", folder))
     }
 
@@ -234,7 +221,7 @@ impl Store {
         manager: Manager,
         package: &Package,
         temp: &Path,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<String, FetchError> {
         let args = manager.args(package, temp);
         let tools = self.tools(manager);
@@ -269,18 +256,16 @@ impl Store {
                 ),
                 None => manager.explain(package, &stderr),
             };
-            return Err(FetchError::Tool { what, command, hint });
+            return Err(FetchError::tool(what, &command, hint));
         }
         let names: Vec<&str> = manager.programs().iter().map(|words| words[0]).collect();
-        Err(FetchError::Tool {
-            what: format!("no {} on PATH", names.join(", ")),
-            command: tool::line(&manager.programs()[0].join(" "), &args),
-            hint: format!(
-                "install {}, or run the command where it is and copy {}",
-                names[0],
-                self.root().display()
-            ),
-        })
+        let hint = format!(
+            "install {}, or run the command where it is and copy {}",
+            names[0],
+            self.store().root().display()
+        );
+        let command = tool::line(&manager.programs()[0].join(" "), &args);
+        Err(FetchError::tool(format!("no {} on PATH", names.join(", ")), &command, hint))
     }
 
     /// Which versions apt has, if the wanted one is not among them.
@@ -313,7 +298,7 @@ impl Store {
         archive: &Path,
         to: &Path,
         stated: Option<u64>,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<(), FetchError> {
         let size = std::fs::metadata(archive).map_err(FetchError::io("read", archive))?.len();
         let name = archive.file_name().unwrap_or_default().to_string_lossy();
@@ -344,20 +329,18 @@ impl Store {
     ) -> Result<(), FetchError> {
         let args = ["--fsys-tarfile".into(), archive.as_os_str().to_owned()];
         let folder = archive.parent().unwrap_or(to);
-        let tool = self.tool(&["dpkg-deb"]).ok_or_else(|| FetchError::Tool {
-            what: "no dpkg-deb on PATH".to_owned(),
-            command: tool::line("dpkg-deb", &args),
-            hint: "install the package `dpkg`".to_owned(),
+        let tool = self.tool(&["dpkg-deb"]).ok_or_else(|| {
+            let command = tool::line("dpkg-deb", &args);
+            FetchError::tool("no dpkg-deb on PATH", &command, "install the package `dpkg`")
         })?;
         let mut running = Running::start(&tool, Manager::Apt, &args, folder, Stdio::piped())?;
         let mut stream = running
             .stdout()
             .ok_or_else(|| FetchError::archive(archive, "no stream", "try again"))?;
         let unpacked = unpack::tar(archive, Counted(&mut stream, step), to, room, Form::Debian);
-        let failed = |stderr: &str| FetchError::Tool {
-            what: format!("dpkg-deb failed: {}", tool::summary(stderr)),
-            command: tool.line(&args),
-            hint: "the download may be damaged; try again".to_owned(),
+        let failed = |stderr: &str| {
+            let what = format!("dpkg-deb failed: {}", tool::summary(stderr));
+            FetchError::tool(what, &tool.line(&args), "the download may be damaged; try again")
         };
         if let Err(error) = unpacked {
             // Before the pipe is closed: its complaint of that would hide why.
@@ -408,8 +391,7 @@ fn find_archive(manager: Manager, folder: &Path, command: &str) -> Result<PathBu
             "run it by hand and see what it does",
         ),
     };
-    let what = crate::error::one_line(&what);
-    Err(FetchError::Tool { what, command: command.to_owned(), hint: hint.to_owned() })
+    Err(FetchError::tool(what, command, hint))
 }
 
 /// What is there instead of `member`: the names in the deepest folder of it that exists.

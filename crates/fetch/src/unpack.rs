@@ -3,13 +3,13 @@
 
 use crate::FetchError;
 use crate::limits::Room;
-use crate::progress::Step;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use tar::EntryType;
+use toolkit_store::Step;
 
 const HINT: &str = "the package is damaged or hostile; compare its sha256 with a published one";
 

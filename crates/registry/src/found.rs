@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::Values;
-use toolkit_fetch::{Digest, NoProgress, Source, Store};
 use toolkit_models::bridge::qformer::of_bert;
 use toolkit_models::weights::{WeightsError, is_buffer};
+use toolkit_store::{Digest, NoProgress, Source, Store};
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::problem::Problem;
 
@@ -92,9 +92,7 @@ impl Card {
     }
 
     fn remote(&self, at: &str, source: &str) -> Result<Source, Problem> {
-        source.parse().map_err(|error: toolkit_fetch::FetchError| {
-            self.text().error_at(at, error.to_string(), "")
-        })
+        source.parse().map_err(|error: Problem| self.text().error_at(at, error.to_string(), ""))
     }
 
     /// The file that the key `at` names as `file`, its digest checked.
@@ -131,8 +129,7 @@ impl Card {
             ..Digest::default()
         };
         Store::standard()
-            .offline(true)
-            .get(&Source::File(path.clone()), &digest, &NoProgress)
+            .verify(&path, &digest, &NoProgress)
             .map_err(|error| self.text().error_at(at, error.to_string(), ""))?;
         Ok(Found::File(path))
     }

@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use toolkit_checkpoints::config::Config;
 use toolkit_data::{CheckOptions, Dataset, Folder, PublishedConfig, check, check_folder};
 use toolkit_eval::official::{CaptionFiles, VqaFiles};
-use toolkit_fetch::{NoProgress, Store};
+use toolkit_fetch::Fetcher;
 use toolkit_formats::Tensors;
 use toolkit_registry::{Card, Kind, Origin, Registry};
+use toolkit_store::{NoProgress, Store};
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
 
 /// Pixels that a fuzzed picture may have: 64 MB as RGB with alpha, a quarter of what one input may
@@ -257,7 +258,7 @@ fn archives(bytes: &[u8]) -> Answer {
                 let to = folder.join("unpacked");
                 std::fs::create_dir(&to).map_err(said)?;
                 // A small bound, so that little is written for each input.
-                Store::new(folder)
+                Fetcher::new(Store::new(folder))
                     .unpack(&folder.join(name), &to, Some(4_000_000), &NoProgress)
                     .map_err(said)
             })

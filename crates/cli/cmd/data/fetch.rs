@@ -57,7 +57,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let store = Store::standard();
     let mut steps = Vec::new();
     for remote in &wanted {
-        steps.extend(store.plan(&remote.source)?);
+        steps.extend(fetcher.plan(&remote.source)?);
     }
     let mut unique = BTreeSet::new();
     steps.retain(|step| unique.insert(step.clone()));
@@ -71,7 +71,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let shown = FetchProgress::new(&context.log);
     let mut paths: Vec<(String, PathBuf)> = Vec::new();
     for remote in &wanted {
-        paths.push((remote.source.to_string(), store.get(&remote.source, &remote.digest, &shown)?));
+        paths.push((
+            remote.source.to_string(),
+            fetcher.get(&remote.source, &remote.digest, &shown)?,
+        ));
     }
     if context.json {
         let paths: Vec<_> = paths

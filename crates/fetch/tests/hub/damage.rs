@@ -95,7 +95,7 @@ fn another_time_alone_is_no_damage() {
     // seen here.
     flip(&path, true);
     used(&s, &path).unwrap();
-    assert_eq!(s.store.check(&NoProgress).unwrap().damaged.len(), 1);
+    assert_eq!(s.store.store().check(&NoProgress).unwrap().damaged.len(), 1);
     fs::write(&path, bytes).unwrap();
 }
 
@@ -105,32 +105,32 @@ fn a_check_reads_every_file() {
     s.large("model.safetensors");
     s.hub.put("sub/config.json", b"config", false, "aaaa");
     assert_eq!(
-        s.store.check(&NoProgress).unwrap(),
-        toolkit_fetch::Checked::default(),
+        s.store.store().check(&NoProgress).unwrap(),
+        toolkit_store::Checked::default(),
         "of no store at all"
     );
     let folder = s.get("hf:owner/name").unwrap();
-    let checked = s.store.check(&NoProgress).unwrap();
+    let checked = s.store.store().check(&NoProgress).unwrap();
     assert_eq!((checked.whole, checked.bytes, checked.unknown), (2, 300_006, 0));
     assert_eq!(checked.damaged, []);
     for name in ["model.safetensors", "sub/config.json"] {
         let path = folder.join(name);
         flip(&path, true);
-        let checked = s.store.check(&NoProgress).unwrap();
+        let checked = s.store.store().check(&NoProgress).unwrap();
         assert_eq!(checked.damaged.len(), 1, "{:?}", checked.damaged);
         assert_eq!(checked.damaged[0].path, path);
         flip(&path, true);
-        assert_eq!(s.store.check(&NoProgress).unwrap().damaged, []);
+        assert_eq!(s.store.store().check(&NoProgress).unwrap().damaged, []);
     }
 
     // Stores of older versions have no inventory; large files are named by their digest all the
     // same.
-    fs::remove_dir_all(s.store.root().join("hf/owner--name/inventories")).unwrap();
+    fs::remove_dir_all(s.store.store().root().join("hf/owner--name/inventories")).unwrap();
     flip(&folder.join("model.safetensors"), true);
-    let checked = s.store.check(&NoProgress).unwrap();
+    let checked = s.store.store().check(&NoProgress).unwrap();
     assert_eq!((checked.unknown, checked.damaged.len()), (1, 1));
     s.get("hf:owner/name").unwrap();
-    let checked = s.store.check(&NoProgress).unwrap();
+    let checked = s.store.store().check(&NoProgress).unwrap();
     assert_eq!(
         (checked.whole, checked.unknown, checked.damaged.len()),
         (2, 0, 0),
@@ -143,10 +143,11 @@ fn a_broken_inventory_is_no_reason_to_trust() {
     let s = setup();
     s.large("m");
     let path = s.get("hf:owner/name#m").unwrap();
-    let inventory = s.store.root().join(format!("hf/owner--name/inventories/{COMMIT}.json"));
+    let inventory =
+        s.store.store().root().join(format!("hf/owner--name/inventories/{COMMIT}.json"));
     fs::write(&inventory, "{").unwrap();
     assert!(used(&s, &path).unwrap_err().to_string().contains("bad inventory"));
-    assert_eq!(s.store.check(&NoProgress).unwrap().damaged.len(), 1);
+    assert_eq!(s.store.store().check(&NoProgress).unwrap().damaged.len(), 1);
     s.get("hf:owner/name#m").unwrap();
     used(&s, &path).unwrap();
 }
@@ -161,7 +162,7 @@ fn a_small_file_is_what_git_calls_it() {
         error.contains("wrong git sha1 of config.json:") && error.contains(NAME_OF_CONFIG),
         "{error}"
     );
-    assert_eq!(s.store.have(&read("hf:owner/name#config.json")), None);
+    assert_eq!(s.store.store().have(&read("hf:owner/name#config.json")), None);
     s.hub.put("config.json", b"config", false, &git_name(b"config"));
     s.get("hf:owner/name#config.json").unwrap();
 }

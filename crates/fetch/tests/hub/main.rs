@@ -11,7 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
-use toolkit_fetch::{Digest, FetchError, NoProgress, Progress, Source, Store};
+use toolkit_fetch::{FetchError, Fetcher};
+use toolkit_store::{Digest, NoProgress, Source, StepProgress, Store};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const LATER: &str = "89abcdef0123456789abcdef0123456789abcdef";
@@ -21,14 +22,15 @@ const PLAIN: [&str; 3] = ["hub HEAD", "hub GET", "cdn GET"];
 
 struct Setup {
     hub: Hub,
-    store: Store,
+    store: Fetcher,
     folder: tempfile::TempDir,
 }
 
 fn setup() -> Setup {
     let (hub, folder) = (Hub::start(COMMIT), tempfile::tempdir().unwrap());
-    let store =
-        Store::new(folder.path().join("store")).offline(false).hub_at(format!("{}/", hub.url));
+    let store = Fetcher::new(Store::new(folder.path().join("store")))
+        .offline(false)
+        .hub_at(format!("{}/", hub.url));
     let store = store.token(Some("hf_secret".to_owned())).backoff(Duration::from_millis(1));
     Setup { hub, store, folder }
 }
@@ -46,7 +48,7 @@ impl Setup {
     }
 
     fn parts(&self) -> Vec<String> {
-        let folder = self.store.root().join("hf/owner--name/parts");
+        let folder = self.store.store().root().join("hf/owner--name/parts");
         let names = fs::read_dir(folder).into_iter().flatten();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
@@ -70,7 +72,7 @@ struct Log(Mutex<Vec<Step>>);
 /// What, total, bytes so far, whether it ended.
 type Step = (String, Option<u64>, u64, bool);
 
-impl Progress for Log {
+impl StepProgress for Log {
     fn begin(&self, what: &str, total: Option<u64>) {
         let mut log = self.0.lock().unwrap();
         assert!(log.last().is_none_or(|step| step.3), "a step begins in a step");
@@ -95,14 +97,17 @@ fn a_large_file_comes_from_the_cdn_without_the_token() {
     let s = setup();
     let bytes = s.large("model.safetensors");
     let source = read("hf:owner/name#model.safetensors");
-    assert_eq!(s.store.have(&source), None);
+    assert_eq!(s.store.store().have(&source), None);
     let url = format!("{}/owner/name/resolve/main/model.safetensors", s.hub.url);
     assert_eq!(s.store.plan(&source).unwrap(), [url]);
     assert_eq!(s.hub.requests(), [""; 0], "have and plan ask nobody");
 
     let log = Log::default();
     let path = s.store.get(&source, &digest(&sha256(&bytes)), &log).unwrap();
-    assert_eq!(path, s.store.root().join("hf/owner--name").join(COMMIT).join("model.safetensors"));
+    assert_eq!(
+        path,
+        s.store.store().root().join("hf/owner--name").join(COMMIT).join("model.safetensors")
+    );
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert_eq!(s.hub.requests(), PLAIN);
     for request in &s.hub.world().log {
@@ -113,7 +118,7 @@ fn a_large_file_comes_from_the_cdn_without_the_token() {
         *log.0.lock().unwrap(),
         [("model.safetensors".to_owned(), Some(300_000), 300_000, true)]
     );
-    assert_eq!(s.store.have(&source), Some(path));
+    assert_eq!(s.store.store().have(&source), Some(path));
     assert_eq!(s.store.plan(&source).unwrap(), [""; 0]);
     assert_eq!(s.parts(), [""; 0]);
 }
@@ -131,7 +136,7 @@ fn a_small_file_comes_from_the_hub_itself() {
     assert_eq!(targets[0], "/owner/name/resolve/v1/sub%20dir/config.json");
     assert_eq!(targets[1], format!("/owner/name/resolve/{COMMIT}/sub%20dir/config.json"));
     assert_eq!(
-        fs::read_to_string(s.store.root().join("hf/owner--name/refs/v1")).unwrap().trim(),
+        fs::read_to_string(s.store.store().root().join("hf/owner--name/refs/v1")).unwrap().trim(),
         COMMIT
     );
 }
@@ -165,12 +170,12 @@ fn a_later_run_goes_on_where_an_earlier_one_gave_up() {
     let bytes = s.large("m");
     s.hub.world().cuts = [120_000, 0, 0, 0, 0, 0, 0, 0].into();
     let error = s.get("hf:owner/name#m").unwrap_err();
-    assert!(matches!(&error, FetchError::Network { .. }), "{error}");
+    assert!(matches!(&error, FetchError::Network(_)), "{error}");
     assert!(error.to_string().contains("120000 "), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
     let tries = s.hub.requests().iter().filter(|line| line.starts_with("cdn")).count();
     assert_eq!(tries, 5, "the first brings bytes, so four more are made without any");
-    assert_eq!(s.store.have(&read("hf:owner/name#m")), None);
+    assert_eq!(s.store.store().have(&read("hf:owner/name#m")), None);
 
     s.hub.world().cuts.clear();
     s.hub.world().log.clear();
@@ -185,7 +190,7 @@ fn a_later_run_goes_on_where_an_earlier_one_gave_up() {
 fn a_whole_part_is_only_checked() {
     let s = setup();
     let bytes = s.large("m");
-    let parts = s.store.root().join("hf/owner--name/parts");
+    let parts = s.store.store().root().join("hf/owner--name/parts");
     fs::create_dir_all(&parts).unwrap();
     fs::write(parts.join(format!("{}.part", sha256(&bytes))), &bytes).unwrap();
     assert_eq!(fs::read(s.get("hf:owner/name#m").unwrap()).unwrap(), bytes);
@@ -259,7 +264,7 @@ fn other_bytes_than_the_hub_promised_are_thrown_away() {
     assert!(error.contains(&format!("wrong sha256 of m: expected {}", sha256(&bytes))), "{error}");
     assert!(error.contains(&format!("got {}", sha256(&[7; 300_000]))), "{error}");
     assert_eq!(s.parts(), [""; 0]);
-    assert_eq!(s.store.have(&read("hf:owner/name#m")), None);
+    assert_eq!(s.store.store().have(&read("hf:owner/name#m")), None);
     assert_eq!(fs::read(s.get("hf:owner/name#m").unwrap()).unwrap(), bytes);
 }
 
@@ -276,7 +281,7 @@ fn other_bytes_than_the_caller_wants_are_removed_except_offline() {
             && error.contains("removed"),
         "{error}"
     );
-    assert_eq!(s.store.have(&source), None);
+    assert_eq!(s.store.store().have(&source), None);
 
     let right = digest(&sha256(&bytes).to_uppercase());
     let path = s.store.get(&source, &right, &NoProgress).unwrap();
@@ -302,7 +307,7 @@ fn offline_finds_what_is_there_and_names_what_is_not() {
     assert_eq!(get(&format!("hf:owner/name@{COMMIT}#m")).unwrap(), path);
     for source in ["hf:owner/name#other", "hf:owner/name@v2#m", "hf:owner/name", "hf:owner/other"] {
         let error = get(source).unwrap_err();
-        assert!(matches!(&error, FetchError::Offline { .. }), "{error}");
+        assert!(matches!(&error, FetchError::Offline(_)), "{error}");
         let text = error.to_string();
         assert!(
             text.contains(source) && text.contains("TOOLKIT_OFFLINE") && text.contains(&s.hub.url),
@@ -352,7 +357,7 @@ fn without_an_answer_the_known_commit_is_taken() {
     assert_eq!(gone.get(&read("hf:owner/name#m"), &Digest::default(), &log).unwrap(), path);
     assert!(log.0.lock().unwrap()[0].0.contains("does not answer"), "it is said");
     let error = gone.get(&read("hf:owner/name#n"), &Digest::default(), &NoProgress).unwrap_err();
-    assert!(matches!(error, FetchError::Network { .. }), "{error}");
+    assert!(matches!(error, FetchError::Network(_)), "{error}");
 }
 
 #[test]
@@ -378,7 +383,7 @@ fn a_folder_is_what_is_listed_less_other_formats() {
 
     // One file less is not the folder.
     fs::remove_file(folder.join("config.json")).unwrap();
-    assert_eq!(s.store.have(&source), None);
+    assert_eq!(s.store.store().have(&source), None);
     let pinned = format!("hf:owner/name@{COMMIT}");
     let missing = format!("{}/owner/name/resolve/{COMMIT}/config.json", s.hub.url);
     assert_eq!(s.store.plan(&read(&pinned)).unwrap(), [missing]);

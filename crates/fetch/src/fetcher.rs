@@ -1,12 +1,9 @@
-//! The folder on disk that all fetched files are in.
+//! What brings missing files into a store: from the Hub and from package managers.
 
-use crate::digest::{compare, sha256_of};
+use crate::FetchError;
 use crate::http::{Http, is_private};
 use crate::hub::Hub;
-use crate::inventory::{Depth, Inventory};
 use crate::limits::{self, Limits};
-use crate::manager::Manager;
-use crate::{Digest, FetchError, Progress, Source, paths};
 use std::env;
 use std::ffi::OsString;
 use std::fmt::{Debug, Formatter};
@@ -14,16 +11,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use toolkit_store::layout::Manager;
+use toolkit_store::problem::{bad_source, io};
+use toolkit_store::{Digest, Source, StepProgress, Store, no_digest};
 
-/// Fetches what is missing and says where it is.
+/// A client that fetches what a [`Store`] lacks.
 ///
-/// Below the root: `hf/owner--name/<commit>/path`, and `pip`, `apt`, `npm` with a folder
-/// `name@version` per unpacked package, a `name@version.json` that says which archive it was and a
-/// `name@version.files.json` with the digest of each file. Files in it are shared, also between
-/// processes: do not write to them.
+/// ```no_run
+/// use toolkit_fetch::Fetcher;
+/// use toolkit_store::{Digest, NoProgress};
+///
+/// let source = "hf:Salesforce/blip2-opt-2.7b#config.json".parse()?;
+/// let path = Fetcher::standard().get(&source, &Digest::default(), &NoProgress)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub struct Store {
-    root: PathBuf,
+pub struct Fetcher {
+    store: Store,
     offline: bool,
     tools_path: Option<OsString>,
     hub: String,
@@ -39,11 +43,11 @@ pub struct Store {
 /// The public Hub, unless `HF_ENDPOINT` names another.
 const HUB: &str = "https://huggingface.co";
 
-impl Store {
-    /// A store at `root`, which is made when something is fetched. Reads `TOOLKIT_OFFLINE` and
-    /// `HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN`, `TOOLKIT_MAX_FETCH`.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        let root = root.into();
+impl Fetcher {
+    /// Creates a client of `store`. Reads `TOOLKIT_OFFLINE` and `HF_HUB_OFFLINE`, `HF_ENDPOINT`,
+    /// `HF_TOKEN`, `TOOLKIT_MAX_FETCH`.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
         let text = |name: &str| {
             env::var(name)
                 .ok()
@@ -52,8 +56,7 @@ impl Store {
         };
         let limit = text("TOOLKIT_MAX_FETCH");
         Self {
-            // Tools run in another folder.
-            root: std::path::absolute(&root).unwrap_or(root),
+            store,
             offline: ["TOOLKIT_OFFLINE", "HF_HUB_OFFLINE"]
                 .iter()
                 .any(|name| is_on(env::var_os(name))),
@@ -69,9 +72,10 @@ impl Store {
         .token(text("HF_TOKEN"))
     }
 
-    /// The user's store: `$TOOLKIT_CACHE`, or `$XDG_CACHE_HOME/toolkit`, or `~/.cache/toolkit`.
+    /// Creates a client of the user's store ([`Store::standard`]).
+    #[must_use]
     pub fn standard() -> Self {
-        Self::new(standard_root(|name| env::var_os(name)))
+        Self::new(Store::standard())
     }
 
     /// Whether the network may not be asked.
@@ -114,20 +118,10 @@ impl Store {
         self
     }
 
-    /// Where the store is.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Where the file or folder is, if it is there. Asks no network, checks no digest.
-    pub fn have(&self, source: &Source) -> Option<PathBuf> {
-        match source {
-            Source::Hf { repo, rev, path } => Hub::new(self, repo, rev).have(path.as_deref()),
-            Source::Pip(package) => self.have_package(Manager::Pip, package),
-            Source::Apt(package) => self.have_package(Manager::Apt, package),
-            Source::Npm(package) => self.have_package(Manager::Npm, package),
-            Source::File(path) => path.exists().then(|| path.clone()),
-        }
+    /// Returns the store that files are fetched into.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// What [`Self::get`] would run: commands or addresses, one a line; empty when the file or
@@ -143,7 +137,7 @@ impl Store {
             Source::Apt(package) => self.plan_package(Manager::Apt, package),
             Source::Npm(package) => self.plan_package(Manager::Npm, package),
             Source::File(path) => {
-                self.local(path)?;
+                std::fs::metadata(path).map_err(io("read", path))?;
                 Vec::new()
             }
         })
@@ -159,28 +153,17 @@ impl Store {
         &self,
         source: &Source,
         digest: &Digest,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) -> Result<PathBuf, FetchError> {
-        for sha256 in [&digest.sha256, &digest.package_sha256].into_iter().flatten() {
-            if !paths::is_sha256(&sha256.to_ascii_lowercase()) {
-                return Err(FetchError::source(
-                    &source.to_string(),
-                    &format!("`{sha256}` is no sha256"),
-                    "it has 64 hex digits",
-                ));
-            }
-        }
+        digest.check_form(source)?;
         if let Some(text) = &self.bad_limit {
             let what = "TOOLKIT_MAX_FETCH is no size";
-            return Err(FetchError::source(
-                text,
-                what,
-                "write bytes, or a number with K, M, G or T, such as 20G",
-            ));
+            let hint = "write bytes, or a number with K, M, G or T, such as 20G";
+            return Err(bad_source(text, what, hint).into());
         }
         let path = match source {
             Source::Hf { path: None, .. } if digest.sha256.is_some() => {
-                return Err(no_digest(source));
+                return Err(no_digest(source).into());
             }
             Source::Hf { repo, rev, path } => {
                 Hub::new(self, repo, rev).get(path.as_deref(), digest, progress)?
@@ -189,37 +172,14 @@ impl Store {
             Source::Apt(package) => self.get_package(Manager::Apt, package, digest, progress)?,
             Source::Npm(package) => self.get_package(Manager::Npm, package, digest, progress)?,
             Source::File(path) => {
-                self.local(path)?;
-                self.as_it_came(path, progress)?;
-                if let Some(expected) = digest.sha256.as_ref().filter(|_| path.is_file()) {
-                    let hint = "it is not the file that was meant; it was left as it is";
-                    compare("the file", expected, &sha256_of(path, progress)?, path, hint)?;
-                }
+                self.store.verify(path, digest, progress)?;
                 path.clone()
             }
         };
         if digest.sha256.is_some() && path.is_dir() {
-            return Err(no_digest(source));
+            return Err(no_digest(source).into());
         }
         Ok(path)
-    }
-
-    fn local(&self, path: &Path) -> Result<(), FetchError> {
-        std::fs::metadata(path).map(|_| ()).map_err(FetchError::io("read", path))
-    }
-
-    /// Refuses a file or folder of this store that changed since it was fetched, as far as length
-    /// and time tell.
-    fn as_it_came(&self, path: &Path, progress: &dyn Progress) -> Result<(), FetchError> {
-        let Some((inventory, name)) = Inventory::of(&self.root, path) else { return Ok(()) };
-        match inventory.damaged(&name, Depth::Quick, progress)?.into_iter().next() {
-            None => Ok(()),
-            Some((file, what)) => {
-                let hint = "`toolkit data fetch` of the same name fetches it again; `toolkit \
-                    doctor --check` looks at all";
-                Err(FetchError::damaged(&file, &what, hint))
-            }
-        }
     }
 
     pub(crate) fn hub(&self) -> &str {
@@ -227,7 +187,7 @@ impl Store {
     }
 
     /// Tells once if the token is not shown to the Hub.
-    pub(crate) fn http(&self, progress: &dyn Progress) -> Result<Http, FetchError> {
+    pub(crate) fn http(&self, progress: &dyn StepProgress) -> Result<Http, FetchError> {
         if self.token.is_some()
             && !is_private(&self.hub)
             && !self.warned.swap(true, Ordering::Relaxed)
@@ -254,14 +214,11 @@ impl Store {
 
     pub(crate) fn offline_error(&self, source: &Source, plan: &[String]) -> FetchError {
         let how = plan.first().map_or(String::new(), |line| format!("; there it runs: {line}"));
-        FetchError::Offline {
-            source_text: source.to_string(),
-            store: self.root.clone(),
-            hint: format!(
-                "unset TOOLKIT_OFFLINE and HF_HUB_OFFLINE, \
-                 or fetch it where there is a network and copy the folder{how}"
-            ),
-        }
+        let hint = format!(
+            "unset TOOLKIT_OFFLINE and HF_HUB_OFFLINE, or fetch it where there is a network and \
+            copy the folder{how}"
+        );
+        FetchError::offline(source, self.store.root(), hint)
     }
 
     /// Removes a file or folder whose content is wrong. Not offline: it could not be fetched again,
@@ -286,31 +243,16 @@ impl Store {
 }
 
 /// The token stays out of logs.
-impl Debug for Store {
+impl Debug for Fetcher {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let Self { root, offline, tools_path, hub, .. } = self;
-        f.debug_struct("Store")
-            .field("root", root)
+        let Self { store, offline, tools_path, hub, .. } = self;
+        f.debug_struct("Fetcher")
+            .field("store", store)
             .field("offline", offline)
             .field("tools_path", tools_path)
             .field("hub", hub)
             .finish_non_exhaustive()
     }
-}
-
-fn standard_root(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || set("HOME").or_else(|| set("USERPROFILE")).unwrap_or_else(env::temp_dir);
-    let cache = || set("XDG_CACHE_HOME").unwrap_or_else(|| home().join(".cache")).join("toolkit");
-    set("TOOLKIT_CACHE").unwrap_or_else(cache)
-}
-
-fn no_digest(source: &Source) -> FetchError {
-    FetchError::source(
-        &source.to_string(),
-        "a folder has no sha256",
-        "name a file after `#`, or use package_sha256",
-    )
 }
 
 /// As the Hub's own tools read it: anything but empty, `0`, `false`, `no` and `off`.
@@ -321,5 +263,5 @@ fn is_on(value: Option<OsString>) -> bool {
 }
 
 #[cfg(test)]
-#[path = "tests/store.rs"]
+#[path = "tests/fetcher.rs"]
 mod tests;

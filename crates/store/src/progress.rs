@@ -2,7 +2,7 @@
 
 /// Told about each long step. Steps follow one another; each [`begin`](Self::begin) has one
 /// [`end`](Self::end), after errors too.
-pub trait Progress {
+pub trait StepProgress {
     /// A step starts. `total` is in bytes, `None` when nobody knows.
     fn begin(&self, what: &str, total: Option<u64>);
     /// This many bytes more are done.
@@ -22,26 +22,29 @@ pub trait Progress {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoProgress;
 
-impl Progress for NoProgress {
+impl StepProgress for NoProgress {
     fn begin(&self, _: &str, _: Option<u64>) {}
     fn advance(&self, _: u64) {}
     fn end(&self) {}
 }
 
 /// Ends its step when it is dropped, so that no early return forgets to.
-pub(crate) struct Step<'a>(&'a dyn Progress);
+pub struct Step<'a>(&'a dyn StepProgress);
 
 impl<'a> Step<'a> {
-    pub(crate) fn new(progress: &'a dyn Progress, what: &str, total: Option<u64>) -> Self {
+    /// Begins a step.
+    pub fn new(progress: &'a dyn StepProgress, what: &str, total: Option<u64>) -> Self {
         progress.begin(what, total);
         Self(progress)
     }
 
-    pub(crate) fn advance(&self, bytes: u64) {
+    /// Adds finished bytes.
+    pub fn advance(&self, bytes: u64) {
         self.0.advance(bytes);
     }
 
-    pub(crate) fn kept(&self, bytes: u64) {
+    /// Adds bytes that are there from an earlier try.
+    pub fn kept(&self, bytes: u64) {
         self.0.kept(bytes);
     }
 }

@@ -3,9 +3,11 @@
 use crate::digest::sha256_of;
 use crate::inventory::{Inventory, files_below};
 use crate::paths::{is_commit, is_sha256};
-use crate::{FetchError, Progress, Store};
+use crate::problem::io;
+use crate::{StepProgress, Store};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use toolkit_system::problem::Problem;
 
 /// The outcome of [`Store::check`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Store {
     ///
     /// # Errors
     /// If the folder of the store cannot be read. A damaged file is no error but in the result.
-    pub fn check(&self, progress: &dyn Progress) -> Result<Checked, FetchError> {
+    pub fn check(&self, progress: &dyn StepProgress) -> Result<Checked, Problem> {
         let mut checked = Checked::default();
         for repo in folders(&self.root().join("hf"))? {
             self.check_repo(&repo, &mut checked, progress)?;
@@ -53,8 +55,8 @@ impl Store {
         &self,
         repo: &Path,
         checked: &mut Checked,
-        progress: &dyn Progress,
-    ) -> Result<(), FetchError> {
+        progress: &dyn StepProgress,
+    ) -> Result<(), Problem> {
         // Large files have a second name, their sha256. Both names have the same bytes.
         let mut seen = BTreeSet::new();
         let mut blobs = Vec::new();
@@ -98,7 +100,7 @@ impl Checked {
         folder: &Path,
         inventory: &Inventory,
         digest_of: &dyn Fn(&Path) -> Option<String>,
-        progress: &dyn Progress,
+        progress: &dyn StepProgress,
     ) {
         let entries = match inventory.read() {
             Ok(entries) => entries.unwrap_or_default(),
@@ -135,18 +137,18 @@ impl Checked {
 }
 
 /// Compares a file with its digest and gives its length.
-fn compare(path: &Path, sha256: &str, progress: &dyn Progress) -> Result<u64, String> {
+fn compare(path: &Path, sha256: &str, progress: &dyn StepProgress) -> Result<u64, String> {
     let data = std::fs::metadata(path).map_err(|error| error.to_string())?;
     let got = sha256_of(path, progress).map_err(|error| error.to_string())?;
     if got == sha256 { Ok(data.len()) } else { Err(format!("its sha256 is {got}, not {sha256}")) }
 }
 
 /// Lists the folders in a folder, sorted; none if it does not exist.
-fn folders(of: &Path) -> Result<Vec<PathBuf>, FetchError> {
+fn folders(of: &Path) -> Result<Vec<PathBuf>, Problem> {
     let entries = match std::fs::read_dir(of) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(FetchError::io("read", of)(error)),
+        Err(error) => return Err(io("read", of)(error)),
     };
     let mut all: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();

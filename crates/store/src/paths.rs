@@ -1,19 +1,23 @@
-//! What may name a file below a folder of the store.
+//! Names of files below a folder of the store, and small files that are replaced in one go.
+
+use crate::problem::io;
+use std::path::Path;
+use toolkit_system::problem::Problem;
 
 /// A relative path with `/` that stays inside its folder on any system: no empty part, no `.`, no
 /// `..`, no backslash, no drive.
-pub(crate) fn is_inside(path: &str) -> bool {
+pub fn is_inside(path: &str) -> bool {
     let strange = |c: char| c == '\\' || c.is_control() || (cfg!(windows) && c == ':');
     path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(strange)
 }
 
 /// The 40 hex digits of a git commit.
-pub(crate) fn is_commit(text: &str) -> bool {
+pub fn is_commit(text: &str) -> bool {
     text.len() == 40 && is_hex(text)
 }
 
 /// The 64 hex digits of a SHA-256.
-pub(crate) fn is_sha256(text: &str) -> bool {
+pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && is_hex(text)
 }
 
@@ -23,7 +27,7 @@ fn is_hex(text: &str) -> bool {
 
 /// Percent-encodes all but unreserved characters and those in `keep`: for one part of an address
 /// (`keep` = `/` for several), or to make a file name of any text.
-pub(crate) fn percent(text: &str, keep: &str) -> String {
+pub fn percent(text: &str, keep: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         let c = char::from(byte);
@@ -34,4 +38,16 @@ pub(crate) fn percent(text: &str, keep: &str) -> String {
         }
     }
     out
+}
+
+/// Writes a small file in one go, whoever else writes it.
+pub fn write_renamed(path: &Path, text: &str) -> Result<(), Problem> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(io("create", folder))?;
+    }
+    let thread = format!("{:?}", std::thread::current().id());
+    let own = format!("{}-{}.tmp", std::process::id(), percent(&thread, ""));
+    let temp = path.with_added_extension(own);
+    std::fs::write(&temp, text).map_err(io("write", &temp))?;
+    std::fs::rename(&temp, path).map_err(io("write", path))
 }

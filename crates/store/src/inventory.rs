@@ -3,20 +3,23 @@
 //! Kept beside the folder. Before a file is used, length and time are compared; where the time is
 //! another one (after a copy, say), the bytes are hashed once and the new time is kept.
 
+use crate::StepProgress;
 use crate::digest::sha256_of;
 use crate::lock::lock;
-use crate::paths::is_commit;
-use crate::{FetchError, Progress};
+use crate::paths::{is_commit, write_renamed};
+use crate::problem::io;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
+use toolkit_system::problem::Problem;
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    pub(crate) sha256: String,
+pub struct Entry {
+    /// SHA-256 in lower-case hex.
+    pub sha256: String,
     size: u64,
     /// In nanoseconds since 1970; `None` where the system has no times.
     modified: Option<u64>,
@@ -34,7 +37,7 @@ fn modified(data: &Metadata) -> Option<u64> {
 
 /// Thoroughness of comparing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
+pub enum Depth {
     /// By length and time; by its bytes only if the time differs.
     Quick,
     /// By its bytes.
@@ -46,7 +49,7 @@ type Entries = BTreeMap<String, Entry>;
 
 /// The inventory of one folder of a store.
 #[derive(Clone, Debug)]
-pub(crate) struct Inventory {
+pub struct Inventory {
     root: PathBuf,
     folder: PathBuf,
     file: PathBuf,
@@ -57,13 +60,13 @@ pub(crate) struct Inventory {
 
 impl Inventory {
     /// For the files of a commit of a repository, whose own folder is `repo`.
-    pub(crate) fn of_commit(root: &Path, repo: &Path, commit: &str) -> Self {
+    pub fn of_commit(root: &Path, repo: &Path, commit: &str) -> Self {
         let file = repo.join("inventories").join(format!("{commit}.json"));
         Self { root: root.to_owned(), folder: repo.join(commit), file, complete: false }
     }
 
     /// For an unpacked package.
-    pub(crate) fn of_package(root: &Path, folder: &Path) -> Self {
+    pub fn of_package(root: &Path, folder: &Path) -> Self {
         let mut name = folder.file_name().unwrap_or_default().to_owned();
         name.push(".files.json");
         Self {
@@ -76,7 +79,7 @@ impl Inventory {
 
     /// Finds the inventory that `path` of the store at `root` belongs to, and its name there, which
     /// is empty for the folder itself.
-    pub(crate) fn of(root: &Path, path: &Path) -> Option<(Self, String)> {
+    pub fn of(root: &Path, path: &Path) -> Option<(Self, String)> {
         let below = path.strip_prefix(root).ok()?;
         let parts: Option<Vec<&str>> = below
             .components()
@@ -98,59 +101,57 @@ impl Inventory {
     }
 
     /// Says whether a file of it that is gone is damage.
-    pub(crate) fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.complete
     }
 
     /// Reads it; `None` if there is none, as in stores of older versions.
-    pub(crate) fn read(&self) -> Result<Option<Entries>, FetchError> {
+    pub fn read(&self) -> Result<Option<Entries>, Problem> {
         let text = match std::fs::read(&self.file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(FetchError::io("read", &self.file)(error)),
+            Err(error) => return Err(io("read", &self.file)(error)),
         };
         serde_json::from_slice(&text).map(Some).map_err(|error| {
-            FetchError::archive(
-                &self.file,
-                format!("bad inventory: {error}"),
-                "remove this file, then fetch again",
-            )
+            Problem::new(format_args!("bad inventory: {error}"))
+                .at(self.file.display())
+                .hint("remove this file, then fetch again")
         })
     }
 
     /// Replaces it.
-    pub(crate) fn write(&self, entries: &Entries) -> Result<(), FetchError> {
+    pub fn write(&self, entries: &Entries) -> Result<(), Problem> {
         let text = serde_json::json!(entries).to_string();
-        crate::hub::write_renamed(&self.file, &(text + "\n"))
+        write_renamed(&self.file, &(text + "\n"))
     }
 
     /// Makes entries of all files in `folder`, which becomes this one's folder when it is renamed.
-    pub(crate) fn count(folder: &Path, progress: &dyn Progress) -> Result<Entries, FetchError> {
+    pub fn count(folder: &Path, progress: &dyn StepProgress) -> Result<Entries, Problem> {
         let mut entries = Entries::new();
         for name in files_below(folder) {
             let path = folder.join(&name);
             let sha256 = sha256_of(&path, progress)?;
-            let data = std::fs::metadata(&path).map_err(FetchError::io("read", &path))?;
+            let data = std::fs::metadata(&path).map_err(io("read", &path))?;
             entries.insert(name, Entry::new(sha256, &data));
         }
         Ok(entries)
     }
 
     /// Puts a file in, in place of an older entry.
-    pub(crate) fn put(
+    pub fn put(
         &self,
         name: &str,
         sha256: &str,
-        progress: &dyn Progress,
-    ) -> Result<(), FetchError> {
+        progress: &dyn StepProgress,
+    ) -> Result<(), Problem> {
         let path = self.folder.join(name);
-        let data = std::fs::metadata(&path).map_err(FetchError::io("read", &path))?;
+        let data = std::fs::metadata(&path).map_err(io("read", &path))?;
         let entry = Entry::new(sha256.to_owned(), &data);
         self.update(&BTreeMap::from([(name.to_owned(), entry)]), progress)
     }
 
     /// Others may put in files of the same folder meanwhile. One that cannot be read is replaced.
-    fn update(&self, new: &Entries, progress: &dyn Progress) -> Result<(), FetchError> {
+    fn update(&self, new: &Entries, progress: &dyn StepProgress) -> Result<(), Problem> {
         let key =
             self.file.strip_prefix(&self.root).unwrap_or(&self.file).to_string_lossy().into_owned();
         let _lock = lock(&self.root, &key, progress)?;
@@ -161,12 +162,12 @@ impl Inventory {
 
     /// Compares `name`, or all below it if it is a folder; an empty one stands for all. Gives the
     /// files that are not as they came, each with what is wrong.
-    pub(crate) fn damaged(
+    pub fn damaged(
         &self,
         name: &str,
         depth: Depth,
-        progress: &dyn Progress,
-    ) -> Result<Vec<(PathBuf, String)>, FetchError> {
+        progress: &dyn StepProgress,
+    ) -> Result<Vec<(PathBuf, String)>, Problem> {
         let (mut bad, mut moved) = (Vec::new(), Entries::new());
         let folder = if name.is_empty() { String::new() } else { format!("{name}/") };
         for (own, entry) in self.read()?.unwrap_or_default() {
@@ -196,7 +197,7 @@ fn compare(
     path: &Path,
     entry: &Entry,
     depth: Depth,
-    progress: &dyn Progress,
+    progress: &dyn StepProgress,
 ) -> Result<Option<Entry>, String> {
     let data = match std::fs::metadata(path) {
         Ok(data) => data,
@@ -220,7 +221,7 @@ fn compare(
 }
 
 /// Lists the files below a folder, with `/`, sorted. Links are no files of their own.
-pub(crate) fn files_below(folder: &Path) -> Vec<String> {
+pub fn files_below(folder: &Path) -> Vec<String> {
     let mut all = Vec::new();
     let mut todo = vec![(folder.to_owned(), String::new())];
     while let Some((folder, start)) = todo.pop() {

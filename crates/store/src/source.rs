@@ -1,11 +1,13 @@
 //! Where a published file or folder is: one line that can stand in a card, on a command line or in
 //! a log.
 
-use crate::{FetchError, paths};
+use crate::paths;
+use crate::problem::bad_source;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::{Display, Formatter};
 use std::path::PathBuf;
 use std::str::FromStr;
+use toolkit_system::problem::Problem;
 
 /// Where to get a file or a folder from.
 ///
@@ -66,10 +68,10 @@ const FORMS: &str = "write hf:owner/name@rev#path, pip:pkg==version#member, apt:
      npm:pkg@version#member or file:path";
 
 impl FromStr for Source {
-    type Err = FetchError;
+    type Err = Problem;
 
-    fn from_str(text: &str) -> Result<Self, FetchError> {
-        let bad = |what: &str, hint: &str| FetchError::source(text, what, hint);
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let bad = |what: &str, hint: &str| bad_source(text, what, hint);
         if text.contains(char::is_control) {
             return Err(bad("a source is one line without control characters", FORMS));
         }

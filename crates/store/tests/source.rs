@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use std::path::PathBuf;
-use toolkit_fetch::{Digest, Package, Source};
+use toolkit_store::{Digest, Package, Source};
 
 fn read(text: &str) -> Source {
     text.parse().unwrap()
