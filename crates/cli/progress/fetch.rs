@@ -23,7 +23,7 @@ impl<'a> FetchProgress<'a> {
     }
 }
 
-impl toolkit_fetch::Progress for FetchProgress<'_> {
+impl toolkit_store::StepProgress for FetchProgress<'_> {
     fn begin(&self, what: &str, total: Option<u64>) {
         let (task, total) = (self.log.bytes_task(what), total.unwrap_or(0));
         task.start(0, total);

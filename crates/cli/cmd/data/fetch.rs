@@ -7,10 +7,11 @@ use clap::Args as Arguments;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use toolkit_fetch::{Digest, Source, Store};
+use toolkit_fetch::Fetcher;
 use toolkit_lab::experiment::cards;
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Card, Kind, Remote, sources};
+use toolkit_store::{Digest, Source};
 use toolkit_system::problem::Problem;
 
 /// Gets published weights and data: says what it will run, then runs it
@@ -54,7 +55,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     wanted.retain(|remote| seen.insert(remote.source.to_string()));
 
     // 2. List the steps that get them.
-    let store = Store::standard();
+    let fetcher = Fetcher::standard();
     let mut steps = Vec::new();
     for remote in &wanted {
         steps.extend(fetcher.plan(&remote.source)?);

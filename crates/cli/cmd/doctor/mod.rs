@@ -9,9 +9,9 @@ use crate::text::bytes;
 use crate::{device, text};
 use clap::Args as Arguments;
 use serde_json::json;
-use toolkit_fetch::Store;
 use toolkit_lab::run::provenance;
 use toolkit_registry::Kind;
+use toolkit_store::Store;
 use toolkit_system::problem::Problem;
 
 /// Checks this machine and this build: devices, memory, disk, every card with its weights
