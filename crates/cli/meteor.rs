@@ -1,11 +1,11 @@
-//! METEOR with whatever tables are here.
+//! METEOR with the tables that are here.
 
 use crate::context::Context;
 use std::path::Path;
+use toolkit_eval::{NO_TABLES, open_meteor};
 use toolkit_metrics::Meteor;
-use toolkit_registry::Kind;
 
-/// METEOR with its tables if they are here, otherwise without, and a line that says so.
+/// Opens METEOR with its tables if they are here, otherwise without, with a line that says so.
 ///
 /// # Errors
 /// If a folder is given that has no tables, or they are damaged.
@@ -13,14 +13,10 @@ pub fn tables(
     context: &Context,
     folder: Option<&Path>,
 ) -> anyhow::Result<(Meteor, Option<String>)> {
-    if let Some(folder) = folder {
-        return Ok((Meteor::open(folder)?, None));
-    }
-    let card = context.registry.card(Kind::Metric, "meteor")?;
-    if card.not_here()?.is_empty() {
-        return Ok((Meteor::open(&card.package("pycocoevalcap")?.join("pycocoevalcap"))?, None));
-    }
-    let missing = "METEOR's tables are not here (`toolkit data fetch meteor`): METEOR-exact-stem \
-        is scored, which is no METEOR.";
-    Ok((Meteor::without_tables(), Some(missing.to_owned())))
+    let meteor = match folder {
+        Some(folder) => Meteor::open(folder)?,
+        None => open_meteor(&context.registry)?,
+    };
+    let note = (!meteor.has_tables()).then(|| NO_TABLES.to_owned());
+    Ok((meteor, note))
 }

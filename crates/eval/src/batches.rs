@@ -1,49 +1,51 @@
-//! Samples are evaluated in batches, and what was written for a batch can outlive the process.
+//! Samples are evaluated in batches, whose texts can outlive the process.
 
 use crate::EvalError;
 
-/// A place for the texts of each batch, so that a kill costs one of them.
-pub trait Keep {
-    /// The texts of batch `at`, if an earlier call wrote them.
-    fn held(&self, at: usize) -> Option<Vec<String>>;
-    /// Keeps the texts of batch `at`.
+/// A store for the texts of each batch, so that a kill costs one batch.
+pub trait TextStore {
+    /// Returns the texts of a batch, if an earlier call stored them.
+    fn get(&self, batch: usize) -> Option<Vec<String>>;
+    /// Stores the texts of a batch.
     ///
     /// # Errors
     /// Errors of the file system.
-    fn keep(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError>;
+    fn put(&mut self, batch: usize, texts: &[String]) -> Result<(), EvalError>;
 }
 
-/// The size of batches, and a place for what they bring.
+/// Size of batches, and a store for their texts.
 pub struct Batches<'a> {
     size: usize,
-    keep: Option<&'a mut dyn Keep>,
+    store: Option<&'a mut dyn TextStore>,
 }
 
 impl From<usize> for Batches<'_> {
     fn from(size: usize) -> Self {
-        Self { size, keep: None }
+        Self { size, store: None }
     }
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of `size` whose texts go to `keep`. It must be of the same samples, model and size.
+    /// Creates batches of `size` whose texts go to `store`.
+    ///
+    /// The store must be of the same samples, model and size.
     #[must_use]
-    pub fn kept(size: usize, keep: &'a mut dyn Keep) -> Self {
-        Self { size, keep: Some(keep) }
+    pub fn stored(size: usize, store: &'a mut dyn TextStore) -> Self {
+        Self { size, store: Some(store) }
     }
 
-    /// Samples of a batch.
+    /// Returns the number of samples of a batch.
     pub(crate) fn size(&self) -> usize {
         self.size.max(1)
     }
 
-    /// The texts of batch `at`, if they are there and as many as they must be.
-    pub(crate) fn held(&self, at: usize, count: usize) -> Option<Vec<String>> {
-        self.keep.as_ref()?.held(at).filter(|texts| texts.len() == count)
+    /// Returns the stored texts of a batch, if they are as many as they must be.
+    pub(crate) fn get(&self, batch: usize, count: usize) -> Option<Vec<String>> {
+        self.store.as_ref()?.get(batch).filter(|texts| texts.len() == count)
     }
 
-    /// Keeps the texts of batch `at`.
-    pub(crate) fn keep(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError> {
-        self.keep.as_mut().map_or(Ok(()), |keep| keep.keep(at, texts))
+    /// Stores the texts of a batch.
+    pub(crate) fn put(&mut self, batch: usize, texts: &[String]) -> Result<(), EvalError> {
+        self.store.as_mut().map_or(Ok(()), |store| store.put(batch, texts))
     }
 }

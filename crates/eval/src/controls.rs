@@ -1,6 +1,6 @@
 //! What a model must beat: wrong images and the commonest answer.
 
-use crate::vqa::{check, scored};
+use crate::task::vqa::{check, scored};
 use crate::{EvalError, VqaResult};
 use std::collections::BTreeMap;
 use toolkit_core::Stream;

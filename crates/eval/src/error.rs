@@ -1,36 +1,43 @@
-//! The error of this crate: one line with what is wrong, where, and what to try.
+//! The error of this crate.
 
+use std::error::Error;
+use toolkit_data::DataError;
+use toolkit_metrics::MeteorError;
+use toolkit_system::files::FileError;
 use toolkit_system::problem::Problem;
-use toolkit_train::TrainError;
 use toolkit_vlm::VlmError;
 
-/// Why something could not be evaluated.
+/// A measurement that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
+    /// A picture cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// METEOR's tables cannot be read.
+    #[error(transparent)]
+    Meteor(#[from] MeteorError),
+    /// Text cannot be generated.
+    #[error(transparent)]
+    Vlm(#[from] VlmError),
+    /// Features of pictures cannot be had: the error of their source.
+    #[error(transparent)]
+    Features(Box<dyn Error + Send + Sync>),
     /// Anything else, such as a task card that is wrong.
     #[error(transparent)]
     Problem(#[from] Problem),
-    /// Features could not be read, or a file not be written.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// Text could not be generated.
-    #[error(transparent)]
-    Vlm(#[from] VlmError),
-    /// Anything else.
-    #[error("{what} --> {at}; hint: {hint}")]
-    Other {
-        /// What is wrong.
-        what: String,
-        /// Where.
-        at: String,
-        /// What to try.
-        hint: String,
-    },
 }
 
 impl EvalError {
-    /// An error about `at` with a hint.
-    pub fn new(what: impl Into<String>, at: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Other { what: what.into(), at: at.into(), hint: hint.into() }
+    /// Wraps the error of a source of features.
+    pub fn features(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Features(error.into())
+    }
+
+    /// Creates an error with a place and a hint.
+    pub(crate) fn new(what: impl Into<String>, at: impl Into<String>, hint: &str) -> Self {
+        Problem::new(what.into()).at(at.into()).hint(hint).into()
     }
 }

@@ -1,15 +1,15 @@
-//! Results of single samples as JSON lines, so that tests can be paired and mistakes looked at.
+//! Results of single samples as JSON Lines, so that tests can be paired and mistakes looked at.
 
 use crate::EvalError;
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
-use toolkit_train::TrainError;
-use toolkit_train::checkpoint::write_atomic;
+use toolkit_system::files::{FileError, write_bytes};
+use toolkit_system::problem::Problem;
 
 /// Writes one JSON object per row. The file appears whole or not at all; its folder is made.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// Errors of the file system.
 pub fn write_samples<T: Serialize>(
     path: &Path,
     rows: impl IntoIterator<Item = T>,
@@ -20,9 +20,9 @@ pub fn write_samples<T: Serialize>(
         text.push(b'\n');
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| TrainError::io(folder, &e))?;
+        std::fs::create_dir_all(folder).map_err(|e| FileError::new(folder, e))?;
     }
-    Ok(write_atomic(path, &text)?)
+    Ok(write_bytes(path, &text)?)
 }
 
 /// Reads what [`write_samples`] wrote.
@@ -30,7 +30,8 @@ pub fn write_samples<T: Serialize>(
 /// # Errors
 /// If the file cannot be read or a line is not a `T`.
 pub fn read_samples<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, EvalError> {
-    let text = toolkit_system::input::read_to_string(path).map_err(|e| TrainError::io(path, &e))?;
+    let text = toolkit_system::input::read_to_string(path)
+        .map_err(|error| Problem::io("read", path, error))?;
     let parse = |(line, json): (usize, &str)| {
         serde_json::from_str(json).map_err(|e| bad_line(path, line + 1, &e))
     };

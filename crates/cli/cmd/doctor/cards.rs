@@ -1,6 +1,7 @@
 //! Cards: parsed, described, and their tokenizers and weights read.
 
 use toolkit_core::VisionShape;
+use toolkit_eval::{TaskFamily, TaskSettings, published};
 use toolkit_registry::{Card, Kind, Registry};
 use toolkit_tokenizer::TokenTable;
 
@@ -79,8 +80,9 @@ fn task(registry: &Registry, card: &Card) -> anyhow::Result<()> {
     let names = registry.names(Kind::Language);
     let languages: Vec<Card> =
         names.iter().filter_map(|name| registry.card(Kind::Language, name).ok()).collect();
-    toolkit_eval::Task::from_card(card, &languages.iter().collect::<Vec<_>>())?;
-    toolkit_eval::published(card)?;
+    let prompts: Vec<&Card> = languages.iter().collect();
+    TaskFamily::of_card(registry, card)?.open(card, &TaskSettings::with_prompts(&prompts))?;
+    published(card)?;
     Ok(())
 }
 

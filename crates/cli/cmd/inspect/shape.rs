@@ -3,7 +3,7 @@
 use crate::context::Context;
 use serde_json::{Map, Value, json};
 use toolkit_core::{Cost, LanguageKind, VisionShape};
-use toolkit_eval::Task;
+use toolkit_eval::{TaskFamily, TaskSettings, task_split};
 use toolkit_lab::experiment::spec::ModelSpec;
 use toolkit_lab::plan::parts::Resolved;
 use toolkit_models::bridge::QFormerInit;
@@ -114,8 +114,9 @@ fn task(registry: &Registry, card: &Card) -> anyhow::Result<Value> {
     let languages: Vec<Card> =
         names.iter().filter_map(|name| registry.card(Kind::Language, name).ok()).collect();
     // Checks the card; the prompt may come from any language card.
-    let task = Task::from_card(card, &languages.iter().collect::<Vec<_>>())?;
-    Ok(json!({"split": task.split(), "version": card.version}))
+    let prompts: Vec<&Card> = languages.iter().collect();
+    TaskFamily::of_card(registry, card)?.open(card, &TaskSettings::with_prompts(&prompts))?;
+    Ok(json!({"split": task_split(card)?, "version": card.version}))
 }
 
 /// Returns the encoder that a bridge is described behind, with its shape.

@@ -1,7 +1,7 @@
 //! An evaluation that was killed goes on with the texts it wrote.
 
-use super::{Texts, Voice, item, prefix};
-use crate::{Batches, CaptionTask, EvalError, Keep, VqaTask, caption, question_pairs, vqa};
+use super::{Texts, Voice, caption, item, prefix, vqa};
+use crate::{Batches, CaptionTask, EvalError, TextStore, VqaTask, question_pairs};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use toolkit_core::index;
@@ -10,11 +10,11 @@ use toolkit_vlm::Decoding;
 #[derive(Default)]
 struct Kept(BTreeMap<usize, Vec<String>>);
 
-impl Keep for Kept {
-    fn held(&self, at: usize) -> Option<Vec<String>> {
+impl TextStore for Kept {
+    fn get(&self, at: usize) -> Option<Vec<String>> {
         self.0.get(&at).cloned()
     }
-    fn keep(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError> {
+    fn put(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError> {
         assert!(self.0.insert(at, texts.to_vec()).is_none(), "batch {at} was written twice");
         Ok(())
     }
@@ -32,9 +32,8 @@ fn data() -> Texts {
 #[test]
 fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
     let data = data();
-    let (name, split, prompt) = ("t".to_owned(), "test".to_owned(), "w5 {}".to_owned());
-    let task =
-        VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let prompt = "w5 {}".to_owned();
+    let task = VqaTask { prompt, decoding: Decoding::default(), limit: None };
     let questions = question_pairs(&data, None);
     for voice in Voice::both(24, 3) {
         for batch in 1..=5 {
@@ -45,7 +44,7 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
                 Ok(all.clone().select(0, index(items, &all.device())))
             };
             let mut all = Kept::default();
-            let kept = Batches::kept(batch, &mut all);
+            let kept = Batches::stored(batch, &mut all);
             let whole =
                 vqa(&voice.generator(), Some(&source), &data, &questions, &task, kept).unwrap();
             let groups = made.take();
@@ -54,7 +53,7 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
                 let mut some = Kept(
                     all.0.iter().take(before).map(|(at, texts)| (*at, texts.clone())).collect(),
                 );
-                let kept = Batches::kept(batch, &mut some);
+                let kept = Batches::stored(batch, &mut some);
                 let found =
                     vqa(&voice.generator(), Some(&source), &data, &questions, &task, kept).unwrap();
                 assert_eq!((&found, &some.0), (&whole, &all.0), "batch {batch}, {before} before");
@@ -70,7 +69,7 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
             other.0.extend(all.0.iter().skip(1).map(|(at, texts)| (*at, texts.clone())));
             let held = Held(other);
             let mut held = held;
-            let kept = Batches::kept(batch, &mut held);
+            let kept = Batches::stored(batch, &mut held);
             assert_eq!(
                 vqa(&voice.generator(), Some(&source), &data, &questions, &task, kept).unwrap(),
                 whole
@@ -82,11 +81,11 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
 /// As [`Kept`], and lets a batch be written again.
 struct Held(Kept);
 
-impl Keep for Held {
-    fn held(&self, at: usize) -> Option<Vec<String>> {
-        self.0.held(at)
+impl TextStore for Held {
+    fn get(&self, at: usize) -> Option<Vec<String>> {
+        self.0.get(at)
     }
-    fn keep(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError> {
+    fn put(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError> {
         self.0.0.insert(at, texts.to_vec());
         Ok(())
     }
@@ -95,9 +94,7 @@ impl Keep for Held {
 #[test]
 fn captions_too() {
     let data = data();
-    let (name, split, prompt) = ("t".to_owned(), "test".to_owned(), "w5".to_owned());
-    let task =
-        CaptionTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let task = CaptionTask { prompt: "w5".to_owned(), decoding: Decoding::default(), limit: None };
     let items = [4, 0, 2, 3, 1];
     for voice in Voice::both(24, 3) {
         let source = |items: &[usize]| {
@@ -111,7 +108,7 @@ fn captions_too() {
             &data,
             &items,
             &task,
-            Batches::kept(2, &mut all),
+            Batches::stored(2, &mut all),
         )
         .unwrap();
         assert_eq!(
@@ -121,7 +118,7 @@ fn captions_too() {
         for before in 0..=3 {
             let mut some =
                 Kept(all.0.iter().take(before).map(|(at, texts)| (*at, texts.clone())).collect());
-            let kept = Batches::kept(2, &mut some);
+            let kept = Batches::stored(2, &mut some);
             assert_eq!(
                 caption(&voice.generator(), Some(&source), &data, &items, &task, kept).unwrap(),
                 whole

@@ -1,10 +1,15 @@
 //! Tests of the crate, on tiny random models.
 
 mod batches;
+mod measures;
 mod official;
 mod retrieval;
 mod scores;
 
+use crate::prefixes::PrefixSource;
+use crate::task::{caption as captions, vqa as answers};
+use crate::texts::generate_texts;
+use crate::{Batches, CaptionResult, CaptionTask, EvalError, VqaResult, VqaTask};
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 use toolkit_core::conform::sample;
@@ -112,6 +117,36 @@ fn tokenizer(vocab: usize) -> TextTokenizer {
 
 fn prefix(rows: usize, queries: usize) -> Tensor<3> {
     sample::<3>("eval/prefix", [rows, queries, WIDTH], &Device::default())
+}
+
+/// Answers `questions` behind prefixes.
+fn vqa<'a>(
+    generator: &Generator<'_>,
+    prefixes: Option<&PrefixSource<'_>>,
+    data: &dyn Dataset,
+    questions: &[(usize, usize)],
+    task: &VqaTask,
+    batches: impl Into<Batches<'a>>,
+) -> Result<VqaResult, EvalError> {
+    answers::check(data, questions)?;
+    let samples = task.samples(data, questions);
+    let raw = generate_texts(generator, prefixes, &samples, &task.decoding, &mut batches.into())?;
+    let prompts = samples.into_iter().map(|sample| sample.prompt);
+    Ok(answers::scored(data, questions, prompts.zip(raw).collect()))
+}
+
+/// Captions `items` behind prefixes.
+fn caption<'a>(
+    generator: &Generator<'_>,
+    prefixes: Option<&PrefixSource<'_>>,
+    data: &dyn Dataset,
+    items: &[usize],
+    task: &CaptionTask,
+    batches: impl Into<Batches<'a>>,
+) -> Result<CaptionResult, EvalError> {
+    let (samples, batches) = (task.samples(items), &mut batches.into());
+    let texts = generate_texts(generator, prefixes, &samples, &task.decoding, batches)?;
+    Ok(captions::scored(data, items, &task.prompt, texts))
 }
 
 /// Items with text and no pictures.

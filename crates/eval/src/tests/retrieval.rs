@@ -1,10 +1,9 @@
 //! Retrieval with a tower whose scores are made by hand.
 
-use crate::{RetrievalConfig, retrieve};
+use crate::{EvalError, RetrievalConfig, retrieve};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::cell::RefCell;
 use toolkit_core::{ImagePass, KeysValues, Pair, TextSpecialTokens, TextTower, params};
-use toolkit_train::TrainError;
 
 const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
 /// Id of text 0.
@@ -80,7 +79,7 @@ impl TextTower for Hand {
 }
 
 /// Two queries per image: the second is the image's vector, the first points nowhere.
-fn features(hand: &Hand, images: &[[f32; 2]], items: &[usize]) -> Result<Tensor<3>, TrainError> {
+fn features(hand: &Hand, images: &[[f32; 2]], items: &[usize]) -> Result<Tensor<3>, EvalError> {
     hand.asked.borrow_mut().extend(items);
     let values: Vec<f32> = items
         .iter()

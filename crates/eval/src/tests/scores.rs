@@ -1,10 +1,11 @@
 //! Scoring, controls, selection and files, by hand.
 
-use super::{Texts, Voice, item, prefix};
+use super::{Texts, Voice, caption, item, prefix, vqa};
+use crate::task::{caption as captions, vqa as answers};
 use crate::{
-    CaptionTask, PAPER, RetrievalConfig, Task, VqaRowResult, VqaTask, captioned_items, derangement,
-    majority_baseline, published, question_pairs, read_samples, unique_captions, vqa,
-    write_samples,
+    CaptionTask, EvalError, PAPER, RetrievalConfig, RetrievalTask, Task, TaskFamily, TaskSettings,
+    VqaRowResult, VqaTask, captioned_items, derangement, majority_baseline, published,
+    question_pairs, read_samples, task_data, task_split, unique_captions, write_samples,
 };
 use std::cell::RefCell;
 use toolkit_core::index;
@@ -43,7 +44,7 @@ fn answers_are_scored() {
     assert_eq!(questions, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]);
     let answers = ["T-shirt.", "yes", "a dog", "yes", "cat", "red"]
         .map(|raw| ("p".to_owned(), raw.to_owned()));
-    let found = vqa::scored(&data, &questions, answers.to_vec());
+    let found = answers::scored(&data, &questions, answers.to_vec());
     let scores: Vec<f64> = found.rows.iter().map(|row| row.score).collect();
     // The last: fewer than ten answers are a list of right ones.
     assert_eq!(scores, [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]);
@@ -59,7 +60,7 @@ fn answers_are_scored() {
     let ten = ["red", "red", "red", "blue", "blue", "x", "y", "z", "u", "v"];
     let data = Texts(vec![item("a", "seen", &[], &[("how", "?", &ten), ("what", "?", &["the"])])]);
     let given = ["blue", ""].map(|raw| ("p".to_owned(), raw.to_owned()));
-    let found = vqa::scored(&data, &[(0, 0), (0, 1)], given.to_vec());
+    let found = answers::scored(&data, &[(0, 0), (0, 1)], given.to_vec());
     // Two of ten say blue: leaving one out leaves 1 of three wanted twice, and 2 of three eight
     // times.
     assert!(
@@ -125,8 +126,7 @@ fn selection() {
 }
 
 fn task(decoding: Decoding) -> VqaTask {
-    let (name, split, prompt) = ("t".to_owned(), "test".to_owned(), "w5 {} w6".to_owned());
-    VqaTask { name, version: 1, split, prompt, decoding, limit: None }
+    VqaTask { prompt: "w5 {} w6".to_owned(), decoding, limit: None }
 }
 
 #[test]
@@ -164,9 +164,7 @@ fn questions_whose_answers_are_kept_back_are_not_scored() {
     let mut data = data();
     data.0[1].questions[0].answers.clear();
     let voice = Voice::t5(24, 0);
-    let (name, split, prompt) = (String::new(), String::new(), "{}".to_owned());
-    let task =
-        VqaTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let task = VqaTask { prompt: "{}".to_owned(), decoding: Decoding::default(), limit: None };
     let asked =
         |questions: &[(usize, usize)]| vqa(&voice.generator(), None, &data, questions, &task, 4);
     asked(&[(0, 0), (1, 1)]).unwrap();
@@ -178,7 +176,7 @@ fn questions_whose_answers_are_kept_back_are_not_scored() {
 fn captions_are_scored() {
     let data = data();
     let written = ["a dog", "a dog", "an animal"].map(str::to_owned).to_vec();
-    let found = crate::caption::scored(&data, &[0, 1, 2], "", written);
+    let found = captions::scored(&data, &[0, 1, 2], "", written);
     let mean = found.rows.iter().map(|row| row.cider).sum::<f64>() / 3.0;
     assert!(
         found.rows[0].cider > found.rows[1].cider
@@ -192,15 +190,10 @@ fn captions_are_scored() {
     assert!((found.per_group["new_thing"].bleu1 - 1.0).abs() < 1e-6);
     assert_eq!(found.rows[0].references, ["a dog", "an animal"]);
     let voice = Voice::t5(24, 0);
-    let (name, split, prompt) = (String::new(), String::new(), String::new());
-    let task =
-        CaptionTask { name, version: 1, split, prompt, decoding: Decoding::default(), limit: None };
+    let task = CaptionTask { prompt: String::new(), decoding: Decoding::default(), limit: None };
     let source = |items: &[usize]| Ok(prefix(items.len(), 3));
-    let run = crate::caption(&voice.generator(), Some(&source), &data, &[1, 0], &task, 1).unwrap();
+    let run = caption(&voice.generator(), Some(&source), &data, &[1, 0], &task, 1).unwrap();
     assert_eq!((run.rows[0].id.as_str(), run.rows[1].id.as_str()), ("b", "a"));
-    let error =
-        crate::caption(&voice.generator(), None, &data, &[3], &task, 1).unwrap_err().to_string();
-    assert!(error.contains("item 3") && error.contains("texts"), "{error}");
 }
 
 #[test]
@@ -208,7 +201,7 @@ fn rows_survive_a_file() {
     let folder = std::env::temp_dir().join(format!("toolkit-eval-{}", std::process::id()));
     let path = folder.join("a/rows.jsonl");
     let answers = [("q".to_owned(), "dog \"x\"".to_owned())];
-    let rows = vqa::scored(&data(), &[(2, 1)], answers.to_vec()).rows;
+    let rows = answers::scored(&data(), &[(2, 1)], answers.to_vec()).rows;
     write_samples(&path, &rows).unwrap();
     assert_eq!(read_samples::<VqaRowResult>(&path).unwrap(), rows);
     std::fs::write(&path, "{}\n").unwrap();
@@ -216,14 +209,16 @@ fn rows_survive_a_file() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+fn open(card: &Card, settings: &TaskSettings<'_>) -> Result<Box<dyn Task>, EvalError> {
+    TaskFamily::of_card(&Registry::builtin(), card)?.open(card, settings)
+}
+
 #[test]
 fn task_cards() {
     let registry = Registry::builtin();
     let language = registry.card(Kind::Language, "opt-nano").unwrap();
-    let load = |name: &str| {
-        Task::from_card(&registry.card(Kind::Task, name).unwrap(), &[&language]).unwrap()
-    };
-    let Task::Vqa(vqa) = load("scenes-vqa") else { panic!("kind") };
+    let card = |name: &str| registry.card(Kind::Task, name).unwrap();
+    let vqa = VqaTask::from_card(&card("scenes-vqa"), &[&language]).unwrap();
     let decoding = Decoding {
         beams: 3,
         max_new_tokens: 5,
@@ -232,16 +227,17 @@ fn task_cards() {
         ..Decoding::default()
     };
     assert_eq!(
-        (vqa.prompt.as_str(), vqa.version, vqa.decoding),
+        (vqa.prompt.as_str(), card("scenes-vqa").version, vqa.decoding),
         (language.prompt["vqa"].as_str(), 1, decoding)
     );
-    let Task::Caption(caption) = load("scenes-caption") else { panic!("kind") };
+    let caption = CaptionTask::from_card(&card("scenes-caption"), &[&language]).unwrap();
     assert_eq!((caption.prompt.as_str(), caption.decoding.max_new_tokens), ("", 24));
-    let Task::Retrieval(retrieval) = load("scenes-retrieval") else { panic!("kind") };
-    assert_eq!((retrieval.split.as_str(), retrieval.config), ("test", RetrievalConfig::default()));
+    let retrieval = RetrievalTask::from_card(&card("scenes-retrieval")).unwrap();
+    let split = task_split(&card("scenes-retrieval")).unwrap();
+    assert_eq!((split.as_str(), retrieval.config), ("test", RetrievalConfig::default()));
     let wrong = |text: &str| {
         let card = Card::parse(Kind::Task, "x", Origin::Embedded, text).unwrap();
-        Task::from_card(&card, &[]).unwrap_err().to_string()
+        open(&card, &TaskSettings::default()).unwrap_err().to_string()
     };
     assert!(wrong("kind = \"vqaa\"\nversion = 1\n").contains("`vqaa`"));
     assert!(wrong("kind = \"vqa\"\nversion = 1\n").contains("no `{}`"));
@@ -264,9 +260,8 @@ fn published_scores_are_of_models_data_and_presets_that_there_are() {
     let mut rows = std::collections::BTreeMap::new();
     for name in registry.names(Kind::Task) {
         let card = registry.card(Kind::Task, &name).unwrap();
-        let task = Task::from_card(&card, &[&language]).unwrap();
         let all = published(&card).unwrap();
-        if let Some(data) = Task::data(&card).unwrap() {
+        if let Some(data) = task_data(&card).unwrap() {
             let (dataset, split) = data.split_once(':').unwrap();
             let dataset = registry.card(Kind::Dataset, dataset).unwrap();
             if dataset.family == "published" {
@@ -284,13 +279,12 @@ fn published_scores_are_of_models_data_and_presets_that_there_are() {
                 "{name}: {}",
                 row.model
             );
-            Task::with_preset(&card, &[&language], Some(&row.preset)).unwrap();
-            let known: &[&str] = match task {
-                Task::Vqa(_) => &["overall"],
-                Task::Caption(_) => {
-                    &["cider", "bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l"]
-                }
-                Task::Retrieval(_) => &[
+            let preset = Some(row.preset.as_str());
+            open(&card, &TaskSettings { preset, prompts: &[&language], prompt: None }).unwrap();
+            let known: &[&str] = match card.family.as_str() {
+                "vqa" => &["overall"],
+                "caption" => &["cider", "bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l"],
+                _ => &[
                     "itm.txt_r1",
                     "itm.txt_r5",
                     "itm.txt_r10",

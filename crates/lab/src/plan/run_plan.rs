@@ -6,7 +6,7 @@ use crate::experiment::sweep::ExperimentCell;
 use crate::plan::names::{cell_id, stage1_key};
 use crate::plan::parts::Resolved;
 use crate::plan::splits::Splits;
-use crate::work::evaluate;
+use crate::work::tasks;
 use serde::Serialize;
 use toolkit_registry::Registry;
 use toolkit_system::problem::Problem;
@@ -132,9 +132,9 @@ impl<'a> Planner<'a> {
         let known = self.data.len();
         let splits = self.splits(&cell.spec.data, &cell.spec.eval.also)?;
         let (parts, opened) = (&self.plan.resolved[resolved], &self.plan.splits[splits]);
-        cell.tasks = evaluate::task_hashes(self.registry, &cell.spec, parts)?;
+        cell.tasks = tasks::task_hashes(self.registry, &cell.spec, parts)?;
         if splits == known {
-            evaluate::check_also(self.registry, &cell.spec.eval.also, opened)?;
+            tasks::check_also(self.registry, &cell.spec.eval.also, opened)?;
         }
         // Without a text tower there is no stage 1: `stage1.enabled` then means nothing, so that
         // bridges can be compared.

@@ -1,7 +1,7 @@
 //! Scores that a run does not have, because its data lack questions, captions or pictures.
 
 use crate::LabError;
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
 use toolkit_eval::{RetrievalTask, captioned_items, question_pairs};

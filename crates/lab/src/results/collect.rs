@@ -11,7 +11,7 @@ use crate::results::pictures::pictures;
 use crate::results::stages::{seconds_of, stage1_runs, stage2_runs};
 use crate::run::provenance::{git_revision, machine};
 use crate::run::{Run, RunOptions, cost};
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 use crate::work::context::RunContext;
 use std::collections::BTreeMap;
 use toolkit_report::{Axis, CellResult, CurvePoint, FrozenPart, Results, RunCost, StageRun};
@@ -59,10 +59,11 @@ pub fn collect(
     })
 }
 
-/// Reads the results of a cell. The pictures that it left out are added to `left_out`.
+/// Reads the results of a cell. Its notes, and the pictures that it left out, are added to
+/// `left_out`.
 fn cell_result(job: &CellJob<'_>, left_out: &mut Vec<String>) -> Result<CellResult, LabError> {
     let scores = job.scores()?;
-    for line in scores.left_out {
+    for line in scores.left_out.into_iter().chain(scores.notes) {
         if !left_out.contains(&line) {
             left_out.push(line);
         }

@@ -5,7 +5,7 @@ use crate::experiment::spec::Spec;
 use crate::experiment::sweep::text;
 use crate::results::labels::cell_name;
 use crate::results::pictures::png_of;
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 use toolkit_data::Dataset;
 use toolkit_eval::{CaptionRow, VqaRowResult, read_samples};
 use toolkit_report::{Flips, SampleOutput, SamplePicture};

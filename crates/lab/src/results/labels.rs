@@ -1,7 +1,7 @@
 //! Names of cells for people.
 
 use crate::experiment::spec::Spec;
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 
 /// Names a cell by the values of its axes and its seed.
 pub(crate) fn cell_name(job: &CellJob<'_>, spec: &Spec) -> String {

@@ -5,7 +5,7 @@ use crate::plan::splits::Splits;
 use crate::results::absent::retrieval_notes;
 use crate::run::Run;
 use crate::run::manifest::Manifest;
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 
 /// Seeds below which an interval over seeds means little.
 const FEW_SEEDS: usize = 3;

@@ -3,7 +3,7 @@
 use crate::LabError;
 use crate::experiment::spec::Spec;
 use crate::results::labels::cell_name;
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 use image::ImageEncoder;
 use toolkit_data::Dataset;
 use toolkit_eval::{CaptionRow, VqaRowResult, read_samples};

@@ -4,7 +4,7 @@ use crate::LabError;
 use crate::plan::run_plan::Stage1Plan;
 use crate::results::labels::axes_name;
 use crate::run::Run;
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 use crate::work::context::RunContext;
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -14,6 +14,9 @@ pub(crate) const COST_FILE: &str = "cost.json";
 /// Name of the file with the final scores of a cell, and with those of a stage-1 run.
 pub const SCORES_FILE: &str = "scores.json";
 
+/// Name of the file with the intervals of the scores of a stage-1 run.
+pub const INTERVALS_FILE: &str = "intervals.json";
+
 /// Folder of partial results of a job. It is removed once the whole result is written; after a kill
 /// the job continues from it.
 pub(crate) const PIECES: &str = "pieces";

@@ -3,7 +3,7 @@
 use crate::experiment::spec::Spec;
 use crate::plan::estimate::Estimate;
 use crate::plan::run_plan::RunPlan;
-use crate::work::cell::CellJob;
+use crate::work::cell_job::CellJob;
 use crate::work::context::RunContext;
 use std::path::PathBuf;
 use toolkit_registry::Source;

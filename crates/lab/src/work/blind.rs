@@ -4,18 +4,26 @@ use crate::LabError;
 use crate::plan::fingerprint::{card_hash, hash_json};
 use crate::run::done::Done;
 use crate::run::folder::PIECES;
-use crate::work::cell::CellJob;
-use crate::work::evaluate::{Tasks, Voice, least, limit};
+use crate::work::cell_job::CellJob;
+use crate::work::language::LanguageText;
+use crate::work::tasks::{CellTask, cell_tasks};
 use crate::work::texts::Texts;
 use std::path::PathBuf;
-use toolkit_data::Dataset;
-use toolkit_eval::{Batches, Task, VqaTask, question_pairs, vqa};
+use toolkit_eval::{
+    Batches, Control, EvalError, LanguageParts, MeasureOptions, Measured, MeteorTables, ModelParts,
+    measure,
+};
+use toolkit_system::problem::Problem;
+
+/// Version of the form of its files.
+const FORM: u32 = 2;
 
 /// Names a blind control: the language model, the tasks, the questions.
 #[must_use]
 pub fn key(job: &CellJob<'_>) -> String {
     let eval = &job.cell.spec.eval;
     hash_json(&serde_json::json!([
+        FORM,
         card_hash(&job.resolved.language.0),
         job.cell.tasks,
         eval.questions,
@@ -29,7 +37,7 @@ pub(crate) fn dir(job: &CellJob<'_>) -> PathBuf {
     job.context.folder.control(&key(job))
 }
 
-/// The language model's answers to the questions of each task without any image, computed once.
+/// Measures the language model alone on the questions of each task, once.
 ///
 /// # Errors
 /// If the language model or prompts cannot be had.
@@ -43,33 +51,33 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
         0 => job.splits.clone(),
         _ => job.splits.readable(&job.context.features(job.resolved, job.splits)?)?,
     };
-    let eval = &job.cell.spec.eval;
-    let (tasks, voice) = (
-        Tasks::new(job.context.registry, &job.cell.spec, job.resolved)?,
-        Voice::new(job.resolved)?,
-    );
-    let language = job.resolved.language_model(job.context.registry, &job.context.device)?;
-    let generator = voice.generator(job.resolved, &language);
-    let mut ask = |name: &str, data: &dyn Dataset, most, task: &VqaTask| {
-        let compute = || {
-            let questions = question_pairs(data, most);
-            let mut texts = Texts::open(dir, name, questions.len(), eval.batch)?;
-            Ok(vqa(
-                &generator,
-                None,
-                data,
-                &questions,
-                task,
-                Batches::kept(eval.batch, &mut texts),
-            )?)
-        };
-        done.once(dir, &format!("{name}.json"), compute)
+    let (registry, batch) = (job.context.registry, job.cell.spec.eval.batch);
+    let text = LanguageText::new(job.resolved)?;
+    let language = job.resolved.language_model(registry, &job.context.device)?;
+    let unseen = |_: &[usize]| Err(EvalError::from(Problem::defect("a picture was looked at")));
+    let connect = |_| Err(EvalError::from(Problem::defect("a picture was looked at")));
+    let generator = text.generator(job.resolved, &language);
+    let model = ModelParts {
+        features: &unseen,
+        language: Some(LanguageParts { connect: &connect, generator }),
+        text: None,
     };
-    ask("vqa", &*splits.test, limit(eval.questions), &tasks.vqa)?;
-    for ((also, task), data) in eval.also.iter().zip(&tasks.also).zip(&splits.also) {
-        if let Task::Vqa(task) = task {
-            ask(&also.name(), &**data, least(also.limit, eval.questions), task)?;
-        }
+    let meteor = MeteorTables::new(registry);
+    let mut ask = |task: &CellTask| -> Result<Measured, LabError> {
+        let data = task.data(&splits);
+        done.once(dir, &format!("{}.json", task.name), || {
+            let mut texts = Texts::open(dir, &task.name, data.len(), batch)?;
+            let options = MeasureOptions {
+                limit: task.limit,
+                control: Some(Control::NoImage),
+                ..MeasureOptions::new(Batches::stored(batch, &mut texts), &meteor)
+            };
+            Ok(measure(&model, &*task.task, data, options)?)
+        })
+    };
+    let tasks = cell_tasks(registry, &job.cell.spec, job.resolved)?;
+    for task in tasks.iter().filter(|task| task.task.has_controls()) {
+        ask(task)?;
     }
     done.seal(dir)?;
     let _ = std::fs::remove_dir_all(dir.join(PIECES));

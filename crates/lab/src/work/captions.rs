@@ -1,18 +1,10 @@
 //! Captions of a data set as stage 1 reads them.
 
-use std::collections::HashMap;
 use toolkit_data::Dataset;
 use toolkit_system::problem::Problem;
 
 /// Longest caption in tokens, special ones included (LAVIS: `max_txt_len` 32).
 pub const MAX_CAPTION: usize = 32;
-
-/// Returns for each item the first one that shows the same picture.
-#[must_use]
-pub fn same_pictures(dataset: &dyn Dataset) -> Vec<usize> {
-    let mut first: HashMap<&str, usize> = HashMap::new();
-    (0..dataset.len()).map(|i| *first.entry(&dataset.item(i).depicts).or_insert(i)).collect()
-}
 
 /// Encodes the captions of each image as `[CLS] caption [SEP]`, at most `positions` tokens long. The
 /// end of a longer caption is left out; `[SEP]` stays.

@@ -3,14 +3,11 @@
 
 use crate::LabError;
 use crate::experiment::spec::{ComputeSpec, Spec};
-use crate::experiment::sweep::ExperimentCell;
 use crate::files::{read_json, write, write_json};
 use crate::plan::ids::note_texts;
-use crate::plan::parts::Resolved;
-use crate::plan::splits::Splits;
 use crate::run::done::Done;
 use crate::run::folder::{PIECES, SCORES_FILE};
-use crate::work::context::RunContext;
+use crate::work::cell_job::CellJob;
 use crate::work::evaluate::{self, Scores};
 use crate::work::feature_store::SplitFeatures;
 use crate::work::readable::left_out;
@@ -18,7 +15,6 @@ use crate::work::stage1::Stage1Job;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use toolkit_models::connector::Connector;
@@ -31,33 +27,7 @@ use toolkit_train::stage2::Stage2;
 /// Scores by step.
 pub type Curve = Vec<(u64, BTreeMap<String, f64>)>;
 
-/// The job of a cell, with its model, data and stage 1.
-pub struct CellJob<'a> {
-    /// The run.
-    pub context: &'a RunContext<'a>,
-    /// The cell.
-    pub cell: &'a ExperimentCell,
-    /// Model.
-    pub resolved: &'a Resolved,
-    /// Data.
-    pub splits: &'a Splits,
-    /// Key of the stage-1 run that it starts from, if there is one.
-    pub stage1: Option<&'a str>,
-}
-
 impl CellJob<'_> {
-    /// Returns the folder of the cell.
-    #[must_use]
-    pub fn dir(&self) -> PathBuf {
-        self.context.folder.cell(&self.cell.id)
-    }
-
-    /// Returns the folder of its stage-2 training.
-    #[must_use]
-    pub fn stage2_dir(&self) -> PathBuf {
-        self.context.folder.stage2(&self.cell.id)
-    }
-
     fn spec(&self) -> &Spec {
         &self.cell.spec
     }

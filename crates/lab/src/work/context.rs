@@ -3,7 +3,7 @@
 use crate::files::read_json;
 use crate::plan::parts::Resolved;
 use crate::plan::splits::Splits;
-use crate::run::folder::{RunFolder, SCORES_FILE};
+use crate::run::folder::{INTERVALS_FILE, RunFolder, SCORES_FILE};
 use crate::work::feature_store::{FeatureStore, SplitFeatures};
 use crate::{LabError, Reporter};
 use burn::tensor::Device;
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use toolkit_data::Dataset;
+use toolkit_metrics::Interval;
 use toolkit_registry::Registry;
 use toolkit_train::TrainError;
 use toolkit_train::features::{Features, Recipe, cache_key};
@@ -91,6 +92,16 @@ impl<'a> RunContext<'a> {
     /// If the file is missing or damaged.
     pub fn stage1_scores(&self, key: &str) -> Result<BTreeMap<String, f64>, LabError> {
         read_json(&self.folder.stage1(key).join(SCORES_FILE))
+    }
+
+    /// Reads the 95 % bootstrap intervals of the scores of a stage-1 run by name.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn stage1_intervals(&self, key: &str) -> Result<BTreeMap<String, Interval>, LabError> {
+        let path = self.folder.stage1(key).join(INTERVALS_FILE);
+        // Runs of earlier versions have none.
+        if path.is_file() { read_json(&path) } else { Ok(BTreeMap::new()) }
     }
 
     /// Does a job again if it met features that turned out damaged; see

@@ -7,7 +7,9 @@
 //! | [`readable`] | data without the pictures that cannot be read |
 //! | [`captions`] | captions as stage 1 reads them |
 //! | [`stage1`] | trains a bridge |
+//! | [`cell_job`] | a cell with its model, data and stage 1 |
 //! | [`cell`] | trains stage 2 and evaluates it |
+//! | [`tasks`] | the tasks of an experiment and their data |
 //! | [`evaluate`], [`texts`] | scores of a cell and of a stage-1 run |
 //! | [`blind`] | the language model's answers without images |
 //! | [`pretrain`] | trains the backbones of the nano tier |
@@ -15,10 +17,13 @@
 pub mod blind;
 pub mod captions;
 pub mod cell;
+pub mod cell_job;
 pub mod context;
 pub mod evaluate;
 pub mod feature_store;
+mod language;
 pub mod pretrain;
 pub mod readable;
 pub mod stage1;
+pub mod tasks;
 pub mod texts;

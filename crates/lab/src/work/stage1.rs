@@ -8,8 +8,8 @@ use crate::plan::losses;
 use crate::plan::parts::Resolved;
 use crate::plan::splits::Splits;
 use crate::run::done::Done;
-use crate::run::folder::SCORES_FILE;
-use crate::work::captions::{MAX_CAPTION, same_pictures, stage1_captions};
+use crate::run::folder::{INTERVALS_FILE, SCORES_FILE};
+use crate::work::captions::{MAX_CAPTION, stage1_captions};
 use crate::work::context::RunContext;
 use crate::work::evaluate;
 use crate::work::feature_store::SplitFeatures;
@@ -18,6 +18,7 @@ use burn::tensor::Device;
 use std::path::PathBuf;
 use std::sync::Arc;
 use toolkit_core::AnyBridge;
+use toolkit_eval::same_pictures;
 use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_train::fit::{FitConfig, fit};
@@ -66,7 +67,8 @@ impl Stage1Job<'_> {
             &features.test,
             &bridge,
         )?;
-        write_json_pretty(&dir.join(SCORES_FILE), &scores)?;
+        write_json_pretty(&dir.join(INTERVALS_FILE), &scores.intervals)?;
+        write_json_pretty(&dir.join(SCORES_FILE), &scores.scores)?;
         done.seal(&dir)
     }
 

@@ -1,4 +1,4 @@
-//! The texts of an evaluation that goes on, a line for each batch, so that a kill costs one batch.
+//! The texts of an evaluation in progress, a line for each batch, so that a kill costs one batch.
 
 use crate::LabError;
 use crate::run::folder::PIECES;
@@ -6,20 +6,21 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use toolkit_eval::{EvalError, Keep};
+use toolkit_eval::{EvalError, TextStore};
 use toolkit_system::digest::sha256_hex;
-use toolkit_train::TrainError;
+use toolkit_system::files::FileError;
 
 /// A file of texts, below the folder of a task.
 pub struct Texts {
     path: PathBuf,
     file: File,
-    held: BTreeMap<usize, Vec<String>>,
+    stored: BTreeMap<usize, Vec<String>>,
 }
 
 impl Texts {
-    /// The texts of the task `name` in folder `dir`: those of the same number of samples in batches
-    /// of the same size, or none.
+    /// Opens the texts of the task `name` in folder `dir`.
+    ///
+    /// Texts of data of another length, or in batches of another size, are dropped.
     ///
     /// # Errors
     /// Errors of the file system.
@@ -39,7 +40,7 @@ impl Texts {
         file.read_to_end(&mut bytes).map_err(fail)?;
         let bytes = String::from_utf8_lossy(&bytes);
         let head = line(&format!("{samples} {batch}"));
-        let (mut held, mut end) = (BTreeMap::new(), 0);
+        let (mut stored, mut end) = (BTreeMap::new(), 0);
         if bytes.starts_with(&head) {
             end = head.len();
             for one in bytes[end..].split_inclusive('\n') {
@@ -48,14 +49,14 @@ impl Texts {
                 else {
                     break;
                 };
-                held.insert(at, texts);
+                stored.insert(at, texts);
                 end += one.len();
             }
         }
         let cut = file.set_len(end as u64).and_then(|()| file.seek(SeekFrom::Start(end as u64)));
         cut.and_then(|_| if end == 0 { file.write_all(head.as_bytes()) } else { Ok(()) })
             .map_err(fail)?;
-        Ok(Self { path, file, held })
+        Ok(Self { path, file, stored })
     }
 }
 
@@ -71,17 +72,15 @@ pub fn remove(dir: &Path) -> Result<(), LabError> {
     }
 }
 
-impl Keep for Texts {
-    fn held(&self, at: usize) -> Option<Vec<String>> {
-        self.held.get(&at).cloned()
+impl TextStore for Texts {
+    fn get(&self, batch: usize) -> Option<Vec<String>> {
+        self.stored.get(&batch).cloned()
     }
 
-    fn keep(&mut self, at: usize, texts: &[String]) -> Result<(), EvalError> {
-        let json = serde_json::json!([at, texts]).to_string();
-        Ok(self
-            .file
-            .write_all(line(&json).as_bytes())
-            .map_err(|e| TrainError::io(&self.path, &e))?)
+    fn put(&mut self, batch: usize, texts: &[String]) -> Result<(), EvalError> {
+        let json = serde_json::json!([batch, texts]).to_string();
+        let written = self.file.write_all(line(&json).as_bytes());
+        Ok(written.map_err(|error| FileError::new(&self.path, error))?)
     }
 }
 
@@ -107,8 +106,8 @@ mod tests {
         let texts = |at: usize| vec![format!("text {at}\n\u{1b}"), "\"".to_owned()];
         let mut first = open(6);
         for at in 0..3 {
-            assert_eq!(first.held(at), None);
-            first.keep(at, &texts(at)).unwrap();
+            assert_eq!(first.get(at), None);
+            first.put(at, &texts(at)).unwrap();
         }
         let path = dir.path().join("pieces/vqa.texts");
         let whole = std::fs::read(&path).unwrap();
@@ -124,17 +123,17 @@ mod tests {
                 let before = ends.iter().filter(|&&end| end < at).count();
                 for batch in 0..3 {
                     assert_eq!(
-                        again.held(batch),
+                        again.get(batch),
                         (batch + 1 < before).then(|| texts(batch)),
                         "byte {at}, batch {batch}"
                     );
                 }
                 (before.saturating_sub(1)..3)
-                    .for_each(|batch| again.keep(batch, &texts(batch)).unwrap());
+                    .for_each(|batch| again.put(batch, &texts(batch)).unwrap());
                 assert!(std::fs::read(&path).unwrap() == whole, "byte {at}");
             }
         }
         // Another number of samples makes other batches.
-        assert_eq!(open(7).held(0), None);
+        assert_eq!(open(7).get(0), None);
     }
 }

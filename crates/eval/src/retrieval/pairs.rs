@@ -1,23 +1,23 @@
-//! Which image-text pairs are worth the matching head, and what it says about them.
+//! Scores of the matching head for pairs of an image and a text.
 
+use super::Search;
 use crate::EvalError;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use toolkit_core::{Pair, Side, TextTower, pad, params};
-use toolkit_train::TrainError;
+use toolkit_core::{Pair, Side, pad, params};
 
-/// What LAVIS gives a pair outside the candidates; below any score.
+/// Score of a pair outside the candidates, as in LAVIS; below any other score.
 const UNRANKED: f32 = -100.0;
 
-/// Whether `other` is ranked before a right item of score `gold`: ties are broken against the model
+/// Returns `true` if `other` is ranked before a right item of score `gold`: ties are broken against the model
 /// (see
 /// [`toolkit_metrics::retrieval`]).
 pub(crate) fn before(other: f32, gold: f32) -> bool {
     other.partial_cmp(&gold) != Some(Ordering::Less)
 }
 
-/// The rank of `gold` among `total` items of which `scored` have a score and all others come last.
+/// Returns the rank of `gold` among `total` items of which `scored` have a score and all others come last.
 /// Those that are `right` do not push each other down.
 pub(crate) fn rank(scored: &[(usize, f32)], gold: usize, total: usize, right: &[usize]) -> usize {
     let own = scored.iter().find(|item| item.0 == gold).map_or(UNRANKED, |item| item.1);
@@ -30,18 +30,16 @@ pub(crate) fn rank(scored: &[(usize, f32)], gold: usize, total: usize, right: &[
 /// Logits of "no match" and "match" by (image, text).
 pub(crate) type Matched = BTreeMap<(usize, usize), [f32; 2]>;
 
-/// The matching head's view of `pairs`, sorted. Images are passed again, `batch` at a time, because
-/// the keys and values of a whole data set would not fit; that costs one pass where the pairs of an
-/// image cost dozens.
+/// Scores `pairs`, which are sorted, by the matching head.
+///
+/// Images are passed again, a batch at a time, because the keys and values of a whole data set
+/// would not fit. That costs one pass, where the pairs of an image cost dozens.
 pub(crate) fn match_pairs(
-    tower: &dyn TextTower,
-    features: &dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError>,
-    items: &[usize],
-    texts: &[Vec<u32>],
+    search: &Search<'_>,
     pairs: &[(usize, usize)],
-    padding: u32,
-    batch: usize,
 ) -> Result<Matched, EvalError> {
+    let Search { tower, items, texts, .. } = search;
+    let batch = search.batch();
     let mut matched = Matched::new();
     for images in (0..items.len()).collect::<Vec<_>>().chunks(batch) {
         let from = pairs.partition_point(|pair| pair.0 < images[0]);
@@ -49,8 +47,8 @@ pub(crate) fn match_pairs(
         if from == to {
             continue;
         }
-        let held: Vec<usize> = images.iter().map(|&image| items[image]).collect();
-        let pass = tower.image_pass(features(&held)?);
+        let block: Vec<usize> = images.iter().map(|&image| items[image]).collect();
+        let pass = tower.image_pass((search.features)(&block)?);
         let device: Device = pass.queries.device();
         // By length, so that little is padded, and by text, so that what the pairs of a text share
         // is done once.
@@ -60,7 +58,7 @@ pub(crate) fn match_pairs(
             let (own, rows) =
                 Pair::by_text(chunk.iter().map(|&(image, text)| (text, image - images[0])));
             let own: Vec<Vec<u32>> = own.into_iter().map(|text| texts[text].clone()).collect();
-            let text = pad(&own, padding, Side::Right, &device);
+            let text = pad(&own, search.padding, Side::Right, &device);
             let logits =
                 params::floats(tower.match_logits(&pass.cross, &rows, text.ids, text.mask));
             matched.extend(

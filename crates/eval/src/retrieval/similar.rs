@@ -1,13 +1,13 @@
 //! Similarities of all images with all texts, a block at a time: what is kept does not grow with
 //! their product, so that 31,000 images with 155,000 texts fit.
 
+use super::Search;
+use super::pairs::{Matched, before, rank};
 use crate::EvalError;
-use crate::pairs::{Matched, before, rank};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
-use toolkit_core::{Side, TextTower, pad, params, similarity};
+use toolkit_core::{Side, pad, params, similarity};
 use toolkit_metrics::retrieval::Ranks;
-use toolkit_train::TrainError;
 
 /// Products of queries with texts at a time: 256 MB.
 const PRODUCTS: usize = 1 << 26;
@@ -36,25 +36,24 @@ pub(crate) struct Embeddings {
 }
 
 impl Embeddings {
-    /// Passes all images and texts, `batch` at a time. `items` and `texts` are not empty.
-    pub(crate) fn new(
-        tower: &dyn TextTower,
-        features: &dyn Fn(&[usize]) -> Result<Tensor<3>, TrainError>,
-        items: &[usize],
-        texts: &[Vec<u32>],
-        padding: u32,
-        batch: usize,
-    ) -> Result<Self, EvalError> {
+    /// Passes all images and texts, a batch at a time.
+    ///
+    /// # Errors
+    /// If features cannot be read.
+    pub(crate) fn new(search: &Search<'_>) -> Result<Self, EvalError> {
+        let Search { tower, items, texts, .. } = search;
         let mut images = Vec::new();
-        for block in items.chunks(batch) {
-            images.push(tower.image_embeds(tower.image_pass(features(block)?).queries));
+        for block in items.chunks(search.batch()) {
+            let pass = tower.image_pass((search.features)(block)?);
+            images.push(tower.image_embeds(pass.queries));
         }
         let device = images[0].device();
         let embed = |rows: &[Vec<u32>]| {
-            let text = pad(rows, padding, Side::Right, &device);
+            let text = pad(rows, search.padding, Side::Right, &device);
             tower.text_embeds(text.ids, text.mask)
         };
-        Ok(Self { images, texts: Tensor::cat(texts.chunks(batch).map(embed).collect(), 0) })
+        let texts = Tensor::cat(texts.chunks(search.batch()).map(embed).collect(), 0);
+        Ok(Self { images, texts })
     }
 
     /// Hands out the similarities of one image after the other with all texts: cosine with the most
@@ -153,6 +152,19 @@ fn insert(all: &mut Vec<Candidate>, new: Candidate, k: usize) {
 }
 
 impl Similar {
+    /// Returns the candidates of both sides as pairs (image, text).
+    pub(crate) fn pairs(&self) -> Vec<(usize, usize)> {
+        let of_images =
+            self.texts.iter().enumerate().flat_map(|(image, candidates)| {
+                candidates.iter().map(move |&(text, _)| (image, text))
+            });
+        let of_texts =
+            self.images.iter().enumerate().flat_map(|(text, candidates)| {
+                candidates.iter().map(move |&(image, _)| (image, text))
+            });
+        of_images.chain(of_texts).collect()
+    }
+
     /// Ranks by similarity plus matching logit among the candidates of each side, all others last
     /// (LAVIS; BLIP-2 specification, section 1.10). Without `contrast` by the logit alone.
     pub(crate) fn reranked(&self, owner: &[usize], matched: &Matched, contrast: bool) -> Ranks {
@@ -182,8 +194,8 @@ impl Similar {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
+    use super::super::pairs::Matched;
     use super::{Embeddings, best, insert};
-    use crate::pairs::Matched;
     use burn::tensor::{Device, Tensor, TensorData};
     use proptest::prelude::*;
     use toolkit_core::params;

@@ -1,0 +1,71 @@
+//! Items, questions and captions that are measured.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use toolkit_core::Stream;
+use toolkit_data::Dataset;
+
+/// Returns at most `limit` of `all`, in order.
+///
+/// They are drawn, because data sets are sorted by group. The draw is the same for every model and
+/// seed.
+fn limited<T>(all: Vec<T>, limit: Option<usize>) -> Vec<T> {
+    let Some(limit) = limit.filter(|&limit| limit < all.len()) else { return all };
+    let mut keep = vec![false; all.len()];
+    for at in Stream::new(0, "eval/limit", 0).permutation(all.len()).into_iter().take(limit) {
+        keep[at] = true;
+    }
+    all.into_iter().zip(keep).filter_map(|(x, keep)| keep.then_some(x)).collect()
+}
+
+/// Returns all questions of a data set as (item, question of the item), or `limit` of them.
+#[must_use]
+pub fn question_pairs(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<(usize, usize)> {
+    let of =
+        |item: usize| (0..dataset.item(item).questions.len()).map(move |question| (item, question));
+    limited((0..dataset.len()).flat_map(of).collect(), limit)
+}
+
+/// Returns all items that have a caption, or `limit` of them.
+#[must_use]
+pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize> {
+    limited(
+        (0..dataset.len()).filter(|&item| !dataset.item(item).captions.is_empty()).collect(),
+        limit,
+    )
+}
+
+/// Returns for each of `items` its first caption that no other of them has, so that retrieval has
+/// one right answer.
+///
+/// Of several items that depict the same, the first is taken. Items without a caption of their own
+/// are left out.
+#[must_use]
+pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
+    let mut shown: BTreeSet<&str> = BTreeSet::new();
+    let items: Vec<usize> =
+        items.iter().copied().filter(|&item| shown.insert(&dataset.item(item).depicts)).collect();
+    // The item that a caption belongs to; `None` once it belongs to two.
+    let mut owner: BTreeMap<&str, Option<usize>> = BTreeMap::new();
+    for &item in &items {
+        for caption in &dataset.item(item).captions {
+            let held = owner.entry(caption).or_insert(Some(item));
+            *held = held.filter(|&other| other == item);
+        }
+    }
+    let unique = |&item: &usize| {
+        let caption = dataset
+            .item(item)
+            .captions
+            .iter()
+            .find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
+        Some((item, caption.clone()))
+    };
+    items.iter().filter_map(unique).collect()
+}
+
+/// Returns for each item the first item that depicts the same.
+#[must_use]
+pub fn same_pictures(dataset: &dyn Dataset) -> Vec<usize> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    (0..dataset.len()).map(|i| *first.entry(&dataset.item(i).depicts).or_insert(i)).collect()
+}

@@ -1,0 +1,244 @@
+//! Image-text retrieval with the bridge alone; `kind = "retrieval"`.
+
+use super::settings::{TaskSettings, check_preset, test_split};
+use super::{Needs, Task, TaskKind, expect_kind};
+use crate::{
+    EvalError, Measured, Measurement, RetrievalConfig, RetrievalResult, RetrievalRow, TextParts,
+    captioned_items, retrieve, unique_captions,
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toolkit_data::Dataset;
+use toolkit_registry::Card;
+use toolkit_system::problem::Problem;
+
+const SEVERAL: &str = "retrieval needs several pictures, each with a caption of its own";
+
+/// Image-text retrieval with the bridge alone; `kind = "retrieval"`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrievalTask {
+    /// Name of the card.
+    pub name: String,
+    /// At most so many images. Scores fall with the number of candidates, so this is part of the
+    /// task.
+    pub limit: Option<usize>,
+    /// Pictures and texts that are searched.
+    pub pool: Pool,
+    /// Re-ranking and sizes.
+    pub config: RetrievalConfig,
+}
+
+/// The pictures and texts of a retrieval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pool {
+    /// One picture and one caption of each thing, so that there is one right answer: for data whose
+    /// captions repeat.
+    #[default]
+    Unique,
+    /// All pictures and all their captions, as COCO and Flickr30k are measured.
+    All,
+}
+
+impl Pool {
+    /// Returns the items with their texts.
+    #[must_use]
+    pub fn of(self, dataset: &dyn Dataset, limit: Option<usize>) -> Vec<(usize, Vec<String>)> {
+        let items = captioned_items(dataset, limit);
+        match self {
+            Self::Unique => unique_captions(dataset, &items)
+                .into_iter()
+                .map(|(item, text)| (item, vec![text]))
+                .collect(),
+            Self::All => {
+                items.into_iter().map(|item| (item, dataset.item(item).captions.clone())).collect()
+            }
+        }
+    }
+
+    /// Returns a note on the pictures with captions that are left out, if any are.
+    #[must_use]
+    pub fn note(self, dataset: &dyn Dataset, limit: Option<usize>) -> Option<String> {
+        let captioned = captioned_items(dataset, limit).len();
+        let taken = self.of(dataset, limit).len();
+        (taken < captioned).then(|| {
+            format!(
+                "Retrieval on `{}` leaves out {} of {captioned} pictures, which show what another \
+                one shows or have no caption of their own: a shared caption has no one right \
+                picture. `pool = \"all\"` of a task takes them all.",
+                dataset.name(),
+                captioned - taken,
+            )
+        })
+    }
+}
+
+/// `[config]` of retrieval.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetrievalCardConfig {
+    /// Split that is measured.
+    pub split: String,
+    /// At most so many images.
+    pub limit: Option<usize>,
+    /// Pictures and texts that are searched.
+    pub pool: Pool,
+    /// Card of the data, for `toolkit eval`.
+    pub data: Option<String>,
+    /// Candidates that are re-ranked.
+    pub top_k: usize,
+    /// Images, texts or pairs at a time.
+    pub batch: usize,
+    /// Longest text in tokens.
+    pub max_tokens: usize,
+}
+
+impl Default for RetrievalCardConfig {
+    fn default() -> Self {
+        let RetrievalConfig { top_k, batch, max_tokens, .. } = RetrievalConfig::default();
+        let (split, pool) = (test_split(), Pool::default());
+        Self { split, limit: None, pool, data: None, top_k, batch, max_tokens }
+    }
+}
+
+impl RetrievalTask {
+    /// Reads a card.
+    ///
+    /// # Errors
+    /// If the card is of another kind, or a value does not fit.
+    pub fn from_card(card: &Card) -> Result<Self, EvalError> {
+        expect_kind(card, "retrieval")?;
+        Self::new(card.config()?, card, &TaskSettings::default())
+    }
+}
+
+impl TaskKind for RetrievalTask {
+    type Config = RetrievalCardConfig;
+
+    const NEEDS: Needs = Needs::TextTower;
+
+    fn new(
+        config: RetrievalCardConfig,
+        card: &Card,
+        settings: &TaskSettings<'_>,
+    ) -> Result<Self, EvalError> {
+        check_preset(card, settings.preset)?;
+        let RetrievalCardConfig { limit, pool, top_k, batch, max_tokens, .. } = config;
+        let config = RetrievalConfig { top_k, batch, max_tokens, ..RetrievalConfig::default() };
+        Ok(Self { name: card.name.clone(), limit, pool, config })
+    }
+
+    fn check_data(config: &RetrievalCardConfig, data: &dyn Dataset) -> Result<(), Problem> {
+        match (config.pool.of(data, None).len(), config.pool.note(data, None)) {
+            (2.., _) => Ok(()),
+            (_, Some(note)) => {
+                Err(Problem::new(format_args!("there are no two pictures to choose from; {note}"))
+                    .hint(SEVERAL))
+            }
+            (_, None) => {
+                Err(Problem::new("there are no two pictures with captions to choose from")
+                    .hint(SEVERAL))
+            }
+        }
+    }
+}
+
+impl Task for RetrievalTask {
+    /// Measures recall in both directions, by similarity and re-ranked by the matching head.
+    fn measure(&self, on: Measurement<'_, '_>) -> Result<Measured, EvalError> {
+        let limit = on.limit(self.limit);
+        let pool = self.pool.of(on.data, limit);
+        if pool.len() < 2 {
+            let place = format!("task `{}` on `{}`", self.name, on.data.name());
+            let problem = Problem::new("there are no two pictures to choose from").at(place);
+            return Err(problem.hint("raise `--limit`").into());
+        }
+        let text = on.text()?;
+        let items: Vec<usize> = pool.iter().map(|(item, _)| *item).collect();
+        let captions = encoded(&text, &pool)?;
+        // Each picture is passed twice: for its similarities, and for its pairs.
+        on.options.progress.start(0, 2 * items.len() as u64);
+        let found = retrieve(
+            text.tower,
+            on.model.features,
+            &items,
+            &captions,
+            text.special_tokens,
+            self.config_for(&text),
+        )?;
+        let mut measured = Measured::of(&found.rows, items)?;
+        measured.scores = found.scores();
+        add_intervals(&mut measured, &found, captions.iter().all(|own| own.len() == 1));
+        measured.notes.extend(self.pool.note(on.data, limit));
+        Ok(measured)
+    }
+}
+
+impl RetrievalTask {
+    /// Fits the settings to the text tower.
+    fn config_for(&self, text: &TextParts<'_>) -> RetrievalConfig {
+        RetrievalConfig {
+            contrast: text.contrast,
+            max_tokens: self.config.max_tokens.min(text.positions),
+            ..self.config
+        }
+    }
+}
+
+/// Encodes the texts of a pool, without special tokens.
+fn encoded(
+    text: &TextParts<'_>,
+    pool: &[(usize, Vec<String>)],
+) -> Result<Vec<Vec<Vec<u32>>>, EvalError> {
+    let encode = |texts: &Vec<String>| -> Result<Vec<Vec<u32>>, EvalError> {
+        texts.iter().map(|caption| Ok(text.tokenizer.encode(caption)?)).collect()
+    };
+    pool.iter().map(|(_, texts)| encode(texts)).collect()
+}
+
+impl RetrievalResult {
+    /// Returns the scores by name.
+    fn scores(&self) -> BTreeMap<String, f64> {
+        let mut scores = BTreeMap::from([
+            ("chance.r1".to_owned(), self.chance_r1),
+            ("images".to_owned(), self.rows.len() as f64),
+        ]);
+        for (method, recall) in [("itc", Some(&self.itc)), ("itm", self.itm.as_ref())] {
+            let Some(r) = recall else { continue };
+            let all = [
+                ("txt_r1", r.txt_r1),
+                ("txt_r5", r.txt_r5),
+                ("txt_r10", r.txt_r10),
+                ("txt_r_mean", r.txt_r_mean),
+                ("img_r1", r.img_r1),
+                ("img_r5", r.img_r5),
+                ("img_r10", r.img_r10),
+                ("img_r_mean", r.img_r_mean),
+                ("r_mean", r.r_mean),
+            ];
+            scores.extend(all.map(|(name, value)| (format!("{method}.{name}"), value)));
+        }
+        let accuracy = self.itm_accuracy;
+        scores.extend(accuracy.map(|accuracy| ("itm.hard_negative_accuracy".to_owned(), accuracy)));
+        scores
+    }
+}
+
+/// Adds the intervals of the recalls at 1.
+///
+/// Of an image with several texts, the rank of the first text alone is known, so recall of images
+/// has an interval only if there is `one_text` an image.
+fn add_intervals(measured: &mut Measured, found: &RetrievalResult, one_text: bool) {
+    let mut add = |name: &str, rank: fn(&RetrievalRow) -> Option<usize>| {
+        let hit = |row: &RetrievalRow| if rank(row) == Some(0) { 100.0 } else { 0.0 };
+        let each: Vec<f64> = found.rows.iter().map(hit).collect();
+        measured.add_interval(name, &each, None);
+    };
+    add("itc.txt_r1", |row| Some(row.text_rank_itc));
+    if found.itm.is_some() {
+        add("itm.txt_r1", |row| row.text_rank_itm);
+    }
+    if one_text {
+        add("itc.img_r1", |row| Some(row.image_rank_itc));
+    }
+}

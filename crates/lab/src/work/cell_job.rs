@@ -1,0 +1,35 @@
+//! A cell with what its job works on.
+
+use crate::experiment::sweep::ExperimentCell;
+use crate::plan::parts::Resolved;
+use crate::plan::splits::Splits;
+use crate::work::context::RunContext;
+use std::path::PathBuf;
+
+/// The job of a cell, with its model, data and stage 1.
+pub struct CellJob<'a> {
+    /// The run.
+    pub context: &'a RunContext<'a>,
+    /// The cell.
+    pub cell: &'a ExperimentCell,
+    /// Model.
+    pub resolved: &'a Resolved,
+    /// Data.
+    pub splits: &'a Splits,
+    /// Key of the stage-1 run that it starts from, if there is one.
+    pub stage1: Option<&'a str>,
+}
+
+impl CellJob<'_> {
+    /// Returns the folder of the cell.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.context.folder.cell(&self.cell.id)
+    }
+
+    /// Returns the folder of its stage-2 training.
+    #[must_use]
+    pub fn stage2_dir(&self) -> PathBuf {
+        self.context.folder.stage2(&self.cell.id)
+    }
+}

@@ -1,0 +1,34 @@
+//! Texts of the language model of a run.
+
+use crate::LabError;
+use crate::plan::parts::Resolved;
+use toolkit_core::{AnyLanguage, LanguageSpecialTokens};
+use toolkit_vlm::{Generator, ModelTokenizer};
+
+/// Tokenizer and special ids of the language model.
+pub(crate) struct LanguageText {
+    tokenizer: ModelTokenizer,
+    special_tokens: LanguageSpecialTokens,
+}
+
+impl LanguageText {
+    /// Reads the tokenizer of the language card.
+    pub(crate) fn new(resolved: &Resolved) -> Result<Self, LabError> {
+        let (tokenizer, special_tokens) = resolved.language_special_tokens()?;
+        Ok(Self { tokenizer: ModelTokenizer::from_card(tokenizer), special_tokens })
+    }
+
+    /// Joins a language model with its tokenizer.
+    pub(crate) fn generator<'a>(
+        &'a self,
+        resolved: &'a Resolved,
+        language: &'a AnyLanguage,
+    ) -> Generator<'a> {
+        Generator {
+            language,
+            shape: &resolved.language.1,
+            special_tokens: self.special_tokens,
+            tokenizer: Some(&self.tokenizer),
+        }
+    }
+}
