@@ -1,14 +1,15 @@
-//! What a model must beat: wrong images and the commonest answer.
+//! Controls that a model must beat: wrong images and the commonest answer.
 
-use crate::task::vqa::{check, scored};
+use crate::task::answers::{check, scored};
 use crate::{EvalError, VqaResult};
 use std::collections::BTreeMap;
 use toolkit_core::Stream;
 use toolkit_data::Dataset;
 
-/// A permutation of `0..n` that leaves nothing in its place: which wrong image each image is
-/// replaced by. It is one cycle (Sattolo 1986), drawn from `seed`. For `n = 1` there is none, and
-/// the item stays.
+/// Draws a permutation of `0..n` that leaves nothing in its place: the wrong image of each image.
+///
+/// It is one cycle (Sattolo 1986), drawn from `seed`. For `n = 1` there is none, and the item
+/// stays.
 #[must_use]
 pub fn derangement(n: usize, seed: u64) -> Vec<usize> {
     let mut stream = Stream::new(seed, "eval/derangement", n as u64);

@@ -2,8 +2,8 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | `measure` | [`measure()`]: one task of one model on one data set |
-//! | `task` | [`Task`] and [`TaskKind`]: kinds of task, their cards, their table |
+//! | `measure`, `measured`, `model` | [`measure()`]: one [`Task`] of one model on one data set |
+//! | `task` | [`TaskKind`]: kinds of task, their cards, their table |
 //! | `texts`, `prefixes`, `batches` | texts generated in batches that survive a kill |
 //! | `retrieval` | [`retrieve`]: recall by similarity, then by the matching head |
 //! | `controls` | wrong pictures and the commonest answer |
@@ -37,7 +37,9 @@ mod batches;
 mod controls;
 mod error;
 mod measure;
+mod measured;
 mod meteor;
+mod model;
 pub mod official;
 mod prefixes;
 mod retrieval;
@@ -49,20 +51,20 @@ mod texts;
 pub use batches::{Batches, TextStore};
 pub use controls::{derangement, majority_baseline};
 pub use error::EvalError;
-pub use measure::{
-    Connect, Control, FeatureSource, LanguageParts, MeasureOptions, Measured, Measurement,
-    ModelParts, TextParts, measure,
-};
+pub use measure::{Control, MeasureOptions, Measurement, Task, measure};
+pub use measured::Measured;
 pub use meteor::{MeteorTables, NO_TABLES, open_meteor};
+pub use model::{Connect, FeatureSource, LanguageParts, ModelParts, Needs, TextParts};
 pub use retrieval::{RetrievalConfig, RetrievalResult, RetrievalRow, retrieve};
 pub use samples::{read_samples, write_samples};
 pub use selection::{captioned_items, question_pairs, same_pictures, unique_captions};
+pub use task::answers::{VqaResult, VqaRowResult};
 pub use task::caption::{CaptionResult, CaptionRow, CaptionSummary, CaptionTask};
 pub use task::published::{Compared, PAPER, Published, compare, published};
 pub use task::retrieval::{Pool, RetrievalCardConfig, RetrievalTask};
 pub use task::settings::{Generation, GenerationConfig, TaskSettings, check_preset};
-pub use task::vqa::{VqaResult, VqaRowResult, VqaTask};
-pub use task::{Needs, RegistryTasks, Task, TaskFamily, TaskKind, task_data, task_split};
+pub use task::vqa::VqaTask;
+pub use task::{RegisterTask, TaskFamily, TaskKind, task_data, task_split};
 pub use texts::Sample;
 
 #[cfg(test)]

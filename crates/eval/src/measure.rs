@@ -5,63 +5,33 @@
 
 use crate::meteor::MeteorTables;
 use crate::texts::{Sample, generate_texts};
-use crate::{Batches, EvalError, Task, derangement};
-use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use toolkit_core::{TextSpecialTokens, TextTower, noise};
+use crate::{Batches, EvalError, LanguageParts, Measured, ModelParts, TextParts, derangement};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use toolkit_core::noise;
 use toolkit_data::Dataset;
-use toolkit_metrics::{Interval, bootstrap};
 use toolkit_system::problem::Problem;
 use toolkit_system::progress::{Progress, Silent};
-use toolkit_tokenizer::TextTokenizer;
-use toolkit_vlm::{Decoding, Generator};
+use toolkit_vlm::Decoding;
 
-/// Draws of a bootstrap interval.
-const RESAMPLES: usize = 1000;
+/// A task: a task card in typed form.
+pub trait Task: Debug + Send + Sync {
+    /// Measures the model on the data.
+    ///
+    /// # Errors
+    /// If the model lacks a part, the data lack what is scored, or a picture cannot be read.
+    fn measure(&self, on: Measurement<'_, '_>) -> Result<Measured, EvalError>;
 
-/// Source of the features `[items, tokens, width]` of a data set's pictures: a cache, or the
-/// encoder. They are on a plain device, one row an item, in the order given.
-pub type FeatureSource<'a> = dyn Fn(&[usize]) -> Result<Tensor<3>, EvalError> + 'a;
+    /// Returns the prompt, if the task has one.
+    fn prompt(&self) -> Option<&str> {
+        None
+    }
 
-/// Bridge and projection: features `[items, tokens, width]` to soft prefixes
-/// `[items, queries, embedding width]`.
-pub type Connect<'a> = dyn Fn(Tensor<3>) -> Result<Tensor<3>, EvalError> + 'a;
-
-/// Parts of a model that tasks use. A kind of task says by [`Needs`](crate::Needs) which.
-#[derive(Clone, Copy)]
-pub struct ModelParts<'a> {
-    /// Source of features.
-    pub features: &'a FeatureSource<'a>,
-    /// Parts that generate text behind a picture.
-    pub language: Option<LanguageParts<'a>>,
-    /// Parts that compare pictures with texts.
-    pub text: Option<TextParts<'a>>,
-}
-
-/// Parts that generate text behind a picture.
-#[derive(Clone, Copy)]
-pub struct LanguageParts<'a> {
-    /// Bridge and projection.
-    pub connect: &'a Connect<'a>,
-    /// Language model.
-    pub generator: Generator<'a>,
-}
-
-/// Parts that compare pictures with texts: the bridge's text side.
-#[derive(Clone, Copy)]
-pub struct TextParts<'a> {
-    /// Text tower.
-    pub tower: &'a dyn TextTower,
-    /// Its tokenizer.
-    pub tokenizer: &'a TextTokenizer,
-    /// Its special ids.
-    pub special_tokens: TextSpecialTokens,
-    /// Longest text in tokens; `usize::MAX` for no limit.
-    pub positions: usize,
-    /// `true` if the contrastive loss was trained, so that similarities rank.
-    pub contrast: bool,
+    /// Returns `true` if answers may be guessed without the picture, so that the controls of
+    /// [`Control`] say something.
+    fn has_controls(&self) -> bool {
+        false
+    }
 }
 
 /// Settings of a measurement.
@@ -99,39 +69,6 @@ pub enum Control<'a> {
     NoImage,
     /// No model: the commonest answer of this training data to questions of the same kind.
     Majority(&'a dyn Dataset),
-}
-
-/// Result of a measurement.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
-    /// Scores by name, in the units of [`toolkit_metrics::scores`].
-    pub scores: BTreeMap<String, f64>,
-    /// 95 % bootstrap intervals over pictures, of scores that are means over samples.
-    pub intervals: BTreeMap<String, Interval>,
-    /// One JSON object for each sample.
-    pub rows: Vec<Value>,
-    /// Item of each row.
-    pub items: Vec<usize>,
-    /// Reasons for scores that surprise.
-    pub notes: Vec<String>,
-}
-
-impl Measured {
-    /// Creates a result of `rows`, each about the item of the same place.
-    ///
-    /// # Errors
-    /// If a row is no JSON object.
-    pub fn of<T: Serialize>(rows: &[T], items: Vec<usize>) -> Result<Self, EvalError> {
-        let rows = rows.iter().map(serde_json::to_value).collect::<Result<_, _>>();
-        let rows = rows.map_err(Problem::defect)?;
-        Ok(Self { rows, items, ..Self::default() })
-    }
-
-    /// Adds the bootstrap interval of the mean of `each`. Values of one cluster are drawn together.
-    pub fn add_interval(&mut self, name: &str, each: &[f64], clusters: Option<&[u64]>) {
-        let interval = bootstrap(each, clusters, RESAMPLES, 0);
-        self.intervals.extend(interval.map(|interval| (name.to_owned(), interval)));
-    }
 }
 
 /// Measures `model` by `task` on `data`.

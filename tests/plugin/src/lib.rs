@@ -1,10 +1,13 @@
-//! A vision encoder of one's own, patches through one linear layer, a data set and a loss.
+//! A vision encoder of one's own, patches through one linear layer, a data set, a loss
+//! and a kind of task.
 
 mod loss;
 mod stripes;
+mod words;
 
 pub use loss::Align;
 pub use stripes::{Stripes, StripesConfig};
+pub use words::NamesWord;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};

@@ -1,4 +1,5 @@
-use my_vit::{Align, PatchEncoder, Stripes};
+use my_vit::{Align, NamesWord, PatchEncoder, Stripes};
+use toolkit_eval::RegisterTask;
 use toolkit_lab::plan::losses::RegisterLoss;
 use toolkit_registry::Registry;
 
@@ -6,6 +7,7 @@ fn main() -> std::process::ExitCode {
     let registry = Registry::builtin()
         .vision::<PatchEncoder>("patch")
         .dataset::<Stripes>("stripes")
-        .loss::<Align>("align");
+        .loss::<Align>("align")
+        .task::<NamesWord>("names-word");
     toolkit::run(registry)
 }

@@ -32,6 +32,10 @@ fn overlay(dir: &Path) {
          [preprocess]\nsize = 64\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n"
     );
     std::fs::write(dir.join("vision/my-patches.toml"), card).unwrap();
+    std::fs::create_dir_all(dir.join("tasks")).unwrap();
+    let card = "kind = \"names-word\"\nversion = 1\nabout = \"mine\"\n\
+        [config]\ndata = \"scenes\"\nsplit = \"val\"\nlimit = 6\nwords = [\"a\", \"the\"]\n";
+    std::fs::write(dir.join("tasks/my-words.toml"), card).unwrap();
 }
 
 fn my_vit(args: &[&str]) -> Output {
@@ -76,4 +80,15 @@ fn every_command_knows_it() {
     let wrong = my_vit(&["run", experiment, "--plan", "--set", "stage1.losses.algin=1"]);
     let error = String::from_utf8(wrong.stderr).unwrap();
     assert!(error.contains("algin") && error.contains("did you mean `align`"), "{error}");
+
+    // The model is measured by a kind of task that the toolkit has never heard of.
+    let out = out.to_str().unwrap();
+    let call = ["--registry", cards, "eval", out, "--tasks", "my-words", "--json", "--quiet"];
+    let measured = my_vit(&call);
+    assert!(measured.status.success(), "{}", String::from_utf8_lossy(&measured.stderr));
+    let measured: serde_json::Value = serde_json::from_slice(&measured.stdout).unwrap();
+    let result = &measured[0]["result"];
+    assert_eq!((&result["kind"], &result["samples"]), (&"names-word".into(), &6.into()));
+    let (score, interval) = (&result["scores"]["named"], &result["intervals"]["named"]);
+    assert!(score.is_f64() && interval["mean"] == *score, "{result}");
 }

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use toolkit_data::{Field, FieldType};
-use toolkit_metrics::{
-    Bleu, CaptionTokens, Cider, Meteor, MeteorError, MeteorScores, caption_notes, mean,
-};
+use toolkit_metrics::{Bleu, CaptionTokens, Cider, Meteor, MeteorScores, caption_notes, mean};
 use toolkit_system::progress::Progress;
 
 /// Captions with their references, image by image.
@@ -26,11 +24,11 @@ pub struct CaptionFiles {
 /// One image's scores.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoredCaption {
-    /// The image.
+    /// Id of the image.
     pub image_id: Id,
-    /// The caption as it was given.
+    /// Caption as it was given.
     pub caption: String,
-    /// As it is compared.
+    /// Tokens that are compared.
     pub tokens: String,
     /// By the names of the official tool.
     #[serde(flatten)]
@@ -87,108 +85,111 @@ impl CaptionFiles {
     /// If a file is malformed (with the row and its key), an id comes twice, or the files are not
     /// about the same images.
     pub fn read(annotations: &Path, results: &Path, partial: bool) -> Result<Self, EvalError> {
-        let held: Annotations = read(annotations, ANNOTATIONS, SECTIONS)?;
+        let known: Annotations = read(annotations, ANNOTATIONS, SECTIONS)?;
         let rows: Vec<Row> = read_rows(results, RESULTS, ROW)?;
-        let given =
-            index("the result of image", rows.iter().map(|row| &row.image_id), results, RESULTS)?;
-        index(
-            "annotation",
-            held.annotations.iter().filter_map(|a| a.id.as_ref()),
-            annotations,
-            "number them",
-        )?;
+        let ids = rows.iter().map(|row| &row.image_id);
+        let given = index("the result of image", ids, results, RESULTS)?;
+        let numbers = known.annotations.iter().filter_map(|a| a.id.as_ref());
+        index("annotation", numbers, annotations, "number them")?;
 
-        // 1. The images, as they are listed, or else as they are first annotated.
-        let mut images: Vec<Id> = Vec::new();
-        let mut at: HashMap<&Id, usize> = HashMap::new();
-        match &held.images {
-            Some(listed) => {
-                at = index(
-                    "image",
-                    listed.iter().map(|image| &image.id),
-                    annotations,
-                    "list each image once",
-                )?;
-                images.extend(listed.iter().map(|image| image.id.clone()));
-            }
-            None => {
-                for annotation in &held.annotations {
-                    at.entry(&annotation.image_id).or_insert_with(|| {
-                        images.push(annotation.image_id.clone());
-                        images.len() - 1
-                    });
-                }
-            }
-        }
+        // 1. The images and the image of each annotation.
+        let (images, at) = known.images(annotations)?;
+        let owner = known.owners(&at, annotations)?;
         let mut counts = vec![0_usize; images.len()];
-        for (entry, annotation) in held.annotations.iter().enumerate() {
-            let Some(&image) = at.get(&annotation.image_id) else {
-                let what = format!(
-                    "row {} of \"annotations\" is of image {}, which is not listed",
-                    entry + 1,
-                    annotation.image_id
-                );
-                return Err(EvalError::new(what, annotations.display().to_string(), ANNOTATIONS));
-            };
-            counts[image] += 1;
-        }
+        owner.iter().for_each(|&image| counts[image] += 1);
 
         // 2. Every result needs references, every image a result.
-        if let Some(row) =
-            rows.iter().find(|row| at.get(&row.image_id).is_none_or(|&i| counts[i] == 0))
-        {
-            let what = format!(
-                "image {} has a result but no reference in {}",
-                row.image_id,
-                annotations.display()
-            );
+        let bare = |row: &&Row| at.get(&row.image_id).is_none_or(|&image| counts[image] == 0);
+        if let Some(row) = rows.iter().find(bare) {
+            let (id, annotations) = (&row.image_id, annotations.display());
+            let what = format!("image {id} has a result but no reference in {annotations}");
             let hint = "results and annotations must be of the same split";
             return Err(EvalError::new(what, results.display().to_string(), hint));
         }
-        let missing: Vec<&Id> = images.iter().filter(|id| !given.contains_key(id)).collect();
-        if let Some(first) = missing.first().filter(|_| !partial) {
-            let what = format!(
-                "{} of {} images have no result, the first is {first}",
-                missing.len(),
-                images.len()
-            );
-            let hint = "caption them all, or score only the images of the results with `--partial`";
-            return Err(EvalError::new(what, results.display().to_string(), hint));
+        let result_of: Vec<Option<usize>> =
+            images.iter().map(|id| given.get(id).copied()).collect();
+        if !partial {
+            check_missing(&images, &result_of, results)?;
         }
-        // 3. What is kept is moved, for files may be large.
-        let kept: Vec<Option<usize>> = images.iter().map(|id| given.get(id).copied()).collect();
-        let owner: Vec<usize> =
-            held.annotations.iter().map(|annotation| at[&annotation.image_id]).collect();
+
+        // 3. Texts are moved, for files may be large.
         drop((at, given));
         let mut references: Vec<Vec<String>> = counts.into_iter().map(Vec::with_capacity).collect();
-        for (image, annotation) in owner.into_iter().zip(held.annotations) {
+        for (image, annotation) in owner.into_iter().zip(known.annotations) {
             references[image].push(annotation.caption);
         }
         let mut captions: Vec<String> = rows.into_iter().map(|row| row.caption).collect();
         let mut files = Self { images: vec![], captions: vec![], references: vec![] };
-        for ((id, row), references) in images.into_iter().zip(kept).zip(references) {
+        for ((id, row), references) in images.into_iter().zip(result_of).zip(references) {
             let Some(row) = row else { continue };
             files.images.push(id);
             files.captions.push(std::mem::take(&mut captions[row]));
             files.references.push(references);
         }
         if files.is_empty() {
-            return Err(EvalError::new(
-                "there is nothing to score",
-                results.display().to_string(),
-                RESULTS,
-            ));
+            let what = "there is nothing to score";
+            return Err(EvalError::new(what, results.display().to_string(), RESULTS));
         }
         Ok(files)
     }
 }
 
-/// What a set of captions scores.
+/// Refuses images without a result.
+fn check_missing(
+    images: &[Id],
+    result_of: &[Option<usize>],
+    results: &Path,
+) -> Result<(), EvalError> {
+    let missing: Vec<&Id> =
+        images.iter().zip(result_of).filter(|(_, row)| row.is_none()).map(|(id, _)| id).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let (count, all) = (missing.len(), images.len());
+    let what = format!("{count} of {all} images have no result, the first is {first}");
+    let hint = "caption them all, or score only the images of the results with `--partial`";
+    Err(EvalError::new(what, results.display().to_string(), hint))
+}
+
+/// Place of each image in a list of images.
+type Places<'a> = HashMap<&'a Id, usize>;
+
+impl Annotations {
+    /// Returns the images, as they are listed, or else as they are first annotated.
+    fn images(&self, file: &Path) -> Result<(Vec<Id>, Places<'_>), EvalError> {
+        if let Some(listed) = &self.images {
+            let ids = listed.iter().map(|image| &image.id);
+            let at = index("image", ids, file, "list each image once")?;
+            return Ok((listed.iter().map(|image| image.id.clone()).collect(), at));
+        }
+        let (mut images, mut at) = (Vec::new(), Places::new());
+        for annotation in &self.annotations {
+            at.entry(&annotation.image_id).or_insert_with(|| {
+                images.push(annotation.image_id.clone());
+                images.len() - 1
+            });
+        }
+        Ok((images, at))
+    }
+
+    /// Returns the place of each annotation's image.
+    fn owners(&self, at: &Places<'_>, file: &Path) -> Result<Vec<usize>, EvalError> {
+        let owner = |(entry, annotation): (usize, &Annotation)| {
+            at.get(&annotation.image_id).copied().ok_or_else(|| {
+                let (row, id) = (entry + 1, &annotation.image_id);
+                let what =
+                    format!("row {row} of \"annotations\" is of image {id}, which is not listed");
+                EvalError::new(what, file.display().to_string(), ANNOTATIONS)
+            })
+        };
+        self.annotations.iter().enumerate().map(owner).collect()
+    }
+}
+
+/// Scores of a set of captions.
 pub struct ScoredCaptions {
     /// Over all images, by the names of the official tool; `None` where a text is too long for the
     /// metric.
     pub scores: BTreeMap<&'static str, Option<f64>>,
-    /// Why they are as they are, where the rules surprise.
+    /// Notes on scores where the rules surprise.
     pub notes: Vec<String>,
     tokens: CaptionTokens,
     bleu: Bleu,
@@ -228,7 +229,7 @@ impl CaptionFiles {
         let tokens = CaptionTokens::of_with(&self.captions, &self.references, &advance);
         let (bleu, rouge, cider) =
             (tokens.bleu(&advance), tokens.rouge_l(&advance), tokens.cider(&advance));
-        let found = meteor.score_tokens(&tokens, &advance).map_err(|error| unread(&error))?;
+        let found = meteor.score_tokens(&tokens, &advance)?;
         let name = if meteor.has_tables() { "METEOR" } else { "METEOR-exact-stem" };
         let mut notes = caption_notes(&tokens, &bleu, &cider);
         for (name, each) in [("ROUGE_L", &rouge), (name, &found.each)] {
@@ -275,12 +276,6 @@ impl ScoredCaptions {
             }
         })
     }
-}
-
-fn unread(error: &MeteorError) -> EvalError {
-    let text = error.to_string();
-    let (what, hint) = text.split_once("; hint: ").unwrap_or((&text, "fetch the tables again"));
-    EvalError::new(what, "METEOR", hint)
 }
 
 const BLEU: [&str; 4] = ["Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"];

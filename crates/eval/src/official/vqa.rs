@@ -5,12 +5,13 @@ use super::file::{Section, index, read, read_rows};
 use super::id::Id;
 use crate::EvalError;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::path::Path;
 use toolkit_data::{Field, FieldType};
 use toolkit_metrics::vqa::{accuracy, normalize_prediction, score};
 use toolkit_metrics::{VqaRow, VqaScore};
 
-/// Questions with what was answered and what is right.
+/// Questions with their given and their right answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VqaFiles {
     rows: Vec<Joined>,
@@ -29,13 +30,13 @@ struct Joined {
 /// One question's score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoredAnswer {
-    /// The question.
+    /// Id of the question.
     pub question_id: Id,
-    /// Its text.
+    /// Text of the question.
     pub question: String,
-    /// What was answered.
+    /// Given answer.
     pub answer: String,
-    /// As it is compared.
+    /// Normalised answer that is compared.
     pub normalized: String,
     /// VQA accuracy in percent.
     pub accuracy: f64,
@@ -100,6 +101,96 @@ const ANNOTATIONS: &str = "write {\"annotations\": [{\"question_id\", \"answers\
     [{\"answer\"}]}]}, with \"question_type\", \"answer_type\" if known";
 const RESULTS: &str = "write [{\"question_id\", \"answer\"}], one for each question";
 
+const SAME: &str = "the files must be of the same split";
+
+/// The three files of a scoring.
+#[derive(Clone, Copy)]
+struct Files<'a> {
+    questions: &'a Path,
+    annotations: &'a Path,
+    results: &'a Path,
+}
+
+/// Places of a question, its result and its annotation in their files.
+type Match = (usize, usize, usize);
+
+impl Files<'_> {
+    /// Matches questions, results and annotations. With `partial`, questions without a result are
+    /// left out.
+    fn matched(
+        self,
+        asked: &Questions,
+        known: &Annotations,
+        given: &[Row],
+        partial: bool,
+    ) -> Result<Vec<Match>, EvalError> {
+        let Self { questions, annotations, results } = self;
+        let ids = asked.questions.iter().map(|q| &q.question_id);
+        let ids = index("question", ids, questions, QUESTIONS)?;
+        let annotated = known.annotations.iter().map(|a| &a.question_id);
+        let annotated = index("question", annotated, annotations, ANNOTATIONS)?;
+        let answered = given.iter().map(|row| &row.question_id);
+        let answered = index("the result of question", answered, results, RESULTS)?;
+        if let Some(row) = given.iter().find(|row| !ids.contains_key(&row.question_id)) {
+            let (id, questions) = (&row.question_id, questions.display());
+            let what = format!("question {id} has a result but is not in {questions}");
+            return Err(EvalError::new(what, results.display().to_string(), SAME));
+        }
+        if let Some(a) = known.annotations.iter().find(|a| !ids.contains_key(&a.question_id)) {
+            let (id, questions) = (&a.question_id, questions.display());
+            let what = format!("question {id} is annotated but not in {questions}");
+            return Err(EvalError::new(what, annotations.display().to_string(), SAME));
+        }
+        let mut matched = Vec::new();
+        let mut missing = Vec::new();
+        for (at, question) in asked.questions.iter().enumerate() {
+            let id = &question.question_id;
+            let Some(&row) = answered.get(id) else {
+                missing.push(id);
+                continue;
+            };
+            matched.push((at, row, self.annotation(id, &annotated, known)?));
+        }
+        self.check_missing(&missing, ids.len(), partial)?;
+        if matched.is_empty() {
+            let what = "there is nothing to score";
+            return Err(EvalError::new(what, results.display().to_string(), RESULTS));
+        }
+        Ok(matched)
+    }
+
+    /// Returns the place of a question's annotation, which must have answers.
+    fn annotation(
+        self,
+        id: &Id,
+        annotated: &HashMap<&Id, usize>,
+        known: &Annotations,
+    ) -> Result<usize, EvalError> {
+        let place = self.annotations.display().to_string();
+        let Some(&annotation) = annotated.get(id) else {
+            let what = format!("question {id} of {} has no annotation", self.questions.display());
+            return Err(EvalError::new(what, place, SAME));
+        };
+        if known.annotations[annotation].answers.is_empty() {
+            return Err(EvalError::new(
+                format!("question {id} has no answers"),
+                place,
+                ANNOTATIONS,
+            ));
+        }
+        Ok(annotation)
+    }
+
+    /// Refuses questions without a result, unless `partial` allows them.
+    fn check_missing(self, missing: &[&Id], all: usize, partial: bool) -> Result<(), EvalError> {
+        let Some(first) = missing.first().filter(|_| !partial) else { return Ok(()) };
+        let what =
+            format!("{} of {all} questions have no result, the first is {first}", missing.len());
+        let hint = "answer them all, or score only the questions of the results with `--partial`";
+        Err(EvalError::new(what, self.results.display().to_string(), hint))
+    }
+}
+
 impl VqaFiles {
     /// Reads the three files and joins them. With `partial`, questions without a result are left
     /// out; the official tool refuses such files.
@@ -116,77 +207,8 @@ impl VqaFiles {
         let asked: Questions = read(questions, QUESTIONS, ASKED)?;
         let mut known: Annotations = read(annotations, ANNOTATIONS, ANNOTATED)?;
         let mut given: Vec<Row> = read_rows(results, RESULTS, ROW)?;
-        let same = "the files must be of the same split";
-
-        let ids = index(
-            "question",
-            asked.questions.iter().map(|q| &q.question_id),
-            questions,
-            QUESTIONS,
-        )?;
-        let annotated = index(
-            "question",
-            known.annotations.iter().map(|a| &a.question_id),
-            annotations,
-            ANNOTATIONS,
-        )?;
-        let answered = index(
-            "the result of question",
-            given.iter().map(|r| &r.question_id),
-            results,
-            RESULTS,
-        )?;
-        if let Some(row) = given.iter().find(|row| !ids.contains_key(&row.question_id)) {
-            let what = format!(
-                "question {} has a result but is not in {}",
-                row.question_id,
-                questions.display()
-            );
-            return Err(EvalError::new(what, results.display().to_string(), same));
-        }
-        if let Some(a) = known.annotations.iter().find(|a| !ids.contains_key(&a.question_id)) {
-            let what = format!(
-                "question {} is annotated but not in {}",
-                a.question_id,
-                questions.display()
-            );
-            return Err(EvalError::new(what, annotations.display().to_string(), same));
-        }
-        let mut wanted = Vec::new();
-        let mut missing = Vec::new();
-        for (at, question) in asked.questions.iter().enumerate() {
-            let id = &question.question_id;
-            let Some(&row) = answered.get(id) else {
-                missing.push(id);
-                continue;
-            };
-            let Some(&annotation) = annotated.get(id) else {
-                let what = format!("question {id} of {} has no annotation", questions.display());
-                return Err(EvalError::new(what, annotations.display().to_string(), same));
-            };
-            if known.annotations[annotation].answers.is_empty() {
-                let what = format!("question {id} has no answers");
-                return Err(EvalError::new(what, annotations.display().to_string(), ANNOTATIONS));
-            }
-            wanted.push((at, row, annotation));
-        }
-        if let Some(first) = missing.first().filter(|_| !partial) {
-            let what = format!(
-                "{} of {} questions have no result, the first is {first}",
-                missing.len(),
-                ids.len()
-            );
-            let hint =
-                "answer them all, or score only the questions of the results with `--partial`";
-            return Err(EvalError::new(what, results.display().to_string(), hint));
-        }
-        if wanted.is_empty() {
-            return Err(EvalError::new(
-                "there is nothing to score",
-                results.display().to_string(),
-                RESULTS,
-            ));
-        }
+        let files = Files { questions, annotations, results };
+        let wanted = files.matched(&asked, &known, &given, partial)?;
         let join = |(at, row, annotation): (usize, usize, usize)| {
             let (question, annotation) = (&asked.questions[at], &mut known.annotations[annotation]);
             let mut answers = std::mem::take(&mut annotation.answers);
@@ -204,19 +226,20 @@ impl VqaFiles {
         Ok(Self { rows: wanted.into_iter().map(join).collect() })
     }
 
-    /// Number of questions.
+    /// Returns the number of questions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Never: reading refuses it.
+    /// Returns `false`: reading refuses files without questions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Returns what the official tool prints, with no breakdown by a type that a question lacks.
+    /// Returns the accuracies that the official tool prints, with no breakdown by a type that a
+    /// question lacks.
     #[must_use]
     pub fn score(&self) -> VqaScore {
         let by_answer = self.without(|row| &row.answer_type) == 0;
@@ -234,7 +257,7 @@ impl VqaFiles {
         self.rows.iter().filter(|row| kind(row).is_none()).count()
     }
 
-    /// Why the numbers are as they are, where the official rules surprise.
+    /// Returns notes on numbers where the official rules surprise.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let all = self.rows.len();
@@ -279,7 +302,7 @@ impl VqaFiles {
         notes
     }
 
-    /// Question by question.
+    /// Returns the scores question by question.
     pub fn each(&self) -> impl Iterator<Item = ScoredAnswer> {
         self.rows.iter().map(|row| ScoredAnswer {
             question_id: row.id.clone(),

@@ -1,8 +1,10 @@
 //! Zero-shot captioning (BLIP-2, section 4.2; LAVIS `generate`).
 
 use super::settings::{Generation, GenerationConfig, TaskSettings};
-use super::{Needs, Task, TaskKind, expect_kind};
-use crate::{Control, EvalError, Measured, Measurement, Sample, captioned_items, meteor};
+use super::{TaskKind, expect_kind};
+use crate::{
+    Control, EvalError, Measured, Measurement, Needs, Sample, Task, captioned_items, meteor,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;

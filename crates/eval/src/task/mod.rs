@@ -1,17 +1,18 @@
 //! Kinds of task: what a task card can name in `kind`.
 //!
-//! | file | kind |
+//! | file | content |
 //! |---|---|
-//! | [`vqa`] | `vqa`: answers to questions |
-//! | [`caption`] | `caption`: captions of pictures |
-//! | [`retrieval`] | `retrieval`: texts by pictures and pictures by texts |
+//! | `vqa`, `answers` | `kind = "vqa"`: answers to questions |
+//! | `caption` | `kind = "caption"`: captions of pictures |
+//! | `retrieval` | `kind = "retrieval"`: texts by pictures and pictures by texts |
 //! | `builtin` | the table of these kinds, one line each |
 //! | `settings` | prompt, search and presets of a card |
 //! | `published` | published scores of a card, and their comparison |
 //!
 //! A kind of one's own implements [`TaskKind`] and [`Task`], and is added to a registry by
-//! [`RegistryTasks::task`]; its cards then name it.
+//! [`RegisterTask::task`]; its cards then name it.
 
+pub(crate) mod answers;
 mod builtin;
 pub(crate) mod caption;
 pub(crate) mod published;
@@ -19,43 +20,13 @@ pub(crate) mod retrieval;
 pub(crate) mod settings;
 pub(crate) mod vqa;
 
-use crate::{EvalError, Measured, Measurement};
+use crate::{EvalError, Needs, Task};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use settings::TaskSettings;
-use std::fmt::Debug;
 use toolkit_data::Dataset;
 use toolkit_registry::{Card, Kind, Registry};
 use toolkit_system::problem::Problem;
-
-/// Parts of a model that a kind of task needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// A language model behind the bridge: it generates text.
-    Language,
-    /// The bridge's text tower: it compares pictures with texts.
-    TextTower,
-}
-
-/// A task: a task card in typed form.
-pub trait Task: Debug + Send + Sync {
-    /// Measures the model on the data.
-    ///
-    /// # Errors
-    /// If the model lacks a part, the data lack what is scored, or a picture cannot be read.
-    fn measure(&self, on: Measurement<'_, '_>) -> Result<Measured, EvalError>;
-
-    /// Returns the prompt, if the task has one.
-    fn prompt(&self) -> Option<&str> {
-        None
-    }
-
-    /// Returns `true` if answers may be guessed without the picture, so that the controls of
-    /// [`Control`](crate::Control) say something.
-    fn has_controls(&self) -> bool {
-        false
-    }
-}
 
 /// A kind of task: makes [`Task`]s from cards.
 pub trait TaskKind: Task + Sized + 'static {
@@ -142,7 +113,7 @@ impl TaskFamily {
 }
 
 /// Kinds of task of one's own in a [`Registry`].
-pub trait RegistryTasks: Sized {
+pub trait RegisterTask: Sized {
     /// Adds a kind of task, which task cards name by `kind = "NAME"`.
     ///
     /// # Panics
@@ -151,7 +122,7 @@ pub trait RegistryTasks: Sized {
     fn task<T: TaskKind>(self, name: &str) -> Self;
 }
 
-impl RegistryTasks for Registry {
+impl RegisterTask for Registry {
     fn task<T: TaskKind>(self, name: &str) -> Self {
         let taken = builtin::KINDS.iter().any(|(known, _)| *known == name);
         assert!(!taken, "the kind of task `{name}` is registered twice: give it another name");

@@ -1,10 +1,10 @@
 //! Image-text retrieval with the bridge alone; `kind = "retrieval"`.
 
 use super::settings::{TaskSettings, check_preset, test_split};
-use super::{Needs, Task, TaskKind, expect_kind};
+use super::{TaskKind, expect_kind};
 use crate::{
-    EvalError, Measured, Measurement, RetrievalConfig, RetrievalResult, RetrievalRow, TextParts,
-    captioned_items, retrieve, unique_captions,
+    EvalError, Measured, Measurement, Needs, RetrievalConfig, RetrievalResult, RetrievalRow, Task,
+    TextParts, captioned_items, retrieve, unique_captions,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;

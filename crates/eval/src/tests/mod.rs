@@ -7,7 +7,7 @@ mod retrieval;
 mod scores;
 
 use crate::prefixes::PrefixSource;
-use crate::task::{caption as captions, vqa as answers};
+use crate::task::{answers, caption as captions};
 use crate::texts::generate_texts;
 use crate::{Batches, CaptionResult, CaptionTask, EvalError, VqaResult, VqaTask};
 use burn::tensor::{Device, Tensor};

@@ -1,7 +1,7 @@
 //! Scoring, controls, selection and files, by hand.
 
 use super::{Texts, Voice, caption, item, prefix, vqa};
-use crate::task::{caption as captions, vqa as answers};
+use crate::task::{answers, caption as captions};
 use crate::{
     CaptionTask, EvalError, PAPER, RetrievalConfig, RetrievalTask, Task, TaskFamily, TaskSettings,
     VqaRowResult, VqaTask, captioned_items, derangement, majority_baseline, published,

@@ -25,6 +25,7 @@ use toolkit_metrics::Interval;
 use toolkit_models::connector::Connector;
 use toolkit_registry::Kind;
 use toolkit_train::features::Features;
+use toolkit_train::stage1::itc;
 use toolkit_vlm::Generator;
 
 /// Scores and intervals by name: the name of the task, then the score's own
@@ -284,7 +285,7 @@ pub fn retrieval(
         tokenizer: &tokenizer,
         special_tokens,
         positions: resolved.bridge.1.text.as_ref().map_or(usize::MAX, |text| text.positions),
-        contrast: spec.stage1.losses.itc != 0.0,
+        contrast: spec.stage1.losses.get(itc::NAME) != 0.0,
     };
     let model = ModelParts { features: &cached, language: None, text: Some(text) };
     let meteor = MeteorTables::new(context.registry);
