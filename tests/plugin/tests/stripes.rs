@@ -5,10 +5,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Writes an overlay registry with a card of the format and a task on it.
+/// Writes an overlay registry with a card of the format, and one with a misspelt kind.
 fn overlay(dir: &Path) {
     std::fs::create_dir_all(dir.join("datasets")).unwrap();
-    std::fs::create_dir_all(dir.join("tasks")).unwrap();
     let card = "kind = \"stripes\"\nabout = \"mine\"\n[config]\npictures = 6\n";
     std::fs::write(dir.join("datasets/my-stripes.toml"), card).unwrap();
     std::fs::write(dir.join("datasets/odd.toml"), card.replace("stripes", "stripe")).unwrap();
@@ -47,6 +46,18 @@ fn commands_know_the_format() {
         json(&cards, &["data", "preview", "my-stripes:test", "--out", sheet.to_str().unwrap()]);
     assert_eq!(seen["samples"][0]["captions"][0], "a red stripe");
     assert!(sheet.is_file());
+}
+
+#[test]
+fn a_model_is_evaluated_on_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let cards = dir.path().join("registry");
+    overlay(&cards);
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/hub-opt");
+    let args = ["eval", model, "--tasks", "scenes-vqa", "--data", "my-stripes:test"];
+    let measured = json(&cards, &args);
+    let hashed = "stripes version 1: my-stripes:test, 6 pictures";
+    assert_eq!(measured[0]["result"]["hashes"]["data"], hashed, "{measured}");
 }
 
 #[test]
