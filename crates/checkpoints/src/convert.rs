@@ -1,6 +1,6 @@
 //! One published form into another, tensor by tensor.
 
-use crate::fit::Fitted;
+use crate::layout::Layout;
 use crate::write::{Form, Summary, Written, hugging_face, lavis};
 use crate::{BridgePart, CheckpointError, Model};
 use burn::tensor::Device;
@@ -33,21 +33,21 @@ pub enum To {
 /// written.
 pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, CheckpointError> {
     check_free(out, to)?;
-    let fitted = Fitted::read(from, &Device::flex(), true)?;
-    let side = fitted.vision.as_ref().map(|vision| vision.shape.image[0]);
-    let processor = side.map(|side| Processor::read(&fitted.folder, side)).transpose()?;
+    let layout = Layout::read(from, &Device::flex(), true)?;
+    let side = layout.vision.as_ref().map(|vision| vision.shape.image[0]);
+    let processor = side.map(|side| Processor::read(&layout.folder, side)).transpose()?;
     let mut written = Written {
-        vision: fitted.config.vision.clone(),
-        qformer: fitted.config.qformer.clone(),
-        language: fitted.config.language.clone(),
-        special_tokens: fitted.config.special_tokens,
-        image_token: fitted.config.image_token,
-        stage1: fitted.config.stage1,
+        vision: layout.config.vision.clone(),
+        qformer: layout.config.qformer.clone(),
+        language: layout.config.language.clone(),
+        special_tokens: layout.config.special_tokens,
+        image_token: layout.config.image_token,
+        stage1: layout.config.stage1,
         preprocess: processor.as_ref().map(|processor| processor.preprocess),
         tokenizer: None,
-        folder: Some(fitted.folder.clone()),
-        parameters: fitted.infos(),
-        values: Box::new(|part, info| fitted.values(part, info)),
+        folder: Some(layout.folder.clone()),
+        parameters: layout.infos(),
+        values: Box::new(|part, info| layout.values(part, info)),
     };
     let summary = write(&mut written, out, to, form)?;
     // Without the encoder, nothing about pixels is written.

@@ -1,4 +1,4 @@
-//! The error of this crate: one line, with what, where and what to try.
+//! The error of this crate: one line that says what, where and what to try.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -28,36 +28,17 @@ pub enum CheckpointError {
     #[error("{0}")]
     Failed(String),
     /// Anything else.
-    #[error("{what} --> {place}; hint: {hint}")]
-    Other {
-        /// What is wrong.
-        what: String,
-        /// The file, and where in it.
-        place: String,
-        /// What to try.
-        hint: String,
-    },
-}
-
-impl From<Problem> for CheckpointError {
-    fn from(error: Problem) -> Self {
-        Self::Load(error.into())
-    }
+    #[error(transparent)]
+    Problem(#[from] Problem),
 }
 
 impl CheckpointError {
-    /// `what` is wrong at `place`.
-    pub fn new(what: impl Into<String>, place: impl Into<String>, hint: impl Into<String>) -> Self {
-        // Keys and values of damaged files may hold line breaks; an error is one line.
-        let what = what.into().split(char::is_control).collect::<Vec<_>>().join(" ");
-        Self::Other { what, place: place.into(), hint: hint.into() }
+    /// Creates the error that `what` is wrong at `place`.
+    pub fn new(what: impl Display, place: impl Display, hint: impl Display) -> Self {
+        Problem::new(what).at(place).hint(hint).into()
     }
 
     pub(crate) fn io(action: &str, path: &Path, error: impl Display) -> Self {
-        Self::new(
-            format!("cannot {action}: {error}"),
-            path.display().to_string(),
-            "check the path and its permissions",
-        )
+        Problem::io(action, path, error).into()
     }
 }

@@ -10,9 +10,9 @@ pub mod config;
 pub mod convert;
 
 mod error;
-mod fit;
 mod folder;
 mod json;
+mod layout;
 pub mod model;
 pub mod processor;
 pub mod tokens;

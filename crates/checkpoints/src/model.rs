@@ -2,7 +2,7 @@
 
 use crate::CheckpointError;
 use crate::config::{LanguageConfig, Stage1, VisionConfig};
-use crate::fit::{Fitted, FittedLanguage, FittedVision};
+use crate::layout::{LanguageLayout, Layout, Planned, VisionLayout};
 use crate::processor::Processor;
 use crate::tokens;
 use burn::module::Module;
@@ -101,52 +101,52 @@ impl Model {
     /// # Errors
     /// If files are missing or broken, or tensors do not fit: all that do not are named at once.
     pub fn open(path: &Path, loading: Loading<'_>) -> Result<Self, CheckpointError> {
-        let fitted = Fitted::read(path, loading.device, loading.frozen)?;
+        let layout = Layout::read(path, loading.device, loading.frozen)?;
         let costs = [
-            fitted.vision.as_ref().map(|v| v.shape.cost),
-            fitted.language.as_ref().map(|l| l.shape.cost),
+            layout.vision.as_ref().map(|v| v.shape.cost),
+            layout.language.as_ref().map(|l| l.shape.cost),
         ];
         loading.progress.start(0, costs.into_iter().flatten().map(|cost| cost.params).sum());
         let seen = |info: &params::Info| {
             loading.progress.advance(info.shape.iter().product::<usize>() as u64)
         };
-        let side = fitted.vision.as_ref().map(|vision| vision.shape.image[0]);
-        let processor = side.map(|side| Processor::read(&fitted.folder, side)).transpose()?;
-        let table = match &fitted.language {
+        let side = layout.vision.as_ref().map(|vision| vision.shape.image[0]);
+        let processor = side.map(|side| Processor::read(&layout.folder, side)).transpose()?;
+        let table = match &layout.language {
             Some(language) => TokenTable::of_language(language.shape.vocab),
-            None => TokenTable::of_text_side(fitted.config.qformer.vocab_size),
+            None => TokenTable::of_text_side(layout.config.qformer.vocab_size),
         };
         let words = tokens::read(
-            &fitted.folder,
-            fitted.config.special_tokens,
-            fitted.config.image_token,
+            &layout.folder,
+            layout.config.special_tokens,
+            layout.config.image_token,
             table,
         )?;
         let past = words.as_ref().and_then(|words| words.tokenizer.past_table());
-        let notes = fitted.config.notes.iter().cloned().chain(past).collect();
-        let vision = match fitted.vision {
-            Some(FittedVision { config, shape, module, plan }) => {
-                let reader = fitted.vision_file.as_ref().unwrap_or(&fitted.main);
-                let model = reader.load(module, &plan, loading.dtype, seen)?;
+        let notes = layout.config.notes.iter().cloned().chain(past).collect();
+        let vision = match layout.vision {
+            Some(VisionLayout { config, shape, model, file }) => {
+                let reader = file.as_ref().unwrap_or(&layout.main);
+                let model = reader.load(model.module, &model.plan, loading.dtype, seen)?;
                 let model = if loading.frozen { model.no_grad() } else { model };
                 Some(VisionPart { model, shape, config: Some(config) })
             }
             None => None,
         };
-        let (bridge, plan) = fitted.bridge;
+        let Planned { module: bridge, plan } = layout.bridge;
         let (text, caption) = (plan.has("text_proj.weight"), plan.has("temp"));
-        let bridge = fitted.main.load(bridge, &plan, DType::F32, |_| {})?;
-        let language = match fitted.language {
-            Some(FittedLanguage { config, shape, module, plan, projection }) => {
-                let reader = fitted.language_file.as_ref().unwrap_or(&fitted.main);
-                let model = reader.load(module, &plan, loading.dtype, seen)?;
+        let bridge = layout.main.load(bridge, &plan, DType::F32, |_| {})?;
+        let language = match layout.language {
+            Some(LanguageLayout { config, shape, model, projection, file }) => {
+                let reader = file.as_ref().unwrap_or(&layout.main);
+                let model = reader.load(model.module, &model.plan, loading.dtype, seen)?;
                 let model = if loading.frozen { model.no_grad() } else { model };
                 let projection =
-                    fitted.main.load(projection.0, &projection.1, DType::F32, |_| {})?;
+                    layout.main.load(projection.module, &projection.plan, DType::F32, |_| {})?;
                 Some(LanguagePart {
                     model,
                     shape,
-                    special_tokens: fitted.config.special_tokens,
+                    special_tokens: layout.config.special_tokens,
                     projection,
                     config: Some(config),
                 })
@@ -158,15 +158,15 @@ impl Model {
             vision,
             bridge: BridgePart::QFormer {
                 model: Box::new(bridge),
-                config: fitted.config.qformer,
+                config: layout.config.qformer,
                 text,
                 caption,
             },
             language,
             words,
             processor,
-            stage1: fitted.config.stage1,
-            image_token: fitted.config.image_token,
+            stage1: layout.config.stage1,
+            image_token: layout.config.image_token,
             notes,
         })
     }

@@ -2,57 +2,88 @@
 
 use std::fmt::{Display, Formatter};
 use std::path::{Path, PathBuf};
+use toolkit_system::problem::Problem;
 
 /// Why weights cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
     /// The system does not give the file.
-    #[error("cannot read: {source} --> {}; hint: check that it exists and may be read", path.display())]
     Read {
-        /// The file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// The file is damaged, of an unknown kind, or uses what is not supported.
-    #[error("{what} --> {}{}; hint: {hint}", path.display(), At(*byte))]
+    /// The file is damaged, of an unknown kind, or uses a feature that is not supported.
     File {
-        /// What is wrong.
+        /// Description of the damage.
         what: String,
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// The byte of the file it was noticed at, if there is one.
+        /// Byte of the file that it was noticed at, if there is one.
         byte: Option<u64>,
-        /// What to try.
+        /// Advice: what to try.
         hint: String,
     },
     /// A pickle names a function that runs programs or code. Nothing was called.
-    #[error(
-        "the pickle names `{global}`, which can run code --> {}{}; hint: delete this file, it is an attack or a \
-         mistake, and get the weights as safetensors",
-        path.display(), At(Some(*byte))
-    )]
     Unsafe {
         /// Module and name, with a dot.
         global: String,
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// The byte of the file (or of the pickle in the archive).
+        /// Byte of the file, or of the pickle in the archive.
         byte: u64,
     },
     /// A tensor is missing or cannot be given as asked.
-    #[error("tensor `{name}` {what} --> {}; hint: {hint}", path.display())]
     Tensor {
-        /// The name, shortened and on one line.
+        /// Name, shortened and on one line.
         name: String,
-        /// What is wrong, after the name.
+        /// Description of the error, after the name.
         what: String,
-        /// The file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// What to try.
+        /// Advice: what to try.
         hint: String,
     },
+}
+
+impl FormatError {
+    /// Returns the error in its three parts.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Read { path, source } => Problem::new(format_args!("cannot read: {source}"))
+                .at(path.display())
+                .hint("check that it exists and may be read"),
+            Self::File { what, path, byte, hint } => {
+                Problem::new(what).at(place(path, *byte)).hint(hint)
+            }
+            Self::Unsafe { global, path, byte } => {
+                let what = format!("the pickle names `{global}`, which can run code");
+                let hint = "delete this file, it is an attack or a mistake, and get the weights as \
+                    safetensors";
+                Problem::new(what).at(place(path, Some(*byte))).hint(hint)
+            }
+            Self::Tensor { name, what, path, hint } => {
+                Problem::new(format_args!("tensor `{name}` {what}")).at(path.display()).hint(hint)
+            }
+        }
+    }
+}
+
+impl Display for FormatError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+/// Names a file, and a byte of it where there is one.
+fn place(path: &Path, byte: Option<u64>) -> String {
+    match byte {
+        Some(byte) => format!("{} at byte {byte}", path.display()),
+        None => path.display().to_string(),
+    }
 }
 
 impl FormatError {
@@ -75,17 +106,10 @@ impl FormatError {
     }
 }
 
-struct At(Option<u64>);
-
-impl Display for At {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.map_or(Ok(()), |byte| write!(f, " at byte {byte}"))
-    }
-}
-
+/// Hint for files that end early.
 pub(crate) const DAMAGED: &str = "the file is cut off or damaged, get it again";
 
-/// What a parser finds wrong; it knows no file name.
+/// An error of a parser, which knows no file name.
 #[derive(Debug)]
 pub(crate) struct Fault {
     what: String,
@@ -99,12 +123,12 @@ impl Fault {
         Self { what: what.into(), byte: None, hint: hint.into(), global: false }
     }
 
-    /// The file is not what its format promises.
+    /// Creates the error that a file breaks the rules of its format.
     pub(crate) fn damaged(what: impl Into<String>, byte: usize) -> Self {
         Self { what: what.into(), byte: Some(byte), hint: DAMAGED.to_owned(), global: false }
     }
 
-    /// A pickle names a function that runs code.
+    /// Creates the error that a pickle names a function that runs code.
     pub(crate) fn global(global: String, byte: usize) -> Self {
         Self { what: global, byte: Some(byte), hint: String::new(), global: true }
     }
@@ -125,10 +149,10 @@ impl Fault {
     }
 }
 
-/// How much of a name from a file an error shows.
+/// Characters of a name from a file that an error shows.
 const SHOWN: usize = 120;
 
-/// Names come from files; they may be long or hold line breaks, an error may not.
+/// Shortens a name from a file and escapes its line breaks.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line: String = text.chars().take(SHOWN).flat_map(|c| c.escape_debug()).collect();
     if text.chars().nth(SHOWN).is_some() {

@@ -1,12 +1,29 @@
-//! Cards to live parts: what `registry/` says about encoders, bridges, language models, data sets
-//! and tasks.
+//! Cards and families: `registry/` describes encoders, bridges, language models, data sets and
+//! tasks; this crate reads the cards and builds the parts.
 //!
-//! A card is a TOML file that names a family and its configuration; a [`Registry`] knows the
+//! A card is a TOML file that names a family and its configuration. A [`Registry`] knows the
 //! families and finds the cards. Registration is explicit and typed:
 //! `Registry::builtin().vision::<MyVit>("my-vit")`.
 //!
-//! Every error is a `toolkit_system::problem::Problem` or a `toolkit_models::weights::WeightsError`:
-//! one line that says what is wrong, where, and what to try.
+//! | module | purpose |
+//! |---|---|
+//! | [`Registry`] | families by name, folders of cards, building |
+//! | [`Card`], `sections` | one card, its keys checked |
+//! | [`spanned`] | TOML with positions, so that an error names line and column |
+//! | `builtin` | the families of the toolkit, one line each |
+//! | `found` | the files that a card names: embedded, on disk, fetched |
+//! | `weights`, `tokenizer` | the weights and the tokenizer that a card names |
+//! | `datasets`, `extensions` | kinds of family that crates above define |
+//!
+//! An error is a `toolkit_system::problem::Problem`, or of weights a
+//! `toolkit_models::weights::WeightsError`.
+//!
+//! ```
+//! use toolkit_registry::{Kind, Registry};
+//!
+//! let wrong = Registry::builtin().card(Kind::Vision, "vit-nona").unwrap_err();
+//! assert_eq!(wrong.hint, "did you mean `vit-nano`?");
+//! ```
 
 mod builtin;
 mod card;

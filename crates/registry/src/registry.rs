@@ -16,22 +16,29 @@ use toolkit_models::weights::WeightsError;
 use toolkit_system::encoding::{Encoding, UTF16, encoding};
 use toolkit_system::problem::Problem;
 
-/// What a built part holds.
+/// Values of the parameters of a part that is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// What `[weights]` of the card names.
+    /// Those of the file that `[weights]` of the card names.
     Card,
-    /// Nothing yet: the caller initialises the parameters or loads a checkpoint.
+    /// None yet: the caller initialises the parameters or loads a checkpoint.
     None,
 }
 
 /// Families by name, and the folders that cards are looked for in.
 ///
-/// ```ignore
-/// let registry = Registry::builtin().vision::<MyVit>("my-vit").overlay("my-cards".into())?;
-/// let card = registry.card(Kind::Vision, "my-vit-small")?;
-/// let encoder = registry.build_vision(&card, &device, Weights::Card)?;
 /// ```
+/// use toolkit_registry::{Kind, Registry};
+///
+/// let registry = Registry::builtin();
+/// let card = registry.card(Kind::Vision, "vit-nano")?;
+/// let shape = registry.describe_vision(&card)?;
+/// assert_eq!((shape.image, shape.tokens, shape.width), ([64, 64], 65, 96));
+/// # Ok::<(), toolkit_system::problem::Problem>(())
+/// ```
+///
+/// A plug-in adds its families by `.vision::<MyVit>("my-vit")` and a folder of cards by
+/// [`Registry::overlay`].
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     vision: BTreeMap<String, VisionFamily>,
