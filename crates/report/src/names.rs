@@ -28,7 +28,8 @@ pub(crate) const GROUPS: [(&str, &str, &str); 3] = [
     ("new_thing", "new things", "things that were in no training picture of stages 1 and 2"),
 ];
 
-/// Returns the key of a control of a score: `vqa.overall` under `shuffled` is `vqa.shuffled.overall`.
+/// Returns the key of a control of a score: `vqa.overall` under `shuffled` is
+/// `vqa.shuffled.overall`.
 pub(crate) fn control_key(key: &str, control: &str) -> String {
     match key.split_once('.') {
         Some((task, rest)) => format!("{task}.{control}.{rest}"),

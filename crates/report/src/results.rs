@@ -40,7 +40,7 @@ pub struct Results {
     pub cells: Vec<CellResult>,
     /// The training stages, with their losses.
     pub stages: Vec<StageRun>,
-    /// Pictures with what the models said.
+    /// Pictures with the answers and captions of the models.
     pub samples: Vec<SamplePicture>,
     /// Samples that a cell and its baseline judge differently.
     pub flips: Vec<Flips>,
@@ -122,7 +122,7 @@ pub struct StageRun {
     pub scores: BTreeMap<String, f64>,
 }
 
-/// A picture, what is asked about it, and what the models said.
+/// A picture, a question about it, and the outputs of the models.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SamplePicture {

@@ -41,7 +41,7 @@ pub fn summary(results: &Results) -> Summary {
     summary
 }
 
-/// Returns what is said to be absent and is, in fact, in no cell.
+/// Lists the scores that are declared absent and are in no cell.
 fn absent(results: &Results, grid: &Grid) -> BTreeMap<String, String> {
     let keys = grid.keys();
     results

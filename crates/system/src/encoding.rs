@@ -1,9 +1,9 @@
-//! Encoding of a text file, told by its first bytes.
+//! Encoding of a text file, detected by its first bytes.
 
 /// Fault of a file in UTF-16, and what to try.
 pub const UTF16: (&str, &str) = ("this is UTF-16", "save the file as UTF-8");
 
-/// Encoding of a file, told by its first bytes.
+/// Encoding of a file, detected by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8 behind a mark.
@@ -11,7 +11,7 @@ pub enum Encoding {
         /// Bytes of the mark: 0 or 3.
         mark: usize,
     },
-    /// UTF-16, with a mark or told by its zeros.
+    /// UTF-16, with a mark, or detected by its zeros.
     Utf16,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Everything is written beside its place under a hidden name, `.NAME.PID-RANDOM.tmp`, and renamed.
 //! A kill leaves at most such a temporary; the next writer of the same name sweeps it. A temporary
-//! is locked as long as its writer lives, so nobody's work in progress is swept, whatever process
-//! or machine it is on.
+//! is locked as long as its writer lives, so work in progress is never swept, on
+//! any process or machine.
 
 use crate::problem::Problem;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Services of the machine that every floor needs, without a tensor in sight.
+//! Services that every floor needs: files, errors, progress. No tensor, no burn.
 //!
 //! | module | purpose |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
 //! | [`problem`] | the form of every error: what, where, what to try |
 //! | [`progress`] | progress of work that takes longer than a moment |
-//! | [`tool`] | small programs of the system that are asked a question |
+//! | [`tool`] | calls of small programs of the system |
 //! | [`unwind`] | panics of other people's code as errors |
 //!
 //! ```

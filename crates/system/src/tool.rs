@@ -1,4 +1,4 @@
-//! Small programs of the system that are asked a question.
+//! Calls of small programs of the system, such as `git` and `df`.
 
 use std::process::Command;
 

@@ -57,8 +57,8 @@ fn place_and_message(info: &PanicHookInfo) -> String {
     }
 }
 
-/// Cuts a source file's path to the package's folder on: where packages lie on this machine tells
-/// nobody anything.
+/// Cuts a source file's path to the package's folder on: the place of packages on this machine
+/// helps nobody.
 fn from_package(file: &str) -> String {
     let parts: Vec<&str> = file.split(['/', '\\']).collect();
     // `registry/src/INDEX/PACKAGE/..` for packages of registries.

@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// Width of the Gaussian length penalty, in bigrams.
 const SIGMA: f64 = 6.0;
 
-/// Images whose n-grams are gathered by one thread, and by all before they are joined.
+/// Images whose n-grams are collected by one thread, and by all before they are joined.
 const CHUNK: usize = 256;
 const BLOCK: usize = 1 << 15;
 

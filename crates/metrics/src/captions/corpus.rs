@@ -6,7 +6,7 @@ use crate::ptb::tokens_of_all;
 
 /// Tokenised captions, one for each image, and the references of each image.
 ///
-/// Tokens are held as numbers, so that a million captions take a few bytes for each word.
+/// Tokens are numbers, so that a million captions take a few bytes for each word.
 pub struct CaptionTokens {
     pub(crate) vocabulary: Vocabulary,
     pub(crate) hypotheses: Sentences,

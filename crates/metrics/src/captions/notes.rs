@@ -24,8 +24,8 @@ pub fn caption_notes(tokens: &CaptionTokens, bleu: &Bleu, cider: &Cider) -> Vec<
         );
     } else if images > 1 && cider.weightless {
         notes.push(
-            "CIDEr is 0 whatever the captions: it weighs words by how few images have them, and all images have the \
-             same references."
+            "CIDEr is 0 whatever the captions: it weighs words by how few images have them, and \
+            all images have the same references."
                 .to_owned(),
         );
     }

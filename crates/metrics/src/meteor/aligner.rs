@@ -204,18 +204,19 @@ impl<'a, B: Bits> Search<'a, B> {
         keep_best(grown);
     }
 
-    /// Makes partial alignments of candidates. What nobody else needs is moved, not copied.
+    /// Makes partial alignments of candidates. A set of words that no other candidate needs is
+    /// moved, not copied.
     fn keep(&mut self, grown: &[Candidate<'a>]) {
         let mut needed = [0_usize; BEAM];
         grown.iter().for_each(|candidate| needed[candidate.parent] += 1);
         let mut kept = Vec::with_capacity(grown.len());
         for &Candidate { mut state, parent, found } in grown {
             needed[parent] -= 1;
-            let held = &mut self.partials[parent].used;
+            let parent_used = &mut self.partials[parent].used;
             let mut used = if needed[parent] == 0 {
-                std::mem::replace(held, B::empty(0))
+                std::mem::replace(parent_used, B::empty(0))
             } else {
-                held.clone()
+                parent_used.clone()
             };
             if let Some(found) = found {
                 covered(found).for_each(|word| used.put(word));

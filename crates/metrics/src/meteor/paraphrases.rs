@@ -1,8 +1,8 @@
 //! The paraphrase table: which phrase may stand for which other one.
 //!
 //! The file is gzip, 62 MB, of 5.3 million triples of lines: a probability (unused), a phrase, a
-//! paraphrase of it. Only the entries are kept whose words all occur in the texts to score, for no
-//! other one can match: a tree of phrases, and for every phrase the sorted numbers of its
+//! paraphrase of it. Only those entries are stored whose words all occur in the texts to score, for
+//! no other one can match: a tree of phrases, and for every phrase the sorted numbers of its
 //! paraphrases with their rank in the file, for order decides between equal alignments. So reading
 //! takes little longer than inflating, and a few MB of memory.
 

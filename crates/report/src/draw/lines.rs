@@ -167,9 +167,9 @@ fn draw_panel(svg: &mut Svg, frame: &Frame, metric: &str, panel: &Panel) {
         let last = line.points.len().saturating_sub(1);
         for (index, (point, place)) in line.points.iter().zip(&places).enumerate() {
             if (last - index).is_multiple_of(every) {
-                let told =
+                let title =
                     format!("{}, step {}: {}", line.label, point.step, score(metric, point.mean));
-                svg.marker(line.series, *place, 4.2, &colour, &told);
+                svg.marker(line.series, *place, 4.2, &colour, &title);
             }
         }
         if let Some((_, y)) = places.last() {

@@ -9,7 +9,7 @@ use crate::text::write::capital;
 use crate::{Results, StageRun};
 use std::collections::BTreeMap;
 
-/// Single values drawn per run; more could not be told apart.
+/// Single values drawn per run; more could not be distinguished.
 const DRAWN: usize = 240;
 
 /// A curve: the runs with one label.

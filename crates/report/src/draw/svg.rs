@@ -175,7 +175,8 @@ impl Svg {
             ),
         };
         format!(
-            "{prolog}<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\"{size} role=\"img\" \
+            "{prolog}<svg xmlns=\"http://www.w3.org/2000/svg\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\"{size} role=\"img\" \
              font-family=\"system-ui, Segoe UI, Helvetica Neue, Arial, \
                  sans-serif\">\n<title>{title}</title>\n{ground}{body}</svg>\n"
         )

@@ -163,22 +163,24 @@ fn document(results: &Results, grid: &Grid, summary: &Summary, page: &Page) -> S
     } else {
         format!("<p class=\"question\">{}</p>\n", escape(&results.question))
     };
-    let told = |s: &Sentence| match s.lead.is_empty() {
+    let sentence = |s: &Sentence| match s.lead.is_empty() {
         true => escape(&s.rest),
         false => format!("<b>{}</b> {}", escape(&s.lead), escape(&s.rest)),
     };
-    let verdict: Vec<String> = verdict(grid, summary).iter().map(told).collect();
+    let verdict: Vec<String> = verdict(grid, summary).iter().map(sentence).collect();
     let links: Vec<String> = page
         .sections
         .iter()
         .map(|(id, title)| format!("<a href=\"#{id}\">{}</a>", escape(title)))
         .collect();
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
-         <title>{title}</title>\n<style>\n{variables}{STYLE}</style>\n</head>\n<body>\n<main>\n<header>\n<p \
-         class=\"meta\">{meta}</p>\n<h1>{title}</h1>\n{question}</header>\n<section class=\"verdict\"><h2>In short</h2>\n\
-         <p>{verdict}</p></section>\n<nav aria-label=\"Sections\">{links}</nav>\n{body}</main>\n</body>\n</html>\n",
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n\
+         <style>\n{variables}{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header>\n<p class=\"meta\">{meta}</p>\n<h1>{title}</h1>\n{question}</header>\n\
+         <section class=\"verdict\"><h2>In short</h2>\n<p>{verdict}</p></section>\n\
+         <nav aria-label=\"Sections\">{links}</nav>\n{body}</main>\n</body>\n</html>\n",
         title = escape(name),
         variables = variables(),
         meta = escape(&meta.join(" · ")),

@@ -54,8 +54,9 @@ pub(crate) fn compared_rows(comparison: &Comparison) -> String {
     };
     let (row, against): (Vec<&str>, Vec<&str>) =
         (comparison.row.split(' ').collect(), comparison.against.split(' ').collect());
-    // What both begin with is said once, of single values; of whole rows it might mislead.
+    // A beginning that both share is written once, for single values; for whole rows it might
+    // mislead.
     let same = row.iter().zip(&against).take_while(|(a, b)| a == b).count();
-    let said = if comparison.row.contains(',') || same >= against.len() { 0 } else { same };
-    format!("{place}{} − {}", comparison.row, against[said..].join(" "))
+    let shared = if comparison.row.contains(',') || same >= against.len() { 0 } else { same };
+    format!("{place}{} − {}", comparison.row, against[shared..].join(" "))
 }

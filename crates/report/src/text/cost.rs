@@ -34,11 +34,11 @@ pub(crate) fn cells(grid: &Grid) -> Table {
             mean(&row.cells.iter().map(|cell| cell.seconds).collect::<Vec<_>>()).unwrap_or(0.0);
         let params = row.cells.iter().map(|cell| cell.trained_params).max().unwrap_or(0);
         let seeds: Vec<String> = row.seeds().iter().map(u64::to_string).collect();
-        let told = if params == 0 { "–".to_owned() } else { count(params) };
+        let params = if params == 0 { "–".to_owned() } else { count(params) };
         let time = if time > 0.0 { seconds(time) } else { "–".to_owned() };
         TableRow {
             head: grid.label(&row.at),
-            cells: [seeds.join(", "), time, told].into_iter().map(TableCell::new).collect(),
+            cells: [seeds.join(", "), time, params].into_iter().map(TableCell::new).collect(),
             rule: false,
         }
     };

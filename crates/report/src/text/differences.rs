@@ -23,12 +23,12 @@ fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
     let several = found.iter().filter(|c| c.metric == first.metric).count() > 1;
     let tests = Tests::of(&found.iter().collect::<Vec<_>>());
     let mut caption = what.to_owned();
-    for told in tests.pick([
+    for sentence in tests.pick([
         " Over seeds: paired t-test, one pair per seed; interval of the difference in brackets.",
-        " Over questions: paired permutation test, questions about the same image swapped together, scores averaged \
-         over seeds.",
+        " Over questions: paired permutation test, questions about the same image swapped \
+         together, scores averaged over seeds.",
     ]) {
-        caption.push_str(told);
+        caption.push_str(sentence);
     }
     if several && tests.any() {
         caption.push_str(" Holm: corrected for the number of comparisons in the same score.");
@@ -48,7 +48,7 @@ fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
     };
     let mut metric = "";
     for c in found {
-        let asked = if c.questions == 0 {
+        let counted = if c.questions == 0 {
             "–".to_owned()
         } else {
             format!("{} ({})", c.questions, c.images)
@@ -62,7 +62,7 @@ fn comparisons(found: &[Comparison], what: &str) -> Option<Table> {
         cells.extend(
             tests.pick([seeds, questions]).map(|(plain, corrected)| with_holm(plain, corrected)),
         );
-        cells.extend(tests.questions.then(|| TableCell::new(asked)));
+        cells.extend(tests.questions.then(|| TableCell::new(counted)));
         let rule = !metric.is_empty() && metric != c.metric;
         table.rows.push(TableRow { head: compared_rows(c), cells, rule });
         metric = &c.metric;

@@ -1,4 +1,4 @@
-//! Pictures with what the models said about them.
+//! Pictures with the answers and captions of the models.
 
 use crate::names;
 use crate::text::table::markdown_text;
@@ -39,8 +39,9 @@ fn by_group(samples: &[SamplePicture]) -> Vec<(&str, Vec<&SamplePicture>)> {
 /// Writes all pictures as HTML.
 pub(crate) fn html(samples: &[SamplePicture]) -> String {
     let mut out = String::from(
-        "<p class=\"note\"><span class=\"good\">✓ correct</span>, <span class=\"part\">◐ partly correct</span>, \
-         <span class=\"bad\">✗ wrong</span>. Pictures are enlarged without smoothing.</p>\n",
+        "<p class=\"note\"><span class=\"good\">✓ correct</span>, \
+         <span class=\"part\">◐ partly correct</span>, <span class=\"bad\">✗ wrong</span>. \
+         Pictures are enlarged without smoothing.</p>\n",
     );
     for (group, members) in by_group(samples) {
         if !group.is_empty() {
@@ -65,7 +66,7 @@ fn card(sample: &SamplePicture) -> String {
         sample.captions.iter().map(|caption| format!("<li>{}</li>", escape(caption))).collect();
     let references =
         if references.is_empty() { references } else { format!("<ul>{references}</ul>") };
-    let asked = if sample.question.is_empty() {
+    let question = if sample.question.is_empty() {
         String::new()
     } else {
         let answers = escape(&sample.answers.join(" / "));
@@ -76,14 +77,16 @@ fn card(sample: &SamplePicture) -> String {
         String::new()
     } else {
         format!(
-            "<table class=\"said\"><thead><tr><th scope=\"col\">model</th><th scope=\"col\">answer</th><th \
-             scope=\"col\">caption</th></tr></thead><tbody>{rows}</tbody></table>"
+            "<table class=\"said\"><thead><tr><th scope=\"col\">model</th>\
+             <th scope=\"col\">answer</th><th scope=\"col\">caption</th></tr></thead>\
+             <tbody>{rows}</tbody></table>"
         )
     };
     let id = escape(&sample.id);
     format!(
-        "<article class=\"card\"><div class=\"shown\">{picture}<div>{asked}<p class=\"label\">References</p>{references}\
-         <p class=\"label\">{id}</p></div></div>{outputs}</article>\n"
+        "<article class=\"card\"><div class=\"shown\">{picture}<div>{question}\
+         <p class=\"label\">References</p>{references}<p class=\"label\">{id}</p></div></div>\
+         {outputs}</article>\n"
     )
 }
 
@@ -107,8 +110,8 @@ fn output(output: &SampleOutput) -> String {
 /// Writes the samples that only one of two cells gets right, as HTML.
 pub(crate) fn flips_html(all: &[Flips]) -> String {
     let mut out = String::from(
-        "<p class=\"note\">What a difference between two cells is made of: samples that only one of them gets right, some of \
-         each side, spread over the split.</p>\n",
+        "<p class=\"note\">What a difference between two cells is made of: samples that only one \
+         of them gets right, some of each side, spread over the split.</p>\n",
     );
     for flips in all {
         out.push_str(&format!("<h3>{}</h3>\n", escape(&title(flips))));

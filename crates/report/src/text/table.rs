@@ -82,8 +82,10 @@ impl Table {
             rows.push_str("</tr>\n");
         }
         format!(
-            "<div class=\"scroll\"><table{}>\n<caption><span><b>Table {number}.</b> {}</span></caption>\n<thead><tr><th \
-             scope=\"col\">{}</th>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n",
+            "<div class=\"scroll\"><table{}>\n\
+             <caption><span><b>Table {number}.</b> {}</span></caption>\n\
+             <thead><tr><th scope=\"col\">{}</th>{head}</tr></thead>\n\
+             <tbody>\n{rows}</tbody></table></div>\n",
             if self.words { " class=\"words\"" } else { "" },
             escape(&self.caption),
             escape(&self.corner),

@@ -5,8 +5,8 @@ use crate::stats::grid::Grid;
 use crate::stats::summary::{Comparison, Summary};
 use crate::text::write::{capital, p_is, plural, score, signed};
 
-/// More effects than this are counted, and only those that stand out are told one by one.
-const TOLD: usize = 6;
+/// More effects than this are counted, and only those that exclude zero are listed one by one.
+const LISTED: usize = 6;
 
 /// Mean of the points of a curve.
 const ALONG: &str = "vqa.along";
@@ -34,7 +34,7 @@ pub(crate) fn verdict(grid: &Grid, summary: &Summary) -> Vec<Sentence> {
     let mut out = Vec::new();
     if effects.is_empty() {
         out.push(without_comparison(grid, summary));
-    } else if effects.len() > TOLD {
+    } else if effects.len() > LISTED {
         out.push(Sentence::new(counted(&effects), ""));
         out.extend(effects.iter().filter(|e| excludes_zero(e)).map(|e| effect(e, effects.len())));
     } else {
@@ -60,7 +60,7 @@ fn excludes_zero(effect: &Comparison) -> bool {
 fn without_comparison(grid: &Grid, summary: &Summary) -> Sentence {
     let name = names::long(&summary.primary);
     let unit = names::unit(&summary.primary);
-    let told = |row: &crate::RowSummary| {
+    let reached = |row: &crate::RowSummary| {
         let found = row.scores.get(&summary.primary)?;
         let interval = match (found.low, found.high) {
             (Some(low), Some(high)) => {
@@ -74,7 +74,7 @@ fn without_comparison(grid: &Grid, summary: &Summary) -> Sentence {
         };
         Some(format!("{} reaches {}{interval}", row.label, score(&summary.primary, found.mean)))
     };
-    let rows: Vec<String> = summary.rows.iter().filter_map(told).take(TOLD).collect();
+    let rows: Vec<String> = summary.rows.iter().filter_map(reached).take(LISTED).collect();
     if rows.is_empty() {
         let why = summary.absent.get(&summary.primary);
         let why = why.map_or(String::new(), |why| format!("{}.", capital(why)));
@@ -191,7 +191,7 @@ fn controls(grid: &Grid, summary: &Summary) -> Option<String> {
     let best = summary.rows.iter().filter(|row| mean(row, primary).is_some()).max_by(|a, b| {
         mean(a, primary).unwrap_or(0.0).total_cmp(&mean(b, primary).unwrap_or(0.0))
     })?;
-    let told: Vec<String> = names::CONTROLS
+    let written: Vec<String> = names::CONTROLS
         .iter()
         .filter_map(|(control, name, _)| {
             Some(format!(
@@ -206,7 +206,7 @@ fn controls(grid: &Grid, summary: &Summary) -> Option<String> {
         "It".to_owned()
     };
     let reached = score(primary, mean(best, primary)?);
-    (!told.is_empty()).then(|| {
-        format!("{which} reaches {reached} with its images; controls: {}.", told.join(", "))
+    (!written.is_empty()).then(|| {
+        format!("{which} reaches {reached} with its images; controls: {}.", written.join(", "))
     })
 }
