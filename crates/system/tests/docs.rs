@@ -133,7 +133,10 @@ fn pages_are_wrapped_at_100_columns() {
     for page in pages() {
         let text = std::fs::read_to_string(&page).unwrap();
         for (at, line) in prose(&text) {
-            let exempt = line.starts_with('|') || line.contains("](") || line.contains("import") || line.starts_with('#');
+            let exempt = line.starts_with('|')
+                || line.contains("](")
+                || line.contains("import")
+                || line.starts_with('#');
             if line.chars().count() > 100 && !exempt {
                 wide.push(format!("{}:{at}", page.display()));
             }
