@@ -15,14 +15,12 @@ mod fail;
 mod interrupt;
 mod memory;
 mod meteor;
+mod model_args;
 mod numbers;
-mod opened;
 mod out;
 mod pictures;
 mod progress;
-mod runs;
 mod text;
-mod which;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::{Context, Global};

@@ -1,17 +1,15 @@
 //! Many picture files, a few at a time: memory does not grow with their number.
 
 use crate::context::Context;
-use crate::opened::Opened;
 use anyhow::bail;
 use clap::Args;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::path::PathBuf;
 use toolkit_data::DataError;
+use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
-
-/// Pictures decoded and encoded together.
-pub const BATCH: usize = 16;
+use toolkit_vlm::{BATCH, Vlm};
 
 /// Treatment of unreadable pictures.
 #[derive(Args, Clone, Copy)]
@@ -32,12 +30,12 @@ pub struct Unreadable {
 /// of `work`.
 pub fn in_batches(
     context: &Context,
-    opened: &Opened,
+    vlm: &Vlm,
     files: &[PathBuf],
     unreadable: Unreadable,
     mut work: impl FnMut(&[usize], &[RgbImage]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (task, processor) = (context.log.task("pictures"), opened.model.processor()?);
+    let (task, processor) = (context.log.task("pictures"), vlm.processor()?);
     Progress::start(&task, 0, files.len() as u64);
     let mut skipped = 0;
     for (batch, chunk) in files.chunks(BATCH).enumerate() {
@@ -68,10 +66,8 @@ pub fn in_batches(
     }
     Progress::finish(&task);
     if !files.is_empty() && skipped == files.len() {
-        bail!(
-            "none of {} pictures can be read; hint: `toolkit data check folder:DIR` says why",
-            files.len()
-        );
+        let what = format!("none of {} pictures can be read", files.len());
+        bail!(Problem::new(what).hint("`toolkit data check folder:DIR` says why"));
     }
     if skipped > 0 {
         context.log.line(&format!(

@@ -2,17 +2,17 @@
 
 use crate::layout::Layout;
 use crate::write::{Form, Summary, Written, hugging_face, lavis};
-use crate::{BridgePart, CheckpointError, Model};
+use crate::{CheckpointError, processor};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::Bridge;
 use toolkit_core::params::{self, Values};
 use toolkit_core::published::{Part, PublishedNames};
-use toolkit_models::bridge::qformer::QFormer;
+use toolkit_models::bridge::qformer::{QFormer, QFormerConfig};
+use toolkit_vlm::Vlm;
 
 use crate::config::{LanguageConfig, VisionConfig};
-use crate::processor::Processor;
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, C
     check_free(out, to)?;
     let layout = Layout::read(from, &Device::flex(), true)?;
     let side = layout.vision.as_ref().map(|vision| vision.shape.image[0]);
-    let processor = side.map(|side| Processor::read(&layout.folder, side)).transpose()?;
+    let processor = side.map(|side| processor::read(&layout.folder, side)).transpose()?;
     let mut written = Written {
         vision: layout.config.vision.clone(),
         qformer: layout.config.qformer.clone(),
@@ -56,21 +56,32 @@ pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, C
     Ok(Summary { note, ..summary })
 }
 
-/// Writes a model that is in memory, with the configurations of its frozen parts and its tokenizer.
+/// The configurations that a model in memory is written with.
+pub struct Configs {
+    /// Encoder.
+    pub vision: VisionConfig,
+    /// Bridge, if it is a Q-Former. No other one has a published form.
+    pub qformer: Option<QFormerConfig>,
+    /// Language model, if there is one.
+    pub language: Option<LanguageConfig>,
+    /// Content of `tokenizer.json`.
+    pub tokenizer: String,
+}
+
+/// Writes a model that is in memory.
 ///
 /// # Errors
 /// As [`convert`].
 pub fn export(
-    model: &Model,
-    vision: VisionConfig,
-    language: Option<LanguageConfig>,
-    tokenizer: Option<String>,
+    model: &Vlm,
+    configs: Configs,
     out: &Path,
     to: To,
     form: Form,
 ) -> Result<Summary, CheckpointError> {
     check_free(out, to)?;
-    let BridgePart::QFormer { model: bridge, config, .. } = &model.bridge else {
+    let Configs { vision, qformer, language, tokenizer } = configs;
+    let (Some(bridge), Some(qformer)) = (model.bridge.qformer(), qformer) else {
         let hint = "convert a run whose bridge is of family `qformer`";
         return Err(CheckpointError::new(
             "no published form has this bridge",
@@ -87,14 +98,14 @@ pub fn export(
     if let Some(v) = &model.vision {
         put(vision.published(), params::list(&v.model), params::export(&v.model));
     }
-    put(QFormer::published(), params::list(bridge.as_ref()), params::export(bridge.as_ref()));
+    put(QFormer::published(), params::list(bridge), params::export(bridge));
     if let (Some(l), Some(c)) = (&model.language, &language) {
         put(c.published().projection(), params::list(&l.projection), params::export(&l.projection));
         put(c.published(), params::list(&l.model), params::export(&l.model));
     }
     let mut written = Written {
         vision: Some(vision),
-        qformer: config.clone(),
+        qformer,
         special_tokens: model
             .language
             .as_ref()
@@ -103,7 +114,7 @@ pub fn export(
         image_token: model.image_token,
         stage1: model.stage1,
         preprocess: model.processor.as_ref().map(|processor| processor.preprocess),
-        tokenizer,
+        tokenizer: Some(tokenizer),
         folder: None,
         parameters,
         values: Box::new(|part, info| {

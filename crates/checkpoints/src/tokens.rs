@@ -5,32 +5,29 @@ use crate::byte_pairs::{self, Made};
 use crate::folder::{files, is_there};
 use std::path::Path;
 use toolkit_core::LanguageSpecialTokens;
+use toolkit_system::problem::Problem;
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_vlm::{Framing, ModelTokenizer};
 
-/// The error that a checkpoint has no tokenizer, with what its folder has instead.
-pub(crate) fn none_in(checkpoint: &Path) -> CheckpointError {
+/// Returns the error that a checkpoint has no tokenizer, with the files that its folder has instead.
+pub(crate) fn none_in(checkpoint: &Path) -> Problem {
     let folder = files(checkpoint).ok().and_then(|(_, config)| config.parent().map(Path::to_owned));
     let folder = folder.unwrap_or_else(|| checkpoint.to_owned());
     let slow =
         ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json"];
     let what = "this checkpoint has no tokenizer";
     match slow.into_iter().find(|file| folder.join(file).is_file()) {
-        None => CheckpointError::new(
-            what,
-            folder.display().to_string(),
-            "put its `tokenizer.json` beside the weights",
-        ),
+        None => Problem::new(what)
+            .at(folder.display())
+            .hint("put its `tokenizer.json` beside the weights"),
         Some(file) => {
             let python = "from transformers import AutoTokenizer as T; \
                 T.from_pretrained('.').save_pretrained('.')";
-            let hint =
-                format!("make a `tokenizer.json` of it: in that folder, python -c \"{python}\"");
-            CheckpointError::new(
-                format!("{what} that is read, only `{file}`"),
-                folder.display().to_string(),
-                hint,
-            )
+            Problem::new(format_args!("{what} that is read, only `{file}`"))
+                .at(folder.display())
+                .hint(format_args!(
+                    "make a `tokenizer.json` of it: in that folder, python -c \"{python}\""
+                ))
         }
     }
 }

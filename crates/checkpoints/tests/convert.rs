@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use toolkit_checkpoints::CheckpointError;
 use toolkit_checkpoints::convert::{To, convert};
-use toolkit_checkpoints::processor::{CLIP_MEAN, CLIP_STD, Processor};
+use toolkit_checkpoints::processor::{self, CLIP_MEAN, CLIP_STD};
 use toolkit_checkpoints::write::Form;
 use toolkit_data::{Fit, Preprocess};
 use toolkit_models::weights::StoredDtype;
@@ -66,14 +66,14 @@ fn the_processor_that_was_read_is_written() {
         for (name, content) in files.as_object().unwrap() {
             std::fs::write(from.path().join(name), content.to_string()).unwrap();
         }
-        let read = Processor::read(from.path(), 56).unwrap();
+        let read = processor::read(from.path(), 56).unwrap();
         assert_eq!(read.preprocess, preprocess, "{files}");
         let out = from.path().join("out");
         let summary = convert(from.path(), &out, To::HuggingFace, Form::default()).unwrap();
         assert_eq!(summary.files, [out.join("model.safetensors")]);
-        let again = Processor::read(&out, 56).unwrap();
+        let again = processor::read(&out, 56).unwrap();
         assert_eq!((again.preprocess, again.note.clone()), (preprocess, None), "{files}");
-        assert_eq!(again, Processor::of_folder(&out).unwrap());
+        assert_eq!(again, processor::of_folder(&out).unwrap());
         // Readers of version 4 look at the file alone, and at its class.
         let text: Value = serde_json::from_slice(&std::fs::read(out.join(OLD)).unwrap()).unwrap();
         let class = if preprocess.fit == Fit::Stretch {
@@ -188,7 +188,7 @@ fn what_cannot_be_written_leaves_nothing() {
 #[test]
 fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
     use burn::tensor::{DType, Device};
-    use toolkit_checkpoints::model::{Loading, Model};
+    use toolkit_checkpoints::{Loading, open};
     for name in ["hub-opt", "hub-t5"] {
         let dir = tempfile::tempdir().unwrap();
         let open = |file: &Path| {
@@ -199,7 +199,7 @@ fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
                 frozen: true,
                 progress: &toolkit_system::progress::Silent,
             };
-            Model::open(file, how).map(drop).map_err(|error| error.to_string())
+            open(file, how).map(drop).map_err(|error| error.to_string())
         };
         let trained = dir.path().join("trained/x.pth");
         to_lavis(&fixture(name), &trained).unwrap();

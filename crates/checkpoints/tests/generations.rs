@@ -4,16 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use toolkit_checkpoints::Model;
-use toolkit_checkpoints::model::Loading;
+use toolkit_checkpoints::{Loading, open};
 use toolkit_core::Ends;
 use toolkit_formats::Tensors;
-use toolkit_system::progress::Silent;
 use toolkit_vlm::{Decoding, EarlyStopping, Generated, Generator};
 
 #[derive(Deserialize)]
@@ -52,9 +50,7 @@ fn searches_are_those_of_transformers() {
     let mut ended = 0;
     for (kind, cases) in all {
         let folder = fixtures.join(format!("blip2-{kind}-tiny"));
-        let loading =
-            Loading { device: &device, dtype: DType::F32, frozen: true, progress: &Silent };
-        let model = Model::open(&folder, loading).unwrap();
+        let model = open(&folder, Loading::on(&device)).unwrap();
         let reference = Tensors::open(&folder.join("reference.safetensors")).unwrap();
         let shape = reference.info("input/pixel_values").unwrap().shape.clone();
         let pixels = TensorData::new(reference.read("input/pixel_values").unwrap(), shape);

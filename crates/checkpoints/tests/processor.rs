@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use toolkit_checkpoints::processor::Processor;
+use toolkit_checkpoints::processor;
 use toolkit_data::{Alpha, Fit};
 
 const OLD: &str = "preprocessor_config.json";
@@ -29,7 +29,7 @@ fn pixels_are_those_of_transformers() {
     assert_eq!(cases.len(), 24);
     for case in cases {
         let dir = folder(&case["files"]);
-        let processor = Processor::read(dir.path(), 8)
+        let processor = processor::read(dir.path(), 8)
             .unwrap_or_else(|error| panic!("{}: {error}", case["name"]));
         let ours = processor.pixels(&picture()).unwrap();
         let theirs: Vec<f64> =
@@ -43,7 +43,7 @@ fn pixels_are_those_of_transformers() {
 
 #[test]
 fn where_the_settings_are_from_is_said() {
-    let note = |files: Value| Processor::read(folder(&files).path(), 8).unwrap().note;
+    let note = |files: Value| processor::read(folder(&files).path(), 8).unwrap().note;
     let (blip, half) = (json!({"size": 8}), json!({"size": 8, "image_mean": 0.5}));
     assert_eq!(note(json!({OLD: blip})), None);
     assert_eq!(note(json!({NEW: {"image_processor": blip}})), None);
@@ -64,7 +64,7 @@ fn where_the_settings_are_from_is_said() {
         let none = note(files).unwrap();
         assert!(none.contains("there is no image processor; pixels are LAVIS's: 8 x 8"), "{none}");
     }
-    let made = Processor::read(folder(&json!({})).path(), 8).unwrap();
+    let made = processor::read(folder(&json!({})).path(), 8).unwrap();
     assert_eq!(
         (made.preprocess.size, made.preprocess.fit, made.alpha),
         (8, Fit::Stretch, Alpha::Drop)
@@ -73,7 +73,7 @@ fn where_the_settings_are_from_is_said() {
 
 /// Reads a file of `keys` and gives the error, which must be one line that names `key`.
 fn refused(keys: &Value, key: &str) -> String {
-    let error = match Processor::read(folder(&json!({OLD: keys})).path(), 8) {
+    let error = match processor::read(folder(&json!({OLD: keys})).path(), 8) {
         Ok(made) => panic!("{keys} made {made:?}"),
         Err(error) => error.to_string(),
     };
@@ -181,17 +181,17 @@ fn values_of_the_wrong_kind_are_refused() {
     refused(&json!({"image_processor_type": ["BlipImageProcessor"]}), "image_processor_type");
     for wrong in [json!([1]), json!("BlipImageProcessor"), json!(null)] {
         let error =
-            Processor::read(folder(&json!({OLD: wrong})).path(), 8).unwrap_err().to_string();
+            processor::read(folder(&json!({OLD: wrong})).path(), 8).unwrap_err().to_string();
         assert!(error.contains("the file is no JSON object"), "{error}");
         if !wrong.is_null() {
             let nested =
-                Processor::read(folder(&json!({NEW: {"image_processor": wrong}})).path(), 8);
+                processor::read(folder(&json!({NEW: {"image_processor": wrong}})).path(), 8);
             let error = nested.unwrap_err().to_string();
             assert!(error.contains("`image_processor` is") && error.contains(NEW), "{error}");
         }
     }
     let nested =
-        Processor::read(folder(&json!({NEW: {"image_processor": {"crop_pct": 0.9}}})).path(), 8);
+        processor::read(folder(&json!({NEW: {"image_processor": {"crop_pct": 0.9}}})).path(), 8);
     assert!(nested.unwrap_err().to_string().contains("`image_processor.crop_pct` is 0.9"));
 }
 
@@ -205,7 +205,7 @@ fn numbers_that_only_python_knows_are_refused_by_their_key() {
             r#"{{"a \"key\"": "NaN", "size": 8, "{key}": [0.5, {number}, 0.5], "b": "x: Infinity"}}"#
         );
         std::fs::write(dir.path().join(OLD), text).unwrap();
-        let error = Processor::read(dir.path(), 8).unwrap_err().to_string();
+        let error = processor::read(dir.path(), 8).unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("`{key}` has {number}, which is no finite number --> ")),
             "{error}"
@@ -215,6 +215,6 @@ fn numbers_that_only_python_knows_are_refused_by_their_key() {
     // A file that is broken otherwise is called so.
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(OLD), r#"{"a": "NaN", "size": "#).unwrap();
-    let error = Processor::read(dir.path(), 8).unwrap_err().to_string();
+    let error = processor::read(dir.path(), 8).unwrap_err().to_string();
     assert!(error.starts_with("this is no JSON: "), "{error}");
 }

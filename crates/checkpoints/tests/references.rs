@@ -1,12 +1,11 @@
 //! A reference that holds no finite number agrees with nothing.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use toolkit_checkpoints::CheckpointError;
-use toolkit_checkpoints::model::{Loading, Model};
 use toolkit_checkpoints::verify::{Report, Subject, verify};
-use toolkit_system::progress::Silent;
+use toolkit_checkpoints::{Loading, open};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/blip2-itm-tiny")
@@ -32,9 +31,8 @@ fn spoilt(prefix: &str, at: usize, value: f32) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn compare(reference: &Path) -> Result<Report, CheckpointError> {
-    let open = |device: &Device, frozen: bool| {
-        Model::open(&fixture(), Loading { device, dtype: DType::F32, frozen, progress: &Silent })
-    };
+    let open =
+        |device: &Device, frozen: bool| open(&fixture(), Loading { frozen, ..Loading::on(device) });
     verify(&Subject { folder: fixture(), open: &open }, Some(reference), &Device::flex())
 }
 

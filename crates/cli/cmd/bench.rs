@@ -1,8 +1,8 @@
 //! `toolkit bench`: how fast this machine, device and model are.
 
 use crate::context::Context;
+use crate::model_args::Precision;
 use crate::text::{bytes, count, table};
-use crate::which::Kept;
 use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub struct Args {
     beams: u64,
     /// How the language model's matrices are kept while it writes
     #[arg(long, value_name = "TYPE", default_value = "f32")]
-    dtype: Kept,
+    dtype: Precision,
     /// Folder with pictures [default: 32 made-up ones of 640 x 480]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,

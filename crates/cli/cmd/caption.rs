@@ -2,14 +2,15 @@
 
 use crate::context::Context;
 use crate::decoding::Search;
-use crate::opened::best;
+use crate::model_args::{ModelArgs, Purpose, best};
 use crate::out;
-use crate::pictures::Unreadable;
-use crate::which::{Purpose, Which};
+use crate::pictures::{Unreadable, in_batches};
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use toolkit_system::problem::Problem;
+use toolkit_vlm::GeneratedText;
 
 /// Captions pictures with a run, a published checkpoint or a model card
 ///
@@ -24,7 +25,7 @@ Examples:
   toolkit caption runs/ablate_stage1 photos/*.jpg --skip-unreadable --json | jq -r .text")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     #[command(flatten)]
     search: Search,
     /// What the caption continues [default: as the task card of a run says; nothing for published
@@ -43,27 +44,48 @@ pub struct Args {
 /// # Errors
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let opened = args.which.open(context, Purpose::Speak)?;
-    let (prompt, decoding) = opened.caption(context)?;
+    let loaded = args.model.open(context, Purpose::Generate)?;
+    let (prompt, decoding) = loaded.caption_task(context)?;
     if args.prompt.as_ref().is_some_and(|prompt| prompt.contains("{}")) {
-        bail!(
-            "`{{}}` stands for a question, and a caption has none --> --prompt; hint: leave it \
-            out, or use `toolkit vqa`"
-        );
+        let what = "`{}` stands for a question, and a caption has none";
+        bail!(Problem::new(what).at("--prompt").hint("leave it out, or use `toolkit vqa`"));
     }
     let prompt = args.prompt.clone().unwrap_or(prompt);
     let decoding = args.search.over(decoding);
-    let alone = args.images.len() == 1;
-    opened.caption_each(context, &args.images, args.unreadable, &prompt, &decoding, |image, texts| {
-        let caption = best(texts)?;
-        if context.json {
-            return out::json_line(&json!({
-                "image": out::path(image), "of": opened.of, "prompt": prompt, "text": caption.text, "ids": caption.ids,
-                "score": caption.score, "finished": caption.finished, "answers": texts,
-            }));
+    decoding.check()?;
+    loaded.vlm.language()?;
+    loaded.note_special_tokens(context, std::slice::from_ref(&prompt))?;
+    in_batches(context, &loaded.vlm, &args.images, args.unreadable, |places, pictures| {
+        let captions = loaded.vlm.caption(pictures, &prompt, &decoding)?;
+        for (at, texts) in places.iter().zip(captions) {
+            print(context, args, loaded.of.as_deref(), &prompt, &args.images[*at], &texts)?;
         }
-        // The name of a file and a text are one line, whatever they hold.
-        let name = if alone { String::new() } else { format!("{}\t", out::shown(&image.display().to_string())) };
-        out::out(&texts.iter().map(|written| format!("{name}{}\n", out::shown(&written.text))).collect::<String>())
+        Ok(())
     })
+}
+
+/// Prints the captions of one picture.
+fn print(
+    context: &Context,
+    args: &Args,
+    of: Option<&str>,
+    prompt: &str,
+    image: &Path,
+    texts: &[GeneratedText],
+) -> anyhow::Result<()> {
+    let caption = best(texts)?;
+    if context.json {
+        return out::json_line(&json!({
+            "image": out::path(image), "of": of, "prompt": prompt,
+            "text": caption.text, "ids": caption.ids,
+            "score": caption.score, "finished": caption.finished, "answers": texts,
+        }));
+    }
+    // The name of a file and a text are one line, whatever they hold.
+    let name = match args.images.len() {
+        1 => String::new(),
+        _ => format!("{}\t", out::shown(&image.display().to_string())),
+    };
+    let line = |text: &GeneratedText| format!("{name}{}\n", out::shown(&text.text));
+    out::out(&texts.iter().map(line).collect::<String>())
 }

@@ -1,14 +1,15 @@
 //! `toolkit convert`: a checkpoint in another published form.
 
 use crate::context::Context;
-use crate::which::{Purpose, Which, is_run};
+use crate::model_args::{ModelArgs, Purpose};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args as Arguments, ValueEnum};
 use std::path::PathBuf;
 use tokenizers::processors::template::TemplateProcessing;
 use toolkit_checkpoints::config::{LanguageConfig, VisionConfig};
-use toolkit_checkpoints::convert::{To, convert, export};
+use toolkit_checkpoints::convert::{Configs, To, convert, export};
 use toolkit_checkpoints::write::{Form, Summary};
+use toolkit_lab::run::is_run;
 use toolkit_models::weights::StoredDtype;
 use toolkit_registry::Card;
 use toolkit_system::problem::Problem;
@@ -30,7 +31,7 @@ Examples:
   toolkit convert blip2-opt-2.7b/ blip2.pth --to lavis --all")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     /// Folder (hf) or .pth file (lavis) to write
     out: PathBuf,
     /// The form to write
@@ -91,11 +92,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Stored::F16 => StoredDtype::F16,
     };
     let form = Form { dtype, shard: args.shard };
-    let path = PathBuf::from(&args.which.model);
+    let path = PathBuf::from(&args.model.model);
     let summary = if is_run(&path) {
         of_run(context, args, to, form)?
     } else {
-        convert(&args.which.path(context)?, &args.out, to, form)?
+        convert(&args.model.path(context)?, &args.out, to, form)?
     };
     summary.note.iter().for_each(|note| context.log.line(note));
     if !summary.left_out.is_empty() {
@@ -114,12 +115,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 }
 
 fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<Summary> {
-    let purpose = if args.stage1 { Purpose::Compare } else { Purpose::Speak };
-    let opened = args.which.open(context, purpose)?;
-    let cell = opened
-        .cell()
-        .ok_or_else(|| Problem::new("this is no run").hint("give the folder of one"))?;
-    let card = &cell.resolved.vision.0;
+    let purpose = if args.stage1 { Purpose::Compare } else { Purpose::Generate };
+    let loaded = args.model.open(context, purpose)?;
+    let cell =
+        loaded.cell.ok_or_else(|| Problem::new("this is no run").hint("give the folder of one"))?;
+    let (vlm, resolved) = (&loaded.vlm, &cell.resolved);
+    let card = &resolved.vision.0;
     let vision = match card.family.as_str() {
         "eva" => VisionConfig::Eva(card.config()?),
         "vit" => VisionConfig::Clip(card.config()?),
@@ -131,10 +132,11 @@ fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<
             .into());
         }
     };
-    let language =
-        opened.model.language.as_ref().map(|_| language(&cell.resolved.language.0)).transpose()?;
-    let tokenizer = tokenizer(&opened.model.words()?.tokenizer, language.as_ref())?;
-    Ok(export(&opened.model, vision, language, Some(tokenizer), &args.out, to, form)?)
+    let qformer = vlm.bridge.qformer().map(|_| resolved.bridge.0.config()).transpose()?;
+    let language = vlm.language.as_ref().map(|_| language(&resolved.language.0)).transpose()?;
+    let tokenizer = tokenizer(&vlm.tokenizer()?.tokenizer, language.as_ref())?;
+    let configs = Configs { vision, qformer, language, tokenizer };
+    Ok(export(vlm, configs, &args.out, to, form)?)
 }
 
 /// The tokenizer with the special tokens that a published one puts around a text itself.

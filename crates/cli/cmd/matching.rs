@@ -1,19 +1,16 @@
 //! `toolkit match`: how well texts fit pictures, by a bridge's text side.
 
 use crate::context::Context;
-use crate::opened::{Opened, rows};
+use crate::model_args::{ModelArgs, Purpose};
 use crate::out;
 use crate::pictures::{Unreadable, in_batches};
 use crate::text::{decimals, table};
-use crate::which::{Purpose, Which};
 use anyhow::bail;
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
 use clap::Args as Arguments;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
-use toolkit_checkpoints::BridgePart;
-use toolkit_core::{Pair, Side, noise, pad, similarity};
+use toolkit_system::problem::Problem;
+use toolkit_vlm::{MatchScores, Vlm};
 
 /// Says how well texts fit pictures: ITC (cosine of the text with the most similar query) and ITM
 /// (probability that they match)
@@ -27,7 +24,7 @@ Examples:
   toolkit match runs/ablate_stage1 a.png b.png --text 'a red apple' --json")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     #[command(flatten)]
     unreadable: Unreadable,
     /// Picture files
@@ -38,78 +35,39 @@ pub struct Args {
     text: Vec<String>,
 }
 
-/// Scores of every picture with every text, `[picture][text]`.
+/// Scores of picture files with texts.
 pub struct Scores {
-    /// Cosine with the most similar query.
-    pub itc: Vec<Vec<f32>>,
-    /// Logits of the matching head: no match, match.
-    pub itm: Vec<Vec<[f32; 2]>>,
-    /// The texts' token ids.
+    /// Files that were read, by their places.
+    pub read: Vec<usize>,
+    /// Scores of each of them.
+    pub scores: Vec<MatchScores>,
+    /// Token ids of the texts.
     pub ids: Vec<Vec<u32>>,
 }
 
-/// Longest text that the text side reads.
-#[must_use]
-pub fn longest(opened: &Opened) -> usize {
-    match &opened.model.bridge {
-        BridgePart::QFormer { config, .. } => config.max_position_embeddings,
-        BridgePart::Other(_) => usize::MAX,
-    }
-}
-
 /// Scores picture files with texts of at most `most` tokens, a few pictures at a time.
-///
-/// Returns the scores and the places of the files that were read.
 ///
 /// # Errors
 /// If the model has no text side or no tokenizer, or a picture cannot be read and is not left out.
 pub fn score(
     context: &Context,
-    opened: &Opened,
+    vlm: &Vlm,
     files: &[PathBuf],
     unreadable: Unreadable,
-    texts: (&[String], Option<usize>),
-) -> anyhow::Result<(Scores, Vec<usize>)> {
-    let (texts, most) = texts;
+    texts: &[String],
+    most: Option<usize>,
+) -> anyhow::Result<Scores> {
     if texts.iter().any(|text| text.trim().is_empty()) {
-        bail!("a text is empty --> --text ''; hint: write what is looked for");
+        bail!(Problem::new("a text is empty").at("--text ''").hint("write what is looked for"));
     }
-    let (tower, words) = (opened.model.tower()?, opened.model.words()?);
-    let most = most.unwrap_or(usize::MAX).min(longest(opened));
-    let ids: Vec<Vec<u32>> =
-        texts.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
-    let padding = words.tokenizer.pad.unwrap_or(opened.model.stage1.pad);
-    let text = pad(&ids, padding, Side::Right, &device_of(opened));
-    let embeds = noise::off(|| tower.text_embeds(text.ids.clone(), text.mask.clone()));
-    let (mut itc, mut itm, mut read) = (Vec::new(), Vec::new(), Vec::new());
-    in_batches(context, opened, files, unreadable, |places, pictures| {
-        let features = opened.features(pictures)?;
-        noise::off(|| {
-            let all: Vec<Pair> = (0..ids.len()).map(|text| Pair { text, image: 0 }).collect();
-            for at in 0..pictures.len() {
-                let pass = tower.image_pass(features.clone().narrow(0, at, 1));
-                let similar: Tensor<2> =
-                    similarity(tower.image_embeds(pass.queries), embeds.clone());
-                itc.extend(rows(similar));
-                let logits = rows(tower.match_logits(
-                    &pass.cross,
-                    &all,
-                    text.ids.clone(),
-                    text.mask.clone(),
-                ));
-                itm.push(logits.into_iter().map(|pair| [pair[0], pair[1]]).collect());
-            }
-        });
+    let texts = vlm.embed_texts(texts, most)?;
+    let (mut read, mut scores) = (Vec::new(), Vec::new());
+    in_batches(context, vlm, files, unreadable, |places, pictures| {
+        scores.extend(vlm.matching(pictures, &texts)?);
         read.extend_from_slice(places);
         Ok(())
     })?;
-    Ok((Scores { itc, itm, ids }, read))
-}
-
-/// The probability of a match.
-#[must_use]
-pub fn probability([no, yes]: [f32; 2]) -> f32 {
-    1.0 / (1.0 + (no - yes).exp())
+    Ok(Scores { read, scores, ids: texts.ids })
 }
 
 /// Runs the command.
@@ -117,25 +75,29 @@ pub fn probability([no, yes]: [f32; 2]) -> f32 {
 /// # Errors
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let opened = args.which.open(context, Purpose::Compare)?;
-    let (scores, read) =
-        score(context, &opened, &args.images, args.unreadable, (&args.text, None))?;
-    let images: Vec<&PathBuf> = read.iter().map(|at| &args.images[*at]).collect();
+    let loaded = args.model.open(context, Purpose::Compare)?;
+    let found = score(context, &loaded.vlm, &args.images, args.unreadable, &args.text, None)?;
+    let images: Vec<&PathBuf> = found.read.iter().map(|at| &args.images[*at]).collect();
     let as_json = || {
-        let image = |at: usize| {
-            let text = |t: usize| json!({"text": args.text[t], "ids": scores.ids[t], "itc": scores.itc[at][t], "itm": probability(scores.itm[at][t]), "itm_logits": scores.itm[at][t]});
-            json!({"image": out::path(images[at]), "of": opened.of, "texts": (0..args.text.len()).map(text).collect::<Vec<_>>()})
+        let image = |(image, scores): (&&PathBuf, &MatchScores)| {
+            let text = |t: usize| {
+                json!({
+                    "text": args.text[t], "ids": found.ids[t], "itc": scores.itc[t],
+                    "itm": scores.probability(t), "itm_logits": scores.itm[t],
+                })
+            };
+            let texts: Vec<Value> = (0..args.text.len()).map(text).collect();
+            json!({"image": out::path(image), "of": loaded.of, "texts": texts})
         };
-        (0..images.len()).map(image).collect()
+        images.iter().zip(&found.scores).map(image).collect()
     };
     let as_text = || {
         let mut lines = Vec::new();
-        for (at, image) in images.iter().enumerate() {
+        for (image, scores) in images.iter().zip(&found.scores) {
             for (t, text) in args.text.iter().enumerate() {
-                let (itc, itm) = (scores.itc[at][t], probability(scores.itm[at][t]));
                 lines.push(vec![
-                    decimals(itc, 4),
-                    decimals(itm, 4),
+                    decimals(scores.itc[t], 4),
+                    decimals(scores.probability(t), 4),
                     image.display().to_string(),
                     text.clone(),
                 ]);
@@ -144,15 +106,4 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         table(&["itc", "itm", "image", "text"], &lines)
     };
     context.print(as_json, as_text)
-}
-
-/// The device of a model's encoder.
-#[must_use]
-pub fn device_of(opened: &Opened) -> Device {
-    opened
-        .model
-        .vision
-        .as_ref()
-        .and_then(|v| v.model.devices().first().cloned())
-        .unwrap_or_default()
 }

@@ -2,10 +2,10 @@
 
 use super::matching::score;
 use crate::context::Context;
+use crate::model_args::{ModelArgs, Purpose};
 use crate::out;
 use crate::pictures::Unreadable;
 use crate::text::{decimals, table};
-use crate::which::{Purpose, Which};
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use toolkit_data::pictures_below;
 use toolkit_eval::RetrievalTask;
 use toolkit_registry::Kind;
+use toolkit_system::problem::Problem;
 
 /// Ranks pictures by texts, without any language model
 ///
@@ -26,7 +27,7 @@ Examples:
   toolkit retrieve blip2-itm-vit-g/ a.png b.png --text 'a red apple' --json")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     /// Stage-1 run: a folder of MODEL/stage1 [default: the first one]
     #[arg(long, value_name = "KEY", conflicts_with = "cell")]
     stage1: Option<String>,
@@ -49,21 +50,22 @@ pub struct Args {
 /// If pictures, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let files = files(context, args)?;
-    let opened = match &args.stage1 {
-        Some(key) => args.which.open_stage1(context, key)?,
-        None => args.which.open(context, Purpose::Compare)?,
+    let loaded = match &args.stage1 {
+        Some(key) => args.model.open_stage1(context, key)?,
+        None => args.model.open(context, Purpose::Compare)?,
     };
-    let most = match opened.cell() {
+    let most = match &loaded.cell {
         None => None,
         Some(cell) => {
             let card = context.registry.card(Kind::Task, &cell.spec.eval.retrieve)?;
             Some(RetrievalTask::from_card(&card)?.config.max_tokens)
         }
     };
-    let (scores, read) = score(context, &opened, &files, args.unreadable, (&args.text, most))?;
-    let files: Vec<&PathBuf> = read.iter().map(|at| &files[*at]).collect();
-    let itm = |image: usize, text: usize| scores.itm[image][text][1];
-    let both = |image: usize, text: usize| scores.itc[image][text] + itm(image, text);
+    let found = score(context, &loaded.vlm, &files, args.unreadable, &args.text, most)?;
+    let scores = &found.scores;
+    let files: Vec<&PathBuf> = found.read.iter().map(|at| &files[*at]).collect();
+    let itm = |image: usize, text: usize| scores[image].itm[text][1];
+    let both = |image: usize, text: usize| scores[image].itc[text] + itm(image, text);
     let ranked = |text: usize| {
         let mut order: Vec<usize> = (0..files.len()).collect();
         order.sort_by(|&a, &b| both(b, text).total_cmp(&both(a, text)));
@@ -72,16 +74,16 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let as_json = || {
         let one = |text: usize| {
             let images = ranked(text).into_iter().map(
-                |i| json!({"image": out::path(files[i]), "score": both(i, text), "itc": scores.itc[i][text], "itm": itm(i, text)}),
+                |i| json!({"image": out::path(files[i]), "score": both(i, text), "itc": scores[i].itc[text], "itm": itm(i, text)}),
             );
-            json!({"text": args.text[text], "ids": scores.ids[text], "of": opened.of, "ranks": images.collect::<Vec<_>>()})
+            json!({"text": args.text[text], "ids": found.ids[text], "of": loaded.of, "ranks": images.collect::<Vec<_>>()})
         };
         (0..args.text.len()).map(one).collect()
     };
     let as_text = || {
         let one = |text: usize| {
             let line = |(rank, i): (usize, usize)| {
-                let numbers = [decimals(scores.itc[i][text], 3), decimals(itm(i, text), 3)];
+                let numbers = [decimals(scores[i].itc[text], 3), decimals(itm(i, text), 3)];
                 [
                     vec![(rank + 1).to_string()],
                     numbers.to_vec(),
@@ -109,10 +111,8 @@ fn files(context: &Context, args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     notes.iter().for_each(|note| context.log.line(note));
     if files.is_empty() {
         let shown = dir.display();
-        bail!(
-            "there is no picture --> {shown}; hint: `toolkit data check folder:{shown}` says what \
-            it holds"
-        );
+        let hint = format!("`toolkit data check folder:{shown}` says what it holds");
+        bail!(Problem::new("there is no picture").at(shown).hint(hint));
     }
     Ok(files)
 }

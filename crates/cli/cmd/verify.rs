@@ -1,13 +1,14 @@
 //! `toolkit verify`: a checkpoint against what its source computed.
 
 use crate::context::Context;
+use crate::model_args::{ModelArgs, Purpose};
 use crate::text::table;
-use crate::which::{Purpose, Which, is_run};
 use burn::tensor::Device;
 use clap::Args as Arguments;
 use std::path::{Path, PathBuf};
 use toolkit_checkpoints::CheckpointError;
 use toolkit_checkpoints::verify::{Bound, Report, Row, Subject, verify};
+use toolkit_lab::run::is_run;
 use toolkit_system::problem::Problem;
 
 /// Compares a checkpoint with a reference file: every tensor, loss, gradient, pixel and generated
@@ -24,7 +25,7 @@ Examples:
   toolkit verify tests/fixtures/stage1-tiny/checkpoint.pth --json")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     /// What its source computed [default: reference.safetensors beside the checkpoint]
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
@@ -35,13 +36,11 @@ pub struct Args {
 /// # Errors
 /// If files are missing or broken, or anything differs.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let path = PathBuf::from(&args.which.model);
+    let path = PathBuf::from(&args.model.model);
     let open = |device: &Device, frozen: bool| {
-        let purpose = if args.stage1() { Purpose::Compare } else { Purpose::Speak };
-        let opened = args.which.open_on(context, purpose, device, frozen);
-        opened
-            .map(|opened| opened.model)
-            .map_err(|error| CheckpointError::Failed(error.to_string()))
+        let purpose = if args.stage1() { Purpose::Compare } else { Purpose::Generate };
+        let loaded = args.model.open_on(context, purpose, device, frozen);
+        loaded.map(|loaded| loaded.vlm).map_err(|error| CheckpointError::Failed(error.to_string()))
     };
     let folder = if is_run(&path) { path.clone() } else { Subject::folder_of(&path)? };
     let subject = Subject { folder, open: &open };
@@ -55,7 +54,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(Problem::new(format_args!("{wrong} of {all} outputs differ from the reference"))
-        .at(&args.which.model)
+        .at(&args.model.model)
         .hint("the first that differs in the order vision, qformer, language is where to look")
         .into())
 }
@@ -63,7 +62,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 impl Args {
     /// Returns `true` if the reference is one of stage 1: of a run, that is another checkpoint.
     fn stage1(&self) -> bool {
-        let path = Path::new(&self.which.model);
+        let path = Path::new(&self.model.model);
         let file = self.reference.clone().unwrap_or_else(|| path.join("reference.safetensors"));
         is_run(path)
             && toolkit_checkpoints::verify::kind_of(&file).is_some_and(|kind| kind == "stage1")

@@ -2,14 +2,15 @@
 
 use crate::context::Context;
 use crate::decoding::Search;
-use crate::opened::{Opened, Ranked, best};
+use crate::model_args::{LoadedModel, ModelArgs, Purpose, best};
 use crate::out;
 use crate::text::{decimals, table};
-use crate::which::{Purpose, Which};
 use anyhow::bail;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::path::PathBuf;
+use toolkit_system::problem::Problem;
+use toolkit_vlm::RankedAnswer;
 
 /// Answers questions about a picture with a run, a published checkpoint or a model card
 #[derive(Arguments)]
@@ -21,7 +22,7 @@ Examples:
   toolkit vqa blip2-opt-2.7b/ photo.png --question 'which animal is it?' --choices dog,cat,'polar bear'")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     #[command(flatten)]
     search: Search,
     /// Picture file
@@ -48,8 +49,9 @@ pub fn chosen_prompt(wanted: Option<&String>, default: String) -> anyhow::Result
     let Some(wanted) = wanted else { return Ok(default) };
     if !wanted.contains("{}") {
         bail!(
-            "`--prompt` has no {{}} for the question --> `{wanted}`; hint: write 'Question: {{}} \
-            Answer:'"
+            Problem::new("`--prompt` has no {} for the question")
+                .at(format_args!("`{wanted}`"))
+                .hint("write 'Question: {} Answer:'")
         );
     }
     Ok(wanted.clone())
@@ -60,31 +62,33 @@ pub fn chosen_prompt(wanted: Option<&String>, default: String) -> anyhow::Result
 /// # Errors
 /// If the picture, weights or the checkpoint cannot be used.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let opened = args.which.open(context, Purpose::Speak)?;
-    let (prompt, decoding) = opened.vqa(context)?;
+    let loaded = args.model.open(context, Purpose::Generate)?;
+    let (prompt, decoding) = loaded.question_task(context)?;
     let prompt = chosen_prompt(args.prompt.as_ref(), prompt)?;
     if args.question.iter().any(|question| question.trim().is_empty()) {
-        bail!("a question is empty --> --question ''; hint: write what is asked");
+        bail!(Problem::new("a question is empty").at("--question ''").hint("write what is asked"));
     }
     if !args.choices.is_empty() && args.search.is_given() {
-        bail!(
-            "`--choices` scores given answers, nothing is searched for --> --choices; hint: leave \
-            options of decoding out"
-        );
+        let what = "`--choices` scores given answers, nothing is searched for";
+        bail!(Problem::new(what).at("--choices").hint("leave options of decoding out"));
     }
     let prompts: Vec<String> =
         args.question.iter().map(|question| prompt.replace("{}", question.trim())).collect();
-    opened.note_special_tokens(context, &[&prompts[..], &args.choices[..]].concat())?;
+    loaded.note_special_tokens(context, &[&prompts[..], &args.choices[..]].concat())?;
     if !args.choices.is_empty() {
-        return choose(context, args, &opened, &prompts);
+        return rank(context, args, &loaded, &prompts);
     }
-    let written = opened.ask(&args.image, &prompts, &args.search.over(decoding))?;
+    let decoding = args.search.over(decoding);
+    decoding.check()?;
+    loaded.vlm.language()?;
+    let written = loaded.vlm.answer(&loaded.vlm.picture(&args.image)?, &prompts, &decoding)?;
     let mut answers = Vec::new();
     for ((question, prompt), texts) in args.question.iter().zip(&prompts).zip(&written) {
         let answer = best(texts)?;
         answers.push(json!({
-            "image": out::path(&args.image), "of": opened.of, "question": question, "prompt": prompt,
-            "text": answer.text, "ids": answer.ids, "score": answer.score, "finished": answer.finished, "answers": texts,
+            "image": out::path(&args.image), "of": loaded.of, "question": question,
+            "prompt": prompt, "text": answer.text, "ids": answer.ids, "score": answer.score,
+            "finished": answer.finished, "answers": texts,
         }));
     }
     context.print(
@@ -101,17 +105,19 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 
 /// Ranks the given answers by their log-probability behind each prompt (LAVIS `rank_answers`), the
 /// most probable first.
-fn choose(
+fn rank(
     context: &Context,
     args: &Args,
-    opened: &Opened,
+    loaded: &LoadedModel,
     prompts: &[String],
 ) -> anyhow::Result<()> {
-    let ranked = opened.choose(&args.image, prompts, &args.choices)?;
+    loaded.vlm.generator()?;
+    let picture = loaded.vlm.picture(&args.image)?;
+    let ranked = loaded.vlm.rank_answers(&picture, prompts, &args.choices)?;
     let as_json = || {
-        let one = |((question, prompt), ranked): ((&String, &String), &Vec<Ranked>)| {
+        let one = |((question, prompt), ranked): ((&String, &String), &Vec<RankedAnswer>)| {
             json!({
-                "image": out::path(&args.image), "of": opened.of, "question": question, "prompt": prompt,
+                "image": out::path(&args.image), "of": loaded.of, "question": question, "prompt": prompt,
                 "text": ranked.first().map(|best| &best.text), "choices": ranked,
             })
         };
@@ -120,14 +126,14 @@ fn choose(
         if all.len() == 1 { all[0].clone() } else { all.into() }
     };
     let as_text = || {
-        let row = |choice: &Ranked| {
+        let row = |choice: &RankedAnswer| {
             vec![
                 decimals(choice.log_prob, 4),
                 decimals(choice.mean_log_prob, 4),
                 choice.text.clone(),
             ]
         };
-        let one = |ranked: &Vec<Ranked>| {
+        let one = |ranked: &Vec<RankedAnswer>| {
             table(
                 &["log-probability", "mean by token", "answer"],
                 &ranked.iter().map(row).collect::<Vec<_>>(),

@@ -9,10 +9,15 @@ use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
 use burn::tensor::Device;
+use std::any::Any;
 use std::fmt::Debug;
 
-/// The methods of [`Module`] without generics; [`Holder`] implements them for every burn module.
-#[expect(missing_docs, reason = "each method is the one of `Module` with the same name")]
+/// The methods of [`Module`] without generics, and the module as [`Any`]; [`Holder`] implements them
+/// for every burn module.
+#[expect(
+    missing_docs,
+    reason = "each method but the last is the one of `Module` with the same name"
+)]
 pub trait Erased: Debug + Send + 'static {
     fn visit_dyn(&self, visitor: &mut dyn DynVisitor);
     fn map_dyn(&mut self, mapper: &mut dyn DynMapper);
@@ -22,6 +27,7 @@ pub trait Erased: Debug + Send + 'static {
     fn valid_dyn(&mut self);
     fn materialize_dyn(&mut self);
     fn devices_dyn(&self, devices: Devices) -> Devices;
+    fn as_any_dyn(&self) -> &dyn Any;
 }
 
 /// A module held by value, so that mapping consumes it: there is no second copy of its tensors.
@@ -67,6 +73,9 @@ impl<M: Module + 'static> Erased for Holder<M> {
     fn devices_dyn(&self, devices: Devices) -> Devices {
         self.get().collect_devices(devices)
     }
+    fn as_any_dyn(&self) -> &dyn Any {
+        self.get()
+    }
 }
 
 /// A field of a model that holds any implementation of the trait object `T`.
@@ -77,6 +86,14 @@ impl<T: ?Sized> Slot<T> {
     /// Wraps an erased part.
     pub fn from_box(part: Box<T>) -> Self {
         Self(part)
+    }
+}
+
+impl<T: ?Sized + Erased> Slot<T> {
+    /// Returns the module if it is an `M`.
+    #[must_use]
+    pub fn downcast_ref<M: 'static>(&self) -> Option<&M> {
+        self.0.as_any_dyn().downcast_ref()
     }
 }
 

@@ -4,7 +4,7 @@
 //! where they are needed, from a mapped file, so memory does not grow with the data set and runs
 //! side by side share what they read; those of the next step are read and widened on a thread while
 //! the present step is computed. Whatever is encoded outside of the cache goes through the same
-//! rounding ([`round_like_cache`]), so that cached and live features are equal.
+//! rounding ([`round_to_half`](toolkit_core::params::round_to_half)), so that cached and live features are equal.
 //!
 //! Rows are written in groups, and a kill costs the group that was being computed. Every block of
 //! rows has a SHA-256 that is compared before the first of them is used; once one is damaged,
@@ -17,7 +17,6 @@ use crate::mapped::Mapped;
 pub use crate::recipe::Recipe;
 use crate::recipe::halves;
 use burn::tensor::{Device, Tensor, TensorData};
-use half::f16;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -25,7 +24,6 @@ use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use toolkit_core::params;
 use toolkit_data::{DataError, Dataset, Preprocess};
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::progress::Progress;
@@ -57,15 +55,6 @@ pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Da
     let text =
         format!("features-1 {encoder_sha256} {} {}", preprocess.key(), dataset.fingerprint());
     sha256_hex(text.as_bytes())[..16].to_owned()
-}
-
-/// Rounds features as the cache does.
-#[must_use]
-pub fn round_like_cache(features: Tensor<3>) -> Tensor<3> {
-    let (shape, device) = (features.dims(), features.device());
-    let values: Vec<f32> =
-        params::floats(features).into_iter().map(|x| f16::from_f32(x).to_f32()).collect();
-    Tensor::from_data(TensorData::new(values, shape), &device)
 }
 
 /// Pixels of `rows` as `[rows, 3, size, size]`, decoded on all cores of the current pool.

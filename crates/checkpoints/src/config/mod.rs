@@ -20,6 +20,7 @@ use crate::json::Json;
 use std::path::{Path, PathBuf};
 use toolkit_core::LanguageSpecialTokens;
 use toolkit_models::bridge::qformer::QFormerConfig;
+use toolkit_vlm::Stage1Settings;
 
 /// What a checkpoint's configuration says.
 #[derive(Clone, Debug)]
@@ -37,24 +38,13 @@ pub struct Config {
     /// Whether it is a model for retrieval: its tokenizer is the Q-Former's.
     pub retrieval: bool,
     /// Special ids and label smoothing of stage 1.
-    pub stage1: Stage1,
+    pub stage1: Stage1Settings,
     /// The encoder's weights, where they are not in the checkpoint.
     pub vision_weights: Option<PathBuf>,
     /// The language model's weights, where they are not in the checkpoint.
     pub language_weights: Option<PathBuf>,
     /// Settings of the files that are not followed, to be logged.
     pub notes: Vec<String>,
-}
-
-/// What stage 1 needs besides sizes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stage1 {
-    /// `[DEC]`: stands in for `[CLS]` when a caption is written.
-    pub dec: u32,
-    /// Padding.
-    pub pad: u32,
-    /// Of the contrastive and the captioning loss.
-    pub label_smoothing: f64,
 }
 
 impl Config {
@@ -128,7 +118,7 @@ impl Config {
         let beside = |key| Ok::<_, CheckpointError>(root.text(key)?.map(|file| folder.join(file)));
         Ok(Self {
             vision,
-            stage1: Stage1 {
+            stage1: Stage1Settings {
                 dec: root
                     .token("decoder_start_token_id")?
                     .unwrap_or(qformer.vocab_size.saturating_sub(1) as u32),

@@ -15,7 +15,9 @@ use refusals::{check_special_tokens, image_token_past, no_weights, trained_only}
 use std::path::{Path, PathBuf};
 use toolkit_core::params::{self, Info, Values};
 use toolkit_core::published::{Part, PublishedNames};
-use toolkit_core::{AnyLanguage, AnyVision, Bridge, Cost, LanguageShape, ShapeError, VisionShape};
+use toolkit_core::{
+    AnyLanguage, AnyVision, Bridge, BridgeShape, Cost, LanguageShape, ShapeError, VisionShape,
+};
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::layers::Linear;
 use toolkit_models::weights::reader::{Plan, Reader};
@@ -35,6 +37,12 @@ pub(crate) struct VisionLayout {
     pub(crate) file: Option<Reader>,
 }
 
+/// The bridge of a checkpoint.
+pub(crate) struct BridgeLayout {
+    pub(crate) shape: BridgeShape,
+    pub(crate) model: Planned<QFormer>,
+}
+
 /// The language model of a checkpoint.
 pub(crate) struct LanguageLayout {
     pub(crate) config: LanguageConfig,
@@ -52,7 +60,7 @@ pub(crate) struct Layout {
     pub(crate) folder: PathBuf,
     pub(crate) main: Reader,
     pub(crate) vision: Option<VisionLayout>,
-    pub(crate) bridge: Planned<QFormer>,
+    pub(crate) bridge: BridgeLayout,
     pub(crate) language: Option<LanguageLayout>,
 }
 
@@ -96,7 +104,7 @@ impl Layout {
         if let Some(v) = &self.vision {
             all.extend(v.model.infos(v.config.published()));
         }
-        all.extend(self.bridge.infos(QFormer::published()));
+        all.extend(self.bridge.model.infos(QFormer::published()));
         if let Some(l) = &self.language {
             let names = l.config.published();
             all.extend(l.projection.infos(names.projection()));
@@ -111,7 +119,7 @@ impl Layout {
             (Part::Vision, Some(v), _) => (v.file.as_ref(), &v.model.plan),
             (Part::Projection, _, Some(l)) => (None, &l.projection.plan),
             (Part::Language, _, Some(l)) => (l.file.as_ref(), &l.model.plan),
-            _ => (None, &self.bridge.plan),
+            _ => (None, &self.bridge.model.plan),
         };
         own.unwrap_or(&self.main).value(plan, info)?.ok_or_else(|| {
             let what = format!("there is no `{}`", info.name);
@@ -158,7 +166,7 @@ fn lay_out_bridge(
     main: &mut Reader,
     device: &Device,
     place: &str,
-) -> Result<Planned<QFormer>, CheckpointError> {
+) -> Result<BridgeLayout, CheckpointError> {
     let features = match (vision, features_width(main.tensors())) {
         (Some(vision), _) => vision.shape.clone(),
         (None, Some(width)) => {
@@ -170,13 +178,14 @@ fn lay_out_bridge(
             return Err(CheckpointError::new(what, place, "give `vision_config`"));
         }
     };
-    QFormer::describe(&config.qformer, &features).map_err(|error| wrong_shape(error, place))?;
+    let shape =
+        QFormer::describe(&config.qformer, &features).map_err(|error| wrong_shape(error, place))?;
     let module = QFormer::build(&config.qformer, &features, device);
     let plan = main.plan(&QFormer::published(), &params::list(&module));
     if plan.has("text_proj.weight") {
         config.check_text_side(place)?;
     }
-    Ok(Planned { module, plan })
+    Ok(BridgeLayout { shape, model: Planned { module, plan } })
 }
 
 /// Lays out the language model, in a file of its own or the main one, and the projection, in the

@@ -2,7 +2,6 @@
 
 use super::Reference;
 use super::compare::Outputs;
-use crate::model::{BridgePart, Model};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -11,6 +10,7 @@ use toolkit_core::Bridge;
 use toolkit_core::params::{self, Values};
 use toolkit_core::published::{Piece, PublishedNames, Scheme};
 use toolkit_models::bridge::qformer::QFormer;
+use toolkit_vlm::Vlm;
 
 /// Whether output `name` is a gradient of what BLIP-2 freezes.
 pub(crate) fn is_of_frozen_part(name: &str) -> bool {
@@ -23,7 +23,7 @@ pub(crate) fn is_of_frozen_part(name: &str) -> bool {
 
 /// Backward from `loss`, and every gradient that the reference has under `prefix`.
 pub(crate) fn put(
-    model: &Model,
+    model: &Vlm,
     loss: Tensor<1>,
     scheme: Scheme,
     prefix: &str,
@@ -32,17 +32,16 @@ pub(crate) fn put(
 ) {
     let mut tape = loss.backward();
     let mut all: BTreeMap<String, Values> = BTreeMap::new();
-    if let BridgePart::QFormer { model: bridge, .. } = &model.bridge {
-        collect(&mut tape, bridge.as_ref(), scheme, QFormer::published(), &mut all);
+    if let Some(bridge) = model.bridge.qformer() {
+        collect(&mut tape, bridge, scheme, QFormer::published(), &mut all);
     }
     if let Some(language) = &model.language {
-        let names = language.config.as_ref().map_or(PublishedNames::language(), |c| c.published());
+        let names = language.names;
         collect(&mut tape, &language.projection, scheme, names.projection(), &mut all);
         collect(&mut tape, &language.model, scheme, names, &mut all);
     }
     if let Some(vision) = &model.vision {
-        let names = vision.config.as_ref().map_or(PublishedNames::vision(), |c| c.published());
-        collect(&mut tape, &vision.model, scheme, names, &mut all);
+        collect(&mut tape, &vision.model, scheme, vision.names, &mut all);
     }
     let wanted: Vec<String> = reference
         .outputs()

@@ -19,8 +19,7 @@ pub use replay::Replay;
 
 use crate::CheckpointError;
 use crate::folder::{files, is_there};
-use crate::model::Model;
-use crate::processor::Processor;
+use crate::processor;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use compare::Outputs;
 use std::collections::BTreeSet;
@@ -28,6 +27,7 @@ use std::path::{Path, PathBuf};
 use toolkit_core::{VisionShape, params};
 use toolkit_formats::Tensors;
 use toolkit_models::bridge::qformer::QFormer;
+use toolkit_vlm::Vlm;
 
 /// What was compared.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -272,7 +272,7 @@ pub struct Subject<'a> {
     pub folder: PathBuf,
     /// Opens the model on a device that may record gradients; if the flag is not set, of its frozen
     /// parts too.
-    pub open: &'a dyn Fn(&Device, bool) -> Result<Model, CheckpointError>,
+    pub open: &'a dyn Fn(&Device, bool) -> Result<Vlm, CheckpointError>,
 }
 
 impl Subject<'_> {
@@ -331,7 +331,7 @@ impl Subject<'_> {
         device: &Device,
         frozen: bool,
         notes: &mut BTreeSet<String>,
-    ) -> Result<Model, CheckpointError> {
+    ) -> Result<Vlm, CheckpointError> {
         let model = (self.open)(device, frozen)?;
         notes.extend(model.processor.as_ref().and_then(|processor| processor.note.clone()));
         notes.extend(model.notes.iter().cloned());
@@ -352,7 +352,7 @@ fn tensors(
     match reference.kind() {
         Some("pixels") => {
             let processor = match is_there(&folder.join("config.json"))? {
-                true => Processor::of_folder(folder)?,
+                true => processor::of_folder(folder)?,
                 false => subject.open(device, true, notes)?.processor()?.clone(),
             };
             pixels::run(reference, folder, &processor, &mut outputs)?;

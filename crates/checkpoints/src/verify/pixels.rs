@@ -4,9 +4,9 @@ use super::Reference;
 use super::compare::Outputs;
 use crate::CheckpointError;
 use crate::folder::is_there;
-use crate::processor::Processor;
 use std::path::Path;
 use toolkit_core::params::Values;
+use toolkit_vlm::Processor;
 
 pub(super) fn run(
     reference: &Reference,

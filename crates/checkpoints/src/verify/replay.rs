@@ -2,12 +2,12 @@
 
 use super::whole::settings_of;
 use crate::CheckpointError;
-use crate::model::Model;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toolkit_core::noise;
+use toolkit_vlm::Vlm;
 
 /// One generation.
 #[derive(Clone, Debug, Serialize)]
@@ -39,7 +39,7 @@ struct Expected {
     settings: serde_json::Map<String, serde_json::Value>,
 }
 
-pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, CheckpointError> {
+pub(super) fn run(model: &Vlm, file: &Path) -> Result<Vec<Replay>, CheckpointError> {
     let place = file.display().to_string();
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = toolkit_system::input::read_to_string(file)
@@ -53,7 +53,7 @@ pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, CheckpointE
             hint,
         )
     })?;
-    let (vision, language, words) = (model.vision()?, model.language()?, model.words()?);
+    let (vision, language, tokenizer) = (model.vision()?, model.language()?, model.tokenizer()?);
     let device = vision.model.devices().first().cloned().unwrap_or_default();
     let processor = model.processor()?;
     let side = processor.preprocess.size as usize;
@@ -64,7 +64,7 @@ pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, CheckpointE
         let pixels = processor.pixels(&folder.join(&expected.image))?;
         let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, side, side]), &device);
         let prefix = noise::off(|| language.prefix(model.queries(vision.model.encode(pixels))));
-        let prompt = words.prompt(
+        let prompt = tokenizer.prompt(
             expected.prompt.as_deref().unwrap_or(""),
             language.special_tokens,
             language.shape.kind,
@@ -73,7 +73,7 @@ pub(super) fn run(model: &Model, file: &Path) -> Result<Vec<Replay>, CheckpointE
         let best = written.into_iter().flatten().next();
         let mut ids = best.as_ref().map(|text| text.ids.clone()).unwrap_or_default();
         ids.extend(best.and_then(|text| text.end));
-        let text = words.text(&ids)?;
+        let text = tokenizer.text(&ids)?;
         let ok = ids == expected.ids && text == expected.text;
         let (expected_ids, expected_text) = (expected.ids, expected.text);
         replays.push(Replay {

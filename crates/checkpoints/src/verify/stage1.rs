@@ -3,20 +3,21 @@
 use super::compare::Outputs;
 use super::{Reference, gradients, ids};
 use crate::CheckpointError;
-use crate::model::{BridgePart, Model};
 use burn::module::Module;
 use toolkit_core::published::Scheme;
 use toolkit_core::{noise, similarity};
 use toolkit_train::stage1::itm::Negatives;
 use toolkit_train::stage1::{itc, itg, itm};
+use toolkit_vlm::Vlm;
 
 pub(super) fn run(
-    model: &Model,
+    model: &Vlm,
     reference: &Reference,
     outputs: &mut Outputs<'_>,
 ) -> Result<(), CheckpointError> {
-    let tower = model.tower()?;
-    let BridgePart::QFormer { model: bridge, config, caption: true, .. } = &model.bridge else {
+    let tower = model.text_tower()?;
+    let bridge = model.bridge.qformer().filter(|_| model.bridge.captioning);
+    let (Some(bridge), Some(shape)) = (bridge, &model.bridge.shape.text) else {
         let hint = "the losses of stage 1 need a whole stage-1 checkpoint";
         return Err(CheckpointError::new(
             "there is no captioning head and no temperature",
@@ -29,17 +30,13 @@ pub(super) fn run(
     noise::off(|| {
         // 1. One pass of the images, one of the texts.
         let features = reference.features(bridge, &device)?;
-        let rows = reference.tokens(
-            "input_ids",
-            features.dims()[0],
-            config.max_position_embeddings,
-            config.vocab_size,
-        )?;
+        let rows =
+            reference.tokens("input_ids", features.dims()[0], shape.positions, shape.vocab)?;
         let masks = reference.mask("attention_mask", &rows)?;
-        if model.stage1.dec as usize >= config.vocab_size {
+        if model.stage1.dec as usize >= shape.vocab {
             let what = format!(
                 "`decoder_start_token_id` is {}, of {} tokens",
-                model.stage1.dec, config.vocab_size
+                model.stage1.dec, shape.vocab
             );
             return Err(CheckpointError::new(
                 what,

@@ -3,14 +3,13 @@
 use super::compare::Outputs;
 use super::{Reference, gradients, ids};
 use crate::CheckpointError;
-use crate::model::{BridgePart, LanguagePart, Model};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use toolkit_core::params::Values;
 use toolkit_core::published::Scheme;
 use toolkit_core::{LanguageKind, Pair, TextTower, noise, similarity};
 use toolkit_train::losses::token_loss_sum;
-use toolkit_vlm::{Decoding, EarlyStopping, Generated, Generator};
+use toolkit_vlm::{Decoding, EarlyStopping, Generated, Generator, LanguagePart, Vlm};
 
 /// Relative positions have no end; texts of references have.
 const MOST_TOKENS: usize = 4096;
@@ -49,12 +48,12 @@ impl Text {
 
 /// Computes whatever the checkpoint has parts for.
 pub(super) fn run(
-    model: &Model,
+    model: &Vlm,
     reference: &Reference,
     outputs: &mut Outputs<'_>,
 ) -> Result<(), CheckpointError> {
     let vision = model.vision()?;
-    let BridgePart::QFormer { model: bridge, config, .. } = &model.bridge else {
+    let Some(bridge) = model.bridge.qformer() else {
         let hint = "references are of published checkpoints, which have one";
         return Err(CheckpointError::new("the bridge is no Q-Former", model.name.clone(), hint));
     };
@@ -76,14 +75,8 @@ pub(super) fn run(
         outputs.put("qformer.last_hidden_state", pass.queries.clone());
 
         // 3. The text side.
-        if let Ok(tower) = model.tower() {
-            let text = Text::read(
-                reference,
-                batch,
-                config.max_position_embeddings,
-                config.vocab_size,
-                &device,
-            )?;
+        if let (Ok(tower), Some(shape)) = (model.text_tower(), &model.bridge.shape.text) {
+            let text = Text::read(reference, batch, shape.positions, shape.vocab, &device)?;
             let logits = tower.match_logits(
                 &pass.cross,
                 &Pair::own(batch),
@@ -209,12 +202,7 @@ fn generate(
         true => (language.model.valid(), prefix.inner()),
         false => (language.model.clone(), prefix),
     };
-    let generator = Generator {
-        language: &plain,
-        shape: &language.shape,
-        special_tokens: language.special_tokens,
-        tokenizer: None,
-    };
+    let generator = Generator { language: &plain, ..language.generator(None) };
     let written = generator.generate(Some(prefix), &text.real(), &decoding)?;
     let theirs = reference.tensors.read_ints("output/generated_ids")?;
     let width = theirs.len() / text.rows.len().max(1);

@@ -11,13 +11,14 @@ pub use hugging_face::hugging_face;
 pub use lavis::lavis;
 
 use crate::CheckpointError;
-use crate::config::{LanguageConfig, Stage1, VisionConfig};
+use crate::config::{LanguageConfig, VisionConfig};
 use toolkit_core::LanguageSpecialTokens;
 use toolkit_core::params::{Info, Values};
 use toolkit_core::published::{Part, Piece, PublishedNames, Scheme};
 use toolkit_data::Preprocess;
 use toolkit_models::bridge::qformer::QFormerConfig;
 use toolkit_models::weights::StoredDtype;
+use toolkit_vlm::Stage1Settings;
 
 /// Values of one parameter, read when they are written.
 pub(crate) type Fetch<'a> = dyn Fn(Part, &Info) -> Result<Values, CheckpointError> + 'a;
@@ -35,7 +36,7 @@ pub struct Written<'a> {
     /// The id that stands for a query.
     pub image_token: Option<u32>,
     /// What stage 1 needs.
-    pub stage1: Stage1,
+    pub stage1: Stage1Settings,
     /// How pixels are made.
     pub preprocess: Option<Preprocess>,
     /// A `tokenizer.json`.

@@ -2,13 +2,13 @@
 
 use super::Checkpoint;
 use burn::tensor::{Device, Tensor, TensorData};
-use toolkit_checkpoints::Model;
 use toolkit_core::{Ends, LanguageKind, noise};
 use toolkit_formats::Tensors;
 use toolkit_vlm::Decoding;
+use toolkit_vlm::Vlm;
 
 /// The soft prefixes of the pictures in the fixture's reference.
-fn prefixes(checkpoint: &Checkpoint, model: &Model) -> Tensor<3> {
+fn prefixes(checkpoint: &Checkpoint, model: &Vlm) -> Tensor<3> {
     let reference = Tensors::open(&checkpoint.path("reference.safetensors")).unwrap();
     let named = |name: &&str| name.starts_with("output/pixel_values/");
     let pixels: Vec<f32> =
@@ -28,7 +28,7 @@ fn a_text_that_was_written_has_the_score_it_was_written_with() {
     for name in ["hub-opt", "hub-t5"] {
         let checkpoint = Checkpoint::of(name);
         let model = checkpoint.open().unwrap();
-        let (language, words) = (model.language().unwrap(), model.words().unwrap());
+        let (language, words) = (model.language().unwrap(), model.tokenizer().unwrap());
         let prefix = prefixes(&checkpoint, &model);
         let prompt =
             words.prompt("a photo of", language.special_tokens, language.shape.kind).unwrap();
@@ -72,7 +72,7 @@ fn a_text_that_was_written_has_the_score_it_was_written_with() {
 fn a_candidate_is_cut_into_tokens_as_behind_its_prompt() {
     let model = Checkpoint::of("hub-opt").open().unwrap();
     let (special_tokens, words) =
-        (model.language().unwrap().special_tokens, model.words().unwrap());
+        (model.language().unwrap().special_tokens, model.tokenizer().unwrap());
     for prompt in ["Question: what is it? Answer:", "Question: what is it? Answer: "] {
         let ids =
             words.candidate(prompt, " a dog ", special_tokens, LanguageKind::DecoderOnly).unwrap();
@@ -96,7 +96,7 @@ fn a_candidate_is_cut_into_tokens_as_behind_its_prompt() {
             .contains("a candidate is empty")
     );
     let t5 = Checkpoint::of("hub-t5").open().unwrap();
-    let (special_tokens, words) = (t5.language().unwrap().special_tokens, t5.words().unwrap());
+    let (special_tokens, words) = (t5.language().unwrap().special_tokens, t5.tokenizer().unwrap());
     let ids = words
         .candidate("what is it?", "a dog", special_tokens, LanguageKind::EncoderDecoder)
         .unwrap();
@@ -112,12 +112,11 @@ fn answers_are_scored_in_the_order_given_whatever_stands_beside_them() {
     for name in ["hub-opt", "hub-t5"] {
         let checkpoint = Checkpoint::of(name);
         let model = checkpoint.open().unwrap();
-        let (language, words) = (model.language().unwrap(), model.words().unwrap());
         let prefix = prefixes(&checkpoint, &model).narrow(0, 0, 1);
         let all: Vec<String> =
             ["a dog", "cat", "two cats on a blanket", "red"].map(str::to_owned).to_vec();
         let score = |list: &[String]| {
-            language.choices(words, prefix.clone(), "question: what? answer:", list).unwrap()
+            model.choices(prefix.clone(), "question: what? answer:", list).unwrap()
         };
         let together = score(&all);
         assert_eq!(together.len(), 4);
@@ -127,6 +126,6 @@ fn answers_are_scored_in_the_order_given_whatever_stands_beside_them() {
         }
         let turned: Vec<String> = all.iter().rev().cloned().collect();
         assert_eq!(score(&turned).into_iter().rev().collect::<Vec<_>>(), together);
-        assert!(language.choices(words, prefix.clone(), "<image> what?", &all).is_err());
+        assert!(model.choices(prefix.clone(), "<image> what?", &all).is_err());
     }
 }

@@ -19,7 +19,8 @@ fn add_places(checkpoint: &Checkpoint, first: u64) {
 fn prompt(checkpoint: &Checkpoint, text: &str) -> Result<Vec<u32>, String> {
     let model = checkpoint.open().unwrap();
     let language = model.language().unwrap();
-    let prompt = model.words().unwrap().prompt(text, language.special_tokens, language.shape.kind);
+    let prompt =
+        model.tokenizer().unwrap().prompt(text, language.special_tokens, language.shape.kind);
     prompt.map_err(|error| error.to_string())
 }
 
@@ -59,10 +60,7 @@ fn ids_of_a_post_processor_are_compared_when_the_folder_is_opened() {
 fn texts_for_the_text_side_are_compared_with_its_table() {
     let checkpoint = Checkpoint::of("blip2-itm-tiny");
     let rows = checkpoint.open().unwrap();
-    let toolkit_checkpoints::BridgePart::QFormer { config, .. } = &rows.bridge else {
-        panic!("a Q-Former")
-    };
-    let rows = config.vocab_size as u64;
+    let rows = rows.bridge.shape.text.unwrap().vocab as u64;
     let mut vocab = serde_json::Map::new();
     for (at, word) in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "cat"].into_iter().enumerate() {
         vocab.insert(word.to_owned(), json!(at));
@@ -70,7 +68,7 @@ fn texts_for_the_text_side_are_compared_with_its_table() {
     vocab.insert("dog".to_owned(), json!(rows));
     checkpoint.write("tokenizer.json", word_level(&vocab, Value::Null));
     let model = checkpoint.open().unwrap();
-    let words = model.words().unwrap();
+    let words = model.tokenizer().unwrap();
     assert_eq!(words.sentence("a cat", 32).unwrap(), [2, 4, 5, 3]);
     assert_eq!(words.padding(7).unwrap(), 0);
     let error = words.sentence("a dog", 32).unwrap_err().to_string();
@@ -82,8 +80,14 @@ fn texts_for_the_text_side_are_compared_with_its_table() {
     );
     vocab.insert("[CLS]".to_owned(), json!(rows + 1));
     checkpoint.write("tokenizer.json", word_level(&vocab, Value::Null));
-    let error =
-        checkpoint.open().unwrap().words().unwrap().sentence("a cat", 32).unwrap_err().to_string();
+    let error = checkpoint
+        .open()
+        .unwrap()
+        .tokenizer()
+        .unwrap()
+        .sentence("a cat", 32)
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("token `[CLS]` has id"), "{error}");
 }
 
@@ -142,7 +146,7 @@ fn the_placeholder_of_a_picture_is_refused_in_a_prompt() {
 #[test]
 fn special_tokens_spelt_out_in_a_prompt_are_told() {
     let model = Checkpoint::of("hub-opt").open().unwrap();
-    let words = model.words().unwrap();
+    let words = model.tokenizer().unwrap();
     assert_eq!(words.spelt_out(["a photo of", "is 1 < 2?"]), None);
     let told = words.spelt_out(["what is</s> it"]).unwrap();
     assert!(told.contains("`</s>` (id 2) in `what is</s> it`"), "{told}");

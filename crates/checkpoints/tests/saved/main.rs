@@ -10,18 +10,17 @@ mod ids;
 mod names;
 mod tokenizers;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use toolkit_checkpoints::model::Loading;
 use toolkit_checkpoints::verify::{Report, Subject, verify};
-use toolkit_checkpoints::{CheckpointError, Model};
+use toolkit_checkpoints::{CheckpointError, Loading};
 use toolkit_core::params::Values;
 use toolkit_formats::Tensors;
 use toolkit_models::weights::{StoredDtype, write_safetensors};
-use toolkit_system::progress::Silent;
+use toolkit_vlm::Vlm;
 
 /// A copy of a fixture's folder, to be changed.
 struct Checkpoint(TempDir);
@@ -86,7 +85,7 @@ impl Checkpoint {
         self
     }
 
-    fn open(&self) -> Result<Model, CheckpointError> {
+    fn open(&self) -> Result<Vlm, CheckpointError> {
         open(self.0.path())
     }
 
@@ -113,10 +112,10 @@ impl Checkpoint {
     }
 }
 
-fn open(path: &Path) -> Result<Model, CheckpointError> {
+fn open(path: &Path) -> Result<Vlm, CheckpointError> {
     open_on(path, &Device::flex(), true)
 }
 
-fn open_on(path: &Path, device: &Device, frozen: bool) -> Result<Model, CheckpointError> {
-    Model::open(path, Loading { device, dtype: DType::F32, frozen, progress: &Silent })
+fn open_on(path: &Path, device: &Device, frozen: bool) -> Result<Vlm, CheckpointError> {
+    toolkit_checkpoints::open(path, Loading { frozen, ..Loading::on(device) })
 }

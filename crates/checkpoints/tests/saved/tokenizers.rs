@@ -35,7 +35,7 @@ fn right<T: serde::de::DeserializeOwned>(key: &str) -> T {
 /// Ids of the texts, special tokens around them included.
 fn ids(checkpoint: &Checkpoint) -> Vec<Vec<u32>> {
     let model = checkpoint.open().unwrap();
-    let words = model.words().unwrap();
+    let words = model.tokenizer().unwrap();
     right::<Vec<String>>("texts")
         .iter()
         .map(|text| words.tokenizer.encode_framed(text).unwrap())
@@ -68,7 +68,7 @@ fn vocabulary_and_merges_are_read_as_transformers_reads_them() {
 fn where_files_do_not_say_what_stands_around_a_text_the_models_own_rule_does() {
     let checkpoint = of_pairs(&json!({"tokenizer_class": "PreTrainedTokenizerFast"}));
     let model = checkpoint.open().unwrap();
-    let (language, words) = (model.language().unwrap(), model.words().unwrap());
+    let (language, words) = (model.language().unwrap(), model.tokenizer().unwrap());
     let texts =
         right::<Vec<String>>("texts").into_iter().zip(right::<Vec<Vec<u32>>>("add_bos_token"));
     for (text, ids) in texts.filter(|(text, _)| !text.contains("<image>")) {
@@ -107,7 +107,7 @@ fn what_a_folder_has_instead_of_a_tokenizer_is_named() {
     let checkpoint = Checkpoint::of("hub-t5");
     checkpoint.remove("tokenizer.json");
     let missing =
-        |checkpoint: &Checkpoint| checkpoint.open().unwrap().words().err().unwrap().to_string();
+        |checkpoint: &Checkpoint| checkpoint.open().unwrap().tokenizer().err().unwrap().to_string();
     assert!(missing(&checkpoint).contains("put its `tokenizer.json` beside the weights"));
     checkpoint.write("spiece.model", b"\x0a\x0e\x0a\x05<unk>");
     let error = missing(&checkpoint);

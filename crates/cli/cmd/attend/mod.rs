@@ -3,18 +3,16 @@
 mod draw;
 
 use crate::context::Context;
+use crate::model_args::{LoadedModel, ModelArgs, Purpose};
 use crate::out;
 use crate::text::table;
-use crate::which::{Purpose, Which};
 use anyhow::{anyhow, bail};
-use burn::module::Module;
 use burn::tensor::Tensor;
 use clap::Args as Arguments;
 use serde_json::json;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use toolkit_checkpoints::BridgePart;
-use toolkit_core::{noise, params};
+use toolkit_core::params;
 use toolkit_train::checkpoint::write_atomic;
 
 /// Draws the Q-Former's cross-attention over a picture, as a PNG
@@ -30,7 +28,7 @@ Examples:
   toolkit attend blip2-opt-2.7b/ photo.png --layer 5 --out last.png --json")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     /// Picture file
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
@@ -53,20 +51,12 @@ pub struct Args {
 /// # Errors
 /// If the model has no Q-Former, the picture cannot be read, or the file not be written.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    out::keep_inputs(&args.out, &[&args.image, Path::new(&args.which.model)])?;
+    out::keep_inputs(&args.out, &[&args.image, Path::new(&args.model.model)])?;
     // 1. Attention of each layer, `[heads, queries, tokens]`.
-    let opened = args.which.open(context, Purpose::Speak)?;
-    let BridgePart::QFormer { model: bridge, .. } = &opened.model.bridge else {
-        bail!(
-            "the bridge is no Q-Former --> {}; hint: other bridges have no queries to draw",
-            opened.model.name
-        )
-    };
-    let picture = opened.picture(&args.image)?;
-    let features = opened.features(std::slice::from_ref(&picture))?;
-    let device = bridge.devices().first().cloned().unwrap_or_default();
-    let features = Tensor::<3>::from_data(features.into_data(), &device);
-    let layers = noise::off(|| bridge.cross_attention(features));
+    let LoadedModel { vlm, .. } = args.model.open(context, Purpose::Generate)?;
+    vlm.qformer()?;
+    let picture = vlm.picture(&args.image)?;
+    let layers = vlm.attend(&picture)?;
     let chosen = pick(layers, args.layer)?;
     let [_, heads, queries, tokens] = chosen.first().map_or([0; 4], Tensor::dims);
     if args.head.is_some_and(|head| head >= heads) {
@@ -84,7 +74,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let mean = sum.ok_or_else(|| {
         anyhow!(
             "there is no layer with cross-attention --> {}; hint: it cannot read pictures",
-            opened.model.name
+            vlm.name
         )
     })? / count;
     let weights: Vec<Vec<f32>> = params::floats(mean).chunks(tokens).map(<[f32]>::to_vec).collect();
@@ -93,7 +83,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let Some((grid, class)) = draw::grid(tokens) else {
         bail!(
             "{tokens} tokens are no square grid --> {}; hint: only such encoders can be drawn",
-            opened.model.name
+            vlm.name
         )
     };
     let shares: Vec<f32> = weights
@@ -102,7 +92,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         .collect();
 
     // 3. The drawing.
-    let seen = opened.model.processor()?.preprocess.seen(&picture);
+    let seen = vlm.processor()?.preprocess.seen(&picture);
     let sheet = draw::sheet(&seen, &weights, grid, class, args.size);
     let mut png = Cursor::new(Vec::new());
     sheet.write_to(&mut png, image::ImageFormat::Png)?;
@@ -110,7 +100,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     context.print(
         || {
             json!({
-                "model": opened.model.name, "image": out::path(&args.image), "out": out::path(&args.out), "grid": grid, "queries": queries,
+                "model": vlm.name, "image": out::path(&args.image), "out": out::path(&args.out), "grid": grid, "queries": queries,
                 "class_token_share": shares, "weights": weights,
             })
         },

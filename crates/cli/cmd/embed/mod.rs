@@ -2,11 +2,9 @@
 
 mod spool;
 
-use super::matching::{device_of, longest};
 use crate::context::Context;
-use crate::opened::Opened;
+use crate::model_args::{LoadedModel, ModelArgs, Purpose};
 use crate::pictures::{Unreadable, in_batches};
-use crate::which::{Purpose, Which};
 use crate::{interrupt, out};
 use anyhow::bail;
 use burn::tensor::Tensor;
@@ -17,7 +15,8 @@ use spool::Spool;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_core::params::{Values, floats};
-use toolkit_core::{Side, noise, pad};
+use toolkit_system::problem::Problem;
+use toolkit_vlm::{ImageEmbeddings, Vlm};
 
 /// Writes features of pictures and texts to a safetensors file
 ///
@@ -32,7 +31,7 @@ Examples:
   toolkit embed runs/ablate_stage1 a.png b.png --out embeds.safetensors --features")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     #[command(flatten)]
     unreadable: Unreadable,
     /// Picture files
@@ -55,22 +54,22 @@ pub struct Args {
 /// If pictures, weights or the checkpoint cannot be used, or the file cannot be written.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if args.images.is_empty() && args.text.is_empty() {
-        bail!("there is nothing to embed; hint: give picture files or `--text`");
+        bail!(Problem::new("there is nothing to embed").hint("give picture files or `--text`"));
     }
-    let inputs = args.images.iter().map(PathBuf::as_path).chain([Path::new(&args.which.model)]);
+    let inputs = args.images.iter().map(PathBuf::as_path).chain([Path::new(&args.model.model)]);
     out::keep_inputs(&args.out, &inputs.collect::<Vec<_>>())?;
     interrupt::say_how_to_go_on(&context.log, &args.out);
-    let opened = args.which.open(context, Purpose::Compare)?;
-    let mut spool = Spool::open(&args.out, key(args, &opened)?)?;
-    same_model(context, args, &opened, &mut spool)?;
+    let loaded = args.model.open(context, Purpose::Compare)?;
+    let mut spool = Spool::open(&args.out, key(args, &loaded)?)?;
+    same_model(context, args, &loaded.vlm, &mut spool)?;
     let begun = spool.mark.done;
     if begun > 0 {
         context.log.line(&format!("goes on at {begun} of {} pictures", args.images.len()));
     }
     // The first places are done; those of the rest are counted from there.
     let rest = &args.images[begun..];
-    in_batches(context, &opened, rest, args.unreadable, |places, pictures| {
-        for (name, values) in rows_of(args, &opened, pictures)? {
+    in_batches(context, &loaded.vlm, rest, args.unreadable, |places, pictures| {
+        for (name, values) in rows_of(args, &loaded.vlm, pictures)? {
             spool.push(name, &values)?;
         }
         let read: Vec<usize> = places.iter().map(|at| begun + at).collect();
@@ -78,14 +77,14 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     })?;
     spool.reached(args.images.len(), &[])?;
     if !args.text.is_empty() {
-        spool.push("text.embeds", &embedded_texts(args, &opened)?)?;
+        spool.push("text.embeds", &values(loaded.vlm.embed_texts(&args.text, None)?.embeds))?;
     }
     let read: Vec<&PathBuf> = (args.images.iter().enumerate())
         .filter(|(at, _)| !spool.mark.skipped.contains(at))
         .map(|(_, path)| path)
         .collect();
     let metadata = BTreeMap::from([
-        ("model".to_owned(), opened.model.name.clone()),
+        ("model".to_owned(), loaded.vlm.name.clone()),
         (
             "images".to_owned(),
             json!(read.iter().map(|path| out::path(path)).collect::<Vec<_>>()).to_string(),
@@ -95,13 +94,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let shapes = spool.mark.shapes.clone();
     spool.finish(&args.out, &metadata)?;
     context.print(
-        || json!({"file": out::path(&args.out), "of": opened.of, "tensors": shapes}),
+        || json!({"file": out::path(&args.out), "of": loaded.of, "tensors": shapes}),
         || shapes.iter().map(|(name, shape)| format!("{name} {shape:?}\n")).collect(),
     )
 }
 
 /// Names all that determines the rows, but the weights: [`same_model`] looks at those.
-fn key(args: &Args, opened: &Opened) -> anyhow::Result<serde_json::Value> {
+fn key(args: &Args, loaded: &LoadedModel) -> anyhow::Result<serde_json::Value> {
     let stamp = |path: &PathBuf| {
         let data = std::fs::metadata(path).ok();
         let time =
@@ -110,20 +109,15 @@ fn key(args: &Args, opened: &Opened) -> anyhow::Result<serde_json::Value> {
     };
     let images: Vec<serde_json::Value> = args.images.iter().map(stamp).collect();
     let skip = args.unreadable.skip_unreadable;
-    Ok(json!([opened.model.name, opened.of, images, args.text, args.features, skip]))
+    Ok(json!([loaded.vlm.name, loaded.of, images, args.text, args.features, skip]))
 }
 
 /// Begins a spool anew if its first picture comes out differently: the weights are others.
-fn same_model(
-    context: &Context,
-    args: &Args,
-    opened: &Opened,
-    spool: &mut Spool,
-) -> anyhow::Result<()> {
+fn same_model(context: &Context, args: &Args, vlm: &Vlm, spool: &mut Spool) -> anyhow::Result<()> {
     let first = (0..spool.mark.done).find(|at| !spool.mark.skipped.contains(at));
     let Some(first) = first else { return spool.begin() };
-    let picture = opened.picture(&args.images[first])?;
-    for (name, values) in rows_of(args, opened, std::slice::from_ref(&picture))? {
+    let picture = vlm.picture(&args.images[first])?;
+    for (name, values) in rows_of(args, vlm, std::slice::from_ref(&picture))? {
         if !spool.starts_with(name, &values.data) {
             context.log.line("the model is another one than before: begins anew");
             return spool.begin();
@@ -135,34 +129,17 @@ fn same_model(
 /// Computes the rows that pictures add to each tensor.
 fn rows_of(
     args: &Args,
-    opened: &Opened,
+    vlm: &Vlm,
     pictures: &[RgbImage],
 ) -> anyhow::Result<Vec<(&'static str, Values)>> {
-    let features = opened.features(pictures)?;
+    let ImageEmbeddings { features, queries, embeds } = vlm.embed(pictures)?;
     let mut all = Vec::new();
-    noise::off(|| {
-        let queries = opened.model.queries(features.clone());
-        if let Ok(tower) = opened.model.tower() {
-            let embeds = tower.image_embeds(queries.clone());
-            all.push(("image.embeds", values(embeds)));
-        }
-        all.push(("image.queries", values(queries)));
-        if args.features {
-            all.push(("image.features", values(features)));
-        }
-    });
+    all.extend(embeds.map(|embeds| ("image.embeds", values(embeds))));
+    all.push(("image.queries", values(queries)));
+    if args.features {
+        all.push(("image.features", values(features)));
+    }
     Ok(all)
-}
-
-/// Computes `[texts, e]`.
-fn embedded_texts(args: &Args, opened: &Opened) -> anyhow::Result<Values> {
-    let (tower, words) = (opened.model.tower()?, opened.model.words()?);
-    let most = longest(opened);
-    let ids: Vec<Vec<u32>> =
-        args.text.iter().map(|text| words.sentence(text, most)).collect::<Result<_, _>>()?;
-    let padding = words.tokenizer.pad.unwrap_or(opened.model.stage1.pad);
-    let text = pad(&ids, padding, Side::Right, &device_of(opened));
-    Ok(values(noise::off(|| tower.text_embeds(text.ids, text.mask))))
 }
 
 /// Copies a tensor to the host.

@@ -1,6 +1,5 @@
 //! A model that is opened, with the pictures of a data set encoded as they come.
 
-use crate::opened::Opened;
 use crate::pictures::with_option;
 use anyhow::bail;
 use burn::tensor::Tensor;
@@ -15,10 +14,11 @@ use toolkit_eval::{
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
+use toolkit_vlm::Vlm;
 
 /// A model with the pictures of a data set, and the digests of those that were decoded.
 pub struct Live<'a> {
-    opened: &'a Opened,
+    vlm: &'a Vlm,
     data: &'a dyn Dataset,
     /// Treatment of transparency for the model.
     alpha: Alpha,
@@ -32,12 +32,12 @@ impl<'a> Live<'a> {
     /// # Errors
     /// If the model reads no pictures.
     pub fn new(
-        opened: &'a Opened,
+        vlm: &'a Vlm,
         data: &'a dyn Dataset,
         progress: &'a dyn Progress,
     ) -> anyhow::Result<Self> {
-        let alpha = opened.model.processor()?.alpha;
-        Ok(Self { opened, data, alpha, progress, digests: RefCell::default() })
+        let alpha = vlm.processor()?.alpha;
+        Ok(Self { vlm, data, alpha, progress, digests: RefCell::default() })
     }
 
     /// Measures the model by a task that needs `needs`.
@@ -55,8 +55,7 @@ impl<'a> Live<'a> {
         let model = ModelParts { features: &features, language: None, text: None };
         let model = match needs {
             Needs::Language => {
-                let (language, words) = (self.opened.model.language()?, self.opened.model.words()?);
-                let generator = language.generator(Some(words));
+                let generator = self.vlm.generator()?;
                 let language = Some(LanguageParts { connect: &connect, generator });
                 ModelParts { language, ..model }
             }
@@ -105,21 +104,20 @@ impl<'a> Live<'a> {
 
     /// Encodes the pictures of items, `[items, tokens, width]`.
     fn features(&self, items: &[usize]) -> Result<Tensor<3>, EvalError> {
-        let features = self.opened.features(&self.pictures(items)?);
+        let features = self.vlm.encode(&self.pictures(items)?);
         self.progress.advance(items.len() as u64);
         features.map_err(EvalError::features)
     }
 
     /// Makes soft prefixes of features.
     fn connect(&self, features: Tensor<3>) -> Result<Tensor<3>, EvalError> {
-        let language = self.opened.model.language().map_err(EvalError::features)?;
-        Ok(language.prefix(self.opened.model.queries(features)))
+        self.vlm.prefix(features).map_err(EvalError::features)
     }
 
     /// Returns the text side of the bridge.
     fn text(&self) -> anyhow::Result<TextParts<'a>> {
-        let model = &self.opened.model;
-        let (tower, words) = (model.tower()?, model.words()?);
+        let model = self.vlm;
+        let (tower, words) = (model.text_tower()?, model.tokenizer()?);
         let tokenizer = &words.tokenizer;
         let (Some(cls), Some(sep)) = (tokenizer.cls, tokenizer.sep) else {
             bail!(

@@ -6,9 +6,8 @@ mod task;
 
 use crate::context::Context;
 use crate::interrupt;
-use crate::opened::Opened;
+use crate::model_args::{LoadedModel, ModelArgs, Purpose};
 use crate::pictures::Unreadable;
-use crate::which::{Purpose, Which};
 use anyhow::bail;
 use clap::Args as Arguments;
 use clap::builder::RangedU64ValueParser;
@@ -35,7 +34,7 @@ Examples:
   toolkit eval blip2-opt-2.7b/ --tasks small-caption --data folder:my-photos --limit 100")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
+    model: ModelArgs,
     #[command(flatten)]
     unreadable: Unreadable,
     /// Task cards, separated by commas (`toolkit list tasks`)
@@ -119,7 +118,7 @@ fn check(args: &Args) -> anyhow::Result<()> {
 }
 
 /// The model that is open, with the needs that it was opened for.
-struct ModelInUse(Option<(Needs, Opened)>);
+struct ModelInUse(Option<(Needs, LoadedModel)>);
 
 impl ModelInUse {
     /// Returns the model for a task. Of a run, the bridge after stage 2 generates text, and the one
@@ -129,19 +128,19 @@ impl ModelInUse {
         context: &Context,
         args: &Args,
         wanted: &Wanted,
-    ) -> anyhow::Result<&Opened> {
+    ) -> anyhow::Result<&LoadedModel> {
         let needs = wanted.family.needs;
-        let is_run = crate::which::is_run(Path::new(&args.which.model));
+        let is_run = toolkit_lab::run::is_run(Path::new(&args.model.model));
         let (opened_for, opened) = match self.0.take() {
             Some((of, opened)) if of == needs || !is_run => (of, opened),
             other => {
                 // Free the model before, so that there is room for the next.
                 drop(other);
                 let purpose = match needs {
-                    Needs::Language => Purpose::Speak,
+                    Needs::Language => Purpose::Generate,
                     Needs::TextTower => Purpose::Compare,
                 };
-                (needs, args.which.open(context, purpose)?)
+                (needs, args.model.open(context, purpose)?)
             }
         };
         Ok(&self.0.insert((opened_for, opened)).1)

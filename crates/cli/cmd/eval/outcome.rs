@@ -61,7 +61,7 @@ const UNITS: u32 = 2;
 pub fn key(args: &Args, wanted: &Wanted) -> String {
     let asked = json!([
         UNITS,
-        args.which.stamp(),
+        args.model.stamp(),
         card_hash(&wanted.card),
         wanted.data.fingerprint(),
         wanted.data.len(),

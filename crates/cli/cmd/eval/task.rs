@@ -4,7 +4,7 @@ use super::Args;
 use super::live::Live;
 use super::outcome::{Outcome, Report, known_as};
 use crate::context::Context;
-use crate::opened::Opened;
+use crate::model_args::LoadedModel;
 use anyhow::bail;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ fn open(context: &Context, args: &Args, name: &str) -> anyhow::Result<Readable> 
 pub fn measured(
     context: &Context,
     args: &Args,
-    opened: &Opened,
+    opened: &LoadedModel,
     wanted: &Wanted,
     meteor: &MeteorTables<'_>,
     key: String,
@@ -123,7 +123,7 @@ pub fn measured(
         meteor,
         progress: &progress,
     };
-    let live = Live::new(opened, &*wanted.data, &progress)?;
+    let live = Live::new(&opened.vlm, &*wanted.data, &progress)?;
     let mut found = live.measure(&*task, wanted.family.needs, options)?;
     let rows = live.lines(&found)?;
     progress.finish();
@@ -133,7 +133,7 @@ pub fn measured(
     result.hashes.insert("measurement".to_owned(), key);
     result.seconds = began.elapsed().as_secs_f64();
     let outcome =
-        Outcome { model: opened.model.name.clone(), of: opened.of.clone(), result }.sealed();
+        Outcome { model: opened.vlm.name.clone(), of: opened.of.clone(), result }.sealed();
     if let Some(dir) = dir {
         write_atomic(&dir.join("samples.jsonl"), &rows)?;
         write_atomic(&dir.join("scores.json"), &serde_json::to_vec_pretty(&outcome)?)?;
@@ -148,7 +148,7 @@ pub fn measured(
 fn open_task(
     context: &Context,
     args: &Args,
-    opened: &Opened,
+    opened: &LoadedModel,
     wanted: &Wanted,
 ) -> anyhow::Result<Box<dyn Task>> {
     let prompts = prompts(opened)?;
@@ -182,7 +182,7 @@ fn report(args: &Args, wanted: &Wanted, found: Measured, rows: &[u8]) -> anyhow:
         ("data", wanted.data.fingerprint()),
         ("samples", sha256_hex(rows)),
     ];
-    let model = known_as(&args.which.model);
+    let model = known_as(&args.model.model);
     Ok(Report {
         task: card.name.clone(),
         version: card.version,
@@ -222,16 +222,11 @@ fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
 
 /// Returns a card with the prompts of tasks that have none: a run's are its language model's, a
 /// published model's are the paper's.
-fn prompts(opened: &Opened) -> anyhow::Result<Card> {
-    if let Some(cell) = opened.cell() {
+fn prompts(opened: &LoadedModel) -> anyhow::Result<Card> {
+    if let Some(cell) = &opened.cell {
         return Ok(cell.resolved.language.0.clone());
     }
-    let short = opened
-        .model
-        .language
-        .as_ref()
-        .is_some_and(toolkit_checkpoints::LanguagePart::encoder_decoder);
-    let question = if short { "Question: {} Short answer:" } else { "Question: {} Answer:" };
+    let question = opened.vlm.published_question_prompt();
     let text = format!("family = \"opt\"\n[prompt]\nvqa = {}\ncaption = \"\"\n", json!(question));
     Ok(Card::parse(Kind::Language, "published", Origin::Embedded, &text)?)
 }

@@ -25,7 +25,7 @@ pub use init::{Init, bert_rule, initialise};
 pub use transfer::{Mismatch, export, gradients, import, map, map_as};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData, f16};
 use path::Path;
 
 /// A parameter without its values.
@@ -91,4 +91,12 @@ pub fn count<M: Module>(module: &M) -> u64 {
 /// Returns the values of a tensor as `f32`, row-major.
 pub fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().try_into_vec().expect("data converted to f32 is f32")
+}
+
+/// Rounds the values of a tensor to 16-bit floats, as caches of features store them.
+#[must_use]
+pub fn round_to_half<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let (shape, device) = (tensor.dims(), tensor.device());
+    let values: Vec<f32> = floats(tensor).into_iter().map(|x| f16::from_f32(x).to_f32()).collect();
+    Tensor::from_data(TensorData::new(values, shape), &device)
 }

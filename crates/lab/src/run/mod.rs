@@ -11,6 +11,7 @@
 //! | [`done`], [`damage`], [`sealed`] | lists of files with hashes, and files that changed since |
 //! | [`manifest`], [`provenance`] | cards, data, builds and machine of a run |
 //! | `cost` | time and memory that a run took |
+//! | [`trained`] | the models that a run trained |
 
 pub(crate) mod cost;
 pub mod damage;
@@ -23,6 +24,8 @@ pub mod planned;
 pub mod provenance;
 pub mod sealed;
 pub mod steps;
+pub mod trained;
 pub mod workers;
 
 pub use planned::{Run, RunOptions};
+pub use trained::{TrainedCell, TrainedModel, TrainedRun, is_run};

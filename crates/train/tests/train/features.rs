@@ -4,10 +4,10 @@ use super::cache_bench::{Bench, IMAGES, bench, copy, of};
 use super::{Noise, PREPROCESS, encoder, encoder_of, vision};
 use burn::tensor::Device;
 use std::sync::atomic::Ordering;
-use toolkit_core::params::floats;
+use toolkit_core::params::{floats, round_to_half};
 use toolkit_data::Preprocess;
 use toolkit_system::progress::Silent;
-use toolkit_train::features::{Recipe, cache_key, pixels, round_like_cache};
+use toolkit_train::features::{Recipe, cache_key, pixels};
 
 #[test]
 fn cached_features_are_the_encoders_rounded() {
@@ -19,7 +19,7 @@ fn cached_features_are_the_encoders_rounded() {
     let device = Device::default();
     let all: Vec<usize> = (0..IMAGES).collect();
     let live = encoder().encode(pixels(&bench.data, &all, &PREPROCESS, &device).unwrap());
-    let rounded = floats(round_like_cache(live.clone()));
+    let rounded = floats(round_to_half(live.clone()));
     assert_ne!(rounded, floats(live), "half precision is coarser");
     assert_eq!(floats(features.batch(&all, &device).unwrap()), rounded);
     // Any rows in any order, more than once; live encoding of few rows is the same.
@@ -27,7 +27,7 @@ fn cached_features_are_the_encoders_rounded() {
     let live = encoder().encode(pixels(&bench.data, &some, &PREPROCESS, &device).unwrap());
     let batch = features.batch(&some, &device).unwrap();
     assert_eq!(batch.dims(), [4, 5, 6]);
-    super::check("some rows", &floats(batch), &floats(round_like_cache(live)), 1e-3);
+    super::check("some rows", &floats(batch), &floats(round_to_half(live)), 1e-3);
     assert!(features.batch(&[IMAGES], &device).is_err(), "there is no such row");
 
     // A second opening reads no picture and builds no encoder.

@@ -1,0 +1,324 @@
+//! The models that a run trained, opened from its folder.
+
+use crate::experiment::spec::Spec;
+use crate::plan::parts::Resolved;
+use crate::run::done;
+use crate::run::folder::{AGAIN, RunFolder};
+use crate::run::manifest::Manifest;
+use crate::{LabError, Reporter};
+use burn::tensor::Device;
+use std::path::{Path, PathBuf};
+use toolkit_core::AnyBridge;
+use toolkit_core::published::PublishedNames;
+use toolkit_models::connector::Connector;
+use toolkit_registry::spanned::suggest;
+use toolkit_registry::{Registry, Source, Weights};
+use toolkit_system::problem::Problem;
+use toolkit_train::checkpoint::{Checkpoint, load_strict};
+use toolkit_vlm::{
+    BridgePart, LanguagePart, ModelTokenizer, Processor, Stage1Settings, VisionPart, Vlm,
+};
+
+/// The folder of a run, with what is needed to open its models.
+pub struct TrainedRun<'a> {
+    /// Run folder.
+    pub folder: &'a Path,
+    /// Families and cards.
+    pub registry: &'a Registry,
+    /// Device of the bridge and the language model; may record gradients.
+    pub device: &'a Device,
+    /// Receives the names of cells that were chosen.
+    pub reporter: &'a dyn Reporter,
+}
+
+/// A cell of a run: its id and its experiment.
+pub struct TrainedCell {
+    /// Folder name.
+    pub id: String,
+    /// Experiment that it was made from.
+    pub spec: Spec,
+    /// Cards and shapes of its parts.
+    pub resolved: Resolved,
+}
+
+impl TrainedCell {
+    fn has_stage1(&self) -> bool {
+        self.spec.stage1.enabled && self.resolved.bridge.1.text.is_some()
+    }
+}
+
+/// A model that a run trained.
+pub struct TrainedModel {
+    /// Model.
+    pub vlm: Vlm,
+    /// Id of the cell, or key of the stage-1 run.
+    pub of: String,
+    /// Cell that it belongs to.
+    pub cell: TrainedCell,
+}
+
+/// Returns `true` if a folder is that of a run.
+#[must_use]
+pub fn is_run(path: &Path) -> bool {
+    path.join("cells").is_dir()
+}
+
+impl TrainedRun<'_> {
+    /// Opens the model of a cell after stage 2: the cell called `wanted`, or the first trained one
+    /// with stage 1.
+    ///
+    /// # Errors
+    /// If there is no such cell, it has not been trained, or its checkpoint is damaged.
+    pub fn open(&self, wanted: Option<&str>) -> Result<TrainedModel, LabError> {
+        let cell = self.choose(wanted)?;
+        let resolved = &cell.resolved;
+        let (tokenizer, special_tokens) = resolved.language_special_tokens()?;
+        let Connector { bridge, language_projection } = self.connector(&cell)?;
+        let language = LanguagePart {
+            model: resolved.language_model(self.registry, self.device)?,
+            shape: resolved.language.1.clone(),
+            names: PublishedNames::language(),
+            special_tokens,
+            projection: language_projection,
+        };
+        let name = format!("{} cell {}", self.folder.display(), cell.id);
+        let tokenizer = ModelTokenizer::from_card(tokenizer);
+        let vlm = self.vlm(name, &cell, bridge, Some(language), tokenizer)?;
+        Ok(TrainedModel { vlm, of: cell.id.clone(), cell })
+    }
+
+    /// Opens the bridge after stage 1, without a language model: that of the cell called `wanted`,
+    /// or the first one.
+    ///
+    /// # Errors
+    /// If the run or the cell has no stage 1, or its checkpoint is damaged.
+    pub fn open_stage1_of(&self, wanted: Option<&str>) -> Result<TrainedModel, LabError> {
+        let (key, cell) = match wanted {
+            Some(id) => self.stage1_of(id)?,
+            None => self.stage1(None)?,
+        };
+        self.open_bridge(key, cell)
+    }
+
+    /// Opens the bridge after the stage-1 run `key`.
+    ///
+    /// # Errors
+    /// If it is not there, or its checkpoint is damaged.
+    pub fn open_stage1(&self, key: &str) -> Result<TrainedModel, LabError> {
+        let (key, cell) = self.stage1(Some(key))?;
+        self.open_bridge(key, cell)
+    }
+
+    fn open_bridge(&self, key: String, cell: TrainedCell) -> Result<TrainedModel, LabError> {
+        let bridge = self.bridge(&self.run().stage1(&key), &cell)?;
+        let (tokenizer, _) = cell.resolved.text_special_tokens()?;
+        let name = format!("{} stage 1 {key}", self.folder.display());
+        let tokenizer = ModelTokenizer::from_card(tokenizer);
+        let vlm = self.vlm(name, &cell, bridge, None, tokenizer)?;
+        Ok(TrainedModel { vlm, of: key, cell })
+    }
+
+    /// Puts the parts of a cell together.
+    fn vlm(
+        &self,
+        name: String,
+        cell: &TrainedCell,
+        bridge: AnyBridge,
+        language: Option<LanguagePart>,
+        tokenizer: ModelTokenizer,
+    ) -> Result<Vlm, LabError> {
+        let resolved = &cell.resolved;
+        let special_tokens = resolved.text_special_tokens().ok().map(|(_, tokens)| tokens);
+        Ok(Vlm {
+            name,
+            vision: Some(VisionPart {
+                model: resolved.encoder(self.registry, self.device)?,
+                shape: resolved.vision.1.clone(),
+                names: PublishedNames::vision(),
+            }),
+            bridge: BridgePart {
+                captioning: resolved.bridge.1.text.is_some(),
+                model: bridge,
+                shape: resolved.bridge.1.clone(),
+            },
+            language,
+            notes: tokenizer.tokenizer.past_table().into_iter().collect(),
+            tokenizer: Ok(tokenizer),
+            processor: Some(Processor::of_run(resolved.preprocess)),
+            stage1: Stage1Settings {
+                dec: special_tokens.map_or(0, |tokens| tokens.dec),
+                pad: special_tokens.map_or(0, |tokens| tokens.pad),
+                label_smoothing: cell.spec.stage1.smoothing,
+            },
+            image_token: None,
+            half_features: true,
+        })
+    }
+
+    fn run(&self) -> RunFolder {
+        RunFolder::new(self.folder)
+    }
+
+    fn stage2(&self, cell: &TrainedCell) -> PathBuf {
+        self.run().stage2(&cell.id)
+    }
+
+    /// Lists the cells that were begun, in the order of the plan.
+    fn ids(&self) -> Result<Vec<String>, LabError> {
+        let none = || {
+            Problem::new("this is no folder of a run with cells")
+                .at(self.folder.display())
+                .hint("give the folder that `toolkit run` wrote, such as runs/ablate_stage1")
+        };
+        let entries = std::fs::read_dir(self.folder.join("cells")).map_err(|_| none())?;
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter(|entry| entry.path().join("spec.toml").is_file())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        let planned = self.manifest().cells;
+        names.sort_by_key(|name| planned.iter().position(|id| id == name).unwrap_or(usize::MAX));
+        if names.is_empty() { Err(none().into()) } else { Ok(names) }
+    }
+
+    fn manifest(&self) -> Manifest {
+        Manifest::load(self.folder).unwrap_or_default()
+    }
+
+    fn cells(&self) -> Result<Vec<TrainedCell>, LabError> {
+        self.ids()?.into_iter().map(|id| self.cell(id)).collect()
+    }
+
+    fn cell(&self, id: String) -> Result<TrainedCell, LabError> {
+        let dir = self.run().cell(&id);
+        done::check(&dir, &["spec.toml"], AGAIN)?;
+        let file = dir.join("spec.toml");
+        let text = toolkit_system::input::read_to_string(&file).map_err(|error| {
+            Problem::new(format_args!("cannot read the file: {error}"))
+                .at(file.display())
+                .hint("give a TOML file, such as experiments/ablate_stage1.toml")
+        })?;
+        let spec: Spec = Source::new(file.display().to_string(), text)?.parse()?;
+        Ok(TrainedCell { resolved: Resolved::new(self.registry, &spec.model)?, id, spec })
+    }
+
+    /// Returns the cell called `wanted`, or the first trained one with stage 1, which is reported.
+    fn choose(&self, wanted: Option<&str>) -> Result<TrainedCell, LabError> {
+        if let Some(wanted) = wanted {
+            let known = self.ids()?;
+            if !known.iter().any(|id| id == wanted) {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                return Err(Problem::new(format_args!("there is no cell `{wanted}`"))
+                    .at(self.folder.join("cells").display())
+                    .hint(suggest(wanted, &known))
+                    .into());
+            }
+            return self.cell(wanted.to_owned());
+        }
+        let mut cells = self.cells()?;
+        let trained = |cell: &TrainedCell| self.stage2(cell).join("latest.json").is_file();
+        let at = cells
+            .iter()
+            .position(|cell| trained(cell) && cell.has_stage1())
+            .or_else(|| cells.iter().position(trained))
+            .unwrap_or(0);
+        let chosen = cells.swap_remove(at);
+        self.reporter.note(&format!("cell {}", chosen.id));
+        Ok(chosen)
+    }
+
+    /// Loads the trained connector of a cell.
+    fn connector(&self, cell: &TrainedCell) -> Result<Connector, LabError> {
+        let (dir, resolved) = (self.stage2(cell), &cell.resolved);
+        let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
+            Problem::new("this cell has not been trained")
+                .at(dir.display())
+                .hint("finish the run first: the command that began it resumes it")
+        })?;
+        if saved.step < cell.spec.stage2.steps {
+            let (id, steps) = (&cell.id, cell.spec.stage2.steps);
+            self.reporter.note(&format!("cell {id} is at step {} of {steps}", saved.step));
+        }
+        let (bridge, language) = (&resolved.bridge, &resolved.language);
+        let built = self.registry.build_bridge(
+            &bridge.0,
+            &resolved.vision.1,
+            self.device,
+            Weights::None,
+        )?;
+        let connector = Connector::new(built, bridge.1.width, language.1.width, self.device);
+        Ok(load_strict(connector, saved.weights(&dir)?, &dir.join(&saved.model))?)
+    }
+
+    /// Loads the bridge after stage 1 in `dir`.
+    fn bridge(&self, dir: &Path, cell: &TrainedCell) -> Result<AnyBridge, LabError> {
+        let (card, vision) = (&cell.resolved.bridge.0, &cell.resolved.vision.1);
+        let saved = Checkpoint::load(dir)?.ok_or_else(|| {
+            Problem::new("no checkpoint").at(dir.display()).hint("finish the run first")
+        })?;
+        let bridge = self.registry.build_bridge(card, vision, self.device, Weights::None)?;
+        Ok(load_strict(bridge, saved.weights(dir)?, &dir.join(&saved.model))?)
+    }
+
+    /// Returns the stage-1 run that a cell started from.
+    fn stage1_of(&self, id: &str) -> Result<(String, TrainedCell), LabError> {
+        let cell = self.choose(Some(id))?;
+        let key = self.manifest().stage1.remove(id).ok_or_else(|| {
+            Problem::new(format_args!("cell `{id}` had no stage 1"))
+                .at(self.folder.display())
+                .hint("choose a cell with `stage1.enabled = true`")
+        })?;
+        Ok((key, cell))
+    }
+
+    /// Returns the stage-1 run called `wanted`, or the first one, with a cell that started from it:
+    /// its spec says which model it is of.
+    fn stage1(&self, wanted: Option<&str>) -> Result<(String, TrainedCell), LabError> {
+        let mut cells: Vec<TrainedCell> =
+            self.cells()?.into_iter().filter(TrainedCell::has_stage1).collect();
+        let known = self.trained_keys();
+        let folder = self.folder.join("stage1");
+        if cells.is_empty() || known.is_empty() {
+            return Err(Problem::new("this run has no stage 1")
+                .at(folder.display())
+                .hint("give the folder of a run with `stage1.enabled = true`")
+                .into());
+        }
+        if let Some(wanted) = wanted.filter(|wanted| !known.iter().any(|key| key == wanted)) {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            return Err(Problem::new(format_args!("there is no stage-1 run `{wanted}`"))
+                .at(folder.display())
+                .hint(suggest(wanted, &known))
+                .into());
+        }
+        // The cells are in the order of the plan, so the first is a baseline of most ablations.
+        let stage1 = self.manifest().stage1;
+        let started =
+            |cell: &TrainedCell| stage1.get(&cell.id).filter(|key| known.contains(key)).cloned();
+        let meant = |cell: &TrainedCell| match wanted {
+            Some(key) => started(cell).as_deref() == Some(key),
+            None => started(cell).is_some(),
+        };
+        let Some(at) = cells.iter().position(meant) else {
+            return Err(Problem::new("no cell of this run starts from that stage-1 run")
+                .at(self.folder.display())
+                .hint("type the command of the run again, which goes on with it")
+                .into());
+        };
+        let key = started(&cells[at]).unwrap_or_default();
+        if wanted.is_none() {
+            self.reporter.note(&format!("stage 1 {key}"));
+        }
+        Ok((key, cells.swap_remove(at)))
+    }
+
+    fn trained_keys(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.join("stage1")).into_iter().flatten().flatten();
+        let trained = entries.filter(|entry| entry.path().join("latest.json").is_file());
+        let mut keys: Vec<String> =
+            trained.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        keys.sort();
+        keys
+    }
+}
