@@ -4,7 +4,7 @@
 //! them, so that a kill at any moment leaves either the old checkpoint or the new one, whole.
 
 use crate::TrainError;
-use crate::log::Mark;
+use crate::log::LogMark;
 use crate::optim::AdamW;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub struct Checkpoint {
     pub optimizer_sha256: String,
     /// The log of these steps; older versions did not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<Mark>,
+    pub log: Option<LogMark>,
 }
 
 const MANIFEST: &str = "latest.json";
@@ -69,7 +69,7 @@ impl Checkpoint {
         model: &M,
         optim: &AdamW,
         step: u64,
-        log: Mark,
+        log: LogMark,
     ) -> Result<(), TrainError> {
         let (state, updates) = optim.export(model);
         let (model_file, optimizer_file) = (

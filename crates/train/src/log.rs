@@ -5,20 +5,32 @@
 //! and what follows is computed again.
 
 use crate::TrainError;
-use crate::checkpoint::Checkpoint;
 use crate::feature_header::{hex, sum};
-use crate::fit::MetricLine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+pub struct MetricLine {
+    /// Step, from 0.
+    pub step: u64,
+    /// Learning rate.
+    pub rate: f64,
+    /// Global norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Loss, parts, accuracies, baselines.
+    #[serde(flatten)]
+    pub metrics: BTreeMap<String, f64>,
+}
+
 /// Length and hash of a log.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub struct Mark {
+pub struct LogMark {
     /// Bytes.
     pub bytes: u64,
     /// SHA-256 of these.
@@ -26,20 +38,20 @@ pub struct Mark {
 }
 
 /// A log that is being written.
-pub(crate) struct Log {
+pub(crate) struct MetricsLog {
     path: PathBuf,
     file: File,
     digest: Sha256,
     bytes: u64,
 }
 
-impl Log {
-    /// Opens the log in `path` and drops the lines that a run resumed from `saved` will write
-    /// again; without a checkpoint, all of them.
+impl MetricsLog {
+    /// Opens the log in `path` and keeps the lines of the first `step` steps, those that a
+    /// checkpoint has done. `mark` is the checkpoint's; older versions saved none.
     ///
     /// # Errors
-    /// If lines before the checkpoint are missing or changed, or whatever the file system says.
-    pub fn resume(path: &Path, saved: Option<&Checkpoint>) -> Result<Self, TrainError> {
+    /// If one of these lines is missing or changed, and errors of the file system.
+    pub fn resume(path: &Path, step: u64, mark: Option<&LogMark>) -> Result<Self, TrainError> {
         let fail = |e: std::io::Error| TrainError::io(path, &e);
         let mut file = OpenOptions::new()
             .create(true)
@@ -50,10 +62,7 @@ impl Log {
             .map_err(fail)?;
         let mut held = Vec::new();
         file.read_to_end(&mut held).map_err(fail)?;
-        let kept = match saved {
-            Some(saved) => &held[..vouched(path, saved, &held)?],
-            None => &[],
-        };
+        let kept = &held[..vouched(path, step, mark, &held)?];
         // A last line may lack its end if an older version wrote it.
         let end: &[u8] = if kept.last().is_some_and(|last| *last != b'\n') { b"\n" } else { b"" };
         let begin = SeekFrom::Start(kept.len() as u64);
@@ -83,22 +92,23 @@ impl Log {
     ///
     /// # Errors
     /// Errors of the file system.
-    pub fn mark(&mut self) -> Result<Mark, TrainError> {
+    pub fn mark(&mut self) -> Result<LogMark, TrainError> {
         self.file.sync_data().map_err(|e| TrainError::io(&self.path, &e))?;
-        Ok(Mark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize().into()) })
+        Ok(LogMark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize().into()) })
     }
 }
 
 /// The length of what the checkpoint vouches for.
-fn vouched(path: &Path, saved: &Checkpoint, held: &[u8]) -> Result<usize, TrainError> {
+fn vouched(
+    path: &Path,
+    step: u64,
+    mark: Option<&LogMark>,
+    held: &[u8],
+) -> Result<usize, TrainError> {
     let bad =
         |what: String| Err(TrainError::BadCheckpoint { path: path.display().to_string(), what });
-    let step = saved.step;
     let (lines, end) = steps_before(held, step);
-    let wanted = saved
-        .log
-        .as_ref()
-        .map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
+    let wanted = mark.map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
     if let Some((length, sha256)) = wanted {
         let found = held.get(..length).map(|kept| hex(&sum(kept)));
         if found.as_ref() == Some(sha256) {

@@ -8,6 +8,7 @@ use crate::plan::ids::note_texts;
 use crate::run::done::Done;
 use crate::run::folder::{PIECES, SCORES_FILE};
 use crate::work::cell_job::CellJob;
+use crate::work::curve_points::CurvePoints;
 use crate::work::evaluate::{self, Scores};
 use crate::work::feature_store::SplitFeatures;
 use crate::work::readable::left_out;
@@ -19,8 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use toolkit_models::connector::Connector;
 use toolkit_system::problem::Problem;
-use toolkit_train::TrainError;
-use toolkit_train::fit::{FitConfig, fit};
+use toolkit_train::fit::{FitConfig, ProgressBar, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage2::Stage2;
 
@@ -28,7 +28,7 @@ use toolkit_train::stage2::Stage2;
 pub type Curve = Vec<(u64, BTreeMap<String, f64>)>;
 
 impl CellJob<'_> {
-    fn spec(&self) -> &Spec {
+    pub(super) fn spec(&self) -> &Spec {
         &self.cell.spec
     }
 
@@ -107,20 +107,11 @@ impl CellJob<'_> {
         };
         let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
         let progress = self.context.reporter.task(&format!("stage 2 {name} seed {seed}"));
-        let (every, dir) = (self.spec().eval.every, self.dir());
-        let mut at_step = |step: u64, model: &Connector| -> Result<(), TrainError> {
-            if every == 0 || (!step.is_multiple_of(every) && step != spec.steps) {
-                return Ok(());
-            }
-            let point = || evaluate::curve_point(self, &model.valid(), &language, features);
-            match done.once(&dir, &format!("eval/step-{step:06}.json"), point) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(TrainError::Other(error.to_string())),
-            }
-        };
+        let mut bar = ProgressBar(&*progress);
+        let mut points = CurvePoints { job: self, done, features, language: &language };
         let connector = self.start(&device)?;
         let stage2 = self.stage2_dir();
-        Ok(fit(&config, connector, &mut objective, &stage2, &*progress, &mut at_step)?)
+        Ok(fit(&config, connector, &mut objective, &stage2, &mut [&mut bar, &mut points])?)
     }
 
     fn objective(&self, features: &SplitFeatures, device: &Device) -> Result<Stage2, LabError> {

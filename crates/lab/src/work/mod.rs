@@ -10,6 +10,7 @@
 //! | [`cell_job`] | a cell with its model, data and stage 1 |
 //! | [`cell`] | trains stage 2 and evaluates it |
 //! | [`tasks`] | the tasks of an experiment and their data |
+//! | `curve_points` | evaluates along stage 2 |
 //! | [`evaluate`], [`texts`] | scores of a cell and of a stage-1 run |
 //! | [`blind`] | the language model's answers without images |
 //! | [`pretrain`] | trains the backbones of the nano tier |
@@ -19,6 +20,7 @@ pub mod captions;
 pub mod cell;
 pub mod cell_job;
 pub mod context;
+mod curve_points;
 pub mod evaluate;
 pub mod feature_store;
 mod language;

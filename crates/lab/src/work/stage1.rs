@@ -21,7 +21,7 @@ use toolkit_core::AnyBridge;
 use toolkit_eval::same_pictures;
 use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
-use toolkit_train::fit::{FitConfig, fit};
+use toolkit_train::fit::{FitConfig, ProgressBar, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{Corpus, Stage1, Stage1Settings};
 
@@ -90,8 +90,8 @@ impl Stage1Job<'_> {
             save_seconds: self.spec.compute.save_seconds,
         };
         let progress = self.context.reporter.task(&format!("stage 1 seed {}", self.seed));
-        let nothing = &mut |_, _: &AnyBridge| Ok(());
-        Ok(fit(&config, bridge, &mut objective, &self.dir(), &*progress, nothing)?)
+        let mut bar = ProgressBar(&*progress);
+        Ok(fit(&config, bridge, &mut objective, &self.dir(), &mut [&mut bar])?)
     }
 
     fn objective(

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::Values;
 use toolkit_models::weights::{StoredDtype, write_safetensors};
-use toolkit_system::progress::Silent;
 use toolkit_train::TrainError;
 use toolkit_train::checkpoint::{Checkpoint, write_atomic};
 use toolkit_train::fit::fit;
@@ -83,8 +82,7 @@ fn after_the_last_step_the_optimizers_file_is_not_needed() {
 fn a_checkpoint_of_another_model_is_refused() {
     let dir = stopped();
     let before = files(dir.path());
-    let wider =
-        fit(&config(0), toy(5), &mut Pull::default(), dir.path(), &Silent, &mut |_, _| Ok(()));
+    let wider = fit(&config(0), toy(5), &mut Pull::default(), dir.path(), &mut []);
     let error = wider.err().unwrap().to_string();
     assert!(
         error.contains("step-0000003.safetensors") && error.contains("another model"),

@@ -10,7 +10,7 @@ use std::path::Path;
 use toolkit_core::params::Values;
 use toolkit_core::{AnyBridge, TextSpecialTokens, noise};
 use toolkit_models::bridge::QFormerConfig;
-use toolkit_system::progress::Silent;
+use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
 use toolkit_train::checkpoint::Checkpoint;
 use toolkit_train::fit::{FitConfig, MetricLine, Objective, StepLoss, fit};
@@ -50,7 +50,7 @@ pub struct Pull {
 impl Objective<Toy> for Pull {
     fn step(&mut self, model: &Toy, step: u64) -> Result<StepLoss, TrainError> {
         if self.broken == Some(step) {
-            return Err(TrainError::Other("unreadable".to_owned()));
+            return Err(Problem::new("unreadable").into());
         }
         let x = noise::dropout(model.weight.val(), 0.3) - (step as f64).cos();
         let loss = (x.clone() * x).mean() + (model.bias.val() - step as f64).powi_scalar(2).mean();
@@ -73,9 +73,15 @@ pub fn train(
     objective: &mut Pull,
     stop: Option<u64>,
 ) -> Result<Toy, TrainError> {
-    fit(&config(save_seconds), toy(4), objective, dir, &Silent, &mut |step, _| {
-        if stop == Some(step) { Err(TrainError::Other("stopped".to_owned())) } else { Ok(()) }
-    })
+    fit(
+        &config(save_seconds),
+        toy(4),
+        objective,
+        dir,
+        &mut [&mut |step: u64, _: &Toy| {
+            if stop == Some(step) { Err(Problem::new("stopped").into()) } else { Ok(()) }
+        }],
+    )
 }
 
 fn metrics(dir: &Path) -> Vec<u8> {
@@ -94,10 +100,16 @@ fn an_uninterrupted_run() {
     let mut seen = Vec::new();
     let start = weights(&toy(4));
     let run = |seen: &mut Vec<(u64, bool)>| {
-        fit(&config(1000), toy(4), &mut Pull::default(), dir.path(), &Silent, &mut |step, model| {
-            seen.push((step, weights(model) == start));
-            Ok(())
-        })
+        fit(
+            &config(1000),
+            toy(4),
+            &mut Pull::default(),
+            dir.path(),
+            &mut [&mut |step: u64, model: &Toy| {
+                seen.push((step, weights(model) == start));
+                Ok(())
+            }],
+        )
     };
     let model = run(&mut seen).unwrap();
     assert_eq!(seen, (0..=STEPS).map(|s| (s, s == 0)).collect::<Vec<_>>());
@@ -183,9 +195,15 @@ fn stage_1_with_dropout_resumes_too() {
             seed: 4,
             device: Device::default().autodiff(),
         };
-        fit(&config(0), AnyBridge::new(bridge), &mut objective, dir, &Silent, &mut |step, _| {
-            if Some(step) == stop { Err(TrainError::Other("stopped".to_owned())) } else { Ok(()) }
-        })
+        fit(
+            &config(0),
+            AnyBridge::new(bridge),
+            &mut objective,
+            dir,
+            &mut [&mut |step: u64, _: &AnyBridge| {
+                if Some(step) == stop { Err(Problem::new("stopped").into()) } else { Ok(()) }
+            }],
+        )
     };
     for accumulate in [1, 2] {
         let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -12,7 +12,7 @@ use toolkit_models::weights::{StoredDtype, write_safetensors};
 use toolkit_registry::{Kind, Weights};
 use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TokenTable;
-use toolkit_train::fit::fit;
+use toolkit_train::fit::{ProgressBar, fit};
 use toolkit_train::pretrain::text::MaskedWords;
 
 impl PretrainContext<'_> {
@@ -52,8 +52,7 @@ impl PretrainContext<'_> {
             bridge,
             &mut objective,
             &dir,
-            &*self.reporter.task(&name),
-            &mut |_, _| Ok(()),
+            &mut [&mut ProgressBar(&*self.reporter.task(&name))],
         )?;
         let text: BTreeMap<_, _> =
             (params::export(&trained).into_iter()).filter(|(name, _)| is_text_side(name)).collect();

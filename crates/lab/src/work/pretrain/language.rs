@@ -9,7 +9,7 @@ use toolkit_models::language::{opt, t5};
 use toolkit_registry::{Kind, Weights};
 use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TokenTable;
-use toolkit_train::fit::fit;
+use toolkit_train::fit::{ProgressBar, fit};
 use toolkit_train::pretrain::text::ReadText;
 
 impl PretrainContext<'_> {
@@ -60,8 +60,7 @@ impl PretrainContext<'_> {
             model,
             &mut objective,
             &dir,
-            &*self.reporter.task(&part.card),
-            &mut |_, _| Ok(()),
+            &mut [&mut ProgressBar(&*self.reporter.task(&part.card))],
         )?;
         let plain = burn::module::Module::valid(&trained);
         let mut scores = BTreeMap::new();

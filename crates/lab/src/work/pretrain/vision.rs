@@ -6,7 +6,7 @@ use crate::experiment::pretrain_spec::PartSpec;
 use crate::plan::preprocess::preprocess;
 use toolkit_core::{AnyVision, params};
 use toolkit_registry::{Kind, Weights};
-use toolkit_train::fit::fit;
+use toolkit_train::fit::{ProgressBar, fit};
 use toolkit_train::pretrain::vision::{LabelPictures, Labeller};
 
 impl PretrainContext<'_> {
@@ -31,8 +31,7 @@ impl PretrainContext<'_> {
             labeller,
             &mut objective,
             &dir,
-            &*self.reporter.task(&part.card),
-            &mut |_, _| Ok(()),
+            &mut [&mut ProgressBar(&*self.reporter.task(&part.card))],
         )?;
         let scores = objective.accuracy(&burn::module::Module::valid(&trained), 1024);
         self.write_part("vision", &card, &params::export(&trained.encoder), &scores)

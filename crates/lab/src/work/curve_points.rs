@@ -1,0 +1,57 @@
+//! Evaluation along stage 2: an observer of the training.
+
+use crate::run::done::Done;
+use crate::work::cell_job::CellJob;
+use crate::work::evaluate;
+use crate::work::feature_store::SplitFeatures;
+use burn::module::Module;
+use std::path::PathBuf;
+use toolkit_core::AnyLanguage;
+use toolkit_models::connector::Connector;
+use toolkit_system::problem::Problem;
+use toolkit_train::TrainError;
+use toolkit_train::fit::{MetricLine, Observer};
+
+/// Measures a point of the curve every so many steps, unless its file is there already.
+pub(super) struct CurvePoints<'a> {
+    /// The cell.
+    pub(super) job: &'a CellJob<'a>,
+    /// Files of the cell that are finished.
+    pub(super) done: &'a mut Done,
+    /// Features of the validation split.
+    pub(super) features: &'a SplitFeatures,
+    /// The language model, on a device without autodiff.
+    pub(super) language: &'a AnyLanguage,
+}
+
+impl CurvePoints<'_> {
+    fn measure(&mut self, step: u64, model: &Connector) -> Result<(), TrainError> {
+        let spec = self.job.spec();
+        let every = spec.eval.every;
+        if every == 0 || (!step.is_multiple_of(every) && step != spec.stage2.steps) {
+            return Ok(());
+        }
+        let dir: PathBuf = self.job.dir();
+        let point =
+            || evaluate::curve_point(self.job, &model.valid(), self.language, self.features);
+        match self.done.once(&dir, &format!("eval/step-{step:06}.json"), point) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Problem::new(error).into()),
+        }
+    }
+}
+
+impl Observer<Connector> for CurvePoints<'_> {
+    fn start(&mut self, done: u64, _: u64, model: &Connector) -> Result<(), TrainError> {
+        self.measure(done, model)
+    }
+
+    fn after_step(
+        &mut self,
+        done: u64,
+        _: &MetricLine,
+        model: &Connector,
+    ) -> Result<(), TrainError> {
+        self.measure(done, model)
+    }
+}

@@ -1,0 +1,75 @@
+//! The two logs of a training: `metrics.jsonl` and `timing.jsonl`.
+
+use crate::TrainError;
+use crate::checkpoint::{Checkpoint, write_atomic};
+use crate::log::{LogMark, MetricLine, MetricsLog};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Logs of computed values and of measured times, a line for each step.
+pub(super) struct StepLog {
+    metrics: MetricsLog,
+    timing: File,
+    timing_path: PathBuf,
+}
+
+impl StepLog {
+    /// Opens the logs in `dir` and drops the lines that a run resumed from `saved` writes again.
+    /// Weights of other steps are removed.
+    ///
+    /// # Errors
+    /// If `metrics.jsonl` lacks steps of the checkpoint, and errors of the file system.
+    pub(super) fn open(dir: &Path, saved: Option<&Checkpoint>) -> Result<Self, TrainError> {
+        let step = saved.map_or(0, |saved| saved.step);
+        let mark = saved.and_then(|saved| saved.log.as_ref());
+        let metrics = MetricsLog::resume(&dir.join("metrics.jsonl"), step, mark)?;
+        if let Some(saved) = saved {
+            saved.remove_others(dir);
+        }
+        let timing_path = dir.join("timing.jsonl");
+        keep_lines_before(&timing_path, step)?;
+        let timing = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&timing_path)
+            .map_err(|e| TrainError::io(&timing_path, &e))?;
+        Ok(Self { metrics, timing, timing_path })
+    }
+
+    /// Appends a step.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub(super) fn write(&mut self, line: &MetricLine, took: Duration) -> Result<(), TrainError> {
+        self.metrics.push(line)?;
+        let (step, seconds) = (line.step, took.as_secs_f64());
+        writeln!(self.timing, "{{\"step\":{step},\"seconds\":{seconds:.4}}}")
+            .map_err(|e| TrainError::io(&self.timing_path, &e))
+    }
+
+    /// Brings `metrics.jsonl` to the disk and returns its length and hash, for a checkpoint.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub(super) fn mark(&mut self) -> Result<LogMark, TrainError> {
+        self.metrics.mark()
+    }
+}
+
+/// Drops lines of `path` that a run resumed at `step` will write again.
+fn keep_lines_before(path: &Path, step: u64) -> Result<(), TrainError> {
+    let Ok(file) = toolkit_system::input::open(path) else { return Ok(()) };
+    let mut kept = String::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|e| TrainError::io(path, &e))?;
+        // A torn last line does not parse and is dropped.
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
+        if value["step"].as_u64().is_some_and(|s| s < step) {
+            kept.push_str(&line);
+            kept.push('\n');
+        }
+    }
+    write_atomic(path, kept.as_bytes())
+}
