@@ -3,6 +3,8 @@
 //! | module | purpose |
 //! |---|---|
 //! | `measure`, `measured`, `model` | [`measure()`]: one [`Task`] of one model on one data set |
+//! | `pictures` | [`EncodedPictures`]: features that are computed when they are needed |
+//! | `vlm` | [`measure_vlm`]: a model in memory, its pictures encoded as they come |
 //! | `task` | [`TaskKind`]: kinds of task, their cards, their table |
 //! | `texts`, `prefixes`, `batches` | texts generated in batches that survive a kill |
 //! | `retrieval` | [`retrieve`]: recall by similarity, then by the matching head |
@@ -41,12 +43,14 @@ mod measured;
 mod meteor;
 mod model;
 pub mod official;
+mod pictures;
 mod prefixes;
 mod retrieval;
 mod samples;
 mod selection;
 mod task;
 mod texts;
+mod vlm;
 
 pub use batches::{Batches, TextStore};
 pub use controls::{derangement, majority_baseline};
@@ -55,6 +59,7 @@ pub use measure::{Control, MeasureOptions, Measurement, Task, measure};
 pub use measured::Measured;
 pub use meteor::{MeteorTables, NO_TABLES, open_meteor};
 pub use model::{Connect, FeatureSource, LanguageParts, ModelParts, Needs, TextParts};
+pub use pictures::{Encode, EncodedPictures};
 pub use retrieval::{RetrievalConfig, RetrievalResult, RetrievalRow, retrieve};
 pub use samples::{read_samples, write_samples};
 pub use selection::{captioned_items, question_pairs, same_pictures, unique_captions};
@@ -66,6 +71,7 @@ pub use task::settings::{Generation, GenerationConfig, TaskSettings, check_prese
 pub use task::vqa::VqaTask;
 pub use task::{RegisterTask, TaskFamily, TaskKind, task_data, task_split};
 pub use texts::Sample;
+pub use vlm::measure_vlm;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]

@@ -36,6 +36,19 @@ impl Measured {
         Ok(Self { rows, items, ..Self::default() })
     }
 
+    /// Returns the rows as JSON Lines.
+    ///
+    /// # Errors
+    /// If a row holds a number that JSON has not.
+    pub fn lines(&self) -> Result<Vec<u8>, EvalError> {
+        let mut text = Vec::new();
+        for row in &self.rows {
+            serde_json::to_writer(&mut text, row).map_err(Problem::defect)?;
+            text.push(b'\n');
+        }
+        Ok(text)
+    }
+
     /// Adds the bootstrap interval of the mean of `each`. Values of one cluster are drawn together.
     pub fn add_interval(&mut self, name: &str, each: &[f64], clusters: Option<&[u64]>) {
         let interval = bootstrap(each, clusters, RESAMPLES, 0);

@@ -1,8 +1,8 @@
 //! `toolkit eval`: tasks on their data, for any model.
 
-mod live;
 mod outcome;
 mod task;
+mod wanted;
 
 use crate::context::Context;
 use crate::interrupt;
@@ -14,10 +14,11 @@ use clap::builder::RangedU64ValueParser;
 use outcome::{Outcome, finished, key, lines};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use task::{Wanted, measured, wanted};
+use task::measured;
 use toolkit_eval::{MeteorTables, Needs, PAPER};
 use toolkit_system::files::sweep_temporaries;
 use toolkit_system::problem::Problem;
+use wanted::{Wanted, wanted};
 
 /// Measures a run, a published checkpoint or a model card by tasks: questions, captions, retrieval
 ///

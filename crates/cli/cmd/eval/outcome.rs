@@ -1,7 +1,7 @@
 //! `scores.json` of a task, and the table of all tasks.
 
 use super::Args;
-use super::task::Wanted;
+use super::wanted::Wanted;
 use crate::text::{decimals, table};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -1,24 +1,21 @@
-//! One task of `toolkit eval`: its card and data, its measurement, its files.
+//! One task of `toolkit eval`: its measurement and its files.
 
 use super::Args;
-use super::live::Live;
 use super::outcome::{Outcome, Report, known_as};
+use super::wanted::Wanted;
 use crate::context::Context;
 use crate::model_args::LoadedModel;
-use anyhow::bail;
+use crate::pictures::with_option;
+use anyhow::{anyhow, bail};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
-use toolkit_data::Dataset;
 use toolkit_eval::{
-    Batches, MeasureOptions, Measured, MeteorTables, Task, TaskFamily, TaskSettings, compare,
-    published, task_data,
+    Batches, EvalError, MeasureOptions, Measured, MeteorTables, Task, TaskSettings, compare,
+    measure_vlm, published,
 };
 use toolkit_lab::plan::fingerprint::card_hash;
-use toolkit_lab::work::readable::{leaving_out, unreadable};
 use toolkit_lab::work::texts::{self, Texts};
 use toolkit_registry::{Card, Kind, Origin};
 use toolkit_system::digest::sha256_hex;
@@ -26,72 +23,6 @@ use toolkit_system::files::FileError;
 use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 use toolkit_train::checkpoint::write_atomic;
-
-/// A task with its data.
-pub struct Wanted {
-    /// Task card.
-    pub card: Card,
-    /// Kind of task.
-    pub family: TaskFamily,
-    /// Name of the data.
-    pub name: String,
-    /// Data.
-    pub data: Arc<dyn Dataset>,
-    /// Pictures that were left out, and why.
-    notes: Vec<String>,
-}
-
-/// Data with notes on pictures that were left out.
-type Readable = (Arc<dyn Dataset>, Vec<String>);
-
-/// Opens the cards and the data of all tasks. Data that several tasks share are opened once.
-///
-/// # Errors
-/// If a card or its data cannot be used.
-pub fn wanted(context: &Context, args: &Args) -> anyhow::Result<Vec<Wanted>> {
-    let mut opened: BTreeMap<String, Readable> = BTreeMap::new();
-    let mut all = Vec::new();
-    for task in &args.tasks {
-        let card = context.registry.card(Kind::Task, task)?;
-        let family = TaskFamily::of_card(&context.registry, &card)?;
-        let named = args.data.clone().map_or_else(|| task_data(&card), |data| Ok(Some(data)))?;
-        let Some(name) = named else {
-            let problem = Problem::new(format_args!("task `{task}` names no data"));
-            bail!(
-                problem.hint(
-                    "say which with `--data CARD:SPLIT`, or add `data = ..` to its `[config]`"
-                )
-            );
-        };
-        if !opened.contains_key(&name) {
-            opened.insert(name.clone(), open(context, args, &name)?);
-        }
-        let (data, notes) = opened[&name].clone();
-        family.check_data(&card, &*data)?;
-        all.push(Wanted { card, family, name, data, notes });
-    }
-    Ok(all)
-}
-
-/// Opens data, without unreadable pictures if that was asked for.
-fn open(context: &Context, args: &Args, name: &str) -> anyhow::Result<Readable> {
-    let data = context.registry.open_data(name)?;
-    data.notes().iter().for_each(|note| context.log.line(&format!("{name}: {note}")));
-    if !args.unreadable.skip_unreadable {
-        return Ok((data, Vec::new()));
-    }
-    let progress = context.log.task(&format!("pictures of {name}"));
-    progress.start(0, data.len() as u64);
-    let unreadable = unreadable(&*data, &|| progress.advance(1));
-    progress.finish();
-    unreadable.iter().for_each(|(_, error)| context.log.line(&format!("left out: {error}")));
-    let note = (!unreadable.is_empty()).then(|| {
-        let (left_out, all) = (unreadable.len(), data.len());
-        format!("{left_out} of {all} pictures could not be read and are left out")
-    });
-    let items: Vec<usize> = unreadable.iter().map(|(item, _)| *item).collect();
-    Ok((leaving_out(&data, &items)?, note.into_iter().collect()))
-}
 
 /// Measures one task and writes its files. With `--out`, texts are stored as they come: a kill costs
 /// one batch.
@@ -123,10 +54,10 @@ pub fn measured(
         meteor,
         progress: &progress,
     };
-    let live = Live::new(&opened.vlm, &*wanted.data, &progress)?;
-    let mut found = live.measure(&*task, wanted.family.needs, options)?;
-    let rows = live.lines(&found)?;
+    let (vlm, needs) = (&opened.vlm, wanted.family.needs);
+    let mut found = measure_vlm(vlm, &*task, needs, &*wanted.data, options).map_err(with_way)?;
     progress.finish();
+    let rows = found.lines()?;
     found.notes.extend(wanted.notes.iter().cloned());
     found.notes.iter().for_each(|note| context.log.line(&format!("{}: {note}", card.name)));
     let mut result = report(args, wanted, found, &rows)?;
@@ -142,6 +73,16 @@ pub fn measured(
     }
     drop(lock);
     Ok(outcome)
+}
+
+/// Adds the option that leaves pictures out to an error about one that cannot be read.
+fn with_way(error: EvalError) -> anyhow::Error {
+    match error {
+        EvalError::Data(error) if error.is_unreadable() => {
+            anyhow!(with_option(&error.to_string()))
+        }
+        other => other.into(),
+    }
 }
 
 /// Opens the task of a card with the options and the prompts of the model.
