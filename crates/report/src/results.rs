@@ -54,6 +54,9 @@ pub struct Results {
     /// are shown as `–`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub absent: BTreeMap<String, String>,
+    /// Titles of losses by their key in the log, `loss_itc`. Results of older versions have none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub loss_titles: BTreeMap<String, String>,
 }
 
 /// An axis: a setting that was varied.

@@ -3,6 +3,7 @@
 use crate::LabError;
 use crate::experiment::spec::Spec;
 use crate::experiment::sweep::ExperimentCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_registry::spanned::suggest;
 use toolkit_registry::{Registry, Source};
@@ -38,6 +39,12 @@ pub fn all(registry: &Registry) -> Vec<NamedLoss> {
         loss: Arc::clone(&loss.0),
     };
     builtin().into_iter().chain(plug_ins.into_iter().map(named)).collect()
+}
+
+/// Returns the titles of all losses by their key in the log, such as `loss_itc`.
+pub(crate) fn titles(registry: &Registry) -> BTreeMap<String, String> {
+    let titled = |one: NamedLoss| (format!("loss_{}", one.name), one.loss.title().to_owned());
+    all(registry).into_iter().map(titled).collect()
 }
 
 /// Checks that the registry has every loss that the file, `--set` or an axis weighs.

@@ -3,6 +3,7 @@
 use crate::LabError;
 use crate::experiment::sweep::text;
 use crate::files::read_json;
+use crate::plan::losses;
 use crate::results::absent::absent;
 use crate::results::date::today;
 use crate::results::flips::flips;
@@ -56,6 +57,7 @@ pub fn collect(
         notes: notes(run, &jobs, left_out)?,
         frozen: frozen(run),
         absent: absent(&jobs)?,
+        loss_titles: losses::titles(context.registry),
     })
 }
 

@@ -66,7 +66,8 @@ fn figure(results: &Results, name: &str, paint: Paint) -> Option<Figure> {
     for (at, key) in keys.iter().enumerate() {
         let left = 58.0 + (at % columns) as f64 * slot;
         let top = 34.0 + (at / columns) as f64 * step;
-        panel(&mut svg, &runs, key, Area { left, top, width, height });
+        let title = results.loss_titles.get(*key).cloned().unwrap_or_else(|| names::loss(key));
+        panel(&mut svg, &runs, (key, &title), Area { left, top, width, height });
     }
     let total = keys.len().div_ceil(columns) as f64 * step;
     let mut caption = format!(
@@ -92,12 +93,12 @@ struct Area {
     height: f64,
 }
 
-fn panel(svg: &mut Svg, runs: &[&StageRun], key: &str, area: Area) {
+fn panel(svg: &mut Svg, runs: &[&StageRun], (key, title): (&str, &str), area: Area) {
     let courses = courses(runs, key);
     let trivial = trivial(runs, key);
     let frame = frame(runs, &courses, &trivial, area);
     let unit = if key.starts_with("loss_") { "loss (nats)" } else { "share" };
-    frame.draw(svg, &names::loss(key), "training step", unit);
+    frame.draw(svg, title, "training step", unit);
     let at = |p: &(f64, f64)| (frame.x.place(p.0), frame.y.place(p.1));
     let mut named = Vec::new();
     for course in &courses {

@@ -289,5 +289,6 @@ pub fn example() -> Results {
             part("language model", "t5-nano", 4_001_792, &[("perplexity", 3.902)]),
         ],
         absent: BTreeMap::new(),
+        loss_titles: BTreeMap::new(),
     }
 }
