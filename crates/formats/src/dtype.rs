@@ -1,8 +1,8 @@
-//! How numbers are stored.
+//! Types of numbers, and formats of files.
 
 use std::fmt::{Display, Formatter};
 
-/// How the numbers of a tensor are stored in the file.
+/// Type of the numbers of a tensor in its file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(non_camel_case_types, reason = "the names GGUF gives its block types")]
 pub enum Dtype {
@@ -24,7 +24,7 @@ pub enum Dtype {
     I8,
     /// Unsigned, 1 byte.
     U8,
-    /// 1 byte; 0 is false, all else is true.
+    /// 1 byte; 0 is false, any other value is true.
     Bool,
     /// GGUF blocks of 32 signed bytes with one half scale: 8.5 bits a number.
     Q8_0,
@@ -41,7 +41,8 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Numbers in a block and the bytes of that block; plain types have blocks of one number.
+    /// Returns the numbers in a block and the bytes of that block. Plain types have blocks of one
+    /// number.
     pub fn block(self) -> (usize, usize) {
         match self {
             Self::F64 | Self::I64 => (1, 8),
@@ -56,13 +57,13 @@ impl Dtype {
         }
     }
 
-    /// Whether [`crate::Tensors::read_ints`] gives these numbers.
+    /// Returns `true` if [`crate::Tensors::read_ints`] reads these numbers.
     pub fn is_int(self) -> bool {
         matches!(self, Self::I64 | Self::I32 | Self::I16 | Self::I8 | Self::U8 | Self::Bool)
     }
 
-    /// Bytes of `count` numbers in whole blocks; `None` if they do not fill the blocks or the
-    /// product overflows.
+    /// Returns the bytes of `count` numbers in whole blocks; `None` if they do not fill the blocks
+    /// or the product overflows.
     pub(crate) fn bytes(self, count: usize) -> Option<usize> {
         let (numbers, bytes) = self.block();
         count.is_multiple_of(numbers).then(|| (count / numbers).checked_mul(bytes)).flatten()
@@ -91,23 +92,23 @@ impl Display for Dtype {
     }
 }
 
-/// What is known of a tensor without reading its numbers.
+/// Shape and type of a tensor.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Info {
-    /// Its dimensions in PyTorch's order, slowest first; empty for a single number.
+pub struct TensorInfo {
+    /// Dimensions in PyTorch's order, slowest first; empty for a single number.
     pub shape: Vec<usize>,
-    /// How its numbers are stored.
+    /// Type of the numbers in the file.
     pub dtype: Dtype,
 }
 
-/// Which kind of file was opened.
+/// Format of a file of weights.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Format {
     /// One safetensors file or several with an index.
     Safetensors,
     /// A zip archive as `torch.save` writes since PyTorch 1.6, or as `torch.jit.save` does.
     TorchZip,
-    /// Bare pickles followed by storages, as `torch.save` wrote before.
+    /// Bare pickles followed by storages, as `torch.save` wrote before 1.6.
     TorchLegacy,
     /// The file format of llama.cpp.
     Gguf,

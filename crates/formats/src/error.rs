@@ -1,4 +1,4 @@
-//! The error of this crate: one line that says what, where and what to try.
+//! Errors of this crate, each one line: the fault, its place and a way out.
 
 use std::fmt::{Display, Formatter};
 use std::path::{Path, PathBuf};
@@ -8,101 +8,50 @@ use toolkit_system::problem::Problem;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// The system does not give the file.
-    Read {
-        /// File or folder.
-        path: PathBuf,
-        /// Error of the system.
-        source: std::io::Error,
-    },
-    /// The file is damaged, of an unknown kind, or uses a feature that is not supported.
-    File {
-        /// Description of the damage.
-        what: String,
-        /// File.
-        path: PathBuf,
-        /// Byte of the file that it was noticed at, if there is one.
-        byte: Option<u64>,
-        /// Advice: what to try.
-        hint: String,
-    },
     /// A pickle names a function that runs programs or code. Nothing was called.
     Unsafe {
         /// Module and name, with a dot.
         global: String,
         /// File.
         path: PathBuf,
-        /// Byte of the file, or of the pickle in the archive.
+        /// Byte of the file.
         byte: u64,
     },
-    /// A tensor is missing or cannot be given as asked.
-    Tensor {
-        /// Name, shortened and on one line.
-        name: String,
-        /// Description of the error, after the name.
-        what: String,
-        /// File or folder.
-        path: PathBuf,
-        /// Advice: what to try.
-        hint: String,
-    },
-}
-
-impl FormatError {
-    /// Returns the error in its three parts.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        match self {
-            Self::Read { path, source } => Problem::new(format_args!("cannot read: {source}"))
-                .at(path.display())
-                .hint("check that it exists and may be read"),
-            Self::File { what, path, byte, hint } => {
-                Problem::new(what).at(place(path, *byte)).hint(hint)
-            }
-            Self::Unsafe { global, path, byte } => {
-                let what = format!("the pickle names `{global}`, which can run code");
-                let hint = "delete this file, it is an attack or a mistake, and get the weights as \
-                    safetensors";
-                Problem::new(what).at(place(path, Some(*byte))).hint(hint)
-            }
-            Self::Tensor { name, what, path, hint } => {
-                Problem::new(format_args!("tensor `{name}` {what}")).at(path.display()).hint(hint)
-            }
-        }
-    }
+    /// Anything else: the file cannot be read, is damaged or of an unknown kind, or has no such
+    /// tensor.
+    Problem(#[from] Problem),
 }
 
 impl Display for FormatError {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.problem().fmt(f)
-    }
-}
-
-/// Names a file, and a byte of it where there is one.
-fn place(path: &Path, byte: Option<u64>) -> String {
-    match byte {
-        Some(byte) => format!("{} at byte {byte}", path.display()),
-        None => path.display().to_string(),
+        match self {
+            Self::Unsafe { global, path, byte } => {
+                let what = format!("the pickle names `{global}`, which can run code");
+                let hint = "delete this file, it is an attack or a mistake, and get the weights as \
+                    safetensors";
+                let place = format!("{} at byte {byte}", path.display());
+                Problem::new(what).at(place).hint(hint).fmt(f)
+            }
+            Self::Problem(problem) => problem.fmt(f),
+        }
     }
 }
 
 impl FormatError {
-    pub(crate) fn file(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::File { what: what.into(), path: path.to_owned(), byte: None, hint: hint.into() }
+    /// Creates the error that the system does not give a file.
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let what = format!("cannot read: {error}");
+        Self::file(path, what, "check that it exists and may be read")
     }
 
-    pub(crate) fn tensor(
-        path: &Path,
-        name: &str,
-        what: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self::Tensor {
-            name: one_line(name),
-            what: what.into(),
-            path: path.to_owned(),
-            hint: hint.into(),
-        }
+    /// Creates the error that something is wrong with a file as a whole.
+    pub(crate) fn file(path: &Path, what: impl Display, hint: impl Display) -> Self {
+        Problem::new(what).at(path.display()).hint(hint).into()
+    }
+
+    /// Creates the error of one tensor. `what` follows its name.
+    pub(crate) fn tensor(path: &Path, name: &str, what: impl Display, hint: impl Display) -> Self {
+        Self::file(path, format_args!("tensor `{}` {what}", one_line(name)), hint)
     }
 }
 
@@ -111,40 +60,55 @@ pub(crate) const DAMAGED: &str = "the file is cut off or damaged, get it again";
 
 /// An error of a parser, which knows no file name.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    what: String,
+pub(crate) struct ParseError {
+    cause: Cause,
+    /// Byte at which the error was noticed.
     byte: Option<usize>,
-    hint: String,
-    global: bool,
 }
 
-impl Fault {
-    pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), byte: None, hint: hint.into(), global: false }
+#[derive(Debug)]
+enum Cause {
+    Problem(Problem),
+    /// Module and name of a function that runs code.
+    UnsafeGlobal(String),
+}
+
+impl ParseError {
+    pub(crate) fn new(what: impl Display, hint: impl Display) -> Self {
+        Self { cause: Cause::Problem(Problem::new(what).hint(hint)), byte: None }
     }
 
     /// Creates the error that a file breaks the rules of its format.
-    pub(crate) fn damaged(what: impl Into<String>, byte: usize) -> Self {
-        Self { what: what.into(), byte: Some(byte), hint: DAMAGED.to_owned(), global: false }
+    pub(crate) fn damaged(what: impl Display, byte: usize) -> Self {
+        Self::new(what, DAMAGED).offset(byte)
+    }
+
+    /// Creates the error that a tensor contradicts itself or the file. `what` follows its name.
+    pub(crate) fn tensor(name: &str, what: impl Display) -> Self {
+        Self::new(format_args!("tensor `{}` {what}", one_line(name)), DAMAGED)
     }
 
     /// Creates the error that a pickle names a function that runs code.
-    pub(crate) fn global(global: String, byte: usize) -> Self {
-        Self { what: global, byte: Some(byte), hint: String::new(), global: true }
+    pub(crate) fn unsafe_global(global: String) -> Self {
+        Self { cause: Cause::UnsafeGlobal(global), byte: None }
     }
 
     /// Counts the byte from an earlier start, or names it if there is none yet.
-    pub(crate) fn offset(mut self, start: usize) -> Self {
-        self.byte = Some(self.byte.unwrap_or(0).saturating_add(start));
-        self
+    pub(crate) fn offset(self, start: usize) -> Self {
+        Self { byte: Some(self.byte.unwrap_or(0).saturating_add(start)), ..self }
     }
 
-    pub(crate) fn of(self, path: &Path) -> FormatError {
-        let byte = self.byte.map(|byte| byte as u64);
-        let path = path.to_owned();
-        match self.global {
-            true => FormatError::Unsafe { global: self.what, path, byte: byte.unwrap_or(0) },
-            false => FormatError::File { what: self.what, path, byte, hint: self.hint },
+    /// Names the file.
+    pub(crate) fn in_file(self, path: &Path) -> FormatError {
+        match (self.cause, self.byte) {
+            (Cause::UnsafeGlobal(global), byte) => {
+                let byte = byte.unwrap_or(0) as u64;
+                FormatError::Unsafe { global, path: path.to_owned(), byte }
+            }
+            (Cause::Problem(problem), Some(byte)) => {
+                problem.at(format_args!("{} at byte {byte}", path.display())).into()
+            }
+            (Cause::Problem(problem), None) => problem.at(path.display()).into(),
         }
     }
 }

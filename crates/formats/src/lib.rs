@@ -10,9 +10,11 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | [`Tensors`], `open`, `source` | one file or a folder of shards, its names and its values |
-//! | `entry`, `decode`, `quant`, [`Dtype`] | a stored tensor, its type, its floats |
-//! | `safetensors`, `shards` | safetensors, and their index over several files |
+//! | [`Tensors`] | weights of a file or folder: names, shapes, numbers, metadata |
+//! | `open`, `shards`, `opened` | a path, an index of shards, one file by its first bytes |
+//! | `directory`, `stored`, `bytes` | tensors of a file by name, the place of each, its bytes |
+//! | [`Dtype`], `decode`, `quant` | types of numbers, from bytes to floats, GGUF's blocks |
+//! | `safetensors` | safetensors |
 //! | [`torch`] | pickles of PyTorch |
 //! | [`gguf`] | GGUF with its metadata and tokenizer |
 //! | `onnx` | initialisers of an ONNX graph |
@@ -30,21 +32,23 @@
 //! # Ok::<(), toolkit_formats::FormatError>(())
 //! ```
 
+mod bytes;
 mod decode;
+mod directory;
 mod dtype;
-mod entry;
 mod error;
 mod onnx;
 mod open;
+mod opened;
 mod quant;
 mod safetensors;
 mod shards;
-mod source;
+mod stored;
 mod tensors;
 
 pub mod gguf;
 pub mod torch;
 
-pub use dtype::{Dtype, Format, Info};
+pub use dtype::{Dtype, Format, TensorInfo};
 pub use error::FormatError;
 pub use tensors::Tensors;

@@ -1,5 +1,5 @@
-//! The block-quantised types of GGUF, decoded with the same single-precision operations, in the
-//! same order, as the `gguf` Python package, so that results are equal to the bit.
+//! Block-quantised types of GGUF. The single-precision operations and their order are those of the
+//! `gguf` Python package, so that results are equal to the bit.
 
 use half::f16;
 
@@ -16,11 +16,12 @@ fn blocks<const B: usize, const N: usize>(
     values
 }
 
+/// Reads a half-precision number.
 fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
-/// Scale, 32 signed bytes.
+/// Decodes blocks of a scale and 32 signed bytes.
 pub(crate) fn q8_0(bytes: &[u8]) -> Vec<f32> {
     blocks(bytes, |block: &[u8; 34], out: &mut [f32; 32]| {
         let scale = half(block, 0);
@@ -30,7 +31,8 @@ pub(crate) fn q8_0(bytes: &[u8]) -> Vec<f32> {
     })
 }
 
-/// Scale, 16 bytes: the low halves are numbers 0 to 15, the high ones 16 to 31; 8 means zero.
+/// Decodes blocks of a scale and 16 bytes. The low halves of the bytes are numbers 0 to 15, the
+/// high ones 16 to 31; 8 means zero.
 pub(crate) fn q4_0(bytes: &[u8]) -> Vec<f32> {
     blocks(bytes, |block: &[u8; 18], out: &mut [f32; 32]| {
         let scale = half(block, 0);
@@ -41,7 +43,7 @@ pub(crate) fn q4_0(bytes: &[u8]) -> Vec<f32> {
     })
 }
 
-/// Scale, minimum, 16 bytes as in [`q4_0`].
+/// Decodes blocks of a scale, a minimum and 16 bytes as in [`q4_0`].
 pub(crate) fn q4_1(bytes: &[u8]) -> Vec<f32> {
     blocks(bytes, |block: &[u8; 20], out: &mut [f32; 32]| {
         let (scale, min) = (half(block, 0), half(block, 2));
@@ -52,14 +54,15 @@ pub(crate) fn q4_1(bytes: &[u8]) -> Vec<f32> {
     })
 }
 
-/// Scale of scales, scale of minima, 12 bytes with eight six-bit scales and minima, 128 bytes: of
-/// each run of 32 bytes the low halves are one group and the high ones the next.
+/// Decodes blocks of a scale of scales, a scale of minima, 12 bytes with eight six-bit scales and
+/// minima, and 128 bytes. In each run of 32 bytes the low halves are one group and the high ones
+/// the next.
 pub(crate) fn q4_k(bytes: &[u8]) -> Vec<f32> {
     blocks(bytes, |block: &[u8; 144], out: &mut [f32; 256]| {
         let (scale, min) = (half(block, 0), half(block, 2));
         let (packed, quants) = (&block[4..16], &block[16..]);
         for group in 0..8 {
-            // The first four are plain; of the last four, the upper two bits are kept with the
+            // The first four are plain; the upper two bits of the last four are in the bytes of the
             // first four.
             let (s, m) = match group {
                 0..4 => (packed[group] & 63, packed[group + 4] & 63),
@@ -79,8 +82,8 @@ pub(crate) fn q4_k(bytes: &[u8]) -> Vec<f32> {
     })
 }
 
-/// 128 bytes of low halves, 64 bytes of upper two bits, 16 signed scales, scale of scales; 32 means
-/// zero.
+/// Decodes blocks of 128 bytes of low halves, 64 bytes of upper two bits, 16 signed scales and a
+/// scale of scales; 32 means zero.
 pub(crate) fn q6_k(bytes: &[u8]) -> Vec<f32> {
     blocks(bytes, |block: &[u8; 210], out: &mut [f32; 256]| {
         let scale = half(block, 208);

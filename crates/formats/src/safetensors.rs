@@ -1,45 +1,49 @@
 //! safetensors: a JSON header, then the tensors one after the other.
 
+use crate::directory::{Directory, MOST_TENSORS, too_many};
 use crate::dtype::{Dtype, Format};
-use crate::entry::{Entry, MOST_TENSORS, Parsed, too_many};
-use crate::error::{DAMAGED, Fault, one_line};
+use crate::error::{DAMAGED, ParseError, one_line};
+use crate::stored::{StoredTensor, TensorError};
 use safetensors::{Dtype as Stored, SafeTensors};
 
-/// Whether `bytes` begin like a safetensors file: a header length that is no larger than the format
-/// allows, then `{`.
-pub(crate) fn is(bytes: &[u8]) -> bool {
+/// Returns `true` if `bytes` begin like a safetensors file: a header length that is no larger than
+/// the format allows, then `{`.
+pub(crate) fn is_safetensors(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(|len| u64::from_le_bytes(*len) <= 100_000_000)
         && bytes.get(8) == Some(&b'{')
 }
 
 /// Reads the header. The `safetensors` crate checks that it is within the file and that the tensors
 /// fill the rest without gap or overlap.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
-    if more_than(MOST_TENSORS, bytes) {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Directory, ParseError> {
+    if has_more_than(MOST_TENSORS, bytes) {
         return Err(too_many());
     }
     let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| {
-        Fault::new(format!("bad safetensors header: {}", one_line(&error.to_string())), DAMAGED)
+        let what = format!("bad safetensors header: {}", one_line(&error.to_string()));
+        ParseError::new(what, DAMAGED)
     })?;
-    let mut parsed = Parsed::new(Format::Safetensors);
+    let mut directory = Directory::new(Format::Safetensors);
     for (name, info) in metadata.tensors() {
-        let Some(dtype) = dtype(info.dtype) else {
-            parsed.skipped.insert(name, format!("is stored as {}, which is not read", info.dtype));
-            continue;
-        };
         let start = (8 + header).saturating_add(info.data_offsets.0);
-        let entry = Entry::dense(info.shape.clone(), dtype, start, bytes.len())
-            .map_err(|what| Fault::new(format!("tensor `{}` {what}", one_line(&name)), DAMAGED))?;
-        parsed.entries.insert(name, entry);
+        let tensor = match dtype(info.dtype) {
+            Some(dtype) => StoredTensor::dense(info.shape.clone(), dtype, start, bytes.len()),
+            None => {
+                let why = format!("is stored as {}, which is not read", info.dtype);
+                Err(TensorError::Unread(why))
+            }
+        };
+        directory.insert(&name, tensor)?;
     }
-    parsed.metadata = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
-    Ok(parsed)
+    directory.metadata = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
+    Ok(directory)
 }
 
-/// Tells if the header has more than `most` tensors: each is an object of the header's own, and one
-/// is for metadata. The header is read once and nothing is kept, so a file that only claims much
-/// takes no memory.
-fn more_than(most: usize, bytes: &[u8]) -> bool {
+/// Returns `true` if the header has more than `most` tensors.
+///
+/// Each tensor is an object of the header's own, and one object is for metadata. The header is read
+/// once and nothing is stored, so a file that only claims much takes no memory.
+fn has_more_than(most: usize, bytes: &[u8]) -> bool {
     let header = bytes.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
     let header = &bytes[8.min(bytes.len())..header.saturating_add(8).min(bytes.len())];
     // An object takes two bytes at the very least.

@@ -1,89 +1,107 @@
-//! Weights cut into several files, with an index that says which tensor is in which.
+//! Weights split over several files, with an index from tensor to file.
 
-use crate::entry::Parsed;
+use crate::bytes::FileBytes;
+use crate::directory::Directory;
 use crate::error::{FormatError, one_line};
-use crate::open;
-use crate::source::Source;
-use crate::tensors::Tensors;
+use crate::opened::Opened;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_system::encoding::{Encoding, UTF16, encoding};
 
+/// `*.index.json` of Hugging Face's libraries.
 #[derive(serde::Deserialize)]
 struct Index {
+    /// File name by tensor name.
     weight_map: BTreeMap<String, String>,
 }
 
-/// Opens the files that `index` names. `path` is what the user named: the index or its folder.
+/// Opens the files that the index at `path` names.
 ///
-/// Every tensor must be in the shard the index says; tensors of a shard that the index leaves out
+/// Every tensor must be in the shard the index says. Tensors of a shard that the index leaves out
 /// are left out.
-pub(crate) fn open(path: &Path, index: &Path) -> Result<Tensors, FormatError> {
-    let source = Source::map(index)?;
-    let json = match encoding(source.bytes()) {
-        Encoding::Utf8 { mark } => &source.bytes()[mark..],
-        Encoding::Utf16 => return Err(FormatError::file(index, UTF16.0, UTF16.1)),
-    };
-    let Index { weight_map } = serde_json::from_slice(json).map_err(|error| {
-        let what = format!("bad index of shards: {}", one_line(&error.to_string()));
-        FormatError::file(
-            index,
-            what,
-            "it must be JSON with `weight_map`: tensor name to file name",
-        )
-    })?;
-    let mut numbers = BTreeMap::<&str, usize>::new();
-    let mut parts: Vec<(Source, Parsed)> = Vec::new();
-    let mut all: Option<Parsed> = None;
-    for (name, file) in &weight_map {
-        let number = match numbers.get(file.as_str()) {
-            Some(&number) => number,
-            None => {
-                let shard = beside(index, file).ok_or_else(|| {
-                    let what = format!(
-                        "is said to be in `{}`, outside the folder of the index",
-                        one_line(file)
-                    );
-                    FormatError::tensor(
-                        index,
-                        name,
-                        what,
-                        "do not trust this file; get the weights again",
-                    )
-                })?;
-                parts.push(open::parse(Source::map(&shard)?)?);
-                numbers.insert(file, parts.len() - 1);
-                parts.len() - 1
-            }
-        };
-        let parsed = &mut parts[number].1;
-        let all = all.get_or_insert_with(|| Parsed::new(parsed.format));
-        if let Some(mut entry) = parsed.entries.remove(name) {
-            entry.file = number;
-            all.entries.insert(name.clone(), entry);
-        } else if let Some(why) = parsed.skipped.remove(name) {
-            all.skipped.insert(name.clone(), why);
-        } else {
+pub(crate) fn open(path: &Path) -> Result<Opened, FormatError> {
+    let index = read_index(path)?;
+    let mut shards = Shards { index: path, numbers: BTreeMap::new(), opened: Vec::new() };
+    let mut directory: Option<Directory> = None;
+    for (name, file) in &index.weight_map {
+        let number = shards.number(name, file)?;
+        let shard = &mut shards.opened[number].directory;
+        let directory = directory.get_or_insert_with(|| Directory::new(shard.format));
+        if !move_tensor(name, shard, directory, number) {
             let what = format!("is not in its shard `{}`", one_line(file));
-            return Err(FormatError::tensor(
-                index,
-                name,
-                what,
-                "index and shards are of different downloads",
-            ));
+            let hint = "index and shards are of different downloads";
+            return Err(FormatError::tensor(path, name, what, hint));
         }
     }
-    let mut all =
-        all.ok_or_else(|| FormatError::file(index, "the index names no tensors", "get it again"))?;
-    for (_, parsed) in &mut parts {
-        all.metadata.append(&mut parsed.metadata);
+    let mut directory = directory
+        .ok_or_else(|| FormatError::file(path, "the index names no tensors", "get it again"))?;
+    for shard in &mut shards.opened {
+        directory.metadata.append(&mut shard.directory.metadata);
     }
-    Ok(Tensors::new(path.to_owned(), parts.into_iter().map(|(source, _)| source).collect(), all))
+    let files = shards.opened.into_iter().flat_map(|shard| shard.files).collect();
+    Ok(Opened { path: path.to_owned(), files, directory, gguf: None })
 }
 
-/// The file called `name` in the folder of `index`, or below; `None` if the name leads elsewhere
-/// (on any system, so that an index is good everywhere or nowhere).
-fn beside(index: &Path, name: &str) -> Option<PathBuf> {
+fn read_index(path: &Path) -> Result<Index, FormatError> {
+    let file = FileBytes::map(path)?;
+    let json = match encoding(file.as_slice()) {
+        Encoding::Utf8 { mark } => &file.as_slice()[mark..],
+        Encoding::Utf16 => return Err(FormatError::file(path, UTF16.0, UTF16.1)),
+    };
+    serde_json::from_slice(json).map_err(|error| {
+        let what = format!("bad index of shards: {}", one_line(&error.to_string()));
+        let hint = "it must be JSON with `weight_map`: tensor name to file name";
+        FormatError::file(path, what, hint)
+    })
+}
+
+/// The shards of an index, each opened once.
+struct Shards<'i> {
+    index: &'i Path,
+    /// Indices into `opened` by file name.
+    numbers: BTreeMap<&'i str, usize>,
+    opened: Vec<Opened>,
+}
+
+impl<'i> Shards<'i> {
+    /// Returns the number of the shard called `file`, which the index names for `tensor`, and opens
+    /// it if it is not yet.
+    fn number(&mut self, tensor: &str, file: &'i str) -> Result<usize, FormatError> {
+        if let Some(&number) = self.numbers.get(file) {
+            return Ok(number);
+        }
+        let path = shard_path(self.index, file).ok_or_else(|| {
+            let what =
+                format!("is said to be in `{}`, outside the folder of the index", one_line(file));
+            let hint = "do not trust this file; get the weights again";
+            FormatError::tensor(self.index, tensor, what, hint)
+        })?;
+        self.opened.push(Opened::parse(FileBytes::map(&path)?)?);
+        let number = self.opened.len() - 1;
+        self.numbers.insert(file, number);
+        Ok(number)
+    }
+}
+
+/// Moves a tensor to the common directory; `false` if the shard, file number `file`, has none of
+/// that name.
+fn move_tensor(name: &str, shard: &mut Directory, all: &mut Directory, file: usize) -> bool {
+    if let Some(mut tensor) = shard.tensors.remove(name) {
+        tensor.file = file;
+        all.tensors.insert(name.to_owned(), tensor);
+    } else if let Some(why) = shard.skipped.remove(name) {
+        all.skipped.insert(name.to_owned(), why);
+    } else {
+        return false;
+    }
+    true
+}
+
+/// Returns the path of the file called `name` in the folder of `index`, or below; `None` if the
+/// name leads elsewhere.
+///
+/// The rule is that of every system, so that an index is good everywhere or nowhere.
+fn shard_path(index: &Path, name: &str) -> Option<PathBuf> {
     let plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
     let odd = name.contains(['\\', ':', '\0']);
     (plain && !odd).then(|| index.with_file_name(name))

@@ -7,7 +7,7 @@ mod common;
 use common::{check, fixture};
 use std::fs;
 use tokenizers::Tokenizer;
-use toolkit_formats::gguf::{Metadata, Value};
+use toolkit_formats::gguf::{Metadata, MetadataValue};
 use toolkit_formats::{Dtype, Format, Tensors};
 
 #[test]
@@ -30,22 +30,22 @@ fn metadata_of_all_types_is_read() {
     assert_eq!(meta.u32("llama.block_count"), Some(2));
     assert_eq!(meta.f32("llama.attention.layer_norm_rms_epsilon"), Some(1e-5));
     assert_eq!(meta.u32("test.uint8"), Some(200));
-    assert_eq!(meta.get("test.int8"), Some(&Value::Signed(-100)));
+    assert_eq!(meta.get("test.int8"), Some(&MetadataValue::Signed(-100)));
     assert_eq!(meta.u32("test.int8"), None);
     assert_eq!(meta.u32("test.uint16"), Some(60000));
-    assert_eq!(meta.get("test.int16"), Some(&Value::Signed(-30000)));
+    assert_eq!(meta.get("test.int16"), Some(&MetadataValue::Signed(-30000)));
     assert_eq!(meta.u32("test.uint32"), Some(4_000_000_000));
-    assert_eq!(meta.get("test.int32"), Some(&Value::Signed(-2_000_000_000)));
+    assert_eq!(meta.get("test.int32"), Some(&MetadataValue::Signed(-2_000_000_000)));
     assert_eq!(meta.f32("test.float32"), Some(0.1));
     assert_eq!(meta.u64("test.uint64"), Some(1 << 63));
     assert_eq!(meta.u32("test.uint64"), None);
-    assert_eq!(meta.get("test.int64"), Some(&Value::Signed(-(1 << 62))));
-    assert_eq!(meta.get("test.float64"), Some(&Value::Float(0.1)));
+    assert_eq!(meta.get("test.int64"), Some(&MetadataValue::Signed(-(1 << 62))));
+    assert_eq!(meta.get("test.float64"), Some(&MetadataValue::Float(0.1)));
     assert_eq!(meta.bool("test.bool"), Some(true));
     assert_eq!(meta.str("test.string"), Some("ü\n"));
     assert_eq!(meta.ints("test.ints"), Some(vec![1, -2, 3]));
     assert_eq!(meta.floats("test.floats"), Some(vec![0.5, -1.5]));
-    assert_eq!(meta.get("test.bools"), Some(&Value::BoolList(vec![true, false])));
+    assert_eq!(meta.get("test.bools"), Some(&MetadataValue::BoolList(vec![true, false])));
     assert_eq!(meta.strings("tokenizer.ggml.tokens").unwrap()[1], "<|im_start|>");
     assert_eq!((meta.str("no"), meta.strings("test.string")), (None, None));
     assert!(meta.keys().any(|key| key == "test.bool"));
@@ -101,7 +101,7 @@ fn a_tokenizer_that_is_not_known_is_refused() {
     );
 }
 
-/// What the tokenizer of the fixture says after `old` is replaced with `new` of the same length.
+/// Returns the error of the fixture's tokenizer after `old` is replaced with `new` of the same length.
 fn changed(old: &str, new: &str) -> String {
     let mut bytes = fs::read(fixture("quants.gguf")).unwrap();
     assert_eq!(old.len(), new.len());

@@ -6,42 +6,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "../../../tests/fuzz/src/memory.rs"]
+mod memory;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use toolkit_formats::Tensors;
 
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-#[expect(unsafe_code, reason = "an allocator has no safe form")]
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: memory::Counting = memory::Counting;
 
-/// Opens the file, reads all of it, and gives the most memory that was held beyond the file itself.
-fn peak(bytes: Vec<u8>) -> usize {
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
+/// Opens the file and reads all of it.
+fn read_all(bytes: Vec<u8>) {
     match Tensors::from_bytes("file", bytes) {
         Ok(tensors) => {
             for name in tensors.names() {
@@ -57,7 +33,11 @@ fn peak(bytes: Vec<u8>) -> usize {
         }
         Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
     }
-    PEAK.load(Relaxed) - before
+}
+
+/// Reads a file and returns the most memory that was held beyond the file itself.
+fn peak(bytes: Vec<u8>) -> usize {
+    memory::peak(|| read_all(bytes)).1
 }
 
 /// The worst are pickles that do nothing but make one-byte values; all others stay far below.

@@ -38,7 +38,7 @@ fn shards_are_read_by_folder_or_index() {
     }
 }
 
-/// What opening says when the index of a good folder says `map`.
+/// Opens a good folder with `map` as its index. Returns the count of tensors or the error.
 fn with_index(map: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(fixture("types.safetensors"), folder.path().join("good.safetensors")).unwrap();

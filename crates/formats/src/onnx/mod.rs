@@ -3,50 +3,74 @@
 //! PyTorch's exporter loses the names of matrices that it transposes for `MatMul`: they are called
 //! `onnx::MatMul_1966` and are `[in, out]`. Such a matrix (or one called by a bare number) is named
 //! after the first `MatMul` *node* that multiplies by it, `/encoder/layer.0/key/MatMul` giving
-//! `encoder.layer.0.key.weight`, and given as `[out, in]`, as a linear layer keeps it. If that name
-//! is taken, it stays as it is. All other initialisers are given as stored.
+//! `encoder.layer.0.key.weight`, and returned as `[out, in]`, as in a linear layer. If that name is
+//! taken, the matrix stays as it is. All other initialisers are returned as stored.
 //!
-//! Not read: constants within nodes, and data kept in other files.
+//! Not read: constants within nodes, and data in other files.
 
 mod protobuf;
 mod tensor;
 
+use crate::directory::Directory;
 use crate::dtype::Format;
-use crate::entry::{Entry, Layout, Parsed};
-use crate::error::{DAMAGED, Fault, one_line};
+use crate::error::{DAMAGED, ParseError};
+use crate::stored::{Layout, StoredTensor};
 use protobuf::{Message, Value};
 use std::collections::HashSet;
+use tensor::Initializer;
 
-/// Whether `bytes` begin like an ONNX model: field 1 is its small version number, then a field that
-/// a model has.
-pub(crate) fn is(bytes: &[u8]) -> bool {
+/// Returns `true` if `bytes` begin like an ONNX model: field 1 is its small version number, then a
+/// field that a model has.
+pub(crate) fn is_onnx(bytes: &[u8]) -> bool {
     let [0x08, version, next, ..] = bytes else { return false };
     *version < 0x80 && matches!(next, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42)
 }
 
-pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
-    let mut parsed = Parsed::new(Format::Onnx);
+pub(crate) fn parse(bytes: &[u8]) -> Result<Directory, ParseError> {
+    let mut directory = Directory::new(Format::Onnx);
     let mut graph = None;
+    let mut note = |key: &str, value: &str| {
+        directory.metadata.insert(key.to_owned(), value.to_owned());
+    };
     for field in Message::whole(bytes) {
         match field? {
-            (2, Value::Bytes(text)) => note(&mut parsed, "producer_name", text.text()?),
-            (3, Value::Bytes(text)) => note(&mut parsed, "producer_version", text.text()?),
+            (2, Value::Bytes(text)) => note("producer_name", text.text()?),
+            (3, Value::Bytes(text)) => note("producer_version", text.text()?),
             (7, Value::Bytes(message)) => graph = Some(message),
             (14, Value::Bytes(entry)) => {
-                let (mut key, mut value) = ("", "");
-                for field in entry {
-                    match field? {
-                        (1, Value::Bytes(text)) => key = text.text()?,
-                        (2, Value::Bytes(text)) => value = text.text()?,
-                        _ => {}
-                    }
-                }
-                note(&mut parsed, key, value);
+                let (key, value) = property(entry)?;
+                note(key, value);
             }
             _ => {}
         }
     }
-    let graph = graph.ok_or_else(|| Fault::new("an ONNX model without a graph", DAMAGED))?;
+    let graph = graph.ok_or_else(|| ParseError::new("an ONNX model without a graph", DAMAGED))?;
+    for (weight, node) in initializers(graph, bytes.len(), &mut directory)? {
+        rename(&mut directory, weight, node);
+    }
+    Ok(directory)
+}
+
+/// Reads a key and a value of the model's properties.
+fn property(entry: Message<'_>) -> Result<(&str, &str), ParseError> {
+    let (mut key, mut value) = ("", "");
+    for field in entry {
+        match field? {
+            (1, Value::Bytes(text)) => key = text.text()?,
+            (2, Value::Bytes(text)) => value = text.text()?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
+
+/// Adds the initialisers of a graph to `directory`. Returns those without a name of their own that
+/// a `MatMul` node multiplies by, each with the first such node.
+fn initializers<'a>(
+    graph: Message<'a>,
+    file_len: usize,
+    directory: &mut Directory,
+) -> Result<Vec<(&'a str, &'a str)>, ParseError> {
     let (mut multiplied, mut seen) = (Vec::new(), HashSet::new());
     for field in graph {
         match field? {
@@ -58,39 +82,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
                 }
             }
             (5, Value::Bytes(message)) => {
-                let (name, entry) = tensor::parse(message, bytes.len())?;
-                let twice = match entry {
-                    Ok(entry) => {
-                        parsed.entries.insert(name.to_owned(), entry).is_some()
-                            || parsed.skipped.contains_key(name)
-                    }
-                    Err(why) => {
-                        parsed.skipped.insert(name.to_owned(), why).is_some()
-                            || parsed.entries.contains_key(name)
-                    }
-                };
-                if twice {
-                    return Err(Fault::new(
-                        format!("two tensors are called `{}`", one_line(name)),
-                        DAMAGED,
-                    ));
-                }
+                let tensor = Initializer::parse(message)?;
+                directory.insert(tensor.name, tensor.locate(file_len))?;
             }
             _ => {}
         }
     }
-    for (weight, node) in multiplied {
-        rename(&mut parsed, weight, node);
-    }
-    Ok(parsed)
+    Ok(multiplied)
 }
 
-fn note(parsed: &mut Parsed, key: &str, value: &str) {
-    parsed.metadata.insert(key.to_owned(), value.to_owned());
-}
-
-/// Of a `MatMul` node that has a name: the second factor and the name.
-fn multiplication<'a>(node: Message<'a>) -> Result<Option<(&'a str, &'a str)>, Fault> {
+/// Returns second factor and name of a `MatMul` node, if that factor has no name of its own.
+fn multiplication<'a>(node: Message<'a>) -> Result<Option<(&'a str, &'a str)>, ParseError> {
     let (mut inputs, mut second, mut name, mut kind) = (0, "", "", "");
     for field in node {
         match field? {
@@ -111,20 +113,21 @@ fn multiplication<'a>(node: Message<'a>) -> Result<Option<(&'a str, &'a str)>, F
 }
 
 /// Names the matrix `weight` after `node` and transposes it.
-fn rename(parsed: &mut Parsed, weight: &str, node: &str) {
+fn rename(directory: &mut Directory, weight: &str, node: &str) {
     let Some((module, operation)) = node.trim_start_matches('/').rsplit_once('/') else { return };
     let name = format!("{}.weight", module.replace('/', "."));
-    let free = !parsed.entries.contains_key(&name) && !parsed.skipped.contains_key(&name);
-    let Some(Entry { info, layout: Layout::Dense, .. }) = parsed.entries.get(weight) else {
+    let is_free = !directory.contains(&name);
+    let Some(StoredTensor { info, layout: Layout::Dense, .. }) = directory.tensors.get(weight)
+    else {
         return;
     };
     let &[rows, columns] = info.shape.as_slice() else { return };
-    if !free || module.is_empty() || !operation.starts_with("MatMul") {
+    if !is_free || module.is_empty() || !operation.starts_with("MatMul") {
         return;
     }
-    if let Some(mut entry) = parsed.entries.remove(weight) {
-        entry.info.shape = vec![columns, rows];
-        entry.layout = Layout::Strided(vec![1, columns]);
-        parsed.entries.insert(name, entry);
+    if let Some(mut tensor) = directory.tensors.remove(weight) {
+        tensor.info.shape = vec![columns, rows];
+        tensor.layout = Layout::Strided(vec![1, columns]);
+        directory.tensors.insert(name, tensor);
     }
 }

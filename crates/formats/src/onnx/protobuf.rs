@@ -1,9 +1,9 @@
-//! As much of the protobuf wire format as ONNX needs: the fields of a message, one after the other.
+//! Wire format of protobuf, as far as ONNX needs it: the fields of a message in order.
 
-use crate::error::Fault;
+use crate::error::ParseError;
 use std::ops::Range;
 
-/// A message: its place in the file, read field by field by iterating.
+/// A message by its place in the file. Iterating reads field number and value of each field.
 #[derive(Clone)]
 pub(super) struct Message<'a> {
     file: &'a [u8],
@@ -11,6 +11,7 @@ pub(super) struct Message<'a> {
     end: usize,
 }
 
+/// The value of a field.
 pub(super) enum Value<'a> {
     /// A number of variable length.
     Varint(u64),
@@ -33,12 +34,12 @@ impl<'a> Message<'a> {
         self.at..self.end
     }
 
-    pub(super) fn text(&self) -> Result<&'a str, Fault> {
+    pub(super) fn text(&self) -> Result<&'a str, ParseError> {
         std::str::from_utf8(self.bytes())
-            .map_err(|_| Fault::damaged("bad ONNX: a text is not UTF-8", self.at))
+            .map_err(|_| ParseError::damaged("bad ONNX: a text is not UTF-8", self.at))
     }
 
-    /// Gives nothing at the end and in the middle of a number.
+    /// Reads a varint; `None` at the end of the message, also in the middle of a number.
     pub(super) fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for (i, &byte) in self.bytes().iter().take(10).enumerate() {
@@ -76,16 +77,16 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Iterator for Message<'a> {
-    type Item = Result<(u32, Value<'a>), Fault>;
+    type Item = Result<(u32, Value<'a>), ParseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at == self.end {
             return None;
         }
         let start = self.at;
-        let field = self
-            .field()
-            .ok_or_else(|| Fault::damaged("bad ONNX: a field that is cut off or unknown", start));
+        let field = self.field().ok_or_else(|| {
+            ParseError::damaged("bad ONNX: a field that is cut off or unknown", start)
+        });
         if field.is_err() {
             self.at = self.end;
         }

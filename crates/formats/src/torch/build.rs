@@ -1,61 +1,67 @@
-//! What a pickle asks to be called, done for the few functions that are known.
+//! Calls that a pickle asks for, done for the few functions that are known.
 
+use super::global::Global;
 use super::machine::{Machine, bad};
-use super::names::Known;
 use super::node::{Id, NONE, Node};
-use crate::error::Fault;
+use crate::error::ParseError;
 
 impl Machine<'_> {
-    /// The result of `callable(*args)`. Nothing is called: a known function's result is put
-    /// together here, any other gives an object without content.
-    pub(super) fn reduce(&mut self, callable: Id, args: Id) -> Result<(), Fault> {
-        let Node::Global(known) = self.nodes[callable as usize] else {
+    /// Pushes the result of `callable(*args)`.
+    ///
+    /// Nothing is called: a known function's result is put together here, any other gives an object
+    /// without content.
+    pub(super) fn reduce(&mut self, callable: Id, args: Id) -> Result<(), ParseError> {
+        let Node::Global(global) = self.nodes[callable as usize] else {
             self.push(Node::Object { script: false, state: NONE });
             return Ok(());
         };
-        match known {
-            Known::Dict => {
+        match global {
+            Global::Dict => {
                 let items = self.dict(args)?;
                 self.push(Node::Dict(items));
             }
-            Known::Tensor | Known::TypedTensor | Known::Parameter => self.rebuild(known, args)?,
-            Known::FromType => {
+            Global::Tensor | Global::TypedTensor | Global::Parameter => {
+                self.rebuild(global, args)?
+            }
+            Global::FromType => {
                 let parts = self.tuple(args)?;
                 let (Some(&function), Some(&inner)) = (parts.first(), parts.get(2)) else {
                     return Err(bad("_rebuild_from_type_v2 lacks arguments"));
                 };
                 match self.nodes[function as usize] {
                     Node::Global(
-                        inner_known @ (Known::Tensor | Known::TypedTensor | Known::Parameter),
+                        inner_global @ (Global::Tensor | Global::TypedTensor | Global::Parameter),
                     ) => {
-                        self.rebuild(inner_known, inner)?;
+                        self.rebuild(inner_global, inner)?;
                     }
                     _ => self.push(Node::Object { script: false, state: NONE }),
                 }
             }
-            Known::Size => match self.tuple(args)?.first() {
+            Global::Size => match self.tuple(args)?.first() {
                 Some(&size) => self.push_id(size),
                 None => self.push(Node::Tuple(Box::default())),
             },
-            Known::Script => self.push(Node::Object { script: true, state: NONE }),
-            Known::Storage(_) | Known::Number(_) | Known::Opaque => {
+            Global::Script => self.push(Node::Object { script: true, state: NONE }),
+            Global::Storage(_) | Global::Type(_) | Global::Opaque => {
                 self.push(Node::Object { script: false, state: NONE });
             }
         }
         Ok(())
     }
 
-    fn tuple(&self, args: Id) -> Result<&[Id], Fault> {
+    /// Returns the arguments of a call.
+    fn tuple(&self, args: Id) -> Result<&[Id], ParseError> {
         match &self.nodes[args as usize] {
             Node::Tuple(items) => Ok(items),
             _ => Err(bad("arguments are no tuple")),
         }
     }
 
-    fn rebuild(&mut self, function: Known, args: Id) -> Result<(), Fault> {
+    /// Pushes the tensor that one of PyTorch's functions puts together.
+    fn rebuild(&mut self, function: Global, args: Id) -> Result<(), ParseError> {
         let parts = self.tuple(args)?;
-        if let Known::Parameter = function {
-            // What is no tensor (a sparse one, say, which is opaque) is passed on as it is.
+        if let Global::Parameter = function {
+            // Anything but a tensor (a sparse one, say, which is opaque) is passed on as it is.
             let &tensor = parts.first().ok_or_else(|| bad("_rebuild_parameter lacks arguments"))?;
             self.push_id(tensor);
             return Ok(());
@@ -63,9 +69,9 @@ impl Machine<'_> {
         let &[storage, offset, size, stride, ..] = parts else {
             return Err(bad("_rebuild_tensor_v2 lacks arguments"));
         };
-        let kind = match (function, parts.get(6).map(|&id| &self.nodes[id as usize])) {
-            (Known::TypedTensor, Some(Node::Global(Known::Number(kind)))) => Some(*kind),
-            (Known::TypedTensor, _) => {
+        let dtype = match (function, parts.get(6).map(|&id| &self.nodes[id as usize])) {
+            (Global::TypedTensor, Some(Node::Global(Global::Type(dtype)))) => Some(*dtype),
+            (Global::TypedTensor, _) => {
                 return Err(bad("_rebuild_tensor_v3 names no known type of numbers"));
             }
             _ => None,
@@ -73,13 +79,13 @@ impl Machine<'_> {
         if !matches!(self.nodes[storage as usize], Node::Storage { .. }) {
             return Err(bad("a tensor without a storage"));
         }
-        self.push(Node::Tensor { storage, offset, size, stride, kind });
+        self.push(Node::Tensor { storage, offset, size, stride, dtype });
         Ok(())
     }
 
-    /// The arguments of `OrderedDict(..)` or `defaultdict(factory, ..)`: nothing, a dict, or a list
-    /// of pairs, which is how Python 2 wrote it.
-    fn dict(&mut self, args: Id) -> Result<Vec<(Id, Id)>, Fault> {
+    /// Reads the arguments of `OrderedDict(..)` or `defaultdict(factory, ..)`: nothing, a dict, or
+    /// a list of pairs, as Python 2 wrote it.
+    fn dict(&mut self, args: Id) -> Result<Vec<(Id, Id)>, ParseError> {
         let Some(&last) = self.tuple(args)?.last() else { return Ok(Vec::new()) };
         let count = match &self.nodes[last as usize] {
             Node::Dict(items) => items.len(),
@@ -99,9 +105,11 @@ impl Machine<'_> {
         }
     }
 
-    /// `("storage", type, key, device, length, view)`: bytes kept outside the pickle. In the legacy
-    /// format also `("module", class, file, source)`, which stands for the class.
-    pub(super) fn persistent(&mut self, id: Id) -> Result<(), Fault> {
+    /// Pushes the value of a persistent id.
+    ///
+    /// `("storage", type, key, device, length, view)` is bytes outside the pickle. The legacy
+    /// format also has `("module", class, file, source)`, which stands for the class.
+    pub(super) fn persistent(&mut self, id: Id) -> Result<(), ParseError> {
         let parts = self.tuple(id)?;
         let (&tag, &class) =
             parts.first().zip(parts.get(1)).ok_or_else(|| bad("a persistent id without parts"))?;
@@ -109,7 +117,7 @@ impl Machine<'_> {
             self.push_id(class);
             return Ok(());
         }
-        let Node::Global(Known::Storage(kind)) = self.nodes[class as usize] else {
+        let Node::Global(Global::Storage(dtype)) = self.nodes[class as usize] else {
             return Err(bad("a storage of no known type"));
         };
         let key = parts
@@ -120,7 +128,7 @@ impl Machine<'_> {
             return Err(bad("a persistent id that is no storage"));
         };
         let view = parts.get(5).copied().unwrap_or(NONE);
-        self.push(Node::Storage { kind, key, view });
+        self.push(Node::Storage { dtype, key, view });
         Ok(())
     }
 }

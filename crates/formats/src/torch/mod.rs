@@ -7,7 +7,7 @@
 //! named or "called" becomes a value without content. Names that run programs or code (`os.system`,
 //! `builtins.eval`) are refused with an error, since no checkpoint has a use for them.
 //!
-//! What is returned is the state dict:
+//! The tensors are those of the state dict:
 //! - nested dicts and lists are flattened, names joined with `.`;
 //! - if the top level is a dict where `model`, `state_dict`, `model_state_dict` or `module` holds
 //!   tensors and no other key does (but for the training's own: optimizer, scheduler, scaler, EMA,
@@ -18,26 +18,28 @@
 //! - tensors within other objects are left out.
 
 mod build;
+mod find;
+mod global;
 pub(crate) mod legacy;
 mod machine;
-mod names;
 mod node;
+mod opcodes;
 mod state;
 pub(crate) mod zip;
 
+use crate::directory::Directory;
 use crate::dtype::Format;
-use crate::entry::Parsed;
-use crate::error::{DAMAGED, Fault, one_line};
+use crate::error::{DAMAGED, ParseError, one_line};
 
 /// Reads a zip archive: the pickle is the member `*/data.pkl`, storages are `*/data/0` and so on.
-pub(crate) fn from_zip(bytes: &[u8]) -> Result<Parsed, Fault> {
+pub(crate) fn from_zip(bytes: &[u8]) -> Result<Directory, ParseError> {
     let archive = zip::Archive::parse(bytes)?;
     let Some(root) = archive.names().find_map(|name| {
         let root = name.strip_suffix("data.pkl")?;
         (root.matches('/').count() <= 1 && (root.is_empty() || root.ends_with('/')))
             .then(|| root.to_owned())
     }) else {
-        return Err(Fault::new(
+        return Err(ParseError::new(
             "a zip archive without a data.pkl",
             "only archives that torch.save wrote are read",
         ));
@@ -45,20 +47,23 @@ pub(crate) fn from_zip(bytes: &[u8]) -> Result<Parsed, Fault> {
     if let Some(place) = archive.member(&format!("{root}byteorder"))
         && bytes[place?] != *b"little"
     {
-        return Err(Fault::new(
+        return Err(ParseError::new(
             "written on a big-endian machine",
             "load and save it with PyTorch on a usual one",
         ));
     }
     let place = archive
         .member(&format!("{root}data.pkl"))
-        .unwrap_or_else(|| Err(Fault::new("no data.pkl", DAMAGED)))?;
+        .unwrap_or_else(|| Err(ParseError::new("no data.pkl", DAMAGED)))?;
     let (pickle, _) =
-        machine::run(&bytes[place.clone()]).map_err(|fault| fault.offset(place.start))?;
-    state::parsed(&pickle, Format::TorchZip, bytes.len(), |key| {
+        machine::run(&bytes[place.clone()]).map_err(|error| error.offset(place.start))?;
+    state::tensors(&pickle, Format::TorchZip, bytes.len(), |key| {
         let member = archive.member(&format!("{root}data/{key}"));
         member.unwrap_or_else(|| {
-            Err(Fault::new(format!("no member data/{} in the archive", one_line(key)), DAMAGED))
+            Err(ParseError::new(
+                format!("no member data/{} in the archive", one_line(key)),
+                DAMAGED,
+            ))
         })
     })
 }
