@@ -1,11 +1,33 @@
-//! The command line.
+//! A research toolkit for BLIP-2-style vision-language pre-training: a bridge between a frozen image
+//! encoder and a frozen language model, trained, ablated, evaluated and used.
 //!
-//! [`run`] is the whole program. A plug-in is a binary of its own whose `main` calls it with more
-//! families: `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
+//! ```
+//! use burn::tensor::Device;
+//! use toolkit::{Decoding, Loading, open};
 //!
-//! Standard output is data, standard error is log and progress. Whatever goes wrong is said once,
-//! in one line that begins with `error: `, and the exit code is 2. Where two runs were compared and
-//! differ, it is 1.
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/hub-opt");
+//! let vlm = open(folder, Loading::on(&Device::flex()))?;
+//! let picture = vlm.picture(format!("{folder}/small.png"))?;
+//! let captions = vlm.caption(&[picture], "a photo of", &Decoding::published_caption())?;
+//! assert_eq!(captions.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module or name | purpose |
+//! |---|---|
+//! | [`core`] | the traits of an encoder, a bridge and a language model |
+//! | [`Registry`] | families and cards: models, data sets, tasks |
+//! | [`Vlm`], [`open`] | one model in memory; a published checkpoint opened as one |
+//! | [`lab`] | experiments: plan, run, results; `lab::run::TrainedRun` opens the models of a run |
+//! | [`run`] | the command line |
+//!
+//! A plug-in is a binary of its own whose `main` calls [`run`] with more families:
+//! `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
+//!
+//! Standard output is data, standard error is log and progress. An error is one line that begins
+//! with `error: `, and the exit code is 2. Where two runs were compared and differ, it is 1.
 
 mod cmd;
 mod context;
@@ -25,7 +47,12 @@ mod text;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::{Context, Global};
 use std::process::ExitCode;
-use toolkit_registry::Registry;
+
+pub use toolkit_checkpoints::{Loading, open};
+pub use toolkit_core as core;
+pub use toolkit_lab as lab;
+pub use toolkit_registry::Registry;
+pub use toolkit_vlm::{Decoding, Vlm};
 
 /// Vision-language pre-training in the manner of BLIP-2: a bridge between a frozen image encoder
 /// and a frozen language model, trained, ablated, evaluated and used.

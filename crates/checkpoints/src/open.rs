@@ -44,7 +44,7 @@ impl<'a> Loading<'a> {
 ///
 /// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/hub-opt");
 /// let vlm = open(folder, Loading::on(&Device::flex())).unwrap();
-/// assert_eq!(vlm.bridge.shape.queries, 4);
+/// assert_eq!(vlm.bridge.shape.queries, 6);
 /// ```
 ///
 /// # Errors

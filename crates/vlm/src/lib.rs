@@ -32,7 +32,7 @@ pub use encode::{BATCH, ImageEmbeddings};
 pub use error::VlmError;
 pub use generate::{Choice, Decoding, EarlyStopping, Generated, Generator};
 pub use matching::{MatchScores, TextEmbeddings};
-pub use model::{Stage1Settings, Vlm};
+pub use model::{TextSideSettings, Vlm};
 pub use parts::{BridgePart, LanguagePart, VisionPart};
 pub use processor::Processor;
 pub use tokenizer::{Framing, ModelTokenizer};

@@ -26,7 +26,7 @@ pub struct Vlm {
     /// Preparation of pictures.
     pub processor: Option<Processor>,
     /// Special ids and label smoothing of stage 1.
-    pub stage1: Stage1Settings,
+    pub stage1: TextSideSettings,
     /// Id that stands for a query in token ids.
     pub image_token: Option<u32>,
     /// `true` if features are rounded to 16 bits, as training saw them in the feature cache.
@@ -35,9 +35,9 @@ pub struct Vlm {
     pub notes: Vec<String>,
 }
 
-/// Settings of stage 1 besides sizes.
+/// Settings of the bridge's text side besides sizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stage1Settings {
+pub struct TextSideSettings {
     /// `[DEC]`: takes the place of `[CLS]` when a caption is generated.
     pub dec: u32,
     /// Padding.

@@ -20,7 +20,7 @@ use crate::json::Json;
 use std::path::{Path, PathBuf};
 use toolkit_core::LanguageSpecialTokens;
 use toolkit_models::bridge::qformer::QFormerConfig;
-use toolkit_vlm::Stage1Settings;
+use toolkit_vlm::TextSideSettings;
 
 /// What a checkpoint's configuration says.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Config {
     /// Whether it is a model for retrieval: its tokenizer is the Q-Former's.
     pub retrieval: bool,
     /// Special ids and label smoothing of stage 1.
-    pub stage1: Stage1Settings,
+    pub stage1: TextSideSettings,
     /// The encoder's weights, where they are not in the checkpoint.
     pub vision_weights: Option<PathBuf>,
     /// The language model's weights, where they are not in the checkpoint.
@@ -118,7 +118,7 @@ impl Config {
         let beside = |key| Ok::<_, CheckpointError>(root.text(key)?.map(|file| folder.join(file)));
         Ok(Self {
             vision,
-            stage1: Stage1Settings {
+            stage1: TextSideSettings {
                 dec: root
                     .token("decoder_start_token_id")?
                     .unwrap_or(qformer.vocab_size.saturating_sub(1) as u32),

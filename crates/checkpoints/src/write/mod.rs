@@ -18,7 +18,7 @@ use toolkit_core::published::{Part, Piece, PublishedNames, Scheme};
 use toolkit_data::Preprocess;
 use toolkit_models::bridge::qformer::QFormerConfig;
 use toolkit_models::weights::StoredDtype;
-use toolkit_vlm::Stage1Settings;
+use toolkit_vlm::TextSideSettings;
 
 /// Values of one parameter, read when they are written.
 pub(crate) type Fetch<'a> = dyn Fn(Part, &Info) -> Result<Values, CheckpointError> + 'a;
@@ -36,7 +36,7 @@ pub struct Written<'a> {
     /// The id that stands for a query.
     pub image_token: Option<u32>,
     /// What stage 1 needs.
-    pub stage1: Stage1Settings,
+    pub stage1: TextSideSettings,
     /// How pixels are made.
     pub preprocess: Option<Preprocess>,
     /// A `tokenizer.json`.

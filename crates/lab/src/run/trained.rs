@@ -16,7 +16,7 @@ use toolkit_registry::{Registry, Source, Weights};
 use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_vlm::{
-    BridgePart, LanguagePart, ModelTokenizer, Processor, Stage1Settings, VisionPart, Vlm,
+    BridgePart, LanguagePart, ModelTokenizer, Processor, TextSideSettings, VisionPart, Vlm,
 };
 
 /// The folder of a run, with what is needed to open its models.
@@ -145,7 +145,7 @@ impl TrainedRun<'_> {
             notes: tokenizer.tokenizer.past_table().into_iter().collect(),
             tokenizer: Ok(tokenizer),
             processor: Some(Processor::of_run(resolved.preprocess)),
-            stage1: Stage1Settings {
+            stage1: TextSideSettings {
                 dec: special_tokens.map_or(0, |tokens| tokens.dec),
                 pad: special_tokens.map_or(0, |tokens| tokens.pad),
                 label_smoothing: cell.spec.stage1.smoothing,
