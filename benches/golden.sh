@@ -37,7 +37,7 @@ produce() {
 sums() {
     (cd "$1" && find . \( -name metrics.jsonl -o -name scores.json -o -name 'step-*.json' \
         -o -name samples.jsonl -o -name captions.jsonl -o -name 'verify-*.json' \
-        -o -path '*model*.safetensors' \) -print0 | sort -z | xargs -0 sha256sum)
+        -o -name 'step-*.safetensors' ! -name '*.optimizer.safetensors' \) -print0 | sort -z | xargs -0 sha256sum)
 }
 
 produce "$old" "$out/old"

@@ -1,4 +1,4 @@
-//! Checks of the documentation of the whole repository: links, paths, widths, indexes.
+//! Checks of the documentation of the whole repository: links, paths, widths, indexes, layers.
 //!
 //! They stand in this crate because it builds in seconds.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -158,5 +158,41 @@ fn indexes_list_every_page() {
         };
         let listed = index.contains(&format!("({name})")) || name == "SUMMARY.md";
         assert!(listed || name == "README.md", "{name} is in no index");
+    }
+}
+
+/// Lists the crates of the workspace that a crate of `crates` depends on, those of its tests left
+/// out.
+fn dependencies(name: &str) -> Vec<String> {
+    let manifest = root().join("crates").join(name).join("Cargo.toml");
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let lines = text.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    let own = lines.take_while(|line| !line.starts_with('['));
+    let names = own.filter_map(|line| line.strip_prefix("toolkit-")?.split(['.', ' ', '=']).next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_table_of_layers_is_that_of_the_manifests() {
+    let text = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let section = text.split("\n## Layers\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+    let rows: Vec<Vec<&str>> =
+        cells.map(|cell| cell.trim().trim_matches('`').split("`, `").collect()).collect();
+    let row = |name: &str| rows.iter().position(|row| row.contains(&name));
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let own = row(&name).unwrap_or_else(|| panic!("`{name}` is in no row"));
+        // The command line is the root crate, above all others.
+        if name == "cli" {
+            assert_eq!(own, 0);
+            continue;
+        }
+        for below in dependencies(&name) {
+            assert!(
+                row(&below) > Some(own),
+                "`{name}` depends on `{below}`, which is not below it"
+            );
+        }
     }
 }
