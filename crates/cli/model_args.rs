@@ -115,7 +115,7 @@ impl LoadedModel {
     /// # Errors
     /// If the model has no tokenizer.
     pub fn note_special_tokens(&self, context: &Context, prompts: &[String]) -> anyhow::Result<()> {
-        if let Some(note) = self.vlm.spelt_out(prompts)? {
+        if let Some(note) = self.vlm.special_tokens_in(prompts)? {
             context.log.line(&format!("note: {note}"));
         }
         Ok(())

@@ -62,7 +62,7 @@ pub fn open(path: impl AsRef<Path>, loading: Loading<'_>) -> Result<Vlm, Checkpo
         None => TokenTable::of_text_side(config.qformer.vocab_size),
     };
     let tokenizer = tokens::read(&folder, config.special_tokens, config.image_token, table)?;
-    let past = tokenizer.as_ref().and_then(|tokenizer| tokenizer.tokenizer.past_table());
+    let past = tokenizer.as_ref().and_then(|tokenizer| tokenizer.tokenizer.tokens_without_row());
     let notes = config.notes.iter().cloned().chain(past).collect();
     let vision = vision.map(|part| load_vision(part, &main, loading)).transpose()?;
     let bridge = load_bridge(bridge, &main)?;

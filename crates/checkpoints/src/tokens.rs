@@ -62,7 +62,7 @@ pub fn read(
     let mut tokenizer = TextTokenizer::read(&bytes, &file.display().to_string(), table)?;
     // A post-processor can be broken, or name tokens that the model lacks; then no prompt at all
     // is right.
-    tokenizer.encode_framed("a")?;
+    tokenizer.encode_with_special_tokens("a")?;
     tokenizer.bos = special_tokens.bos;
     tokenizer.eos = Some(special_tokens.eos);
     tokenizer.pad = tokenizer.id("[PAD]").or(Some(special_tokens.pad));

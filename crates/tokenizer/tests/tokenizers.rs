@@ -47,16 +47,21 @@ fn an_id_without_a_row_is_named_with_its_token_and_the_rows() {
         tokenizer.encode("a cot").unwrap_err().what.starts_with("token `cot` has id 7"),
         "not special ones too"
     );
-    let past = tokenizer.past_table().unwrap();
+    let past = tokenizer.tokens_without_row().unwrap();
     assert!(past.contains("2 from `<loc0>` (id 6) on") && past.contains("6 rows"), "{past}");
     let whole = read(&file("null", "null"), 8).unwrap();
-    assert_eq!((whole.encode("a <loc0> cot").unwrap(), whole.past_table()), (vec![2, 6, 7], None));
+    assert_eq!(
+        (whole.encode("a <loc0> cot").unwrap(), whole.tokens_without_row()),
+        (vec![2, 6, 7], None)
+    );
 }
 
 #[test]
 fn ids_that_a_post_processor_puts_are_compared_too() {
     let framed = |id, rows| {
-        read(&file(&before("</s>", "</s>", id), "null"), rows).unwrap().encode_framed("a cat")
+        read(&file(&before("</s>", "</s>", id), "null"), rows)
+            .unwrap()
+            .encode_with_special_tokens("a cat")
     };
     assert_eq!(framed(0, 6).unwrap(), [0, 2, 4]);
     assert!(framed(400, 6).unwrap_err().what.contains("has id 400, the language model has 6 rows"));
@@ -85,7 +90,7 @@ fn panics_of_the_tokenizers_crate_are_errors_with_the_file() {
     // `template.rs`: a template that names a token without an entry, or the second of two texts.
     let absent = read(&file(&before("</s>", "<s>", 0), "null"), 8).unwrap();
     assert_eq!(absent.encode("a").unwrap(), [2], "without special tokens nothing is wrong");
-    let error = absent.encode_framed("a").unwrap_err().to_string();
+    let error = absent.encode_with_special_tokens("a").unwrap_err().to_string();
     assert!(
         error.contains("cannot encode a text: it is damaged") && error.contains("t/tokenizer.json"),
         "{error}"
@@ -95,14 +100,14 @@ fn panics_of_the_tokenizers_crate_are_errors_with_the_file() {
 #[test]
 fn special_tokens_that_texts_spell_out_are_counted() {
     let tokenizer = read(&file("null", "null"), 8).unwrap();
-    assert_eq!(tokenizer.spelt_out(["a red cat", "1 < 2", "a cot", "<unk>"]), None);
-    let one = tokenizer.spelt_out(["a </s> cat"]).unwrap();
+    assert_eq!(tokenizer.special_tokens_in(["a red cat", "1 < 2", "a cot", "<unk>"]), None);
+    let one = tokenizer.special_tokens_in(["a </s> cat"]).unwrap();
     assert!(
         one.starts_with("the text holds special tokens")
             && one.contains("`</s>` (id 0) in `a </s> cat`"),
         "{one}"
     );
-    let some = tokenizer.spelt_out(["a cat", "<loc0>", "a", "the </s>"]).unwrap();
+    let some = tokenizer.special_tokens_in(["a cat", "<loc0>", "a", "the </s>"]).unwrap();
     assert!(some.starts_with("2 of 4 texts hold") && some.contains("`<loc0>` (id 6)"), "{some}");
 }
 
@@ -125,7 +130,7 @@ proptest! {
         };
         match read(&damaged, 8) {
             Ok(tokenizer) => {
-                for ids in [tokenizer.encode(&text), tokenizer.encode_framed(&text)].into_iter().flatten() {
+                for ids in [tokenizer.encode(&text), tokenizer.encode_with_special_tokens(&text)].into_iter().flatten() {
                     prop_assert!(ids.iter().all(|id| *id < 8));
                     let _ = tokenizer.decode(&ids).map_err(|error| assert!(!error.to_string().contains('\n')));
                 }

@@ -157,12 +157,12 @@ impl Vlm {
         Ok(generator.choices(Some(prefix), &[prompt], &[ids])?.into_iter().flatten().collect())
     }
 
-    /// Returns a remark about special tokens that `texts` spell out: they are read as special
+    /// Names the special tokens that `texts` spell out, in a message. They are read as special
     /// tokens, which is seldom meant.
     ///
     /// # Errors
     /// If there is no tokenizer.
-    pub fn spelt_out(&self, texts: &[String]) -> Result<Option<String>, VlmError> {
-        Ok(self.tokenizer()?.spelt_out(texts.iter().map(String::as_str)))
+    pub fn special_tokens_in(&self, texts: &[String]) -> Result<Option<String>, VlmError> {
+        Ok(self.tokenizer()?.special_tokens_in(texts.iter().map(String::as_str)))
     }
 }

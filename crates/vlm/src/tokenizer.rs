@@ -58,7 +58,7 @@ impl ModelTokenizer {
         kind: LanguageKind,
     ) -> Result<Vec<u32>, VlmError> {
         let ids = match self.framing {
-            Framing::PostProcessor => self.tokenizer.encode_framed(text)?,
+            Framing::PostProcessor => self.tokenizer.encode_with_special_tokens(text)?,
             Framing::SpecialTokens | Framing::Card => self.tokenizer.encode(text)?,
         };
         let spelt = self.framing != Framing::Card && text.contains(PLACEHOLDER);
@@ -163,16 +163,19 @@ impl ModelTokenizer {
         Ok(self.tokenizer.decode(ids)?.trim().to_owned())
     }
 
-    /// Returns a remark about special tokens that `texts` spell out; see
-    /// [`TextTokenizer::spelt_out`]. Texts with the placeholder of a picture are passed over:
-    /// they are refused.
+    /// Names the special tokens that `texts` spell out, as [`TextTokenizer::special_tokens_in`].
+    ///
+    /// Texts with the placeholder of a picture are left out: they are refused.
     #[must_use]
-    pub fn spelt_out<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    pub fn special_tokens_in<'a>(
+        &self,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
         let image = self.image_token.and_then(|id| self.tokenizer.token(id));
         let refused = |text: &str| {
             text.contains(PLACEHOLDER)
                 || image.as_ref().is_some_and(|token| text.contains(token.as_str()))
         };
-        self.tokenizer.spelt_out(texts.into_iter().filter(|text| !refused(text)))
+        self.tokenizer.special_tokens_in(texts.into_iter().filter(|text| !refused(text)))
     }
 }

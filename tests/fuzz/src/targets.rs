@@ -143,7 +143,7 @@ fn tokenizers(bytes: &[u8]) -> Answer {
             panic!("id {id} has no row and was let through");
         }
         tokenizer.decode(&ids).map_err(said)?;
-        tokenizer.encode_framed(text).map_err(said)?;
+        tokenizer.encode_with_special_tokens(text).map_err(said)?;
     }
     Ok(())
 }

@@ -144,14 +144,14 @@ fn the_placeholder_of_a_picture_is_refused_in_a_prompt() {
 }
 
 #[test]
-fn special_tokens_spelt_out_in_a_prompt_are_told() {
+fn special_tokens_in_a_prompt_are_named() {
     let model = Checkpoint::of("hub-opt").open().unwrap();
     let words = model.tokenizer().unwrap();
-    assert_eq!(words.spelt_out(["a photo of", "is 1 < 2?"]), None);
-    let told = words.spelt_out(["what is</s> it"]).unwrap();
-    assert!(told.contains("`</s>` (id 2) in `what is</s> it`"), "{told}");
-    // A prompt that is refused is not said to be read.
-    assert_eq!(words.spelt_out(["<image>a photo of", "</s> <image>"]), None);
+    assert_eq!(words.special_tokens_in(["a photo of", "is 1 < 2?"]), None);
+    let note = words.special_tokens_in(["what is</s> it"]).unwrap();
+    assert!(note.contains("`</s>` (id 2) in `what is</s> it`"), "{note}");
+    // A prompt that is refused is left out.
+    assert_eq!(words.special_tokens_in(["<image>a photo of", "</s> <image>"]), None);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn ids(checkpoint: &Checkpoint) -> Vec<Vec<u32>> {
     let words = model.tokenizer().unwrap();
     right::<Vec<String>>("texts")
         .iter()
-        .map(|text| words.tokenizer.encode_framed(text).unwrap())
+        .map(|text| words.tokenizer.encode_with_special_tokens(text).unwrap())
         .collect()
 }
 
@@ -135,7 +135,7 @@ fn a_damaged_tokenizer_is_refused_with_its_file() {
             Ok(words) => {
                 let words = words.unwrap();
                 for text in ["a photo of", "</s> <image>", ""] {
-                    if let Ok(ids) = words.tokenizer.encode_framed(text) {
+                    if let Ok(ids) = words.tokenizer.encode_with_special_tokens(text) {
                         assert!(ids.iter().all(|id| *id < 334));
                         let _ = words
                             .text(&ids)

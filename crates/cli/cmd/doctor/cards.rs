@@ -39,7 +39,7 @@ pub(super) fn check(registry: &Registry, kind: Kind, name: &str) -> anyhow::Resu
     if let Some(table) = table.filter(|_| card.tokenizer_section.is_some()) {
         let tokenizer = card.tokenizer(table)?;
         found.push(format!("tokenizer of {} tokens", tokenizer.vocab()));
-        found.extend(tokenizer.past_table());
+        found.extend(tokenizer.tokens_without_row());
     }
     if card.weights.is_some() {
         found.push(format!(

@@ -27,7 +27,8 @@ pub fn check_texts(resolved: &Resolved, splits: &Splits, stage1: bool) -> Result
         tokenizers.push(resolved.text_special_tokens()?.0);
     }
     let all = || [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also);
-    for tokenizer in tokenizers.iter().filter(|tokenizer| tokenizer.past_table().is_some()) {
+    for tokenizer in tokenizers.iter().filter(|tokenizer| tokenizer.tokens_without_row().is_some())
+    {
         all().try_for_each(|data| check_data(tokenizer, &**data))?;
     }
     Ok(())
@@ -54,10 +55,10 @@ pub(crate) fn note_texts(
     tokenizer: &TextTokenizer,
     data: [&dyn Dataset; 2],
 ) {
-    tokenizer.past_table().into_iter().for_each(|past| reporter.note(&past));
+    tokenizer.tokens_without_row().into_iter().for_each(|past| reporter.note(&past));
     for dataset in data {
         let all = (0..dataset.len()).flat_map(|at| texts(dataset.item(at)));
-        if let Some(special) = tokenizer.spelt_out(all) {
+        if let Some(special) = tokenizer.special_tokens_in(all) {
             reporter.note(&format!("captions and questions of {}: {special}", dataset.name()));
         }
     }

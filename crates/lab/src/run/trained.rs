@@ -142,7 +142,7 @@ impl TrainedRun<'_> {
                 shape: resolved.bridge.1.clone(),
             },
             language,
-            notes: tokenizer.tokenizer.past_table().into_iter().collect(),
+            notes: tokenizer.tokenizer.tokens_without_row().into_iter().collect(),
             tokenizer: Ok(tokenizer),
             processor: Some(Processor::of_run(resolved.preprocess)),
             stage1: TextSideSettings {
