@@ -90,7 +90,7 @@ impl LoadedModel {
             return Ok((String::new(), Decoding::published_caption()));
         };
         let card = context.registry.card(Kind::Task, &cell.spec.eval.caption)?;
-        let task = CaptionTask::from_card(&card, &[&cell.resolved.language.0])?;
+        let task = CaptionTask::from_card(&card, &[&cell.model_plan.language.card])?;
         Ok((task.prompt, task.decoding))
     }
 
@@ -105,7 +105,7 @@ impl LoadedModel {
             return Ok((prompt.to_owned(), Decoding::published_answer()));
         };
         let card = context.registry.card(Kind::Task, &cell.spec.eval.vqa)?;
-        let task = VqaTask::from_card(&card, &[&cell.resolved.language.0])?;
+        let task = VqaTask::from_card(&card, &[&cell.model_plan.language.card])?;
         Ok((task.prompt, task.decoding))
     }
 

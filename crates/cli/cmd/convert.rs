@@ -119,8 +119,8 @@ fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<
     let loaded = args.model.open(context, purpose)?;
     let cell =
         loaded.cell.ok_or_else(|| Problem::new("this is no run").hint("give the folder of one"))?;
-    let (vlm, resolved) = (&loaded.vlm, &cell.resolved);
-    let card = &resolved.vision.0;
+    let (vlm, model_plan) = (&loaded.vlm, &cell.model_plan);
+    let card = &model_plan.vision.card;
     let vision = match card.family.as_str() {
         "eva" => VisionConfig::Eva(card.config()?),
         "vit" => VisionConfig::Clip(card.config()?),
@@ -132,8 +132,9 @@ fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<
             .into());
         }
     };
-    let qformer = vlm.bridge.qformer().map(|_| resolved.bridge.0.config()).transpose()?;
-    let language = vlm.language.as_ref().map(|_| language(&resolved.language.0)).transpose()?;
+    let qformer = vlm.bridge.qformer().map(|_| model_plan.bridge.card.config()).transpose()?;
+    let language =
+        vlm.language.as_ref().map(|_| language(&model_plan.language.card)).transpose()?;
     let tokenizer = tokenizer(&vlm.tokenizer()?.tokenizer, language.as_ref())?;
     let configs = Configs { vision, qformer, language, tokenizer };
     Ok(export(vlm, configs, &args.out, to, form)?)

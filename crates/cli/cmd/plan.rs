@@ -57,8 +57,8 @@ pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
 
 /// Returns the trained and frozen parameters of a cell.
 fn params(run: &Run, cell: &PlannedCell) -> (u64, u64) {
-    let parts = &run.plan.resolved[cell.resolved];
-    (parts.trained_params, parts.vision.1.cost.params + parts.language.1.cost.params)
+    let parts = &run.plan.model_plans[cell.model_plan];
+    (parts.trained_params, parts.vision.shape.cost.params + parts.language.shape.cost.params)
 }
 
 fn as_json(run: &Run) -> Value {

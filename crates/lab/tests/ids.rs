@@ -48,7 +48,8 @@ fn run(dir: &Path, word: &str) -> Run {
 }
 
 fn check(run: &Run) -> Result<(), String> {
-    check_texts(&run.plan.resolved[0], &run.plan.splits[0], true).map_err(|error| error.to_string())
+    check_texts(&run.plan.model_plans[0], &run.plan.splits[0], true)
+        .map_err(|error| error.to_string())
 }
 
 #[test]

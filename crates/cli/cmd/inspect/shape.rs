@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use toolkit_core::{Cost, LanguageKind, VisionShape};
 use toolkit_eval::{TaskFamily, TaskSettings, task_split};
 use toolkit_lab::experiment::spec::ModelSpec;
-use toolkit_lab::plan::parts::Resolved;
+use toolkit_lab::plan::model_plan::ModelPlan;
 use toolkit_models::bridge::QFormerInit;
 use toolkit_registry::{Card, Kind, Registry};
 use toolkit_system::problem::Problem;
@@ -80,12 +80,12 @@ fn model(registry: &Registry, card: &Card) -> anyhow::Result<Value> {
     };
     let (vision, bridge, init) = (parts.vision, parts.bridge, QFormerInit::Random);
     let spec = ModelSpec { vision, bridge, language, init };
-    let r = Resolved::new(registry, &spec)?;
+    let r = ModelPlan::new(registry, &spec)?;
     // A model that writes is published without the bridge's text side, which only stage 1 uses.
-    let params = [r.vision.1.cost.params, r.trained_params, r.language.1.cost.params];
+    let params = [r.vision.shape.cost.params, r.trained_params, r.language.shape.cost.params];
     Ok(json!({
         "vision": spec.vision, "bridge": spec.bridge, "language": spec.language,
-        "queries": r.bridge.1.queries, "parameters": params.iter().sum::<u64>(),
+        "queries": r.bridge.shape.queries, "parameters": params.iter().sum::<u64>(),
         "trained": r.trained_params,
     }))
 }

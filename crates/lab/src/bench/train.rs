@@ -5,7 +5,7 @@ use super::{BenchSetup, BenchWork, Timing, draw, machine, time, values};
 use crate::LabError;
 use crate::experiment::spec::ModelSpec;
 use crate::plan::memory;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use burn::module::Module;
 use std::path::Path;
 use std::sync::Arc;
@@ -129,13 +129,13 @@ pub(super) fn stage1(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
 
 /// Draws `count` captions of `text` tokens, special ones included.
 fn language_captions(
-    resolved: &Resolved,
+    model_plan: &ModelPlan,
     count: usize,
     text: usize,
 ) -> Result<Vec<Vec<Vec<u32>>>, LabError> {
-    let vocab = resolved.language.1.vocab;
+    let vocab = model_plan.language.shape.vocab;
     if vocab <= WORDS {
-        let what = format!("`{}` has {vocab} ids", resolved.language.0.name);
+        let what = format!("`{}` has {vocab} ids", model_plan.language.card.name);
         let hint = "a caption needs more ids than the special ones";
         return Err(Problem::new(what).hint(hint).into());
     }
@@ -155,20 +155,20 @@ pub(super) fn stage2(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         language: setup.language.clone(),
         init: QFormerInit::Random,
     };
-    let resolved = Resolved::new(setup.registry, &spec)?;
+    let model_plan = ModelPlan::new(setup.registry, &spec)?;
     let device = setup.device.clone().autodiff();
-    let (card, vision) = (&resolved.bridge.0, &resolved.vision.1);
+    let (card, vision) = (&model_plan.bridge.card, &model_plan.vision.shape);
     let bridge = draw(setup.registry.build_bridge(card, vision, &device, Weights::None)?);
     let language =
-        draw(setup.registry.build_language(&resolved.language.0, &device, Weights::None)?)
+        draw(setup.registry.build_language(&model_plan.language.card, &device, Weights::None)?)
             .no_grad();
     let folder = folder()?;
     let features = features(setup, [vision.tokens, vision.width], folder.path())?;
     let text = setup.text[1];
-    let captions = language_captions(&resolved, features.rows(), text)?;
+    let captions = language_captions(&model_plan, features.rows(), text)?;
     let mut objective = Stage2 {
         language,
-        kind: resolved.language.1.kind,
+        kind: model_plan.language.shape.kind,
         special_tokens: MARKS,
         captions: Arc::new(captions),
         order: Order::new(1, "bench/order", features.rows(), setup.batch),
@@ -180,21 +180,21 @@ pub(super) fn stage2(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         seed: 1,
         device: device.clone(),
     };
-    let connector = resolved.connector(bridge, 1, &device);
+    let connector = model_plan.connector(bridge, 1, &device);
     let (seconds, loss) = steps(setup, connector, &mut objective)?;
     let of = format!(
         "{} into {}: {} images of {} x {}, {} + {text} tokens",
         card.name,
-        resolved.language.0.name,
+        model_plan.language.card.name,
         setup.batch,
         vision.tokens,
         vision.width,
-        resolved.bridge.1.queries
+        model_plan.bridge.shape.queries
     );
-    let (bridge, language) = (&resolved.bridge.1, &resolved.language.1);
+    let (bridge, language) = (&model_plan.bridge.shape, &model_plan.language.shape);
     let sizes = [setup.batch, setup.batch, text];
     let planned =
-        memory::stage2(vision, bridge, language, resolved.trained_params, sizes, setup.recompute);
+        memory::stage2(vision, bridge, language, model_plan.trained_params, sizes, setup.recompute);
     Ok(Timing::new(BenchWork::Stage2, of, seconds, 1.0, "steps")
         .planned(planned)
         .fact("loss", loss))

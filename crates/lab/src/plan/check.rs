@@ -20,7 +20,7 @@ pub(crate) fn check_parts(
     for cell in &plan.cells {
         let (spec, parts) = (&cell.cell.spec, plan.parts(cell));
         check_texts(parts, plan.data(cell), cell.stage1.is_some())?;
-        let key = (cell.resolved, cell.stage1.is_some(), spec.model.init);
+        let key = (cell.model_plan, cell.stage1.is_some(), spec.model.init);
         if checked.contains(&key) {
             continue;
         }
@@ -29,7 +29,7 @@ pub(crate) fn check_parts(
             parts.text_special_tokens()?;
         }
         parts.bridge_at_start(registry, spec.model.init, cell.cell.seed, device)?;
-        if !checked.iter().any(|(model, ..)| *model == cell.resolved) {
+        if !checked.iter().any(|(model, ..)| *model == cell.model_plan) {
             parts.encoder(registry, device)?;
             parts.language_model(registry, device)?;
         }
@@ -46,9 +46,9 @@ impl RunPlan {
     /// If a tokenizer or weights are damaged.
     pub fn check_headers(&self) -> Result<Vec<String>, LabError> {
         let mut notes = Vec::new();
-        for (at, parts) in self.resolved.iter().enumerate() {
+        for (at, parts) in self.model_plans.iter().enumerate() {
             let mut here = true;
-            for card in [&parts.vision.0, &parts.bridge.0, &parts.language.0] {
+            for card in [&parts.vision.card, &parts.bridge.card, &parts.language.card] {
                 if !card.not_here()?.is_empty() {
                     here = false;
                     notes.push(format!(
@@ -61,7 +61,8 @@ impl RunPlan {
             }
             if here {
                 parts.language_special_tokens()?;
-                let has_stage1 = |cell: &PlannedCell| cell.resolved == at && cell.stage1.is_some();
+                let has_stage1 =
+                    |cell: &PlannedCell| cell.model_plan == at && cell.stage1.is_some();
                 if self.cells.iter().any(has_stage1) {
                     parts.text_special_tokens()?;
                 }

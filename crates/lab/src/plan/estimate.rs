@@ -3,7 +3,7 @@
 use crate::experiment::spec::{Stage1Spec, Stage2Spec};
 use crate::plan::fingerprint::card_hash;
 use crate::plan::memory;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::run_plan::{PlannedCell, RunPlan};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
         let parts = plan.parts(cell);
         e.flops += stage2_flops(parts, &cell.cell.spec.stage2);
         e.trained_params = e.trained_params.max(parts.trained_params);
-        let frozen = parts.vision.1.cost.params + parts.language.1.cost.params;
+        let frozen = parts.vision.shape.cost.params + parts.language.shape.cost.params;
         e.frozen_params = e.frozen_params.max(frozen);
         disk = disk + Count::from(parts.trained_params) * CHECKPOINT_BYTES;
         e.job_bytes = e.job_bytes.max(peak_bytes(parts, cell) - memory::BASE);
@@ -105,8 +105,8 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
 }
 
 /// Counts the operations of a stage-1 run.
-fn stage1_flops(parts: &Resolved, stage1: &Stage1Spec) -> f64 {
-    let bridge = &parts.bridge.1;
+fn stage1_flops(parts: &ModelPlan, stage1: &Stage1Spec) -> f64 {
+    let bridge = &parts.bridge.shape;
     let queries = bridge.queries as f64;
     let flops_per_token = bridge.cost.flops as f64 / queries;
     // Queries alone, the caption alone, both together for matching, and captioning.
@@ -116,23 +116,24 @@ fn stage1_flops(parts: &Resolved, stage1: &Stage1Spec) -> f64 {
 }
 
 /// Counts the operations of a stage-2 run.
-fn stage2_flops(parts: &Resolved, stage2: &Stage2Spec) -> f64 {
-    let bridge = &parts.bridge.1;
-    let language = (bridge.queries as f64 + CAPTION_TOKENS) * parts.language.1.cost.flops as f64;
+fn stage2_flops(parts: &ModelPlan, stage2: &Stage2Spec) -> f64 {
+    let bridge = &parts.bridge.shape;
+    let language =
+        (bridge.queries as f64 + CAPTION_TOKENS) * parts.language.shape.cost.flops as f64;
     let sample = TRAINED_PASSES * bridge.cost.flops as f64 + FROZEN_PASSES * language;
     sample * stage2.batch as f64 * stage2.steps as f64
 }
 
 /// Estimates the bytes of a cell's job at its peak: in stage 2, in computing features, or in stage
 /// 1.
-fn peak_bytes(parts: &Resolved, cell: &PlannedCell) -> u64 {
-    let (vision, bridge) = (&parts.vision.1, &parts.bridge.1);
+fn peak_bytes(parts: &ModelPlan, cell: &PlannedCell) -> u64 {
+    let (vision, bridge) = (&parts.vision.shape, &parts.bridge.shape);
     let (one, two) = (&cell.cell.spec.stage1, &cell.cell.spec.stage2);
     let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
     let stage2 = memory::stage2(
         vision,
         bridge,
-        &parts.language.1,
+        &parts.language.shape,
         parts.trained_params,
         [two.batch, rows(two.batch, two.accumulate), LONGEST_CAPTION],
         two.recompute,
@@ -152,13 +153,13 @@ fn feature_caches(plan: &RunPlan) -> Vec<FeatureCache> {
         let (parts, data) = (plan.parts(cell), plan.data(cell));
         let also: usize = data.also.iter().map(|data| data.len()).sum();
         let images = data.train.len() + data.val.len() + data.test.len() + also;
-        let vision = &parts.vision.1;
+        let vision = &parts.vision.shape;
         let cache = FeatureCache {
             images: images as f64,
             bytes: product([images, vision.tokens, vision.width, FEATURE_BYTES]),
             flops_per_image: vision.cost.flops,
         };
-        caches.insert((card_hash(&parts.vision.0), cell.splits), cache);
+        caches.insert((card_hash(&parts.vision.card), cell.splits), cache);
     }
     caches.into_values().collect()
 }

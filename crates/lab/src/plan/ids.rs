@@ -1,6 +1,6 @@
 //! Texts of data sets against the tables that their ids are looked up in.
 
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::{LabError, Reporter};
 use toolkit_data::{Dataset, Item};
@@ -21,10 +21,10 @@ fn texts(item: &Item) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// If a text holds such a token, with the data set and the item; if a card is wrong.
-pub fn check_texts(resolved: &Resolved, splits: &Splits, stage1: bool) -> Result<(), LabError> {
-    let mut tokenizers = vec![resolved.language_special_tokens()?.0];
+pub fn check_texts(model_plan: &ModelPlan, splits: &Splits, stage1: bool) -> Result<(), LabError> {
+    let mut tokenizers = vec![model_plan.language_special_tokens()?.0];
     if stage1 {
-        tokenizers.push(resolved.text_special_tokens()?.0);
+        tokenizers.push(model_plan.text_special_tokens()?.0);
     }
     let all = || [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also);
     for tokenizer in tokenizers.iter().filter(|tokenizer| tokenizer.tokens_without_row().is_some())

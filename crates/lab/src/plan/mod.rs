@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`run_plan`] | everything that a run does, and the work that cells share |
 //! | [`pretrain_plan`] | a pre-training |
-//! | [`parts`] | cards of a model resolved to shapes |
+//! | [`model_plan`] | cards of a model resolved to shapes |
 //! | [`splits`] | the data of an experiment |
 //! | `assumed` | data that are not on this machine |
 //! | [`fingerprint`] | hashes of all that can change a result |
@@ -22,8 +22,8 @@ pub mod fingerprint;
 pub mod ids;
 pub mod losses;
 pub mod memory;
+pub mod model_plan;
 mod names;
-pub mod parts;
 pub(crate) mod preprocess;
 pub mod pretrain_plan;
 pub mod run_plan;

@@ -3,7 +3,7 @@
 use crate::experiment::spec::{ComputeSpec, DataSpec, Spec};
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::fingerprint::{card_hash, hash_json};
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 
 fn data_json(splits: &Splits) -> serde_json::Value {
@@ -15,9 +15,9 @@ fn data_json(splits: &Splits) -> serde_json::Value {
 }
 
 /// Names a stage-1 run by what determines it. The language model and stage 2 do not.
-pub(crate) fn stage1_key(cell: &ExperimentCell, parts: &Resolved, splits: &Splits) -> String {
+pub(crate) fn stage1_key(cell: &ExperimentCell, parts: &ModelPlan, splits: &Splits) -> String {
     hash_json(&serde_json::json!({
-        "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.0), "bridge": card_hash(&parts.bridge.0),
+        "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.card), "bridge": card_hash(&parts.bridge.card),
         "init": cell.spec.model.init, "stage1": cell.spec.stage1, "retrieve": cell.tasks.last(), "pool": cell.spec.eval.retrieval,
         "data": data_json(splits), "threads": cell.spec.compute.threads,
     }))
@@ -26,7 +26,7 @@ pub(crate) fn stage1_key(cell: &ExperimentCell, parts: &Resolved, splits: &Split
 /// Names a cell by the values of its axes, its seed, and a hash of what determines its results.
 pub(crate) fn cell_id(
     cell: &ExperimentCell,
-    parts: &Resolved,
+    parts: &ModelPlan,
     splits: &Splits,
     stage1: Option<&str>,
 ) -> String {
@@ -39,8 +39,8 @@ pub(crate) fn cell_id(
         ..cell.spec.clone()
     };
     let hash = hash_json(&serde_json::json!({
-        "format": 1, "spec": spec, "language": card_hash(&parts.language.0), "vision": card_hash(&parts.vision.0),
-        "bridge": card_hash(&parts.bridge.0), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
+        "format": 1, "spec": spec, "language": card_hash(&parts.language.card), "vision": card_hash(&parts.vision.card),
+        "bridge": card_hash(&parts.bridge.card), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
         "also": splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
     }));
     let readable: Vec<String> = cell

@@ -3,8 +3,8 @@
 use crate::LabError;
 use crate::experiment::spec::{AlsoSpec, DataSpec, ModelSpec};
 use crate::experiment::sweep::ExperimentCell;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::names::{cell_id, stage1_key};
-use crate::plan::parts::Resolved;
 use crate::plan::splits::Splits;
 use crate::work::tasks;
 use serde::Serialize;
@@ -29,8 +29,8 @@ pub struct Stage1Plan {
 pub struct PlannedCell {
     /// The cell, its id set.
     pub cell: ExperimentCell,
-    /// Index into [`RunPlan::resolved`].
-    pub resolved: usize,
+    /// Index into [`RunPlan::model_plans`].
+    pub model_plan: usize,
     /// Index into [`RunPlan::splits`].
     pub splits: usize,
     /// Index into [`RunPlan::stage1`].
@@ -40,7 +40,7 @@ pub struct PlannedCell {
 /// Everything that a run does.
 pub struct RunPlan {
     /// Combinations of parts.
-    pub resolved: Vec<Resolved>,
+    pub model_plans: Vec<ModelPlan>,
     /// Data.
     pub splits: Vec<Splits>,
     /// Stage-1 runs, each used by one or more cells.
@@ -78,8 +78,8 @@ impl RunPlan {
 
     /// Returns the model of a cell.
     #[must_use]
-    pub fn parts(&self, cell: &PlannedCell) -> &Resolved {
-        &self.resolved[cell.resolved]
+    pub fn parts(&self, cell: &PlannedCell) -> &ModelPlan {
+        &self.model_plans[cell.model_plan]
     }
 
     /// Returns the data of a cell.
@@ -109,7 +109,7 @@ struct Planner<'a> {
     registry: &'a Registry,
     missing: MissingData,
     plan: RunPlan,
-    /// Keys of [`RunPlan::resolved`].
+    /// Keys of [`RunPlan::model_plans`].
     models: Vec<ModelKey>,
     /// Keys of [`RunPlan::splits`].
     data: Vec<(DataSpec, Vec<AlsoSpec>)>,
@@ -118,7 +118,7 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(registry: &'a Registry, missing: MissingData) -> Self {
         let plan = RunPlan {
-            resolved: Vec::new(),
+            model_plans: Vec::new(),
             splits: Vec::new(),
             stage1: Vec::new(),
             cells: Vec::new(),
@@ -128,17 +128,17 @@ impl<'a> Planner<'a> {
     }
 
     fn add(&mut self, mut cell: ExperimentCell) -> Result<(), LabError> {
-        let resolved = self.model(&cell.spec.model)?;
+        let model_plan = self.model(&cell.spec.model)?;
         let known = self.data.len();
         let splits = self.splits(&cell.spec.data, &cell.spec.eval.also)?;
-        let (parts, opened) = (&self.plan.resolved[resolved], &self.plan.splits[splits]);
+        let (parts, opened) = (&self.plan.model_plans[model_plan], &self.plan.splits[splits]);
         cell.tasks = tasks::task_hashes(self.registry, &cell.spec, parts)?;
         if splits == known {
             tasks::check_also(self.registry, &cell.spec.eval.also, opened)?;
         }
         // Without a text tower there is no stage 1: `stage1.enabled` then means nothing, so that
         // bridges can be compared.
-        let wants_stage1 = cell.spec.stage1.enabled && parts.bridge.1.text.is_some();
+        let wants_stage1 = cell.spec.stage1.enabled && parts.bridge.shape.text.is_some();
         let key = wants_stage1.then(|| stage1_key(&cell, parts, opened));
         cell.id = cell_id(&cell, parts, opened, key.as_deref());
         if self.plan.cells.iter().any(|other| other.cell.id == cell.id) {
@@ -148,7 +148,7 @@ impl<'a> Planner<'a> {
         }
         cell.spec.notes().into_iter().for_each(|note| self.plan.note(note));
         let stage1 = key.map(|key| self.stage1(key, &cell));
-        self.plan.cells.push(PlannedCell { cell, resolved, splits, stage1 });
+        self.plan.cells.push(PlannedCell { cell, model_plan, splits, stage1 });
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl<'a> Planner<'a> {
         if let Some(at) = self.models.iter().position(|known| *known == key) {
             return Ok(at);
         }
-        self.plan.resolved.push(Resolved::new(self.registry, model)?);
+        self.plan.model_plans.push(ModelPlan::new(self.registry, model)?);
         self.models.push(key);
         Ok(self.models.len() - 1)
     }

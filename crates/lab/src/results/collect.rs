@@ -127,10 +127,10 @@ fn along(curve: &[CurvePoint]) -> Option<f64> {
 /// Describes the frozen models, each once.
 fn frozen(run: &Run) -> Vec<FrozenPart> {
     let mut parts: Vec<FrozenPart> = Vec::new();
-    for r in &run.plan.resolved {
+    for r in &run.plan.model_plans {
         for (role, card, params) in [
-            ("vision", &r.vision.0, r.vision.1.cost.params),
-            ("language", &r.language.0, r.language.1.cost.params),
+            ("vision", &r.vision.card, r.vision.shape.cost.params),
+            ("language", &r.language.card, r.language.shape.cost.params),
         ] {
             if !parts.iter().any(|p| p.name == card.name) {
                 let sha256 = card

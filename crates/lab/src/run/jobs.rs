@@ -31,7 +31,7 @@ impl<K: PartialEq> SharedJobs<K> {
 type FeatureKey = (String, usize);
 
 fn feature_key(run: &Run, cell: &PlannedCell) -> FeatureKey {
-    (card_hash(&run.plan.parts(cell).vision.0), cell.splits)
+    (card_hash(&run.plan.parts(cell).vision.card), cell.splits)
 }
 
 /// Builds the graph of a run: features first, then controls and stage 1, then cells. Jobs that are
@@ -62,8 +62,9 @@ fn add_features<'a>(
 ) -> SharedJobs<FeatureKey> {
     let mut jobs = SharedJobs(Vec::new());
     for cell in &run.plan.cells {
-        let (resolved, splits) = (run.plan.parts(cell), run.plan.data(cell));
-        let work = move || context.retry_damaged(|| context.features(resolved, splits)).map(|_| ());
+        let (model_plan, splits) = (run.plan.parts(cell), run.plan.data(cell));
+        let work =
+            move || context.retry_damaged(|| context.features(model_plan, splits)).map(|_| ());
         jobs.add_once(feature_key(run, cell), || graph.add("features", vec![], work));
     }
     jobs
@@ -103,7 +104,7 @@ fn add_stage1<'a>(
         let job = Stage1Job {
             context,
             spec: &cell.cell.spec,
-            resolved: run.plan.parts(cell),
+            model_plan: run.plan.parts(cell),
             splits: run.plan.data(cell),
             seed: stage1.seed,
             key: &stage1.key,

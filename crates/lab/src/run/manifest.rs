@@ -76,8 +76,8 @@ impl Manifest {
     }
 
     fn add_cards(&mut self, plan: &RunPlan) {
-        for r in &plan.resolved {
-            for card in [&r.vision.0, &r.bridge.0, &r.language.0] {
+        for r in &plan.model_plans {
+            for card in [&r.vision.card, &r.bridge.card, &r.language.card] {
                 self.cards.insert(format!("{}/{}", card.kind.folder(), card.name), card_hash(card));
                 if let Some(weights) = &card.weights {
                     self.weights.insert(card.name.clone(), weights.identity());

@@ -49,7 +49,7 @@ impl Run {
         CellJob {
             context,
             cell: &cell.cell,
-            resolved: self.plan.parts(cell),
+            model_plan: self.plan.parts(cell),
             splits: self.plan.data(cell),
             stage1: self.plan.stage1(cell).map(|stage1| stage1.key.as_str()),
         }

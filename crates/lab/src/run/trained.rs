@@ -1,7 +1,7 @@
 //! The models that a run trained, opened from its folder.
 
 use crate::experiment::spec::Spec;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::run::done;
 use crate::run::folder::{AGAIN, RunFolder};
 use crate::run::manifest::Manifest;
@@ -38,12 +38,12 @@ pub struct TrainedCell {
     /// Experiment that it was made from.
     pub spec: Spec,
     /// Cards and shapes of its parts.
-    pub resolved: Resolved,
+    pub model_plan: ModelPlan,
 }
 
 impl TrainedCell {
     fn has_stage1(&self) -> bool {
-        self.spec.stage1.enabled && self.resolved.bridge.1.text.is_some()
+        self.spec.stage1.enabled && self.model_plan.bridge.shape.text.is_some()
     }
 }
 
@@ -71,12 +71,12 @@ impl TrainedRun<'_> {
     /// If there is no such cell, it has not been trained, or its checkpoint is damaged.
     pub fn open(&self, wanted: Option<&str>) -> Result<TrainedModel, LabError> {
         let cell = self.choose(wanted)?;
-        let resolved = &cell.resolved;
-        let (tokenizer, special_tokens) = resolved.language_special_tokens()?;
+        let model_plan = &cell.model_plan;
+        let (tokenizer, special_tokens) = model_plan.language_special_tokens()?;
         let Connector { bridge, language_projection } = self.connector(&cell)?;
         let language = LanguagePart {
-            model: resolved.language_model(self.registry, self.device)?,
-            shape: resolved.language.1.clone(),
+            model: model_plan.language_model(self.registry, self.device)?,
+            shape: model_plan.language.shape.clone(),
             names: PublishedNames::language(),
             special_tokens,
             projection: language_projection,
@@ -111,7 +111,7 @@ impl TrainedRun<'_> {
 
     fn open_bridge(&self, key: String, cell: TrainedCell) -> Result<TrainedModel, LabError> {
         let bridge = self.bridge(&self.run().stage1(&key), &cell)?;
-        let (tokenizer, _) = cell.resolved.text_special_tokens()?;
+        let (tokenizer, _) = cell.model_plan.text_special_tokens()?;
         let name = format!("{} stage 1 {key}", self.folder.display());
         let tokenizer = ModelTokenizer::from_card(tokenizer);
         let vlm = self.vlm(name, &cell, bridge, None, tokenizer)?;
@@ -127,24 +127,24 @@ impl TrainedRun<'_> {
         language: Option<LanguagePart>,
         tokenizer: ModelTokenizer,
     ) -> Result<Vlm, LabError> {
-        let resolved = &cell.resolved;
-        let special_tokens = resolved.text_special_tokens().ok().map(|(_, tokens)| tokens);
+        let model_plan = &cell.model_plan;
+        let special_tokens = model_plan.text_special_tokens().ok().map(|(_, tokens)| tokens);
         Ok(Vlm {
             name,
             vision: Some(VisionPart {
-                model: resolved.encoder(self.registry, self.device)?,
-                shape: resolved.vision.1.clone(),
+                model: model_plan.encoder(self.registry, self.device)?,
+                shape: model_plan.vision.shape.clone(),
                 names: PublishedNames::vision(),
             }),
             bridge: BridgePart {
-                captioning: resolved.bridge.1.text.is_some(),
+                captioning: model_plan.bridge.shape.text.is_some(),
                 model: bridge,
-                shape: resolved.bridge.1.clone(),
+                shape: model_plan.bridge.shape.clone(),
             },
             language,
             notes: tokenizer.tokenizer.tokens_without_row().into_iter().collect(),
             tokenizer: Ok(tokenizer),
-            processor: Some(Processor::of_run(resolved.preprocess)),
+            processor: Some(Processor::of_run(model_plan.preprocess)),
             stage1: TextSideSettings {
                 dec: special_tokens.map_or(0, |tokens| tokens.dec),
                 pad: special_tokens.map_or(0, |tokens| tokens.pad),
@@ -200,7 +200,7 @@ impl TrainedRun<'_> {
                 .hint("give a TOML file, such as experiments/ablate_stage1.toml")
         })?;
         let spec: Spec = Source::new(file.display().to_string(), text)?.parse()?;
-        Ok(TrainedCell { resolved: Resolved::new(self.registry, &spec.model)?, id, spec })
+        Ok(TrainedCell { model_plan: ModelPlan::new(self.registry, &spec.model)?, id, spec })
     }
 
     /// Returns the cell called `wanted`, or the first trained one with stage 1, which is reported.
@@ -230,7 +230,7 @@ impl TrainedRun<'_> {
 
     /// Loads the trained connector of a cell.
     fn connector(&self, cell: &TrainedCell) -> Result<Connector, LabError> {
-        let (dir, resolved) = (self.stage2(cell), &cell.resolved);
+        let (dir, model_plan) = (self.stage2(cell), &cell.model_plan);
         let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
             Problem::new("this cell has not been trained")
                 .at(dir.display())
@@ -240,20 +240,21 @@ impl TrainedRun<'_> {
             let (id, steps) = (&cell.id, cell.spec.stage2.steps);
             self.reporter.note(&format!("cell {id} is at step {} of {steps}", saved.step));
         }
-        let (bridge, language) = (&resolved.bridge, &resolved.language);
+        let (bridge, language) = (&model_plan.bridge, &model_plan.language);
         let built = self.registry.build_bridge(
-            &bridge.0,
-            &resolved.vision.1,
+            &bridge.card,
+            &model_plan.vision.shape,
             self.device,
             Weights::None,
         )?;
-        let connector = Connector::new(built, bridge.1.width, language.1.width, self.device);
+        let connector =
+            Connector::new(built, bridge.shape.width, language.shape.width, self.device);
         Ok(load_strict(connector, saved.weights(&dir)?, &dir.join(&saved.model))?)
     }
 
     /// Loads the bridge after stage 1 in `dir`.
     fn bridge(&self, dir: &Path, cell: &TrainedCell) -> Result<AnyBridge, LabError> {
-        let (card, vision) = (&cell.resolved.bridge.0, &cell.resolved.vision.1);
+        let (card, vision) = (&cell.model_plan.bridge.card, &cell.model_plan.vision.shape);
         let saved = Checkpoint::load(dir)?.ok_or_else(|| {
             Problem::new("no checkpoint").at(dir.display()).hint("finish the run first")
         })?;

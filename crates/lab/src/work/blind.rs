@@ -24,7 +24,7 @@ pub fn key(job: &CellJob<'_>) -> String {
     let eval = &job.cell.spec.eval;
     hash_json(&serde_json::json!([
         FORM,
-        card_hash(&job.resolved.language.0),
+        card_hash(&job.model_plan.language.card),
         job.cell.tasks,
         eval.questions,
         eval.also,
@@ -49,14 +49,14 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
     }
     let splits = match job.splits.max_damaged {
         0 => job.splits.clone(),
-        _ => job.splits.readable(&job.context.features(job.resolved, job.splits)?)?,
+        _ => job.splits.readable(&job.context.features(job.model_plan, job.splits)?)?,
     };
     let (registry, batch) = (job.context.registry, job.cell.spec.eval.batch);
-    let text = LanguageText::new(job.resolved)?;
-    let language = job.resolved.language_model(registry, &job.context.device)?;
+    let text = LanguageText::new(job.model_plan)?;
+    let language = job.model_plan.language_model(registry, &job.context.device)?;
     let unseen = |_: &[usize]| Err(EvalError::from(Problem::defect("a picture was looked at")));
     let connect = |_| Err(EvalError::from(Problem::defect("a picture was looked at")));
-    let generator = text.generator(job.resolved, &language);
+    let generator = text.generator(job.model_plan, &language);
     let model = ModelParts {
         features: &unseen,
         language: Some(LanguageParts { connect: &connect, generator }),
@@ -75,7 +75,7 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
             Ok(measure(&model, &*task.task, data, options)?)
         })
     };
-    let tasks = cell_tasks(registry, &job.cell.spec, job.resolved)?;
+    let tasks = cell_tasks(registry, &job.cell.spec, job.model_plan)?;
     for task in tasks.iter().filter(|task| task.task.has_controls()) {
         ask(task)?;
     }

@@ -37,7 +37,7 @@ impl CellJob<'_> {
         Stage1Job {
             context: self.context,
             spec: self.spec(),
-            resolved: self.resolved,
+            model_plan: self.model_plan,
             splits: self.splits,
             seed: self.cell.seed,
             key,
@@ -49,14 +49,14 @@ impl CellJob<'_> {
         let seed = self.cell.seed;
         let bridge = match self.stage1 {
             Some(key) => self.stage1_job(key).bridge(device)?,
-            None => self.resolved.bridge_at_start(
+            None => self.model_plan.bridge_at_start(
                 self.context.registry,
                 self.spec().model.init,
                 seed,
                 device,
             )?,
         };
-        Ok(self.resolved.connector(bridge, seed, device))
+        Ok(self.model_plan.connector(bridge, seed, device))
     }
 
     /// Trains and evaluates the cell, resuming where an earlier run was stopped.
@@ -79,7 +79,7 @@ impl CellJob<'_> {
         let spec = Spec { compute, ..self.spec().clone() };
         let text = toml::to_string_pretty(&spec).map_err(Problem::defect)?;
         write(&dir.join("spec.toml"), text.as_bytes())?;
-        let features = self.context.features(self.resolved, self.splits)?;
+        let features = self.context.features(self.model_plan, self.splits)?;
         let job = CellJob { splits: &self.splits.readable(&features)?, ..*self };
         let connector = job.train(&features, &mut done)?;
         let began = Instant::now();
@@ -116,15 +116,15 @@ impl CellJob<'_> {
 
     fn objective(&self, features: &SplitFeatures, device: &Device) -> Result<Stage2, LabError> {
         let (spec, seed) = (&self.spec().stage2, self.cell.seed);
-        let (tokenizer, special_tokens) = self.resolved.language_special_tokens()?;
+        let (tokenizer, special_tokens) = self.model_plan.language_special_tokens()?;
         let train = &self.splits.train;
         note_texts(self.context.reporter, &tokenizer, [&**train, &*self.splits.test]);
         let captions = (0..train.len())
             .map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
         let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
         Ok(Stage2 {
-            language: self.resolved.language_model(self.context.registry, device)?,
-            kind: self.resolved.language.1.kind,
+            language: self.model_plan.language_model(self.context.registry, device)?,
+            kind: self.model_plan.language.shape.kind,
             special_tokens,
             features: features.train.clone(),
             captions: Arc::new(captions),

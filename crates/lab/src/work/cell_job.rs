@@ -1,7 +1,7 @@
 //! A cell with what its job works on.
 
 use crate::experiment::sweep::ExperimentCell;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::work::context::RunContext;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ pub struct CellJob<'a> {
     /// The cell.
     pub cell: &'a ExperimentCell,
     /// Model.
-    pub resolved: &'a Resolved,
+    pub model_plan: &'a ModelPlan,
     /// Data.
     pub splits: &'a Splits,
     /// Key of the stage-1 run that it starts from, if there is one.

@@ -1,7 +1,7 @@
 //! Everything that the jobs of a run share.
 
 use crate::files::read_json;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::run::folder::{INTERVALS_FILE, RunFolder, SCORES_FILE};
 use crate::work::feature_store::{FeatureStore, SplitFeatures};
@@ -49,10 +49,11 @@ impl<'a> RunContext<'a> {
     /// Unreadable images, missing weights, a full disk.
     pub fn features(
         &self,
-        resolved: &Resolved,
+        model_plan: &ModelPlan,
         splits: &Splits,
     ) -> Result<SplitFeatures, LabError> {
-        let of = |data: &Arc<dyn Dataset>| self.features_of(resolved, &**data, splits.max_damaged);
+        let of =
+            |data: &Arc<dyn Dataset>| self.features_of(model_plan, &**data, splits.max_damaged);
         Ok(SplitFeatures {
             train: of(&splits.train)?,
             val: of(&splits.val)?,
@@ -63,21 +64,21 @@ impl<'a> RunContext<'a> {
 
     fn features_of(
         &self,
-        resolved: &Resolved,
+        model_plan: &ModelPlan,
         dataset: &dyn Dataset,
         max_damaged: usize,
     ) -> Result<Arc<Features>, LabError> {
-        let key = cache_key(&resolved.vision_key(), &resolved.preprocess, dataset);
+        let key = cache_key(&model_plan.vision_key(), &model_plan.preprocess, dataset);
         let encoder = || {
-            resolved
+            model_plan
                 .encoder(self.registry, &self.device)
                 .map_err(|e| TrainError::Other(e.to_string()))
         };
         let recipe = Recipe {
             key: &key,
             encoder: &encoder,
-            shape: &resolved.vision.1,
-            preprocess: &resolved.preprocess,
+            shape: &model_plan.vision.shape,
+            preprocess: &model_plan.preprocess,
             dataset,
             device: &self.device,
             max_damaged,

@@ -1,7 +1,7 @@
 //! Measurements of a cell, of a stage-1 run and of curves, all by [`toolkit_eval::measure()`].
 
 use crate::experiment::spec::Spec;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::run::done::Done;
 use crate::run::folder::PIECES;
@@ -116,10 +116,10 @@ pub fn curve_point(
     features: &SplitFeatures,
 ) -> Result<BTreeMap<String, f64>, LabError> {
     let (registry, spec) = (job.context.registry, &job.cell.spec);
-    let text = LanguageText::new(job.resolved)?;
-    let generator = text.generator(job.resolved, language);
+    let text = LanguageText::new(job.model_plan)?;
+    let generator = text.generator(job.model_plan, language);
     let writer = Writer { context: job.context, connector, generator };
-    let task = CellTask::questions(registry, spec, job.resolved)?;
+    let task = CellTask::questions(registry, spec, job.model_plan)?;
     let meteor = MeteorTables::new(registry);
     let options = MeasureOptions {
         limit: at_most(spec.eval.curve_questions),
@@ -147,10 +147,10 @@ pub fn final_scores(
     done: &mut Done,
 ) -> Result<Scores, LabError> {
     let registry = job.context.registry;
-    let tasks = cell_tasks(registry, &job.cell.spec, job.resolved)?;
-    let text = LanguageText::new(job.resolved)?;
-    let language = job.resolved.language_model(registry, &job.context.device)?;
-    let generator = text.generator(job.resolved, &language);
+    let tasks = cell_tasks(registry, &job.cell.spec, job.model_plan)?;
+    let text = LanguageText::new(job.model_plan)?;
+    let language = job.model_plan.language_model(registry, &job.context.device)?;
+    let generator = text.generator(job.model_plan, &language);
     let mut end = CellEnd {
         job,
         features,
@@ -178,7 +178,7 @@ pub fn final_scores(
         intervals: found.intervals,
         questions: answers.rows.iter().filter_map(|row| row["score"].as_f64()).collect(),
         images: answers.items.iter().map(|item| same[*item] as u64).collect(),
-        trained_params: job.resolved.trained_params,
+        trained_params: job.model_plan.trained_params,
         left_out: Vec::new(),
         notes,
     })
@@ -263,14 +263,14 @@ impl CellEnd<'_> {
 pub fn retrieval(
     context: &RunContext<'_>,
     spec: &Spec,
-    resolved: &Resolved,
+    model_plan: &ModelPlan,
     splits: &Splits,
     features: &Features,
     bridge: &AnyBridge,
 ) -> Result<NamedScores, LabError> {
     let card = context.registry.card(Kind::Task, &spec.eval.retrieve)?;
     let task = RetrievalTask::from_card(&card)?;
-    let (tokenizer, special_tokens) = resolved.text_special_tokens()?;
+    let (tokenizer, special_tokens) = model_plan.text_special_tokens()?;
     let tower = bridge
         .text_tower()
         .ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
@@ -284,7 +284,7 @@ pub fn retrieval(
         tower,
         tokenizer: &tokenizer,
         special_tokens,
-        positions: resolved.bridge.1.text.as_ref().map_or(usize::MAX, |text| text.positions),
+        positions: model_plan.bridge.shape.text.as_ref().map_or(usize::MAX, |text| text.positions),
         contrast: spec.stage1.losses.get(itc::NAME) != 0.0,
     };
     let model = ModelParts { features: &cached, language: None, text: Some(text) };

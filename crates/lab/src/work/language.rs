@@ -1,7 +1,7 @@
 //! Texts of the language model of a run.
 
 use crate::LabError;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use toolkit_core::{AnyLanguage, LanguageSpecialTokens};
 use toolkit_vlm::{Generator, ModelTokenizer};
 
@@ -13,20 +13,20 @@ pub(crate) struct LanguageText {
 
 impl LanguageText {
     /// Reads the tokenizer of the language card.
-    pub(crate) fn new(resolved: &Resolved) -> Result<Self, LabError> {
-        let (tokenizer, special_tokens) = resolved.language_special_tokens()?;
+    pub(crate) fn new(model_plan: &ModelPlan) -> Result<Self, LabError> {
+        let (tokenizer, special_tokens) = model_plan.language_special_tokens()?;
         Ok(Self { tokenizer: ModelTokenizer::from_card(tokenizer), special_tokens })
     }
 
     /// Joins a language model with its tokenizer.
     pub(crate) fn generator<'a>(
         &'a self,
-        resolved: &'a Resolved,
+        model_plan: &'a ModelPlan,
         language: &'a AnyLanguage,
     ) -> Generator<'a> {
         Generator {
             language,
-            shape: &resolved.language.1,
+            shape: &model_plan.language.shape,
             special_tokens: self.special_tokens,
             tokenizer: Some(&self.tokenizer),
         }

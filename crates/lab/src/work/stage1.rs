@@ -5,7 +5,7 @@ use crate::experiment::spec::Spec;
 use crate::files::write_json_pretty;
 use crate::plan::ids::note_texts;
 use crate::plan::losses;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::run::done::Done;
 use crate::run::folder::{INTERVALS_FILE, SCORES_FILE};
@@ -32,7 +32,7 @@ pub struct Stage1Job<'a> {
     /// Settings of the first cell that uses it.
     pub spec: &'a Spec,
     /// Model.
-    pub resolved: &'a Resolved,
+    pub model_plan: &'a ModelPlan,
     /// Data.
     pub splits: &'a Splits,
     /// Seed.
@@ -56,13 +56,13 @@ impl Stage1Job<'_> {
         if done.whole {
             return Ok(());
         }
-        let features = self.context.features(self.resolved, self.splits)?;
+        let features = self.context.features(self.model_plan, self.splits)?;
         let splits = self.splits.readable(&features)?;
         let bridge = self.train(&splits, &features)?.valid();
         let scores = evaluate::retrieval(
             self.context,
             self.spec,
-            self.resolved,
+            self.model_plan,
             &splits,
             &features.test,
             &bridge,
@@ -75,7 +75,7 @@ impl Stage1Job<'_> {
     fn train(&self, splits: &Splits, features: &SplitFeatures) -> Result<AnyBridge, LabError> {
         let device = self.context.device.clone().autodiff();
         let mut objective = self.objective(splits, features, &device)?;
-        let bridge = self.resolved.bridge_at_start(
+        let bridge = self.model_plan.bridge_at_start(
             self.context.registry,
             self.spec.model.init,
             self.seed,
@@ -101,8 +101,8 @@ impl Stage1Job<'_> {
         device: &Device,
     ) -> Result<Stage1, LabError> {
         let settings = &self.spec.stage1;
-        let (tokenizer, special_tokens) = self.resolved.text_special_tokens()?;
-        let text = self.resolved.bridge.1.text.as_ref();
+        let (tokenizer, special_tokens) = self.model_plan.text_special_tokens()?;
+        let text = self.model_plan.bridge.shape.text.as_ref();
         let (positions, vocab) = text.map_or((MAX_CAPTION, 1), |text| (text.positions, text.vocab));
         note_texts(self.context.reporter, &tokenizer, [&*splits.train, &*splits.test]);
         let captions = stage1_captions(
@@ -137,7 +137,7 @@ impl Stage1Job<'_> {
             Problem::new(format_args!("{}: no checkpoint", dir.display()))
                 .hint("remove the folder and run again")
         })?;
-        let bridge = self.resolved.bridge_at_start(
+        let bridge = self.model_plan.bridge_at_start(
             self.context.registry,
             self.spec.model.init,
             self.seed,

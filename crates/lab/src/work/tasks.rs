@@ -3,7 +3,7 @@
 use crate::LabError;
 use crate::experiment::spec::{AlsoSpec, Spec};
 use crate::plan::fingerprint::card_hash;
-use crate::plan::parts::Resolved;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::work::feature_store::SplitFeatures;
 use toolkit_data::Dataset;
@@ -75,12 +75,12 @@ impl CellTask {
     pub(crate) fn questions(
         registry: &Registry,
         spec: &Spec,
-        resolved: &Resolved,
+        model_plan: &ModelPlan,
     ) -> Result<Self, LabError> {
         let card = registry.card(Kind::Task, &spec.eval.vqa)?;
         Ok(Self {
             name: "vqa".to_owned(),
-            task: Box::new(VqaTask::from_card(&card, &[&resolved.language.0])?),
+            task: Box::new(VqaTask::from_card(&card, &[&model_plan.language.card])?),
             limit: at_most(spec.eval.questions),
             data: TaskData::Test,
         })
@@ -94,18 +94,18 @@ impl CellTask {
 pub(crate) fn cell_tasks(
     registry: &Registry,
     spec: &Spec,
-    resolved: &Resolved,
+    model_plan: &ModelPlan,
 ) -> Result<Vec<CellTask>, LabError> {
     let card = registry.card(Kind::Task, &spec.eval.caption)?;
     let captions = CellTask {
         name: "caption".to_owned(),
-        task: Box::new(CaptionTask::from_card(&card, &[&resolved.language.0])?),
+        task: Box::new(CaptionTask::from_card(&card, &[&model_plan.language.card])?),
         limit: at_most(spec.eval.captions),
         data: TaskData::Test,
     };
-    let mut all = vec![CellTask::questions(registry, spec, resolved)?, captions];
+    let mut all = vec![CellTask::questions(registry, spec, model_plan)?, captions];
     for (at, also) in spec.eval.also.iter().enumerate() {
-        all.push(also_task(registry, spec, resolved, (at, also))?);
+        all.push(also_task(registry, spec, model_plan, (at, also))?);
     }
     Ok(all)
 }
@@ -114,7 +114,7 @@ pub(crate) fn cell_tasks(
 fn also_task(
     registry: &Registry,
     spec: &Spec,
-    resolved: &Resolved,
+    model_plan: &ModelPlan,
     (at, also): (usize, &AlsoSpec),
 ) -> Result<CellTask, LabError> {
     let card = registry.card(Kind::Task, &also.task)?;
@@ -128,7 +128,7 @@ fn also_task(
         "caption" => spec.eval.captions,
         _ => 0,
     };
-    let task = family.open(&card, &TaskSettings::with_prompts(&[&resolved.language.0]))?;
+    let task = family.open(&card, &TaskSettings::with_prompts(&[&model_plan.language.card]))?;
     Ok(CellTask {
         name: also.name(),
         task,
@@ -150,10 +150,10 @@ pub(crate) fn at_most(n: usize) -> Option<usize> {
 pub fn task_hashes(
     registry: &Registry,
     spec: &Spec,
-    resolved: &Resolved,
+    model_plan: &ModelPlan,
 ) -> Result<Vec<String>, LabError> {
     let eval = &spec.eval;
-    cell_tasks(registry, spec, resolved)?;
+    cell_tasks(registry, spec, model_plan)?;
     RetrievalTask::from_card(&registry.card(Kind::Task, &eval.retrieve)?)?;
     let hash = |name: &String| Ok(card_hash(&registry.card(Kind::Task, name)?));
     let also = eval.also.iter().map(|also| &also.task);

@@ -19,15 +19,24 @@ use toolkit_system::problem::Problem;
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_train::stage2::MAX_TEXT;
 
+/// Card of a part and the shape that it describes.
+#[derive(Clone, Debug)]
+pub struct PartPlan<S> {
+    /// Card.
+    pub card: Card,
+    /// Sizes and costs.
+    pub shape: S,
+}
+
 /// The cards of a model with their shapes, which fit each other.
 #[derive(Clone, Debug)]
-pub struct Resolved {
+pub struct ModelPlan {
     /// Encoder.
-    pub vision: (Card, VisionShape),
+    pub vision: PartPlan<VisionShape>,
     /// Bridge.
-    pub bridge: (Card, BridgeShape),
+    pub bridge: PartPlan<BridgeShape>,
     /// Language model.
-    pub language: (Card, LanguageShape),
+    pub language: PartPlan<LanguageShape>,
     /// Preparation of pixels.
     pub preprocess: Preprocess,
     /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient
@@ -35,7 +44,7 @@ pub struct Resolved {
     pub trained_params: u64,
 }
 
-impl Resolved {
+impl ModelPlan {
     /// Looks up cards and checks that they fit, before any weight is read.
     ///
     /// # Errors
@@ -67,9 +76,9 @@ impl Resolved {
         let preprocess = preprocess(&vision)?;
         let projection = projection_params(bridge_shape.width, language_shape.width);
         Ok(Self {
-            vision: (vision, vision_shape),
-            bridge: (bridge, bridge_shape),
-            language: (language, language_shape),
+            vision: PartPlan { card: vision, shape: vision_shape },
+            bridge: PartPlan { card: bridge, shape: bridge_shape },
+            language: PartPlan { card: language, shape: language_shape },
             preprocess,
             trained_params: trained as u64 + projection,
         })
@@ -78,7 +87,7 @@ impl Resolved {
     /// Returns the hash of all that features depend on.
     #[must_use]
     pub fn vision_key(&self) -> String {
-        card_hash(&self.vision.0)
+        card_hash(&self.vision.card)
     }
 
     /// Builds the encoder on a device without autodiff.
@@ -86,9 +95,9 @@ impl Resolved {
     /// # Errors
     /// If its weights are missing or do not fit.
     pub fn encoder(&self, registry: &Registry, device: &Device) -> Result<AnyVision, LabError> {
-        need_weights(&self.vision.0)?;
+        need_weights(&self.vision.card)?;
         Ok(registry
-            .build_vision(&self.vision.0, &device.clone().without_autodiff(), Weights::Card)?
+            .build_vision(&self.vision.card, &device.clone().without_autodiff(), Weights::Card)?
             .no_grad())
     }
 
@@ -101,8 +110,8 @@ impl Resolved {
         registry: &Registry,
         device: &Device,
     ) -> Result<AnyLanguage, LabError> {
-        need_weights(&self.language.0)?;
-        Ok(registry.build_language(&self.language.0, device, Weights::Card)?.no_grad())
+        need_weights(&self.language.card)?;
+        Ok(registry.build_language(&self.language.card, device, Weights::Card)?.no_grad())
     }
 
     /// Builds the bridge at its initialisation.
@@ -116,8 +125,8 @@ impl Resolved {
         seed: u64,
         device: &Device,
     ) -> Result<AnyBridge, LabError> {
-        let (card, shape) = &self.bridge;
-        let bridge = registry.build_bridge(card, &self.vision.1, device, Weights::None)?;
+        let PartPlan { card, shape } = &self.bridge;
+        let bridge = registry.build_bridge(card, &self.vision.shape, device, Weights::None)?;
         if shape.text.is_none() {
             return Ok(params::initialise(bridge, seed, params::bert_rule));
         }
@@ -132,7 +141,8 @@ impl Resolved {
     /// Builds the connector around a bridge and draws its projection.
     #[must_use]
     pub fn connector(&self, bridge: AnyBridge, seed: u64, device: &Device) -> Connector {
-        let connector = Connector::new(bridge, self.bridge.1.width, self.language.1.width, device);
+        let connector =
+            Connector::new(bridge, self.bridge.shape.width, self.language.shape.width, device);
         let held: BTreeMap<_, _> = params::export(&connector.bridge);
         params::map(connector, |info| match info.name.strip_prefix("bridge.") {
             Some(name) => held.get(name).cloned(),
@@ -160,8 +170,8 @@ impl Resolved {
     /// # Errors
     /// If the card lacks them.
     pub fn text_special_tokens(&self) -> Result<(TextTokenizer, TextSpecialTokens), LabError> {
-        let card = &self.bridge.0;
-        let rows = self.bridge.1.text.as_ref().map_or(0, |text| text.vocab);
+        let card = &self.bridge.card;
+        let rows = self.bridge.shape.text.as_ref().map_or(0, |text| text.vocab);
         let t = card.tokenizer(TokenTable::of_text_side(rows))?;
         let need = |id: Option<u32>, name: &str| {
             id.ok_or_else(|| {
@@ -188,8 +198,8 @@ impl Resolved {
     pub fn language_special_tokens(
         &self,
     ) -> Result<(TextTokenizer, LanguageSpecialTokens), LabError> {
-        let card = &self.language.0;
-        let t = card.tokenizer(TokenTable::of_language(self.language.1.vocab))?;
+        let card = &self.language.card;
+        let t = card.tokenizer(TokenTable::of_language(self.language.shape.vocab))?;
         let missing = |name: &str| {
             let what = format!("`{name}` is missing");
             LabError::Problem(card.text().error_at(
