@@ -96,3 +96,8 @@ pub fn next_token_loss_sum(
     let carried = toolkit_kernels::with_gradient(states, Tensor::cat(slopes, 1));
     sum + (carried.clone() - carried.detach())
 }
+
+/// Returns the value of a loss `[1]`.
+pub(crate) fn scalar(loss: &Tensor<1>) -> f64 {
+    f64::from(loss.clone().into_scalar::<f32>())
+}

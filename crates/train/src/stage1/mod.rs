@@ -5,12 +5,13 @@
 //!
 //! | In the paper | File |
 //! |---|---|
+//! | **the losses of one batch** | [`losses`] in this file |
 //! | a batch: images, one caption each, positives | `batch.rs` |
-//! | **the losses of one batch**, and one training step | `step.rs` |
 //! | image-text contrastive learning (ITC) | `itc.rs` |
 //! | image-text matching (ITM), hard negatives | `itm.rs` |
 //! | image-grounded text generation (ITG) | `itg.rs` |
 //! | weights of the losses | `weights.rs` |
+//! | one training step: losses, gradients, the line of the log | `step.rs` |
 //! | not in the paper: the same gradients with less memory and time | `low_memory/` |
 //!
 //! Seven files hold everything between the training loop and the three losses: `fit/mod.rs`, this
@@ -33,13 +34,20 @@ mod step;
 mod weights;
 
 pub use batch::Batch;
-pub use step::{Stage1, Stage1Pass, losses};
-pub use weights::{LossWeights, PAPER};
+pub use weights::{Corpus, LossWeights, NamedLoss, WeightedLoss};
 
-use burn::tensor::Tensor;
+use crate::TrainError;
+use crate::features::Features;
+use crate::order::Order;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
 use std::any::Any;
 use std::sync::Arc;
-use toolkit_core::TextSpecialTokens;
+use toolkit_core::{AnyBridge, ImagePass, TextBatch, TextSpecialTokens, TextTower, params};
+use toolkit_system::problem::Problem;
+
+/// Losses of the paper. Each has weight 1 where an experiment does not name it; all others have 0.
+pub const PAPER: [&str; 3] = [itc::NAME, itm::NAME, itg::NAME];
 
 /// Returns the losses of the toolkit, in the order of the paper.
 #[must_use]
@@ -49,6 +57,66 @@ pub fn builtin() -> Vec<NamedLoss> {
         NamedLoss::new(itm::NAME, itm::Itm),
         NamedLoss::new(itg::NAME, itg::Itg),
     ]
+}
+
+/// Computes the losses of one batch: BLIP-2, section 3.1.
+///
+/// `features` are `[batch, tokens, vision width]` of the frozen image encoder. `low_memory`
+/// computes the same gradients piece by piece; a test compares the two.
+pub fn losses(
+    tower: &dyn TextTower,
+    features: Tensor<3>,
+    batch: &Batch,
+    losses: &[WeightedLoss],
+    settings: Stage1Settings,
+) -> Vec<LossValue> {
+    let device = features.device();
+    // The learned queries read the image features by cross-attention. All losses share this pass:
+    // `queries` are contrasted, `cross` is matched, `cache` is captioned.
+    let images = tower.image_pass(features);
+    // The captions, `[CLS]` to `[SEP]`.
+    let rows: Vec<usize> = (0..batch.size()).collect();
+    let text = batch.text(&rows, settings, &device);
+    // The similarity of each image with each text, in the space of ITC.
+    let trained = losses.iter().any(|one| one.loss.trains_similarity());
+    let similarity = trained.then(|| similarity(tower, &images, &text));
+    // Another image for each text and another text for each image, those that ITC confuses most.
+    let host = similarity.clone().map(|similarity| params::floats(similarity.inner()));
+    let negatives = itm::negatives(batch, host.as_deref());
+    // ITC contrasts similarities, ITM classifies pairs and negatives, ITG writes the captions.
+    let pass = Stage1Pass { tower, images, text, similarity, negatives, batch, settings };
+    losses.iter().map(|one| one.loss.compute(&pass)).collect()
+}
+
+/// Passes over one batch that its losses share.
+pub struct Stage1Pass<'a> {
+    /// The text side of the bridge.
+    pub tower: &'a dyn TextTower,
+    /// The query pass.
+    pub images: ImagePass,
+    /// The captions.
+    pub text: TextBatch,
+    /// Hard negatives of ITM.
+    pub negatives: itm::Negatives,
+    /// Images and captions, and which of them have the same content.
+    pub batch: &'a Batch,
+    /// Special ids and label smoothing.
+    pub settings: Stage1Settings,
+    similarity: Option<Tensor<2>>,
+}
+
+impl Stage1Pass<'_> {
+    /// Returns the similarity of each image with each text over the temperature, `[n, n]`.
+    #[must_use]
+    pub fn similarity(&self) -> Tensor<2> {
+        let compute = || similarity(self.tower, &self.images, &self.text);
+        self.similarity.clone().unwrap_or_else(compute)
+    }
+}
+
+fn similarity(tower: &dyn TextTower, images: &ImagePass, text: &TextBatch) -> Tensor<2> {
+    let texts = tower.text_embeds(text.ids.clone(), text.mask.clone());
+    itc::logits(tower.image_embeds(images.queries.clone()), texts, tower.temperature())
 }
 
 /// A loss of stage 1.
@@ -88,48 +156,6 @@ pub struct Accuracy {
     pub value: f64,
 }
 
-/// Facts about the training data that trivial baselines are computed from.
-#[derive(Clone, Copy, Debug)]
-pub struct Corpus<'a> {
-    /// Token ids of each image's captions.
-    pub captions: &'a [Vec<Vec<u32>>],
-    /// Number of token ids that the text tower predicts.
-    pub vocab: usize,
-    /// Label smoothing.
-    pub smoothing: f64,
-    /// Images of a step.
-    pub batch: usize,
-}
-
-/// A loss and its name in experiments and logs.
-#[derive(Clone)]
-pub struct NamedLoss {
-    /// Name, such as `itc`.
-    pub name: String,
-    /// The loss.
-    pub loss: Arc<dyn Stage1Loss>,
-}
-
-impl NamedLoss {
-    /// Names a loss.
-    pub fn new(name: &str, loss: impl Stage1Loss) -> Self {
-        Self { name: name.to_owned(), loss: Arc::new(loss) }
-    }
-}
-
-/// A loss that is trained; made by [`LossWeights::select`].
-#[derive(Clone)]
-pub struct WeightedLoss {
-    /// Name, such as `itc`.
-    pub name: String,
-    /// Weight in the sum.
-    pub weight: f64,
-    /// Loss of a model that ignores its input.
-    pub trivial: Option<f64>,
-    /// The loss.
-    pub loss: Arc<dyn Stage1Loss>,
-}
-
 /// Settings of all losses.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage1Settings {
@@ -137,4 +163,43 @@ pub struct Stage1Settings {
     pub special_tokens: TextSpecialTokens,
     /// Label smoothing of ITC and ITG (LAVIS: 0.1).
     pub smoothing: f64,
+}
+
+/// The objective of stage 1.
+pub struct Stage1 {
+    /// Cached features of the training split.
+    pub features: Arc<Features>,
+    /// Token ids of each image's captions, `[CLS]` to `[SEP]`.
+    pub captions: Arc<Vec<Vec<Vec<u32>>>>,
+    /// Number of what each image depicts: images with the same number are positives of each other
+    /// (LAVIS: equal `image_id`).
+    pub depicts: Arc<Vec<usize>>,
+    /// Order of the images.
+    pub order: Order,
+    /// Losses and their weights.
+    pub losses: Vec<WeightedLoss>,
+    /// Settings of the losses.
+    pub settings: Stage1Settings,
+    /// Micro-batches of a step. The result equals that of one batch, contrast included.
+    pub accumulate: usize,
+    /// Names the draws.
+    pub seed: u64,
+    /// Autodiff device.
+    pub device: Device,
+}
+
+/// Losses of a step for the log, in the order of [`Stage1::losses`], and gradients of their sum.
+type Found = (Vec<(f64, Vec<Accuracy>)>, GradientsParams);
+
+/// Returns the text side of a bridge.
+///
+/// # Errors
+/// If it has none.
+fn tower(bridge: &AnyBridge) -> Result<&dyn TextTower, TrainError> {
+    let none = || {
+        Problem::new("this bridge has no text tower, so it has no stage 1")
+            .hint("use a `qformer` bridge or set `stage1.enabled = false`")
+            .into()
+    };
+    bridge.text_tower().ok_or_else(none)
 }

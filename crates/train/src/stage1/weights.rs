@@ -1,12 +1,52 @@
-//! Weights of the losses in an experiment, by name.
+//! Losses by name, and their weights in an experiment.
 
-use super::{Corpus, NamedLoss, WeightedLoss, itc, itg, itm};
+use super::{PAPER, Stage1Loss};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Losses of the paper. Each has weight 1 where an experiment does not name it; all others have 0.
-pub const PAPER: [&str; 3] = [itc::NAME, itm::NAME, itg::NAME];
+/// A loss and its name in experiments and logs.
+#[derive(Clone)]
+pub struct NamedLoss {
+    /// Name, such as `itc`.
+    pub name: String,
+    /// The loss.
+    pub loss: Arc<dyn Stage1Loss>,
+}
+
+impl NamedLoss {
+    /// Names a loss.
+    pub fn new(name: &str, loss: impl Stage1Loss) -> Self {
+        Self { name: name.to_owned(), loss: Arc::new(loss) }
+    }
+}
+
+/// A loss that is trained; made by [`LossWeights::select`].
+#[derive(Clone)]
+pub struct WeightedLoss {
+    /// Name, such as `itc`.
+    pub name: String,
+    /// Weight in the sum.
+    pub weight: f64,
+    /// Loss of a model that ignores its input.
+    pub trivial: Option<f64>,
+    /// The loss.
+    pub loss: Arc<dyn Stage1Loss>,
+}
+
+/// Facts about the training data that trivial baselines are computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct Corpus<'a> {
+    /// Token ids of each image's captions.
+    pub captions: &'a [Vec<Vec<u32>>],
+    /// Number of token ids that the text tower predicts.
+    pub vocab: usize,
+    /// Label smoothing.
+    pub smoothing: f64,
+    /// Images of a step.
+    pub batch: usize,
+}
 
 /// Weights by the names of losses; 0 leaves a loss out, and its forward pass with it.
 ///

@@ -4,8 +4,9 @@ use super::LowMemoryStep;
 use super::boundary::LayerBoundaries;
 use super::pieces::by_length;
 use crate::TrainError;
+use crate::losses::scalar;
 use crate::stage1::itm::{self, Negatives};
-use crate::stage1::step::{scalar, tower};
+use crate::stage1::tower;
 use burn::tensor::Tensor;
 use toolkit_core::Pair;
 

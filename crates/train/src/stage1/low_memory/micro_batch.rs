@@ -9,8 +9,8 @@ use super::boundary::{GraphBoundary, LayerBoundaries, add_up};
 use super::pieces::by_length;
 use super::{Embeddings, LowMemoryStep};
 use crate::TrainError;
-use crate::stage1::step::{scalar, tower};
-use crate::stage1::{itc, itg, itm};
+use crate::losses::scalar;
+use crate::stage1::{itc, itg, itm, tower};
 use burn::tensor::Tensor;
 use toolkit_core::{ImagePass, params};
 
