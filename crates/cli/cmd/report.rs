@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use toolkit_lab::report::{FIGURE_FILE, Results, figure_svg, html, markdown, summary, table};
 use toolkit_lab::run::folder::AGAIN;
 use toolkit_lab::{run::done, run::sealed};
+use toolkit_system::files::write_bytes;
 use toolkit_system::problem::Problem;
-use toolkit_train::checkpoint::write_atomic;
 
 /// Makes report.html, report.md and the figure of a run again from its results.json, and prints the
 /// table
@@ -44,7 +44,7 @@ not",
         ("report.md", markdown(&results)),
         (FIGURE_FILE, figure_svg(&results)),
     ] {
-        write_atomic(&args.dir.join(file), text.as_bytes())?;
+        write_bytes(&args.dir.join(file), text.as_bytes())?;
     }
     sealed::seal_report(&args.dir)?;
     context.print(|| serde_json::json!(summary(&results)), || table(&results))?;

@@ -50,7 +50,7 @@ impl LabError {
 
     /// Creates the error of a file or folder that the system refuses.
     pub fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::Train(TrainError::io(path, error))
+        Problem::new(error).at(path.display()).hint("check free space and permissions").into()
     }
 
     /// Puts the name of the job before the error.

@@ -38,6 +38,13 @@ impl FileError {
         }
     }
 
+    /// Returns the error as what, place and hint.
+    fn problem(&self) -> Problem {
+        Problem::new(format_args!("cannot write: {}", self.error))
+            .at(self.path.display())
+            .hint(self.hint())
+    }
+
     /// Returns a way out.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -55,10 +62,13 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Problem::new(format_args!("cannot write: {}", self.error))
-            .at(self.path.display())
-            .hint(self.hint())
-            .fmt(f)
+        self.problem().fmt(f)
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        error.problem()
     }
 }
 

@@ -13,6 +13,8 @@ use std::path::Path;
 use toolkit_core::params;
 use toolkit_models::weights::{StoredDtype, read_safetensors, write_safetensors};
 use toolkit_system::digest::sha256_hex;
+use toolkit_system::files::write_bytes;
+use toolkit_system::problem::Problem;
 
 /// The manifest of a checkpoint.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -36,14 +38,6 @@ pub struct Checkpoint {
 
 const MANIFEST: &str = "latest.json";
 
-/// Writes `bytes` to `path` whole or not at all.
-///
-/// # Errors
-/// Whatever the file system says.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    toolkit_system::files::write_bytes(path, bytes).map_err(|e| TrainError::io(path, &e.error))
-}
-
 impl Checkpoint {
     /// The checkpoint in `dir`, if there is one.
     ///
@@ -56,7 +50,7 @@ impl Checkpoint {
                 TrainError::BadCheckpoint { path: path.display().to_string(), what: e.to_string() }
             }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(TrainError::io(&path, &e)),
+            Err(e) => Err(Problem::io("read", &path, e).into()),
         }
     }
 
@@ -81,7 +75,6 @@ impl Checkpoint {
             let updates = more.map(|updates| ("updates".to_owned(), updates.to_string()));
             let metadata = updates.into_iter().chain([step_said.clone()]).collect();
             write_safetensors(&dir.join(name), tensors, StoredDtype::F32, metadata)
-                .map_err(|e| TrainError::Other(e.to_string()))
         };
         let manifest = Self {
             step,
@@ -92,9 +85,8 @@ impl Checkpoint {
             optimizer: optimizer_file,
             log: Some(log),
         };
-        let json =
-            serde_json::to_vec_pretty(&manifest).map_err(|e| TrainError::Other(e.to_string()))?;
-        write_atomic(&dir.join(MANIFEST), &json)?;
+        let json = serde_json::to_vec_pretty(&manifest).map_err(Problem::defect)?;
+        write_bytes(&dir.join(MANIFEST), &json)?;
         manifest.remove_others(dir);
         Ok(())
     }
@@ -120,7 +112,8 @@ impl Checkpoint {
         let path = dir.join(name);
         let bad =
             |what: String| TrainError::BadCheckpoint { path: path.display().to_string(), what };
-        let bytes = toolkit_system::input::read(&path).map_err(|e| TrainError::io(&path, &e))?;
+        let bytes =
+            toolkit_system::input::read(&path).map_err(|e| Problem::io("read", &path, e))?;
         let found = sha256_hex(&bytes);
         if found != sha256 {
             return Err(bad(format!("its SHA-256 is {found}, the manifest says {sha256}")));

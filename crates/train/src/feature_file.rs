@@ -6,13 +6,14 @@
 //! that is whole.
 
 use crate::TrainError;
-use crate::checkpoint::write_atomic;
 use crate::feature_header::{GROUP, Header, Layout, Sum, hex, parse};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use toolkit_system::digest::sha256_hex;
+use toolkit_system::files::{FileError, write_bytes};
+use toolkit_system::problem::Problem;
 
 /// Names of the files of a cache.
 #[derive(Clone, Debug)]
@@ -73,27 +74,25 @@ impl Part {
         let open = |path: &Path| {
             let options =
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-            options.map_err(|e| TrainError::io(path, &e))
+            options.map_err(|e| Problem::io("open", path, e))
         };
         // A kill between naming the rows and writing their header.
         if paths.sums.exists() && !paths.part.exists() && paths.data.exists() {
             std::fs::rename(&paths.data, &paths.part)
-                .map_err(|e| TrainError::io(&paths.data, &e))?;
+                .map_err(|e| Problem::io("rename", &paths.data, e))?;
         }
         let (data, lines) = (open(&paths.part)?, open(&paths.sums)?);
         let mut part =
             Self { paths, layout, data, lines, rows: 0, unreadable: Vec::new(), sums: Vec::new() };
         let kept = part.whole_groups()?;
-        let fail = |path: &Path, e: std::io::Error| TrainError::io(path, &e);
         let cut = |file: &mut File, length: u64| {
             file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)))
         };
         let bytes = (part.rows * part.layout.row_bytes()) as u64;
-        cut(&mut part.data, bytes).map_err(|e| fail(&part.paths.part, e))?;
-        cut(&mut part.lines, kept).map_err(|e| fail(&part.paths.sums, e))?;
+        cut(&mut part.data, bytes).map_err(|e| FileError::new(&part.paths.part, e))?;
+        cut(&mut part.lines, kept).map_err(|e| FileError::new(&part.paths.sums, e))?;
         if kept == 0 {
-            let layout = serde_json::to_string(&part.layout)
-                .map_err(|e| TrainError::Other(e.to_string()))?;
+            let layout = serde_json::to_string(&part.layout).map_err(Problem::defect)?;
             part.say(&layout)?;
         }
         Ok(part)
@@ -102,7 +101,7 @@ impl Part {
     /// Reads how far an earlier call came. Returns the bytes of the lines that count.
     fn whole_groups(&mut self) -> Result<u64, TrainError> {
         let mut text = Vec::new();
-        self.lines.read_to_end(&mut text).map_err(|e| TrainError::io(&self.paths.sums, &e))?;
+        self.lines.read_to_end(&mut text).map_err(|e| Problem::io("read", &self.paths.sums, e))?;
         let text = String::from_utf8_lossy(&text);
         let mut lines =
             text.split_inclusive('\n').map_while(|line| Some((line.len() as u64, said(line)?)));
@@ -113,10 +112,11 @@ impl Part {
         let groups: Vec<(u64, Group)> = lines
             .map_while(|(length, json)| Some((length, serde_json::from_str(json).ok()?)))
             .collect();
-        let held = self.data.metadata().map_err(|e| TrainError::io(&self.paths.part, &e))?.len();
+        let metadata = self.data.metadata();
+        let length = metadata.map_err(|e| Problem::io("read", &self.paths.part, e))?.len();
         let size = (GROUP * self.layout.row_bytes()) as u64;
         let mut count =
-            groups.len().min(usize::try_from(held.div_ceil(size.max(1))).unwrap_or(usize::MAX));
+            groups.len().min(usize::try_from(length.div_ceil(size.max(1))).unwrap_or(usize::MAX));
         // The last group is what a kill can have torn. Every block is compared again when it is
         // first read.
         while count > 0 && !self.is_whole(count - 1, &groups[count - 1].1)? {
@@ -139,7 +139,7 @@ impl Part {
                 Ok(self.layout.sums(&bytes).iter().map(hex).collect::<Vec<_>>() == group.sums)
             }
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
-            Err(e) => Err(TrainError::io(&self.paths.part, &e)),
+            Err(e) => Err(Problem::io("read", &self.paths.part, e).into()),
         }
     }
 
@@ -158,10 +158,10 @@ impl Part {
     /// # Errors
     /// Errors of the file system.
     pub fn append(&mut self, bytes: &[u8], unreadable: &[usize]) -> Result<(), TrainError> {
-        self.data.write_all(bytes).map_err(|e| TrainError::io(&self.paths.data, &e))?;
+        self.data.write_all(bytes).map_err(|e| FileError::new(&self.paths.data, e))?;
         let sums = self.layout.sums(bytes);
         let group = Group { unreadable: unreadable.to_vec(), sums: sums.iter().map(hex).collect() };
-        let json = serde_json::to_string(&group).map_err(|e| TrainError::Other(e.to_string()))?;
+        let json = serde_json::to_string(&group).map_err(Problem::defect)?;
         self.say(&json)?;
         self.rows += bytes.len() / self.layout.row_bytes().max(1);
         self.sums.extend(sums);
@@ -171,7 +171,8 @@ impl Part {
 
     fn say(&mut self, json: &str) -> Result<(), TrainError> {
         let line = format!("{} {json}\n", check(json));
-        self.lines.write_all(line.as_bytes()).map_err(|e| TrainError::io(&self.paths.sums, &e))
+        self.lines.write_all(line.as_bytes()).map_err(|e| FileError::new(&self.paths.sums, e))?;
+        Ok(())
     }
 
     /// Gives the rows their name, and then the header its own.
@@ -179,11 +180,11 @@ impl Part {
     /// # Errors
     /// Errors of the file system.
     pub fn finish(self) -> Result<Header, TrainError> {
-        let fail = |e: std::io::Error| TrainError::io(&self.paths.data, &e);
+        let fail = |e: std::io::Error| FileError::new(&self.paths.data, e);
         self.data.sync_all().map_err(fail)?;
         std::fs::rename(&self.paths.part, &self.paths.data).map_err(fail)?;
         let header = Header::new(self.layout, self.unreadable, &self.sums)?;
-        write_atomic(&self.paths.header, &header.json()?)?;
+        write_bytes(&self.paths.header, &header.json()?)?;
         // It says nothing that the header does not.
         let _ = std::fs::remove_file(&self.paths.sums);
         Ok(header)

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::Path;
 use toolkit_system::digest::sha256_hex;
+use toolkit_system::problem::Problem;
 
 /// Rows that are computed and written together.
 pub(crate) const GROUP: usize = 32;
@@ -50,9 +51,13 @@ impl Layout {
             tokens.checked_mul(width).and_then(|values| values.checked_mul(2)?.checked_mul(rows));
         match bytes {
             Some(_) => Ok(Self { format: FORMAT, key: key.to_owned(), rows, tokens, width }),
-            None => Err(TrainError::Other(format!(
-                "features of {rows} images, {tokens} x {width} each, are more bytes than can be counted; hint: use a smaller encoder"
-            ))),
+            None => {
+                let what = format!(
+                    "features of {rows} images, {tokens} x {width} each, are more bytes than can \
+                    be counted"
+                );
+                Err(Problem::new(what).hint("use a smaller encoder").into())
+            }
         }
     }
 
@@ -139,7 +144,7 @@ impl Header {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn json(&self) -> Result<Vec<u8>, TrainError> {
-        serde_json::to_vec(self).map_err(|e| TrainError::Other(e.to_string()))
+        Ok(serde_json::to_vec(self).map_err(Problem::defect)?)
     }
 
     /// Looks for the header of `layout`.
@@ -150,7 +155,7 @@ impl Header {
         let bytes = match toolkit_system::input::read(path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::None),
-            Err(e) => return Err(TrainError::io(path, &e)),
+            Err(e) => return Err(Problem::io("read", path, e).into()),
         };
         let Ok(mut header) = serde_json::from_slice::<Self>(&bytes) else {
             let old = serde_json::from_slice::<serde_json::Value>(&bytes)

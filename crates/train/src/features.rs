@@ -26,6 +26,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use toolkit_data::{DataError, Dataset, Preprocess};
 use toolkit_system::digest::sha256_hex;
+use toolkit_system::files::FileError;
+use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 
 /// Cached features of every readable image of a data set.
@@ -100,7 +102,7 @@ impl Features {
                     None
                 }
                 Err(e) if e.kind() == ErrorKind::NotFound => None,
-                Err(e) => return Err(TrainError::io(&paths.data, &e)),
+                Err(e) => return Err(Problem::io("read", &paths.data, e).into()),
             },
             Found::None => None,
             Found::Unusable(why) => {
@@ -111,7 +113,7 @@ impl Features {
         let header = match held {
             Some(header) => header,
             None => {
-                std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
+                std::fs::create_dir_all(dir).map_err(|e| Problem::io("make", dir, e))?;
                 recipe.fill(Part::open(paths.clone(), layout)?, progress, note)?
             }
         };
@@ -122,7 +124,7 @@ impl Features {
     fn at(paths: Paths, header: Header) -> Result<Self, TrainError> {
         let (sums, rows) = (header.sums(), header.layout.rows);
         let mapped = Mapped::open(&paths.data, header.layout, sums)
-            .map_err(|e| TrainError::io(&paths.data, &e))?;
+            .map_err(|e| Problem::io("open", &paths.data, e))?;
         let missing = &header.unreadable;
         let readable = (!missing.is_empty()).then(|| {
             Arc::new((0..rows).filter(|row| missing.binary_search(row).is_err()).collect())
@@ -157,7 +159,7 @@ impl Features {
     ) -> Result<Self, TrainError> {
         let [count, tokens, width] = shape;
         let paths = Paths::new(dir, key);
-        std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
+        std::fs::create_dir_all(dir).map_err(|e| Problem::io("make", dir, e))?;
         paths.forget_part();
         let mut part = Part::open(paths.clone(), Layout::new(key, shape)?)?;
         let mut written = 0;
@@ -169,9 +171,7 @@ impl Features {
                         "row {written} has {} values, wanted {tokens} x {width}",
                         row.len()
                     );
-                    return Err(TrainError::Other(format!(
-                        "{what}; hint: all images have as many tokens"
-                    )));
+                    return Err(Problem::new(what).hint("all images have as many tokens").into());
                 }
                 bytes.extend(halves(&row));
                 written += 1;
@@ -183,9 +183,8 @@ impl Features {
             part.append(&bytes, &[])?;
         }
         if written != count {
-            return Err(TrainError::Other(format!(
-                "{written} rows are not {count}; hint: give one for each image"
-            )));
+            let what = format!("{written} rows are not {count}");
+            return Err(Problem::new(what).hint("give one for each image").into());
         }
         Self::at(paths, part.finish()?)
     }
@@ -245,7 +244,7 @@ impl Features {
             ErrorKind::InvalidData => {
                 TrainError::DamagedFeatures { path: path(), what: e.to_string() }
             }
-            _ => TrainError::io(&self.paths.data, &e),
+            _ => Problem::io("read", &self.paths.data, e).into(),
         })?;
         let layout = self.mapped.layout();
         Ok(Tensor::from_data(
@@ -274,15 +273,17 @@ impl Features {
         let (layout, path) = (self.mapped.layout(), &self.paths.data);
         // Where one block is damaged others may be: one at a time, each would cost the job that
         // meets it.
-        let damaged = self.mapped.check_all().map_err(|e| TrainError::io(path, &e))?;
+        let damaged = self.mapped.check_all().map_err(|e| Problem::io("read", path, e))?;
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &block in &damaged {
             groups.entry(layout.rows_of(block).0 / GROUP).or_default().push(block);
         }
         if !groups.is_empty() {
             note(&format!("{}: {}", path.display(), self.damage(&damaged)));
-            let mut file =
-                OpenOptions::new().write(true).open(path).map_err(|e| TrainError::io(path, &e))?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map_err(|e| Problem::io("open", path, e))?;
             let encoder = (recipe.encoder)()?;
             progress.start(0, groups.len() as u64);
             for (group, blocks) in groups {
@@ -291,7 +292,7 @@ impl Features {
                 self.rewrite(&mut file, group * GROUP, &bytes, &blocks)?;
                 progress.advance(1);
             }
-            file.sync_all().map_err(|e| TrainError::io(path, &e))?;
+            file.sync_all().map_err(|e| FileError::new(path, e))?;
             progress.finish();
         }
         self.mapped.damaged().clear();
@@ -331,16 +332,14 @@ impl Features {
                 &bytes[(from - start) * layout.row_bytes()..(to - start) * layout.row_bytes()];
             if sum(bytes) != *self.mapped.sum(block) {
                 let what = format!("block {block} was computed again and is not what it was");
-                return Err(TrainError::Other(format!(
-                    "{what} --> {}; hint: the build or the machine is another one: remove the \
-                    file, and all is computed again",
-                    path.display()
-                )));
+                let hint = "the build or the machine is another one: remove the file, and all is \
+                    computed again";
+                return Err(Problem::new(what).at(path.display()).hint(hint).into());
             }
             let begin = SeekFrom::Start((from * layout.row_bytes()) as u64);
             file.seek(begin)
                 .and_then(|_| file.write_all(bytes))
-                .map_err(|e| TrainError::io(path, &e))?;
+                .map_err(|e| FileError::new(path, e))?;
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use toolkit_system::files::FileError;
+use toolkit_system::problem::Problem;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -52,7 +54,7 @@ impl MetricsLog {
     /// # Errors
     /// If one of these lines is missing or changed, and errors of the file system.
     pub fn resume(path: &Path, step: u64, mark: Option<&LogMark>) -> Result<Self, TrainError> {
-        let fail = |e: std::io::Error| TrainError::io(path, &e);
+        let fail = |e: std::io::Error| FileError::new(path, e);
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -80,9 +82,8 @@ impl MetricsLog {
     /// # Errors
     /// Errors of the file system.
     pub fn push(&mut self, line: &MetricLine) -> Result<(), TrainError> {
-        let text =
-            serde_json::to_string(line).map_err(|e| TrainError::Other(e.to_string()))? + "\n";
-        self.file.write_all(text.as_bytes()).map_err(|e| TrainError::io(&self.path, &e))?;
+        let text = serde_json::to_string(line).map_err(Problem::defect)? + "\n";
+        self.file.write_all(text.as_bytes()).map_err(|e| FileError::new(&self.path, e))?;
         self.digest.update(text.as_bytes());
         self.bytes += text.len() as u64;
         Ok(())
@@ -93,7 +94,7 @@ impl MetricsLog {
     /// # Errors
     /// Errors of the file system.
     pub fn mark(&mut self) -> Result<LogMark, TrainError> {
-        self.file.sync_data().map_err(|e| TrainError::io(&self.path, &e))?;
+        self.file.sync_data().map_err(|e| FileError::new(&self.path, e))?;
         Ok(LogMark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize().into()) })
     }
 }

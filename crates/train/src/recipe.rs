@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use toolkit_core::{AnyVision, VisionShape, params};
 use toolkit_data::{DataError, Dataset, Preprocess};
+use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 
 /// The inputs of a cache.
@@ -67,9 +68,9 @@ impl Recipe<'_> {
         }
         if let Some(at) = values.iter().position(|&x| !f16::from_f32(x).is_finite()) {
             let (image, value) = (&self.dataset.item(rows.start + at / count).id, values[at]);
-            let hint = "hint: the cache holds half precision, up to 65504; look at the encoder's \
+            let hint = "the cache holds half precision, up to 65504; look at the encoder's \
                 weights and preprocessing";
-            return Err(TrainError::Other(format!("a feature of {image} is {value}; {hint}")));
+            return Err(Problem::new(format!("a feature of {image} is {value}")).hint(hint).into());
         }
         Ok((halves(&values), unreadable))
     }
@@ -119,7 +120,8 @@ impl Recipe<'_> {
             ),
             most => format!("so far there are {count}, and `[data] max_damaged` is {most}"),
         };
-        Err(TrainError::Other(format!("{what}; hint: replace or remove the picture, {limit}")))
+        let hint = format!("replace or remove the picture, {limit}");
+        Err(Problem::new(what).hint(hint).into())
     }
 }
 

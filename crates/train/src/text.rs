@@ -2,8 +2,12 @@
 
 use crate::TrainError;
 use toolkit_core::Stream;
+use toolkit_system::problem::Problem;
 
-/// One of the captions of sample `sample`.
+/// Draws one of the captions of a sample.
+///
+/// # Errors
+/// If the sample has no caption.
 pub(crate) fn draw_caption<'a>(
     all: &'a [Vec<Vec<u32>>],
     sample: usize,
@@ -11,8 +15,8 @@ pub(crate) fn draw_caption<'a>(
 ) -> Result<&'a [u32], TrainError> {
     let captions = &all[sample];
     if captions.is_empty() {
-        let hint = "hint: leave images without text out of the training split";
-        return Err(TrainError::Other(format!("sample {sample} has no caption; {hint}")));
+        let hint = "leave images without text out of the training split";
+        return Err(Problem::new(format!("sample {sample} has no caption")).hint(hint).into());
     }
     Ok(draw.choose::<Vec<u32>>(captions))
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use toolkit_core::params;
-use toolkit_train::checkpoint::write_atomic;
+use toolkit_system::files::write_bytes;
 
 /// Draws the Q-Former's cross-attention over a picture, as a PNG
 ///
@@ -96,7 +96,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let sheet = draw::sheet(&seen, &weights, grid, class, args.size);
     let mut png = Cursor::new(Vec::new());
     sheet.write_to(&mut png, image::ImageFormat::Png)?;
-    write_atomic(&args.out, png.get_ref())?;
+    write_bytes(&args.out, png.get_ref())?;
     context.print(
         || {
             json!({

@@ -6,8 +6,8 @@ use image::ImageEncoder;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use toolkit_data::{DataName, Dataset, Item, contact_sheet};
+use toolkit_system::files::write_bytes;
 use toolkit_system::problem::Problem;
-use toolkit_train::checkpoint::write_atomic;
 
 /// Writes a contact sheet and prints a few samples
 #[derive(Arguments)]
@@ -95,7 +95,7 @@ fn write_sheet(path: &Path, data: &dyn Dataset, count: usize) -> anyhow::Result<
                 .hint("choose another place with `--out`")
         })?;
     }
-    Ok(write_atomic(path, &png)?)
+    Ok(write_bytes(path, &png)?)
 }
 
 fn sample(item: &Item) -> String {

@@ -19,10 +19,9 @@ use toolkit_lab::plan::fingerprint::card_hash;
 use toolkit_lab::work::texts::{self, Texts};
 use toolkit_registry::{Card, Kind, Origin};
 use toolkit_system::digest::sha256_hex;
-use toolkit_system::files::FileError;
+use toolkit_system::files::{FileError, write_bytes};
 use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
-use toolkit_train::checkpoint::write_atomic;
 
 /// Measures one task and writes its files. With `--out`, texts are stored as they come: a kill costs
 /// one batch.
@@ -66,8 +65,8 @@ pub fn measured(
     let outcome =
         Outcome { model: opened.vlm.name.clone(), of: opened.of.clone(), result }.sealed();
     if let Some(dir) = dir {
-        write_atomic(&dir.join("samples.jsonl"), &rows)?;
-        write_atomic(&dir.join("scores.json"), &serde_json::to_vec_pretty(&outcome)?)?;
+        write_bytes(&dir.join("samples.jsonl"), &rows)?;
+        write_bytes(&dir.join("scores.json"), &serde_json::to_vec_pretty(&outcome)?)?;
         texts::remove(&dir)?;
         let _ = std::fs::remove_file(dir.join(LOCK));
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use toolkit_data::Dataset;
 use toolkit_metrics::Interval;
 use toolkit_registry::Registry;
-use toolkit_train::TrainError;
+use toolkit_system::problem::Problem;
 use toolkit_train::features::{Features, Recipe, cache_key};
 
 /// Registry, folder, device, features and reporter of a run.
@@ -72,7 +72,7 @@ impl<'a> RunContext<'a> {
         let encoder = || {
             model_plan
                 .encoder(self.registry, &self.device)
-                .map_err(|e| TrainError::Other(e.to_string()))
+                .map_err(|error| Problem::new(error).into())
         };
         let recipe = Recipe {
             key: &key,

@@ -9,6 +9,7 @@ use crate::optim::AdamW;
 use burn::module::Module;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use toolkit_system::problem::Problem;
 
 /// State that a checkpoint holds.
 pub(super) struct State<'a, M> {
@@ -33,7 +34,7 @@ impl<'a, M: Module> State<'a, M> {
         mut model: M,
         dir: &'a Path,
     ) -> Result<(Self, Option<Checkpoint>), TrainError> {
-        std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, &e))?;
+        std::fs::create_dir_all(dir).map_err(|e| Problem::io("make", dir, e))?;
         let mut optim = AdamW::new(config.optim.clone(), &model);
         let mut step = 0;
         let saved = Checkpoint::load(dir)?;

@@ -1,12 +1,14 @@
 //! The two logs of a training: `metrics.jsonl` and `timing.jsonl`.
 
 use crate::TrainError;
-use crate::checkpoint::{Checkpoint, write_atomic};
+use crate::checkpoint::Checkpoint;
 use crate::log::{LogMark, MetricLine, MetricsLog};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toolkit_system::files::{FileError, write_bytes};
+use toolkit_system::problem::Problem;
 
 /// Logs of computed values and of measured times, a line for each step.
 pub(super) struct StepLog {
@@ -34,7 +36,7 @@ impl StepLog {
             .create(true)
             .append(true)
             .open(&timing_path)
-            .map_err(|e| TrainError::io(&timing_path, &e))?;
+            .map_err(|e| Problem::io("open", &timing_path, e))?;
         Ok(Self { metrics, timing, timing_path })
     }
 
@@ -46,7 +48,8 @@ impl StepLog {
         self.metrics.push(line)?;
         let (step, seconds) = (line.step, took.as_secs_f64());
         writeln!(self.timing, "{{\"step\":{step},\"seconds\":{seconds:.4}}}")
-            .map_err(|e| TrainError::io(&self.timing_path, &e))
+            .map_err(|e| FileError::new(&self.timing_path, e))?;
+        Ok(())
     }
 
     /// Brings `metrics.jsonl` to the disk and returns its length and hash, for a checkpoint.
@@ -63,7 +66,7 @@ fn keep_lines_before(path: &Path, step: u64) -> Result<(), TrainError> {
     let Ok(file) = toolkit_system::input::open(path) else { return Ok(()) };
     let mut kept = String::new();
     for line in BufReader::new(file).lines() {
-        let line = line.map_err(|e| TrainError::io(path, &e))?;
+        let line = line.map_err(|e| Problem::io("read", path, e))?;
         // A torn last line does not parse and is dropped.
         let Ok(value) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
         if value["step"].as_u64().is_some_and(|s| s < step) {
@@ -71,5 +74,5 @@ fn keep_lines_before(path: &Path, step: u64) -> Result<(), TrainError> {
             kept.push('\n');
         }
     }
-    write_atomic(path, kept.as_bytes())
+    Ok(write_bytes(path, kept.as_bytes())?)
 }

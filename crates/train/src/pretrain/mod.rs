@@ -9,6 +9,7 @@ pub mod text;
 pub mod vision;
 
 use crate::TrainError;
+use toolkit_system::problem::Problem;
 
 /// A word-level `tokenizer.json` for a small world: `specials` get the first ids, in order, then
 /// `words`.
@@ -21,9 +22,8 @@ pub fn word_tokenizer(
     words: &[String],
 ) -> Result<String, TrainError> {
     if let Some(word) = words.iter().find(|w| specials.contains(&w.as_str())) {
-        return Err(TrainError::Other(format!(
-            "`{word}` is a special token and a word; hint: rename the special token"
-        )));
+        let what = format!("`{word}` is a special token and a word");
+        return Err(Problem::new(what).hint("rename the special token").into());
     }
     let all = specials.iter().map(|s| (*s).to_owned()).chain(words.iter().cloned());
     let vocab: serde_json::Map<_, _> =
@@ -40,5 +40,5 @@ pub fn word_tokenizer(
         "post_processor": null, "decoder": null,
         "model": {"type": "WordLevel", "vocab": vocab, "unk_token": unknown},
     });
-    serde_json::to_string(&json).map_err(|e| TrainError::Other(e.to_string()))
+    Ok(serde_json::to_string(&json).map_err(Problem::defect)?)
 }

@@ -15,6 +15,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toolkit_data::World;
+use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TextTokenizer;
 
 /// The objective for language models of both kinds.
@@ -215,7 +216,7 @@ impl ReadText {
 
 /// Ids of a text of the world.
 fn encoded(tokenizer: &TextTokenizer, text: &str) -> Result<Vec<u32>, TrainError> {
-    tokenizer.encode(text).map_err(|error| TrainError::Other(error.to_string()))
+    Ok(tokenizer.encode(text)?)
 }
 
 fn padded_labels(
@@ -272,7 +273,8 @@ pub struct MaskedWords {
 impl Objective<AnyBridge> for MaskedWords {
     fn step(&mut self, model: &AnyBridge, step: u64) -> Result<StepLoss, TrainError> {
         let tower = model.text_tower().ok_or_else(|| {
-            TrainError::Other("this bridge has no text tower to pre-train".to_owned())
+            Problem::new("this bridge has no text tower to pre-train")
+                .hint("use a `qformer` bridge")
         })?;
         let t = &self.tokenizer;
         let (cls, sep, unk) = (t.cls.unwrap_or(0), t.sep.unwrap_or(0), t.unk.unwrap_or(0));

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use toolkit_core::{AnyVision, VisionShape, index};
 use toolkit_data::{COLOURS, GROUPS, PictureLabels, Preprocess, World};
 use toolkit_models::layers::Linear;
+use toolkit_system::problem::Problem;
 
 /// What a head predicts.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -210,9 +211,8 @@ impl Objective<Labeller> for LabelPictures {
                 None => loss,
             });
         }
-        let total = total.ok_or_else(|| {
-            TrainError::Other("no target to train on; hint: list some in `targets`".to_owned())
-        })?;
+        let total = total
+            .ok_or_else(|| Problem::new("no target to train on").hint("list some in `targets`"))?;
         metrics[0].1 = f64::from(total.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(total.backward(), model);
         let samples = (0..self.batch).map(|i| (first as usize) + i).collect();

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_core::params::Values;
 use toolkit_models::weights::{StoredDtype, write_safetensors};
+use toolkit_system::files::write_bytes;
 use toolkit_train::TrainError;
-use toolkit_train::checkpoint::{Checkpoint, write_atomic};
+use toolkit_train::checkpoint::Checkpoint;
 use toolkit_train::fit::fit;
 
 /// A folder of a run that was stopped after step 3.
@@ -104,8 +105,7 @@ fn a_checkpoint_of_another_model_is_refused() {
         state.insert(name.to_owned(), Values { shape: vec![values.len()], data: values });
         saved.optimizer_sha256 =
             write_safetensors(&path, &state, StoredDtype::F32, BTreeMap::new()).unwrap();
-        write_atomic(&dir.path().join("latest.json"), &serde_json::to_vec(&saved).unwrap())
-            .unwrap();
+        write_bytes(&dir.path().join("latest.json"), &serde_json::to_vec(&saved).unwrap()).unwrap();
         let error = train(dir.path(), 0, &mut Pull::default(), None).unwrap_err().to_string();
         assert!(error.contains(&saved.optimizer) && error.contains(name), "{error}");
     }
