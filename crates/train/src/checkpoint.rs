@@ -1,7 +1,7 @@
 //! Checkpoints: safetensors and a JSON manifest, replaced atomically.
 //!
-//! `latest.json` names the files of one step with their hashes; it is renamed into place after
-//! them, so that a kill at any moment leaves either the old checkpoint or the new one, whole.
+//! `latest.json` names the files of one step and their hashes. It is renamed into place after they
+//! are written. So a kill at any moment leaves the old checkpoint whole, or the new one.
 
 use crate::TrainError;
 use crate::log::LogMark;
@@ -21,17 +21,17 @@ use toolkit_system::problem::Problem;
 pub struct Checkpoint {
     /// Steps done.
     pub step: u64,
-    /// Updates the optimiser made.
+    /// Updates that the optimiser made.
     pub updates: u64,
-    /// File name of the weights, beside the manifest.
+    /// File name of the weights, in the folder of the manifest.
     pub model: String,
-    /// Its SHA-256.
+    /// SHA-256 of the weights' file.
     pub model_sha256: String,
     /// File name of the optimiser's state.
     pub optimizer: String,
-    /// Its SHA-256.
+    /// SHA-256 of the optimiser's file.
     pub optimizer_sha256: String,
-    /// The log of these steps; older versions did not say it.
+    /// Length and hash of the log of these steps; older versions did not save them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogMark>,
 }
@@ -39,10 +39,10 @@ pub struct Checkpoint {
 const MANIFEST: &str = "latest.json";
 
 impl Checkpoint {
-    /// The checkpoint in `dir`, if there is one.
+    /// Reads the manifest of the checkpoint in `dir`, if there is one.
     ///
     /// # Errors
-    /// If the manifest is there but unreadable.
+    /// If the manifest exists but is unreadable.
     pub fn load(dir: &Path) -> Result<Option<Self>, TrainError> {
         let path = dir.join(MANIFEST);
         match toolkit_system::input::read(&path) {
@@ -54,10 +54,10 @@ impl Checkpoint {
         }
     }
 
-    /// Replaces the checkpoint in `dir`.
+    /// Saves a checkpoint in `dir`, in place of the one before.
     ///
     /// # Errors
-    /// Whatever the file system says; the old checkpoint is then still whole.
+    /// Errors of the file system; the old checkpoint is then still whole.
     pub fn save<M: Module>(
         dir: &Path,
         model: &M,
@@ -70,10 +70,10 @@ impl Checkpoint {
             format!("step-{step:07}.safetensors"),
             format!("step-{step:07}.optimizer.safetensors"),
         );
-        let step_said = ("step".to_owned(), step.to_string());
+        let step_entry = ("step".to_owned(), step.to_string());
         let write = |name: &str, tensors: &BTreeMap<String, params::Values>, more: Option<u64>| {
             let updates = more.map(|updates| ("updates".to_owned(), updates.to_string()));
-            let metadata = updates.into_iter().chain([step_said.clone()]).collect();
+            let metadata = updates.into_iter().chain([step_entry.clone()]).collect();
             write_safetensors(&dir.join(name), tensors, StoredDtype::F32, metadata)
         };
         let manifest = Self {
@@ -91,18 +91,22 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Removes weights of other steps in `dir`: what a kill left between writing them and the
-    /// manifest, or after it.
+    /// Removes weights of other steps in `dir`: a kill before or after the manifest was written
+    /// leaves them.
     pub fn remove_others(&self, dir: &Path) {
         for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.ends_with(".safetensors") && name != self.model && name != self.optimizer {
-                // Left-overs cost disk, nothing else.
+                // A file that stays costs disk space, nothing else.
                 let _ = std::fs::remove_file(entry.path());
             }
         }
     }
 
+    /// Reads the tensors of file `name`, by name.
+    ///
+    /// # Errors
+    /// If the file is missing or damaged, or its step is not the manifest's.
     fn read(
         &self,
         dir: &Path,
@@ -120,8 +124,8 @@ impl Checkpoint {
         }
         let (tensors, metadata) = read_safetensors(&bytes).map_err(|e| bad(e.to_string()))?;
         for (key, value) in [("step", self.step), ("updates", self.updates)] {
-            if let Some(held) = metadata.get(key).filter(|held| **held != value.to_string()) {
-                let what = format!("it says `{key}` = {value}, {name} says {held}");
+            if let Some(other) = metadata.get(key).filter(|other| **other != value.to_string()) {
+                let what = format!("it says `{key}` = {value}, {name} says {other}");
                 return Err(TrainError::BadCheckpoint {
                     path: dir.join(MANIFEST).display().to_string(),
                     what,
@@ -131,7 +135,7 @@ impl Checkpoint {
         Ok(tensors)
     }
 
-    /// The weights alone, by name.
+    /// Reads the weights alone, by name.
     ///
     /// # Errors
     /// If the file is missing, damaged or not the one that was saved.
@@ -139,7 +143,7 @@ impl Checkpoint {
         self.read(dir, &self.model, &self.model_sha256)
     }
 
-    /// Loads weights and optimiser state; returns the model and the steps done.
+    /// Loads weights and the optimiser's state; returns the model and the number of steps done.
     ///
     /// # Errors
     /// If files are damaged or belong to another model.
@@ -159,10 +163,10 @@ impl Checkpoint {
     }
 }
 
-/// Loads all of `weights` into `model` or says everything that does not fit.
+/// Loads all of `weights` into `model`.
 ///
 /// # Errors
-/// Missing, unexpected and mis-shaped tensors, all at once.
+/// The missing, unexpected and mis-shaped tensors, if there are any.
 pub fn load_strict<M: Module>(
     model: M,
     weights: BTreeMap<String, params::Values>,

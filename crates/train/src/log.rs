@@ -1,8 +1,8 @@
-//! `metrics.jsonl`: a line for each step, whose bytes a checkpoint vouches for.
+//! `metrics.jsonl`: a line for each step, checked against the checkpoint.
 //!
-//! A checkpoint holds the length and the SHA-256 of the log at its step. The log is on disk before
-//! the checkpoint gets its name, so after any kill the log begins with what the checkpoint says,
-//! and what follows is computed again.
+//! A checkpoint holds the length and the SHA-256 of the log at its step. The log is on the disk
+//! before the checkpoint gets its name. So after any kill the log begins with the bytes that the
+//! checkpoint names. The steps after them are computed again.
 
 use crate::TrainError;
 use crate::feature_header::{hex, sum};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use toolkit_system::files::FileError;
 use toolkit_system::problem::Problem;
 
-/// One line of `metrics.jsonl`.
+/// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 pub struct MetricLine {
     /// Step, from 0.
@@ -35,7 +35,7 @@ pub struct MetricLine {
 pub struct LogMark {
     /// Bytes.
     pub bytes: u64,
-    /// SHA-256 of these.
+    /// SHA-256 of these bytes, in hexadecimal.
     pub sha256: String,
 }
 
@@ -48,8 +48,9 @@ pub(crate) struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Opens the log in `path` and keeps the lines of the first `step` steps, those that a
-    /// checkpoint has done. `mark` is the checkpoint's; older versions saved none.
+    /// Opens the log `path` and truncates it to the first `step` steps, those of the checkpoint.
+    ///
+    /// `mark` is the checkpoint's; older versions saved none.
     ///
     /// # Errors
     /// If one of these lines is missing or changed, and errors of the file system.
@@ -62,19 +63,19 @@ impl MetricsLog {
             .write(true)
             .open(path)
             .map_err(fail)?;
-        let mut held = Vec::new();
-        file.read_to_end(&mut held).map_err(fail)?;
-        let kept = &held[..vouched(path, step, mark, &held)?];
-        // A last line may lack its end if an older version wrote it.
-        let end: &[u8] = if kept.last().is_some_and(|last| *last != b'\n') { b"\n" } else { b"" };
-        let begin = SeekFrom::Start(kept.len() as u64);
-        let cut = file
-            .set_len(kept.len() as u64)
+        let mut found = Vec::new();
+        file.read_to_end(&mut found).map_err(fail)?;
+        let valid = &found[..checked_length(path, step, mark, &found)?];
+        // The last line of an older version may have no end.
+        let end: &[u8] = if valid.last().is_some_and(|last| *last != b'\n') { b"\n" } else { b"" };
+        let begin = SeekFrom::Start(valid.len() as u64);
+        let truncated = file
+            .set_len(valid.len() as u64)
             .and_then(|()| file.seek(begin))
             .and_then(|_| file.write_all(end));
-        cut.map_err(fail)?;
-        let digest = Sha256::new().chain_update(kept).chain_update(end);
-        Ok(Self { path: path.to_owned(), file, digest, bytes: (kept.len() + end.len()) as u64 })
+        truncated.map_err(fail)?;
+        let digest = Sha256::new().chain_update(valid).chain_update(end);
+        Ok(Self { path: path.to_owned(), file, digest, bytes: (valid.len() + end.len()) as u64 })
     }
 
     /// Appends a line.
@@ -89,7 +90,7 @@ impl MetricsLog {
         Ok(())
     }
 
-    /// Brings the log to the disk, and says what is there.
+    /// Flushes the log to the disk and returns its length and hash.
     ///
     /// # Errors
     /// Errors of the file system.
@@ -99,26 +100,29 @@ impl MetricsLog {
     }
 }
 
-/// The length of what the checkpoint vouches for.
-fn vouched(
+/// Returns the length of the part of the log `found` that belongs to the checkpoint.
+///
+/// # Errors
+/// If the log lacks one of its `step` steps, or its hash is not `mark`'s.
+fn checked_length(
     path: &Path,
     step: u64,
     mark: Option<&LogMark>,
-    held: &[u8],
+    found: &[u8],
 ) -> Result<usize, TrainError> {
     let bad =
         |what: String| Err(TrainError::BadCheckpoint { path: path.display().to_string(), what });
-    let (lines, end) = steps_before(held, step);
+    let (lines, end) = steps_before(found, step);
     let wanted = mark.map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
     if let Some((length, sha256)) = wanted {
-        let found = held.get(..length).map(|kept| hex(&sum(kept)));
-        if found.as_ref() == Some(sha256) {
+        let hash = found.get(..length).map(|part| hex(&sum(part)));
+        if hash.as_ref() == Some(sha256) {
             return Ok(length);
         }
         if lines.len() as u64 == step {
-            let found = found.unwrap_or_else(|| "none: it is shorter".to_owned());
+            let hash = hash.unwrap_or_else(|| "none: it is shorter".to_owned());
             return bad(format!(
-                "the SHA-256 of its first {length} bytes is {found}, the checkpoint says {sha256}"
+                "the SHA-256 of its first {length} bytes is {hash}, the checkpoint says {sha256}"
             ));
         }
     }
@@ -138,12 +142,12 @@ fn vouched(
     ))
 }
 
-/// The steps below `step` that the log has, and where the last of them ends.
-fn steps_before(held: &[u8], step: u64) -> (BTreeSet<u64>, usize) {
+/// Returns the steps below `step` in the log, and the offset at which the last of them ends.
+fn steps_before(log: &[u8], step: u64) -> (BTreeSet<u64>, usize) {
     let (mut steps, mut at, mut end) = (BTreeSet::new(), 0, 0);
-    for line in held.split_inclusive(|byte| *byte == b'\n') {
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
         at += line.len();
-        // A torn line is no line.
+        // A line that a kill cut off does not parse.
         if let Ok(line) = serde_json::from_slice::<MetricLine>(line)
             && line.step < step
         {

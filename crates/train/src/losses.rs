@@ -3,24 +3,29 @@
 use burn::tensor::{Int, Tensor, activation};
 use toolkit_core::{AnyLanguage, index};
 
-/// Cross-entropy of each row: logits `[rows, classes]`, labels `[rows]` to `[rows]`.
-/// Label smoothing as in PyTorch: the target is `(1 - s) * onehot + s / classes`.
+/// Computes the cross-entropy of each row, `[rows]`.
+///
+/// `logits` are `[rows, classes]`, `labels` are `[rows]`. With label smoothing `s` the target is
+/// `(1 - s) * onehot + s / classes`, as in PyTorch.
 #[must_use]
 pub fn cross_entropy_rows(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
     toolkit_kernels::cross_entropy(logits, labels, smoothing)
 }
 
-/// Cross-entropy against a full target distribution `[rows, classes]`, one value per row.
+/// Computes the cross-entropy of each row against a target distribution, `[rows]`.
+///
+/// `logits` and `targets` are `[rows, classes]`.
 #[must_use]
 pub fn soft_cross_entropy_rows(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     let [rows, _] = logits.dims();
     (activation::log_softmax(logits, 1) * targets).sum_dim(1).reshape([rows]).neg()
 }
 
-/// Summed cross-entropy of next tokens: hidden states or logits `[batch, tokens, classes]`, labels
-/// `[batch, tokens]`, weights `[batch, tokens]` with 0 where a label is ignored. Divide by the
-/// number of labels of the *whole* batch, so that accumulated micro-batches equal the large batch
-/// whatever their lengths.
+/// Computes the cross-entropy of tokens, weighted and summed.
+///
+/// `logits` are `[batch, tokens, classes]`, `labels` and `weights` are `[batch, tokens]`. A weight
+/// of 0 ignores its label. Divide by the number of labels of the whole batch: then micro-batches of
+/// any lengths add up to the loss of that batch.
 #[must_use]
 pub fn token_loss_sum(
     logits: Tensor<3>,
@@ -37,19 +42,22 @@ pub fn token_loss_sum(
     (rows * weights.reshape([batch * tokens])).sum()
 }
 
-/// Rows of logits that are held at a time, at most: the vocabulary is the widest layer of all (OPT:
-/// 50,272), its product slow for a few rows.
+/// Largest number of rows of logits in memory at a time.
+///
+/// The vocabulary is the widest layer of all (OPT: 50,272), and its product is slow for few rows.
 pub const LOGIT_ROWS: usize = 512;
 
-/// Summed cross-entropy of `labels` behind the head of a frozen language model: those of row i are
-/// for the first positions of row i of `hidden [batch, tokens, hidden]`. Only positions with a
-/// label pass the head, at most [`LOGIT_ROWS`] at a time, and the gradient of the hidden states is
-/// found together with the loss: no logits wait for the backward pass.
+/// Computes the cross-entropy of `labels` behind the head of a frozen language model, summed.
 ///
-/// Trap: gradients reach `hidden`, and nothing inside `language`.
+/// `hidden` is `[batch, tokens, width]`. The labels of row i are for the first positions of row i.
+/// Only positions with a label pass the head, at most [`LOGIT_ROWS`] at a time. The gradient of the
+/// hidden states is computed together with the loss, so no logits stay in memory for the backward
+/// pass.
+///
+/// Trap: gradients reach `hidden`, but no parameter of `language`.
 ///
 /// # Panics
-/// If there are not as many rows of labels as of states, or one is longer.
+/// If the number of rows differs, or a row of labels is longer than the states.
 #[must_use]
 pub fn next_token_loss_sum(
     language: &AnyLanguage,

@@ -1,8 +1,8 @@
-//! AdamW with decay groups and clipping by the global norm.
+//! AdamW with decay groups and clipping by the global norm (BLIP-2, section 4.1).
 //!
-//! burn's own optimiser clips each tensor by itself and has other defaults than PyTorch (eps 1e-5);
-//! a paper's recipe means the global norm and eps 1e-8. State is kept by checkpoint name, so that
-//! it is saved like weights are.
+//! burn's own optimiser clips each tensor by itself, and its defaults are not PyTorch's (eps 1e-5).
+//! The recipes of papers mean the global norm and eps 1e-8. The state is exported by parameter
+//! names, so a checkpoint saves it in the format of weights.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -12,28 +12,30 @@ use std::collections::{BTreeMap, HashMap};
 use toolkit_core::params::{self, Info, Values};
 use toolkit_kernels::AdamWStep;
 
-/// Settings of the optimiser; defaults are the paper's (section 4.1).
+/// Settings of the optimiser. The defaults are the paper's (section 4.1).
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
     /// Decay rates of the two moments.
     pub betas: [f64; 2],
-    /// Added to the root of the second moment.
+    /// Constant that is added to the root of the second moment.
     pub eps: f64,
-    /// Decoupled weight decay of matrices. Biases, norms and other vectors, and the temperature, do
-    /// not decay.
+    /// Decoupled weight decay of matrices. Biases, norms and other vectors do not decay, nor does
+    /// the temperature.
     pub weight_decay: f64,
     /// Largest global norm of the gradient; 0 turns clipping off.
     pub clip: f64,
-    /// Multiplies each tensor's step by its root mean square (at least 1e-3), as Adafactor does
-    /// (Shazeer and Stern 2018, section 8). T5's initialisation is made for it: its `q` starts at a
-    /// hundredth of its embeddings, because scores are not scaled, and equal steps blow `q` up
-    /// until attention is saturated and the table of positions no longer matters.
+    /// `true` if each tensor's step is multiplied by its root mean square (at least 1e-3), as in
+    /// Adafactor (Shazeer and Stern 2018, section 8).
+    ///
+    /// T5's initialisation needs it. T5 does not scale its scores, so `q` starts at a hundredth of
+    /// the embeddings. With equal steps `q` grows until attention is saturated and the relative
+    /// positions no longer matter.
     pub relative_step: bool,
 }
 
-/// Smallest root mean square that [`OptimConfig::relative_step`] multiplies by, so that zeros can
-/// be left (Adafactor: `eps2`).
+/// Smallest factor of [`OptimConfig::relative_step`], so that tensors of zeros can change
+/// (Adafactor: `eps2`).
 const SMALLEST_SCALE: f64 = 1e-3;
 
 impl Default for OptimConfig {
@@ -42,8 +44,9 @@ impl Default for OptimConfig {
     }
 }
 
-/// Whether a parameter decays: LAVIS's rule (rank above 1 and no bias), except that its rank-0
-/// temperature, which LAVIS decays by accident, does not.
+/// Returns `true` if a parameter decays: its rank is above 1 and it is no bias (LAVIS's rule).
+///
+/// LAVIS decays its temperature, of rank 0, by accident. Here it does not decay.
 #[must_use]
 pub fn decays(info: &Info) -> bool {
     info.shape.len() > 1 && !info.name.ends_with("bias")
@@ -54,7 +57,7 @@ struct Moments {
     second: Tensor<1>,
 }
 
-/// The optimiser's state for one module.
+/// AdamW and its state for one module.
 pub struct AdamW {
     config: OptimConfig,
     steps: u64,
@@ -71,7 +74,7 @@ impl ModuleVisitor for SquaredNorm<'_> {
     }
 }
 
-/// The norm of all gradients of `module` together.
+/// Computes the norm of all gradients of `module` together.
 pub fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f32 {
     let mut visitor = SquaredNorm(grads, 0.0);
     module.visit(&mut visitor);
@@ -115,16 +118,16 @@ impl ModuleMapper for Update<'_> {
                 let square = toolkit_kernels::sum_of_squares(value.clone()) / count as f64;
                 step.rate *= square.sqrt().max(SMALLEST_SCALE);
             }
-            let held = moments.remove(&id).map(|m| [m.first, m.second]);
+            let saved = moments.remove(&id).map(|m| [m.first, m.second]);
             let zeros = || Tensor::zeros([count], &value.device());
-            let [first, second] = held.unwrap_or_else(|| [zeros(), zeros()]);
+            let [first, second] = saved.unwrap_or_else(|| [zeros(), zeros()]);
             let [first, second] = [first, second].map(|moment| moment.reshape(shape));
             let [value, first, second] = toolkit_kernels::adamw(step, [value, first, second, grad]);
             moments.insert(
                 id,
                 Moments { first: first.reshape([count]), second: second.reshape([count]) },
             );
-            // Back on the tape as a fresh leaf.
+            // A new leaf of the graph.
             if autodiff.is_autodiff() {
                 Tensor::from_inner(value).set_require_grad(trained)
             } else {
@@ -135,14 +138,16 @@ impl ModuleMapper for Update<'_> {
 }
 
 impl AdamW {
-    /// Fresh state for `module`.
+    /// Creates an optimiser for `module`, with no step taken.
     pub fn new<M: Module>(config: OptimConfig, module: &M) -> Self {
         let decay = params::list(module).iter().map(|info| (info.id, decays(info))).collect();
         Self { config, steps: 0, moments: HashMap::new(), decay }
     }
 
-    /// One update with gradients summed over micro-batches. Returns the module and the norm before
-    /// clipping.
+    /// Updates `module` by `grads`, the gradients of the whole batch, at learning rate `rate`.
+    ///
+    /// Returns the module and the norm before clipping. If the norm is not finite, the module and
+    /// the state stay as they are.
     pub fn step<M: Module>(
         &mut self,
         module: M,
@@ -164,7 +169,8 @@ impl AdamW {
         (module, norm)
     }
 
-    /// The state by checkpoint name: `first.<name>`, `second.<name>`, and the step count.
+    /// Returns the moments by name, `first.<parameter>` and `second.<parameter>`, and the number of
+    /// steps.
     pub fn export<M: Module>(&self, module: &M) -> (BTreeMap<String, Values>, u64) {
         let mut out = BTreeMap::new();
         for info in params::list(module) {
@@ -181,11 +187,11 @@ impl AdamW {
         (out, self.steps)
     }
 
-    /// Restores what [`AdamW::export`] gave.
+    /// Restores the state that [`AdamW::export`] returned.
     ///
     /// # Errors
-    /// The name of a tensor that fits no parameter: by name, by size or for want of its other
-    /// moment.
+    /// The name of a tensor that fits no parameter: no parameter has its name or its size, or the
+    /// other moment is missing.
     pub fn import<M: Module>(
         &mut self,
         module: &M,
@@ -202,8 +208,8 @@ impl AdamW {
         for info in params::list(module) {
             let names = ["first", "second"].map(|kind| format!("{kind}.{}", info.name));
             let size = info.shape.iter().product::<usize>();
-            // Both or none, and of the parameter's size; what is left over belongs to another
-            // model.
+            // Both moments or none, and of the parameter's size. Tensors that are left over belong
+            // to another model.
             if names
                 .iter()
                 .any(|name| state.get(name).is_none_or(|values| values.data.len() != size))

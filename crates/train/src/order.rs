@@ -1,27 +1,33 @@
-//! Which samples make up a step: a pure function of the seed and the step.
+//! Order of the samples: the batch of a step is a pure function of the seed and the step.
 
 use toolkit_core::Stream;
 
-/// Endless passes over `samples`, each in an order of its own. A pass's last, incomplete batch is
-/// completed from the next pass, so that every step has the same size and no sample is favoured.
+/// Endless epochs over `samples`, each shuffled anew.
+///
+/// The last batch of an epoch is completed from the next one. So every step has the same size, and
+/// every sample is used equally often.
 #[derive(Clone, Debug)]
 pub struct Order {
     seed: u64,
     label: String,
     samples: usize,
     batch: usize,
-    held: Option<(u64, Vec<usize>)>,
+    /// The epoch in use, and its order.
+    shuffled: Option<(u64, Vec<usize>)>,
 }
 
 impl Order {
-    /// An order for batches of `batch` out of `samples`. Panics if there are no samples.
+    /// Creates the order of batches of `batch` out of `samples`. `label` names its random numbers.
+    ///
+    /// # Panics
+    /// If there are no samples.
     #[must_use]
     pub fn new(seed: u64, label: &str, samples: usize, batch: usize) -> Self {
         assert!(samples > 0, "an order needs samples");
-        Self { seed, label: label.to_owned(), samples, batch, held: None }
+        Self { seed, label: label.to_owned(), samples, batch, shuffled: None }
     }
 
-    /// The samples of step `step`.
+    /// Returns the samples of step `step`.
     pub fn batch(&mut self, step: u64) -> Vec<usize> {
         let start = step * self.batch as u64;
         (start..start + self.batch as u64).map(|at| self.at(at)).collect()
@@ -30,11 +36,11 @@ impl Order {
     fn at(&mut self, position: u64) -> usize {
         let (epoch, within) =
             (position / self.samples as u64, (position % self.samples as u64) as usize);
-        if self.held.as_ref().is_none_or(|(held, _)| *held != epoch) {
+        if self.shuffled.as_ref().is_none_or(|(of, _)| *of != epoch) {
             let order = Stream::new(self.seed, &self.label, epoch).permutation(self.samples);
-            self.held = Some((epoch, order));
+            self.shuffled = Some((epoch, order));
         }
-        self.held.as_ref().map_or(0, |(_, order)| order[within])
+        self.shuffled.as_ref().map_or(0, |(_, order)| order[within])
     }
 }
 

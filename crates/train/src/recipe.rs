@@ -1,4 +1,4 @@
-//! Recipe of a cache of features: decoding, encoding, rounding, and what becomes of pictures that
+//! Recipe of a cache of features: decoding, encoding, rounding, and the treatment of pictures that
 //! cannot be read.
 
 use crate::TrainError;
@@ -18,17 +18,17 @@ use toolkit_system::progress::Progress;
 pub struct Recipe<'a> {
     /// Name of the cache, by [`cache_key`](crate::features::cache_key).
     pub key: &'a str,
-    /// Builds the encoder on a plain device.
+    /// Builds the encoder on a device without autodiff.
     pub encoder: &'a dyn Fn() -> Result<AnyVision, TrainError>,
     /// Tokens and width of the encoder.
     pub shape: &'a VisionShape,
     /// Preparation of pixels.
     pub preprocess: &'a Preprocess,
-    /// The images.
+    /// Images.
     pub dataset: &'a dyn Dataset,
-    /// Where the encoder is.
+    /// Device of the encoder.
     pub device: &'a Device,
-    /// Most images that may be unreadable.
+    /// Largest number of images that may be unreadable.
     pub max_damaged: usize,
 }
 
@@ -36,8 +36,13 @@ pub struct Recipe<'a> {
 pub(crate) type Group = (Vec<u8>, Vec<(usize, DataError)>);
 
 impl Recipe<'_> {
-    /// Encodes a group of images. The rows of those that cannot be read are zero, and the others
-    /// are encoded as if they were there.
+    /// Encodes a group of images.
+    ///
+    /// The rows of unreadable images are zero. The other rows do not depend on them.
+    ///
+    /// # Errors
+    /// If a picture cannot be read for a reason outside its file, or a feature exceeds half
+    /// precision.
     pub(crate) fn group(
         &self,
         encoder: &AnyVision,
@@ -75,7 +80,10 @@ impl Recipe<'_> {
         Ok((halves(&values), unreadable))
     }
 
-    /// Computes what is missing of a cache.
+    /// Computes the missing rows of a cache.
+    ///
+    /// # Errors
+    /// If too many images are unreadable, and errors of the file system.
     pub(crate) fn fill(
         &self,
         mut part: Part,
@@ -105,7 +113,10 @@ impl Recipe<'_> {
         Ok(header)
     }
 
-    /// Compares the number of unreadable images with the most that there may be.
+    /// Checks the number of unreadable images; `error` is that of the first one too many.
+    ///
+    /// # Errors
+    /// If there are more than [`Recipe::max_damaged`].
     pub(crate) fn allow(&self, count: usize, error: Option<&DataError>) -> Result<(), TrainError> {
         if count <= self.max_damaged {
             return Ok(());
@@ -125,8 +136,7 @@ impl Recipe<'_> {
     }
 }
 
-/// Says whether an image is at fault, and not the machine, which may have no files, no memory or no
-/// network left.
+/// Returns `true` if the fault is the image's, and not a lack of memory, open files or network.
 fn is_unreadable(error: &DataError) -> bool {
     let passing = match error {
         DataError::Read { source, .. } => {
@@ -144,7 +154,7 @@ fn is_unreadable(error: &DataError) -> bool {
     error.is_unreadable() && !passing
 }
 
-/// Values in half precision, little-endian.
+/// Converts values to half precision, little-endian.
 pub(crate) fn halves(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
 }

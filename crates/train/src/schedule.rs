@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A schedule. LAVIS steps its cosine once per epoch and cuts the warm-up at the end of the first;
-/// this one is per step, as the paper describes it.
+/// Learning-rate schedule per step, as the paper describes it (BLIP-2, section 4.1).
+///
+/// LAVIS differs: its cosine changes once an epoch, and its warm-up ends with the first epoch.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
@@ -18,7 +19,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The rate of step `step` (from 0) of `total`.
+    /// Returns the rate of step `step` (from 0) of `total`.
     #[must_use]
     pub fn rate(&self, step: u64, total: u64) -> f64 {
         if step < self.warmup {

@@ -16,49 +16,51 @@ use toolkit_core::{
 };
 use toolkit_models::connector::Connector;
 
-/// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32, which may cut the end
-/// mark off).
+/// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32). The end token of a
+/// longer text is dropped with the rest.
 pub const MAX_TEXT: usize = 32;
 
-/// What the language model reads and what it writes.
+/// Token ids that the language model reads, and those that it writes.
 type Texts = (Vec<u32>, Vec<u32>);
 
-/// Images whose captions the loss without an image is measured on.
+/// Number of images whose captions [`Stage2::blind_loss`] is measured on.
 const BLIND_IMAGES: usize = 256;
 
-/// The objective. `captions[i]` are the tokenised captions of image i, without special ids.
+/// The objective of stage 2.
 pub struct Stage2 {
-    /// The frozen language model, on the autodiff device, no parameter requiring a gradient.
+    /// Frozen language model, on the autodiff device. No parameter requires a gradient.
     pub language: AnyLanguage,
-    /// Its kind.
+    /// Kind of the language model.
     pub kind: LanguageKind,
-    /// Its special ids.
+    /// Special ids of the language model's tokenizer.
     pub special_tokens: LanguageSpecialTokens,
     /// Cached features of the training split.
     pub features: Arc<Features>,
-    /// Token ids of each image's captions.
+    /// Token ids of each image's captions, without special ids.
     pub captions: Arc<Vec<Vec<Vec<u32>>>>,
-    /// Which images make up a step.
+    /// Order of the images.
     pub order: Order,
-    /// Micro-batches a step is accumulated over; equals one batch.
+    /// Micro-batches of a step. The result equals that of one batch.
     pub accumulate: usize,
-    /// LAVIS leaves the frozen language model's dropout on; the default here is off. It is that of
-    /// its card's `[config]`.
+    /// `true` if the frozen language model's dropout is on, at the rate of its card's `[config]`.
+    ///
+    /// LAVIS leaves it on. Here the default of experiments is off.
     pub language_dropout: bool,
-    /// Whether the language model's blocks are run again in the backward pass instead of keeping
-    /// what they made: less memory, same result.
+    /// `true` if the language model's blocks run again in the backward pass, so that their
+    /// activations need no memory. The result is the same.
     pub recompute: bool,
-    /// What the language model reaches without a prefix: [`Stage2::blind_loss`]. A loss near it
-    /// means that nothing is seen.
+    /// Loss of the language model without a prefix, [`Stage2::blind_loss`]. A loss near it means
+    /// that the language model ignores the image.
     pub blind: f64,
-    /// Names the draws.
+    /// Seed of the random numbers.
     pub seed: u64,
     /// Autodiff device.
     pub device: Device,
 }
 
-/// Summed loss of captions behind soft prefixes, and nothing else: the prefix `[batch, queries,
-/// width]` has no label.
+/// Computes the loss of captions behind soft prefixes, summed over tokens.
+///
+/// `prefix` is `[batch, queries, width]` and has no labels.
 #[must_use]
 pub fn decoder_only_loss_sum(
     language: &AnyLanguage,
@@ -81,8 +83,9 @@ pub fn decoder_only_loss_sum(
     next_token_loss_sum(language, hidden, texts)
 }
 
-/// Summed loss of `outputs` written by the decoder when the encoder has read a soft prefix and
-/// `inputs`.
+/// Computes the loss of `outputs` in the decoder, summed over tokens.
+///
+/// The encoder reads the soft prefix `[batch, queries, width]` and then `inputs`.
 #[must_use]
 pub fn encoder_decoder_loss_sum(
     language: &AnyLanguage,
@@ -99,7 +102,7 @@ pub fn encoder_decoder_loss_sum(
     decoded_loss_sum(language, &memory, outputs, special_tokens, &device)
 }
 
-/// Summed loss of `outputs` written from `memory`.
+/// Computes the loss of `outputs` in the decoder, given the encoder's output `memory`.
 fn decoded_loss_sum(
     language: &AnyLanguage,
     memory: &EncoderOutput,
@@ -121,8 +124,10 @@ fn decoded_loss_sum(
 }
 
 impl Stage2 {
-    /// What the language model reads and writes for one caption; the split of a caption into prefix
-    /// and rest is drawn uniformly from 1 to its middle (LAVIS issue 139; not in the public code).
+    /// Returns the token ids that the language model reads and writes for one caption.
+    ///
+    /// For an encoder-decoder the caption is split into a prefix and the rest. The split is drawn
+    /// uniformly from 1 to the middle (LAVIS issue 139; not in the public code).
     fn texts(&self, caption: &[u32], draw: &mut Stream) -> Texts {
         match self.kind {
             LanguageKind::DecoderOnly => {
@@ -148,9 +153,11 @@ impl Stage2 {
         }
     }
 
-    /// Loss per scored token of the first images' captions when `language`, on a plain device, sees
-    /// no image. What an image can add is the distance to this. A leading `bos`, which is a label
-    /// behind a prefix and says nothing, counts as known.
+    /// Computes the loss per scored token of the first images' captions without an image.
+    ///
+    /// `language` is on a device without autodiff. The distance of the loss of training to this
+    /// value is due to the image. A leading `bos` counts as known: it is a label behind a prefix,
+    /// and it carries no information.
     ///
     /// # Errors
     /// If an image has no caption.
@@ -165,7 +172,7 @@ impl Stage2 {
         let (mut sum, mut scored) = (0.0, 0);
         for chunk in texts.chunks(32) {
             let outputs: Vec<Vec<u32>> = chunk.iter().map(|text| text.1.clone()).collect();
-            // Without a `bos` the first word cannot be predicted from nothing, so it is left out.
+            // Without a `bos` nothing precedes the first word, so it is not scored.
             let unread = usize::from(
                 self.kind == LanguageKind::DecoderOnly && self.special_tokens.bos.is_none(),
             );

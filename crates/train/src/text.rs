@@ -1,4 +1,4 @@
-//! Captions of a step.
+//! Draws of captions.
 
 use crate::TrainError;
 use toolkit_core::Stream;

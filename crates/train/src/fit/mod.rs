@@ -40,7 +40,7 @@ pub struct FitConfig {
     pub schedule: Schedule,
     /// Optimiser.
     pub optim: OptimConfig,
-    /// Names every draw of the run.
+    /// Seed of all random numbers of the run.
     pub seed: u64,
     /// Seconds between checkpoints. Does not change the result.
     #[serde(skip, default = "save_seconds")]
@@ -78,7 +78,7 @@ impl StepLoss {
     }
 }
 
-/// A function of a model that is minimised.
+/// Loss of a model that a training minimises.
 pub trait Objective<M: Module> {
     /// Computes loss and gradients of step `step`. Called inside a dropout scope of that step.
     ///
@@ -90,8 +90,8 @@ pub trait Objective<M: Module> {
 /// Trains `model` on an autodiff device in folder `dir`, from its last checkpoint if there is one.
 ///
 /// # Errors
-/// A non-finite loss or gradient (naming step and samples), unreadable data, a full disk, a foreign
-/// checkpoint, a log that lacks steps of the checkpoint, an observer's error.
+/// A loss or gradient that is not finite (with step and samples), unreadable data, a full disk, a
+/// checkpoint of another model, a log that lacks steps of the checkpoint, an observer's error.
 pub fn fit<M: Module, O: Objective<M>>(
     config: &FitConfig,
     model: M,

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use toolkit_system::problem::Problem;
 
-/// State that a checkpoint holds.
+/// Training state that a checkpoint saves.
 pub(super) struct State<'a, M> {
     pub(super) model: M,
     /// Steps done.
@@ -25,7 +25,7 @@ pub(super) struct State<'a, M> {
 }
 
 impl<'a, M: Module> State<'a, M> {
-    /// Starts from `model`, or from the last checkpoint in `dir`, which is returned too.
+    /// Starts from `model`, or from the last checkpoint in `dir`. Returns that checkpoint, too.
     ///
     /// # Errors
     /// If the checkpoint is damaged or of another model.

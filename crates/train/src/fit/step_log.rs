@@ -18,8 +18,9 @@ pub(super) struct StepLog {
 }
 
 impl StepLog {
-    /// Opens the logs in `dir` and drops the lines that a run resumed from `saved` writes again.
-    /// Weights of other steps are removed.
+    /// Opens the logs in `dir`, without the lines that a run resumed from `saved` writes again.
+    ///
+    /// Removes weights of other steps.
     ///
     /// # Errors
     /// If `metrics.jsonl` lacks steps of the checkpoint, and errors of the file system.
@@ -31,7 +32,7 @@ impl StepLog {
             saved.remove_others(dir);
         }
         let timing_path = dir.join("timing.jsonl");
-        keep_lines_before(&timing_path, step)?;
+        truncate_to(&timing_path, step)?;
         let timing = OpenOptions::new()
             .create(true)
             .append(true)
@@ -52,7 +53,7 @@ impl StepLog {
         Ok(())
     }
 
-    /// Brings `metrics.jsonl` to the disk and returns its length and hash, for a checkpoint.
+    /// Flushes `metrics.jsonl` to the disk and returns its length and hash, for a checkpoint.
     ///
     /// # Errors
     /// Errors of the file system.
@@ -61,18 +62,18 @@ impl StepLog {
     }
 }
 
-/// Drops lines of `path` that a run resumed at `step` will write again.
-fn keep_lines_before(path: &Path, step: u64) -> Result<(), TrainError> {
+/// Removes the lines of `path` that a run resumed at `step` writes again.
+fn truncate_to(path: &Path, step: u64) -> Result<(), TrainError> {
     let Ok(file) = toolkit_system::input::open(path) else { return Ok(()) };
-    let mut kept = String::new();
+    let mut before = String::new();
     for line in BufReader::new(file).lines() {
         let line = line.map_err(|e| Problem::io("read", path, e))?;
-        // A torn last line does not parse and is dropped.
+        // A last line that a kill cut off does not parse and is dropped.
         let Ok(value) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
         if value["step"].as_u64().is_some_and(|s| s < step) {
-            kept.push_str(&line);
-            kept.push('\n');
+            before.push_str(&line);
+            before.push('\n');
         }
     }
-    Ok(write_bytes(path, kept.as_bytes())?)
+    Ok(write_bytes(path, before.as_bytes())?)
 }

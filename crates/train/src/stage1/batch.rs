@@ -13,7 +13,7 @@ pub struct Batch {
     pub samples: Vec<usize>,
     /// Token ids of one caption of each image, `[CLS]` to `[SEP]`.
     pub captions: Vec<Vec<u32>>,
-    /// Number of what each image depicts: images with the same number are positives of each other.
+    /// Number of each image's content: images with the same number are positives of each other.
     pub depicts: Vec<usize>,
     /// Seed of the run.
     pub seed: u64,
@@ -22,7 +22,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Draws a caption for each of `samples`; `captions` and `depicts` are those of the whole split.
+    /// Draws a caption for each of `samples`. `captions` and `depicts` are those of the whole
+    /// split.
     ///
     /// # Errors
     /// If an image has no caption.

@@ -1,7 +1,8 @@
 //! Stage 1, representation learning (BLIP-2, section 3.1; LAVIS `blip2_qformer.py`).
 //!
-//! A bridge with a text tower, such as the Q-Former, learns from images and their captions to bring
-//! out what texts say. The image encoder is frozen: its features are read from a cache.
+//! A bridge with a text tower, such as the Q-Former, learns from images and their captions to
+//! extract the visual features that text describes. The image encoder is frozen: its features are
+//! read from a cache.
 //!
 //! | In the paper | File |
 //! |---|---|
@@ -20,10 +21,11 @@
 //! # Adding a loss
 //!
 //! In this crate: a file like `itg.rs` and a line in [`builtin`]. Outside: a type with
-//! [`Stage1Loss`], which the registry is told by `Registry::loss::<T>("name")`. An experiment trains
-//! it by a weight, `[stage1.losses] name = 1.0`. The low-memory step knows ITC, ITM and ITG only;
-//! with any other loss the step is that of the definition, in one graph: it takes more memory, and
-//! `stage1.accumulate` must be 1.
+//! [`Stage1Loss`], registered by `Registry::loss::<T>("name")`. An experiment trains it by a weight,
+//! `[stage1.losses] name = 1.0`.
+//!
+//! The low-memory step knows ITC, ITM and ITG only. With any other loss the step is that of the
+//! definition, in one graph. It takes more memory, and `stage1.accumulate` must be 1.
 
 mod batch;
 pub mod itc;
@@ -171,7 +173,7 @@ pub struct Stage1 {
     pub features: Arc<Features>,
     /// Token ids of each image's captions, `[CLS]` to `[SEP]`.
     pub captions: Arc<Vec<Vec<Vec<u32>>>>,
-    /// Number of what each image depicts: images with the same number are positives of each other
+    /// Number of each image's content: images with the same number are positives of each other
     /// (LAVIS: equal `image_id`).
     pub depicts: Arc<Vec<usize>>,
     /// Order of the images.
@@ -182,7 +184,7 @@ pub struct Stage1 {
     pub settings: Stage1Settings,
     /// Micro-batches of a step. The result equals that of one batch, contrast included.
     pub accumulate: usize,
-    /// Names the draws.
+    /// Seed of the random numbers.
     pub seed: u64,
     /// Autodiff device.
     pub device: Device,

@@ -1,4 +1,4 @@
-//! One step of stage 1: the losses of a batch, their gradients, the line of the log.
+//! A training step of stage 1: the losses of a batch, their gradients, the line of the log.
 
 use super::{Batch, Found, Stage1, losses, low_memory, tower};
 use crate::TrainError;
@@ -26,7 +26,7 @@ impl Stage1 {
     /// Computes a step by the definition alone, in one graph.
     ///
     /// # Errors
-    /// As [`Objective::step`], and with micro-batches.
+    /// If `accumulate` is above 1, and the errors of [`Objective::step`].
     pub fn step_in_one_graph(
         &mut self,
         model: &AnyBridge,

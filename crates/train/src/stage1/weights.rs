@@ -50,8 +50,8 @@ pub struct Corpus<'a> {
 
 /// Weights by the names of losses; 0 leaves a loss out, and its forward pass with it.
 ///
-/// In a file this is a table such as `{ itc = 1.0, itm = 0.5 }`. Names are not checked here: which
-/// ones there are, the registry knows.
+/// In a file this is a table such as `{ itc = 1.0, itm = 0.5 }`. Names are not checked here: the
+/// registry knows them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossWeights(BTreeMap<String, f64>);
 

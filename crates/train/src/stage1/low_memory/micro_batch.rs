@@ -1,4 +1,4 @@
-//! One micro-batch, forward and backward.
+//! A micro-batch, forward and backward.
 //!
 //! The order is that of memory. Contrast reads the query pass and the text pass; captioning reads
 //! the query pass's cache; then the query pass is propagated back and freed before matching, the
