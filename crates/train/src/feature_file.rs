@@ -1,9 +1,9 @@
 //! The files of cached features, while they are computed and when they are whole.
 //!
-//! `KEY.f16` holds the rows, `KEY.json` its [`Header`].
-//! While rows are computed they go to `KEY.f16.part`, and the hashes of each group of rows go to
-//! `KEY.sums.part` as a line. A kill leaves both, and [`Part::open`] goes on after the last group
-//! that is whole.
+//! `KEY.f16` contains the rows, `KEY.json` their [`Header`].
+//!
+//! While rows are computed they are appended to `KEY.f16.part`. The hashes of each group of rows
+//! are a line of `KEY.sums.part`. After a kill [`Part::open`] continues after the last whole group.
 
 use crate::TrainError;
 use crate::feature_header::{GROUP, Header, Layout, Sum, hex, parse};
@@ -18,16 +18,16 @@ use toolkit_system::problem::Problem;
 /// Names of the files of a cache.
 #[derive(Clone, Debug)]
 pub(crate) struct Paths {
-    /// The rows.
+    /// File of the rows.
     pub data: PathBuf,
-    /// The header.
+    /// File of the header.
     pub header: PathBuf,
     part: PathBuf,
     sums: PathBuf,
 }
 
 impl Paths {
-    /// Those of the cache `key` in `dir`.
+    /// Returns the names of the files of cache `key` in `dir`.
     pub fn new(dir: &Path, key: &str) -> Self {
         let path = |end: &str| dir.join(format!("{key}.{end}"));
         Self {
@@ -38,9 +38,8 @@ impl Paths {
         }
     }
 
-    /// Removes a part that is not to be gone on with. What cannot be removed is cut when it is
-    /// opened.
-    pub fn forget_part(&self) {
+    /// Removes the files of an unfinished cache. A file that stays is truncated when it is opened.
+    pub fn remove_part(&self) {
         for path in [&self.sums, &self.part] {
             let _ = std::fs::remove_file(path);
         }
@@ -66,7 +65,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Goes on with what an earlier call left, or begins.
+    /// Opens the unfinished cache that an earlier call left, or begins one.
     ///
     /// # Errors
     /// Errors of the file system.
@@ -76,7 +75,7 @@ impl Part {
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
             options.map_err(|e| Problem::io("open", path, e))
         };
-        // A kill between naming the rows and writing their header.
+        // The process was killed after it had named the rows and before it wrote their header.
         if paths.sums.exists() && !paths.part.exists() && paths.data.exists() {
             std::fs::rename(&paths.data, &paths.part)
                 .map_err(|e| Problem::io("rename", &paths.data, e))?;
@@ -84,27 +83,27 @@ impl Part {
         let (data, lines) = (open(&paths.part)?, open(&paths.sums)?);
         let mut part =
             Self { paths, layout, data, lines, rows: 0, unreadable: Vec::new(), sums: Vec::new() };
-        let kept = part.whole_groups()?;
-        let cut = |file: &mut File, length: u64| {
+        let valid = part.whole_groups()?;
+        let truncate = |file: &mut File, length: u64| {
             file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)))
         };
         let bytes = (part.rows * part.layout.row_bytes()) as u64;
-        cut(&mut part.data, bytes).map_err(|e| FileError::new(&part.paths.part, e))?;
-        cut(&mut part.lines, kept).map_err(|e| FileError::new(&part.paths.sums, e))?;
-        if kept == 0 {
+        truncate(&mut part.data, bytes).map_err(|e| FileError::new(&part.paths.part, e))?;
+        truncate(&mut part.lines, valid).map_err(|e| FileError::new(&part.paths.sums, e))?;
+        if valid == 0 {
             let layout = serde_json::to_string(&part.layout).map_err(Problem::defect)?;
-            part.say(&layout)?;
+            part.push_line(&layout)?;
         }
         Ok(part)
     }
 
-    /// Reads how far an earlier call came. Returns the bytes of the lines that count.
+    /// Reads the whole groups of an earlier call. Returns the length of their lines in bytes.
     fn whole_groups(&mut self) -> Result<u64, TrainError> {
         let mut text = Vec::new();
         self.lines.read_to_end(&mut text).map_err(|e| Problem::io("read", &self.paths.sums, e))?;
         let text = String::from_utf8_lossy(&text);
         let mut lines =
-            text.split_inclusive('\n').map_while(|line| Some((line.len() as u64, said(line)?)));
+            text.split_inclusive('\n').map_while(|line| Some((line.len() as u64, checked(line)?)));
         let same = |json: &str| {
             serde_json::from_str::<Layout>(json).is_ok_and(|layout| layout == self.layout)
         };
@@ -117,7 +116,7 @@ impl Part {
         let size = (GROUP * self.layout.row_bytes()) as u64;
         let mut count =
             groups.len().min(usize::try_from(length.div_ceil(size.max(1))).unwrap_or(usize::MAX));
-        // The last group is what a kill can have torn. Every block is compared again when it is
+        // A kill can have cut off the last group only. Every block is checked again when it is
         // first read.
         while count > 0 && !self.is_whole(count - 1, &groups[count - 1].1)? {
             count -= 1;
@@ -130,6 +129,7 @@ impl Part {
         Ok(first + groups[..count].iter().map(|(length, _)| length).sum::<u64>())
     }
 
+    /// Returns `true` if the rows of group `at` have the hashes of its line.
     fn is_whole(&mut self, at: usize, group: &Group) -> Result<bool, TrainError> {
         let rows = self.layout.rows.saturating_sub(at * GROUP).min(GROUP);
         let mut bytes = vec![0; rows * self.layout.row_bytes()];
@@ -143,12 +143,12 @@ impl Part {
         }
     }
 
-    /// Rows that are there.
+    /// Returns the number of rows that are computed.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Images so far that could not be read.
+    /// Returns the images that could not be read so far.
     pub fn unreadable(&self) -> &[usize] {
         &self.unreadable
     }
@@ -162,20 +162,21 @@ impl Part {
         let sums = self.layout.sums(bytes);
         let group = Group { unreadable: unreadable.to_vec(), sums: sums.iter().map(hex).collect() };
         let json = serde_json::to_string(&group).map_err(Problem::defect)?;
-        self.say(&json)?;
+        self.push_line(&json)?;
         self.rows += bytes.len() / self.layout.row_bytes().max(1);
         self.sums.extend(sums);
         self.unreadable.extend(unreadable);
         Ok(())
     }
 
-    fn say(&mut self, json: &str) -> Result<(), TrainError> {
+    /// Appends a line to `KEY.sums.part`, with its check.
+    fn push_line(&mut self, json: &str) -> Result<(), TrainError> {
         let line = format!("{} {json}\n", check(json));
         self.lines.write_all(line.as_bytes()).map_err(|e| FileError::new(&self.paths.sums, e))?;
         Ok(())
     }
 
-    /// Gives the rows their name, and then the header its own.
+    /// Renames the file of rows into place, then writes the header.
     ///
     /// # Errors
     /// Errors of the file system.
@@ -185,19 +186,19 @@ impl Part {
         std::fs::rename(&self.paths.part, &self.paths.data).map_err(fail)?;
         let header = Header::new(self.layout, self.unreadable, &self.sums)?;
         write_bytes(&self.paths.header, &header.json()?)?;
-        // It says nothing that the header does not.
+        // The header contains everything in it.
         let _ = std::fs::remove_file(&self.paths.sums);
         Ok(header)
     }
 }
 
-/// The start of a line's hash, so that a damaged line is no line.
+/// Returns the start of a line's hash, which stands before it in the file.
 fn check(json: &str) -> String {
     sha256_hex(json.as_bytes())[..16].to_owned()
 }
 
-/// The content of a line that is whole.
-fn said(line: &str) -> Option<&str> {
+/// Returns the content of a line if its hash is right.
+fn checked(line: &str) -> Option<&str> {
     let (start, json) = line.strip_suffix('\n')?.split_once(' ')?;
     (check(json) == start).then_some(json)
 }

@@ -1,5 +1,5 @@
-//! The header of cached features: what the rows are, and a SHA-256 for each block of rows and for
-//! the header itself.
+//! The header of cached features: the shape of the rows, and a SHA-256 for each block of rows and
+//! for the header itself.
 
 use crate::TrainError;
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,11 @@ use std::path::Path;
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::problem::Problem;
 
-/// Rows that are computed and written together.
+/// Number of rows that are computed and written together.
 pub(crate) const GROUP: usize = 32;
 
-/// Bytes of a block, unless a single row is larger. Small, so that the first read of a row reads
-/// little else.
+/// Bytes of a block, unless a single row is larger. Small, because the first read of a row reads the
+/// whole block.
 const BLOCK: usize = 1 << 20;
 
 /// Version of the files. Rows of version 1 had no hashes.
@@ -22,12 +22,12 @@ const FORMAT: u32 = 2;
 /// A SHA-256.
 pub(crate) type Sum = [u8; 32];
 
-/// The SHA-256 of `bytes`.
+/// Computes the SHA-256 of `bytes`.
 pub(crate) fn sum(bytes: &[u8]) -> Sum {
     Sha256::digest(bytes).into()
 }
 
-/// The contents of a cache, as far as they are known before it is computed.
+/// The shape of a cache, which is known before its rows are computed.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layout {
@@ -35,17 +35,17 @@ pub(crate) struct Layout {
     key: String,
     /// Number of images.
     pub rows: usize,
-    /// Tokens of an image.
+    /// Number of tokens of an image.
     pub tokens: usize,
-    /// Values of a token.
+    /// Number of values of a token.
     pub width: usize,
 }
 
 impl Layout {
-    /// A layout of this version.
+    /// Creates a layout of this version; `[rows, tokens, width]` is the shape of the rows.
     ///
     /// # Errors
-    /// If the rows have more bytes than can be counted.
+    /// If the number of bytes overflows.
     pub fn new(key: &str, [rows, tokens, width]: [usize; 3]) -> Result<Self, TrainError> {
         let bytes =
             tokens.checked_mul(width).and_then(|values| values.checked_mul(2)?.checked_mul(rows));
@@ -61,73 +61,73 @@ impl Layout {
         }
     }
 
-    /// Values of a row.
+    /// Returns the number of values of a row.
     pub fn values(&self) -> usize {
         self.tokens * self.width
     }
 
-    /// Bytes of a row.
+    /// Returns the bytes of a row.
     pub fn row_bytes(&self) -> usize {
         self.values() * 2
     }
 
-    /// Bytes of all rows.
+    /// Returns the bytes of all rows.
     pub fn bytes(&self) -> u64 {
         (self.row_bytes() * self.rows) as u64
     }
 
-    /// Rows of a block: a power of two that divides a group.
+    /// Returns the number of rows of a block: a power of two that divides a group.
     pub fn block_rows(&self) -> usize {
         let fit = (BLOCK / self.row_bytes().max(1)).clamp(1, GROUP);
         1 << fit.ilog2()
     }
 
-    /// Number of blocks.
+    /// Returns the number of blocks.
     pub fn blocks(&self) -> usize {
         self.rows.div_ceil(self.block_rows())
     }
 
-    /// Rows `from..to` of a block.
+    /// Returns the rows of a block as `(from, to)`; `to` is not included.
     pub fn rows_of(&self, block: usize) -> (usize, usize) {
         let from = block * self.block_rows();
         (from, (from + self.block_rows()).min(self.rows))
     }
 
-    /// Hashes of the blocks of `bytes`, which begin at a block.
+    /// Computes the hashes of the blocks of `bytes`, which begin with a block.
     pub fn sums(&self, bytes: &[u8]) -> Vec<Sum> {
         bytes.chunks((self.block_rows() * self.row_bytes()).max(1)).map(sum).collect()
     }
 }
 
-/// `KEY.json`.
+/// Content of `KEY.json`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Header {
-    /// The rows.
+    /// Shape of the rows.
     pub layout: Layout,
     /// Images that could not be read; their rows are zero.
     pub unreadable: Vec<usize>,
     /// Hashes of the blocks, in hexadecimal.
     sums: Vec<String>,
-    /// Hash of this header with nothing here.
+    /// Hash of this header, computed while this field is empty.
     sha256: String,
 }
 
-/// The header that was found for a layout.
+/// The result of a search for the header of a layout.
 pub(crate) enum Found {
-    /// It is whole and of this layout.
+    /// A whole header of this layout.
     Whole(Header),
-    /// There is none.
+    /// No header.
     None,
-    /// It cannot be used, and why.
+    /// A header that cannot be used, and the reason.
     Unusable(String),
 }
 
 impl Header {
-    /// A header with its own hash.
+    /// Creates a header with its own hash.
     ///
     /// # Errors
-    /// If it cannot be written as JSON.
+    /// If the header cannot be written as JSON.
     pub fn new(layout: Layout, unreadable: Vec<usize>, sums: &[Sum]) -> Result<Self, TrainError> {
         let mut header = Self {
             layout,
@@ -139,18 +139,18 @@ impl Header {
         Ok(header)
     }
 
-    /// The content of the file.
+    /// Returns the content of the file.
     ///
     /// # Errors
-    /// If it cannot be written as JSON.
+    /// If the header cannot be written as JSON.
     pub fn json(&self) -> Result<Vec<u8>, TrainError> {
         Ok(serde_json::to_vec(self).map_err(Problem::defect)?)
     }
 
-    /// Looks for the header of `layout`.
+    /// Reads the header in `path` and compares it with `layout`.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
+    /// If the file exists and cannot be read.
     pub fn find(path: &Path, layout: &Layout) -> Result<Found, TrainError> {
         let bytes = match toolkit_system::input::read(path) {
             Ok(bytes) => bytes,
@@ -164,27 +164,29 @@ impl Header {
                 if old { "its header is of another version" } else { "its header is damaged" };
             return Ok(Found::Unusable(why.to_owned()));
         };
-        let said = std::mem::take(&mut header.sha256);
-        if sha256_hex(&header.json()?) != said {
+        let sha256 = std::mem::take(&mut header.sha256);
+        if sha256_hex(&header.json()?) != sha256 {
             return Ok(Found::Unusable("its header is damaged".to_owned()));
         }
-        header.sha256 = said;
+        header.sha256 = sha256;
         if header.layout != *layout || header.sums.len() != layout.blocks() {
             return Ok(Found::Unusable("its header is of other features".to_owned()));
         }
         Ok(Found::Whole(header))
     }
 
-    /// The hashes of the blocks.
+    /// Returns the hashes of the blocks.
     pub fn sums(&self) -> Vec<Sum> {
         self.sums.iter().map(|text| parse(text).unwrap_or_default()).collect()
     }
 }
 
+/// Writes a hash in hexadecimal.
 pub(crate) fn hex(sum: &Sum) -> String {
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Reads a hash in hexadecimal.
 pub(crate) fn parse(text: &str) -> Option<Sum> {
     let mut sum = Sum::default();
     for (at, byte) in sum.iter_mut().enumerate() {

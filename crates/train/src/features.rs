@@ -1,14 +1,14 @@
-//! Features of the frozen encoder, computed once and kept on disk.
+//! Features of the frozen image encoder, computed once and cached on disk.
 //!
 //! A row is the encoder's output for one image in half precision, `[tokens, width]`. Rows are read
-//! where they are needed, from a mapped file, so memory does not grow with the data set and runs
-//! side by side share what they read; those of the next step are read and widened on a thread while
-//! the present step is computed. Whatever is encoded outside of the cache goes through the same
-//! rounding ([`round_to_half`](toolkit_core::params::round_to_half)), so that cached and live features are equal.
+//! from a memory-mapped file. So memory does not grow with the data set, and processes share the
+//! pages that they read. A thread reads and widens the rows of the next step while the present step
+//! is computed. Features outside of the cache are rounded in the same way
+//! ([`round_to_half`](toolkit_core::params::round_to_half)), so cached and live features are equal.
 //!
-//! Rows are written in groups, and a kill costs the group that was being computed. Every block of
-//! rows has a SHA-256 that is compared before the first of them is used; once one is damaged,
-//! [`Features::mend`] compares all and computes the damaged ones again.
+//! Rows are written in groups, and a kill loses at most one group. Every block of rows has a
+//! SHA-256, which is checked before the block is first used. If one block is damaged,
+//! [`Features::mend`] checks all blocks and computes the damaged ones again.
 
 use crate::TrainError;
 use crate::feature_file::{Part, Paths};
@@ -36,22 +36,22 @@ pub struct Features {
     mapped: Arc<Mapped>,
     paths: Paths,
     unreadable: Arc<Vec<usize>>,
-    /// The row of each readable image; nothing if all are readable.
+    /// Row of the file of each readable image; `None` if all are readable.
     readable: Option<Arc<Vec<usize>>>,
     ahead: Mutex<Option<Ahead>>,
 }
 
-/// Rows on their way.
+/// Rows that a thread reads in advance.
 #[derive(Debug)]
 struct Ahead {
     rows: Vec<usize>,
     values: JoinHandle<std::io::Result<Vec<f32>>>,
 }
 
-/// Images that are encoded at a time.
+/// Number of images that are encoded at a time.
 pub const ENCODED_TOGETHER: usize = GROUP;
 
-/// The name of a cache: everything that its values depend on.
+/// Returns the name of a cache: a hash of everything that its values depend on.
 #[must_use]
 pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Dataset) -> String {
     let text =
@@ -59,7 +59,7 @@ pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Da
     sha256_hex(text.as_bytes())[..16].to_owned()
 }
 
-/// Pixels of `rows` as `[rows, 3, size, size]`, decoded on all cores of the current pool.
+/// Decodes the images of `rows` to pixels `[rows, 3, size, size]`, on all cores of the current pool.
 ///
 /// # Errors
 /// The first image that cannot be read, by name.
@@ -77,10 +77,12 @@ pub fn pixels(
 }
 
 impl Features {
-    /// Opens the cache in `dir`, or computes it or the rest of it. `note` gets lines for the log.
+    /// Opens the cache in `dir`; computes the rows that are missing.
+    ///
+    /// `note` receives lines for the log.
     ///
     /// # Errors
-    /// More unreadable images than may be, or whatever the file system says.
+    /// If too many images are unreadable, and errors of the file system.
     pub fn open(
         dir: &Path,
         recipe: &Recipe<'_>,
@@ -94,7 +96,7 @@ impl Features {
         let paths = Paths::new(dir, recipe.key);
         let again =
             |why: &str| note(&format!("{}: {why}; it is computed again", paths.data.display()));
-        let held = match Header::find(&paths.header, &layout)? {
+        let whole = match Header::find(&paths.header, &layout)? {
             Found::Whole(header) => match std::fs::metadata(&paths.data) {
                 Ok(data) if data.len() == layout.bytes() => Some(header),
                 Ok(_) => {
@@ -110,7 +112,7 @@ impl Features {
                 None
             }
         };
-        let header = match held {
+        let header = match whole {
             Some(header) => header,
             None => {
                 std::fs::create_dir_all(dir).map_err(|e| Problem::io("make", dir, e))?;
@@ -121,6 +123,7 @@ impl Features {
         Self::at(paths, header)
     }
 
+    /// Maps the file of a whole cache.
     fn at(paths: Paths, header: Header) -> Result<Self, TrainError> {
         let (sums, rows) = (header.sums(), header.layout.rows);
         let mapped = Mapped::open(&paths.data, header.layout, sums)
@@ -133,8 +136,9 @@ impl Features {
         Ok(Self { mapped: Arc::new(mapped), paths, unreadable, readable, ahead: Mutex::default() })
     }
 
-    /// The same cache for another reader: the file and what was checked of it are shared, the rows
-    /// read ahead are not.
+    /// Returns the same cache for another reader.
+    ///
+    /// Readers share the file and its checked blocks. Each reads ahead for itself.
     #[must_use]
     pub fn another(&self) -> Self {
         Self {
@@ -146,11 +150,12 @@ impl Features {
         }
     }
 
-    /// Writes given features as a cache called `key` in `dir`: `shape` is `[rows, tokens, width]`,
-    /// each of `rows` has `tokens * width` values.
+    /// Writes features as a cache with the name `key` in `dir`.
+    ///
+    /// `shape` is `[rows, tokens, width]`. Each of `rows` has `tokens * width` values.
     ///
     /// # Errors
-    /// Rows of another number or length, or whatever the file system says.
+    /// If the number or the length of the rows is another, and errors of the file system.
     pub fn write(
         dir: &Path,
         key: &str,
@@ -160,7 +165,7 @@ impl Features {
         let [count, tokens, width] = shape;
         let paths = Paths::new(dir, key);
         std::fs::create_dir_all(dir).map_err(|e| Problem::io("make", dir, e))?;
-        paths.forget_part();
+        paths.remove_part();
         let mut part = Part::open(paths.clone(), Layout::new(key, shape)?)?;
         let mut written = 0;
         loop {
@@ -176,7 +181,7 @@ impl Features {
                 bytes.extend(halves(&row));
                 written += 1;
             }
-            // Without bytes it is the end, or rows of nothing.
+            // No bytes: all rows are written, or rows have no values.
             if bytes.is_empty() {
                 break;
             }
@@ -189,21 +194,23 @@ impl Features {
         Self::at(paths, part.finish()?)
     }
 
-    /// Number of readable images.
+    /// Returns the number of readable images.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.mapped.layout().rows - self.unreadable.len()
     }
 
-    /// Images of the data set that could not be read. They have no row: row 0 is the first readable
-    /// image.
+    /// Returns the images of the data set that could not be read.
+    ///
+    /// Trap: they have no row, so row 0 is the first readable image.
     #[must_use]
     pub fn unreadable(&self) -> &[usize] {
         &self.unreadable
     }
 
-    /// Rows of the file for rows of the readable images. What does not exist stays what it is, and
-    /// is found when it is read.
+    /// Converts rows of readable images to rows of the file.
+    ///
+    /// A row that does not exist becomes one behind the end of the file: reading it is an error.
     fn stored(&self, rows: &[usize]) -> Vec<usize> {
         let row = |&row: &usize| match &self.readable {
             Some(all) => all.get(row).copied().unwrap_or(self.mapped.layout().rows + row),
@@ -212,23 +219,23 @@ impl Features {
         rows.iter().map(row).collect()
     }
 
-    /// Begins to read `rows` on a thread, for the next [`Features::batch`] of the same rows.
+    /// Starts a thread that reads `rows` for the next [`Features::batch`] of the same rows.
     pub fn read_ahead(&self, rows: Vec<usize>) {
         let (mapped, stored) = (self.mapped.clone(), self.stored(&rows));
         let spawned = std::thread::Builder::new()
             .name("features".to_owned())
             .spawn(move || mapped.read(&stored));
-        // Without a thread the rows are read when they are asked for.
+        // Without a thread, `batch` reads the rows itself.
         if let Ok(values) = spawned {
             *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(Ahead { rows, values });
         }
     }
 
-    /// Features of `rows` as `[rows, tokens, width]`.
+    /// Reads the features of `rows`, `[rows, tokens, width]`.
     ///
     /// # Errors
-    /// If the cache file was cut while in use, or a block of it is damaged.
+    /// If the file was truncated while in use, or a block of it is damaged.
     pub fn batch(&self, rows: &[usize], device: &Device) -> Result<Tensor<3>, TrainError> {
         let ahead = self
             .ahead
@@ -253,17 +260,18 @@ impl Features {
         ))
     }
 
-    /// Says whether a damaged block was met.
+    /// Returns `true` if a damaged block was read.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         !self.mapped.damaged().is_empty()
     }
 
-    /// Compares all blocks with their hashes, computes the damaged ones again, in the groups that
-    /// they were computed in, and writes them in their place.
+    /// Checks all blocks, computes the damaged ones again and writes them in their place.
+    ///
+    /// They are computed in their original groups, so the result has the same bits.
     ///
     /// # Errors
-    /// If they do not come out as they were, or whatever the file system says.
+    /// If the result differs from the hash nevertheless, and errors of the file system.
     pub fn mend(
         &self,
         recipe: &Recipe<'_>,
@@ -271,8 +279,8 @@ impl Features {
         note: &dyn Fn(&str),
     ) -> Result<(), TrainError> {
         let (layout, path) = (self.mapped.layout(), &self.paths.data);
-        // Where one block is damaged others may be: one at a time, each would cost the job that
-        // meets it.
+        // Other blocks may be damaged too. If they were mended one at a time, each would end the
+        // job that reads it.
         let damaged = self.mapped.check_all().map_err(|e| Problem::io("read", path, e))?;
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &block in &damaged {
@@ -299,7 +307,7 @@ impl Features {
         Ok(())
     }
 
-    /// Words for the log: the damaged blocks, and their images.
+    /// Describes damaged blocks and their images for the log.
     fn damage(&self, blocks: &BTreeSet<usize>) -> String {
         let layout = self.mapped.layout();
         let images: usize =
@@ -317,7 +325,10 @@ impl Features {
         }
     }
 
-    /// Writes blocks of a group that begins at the row `start`, if they are what they were.
+    /// Writes `blocks` of a group in their place. `bytes` are the group's rows, from row `start`.
+    ///
+    /// # Errors
+    /// If a block does not have the hash of the header, and errors of the file system.
     fn rewrite(
         &self,
         file: &mut File,

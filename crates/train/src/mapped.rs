@@ -1,8 +1,8 @@
-//! Rows of numbers in half precision, in a file that is mapped: processes that read the same rows
+//! Rows of numbers in half precision, in a memory-mapped file: processes that read the same rows
 //! share one copy of them.
 //!
-//! Every block of rows is compared with its SHA-256 before its first row is handed out; the
-//! comparison is shared by all who read through the same map.
+//! Every block of rows is compared with its SHA-256 before its first row is returned. All readers of
+//! a map share the result of the comparison.
 
 use crate::feature_header::{Layout, Sum, hex, sum};
 use half::f16;
@@ -16,20 +16,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What one table of pages maps: neighbours are not mapped from beyond it.
+/// Bytes that one page table maps. The system maps neighbours of a page within its table only.
 const TABLE: usize = 2 << 20;
 
 /// A mapped file of rows.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     file: File,
-    /// Nothing of a file that holds nothing.
+    /// Map of the file; `None` if the file is empty.
     map: Option<Mmap>,
     layout: Layout,
     sums: Vec<Sum>,
-    /// Blocks that are what their hash says.
+    /// Blocks whose hash is right.
     checked: Vec<AtomicBool>,
-    /// Blocks that are not.
+    /// Blocks whose hash is wrong.
     damaged: Mutex<BTreeSet<usize>>,
 }
 
@@ -40,31 +40,31 @@ impl Mapped {
         let file = toolkit_system::input::open(path)?;
         let length = file.metadata()?.len();
         // SAFETY: the map is read only, and any bytes are valid numbers. A cache gets its name when
-        // it is whole, and who replaces or removes it leaves this file as it is. Only blocks that
-        // are damaged are written again, and their rows are handed out by nobody before their hash
-        // is right. If the file is cut, `read` says so; if that happens between its look and the
-        // end of its reading, or the disk fails, the process ends (SIGBUS).
+        // it is whole. Replacing or removing it leaves this file as it is. Only damaged blocks are
+        // written again, and no reader returns their rows before their hash is right. If the file
+        // is truncated, `read` returns an error. If that happens while `read` copies, or the disk
+        // fails, the process ends (SIGBUS).
         let map = if length > 0 { Some(unsafe { Mmap::map(&file) }?) } else { None };
         let checked = sums.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Self { file, map, layout, sums, checked, damaged: Mutex::default() })
     }
 
-    /// Widens `rows`, one after the other.
+    /// Reads `rows` and converts them to `f32`, one after the other.
     ///
     /// # Errors
-    /// If the file has no such row, or no longer has it ([`ErrorKind::UnexpectedEof`]), or its
-    /// block is not what was written ([`ErrorKind::InvalidData`]).
+    /// [`ErrorKind::UnexpectedEof`] if the file does not have such a row, or has it no longer.
+    /// [`ErrorKind::InvalidData`] if the hash of its block is wrong.
     pub(crate) fn read(&self, rows: &[usize]) -> Result<Vec<f32>> {
         let (bytes, size, count) = (
             self.map.as_deref().unwrap_or_default(),
             self.layout.row_bytes(),
             self.layout.values(),
         );
-        let held =
+        let length =
             bytes.len().min(usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX));
         let last = |row: usize| self.layout.rows_of(row / self.layout.block_rows()).1;
         if let Some(row) =
-            rows.iter().find(|&&row| row >= self.layout.rows || last(row) * size > held)
+            rows.iter().find(|&&row| row >= self.layout.rows || last(row) * size > length)
         {
             return Err(Error::new(
                 ErrorKind::UnexpectedEof,
@@ -85,16 +85,19 @@ impl Mapped {
             }
             // Eight at a time where the processor can.
             narrow.convert_to_f32_slice(wide);
-            self.let_go(row * size, (row + 1) * size);
+            self.unmap(row * size, (row + 1) * size);
         }
         Ok(values)
     }
 
     /// Compares a block with its hash.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`] if they differ.
     fn check(&self, block: usize, bytes: &[u8]) -> Result<()> {
         let ((from, to), size) = (self.layout.rows_of(block), self.layout.row_bytes());
         let found = sum(&bytes[from * size..to * size]);
-        self.let_go(from * size, to * size);
+        self.unmap(from * size, to * size);
         if found == self.sums[block] {
             self.checked[block].store(true, Ordering::Relaxed);
             return Ok(());
@@ -108,28 +111,27 @@ impl Mapped {
         ))
     }
 
-    /// Compares every block with its hash, also those that were right before, and returns the
-    /// damaged ones.
+    /// Compares every block with its hash again, and returns the damaged ones.
     ///
     /// # Errors
-    /// If the file no longer has all its rows ([`ErrorKind::UnexpectedEof`]).
+    /// [`ErrorKind::UnexpectedEof`] if the file no longer has all its rows.
     pub(crate) fn check_all(&self) -> Result<BTreeSet<usize>> {
         let bytes = self.map.as_deref().unwrap_or_default();
-        let held = self.file.metadata()?.len().min(bytes.len() as u64);
-        if held < self.layout.bytes() {
+        let length = self.file.metadata()?.len().min(bytes.len() as u64);
+        if length < self.layout.bytes() {
             return Err(Error::new(
                 ErrorKind::UnexpectedEof,
-                format!("it has {held} bytes of {}", self.layout.bytes()),
+                format!("it has {length} bytes of {}", self.layout.bytes()),
             ));
         }
         (0..self.sums.len()).into_par_iter().for_each(|block| {
-            // Its error is that of a reader; here the set of damaged blocks says it.
+            // The set of damaged blocks is the result, so the error is not needed.
             let _ = self.check(block, bytes);
         });
         Ok(self.damaged().clone())
     }
 
-    /// The blocks that were found damaged.
+    /// Returns the blocks that were found damaged.
     pub(crate) fn damaged(&self) -> MutexGuard<'_, BTreeSet<usize>> {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,20 +141,21 @@ impl Mapped {
         &self.layout
     }
 
-    /// The hash that a block must have.
+    /// Returns the hash that a block must have.
     pub(crate) fn sum(&self, block: usize) -> &Sum {
         &self.sums[block]
     }
 
-    /// Unmaps bytes that were read, and their neighbours, which the system maps with them: it keeps
-    /// them, but they are no longer counted as this process's memory, which would otherwise grow to
-    /// the size of the file. The rest of a large map is not gone through.
+    /// Unmaps bytes that were read, and the neighbours that the system has mapped with them.
+    ///
+    /// Otherwise the memory of the process would grow to the size of the file. The pages stay in
+    /// the system's cache. The rest of a large map is not visited.
     #[expect(unsafe_code, reason = "memmap2 cannot know that nothing was written")]
-    fn let_go(&self, from: usize, to: usize) {
+    fn unmap(&self, from: usize, to: usize) {
         if let Some(map) = &self.map {
             let (from, to) = (from / TABLE * TABLE, to.next_multiple_of(TABLE).min(map.len()));
-            // SAFETY: nothing can be written to the map, so what is read there again is the file.
-            // That advice is refused changes nothing.
+            // SAFETY: nothing can be written to the map, so reading it again reads the file. If the
+            // system refuses the advice, the result is the same.
             let _ =
                 unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
         }

@@ -1,9 +1,8 @@
-//! Pre-training of the nano tier's own backbones: what a published checkpoint is to the other
-//! tiers.
+//! Pre-training of the nano tier's own backbones. The other tiers use published checkpoints.
 //!
-//! The vision encoder sees single pictures and learns labels of pictures; language models read text
-//! alone, never a picture. Nothing here sees an image together with its caption: that is what the
-//! two stages are for.
+//! The vision encoder sees single pictures and learns their labels. Language models read text alone,
+//! never a picture. No model here sees an image together with its caption: that is the task of the
+//! two stages.
 
 pub mod text;
 pub mod vision;
@@ -11,8 +10,9 @@ pub mod vision;
 use crate::TrainError;
 use toolkit_system::problem::Problem;
 
-/// A word-level `tokenizer.json` for a small world: `specials` get the first ids, in order, then
-/// `words`.
+/// Returns a word-level `tokenizer.json` for a small world.
+///
+/// `specials` get the first ids, in order; `words` follow.
 ///
 /// # Errors
 /// If a special token is also a word.
@@ -30,8 +30,10 @@ pub fn word_tokenizer(
         all.enumerate().map(|(id, token)| (token, id.into())).collect();
     let added: Vec<_> = (specials.iter().enumerate())
         .map(|(id, content)| {
-            serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": true})
+            serde_json::json!({
+                "id": id, "content": content, "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": true
+            })
         })
         .collect();
     let json = serde_json::json!({

@@ -1,61 +1,66 @@
-//! Language: text about scenes, never a picture.
+//! Pre-training of language models and of the Q-Former's text side: text about scenes, never a
+//! picture.
 //!
-//! Each sample is about one scene: one caption as context, then either another caption of the same
-//! scene or a question with its answer. So the model learns to say what its context says in other
-//! words and to answer from it; that is what a soft prefix will later stand in for. Some samples
-//! have no context, so that the blind control is in distribution.
+//! Each sample is about one scene: one caption as context, then another caption of the same scene or
+//! a question with its answer. So the model learns to paraphrase its context and to answer from it.
+//! Later a soft prefix takes the place of the context. Some samples have no context, so that the
+//! blind control is in distribution.
 
 use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::token_loss_sum;
-use toolkit_core::{AnyBridge, AnyLanguage, LanguageKind, Side, Stream, pad};
-
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use toolkit_core::{AnyBridge, AnyLanguage, LanguageKind, Side, Stream, pad};
 use toolkit_data::World;
 use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TextTokenizer;
 
-/// The objective for language models of both kinds.
+/// The objective of language models of both kinds.
 pub struct ReadText {
-    /// Where text comes from.
+    /// Source of the text.
     pub world: Arc<World>,
-    /// Names the stream of text.
+    /// Seed of the text.
     pub seed: u64,
-    /// Samples a step.
+    /// Number of samples of a step.
     pub batch: usize,
     /// Decoder-only or encoder-decoder.
     pub kind: LanguageKind,
-    /// The model's tokenizer.
+    /// Tokenizer of the model.
     pub tokenizer: TextTokenizer,
-    /// `question: {} answer:`, as in the model's card.
+    /// Prompt of the model's card, such as `question: {} answer:`.
     pub question_prompt: String,
-    /// How much an answer's token counts beside one of a caption. Answers are one or two tokens
-    /// long, so that at 1 they are a tenth of the loss though more than half of the samples.
+    /// Weight of an answer's token; a caption's token has weight 1.
+    ///
+    /// Answers are one or two tokens long. At weight 1 they would be a tenth of the loss, though
+    /// they are more than half of the samples.
     pub answer_weight: f32,
     /// Autodiff device.
     pub device: Device,
 }
 
-/// The kind of samples that ask nothing.
+/// Kind of the samples without a question.
 const CAPTION: &str = "caption";
 
-/// A sample: what is read, what is to be written, and what kind of question it was ([`CAPTION`] for
-/// a caption).
+/// A sample, as token ids.
 struct Sample {
+    /// Caption that is read; may be empty.
     context: Vec<u32>,
+    /// Question or first part of a caption that is read after the context; may be empty.
     prompt: Vec<u32>,
+    /// Text that is written.
     target: Vec<u32>,
+    /// Kind of the question, or [`CAPTION`].
     kind: String,
 }
 
-/// Words without which a caption says the same.
+/// Words that a caption can lose without a change of meaning.
 const SMALL_WORDS: [&str; 12] =
     ["a", "an", "the", "of", "is", "are", "there", "photo", "picture", "image", "and", ","];
 
-/// What samples are drawn for.
+/// Purpose of a sample.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Training,
@@ -64,6 +69,10 @@ enum Use {
 }
 
 impl ReadText {
+    /// Draws sample number `at`.
+    ///
+    /// # Errors
+    /// If a text cannot be encoded.
     fn sample(&self, at: u64, purpose: Use) -> Result<Sample, TrainError> {
         let mut draw = Stream::new(self.seed, "pretrain/text", at);
         let text = self.world.text(self.seed, at);
@@ -93,30 +102,30 @@ impl ReadText {
         let mut target = encode(&text.captions[captions[captions.len() - 1]])?;
         let mut prompt = Vec::new();
         if self.kind == LanguageKind::EncoderDecoder && draw.chance(0.5) {
-            // Prefix language modelling, as stage 2 will do it: the encoder reads a first part, the
-            // decoder writes the rest.
+            // Prefix language modelling, as in stage 2: the encoder reads a first part, the decoder
+            // writes the rest.
             let split = draw.between(1, (target.len() / 2).max(1));
             prompt = target.drain(..split).collect();
         }
         Ok(Sample { context, prompt, target, kind: CAPTION.to_owned() })
     }
 
-    /// A context in telegraphic style with noise between the words: small words are left out,
-    /// unknown ones put in. What it says stays the same. A model that has only read fluent
-    /// sentences finds its words by where they stand; soft prefixes have no such order, and a large
-    /// language model has read worse than this.
+    /// Removes small words from a context and inserts unknown ones; the meaning stays the same.
+    ///
+    /// A model that has read fluent sentences only finds words by their positions. Soft prefixes
+    /// have no such order. The training text of large language models is noisier than this.
     fn telegraphic(&self, context: Vec<u32>, draw: &mut Stream) -> Vec<u32> {
         let t = &self.tokenizer;
         let small: Vec<u32> = SMALL_WORDS.iter().filter_map(|word| t.id(word)).collect();
-        let mut kept: Vec<u32> = context.into_iter().filter(|id| !small.contains(id)).collect();
+        let mut words: Vec<u32> = context.into_iter().filter(|id| !small.contains(id)).collect();
         for _ in 0..draw.below(5) {
-            kept.insert(draw.below(kept.len() + 1), t.unk.unwrap_or(0));
+            words.insert(draw.below(words.len() + 1), t.unk.unwrap_or(0));
         }
-        kept
+        words
     }
 
-    /// Token ids of one sample as the model reads them: encoder ids (empty for decoder-only),
-    /// decoder ids, and for each decoder position whether the next token is scored.
+    /// Returns the token ids of one sample: encoder ids (empty for decoder-only), decoder ids, and
+    /// for each decoder position the weight of the next token.
     fn rows(&self, sample: &Sample, score_all: bool) -> (Vec<u32>, Vec<u32>, Vec<f32>) {
         let t = &self.tokenizer;
         let eos = t.eos.map_or(0, |ends| ends.first());
@@ -148,7 +157,7 @@ impl ReadText {
         }
     }
 
-    /// Logits `[batch, tokens, vocab]` for the next token, labels and weights.
+    /// Computes logits `[batch, tokens, vocab]` for the next tokens; returns labels and weights too.
     fn forward(
         &self,
         model: &AnyLanguage,
@@ -170,9 +179,10 @@ impl ReadText {
         (model.logits(hidden), labels, rows.into_iter().map(|r| r.2).collect())
     }
 
-    /// Share of answers written exactly, per kind of question and over all (`all`), with the
-    /// caption to read or `blind`, on `count` samples of another stream. Every answer token must be
-    /// the likeliest one: what greedy decoding does.
+    /// Measures the share of exact answers, for each kind of question and over all (`all`).
+    ///
+    /// The `count` samples are none of the training's. The model reads the caption, unless `blind`.
+    /// Every token of an answer must be the likeliest one, as in greedy decoding.
     ///
     /// # Errors
     /// If a text cannot be encoded.
@@ -214,11 +224,12 @@ impl ReadText {
     }
 }
 
-/// Ids of a text of the world.
+/// Encodes a text of the world.
 fn encoded(tokenizer: &TextTokenizer, text: &str) -> Result<Vec<u32>, TrainError> {
     Ok(tokenizer.encode(text)?)
 }
 
+/// Pads labels and weights to `[batch, tokens]`; returns the sum of the weights too.
 fn padded_labels(
     labels: &[Vec<u32>],
     weights: &[Vec<f32>],
@@ -253,16 +264,17 @@ impl Objective<AnyLanguage> for ReadText {
     }
 }
 
-/// BERT's objective through the text side of a Q-Former: the start that BLIP-2 takes from
-/// bert-base.
+/// BERT's masked language modelling with the text side of a Q-Former.
+///
+/// It replaces the initialisation from `bert-base` (BLIP-2, section 3.1).
 pub struct MaskedWords {
-    /// Where text comes from.
+    /// Source of the text.
     pub world: Arc<World>,
-    /// Names the stream of text.
+    /// Seed of the text.
     pub seed: u64,
-    /// Samples a step.
+    /// Number of samples of a step.
     pub batch: usize,
-    /// The bridge's tokenizer.
+    /// Tokenizer of the bridge.
     pub tokenizer: TextTokenizer,
     /// Number of word ids.
     pub vocab: usize,

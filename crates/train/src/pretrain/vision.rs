@@ -1,8 +1,9 @@
-//! Vision: what is pictured in a picture of one thing.
+//! Pre-training of vision encoders: classification of pictures of one thing.
 //!
-//! Features are averaged over the patches that the thing covers and over those it does not, and
-//! linear heads name the thing's labels from the first average and the background from the second.
-//! A head on the average of all tokens learns colours only and leaves scenes of several things
+//! Features are averaged over the patches that the thing covers, and over the other patches. Linear
+//! heads predict the thing's labels from the first average and the background from the second.
+//!
+//! A head on the average of all tokens learns colours only, and scenes of several things stay
 //! unreadable (tried, see `docs/nano.md`).
 
 use crate::TrainError;
@@ -19,17 +20,17 @@ use toolkit_data::{COLOURS, GROUPS, PictureLabels, Preprocess, World};
 use toolkit_models::layers::Linear;
 use toolkit_system::problem::Problem;
 
-/// What a head predicts.
+/// Label that a head predicts.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// Which thing: its name.
+    /// Name of the thing.
     Thing,
-    /// Its group (animal, food, ..).
+    /// Group of the thing (animal, food, ..).
     Group,
-    /// Its colour, where it has one.
+    /// Colour of the thing, if it has one.
     Colour,
-    /// The colour of the background.
+    /// Colour of the background.
     Background,
 }
 
@@ -59,16 +60,16 @@ impl Target {
     }
 }
 
-/// An encoder with a linear head per target; the heads are thrown away.
+/// An encoder with a linear head for each target; the heads are dropped after pre-training.
 #[derive(Module, Debug)]
 pub struct Labeller {
-    /// The encoder.
+    /// Encoder.
     pub encoder: AnyVision,
     heads: Vec<Linear>,
 }
 
 impl Labeller {
-    /// Heads for `targets` on `encoder`.
+    /// Creates heads for `targets` on `encoder`.
     #[must_use]
     pub fn new(
         encoder: AnyVision,
@@ -87,26 +88,28 @@ impl Labeller {
     }
 }
 
-/// The objective.
+/// The objective of vision encoders.
 pub struct LabelPictures {
-    /// Where pictures come from.
+    /// Source of the pictures.
     pub world: Arc<World>,
-    /// Names the stream of pictures.
+    /// Seed of the pictures.
     pub seed: u64,
-    /// Pictures a step.
+    /// Number of pictures of a step.
     pub batch: usize,
-    /// What is predicted; as many as the labeller has heads.
+    /// Labels that are predicted, in the order of the labeller's heads.
     pub targets: Vec<Target>,
-    /// As in the encoder's card.
+    /// Preparation of pixels, as in the encoder's card.
     pub preprocess: Preprocess,
-    /// Patches along one side.
+    /// Number of patches along one side.
     pub grid: usize,
     /// Autodiff device.
     pub device: Device,
 }
 
 impl LabelPictures {
-    /// Pictures `first..first + count` with their labels and pooling weights `[count, 2, patches]`.
+    /// Draws pictures `first..first + count`, `[count, 3, size, size]`.
+    ///
+    /// Returns pooling weights `[count, 2, patches]` and labels too.
     fn pictures(
         &self,
         first: u64,
@@ -133,7 +136,7 @@ impl LabelPictures {
         (images, weights, labels)
     }
 
-    /// Logits per target of pictures.
+    /// Computes the logits `[batch, classes]` of each target.
     fn logits(&self, model: &Labeller, images: Tensor<4>, weights: Tensor<3>) -> Vec<Tensor<2>> {
         let features = model.encoder.encode(images);
         let [batch, tokens, width] = features.dims();
@@ -147,7 +150,9 @@ impl LabelPictures {
             .collect()
     }
 
-    /// Accuracy per target on `count` pictures of another stream, for a model on a plain device.
+    /// Measures the accuracy of each target, for a model on a device without autodiff.
+    ///
+    /// The `count` pictures are none of the training's.
     #[must_use]
     pub fn accuracy(&self, model: &Labeller, count: usize) -> BTreeMap<String, f64> {
         let device = self.device.clone().without_autodiff();
@@ -176,7 +181,7 @@ impl LabelPictures {
     }
 }
 
-/// 1 for patches whose centre lies in the thing's box, else 0; the nearest patch if there is none.
+/// Returns 1 for patches whose centre lies in the thing's box, and 0 for the others.
 fn covered(label: &PictureLabels, native: f32, grid: usize) -> Vec<f32> {
     let (x, y, size) = label.place;
     let cell = native / grid as f32;
