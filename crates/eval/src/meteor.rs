@@ -3,6 +3,7 @@
 use crate::EvalError;
 use std::cell::OnceCell;
 use toolkit_metrics::Meteor;
+use toolkit_metrics::scores::{self, Score};
 use toolkit_registry::{Kind, Registry};
 
 /// Note on scores without METEOR's tables.
@@ -50,8 +51,8 @@ pub fn open_meteor(registry: &Registry) -> Result<Meteor, EvalError> {
     Ok(Meteor::open(&card.package("pycocoevalcap")?.join("pycocoevalcap"))?)
 }
 
-/// Returns the name of the score: tables change it.
+/// Returns the score that METEOR gives: without its tables it has another name.
 #[must_use]
-pub(crate) fn name(meteor: &Meteor) -> &'static str {
-    if meteor.has_tables() { "meteor" } else { "meteor_exact_stem" }
+pub(crate) fn score(meteor: &Meteor) -> Score {
+    if meteor.has_tables() { scores::METEOR } else { scores::METEOR_EXACT_STEM }
 }

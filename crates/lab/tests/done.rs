@@ -174,13 +174,14 @@ fn a_damaged_list_is_an_error() {
 fn a_piece_is_computed_once() {
     let dir = tempfile::tempdir().unwrap();
     let compute = || -> Result<Vec<f64>, LabError> { Ok(vec![0.1 + 0.2, f64::MIN_POSITIVE]) };
+    let notes = Notes::default();
     let mut done = Done::default();
-    let first = done.once(dir.path(), "pieces/a.json", compute).unwrap();
+    let first = done.once(dir.path(), "pieces/a.json", &notes, compute).unwrap();
     // After a kill.
     let mut done = Done::settle(dir.path(), &Notes::default()).unwrap();
     assert!(!done.whole);
     let never = || -> Result<Vec<f64>, LabError> { panic!("it is there") };
-    let again = done.once(dir.path(), "pieces/a.json", never).unwrap();
+    let again = done.once(dir.path(), "pieces/a.json", &notes, never).unwrap();
     assert_eq!(
         again.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
         first.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
@@ -188,7 +189,36 @@ fn a_piece_is_computed_once() {
     // Damaged, it is computed again.
     std::fs::write(dir.path().join("pieces/a.json"), "[0.5]").unwrap();
     let mut done = Done::settle(dir.path(), &Notes::default()).unwrap();
-    assert_eq!(done.once(dir.path(), "pieces/a.json", compute).unwrap(), first);
+    assert_eq!(done.once(dir.path(), "pieces/a.json", &notes, compute).unwrap(), first);
+    assert!(notes.0.into_inner().unwrap().is_empty());
+}
+
+#[test]
+fn a_piece_of_another_form_is_computed_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let notes = Notes::default();
+    let mut done = Done::default();
+    let old = || -> Result<Vec<f64>, LabError> { Ok(vec![0.5]) };
+    done.once(dir.path(), "pieces/a.json", &notes, old).unwrap();
+    done.once(dir.path(), "eval/step-000005.json", &notes, old).unwrap();
+    // Another version reads other fields. The files are those that were written.
+    type Scores = std::collections::BTreeMap<String, f64>;
+    let scores = Scores::from([("overall".to_owned(), 50.0)]);
+    let compute = || -> Result<Scores, LabError> { Ok(scores.clone()) };
+    let mut done = Done::settle(dir.path(), &notes).unwrap();
+    assert!(notes.0.lock().unwrap().is_empty());
+    assert_eq!(done.once(dir.path(), "pieces/a.json", &notes, compute).unwrap(), scores);
+    let lines = std::mem::take(&mut *notes.0.lock().unwrap());
+    assert!(lines.len() == 1 && lines[0].contains("pieces/a.json"), "{lines:?}");
+    assert!(lines[0].ends_with("it is made again"), "{lines:?}");
+    // After a kill it is there, in the new form.
+    let never = || -> Result<Scores, LabError> { panic!("it is there") };
+    let mut done = Done::settle(dir.path(), &notes).unwrap();
+    assert_eq!(done.once(dir.path(), "pieces/a.json", &notes, never).unwrap(), scores);
+    // A point of the curve needs the model of its step, which is gone.
+    let error = done.once(dir.path(), "eval/step-000005.json", &notes, never).unwrap_err();
+    assert!(error.to_string().contains("step-000005.json"), "{error}");
+    assert!(notes.0.into_inner().unwrap().is_empty());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Names, units and directions of all scores, in one table.
 //!
 //! A score has the same name and the same unit wherever it is written: in the `scores.json` of
-//! `toolkit eval`, in the `scores.json` and `results.json` of a run, in a report, and in the
-//! `[[published]]` of a task card. A run measures several tasks, so there a key begins with the
+//! `toolkit eval`, in the `scores.json` and `results.json` of a run, in a report, in the
+//! `[[published]]` of a task card, and in the `[scores]` of a card of weights. A run measures several tasks, so there a key begins with the
 //! name of the task: `caption.bleu4` of a run is `bleu4` of an evaluation.
 //!
 //! | key | score |
@@ -28,8 +28,6 @@ pub enum Unit {
     Count,
     /// A number without a unit.
     Ratio,
-    /// Seconds.
-    Seconds,
 }
 
 /// Direction in which a score improves.
@@ -60,40 +58,130 @@ const fn percent(key: &'static str, label: &'static str) -> Score {
     Score { key, label, unit: Unit::Percent, better: Better::Higher }
 }
 
+/// VQA accuracy over all questions.
+pub const OVERALL: Score = percent("overall", "accuracy");
+/// Mean of [`OVERALL`] over the curve of stage 2.
+pub const ALONG: Score = percent("along", "mean along stage 2");
+
+/// CIDEr-D.
+pub const CIDER: Score =
+    Score { key: "cider", label: "CIDEr", unit: Unit::Cider, better: Better::Higher };
+/// BLEU-1.
+pub const BLEU1: Score = percent("bleu1", "BLEU-1");
+/// BLEU-2.
+pub const BLEU2: Score = percent("bleu2", "BLEU-2");
+/// BLEU-3.
+pub const BLEU3: Score = percent("bleu3", "BLEU-3");
+/// BLEU-4.
+pub const BLEU4: Score = percent("bleu4", "BLEU-4");
+/// ROUGE-L.
+pub const ROUGE_L: Score = percent("rouge_l", "ROUGE-L");
+/// METEOR with its tables.
+pub const METEOR: Score = percent("meteor", "METEOR");
+/// METEOR without its tables: words match exactly or by their stem.
+pub const METEOR_EXACT_STEM: Score = percent("meteor_exact_stem", "METEOR-exact-stem");
+
+/// Recall of texts at 1.
+pub const TXT_R1: Score = percent("txt_r1", "text R@1");
+/// Recall of texts at 5.
+pub const TXT_R5: Score = percent("txt_r5", "text R@5");
+/// Recall of texts at 10.
+pub const TXT_R10: Score = percent("txt_r10", "text R@10");
+/// Mean of the recalls of texts.
+pub const TXT_R_MEAN: Score = percent("txt_r_mean", "text mean recall");
+/// Recall of images at 1.
+pub const IMG_R1: Score = percent("img_r1", "image R@1");
+/// Recall of images at 5.
+pub const IMG_R5: Score = percent("img_r5", "image R@5");
+/// Recall of images at 10.
+pub const IMG_R10: Score = percent("img_r10", "image R@10");
+/// Mean of the recalls of images.
+pub const IMG_R_MEAN: Score = percent("img_r_mean", "image mean recall");
+/// Recall at 1, mean of both directions.
+pub const R1: Score = percent("r1", "R@1");
+/// Recall at 5, mean of both directions.
+pub const R5: Score = percent("r5", "R@5");
+/// Recall at 10, mean of both directions.
+pub const R10: Score = percent("r10", "R@10");
+/// Mean of all recalls.
+pub const R_MEAN: Score = percent("r_mean", "mean recall");
+/// Share of right verdicts of the matching head on right and hard wrong pairs.
+pub const HARD_NEGATIVE_ACCURACY: Score =
+    percent("hard_negative_accuracy", "accuracy on hard negatives");
+/// Number of images.
+pub const IMAGES: Score =
+    Score { key: "images", label: "images", unit: Unit::Count, better: Better::Neither };
+
+/// Cross-entropy.
+pub const LOSS: Score =
+    Score { key: "loss", label: "loss", unit: Unit::Nats, better: Better::Lower };
+/// Perplexity.
+pub const PERPLEXITY: Score =
+    Score { key: "perplexity", label: "perplexity", unit: Unit::Ratio, better: Better::Lower };
+
 /// All scores with a name of their own.
-pub const SCORES: [Score; 27] = [
+pub const SCORES: [Score; 26] = [
     // Questions.
-    percent("overall", "accuracy"),
-    percent("along", "mean along stage 2"),
+    OVERALL,
+    ALONG,
     // Captions.
-    Score { key: "cider", label: "CIDEr", unit: Unit::Cider, better: Better::Higher },
-    percent("bleu1", "BLEU-1"),
-    percent("bleu2", "BLEU-2"),
-    percent("bleu3", "BLEU-3"),
-    percent("bleu4", "BLEU-4"),
-    percent("rouge_l", "ROUGE-L"),
-    percent("meteor", "METEOR"),
-    percent("meteor_exact_stem", "METEOR-exact-stem"),
+    CIDER,
+    BLEU1,
+    BLEU2,
+    BLEU3,
+    BLEU4,
+    ROUGE_L,
+    METEOR,
+    METEOR_EXACT_STEM,
     // Retrieval.
-    percent("txt_r1", "text R@1"),
-    percent("txt_r5", "text R@5"),
-    percent("txt_r10", "text R@10"),
-    percent("txt_r_mean", "text mean recall"),
-    percent("img_r1", "image R@1"),
-    percent("img_r5", "image R@5"),
-    percent("img_r10", "image R@10"),
-    percent("img_r_mean", "image mean recall"),
-    percent("r1", "R@1"),
-    percent("r5", "R@5"),
-    percent("r10", "R@10"),
-    percent("r_mean", "mean recall"),
-    percent("hard_negative_accuracy", "accuracy on hard negatives"),
-    Score { key: "images", label: "images", unit: Unit::Count, better: Better::Neither },
+    TXT_R1,
+    TXT_R5,
+    TXT_R10,
+    TXT_R_MEAN,
+    IMG_R1,
+    IMG_R5,
+    IMG_R10,
+    IMG_R_MEAN,
+    R1,
+    R5,
+    R10,
+    R_MEAN,
+    HARD_NEGATIVE_ACCURACY,
+    IMAGES,
     // Language models.
-    Score { key: "loss", label: "loss", unit: Unit::Nats, better: Better::Lower },
-    Score { key: "perplexity", label: "perplexity", unit: Unit::Ratio, better: Better::Lower },
-    Score { key: "seconds", label: "seconds", unit: Unit::Seconds, better: Better::Lower },
+    LOSS,
+    PERPLEXITY,
 ];
+
+/// Retrieval by similarity: the first part of its keys.
+pub const ITC: &str = "itc";
+
+/// Retrieval re-ranked by the matching head: the first part of its keys.
+pub const ITM: &str = "itm";
+
+/// Retrieval by guessing: the first part of its keys.
+pub const CHANCE: &str = "chance";
+
+/// Parts of the questions of one kind: `kind.KIND`.
+pub const KIND: &str = "kind";
+
+/// Parts of the questions with one type of answer: `answer_type.TYPE`.
+pub const ANSWER_TYPE: &str = "answer_type";
+
+/// Parts of the pictures of one group: `group.GROUP`.
+pub const GROUP: &str = "group";
+
+/// Criteria by which samples are divided: the part of a key before the name of the part.
+pub const PARTS: [&str; 3] = [KIND, ANSWER_TYPE, GROUP];
+
+/// Control with the picture of another sample: the first part of its keys.
+pub const SHUFFLED: &str = "shuffled";
+
+/// Control without a picture: the first part of its keys.
+pub const NO_IMAGE: &str = "no_image";
+
+/// Control that always gives the commonest answer: the first part of its keys.
+pub const MAJORITY: &str = "majority";
 
 /// Returns the score that a key ends with; none for an accuracy over a part of the samples.
 #[must_use]
@@ -101,7 +189,7 @@ pub fn of(key: &str) -> Option<&'static Score> {
     let mut parts = key.rsplit('.');
     let last = parts.next()?;
     // Parts of the samples have names from the data, which may be those of scores.
-    if parts.next().is_some_and(|by| ["kind", "answer_type", "group"].contains(&by)) {
+    if parts.next().is_some_and(|by| PARTS.contains(&by)) {
         return None;
     }
     SCORES.iter().find(|score| score.key == last)

@@ -125,7 +125,7 @@ pub struct Card {
     pub packages_bytes: BTreeMap<String, u64>,
     /// `[facts]`.
     pub facts: Facts,
-    /// `[scores]`: what the weights reach.
+    /// `[scores]`: scores that the weights reach, accuracies in percent.
     pub scores: BTreeMap<String, f64>,
     /// `[licence]`.
     pub licence: Licence,

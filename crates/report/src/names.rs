@@ -5,17 +5,17 @@ use toolkit_metrics::scores::{self, SCORES, Unit};
 /// Controls: the key after the task, the short name, and the meaning.
 pub(crate) const CONTROLS: [(&str, &str, &str); 3] = [
     (
-        "shuffled",
+        scores::SHUFFLED,
         "shuffled image",
         "the model is shown another question's image: what is left does not come from the picture",
     ),
     (
-        "no_image",
+        scores::NO_IMAGE,
         "no image",
         "the model gets the question without any image: what can be guessed from the words",
     ),
     (
-        "majority",
+        scores::MAJORITY,
         "majority",
         "no model: always the most frequent training answer of that kind of question",
     ),
@@ -79,25 +79,23 @@ fn word(part: &str) -> String {
     part.replace('_', " ")
 }
 
-/// Parts of a key that say by what samples are divided; names leave them out.
-const BY: [&str; 3] = ["kind", "group", "answer_type"];
+/// Writes a key in words, without the criteria by which samples are divided, such as `kind`.
+fn words(key: &[&str]) -> String {
+    let is_criterion = |at: usize| at + 1 < key.len() && scores::PARTS.contains(&key[at]);
+    let own = (0..key.len()).filter(|&at| !is_criterion(at)).map(|at| word(key[at]));
+    own.collect::<Vec<_>>().join(" ")
+}
 
 /// Returns the name of a score where its task is clear: `CIDEr`, `count`, `ITC text R@1`.
 pub(crate) fn short(key: &str) -> String {
-    let mut parts: Vec<&str> = key.split('.').collect();
-    if parts.len() > 1
-        && ["vqa", "caption", "retrieval"].contains(&parts[0])
-        && key != "vqa.overall"
-    {
-        parts.remove(0);
-    }
-    parts.retain(|part| !BY.contains(part));
-    parts.iter().map(|part| word(part)).collect::<Vec<_>>().join(" ")
+    let parts: Vec<&str> = key.split('.').collect();
+    let has_task = parts.len() > 1 && ["vqa", "caption", "retrieval"].contains(&parts[0]);
+    words(&parts[usize::from(has_task && key != "vqa.overall")..])
 }
 
 /// Returns the full name of a score, without unit: `VQA accuracy`, `caption CIDEr`.
 pub(crate) fn long(key: &str) -> String {
-    key.split('.').filter(|part| !BY.contains(part)).map(word).collect::<Vec<_>>().join(" ")
+    words(&key.split('.').collect::<Vec<_>>())
 }
 
 /// Returns a loss in words: `loss_itc` is `image-text contrast (ITC)`.
@@ -125,6 +123,8 @@ mod tests {
         assert_eq!(long("caption.group.seen.cider"), "caption seen CIDEr");
         assert_eq!(short("vqa.kind.relation"), "relation");
         assert_eq!(short("vqa.overall"), "VQA accuracy");
+        // A score of a card may be called like a criterion.
+        assert_eq!(short("group"), "group");
         assert_eq!(control_key("vqa.overall", "no_image"), "vqa.no_image.overall");
         assert_eq!((unit("caption.cider"), unit("caption.bleu4")), ("", " (%)"));
     }

@@ -57,6 +57,13 @@ fn check(results: &Results) -> String {
 }
 
 #[test]
+fn scores_of_frozen_parts_have_their_units() {
+    let text = markdown(&example());
+    assert!(text.contains("group 99.4%, thing 97.1%"), "{text}");
+    assert!(text.contains("perplexity 4.182 "), "{text}");
+}
+
+#[test]
 fn everything() {
     let page = check(&example());
     for text in [

@@ -22,11 +22,12 @@ use wanted::{Wanted, wanted};
 
 /// Measures a run, a published checkpoint or a model card by tasks: questions, captions, retrieval
 ///
-/// A task card says what is measured, on which data and how text is searched for. Nothing is
-/// trained. Main scores have a 95 % bootstrap interval over pictures, and stand beside the
-/// published one where the task card knows it of this model and nothing of the task was changed. A
-/// folder given by `--out` gets `TASK/samples.jsonl` and `TASK/scores.json` of each task; killed,
-/// the same command goes on there.
+/// A task card names the scores, the data and the search for text. Nothing is trained. Scores are
+/// in percent; CIDEr is on the scale of the official tool, 0 to 10. Main scores have a 95 %
+/// bootstrap interval over pictures. Beside them is the published score, if the task card has one
+/// of this model and no option changes the task. A folder given by `--out` gets
+/// `TASK/samples.jsonl` and `TASK/scores.json` of each task. After a kill, the same command goes
+/// on there.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -98,7 +99,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     context.print(|| json!(outcomes), || lines(&outcomes))
 }
 
-/// Checks options that types cannot.
+/// Checks the options that their types do not.
 fn check(args: &Args) -> anyhow::Result<()> {
     if args.limit == Some(0) {
         bail!(
@@ -118,12 +119,12 @@ fn check(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The model that is open, with the needs that it was opened for.
+/// Model that is open, with the needs that it was opened for.
 struct ModelInUse(Option<(Needs, LoadedModel)>);
 
 impl ModelInUse {
-    /// Returns the model for a task. Of a run, the bridge after stage 2 generates text, and the one
-    /// after stage 1 compares.
+    /// Returns the model for a task. A run has two: the bridge after stage 2 generates text, the
+    /// one after stage 1 compares.
     fn for_task(
         &mut self,
         context: &Context,
@@ -148,7 +149,7 @@ impl ModelInUse {
     }
 }
 
-/// Samples that can be evaluated together.
+/// Returns the parser of a number of samples that are evaluated together.
 fn together() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=65_536)
 }

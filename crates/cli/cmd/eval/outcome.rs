@@ -23,7 +23,7 @@ pub struct Outcome {
     pub result: Report,
 }
 
-/// The scores of a task. No time is in here but `seconds`.
+/// Scores of a task. The only time is `seconds`.
 #[derive(Serialize, Deserialize)]
 pub struct Report {
     pub task: String,
@@ -32,9 +32,9 @@ pub struct Report {
     pub preset: String,
     pub data: String,
     pub samples: usize,
-    /// By name, in the units of [`toolkit_metrics::scores`].
+    /// Scores by name, in the units of [`toolkit_metrics::scores`].
     pub scores: BTreeMap<String, f64>,
-    /// 95 % percentile bootstrap over pictures.
+    /// 95 % intervals: percentile bootstrap over pictures.
     pub intervals: BTreeMap<String, Interval>,
     pub published: Vec<Compared>,
     /// Reasons for scores that surprise.
@@ -46,7 +46,7 @@ pub struct Report {
 }
 
 impl Outcome {
-    /// Adds the hash over all of it but the seconds.
+    /// Adds the hash over all fields but the seconds.
     pub fn sealed(mut self) -> Self {
         let hash = outcome_hash(&json!(self));
         self.result.hashes.insert(OUTCOME.to_owned(), hash);
@@ -73,8 +73,8 @@ pub fn key(args: &Args, wanted: &Wanted) -> String {
     sha256_hex(asked.to_string().as_bytes())
 }
 
-/// Reads what an earlier call of the same command wrote for a task, if its samples are as they
-/// were.
+/// Reads the result that an earlier call of the same command wrote for a task. There is none if
+/// the samples have changed since.
 pub fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
     let dir = args.out.as_ref()?.join(&wanted.card.name);
     let done: Outcome =
@@ -87,8 +87,8 @@ pub fn finished(args: &Args, wanted: &Wanted, key: &str) -> Option<Outcome> {
         .then_some(done)
 }
 
-/// Returns the name by which published scores know a model: that of its card, which is also that of
-/// its folder.
+/// Returns the name of a model in published scores: that of its card, which is also that of its
+/// folder.
 pub fn known_as(model: &str) -> String {
     Path::new(model)
         .file_name()

@@ -142,8 +142,8 @@ fn report(args: &Args, wanted: &Wanted, found: Measured, rows: &[u8]) -> anyhow:
 /// File that is locked in the folder of a task while it is measured.
 const LOCK: &str = ".lock";
 
-/// Takes the folder of a task for this process, and logs if it has results of another
-/// measurement.
+/// Locks the folder of a task for this process. A log line says that results of another measurement
+/// are there.
 fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(dir).map_err(|error| FileError::new(dir, error))?;
     let lock = File::create(dir.join(LOCK)).map_err(|error| FileError::new(dir, error))?;
@@ -160,8 +160,8 @@ fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// Returns a card with the prompts of tasks that have none: a run's are its language model's, a
-/// published model's are the paper's.
+/// Returns a card with the prompts of tasks that have none. A run has those of its language model,
+/// a published model those of the paper.
 fn prompts(opened: &LoadedModel) -> anyhow::Result<Card> {
     if let Some(cell) = &opened.cell {
         return Ok(cell.model_plan.language.card.clone());

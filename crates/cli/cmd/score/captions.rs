@@ -12,9 +12,10 @@ use toolkit_system::progress::Progress;
 
 /// Scores captions as pycocoevalcap does: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D over PTB tokens
 ///
-/// Keys and values are those of the official tool: shares from 0 to 1. `toolkit eval` and runs
-/// have the same scores in percent, but for CIDEr. CIDEr counts documents among the references that are scored, so scores of a part of a
-/// split are not comparable with those of the whole.
+/// Keys and units are those of the official tool: shares from 0 to 1, and CIDEr from 0 to 10.
+/// `toolkit eval` and runs have the same scores in percent, but for CIDEr. CIDEr counts documents
+/// among the references that are scored, so scores of a part of a split are not comparable with
+/// those of the whole.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! `toolkit score`: anyone's results by the official metrics.
+//! `toolkit score`: files of captions and answers, scored by the official metrics.
 
 mod captions;
 mod vqa;
@@ -7,6 +7,9 @@ use crate::context::Context;
 use clap::{Args as Arguments, Subcommand};
 
 /// Scores files of captions or answers as the official tools do, without Java and without a model
+///
+/// Keys and units are those of the official tools: captions have shares from 0 to 1 and CIDEr from
+/// 0 to 10, answers have percent. `toolkit eval` and runs write percent, but for CIDEr.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +37,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Writes what was found: `notes` as a list of that name beside the scores, or as lines of the log.
+/// Prints scores and logs `notes`. With `--json`, the notes are a list beside the scores, too.
 fn print(
     context: &Context,
     mut scores: serde_json::Value,

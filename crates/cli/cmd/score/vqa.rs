@@ -11,8 +11,8 @@ use toolkit_eval::write_samples;
 /// Scores answers as the official VQA tool does: accuracy in percent, by type of answer and of
 /// question
 ///
-/// Answers are normalised as there (punctuation, number words, articles, contractions), quirks
-/// included.
+/// Answers are normalised as the official tool does it, quirks included: punctuation, number
+/// words, articles, contractions.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
 use toolkit_metrics::VqaRow;
+use toolkit_metrics::scores;
 use toolkit_metrics::vqa::{accuracy, normalize_prediction, score};
 
 /// One answered question.
@@ -52,11 +53,11 @@ pub struct VqaResult {
 impl VqaResult {
     /// Returns the scores by name.
     pub(super) fn scores(&self) -> BTreeMap<String, f64> {
-        let overall = self.overall.map(|overall| ("overall".to_owned(), overall));
+        let overall = self.overall.map(|overall| (scores::OVERALL.key.to_owned(), overall));
         let parts = [
-            ("answer_type", &self.per_answer_type),
-            ("kind", &self.per_kind),
-            ("group", &self.per_group),
+            (scores::ANSWER_TYPE, &self.per_answer_type),
+            (scores::KIND, &self.per_kind),
+            (scores::GROUP, &self.per_group),
         ];
         let parts = parts.into_iter().flat_map(|(by, all)| {
             all.iter().map(move |(name, value)| (format!("{by}.{name}"), *value))

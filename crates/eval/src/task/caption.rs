@@ -8,6 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
+use toolkit_metrics::scores;
 use toolkit_metrics::{CaptionTokens, Meteor, caption_notes, caption_scores, mean};
 use toolkit_registry::Card;
 use toolkit_system::problem::Problem;
@@ -83,7 +84,7 @@ impl Task for CaptionTask {
         let each: Vec<f64> = captions.rows.iter().map(|row| row.cider).collect();
         let mut measured = Measured::of(&captions.rows, items)?;
         (measured.scores, measured.notes) = captions.scores(meteor)?;
-        measured.add_interval("cider", &each, None);
+        measured.add_interval(scores::CIDER.key, &each, None);
         Ok(measured)
     }
 
@@ -107,28 +108,30 @@ impl CaptionResult {
             self.rows.iter().map(|row| (row.caption.clone(), row.references.clone())).unzip();
         let tokens = CaptionTokens::of(&captions, &references);
         let mut notes = caption_notes(&tokens, &tokens.bleu(&|_| {}), &tokens.cider(&|_| {}));
-        let name = meteor::name(meteor);
+        let name = meteor::score(meteor);
         let found = meteor.score_tokens(&tokens, &|_| {})?.overall;
         if found.is_none() {
             notes.push(format!(
-                "`{name}` is left out: a caption and its references are too long to be compared."
+                "`{}` is left out: a caption and its references are too long to be compared.",
+                name.key
             ));
         }
         if !meteor.has_tables() {
             notes.push(meteor::NO_TABLES.to_owned());
         }
         let own = [
-            ("cider", all.cider),
-            ("bleu1", 100.0 * all.bleu1),
-            ("bleu2", 100.0 * all.bleu2),
-            ("bleu3", 100.0 * all.bleu3),
-            ("bleu4", 100.0 * all.bleu4),
-            ("rouge_l", 100.0 * all.rouge_l),
+            (scores::CIDER, all.cider),
+            (scores::BLEU1, 100.0 * all.bleu1),
+            (scores::BLEU2, 100.0 * all.bleu2),
+            (scores::BLEU3, 100.0 * all.bleu3),
+            (scores::BLEU4, 100.0 * all.bleu4),
+            (scores::ROUGE_L, 100.0 * all.rouge_l),
         ];
         let own = own.into_iter().chain(found.map(|score| (name, 100.0 * score)));
-        let own = own.map(|(name, value)| (name.to_owned(), value));
+        let own = own.map(|(score, value)| (score.key.to_owned(), value));
+        let cider_of = |group| format!("{}.{group}.{}", scores::GROUP, scores::CIDER.key);
         let groups = self.per_group.iter();
-        let groups = groups.map(|(name, group)| (format!("group.{name}.cider"), group.cider));
+        let groups = groups.map(|(name, group)| (cider_of(name), group.cider));
         let scores = own.chain(groups).filter(|(_, value)| value.is_finite()).collect();
         Ok((scores, notes))
     }

@@ -9,6 +9,7 @@ use crate::{
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toolkit_data::Dataset;
+use toolkit_metrics::scores::{self, Score};
 use toolkit_registry::Card;
 use toolkit_system::problem::Problem;
 
@@ -199,28 +200,29 @@ fn encoded(
 impl RetrievalResult {
     /// Returns the scores by name.
     fn scores(&self) -> BTreeMap<String, f64> {
-        let mut scores = BTreeMap::from([
-            ("chance.r1".to_owned(), self.chance_r1),
-            ("images".to_owned(), self.rows.len() as f64),
+        let key = |method: &str, score: Score| format!("{method}.{}", score.key);
+        let mut all = BTreeMap::from([
+            (key(scores::CHANCE, scores::R1), self.chance_r1),
+            (scores::IMAGES.key.to_owned(), self.rows.len() as f64),
         ]);
-        for (method, recall) in [("itc", Some(&self.itc)), ("itm", self.itm.as_ref())] {
+        for (method, recall) in [(scores::ITC, Some(&self.itc)), (scores::ITM, self.itm.as_ref())] {
             let Some(r) = recall else { continue };
-            let all = [
-                ("txt_r1", r.txt_r1),
-                ("txt_r5", r.txt_r5),
-                ("txt_r10", r.txt_r10),
-                ("txt_r_mean", r.txt_r_mean),
-                ("img_r1", r.img_r1),
-                ("img_r5", r.img_r5),
-                ("img_r10", r.img_r10),
-                ("img_r_mean", r.img_r_mean),
-                ("r_mean", r.r_mean),
+            let found = [
+                (scores::TXT_R1, r.txt_r1),
+                (scores::TXT_R5, r.txt_r5),
+                (scores::TXT_R10, r.txt_r10),
+                (scores::TXT_R_MEAN, r.txt_r_mean),
+                (scores::IMG_R1, r.img_r1),
+                (scores::IMG_R5, r.img_r5),
+                (scores::IMG_R10, r.img_r10),
+                (scores::IMG_R_MEAN, r.img_r_mean),
+                (scores::R_MEAN, r.r_mean),
             ];
-            scores.extend(all.map(|(name, value)| (format!("{method}.{name}"), value)));
+            all.extend(found.map(|(score, value)| (key(method, score), value)));
         }
-        let accuracy = self.itm_accuracy;
-        scores.extend(accuracy.map(|accuracy| ("itm.hard_negative_accuracy".to_owned(), accuracy)));
-        scores
+        let hard = key(scores::ITM, scores::HARD_NEGATIVE_ACCURACY);
+        all.extend(self.itm_accuracy.map(|accuracy| (hard, accuracy)));
+        all
     }
 }
 
@@ -229,16 +231,16 @@ impl RetrievalResult {
 /// Of an image with several texts, the rank of the first text alone is known, so recall of images
 /// has an interval only if there is `one_text` an image.
 fn add_intervals(measured: &mut Measured, found: &RetrievalResult, one_text: bool) {
-    let mut add = |name: &str, rank: fn(&RetrievalRow) -> Option<usize>| {
+    let mut add = |method: &str, score: Score, rank: fn(&RetrievalRow) -> Option<usize>| {
         let hit = |row: &RetrievalRow| if rank(row) == Some(0) { 100.0 } else { 0.0 };
         let each: Vec<f64> = found.rows.iter().map(hit).collect();
-        measured.add_interval(name, &each, None);
+        measured.add_interval(&format!("{method}.{}", score.key), &each, None);
     };
-    add("itc.txt_r1", |row| Some(row.text_rank_itc));
+    add(scores::ITC, scores::TXT_R1, |row| Some(row.text_rank_itc));
     if found.itm.is_some() {
-        add("itm.txt_r1", |row| row.text_rank_itm);
+        add(scores::ITM, scores::TXT_R1, |row| row.text_rank_itm);
     }
     if one_text {
-        add("itc.img_r1", |row| Some(row.image_rank_itc));
+        add(scores::ITC, scores::IMG_R1, |row| Some(row.image_rank_itc));
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     question_pairs, same_pictures,
 };
 use toolkit_data::Dataset;
+use toolkit_metrics::scores;
 use toolkit_registry::Card;
 use toolkit_system::problem::Problem;
 use toolkit_vlm::Decoding;
@@ -91,7 +92,7 @@ impl Task for VqaTask {
         let percent: Vec<f64> = answers.rows.iter().map(|row| 100.0 * row.score).collect();
         let mut measured = Measured::of(&answers.rows, items)?;
         measured.scores = answers.scores();
-        measured.add_interval("overall", &percent, Some(&clusters));
+        measured.add_interval(scores::OVERALL.key, &percent, Some(&clusters));
         Ok(measured)
     }
 

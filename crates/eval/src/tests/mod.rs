@@ -102,7 +102,7 @@ fn tokenizer(vocab: usize) -> TextTokenizer {
     let words: Vec<String> = (0..vocab).map(|id| format!("\"w{id}\":{id}")).collect();
     let special = |id: usize| {
         format!(
-            r#"{{"id":{id},"content":"w{id}","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}}"#
+            r#"{{"id":{id},"content":"w{id}","single_word":true,"lstrip":false,"rstrip":false,"normalized":false,"special":true}}"#
         )
     };
     let json = format!(

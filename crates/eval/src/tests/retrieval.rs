@@ -5,12 +5,13 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::cell::RefCell;
 use toolkit_core::{ImagePass, KeysValues, Pair, TextSpecialTokens, TextTower, params};
 
-const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
+pub(super) const SPECIAL_TOKENS: TextSpecialTokens =
+    TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
 /// Id of text 0.
 const FIRST: u32 = 10;
 
 /// Item `i` is the vector `images[i]`, text `t` is `texts[t]`; `itm[i][t]` is the matching logit.
-struct Hand {
+pub(super) struct Hand {
     texts: Vec<[f32; 2]>,
     itm: Vec<Vec<f32>>,
     asked: RefCell<Vec<usize>>,
@@ -25,7 +26,7 @@ impl Hand {
             assert_eq!(
                 (ids[0], ids[2]),
                 (1, 2),
-                "texts come between their special_tokens: {ids:?}"
+                "texts come between their special tokens: {ids:?}"
             );
             ids[1] as usize - FIRST as usize
         };
@@ -79,7 +80,11 @@ impl TextTower for Hand {
 }
 
 /// Two queries per image: the second is the image's vector, the first points nowhere.
-fn features(hand: &Hand, images: &[[f32; 2]], items: &[usize]) -> Result<Tensor<3>, EvalError> {
+pub(super) fn features(
+    hand: &Hand,
+    images: &[[f32; 2]],
+    items: &[usize],
+) -> Result<Tensor<3>, EvalError> {
     hand.asked.borrow_mut().extend(items);
     let values: Vec<f32> = items
         .iter()
@@ -88,7 +93,7 @@ fn features(hand: &Hand, images: &[[f32; 2]], items: &[usize]) -> Result<Tensor<
     Ok(Tensor::from_data(TensorData::new(values, [items.len(), 2, 3]), &Device::default()))
 }
 
-fn hand() -> (Hand, Vec<[f32; 2]>) {
+pub(super) fn hand() -> (Hand, Vec<[f32; 2]>) {
     // Item 0 is not asked for. sim (items 1 to 3 by texts 0 to 2), as worked out by hand:
     //   1: 1.0 0.8 0.0      2: 0.6 0.96 0.8      3: 0.0 0.6 1.0
     let images = vec![[9.0, 9.0], [1.0, 0.0], [0.6, 0.8], [0.0, 1.0]];
@@ -107,7 +112,7 @@ fn similarity_and_reranking() {
     for batch in [1, 2, 64] {
         let config = RetrievalConfig { top_k: 2, batch, max_tokens: 35, contrast: true };
         let read = |items: &[usize]| features(&hand, &images, items);
-        let found = retrieve(&hand, &read, &[1, 2, 3], &captions, MARKS, config).unwrap();
+        let found = retrieve(&hand, &read, &[1, 2, 3], &captions, SPECIAL_TOKENS, config).unwrap();
         assert_eq!((found.itc.txt_r1, found.itc.img_r1), (100.0, 100.0));
         let itm = found.itm.unwrap();
         // Item 1 to text: -1 + 1.0 against 2 + 0.8: second. Item 2: 1.96 against -1.2. Item 3:
@@ -143,7 +148,8 @@ fn without_contrast_the_matching_head_ranks_all_pairs_alone() {
     let captions: Vec<Vec<Vec<u32>>> = (0..3).map(|text| vec![vec![FIRST + text]]).collect();
     let config = RetrievalConfig { top_k: 1, contrast: false, ..RetrievalConfig::default() };
     let read = |items: &[usize]| features(&hand, &images, items);
-    let itm = retrieve(&hand, &read, &[1, 2, 3], &captions, MARKS, config).unwrap().itm.unwrap();
+    let itm =
+        retrieve(&hand, &read, &[1, 2, 3], &captions, SPECIAL_TOKENS, config).unwrap().itm.unwrap();
     // By logit alone: items 1 (2 above -1) and 3 (9 above 3) miss their texts; texts 0 (9) and 1 (2
     // above 1) their items.
     assert!(
@@ -164,7 +170,7 @@ fn without_matching_each_image_is_read_once() {
         &|items| features(&hand, &images, items),
         &[1, 3],
         &captions,
-        MARKS,
+        SPECIAL_TOKENS,
         config,
     )
     .unwrap();
@@ -181,14 +187,18 @@ fn texts_are_cut_and_lists_checked() {
     let read = |items: &[usize]| features(&hand, &images, items);
     let long = vec![vec![vec![1, FIRST, 99, 98, 97, 2]], vec![vec![FIRST + 1, 99]]];
     let config = RetrievalConfig { top_k: 2, batch: 4, max_tokens: 3, contrast: true };
-    assert_eq!(retrieve(&hand, &read, &[1, 2], &long, MARKS, config).unwrap().itc.txt_r1, 100.0);
+    assert_eq!(
+        retrieve(&hand, &read, &[1, 2], &long, SPECIAL_TOKENS, config).unwrap().itc.txt_r1,
+        100.0
+    );
     for (items, captions) in [
         (vec![1, 2], vec![vec![vec![FIRST]], vec![]]),
         (vec![1, 2], vec![vec![vec![FIRST]]]),
         (vec![], vec![]),
     ] {
-        let error =
-            retrieve(&hand, &read, &items, &captions, MARKS, config).unwrap_err().to_string();
+        let error = retrieve(&hand, &read, &items, &captions, SPECIAL_TOKENS, config)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("not one or more for each"), "{error}");
     }
 }

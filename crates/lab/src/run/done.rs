@@ -128,17 +128,26 @@ impl Done {
     /// Computes a result once and writes it to `name` in `dir`. A call after a kill reads that
     /// file.
     ///
+    /// A file of an earlier version's form is made again, with a note, unless only training makes
+    /// it.
+    ///
     /// # Errors
     /// Those of `compute`, and errors of the file system.
     pub fn once<T: Serialize + DeserializeOwned>(
         &mut self,
         dir: &Path,
         name: &str,
+        reporter: &dyn Reporter,
         compute: impl FnOnce() -> Result<T, LabError>,
     ) -> Result<T, LabError> {
         let path = dir.join(name);
         if self.has(name) {
-            return read_json(&path);
+            match read_json(&path) {
+                Err(LabError::Problem(problem)) if remedy(name) == Remedy::Again => reporter.note(
+                    &format!("{}; another version wrote it, and it is made again", problem.what),
+                ),
+                found => return found,
+            }
         }
         let value = compute()?;
         if let Some(folder) = path.parent() {

@@ -65,7 +65,7 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
     let meteor = MeteorTables::new(registry);
     let mut ask = |task: &CellTask| -> Result<Measured, LabError> {
         let data = task.data(&splits);
-        done.once(dir, &format!("{}.json", task.name), || {
+        done.once(dir, &format!("{}.json", task.name), job.context.reporter, || {
             let mut texts = Texts::open(dir, &task.name, data.len(), batch)?;
             let options = MeasureOptions {
                 limit: task.limit,

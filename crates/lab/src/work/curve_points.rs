@@ -34,7 +34,8 @@ impl CurvePoints<'_> {
         let dir: PathBuf = self.job.dir();
         let point =
             || evaluate::curve_point(self.job, &model.valid(), self.language, self.features);
-        match self.done.once(&dir, &format!("eval/step-{step:06}.json"), point) {
+        let (name, reporter) = (format!("eval/step-{step:06}.json"), self.job.context.reporter);
+        match self.done.once(&dir, &name, reporter, point) {
             Ok(_) => Ok(()),
             Err(error) => Err(Problem::new(error).into()),
         }

@@ -21,7 +21,7 @@ use toolkit_eval::{
     Batches, Control, EvalError, LanguageParts, MeasureOptions, Measured, MeteorTables, ModelParts,
     RetrievalTask, Task, TextParts, measure, same_pictures, write_samples,
 };
-use toolkit_metrics::Interval;
+use toolkit_metrics::{Interval, scores};
 use toolkit_models::connector::Connector;
 use toolkit_registry::Kind;
 use toolkit_train::features::Features;
@@ -216,9 +216,9 @@ impl CellEnd<'_> {
         let name = &task.name;
         let shuffled = Control::Shuffled { seed: self.job.cell.seed };
         let measured = self.measure(task, &format!("{name}-shuffled"), Some(shuffled))?;
-        self.found.add(&format!("{name}.shuffled"), &measured);
+        self.found.add(&format!("{name}.{}", scores::SHUFFLED), &measured);
         let blind: Measured = read_json(&blind::dir(self.job).join(format!("{name}.json")))?;
-        self.found.add(&format!("{name}.no_image"), &blind);
+        self.found.add(&format!("{name}.{}", scores::NO_IMAGE), &blind);
         let options = MeasureOptions {
             limit: task.limit,
             control: Some(Control::Majority(task.majority_data(self.job.splits))),
@@ -227,7 +227,7 @@ impl CellEnd<'_> {
         let (data, features) = (task.data(self.job.splits), task.features(self.features));
         // Without training questions there is no commonest answer.
         if let Ok(majority) = self.writer.measure(&*task.task, data, features, options) {
-            self.found.add(&format!("{name}.majority"), &majority);
+            self.found.add(&format!("{name}.{}", scores::MAJORITY), &majority);
         }
         Ok(())
     }
@@ -242,7 +242,7 @@ impl CellEnd<'_> {
     ) -> Result<Measured, LabError> {
         let Self { job, features, writer, meteor, done, .. } = self;
         let (batch, dir) = (job.cell.spec.eval.batch, job.dir());
-        done.once(&dir, &format!("{PIECES}/{name}.json"), || {
+        done.once(&dir, &format!("{PIECES}/{name}.json"), job.context.reporter, || {
             let (data, features) = (task.data(job.splits), task.features(features));
             let mut texts = Texts::open(&dir, name, data.len(), batch)?;
             let options = MeasureOptions {

@@ -63,8 +63,10 @@ pub(crate) fn kinds(summary: &Summary, corner: &str) -> Table {
     let mut table = scores(summary, corner, &columns);
     table.caption = format!("Accuracy (%) by kind of question{}.", interval_note(summary));
     let average = |key: &String| {
-        let means =
-            summary.rows.iter().filter_map(|row| row.scores.get(&control_key(key, "majority")));
+        let means = summary
+            .rows
+            .iter()
+            .filter_map(|row| row.scores.get(&control_key(key, scores::MAJORITY)));
         toolkit_metrics::mean(&means.map(|estimate| estimate.mean).collect::<Vec<_>>())
     };
     let majority: Vec<Option<f64>> = keys.iter().map(average).collect();

@@ -284,7 +284,7 @@ pub fn example() -> Results {
             "Steps of stage 1 are not counted in the figure.".into(),
         ],
         frozen: vec![
-            part("vision encoder", "vit-nano", 1_806_336, &[("accuracy.group", 97.1)]),
+            part("vision encoder", "vit-nano", 1_806_336, &[("group", 99.41), ("thing", 97.1)]),
             part("language model", "opt-nano", 3_254_272, &[("perplexity", 4.182)]),
             part("language model", "t5-nano", 4_001_792, &[("perplexity", 3.902)]),
         ],

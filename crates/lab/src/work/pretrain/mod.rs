@@ -119,14 +119,17 @@ impl PretrainContext<'_> {
         Ok(overlay.card(card.kind, &card.name)?.tokenizer(table)?)
     }
 
-    /// Writes weights and the card that names them.
+    /// Writes weights and the card that names them. `accuracies` are shares from 0 to 1; a card
+    /// has percent, as everything that writes scores.
     fn write_part(
         &self,
         folder: &str,
         card: &Card,
         weights: &BTreeMap<String, params::Values>,
-        scores: &BTreeMap<String, f64>,
+        accuracies: &BTreeMap<String, f64>,
     ) -> Result<(), LabError> {
+        let percent = |(name, share): (&String, &f64)| (name.clone(), 100.0 * share);
+        let scores: BTreeMap<String, f64> = accuracies.iter().map(percent).collect();
         let file = format!("weights/{}.safetensors", card.name);
         let sha256 = write_safetensors(
             &self.out.join("registry").join(&file),
@@ -138,8 +141,8 @@ impl PretrainContext<'_> {
         // The card that is there already names the tokenizer that was just written.
         let held = toolkit_system::input::read_to_string(&path)
             .unwrap_or_else(|_| card.text().text().to_owned());
-        write(&path, with_weights(&held, &file, "f16", &sha256, scores).as_bytes())?;
-        self.reporter.note(&format!("{}: {scores:.3?}", card.name));
+        write(&path, with_weights(&held, &file, "f16", &sha256, &scores).as_bytes())?;
+        self.reporter.note(&format!("{}: in percent {scores:.1?}", card.name));
         Ok(())
     }
 
