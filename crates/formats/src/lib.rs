@@ -4,8 +4,8 @@
 //! [`Tensors::open`] maps the file into memory and reads only its directory. [`Tensors::read`]
 //! decodes one tensor at a time to row-major `f32`.
 //!
-//! Files may be hostile: every claimed length and offset is checked against the file before it is
-//! used, nothing is allocated from a claim alone, and a pickle is read by a machine that cannot
+//! Files may be hostile. Every claimed length and offset is checked against the file before it is
+//! used, and nothing is allocated from a claim alone. A pickle is read by a machine that cannot
 //! call anything (see [`torch`]).
 //!
 //! | module | purpose |

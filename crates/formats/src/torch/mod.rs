@@ -1,17 +1,24 @@
 //! PyTorch checkpoints.
 //!
 //! Such a file is a pickle: a program for a small stack machine that may name any function of any
-//! installed module and have it called. The machine here (`machine`) knows the instructions but can
-//! call nothing: a short list of names is understood (`OrderedDict`, the functions that put a
-//! tensor together from a storage, storage and number types, `torch.Size`), everything else that is
-//! named or "called" becomes a value without content. Names that run programs or code (`os.system`,
+//! installed module and have it called. The machine here knows the instructions but can call
+//! nothing. It understands a short list of names: `OrderedDict`, the functions that put a tensor
+//! together from a storage, storage and number types, `torch.Size`. Anything else that is named or
+//! "called" becomes a value without content. Names that run programs or code (`os.system`,
 //! `builtins.eval`) are refused with an error, since no checkpoint has a use for them.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | `zip`, `legacy` | the containers: zip archives, and bare pickles before PyTorch 1.6 |
+//! | `machine`, `opcodes`, `build` | the machine, its instructions, the calls it stands in for |
+//! | `node`, `global` | values of a pickle, functions and classes that it names |
+//! | `find`, `state` | the search for tensors below the root, their names and places |
 //!
 //! The tensors are those of the state dict:
 //! - nested dicts and lists are flattened, names joined with `.`;
-//! - if the top level is a dict where `model`, `state_dict`, `model_state_dict` or `module` holds
-//!   tensors and no other key does (but for the training's own: optimizer, scheduler, scaler, EMA,
-//!   random state), only what is under that key is returned, without its name;
+//! - if the top level is a dict where `model`, `state_dict`, `model_state_dict` or `module` has
+//!   tensors and no other key has (but for those of the state of a training: optimizer, scheduler,
+//!   scaler, EMA, random state), only the tensors under that key are returned, without its name;
 //! - modules, from a pickled `nn.Module` or from TorchScript (`torch.jit.save`), give their
 //!   parameters, buffers and submodules. TorchScript does not say which tensors are constants, so
 //!   those are returned too;
