@@ -5,13 +5,13 @@
 //! checkpoint names. The steps after them are computed again.
 
 use crate::TrainError;
-use crate::feature_header::{hex, sum};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use toolkit_system::digest::{hex, sha256_hex};
 use toolkit_system::files::FileError;
 use toolkit_system::problem::Problem;
 
@@ -96,7 +96,7 @@ impl MetricsLog {
     /// Errors of the file system.
     pub fn mark(&mut self) -> Result<LogMark, TrainError> {
         self.file.sync_data().map_err(|e| FileError::new(&self.path, e))?;
-        Ok(LogMark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize().into()) })
+        Ok(LogMark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize()) })
     }
 }
 
@@ -115,7 +115,7 @@ fn checked_length(
     let (lines, end) = steps_before(found, step);
     let wanted = mark.map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
     if let Some((length, sha256)) = wanted {
-        let hash = found.get(..length).map(|part| hex(&sum(part)));
+        let hash = found.get(..length).map(|part| sha256_hex(part));
         if hash.as_ref() == Some(sha256) {
             return Ok(length);
         }

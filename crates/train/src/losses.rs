@@ -92,7 +92,7 @@ pub fn next_token_loss_sum(
         let logits = language.logits(piece.clone()).squeeze_dim::<2>(0);
         let wanted = index(labels, &logits.device());
         let loss = cross_entropy_rows(logits, wanted, 0.0).sum();
-        sum += f64::from(loss.clone().into_scalar::<f32>());
+        sum += scalar(&loss);
         if recorded {
             slopes.extend(piece.grad_remove(&mut loss.backward()));
         }

@@ -4,7 +4,7 @@
 use crate::TrainError;
 use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
-use crate::losses::next_token_loss_sum;
+use crate::losses::{next_token_loss_sum, scalar};
 use crate::order::Order;
 use crate::text::draw_caption;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -16,8 +16,9 @@ use toolkit_core::{
 };
 use toolkit_models::connector::Connector;
 
-/// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32). The end token of a
-/// longer text is dropped with the rest.
+/// Longest text in tokens, special ones included (LAVIS: `max_txt_len` 32).
+///
+/// In front of a decoder-only model a longer text loses its end token with the rest, as in LAVIS.
 pub const MAX_TEXT: usize = 32;
 
 /// Token ids that the language model reads, and those that it writes.
@@ -197,7 +198,7 @@ impl Stage2 {
                     decoded_loss_sum(language, &memory, &outputs, self.special_tokens, &device)
                 }
             });
-            sum += f64::from(loss.into_scalar::<f32>());
+            sum += scalar(&loss);
         }
         Ok(sum / scored.max(1) as f64)
     }
@@ -248,7 +249,7 @@ impl Objective<Connector> for Stage2 {
                 true => recompute::scope(run),
                 false => (run(), Recorded::default()),
             };
-            sum += f64::from(loss.clone().into_scalar::<f32>());
+            sum += scalar(&loss);
             recorded.backward(&loss, |grads| {
                 accumulated.accumulate(model, GradientsParams::from_grads(grads, model))
             });

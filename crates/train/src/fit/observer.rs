@@ -4,10 +4,10 @@ use crate::TrainError;
 use crate::log::MetricLine;
 use toolkit_system::progress::Progress;
 
-/// Follows a training: shows it, evaluates the model on the way, sends the log elsewhere.
+/// Observer of a training: a progress bar, an evaluation on the way, a tracker of the log.
 ///
 /// An observer never changes the model. A resumed run starts at its last checkpoint, so some steps
-/// may be seen twice: what is written already must be skipped.
+/// may be observed twice. An observer that writes must skip those that it has written.
 ///
 /// A function of the steps done and the model is an observer too: it is called at the start and
 /// after every step.
@@ -15,13 +15,13 @@ pub trait Observer<M> {
     /// Begins at `done` of `total` steps; a resumed run begins at its last checkpoint.
     ///
     /// # Errors
-    /// Ends the training.
+    /// An error ends the training.
     fn start(&mut self, done: u64, total: u64, model: &M) -> Result<(), TrainError>;
 
     /// Follows a step. `done` counts it, `line` is its log.
     ///
     /// # Errors
-    /// Ends the training, which can be resumed.
+    /// An error ends the training, which can be resumed.
     fn after_step(&mut self, done: u64, line: &MetricLine, model: &M) -> Result<(), TrainError>;
 
     /// Ends after the last step, whose checkpoint is saved.

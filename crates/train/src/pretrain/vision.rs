@@ -8,7 +8,7 @@
 
 use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
-use crate::losses::cross_entropy_rows;
+use crate::losses::{cross_entropy_rows, scalar};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -207,10 +207,7 @@ impl Objective<Labeller> for LabelPictures {
             let wanted: Vec<usize> = labels.iter().filter_map(|l| target.label(l)).collect();
             let logits = logits.select(0, index(&known, &self.device));
             let loss = cross_entropy_rows(logits, index(&wanted, &self.device), 0.0).mean();
-            metrics.push((
-                format!("loss_{}", target.name()),
-                f64::from(loss.clone().into_scalar::<f32>()),
-            ));
+            metrics.push((format!("loss_{}", target.name()), scalar(&loss)));
             total = Some(match total {
                 Some(sum) => sum + loss,
                 None => loss,
@@ -218,7 +215,7 @@ impl Objective<Labeller> for LabelPictures {
         }
         let total = total
             .ok_or_else(|| Problem::new("no target to train on").hint("list some in `targets`"))?;
-        metrics[0].1 = f64::from(total.clone().into_scalar::<f32>());
+        metrics[0].1 = scalar(&total);
         let grads = GradientsParams::from_grads(total.backward(), model);
         let samples = (0..self.batch).map(|i| (first as usize) + i).collect();
         Ok(StepLoss { grads, metrics, samples })

@@ -27,7 +27,7 @@ impl Stage1Loss for Itc {
         "image–text contrast (ITC)"
     }
 
-    /// Every pair of the batch is equally likely.
+    /// Takes every text of the batch as equally likely.
     fn trivial(&self, corpus: &Corpus<'_>) -> Option<f64> {
         Some((corpus.batch as f64).ln())
     }

@@ -21,7 +21,7 @@ impl Stage1Loss for Itg {
         "image-grounded text (ITG)"
     }
 
-    /// Each token is drawn from the captions' unigrams, whatever the image.
+    /// Draws each token from the captions' unigrams; the image has no influence.
     fn trivial(&self, corpus: &Corpus<'_>) -> Option<f64> {
         Some(unigram_loss(corpus.captions, corpus.vocab, corpus.smoothing))
     }

@@ -1,8 +1,8 @@
 //! Image-text matching (ITM).
 //!
 //! Queries and text see each other in all layers (the bi-directional mask of BLIP-2, figure 2), and
-//! a classifier on each query output says if image and text belong together; logits are averaged
-//! over the queries. Each pair of the batch comes with two hard negatives: another image for its
+//! a classifier on each query output decides if image and text belong together. Its logits are
+//! averaged over the queries. Each pair of the batch comes with two hard negatives: another image for its
 //! text and another text for its image, drawn in proportion to the contrastive similarity.
 
 use super::{Accuracy, Batch, Corpus, LossValue, Stage1Loss, Stage1Pass};
@@ -24,7 +24,7 @@ impl Stage1Loss for Itm {
         "image–text matching (ITM)"
     }
 
-    /// One triplet in three matches.
+    /// Knows only that one triplet in three matches.
     fn trivial(&self, _: &Corpus<'_>) -> Option<f64> {
         Some(TRIVIAL)
     }

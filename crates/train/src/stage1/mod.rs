@@ -21,8 +21,8 @@
 //! # Adding a loss
 //!
 //! In this crate: a file like `itg.rs` and a line in [`builtin`]. Outside: a type with
-//! [`Stage1Loss`], registered by `Registry::loss::<T>("name")`. An experiment trains it by a weight,
-//! `[stage1.losses] name = 1.0`.
+//! [`Stage1Loss`], registered by `Registry::loss::<T>("name")`. An experiment trains it by a
+//! weight, `[stage1.losses] name = 1.0`.
 //!
 //! The low-memory step knows ITC, ITM and ITG only. With any other loss the step is that of the
 //! definition, in one graph. It takes more memory, and `stage1.accumulate` must be 1.
@@ -126,7 +126,7 @@ pub trait Stage1Loss: Any + Send + Sync {
     /// Returns the title of its panel in the report.
     fn title(&self) -> &'static str;
 
-    /// Returns the loss of a model that ignores its input, drawn beside the loss in the report.
+    /// Returns the loss of a model that ignores its input, drawn with the loss in the report.
     fn trivial(&self, _: &Corpus<'_>) -> Option<f64> {
         None
     }

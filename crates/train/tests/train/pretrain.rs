@@ -18,7 +18,8 @@ use toolkit_models::language::t5::{self, T5};
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
-use toolkit_train::pretrain::text::{MaskedWords, ReadText};
+use toolkit_train::pretrain::masked::MaskedWords;
+use toolkit_train::pretrain::text::ReadText;
 use toolkit_train::pretrain::word_tokenizer;
 
 const SPECIALS: [&str; 5] = ["<pad>", "</s>", "<unk>", "<s>", "[SEP]"];

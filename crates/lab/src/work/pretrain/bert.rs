@@ -13,7 +13,7 @@ use toolkit_registry::{Kind, Weights};
 use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TokenTable;
 use toolkit_train::fit::{ProgressBar, fit};
-use toolkit_train::pretrain::text::MaskedWords;
+use toolkit_train::pretrain::masked::MaskedWords;
 
 impl PretrainContext<'_> {
     pub(super) fn bert(&self, part: &PartSpec) -> Result<(), LabError> {

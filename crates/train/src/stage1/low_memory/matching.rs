@@ -82,8 +82,8 @@ impl LowMemoryStep<'_> {
 
 /// Returns the pairs of `own` and both negatives of each, in the order of their texts.
 ///
-/// `whole` says that the keys and values are those of all rows; else they are those of `own`, then
-/// those of the negative images.
+/// With `whole` the keys and values are those of all rows. Otherwise they are those of `own`,
+/// followed by those of the negative images.
 fn candidates(own: &[usize], negatives: &Negatives, whole: bool) -> Vec<Candidate> {
     let rows = || own.iter().enumerate();
     let wrong_image = |(row, &text): (usize, &usize)| {

@@ -1,9 +1,9 @@
 //! Recipe of a cache of features: decoding, encoding, rounding, and the treatment of pictures that
 //! cannot be read.
 
+use super::file::Part;
+use super::header::{GROUP, Header};
 use crate::TrainError;
-use crate::feature_file::Part;
-use crate::feature_header::{GROUP, Header};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 use rayon::prelude::*;
@@ -134,6 +134,24 @@ impl Recipe<'_> {
         let hint = format!("replace or remove the picture, {limit}");
         Err(Problem::new(what).hint(hint).into())
     }
+}
+
+/// Decodes the images of `rows` to pixels `[rows, 3, size, size]`, on all cores of the current
+/// pool.
+///
+/// # Errors
+/// The first image that cannot be read, by name.
+pub fn pixels(
+    dataset: &dyn Dataset,
+    rows: &[usize],
+    preprocess: &Preprocess,
+    device: &Device,
+) -> Result<Tensor<4>, TrainError> {
+    let images: Result<Vec<Vec<f32>>, _> =
+        rows.par_iter().map(|&row| Ok(preprocess.apply(&dataset.image(row)?))).collect();
+    let images = images.map_err(|e: DataError| TrainError::from(e))?;
+    let side = preprocess.size as usize;
+    Ok(Tensor::from_data(TensorData::new(images.concat(), [rows.len(), 3, side, side]), device))
 }
 
 /// Returns `true` if the fault is the image's, and not a lack of memory, open files or network.

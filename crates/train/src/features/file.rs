@@ -5,13 +5,13 @@
 //! While rows are computed they are appended to `KEY.f16.part`. The hashes of each group of rows
 //! are a line of `KEY.sums.part`. After a kill [`Part::open`] continues after the last whole group.
 
+use super::header::{GROUP, Header, Layout, Sum, parse};
 use crate::TrainError;
-use crate::feature_header::{GROUP, Header, Layout, Sum, hex, parse};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use toolkit_system::digest::sha256_hex;
+use toolkit_system::digest::{hex, sha256_hex};
 use toolkit_system::files::{FileError, write_bytes};
 use toolkit_system::problem::Problem;
 
@@ -135,9 +135,7 @@ impl Part {
         let mut bytes = vec![0; rows * self.layout.row_bytes()];
         let begin = SeekFrom::Start((at * GROUP * self.layout.row_bytes()) as u64);
         match self.data.seek(begin).and_then(|_| self.data.read_exact(&mut bytes)) {
-            Ok(()) => {
-                Ok(self.layout.sums(&bytes).iter().map(hex).collect::<Vec<_>>() == group.sums)
-            }
+            Ok(()) => Ok(hexadecimal(&self.layout.sums(&bytes)) == group.sums),
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
             Err(e) => Err(Problem::io("read", &self.paths.part, e).into()),
         }
@@ -160,7 +158,7 @@ impl Part {
     pub fn append(&mut self, bytes: &[u8], unreadable: &[usize]) -> Result<(), TrainError> {
         self.data.write_all(bytes).map_err(|e| FileError::new(&self.paths.data, e))?;
         let sums = self.layout.sums(bytes);
-        let group = Group { unreadable: unreadable.to_vec(), sums: sums.iter().map(hex).collect() };
+        let group = Group { unreadable: unreadable.to_vec(), sums: hexadecimal(&sums) };
         let json = serde_json::to_string(&group).map_err(Problem::defect)?;
         self.push_line(&json)?;
         self.rows += bytes.len() / self.layout.row_bytes().max(1);
@@ -201,4 +199,8 @@ fn check(json: &str) -> String {
 fn checked(line: &str) -> Option<&str> {
     let (start, json) = line.strip_suffix('\n')?.split_once(' ')?;
     (check(json) == start).then_some(json)
+}
+
+fn hexadecimal(sums: &[Sum]) -> Vec<String> {
+    sums.iter().map(|sum| hex(sum)).collect()
 }

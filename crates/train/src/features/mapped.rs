@@ -1,10 +1,10 @@
 //! Rows of numbers in half precision, in a memory-mapped file: processes that read the same rows
 //! share one copy of them.
 //!
-//! Every block of rows is compared with its SHA-256 before its first row is returned. All readers of
-//! a map share the result of the comparison.
+//! Every block of rows is compared with its SHA-256 before its first row is returned. All readers
+//! of a map share the result of the comparison.
 
-use crate::feature_header::{Layout, Sum, hex, sum};
+use super::header::{Layout, Sum, sum};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use memmap2::{Mmap, UncheckedAdvice};
@@ -15,6 +15,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use toolkit_system::digest::hex;
 
 /// Bytes that one page table maps. The system maps neighbours of a page within its table only.
 const TABLE: usize = 2 << 20;

@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::Path;
-use toolkit_system::digest::sha256_hex;
+use toolkit_system::digest::{hex, sha256_hex};
 use toolkit_system::problem::Problem;
 
 /// Number of rows that are computed and written together.
 pub(crate) const GROUP: usize = 32;
 
-/// Bytes of a block, unless a single row is larger. Small, because the first read of a row reads the
-/// whole block.
+/// Bytes of a block, unless a single row is larger.
+///
+/// Blocks are small, because the first read of a row reads its whole block.
 const BLOCK: usize = 1 << 20;
 
 /// Version of the files. Rows of version 1 had no hashes.
@@ -132,7 +133,7 @@ impl Header {
         let mut header = Self {
             layout,
             unreadable,
-            sums: sums.iter().map(hex).collect(),
+            sums: sums.iter().map(|sum| hex(sum)).collect(),
             sha256: String::new(),
         };
         header.sha256 = sha256_hex(&header.json()?);
@@ -179,11 +180,6 @@ impl Header {
     pub fn sums(&self) -> Vec<Sum> {
         self.sums.iter().map(|text| parse(text).unwrap_or_default()).collect()
     }
-}
-
-/// Writes a hash in hexadecimal.
-pub(crate) fn hex(sum: &Sum) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a hash in hexadecimal.
