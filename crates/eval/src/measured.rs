@@ -17,7 +17,7 @@ pub struct Measured {
     pub scores: BTreeMap<String, f64>,
     /// 95 % bootstrap intervals over pictures, of scores that are means over samples.
     pub intervals: BTreeMap<String, Interval>,
-    /// One JSON object for each sample.
+    /// Samples: a JSON object for each.
     pub rows: Vec<Value>,
     /// Item of each row.
     pub items: Vec<usize>,

@@ -38,8 +38,8 @@ impl<'a> MeteorTables<'a> {
     }
 }
 
-/// Opens METEOR with the tables that the registry's card `meteor` names if they are on this machine,
-/// otherwise without.
+/// Opens METEOR with the tables that the registry's card `meteor` names. If they are not on this
+/// machine, it opens without them.
 ///
 /// # Errors
 /// If the tables are damaged.

@@ -48,9 +48,9 @@ pub struct LanguageParts<'a> {
 pub struct TextParts<'a> {
     /// Text tower.
     pub tower: &'a dyn TextTower,
-    /// Its tokenizer.
+    /// Tokenizer of the text side.
     pub tokenizer: &'a TextTokenizer,
-    /// Its special ids.
+    /// Special ids of that tokenizer.
     pub special_tokens: TextSpecialTokens,
     /// Longest text in tokens; `usize::MAX` for no limit.
     pub positions: usize,

@@ -2,8 +2,9 @@
 //!
 //! A score has the same name and the same unit wherever it is written: in the `scores.json` of
 //! `toolkit eval`, in the `scores.json` and `results.json` of a run, in a report, in the
-//! `[[published]]` of a task card, and in the `[scores]` of a card of weights. A run measures several tasks, so there a key begins with the
-//! name of the task: `caption.bleu4` of a run is `bleu4` of an evaluation.
+//! `[[published]]` of a task card, and in the `[scores]` of a card of weights. A run measures
+//! several tasks, so there a key begins with the name of the task: `caption.bleu4` of a run is
+//! `bleu4` of an evaluation.
 //!
 //! | key | score |
 //! |---|---|
@@ -41,7 +42,7 @@ pub enum Better {
     Neither,
 }
 
-/// One score.
+/// A score: its key, name, unit and direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Score {
     /// Last part of its key.
@@ -119,7 +120,7 @@ pub const LOSS: Score =
 pub const PERPLEXITY: Score =
     Score { key: "perplexity", label: "perplexity", unit: Unit::Ratio, better: Better::Lower };
 
-/// All scores with a name of their own.
+/// The table: all scores with a name of their own.
 pub const SCORES: [Score; 26] = [
     // Questions.
     OVERALL,

@@ -1,4 +1,4 @@
-//! One task of `toolkit eval`: its measurement and its files.
+//! A task of `toolkit eval`: its measurement and its files.
 
 use super::Args;
 use super::outcome::{Outcome, Report, known_as};
@@ -23,8 +23,8 @@ use toolkit_system::files::{FileError, write_bytes};
 use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 
-/// Measures one task and writes its files. With `--out`, texts are stored as they come: a kill costs
-/// one batch.
+/// Measures one task and writes its files. With `--out`, texts are stored as they come, so that a
+/// kill costs one batch.
 ///
 /// # Errors
 /// If the model lacks a part, a picture cannot be read, or files cannot be written.

@@ -13,15 +13,15 @@ use toolkit_system::progress::Progress;
 /// Captions with their references, image by image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaptionFiles {
-    /// In the order of the annotation file.
+    /// Ids of the images, in the order of the annotation file.
     pub images: Vec<Id>,
-    /// One for each image.
+    /// Caption of each image.
     pub captions: Vec<String>,
-    /// Those of each image, at least one.
+    /// References of each image, at least one.
     pub references: Vec<Vec<String>>,
 }
 
-/// One image's scores.
+/// Scores of one image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoredCaption {
     /// Id of the image.

@@ -27,7 +27,7 @@ struct Joined {
     question_type: Option<String>,
 }
 
-/// One question's score.
+/// Score of one question.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoredAnswer {
     /// Id of the question.

@@ -51,7 +51,7 @@ pub struct RetrievalRow {
 /// Recalls in percent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrievalResult {
-    /// One for each image, in the order given.
+    /// Ranks of each image, in the order given.
     pub rows: Vec<RetrievalRow>,
     /// By similarity, the largest over the queries.
     pub itc: Retrieval,
@@ -106,7 +106,7 @@ pub(crate) struct Search<'a> {
     pub(crate) tower: &'a dyn TextTower,
     pub(crate) features: &'a FeatureSource<'a>,
     pub(crate) items: &'a [usize],
-    /// All texts, framed, those of one image after the other.
+    /// Texts with their first and last token, those of one image after the other.
     pub(crate) texts: Vec<Vec<u32>>,
     /// Image of each text.
     pub(crate) owner: Vec<usize>,

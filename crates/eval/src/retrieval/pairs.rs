@@ -10,15 +10,14 @@ use toolkit_core::{Pair, Side, pad, params};
 /// Score of a pair outside the candidates, as in LAVIS; below any other score.
 const UNRANKED: f32 = -100.0;
 
-/// Returns `true` if `other` is ranked before a right item of score `gold`: ties are broken against the model
-/// (see
-/// [`toolkit_metrics::retrieval`]).
+/// Returns `true` if `other` is ranked before a right item of score `gold`. Ties are broken against
+/// the model (see [`toolkit_metrics::retrieval`]).
 pub(crate) fn before(other: f32, gold: f32) -> bool {
     other.partial_cmp(&gold) != Some(Ordering::Less)
 }
 
-/// Returns the rank of `gold` among `total` items of which `scored` have a score and all others come last.
-/// Those that are `right` do not push each other down.
+/// Returns the rank of `gold` among `total` items, of which `scored` have a score. The others come
+/// last. Items that are `right` do not push each other down.
 pub(crate) fn rank(scored: &[(usize, f32)], gold: usize, total: usize, right: &[usize]) -> usize {
     let own = scored.iter().find(|item| item.0 == gold).map_or(UNRANKED, |item| item.1);
     let wrong = || scored.iter().filter(|item| !right.contains(&item.0));

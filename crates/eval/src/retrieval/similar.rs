@@ -15,7 +15,7 @@ const PRODUCTS: usize = 1 << 26;
 /// A candidate and its similarity.
 pub(crate) type Candidate = (usize, f32);
 
-/// What is kept of the similarities.
+/// Ranks and best candidates by similarity. The matrix of all pairs is never in memory.
 pub(crate) struct Similar {
     /// Ranks by similarity alone.
     pub(crate) ranks: Ranks,
@@ -214,7 +214,12 @@ mod tests {
         /// Against the whole matrix, which the ranks of the metrics and LAVIS's re-ranking are of.
         #[test]
         fn blocks_give_what_the_whole_matrix_gives(
-            seed in 0u64..1000, images in 1usize..7, each in 1usize..4, batch in 1usize..4, k in 1usize..6, contrast: bool,
+            seed in 0u64..1000,
+            images in 1usize..7,
+            each in 1usize..4,
+            batch in 1usize..4,
+            k in 1usize..6,
+            contrast: bool,
         ) {
             let device = Device::flex();
             let (queries, width) = (2, 3);
@@ -225,18 +230,24 @@ mod tests {
                 let part = all[from * queries * width..to * queries * width].to_vec();
                 Tensor::<3>::from_data(TensorData::new(part, [to - from, queries, width]), &device)
             };
-            let text = Tensor::<2>::from_data(TensorData::new(drawn(seed + 1, texts * width), [texts, width]), &device);
-            let blocks = (0..images).step_by(batch).map(|from| image(from, (from + batch).min(images)));
+            let text = TensorData::new(drawn(seed + 1, texts * width), [texts, width]);
+            let text = Tensor::<2>::from_data(text, &device);
+            let block = |from: usize| image(from, (from + batch).min(images));
+            let blocks = (0..images).step_by(batch).map(block);
             let embeddings = Embeddings { images: blocks.collect(), texts: text.clone() };
             let values = params::floats(similarity(image(0, images), text));
             let found = embeddings.similar(&owner, k).unwrap();
             prop_assert_eq!(&found.ranks, &ranks(&values, &owner));
 
             let logits = drawn(seed + 2, images * texts);
-            let matched: Matched = (0..images * texts).map(|at| ((at / texts, at % texts), [0.0, logits[at]])).collect();
+            let pair = |at: usize| (at / texts, at % texts);
+            let matched: Matched =
+                (0..images * texts).map(|at| (pair(at), [0.0, logits[at]])).collect();
             let whole = |candidates: &dyn Fn(usize, usize) -> bool| -> Vec<f32> {
                 let score = |at: usize| if contrast { values[at] + logits[at] } else { logits[at] };
-                (0..images * texts).map(|at| if candidates(at / texts, at % texts) { score(at) } else { -100.0 }).collect()
+                let is_candidate = |at: usize| candidates(at / texts, at % texts);
+                let one = |at: usize| if is_candidate(at) { score(at) } else { -100.0 };
+                (0..images * texts).map(one).collect()
             };
             let to_text = whole(&|image, text| found.texts[image].iter().any(|c| c.0 == text));
             let to_image = whole(&|image, text| found.images[text].iter().any(|c| c.0 == image));

@@ -8,7 +8,7 @@ use toolkit_metrics::VqaRow;
 use toolkit_metrics::scores;
 use toolkit_metrics::vqa::{accuracy, normalize_prediction, score};
 
-/// One answered question.
+/// Answer to a question, with its score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VqaRowResult {
     /// Id of the item.

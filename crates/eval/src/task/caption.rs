@@ -137,7 +137,7 @@ impl CaptionResult {
     }
 }
 
-/// One captioned image.
+/// Caption of an image, with its score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CaptionRow {
     /// Id of the item.

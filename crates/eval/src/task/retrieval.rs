@@ -33,11 +33,11 @@ pub struct RetrievalTask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pool {
-    /// One picture and one caption of each thing, so that there is one right answer: for data whose
-    /// captions repeat.
+    /// Pictures of different things, each with one caption of its own, so that there is one right
+    /// answer: for data whose captions repeat.
     #[default]
     Unique,
-    /// All pictures and all their captions, as COCO and Flickr30k are measured.
+    /// Every picture with all its captions, as COCO and Flickr30k are measured.
     All,
 }
 

@@ -6,8 +6,8 @@ use toolkit_system::problem::Problem;
 /// Longest caption in tokens, special ones included (LAVIS: `max_txt_len` 32).
 pub const MAX_CAPTION: usize = 32;
 
-/// Encodes the captions of each image as `[CLS] caption [SEP]`, at most `positions` tokens long. The
-/// end of a longer caption is left out; `[SEP]` stays.
+/// Encodes the captions of each image as `[CLS] caption [SEP]`, at most `positions` tokens long.
+/// The end of a longer caption is left out; `[SEP]` stays.
 ///
 /// # Errors
 /// If a caption holds a token that the model has no row for.

@@ -4,7 +4,7 @@ use crate::stats::summary::Summary;
 use crate::text::write::capital;
 use crate::{Results, names};
 
-/// Says why there is none of some main scores, a sentence each.
+/// Returns the reasons for missing main scores, a sentence each.
 pub(crate) fn missing(summary: &Summary) -> Vec<String> {
     summary
         .absent

@@ -241,7 +241,7 @@ pub(crate) fn keys(summary: &Summary) -> Vec<String> {
     keys
 }
 
-/// Says at the end of a caption what the numbers and the brackets are.
+/// Returns the end of a caption, which explains the numbers and the brackets.
 pub(crate) fn interval_note(summary: &Summary) -> String {
     let seeds = summary.rows.iter().map(|row| row.seeds.len());
     let (least, most) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
