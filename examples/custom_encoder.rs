@@ -12,8 +12,8 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use std::process::ExitCode;
-use toolkit_core::{AnyVision, Cost, ShapeError, VisionEncoder, VisionShape, conform};
-use toolkit_registry::Registry;
+use toolkit::core::conform;
+use toolkit::prelude::*;
 
 /// Values of `[config]` in a card of the family.
 #[derive(serde::Deserialize)]

@@ -8,9 +8,7 @@
 //! ```
 
 use std::process::ExitCode;
-use toolkit_lab::plan::losses::RegisterLoss;
-use toolkit_registry::Registry;
-use toolkit_train::stage1::{Corpus, LossValue, Stage1Loss, Stage1Pass};
+use toolkit::prelude::*;
 
 /// Pulls each image to its caption: one minus the cosine of the caption's embedding and the nearest
 /// query's. Unlike ITC it pushes nothing apart.

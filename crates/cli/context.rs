@@ -16,8 +16,8 @@ pub struct Global {
     /// times, the last wins
     #[arg(long, global = true, value_name = "DIR")]
     pub registry: Vec<PathBuf>,
-    /// Where tensors are: flex (CPU, always there), cuda, cuda:N, wgpu, libtorch (if built with
-    /// that feature)
+    /// Device of the tensors: flex (CPU, in every build), cuda, cuda:N, wgpu, libtorch (if built
+    /// with that feature)
     #[arg(long, global = true, value_name = "NAME", default_value = "flex")]
     pub device: String,
     /// Write the result as JSON
@@ -25,14 +25,19 @@ pub struct Global {
     pub json: bool,
     /// Most pixels of a picture; larger ones are not read [default: TOOLKIT_MOST_PIXELS, otherwise
     /// 200 million]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     pub most_pixels: Option<u64>,
-    /// No log and no progress, errors only
+    /// Log errors only, and show no progress
     #[arg(long, global = true)]
     pub quiet: bool,
 }
 
-/// Cards, device and how to talk.
+/// Cards, device and output of a command.
 pub struct Context {
     /// Families and cards, overlays included.
     pub registry: Registry,
@@ -64,7 +69,7 @@ impl Context {
         })
     }
 
-    /// The device, tried out.
+    /// Opens the device and tries it out.
     ///
     /// # Errors
     /// If it does not open.
@@ -72,7 +77,7 @@ impl Context {
         device::open(&self.device_name)
     }
 
-    /// A TOML file.
+    /// Reads a TOML file.
     ///
     /// # Errors
     /// If it is not there, not text, or not TOML.

@@ -1,42 +1,43 @@
-//! How text is searched for or drawn, from the command line.
+//! Options for the search or sampling of text.
 
 use clap::{Args, ValueEnum};
 use toolkit_vlm::{Decoding, EarlyStopping};
 
-/// When beam search ends.
+/// Rule by which beam search ends.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Stop {
-    /// When nothing that runs can score more: exact
+    /// End when no running hypothesis can score more: exact
     Never,
-    /// As transformers does by default
+    /// End by the rule that transformers has as its default
     Heuristic,
-    /// As soon as there are as many texts as beams
+    /// End once there are as many texts as beams
     Always,
 }
 
-/// How text is searched for, where it differs from the model's default.
+/// Options that replace settings of the model's search.
 #[derive(Args)]
 #[command(
     next_help_heading = "Decoding [default: as the task card of a run says; 5 beams for published \
         models]"
 )]
 pub struct Search {
-    /// Hypotheses kept; 1 is greedy search
+    /// Beams; 1 is greedy search
     #[arg(long, value_name = "N")]
     beams: Option<usize>,
-    /// Most tokens written
+    /// Most tokens of a text
     #[arg(long, value_name = "N")]
     max_new_tokens: Option<usize>,
-    /// Fewest tokens written
+    /// Fewest tokens of a text
     #[arg(long, value_name = "N")]
     min_new_tokens: Option<usize>,
-    /// Above 0 favours long texts, below 0 short ones
+    /// Exponent of the length that scores are divided by: above 0 favours long texts, below 0 short
+    /// ones
     #[arg(long, value_name = "X")]
     length_penalty: Option<f64>,
-    /// Above 1, what was said already becomes less probable
+    /// Divisor for tokens that are there already: above 1 they become less probable
     #[arg(long, value_name = "X")]
     repetition_penalty: Option<f64>,
-    /// When beam search ends
+    /// Rule by which beam search ends
     #[arg(long, value_name = "WHEN")]
     early_stopping: Option<Stop>,
     /// Draw tokens, from the most probable ones that together reach this probability
@@ -51,13 +52,13 @@ pub struct Search {
     /// Texts for each picture: the best ones of the search, or as many draws
     #[arg(long, value_name = "N")]
     answers: Option<usize>,
-    /// Names the draws
+    /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
 impl Search {
-    /// Says whether any option of the search was given.
+    /// Returns `true` if any option of the search was given.
     #[must_use]
     pub fn is_given(&self) -> bool {
         let counts =
@@ -68,7 +69,7 @@ impl Search {
             || self.early_stopping.is_some()
     }
 
-    /// `default` with what was asked for.
+    /// Returns `default` with the options that were given.
     #[must_use]
     pub fn over(&self, default: Decoding) -> Decoding {
         let sample = default.sample
@@ -81,7 +82,7 @@ impl Search {
             Stop::Always => EarlyStopping::Always,
         });
         Decoding {
-            // Drawing has no beams; whoever asks for both is told so.
+            // Sampling has no beams: `Decoding::check` refuses both together.
             beams: self.beams.unwrap_or(if sample { 1 } else { default.beams }),
             max_new_tokens: self.max_new_tokens.unwrap_or(default.max_new_tokens),
             min_new_tokens: self.min_new_tokens.unwrap_or(default.min_new_tokens),

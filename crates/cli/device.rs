@@ -49,10 +49,10 @@ pub fn check(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The device of that name, tried out.
+/// Opens the device of that name and tries it out.
 ///
 /// # Errors
-/// As [`check`], and if it does not open.
+/// The errors of [`check`], and if it does not open.
 pub fn open(name: &str) -> anyhow::Result<Device> {
     check(name)?;
     if name == "flex" {
@@ -71,7 +71,7 @@ pub fn open(name: &str) -> anyhow::Result<Device> {
 /// Multiplies two small matrices on the device; backends panic when there is no driver.
 ///
 /// # Errors
-/// What the backend said, or that the product is wrong.
+/// The message of the backend, or that the product is wrong.
 pub fn probe(name: &str) -> Result<Device, String> {
     let name = name.to_owned();
     let hook = std::panic::take_hook();

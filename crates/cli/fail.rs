@@ -10,10 +10,10 @@ use toolkit_system::problem::{Problem, has_hint};
 /// Exit code of every failure.
 const FAILED: u8 = 2;
 
-/// Exit code of comparisons that find a difference, as of `diff` and `cmp`.
+/// Exit code of comparisons that find a difference, the same as that of `diff` and `cmp`.
 const DIFFERENT: u8 = 1;
 
-/// Two things that were compared and are not the same. The output shows where.
+/// Result of a comparison that found a difference. The output shows where.
 #[derive(Debug)]
 pub struct Different(
     /// Problem for the log, if the output does not show it all.

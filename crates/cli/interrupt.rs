@@ -6,20 +6,20 @@ use std::path::Path;
 /// Exit code of a program that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
-/// From now on Ctrl-C ends the program with a line that says how to go on.
+/// Makes Ctrl-C end the program with a line that says how to resume.
 pub fn say_how_to_go_on(log: &Log, out: &Path) {
     let (log, line) =
         (log.clone(), format!("interrupted; the same command goes on --> {}", out.display()));
-    // Where somebody else handles or ignores the signal, as `nohup` and `&` in scripts do, that
-    // stays.
+    // A handler that is there stays, as does the ignoring of the signal by `nohup` and by `&` in
+    // scripts.
     let _ = ctrlc::try_set_handler(move || {
         log.line(&line);
         std::process::exit(INTERRUPTED);
     });
 }
 
-/// Lets writing past a limit on the size of files (`ulimit -f`) be an error with a reason: SIGXFSZ
-/// would end the process without a word.
+/// Makes writing past the limit of `ulimit -f` an error with a reason. Otherwise SIGXFSZ would end
+/// the process without a message.
 pub fn let_size_limits_be_errors() {
     #[cfg(unix)]
     #[expect(unsafe_code, reason = "a function of the C library")]

@@ -1,5 +1,5 @@
-//! A research toolkit for BLIP-2-style vision-language pre-training: a bridge between a frozen image
-//! encoder and a frozen language model, trained, ablated, evaluated and used.
+//! A research toolkit for BLIP-2-style vision-language pre-training: a bridge between a frozen
+//! image encoder and a frozen language model, trained, ablated, evaluated and used.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -22,9 +22,10 @@
 //! | [`Vlm`], [`open`] | one model in memory; a published checkpoint opened as one |
 //! | [`lab`] | experiments: plan, run, results; `lab::run::TrainedRun` opens the models of a run |
 //! | [`run`] | the command line |
+//! | [`prelude`] | one `use` for a crate that adds models, data sets, losses or tasks |
 //!
-//! A plug-in is a binary of its own whose `main` calls [`run`] with more families:
-//! `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
+//! A plug-in is a binary of its own. Its `main` has `use toolkit::prelude::*` and calls [`run`]
+//! with more families: `toolkit::run(Registry::builtin().vision::<MyVit>("my-vit"))`.
 //!
 //! Standard output is data, standard error is log and progress. An error is one line that begins
 //! with `error: `, and the exit code is 2. Where two runs were compared and differ, it is 1.
@@ -41,6 +42,7 @@ mod model_args;
 mod numbers;
 mod out;
 mod pictures;
+pub mod prelude;
 mod progress;
 mod text;
 
@@ -79,7 +81,8 @@ Examples:
   toolkit reproduce runs/ablate_stage1                   does the same come out again?
   toolkit verify blip2-opt-2.7b/ --reference FILE        does it compute what its source does?
 
-Results go to standard output (`--json` for machines), progress to standard error. Errors end with exit code 2.";
+Results go to standard output (`--json` for machines), progress to standard error. Errors end with \
+exit code 2.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -106,8 +109,8 @@ enum Command {
     Doctor(cmd::doctor::Args),
 }
 
-/// Parses the command line, does what it says with the families and cards of `registry`, and
-/// returns the exit code.
+/// Parses the command line, runs the command with the families and cards of `registry`, and returns
+/// the exit code.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
     memory::keep_freed();
@@ -149,7 +152,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<()> {
     }
 }
 
-/// The definition of the command line, for documentation and tests.
+/// Returns the definition of the command line, for documentation and tests.
 #[must_use]
 pub fn command() -> clap::Command {
     numbers::take_negative(Cli::command())

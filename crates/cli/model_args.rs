@@ -17,14 +17,14 @@ use toolkit_vlm::{Decoding, Vlm};
 /// Type in which the matrices of the frozen parts are kept.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum Precision {
-    /// As they are computed with
+    /// The type that is computed with
     #[default]
     F32,
-    /// In half the memory, widened where they are used
+    /// Half the memory, widened where they are used
     Bf16,
-    /// In half the memory, widened where they are used
+    /// Half the memory, widened where they are used
     F16,
-    /// In 8-bit blocks of 32, little more than a quarter of the memory; large models write faster
+    /// 8-bit blocks of 32: little more than a quarter of the memory; large models generate faster
     /// with it
     Q8,
 }
@@ -40,7 +40,7 @@ impl From<Precision> for DType {
     }
 }
 
-/// The model that a command works with.
+/// Options that choose the model of a command.
 #[derive(Args)]
 pub struct ModelArgs {
     /// Folder of a run, Hugging Face folder, LAVIS .pth with a config.json beside it, or name of a
@@ -148,7 +148,7 @@ impl ModelArgs {
     /// Opens the model on a device that may record gradients; if not `frozen`, of all parts.
     ///
     /// # Errors
-    /// As [`ModelArgs::open`].
+    /// The errors of [`ModelArgs::open`].
     pub fn open_on(
         &self,
         context: &Context,

@@ -35,7 +35,7 @@ fn is_one_of(argument: &Arg, kinds: &[TypeId]) -> bool {
     kinds.iter().any(|kind| parsed == *kind)
 }
 
-/// Puts what a number must be in place of what the standard library says of its digits.
+/// Replaces the standard library's message about digits by one about the number that is wanted.
 pub fn plain(message: &str) -> String {
     message
         .replace("invalid digit found in string", "it must be a whole number, not negative")

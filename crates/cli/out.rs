@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use toolkit_system::problem::Problem;
 
-/// Makes somebody else's text safe as part of a line: control characters are shown escaped, line
-/// breaks and tabs too.
+/// Escapes control characters, line breaks and tabs included, so that foreign text is safe as part
+/// of a line.
 ///
 /// Captions, names of files and what a model wrote may hold sequences that move a terminal's
 /// cursor, change its title or hide text by writing direction.
@@ -19,7 +19,14 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 /// Returns `true` if a character changes how its neighbours are drawn.
 /// Such are the marks of writing direction (Unicode's `Bidi_Control`).
 fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
 }
 
 fn escaped(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -63,7 +70,7 @@ pub fn path(path: &Path) -> Cow<'_, str> {
 }
 
 /// Writes `text` to standard output, control characters but line breaks and tabs escaped. A reader
-/// that has had enough (`toolkit list | head -1`) is no error.
+/// that closes the pipe (`toolkit list | head -1`) is no error.
 ///
 /// # Errors
 /// If it cannot be written, such as on a full disk.
@@ -88,7 +95,7 @@ fn exact(text: &str) -> anyhow::Result<()> {
 /// Writes `value` to standard output as JSON.
 ///
 /// # Errors
-/// As [`out`].
+/// The errors of [`out`].
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     exact(&(serde_json::to_string_pretty(value)? + "\n"))
 }
@@ -96,12 +103,12 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Writes `value` to standard output as one line of JSON Lines.
 ///
 /// # Errors
-/// As [`out`].
+/// The errors of [`out`].
 pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
     exact(&(serde_json::to_string(value)? + "\n"))
 }
 
-/// Writes a line to standard error. If nobody listens there, there is nobody to tell.
+/// Writes a line to standard error. Failure is ignored: there is no other place for the line.
 pub fn log(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(line));
 }

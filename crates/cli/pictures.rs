@@ -7,7 +7,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::path::PathBuf;
 use toolkit_data::DataError;
-use toolkit_system::problem::Problem;
+use toolkit_system::problem::{Problem, has_hint};
 use toolkit_system::progress::Progress;
 use toolkit_vlm::{BATCH, Vlm};
 
@@ -26,8 +26,7 @@ pub struct Unreadable {
 /// Pictures that are left out are reported as they are met, and counted at the end.
 ///
 /// # Errors
-/// The first picture that cannot be read, unless those are left out; that none could be read; those
-/// of `work`.
+/// If a picture cannot be read and those are not left out, if none can be read, or if `work` fails.
 pub fn in_batches(
     context: &Context,
     vlm: &Vlm,
@@ -82,11 +81,10 @@ pub fn in_batches(
 #[must_use]
 pub fn with_option(error: &str) -> String {
     let option = "`--skip-unreadable` leaves such pictures out";
-    // Errors of data carry their hint in brackets at the end.
-    match error.strip_suffix(')').filter(|rest| rest.contains("(hint: ")) {
-        Some(rest) => format!("{rest}, or {option})"),
-        None if error.contains("hint: ") => format!("{error}, or {option}"),
-        None => format!("{error}; hint: {option}"),
+    if has_hint(error) {
+        format!("{error}, or {option}")
+    } else {
+        Problem::new(error).hint(option).to_string()
     }
 }
 
@@ -97,7 +95,6 @@ mod tests {
     #[test]
     fn the_option_joins_the_hint_that_is_there() {
         let option = "`--skip-unreadable` leaves such pictures out";
-        assert_eq!(with_option("a (hint: b)"), format!("a (hint: b, or {option})"));
         assert_eq!(with_option("a; hint: b"), format!("a; hint: b, or {option}"));
         assert_eq!(with_option("a"), format!("a; hint: {option}"));
     }

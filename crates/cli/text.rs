@@ -2,7 +2,7 @@
 
 use crate::out::shown;
 
-/// Columns aligned by two spaces; columns of numbers to the right.
+/// Renders a table: columns are two spaces apart, columns of numbers are aligned to the right.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let columns = head.len();
@@ -38,7 +38,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     std::iter::once(line(&head)).chain(rows.iter().map(|row| line(row))).collect()
 }
 
-/// A score with so many decimals: never `-0.00`, and `–` if it is no number.
+/// Renders a number with `places` decimals: never `-0.00`, and `–` if it is not finite.
 #[must_use]
 pub fn decimals(value: impl Into<f64>, places: usize) -> String {
     let value: f64 = value.into();
@@ -52,14 +52,14 @@ pub fn decimals(value: impl Into<f64>, places: usize) -> String {
     }
 }
 
-/// `1.23 M`.
+/// Renders a count, such as `1.23 M`.
 #[must_use]
 pub fn count(n: f64) -> String {
     let (value, unit) = scaled(n, 1000.0, &["", " k", " M", " G", " T", " P", " E"]);
     if unit.is_empty() { format!("{value:.0}") } else { format!("{value:.2}{unit}") }
 }
 
-/// `1.2 MB`.
+/// Renders a size, such as `1.2 MB`.
 #[must_use]
 pub fn bytes(n: u64) -> String {
     let (value, unit) = scaled(n as f64, 1000.0, &[" B", " kB", " MB", " GB", " TB"]);
@@ -75,7 +75,7 @@ fn scaled<'a>(mut value: f64, step: f64, units: &[&'a str]) -> (f64, &'a str) {
     (value, units[at])
 }
 
-/// `3 min 20 s`.
+/// Renders a duration, such as `3 min 20 s`.
 #[must_use]
 pub fn seconds(s: f64) -> String {
     let whole = s.round().max(0.0) as u64;

@@ -13,11 +13,11 @@ use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 
 /// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage,
-/// writing text
+/// generating text
 ///
-/// Weights and data are made up, so any card can be measured, whether its weights are here or not.
-/// Each piece is timed several times after one round that does not count; the table has medians.
-/// Run it on a quiet machine: what else runs is measured too.
+/// Weights and data are random, so any card can be measured, with or without its weights. Each
+/// piece is timed several times after one warm-up; the table has medians. Run it on a quiet
+/// machine: other processes slow it down.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,7 @@ Examples:
   toolkit bench decode --language opt-1.3b --beams 5 --json
   toolkit bench data --images photos --vision vit-l")]
 pub struct Args {
-    /// What to time [default: all]
+    /// Pieces to time [default: all]
     #[arg(value_name = "WORK")]
     works: Vec<WorkName>,
     /// Model card whose parts are measured
@@ -42,41 +42,76 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "opt-nano")]
     language: String,
     /// Pictures of a batch
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=65536))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 16,
+        value_parser = clap::value_parser!(u64).range(1..=65536)
+    )]
     batch: u64,
     /// Longest caption in tokens; stage 1 draws from 8 (or it, if that is less) to it
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(3..=512))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u64).range(3..=512)
+    )]
     text: u64,
-    /// Leave dropout out, which training has where the bridge's card says so
+    /// Switch off the dropout of the bridge's card
     #[arg(long)]
     no_dropout: bool,
     /// Run the language model's blocks again in the backward pass of stage 2 instead of keeping
     /// their activations
     #[arg(long)]
     recompute: bool,
-    /// Tokens before the first one that is written, soft prefix included
-    #[arg(long, value_name = "N", default_value_t = 33, value_parser = clap::value_parser!(u64).range(2..=2048))]
+    /// Tokens before the generated ones, soft prefix included
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 33,
+        value_parser = clap::value_parser!(u64).range(2..=2048)
+    )]
     prompt: u64,
-    /// Tokens that are written
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    /// Tokens to generate
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u64).range(1..=1024)
+    )]
     new_tokens: u64,
-    /// Texts that are written together
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    /// Texts that are generated together
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..=4096)
+    )]
     texts: u64,
     /// Beams; 1 is greedy search
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..=64)
+    )]
     beams: u64,
-    /// How the language model's matrices are kept while it writes
+    /// Type in which the language model's matrices are kept during generation
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     dtype: Precision,
-    /// Folder with pictures [default: 32 made-up ones of 640 x 480]
+    /// Folder with pictures [default: 32 synthetic ones of 640 x 480]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Side of the picture that is given to the encoder [default: the encoder's]
+    /// Side of the encoder's input in pixels [default: that of the encoder]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: Option<u32>,
-    /// Times each piece is measured
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    /// Measurements of each piece
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=10_000)
+    )]
     rounds: u64,
     /// Threads [default: the cores of this machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
@@ -85,15 +120,15 @@ pub struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum WorkName {
-    /// Picture files to what an encoder takes
+    /// Decoding and preprocessing of picture files
     Data,
-    /// The frozen encoder over a batch
+    /// The frozen encoder on a batch
     Encode,
     /// A step of stage 1 with its backward pass and AdamW
     Stage1,
-    /// A step of stage 2, likewise
+    /// A step of stage 2 with its backward pass and AdamW
     Stage2,
-    /// Text behind a soft prefix
+    /// Generation of text after a soft prefix
     Decode,
 }
 
@@ -231,7 +266,7 @@ fn listing(all: &[Timing]) -> String {
     text
 }
 
-/// `12.3 ms`.
+/// Renders a time, such as `12.3 ms`.
 fn duration(seconds: f64) -> String {
     if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.2} s") }
 }

@@ -28,7 +28,7 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     search: Search,
-    /// What the caption continues [default: as the task card of a run says; nothing for published
+    /// Prompt that the caption continues [default: that of a run's task card; none for published
     /// models]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,

@@ -28,10 +28,10 @@ pub struct Args {
     search: Search,
     /// Picture file
     image: PathBuf,
-    /// A question; may be given several times [default: lines of standard input]
+    /// Question; may be given several times [default: lines of standard input]
     #[arg(long, value_name = "TEXT")]
     question: Vec<String>,
-    /// The prompt of one question, with {} for it [default: as for `toolkit vqa`]
+    /// Prompt of one question, with {} for the question [default: that of `toolkit vqa`]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
 }

@@ -17,12 +17,12 @@ use toolkit_tokenizer::TextTokenizer;
 
 /// Writes a checkpoint in another published form
 ///
-/// From a Hugging Face folder, a LAVIS .pth with a config.json beside it, or a run. To `hf`, a
-/// folder that transformers loads: of a model with a language model
-/// `Blip2ForConditionalGeneration`, of one without `Blip2ForImageTextRetrieval`. To `lavis`, a .pth
-/// with what LAVIS trains (`--all`: the frozen parts too). What the other form has no place for is
-/// named. Tensors are read and written one at a time. The output appears whole or not at all, and
-/// what a kill left is removed by the next call.
+/// The source is a Hugging Face folder, a LAVIS .pth with a config.json next to it, or a run. `hf`
+/// writes a folder that transformers loads: `Blip2ForConditionalGeneration` for a model with a
+/// language model, `Blip2ForImageTextRetrieval` for one without. `lavis` writes a .pth with the
+/// parts that LAVIS trains (`--all`: the frozen parts too). Settings that the other form has no
+/// place for are named. Tensors are read and written one at a time. The output appears whole or not
+/// at all; the next call removes the rest of a killed one.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -34,16 +34,16 @@ pub struct Args {
     model: ModelArgs,
     /// Folder (hf) or .pth file (lavis) to write
     out: PathBuf,
-    /// The form to write
+    /// Form to write
     #[arg(long, value_name = "FORM")]
     to: Target,
-    /// Of a run, the bridge after stage 1, for retrieval
+    /// Convert the bridge of a run after stage 1, for retrieval
     #[arg(long)]
     stage1: bool,
-    /// Lavis: the frozen parts too
+    /// Write the frozen parts too (lavis)
     #[arg(long)]
     all: bool,
-    /// How floats are stored
+    /// Type of stored floats
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     store: Stored,
     /// Most bytes of one weight file
@@ -51,7 +51,7 @@ pub struct Args {
     shard: u64,
 }
 
-/// Sizes that a weight file can be limited to. Below a megabyte there would be a file for every
+/// Returns the limits that a weight file may have. Below a megabyte there would be a file for every
 /// tensor.
 fn shard() -> RangedU64ValueParser<u64> {
     RangedU64ValueParser::new().range(1_000_000..)
@@ -140,7 +140,7 @@ fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<
     Ok(export(vlm, configs, &args.out, to, form)?)
 }
 
-/// The tokenizer with the special tokens that a published one puts around a text itself.
+/// Returns the tokenizer with the special tokens that a published one puts around a text itself.
 fn tokenizer(ours: &TextTokenizer, language: Option<&LanguageConfig>) -> anyhow::Result<String> {
     let (before, after) = match language {
         Some(LanguageConfig::Opt(_) | LanguageConfig::Llama(_)) => (ours.bos, None),

@@ -13,20 +13,18 @@ use toolkit_lab::compare::values::Difference;
 use toolkit_lab::run::damage::Damage;
 use toolkit_system::problem::Problem;
 
-/// Says why two runs differ: what they were made of, where their training parts, which samples came
-/// out otherwise
+/// Explains why two runs differ: inputs, the step where their training parts, samples that changed
 ///
-/// Cells go together by the values of the axes and the seed. Numbers are compared to the last bit:
-/// the same run on the same machine gives the same bytes. Files that are not what the run wrote are
-/// named. The exit code is 0 if the results are the same and 1 if they differ; files that hold only
-/// times, or the state of an optimiser that is done, are said and do not count.
+/// Cells are paired by the values of the axes and the seed. Numbers are compared to the last bit:
+/// the same run on the same machine gives the same bytes. Files that changed since the run wrote
+/// them are named. The exit code is 0 if the results are the same and 1 if they differ. Changed
+/// files that hold only times, or the state of an optimiser that has finished, do not count.
 ///
-/// Two folders that `toolkit eval --out` made are compared sample by sample: the difference with
-/// its 95 % bootstrap interval, and a paired permutation test, both over pictures, Holm-corrected
-/// over tasks. There other scores are no difference of the exit code, which is statistics' to
-/// judge: it is 0 if both measured the same, 1 if a task or a sample is in one only or the task
-/// card or the data are not the same, and 2 if samples are not those that `scores.json` was made
-/// from.
+/// Two folders of `toolkit eval --out` are compared sample by sample: the difference with its 95 %
+/// bootstrap interval, and a paired permutation test, both over pictures, Holm-corrected over
+/// tasks. Scores may differ there. The exit code is 0 if both measured the same tasks on the same
+/// data. It is 1 if a task or a sample is in one only, or the task card or the data differ. It is 2
+/// if samples are not those that `scores.json` was made from.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +35,7 @@ pub struct Args {
     /// Folder of a run, or of an evaluation
     #[arg(value_name = "RUN_A")]
     a: PathBuf,
-    /// Folder of another
+    /// Folder of the run, or of the evaluation, to compare with
     #[arg(value_name = "RUN_B")]
     b: PathBuf,
 }
@@ -87,7 +85,7 @@ fn evaluations(context: &Context, args: &Args) -> anyhow::Result<()> {
     if same { Ok(()) } else { Err(Different(None).into()) }
 }
 
-/// Notes the runs whose damage cannot be told.
+/// Notes the runs that have no hashes to find damage by.
 pub fn note_unlisted(context: &Context, found: &RunDiff) {
     for run in &found.unlisted {
         let again = "the same `toolkit run` command writes it";
@@ -128,7 +126,7 @@ fn paired(found: &[Paired]) -> String {
     table(&head, &rows.collect::<Vec<_>>())
 }
 
-/// The differences for people.
+/// Renders the differences as tables.
 #[must_use]
 pub fn text(found: &RunDiff) -> String {
     let mut parts = Vec::new();
@@ -205,7 +203,7 @@ fn parting(p: &Parting) -> Vec<String> {
     ]
 }
 
-/// A value on a line; hashes by their start.
+/// Renders a value on a line; long ones, such as hashes, by their start.
 fn short(value: &Value) -> String {
     let text = match value {
         Value::Null => "–".to_owned(),

@@ -15,7 +15,7 @@ Examples:
   toolkit list bridge
   toolkit list --registry my-cards --json | jq '.[].name'")]
 pub struct Args {
-    /// Only this kind
+    /// Kind of card [default: all]
     kind: Option<Which>,
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use toolkit_system::problem::Problem;
 use toolkit_vlm::{MatchScores, Vlm};
 
-/// Says how well texts fit pictures: ITC (cosine of the text with the most similar query) and ITM
+/// Scores how well texts fit pictures: ITC (cosine of the text with the most similar query) and ITM
 /// (probability that they match)
 ///
 /// For a run, the bridge after stage 1 is used; for published checkpoints, one with a text side:
@@ -30,14 +30,14 @@ pub struct Args {
     /// Picture files
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// A text; may be given several times
+    /// Text; may be given several times
     #[arg(long, required = true, value_name = "TEXT")]
     text: Vec<String>,
 }
 
-/// Scores of picture files with texts.
+/// Scores of picture files against texts.
 pub struct Scores {
-    /// Files that were read, by their places.
+    /// Indices of the files that were read.
     pub read: Vec<usize>,
     /// Scores of each of them.
     pub scores: Vec<MatchScores>,

@@ -16,7 +16,7 @@ use toolkit_lab::run::Run;
 ///
 /// Cards are looked up, widths checked and shared work found; nothing is written. Operations are
 /// counted from the shapes, time is an estimate for small models on the CPU. Data and weights need
-/// not be here: what is assumed of them is said.
+/// not be here: the plan notes what it assumes of them.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 /// Shows the plan of an experiment; `run --plan` calls it too.
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
     let source = context.source(&args.file)?;
     let options = args.options(context);
@@ -67,13 +67,18 @@ fn as_json(run: &Run) -> Value {
         let spec = &cell.cell.spec;
         json!({
             "id": cell.cell.id, "seed": cell.cell.seed, "axes": cell.cell.axes,
-            "vision": spec.model.vision, "bridge": spec.model.bridge, "language": spec.model.language,
+            "vision": spec.model.vision,
+            "bridge": spec.model.bridge,
+            "language": spec.model.language,
             "stage1": cell.stage1.map(|at| &run.plan.stage1[at].key),
             "trained_params": trained, "frozen_params": frozen,
         })
     });
     json!({
-        "name": run.spec.name, "question": run.spec.question, "out": crate::out::path(&run.out), "jobs": run.jobs,
+        "name": run.spec.name,
+        "question": run.spec.question,
+        "out": crate::out::path(&run.out),
+        "jobs": run.jobs,
         "cells": cells.collect::<Vec<_>>(), "stage1": run.plan.stage1, "estimate": run.estimate,
         "notes": run.plan.notes,
     })
@@ -130,7 +135,7 @@ fn memory(estimate: &Estimate) -> String {
     }
 }
 
-/// Makes a number ready for a unit: `1.20 T` stays, `12` becomes `12 `.
+/// Adds the space before a unit: `1.20 T` stays, `12` becomes `12 `.
 pub fn spaced(number: &str) -> String {
     if number.ends_with(char::is_alphabetic) { number.to_owned() } else { format!("{number} ") }
 }

@@ -9,8 +9,8 @@ use toolkit_lab::{run::done, run::sealed};
 use toolkit_system::files::write_bytes;
 use toolkit_system::problem::Problem;
 
-/// Makes report.html, report.md and the figure of a run again from its results.json, and prints the
-/// table
+/// Writes report.html, report.md and the figure of a run again from its results.json, and prints
+/// the table
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:

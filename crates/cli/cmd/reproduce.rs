@@ -14,12 +14,12 @@ use toolkit_lab::run::sealed;
 use toolkit_lab::run::{Run, RunOptions};
 use toolkit_system::problem::Problem;
 
-/// Runs a finished run again from what it kept, and compares logs, scores and samples
+/// Repeats a finished run from the experiment in its folder, and compares logs, scores and samples
 ///
-/// The same build on the same machine gives the same to the last bit, so exit code 0 means that,
-/// and 1 that it came out otherwise. If the run is not finished or damaged, or a card, weights or
-/// data are no longer what they were, it says so before anything is trained, with exit code 2. Give
-/// the `--registry` folders of the first run.
+/// The same build on the same machine gives the same results to the last bit: exit code 0. Exit
+/// code 1 is a difference. Exit code 2, before anything is trained, is a run that is not finished
+/// or is damaged, or cards, weights or data that have changed. Give the `--registry` folders of the
+/// first run.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +29,7 @@ pub struct Args {
     /// Folder of a finished run
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Folder of the repetition, which may be gone on with [default: RUN-again]
+    /// Folder of the repetition, which is resumed if it is there [default: RUN-again]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Jobs at a time; does not change a result
@@ -40,7 +40,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// If the run is not finished, is not of what is here, cannot be run, or comes out otherwise.
+/// If the run is not finished, its inputs have changed, it cannot be run, or its results differ.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     // 1. Read what the run was made of.
     let manifest = Manifest::load(&args.run)?;
@@ -109,7 +109,7 @@ fn check_inputs(
     Err(Problem::new(what).at(run.display()).hint(hint).into())
 }
 
-/// Checks that the run has come to its end and its results are what it wrote: nothing else can be
+/// Checks that the run is finished and its results are as it wrote them: no other run can be
 /// repeated.
 fn check(run: &Path, manifest: &Manifest) -> Result<(), LabError> {
     sealed::check_finished(run, &manifest.cells)?;

@@ -1,6 +1,6 @@
 //! `toolkit retrieve`: which picture goes with a text.
 
-use super::matching::score;
+use super::matching::{Scores, score};
 use crate::context::Context;
 use crate::model_args::{ModelArgs, Purpose};
 use crate::out;
@@ -8,7 +8,7 @@ use crate::pictures::Unreadable;
 use crate::text::{decimals, table};
 use anyhow::bail;
 use clap::Args as Arguments;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use toolkit_data::pictures_below;
 use toolkit_eval::RetrievalTask;
@@ -39,7 +39,7 @@ pub struct Args {
     /// Picture files
     #[arg(value_name = "IMAGE")]
     files: Vec<PathBuf>,
-    /// A text; may be given several times
+    /// Text; may be given several times
     #[arg(long, required = true, value_name = "TEXT")]
     text: Vec<String>,
 }
@@ -62,49 +62,83 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         }
     };
     let found = score(context, &loaded.vlm, &files, args.unreadable, &args.text, most)?;
-    let scores = &found.scores;
     let files: Vec<&PathBuf> = found.read.iter().map(|at| &files[*at]).collect();
-    let itm = |image: usize, text: usize| scores[image].itm[text][1];
-    let both = |image: usize, text: usize| scores[image].itc[text] + itm(image, text);
-    let ranked = |text: usize| {
-        let mut order: Vec<usize> = (0..files.len()).collect();
-        order.sort_by(|&a, &b| both(b, text).total_cmp(&both(a, text)));
-        order
-    };
-    let as_json = || {
-        let one = |text: usize| {
-            let images = ranked(text).into_iter().map(
-                |i| json!({"image": out::path(files[i]), "score": both(i, text), "itc": scores[i].itc[text], "itm": itm(i, text)}),
-            );
-            json!({"text": args.text[text], "ids": found.ids[text], "of": loaded.of, "ranks": images.collect::<Vec<_>>()})
-        };
-        (0..args.text.len()).map(one).collect()
-    };
-    let as_text = || {
-        let one = |text: usize| {
-            let line = |(rank, i): (usize, usize)| {
-                let numbers = [decimals(scores[i].itc[text], 3), decimals(itm(i, text), 3)];
-                [
-                    vec![(rank + 1).to_string()],
-                    numbers.to_vec(),
-                    vec![files[i].display().to_string()],
-                ]
-                .concat()
-            };
-            let lines: Vec<Vec<String>> = ranked(text).into_iter().enumerate().map(line).collect();
-            format!(
-                "{}\n{}",
-                out::shown(&args.text[text]),
-                table(&["rank", "itc", "itm", "image"], &lines)
-            )
-        };
-        (0..args.text.len()).map(one).collect::<Vec<_>>().join("\n")
-    };
-    context.print(as_json, as_text)
+    let ranking = Ranking { texts: &args.text, files, found: &found, of: &loaded.of };
+    context.print(|| ranking.as_json(), || ranking.as_text())
 }
 
-/// Picture files of the command line, or those that `folder:DIR` has; the log says which are passed
-/// over there.
+/// Pictures ranked by texts.
+struct Ranking<'a> {
+    texts: &'a [String],
+    /// Pictures that were read, in the order of `found.scores`.
+    files: Vec<&'a PathBuf>,
+    found: &'a Scores,
+    /// Key of the stage-1 run, or id of the cell.
+    of: &'a Option<String>,
+}
+
+impl Ranking<'_> {
+    fn itc(&self, image: usize, text: usize) -> f32 {
+        self.found.scores[image].itc[text]
+    }
+
+    fn itm(&self, image: usize, text: usize) -> f32 {
+        self.found.scores[image].itm[text][1]
+    }
+
+    /// Returns the score that pictures are ranked by: the sum of ITC and ITM.
+    fn score(&self, image: usize, text: usize) -> f32 {
+        self.itc(image, text) + self.itm(image, text)
+    }
+
+    /// Returns the indices of the pictures, the best one for the text first.
+    fn ranked(&self, text: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.files.len()).collect();
+        order.sort_by(|&a, &b| self.score(b, text).total_cmp(&self.score(a, text)));
+        order
+    }
+
+    fn as_json(&self) -> Value {
+        let of_text = |text: usize| {
+            let images = self.ranked(text).into_iter().map(|i| {
+                json!({
+                    "image": out::path(self.files[i]),
+                    "score": self.score(i, text),
+                    "itc": self.itc(i, text),
+                    "itm": self.itm(i, text),
+                })
+            });
+            json!({
+                "text": self.texts[text],
+                "ids": self.found.ids[text],
+                "of": self.of,
+                "ranks": images.collect::<Vec<_>>(),
+            })
+        };
+        (0..self.texts.len()).map(of_text).collect()
+    }
+
+    fn as_text(&self) -> String {
+        let of_text = |text: usize| {
+            let row = |(rank, i): (usize, usize)| {
+                vec![
+                    (rank + 1).to_string(),
+                    decimals(self.itc(i, text), 3),
+                    decimals(self.itm(i, text), 3),
+                    self.files[i].display().to_string(),
+                ]
+            };
+            let rows: Vec<Vec<String>> =
+                self.ranked(text).into_iter().enumerate().map(row).collect();
+            let title = out::shown(&self.texts[text]);
+            format!("{title}\n{}", table(&["rank", "itc", "itm", "image"], &rows))
+        };
+        (0..self.texts.len()).map(of_text).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Returns the picture files of the command line, or those of `folder:DIR`. The log names files
+/// there that are passed over.
 fn files(context: &Context, args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     let Some(dir) = &args.images else { return Ok(args.files.clone()) };
     let (files, notes) = pictures_below(dir)?;

@@ -16,7 +16,7 @@ use toolkit_system::problem::Problem;
 ///
 /// Floats must agree to 1e-4 of the tensor's largest magnitude, losses to 1e-5 of themselves,
 /// pixels to 1e-6, token ids exactly. For a folder with `expected.json`, its generations are
-/// replayed too. Exit code 0 only if all of it holds.
+/// repeated too. The exit code is 0 only if everything agrees.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,8 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// What its source computed [default: reference.safetensors beside the checkpoint]
+    /// Reference values of the original code [default: reference.safetensors next to the
+    /// checkpoint]
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
 }

@@ -27,24 +27,23 @@ pub struct Args {
     search: Search,
     /// Picture file
     image: PathBuf,
-    /// A question; may be given several times
+    /// Question; may be given several times
     #[arg(long, value_name = "TEXT", required = true)]
     question: Vec<String>,
-    /// The prompt with {} for the question [default: as the task card of a run says; the paper's
-    /// for published models]
+    /// Prompt with {} for the question [default: that of a run's task card; the paper's for
+    /// published models]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Answers to choose from, separated by commas; may be given several times. Nothing is written:
-    /// each answer's log-probability behind the prompt is computed, the most probable one comes
-    /// first
+    /// Answers to choose from, separated by commas; may be given several times. No text is
+    /// generated: answers are ranked by their log-probability after the prompt
     #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
     choices: Vec<String>,
 }
 
-/// Takes the prompt that was asked for, or the model's own.
+/// Returns the prompt of `--prompt`, or the model's own.
 ///
 /// # Errors
-/// If it has no place for the question, which then would never be asked.
+/// If it has no `{}` for the question.
 pub fn chosen_prompt(wanted: Option<&String>, default: String) -> anyhow::Result<String> {
     let Some(wanted) = wanted else { return Ok(default) };
     if !wanted.contains("{}") {
@@ -103,7 +102,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     )
 }
 
-/// Ranks the given answers by their log-probability behind each prompt (LAVIS `rank_answers`), the
+/// Ranks the given answers by their log-probability after each prompt (LAVIS `rank_answers`), the
 /// most probable first.
 fn rank(
     context: &Context,
@@ -117,8 +116,12 @@ fn rank(
     let as_json = || {
         let one = |((question, prompt), ranked): ((&String, &String), &Vec<RankedAnswer>)| {
             json!({
-                "image": out::path(&args.image), "of": loaded.of, "question": question, "prompt": prompt,
-                "text": ranked.first().map(|best| &best.text), "choices": ranked,
+                "image": out::path(&args.image),
+                "of": loaded.of,
+                "question": question,
+                "prompt": prompt,
+                "text": ranked.first().map(|best| &best.text),
+                "choices": ranked,
             })
         };
         let all: Vec<serde_json::Value> =

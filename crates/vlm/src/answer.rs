@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct GeneratedText {
     /// Text, without white space around it.
     pub text: String,
-    /// Its tokens.
+    /// Token ids.
     pub ids: Vec<u32>,
     /// Log-probability over length to the power of the length penalty.
     pub score: f32,

@@ -1,4 +1,4 @@
-//! One vision-language model in memory: an image encoder, a bridge and a language model.
+//! A vision-language model in memory: an image encoder, a bridge and a language model.
 //!
 //! Runs, published checkpoints and cards all make a [`Vlm`]; everything that uses a model takes
 //! one.
@@ -9,7 +9,7 @@
 //! | `encode` | pictures to features, queries, soft prefixes; cross-attention |
 //! | `answer`, `chat` | captions, answers, ranked candidates, a [`Conversation`] |
 //! | `matching` | pictures compared with texts |
-//! | [`generate`] | text generated behind a soft prefix: search, sampling, scores of given answers |
+//! | [`generate`] | text generated after a soft prefix: search, sampling, scores of given answers |
 //! | `tokenizer` | [`ModelTokenizer`]: prompts, answers and sentences to token ids, and back |
 //! | `processor` | [`Processor`]: picture files to pixels |
 //! | `prompts` | prompts and search settings that published models are quoted with |

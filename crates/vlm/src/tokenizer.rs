@@ -76,8 +76,8 @@ impl ModelTokenizer {
 
     /// Refuses a prompt that spells out the placeholder of a picture.
     ///
-    /// [`ModelTokenizer::prompt`] does so for published models alone: texts of a data set that a run
-    /// was trained on may have one.
+    /// [`ModelTokenizer::prompt`] does so for published models alone: texts of a data set that a
+    /// run was trained on may have one.
     ///
     /// # Errors
     /// If it does.

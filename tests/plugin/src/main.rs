@@ -1,7 +1,5 @@
 use my_vit::{Align, NamesWord, PatchEncoder, Stripes};
-use toolkit_eval::RegisterTask;
-use toolkit_lab::plan::losses::RegisterLoss;
-use toolkit_registry::Registry;
+use toolkit::prelude::*;
 
 fn main() -> std::process::ExitCode {
     let registry = Registry::builtin()

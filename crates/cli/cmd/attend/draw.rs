@@ -6,8 +6,8 @@ use image::{Rgb, RgbImage, imageops};
 /// Space between tiles.
 const GAP: u32 = 4;
 
-/// The side of the square grid of `tokens`, and how many tokens come before it: none, or a class
-/// token.
+/// Returns the side of the square grid of `tokens`, and the number of class tokens before it, 0 or
+/// 1. `None` if the tokens are no square grid.
 #[must_use]
 pub fn grid(tokens: usize) -> Option<(usize, usize)> {
     [0, 1].into_iter().find_map(|class| {
@@ -17,13 +17,13 @@ pub fn grid(tokens: usize) -> Option<(usize, usize)> {
     })
 }
 
-/// Where most goes, and how much.
+/// Returns the place of the largest weight, and that weight.
 #[must_use]
 pub fn most(weights: &[f32]) -> (usize, f32) {
     weights.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default()
 }
 
-/// Tiles in rows: the picture as the encoder sees it, the mean, each query.
+/// Draws tiles in rows: the picture as the encoder sees it, the mean, each query.
 #[must_use]
 pub fn sheet(
     seen: &RgbImage,
@@ -50,7 +50,7 @@ pub fn sheet(
     sheet
 }
 
-/// A grey picture with the weights of a grid in warm colours: the largest of them fully, the
+/// Draws a grey picture with the weights of a grid in warm colours: the largest of them fully, the
 /// smallest not at all.
 fn warm(picture: &RgbImage, weights: &[f32], grid: usize) -> RgbImage {
     let least = weights.iter().copied().fold(f32::INFINITY, f32::min);

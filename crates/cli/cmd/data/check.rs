@@ -12,14 +12,14 @@ use toolkit_eval::question_pairs;
 use toolkit_registry::Kind;
 use toolkit_system::progress::Progress;
 
-/// Says what is missing or damaged, with counts
+/// Lists missing and damaged data, with counts
 ///
-/// Of built-in data and folders it counts items and texts, decodes every picture and says how far
-/// the commonest answer gets. Of folders and published data sets (COCO, VQAv2 and others, in the
-/// files people have) it finds missing and unreadable pictures, rows without text, rows that cannot
-/// be read and files that are passed over; of published ones also annotations of nothing, ids that
-/// come twice, questions without answers, and numbers and digests other than published. Data are
-/// called whole, and the exit code is 0, only if every row gave a picture and a text.
+/// For built-in data and folders it counts items and texts, decodes every picture and scores the
+/// commonest answer. For folders and published data sets (COCO, VQAv2 and others, in their original
+/// files) it finds missing and unreadable pictures, rows without text, rows that cannot be read and
+/// files that are passed over. For published data sets it also finds annotations without a picture,
+/// repeated ids, questions without answers, and counts and digests other than published. Data are
+/// called whole, and the exit code is 0, only if every row has a picture and a text.
 ///
 /// A folder may have sub-folders. Captions are in a .txt file called as the picture, or in
 /// `captions` or `metadata` as .jsonl, .json, .csv or .tsv.
@@ -33,7 +33,7 @@ Examples:
 pub struct Args {
     /// Card (all its splits), CARD:SPLIT or folder:PATH
     data: String,
-    /// Of a published data set: decode every picture, where otherwise only headers are read
+    /// Decode every picture of a published data set [default: read headers only]
     #[arg(long)]
     decode: bool,
     /// Examples of each finding

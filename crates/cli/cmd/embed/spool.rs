@@ -4,7 +4,7 @@
 //! So rows go into one file a tensor, in a hidden folder beside the result; a kill leaves that
 //! folder, and the same command goes on with it.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -15,16 +15,17 @@ use std::time::{Duration, Instant};
 use toolkit_core::params::Values;
 use toolkit_system::files::{FileError, sweep_beside, write_atomic, write_bytes};
 use toolkit_system::input;
+use toolkit_system::problem::Problem;
 
-/// Longest time between two marks of how far it is: the most that a kill can cost.
+/// Longest time between two writings of the progress: the most that a kill can cost.
 const BETWEEN_MARKS: Duration = Duration::from_millis(500);
 
 /// Progress of a spool.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 pub struct Mark {
-    /// All that determines the rows: files with sizes and times, texts, options.
+    /// Inputs that determine the rows: files with sizes and times, texts, options.
     pub key: serde_json::Value,
-    /// Files that were worked on, read or left out.
+    /// Number of files so far, those that were left out included.
     pub done: usize,
     /// Places of files that were left out.
     pub skipped: Vec<usize>,
@@ -34,11 +35,11 @@ pub struct Mark {
     pub hashes: BTreeMap<String, String>,
 }
 
-/// Tensors that are being made.
+/// Tensors that are being written.
 pub struct Spool {
     folder: PathBuf,
     files: BTreeMap<String, (File, Sha256)>,
-    /// Locked as long as this process works here.
+    /// File that is locked as long as this process works here.
     lock: File,
     marked: Instant,
     /// Progress so far.
@@ -52,7 +53,7 @@ impl Spool {
     /// If its folder cannot be made or read.
     pub fn open(out: &Path, key: serde_json::Value) -> anyhow::Result<Self> {
         let name = out.file_name().ok_or_else(|| {
-            anyhow!("`--out` names no file; hint: give a name that ends with .safetensors")
+            Problem::new("`--out` names no file").hint("give a name that ends with .safetensors")
         })?;
         let folder = out.with_file_name(format!(".{}.part", name.to_string_lossy()));
         sweep_beside(out);
@@ -61,9 +62,9 @@ impl Spool {
             File::create(folder.join(LOCK)).map_err(|error| FileError::new(&folder, error))?;
         if lock.try_lock().is_err() {
             bail!(
-                "another `embed` is writing this file --> {}; hint: wait for it, or give another \
-                `--out`",
-                out.display()
+                Problem::new("another `embed` is writing this file")
+                    .at(out.display())
+                    .hint("wait for it, or give another `--out`")
             );
         }
         let read = input::read(&folder.join(MARK))
@@ -196,8 +197,10 @@ impl Spool {
             }
             Ok(())
         })?;
-        std::fs::remove_dir_all(&self.folder).with_context(|| {
-            format!("cannot remove {}; hint: remove it by hand", self.folder.display())
+        std::fs::remove_dir_all(&self.folder).map_err(|error| {
+            Problem::new(format_args!("cannot remove the folder: {error}"))
+                .at(self.folder.display())
+                .hint("remove it by hand")
         })?;
         let _ = self.lock.unlock();
         Ok(())
@@ -217,14 +220,14 @@ fn hex(hash: &Sha256) -> String {
     hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The file of a spool that says how far it is.
+/// File of a spool's progress.
 const MARK: &str = "mark.json";
 
-/// The file of a spool that its writer holds locked.
+/// File of a spool that its writer locks.
 const LOCK: &str = "lock";
 
-/// The length-prefixed JSON header of a safetensors file of 32-bit numbers, padded so that tensors
-/// are aligned.
+/// Returns the length-prefixed JSON header of a safetensors file of 32-bit numbers, padded so that
+/// tensors are aligned.
 fn header(
     shapes: &BTreeMap<String, Vec<usize>>,
     metadata: &BTreeMap<String, String>,

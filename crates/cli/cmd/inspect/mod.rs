@@ -24,7 +24,7 @@ Examples:
 pub struct Args {
     /// Name of a card, or KIND/NAME where several kinds have one of that name
     name: String,
-    /// Encoder that a bridge is described behind [default: the first one that fits]
+    /// Vision encoder whose features a described bridge reads [default: the first one that fits]
     #[arg(long, value_name = "NAME")]
     vision: Option<String>,
 }
@@ -106,7 +106,7 @@ fn find(context: &Context, wanted: &str) -> anyhow::Result<Card> {
     }
 }
 
-/// Describes the weights: their source, and if they are what the card says.
+/// Describes the weights: their source, and the result of the check against the card.
 fn weights(card: &Card) -> Value {
     let Some(section) = &card.weights else { return Value::Null };
     let here = card.not_here().is_ok_and(|missing| missing.is_empty());

@@ -10,8 +10,8 @@ use toolkit_models::bridge::QFormerInit;
 use toolkit_registry::{Card, Kind, Registry};
 use toolkit_system::problem::Problem;
 
-/// Describes the shape of a card. A bridge is described behind the encoder `vision`, or behind the
-/// first that fits.
+/// Describes the shape of a card. A bridge reads the features of the encoder `vision`, or of the
+/// first one that fits.
 ///
 /// # Errors
 /// If something in the card is wrong.
@@ -119,7 +119,7 @@ fn task(registry: &Registry, card: &Card) -> anyhow::Result<Value> {
     Ok(json!({"split": task_split(card)?, "version": card.version}))
 }
 
-/// Returns the encoder that a bridge is described behind, with its shape.
+/// Returns the encoder whose features a bridge reads, with its shape.
 pub(super) fn encoder_for(
     context: &Context,
     bridge: &Card,

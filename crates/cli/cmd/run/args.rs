@@ -8,16 +8,16 @@ use toolkit_lab::run::RunOptions;
 /// Arguments that `run` and `plan` share.
 #[derive(Arguments)]
 pub struct ExperimentArgs {
-    /// The experiment file
+    /// Experiment file
     pub file: PathBuf,
-    /// Use the values of the file's `[smoke]`: ends in under a minute, proves nothing but that it
+    /// Use the values of the file's `[smoke]`: ends in under a minute, and shows only that the run
     /// works
     #[arg(long)]
     pub smoke: bool,
     /// Folder of the run [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Jobs at a time; does not change a result [default: as the file says, otherwise one for each
+    /// Jobs at a time; does not change a result [default: that of the file, otherwise one for each
     /// core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,

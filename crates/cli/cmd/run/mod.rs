@@ -16,10 +16,10 @@ use toolkit_lab::run::{Run, RunOptions};
 
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///
-/// Everything lands in one folder. The same command skips what is done there and resumes what was
-/// interrupted, so that killing it costs seconds. Files are compared with the hashes that were
-/// noted when they were written: what is damaged is computed again, or named if only training can
-/// make it. The table of results goes to standard output.
+/// All output goes to one folder. The same command skips finished jobs and resumes interrupted
+/// ones, so a kill costs seconds. Files are compared with their hashes of the time when they were
+/// written. Damaged files are computed again, or named if only training can make them. The table of
+/// results goes to standard output.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     pub experiment: ExperimentArgs,
-    /// Print what would be done and what it costs, and stop
+    /// Print the jobs and their cost, and stop
     #[arg(long)]
     pub plan: bool,
 }

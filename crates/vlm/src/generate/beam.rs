@@ -3,9 +3,9 @@
 //!
 //! The rules are those of transformers. The best `2 * beams` continuations of a sentence are
 //! candidates (with n ends of text, `(1 + n) * beams`), best first. An end of text among the first
-//! `beams` candidates becomes a finished hypothesis; the first `beams` others continue. A hypothesis
-//! scores its summed log-probability divided by `length ^ length_penalty`, the end counted. At the
-//! last step, running hypotheses compete as they are.
+//! `beams` candidates becomes a finished hypothesis; the first `beams` others continue. The score
+//! of a hypothesis is its summed log-probability divided by `length ^ length_penalty`, the end
+//! counted. At the last step, running hypotheses compete as they are.
 //!
 //! [`EarlyStopping`] sets when a search ends. The default is exact: log-probabilities only fall, so
 //! the best score that a running hypothesis can reach is its present sum at the most favourable

@@ -1,6 +1,7 @@
 //! Settings of a search for text.
 
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use toolkit_system::problem::Problem;
 
 /// Settings of a search; `[decoding]` of a task card. The names are those of transformers.
@@ -53,7 +54,7 @@ pub enum EarlyStopping {
     /// finished one (`False`, the default there). Above a length penalty of 0 this may end too
     /// early; released checkpoints are quoted with it.
     Heuristic,
-    /// As soon as there are as many finished hypotheses as beams (`True`).
+    /// Once there are as many finished hypotheses as beams (`True`).
     Always,
 }
 
@@ -85,69 +86,86 @@ const LEAST_DIVISOR: f64 = 1e-4;
 /// Greatest exponent of a length: powers of 10,000 tokens stay within 64-bit floats.
 const MOST_PENALTY: f64 = 50.0;
 
+/// Returns the problem of a setting.
+fn wrong(what: impl Display, hint: &str) -> Result<(), Problem> {
+    Err(Problem::new(what).at("[decoding]").hint(hint))
+}
+
 impl Decoding {
     /// Checks that the settings make sense together.
     ///
     /// # Errors
     /// If one does not, by the name of its field.
     pub fn check(&self) -> Result<(), Problem> {
-        let wrong = |what: String, hint: &str| Err(Problem::new(what).at("[decoding]").hint(hint));
-        if self.beams == 0 {
-            return wrong("`beams` = 0".to_owned(), "1 is greedy search");
-        }
-        for (name, value) in [("beams", self.beams), ("answers", self.answers)] {
-            if value > MOST_ROWS {
-                return wrong(
-                    format!("`{name}` = {value}"),
-                    "at most 10000: each one is a row of the batch",
-                );
-            }
-        }
-        if self.max_new_tokens == 0 {
-            return wrong("`max_new_tokens` = 0".to_owned(), "it must be at least 1");
-        }
-        if self.min_new_tokens > self.max_new_tokens {
-            let what = format!(
-                "`min_new_tokens` = {}, `max_new_tokens` = {}",
-                self.min_new_tokens, self.max_new_tokens
-            );
-            return wrong(what, "the first must not be larger");
-        }
-        if !(-MOST_PENALTY..=MOST_PENALTY).contains(&self.length_penalty) {
-            let what = format!(
-                "`length_penalty` = {:?} is not from -{MOST_PENALTY} to {MOST_PENALTY}",
-                self.length_penalty
-            );
-            return wrong(what, "0 compares summed log-probabilities, 1 their mean");
-        }
-        for (name, value) in
-            [("repetition_penalty", self.repetition_penalty), ("temperature", self.temperature)]
-        {
-            if !(LEAST_DIVISOR..=1.0 / LEAST_DIVISOR).contains(&value) {
-                let what = format!(
-                    "`{name}` = {value:?} is not from {LEAST_DIVISOR} to {}",
-                    1.0 / LEAST_DIVISOR
-                );
-                return wrong(what, "1 changes nothing");
-            }
-        }
-        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return wrong(
-                format!("`top_p` = {}", self.top_p),
-                "it must be above 0 and at most 1, which is all tokens",
-            );
-        }
+        self.check_counts()?;
+        self.check_numbers()?;
         if self.sample && self.beams > 1 {
             return wrong(
-                format!("`sample` with `beams` = {}", self.beams),
+                format_args!("`sample` with `beams` = {}", self.beams),
                 "sample with one beam, or search with several",
             );
         }
         if self.answers == 0 || (!self.sample && self.answers > self.beams) {
-            let what = format!("`answers` = {} with `beams` = {}", self.answers, self.beams);
             return wrong(
-                what,
+                format_args!("`answers` = {} with `beams` = {}", self.answers, self.beams),
                 "a search finds as many texts as it has beams; sampling finds any number",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks numbers of rows and tokens.
+    fn check_counts(&self) -> Result<(), Problem> {
+        if self.beams == 0 {
+            return wrong("`beams` = 0", "1 is greedy search");
+        }
+        for (name, value) in [("beams", self.beams), ("answers", self.answers)] {
+            if value > MOST_ROWS {
+                return wrong(
+                    format_args!("`{name}` = {value}"),
+                    "at most 10000: each one is a row of the batch",
+                );
+            }
+        }
+        let (min, max) = (self.min_new_tokens, self.max_new_tokens);
+        if max == 0 {
+            return wrong("`max_new_tokens` = 0", "it must be at least 1");
+        }
+        if min > max {
+            return wrong(
+                format_args!("`min_new_tokens` = {min}, `max_new_tokens` = {max}"),
+                "the first must not be larger",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that exponents, divisors and probabilities are within their limits.
+    fn check_numbers(&self) -> Result<(), Problem> {
+        let penalty = self.length_penalty;
+        if !(-MOST_PENALTY..=MOST_PENALTY).contains(&penalty) {
+            return wrong(
+                format_args!(
+                    "`length_penalty` = {penalty:?} is not from -{MOST_PENALTY} to {MOST_PENALTY}"
+                ),
+                "0 compares summed log-probabilities, 1 their mean",
+            );
+        }
+        let most = 1.0 / LEAST_DIVISOR;
+        for (name, value) in
+            [("repetition_penalty", self.repetition_penalty), ("temperature", self.temperature)]
+        {
+            if !(LEAST_DIVISOR..=most).contains(&value) {
+                return wrong(
+                    format_args!("`{name}` = {value:?} is not from {LEAST_DIVISOR} to {most}"),
+                    "1 changes nothing",
+                );
+            }
+        }
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            return wrong(
+                format_args!("`top_p` = {}", self.top_p),
+                "it must be above 0 and at most 1, which is all tokens",
             );
         }
         Ok(())

@@ -34,11 +34,11 @@ use toolkit_system::problem::Problem;
 pub struct Generator<'a> {
     /// Language model, on a plain device (`module.valid()`).
     pub language: &'a AnyLanguage,
-    /// Its sizes.
+    /// Sizes.
     pub shape: &'a LanguageShape,
-    /// Its special ids.
+    /// Special ids.
     pub special_tokens: LanguageSpecialTokens,
-    /// Its tokenizer. Without one, prompts and answers are token ids.
+    /// Tokenizer. Without one, prompts and answers are token ids.
     pub tokenizer: Option<&'a ModelTokenizer>,
 }
 
