@@ -15,9 +15,9 @@ use toolkit_system::progress::Progress;
 /// Times the pieces of a run on this machine: reading pictures, encoding, a step of each stage,
 /// generating text
 ///
-/// Weights and data are random, so any card can be measured, with or without its weights. Each
-/// piece is timed several times after one warm-up; the table has medians. Run it on a quiet
-/// machine: other processes slow it down.
+/// Weights are random and data synthetic, so any card can be measured, with or without its
+/// weights. Each piece is timed several times after one warm-up; the table has medians. Run it on a
+/// quiet machine: other processes slow it down.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:

@@ -13,12 +13,13 @@ use toolkit_lab::compare::values::Difference;
 use toolkit_lab::run::damage::Damage;
 use toolkit_system::problem::Problem;
 
-/// Explains why two runs differ: inputs, the step where their training parts, samples that changed
+/// Explains why two runs differ: inputs, the first step that differs, samples that changed
 ///
 /// Cells are paired by the values of the axes and the seed. Numbers are compared to the last bit:
 /// the same run on the same machine gives the same bytes. Files that changed since the run wrote
 /// them are named. The exit code is 0 if the results are the same and 1 if they differ. Changed
-/// files that hold only times, or the state of an optimiser that has finished, do not count.
+/// files that hold only times, or the state of an optimiser that has finished, are named but do not
+/// count.
 ///
 /// Two folders of `toolkit eval --out` are compared sample by sample: the difference with its 95 %
 /// bootstrap interval, and a paired permutation test, both over pictures, Holm-corrected over

@@ -18,8 +18,9 @@ use toolkit_system::problem::Problem;
 ///
 /// Packages come through the machine's own tools (pip, apt-get, npm), files of the Hub over HTTP.
 /// All files are checked against the SHA-256 of the card and stored in $TOOLKIT_CACHE (otherwise
-/// $XDG_CACHE_HOME/toolkit or ~/.cache/toolkit). Files that are there already are fetched again
-/// only if they are damaged. HF_ENDPOINT, HF_TOKEN and TOOLKIT_OFFLINE=1 are honoured.
+/// $XDG_CACHE_HOME/toolkit or ~/.cache/toolkit). Files that are there already are checked too,
+/// and fetched again only if they are damaged. HF_ENDPOINT, HF_TOKEN and TOOLKIT_OFFLINE=1 are
+/// honoured.
 ///
 /// No code of a package is run: Python packages must be wheels. A package may have at most 8 GB,
 /// and unpack to at most 16 GB and 100 times its size. TOOLKIT_MAX_FETCH=20G sets another limit.

@@ -17,9 +17,9 @@ use toolkit_lab::run::{Run, RunOptions};
 /// Runs an experiment: an ablation, or the pre-training of backbones
 ///
 /// All output goes to one folder. The same command skips finished jobs and resumes interrupted
-/// ones, so a kill costs seconds. Files are compared with their hashes of the time when they were
-/// written. Damaged files are computed again, or named if only training can make them. The table of
-/// results goes to standard output.
+/// ones, so a kill costs seconds. Files are compared with the hashes that were stored with them.
+/// Damaged files are computed again, or named if only training can make them. The table of results
+/// goes to standard output.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
