@@ -1,4 +1,5 @@
-//! What an encoder would see of picture files, for `benches/peers/pixels.py`:
+//! Hashes the pixels that an encoder gets from picture files, for `benches/peers/pixels.py`.
+//!
 //! `cargo run -p toolkit-data --example encoder_pixels -- FOLDER` reads, decodes and resizes every
 //! picture of the folder to 224 x 224 and prints the SHA-256 of all of them.
 

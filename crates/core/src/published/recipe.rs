@@ -7,7 +7,7 @@ pub enum Piece {
     Whole(String),
     /// The i-th third of the rows of a tensor: query, key or value.
     Third(String, usize),
-    /// As many zeros as a third of the parameter has rows.
+    /// Zeros, as many as a third of the parameter has rows.
     Zeros,
 }
 

@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    /// What the jar prints for these, with the 17 tokens removed.
+    /// The expected texts are those that the jar prints, with the 17 tokens removed.
     #[test]
     fn observed_examples_of_the_jar() {
         for (caption, expected) in [

@@ -3,7 +3,7 @@
 use safetensors::Dtype;
 use serde::Deserialize;
 
-/// How float tensors are stored in a file. In memory they are `f32`.
+/// Type of float tensors in a file. In memory they are `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoredDtype {

@@ -1,0 +1,266 @@
+//! Checks of the house rules of `CONTRIBUTING.md` over the sources of all crates, tests left out.
+//!
+//! They read text only and stand in this crate because it builds in seconds. A finding is
+//! `FILE:LINE: RULE`. What a rule does not fit is in [`EXCEPTIONS`], by name and with the reason.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod circles;
+mod functions;
+mod prose;
+mod source;
+
+use source::Source;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// Columns of a line.
+const COLUMNS: usize = 100;
+/// Lines of a file, tests included.
+const FILE_LINES: usize = 400;
+/// Lines of a function.
+const FUNCTION_LINES: usize = 60;
+/// Arguments of a function, `self` included.
+const ARGUMENTS: usize = 6;
+/// Lines over 100 columns in a thousand of a crate; links and long words have no place to break.
+const WIDE_PER_MILLE: usize = 5;
+/// Doc comments that open badly in a thousand of a crate.
+const OPENINGS_PER_MILLE: usize = 10;
+
+/// Exceptions: rule, subject and reason. One that is not needed any more fails its test.
+const EXCEPTIONS: &[(Rule, &str, &str)] = &[
+    (
+        Rule::FunctionLength,
+        "crates/formats/src/torch/opcodes.rs step",
+        "a table from the instructions of pickles to their effects",
+    ),
+    (Rule::FunctionLength, "crates/checkpoints/src/config/mod.rs read", "to be rewritten"),
+    (Rule::FunctionLength, "crates/checkpoints/src/verify/stage1.rs run", "to be rewritten"),
+    (Rule::FunctionLength, "crates/checkpoints/src/verify/whole.rs run", "to be rewritten"),
+    (
+        Rule::FunctionLength,
+        "crates/checkpoints/src/write/hugging_face.rs hugging_face",
+        "to be rewritten",
+    ),
+    (Rule::FunctionLength, "crates/cli/cmd/attend/mod.rs run", "to be rewritten"),
+    (Rule::FunctionLength, "crates/fetch/src/download.rs attempt", "to be rewritten"),
+    (Rule::FunctionLength, "crates/store/src/source.rs from_str", "to be rewritten"),
+    (Rule::FunctionLength, "crates/vlm/src/generate/decoding.rs check", "to be rewritten"),
+    (Rule::Width, "crates/checkpoints/src", "to be rewritten"),
+    (Rule::FileLength, "crates/fetch/src/package.rs", "to be rewritten"),
+    (Rule::Arguments, "crates/fetch/src/package.rs fetch_into", "to be rewritten"),
+    (Rule::Hint, "crates/cli/cmd/attend/mod.rs", "to be rewritten"),
+    (Rule::Hint, "crates/cli/cmd/embed/spool.rs", "to be rewritten"),
+    (Rule::Hint, "crates/cli/pictures.rs", "to be rewritten"),
+    (Rule::Circle, "crates/checkpoints/src", "to be rewritten"),
+    (Rule::Circle, "crates/fetch/src", "to be rewritten"),
+    (Rule::Circle, "crates/registry/src", "to be rewritten"),
+    (Rule::Opening, "crates/checkpoints/src", "to be rewritten"),
+    (Rule::Opening, "crates/cli", "to be rewritten"),
+    (Rule::Opening, "crates/fetch/src", "to be rewritten"),
+    (Rule::Opening, "crates/registry/src", "to be rewritten"),
+    (Rule::Opening, "crates/store/src", "to be rewritten"),
+    (Rule::Opening, "crates/vlm/src", "to be rewritten"),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rule {
+    Width,
+    FileLength,
+    FunctionLength,
+    Arguments,
+    Hint,
+    Circle,
+    Opening,
+}
+
+/// A crate with its sources.
+struct Crate {
+    /// Folder from the root of the repository.
+    folder: String,
+    sources: Vec<Source>,
+}
+
+/// A breach of a rule.
+struct Finding {
+    /// Name in [`EXCEPTIONS`]: a crate, a file, or a file and a function.
+    subject: String,
+    /// `FILE:LINE: RULE`.
+    text: String,
+}
+
+/// All crates, read once.
+static CRATES: LazyLock<Vec<Crate>> = LazyLock::new(|| {
+    let folders = std::fs::read_dir(root().join("crates")).unwrap();
+    let mut folders: Vec<PathBuf> = folders.map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders.iter().map(|folder| read(folder)).collect()
+});
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Reads the sources of a crate: `src`, or the folder itself, as for the command line.
+fn read(folder: &Path) -> Crate {
+    let src = folder.join("src");
+    let own = if src.is_dir() { src } else { folder.to_owned() };
+    let name = |path: &Path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+    let (mut sources, mut open) = (Vec::new(), vec![own.clone()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_stem().is_some_and(|stem| stem == "tests" || stem == "benches") {
+                continue;
+            }
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                sources.push(Source::new(&name(&path), &text));
+            }
+        }
+    }
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    Crate { folder: name(&own), sources }
+}
+
+/// Fails with the findings that are no exceptions, and with the exceptions without a finding.
+fn check(rule: Rule, findings: &[Finding]) {
+    let exceptions = || EXCEPTIONS.iter().filter(|(of, ..)| *of == rule);
+    let excepted = |one: &&Finding| !exceptions().any(|(_, subject, _)| *subject == one.subject);
+    let mut left: Vec<String> =
+        findings.iter().filter(excepted).map(|one| one.text.clone()).collect();
+    for (_, subject, _) in exceptions() {
+        if !findings.iter().any(|one| one.subject == *subject) {
+            left.push(format!("{subject}: keeps the rule; delete its exception"));
+        }
+    }
+    assert!(left.is_empty(), "{rule:?}:\n{}", left.join("\n"));
+}
+
+/// Lists findings, of each file of each crate.
+fn of_files(find: impl Fn(&Source) -> Vec<Finding>) -> Vec<Finding> {
+    CRATES.iter().flat_map(|one| &one.sources).flat_map(find).collect()
+}
+
+/// Lists the findings of crates that have more than `per_mille` of `total`.
+fn beyond(
+    per_mille: usize,
+    rule: &str,
+    find: impl Fn(&Source) -> (Vec<usize>, usize),
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for Crate { folder, sources } in &*CRATES {
+        let (mut lines, mut total) = (Vec::new(), 0);
+        for source in sources {
+            let (found, of) = find(source);
+            lines.extend(found.into_iter().map(|line| format!("{}:{line}: {rule}", source.path)));
+            total += of;
+        }
+        if lines.len() * 1000 > total * per_mille {
+            let found = lines.into_iter();
+            findings.extend(found.map(|text| Finding { subject: folder.clone(), text }));
+        }
+    }
+    findings
+}
+
+#[test]
+fn lines_have_at_most_100_columns() {
+    let found = beyond(WIDE_PER_MILLE, "over 100 columns, in a crate with too many", |source| {
+        let wide = source.lines.iter().filter(|line| line.text.chars().count() > COLUMNS);
+        (wide.map(|line| line.line).collect(), source.lines.len())
+    });
+    check(Rule::Width, &found);
+}
+
+#[test]
+fn files_have_at_most_400_lines() {
+    let found = of_files(|source| {
+        let long = (source.length > FILE_LINES).then(|| Finding {
+            subject: source.path.clone(),
+            text: format!("{}:1: a file of {} lines", source.path, source.length),
+        });
+        long.into_iter().collect()
+    });
+    check(Rule::FileLength, &found);
+}
+
+/// Lists the functions that break a rule.
+fn of_functions(breaks: impl Fn(&functions::Function) -> Option<String>) -> Vec<Finding> {
+    of_files(|source| {
+        let mut found = Vec::new();
+        for one in functions::functions(source) {
+            if let Some(rule) = breaks(&one) {
+                let subject = format!("{} {}", source.path, one.name);
+                let text = format!("{}:{}: `{}` has {rule}", source.path, one.line, one.name);
+                found.push(Finding { subject, text });
+            }
+        }
+        found
+    })
+}
+
+#[test]
+fn functions_have_at_most_60_lines() {
+    let found =
+        of_functions(|one| (one.lines > FUNCTION_LINES).then(|| format!("{} lines", one.lines)));
+    check(Rule::FunctionLength, &found);
+}
+
+#[test]
+fn functions_have_at_most_six_arguments() {
+    let found = of_functions(|one| {
+        (one.arguments > ARGUMENTS).then(|| format!("{} arguments", one.arguments))
+    });
+    check(Rule::Arguments, &found);
+}
+
+#[test]
+fn only_problem_writes_hints() {
+    let found = of_files(|source| {
+        let own = source.path == "crates/system/src/problem.rs";
+        let lines = if own { Vec::new() } else { prose::hints(source) };
+        let rule = "`hint: ` in a literal; use `Problem`";
+        lines
+            .into_iter()
+            .map(|line| Finding {
+                subject: source.path.clone(),
+                text: format!("{}:{line}: {rule}", source.path),
+            })
+            .collect()
+    });
+    check(Rule::Hint, &found);
+}
+
+#[test]
+fn modules_form_no_circles() {
+    let mut found = Vec::new();
+    for Crate { folder, sources } in &*CRATES {
+        for link in circles::circles(folder, sources) {
+            let text = format!(
+                "{}:{}: a circle of modules: `{}` imports `{}`",
+                link.file, link.line, link.from, link.to
+            );
+            found.push(Finding { subject: folder.clone(), text });
+        }
+    }
+    check(Rule::Circle, &found);
+}
+
+#[test]
+fn documentation_opens_with_a_verb_or_a_noun() {
+    let found = beyond(OPENINGS_PER_MILLE, "opens badly, in a crate with too many", |source| {
+        let openings = prose::openings(source);
+        let bad = openings.iter().filter(|one| prose::opens_badly(&one.text));
+        (bad.map(|one| one.line).collect(), openings.len())
+    });
+    check(Rule::Opening, &found);
+}
+
+#[test]
+fn all_crates_are_read() {
+    let files: usize = CRATES.iter().map(|one| one.sources.len()).sum();
+    assert!(files > 500, "{files} files");
+    assert!(CRATES.iter().all(|one| !one.sources.is_empty()));
+}
