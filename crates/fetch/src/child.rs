@@ -1,4 +1,4 @@
-//! Programs that are run and end with this process.
+//! Child programs, which end with this process.
 
 use crate::FetchError;
 use crate::environment::inherited;
@@ -12,11 +12,11 @@ use std::time::Duration;
 use toolkit_store::Step;
 use toolkit_store::layout::Manager;
 
-/// Runs `"$@"` and waits for it, until the standard input ends: then all of the process group is
-/// killed. The other end of that pipe is held here, and the system closes it however this process
-/// ends, by SIGKILL too.
+/// Shell script that runs `"$@"` until it ends, or until the standard input ends. Then it kills the
+/// whole process group. This process has the other end of that pipe; the system closes it however
+/// this process ends, by SIGKILL too.
 ///
-/// `$1` bounds the memory of the program in kilobytes, where the system can do that.
+/// `$1` is the bound on the memory of the program in kilobytes, where the system can set one.
 #[cfg(unix)]
 const GUARD: &str = r#"exec 3<&0 </dev/null
 memory=$1
@@ -33,12 +33,12 @@ exec 2>/dev/null
 kill -KILL "$guard"
 exit "$status""#;
 
-/// Kilobytes that pip may use: it unpacks the metadata of a wheel in memory, before anybody has
-/// compared a digest, and half a megabyte can become gigabytes.
+/// Kilobytes of memory that pip may use. It unpacks the metadata of a wheel in memory before a
+/// digest is compared, and half a megabyte can become gigabytes.
 #[cfg(unix)]
 const PIP_MEMORY: &str = "2000000";
 
-/// The outputs of a program are messages; this much of one is read, half of it from each end.
+/// Most bytes of a program's output that are read, half of them from each end.
 const LONGEST_OUTPUT: u64 = 1 << 20;
 
 /// A program that runs. Dropping it ends the program and all it started.
@@ -111,8 +111,8 @@ fn guarded(_: Manager, program: &Path) -> Command {
     Command::new(program)
 }
 
-/// Runs `tool` to its end, showing how much arrives in `folder`, at most `most` bytes. Gives its
-/// standard output, or `Err` with its errors.
+/// Runs `tool` to its end and reports the bytes that arrive in `folder`, at most `most`. Returns
+/// its standard output, or `Err` with its errors.
 pub(crate) fn run(
     tool: &Tool,
     manager: Manager,

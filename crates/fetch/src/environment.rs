@@ -9,8 +9,7 @@ use std::path::Path;
 use toolkit_store::layout::Manager;
 use toolkit_store::paths::percent;
 
-/// Variables that say who the user is, which language is spoken, where the network is, and where
-/// interpreters are.
+/// Variables about the user, the language, the network and the places of interpreters.
 const NAMES: &[&str] = &[
     "HOME",
     "USER",
@@ -48,8 +47,8 @@ const NAMES: &[&str] = &[
 /// Beginnings of names: locales, folders of the desktop.
 const STARTS: &[&str] = &["LC_", "XDG_"];
 
-/// Variables that say which index pip asks, and how. Absent: `PIP_REQUIREMENT`, `PIP_NO_BINARY`,
-/// `PIP_TARGET` and others that would make it do another thing than is asked for here.
+/// Variables about the index that pip asks. `PIP_REQUIREMENT`, `PIP_NO_BINARY`, `PIP_TARGET` and
+/// others are absent: they would make pip do another thing than is asked for here.
 const PIP: &[&str] = &[
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
@@ -76,7 +75,7 @@ const PIP: &[&str] = &[
 /// Values that hold addresses, split at spaces; a folder will do for each of them.
 const ADDRESSES: &[&str] = &["PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"];
 
-/// Says whether a program that `manager` stands for may see the variable.
+/// Returns `true` if a program that `manager` stands for may see the variable.
 fn is_allowed(manager: Manager, name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     if NAMES.contains(&name.as_str()) || STARTS.iter().any(|start| name.starts_with(start)) {

@@ -23,7 +23,7 @@ pub enum FetchError {
     /// No server answered, or the answer broke off too often.
     #[error(transparent)]
     Network(Problem),
-    /// A server answered with what cannot be.
+    /// A server sent an answer that is wrong.
     #[error(transparent)]
     Answer(Problem),
     /// A file of the store is not as it came.

@@ -1,19 +1,17 @@
-//! What brings missing files into a store: from the Hub and from package managers.
+//! The client that fetches what a store lacks: settings, and the rules that all sources share.
 
 use crate::FetchError;
 use crate::http::{Http, is_private};
-use crate::hub::Hub;
 use crate::limits::{self, Limits};
 use std::env;
 use std::ffi::OsString;
 use std::fmt::{Debug, Formatter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use toolkit_store::layout::Manager;
-use toolkit_store::problem::{bad_source, io};
-use toolkit_store::{Digest, Source, StepProgress, Store, no_digest};
+use toolkit_store::problem::bad_source;
+use toolkit_store::{Source, StepProgress, Store};
 
 /// A client that fetches what a [`Store`] lacks.
 ///
@@ -36,7 +34,7 @@ pub struct Fetcher {
     limits: Limits,
     /// A value of `TOOLKIT_MAX_FETCH` that is no size.
     bad_limit: Option<String>,
-    /// That the token is not shown was told.
+    /// `true` once the warning about a token that is not sent was given.
     warned: Arc<AtomicBool>,
 }
 
@@ -78,40 +76,48 @@ impl Fetcher {
         Self::new(Store::standard())
     }
 
-    /// Whether the network may not be asked.
+    /// Sets if the network may not be asked; overrides `TOOLKIT_OFFLINE` and `HF_HUB_OFFLINE`.
+    #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.offline = offline;
         self
     }
 
-    /// The folders to look for pip, apt and npm in, as in `PATH`; `PATH` itself unless set.
+    /// Sets the folders that pip, apt and npm are looked for in, written like `PATH`; the default is
+    /// `PATH`.
+    #[must_use]
     pub fn tools_path(mut self, path: impl Into<OsString>) -> Self {
         self.tools_path = Some(path.into());
         self
     }
 
-    /// The Hub to ask, `https://host`; `HF_ENDPOINT`, or the public Hub, unless set.
+    /// Sets the address of the Hub, `https://host`; the default is `HF_ENDPOINT`, or the public Hub.
+    #[must_use]
     pub fn hub_at(mut self, url: impl Into<String>) -> Self {
         self.hub = url.into().trim_end_matches('/').to_owned();
         self
     }
 
-    /// The token to show to the Hub, and to no other host; `HF_TOKEN` unless set.
+    /// Sets the token that is sent to the Hub and to no other host; the default is `HF_TOKEN`.
+    #[must_use]
     pub fn token(mut self, token: Option<String>) -> Self {
         self.token = token;
         self
     }
 
-    /// How long to wait before the second try of a request; doubles with each further one. Half a
-    /// second unless set.
+    /// Sets the wait before the second try of a request, half a second by default. It doubles with
+    /// each further try.
+    #[must_use]
     pub fn backoff(mut self, backoff: Duration) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// The most bytes that a package may have, packed and unpacked, and a file whose size the
-    /// server does not tell; `TOOLKIT_MAX_FETCH`, or what a package of its size usually has, unless
-    /// set.
+    /// Sets the most bytes that a package may have, packed and unpacked, and a file whose size the
+    /// server does not state.
+    ///
+    /// The default is `TOOLKIT_MAX_FETCH`, or what a package of its size usually has.
+    #[must_use]
     pub fn max_fetch(mut self, bytes: u64) -> Self {
         self.limits.allowed = Some(bytes);
         self.bad_limit = None;
@@ -124,69 +130,19 @@ impl Fetcher {
         &self.store
     }
 
-    /// What [`Self::get`] would run: commands or addresses, one a line; empty when the file or
-    /// folder is there. Asks no network. (A branch that is there is still asked for its newest
-    /// commit by `get`.)
-    ///
-    /// # Errors
-    /// If a `file:` is not there: nothing can fetch it.
-    pub fn plan(&self, source: &Source) -> Result<Vec<String>, FetchError> {
-        Ok(match source {
-            Source::Hf { repo, rev, path } => Hub::new(self, repo, rev).plan(path.as_deref()),
-            Source::Pip(package) => self.plan_package(Manager::Pip, package),
-            Source::Apt(package) => self.plan_package(Manager::Apt, package),
-            Source::Npm(package) => self.plan_package(Manager::Npm, package),
-            Source::File(path) => {
-                std::fs::metadata(path).map_err(io("read", path))?;
-                Vec::new()
-            }
-        })
-    }
-
-    /// The path of the file or folder, fetched first if it is not there, and checked against
-    /// `digest`.
-    ///
-    /// # Errors
-    /// What [`FetchError`] lists. After a wrong digest the file (or the package it is in) is
-    /// removed, unless the store is offline.
-    pub fn get(
-        &self,
-        source: &Source,
-        digest: &Digest,
-        progress: &dyn StepProgress,
-    ) -> Result<PathBuf, FetchError> {
-        digest.check_form(source)?;
-        if let Some(text) = &self.bad_limit {
-            let what = "TOOLKIT_MAX_FETCH is no size";
-            let hint = "write bytes, or a number with K, M, G or T, such as 20G";
-            return Err(bad_source(text, what, hint).into());
-        }
-        let path = match source {
-            Source::Hf { path: None, .. } if digest.sha256.is_some() => {
-                return Err(no_digest(source).into());
-            }
-            Source::Hf { repo, rev, path } => {
-                Hub::new(self, repo, rev).get(path.as_deref(), digest, progress)?
-            }
-            Source::Pip(package) => self.get_package(Manager::Pip, package, digest, progress)?,
-            Source::Apt(package) => self.get_package(Manager::Apt, package, digest, progress)?,
-            Source::Npm(package) => self.get_package(Manager::Npm, package, digest, progress)?,
-            Source::File(path) => {
-                self.store.verify(path, digest, progress)?;
-                path.clone()
-            }
-        };
-        if digest.sha256.is_some() && path.is_dir() {
-            return Err(no_digest(source).into());
-        }
-        Ok(path)
+    /// Checks `TOOLKIT_MAX_FETCH`.
+    pub(crate) fn check_limit(&self) -> Result<(), FetchError> {
+        let Some(text) = &self.bad_limit else { return Ok(()) };
+        let what = "TOOLKIT_MAX_FETCH is no size";
+        let hint = "write bytes, or a number with K, M, G or T, such as 20G";
+        Err(bad_source(text, what, hint).into())
     }
 
     pub(crate) fn hub(&self) -> &str {
         &self.hub
     }
 
-    /// Tells once if the token is not shown to the Hub.
+    /// Opens a connection to the Hub. Warns once if the token is not sent there.
     pub(crate) fn http(&self, progress: &dyn StepProgress) -> Result<Http, FetchError> {
         if self.token.is_some()
             && !is_private(&self.hub)
@@ -232,7 +188,7 @@ impl Fetcher {
         removed.map_err(FetchError::io("remove", path))
     }
 
-    /// What [`Self::remove`] does, for an error.
+    /// Returns the hint of an error after [`Self::remove`].
     pub(crate) fn removed(&self) -> &'static str {
         if self.offline {
             "it was left, being offline; check the digest, or fetch it again"
@@ -242,7 +198,7 @@ impl Fetcher {
     }
 }
 
-/// The token stays out of logs.
+// By hand: the token stays out of logs.
 impl Debug for Fetcher {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let Self { store, offline, tools_path, hub, .. } = self;
@@ -255,7 +211,7 @@ impl Debug for Fetcher {
     }
 }
 
-/// As the Hub's own tools read it: anything but empty, `0`, `false`, `no` and `off`.
+/// Returns `true` for any value but empty, `0`, `false`, `no` and `off`, as the Hub's own tools do.
 fn is_on(value: Option<OsString>) -> bool {
     value.is_some_and(|value| {
         !["", "0", "false", "no", "off"].contains(&value.to_string_lossy().to_lowercase().as_str())

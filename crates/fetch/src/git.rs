@@ -10,14 +10,14 @@ use toolkit_store::problem::{io, wrong_digest};
 use toolkit_system::digest::hex;
 use toolkit_system::problem::Problem;
 
-/// Says whether an etag can be git's name of a file.
+/// Returns `true` if an etag can be git's name of a file.
 pub(crate) fn is_git_name(etag: &str) -> bool {
     paths::is_commit(etag)
 }
 
-/// Compares a small file with git's name of it and gives its sha256.
+/// Compares a small file with git's name of it and returns its sha256.
 ///
-/// Some mirrors say the plain sha1 of the bytes instead; that will do too.
+/// Some mirrors state the plain sha1 of the bytes instead, which is accepted too.
 pub(crate) fn git_checked_sha256(
     name: &str,
     file: &Path,

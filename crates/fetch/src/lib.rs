@@ -1,17 +1,17 @@
 //! Fetches published weights and data into a [`toolkit_store::Store`].
 //!
-//! [`Fetcher::get`] gives the path of a source, after fetching what is missing; [`Fetcher::plan`]
-//! says beforehand what that would run. Whatever is fetched is checked against the digests that are
-//! known ([`toolkit_store::Digest`], the Hub's own etags), arrives under a temporary name and is
-//! renamed, so that the store holds whole files only, whoever else writes to it at the same time.
+//! [`Fetcher::get`] returns the path of a source, after fetching what is missing. [`Fetcher::plan`]
+//! lists beforehand what that would run. Each file is checked against the digests that are known
+//! ([`toolkit_store::Digest`], the Hub's etags). It arrives under a temporary name and is renamed,
+//! so that the store has whole files only, even with several writers.
 //!
-//! Nothing here runs code that was fetched: of Python only wheels are taken, npm runs no scripts.
-//! Package managers get no secrets of this process, end with it, and write into a folder that is
-//! thrown away. Downloads and unpacked archives are bounded.
+//! No code that was fetched is run: of Python only wheels are taken, npm runs no scripts. Package
+//! managers see no secrets of this process, end with it, and write into a temporary folder.
+//! Downloads and unpacked archives are bounded.
 //!
 //! | module | purpose |
 //! |---|---|
-//! | `fetcher` | [`Fetcher`]: settings, and the way of each kind of source |
+//! | `fetcher`, `get` | [`Fetcher`]: settings, and the code for each kind of source |
 //! | `hub`, `listing`, `git` | files and folders of a repository of the Hub |
 //! | `http`, `download` | requests with retries, and one file through cut connections |
 //! | `package`, `manager`, `tool`, `child`, `environment` | pip, apt and npm as child processes |
@@ -34,6 +34,7 @@ mod download;
 mod environment;
 mod error;
 mod fetcher;
+mod get;
 mod git;
 mod http;
 mod hub;

@@ -3,22 +3,22 @@
 use crate::FetchError;
 use std::path::Path;
 
-/// For the errors of this module: how the user allows more.
+/// Hint of the errors of this module.
 pub(crate) const HINT: &str = "if it is meant to be that large, set TOOLKIT_MAX_FETCH to what you \
     allow, as in TOOLKIT_MAX_FETCH=20G";
 
-/// A download of which nobody says how large it is.
+/// Bytes of a download whose size the server does not state.
 const UNSIZED: u64 = 64_000_000;
-/// A package, packed.
+/// Bytes of a packed package.
 const PACKED: u64 = 8_000_000_000;
-/// A package, unpacked.
+/// Bytes of an unpacked package.
 const UNPACKED: u64 = 16_000_000_000;
 /// Files, folders and links of a package.
 const ENTRIES: u64 = 200_000;
-/// An archive may become this much larger, or [`SMALL`]. Text is packed to a tenth; the densest
-/// that deflate allows is a thousandth, which only zeros reach.
+/// Growth of an archive that is allowed above [`SMALL`] bytes. Text is packed to a tenth. Deflate
+/// reaches a thousandth, with zeros only.
 const RATIO: u64 = 100;
-/// No ratio is looked at below this.
+/// Bytes that any archive may become.
 const SMALL: u64 = 64_000_000;
 
 /// The bounds in force.
@@ -29,18 +29,18 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// A download whose size nobody says.
+    /// Returns the most bytes of a download whose size the server does not state.
     pub(crate) fn unsized_download(self) -> u64 {
         self.allowed.unwrap_or(UNSIZED)
     }
 
-    /// A package as its manager brings it.
+    /// Returns the most bytes of a package as its manager downloads it.
     pub(crate) fn packed(self) -> u64 {
         self.allowed.unwrap_or(PACKED)
     }
 
-    /// Gives the room for unpacking an archive of `packed` bytes; `stated` is the size that the
-    /// card gives.
+    /// Returns the room for unpacking an archive of `packed` bytes. `stated` is the size in the
+    /// card.
     pub(crate) fn room(self, packed: u64, stated: Option<u64>) -> Room {
         let by_ratio = packed.saturating_mul(RATIO).clamp(SMALL, UNPACKED);
         let bytes = stated.or(self.allowed).unwrap_or(by_ratio);
@@ -70,7 +70,7 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
 pub(crate) struct Room {
     bytes: u64,
     entries: u64,
-    /// At the start, for messages.
+    /// Bytes at the start, for messages.
     all: u64,
 }
 

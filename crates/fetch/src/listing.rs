@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toolkit_store::paths::{is_commit, is_inside};
 use ureq::http::Method;
 
-/// No listing is longer, in bytes.
+/// Most bytes of a listing.
 const LONGEST: u64 = 1 << 26;
 
 /// A folder at a commit.
@@ -15,7 +15,7 @@ pub(crate) struct Listing {
     pub(crate) commit: String,
     /// Names of the files that are wanted.
     pub(crate) names: Vec<String>,
-    /// In bytes, by the names; `None` where the Hub does not say.
+    /// Sizes in bytes, in the order of `names`; `None` where the Hub does not state one.
     pub(crate) sizes: Vec<Option<u64>>,
 }
 
@@ -33,7 +33,7 @@ struct Sibling {
 }
 
 impl Listing {
-    /// Asks for it.
+    /// Asks the Hub.
     pub(crate) fn ask(http: &Http, url: &str) -> Result<Self, FetchError> {
         let bad = |what: String| FetchError::answer(what, url);
         let text = http.patiently(|| {
@@ -63,8 +63,8 @@ impl Listing {
     }
 }
 
-/// Without the repository's own dot files; with safetensors there, also without the same weights in
-/// other formats.
+/// Drops the repository's own dot files. If there are safetensors, drops the same weights in other
+/// formats too.
 fn wanted(mut names: Vec<String>) -> Vec<String> {
     let extension =
         |name: &str| name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());

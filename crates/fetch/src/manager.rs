@@ -1,4 +1,4 @@
-//! The package managers: which command fetches a package, and what its errors mean.
+//! Package managers: the command that fetches a package, and the meaning of errors.
 
 use crate::error::one_line;
 use crate::tool;
@@ -124,8 +124,8 @@ impl Commands for Manager {
     }
 }
 
-/// Why pip's index did not answer, from its warnings: pip itself then says only that there is no
-/// such package.
+/// Finds the reason in pip's warnings if its index did not answer. pip's last line then names no
+/// reason, only that there is no such package.
 fn unreachable_index(stderr: &str) -> Option<String> {
     let signs = ["Retrying (", "Could not fetch URL", "Error, Credentials not correct"];
     let line = stderr.lines().rfind(|line| signs.iter().any(|sign| line.contains(sign)))?;
@@ -135,7 +135,7 @@ fn unreachable_index(stderr: &str) -> Option<String> {
     Some(one_line(line.split_once("broken by ").map_or(line, |(_, cause)| cause)))
 }
 
-/// The versions that have a wheel, as pip lists them: ` (there are wheels for 0.1, 0.2)`.
+/// Lists the versions that have a wheel, after pip's message: ` (there are wheels for 0.1, 0.2)`.
 fn offered_by_pip(stderr: &str) -> String {
     let versions = stderr.split("(from versions: ").nth(1).and_then(|rest| rest.split(')').next());
     match versions.filter(|versions| !versions.is_empty() && *versions != "none") {
@@ -144,8 +144,8 @@ fn offered_by_pip(stderr: &str) -> String {
     }
 }
 
-/// The versions in the table that `apt-cache policy` prints: ` *** 1.2-3 500` or `     1.2-3 500`,
-/// sources further in.
+/// Lists the versions in the table that `apt-cache policy` prints. A line is ` *** 1.2-3 500` or `
+/// 1.2-3 500`; lines of sources are indented more.
 pub(crate) fn versions_of(policy: &str) -> Vec<&str> {
     let table = policy.lines().skip_while(|line| line.trim() != "Version table:").skip(1);
     table

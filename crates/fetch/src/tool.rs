@@ -1,4 +1,4 @@
-//! The programs that fetch packages: where they are, how they are shown, what their errors say.
+//! Programs that fetch packages: their places, command lines and errors.
 
 use crate::error::one_line;
 use std::ffi::{OsStr, OsString};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Tool {
     pub(crate) program: PathBuf,
     pub(crate) first: Vec<OsString>,
-    /// As shown to people.
+    /// Name and first arguments, for messages.
     shown: String,
     path: OsString,
 }
@@ -34,13 +34,13 @@ impl Tool {
         })
     }
 
-    /// The command as one can type it.
+    /// Returns the command as one can type it.
     pub(crate) fn line(&self, args: &[OsString]) -> String {
         line(&self.shown, args)
     }
 
-    /// The folders it was looked for in, then those of this process: scripts need a shell and its
-    /// tools.
+    /// Returns the `PATH` of a child: the folders of this tool, then those of this process. Scripts
+    /// need a shell and its tools.
     pub(crate) fn child_path(&self) -> OsString {
         let own = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&self.path).chain(std::env::split_paths(&own));
@@ -48,7 +48,7 @@ impl Tool {
     }
 }
 
-/// A command line with the arguments quoted where a shell needs it.
+/// Joins a command line, with the arguments quoted where a shell needs it.
 pub(crate) fn line(program: &str, args: &[OsString]) -> String {
     let mut line = program.to_owned();
     for arg in args {
@@ -58,7 +58,7 @@ pub(crate) fn line(program: &str, args: &[OsString]) -> String {
     line
 }
 
-/// One word for a POSIX shell.
+/// Quotes a word for a POSIX shell.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-+._~:/@=%,!".contains(c);
     if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
@@ -68,7 +68,7 @@ pub(crate) fn quote(word: &str) -> String {
     }
 }
 
-/// Picks the line of a tool's errors that says most.
+/// Picks the most informative line of a tool's errors.
 ///
 /// That is the last one marked as an error, else the last one that is no notice. What follows pip's
 /// `error: name-of-the-failure` after a cross is its explanation. npm's last line names a log, so

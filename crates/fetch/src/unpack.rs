@@ -1,5 +1,5 @@
-//! Unpacking wheels, `.tgz` and the content of `.deb`: inside one folder, within the room that is
-//! given, and nothing else.
+//! Unpacking of wheels, `.tgz` and the content of `.deb`: inside one folder, within the room that
+//! is given.
 
 use crate::FetchError;
 use crate::limits::Room;
@@ -19,7 +19,7 @@ const BETWEEN_ENTRIES: u64 = 1 << 20;
 /// Habits of those who make an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// All is in one folder, whose name is dropped. A link that leads out of it is an error.
+    /// A single top folder, whose name is dropped. A link that leads out of it is an error.
     Node,
     /// Names are kept. Packages link to files of other packages; such links are left out.
     Debian,
@@ -85,7 +85,7 @@ pub(crate) fn tgz(
     tar(archive, plain, to, room, Form::Node)
 }
 
-/// Shows what is read.
+/// A reader that reports the bytes that it reads.
 pub(crate) struct Counted<'a, R>(pub(crate) R, pub(crate) &'a Step<'a>);
 
 impl<R: Read> Read for Counted<'_, R> {
@@ -96,7 +96,7 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// Reads no more than `left` says, which is renewed on the way.
+/// A reader that reads at most `left` bytes, which is renewed on the way.
 struct Bounded<R> {
     inner: R,
     left: Rc<Cell<u64>>,
@@ -176,7 +176,7 @@ pub(crate) fn tar(
     Ok(())
 }
 
-/// The path below the folder for a name in an archive; `None` for the folder itself.
+/// Returns the path below the folder for a name in an archive; `None` for the folder itself.
 fn inside(archive: &Path, name: &Path, strip: bool) -> Result<Option<PathBuf>, FetchError> {
     let mut path = PathBuf::new();
     let mut strip = strip;
@@ -201,7 +201,8 @@ fn create_dir(path: &Path) -> Result<(), FetchError> {
     std::fs::create_dir_all(path).map_err(FetchError::io("create", path))
 }
 
-/// Writes a file and gives its length. Modes are not kept: these are data, nothing of them is run.
+/// Writes a file and returns its length. Modes are dropped: these files are data, none of them is
+/// run.
 fn write(
     archive: &Path,
     content: &mut impl Read,
@@ -250,7 +251,7 @@ fn hard_link(
     Ok(true)
 }
 
-/// Makes the link if it leads to something inside `to`; says whether it did.
+/// Makes the link if it leads to something inside `to`; returns `true` if it did.
 fn symlink(to: &Path, path: &Path, target: &Path) -> Result<bool, FetchError> {
     let place = to.join(path);
     let parent = place.parent().unwrap_or(to).to_owned();

@@ -1,6 +1,6 @@
-//! The families that come with the toolkit. The only file here that names them.
+//! The families that come with the toolkit. No other file of this crate names them.
 
-use crate::Registry;
+use crate::{Origin, Registry};
 use toolkit_data::{EasyVqa, Published, Scenes, Small};
 use toolkit_models::bridge::projector::{LinearBridge, MlpBridge};
 use toolkit_models::bridge::qformer::QFormer;
@@ -13,7 +13,19 @@ use toolkit_models::vision::efficientnet::EfficientNetLite;
 use toolkit_models::vision::eva::Eva;
 use toolkit_models::vision::vit::Vit;
 
-pub(crate) fn register(registry: Registry) -> Registry {
+impl Registry {
+    /// Creates the registry of the toolkit: its families, and the cards of its embedded `registry/`.
+    ///
+    /// It reads no folder on disk unless [`Registry::overlay`] adds one: a command does the same
+    /// wherever it is started.
+    #[must_use]
+    pub fn builtin() -> Self {
+        register(Self::empty().with_origin(Origin::Embedded))
+    }
+}
+
+/// Adds the families.
+fn register(registry: Registry) -> Registry {
     registry
         .vision::<Dinov2>("dinov2")
         .vision::<EfficientNetLite>("efficientnet-lite")

@@ -1,4 +1,4 @@
-//! One TOML file about one thing.
+//! Cards: TOML files, each about one thing.
 
 use crate::sections::{
     Facts, Licence, Parts, Preprocess, Provenance, Raw, TokenizerSection, WeightsSection,
@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use toolkit_core::{check_mean, check_std};
 use toolkit_system::problem::Problem;
 
-/// What a card is about; each kind has a folder.
+/// The subject of a card; each kind has a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Frozen image encoders.
@@ -28,12 +28,12 @@ pub enum Kind {
     Task,
     /// Compositions of three parts.
     Model,
-    /// What metrics need to read.
+    /// Files that metrics read.
     Metric,
 }
 
 impl Kind {
-    /// All kinds.
+    /// Kinds in the order of listings.
     pub const ALL: [Self; 7] = [
         Self::Vision,
         Self::Bridge,
@@ -44,7 +44,7 @@ impl Kind {
         Self::Metric,
     ];
 
-    /// The folder of its cards.
+    /// Returns the folder of its cards.
     #[must_use]
     pub fn folder(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// What to call one such thing in a message.
+    /// Returns the noun for messages.
     #[must_use]
     pub fn noun(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// The keys of its cards; those in the first list must be there.
+    /// Returns the keys of its cards: those that are required, and those that are allowed.
     fn keys(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Vision => (&["family"], &["config", "weights", "preprocess"]),
@@ -91,21 +91,21 @@ impl Kind {
 /// Keys that every card may have.
 const COMMON: [&str; 5] = ["about", "facts", "scores", "licence", "source"];
 
-/// A card whose keys and types are checked; only `[config]` and `[decoding]` wait for someone who
-/// knows them.
+/// A card whose keys and types are checked. `[config]` and `[decoding]` are checked by the family,
+/// format or task.
 #[derive(Clone, Debug)]
 pub struct Card {
-    /// What it is about.
+    /// Subject.
     pub kind: Kind,
-    /// Its name: the file's, without the ending.
+    /// Name of the file, without the ending.
     pub name: String,
-    /// The registry folder it is in; its files are relative to that.
+    /// Registry folder of the card; its files are relative to that.
     pub origin: Origin,
     /// `family` of a part, `kind` of a data set or task, empty for a model.
     pub family: String,
-    /// Of a task: changes when scores stop being comparable. Otherwise 0.
+    /// Version of a task, which changes when scores stop being comparable; otherwise 0.
     pub version: u32,
-    /// One line.
+    /// Description in one line.
     pub about: String,
     /// `[weights]`.
     pub weights: Option<WeightsSection>,
@@ -117,15 +117,15 @@ pub struct Card {
     pub prompt: BTreeMap<String, String>,
     /// `[init]` of a bridge card.
     pub init: BTreeMap<String, String>,
-    /// `[packages]` of a data set's card: sources by what they are called in `[config]`.
+    /// `[packages]` of a data set's card: sources by their names in `[config]`.
     pub packages: BTreeMap<String, String>,
     /// `[packages.sha256]`: digests of their archives.
     pub packages_sha256: BTreeMap<String, String>,
-    /// `[packages.bytes]`: sizes of what they unpack to.
+    /// `[packages.bytes]`: unpacked sizes in bytes.
     pub packages_bytes: BTreeMap<String, u64>,
     /// `[facts]`.
     pub facts: Facts,
-    /// `[scores]`: scores that the weights reach, accuracies in percent.
+    /// `[scores]` of the weights, accuracies in percent.
     pub scores: BTreeMap<String, f64>,
     /// `[licence]`.
     pub licence: Licence,
@@ -137,7 +137,7 @@ pub struct Card {
 }
 
 impl Card {
-    /// Parses the text of a card; `origin` is where its files are looked for.
+    /// Parses the text of a card. Its files are relative to `origin`.
     ///
     /// # Errors
     /// At the first key that is unknown, missing or of the wrong type.
@@ -198,13 +198,13 @@ impl Card {
         })
     }
 
-    /// The text of the card, for [`Source::error_at`].
+    /// Returns the text of the card, for [`Source::error_at`].
     #[must_use]
     pub fn text(&self) -> &Source {
         &self.text
     }
 
-    /// `[config]` as a `T`; a card without one has an empty one.
+    /// Reads `[config]` as a `T`; a card without one has an empty one.
     ///
     /// # Errors
     /// At the key or value that does not fit.
@@ -212,7 +212,7 @@ impl Card {
         self.section("config")
     }
 
-    /// Any table of the card as a `T`; one that is not there is empty.
+    /// Reads a table of the card as a `T`; a missing one is empty.
     ///
     /// # Errors
     /// At the key or value that does not fit.
@@ -229,7 +229,7 @@ impl Card {
         )
     }
 
-    /// A file of the registry folder that the card is in, such as `weights/x.safetensors`, or an
+    /// Reads a file of the card's registry folder, such as `weights/x.safetensors`, or of an
     /// absolute path.
     ///
     /// # Errors
@@ -239,8 +239,7 @@ impl Card {
     }
 }
 
-/// The same struct serves all kinds, so which keys a kind has is checked here, with its own
-/// suggestions.
+/// Checks the keys of a card of this kind. One struct serves all kinds, so serde cannot.
 fn check_keys(kind: Kind, text: &Source) -> Result<(), Problem> {
     let (required, optional) = kind.keys();
     let table = text.table();

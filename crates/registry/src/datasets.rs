@@ -1,13 +1,9 @@
-//! Data sets: formats by name, and a card with its format.
+//! Formats of data sets, and a card with its format.
 
-use crate::registry::{add, family_or};
-use crate::spanned::closest;
-use crate::{Card, Kind, Registry};
-use std::collections::BTreeMap;
+use crate::Card;
 use std::sync::Arc;
 use toolkit_data::{
-    Check, CheckOptions, DataError, DataName, Dataset, DatasetCard, DatasetFormat, Folder,
-    OnPictures, UserFiles,
+    Check, CheckOptions, DataError, Dataset, DatasetCard, DatasetFormat, OnPictures, UserFiles,
 };
 use toolkit_system::problem::Problem;
 
@@ -31,7 +27,8 @@ fn with_card<T>(card: &Card, act: impl FnOnce(&DatasetCard<'_>) -> T) -> T {
 }
 
 impl DatasetFamily {
-    fn of<F: DatasetFormat>() -> Self {
+    /// Collects the functions of a format.
+    pub(crate) fn of<F: DatasetFormat>() -> Self {
         Self {
             check_config: |card| F::check_config(&card.config()?),
             splits: |card| Ok(F::splits(&card.config()?)),
@@ -54,8 +51,8 @@ impl DatasetFamily {
 
 /// A data set that a card describes, before a split of it is opened.
 pub struct DatasetHandle<'a> {
-    card: &'a Card,
-    family: &'a DatasetFamily,
+    pub(crate) card: &'a Card,
+    pub(crate) family: &'a DatasetFamily,
 }
 
 impl DatasetHandle<'_> {
@@ -110,61 +107,5 @@ impl DatasetHandle<'_> {
     /// If there is no such split, a setting cannot be met, or files are missing or damaged.
     pub fn open(&self, split: &str) -> Result<Arc<dyn Dataset>, DataError> {
         (self.family.open)(self.card, split)
-    }
-}
-
-/// The formats of data sets by name.
-pub(crate) type Formats = BTreeMap<String, DatasetFamily>;
-
-impl Registry {
-    /// Adds a format of data sets: cards name it by `kind`.
-    ///
-    /// # Panics
-    /// If the name is taken.
-    #[must_use]
-    pub fn dataset<F: DatasetFormat>(mut self, name: &str) -> Self {
-        add(self.formats_mut(), Kind::Dataset, name, DatasetFamily::of::<F>());
-        self
-    }
-
-    /// Returns the data set that a card describes.
-    ///
-    /// # Errors
-    /// If the format of the card is not registered.
-    pub fn dataset_of<'a>(&'a self, card: &'a Card) -> Result<DatasetHandle<'a>, Problem> {
-        let unknown = || {
-            let known: Vec<&str> = self.formats().keys().map(String::as_str).collect();
-            let listed: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-            let near = closest(&card.family, &known).map(|name| format!("did you mean `{name}`? "));
-            card.text().error_at(
-                "kind",
-                format!("unknown kind of data set `{}`", card.family),
-                format!(
-                    "{}known: {}; folders are `folder:PATH`",
-                    near.unwrap_or_default(),
-                    listed.join(", ")
-                ),
-            )
-        };
-        let family = family_or(self.formats(), Kind::Dataset, card, unknown)?;
-        Ok(DatasetHandle { card, family })
-    }
-
-    /// Opens `card:split` or `folder:PATH`.
-    ///
-    /// # Errors
-    /// If a card, format or split is unknown, or files are missing or damaged.
-    pub fn open_data(&self, name: &str) -> Result<Arc<dyn Dataset>, DataError> {
-        match DataName::parse(name) {
-            DataName::Folder(path) => Ok(Arc::new(Folder::open(path)?)),
-            DataName::Split { card, split } => {
-                let card = self.card(Kind::Dataset, card)?;
-                self.dataset_of(&card)?.open(split)
-            }
-            DataName::Card(_) => {
-                let what = format!("`{name}` names no split");
-                Err(DataError::new(what, "write `scenes:train` or `folder:PATH`"))
-            }
-        }
     }
 }

@@ -1,9 +1,9 @@
-//! What the registry keeps of a family: functions from its card, with the family's own types
-//! inside.
+//! A family: functions of its card, with the family's own types inside.
 
-use crate::Card;
+use crate::{Card, Kind};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use toolkit_core::published::PublishedNames;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape,
@@ -11,6 +11,7 @@ use toolkit_core::{
 };
 use toolkit_system::problem::Problem;
 
+/// A family of vision encoders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VisionFamily {
     pub describe: fn(&Card) -> Result<VisionShape, Problem>,
@@ -18,6 +19,7 @@ pub(crate) struct VisionFamily {
     pub published: PublishedNames,
 }
 
+/// A family of bridges.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BridgeFamily {
     pub describe: fn(&Card, &VisionShape) -> Result<BridgeShape, Problem>,
@@ -25,6 +27,7 @@ pub(crate) struct BridgeFamily {
     pub published: PublishedNames,
 }
 
+/// A family of language models.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LanguageFamily {
     pub describe: fn(&Card) -> Result<LanguageShape, Problem>,
@@ -48,7 +51,7 @@ fn config<T: DeserializeOwned>(card: &Card) -> Result<T, Problem> {
     card.config()
 }
 
-/// A configuration that cannot be built, as an error at the table that holds it.
+/// Returns a function for `map_err`: `[config]` cannot be built.
 fn at_config(card: &Card) -> impl FnOnce(ShapeError) -> Problem {
     |error| card.text().error_at("config", error.what, error.hint)
 }
@@ -120,4 +123,32 @@ impl LanguageFamily {
             published: L::published(),
         }
     }
+}
+
+/// Adds a family.
+///
+/// # Panics
+/// If the name is taken.
+pub(crate) fn add<F>(families: &mut BTreeMap<String, F>, kind: Kind, name: &str, family: F) {
+    let before = families.insert(name.to_owned(), family);
+    assert!(
+        before.is_none(),
+        "the {} family `{name}` is registered twice: give one of them another name",
+        kind.noun()
+    );
+}
+
+/// Finds the family of a card, which must be of `kind`.
+pub(crate) fn family_or<'a, F>(
+    families: &'a BTreeMap<String, F>,
+    kind: Kind,
+    card: &Card,
+    unknown: impl FnOnce() -> Problem,
+) -> Result<&'a F, Problem> {
+    if card.kind != kind {
+        let what = format!("`{}` is a {}, not a {}", card.name, card.kind.noun(), kind.noun());
+        let hint = format!("choose a card of `{}/`", kind.folder());
+        return Err(Problem::new(what).at(card.text().name()).hint(hint));
+    }
+    families.get(&card.family).ok_or_else(unknown)
 }

@@ -1,4 +1,4 @@
-//! Files that cards name: in the registry folder, on disk, or in the store of what was fetched.
+//! Files that cards name: in the registry folder, on disk or in the store of fetched files.
 
 use crate::Card;
 use std::borrow::Cow;
@@ -11,30 +11,30 @@ use toolkit_store::{Digest, NoProgress, Source, Store};
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::problem::Problem;
 
-/// Where the bytes of a file are.
+/// The place of a file's bytes.
 pub(crate) enum Found {
-    /// In memory: compiled into the binary.
+    /// Bytes that are compiled into the binary.
     Bytes(&'static [u8]),
-    /// On disk.
+    /// A file on disk.
     File(PathBuf),
 }
 
-/// Something a card names that is not in its registry folder.
+/// A file or folder that a card names and that is not in its registry folder.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    /// Where it is published.
+    /// Published source.
     pub source: Source,
-    /// What it must be.
+    /// Digest that it must have.
     pub digest: Digest,
 }
 
-/// Whether a text names a published source, and not a path.
+/// Returns `true` if a text names a published source, not a path.
 fn is_remote(text: &str) -> bool {
     ["hf:", "pip:", "apt:", "npm:"].iter().any(|start| text.starts_with(start))
 }
 
-/// Everything that a card names and that has to be fetched: weights, tokenizer, text encoder,
-/// packages of a data set.
+/// Lists the sources that a card names and that have to be fetched: weights, tokenizer, text
+/// encoder, packages of a data set.
 ///
 /// # Errors
 /// At the first source that is not written as one.
@@ -79,7 +79,7 @@ pub fn sources(card: &Card) -> Result<Vec<Remote>, Problem> {
 }
 
 impl Card {
-    /// What this card names and is not on this machine.
+    /// Lists the sources of this card that are not on this machine.
     ///
     /// # Errors
     /// As [`sources`].
@@ -95,7 +95,7 @@ impl Card {
         source.parse().map_err(|error: Problem| self.text().error_at(at, error.to_string(), ""))
     }
 
-    /// The file that the key `at` names as `file`, its digest checked.
+    /// Finds the file that the key `at` names as `file`, and checks its digest.
     pub(crate) fn find(
         &self,
         at: &str,
@@ -142,8 +142,8 @@ impl Card {
         }
     }
 
-    /// The weights of the text encoder that `[init] bert` of a bridge's card names, by the
-    /// Q-Former's names.
+    /// Reads the text encoder that `[init] bert` of a bridge's card names, with the Q-Former's
+    /// names of weights.
     ///
     /// # Errors
     /// If the card names none, or the file is missing, changed, not fetched, or of no known format.
@@ -168,7 +168,7 @@ impl Card {
         Ok(all)
     }
 
-    /// The bytes of a file of the registry folder, or of a source that was fetched.
+    /// Reads a file of the registry folder, or of a source that was fetched.
     pub(crate) fn read_source(
         &self,
         at: &str,
@@ -192,7 +192,7 @@ impl Card {
         }
     }
 
-    /// A file named by the key `at`, with its digest checked; `at` is where an error points.
+    /// Reads a file of the registry folder and checks its digest. Errors point to the key `at`.
     pub(crate) fn read(
         &self,
         at: &str,
@@ -216,7 +216,7 @@ impl Card {
         Ok(bytes)
     }
 
-    /// The folder of a package that `[packages]` of a data set's card names, unpacked.
+    /// Returns the folder of a package that `[packages]` of a data set's card names.
     ///
     /// # Errors
     /// If the card does not name it, or it was not fetched.
@@ -237,7 +237,7 @@ impl Card {
         }
     }
 
-    /// The folder of published weights that a model card names.
+    /// Returns the folder of published weights that a model card names.
     ///
     /// # Errors
     /// If the card has none, or it was not fetched.
@@ -260,7 +260,7 @@ impl Card {
     }
 }
 
-/// Reads a file of weights, wherever it is.
+/// Opens a file of weights on disk or in memory.
 pub(crate) fn tensors(
     found: Found,
     shown: &str,

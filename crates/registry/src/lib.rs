@@ -7,13 +7,15 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | [`Registry`] | families by name, folders of cards, building |
+//! | [`Registry`], `parts` | families by name, folders of cards, parts from cards |
 //! | [`Card`], `sections` | one card, its keys checked |
 //! | [`spanned`] | TOML with positions, so that an error names line and column |
 //! | `builtin` | the families of the toolkit, one line each |
 //! | `found` | the files that a card names: embedded, on disk, fetched |
 //! | `weights`, `tokenizer` | the weights and the tokenizer that a card names |
-//! | `datasets`, `extensions` | kinds of family that crates above define |
+//! | `families`, `datasets` | functions of a family and of a format of data sets |
+//! | `data` | data sets from cards |
+//! | `extensions` | families of kinds that crates above define |
 //!
 //! An error is a `toolkit_system::problem::Problem`, or of weights a
 //! `toolkit_models::weights::WeightsError`.
@@ -27,11 +29,13 @@
 
 mod builtin;
 mod card;
+mod data;
 mod datasets;
 mod extensions;
 mod families;
 mod found;
 mod origin;
+mod parts;
 mod registry;
 mod sections;
 pub mod spanned;
@@ -42,7 +46,8 @@ pub use card::{Card, Kind};
 pub use datasets::DatasetHandle;
 pub use found::{Remote, sources};
 pub use origin::{Origin, embedded_files};
-pub use registry::{Registry, Weights};
+pub use parts::Weights;
+pub use registry::Registry;
 pub use sections::{
     Facts, Licence, Parts, Preprocess, Provenance, TokenizerSection, WeightsSection,
 };

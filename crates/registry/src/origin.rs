@@ -1,4 +1,4 @@
-//! Where cards and their files are: in the binary, or in a folder that overlays it.
+//! Registry folders: the one in the binary, and folders that overlay it.
 
 use include_dir::{Dir, include_dir};
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../registry
 /// The registry folder that a card is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The `registry/` of the repository, compiled in.
+    /// The `registry/` of the repository, compiled into the binary.
     Embedded,
     /// A folder on disk.
     Folder(PathBuf),
@@ -26,7 +26,7 @@ impl Display for Origin {
 }
 
 impl Origin {
-    /// The name of a file of this folder in errors.
+    /// Returns the name of a file of this folder for errors.
     pub(crate) fn show(&self, file: &str) -> String {
         match self {
             _ if Path::new(file).is_absolute() => file.to_owned(),
@@ -35,7 +35,7 @@ impl Origin {
         }
     }
 
-    /// A file of this folder; an absolute path is read from disk wherever the card is.
+    /// Reads a file of this folder. An absolute path is read from disk in any case.
     pub(crate) fn read(&self, file: &str) -> Result<Cow<'static, [u8]>, String> {
         let path = match self {
             _ if Path::new(file).is_absolute() => PathBuf::from(file),
@@ -50,8 +50,8 @@ impl Origin {
         toolkit_system::input::read(&path).map(Cow::Owned).map_err(|error| error.to_string())
     }
 
-    /// Names of the `.toml` files in a subfolder, without the ending, in no order. A missing
-    /// subfolder holds none.
+    /// Lists the `.toml` files in a subfolder, without the ending, in no order. A missing subfolder
+    /// has none.
     pub(crate) fn names(&self, subfolder: &str) -> Vec<String> {
         let stem = |path: &Path| {
             let toml = path.extension().is_some_and(|ending| ending == "toml");
@@ -74,7 +74,7 @@ fn embedded(entry: &'static include_dir::DirEntry<'static>) -> Option<&'static [
     entry.as_file().map(include_dir::File::contents)
 }
 
-/// Every file of the embedded registry with its bytes, as `vision/vit-nano.toml`.
+/// Lists the files of the embedded registry with their bytes, named like `vision/vit-nano.toml`.
 #[must_use]
 pub fn embedded_files() -> Vec<(String, &'static [u8])> {
     fn walk(folder: &'static Dir<'static>, files: &mut Vec<(String, &'static [u8])>) {

@@ -1,29 +1,15 @@
-//! The registry: which families there are, where cards are, and how a card becomes a part.
+//! The registry: families by name, and the folders of cards.
 
-use crate::datasets::Formats;
+use crate::datasets::DatasetFamily;
 use crate::extensions::Extensions;
-use crate::families::{BridgeFamily, LanguageFamily, VisionFamily};
+use crate::families::{BridgeFamily, LanguageFamily, VisionFamily, add};
 use crate::spanned::suggest;
 use crate::{Card, Kind, Origin};
-use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use toolkit_core::{
-    AnyBridge, AnyLanguage, AnyVision, Bridge, BridgeShape, LanguageModel, LanguageShape,
-    VisionEncoder, VisionShape,
-};
-use toolkit_models::weights::WeightsError;
+use toolkit_core::{Bridge, LanguageModel, VisionEncoder};
 use toolkit_system::encoding::{Encoding, UTF16, encoding};
 use toolkit_system::problem::Problem;
-
-/// Values of the parameters of a part that is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weights {
-    /// Those of the file that `[weights]` of the card names.
-    Card,
-    /// None yet: the caller initialises the parameters or loads a checkpoint.
-    None,
-}
 
 /// Families by name, and the folders that cards are looked for in.
 ///
@@ -41,28 +27,20 @@ pub enum Weights {
 /// [`Registry::overlay`].
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-    vision: BTreeMap<String, VisionFamily>,
-    bridge: BTreeMap<String, BridgeFamily>,
-    language: BTreeMap<String, LanguageFamily>,
-    formats: Formats,
+    pub(crate) vision: BTreeMap<String, VisionFamily>,
+    pub(crate) bridge: BTreeMap<String, BridgeFamily>,
+    pub(crate) language: BTreeMap<String, LanguageFamily>,
+    pub(crate) formats: BTreeMap<String, DatasetFamily>,
     extensions: Extensions,
-    /// Later ones win.
+    /// Folders of cards; a later one overrides an earlier one.
     origins: Vec<Origin>,
 }
 
 impl Registry {
-    /// No families and no cards.
+    /// Creates a registry without families and cards.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
-    }
-
-    /// The families of the toolkit and the cards of its embedded `registry/`. No folder on disk is
-    /// looked at unless
-    /// [`Registry::overlay`] names it: what a command does must not depend on where it is started.
-    #[must_use]
-    pub fn builtin() -> Self {
-        crate::builtin::register(Self { origins: vec![Origin::Embedded], ..Self::default() })
     }
 
     /// Adds a family of vision encoders.
@@ -95,14 +73,6 @@ impl Registry {
         self
     }
 
-    pub(crate) fn formats(&self) -> &Formats {
-        &self.formats
-    }
-
-    pub(crate) fn formats_mut(&mut self) -> &mut Formats {
-        &mut self.formats
-    }
-
     /// Adds a family of a kind that a crate above this one defines, such as a loss or a task.
     ///
     /// The type `F` names the kind. Crates wrap this in a trait of their own, so that a user writes
@@ -122,11 +92,11 @@ impl Registry {
         self.extensions.of::<F>()
     }
 
-    /// Adds a folder whose cards win over those of the same name added before.
+    /// Adds a folder whose cards override cards of the same name that were added before.
     ///
     /// # Errors
     /// If it is not a folder: a mistyped path would otherwise silently give the embedded cards.
-    pub fn overlay(mut self, folder: PathBuf) -> Result<Self, Problem> {
+    pub fn overlay(self, folder: PathBuf) -> Result<Self, Problem> {
         if !folder.is_dir() {
             let hint = format!(
                 "give a folder with {}",
@@ -136,11 +106,16 @@ impl Registry {
                 .at(folder.display())
                 .hint(hint));
         }
-        self.origins.push(Origin::Folder(folder));
-        Ok(self)
+        Ok(self.with_origin(Origin::Folder(folder)))
     }
 
-    /// Names of all cards of a kind, sorted.
+    /// Adds a folder, on disk or embedded.
+    pub(crate) fn with_origin(mut self, origin: Origin) -> Self {
+        self.origins.push(origin);
+        self
+    }
+
+    /// Lists the names of all cards of a kind, sorted.
     #[must_use]
     pub fn names(&self, kind: Kind) -> Vec<String> {
         let mut names: Vec<String> =
@@ -150,7 +125,7 @@ impl Registry {
         names
     }
 
-    /// Names of the families of a kind, sorted; data sets, tasks and models have none here.
+    /// Lists the names of the families of a kind, sorted. Tasks, models and metrics have none here.
     #[must_use]
     pub fn families(&self, kind: Kind) -> Vec<String> {
         match kind {
@@ -162,27 +137,18 @@ impl Registry {
         }
     }
 
-    /// The card of that name; the folder added last wins.
+    /// Reads the card of a name. The folder that was added last overrides the others.
     ///
     /// # Errors
-    /// If there is none, with the nearest name, or if it is not right.
+    /// If there is none (the hint names the nearest), or if it is wrong.
     pub fn card(&self, kind: Kind, name: &str) -> Result<Card, Problem> {
         // Only listed names are opened, so that a name is never a path.
         let origin = self
             .origins
             .iter()
             .rev()
-            .find(|origin| origin.names(kind.folder()).iter().any(|known| known == name));
-        let Some(origin) = origin else {
-            let known = self.names(kind);
-            let hint = match known.len() {
-                0 => format!("there are no cards in `{}/`; add a folder of cards", kind.folder()),
-                _ => suggest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()),
-            };
-            return Err(
-                Problem::new(format_args!("there is no {} `{name}`", kind.noun())).hint(hint)
-            );
-        };
+            .find(|origin| origin.names(kind.folder()).iter().any(|known| known == name))
+            .ok_or_else(|| self.no_card(kind, name))?;
         let file = format!("{}/{name}.toml", kind.folder());
         let unreadable =
             |error: String| Problem::new(error).at(origin.show(&file)).hint("check the file");
@@ -197,123 +163,13 @@ impl Registry {
         Card::parse(kind, name, origin.clone(), text)
     }
 
-    /// Sizes and costs of a vision encoder, without making a tensor.
-    ///
-    /// # Errors
-    /// If the family is unknown or `[config]` is wrong.
-    pub fn describe_vision(&self, card: &Card) -> Result<VisionShape, Problem> {
-        (family(&self.vision, Kind::Vision, card)?.describe)(card)
+    /// Creates the error of a name that no card has.
+    fn no_card(&self, kind: Kind, name: &str) -> Problem {
+        let known = self.names(kind);
+        let hint = match known.len() {
+            0 => format!("there are no cards in `{}/`; add a folder of cards", kind.folder()),
+            _ => suggest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()),
+        };
+        Problem::new(format_args!("there is no {} `{name}`", kind.noun())).hint(hint)
     }
-
-    /// Sizes and costs of a bridge for an encoder.
-    ///
-    /// # Errors
-    /// If the family is unknown or `[config]` is wrong.
-    pub fn describe_bridge(
-        &self,
-        card: &Card,
-        vision: &VisionShape,
-    ) -> Result<BridgeShape, Problem> {
-        (family(&self.bridge, Kind::Bridge, card)?.describe)(card, vision)
-    }
-
-    /// Sizes and costs of a language model.
-    ///
-    /// # Errors
-    /// If the family is unknown or `[config]` is wrong.
-    pub fn describe_language(&self, card: &Card) -> Result<LanguageShape, Problem> {
-        (family(&self.language, Kind::Language, card)?.describe)(card)
-    }
-
-    /// A vision encoder.
-    ///
-    /// # Errors
-    /// As [`Registry::describe_vision`], and if the weights are missing, changed or do not fit.
-    pub fn build_vision(
-        &self,
-        card: &Card,
-        device: &Device,
-        weights: Weights,
-    ) -> Result<AnyVision, WeightsError> {
-        let family = family(&self.vision, Kind::Vision, card)?;
-        let part = (family.build)(card, device)?;
-        match weights {
-            Weights::Card => card.load_into(part, family.published),
-            Weights::None => Ok(part),
-        }
-    }
-
-    /// A bridge for an encoder.
-    ///
-    /// # Errors
-    /// As [`Registry::describe_bridge`], and if the weights are missing, changed or do not fit.
-    pub fn build_bridge(
-        &self,
-        card: &Card,
-        vision: &VisionShape,
-        device: &Device,
-        weights: Weights,
-    ) -> Result<AnyBridge, WeightsError> {
-        let family = family(&self.bridge, Kind::Bridge, card)?;
-        let part = (family.build)(card, vision, device)?;
-        match weights {
-            Weights::Card => card.load_into(part, family.published),
-            Weights::None => Ok(part),
-        }
-    }
-
-    /// A language model.
-    ///
-    /// # Errors
-    /// As [`Registry::describe_language`], and if the weights are missing, changed or do not fit.
-    pub fn build_language(
-        &self,
-        card: &Card,
-        device: &Device,
-        weights: Weights,
-    ) -> Result<AnyLanguage, WeightsError> {
-        let family = family(&self.language, Kind::Language, card)?;
-        let part = (family.build)(card, device)?;
-        match weights {
-            Weights::Card => card.load_into(part, family.published),
-            Weights::None => Ok(part),
-        }
-    }
-}
-
-pub(crate) fn add<F>(families: &mut BTreeMap<String, F>, kind: Kind, name: &str, family: F) {
-    let before = families.insert(name.to_owned(), family);
-    assert!(
-        before.is_none(),
-        "the {} family `{name}` is registered twice: give one of them another name",
-        kind.noun()
-    );
-}
-
-/// Finds the family of a part's card.
-fn family<'a, F>(
-    families: &'a BTreeMap<String, F>,
-    kind: Kind,
-    card: &Card,
-) -> Result<&'a F, Problem> {
-    family_or(families, kind, card, || {
-        let known: Vec<&str> = families.keys().map(String::as_str).collect();
-        let what = format!("there is no {} family `{}`", kind.noun(), card.family);
-        card.text().error_at("family", what, suggest(&card.family, &known))
-    })
-}
-
-/// Finds the family of a card, which must be of `kind`.
-pub(crate) fn family_or<'a, F>(
-    families: &'a BTreeMap<String, F>,
-    kind: Kind,
-    card: &Card,
-    unknown: impl FnOnce() -> Problem,
-) -> Result<&'a F, Problem> {
-    if card.kind != kind {
-        let what = format!("`{}` is a {}, not a {}", card.name, card.kind.noun(), kind.noun());
-        let hint = format!("choose a card of `{}/`", kind.folder());
-        return Err(Problem::new(what).at(card.text().name()).hint(hint));
-    }
-    families.get(&card.family).ok_or_else(unknown)
 }

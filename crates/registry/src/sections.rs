@@ -1,4 +1,4 @@
-//! The tables of a card, as types. What is free-form is a map; everything else is strict.
+//! The tables of a card as types. Free-form tables are maps, all others are strict.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use toolkit_core::Ends;
 use toolkit_models::weights::StoredDtype;
 
-/// `[weights]`: where the parameters are.
+/// `[weights]`: the source of the parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsSection {
@@ -14,19 +14,19 @@ pub struct WeightsSection {
     /// `hf:owner/name@revision`, with `#file` for one file; `pip:name==version#member`, and `apt:`
     /// and `npm:` likewise.
     pub source: String,
-    /// Lower-case hex digest of the file. Required but for a whole `hf:` folder, whose revision
-    /// names its contents: a score is of one file, not of a name.
+    /// Lower-case hex digest of the file. It is required, since a score belongs to one file, not to
+    /// a name. A whole `hf:` folder needs none: its revision names its contents.
     pub sha256: Option<String>,
     /// Lower-case hex digest of the package archive that the file is in.
     pub package_sha256: Option<String>,
     /// Size in bytes of that package, unpacked. Only for one that unpacks to more than is usual.
     pub package_bytes: Option<u64>,
-    /// How all tensors of a safetensors file are stored, where that is to be checked.
+    /// Stored type of all tensors of a safetensors file, if it is to be checked.
     pub dtype: Option<StoredDtype>,
 }
 
 impl WeightsSection {
-    /// What the weights are, in one word: the digest, or the source of a folder that has none.
+    /// Returns the identity of the weights: the digest, or the source of a folder that has none.
     #[must_use]
     pub fn identity(&self) -> String {
         self.sha256.clone().unwrap_or_else(|| self.source.clone())
@@ -40,9 +40,9 @@ pub struct Preprocess {
     /// Height and width in pixels; one number in the card stands for both.
     #[serde(deserialize_with = "size")]
     pub size: [usize; 2],
-    /// Subtracted from each channel, on the scale 0 to 1.
+    /// Mean of each channel, which is subtracted, on the scale 0 to 1.
     pub mean: [f32; 3],
-    /// What each channel is then divided by.
+    /// Standard deviation of each channel, by which it is then divided.
     pub std: [f32; 3],
 }
 
@@ -71,12 +71,12 @@ pub struct TokenizerSection {
     pub mask: Option<u32>,
     /// BLIP's `[DEC]`: stands in for `cls` when the Q-Former writes a caption.
     pub dec: Option<u32>,
-    /// What an encoder-decoder's decoder starts with.
+    /// First token that the decoder of an encoder-decoder reads.
     pub decoder_start: Option<u32>,
 }
 
 impl TokenizerSection {
-    /// The special ids by key.
+    /// Lists the special ids by key.
     pub(crate) fn ids(&self) -> Vec<(&'static str, u32)> {
         let ends = self.eos.iter().flat_map(|ends| ends.ids().iter().map(|id| ("eos", *id)));
         let single = [
@@ -93,7 +93,7 @@ impl TokenizerSection {
     }
 }
 
-/// `[facts]`: what `describe` must come to.
+/// `[facts]`: sizes that `describe` must return.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Facts {
@@ -109,13 +109,13 @@ pub struct Facts {
 pub struct Licence {
     /// SPDX expression.
     pub spdx: Option<String>,
-    /// Where it is written.
+    /// Address of its text.
     pub url: Option<String>,
-    /// What else to know.
+    /// Remark.
     pub note: Option<String>,
 }
 
-/// `[source]`: where it comes from.
+/// `[source]`: origin of the thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provenance {
@@ -133,27 +133,26 @@ pub(crate) struct Packages {
     /// Digests of the archives, by package.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
-    /// Sizes in bytes of what they unpack to, by package. Only for those that unpack to more than
-    /// is usual.
+    /// Unpacked sizes in bytes, by package. Only for a package that unpacks to more than is usual.
     #[serde(default)]
     pub bytes: BTreeMap<String, u64>,
-    /// Sources, by what they are called in `[config]`.
+    /// Sources, by their names in `[config]`.
     #[serde(flatten)]
     pub sources: BTreeMap<String, String>,
 }
 
-/// What a model card composes: the names of three part cards.
+/// The names of the three part cards that a model card composes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// Of a card in `vision/`.
+    /// Name of a card in `vision/`.
     pub vision: String,
-    /// Of a card in `bridge/`.
+    /// Name of a card in `bridge/`.
     pub bridge: String,
-    /// Of a card in `language/`; a model for retrieval has none.
+    /// Name of a card in `language/`; a model for retrieval has none.
     pub language: Option<String>,
 }
 
-/// All keys of all kinds of cards; which of them a kind has is checked before ([`crate::Kind`]).
+/// The keys of all kinds of cards. The keys of one kind are checked before ([`crate::Kind`]).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Raw {
@@ -165,7 +164,7 @@ pub(crate) struct Raw {
     pub language: Option<String>,
     #[serde(default)]
     pub about: String,
-    /// Left to whoever knows the family, the format or the metric.
+    /// Read later by the family, the format or the metric.
     #[serde(rename = "config")]
     pub _config: Option<BTreeMap<String, IgnoredAny>>,
     #[serde(rename = "decoding")]
@@ -193,8 +192,7 @@ pub(crate) struct Raw {
     pub source: Provenance,
 }
 
-/// `224` or `[224, 224]`. Written out because serde's `untagged` would lose the position of an
-/// error.
+/// Reads `224` or `[224, 224]`. serde's `untagged` would lose the position of an error.
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
     struct Size;
     impl<'de> Visitor<'de> for Size {

@@ -1,7 +1,6 @@
-//! TOML that remembers where everything stands, so that an error names line and column and suggests
-//! the right key.
+//! TOML with positions: an error names line and column and suggests the right key.
 //!
-//! `DeTable` and `ValueDeserializer` of `toml` keep byte spans while the set of types stays open: a
+//! `DeTable` and `ValueDeserializer` of `toml` have byte spans, and the set of types stays open. A
 //! family's `[config]` is parsed by the family's own type and still reports positions in the
 //! original file. Avoid `#[serde(flatten)]`, `untagged` and `tag = ".."` in such types: serde
 //! buffers there and positions are lost.
@@ -14,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toolkit_system::problem::Problem;
 
-/// The text of a TOML file that has been checked for syntax, and its name in errors.
+/// The text of a TOML file whose syntax is checked, and its name in errors.
 #[derive(Clone, Debug)]
 pub struct Source {
     name: String,
@@ -40,19 +39,19 @@ impl Source {
         }
     }
 
-    /// The name of the file in errors.
+    /// Returns the name of the file in errors.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The whole text.
+    /// Returns the whole text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The whole file as a value, for [`parse`].
+    /// Returns the whole file as a value, for [`parse`].
     #[must_use]
     pub fn root(&self) -> Spanned<DeValue<'_>> {
         // Parsed anew at each call: a table borrows from the text, so that both cannot live in one
@@ -61,7 +60,8 @@ impl Source {
         Spanned::new(root.span(), DeValue::Table(root.into_inner()))
     }
 
-    /// The whole file as a table with spans, to look up keys in or to change before [`parse`].
+    /// Returns the whole file as a table with spans, to look up keys in or to change before
+    /// [`parse`].
     #[must_use]
     pub fn table(&self) -> DeTable<'_> {
         match self.root().into_inner() {
@@ -70,7 +70,7 @@ impl Source {
         }
     }
 
-    /// The whole file as a `T`.
+    /// Reads the whole file as a `T`.
     ///
     /// # Errors
     /// At the key or value that does not fit.
@@ -78,14 +78,14 @@ impl Source {
         parse(self, &self.root())
     }
 
-    /// An error at a byte span of this text; one line, whatever `what` holds.
+    /// Creates an error at a byte span of this text.
     pub fn error(&self, span: Range<usize>, what: impl Display, hint: impl Display) -> Problem {
         let (line, column) = self.position(span.start);
         Problem::new(what).at(format_args!("{}:{line}:{column}", self.name)).hint(hint)
     }
 
-    /// An error at the value of a dotted key such as `weights.sha256`, or at the innermost table
-    /// that exists.
+    /// Creates an error at the value of a dotted key such as `weights.sha256`, or at the innermost
+    /// table that exists.
     pub fn error_at(&self, key: &str, what: impl Display, hint: impl Display) -> Problem {
         let mut value = self.root();
         let mut span = 0..0;
@@ -97,7 +97,7 @@ impl Source {
         self.error(span, what, hint)
     }
 
-    /// Line and column from 1, the column in characters.
+    /// Returns line and column from 1, the column in characters.
     fn position(&self, byte: usize) -> (usize, usize) {
         let mut byte = byte.min(self.text.len());
         while !self.text.is_char_boundary(byte) {
@@ -109,7 +109,7 @@ impl Source {
     }
 }
 
-/// A value of `source` as a `T`.
+/// Reads a value of `source` as a `T`.
 ///
 /// # Errors
 /// At the unknown key, the value of the wrong type or the table that lacks a key, with what was
@@ -125,7 +125,7 @@ pub fn parse<T: DeserializeOwned>(
     })
 }
 
-/// The dotted key whose value stands at `span`, elements of lists as `key[0]`.
+/// Returns the dotted key whose value is at `span`, elements of lists as `key[0]`.
 fn path(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<String> {
     let within = |value: &Spanned<DeValue<'_>>| {
         if value.span() == *span { Some(String::new()) } else { path(value, span) }
@@ -145,7 +145,7 @@ fn path(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<String> {
     }
 }
 
-/// serde's message, in words for someone who writes TOML, and what to try.
+/// Translates a message of serde into a problem of TOML and a hint.
 fn explain(message: &str, path: Option<&str>) -> (String, String) {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if let [wrong, known @ ..] = quoted.as_slice() {
@@ -171,7 +171,7 @@ fn explain(message: &str, path: Option<&str>) -> (String, String) {
     )
 }
 
-/// serde names Rust types; this says what to write.
+/// Translates a Rust type that serde expects into a hint.
 fn wanted(expected: &str) -> String {
     match expected {
         "a string" => "write text in quotes".to_owned(),
@@ -188,7 +188,7 @@ fn wanted(expected: &str) -> String {
     }
 }
 
-/// The known name nearest to `wrong`, if one is near enough to be meant.
+/// Returns the known name nearest to `wrong`, if one is near enough to be meant.
 #[must_use]
 pub fn closest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance =
@@ -199,7 +199,7 @@ pub fn closest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     known.iter().copied().filter(|name| near(name) || begun(name)).min_by_key(|name| distance(name))
 }
 
-/// A hint for an unknown name: the nearest known one, or all of them.
+/// Returns a hint for an unknown name: the nearest known one, or all of them.
 #[must_use]
 pub fn suggest(wrong: &str, known: &[&str]) -> String {
     let list = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

@@ -5,7 +5,7 @@ use toolkit_system::problem::Problem;
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
 
 impl Card {
-    /// The `tokenizer.json` that is embedded in the weights.
+    /// Reads the `tokenizer.json` that is embedded in the weights.
     fn embedded_tokenizer(&self) -> Result<String, Problem> {
         let wrong =
             |what: String| self.text().error_at("tokenizer.file", what, "name a `tokenizer.json`");
@@ -16,7 +16,7 @@ impl Card {
         metadata.tokenizer_json().map_err(|error| wrong(error.to_string()))
     }
 
-    /// The tokenizer that `[tokenizer]` names, for the table that its ids are looked up in.
+    /// Reads the tokenizer that `[tokenizer]` names, for the table that its ids are looked up in.
     ///
     /// # Errors
     /// If there is none, its file is missing, changed or broken, or a special id is not in its

@@ -1,4 +1,4 @@
-//! The weights that a card names, opened and fitted to a part: all or nothing.
+//! Weights that a card names: opened, and loaded into a part as a whole or not at all.
 
 use crate::{Card, found};
 use burn::module::Module;
@@ -11,8 +11,8 @@ use toolkit_models::weights::reader::Reader;
 use toolkit_system::problem::Problem;
 
 impl Card {
-    /// The weight file that `[weights]` names, its digest and stored type checked; tensors are read
-    /// one by one.
+    /// Opens the weight file that `[weights]` names and checks its digest and stored type. Tensors
+    /// are read one by one.
     ///
     /// # Errors
     /// If there is no `[weights]`, or the file is missing, changed, not fetched, or of no known

@@ -1,4 +1,4 @@
-//! Looking at all of a store: is each file as it came?
+//! The check of a whole store: each file against its digest.
 
 use crate::digest::sha256_of;
 use crate::inventory::{Inventory, files_below};
@@ -12,20 +12,20 @@ use toolkit_system::problem::Problem;
 /// The outcome of [`Store::check`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Files that are as they came.
+    /// Number of files with the digest they were fetched with.
     pub whole: u64,
-    /// Bytes in them.
+    /// Bytes in these files.
     pub bytes: u64,
-    /// Files of which nothing is known: older versions kept no record.
+    /// Number of files without a record; older versions wrote none.
     pub unknown: u64,
-    /// Files that are not as they came.
+    /// Files with another digest, or without one of their inventory.
     pub damaged: Vec<Damage>,
 }
 
-/// A file that is not as it came.
+/// A damaged file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
     /// Description of the damage.
     pub what: String,
@@ -94,7 +94,8 @@ impl Store {
 }
 
 impl Checked {
-    /// Adds the files of a folder. `digest_of` may know one of a file that the inventory has not.
+    /// Adds the files of a folder. `digest_of` may know the digest of a file that the inventory
+    /// lacks.
     fn add(
         &mut self,
         folder: &Path,
@@ -136,7 +137,7 @@ impl Checked {
     }
 }
 
-/// Compares a file with its digest and gives its length.
+/// Compares a file with its digest and returns its length in bytes.
 fn compare(path: &Path, sha256: &str, progress: &dyn StepProgress) -> Result<u64, String> {
     let data = std::fs::metadata(path).map_err(|error| error.to_string())?;
     let got = sha256_of(path, progress).map_err(|error| error.to_string())?;
@@ -156,7 +157,7 @@ fn folders(of: &Path) -> Result<Vec<PathBuf>, Problem> {
     Ok(all)
 }
 
-/// Tells files apart that may have several names; `None` where the system does not say.
+/// Returns the identity of a file that may have several names; `None` where the system has none.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;

@@ -10,7 +10,7 @@ use std::path::Path;
 use toolkit_system::digest::hex;
 use toolkit_system::problem::{Problem, one_line};
 
-/// What the bytes must be; 64 hex digits each, `None` when nobody knows.
+/// Digests that a file must have, 64 hex digits each; `None` where none is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Digest {
@@ -27,7 +27,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Refuses a digest that is none.
+    /// Checks the form of the digests.
     ///
     /// # Errors
     /// If a SHA-256 has not 64 hexadecimal digits. The error names `source`.
@@ -42,10 +42,14 @@ impl Digest {
     }
 }
 
-/// Files from this size on show their hashing as a step of its own (about a tenth of a second).
+/// Bytes from which hashing a file is a step of its own, about a tenth of a second.
 const SHOWN: u64 = 100_000_000;
 
-/// SHA-256 of a file in lower-case hex.
+/// Computes the SHA-256 of a file, in lower-case hex.
+///
+/// # Errors
+///
+/// If the file cannot be read.
 pub fn sha256_of(path: &Path, progress: &dyn StepProgress) -> Result<String, Problem> {
     let mut file = File::open(path).map_err(io("read", path))?;
     let size = file.metadata().map_err(io("read", path))?.len();
@@ -66,7 +70,11 @@ pub fn sha256_of(path: &Path, progress: &dyn StepProgress) -> Result<String, Pro
     }
 }
 
-/// Compares two digests; `hint` says what happened to the file.
+/// Compares two digests. `hint` tells the user what happened to the file.
+///
+/// # Errors
+///
+/// If they differ.
 pub fn compare(
     what: &str,
     expected: &str,

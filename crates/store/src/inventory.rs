@@ -1,7 +1,8 @@
-//! The files of a fetched folder as they were when they came: SHA-256, length and time of each.
+//! Inventories: SHA-256, length and time of each file of a folder when it was fetched.
 //!
-//! Kept beside the folder. Before a file is used, length and time are compared; where the time is
-//! another one (after a copy, say), the bytes are hashed once and the new time is kept.
+//! The file with them lies next to the folder. Before a file is used, its length and time are
+//! compared. If the time differs (after a copy, say), the bytes are hashed once and the new time is
+//! written.
 
 use crate::StepProgress;
 use crate::digest::sha256_of;
@@ -15,13 +16,13 @@ use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use toolkit_system::problem::Problem;
 
-/// One file.
+/// A file of an inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// SHA-256 in lower-case hex.
     pub sha256: String,
     size: u64,
-    /// In nanoseconds since 1970; `None` where the system has no times.
+    /// Time in nanoseconds since 1970; `None` where the system has no times.
     modified: Option<u64>,
 }
 
@@ -53,19 +54,19 @@ pub struct Inventory {
     root: PathBuf,
     folder: PathBuf,
     file: PathBuf,
-    /// A package comes whole, so a file that is gone is damage. Of a repository any file may be
-    /// here.
+    /// `true` for a package: it is fetched whole, so a file that is gone is damage. Of a
+    /// repository, single files may be fetched.
     complete: bool,
 }
 
 impl Inventory {
-    /// For the files of a commit of a repository, whose own folder is `repo`.
+    /// Finds the inventory of a commit of a repository, whose own folder is `repo`.
     pub fn of_commit(root: &Path, repo: &Path, commit: &str) -> Self {
         let file = repo.join("inventories").join(format!("{commit}.json"));
         Self { root: root.to_owned(), folder: repo.join(commit), file, complete: false }
     }
 
-    /// For an unpacked package.
+    /// Finds the inventory of an unpacked package.
     pub fn of_package(root: &Path, folder: &Path) -> Self {
         let mut name = folder.file_name().unwrap_or_default().to_owned();
         name.push(".files.json");
@@ -100,12 +101,12 @@ impl Inventory {
         }
     }
 
-    /// Says whether a file of it that is gone is damage.
+    /// Returns `true` if a missing file is damage.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Reads it; `None` if there is none, as in stores of older versions.
+    /// Reads the entries; `None` if there are none, as in stores of older versions.
     pub fn read(&self) -> Result<Option<Entries>, Problem> {
         let text = match std::fs::read(&self.file) {
             Ok(text) => text,
@@ -119,13 +120,13 @@ impl Inventory {
         })
     }
 
-    /// Replaces it.
+    /// Replaces the entries.
     pub fn write(&self, entries: &Entries) -> Result<(), Problem> {
         let text = serde_json::json!(entries).to_string();
         write_renamed(&self.file, &(text + "\n"))
     }
 
-    /// Makes entries of all files in `folder`, which becomes this one's folder when it is renamed.
+    /// Makes entries of all files in `folder`, which is renamed to this one's folder afterwards.
     pub fn count(folder: &Path, progress: &dyn StepProgress) -> Result<Entries, Problem> {
         let mut entries = Entries::new();
         for name in files_below(folder) {
@@ -137,7 +138,7 @@ impl Inventory {
         Ok(entries)
     }
 
-    /// Puts a file in, in place of an older entry.
+    /// Adds a file, or replaces its entry.
     pub fn put(
         &self,
         name: &str,
@@ -150,7 +151,8 @@ impl Inventory {
         self.update(&BTreeMap::from([(name.to_owned(), entry)]), progress)
     }
 
-    /// Others may put in files of the same folder meanwhile. One that cannot be read is replaced.
+    /// Merges entries under a lock, since other processes may add files of the same folder. An
+    /// inventory that cannot be read is replaced.
     fn update(&self, new: &Entries, progress: &dyn StepProgress) -> Result<(), Problem> {
         let key =
             self.file.strip_prefix(&self.root).unwrap_or(&self.file).to_string_lossy().into_owned();
@@ -160,8 +162,8 @@ impl Inventory {
         self.write(&entries)
     }
 
-    /// Compares `name`, or all below it if it is a folder; an empty one stands for all. Gives the
-    /// files that are not as they came, each with what is wrong.
+    /// Compares `name`, or all below it if it is a folder; an empty one stands for all. Returns the
+    /// damaged files, each with a description.
     pub fn damaged(
         &self,
         name: &str,
@@ -192,7 +194,7 @@ impl Inventory {
     }
 }
 
-/// Compares a file with its entry. Gives a new entry if only the time is another one.
+/// Compares a file with its entry. Returns a new entry if only the time differs.
 fn compare(
     path: &Path,
     entry: &Entry,

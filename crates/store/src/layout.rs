@@ -84,7 +84,7 @@ pub enum Manager {
 }
 
 impl Manager {
-    /// All managers.
+    /// Managers, in the order of this list.
     pub const ALL: [Self; 3] = [Self::Pip, Self::Apt, Self::Npm];
 
     /// Returns its name, which is also its folder.

@@ -1,16 +1,16 @@
-//! The folder on disk that fetched files are in: sources, digests, and what is there. No network.
+//! The store of fetched files: a folder on disk, sources and digests. No network.
 //!
 //! A [`Source`] is one line of text that names a file or folder on the model Hub or inside a
-//! package of pip, apt or npm. A [`Store`] finds it on disk and checks it. `toolkit-fetch` brings
-//! what is missing; a crate that only reads what was fetched depends on this one.
+//! package of pip, apt or npm. A [`Store`] finds it on disk and checks it. `toolkit-fetch` fetches
+//! what is missing; a crate that only reads fetched files depends on this one.
 //!
 //! | module | purpose |
 //! |---|---|
 //! | [`Source`], [`Package`] | names of published files and folders |
-//! | [`Digest`], [`digest`] | what bytes must be, and what they are |
-//! | [`Store`] | the folder: what is there, and whether it is as it came |
-//! | [`layout`] | where the files of a repository or package are below the root |
-//! | [`inventory`] | SHA-256, length and time of each file when it came |
+//! | [`Digest`], [`digest`] | digests that are wanted, and those of files |
+//! | [`Store`] | the folder: finding, checking |
+//! | [`layout`] | places of repositories and packages below the root |
+//! | [`inventory`] | SHA-256, length and time of each fetched file |
 //! | [`StepProgress`], [`Step`] | progress of long steps |
 //! | [`lock`], [`paths`], [`problem`] | one writer at a time, safe names, errors |
 //!

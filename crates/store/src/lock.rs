@@ -1,4 +1,4 @@
-//! One writer per download, across processes.
+//! Locks across processes: one writer for each download.
 
 use crate::paths::percent;
 use crate::problem::io;
@@ -7,11 +7,15 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use toolkit_system::problem::Problem;
 
-/// Held until dropped; the system lets go of it when a process dies. Lock files stay: removing one
-/// would let two processes hold locks of the same name.
+/// A lock, released when dropped or when the process dies. Lock files stay: removing one would let
+/// two processes have locks of the same name.
 pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
-/// Waits until nobody else holds the lock `key` of the store at `root`.
+/// Takes the lock `key` of the store at `root`, after waiting for any other owner.
+///
+/// # Errors
+///
+/// If the lock file cannot be written.
 pub fn lock(root: &Path, key: &str, progress: &dyn StepProgress) -> Result<Lock, Problem> {
     let folder = root.join("locks");
     std::fs::create_dir_all(&folder).map_err(io("create", &folder))?;

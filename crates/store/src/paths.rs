@@ -4,19 +4,19 @@ use crate::problem::io;
 use std::path::Path;
 use toolkit_system::problem::Problem;
 
-/// A relative path with `/` that stays inside its folder on any system: no empty part, no `.`, no
-/// `..`, no backslash, no drive.
+/// Returns `true` for a relative path with `/` that stays inside its folder on any system. It has
+/// no empty part, no `.`, no `..`, no backslash and no drive.
 pub fn is_inside(path: &str) -> bool {
     let strange = |c: char| c == '\\' || c.is_control() || (cfg!(windows) && c == ':');
     path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(strange)
 }
 
-/// The 40 hex digits of a git commit.
+/// Returns `true` for the 40 hex digits of a git commit.
 pub fn is_commit(text: &str) -> bool {
     text.len() == 40 && is_hex(text)
 }
 
-/// The 64 hex digits of a SHA-256.
+/// Returns `true` for the 64 hex digits of a SHA-256.
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && is_hex(text)
 }
@@ -25,8 +25,8 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Percent-encodes all but unreserved characters and those in `keep`: for one part of an address
-/// (`keep` = `/` for several), or to make a file name of any text.
+/// Percent-encodes all but unreserved characters and those in `keep`. With `keep` = `/` it encodes
+/// a path of an address; it also makes a file name of any text.
 pub fn percent(text: &str, keep: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -40,7 +40,11 @@ pub fn percent(text: &str, keep: &str) -> String {
     out
 }
 
-/// Writes a small file in one go, whoever else writes it.
+/// Writes a small file by renaming, so that no reader or other writer sees a part of it.
+///
+/// # Errors
+///
+/// If it cannot be written.
 pub fn write_renamed(path: &Path, text: &str) -> Result<(), Problem> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(io("create", folder))?;

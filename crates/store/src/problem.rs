@@ -15,7 +15,7 @@ pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
     }
 }
 
-/// Creates the error of a file that is not as it came.
+/// Creates the error of a damaged file.
 pub fn damaged(file: &Path, what: &str, hint: &str) -> Problem {
     Problem::new(format_args!("the file is damaged: {what}")).at(file.display()).hint(hint)
 }
@@ -25,7 +25,7 @@ pub fn bad_source(text: &str, what: &str, hint: &str) -> Problem {
     Problem::new(format_args!("bad source `{text}`: {what}")).hint(hint)
 }
 
-/// Creates the error of bytes that are not those that were promised.
+/// Creates the error of a wrong digest.
 pub fn wrong_digest(what: &str, expected: &str, got: &str, file: &Path, hint: &str) -> Problem {
     Problem::new(format_args!("wrong {what}: expected {expected}, got {got}"))
         .at(file.display())

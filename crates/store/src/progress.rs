@@ -1,24 +1,23 @@
-//! How a long download says where it is.
+//! Progress of long steps, such as downloads.
 
-/// Told about each long step. Steps follow one another; each [`begin`](Self::begin) has one
+/// An observer of long steps. Steps follow one another; each [`begin`](Self::begin) has one
 /// [`end`](Self::end), after errors too.
 pub trait StepProgress {
-    /// A step starts. `total` is in bytes, `None` when nobody knows.
+    /// Begins a step of `total` bytes; `None` if the size is unknown.
     fn begin(&self, what: &str, total: Option<u64>);
-    /// This many bytes more are done.
+    /// Adds finished bytes.
     fn advance(&self, bytes: u64);
-    /// This many bytes are there from an earlier try. They count as done and say nothing about
-    /// speed.
+    /// Adds bytes that are there from an earlier try. They count as done, not for the speed.
     fn kept(&self, bytes: u64) {
         self.advance(bytes);
     }
-    /// The step is over, well or not.
+    /// Ends the step, after success or an error.
     fn end(&self);
-    /// Something to know that is no step, in one line. Said to nobody unless implemented.
+    /// Reports one line that is no step. Does nothing by default.
     fn note(&self, _line: &str) {}
 }
 
-/// Tells nobody.
+/// An observer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoProgress;
 
@@ -28,7 +27,7 @@ impl StepProgress for NoProgress {
     fn end(&self) {}
 }
 
-/// Ends its step when it is dropped, so that no early return forgets to.
+/// A step that ends when it is dropped, so that an early return cannot forget it.
 pub struct Step<'a>(&'a dyn StepProgress);
 
 impl<'a> Step<'a> {

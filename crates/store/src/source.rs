@@ -1,5 +1,4 @@
-//! Where a published file or folder is: one line that can stand in a card, on a command line or in
-//! a log.
+//! The source of a published file or folder: one line for a card, a command line or a log.
 
 use crate::paths;
 use crate::problem::bad_source;
@@ -9,17 +8,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use toolkit_system::problem::Problem;
 
-/// Where to get a file or a folder from.
+/// The place that a file or folder is fetched from.
 ///
-/// As text, and in serde, one of
+/// The text, which serde uses too, has one of these forms:
 /// * `hf:owner/name@rev#path`: a file of a model repository on the Hub; without `@rev` the branch
 ///   `main`, without `#path` the whole folder;
 /// * `pip:pkg==version#member`, `apt:pkg=version#member`, `npm:pkg@version#member`: a file or
 ///   folder inside an unpacked package; without `#member` the whole package;
 /// * `file:path`: a file or folder of this machine.
 ///
-/// Printing and reading again gives the same value. A `#` in a path is kept, since only the first
-/// one separates.
+/// Printing and reading again gives the same value. Only the first `#` separates, so a path may have
+/// more of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// A model repository of the Hub.
@@ -41,7 +40,7 @@ pub enum Source {
     File(PathBuf),
 }
 
-/// One version of a package, and a member of it.
+/// A version of a package, and a member of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Package {
     /// The name the package manager knows.
@@ -53,8 +52,11 @@ pub struct Package {
 }
 
 impl Source {
-    /// Whether the text always means the same bytes as far as its registry keeps its word: not for
-    /// a branch or tag of the Hub, and not for a file of this machine.
+    /// Returns `true` if the text always means the same bytes.
+    ///
+    /// It does for a commit of the Hub, and for a package as long as its registry replaces no
+    /// published version. It does not for a branch or tag of the Hub, or a file of this machine.
+    #[must_use]
     pub fn is_pinned(&self) -> bool {
         match self {
             Self::Hf { rev, .. } => paths::is_commit(rev),
@@ -94,79 +96,104 @@ impl FromStr for Source {
                 "write it relative, with `/`, without `.` and `..`",
             ));
         }
-        let package = |separator: &str, name_fits: fn(&str) -> bool| {
-            // An npm scope starts with the separator, so the first character never separates.
-            let at = head
-                .char_indices()
-                .nth(1)
-                .and_then(|(first, _)| Some(first + head[first..].find(separator)?));
-            let hint = format!("write {scheme}:name{separator}version, the version in full");
-            let at = at.ok_or_else(|| bad("no version", &hint))?;
-            let (name, version) = (&head[..at], &head[at + separator.len()..]);
-            if !name_fits(name) {
-                return Err(bad(&format!("`{name}` is no package name"), &hint));
-            }
-            if !version_fits(version) {
-                return Err(bad(&format!("`{version}` is no exact version"), &hint));
-            }
-            Ok(Package {
-                name: name.to_owned(),
-                version: version.to_owned(),
-                member: member.clone(),
-            })
-        };
+        let text = Text { whole: text, scheme, head, member };
         match scheme {
-            "hf" => {
-                let (repo, rev) = head.split_once('@').unwrap_or((head, "main"));
-                // The Hub allows no `--`; the store writes `owner--name`.
-                let fits =
-                    |(owner, name)| word_fits(owner) && word_fits(name) && !repo.contains("--");
-                if !repo.split_once('/').is_some_and(fits) {
-                    return Err(bad(
-                        &format!("`{repo}` is no owner/name"),
-                        "write hf:owner/name@rev#path; a model known by one name has an owner too, \
-                        see its page",
-                    ));
-                }
-                if !rev_fits(rev) {
-                    return Err(bad(
-                        &format!("`{rev}` is no revision"),
-                        "write a branch, a tag or a commit after `@`",
-                    ));
-                }
-                Ok(Self::Hf { repo: repo.to_owned(), rev: rev.to_owned(), path: member })
+            "hf" => text.repository(),
+            "pip" => text.package("==", word_fits).map(Self::Pip),
+            "apt" => {
+                text.package("=", |name| word_fits(name) && !name.contains('_')).map(Self::Apt)
             }
-            "pip" => package("==", word_fits).map(Self::Pip),
-            "apt" => package("=", |name| word_fits(name) && !name.contains('_')).map(Self::Apt),
-            "npm" => package("@", |name| match name.strip_prefix('@') {
-                Some(scoped) => scoped
-                    .split_once('/')
-                    .is_some_and(|(scope, name)| word_fits(scope) && word_fits(name)),
-                None => word_fits(name),
-            })
-            .map(Self::Npm),
+            "npm" => text.package("@", npm_name_fits).map(Self::Npm),
             _ => Err(bad(&format!("unknown scheme `{scheme}`"), FORMS)),
         }
     }
 }
 
-/// A name that is safe as an argument of a command (no leading `-`) and as a folder (no leading
-/// `.`, no `/`).
+/// The parts of a source's text.
+struct Text<'a> {
+    whole: &'a str,
+    scheme: &'a str,
+    /// The text between `:` and `#`.
+    head: &'a str,
+    /// The text behind `#`.
+    member: Option<String>,
+}
+
+impl Text<'_> {
+    /// Reads `owner/name@rev`.
+    fn repository(self) -> Result<Source, Problem> {
+        let (repo, rev) = self.head.split_once('@').unwrap_or((self.head, "main"));
+        // The Hub allows no `--`; the store writes `owner--name`.
+        let fits = |(owner, name)| word_fits(owner) && word_fits(name) && !repo.contains("--");
+        if !repo.split_once('/').is_some_and(fits) {
+            return Err(self.bad(
+                &format!("`{repo}` is no owner/name"),
+                "write hf:owner/name@rev#path; a model known by one name has an owner too, \
+                see its page",
+            ));
+        }
+        if !rev_fits(rev) {
+            return Err(self.bad(
+                &format!("`{rev}` is no revision"),
+                "write a branch, a tag or a commit after `@`",
+            ));
+        }
+        Ok(Source::Hf { repo: repo.to_owned(), rev: rev.to_owned(), path: self.member })
+    }
+
+    /// Reads a name and a version with `separator` between them.
+    fn package(self, separator: &str, name_fits: fn(&str) -> bool) -> Result<Package, Problem> {
+        let (scheme, head) = (self.scheme, self.head);
+        // An npm scope starts with the separator, so the first character never separates.
+        let at = head
+            .char_indices()
+            .nth(1)
+            .and_then(|(first, _)| Some(first + head[first..].find(separator)?));
+        let hint = format!("write {scheme}:name{separator}version, the version in full");
+        let at = at.ok_or_else(|| self.bad("no version", &hint))?;
+        let (name, version) = (&head[..at], &head[at + separator.len()..]);
+        if !name_fits(name) {
+            return Err(self.bad(&format!("`{name}` is no package name"), &hint));
+        }
+        if !version_fits(version) {
+            return Err(self.bad(&format!("`{version}` is no exact version"), &hint));
+        }
+        Ok(Package { name: name.to_owned(), version: version.to_owned(), member: self.member })
+    }
+
+    /// Creates the error of a text that is no source.
+    fn bad(&self, what: &str, hint: &str) -> Problem {
+        bad_source(self.whole, what, hint)
+    }
+}
+
+/// Returns `true` for `name` and `@scope/name`.
+fn npm_name_fits(name: &str) -> bool {
+    match name.strip_prefix('@') {
+        Some(scoped) => {
+            scoped.split_once('/').is_some_and(|(scope, name)| word_fits(scope) && word_fits(name))
+        }
+        None => word_fits(name),
+    }
+}
+
+/// Returns `true` for a name that is safe as an argument of a command (no leading `-`) and as a
+/// folder (no leading `.`, no `/`).
 fn word_fits(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && word.len() <= 100
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c))
 }
 
-/// Ranges and tags (`^1`, `>=2`, `latest`) are refused: they mean another thing tomorrow.
+/// Returns `true` for an exact version. A range or tag (`^1`, `>=2`, `latest`) changes its meaning.
 fn version_fits(version: &str) -> bool {
     version.starts_with(|c: char| c.is_ascii_digit())
         && version.len() <= 100
         && version.chars().all(|c| c.is_ascii_alphanumeric() || "+-._~:!".contains(c))
 }
 
-/// Parts between slashes as git allows them, less what is special to a shell, an address or a file
-/// system.
+/// Returns `true` for a name of a branch, tag or commit, as git allows them. Characters with a
+/// meaning to a shell, an address or a file system are refused.
 fn rev_fits(rev: &str) -> bool {
     rev.len() <= 200
         && rev

@@ -12,10 +12,10 @@ use toolkit_system::problem::Problem;
 
 /// The folder of fetched files.
 ///
-/// Below the root: `hf/owner--name/<commit>/path`, and `pip`, `apt`, `npm` with a folder
-/// `name@version` per unpacked package, a `name@version.json` that says which archive it was and a
-/// `name@version.files.json` with the digest of each file. Files in it are shared, also between
-/// processes: do not write to them.
+/// Below the root are `hf/owner--name/<commit>/path`, and `pip`, `apt` and `npm` with a folder
+/// `name@version` for each unpacked package. Next to that folder are `name@version.json`, about the
+/// archive it is from, and `name@version.files.json`, with the digest of each file. Processes share
+/// these files: do not write to them.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
@@ -56,8 +56,8 @@ impl Store {
         }
     }
 
-    /// Checks a file or folder of this machine before it is used: that a fetched one is as it came,
-    /// as far as length and time tell, and that a file has the digest.
+    /// Checks a file or folder before it is used: the length and time of a fetched one, and the
+    /// digest of a file.
     ///
     /// # Errors
     /// If it is not there, changed, or has another digest; if a digest of a folder is wanted.
@@ -78,8 +78,7 @@ impl Store {
         compare("the file", expected, &sha256_of(path, progress)?, path, hint)
     }
 
-    /// Refuses a file or folder of this store that changed since it was fetched, as far as length
-    /// and time tell.
+    /// Checks that a file or folder of this store has the length and time it was fetched with.
     fn as_it_came(&self, path: &Path, progress: &dyn StepProgress) -> Result<(), Problem> {
         let Some((inventory, name)) = Inventory::of(&self.root, path) else { return Ok(()) };
         match inventory.damaged(&name, Depth::Quick, progress)?.into_iter().next() {
@@ -93,7 +92,7 @@ impl Store {
     }
 }
 
-/// Creates the error that a folder cannot have a digest.
+/// Creates the error of a digest that is wanted of a folder.
 #[must_use]
 pub fn no_digest(source: &Source) -> Problem {
     let hint = "name a file after `#`, or use package_sha256";

@@ -1,13 +1,17 @@
-//! Requests to the Hub: who gets the token, which answers are worth another try.
+//! Requests to the Hub: redirects, retries and the meaning of error statuses.
+
+mod address;
+
+pub(crate) use address::is_private;
 
 use crate::FetchError;
 use crate::error::one_line;
-use std::net::IpAddr;
+use address::{resolve, same_host, shown};
 use std::time::Duration;
 use toolkit_system::problem::Problem;
 use ureq::config::Config;
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
-use ureq::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use ureq::http::{HeaderMap, Method, Request, Response, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
@@ -43,7 +47,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// Waits after a failure that may pass; gives back the others, and the last of too many.
+    /// Waits after a failure that may pass. Returns any other, and the last of too many.
     pub(crate) fn wait(&mut self, trouble: Trouble, progressed: bool) -> Result<(), FetchError> {
         let (error, asked) = match trouble {
             Trouble::Final(error) => return Err(*error),
@@ -59,10 +63,11 @@ impl Patience {
     }
 }
 
+/// A connection to the Hub, with its token.
 pub(crate) struct Http {
     agent: Agent,
     endpoint: String,
-    /// Never shown to an endpoint without encryption.
+    /// Never sent to an endpoint without encryption.
     token: Option<String>,
     /// There is a token, and the endpoint may not see it.
     withheld: bool,
@@ -179,7 +184,7 @@ impl Http {
         Err(Trouble::fatal(network("too many redirects", &url, "check HF_ENDPOINT and proxies")))
     }
 
-    /// What an error status means.
+    /// Explains an error status.
     fn refused(&self, response: &Response<Body>, url: &str) -> Trouble {
         let header =
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -228,8 +233,8 @@ impl Http {
     }
 }
 
-/// Certificates of `SSL_CERT_FILE`, for networks that open the encryption; the built-in ones do
-/// without.
+/// Reads the certificates of `SSL_CERT_FILE`, which a network with a proxy that decrypts needs.
+/// `None` if it is not set.
 fn own_roots() -> Result<Option<RootCerts>, FetchError> {
     let Some(file) = std::env::var_os("SSL_CERT_FILE")
         .filter(|file| !file.is_empty())
@@ -260,7 +265,7 @@ pub(crate) fn network(what: &str, url: &str, hint: &str) -> FetchError {
     FetchError::Network(Problem::new(what).at(shown(url)).hint(hint))
 }
 
-/// The request brought no answer.
+/// Explains a request that brought no answer.
 fn broken(error: &ureq::Error, url: &str) -> Trouble {
     use ureq::Error as E;
     let offline =
@@ -292,57 +297,3 @@ fn broken(error: &ureq::Error, url: &str) -> Trouble {
         ),
     }
 }
-
-/// An address without its query: signed addresses of a CDN are as good as a password for a while.
-fn shown(url: &str) -> String {
-    one_line(url.split(['?', '#']).next().unwrap_or_default())
-}
-
-/// Scheme, host and port: who may see the token.
-fn host_of(url: &str) -> Option<(String, String, u16)> {
-    let uri: Uri = url.parse().ok()?;
-    let scheme = uri.scheme_str()?.to_ascii_lowercase();
-    let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
-    Some((scheme, uri.host()?.to_ascii_lowercase(), port))
-}
-
-/// Says whether a token may be shown to a Hub at `url`: not where others on the way can read it.
-pub(crate) fn is_private(url: &str) -> bool {
-    host_of(url).is_some_and(|(scheme, host, _)| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let this_machine = || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        scheme == "https" || host == "localhost" || this_machine()
-    })
-}
-
-fn same_host(a: &str, b: &str) -> bool {
-    host_of(a).is_some_and(|host| host_of(b) == Some(host))
-}
-
-/// Where `target`, from a `Location`, leads from `url`. Only http and https.
-fn resolve(url: &str, target: &str) -> Option<String> {
-    let target = target.split('#').next().unwrap_or_default();
-    let lower = target.to_ascii_lowercase();
-    if lower.starts_with("http://") || lower.starts_with("https://") {
-        return Some(target.to_owned());
-    }
-    let (scheme, rest) = url.split_once("://")?;
-    let host = rest.split(['/', '?']).next()?;
-    if target.starts_with("//") {
-        Some(format!("{scheme}:{target}"))
-    } else if target.starts_with('/') {
-        Some(format!("{scheme}://{host}{target}"))
-    } else if target.is_empty()
-        || lower.split(['/', '?']).next().is_some_and(|first| first.contains(':'))
-    {
-        None
-    } else {
-        let path = rest.split('?').next()?;
-        let folder = path.rfind('/').map_or(path, |slash| &path[..slash]);
-        Some(format!("{scheme}://{folder}/{target}"))
-    }
-}
-
-#[cfg(test)]
-#[path = "tests/http.rs"]
-mod tests;
