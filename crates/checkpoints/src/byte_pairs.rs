@@ -1,7 +1,7 @@
-//! The tokenizer of `vocab.json` and `merges.txt`, the files of GPT-2 and OPT before there was
+//! Tokenizers from `vocab.json` and `merges.txt`, the files of GPT-2 and OPT before
 //! `tokenizer.json`.
 //!
-//! It is put together as transformers' `GPT2Tokenizer` does: byte-level pairs, special tokens by
+//! It is made as transformers' `GPT2Tokenizer` makes it: byte-level pairs, special tokens by
 //! `tokenizer_config.json` (or the older `special_tokens_map.json` and `added_tokens.json`), the
 //! first token of a text by `add_bos_token`.
 
@@ -15,15 +15,15 @@ use toolkit_system::encoding::{Encoding, UTF16, encoding};
 /// The keys of special tokens.
 const SPECIAL: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
 
-/// A `tokenizer.json` made of other files.
+/// A `tokenizer.json` that was made from other files.
 pub(crate) struct Made {
-    /// The file.
+    /// Content of the file.
     pub(crate) json: Value,
-    /// True if the files say which special tokens stand around a text.
+    /// `true` if the files state the special tokens around a text.
     pub(crate) framed: bool,
 }
 
-/// Makes a tokenizer of a folder's `vocab.json` and `merges.txt`.
+/// Makes a tokenizer from a folder's `vocab.json` and `merges.txt`.
 ///
 /// # Errors
 /// If they are broken, of another kind than GPT-2's, or give a token two ids.
@@ -50,26 +50,34 @@ pub(crate) fn make(folder: &Path) -> Result<Made, CheckpointError> {
     let processor = match first.and_then(|token| Some((token.clone(), id(&token)?))) {
         Some((token, id)) => json!({
             "type": "TemplateProcessing",
-            "single": [{"SpecialToken": {"id": token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "single": [
+                {"SpecialToken": {"id": token, "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}},
+            ],
             "pair": [],
             "special_tokens": {token.as_str(): {"id": token, "ids": [id], "tokens": [token]}},
         }),
         None => Value::Null,
     };
     let prefix = config.flag("add_prefix_space")?.unwrap_or(false);
-    let bytes = json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true, "use_regex": true});
+    let bytes = json!({
+        "type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true, "use_regex": true,
+    });
     let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
         "added_tokens": added.into_values().collect::<Vec<_>>(),
         "pre_tokenizer": bytes, "post_processor": processor, "decoder": bytes,
-        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-            "vocab": vocabulary.value(), "merges": merges(&folder.join("merges.txt"))?},
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+            "ignore_merges": false,
+            "vocab": vocabulary.value(), "merges": merges(&folder.join("merges.txt"))?,
+        },
     });
     Ok(Made { json, framed: !generic || config.has("add_bos_token") })
 }
 
-/// The pairs of a `merges.txt`.
+/// Reads the pairs of a `merges.txt`.
 fn merges(file: &Path) -> Result<Vec<[String; 2]>, CheckpointError> {
     let bytes = toolkit_system::input::read(file)
         .map_err(|error| CheckpointError::io("read", file, error))?;
@@ -96,12 +104,12 @@ fn merges(file: &Path) -> Result<Vec<[String; 2]>, CheckpointError> {
     pairs.map(pair).collect()
 }
 
-/// A token, which files write as a text or as an object.
+/// Returns a token, which files write as a text or as an object.
 fn content(token: &Value) -> Option<String> {
     token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
 }
 
-/// Tokens beside the pairs, by id: special ones, and those that were added later.
+/// Reads the tokens outside the pairs, by id: special ones, and those that were added later.
 fn added(
     folder: &Path,
     config: &Json,
@@ -116,24 +124,27 @@ fn added(
         special.extend(listed.into_iter().flatten().filter_map(content));
     }
     let mut all: BTreeMap<u64, Value> = BTreeMap::new();
-    let mut put = |id: u64, token: &str, said: &Value, special: bool| {
-        let flag = |key: &str, default| said.get(key).and_then(Value::as_bool).unwrap_or(default);
+    let mut put = |id: u64, token: &str, entry: &Value, special: bool| {
+        let flag = |key: &str, default| entry.get(key).and_then(Value::as_bool).unwrap_or(default);
         let special = flag("special", special);
         all.entry(id).or_insert_with(|| {
-            json!({"id": id, "content": token, "single_word": flag("single_word", false), "lstrip": flag("lstrip", false),
-                "rstrip": flag("rstrip", false), "normalized": flag("normalized", !special), "special": special})
+            json!({
+                "id": id, "content": token, "single_word": flag("single_word", false),
+                "lstrip": flag("lstrip", false), "rstrip": flag("rstrip", false),
+                "normalized": flag("normalized", !special), "special": special,
+            })
         });
     };
-    for (id, said) in
+    for (id, entry) in
         config.object("added_tokens_decoder").value().as_object().into_iter().flatten()
     {
-        let (Ok(id), Some(token)) = (id.parse(), content(said)) else {
+        let (Ok(id), Some(token)) = (id.parse(), content(entry)) else {
             return Err(config.wrong(
                 "added_tokens_decoder",
                 format!("has `{id}`, which is no token with an id"),
             ));
         };
-        put(id, &token, said, special.contains(&token));
+        put(id, &token, entry, special.contains(&token));
     }
     for (token, id) in more.value().as_object().into_iter().flatten() {
         let id = id.as_u64().ok_or_else(|| more.wrong(token, format!("is {id}, not an id")))?;
@@ -144,8 +155,14 @@ fn added(
             put(id, token, &Value::Null, true);
         }
     }
-    // The `tokenizers` crate numbers added tokens one after another behind the vocabulary, whatever
-    // the file says.
+    check_ids(&all, vocabulary)?;
+    Ok(all)
+}
+
+/// Refuses an added token that has another id in the vocabulary.
+fn check_ids(added: &BTreeMap<u64, Value>, vocabulary: &Json) -> Result<(), CheckpointError> {
+    // The `tokenizers` crate numbers added tokens one after another behind the vocabulary; it
+    // ignores the ids of the file.
     let known = |id: &u64, token: &Value| {
         let own = vocabulary
             .value()
@@ -153,11 +170,11 @@ fn added(
             .and_then(Value::as_u64);
         own.is_none_or(|own| own == *id)
     };
-    match all.iter().find(|(id, token)| !known(id, token)) {
+    match added.iter().find(|(id, token)| !known(id, token)) {
         Some((id, token)) => Err(vocabulary.wrong(
             token["content"].as_str().unwrap_or_default(),
             format!("has another id than {id}, which the special tokens give it"),
         )),
-        None => Ok(all),
+        None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! One published form into another, tensor by tensor.
+//! Conversion of a published form into another, tensor by tensor.
 
 use crate::layout::Layout;
 use crate::write::{Form, Summary, Written, hugging_face, lavis};
@@ -14,14 +14,14 @@ use toolkit_vlm::Vlm;
 
 use crate::config::{LanguageConfig, VisionConfig};
 
-/// What to write.
+/// The form to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
     /// A folder that transformers loads.
     HuggingFace,
-    /// A LAVIS `.pth`: what was trained, or `all`.
+    /// A LAVIS `.pth` of the trained parts, or of `all`.
     Lavis {
-        /// The frozen parts too.
+        /// `true` to write the frozen parts too.
         all: bool,
     },
 }
@@ -56,11 +56,11 @@ pub fn convert(from: &Path, out: &Path, to: To, form: Form) -> Result<Summary, C
     Ok(Summary { note, ..summary })
 }
 
-/// The configurations that a model in memory is written with.
+/// Configurations that a model in memory is written with.
 pub struct Configs {
     /// Encoder.
     pub vision: VisionConfig,
-    /// Bridge, if it is a Q-Former. No other one has a published form.
+    /// Bridge, if it is a Q-Former. Other bridges have no published form.
     pub qformer: Option<QFormerConfig>,
     /// Language model, if there is one.
     pub language: Option<LanguageConfig>,
@@ -68,7 +68,7 @@ pub struct Configs {
     pub tokenizer: String,
 }
 
-/// Writes a model that is in memory.
+/// Writes a model in memory.
 ///
 /// # Errors
 /// As [`convert`].
@@ -140,7 +140,7 @@ fn default_special_tokens() -> toolkit_core::LanguageSpecialTokens {
     }
 }
 
-/// Nothing that is there is replaced. Known at once, not after the work.
+/// Refuses to replace anything, before the work begins.
 fn check_free(out: &Path, to: To) -> Result<(), CheckpointError> {
     // A link to nothing is there too.
     let there = |path: &Path| path.symlink_metadata().is_ok();

@@ -1,4 +1,4 @@
-//! The error of this crate: one line that says what, where and what to try.
+//! The error of this crate: one line with what is wrong, where, and what to try.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -9,7 +9,7 @@ use toolkit_system::problem::Problem;
 /// Why a checkpoint could not be read, used or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// A weight file is not what it should be.
+    /// A weight file is broken, or of another form.
     #[error(transparent)]
     Format(#[from] toolkit_formats::FormatError),
     /// Tensors do not fit, or a file could not be written.
@@ -24,9 +24,6 @@ pub enum CheckpointError {
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A model could not be opened, in one line.
-    #[error("{0}")]
-    Failed(String),
     /// Anything else.
     #[error(transparent)]
     Problem(#[from] Problem),
@@ -38,6 +35,7 @@ impl CheckpointError {
         Problem::new(what).at(place).hint(hint).into()
     }
 
+    /// Creates the error that the system refused `action` on `path`.
     pub(crate) fn io(action: &str, path: &Path, error: impl Display) -> Self {
         Problem::io(action, path, error).into()
     }

@@ -1,10 +1,11 @@
-//! Files of a folder, or beside a file, that make up a checkpoint.
+//! Files of a checkpoint: in a folder, or next to a file.
 
 use crate::CheckpointError;
+use crate::input::is_there;
 use crate::json::Json;
 use std::path::{Path, PathBuf};
 
-/// The weight files of a Hugging Face folder, the one that is taken first in front.
+/// Weight files of a Hugging Face folder, in the order they are looked for.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
@@ -12,21 +13,10 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
-/// Tells if an optional file of a checkpoint is there.
+/// Finds the weight file and the configuration of a checkpoint at `path`.
 ///
-/// # Errors
-/// If what is there is no file, such as a link of the hub's cache to a blob that is gone.
-pub(crate) fn is_there(path: &Path) -> Result<bool, CheckpointError> {
-    let wrong = |error| {
-        let hint = "fetch the checkpoint again, or remove this if it has no such file";
-        CheckpointError::new(format!("cannot read: {error}"), path.display().to_string(), hint)
-    };
-    toolkit_system::input::is_there(path).map_err(wrong)
-}
-
-/// The weight file and the configuration of a checkpoint at `path`: a Hugging Face folder, its
-/// folder in the hub's cache (`models--X--Y`), or a LAVIS `.pth` with a `config.json` beside it (or
-/// its folder).
+/// It is a Hugging Face folder, its folder in the Hub's cache (`models--X--Y`), or a LAVIS `.pth`
+/// with a `config.json` next to it, or the folder of these.
 ///
 /// # Errors
 /// If it is none of these.
@@ -69,7 +59,7 @@ pub fn files(path: &Path) -> Result<(PathBuf, PathBuf), CheckpointError> {
     Ok((only_pth(folder)?, config))
 }
 
-/// Tells if a folder has weights by a name of Hugging Face.
+/// Returns `true` if a folder has weights by a name of Hugging Face.
 fn has_weights(folder: &Path) -> Result<bool, CheckpointError> {
     for file in WEIGHTS {
         if is_there(&folder.join(file))? {
@@ -79,7 +69,7 @@ fn has_weights(folder: &Path) -> Result<bool, CheckpointError> {
     Ok(false)
 }
 
-/// The one `.pth` of a folder.
+/// Finds the single `.pth` of a folder.
 fn only_pth(folder: &Path) -> Result<PathBuf, CheckpointError> {
     let entries =
         std::fs::read_dir(folder).map_err(|error| CheckpointError::io("read", folder, error))?;
@@ -105,8 +95,8 @@ fn only_pth(folder: &Path) -> Result<PathBuf, CheckpointError> {
     }
 }
 
-/// The snapshot inside a folder of the hub's cache: the one that `refs/main` names, or the only
-/// one. `None` for any other folder.
+/// Finds the snapshot inside a folder of the Hub's cache: the one that `refs/main` names, or the
+/// only one. Returns `None` for any other folder.
 fn snapshot(folder: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     let snapshots = folder.join("snapshots");
     if !snapshots.is_dir() || is_there(&folder.join("config.json"))? {
@@ -145,7 +135,7 @@ fn snapshot(folder: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     }
 }
 
-/// The first folder inside that is a checkpoint, or that of one in the hub's cache.
+/// Finds the first folder inside that is a checkpoint, or that is one of the Hub's cache.
 fn below(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     entries
@@ -153,7 +143,7 @@ fn below(folder: &Path) -> Option<PathBuf> {
         .min()
 }
 
-/// Refuses a folder that holds an adapter and no weights.
+/// Refuses a folder of an adapter without weights.
 fn refuse_adapter(folder: &Path) -> Result<(), CheckpointError> {
     let Some(adapter) = Json::read_if_there(&folder.join("adapter_config.json"))? else {
         return Ok(());

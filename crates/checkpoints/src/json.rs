@@ -1,8 +1,8 @@
-//! Sparse JSON configurations: what is absent or null has a default, what is there must have the
-//! right type.
+//! Sparse JSON configurations: a value that is absent or null has a default, any other must have
+//! the right type.
 
 use crate::CheckpointError;
-use crate::folder::is_there;
+use crate::input::is_there;
 use serde_json::Value;
 use std::path::Path;
 use toolkit_core::Ends;
@@ -23,7 +23,7 @@ pub(crate) struct Json {
 }
 
 impl Json {
-    /// Largest side of a picture.
+    /// Largest side of a picture in pixels.
     pub(crate) const MOST_PIXELS: usize = MOST_PIXELS;
 
     /// Reads a file.
@@ -51,19 +51,19 @@ impl Json {
         Ok(Self { value, file: path.display().to_string(), at: String::new() })
     }
 
-    /// Reads a file that may not be there.
+    /// Reads a file, if it is there.
     pub(crate) fn read_if_there(path: &Path) -> Result<Option<Self>, CheckpointError> {
         if is_there(path)? { Self::read(path).map(Some) } else { Ok(None) }
     }
 
-    /// Reads a file that may not be there; then it is an empty object.
+    /// Reads a file, or returns an empty object if it is not there.
     pub(crate) fn read_or_empty(path: &Path) -> Result<Self, CheckpointError> {
         let empty =
             || Self { value: Value::Null, file: path.display().to_string(), at: String::new() };
         Ok(Self::read_if_there(path)?.unwrap_or_else(empty))
     }
 
-    /// The file, as messages call it.
+    /// Returns the name of the file, for messages.
     pub(crate) fn file(&self) -> &str {
         &self.file
     }
@@ -72,13 +72,13 @@ impl Json {
         &self.value
     }
 
-    /// An object inside this one; an empty one if it is not there.
+    /// Returns an object inside this one; an empty one if it is not there.
     pub(crate) fn object(&self, key: &str) -> Self {
         let value = self.value.get(key).cloned().unwrap_or(Value::Null);
         Self { value, file: self.file.clone(), at: format!("{}{key}.", self.at) }
     }
 
-    /// An object inside this one, if it is there.
+    /// Returns an object inside this one, if it is there.
     pub(crate) fn part(&self, key: &str) -> Result<Option<Self>, CheckpointError> {
         let there = self.typed(key, "an object", |value| value.as_object().map(|_| ()))?;
         Ok(there.map(|()| self.object(key)))
@@ -102,13 +102,13 @@ impl Json {
         }
     }
 
-    /// An error about a key.
+    /// Creates an error about a key.
     pub(crate) fn wrong(&self, key: &str, what: impl std::fmt::Display) -> CheckpointError {
         let hint = "compare the file with the published one";
         CheckpointError::new(format!("`{}{key}` {what}", self.at), self.file.clone(), hint)
     }
 
-    /// An error about this object as a whole.
+    /// Creates an error about this object as a whole.
     pub(crate) fn wrong_whole(&self, what: impl std::fmt::Display) -> CheckpointError {
         let name = if self.at.is_empty() { "the file" } else { self.at.trim_end_matches('.') };
         CheckpointError::new(
@@ -122,12 +122,12 @@ impl Json {
         self.count_to(key, MOST)
     }
 
-    /// How often a block is repeated.
+    /// Reads the number of repetitions of a block.
     pub(crate) fn layers(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
         self.count_to(key, MOST_LAYERS)
     }
 
-    /// The side of a picture in pixels.
+    /// Reads the side of a picture in pixels.
     pub(crate) fn side(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
         self.count_to(key, MOST_PIXELS)
     }
@@ -151,7 +151,7 @@ impl Json {
         self.typed(key, "a text", |value| value.as_str().map(str::to_owned))
     }
 
-    /// A token id; of a list the first. -1 stands for none in older files.
+    /// Reads a token id, the first one of a list. In older files -1 stands for none.
     pub(crate) fn token(&self, key: &str) -> Result<Option<u32>, CheckpointError> {
         if self.value.get(key).and_then(Value::as_i64) == Some(-1) {
             return Ok(None);
@@ -162,12 +162,12 @@ impl Json {
         })
     }
 
-    /// The ids that end a text: one or a list.
+    /// Reads the ids that end a text: one or a list.
     pub(crate) fn ends(&self, key: &str) -> Result<Option<Ends>, CheckpointError> {
         self.named(key)
     }
 
-    /// Three numbers, one for each channel; one number is for all.
+    /// Reads three numbers, one for each channel; a single number is for all.
     pub(crate) fn channels(&self, key: &str) -> Result<Option<[f32; 3]>, CheckpointError> {
         let number = |value: &Value| value.as_f64().map(|n| n as f32).filter(|n| n.is_finite());
         self.typed(key, "three numbers", |value| match value.as_array() {
@@ -176,7 +176,7 @@ impl Json {
         })
     }
 
-    /// A value that serde knows, by its name.
+    /// Reads a value that serde knows by its name.
     pub(crate) fn named<T: serde::de::DeserializeOwned>(
         &self,
         key: &str,
@@ -190,7 +190,7 @@ impl Json {
     }
 }
 
-/// The first number of a text that is not finite, and the key that it stands behind.
+/// Finds the first number of a text that is not finite, and its key.
 fn not_finite(json: &[u8]) -> Option<(String, String)> {
     let (text, mut key) = (std::str::from_utf8(json).ok()?, "");
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Published checkpoints to models in memory.
+//! Published checkpoints as models in memory.
 
 use crate::CheckpointError;
 use crate::layout::{BridgeLayout, LanguageLayout, Layout, Planned, VisionLayout};
@@ -36,7 +36,7 @@ impl<'a> Loading<'a> {
 }
 
 /// Opens a published checkpoint: a Hugging Face folder, its folder in the Hub's cache, or a LAVIS
-/// `.pth` with a `config.json` beside it.
+/// `.pth` with a `config.json` next to it.
 ///
 /// ```
 /// use burn::tensor::Device;

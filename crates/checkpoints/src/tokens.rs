@@ -1,15 +1,17 @@
-//! The tokenizer of a checkpoint's folder.
+//! Tokenizers of checkpoints.
 
 use crate::CheckpointError;
 use crate::byte_pairs::{self, Made};
-use crate::folder::{files, is_there};
+use crate::folder::files;
+use crate::input::is_there;
 use std::path::Path;
 use toolkit_core::LanguageSpecialTokens;
 use toolkit_system::problem::Problem;
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
 use toolkit_vlm::{Framing, ModelTokenizer};
 
-/// Returns the error that a checkpoint has no tokenizer, with the files that its folder has instead.
+/// Creates the error that a checkpoint has no tokenizer, with the files that its folder has
+/// instead.
 pub(crate) fn none_in(checkpoint: &Path) -> Problem {
     let folder = files(checkpoint).ok().and_then(|(_, config)| config.parent().map(Path::to_owned));
     let folder = folder.unwrap_or_else(|| checkpoint.to_owned());

@@ -41,7 +41,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let open = |device: &Device, frozen: bool| {
         let purpose = if args.stage1() { Purpose::Compare } else { Purpose::Generate };
         let loaded = args.model.open_on(context, purpose, device, frozen);
-        loaded.map(|loaded| loaded.vlm).map_err(|error| CheckpointError::Failed(error.to_string()))
+        loaded.map(|loaded| loaded.vlm).map_err(|error| CheckpointError::from(Problem::new(error)))
     };
     let folder = if is_run(&path) { path.clone() } else { Subject::folder_of(&path)? };
     let subject = Subject { folder, open: &open };

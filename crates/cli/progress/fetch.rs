@@ -30,7 +30,7 @@ impl toolkit_store::StepProgress for FetchProgress<'_> {
         *self.task() = Some((task, total));
     }
 
-    fn kept(&self, bytes: u64) {
+    fn resumed(&self, bytes: u64) {
         if let Some((task, total)) = &*self.task() {
             task.start(bytes, *total);
         }

@@ -1,8 +1,8 @@
 //! The variables that a package manager inherits.
 //!
 //! A list of what is allowed, not of what is refused: secrets have no common name, while the
-//! variables that pip, apt and npm need are few. `HF_TOKEN`, `AWS_*`, `GITHUB_TOKEN` and whatever
-//! comes next stay here.
+//! variables that pip, apt and npm need are few. `HF_TOKEN`, `AWS_*`, `GITHUB_TOKEN` and the
+//! like stay here.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -75,7 +75,7 @@ const PIP: &[&str] = &[
 /// Values that hold addresses, split at spaces; a folder will do for each of them.
 const ADDRESSES: &[&str] = &["PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"];
 
-/// Returns `true` if a program that `manager` stands for may see the variable.
+/// Returns `true` if a program of `manager` may see the variable.
 fn is_allowed(manager: Manager, name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     if NAMES.contains(&name.as_str()) || STARTS.iter().any(|start| name.starts_with(start)) {

@@ -1,4 +1,4 @@
-//! The error of this crate: every variant is one line that says what, where and what to try.
+//! The error of this crate: one line with what is wrong, where, and what to try.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -83,15 +83,16 @@ impl Fetcher {
         self
     }
 
-    /// Sets the folders that pip, apt and npm are looked for in, written like `PATH`; the default is
-    /// `PATH`.
+    /// Sets the folders that pip, apt and npm are looked for in, written like `PATH`. The default
+    /// is `PATH`.
     #[must_use]
     pub fn tools_path(mut self, path: impl Into<OsString>) -> Self {
         self.tools_path = Some(path.into());
         self
     }
 
-    /// Sets the address of the Hub, `https://host`; the default is `HF_ENDPOINT`, or the public Hub.
+    /// Sets the address of the Hub, `https://host`. The default is `HF_ENDPOINT`, or else the
+    /// public Hub.
     #[must_use]
     pub fn hub_at(mut self, url: impl Into<String>) -> Self {
         self.hub = url.into().trim_end_matches('/').to_owned();

@@ -1,4 +1,4 @@
-//! Names that git gives files: the SHA-1 of a header and the bytes.
+//! Git's names of files: the SHA-1 of a header and the bytes.
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};

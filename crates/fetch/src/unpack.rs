@@ -21,7 +21,7 @@ const BETWEEN_ENTRIES: u64 = 1 << 20;
 pub(crate) enum Form {
     /// A single top folder, whose name is dropped. A link that leads out of it is an error.
     Node,
-    /// Names are kept. Packages link to files of other packages; such links are left out.
+    /// Names are used as they are. Packages link to files of other packages; such links are left out.
     Debian,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn zip(
     };
     let file = File::open(archive).map_err(FetchError::io("read", archive))?;
     let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(bad)?;
-    // By what the archive says of itself first, so that an honest giant is refused at once.
+    // By the sizes that the archive states first, so that an honest giant is refused at once.
     let mut stated = 0u64;
     for index in 0..zip.len() {
         room.enter(archive)?;
@@ -60,7 +60,7 @@ pub(crate) fn zip(
             create_dir(&path)?;
         } else {
             let (size, packed) = (entry.size(), entry.compressed_size());
-            // Not a byte more than it states, whatever it holds.
+            // Not a byte more than it states, even if there is more.
             let written =
                 write(archive, &mut (&mut entry).take(size.saturating_add(1)), &path, room)?;
             if written != size {

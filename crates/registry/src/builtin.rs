@@ -14,7 +14,7 @@ use toolkit_models::vision::eva::Eva;
 use toolkit_models::vision::vit::Vit;
 
 impl Registry {
-    /// Creates the registry of the toolkit: its families, and the cards of its embedded `registry/`.
+    /// Creates the registry of the toolkit: its families and its embedded folder `registry/`.
     ///
     /// It reads no folder on disk unless [`Registry::overlay`] adds one: a command does the same
     /// wherever it is started.

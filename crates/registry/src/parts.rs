@@ -50,7 +50,7 @@ impl Registry {
     /// Builds a vision encoder.
     ///
     /// # Errors
-    /// Those of [`Registry::describe_vision`], and if the weights are missing, changed or do not fit.
+    /// Those of [`Registry::describe_vision`]; if the weights are missing, changed or do not fit.
     pub fn build_vision(
         &self,
         card: &Card,
@@ -68,7 +68,7 @@ impl Registry {
     /// Builds a bridge for an encoder.
     ///
     /// # Errors
-    /// Those of [`Registry::describe_bridge`], and if the weights are missing, changed or do not fit.
+    /// Those of [`Registry::describe_bridge`]; if the weights are missing, changed or do not fit.
     pub fn build_bridge(
         &self,
         card: &Card,
@@ -87,7 +87,7 @@ impl Registry {
     /// Builds a language model.
     ///
     /// # Errors
-    /// Those of [`Registry::describe_language`], and if the weights are missing, changed or do not fit.
+    /// Those of [`Registry::describe_language`]; if the weights are missing, changed or do not fit.
     pub fn build_language(
         &self,
         card: &Card,

@@ -162,7 +162,7 @@ impl Inventory {
         self.write(&entries)
     }
 
-    /// Compares `name`, or all below it if it is a folder; an empty one stands for all. Returns the
+    /// Compares `name`, or all below it if it is a folder; an empty one means all. Returns the
     /// damaged files, each with a description.
     pub fn damaged(
         &self,

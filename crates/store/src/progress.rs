@@ -8,7 +8,7 @@ pub trait StepProgress {
     /// Adds finished bytes.
     fn advance(&self, bytes: u64);
     /// Adds bytes that are there from an earlier try. They count as done, not for the speed.
-    fn kept(&self, bytes: u64) {
+    fn resumed(&self, bytes: u64) {
         self.advance(bytes);
     }
     /// Ends the step, after success or an error.
@@ -43,8 +43,8 @@ impl<'a> Step<'a> {
     }
 
     /// Adds bytes that are there from an earlier try.
-    pub fn kept(&self, bytes: u64) {
-        self.0.kept(bytes);
+    pub fn resumed(&self, bytes: u64) {
+        self.0.resumed(bytes);
     }
 }
 

@@ -17,8 +17,8 @@ use toolkit_system::problem::Problem;
 ///   folder inside an unpacked package; without `#member` the whole package;
 /// * `file:path`: a file or folder of this machine.
 ///
-/// Printing and reading again gives the same value. Only the first `#` separates, so a path may have
-/// more of them.
+/// Printing and reading again gives the same value. Only the first `#` separates, so a path may
+/// have more of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// A model repository of the Hub.

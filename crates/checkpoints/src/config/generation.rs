@@ -1,10 +1,10 @@
-//! `generation_config.json`: special ids are read from it ([`super::language`]); how texts are
-//! searched for is said by the command, so what the file says of that is passed over, and told.
+//! `generation_config.json`: settings that are not followed. Special ids are read from it
+//! ([`super::language`]); the command sets how texts are searched for.
 
 use crate::json::Json;
 use serde_json::{Value, json};
 
-/// Keys that change what a model writes, with the values at which they change nothing.
+/// Returns the keys that change what a model writes, with the values at which they change nothing.
 fn idle() -> Vec<(&'static str, Value)> {
     vec![
         ("num_beams", json!(1)),
@@ -43,22 +43,22 @@ fn idle() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Says whether two JSON values are the same, 1 and 1.0 included.
+/// Returns `true` if two JSON values are equal; 1 equals 1.0.
 fn same(a: &Value, b: &Value) -> bool {
     a == b || a.as_f64().is_some_and(|x| b.as_f64() == Some(x))
 }
 
-/// Names the keys of the file that are not followed, in one line.
+/// Lists the keys of the file that are not followed, in one line.
 pub(super) fn passed_over(file: &Json) -> Option<String> {
     const SHOWN: usize = 40;
-    let said = |(key, idle): &(&str, Value)| {
+    let changed = |(key, idle): &(&str, Value)| {
         let value =
             file.value().get(*key).filter(|value| !value.is_null() && !same(value, idle))?;
         let text = value.to_string();
         let short: String = text.chars().take(SHOWN).collect();
         Some(format!("`{key}` = {short}{}", if short.len() < text.len() { " .." } else { "" }))
     };
-    let keys: Vec<String> = idle().iter().filter_map(said).collect();
+    let keys: Vec<String> = idle().iter().filter_map(changed).collect();
     let (file, keys) = (file.file(), (!keys.is_empty()).then(|| keys.join(", "))?);
     Some(format!("not followed: {keys} --> {file}; texts are searched for as the command says"))
 }

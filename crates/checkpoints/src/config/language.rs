@@ -48,7 +48,7 @@ impl LanguageConfig {
         }
     }
 
-    /// The name of the family in the registry.
+    /// Returns the name of the family in the registry.
     #[must_use]
     pub fn family(&self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl LanguageConfig {
         }
     }
 
-    /// Whether the head is the token table.
+    /// Returns `true` if the head is the token table.
     #[must_use]
     pub fn tied(&self) -> bool {
         match self {
@@ -68,7 +68,7 @@ impl LanguageConfig {
         }
     }
 
-    /// The token table.
+    /// Returns the name of the token table.
     pub(crate) fn table(&self) -> &'static str {
         match self {
             Self::Opt(_) => "model.decoder.embed_tokens.weight",
@@ -77,9 +77,10 @@ impl LanguageConfig {
         }
     }
 
-    /// The same with the head that the weights have: one that the configuration ties to the token
-    /// table is a head of its own all the same where the file has one that differs. transformers 5
-    /// says `tie_word_embeddings` of every T5.
+    /// Sets the head to that of the weights.
+    ///
+    /// A configuration may tie the head to the token table while the file has a head that differs;
+    /// then the head is one of its own. transformers 5 writes `tie_word_embeddings` for every T5.
     pub(crate) fn with_stored_head(mut self, reader: &Reader) -> Result<Self, CheckpointError> {
         let (names, table) = (self.published(), self.table());
         let tied = match &mut self {
@@ -94,7 +95,7 @@ impl LanguageConfig {
         Ok(self)
     }
 
-    /// Shapes and costs.
+    /// Returns shapes and costs.
     ///
     /// # Errors
     /// If sizes contradict each other.
@@ -115,7 +116,7 @@ impl LanguageConfig {
     }
 }
 
-/// Says whether a file has a head that differs from the token table.
+/// Returns `true` if a file has a head that differs from the token table.
 fn has_own_head(
     tensors: &Tensors,
     names: PublishedNames,
@@ -172,7 +173,7 @@ fn t5(json: &Json) -> Result<T5Config, CheckpointError> {
     t5_like(json, "relu")
 }
 
-/// mT5 is T5 v1.1 with other sizes; its states are never scaled.
+/// Reads an mT5, which is T5 v1.1 with other sizes. Its states are never scaled.
 fn mt5(json: &Json) -> Result<T5Config, CheckpointError> {
     let c = t5_like(json, "gated-gelu")?;
     Ok(T5Config {
@@ -218,7 +219,7 @@ fn t5_like(json: &Json, feed_forward: &str) -> Result<T5Config, CheckpointError>
         dense_act: json.named("dense_act_fn")?.unwrap_or(act),
         gated,
         tie_word_embeddings: tied,
-        // transformers 4 scales where the head is tied; 5 ties always and says it in a key of its
+        // transformers 4 scales where the head is tied; 5 ties always and has a key of its
         // own.
         scale_decoder_outputs: Some(json.flag("scale_decoder_outputs")?.unwrap_or(tied)),
         layer_norm_epsilon: json.number("layer_norm_epsilon")?.unwrap_or(1e-6),
@@ -226,19 +227,19 @@ fn t5_like(json: &Json, feed_forward: &str) -> Result<T5Config, CheckpointError>
     })
 }
 
-/// Special ids: `generation_config.json` wins over `text_config`, which wins over the family's
-/// defaults.
+/// Reads the special ids. `generation_config.json` overrides `text_config`, which overrides the
+/// family's defaults.
 pub(crate) fn special_tokens(
     family: &str,
     text: &Json,
     generation: Option<&Json>,
 ) -> Result<LanguageSpecialTokens, CheckpointError> {
     let id = |key: &str| -> Result<Option<u32>, CheckpointError> {
-        let said = generation.map(|g| g.token(key)).transpose()?.flatten();
-        Ok(said.or(text.token(key)?))
+        let first = generation.map(|g| g.token(key)).transpose()?.flatten();
+        Ok(first.or(text.token(key)?))
     };
-    let said = generation.map(|g| g.ends("eos_token_id")).transpose()?.flatten();
-    let ends = said.or(text.ends("eos_token_id")?);
+    let first = generation.map(|g| g.ends("eos_token_id")).transpose()?.flatten();
+    let ends = first.or(text.ends("eos_token_id")?);
     let (bos, eos, pad) = match family {
         "t5" => (None, 1, 0),
         // Llama has no padding; any token will do, for it is masked.

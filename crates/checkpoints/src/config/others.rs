@@ -1,10 +1,9 @@
-//! Configurations of models that are like a BLIP-2 and are not built here, told by what they call
-//! themselves.
+//! Models that resemble a BLIP-2 and are not built here, recognised by their class or `model_type`.
 
 use crate::CheckpointError;
 use crate::json::Json;
 
-/// Beginnings of class names and `model_type`s, what such a model is, and what to use.
+/// Beginning of the class name, `model_type`, description of the model, hint.
 const OTHERS: [(&str, &str, &str, &str); 5] = [
     (
         "InstructBlipVideo",
@@ -39,7 +38,7 @@ const OTHERS: [(&str, &str, &str, &str); 5] = [
     ),
 ];
 
-/// Refuses what calls itself another model, or says that its weights are quantised.
+/// Refuses another model, and quantised weights.
 pub(super) fn refuse(root: &Json) -> Result<(), CheckpointError> {
     let architectures = root.object("architectures");
     let class = architectures.value().get(0).and_then(|name| name.as_str()).unwrap_or_default();
@@ -61,14 +60,14 @@ pub(super) fn refuse(root: &Json) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// The error about quantised weights.
+/// Creates the error of quantised weights.
 fn quantised(part: &Json) -> CheckpointError {
-    let said = part.object("quantization_config");
-    let said = said.value();
-    let flag = |key: &str| said.get(key).and_then(serde_json::Value::as_bool).unwrap_or(false);
-    let text = |key: &str| said.get(key).and_then(|value| value.as_str().map(str::to_owned));
+    let settings = part.object("quantization_config");
+    let settings = settings.value();
+    let flag = |key: &str| settings.get(key).and_then(serde_json::Value::as_bool).unwrap_or(false);
+    let text = |key: &str| settings.get(key).and_then(|value| value.as_str().map(str::to_owned));
     let method = text("quant_method").unwrap_or_else(|| "bitsandbytes".to_owned());
-    let bits = match said.get("bits").and_then(serde_json::Value::as_u64) {
+    let bits = match settings.get("bits").and_then(serde_json::Value::as_u64) {
         Some(bits) => Some(bits),
         None if flag("load_in_8bit") => Some(8),
         None if flag("load_in_4bit") => Some(4),

@@ -4,9 +4,25 @@ use crate::CheckpointError;
 use crate::json::Json;
 use toolkit_models::bridge::qformer::QFormerConfig;
 
-/// The Q-Former's sizes. transformers' default vocabulary is BERT's without `[DEC]`; the text side
-/// exists only in checkpoints that say so.
-pub(crate) fn read(json: &Json) -> Result<QFormerConfig, CheckpointError> {
+/// Reads the Q-Former's sizes from `qformer_config`, or from a flat file.
+pub(super) fn read_of(root: &Json) -> Result<QFormerConfig, CheckpointError> {
+    // A flat file may have the frozen parts' configurations next to the Q-Former's sizes.
+    let flat = !root.has("qformer_config") && root.has("hidden_size");
+    let mut config = if flat { read(root)? } else { read(&root.object("qformer_config"))? };
+    if let Some(queries) = root.count("num_query_tokens")? {
+        config.num_query_tokens = queries;
+    }
+    if let Some(width) = root.count("image_text_hidden_size")? {
+        config.image_text_hidden_size = width;
+    }
+    Ok(config)
+}
+
+/// Reads the Q-Former's sizes.
+///
+/// transformers' default vocabulary is BERT's without `[DEC]`. The text side exists only in
+/// checkpoints that state it.
+fn read(json: &Json) -> Result<QFormerConfig, CheckpointError> {
     if let Some(act) = json.text("hidden_act")?.filter(|act| act != "gelu") {
         return Err(json.wrong("hidden_act", format!("is `{act}`; a Q-Former has `gelu`")));
     }

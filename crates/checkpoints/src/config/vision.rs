@@ -61,7 +61,7 @@ impl VisionConfig {
         }
     }
 
-    /// Shapes and costs.
+    /// Returns shapes and costs.
     ///
     /// # Errors
     /// If sizes contradict each other.

@@ -1,4 +1,4 @@
-//! Weight files of a checkpoint, and the sizes that their tensors tell.
+//! Weight files of a checkpoint, and sizes read from the shapes of tensors.
 
 use crate::CheckpointError;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The layout of a checkpoint: every parameter has its place in a file, no values are read yet.
+//! The layout of a checkpoint: the place of every parameter in a file. No values are read yet.
 //!
 //! [`Layout::read`] goes from part to part: the encoder, the bridge, the language model with the
 //! projection to it. Then every file is checked: all tensors that do not fit are named at once.
@@ -113,7 +113,7 @@ impl Layout {
         all
     }
 
-    /// Reads the values of one of them.
+    /// Reads the values of a parameter.
     pub(crate) fn values(&self, part: Part, info: &Info) -> Result<Values, CheckpointError> {
         let (own, plan) = match (part, &self.vision, &self.language) {
             (Part::Vision, Some(v), _) => (v.file.as_ref(), &v.model.plan),

@@ -1,4 +1,4 @@
-//! Checkpoints that cannot be used, and why.
+//! Reasons that a checkpoint cannot be used.
 
 use super::files::projected_width;
 use crate::CheckpointError;
@@ -66,13 +66,14 @@ pub(super) fn trained_only(tensors: &Tensors) -> Option<CheckpointError> {
     }
     let what = "this file has only what was trained: the frozen parts (encoder, language model) \
         are not in it";
-    let hint = "`toolkit convert RUN NEW.pth --to lavis --all` writes them too; or describe them in `config.json` \
-        (`vision_config`, `text_config`) and name their files (`vision_weights`, `language_weights`)";
+    let hint = "`toolkit convert RUN NEW.pth --to lavis --all` writes them too; or describe them \
+        in `config.json` (`vision_config`, `text_config`) and name their files \
+        (`vision_weights`, `language_weights`)";
     Some(CheckpointError::new(what, tensors.path().display().to_string(), hint))
 }
 
-/// Returns the note that no text can hold the placeholder of a picture, which stands for a query in the
-/// language model's ids.
+/// Returns the note that no text can have the placeholder of a picture, which stands for a query in
+/// the language model's ids.
 pub(super) fn image_token_past(
     config: &Config,
     language: &LanguageShape,

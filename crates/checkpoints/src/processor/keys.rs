@@ -44,8 +44,8 @@ const HARMLESS: [&str; 15] = [
     "_commit_hash",
 ];
 
-/// Refuses the first key that is neither read nor harmless. What is null or a step that is not done
-/// asks for nothing.
+/// Refuses the first key that is neither read nor harmless. A key that is null, or a step that is
+/// off, is harmless.
 pub(super) fn check(json: &Json) -> Result<(), CheckpointError> {
     for (key, value) in json.value().as_object().into_iter().flatten() {
         let known = READ.contains(&key.as_str()) || HARMLESS.contains(&key.as_str());
@@ -58,7 +58,7 @@ pub(super) fn check(json: &Json) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// A value for an error, which may be long.
+/// Shortens a value for an error.
 fn short(value: &Value) -> String {
     const MOST: usize = 40;
     let text = value.to_string();

@@ -1,9 +1,9 @@
-//! Preparation of a checkpoint's pixels, by the files beside it.
+//! Image processors of checkpoints, from the files next to the weights.
 //!
 //! transformers 4 writes `preprocessor_config.json`, 5 nests the same keys as `image_processor` in
 //! `processor_config.json`. Where both are there, the nested one counts, as in 5.
 //! `video_preprocessor_config.json` is for videos and is not read. Each setting is followed, or
-//! refused by the name of its key (`settings`).
+//! refused with its key (`settings`).
 
 mod keys;
 mod settings;
@@ -24,8 +24,8 @@ pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 const NEW: &str = "processor_config.json";
 const OLD: &str = "preprocessor_config.json";
 
-/// Reads the processor of a folder for an encoder of side `side`; [`lavis`] if it has
-/// none.
+/// Reads the processor of a folder for an encoder of side `side` in pixels. Returns [`lavis`] if it
+/// has none.
 ///
 /// # Errors
 /// If the file is broken, asks for pixels that are not built, or makes them of another side.
@@ -49,7 +49,7 @@ pub fn read(folder: &Path, side: usize) -> Result<Processor, CheckpointError> {
         });
     };
     let preprocess = settings::preprocess(&nested, side)?;
-    // An old file that cannot be read says something else, too.
+    // An old file that cannot be read differs, too.
     let agree = of_old().is_ok_and(|old| old.is_none_or(|old| old == preprocess));
     let note = format!(
         "{}: `{OLD}` says otherwise; `image_processor` counts, as in transformers 5",
@@ -58,7 +58,7 @@ pub fn read(folder: &Path, side: usize) -> Result<Processor, CheckpointError> {
     Ok(Processor::published(preprocess, (!agree).then_some(note)))
 }
 
-/// Reads the processor of a checkpoint's folder by its `config.json` alone, without weights.
+/// Reads the processor of a checkpoint's folder with its `config.json`, without weights.
 ///
 /// # Errors
 /// If there is no encoder in the configuration; as [`read`].
@@ -78,7 +78,7 @@ pub fn of_folder(folder: &Path) -> Result<Processor, CheckpointError> {
     read(folder, shape.image[0])
 }
 
-/// LAVIS's `blip_image_eval` at a size.
+/// Returns LAVIS's `blip_image_eval` at a size in pixels.
 #[must_use]
 pub fn lavis(size: usize) -> Preprocess {
     Preprocess::square(size as u32, CLIP_MEAN, CLIP_STD)

@@ -1,4 +1,4 @@
-//! The keys of one processor file.
+//! Settings of a processor file.
 
 use super::sizes::{self, Size};
 use super::{CLIP_MEAN, CLIP_STD, keys};
@@ -8,13 +8,13 @@ use toolkit_core::{check_mean, check_std};
 use toolkit_data::{Fit, Preprocess};
 
 const BICUBIC: usize = 3;
-/// Pillow's filters, by their number.
+/// Pillow's filters; the index is Pillow's number.
 const FILTERS: [&str; 6] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
 
-/// A class of transformers, by what it does where its file says nothing.
+/// A class of transformers, with its defaults.
 struct Class {
     name: &'static str,
-    /// A number by itself as `size` is the side of a square, not the shortest edge.
+    /// `true` if a single number as `size` is the side of a square, not the shortest edge.
     to_square: bool,
     center_crop: bool,
     mean: [f32; 3],
@@ -38,7 +38,7 @@ const CLASSES: [Class; 5] = [
     Class { name: "ViT", mean: [0.5; 3], std: [0.5; 3], resample: 2, ..BLIP },
 ];
 
-/// Reads what a file asks for, for an encoder of side `side`.
+/// Reads the preparation of pixels for an encoder of side `side`.
 ///
 /// # Errors
 /// If anything in it is not built, or it makes pixels of another side.
@@ -82,16 +82,16 @@ pub(super) fn preprocess(json: &Json, side: usize) -> Result<Preprocess, Checkpo
     Ok(Preprocess { size: made as u32, fit, mean, std })
 }
 
-/// The class that the file names; a BLIP-2 that names none has BLIP's.
+/// Returns the class that the file names; BLIP's if it names none.
 fn class(json: &Json) -> Result<&'static Class, CheckpointError> {
-    let (key, said) = match json.text("image_processor_type")? {
-        Some(said) => ("image_processor_type", said),
+    let (key, name) = match json.text("image_processor_type")? {
+        Some(name) => ("image_processor_type", name),
         None => match json.text("feature_extractor_type")? {
-            Some(said) => ("feature_extractor_type", said),
+            Some(name) => ("feature_extractor_type", name),
             None => return Ok(&CLASSES[0]),
         },
     };
-    let bare = said.trim_end_matches("Fast").trim_end_matches("Pil");
+    let bare = name.trim_end_matches("Fast").trim_end_matches("Pil");
     let bare = bare
         .strip_suffix("ImageProcessor")
         .or(bare.strip_suffix("FeatureExtractor"))
@@ -101,17 +101,17 @@ fn class(json: &Json) -> Result<&'static Class, CheckpointError> {
             CLASSES.iter().map(|class| format!("`{}ImageProcessor`", class.name)).collect();
         json.wrong(
             key,
-            format!("is `{said}`, whose pixels are not built; known: {}", known.join(", ")),
+            format!("is `{name}`, whose pixels are not built; known: {}", known.join(", ")),
         )
     })
 }
 
-/// Side of the square that comes out, and the way to it. What is not said is the encoder's side.
+/// Returns the side of the resulting square, and the way to it. The default is the encoder's side.
 fn fit(json: &Json, class: &Class, side: usize) -> Result<(usize, Fit), CheckpointError> {
     let to_square = json.flag("default_to_square")?.unwrap_or(class.to_square);
-    let unsaid = if class.center_crop { Size::ShortestEdge(side) } else { Size::Square(side) };
-    let mut size = sizes::read(json, "size", to_square)?.unwrap_or(unsaid);
-    // An old key of CLIP's, from before `size` could say it.
+    let default = if class.center_crop { Size::ShortestEdge(side) } else { Size::Square(side) };
+    let mut size = sizes::read(json, "size", to_square)?.unwrap_or(default);
+    // An old key of CLIP's, from before `size` could name a square.
     if let (Size::ShortestEdge(edge), Some(true)) = (size, json.flag("use_square_size")?) {
         size = Size::Square(edge);
     }
@@ -139,7 +139,7 @@ fn fit(json: &Json, class: &Class, side: usize) -> Result<(usize, Fit), Checkpoi
     })
 }
 
-/// Pictures that are all of one size are padded only if more than that is asked for.
+/// Checks the padding. Pictures of one size are padded only to a larger one.
 fn padding(json: &Json, made: usize) -> Result<(), CheckpointError> {
     if json.flag("do_pad")? != Some(true) {
         return Ok(());

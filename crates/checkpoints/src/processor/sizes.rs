@@ -4,7 +4,7 @@ use crate::CheckpointError;
 use crate::json::Json;
 use serde_json::Value;
 
-/// Size that pictures are resized to.
+/// A size that pictures are resized to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     /// A square of this side.
@@ -13,8 +13,8 @@ pub(super) enum Size {
     ShortestEdge(usize),
 }
 
-/// Reads the size of key `key`; a number by itself is a square or, if not `to_square`, the shortest
-/// edge.
+/// Reads the size of key `key`. A number by itself is a square if `to_square`, otherwise the
+/// shortest edge.
 pub(super) fn read(
     json: &Json,
     key: &str,
@@ -49,9 +49,9 @@ pub(super) fn read(
 
 fn object(json: &Json, key: &str) -> Result<Size, CheckpointError> {
     let sides = json.object(key);
-    let said =
+    let named =
         sides.value().as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-    let mut names: Vec<&str> = said.map(|(name, _)| name.as_str()).collect();
+    let mut names: Vec<&str> = named.map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names[..] {
         ["height", "width"] => {

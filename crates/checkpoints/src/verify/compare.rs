@@ -1,27 +1,27 @@
-//! One tensor against another.
+//! Comparison of outputs with those of the reference.
 
-use super::Reference;
+use super::reference::{Reference, not_finite};
 use crate::CheckpointError;
 use burn::tensor::Tensor;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use toolkit_core::params::{Values, floats};
 
-/// How far an output may be from the reference.
+/// The difference from the reference that is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
-    /// Of the largest magnitude of the tensor.
+    /// A share of the largest magnitude of the tensor.
     OfLargest(f64),
-    /// Of the value itself.
+    /// A share of the value itself.
     OfValue(f64),
-    /// On the scale of the values.
+    /// A difference on the scale of the values.
     Absolute(f64),
-    /// Token ids.
+    /// No difference: token ids.
     Exact,
 }
 
-/// What a float may be off by when a tensor is zero but for rounding.
+/// Difference allowed in a tensor that is zero but for rounding.
 const ROUNDING: f64 = 1e-8;
 
 impl Bound {
@@ -37,7 +37,7 @@ impl Bound {
         }
     }
 
-    /// The largest difference allowed, given the largest magnitude.
+    /// Returns the largest difference allowed, given the largest magnitude.
     fn limit(self, largest: f64) -> f64 {
         match self {
             Self::OfLargest(share) | Self::OfValue(share) => (share * largest).max(ROUNDING),
@@ -47,39 +47,26 @@ impl Bound {
     }
 }
 
-/// One output.
+/// The comparison of one output.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Its name in the reference, without `output/`.
+    /// Name in the reference, without `output/`.
     pub name: String,
-    /// Its shape there.
+    /// Shape in the reference.
     pub shape: Vec<usize>,
     /// Largest difference; none if it could not be compared.
     pub largest_difference: Option<f64>,
-    /// The same over the largest magnitude of the reference.
+    /// Largest difference over the largest magnitude of the reference.
     pub relative_difference: Option<f64>,
-    /// How far it may be off.
+    /// Difference that is allowed.
     pub bound: Bound,
-    /// Whether it holds.
+    /// `true` if the difference is allowed.
     pub ok: bool,
-    /// Why it could not be compared.
+    /// Reason that it could not be compared.
     pub note: Option<String>,
 }
 
-/// The first value that is no finite number, with its place: nothing can be compared with it.
-pub(super) fn not_finite(values: &[f32], shape: &[usize]) -> Option<String> {
-    let at = values.iter().position(|value| !value.is_finite())?;
-    let mut rest = at;
-    let mut place: Vec<usize> = Vec::new();
-    for side in shape.iter().rev() {
-        place.push(rest % side);
-        rest /= side;
-    }
-    place.reverse();
-    Some(format!("{} at {place:?}", values[at]))
-}
-
-/// What was computed, to be compared when all is there.
+/// Outputs that were computed, to be compared at the end.
 pub(crate) struct Outputs<'a> {
     reference: &'a Reference,
     ours: BTreeMap<String, Values>,
@@ -91,7 +78,7 @@ impl<'a> Outputs<'a> {
         Self { reference, ours: BTreeMap::new(), notes: BTreeMap::new() }
     }
 
-    /// Ours for output `name`.
+    /// Adds our tensor for output `name`.
     pub(crate) fn put<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
         let shape = tensor.dims().to_vec();
         self.put_values(name, Values { shape, data: floats(tensor) });
@@ -101,12 +88,12 @@ impl<'a> Outputs<'a> {
         self.ours.insert(name.to_owned(), values);
     }
 
-    /// Why there is nothing for output `name`.
+    /// Adds the reason that output `name` was not computed.
     pub(crate) fn note(&mut self, name: &str, why: impl Into<String>) {
         self.notes.insert(name.to_owned(), why.into());
     }
 
-    /// Every output of the reference with its verdict.
+    /// Compares every output of the reference.
     pub(crate) fn rows(&self) -> Result<Vec<Row>, CheckpointError> {
         self.reference.outputs().map(|name| self.row(name)).collect()
     }
@@ -137,7 +124,7 @@ impl<'a> Outputs<'a> {
             }
             _ => self.reference.tensors.read(&full)?,
         };
-        // A number by itself is a tensor of one, whoever wrote it.
+        // A number by itself is a tensor of one in some libraries.
         let alike = |a: &[usize], b: &[usize]| {
             a == b || (a.iter().all(|&n| n == 1) && b.iter().all(|&n| n == 1))
         };

@@ -1,7 +1,7 @@
-//! Gradients by the names of the checkpoint.
+//! Gradients with the names of the checkpoint.
 
-use super::Reference;
 use super::compare::Outputs;
+use super::reference::Reference;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -12,7 +12,7 @@ use toolkit_core::published::{Piece, PublishedNames, Scheme};
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_vlm::Vlm;
 
-/// Whether output `name` is a gradient of what BLIP-2 freezes.
+/// Returns `true` if output `name` is a gradient of a part that BLIP-2 freezes.
 pub(crate) fn is_of_frozen_part(name: &str) -> bool {
     name.split_once(".grad.").is_some_and(|(_, parameter)| {
         parameter.starts_with("language_model.")
@@ -21,7 +21,7 @@ pub(crate) fn is_of_frozen_part(name: &str) -> bool {
     })
 }
 
-/// Backward from `loss`, and every gradient that the reference has under `prefix`.
+/// Runs backward from `loss` and puts every gradient that the reference has under `prefix`.
 pub(crate) fn put(
     model: &Vlm,
     loss: Tensor<1>,

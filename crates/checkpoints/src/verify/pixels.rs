@@ -1,9 +1,9 @@
 //! Pixels that the image processor makes of picture files.
 
-use super::Reference;
 use super::compare::Outputs;
+use super::reference::Reference;
 use crate::CheckpointError;
-use crate::folder::is_there;
+use crate::input::is_there;
 use std::path::Path;
 use toolkit_core::params::Values;
 use toolkit_vlm::Processor;
@@ -20,7 +20,7 @@ pub(super) fn run(
         .map(str::to_owned)
         .collect();
     for file in files {
-        // The pictures lie beside the reference, or beside the checkpoint.
+        // The pictures are in the folder of the reference, or of the checkpoint.
         let places = [&reference.folder, folder].map(|place| place.join(&file));
         let path = match (is_there(&places[0])?, &places) {
             (true, [beside, _]) => Some(beside),

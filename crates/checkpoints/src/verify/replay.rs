@@ -1,6 +1,6 @@
-//! Generations of `expected.json`: pictures and prompts, with the ids and the text that came out.
+//! Generations of `expected.json`: pictures and prompts, with the expected ids and text.
 
-use super::whole::settings_of;
+use super::decoding::settings_of;
 use crate::CheckpointError;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
@@ -9,22 +9,22 @@ use std::path::Path;
 use toolkit_core::noise;
 use toolkit_vlm::Vlm;
 
-/// One generation.
+/// The replay of one generation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Replay {
-    /// The picture.
+    /// Picture file.
     pub image: String,
-    /// The prompt.
+    /// Prompt.
     pub prompt: Option<String>,
-    /// What came out.
+    /// Text that was generated.
     pub text: String,
-    /// What should have.
+    /// Text of the reference.
     pub expected: String,
-    /// Token ids, the end included.
+    /// Token ids that were generated, the end included.
     pub ids: Vec<u32>,
-    /// What they should have been.
+    /// Token ids of the reference.
     pub expected_ids: Vec<u32>,
-    /// Whether ids and text are the same.
+    /// `true` if ids and text are equal.
     pub ok: bool,
 }
 

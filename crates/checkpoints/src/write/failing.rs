@@ -1,19 +1,20 @@
-//! A file whose first error is the only one.
+//! A file that reports its first error only.
 
 use std::io::{Error, ErrorKind, Result, Seek, SeekFrom, Write};
 
-/// A file that keeps its first error and from then on takes everything: a `ZipWriter` ends its
-/// archive when it is dropped, and prints to standard error if it cannot.
+/// A file that stores its first error and then accepts everything.
+///
+/// A `ZipWriter` ends its archive when it is dropped, and prints to standard error if it cannot.
 pub(super) struct Failing<'a, W> {
     file: &'a mut W,
     failed: &'a mut Option<Error>,
-    /// Place and length, which stay right behind an error.
+    /// Place and length in bytes, which stay right after an error.
     at: u64,
     end: u64,
 }
 
 impl<'a, W> Failing<'a, W> {
-    /// A file from its beginning, and where its error goes.
+    /// Wraps a file at its beginning, and the place of its error.
     pub(super) fn new(file: &'a mut W, failed: &'a mut Option<Error>) -> Self {
         Self { file, failed, at: 0, end: 0 }
     }
@@ -27,9 +28,9 @@ impl<W: Write + Seek> Write for Failing<'_, W> {
                 Ok(count) => done = count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
                 Err(error) => {
-                    let told = Error::from(error.kind());
+                    let same_kind = Error::from(error.kind());
                     *self.failed = Some(error);
-                    return Err(told);
+                    return Err(same_kind);
                 }
             }
         }
@@ -71,7 +72,7 @@ mod tests {
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
-    /// A disk of `room` bytes, which says no once.
+    /// A disk of `room` bytes, which refuses a write once.
     struct Disk {
         bytes: Cursor<Vec<u8>>,
         room: u64,

@@ -1,6 +1,6 @@
-//! Safetensors files written tensor by tensor, over several files where they are large.
+//! Safetensors files, written tensor by tensor; large models in several files.
 
-use super::beside::put;
+use super::companions::put;
 use super::{Fetch, Form, Target};
 use crate::CheckpointError;
 use serde_json::{Map, Value, json};
@@ -90,7 +90,7 @@ fn one(
     })
 }
 
-/// The floats of a tensor as they are stored.
+/// Returns the floats of a tensor as they are stored.
 pub(super) fn bytes(
     target: &Target,
     values: &Fetch<'_>,

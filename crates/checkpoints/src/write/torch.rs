@@ -1,6 +1,7 @@
-//! A torch file: a stored zip with a pickle that names the tensors and a file of bytes for each.
+//! Torch files: a stored zip with a pickle that names the tensors, and a file of bytes for each.
 //!
-//! Only what `torch.load(weights_only=True)` allows is written: a dictionary `model` of tensors.
+//! The pickle has only what `torch.load(weights_only=True)` allows: a dictionary `model` of
+//! tensors.
 
 use super::failing::Failing;
 use super::{Fetch, Form, Target, shards};
@@ -23,12 +24,12 @@ pub(super) fn write(
     write_atomic(path, |file| {
         let mut failed = None;
         let written = archive(Failing::new(file, &mut failed), targets, values, form, &io);
-        // What the file system said is the reason of whatever the archive says.
+        // The error of the file system is the reason of that of the archive.
         failed.map_or(written, |error| Err(FileError::new(path, error).into()))
     })
 }
 
-/// The entries of the archive.
+/// Writes the entries of the archive.
 fn archive<W: Write + Seek>(
     file: W,
     targets: &[Target],
@@ -53,7 +54,7 @@ fn archive<W: Write + Seek>(
     Ok(())
 }
 
-/// The pickle (protocol 2). Letters are opcodes of Python's `pickletools`.
+/// Makes the pickle (protocol 2). Letters are opcodes of Python's `pickletools`.
 fn pickle(targets: &[Target], dtype: StoredDtype) -> Vec<u8> {
     let storage: &[u8] = match dtype {
         StoredDtype::F32 => b"ctorch\nFloatStorage\n",

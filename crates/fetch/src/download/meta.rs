@@ -7,7 +7,7 @@ use ureq::http::{HeaderMap, Method};
 /// Facts of a file that the Hub states before it is fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meta {
-    /// The commit that the revision stands for.
+    /// Commit of the revision.
     pub commit: Option<String>,
     /// Etag without quotes; the sha256 of a large file. Empty if the server names none.
     pub etag: String,

@@ -66,7 +66,7 @@ impl Download<'_> {
         let mut part = Part::open(self.part)?;
         let validator =
             std::fs::read_to_string(self.validator_file()).ok().filter(|etag| is_strong(etag));
-        // Without the server's etag the rest may be that of another file; only a sha256 would tell.
+        // Without the server's etag the rest may be that of another file; only a sha256 finds that.
         let resumable = validator.is_some() || is_sha256(&self.meta.etag);
         if (part.length > 0 && !resumable) || self.meta.size.is_some_and(|size| part.length > size)
         {
@@ -74,14 +74,14 @@ impl Download<'_> {
         }
         let step = Step::new(progress, self.name, self.meta.size);
         if part.length > 0 && Some(part.length) == self.meta.size {
-            step.kept(part.length);
+            step.resumed(part.length);
             return Ok(());
         }
         let mut response = self.request(&part, validator.as_deref())?;
         self.resume_or_restart(&mut part, &response, validator.as_deref())?;
         let size = self.size(&part, &response)?;
         if part.length > 0 {
-            step.kept(part.length);
+            step.resumed(part.length);
         }
         self.append(&mut part, &mut response.body_mut().as_reader(), size, &step)?;
         match size {

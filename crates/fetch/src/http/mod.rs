@@ -18,7 +18,7 @@ use ureq::{Agent, Body};
 /// Tries in a row that bring nothing new, then the error is final.
 const TRIES: u32 = 5;
 const REDIRECTS: usize = 10;
-/// No server is waited for longer than this, whatever it asks for.
+/// The longest wait between two tries, even if a server asks for more.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a request failed.

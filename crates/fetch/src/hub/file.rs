@@ -1,4 +1,4 @@
-//! One file of a repository: asked for, downloaded, checked, renamed.
+//! A file of a repository: its facts, download, check and renaming.
 
 use super::Hub;
 use crate::FetchError;
@@ -46,7 +46,7 @@ impl Hub<'_> {
             &format!("hf-{}-{part}", self.repo.replace('/', "--")),
             progress,
         )?;
-        // Somebody else may have brought it meanwhile, or an older version, which kept no
+        // Another process may have fetched it meanwhile, or an older version, which wrote no
         // inventory.
         if place.is_file() && !self.is_whole(&commit, path, progress)? {
             match self.promised(&meta, path, &place, progress) {

@@ -35,7 +35,7 @@ impl Hub<'_> {
         match self.inventory(commit).read() {
             Ok(entries) => Ok(entries.is_some_and(|entries| entries.contains_key(name))),
             Err(error) if self.fetcher.is_offline() => Err(error.into()),
-            // What the Hub says replaces it.
+            // The Hub's facts replace it.
             Err(_) => Ok(false),
         }
     }

@@ -122,7 +122,7 @@ impl<'a> Hub<'a> {
             }
         };
         if self.rev != commit {
-            // Last, so that a branch never stands for a commit that is not there.
+            // Last, so that a branch never names a commit that is not there.
             write_renamed(&self.place.ref_file(), &format!("{commit}\n"))?;
         }
         Ok(place)

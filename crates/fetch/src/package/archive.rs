@@ -29,7 +29,7 @@ impl Fetcher {
         let size = std::fs::metadata(archive).map_err(FetchError::io("read", archive))?.len();
         let name = archive.file_name().unwrap_or_default().to_string_lossy();
         let mut room = self.limits().room(size, stated);
-        // Of a `.deb` the unpacked bytes are counted, and nobody knows how many there are.
+        // Of a `.deb` the unpacked bytes are counted, and their number is unknown.
         let step = Step::new(
             progress,
             &format!("unpack {name}"),

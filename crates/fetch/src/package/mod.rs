@@ -173,8 +173,8 @@ impl Fetcher {
         self.remove(folder)
     }
 
-    /// Downloads and unpacks below `tmp`, then renames. The caller holds the lock. Files of a killed
-    /// process are removed first.
+    /// Downloads and unpacks below `tmp`, then renames. The caller holds the lock. Files of a
+    /// killed process are removed first.
     fn fetch_package(
         &self,
         request: &Request<'_>,

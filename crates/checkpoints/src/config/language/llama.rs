@@ -4,7 +4,7 @@ use crate::CheckpointError;
 use crate::json::Json;
 use toolkit_models::language::llama::LlamaConfig;
 
-/// Llama's sizes, with the defaults of transformers' class.
+/// Reads Llama's sizes, with the defaults of transformers' class.
 pub(super) fn read(json: &Json) -> Result<LlamaConfig, CheckpointError> {
     for key in ["attention_bias", "mlp_bias"] {
         if json.flag(key)? == Some(true) {
@@ -14,7 +14,7 @@ pub(super) fn read(json: &Json) -> Result<LlamaConfig, CheckpointError> {
     if let Some(act) = json.text("hidden_act")?.filter(|act| act != "silu") {
         return Err(json.wrong("hidden_act", format!("is `{act}`; Llama has `silu`")));
     }
-    // transformers 5 keeps the base beside the kind of scaling.
+    // transformers 5 has the base in the object with the kind of scaling.
     let rope = json.object("rope_parameters");
     for scaling in [&rope, &json.object("rope_scaling")] {
         let kind = scaling.text("rope_type")?.or(scaling.text("type")?);

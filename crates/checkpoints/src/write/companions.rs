@@ -1,8 +1,8 @@
-//! The small files beside the weights.
+//! Files next to the weights: tokenizer, processor, configuration.
 
 use super::Written;
 use crate::CheckpointError;
-use crate::folder::is_there;
+use crate::input::is_there;
 use serde_json::{Value, json};
 use std::path::Path;
 use toolkit_data::{Fit, Preprocess};
@@ -20,11 +20,13 @@ const TOKENIZER: [&str; 8] = [
     "spiece.model",
 ];
 
-/// The tokenizer that is given, or the files of the folder that the model is from.
+/// Writes the tokenizer of the model, or copies the files of the folder that the model is from.
 pub(super) fn tokenizer(model: &Written<'_>, folder: &Path) -> Result<(), CheckpointError> {
     if let Some(text) = &model.tokenizer {
         write_bytes(&folder.join("tokenizer.json"), text.as_bytes())?;
-        let class = json!({"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false});
+        let class = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false,
+        });
         return put(&folder.join("tokenizer_config.json"), &class);
     }
     for file in TOKENIZER {
@@ -39,7 +41,7 @@ pub(super) fn tokenizer(model: &Written<'_>, folder: &Path) -> Result<(), Checkp
     Ok(())
 }
 
-/// `preprocessor_config.json` in the form of transformers 4, which 5 reads too.
+/// Makes the `preprocessor_config.json` in the form of transformers 4, which 5 reads too.
 pub(super) fn preprocessor(made: &Preprocess) -> Value {
     let side = |side: u32| json!({"height": side, "width": side});
     let size = match made.fit {
@@ -62,7 +64,7 @@ pub(super) fn preprocessor(made: &Preprocess) -> Value {
     all
 }
 
-/// An `f32` as the shortest decimal that is it.
+/// Returns an `f32` as the shortest decimal that rounds to it.
 fn shortest(x: f32) -> f64 {
     x.to_string().parse().unwrap_or(f64::from(x))
 }
@@ -72,15 +74,15 @@ pub(super) fn put(path: &Path, value: &Value) -> Result<(), CheckpointError> {
     Ok(write_bytes(path, &text(value))?)
 }
 
-/// Writes JSON beside a file, unless it is there already. Whether it was written.
-pub(super) fn keep(path: &Path, value: &Value) -> Result<bool, CheckpointError> {
+/// Writes JSON, unless the file is there already. Returns `true` if it was written.
+pub(super) fn put_if_absent(path: &Path, value: &Value) -> Result<bool, CheckpointError> {
     if path.exists() { Ok(false) } else { put(path, value).map(|()| true) }
 }
 
-/// Refuses to replace a file that says something else: it belongs to another checkpoint.
+/// Refuses to replace a file with another content: it belongs to another checkpoint.
 pub(super) fn check_own(path: &Path, value: &Value) -> Result<(), CheckpointError> {
     if std::fs::symlink_metadata(path).is_err()
-        || toolkit_system::input::read(path).is_ok_and(|held| held == text(value))
+        || toolkit_system::input::read(path).is_ok_and(|bytes| bytes == text(value))
     {
         return Ok(());
     }
