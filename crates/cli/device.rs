@@ -105,7 +105,7 @@ fn make(name: &str) -> Device {
         Some("wgpu") => Device::wgpu(Default::default()),
         #[cfg(feature = "tch")]
         #[allow(deprecated)]
-        // burn deprecates the whole backend; whoever asks for it by feature and name knows.
+        // burn deprecates the whole backend, which only a feature and a name turn on.
         Some("libtorch") => Device::libtorch(),
         _ => Device::flex(),
     }

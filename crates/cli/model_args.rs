@@ -43,7 +43,7 @@ impl From<Precision> for DType {
 /// Options that choose the model of a command.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Folder of a run, Hugging Face folder, LAVIS .pth with a config.json beside it, or name of a
+    /// Folder of a run, Hugging Face folder, LAVIS .pth with a config.json next to it, or name of a
     /// model card
     #[arg(value_name = "MODEL")]
     pub model: String,

@@ -1,8 +1,8 @@
 //! Tensors on the disk that grow row by row, until they are one safetensors file.
 //!
-//! The header of a safetensors file says how long each tensor is, which is known at the end only.
-//! So rows go into one file a tensor, in a hidden folder beside the result; a kill leaves that
-//! folder, and the same command goes on with it.
+//! The header of a safetensors file has the length of each tensor, which is known at the end only.
+//! So the rows of each tensor go to a file of their own, in a hidden folder next to the result. A
+//! kill leaves that folder, and the same command resumes from it.
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
@@ -209,7 +209,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        // A spool that never came to a mark is of no use to the next call.
+        // Without its progress file a spool is of no use to the next call.
         if !self.folder.join(MARK).exists() {
             let _ = std::fs::remove_dir_all(&self.folder);
         }

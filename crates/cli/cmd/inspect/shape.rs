@@ -81,7 +81,7 @@ fn model(registry: &Registry, card: &Card) -> anyhow::Result<Value> {
     let (vision, bridge, init) = (parts.vision, parts.bridge, QFormerInit::Random);
     let spec = ModelSpec { vision, bridge, language, init };
     let r = ModelPlan::new(registry, &spec)?;
-    // A model that writes is published without the bridge's text side, which only stage 1 uses.
+    // A model that generates text is published without the bridge's text side, which only stage 1 uses.
     let params = [r.vision.shape.cost.params, r.trained_params, r.language.shape.cost.params];
     Ok(json!({
         "vision": spec.vision, "bridge": spec.bridge, "language": spec.language,
@@ -132,7 +132,7 @@ pub(super) fn encoder_for(
             registry.describe_vision(&registry.card(Kind::Vision, name)?)?,
         ));
     }
-    // A nano bridge is described behind a nano encoder, if there is one.
+    // A nano bridge is described with a nano encoder, if there is one.
     let tier = |name: &str| name.rsplit_once('-').map(|(_, tier)| tier.to_owned());
     let mut names = registry.names(Kind::Vision);
     names.sort_by_key(|name| tier(name) != tier(&bridge.name));
