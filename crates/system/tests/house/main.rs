@@ -27,40 +27,11 @@ const WIDE_PER_MILLE: usize = 5;
 const OPENINGS_PER_MILLE: usize = 10;
 
 /// Exceptions: rule, subject and reason. One that is not needed any more fails its test.
-const EXCEPTIONS: &[(Rule, &str, &str)] = &[
-    (
-        Rule::FunctionLength,
-        "crates/formats/src/torch/opcodes.rs step",
-        "a table from the instructions of pickles to their effects",
-    ),
-    (Rule::FunctionLength, "crates/checkpoints/src/config/mod.rs read", "to be rewritten"),
-    (Rule::FunctionLength, "crates/checkpoints/src/verify/stage1.rs run", "to be rewritten"),
-    (Rule::FunctionLength, "crates/checkpoints/src/verify/whole.rs run", "to be rewritten"),
-    (
-        Rule::FunctionLength,
-        "crates/checkpoints/src/write/hugging_face.rs hugging_face",
-        "to be rewritten",
-    ),
-    (Rule::FunctionLength, "crates/cli/cmd/attend/mod.rs run", "to be rewritten"),
-    (Rule::FunctionLength, "crates/fetch/src/download.rs attempt", "to be rewritten"),
-    (Rule::FunctionLength, "crates/store/src/source.rs from_str", "to be rewritten"),
-    (Rule::FunctionLength, "crates/vlm/src/generate/decoding.rs check", "to be rewritten"),
-    (Rule::Width, "crates/checkpoints/src", "to be rewritten"),
-    (Rule::FileLength, "crates/fetch/src/package.rs", "to be rewritten"),
-    (Rule::Arguments, "crates/fetch/src/package.rs fetch_into", "to be rewritten"),
-    (Rule::Hint, "crates/cli/cmd/attend/mod.rs", "to be rewritten"),
-    (Rule::Hint, "crates/cli/cmd/embed/spool.rs", "to be rewritten"),
-    (Rule::Hint, "crates/cli/pictures.rs", "to be rewritten"),
-    (Rule::Circle, "crates/checkpoints/src", "to be rewritten"),
-    (Rule::Circle, "crates/fetch/src", "to be rewritten"),
-    (Rule::Circle, "crates/registry/src", "to be rewritten"),
-    (Rule::Opening, "crates/checkpoints/src", "to be rewritten"),
-    (Rule::Opening, "crates/cli", "to be rewritten"),
-    (Rule::Opening, "crates/fetch/src", "to be rewritten"),
-    (Rule::Opening, "crates/registry/src", "to be rewritten"),
-    (Rule::Opening, "crates/store/src", "to be rewritten"),
-    (Rule::Opening, "crates/vlm/src", "to be rewritten"),
-];
+const EXCEPTIONS: &[(Rule, &str, &str)] = &[(
+    Rule::FunctionLength,
+    "crates/formats/src/torch/opcodes.rs step",
+    "a table from the instructions of pickles to their effects",
+)];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rule {
