@@ -7,6 +7,9 @@ use toolkit_data::{
 };
 use toolkit_system::problem::Problem;
 
+/// Opens a split of a card's data.
+type Open = fn(&Card, &str) -> Result<Arc<dyn Dataset>, DataError>;
+
 /// Functions of a format, with its own types inside.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DatasetFamily {
@@ -15,7 +18,7 @@ pub(crate) struct DatasetFamily {
     published_images: fn(&Card, &str) -> Result<Option<usize>, Problem>,
     user_files: fn(&Card) -> Result<Option<UserFiles>, Problem>,
     check_files: CheckFiles,
-    open: fn(&Card, &str) -> Result<Arc<dyn Dataset>, DataError>,
+    open: Open,
 }
 
 type CheckFiles = fn(&Card, &str, CheckOptions, OnPictures<'_>) -> Result<Option<Check>, DataError>;
