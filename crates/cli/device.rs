@@ -60,11 +60,9 @@ pub fn open(name: &str) -> anyhow::Result<Device> {
     }
     match probe(name) {
         Ok(device) => Ok(device),
-        Err(why) => {
-            return Err(Problem::new(format_args!("--device {name}: it does not open: {why}"))
-                .hint("`toolkit doctor` shows what works here")
-                .into());
-        }
+        Err(why) => Err(Problem::new(format_args!("--device {name}: it does not open: {why}"))
+            .hint("`toolkit doctor` shows what works here")
+            .into()),
     }
 }
 

@@ -32,7 +32,7 @@ fn spoilt(prefix: &str, at: usize, value: f32) -> (tempfile::TempDir, PathBuf) {
 
 fn compare(reference: &Path) -> Result<Report, CheckpointError> {
     let open =
-        |device: &Device, frozen: bool| open(&fixture(), Loading { frozen, ..Loading::on(device) });
+        |device: &Device, frozen: bool| open(fixture(), Loading { frozen, ..Loading::on(device) });
     verify(&Subject { folder: fixture(), open: &open }, Some(reference), &Device::flex())
 }
 

@@ -171,12 +171,10 @@ fn language(card: &Card) -> anyhow::Result<LanguageConfig> {
     match card.family.as_str() {
         "opt" => Ok(LanguageConfig::Opt(card.config()?)),
         "t5" => Ok(LanguageConfig::T5(card.config()?)),
-        other => {
-            return Err(Problem::new(format_args!(
-                "no published form has a language model of family `{other}`"
-            ))
-            .hint("`opt` and `t5` have one")
-            .into());
-        }
+        other => Err(Problem::new(format_args!(
+            "no published form has a language model of family `{other}`"
+        ))
+        .hint("`opt` and `t5` have one")
+        .into()),
     }
 }

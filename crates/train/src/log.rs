@@ -115,7 +115,7 @@ fn checked_length(
     let (lines, end) = steps_before(found, step);
     let wanted = mark.map(|mark| (usize::try_from(mark.bytes).unwrap_or(usize::MAX), &mark.sha256));
     if let Some((length, sha256)) = wanted {
-        let hash = found.get(..length).map(|part| sha256_hex(part));
+        let hash = found.get(..length).map(sha256_hex);
         if hash.as_ref() == Some(sha256) {
             return Ok(length);
         }

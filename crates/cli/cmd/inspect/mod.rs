@@ -92,16 +92,14 @@ fn find(context: &Context, wanted: &str) -> anyhow::Result<Card> {
                 .map(|card| if wanted.contains('/') { full(card) } else { card.1.clone() })
                 .collect();
             let hint = suggest(wanted, &names.iter().map(String::as_str).collect::<Vec<_>>());
-            return Err(Problem::new(format_args!("there is no card `{wanted}`"))
-                .hint(hint)
-                .into());
+            Err(Problem::new(format_args!("there is no card `{wanted}`")).hint(hint).into())
         }
         several => {
             let names: Vec<String> =
                 several.iter().map(|card| format!("`{}`", full(card))).collect();
-            return Err(Problem::new(format_args!("`{wanted}` is the name of several cards"))
+            Err(Problem::new(format_args!("`{wanted}` is the name of several cards"))
                 .hint(format_args!("write {}", names.join(" or ")))
-                .into());
+                .into())
         }
     }
 }

@@ -53,12 +53,15 @@ pub trait TaskKind: Task + Sized + 'static {
     fn check_data(config: &Self::Config, data: &dyn Dataset) -> Result<(), Problem>;
 }
 
+/// Opens the task of a card.
+type Open = fn(&Card, &TaskSettings<'_>) -> Result<Box<dyn Task>, EvalError>;
+
 /// The functions of a kind of task, without its types.
 #[derive(Clone, Copy)]
 pub struct TaskFamily {
     /// Parts of the model that are needed.
     pub needs: Needs,
-    open: fn(&Card, &TaskSettings<'_>) -> Result<Box<dyn Task>, EvalError>,
+    open: Open,
     check_data: fn(&Card, &dyn Dataset) -> Result<(), EvalError>,
 }
 

@@ -68,17 +68,19 @@ impl ModuleVisitor for Collect<'_> {
 /// Returns `true` if the gradients of all trained parameters can be added up: they are f32 tensors
 /// of flex.
 pub(in crate::stage1) fn can_train<M: Module>(module: &M) -> bool {
-    let mut check = Check(true);
+    let mut check = Check(None);
     module.visit(&mut check);
-    check.0
+    check.0.unwrap_or(true)
 }
 
-struct Check(bool);
+/// Answer of the first trained parameter: all are on one device.
+struct Check(Option<bool>);
 
 impl ModuleVisitor for Check {
     fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
-        let attach =
-            || GradientAccumulator::default().attach(p.val(), &mut AccumulatorMap::default());
-        self.0 = self.0 && (!p.is_require_grad() || attach().is_ok());
+        if self.0.is_none() && p.is_require_grad() {
+            let mut map = AccumulatorMap::default();
+            self.0 = Some(GradientAccumulator::default().attach(p.val(), &mut map).is_ok());
+        }
     }
 }

@@ -116,15 +116,13 @@ fn logits(
     (image, text): &(Tensor<3>, Tensor<2>),
     temperature: Tensor<1>,
 ) -> Tensor<2> {
-    let (mut images, mut texts) = (Vec::new(), Vec::new());
-    for other in 0..embeddings.len().max(1) {
-        if other == m {
-            images.push(image.clone());
-            texts.push(text.clone());
-        } else {
-            images.push(Tensor::<3>::from_inner(embeddings[other].0.clone()));
-            texts.push(Tensor::<2>::from_inner(embeddings[other].1.clone()));
-        }
+    // Of a single micro-batch nothing was embedded before.
+    let (mut images, mut texts) = (vec![image.clone()], vec![text.clone()]);
+    if !embeddings.is_empty() {
+        images = embeddings.iter().map(|(image, _)| Tensor::from_inner(image.clone())).collect();
+        texts = embeddings.iter().map(|(_, text)| Tensor::from_inner(text.clone())).collect();
+        images[m] = image.clone();
+        texts[m] = text.clone();
     }
     itc::logits(Tensor::cat(images, 0), Tensor::cat(texts, 0), temperature)
 }
