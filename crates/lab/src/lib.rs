@@ -8,7 +8,7 @@
 //! | [`work`] | the jobs: features, stage 1, stage 2, evaluation, pre-training |
 //! | [`results`] | the results of all cells, joined for the report |
 //! | [`compare`] | two runs, or two evaluations, compared |
-//! | [`bench`] | speed of the pieces of a run |
+//! | [`mod@bench`] | speed of the pieces of a run |
 //!
 //! A run is prepared, which checks the file, cards and data, and then carried out:
 //!

@@ -17,7 +17,7 @@ pub struct Summary {
     /// The values of the first axis against its baseline value, once for every combination of the
     /// other axes.
     pub effects: Vec<Comparison>,
-    /// Every row against its baseline row ([`Results::baseline`]). The same as `effects` if only
+    /// Every row against its baseline row ([`crate::Results::baseline`]). The same as `effects` if only
     /// the first axis (or no axis) has a baseline.
     pub comparisons: Vec<Comparison>,
     /// The verdict, a sentence or two per entry.
