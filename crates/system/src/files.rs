@@ -49,8 +49,8 @@ impl FileError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                "make room on the disk, or write to another one"
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                "make room: there is too little free space, or a limit on the size of files"
             }
             ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => {
                 "give a name that is not there yet"
