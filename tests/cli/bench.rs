@@ -32,8 +32,8 @@ fn every_piece_of_a_run_is_timed() {
     assert!(table.stdout.contains("1 pictures to 32 x 32"), "{}", table.stdout);
 }
 
-/// What `plan` reckons with is what a step takes. The nano tier is mostly program; larger ones are
-/// nearer (docs/performance.md).
+/// The memory that `plan` states is what a step takes. The nano tier is mostly program; larger ones
+/// are nearer (docs/performance.md).
 #[test]
 fn memory_is_what_was_planned() {
     for work in ["stage1", "stage2"] {

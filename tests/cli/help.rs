@@ -1,4 +1,4 @@
-//! What the command line looks like.
+//! Looks of the command line.
 
 use super::support::{command, toolkit};
 use std::process::Stdio;

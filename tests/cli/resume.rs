@@ -156,7 +156,7 @@ fn ctrl_c_says_how_to_go_on() {
     assert_same(finished().0, &out);
 }
 
-/// How many stages have a checkpoint that is not their last.
+/// Counts the stages that have a checkpoint which is not their last.
 fn begun(run: &Path) -> usize {
     let manifests = files(run).into_iter().filter(|path| path.ends_with("latest.json"));
     let step = |path: PathBuf| {

@@ -1,11 +1,11 @@
-//! How the tests call the binary, and what they call it on.
+//! Calls of the binary, and the files that it is called on.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// What a call left.
+/// Output and exit code of a call.
 pub struct Called {
     pub code: Option<i32>,
     pub stdout: String,

@@ -1,4 +1,4 @@
-//! What a run trained, used by itself.
+//! Models that a run trained, used by themselves.
 
 use super::support::{
     TINY, called, copy_of_finished, experiment, finished, folder, picture, run_command, toolkit,

@@ -37,7 +37,7 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
 /// Returns for each of `items` its first caption that no other of them has, so that retrieval has
 /// one right answer.
 ///
-/// Of several items that depict the same, the first is taken. Items without a caption of their own
+/// The first of several items that depict the same is taken. Items without a caption of their own
 /// are left out.
 #[must_use]
 pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {

@@ -231,8 +231,8 @@ fn a_sample_is_the_same_alone_in_a_batch_and_for_any_number_of_threads() {
     }
 }
 
-/// What gathering keys and values first gives, and its gradients, whichever samples are attended to
-/// and how often.
+/// The result and gradients equal those of gathering keys and values first, whichever samples are
+/// attended to and how often.
 #[test]
 fn rows_are_what_gathering_gives() {
     let (_, device) = devices();

@@ -16,7 +16,7 @@ struct Sizes {
     width: usize,
 }
 
-/// As a projection leaves them: positions before heads in memory.
+/// Makes values as a projection leaves them: positions before heads in memory.
 fn projected(sizes: &Sizes, sources: usize, positions: usize, seed: u64) -> Tensor<4> {
     random([sources, positions, sizes.shared, sizes.width], seed, 1.0, &Device::flex())
         .swap_dims(1, 2)
@@ -109,7 +109,7 @@ fn many_keys_of_one_text_go_to_threads() {
     compare(&Sizes { texts: 9, shared: 4, share: 1, width: 64 }, [200, 1, 1], Some([true, false]));
 }
 
-/// What does not fit is left to the caller.
+/// Tensors that do not fit are left to the caller.
 #[test]
 fn other_shapes_and_recorded_tensors_are_refused() {
     let sizes = Sizes { texts: 2, shared: 3, share: 1, width: 8 };

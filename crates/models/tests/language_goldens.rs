@@ -14,8 +14,8 @@ use toolkit_models::layers::Activation;
 
 const GOLDENS: &str = include_str!("../../../tests/fixtures/blip2_goldens.json");
 
-/// What stands at `field` of `piece`, up to the bracket or comma that ends it. The file is flat and
-/// made by one script, which spares this crate a JSON parser.
+/// Returns the values at `field` of `piece`, up to the bracket or comma that ends them. The file is
+/// flat and made by one script, which spares this crate a JSON parser.
 fn golden(piece: &str, field: &str) -> Vec<String> {
     let after = |text: &'static str, key: &str| {
         text.split_once(&format!("\"{key}\":"))

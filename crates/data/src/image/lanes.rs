@@ -2,7 +2,7 @@
 //!
 //! Work is compiled for AVX2 and for the baseline, and the choice made at run time. Both give the
 //! same bytes: sums are of integers, so that neither their order nor their grouping changes them.
-//! What a [`Work`] calls must be `#[inline(always)]`, or it falls back to the baseline
+//! Functions that a [`Work`] calls must be `#[inline(always)]`, or they fall back to the baseline
 //! instructions.
 
 #[cfg(target_arch = "x86_64")]

@@ -228,8 +228,8 @@ impl RetrievalResult {
 
 /// Adds the intervals of the recalls at 1.
 ///
-/// Of an image with several texts, the rank of the first text alone is known, so recall of images
-/// has an interval only if there is `one_text` an image.
+/// Only the rank of an image's first text is known, so recall of images has an interval only if
+/// there is `one_text` an image.
 fn add_intervals(measured: &mut Measured, found: &RetrievalResult, one_text: bool) {
     let mut add = |method: &str, score: Score, rank: fn(&RetrievalRow) -> Option<usize>| {
         let hit = |row: &RetrievalRow| if rank(row) == Some(0) { 100.0 } else { 0.0 };

@@ -78,7 +78,7 @@ fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
     }
 }
 
-/// As [`Kept`], and lets a batch be written again.
+/// A [`Kept`] that lets a batch be written again.
 struct Held(Kept);
 
 impl TextStore for Held {

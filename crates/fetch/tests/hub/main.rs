@@ -69,7 +69,7 @@ fn digest(sha256: &str) -> Digest {
 #[derive(Default)]
 struct Log(Mutex<Vec<Step>>);
 
-/// What, total, bytes so far, whether it ended.
+/// Name, total bytes, bytes so far, `true` if it ended.
 type Step = (String, Option<u64>, u64, bool);
 
 impl StepProgress for Log {

@@ -1,4 +1,4 @@
-//! What a Hub may answer that is no file.
+//! Answers of a Hub that are no file.
 
 use super::*;
 

@@ -35,7 +35,7 @@ pub struct File {
     pub bytes: Vec<u8>,
     /// Large files are on the CDN.
     pub large: bool,
-    /// What the Hub calls it: a sha256 of large files.
+    /// Name that the Hub gives it: a SHA-256 of large files.
     pub etag: String,
 }
 
@@ -60,7 +60,7 @@ pub struct World {
     pub listed_more: usize,
     /// End of bodies: `Content-Length` unless set.
     pub end: End,
-    /// What the CDN calls its content.
+    /// Name that the CDN gives its content.
     pub cdn_etag: String,
     pub ranges: bool,
     /// Sends the asked range of another file too, which it must not.
@@ -71,7 +71,7 @@ pub struct World {
     pub cuts: VecDeque<usize>,
     /// Statuses that the Hub answers first, with more headers.
     pub statuses: VecDeque<(u16, Vec<(&'static str, String)>)>,
-    /// What the CDN sends instead, for the next bodies, with its etag.
+    /// Bodies that the CDN sends instead of the next ones, with their etags.
     pub instead: VecDeque<(Vec<u8>, String)>,
     pub log: Vec<Request>,
 }

@@ -1,4 +1,4 @@
-//! What holds for bridges by configuration: sizes, counts, starts, errors.
+//! Facts of bridges that follow from their configuration: sizes, counts, starts, errors.
 
 use super::{drawn, tiny, vision};
 use burn::module::Module;

@@ -381,8 +381,8 @@ fn padding_and_neighbours_change_nothing() {
     assert_close("causality", short.2.narrow(1, 0, 2), later);
 }
 
-/// What the pairs of a text share is done once, and changes nothing; dropout is each pair's own,
-/// and each image's.
+/// Work that the pairs of a text share is done once, and changes nothing; dropout is each pair's
+/// own, and each image's.
 #[test]
 fn pairs_of_a_text_share_what_they_may() {
     let device = Device::default();

@@ -309,8 +309,8 @@ fn source_text() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(400))]
 
-    /// Whatever stands for a source or a digest: one line of error at its place, or a source that
-    /// is written as it is read.
+    /// Any text for a source or a digest gives one line of error at its place, or a source that is
+    /// written as it is read.
     #[test]
     fn any_source_is_read_or_refused(source in source_text(), digest in "[0-9a-f]{0,4}|\\PC{0,3}", which in 0_usize..4) {
         let quoted = toml::Value::String(source.clone()).to_string();

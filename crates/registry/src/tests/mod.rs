@@ -1,4 +1,4 @@
-//! What the crate promises, on a tiny family of its own.
+//! Promises of the crate, on a tiny family of its own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cards;

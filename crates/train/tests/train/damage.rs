@@ -1,4 +1,4 @@
-//! What a kill, a full disk or a mistake leaves behind.
+//! Files that a kill, a full disk or a mistake leaves behind.
 
 use super::fit::{Pull, STEPS, config, straight, toy, train};
 use super::weights;

@@ -17,7 +17,8 @@ struct Parts {
 }
 
 const START: [f64; 8] = [1.0, -2.0, 0.5, 3.0, 0.25, -0.75, 2.0, -1.5];
-/// Whether element `i` of the flattened parts decays: matrix and queries do, the bias does not.
+/// `true` where an element of the flattened parts decays: in the matrix and the queries, not in
+/// the bias.
 const DECAYS: [bool; 8] = [true, true, true, true, false, false, true, true];
 
 fn parts(device: &Device) -> Parts {

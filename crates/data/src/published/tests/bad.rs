@@ -1,4 +1,4 @@
-//! What is refused, and with which words.
+//! Refused files, and the words of the refusals.
 
 use super::*;
 

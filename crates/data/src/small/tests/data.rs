@@ -245,7 +245,7 @@ fn pair(captions: &[String]) -> Pair {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever the captions and copies, no normalised caption and no file is in two splits.
+    /// No normalised caption and no file is in two splits, for any captions and copies.
     #[test]
     fn splits_are_disjoint(
         texts in prop::collection::vec(prop::collection::vec("(A |the )?[a-f]{1,2}[.!]?", 1..4), 1..60),
