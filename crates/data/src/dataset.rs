@@ -3,6 +3,7 @@
 use crate::{Alpha, DataError, Findings};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A question about one picture, with the answers that count as right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +66,24 @@ pub trait Dataset: Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Returns the text of an item.
+    /// Returns the text of an item, borrowed if the data set has its texts in memory.
     ///
     /// # Panics
     /// If `index` is not below [`Dataset::len`].
-    fn item(&self, index: usize) -> &Item;
+    fn item(&self, index: usize) -> Cow<'_, Item>;
+    /// Returns the captions of an item as a model is trained on them: chosen, cleaned and prompted
+    /// as the card says. [`Item::captions`] are those that outputs are compared with.
+    ///
+    /// # Panics
+    /// As [`Dataset::item`].
+    fn training_captions(&self, index: usize) -> Vec<String> {
+        self.item(index).into_owned().captions
+    }
+    /// Returns `true` if neighbouring items lie next to each other in large files, which are best
+    /// read block by block.
+    fn is_sequential(&self) -> bool {
+        false
+    }
     /// Renders or decodes the picture of an item, on white where it is transparent.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::{Alpha, DataError, Dataset, Findings, Item};
 use image::RgbImage;
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// The pictures of a data set, one for each item.
@@ -72,8 +73,8 @@ impl<P: Pictures> Dataset for Items<P> {
         self.items.len()
     }
 
-    fn item(&self, index: usize) -> &Item {
-        &self.items[index]
+    fn item(&self, index: usize) -> Cow<'_, Item> {
+        Cow::Borrowed(&self.items[index])
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {

@@ -2,15 +2,24 @@
 //! files.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toolkit_data::{
-    Check, CheckOptions, Dataset, Fault, Folder, FolderCheck, Published, PublishedConfig, check,
-    check_folder,
+    Check, CheckOptions, Dataset, Fault, Folder, FolderCheck, Item, Published, PublishedConfig,
+    check, check_folder,
 };
 
 const CAPTIONS: [&str; 4] =
     ["a red ball on a table", "two cups beside a lamp", "a dog on wet grass", "an old clock"];
+
+/// Returns an item of a data set that has its texts in memory.
+fn item(data: &dyn Dataset, at: usize) -> &Item {
+    match data.item(at) {
+        Cow::Borrowed(item) => item,
+        Cow::Owned(_) => panic!("texts are in memory"),
+    }
+}
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lists")
@@ -50,7 +59,7 @@ fn files(folder: &str) -> Vec<String> {
 }
 
 fn captions(data: &dyn Dataset) -> Vec<Vec<&str>> {
-    (0..data.len()).map(|at| data.item(at).captions.iter().map(String::as_str).collect()).collect()
+    (0..data.len()).map(|at| item(data, at).captions.iter().map(String::as_str).collect()).collect()
 }
 
 #[test]
@@ -59,7 +68,7 @@ fn the_same_captions_in_every_form_are_the_same() {
         let config = card("lavis-captions", &file, "");
         let data = open(&config).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(captions(&data), CAPTIONS.map(|text| vec![text]), "{file}");
-        let depicts: Vec<&str> = (0..4).map(|at| data.item(at).depicts.as_str()).collect();
+        let depicts: Vec<&str> = (0..4).map(|at| item(&data, at).depicts.as_str()).collect();
         assert_eq!(depicts, ["0.png", "1.png", "2.png", "3.png"], "{file}");
         for at in 0..4 {
             assert_eq!(data.image(at).unwrap().get_pixel(0, 0).0[0], 40 * at as u8, "{file}");
@@ -76,7 +85,7 @@ fn the_same_questions_in_every_form_are_the_same() {
         let config = card("lavis-vqa", &file, "");
         let data = open(&config).unwrap_or_else(|error| panic!("{file}: {error}"));
         for at in 0..4 {
-            let [asked] = &data.item(at).questions[..] else { panic!("{file}") };
+            let [asked] = &item(&data, at).questions[..] else { panic!("{file}") };
             assert_eq!((asked.id, asked.text.as_str()), (at as u64, "what is it?"), "{file}");
             assert_eq!(asked.answers, ["ball", "a ball", "ball"], "{file}");
             assert!(data.image(at).is_ok(), "{file}");
@@ -95,10 +104,11 @@ fn ids_of_vqa_in_every_form_are_the_same() {
             format!("answers = [\"{answers}\"]\nimage_name = \"COCO_val2014_{{id:012}}.png\"");
         let config = card("vqa", &format!("vqa/{name}_q.json"), &more);
         let data = open(&config).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let ids: Vec<(&str, u64)> =
-            (0..4).map(|at| (data.item(at).id.as_str(), data.item(at).questions[0].id)).collect();
+        let ids: Vec<(&str, u64)> = (0..4)
+            .map(|at| (item(&data, at).id.as_str(), item(&data, at).questions[0].id))
+            .collect();
         assert_eq!(ids, [("40", 0), ("41", 1), ("42", 2), ("43", 3)], "{name}");
-        assert_eq!(data.item(3).questions[0].answers, ["ball", "ball"], "{name}");
+        assert_eq!(item(&data, 3).questions[0].answers, ["ball", "ball"], "{name}");
         assert!(checked(&config).is_clean(), "{name}");
     }
 }
@@ -106,7 +116,7 @@ fn ids_of_vqa_in_every_form_are_the_same() {
 #[test]
 fn text_ids_numbers_and_kept_back_answers() {
     let data = open(&card("lavis-vqa", "asked/text_ids.json", "")).unwrap();
-    let ids: Vec<u64> = (0..4).map(|at| data.item(at).questions[0].id).collect();
+    let ids: Vec<u64> = (0..4).map(|at| item(&data, at).questions[0].id).collect();
     // The first 53 bits of the SHA-256 of `q0`.
     assert_eq!(ids[0], u64::from_str_radix(&sha256_start("q0"), 16).unwrap() >> 11);
     assert!(ids.iter().all(|id| *id < 1 << 53) && ids[0] != ids[1]);
@@ -115,8 +125,8 @@ fn text_ids_numbers_and_kept_back_answers() {
             && data.notes()[0].contains("for q0")
     );
     let data = open(&card("lavis-vqa", "asked/numbers.json", "")).unwrap();
-    assert_eq!(data.item(0).questions[0].answers, ["2", "2", "2.5"]);
-    assert_eq!(data.item(0).questions[0].answer_type, "number");
+    assert_eq!(item(&data, 0).questions[0].answers, ["2", "2", "2.5"]);
+    assert_eq!(item(&data, 0).questions[0].answer_type, "number");
     let kept = card("lavis-vqa", "asked/kept_back.json", "");
     assert!(
         open(&kept).unwrap().item(0).questions[0].answers.is_empty() && checked(&kept).is_clean()
@@ -187,7 +197,7 @@ fn rows_without_text_are_counted_and_all_of_them_are_an_error() {
     );
     // As before, such a picture has no caption; but that is said.
     let data = open(&one).unwrap();
-    assert!(data.item(3).captions.is_empty());
+    assert!(item(&data, 3).captions.is_empty());
     assert!(data.notes()[0].starts_with("no-text: 1, such as: "), "{:?}", data.notes());
 
     let report = checked(&card("lavis-captions", "lacking/mixed.json", ""));
@@ -220,7 +230,7 @@ fn coco_and_karpathy_as_other_tools_write_them() {
     ] {
         let config = card("coco-captions", &format!("coco/{file}.json"), "");
         let data = open(&config).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let found: Vec<&str> = (0..4).map(|at| data.item(at).id.as_str()).collect();
+        let found: Vec<&str> = (0..4).map(|at| item(&data, at).id.as_str()).collect();
         assert_eq!(found, ids);
         assert_eq!(captions(&data), CAPTIONS.map(|text| vec![text]), "{file}");
         assert!(checked(&config).is_clean(), "{file}");
@@ -292,13 +302,16 @@ fn folders_of_every_form_are_read() {
         ["captions.jsonl: passed over `width`"]
     );
     let deep = Folder::open(&folder("deep")).unwrap();
-    assert_eq!((deep.item(0).id.as_str(), deep.item(1).id.as_str()), ("train/a.png", "val/b.PNG"));
+    assert_eq!(
+        (item(&deep, 0).id.as_str(), item(&deep, 1).id.as_str()),
+        ("train/a.png", "val/b.PNG")
+    );
     assert_eq!(captions(&deep), [["a dog"], ["a cat"]]);
     // A list above the folder of the pictures, as Flickr8k has it; of two pictures of a name
     // neither is meant.
     let above = Folder::open(&folder("above")).unwrap();
     assert_eq!(
-        (above.item(0).id.as_str(), captions(&above)),
+        (item(&above, 0).id.as_str(), captions(&above)),
         ("Images/a.png", vec![vec!["a dog", "a brown dog"], vec![]])
     );
     let twice = Folder::open(&folder("above_twice")).err().unwrap().to_string();
@@ -401,6 +414,6 @@ fn links_are_followed_once() {
     std::fs::write(other.path().join("b.png"), &picture).unwrap();
     symlink(other.path(), dir.path().join("other")).unwrap();
     let data = Folder::open(dir.path()).unwrap();
-    let ids: Vec<&str> = (0..data.len()).map(|at| data.item(at).id.as_str()).collect();
+    let ids: Vec<&str> = (0..data.len()).map(|at| item(&data, at).id.as_str()).collect();
     assert_eq!(ids, ["other/b.png", "z/deep/a.png"]);
 }

@@ -18,7 +18,7 @@ fn texts(item: &Item) -> impl Iterator<Item = &str> {
 }
 
 fn items(data: &Scenes) -> impl Iterator<Item = &Item> {
-    (0..data.len()).map(|index| data.item(index))
+    data.items().iter()
 }
 
 /// Pinned: a change here changes every data set and every cached feature. Raise `VERSION` in

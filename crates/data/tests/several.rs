@@ -2,13 +2,22 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::path::Path;
 use tempfile::TempDir;
 use toolkit_data::{
-    CheckOptions, Dataset, Fault, Folder, Published, PublishedConfig, check, check_folder,
+    CheckOptions, Dataset, Fault, Folder, Item, Published, PublishedConfig, check, check_folder,
 };
 
 const PNG: &[u8] = include_bytes!("fixtures/plain.png");
+
+/// Returns an item of a data set that has its texts in memory.
+fn item(data: &dyn Dataset, at: usize) -> &Item {
+    match data.item(at) {
+        Cow::Borrowed(item) => item,
+        Cow::Owned(_) => panic!("texts are in memory"),
+    }
+}
 
 /// A folder with the picture `a.png` and one more file.
 fn with(name: &str, text: &str) -> TempDir {
@@ -42,11 +51,11 @@ fn in_folder(name: &str, text: &str) -> (Folder, TempDir) {
 }
 
 fn captions(data: &dyn Dataset) -> Vec<&str> {
-    data.item(0).captions.iter().map(String::as_str).collect()
+    item(data, 0).captions.iter().map(String::as_str).collect()
 }
 
 fn answers(data: &dyn Dataset) -> Vec<&str> {
-    data.item(0).questions[0].answers.iter().map(String::as_str).collect()
+    item(data, 0).questions[0].answers.iter().map(String::as_str).collect()
 }
 
 #[test]
@@ -211,7 +220,7 @@ fn answers_of_vqa_are_those_of_all_people() {
     let config = split("vqa", "image_name = \"{id}.png\"\nanswers = [\"answers.json\"]\n");
     let data = Published::open(&config, dir.path(), "train").unwrap();
     assert_eq!(
-        (answers(&data), data.item(0).questions[0].text.as_str()),
+        (answers(&data), item(&data, 0).questions[0].text.as_str()),
         (vec!["a", "b"], "what?")
     );
     assert_eq!(data.notes(), ["`query` is read where `question` is empty"]);

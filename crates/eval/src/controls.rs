@@ -33,9 +33,10 @@ pub fn majority_baseline(
     questions: &[(usize, usize)],
 ) -> Result<VqaResult, EvalError> {
     check(eval, questions)?;
+    let items: Vec<_> = (0..train.len()).map(|item| train.item(item)).collect();
     let mut all = Counts::new();
     let mut by_kind: BTreeMap<&str, Counts<'_>> = BTreeMap::new();
-    for question in (0..train.len()).flat_map(|item| &train.item(item).questions) {
+    for question in items.iter().flat_map(|item| &item.questions) {
         let Some(answer) =
             commonest(&question.answers.iter().map(String::as_str).fold(Counts::new(), count))
         else {
@@ -52,8 +53,11 @@ pub fn majority_baseline(
         ));
     };
     let answer = |&(item, question): &(usize, usize)| {
-        let kind = eval.item(item).questions[question].kind.as_str();
-        let answer = by_kind.get(kind).and_then(commonest).unwrap_or(overall);
+        let item = eval.item(item);
+        let answer = by_kind
+            .get(item.questions[question].kind.as_str())
+            .and_then(commonest)
+            .unwrap_or(overall);
         (String::new(), answer.to_owned())
     };
     Ok(scored(eval, questions, questions.iter().map(answer).collect()))

@@ -41,24 +41,21 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
 /// are left out.
 #[must_use]
 pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
-    let mut shown: BTreeSet<&str> = BTreeSet::new();
-    let items: Vec<usize> =
-        items.iter().copied().filter(|&item| shown.insert(&dataset.item(item).depicts)).collect();
+    let mut shown: BTreeSet<String> = BTreeSet::new();
+    let mut new = |&item: &usize| shown.insert(dataset.item(item).depicts.clone());
+    let items: Vec<usize> = items.iter().copied().filter(|item| new(item)).collect();
     // The item that a caption belongs to; `None` once it belongs to two.
-    let mut owner: BTreeMap<&str, Option<usize>> = BTreeMap::new();
+    let mut owner: BTreeMap<String, Option<usize>> = BTreeMap::new();
     for &item in &items {
-        for caption in &dataset.item(item).captions {
+        for caption in dataset.item(item).into_owned().captions {
             let held = owner.entry(caption).or_insert(Some(item));
             *held = held.filter(|&other| other == item);
         }
     }
     let unique = |&item: &usize| {
-        let caption = dataset
-            .item(item)
-            .captions
-            .iter()
-            .find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
-        Some((item, caption.clone()))
+        let captions = dataset.item(item).into_owned().captions;
+        let own = captions.into_iter().find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
+        Some((item, own))
     };
     items.iter().filter_map(unique).collect()
 }
@@ -66,6 +63,7 @@ pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, St
 /// Returns for each item the first item that depicts the same.
 #[must_use]
 pub fn same_pictures(dataset: &dyn Dataset) -> Vec<usize> {
-    let mut first: HashMap<&str, usize> = HashMap::new();
-    (0..dataset.len()).map(|i| *first.entry(&dataset.item(i).depicts).or_insert(i)).collect()
+    let mut first: HashMap<String, usize> = HashMap::new();
+    let depicts = |i| dataset.item(i).into_owned().depicts;
+    (0..dataset.len()).map(|i| *first.entry(depicts(i)).or_insert(i)).collect()
 }

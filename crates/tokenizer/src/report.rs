@@ -9,14 +9,12 @@ impl TextTokenizer {
     ///
     /// They are read as the token and not as words.
     #[must_use]
-    pub fn special_tokens_in<'a>(
-        &self,
-        texts: impl IntoIterator<Item = &'a str>,
-    ) -> Option<String> {
+    pub fn special_tokens_in(&self, texts: impl IntoIterator<Item: AsRef<str>>) -> Option<String> {
         let starts: Vec<char> =
             self.special.values().filter_map(|token| token.chars().next()).collect();
         let (mut all, mut found, mut first) = (0, 0, None);
         for text in texts {
+            let text = text.as_ref();
             all += 1;
             // Most texts have no bracket at all and need no look at the vocabulary.
             if !text.contains(&starts[..]) {

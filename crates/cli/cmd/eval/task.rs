@@ -101,7 +101,8 @@ fn open_task(
     if let Some(prompt) = task.prompt() {
         let data = &wanted.data;
         let questions = (0..data.len())
-            .flat_map(|item| data.item(item).questions.iter().map(|asked| asked.text.clone()));
+            .flat_map(|item| data.item(item).into_owned().questions)
+            .map(|asked| asked.text);
         let read: Vec<String> = questions.chain([prompt.to_owned()]).collect();
         opened.note_special_tokens(context, &read)?;
     }

@@ -82,11 +82,14 @@ pub(crate) fn check(dataset: &dyn Dataset, questions: &[(usize, usize)]) -> Resu
             "take the questions from `question_pairs` of the same data set",
         ));
     }
-    let asked = |&(item, question): &(usize, usize)| &dataset.item(item).questions[question];
-    match questions.iter().map(asked).find(|question| question.answers.is_empty()) {
+    let unanswered = |&(item, question): &(usize, usize)| {
+        let asked = &dataset.item(item).questions[question];
+        asked.answers.is_empty().then_some(asked.id)
+    };
+    match questions.iter().find_map(unanswered) {
         None => Ok(()),
-        Some(question) => {
-            let what = format!("question {} has no answers to compare with", question.id);
+        Some(id) => {
+            let what = format!("question {id} has no answers to compare with");
             Err(EvalError::new(
                 what,
                 dataset.name(),

@@ -12,6 +12,7 @@ use crate::texts::generate_texts;
 use crate::{Batches, CaptionResult, CaptionTask, EvalError, VqaResult, VqaTask};
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
+use std::borrow::Cow;
 use toolkit_core::conform::sample;
 use toolkit_core::params::{self, Init};
 use toolkit_core::{AnyLanguage, Ends, LanguageModel, LanguageShape, LanguageSpecialTokens};
@@ -159,8 +160,8 @@ impl Dataset for Texts {
     fn len(&self) -> usize {
         self.0.len()
     }
-    fn item(&self, index: usize) -> &Item {
-        &self.0[index]
+    fn item(&self, index: usize) -> Cow<'_, Item> {
+        Cow::Borrowed(&self.0[index])
     }
     fn image(&self, _: usize) -> Result<RgbImage, DataError> {
         unreachable!("tests look at text only")

@@ -317,7 +317,7 @@ fn the_cards_fit_the_scenes() {
     let test = Scenes::open(&ScenesConfig::default(), "test").unwrap();
     // Word-level tokens: marks stand alone.
     let tokens = |text: &str| text.split_whitespace().count() + text.matches([',', '.']).count();
-    let items = || (0..test.len()).map(|i| test.item(i));
+    let items = || test.items().iter();
     let caption = items().flat_map(|item| &item.captions).map(|c| tokens(c)).max().unwrap();
     let answer = items()
         .flat_map(|item| &item.questions)

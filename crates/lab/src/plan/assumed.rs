@@ -5,6 +5,7 @@
 
 use crate::LabError;
 use image::RgbImage;
+use std::borrow::Cow;
 use std::sync::Arc;
 use toolkit_data::{DataError, DataName, Dataset, Item, Question};
 use toolkit_registry::{Card, Kind, Registry};
@@ -28,8 +29,8 @@ impl Dataset for Assumed {
         self.len
     }
 
-    fn item(&self, _: usize) -> &Item {
-        &self.item
+    fn item(&self, _: usize) -> Cow<'_, Item> {
+        Cow::Borrowed(&self.item)
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {

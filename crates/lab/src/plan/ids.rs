@@ -36,7 +36,7 @@ pub fn check_texts(model_plan: &ModelPlan, splits: &Splits, stage1: bool) -> Res
 
 fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabError> {
     for item in (0..data.len()).map(|at| data.item(at)) {
-        for text in texts(item) {
+        for text in texts(&item) {
             tokenizer.encode(text).map_err(|error| {
                 let what =
                     format!("{}: `{text}`, item `{}` of {}", error.what, item.id, data.name());
@@ -57,7 +57,9 @@ pub(crate) fn note_texts(
 ) {
     tokenizer.tokens_without_row().into_iter().for_each(|past| reporter.note(&past));
     for dataset in data {
-        let all = (0..dataset.len()).flat_map(|at| texts(dataset.item(at)));
+        let all = (0..dataset.len())
+            .map(|at| dataset.item(at))
+            .flat_map(|item| texts(&item).map(str::to_owned).collect::<Vec<_>>());
         if let Some(special) = tokenizer.special_tokens_in(all) {
             reporter.note(&format!("captions and questions of {}: {special}", dataset.name()));
         }

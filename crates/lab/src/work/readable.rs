@@ -5,6 +5,7 @@ use crate::plan::splits::Splits;
 use crate::work::feature_store::SplitFeatures;
 use image::RgbImage;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::sync::Arc;
 use toolkit_data::{Alpha, DataError, Dataset, Findings, Item};
 use toolkit_system::problem::Problem;
@@ -24,8 +25,14 @@ impl Dataset for Readable {
     fn len(&self) -> usize {
         self.kept.len()
     }
-    fn item(&self, index: usize) -> &Item {
+    fn item(&self, index: usize) -> Cow<'_, Item> {
         self.data.item(self.kept[index])
+    }
+    fn training_captions(&self, index: usize) -> Vec<String> {
+        self.data.training_captions(self.kept[index])
+    }
+    fn is_sequential(&self) -> bool {
+        self.data.is_sequential()
     }
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         // Beyond the end there is no item of the whole data set either.
@@ -118,8 +125,8 @@ pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
 
 fn left_out_of(data: &dyn Dataset, features: &Features) -> Option<String> {
     let unreadable = features.unreadable();
-    let names: Vec<&str> =
-        unreadable.iter().take(NAMED).map(|&item| data.item(item).id.as_str()).collect();
+    let names: Vec<String> =
+        unreadable.iter().take(NAMED).map(|&item| data.item(item).id.clone()).collect();
     let more = if unreadable.len() > NAMED { ", .." } else { "" };
     (!unreadable.is_empty()).then(|| {
         format!(

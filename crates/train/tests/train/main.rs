@@ -15,6 +15,7 @@ mod stage2;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -143,7 +144,7 @@ impl Dataset for Noise {
     fn len(&self) -> usize {
         self.len
     }
-    fn item(&self, _: usize) -> &Item {
+    fn item(&self, _: usize) -> Cow<'_, Item> {
         unreachable!("features need no text")
     }
     fn image(&self, index: usize) -> Result<image::RgbImage, DataError> {

@@ -72,8 +72,8 @@ impl Disk {
 
 /// Id, path, group and captions of all items.
 fn captions(data: &Published) -> Vec<(&str, &str, &str, Vec<&str>)> {
-    (0..data.len())
-        .map(|at| data.item(at))
+    data.items()
+        .iter()
         .map(|item| {
             let captions = item.captions.iter().map(String::as_str).collect();
             (item.id.as_str(), item.depicts.as_str(), item.group.as_str(), captions)
@@ -85,8 +85,8 @@ fn captions(data: &Published) -> Vec<(&str, &str, &str, Vec<&str>)> {
 type Asked<'a> = (&'a str, u64, &'a str, Vec<&'a str>, &'a str, &'a str);
 
 fn questions(data: &Published) -> Vec<Asked<'_>> {
-    let items = (0..data.len()).map(|at| data.item(at));
-    items
+    data.items()
+        .iter()
         .flat_map(|item| item.questions.iter().map(move |question| (item, question)))
         .map(|(item, q)| {
             let answers = q.answers.iter().map(String::as_str).collect();

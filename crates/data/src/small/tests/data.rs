@@ -24,7 +24,7 @@ const PACKED: [SmallSource; 5] = [
 ];
 
 fn items(data: &Small) -> Vec<&Item> {
-    (0..data.len()).map(|at| data.item(at)).collect()
+    data.items().iter().collect()
 }
 
 fn table(data: &Small) -> Vec<(&str, &str, &str)> {
