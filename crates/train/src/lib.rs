@@ -24,9 +24,10 @@
 //! ```
 //! use burn::optim::GradientsParams;
 //! use burn::tensor::{Device, Tensor};
+//! use std::time::Duration;
 //! use toolkit_models::layers::Linear;
 //! use toolkit_train::TrainError;
-//! use toolkit_train::fit::{FitConfig, MetricLine, Objective, StepLoss, fit};
+//! use toolkit_train::fit::{FitConfig, MetricLine, Objective, Saves, StepFlops, StepLoss, fit};
 //! use toolkit_train::optim::OptimConfig;
 //! use toolkit_train::schedule::Schedule;
 //!
@@ -41,7 +42,8 @@
 //!         let loss = error.powi_scalar(2).mean();
 //!         let metrics = vec![("loss".to_owned(), f64::from(loss.clone().into_scalar::<f32>()))];
 //!         let grads = GradientsParams::from_grads(loss.backward(), model);
-//!         Ok(StepLoss { grads, metrics, samples: vec![0, 1] })
+//!         let (samples, waited) = (vec![0, 1], Duration::ZERO);
+//!         Ok(StepLoss { grads, metrics, samples, images: 2, tokens: 0, waited })
 //!     }
 //! }
 //!
@@ -50,7 +52,8 @@
 //! let y = Tensor::from_data([[1.0], [-1.0]], &device);
 //! let schedule = Schedule { peak: 0.1, floor: 0.0, warmup: 2 };
 //! let optim = OptimConfig::default();
-//! let config = FitConfig { steps: 20, schedule, optim, seed: 1, save_seconds: 20 };
+//! let (saves, flops) = (Saves::default(), StepFlops::default());
+//! let config = FitConfig { steps: 20, schedule, optim, seed: 1, saves, flops };
 //! let dir = tempfile::tempdir()?;
 //! let model = Linear::new(2, 1, &device);
 //! fit(&config, model, &mut Regression { x, y }, dir.path(), &mut [])?;

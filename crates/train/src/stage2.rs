@@ -10,6 +10,7 @@ use crate::text::draw_caption;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
+use std::time::Duration;
 use toolkit_core::recompute::{self, Recorded};
 use toolkit_core::{
     AnyLanguage, EncoderOutput, LanguageKind, LanguageSpecialTokens, Side, Stream, noise, pad,
@@ -256,6 +257,9 @@ impl Objective<Connector> for Stage2 {
         }
         Ok(StepLoss {
             grads: accumulated.grads(),
+            images: samples.len(),
+            tokens: texts.iter().map(|(input, output)| input.len() + output.len()).sum(),
+            waited: Duration::ZERO,
             metrics: vec![
                 ("loss".to_owned(), sum),
                 ("loss_lm".to_owned(), sum),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_models::bridge::QFormerInit;
+use toolkit_train::fit::Saves;
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::schedule::Schedule;
 use toolkit_train::stage1::LossWeights;
@@ -213,13 +214,23 @@ pub struct ComputeSpec {
     pub threads: usize,
     /// Jobs at a time; 0 means as many as there are cores for.
     pub jobs: usize,
-    /// Seconds between checkpoints: what a kill can cost.
-    pub save_seconds: u64,
+    /// Seconds between checkpoints: what a kill can cost. Without them the interval follows the
+    /// time that a checkpoint takes to write ([`Saves`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_seconds: Option<u64>,
 }
 
 impl Default for ComputeSpec {
     fn default() -> Self {
-        Self { threads: 1, jobs: 0, save_seconds: 20 }
+        Self { threads: 1, jobs: 0, save_seconds: None }
+    }
+}
+
+impl ComputeSpec {
+    /// Returns the saving of checkpoints.
+    #[must_use]
+    pub fn saves(&self) -> Saves {
+        Saves { seconds: self.save_seconds, ..Saves::default() }
     }
 }
 

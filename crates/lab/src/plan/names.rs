@@ -1,6 +1,6 @@
 //! Names of cells and stage-1 runs, made from everything that can change their results.
 
-use crate::experiment::spec::{ComputeSpec, DataSpec, Spec};
+use crate::experiment::spec::{DataSpec, Spec};
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::fingerprint::{card_hash, hash_json};
 use crate::plan::model_plan::ModelPlan;
@@ -31,13 +31,17 @@ pub(crate) fn cell_id(
     stage1: Option<&str>,
 ) -> String {
     let spec = Spec {
-        compute: ComputeSpec { threads: cell.spec.compute.threads, ..Default::default() },
         name: String::new(),
         question: String::new(),
         // The limit of damaged pictures does not change results.
         data: DataSpec { max_damaged: 0, ..cell.spec.data.clone() },
         ..cell.spec.clone()
     };
+    let mut spec = serde_json::json!(spec);
+    // Of `compute` the threads alone change results. The rest has the form in which the first ids
+    // were made.
+    spec["compute"] =
+        serde_json::json!({ "threads": cell.spec.compute.threads, "jobs": 0, "save_seconds": 20 });
     let hash = hash_json(&serde_json::json!({
         "format": 1, "spec": spec, "language": card_hash(&parts.language.card), "vision": card_hash(&parts.vision.card),
         "bridge": card_hash(&parts.bridge.card), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use toolkit_models::connector::Connector;
 use toolkit_system::problem::Problem;
-use toolkit_train::fit::{FitConfig, ProgressBar, fit};
+use toolkit_train::fit::{FitConfig, ProgressBar, StepFlops, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage2::Stage2;
 
@@ -103,7 +103,8 @@ impl CellJob<'_> {
             schedule: spec.schedule.clone(),
             optim: spec.optim.clone(),
             seed,
-            save_seconds: self.spec().compute.save_seconds,
+            saves: self.spec().compute.saves(),
+            flops: StepFlops::default(),
         };
         let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
         let progress = self.context.reporter.task(&format!("stage 2 {name} seed {seed}"));

@@ -21,7 +21,7 @@ use toolkit_core::AnyBridge;
 use toolkit_eval::same_pictures;
 use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
-use toolkit_train::fit::{FitConfig, ProgressBar, fit};
+use toolkit_train::fit::{FitConfig, ProgressBar, StepFlops, fit};
 use toolkit_train::order::Order;
 use toolkit_train::stage1::{Corpus, Stage1, Stage1Settings};
 
@@ -87,7 +87,8 @@ impl Stage1Job<'_> {
             schedule: settings.schedule.clone(),
             optim: settings.optim.clone(),
             seed: self.seed,
-            save_seconds: self.spec.compute.save_seconds,
+            saves: self.spec.compute.saves(),
+            flops: StepFlops::default(),
         };
         let progress = self.context.reporter.task(&format!("stage 1 seed {}", self.seed));
         let mut bar = ProgressBar(&*progress);

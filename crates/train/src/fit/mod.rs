@@ -13,11 +13,15 @@
 //! | progress bar, points of a curve, a tracker, an alert | [`Observer`]s, `observer.rs` |
 
 mod observer;
+mod saves;
 mod state;
 mod step_log;
+mod timing;
 
 pub use crate::log::MetricLine;
 pub use observer::{Observer, ProgressBar};
+pub use saves::Saves;
+pub use timing::StepFlops;
 
 use crate::TrainError;
 use crate::optim::OptimConfig;
@@ -27,7 +31,7 @@ use burn::optim::GradientsParams;
 use serde::{Deserialize, Serialize};
 use state::State;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use step_log::StepLog;
 use toolkit_core::{Stream, noise};
 
@@ -42,13 +46,12 @@ pub struct FitConfig {
     pub optim: OptimConfig,
     /// Seed of all random numbers of the run.
     pub seed: u64,
-    /// Seconds between checkpoints. Does not change the result.
-    #[serde(skip, default = "save_seconds")]
-    pub save_seconds: u64,
-}
-
-fn save_seconds() -> u64 {
-    20
+    /// Times at which checkpoints are saved, and those that are kept. Does not change the result.
+    #[serde(skip)]
+    pub saves: Saves,
+    /// Operations of a step, for the log of times. Does not change the result.
+    #[serde(skip)]
+    pub flops: StepFlops,
 }
 
 /// Loss and gradients of one step.
@@ -59,6 +62,12 @@ pub struct StepLoss {
     pub metrics: Vec<(String, f64)>,
     /// Samples of the step, for error messages.
     pub samples: Vec<usize>,
+    /// Images of the step; 0 in a training on text alone.
+    pub images: usize,
+    /// Text tokens that the step trained on, padding left out.
+    pub tokens: usize,
+    /// Time in which the step waited for data and could not compute.
+    pub waited: Duration,
 }
 
 impl StepLoss {

@@ -22,6 +22,8 @@ pub(super) struct State<'a, M> {
     /// Step of the last checkpoint; 0 if there is none.
     saved_step: u64,
     saved_at: Instant,
+    /// Time that the last checkpoint took to write.
+    writing: Option<Duration>,
 }
 
 impl<'a, M: Module> State<'a, M> {
@@ -48,7 +50,8 @@ impl<'a, M: Module> State<'a, M> {
             None => {}
         }
         let saved_at = Instant::now();
-        Ok((Self { model, step, optim, config, dir, saved_step: step, saved_at }, saved))
+        let (saved_step, writing) = (step, None);
+        Ok((Self { model, step, optim, config, dir, saved_step, saved_at, writing }, saved))
     }
 
     /// Updates the model with a step's gradients; returns the step's line of the log.
@@ -68,10 +71,10 @@ impl<'a, M: Module> State<'a, M> {
         Ok((Self { model, step: step + 1, ..self }, line))
     }
 
-    /// Saves a checkpoint if `save_seconds` have passed since the last one. The last step is left
-    /// to [`State::save_at_end`].
+    /// Saves a checkpoint if the interval of [`super::Saves`] has passed since the last one. The
+    /// last step is left to [`State::save_at_end`].
     pub(super) fn save_if_due(&mut self, log: &mut StepLog) -> Result<(), TrainError> {
-        let due = self.saved_at.elapsed() >= Duration::from_secs(self.config.save_seconds);
+        let due = self.saved_at.elapsed() >= self.config.saves.interval(self.writing);
         if due && self.step < self.config.steps {
             self.save(log)?;
         }
@@ -84,8 +87,10 @@ impl<'a, M: Module> State<'a, M> {
     }
 
     fn save(&mut self, log: &mut StepLog) -> Result<(), TrainError> {
+        let began = Instant::now();
         Checkpoint::save(self.dir, &self.model, &self.optim, self.step, log.mark()?)?;
         (self.saved_step, self.saved_at) = (self.step, Instant::now());
+        self.writing = Some(began.elapsed());
         Ok(())
     }
 }

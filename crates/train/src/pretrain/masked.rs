@@ -7,6 +7,7 @@ use crate::losses::{scalar, token_loss_sum};
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use std::sync::Arc;
+use std::time::Duration;
 use toolkit_core::{AnyBridge, Side, Stream, pad};
 use toolkit_data::World;
 use toolkit_system::problem::Problem;
@@ -75,6 +76,8 @@ impl Objective<AnyBridge> for MaskedWords {
             / count.max(1.0);
         let metrics = vec![("loss".to_owned(), scalar(&loss))];
         let grads = GradientsParams::from_grads(loss.backward(), model);
-        Ok(StepLoss { grads, metrics, samples: Vec::new() })
+        let tokens = inputs.iter().map(Vec::len).sum();
+        let (samples, waited) = (Vec::new(), Duration::ZERO);
+        Ok(StepLoss { grads, metrics, samples, images: 0, tokens, waited })
     }
 }

@@ -13,6 +13,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use toolkit_core::{AnyLanguage, LanguageKind, Side, Stream, pad};
 use toolkit_data::World;
 use toolkit_tokenizer::TextTokenizer;
@@ -53,6 +54,13 @@ struct Sample {
     target: Vec<u32>,
     /// Kind of the question, or [`CAPTION`].
     kind: String,
+}
+
+impl Sample {
+    /// Returns the number of its tokens.
+    fn tokens(&self) -> usize {
+        self.context.len() + self.prompt.len() + self.target.len()
+    }
 }
 
 /// Words that a caption can lose without a change of meaning.
@@ -240,6 +248,9 @@ impl Objective<AnyLanguage> for ReadText {
             grads,
             metrics,
             samples: (0..self.batch).map(|i| first as usize + i).collect(),
+            images: 0,
+            tokens: samples.iter().map(Sample::tokens).sum(),
+            waited: Duration::ZERO,
         })
     }
 }

@@ -15,6 +15,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use toolkit_core::{AnyVision, VisionShape, index};
 use toolkit_data::{COLOURS, GROUPS, PictureLabels, Preprocess, World};
 use toolkit_models::layers::Linear;
@@ -218,6 +219,7 @@ impl Objective<Labeller> for LabelPictures {
         metrics[0].1 = scalar(&total);
         let grads = GradientsParams::from_grads(total.backward(), model);
         let samples = (0..self.batch).map(|i| (first as usize) + i).collect();
-        Ok(StepLoss { grads, metrics, samples })
+        let (images, waited) = (self.batch, Duration::ZERO);
+        Ok(StepLoss { grads, metrics, samples, images, tokens: 0, waited })
     }
 }

@@ -58,6 +58,12 @@ impl Batch {
         self.depicts[a] == self.depicts[b] || self.captions[a] == self.captions[b]
     }
 
+    /// Returns the number of text tokens, padding left out.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.captions.iter().map(Vec::len).sum()
+    }
+
     /// Returns the number of tokens that captioning is scored on: all but the first of each.
     #[must_use]
     pub fn scored_tokens(&self) -> usize {

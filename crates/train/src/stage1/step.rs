@@ -5,6 +5,7 @@ use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::scalar;
 use burn::optim::GradientsParams;
+use std::time::Duration;
 use toolkit_core::AnyBridge;
 use toolkit_system::problem::Problem;
 
@@ -75,6 +76,7 @@ impl Stage1 {
         batch: Batch,
         (values, grads): Found,
     ) -> Result<StepLoss, TrainError> {
+        let (images, tokens) = (batch.size(), batch.tokens());
         let weighted = self.losses.iter().zip(&values);
         let total = weighted.map(|(one, (value, _))| value * one.weight).sum();
         let mut metrics = vec![("loss".to_owned(), total)];
@@ -88,6 +90,7 @@ impl Stage1 {
             }
         }
         metrics.push(("temperature".to_owned(), scalar(&tower(model)?.temperature())));
-        Ok(StepLoss { grads, metrics, samples: batch.samples })
+        let waited = Duration::ZERO;
+        Ok(StepLoss { grads, metrics, samples: batch.samples, images, tokens, waited })
     }
 }

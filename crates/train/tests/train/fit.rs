@@ -7,13 +7,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 use toolkit_core::params::Values;
 use toolkit_core::{AnyBridge, TextSpecialTokens, noise};
 use toolkit_models::bridge::QFormerConfig;
 use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
 use toolkit_train::checkpoint::Checkpoint;
-use toolkit_train::fit::{FitConfig, MetricLine, Objective, StepLoss, fit};
+use toolkit_train::fit::{FitConfig, MetricLine, Objective, Saves, StepFlops, StepLoss, fit};
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::order::Order;
 use toolkit_train::schedule::Schedule;
@@ -58,13 +59,15 @@ impl Objective<Toy> for Pull {
         let value = if self.bad == Some(step) { f64::NAN } else { value };
         let metrics = vec![("loss".to_owned(), value), ("loss_part".to_owned(), value / 3.0)];
         let grads = GradientsParams::from_grads(loss.backward(), model);
-        Ok(StepLoss { grads, metrics, samples: vec![step as usize * 2, step as usize * 2 + 1] })
+        let samples = vec![step as usize * 2, step as usize * 2 + 1];
+        Ok(StepLoss { grads, metrics, samples, images: 2, tokens: 8, waited: Duration::ZERO })
     }
 }
 
 pub fn config(save_seconds: u64) -> FitConfig {
     let schedule = Schedule { peak: 0.1, floor: 0.01, warmup: 2 };
-    FitConfig { steps: STEPS, schedule, optim: OptimConfig::default(), seed: 3, save_seconds }
+    let (saves, flops) = (Saves::every(save_seconds), StepFlops::default());
+    FitConfig { steps: STEPS, schedule, optim: OptimConfig::default(), seed: 3, saves, flops }
 }
 
 pub fn train(

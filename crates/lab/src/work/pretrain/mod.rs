@@ -23,7 +23,7 @@ use toolkit_models::weights::{StoredDtype, write_safetensors};
 use toolkit_registry::{Card, Kind, Registry};
 use toolkit_system::digest::sha256_hex;
 use toolkit_tokenizer::{TextTokenizer, TokenTable};
-use toolkit_train::fit::FitConfig;
+use toolkit_train::fit::{FitConfig, Saves, StepFlops};
 use toolkit_train::pretrain::word_tokenizer;
 
 /// Words of prompts, which the world's captions and questions lack.
@@ -79,7 +79,8 @@ impl PretrainContext<'_> {
             schedule: part.schedule.clone(),
             optim: part.optim.clone(),
             seed: self.spec.seed,
-            save_seconds: 30,
+            saves: Saves::default(),
+            flops: StepFlops::default(),
         }
     }
 
