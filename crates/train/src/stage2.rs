@@ -255,16 +255,13 @@ impl Objective<Connector> for Stage2 {
                 accumulated.accumulate(model, GradientsParams::from_grads(grads, model))
             });
         }
+        let metrics = [("loss", sum), ("loss_lm", sum), ("trivial_lm", self.blind)];
         Ok(StepLoss {
             grads: accumulated.grads(),
+            metrics: metrics.map(|(name, value)| (name.to_owned(), value)).to_vec(),
             images: samples.len(),
             tokens: texts.iter().map(|(input, output)| input.len() + output.len()).sum(),
             waited: Duration::ZERO,
-            metrics: vec![
-                ("loss".to_owned(), sum),
-                ("loss_lm".to_owned(), sum),
-                ("trivial_lm".to_owned(), self.blind),
-            ],
             samples,
         })
     }
