@@ -1,6 +1,6 @@
 //! The contract of a data set: items with text in memory, pictures on demand.
 
-use crate::{Alpha, DataError, Findings};
+use crate::{Alpha, DataError, Findings, SourceRows};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -83,6 +83,16 @@ pub trait Dataset: Send + Sync {
     /// read block by block.
     fn is_sequential(&self) -> bool {
         false
+    }
+    /// Returns the sources that the items come from, in order and without gaps. A data set that is
+    /// no mixture is its own source.
+    fn sources(&self) -> Vec<SourceRows> {
+        let (name, rows) = (self.name().to_owned(), 0..self.len());
+        vec![SourceRows { name, rows, weight: None, is_sequential: self.is_sequential() }]
+    }
+    /// Returns the index in [`Dataset::sources`] of the source of an item.
+    fn source_of(&self, _index: usize) -> usize {
+        0
     }
     /// Renders or decodes the picture of an item, on white where it is transparent.
     ///

@@ -7,6 +7,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | `dataset`, `items` | the contract [`Dataset`], and [`Items`], which implements it for texts in memory |
+//! | `sources` | [`SourceRows`]: the sources that a data set is joined from |
 //! | `format`, `name` | the contract [`DatasetFormat`], and the names `card:split` and `folder:PATH` |
 //! | `scenes` | [`Scenes`]: drawn pictures from a seed, for a first run without a download |
 //! | `small` | [`Small`] and [`EasyVqa`]: real pictures from packages of public registries |
@@ -45,6 +46,7 @@ mod published;
 mod scenes;
 mod sheet;
 mod small;
+mod sources;
 
 pub use self::image::{
     Alpha, Fit, Preprocess, check_most_pixels, decode, decode_as, decode_bytes, is_picture,
@@ -72,3 +74,4 @@ pub use small::{
     EasyVqa, EasyVqaConfig, EasyVqaPictures, Small, SmallConfig, SmallPictures, SmallSource,
     normalise,
 };
+pub use sources::SourceRows;

@@ -8,6 +8,7 @@ mod features;
 mod fit;
 mod losses;
 mod optim;
+mod order;
 mod pretrain;
 mod stage1;
 mod stage2;
