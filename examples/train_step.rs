@@ -41,7 +41,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut optimizer = AdamW::new(OptimConfig::default(), &bridge);
     for step in 0..5 {
         let (samples, captions) = (vec![0, 1, 2, 3], captions.clone());
-        let batch = Batch { samples, captions, depicts: vec![0, 1, 2, 3], seed: 1, step };
+        let batch = Batch {
+            places: samples.clone(),
+            samples,
+            captions,
+            depicts: vec![0, 1, 2, 3],
+            seed: 1,
+            step,
+        };
         let tower = bridge.text_tower().ok_or("this bridge has no text tower")?;
         let values = losses(tower, features.clone(), &batch, &weighted, settings);
         let mut total = Tensor::<1>::zeros([1], &device);

@@ -122,7 +122,7 @@ fn a_disk_that_fills_up_leaves_no_half_file_and_the_run_goes_on_later() {
             .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh"])
             .arg(whole.get_program())
             .args(whole.get_args());
-        limited.current_dir(whole.get_current_dir().unwrap());
+        limited.current_dir(whole.get_current_dir().unwrap()).env("TOOLKIT_CACHE", &out);
         called(&mut limited).fails_with(&["File too large", "free space"]);
         let weights =
             |path: &&std::path::PathBuf| path.extension().is_some_and(|e| e == "safetensors");

@@ -65,6 +65,7 @@ pub fn command() -> Command {
         command.arg("--registry").arg(folder);
     }
     command.current_dir(cards()).stdin(Stdio::null());
+    command.env("TOOLKIT_CACHE", cache());
     command
 }
 
@@ -158,6 +159,8 @@ pub fn experiment(dir: &Path, text: &str) -> PathBuf {
 pub fn run_command(file: &Path, out: &Path, more: &[&str]) -> Command {
     let mut command = command();
     command.arg("run").arg(file).arg("--out").arg(out).args(more);
+    // Features of its own: tests damage and count them.
+    command.env("TOOLKIT_CACHE", out);
     command
 }
 
@@ -175,6 +178,12 @@ pub fn finished() -> (&'static Path, f64) {
         (dir.join("run"), began.elapsed().as_secs_f64())
     });
     (dir, *seconds)
+}
+
+/// The cache of this test process: tests do not fill that of the user.
+fn cache() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| own_folder("cache"))
 }
 
 /// A folder of this test process, which other test processes leave alone. Those of processes that

@@ -13,6 +13,7 @@
 //! | [`optim`] | AdamW, clipping by the global norm |
 //! | [`schedule`] | learning rate by step |
 //! | [`order`] | samples of each step |
+//! | [`source`] | samples of each step: cached features, or pictures encoded in the step |
 //! | [`features`] | cached features of the frozen image encoder |
 //! | [`checkpoint`] | checkpoints that survive a kill |
 //! | [`log`] | `metrics.jsonl` |
@@ -75,6 +76,7 @@ pub mod optim;
 pub mod order;
 pub mod pretrain;
 pub mod schedule;
+pub mod source;
 pub mod stage1;
 pub mod stage2;
 mod text;

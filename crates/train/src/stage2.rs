@@ -2,15 +2,12 @@
 //! `blip2_opt.py`, `blip2_t5.py`).
 
 use crate::TrainError;
-use crate::features::Features;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::{next_token_loss_sum, scalar};
-use crate::order::Order;
+use crate::source::Source;
 use crate::text::draw_caption;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use std::sync::Arc;
-use std::time::Duration;
 use toolkit_core::recompute::{self, Recorded};
 use toolkit_core::{
     AnyLanguage, EncoderOutput, LanguageKind, LanguageSpecialTokens, Side, Stream, noise, pad,
@@ -23,7 +20,7 @@ use toolkit_models::connector::Connector;
 pub const MAX_TEXT: usize = 32;
 
 /// Token ids that the language model reads, and those that it writes.
-type Texts = (Vec<u32>, Vec<u32>);
+type TextPair = (Vec<u32>, Vec<u32>);
 
 /// Number of images whose captions [`Stage2::blind_loss`] is measured on.
 const BLIND_IMAGES: usize = 256;
@@ -36,12 +33,8 @@ pub struct Stage2 {
     pub kind: LanguageKind,
     /// Special ids of the language model's tokenizer.
     pub special_tokens: LanguageSpecialTokens,
-    /// Cached features of the training split.
-    pub features: Arc<Features>,
-    /// Token ids of each image's captions, without special ids.
-    pub captions: Arc<Vec<Vec<Vec<u32>>>>,
-    /// Order of the images.
-    pub order: Order,
+    /// Samples of each step. Captions are token ids, without special ids.
+    pub source: Box<dyn Source>,
     /// Micro-batches of a step. The result equals that of one batch.
     pub accumulate: usize,
     /// `true` if the frozen language model's dropout is on, at the rate of its card's `[config]`.
@@ -130,7 +123,7 @@ impl Stage2 {
     ///
     /// For an encoder-decoder the caption is split into a prefix and the rest. The split is drawn
     /// uniformly from 1 to the middle (LAVIS issue 139; not in the public code).
-    fn texts(&self, caption: &[u32], draw: &mut Stream) -> Texts {
+    fn texts(&self, caption: &[u32], draw: &mut Stream) -> TextPair {
         match self.kind {
             LanguageKind::DecoderOnly => {
                 let ids = self
@@ -165,10 +158,11 @@ impl Stage2 {
     /// If an image has no caption.
     pub fn blind_loss(&self, language: &AnyLanguage) -> Result<f64, TrainError> {
         let mut draw = Stream::new(self.seed, "stage2/blind", 0);
-        let images = self.captions.len().min(BLIND_IMAGES);
+        let images = self.source.len().min(BLIND_IMAGES);
         let mut texts = Vec::with_capacity(images);
         for image in 0..images {
-            texts.push(self.texts(draw_caption(&self.captions, image, &mut draw)?, &mut draw));
+            let sample = self.source.text(image)?;
+            texts.push(self.texts(draw_caption(&sample, &mut draw)?, &mut draw));
         }
         let device = self.device.clone().without_autodiff();
         let (mut sum, mut scored) = (0.0, 0);
@@ -207,11 +201,11 @@ impl Stage2 {
 
 impl Objective<Connector> for Stage2 {
     fn step(&mut self, model: &Connector, step: u64) -> Result<StepLoss, TrainError> {
-        let samples = self.order.batch(step);
+        let samples = self.source.samples(step)?;
         let mut draw = Stream::new(self.seed, "stage2/caption", step);
-        let texts: Result<Vec<Texts>, TrainError> = (samples.iter())
-            .map(|&i| {
-                let caption = draw_caption(&self.captions, i, &mut draw)?;
+        let texts: Result<Vec<TextPair>, TrainError> = (samples.iter())
+            .map(|sample| {
+                let caption = draw_caption(sample, &mut draw)?;
                 Ok(self.texts(caption, &mut draw))
             })
             .collect();
@@ -221,12 +215,12 @@ impl Objective<Connector> for Stage2 {
         let mut sum = 0.0;
         let rows: Vec<usize> = (0..samples.len()).collect();
         let size = rows.len().div_ceil(self.accumulate.max(1));
-        let next_step = self.order.batch(step + 1);
         for (m, micro) in rows.chunks(size).enumerate() {
-            let images: Vec<usize> = micro.iter().map(|&i| samples[i]).collect();
-            let features = self.features.batch(&images, &self.device)?;
-            let next = samples.chunks(size).nth(m + 1).unwrap_or(&next_step[..size]);
-            self.features.read_ahead(next.to_vec());
+            let features = self.source.features(step, micro, &self.device)?;
+            match rows.chunks(size).nth(m + 1) {
+                Some(next) => self.source.read_ahead(step, next),
+                None => self.source.prepare(step + 1, &|_| rows[..size].to_vec()),
+            }
             let prefix = model.prefix(features);
             let outputs: Vec<Vec<u32>> = micro.iter().map(|&i| texts[i].1.clone()).collect();
             let run = || match self.kind {
@@ -261,8 +255,8 @@ impl Objective<Connector> for Stage2 {
             metrics: metrics.map(|(name, value)| (name.to_owned(), value)).to_vec(),
             images: samples.len(),
             tokens: texts.iter().map(|(input, output)| input.len() + output.len()).sum(),
-            waited: Duration::ZERO,
-            samples,
+            waited: self.source.waited(),
+            samples: samples.iter().map(|sample| sample.row).collect(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Draws of captions.
 
 use crate::TrainError;
+use crate::source::Sample;
 use toolkit_core::Stream;
 use toolkit_system::problem::Problem;
 
@@ -9,14 +10,13 @@ use toolkit_system::problem::Problem;
 /// # Errors
 /// If the sample has no caption.
 pub(crate) fn draw_caption<'a>(
-    all: &'a [Vec<Vec<u32>>],
-    sample: usize,
+    sample: &'a Sample,
     draw: &mut Stream,
 ) -> Result<&'a [u32], TrainError> {
-    let captions = &all[sample];
+    let (row, captions) = (sample.row, &sample.captions);
     if captions.is_empty() {
         let hint = "leave images without text out of the training split";
-        return Err(Problem::new(format!("sample {sample} has no caption")).hint(hint).into());
+        return Err(Problem::new(format!("sample {row} has no caption")).hint(hint).into());
     }
     Ok(draw.choose::<Vec<u32>>(captions))
 }

@@ -38,6 +38,7 @@ impl ExperimentArgs {
             *program = name.unwrap_or_default();
         }
         RunOptions {
+            cache: None,
             overrides: self.overrides.clone(),
             smoke: self.smoke,
             out: self.out.clone(),

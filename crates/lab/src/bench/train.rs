@@ -17,6 +17,7 @@ use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
+use toolkit_train::source::{Cached, Source, encoded};
 use toolkit_train::stage1::{Corpus, LossWeights, Stage1, Stage1Settings, builtin};
 use toolkit_train::stage2::Stage2;
 
@@ -66,6 +67,15 @@ fn features(
     Ok(Arc::new(Features::write(folder, "bench", [rows, parts[0], parts[1]], batches)?))
 }
 
+fn source(
+    setup: &BenchSetup<'_>,
+    features: Arc<Features>,
+    captions: Vec<Vec<Vec<u32>>>,
+) -> Box<dyn Source> {
+    let order = Order::new(1, "bench/order", features.rows(), setup.batch);
+    Box::new(Cached::new(features, encoded(Arc::new(captions)), order))
+}
+
 fn folder() -> Result<tempfile::TempDir, LabError> {
     tempfile::tempdir().map_err(|e| LabError::io(Path::new("temporary folder"), &e))
 }
@@ -104,10 +114,7 @@ pub(super) fn stage1(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         Corpus { captions: &captions, vocab: text.vocab, smoothing: SMOOTHING, batch: setup.batch };
     let mut objective = Stage1 {
         losses: LossWeights::default().select(builtin(), &corpus),
-        depicts: Arc::new((0..captions.len()).collect()),
-        captions: Arc::new(captions),
-        order: Order::new(1, "bench/order", features.rows(), setup.batch),
-        features,
+        source: source(setup, features, captions),
         settings: Stage1Settings {
             special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
             smoothing: SMOOTHING,
@@ -170,9 +177,7 @@ pub(super) fn stage2(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         language,
         kind: model_plan.language.shape.kind,
         special_tokens: MARKS,
-        captions: Arc::new(captions),
-        order: Order::new(1, "bench/order", features.rows(), setup.batch),
-        features,
+        source: source(setup, features, captions),
         accumulate: 1,
         language_dropout: false,
         recompute: setup.recompute,

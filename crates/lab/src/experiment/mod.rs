@@ -3,7 +3,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | [`kind`] | ablation or pre-training |
-//! | [`spec`], `check`, `ranges` | keys of an ablation, and the values that they may have |
+//! | [`spec`], `data_spec`, `check`, `ranges` | keys of an ablation, and the values that they may have |
 //! | [`pretrain_spec`] | keys of a pre-training |
 //! | [`overrides`] | values of `--set` and `[smoke]` |
 //! | [`cards`] | cards that the cells use |
@@ -11,6 +11,7 @@
 
 pub mod cards;
 mod check;
+mod data_spec;
 pub mod kind;
 pub mod overrides;
 pub mod pretrain_spec;

@@ -1,5 +1,6 @@
 //! The keys of an experiment file, before anything is looked up.
 
+pub use crate::experiment::data_spec::{DataSpec, FeatureMode, MaxDamaged};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_models::bridge::QFormerInit;
@@ -77,22 +78,6 @@ pub struct ModelSpec {
 
 fn random() -> QFormerInit {
     QFormerInit::Random
-}
-
-/// Sources of images and texts.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct DataSpec {
-    /// Pre-training pairs of both stages.
-    pub train: String,
-    /// Evaluated along stage 2: the curves.
-    pub val: String,
-    /// Evaluated once, at the end: the tables.
-    pub test: String,
-    /// Pictures of each of these, and of `eval.also`, that may be unreadable. They are left out and
-    /// named in the report.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub max_damaged: usize,
 }
 
 /// Stage 1.
@@ -218,11 +203,14 @@ pub struct ComputeSpec {
     /// time that a checkpoint takes to write ([`Saves`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_seconds: Option<u64>,
+    /// Threads that decode pictures ahead; 0 means one for each core.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub loaders: usize,
 }
 
 impl Default for ComputeSpec {
     fn default() -> Self {
-        Self { threads: 1, jobs: 0, save_seconds: None }
+        Self { threads: 1, jobs: 0, save_seconds: None, loaders: 0 }
     }
 }
 

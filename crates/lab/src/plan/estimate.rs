@@ -5,6 +5,7 @@ use crate::plan::fingerprint::card_hash;
 use crate::plan::memory;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::run_plan::{PlannedCell, RunPlan};
+use crate::plan::training_features::FEATURE_BYTES;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use toolkit_core::{Count, product};
@@ -42,9 +43,6 @@ const FLOPS_PER_SECOND: f64 = 7.8e10;
 /// Bytes of a checkpoint for each trained parameter: the weight and AdamW's two moments, each of
 /// four bytes.
 const CHECKPOINT_BYTES: u64 = 12;
-
-/// Bytes of a number in the feature cache, which is kept in half precision.
-const FEATURE_BYTES: usize = 2;
 
 /// Tokens of an average caption.
 const CAPTION_TOKENS: f64 = 14.0;

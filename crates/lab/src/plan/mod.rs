@@ -13,6 +13,7 @@
 //! | [`estimate`] and [`memory`] | cost, counted from shapes |
 //! | `check` | tokenizers and weights, checked before training |
 //! | [`ids`] | texts against the tables that their ids are looked up in |
+//! | [`training_features`] | cached or live features of the training pictures |
 //! | `preprocess` | preprocessing of pictures |
 
 pub(crate) mod assumed;
@@ -28,3 +29,4 @@ pub(crate) mod preprocess;
 pub mod pretrain_plan;
 pub mod run_plan;
 pub mod splits;
+pub mod training_features;

@@ -1,6 +1,6 @@
 //! Names of cells and stage-1 runs, made from everything that can change their results.
 
-use crate::experiment::spec::{DataSpec, Spec};
+use crate::experiment::spec::{DataSpec, FeatureMode, Spec};
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::fingerprint::{card_hash, hash_json};
 use crate::plan::model_plan::ModelPlan;
@@ -33,8 +33,8 @@ pub(crate) fn cell_id(
     let spec = Spec {
         name: String::new(),
         question: String::new(),
-        // The limit of damaged pictures does not change results.
-        data: DataSpec { max_damaged: 0, ..cell.spec.data.clone() },
+        // Neither the limit of damaged pictures nor the way of features changes results.
+        data: DataSpec { max_damaged: None, features: FeatureMode::Auto, ..cell.spec.data.clone() },
         ..cell.spec.clone()
     };
     let mut spec = serde_json::json!(spec);

@@ -1,7 +1,7 @@
 //! The data of an experiment: training, validation and test splits, and data of further tasks.
 
 use crate::LabError;
-use crate::experiment::spec::{AlsoSpec, DataSpec};
+use crate::experiment::spec::{AlsoSpec, DataSpec, MaxDamaged};
 use crate::plan::assumed;
 use std::sync::Arc;
 use toolkit_data::Dataset;
@@ -19,8 +19,8 @@ pub struct Splits {
     pub test: Arc<dyn Dataset>,
     /// Data of the further tasks, in their order.
     pub also: Vec<Arc<dyn Dataset>>,
-    /// Most pictures of each that may be unreadable.
-    pub max_damaged: usize,
+    /// Pictures of each that may be unreadable.
+    pub max_damaged: Option<MaxDamaged>,
 }
 
 impl Splits {
@@ -77,7 +77,9 @@ impl Splits {
             let what = format!("`{}` has no images", data.train);
             return Err(Problem::new(what).hint("training needs some").into());
         }
-        let bare = (0..splits.train.len()).find(|&i| splits.train.item(i).captions.is_empty());
+        // Shards have counted pairs without a text when their index was made.
+        let known = if splits.train.is_sequential() { 0 } else { splits.train.len() };
+        let bare = (0..known).find(|&i| splits.train.item(i).captions.is_empty());
         if let Some(i) = bare {
             let what = format!("`{}`: {} has no caption", data.train, splits.train.item(i).id);
             let hint = "training images need at least one caption each";

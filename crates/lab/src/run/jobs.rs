@@ -63,8 +63,10 @@ fn add_features<'a>(
     let mut jobs = SharedJobs(Vec::new());
     for cell in &run.plan.cells {
         let (model_plan, splits) = (run.plan.parts(cell), run.plan.data(cell));
-        let work =
-            move || context.retry_damaged(|| context.features(model_plan, splits)).map(|_| ());
+        let spec = &cell.cell.spec;
+        let work = move || {
+            context.retry_damaged(|| context.features(spec, model_plan, splits)).map(|_| ())
+        };
         jobs.add_once(feature_key(run, cell), || graph.add("features", vec![], work));
     }
     jobs
@@ -81,7 +83,7 @@ fn add_controls<'a>(
     for (index, cell) in run.plan.cells.iter().enumerate() {
         let job = run.cell_job(context, index);
         // Without pictures a control needs no features, only their list of unreadable pictures.
-        let waits = job.splits.max_damaged > 0;
+        let waits = job.splits.max_damaged.is_some();
         let after = features.find(&feature_key(run, cell)).filter(|_| waits).into_iter().collect();
         let name = format!("control {}", cell.cell.spec.model.language);
         jobs.add_once(blind::key(&job), || {

@@ -19,6 +19,8 @@ pub struct RunOptions {
     pub out: Option<PathBuf>,
     /// Jobs at a time; as the file says, or one for each core, if it is not given.
     pub jobs: Option<usize>,
+    /// Folder of cached features; that of the user if it is not given.
+    pub cache: Option<PathBuf>,
     /// Command line, for the manifest.
     pub command: Vec<String>,
     /// Name of the device, for the manifest.

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::time::Instant;
 use toolkit_registry::{Registry, Source};
 use toolkit_report::Results;
+use toolkit_store::Store;
 use toolkit_system::files::sweep_temporaries;
 use toolkit_system::problem::Problem;
 
@@ -99,7 +100,8 @@ impl Run {
         self.open_seal(reporter)?;
         self.write_inputs(earlier, options)?;
         // 6. Compute features, train and evaluate: each job as soon as its inputs are there.
-        let context = RunContext::new(registry, &self.out, device.clone(), reporter);
+        let cache = options.cache.clone().unwrap_or_else(|| Store::standard().root().to_owned());
+        let context = RunContext::new(registry, &self.out, device.clone(), reporter, &cache);
         jobs::graph(self, &context)
             .run(self.jobs, self.spec.compute.threads)
             .map_err(|failed| failed.error.in_job(&failed.job))?;

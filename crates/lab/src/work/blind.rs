@@ -48,8 +48,8 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
         return Ok(());
     }
     let splits = match job.splits.max_damaged {
-        0 => job.splits.clone(),
-        _ => job.splits.readable(&job.context.features(job.model_plan, job.splits)?)?,
+        None => job.splits.clone(),
+        Some(_) => job.splits.readable(&job.features()?)?,
     };
     let (registry, batch) = (job.context.registry, job.cell.spec.eval.batch);
     let text = LanguageText::new(job.model_plan)?;

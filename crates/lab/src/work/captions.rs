@@ -1,29 +1,26 @@
-//! Captions of a data set as stage 1 reads them.
+//! Captions as stage 1 reads them.
 
-use toolkit_data::Dataset;
+use toolkit_core::TextSpecialTokens;
 use toolkit_system::problem::Problem;
+use toolkit_tokenizer::TextTokenizer;
 
 /// Longest caption in tokens, special ones included (LAVIS: `max_txt_len` 32).
 pub const MAX_CAPTION: usize = 32;
 
-/// Encodes the captions of each image as `[CLS] caption [SEP]`, at most `positions` tokens long.
-/// The end of a longer caption is left out; `[SEP]` stays.
+/// Returns a function that encodes a caption as `[CLS] caption [SEP]`, at most `positions` tokens
+/// long. The end of a longer caption is left out; `[SEP]` stays.
 ///
-/// # Errors
-/// If a caption holds a token that the model has no row for.
-pub fn stage1_captions(
-    dataset: &dyn Dataset,
-    encode: &dyn Fn(&str) -> Result<Vec<u32>, Problem>,
-    cls: u32,
-    sep: u32,
+/// The function fails at a caption with a token that the model has no row for.
+pub fn stage1_caption(
+    tokenizer: TextTokenizer,
+    special_tokens: TextSpecialTokens,
     positions: usize,
-) -> Result<Vec<Vec<Vec<u32>>>, Problem> {
-    let one = |text: &String| {
-        let mut ids = vec![cls];
-        ids.extend(encode(text)?);
+) -> impl Fn(&str) -> Result<Vec<u32>, Problem> + Send + Sync + 'static {
+    move |text| {
+        let mut ids = vec![special_tokens.cls];
+        ids.extend(tokenizer.encode(text)?);
         ids.truncate(positions.min(MAX_CAPTION).saturating_sub(1));
-        ids.push(sep);
+        ids.push(special_tokens.sep);
         Ok(ids)
-    };
-    (0..dataset.len()).map(|i| dataset.item(i).captions.iter().map(one).collect()).collect()
+    }
 }

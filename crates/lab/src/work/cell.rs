@@ -13,15 +13,15 @@ use crate::work::evaluate::{self, Scores};
 use crate::work::feature_store::SplitFeatures;
 use crate::work::readable::left_out;
 use crate::work::stage1::Stage1Job;
+use crate::work::training_source::{StageInputs, TrainingSource};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 use toolkit_models::connector::Connector;
 use toolkit_system::problem::Problem;
 use toolkit_train::fit::{FitConfig, ProgressBar, StepFlops, fit};
-use toolkit_train::order::Order;
+use toolkit_train::source::tokenized;
 use toolkit_train::stage2::Stage2;
 
 /// Scores by step.
@@ -79,7 +79,7 @@ impl CellJob<'_> {
         let spec = Spec { compute, ..self.spec().clone() };
         let text = toml::to_string_pretty(&spec).map_err(Problem::defect)?;
         write(&dir.join("spec.toml"), text.as_bytes())?;
-        let features = self.context.features(self.model_plan, self.splits)?;
+        let features = self.features()?;
         let job = CellJob { splits: &self.splits.readable(&features)?, ..*self };
         let connector = job.train(&features, &mut done)?;
         let began = Instant::now();
@@ -120,16 +120,24 @@ impl CellJob<'_> {
         let (tokenizer, special_tokens) = self.model_plan.language_special_tokens()?;
         let train = &self.splits.train;
         note_texts(self.context.reporter, &tokenizer, [&**train, &*self.splits.test]);
-        let captions = (0..train.len())
-            .map(|i| train.item(i).captions.iter().map(|text| tokenizer.encode(text)).collect());
-        let captions = captions.collect::<Result<Vec<Vec<Vec<u32>>>, _>>()?;
+        let source = TrainingSource {
+            context: self.context,
+            spec: self.spec(),
+            model_plan: self.model_plan,
+            splits: self.splits,
+            features,
+            seed,
+        };
         Ok(Stage2 {
             language: self.model_plan.language_model(self.context.registry, device)?,
             kind: self.model_plan.language.shape.kind,
             special_tokens,
-            features: features.train.clone(),
-            captions: Arc::new(captions),
-            order: Order::new(seed, "stage2/order", train.len(), spec.batch),
+            source: source.open(StageInputs {
+                order: "stage2/order",
+                batch: spec.batch,
+                texts: tokenized(train.clone(), move |text| tokenizer.encode(text)),
+                dir: self.stage2_dir(),
+            })?,
             accumulate: spec.accumulate,
             language_dropout: spec.language_dropout,
             recompute: spec.recompute,

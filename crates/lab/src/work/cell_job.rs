@@ -1,9 +1,11 @@
 //! A cell with what its job works on.
 
+use crate::LabError;
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::work::context::RunContext;
+use crate::work::feature_store::SplitFeatures;
 use std::path::PathBuf;
 
 /// The job of a cell, with its model, data and stage 1.
@@ -21,6 +23,14 @@ pub struct CellJob<'a> {
 }
 
 impl CellJob<'_> {
+    /// Opens the cached features of the cell's data.
+    ///
+    /// # Errors
+    /// As [`RunContext::features`].
+    pub fn features(&self) -> Result<SplitFeatures, LabError> {
+        self.context.features(&self.cell.spec, self.model_plan, self.splits)
+    }
+
     /// Returns the folder of the cell.
     #[must_use]
     pub fn dir(&self) -> PathBuf {

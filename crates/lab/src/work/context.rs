@@ -1,8 +1,10 @@
 //! Everything that the jobs of a run share.
 
+use crate::experiment::spec::{MaxDamaged, Spec};
 use crate::files::read_json;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
+use crate::plan::training_features::TrainingFeatures;
 use crate::run::folder::{INTERVALS_FILE, RunFolder, SCORES_FILE};
 use crate::work::feature_store::{FeatureStore, SplitFeatures};
 use crate::{LabError, Reporter};
@@ -15,6 +17,9 @@ use toolkit_metrics::Interval;
 use toolkit_registry::Registry;
 use toolkit_system::problem::Problem;
 use toolkit_train::features::{Features, Recipe, cache_key};
+
+/// Folder of cached features in the cache.
+pub const FEATURES_FOLDER: &str = "features";
 
 /// Registry, folder, device, features and reporter of a run.
 pub struct RunContext<'a> {
@@ -30,32 +35,39 @@ pub struct RunContext<'a> {
 }
 
 impl<'a> RunContext<'a> {
-    /// Creates the context of the run folder `out`.
+    /// Creates the context of the run folder `out`. Features are kept in the folder `cache`, which
+    /// runs share.
     #[must_use]
     pub fn new(
         registry: &'a Registry,
         out: &Path,
         device: Device,
         reporter: &'a dyn Reporter,
+        cache: &Path,
     ) -> Self {
         let folder = RunFolder::new(out);
-        let features = FeatureStore::new(folder.features());
+        let features = FeatureStore::new(cache.join(FEATURES_FOLDER));
         Self { registry, folder, device, reporter, features }
     }
 
-    /// Opens the features of all splits, computing those that are not there yet.
+    /// Opens the features of all splits, computing those that are not there yet. Those of the
+    /// training split are left out if every stage of the cell trains on live pictures.
     ///
     /// # Errors
     /// Unreadable images, missing weights, a full disk.
     pub fn features(
         &self,
+        spec: &Spec,
         model_plan: &ModelPlan,
         splits: &Splits,
     ) -> Result<SplitFeatures, LabError> {
-        let of =
-            |data: &Arc<dyn Dataset>| self.features_of(model_plan, &**data, splits.max_damaged);
+        let of = |data: &Arc<dyn Dataset>| {
+            let max_damaged = MaxDamaged::count(splits.max_damaged, data.len());
+            self.features_of(model_plan, data, max_damaged)
+        };
+        let train = TrainingFeatures::any_cached(spec, model_plan, splits)?;
         Ok(SplitFeatures {
-            train: of(&splits.train)?,
+            train: train.then(|| of(&splits.train)).transpose()?,
             val: of(&splits.val)?,
             test: of(&splits.test)?,
             also: splits.also.iter().map(of).collect::<Result<_, _>>()?,
@@ -65,10 +77,10 @@ impl<'a> RunContext<'a> {
     fn features_of(
         &self,
         model_plan: &ModelPlan,
-        dataset: &dyn Dataset,
+        dataset: &Arc<dyn Dataset>,
         max_damaged: usize,
     ) -> Result<Arc<Features>, LabError> {
-        let key = cache_key(&model_plan.vision_key(), &model_plan.preprocess, dataset);
+        let key = cache_key(&model_plan.vision_key(), &model_plan.preprocess, &**dataset);
         let encoder = || {
             model_plan
                 .encoder(self.registry, &self.device)

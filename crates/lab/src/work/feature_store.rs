@@ -1,5 +1,6 @@
 //! Features of the frozen encoder: computed once, shared by all jobs, computed again if damaged.
 
+use crate::run::lock::Lock;
 use crate::{LabError, Reporter};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,8 +28,8 @@ pub struct FeatureStore {
 /// Features of all data of a cell.
 #[derive(Clone)]
 pub struct SplitFeatures {
-    /// Features of the training split.
-    pub train: Arc<Features>,
+    /// Features of the training split, unless every stage trains on live pictures.
+    pub train: Option<Arc<Features>>,
     /// Features of the validation split.
     pub val: Arc<Features>,
     /// Features of the test split.
@@ -62,6 +63,11 @@ impl FeatureStore {
         // One job at a time opens or computes the same features.
         let slot = locked(&self.opened).entry(recipe.key.to_owned()).or_default().clone();
         let mut slot = locked(&slot);
+        // And one process, because runs share the folder.
+        let _lock = match *slot {
+            Some(_) if !slot.as_ref().is_some_and(Features::is_damaged) => None,
+            _ => Lock::wait(&self.dir, recipe.key, reporter)?,
+        };
         // Features that cannot be mended leave the store, so that no job tries again and again.
         if let Some(damaged) = slot.take_if(|features| features.is_damaged()) {
             damaged.mend(recipe, progress, &note)?;

@@ -29,3 +29,4 @@ pub mod readable;
 pub mod stage1;
 pub mod tasks;
 pub mod texts;
+mod training_source;

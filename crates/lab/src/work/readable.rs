@@ -6,8 +6,9 @@ use crate::work::feature_store::SplitFeatures;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
-use toolkit_data::{Alpha, DataError, Dataset, Findings, Item};
+use toolkit_data::{Alpha, DataError, Dataset, Findings, Item, SourceRows};
 use toolkit_system::problem::Problem;
 use toolkit_train::features::Features;
 
@@ -33,6 +34,15 @@ impl Dataset for Readable {
     }
     fn is_sequential(&self) -> bool {
         self.data.is_sequential()
+    }
+    fn sources(&self) -> Vec<SourceRows> {
+        let place = |row: usize| self.kept.partition_point(|&kept| kept < row);
+        let kept = |rows: Range<usize>| place(rows.start)..place(rows.end);
+        let sources = self.data.sources().into_iter();
+        sources.map(|source| SourceRows { rows: kept(source.rows.clone()), ..source }).collect()
+    }
+    fn source_of(&self, index: usize) -> usize {
+        self.data.source_of(self.kept[index])
     }
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         // Beyond the end there is no item of the whole data set either.
@@ -99,7 +109,10 @@ impl Splits {
         let also =
             self.also.iter().zip(&features.also).map(|(data, features)| without(data, features));
         Ok(Self {
-            train: without(&self.train, &features.train)?,
+            train: match &features.train {
+                Some(train) => without(&self.train, train)?,
+                None => self.train.clone(),
+            },
             val: without(&self.val, &features.val)?,
             test: without(&self.test, &features.test)?,
             also: also.collect::<Result<_, _>>()?,
@@ -114,12 +127,9 @@ const NAMED: usize = 10;
 /// Names the pictures that could not be read, in a line for each split that has some.
 #[must_use]
 pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
-    let main = [
-        (&splits.train, &features.train),
-        (&splits.val, &features.val),
-        (&splits.test, &features.test),
-    ];
-    let all = main.into_iter().chain(splits.also.iter().zip(&features.also));
+    let train = features.train.as_ref().map(|train| (&splits.train, train));
+    let main = [(&splits.val, &features.val), (&splits.test, &features.test)];
+    let all = train.into_iter().chain(main).chain(splits.also.iter().zip(&features.also));
     all.filter_map(|(data, features)| left_out_of(&**data, features)).collect()
 }
 

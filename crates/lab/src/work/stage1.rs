@@ -9,20 +9,19 @@ use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::run::done::Done;
 use crate::run::folder::{INTERVALS_FILE, SCORES_FILE};
-use crate::work::captions::{MAX_CAPTION, stage1_captions};
+use crate::work::captions::{MAX_CAPTION, stage1_caption};
 use crate::work::context::RunContext;
 use crate::work::evaluate;
 use crate::work::feature_store::SplitFeatures;
+use crate::work::training_source::{StageInputs, TrainingSource};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::PathBuf;
-use std::sync::Arc;
 use toolkit_core::AnyBridge;
-use toolkit_eval::same_pictures;
 use toolkit_system::problem::Problem;
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
 use toolkit_train::fit::{FitConfig, ProgressBar, StepFlops, fit};
-use toolkit_train::order::Order;
+use toolkit_train::source::{corpus, tokenized};
 use toolkit_train::stage1::{Corpus, Stage1, Stage1Settings};
 
 /// A stage-1 run that cells start from.
@@ -56,7 +55,7 @@ impl Stage1Job<'_> {
         if done.whole {
             return Ok(());
         }
-        let features = self.context.features(self.model_plan, self.splits)?;
+        let features = self.context.features(self.spec, self.model_plan, self.splits)?;
         let splits = self.splits.readable(&features)?;
         let bridge = self.train(&splits, &features)?.valid();
         let scores = evaluate::retrieval(
@@ -106,21 +105,27 @@ impl Stage1Job<'_> {
         let text = self.model_plan.bridge.shape.text.as_ref();
         let (positions, vocab) = text.map_or((MAX_CAPTION, 1), |text| (text.positions, text.vocab));
         note_texts(self.context.reporter, &tokenizer, [&*splits.train, &*splits.test]);
-        let captions = stage1_captions(
-            &*splits.train,
-            &|text| tokenizer.encode(text),
-            special_tokens.cls,
-            special_tokens.sep,
-            positions,
-        )?;
+        let encode = stage1_caption(tokenizer, special_tokens, positions);
+        let texts = tokenized(splits.train.clone(), encode);
         let (smoothing, batch) = (settings.smoothing, settings.batch);
+        let captions = corpus(&texts, splits.train.len())?;
         let corpus = Corpus { captions: &captions, vocab, smoothing, batch };
+        let source = TrainingSource {
+            context: self.context,
+            spec: self.spec,
+            model_plan: self.model_plan,
+            splits,
+            features,
+            seed: self.seed,
+        };
         Ok(Stage1 {
             losses: settings.losses.select(losses::all(self.context.registry), &corpus),
-            features: features.train.clone(),
-            captions: Arc::new(captions),
-            depicts: Arc::new(same_pictures(&*splits.train)),
-            order: Order::new(self.seed, "stage1/order", splits.train.len(), settings.batch),
+            source: source.open(StageInputs {
+                order: "stage1/order",
+                batch,
+                texts,
+                dir: self.dir(),
+            })?,
             settings: Stage1Settings { special_tokens, smoothing },
             accumulate: settings.accumulate,
             seed: self.seed,

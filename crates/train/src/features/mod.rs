@@ -16,6 +16,7 @@ mod mapped;
 mod mend;
 mod recipe;
 
+pub(crate) use recipe::is_unreadable;
 pub use recipe::{Recipe, pixels};
 
 use crate::TrainError;
@@ -26,8 +27,10 @@ use mapped::Mapped;
 use recipe::halves;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use toolkit_data::{Dataset, Preprocess};
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::problem::Problem;
@@ -42,6 +45,8 @@ pub struct Features {
     /// Row of the file of each readable image; `None` if all are readable.
     readable: Option<Arc<Vec<usize>>>,
     ahead: Mutex<Option<Ahead>>,
+    /// Nanoseconds that `batch` waited for rows.
+    waited: AtomicU64,
 }
 
 /// Rows that a thread reads in advance.
@@ -119,7 +124,14 @@ impl Features {
             Arc::new((0..rows).filter(|row| missing.binary_search(row).is_err()).collect())
         });
         let unreadable = Arc::new(header.unreadable);
-        Ok(Self { mapped: Arc::new(mapped), paths, unreadable, readable, ahead: Mutex::default() })
+        Ok(Self {
+            mapped: Arc::new(mapped),
+            paths,
+            unreadable,
+            readable,
+            ahead: Mutex::default(),
+            waited: AtomicU64::new(0),
+        })
     }
 
     /// Returns the same cache for another reader.
@@ -133,6 +145,7 @@ impl Features {
             unreadable: self.unreadable.clone(),
             readable: self.readable.clone(),
             ahead: Mutex::default(),
+            waited: AtomicU64::new(0),
         }
     }
 
@@ -223,6 +236,7 @@ impl Features {
     /// # Errors
     /// If the file was truncated while in use, or a block of it is damaged.
     pub fn batch(&self, rows: &[usize], device: &Device) -> Result<Tensor<3>, TrainError> {
+        let began = Instant::now();
         let ahead = self
             .ahead
             .lock()
@@ -232,6 +246,7 @@ impl Features {
             Some(Ok(read)) => read,
             _ => self.mapped.read(&self.stored(rows)),
         };
+        self.waited.fetch_add(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
         let path = || self.paths.data.display().to_string();
         let values = values.map_err(|e| match e.kind() {
             ErrorKind::InvalidData => {
@@ -244,6 +259,11 @@ impl Features {
             TensorData::new(values, [rows.len(), layout.tokens, layout.width]),
             device,
         ))
+    }
+
+    /// Returns the time that [`Features::batch`] waited for rows since this was last asked.
+    pub fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.swap(0, Ordering::Relaxed))
     }
 
     /// Returns `true` if a damaged block was read.

@@ -4,11 +4,13 @@
 use super::file::Part;
 use super::header::{GROUP, Header};
 use crate::TrainError;
+use crate::source::Loader;
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 use rayon::prelude::*;
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::sync::Arc;
 use toolkit_core::{AnyVision, VisionShape, params};
 use toolkit_data::{DataError, Dataset, Preprocess};
 use toolkit_system::problem::Problem;
@@ -25,12 +27,15 @@ pub struct Recipe<'a> {
     /// Preparation of pixels.
     pub preprocess: &'a Preprocess,
     /// Images.
-    pub dataset: &'a dyn Dataset,
+    pub dataset: &'a Arc<dyn Dataset>,
     /// Device of the encoder.
     pub device: &'a Device,
     /// Largest number of images that may be unreadable.
     pub max_damaged: usize,
 }
+
+/// Number of groups that are decoded while one is encoded.
+const GROUPS_AHEAD: usize = 2;
 
 /// Bytes of the rows of a group of images, and the images that cannot be read.
 pub(crate) type Group = (Vec<u8>, Vec<(usize, DataError)>);
@@ -48,12 +53,19 @@ impl Recipe<'_> {
         encoder: &AnyVision,
         rows: Range<usize>,
     ) -> Result<Group, TrainError> {
+        let decode = |row| Ok(self.preprocess.apply(&self.dataset.image(row)?));
+        let decoded = rows.clone().into_par_iter().map(decode).collect();
+        self.encode(encoder, rows, decoded)
+    }
+
+    /// Encodes a group of images that are decoded already.
+    fn encode(
+        &self,
+        encoder: &AnyVision,
+        rows: Range<usize>,
+        decoded: Vec<Result<Vec<f32>, DataError>>,
+    ) -> Result<Group, TrainError> {
         let side = self.preprocess.size as usize;
-        let decoded: Vec<Result<Vec<f32>, DataError>> = rows
-            .clone()
-            .into_par_iter()
-            .map(|row| Ok(self.preprocess.apply(&self.dataset.image(row)?)))
-            .collect();
         let (mut images, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, image) in rows.clone().zip(decoded) {
             match image {
@@ -93,10 +105,17 @@ impl Recipe<'_> {
         let all = self.dataset.len();
         progress.start(part.rows() as u64, all as u64);
         if part.rows() < all {
-            let encoder = (self.encoder)()?;
+            let (encoder, loader) = ((self.encoder)()?, self.loader()?);
             while part.rows() < all {
-                let rows = part.rows()..(part.rows() + GROUP).min(all);
-                let (bytes, unreadable) = self.group(&encoder, rows.clone())?;
+                let group = |start: usize| start..(start + GROUP).min(all);
+                let rows = group(part.rows());
+                for start in rows.start..(rows.end + GROUPS_AHEAD * GROUP).min(all) {
+                    if start % GROUP == 0 && !loader.is_announced(start as u64) {
+                        loader.announce(start as u64, group(start).collect());
+                    }
+                }
+                let (decoded, _) = loader.take(rows.start as u64)?;
+                let (bytes, unreadable) = self.encode(&encoder, rows.clone(), decoded)?;
                 let before = part.unreadable().len();
                 let first_too_many = unreadable.get(self.max_damaged.saturating_sub(before));
                 self.allow(before + unreadable.len(), first_too_many.map(|(_, error)| error))?;
@@ -111,6 +130,12 @@ impl Recipe<'_> {
         let header = part.finish()?;
         progress.finish();
         Ok(header)
+    }
+
+    /// Starts threads that decode images while others are encoded.
+    fn loader(&self) -> Result<Loader<usize, Result<Vec<f32>, DataError>>, TrainError> {
+        let (dataset, preprocess) = (self.dataset.clone(), *self.preprocess);
+        Loader::new(0, move |&row: &usize| Ok(preprocess.apply(&dataset.image(row)?)))
     }
 
     /// Checks the number of unreadable images; `error` is that of the first one too many.
@@ -155,7 +180,7 @@ pub fn pixels(
 }
 
 /// Returns `true` if the fault is the image's, and not a lack of memory, open files or network.
-fn is_unreadable(error: &DataError) -> bool {
+pub(crate) fn is_unreadable(error: &DataError) -> bool {
     let passing = match error {
         DataError::Read { source, .. } => {
             let kinds = [

@@ -107,6 +107,12 @@ impl Order {
     pub fn batch(&mut self, step: u64) -> Vec<usize> {
         self.visits(step).into_iter().map(|visit| visit.row).collect()
     }
+
+    /// Returns the number of samples of a step.
+    #[must_use]
+    pub fn batch_size(&self) -> usize {
+        self.batch
+    }
 }
 
 #[cfg(test)]

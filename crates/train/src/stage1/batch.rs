@@ -2,6 +2,7 @@
 
 use super::Stage1Settings;
 use crate::TrainError;
+use crate::source::Sample;
 use crate::text::draw_caption;
 use burn::tensor::Device;
 use toolkit_core::{Side, Stream, TextBatch, pad};
@@ -11,10 +12,12 @@ use toolkit_core::{Side, Stream, TextBatch, pad};
 pub struct Batch {
     /// Rows of the training split.
     pub samples: Vec<usize>,
+    /// Place of each in the order in which the step's samples are drawn.
+    pub places: Vec<usize>,
     /// Token ids of one caption of each image, `[CLS]` to `[SEP]`.
     pub captions: Vec<Vec<u32>>,
     /// Number of each image's content: images with the same number are positives of each other.
-    pub depicts: Vec<usize>,
+    pub depicts: Vec<u64>,
     /// Seed of the run.
     pub seed: u64,
     /// Step, from 0.
@@ -22,27 +25,21 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Draws a caption for each of `samples`. `captions` and `depicts` are those of the whole
-    /// split.
+    /// Draws a caption for each of the samples of a step.
     ///
     /// # Errors
     /// If an image has no caption.
-    pub fn draw(
-        samples: Vec<usize>,
-        captions: &[Vec<Vec<u32>>],
-        depicts: &[usize],
-        seed: u64,
-        step: u64,
-    ) -> Result<Self, TrainError> {
+    pub fn draw(samples: &[Sample], seed: u64, step: u64) -> Result<Self, TrainError> {
         let mut choice = Stream::new(seed, "stage1/caption", step);
         let mut drawn = Vec::with_capacity(samples.len());
-        for sample in samples {
-            drawn.push((sample, draw_caption(captions, sample, &mut choice)?.to_vec()));
+        for (place, sample) in samples.iter().enumerate() {
+            drawn.push((place, draw_caption(sample, &mut choice)?.to_vec()));
         }
         drawn.sort_by_key(|(_, caption)| caption.len());
-        let (samples, captions): (Vec<usize>, Vec<Vec<u32>>) = drawn.into_iter().unzip();
-        let depicts = samples.iter().map(|&sample| depicts[sample]).collect();
-        Ok(Self { samples, captions, depicts, seed, step })
+        let (places, captions): (Vec<usize>, Vec<Vec<u32>>) = drawn.into_iter().unzip();
+        let depicts = places.iter().map(|&place| samples[place].depicts).collect();
+        let samples = places.iter().map(|&place| samples[place].row).collect();
+        Ok(Self { samples, places, captions, depicts, seed, step })
     }
 
     /// Returns the number of images.

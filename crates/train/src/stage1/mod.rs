@@ -39,12 +39,10 @@ pub use batch::Batch;
 pub use weights::{Corpus, LossWeights, NamedLoss, WeightedLoss};
 
 use crate::TrainError;
-use crate::features::Features;
-use crate::order::Order;
+use crate::source::Source;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use std::any::Any;
-use std::sync::Arc;
 use toolkit_core::{AnyBridge, ImagePass, TextBatch, TextSpecialTokens, TextTower, params};
 use toolkit_system::problem::Problem;
 
@@ -169,15 +167,8 @@ pub struct Stage1Settings {
 
 /// The objective of stage 1.
 pub struct Stage1 {
-    /// Cached features of the training split.
-    pub features: Arc<Features>,
-    /// Token ids of each image's captions, `[CLS]` to `[SEP]`.
-    pub captions: Arc<Vec<Vec<Vec<u32>>>>,
-    /// Number of each image's content: images with the same number are positives of each other
-    /// (LAVIS: equal `image_id`).
-    pub depicts: Arc<Vec<usize>>,
-    /// Order of the images.
-    pub order: Order,
+    /// Samples of each step. Captions are token ids, `[CLS]` to `[SEP]`.
+    pub source: Box<dyn Source>,
     /// Losses and their weights.
     pub losses: Vec<WeightedLoss>,
     /// Settings of the losses.

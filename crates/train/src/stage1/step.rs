@@ -5,7 +5,6 @@ use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::scalar;
 use burn::optim::GradientsParams;
-use std::time::Duration;
 use toolkit_core::AnyBridge;
 use toolkit_system::problem::Problem;
 
@@ -18,7 +17,7 @@ impl Objective<AnyBridge> for Stage1 {
             }
             _ => self.one_graph(model, &batch)?,
         };
-        self.read_ahead(step + 1);
+        self.prepare(step + 1);
         self.log(model, batch, found)
     }
 }
@@ -46,7 +45,7 @@ impl Stage1 {
                 `stage1.accumulate = 1`, and a smaller `stage1.batch` if memory is short";
             return Err(Problem::new(what).hint(hint).into());
         }
-        let features = self.features.batch(&batch.samples, &self.device)?;
+        let features = self.source.features(batch.step, &batch.places, &self.device)?;
         let values = losses(tower(model)?, features, batch, &self.losses, self.settings);
         let weighted = self.losses.iter().zip(&values);
         let sum = weighted.map(|(one, value)| value.loss.clone() * one.weight);
@@ -56,17 +55,17 @@ impl Stage1 {
         Ok((values.collect(), grads.unwrap_or_default()))
     }
 
-    fn batch(&mut self, step: u64) -> Result<Batch, TrainError> {
-        Batch::draw(self.order.batch(step), &self.captions, &self.depicts, self.seed, step)
+    fn batch(&self, step: u64) -> Result<Batch, TrainError> {
+        Batch::draw(&self.source.samples(step)?, self.seed, step)
     }
 
-    /// Reads the features of a step's first micro-batch while this step is still computed.
-    fn read_ahead(&mut self, step: u64) {
-        // An error of the next step's samples is reported in that step.
-        if let Ok(next) = self.batch(step) {
-            let first = next.size().div_ceil(self.accumulate.max(1));
-            self.features.read_ahead(next.samples[..first].to_vec());
-        }
+    /// Prepares a later step while this one is still computed: its first micro-batch first.
+    fn prepare(&self, step: u64) {
+        self.source.prepare(step, &|samples| {
+            // An error of the samples is reported in their step.
+            let Ok(next) = Batch::draw(&samples, self.seed, step) else { return Vec::new() };
+            next.places[..next.size().div_ceil(self.accumulate.max(1))].to_vec()
+        });
     }
 
     /// Names the values of a step.
@@ -90,7 +89,13 @@ impl Stage1 {
             }
         }
         metrics.push(("temperature".to_owned(), scalar(&tower(model)?.temperature())));
-        let waited = Duration::ZERO;
-        Ok(StepLoss { grads, metrics, samples: batch.samples, images, tokens, waited })
+        Ok(StepLoss {
+            grads,
+            metrics,
+            samples: batch.samples,
+            images,
+            tokens,
+            waited: self.source.waited(),
+        })
     }
 }

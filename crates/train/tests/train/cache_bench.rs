@@ -4,7 +4,9 @@ use super::{Noise, PREPROCESS, encoder, vision};
 use burn::tensor::Device;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
+use std::sync::Arc;
 use toolkit_core::{AnyVision, VisionShape};
+use toolkit_data::Dataset;
 use toolkit_system::progress::{Progress, Silent};
 use toolkit_train::TrainError;
 use toolkit_train::features::{Features, Recipe};
@@ -29,12 +31,13 @@ impl Bench<'_> {
             self.built.set(self.built.get() + 1);
             Ok((self.encoder)())
         };
+        let data: Arc<dyn Dataset> = Arc::new(self.data.clone());
         let recipe = Recipe {
             key: "key",
             encoder: &build,
             shape: &self.shape,
             preprocess: &PREPROCESS,
-            dataset: &self.data,
+            dataset: &data,
             device: &Device::default(),
             max_damaged: self.max_damaged,
         };

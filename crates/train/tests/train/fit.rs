@@ -18,6 +18,7 @@ use toolkit_train::fit::{FitConfig, MetricLine, Objective, Saves, StepFlops, Ste
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::order::Order;
 use toolkit_train::schedule::Schedule;
+use toolkit_train::source::{Cached, encoded};
 use toolkit_train::stage1::{Corpus, LossWeights, Stage1, Stage1Settings, builtin};
 
 pub const STEPS: u64 = 6;
@@ -185,10 +186,11 @@ fn stage_1_with_dropout_resumes_too() {
             &Device::default().autodiff(),
         );
         let mut objective = Stage1 {
-            features: features.clone(),
-            captions: captions.clone(),
-            depicts: std::sync::Arc::new((0..9).collect()),
-            order: Order::new(4, "stage1/order", 9, 4),
+            source: Box::new(Cached::new(
+                features.clone(),
+                encoded(captions.clone()),
+                Order::new(4, "stage1/order", 9, 4),
+            )),
             losses: LossWeights::default().select(builtin(), &corpus),
             settings: Stage1Settings {
                 special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },

@@ -6,6 +6,7 @@ mod damage;
 mod data;
 mod features;
 mod fit;
+mod live;
 mod losses;
 mod optim;
 mod order;
@@ -123,18 +124,19 @@ fn same_gradients(
 }
 
 /// Pictures of noise, without text.
+#[derive(Clone)]
 struct Noise {
     len: usize,
     seed: u64,
     broken: Option<usize>,
     /// Pictures that no decoder reads.
     damaged: Vec<usize>,
-    read: AtomicUsize,
+    read: Arc<AtomicUsize>,
 }
 
 impl Noise {
     fn new(len: usize) -> Self {
-        Self { len, seed: 1, broken: None, damaged: Vec::new(), read: AtomicUsize::new(0) }
+        Self { len, seed: 1, broken: None, damaged: Vec::new(), read: Arc::default() }
     }
 }
 
@@ -145,8 +147,16 @@ impl Dataset for Noise {
     fn len(&self) -> usize {
         self.len
     }
-    fn item(&self, _: usize) -> Cow<'_, Item> {
-        unreachable!("features need no text")
+    fn item(&self, index: usize) -> Cow<'_, Item> {
+        let none = String::new;
+        let (captions, questions) = (Vec::new(), Vec::new());
+        Cow::Owned(Item {
+            id: index.to_string(),
+            depicts: none(),
+            group: none(),
+            captions,
+            questions,
+        })
     }
     fn image(&self, index: usize) -> Result<image::RgbImage, DataError> {
         self.read.fetch_add(1, Ordering::Relaxed);
@@ -185,7 +195,7 @@ fn encoder_of(patch: usize, width: usize) -> AnyVision {
 fn noise_features(images: usize) -> Arc<Features> {
     let dir = tempfile::tempdir().unwrap();
     let build = || Ok(encoder());
-    let data = Noise::new(images);
+    let data: Arc<dyn Dataset> = Arc::new(Noise::new(images));
     let device = Device::default();
     let shape = vision(5, 6);
     // The file is held open; its name may go.

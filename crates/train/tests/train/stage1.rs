@@ -16,6 +16,7 @@ use toolkit_train::features::Features;
 use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
+use toolkit_train::source::{Cached, Sample, Source, Texts, encoded};
 use toolkit_train::stage1::itg::unigram_loss;
 use toolkit_train::stage1::itm::{Negatives, hard_negatives};
 use toolkit_train::stage1::{
@@ -49,16 +50,23 @@ fn objective(
     let captions = captions(images, 20, &[MARKS.cls], &[MARKS.sep]);
     let corpus = Corpus { captions: &captions, vocab: 20, smoothing: SMOOTHING, batch };
     Stage1 {
-        features: features.clone(),
         losses: weights.select(builtin(), &corpus),
-        captions,
-        depicts: Arc::new((0..images).collect()),
-        order: Order::new(4, "stage1/order", images, batch),
+        source: source(features, batch, encoded(captions.clone())),
         settings: Stage1Settings { special_tokens: MARKS, smoothing: SMOOTHING },
         accumulate,
         seed: 4,
         device: Device::default().autodiff(),
     }
+}
+
+fn source(features: &Arc<Features>, batch: usize, texts: Texts) -> Box<dyn Source> {
+    let order = Order::new(4, "stage1/order", features.rows(), batch);
+    Box::new(Cached::new(features.clone(), texts, order))
+}
+
+/// Captions of [`objective`].
+fn own_captions(images: usize) -> Vec<Vec<Vec<u32>>> {
+    (*captions(images, 20, &[MARKS.cls], &[MARKS.sep])).clone()
 }
 
 type Step = (BTreeMap<String, f64>, BTreeMap<String, Vec<f32>>);
@@ -96,12 +104,14 @@ fn low_memory_is_the_definition() {
             let mut objective = objective(&features, 5, &weights, accumulate);
             if twins {
                 // Images 0 to 2 depict the same, and images 3 to 5 have the same caption.
-                let depicts = (0..IMAGES).map(|i| if i < 3 { 0 } else { i });
-                objective.depicts = Arc::new(depicts.collect());
-                let mut captions = (*objective.captions).clone();
+                let mut captions = own_captions(IMAGES);
                 captions[3].truncate(1);
                 (captions[4], captions[5]) = (captions[3].clone(), captions[3].clone());
-                objective.captions = Arc::new(captions);
+                let texts = move |row: usize| {
+                    let depicts = if row < 3 { 0 } else { row as u64 };
+                    Ok(Sample { row, captions: captions[row].clone(), depicts })
+                };
+                objective.source = source(&features, 5, Arc::new(texts));
             }
             objective
         };
@@ -145,8 +155,8 @@ fn a_loss_of_a_plug_in_is_added_to_the_others() {
         let mut objective = objective(&features, 4, &weights, accumulate);
         let mut known = builtin();
         known.push(NamedLoss::new("norm", Norm));
-        let corpus =
-            Corpus { captions: &objective.captions, vocab: 20, smoothing: SMOOTHING, batch: 4 };
+        let captions = own_captions(IMAGES);
+        let corpus = Corpus { captions: &captions, vocab: 20, smoothing: SMOOTHING, batch: 4 };
         objective.losses = weights.select(known, &corpus);
         objective
     };
@@ -242,11 +252,11 @@ fn a_step_is_the_losses_of_the_batch() {
     let model = bridge(&tiny_qformer());
     let (batch, step) = (4, 2);
     let (parts, found) = run(objective(&features, batch, &all(), 1), &model, step);
-    let mut o = objective(&features, batch, &all(), 1);
-    let drawn = o.order.batch(step);
+    let captions = own_captions(IMAGES);
+    let drawn = Order::new(4, "stage1/order", features.rows(), batch).batch(step);
     let mut choice = Stream::new(4, "stage1/caption", step);
     let mut drawn: Vec<(usize, Vec<u32>)> =
-        drawn.into_iter().map(|i| (i, choice.choose(&o.captions[i]).clone())).collect();
+        drawn.into_iter().map(|i| (i, choice.choose(&captions[i]).clone())).collect();
     drawn.sort_by_key(|(_, caption)| caption.len());
     let (samples, rows): (Vec<usize>, Vec<Vec<u32>>) = drawn.into_iter().unzip();
     let tower = model.text_tower().unwrap();
@@ -296,7 +306,7 @@ fn a_step_is_the_losses_of_the_batch() {
         ("loss_itg", itg),
         ("trivial_itc", 4.0_f32.ln()),
         ("trivial_itm", 0.636_514_2),
-        ("trivial_itg", unigram_loss(&o.captions, 20, SMOOTHING) as f32),
+        ("trivial_itg", unigram_loss(&captions, 20, SMOOTHING) as f32),
         ("accuracy_itc", hits as f32 / 4.0),
         ("accuracy_itm", right as f32 / 12.0),
         ("accuracy_itm_hard_negatives", right_negatives as f32 / 8.0),
@@ -435,9 +445,9 @@ fn errors_are_worded() {
     let error = objective(&features, 4, &all(), 1).step(&linear, 0).err().unwrap().to_string();
     assert!(error.contains("no text tower") && error.contains("hint:"), "{error}");
     let mut bare = objective(&features, 4, &all(), 1);
-    let mut captions = (*bare.captions).clone();
+    let mut captions = own_captions(IMAGES);
     captions[6].clear();
-    bare.captions = Arc::new(captions);
+    bare.source = source(&features, 4, encoded(Arc::new(captions)));
     let model = bridge(&tiny_qformer());
     let error = (0..3).find_map(|step| bare.step(&model, step).err()).unwrap().to_string();
     assert!(error.contains("sample 6") && error.contains("hint:"), "{error}");

@@ -22,6 +22,7 @@ use toolkit_train::fit::Objective;
 use toolkit_train::losses::{next_token_loss_sum, token_loss_sum};
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
+use toolkit_train::source::{Cached, encoded};
 use toolkit_train::stage2::{Stage2, decoder_only_loss_sum, encoder_decoder_loss_sum};
 
 const OPT_MARKS: LanguageSpecialTokens =
@@ -207,9 +208,11 @@ fn objective(
         language: language.clone(),
         kind,
         special_tokens: if kind == LanguageKind::DecoderOnly { OPT_MARKS } else { T5_MARKS },
-        features: features.clone(),
-        captions: captions(IMAGES, 11, &[], &[]),
-        order: Order::new(2, "stage2/order", IMAGES, batch),
+        source: Box::new(Cached::new(
+            features.clone(),
+            encoded(captions(IMAGES, 11, &[], &[])),
+            Order::new(2, "stage2/order", IMAGES, batch),
+        )),
         accumulate: 1,
         language_dropout: false,
         recompute: false,
@@ -314,12 +317,13 @@ fn the_language_models_dropout_is_off_unless_asked_for() {
 fn what_is_read_and_written() {
     let features = noise_features(IMAGES);
     for (kind, language) in kinds(0.0) {
-        let mut o = objective(&features, &language, kind, 4);
-        let samples = o.order.batch(1);
+        let o = objective(&features, &language, kind, 4);
+        let samples = Order::new(2, "stage2/order", IMAGES, 4).batch(1);
+        let captions = captions(IMAGES, 11, &[], &[]);
         let mut draw = Stream::new(2, "stage2/caption", 1);
         let (mut read, mut written) = (Vec::new(), Vec::new());
         for &i in &samples {
-            let caption = draw.choose(&o.captions[i]).clone();
+            let caption = draw.choose(&captions[i]).clone();
             if kind == LanguageKind::DecoderOnly {
                 written.push([vec![2], caption, vec![3]].concat());
             } else {

@@ -36,10 +36,10 @@ impl LowMemoryStep<'_> {
             return self.match_pieces(&candidates(own, &negatives, true), images);
         }
         // Negative images may be of other micro-batches: their features are read again.
-        let samples: Vec<usize> =
-            own.iter().map(|&row| batch.samples[negatives.image_of_text[row]]).collect();
+        let places: Vec<usize> =
+            own.iter().map(|&row| batch.places[negatives.image_of_text[row]]).collect();
         let projections = self.gradients.module(self.model);
-        let features = self.stage1.features.batch(&samples, &self.stage1.device)?;
+        let features = self.stage1.source.features(batch.step, &places, &self.stage1.device)?;
         let more = tower(&projections)?.keys_values(features);
         let join = |own: Tensor<4>, more: Tensor<4>| Tensor::cat(vec![own, more], 0);
         let layers = images.leaves(&mut self.gradients).into_iter().zip(more);

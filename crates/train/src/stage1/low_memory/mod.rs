@@ -122,8 +122,8 @@ pub(super) fn step(
     let rows: Vec<usize> = (0..batch.size()).collect();
     let micro_batches: Vec<&[usize]> =
         rows.chunks(rows.len().div_ceil(stage1.accumulate.max(1))).collect();
-    let samples =
-        |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&row| batch.samples[row]).collect() };
+    let places =
+        |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&row| batch.places[row]).collect() };
     let mut state = LowMemoryStep {
         stage1,
         model,
@@ -138,9 +138,9 @@ pub(super) fn step(
         state.embeddings = state.embed(&micro_batches)?;
     }
     for (m, rows) in micro_batches.iter().enumerate() {
-        let features = stage1.features.batch(&samples(rows), &stage1.device)?;
+        let features = stage1.source.features(batch.step, &places(rows), &stage1.device)?;
         if let Some(next) = micro_batches.get(m + 1) {
-            stage1.features.read_ahead(samples(next));
+            stage1.source.read_ahead(batch.step, &places(next));
         }
         let dropout = state.dropout(m);
         let run = || state.micro_batch(m, rows, features);
@@ -164,8 +164,8 @@ impl LowMemoryStep<'_> {
         let tower = tower(&plain)?;
         let mut all = Embeddings::new();
         for (m, rows) in micro_batches.iter().enumerate() {
-            let samples: Vec<usize> = rows.iter().map(|&row| self.batch.samples[row]).collect();
-            let features = self.stage1.features.batch(&samples, &device)?;
+            let places: Vec<usize> = rows.iter().map(|&row| self.batch.places[row]).collect();
+            let features = self.stage1.source.features(self.batch.step, &places, &device)?;
             let embed = || {
                 let image = tower.image_embeds(tower.image_pass(features).queries);
                 let text = self.batch.text(rows, self.stage1.settings, &device);
