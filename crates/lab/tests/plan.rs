@@ -228,6 +228,16 @@ fn numbers_that_cannot_mean_what_was_meant_are_refused_by_their_key() {
                 &[&format!("{stage}.{table}.floor"), "0.001"],
             );
         }
+        let epochs = "kind=\"lavis_epoch\", peak=1e-3";
+        for (wrong, key) in [
+            (format!("{{{epochs}}}"), "steps_per_epoch"),
+            (format!("{{{epochs}, steps_per_epoch=2, warmup_start=2e-3}}"), "warmup_start"),
+            ("{peak=1e-3, warmup_start=1e-6}".to_owned(), "warmup_start"),
+            ("{peak=1e-3, steps_per_epoch=2}".to_owned(), "steps_per_epoch"),
+        ] {
+            let key = format!("{stage}.{table}.{key}");
+            refused(&format!("{stage}.{table}={wrong}"), &[&key]);
+        }
         refused(&format!("{stage}.optim.betas=[0.9, 1.0]"), &["betas", "below 1"]);
         refused(&format!("{stage}.optim.betas=[-0.1, 0.9]"), &["betas", "below 1"]);
         refused(&format!("{stage}.optim.eps=0.0"), &["eps", "above 0"]);
@@ -278,6 +288,14 @@ fn a_rate_that_only_climbs_is_noted_with_its_key() {
         ]
     );
     assert_eq!(notes(&[one, "stage1.enabled=false"]), [""; 0]);
+    let epochs = "stage1.schedule={kind=\"lavis_epoch\", peak=1e-3, warmup=6, steps_per_epoch=5}";
+    assert_eq!(
+        notes(&[epochs]),
+        [
+            "`stage1.schedule.warmup` = 6 is cut at the first epoch of 5 steps, as in LAVIS: it ends at \
+          0.0006666666666666666, not at 0.001."
+        ]
+    );
     let source = Source::new("small.toml", FILE.to_owned()).unwrap();
     let options = RunOptions { overrides: vec![two.to_owned()], ..RunOptions::default() };
     assert_eq!(Run::sketch(source, &registry, &options).unwrap().plan.notes.len(), 1);

@@ -51,7 +51,7 @@
 //! let device = Device::flex().autodiff();
 //! let x = Tensor::from_data([[1.0, 0.0], [0.0, 1.0]], &device);
 //! let y = Tensor::from_data([[1.0], [-1.0]], &device);
-//! let schedule = Schedule { peak: 0.1, floor: 0.0, warmup: 2 };
+//! let schedule = Schedule::cosine(0.1, 0.0, 2);
 //! let optim = OptimConfig::default();
 //! let (saves, flops) = (Saves::default(), StepFlops::default());
 //! let config = FitConfig { steps: 20, schedule, optim, seed: 1, saves, flops };

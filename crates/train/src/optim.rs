@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use toolkit_core::params::{self, Info, Values};
 use toolkit_kernels::AdamWStep;
 
-/// Settings of the optimiser. The defaults are the paper's (section 4.1).
+/// Settings of the optimiser. The defaults are the paper's (section 4.1), which does not clip; nor
+/// does LAVIS.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
@@ -23,7 +24,7 @@ pub struct OptimConfig {
     /// Decoupled weight decay of matrices. Biases, norms and other vectors do not decay, nor does
     /// the temperature.
     pub weight_decay: f64,
-    /// Largest global norm of the gradient; 0 turns clipping off.
+    /// Largest global norm of the gradient; 0, the default, turns clipping off.
     pub clip: f64,
     /// `true` if each tensor's step is multiplied by its root mean square (at least 1e-3), as in
     /// Adafactor (Shazeer and Stern 2018, section 8).
@@ -40,7 +41,7 @@ const SMALLEST_SCALE: f64 = 1e-3;
 
 impl Default for OptimConfig {
     fn default() -> Self {
-        Self { betas: [0.9, 0.98], eps: 1e-8, weight_decay: 0.05, clip: 1.0, relative_step: false }
+        Self { betas: [0.9, 0.98], eps: 1e-8, weight_decay: 0.05, clip: 0.0, relative_step: false }
     }
 }
 

@@ -4,7 +4,7 @@
 //! number has one line here; the file's own check names the first that is out of its range.
 
 use toolkit_train::optim::OptimConfig;
-use toolkit_train::schedule::Schedule;
+use toolkit_train::schedule::{Schedule, ScheduleKind};
 
 /// Most optimiser steps of a stage; the paper's stage 1 takes 250,000.
 const MOST_STEPS: u64 = 1 << 40;
@@ -41,7 +41,7 @@ fn within(
 /// # Errors
 /// The first rate that cannot train.
 pub fn schedule(table: &str, schedule: &Schedule) -> Result<(), OutOfRange> {
-    let Schedule { peak, floor, warmup } = *schedule;
+    let Schedule { kind, peak, floor, warmup, warmup_start, steps_per_epoch } = *schedule;
     let key = |name: &str| format!("{table}.{name}");
     within(
         key("peak"),
@@ -64,7 +64,26 @@ pub fn schedule(table: &str, schedule: &Schedule) -> Result<(), OutOfRange> {
         warmup <= MOST_STEPS,
         "a number of steps",
         "give the steps of the warm-up",
-    )
+    )?;
+    let epochs = kind == ScheduleKind::LavisEpoch;
+    let only = "only `kind = \"lavis_epoch\"` has it; leave it out of a cosine per step";
+    let (range, hint) =
+        if epochs { (&*range, "1e-6 is that of LAVIS's recipes") } else { ("0", only) };
+    within(
+        key("warmup_start"),
+        warmup_start,
+        if epochs { (0.0..=peak).contains(&warmup_start) } else { warmup_start == 0.0 },
+        range,
+        hint,
+    )?;
+    let (range, hint) = if epochs {
+        ("1 or more", "give the steps of one pass over the data")
+    } else {
+        ("0", only)
+    };
+    let valid =
+        if epochs { (1..=MOST_STEPS).contains(&steps_per_epoch) } else { steps_per_epoch == 0 };
+    within(key("steps_per_epoch"), steps_per_epoch, valid, range, hint)
 }
 
 /// Checks the optimiser's settings in `table`, such as `stage1.optim`.
@@ -177,7 +196,14 @@ pub fn images(key: &str, value: usize, least: usize) -> Result<(), OutOfRange> {
 /// Smoke settings shorten steps and not the warm-up, so this is no error.
 #[must_use]
 pub fn warmup_note(table: &str, schedule: &Schedule, steps: u64) -> Option<String> {
-    let Schedule { peak, warmup, .. } = *schedule;
+    let Schedule { kind, peak, warmup, steps_per_epoch, .. } = *schedule;
+    if kind == ScheduleKind::LavisEpoch && (steps_per_epoch..steps).contains(&warmup) {
+        let last = schedule.rate(steps_per_epoch.saturating_sub(1), steps);
+        return Some(format!(
+            "`{table}.schedule.warmup` = {warmup} is cut at the first epoch of \
+            {steps_per_epoch} steps, as in LAVIS: it ends at {last}, not at {peak}."
+        ));
+    }
     (warmup >= steps).then(|| {
         let end = match schedule.rate(steps.saturating_sub(1), steps) {
             _ if warmup == steps => format!(

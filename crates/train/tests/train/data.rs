@@ -28,7 +28,7 @@ proptest! {
     #[test]
     fn a_rate_rises_then_falls(peak in 1e-5..1.0_f64, share in 0.0..1.0_f64, warmup in 0..50_u64, more in 1..200_u64) {
         let total = warmup + more;
-        let schedule = Schedule { peak, floor: peak * share, warmup };
+        let schedule = Schedule::cosine(peak, peak * share, warmup);
         let rates: Vec<f64> = (0..total).map(|t| schedule.rate(t, total)).collect();
         let top = warmup as usize;
         prop_assert!(rates[..top].windows(2).all(|w| w[0] < w[1]));
@@ -72,7 +72,7 @@ fn orders_differ_by_seed_label_and_pass() {
     assert_ne!(first(1, "a"), first(2, "a"));
     assert_ne!(first(1, "a"), first(1, "b"));
     assert_ne!(first(1, "a"), Order::new(1, "a", 50, 50).batch(1));
-    assert_eq!(Schedule { peak: 1.0, floor: 0.0, warmup: 0 }.rate(0, 0), 1.0);
+    assert_eq!(Schedule::cosine(1.0, 0.0, 0).rate(0, 0), 1.0);
     let ids = index(&[3, 0], &Device::default())
         .into_data()
         .convert::<i32>()

@@ -66,7 +66,7 @@ impl Objective<Toy> for Pull {
 }
 
 pub fn config(save_seconds: u64) -> FitConfig {
-    let schedule = Schedule { peak: 0.1, floor: 0.01, warmup: 2 };
+    let schedule = Schedule::cosine(0.1, 0.01, 2);
     let (saves, flops) = (Saves::every(save_seconds), StepFlops::default());
     FitConfig { steps: STEPS, schedule, optim: OptimConfig::default(), seed: 3, saves, flops }
 }

@@ -92,10 +92,11 @@ fn torch(config: &OptimConfig, rates: &[f64]) -> Vec<f64> {
 
 #[test]
 fn three_steps_are_those_of_torch() {
-    let base = OptimConfig::default();
+    assert_eq!(OptimConfig::default().clip, 0.0, "neither the paper nor LAVIS clips");
+    let base = OptimConfig { clip: 1.0, ..OptimConfig::default() };
     let configs = [
         base.clone(),
-        OptimConfig { clip: 0.0, ..base.clone() },
+        OptimConfig::default(),
         OptimConfig { clip: 1e9, ..base.clone() },
         OptimConfig { weight_decay: 0.0, ..base.clone() },
         // Large, so that it matters where it is added.
