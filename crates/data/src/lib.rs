@@ -14,6 +14,7 @@
 //! | `published` | [`Published`]: COCO, VQAv2 and others, in the files of their publishers |
 //! | `folder` | [`Folder`]: anyone's pictures |
 //! | `lists` | lists of texts as JSON, CSV and TSV, and their faults |
+//! | `text_processor`, `processed` | [`TextProcessor`]: LAVIS' cleaning of captions and questions |
 //! | `image` | picture files to pixels, resizing, [`Preprocess`] |
 //! | `sheet` | [`contact_sheet`]: a preview of a data set |
 //! | `error` | [`DataError`] |
@@ -42,11 +43,13 @@ mod image;
 mod items;
 mod lists;
 mod name;
+mod processed;
 mod published;
 mod scenes;
 mod sheet;
 mod small;
 mod sources;
+mod text_processor;
 
 pub use self::image::{
     Alpha, Fit, Preprocess, check_most_pixels, decode, decode_as, decode_bytes, is_picture,
@@ -61,6 +64,7 @@ pub use format::{DatasetCard, DatasetFormat, OnPictures, UserFiles};
 pub use items::{Items, Pictures};
 pub use lists::{Fault, Field, FieldType, Finding, Findings, check_rows};
 pub use name::DataName;
+pub use processed::Processed;
 pub use published::{
     AnnotationFormat, Check, CheckOptions, DATA_VARIABLE, ImageName, Published, PublishedConfig,
     PublishedPictures, SplitConfig, check,
@@ -75,3 +79,4 @@ pub use small::{
     normalise,
 };
 pub use sources::SourceRows;
+pub use text_processor::{TextProcessor, TextRules};

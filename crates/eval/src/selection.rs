@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use toolkit_core::Stream;
-use toolkit_data::Dataset;
+use toolkit_data::{Dataset, TextProcessor};
 
 /// Returns at most `limit` of `all`, in order.
 ///
@@ -34,26 +34,43 @@ pub fn captioned_items(dataset: &dyn Dataset, limit: Option<usize>) -> Vec<usize
     )
 }
 
+/// Returns the captions of an item as a task reads them.
+pub(crate) fn captions(
+    dataset: &dyn Dataset,
+    item: usize,
+    processor: Option<&TextProcessor>,
+) -> Vec<String> {
+    let captions = dataset.item(item).into_owned().captions;
+    match processor {
+        Some(processor) => captions.iter().map(|text| processor.apply(text)).collect(),
+        None => captions,
+    }
+}
+
 /// Returns for each of `items` its first caption that no other of them has, so that retrieval has
-/// one right answer.
+/// one right answer. Captions are compared and returned as the processor makes them.
 ///
 /// The first of several items that depict the same is taken. Items without a caption of their own
 /// are left out.
 #[must_use]
-pub fn unique_captions(dataset: &dyn Dataset, items: &[usize]) -> Vec<(usize, String)> {
+pub fn unique_captions(
+    dataset: &dyn Dataset,
+    items: &[usize],
+    processor: Option<&TextProcessor>,
+) -> Vec<(usize, String)> {
     let mut shown: BTreeSet<String> = BTreeSet::new();
     let mut new = |&item: &usize| shown.insert(dataset.item(item).depicts.clone());
     let items: Vec<usize> = items.iter().copied().filter(|item| new(item)).collect();
     // The item that a caption belongs to; `None` once it belongs to two.
     let mut owner: BTreeMap<String, Option<usize>> = BTreeMap::new();
     for &item in &items {
-        for caption in dataset.item(item).into_owned().captions {
+        for caption in captions(dataset, item, processor) {
             let held = owner.entry(caption).or_insert(Some(item));
             *held = held.filter(|&other| other == item);
         }
     }
     let unique = |&item: &usize| {
-        let captions = dataset.item(item).into_owned().captions;
+        let captions = captions(dataset, item, processor);
         let own = captions.into_iter().find(|c| owner.get(c.as_str()) == Some(&Some(item)))?;
         Some((item, own))
     };

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toolkit_core::{check_mean, check_std};
+use toolkit_data::TextProcessor;
 use toolkit_system::problem::Problem;
 
 /// The subject of a card; each kind has a folder.
@@ -78,10 +79,11 @@ impl Kind {
             Self::Vision => (&["family"], &["config", "weights", "preprocess"]),
             Self::Bridge => (&["family"], &["config", "weights", "tokenizer", "init"]),
             Self::Language => (&["family"], &["config", "weights", "tokenizer", "prompt"]),
-            Self::Dataset => (&["kind"], &["config", "packages"]),
-            Self::Task => {
-                (&["kind", "version"], &["config", "decoding", "presets", "prompt", "published"])
-            }
+            Self::Dataset => (&["kind"], &["config", "packages", "text_processor"]),
+            Self::Task => (
+                &["kind", "version"],
+                &["config", "decoding", "presets", "prompt", "published", "text_processor"],
+            ),
             Self::Model => (&["vision", "bridge"], &["language", "weights", "prompt"]),
             Self::Metric => (&["kind"], &["packages"]),
         }
@@ -113,6 +115,8 @@ pub struct Card {
     pub preprocess: Option<Preprocess>,
     /// `[tokenizer]` of a language or bridge card. See [`Card::tokenizer`].
     pub tokenizer_section: Option<TokenizerSection>,
+    /// `[text_processor]` of a data set's training captions, or of a task's questions and texts.
+    pub text_processor: Option<TextProcessor>,
     /// `[prompt]`: by task.
     pub prompt: BTreeMap<String, String>,
     /// `[init]` of a bridge card.
@@ -184,6 +188,7 @@ impl Card {
             weights: raw.weights,
             preprocess: raw.preprocess,
             tokenizer_section: raw.tokenizer,
+            text_processor: raw.text_processor,
             prompt: raw.prompt,
             init: raw.init,
             packages: raw.packages.sources,

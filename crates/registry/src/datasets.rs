@@ -3,7 +3,8 @@
 use crate::Card;
 use std::sync::Arc;
 use toolkit_data::{
-    Check, CheckOptions, DataError, Dataset, DatasetCard, DatasetFormat, OnPictures, UserFiles,
+    Check, CheckOptions, DataError, Dataset, DatasetCard, DatasetFormat, OnPictures, Processed,
+    UserFiles,
 };
 use toolkit_system::problem::Problem;
 
@@ -104,11 +105,15 @@ impl DatasetHandle<'_> {
         (self.family.check_files)(self.card, split, options, progress)
     }
 
-    /// Opens a split.
+    /// Opens a split, with the text processor of the card.
     ///
     /// # Errors
     /// If there is no such split, a setting cannot be met, or files are missing or damaged.
     pub fn open(&self, split: &str) -> Result<Arc<dyn Dataset>, DataError> {
-        (self.family.open)(self.card, split)
+        let data = (self.family.open)(self.card, split)?;
+        Ok(match &self.card.text_processor {
+            Some(processor) => Arc::new(Processed::new(data, processor.clone())),
+            None => data,
+        })
     }
 }

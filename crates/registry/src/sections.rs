@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::collections::BTreeMap;
 use toolkit_core::Ends;
+use toolkit_data::TextProcessor;
 use toolkit_models::weights::StoredDtype;
 
 /// `[weights]`: the source of the parameters.
@@ -176,6 +177,7 @@ pub(crate) struct Raw {
     pub weights: Option<WeightsSection>,
     pub preprocess: Option<Preprocess>,
     pub tokenizer: Option<TokenizerSection>,
+    pub text_processor: Option<TextProcessor>,
     #[serde(default)]
     pub prompt: BTreeMap<String, String>,
     #[serde(default)]

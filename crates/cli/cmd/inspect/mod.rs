@@ -129,6 +129,7 @@ fn tables(card: &Card) -> anyhow::Result<Map<String, Value>> {
         "decoding",
         "preprocess",
         "tokenizer",
+        "text_processor",
         "prompt",
         "init",
         "facts",

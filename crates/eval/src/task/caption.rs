@@ -54,6 +54,11 @@ impl TaskKind for CaptionTask {
             }
             Ok(())
         };
+        if card.text_processor.is_some() {
+            let what = "captions are compared as people and the model wrote them";
+            let hint = "leave `[text_processor]` out; that of training is in the card of the data";
+            return Err(card.text().error_at("text_processor", what, hint).into());
+        }
         let Generation { prompt, decoding } = Generation::of(card, settings, "caption", check)?;
         Ok(Self { prompt, decoding, limit: config.limit })
     }

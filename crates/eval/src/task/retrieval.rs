@@ -2,13 +2,14 @@
 
 use super::settings::{TaskSettings, check_preset, test_split};
 use super::{TaskKind, expect_kind};
+use crate::selection::captions;
 use crate::{
     EvalError, Measured, Measurement, Needs, RetrievalConfig, RetrievalResult, RetrievalRow, Task,
     TextParts, captioned_items, retrieve, unique_captions,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use toolkit_data::Dataset;
+use toolkit_data::{Dataset, TextProcessor};
 use toolkit_metrics::scores::{self, Score};
 use toolkit_registry::Card;
 use toolkit_system::problem::Problem;
@@ -25,6 +26,8 @@ pub struct RetrievalTask {
     pub limit: Option<usize>,
     /// Pictures and texts that are searched.
     pub pool: Pool,
+    /// Cleaning of the texts.
+    pub text_processor: Option<TextProcessor>,
     /// Re-ranking and sizes.
     pub config: RetrievalConfig,
 }
@@ -42,26 +45,36 @@ pub enum Pool {
 }
 
 impl Pool {
-    /// Returns the items with their texts.
+    /// Returns the items with their texts as the processor makes them.
     #[must_use]
-    pub fn of(self, dataset: &dyn Dataset, limit: Option<usize>) -> Vec<(usize, Vec<String>)> {
+    pub fn of(
+        self,
+        dataset: &dyn Dataset,
+        limit: Option<usize>,
+        processor: Option<&TextProcessor>,
+    ) -> Vec<(usize, Vec<String>)> {
         let items = captioned_items(dataset, limit);
         match self {
-            Self::Unique => unique_captions(dataset, &items)
+            Self::Unique => unique_captions(dataset, &items, processor)
                 .into_iter()
                 .map(|(item, text)| (item, vec![text]))
                 .collect(),
             Self::All => {
-                items.into_iter().map(|item| (item, dataset.item(item).captions.clone())).collect()
+                items.into_iter().map(|item| (item, captions(dataset, item, processor))).collect()
             }
         }
     }
 
     /// Returns a note on the pictures with captions that are left out, if any are.
     #[must_use]
-    pub fn note(self, dataset: &dyn Dataset, limit: Option<usize>) -> Option<String> {
+    pub fn note(
+        self,
+        dataset: &dyn Dataset,
+        limit: Option<usize>,
+        processor: Option<&TextProcessor>,
+    ) -> Option<String> {
         let captioned = captioned_items(dataset, limit).len();
-        let taken = self.of(dataset, limit).len();
+        let taken = self.of(dataset, limit, processor).len();
         (taken < captioned).then(|| {
             format!(
                 "Retrieval on `{}` leaves out {} of {captioned} pictures, which show what another \
@@ -126,11 +139,13 @@ impl TaskKind for RetrievalTask {
         check_preset(card, settings.preset)?;
         let RetrievalCardConfig { limit, pool, top_k, batch, max_tokens, .. } = config;
         let config = RetrievalConfig { top_k, batch, max_tokens, ..RetrievalConfig::default() };
-        Ok(Self { name: card.name.clone(), limit, pool, config })
+        let (name, text_processor) = (card.name.clone(), card.text_processor.clone());
+        Ok(Self { name, limit, pool, text_processor, config })
     }
 
     fn check_data(config: &RetrievalCardConfig, data: &dyn Dataset) -> Result<(), Problem> {
-        match (config.pool.of(data, None).len(), config.pool.note(data, None)) {
+        let pool = config.pool;
+        match (pool.of(data, None, None).len(), pool.note(data, None, None)) {
             (2.., _) => Ok(()),
             (_, Some(note)) => {
                 Err(Problem::new(format_args!("there are no two pictures to choose from; {note}"))
@@ -148,7 +163,8 @@ impl Task for RetrievalTask {
     /// Measures recall in both directions, by similarity and re-ranked by the matching head.
     fn measure(&self, on: Measurement<'_, '_>) -> Result<Measured, EvalError> {
         let limit = on.limit(self.limit);
-        let pool = self.pool.of(on.data, limit);
+        let processor = self.text_processor.as_ref();
+        let pool = self.pool.of(on.data, limit, processor);
         if pool.len() < 2 {
             let place = format!("task `{}` on `{}`", self.name, on.data.name());
             let problem = Problem::new("there are no two pictures to choose from").at(place);
@@ -170,7 +186,7 @@ impl Task for RetrievalTask {
         let mut measured = Measured::of(&found.rows, items)?;
         measured.scores = found.scores();
         add_intervals(&mut measured, &found, captions.iter().all(|own| own.len() == 1));
-        measured.notes.extend(self.pool.note(on.data, limit));
+        measured.notes.extend(self.pool.note(on.data, limit, processor));
         Ok(measured)
     }
 }

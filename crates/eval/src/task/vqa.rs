@@ -8,7 +8,7 @@ use crate::{
     Control, EvalError, Measured, Measurement, Needs, Sample, Task, majority_baseline,
     question_pairs, same_pictures,
 };
-use toolkit_data::Dataset;
+use toolkit_data::{Dataset, TextProcessor};
 use toolkit_metrics::scores;
 use toolkit_registry::Card;
 use toolkit_system::problem::Problem;
@@ -19,6 +19,8 @@ use toolkit_vlm::Decoding;
 pub struct VqaTask {
     /// Prompt, with `{}` for the question.
     pub prompt: String,
+    /// Cleaning of the questions that are asked.
+    pub text_processor: Option<TextProcessor>,
     /// Search for answers.
     pub decoding: Decoding,
     /// At most so many questions; see [`question_pairs`].
@@ -64,7 +66,8 @@ impl TaskKind for VqaTask {
             })
         };
         let Generation { prompt, decoding } = Generation::of(card, settings, "vqa", check)?;
-        Ok(Self { prompt, decoding, limit: config.limit })
+        let text_processor = card.text_processor.clone();
+        Ok(Self { prompt, text_processor, decoding, limit: config.limit })
     }
 
     fn check_data(_: &GenerationConfig, data: &dyn Dataset) -> Result<(), Problem> {
@@ -125,9 +128,11 @@ impl VqaTask {
 
     /// Returns a sample for each question.
     pub(crate) fn samples(&self, data: &dyn Dataset, questions: &[(usize, usize)]) -> Vec<Sample> {
-        let sample = |&(item, question): &(usize, usize)| Sample {
-            item,
-            prompt: self.prompt.replace("{}", &data.item(item).questions[question].text),
+        let sample = |&(item, question): &(usize, usize)| {
+            let asked = &data.item(item).questions[question].text;
+            let processed = self.text_processor.as_ref().map(|processor| processor.apply(asked));
+            let prompt = self.prompt.replace("{}", processed.as_ref().unwrap_or(asked));
+            Sample { item, prompt }
         };
         questions.iter().map(sample).collect()
     }

@@ -33,7 +33,7 @@ fn data() -> Texts {
 fn what_is_left_is_computed_in_the_batches_it_would_have_been() {
     let data = data();
     let prompt = "w5 {}".to_owned();
-    let task = VqaTask { prompt, decoding: Decoding::default(), limit: None };
+    let task = VqaTask { prompt, text_processor: None, decoding: Decoding::default(), limit: None };
     let questions = question_pairs(&data, None);
     for voice in Voice::both(24, 3) {
         for batch in 1..=5 {

@@ -46,7 +46,12 @@ fn measured(
 fn questions_under_each_control() {
     let data = data();
     let questions = question_pairs(&data, None);
-    let task = VqaTask { prompt: "{}".to_owned(), decoding: Decoding::default(), limit: None };
+    let task = VqaTask {
+        prompt: "{}".to_owned(),
+        text_processor: None,
+        decoding: Decoding::default(),
+        limit: None,
+    };
     let all = prefix(4, 3);
     for voice in Voice::both(24, 3) {
         let generator = voice.generator();
@@ -114,8 +119,13 @@ fn retrieved() -> Measured {
     let one = |at: usize| item(&format!("item {at}"), "seen", &[&format!("w{}", 10 + at)], &[]);
     let data = Texts((0..3).map(one).collect());
     let config = RetrievalConfig { top_k: 2, ..RetrievalConfig::default() };
-    let task =
-        RetrievalTask { name: "texts".to_owned(), limit: None, pool: Pool::default(), config };
+    let task = RetrievalTask {
+        name: "texts".to_owned(),
+        limit: None,
+        pool: Pool::default(),
+        text_processor: None,
+        config,
+    };
     let source = |items: &[usize]| features(&tower, &images, items);
     let text = TextParts {
         tower: &tower,
@@ -145,7 +155,12 @@ fn is_in_table(key: &str) -> bool {
 #[test]
 fn every_score_of_a_built_in_task_is_in_the_table() {
     let (data, voice) = (data(), Voice::t5(24, 3));
-    let vqa = VqaTask { prompt: "{}".to_owned(), decoding: Decoding::default(), limit: None };
+    let vqa = VqaTask {
+        prompt: "{}".to_owned(),
+        text_processor: None,
+        decoding: Decoding::default(),
+        limit: None,
+    };
     let caption = CaptionTask { prompt: String::new(), decoding: Decoding::default(), limit: None };
     let all = [
         (measured(&voice, &vqa, &data, None), 5),

@@ -5,6 +5,7 @@ mod measures;
 mod official;
 mod retrieval;
 mod scores;
+mod text_processors;
 
 use crate::prefixes::PrefixSource;
 use crate::task::{answers, caption as captions};

@@ -118,15 +118,15 @@ fn selection() {
     assert_eq!(captioned_items(&data, None), [0, 1, 2]);
     let unique: Vec<(usize, String)> =
         [(0, "a dog"), (1, "a cat")].map(|(i, c)| (i, c.to_owned())).to_vec();
-    assert_eq!(unique_captions(&data, &[0, 1, 2, 3]), unique);
-    assert_eq!(unique_captions(&data, &[2]), [(2, "an animal".to_owned())]);
+    assert_eq!(unique_captions(&data, &[0, 1, 2, 3], None), unique);
+    assert_eq!(unique_captions(&data, &[2], None), [(2, "an animal".to_owned())]);
     let some = question_pairs(&data, Some(3));
     assert!(some.len() == 3 && some.is_sorted() && some == question_pairs(&data, Some(3)));
     assert_eq!(question_pairs(&data, Some(99)).len(), 6);
 }
 
 fn task(decoding: Decoding) -> VqaTask {
-    VqaTask { prompt: "w5 {} w6".to_owned(), decoding, limit: None }
+    VqaTask { prompt: "w5 {} w6".to_owned(), text_processor: None, decoding, limit: None }
 }
 
 #[test]
@@ -164,7 +164,12 @@ fn questions_whose_answers_are_kept_back_are_not_scored() {
     let mut data = data();
     data.0[1].questions[0].answers.clear();
     let voice = Voice::t5(24, 0);
-    let task = VqaTask { prompt: "{}".to_owned(), decoding: Decoding::default(), limit: None };
+    let task = VqaTask {
+        prompt: "{}".to_owned(),
+        text_processor: None,
+        decoding: Decoding::default(),
+        limit: None,
+    };
     let asked =
         |questions: &[(usize, usize)]| vqa(&voice.generator(), None, &data, questions, &task, 4);
     asked(&[(0, 0), (1, 1)]).unwrap();
@@ -326,6 +331,6 @@ fn the_cards_fit_the_scenes() {
         .max()
         .unwrap();
     assert!(caption < 24 && answer < 5, "{caption}, {answer}");
-    let unique = unique_captions(&test, &captioned_items(&test, None));
+    let unique = unique_captions(&test, &captioned_items(&test, None), None);
     assert!(unique.len() > test.len() * 9 / 10, "{} of {}", unique.len(), test.len());
 }

@@ -67,7 +67,9 @@ fn pool(job: &CellJob<'_>) -> Result<Pool, LabError> {
     let task = RetrievalTask::from_card(&job.context.registry.card(Kind::Task, &eval.retrieve)?)?;
     let limit = (eval.retrieval > 0).then_some(eval.retrieval);
     let test = &*job.splits.test;
-    Ok(Pool { kept: task.pool.of(test, limit).len(), note: task.pool.note(test, limit) })
+    let processor = task.text_processor.as_ref();
+    let kept = task.pool.of(test, limit, processor).len();
+    Ok(Pool { kept, note: task.pool.note(test, limit, processor) })
 }
 
 fn too_few(pool: &Pool, test: &dyn Dataset) -> Option<String> {

@@ -276,7 +276,8 @@ pub fn retrieval(
         .ok_or_else(|| LabError::new("this bridge has no text tower", "retrieval needs one"))?;
     let limit = at_most(spec.eval.retrieval);
     let mut found = NamedScores::default();
-    if task.pool.of(&*splits.test, limit.or(task.limit)).len() < 2 {
+    let (most, processor) = (limit.or(task.limit), task.text_processor.as_ref());
+    if task.pool.of(&*splits.test, most, processor).len() < 2 {
         return Ok(found);
     }
     let cached = cached(context, features);

@@ -5,6 +5,7 @@ use crate::spanned::{self, closest};
 use crate::{Card, Facts, Kind, Origin, Parts, Source};
 use proptest::prelude::*;
 use serde::Deserialize;
+use toolkit_data::{TextProcessor, TextRules};
 use toolkit_models::weights::StoredDtype;
 use toolkit_tokenizer::TokenTable;
 
@@ -386,4 +387,42 @@ fn statistics_that_make_no_numbers_of_pixels_are_refused_where_they_stand() {
         assert!(said.starts_with("`preprocess.mean` has ") && said.contains(":5:"), "{said}");
     }
     assert!(parse(Kind::Vision, &card("0.0", "1.0")).is_ok());
+}
+
+#[test]
+fn a_data_card_with_a_text_processor_opens_processed_training_captions() {
+    let scenes = "kind = \"scenes\"\n[config]\ntrain = 2\n";
+    let registry = crate::Registry::builtin();
+    let open = |lines: &str| {
+        let card = parse(Kind::Dataset, &format!("{scenes}{lines}")).unwrap();
+        registry.dataset_of(&card).unwrap().open("train").unwrap()
+    };
+    let prompted = "[text_processor]\nname = \"blip_caption\"\nprompt = \"Seen: \"\n";
+    let (plain, processed) = (open(""), open(prompted));
+    assert_eq!(plain.item(0), processed.item(0));
+    let wanted: Vec<String> =
+        plain.item(0).captions.iter().map(|text| format!("Seen: {text}")).collect();
+    assert_eq!(processed.training_captions(0), wanted);
+    assert_ne!(plain.fingerprint(), processed.fingerprint());
+
+    let wrong = error(Kind::Dataset, &format!("{scenes}[text_processor]\nname = \"blip\"\n"));
+    assert!(wrong.contains("registry/datasets/x.toml:5:8"), "{wrong}");
+    let vision =
+        error(Kind::Vision, "family = \"vit\"\n[text_processor]\nname = \"blip_caption\"\n");
+    assert!(
+        vision.starts_with("unknown key `text_processor` in a vision encoder card"),
+        "{vision}"
+    );
+}
+
+#[test]
+fn training_captions_of_published_data_have_the_processor_of_lavis() {
+    let registry = crate::Registry::builtin();
+    for name in registry.names(Kind::Dataset) {
+        let card = registry.card(Kind::Dataset, &name).unwrap();
+        let lavis = ["coco", "coco-karpathy", "flickr30k", "visual-genome"];
+        let wanted = TextProcessor::new(TextRules::BlipCaption);
+        let wanted = lavis.contains(&name.as_str()).then_some(wanted);
+        assert_eq!(card.text_processor, wanted, "{name}");
+    }
 }
