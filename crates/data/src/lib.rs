@@ -15,7 +15,7 @@
 //! | `folder` | [`Folder`]: anyone's pictures |
 //! | `lists` | lists of texts as JSON, CSV and TSV, and their faults |
 //! | `text_processor`, `processed` | [`TextProcessor`]: LAVIS' cleaning of captions and questions |
-//! | `image` | picture files to pixels, resizing, [`Preprocess`] |
+//! | `image` | picture files to pixels, resizing, [`Preprocess`], [`Augment`] |
 //! | `sheet` | [`contact_sheet`]: a preview of a data set |
 //! | `error` | [`DataError`] |
 //!
@@ -52,8 +52,9 @@ mod sources;
 mod text_processor;
 
 pub use self::image::{
-    Alpha, Fit, Preprocess, check_most_pixels, decode, decode_as, decode_bytes, is_picture,
-    most_pixels, resize, set_most_pixels, unread_picture,
+    Alpha, Augment, AugmentDraw, CropBox, Fit, Operation, OperationName, Preprocess, RandAugment,
+    check_most_pixels, decode, decode_as, decode_bytes, is_picture, most_pixels, resize,
+    set_most_pixels, unread_picture,
 };
 /// The pixels of a picture, re-exported so that formats need no dependency of their own.
 pub use ::image::RgbImage;

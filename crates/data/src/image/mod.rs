@@ -8,14 +8,16 @@
 //! | `png.rs`, `jpeg/`, `webp.rs`, `avif/`, `gif.rs`, `bmp.rs`, `tiff/`, `ico.rs`, `pnm.rs` | a format's header and pixels |
 //! | `turn.rs`, `ifd.rs` | how a picture is turned upright: EXIF and XMP |
 //! | `alpha.rs`, `palette.rs`, `strips.rs` | colours to RGB |
-//! | `resize.rs`, `passes.rs`, `lanes.rs` | antialiased bicubic resize |
+//! | `resize.rs`, `passes.rs`, `lanes.rs`, `view.rs` | antialiased bicubic resize |
 //! | `preprocess.rs` | resize and normalise for an encoder |
+//! | `augment/` | random crops, flips and colours of training pictures |
 //!
 //! Every picture goes the same way: its format is detected, its header measured, its pixels decoded,
 //! turned and converted. Files come from anywhere, so all of them may lie. Nothing is allocated
 //! before its size was compared with the limit.
 
 mod alpha;
+mod augment;
 mod avif;
 mod bmp;
 mod bytes;
@@ -40,6 +42,7 @@ mod resize;
 mod strips;
 mod tiff;
 mod turn;
+mod view;
 mod webp;
 
 use crate::DataError;
@@ -51,6 +54,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use alpha::Alpha;
+pub use augment::{Augment, AugmentDraw, CropBox, Operation, OperationName, RandAugment};
 pub use endings::{is_picture, unread_picture};
 pub use limits::{check_most_pixels, most_pixels, set_most_pixels};
 pub use preprocess::{Fit, Preprocess};

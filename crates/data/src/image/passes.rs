@@ -1,6 +1,7 @@
 //! The two passes of a resize.
 
 use super::lanes::{Lanes, PRECISION, Sixteen, Work};
+use super::view::View;
 
 /// For each output place: the first input place and the fixed-point weights from there.
 pub(crate) struct Taps {
@@ -28,9 +29,7 @@ const HALF: i32 = 1 << (PRECISION - 1);
 /// Rows of pixels to rows of as many pixels as there are taps.
 pub(crate) struct Horizontal<'a, const CHANNELS: usize> {
     /// Rows of input.
-    pub(crate) rows: &'a [u8],
-    /// Values in one of them.
-    pub(crate) stride: usize,
+    pub(crate) rows: View<'a>,
     pub(crate) taps: &'a Taps,
     /// Rows of output.
     pub(crate) out: &'a mut [u8],
@@ -41,14 +40,15 @@ impl<const CHANNELS: usize> Work for Horizontal<'_, CHANNELS> {
     /// them.
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
+        let View { values, stride, width, .. } = self.rows;
         let to_stride = self.taps.places.len() * CHANNELS;
-        let mut columns = vec![[[0; 8]; 2]; self.stride.next_multiple_of(16)];
+        let mut columns = vec![[[0; 8]; 2]; width.next_multiple_of(16)];
         let mut results = vec![lanes.clip(lanes.splat(0)); to_stride.next_multiple_of(16)];
-        let blocks = self.rows.chunks(16 * self.stride).zip(self.out.chunks_mut(16 * to_stride));
+        let blocks = values.chunks(16 * stride).zip(self.out.chunks_mut(16 * to_stride));
         for (rows, out) in blocks {
             for (at, columns) in columns.as_chunks_mut::<16>().0.iter_mut().enumerate() {
                 let mut square = [lanes.load([[0; 8]; 2]); 16];
-                for (line, row) in square.iter_mut().zip(rows.chunks_exact(self.stride)) {
+                for (line, row) in square.iter_mut().zip(rows.chunks(stride)) {
                     *line = lanes.load(load(&row[16 * at..]));
                 }
                 *columns = lanes.store(lanes.transpose(square));
@@ -81,9 +81,7 @@ impl<const CHANNELS: usize> Work for Horizontal<'_, CHANNELS> {
 /// Rows to as many rows as there are taps.
 pub(crate) struct Vertical<'a> {
     /// Rows of input.
-    pub(crate) rows: &'a [u8],
-    /// Values in a row.
-    pub(crate) stride: usize,
+    pub(crate) rows: View<'a>,
     pub(crate) taps: &'a Taps,
     /// Rows of output.
     pub(crate) out: &'a mut [u8],
@@ -92,16 +90,16 @@ pub(crate) struct Vertical<'a> {
 impl Work for Vertical<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        for ((first, weights), out) in self.taps.iter().zip(self.out.chunks_exact_mut(self.stride))
-        {
-            let rows = &self.rows[first * self.stride..][..weights.len() * self.stride];
+        let View { values, stride, width, .. } = self.rows;
+        for ((first, weights), out) in self.taps.iter().zip(self.out.chunks_exact_mut(width)) {
+            let rows = &values[first * stride..];
             let (blocks, rest) = out.as_chunks_mut::<64>();
             for (at, out) in blocks.iter_mut().enumerate() {
-                column::<L, 4>(lanes, rows, self.stride, weights, 64 * at, out);
+                column::<L, 4>(lanes, rows, stride, weights, 64 * at, out);
             }
             let done = 64 * blocks.len();
             for (at, out) in rest.chunks_mut(16).enumerate() {
-                column::<L, 1>(lanes, rows, self.stride, weights, done + 16 * at, out);
+                column::<L, 1>(lanes, rows, stride, weights, done + 16 * at, out);
             }
         }
     }
@@ -119,7 +117,7 @@ fn column<L: Lanes, const N: usize>(
     out: &mut [u8],
 ) {
     let mut sums = [lanes.splat(HALF); N];
-    for (row, &weight) in rows.chunks_exact(stride).zip(weights) {
+    for (row, &weight) in rows.chunks(stride).zip(weights) {
         let weight = lanes.splat(weight);
         let row = &row[at..at + out.len()];
         for i in 0..N {
@@ -174,19 +172,17 @@ mod tests {
             (0..40_u32 * 200).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect();
         for places in 1..60 {
             let taps = &taps(places);
-            let stride = (places + 2) * 3;
-            let rows = &values[..20 * stride];
+            let rows = View::of(&values, (places + 2) * 3, 20);
             let mut outs = [vec![0; 20 * places * 3], vec![1; 20 * places * 3]];
             let [lanes, plain] = &mut outs;
-            vectorised(Horizontal::<3> { rows, stride, taps, out: lanes });
-            Horizontal::<3> { rows, stride, taps, out: plain }.run(Baseline);
+            vectorised(Horizontal::<3> { rows, taps, out: lanes });
+            Horizontal::<3> { rows, taps, out: plain }.run(Baseline);
             assert!(lanes == plain, "across, {places} places");
-            let stride = places * 2;
-            let rows = &values[..(places + 2) * stride];
-            let mut outs = [vec![0; places * stride], vec![1; places * stride]];
+            let rows = View::of(&values, places * 2, places + 2);
+            let mut outs = [vec![0; places * places * 2], vec![1; places * places * 2]];
             let [lanes, plain] = &mut outs;
-            vectorised(Vertical { rows, stride, taps, out: lanes });
-            Vertical { rows, stride, taps, out: plain }.run(Baseline);
+            vectorised(Vertical { rows, taps, out: lanes });
+            Vertical { rows, taps, out: plain }.run(Baseline);
             assert!(lanes == plain, "down, {places} places");
         }
     }

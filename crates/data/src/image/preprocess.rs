@@ -1,9 +1,12 @@
 //! From pixels to the numbers a vision encoder takes.
 
+use super::augment::{Augment, AugmentDraw, CropBox};
 use super::resize::{resize, resize_window};
+use super::view::View;
 use image::RgbImage;
 use std::borrow::Cow;
 use std::ops::Range;
+use toolkit_seed::Stream;
 
 /// The part of a picture that becomes the encoder's square, and its proportions there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,9 +53,45 @@ impl Preprocess {
     /// nothing can be resized from it.
     #[must_use]
     pub fn apply(&self, image: &RgbImage) -> Vec<f32> {
-        let Some(square) = self.square_of(image) else {
-            return vec![0.0; 3 * (self.size * self.size) as usize];
+        self.square_of(image).map_or_else(|| self.nothing(), |square| self.normalised(&square))
+    }
+
+    /// Returns what [`Preprocess::apply`] does of an augmented picture. A crop takes the place of
+    /// `fit`; without any augmentation the two are the same.
+    #[must_use]
+    pub fn apply_augmented(
+        &self,
+        image: &RgbImage,
+        augment: &Augment,
+        draws: &mut Stream,
+    ) -> Vec<f32> {
+        let (width, height) = image.dimensions();
+        if image.is_empty() {
+            return self.nothing();
+        }
+        self.apply_drawn(image, &augment.draw((width, height), draws))
+    }
+
+    /// Augments with values that were drawn before, as [`Preprocess::apply_augmented`].
+    #[must_use]
+    pub fn apply_drawn(&self, image: &RgbImage, drawn: &AugmentDraw) -> Vec<f32> {
+        let square = match drawn.crop {
+            Some(part) => self.resized_part(image, part),
+            None => self.square_of(image),
         };
+        let Some(mut square) = square else { return self.nothing() };
+        if drawn.flip || !drawn.operations.is_empty() {
+            drawn.finish(square.to_mut(), self.size as usize);
+        }
+        self.normalised(&square)
+    }
+
+    /// Returns the values of no picture: the mean.
+    fn nothing(&self) -> Vec<f32> {
+        vec![0.0; 3 * (self.size * self.size) as usize]
+    }
+
+    fn normalised(&self, square: &[u8]) -> Vec<f32> {
         let pixels = square.as_chunks::<3>().0;
         let mut out = Vec::with_capacity(3 * pixels.len());
         for channel in 0..3 {
@@ -72,6 +111,19 @@ impl Preprocess {
         let pixels = self.square_of(image).map(Cow::into_owned);
         let whole = pixels.and_then(|pixels| RgbImage::from_raw(self.size, self.size, pixels));
         whole.unwrap_or_else(|| RgbImage::new(self.size, self.size))
+    }
+
+    /// Resizes a part of the picture to the square.
+    fn resized_part<'a>(&self, image: &'a RgbImage, part: CropBox) -> Option<Cow<'a, [u8]>> {
+        let side = self.size as usize;
+        if side == 0 || image.is_empty() {
+            return None;
+        }
+        let part = part.within(image.dimensions());
+        let [left, top, width, height] =
+            [part.left, part.top, part.width, part.height].map(|value| value as usize);
+        let part = whole(image).part(3 * left..3 * (left + width), top..top + height);
+        Some(resize_window::<3>(part, (side, side), (0..side, 0..side)).into())
     }
 
     fn square_of<'a>(&self, image: &'a RgbImage) -> Option<Cow<'a, [u8]>> {
@@ -110,14 +162,18 @@ impl Preprocess {
     }
 }
 
+/// Views all pixels of a picture.
+fn whole(image: &RgbImage) -> View<'_> {
+    View::of(image.as_raw(), 3 * image.width() as usize, image.height() as usize)
+}
+
 /// Returns the middle square of side `side` of the picture after it was resized, on black where it
 /// is smaller.
 fn middle(image: &RgbImage, resized: (usize, usize), side: usize) -> Vec<u8> {
     let (columns, left) = axis(resized.0, side);
     let (rows, top) = axis(resized.1, side);
     let (width, height) = (columns.len(), rows.len());
-    let from = (image.width() as usize, image.height() as usize);
-    let cropped = resize_window::<3>(image, from, resized, (columns, rows));
+    let cropped = resize_window::<3>(whole(image), resized, (columns, rows));
     if (width, height) == (side, side) {
         return cropped;
     }

@@ -9,6 +9,7 @@
 
 use super::lanes::{PRECISION, vectorised};
 use super::passes::{Horizontal, Taps, Vertical};
+use super::view::View;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -61,26 +62,23 @@ pub fn resize<const CHANNELS: usize>(
     (width, height): (usize, usize),
     (to_width, to_height): (usize, usize),
 ) -> Vec<u8> {
-    resize_window::<CHANNELS>(
-        pixels,
-        (width, height),
-        (to_width, to_height),
-        (0..to_width, 0..to_height),
-    )
+    assert_eq!(pixels.len(), width * height * CHANNELS, "pixels and size must fit");
+    assert!(width * height > 0, "no side may be 0");
+    let whole = View::of(pixels, width * CHANNELS, height);
+    resize_window::<CHANNELS>(whole, (to_width, to_height), (0..to_width, 0..to_height))
 }
 
-/// Resizes like [`resize`], but computes only some columns and rows of the result: a long, narrow
-/// picture may have a huge one.
+/// Resizes a view like [`resize`], but computes only some columns and rows of the result: a long,
+/// narrow picture may have a huge one.
 ///
 /// # Panics
-/// As [`resize`], or if the window is not within the result.
+/// If a side is 0 or the window is not within the result.
 pub(crate) fn resize_window<const CHANNELS: usize>(
-    pixels: &[u8],
-    (width, height): (usize, usize),
+    from: View<'_>,
     (to_width, to_height): (usize, usize),
     (columns, rows): (Range<usize>, Range<usize>),
 ) -> Vec<u8> {
-    assert_eq!(pixels.len(), width * height * CHANNELS, "pixels and size must fit");
+    let (width, height) = (from.width / CHANNELS, from.height);
     assert!(width * height * to_width * to_height > 0, "no side may be 0");
     assert!(
         columns.end <= to_width && rows.end <= to_height,
@@ -91,51 +89,40 @@ pub(crate) fn resize_window<const CHANNELS: usize>(
     let shrinks = from_height - new_height;
     let vertical_first = shrinks > 0 && shrinks > 2 * (from_width - new_width);
     if vertical_first {
-        let pixels = vertical(pixels, width * CHANNELS, height, to_height, rows);
-        return horizontal::<CHANNELS>(&pixels, width, to_width, columns).into_owned();
+        let count = rows.len();
+        let pixels = vertical(from, to_height, rows);
+        let pixels = View::of(&pixels, from.width, count);
+        return horizontal::<CHANNELS>(pixels, to_width, columns).into_owned();
     }
     let stride = columns.len() * CHANNELS;
-    let pixels = horizontal::<CHANNELS>(pixels, width, to_width, columns);
-    vertical(&pixels, stride, height, to_height, rows).into_owned()
+    let pixels = horizontal::<CHANNELS>(from, to_width, columns);
+    vertical(View::of(&pixels, stride, height), to_height, rows).into_owned()
 }
 
-/// Resizes every row of `width` pixels to `to_width`, of which `window` are computed.
+/// Resizes every row to `to_width` pixels, of which `window` are computed.
 fn horizontal<const CHANNELS: usize>(
-    rows: &[u8],
-    width: usize,
+    from: View<'_>,
     to_width: usize,
     window: Range<usize>,
 ) -> Cow<'_, [u8]> {
+    let width = from.width / CHANNELS;
     if width == to_width {
-        if window.len() == width {
-            return rows.into();
-        }
-        let window = window.start * CHANNELS..window.end * CHANNELS;
-        return rows
-            .chunks_exact(width * CHANNELS)
-            .flat_map(|row| &row[window.clone()])
-            .copied()
-            .collect();
+        let columns = window.start * CHANNELS..window.end * CHANNELS;
+        return from.part(columns, 0..from.height).packed();
     }
-    let mut out = vec![0; rows.len() / width * window.len()];
+    let mut out = vec![0; from.height * window.len() * CHANNELS];
     let taps = &taps(width, to_width, window);
-    vectorised(Horizontal::<CHANNELS> { rows, stride: width * CHANNELS, taps, out: &mut out });
+    vectorised(Horizontal::<CHANNELS> { rows: from, taps, out: &mut out });
     out.into()
 }
 
-/// Resizes `height` rows of `stride` values to `to_height`, of which `window` are computed.
-fn vertical(
-    rows: &[u8],
-    stride: usize,
-    height: usize,
-    to_height: usize,
-    window: Range<usize>,
-) -> Cow<'_, [u8]> {
-    if height == to_height {
-        return rows[window.start * stride..window.end * stride].into();
+/// Resizes to `to_height` rows, of which `window` are computed.
+fn vertical(from: View<'_>, to_height: usize, window: Range<usize>) -> Cow<'_, [u8]> {
+    if from.height == to_height {
+        return from.part(0..from.width, window).packed();
     }
-    let mut out = vec![0; stride * window.len()];
-    let taps = &taps(height, to_height, window);
-    vectorised(Vertical { rows, stride, taps, out: &mut out });
+    let mut out = vec![0; from.width * window.len()];
+    let taps = &taps(from.height, to_height, window);
+    vectorised(Vertical { rows: from, taps, out: &mut out });
     out.into()
 }
