@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             samples,
             captions,
             depicts: vec![0, 1, 2, 3],
+            sources: Vec::new(),
             seed: 1,
             step,
         };

@@ -4,7 +4,7 @@
 use crate::TrainError;
 use crate::fit::{Objective, StepLoss};
 use crate::losses::{next_token_loss_sum, scalar};
-use crate::source::Source;
+use crate::source::{Source, counts};
 use crate::text::draw_caption;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
@@ -250,9 +250,10 @@ impl Objective<Connector> for Stage2 {
             });
         }
         let metrics = [("loss", sum), ("loss_lm", sum), ("trivial_lm", self.blind)];
+        let metrics = metrics.into_iter().map(|(name, value)| (name.to_owned(), value));
         Ok(StepLoss {
             grads: accumulated.grads(),
-            metrics: metrics.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+            metrics: metrics.chain(counts(&samples)).collect(),
             images: samples.len(),
             tokens: texts.iter().map(|(input, output)| input.len() + output.len()).sum(),
             waited: self.source.waited(),

@@ -24,6 +24,7 @@ pub use live::{Live, LiveConfig};
 pub use text::{Sample, Texts, corpus, encoded, tokenized};
 
 pub(crate) use loader::Loader;
+pub(crate) use text::counts;
 
 use crate::TrainError;
 use burn::tensor::{Device, Tensor};

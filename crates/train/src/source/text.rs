@@ -1,6 +1,7 @@
 //! Captions of a data set as token ids.
 
 use crate::TrainError;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use toolkit_data::Dataset;
 use toolkit_seed::key;
@@ -16,6 +17,17 @@ pub struct Sample {
     /// Number of the picture's content: samples of one number are positives of each other (LAVIS:
     /// equal `image_id`).
     pub depicts: u64,
+    /// Name of the source that it comes from, in a mixture.
+    pub source: Option<Arc<str>>,
+}
+
+/// Returns the number of samples of each source of a mixture, named for the log.
+pub(crate) fn counts(samples: &[Sample]) -> Vec<(String, f64)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for source in samples.iter().filter_map(|sample| sample.source.as_deref()) {
+        *counts.entry(source).or_default() += 1;
+    }
+    counts.into_iter().map(|(name, count)| (format!("samples_{name}"), count as f64)).collect()
 }
 
 /// The texts of each row of a data set.
@@ -38,6 +50,7 @@ pub fn tokenized(
     let encode: Box<Encode> = Box::new(encode);
     let kept = if dataset.len() <= MOST_KEPT { dataset.len() } else { 0 };
     let kept: Vec<OnceLock<Sample>> = (0..kept).map(|_| OnceLock::new()).collect();
+    let sources: Vec<Arc<str>> = dataset.sources().iter().map(|one| one.name.as_str().into()).collect();
     Arc::new(move |row| {
         let keep = kept.get(row);
         if let Some(sample) = keep.and_then(OnceLock::get) {
@@ -46,7 +59,8 @@ pub fn tokenized(
         let depicts = key(dataset.item(row).depicts.as_bytes());
         let captions = dataset.training_captions(row);
         let captions: Result<_, Problem> = captions.iter().map(|text| encode(text)).collect();
-        let sample = Sample { row, captions: captions?, depicts };
+        let source = (sources.len() > 1).then(|| sources[dataset.source_of(row)].clone());
+        let sample = Sample { row, captions: captions?, depicts, source };
         Ok(keep.map_or(&sample, |keep| keep.get_or_init(|| sample.clone())).clone())
     })
 }
@@ -56,7 +70,7 @@ pub fn tokenized(
 pub fn encoded(captions: Arc<Vec<Vec<Vec<u32>>>>) -> Texts {
     Arc::new(move |row| {
         let captions = captions.get(row).cloned().unwrap_or_default();
-        Ok(Sample { row, captions, depicts: row as u64 })
+        Ok(Sample { row, captions, depicts: row as u64, source: None })
     })
 }
 

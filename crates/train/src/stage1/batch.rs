@@ -2,7 +2,7 @@
 
 use super::Stage1Settings;
 use crate::TrainError;
-use crate::source::Sample;
+use crate::source::{Sample, counts};
 use crate::text::draw_caption;
 use burn::tensor::Device;
 use toolkit_core::{Side, Stream, TextBatch, pad};
@@ -18,6 +18,8 @@ pub struct Batch {
     pub captions: Vec<Vec<u32>>,
     /// Number of each image's content: images with the same number are positives of each other.
     pub depicts: Vec<u64>,
+    /// Number of samples of each source of a mixture, named for the log.
+    pub sources: Vec<(String, f64)>,
     /// Seed of the run.
     pub seed: u64,
     /// Step, from 0.
@@ -38,8 +40,8 @@ impl Batch {
         drawn.sort_by_key(|(_, caption)| caption.len());
         let (places, captions): (Vec<usize>, Vec<Vec<u32>>) = drawn.into_iter().unzip();
         let depicts = places.iter().map(|&place| samples[place].depicts).collect();
-        let samples = places.iter().map(|&place| samples[place].row).collect();
-        Ok(Self { samples, places, captions, depicts, seed, step })
+        let rows = places.iter().map(|&place| samples[place].row).collect();
+        Ok(Self { samples: rows, places, captions, depicts, sources: counts(samples), seed, step })
     }
 
     /// Returns the number of images.

@@ -88,6 +88,7 @@ impl Stage1 {
                 metrics.push((name, accuracy.value));
             }
         }
+        metrics.extend(batch.sources.iter().cloned());
         metrics.push(("temperature".to_owned(), scalar(&tower(model)?.temperature())));
         Ok(StepLoss {
             grads,

@@ -109,7 +109,7 @@ fn low_memory_is_the_definition() {
                 (captions[4], captions[5]) = (captions[3].clone(), captions[3].clone());
                 let texts = move |row: usize| {
                     let depicts = if row < 3 { 0 } else { row as u64 };
-                    Ok(Sample { row, captions: captions[row].clone(), depicts })
+                    Ok(Sample { row, captions: captions[row].clone(), depicts, source: None })
                 };
                 objective.source = source(&features, 5, Arc::new(texts));
             }
