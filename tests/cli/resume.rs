@@ -138,6 +138,7 @@ fn ctrl_c_says_how_to_go_on() {
     // Tests that run in the background ignore the signal, and so would what they start.
     let mut command = std::process::Command::new("env");
     command.arg("--default-signal=INT").arg(run.get_program()).args(run.get_args());
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.current_dir(run.get_current_dir().unwrap()).stdin(Stdio::null());
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     while !out.join("manifest.json").exists() {
