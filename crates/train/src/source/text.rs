@@ -50,7 +50,8 @@ pub fn tokenized(
     let encode: Box<Encode> = Box::new(encode);
     let kept = if dataset.len() <= MOST_KEPT { dataset.len() } else { 0 };
     let kept: Vec<OnceLock<Sample>> = (0..kept).map(|_| OnceLock::new()).collect();
-    let sources: Vec<Arc<str>> = dataset.sources().iter().map(|one| one.name.as_str().into()).collect();
+    let sources: Vec<Arc<str>> =
+        dataset.sources().iter().map(|one| one.name.as_str().into()).collect();
     Arc::new(move |row| {
         let keep = kept.get(row);
         if let Some(sample) = keep.and_then(OnceLock::get) {
