@@ -5,6 +5,8 @@ use crate::{device, out};
 use burn::tensor::Device;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toolkit_data::Opening;
 use toolkit_registry::{Registry, Source};
 use toolkit_system::problem::Problem;
 
@@ -61,12 +63,10 @@ impl Context {
             toolkit_data::set_most_pixels(most);
         }
         toolkit_data::check_most_pixels()?;
-        Ok(Self {
-            registry,
-            device_name: global.device,
-            json: global.json,
-            log: Log::new(global.quiet),
-        })
+        let log = Log::new(global.quiet);
+        let opening = Opening { reporter: Arc::new(log.clone()), ..registry.opening() };
+        let registry = registry.opening_data(opening);
+        Ok(Self { registry, device_name: global.device, json: global.json, log })
     }
 
     /// Opens the device and tries it out.

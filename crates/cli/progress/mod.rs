@@ -75,6 +75,9 @@ impl Reporter for Log {
     fn task(&self, name: &str) -> Box<dyn Progress + Send> {
         Box::new(Self::task(self, name))
     }
+    fn bytes_task(&self, name: &str) -> Box<dyn Progress + Send> {
+        Box::new(Self::bytes_task(self, name))
+    }
     fn note(&self, line: &str) {
         self.line(line);
     }

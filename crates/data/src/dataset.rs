@@ -54,6 +54,19 @@ impl Item {
     }
 }
 
+/// A large file with many items, for manifests and reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardInfo {
+    /// Path from the folder that all shards of the data set have in common.
+    pub name: String,
+    /// Bytes; 0 for a folder.
+    pub bytes: u64,
+    /// SHA-256 of the shard when it was indexed; of a folder, of its files.
+    pub sha256: String,
+    /// Number of its samples, those that are left out included.
+    pub samples: u64,
+}
+
 /// Pictures with captions and questions, addressed by index.
 ///
 /// [`crate::Items`] implements it for texts in memory: a format only adds the pictures.
@@ -93,6 +106,14 @@ pub trait Dataset: Send + Sync {
     /// Returns the index in [`Dataset::sources`] of the source of an item.
     fn source_of(&self, _index: usize) -> usize {
         0
+    }
+    /// Lists the large files that the items lie in; a data set of other files has none.
+    fn shards(&self) -> Vec<ShardInfo> {
+        Vec::new()
+    }
+    /// Returns the number in [`Dataset::shards`] of the file that has an item.
+    fn shard_of(&self, _index: usize) -> Option<usize> {
+        None
     }
     /// Renders or decodes the picture of an item, on white where it is transparent.
     ///

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
+use toolkit_system::files::FileError;
 use toolkit_system::problem::Problem;
 
 /// An error of data. `Display` renders it as a [`Problem`].
@@ -87,6 +88,12 @@ impl DataError {
 impl From<Problem> for DataError {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
+    }
+}
+
+impl From<FileError> for DataError {
+    fn from(error: FileError) -> Self {
+        Self::Problem(error.into())
     }
 }
 

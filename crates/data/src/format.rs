@@ -4,7 +4,7 @@
 //! the format's `Config`. Most open an [`crate::Items`] with pictures of their own. The registry knows formats by name: an outside crate adds one with
 //! `Registry::dataset::<MyFormat>("my-format")`.
 
-use crate::{Check, CheckOptions, DataError, Dataset};
+use crate::{Check, CheckOptions, DataError, Dataset, Opening};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +16,8 @@ pub struct DatasetCard<'a> {
     pub name: &'a str,
     /// Returns the folder of a package that the card names, unpacked.
     pub package: &'a dyn Fn(&str) -> Result<PathBuf, DataError>,
+    /// Place for indexes, and receiver of progress.
+    pub opening: &'a Opening,
 }
 
 impl DatasetCard<'_> {

@@ -1,6 +1,6 @@
 //! Pictures with captions and questions.
 //!
-//! A [`Dataset`] has texts in memory and pictures on demand. Each data set comes from a
+//! A [`Dataset`] has texts and pictures by number. Each data set comes from a
 //! [`DatasetFormat`], which a card names by its `kind`; outside crates register formats of their own
 //! with `Registry::dataset`.
 //!
@@ -13,6 +13,7 @@
 //! | `small` | [`Small`] and [`EasyVqa`]: real pictures from packages of public registries |
 //! | `published` | [`Published`]: COCO, VQAv2 and others, in the files of their publishers |
 //! | `folder` | [`Folder`]: anyone's pictures |
+//! | `shards` | [`Shards`]: tar files of pictures and texts, of any size |
 //! | `lists` | lists of texts as JSON, CSV and TSV, and their faults |
 //! | `text_processor`, `processed` | [`TextProcessor`]: LAVIS' cleaning of captions and questions |
 //! | `image` | picture files to pixels, resizing, [`Preprocess`], [`Augment`] |
@@ -43,9 +44,11 @@ mod image;
 mod items;
 mod lists;
 mod name;
+mod opening;
 mod processed;
 mod published;
 mod scenes;
+mod shards;
 mod sheet;
 mod small;
 mod sources;
@@ -58,13 +61,14 @@ pub use self::image::{
 };
 /// The pixels of a picture, re-exported so that formats need no dependency of their own.
 pub use ::image::RgbImage;
-pub use dataset::{Dataset, Item, Question, answer_type};
+pub use dataset::{Dataset, Item, Question, ShardInfo, answer_type};
 pub use error::DataError;
 pub use folder::{Folder, FolderCheck, FolderPictures, check_folder, pictures_below};
 pub use format::{DatasetCard, DatasetFormat, OnPictures, UserFiles};
 pub use items::{Items, Pictures};
 pub use lists::{Fault, Field, FieldType, Finding, Findings, check_rows};
 pub use name::DataName;
+pub use opening::Opening;
 pub use processed::Processed;
 pub use published::{
     AnnotationFormat, Check, CheckOptions, DATA_VARIABLE, ImageName, Published, PublishedConfig,
@@ -74,6 +78,7 @@ pub use scenes::{
     Arrangement, COLOURS, ColourNamer, GROUPS, PictureLabels, Placed, Scene, ScenePictures,
     SceneText, Scenes, ScenesConfig, Thing, World, words,
 };
+pub use shards::{ShardOptions, Shards};
 pub use sheet::contact_sheet;
 pub use small::{
     EasyVqa, EasyVqaConfig, EasyVqaPictures, Small, SmallConfig, SmallPictures, SmallSource,

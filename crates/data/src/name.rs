@@ -7,6 +7,8 @@ use std::path::Path;
 pub enum DataName<'a> {
     /// `folder:PATH`: pictures of a folder.
     Folder(&'a Path),
+    /// `shards:GLOB`: tar files, or folders of them.
+    Shards(&'a str),
     /// `card:split`: one split of a card.
     Split {
         /// Name of the card.
@@ -19,7 +21,10 @@ pub enum DataName<'a> {
 }
 
 impl<'a> DataName<'a> {
-    /// Tells the three forms apart.
+    /// The forms of names, for help and errors.
+    pub const FORMS: &'static str = "`scenes:train`, `folder:PATH` or `shards:GLOB`";
+
+    /// Tells the forms apart.
     ///
     /// ```
     /// use toolkit_data::DataName;
@@ -27,22 +32,62 @@ impl<'a> DataName<'a> {
     /// let name = DataName::parse("scenes:train");
     /// assert_eq!(name, DataName::Split { card: "scenes", split: "train" });
     /// assert_eq!(DataName::parse("folder:my/photos"), DataName::Folder("my/photos".as_ref()));
+    /// let shards = DataName::parse("shards:cc3m/{00..15}.tar");
+    /// assert_eq!(shards, DataName::Shards("cc3m/{00..15}.tar"));
     /// ```
     #[must_use]
     pub fn parse(name: &'a str) -> Self {
         match name.split_once(':') {
             Some(("folder", path)) => Self::Folder(Path::new(path)),
+            Some(("shards", patterns)) => Self::Shards(patterns),
             Some((card, split)) => Self::Split { card, split },
             None => Self::Card(name),
         }
     }
 
-    /// Returns the name of the card; `None` for a folder.
+    /// Returns the name of the card; `None` if the name is one of files.
     #[must_use]
     pub fn card(self) -> Option<&'a str> {
         match self {
-            Self::Folder(_) => None,
+            Self::Folder(_) | Self::Shards(_) => None,
             Self::Split { card, .. } | Self::Card(card) => Some(card),
         }
     }
+
+    /// Returns a short title: the card, or the last folder before any pattern.
+    ///
+    /// ```
+    /// use toolkit_data::DataName;
+    ///
+    /// let title = |name| DataName::parse(name).title();
+    /// assert_eq!(title("scenes:train"), "scenes");
+    /// assert_eq!(title("folder:my/photos/"), "photos");
+    /// assert_eq!(title("shards:/data/cc3m/{00..15}.tar::/data/sbu/*.tar"), "cc3m");
+    /// assert_eq!(title("shards:part-{0..3}.tar"), "part-");
+    /// assert_eq!(title("shards:/data/cc3m/"), "cc3m");
+    /// assert_eq!(title("shards:one.tar"), "one");
+    /// ```
+    #[must_use]
+    pub fn title(self) -> &'a str {
+        match self {
+            Self::Folder(path) => last(path.to_str().unwrap_or_default()),
+            Self::Split { card, .. } | Self::Card(card) => card,
+            Self::Shards(patterns) => {
+                let first = patterns.split("::").next().unwrap_or_default().trim();
+                match first.find(['{', '*', '?', '[']) {
+                    None => last(first).trim_end_matches(".tar"),
+                    Some(pattern) => match first[..pattern].rsplit_once('/') {
+                        Some((folder, _)) if !last(folder).is_empty() => last(folder),
+                        _ if pattern > 0 => last(&first[..pattern]),
+                        _ => "shards",
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// Returns the last part of a path.
+fn last(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! A data set whose training captions go through a text processor.
 
-use crate::{Alpha, DataError, Dataset, Findings, Item, TextProcessor};
+use crate::{Alpha, DataError, Dataset, Findings, Item, ShardInfo, SourceRows, TextProcessor};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -41,6 +41,22 @@ impl Dataset for Processed {
 
     fn is_sequential(&self) -> bool {
         self.data.is_sequential()
+    }
+
+    fn sources(&self) -> Vec<SourceRows> {
+        self.data.sources()
+    }
+
+    fn source_of(&self, index: usize) -> usize {
+        self.data.source_of(index)
+    }
+
+    fn shards(&self) -> Vec<ShardInfo> {
+        self.data.shards()
+    }
+
+    fn shard_of(&self, index: usize) -> Option<usize> {
+        self.data.shard_of(index)
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {

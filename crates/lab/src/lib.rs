@@ -38,13 +38,4 @@ pub mod work;
 pub use error::LabError;
 /// Reports, re-exported for programs that show what a run returns.
 pub use toolkit_report as report;
-
-use toolkit_system::progress::Progress;
-
-/// Receiver of progress and notes; the command line implements it.
-pub trait Reporter: Sync {
-    /// Begins a task with steps of its own.
-    fn task(&self, name: &str) -> Box<dyn Progress + Send>;
-    /// Writes a line to the log.
-    fn note(&self, line: &str);
-}
+pub use toolkit_system::progress::Reporter;

@@ -5,7 +5,10 @@ use crate::families::{add, family_or};
 use crate::spanned::closest;
 use crate::{Card, DatasetHandle, Kind, Registry};
 use std::sync::Arc;
-use toolkit_data::{DataError, DataName, Dataset, DatasetFormat, Folder};
+use toolkit_data::{
+    DataError, DataName, Dataset, DatasetFormat, Folder, Opening, ShardOptions, Shards,
+};
+use toolkit_store::Store;
 use toolkit_system::problem::Problem;
 
 impl Registry {
@@ -32,30 +35,50 @@ impl Registry {
                 "kind",
                 format!("unknown kind of data set `{}`", card.family),
                 format!(
-                    "{}known: {}; folders are `folder:PATH`",
+                    "{}known: {}; files of your own are `folder:PATH` or `shards:GLOB`",
                     near.unwrap_or_default(),
                     listed.join(", ")
                 ),
             )
         };
         let family = family_or(&self.formats, Kind::Dataset, card, unknown)?;
-        Ok(DatasetHandle { card, family })
+        Ok(DatasetHandle { card, family, opening: self.opening() })
     }
 
-    /// Opens `card:split` or `folder:PATH`.
+    /// Sets where indexes of data are kept and who is told of their building. Otherwise they are
+    /// kept in the folder of fetched files, and nobody is told.
+    #[must_use]
+    pub fn opening_data(mut self, opening: Opening) -> Self {
+        self.opening = Some(opening);
+        self
+    }
+
+    /// Returns where indexes of data are kept and who is told of their building.
+    #[must_use]
+    pub fn opening(&self) -> Opening {
+        let standard = || Opening::new(Store::standard().root().join("indexes"));
+        self.opening.clone().unwrap_or_else(standard)
+    }
+
+    /// Opens `card:split`, `folder:PATH` or `shards:GLOB`.
     ///
     /// # Errors
     /// If a card, format or split is unknown, or files are missing or damaged.
     pub fn open_data(&self, name: &str) -> Result<Arc<dyn Dataset>, DataError> {
         match DataName::parse(name) {
             DataName::Folder(path) => Ok(Arc::new(Folder::open(path)?)),
+            shards @ DataName::Shards(patterns) => {
+                let (name, patterns) = (format!("shards:{}", shards.title()), patterns.to_owned());
+                let options = ShardOptions::default();
+                Ok(Arc::new(Shards::open(name, &[patterns], &options, &self.opening())?))
+            }
             DataName::Split { card, split } => {
                 let card = self.card(Kind::Dataset, card)?;
                 self.dataset_of(&card)?.open(split)
             }
             DataName::Card(_) => {
                 let what = format!("`{name}` names no split");
-                Err(DataError::new(what, "write `scenes:train` or `folder:PATH`"))
+                Err(DataError::new(what, format!("write {}", DataName::FORMS)))
             }
         }
     }

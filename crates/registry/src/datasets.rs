@@ -3,13 +3,13 @@
 use crate::Card;
 use std::sync::Arc;
 use toolkit_data::{
-    Check, CheckOptions, DataError, Dataset, DatasetCard, DatasetFormat, OnPictures, Processed,
-    UserFiles,
+    Check, CheckOptions, DataError, Dataset, DatasetCard, DatasetFormat, OnPictures, Opening,
+    Processed, UserFiles,
 };
 use toolkit_system::problem::Problem;
 
 /// Opens a split of a card's data.
-type Open = fn(&Card, &str) -> Result<Arc<dyn Dataset>, DataError>;
+type Open = fn(&Card, &str, &Opening) -> Result<Arc<dyn Dataset>, DataError>;
 
 /// Functions of a format, with its own types inside.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +22,22 @@ pub(crate) struct DatasetFamily {
     open: Open,
 }
 
-type CheckFiles = fn(&Card, &str, CheckOptions, OnPictures<'_>) -> Result<Option<Check>, DataError>;
+/// Checks the files of a split of a card.
+type CheckFiles = fn(&Checked<'_>) -> Result<Option<Check>, DataError>;
+
+/// A split to check, and how.
+struct Checked<'a> {
+    card: &'a Card,
+    opening: &'a Opening,
+    split: &'a str,
+    options: CheckOptions,
+    progress: OnPictures<'a>,
+}
 
 /// Calls `act` with the parts of a card that a format needs.
-fn with_card<T>(card: &Card, act: impl FnOnce(&DatasetCard<'_>) -> T) -> T {
+fn with_card<T>(card: &Card, opening: &Opening, act: impl FnOnce(&DatasetCard<'_>) -> T) -> T {
     let package = |name: &str| card.package(name).map_err(DataError::from);
-    act(&DatasetCard { name: &card.name, package: &package })
+    act(&DatasetCard { name: &card.name, package: &package, opening })
 }
 
 impl DatasetFamily {
@@ -38,16 +48,16 @@ impl DatasetFamily {
             splits: |card| Ok(F::splits(&card.config()?)),
             published_images: |card, split| Ok(F::published_images(&card.config()?, split)),
             user_files: |card| Ok(F::user_files(&card.config()?, &card.name)),
-            check_files: |card, split, options, progress| {
+            check_files: |Checked { card, opening, split, options, progress }| {
                 let config = card.config()?;
                 let check = |context: &DatasetCard<'_>| {
-                    F::check_files(&config, context, split, options, progress)
+                    F::check_files(&config, context, split, *options, progress)
                 };
-                with_card(card, check)
+                with_card(card, opening, check)
             },
-            open: |card, split| {
+            open: |card, split, opening| {
                 let config = card.config()?;
-                with_card(card, |context| F::from_card(&config, context, split))
+                with_card(card, opening, |context| F::from_card(&config, context, split))
             },
         }
     }
@@ -57,6 +67,7 @@ impl DatasetFamily {
 pub struct DatasetHandle<'a> {
     pub(crate) card: &'a Card,
     pub(crate) family: &'a DatasetFamily,
+    pub(crate) opening: Opening,
 }
 
 impl DatasetHandle<'_> {
@@ -102,7 +113,8 @@ impl DatasetHandle<'_> {
         options: CheckOptions,
         progress: OnPictures<'_>,
     ) -> Result<Option<Check>, DataError> {
-        (self.family.check_files)(self.card, split, options, progress)
+        let (card, opening) = (self.card, &self.opening);
+        (self.family.check_files)(&Checked { card, opening, split, options, progress })
     }
 
     /// Opens a split, with the text processor of the card.
@@ -110,7 +122,7 @@ impl DatasetHandle<'_> {
     /// # Errors
     /// If there is no such split, a setting cannot be met, or files are missing or damaged.
     pub fn open(&self, split: &str) -> Result<Arc<dyn Dataset>, DataError> {
-        let data = (self.family.open)(self.card, split)?;
+        let data = (self.family.open)(self.card, split, &self.opening)?;
         Ok(match &self.card.text_processor {
             Some(processor) => Arc::new(Processed::new(data, processor.clone())),
             None => data,

@@ -8,6 +8,7 @@ use crate::{Card, Kind, Origin};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toolkit_core::{Bridge, LanguageModel, VisionEncoder};
+use toolkit_data::Opening;
 use toolkit_system::encoding::{Encoding, UTF16, encoding};
 use toolkit_system::problem::Problem;
 
@@ -34,6 +35,8 @@ pub struct Registry {
     extensions: Extensions,
     /// Folders of cards; a later one overrides an earlier one.
     origins: Vec<Origin>,
+    /// Place for indexes of data, and receiver of progress; otherwise the standard ones.
+    pub(crate) opening: Option<Opening>,
 }
 
 impl Registry {

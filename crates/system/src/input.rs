@@ -80,6 +80,32 @@ pub fn read_to_string(path: &Path) -> Result<String> {
         .map_err(|_| Error::new(ErrorKind::InvalidData, "the text is not UTF-8"))
 }
 
+/// Fills `buffer` with the bytes of a file from `offset` on, without moving its position: any
+/// number of threads may read one file.
+///
+/// # Errors
+/// Those of reading; [`ErrorKind::UnexpectedEof`] if the file ends before.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset);
+    #[cfg(windows)]
+    {
+        let (mut buffer, mut offset) = (buffer, offset);
+        while !buffer.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(file, buffer, offset) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    buffer = &mut buffer[read..];
+                    offset += read as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
@@ -101,6 +127,20 @@ mod tests {
         {
             assert_eq!(open(&pipe).unwrap_err().kind(), ErrorKind::InvalidInput);
         }
+    }
+
+    #[test]
+    fn any_part_of_a_file_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), "some text").unwrap();
+        let file = open(&dir.path().join("a")).unwrap();
+        let mut bytes = [0; 4];
+        for (offset, expected) in [(5, b"text"), (0, b"some")] {
+            read_exact_at(&file, &mut bytes, offset).unwrap();
+            assert_eq!(&bytes, expected);
+        }
+        let beyond = read_exact_at(&file, &mut bytes, 6).unwrap_err();
+        assert_eq!(beyond.kind(), ErrorKind::UnexpectedEof);
     }
 
     #[test]

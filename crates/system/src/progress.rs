@@ -35,6 +35,25 @@ pub trait Progress: Sync {
     fn finish(&self);
 }
 
+/// Receiver of the progress of several tasks and of notes; the command line implements it.
+pub trait Reporter: Sync {
+    /// Begins a task with steps of its own.
+    fn task(&self, name: &str) -> Box<dyn Progress + Send>;
+    /// Begins a task whose steps are bytes.
+    fn bytes_task(&self, name: &str) -> Box<dyn Progress + Send> {
+        self.task(name)
+    }
+    /// Writes a line to the log.
+    fn note(&self, line: &str);
+}
+
+impl Reporter for Silent {
+    fn task(&self, _: &str) -> Box<dyn Progress + Send> {
+        Box::new(Self)
+    }
+    fn note(&self, _: &str) {}
+}
+
 /// A receiver that shows nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;

@@ -2,6 +2,7 @@
 
 mod check;
 pub mod fetch;
+mod looked;
 mod preview;
 mod published;
 mod summary;

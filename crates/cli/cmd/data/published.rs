@@ -1,9 +1,8 @@
 //! `toolkit data check` of a published data set or a folder: everything that is missing or damaged,
 //! counted.
 
-use super::summary::{Majority, counts};
+use super::summary::{Majority, counts, findings};
 use crate::context::Context;
-use crate::text::table;
 use serde_json::{Value, json};
 use std::path::Path;
 use toolkit_data::{Check, CheckOptions, Dataset, Fault, FolderCheck, UserFiles, check_folder};
@@ -108,7 +107,7 @@ pub fn folder(context: &Context, path: &Path, options: CheckOptions) -> anyhow::
             ("questions", report.questions),
         ]);
         let head = format!("{}: {}\n", data.name(), status(&report));
-        head + &counted + &majority.text() + &findings(&report)
+        head + &counted + &majority.text() + &findings(&report.findings, &report.notes)
     };
     context.print(value, lines)?;
     match first(&report) {
@@ -159,28 +158,5 @@ fn text(name: &str, report: &Check) -> String {
         report.sums_compared,
         status(report)
     );
-    lines + &findings(report)
-}
-
-/// Writes the table of findings, and a line for each note.
-fn findings(report: &Check) -> String {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for (fault, found) in &report.findings {
-        let mut examples: Vec<String> = found.examples.iter().map(ToString::to_string).collect();
-        if examples.is_empty() {
-            examples.push(String::new());
-        }
-        for (at, example) in examples.into_iter().enumerate() {
-            let (kind, count) =
-                if at == 0 { (fault.name(), found.count.to_string()) } else { ("", String::new()) };
-            rows.push(vec![kind.to_owned(), count, example]);
-        }
-    }
-    let table = if rows.is_empty() {
-        String::new()
-    } else {
-        table(&["finding", "count", "such as"], &rows)
-    };
-    let notes = report.notes.iter().map(|note| format!("note: {note}\n"));
-    table + &notes.collect::<String>()
+    lines + &findings(&report.findings, &report.notes)
 }

@@ -94,6 +94,15 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
     pixels(bytes, path, Alpha::OnWhite, u64::MAX)
 }
 
+/// Decodes bytes like [`decode_bytes`], with a choice of what becomes of transparency.
+pub(crate) fn decode_bytes_as(
+    bytes: &[u8],
+    path: &Path,
+    alpha: Alpha,
+) -> Result<RgbImage, DataError> {
+    pixels(bytes, path, alpha, u64::MAX)
+}
+
 /// Decodes bytes like [`decode_bytes`], with a limit below the one for all pictures.
 pub(crate) fn decode_within(bytes: &[u8], path: &Path, most: u64) -> Result<RgbImage, DataError> {
     pixels(bytes, path, Alpha::OnWhite, most)

@@ -1,13 +1,13 @@
 //! Faults of a data set, and what becomes of them: opening stops, checking counts.
 
 use crate::DataError;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use toolkit_system::problem::Problem;
 
 /// A kind of thing that is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Fault {
@@ -136,6 +136,18 @@ impl Counted {
         finding.count += 1;
         if finding.examples.len() < self.most {
             finding.examples.push(error.problem());
+        }
+    }
+}
+
+impl Counted {
+    /// Counts faults of one kind, of which the first are given.
+    pub fn add_many(&mut self, fault: Fault, count: u64, examples: impl Iterator<Item = Problem>) {
+        if count > 0 {
+            let finding = self.findings.entry(fault).or_default();
+            finding.count += count;
+            let free = self.most.saturating_sub(finding.examples.len());
+            finding.examples.extend(examples.take(free));
         }
     }
 }

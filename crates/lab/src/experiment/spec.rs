@@ -3,6 +3,7 @@
 pub use crate::experiment::data_spec::{DataSpec, FeatureMode, MaxDamaged};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use toolkit_data::DataName;
 use toolkit_models::bridge::QFormerInit;
 use toolkit_train::fit::Saves;
 use toolkit_train::optim::OptimConfig;
@@ -183,11 +184,7 @@ impl AlsoSpec {
     /// Returns the beginning of the names of its scores: the name of the data.
     #[must_use]
     pub fn name(&self) -> String {
-        let data = match self.data.strip_prefix("folder:") {
-            Some(path) => path.trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
-            None => self.data.split(':').next().unwrap_or_default(),
-        };
-        data.replace('.', "_")
+        DataName::parse(&self.data).title().replace('.', "_")
     }
 }
 

@@ -1,0 +1,14 @@
+//! The functions of all kinds of shards.
+
+use super::container::Container;
+use super::folder::FolderShards;
+use super::place::ShardKind;
+use super::tar::TarShards;
+
+/// Returns the functions of a kind.
+pub(crate) fn container(kind: ShardKind) -> &'static dyn Container {
+    match kind {
+        ShardKind::Tar => &TarShards,
+        ShardKind::Folder => &FolderShards,
+    }
+}

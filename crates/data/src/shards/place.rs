@@ -1,0 +1,63 @@
+//! Shards and places in them.
+
+use serde::{Deserialize, Serialize};
+use std::io::Result;
+use std::path::{Path, PathBuf};
+
+/// A kind of shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ShardKind {
+    /// A tar file, as webdataset and img2dataset write it.
+    Tar,
+    /// A folder of pictures with their texts beside them, as img2dataset writes it.
+    Folder,
+}
+
+/// A shard that a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ShardFile {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// Path from the folder that all shards of the data set have in common.
+    pub name: String,
+    /// Kind.
+    pub kind: ShardKind,
+}
+
+/// A digest, as bytes.
+pub(crate) type Sum = [u8; 32];
+
+/// Size and time by which a shard is known again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    /// Bytes; 0 for a folder.
+    pub bytes: u64,
+    /// Nanoseconds since 1970 of the last change.
+    pub modified: u64,
+}
+
+impl Stamp {
+    /// Reads the stamp of a file or folder.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn of(path: &Path) -> Result<Self> {
+        let data = std::fs::metadata(path)?;
+        let since =
+            data.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let modified = since.and_then(|since| u64::try_from(since.as_nanos()).ok());
+        let bytes = if data.is_dir() { 0 } else { data.len() };
+        Ok(Self { bytes, modified: modified.unwrap_or_default() })
+    }
+}
+
+/// The place of a picture in its shard. A container gives both numbers their meaning; in files they
+/// are bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Beginning.
+    pub offset: u64,
+    /// Length.
+    pub length: u32,
+}
