@@ -55,6 +55,9 @@ pub struct ModelArgs {
     pub dtype: Precision,
 }
 
+/// Prompt of a question where neither a task nor a language card has one: the question alone.
+const ALONE: &str = "{}";
+
 /// Purpose of a model: a run has one checkpoint for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -81,7 +84,8 @@ impl From<TrainedModel> for LoadedModel {
 }
 
 impl LoadedModel {
-    /// Returns the prompt of captions, and the settings of their search.
+    /// Returns the prompt of captions, and the settings of their search: those of the run's task, or
+    /// where it has none the language card's and the published ones.
     ///
     /// # Errors
     /// If the run's task card is wrong.
@@ -89,8 +93,13 @@ impl LoadedModel {
         let Some(cell) = &self.cell else {
             return Ok((String::new(), Decoding::published_caption()));
         };
-        let card = context.registry.card(Kind::Task, &cell.spec.eval.caption)?;
-        let task = CaptionTask::from_card(&card, &[&cell.model_plan.language.card])?;
+        let language = &cell.model_plan.language()?.card;
+        let Some(task) = &cell.spec.eval.caption else {
+            let prompt = language.prompt.get("caption").cloned().unwrap_or_default();
+            return Ok((prompt, Decoding::published_caption()));
+        };
+        let card = context.registry.card(Kind::Task, task)?;
+        let task = CaptionTask::from_card(&card, &[language])?;
         Ok((task.prompt, task.decoding))
     }
 
@@ -104,8 +113,13 @@ impl LoadedModel {
             let prompt = self.vlm.published_question_prompt();
             return Ok((prompt.to_owned(), Decoding::published_answer()));
         };
-        let card = context.registry.card(Kind::Task, &cell.spec.eval.vqa)?;
-        let task = VqaTask::from_card(&card, &[&cell.model_plan.language.card])?;
+        let language = &cell.model_plan.language()?.card;
+        let Some(task) = &cell.spec.eval.vqa else {
+            let prompt = language.prompt.get("vqa").map_or(ALONE, String::as_str);
+            return Ok((prompt.to_owned(), Decoding::published_answer()));
+        };
+        let card = context.registry.card(Kind::Task, task)?;
+        let task = VqaTask::from_card(&card, &[language])?;
         Ok((task.prompt, task.decoding))
     }
 

@@ -15,6 +15,7 @@ mod resume;
 mod score;
 mod show;
 mod support;
+mod train;
 mod unfit;
 mod unreadable;
 mod use_trained;

@@ -133,8 +133,12 @@ fn of_run(context: &Context, args: &Args, to: To, form: Form) -> anyhow::Result<
         }
     };
     let qformer = vlm.bridge.qformer().map(|_| model_plan.bridge.card.config()).transpose()?;
-    let language =
-        vlm.language.as_ref().map(|_| language(&model_plan.language.card)).transpose()?;
+    let language = vlm
+        .language
+        .as_ref()
+        .and(model_plan.language.as_ref())
+        .map(|part| language(&part.card))
+        .transpose()?;
     let tokenizer = tokenizer(&vlm.tokenizer()?.tokenizer, language.as_ref())?;
     let configs = Configs { vision, qformer, language, tokenizer };
     Ok(export(vlm, configs, &args.out, to, form)?)

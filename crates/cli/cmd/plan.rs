@@ -58,7 +58,7 @@ pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
 /// Returns the trained and frozen parameters of a cell.
 fn params(run: &Run, cell: &PlannedCell) -> (u64, u64) {
     let parts = &run.plan.model_plans[cell.model_plan];
-    (parts.trained_params, parts.vision.shape.cost.params + parts.language.shape.cost.params)
+    (parts.trained_params, parts.frozen_params())
 }
 
 fn as_json(run: &Run) -> Value {

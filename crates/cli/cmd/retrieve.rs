@@ -54,10 +54,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Some(key) => args.model.open_stage1(context, key)?,
         None => args.model.open(context, Purpose::Compare)?,
     };
-    let most = match &loaded.cell {
+    let task = loaded.cell.as_ref().and_then(|cell| cell.spec.eval.retrieve.as_ref());
+    let most = match task {
         None => None,
-        Some(cell) => {
-            let card = context.registry.card(Kind::Task, &cell.spec.eval.retrieve)?;
+        Some(task) => {
+            let card = context.registry.card(Kind::Task, task)?;
             Some(RetrievalTask::from_card(&card)?.config.max_tokens)
         }
     };

@@ -165,7 +165,7 @@ fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
 /// a published model those of the paper.
 fn prompts(opened: &LoadedModel) -> anyhow::Result<Card> {
     if let Some(cell) = &opened.cell {
-        return Ok(cell.model_plan.language.card.clone());
+        return Ok(cell.model_plan.language()?.card.clone());
     }
     let question = opened.vlm.published_question_prompt();
     let text = format!("family = \"opt\"\n[prompt]\nvqa = {}\ncaption = \"\"\n", json!(question));

@@ -79,13 +79,12 @@ fn model(registry: &Registry, card: &Card) -> anyhow::Result<Value> {
         }));
     };
     let (vision, bridge, init) = (parts.vision, parts.bridge, QFormerInit::Random);
-    let spec = ModelSpec { vision, bridge, language, init };
+    let spec = ModelSpec { vision, bridge, language: Some(language), init };
     let r = ModelPlan::new(registry, &spec)?;
     // A model that generates text is published without the bridge's text side, which only stage 1 uses.
-    let params = [r.vision.shape.cost.params, r.trained_params, r.language.shape.cost.params];
     Ok(json!({
         "vision": spec.vision, "bridge": spec.bridge, "language": spec.language,
-        "queries": r.bridge.shape.queries, "parameters": params.iter().sum::<u64>(),
+        "queries": r.bridge.shape.queries, "parameters": r.frozen_params() + r.trained_params,
         "trained": r.trained_params,
     }))
 }

@@ -5,11 +5,11 @@ use super::{BenchSetup, BenchWork, Timing, draw, machine, time, values};
 use crate::LabError;
 use crate::experiment::spec::ModelSpec;
 use crate::plan::memory;
-use crate::plan::model_plan::ModelPlan;
+use crate::plan::model_plan::{ModelPlan, PartPlan};
 use burn::module::Module;
 use std::path::Path;
 use std::sync::Arc;
-use toolkit_core::{Stream, TextSpecialTokens, noise};
+use toolkit_core::{LanguageShape, Stream, TextSpecialTokens, noise};
 use toolkit_models::bridge::qformer::QFormerInit;
 use toolkit_registry::{Kind, Weights};
 use toolkit_system::problem::Problem;
@@ -136,13 +136,13 @@ pub(super) fn stage1(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
 
 /// Draws `count` captions of `text` tokens, special ones included.
 fn language_captions(
-    model_plan: &ModelPlan,
+    language: &PartPlan<LanguageShape>,
     count: usize,
     text: usize,
 ) -> Result<Vec<Vec<Vec<u32>>>, LabError> {
-    let vocab = model_plan.language.shape.vocab;
+    let vocab = language.shape.vocab;
     if vocab <= WORDS {
-        let what = format!("`{}` has {vocab} ids", model_plan.language.card.name);
+        let what = format!("`{}` has {vocab} ids", language.card.name);
         let hint = "a caption needs more ids than the special ones";
         return Err(Problem::new(what).hint(hint).into());
     }
@@ -159,23 +159,23 @@ pub(super) fn stage2(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
     let spec = ModelSpec {
         vision: setup.vision.clone(),
         bridge: setup.bridge.clone(),
-        language: setup.language.clone(),
+        language: Some(setup.language.clone()),
         init: QFormerInit::Random,
     };
     let model_plan = ModelPlan::new(setup.registry, &spec)?;
     let device = setup.device.clone().autodiff();
     let (card, vision) = (&model_plan.bridge.card, &model_plan.vision.shape);
     let bridge = draw(setup.registry.build_bridge(card, vision, &device, Weights::None)?);
+    let part = model_plan.language()?;
     let language =
-        draw(setup.registry.build_language(&model_plan.language.card, &device, Weights::None)?)
-            .no_grad();
+        draw(setup.registry.build_language(&part.card, &device, Weights::None)?).no_grad();
     let folder = folder()?;
     let features = features(setup, [vision.tokens, vision.width], folder.path())?;
     let text = setup.text[1];
-    let captions = language_captions(&model_plan, features.rows(), text)?;
+    let captions = language_captions(part, features.rows(), text)?;
     let mut objective = Stage2 {
         language,
-        kind: model_plan.language.shape.kind,
+        kind: part.shape.kind,
         special_tokens: MARKS,
         source: source(setup, features, captions),
         accumulate: 1,
@@ -185,18 +185,18 @@ pub(super) fn stage2(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         seed: 1,
         device: device.clone(),
     };
-    let connector = model_plan.connector(bridge, 1, &device);
+    let connector = model_plan.connector(bridge, 1, &device)?;
     let (seconds, loss) = steps(setup, connector, &mut objective)?;
     let of = format!(
         "{} into {}: {} images of {} x {}, {} + {text} tokens",
         card.name,
-        model_plan.language.card.name,
+        part.card.name,
         setup.batch,
         vision.tokens,
         vision.width,
         model_plan.bridge.shape.queries
     );
-    let (bridge, language) = (&model_plan.bridge.shape, &model_plan.language.shape);
+    let (bridge, language) = (&model_plan.bridge.shape, &part.shape);
     let sizes = [setup.batch, setup.batch, text];
     let planned =
         memory::stage2(vision, bridge, language, model_plan.trained_params, sizes, setup.recompute);

@@ -123,7 +123,10 @@ impl RunDiff {
             self.training.push(parting(&format!("stage 1 of {name}"), &own, &other)?);
         }
         let stage2 = [a.folder.stage2(&own.id), b.folder.stage2(&other.id)];
-        self.training.push(parting(&format!("stage 2 of {name}"), &stage2[0], &stage2[1])?);
+        // Trainings of stage 1 alone have none.
+        if stage2.iter().any(|dir| dir.is_dir()) {
+            self.training.push(parting(&format!("stage 2 of {name}"), &stage2[0], &stage2[1])?);
+        }
         let scores = differences(&flat(&own.scores), &flat(&other.scores));
         self.scores.extend(
             scores.into_iter().map(|d| Difference { at: format!("{name}: {}", d.at), ..d }),

@@ -18,9 +18,12 @@ pub fn cards(source: &Source, registry: &Registry) -> Result<Vec<Card>, LabError
         let (model, data) = (&cell.spec.model, &cell.spec.data);
         all.push(registry.card(Kind::Vision, &model.vision)?);
         all.push(registry.card(Kind::Bridge, &model.bridge)?);
-        all.push(registry.card(Kind::Language, &model.language)?);
+        if let Some(language) = &model.language {
+            all.push(registry.card(Kind::Language, language)?);
+        }
         let further = cell.spec.eval.also.iter().map(|also| &also.data);
-        for name in [&data.train, &data.val, &data.test].into_iter().chain(further) {
+        let splits = [&data.train].into_iter().chain(&data.val).chain(&data.test);
+        for name in splits.chain(further) {
             if let Some(card) = DataName::parse(name).card() {
                 all.push(registry.card(Kind::Dataset, card)?);
             }

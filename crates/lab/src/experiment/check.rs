@@ -2,7 +2,7 @@
 
 use crate::LabError;
 use crate::experiment::ranges::{self, OutOfRange};
-use crate::experiment::spec::Spec;
+use crate::experiment::spec::{Spec, Stage1Spec, Stage2Spec};
 use std::collections::BTreeSet;
 use toolkit_registry::Source;
 
@@ -24,6 +24,7 @@ impl Spec {
                 "it names the run folder",
             );
         }
+        self.complete(source)?;
         if self.seeds.is_empty() {
             return wrong(
                 "seeds",
@@ -52,7 +53,7 @@ impl Spec {
             }
             names.push(also.name());
         }
-        if self.stage1.enabled && self.stage1.losses.all_zero() {
+        if self.stage1.as_ref().is_some_and(|one| one.enabled && one.losses.all_zero()) {
             return wrong(
                 "stage1.losses",
                 "all losses of stage 1 have weight 0",
@@ -65,30 +66,42 @@ impl Spec {
     /// Returns a line for each setting that is allowed and may still not be meant.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let (one, two) = (&self.stage1, &self.stage2);
-        let first =
-            one.enabled.then(|| ranges::warmup_note("stage1", &one.schedule, one.steps)).flatten();
-        first.into_iter().chain(ranges::warmup_note("stage2", &two.schedule, two.steps)).collect()
+        let one = self.stage1.as_ref().filter(|one| one.enabled);
+        let first = one.and_then(|one| ranges::warmup_note("stage1", &one.schedule, one.steps));
+        let two = self.stage2.as_ref();
+        let second = two.and_then(|two| ranges::warmup_note("stage2", &two.schedule, two.steps));
+        first.into_iter().chain(second).collect()
     }
 
     /// Checks every number against the range in which it means something.
     fn ranges(&self) -> Result<(), OutOfRange> {
-        let (one, two) = (&self.stage1, &self.stage2);
         ranges::threads("compute.threads", self.compute.threads)?;
-        ranges::steps("stage1.steps", one.steps)?;
-        ranges::images("stage1.batch", one.batch, 2)?;
-        ranges::micro_batches("stage1.accumulate", one.accumulate, one.batch)?;
-        ranges::schedule("stage1.schedule", &one.schedule)?;
-        ranges::optim("stage1.optim", &one.optim)?;
-        ranges::share("stage1.smoothing", one.smoothing)?;
-        for (name, value) in one.losses.iter() {
-            ranges::weight(&format!("stage1.losses.{name}"), value)?;
-        }
-        ranges::steps("stage2.steps", two.steps)?;
-        ranges::images("stage2.batch", two.batch, 1)?;
-        ranges::micro_batches("stage2.accumulate", two.accumulate, two.batch)?;
-        ranges::schedule("stage2.schedule", &two.schedule)?;
-        ranges::optim("stage2.optim", &two.optim)?;
+        self.stage1.as_ref().map_or(Ok(()), Stage1Spec::ranges)?;
+        self.stage2.as_ref().map_or(Ok(()), Stage2Spec::ranges)?;
         ranges::images("eval.batch", self.eval.batch, 1)
+    }
+}
+
+impl Stage1Spec {
+    fn ranges(&self) -> Result<(), OutOfRange> {
+        ranges::steps("stage1.steps", self.steps)?;
+        ranges::images("stage1.batch", self.batch, 2)?;
+        ranges::micro_batches("stage1.accumulate", self.accumulate, self.batch)?;
+        ranges::schedule("stage1.schedule", &self.schedule)?;
+        ranges::optim("stage1.optim", &self.optim)?;
+        ranges::share("stage1.smoothing", self.smoothing)?;
+        self.losses
+            .iter()
+            .try_for_each(|(name, value)| ranges::weight(&format!("stage1.losses.{name}"), value))
+    }
+}
+
+impl Stage2Spec {
+    fn ranges(&self) -> Result<(), OutOfRange> {
+        ranges::steps("stage2.steps", self.steps)?;
+        ranges::images("stage2.batch", self.batch, 1)?;
+        ranges::micro_batches("stage2.accumulate", self.accumulate, self.batch)?;
+        ranges::schedule("stage2.schedule", &self.schedule)?;
+        ranges::optim("stage2.optim", &self.optim)
     }
 }

@@ -10,9 +10,11 @@ pub struct DataSpec {
     /// Pre-training pairs of both stages.
     pub train: String,
     /// Evaluated along stage 2: the curves.
-    pub val: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val: Option<String>,
     /// Evaluated once, at the end: the tables.
-    pub test: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
     /// Pictures that may be unreadable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_damaged: Option<MaxDamaged>,

@@ -8,8 +8,9 @@ use toolkit_registry::Source;
 pub enum Experiment {
     /// Pre-training of backbones.
     Pretrain(PretrainSpec),
-    /// An ablation; [`resolve`](crate::experiment::overrides::resolve) parses it.
-    Ablation,
+    /// Cells: an ablation or a training; [`resolve`](crate::experiment::overrides::resolve) parses
+    /// it.
+    Cells,
 }
 
 /// Reads `kind` and, for pre-training, parses the file.
@@ -19,6 +20,6 @@ pub enum Experiment {
 pub fn kind(source: &Source) -> Result<Experiment, LabError> {
     match source.table().get("kind").and_then(|v| v.get_ref().as_str()) {
         Some("pretrain") => Ok(Experiment::Pretrain(source.parse()?)),
-        _ => Ok(Experiment::Ablation),
+        _ => Ok(Experiment::Cells),
     }
 }

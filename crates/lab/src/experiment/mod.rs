@@ -2,8 +2,9 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | [`kind`] | ablation or pre-training |
-//! | [`spec`], `data_spec`, `check`, `ranges` | keys of an ablation, and the values that they may have |
+//! | [`kind`] | cells (ablation, training) or pre-training |
+//! | [`spec`], `data_spec` | keys of an ablation or a training |
+//! | `complete`, `check`, `ranges` | keys that it must have, and the values that they may have |
 //! | [`pretrain_spec`] | keys of a pre-training |
 //! | [`overrides`] | values of `--set` and `[smoke]` |
 //! | [`cards`] | cards that the cells use |
@@ -11,6 +12,7 @@
 
 pub mod cards;
 mod check;
+mod complete;
 mod data_spec;
 pub mod kind;
 pub mod overrides;

@@ -160,7 +160,8 @@ pub fn steps(key: &str, value: u64) -> Result<(), OutOfRange> {
             "no steps train nothing; to leave stage 1 out, set `stage1.enabled = false`"
         }
         "stage2.steps" => {
-            "no steps train nothing; stage 2 cannot be left out, and 1 step is the least"
+            "no steps train nothing; to train stage 1 alone, set `kind = \"train\"` and leave \
+            `[stage2]` out"
         }
         _ => "no steps train nothing; to leave a part out, take its table out of the file",
     };

@@ -17,33 +17,39 @@ pub enum ExperimentKind {
     /// Stage 1, stage 2, evaluation, over a sweep.
     #[default]
     Ablation,
+    /// Stage 1, stage 2 or both; evaluation only as far as the file asks for it.
+    Train,
     /// Pre-training of backbones ([`crate::work::pretrain`]).
     Pretrain,
 }
 
-/// An ablation.
+/// An ablation or a training.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Name of the run folder.
     pub name: String,
-    /// Always [`ExperimentKind::Ablation`].
+    /// [`ExperimentKind::Ablation`] or [`ExperimentKind::Train`].
     #[serde(default)]
     pub kind: ExperimentKind,
     /// Question that the experiment asks; the report opens with it.
     #[serde(default)]
     pub question: String,
-    /// Seeds; every cell runs once for each.
+    /// Seeds; every cell runs once for each. An ablation must name them.
+    #[serde(default = "one_seed")]
     pub seeds: Vec<u64>,
     /// The three parts.
     pub model: ModelSpec,
     /// Data, each `card:split` or `folder:PATH`.
     pub data: DataSpec,
-    /// Representation learning.
-    pub stage1: Stage1Spec,
-    /// Generative learning.
-    pub stage2: Stage2Spec,
+    /// Representation learning. An ablation must have it; a training may have only stage 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage1: Option<Stage1Spec>,
+    /// Generative learning. An ablation must have it; a training may have only stage 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage2: Option<Stage2Spec>,
     /// Evaluation.
+    #[serde(default)]
     pub eval: EvalSpec,
     /// Use of the machine. Not part of a cell's identity, except `threads`.
     #[serde(default)]
@@ -70,8 +76,9 @@ pub struct ModelSpec {
     pub vision: String,
     /// Trained.
     pub bridge: String,
-    /// Frozen.
-    pub language: String,
+    /// Frozen. Stage 1 alone has no use for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Initialisation of a Q-Former. Other bridges follow BERT's rule.
     #[serde(default = "random")]
     pub init: QFormerInit,
@@ -138,7 +145,8 @@ pub struct Stage2Spec {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct EvalSpec {
-    /// Stage-2 steps between points of the curves; 0 leaves the curves out.
+    /// Stage-2 steps between points of the curves; 0 leaves the curves out. An ablation must say.
+    #[serde(default)]
     pub every: u64,
     /// Questions of a point of a curve.
     #[serde(default = "three_hundred")]
@@ -153,17 +161,52 @@ pub struct EvalSpec {
     #[serde(default)]
     pub retrieval: usize,
     /// Task card of visual question answering.
-    pub vqa: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vqa: Option<String>,
     /// Task card of captioning.
-    pub caption: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption: Option<String>,
     /// Task card of retrieval, for bridges with a stage 1.
-    pub retrieve: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieve: Option<String>,
     /// Other tasks on other data, measured at the end with the same model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<AlsoSpec>,
     /// Samples evaluated together. Scores do not depend on it but for rounding.
     #[serde(default = "sixty_four")]
     pub batch: usize,
+}
+
+impl Default for EvalSpec {
+    fn default() -> Self {
+        Self {
+            every: 0,
+            curve_questions: three_hundred(),
+            questions: 0,
+            captions: 0,
+            retrieval: 0,
+            vqa: None,
+            caption: None,
+            retrieve: None,
+            also: Vec::new(),
+            batch: sixty_four(),
+        }
+    }
+}
+
+impl EvalSpec {
+    /// Returns `true` if answers are measured along stage 2.
+    #[must_use]
+    pub fn has_curve(&self) -> bool {
+        self.every > 0 && self.vqa.is_some()
+    }
+
+    /// Returns the task cards in the order in which they are measured: questions, captions,
+    /// further tasks, retrieval.
+    pub fn tasks(&self) -> impl Iterator<Item = &String> {
+        let also = self.also.iter().map(|also| &also.task);
+        self.vqa.iter().chain(&self.caption).chain(also).chain(&self.retrieve)
+    }
 }
 
 /// A further task at the end of each cell.
@@ -222,6 +265,9 @@ impl ComputeSpec {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+fn one_seed() -> Vec<u64> {
+    vec![1]
 }
 fn yes() -> bool {
     true

@@ -24,14 +24,18 @@ pub(crate) fn check_parts(
         if checked.contains(&key) {
             continue;
         }
-        parts.language_special_tokens()?;
+        if parts.language.is_some() {
+            parts.language_special_tokens()?;
+        }
         if cell.stage1.is_some() {
             parts.text_special_tokens()?;
         }
         parts.bridge_at_start(registry, spec.model.init, cell.cell.seed, device)?;
         if !checked.iter().any(|(model, ..)| *model == cell.model_plan) {
             parts.encoder(registry, device)?;
-            parts.language_model(registry, device)?;
+            if parts.language.is_some() {
+                parts.language_model(registry, device)?;
+            }
         }
         checked.push(key);
     }
@@ -48,7 +52,7 @@ impl RunPlan {
         let mut notes = Vec::new();
         for (at, parts) in self.model_plans.iter().enumerate() {
             let mut here = true;
-            for card in [&parts.vision.card, &parts.bridge.card, &parts.language.card] {
+            for card in parts.cards() {
                 if !card.not_here()?.is_empty() {
                     here = false;
                     notes.push(format!(
@@ -60,7 +64,9 @@ impl RunPlan {
                 }
             }
             if here {
-                parts.language_special_tokens()?;
+                if parts.language.is_some() {
+                    parts.language_special_tokens()?;
+                }
                 let has_stage1 =
                     |cell: &PlannedCell| cell.model_plan == at && cell.stage1.is_some();
                 if self.cells.iter().any(has_stage1) {

@@ -8,7 +8,7 @@ use crate::plan::run_plan::{PlannedCell, RunPlan};
 use crate::plan::training_features::FEATURE_BYTES;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use toolkit_core::{Count, product};
+use toolkit_core::{BridgeShape, Count, LanguageShape, product};
 
 /// Estimated cost. Operations and bytes are counted from shapes; time follows from the rate at
 /// which this toolkit's flex build works on small models.
@@ -78,15 +78,18 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
     };
     for run in &plan.stage1 {
         let cell = &plan.cells[run.cell];
-        e.flops += stage1_flops(plan.parts(cell), &cell.cell.spec.stage1);
+        let stage1 = cell.cell.spec.stage1.as_ref();
+        e.flops += stage1.map_or(0.0, |stage1| stage1_flops(plan.parts(cell), stage1));
     }
     let mut disk = Count::default();
     for cell in &plan.cells {
         let parts = plan.parts(cell);
-        e.flops += stage2_flops(parts, &cell.cell.spec.stage2);
+        let stage2 = parts.language.as_ref().zip(cell.cell.spec.stage2.as_ref());
+        e.flops += stage2.map_or(0.0, |(language, stage2)| {
+            stage2_flops(&parts.bridge.shape, &language.shape, stage2)
+        });
         e.trained_params = e.trained_params.max(parts.trained_params);
-        let frozen = parts.vision.shape.cost.params + parts.language.shape.cost.params;
-        e.frozen_params = e.frozen_params.max(frozen);
+        e.frozen_params = e.frozen_params.max(parts.frozen_params());
         disk = disk + Count::from(parts.trained_params) * CHECKPOINT_BYTES;
         e.job_bytes = e.job_bytes.max(peak_bytes(parts, cell) - memory::BASE);
     }
@@ -114,10 +117,8 @@ fn stage1_flops(parts: &ModelPlan, stage1: &Stage1Spec) -> f64 {
 }
 
 /// Counts the operations of a stage-2 run.
-fn stage2_flops(parts: &ModelPlan, stage2: &Stage2Spec) -> f64 {
-    let bridge = &parts.bridge.shape;
-    let language =
-        (bridge.queries as f64 + CAPTION_TOKENS) * parts.language.shape.cost.flops as f64;
+fn stage2_flops(bridge: &BridgeShape, language: &LanguageShape, stage2: &Stage2Spec) -> f64 {
+    let language = (bridge.queries as f64 + CAPTION_TOKENS) * language.cost.flops as f64;
     let sample = TRAINED_PASSES * bridge.cost.flops as f64 + FROZEN_PASSES * language;
     sample * stage2.batch as f64 * stage2.steps as f64
 }
@@ -128,16 +129,18 @@ fn peak_bytes(parts: &ModelPlan, cell: &PlannedCell) -> u64 {
     let (vision, bridge) = (&parts.vision.shape, &parts.bridge.shape);
     let (one, two) = (&cell.cell.spec.stage1, &cell.cell.spec.stage2);
     let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
-    let stage2 = memory::stage2(
-        vision,
-        bridge,
-        &parts.language.shape,
-        parts.trained_params,
-        [two.batch, rows(two.batch, two.accumulate), LONGEST_CAPTION],
-        two.recompute,
-    );
-    let mut peak = stage2.max(memory::features(vision));
-    if cell.stage1.is_some() {
+    let mut peak = memory::features(vision);
+    if let (Some(language), Some(two)) = (&parts.language, two) {
+        peak = peak.max(memory::stage2(
+            vision,
+            bridge,
+            &language.shape,
+            parts.trained_params,
+            [two.batch, rows(two.batch, two.accumulate), LONGEST_CAPTION],
+            two.recompute,
+        ));
+    }
+    if let Some(one) = one.as_ref().filter(|_| cell.stage1.is_some()) {
         let rows = rows(one.batch, one.accumulate);
         peak = peak.max(memory::stage1(vision, bridge, one.batch, rows, LONGEST_CAPTION));
     }
@@ -149,8 +152,7 @@ fn feature_caches(plan: &RunPlan) -> Vec<FeatureCache> {
     let mut caches = BTreeMap::new();
     for cell in &plan.cells {
         let (parts, data) = (plan.parts(cell), plan.data(cell));
-        let also: usize = data.also.iter().map(|data| data.len()).sum();
-        let images = data.train.len() + data.val.len() + data.test.len() + also;
+        let images: usize = data.all().map(|data| data.len()).sum();
         let vision = &parts.vision.shape;
         let cache = FeatureCache {
             images: images as f64,

@@ -22,14 +22,16 @@ fn texts(item: &Item) -> impl Iterator<Item = &str> {
 /// # Errors
 /// If a text holds such a token, with the data set and the item; if a card is wrong.
 pub fn check_texts(model_plan: &ModelPlan, splits: &Splits, stage1: bool) -> Result<(), LabError> {
-    let mut tokenizers = vec![model_plan.language_special_tokens()?.0];
+    let mut tokenizers = Vec::new();
+    if model_plan.language.is_some() {
+        tokenizers.push(model_plan.language_special_tokens()?.0);
+    }
     if stage1 {
         tokenizers.push(model_plan.text_special_tokens()?.0);
     }
-    let all = || [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also);
     for tokenizer in tokenizers.iter().filter(|tokenizer| tokenizer.tokens_without_row().is_some())
     {
-        all().try_for_each(|data| check_data(tokenizer, &**data))?;
+        splits.all().try_for_each(|data| check_data(tokenizer, &**data))?;
     }
     Ok(())
 }
@@ -50,13 +52,9 @@ fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabEr
 /// Notes what there is to know before the texts of data sets are encoded: tokens without a row, and
 /// how many captions and questions spell out special tokens, which are read as the tokens and not
 /// as words.
-pub(crate) fn note_texts(
-    reporter: &dyn Reporter,
-    tokenizer: &TextTokenizer,
-    data: [&dyn Dataset; 2],
-) {
+pub(crate) fn note_texts(reporter: &dyn Reporter, tokenizer: &TextTokenizer, splits: &Splits) {
     tokenizer.tokens_without_row().into_iter().for_each(|past| reporter.note(&past));
-    for dataset in data {
+    for dataset in [&splits.train].into_iter().chain(&splits.test) {
         let all = (0..dataset.len())
             .map(|at| dataset.item(at))
             .flat_map(|item| texts(&item).map(str::to_owned).collect::<Vec<_>>());

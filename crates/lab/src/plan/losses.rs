@@ -61,8 +61,9 @@ pub(crate) fn check(
     let all = all(registry);
     let known: Vec<&str> = all.iter().map(|loss| loss.name.as_str()).collect();
     let unknown = |spec: &Spec| {
-        let names = spec.stage1.losses.iter().map(|(name, _)| name.to_owned());
-        names.into_iter().find(|name| !known.contains(&name.as_str()))
+        let losses = spec.stage1.as_ref().map(|stage1| stage1.losses.iter());
+        let mut names = losses.into_iter().flatten().map(|(name, _)| name.to_owned());
+        names.find(|name| !known.contains(&name.as_str()))
     };
     let wrong = |name: &str| (format!("there is no loss `{name}`"), suggest(name, &known));
     if let Some(name) = unknown(spec) {

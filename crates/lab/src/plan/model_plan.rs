@@ -35,12 +35,12 @@ pub struct ModelPlan {
     pub vision: PartPlan<VisionShape>,
     /// Bridge.
     pub bridge: PartPlan<BridgeShape>,
-    /// Language model.
-    pub language: PartPlan<LanguageShape>,
+    /// Language model; none where stage 1 alone is trained.
+    pub language: Option<PartPlan<LanguageShape>>,
     /// Preparation of pixels.
     pub preprocess: Preprocess,
     /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient
-    /// there, and the projection.
+    /// there, and the projection. Without a language model, those of stage 1: all of the bridge.
     pub trained_params: u64,
 }
 
@@ -54,34 +54,54 @@ impl ModelPlan {
         let vision_shape = registry.describe_vision(&vision)?;
         let bridge = registry.card(Kind::Bridge, &model.bridge)?;
         let bridge_shape = registry.describe_bridge(&bridge, &vision_shape)?;
-        let language = registry.card(Kind::Language, &model.language)?;
-        let language_shape = registry.describe_language(&language)?;
-        if let Some(positions) =
-            language_shape.positions.filter(|p| *p < bridge_shape.queries + MAX_TEXT)
-        {
-            let what = format!(
-                "`{}` gives {} queries and a text has up to {MAX_TEXT} tokens, `{}` has \
-                {positions} positions",
-                model.bridge, bridge_shape.queries, model.language
-            );
-            return Err(Problem::new(what)
-                .hint("use a bridge with fewer queries, or pool its tokens")
-                .into());
+        let language = model.language.as_ref();
+        let language = language.map(|name| language_part(registry, name)).transpose()?;
+        if let Some(language) = &language {
+            check_positions(&bridge, &bridge_shape, language)?;
         }
         let built =
             registry.build_bridge(&bridge, &vision_shape, &Device::flex(), Weights::None)?;
-        let counted = |name: &str| bridge_shape.text.is_none() || qformer::is_query_path(name);
+        let counted = |name: &str| {
+            language.is_none() || bridge_shape.text.is_none() || qformer::is_query_path(name)
+        };
         let trained = params::list(&built).into_iter().filter(|info| counted(&info.name));
         let trained: usize = trained.map(|info| info.shape.iter().product::<usize>()).sum();
         let preprocess = preprocess(&vision)?;
-        let projection = projection_params(bridge_shape.width, language_shape.width);
+        let projection = language
+            .as_ref()
+            .map_or(0, |language| projection_params(bridge_shape.width, language.shape.width));
         Ok(Self {
             vision: PartPlan { card: vision, shape: vision_shape },
             bridge: PartPlan { card: bridge, shape: bridge_shape },
-            language: PartPlan { card: language, shape: language_shape },
+            language,
             preprocess,
             trained_params: trained as u64 + projection,
         })
+    }
+
+    /// Returns the language model.
+    ///
+    /// # Errors
+    /// If stage 1 alone is trained.
+    pub fn language(&self) -> Result<&PartPlan<LanguageShape>, LabError> {
+        self.language.as_ref().ok_or_else(|| {
+            Problem::new("only stage 1 was trained: there is no language model")
+                .hint("commands that compare pictures with texts take it; `[stage2]` trains more")
+                .into()
+        })
+    }
+
+    /// Returns the parameters of the frozen parts.
+    #[must_use]
+    pub fn frozen_params(&self) -> u64 {
+        let language = self.language.as_ref().map_or(0, |language| language.shape.cost.params);
+        self.vision.shape.cost.params + language
+    }
+
+    /// Returns the cards of all parts.
+    pub fn cards(&self) -> impl Iterator<Item = &Card> {
+        let language = self.language.as_ref().map(|language| &language.card);
+        [&self.vision.card, &self.bridge.card].into_iter().chain(language)
     }
 
     /// Returns the hash of all that features depend on.
@@ -110,8 +130,9 @@ impl ModelPlan {
         registry: &Registry,
         device: &Device,
     ) -> Result<AnyLanguage, LabError> {
-        need_weights(&self.language.card)?;
-        Ok(registry.build_language(&self.language.card, device, Weights::Card)?.no_grad())
+        let card = &self.language()?.card;
+        need_weights(card)?;
+        Ok(registry.build_language(card, device, Weights::Card)?.no_grad())
     }
 
     /// Builds the bridge at its initialisation.
@@ -139,12 +160,19 @@ impl ModelPlan {
     }
 
     /// Builds the connector around a bridge and draws its projection.
-    #[must_use]
-    pub fn connector(&self, bridge: AnyBridge, seed: u64, device: &Device) -> Connector {
-        let connector =
-            Connector::new(bridge, self.bridge.shape.width, self.language.shape.width, device);
+    ///
+    /// # Errors
+    /// Without a language model.
+    pub fn connector(
+        &self,
+        bridge: AnyBridge,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Connector, LabError> {
+        let width = self.language()?.shape.width;
+        let connector = Connector::new(bridge, self.bridge.shape.width, width, device);
         let held: BTreeMap<_, _> = params::export(&connector.bridge);
-        params::map(connector, |info| match info.name.strip_prefix("bridge.") {
+        Ok(params::map(connector, |info| match info.name.strip_prefix("bridge.") {
             Some(name) => held.get(name).cloned(),
             None => {
                 // PyTorch's default for a linear layer has this standard deviation, and LAVIS
@@ -162,7 +190,7 @@ impl ModelPlan {
                     data: drawn.unwrap_or_else(|| vec![0.0; count]),
                 })
             }
-        })
+        }))
     }
 
     /// Reads the bridge's tokenizer, with the ids that stage 1 needs.
@@ -198,8 +226,8 @@ impl ModelPlan {
     pub fn language_special_tokens(
         &self,
     ) -> Result<(TextTokenizer, LanguageSpecialTokens), LabError> {
-        let card = &self.language.card;
-        let t = card.tokenizer(TokenTable::of_language(self.language.shape.vocab))?;
+        let PartPlan { card, shape } = self.language()?;
+        let t = card.tokenizer(TokenTable::of_language(shape.vocab))?;
         let missing = |name: &str| {
             let what = format!("`{name}` is missing");
             LabError::Problem(card.text().error_at(
@@ -216,6 +244,29 @@ impl ModelPlan {
         };
         Ok((t, special_tokens))
     }
+}
+
+fn language_part(registry: &Registry, name: &str) -> Result<PartPlan<LanguageShape>, LabError> {
+    let card = registry.card(Kind::Language, name)?;
+    let shape = registry.describe_language(&card)?;
+    Ok(PartPlan { card, shape })
+}
+
+/// Checks that a language model has positions for the queries and a text.
+fn check_positions(
+    bridge: &Card,
+    shape: &BridgeShape,
+    language: &PartPlan<LanguageShape>,
+) -> Result<(), LabError> {
+    let Some(positions) = language.shape.positions.filter(|p| *p < shape.queries + MAX_TEXT) else {
+        return Ok(());
+    };
+    let what = format!(
+        "`{}` gives {} queries and a text has up to {MAX_TEXT} tokens, `{}` has {positions} \
+        positions",
+        bridge.name, shape.queries, language.card.name
+    );
+    Err(Problem::new(what).hint("use a bridge with fewer queries, or pool its tokens").into())
 }
 
 fn need_weights(card: &Card) -> Result<(), LabError> {

@@ -9,16 +9,17 @@ use crate::plan::splits::Splits;
 fn data_json(splits: &Splits) -> serde_json::Value {
     serde_json::json!([
         splits.train.fingerprint(),
-        splits.val.fingerprint(),
-        splits.test.fingerprint()
+        splits.val.as_ref().map(|data| data.fingerprint()),
+        splits.test.as_ref().map(|data| data.fingerprint())
     ])
 }
 
 /// Names a stage-1 run by what determines it. The language model and stage 2 do not.
 pub(crate) fn stage1_key(cell: &ExperimentCell, parts: &ModelPlan, splits: &Splits) -> String {
+    let retrieve = cell.spec.eval.retrieve.as_ref().and(cell.tasks.last());
     hash_json(&serde_json::json!({
         "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.card), "bridge": card_hash(&parts.bridge.card),
-        "init": cell.spec.model.init, "stage1": cell.spec.stage1, "retrieve": cell.tasks.last(), "pool": cell.spec.eval.retrieval,
+        "init": cell.spec.model.init, "stage1": cell.spec.stage1, "retrieve": retrieve, "pool": cell.spec.eval.retrieval,
         "data": data_json(splits), "threads": cell.spec.compute.threads,
     }))
 }
@@ -42,8 +43,9 @@ pub(crate) fn cell_id(
     // were made.
     spec["compute"] =
         serde_json::json!({ "threads": cell.spec.compute.threads, "jobs": 0, "save_seconds": 20 });
+    let language = parts.language.as_ref().map(|language| card_hash(&language.card));
     let hash = hash_json(&serde_json::json!({
-        "format": 1, "spec": spec, "language": card_hash(&parts.language.card), "vision": card_hash(&parts.vision.card),
+        "format": 1, "spec": spec, "language": language, "vision": card_hash(&parts.vision.card),
         "bridge": card_hash(&parts.bridge.card), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
         "also": splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
     }));

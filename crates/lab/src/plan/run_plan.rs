@@ -102,7 +102,7 @@ impl RunPlan {
 }
 
 /// Cards of a model; models with the same cards are looked up once.
-type ModelKey = [String; 3];
+type ModelKey = (String, String, Option<String>);
 
 /// A plan that grows cell by cell.
 struct Planner<'a> {
@@ -128,6 +128,10 @@ impl<'a> Planner<'a> {
     }
 
     fn add(&mut self, mut cell: ExperimentCell) -> Result<(), LabError> {
+        if cell.spec.stage2.is_none() {
+            // Stage 1 alone has no use for a language model, even if the file names one.
+            cell.spec.model.language = None;
+        }
         let model_plan = self.model(&cell.spec.model)?;
         let known = self.data.len();
         let splits = self.splits(&cell.spec.data, &cell.spec.eval.also)?;
@@ -138,7 +142,14 @@ impl<'a> Planner<'a> {
         }
         // Without a text tower there is no stage 1: `stage1.enabled` then means nothing, so that
         // bridges can be compared.
-        let wants_stage1 = cell.spec.stage1.enabled && parts.bridge.shape.text.is_some();
+        let wants_stage1 = cell.spec.wants_stage1() && parts.bridge.shape.text.is_some();
+        if !wants_stage1 && cell.spec.stage2.is_none() {
+            let what = format!(
+                "`{}` has no text side, so stage 1 cannot train it",
+                cell.spec.model.bridge
+            );
+            return Err(Problem::new(what).hint("use a Q-Former, or add `[stage2]`").into());
+        }
         let key = wants_stage1.then(|| stage1_key(&cell, parts, opened));
         cell.id = cell_id(&cell, parts, opened, key.as_deref());
         if self.plan.cells.iter().any(|other| other.cell.id == cell.id) {
@@ -154,7 +165,7 @@ impl<'a> Planner<'a> {
 
     /// Returns the index of a model, which is looked up the first time.
     fn model(&mut self, model: &ModelSpec) -> Result<usize, LabError> {
-        let key = [&model.vision, &model.bridge, &model.language].map(Clone::clone);
+        let key = (model.vision.clone(), model.bridge.clone(), model.language.clone());
         if let Some(at) = self.models.iter().position(|known| *known == key) {
             return Ok(at);
         }

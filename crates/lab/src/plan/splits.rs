@@ -13,10 +13,10 @@ use toolkit_system::problem::Problem;
 pub struct Splits {
     /// Training split.
     pub train: Arc<dyn Dataset>,
-    /// Validation split, for curves.
-    pub val: Arc<dyn Dataset>,
-    /// Test split, for tables.
-    pub test: Arc<dyn Dataset>,
+    /// Validation split, for curves, where they are measured.
+    pub val: Option<Arc<dyn Dataset>>,
+    /// Test split, for tables, where something is measured on it.
+    pub test: Option<Arc<dyn Dataset>>,
     /// Data of the further tasks, in their order.
     pub also: Vec<Arc<dyn Dataset>>,
     /// Pictures of each that may be unreadable.
@@ -51,7 +51,7 @@ impl Splits {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
-        for data in [&self.train, &self.val, &self.test].into_iter().chain(&self.also) {
+        for data in self.all() {
             for line in data.notes().into_iter().map(|note| format!("`{}`: {note}", data.name())) {
                 if !all.contains(&line) {
                     all.push(line);
@@ -61,6 +61,20 @@ impl Splits {
         all
     }
 
+    /// Returns all data, those of further tasks last.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Dataset>> {
+        let main = [&self.train].into_iter().chain(&self.val).chain(&self.test);
+        main.chain(&self.also)
+    }
+
+    /// Returns the test split.
+    ///
+    /// # Errors
+    /// If the experiment names none: its file is checked before, so that nothing asks for it.
+    pub fn tested(&self) -> Result<&Arc<dyn Dataset>, LabError> {
+        self.test.as_ref().ok_or_else(|| Problem::defect("there is no test split").into())
+    }
+
     fn open_with(
         data: &DataSpec,
         also: &[AlsoSpec],
@@ -68,8 +82,8 @@ impl Splits {
     ) -> Result<Self, LabError> {
         let splits = Self {
             train: open(&data.train)?,
-            val: open(&data.val)?,
-            test: open(&data.test)?,
+            val: data.val.as_deref().map(&mut open).transpose()?,
+            test: data.test.as_deref().map(&mut open).transpose()?,
             also: also.iter().map(|also| open(&also.data)).collect::<Result<_, _>>()?,
             max_damaged: data.max_damaged,
         };

@@ -20,8 +20,9 @@ pub(crate) fn absent(jobs: &[CellJob<'_>]) -> Result<BTreeMap<String, String>, L
 /// rank.
 pub(crate) fn retrieval_notes(jobs: &[CellJob<'_>]) -> Result<Vec<String>, LabError> {
     let mut notes = Vec::new();
-    for job in distinct(jobs).filter(|job| job.stage1.is_some()) {
-        let pool = pool(job)?;
+    for job in distinct(jobs) {
+        let Some(test) = job.splits.test.as_deref() else { continue };
+        let Some(pool) = pool(job, test)? else { continue };
         notes.extend(pool.note.filter(|note| pool.kept > 1 && !notes.contains(note)));
     }
     Ok(notes)
@@ -40,17 +41,15 @@ fn distinct<'a, 'b>(jobs: &'a [CellJob<'b>]) -> impl Iterator<Item = &'a CellJob
 
 /// Returns the missing scores of a cell. The plan has checked the data of `eval.also` already.
 fn of_one(job: &CellJob<'_>) -> Result<BTreeMap<String, String>, LabError> {
-    let test = &*job.splits.test;
-    let mut why = BTreeMap::new();
-    if question_pairs(test, None).is_empty() {
+    let Some(test) = job.splits.test.as_deref() else { return Ok(BTreeMap::new()) };
+    let (eval, mut why) = (&job.cell.spec.eval, BTreeMap::new());
+    if eval.vqa.is_some() && question_pairs(test, None).is_empty() {
         why.insert("vqa.overall".to_owned(), no("questions", test));
     }
-    if captioned_items(test, None).is_empty() {
+    if eval.caption.is_some() && captioned_items(test, None).is_empty() {
         why.insert("caption.cider".to_owned(), no("captions", test));
     }
-    if job.stage1.is_some()
-        && let Some(too_few) = too_few(&pool(job)?, test)
-    {
+    if let Some(too_few) = pool(job, test)?.and_then(|pool| too_few(&pool, test)) {
         why.insert("retrieval.itc.txt_r1".to_owned(), too_few);
     }
     Ok(why)
@@ -62,14 +61,17 @@ struct Pool {
     note: Option<String>,
 }
 
-fn pool(job: &CellJob<'_>) -> Result<Pool, LabError> {
+/// Returns the pictures that retrieval of a cell chooses from, if it is measured.
+fn pool(job: &CellJob<'_>, test: &dyn Dataset) -> Result<Option<Pool>, LabError> {
     let eval = &job.cell.spec.eval;
-    let task = RetrievalTask::from_card(&job.context.registry.card(Kind::Task, &eval.retrieve)?)?;
+    let Some(retrieve) = eval.retrieve.as_ref().filter(|_| job.stage1.is_some()) else {
+        return Ok(None);
+    };
+    let task = RetrievalTask::from_card(&job.context.registry.card(Kind::Task, retrieve)?)?;
     let limit = (eval.retrieval > 0).then_some(eval.retrieval);
-    let test = &*job.splits.test;
     let processor = task.text_processor.as_ref();
     let kept = task.pool.of(test, limit, processor).len();
-    Ok(Pool { kept, note: task.pool.note(test, limit, processor) })
+    Ok(Some(Pool { kept, note: task.pool.note(test, limit, processor) }))
 }
 
 fn too_few(pool: &Pool, test: &dyn Dataset) -> Option<String> {

@@ -82,7 +82,7 @@ fn cell_result(job: &CellJob<'_>, left_out: &mut Vec<String>) -> Result<CellResu
         scores: final_scores,
         per_sample: BTreeMap::from([(PRIMARY.to_owned(), scores.questions)]),
         clusters: scores.images,
-        seconds: seconds_of(&job.stage2_dir()),
+        seconds: seconds_of(&job.last_stage_dir()),
         trained_params: scores.trained_params,
     })
 }
@@ -128,10 +128,10 @@ fn along(curve: &[CurvePoint]) -> Option<f64> {
 fn frozen(run: &Run) -> Vec<FrozenPart> {
     let mut parts: Vec<FrozenPart> = Vec::new();
     for r in &run.plan.model_plans {
-        for (role, card, params) in [
-            ("vision", &r.vision.card, r.vision.shape.cost.params),
-            ("language", &r.language.card, r.language.shape.cost.params),
-        ] {
+        let vision = ("vision", &r.vision.card, r.vision.shape.cost.params);
+        let language = r.language.as_ref();
+        let language = language.map(|part| ("language", &part.card, part.shape.cost.params));
+        for (role, card, params) in [vision].into_iter().chain(language) {
             if !parts.iter().any(|p| p.name == card.name) {
                 let sha256 = card
                     .weights

@@ -4,7 +4,7 @@ use crate::LabError;
 use crate::experiment::spec::Spec;
 use crate::experiment::sweep::text;
 use crate::results::labels::cell_name;
-use crate::results::pictures::png_of;
+use crate::results::pictures::{answers, png_of};
 use crate::work::cell_job::CellJob;
 use toolkit_data::Dataset;
 use toolkit_eval::{CaptionRow, VqaRowResult, read_samples};
@@ -50,8 +50,7 @@ fn answer_flips(
     against: &CellJob<'_>,
     names: &[String; 2],
 ) -> Result<Flips, LabError> {
-    let rows = |job: &CellJob<'_>| read_samples::<VqaRowResult>(&job.dir().join("samples.jsonl"));
-    let [own, other] = [rows(job)?, rows(against)?];
+    let [own, other] = [answers(job)?, answers(against)?];
     let same =
         own.iter().zip(&other).filter(|(a, b)| a.id == b.id && a.question_id == b.question_id);
     let pairs: Vec<(&VqaRowResult, &VqaRowResult)> = same.collect();
@@ -70,7 +69,7 @@ fn answer_flips(
             outputs: vec![output(&names[0], a), output(&names[1], b)],
             ..SamplePicture::default()
         };
-        with_picture(&*job.splits.test, sample)
+        with_picture(job.splits.test.as_deref(), sample)
     };
     sides("questions", names, &pairs, |(a, b)| a.score - b.score, ANSWER, show)
 }
@@ -99,7 +98,7 @@ fn caption_flips(
             outputs: vec![output(&names[0], a), output(&names[1], b)],
             ..SamplePicture::default()
         };
-        with_picture(&*job.splits.test, sample)
+        with_picture(job.splits.test.as_deref(), sample)
     };
     sides("captions", names, &pairs, |(a, b)| a.cider - b.cider, CIDER, show)
 }
@@ -133,7 +132,11 @@ fn sides<T>(
 }
 
 /// Adds the picture and captions of a sample, if the test split has it.
-fn with_picture(test: &dyn Dataset, sample: SamplePicture) -> Result<SamplePicture, LabError> {
+fn with_picture(
+    test: Option<&dyn Dataset>,
+    sample: SamplePicture,
+) -> Result<SamplePicture, LabError> {
+    let Some(test) = test else { return Ok(sample) };
     let Some(item) = (0..test.len()).find(|&i| test.item(i).id == sample.id) else {
         return Ok(sample);
     };

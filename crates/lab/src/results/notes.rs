@@ -1,6 +1,7 @@
 //! Notes of a report: what a reader must know to judge its numbers.
 
 use crate::LabError;
+use crate::experiment::spec::DataSpec;
 use crate::plan::splits::Splits;
 use crate::results::absent::retrieval_notes;
 use crate::run::Run;
@@ -10,6 +11,19 @@ use crate::work::cell_job::CellJob;
 /// Seeds below which an interval over seeds means little.
 const FEW_SEEDS: usize = 3;
 
+/// Describes the data that were measured on, if there are any.
+fn measured_on(data: &DataSpec) -> Option<String> {
+    let on = match (&data.val, &data.test) {
+        (Some(val), Some(test)) => format!("Curves are on `{val}`, tables on `{test}`"),
+        (None, Some(test)) => {
+            return Some(format!("Tables are on `{test}`; nothing was chosen on it by this run."));
+        }
+        (Some(val), None) => return Some(format!("Curves are on `{val}`.")),
+        (None, None) => return None,
+    };
+    Some(format!("{on}; nothing was chosen on the latter by this run."))
+}
+
 /// Collects the notes of a run. `left_out` names pictures that could not be read.
 pub(crate) fn notes(
     run: &Run,
@@ -17,10 +31,7 @@ pub(crate) fn notes(
     left_out: Vec<String>,
 ) -> Result<Vec<String>, LabError> {
     let spec = &run.spec;
-    let mut notes = vec![format!(
-        "Curves are on `{}`, tables on `{}`; nothing was chosen on the latter by this run.",
-        spec.data.val, spec.data.test
-    )];
+    let mut notes: Vec<String> = measured_on(&spec.data).into_iter().collect();
     let builds = Manifest::load(&run.out).map(|manifest| manifest.builds).unwrap_or_default();
     if builds.len() > 1 {
         notes.push(format!(
@@ -28,7 +39,8 @@ pub(crate) fn notes(
             builds.join(", ")
         ));
     }
-    if spec.data.train == spec.data.test || spec.data.train == spec.data.val {
+    let train = Some(&spec.data.train);
+    if train == spec.data.test.as_ref() || train == spec.data.val.as_ref() {
         notes.push("Training data is evaluated on: scores say what was memorised.".to_owned());
     }
     notes.extend(run.plan.splits.iter().flat_map(Splits::notes));
@@ -41,7 +53,7 @@ pub(crate) fn notes(
             also.data
         ));
     }
-    if spec.seeds.len() < FEW_SEEDS {
+    if spec.seeds.len() < FEW_SEEDS && spec.eval.tasks().next().is_some() {
         notes.push(format!(
             "{} seed(s): intervals over seeds need at least two, and mean little below three.",
             spec.seeds.len()

@@ -31,6 +31,14 @@ pub(crate) fn png_of(data: &dyn Dataset, item: usize) -> Result<Vec<u8>, LabErro
     Ok(png)
 }
 
+/// Reads the answers of a cell; none if no questions were asked.
+pub(crate) fn answers(job: &CellJob<'_>) -> Result<Vec<VqaRowResult>, LabError> {
+    match job.cell.spec.eval.vqa {
+        Some(_) => Ok(read_samples(&job.dir().join("samples.jsonl"))?),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Answers and captions of a cell of the first seed.
 struct CellOutputs {
     cell: String,
@@ -42,7 +50,7 @@ impl CellOutputs {
     fn read(job: &CellJob<'_>, spec: &Spec) -> Result<Self, LabError> {
         Ok(Self {
             cell: cell_name(job, spec),
-            answers: read_samples(&job.dir().join("samples.jsonl"))?,
+            answers: answers(job)?,
             captions: read_samples(&job.dir().join("captions.jsonl")).unwrap_or_default(),
         })
     }
@@ -63,7 +71,7 @@ impl CellOutputs {
 /// Picks a few test images, with the answers and captions of every cell of the first seed.
 pub(crate) fn pictures(jobs: &[CellJob<'_>], spec: &Spec) -> Result<Vec<SamplePicture>, LabError> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
-    let test = &*first.splits.test;
+    let Some(test) = first.splits.test.as_deref() else { return Ok(Vec::new()) };
     let of_seed = jobs.iter().filter(|job| job.cell.seed == first.cell.seed);
     let outputs = of_seed.map(|job| CellOutputs::read(job, spec)).collect::<Result<Vec<_>, _>>()?;
     let asked = outputs.first().map_or(0, |cell| cell.answers.len());

@@ -29,7 +29,7 @@ pub(crate) fn stage1_runs(run: &Run, context: &RunContext<'_>) -> Result<Vec<Sta
             name: "stage 1".to_owned(),
             label: stage1.label.clone(),
             seed: stage1.seed,
-            steps: run.plan.cells[stage1.cell].cell.spec.stage1.steps,
+            steps: run.plan.cells[stage1.cell].cell.spec.stage1.as_ref().map_or(0, |s| s.steps),
             seconds: seconds_of(&dir),
             losses: losses(&dir.join("metrics.jsonl"))?,
             scores: context.stage1_scores(&stage1.key)?,
@@ -38,21 +38,25 @@ pub(crate) fn stage1_runs(run: &Run, context: &RunContext<'_>) -> Result<Vec<Sta
     run.plan.stage1.iter().map(read).collect()
 }
 
-/// Reads the stage-2 runs of a run, one for each cell.
+/// Reads the stage-2 runs of a run, one for each cell that has one.
 pub(crate) fn stage2_runs(run: &Run, jobs: &[CellJob<'_>]) -> Result<Vec<StageRun>, LabError> {
-    let read = |job: &CellJob<'_>| {
+    let read = |job: &CellJob<'_>, steps: u64| {
         let dir = job.stage2_dir();
         Ok(StageRun {
             name: "stage 2".to_owned(),
             label: axes_name(job, &run.spec),
             seed: job.cell.seed,
-            steps: job.cell.spec.stage2.steps,
+            steps,
             seconds: seconds_of(&dir),
             losses: losses(&dir.join("metrics.jsonl"))?,
             scores: BTreeMap::new(),
         })
     };
-    jobs.iter().map(read).collect()
+    let trained = |job: &CellJob<'_>| {
+        let stage2 = job.cell.spec.stage2.as_ref();
+        stage2.map(|stage2| read(job, stage2.steps))
+    };
+    jobs.iter().filter_map(trained).collect()
 }
 
 /// Returns the seconds of all steps of a training in `dir`.

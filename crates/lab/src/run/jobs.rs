@@ -36,10 +36,13 @@ fn feature_key(run: &Run, cell: &PlannedCell) -> FeatureKey {
 
 /// Builds the graph of a run: features first, then controls and stage 1, then cells. Jobs that are
 /// ready start in the order in which they are added here.
-pub(super) fn graph<'a>(run: &'a Run, context: &'a RunContext<'a>) -> Graph<'a> {
+///
+/// # Errors
+/// If a task card does not exist or does not fit.
+pub(super) fn graph<'a>(run: &'a Run, context: &'a RunContext<'a>) -> Result<Graph<'a>, LabError> {
     let mut graph = Graph::default();
     let features = add_features(&mut graph, run, context);
-    let controls = add_controls(&mut graph, run, context, &features);
+    let controls = add_controls(&mut graph, run, context, &features)?;
     let stage1 = add_stage1(&mut graph, run, context, &features);
     for (index, cell) in run.plan.cells.iter().enumerate() {
         let job = run.cell_job(context, index);
@@ -51,7 +54,7 @@ pub(super) fn graph<'a>(run: &'a Run, context: &'a RunContext<'a>) -> Graph<'a> 
         let after = after.into_iter().flatten().collect();
         graph.add(&cell.cell.id, after, move || context.retry_damaged(|| job.run()));
     }
-    graph
+    Ok(graph)
 }
 
 /// Adds the features of each encoder and data once: two jobs that compute the same would waste one.
@@ -72,25 +75,29 @@ fn add_features<'a>(
     jobs
 }
 
-/// Adds the blind control of each language model and data once.
+/// Adds the blind control of each language model and data once, where tasks have controls.
 fn add_controls<'a>(
     graph: &mut Graph<'a>,
     run: &'a Run,
     context: &'a RunContext<'a>,
     features: &SharedJobs<FeatureKey>,
-) -> SharedJobs<String> {
+) -> Result<SharedJobs<String>, LabError> {
     let mut jobs = SharedJobs(Vec::new());
     for (index, cell) in run.plan.cells.iter().enumerate() {
         let job = run.cell_job(context, index);
+        if !blind::is_wanted(&job)? {
+            continue;
+        }
         // Without pictures a control needs no features, only their list of unreadable pictures.
         let waits = job.splits.max_damaged.is_some();
         let after = features.find(&feature_key(run, cell)).filter(|_| waits).into_iter().collect();
-        let name = format!("control {}", cell.cell.spec.model.language);
+        let language = cell.cell.spec.model.language.as_deref().unwrap_or_default();
+        let name = format!("control {language}");
         jobs.add_once(blind::key(&job), || {
             graph.add(&name, after, move || context.retry_damaged(|| blind::run(&job)))
         });
     }
-    jobs
+    Ok(jobs)
 }
 
 /// Adds the stage-1 runs, by their place in the plan.
@@ -103,9 +110,11 @@ fn add_stage1<'a>(
     let mut jobs = SharedJobs(Vec::new());
     for (at, stage1) in run.plan.stage1.iter().enumerate() {
         let cell = &run.plan.cells[stage1.cell];
+        let Some(settings) = &cell.cell.spec.stage1 else { continue };
         let job = Stage1Job {
             context,
             spec: &cell.cell.spec,
+            settings,
             model_plan: run.plan.parts(cell),
             splits: run.plan.data(cell),
             seed: stage1.seed,

@@ -77,7 +77,7 @@ impl Manifest {
 
     fn add_cards(&mut self, plan: &RunPlan) {
         for r in &plan.model_plans {
-            for card in [&r.vision.card, &r.bridge.card, &r.language.card] {
+            for card in r.cards() {
                 self.cards.insert(format!("{}/{}", card.kind.folder(), card.name), card_hash(card));
                 if let Some(weights) = &card.weights {
                     self.weights.insert(card.name.clone(), weights.identity());
@@ -88,7 +88,7 @@ impl Manifest {
 
     fn add_data(&mut self, plan: &RunPlan) {
         for splits in &plan.splits {
-            for set in [&splits.train, &splits.val, &splits.test].into_iter().chain(&splits.also) {
+            for set in splits.all() {
                 self.data.insert(set.name().to_owned(), set.fingerprint());
             }
         }
@@ -96,10 +96,8 @@ impl Manifest {
 
     fn add_cells(&mut self, plan: &RunPlan) {
         for planned in &plan.cells {
-            let (cell, eval) = (&planned.cell, &planned.cell.spec.eval);
-            let also = eval.also.iter().map(|also| &also.task);
-            let names = [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]);
-            self.tasks.extend(names.cloned().zip(cell.tasks.iter().cloned()));
+            let cell = &planned.cell;
+            self.tasks.extend(cell.spec.eval.tasks().cloned().zip(cell.tasks.iter().cloned()));
             self.seeds.push(cell.seed);
             self.cells.push(cell.id.clone());
             let stage1 = plan.stage1(planned).map(|stage1| stage1.key.clone());

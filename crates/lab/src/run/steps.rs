@@ -102,7 +102,7 @@ impl Run {
         // 6. Compute features, train and evaluate: each job as soon as its inputs are there.
         let cache = options.cache.clone().unwrap_or_else(|| Store::standard().root().to_owned());
         let context = RunContext::new(registry, &self.out, device.clone(), reporter, &cache);
-        jobs::graph(self, &context)
+        jobs::graph(self, &context)?
             .run(self.jobs, self.spec.compute.threads)
             .map_err(|failed| failed.error.in_job(&failed.job))?;
         cost::add(&self.out, began.elapsed().as_secs_f64())?;

@@ -24,13 +24,22 @@ pub fn key(job: &CellJob<'_>) -> String {
     let eval = &job.cell.spec.eval;
     hash_json(&serde_json::json!([
         FORM,
-        card_hash(&job.model_plan.language.card),
+        job.model_plan.language.as_ref().map(|language| card_hash(&language.card)),
         job.cell.tasks,
         eval.questions,
         eval.also,
-        job.splits.test.fingerprint(),
+        job.splits.test.as_ref().map(|data| data.fingerprint()),
         job.splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
     ]))
+}
+
+/// Returns `true` if a task of the cell has controls.
+///
+/// # Errors
+/// If a task card does not exist or does not fit.
+pub(crate) fn is_wanted(job: &CellJob<'_>) -> Result<bool, LabError> {
+    let tasks = cell_tasks(job.context.registry, &job.cell.spec, job.model_plan)?;
+    Ok(tasks.iter().any(|task| task.task.has_controls()))
 }
 
 pub(crate) fn dir(job: &CellJob<'_>) -> PathBuf {
@@ -56,7 +65,7 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
     let language = job.model_plan.language_model(registry, &job.context.device)?;
     let unseen = |_: &[usize]| Err(EvalError::from(Problem::defect("a picture was looked at")));
     let connect = |_| Err(EvalError::from(Problem::defect("a picture was looked at")));
-    let generator = text.generator(job.model_plan, &language);
+    let generator = text.generator(&language);
     let model = ModelParts {
         features: &unseen,
         language: Some(LanguageParts { connect: &connect, generator }),
@@ -64,7 +73,7 @@ pub fn run(job: &CellJob<'_>) -> Result<(), LabError> {
     };
     let meteor = MeteorTables::new(registry);
     let mut ask = |task: &CellTask| -> Result<Measured, LabError> {
-        let data = task.data(&splits);
+        let data = task.data(&splits)?;
         done.once(dir, &format!("{}.json", task.name), job.context.reporter, || {
             let mut texts = Texts::open(dir, &task.name, data.len(), batch)?;
             let options = MeasureOptions {

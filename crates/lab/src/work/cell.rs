@@ -2,7 +2,7 @@
 //! evaluates it along the way and at the end.
 
 use crate::LabError;
-use crate::experiment::spec::{ComputeSpec, Spec};
+use crate::experiment::spec::{ComputeSpec, Spec, Stage2Spec};
 use crate::files::{read_json, write, write_json};
 use crate::plan::ids::note_texts;
 use crate::run::done::Done;
@@ -32,23 +32,25 @@ impl CellJob<'_> {
         &self.cell.spec
     }
 
-    /// Returns the job of the stage-1 run that this cell starts from.
-    fn stage1_job<'a>(&'a self, key: &'a str) -> Stage1Job<'a> {
-        Stage1Job {
+    /// Returns the job of the stage-1 run that this cell starts from, if there is one.
+    fn stage1_job(&self) -> Option<Stage1Job<'_>> {
+        let (key, settings) = self.stage1.zip(self.spec().stage1.as_ref())?;
+        Some(Stage1Job {
             context: self.context,
             spec: self.spec(),
+            settings,
             model_plan: self.model_plan,
             splits: self.splits,
             seed: self.cell.seed,
             key,
-        }
+        })
     }
 
     /// Returns the untrained connector of this cell.
     fn start(&self, device: &Device) -> Result<Connector, LabError> {
         let seed = self.cell.seed;
-        let bridge = match self.stage1 {
-            Some(key) => self.stage1_job(key).bridge(device)?,
+        let bridge = match self.stage1_job() {
+            Some(stage1) => stage1.bridge(device)?,
             None => self.model_plan.bridge_at_start(
                 self.context.registry,
                 self.spec().model.init,
@@ -56,10 +58,11 @@ impl CellJob<'_> {
                 device,
             )?,
         };
-        Ok(self.model_plan.connector(bridge, seed, device))
+        self.model_plan.connector(bridge, seed, device)
     }
 
-    /// Trains and evaluates the cell, resuming where an earlier run was stopped.
+    /// Trains and evaluates the cell, resuming where an earlier run was stopped. Without stage 2 it
+    /// has the scores of its stage-1 run.
     ///
     /// # Errors
     /// If training or evaluation fails.
@@ -71,17 +74,18 @@ impl CellJob<'_> {
             let _ = std::fs::remove_dir_all(dir.join(PIECES));
             return Ok(());
         }
+        let Some(stage2) = &self.spec().stage2 else {
+            std::fs::create_dir_all(&dir).map_err(|e| LabError::io(&dir, &e))?;
+            self.write_spec()?;
+            write_json(&dir.join(SCORES_FILE), &evaluate::stage1_scores(self)?)?;
+            return done.seal(&dir);
+        };
         let eval_dir = dir.join("eval");
         std::fs::create_dir_all(&eval_dir).map_err(|e| LabError::io(&eval_dir, &e))?;
-        // Settings that cannot change a result are left out: the same cell gives the same bytes.
-        let compute =
-            ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
-        let spec = Spec { compute, ..self.spec().clone() };
-        let text = toml::to_string_pretty(&spec).map_err(Problem::defect)?;
-        write(&dir.join("spec.toml"), text.as_bytes())?;
+        self.write_spec()?;
         let features = self.features()?;
         let job = CellJob { splits: &self.splits.readable(&features)?, ..*self };
-        let connector = job.train(&features, &mut done)?;
+        let connector = job.train(stage2, &features, &mut done)?;
         let began = Instant::now();
         let last = evaluate::final_scores(&job, &connector.valid(), &features, &mut done)?;
         let last = Scores { left_out: left_out(self.splits, &features), ..last };
@@ -92,10 +96,25 @@ impl CellJob<'_> {
         Ok(())
     }
 
-    fn train(&self, features: &SplitFeatures, done: &mut Done) -> Result<Connector, LabError> {
+    /// Writes the experiment of this cell alone.
+    fn write_spec(&self) -> Result<(), LabError> {
+        // Settings that cannot change a result are left out: the same cell gives the same bytes.
+        let compute =
+            ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
+        let spec = Spec { compute, ..self.spec().clone() };
+        let text = toml::to_string_pretty(&spec).map_err(Problem::defect)?;
+        write(&self.dir().join("spec.toml"), text.as_bytes())
+    }
+
+    fn train(
+        &self,
+        spec: &Stage2Spec,
+        features: &SplitFeatures,
+        done: &mut Done,
+    ) -> Result<Connector, LabError> {
         let device = self.context.device.clone().autodiff();
-        let (spec, seed) = (&self.spec().stage2, self.cell.seed);
-        let mut objective = self.objective(features, &device)?;
+        let seed = self.cell.seed;
+        let mut objective = self.objective(spec, features, &device)?;
         let language = objective.language.valid();
         objective.blind = objective.blind_loss(&language)?;
         let config = FitConfig {
@@ -115,11 +134,16 @@ impl CellJob<'_> {
         Ok(fit(&config, connector, &mut objective, &stage2, &mut [&mut bar, &mut points])?)
     }
 
-    fn objective(&self, features: &SplitFeatures, device: &Device) -> Result<Stage2, LabError> {
-        let (spec, seed) = (&self.spec().stage2, self.cell.seed);
+    fn objective(
+        &self,
+        spec: &Stage2Spec,
+        features: &SplitFeatures,
+        device: &Device,
+    ) -> Result<Stage2, LabError> {
+        let seed = self.cell.seed;
         let (tokenizer, special_tokens) = self.model_plan.language_special_tokens()?;
         let train = &self.splits.train;
-        note_texts(self.context.reporter, &tokenizer, [&**train, &*self.splits.test]);
+        note_texts(self.context.reporter, &tokenizer, self.splits);
         let source = TrainingSource {
             context: self.context,
             spec: self.spec(),
@@ -130,7 +154,7 @@ impl CellJob<'_> {
         };
         Ok(Stage2 {
             language: self.model_plan.language_model(self.context.registry, device)?,
-            kind: self.model_plan.language.shape.kind,
+            kind: self.model_plan.language()?.shape.kind,
             special_tokens,
             source: source.open(StageInputs {
                 order: "stage2/order",

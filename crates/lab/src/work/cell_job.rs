@@ -37,6 +37,15 @@ impl CellJob<'_> {
         self.context.folder.cell(&self.cell.id)
     }
 
+    /// Returns the folder of its last training.
+    #[must_use]
+    pub fn last_stage_dir(&self) -> PathBuf {
+        match self.stage1 {
+            Some(key) if self.cell.spec.stage2.is_none() => self.context.folder.stage1(key),
+            _ => self.stage2_dir(),
+        }
+    }
+
     /// Returns the folder of its stage-2 training.
     #[must_use]
     pub fn stage2_dir(&self) -> PathBuf {

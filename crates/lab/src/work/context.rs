@@ -68,8 +68,8 @@ impl<'a> RunContext<'a> {
         let train = TrainingFeatures::any_cached(spec, model_plan, splits)?;
         Ok(SplitFeatures {
             train: train.then(|| of(&splits.train)).transpose()?,
-            val: of(&splits.val)?,
-            test: of(&splits.test)?,
+            val: splits.val.as_ref().map(of).transpose()?,
+            test: splits.test.as_ref().map(of).transpose()?,
             also: splits.also.iter().map(of).collect::<Result<_, _>>()?,
         })
     }

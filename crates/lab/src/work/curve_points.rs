@@ -28,7 +28,8 @@ impl CurvePoints<'_> {
     fn measure(&mut self, step: u64, model: &Connector) -> Result<(), TrainError> {
         let spec = self.job.spec();
         let every = spec.eval.every;
-        if every == 0 || (!step.is_multiple_of(every) && step != spec.stage2.steps) {
+        let last = spec.stage2.as_ref().is_some_and(|stage2| step == stage2.steps);
+        if !spec.eval.has_curve() || (!step.is_multiple_of(every) && !last) {
             return Ok(());
         }
         let dir: PathBuf = self.job.dir();

@@ -1,7 +1,5 @@
 //! Measurements of a cell, of a stage-1 run and of curves, all by [`toolkit_eval::measure()`].
 
-use crate::experiment::spec::Spec;
-use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::run::done::Done;
 use crate::run::folder::PIECES;
@@ -9,7 +7,8 @@ use crate::work::cell_job::CellJob;
 use crate::work::context::RunContext;
 use crate::work::feature_store::SplitFeatures;
 use crate::work::language::LanguageText;
-use crate::work::tasks::{CellTask, at_most, cell_tasks};
+use crate::work::stage1::Stage1Job;
+use crate::work::tasks::{CellTask, QUESTIONS, at_most, cell_tasks};
 use crate::work::texts::Texts;
 use crate::{LabError, files::read_json, work::blind};
 use burn::tensor::Tensor;
@@ -24,6 +23,7 @@ use toolkit_eval::{
 use toolkit_metrics::{Interval, scores};
 use toolkit_models::connector::Connector;
 use toolkit_registry::Kind;
+use toolkit_system::problem::Problem;
 use toolkit_train::features::Features;
 use toolkit_train::stage1::itc;
 use toolkit_vlm::Generator;
@@ -108,7 +108,7 @@ fn cached<'a>(
 /// Measures one point of the curve: questions of the validation split.
 ///
 /// # Errors
-/// If features or prompts cannot be had.
+/// If features or prompts cannot be had, or the experiment has no questions or no such split.
 pub fn curve_point(
     job: &CellJob<'_>,
     connector: &Connector,
@@ -117,15 +117,17 @@ pub fn curve_point(
 ) -> Result<BTreeMap<String, f64>, LabError> {
     let (registry, spec) = (job.context.registry, &job.cell.spec);
     let text = LanguageText::new(job.model_plan)?;
-    let generator = text.generator(job.model_plan, language);
+    let generator = text.generator(language);
     let writer = Writer { context: job.context, connector, generator };
-    let task = CellTask::questions(registry, spec, job.model_plan)?;
+    let none = || Problem::defect("a curve without questions or their data");
+    let task = CellTask::questions(registry, spec, job.model_plan)?.ok_or_else(none)?;
+    let (data, features) = job.splits.val.as_ref().zip(features.val.as_ref()).ok_or_else(none)?;
     let meteor = MeteorTables::new(registry);
     let options = MeasureOptions {
         limit: at_most(spec.eval.curve_questions),
         ..MeasureOptions::new(spec.eval.batch, &meteor)
     };
-    let measured = writer.measure(&*task.task, &*job.splits.val, &features.val, options)?;
+    let measured = writer.measure(&*task.task, &**data, features, options)?;
     let mut point = NamedScores::default();
     point.add(&task.name, &measured);
     Ok(point.scores)
@@ -150,7 +152,7 @@ pub fn final_scores(
     let tasks = cell_tasks(registry, &job.cell.spec, job.model_plan)?;
     let text = LanguageText::new(job.model_plan)?;
     let language = job.model_plan.language_model(registry, &job.context.device)?;
-    let generator = text.generator(job.model_plan, &language);
+    let generator = text.generator(&language);
     let mut end = CellEnd {
         job,
         features,
@@ -161,27 +163,37 @@ pub fn final_scores(
         notes: Vec::new(),
     };
     let mut answers = Measured::default();
-    for (at, task) in tasks.iter().enumerate() {
+    for task in &tasks {
         let measured = end.task(task)?;
-        if at == 0 {
+        if task.name == QUESTIONS {
             answers = measured;
         }
     }
-    let CellEnd { mut found, notes, .. } = end;
-    if let Some(key) = job.stage1 {
-        found.scores.extend(job.context.stage1_scores(key)?);
-        found.intervals.extend(job.context.stage1_intervals(key)?);
-    }
-    let same = same_pictures(&*job.splits.test);
+    let CellEnd { found, notes, .. } = end;
+    let same = job.splits.test.as_ref().map(|test| same_pictures(&**test)).unwrap_or_default();
+    let mut scores = stage1_scores(job)?;
+    scores.scores.extend(found.scores);
+    scores.intervals.extend(found.intervals);
     Ok(Scores {
-        scores: found.scores,
-        intervals: found.intervals,
         questions: answers.rows.iter().filter_map(|row| row["score"].as_f64()).collect(),
         images: answers.items.iter().map(|item| same[*item] as u64).collect(),
-        trained_params: job.model_plan.trained_params,
-        left_out: Vec::new(),
         notes,
+        ..scores
     })
+}
+
+/// Returns the scores of the stage-1 run that a cell started from: all that a cell without stage 2
+/// has.
+///
+/// # Errors
+/// If a file of the stage-1 run is missing or damaged.
+pub fn stage1_scores(job: &CellJob<'_>) -> Result<Scores, LabError> {
+    let mut scores = Scores { trained_params: job.model_plan.trained_params, ..Scores::default() };
+    if let Some(key) = job.stage1 {
+        scores.scores = job.context.stage1_scores(key)?;
+        scores.intervals = job.context.stage1_intervals(key)?;
+    }
+    Ok(scores)
 }
 
 /// The measurements at the end of a cell.
@@ -224,7 +236,7 @@ impl CellEnd<'_> {
             control: Some(Control::Majority(task.majority_data(self.job.splits))),
             ..MeasureOptions::new(self.job.cell.spec.eval.batch, self.meteor)
         };
-        let (data, features) = (task.data(self.job.splits), task.features(self.features));
+        let (data, features) = (task.data(self.job.splits)?, task.features(self.features)?);
         // Without training questions there is no commonest answer.
         if let Ok(majority) = self.writer.measure(&*task.task, data, features, options) {
             self.found.add(&format!("{name}.{}", scores::MAJORITY), &majority);
@@ -243,7 +255,7 @@ impl CellEnd<'_> {
         let Self { job, features, writer, meteor, done, .. } = self;
         let (batch, dir) = (job.cell.spec.eval.batch, job.dir());
         done.once(&dir, &format!("{PIECES}/{name}.json"), job.context.reporter, || {
-            let (data, features) = (task.data(job.splits), task.features(features));
+            let (data, features) = (task.data(job.splits)?, task.features(features)?);
             let mut texts = Texts::open(&dir, name, data.len(), batch)?;
             let options = MeasureOptions {
                 limit: task.limit,
@@ -256,19 +268,21 @@ impl CellEnd<'_> {
 }
 
 /// Measures retrieval among test images by a stage-1 bridge on a plain device: contrast alone and
-/// re-ranked by matching. Of fewer than two pictures there are no scores.
+/// re-ranked by matching. Of fewer than two pictures there are no scores, nor if the experiment
+/// does not ask for them.
 ///
 /// # Errors
 /// If features or captions cannot be had.
 pub fn retrieval(
-    context: &RunContext<'_>,
-    spec: &Spec,
-    model_plan: &ModelPlan,
+    job: &Stage1Job<'_>,
     splits: &Splits,
-    features: &Features,
+    features: &SplitFeatures,
     bridge: &AnyBridge,
 ) -> Result<NamedScores, LabError> {
-    let card = context.registry.card(Kind::Task, &spec.eval.retrieve)?;
+    let Stage1Job { context, spec, model_plan, settings, .. } = *job;
+    let Some(name) = &spec.eval.retrieve else { return Ok(NamedScores::default()) };
+    let (test, features) = (&**splits.tested()?, features.tested()?);
+    let card = context.registry.card(Kind::Task, name)?;
     let task = RetrievalTask::from_card(&card)?;
     let (tokenizer, special_tokens) = model_plan.text_special_tokens()?;
     let tower = bridge
@@ -277,7 +291,7 @@ pub fn retrieval(
     let limit = at_most(spec.eval.retrieval);
     let mut found = NamedScores::default();
     let (most, processor) = (limit.or(task.limit), task.text_processor.as_ref());
-    if task.pool.of(&*splits.test, most, processor).len() < 2 {
+    if task.pool.of(test, most, processor).len() < 2 {
         return Ok(found);
     }
     let cached = cached(context, features);
@@ -286,11 +300,11 @@ pub fn retrieval(
         tokenizer: &tokenizer,
         special_tokens,
         positions: model_plan.bridge.shape.text.as_ref().map_or(usize::MAX, |text| text.positions),
-        contrast: spec.stage1.losses.get(itc::NAME) != 0.0,
+        contrast: settings.losses.get(itc::NAME) != 0.0,
     };
     let model = ModelParts { features: &cached, language: None, text: Some(text) };
     let meteor = MeteorTables::new(context.registry);
     let options = MeasureOptions { limit, ..MeasureOptions::new(spec.eval.batch, &meteor) };
-    found.add("retrieval", &measure(&model, &task, &*splits.test, options)?);
+    found.add("retrieval", &measure(&model, &task, test, options)?);
     Ok(found)
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 use toolkit_train::features::{Features, Recipe};
 
@@ -30,12 +31,23 @@ pub struct FeatureStore {
 pub struct SplitFeatures {
     /// Features of the training split, unless every stage trains on live pictures.
     pub train: Option<Arc<Features>>,
-    /// Features of the validation split.
-    pub val: Arc<Features>,
-    /// Features of the test split.
-    pub test: Arc<Features>,
+    /// Features of the validation split, where there is one.
+    pub val: Option<Arc<Features>>,
+    /// Features of the test split, where there is one.
+    pub test: Option<Arc<Features>>,
     /// Features of the data of further tasks, in their order.
     pub also: Vec<Arc<Features>>,
+}
+
+impl SplitFeatures {
+    /// Returns the features of the test split.
+    ///
+    /// # Errors
+    /// If the experiment names none: its file is checked before, so that nothing asks for them.
+    pub fn tested(&self) -> Result<&Features, LabError> {
+        let features = self.test.as_deref();
+        features.ok_or_else(|| Problem::defect("there is no test split").into())
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -66,6 +66,15 @@ fn without(data: &Arc<dyn Dataset>, features: &Features) -> Result<Arc<dyn Datas
     leaving_out(data, features.unreadable())
 }
 
+/// Leaves out what cannot be read of a split that may not be there.
+fn zipped(
+    data: &Option<Arc<dyn Dataset>>,
+    features: &Option<Arc<Features>>,
+) -> Result<Option<Arc<dyn Dataset>>, LabError> {
+    let both = data.as_ref().zip(features.as_ref());
+    both.map(|(data, features)| without(data, features)).transpose()
+}
+
 /// Decodes every picture of a data set and returns the items whose pictures cannot be read, with
 /// the reasons.
 #[must_use]
@@ -113,8 +122,8 @@ impl Splits {
                 Some(train) => without(&self.train, train)?,
                 None => self.train.clone(),
             },
-            val: without(&self.val, &features.val)?,
-            test: without(&self.test, &features.test)?,
+            val: zipped(&self.val, &features.val)?,
+            test: zipped(&self.test, &features.test)?,
             also: also.collect::<Result<_, _>>()?,
             max_damaged: self.max_damaged,
         })
@@ -128,8 +137,10 @@ const NAMED: usize = 10;
 #[must_use]
 pub fn left_out(splits: &Splits, features: &SplitFeatures) -> Vec<String> {
     let train = features.train.as_ref().map(|train| (&splits.train, train));
-    let main = [(&splits.val, &features.val), (&splits.test, &features.test)];
-    let all = train.into_iter().chain(main).chain(splits.also.iter().zip(&features.also));
+    let val = splits.val.as_ref().zip(features.val.as_ref());
+    let test = splits.test.as_ref().zip(features.test.as_ref());
+    let main = train.into_iter().chain(val).chain(test);
+    let all = main.chain(splits.also.iter().zip(&features.also));
     all.filter_map(|(data, features)| left_out_of(&**data, features)).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The stage-1 job: trains a bridge on contrast, matching and captioning, and scores its retrieval.
 
 use crate::LabError;
-use crate::experiment::spec::Spec;
+use crate::experiment::spec::{Spec, Stage1Spec};
 use crate::files::write_json_pretty;
 use crate::plan::ids::note_texts;
 use crate::plan::losses;
@@ -28,8 +28,10 @@ use toolkit_train::stage1::{Corpus, Stage1, Stage1Settings};
 pub struct Stage1Job<'a> {
     /// The run.
     pub context: &'a RunContext<'a>,
-    /// Settings of the first cell that uses it.
+    /// Experiment of the first cell that uses it.
     pub spec: &'a Spec,
+    /// Stage 1 of that experiment.
+    pub settings: &'a Stage1Spec,
     /// Model.
     pub model_plan: &'a ModelPlan,
     /// Data.
@@ -58,14 +60,7 @@ impl Stage1Job<'_> {
         let features = self.context.features(self.spec, self.model_plan, self.splits)?;
         let splits = self.splits.readable(&features)?;
         let bridge = self.train(&splits, &features)?.valid();
-        let scores = evaluate::retrieval(
-            self.context,
-            self.spec,
-            self.model_plan,
-            &splits,
-            &features.test,
-            &bridge,
-        )?;
+        let scores = evaluate::retrieval(self, &splits, &features, &bridge)?;
         write_json_pretty(&dir.join(INTERVALS_FILE), &scores.intervals)?;
         write_json_pretty(&dir.join(SCORES_FILE), &scores.scores)?;
         done.seal(&dir)
@@ -80,7 +75,7 @@ impl Stage1Job<'_> {
             self.seed,
             &device,
         )?;
-        let settings = &self.spec.stage1;
+        let settings = self.settings;
         let config = FitConfig {
             steps: settings.steps,
             schedule: settings.schedule.clone(),
@@ -100,11 +95,11 @@ impl Stage1Job<'_> {
         features: &SplitFeatures,
         device: &Device,
     ) -> Result<Stage1, LabError> {
-        let settings = &self.spec.stage1;
+        let settings = self.settings;
         let (tokenizer, special_tokens) = self.model_plan.text_special_tokens()?;
         let text = self.model_plan.bridge.shape.text.as_ref();
         let (positions, vocab) = text.map_or((MAX_CAPTION, 1), |text| (text.positions, text.vocab));
-        note_texts(self.context.reporter, &tokenizer, [&*splits.train, &*splits.test]);
+        note_texts(self.context.reporter, &tokenizer, splits);
         let encode = stage1_caption(tokenizer, special_tokens, positions);
         let texts = tokenized(splits.train.clone(), encode);
         let (smoothing, batch) = (settings.smoothing, settings.batch);

@@ -14,6 +14,9 @@ use toolkit_registry::{Card, Kind, Registry};
 use toolkit_system::problem::Problem;
 use toolkit_train::features::Features;
 
+/// First part of the keys of the scores of answers on the test split.
+pub(crate) const QUESTIONS: &str = "vqa";
+
 /// Data of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TaskData {
@@ -37,18 +40,21 @@ pub(crate) struct CellTask {
 
 impl CellTask {
     /// Returns the data.
-    pub(crate) fn data<'a>(&self, splits: &'a Splits) -> &'a dyn Dataset {
+    pub(crate) fn data<'a>(&self, splits: &'a Splits) -> Result<&'a dyn Dataset, LabError> {
         match self.data {
-            TaskData::Test => &*splits.test,
-            TaskData::Also(at) => &*splits.also[at],
+            TaskData::Test => Ok(&**splits.tested()?),
+            TaskData::Also(at) => Ok(&*splits.also[at]),
         }
     }
 
     /// Returns the features of the data.
-    pub(crate) fn features<'a>(&self, features: &'a SplitFeatures) -> &'a Features {
+    pub(crate) fn features<'a>(
+        &self,
+        features: &'a SplitFeatures,
+    ) -> Result<&'a Features, LabError> {
         match self.data {
-            TaskData::Test => &features.test,
-            TaskData::Also(at) => &features.also[at],
+            TaskData::Test => features.tested(),
+            TaskData::Also(at) => Ok(&features.also[at]),
         }
     }
 
@@ -65,25 +71,42 @@ impl CellTask {
     /// Returns the name of the file of samples.
     pub(crate) fn file(&self) -> String {
         match (self.data, self.name.as_str()) {
-            (TaskData::Test, "vqa") => "samples.jsonl".to_owned(),
+            (TaskData::Test, QUESTIONS) => "samples.jsonl".to_owned(),
             (TaskData::Test, "caption") => "captions.jsonl".to_owned(),
             (_, name) => format!("{name}.jsonl"),
         }
     }
 
-    /// Returns the questions on the test split, the first task of each cell.
+    /// Returns the questions on the test split, the first task of each cell that has it.
     pub(crate) fn questions(
         registry: &Registry,
         spec: &Spec,
         model_plan: &ModelPlan,
-    ) -> Result<Self, LabError> {
-        let card = registry.card(Kind::Task, &spec.eval.vqa)?;
-        Ok(Self {
-            name: "vqa".to_owned(),
-            task: Box::new(VqaTask::from_card(&card, &[&model_plan.language.card])?),
+    ) -> Result<Option<Self>, LabError> {
+        let Some(name) = &spec.eval.vqa else { return Ok(None) };
+        let card = registry.card(Kind::Task, name)?;
+        Ok(Some(Self {
+            name: QUESTIONS.to_owned(),
+            task: Box::new(VqaTask::from_card(&card, &[&model_plan.language()?.card])?),
             limit: at_most(spec.eval.questions),
             data: TaskData::Test,
-        })
+        }))
+    }
+
+    /// Returns the captions of the test split.
+    fn captions(
+        registry: &Registry,
+        spec: &Spec,
+        model_plan: &ModelPlan,
+    ) -> Result<Option<Self>, LabError> {
+        let Some(name) = &spec.eval.caption else { return Ok(None) };
+        let card = registry.card(Kind::Task, name)?;
+        Ok(Some(Self {
+            name: "caption".to_owned(),
+            task: Box::new(CaptionTask::from_card(&card, &[&model_plan.language()?.card])?),
+            limit: at_most(spec.eval.captions),
+            data: TaskData::Test,
+        }))
     }
 }
 
@@ -96,14 +119,9 @@ pub(crate) fn cell_tasks(
     spec: &Spec,
     model_plan: &ModelPlan,
 ) -> Result<Vec<CellTask>, LabError> {
-    let card = registry.card(Kind::Task, &spec.eval.caption)?;
-    let captions = CellTask {
-        name: "caption".to_owned(),
-        task: Box::new(CaptionTask::from_card(&card, &[&model_plan.language.card])?),
-        limit: at_most(spec.eval.captions),
-        data: TaskData::Test,
-    };
-    let mut all = vec![CellTask::questions(registry, spec, model_plan)?, captions];
+    let questions = CellTask::questions(registry, spec, model_plan)?;
+    let captions = CellTask::captions(registry, spec, model_plan)?;
+    let mut all: Vec<CellTask> = questions.into_iter().chain(captions).collect();
     for (at, also) in spec.eval.also.iter().enumerate() {
         all.push(also_task(registry, spec, model_plan, (at, also))?);
     }
@@ -128,7 +146,7 @@ fn also_task(
         "caption" => spec.eval.captions,
         _ => 0,
     };
-    let task = family.open(&card, &TaskSettings::with_prompts(&[&model_plan.language.card]))?;
+    let task = family.open(&card, &TaskSettings::with_prompts(&[&model_plan.language()?.card]))?;
     Ok(CellTask {
         name: also.name(),
         task,
@@ -152,12 +170,11 @@ pub fn task_hashes(
     spec: &Spec,
     model_plan: &ModelPlan,
 ) -> Result<Vec<String>, LabError> {
-    let eval = &spec.eval;
     cell_tasks(registry, spec, model_plan)?;
-    RetrievalTask::from_card(&registry.card(Kind::Task, &eval.retrieve)?)?;
-    let hash = |name: &String| Ok(card_hash(&registry.card(Kind::Task, name)?));
-    let also = eval.also.iter().map(|also| &also.task);
-    [&eval.vqa, &eval.caption].into_iter().chain(also).chain([&eval.retrieve]).map(hash).collect()
+    if let Some(retrieve) = &spec.eval.retrieve {
+        RetrievalTask::from_card(&registry.card(Kind::Task, retrieve)?)?;
+    }
+    spec.eval.tasks().map(|name| Ok(card_hash(&registry.card(Kind::Task, name)?))).collect()
 }
 
 /// Checks that the data of each further task have what it scores.

@@ -14,7 +14,7 @@ use toolkit_system::problem::Problem;
 
 impl TrainedCell {
     fn has_stage1(&self) -> bool {
-        self.spec.stage1.enabled && self.model_plan.bridge.shape.text.is_some()
+        self.spec.wants_stage1() && self.model_plan.bridge.shape.text.is_some()
     }
 }
 

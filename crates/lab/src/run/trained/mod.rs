@@ -68,7 +68,7 @@ impl TrainedRun<'_> {
         let Connector { bridge, language_projection } = self.connector(&cell)?;
         let language = LanguagePart {
             model: model_plan.language_model(self.registry, self.device)?,
-            shape: model_plan.language.shape.clone(),
+            shape: model_plan.language()?.shape.clone(),
             names: PublishedNames::language(),
             special_tokens,
             projection: language_projection,
@@ -140,7 +140,7 @@ impl TrainedRun<'_> {
             stage1: TextSideSettings {
                 dec: special_tokens.map_or(0, |tokens| tokens.dec),
                 pad: special_tokens.map_or(0, |tokens| tokens.pad),
-                label_smoothing: cell.spec.stage1.smoothing,
+                label_smoothing: cell.spec.stage1.as_ref().map_or(0.0, |one| one.smoothing),
             },
             image_token: None,
             half_features: true,
@@ -155,11 +155,12 @@ impl TrainedRun<'_> {
                 .at(dir.display())
                 .hint("finish the run first: the command that began it resumes it")
         })?;
-        if saved.step < cell.spec.stage2.steps {
-            let (id, steps) = (&cell.id, cell.spec.stage2.steps);
+        let steps = cell.spec.stage2.as_ref().map_or(0, |stage2| stage2.steps);
+        if saved.step < steps {
+            let id = &cell.id;
             self.reporter.note(&format!("cell {id} is at step {} of {steps}", saved.step));
         }
-        let (bridge, language) = (&model_plan.bridge, &model_plan.language);
+        let (bridge, language) = (&model_plan.bridge, model_plan.language()?);
         let built = self.registry.build_bridge(
             &bridge.card,
             &model_plan.vision.shape,
