@@ -1,5 +1,7 @@
 //! Measurements of a cell, of a stage-1 run and of curves, all by [`toolkit_eval::measure()`].
 
+use crate::experiment::spec::Spec;
+use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::run::done::Done;
 use crate::run::folder::PIECES;
@@ -7,7 +9,6 @@ use crate::work::cell_job::CellJob;
 use crate::work::context::RunContext;
 use crate::work::feature_store::SplitFeatures;
 use crate::work::language::LanguageText;
-use crate::work::stage1::Stage1Job;
 use crate::work::tasks::{CellTask, QUESTIONS, at_most, cell_tasks};
 use crate::work::texts::Texts;
 use crate::{LabError, files::read_json, work::blind};
@@ -274,12 +275,13 @@ impl CellEnd<'_> {
 /// # Errors
 /// If features or captions cannot be had.
 pub fn retrieval(
-    job: &Stage1Job<'_>,
+    context: &RunContext<'_>,
+    spec: &Spec,
+    model_plan: &ModelPlan,
     splits: &Splits,
     features: &SplitFeatures,
     bridge: &AnyBridge,
 ) -> Result<NamedScores, LabError> {
-    let Stage1Job { context, spec, model_plan, settings, .. } = *job;
     let Some(name) = &spec.eval.retrieve else { return Ok(NamedScores::default()) };
     let (test, features) = (&**splits.tested()?, features.tested()?);
     let card = context.registry.card(Kind::Task, name)?;
@@ -300,7 +302,7 @@ pub fn retrieval(
         tokenizer: &tokenizer,
         special_tokens,
         positions: model_plan.bridge.shape.text.as_ref().map_or(usize::MAX, |text| text.positions),
-        contrast: settings.losses.get(itc::NAME) != 0.0,
+        contrast: spec.stage1.as_ref().is_none_or(|one| one.losses.get(itc::NAME) != 0.0),
     };
     let model = ModelParts { features: &cached, language: None, text: Some(text) };
     let meteor = MeteorTables::new(context.registry);

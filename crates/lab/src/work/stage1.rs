@@ -60,7 +60,14 @@ impl Stage1Job<'_> {
         let features = self.context.features(self.spec, self.model_plan, self.splits)?;
         let splits = self.splits.readable(&features)?;
         let bridge = self.train(&splits, &features)?.valid();
-        let scores = evaluate::retrieval(self, &splits, &features, &bridge)?;
+        let scores = evaluate::retrieval(
+            self.context,
+            self.spec,
+            self.model_plan,
+            &splits,
+            &features,
+            &bridge,
+        )?;
         write_json_pretty(&dir.join(INTERVALS_FILE), &scores.intervals)?;
         write_json_pretty(&dir.join(SCORES_FILE), &scores.scores)?;
         done.seal(&dir)
