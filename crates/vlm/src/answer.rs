@@ -44,6 +44,17 @@ impl Vlm {
         prompts: &[String],
         decoding: &Decoding,
     ) -> Result<Vec<Vec<GeneratedText>>, VlmError> {
+        self.generate_seeded(prefix, prompts, decoding, &[])
+    }
+
+    /// Continues prompts as [`Vlm::generate`] does, with a seed of its own for each sample.
+    fn generate_seeded(
+        &self,
+        prefix: Tensor<3>,
+        prompts: &[String],
+        decoding: &Decoding,
+        seeds: &[u64],
+    ) -> Result<Vec<Vec<GeneratedText>>, VlmError> {
         let (generator, tokenizer) = (self.generator()?, self.tokenizer()?);
         let encode = |prompt: &String| {
             tokenizer.refuse_placeholder(prompt)?;
@@ -55,7 +66,7 @@ impl Vlm {
             let (score, ids) = (text.score, text.ids);
             Ok(GeneratedText { text: tokenizer.text(&ids)?, ids, score, finished })
         };
-        let all = generator.generate(Some(prefix), &ids, decoding)?;
+        let all = generator.generate_seeded(Some(prefix), &ids, decoding, seeds)?;
         all.into_iter()
             .map(|texts| texts.into_iter().take(decoding.answers).map(text).collect())
             .collect()
@@ -71,9 +82,24 @@ impl Vlm {
         prompt: &str,
         decoding: &Decoding,
     ) -> Result<Vec<Vec<GeneratedText>>, VlmError> {
+        self.caption_seeded(pictures, prompt, decoding, &[])
+    }
+
+    /// Captions pictures as [`Vlm::caption`] does, with a seed of its own for each picture. So what
+    /// is drawn for a picture does not depend on its place among others.
+    ///
+    /// # Errors
+    /// As [`Vlm::caption`].
+    pub fn caption_seeded(
+        &self,
+        pictures: &[RgbImage],
+        prompt: &str,
+        decoding: &Decoding,
+        seeds: &[u64],
+    ) -> Result<Vec<Vec<GeneratedText>>, VlmError> {
         self.language()?;
         let prefix = self.prefix(self.encode(pictures)?)?;
-        self.generate(prefix, &vec![prompt.to_owned(); pictures.len()], decoding)
+        self.generate_seeded(prefix, &vec![prompt.to_owned(); pictures.len()], decoding, seeds)
     }
 
     /// Answers questions about one picture: the language model continues each of `prompts` behind

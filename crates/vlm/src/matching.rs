@@ -3,7 +3,7 @@
 use crate::{Vlm, VlmError};
 use burn::tensor::Tensor;
 use image::RgbImage;
-use toolkit_core::{Pair, Side, TextBatch, noise, pad, params, similarity};
+use toolkit_core::{Pair, Side, TextBatch, TextTower, noise, pad, params, similarity};
 
 /// Texts that the text side has read.
 #[derive(Clone, Debug)]
@@ -68,17 +68,38 @@ impl Vlm {
     ) -> Result<Vec<MatchScores>, VlmError> {
         let tower = self.text_tower()?;
         let features = self.encode(pictures)?;
-        let pairs: Vec<Pair> = (0..texts.ids.len()).map(|text| Pair { text, image: 0 }).collect();
-        let one = |at: usize| {
-            let pass = tower.image_pass(features.clone().narrow(0, at, 1));
-            let similar = similarity(tower.image_embeds(pass.queries), texts.embeds.clone());
-            let (ids, mask) = (texts.batch.ids.clone(), texts.batch.mask.clone());
-            let logits = params::floats(tower.match_logits(&pass.cross, &pairs, ids, mask));
-            MatchScores {
-                itc: params::floats(similar),
-                itm: logits.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect(),
-            }
-        };
+        let one = |at: usize| match_scores(tower, features.clone().narrow(0, at, 1), texts);
         Ok(noise::off(|| (0..pictures.len()).map(one).collect()))
+    }
+
+    /// Scores each picture with texts of its own, each cut to `most` tokens.
+    ///
+    /// # Errors
+    /// If the model has no encoder, no text side or no tokenizer, or a text cannot be encoded.
+    pub fn matching_own(
+        &self,
+        pictures: &[RgbImage],
+        texts: &[Vec<String>],
+        most: Option<usize>,
+    ) -> Result<Vec<MatchScores>, VlmError> {
+        let (tower, features) = (self.text_tower()?, self.encode(pictures)?);
+        let one = |(at, own): (usize, &Vec<String>)| {
+            let texts = self.embed_texts(own, most)?;
+            Ok(noise::off(|| match_scores(tower, features.clone().narrow(0, at, 1), &texts)))
+        };
+        texts.iter().take(pictures.len()).enumerate().map(one).collect()
+    }
+}
+
+/// Scores one picture, of features `[1, tokens, width]`, with each text.
+fn match_scores(tower: &dyn TextTower, features: Tensor<3>, texts: &TextEmbeddings) -> MatchScores {
+    let pairs: Vec<Pair> = (0..texts.ids.len()).map(|text| Pair { text, image: 0 }).collect();
+    let pass = tower.image_pass(features);
+    let similar = similarity(tower.image_embeds(pass.queries), texts.embeds.clone());
+    let (ids, mask) = (texts.batch.ids.clone(), texts.batch.mask.clone());
+    let logits = params::floats(tower.match_logits(&pass.cross, &pairs, ids, mask));
+    MatchScores {
+        itc: params::floats(similar),
+        itm: logits.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect(),
     }
 }

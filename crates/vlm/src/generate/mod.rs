@@ -126,6 +126,22 @@ impl<'a> Generator<'a> {
         prompts: &[Vec<u32>],
         decoding: &Decoding,
     ) -> Result<Vec<Vec<Generated>>, VlmError> {
+        self.generate_seeded(prefix, prompts, decoding, &[])
+    }
+
+    /// Continues `prompts` as [`Generator::generate`] does, with a seed of its own for each sample.
+    ///
+    /// Without `seeds` every sample sees the draws of [`Decoding::seed`].
+    ///
+    /// # Errors
+    /// As [`Generator::generate`].
+    pub fn generate_seeded(
+        &self,
+        prefix: Option<Tensor<3>>,
+        prompts: &[Vec<u32>],
+        decoding: &Decoding,
+        seeds: &[u64],
+    ) -> Result<Vec<Vec<Generated>>, VlmError> {
         decoding.check()?;
         self.check_prefix(prefix.as_ref(), prompts.len())?;
         if prompts.is_empty() {
@@ -141,13 +157,14 @@ impl<'a> Generator<'a> {
             return Err(nothing_to_start_from("no prefix, no prompt, no `bos`", "generation"));
         }
         if bare.is_empty() || other.is_empty() {
-            return noise::off(|| self.steps(prefix, prompts, decoding));
+            return noise::off(|| self.steps(prefix, prompts, decoding, seeds));
         }
         let mut all = vec![Vec::new(); prompts.len()];
         for rows in [bare, other] {
             let part = prefix.as_ref().map(|p| p.clone().select(0, index(&rows, &p.device())));
             let texts: Vec<Vec<u32>> = rows.iter().map(|&i| prompts[i].clone()).collect();
-            let generated = noise::off(|| self.steps(part, &texts, decoding))?;
+            let own: Vec<u64> = rows.iter().filter_map(|&i| seeds.get(i).copied()).collect();
+            let generated = noise::off(|| self.steps(part, &texts, decoding, &own))?;
             rows.into_iter().zip(generated).for_each(|(row, texts)| all[row] = texts);
         }
         Ok(all)

@@ -26,15 +26,19 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
+    /// Creates the draws. Each sentence has a seed of its own, or that of `decoding` if `seeds` has
+    /// none.
     pub(crate) fn new(
         decoding: Decoding,
         eos: Ends,
         budgets: &[usize],
         prompts: Vec<Vec<u32>>,
+        seeds: &[u64],
     ) -> Self {
-        let draw = |sentence| {
+        let draw = |sentence: usize| {
+            let seed = seeds.get(sentence).copied().unwrap_or(decoding.seed);
             (0..decoding.answers).map(move |answer| {
-                let stream = Stream::new(decoding.seed, "generate/sample", answer as u64);
+                let stream = Stream::new(seed, "generate/sample", answer as u64);
                 Draw { sentence, ids: Vec::new(), log_prob: 0.0, stream }
             })
         };

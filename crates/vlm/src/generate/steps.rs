@@ -39,6 +39,7 @@ impl Generator<'_> {
         prefix: Option<Tensor<3>>,
         prompts: &[Vec<u32>],
         decoding: &Decoding,
+        seeds: &[u64],
     ) -> Result<Vec<Vec<Generated>>, VlmError> {
         let device = prefix.as_ref().map_or_else(|| plain_device(self.language), Tensor::device);
         let Start { mut embeds, mut mask, mut memory, penalised, budgets } =
@@ -51,7 +52,7 @@ impl Generator<'_> {
         }
         let eos = self.special_tokens.eos;
         let mut method = match decoding.sample {
-            true => Method::Sample(Sampler::new(*decoding, eos, &budgets, penalised)),
+            true => Method::Sample(Sampler::new(*decoding, eos, &budgets, penalised, seeds)),
             false => Method::Search(Search::new(*decoding, eos, &budgets, penalised)),
         };
         let mut cache = Cache::default();

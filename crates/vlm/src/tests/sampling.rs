@@ -11,7 +11,7 @@ const EOS: u32 = 0;
 fn shares(d: Decoding, logits: &[f32], prompt: &[u32]) -> Vec<f64> {
     let draws = 6000;
     let d = Decoding { sample: true, max_new_tokens: 1, answers: draws, ..d };
-    let mut sampler = Sampler::new(d, Ends::one(EOS), &[1], vec![prompt.to_vec()]);
+    let mut sampler = Sampler::new(d, Ends::one(EOS), &[1], vec![prompt.to_vec()], &[]);
     assert!(sampler.advance(logits, logits.len()).unwrap().is_empty(), "one token is all");
     let mut counts = vec![0.0; logits.len()];
     for text in &sampler.finish()[0] {
@@ -72,7 +72,7 @@ fn draws_do_not_depend_on_the_batch() {
     };
     let run = |sentences: usize| {
         let mut sampler =
-            Sampler::new(d, Ends::one(EOS), &vec![3; sentences], vec![vec![]; sentences]);
+            Sampler::new(d, Ends::one(EOS), &vec![3; sentences], vec![vec![]; sentences], &[]);
         let mut rows = sentences;
         while rows > 0 {
             let logits = [0.1, 0.9, 0.4, 0.7].repeat(rows);
@@ -85,6 +85,27 @@ fn draws_do_not_depend_on_the_batch() {
     assert_eq!(three[0], three[2]);
     assert_eq!(alone[0].len(), 2);
     assert!(alone[0][0].score >= alone[0][1].score);
+}
+
+#[test]
+fn each_sentence_may_have_a_seed_of_its_own() {
+    let d = Decoding { sample: true, max_new_tokens: 8, min_new_tokens: 8, ..Decoding::default() };
+    let run = |seed: u64, seeds: &[u64]| {
+        let count = seeds.len().max(1);
+        let d = Decoding { seed, ..d };
+        let prompts = vec![vec![]; count];
+        let mut sampler = Sampler::new(d, Ends::one(EOS), &vec![8; count], prompts, seeds);
+        let mut rows = count;
+        while rows > 0 {
+            rows = sampler.advance(&[0.1, 0.9, 0.4, 0.7].repeat(rows), 4).unwrap().len();
+        }
+        sampler.finish()
+    };
+    let three = run(0, &[7, 8, 7]);
+    assert_eq!(three[0], three[2]);
+    assert_ne!(three[0], three[1]);
+    assert_eq!(three[0], run(7, &[])[0]);
+    assert_eq!(three[1], run(8, &[])[0]);
 }
 
 #[test]
@@ -201,7 +222,7 @@ fn draws_of_different_seeds_and_steps_are_independent() {
             seed,
             ..Decoding::default()
         };
-        let mut sampler = Sampler::new(d, Ends::one(EOS), &[2], vec![vec![]]);
+        let mut sampler = Sampler::new(d, Ends::one(EOS), &[2], vec![vec![]], &[]);
         assert_eq!(sampler.advance(&logits, 4).unwrap().len(), 1);
         assert!(sampler.advance(&logits, 4).unwrap().is_empty());
         let text = &sampler.finish()[0][0];
@@ -233,7 +254,7 @@ fn truncations_combine_as_transformers_combines_them() {
     alike(&shares(d, &logits, &[]), &[0.0, three[0], three[1], three[2], 0.0]);
     // A row that cannot be drawn from is an error.
     let all = Decoding { sample: true, ..Decoding::default() };
-    let mut sampler = Sampler::new(all, Ends::one(EOS), &[2], vec![vec![]]);
+    let mut sampler = Sampler::new(all, Ends::one(EOS), &[2], vec![vec![]], &[]);
     let error = sampler.advance(&[f32::NAN, 0.0], 2).unwrap_err().to_string();
     assert!(error.contains("logits are not numbers"), "{error}");
 }
