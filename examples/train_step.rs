@@ -11,7 +11,9 @@ use toolkit_core::TextSpecialTokens;
 use toolkit_models::bridge::{QFormerInit, initialise};
 use toolkit_registry::{Kind, Registry, Weights};
 use toolkit_train::optim::{AdamW, OptimConfig};
-use toolkit_train::stage1::{Batch, Corpus, LossWeights, Stage1Settings, builtin, losses};
+use toolkit_train::stage1::{
+    Batch, Corpus, GatherGrad, LossWeights, Stage1Settings, builtin, losses,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // 1. The shapes of an image encoder, and a Q-Former that reads its features.
@@ -35,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Stage1Settings {
         special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
         smoothing: 0.1,
+        gather_grad: GatherGrad::Full,
     };
 
     // 4. Steps.

@@ -68,7 +68,13 @@ fn results_are_named_by_all_that_determines_them() {
     let dir = tempfile::tempdir().unwrap();
     let cards = registry(dir.path());
     let base = names(&cards, &[]);
-    for same in ["compute.jobs=1", "compute.save_seconds=1", "name=other", "question=why"] {
+    for same in [
+        "compute.jobs=1",
+        "compute.save_seconds=1",
+        "name=other",
+        "question=why",
+        "stage1.itc_gather_grad=full",
+    ] {
         assert_eq!(names(&cards, &[same]), base, "{same}");
     }
     // The bridge after stage 1 does not depend on what comes later.
@@ -86,6 +92,7 @@ fn results_are_named_by_all_that_determines_them() {
         "seeds=[2]",
         "stage1.steps=11",
         "stage1.losses.itm=0.5",
+        "stage1.itc_gather_grad=detached",
         "model.init=bert-copy",
         "compute.threads=2",
     ] {

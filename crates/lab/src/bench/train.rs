@@ -18,7 +18,7 @@ use toolkit_train::fit::Objective;
 use toolkit_train::optim::{AdamW, OptimConfig};
 use toolkit_train::order::Order;
 use toolkit_train::source::{Cached, Source, encoded};
-use toolkit_train::stage1::{Corpus, LossWeights, Stage1, Stage1Settings, builtin};
+use toolkit_train::stage1::{Corpus, GatherGrad, LossWeights, Stage1, Stage1Settings, builtin};
 use toolkit_train::stage2::Stage2;
 
 /// The first id that is no special one here.
@@ -118,6 +118,7 @@ pub(super) fn stage1(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         settings: Stage1Settings {
             special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
             smoothing: SMOOTHING,
+            gather_grad: GatherGrad::Full,
         },
         accumulate: 1,
         seed: 1,

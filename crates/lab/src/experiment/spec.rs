@@ -8,7 +8,7 @@ use toolkit_models::bridge::QFormerInit;
 use toolkit_train::fit::Saves;
 use toolkit_train::optim::OptimConfig;
 use toolkit_train::schedule::Schedule;
-use toolkit_train::stage1::LossWeights;
+use toolkit_train::stage1::{GatherGrad, LossWeights};
 
 /// Kind of an experiment.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
@@ -113,6 +113,9 @@ pub struct Stage1Spec {
     /// Label smoothing of ITC and ITG.
     #[serde(default = "smoothing")]
     pub smoothing: f64,
+    /// `detached`: no gradient of ITC through the candidates, as LAVIS trains on several devices.
+    #[serde(default, skip_serializing_if = "GatherGrad::is_full")]
+    pub itc_gather_grad: GatherGrad,
 }
 
 /// Stage 2.

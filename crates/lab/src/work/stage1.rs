@@ -128,7 +128,11 @@ impl Stage1Job<'_> {
                 texts,
                 dir: self.dir(),
             })?,
-            settings: Stage1Settings { special_tokens, smoothing },
+            settings: Stage1Settings {
+                special_tokens,
+                smoothing,
+                gather_grad: settings.itc_gather_grad,
+            },
             accumulate: settings.accumulate,
             seed: self.seed,
             device: device.clone(),

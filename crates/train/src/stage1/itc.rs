@@ -6,10 +6,11 @@
 //! text do not see each other (the uni-modal mask of BLIP-2, figure 2): the embeddings come from
 //! passes of their own.
 
-use super::{Accuracy, Corpus, LossValue, Stage1Loss, Stage1Pass};
+use super::{Accuracy, Corpus, LossValue, Stage1Loss, Stage1Pass, Stage1Settings};
 use crate::losses::{cross_entropy_rows, soft_cross_entropy_rows};
 use burn::tensor::{Tensor, TensorData};
-use toolkit_core::{index, params, similarity};
+use serde::{Deserialize, Serialize};
+use toolkit_core::{ImagePass, TextBatch, TextTower, index, params, similarity};
 
 /// Name in experiments and logs.
 pub const NAME: &str = "itc";
@@ -41,8 +42,75 @@ impl Stage1Loss for Itc {
         let logits = pass.similarity();
         let found = hits(&params::floats(logits.clone().inner()), pass.batch.size(), same_content);
         LossValue {
-            loss: loss(logits, pass.settings.smoothing, same_content),
+            loss: pass.embeds().loss(logits, pass.settings, same_content),
             accuracies: vec![accuracy(found, pass.batch.size())],
+        }
+    }
+}
+
+/// Gradient of the contrast through the embeddings that each image and text is compared with.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum GatherGrad {
+    /// It goes through both sides of each pair, as in one process over the whole batch.
+    #[default]
+    Full,
+    /// It goes through the image that looks for its text and the text that looks for its image,
+    /// not through the candidates: LAVIS gathers them from all ranks without a backward pass.
+    Detached,
+}
+
+impl GatherGrad {
+    /// Returns `true` for the default.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+}
+
+/// Embeddings of a batch in the space of ITC.
+#[derive(Clone)]
+pub struct Embeds {
+    /// `[images, queries, embed]`, l2-normalised.
+    pub images: Tensor<3>,
+    /// `[texts, embed]`, l2-normalised.
+    pub texts: Tensor<2>,
+    /// Temperature `[1]`.
+    pub temperature: Tensor<1>,
+}
+
+impl Embeds {
+    /// Embeds the images and texts of a batch.
+    pub(super) fn of(tower: &dyn TextTower, images: &ImagePass, text: &TextBatch) -> Self {
+        let texts = tower.text_embeds(text.ids.clone(), text.mask.clone());
+        let images = tower.image_embeds(images.queries.clone());
+        Self { images, texts, temperature: tower.temperature() }
+    }
+
+    /// Returns the similarities of all pairs over the temperature, `[images, texts]`.
+    #[must_use]
+    pub fn logits(&self) -> Tensor<2> {
+        logits(self.images.clone(), self.texts.clone(), self.temperature.clone())
+    }
+
+    /// Returns the mean cross-entropy of both directions. `logits` are [`Embeds::logits`].
+    #[must_use]
+    pub fn loss(
+        &self,
+        logits: Tensor<2>,
+        settings: Stage1Settings,
+        same_content: impl Fn(usize, usize) -> bool,
+    ) -> Tensor<1> {
+        match settings.gather_grad {
+            GatherGrad::Full => loss(logits, settings.smoothing, same_content),
+            GatherGrad::Detached => {
+                let Self { images, texts, temperature } = self.clone();
+                let find_text =
+                    self::logits(images.clone(), texts.clone().detach(), temperature.clone());
+                let find_image = self::logits(images.detach(), texts, temperature).transpose();
+                loss_of_directions([find_text, find_image], settings.smoothing, same_content)
+            }
         }
     }
 }
@@ -65,16 +133,26 @@ pub fn loss(
     smoothing: f64,
     same_content: impl Fn(usize, usize) -> bool,
 ) -> Tensor<1> {
-    let [n, _] = logits.dims();
+    loss_of_directions([logits.clone(), logits.transpose()], smoothing, same_content)
+}
+
+/// Returns the mean cross-entropy of images that look for their texts, `[images, texts]`, and of
+/// texts that look for their images, `[texts, images]`.
+fn loss_of_directions(
+    [find_text, find_image]: [Tensor<2>; 2],
+    smoothing: f64,
+    same_content: impl Fn(usize, usize) -> bool,
+) -> Tensor<1> {
+    let [n, _] = find_text.dims();
     if (0..n).any(|a| (0..a).any(|b| same_content(a, b))) {
         let targets = shared_targets(n, smoothing, same_content);
-        let targets = Tensor::<2>::from_data(TensorData::new(targets, [n, n]), &logits.device());
-        let texts = soft_cross_entropy_rows(logits.clone(), targets.clone()).mean();
-        return (texts + soft_cross_entropy_rows(logits.transpose(), targets).mean()) * 0.5;
+        let targets = Tensor::<2>::from_data(TensorData::new(targets, [n, n]), &find_text.device());
+        let texts = soft_cross_entropy_rows(find_text, targets.clone()).mean();
+        return (texts + soft_cross_entropy_rows(find_image, targets).mean()) * 0.5;
     }
-    let own = index(&(0..n).collect::<Vec<_>>(), &logits.device());
-    let texts = cross_entropy_rows(logits.clone(), own.clone(), smoothing).mean();
-    let images = cross_entropy_rows(logits.transpose(), own, smoothing).mean();
+    let own = index(&(0..n).collect::<Vec<_>>(), &find_text.device());
+    let texts = cross_entropy_rows(find_text, own.clone(), smoothing).mean();
+    let images = cross_entropy_rows(find_image, own, smoothing).mean();
     (texts + images) * 0.5
 }
 

@@ -36,6 +36,7 @@ mod step;
 mod weights;
 
 pub use batch::Batch;
+pub use itc::GatherGrad;
 pub use weights::{Corpus, LossWeights, NamedLoss, WeightedLoss};
 
 use crate::TrainError;
@@ -79,12 +80,13 @@ pub fn losses(
     let text = batch.text(&rows, settings, &device);
     // The similarity of each image with each text, in the space of ITC.
     let trained = losses.iter().any(|one| one.loss.trains_similarity());
-    let similarity = trained.then(|| similarity(tower, &images, &text));
+    let embeds = trained.then(|| itc::Embeds::of(tower, &images, &text));
+    let similarity = embeds.as_ref().map(itc::Embeds::logits);
     // Another image for each text and another text for each image, those that ITC confuses most.
     let host = similarity.clone().map(|similarity| params::floats(similarity.inner()));
     let negatives = itm::negatives(batch, host.as_deref());
     // ITC contrasts similarities, ITM classifies pairs and negatives, ITG writes the captions.
-    let pass = Stage1Pass { tower, images, text, similarity, negatives, batch, settings };
+    let pass = Stage1Pass { tower, images, text, embeds, similarity, negatives, batch, settings };
     losses.iter().map(|one| one.loss.compute(&pass)).collect()
 }
 
@@ -102,6 +104,7 @@ pub struct Stage1Pass<'a> {
     pub batch: &'a Batch,
     /// Special ids and label smoothing.
     pub settings: Stage1Settings,
+    embeds: Option<itc::Embeds>,
     similarity: Option<Tensor<2>>,
 }
 
@@ -109,14 +112,15 @@ impl Stage1Pass<'_> {
     /// Returns the similarity of each image with each text over the temperature, `[n, n]`.
     #[must_use]
     pub fn similarity(&self) -> Tensor<2> {
-        let compute = || similarity(self.tower, &self.images, &self.text);
-        self.similarity.clone().unwrap_or_else(compute)
+        self.similarity.clone().unwrap_or_else(|| self.embeds().logits())
     }
-}
 
-fn similarity(tower: &dyn TextTower, images: &ImagePass, text: &TextBatch) -> Tensor<2> {
-    let texts = tower.text_embeds(text.ids.clone(), text.mask.clone());
-    itc::logits(tower.image_embeds(images.queries.clone()), texts, tower.temperature())
+    /// Returns the embeddings that the similarities are of.
+    #[must_use]
+    pub fn embeds(&self) -> itc::Embeds {
+        let compute = || itc::Embeds::of(self.tower, &self.images, &self.text);
+        self.embeds.clone().unwrap_or_else(compute)
+    }
 }
 
 /// A loss of stage 1.
@@ -163,6 +167,8 @@ pub struct Stage1Settings {
     pub special_tokens: TextSpecialTokens,
     /// Label smoothing of ITC and ITG (LAVIS: 0.1).
     pub smoothing: f64,
+    /// Gradient of ITC through the candidates.
+    pub gather_grad: GatherGrad,
 }
 
 /// The objective of stage 1.

@@ -19,7 +19,7 @@ use toolkit_train::optim::OptimConfig;
 use toolkit_train::order::Order;
 use toolkit_train::schedule::Schedule;
 use toolkit_train::source::{Cached, encoded};
-use toolkit_train::stage1::{Corpus, LossWeights, Stage1, Stage1Settings, builtin};
+use toolkit_train::stage1::{Corpus, GatherGrad, LossWeights, Stage1, Stage1Settings, builtin};
 
 pub const STEPS: u64 = 6;
 
@@ -195,6 +195,7 @@ fn stage_1_with_dropout_resumes_too() {
             settings: Stage1Settings {
                 special_tokens: TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 },
                 smoothing: 0.1,
+                gather_grad: GatherGrad::Full,
             },
             accumulate,
             seed: 4,

@@ -6,6 +6,7 @@ mod damage;
 mod data;
 mod features;
 mod fit;
+mod gather_grad;
 mod live;
 mod losses;
 mod optim;

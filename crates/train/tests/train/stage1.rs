@@ -20,8 +20,8 @@ use toolkit_train::source::{Cached, Sample, Source, Texts, encoded};
 use toolkit_train::stage1::itg::unigram_loss;
 use toolkit_train::stage1::itm::{Negatives, hard_negatives};
 use toolkit_train::stage1::{
-    Corpus, LossValue, LossWeights, NamedLoss, Stage1, Stage1Loss, Stage1Pass, Stage1Settings,
-    builtin, itc, itg, itm,
+    Corpus, GatherGrad, LossValue, LossWeights, NamedLoss, Stage1, Stage1Loss, Stage1Pass,
+    Stage1Settings, builtin, itc, itg, itm,
 };
 
 const MARKS: TextSpecialTokens = TextSpecialTokens { pad: 0, cls: 1, sep: 2, dec: 3 };
@@ -52,7 +52,11 @@ fn objective(
     Stage1 {
         losses: weights.select(builtin(), &corpus),
         source: source(features, batch, encoded(captions.clone())),
-        settings: Stage1Settings { special_tokens: MARKS, smoothing: SMOOTHING },
+        settings: Stage1Settings {
+            special_tokens: MARKS,
+            smoothing: SMOOTHING,
+            gather_grad: GatherGrad::Full,
+        },
         accumulate,
         seed: 4,
         device: Device::default().autodiff(),
@@ -131,6 +135,35 @@ fn low_memory_is_the_definition() {
             }
         }
     }
+}
+
+/// Without a gradient through the candidates, micro-batches give the step of the whole batch, too,
+/// and the losses are the same as with it.
+#[test]
+fn low_memory_leaves_the_candidates_out_as_the_definition_does() {
+    let features = noise_features(IMAGES);
+    let model = bridge(&tiny_qformer());
+    let build = |gather_grad, accumulate| {
+        let mut objective = objective(&features, 5, &all(), accumulate);
+        objective.settings.gather_grad = gather_grad;
+        objective
+    };
+    let one_graph = |gather_grad| {
+        let found = build(gather_grad, 1).step_in_one_graph(&model, 1).unwrap();
+        let metrics: BTreeMap<String, f64> = found.metrics.into_iter().collect();
+        (metrics, gradients(&model, &found.grads))
+    };
+    let (full, detached) = (one_graph(GatherGrad::Full), one_graph(GatherGrad::Detached));
+    same_parts("losses", &detached.0, &full.0);
+    for accumulate in [1, 2, 3] {
+        let what = format!("detached, accumulated over {accumulate}");
+        let ours = run(build(GatherGrad::Detached, accumulate), &model, 1);
+        same_parts(&what, &ours.0, &detached.0);
+        same_gradients(&what, &ours.1, &detached.1, 1e-5);
+    }
+    // It is another gradient: that of the text projection alone, which ITC alone trains.
+    let far = detached.1["text_proj.weight"].iter().zip(&full.1["text_proj.weight"]);
+    assert!(far.fold(0.0_f32, |m, (a, b)| m.max((a - b).abs())) > 1e-2);
 }
 
 /// A loss of a plug-in: the squared norm of the query outputs.

@@ -68,13 +68,14 @@ impl LowMemoryStep<'_> {
         // The temperature is shared, so only the first micro-batch may count it.
         let temperature = if m == 0 { temperature } else { temperature.detach() };
         let leaves = (image.leaf(&mut self.gradients), text.leaf(&mut self.gradients));
-        let logits = logits(&self.embeddings, m, &leaves, temperature);
+        let embeds = whole(&self.embeddings, m, &leaves, temperature);
+        let logits = embeds.logits();
         if self.negatives.is_none() {
             let host = params::floats(logits.clone().inner());
             self.stats.itc_hits = itc::hits(&host, batch.size(), same_content);
             self.negatives = Some(itm::negatives(batch, Some(&host)));
         }
-        let loss = itc::loss(logits, stage1.settings.smoothing, same_content);
+        let loss = embeds.loss(logits, stage1.settings, same_content);
         if m == 0 {
             self.stats.itc = scalar(&loss);
         }
@@ -108,14 +109,14 @@ impl LowMemoryStep<'_> {
     }
 }
 
-/// Returns the logits of the whole batch. The rows of micro-batch `m` are in the graph, the others
+/// Returns the embeddings of the whole batch. The rows of micro-batch `m` are in the graph, the others
 /// are constants: the sum of the micro-batches' gradients is then the gradient of the whole.
-fn logits(
+fn whole(
     embeddings: &Embeddings,
     m: usize,
     (image, text): &(Tensor<3>, Tensor<2>),
     temperature: Tensor<1>,
-) -> Tensor<2> {
+) -> itc::Embeds {
     // Of a single micro-batch nothing was embedded before.
     let (mut images, mut texts) = (vec![image.clone()], vec![text.clone()]);
     if !embeddings.is_empty() {
@@ -124,5 +125,5 @@ fn logits(
         images[m] = image.clone();
         texts[m] = text.clone();
     }
-    itc::logits(Tensor::cat(images, 0), Tensor::cat(texts, 0), temperature)
+    itc::Embeds { images: Tensor::cat(images, 0), texts: Tensor::cat(texts, 0), temperature }
 }
