@@ -3,7 +3,7 @@
 pub use crate::experiment::data_spec::{DataSpec, FeatureMode, MaxDamaged};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use toolkit_data::DataName;
+use toolkit_data::{Augment, DataName};
 use toolkit_models::bridge::QFormerInit;
 use toolkit_train::fit::Saves;
 use toolkit_train::optim::OptimConfig;
@@ -99,6 +99,9 @@ pub struct Stage1Spec {
     pub steps: u64,
     /// Images a step: also the number of candidates of the contrastive loss.
     pub batch: usize,
+    /// Random changes of the pictures, such as "blip2_image_train".
+    #[serde(default, skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
     /// Micro-batches a step.
     #[serde(default = "one")]
     pub accumulate: usize,
@@ -126,6 +129,9 @@ pub struct Stage2Spec {
     pub steps: u64,
     /// Images a step.
     pub batch: usize,
+    /// Random changes of the pictures, as in stage 1.
+    #[serde(default, skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
     /// Micro-batches a step.
     #[serde(default = "one")]
     pub accumulate: usize,

@@ -4,6 +4,7 @@ use crate::experiment::spec::{FeatureMode, Spec};
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use toolkit_core::product;
+use toolkit_data::Augment;
 use toolkit_system::problem::Problem;
 
 /// Variable with the bytes that cached features of one data set may take.
@@ -25,17 +26,17 @@ pub enum TrainingFeatures {
 }
 
 impl TrainingFeatures {
-    /// Chooses the source of a stage that changes its pictures at random if `augmented`.
+    /// Chooses the source of a stage with this augmentation.
     ///
     /// # Errors
     /// If cached features of augmented pictures are wanted, or the budget is no number.
     pub fn of(
         spec: &Spec,
-        augmented: bool,
+        augment: &Augment,
         model_plan: &ModelPlan,
         splits: &Splits,
     ) -> Result<Self, Problem> {
-        let vision = &model_plan.vision.shape;
+        let (vision, augmented) = (&model_plan.vision.shape, !augment.is_none());
         let bytes = product([splits.train.len(), vision.tokens, vision.width, FEATURE_BYTES]);
         match spec.data.features {
             FeatureMode::Cached if augmented => {
@@ -57,7 +58,9 @@ impl TrainingFeatures {
         model_plan: &ModelPlan,
         splits: &Splits,
     ) -> Result<bool, Problem> {
-        Ok(Self::of(spec, false, model_plan, splits)? == Self::Cached)
+        let of = |augment: &Augment| Self::of(spec, augment, model_plan, splits);
+        let first = spec.stage1.enabled && of(&spec.stage1.augment)? == Self::Cached;
+        Ok(first || of(&spec.stage2.augment)? == Self::Cached)
     }
 }
 

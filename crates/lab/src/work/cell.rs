@@ -159,6 +159,7 @@ impl CellJob<'_> {
             source: source.open(StageInputs {
                 order: "stage2/order",
                 batch: spec.batch,
+                augment: &spec.augment,
                 texts: tokenized(train.clone(), move |text| tokenizer.encode(text)),
                 dir: self.stage2_dir(),
             })?,

@@ -125,6 +125,7 @@ impl Stage1Job<'_> {
             source: source.open(StageInputs {
                 order: "stage1/order",
                 batch,
+                augment: &settings.augment,
                 texts,
                 dir: self.dir(),
             })?,

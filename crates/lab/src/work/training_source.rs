@@ -8,6 +8,7 @@ use crate::plan::training_features::TrainingFeatures;
 use crate::work::context::RunContext;
 use crate::work::feature_store::SplitFeatures;
 use std::path::PathBuf;
+use toolkit_data::Augment;
 use toolkit_system::problem::Problem;
 use toolkit_train::order::Order;
 use toolkit_train::source::{Cached, Live, LiveConfig, Source, Texts};
@@ -29,11 +30,13 @@ pub(crate) struct TrainingSource<'a> {
 }
 
 /// A stage, as far as its data go.
-pub(crate) struct StageInputs {
+pub(crate) struct StageInputs<'a> {
     /// Name of the random order of its samples.
     pub order: &'static str,
     /// Images of a step.
     pub batch: usize,
+    /// Random changes of the pictures.
+    pub augment: &'a Augment,
     /// Token ids of the captions.
     pub texts: Texts,
     /// Folder of the training.
@@ -45,13 +48,13 @@ impl TrainingSource<'_> {
     ///
     /// # Errors
     /// If the encoder's weights are missing, or the training split was not cached.
-    pub fn open(&self, stage: StageInputs) -> Result<Box<dyn Source>, LabError> {
+    pub fn open(&self, stage: StageInputs<'_>) -> Result<Box<dyn Source>, LabError> {
         let train = &self.splits.train;
         let mut order = Order::of(self.seed, stage.order, &**train, stage.batch);
         if let Some(samples) = self.spec.data.shuffle {
             order = order.shuffling(samples);
         }
-        match TrainingFeatures::of(self.spec, false, self.model_plan, self.splits)? {
+        match TrainingFeatures::of(self.spec, stage.augment, self.model_plan, self.splits)? {
             TrainingFeatures::Cached => {
                 let features = self.features.train.clone();
                 let missing = || Problem::defect("the training features were not computed");
@@ -62,6 +65,7 @@ impl TrainingSource<'_> {
                 texts: stage.texts,
                 encoder: self.model_plan.encoder(self.context.registry, &self.context.device)?,
                 preprocess: self.model_plan.preprocess,
+                augment: stage.augment.clone(),
                 order,
                 seed: self.seed,
                 threads: self.spec.compute.loaders,

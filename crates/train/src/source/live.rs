@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use toolkit_core::{AnyVision, Stream, noise, params};
-use toolkit_data::{Dataset, Preprocess};
+use toolkit_data::{Augment, Dataset, Preprocess};
 use toolkit_system::problem::Problem;
 
 /// Number of steps that are prepared while one is computed.
@@ -36,6 +36,8 @@ pub struct LiveConfig {
     pub encoder: AnyVision,
     /// Preparation of pixels.
     pub preprocess: Preprocess,
+    /// Random changes of the pictures.
+    pub augment: Augment,
     /// Samples of each step.
     pub order: Order,
     /// Seed of augmentation and replacements.
@@ -95,8 +97,13 @@ impl Live {
     /// If the system starts no thread.
     pub fn new(config: LiveConfig) -> Result<Self, TrainError> {
         let LiveConfig { dataset, texts, encoder, preprocess, order, device, .. } = config;
-        let maker =
-            Maker { dataset: dataset.clone(), texts: texts.clone(), preprocess, seed: config.seed };
+        let maker = Maker {
+            dataset: dataset.clone(),
+            texts: texts.clone(),
+            preprocess,
+            augment: config.augment,
+            seed: config.seed,
+        };
         let state = State {
             damage: DamageLog::new(&config.dir, config.max_damaged),
             waited: Duration::ZERO,
@@ -241,6 +248,7 @@ struct Maker {
     dataset: Arc<dyn Dataset>,
     texts: Texts,
     preprocess: Preprocess,
+    augment: Augment,
     seed: u64,
 }
 
@@ -283,7 +291,8 @@ impl Maker {
             }
             Err(error) => return Err(error.into()),
         };
-        let pixels = self.preprocess.apply(&image);
+        let mut draws = Augment::draws(self.seed, visit.row as u64, visit.pass);
+        let pixels = self.preprocess.apply_augmented(&image, &self.augment, &mut draws);
         Ok(Ok((sample, pixels)))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use toolkit_core::params::floats;
-use toolkit_data::Dataset;
+use toolkit_data::{Augment, Dataset};
 use toolkit_train::TrainError;
 use toolkit_train::order::Order;
 use toolkit_train::source::{
@@ -23,12 +23,17 @@ fn order() -> Order {
 }
 
 fn live(data: Noise, threads: usize, max_damaged: f64, dir: &Path) -> Live {
+    augmented(data, threads, max_damaged, dir, Augment::default())
+}
+
+fn augmented(data: Noise, threads: usize, max_damaged: f64, dir: &Path, augment: Augment) -> Live {
     let dataset: Arc<dyn Dataset> = Arc::new(data);
     let config = LiveConfig {
         dataset,
         texts: encoded(captions(IMAGES, 20, &[1], &[2])),
         encoder: encoder(),
         preprocess: PREPROCESS,
+        augment,
         order: order(),
         seed: 5,
         threads,
@@ -114,4 +119,31 @@ fn nothing_but_damage_is_an_error() {
     let data = Noise { damaged: (0..IMAGES).collect(), ..Noise::new(IMAGES) };
     let error = step(&live(data, 2, 1.0, dir.path()), 0).unwrap_err().to_string();
     assert!(error.contains("in turn") && error.contains("hint:"), "{error}");
+}
+
+/// Draws depend on seed, sample and pass: not on threads, nor on the steps that were asked for.
+#[test]
+fn augmented_pictures_are_the_same_after_a_resume_and_other_in_the_next_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |threads| {
+        let preset = Augment::preset("blip_image_train").unwrap();
+        augmented(Noise::new(IMAGES), threads, 0.0, dir.path(), preset)
+    };
+    let (one, other) = (open(1), open(3));
+    let first: Vec<Step> = (0..6).map(|at| step(&one, at).unwrap()).collect();
+    assert_eq!(step(&other, 4).unwrap(), first[4]);
+    // Row by row, the features of the second pass are not those of the first.
+    let rows = |steps: &[Step]| {
+        let mut all = Vec::new();
+        for (samples, features) in steps {
+            let width = features.len() / BATCH;
+            let each = samples.iter().rev().zip(features.chunks(width));
+            all.extend(each.map(|(sample, features)| (sample.row, features.to_vec())));
+        }
+        all.sort_by_key(|(row, _)| *row);
+        all
+    };
+    let (before, after) = (rows(&first[..3]), rows(&first[3..]));
+    let same = before.iter().zip(&after).filter(|(a, b)| a == b).count();
+    assert!(same < IMAGES / 10, "{same}");
 }
