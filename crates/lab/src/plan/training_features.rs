@@ -58,9 +58,14 @@ impl TrainingFeatures {
         model_plan: &ModelPlan,
         splits: &Splits,
     ) -> Result<bool, Problem> {
-        let of = |augment: &Augment| Self::of(spec, augment, model_plan, splits);
-        let first = spec.stage1.enabled && of(&spec.stage1.augment)? == Self::Cached;
-        Ok(first || of(&spec.stage2.augment)? == Self::Cached)
+        let first = spec.stage1.iter().filter(|stage1| stage1.enabled).map(|one| &one.augment);
+        let stages = first.chain(spec.stage2.iter().map(|two| &two.augment));
+        for augment in stages {
+            if Self::of(spec, augment, model_plan, splits)? == Self::Cached {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
