@@ -4,6 +4,7 @@ use crate::{Alpha, DataError, Findings, SourceRows};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::path::Path;
 
 /// A question about one picture, with the answers that count as right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,28 @@ impl Item {
             "Item {{ id: {id:?}, shows: {depicts:?}, group: {group:?}, captions: {captions:?}, \
              questions: {questions:?} }}"
         )
+    }
+}
+
+/// The file of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PictureFile {
+    /// Content.
+    pub bytes: Vec<u8>,
+    /// Ending of its name without the dot, in small letters.
+    pub ending: String,
+}
+
+impl PictureFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let bytes = toolkit_system::input::read(path)
+            .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        Ok(Self { bytes, ending })
     }
 }
 
@@ -127,6 +150,14 @@ pub trait Dataset: Send + Sync {
     /// As [`Dataset::image`].
     fn image_as(&self, index: usize, _alpha: Alpha) -> Result<RgbImage, DataError> {
         self.image(index)
+    }
+    /// Reads the file of a picture as it lies in the data set; `None` if the picture has none of its
+    /// own, because it is rendered or cut out.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or there is no such item.
+    fn picture_file(&self, _index: usize) -> Result<Option<PictureFile>, DataError> {
+        Ok(None)
     }
     /// Returns the hex SHA-256 over everything that determines pictures and texts. Caches of
     /// features are named by it.

@@ -1,6 +1,6 @@
 //! Items in memory with pictures on demand: the one implementation of [`Dataset`] of this crate.
 
-use crate::{Alpha, DataError, Dataset, Findings, Item};
+use crate::{Alpha, DataError, Dataset, Findings, Item, PictureFile};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -12,6 +12,14 @@ pub trait Pictures: Send + Sync {
     /// # Errors
     /// If the picture cannot be read or decoded.
     fn image(&self, index: usize, item: &Item, alpha: Alpha) -> Result<RgbImage, DataError>;
+
+    /// Reads the file of the picture of item `index`; `None` if the picture has none of its own.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    fn file(&self, _index: usize, _item: &Item) -> Result<Option<PictureFile>, DataError> {
+        Ok(None)
+    }
 
     /// Returns the hex SHA-256 over everything that determines pictures and texts. It is computed
     /// once. [`Item::digest_text`] is the part of a text.
@@ -58,6 +66,11 @@ impl<P: Pictures> Items<P> {
         &self.pictures
     }
 
+    fn get(&self, index: usize) -> Result<&Item, DataError> {
+        let item = self.items.get(index);
+        item.ok_or_else(|| DataError::index(&self.name, index, self.items.len()))
+    }
+
     /// Returns all items.
     pub fn items(&self) -> &[Item] {
         &self.items
@@ -82,9 +95,11 @@ impl<P: Pictures> Dataset for Items<P> {
     }
 
     fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
-        let item = self.items.get(index);
-        let item = item.ok_or_else(|| DataError::index(&self.name, index, self.items.len()))?;
-        self.pictures.image(index, item, alpha)
+        self.pictures.image(index, self.get(index)?, alpha)
+    }
+
+    fn picture_file(&self, index: usize) -> Result<Option<PictureFile>, DataError> {
+        self.pictures.file(index, self.get(index)?)
     }
 
     fn fingerprint(&self) -> String {

@@ -61,7 +61,7 @@ pub use self::image::{
 };
 /// The pixels of a picture, re-exported so that formats need no dependency of their own.
 pub use ::image::RgbImage;
-pub use dataset::{Dataset, Item, Question, ShardInfo, answer_type};
+pub use dataset::{Dataset, Item, PictureFile, Question, ShardInfo, answer_type};
 pub use error::DataError;
 pub use folder::{Folder, FolderCheck, FolderPictures, check_folder, pictures_below};
 pub use format::{DatasetCard, DatasetFormat, OnPictures, UserFiles};
@@ -78,7 +78,7 @@ pub use scenes::{
     Arrangement, COLOURS, ColourNamer, GROUPS, PictureLabels, Placed, Scene, ScenePictures,
     SceneText, Scenes, ScenesConfig, Thing, World, words,
 };
-pub use shards::{ShardOptions, Shards};
+pub use shards::{PackedSample, ShardOptions, ShardSize, ShardStats, ShardWriter, Shards};
 pub use sheet::contact_sheet;
 pub use small::{
     EasyVqa, EasyVqaConfig, EasyVqaPictures, Small, SmallConfig, SmallPictures, SmallSource,

@@ -1,6 +1,8 @@
 //! A data set whose training captions go through a text processor.
 
-use crate::{Alpha, DataError, Dataset, Findings, Item, ShardInfo, SourceRows, TextProcessor};
+use crate::{
+    Alpha, DataError, Dataset, Findings, Item, PictureFile, ShardInfo, SourceRows, TextProcessor,
+};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -65,6 +67,10 @@ impl Dataset for Processed {
 
     fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
         self.data.image_as(index, alpha)
+    }
+
+    fn picture_file(&self, index: usize) -> Result<Option<PictureFile>, DataError> {
+        self.data.picture_file(index)
     }
 
     fn fingerprint(&self) -> String {

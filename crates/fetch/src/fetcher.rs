@@ -2,7 +2,7 @@
 
 use crate::FetchError;
 use crate::http::{Http, is_private};
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 use std::env;
 use std::ffi::OsString;
 use std::fmt::{Debug, Formatter};
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use toolkit_store::problem::bad_source;
 use toolkit_store::{Source, StepProgress, Store};
+use toolkit_system::size::parse_size;
 
 /// A client that fetches what a [`Store`] lacks.
 ///
@@ -62,8 +63,8 @@ impl Fetcher {
             hub: HUB.to_owned(),
             token: None,
             backoff: Duration::from_millis(500),
-            limits: Limits { allowed: limit.as_deref().and_then(limits::parse_size) },
-            bad_limit: limit.filter(|text| limits::parse_size(text).is_none()),
+            limits: Limits { allowed: limit.as_deref().and_then(parse_size) },
+            bad_limit: limit.filter(|text| parse_size(text).is_none()),
             warned: Arc::default(),
         }
         .hub_at(text("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()))

@@ -48,23 +48,6 @@ impl Limits {
     }
 }
 
-/// Reads a size such as `20G`, `300M`, `1.5GB` or `123456`: bytes, in powers of a thousand.
-pub(crate) fn parse_size(text: &str) -> Option<u64> {
-    let text = text.trim().to_ascii_uppercase();
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
-    let scale = match text[number.len()..].trim() {
-        "" | "B" => 1e0,
-        "K" | "KB" => 1e3,
-        "M" | "MB" => 1e6,
-        "G" | "GB" => 1e9,
-        "T" | "TB" => 1e12,
-        _ => return None,
-    };
-    let bytes = number.parse::<f64>().ok()? * scale;
-    // Beyond that a number of bytes is not exact, and no disk is that large.
-    (1.0..9e15).contains(&bytes).then_some(bytes as u64)
-}
-
 /// Room that is left for unpacking one archive.
 #[derive(Debug)]
 pub(crate) struct Room {

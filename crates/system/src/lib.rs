@@ -8,6 +8,7 @@
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
 //! | [`problem`] | the form of every error: what, where, what to try |
 //! | [`progress`] | progress of work that takes longer than a moment |
+//! | [`size`] | numbers of bytes, as people write them |
 //! | [`tool`] | calls of small programs of the system |
 //! | [`unwind`] | panics of other people's code as errors |
 //!
@@ -22,5 +23,6 @@ pub mod files;
 pub mod input;
 pub mod problem;
 pub mod progress;
+pub mod size;
 pub mod tool;
 pub mod unwind;

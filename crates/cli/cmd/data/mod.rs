@@ -3,6 +3,7 @@
 mod check;
 pub mod fetch;
 mod looked;
+mod pack;
 mod preview;
 mod published;
 mod summary;
@@ -16,7 +17,8 @@ use clap::{Args as Arguments, Subcommand};
 Examples:
   toolkit data preview scenes
   toolkit data fetch small --plan
-  toolkit data check folder:my-photos")]
+  toolkit data check folder:my-photos
+  toolkit data pack scenes:train --out scenes-shards")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +28,7 @@ pub struct Args {
 enum Command {
     Preview(preview::Args),
     Check(check::Args),
+    Pack(pack::Args),
     Fetch(fetch::Args),
 }
 
@@ -37,6 +40,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Command::Preview(args) => preview::run(context, args),
         Command::Check(args) => check::run(context, args),
+        Command::Pack(args) => pack::run(context, args),
         Command::Fetch(args) => fetch::run(context, args),
     }
 }

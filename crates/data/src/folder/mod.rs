@@ -22,7 +22,7 @@ pub use pictures::pictures_below;
 
 use crate::dataset::hex;
 use crate::lists::fault::Strict;
-use crate::{Alpha, DataError, Findings, Item, Items, Pictures, decode_as};
+use crate::{Alpha, DataError, Findings, Item, Items, PictureFile, Pictures, decode_as};
 use ::image::RgbImage;
 use load::{Loaded, load};
 use rayon::prelude::*;
@@ -70,6 +70,10 @@ impl Folder {
 impl Pictures for FolderPictures {
     fn image(&self, index: usize, _: &Item, alpha: Alpha) -> Result<RgbImage, DataError> {
         decode_as(&self.0[index], alpha)
+    }
+
+    fn file(&self, index: usize, _: &Item) -> Result<Option<PictureFile>, DataError> {
+        PictureFile::read(&self.0[index]).map(Some)
     }
 
     fn fingerprint(&self, _: &str, items: &[Item]) -> String {

@@ -2,7 +2,7 @@
 
 use crate::dataset::hex;
 use crate::lists::paths::{find, is_absolute};
-use crate::{Alpha, DataError, Item, Pictures, decode_as};
+use crate::{Alpha, DataError, Item, PictureFile, Pictures, decode_as};
 use image::RgbImage;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -65,6 +65,10 @@ impl PublishedPictures {
 impl Pictures for PublishedPictures {
     fn image(&self, index: usize, item: &Item, alpha: Alpha) -> Result<RgbImage, DataError> {
         self.decode(index, &item.depicts, alpha)
+    }
+
+    fn file(&self, index: usize, item: &Item) -> Result<Option<PictureFile>, DataError> {
+        PictureFile::read(&self.find(index, &item.depicts)?).map(Some)
     }
 
     /// Hashes the texts and, of each picture, its length and its first and last 4096 bytes: not all

@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::texts::{Own, TextRule, Texts};
 use crate::image::decode_bytes_as;
 use crate::lists::fault::{Counted, Fault};
-use crate::{Alpha, DataError, Dataset, Findings, Item, Opening, ShardInfo};
+use crate::{Alpha, DataError, Dataset, Findings, Item, Opening, PictureFile, ShardInfo};
 use ::image::RgbImage;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -228,6 +228,12 @@ impl Dataset for Shards {
     fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
         let (bytes, path) = self.picture(index)?;
         decode_bytes_as(&bytes, &path, alpha)
+    }
+
+    fn picture_file(&self, index: usize) -> Result<Option<PictureFile>, DataError> {
+        let (bytes, path) = self.picture(index)?;
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        Ok(Some(PictureFile { bytes, ending }))
     }
 
     fn fingerprint(&self) -> String {

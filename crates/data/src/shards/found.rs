@@ -1,12 +1,14 @@
 //! The receiver of samples and faults of a shard, as its scan finds them.
 
 use super::faults::Faults;
-use super::index::{Entry, ShardWriter};
+use super::index::{Entry, IndexWriter};
+use super::pack::ShardStats;
 use super::place::Place;
 use super::texts::Texts;
 use crate::lists::fault::Fault;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::path::Path;
 use toolkit_system::files::FileError;
 use toolkit_system::progress::Progress;
 
@@ -24,7 +26,7 @@ pub(crate) struct Sample {
 
 /// A receiver of samples and faults.
 pub(crate) struct Found<'a, 'w> {
-    writer: &'a mut ShardWriter<'w>,
+    writer: &'a mut IndexWriter<'w>,
     progress: &'a dyn Progress,
     keys: HashSet<[u8; 16]>,
     /// Faults so far.
@@ -33,7 +35,7 @@ pub(crate) struct Found<'a, 'w> {
 
 impl<'a, 'w> Found<'a, 'w> {
     /// Creates a receiver that writes samples to an index.
-    pub fn new(writer: &'a mut ShardWriter<'w>, progress: &'a dyn Progress) -> Self {
+    pub fn new(writer: &'a mut IndexWriter<'w>, progress: &'a dyn Progress) -> Self {
         Self { writer, progress, keys: HashSet::new(), faults: Faults::default() }
     }
 
@@ -55,6 +57,19 @@ impl<'a, 'w> Found<'a, 'w> {
         }
         let Sample { key, ending, place, texts } = sample;
         self.writer.add(place, &Entry { key, ending, texts })
+    }
+
+    /// Compares the number of samples with the numbers that img2dataset and `toolkit data pack` write
+    /// beside a shard.
+    pub fn compare(&mut self, shard: &Path) {
+        let name = shard.file_name().unwrap_or_default().to_string_lossy();
+        let beside = ShardStats::beside(&name);
+        let Some(stated) = ShardStats::samples(&shard.with_file_name(&beside)) else { return };
+        let told = self.keys.len() as u64;
+        if told != stated {
+            let what = format!("it has {told} samples, {beside} says {stated}");
+            self.faults.add(Fault::WrongSize, "", what, "get or write the shard again");
+        }
     }
 
     /// Tells of bytes that were read.

@@ -193,6 +193,7 @@ impl Wanted<'_> {
                 }
                 Err(error) => return Err(error),
             };
+            found.compare(&shard.path);
             Ok(shard_of(shard, stamp, hex(&sum), found.faults))
         })
     }

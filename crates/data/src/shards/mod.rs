@@ -10,6 +10,7 @@
 //! | `index`, `kept` | the index that is kept on disk, and its building on all cores |
 //! | `pool` | open shards |
 //! | `dataset` | [`Shards`] |
+//! | `pack` | writing of shards |
 //!
 //! Samples are members with one key, one after the other. The key is the path up to the first dot of
 //! its last part. Everything that is damaged or left out is counted, with shard and key.
@@ -25,9 +26,11 @@ mod group;
 mod index;
 mod kept;
 mod kinds;
+mod pack;
 mod place;
 mod pool;
 mod tar;
 mod texts;
 
 pub use dataset::{ShardOptions, Shards};
+pub use pack::{PackedSample, ShardSize, ShardStats, ShardWriter};

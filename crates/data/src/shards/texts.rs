@@ -30,6 +30,13 @@ pub(crate) struct Texts {
     pub own: Option<Own>,
 }
 
+impl Texts {
+    /// Returns `true` if there is neither a caption nor a question.
+    pub fn is_empty(&self) -> bool {
+        self.captions.is_empty() && self.own.as_ref().is_none_or(|own| own.questions.is_empty())
+    }
+}
+
 /// Fields of an item for which webdataset has no place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Own {

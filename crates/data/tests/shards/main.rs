@@ -5,4 +5,5 @@ mod faults;
 mod kept;
 mod make;
 mod names;
+mod pack;
 mod split;

@@ -3,23 +3,6 @@
 use super::*;
 
 #[test]
-fn sizes_are_read_as_people_write_them() {
-    let cases = [
-        ("123", 123),
-        ("20G", 20_000_000_000),
-        ("1.5 GB", 1_500_000_000),
-        ("300m", 300_000_000),
-        ("2kb", 2000),
-    ];
-    for (text, bytes) in cases {
-        assert_eq!(parse_size(text), Some(bytes), "{text}");
-    }
-    for text in ["", "G", "-1", "0", "1X", "nan", "inf", "1e300", "99999999999T"] {
-        assert_eq!(parse_size(text), None, "{text}");
-    }
-}
-
-#[test]
 fn room_follows_the_archive_unless_somebody_says_more() {
     let bytes = |limits: Limits, packed, stated| limits.room(packed, stated).bytes;
     let default = Limits::default();

@@ -12,7 +12,7 @@ pub(super) const MAGIC: [u8; 8] = *b"TKSHARD1";
 pub(super) const RECORD: usize = 32;
 /// Bytes of the footer.
 pub(super) const FOOTER: usize = 8 + 8 + 32 + MAGIC.len();
-/// Bit of a record whose sample has no caption.
+/// Bit of a record whose sample has neither a caption nor a question.
 const BARE: u32 = 1;
 
 /// Texts and names of a sample.
@@ -49,7 +49,7 @@ pub(crate) struct Shard {
     pub sha256: String,
     /// Number of samples.
     pub samples: u64,
-    /// Number of samples without captions.
+    /// Number of samples with neither a caption nor a question.
     pub bare: u64,
     /// Number of captions.
     pub captions: u64,
@@ -77,7 +77,7 @@ pub(super) struct Record {
     pub text: u64,
     /// Length of the entry.
     pub length: u32,
-    /// `true` if the sample has no caption.
+    /// `true` if the sample has neither a caption nor a question.
     pub bare: bool,
 }
 

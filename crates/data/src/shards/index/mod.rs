@@ -18,4 +18,4 @@ mod write;
 
 pub(crate) use file::IndexFile;
 pub(crate) use form::{Entry, Header, Shard};
-pub(crate) use write::{Piece, ShardWriter, write_joined, write_shard};
+pub(crate) use write::{IndexWriter, Piece, write_joined, write_shard};

@@ -14,7 +14,7 @@ use toolkit_system::files::{FileError, write_atomic};
 
 /// The open index of a shard that is being scanned. Texts go to the file at once; records stay in
 /// memory, [`RECORD`] bytes each.
-pub(crate) struct ShardWriter<'a> {
+pub(crate) struct IndexWriter<'a> {
     file: &'a mut BufWriter<File>,
     path: &'a Path,
     records: Vec<u8>,
@@ -24,7 +24,7 @@ pub(crate) struct ShardWriter<'a> {
     captions: u64,
 }
 
-impl ShardWriter<'_> {
+impl IndexWriter<'_> {
     /// Adds a sample.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl ShardWriter<'_> {
         self.entry.clear();
         serde_json::to_writer(&mut self.entry, entry).map_err(|error| fail(error.into()))?;
         let length = u32::try_from(self.entry.len()).map_err(|error| fail(Error::other(error)))?;
-        let bare = entry.texts.captions.is_empty();
+        let bare = entry.texts.is_empty();
         let record = Record { place, text: self.texts, length, bare };
         self.file.write_all(&self.entry).map_err(fail)?;
         self.records.extend(record.bytes(&self.entry));
@@ -53,12 +53,12 @@ impl ShardWriter<'_> {
 pub(crate) fn write_shard(
     path: &Path,
     rule: &TextRule,
-    scan: impl FnOnce(&mut ShardWriter<'_>) -> Result<Shard, DataError>,
+    scan: impl FnOnce(&mut IndexWriter<'_>) -> Result<Shard, DataError>,
 ) -> Result<(), DataError> {
     write_atomic(path, |file| {
         let fail = |error| DataError::from(FileError::new(path, error));
         file.write_all(&MAGIC).map_err(fail)?;
-        let mut writer = ShardWriter {
+        let mut writer = IndexWriter {
             file,
             path,
             records: vec![],
@@ -68,7 +68,7 @@ pub(crate) fn write_shard(
             captions: 0,
         };
         let shard = scan(&mut writer)?;
-        let ShardWriter { file, records, texts, bare, captions, .. } = writer;
+        let IndexWriter { file, records, texts, bare, captions, .. } = writer;
         let samples = (records.len() / RECORD) as u64;
         file.write_all(&records).map_err(fail)?;
         let shard = Shard { samples, bare, captions, texts, ..shard };
