@@ -5,10 +5,11 @@ use crate::plan::fingerprint::card_hash;
 use crate::plan::memory;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::run_plan::{PlannedCell, RunPlan};
-use crate::plan::training_features::FEATURE_BYTES;
+use crate::plan::training_features::{FEATURE_BYTES, TrainingFeatures};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use toolkit_core::{BridgeShape, Count, LanguageShape, product};
+use toolkit_data::Augment;
 
 /// Estimated cost. Operations and bytes are counted from shapes; time follows from the rate at
 /// which this toolkit's flex build works on small models.
@@ -79,14 +80,19 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
     for run in &plan.stage1 {
         let cell = &plan.cells[run.cell];
         let stage1 = cell.cell.spec.stage1.as_ref();
-        e.flops += stage1.map_or(0.0, |stage1| stage1_flops(plan.parts(cell), stage1));
+        e.flops += stage1.map_or(0.0, |stage1| {
+            let encoded = (&stage1.augment, stage1.batch as u64 * stage1.steps);
+            stage1_flops(plan.parts(cell), stage1) + live_flops(plan, cell, encoded)
+        });
     }
     let mut disk = Count::default();
     for cell in &plan.cells {
         let parts = plan.parts(cell);
         let stage2 = parts.language.as_ref().zip(cell.cell.spec.stage2.as_ref());
         e.flops += stage2.map_or(0.0, |(language, stage2)| {
-            stage2_flops(&parts.bridge.shape, &language.shape, stage2)
+            let encoded = (&stage2.augment, stage2.batch as u64 * stage2.steps);
+            let trained = stage2_flops(&parts.bridge.shape, &language.shape, stage2);
+            trained + live_flops(plan, cell, encoded)
         });
         e.trained_params = e.trained_params.max(parts.trained_params);
         e.frozen_params = e.frozen_params.max(parts.frozen_params());
@@ -123,6 +129,16 @@ fn stage2_flops(bridge: &BridgeShape, language: &LanguageShape, stage2: &Stage2S
     sample * stage2.batch as f64 * stage2.steps as f64
 }
 
+/// Counts the operations of encoding the pictures of a stage in its steps; none if it reads them
+/// from the cache.
+fn live_flops(plan: &RunPlan, cell: &PlannedCell, (augment, images): (&Augment, u64)) -> f64 {
+    let parts = plan.parts(cell);
+    match TrainingFeatures::of(&cell.cell.spec, augment, parts, plan.data(cell)) {
+        Ok(TrainingFeatures::Live) => images as f64 * parts.vision.shape.cost.flops as f64,
+        _ => 0.0,
+    }
+}
+
 /// Estimates the bytes of a cell's job at its peak: in stage 2, in computing features, or in stage
 /// 1.
 fn peak_bytes(parts: &ModelPlan, cell: &PlannedCell) -> u64 {
@@ -152,7 +168,9 @@ fn feature_caches(plan: &RunPlan) -> Vec<FeatureCache> {
     let mut caches = BTreeMap::new();
     for cell in &plan.cells {
         let (parts, data) = (plan.parts(cell), plan.data(cell));
-        let images: usize = data.all().map(|data| data.len()).sum();
+        let cached = TrainingFeatures::any_cached(&cell.cell.spec, parts, data);
+        let live = if matches!(cached, Ok(false)) { data.train.len() } else { 0 };
+        let images = data.all().map(|data| data.len()).sum::<usize>() - live;
         let vision = &parts.vision.shape;
         let cache = FeatureCache {
             images: images as f64,

@@ -6,6 +6,7 @@ use crate::experiment::sweep::ExperimentCell;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::names::{cell_id, stage1_key};
 use crate::plan::splits::Splits;
+use crate::plan::training_features::TrainingFeatures;
 use crate::work::tasks;
 use serde::Serialize;
 use toolkit_registry::Registry;
@@ -137,6 +138,7 @@ impl<'a> Planner<'a> {
         let splits = self.splits(&cell.spec.data, &cell.spec.eval.also)?;
         let (parts, opened) = (&self.plan.model_plans[model_plan], &self.plan.splits[splits]);
         cell.tasks = tasks::task_hashes(self.registry, &cell.spec, parts)?;
+        TrainingFeatures::any_cached(&cell.spec, parts, opened)?;
         if splits == known {
             tasks::check_also(self.registry, &cell.spec.eval.also, opened)?;
         }

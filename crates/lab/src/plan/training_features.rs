@@ -60,12 +60,9 @@ impl TrainingFeatures {
     ) -> Result<bool, Problem> {
         let first = spec.stage1.iter().filter(|stage1| stage1.enabled).map(|one| &one.augment);
         let stages = first.chain(spec.stage2.iter().map(|two| &two.augment));
-        for augment in stages {
-            if Self::of(spec, augment, model_plan, splits)? == Self::Cached {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let each = stages.map(|augment| Self::of(spec, augment, model_plan, splits));
+        // All of them, so that a wrong setting of the second is found.
+        Ok(each.collect::<Result<Vec<_>, _>>()?.contains(&Self::Cached))
     }
 }
 
