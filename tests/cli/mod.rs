@@ -13,6 +13,7 @@ mod published;
 mod reproduce;
 mod resume;
 mod score;
+mod shards;
 mod show;
 mod support;
 mod train;

@@ -47,6 +47,7 @@ mod name;
 mod opening;
 mod processed;
 mod published;
+mod root;
 mod scenes;
 mod shards;
 mod sheet;
@@ -71,14 +72,18 @@ pub use name::DataName;
 pub use opening::Opening;
 pub use processed::Processed;
 pub use published::{
-    AnnotationFormat, Check, CheckOptions, DATA_VARIABLE, ImageName, Published, PublishedConfig,
+    AnnotationFormat, Check, CheckOptions, ImageName, Published, PublishedConfig,
     PublishedPictures, SplitConfig, check,
 };
+pub use root::DATA_VARIABLE;
 pub use scenes::{
     Arrangement, COLOURS, ColourNamer, GROUPS, PictureLabels, Placed, Scene, ScenePictures,
     SceneText, Scenes, ScenesConfig, Thing, World, words,
 };
-pub use shards::{PackedSample, ShardOptions, ShardSize, ShardStats, ShardWriter, Shards};
+pub use shards::{
+    PackedSample, ShardOptions, ShardSize, ShardSplit, ShardStats, ShardWriter, Shards,
+    ShardsConfig,
+};
 pub use sheet::contact_sheet;
 pub use small::{
     EasyVqa, EasyVqaConfig, EasyVqaPictures, Small, SmallConfig, SmallPictures, SmallSource,

@@ -1,7 +1,7 @@
 //! The families that come with the toolkit. No other file of this crate names them.
 
 use crate::{Origin, Registry};
-use toolkit_data::{EasyVqa, Published, Scenes, Small};
+use toolkit_data::{EasyVqa, Published, Scenes, Shards, Small};
 use toolkit_models::bridge::projector::{LinearBridge, MlpBridge};
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::bridge::resampler::Resampler;
@@ -41,5 +41,6 @@ fn register(registry: Registry) -> Registry {
         .dataset::<EasyVqa>("easy-vqa")
         .dataset::<Published>("published")
         .dataset::<Scenes>("scenes")
+        .dataset::<Shards>("shards")
         .dataset::<Small>("small")
 }

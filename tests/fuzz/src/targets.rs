@@ -7,7 +7,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use toolkit_checkpoints::config::Config;
-use toolkit_data::{CheckOptions, Dataset, Folder, PublishedConfig, check, check_folder};
+use toolkit_data::{
+    CheckOptions, Dataset, Folder, Opening, PublishedConfig, ShardOptions, Shards, check,
+    check_folder,
+};
 use toolkit_eval::official::{CaptionFiles, VqaFiles};
 use toolkit_fetch::Fetcher;
 use toolkit_formats::Tensors;
@@ -34,7 +37,7 @@ pub struct Target {
 }
 
 /// All readers of files that others write.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     Target {
         name: "pictures",
         read: pictures,
@@ -104,6 +107,7 @@ pub const ALL: [Target; 11] = [
         ],
     },
     Target { name: "archives", read: archives, good: &[] },
+    Target { name: "shards", read: shards, good: &[("tests/fixtures/shards", &["tar"])] },
 ];
 
 /// The target of a name.
@@ -264,6 +268,21 @@ fn archives(bytes: &[u8]) -> Answer {
             })
         },
     ))
+}
+
+/// A tar file of samples, alone: without another one, all of it may be unusable.
+fn shards(bytes: &[u8]) -> Answer {
+    toolkit_data::set_most_pixels(MOST_PIXELS);
+    in_folder(&[("a.tar", bytes)], |folder| {
+        let options = ShardOptions { root: folder.to_owned(), ..ShardOptions::default() };
+        let opening = Opening::new(folder.join("indexes"));
+        let data = Shards::open("a", &["a.tar".to_owned()], &options, &opening).map_err(said)?;
+        for at in 0..data.len() {
+            std::hint::black_box((data.item(at), data.image(at).is_ok()));
+        }
+        std::hint::black_box((data.notes(), data.shards()));
+        Ok(())
+    })
 }
 
 /// A PNG of one pixel.

@@ -65,8 +65,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     };
     let card = context.registry.card(Kind::Dataset, name)?;
     let source = context.registry.dataset_of(&card)?;
-    if let Some(files) = source.user_files()? {
-        return published::run(context, &card, files, split, options);
+    if let Some(files) = source.user_files()?
+        && published::run(context, &card, files, split, options)?
+    {
+        return Ok(());
     }
     let has_train = source.splits()?.iter().any(|split| split == "train");
     let splits = split.map_or_else(|| source.splits(), |split| Ok(vec![split.to_owned()]))?;

@@ -10,7 +10,7 @@ use toolkit_registry::Card;
 use toolkit_system::problem::Problem;
 use toolkit_system::progress::Progress;
 
-/// Checks one split, or all of a card.
+/// Checks one split, or all of a card. Returns `false` if the format has no check of its own.
 ///
 /// # Errors
 /// If no card or variable names the folder of the data set, or anything is wrong with it.
@@ -20,7 +20,7 @@ pub fn run(
     files: UserFiles,
     split: Option<&str>,
     options: CheckOptions,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let root = files.root?;
     if !root.is_dir() {
         return Err(Problem::new(format_args!(
@@ -44,8 +44,9 @@ pub fn run(
             }
             task.advance(done - last.replace(done).min(done));
         })?;
+        let Some(report) = report else { return Ok(false) };
         task.finish();
-        reports.extend(report);
+        reports.push(report);
     }
     let value = || -> Value {
         let one = |report: &Check| {
@@ -59,7 +60,7 @@ pub fn run(
     context.print(value, || reports.iter().map(|report| text(&card.name, report)).collect())?;
     let bad: Vec<&Check> = reports.iter().filter(|report| !report.is_clean()).collect();
     match bad.iter().find_map(|report| first(report)) {
-        None => Ok(()),
+        None => Ok(true),
         Some(first) => Err(Problem::new(format_args!(
             "{} of {} splits are not whole",
             bad.len(),

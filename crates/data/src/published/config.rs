@@ -3,13 +3,10 @@
 
 use super::ImageName;
 use crate::DataError;
+use crate::root::{data_root, variable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// The environment variable that names the folder of all data sets, each in a folder called as its
-/// card.
-pub const DATA_VARIABLE: &str = "TOOLKIT_DATA";
 
 /// The format of annotation files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,9 +101,7 @@ impl PublishedConfig {
     /// If neither is given, or `root` starts with `~/` and there is no home folder. Whether the
     /// folder is there is not looked at.
     pub fn root(&self, card_name: &str) -> Result<PathBuf, DataError> {
-        self.root_with(card_name, |name| {
-            std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-        })
+        self.root_with(card_name, variable)
     }
 
     pub(super) fn root_with(
@@ -114,30 +109,7 @@ impl PublishedConfig {
         card_name: &str,
         variable: impl Fn(&str) -> Option<PathBuf>,
     ) -> Result<PathBuf, DataError> {
-        if let Some(root) = &self.root {
-            let Some(rest) = root.strip_prefix('~') else { return Ok(PathBuf::from(root)) };
-            let home = variable("HOME")
-                .filter(|_| rest.is_empty() || rest.starts_with('/'))
-                .ok_or_else(|| {
-                    DataError::new(
-                        format!(
-                            "the root '{root}' of the data set '{card_name}' needs a home folder"
-                        ),
-                        "write the whole path as `root` in [config]",
-                    )
-                })?;
-            return Ok(home.join(rest.trim_start_matches('/')));
-        }
-        variable(DATA_VARIABLE).map(|folder| folder.join(card_name)).ok_or_else(|| {
-            DataError::new(
-                format!("nothing says where the data set '{card_name}' is"),
-                format!(
-                    "put `root = \"/path/to/{card_name}\"` into [config] of a card of your own, or set {DATA_VARIABLE} \
-                     to the folder that has the folder '{card_name}'{}",
-                    self.at_home()
-                ),
-            )
-        })
+        data_root(self.root.as_deref(), card_name, &self.at_home(), &variable)
     }
 
     /// Checks the settings.

@@ -27,7 +27,7 @@ mod vqa;
 
 pub(crate) use check::look_at;
 pub use check::{Check, CheckOptions, check};
-pub use config::{AnnotationFormat, DATA_VARIABLE, PublishedConfig, SplitConfig};
+pub use config::{AnnotationFormat, PublishedConfig, SplitConfig};
 pub use dataset::Published;
 pub use image_name::ImageName;
 pub use pictures::PublishedPictures;

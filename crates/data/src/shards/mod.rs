@@ -9,13 +9,14 @@
 //! | `found`, `faults`, `place` | samples and faults that a scan finds |
 //! | `index`, `kept` | the index that is kept on disk, and its building on all cores |
 //! | `pool` | open shards |
-//! | `dataset` | [`Shards`] |
+//! | `dataset`, `config` | [`Shards`], and its form in a card |
 //! | `pack` | writing of shards |
 //!
 //! Samples are members with one key, one after the other. The key is the path up to the first dot of
 //! its last part. Everything that is damaged or left out is counted, with shard and key.
 
 mod braces;
+mod config;
 mod container;
 mod dataset;
 mod faults;
@@ -32,5 +33,6 @@ mod pool;
 mod tar;
 mod texts;
 
+pub use config::{ShardSplit, ShardsConfig};
 pub use dataset::{ShardOptions, Shards};
 pub use pack::{PackedSample, ShardSize, ShardStats, ShardWriter};

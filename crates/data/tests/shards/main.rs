@@ -6,4 +6,5 @@ mod kept;
 mod make;
 mod names;
 mod pack;
+mod reference;
 mod split;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
+use toolkit_data::ShardInfo;
 use toolkit_system::problem::Problem;
 
 /// Content of `manifest.json`. Keys that older versions did not write are empty.
@@ -39,6 +40,9 @@ pub struct Manifest {
     pub weights: BTreeMap<String, String>,
     /// Data by name: fingerprint of images and texts.
     pub data: BTreeMap<String, String>,
+    /// Shards of data that lie in shards, by name of the data: sizes and SHA-256.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shards: BTreeMap<String, Vec<ShardInfo>>,
     /// Task cards by name: hash of what counts in them.
     pub tasks: BTreeMap<String, String>,
     /// Ids of the cells.
@@ -90,6 +94,10 @@ impl Manifest {
         for splits in &plan.splits {
             for set in splits.all() {
                 self.data.insert(set.name().to_owned(), set.fingerprint());
+                let shards = set.shards();
+                if !shards.is_empty() {
+                    self.shards.insert(set.name().to_owned(), shards);
+                }
             }
         }
     }
