@@ -8,6 +8,7 @@ mod fetch;
 mod floors;
 mod foreign;
 mod help;
+mod live;
 mod measure;
 mod published;
 mod reproduce;
