@@ -61,6 +61,12 @@ impl<P: Pictures> Items<P> {
         Self { name: name.into(), ..self }
     }
 
+    /// Changes the pictures.
+    #[must_use]
+    pub(crate) fn with_pictures(self, change: impl FnOnce(P) -> P) -> Self {
+        Self { pictures: change(self.pictures), ..self }
+    }
+
     /// Returns the pictures.
     pub fn pictures(&self) -> &P {
         &self.pictures

@@ -42,6 +42,7 @@ mod folder;
 mod format;
 mod image;
 mod items;
+mod kept_sums;
 mod lists;
 mod name;
 mod opening;

@@ -66,7 +66,7 @@ impl Registry {
     /// If a card, format or split is unknown, or files are missing or damaged.
     pub fn open_data(&self, name: &str) -> Result<Arc<dyn Dataset>, DataError> {
         match DataName::parse(name) {
-            DataName::Folder(path) => Ok(Arc::new(Folder::open(path)?)),
+            DataName::Folder(path) => Ok(Arc::new(Folder::open_kept(path, &self.opening())?)),
             shards @ DataName::Shards(patterns) => {
                 let (name, patterns) = (format!("shards:{}", shards.title()), patterns.to_owned());
                 let options = ShardOptions::default();

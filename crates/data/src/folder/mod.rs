@@ -21,8 +21,9 @@ pub use check::{FolderCheck, check_folder};
 pub use pictures::pictures_below;
 
 use crate::dataset::hex;
+use crate::kept_sums::{Entry, KeptSums, Sum};
 use crate::lists::fault::Strict;
-use crate::{Alpha, DataError, Findings, Item, Items, PictureFile, Pictures, decode_as};
+use crate::{Alpha, DataError, Findings, Item, Items, Opening, PictureFile, Pictures, decode_as};
 use ::image::RgbImage;
 use load::{Loaded, load};
 use rayon::prelude::*;
@@ -30,7 +31,11 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Pictures in files.
-pub struct FolderPictures(Vec<PathBuf>);
+pub struct FolderPictures {
+    paths: Vec<PathBuf>,
+    /// Digests of an earlier start.
+    kept: Option<KeptSums>,
+}
 
 /// Pictures of a folder with their texts.
 pub type Folder = Items<FolderPictures>;
@@ -58,33 +63,52 @@ impl Folder {
         Ok(Self::of(dir, loaded, strict.left_out.findings))
     }
 
+    /// Opens a folder like [`Folder::open`], and keeps the digests of its pictures, so that a later
+    /// start opens only those that changed.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub fn open_kept(dir: &Path, opening: &Opening) -> Result<Self, DataError> {
+        let kept = KeptSums::new(&opening.indexes, &format!("folder {}", dir.display()));
+        let data = Self::open(dir)?;
+        Ok(data.with_pictures(|pictures| FolderPictures { kept: Some(kept), ..pictures }))
+    }
+
     fn of(dir: &Path, loaded: Loaded, left_out: Findings) -> Self {
         let name = dir
             .file_name()
             .map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
-        Self::new(format!("folder:{name}"), loaded.items, FolderPictures(loaded.paths))
+        let pictures = FolderPictures { paths: loaded.paths, kept: None };
+        Self::new(format!("folder:{name}"), loaded.items, pictures)
             .with_notes(left_out, loaded.remarks)
     }
 }
 
 impl Pictures for FolderPictures {
     fn image(&self, index: usize, _: &Item, alpha: Alpha) -> Result<RgbImage, DataError> {
-        decode_as(&self.0[index], alpha)
+        decode_as(&self.paths[index], alpha)
     }
 
     fn file(&self, index: usize, _: &Item) -> Result<Option<PictureFile>, DataError> {
-        PictureFile::read(&self.0[index]).map(Some)
+        PictureFile::read(&self.paths[index]).map(Some)
     }
 
     fn fingerprint(&self, _: &str, items: &[Item]) -> String {
         // Bytes, not sizes and times: a cache of features must notice an edited picture.
-        let sum = |path: &PathBuf| {
-            let bytes = toolkit_system::input::read(path);
-            bytes.map(|bytes| Sha256::digest(bytes).to_vec()).unwrap_or_default()
+        let sum = |at: usize| -> Option<Sum> {
+            let bytes = toolkit_system::input::read(&self.paths[at]).ok()?;
+            Some(Sha256::digest(bytes).into())
         };
-        let files: Vec<Vec<u8>> = self.0.par_iter().map(sum).collect();
+        let count = self.paths.len();
+        let entry = |at: usize| Entry { path: Some(self.paths[at].clone()), text: String::new() };
+        let files: Vec<Option<Sum>> = match &self.kept {
+            Some(kept) => kept.of(count, entry, sum),
+            None => (0..count).into_par_iter().map(sum).collect(),
+        };
         let mut hash = Sha256::new();
         for (file, item) in files.iter().zip(items) {
+            // Of a picture that cannot be read there is nothing.
+            let file = file.as_ref().map_or(&[][..], |sum| &sum[..]);
             hash.update((file.len() as u64).to_le_bytes());
             hash.update(file);
             hash.update(format!("{}\n", item.digest_text()));

@@ -3,6 +3,7 @@
 use super::config::PublishedConfig;
 use super::load::{Loaded, load};
 use super::pictures::{Part, PublishedPictures};
+use crate::kept_sums::KeptSums;
 use crate::lists::fault::{Fault, Strict};
 use crate::{
     Check, CheckOptions, DataError, Dataset, DatasetCard, DatasetFormat, Item, Items, OnPictures,
@@ -76,7 +77,7 @@ fn without_missing(
         let first = there[..part.first].iter().filter(|&&there| there).count();
         Part { first, ..part }
     });
-    let pictures = PublishedPictures { parts: parts.collect() };
+    let pictures = PublishedPictures { parts: parts.collect(), kept: pictures.kept };
     let items = items.into_iter().zip(there);
     (items.filter_map(|(item, there)| there.then_some(item)).collect(), pictures)
 }
@@ -89,7 +90,10 @@ impl DatasetFormat for Published {
         card: &DatasetCard<'_>,
         split: &str,
     ) -> Result<Arc<dyn Dataset>, DataError> {
-        let data = Self::open(config, &config.root(card.name)?, split)?;
+        let root = config.root(card.name)?;
+        let kept = KeptSums::new(&card.opening.indexes, &format!("{} {split}", root.display()));
+        let data = Self::open(config, &root, split)?
+            .with_pictures(|pictures| PublishedPictures { kept: Some(kept), ..pictures });
         Ok(Arc::new(data.named(format!("{}:{split}", card.name))))
     }
 

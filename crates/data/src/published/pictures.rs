@@ -1,6 +1,7 @@
 //! Places of the pictures of a split.
 
 use crate::dataset::hex;
+use crate::kept_sums::{Entry, KeptSums, Sum};
 use crate::lists::paths::{find, is_absolute};
 use crate::{Alpha, DataError, Item, PictureFile, Pictures, decode_as};
 use image::RgbImage;
@@ -25,6 +26,8 @@ pub(super) struct Part {
 pub struct PublishedPictures {
     /// At least one, the first from item 0 on.
     pub(super) parts: Vec<Part>,
+    /// Digests of an earlier start.
+    pub(super) kept: Option<KeptSums>,
 }
 
 impl PublishedPictures {
@@ -74,14 +77,24 @@ impl Pictures for PublishedPictures {
     /// Hashes the texts and, of each picture, its length and its first and last 4096 bytes: not all
     /// bytes, which may be 20 GB. A picture that is not there counts as empty.
     fn fingerprint(&self, _: &str, items: &[Item]) -> String {
-        let one = |(at, item): (usize, &Item)| -> [u8; 32] {
+        let one = |at: usize| -> Sum {
+            let item = &items[at];
             let seen = self.find(at, &item.depicts).ok().and_then(|path| ends(&path).ok());
             let mut hash = Sha256::new();
             hash.update(format!("{}\n", item.digest_text()));
             hash.update(seen.unwrap_or_default());
             hash.finalize().into()
         };
-        let sums: Vec<[u8; 32]> = items.par_iter().enumerate().map(one).collect();
+        let entry = |at: usize| {
+            let item = &items[at];
+            Entry { path: self.find(at, &item.depicts).ok(), text: item.digest_text() }
+        };
+        let sums: Vec<Sum> = match &self.kept {
+            Some(kept) => {
+                kept.of(items.len(), entry, |at| Some(one(at))).into_iter().flatten().collect()
+            }
+            None => (0..items.len()).into_par_iter().map(one).collect(),
+        };
         hex(&Sha256::digest(sums.as_flattened()))
     }
 }

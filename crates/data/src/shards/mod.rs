@@ -36,3 +36,4 @@ mod texts;
 pub use config::{ShardSplit, ShardsConfig};
 pub use dataset::{ShardOptions, Shards};
 pub use pack::{PackedSample, ShardSize, ShardStats, ShardWriter};
+pub(crate) use place::Stamp;
