@@ -62,7 +62,7 @@ pub use page::markdown::markdown;
 pub use page::terminal::table;
 pub use results::{
     Axis, CellResult, CurvePoint, Flips, FrozenPart, Results, RunCost, SampleOutput, SamplePicture,
-    StageRun,
+    StageAlert, StageRun,
 };
 pub use stats::summary::{Comparison, RowSummary, SeedMean, Summary};
 pub use summarise::summary;

@@ -46,6 +46,9 @@ pub struct Results {
     pub flips: Vec<Flips>,
     /// Time and memory.
     pub cost: RunCost,
+    /// Conditions of trainings that somebody should look at. Older versions did not look for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<StageAlert>,
     /// Remarks for the reader, a sentence each.
     pub notes: Vec<String>,
     /// Parts that were not trained.
@@ -123,6 +126,26 @@ pub struct StageRun {
     pub losses: BTreeMap<String, Vec<(u64, f64)>>,
     /// Scores after the stage, by key.
     pub scores: BTreeMap<String, f64>,
+}
+
+/// A condition of a training that somebody should look at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StageAlert {
+    /// `stage 1` or `stage 2`.
+    pub stage: String,
+    /// Text that tells the training from others of the stage.
+    pub label: String,
+    /// Seed.
+    pub seed: u64,
+    /// Name, such as `itm_trivial`.
+    pub alert: String,
+    /// Step at which it began.
+    pub step: u64,
+    /// Step at which it ended; nothing if it held to the end.
+    pub ended: Option<u64>,
+    /// The condition in a sentence.
+    pub text: String,
 }
 
 /// A picture, a question about it, and the outputs of the models.

@@ -31,6 +31,7 @@ pub fn summary(results: &Results) -> Summary {
         comparisons: Vec::new(),
         verdict: Vec::new(),
         absent: absent(results, &grid),
+        alerts: results.alerts.clone(),
         metrics,
     };
     let pairs = baseline_pairs(results, &grid);

@@ -6,6 +6,7 @@
 //! | [`encoding`] | encoding of a text file, by its first bytes |
 //! | [`input`] | files that others wrote: opened only if they are regular files |
 //! | [`files`] | files and folders of ours: they appear whole or not at all |
+//! | [`memory`] | memory of this process |
 //! | [`problem`] | the form of every error: what, where, what to try |
 //! | [`progress`] | progress of work that takes longer than a moment |
 //! | [`size`] | numbers of bytes, as people write them |
@@ -21,6 +22,7 @@ pub mod digest;
 pub mod encoding;
 pub mod files;
 pub mod input;
+pub mod memory;
 pub mod problem;
 pub mod progress;
 pub mod size;

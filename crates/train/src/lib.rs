@@ -15,6 +15,7 @@
 //! | [`order`] | samples of each step |
 //! | [`source`] | samples of each step: cached features, or pictures encoded in the step |
 //! | [`features`] | cached features of the frozen image encoder |
+//! | [`alerts`] | conditions that somebody should look at |
 //! | [`checkpoint`] | checkpoints that survive a kill |
 //! | [`log`] | `metrics.jsonl` |
 //!
@@ -66,6 +67,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod alerts;
 pub mod checkpoint;
 mod error;
 pub mod features;

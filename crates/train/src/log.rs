@@ -16,7 +16,7 @@ use toolkit_system::files::FileError;
 use toolkit_system::problem::Problem;
 
 /// A line of `metrics.jsonl`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 pub struct MetricLine {
     /// Step, from 0.
     pub step: u64,

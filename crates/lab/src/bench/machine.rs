@@ -7,7 +7,7 @@ use std::time::Instant;
 /// Returns the largest resident memory since the start or [`forget_peak`], in bytes; 0 where the system does
 /// not tell.
 pub(super) fn peak() -> u64 {
-    crate::run::cost::process_usage().1
+    toolkit_system::memory::peak_resident().unwrap_or(0)
 }
 
 /// Starts the peak anew. Where the system cannot (no Linux), it stays that of the whole process.

@@ -1,15 +1,16 @@
 //! Estimated cost of a run, counted from shapes.
 
-use crate::experiment::spec::{Stage1Spec, Stage2Spec};
 use crate::plan::fingerprint::card_hash;
+use crate::plan::flops;
 use crate::plan::memory;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::run_plan::{PlannedCell, RunPlan};
 use crate::plan::training_features::{FEATURE_BYTES, TrainingFeatures};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use toolkit_core::{BridgeShape, Count, LanguageShape, product};
+use toolkit_core::{Count, product};
 use toolkit_data::Augment;
+use toolkit_train::fit::StepFlops;
 
 /// Estimated cost. Operations and bytes are counted from shapes; time follows from the rate at
 /// which this toolkit's flex build works on small models.
@@ -46,21 +47,10 @@ const FLOPS_PER_SECOND: f64 = 7.8e10;
 const CHECKPOINT_BYTES: u64 = 12;
 
 /// Tokens of an average caption.
-const CAPTION_TOKENS: f64 = 14.0;
+const CAPTION_TOKENS: usize = 14;
 
 /// Tokens of the longest caption of a batch.
 const LONGEST_CAPTION: usize = 20;
-
-/// Forward passes that a training step costs: its own, and a backward pass of two.
-const TRAINED_PASSES: f64 = 3.0;
-
-/// Forward passes that a step costs a frozen model behind a trained one: its own, and a backward
-/// pass of one, which gives gradients of inputs only.
-const FROZEN_PASSES: f64 = 2.0;
-
-/// Image and caption pairs that image-text matching scores for each image: the pair itself and two
-/// hard negatives.
-const MATCHED_PAIRS: f64 = 3.0;
 
 /// Features of one encoder and data.
 struct FeatureCache {
@@ -82,7 +72,8 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
         let stage1 = cell.cell.spec.stage1.as_ref();
         e.flops += stage1.map_or(0.0, |stage1| {
             let encoded = (&stage1.augment, stage1.batch as u64 * stage1.steps);
-            stage1_flops(plan.parts(cell), stage1) + live_flops(plan, cell, encoded)
+            let step = flops::stage1_step(&plan.parts(cell).bridge.shape, stage1);
+            stage_flops(step, stage1.batch, stage1.steps) + live_flops(plan, cell, encoded)
         });
     }
     let mut disk = Count::default();
@@ -91,8 +82,8 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
         let stage2 = parts.language.as_ref().zip(cell.cell.spec.stage2.as_ref());
         e.flops += stage2.map_or(0.0, |(language, stage2)| {
             let encoded = (&stage2.augment, stage2.batch as u64 * stage2.steps);
-            let trained = stage2_flops(&parts.bridge.shape, &language.shape, stage2);
-            trained + live_flops(plan, cell, encoded)
+            let step = flops::stage2_step(&parts.bridge.shape, &language.shape);
+            stage_flops(step, stage2.batch, stage2.steps) + live_flops(plan, cell, encoded)
         });
         e.trained_params = e.trained_params.max(parts.trained_params);
         e.frozen_params = e.frozen_params.max(parts.frozen_params());
@@ -111,22 +102,9 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
     e
 }
 
-/// Counts the operations of a stage-1 run.
-fn stage1_flops(parts: &ModelPlan, stage1: &Stage1Spec) -> f64 {
-    let bridge = &parts.bridge.shape;
-    let queries = bridge.queries as f64;
-    let flops_per_token = bridge.cost.flops as f64 / queries;
-    // Queries alone, the caption alone, both together for matching, and captioning.
-    let tokens =
-        queries + CAPTION_TOKENS + MATCHED_PAIRS * (queries + CAPTION_TOKENS) + CAPTION_TOKENS;
-    TRAINED_PASSES * tokens * flops_per_token * stage1.batch as f64 * stage1.steps as f64
-}
-
-/// Counts the operations of a stage-2 run.
-fn stage2_flops(bridge: &BridgeShape, language: &LanguageShape, stage2: &Stage2Spec) -> f64 {
-    let language = (bridge.queries as f64 + CAPTION_TOKENS) * language.cost.flops as f64;
-    let sample = TRAINED_PASSES * bridge.cost.flops as f64 + FROZEN_PASSES * language;
-    sample * stage2.batch as f64 * stage2.steps as f64
+/// Counts the operations of `steps` steps of `batch` images with an average caption each.
+fn stage_flops(step: StepFlops, batch: usize, steps: u64) -> f64 {
+    step.of(batch, CAPTION_TOKENS * batch) * steps as f64
 }
 
 /// Counts the operations of encoding the pictures of a stage in its steps; none if it reads them

@@ -8,6 +8,7 @@
 //! | [`splits`] | the data of an experiment |
 //! | `assumed` | data that are not on this machine |
 //! | [`fingerprint`] | hashes of all that can change a result |
+//! | `flops` | operations of a training step |
 //! | `names` | names of stage-1 runs and cells |
 //! | [`losses`] | losses of stage 1 that can be weighed, those of plug-ins too |
 //! | [`estimate`] and [`memory`] | cost, counted from shapes |
@@ -20,6 +21,7 @@ pub(crate) mod assumed;
 pub(crate) mod check;
 pub mod estimate;
 pub mod fingerprint;
+pub(crate) mod flops;
 pub mod ids;
 pub mod losses;
 pub mod memory;

@@ -5,6 +5,7 @@ use crate::experiment::sweep::text;
 use crate::files::read_json;
 use crate::plan::losses;
 use crate::results::absent::absent;
+use crate::results::alerts::alerts;
 use crate::results::date::today;
 use crate::results::flips::flips;
 use crate::results::notes::notes;
@@ -38,6 +39,7 @@ pub fn collect(
         cells.push(cell_result(job, &mut left_out)?);
     }
     let (stage1, stage2) = (stage1_runs(run, context)?, stage2_runs(run, &jobs)?);
+    let alerts = alerts(run, context, &jobs)?;
     Ok(Results {
         name: spec.name.clone(),
         question: spec.question.clone(),
@@ -54,7 +56,8 @@ pub fn collect(
         cost: run_cost(run, &jobs, &stage1, &stage2),
         cells,
         stages: [stage1, stage2].concat(),
-        notes: notes(run, &jobs, left_out)?,
+        notes: notes(run, &jobs, left_out, &alerts)?,
+        alerts,
         frozen: frozen(run),
         absent: absent(&jobs)?,
         loss_titles: losses::titles(context.registry),

@@ -4,9 +4,11 @@ use crate::LabError;
 use crate::experiment::spec::DataSpec;
 use crate::plan::splits::Splits;
 use crate::results::absent::retrieval_notes;
+use crate::results::alerts::note as alert_note;
 use crate::run::Run;
 use crate::run::manifest::Manifest;
 use crate::work::cell_job::CellJob;
+use toolkit_report::StageAlert;
 
 /// Seeds below which an interval over seeds means little.
 const FEW_SEEDS: usize = 3;
@@ -29,6 +31,7 @@ pub(crate) fn notes(
     run: &Run,
     jobs: &[CellJob<'_>],
     left_out: Vec<String>,
+    alerts: &[StageAlert],
 ) -> Result<Vec<String>, LabError> {
     let spec = &run.spec;
     let mut notes: Vec<String> = measured_on(&spec.data).into_iter().collect();
@@ -60,6 +63,7 @@ pub(crate) fn notes(
         ));
     }
     notes.extend(left_out);
+    notes.extend(alerts.iter().map(alert_note));
     if spec.sweep.contains_key("stage1.enabled") {
         notes.push(
             "Cells without stage 1 get the same number of stage-2 steps, as in the paper's \

@@ -6,20 +6,13 @@ use crate::results::labels::axes_name;
 use crate::run::Run;
 use crate::work::cell_job::CellJob;
 use crate::work::context::RunContext;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_report::StageRun;
-use toolkit_train::fit::MetricLine;
+use toolkit_train::fit::{MetricLine, TimingLine};
 
 /// Most points of a loss curve in the report.
 const POINTS: usize = 400;
-
-/// Line of `timing.jsonl`.
-#[derive(Deserialize)]
-struct TimingLine {
-    seconds: f64,
-}
 
 /// Reads the stage-1 runs of a run.
 pub(crate) fn stage1_runs(run: &Run, context: &RunContext<'_>) -> Result<Vec<StageRun>, LabError> {

@@ -5,6 +5,7 @@ use crate::files::{read_json, write_json_pretty};
 use crate::run::folder::COST_FILE;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use toolkit_system::memory;
 
 /// Content of `cost.json`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
@@ -44,11 +45,6 @@ pub(crate) fn load(run: &Path) -> MeasuredCost {
 /// Returns processor seconds and peak memory in bytes of this process, from `/proc`; zeros where
 /// there is none.
 pub(crate) fn process_usage() -> (f64, u64) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:"))
-        .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program, in parentheses, may hold spaces. After it, user and system time are
     // the 12th and 13th fields.
@@ -56,5 +52,5 @@ pub(crate) fn process_usage() -> (f64, u64) {
     let fields: Vec<u64> =
         after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
     let ticks = fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0);
-    (ticks as f64 / TICKS, peak.unwrap_or(0) * 1024)
+    (ticks as f64 / TICKS, memory::peak_resident().unwrap_or(0))
 }

@@ -77,7 +77,8 @@ pub(super) enum Remedy {
 pub(super) fn remedy(name: &str) -> Remedy {
     let file = name.rsplit('/').next().unwrap_or(name);
     if file.ends_with(".optimizer.safetensors")
-        || ["timing.jsonl", "seconds.json", "cost.json"].contains(&file)
+        || ["timing.jsonl", "timing-alerts.jsonl", "alerts.jsonl", "seconds.json", "cost.json"]
+            .contains(&file)
     {
         return Remedy::Needless;
     }

@@ -4,7 +4,9 @@
 use crate::LabError;
 use crate::experiment::spec::{ComputeSpec, Spec, Stage2Spec};
 use crate::files::{read_json, write, write_json};
+use crate::plan::flops;
 use crate::plan::ids::note_texts;
+use crate::plan::model_plan::ModelPlan;
 use crate::run::done::Done;
 use crate::run::folder::{PIECES, SCORES_FILE};
 use crate::work::cell_job::CellJob;
@@ -20,7 +22,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 use toolkit_models::connector::Connector;
 use toolkit_system::problem::Problem;
-use toolkit_train::fit::{FitConfig, ProgressBar, StepFlops, fit};
+use toolkit_train::alerts::{Alert, Alerts};
+use toolkit_train::fit::{FitConfig, Observer, ProgressBar, StepFlops, fit};
 use toolkit_train::source::tokenized;
 use toolkit_train::stage2::Stage2;
 
@@ -123,15 +126,30 @@ impl CellJob<'_> {
             optim: spec.optim.clone(),
             seed,
             saves: self.spec().compute.saves(),
-            flops: StepFlops::default(),
+            flops: self.flops(objective.source.encodes()),
         };
         let name = self.cell.axes.values().cloned().collect::<Vec<_>>().join(" ");
-        let progress = self.context.reporter.task(&format!("stage 2 {name} seed {seed}"));
-        let mut bar = ProgressBar(&*progress);
+        let name = format!("stage 2 {name} seed {seed}");
+        let progress = self.context.reporter.task(&name);
+        let mut bar = ProgressBar::new(&*progress);
         let mut points = CurvePoints { job: self, done, features, language: &language };
         let connector = self.start(&device)?;
         let stage2 = self.stage2_dir();
-        Ok(fit(&config, connector, &mut objective, &stage2, &mut [&mut bar, &mut points])?)
+        let note = |alert: &Alert| self.context.reporter.note(&format!("{name}: {alert}"));
+        let mut alerts = Alerts::new(&config, &stage2, &note);
+        let observers: &mut [&mut dyn Observer<Connector>] =
+            &mut [&mut bar, &mut alerts, &mut points];
+        Ok(fit(&config, connector, &mut objective, &stage2, observers)?)
+    }
+
+    /// Counts the operations of a step of stage 2, of which the encoder is a part if it runs in the
+    /// step.
+    fn flops(&self, encodes: bool) -> StepFlops {
+        let ModelPlan { vision, bridge, language, .. } = self.model_plan;
+        let step = language.as_ref().map_or_else(StepFlops::default, |language| {
+            flops::stage2_step(&bridge.shape, &language.shape)
+        });
+        if encodes { flops::with_encoder(step, vision.shape.cost.flops) } else { step }
     }
 
     fn objective(

@@ -10,7 +10,7 @@ use toolkit_core::AnyLanguage;
 use toolkit_models::connector::Connector;
 use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
-use toolkit_train::fit::{MetricLine, Observer};
+use toolkit_train::fit::{Observer, StepLines};
 
 /// Measures a point of the curve every so many steps, unless its file is there already.
 pub(super) struct CurvePoints<'a> {
@@ -51,7 +51,7 @@ impl Observer<Connector> for CurvePoints<'_> {
     fn after_step(
         &mut self,
         done: u64,
-        _: &MetricLine,
+        _: &StepLines,
         model: &Connector,
     ) -> Result<(), TrainError> {
         self.measure(done, model)

@@ -3,6 +3,7 @@
 use crate::LabError;
 use crate::experiment::spec::{Spec, Stage1Spec};
 use crate::files::write_json_pretty;
+use crate::plan::flops;
 use crate::plan::ids::note_texts;
 use crate::plan::losses;
 use crate::plan::model_plan::ModelPlan;
@@ -19,8 +20,9 @@ use burn::tensor::Device;
 use std::path::PathBuf;
 use toolkit_core::AnyBridge;
 use toolkit_system::problem::Problem;
+use toolkit_train::alerts::{Alert, Alerts};
 use toolkit_train::checkpoint::{Checkpoint, load_strict};
-use toolkit_train::fit::{FitConfig, ProgressBar, StepFlops, fit};
+use toolkit_train::fit::{FitConfig, Observer, ProgressBar, StepFlops, fit};
 use toolkit_train::source::{corpus, tokenized};
 use toolkit_train::stage1::{Corpus, Stage1, Stage1Settings};
 
@@ -89,11 +91,22 @@ impl Stage1Job<'_> {
             optim: settings.optim.clone(),
             seed: self.seed,
             saves: self.spec.compute.saves(),
-            flops: StepFlops::default(),
+            flops: self.flops(objective.source.encodes()),
         };
-        let progress = self.context.reporter.task(&format!("stage 1 seed {}", self.seed));
-        let mut bar = ProgressBar(&*progress);
-        Ok(fit(&config, bridge, &mut objective, &self.dir(), &mut [&mut bar])?)
+        let name = format!("stage 1 seed {}", self.seed);
+        let progress = self.context.reporter.task(&name);
+        let mut bar = ProgressBar::new(&*progress);
+        let note = |alert: &Alert| self.context.reporter.note(&format!("{name}: {alert}"));
+        let mut alerts = Alerts::new(&config, &self.dir(), &note);
+        let observers: &mut [&mut dyn Observer<AnyBridge>] = &mut [&mut bar, &mut alerts];
+        Ok(fit(&config, bridge, &mut objective, &self.dir(), observers)?)
+    }
+
+    /// Counts the operations of a step, of which the encoder is a part if it runs in the step.
+    fn flops(&self, encodes: bool) -> StepFlops {
+        let ModelPlan { vision, bridge, .. } = self.model_plan;
+        let step = flops::stage1_step(&bridge.shape, self.settings);
+        if encodes { flops::with_encoder(step, vision.shape.cost.flops) } else { step }
     }
 
     fn objective(

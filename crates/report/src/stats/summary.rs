@@ -1,5 +1,6 @@
 //! The statistics of a report as data: means over seeds with their intervals, and comparisons.
 
+use crate::results::StageAlert;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,6 +26,9 @@ pub struct Summary {
     /// Main scores that there are none of, by key, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub absent: BTreeMap<String, String>,
+    /// Conditions of trainings that somebody should look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<StageAlert>,
 }
 
 /// The scores of one combination of axis values.

@@ -279,6 +279,7 @@ pub fn example() -> Results {
             .map(|(n, s)| (n.to_owned(), s))
             .to_vec(),
         },
+        alerts: Vec::new(),
         notes: vec![
             "Both rows of a language model see the same batches in the same order.".into(),
             "Steps of stage 1 are not counted in the figure.".into(),

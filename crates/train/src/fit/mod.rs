@@ -9,19 +9,20 @@
 //! |---|---|
 //! | loss and gradients | an [`Objective`], such as [`crate::stage1::Stage1`] |
 //! | update of model and optimiser, checkpoints | `state.rs` |
-//! | lines of the logs | `step_log.rs` |
+//! | lines of the logs; speed and memory | `step_log.rs`, `timing.rs`, `peak.rs` |
 //! | progress bar, points of a curve, a tracker, an alert | [`Observer`]s, `observer.rs` |
 
 mod observer;
+mod peak;
 mod saves;
 mod state;
 mod step_log;
 mod timing;
 
 pub use crate::log::MetricLine;
-pub use observer::{Observer, ProgressBar};
+pub use observer::{Observer, ProgressBar, StepLines};
 pub use saves::Saves;
-pub use timing::StepFlops;
+pub use timing::{StepFlops, TimingLine};
 
 use crate::TrainError;
 use crate::optim::OptimConfig;
@@ -33,6 +34,7 @@ use state::State;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use step_log::StepLog;
+use timing::{Amounts, Meter};
 use toolkit_core::{Stream, noise};
 
 /// Length and settings of a training.
@@ -110,6 +112,8 @@ pub fn fit<M: Module, O: Objective<M>>(
 ) -> Result<M, TrainError> {
     let (mut state, saved) = State::open(config, model, dir)?;
     let mut log = StepLog::open(dir, saved.as_ref())?;
+    let device = state.model.devices().into_iter().next().unwrap_or_default();
+    let meter = Meter::new(config.flops, device);
     for observer in &mut *observers {
         observer.start(state.step, config.steps, &state.model)?;
     }
@@ -118,12 +122,15 @@ pub fn fit<M: Module, O: Objective<M>>(
         let dropout = Stream::new(config.seed, "dropout", state.step);
         let found = noise::scope(dropout, || objective.step(&state.model, state.step))?;
         found.check(state.step)?;
-        let (next, line) = state.update(found)?;
+        let (step, amounts) = (state.step, Amounts::of(&found));
+        let (next, metrics) = state.update(found)?;
         state = next;
-        log.write(&line, began.elapsed())?;
+        let timing = meter.line(step, &amounts, began.elapsed());
+        let lines = StepLines { metrics, timing };
+        log.write(&lines)?;
         state.save_if_due(&mut log)?;
         for observer in &mut *observers {
-            observer.after_step(state.step, &line, &state.model)?;
+            observer.after_step(state.step, &lines, &state.model)?;
         }
     }
     state.save_at_end(&mut log)?;

@@ -2,11 +2,11 @@
 
 use crate::TrainError;
 use crate::checkpoint::Checkpoint;
-use crate::log::{LogMark, MetricLine, MetricsLog};
+use crate::fit::observer::StepLines;
+use crate::log::{LogMark, MetricsLog};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use toolkit_system::files::{FileError, write_bytes};
 use toolkit_system::problem::Problem;
 
@@ -41,14 +41,14 @@ impl StepLog {
         Ok(Self { metrics, timing, timing_path })
     }
 
-    /// Appends a step.
+    /// Appends the lines of a step.
     ///
     /// # Errors
     /// Errors of the file system.
-    pub(super) fn write(&mut self, line: &MetricLine, took: Duration) -> Result<(), TrainError> {
-        self.metrics.push(line)?;
-        let (step, seconds) = (line.step, took.as_secs_f64());
-        writeln!(self.timing, "{{\"step\":{step},\"seconds\":{seconds:.4}}}")
+    pub(super) fn write(&mut self, lines: &StepLines) -> Result<(), TrainError> {
+        self.metrics.push(&lines.metrics)?;
+        let timing = serde_json::to_string(&lines.timing).map_err(Problem::defect)? + "\n";
+        (self.timing.write_all(timing.as_bytes()))
             .map_err(|e| FileError::new(&self.timing_path, e))?;
         Ok(())
     }

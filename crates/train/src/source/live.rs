@@ -238,6 +238,10 @@ impl Source for Live {
         Ok(if device.is_autodiff() { Tensor::from_inner(chosen) } else { chosen })
     }
 
+    fn encodes(&self) -> bool {
+        true
+    }
+
     fn waited(&self) -> Duration {
         std::mem::take(&mut self.state().waited)
     }

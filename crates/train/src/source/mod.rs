@@ -71,6 +71,11 @@ pub trait Source {
     /// first.
     fn prepare(&self, _step: u64, _first: &dyn Fn(Vec<Sample>) -> Vec<usize>) {}
 
+    /// Returns `true` if the frozen encoder runs in the step.
+    fn encodes(&self) -> bool {
+        false
+    }
+
     /// Returns the time that calls waited for data since this was last asked.
     fn waited(&self) -> Duration {
         Duration::ZERO

@@ -18,7 +18,7 @@ pub const NAME: &str = "itc";
 /// Smallest divisor of similarities (BLIP-1's bound; LAVIS's BLIP-2 has none).
 ///
 /// Steps are large at nano learning rates: a temperature at zero would end the run.
-const SMALLEST_TEMPERATURE: f64 = 1e-3;
+pub(crate) const SMALLEST_TEMPERATURE: f64 = 1e-3;
 
 /// Image-text contrastive learning.
 pub struct Itc;

@@ -29,6 +29,13 @@ pub struct Toy {
     bias: Param<Tensor<1>>,
 }
 
+impl Toy {
+    /// Returns a loss.
+    pub fn sum(&self) -> Tensor<1> {
+        self.weight.val().sum() + self.bias.val().sum()
+    }
+}
+
 pub fn toy(width: usize) -> Toy {
     let device = Device::default().autodiff();
     let data: Vec<f32> = (0..3 * width).map(|i| (i as f32).sin()).collect();

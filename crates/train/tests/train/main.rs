@@ -1,6 +1,7 @@
 //! Training against hand computation, the reference's numbers, and itself by another way.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod alerts;
 mod cache_bench;
 mod damage;
 mod data;

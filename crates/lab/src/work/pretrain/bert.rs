@@ -52,7 +52,7 @@ impl PretrainContext<'_> {
             bridge,
             &mut objective,
             &dir,
-            &mut [&mut ProgressBar(&*self.reporter.task(&name))],
+            &mut [&mut ProgressBar::new(&*self.reporter.task(&name))],
         )?;
         let text: BTreeMap<_, _> =
             (params::export(&trained).into_iter()).filter(|(name, _)| is_text_side(name)).collect();

@@ -60,7 +60,7 @@ impl PretrainContext<'_> {
             model,
             &mut objective,
             &dir,
-            &mut [&mut ProgressBar(&*self.reporter.task(&part.card))],
+            &mut [&mut ProgressBar::new(&*self.reporter.task(&part.card))],
         )?;
         let plain = burn::module::Module::valid(&trained);
         let mut scores = BTreeMap::new();

@@ -31,7 +31,7 @@ impl PretrainContext<'_> {
             labeller,
             &mut objective,
             &dir,
-            &mut [&mut ProgressBar(&*self.reporter.task(&part.card))],
+            &mut [&mut ProgressBar::new(&*self.reporter.task(&part.card))],
         )?;
         let scores = objective.accuracy(&burn::module::Module::valid(&trained), 1024);
         self.write_part("vision", &card, &params::export(&trained.encoder), &scores)
