@@ -2,6 +2,7 @@
 
 use crate::run::workers::Panicked;
 use toolkit_models::weights::WeightsError;
+use toolkit_system::files::FileError;
 use toolkit_system::problem::Problem;
 use toolkit_train::TrainError;
 
@@ -39,6 +40,12 @@ pub enum LabError {
 impl From<Panicked> for LabError {
     fn from(panic: Panicked) -> Self {
         Problem::defect(format_args!("it panicked: {}", panic.0)).into()
+    }
+}
+
+impl From<FileError> for LabError {
+    fn from(error: FileError) -> Self {
+        Problem::from(error).into()
     }
 }
 

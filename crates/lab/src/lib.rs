@@ -8,6 +8,7 @@
 //! | [`work`] | the jobs: features, stage 1, stage 2, evaluation, pre-training |
 //! | [`results`] | the results of all cells, joined for the report |
 //! | [`compare`] | two runs, or two evaluations, compared |
+//! | [`capfilt`] | captions that a model draws, filtered by how well they match |
 //! | [`mod@bench`] | speed of the pieces of a run |
 //!
 //! A run is prepared, which checks the file, cards and data, and then carried out:
@@ -26,6 +27,7 @@
 //! ```
 
 pub mod bench;
+pub mod capfilt;
 pub mod compare;
 mod error;
 pub mod experiment;

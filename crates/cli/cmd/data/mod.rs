@@ -1,5 +1,6 @@
 //! `toolkit data`: gets data, and looks at it before anything is trained on it.
 
+mod capfilt;
 mod check;
 pub mod fetch;
 mod looked;
@@ -29,6 +30,7 @@ enum Command {
     Preview(preview::Args),
     Check(check::Args),
     Pack(pack::Args),
+    Capfilt(capfilt::Args),
     Fetch(fetch::Args),
 }
 
@@ -41,6 +43,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Command::Preview(args) => preview::run(context, args),
         Command::Check(args) => check::run(context, args),
         Command::Pack(args) => pack::run(context, args),
+        Command::Capfilt(args) => capfilt::run(context, args),
         Command::Fetch(args) => fetch::run(context, args),
     }
 }

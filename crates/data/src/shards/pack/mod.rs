@@ -53,7 +53,7 @@ impl ShardWriter {
         let bytes = serde_json::to_vec_pretty(about).map_err(|error| Problem::defect(error))?;
         match toolkit_system::input::read(&place) {
             Ok(there) if serde_json::from_slice::<Value>(&there).ok().as_ref() == Some(about) => {}
-            Ok(_) => return Err(taken(folder, "shards of other data, or in other sizes")),
+            Ok(_) => return Err(taken(folder, "shards of other data, or with other settings")),
             Err(_) if has_others(folder) => return Err(taken(folder, "other files")),
             Err(_) => write_bytes(&place, &bytes)?,
         }
@@ -107,6 +107,9 @@ impl ShardWriter {
                     sample.write(first + stats.count, &mut members).map_err(fail)?;
                     stats.successes += 1;
                     stats.captions += sample.item.captions.len() as u64;
+                    for (name, count) in &sample.counts {
+                        *stats.counts.entry(name.clone()).or_default() += count;
+                    }
                 }
                 stats.count += 1;
             }

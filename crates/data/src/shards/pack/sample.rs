@@ -4,7 +4,8 @@ use super::member::Members;
 use crate::shards::texts::{OWN_KEY, Own};
 use crate::{DataError, Dataset, Item, PictureFile};
 use ::image::ImageFormat;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io::{Cursor, Result, Write};
 use toolkit_system::problem::Problem;
 
@@ -15,6 +16,10 @@ pub struct PackedSample {
     pub picture: PictureFile,
     /// The texts.
     pub item: Item,
+    /// Further keys of the JSON.
+    pub more: Map<String, Value>,
+    /// Numbers of the sample by name, which are summed up over the shard.
+    pub counts: BTreeMap<String, u64>,
 }
 
 impl PackedSample {
@@ -37,7 +42,7 @@ impl PackedSample {
                 PictureFile { bytes: bytes.into_inner(), ending: "png".to_owned() }
             }
         };
-        Ok(Self { picture, item })
+        Ok(Self { picture, item, more: Map::new(), counts: BTreeMap::new() })
     }
 
     /// Writes the members of the sample.
@@ -52,6 +57,9 @@ impl PackedSample {
             several => json!({ "captions": several }),
         };
         row[OWN_KEY] = serde_json::to_value(own)?;
+        for (name, value) in &self.more {
+            row[name] = value.clone();
+        }
         to.add(&format!("{key}.json"), &serde_json::to_vec(&row)?)?;
         match captions.as_slice() {
             [one] => to.add(&format!("{key}.txt"), one.as_bytes()),

@@ -1,6 +1,7 @@
 //! The file of numbers beside a shard, with the keys of img2dataset.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use toolkit_system::files::{FileError, write_bytes};
 
@@ -20,6 +21,9 @@ pub struct ShardStats {
     /// Bytes of the shard.
     #[serde(default)]
     pub bytes: u64,
+    /// Sums of [`crate::PackedSample::counts`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
 }
 
 impl ShardStats {
