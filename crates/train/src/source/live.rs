@@ -7,24 +7,22 @@
 //! A sample that cannot be used is replaced by another, drawn with the seed and its position in
 //! the training. It is named in `data.jsonl`.
 
+use super::maker::{Loaded, Maker, Position};
 use super::{DamageLine, DamageLog, Loader, Sample, Source, Texts};
 use crate::TrainError;
-use crate::features::{ENCODED_TOGETHER, is_unreadable};
-use crate::order::{Order, Visit};
+use crate::features::ENCODED_TOGETHER;
+use crate::order::Order;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use half::f16;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use toolkit_core::{AnyVision, Stream, noise, params};
+use toolkit_core::{AnyVision, noise, params};
 use toolkit_data::{Augment, Dataset, Preprocess};
 use toolkit_system::problem::Problem;
 
 /// Number of steps that are prepared while one is computed.
 const STEPS_AHEAD: u64 = 2;
-
-/// Number of samples that are tried in the place of one that cannot be used.
-const REPLACEMENTS: usize = 16;
 
 /// Settings of a live source.
 pub struct LiveConfig {
@@ -62,20 +60,6 @@ pub struct Live {
     device: Device,
     batch: u64,
     state: Mutex<State>,
-}
-
-/// A place in the sequence of all samples of a training.
-#[derive(Clone, Copy)]
-struct Position {
-    position: u64,
-    visit: Visit,
-}
-
-/// A sample with its pixels, and those that it replaces with the reasons.
-struct Loaded {
-    sample: Sample,
-    pixels: Vec<f32>,
-    damaged: Vec<(usize, String)>,
 }
 
 struct State {
@@ -244,59 +228,5 @@ impl Source for Live {
 
     fn waited(&self) -> Duration {
         std::mem::take(&mut self.state().waited)
-    }
-}
-
-/// The work of the threads.
-struct Maker {
-    dataset: Arc<dyn Dataset>,
-    texts: Texts,
-    preprocess: Preprocess,
-    augment: Augment,
-    seed: u64,
-}
-
-impl Maker {
-    /// Prepares the sample of a position, or another one if it cannot be used.
-    fn load(&self, Position { position, visit }: Position) -> Result<Loaded, TrainError> {
-        let mut other = Stream::new(self.seed, "data/replacement", position);
-        let (mut visit, mut damaged) = (visit, Vec::new());
-        loop {
-            match self.sample(visit)? {
-                Ok((sample, pixels)) => return Ok(Loaded { sample, pixels, damaged }),
-                Err(reason) if damaged.len() == REPLACEMENTS => {
-                    let id = self.dataset.item(visit.row).id.clone();
-                    let what = format!("{REPLACEMENTS} samples in turn cannot be used: {reason}");
-                    let hint = "`toolkit data check` names all that is damaged";
-                    return Err(Problem::new(what).at(id).hint(hint).into());
-                }
-                Err(reason) => damaged.push((visit.row, reason)),
-            }
-            visit = Visit { row: other.below(self.dataset.len()), pass: visit.pass };
-        }
-    }
-
-    /// Prepares a sample; `Ok(Err(reason))` if it cannot be used.
-    fn sample(&self, visit: Visit) -> Result<Result<(Sample, Vec<f32>), String>, TrainError> {
-        let sample = match (self.texts)(visit.row) {
-            Ok(sample) => sample,
-            Err(TrainError::Problem(problem)) => {
-                return Ok(Err(problem.without_hint().to_string()));
-            }
-            Err(error) => return Err(error),
-        };
-        if sample.captions.is_empty() {
-            return Ok(Err("it has no caption".to_owned()));
-        }
-        let image = match self.dataset.image(visit.row) {
-            Ok(image) => image,
-            Err(error) if is_unreadable(&error) => {
-                return Ok(Err(error.problem().without_hint().to_string()));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mut draws = Augment::draws(self.seed, visit.row as u64, visit.pass);
-        let pixels = self.preprocess.apply_augmented(&image, &self.augment, &mut draws);
-        Ok(Ok((sample, pixels)))
     }
 }

@@ -6,7 +6,7 @@
 //! | `live.rs` | [`Live`]: pictures that are decoded, augmented and encoded in the step |
 //! | `text.rs` | [`tokenized`]: captions of a data set as token ids |
 //! | `damage.rs` | samples that could not be used, in `data.jsonl` |
-//! | `loader.rs` | threads that work ahead |
+//! | `loader.rs`, `maker.rs` | threads that work ahead, and the work of one of them |
 //!
 //! The samples of a step are a pure function of seed and step, whatever was asked for before. So a
 //! training that was killed goes on with the same samples. Without augmentation both sources give
@@ -16,6 +16,7 @@ mod cached;
 mod damage;
 mod live;
 mod loader;
+mod maker;
 mod text;
 
 pub use cached::Cached;
