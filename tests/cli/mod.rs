@@ -11,6 +11,7 @@ mod foreign;
 mod help;
 mod live;
 mod measure;
+mod mixture;
 mod published;
 mod reproduce;
 mod resume;

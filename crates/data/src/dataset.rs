@@ -115,6 +115,11 @@ pub trait Dataset: Send + Sync {
     fn training_captions(&self, index: usize) -> Vec<String> {
         self.item(index).into_owned().captions
     }
+    /// Returns the number of training captions of all items. A data set that counts them when it is
+    /// opened says so without reading them again.
+    fn caption_count(&self) -> u64 {
+        (0..self.len()).map(|index| self.training_captions(index).len() as u64).sum()
+    }
     /// Returns `true` if neighbouring items lie next to each other in large files, which are best
     /// read block by block.
     fn is_sequential(&self) -> bool {
@@ -162,6 +167,11 @@ pub trait Dataset: Send + Sync {
     /// Returns the hex SHA-256 over everything that determines pictures and texts. Caches of
     /// features are named by it.
     fn fingerprint(&self) -> String;
+    /// Returns the hex SHA-256 over everything that determines the samples of a training: pictures,
+    /// texts, prompts, and shares of sources.
+    fn training_fingerprint(&self) -> String {
+        self.fingerprint()
+    }
     /// Returns the faults of the files that did not stop the data set from being opened. Rows and
     /// files with such a fault were left out.
     fn left_out(&self) -> Findings {

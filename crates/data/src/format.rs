@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// A callback that opens data by name, with the field or column of captions if one is wanted.
+pub type OpenByName<'a> = &'a dyn Fn(&str, Option<&str>) -> Result<Arc<dyn Dataset>, DataError>;
+
 /// The parts of a card, besides its `[config]`, that a format needs.
 pub struct DatasetCard<'a> {
     /// Name of the card.
@@ -18,6 +21,8 @@ pub struct DatasetCard<'a> {
     pub package: &'a dyn Fn(&str) -> Result<PathBuf, DataError>,
     /// Place for indexes, and receiver of progress.
     pub opening: &'a Opening,
+    /// Opens other data, for a format that is made of them.
+    pub open: OpenByName<'a>,
 }
 
 impl DatasetCard<'_> {
@@ -70,6 +75,11 @@ pub trait DatasetFormat: 'static {
     /// Returns the names of the splits.
     fn splits(_config: &Self::Config) -> Vec<String> {
         ["train", "val", "test"].map(str::to_owned).to_vec()
+    }
+
+    /// Returns the names of other data that a split is made of.
+    fn made_of(_config: &Self::Config, _split: &str) -> Vec<String> {
+        Vec::new()
     }
 
     /// Returns the number of pictures of a split as far as the card publishes it. A plan counts

@@ -14,6 +14,7 @@
 //! | `published` | [`Published`]: COCO, VQAv2 and others, in the files of their publishers |
 //! | `folder` | [`Folder`]: anyone's pictures |
 //! | `shards` | [`Shards`]: tar files of pictures and texts, of any size |
+//! | `mixture` | [`Mixture`]: several sources with ratios |
 //! | `lists` | lists of texts as JSON, CSV and TSV, and their faults |
 //! | `text_processor`, `processed` | [`TextProcessor`]: LAVIS' cleaning of captions and questions |
 //! | `image` | picture files to pixels, resizing, [`Preprocess`], [`Augment`] |
@@ -44,6 +45,7 @@ mod image;
 mod items;
 mod kept_sums;
 mod lists;
+mod mixture;
 mod name;
 mod opening;
 mod processed;
@@ -66,9 +68,10 @@ pub use ::image::RgbImage;
 pub use dataset::{Dataset, Item, PictureFile, Question, ShardInfo, answer_type};
 pub use error::DataError;
 pub use folder::{Folder, FolderCheck, FolderPictures, check_folder, pictures_below};
-pub use format::{DatasetCard, DatasetFormat, OnPictures, UserFiles};
+pub use format::{DatasetCard, DatasetFormat, OnPictures, OpenByName, UserFiles};
 pub use items::{Items, Pictures};
 pub use lists::{Fault, Field, FieldType, Finding, Findings, check_rows};
+pub use mixture::{Mixture, MixtureConfig, MixtureSource, MixtureSplit, NaturalShare};
 pub use name::DataName;
 pub use opening::Opening;
 pub use processed::Processed;

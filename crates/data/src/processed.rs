@@ -41,6 +41,10 @@ impl Dataset for Processed {
         captions.iter().map(|caption| self.processor.apply(caption)).collect()
     }
 
+    fn caption_count(&self) -> u64 {
+        self.data.caption_count()
+    }
+
     fn is_sequential(&self) -> bool {
         self.data.is_sequential()
     }
@@ -75,6 +79,11 @@ impl Dataset for Processed {
 
     fn fingerprint(&self) -> String {
         sha256_hex(format!("{} {}", self.data.fingerprint(), self.processor.key()).as_bytes())
+    }
+
+    fn training_fingerprint(&self) -> String {
+        let data = self.data.training_fingerprint();
+        sha256_hex(format!("{data} {}", self.processor.key()).as_bytes())
     }
 
     fn left_out(&self) -> Findings {

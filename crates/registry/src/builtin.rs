@@ -1,7 +1,7 @@
 //! The families that come with the toolkit. No other file of this crate names them.
 
 use crate::{Origin, Registry};
-use toolkit_data::{EasyVqa, Published, Scenes, Shards, Small};
+use toolkit_data::{EasyVqa, Mixture, Published, Scenes, Shards, Small};
 use toolkit_models::bridge::projector::{LinearBridge, MlpBridge};
 use toolkit_models::bridge::qformer::QFormer;
 use toolkit_models::bridge::resampler::Resampler;
@@ -39,6 +39,7 @@ fn register(registry: Registry) -> Registry {
         .language::<Opt>("opt")
         .language::<T5>("t5")
         .dataset::<EasyVqa>("easy-vqa")
+        .dataset::<Mixture>("mixture")
         .dataset::<Published>("published")
         .dataset::<Scenes>("scenes")
         .dataset::<Shards>("shards")

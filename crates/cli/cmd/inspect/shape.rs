@@ -100,6 +100,14 @@ fn dataset(registry: &Registry, card: &Card) -> anyhow::Result<Value> {
             files.root.map_or_else(|error| error.to_string(), |root| root.display().to_string());
         return Ok(json!({"home": files.home, "root": root, "splits": source.splits()?}));
     }
+    let mut sources = Map::new();
+    for split in source.splits()? {
+        let made_of = source.made_of(&split)?;
+        sources.insert(split, json!(made_of));
+    }
+    if sources.values().any(|names| *names != json!([])) {
+        return Ok(json!({"sources": sources}));
+    }
     let mut splits = Map::new();
     for split in source.splits()? {
         let images = source.open(&split)?.len();

@@ -76,12 +76,6 @@ impl Shards {
         Ok(data)
     }
 
-    /// Returns the number of captions of all samples, without reading them.
-    #[must_use]
-    pub fn captions(&self) -> u64 {
-        self.index.header().shards.iter().map(|shard| shard.captions).sum()
-    }
-
     /// Finds what is left out, and counts faults.
     fn count(&mut self) -> Result<(), DataError> {
         let mut faults = Counted::default();
@@ -99,7 +93,7 @@ impl Shards {
                 *passed.entry(ending.as_str()).or_insert(0) += count;
             }
         }
-        if self.captions() > 0 {
+        if self.caption_count() > 0 {
             for at in (0..shards.len()).filter(|&at| shards[at].bare > 0) {
                 let fail = |source| DataError::Read { path: self.index.path().to_owned(), source };
                 self.bare.extend(self.index.bare(at).map_err(fail)?);
@@ -201,6 +195,10 @@ impl Dataset for Shards {
             None => (id.clone(), "all".to_owned(), vec![]),
         };
         Cow::Owned(Item { id, depicts, group, captions, questions })
+    }
+
+    fn caption_count(&self) -> u64 {
+        self.index.header().shards.iter().map(|shard| shard.captions).sum()
     }
 
     fn is_sequential(&self) -> bool {

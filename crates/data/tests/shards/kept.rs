@@ -114,5 +114,5 @@ fn the_rule_for_captions_is_part_of_the_index() {
         (&["web".to_owned()][..], &["one".to_owned(), "two".to_owned()][..])
     );
     assert_ne!(web.fingerprint(), alt.fingerprint());
-    assert_eq!(open(None).captions(), 1);
+    assert_eq!(open(None).caption_count(), 1);
 }

@@ -3,7 +3,6 @@
 use crate::LabError;
 use crate::experiment::overrides::resolve;
 use crate::experiment::sweep::cells;
-use toolkit_data::DataName;
 use toolkit_registry::{Card, Kind, Registry, Source};
 
 /// Returns the cards of the models and data of all cells of an experiment; a card that several
@@ -22,11 +21,10 @@ pub fn cards(source: &Source, registry: &Registry) -> Result<Vec<Card>, LabError
             all.push(registry.card(Kind::Language, language)?);
         }
         let further = cell.spec.eval.also.iter().map(|also| &also.data);
-        let splits = [&data.train].into_iter().chain(&data.val).chain(&data.test);
+        let train = data.train.names();
+        let splits = train.iter().chain(&data.val).chain(&data.test);
         for name in splits.chain(further) {
-            if let Some(card) = DataName::parse(name).card() {
-                all.push(registry.card(Kind::Dataset, card)?);
-            }
+            all.extend(registry.data_cards(name)?);
         }
     }
     Ok(all)

@@ -2,8 +2,9 @@
 
 use crate::LabError;
 use crate::experiment::ranges::{self, OutOfRange};
-use crate::experiment::spec::{Spec, Stage1Spec, Stage2Spec};
+use crate::experiment::spec::{Spec, Stage1Spec, Stage2Spec, TrainData};
 use std::collections::BTreeSet;
+use toolkit_data::DataError;
 use toolkit_registry::Source;
 
 impl Spec {
@@ -39,6 +40,13 @@ impl Spec {
                 &format!("`seeds` has {seed} more than once"),
                 "name each seed once",
             );
+        }
+        if let TrainData::Mixture(mixture) = &self.data.train {
+            let at = |error: DataError| {
+                let problem = error.problem();
+                source.error_at("data.train", problem.what, problem.hint)
+            };
+            mixture.check("data.train").map_err(at)?;
         }
         self.ranges().map_err(|error| source.error_at(&error.key, error.what, error.hint))?;
         let mut names: Vec<String> = ["vqa", "caption", "retrieval"].map(str::to_owned).to_vec();

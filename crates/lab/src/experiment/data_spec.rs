@@ -1,5 +1,6 @@
 //! The keys of `[data]`.
 
+use crate::experiment::train_data::TrainData;
 use serde::{Deserialize, Serialize};
 use toolkit_train::source::MAX_DAMAGED;
 
@@ -8,7 +9,7 @@ use toolkit_train::source::MAX_DAMAGED;
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
     /// Pre-training pairs of both stages.
-    pub train: String,
+    pub train: TrainData,
     /// Evaluated along stage 2: the curves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val: Option<String>,

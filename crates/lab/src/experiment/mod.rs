@@ -3,7 +3,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | [`kind`] | cells (ablation, training) or pre-training |
-//! | [`spec`], `data_spec` | keys of an ablation or a training |
+//! | [`spec`], `data_spec`, `train_data` | keys of an ablation or a training |
 //! | `complete`, `check`, `ranges` | keys that it must have, and the values that they may have |
 //! | [`pretrain_spec`] | keys of a pre-training |
 //! | [`overrides`] | values of `--set` and `[smoke]` |
@@ -20,3 +20,4 @@ pub mod pretrain_spec;
 pub(crate) mod ranges;
 pub mod spec;
 pub mod sweep;
+mod train_data;

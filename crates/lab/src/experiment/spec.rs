@@ -1,6 +1,7 @@
 //! The keys of an experiment file, before anything is looked up.
 
 pub use crate::experiment::data_spec::{DataSpec, FeatureMode, MaxDamaged};
+pub use crate::experiment::train_data::TrainData;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toolkit_data::{Augment, DataName};

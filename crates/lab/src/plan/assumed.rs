@@ -3,12 +3,12 @@
 //! A plan is wanted before hours of downloads, so it counts with the numbers that a card publishes,
 //! and says so.
 
-use crate::LabError;
 use image::RgbImage;
 use std::borrow::Cow;
 use std::sync::Arc;
 use toolkit_data::{DataError, DataName, Dataset, Item, Question};
 use toolkit_registry::{Card, Kind, Registry};
+use toolkit_system::problem::Problem;
 
 /// Pictures that are assumed where a card publishes no number: about a split of COCO.
 const ASSUMED_IMAGES: usize = 100_000;
@@ -33,6 +33,10 @@ impl Dataset for Assumed {
         Cow::Borrowed(&self.item)
     }
 
+    fn caption_count(&self) -> u64 {
+        self.len as u64
+    }
+
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         Err(DataError::index(&self.name, index, 0))
     }
@@ -42,20 +46,17 @@ impl Dataset for Assumed {
     }
 }
 
-/// Opens `card:split` or `folder:PATH`, or assumes its size where its files are not here. A line
-/// about each assumption is added to `notes`.
+/// Returns data of the size of `name` where its files are not here. A line about the assumption is
+/// added to `notes`.
 ///
 /// # Errors
-/// If something is wrong with the name, the card, or files that are here.
-pub fn open_or_assume(
+/// With `error`, which opening ended with, if something else is wrong than files that are not here.
+pub fn assume(
     registry: &Registry,
     name: &str,
+    error: DataError,
     notes: &mut Vec<String>,
-) -> Result<Arc<dyn Dataset>, LabError> {
-    let error = match registry.open_data(name) {
-        Ok(data) => return Ok(data),
-        Err(error) => error.into(),
-    };
+) -> Result<Arc<dyn Dataset>, DataError> {
     let DataName::Split { card, split } = DataName::parse(name) else { return Err(error) };
     let card = registry.card(Kind::Dataset, card)?;
     let Some((len, from)) = missing(registry, &card, split)? else { return Err(error) };
@@ -82,7 +83,7 @@ fn missing(
     registry: &Registry,
     card: &Card,
     split: &str,
-) -> Result<Option<(usize, &'static str)>, LabError> {
+) -> Result<Option<(usize, &'static str)>, Problem> {
     let data = registry.dataset_of(card)?;
     let absent = match data.user_files()? {
         Some(files) => {

@@ -8,7 +8,7 @@ use crate::plan::splits::Splits;
 
 fn data_json(splits: &Splits) -> serde_json::Value {
     serde_json::json!([
-        splits.train.fingerprint(),
+        splits.train.training_fingerprint(),
         splits.val.as_ref().map(|data| data.fingerprint()),
         splits.test.as_ref().map(|data| data.fingerprint())
     ])

@@ -3,9 +3,10 @@
 use crate::LabError;
 use crate::experiment::spec::{AlsoSpec, DataSpec, MaxDamaged};
 use crate::plan::assumed;
+use std::cell::RefCell;
 use std::sync::Arc;
 use toolkit_data::Dataset;
-use toolkit_registry::Registry;
+use toolkit_registry::{Instead, Registry};
 use toolkit_system::problem::Problem;
 
 /// Data of an experiment.
@@ -29,7 +30,7 @@ impl Splits {
     /// # Errors
     /// If data cannot be opened ([`Registry::open_data`]), or the training split has no captions.
     pub fn open(registry: &Registry, data: &DataSpec, also: &[AlsoSpec]) -> Result<Self, LabError> {
-        Self::open_with(data, also, |name| Ok(registry.open_data(name)?))
+        Self::open_with(registry, data, also, &|_, error| Err(error))
     }
 
     /// Opens all data of an experiment. Data that are not on this machine are assumed, with a line in
@@ -43,7 +44,10 @@ impl Splits {
         also: &[AlsoSpec],
         notes: &mut Vec<String>,
     ) -> Result<Self, LabError> {
-        Self::open_with(data, also, |name| assumed::open_or_assume(registry, name, notes))
+        let notes = RefCell::new(notes);
+        Self::open_with(registry, data, also, &|name, error| {
+            assumed::assume(registry, name, error, &mut notes.borrow_mut())
+        })
     }
 
     /// Returns a line for each part of the data that was left out, or read in another way than it is
@@ -76,14 +80,16 @@ impl Splits {
     }
 
     fn open_with(
+        registry: &Registry,
         data: &DataSpec,
         also: &[AlsoSpec],
-        mut open: impl FnMut(&str) -> Result<Arc<dyn Dataset>, LabError>,
+        instead: Instead<'_>,
     ) -> Result<Self, LabError> {
+        let open = |name: &str| registry.open_data_or(name, instead);
         let splits = Self {
-            train: open(&data.train)?,
-            val: data.val.as_deref().map(&mut open).transpose()?,
-            test: data.test.as_deref().map(&mut open).transpose()?,
+            train: data.train.open(registry, instead)?,
+            val: data.val.as_deref().map(open).transpose()?,
+            test: data.test.as_deref().map(open).transpose()?,
             also: also.iter().map(|also| open(&also.data)).collect::<Result<_, _>>()?,
             max_damaged: data.max_damaged,
         };

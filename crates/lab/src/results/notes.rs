@@ -42,8 +42,8 @@ pub(crate) fn notes(
             builds.join(", ")
         ));
     }
-    let train = Some(&spec.data.train);
-    if train == spec.data.test.as_ref() || train == spec.data.val.as_ref() {
+    let trained = spec.data.train.names();
+    if spec.data.test.iter().chain(&spec.data.val).any(|name| trained.contains(name)) {
         notes.push("Training data is evaluated on: scores say what was memorised.".to_owned());
     }
     notes.extend(run.plan.splits.iter().flat_map(Splits::notes));

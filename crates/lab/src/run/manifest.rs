@@ -99,6 +99,8 @@ impl Manifest {
                     self.shards.insert(set.name().to_owned(), shards);
                 }
             }
+            let train = &splits.train;
+            self.data.insert(train.name().to_owned(), train.training_fingerprint());
         }
     }
 

@@ -54,6 +54,9 @@ impl Dataset for Readable {
     fn fingerprint(&self) -> String {
         self.data.fingerprint()
     }
+    fn training_fingerprint(&self) -> String {
+        self.data.training_fingerprint()
+    }
     fn left_out(&self) -> Findings {
         self.data.left_out()
     }
