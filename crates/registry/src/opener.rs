@@ -42,14 +42,15 @@ impl<'a> Opener<'a> {
             None => Ok(data),
             Some(field) => {
                 let what = format!("`{name}` has no field `{field}` to take captions from");
-                let hint = "leave `caption` out: it is for `shards:`; a card of shards says it itself";
+                let hint =
+                    "leave `caption` out: it is for `shards:`; a card of shards says it itself";
                 Err(DataError::from(Problem::new(what).hint(hint)))
             }
         };
         match DataName::parse(name) {
             DataName::Folder(path) => {
                 without_fields(Arc::new(Folder::open_kept(path, &self.registry.opening())?))
-            },
+            }
             shards @ DataName::Shards(patterns) => {
                 let (name, patterns) = (format!("shards:{}", shards.title()), patterns.to_owned());
                 let caption = caption.map(str::to_owned);
