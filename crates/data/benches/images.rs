@@ -9,7 +9,9 @@ use rayon::prelude::*;
 use std::hint::black_box;
 use std::io::Cursor;
 use std::path::Path;
-use toolkit_data::{Preprocess, decode_bytes, resize};
+use toolkit_data::{
+    Augment, AugmentDraw, Operation, OperationName, Preprocess, decode_bytes, resize,
+};
 
 const SIZE: (u32, u32) = (640, 480);
 const SIDE: usize = 224;
@@ -105,11 +107,35 @@ fn images(c: &mut Criterion) {
     c.bench_function("images/resize and normalise", |b| {
         b.iter(|| preprocess.apply(&pictures[next()]))
     });
+    augment(c, &preprocess, &pictures);
     c.bench_function("images/all, 1 thread", |b| b.iter(|| all(&files[next()])));
     let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads start");
     c.bench_function("images/all, 16 pictures on 2 threads", |b| {
         b.iter(|| threads.install(|| files.par_iter().map(all).collect::<Vec<_>>()))
     });
+}
+
+/// A crop with a flip, and each operation that is not trivial, with normalisation.
+fn augment(c: &mut Criterion, preprocess: &Preprocess, pictures: &[RgbImage]) {
+    let settings = Augment::preset("blip2_image_train").expect("is a preset");
+    let mut sample = 0;
+    c.bench_function("images/crop, flip and normalise", |b| {
+        b.iter(|| {
+            sample += 1;
+            let picture = &pictures[sample as usize % pictures.len()];
+            preprocess.apply_augmented(picture, &settings, &mut Augment::draws(1, sample, 0))
+        })
+    });
+    let size = (SIZE.0 as usize, SIZE.1 as usize);
+    let small = resize::<3>(&pictures[0], size, (SIDE, SIDE));
+    let small = RgbImage::from_raw(SIDE as u32, SIDE as u32, small).expect("fits");
+    for name in OperationName::ALL {
+        let operations = vec![Operation { name, level: 6, negative: false }];
+        let drawn = AugmentDraw { operations, ..AugmentDraw::default() };
+        c.bench_function(&format!("images/{name:?} and normalise"), |b| {
+            b.iter(|| preprocess.apply_drawn(black_box(&small), &drawn))
+        });
+    }
 }
 
 criterion_group!(benches, images);

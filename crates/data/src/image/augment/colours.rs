@@ -65,16 +65,18 @@ pub(super) fn sharpness(pixels: &mut [u8], side: usize, factor: f32) {
         return;
     }
     let before = pixels.to_vec();
+    let inner = stride - 6;
     for y in 1..side - 1 {
-        for at in y * stride + 3..(y + 1) * stride - 3 {
-            let three = |at: usize| {
-                u32::from(before[at - 3]) + u32::from(before[at]) + u32::from(before[at + 3])
-            };
-            let value = before[at];
+        let [above, row, below] = [y - 1, y, y + 1].map(|y| &before[y * stride..][..stride]);
+        let three = |row: &[u8], at: usize| {
+            u32::from(row[at]) + u32::from(row[at + 3]) + u32::from(row[at + 6])
+        };
+        for (at, out) in pixels[y * stride + 3..][..inner].iter_mut().enumerate() {
             // The weights are 1 for each neighbour and 5 for the pixel, of 13.
-            let sum = three(at - stride) + three(at) + three(at + stride) + 4 * u32::from(value);
+            let value = u32::from(row[at + 3]);
+            let sum = three(above, at) + three(row, at) + three(below, at) + 4 * value;
             let smooth = ((2 * sum + 13) / 26) as f32;
-            pixels[at] = (smooth + factor * (f32::from(value) - smooth)) as u8;
+            *out = (smooth + factor * (value as f32 - smooth)) as u8;
         }
     }
 }

@@ -41,51 +41,60 @@ fn fixed(value: f64) -> i32 {
     (value * f64::from(1 << PLACE_BITS)).round_ties_even() as i32
 }
 
+/// Grey pixels around the picture: a place outside is as good as any other beyond them.
+const BORDER: usize = 2;
+/// Bits between the channels of a packed pixel: room for a sum of weighted values.
+const CHANNEL_BITS: u32 = 20;
+
 /// Returns the square picture of side `side`, moved by a matrix.
 pub(super) fn warp(pixels: &[u8], side: usize, matrix: Matrix) -> Vec<u8> {
     let [x_row, y_row] = inverse(matrix);
     let steps: Vec<(i32, i32)> =
         (0..side).map(|x| (fixed(x_row[0] * x as f64), fixed(y_row[0] * x as f64))).collect();
-    let mut out = Vec::with_capacity(pixels.len());
+    let (packed, stride) = packed(pixels, side);
+    let furthest = (side + BORDER) as i32;
+    // From a place, in fixed point, to the place in the packed picture and the weight.
+    let split = |place: i32| {
+        let place = place >> (PLACE_BITS - KEPT_BITS);
+        let (whole, part) = (place >> KEPT_BITS, place & (ONE - 1));
+        ((whole + BORDER as i32).clamp(0, furthest) as usize, part as u64)
+    };
+    let mut out = vec![0; pixels.len()];
     let half = 1 << (PLACE_BITS - KEPT_BITS - 1);
-    for y in 0..side {
+    for (y, row) in out.chunks_exact_mut(3 * side).enumerate() {
         let start = |row: [f64; 3]| fixed(row[1] * y as f64 + row[2]) + half;
         let (x_start, y_start) = (start(x_row), start(y_row));
-        for &(x_step, y_step) in &steps {
-            let shift = PLACE_BITS - KEPT_BITS;
-            out.extend(blend(
-                pixels,
-                side,
-                (x_start + x_step) >> shift,
-                (y_start + y_step) >> shift,
-            ));
+        for (out, &(x_step, y_step)) in row.as_chunks_mut::<3>().0.iter_mut().zip(&steps) {
+            let (x, right) = split(x_start + x_step);
+            let (y, below) = split(y_start + y_step);
+            let above = &packed[y * stride + x..][..stride + 2];
+            let one = ONE as u64;
+            let upper = (one - right) * above[0] + right * above[1];
+            let lower = (one - right) * above[stride] + right * above[stride + 1];
+            let sum = (one - below) * upper + below * lower;
+            *out = [0, 1, 2].map(|channel| {
+                let sum = sum >> (channel * CHANNEL_BITS) & ((1 << CHANNEL_BITS) - 1);
+                ((sum + one * one / 2) >> (2 * KEPT_BITS)) as u8
+            });
         }
     }
     out
 }
 
-/// Returns the pixel at a place, of the four around it by their distance.
-#[inline]
-fn blend(pixels: &[u8], side: usize, x: i32, y: i32) -> [u8; 3] {
-    let (right, below) = (x & (ONE - 1), y & (ONE - 1));
-    let (x, y) = (x >> KEPT_BITS, y >> KEPT_BITS);
-    let inside = |place: i32| usize::try_from(place).ok().filter(|&place| place < side);
-    let pixel = |x: i32, y: i32| match (inside(x), inside(y)) {
-        (Some(x), Some(y)) => {
-            let at = 3 * (y * side + x);
-            [pixels[at], pixels[at + 1], pixels[at + 2]]
-        }
-        _ => [GREY; 3],
+/// Returns the three channels of each pixel in one number, within a grey border, and the number of
+/// pixels of a row.
+fn packed(pixels: &[u8], side: usize) -> (Vec<u64>, usize) {
+    let pack = |pixel: [u8; 3]| {
+        let [red, green, blue] = pixel.map(u64::from);
+        red | green << CHANNEL_BITS | blue << (2 * CHANNEL_BITS)
     };
-    let corners = [pixel(x, y), pixel(x + 1, y), pixel(x, y + 1), pixel(x + 1, y + 1)];
-    let weights = [
-        (ONE - right) * (ONE - below),
-        right * (ONE - below),
-        (ONE - right) * below,
-        right * below,
-    ];
-    std::array::from_fn(|channel| {
-        let sum: i32 = (0..4).map(|at| weights[at] * i32::from(corners[at][channel])).sum();
-        ((sum + ONE * ONE / 2) / (ONE * ONE)) as u8
-    })
+    let stride = side + 2 * BORDER;
+    let mut packed = vec![pack([GREY; 3]); stride * stride];
+    let rows = packed.chunks_exact_mut(stride).skip(BORDER);
+    for (to, from) in rows.zip(pixels.chunks_exact(3 * side)) {
+        for (to, &from) in to[BORDER..].iter_mut().zip(from.as_chunks::<3>().0) {
+            *to = pack(from);
+        }
+    }
+    (packed, stride)
 }
