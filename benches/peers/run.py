@@ -97,7 +97,7 @@ def sides(work, places):
 
 def installed(folder):
     """What the peers are, by their metadata; the Q-Former of LAVIS has a transformers of its own."""
-    places = dict.fromkeys(folder.glob("venv/lib/python3*/site-packages"), ("torch", "transformers", "numpy", "pillow"))
+    places = dict.fromkeys(folder.glob("venv/lib/python3*/site-packages"), ("torch", "torchvision", "webdataset", "transformers", "numpy", "pillow"))
     places |= {folder / "lavis": ("salesforce-lavis",), folder / "lavis_deps": ("transformers",)}
     found = [(d.metadata["Name"], d.version) for place, names in places.items() for d in metadata.distributions(path=[str(place)])
              if d.metadata["Name"].lower() in names]
@@ -126,15 +126,16 @@ def main():
     args = parser.parse_args()
     folder = args.folder.resolve()
     places = dict(toolkit=args.toolkit.resolve(), python=folder / "venv/bin/python", here=HERE, folder=folder,
-                  pictures=folder / "pictures", root=HERE.parents[1], before=args.before and args.before.resolve())
+                  pictures=folder / "pictures", shards=folder / "shards", root=HERE.parents[1], before=args.before and args.before.resolve())
     wanted = [(work, *sides(work, places)) for work in chosen(args.works, args.before)]
     if args.show:
         print("\n".join(f"{work.name}\n  {' '.join(ours.words())}\n  {' '.join(theirs.words())}" for work, ours, theirs in wanted))
         return 0
     # A request to end is taken as an interrupt, so that what is running is ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if any("{pictures}" in work.ours for work, *_ in wanted):
-        process.run([str(places["python"]), str(HERE / "images.py"), "--images", str(places["pictures"]), "--write-only"], os.environ)
+    for script, option, place in (("images.py", "--images", "pictures"), ("shards.py", "--tars", "shards")):
+        if any(f"{{{place}}}" in work.ours for work, *_ in wanted):
+            process.run([str(places["python"]), str(HERE / script), option, str(places[place]), "--write-only"], os.environ)
     version = process.run([str(places["toolkit"]), "--version"], os.environ)[0].strip()
     if against := machine.quiet():
         note(f"warning: not a quiet machine, do not quote these figures: {against}")

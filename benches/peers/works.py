@@ -1,8 +1,8 @@
 """What is compared: for each row of the table the command of either side. Change sizes and repetitions here.
 
-`{toolkit}`, `{python}`, `{here}` (this folder), `{folder}` (what setup.sh filled), `{pictures}`, `{root}` (the repository), `{before}` (an
-older `toolkit`) and `{fresh}` (a new empty folder for each run) are filled in. A process should take 10 to 40 seconds, where one
-iteration is not longer than that.
+`{toolkit}`, `{python}`, `{here}` (this folder), `{folder}` (what setup.sh filled), `{pictures}`, `{shards}`, `{root}` (the repository),
+`{before}` (an older `toolkit`) and `{fresh}` (a new empty folder for each run) are filled in. A process should take 10 to 40 seconds, where
+one iteration is not longer than that.
 """
 
 from dataclasses import dataclass, field
@@ -65,6 +65,10 @@ WORKS = [
     Work("images", "decode and resize 640x480 JPEG to 224, each", "Pillow, 2 processes",
          "{toolkit} bench data --images {pictures} --size 224 --rounds 15 " + BENCH,
          "{python} {here}/images.py --images {pictures} --size 224 --warmup 2 --rounds 12 " + PEER,
+         target=2.0, per_item=True),
+    Work("shards", "tars of 640x480 JPEG: decode, random crop to 224, flip, each", "webdataset, torchvision, DataLoader with 2 workers",
+         "{toolkit} bench data --shards {shards}/*.tar --size 224 --batch 64 --rounds 3 " + BENCH,
+         "{python} {here}/shards.py --tars {shards} --size 224 --batch 64 --warmup 1 --rounds 2 " + PEER,
          target=2.0, per_item=True),
     Work("cold", "cold start to first caption, tiny Hub folder", "transformers",
          "{toolkit} caption " + TINY + " --beams 3 --max-new-tokens 10",

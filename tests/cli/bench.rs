@@ -32,6 +32,24 @@ fn every_piece_of_a_run_is_timed() {
     assert!(table.stdout.contains("1 pictures to 32 x 32"), "{}", table.stdout);
 }
 
+#[test]
+fn shards_are_timed_as_training_reads_them() {
+    let dir = folder();
+    let shards = dir.path().join("shards");
+    toolkit(&["data", "pack", "scenes:val", "--out", text(&shards), "--limit", "5"]).ok();
+    let pattern = format!("{}/*.tar", text(&shards));
+    let sizes = ["--size", "32", "--batch", "2", "--rounds", "1", "--threads", "2"];
+    for augment in ["none", "blip2_image_train", "blip_image_train"] {
+        let data = ["bench", "data", "--json", "--shards", &pattern, "--augment", augment];
+        let found = toolkit(&[&data[..], &sizes].concat()).json();
+        assert_eq!(found["works"][0]["items"], 5.0);
+        assert!(found["works"][0]["median"].as_f64().unwrap() > 0.0);
+    }
+    toolkit(&["bench", "data", "--augment", "blip"]).fails_with(&["blip2_image_train"]);
+    let nothing = format!("{}/*.tar", text(&dir.path().join("nothing")));
+    toolkit(&["bench", "data", "--shards", &nothing]).fails_with(&["nothing", "hint: "]);
+}
+
 /// The memory that `plan` states is what a step takes. The nano tier is mostly program; larger ones
 /// are nearer (docs/performance.md).
 #[test]

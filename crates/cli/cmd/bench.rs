@@ -6,6 +6,7 @@ use crate::text::{bytes, count, table};
 use clap::{Args as Arguments, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
+use toolkit_data::Augment;
 use toolkit_lab::bench::{BenchSetup, BenchWork, Timing, measure};
 use toolkit_lab::run::provenance;
 use toolkit_registry::Kind;
@@ -24,7 +25,8 @@ Examples:
   toolkit bench
   toolkit bench stage1 stage2 --model blip2-opt-2.7b --batch 8 --rounds 3
   toolkit bench decode --language opt-1.3b --beams 5 --json
-  toolkit bench data --images photos --vision vit-l")]
+  toolkit bench data --images photos --vision vit-l
+  toolkit bench data --shards 'cc3m/{00000..00331}.tar' --size 224 --threads 2")]
 pub struct Args {
     /// Pieces to time [default: all]
     #[arg(value_name = "WORK")]
@@ -102,6 +104,13 @@ pub struct Args {
     /// Folder with pictures [default: 32 synthetic ones of 640 x 480]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    /// Tar files, or folders of them, instead of picture files: every pass reads all samples
+    #[arg(long, value_name = "GLOB", conflicts_with = "images")]
+    shards: Option<String>,
+    /// Augmentation of pictures, as in an experiment [default: blip2_image_train with `--shards`,
+    /// none otherwise]
+    #[arg(long, value_name = "NAME", value_parser = augment)]
+    augment: Option<Augment>,
     /// Side of the encoder's input in pixels [default: that of the encoder]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: Option<u32>,
@@ -182,6 +191,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     )
 }
 
+/// Reads the name of an augmentation.
+fn augment(name: &str) -> Result<Augment, String> {
+    let known = || format!("the names are {}", Augment::presets().join(", "));
+    Augment::preset(name).ok_or_else(known)
+}
+
 /// Returns the sizes and cards that are measured.
 fn setup<'a>(
     context: &'a Context,
@@ -208,6 +223,11 @@ fn setup<'a>(
         beams: args.beams as usize,
         dtype: args.dtype.into(),
         images: args.images.clone(),
+        shards: args.shards.clone(),
+        augment: args.augment.clone().unwrap_or_else(|| match args.shards {
+            Some(_) => Augment::preset("blip2_image_train").unwrap_or_default(),
+            None => Augment::default(),
+        }),
         size: args.size,
         rounds: args.rounds as usize,
     })

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use toolkit_core::Stream;
-use toolkit_data::{Preprocess, decode, is_picture};
+use toolkit_data::{Augment, Preprocess, decode, is_picture};
 use toolkit_registry::Kind;
 use toolkit_system::problem::Problem;
 
@@ -23,10 +23,12 @@ pub(super) fn data(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         None => make(made.path())?,
     };
     let seconds = time(setup.rounds, || {
-        let all: Result<Vec<f32>, LabError> = files
-            .par_iter()
-            .map(|file| Ok(preprocess.apply(&decode(file)?).iter().sum::<f32>()))
-            .collect();
+        let one = |(sample, file): (usize, &PathBuf)| {
+            let draws = &mut Augment::draws(1, sample as u64, 0);
+            let pixels = preprocess.apply_augmented(&decode(file)?, &setup.augment, draws);
+            Ok(pixels.iter().sum::<f32>())
+        };
+        let all: Result<Vec<f32>, LabError> = files.par_iter().enumerate().map(one).collect();
         all.map(drop)
     })?;
     let side = preprocess.size;

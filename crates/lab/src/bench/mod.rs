@@ -9,6 +9,7 @@ mod decode;
 mod encode;
 mod images;
 mod machine;
+mod shards;
 mod train;
 
 use crate::LabError;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use toolkit_core::Stream;
 use toolkit_core::params::{self, Init, Values, bert_rule};
+use toolkit_data::Augment;
 use toolkit_registry::Registry;
 
 /// A piece of work.
@@ -88,6 +90,10 @@ pub struct BenchSetup<'a> {
     pub dtype: DType,
     /// Picture files; made up where there is no folder.
     pub images: Option<PathBuf>,
+    /// Tar files or folders of them, in the place of picture files: a pattern as of `shards:GLOB`.
+    pub shards: Option<String>,
+    /// Random changes of the pictures.
+    pub augment: Augment,
     /// Side of the pictures an encoder takes, where no card says it.
     pub size: Option<u32>,
     /// Rounds that each piece is timed, after one that is not.
@@ -156,7 +162,10 @@ pub fn measure(setup: &BenchSetup<'_>, work: BenchWork) -> Result<Timing, LabErr
         BenchWork::Stage2 => train::stage2(setup),
         BenchWork::Encode => encode::encode(setup),
         BenchWork::Decode => decode::decode(setup),
-        BenchWork::Data => images::data(setup),
+        BenchWork::Data => match &setup.shards {
+            Some(shards) => shards::data(setup, shards),
+            None => images::data(setup),
+        },
     }
 }
 
