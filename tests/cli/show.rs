@@ -28,7 +28,7 @@ fn list_inspect_and_doctor() {
             .unwrap()
             .starts_with("ok")
     );
-    let task = toolkit(&["inspect", "vqav2", "--json"]).json();
+    let task = toolkit(&["inspect", "tasks/vqav2", "--json"]).json();
     assert_eq!(task["text_processor"]["name"], "blip_question");
     toolkit(&["inspect", "opt-nanno"]).fails_with(&["opt-nanno", "did you mean `opt-nano`?"]);
 
