@@ -1,6 +1,7 @@
 //! `data capfilt`: captions are drawn and ranked, all scores are kept, and a kill costs one shard.
 
-use super::support::{called, command, files, finished, folder, picture, text, toolkit};
+use super::published::matcher;
+use super::support::{called, command, files, finished, fixture, folder, picture, text, toolkit};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -147,6 +148,32 @@ fn scores_are_those_of_match() {
             assert!((a - b).abs() < 1e-5, "{score} of {}: {a}, {b}", one["text"]);
         }
     }
+}
+
+#[test]
+fn published_models_caption_and_rank() {
+    let dir = folder();
+    let (matcher, hub) = (matcher(), fixture("hub-opt"));
+    let call = |captioner: &str, matcher: &str, out: &Path| {
+        let mut call = vec!["data", "capfilt", "tiny:train", "--quiet", "--limit", "5"];
+        call.extend(["--captioner", captioner, "--matcher", matcher, "--out", text(out)]);
+        toolkit(&[&call[..], &["--captions", "3", "--temperature", "2"]].concat())
+    };
+    // Two published models; and a run with a published model, which sees transparency otherwise.
+    for (at, captioner) in [hub.as_str(), text(finished().0)].into_iter().enumerate() {
+        let out = dir.path().join(at.to_string());
+        call(captioner, text(matcher.path()), &out).ok();
+        let all = samples(&out);
+        assert_eq!(all.len(), 5);
+        assert!(all.iter().all(|sample| list(sample, "captions").len() == 2));
+    }
+    // What a model lacks is found before anything is written.
+    let out = dir.path().join("none");
+    let bare = fixture("blip2-itm-tiny");
+    call(&hub, &bare, &out).fails_last_with(&["no tokenizer"]);
+    call(text(matcher.path()), &bare, &out).fails_last_with(&["no language model"]);
+    call(&hub, &hub, &out).fails_last_with(&["no text side"]);
+    assert!(!out.exists());
 }
 
 #[test]

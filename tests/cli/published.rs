@@ -350,6 +350,19 @@ fn a_hub_folder_speaks() {
         .fails_with(&["has no text side"]);
 }
 
+/// A copy of `blip2-itm-tiny` with a tokenizer of 96 words, so that it can read texts.
+pub fn matcher() -> tempfile::TempDir {
+    let dir = copy("blip2-itm-tiny");
+    let vocabulary: Vec<String> = (0..96).map(|i| format!("w{i}")).collect();
+    let words: String =
+        vocabulary.iter().enumerate().map(|(i, word)| format!(", \"{word}\": {}", i + 4)).collect();
+    let tokenizer = format!(
+        r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null, "pre_tokenizer": {{"type": "Whitespace"}}, "post_processor": null, "decoder": null, "model": {{"type": "WordLevel", "vocab": {{"[PAD]": 0, "[CLS]": 1, "[SEP]": 2, "[UNK]": 3{words}}}, "unk_token": "[UNK]"}}}}"#
+    );
+    std::fs::write(dir.path().join("tokenizer.json"), tokenizer).unwrap();
+    dir
+}
+
 #[test]
 fn a_text_side_needs_its_tokenizer() {
     let picture = fixture("hub-opt/wide.png");
@@ -359,14 +372,7 @@ fn a_text_side_needs_its_tokenizer() {
     toolkit(&["caption", "--quiet", &model, &picture]).fails_with(&["no language model"]);
 
     // With one, it matches, ranks and embeds; the products of embeddings are what `match` says.
-    let dir = copy("blip2-itm-tiny");
-    let vocabulary: Vec<String> = (0..96).map(|i| format!("w{i}")).collect();
-    let words: String =
-        vocabulary.iter().enumerate().map(|(i, word)| format!(", \"{word}\": {}", i + 4)).collect();
-    let tokenizer = format!(
-        r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null, "pre_tokenizer": {{"type": "Whitespace"}}, "post_processor": null, "decoder": null, "model": {{"type": "WordLevel", "vocab": {{"[PAD]": 0, "[CLS]": 1, "[SEP]": 2, "[UNK]": 3{words}}}, "unk_token": "[UNK]"}}}}"#
-    );
-    std::fs::write(dir.path().join("tokenizer.json"), tokenizer).unwrap();
+    let dir = matcher();
     let model = text(dir.path());
     let tall = fixture("hub-opt/tall.png");
     let matched =

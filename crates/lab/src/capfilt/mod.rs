@@ -70,9 +70,7 @@ impl CapFilt<'_> {
     /// If a setting or a model does not fit, the folder has shards that were made otherwise, or too
     /// many pictures are damaged.
     pub fn write(&self, out: &Path, progress: &dyn Progress) -> Result<CapFiltSummary, LabError> {
-        self.settings.check()?;
-        self.captioner.language()?;
-        self.matcher.text_tower()?;
+        self.check()?;
         std::fs::create_dir_all(out).map_err(|error| LabError::io(out, &error))?;
         let _lock = Lock::take(out)?;
         let writer = ShardWriter::open(out, self.settings.shard_size(), &self.about())?;
@@ -93,6 +91,19 @@ impl CapFilt<'_> {
         let shards = writer.write(batches)?;
         progress.finish();
         Ok(summary(&shards, damaged))
+    }
+
+    /// Checks that the settings make sense and the models have what is needed.
+    fn check(&self) -> Result<(), LabError> {
+        self.settings.check()?;
+        self.captioner.language()?;
+        self.matcher.text_tower()?;
+        for model in [self.captioner, self.matcher] {
+            model.tokenizer()?;
+            model.processor()?;
+            model.vision()?;
+        }
+        Ok(())
     }
 
     /// Returns everything that determines the shards.
