@@ -1,7 +1,9 @@
 //! `data capfilt`: captions are drawn and ranked, all scores are kept, and a kill costs one shard.
 
 use super::published::matcher;
-use super::support::{called, command, files, finished, fixture, folder, picture, text, toolkit};
+use super::support::{
+    TINY, called, command, files, finished, fixture, folder, picture, run_command, text, toolkit,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -124,6 +126,9 @@ fn the_best_texts_are_kept_and_all_scores_with_them() {
     let plain = toolkit(&["data", "preview", "tiny:train", "--json"]).json();
     assert_eq!(all[0]["toolkit"]["id"], plain["samples"][0]["id"]);
     assert_eq!(plain["samples"][0]["captions"], all[0]["web"]);
+    let (file, run) = (dir.path().join("filtered.toml"), dir.path().join("run"));
+    std::fs::write(&file, TINY.replace("tiny:train", &name)).unwrap();
+    called(&mut run_command(&file, &run, &["--smoke"])).ok();
 }
 
 #[test]
