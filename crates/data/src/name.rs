@@ -85,6 +85,37 @@ impl<'a> DataName<'a> {
             }
         }
     }
+
+    /// Returns the name of the data set that is opened. Unlike [`DataName::title`] it tells the
+    /// shards of one folder apart.
+    ///
+    /// ```
+    /// use toolkit_data::DataName;
+    ///
+    /// let label = |name| DataName::parse(name).label();
+    /// assert_eq!(label("scenes:train"), "scenes:train");
+    /// assert_eq!(label("shards:/data/cc3m/{00..15}.tar"), "shards:cc3m/{00..15}.tar");
+    /// assert_eq!(label("shards:/data/cc3m/::/data/sbu/*.tar"), "shards:cc3m::sbu/*.tar");
+    /// ```
+    #[must_use]
+    pub fn label(self) -> String {
+        match self {
+            Self::Folder(_) => format!("folder:{}", self.title()),
+            Self::Split { card, split } => format!("{card}:{split}"),
+            Self::Card(card) => card.to_owned(),
+            Self::Shards(patterns) => {
+                let short = |pattern: &str| {
+                    let parts: Vec<&str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
+                    let file = parts.last().is_some_and(|last| {
+                        last.contains(['{', '*', '?', '[']) || last.ends_with(".tar")
+                    });
+                    parts[parts.len().saturating_sub(if file { 2 } else { 1 })..].join("/")
+                };
+                let words: Vec<String> = patterns.split("::").map(str::trim).map(short).collect();
+                format!("shards:{}", words.join("::"))
+            }
+        }
+    }
 }
 
 /// Returns the last part of a path.

@@ -52,7 +52,7 @@ impl<'a> Opener<'a> {
                 without_fields(Arc::new(Folder::open_kept(path, &self.registry.opening())?))
             }
             shards @ DataName::Shards(patterns) => {
-                let (name, patterns) = (format!("shards:{}", shards.title()), patterns.to_owned());
+                let (name, patterns) = (shards.label(), patterns.to_owned());
                 let caption = caption.map(str::to_owned);
                 let options = ShardOptions { caption, ..ShardOptions::default() };
                 let opening = self.registry.opening();

@@ -6,7 +6,8 @@ use super::weights::source_rows;
 use crate::dataset::hex;
 use crate::lists::fault::EXAMPLES;
 use crate::{
-    Alpha, DataError, Dataset, DatasetCard, DatasetFormat, Findings, Item, ShardInfo, SourceRows,
+    Alpha, DataError, Dataset, DatasetCard, DatasetFormat, Findings, Item, PictureFile, ShardInfo,
+    SourceRows,
 };
 use image::RgbImage;
 use sha2::{Digest, Sha256};
@@ -131,6 +132,11 @@ impl Dataset for Mixture {
     fn image_as(&self, index: usize, alpha: Alpha) -> Result<RgbImage, DataError> {
         let (source, item) = self.checked(index)?;
         source.data.image_as(source.row(item), alpha)
+    }
+
+    fn picture_file(&self, index: usize) -> Result<Option<PictureFile>, DataError> {
+        let (source, item) = self.checked(index)?;
+        source.data.picture_file(source.row(item))
     }
 
     fn fingerprint(&self) -> String {
