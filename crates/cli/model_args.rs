@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use toolkit_checkpoints::{Loading, open};
 use toolkit_eval::{CaptionTask, VqaTask};
-use toolkit_lab::run::{TrainedCell, TrainedModel, TrainedRun, is_run};
+use toolkit_lab::run::{CheckpointChoice, TrainedCell, TrainedModel, TrainedRun, is_run};
 use toolkit_registry::Kind;
 use toolkit_system::digest::sha256_hex;
 use toolkit_system::problem::Problem;
@@ -50,6 +50,10 @@ pub struct ModelArgs {
     /// Cell of a run: a folder of MODEL/cells [default: the first one with stage 1]
     #[arg(long, value_name = "ID")]
     pub cell: Option<String>,
+    /// Checkpoint of a run: `latest`, `best` (`compute.best`), or the step of one that was kept
+    /// (`compute.keep`)
+    #[arg(long, value_name = "NAME", default_value = "latest")]
+    pub checkpoint: CheckpointChoice,
     /// Type in which the matrices of the encoder and the language model are kept in memory
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     pub dtype: Precision,
@@ -215,7 +219,8 @@ impl ModelArgs {
         folder: &'a Path,
         device: &'a Device,
     ) -> TrainedRun<'a> {
-        TrainedRun { folder, registry: &context.registry, device, reporter: &context.log }
+        let (checkpoint, registry) = (self.checkpoint, &context.registry);
+        TrainedRun { folder, registry, device, checkpoint, reporter: &context.log }
     }
 
     /// Returns a hash that changes with the name of the model and with its files: with size and
@@ -226,12 +231,13 @@ impl ModelArgs {
         let mut files: Vec<PathBuf> =
             if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
         for stages in ["stage1", "cells"] {
-            let inner = |dir: PathBuf| [dir.join("latest.json"), dir.join("stage2/latest.json")];
+            let inner = |dir: PathBuf| {
+                ["latest.json", "stage2/latest.json", "stage2/best.json"].map(|name| dir.join(name))
+            };
             files.extend(entries(&path.join(stages)).into_iter().flat_map(inner));
         }
         let stamps = files.into_iter().map(|file| {
-            let content = file
-                .ends_with("latest.json")
+            let content = (file.ends_with("latest.json") || file.ends_with("best.json"))
                 .then(|| toolkit_system::input::read_to_string(&file).ok());
             let data = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file);
             let time =
@@ -239,7 +245,8 @@ impl ModelArgs {
             format!("{} {:?} {time:?} {content:?}", file.display(), data.map(|data| data.len()))
         });
         let all: Vec<String> = stamps.collect();
-        sha256_hex(format!("{} {:?} {:?} {all:?}", self.model, self.cell, self.dtype).as_bytes())
+        let Self { model, cell, checkpoint, dtype } = self;
+        sha256_hex(format!("{model} {cell:?} {checkpoint} {dtype:?} {all:?}").as_bytes())
     }
 
     /// Returns the folder or file of a published checkpoint.

@@ -84,6 +84,14 @@ impl Spec {
     /// Checks every number against the range in which it means something.
     fn ranges(&self) -> Result<(), OutOfRange> {
         ranges::threads("compute.threads", self.compute.threads)?;
+        ranges::kept("compute.keep", self.compute.keep)?;
+        if self.compute.best.is_some() && !(self.stage2.is_some() && self.eval.has_curve()) {
+            return Err(OutOfRange {
+                key: "compute.best".to_owned(),
+                what: "`compute.best` compares points of a curve, and there is none".to_owned(),
+                hint: "stage 2 has a curve if `eval.every` and `eval.vqa` are set",
+            });
+        }
         self.stage1.as_ref().map_or(Ok(()), Stage1Spec::ranges)?;
         self.stage2.as_ref().map_or(Ok(()), Stage2Spec::ranges)?;
         ranges::images("eval.batch", self.eval.batch, 1)

@@ -238,6 +238,14 @@ pub fn threads(key: &str, value: usize) -> Result<(), OutOfRange> {
     )
 }
 
+/// Checks the number of checkpoints that stay.
+///
+/// # Errors
+/// If there is none: a training goes on from the last one.
+pub fn kept(key: &str, value: usize) -> Result<(), OutOfRange> {
+    within(key.to_owned(), value, value > 0, "1 or more", "1, the default, keeps the last one")
+}
+
 /// Checks a number of micro-batches of a step of `batch` images.
 ///
 /// # Errors

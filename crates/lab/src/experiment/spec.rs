@@ -253,6 +253,13 @@ pub struct ComputeSpec {
     /// time that a checkpoint takes to write ([`Saves`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_seconds: Option<u64>,
+    /// Number of the last checkpoints of a stage that stay on the disk.
+    #[serde(skip_serializing_if = "is_one")]
+    pub keep: usize,
+    /// Score of the curve by which stage 2 keeps its best weights, too: its key, or the name of a
+    /// task for `TASK.overall`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<String>,
     /// Threads that decode pictures ahead; 0 means one for each core.
     #[serde(skip_serializing_if = "is_zero")]
     pub loaders: usize,
@@ -260,7 +267,7 @@ pub struct ComputeSpec {
 
 impl Default for ComputeSpec {
     fn default() -> Self {
-        Self { threads: 1, jobs: 0, save_seconds: None, loaders: 0 }
+        Self { threads: 1, jobs: 0, save_seconds: None, keep: 1, best: None, loaders: 0 }
     }
 }
 
@@ -268,7 +275,7 @@ impl ComputeSpec {
     /// Returns the saving of checkpoints.
     #[must_use]
     pub fn saves(&self) -> Saves {
-        Saves { seconds: self.save_seconds, ..Saves::default() }
+        Saves { seconds: self.save_seconds, keep: self.keep }
     }
 }
 
@@ -278,6 +285,10 @@ fn is_zero(count: &usize) -> bool {
 }
 fn one_seed() -> Vec<u64> {
     vec![1]
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 fn yes() -> bool {
     true

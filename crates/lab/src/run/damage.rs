@@ -82,8 +82,10 @@ pub(super) fn remedy(name: &str) -> Remedy {
     {
         return Remedy::Needless;
     }
-    let trained =
-        file.ends_with(".safetensors") || ["metrics.jsonl", "latest.json"].contains(&file);
+    let kept = file.starts_with("step-") && file.ends_with(".json");
+    let trained = file.ends_with(".safetensors")
+        || kept
+        || ["metrics.jsonl", "latest.json", "best.json"].contains(&file);
     if trained || name.starts_with("eval/") { Remedy::Train } else { Remedy::Again }
 }
 

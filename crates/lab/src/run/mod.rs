@@ -28,4 +28,5 @@ pub mod trained;
 pub mod workers;
 
 pub use planned::{Run, RunOptions};
+pub use toolkit_train::checkpoint::CheckpointChoice;
 pub use trained::{TrainedCell, TrainedModel, TrainedRun, is_run};

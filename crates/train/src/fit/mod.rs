@@ -111,7 +111,7 @@ pub fn fit<M: Module, O: Objective<M>>(
     observers: &mut [&mut dyn Observer<M>],
 ) -> Result<M, TrainError> {
     let (mut state, saved) = State::open(config, model, dir)?;
-    let mut log = StepLog::open(dir, saved.as_ref())?;
+    let mut log = StepLog::open(dir, saved.as_ref(), config.saves.keep)?;
     let device = state.model.devices().into_iter().next().unwrap_or_default();
     let meter = Meter::new(config.flops, device);
     for observer in &mut *observers {

@@ -88,7 +88,8 @@ impl<'a, M: Module> State<'a, M> {
 
     fn save(&mut self, log: &mut StepLog) -> Result<(), TrainError> {
         let began = Instant::now();
-        Checkpoint::save(self.dir, &self.model, &self.optim, self.step, log.mark()?)?;
+        let (at, keep) = ((self.step, log.mark()?), self.config.saves.keep);
+        Checkpoint::save(self.dir, &self.model, &self.optim, at, keep)?;
         (self.saved_step, self.saved_at) = (self.step, Instant::now());
         self.writing = Some(began.elapsed());
         Ok(())

@@ -20,16 +20,20 @@ pub(super) struct StepLog {
 impl StepLog {
     /// Opens the logs in `dir`, without the lines that a run resumed from `saved` writes again.
     ///
-    /// Removes weights of other steps.
+    /// Removes checkpoints of other steps but the last `keep`.
     ///
     /// # Errors
     /// If `metrics.jsonl` lacks steps of the checkpoint, and errors of the file system.
-    pub(super) fn open(dir: &Path, saved: Option<&Checkpoint>) -> Result<Self, TrainError> {
+    pub(super) fn open(
+        dir: &Path,
+        saved: Option<&Checkpoint>,
+        keep: usize,
+    ) -> Result<Self, TrainError> {
         let step = saved.map_or(0, |saved| saved.step);
         let mark = saved.and_then(|saved| saved.log.as_ref());
         let metrics = MetricsLog::resume(&dir.join("metrics.jsonl"), step, mark)?;
         if let Some(saved) = saved {
-            saved.remove_others(dir);
+            saved.remove_others(dir, keep);
         }
         let timing_path = dir.join("timing.jsonl");
         truncate_to(&timing_path, step)?;

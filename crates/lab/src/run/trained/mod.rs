@@ -12,7 +12,7 @@ use toolkit_core::published::PublishedNames;
 use toolkit_models::connector::Connector;
 use toolkit_registry::{Registry, Weights};
 use toolkit_system::problem::Problem;
-use toolkit_train::checkpoint::{Checkpoint, load_strict};
+use toolkit_train::checkpoint::{CheckpointChoice, load_strict};
 use toolkit_vlm::{
     BridgePart, LanguagePart, ModelTokenizer, Processor, TextSideSettings, VisionPart, Vlm,
 };
@@ -25,6 +25,8 @@ pub struct TrainedRun<'a> {
     pub registry: &'a Registry,
     /// Device of the bridge and the language model; may record gradients.
     pub device: &'a Device,
+    /// Checkpoint of the training that is opened.
+    pub checkpoint: CheckpointChoice,
     /// Receives the names of cells that were chosen.
     pub reporter: &'a dyn Reporter,
 }
@@ -150,7 +152,7 @@ impl TrainedRun<'_> {
     /// Loads the trained connector of a cell.
     fn connector(&self, cell: &TrainedCell) -> Result<Connector, LabError> {
         let (dir, model_plan) = (self.stage2(cell), &cell.model_plan);
-        let saved = Checkpoint::load(&dir)?.ok_or_else(|| {
+        let saved = self.checkpoint.weights(&dir)?.ok_or_else(|| {
             Problem::new("this cell has not been trained")
                 .at(dir.display())
                 .hint("finish the run first: the command that began it resumes it")
@@ -169,16 +171,16 @@ impl TrainedRun<'_> {
         )?;
         let connector =
             Connector::new(built, bridge.shape.width, language.shape.width, self.device);
-        Ok(load_strict(connector, saved.weights(&dir)?, &dir.join(&saved.model))?)
+        Ok(load_strict(connector, saved.tensors, &saved.file)?)
     }
 
     /// Loads the bridge after stage 1 in `dir`.
     fn bridge(&self, dir: &Path, cell: &TrainedCell) -> Result<AnyBridge, LabError> {
         let (card, vision) = (&cell.model_plan.bridge.card, &cell.model_plan.vision.shape);
-        let saved = Checkpoint::load(dir)?.ok_or_else(|| {
+        let saved = self.checkpoint.weights(dir)?.ok_or_else(|| {
             Problem::new("no checkpoint").at(dir.display()).hint("finish the run first")
         })?;
         let bridge = self.registry.build_bridge(card, vision, self.device, Weights::None)?;
-        Ok(load_strict(bridge, saved.weights(dir)?, &dir.join(&saved.model))?)
+        Ok(load_strict(bridge, saved.tensors, &saved.file)?)
     }
 }

@@ -2,11 +2,26 @@
 //!
 //! `latest.json` names the files of one step and their hashes. It is renamed into place after they
 //! are written. So a kill at any moment leaves the old checkpoint whole, or the new one.
+//!
+//! | File | Purpose |
+//! |---|---|
+//! | this one | the last checkpoint, from which a training goes on |
+//! | `kept.rs` | those before it that stay |
+//! | `best.rs` | the weights with the best score |
+//! | `choice.rs` | the one that a command is asked for |
+
+mod best;
+mod choice;
+mod kept;
+
+pub use best::Best;
+pub use choice::{CheckpointChoice, SavedWeights};
 
 use crate::TrainError;
 use crate::log::LogMark;
 use crate::optim::AdamW;
 use burn::module::Module;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,17 +59,11 @@ impl Checkpoint {
     /// # Errors
     /// If the manifest exists but is unreadable.
     pub fn load(dir: &Path) -> Result<Option<Self>, TrainError> {
-        let path = dir.join(MANIFEST);
-        match toolkit_system::input::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
-                TrainError::BadCheckpoint { path: path.display().to_string(), what: e.to_string() }
-            }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Problem::io("read", &path, e).into()),
-        }
+        read_json(&dir.join(MANIFEST))
     }
 
-    /// Saves a checkpoint in `dir`, in place of the one before.
+    /// Saves a checkpoint in `dir` after `step` steps, whose log is `log`. Of those before, the last
+    /// `keep` - 1 stay.
     ///
     /// # Errors
     /// Errors of the file system; the old checkpoint is then still whole.
@@ -62,8 +71,8 @@ impl Checkpoint {
         dir: &Path,
         model: &M,
         optim: &AdamW,
-        step: u64,
-        log: LogMark,
+        (step, log): (u64, LogMark),
+        keep: usize,
     ) -> Result<(), TrainError> {
         let (state, updates) = optim.export(model);
         let (model_file, optimizer_file) = (
@@ -85,22 +94,13 @@ impl Checkpoint {
             optimizer: optimizer_file,
             log: Some(log),
         };
+        if keep > 1 {
+            manifest.write_kept(dir)?;
+        }
         let json = serde_json::to_vec_pretty(&manifest).map_err(Problem::defect)?;
         write_bytes(&dir.join(MANIFEST), &json)?;
-        manifest.remove_others(dir);
+        manifest.remove_others(dir, keep);
         Ok(())
-    }
-
-    /// Removes weights of other steps in `dir`: a kill before or after the manifest was written
-    /// leaves them.
-    pub fn remove_others(&self, dir: &Path) {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".safetensors") && name != self.model && name != self.optimizer {
-                // A file that stays costs disk space, nothing else.
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
     }
 
     /// Reads the tensors of file `name`, by name.
@@ -113,26 +113,8 @@ impl Checkpoint {
         name: &str,
         sha256: &str,
     ) -> Result<BTreeMap<String, params::Values>, TrainError> {
-        let path = dir.join(name);
-        let bad =
-            |what: String| TrainError::BadCheckpoint { path: path.display().to_string(), what };
-        let bytes =
-            toolkit_system::input::read(&path).map_err(|e| Problem::io("read", &path, e))?;
-        let found = sha256_hex(&bytes);
-        if found != sha256 {
-            return Err(bad(format!("its SHA-256 is {found}, the manifest says {sha256}")));
-        }
-        let (tensors, metadata) = read_safetensors(&bytes).map_err(|e| bad(e.to_string()))?;
-        for (key, value) in [("step", self.step), ("updates", self.updates)] {
-            if let Some(other) = metadata.get(key).filter(|other| **other != value.to_string()) {
-                let what = format!("it says `{key}` = {value}, {name} says {other}");
-                return Err(TrainError::BadCheckpoint {
-                    path: dir.join(MANIFEST).display().to_string(),
-                    what,
-                });
-            }
-        }
-        Ok(tensors)
+        let expected = [("step", self.step), ("updates", self.updates)];
+        read_tensors(&dir.join(name), sha256, &expected, &dir.join(MANIFEST))
     }
 
     /// Reads the weights alone, by name.
@@ -161,6 +143,42 @@ impl Checkpoint {
         })?;
         Ok((model, self.step))
     }
+}
+
+/// Reads the manifest `path`, if it is there.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, TrainError> {
+    match toolkit_system::input::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+            TrainError::BadCheckpoint { path: path.display().to_string(), what: e.to_string() }
+        }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Problem::io("read", path, e).into()),
+    }
+}
+
+/// Reads the tensors of a file whose hash, and the numbers that it repeats, are those of
+/// `manifest`.
+fn read_tensors(
+    path: &Path,
+    sha256: &str,
+    expected: &[(&str, u64)],
+    manifest: &Path,
+) -> Result<BTreeMap<String, params::Values>, TrainError> {
+    let bad = |what: String| TrainError::BadCheckpoint { path: path.display().to_string(), what };
+    let bytes = toolkit_system::input::read(path).map_err(|e| Problem::io("read", path, e))?;
+    let found = sha256_hex(&bytes);
+    if found != sha256 {
+        return Err(bad(format!("its SHA-256 is {found}, the manifest says {sha256}")));
+    }
+    let (tensors, metadata) = read_safetensors(&bytes).map_err(|e| bad(e.to_string()))?;
+    for (key, value) in expected {
+        if let Some(other) = metadata.get(*key).filter(|other| **other != value.to_string()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let what = format!("it says `{key}` = {value}, {name} says {other}");
+            return Err(TrainError::BadCheckpoint { path: manifest.display().to_string(), what });
+        }
+    }
+    Ok(tensors)
 }
 
 /// Loads all of `weights` into `model`.
