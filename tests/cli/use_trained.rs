@@ -3,6 +3,7 @@
 use super::support::{
     TINY, called, copy_of_finished, experiment, finished, folder, picture, run_command, toolkit,
 };
+use std::path::Path;
 
 #[test]
 fn captions_answers_and_ranks() {
@@ -58,6 +59,54 @@ fn captions_answers_and_ranks() {
     let other = ranks[1]["ranks"][1]["itc"].as_f64().unwrap();
     assert!((best["itc"].as_f64().unwrap() - other).abs() < 1e-4, "the same picture");
     assert!(toolkit(&["retrieve", run, a, "--text", "a cat"]).ok().stdout.contains("itm"));
+}
+
+#[test]
+fn checkpoints_that_were_kept_open_by_name() {
+    let dir = folder();
+    let (file, out) = (experiment(dir.path(), TINY), dir.path().join("out"));
+    let sets = ["compute.best=vqa", "compute.keep=2", "compute.save_seconds=0"];
+    let mut run = run_command(&file, &out, &["--quiet"]);
+    sets.iter().for_each(|set| drop(run.args(["--set", *set])));
+    called(&mut run).ok();
+    let read = |path: &Path| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let mut cells = 0;
+    for cell in std::fs::read_dir(out.join("cells")).unwrap() {
+        let (cell, id) = (cell.as_ref().unwrap().path(), cell.as_ref().unwrap().file_name());
+        let scores = Path::new("cells").join(&id).join("scores.json");
+        assert_eq!(read(&out.join(&scores)), read(&finished().0.join(&scores)), "as without them");
+        // The first point with the best score.
+        let mut points: Vec<_> =
+            std::fs::read_dir(cell.join("eval")).unwrap().map(|e| e.unwrap().path()).collect();
+        points.sort();
+        let score = |path: &Path| read(path)["vqa.overall"].as_f64().unwrap();
+        let top = points.iter().map(|point| score(point)).fold(f64::MIN, f64::max);
+        let first = points.iter().find(|point| score(point) == top).unwrap();
+        let best = read(&cell.join("stage2/best.json"));
+        let step = best["step"].as_u64().unwrap();
+        assert!(first.ends_with(format!("step-{step:06}.json")), "{first:?} {best}");
+        assert_eq!(best["value"].as_f64(), Some(top));
+        cells += 1;
+    }
+    assert!(cells > 1);
+    let picture_file = dir.path().join("a.png");
+    picture(&picture_file);
+    let (run, picture_file) = (out.to_str().unwrap(), picture_file.to_str().unwrap());
+    let caption = |checkpoint: &str| {
+        toolkit(&["caption", run, picture_file, "--json", "--checkpoint", checkpoint])
+    };
+    caption("best").json_lines();
+    caption("latest").json_lines();
+    caption("999999").fails_with(&["there is no checkpoint `999999`", "compute.keep"]);
+    caption("last").fails_with(&["--checkpoint"]);
+    let none = finished().0.to_str().unwrap();
+    toolkit(&["caption", none, picture_file, "--checkpoint", "best"])
+        .fails_with(&["there is no checkpoint `best`", "compute.best"]);
+    let wrong = ["--quiet", "--set", "compute.best=vqa.none"];
+    called(&mut run_command(&file, &dir.path().join("wrong"), &wrong))
+        .fails_with(&["`compute.best` = \"vqa.none\"", "vqa.overall"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod data;
 mod features;
 mod fit;
 mod gather_grad;
+mod kept;
 mod live;
 mod losses;
 mod optim;
