@@ -40,6 +40,7 @@ fn cases(run: &Path) -> Vec<(PathBuf, Then)> {
             _ if text.starts_with("features") => return None,
             _ if name.ends_with(".optimizer.safetensors") => Then::Said,
             "timing.jsonl" | "seconds.json" => Then::Said,
+            "alerts.jsonl" | "timing-alerts.jsonl" => Then::Said,
             "manifest.json" => Then::Error,
             _ if !inside => Then::Again,
             _ if name.ends_with(".safetensors")

@@ -14,7 +14,7 @@ fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let within = path.components().count() > 1 && !path.starts_with("features");
         within
-            && !["timing.jsonl", "seconds.json"].contains(&name.as_str())
+            && !["timing.jsonl", "timing-alerts.jsonl", "seconds.json"].contains(&name.as_str())
             && !name.ends_with(".safetensors")
     };
     let mut all: BTreeMap<PathBuf, String> = files(run)
@@ -27,7 +27,9 @@ fn computed(run: &Path) -> BTreeMap<PathBuf, String> {
         let mut done: Value = serde_json::from_str(list).unwrap();
         let files = done["files"].as_object_mut().unwrap();
         files.retain(|name, _| {
-            !["timing.jsonl", "seconds.json"].iter().any(|end| name.ends_with(end))
+            !["timing.jsonl", "timing-alerts.jsonl", "seconds.json"]
+                .iter()
+                .any(|end| name.ends_with(end))
         });
         *list = done.to_string();
     }
