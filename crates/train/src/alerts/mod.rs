@@ -1,11 +1,11 @@
 //! Alerts: conditions of a training that somebody should look at.
 //!
-//! | Alert | Condition, on average over a window of steps after the warm-up |
-//! |---|---|
-//! | `itm_trivial` | `loss_itm` is that of a matcher that ignores its input |
-//! | `above_blind` | another loss is above that of a model that ignores its input |
-//! | `temperature_bound` | the temperature of the contrast is at its lower bound |
-//! | `data_wait` | more than 20 % of the time goes into waiting for data |
+//! | Alert | Condition, on average over windows of steps after the warm-up | Windows in a row |
+//! |---|---|---|
+//! | `itm_trivial` | `loss_itm` is that of a matcher that ignores its input | 4 |
+//! | `above_blind` | another loss is above that of a model that ignores its input | 2 |
+//! | `temperature_bound` | the temperature of the contrast is at its lower bound | 1 |
+//! | `data_wait` | more than 20 % of the time goes into waiting for data | 1 |
 //!
 //! | File | Purpose |
 //! |---|---|
@@ -50,6 +50,16 @@ impl AlertName {
             Self::DataWait => "data_wait",
         }
     }
+
+    /// Returns the number of windows in a row after which the condition is an alert. Matching is
+    /// learned late: a healthy run of the nano tier passes three windows at the trivial loss.
+    fn windows(self) -> u64 {
+        match self {
+            Self::ItmTrivial => 4,
+            Self::AboveBlind => 2,
+            Self::TemperatureBound | Self::DataWait => 1,
+        }
+    }
 }
 
 /// Beginning or end of a condition.
@@ -71,11 +81,11 @@ pub struct Alert {
     pub state: AlertState,
     /// Last step of the window, from 0.
     pub step: u64,
-    /// Steps of the window.
+    /// Steps that the mean is of.
     pub steps: u64,
     /// Logged value that it is about, such as `loss_lm`.
     pub of: String,
-    /// Mean of that value over the window.
+    /// Mean of that value over these steps.
     pub value: f64,
     /// Value that it is compared with.
     pub limit: f64,
