@@ -8,6 +8,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use toolkit_data::DataName;
 use toolkit_lab::capfilt::{CapFilt, CapFiltSettings, CapFiltSummary, RankBy};
+use toolkit_lab::run::CheckpointChoice;
 
 /// Draws captions for pictures, keeps the best ones beside the web text, and writes shards
 ///
@@ -138,6 +139,7 @@ fn models(args: &Args) -> (ModelArgs, ModelArgs) {
     let model = |model: &String, cell: &Option<String>| ModelArgs {
         model: model.clone(),
         cell: cell.clone(),
+        checkpoint: CheckpointChoice::Latest,
         dtype: args.dtype,
     };
     let captioner = model(&args.captioner, &args.captioner_cell);
