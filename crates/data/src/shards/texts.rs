@@ -122,8 +122,10 @@ fn in_json(text: &str, rule: &TextRule) -> Result<Texts, String> {
     let own = row.first(&[OWN_KEY])?.map(|(key, value)| {
         serde_json::from_slice(value).map_err(|error| format!("`{key}`: {error}"))
     });
-    let captions = filled(found.unwrap_or_default().into_iter());
-    Ok(Texts { captions, own: own.transpose()? })
+    let (own, found) = (own.transpose()?, found.unwrap_or_default());
+    // An item that was packed comes back as it was.
+    let captions = if own.is_some() { found } else { filled(found.into_iter()) };
+    Ok(Texts { captions, own })
 }
 
 /// Leaves out blank texts.

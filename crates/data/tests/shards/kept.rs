@@ -84,13 +84,7 @@ fn a_damaged_index_is_built_again() {
 fn another_list_takes_what_is_known() {
     let place = place();
     place.open("a.tar").unwrap();
-    // The same size and time: only an index has what the shard was.
-    let path = place.path("a.tar");
-    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[1536..1539].copy_from_slice(b"new");
-    std::fs::write(&path, bytes).unwrap();
-    std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    change_unseen(&place, "a.tar");
     let both = place.open("*.tar").unwrap();
     assert_eq!(both.item(0).captions, ["one"]);
     assert_eq!(indexes(&place).len(), 2);
@@ -115,4 +109,46 @@ fn the_rule_for_captions_is_part_of_the_index() {
     );
     assert_ne!(web.fingerprint(), alt.fingerprint());
     assert_eq!(open(None).caption_count(), 1);
+}
+
+/// Writes other bytes of a caption and keeps size and time: only an index knows what was there.
+fn change_unseen(place: &Place, name: &str) {
+    let path = place.path(name);
+    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[1536..1539].copy_from_slice(b"new");
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn shards_that_were_scanned_before_a_kill_are_not_scanned_again() {
+    let place = place();
+    place.open("b.tar").unwrap();
+    let [of_one] = indexes(&place).try_into().unwrap();
+    let expected = texts(&place.open("*.tar").unwrap());
+    let of_both = indexes(&place).into_iter().find(|path| *path != of_one).unwrap();
+    // A kill leaves the index of each finished shard, and temporaries of those in work.
+    let parts = of_both.with_extension("parts");
+    std::fs::create_dir(&parts).unwrap();
+    std::fs::rename(&of_one, parts.join("1.index")).unwrap();
+    std::fs::write(parts.join(".0.index.1-abc.tmp"), "half").unwrap();
+    std::fs::remove_file(&of_both).unwrap();
+    change_unseen(&place, "a.tar");
+    change_unseen(&place, "b.tar");
+    let found = texts(&place.open("*.tar").unwrap());
+    assert_eq!((&found[0].1[0], &found[1]), (&"new".to_owned(), &expected[1]));
+    assert!(!parts.exists() && of_both.is_file());
+}
+
+#[test]
+fn openings_at_the_same_time_build_one_index() {
+    let place = place();
+    let texts: Vec<_> = std::thread::scope(|scope| {
+        let open = || texts(&place.open("*.tar").unwrap());
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(texts.iter().all(|one| *one == texts[0] && one.len() == 2));
+    assert_eq!(indexes(&place).len(), 1);
 }

@@ -1,10 +1,11 @@
 //! Shards that are written by `ShardWriter`.
 
 use crate::make::{Place, faults, png};
+use proptest::prelude::*;
 use serde_json::json;
 use toolkit_data::{
-    DataError, Dataset, Folder, PackedSample, Scenes, ScenesConfig, ShardSize, ShardStats,
-    ShardWriter,
+    DataError, Dataset, Folder, Item, Items, PackedSample, PictureFile, Pictures, Question, Scenes,
+    ScenesConfig, ShardSize, ShardStats, ShardWriter,
 };
 
 fn pack(
@@ -121,4 +122,72 @@ fn samples_that_are_missing_are_noticed_by_the_numbers_beside() {
     place.write("out/00001_stats.json", r#"{"count": 9, "successes": 6}"#);
     let packed = place.open("out").unwrap();
     assert_eq!(faults(&packed), ["wrong-size 1: 00001.tar"]);
+}
+
+/// Pictures of one colour each.
+struct Plain;
+
+impl Pictures for Plain {
+    fn image(
+        &self,
+        index: usize,
+        _: &Item,
+        _: toolkit_data::Alpha,
+    ) -> Result<image::RgbImage, DataError> {
+        Ok(image::RgbImage::from_pixel(2, 1, image::Rgb([index as u8, 0, 255])))
+    }
+
+    fn file(&self, index: usize, _: &Item) -> Result<Option<PictureFile>, DataError> {
+        let file = || PictureFile { bytes: png(index as u8), ending: "png".to_owned() };
+        Ok((index % 2 == 0).then(file))
+    }
+
+    fn fingerprint(&self, name: &str, _: &[Item]) -> String {
+        name.to_owned()
+    }
+}
+
+fn item() -> impl Strategy<Value = Item> {
+    let text = "[\\PC\n\t \"]{0,12}";
+    let question = (any::<u64>(), text, proptest::collection::vec(text, 0..3)).prop_map(
+        |(id, text, answers)| Question {
+            id,
+            text,
+            answers,
+            kind: "other".to_owned(),
+            answer_type: "other".to_owned(),
+        },
+    );
+    let captions = proptest::collection::vec(text, 0..4);
+    let questions = proptest::collection::vec(question, 1..3);
+    (text, text, captions, questions).prop_map(|(depicts, group, captions, questions)| Item {
+        id: depicts.clone(),
+        depicts,
+        group,
+        captions,
+        questions,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn any_items_come_back_as_they_were(
+        items in proptest::collection::vec(item(), 1..12),
+        size in 1_u64..5,
+    ) {
+        let (place, data) = (Place::new(), Items::new("any", items, Plain));
+        pack(&place, &data, ShardSize::Samples(size), usize::MAX).unwrap();
+        let packed = place.open("out").unwrap();
+        prop_assert_eq!(packed.len(), data.len());
+        for at in 0..data.len() {
+            let (own, was) = (packed.item(at), data.item(at));
+            prop_assert_eq!(&own.captions, &was.captions);
+            prop_assert_eq!((&own.depicts, &own.group), (&was.depicts, &was.group));
+            prop_assert_eq!(&own.questions, &was.questions);
+            prop_assert_eq!(packed.image(at).unwrap(), data.image(at).unwrap());
+        }
+        prop_assert!(packed.left_out().is_empty(), "{:?}", packed.left_out());
+    }
 }
