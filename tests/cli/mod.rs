@@ -18,6 +18,7 @@ mod resume;
 mod score;
 mod shards;
 mod show;
+mod start;
 mod support;
 mod train;
 mod unfit;

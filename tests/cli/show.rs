@@ -1,6 +1,7 @@
 //! Commands that show something.
 
 use super::support::{TINY, experiment, files, finished, folder, picture, text, toolkit};
+use std::path::Path;
 
 #[test]
 fn list_inspect_and_doctor() {
@@ -34,6 +35,72 @@ fn list_inspect_and_doctor() {
 
     let findings = toolkit(&["doctor", "--json"]).json();
     assert!(findings.as_array().unwrap().iter().all(|finding| finding["ok"] == true));
+}
+
+#[test]
+fn a_plan_is_priced_on_a_named_device() {
+    let dir = folder();
+    let file = experiment(dir.path(), TINY);
+    let file = file.to_str().unwrap();
+    let plan = |more: &[&str]| toolkit(&[&["plan", file][..], more].concat());
+    let one = plan(&["--on", "h100", "--share", "0.5", "--json"]).json();
+    let price = &one["price"];
+    let flops = one["estimate"]["flops"].as_f64().unwrap();
+    let half = &price["precisions"][2];
+    assert_eq!(half["name"], "bf16");
+    let hours = flops / (989.4e12 * 0.5) / 3600.0;
+    assert!((half["hours"].as_f64().unwrap() / hours - 1.0).abs() < 1e-9, "{half}");
+    assert_eq!(half["fits"], true);
+    assert!(half["bytes"].as_u64() <= price["precisions"][0]["bytes"].as_u64(), "{price}");
+    let four = plan(&["--on", "h100", "--share", "0.5", "--devices", "4", "--json"]).json();
+    let quarter = four["price"]["precisions"][2]["hours"].as_f64().unwrap();
+    assert!((4.0 * quarter / hours - 1.0).abs() < 1e-9);
+    let shown = plan(&["--on", "v100-32"]).ok();
+    assert!(shown.stderr.contains("nothing was measured"), "{}", shown.stderr);
+    assert!(shown.stdout.contains("if 30 % of the peak is reached"), "{}", shown.stdout);
+    assert!(!shown.stdout.contains("bf16") && shown.stdout.contains("f16"), "{}", shown.stdout);
+    plan(&["--quiet", "--on", "h100x"]).fails_with(&["there is no device `h100x`", "`h100`"]);
+    plan(&["--quiet", "--on", "h100", "--share", "1.5"]).fails_with(&["is no share"]);
+    plan(&["--share", "0.5"]).fails_with(&["--on"]);
+}
+
+/// Recipes are planned where neither their data nor their weights are.
+#[test]
+fn every_experiment_of_the_repository_can_be_planned_and_priced() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let file = entry.path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let opens = text.lines().next().unwrap();
+        assert!(opens.starts_with("# toolkit ") && opens.ends_with(name), "{name}: {opens}");
+        let file = file.to_str().unwrap();
+        let backbones = name == "pretrain_nano.toml";
+        let on: &[&str] = if backbones { &[] } else { &["--on", "a100-40"] };
+        let plan = toolkit(&[&["plan", file, "--json"], on].concat()).json();
+        if backbones {
+            toolkit(&["plan", file, "--on", "h100"]).fails_with(&["has no price"]);
+        }
+        if !name.starts_with("pretrain_stage") {
+            continue;
+        }
+        found += 1;
+        let cell = &plan["cells"][0];
+        let trained = cell["trained_params"].as_u64().unwrap();
+        let expected = match name {
+            "pretrain_stage1_vit_l.toml" => 183_165_758,
+            "pretrain_stage1_vit_g.toml" => 186_705_470,
+            "pretrain_stage2_opt_2.7b.toml" => 107_133_696,
+            "pretrain_stage2_flan_t5_xl.toml" => 106_739_968,
+            _ => 108_314_880,
+        };
+        assert_eq!(trained, expected, "{name}: the paper's, to the parameter");
+        let (single, half) = (&plan["price"]["precisions"][0], &plan["price"]["precisions"][2]);
+        assert!(half["hours"].as_f64().unwrap() > 10.0, "{name}: {half}");
+        assert!(half["bytes"].as_u64() < single["bytes"].as_u64(), "frozen in 16 bits");
+    }
+    assert_eq!(found, 6);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | `open`, `layout` | a checkpoint as a model in memory; the place of each parameter |
+//! | [`start`] | weights that a training starts from |
 //! | [`config`], [`processor`], [`tokens`] | the files next to the weights |
 //! | `byte_pairs`, `folder`, `json`, `input` | reading of these files |
 //! | [`verify`] | comparison with outputs that the checkpoint's source computed |
@@ -39,6 +40,7 @@ mod json;
 mod layout;
 mod open;
 pub mod processor;
+pub mod start;
 pub mod tokens;
 pub mod verify;
 pub mod write;

@@ -5,6 +5,7 @@ use crate::spanned::suggest;
 use crate::{Card, Kind, Registry};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
+use toolkit_core::published::PublishedNames;
 use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape};
 use toolkit_models::weights::WeightsError;
 use toolkit_system::problem::Problem;
@@ -45,6 +46,22 @@ impl Registry {
     /// If the family is unknown or `[config]` is wrong.
     pub fn describe_language(&self, card: &Card) -> Result<LanguageShape, Problem> {
         (family(&self.language, Kind::Language, card)?.describe)(card)
+    }
+
+    /// Returns the names that bridges of the card's family are published with.
+    ///
+    /// # Errors
+    /// If the family is unknown.
+    pub fn bridge_names(&self, card: &Card) -> Result<PublishedNames, Problem> {
+        Ok(family(&self.bridge, Kind::Bridge, card)?.published)
+    }
+
+    /// Returns the names that language models of the card's family are published with.
+    ///
+    /// # Errors
+    /// If the family is unknown.
+    pub fn language_names(&self, card: &Card) -> Result<PublishedNames, Problem> {
+        Ok(family(&self.language, Kind::Language, card)?.published)
     }
 
     /// Builds a vision encoder.

@@ -8,7 +8,7 @@ use toolkit_models::weights;
 use toolkit_models::weights::reader::Reader;
 
 /// Opens a file, unless its weights are adapters or quantised.
-pub(super) fn usable(file: &Path) -> Result<Tensors, CheckpointError> {
+pub(crate) fn usable(file: &Path) -> Result<Tensors, CheckpointError> {
     let tensors = Tensors::open(file)?;
     let all = tensors.names().chain(tensors.skipped().map(|(name, _)| name));
     match weights::unusable(all) {
@@ -27,7 +27,7 @@ pub(super) fn of_part(
 }
 
 /// Returns the width of the projection in a file.
-pub(super) fn projected_width(tensors: &Tensors) -> Option<usize> {
+pub(crate) fn projected_width(tensors: &Tensors) -> Option<usize> {
     first_rows(tensors, &["language_projection.bias", "opt_proj.bias", "t5_proj.bias"])
 }
 

@@ -67,12 +67,29 @@ fn dataset(registry: &Registry, card: &Card) -> anyhow::Result<Option<String>> {
             _ => "published; not on this machine".to_owned(),
         }));
     }
+    let sources = registry.data_cards(&card.name)?;
+    let mut absent = 0;
+    for source in sources.iter().filter(|source| source.name != card.name) {
+        absent += usize::from(is_absent(registry, source)?);
+    }
+    if absent > 0 {
+        let all = sources.len() - 1;
+        return Ok(Some(format!("made of {all} data sets, {absent} not on this machine")));
+    }
     // The smallest of the usual splits, if there is one of that name.
     let splits = source.splits()?;
     if let Some(split) = splits.iter().find(|name| *name == "val").or(splits.first()) {
         source.open(split)?;
     }
     Ok(None)
+}
+
+/// Returns `true` if files of a data set are not on this machine.
+fn is_absent(registry: &Registry, card: &Card) -> anyhow::Result<bool> {
+    Ok(match registry.dataset_of(card)?.user_files()? {
+        Some(files) => !files.root.is_ok_and(|root| root.is_dir()),
+        None => !card.not_here()?.is_empty(),
+    })
 }
 
 /// Checks a task with the prompts of all language models.

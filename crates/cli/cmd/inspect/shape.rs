@@ -79,7 +79,15 @@ fn model(registry: &Registry, card: &Card) -> anyhow::Result<Value> {
         }));
     };
     let (vision, bridge, init) = (parts.vision, parts.bridge, QFormerInit::Random);
-    let spec = ModelSpec { vision, bridge, language: Some(language), init };
+    let spec = ModelSpec {
+        vision,
+        bridge,
+        language: Some(language),
+        init,
+        from: None,
+        from_cell: None,
+        from_stage: None,
+    };
     let r = ModelPlan::new(registry, &spec)?;
     // A model that generates text is published without the bridge's text side, which only stage 1 uses.
     Ok(json!({

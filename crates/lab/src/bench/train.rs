@@ -162,6 +162,9 @@ pub(super) fn stage2(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         bridge: setup.bridge.clone(),
         language: Some(setup.language.clone()),
         init: QFormerInit::Random,
+        from: None,
+        from_cell: None,
+        from_stage: None,
     };
     let model_plan = ModelPlan::new(setup.registry, &spec)?;
     let device = setup.device.clone().autodiff();

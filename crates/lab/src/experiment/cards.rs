@@ -3,6 +3,7 @@
 use crate::LabError;
 use crate::experiment::overrides::resolve;
 use crate::experiment::sweep::cells;
+use std::path::Path;
 use toolkit_registry::{Card, Kind, Registry, Source};
 
 /// Returns the cards of the models and data of all cells of an experiment; a card that several
@@ -21,6 +22,10 @@ pub fn cards(source: &Source, registry: &Registry) -> Result<Vec<Card>, LabError
             all.push(registry.card(Kind::Language, language)?);
         }
         let further = cell.spec.eval.also.iter().map(|also| &also.data);
+        if let Some(from) = model.from.as_ref().filter(|from| !Path::new(from).exists()) {
+            // A path that is not there yet is no card.
+            all.extend(registry.card(Kind::Model, from).ok());
+        }
         let train = data.train.names();
         let splits = train.iter().chain(&data.val).chain(&data.test);
         for name in splits.chain(further) {

@@ -20,12 +20,8 @@ const ABLATION: [&str; 11] = [
     "eval.retrieve",
 ];
 
-/// A key that is missing because of another one.
-struct Missing {
-    key: &'static str,
-    what: &'static str,
-    hint: &'static str,
-}
+/// A check: `true` if it fails, then the key, what is wrong, and a hint.
+type Check = (bool, &'static str, &'static str, &'static str);
 
 impl Spec {
     /// Checks that the file has every key that its kind, its stages and its evaluation need.
@@ -38,8 +34,9 @@ impl Spec {
         {
             return Err(missing_in_ablation(source, key).into());
         }
-        match self.missing() {
-            Some(Missing { key, what, hint }) => Err(source.error_at(key, what, hint).into()),
+        let mut checks = self.training().into_iter().chain(self.evaluation());
+        match checks.find(|(fails, ..)| *fails) {
+            Some((_, key, what, hint)) => Err(source.error_at(key, what, hint).into()),
             None => Ok(()),
         }
     }
@@ -50,12 +47,22 @@ impl Spec {
         self.stage1.as_ref().is_some_and(|stage1| stage1.enabled)
     }
 
-    /// Finds the first thing that is asked for and cannot be done.
-    fn missing(&self) -> Option<Missing> {
-        let (eval, data) = (&self.eval, &self.data);
-        let writes = eval.vqa.is_some() || eval.caption.is_some() || !eval.also.is_empty();
-        let tests = eval.vqa.is_some() || eval.caption.is_some() || eval.retrieve.is_some();
-        let checks = [
+    /// Checks that what is to be trained can be.
+    fn training(&self) -> [Check; 4] {
+        let of_run = self.model.from_cell.is_some() || self.model.from_stage.is_some();
+        [
+            (
+                of_run && self.model.from.is_none(),
+                "model",
+                "`from_cell` and `from_stage` are of a run, and `model.from` is missing",
+                "name the folder of the run as `model.from`",
+            ),
+            (
+                self.model.from_stage.is_some_and(|stage| ![1, 2].contains(&stage)),
+                "model.from_stage",
+                "`from_stage` is no stage of a run",
+                "write 1 or 2",
+            ),
             (
                 !self.wants_stage1() && self.stage2.is_none(),
                 "kind",
@@ -68,6 +75,15 @@ impl Spec {
                 "stage 2 trains in front of a language model, and `model.language` is missing",
                 "name a card of `toolkit list language`",
             ),
+        ]
+    }
+
+    /// Checks that what is to be measured can be.
+    fn evaluation(&self) -> [Check; 5] {
+        let (eval, data) = (&self.eval, &self.data);
+        let writes = eval.vqa.is_some() || eval.caption.is_some() || !eval.also.is_empty();
+        let tests = eval.vqa.is_some() || eval.caption.is_some() || eval.retrieve.is_some();
+        [
             (
                 writes && self.stage2.is_none(),
                 "eval",
@@ -98,9 +114,7 @@ impl Spec {
                 "curves are measured on `data.val`, which is missing",
                 "name data, or take `eval.every` out",
             ),
-        ];
-        let first = checks.into_iter().find(|(holds, ..)| *holds);
-        first.map(|(_, key, what, hint)| Missing { key, what, hint })
+        ]
     }
 }
 

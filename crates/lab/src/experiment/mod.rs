@@ -8,6 +8,7 @@
 //! | [`pretrain_spec`] | keys of a pre-training |
 //! | [`overrides`] | values of `--set` and `[smoke]` |
 //! | [`cards`] | cards that the cells use |
+//! | [`start`] | a checkpoint that a cell starts from |
 //! | [`sweep`] | cells: combinations of axis values and seeds |
 
 pub mod cards;
@@ -19,5 +20,6 @@ pub mod overrides;
 pub mod pretrain_spec;
 pub(crate) mod ranges;
 pub mod spec;
+pub mod start;
 pub mod sweep;
 mod train_data;

@@ -83,6 +83,16 @@ pub struct ModelSpec {
     /// Initialisation of a Q-Former. Other bridges follow BERT's rule.
     #[serde(default = "random")]
     pub init: QFormerInit,
+    /// Checkpoint that the first stage starts from, instead of from `init` alone: the folder of a
+    /// run, a Hugging Face folder, a LAVIS `.pth`, or the name of a model card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Cell of the run, if it has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_cell: Option<String>,
+    /// Stage of the run that the weights are of: 1, where it has one, or 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_stage: Option<u8>,
 }
 
 fn random() -> QFormerInit {

@@ -3,6 +3,7 @@
 use crate::LabError;
 use crate::experiment::overrides::apply;
 use crate::experiment::spec::Spec;
+use crate::experiment::start::StartFile;
 use std::collections::BTreeMap;
 use toolkit_registry::Source;
 use toolkit_system::problem::Problem;
@@ -16,6 +17,8 @@ pub struct ExperimentCell {
     pub axes: BTreeMap<String, String>,
     /// Seed.
     pub seed: u64,
+    /// Checkpoint that `model.from` names; set by the run.
+    pub start: Option<StartFile>,
     /// Hashes of the task cards, in the order of `[eval]`; set by the plan.
     pub tasks: Vec<String>,
     /// Short hash of all that determines the result; set by the plan.
@@ -89,6 +92,7 @@ pub fn cells(
                 spec: Spec { seeds: vec![seed], ..parsed.clone() },
                 axes: axes.clone(),
                 seed,
+                start: None,
                 tasks: Vec::new(),
                 id: String::new(),
             });

@@ -3,7 +3,6 @@
 use crate::plan::fingerprint::card_hash;
 use crate::plan::flops;
 use crate::plan::memory;
-use crate::plan::model_plan::ModelPlan;
 use crate::plan::run_plan::{PlannedCell, RunPlan};
 use crate::plan::training_features::{FEATURE_BYTES, TrainingFeatures};
 use serde::Serialize;
@@ -30,6 +29,8 @@ pub struct Estimate {
     pub memory_bytes: u64,
     /// Bytes of one of them: weights, gradients, moments, activations of a step.
     pub job_bytes: u64,
+    /// The same with the frozen parts in 16-bit floats.
+    pub half_job_bytes: u64,
     /// Bytes of cached features and checkpoints.
     pub disk_bytes: u64,
     /// Seconds with the given number of jobs.
@@ -45,6 +46,9 @@ const FLOPS_PER_SECOND: f64 = 7.8e10;
 /// Bytes of a checkpoint for each trained parameter: the weight and AdamW's two moments, each of
 /// four bytes.
 const CHECKPOINT_BYTES: u64 = 12;
+
+/// Bytes that a number of a frozen part needs less in 16 bits than in 32.
+const HALF_SAVES: u64 = 2;
 
 /// Tokens of an average caption.
 const CAPTION_TOKENS: usize = 14;
@@ -88,7 +92,11 @@ pub(crate) fn estimate(plan: &RunPlan, jobs: usize) -> Estimate {
         e.trained_params = e.trained_params.max(parts.trained_params);
         e.frozen_params = e.frozen_params.max(parts.frozen_params());
         disk = disk + Count::from(parts.trained_params) * CHECKPOINT_BYTES;
-        e.job_bytes = e.job_bytes.max(peak_bytes(parts, cell) - memory::BASE);
+        for Phase { bytes, frozen } in phases(plan, cell) {
+            e.job_bytes = e.job_bytes.max(bytes);
+            let saved = Count::from(frozen) * HALF_SAVES;
+            e.half_job_bytes = e.half_job_bytes.max(Count::from(bytes).less(saved).get());
+        }
     }
     for cache in feature_caches(plan) {
         e.flops += cache.images * cache.flops_per_image as f64;
@@ -110,35 +118,61 @@ fn stage_flops(step: StepFlops, batch: usize, steps: u64) -> f64 {
 /// Counts the operations of encoding the pictures of a stage in its steps; none if it reads them
 /// from the cache.
 fn live_flops(plan: &RunPlan, cell: &PlannedCell, (augment, images): (&Augment, u64)) -> f64 {
-    let parts = plan.parts(cell);
-    match TrainingFeatures::of(&cell.cell.spec, augment, parts, plan.data(cell)) {
-        Ok(TrainingFeatures::Live) => images as f64 * parts.vision.shape.cost.flops as f64,
-        _ => 0.0,
+    match is_live(plan, cell, augment) {
+        true => images as f64 * plan.parts(cell).vision.shape.cost.flops as f64,
+        false => 0.0,
     }
 }
 
-/// Estimates the bytes of a cell's job at its peak: in stage 2, in computing features, or in stage
-/// 1.
-fn peak_bytes(parts: &ModelPlan, cell: &PlannedCell) -> u64 {
+/// Memory of a phase of a cell's job.
+struct Phase {
+    /// Bytes at its peak.
+    bytes: u64,
+    /// Frozen parameters that it holds.
+    frozen: u64,
+}
+
+/// Returns the phases of a cell's job: computing features, stage 1, stage 2.
+fn phases(plan: &RunPlan, cell: &PlannedCell) -> Vec<Phase> {
+    let parts = plan.parts(cell);
     let (vision, bridge) = (&parts.vision.shape, &parts.bridge.shape);
-    let (one, two) = (&cell.cell.spec.stage1, &cell.cell.spec.stage2);
     let rows = |batch: usize, accumulate: usize| batch.div_ceil(accumulate.max(1));
-    let mut peak = memory::features(vision);
-    if let (Some(language), Some(two)) = (&parts.language, two) {
-        peak = peak.max(memory::stage2(
+    let features = memory::features(vision) - memory::BASE;
+    let encoder = Phase { bytes: features, frozen: vision.cost.params };
+    // Pictures that are encoded in the steps keep the encoder in memory.
+    let beside = |augment: &Augment| match is_live(plan, cell, augment) {
+        true => (features, vision.cost.params),
+        false => (0, 0),
+    };
+    let mut all = vec![encoder];
+    if let (Some(language), Some(two)) = (&parts.language, &cell.cell.spec.stage2) {
+        let bytes = memory::stage2(
             vision,
             bridge,
             &language.shape,
             parts.trained_params,
             [two.batch, rows(two.batch, two.accumulate), LONGEST_CAPTION],
             two.recompute,
-        ));
+        ) - memory::BASE;
+        let (more, frozen) = beside(&two.augment);
+        let frozen = language.shape.cost.params + frozen;
+        all.push(Phase { bytes: (Count::from(bytes) + more).get(), frozen });
     }
-    if let Some(one) = one.as_ref().filter(|_| cell.stage1.is_some()) {
+    if let Some(one) = cell.cell.spec.stage1.as_ref().filter(|_| cell.stage1.is_some()) {
         let rows = rows(one.batch, one.accumulate);
-        peak = peak.max(memory::stage1(vision, bridge, one.batch, rows, LONGEST_CAPTION));
+        let bytes = memory::stage1(vision, bridge, one.batch, rows, LONGEST_CAPTION);
+        let (more, frozen) = beside(&one.augment);
+        let bytes = Count::from(bytes).less(Count::from(memory::BASE)) + more;
+        all.push(Phase { bytes: bytes.get(), frozen });
     }
-    peak
+    all
+}
+
+/// Returns `true` if a stage that augments so encodes its pictures in its steps.
+fn is_live(plan: &RunPlan, cell: &PlannedCell, augment: &Augment) -> bool {
+    let features =
+        TrainingFeatures::of(&cell.cell.spec, augment, plan.parts(cell), plan.data(cell));
+    matches!(features, Ok(TrainingFeatures::Live))
 }
 
 /// Returns the feature caches of a plan. Models that differ only in the language model share one.

@@ -1,6 +1,6 @@
 //! Names of cells and stage-1 runs, made from everything that can change their results.
 
-use crate::experiment::spec::{DataSpec, FeatureMode, Spec};
+use crate::experiment::spec::{DataSpec, FeatureMode, ModelSpec, Spec};
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::fingerprint::{card_hash, hash_json};
 use crate::plan::model_plan::ModelPlan;
@@ -15,13 +15,28 @@ fn data_json(splits: &Splits) -> serde_json::Value {
 }
 
 /// Names a stage-1 run by what determines it. The language model and stage 2 do not.
-pub(crate) fn stage1_key(cell: &ExperimentCell, parts: &ModelPlan, splits: &Splits) -> String {
+/// `start` is the hash of the weights that it starts from, if the experiment names some.
+pub(crate) fn stage1_key(
+    cell: &ExperimentCell,
+    parts: &ModelPlan,
+    splits: &Splits,
+    start: Option<&str>,
+) -> String {
     let retrieve = cell.spec.eval.retrieve.as_ref().and(cell.tasks.last());
-    hash_json(&serde_json::json!({
+    let mut named = serde_json::json!({
         "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.card), "bridge": card_hash(&parts.bridge.card),
         "init": cell.spec.model.init, "stage1": cell.spec.stage1, "retrieve": retrieve, "pool": cell.spec.eval.retrieval,
         "data": data_json(splits), "threads": cell.spec.compute.threads,
-    }))
+    });
+    add_start(&mut named, start);
+    hash_json(&named)
+}
+
+/// Adds the weights of a start. Without one nothing is added: earlier names stay.
+fn add_start(named: &mut serde_json::Value, start: Option<&str>) {
+    if let Some(start) = start {
+        named["start"] = serde_json::json!(start);
+    }
 }
 
 /// Names a cell by the values of its axes, its seed, and a hash of what determines its results.
@@ -30,8 +45,16 @@ pub(crate) fn cell_id(
     parts: &ModelPlan,
     splits: &Splits,
     stage1: Option<&str>,
+    start: Option<&str>,
 ) -> String {
     let spec = Spec {
+        // The weights count, not the place that they are read from.
+        model: ModelSpec {
+            from: None,
+            from_cell: None,
+            from_stage: None,
+            ..cell.spec.model.clone()
+        },
         name: String::new(),
         question: String::new(),
         // Neither the limit of damaged pictures nor the way of features changes results.
@@ -44,11 +67,13 @@ pub(crate) fn cell_id(
     spec["compute"] =
         serde_json::json!({ "threads": cell.spec.compute.threads, "jobs": 0, "save_seconds": 20 });
     let language = parts.language.as_ref().map(|language| card_hash(&language.card));
-    let hash = hash_json(&serde_json::json!({
+    let mut named = serde_json::json!({
         "format": 1, "spec": spec, "language": language, "vision": card_hash(&parts.vision.card),
         "bridge": card_hash(&parts.bridge.card), "data": data_json(splits), "stage1": stage1, "tasks": cell.tasks,
         "also": splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
-    }));
+    });
+    add_start(&mut named, start);
+    let hash = hash_json(&named);
     let readable: Vec<String> = cell
         .axes
         .values()

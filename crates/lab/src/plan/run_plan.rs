@@ -2,10 +2,12 @@
 
 use crate::LabError;
 use crate::experiment::spec::{AlsoSpec, DataSpec, ModelSpec};
+use crate::experiment::start::StartFile;
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::names::{cell_id, stage1_key};
 use crate::plan::splits::Splits;
+use crate::plan::start_plan::StartPlan;
 use crate::plan::training_features::TrainingFeatures;
 use crate::work::tasks;
 use serde::Serialize;
@@ -36,6 +38,8 @@ pub struct PlannedCell {
     pub splits: usize,
     /// Index into [`RunPlan::stage1`].
     pub stage1: Option<usize>,
+    /// Index into [`RunPlan::starts`].
+    pub start: Option<usize>,
 }
 
 /// Everything that a run does.
@@ -46,6 +50,8 @@ pub struct RunPlan {
     pub splits: Vec<Splits>,
     /// Stage-1 runs, each used by one or more cells.
     pub stage1: Vec<Stage1Plan>,
+    /// Weights that cells start from, where the experiment names some.
+    pub starts: Vec<StartPlan>,
     /// Cells.
     pub cells: Vec<PlannedCell>,
     /// Assumptions about data, and settings that may not be meant, one line each.
@@ -105,6 +111,9 @@ impl RunPlan {
 /// Cards of a model; models with the same cards are looked up once.
 type ModelKey = (String, String, Option<String>);
 
+/// Checkpoint, model, and `true` if stage 1 starts from it.
+type StartKey = (StartFile, usize, bool);
+
 /// A plan that grows cell by cell.
 struct Planner<'a> {
     registry: &'a Registry,
@@ -114,6 +123,8 @@ struct Planner<'a> {
     models: Vec<ModelKey>,
     /// Keys of [`RunPlan::splits`].
     data: Vec<(DataSpec, Vec<AlsoSpec>)>,
+    /// Keys of [`RunPlan::starts`].
+    starts: Vec<StartKey>,
 }
 
 impl<'a> Planner<'a> {
@@ -122,10 +133,11 @@ impl<'a> Planner<'a> {
             model_plans: Vec::new(),
             splits: Vec::new(),
             stage1: Vec::new(),
+            starts: Vec::new(),
             cells: Vec::new(),
             notes: Vec::new(),
         };
-        Self { registry, missing, plan, models: Vec::new(), data: Vec::new() }
+        Self { registry, missing, plan, models: Vec::new(), data: Vec::new(), starts: Vec::new() }
     }
 
     fn add(&mut self, mut cell: ExperimentCell) -> Result<(), LabError> {
@@ -152,8 +164,12 @@ impl<'a> Planner<'a> {
             );
             return Err(Problem::new(what).hint("use a Q-Former, or add `[stage2]`").into());
         }
-        let key = wants_stage1.then(|| stage1_key(&cell, parts, opened));
-        cell.id = cell_id(&cell, parts, opened, key.as_deref());
+        let start = cell.start.as_ref().map(|file| self.start(file, model_plan, wants_stage1));
+        let start = start.transpose()?;
+        let (parts, opened) = (&self.plan.model_plans[model_plan], &self.plan.splits[splits]);
+        let weights = start.map(|at| self.plan.starts[at].hash());
+        let key = wants_stage1.then(|| stage1_key(&cell, parts, opened, weights.as_deref()));
+        cell.id = cell_id(&cell, parts, opened, key.as_deref(), weights.as_deref());
         if self.plan.cells.iter().any(|other| other.cell.id == cell.id) {
             let what = format!("two cells are the same: {:?} seed {}", cell.axes, cell.seed);
             let hint = "an axis changes nothing; remove the repeated value";
@@ -161,7 +177,7 @@ impl<'a> Planner<'a> {
         }
         cell.spec.notes().into_iter().for_each(|note| self.plan.note(note));
         let stage1 = key.map(|key| self.stage1(key, &cell));
-        self.plan.cells.push(PlannedCell { cell, model_plan, splits, stage1 });
+        self.plan.cells.push(PlannedCell { cell, model_plan, splits, stage1, start });
         Ok(())
     }
 
@@ -174,6 +190,25 @@ impl<'a> Planner<'a> {
         self.plan.model_plans.push(ModelPlan::new(self.registry, model)?);
         self.models.push(key);
         Ok(self.models.len() - 1)
+    }
+
+    /// Returns the index of weights that a stage starts from, which are opened the first time.
+    fn start(
+        &mut self,
+        file: &StartFile,
+        model_plan: usize,
+        first: bool,
+    ) -> Result<usize, LabError> {
+        let key = (file.clone(), model_plan, first);
+        if let Some(at) = self.starts.iter().position(|known| *known == key) {
+            return Ok(at);
+        }
+        let parts = &self.plan.model_plans[model_plan];
+        let start = StartPlan::new(self.registry, file, parts, first)?;
+        start.lines().into_iter().for_each(|line| self.plan.note(line));
+        self.plan.starts.push(start);
+        self.starts.push(key);
+        Ok(self.starts.len() - 1)
     }
 
     /// Returns the index of data, which are opened the first time.

@@ -17,6 +17,9 @@ pub const SCORES_FILE: &str = "scores.json";
 /// Name of the file with the intervals of the scores of a stage-1 run.
 pub const INTERVALS_FILE: &str = "intervals.json";
 
+/// Name of the report on the weights that a training started from.
+pub const START_FILE: &str = "start.json";
+
 /// Folder of partial results of a job. It is removed once the whole result is written; after a kill
 /// the job continues from it.
 pub(crate) const PIECES: &str = "pieces";

@@ -118,6 +118,7 @@ fn add_stage1<'a>(
             model_plan: run.plan.parts(cell),
             splits: run.plan.data(cell),
             seed: stage1.seed,
+            start: cell.start.map(|at| &run.plan.starts[at]),
             key: &stage1.key,
         };
         let name = format!("stage 1 seed {}", stage1.seed);

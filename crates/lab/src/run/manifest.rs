@@ -74,6 +74,8 @@ impl Manifest {
             ..Self::default()
         };
         manifest.add_cards(plan);
+        let starts = plan.starts.iter();
+        manifest.weights.extend(starts.map(|s| (format!("from {}", s.file.name), s.hash())));
         manifest.add_data(plan);
         manifest.add_cells(plan);
         manifest

@@ -10,6 +10,7 @@
 //! | `lock` | one process at a time in a folder |
 //! | [`done`], [`damage`], [`sealed`] | lists of files with hashes, and files that changed since |
 //! | [`manifest`], [`provenance`] | cards, data, builds and machine of a run |
+//! | `start` | checkpoints that cells start from |
 //! | `cost` | time and memory that a run took |
 //! | [`trained`] | the models that a run trained |
 
@@ -23,6 +24,7 @@ pub mod manifest;
 pub mod planned;
 pub mod provenance;
 pub mod sealed;
+mod start;
 pub mod steps;
 pub mod trained;
 pub mod workers;

@@ -54,6 +54,7 @@ impl Run {
             model_plan: self.plan.parts(cell),
             splits: self.plan.data(cell),
             stage1: self.plan.stage1(cell).map(|stage1| stage1.key.as_str()),
+            start: cell.start.map(|at| &self.plan.starts[at]),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::run::done::{self, Done};
 use crate::run::folder::{COST_FILE, MANIFEST_FILE, manifest_hint};
 use crate::run::lock::Lock;
 use crate::run::manifest::Manifest;
+use crate::run::start::find_starts;
 use crate::run::{Run, RunOptions, cost, jobs, sealed};
 use crate::work::context::RunContext;
 use crate::{LabError, Reporter, results::collect};
@@ -57,9 +58,10 @@ impl Run {
         // 1. Parse the file, with the values of the command line.
         let (spec, table) = resolve(&source, &options.overrides, options.smoke)?;
         // 2. Make one cell for each combination of axis values and seeds.
-        let cells = cells(&source, &spec, &table)?;
+        let mut cells = cells(&source, &spec, &table)?;
         losses::check(registry, &source, &spec, &cells, &options.overrides)?;
         // 3. Look up cards, check widths, find work that cells share, count costs.
+        find_starts(registry, &mut cells, missing)?;
         let jobs = match options.jobs.unwrap_or(spec.compute.jobs) {
             0 => (cores() / spec.compute.threads.max(1)).max(1),
             jobs => jobs,

@@ -45,6 +45,7 @@ impl CellJob<'_> {
             model_plan: self.model_plan,
             splits: self.splits,
             seed: self.cell.seed,
+            start: self.start,
             key,
         })
     }
@@ -61,7 +62,11 @@ impl CellJob<'_> {
                 device,
             )?,
         };
-        self.model_plan.connector(bridge, seed, device)
+        let connector = self.model_plan.connector(bridge, seed, device)?;
+        match self.start.filter(|_| self.stage1.is_none()) {
+            Some(start) => start.load(connector, "", &self.dir()),
+            None => Ok(connector),
+        }
     }
 
     /// Trains and evaluates the cell, resuming where an earlier run was stopped. Without stage 2 it

@@ -4,6 +4,7 @@ use crate::LabError;
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
+use crate::plan::start_plan::StartPlan;
 use crate::work::context::RunContext;
 use crate::work::feature_store::SplitFeatures;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct CellJob<'a> {
     pub splits: &'a Splits,
     /// Key of the stage-1 run that it starts from, if there is one.
     pub stage1: Option<&'a str>,
+    /// Weights that its first stage starts from, if the experiment names some.
+    pub start: Option<&'a StartPlan>,
 }
 
 impl CellJob<'_> {

@@ -8,6 +8,7 @@ use crate::plan::ids::note_texts;
 use crate::plan::losses;
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
+use crate::plan::start_plan::StartPlan;
 use crate::run::done::Done;
 use crate::run::folder::{INTERVALS_FILE, SCORES_FILE};
 use crate::work::captions::{MAX_CAPTION, stage1_caption};
@@ -40,6 +41,8 @@ pub struct Stage1Job<'a> {
     pub splits: &'a Splits,
     /// Seed.
     pub seed: u64,
+    /// Weights that it starts from, if the experiment names some.
+    pub start: Option<&'a StartPlan>,
     /// Key, which names its folder.
     pub key: &'a str,
 }
@@ -84,6 +87,10 @@ impl Stage1Job<'_> {
             self.seed,
             &device,
         )?;
+        let bridge = match self.start {
+            Some(start) => start.load(bridge, "bridge.", &self.dir())?,
+            None => bridge,
+        };
         let settings = self.settings;
         let config = FitConfig {
             steps: settings.steps,

@@ -144,7 +144,23 @@ impl TrainedRun<'_> {
         Ok((key, cells.swap_remove(at)))
     }
 
-    fn trained_keys(&self) -> Vec<String> {
+    /// Returns `true` if the run, or one cell of it, has a stage 1 that was begun.
+    pub(super) fn has_stage1(&self, cell: Option<&str>) -> bool {
+        match cell {
+            Some(id) => self.manifest().stage1.contains_key(id),
+            None => !self.trained_keys().is_empty(),
+        }
+    }
+
+    /// Lists the cells whose stage 2 was begun, or all where stage 1 alone is trained.
+    pub(super) fn trained_cells(&self) -> Result<Vec<String>, LabError> {
+        let all = self.ids()?;
+        let begun = |id: &&String| self.run().stage2(id).join("latest.json").is_file();
+        let trained: Vec<String> = all.iter().filter(begun).cloned().collect();
+        Ok(if trained.is_empty() { all } else { trained })
+    }
+
+    pub(super) fn trained_keys(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.join("stage1")).into_iter().flatten().flatten();
         let trained = entries.filter(|entry| entry.path().join("latest.json").is_file());
         let mut keys: Vec<String> =

@@ -1,6 +1,7 @@
 //! The models that a run trained, opened from its folder.
 
 mod lookup;
+mod weights;
 
 use crate::experiment::spec::Spec;
 use crate::plan::model_plan::ModelPlan;

@@ -126,6 +126,16 @@ impl Reader {
     /// With every missing, unexpected and mis-shaped tensor, copies of tied tensors that differ
     /// included.
     pub fn check(&mut self) -> Result<(), WeightsError> {
+        let mismatch = self.mismatch()?;
+        if mismatch.is_empty() { Ok(()) } else { Err(self.refusal(mismatch)) }
+    }
+
+    /// Ends the planning, and returns everything that does not fit, for callers that can do
+    /// without some of it.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn mismatch(&mut self) -> Result<Mismatch, WeightsError> {
         let unused: Vec<String> = self
             .tensors
             .names()
@@ -135,17 +145,20 @@ impl Reader {
         for name in unused {
             self.check_unused(name)?;
         }
-        if self.wrong.is_empty() {
-            return Ok(());
-        }
-        let mut mismatch = Box::new(std::mem::take(&mut self.wrong));
+        Ok(std::mem::take(&mut self.wrong))
+    }
+
+    /// Creates the error about a mismatch.
+    #[must_use]
+    pub fn refusal(&self, mismatch: Mismatch) -> WeightsError {
+        let mut mismatch = Box::new(mismatch);
         if let Some(level) = self.ways.level(mismatch.unexpected.iter().map(String::as_str)) {
             let there: BTreeSet<&String> = level.tensors.values().flatten().collect();
             mismatch.missing.retain(|name| !there.contains(name));
             mismatch.unexpected.retain(|name| !level.tensors.contains_key(name));
-            return Err(levels::mixed(&self.tensors, &level.name, &mismatch));
+            return levels::mixed(&self.tensors, &level.name, &mismatch);
         }
-        Err(WeightsError::Mismatch { file: self.tensors.path().display().to_string(), mismatch })
+        WeightsError::Mismatch { file: self.tensors.path().display().to_string(), mismatch }
     }
 
     /// Reports a tensor that no parameter uses, unless it is an equal copy of one that is used or

@@ -22,6 +22,11 @@ impl Plan {
         self.recipes.contains_key(name)
     }
 
+    /// Returns the tensors of the file that a parameter is made of; none if it is not in the file.
+    pub fn tensors(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.recipes.get(name).into_iter().flat_map(Recipe::names)
+    }
+
     /// Returns the position tables that the file has for another image size, each with the side of
     /// its grid.
     pub fn resized(&self) -> impl Iterator<Item = (&str, usize)> {

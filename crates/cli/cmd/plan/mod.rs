@@ -1,6 +1,9 @@
 //! `toolkit plan`: shows what an experiment would do and cost. No weight is read and nothing is
 //! written.
 
+mod priced;
+
+use self::priced::{PriceArgs, text as price_text};
 use crate::cmd::run::args::ExperimentArgs;
 use crate::cmd::run::pretrain;
 use crate::context::Context;
@@ -16,16 +19,20 @@ use toolkit_lab::run::Run;
 ///
 /// Cards are looked up, widths checked and shared work found; nothing is written. Operations are
 /// counted from the shapes, time is an estimate for small models on the CPU. Data and weights need
-/// not be here: the plan notes what it assumes of them.
+/// not be here: the plan notes what it assumes of them. `--on` prices the plan on a GPU: hours at
+/// an assumed share of its peak, and if the largest job fits in its memory.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
   toolkit plan experiments/ablate_stage1.toml
   toolkit plan experiments/ablate_stage1.toml --set stage2.steps=2000 --jobs 8
+  toolkit plan experiments/pretrain_stage1_vit_g.toml --on a100-40 --devices 16
   toolkit plan experiments/ablate_stage1.toml --json | jq .estimate.seconds")]
 pub struct Args {
     #[command(flatten)]
     experiment: ExperimentArgs,
+    #[command(flatten)]
+    price: PriceArgs,
 }
 
 /// Runs the command.
@@ -33,7 +40,7 @@ pub struct Args {
 /// # Errors
 /// If something is wrong with the file, cards, widths or data.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    show(context, &args.experiment)
+    show_priced(context, &args.experiment, Some(&args.price))
 }
 
 /// Shows the plan of an experiment; `run --plan` calls it too.
@@ -41,18 +48,33 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 /// # Errors
 /// The errors of [`run`].
 pub fn show(context: &Context, args: &ExperimentArgs) -> anyhow::Result<()> {
+    show_priced(context, args, None)
+}
+
+fn show_priced(
+    context: &Context,
+    args: &ExperimentArgs,
+    priced: Option<&PriceArgs>,
+) -> anyhow::Result<()> {
     let source = context.source(&args.file)?;
     let options = args.options(context);
     if let Experiment::Pretrain(_) = kind(&source)? {
+        priced.map_or(Ok(()), PriceArgs::refuse)?;
         return pretrain::plan(context, &source, &options);
     }
     let mut run = Run::sketch(source, &context.registry, &options)?;
     let missing = run.plan.check_headers()?;
     run.plan.notes.extend(missing);
-    for note in &run.plan.notes {
-        context.log.line(&format!("note: {note}"));
-    }
-    context.print(|| as_json(&run), || as_text(&run))
+    run.plan.notes.iter().for_each(|note| context.log.line(&format!("note: {note}")));
+    let price = priced.map(|priced| priced.price(context, &run.estimate)).transpose()?.flatten();
+    let as_json = || {
+        let mut plan = as_json(&run);
+        if let Some(price) = &price {
+            plan["price"] = json!(price);
+        }
+        plan
+    };
+    context.print(as_json, || as_text(&run) + &price.as_ref().map_or_else(String::new, price_text))
 }
 
 /// Returns the trained and frozen parameters of a cell.
