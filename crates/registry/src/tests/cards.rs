@@ -125,7 +125,7 @@ fn keys_of_another_kind_are_unknown() {
     assert_eq!(
         error(Kind::Dataset, "kind = \"scenes\"\n[preprocess]\n"),
         "unknown key `preprocess` in a data set card --> registry/datasets/x.toml:2:2; hint: use one of `kind`, `config`, `packages`, \
-         `about`, `facts`, `scores`, `licence`, `source`"
+         `text_processor`, `about`, `facts`, `scores`, `licence`, `source`"
     );
 }
 
