@@ -113,7 +113,7 @@ pub fn fit<M: Module, O: Objective<M>>(
     let (mut state, saved) = State::open(config, model, dir)?;
     let mut log = StepLog::open(dir, saved.as_ref(), config.saves.keep)?;
     let device = state.model.devices().into_iter().next().unwrap_or_default();
-    let meter = Meter::new(config.flops, device);
+    let mut meter = Meter::new(config.flops, device);
     for observer in &mut *observers {
         observer.start(state.step, config.steps, &state.model)?;
     }
@@ -125,7 +125,9 @@ pub fn fit<M: Module, O: Objective<M>>(
         let (step, amounts) = (state.step, Amounts::of(&found));
         let (next, metrics) = state.update(found)?;
         state = next;
-        let timing = meter.line(step, &amounts, began.elapsed());
+        let took = began.elapsed();
+        meter.refresh();
+        let timing = meter.line(step, &amounts, took);
         let lines = StepLines { metrics, timing };
         log.write(&lines)?;
         state.save_if_due(&mut log)?;

@@ -83,6 +83,11 @@ impl Meter {
         Self { flops, device, peak }
     }
 
+    /// Takes the peak of the device if it was found to be higher.
+    pub(super) fn refresh(&mut self) {
+        self.peak = self.peak.map(|peak| peak.max(flops_per_second(&self.device)));
+    }
+
     /// Returns the line of a step that took `took`.
     pub(super) fn line(&self, step: u64, amounts: &Amounts, took: Duration) -> TimingLine {
         let seconds = took.as_secs_f64();
