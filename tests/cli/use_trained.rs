@@ -97,14 +97,14 @@ fn checkpoints_that_were_kept_open_by_name() {
     picture(&picture_file);
     let (run, picture_file) = (out.to_str().unwrap(), picture_file.to_str().unwrap());
     let caption = |checkpoint: &str| {
-        toolkit(&["caption", run, picture_file, "--json", "--checkpoint", checkpoint])
+        toolkit(&["caption", "--quiet", run, picture_file, "--json", "--checkpoint", checkpoint])
     };
     caption("best").json_lines();
     caption("latest").json_lines();
     caption("999999").fails_with(&["there is no checkpoint `999999`", "compute.keep"]);
     caption("last").fails_with(&["--checkpoint"]);
     let none = finished().0.to_str().unwrap();
-    toolkit(&["caption", none, picture_file, "--checkpoint", "best"])
+    toolkit(&["caption", "--quiet", none, picture_file, "--checkpoint", "best"])
         .fails_with(&["there is no checkpoint `best`", "compute.best"]);
     let wrong = ["--quiet", "--set", "compute.best=vqa.none"];
     called(&mut run_command(&file, &dir.path().join("wrong"), &wrong))
