@@ -12,6 +12,7 @@ mod help;
 mod live;
 mod measure;
 mod mixture;
+mod parquet;
 mod published;
 mod reproduce;
 mod resume;

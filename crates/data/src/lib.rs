@@ -85,7 +85,7 @@ pub use scenes::{
     SceneText, Scenes, ScenesConfig, Thing, World, words,
 };
 pub use shards::{
-    PackedSample, ShardOptions, ShardSize, ShardSplit, ShardStats, ShardWriter, Shards,
+    PackedSample, ShardForm, ShardOptions, ShardSize, ShardSplit, ShardStats, ShardWriter, Shards,
     ShardsConfig,
 };
 pub use sheet::contact_sheet;

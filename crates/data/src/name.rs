@@ -9,6 +9,8 @@ pub enum DataName<'a> {
     Folder(&'a Path),
     /// `shards:GLOB`: tar files, or folders of them.
     Shards(&'a str),
+    /// `parquet:GLOB`: parquet files with the bytes of pictures, or folders of them.
+    Parquet(&'a str),
     /// `card:split`: one split of a card.
     Split {
         /// Name of the card.
@@ -22,7 +24,8 @@ pub enum DataName<'a> {
 
 impl<'a> DataName<'a> {
     /// The forms of names, for help and errors.
-    pub const FORMS: &'static str = "`scenes:train`, `folder:PATH` or `shards:GLOB`";
+    pub const FORMS: &'static str =
+        "`scenes:train`, `folder:PATH`, `shards:GLOB` or `parquet:GLOB`";
 
     /// Tells the forms apart.
     ///
@@ -40,6 +43,7 @@ impl<'a> DataName<'a> {
         match name.split_once(':') {
             Some(("folder", path)) => Self::Folder(Path::new(path)),
             Some(("shards", patterns)) => Self::Shards(patterns),
+            Some(("parquet", patterns)) => Self::Parquet(patterns),
             Some((card, split)) => Self::Split { card, split },
             None => Self::Card(name),
         }
@@ -49,7 +53,7 @@ impl<'a> DataName<'a> {
     #[must_use]
     pub fn card(self) -> Option<&'a str> {
         match self {
-            Self::Folder(_) | Self::Shards(_) => None,
+            Self::Folder(_) | Self::Shards(_) | Self::Parquet(_) => None,
             Self::Split { card, .. } | Self::Card(card) => Some(card),
         }
     }
@@ -72,10 +76,10 @@ impl<'a> DataName<'a> {
         match self {
             Self::Folder(path) => last(path.to_str().unwrap_or_default()),
             Self::Split { card, .. } | Self::Card(card) => card,
-            Self::Shards(patterns) => {
+            Self::Shards(patterns) | Self::Parquet(patterns) => {
                 let first = patterns.split("::").next().unwrap_or_default().trim();
                 match first.find(['{', '*', '?', '[']) {
-                    None => last(first).trim_end_matches(".tar"),
+                    None => last(first).trim_end_matches(".tar").trim_end_matches(".parquet"),
                     Some(pattern) => match first[..pattern].rsplit_once('/') {
                         Some((folder, _)) if !last(folder).is_empty() => last(folder),
                         _ if pattern > 0 => last(&first[..pattern]),

@@ -2,7 +2,7 @@
 
 use crate::{Kind, Registry};
 use std::sync::Arc;
-use toolkit_data::{DataError, DataName, Dataset, Folder, ShardOptions, Shards};
+use toolkit_data::{DataError, DataName, Dataset, Folder, ShardForm, ShardOptions, Shards};
 use toolkit_system::problem::Problem;
 
 /// A callback that returns data in place of those that cannot be opened, from their name and the
@@ -51,13 +51,8 @@ impl<'a> Opener<'a> {
             DataName::Folder(path) => {
                 without_fields(Arc::new(Folder::open_kept(path, &self.registry.opening())?))
             }
-            shards @ DataName::Shards(patterns) => {
-                let (name, patterns) = (shards.label(), patterns.to_owned());
-                let caption = caption.map(str::to_owned);
-                let options = ShardOptions { caption, ..ShardOptions::default() };
-                let opening = self.registry.opening();
-                Ok(Arc::new(Shards::open(name, &[patterns], &options, &opening)?))
-            }
+            DataName::Shards(patterns) => self.shards(name, patterns, ShardForm::Tar, caption),
+            DataName::Parquet(patterns) => self.shards(name, patterns, ShardForm::Parquet, caption),
             DataName::Split { card, split } => {
                 let card = self.registry.card(Kind::Dataset, card)?;
                 let within = [&self.within[..], &[name.to_owned()]].concat();
@@ -70,5 +65,19 @@ impl<'a> Opener<'a> {
                 Err(DataError::new(what, format!("write {}", DataName::FORMS)))
             }
         }
+    }
+
+    fn shards(
+        &self,
+        name: &str,
+        patterns: &str,
+        form: ShardForm,
+        caption: Option<&str>,
+    ) -> Result<Arc<dyn Dataset>, DataError> {
+        let name = DataName::parse(name).label();
+        let caption = caption.map(str::to_owned);
+        let options = ShardOptions { form, caption, ..ShardOptions::default() };
+        let opening = self.registry.opening();
+        Ok(Arc::new(Shards::open(name, &[patterns.to_owned()], &options, &opening)?))
     }
 }

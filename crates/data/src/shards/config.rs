@@ -1,6 +1,7 @@
 //! Shards in a card: `kind = "shards"`.
 
 use super::dataset::{ShardOptions, Shards};
+use super::place::ShardForm;
 use crate::root::{data_root, variable};
 use crate::{DataError, Dataset, DatasetCard, DatasetFormat, UserFiles};
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,11 @@ pub struct ShardsConfig {
     /// Folder of the shards on this machine; `~/` is the home folder. Otherwise the folder called as
     /// the card in the one that the environment variable `TOOLKIT_DATA` names.
     pub root: Option<String>,
-    /// Field of the JSON that has the captions; otherwise `caption` or `captions`, then `.txt` and
+    /// Files of the splits: tar files, or parquet files.
+    pub form: ShardForm,
+    /// Column of parquet files that has the bytes of pictures; one with a usual name unless given.
+    pub image: Option<String>,
+    /// Field of the JSON, or column, that has the captions; otherwise `caption` or `captions`, then `.txt` and
     /// `.caption`.
     pub caption: Option<String>,
     /// The splits by name.
@@ -62,8 +67,8 @@ impl DatasetFormat for Shards {
         split: &str,
     ) -> Result<Arc<dyn Dataset>, DataError> {
         let files = &config.split(split)?.files;
-        let options =
-            ShardOptions { root: config.root(card.name)?, caption: config.caption.clone() };
+        let ShardsConfig { form, image, caption, .. } = config.clone();
+        let options = ShardOptions { root: config.root(card.name)?, form, caption, image };
         let name = format!("{}:{split}", card.name);
         Ok(Arc::new(Self::open(name, files, &options, card.opening)?))
     }

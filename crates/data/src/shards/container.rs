@@ -23,11 +23,11 @@ pub(crate) trait Container: Sync {
         found: &mut Found<'_, '_>,
     ) -> std::result::Result<Sum, DataError>;
 
-    /// Opens a shard.
+    /// Opens a shard that was scanned by a rule.
     ///
     /// # Errors
-    /// If the system refuses.
-    fn open(&self, path: &Path) -> Result<Arc<dyn OpenShard>>;
+    /// If the system refuses, or the shard is damaged.
+    fn open(&self, path: &Path, rule: &TextRule) -> Result<Arc<dyn OpenShard>>;
 }
 
 /// An open shard.

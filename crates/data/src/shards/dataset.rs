@@ -4,7 +4,7 @@ use super::faults::Note;
 use super::find::find;
 use super::index::{Entry, IndexFile, Shard};
 use super::kept;
-use super::place::{Place, ShardFile};
+use super::place::{Place, ShardFile, ShardForm};
 use super::pool::Pool;
 use super::texts::{Own, TextRule, Texts};
 use crate::image::decode_bytes_as;
@@ -43,8 +43,12 @@ pub struct Shards {
 pub struct ShardOptions {
     /// Folder that relative patterns start from; otherwise the current one.
     pub root: PathBuf,
-    /// Field of the JSON that has the captions.
+    /// Files that patterns stand for.
+    pub form: ShardForm,
+    /// Field of the JSON, or column, that has the captions.
     pub caption: Option<String>,
+    /// Column that has the bytes of pictures.
+    pub image: Option<String>,
 }
 
 impl Shards {
@@ -59,8 +63,8 @@ impl Shards {
         options: &ShardOptions,
         opening: &Opening,
     ) -> Result<Self, DataError> {
-        let shards = find(patterns, &options.root)?;
-        let rule = TextRule { field: options.caption.clone() };
+        let shards = find(patterns, &options.root, options.form)?;
+        let rule = TextRule { field: options.caption.clone(), image: options.image.clone() };
         let index = kept::open(&shards, &rule, opening)?;
         let mut data = Self {
             name: name.into(),
@@ -260,7 +264,8 @@ impl Shards {
         let file = entry.file();
         let path = PathBuf::from(place(shard, &file));
         let stamp = self.index.header().shards[at].stamp;
-        let read = self.pool.get(at, shard, stamp).and_then(|open| open.picture(at_place, &file));
+        let opened = self.pool.get(at, shard, (stamp, &self.index.header().rule));
+        let read = opened.and_then(|open| open.picture(at_place, &file));
         match read {
             Ok(bytes) => Ok((bytes, path)),
             Err(source) => Err(DataError::Read { path, source }),

@@ -1,7 +1,7 @@
 //! From a name to the shards that it stands for.
 
 use super::braces;
-use super::place::{ShardFile, ShardKind};
+use super::place::{ShardFile, ShardForm, ShardKind};
 use crate::{DataError, is_picture};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -17,11 +17,15 @@ const FORMS: &str = "write a path, a pattern such as `part-*.tar` or `part-{00..
 ///
 /// # Errors
 /// If a pattern is wrong or stands for nothing, or a shard that is named is not there.
-pub(super) fn find(patterns: &[String], root: &Path) -> Result<Vec<ShardFile>, DataError> {
+pub(super) fn find(
+    patterns: &[String],
+    root: &Path,
+    form: ShardForm,
+) -> Result<Vec<ShardFile>, DataError> {
     let (mut found, mut missing) = (BTreeSet::new(), Vec::new());
     for pattern in patterns.iter().flat_map(|pattern| words(pattern, root)) {
         for name in braces::expand(&pattern)? {
-            match of_name(&root.join(&name), &mut found)? {
+            match of_name(&root.join(&name), form, &mut found)? {
                 true => {}
                 false => missing.push(name),
             }
@@ -62,19 +66,24 @@ fn words(patterns: &str, root: &Path) -> Vec<String> {
 }
 
 /// Adds the shards of a path or glob; `false` if it is a path and nothing is there.
-fn of_name(path: &Path, found: &mut BTreeSet<(PathBuf, ShardKind)>) -> Result<bool, DataError> {
+fn of_name(
+    path: &Path,
+    form: ShardForm,
+    found: &mut BTreeSet<(PathBuf, ShardKind)>,
+) -> Result<bool, DataError> {
     match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => {
-            let below = of_folder(path)?;
+            let below = of_folder(path, form)?;
             if below.is_empty() {
                 let what = format!("no shard in {}", path.display());
-                return Err(DataError::new(what, "name a folder of .tar files"));
+                let hint = format!("name a folder of .{} files", form.ending());
+                return Err(DataError::new(what, hint));
             }
             found.extend(below);
             return Ok(true);
         }
         Ok(_) => {
-            found.insert((absolute(path), ShardKind::Tar));
+            found.insert((absolute(path), form.kind()));
             return Ok(true);
         }
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -96,9 +105,9 @@ fn of_name(path: &Path, found: &mut BTreeSet<(PathBuf, ShardKind)>) -> Result<bo
             source: error.into(),
         })?;
         if entry.is_dir() {
-            found.extend(of_folder(&entry)?);
-        } else if is_tar(&entry) {
-            found.insert((absolute(&entry), ShardKind::Tar));
+            found.extend(of_folder(&entry, form)?);
+        } else if let Some(kind) = form.kind_of(&entry) {
+            found.insert((absolute(&entry), kind));
         } else {
             others = others.or(Some(entry));
             continue;
@@ -108,9 +117,10 @@ fn of_name(path: &Path, found: &mut BTreeSet<(PathBuf, ShardKind)>) -> Result<bo
     match others {
         None => Err(DataError::new(format!("nothing is called like {pattern}"), FORMS)),
         Some(other) if !other.as_os_str().is_empty() => {
-            let what =
-                format!("no .tar is called like {pattern}, only such as {}", other.display());
-            Err(DataError::new(what, "shards are plain tar files: unpack compressed ones"))
+            let (ending, other) = (form.ending(), other.display());
+            let what = format!("no .{ending} is called like {pattern}, only such as {other}");
+            let hint = format!("shards are plain .{ending} files: unpack compressed ones");
+            Err(DataError::new(what, hint))
         }
         Some(_) => Ok(true),
     }
@@ -118,18 +128,18 @@ fn of_name(path: &Path, found: &mut BTreeSet<(PathBuf, ShardKind)>) -> Result<bo
 
 /// Lists the shards of a folder: its tar files and its folders of pictures; without any, the folder
 /// itself if it has pictures.
-fn of_folder(folder: &Path) -> Result<Vec<(PathBuf, ShardKind)>, DataError> {
+fn of_folder(folder: &Path, form: ShardForm) -> Result<Vec<(PathBuf, ShardKind)>, DataError> {
     let mut found = Vec::new();
     for path in entries(folder)? {
         if path.is_dir() {
-            if has_pictures(&path)? {
+            if form == ShardForm::Tar && has_pictures(&path)? {
                 found.push((absolute(&path), ShardKind::Folder));
             }
-        } else if is_tar(&path) {
-            found.push((absolute(&path), ShardKind::Tar));
+        } else if let Some(kind) = form.kind_of(&path) {
+            found.push((absolute(&path), kind));
         }
     }
-    if found.is_empty() && has_pictures(folder)? {
+    if form == ShardForm::Tar && found.is_empty() && has_pictures(folder)? {
         found.push((absolute(folder), ShardKind::Folder));
     }
     Ok(found)
@@ -150,10 +160,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     };
     paths.retain(|path| !hidden(path));
     Ok(paths)
-}
-
-fn is_tar(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
 }
 
 fn absolute(path: &Path) -> PathBuf {

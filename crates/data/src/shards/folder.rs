@@ -81,7 +81,7 @@ impl Container for FolderShards {
         Ok(hash.finalize().into())
     }
 
-    fn open(&self, path: &Path) -> Result<Arc<dyn OpenShard>> {
+    fn open(&self, path: &Path, _: &TextRule) -> Result<Arc<dyn OpenShard>> {
         Ok(Arc::new(OpenFolder(path.to_owned())))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::container::Container;
 use super::folder::FolderShards;
+use super::parquet::ParquetShards;
 use super::place::ShardKind;
 use super::tar::TarShards;
 
@@ -10,5 +11,6 @@ pub(crate) fn container(kind: ShardKind) -> &'static dyn Container {
     match kind {
         ShardKind::Tar => &TarShards,
         ShardKind::Folder => &FolderShards,
+        ShardKind::Parquet => &ParquetShards,
     }
 }

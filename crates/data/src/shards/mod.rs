@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `find`, `braces` | the shards that a name stands for |
 //! | `container`, `kinds` | the contract of a kind of shard, and all kinds |
-//! | `tar`, `folder` | tar files, and folders of files |
+//! | `tar`, `folder`, `parquet` | tar files, folders of files, parquet files |
 //! | `group`, `texts` | members of one sample, and its captions |
 //! | `found`, `faults`, `place` | samples and faults that a scan finds |
 //! | `index`, `kept` | the index that is kept on disk, and its building on all cores |
@@ -28,6 +28,7 @@ mod index;
 mod kept;
 mod kinds;
 mod pack;
+mod parquet;
 mod place;
 mod pool;
 mod tar;
@@ -36,4 +37,5 @@ mod texts;
 pub use config::{ShardSplit, ShardsConfig};
 pub use dataset::{ShardOptions, Shards};
 pub use pack::{PackedSample, ShardSize, ShardStats, ShardWriter};
+pub use place::ShardForm;
 pub(crate) use place::Stamp;

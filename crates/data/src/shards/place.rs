@@ -4,6 +4,41 @@ use serde::{Deserialize, Serialize};
 use std::io::Result;
 use std::path::{Path, PathBuf};
 
+/// Files that a name of shards stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShardForm {
+    /// Tar files, and folders of pictures.
+    #[default]
+    Tar,
+    /// Parquet files with the bytes of pictures.
+    Parquet,
+}
+
+impl ShardForm {
+    /// Returns the kind of a file, by its ending; `None` if it is of another form.
+    pub(super) fn kind_of(self, path: &Path) -> Option<ShardKind> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        ending.eq_ignore_ascii_case(self.ending()).then_some(self.kind())
+    }
+
+    /// Returns the kind of its files.
+    pub(super) fn kind(self) -> ShardKind {
+        match self {
+            Self::Tar => ShardKind::Tar,
+            Self::Parquet => ShardKind::Parquet,
+        }
+    }
+
+    /// Returns the ending of its files.
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Self::Tar => "tar",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
 /// A kind of shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -12,6 +47,8 @@ pub(crate) enum ShardKind {
     Tar,
     /// A folder of pictures with their texts beside them, as img2dataset writes it.
     Folder,
+    /// A parquet file with the bytes of pictures, as Hugging Face stores data sets.
+    Parquet,
 }
 
 /// A shard that a name stands for.

@@ -3,6 +3,7 @@
 use super::container::OpenShard;
 use super::kinds::container;
 use super::place::{ShardFile, Stamp};
+use super::texts::TextRule;
 use std::collections::HashMap;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +26,12 @@ impl Pool {
     ///
     /// # Errors
     /// If the system refuses, or the shard is not the one that was indexed.
-    pub fn get(&self, at: usize, shard: &ShardFile, stamp: Stamp) -> Result<Arc<dyn OpenShard>> {
+    pub fn get(
+        &self,
+        at: usize,
+        shard: &ShardFile,
+        (stamp, rule): (Stamp, &TextRule),
+    ) -> Result<Arc<dyn OpenShard>> {
         if let Some(open) = self.used(at, None) {
             return Ok(open);
         }
@@ -34,7 +40,7 @@ impl Pool {
             let what = "it has changed since it was indexed: start again";
             return Err(Error::new(ErrorKind::InvalidData, what));
         }
-        let open = container(shard.kind).open(&shard.path)?;
+        let open = container(shard.kind).open(&shard.path, rule)?;
         Ok(self.used(at, Some(open.clone())).unwrap_or(open))
     }
 

@@ -17,6 +17,9 @@ pub(crate) struct TextRule {
     /// Field of the JSON that has the captions; otherwise `caption` or `captions`, then the files of
     /// text.
     pub field: Option<String>,
+    /// Column with the bytes of pictures; otherwise one with a usual name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// Texts of a sample.
@@ -139,7 +142,7 @@ mod tests {
     use super::*;
 
     fn captions(kind: TextKind, bytes: &[u8], field: Option<&str>) -> Result<Vec<String>, String> {
-        let rule = TextRule { field: field.map(str::to_owned) };
+        let rule = TextRule { field: field.map(str::to_owned), image: None };
         kind.read(bytes, &rule).map(|texts| texts.captions)
     }
 

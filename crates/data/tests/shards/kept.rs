@@ -97,8 +97,11 @@ fn the_rule_for_captions_is_part_of_the_index() {
     let json = br#"{"caption": "web", "alt": ["one", "two"]}"#;
     place.write("a.tar", tar(&[("1.png", &png(1)), ("1.json", json)]));
     let open = |field: Option<&str>| {
-        let options =
-            ShardOptions { root: place.dir.path().to_owned(), caption: field.map(str::to_owned) };
+        let options = ShardOptions {
+            root: place.dir.path().to_owned(),
+            caption: field.map(str::to_owned),
+            ..ShardOptions::default()
+        };
         let opening = Opening::new(place.index());
         Shards::open("t", &["a.tar".to_owned()], &options, &opening).unwrap()
     };

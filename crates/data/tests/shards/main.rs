@@ -6,5 +6,6 @@ mod kept;
 mod make;
 mod names;
 mod pack;
+mod parquet;
 mod reference;
 mod split;

@@ -43,7 +43,7 @@ impl Container for TarShards {
         walk.finish(&mut |bytes| found.advance(bytes)).map_err(fail)
     }
 
-    fn open(&self, path: &Path) -> Result<Arc<dyn OpenShard>> {
+    fn open(&self, path: &Path, _: &TextRule) -> Result<Arc<dyn OpenShard>> {
         Ok(Arc::new(TarFile(open(path)?)))
     }
 }
