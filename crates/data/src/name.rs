@@ -11,6 +11,8 @@ pub enum DataName<'a> {
     Shards(&'a str),
     /// `parquet:GLOB`: parquet files with the bytes of pictures, or folders of them.
     Parquet(&'a str),
+    /// `table:FILE`: captions in TSV, CSV or JSON Lines, beside their pictures.
+    Table(&'a str),
     /// `card:split`: one split of a card.
     Split {
         /// Name of the card.
@@ -25,7 +27,7 @@ pub enum DataName<'a> {
 impl<'a> DataName<'a> {
     /// The forms of names, for help and errors.
     pub const FORMS: &'static str =
-        "`scenes:train`, `folder:PATH`, `shards:GLOB` or `parquet:GLOB`";
+        "`scenes:train`, `folder:PATH`, `shards:GLOB`, `parquet:GLOB` or `table:FILE`";
 
     /// Tells the forms apart.
     ///
@@ -44,6 +46,7 @@ impl<'a> DataName<'a> {
             Some(("folder", path)) => Self::Folder(Path::new(path)),
             Some(("shards", patterns)) => Self::Shards(patterns),
             Some(("parquet", patterns)) => Self::Parquet(patterns),
+            Some(("table", patterns)) => Self::Table(patterns),
             Some((card, split)) => Self::Split { card, split },
             None => Self::Card(name),
         }
@@ -53,7 +56,7 @@ impl<'a> DataName<'a> {
     #[must_use]
     pub fn card(self) -> Option<&'a str> {
         match self {
-            Self::Folder(_) | Self::Shards(_) | Self::Parquet(_) => None,
+            Self::Folder(_) | Self::Shards(_) | Self::Parquet(_) | Self::Table(_) => None,
             Self::Split { card, .. } | Self::Card(card) => Some(card),
         }
     }
@@ -70,16 +73,17 @@ impl<'a> DataName<'a> {
     /// assert_eq!(title("shards:part-{0..3}.tar"), "part-");
     /// assert_eq!(title("shards:/data/cc3m/"), "cc3m");
     /// assert_eq!(title("shards:one.tar"), "one");
+    /// assert_eq!(title("table:web/captions.tsv"), "captions");
     /// ```
     #[must_use]
     pub fn title(self) -> &'a str {
         match self {
             Self::Folder(path) => last(path.to_str().unwrap_or_default()),
             Self::Split { card, .. } | Self::Card(card) => card,
-            Self::Shards(patterns) | Self::Parquet(patterns) => {
+            Self::Shards(patterns) | Self::Parquet(patterns) | Self::Table(patterns) => {
                 let first = patterns.split("::").next().unwrap_or_default().trim();
                 match first.find(['{', '*', '?', '[']) {
-                    None => last(first).trim_end_matches(".tar").trim_end_matches(".parquet"),
+                    None => without_ending(last(first)),
                     Some(pattern) => match first[..pattern].rsplit_once('/') {
                         Some((folder, _)) if !last(folder).is_empty() => last(folder),
                         _ if pattern > 0 => last(&first[..pattern]),
@@ -120,6 +124,12 @@ impl<'a> DataName<'a> {
             }
         }
     }
+}
+
+/// Takes the ending off the name of a file of samples.
+fn without_ending(name: &str) -> &str {
+    let endings = [".tar", ".parquet", ".tsv", ".csv", ".jsonl", ".ndjson", ".json"];
+    endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
 /// Returns the last part of a path.

@@ -52,6 +52,7 @@ impl<'a> Opener<'a> {
                 without_fields(Arc::new(Folder::open_kept(path, &self.registry.opening())?))
             }
             DataName::Shards(patterns) => self.shards(name, patterns, ShardForm::Tar, caption),
+            DataName::Table(patterns) => self.shards(name, patterns, ShardForm::Table, caption),
             DataName::Parquet(patterns) => self.shards(name, patterns, ShardForm::Parquet, caption),
             DataName::Split { card, split } => {
                 let card = self.registry.card(Kind::Dataset, card)?;

@@ -59,7 +59,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let options = CheckOptions { examples: args.examples, decode: args.decode };
     let (name, split) = match DataName::parse(&args.data) {
         DataName::Folder(path) => return published::folder(context, path, options),
-        DataName::Shards(_) | DataName::Parquet(_) => return opened(context, args),
+        DataName::Shards(_) | DataName::Parquet(_) | DataName::Table(_) => {
+            return opened(context, args);
+        }
         DataName::Split { card, split } => (card, Some(split)),
         DataName::Card(card) => (card, None),
     };

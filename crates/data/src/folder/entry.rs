@@ -1,5 +1,6 @@
 //! A row of a list, as JSON or a table has it, becomes texts of one picture.
 
+use super::names_of::Names;
 use crate::image::is_picture;
 use crate::lists::keys::{ANSWER, CAPTION, IMAGE_ID, PICTURE, QUESTION};
 use crate::lists::row::{Row, elements, shown};
@@ -12,14 +13,14 @@ const QUESTIONS: &str = "questions";
 const KIND: &[&str] = &["kind", "question_type"];
 
 /// A question with its answers, which are never none.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub question: String,
     pub answers: Vec<String>,
     pub kind: Option<String>,
 }
 
 /// Texts of one picture.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The path as the list has it.
     pub picture: String,
     pub captions: Vec<String>,
@@ -83,6 +84,22 @@ impl Entry {
         Ok(entry)
     }
 
+    /// Reads a row of JSON by the names of its keys. Questions are not looked for.
+    pub fn named(row: &Row<'_>, names: Names<'_>, notes: &mut Notes) -> Result<Self, String> {
+        let keys = names.picture.as_slice();
+        let keys = if keys.is_empty() { PICTURE } else { keys };
+        let (key, value) = row.first(keys)?.ok_or_else(|| row.lacks(keys[0]))?;
+        let mut entry = Self::new(path(key, value)?);
+        entry.captions = match names.caption {
+            None => several::captions(row, CAPTION, notes)?.unwrap_or_default(),
+            Some(name) => match row.first(&[name])? {
+                Some((key, value)) => texts(key, value, &CAPTIONS)?,
+                None => vec![],
+            },
+        };
+        Ok(entry)
+    }
+
     /// Reads the cells of a table's row.
     pub fn of_cells(
         cells: &[String],
@@ -128,7 +145,7 @@ fn numbered_together(found: Vec<Under<'_>>) -> Vec<Under<'_>> {
 }
 
 /// The columns of a table that are read.
-pub(super) struct Columns {
+pub(crate) struct Columns {
     pub picture: usize,
     /// Those of one meaning together.
     pub captions: Vec<Vec<usize>>,

@@ -14,7 +14,7 @@ pub(super) const CSV_EXAMPLE: &str =
 
 /// The rows of a list.
 #[derive(Default)]
-pub(super) struct ListRows {
+pub(crate) struct ListRows {
     /// Lines and what they say.
     pub entries: Vec<(usize, Entry)>,
     /// Keys or columns that mean nothing here.

@@ -3,12 +3,14 @@
 use super::coco;
 use super::entry::{Columns, Entry};
 use super::list_rows::{CSV_EXAMPLE, EXAMPLE, ListRows};
+use super::names_of::Names;
 use crate::DataError;
 use crate::lists::fault::{Fault, FaultSink};
+use crate::lists::keys::{JUST_CAPTION, PICTURE};
 use crate::lists::paths::{find, plain};
 use crate::lists::row::Row;
 use crate::lists::rows::list;
-use crate::lists::table::Table;
+use crate::lists::table::{Table, is_caption, is_picture_name};
 use crate::lists::text::{line_error, one_line};
 use std::path::{Path, PathBuf};
 
@@ -16,20 +18,33 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// If the file cannot be read or is no list, or the first fault that may not be left out.
-pub(super) fn read(
+pub(crate) fn read(
     path: &Path,
     folders: &[PathBuf],
+    faults: &mut dyn FaultSink,
+) -> Result<ListRows, DataError> {
+    read_named(path, folders, Names::default(), faults)
+}
+
+/// Reads a list like [`read`], by the names of its columns or keys where they are given.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_named(
+    path: &Path,
+    folders: &[PathBuf],
+    names: Names<'_>,
     faults: &mut dyn FaultSink,
 ) -> Result<ListRows, DataError> {
     let extension =
         path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     match extension.as_str() {
-        "jsonl" | "json" => rows(path, faults),
-        _ => table(path, folders, faults),
+        "jsonl" | "json" | "ndjson" => rows(path, names, faults),
+        _ => table(path, folders, names, faults),
     }
 }
 
-fn rows(path: &Path, faults: &mut dyn FaultSink) -> Result<ListRows, DataError> {
+fn rows(path: &Path, names: Names<'_>, faults: &mut dyn FaultSink) -> Result<ListRows, DataError> {
     let mut found = ListRows::default();
     // An empty file has no rows, as one of JSON Lines.
     if path.metadata().is_ok_and(|data| data.is_file() && data.len() == 0) {
@@ -42,6 +57,9 @@ fn rows(path: &Path, faults: &mut dyn FaultSink) -> Result<ListRows, DataError> 
         found.rows += 1;
         let read = Row::parse(bytes).and_then(|row| match Entry::by_picture(&row) {
             Some(entries) => entries,
+            None if names.picture.is_some() || names.caption.is_some() => {
+                Entry::named(&row, names, &mut found.notes).map(|entry| vec![entry])
+            }
             None => {
                 Entry::of_row(&row, &mut found.passed, &mut found.notes).map(|entry| vec![entry])
             }
@@ -66,10 +84,21 @@ fn sentence(what: &str) -> String {
 fn table(
     path: &Path,
     folders: &[PathBuf],
+    names: Names<'_>,
     faults: &mut dyn FaultSink,
 ) -> Result<ListRows, DataError> {
     let mut found = ListRows::default();
-    let mut table = Table::open(path)?;
+    let further: Vec<String> =
+        names.picture.iter().chain(&names.caption).map(|name| name.to_lowercase()).collect();
+    let further: Vec<&str> = further.iter().map(String::as_str).collect();
+    let mut table = Table::open(path, &further)?;
+    let wrong = |what: String| line_error(path, 1, one_line(&what), CSV_EXAMPLE);
+    if let Some(name) = names.picture {
+        table.take(name, PICTURE, is_picture_name).map_err(wrong)?;
+    }
+    if let Some(name) = names.caption {
+        table.take(name, JUST_CAPTION, is_caption).map_err(wrong)?;
+    }
     let mut first = table.row()?;
     let columns = match &first {
         None => return Ok(found),

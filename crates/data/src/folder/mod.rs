@@ -8,11 +8,12 @@
 mod beside;
 mod check;
 mod coco;
-mod entry;
-mod list_rows;
-mod lists;
+pub(crate) mod entry;
+pub(crate) mod list_rows;
+pub(crate) mod lists;
 mod load;
 mod names;
+pub(crate) mod names_of;
 mod passed;
 mod pictures;
 mod walk;

@@ -26,11 +26,12 @@ pub(crate) struct Table {
 pub(crate) type Cells = Result<Vec<String>, String>;
 
 impl Table {
-    /// Opens a file and reads its heading. A first row with none of the usual names is no heading.
+    /// Opens a file and reads its heading. A first row with none of the usual names, and none of
+    /// `further`, is no heading.
     ///
     /// # Errors
     /// If it cannot be read or is UTF-16.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
+    pub fn open(path: &Path, further: &[&str]) -> Result<Self, DataError> {
         let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv"));
         let separators: &[u8] = if tabs { b"\t" } else { b",;\t|" };
         for &separator in separators {
@@ -41,7 +42,10 @@ impl Table {
                 .map(|cell| String::from_utf8_lossy(cell).trim().to_lowercase())
                 .collect();
             let known = |name: &String| {
-                is_one_of(name, PICTURE) || is_caption(name) || is_one_of(name, QUESTION)
+                is_one_of(name, PICTURE)
+                    || is_caption(name)
+                    || is_one_of(name, QUESTION)
+                    || is_one_of(name, further)
             };
             if names.iter().any(known) && names.len() > 1 {
                 table.heading = names;
@@ -92,6 +96,31 @@ impl Table {
         Ok(next.map(|(line, record)| (line, cells(&record, self.heading.len()))))
     }
 
+    /// Takes the column `name` for the paths of pictures, or for captions, and no other.
+    ///
+    /// # Errors
+    /// With the names that there are, if there is none.
+    pub fn take(
+        &mut self,
+        name: &str,
+        keys: &[&str],
+        is_other: fn(&str) -> bool,
+    ) -> Result<(), String> {
+        let name = name.to_lowercase();
+        if !self.heading.contains(&name) {
+            let has: Vec<String> = self.heading.iter().map(|name| format!("`{name}`")).collect();
+            return Err(format!("no column is called `{name}`; there are {}", has.join(", ")));
+        }
+        for heading in &mut self.heading {
+            if *heading == name {
+                *heading = keys[0].to_owned();
+            } else if is_other(heading) {
+                heading.clear();
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the column with the path of the picture.
     pub fn picture(&self) -> Option<usize> {
         PICTURE
@@ -125,11 +154,17 @@ impl Table {
     }
 }
 
+/// Returns `true` for a usual name of the path or the id of a picture.
+pub(crate) fn is_picture_name(name: &str) -> bool {
+    is_one_of(name, PICTURE) || is_one_of(name, IMAGE_ID)
+}
+
 fn is_one_of(name: &str, keys: &[&str]) -> bool {
     keys.contains(&name)
 }
 
-fn is_caption(name: &str) -> bool {
+/// Returns `true` for a usual name of captions.
+pub(crate) fn is_caption(name: &str) -> bool {
     CAPTION.iter().any(|keys| is_one_of(name, keys)) || is_numbered(name)
 }
 

@@ -142,7 +142,7 @@ proptest! {
         }
         for name in ["a.csv", "a.tsv"] {
             let (_dir, path) = put(name, &all);
-            if let Ok(mut table) = Table::open(&path) {
+            if let Ok(mut table) = Table::open(&path, &[]) {
                 let _ = (table.picture(), table.captions(), table.questions());
                 while table.row().unwrap().is_some() {}
             }
@@ -249,7 +249,7 @@ fn what_follows_or_is_missing_is_named_with_its_line() {
 fn tables_are_read_with_quotes_and_without() {
     let rows = |name: &str, text: &str| {
         let (_dir, path) = put(name, text.as_bytes());
-        let mut table = Table::open(&path).unwrap();
+        let mut table = Table::open(&path, &[]).unwrap();
         let mut all = Vec::new();
         while let Some((line, cells)) = table.row().unwrap() {
             all.push((line, cells));

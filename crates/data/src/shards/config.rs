@@ -29,9 +29,9 @@ pub struct ShardsConfig {
     /// Folder of the shards on this machine; `~/` is the home folder. Otherwise the folder called as
     /// the card in the one that the environment variable `TOOLKIT_DATA` names.
     pub root: Option<String>,
-    /// Files of the splits: tar files, or parquet files.
+    /// Files of the splits: tar files, parquet files, or tables.
     pub form: ShardForm,
-    /// Column of parquet files that has the bytes of pictures; one with a usual name unless given.
+    /// Column with the bytes or paths of pictures; one with a usual name unless given.
     pub image: Option<String>,
     /// Field of the JSON, or column, that has the captions; otherwise `caption` or `captions`, then `.txt` and
     /// `.caption`.

@@ -4,6 +4,7 @@ use super::container::Container;
 use super::folder::FolderShards;
 use super::parquet::ParquetShards;
 use super::place::ShardKind;
+use super::table::TableShards;
 use super::tar::TarShards;
 
 /// Returns the functions of a kind.
@@ -12,5 +13,6 @@ pub(crate) fn container(kind: ShardKind) -> &'static dyn Container {
         ShardKind::Tar => &TarShards,
         ShardKind::Folder => &FolderShards,
         ShardKind::Parquet => &ParquetShards,
+        ShardKind::Table => &TableShards,
     }
 }

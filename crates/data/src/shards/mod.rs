@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `find`, `braces` | the shards that a name stands for |
 //! | `container`, `kinds` | the contract of a kind of shard, and all kinds |
-//! | `tar`, `folder`, `parquet` | tar files, folders of files, parquet files |
+//! | `tar`, `folder`, `parquet`, `table` | tar files, folders of files, parquet files, tables |
 //! | `group`, `texts` | members of one sample, and its captions |
 //! | `found`, `faults`, `place` | samples and faults that a scan finds |
 //! | `index`, `kept` | the index that is kept on disk, and its building on all cores |
@@ -31,6 +31,7 @@ mod pack;
 mod parquet;
 mod place;
 mod pool;
+mod table;
 mod tar;
 mod texts;
 

@@ -13,13 +13,16 @@ pub enum ShardForm {
     Tar,
     /// Parquet files with the bytes of pictures.
     Parquet,
+    /// Tables of captions beside their pictures.
+    Table,
 }
 
 impl ShardForm {
     /// Returns the kind of a file, by its ending; `None` if it is of another form.
     pub(super) fn kind_of(self, path: &Path) -> Option<ShardKind> {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        ending.eq_ignore_ascii_case(self.ending()).then_some(self.kind())
+        let is_one = |one: &&str| ending.eq_ignore_ascii_case(one);
+        self.endings().iter().any(|one| is_one(&one)).then_some(self.kind())
     }
 
     /// Returns the kind of its files.
@@ -27,14 +30,21 @@ impl ShardForm {
         match self {
             Self::Tar => ShardKind::Tar,
             Self::Parquet => ShardKind::Parquet,
+            Self::Table => ShardKind::Table,
         }
     }
 
-    /// Returns the ending of its files.
+    /// Returns the usual ending of its files.
     pub(super) fn ending(self) -> &'static str {
+        self.endings()[0]
+    }
+
+    /// Returns the endings of its files.
+    fn endings(self) -> &'static [&'static str] {
         match self {
-            Self::Tar => "tar",
-            Self::Parquet => "parquet",
+            Self::Tar => &["tar"],
+            Self::Parquet => &["parquet"],
+            Self::Table => &["tsv", "csv", "jsonl", "ndjson", "json"],
         }
     }
 }
@@ -49,6 +59,8 @@ pub(crate) enum ShardKind {
     Folder,
     /// A parquet file with the bytes of pictures, as Hugging Face stores data sets.
     Parquet,
+    /// A table of captions beside its pictures.
+    Table,
 }
 
 /// A shard that a name stands for.

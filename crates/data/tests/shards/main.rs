@@ -9,3 +9,4 @@ mod pack;
 mod parquet;
 mod reference;
 mod split;
+mod table;
