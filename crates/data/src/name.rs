@@ -111,16 +111,21 @@ impl<'a> DataName<'a> {
             Self::Folder(_) => format!("folder:{}", self.title()),
             Self::Split { card, split } => format!("{card}:{split}"),
             Self::Card(card) => card.to_owned(),
-            Self::Shards(patterns) => {
+            Self::Shards(patterns) | Self::Parquet(patterns) | Self::Table(patterns) => {
                 let short = |pattern: &str| {
                     let parts: Vec<&str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
                     let file = parts.last().is_some_and(|last| {
-                        last.contains(['{', '*', '?', '[']) || last.ends_with(".tar")
+                        last.contains(['{', '*', '?', '[']) || without_ending(last) != *last
                     });
                     parts[parts.len().saturating_sub(if file { 2 } else { 1 })..].join("/")
                 };
                 let words: Vec<String> = patterns.split("::").map(str::trim).map(short).collect();
-                format!("shards:{}", words.join("::"))
+                let scheme = match self {
+                    Self::Parquet(_) => "parquet",
+                    Self::Table(_) => "table",
+                    _ => "shards",
+                };
+                format!("{scheme}:{}", words.join("::"))
             }
         }
     }
