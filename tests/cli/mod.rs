@@ -22,6 +22,7 @@ mod show;
 mod start;
 mod support;
 mod train;
+mod train_data;
 mod unfit;
 mod unreadable;
 mod use_trained;
