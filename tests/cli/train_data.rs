@@ -88,3 +88,56 @@ fn a_folder_of_img2dataset() {
     write(out.join("00000_stats.json"), stats).unwrap();
     assert_eq!(trained(&format!("shards:{}", out.display())), expected);
 }
+
+#[test]
+fn a_table_beside_its_pictures() {
+    let dir = folder();
+    let expected = expected(dir.path());
+    let rows: Vec<String> =
+        (0..SAMPLES).map(|at| format!("plain/{at:09}.png\t{}", sample(at).1)).collect();
+    let table = dir.path().join("captions.tsv");
+    write(&table, format!("image\tcaption\n{}\n", rows.join("\n"))).unwrap();
+    assert_eq!(trained(&format!("table:{}", table.display())), expected);
+}
+
+#[test]
+fn parquet_files() {
+    let dir = folder();
+    let expected = expected(dir.path());
+    // Two files, so that the order goes from one to the next.
+    for (file, rows) in [("a", 0..8), ("b", 8..SAMPLES)] {
+        write_parquet(&dir.path().join(format!("{file}.parquet")), rows.map(sample).collect());
+    }
+    assert_eq!(trained(&format!("parquet:{}/*.parquet", dir.path().display())), expected);
+}
+
+/// Writes pictures and captions as Hugging Face stores them: `image: {bytes, path}` and `text`.
+fn write_parquet(path: &Path, rows: Vec<(Vec<u8>, String)>) {
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    let schema = "message schema {
+        optional group image { optional binary bytes; optional binary path (UTF8); }
+        optional binary text (UTF8);
+    }";
+    let schema = parquet::schema::parser::parse_message_type(schema).unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer =
+        parquet::file::writer::SerializedFileWriter::new(file, schema.into(), Default::default())
+            .unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let (pictures, texts): (Vec<Vec<u8>>, Vec<String>) = rows.into_iter().unzip();
+    let names = (0..pictures.len()).map(|at| format!("{at}.png").into_bytes());
+    let columns: [(Vec<Vec<u8>>, i16); 3] = [
+        (pictures.clone(), 2),
+        (names.collect(), 2),
+        (texts.into_iter().map(String::into_bytes).collect(), 1),
+    ];
+    for (values, level) in columns {
+        let mut column = group.next_column().unwrap().unwrap();
+        let levels = vec![level; values.len()];
+        let values: Vec<ByteArray> = values.into_iter().map(ByteArray::from).collect();
+        column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
