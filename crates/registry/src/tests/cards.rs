@@ -421,7 +421,9 @@ fn training_captions_of_published_data_have_the_processor_of_lavis() {
     let registry = crate::Registry::builtin();
     for name in registry.names(Kind::Dataset) {
         let card = registry.card(Kind::Dataset, &name).unwrap();
-        let lavis = ["coco", "coco-karpathy", "flickr30k", "visual-genome"];
+        let of_images = ["coco", "coco-karpathy", "flickr30k", "visual-genome"];
+        let of_the_web = ["cc3m", "cc12m", "laion115m", "sbu"];
+        let lavis = [of_images, of_the_web].concat();
         let wanted = TextProcessor::new(TextRules::BlipCaption);
         let wanted = lavis.contains(&name.as_str()).then_some(wanted);
         assert_eq!(card.text_processor, wanted, "{name}");
