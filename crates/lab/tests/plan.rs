@@ -155,11 +155,7 @@ fn what_makes_no_sense_is_refused_in_its_place() {
         }
         assert!(error.contains("hint"), "{error}");
     };
-    refused(
-        FILE,
-        &["stage2.steps=0"],
-        &["small.toml:20:", "no steps", "to train stage 1 alone"],
-    );
+    refused(FILE, &["stage2.steps=0"], &["small.toml:20:", "no steps", "to train stage 1 alone"]);
     refused(FILE, &["stage1.steps=0"], &["small.toml:15:", "no steps", "`stage1.enabled = false`"]);
     refused(
         FILE,
