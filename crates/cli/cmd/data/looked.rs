@@ -84,7 +84,7 @@ pub(super) fn worst_shards(data: &dyn Dataset, looked: &Looked) -> Vec<BadShard>
         Some(BadShard { shard: shard.name.clone(), unreadable, samples: shard.samples })
     });
     let mut bad: Vec<BadShard> = bad.collect();
-    bad.sort_by(|a, b| b.unreadable.cmp(&a.unreadable));
+    bad.sort_by_key(|bad| std::cmp::Reverse(bad.unreadable));
     bad
 }
 

@@ -23,6 +23,9 @@ pub struct Mixture {
     rows: Vec<SourceRows>,
 }
 
+/// A function that opens the data set of a source.
+type OpenSourceOf<'a> = &'a dyn Fn(&MixtureSource) -> Result<Arc<dyn Dataset>, DataError>;
+
 impl Mixture {
     /// Opens the sources of a mixture. `open` opens one of them.
     ///
@@ -31,7 +34,7 @@ impl Mixture {
     pub fn open(
         name: impl Into<String>,
         config: &MixtureSplit,
-        open: &dyn Fn(&MixtureSource) -> Result<Arc<dyn Dataset>, DataError>,
+        open: OpenSourceOf<'_>,
     ) -> Result<Self, DataError> {
         let name = name.into();
         config.check(&name)?;

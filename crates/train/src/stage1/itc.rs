@@ -63,7 +63,6 @@ pub enum GatherGrad {
 impl GatherGrad {
     /// Returns `true` for the default.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub fn is_full(&self) -> bool {
         *self == Self::Full
     }

@@ -50,7 +50,7 @@ impl ShardWriter {
     pub fn open(folder: &Path, size: ShardSize, about: &Value) -> Result<Self, DataError> {
         create_dir_all(folder).map_err(|error| FileError::new(folder, error))?;
         let place = folder.join(ABOUT);
-        let bytes = serde_json::to_vec_pretty(about).map_err(|error| Problem::defect(error))?;
+        let bytes = serde_json::to_vec_pretty(about).map_err(Problem::defect)?;
         match toolkit_system::input::read(&place) {
             Ok(there) if serde_json::from_slice::<Value>(&there).ok().as_ref() == Some(about) => {}
             Ok(_) => return Err(taken(folder, "shards of other data, or with other settings")),
