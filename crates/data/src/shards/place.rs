@@ -22,7 +22,7 @@ impl ShardForm {
     pub(super) fn kind_of(self, path: &Path) -> Option<ShardKind> {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let is_one = |one: &&str| ending.eq_ignore_ascii_case(one);
-        self.endings().iter().any(|one| is_one(one)).then_some(self.kind())
+        self.endings().iter().any(is_one).then_some(self.kind())
     }
 
     /// Returns the kind of its files.

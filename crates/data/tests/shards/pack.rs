@@ -139,7 +139,7 @@ impl Pictures for Plain {
 
     fn file(&self, index: usize, _: &Item) -> Result<Option<PictureFile>, DataError> {
         let file = || PictureFile { bytes: png(index as u8), ending: "png".to_owned() };
-        Ok((index % 2 == 0).then(file))
+        Ok(index.is_multiple_of(2).then(file))
     }
 
     fn fingerprint(&self, name: &str, _: &[Item]) -> String {

@@ -22,7 +22,7 @@ fn samples_are_those_of_webdataset() {
     for (name, rows) in expected {
         let options = ShardOptions { root: root.clone(), ..ShardOptions::default() };
         let opening = Opening::new(cache.path());
-        let data = Shards::open("t", &[name.clone()], &options, &opening).unwrap();
+        let data = Shards::open("t", std::slice::from_ref(&name), &options, &opening).unwrap();
         assert_eq!(data.len(), rows.len(), "{name}");
         for (at, row) in rows.iter().enumerate() {
             let item = data.item(at);
