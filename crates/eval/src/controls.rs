@@ -33,17 +33,16 @@ pub fn majority_baseline(
     questions: &[(usize, usize)],
 ) -> Result<VqaResult, EvalError> {
     check(eval, questions)?;
-    let items: Vec<_> = (0..train.len()).map(|item| train.item(item)).collect();
     let mut all = Counts::new();
-    let mut by_kind: BTreeMap<&str, Counts<'_>> = BTreeMap::new();
-    for question in items.iter().flat_map(|item| &item.questions) {
-        let Some(answer) =
-            commonest(&question.answers.iter().map(String::as_str).fold(Counts::new(), count))
-        else {
-            continue;
-        };
-        count_one(&mut all, answer);
-        count_one(by_kind.entry(&question.kind).or_default(), answer);
+    let mut by_kind: BTreeMap<String, Counts> = BTreeMap::new();
+    // One item after the other: training data may be larger than the memory.
+    for item in (0..train.len()).map(|item| train.item(item)) {
+        for question in &item.questions {
+            let own = question.answers.iter().map(String::as_str).fold(Counts::new(), count);
+            let Some(answer) = commonest(&own) else { continue };
+            count_one(&mut all, answer);
+            count_one(by_kind.entry(question.kind.clone()).or_default(), answer);
+        }
     }
     let Some(overall) = commonest(&all) else {
         return Err(EvalError::new(
@@ -63,18 +62,23 @@ pub fn majority_baseline(
     Ok(scored(eval, questions, questions.iter().map(answer).collect()))
 }
 
-type Counts<'a> = BTreeMap<&'a str, usize>;
+type Counts = BTreeMap<String, usize>;
 
-fn count<'a>(mut counts: Counts<'a>, answer: &'a str) -> Counts<'a> {
+fn count(mut counts: Counts, answer: &str) -> Counts {
     count_one(&mut counts, answer);
     counts
 }
 
-fn count_one<'a>(counts: &mut Counts<'a>, answer: &'a str) {
-    *counts.entry(answer).or_default() += 1;
+fn count_one(counts: &mut Counts, answer: &str) {
+    match counts.get_mut(answer) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(answer.to_owned(), 1);
+        }
+    }
 }
 
-fn commonest<'a>(counts: &Counts<'a>) -> Option<&'a str> {
+fn commonest(counts: &Counts) -> Option<&str> {
     // Of equal counts `max_by_key` gives the last, so the order is turned round.
-    counts.iter().rev().max_by_key(|(_, count)| **count).map(|(answer, _)| *answer)
+    counts.iter().rev().max_by_key(|(_, count)| **count).map(|(answer, _)| answer.as_str())
 }

@@ -3,6 +3,7 @@
 use crate::plan::model_plan::ModelPlan;
 use crate::plan::splits::Splits;
 use crate::{LabError, Reporter};
+use std::ops::Range;
 use toolkit_data::{Dataset, Item};
 use toolkit_system::problem::Problem;
 use toolkit_tokenizer::TextTokenizer;
@@ -36,8 +37,18 @@ pub fn check_texts(model_plan: &ModelPlan, splits: &Splits, stage1: bool) -> Res
     Ok(())
 }
 
+/// Most items of shards and other large files that are looked at before a training.
+const MOST_LOOKED_AT: usize = 20_000;
+
+/// Returns the items whose texts are looked at before a training. Of data at the scale of the web
+/// these are the first: all of them would take minutes at each start.
+fn looked_at(data: &dyn Dataset) -> Range<usize> {
+    let most = if data.is_sequential() { MOST_LOOKED_AT } else { usize::MAX };
+    0..data.len().min(most)
+}
+
 fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabError> {
-    for item in (0..data.len()).map(|at| data.item(at)) {
+    for item in looked_at(data).map(|at| data.item(at)) {
         for text in texts(&item) {
             tokenizer.encode(text).map_err(|error| {
                 let what =
@@ -55,7 +66,7 @@ fn check_data(tokenizer: &TextTokenizer, data: &dyn Dataset) -> Result<(), LabEr
 pub(crate) fn note_texts(reporter: &dyn Reporter, tokenizer: &TextTokenizer, splits: &Splits) {
     tokenizer.tokens_without_row().into_iter().for_each(|past| reporter.note(&past));
     for dataset in [&splits.train].into_iter().chain(&splits.test) {
-        let all = (0..dataset.len())
+        let all = looked_at(&**dataset)
             .map(|at| dataset.item(at))
             .flat_map(|item| texts(&item).map(str::to_owned).collect::<Vec<_>>());
         if let Some(special) = tokenizer.special_tokens_in(all) {
