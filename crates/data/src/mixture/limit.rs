@@ -7,7 +7,7 @@ const BLOCK: usize = 256;
 
 /// Chooses `limit` of `len` rows, sorted. A larger limit contains a smaller one.
 ///
-/// Of data in large files whole blocks of neighbours are chosen, so that reading them is cheap.
+/// Whole blocks of neighbours are chosen from data in large files, so that reading them is cheap.
 pub(super) fn limited(len: usize, limit: usize, is_sequential: bool) -> Vec<usize> {
     let block = if is_sequential { BLOCK } else { 1 };
     let mut blocks: Vec<(u64, usize)> = (0..len.div_ceil(block)).map(|at| (draw(at), at)).collect();

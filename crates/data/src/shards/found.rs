@@ -16,7 +16,7 @@ use toolkit_system::progress::Progress;
 pub(crate) struct Sample {
     /// Name within the shard.
     pub key: String,
-    /// What follows the key in the name of the picture, such as `.jpg`.
+    /// Ending of the picture: its name behind the key, such as `.jpg`.
     pub ending: String,
     /// Place of the picture.
     pub place: Place,

@@ -29,7 +29,7 @@ pub struct Best {
     pub step: u64,
     /// Key of the score.
     pub score: String,
-    /// Its value.
+    /// Value of the score.
     pub value: f64,
     /// File name of the weights, in the folder of the manifest.
     pub model: String,

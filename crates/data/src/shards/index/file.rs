@@ -16,7 +16,7 @@ pub(crate) struct IndexFile {
     path: PathBuf,
     file: File,
     header: Header,
-    /// Of each shard the number of its first sample and the place of its first text, and the end.
+    /// Number of the first sample and place of the first text of each shard, and the end.
     firsts: Vec<(u64, u64)>,
     records_at: u64,
 }

@@ -21,7 +21,7 @@ pub(crate) struct Entry {
     /// Name of the sample within its shard.
     #[serde(rename = "k")]
     pub key: String,
-    /// What follows the key in the name of the picture.
+    /// Ending of the picture: its name behind the key.
     #[serde(rename = "e")]
     pub ending: String,
     /// Captions and what belongs to them.
