@@ -50,6 +50,8 @@ fn stage_1_alone_is_a_model_that_compares() {
     let run = text(&out);
     let ranked = ["retrieve", run, text(&image), "--text", "a red circle", "--json"];
     assert!(toolkit(&ranked).json()[0]["ranks"][0]["itm"].is_number());
+    let measured = ["eval", run, "--tasks", "scenes-retrieval", "--data", "tiny:test", "--json"];
+    assert!(toolkit(&measured).json()[0].to_string().contains("r_mean"));
     toolkit(&["caption", "--quiet", run, text(&image)])
         .fails_last_with(&["only stage 1 was trained"]);
     toolkit(&["report", run]).ok();

@@ -161,11 +161,12 @@ fn claim(context: &Context, dir: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// Returns a card with the prompts of tasks that have none. A run has those of its language model,
-/// a published model those of the paper.
+/// Returns a card with the prompts of tasks that have none. A run has those of its language model.
+/// A published model, and a run of stage 1 alone, have those of the paper.
 fn prompts(opened: &LoadedModel) -> anyhow::Result<Card> {
-    if let Some(cell) = &opened.cell {
-        return Ok(cell.model_plan.language()?.card.clone());
+    let trained = opened.cell.as_ref().and_then(|cell| cell.model_plan.language.as_ref());
+    if let Some(language) = trained {
+        return Ok(language.card.clone());
     }
     let question = opened.vlm.published_question_prompt();
     let text = format!("family = \"opt\"\n[prompt]\nvqa = {}\ncaption = \"\"\n", json!(question));
