@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `ops` | the public operations, each beside its kernel and its fallback |
 //! | `ops::attention` | attention: fused with its backward, and over segments of a cache |
-//! | `matmul` | matrix products: large, streamed (few rows), of small blocks, of 8-bit weights |
+//! | `matmul` | matrix products with one order of sums: any size, few rows, 8-bit weights |
 //! | `graph` | a fused operation as a node of burn's graph; accumulators of gradients |
 //! | `cpu` | the instruction set chosen at run time, vector arithmetic, blocks over threads |
 //!
@@ -40,6 +40,7 @@ mod graph;
 mod matmul;
 mod ops;
 
+pub use cpu::isa::{ISA_VARIABLE, Isa};
 pub use graph::{AccumulatorMap, GradientAccumulator};
 pub use matmul::{cast, eight_bit};
 pub use ops::{

@@ -81,11 +81,11 @@ proptest! {
         let (x, w) = (random([rows, k], seed, 1.0, &device), random([k, n], seed + 1, 1.0, &device));
         let bias = random([n], seed + 2, 1.0, &device);
         let want = values(x.clone().matmul(w.clone()) + bias.clone().unsqueeze());
-        let got = in_pool(2, || values(ours::linear(x.clone(), w.clone(), Some(bias.clone()), true)));
+        let got = in_pool(2, || values(ours::linear(x.clone(), w.clone(), Some(bias.clone()))));
         close(&got, &want, 2e-5);
         let across = w.transpose();
         let table = Tensor::from_data(across.into_data(), &device);
-        close(&values(ours::times_transposed(x.clone(), table, true)), &values(x.matmul(w_of(seed, k, n, &device))), 2e-5);
+        close(&values(ours::times_transposed(x.clone(), table)), &values(x.matmul(w_of(seed, k, n, &device))), 2e-5);
     }
 }
 
@@ -103,17 +103,15 @@ fn a_row_does_not_know_the_others() {
     for (rows, k, n) in [(7, 300, 517), (23, 300, 532), (41, 317, 517)] {
         let (x, w) = (random([rows, k], 1, 1.0, &device), random([k, n], 2, 1.0, &device));
         let table = Tensor::<2>::from_data(w.clone().transpose().into_data(), &device);
-        let whole = values(ours::linear(x.clone(), w.clone(), None, true));
-        let head = values(ours::times_transposed(x.clone(), table.clone(), true));
+        let whole = values(ours::linear(x.clone(), w.clone(), None));
+        let head = values(ours::times_transposed(x.clone(), table.clone()));
         for row in 0..rows {
             let one = x.clone().narrow(0, row, 1);
             let threads = 1 + row % 3;
-            let alone =
-                in_pool(threads, || values(ours::linear(one.clone(), w.clone(), None, true)));
+            let alone = in_pool(threads, || values(ours::linear(one.clone(), w.clone(), None)));
             assert_eq!(alone, whole[row * n..][..n]);
-            let alone = in_pool(threads, || {
-                values(ours::times_transposed(one.clone(), table.clone(), true))
-            });
+            let alone =
+                in_pool(threads, || values(ours::times_transposed(one.clone(), table.clone())));
             assert_eq!(alone, head[row * n..][..n]);
         }
     }
@@ -168,16 +166,13 @@ fn eight_bit_blocks() {
             near.iter().zip(&exact).all(|(near, exact)| (near - exact).abs() <= 0.5 / 127.0 + 1e-6)
         );
         let want = values(x.clone().matmul(wide));
-        for few in [true, false] {
-            let got = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, few)));
-            close(&got, &want, 2e-5);
-        }
+        let got = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None)));
+        close(&got, &want, 2e-5);
         for row in 0..rows {
             let one = x.clone().narrow(0, row, 1);
-            let alone = in_pool(1 + row % 2, || {
-                values(ours::linear(one.clone(), small.clone(), None, true))
-            });
-            let all = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None, true)));
+            let alone =
+                in_pool(1 + row % 2, || values(ours::linear(one.clone(), small.clone(), None)));
+            let all = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None)));
             assert_eq!(alone, all[row * n..][..n]);
         }
     }
@@ -237,8 +232,8 @@ fn products_and_their_gradients() {
             let shape = if transposed { [outputs, inputs] } else { [inputs, outputs] };
             let w = random(shape, 2, 1.0, &device);
             let op = |x: Tensor<2>, w: Tensor<2>| match transposed {
-                true => ours::times_transposed(x, w, false),
-                false => ours::linear(x, w, None, false),
+                true => ours::times_transposed(x, w),
+                false => ours::linear(x, w, None),
             };
             let plain =
                 |x: Tensor<2>, w: Tensor<2>| x.matmul(if transposed { w.transpose() } else { w });
@@ -269,7 +264,7 @@ fn products_and_their_gradients() {
         }
     }
     finite_differences(random([3, 4], 5, 1.0, &device), |x| {
-        ours::linear(x.clone(), x.transpose(), None, false)
+        ours::linear(x.clone(), x.transpose(), None)
     });
 }
 

@@ -35,11 +35,6 @@ impl Linear {
     }
 
     /// Maps `[.., in]` to `[.., out]`.
-    ///
-    /// One token of each of a batch of texts, `[batch, 1, in]`, takes the streaming product
-    /// ([`toolkit_kernels::linear`]). That is a step of generation, the last block of a prompt, or
-    /// a prompt of one token. Its sums have an order of their own, so its last bits differ from
-    /// those of a longer text.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
@@ -49,12 +44,7 @@ impl Linear {
         // sample.
         let rows: usize = dims[..D - 1].iter().product();
         let bias = self.bias.as_ref().map(Param::val);
-        let y = toolkit_kernels::linear(
-            x.reshape([rows, dims[D - 1]]),
-            weight,
-            bias,
-            D == 3 && dims[1] == 1,
-        );
+        let y = toolkit_kernels::linear(x.reshape([rows, dims[D - 1]]), weight, bias);
         dims[D - 1] = y.dims()[1];
         y.reshape(dims)
     }
@@ -75,8 +65,7 @@ impl Linear {
             bias = bias + own.val();
         }
         let weight = weight * scale.unsqueeze_dim::<2>(1);
-        let y =
-            toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias), false);
+        let y = toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias));
         let output = y.dims()[1];
         y.reshape([batch, tokens, output])
     }

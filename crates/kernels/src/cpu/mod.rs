@@ -2,5 +2,6 @@
 
 pub(crate) mod add;
 pub(crate) mod buffer;
+pub(crate) mod isa;
 pub(crate) mod simd;
 pub(crate) mod vector;

@@ -1,23 +1,52 @@
-//! Matrix products.
+//! Matrix products, with one order of sums.
 //!
-//! | module | product |
+//! Every element of a product is a sum over `k`, the columns of the left factor. It is computed in
+//! blocks of [`K_BLOCK`]: within a block, a chain of fused multiply-adds in the order of `k` that
+//! begins at 0; then the blocks' sums are added in their order. So an element has the same bits in
+//! any tile, with registers of any width, beside any number of other rows, on any number of
+//! threads. The forms below differ in speed only.
+//!
+//! | module | purpose |
 //! |---|---|
-//! | `product` | a large product with a matrix that may be trained, and its gradients |
-//! | `streamed` | a few rows with a large constant matrix, as generation makes; picks one of the next two |
-//! | `matvec` | fewer than 20 rows: bound by reading the matrix |
-//! | `tiles` | more rows: sums in registers, the same bits as `matvec` |
-//! | `eight_bit` | as `matvec`, with a matrix of 8-bit blocks |
-//! | `split` | the order of sums that those three share |
-//! | `team` | threads that stay awake between short products |
+//! | `product` | products of f32 matrices, split over threads |
+//! | `blocks` | a rectangle of a product on one thread, block after block |
+//! | `pack` | copies of blocks in the order in which tiles read them |
+//! | `tile` | a tile of sums in registers, for each instruction set |
+//! | `matvec` | a few rows: bound by reading the matrix |
 //! | `gemm` | small matrices inside other kernels, such as one head of attention |
+//! | `eight_bit` | a few rows with a matrix of 8-bit blocks |
+//! | `team` | threads that stay awake between short products |
 
+mod blocks;
 pub(crate) mod eight_bit;
 pub(crate) mod gemm;
 mod matvec;
+mod pack;
 pub(crate) mod product;
 mod split;
-pub(crate) mod streamed;
 mod team;
-mod tiles;
+#[cfg(test)]
+mod tests;
+mod tile;
 
 pub use eight_bit::{cast, eight_bit};
+
+/// Columns of the left factor in one block of a sum.
+const K_BLOCK: usize = 256;
+
+/// A matrix that fills a buffer. One of the distances between its rows and between its columns is 1.
+#[derive(Clone, Copy)]
+struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    strides: [usize; 2],
+}
+
+impl Matrix<'_> {
+    /// Returns `true` if the buffer holds all elements and no others.
+    fn is_whole(&self) -> bool {
+        let Self { data, rows, columns, strides } = *self;
+        data.len() == rows * columns && [[columns, 1], [1, rows]].contains(&strides)
+    }
+}

@@ -1,11 +1,9 @@
-//! The order of sums in a product with few rows. It depends on the matrix alone, so that a row has
+//! The order of sums in a product with a matrix of 8-bit blocks. It depends on the matrix alone, so that a row has
 //! the same bits beside any number of other rows and on any number of threads.
 
 use std::ops::Range;
 
 use super::team;
-use crate::cpu::simd::Simd;
-use crate::cpu::vector::madd;
 
 /// Elements of a matrix below which one thread multiplies.
 pub(super) const PARALLEL: usize = 1 << 16;
@@ -18,7 +16,7 @@ pub(super) const DEPTH: usize = 4;
 const PIECES: usize = 8;
 
 /// Returns the number of rows in a run: they are summed before the run's sum is added to the rest.
-pub(super) fn piece(k: usize) -> usize {
+fn piece(k: usize) -> usize {
     k.div_ceil(PIECES).next_multiple_of(DEPTH)
 }
 
@@ -46,15 +44,4 @@ pub(super) fn in_pieces(
         }
     }
     total
-}
-
-/// Returns the sum of all lanes, plus the product of the elements that did not fill the lanes.
-#[inline(always)]
-pub(super) fn whole_sum<S: Simd>(simd: S, lanes: [S::Eight; 2], x: &[f32], w: &[f32]) -> f32 {
-    let both = simd.store(simd.add(lanes[0], lanes[1]));
-    let mut tail = 0.0;
-    for (x, w) in x.iter().zip(w) {
-        tail = madd::<S>(*x, *w, tail);
-    }
-    both.iter().sum::<f32>() + tail
 }

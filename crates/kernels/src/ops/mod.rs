@@ -9,6 +9,7 @@ mod dropout;
 mod embedding;
 mod linear;
 mod norm;
+mod product;
 mod softmax;
 mod sum_of_squares;
 mod with_gradient;

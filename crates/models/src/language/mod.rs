@@ -48,6 +48,6 @@ fn tied_logits(hidden: Tensor<3>, table: &Embedding) -> Tensor<3> {
     let table = table.table();
     let ([batch, tokens, width], vocab) = (hidden.dims(), table.dims()[0]);
     // One product over all rows, as in `Linear`.
-    toolkit_kernels::times_transposed(hidden.reshape([batch * tokens, width]), table, tokens == 1)
+    toolkit_kernels::times_transposed(hidden.reshape([batch * tokens, width]), table)
         .reshape([batch, tokens, vocab])
 }

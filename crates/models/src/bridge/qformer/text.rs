@@ -35,7 +35,7 @@ impl LanguageHead {
         let x = toolkit_kernels::gelu(self.transform.dense.forward(states));
         let x = self.transform.layer_norm.forward(x).reshape([batch * length, width]);
         let logits = toolkit_kernels::add_bias(
-            toolkit_kernels::times_transposed(x, words, false),
+            toolkit_kernels::times_transposed(x, words),
             self.bias.val(),
         );
         logits.reshape([batch as i32, length as i32, -1])

@@ -1,0 +1,214 @@
+//! A product on one thread: blocks of both factors that fit the caches, tile after tile.
+
+#![expect(unsafe_code, reason = "the output of a tile is a pointer")]
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::pack::{PackLeft, PackRight};
+use super::tile::{self, ACROSS, LARGEST, Tile};
+use super::{K_BLOCK, Matrix};
+use crate::cpu::isa::Isa;
+use crate::cpu::simd::vectorised;
+
+/// Columns of the right factor that are packed at a time: a block of 1 MB.
+const COLUMNS: usize = 1024;
+
+/// Rows of the left factor that are packed at a time: 192 KB, for the second-level cache.
+const ROWS: usize = 192;
+
+/// Columns of the product above which a left factor with far rows is packed: it is read once for
+/// each panel of the right factor.
+const PACKED_FROM: usize = 128;
+
+/// Distance of the left factor's rows or columns, in numbers, from which it is packed.
+const FAR: usize = 512;
+
+/// Where a product goes: rows of a buffer that others may write beside it.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub(super) data: *mut f32,
+    /// Distance of rows.
+    pub(super) stride: usize,
+    /// `true` adds to the values that are there.
+    pub(super) add: bool,
+}
+
+// SAFETY: a target is a place and no reference; whoever computes with it promises that no two threads
+// write one element.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// Returns the target from this element on.
+    ///
+    /// # Safety
+    /// The element lies within the buffer.
+    pub(super) unsafe fn from(self, [row, column]: [usize; 2]) -> Self {
+        // SAFETY: the caller promises it.
+        let data = unsafe { self.data.add(row * self.stride + column) };
+        Self { data, ..self }
+    }
+}
+
+/// Memory for packed blocks.
+#[derive(Default)]
+struct Scratch {
+    left: Vec<f32>,
+    right: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Computes the rows and columns `[from, to)` of `a b`.
+///
+/// # Safety
+/// `out` is element `from` of the product, and can be written for all of its rows and columns that
+/// are asked for. With `add` they are initialised. This processor has `isa`.
+pub(super) unsafe fn multiply(
+    isa: Isa,
+    [a, b]: [Matrix<'_>; 2],
+    [rows, columns]: [Range<usize>; 2],
+    out: Target,
+) {
+    let k = a.columns;
+    assert!(a.is_whole() && b.is_whole() && b.rows == k && k > 0, "{} x {k}", a.rows);
+    assert!(rows.end <= a.rows && columns.end <= b.columns, "{rows:?} of {}", a.rows);
+    SCRATCH.with_borrow_mut(|scratch| {
+        for first in columns.clone().step_by(COLUMNS) {
+            let width = COLUMNS.min(columns.end - first);
+            for p in (0..k).step_by(K_BLOCK) {
+                let block = Block { isa, a, b, depth: K_BLOCK.min(k - p), p, first, width };
+                // SAFETY: these columns are among those that the caller asks for.
+                let mut out = unsafe { out.from([0, first - columns.start]) };
+                out.add |= p > 0;
+                // SAFETY: as above, and the first block has initialised what the next ones add to.
+                unsafe { block.run(scratch, rows.clone(), out) };
+            }
+        }
+    });
+}
+
+/// A block of the right factor: rows `p..p + depth`, `width` columns from `first` on.
+struct Block<'a> {
+    isa: Isa,
+    a: Matrix<'a>,
+    b: Matrix<'a>,
+    p: usize,
+    depth: usize,
+    first: usize,
+    width: usize,
+}
+
+/// Packed rows of the left factor, or those of the factor itself.
+#[derive(Clone, Copy)]
+struct Left<'a> {
+    data: &'a [f32],
+    row: usize,
+    step: usize,
+}
+
+impl Block<'_> {
+    /// Computes its share of the product for these rows.
+    ///
+    /// # Safety
+    /// As for [`multiply`]; `out` is the first row and column.
+    unsafe fn run(&self, scratch: &mut Scratch, rows: Range<usize>, out: Target) {
+        let Self { isa, a, p, depth, width, .. } = *self;
+        let [height, register] = tile::shape(isa);
+        let across = ACROSS * register;
+        let Scratch { left, right } = scratch;
+        self.pack_right(right, across);
+        let packs = width >= PACKED_FROM && a.strides[0].max(a.strides[1]) >= FAR;
+        for first in rows.clone().step_by(ROWS) {
+            let count = ROWS.min(rows.end - first);
+            if packs {
+                self.pack_left(left, height, first..first + count);
+            }
+            for j in (0..width).step_by(across) {
+                let columns = across.min(width - j);
+                for i in (0..count).step_by(height) {
+                    let left = if packs {
+                        Left { data: &left[i * depth..], row: 1, step: height }
+                    } else {
+                        let [row, step] = a.strides;
+                        Left { data: &a.data[(first + i) * row + p * step..], row, step }
+                    };
+                    let right = &right[j * depth..][..across * depth];
+                    // SAFETY: the tile lies within the rows and columns of this block.
+                    unsafe {
+                        let out = out.from([first - rows.start + i, j]);
+                        self.tile(left, right, [height.min(count - i), columns], out);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Computes one tile of `rows x columns`.
+    ///
+    /// # Safety
+    /// As for [`multiply`]; `left` has these rows.
+    #[inline]
+    unsafe fn tile(&self, left: Left<'_>, right: &[f32], size: [usize; 2], out: Target) {
+        let [rows, columns] = size;
+        let [_, register] = tile::shape(self.isa);
+        let registers = columns.div_ceil(register);
+        let mut tile = Tile {
+            depth: self.depth,
+            a: left.data.as_ptr(),
+            a_row: left.row,
+            a_step: left.step,
+            b: right.as_ptr(),
+            b_step: right.len() / self.depth,
+            out: out.data,
+            out_row: out.stride,
+            add: out.add,
+        };
+        if columns == registers * register {
+            // SAFETY: a packed panel is as wide as a full tile; the caller answers for the rest.
+            unsafe { tile::compute(self.isa, tile, [rows, registers]) };
+            return;
+        }
+        let mut whole = [0.0; LARGEST[0] * LARGEST[1]];
+        (tile.out, tile.out_row, tile.add) = (whole.as_mut_ptr(), LARGEST[1], false);
+        // SAFETY: as above, and `whole` has room for the largest tile.
+        unsafe { tile::compute(self.isa, tile, [rows, registers]) };
+        for (row, sums) in whole.chunks_exact(LARGEST[1]).take(rows).enumerate() {
+            for (column, &sum) in sums[..columns].iter().enumerate() {
+                // SAFETY: the element lies within the product.
+                unsafe {
+                    let to = out.data.add(row * out.stride + column);
+                    *to = if out.add { *to + sum } else { sum };
+                }
+            }
+        }
+    }
+
+    /// Packs the block of the right factor into panels of `across` columns.
+    fn pack_right(&self, panels: &mut Vec<f32>, across: usize) {
+        let Self { b, p, depth, first, width, .. } = *self;
+        panels.resize(panels.len().max(depth * width.next_multiple_of(across)), 0.0);
+        let (from, columns) = ([p, first], width);
+        match across {
+            16 => vectorised(PackRight::<16> { b, from, depth, columns, panels }),
+            32 => vectorised(PackRight::<32> { b, from, depth, columns, panels }),
+            _ => unreachable!("no tile is {across} wide"),
+        }
+    }
+
+    /// Packs these rows of the left factor into panels of `height` rows.
+    fn pack_left(&self, panels: &mut Vec<f32>, height: usize, rows: Range<usize>) {
+        let Self { a, p, depth, .. } = *self;
+        let (from, rows) = ([rows.start, p], rows.len());
+        panels.resize(panels.len().max(depth * rows.next_multiple_of(height)), 0.0);
+        match height {
+            6 => vectorised(PackLeft::<6> { a, from, rows, depth, panels }),
+            12 => vectorised(PackLeft::<12> { a, from, rows, depth, panels }),
+            _ => unreachable!("no tile is {height} high"),
+        }
+    }
+}

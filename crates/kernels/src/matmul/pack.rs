@@ -1,0 +1,131 @@
+//! Copies of parts of a factor, in the order in which tiles read them.
+
+use super::Matrix;
+use crate::cpu::simd::{Kernel, Simd};
+
+/// Panels that are filled at a time: their rows are contiguous in the matrix, so that a few lines
+/// of the cache are read from each of its rows and not one.
+const TOGETHER: usize = 4;
+
+/// Copies `depth` rows and `columns` columns of a right factor into panels of `WIDTH` columns, row
+/// after row. The last panel is padded with zeros.
+pub(super) struct PackRight<'a, const WIDTH: usize> {
+    pub(super) b: Matrix<'a>,
+    /// First row and first column.
+    pub(super) from: [usize; 2],
+    pub(super) depth: usize,
+    pub(super) columns: usize,
+    pub(super) panels: &'a mut [f32],
+}
+
+impl<const WIDTH: usize> Kernel for PackRight<'_, WIDTH> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { b, from: [row, column], depth, columns, panels } = self;
+        let panels = &mut panels[..columns.div_ceil(WIDTH) * WIDTH * depth];
+        for (i, group) in panels.chunks_mut(TOGETHER * WIDTH * depth).enumerate() {
+            let first = i * TOGETHER * WIDTH;
+            let width = (TOGETHER * WIDTH).min(columns - first);
+            if b.strides[1] == 1 {
+                for p in 0..depth {
+                    let from = &b.data[(row + p) * b.strides[0] + column + first..][..width];
+                    for (panel, from) in
+                        group.chunks_exact_mut(WIDTH * depth).zip(from.chunks(WIDTH))
+                    {
+                        let to = &mut panel[p * WIDTH..][..WIDTH];
+                        match from.first_chunk::<WIDTH>() {
+                            Some(whole) => to.copy_from_slice(whole),
+                            None => {
+                                to[..from.len()].copy_from_slice(from);
+                                to[from.len()..].fill(0.0);
+                            }
+                        }
+                    }
+                }
+            } else {
+                for (j, panel) in group.chunks_exact_mut(WIDTH * depth).enumerate() {
+                    let first = first + j * WIDTH;
+                    let from = &b.data[(column + first) * b.strides[1] + row..];
+                    let rows = WIDTH.min(columns - first);
+                    across(simd, from, b.strides[1], [rows, depth], panel, WIDTH);
+                }
+            }
+        }
+    }
+}
+
+/// Copies `rows` rows and `depth` columns of a left factor into panels of `HEIGHT` rows, column after
+/// column. Missing rows of the last panel hold any numbers.
+pub(super) struct PackLeft<'a, const HEIGHT: usize> {
+    pub(super) a: Matrix<'a>,
+    /// First row and first column.
+    pub(super) from: [usize; 2],
+    pub(super) rows: usize,
+    pub(super) depth: usize,
+    pub(super) panels: &'a mut [f32],
+}
+
+impl<const HEIGHT: usize> Kernel for PackLeft<'_, HEIGHT> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { a, from: [row, column], rows, depth, panels } = self;
+        let panels = panels.chunks_exact_mut(HEIGHT * depth).take(rows.div_ceil(HEIGHT));
+        for (i, panel) in panels.enumerate() {
+            let first = i * HEIGHT;
+            let height = HEIGHT.min(rows - first);
+            if a.strides[0] == 1 {
+                for (p, to) in panel.chunks_exact_mut(HEIGHT).enumerate() {
+                    let from = &a.data[(column + p) * a.strides[1] + row + first..];
+                    match from.first_chunk::<HEIGHT>() {
+                        Some(whole) if height == HEIGHT => to.copy_from_slice(whole),
+                        _ => to[..height].copy_from_slice(&from[..height]),
+                    }
+                }
+            } else {
+                let from = &a.data[(row + first) * a.strides[0] + column..];
+                across(simd, from, a.strides[0], [height, depth], panel, HEIGHT);
+            }
+        }
+    }
+}
+
+/// Transposes `rows x columns` numbers: row `i` of `from` begins at `i * stride`, and becomes column
+/// `i` of `to`, whose rows are `width` apart. Other columns of `to` up to `width` hold any numbers.
+#[inline(always)]
+fn across<S: Simd>(
+    simd: S,
+    from: &[f32],
+    stride: usize,
+    [rows, columns]: [usize; 2],
+    to: &mut [f32],
+    width: usize,
+) {
+    let whole = columns / 8 * 8;
+    for first in (0..rows).step_by(8) {
+        let count = 8.min(rows - first);
+        for p in (0..whole).step_by(8) {
+            let eight = std::array::from_fn(|i| {
+                // A missing row repeats the first.
+                let at = (first + if i < count { i } else { 0 }) * stride + p;
+                simd.load(crate::cpu::vector::lanes(from, at))
+            });
+            for (i, eight) in simd.transpose(eight).into_iter().enumerate() {
+                let to = &mut to[(p + i) * width + first..];
+                let eight = simd.store(eight);
+                match to.first_chunk_mut::<8>() {
+                    // The numbers after a narrow panel are written next, or are not read.
+                    Some(to) if first + 8 <= width => *to = eight,
+                    _ => {
+                        let count = count.min(width - first);
+                        to[..count].copy_from_slice(&eight[..count]);
+                    }
+                }
+            }
+        }
+        for p in whole..columns {
+            for i in 0..count {
+                to[p * width + first + i] = from[(first + i) * stride + p];
+            }
+        }
+    }
+}
