@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::pack::{PackLeft, PackRight};
-use super::tile::{self, ACROSS, LARGEST, Tile};
+use super::tile::{self, ACROSS, Tiles};
 use super::{K_BLOCK, Matrix};
 use crate::cpu::isa::Isa;
 use crate::cpu::simd::vectorised;
@@ -103,14 +103,6 @@ struct Block<'a> {
     width: usize,
 }
 
-/// Packed rows of the left factor, or those of the factor itself.
-#[derive(Clone, Copy)]
-struct Left<'a> {
-    data: &'a [f32],
-    row: usize,
-    step: usize,
-}
-
 impl Block<'_> {
     /// Computes its share of the product for these rows.
     ///
@@ -128,61 +120,37 @@ impl Block<'_> {
             if packs {
                 self.pack_left(left, height, first..first + count);
             }
+            let (left, a_row, a_step, a_tile) = if packs {
+                (&left[..], 1, height, height * depth)
+            } else {
+                let [row, step] = a.strides;
+                (&a.data[first * row + p * step..], row, step, height * row)
+            };
             for j in (0..width).step_by(across) {
                 let columns = across.min(width - j);
-                for i in (0..count).step_by(height) {
-                    let left = if packs {
-                        Left { data: &left[i * depth..], row: 1, step: height }
-                    } else {
-                        let [row, step] = a.strides;
-                        Left { data: &a.data[(first + i) * row + p * step..], row, step }
-                    };
-                    let right = &right[j * depth..][..across * depth];
-                    // SAFETY: the tile lies within the rows and columns of this block.
-                    unsafe {
-                        let out = out.from([first - rows.start + i, j]);
-                        self.tile(left, right, [height.min(count - i), columns], out);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Computes one tile of `rows x columns`.
-    ///
-    /// # Safety
-    /// As for [`multiply`]; `left` has these rows.
-    #[inline]
-    unsafe fn tile(&self, left: Left<'_>, right: &[f32], size: [usize; 2], out: Target) {
-        let [rows, columns] = size;
-        let [_, register] = tile::shape(self.isa);
-        let registers = columns.div_ceil(register);
-        let mut tile = Tile {
-            depth: self.depth,
-            a: left.data.as_ptr(),
-            a_row: left.row,
-            a_step: left.step,
-            b: right.as_ptr(),
-            b_step: right.len() / self.depth,
-            out: out.data,
-            out_row: out.stride,
-            add: out.add,
-        };
-        if columns == registers * register {
-            // SAFETY: a packed panel is as wide as a full tile; the caller answers for the rest.
-            unsafe { tile::compute(self.isa, tile, [rows, registers]) };
-            return;
-        }
-        let mut whole = [0.0; LARGEST[0] * LARGEST[1]];
-        (tile.out, tile.out_row, tile.add) = (whole.as_mut_ptr(), LARGEST[1], false);
-        // SAFETY: as above, and `whole` has room for the largest tile.
-        unsafe { tile::compute(self.isa, tile, [rows, registers]) };
-        for (row, sums) in whole.chunks_exact(LARGEST[1]).take(rows).enumerate() {
-            for (column, &sum) in sums[..columns].iter().enumerate() {
-                // SAFETY: the element lies within the product.
+                let right = &right[j * depth..][..across * depth];
+                // SAFETY: the tiles lie within the rows and columns of this block.
                 unsafe {
-                    let to = out.data.add(row * out.stride + column);
-                    *to = if out.add { *to + sum } else { sum };
+                    let out = out.from([first - rows.start, j]);
+                    let tiles = Tiles {
+                        rows: count,
+                        registers: columns.div_ceil(register),
+                        depth,
+                        a: left.as_ptr(),
+                        a_row,
+                        a_step,
+                        a_tile,
+                        b: right.as_ptr(),
+                        b_step: across,
+                        out: out.data,
+                        out_row: out.stride,
+                        add: out.add,
+                    };
+                    if columns.is_multiple_of(register) {
+                        tile::compute(isa, tiles);
+                    } else {
+                        tile::compute_part(isa, tiles, columns);
+                    }
                 }
             }
         }

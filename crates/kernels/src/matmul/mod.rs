@@ -10,8 +10,8 @@
 //! |---|---|
 //! | `product` | products of f32 matrices, split over threads |
 //! | `blocks` | a rectangle of a product on one thread, block after block |
-//! | `pack` | copies of blocks in the order in which tiles read them |
-//! | `tile` | a tile of sums in registers, for each instruction set |
+//! | `pack`, `transpose` | copies of blocks in the order in which tiles read them |
+//! | `tile`, `register` | tiles of sums in registers, for each instruction set |
 //! | `matvec` | a few rows: bound by reading the matrix |
 //! | `gemm` | small matrices inside other kernels, such as one head of attention |
 //! | `eight_bit` | a few rows with a matrix of 8-bit blocks |
@@ -23,11 +23,13 @@ pub(crate) mod gemm;
 mod matvec;
 mod pack;
 pub(crate) mod product;
+mod register;
 mod split;
 mod team;
 #[cfg(test)]
 mod tests;
 mod tile;
+pub(crate) mod transpose;
 
 pub use eight_bit::{cast, eight_bit};
 

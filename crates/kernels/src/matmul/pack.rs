@@ -1,6 +1,7 @@
 //! Copies of parts of a factor, in the order in which tiles read them.
 
 use super::Matrix;
+use super::transpose::transpose;
 use crate::cpu::simd::{Kernel, Simd};
 
 /// Panels that are filled at a time: their rows are contiguous in the matrix, so that a few lines
@@ -47,7 +48,7 @@ impl<const WIDTH: usize> Kernel for PackRight<'_, WIDTH> {
                     let first = first + j * WIDTH;
                     let from = &b.data[(column + first) * b.strides[1] + row..];
                     let rows = WIDTH.min(columns - first);
-                    across(simd, from, b.strides[1], [rows, depth], panel, WIDTH);
+                    transpose(simd, (from, b.strides[1]), [rows, depth], 1.0, panel, WIDTH);
                 }
             }
         }
@@ -83,48 +84,7 @@ impl<const HEIGHT: usize> Kernel for PackLeft<'_, HEIGHT> {
                 }
             } else {
                 let from = &a.data[(row + first) * a.strides[0] + column..];
-                across(simd, from, a.strides[0], [height, depth], panel, HEIGHT);
-            }
-        }
-    }
-}
-
-/// Transposes `rows x columns` numbers: row `i` of `from` begins at `i * stride`, and becomes column
-/// `i` of `to`, whose rows are `width` apart. Other columns of `to` up to `width` hold any numbers.
-#[inline(always)]
-fn across<S: Simd>(
-    simd: S,
-    from: &[f32],
-    stride: usize,
-    [rows, columns]: [usize; 2],
-    to: &mut [f32],
-    width: usize,
-) {
-    let whole = columns / 8 * 8;
-    for first in (0..rows).step_by(8) {
-        let count = 8.min(rows - first);
-        for p in (0..whole).step_by(8) {
-            let eight = std::array::from_fn(|i| {
-                // A missing row repeats the first.
-                let at = (first + if i < count { i } else { 0 }) * stride + p;
-                simd.load(crate::cpu::vector::lanes(from, at))
-            });
-            for (i, eight) in simd.transpose(eight).into_iter().enumerate() {
-                let to = &mut to[(p + i) * width + first..];
-                let eight = simd.store(eight);
-                match to.first_chunk_mut::<8>() {
-                    // The numbers after a narrow panel are written next, or are not read.
-                    Some(to) if first + 8 <= width => *to = eight,
-                    _ => {
-                        let count = count.min(width - first);
-                        to[..count].copy_from_slice(&eight[..count]);
-                    }
-                }
-            }
-        }
-        for p in whole..columns {
-            for i in 0..count {
-                to[p * width + first + i] = from[(first + i) * stride + p];
+                transpose(simd, (from, a.strides[0]), [height, depth], 1.0, panel, HEIGHT);
             }
         }
     }

@@ -1,33 +1,30 @@
-//! A tile of a product in registers: the one place that computes large products.
+//! Tiles of a product in registers: the one place that computes products of f32.
 //!
 //! The sums of a tile stay in registers while the factors' columns and rows are read in order. Tiles
 //! of any size give the same bits, as each sum is a chain of its own.
 
 #![expect(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as x86;
+
+use super::register::Register;
 use crate::cpu::isa::Isa;
 
-/// A register of `WIDTH` numbers.
-trait Register: Copy {
-    const WIDTH: usize;
-
-    unsafe fn load(from: *const f32) -> Self;
-    unsafe fn store(self, to: *mut f32);
-    unsafe fn splat(from: *const f32) -> Self;
-    unsafe fn zero() -> Self;
-    unsafe fn plus(self, other: Self) -> Self;
-    /// Computes `a b + self`, rounded once.
-    unsafe fn plus_product(self, a: Self, b: Self) -> Self;
-}
-
-/// One tile: `depth` columns of the left factor times `depth` rows of the right one.
+/// Tiles one below the other: `depth` columns of the left factor times `depth` rows of the right
+/// one.
 #[derive(Clone, Copy)]
-pub(super) struct Tile {
+pub(super) struct Tiles {
+    pub(super) rows: usize,
+    /// Registers side by side: 1 or 2.
+    pub(super) registers: usize,
     pub(super) depth: usize,
-    /// The left factor: element `[row, p]` is at `row * a_row + p * a_step`.
+    /// The left factor: element `[row, p]` of a tile is at `row * a_row + p * a_step`.
     pub(super) a: *const f32,
     pub(super) a_row: usize,
     pub(super) a_step: usize,
+    /// Distance of the next tile.
+    pub(super) a_tile: usize,
     /// The right factor: row `p` begins at `p * b_step`.
     pub(super) b: *const f32,
     pub(super) b_step: usize,
@@ -49,34 +46,60 @@ pub(super) fn shape(isa: Isa) -> [usize; 2] {
 pub(super) const ACROSS: usize = 2;
 
 /// Most rows and columns of any instruction set's tile.
-pub(super) const LARGEST: [usize; 2] = [12, 32];
+const LARGEST: [usize; 2] = [12, 32];
 
-/// Computes a tile of `rows` and `registers`, up to a full one.
+/// Computes the tiles.
 ///
 /// # Safety
 /// The processor has `isa`. The factors can be read and the output written, for all rows and
-/// columns of the tile; with `add` the output is initialised.
+/// columns of the tiles; with `add` the output is initialised.
 #[inline]
-pub(super) unsafe fn compute(isa: Isa, tile: Tile, [rows, registers]: [usize; 2]) {
+pub(super) unsafe fn compute(isa: Isa, tiles: Tiles) {
     // SAFETY: the caller promises what each of them asks for.
     unsafe {
         match isa {
-            Isa::Portable => portable(tile, rows, registers),
+            Isa::Portable => portable(tiles),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2(tile, rows, registers),
+            Isa::Avx2 => avx2(tiles),
             #[cfg(target_arch = "x86_64")]
-            Isa::Wide => wide(tile, rows, registers),
+            Isa::Wide => wide(tiles),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512(tile, rows, registers),
+            Isa::Avx512 => avx512(tiles),
             #[cfg(not(target_arch = "x86_64"))]
             _ => unreachable!("no other instruction set is here"),
         }
     }
 }
 
+/// Computes tiles of which only the first `columns` belong to the output.
+///
+/// # Safety
+/// As for [`compute`], but no other columns are written. The right factor has whole registers.
+pub(super) unsafe fn compute_part(isa: Isa, tiles: Tiles, columns: usize) {
+    let [height, _] = shape(isa);
+    for (tile, first) in (0..tiles.rows).step_by(height).enumerate() {
+        let rows = height.min(tiles.rows - first);
+        let mut whole = [0.0; LARGEST[0] * LARGEST[1]];
+        let a = tiles.a.wrapping_add(tile * tiles.a_tile);
+        let to =
+            Tiles { rows, a, out: whole.as_mut_ptr(), out_row: LARGEST[1], add: false, ..tiles };
+        // SAFETY: `whole` has room for the largest tile; the caller answers for the rest.
+        unsafe { compute(isa, to) };
+        for (row, sums) in whole.chunks_exact(LARGEST[1]).take(rows).enumerate() {
+            for (column, &sum) in sums[..columns].iter().enumerate() {
+                // SAFETY: the element lies within the output.
+                unsafe {
+                    let out = tiles.out.add((first + row) * tiles.out_row + column);
+                    *out = if tiles.add { *out + sum } else { sum };
+                }
+            }
+        }
+    }
+}
+
 /// Computes a tile whose size is known, so that its sums are registers.
 #[inline(always)]
-unsafe fn fixed<R: Register, const ROWS: usize, const N: usize>(tile: Tile) {
+unsafe fn fixed<R: Register, const ROWS: usize, const N: usize>(tile: Tiles) {
     // SAFETY: all reads and writes are within the tile, for which the caller of `compute` answers.
     unsafe {
         let mut sums = [[R::zero(); N]; ROWS];
@@ -117,184 +140,86 @@ unsafe fn fixed<R: Register, const ROWS: usize, const N: usize>(tile: Tile) {
     }
 }
 
-/// Calls `fixed` for the rows and registers at hand.
+/// Computes full tiles of `$full` rows, and one of the rows that are left.
 macro_rules! by_size {
-    ($register:ty, $tile:ident, $rows:ident, $registers:ident, $($row:literal)*) => {
-        match ($rows, $registers) {
-            $(
-                ($row, 1) => fixed::<$register, $row, 1>($tile),
-                ($row, 2) => fixed::<$register, $row, 2>($tile),
-            )*
-            _ => unreachable!("no tile has {} x {} registers", $rows, $registers),
+    ($register:ty, $tiles:ident, $full:literal, $($left:literal)*) => {
+        match $tiles.registers {
+            1 => by_size!($register, 1, $tiles, $full, $($left)*),
+            2 => by_size!($register, 2, $tiles, $full, $($left)*),
+            registers => unreachable!("no tile has {registers} registers"),
         }
     };
+    ($register:ty, $n:literal, $tiles:ident, $full:literal, $($left:literal)*) => {{
+        let mut tile = $tiles;
+        while tile.rows >= $full {
+            fixed::<$register, $full, $n>(tile);
+            tile.rows -= $full;
+            tile.a = tile.a.wrapping_add(tile.a_tile);
+            tile.out = tile.out.wrapping_add($full * tile.out_row);
+        }
+        match tile.rows {
+            $($left => fixed::<$register, $left, $n>(tile),)*
+            _ => {}
+        }
+    }};
 }
 
+/// Computes one column of the output, for widths that are no whole number of registers.
+///
 /// # Safety
 /// As for [`compute`].
-unsafe fn portable(tile: Tile, rows: usize, registers: usize) {
+pub(super) unsafe fn compute_column(isa: Isa, tiles: Tiles) {
     // SAFETY: as the caller promises.
-    unsafe { by_size!([f32; 8], tile, rows, registers, 1 2 3 4 5 6) }
+    unsafe {
+        match isa {
+            Isa::Portable => by_size!(f32, tiles, 6, 1 2 3 4 5),
+            #[cfg(target_arch = "x86_64")]
+            _ => avx2_column(tiles),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => unreachable!("no other instruction set is here"),
+        }
+    }
 }
 
 /// # Safety
 /// As for [`compute`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(tile: Tile, rows: usize, registers: usize) {
+unsafe fn avx2_column(tiles: Tiles) {
     // SAFETY: as the caller promises.
-    unsafe { by_size!(x86::__m256, tile, rows, registers, 1 2 3 4 5 6) }
+    unsafe { by_size!(x86::__m128, tiles, 6, 1 2 3 4 5) }
+}
+
+/// # Safety
+/// As for [`compute`].
+unsafe fn portable(tiles: Tiles) {
+    // SAFETY: as the caller promises.
+    unsafe { by_size!([f32; 8], tiles, 6, 1 2 3 4 5) }
 }
 
 /// # Safety
 /// As for [`compute`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn wide(tile: Tile, rows: usize, registers: usize) {
+unsafe fn avx2(tiles: Tiles) {
     // SAFETY: as the caller promises.
-    unsafe { by_size!([x86::__m256; 2], tile, rows, registers, 1 2 3 4 5 6 7 8 9 10 11 12) }
+    unsafe { by_size!(x86::__m256, tiles, 6, 1 2 3 4 5) }
+}
+
+/// # Safety
+/// As for [`compute`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn wide(tiles: Tiles) {
+    // SAFETY: as the caller promises.
+    unsafe { by_size!([x86::__m256; 2], tiles, 12, 1 2 3 4 5 6 7 8 9 10 11) }
 }
 
 /// # Safety
 /// As for [`compute`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn avx512(tile: Tile, rows: usize, registers: usize) {
+unsafe fn avx512(tiles: Tiles) {
     // SAFETY: as the caller promises.
-    unsafe { by_size!(x86::__m512, tile, rows, registers, 1 2 3 4 5 6 7 8 9 10 11 12) }
-}
-
-impl Register for [f32; 8] {
-    const WIDTH: usize = 8;
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: eight numbers, for which the caller answers; arrays of f32 need no more alignment.
-        unsafe { from.cast::<Self>().read() }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: as above.
-        unsafe { to.cast::<Self>().write(self) }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(from: *const f32) -> Self {
-        // SAFETY: one number, for which the caller answers.
-        [unsafe { from.read() }; 8]
-    }
-
-    #[inline(always)]
-    unsafe fn zero() -> Self {
-        [0.0; 8]
-    }
-
-    #[inline(always)]
-    unsafe fn plus(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] + other[i])
-    }
-
-    #[inline(always)]
-    unsafe fn plus_product(self, a: Self, b: Self) -> Self {
-        // Without the instruction `mul_add` would be a library call for each number.
-        const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
-        std::array::from_fn(
-            |i| if FUSED { a[i].mul_add(b[i], self[i]) } else { a[i] * b[i] + self[i] },
-        )
-    }
-}
-
-/// Implements [`Register`] for a type of `std::arch`.
-#[cfg(target_arch = "x86_64")]
-macro_rules! register {
-    ($type:ty, $width:literal, $load:ident $store:ident $set:ident $zero:ident $add:ident $fma:ident) => {
-        // SAFETY of all: the instructions are there, as the caller of `compute` promises, and so
-        // is the memory.
-        impl Register for $type {
-            const WIDTH: usize = $width;
-
-            #[inline(always)]
-            unsafe fn load(from: *const f32) -> Self {
-                unsafe { x86::$load(from) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, to: *mut f32) {
-                unsafe { x86::$store(to, self) }
-            }
-
-            #[inline(always)]
-            unsafe fn splat(from: *const f32) -> Self {
-                unsafe { x86::$set(*from) }
-            }
-
-            #[inline(always)]
-            unsafe fn zero() -> Self {
-                unsafe { x86::$zero() }
-            }
-
-            #[inline(always)]
-            unsafe fn plus(self, other: Self) -> Self {
-                unsafe { x86::$add(self, other) }
-            }
-
-            #[inline(always)]
-            unsafe fn plus_product(self, a: Self, b: Self) -> Self {
-                unsafe { x86::$fma(a, b, self) }
-            }
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64 as x86;
-
-#[cfg(target_arch = "x86_64")]
-register!(x86::__m256, 8, _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_setzero_ps _mm256_add_ps _mm256_fmadd_ps);
-#[cfg(target_arch = "x86_64")]
-register!(x86::__m512, 16, _mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_setzero_ps _mm512_add_ps _mm512_fmadd_ps);
-
-/// Two registers as one of twice the width.
-impl<R: Register> Register for [R; 2] {
-    const WIDTH: usize = 2 * R::WIDTH;
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: twice the numbers, for which the caller answers. So it is in all of these.
-        unsafe { [R::load(from), R::load(from.add(R::WIDTH))] }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: see `load`.
-        unsafe {
-            self[0].store(to);
-            self[1].store(to.add(R::WIDTH));
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(from: *const f32) -> Self {
-        // SAFETY: see `load`.
-        [unsafe { R::splat(from) }; 2]
-    }
-
-    #[inline(always)]
-    unsafe fn zero() -> Self {
-        // SAFETY: see `load`.
-        [unsafe { R::zero() }; 2]
-    }
-
-    #[inline(always)]
-    unsafe fn plus(self, other: Self) -> Self {
-        // SAFETY: see `load`.
-        unsafe { [self[0].plus(other[0]), self[1].plus(other[1])] }
-    }
-
-    #[inline(always)]
-    unsafe fn plus_product(self, a: Self, b: Self) -> Self {
-        // SAFETY: see `load`.
-        unsafe { [self[0].plus_product(a[0], b[0]), self[1].plus_product(a[1], b[1])] }
-    }
+    unsafe { by_size!(x86::__m512, tiles, 12, 1 2 3 4 5 6 7 8 9 10 11) }
 }

@@ -2,7 +2,8 @@
 
 use super::layout::Sizes;
 use crate::cpu::simd::{Kernel, Simd};
-use crate::matmul::gemm::{Matrix, Output, gemm, transpose};
+use crate::matmul::gemm::{Matrix, Output, gemm};
+use crate::matmul::transpose::transpose;
 use crate::ops::dropout::drop_elements;
 use crate::ops::softmax::{normalise, normalise_backward};
 
@@ -71,10 +72,10 @@ impl Head<'_> {
         let Sizes { queries, keys, width, .. } = self.sizes;
         let ld = self.sizes.padded();
         // The scale goes into the transposed keys: fewer elements than the scores.
-        transpose(simd, [keys, width], self.k, self.scale, keys_across, ld);
+        transpose(simd, (self.k.data, self.k.stride), [keys, width], self.scale, keys_across, ld);
         let keys_across = Matrix { data: keys_across, stride: ld };
         let scores = Output { data: &mut *p, stride: ld, add: false };
-        gemm::<S, false>(simd, [queries, ld, width], self.q, keys_across, scores);
+        gemm([queries, ld, width], self.q, false, keys_across, scores);
         for (i, scores) in p.chunks_exact_mut(ld).enumerate() {
             if let Some((bias, one_for_all_keys)) = self.bias {
                 let bias = &bias.data[i * bias.stride..];
@@ -125,7 +126,7 @@ impl Kernel for Forward<'_> {
         };
         let v = packed(self.head.v, keys, width, room);
         let out = Output { data: self.out, stride: self.row, add: false };
-        gemm::<S, false>(simd, [queries, width, keys], Matrix { data: p, stride: ld }, v, out);
+        gemm([queries, width, keys], Matrix { data: p, stride: ld }, false, v, out);
     }
 }
 
@@ -170,27 +171,27 @@ impl Kernel for Backward<'_> {
                 p = &*ds;
             }
             let out = Output { data: dv, stride: self.rows[2], add: self.add };
-            gemm::<S, true>(simd, [keys, width, queries], Matrix { data: p, stride: ld }, g, out);
+            gemm([keys, width, queries], Matrix { data: p, stride: ld }, true, g, out);
         }
         if dq.is_none() && dk.is_none() {
             return;
         }
-        transpose(simd, [keys, width], v, 1.0, across, ld);
+        transpose(simd, (v.data, v.stride), [keys, width], 1.0, across, ld);
         let values_across = Matrix { data: across, stride: ld };
         let out = Output { data: &mut *ds, stride: ld, add: false };
-        gemm::<S, false>(simd, [queries, ld, width], self.g, values_across, out);
+        gemm([queries, ld, width], self.g, false, values_across, out);
         self.head.drop(ds);
         normalise_backward(simd, ds, probabilities, ld, scale);
         let ds = Matrix { data: ds, stride: ld };
         if let Some(dq) = dq {
             let k = packed(k, keys, width, room);
             let out = Output { data: dq, stride: self.rows[0], add: false };
-            gemm::<S, false>(simd, [queries, width, keys], ds, k, out);
+            gemm([queries, width, keys], ds, false, k, out);
         }
         if let Some(dk) = dk {
             let q = packed(q, queries, width, room);
             let out = Output { data: dk, stride: self.rows[1], add: self.add };
-            gemm::<S, true>(simd, [keys, width, queries], ds, q, out);
+            gemm([keys, width, queries], ds, true, q, out);
         }
     }
 }
