@@ -55,10 +55,12 @@ impl Context {
     /// Checks the global options.
     ///
     /// # Errors
-    /// If an overlay is no folder, or the device is not in this build.
+    /// If an overlay is no folder, the device is not in this build, or the processor lacks the
+    /// instructions of `TOOLKIT_ISA`.
     pub fn new(registry: Registry, global: Global) -> anyhow::Result<Self> {
         let registry = global.registry.into_iter().try_fold(registry, Registry::overlay)?;
         device::check(&global.device)?;
+        device::check_instructions()?;
         if let Some(most) = global.most_pixels {
             toolkit_data::set_most_pixels(most);
         }

@@ -49,6 +49,17 @@ pub fn check(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Checks that the processor has the instructions that `TOOLKIT_ISA` asks for.
+///
+/// # Errors
+/// If it has not, or there are no such instructions.
+pub fn check_instructions() -> anyhow::Result<()> {
+    match toolkit_kernels::Isa::from_environment() {
+        Ok(_) => Ok(()),
+        Err([error, hint]) => Err(Problem::new(error).hint(hint).into()),
+    }
+}
+
 /// Opens the device of that name and tries it out.
 ///
 /// # Errors

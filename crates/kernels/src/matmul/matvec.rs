@@ -55,7 +55,7 @@ pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
         for (row, sums) in total.chunks_exact(width).enumerate() {
             // SAFETY: no other thread writes these columns, and the caller answers for the room.
             unsafe {
-                let to = out.data.add(row * out.stride + from);
+                let to = out.from([row, from]).data;
                 to.copy_from_nonoverlapping(sums.as_ptr(), width);
             }
         }
