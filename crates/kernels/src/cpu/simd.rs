@@ -128,18 +128,18 @@ impl Simd for pulp::x86::V3 {
     }
 }
 
-/// Asks the cache for element `at`, which may lie beyond the end.
+/// Asks the cache for the line at an address, which may be any.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the instruction takes a pointer")]
-pub(crate) fn prefetch(x: &[f32], at: usize) {
+pub(crate) fn prefetch(at: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of any address reads nothing that the program sees, and never fails.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(at).cast());
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (x, at);
+    let _ = at;
 }
 
 /// The instructions that every processor of the target has.

@@ -133,7 +133,7 @@ fn eight_rows<S: Simd>(
         };
         let mut both = [simd.load(left), simd.load(right)];
         for d in 0..DEPTH {
-            prefetch(ahead, d * n + j * LANES);
+            prefetch(ahead.as_ptr().wrapping_add(d * n + j * LANES));
             let ([w0, w1], _) = chunks[d][j].as_chunks::<8>() else {
                 unreachable!("sixteen are two times eight")
             };

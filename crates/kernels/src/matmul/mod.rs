@@ -12,12 +12,13 @@
 //! | `blocks` | a rectangle of a product on one thread, block after block |
 //! | `pack`, `transpose` | copies of blocks in the order in which tiles read them |
 //! | `tile`, `register` | tiles of sums in registers, for each instruction set |
-//! | `matvec` | a few rows: bound by reading the matrix |
+//! | `matvec`, `dots` | a few rows: bound by reading the matrix, or one that is stored transposed |
 //! | `gemm` | small matrices inside other kernels, such as one head of attention |
 //! | `eight_bit` | a few rows with a matrix of 8-bit blocks |
 //! | `team` | threads that stay awake between short products |
 
 mod blocks;
+mod dots;
 pub(crate) mod eight_bit;
 pub(crate) mod gemm;
 mod matvec;

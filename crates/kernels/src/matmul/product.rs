@@ -10,7 +10,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::blocks::{Target, multiply};
-use super::{Matrix, matvec, team};
+use super::{Matrix, dots, matvec, team};
 use crate::cpu::buffer::{contiguous, tensor};
 use crate::cpu::isa::Isa;
 
@@ -82,10 +82,15 @@ pub(crate) fn add_product(a: Factor, b: Factor, out: &mut [f32]) {
 /// `out` has room for the product; with `add` it is initialised. This processor has `isa`.
 pub(super) unsafe fn compute(isa: Isa, a: Factor, b: Factor, out: Target) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
-    if a.strides[1] == 1 && matvec::fits(m, &b) && !out.add {
+    if a.strides[1] == 1 && !out.add {
         // SAFETY: as the caller promises.
-        unsafe { matvec::times(a, b, out) };
-        return;
+        unsafe {
+            if matvec::fits(m, &b) {
+                return matvec::times(a, b, out);
+            } else if dots::fits(m, &b) {
+                return dots::times(a, b, out);
+            }
+        }
     }
     let threads = if m * n * k < PARALLEL { 1 } else { rayon::current_num_threads() };
     let [tall, wide] = grid([m, n], threads);

@@ -111,6 +111,8 @@ fn large_products_too() {
     }
     check([1, 2000, 900], [false, false], 2);
     check([9, 1500, 700], [false, false], 3);
+    check([1, 300, 900], [false, true], 2);
+    check([11, 301, 530], [false, true], 3);
 }
 
 #[test]

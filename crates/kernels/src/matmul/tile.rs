@@ -10,6 +10,7 @@ use std::arch::x86_64 as x86;
 
 use super::register::Register;
 use crate::cpu::isa::Isa;
+use crate::cpu::simd::prefetch;
 
 /// Tiles one below the other: `depth` columns of the left factor times `depth` rows of the right
 /// one.
@@ -104,6 +105,12 @@ unsafe fn fixed<R: Register, const ROWS: usize, const N: usize>(tile: Tiles) {
     unsafe {
         let mut sums = [[R::zero(); N]; ROWS];
         let (mut a, mut b) = (tile.a, tile.b);
+        // Sums are added at the end: by then these lines have come.
+        for r in 0..ROWS {
+            let row = tile.out.wrapping_add(r * tile.out_row);
+            prefetch(row);
+            prefetch(row.wrapping_add(N * R::WIDTH - 1));
+        }
         // Two forms, so that distances within the loop are constants where they can be.
         if tile.a_row == 1 {
             for _ in 0..tile.depth {
