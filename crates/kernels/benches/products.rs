@@ -67,13 +67,18 @@ fn seconds(f: impl FnOnce()) -> f64 {
 
 fn main() {
     let rounds = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(40);
-    println!("{}, {} threads, best of {rounds}", Isa::current().name(), rayon::current_num_threads());
+    println!(
+        "{}, {} threads, best of {rounds}",
+        Isa::current().name(),
+        rayon::current_num_threads()
+    );
     println!("{:28} {:>18} {:>9} {:>9} {:>6}", "", "size", "ours", "gemm's", "ratio");
     let device = Device::flex();
     for (name, size @ [m, k, n], transposed) in SHAPES {
         let shape = if transposed { [n, k] } else { [k, n] };
         let (x, w) = (random([m, k], 1), random(shape, 2));
-        let of = |x: &[f32], shape| Tensor::<2>::from_data(TensorData::new(x.to_vec(), shape), &device);
+        let of =
+            |x: &[f32], shape| Tensor::<2>::from_data(TensorData::new(x.to_vec(), shape), &device);
         let (left, right) = (of(&x, [m, k]), of(&w, shape));
         let mut best = [f64::MAX; 2];
         for _ in 0..rounds {

@@ -27,7 +27,7 @@ pub(crate) fn parallel(elements: usize) -> bool {
 
 /// Returns the values contiguous and filling their buffer; without a copy if they already are.
 pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
-    let whole = x.bytes().len() == x.layout().num_elements() * size_of::<f32>();
+    let whole = x.bytes().len() == x.layout().num_elements() * x.dtype().size();
     if whole && x.layout().start_offset() == 0 && x.is_contiguous() { x } else { x.to_contiguous() }
 }
 

@@ -6,6 +6,8 @@
 //! and products are written out in eight lanes with [`Simd`]: LLVM may not reorder a sum, and below
 //! `opt-level = 3` it does not find the lanes by itself.
 
+use half::bf16;
+
 /// Work that is compiled for each instruction set.
 pub(crate) trait Kernel {
     /// Computes it with the vectors of one instruction set.
@@ -39,6 +41,8 @@ pub(crate) trait Simd: Copy {
     const FMA: bool;
     /// Loads eight values.
     fn load(self, x: &[f32; 8]) -> Self::Eight;
+    /// Loads eight values of bf16 and widens them.
+    fn load_bf16(self, x: &[bf16; 8]) -> Self::Eight;
     /// Stores eight values.
     fn store(self, x: Self::Eight) -> [f32; 8];
     /// Repeats one value eight times.
@@ -68,6 +72,16 @@ impl Simd for pulp::x86::V3 {
         // SAFETY: `x` is eight readable numbers, and the load needs no alignment. A `V3` exists
         // only on a processor with AVX.
         unsafe { std::arch::x86_64::_mm256_loadu_ps(x.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, x: &[bf16; 8]) -> Self::Eight {
+        use std::arch::x86_64::{__m128i, _mm_loadu_si128};
+        // SAFETY: `x` is sixteen readable bytes, and the load needs no alignment.
+        let halves = unsafe { _mm_loadu_si128(x.as_ptr().cast::<__m128i>()) };
+        // A bf16 is the upper half of an f32.
+        let wide = self.avx2._mm256_slli_epi32::<16>(self.avx2._mm256_cvtepu16_epi32(halves));
+        self.avx._mm256_castsi256_ps(wide)
     }
 
     #[inline(always)]
@@ -153,6 +167,11 @@ impl Simd for Baseline {
     #[inline(always)]
     fn load(self, x: &[f32; 8]) -> [f32; 8] {
         *x
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, x: &[bf16; 8]) -> [f32; 8] {
+        x.map(bf16::to_f32)
     }
 
     #[inline(always)]

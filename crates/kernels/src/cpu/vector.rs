@@ -33,7 +33,7 @@ pub(crate) fn exp_negative<S: Simd>(x: f32) -> f32 {
 
 /// Returns `N` consecutive values from `at` on.
 #[inline(always)]
-pub(crate) fn lanes<const N: usize>(x: &[f32], at: usize) -> &[f32; N] {
+pub(crate) fn lanes<E, const N: usize>(x: &[E], at: usize) -> &[E; N] {
     match x[at..].first_chunk() {
         Some(lanes) => lanes,
         None => unreachable!("{N} values at {at} of {}", x.len()),
@@ -116,6 +116,7 @@ mod tests {
         type Eight = ();
         const FMA: bool = true;
         fn load(self, _: &[f32; 8]) {}
+        fn load_bf16(self, _: &[half::bf16; 8]) {}
         fn store(self, (): ()) -> [f32; 8] {
             [0.0; 8]
         }

@@ -7,4 +7,6 @@ mod tensor;
 
 pub use accumulate::{AccumulatorMap, GradientAccumulator};
 pub(crate) use node::{Fused, apply, run};
-pub(crate) use tensor::{constant, constant_matrix, inner, integers, on_flex, plain};
+pub(crate) use tensor::{
+    constant, constant_bf16, constant_matrix, inner, integers, on_flex, plain,
+};

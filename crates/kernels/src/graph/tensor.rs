@@ -16,13 +16,18 @@ pub(crate) type Tracked = FloatTensor<Autodiff<Flex>>;
 
 /// Returns `true` for an f32 tensor of flex, tracked or not.
 pub(crate) fn on_flex(x: &DispatchTensor) -> bool {
+    float_of_flex(x) == Some(DType::F32)
+}
+
+/// Returns the number type of a float tensor of flex, tracked or not.
+fn float_of_flex(x: &DispatchTensor) -> Option<DType> {
     match &x.kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(x)) => x.dtype() == DType::F32,
+        DispatchTensorKind::Flex(BackendTensor::Float(x)) => Some(x.dtype()),
         DispatchTensorKind::Autodiff(x) => match &**x {
-            DispatchTensorKind::Flex(BackendTensor::Autodiff(x)) => x.dtype() == DType::F32,
-            _ => false,
+            DispatchTensorKind::Flex(BackendTensor::Autodiff(x)) => Some(x.dtype()),
+            _ => None,
         },
-        _ => false,
+        _ => None,
     }
 }
 
@@ -61,6 +66,12 @@ pub(crate) fn id(x: &DispatchTensor) -> Option<NodeId> {
 /// Returns the values of an f32 tensor of flex that has no gradient.
 pub(crate) fn constant(x: &DispatchTensor) -> Option<FlexTensor> {
     (on_flex(x) && !Dispatch::is_tracked(x)).then(|| inner(x.kind.clone()))
+}
+
+/// Returns the values of a bf16 tensor of flex that has no gradient.
+pub(crate) fn constant_bf16(x: &DispatchTensor) -> Option<FlexTensor> {
+    let fits = float_of_flex(x) == Some(DType::BF16) && !Dispatch::is_tracked(x);
+    fits.then(|| inner(x.kind.clone()))
 }
 
 /// Returns the contiguous values of an f32 matrix of flex without autodiff.

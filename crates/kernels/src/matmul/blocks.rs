@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::element::{Values, of_any_type};
 use super::pack::{PackLeft, PackRight};
 use super::tile::{self, ACROSS, Tiles};
 use super::{K_BLOCK, Matrix};
@@ -70,12 +71,13 @@ thread_local! {
 /// are asked for. With `add` they are initialised. This processor has `isa`.
 pub(super) unsafe fn multiply(
     isa: Isa,
-    [a, b]: [Matrix<'_>; 2],
+    (a, b): (Matrix<&[f32]>, Matrix<Values<'_>>),
     [rows, columns]: [Range<usize>; 2],
     out: Target,
 ) {
     let k = a.columns;
-    assert!(a.is_whole() && b.is_whole() && b.rows == k && k > 0, "{} x {k}", a.rows);
+    let whole = a.fills(a.data.len()) && b.fills(b.data.len());
+    assert!(whole && b.rows == k && k > 0, "{} x {k}", a.rows);
     assert!(rows.end <= a.rows && columns.end <= b.columns, "{rows:?} of {}", a.rows);
     SCRATCH.with_borrow_mut(|scratch| {
         for first in columns.clone().step_by(COLUMNS) {
@@ -95,8 +97,8 @@ pub(super) unsafe fn multiply(
 /// A block of the right factor: rows `p..p + depth`, `width` columns from `first` on.
 struct Block<'a> {
     isa: Isa,
-    a: Matrix<'a>,
-    b: Matrix<'a>,
+    a: Matrix<&'a [f32]>,
+    b: Matrix<Values<'a>>,
     p: usize,
     depth: usize,
     first: usize,
@@ -160,12 +162,12 @@ impl Block<'_> {
     fn pack_right(&self, panels: &mut Vec<f32>, across: usize) {
         let Self { b, p, depth, first, width, .. } = *self;
         panels.resize(panels.len().max(depth * width.next_multiple_of(across)), 0.0);
-        let (from, columns) = ([p, first], width);
-        match across {
-            16 => vectorised(PackRight::<16> { b, from, depth, columns, panels }),
-            32 => vectorised(PackRight::<32> { b, from, depth, columns, panels }),
+        let (from, columns, strides) = ([p, first], width, b.strides);
+        of_any_type!(b.data, b => match across {
+            16 => vectorised(PackRight::<_, 16> { b, strides, from, depth, columns, panels }),
+            32 => vectorised(PackRight::<_, 32> { b, strides, from, depth, columns, panels }),
             _ => unreachable!("no tile is {across} wide"),
-        }
+        });
     }
 
     /// Packs these rows of the left factor into panels of `height` rows.

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "threads write columns of one buffer")]
 
 use super::blocks::Target;
+use super::element::{Element, of_any_type};
 use super::product::Factor;
 use super::{K_BLOCK, team};
 use crate::cpu::simd::{Kernel, Simd, vectorised};
@@ -23,7 +24,7 @@ const PIECE: usize = 1 << 16;
 
 /// Returns `true` if a product of so many rows with this matrix is computed here.
 pub(super) fn fits(rows: usize, w: &Factor) -> bool {
-    let w = w.matrix();
+    let w = w.right();
     rows <= MOST_ROWS && w.strides[0] == 1 && w.columns >= 8
 }
 
@@ -32,14 +33,17 @@ pub(super) fn fits(rows: usize, w: &Factor) -> bool {
 /// # Safety
 /// `out` has room for the product.
 pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
-    let (k, n) = (w.matrix().rows, w.matrix().columns);
+    let (k, n) = (w.right().rows, w.right().columns);
     let width = (PIECE / k.max(1)).next_multiple_of(OUTPUTS);
     let one = move |i: usize| {
         let first = i * width;
         let width = width.min(n - first);
-        let (x, w) = (x.matrix(), w.matrix());
+        let (x, w) = (x.left(), w.right());
         let mut sums = vec![0.0; x.rows * width];
-        vectorised(Dots { x: x.data, w: &w.data[first * k..][..width * k], k, sums: &mut sums });
+        of_any_type!(w.data, w => {
+            let w = &w[first * k..][..width * k];
+            vectorised(Dots { x: x.data, w, k, sums: &mut sums });
+        });
         for (row, sums) in sums.chunks_exact(width).enumerate() {
             // SAFETY: no other thread writes these columns, and the caller answers for the room.
             unsafe {
@@ -52,14 +56,14 @@ pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
 }
 
 /// The products of each row of `x` with each row of `w`, both of length `k`.
-struct Dots<'a> {
+struct Dots<'a, E> {
     x: &'a [f32],
-    w: &'a [f32],
+    w: &'a [E],
     k: usize,
     sums: &'a mut [f32],
 }
 
-impl Kernel for Dots<'_> {
+impl<E: Element> Kernel for Dots<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { x, w, k, sums } = self;
@@ -70,23 +74,23 @@ impl Kernel for Dots<'_> {
             if x.len() == k {
                 // Two chains of sums: each waits for its own additions only.
                 while j + 16 <= whole {
-                    eights::<S, 2, 1>(simd, x, &w[j * k..], k, (&mut sums[j..], width));
+                    eights::<S, E, 2, 1>(simd, x, &w[j * k..], k, (&mut sums[j..], width));
                     j += 16;
                 }
             }
             while j + 8 <= whole {
                 let (w, out) = (&w[j * k..], (&mut sums[j..], width));
                 match x.len() / k {
-                    1 => eights::<S, 1, 1>(simd, x, w, k, out),
-                    2 => eights::<S, 1, 2>(simd, x, w, k, out),
-                    3 => eights::<S, 1, 3>(simd, x, w, k, out),
-                    _ => eights::<S, 1, 4>(simd, x, w, k, out),
+                    1 => eights::<S, E, 1, 1>(simd, x, w, k, out),
+                    2 => eights::<S, E, 1, 2>(simd, x, w, k, out),
+                    3 => eights::<S, E, 1, 3>(simd, x, w, k, out),
+                    _ => eights::<S, E, 1, 4>(simd, x, w, k, out),
                 }
                 j += 8;
             }
             for j in whole..width {
                 for (x, sums) in x.chunks_exact(k).zip(sums.chunks_exact_mut(width)) {
-                    sums[j] = dot::<S>(x, &w[j * k..][..k]);
+                    sums[j] = dot::<S, E>(x, &w[j * k..][..k]);
                 }
             }
         }
@@ -96,10 +100,10 @@ impl Kernel for Dots<'_> {
 /// Computes `8 EIGHTS` outputs of `ROWS` rows. Squares of the matrix are transposed in registers, so
 /// that each output's sum is a chain of its own.
 #[inline(always)]
-fn eights<S: Simd, const EIGHTS: usize, const ROWS: usize>(
+fn eights<S: Simd, E: Element, const EIGHTS: usize, const ROWS: usize>(
     simd: S,
     x: &[f32],
-    w: &[f32],
+    w: &[E],
     k: usize,
     (out, width): (&mut [f32], usize),
 ) {
@@ -111,7 +115,7 @@ fn eights<S: Simd, const EIGHTS: usize, const ROWS: usize>(
             for (e, sums) in sums.iter_mut().enumerate() {
                 let mut square = [simd.splat(0.0); 8];
                 for (i, row) in square.iter_mut().enumerate() {
-                    *row = simd.load(lanes(w, (8 * e + i) * k + p));
+                    *row = E::load(simd, lanes(w, (8 * e + i) * k + p));
                 }
                 let square = simd.transpose(square);
                 for (r, sum) in sums.iter_mut().enumerate() {
@@ -126,7 +130,7 @@ fn eights<S: Simd, const EIGHTS: usize, const ROWS: usize>(
             for (e, sums) in sums.iter_mut().enumerate() {
                 let mut column = [0.0; 8];
                 for (i, w_) in column.iter_mut().enumerate() {
-                    *w_ = w[(8 * e + i) * k + p];
+                    *w_ = w[(8 * e + i) * k + p].wide();
                 }
                 for (r, sum) in sums.iter_mut().enumerate() {
                     *sum = simd.madd(simd.splat(x[r * k + p]), simd.load(&column), *sum);
@@ -145,12 +149,12 @@ fn eights<S: Simd, const EIGHTS: usize, const ROWS: usize>(
 
 /// Returns the product of two rows.
 #[inline(always)]
-fn dot<S: Simd>(x: &[f32], w: &[f32]) -> f32 {
+fn dot<S: Simd, E: Element>(x: &[f32], w: &[E]) -> f32 {
     let mut total = 0.0;
     for (block, (x, w)) in x.chunks(K_BLOCK).zip(w.chunks(K_BLOCK)).enumerate() {
         let mut sum = 0.0;
         for (x, w) in x.iter().zip(w) {
-            sum = madd::<S>(*x, *w, sum);
+            sum = madd::<S>(*x, w.wide(), sum);
         }
         total = if block == 0 { sum } else { total + sum };
     }

@@ -5,9 +5,11 @@
 #![expect(unsafe_code, reason = "threads write columns of one buffer")]
 
 use super::blocks::Target;
+use super::element::{Element, of_any_type};
 use super::product::Factor;
 use super::{K_BLOCK, team};
 use crate::cpu::simd::{Kernel, Simd, prefetch, vectorised};
+use crate::cpu::vector::madd;
 
 /// Most rows that are computed here: with more, copying the matrix into panels costs less than
 /// loading and storing sums.
@@ -31,7 +33,7 @@ const PARALLEL: usize = 1 << 16;
 
 /// Returns `true` if a product of so many rows with a matrix of these distances is computed here.
 pub(super) fn fits(rows: usize, b: &Factor) -> bool {
-    let b = b.matrix();
+    let b = b.right();
     rows <= MOST_ROWS && b.strides[1] == 1 && b.columns >= LANES
 }
 
@@ -40,18 +42,19 @@ pub(super) fn fits(rows: usize, b: &Factor) -> bool {
 /// # Safety
 /// `out` has room for the product.
 pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
-    let (k, n) = (w.matrix().rows, w.matrix().columns);
+    let (k, n) = (w.right().rows, w.right().columns);
     let threads = if k * n < PARALLEL { 1 } else { rayon::current_num_threads() };
     let width = n.div_ceil(2 * threads).next_multiple_of(LANES).clamp(COLUMNS[0], COLUMNS[1]);
     let one = move |i: usize| {
         let columns = i * width..(i * width + width).min(n);
-        let (x, w) = (x.matrix(), w.matrix());
+        let (x, w) = (x.left(), w.right());
         let rows = x.rows;
         let mut sums = vec![0.0; 2 * rows * columns.len()];
         let (total, block) = sums.split_at_mut(rows * columns.len());
         let from = columns.start;
         let width = columns.len();
-        vectorised(Times { x: x.data, w: w.data, sizes: [k, n], columns, total, block });
+        let x = x.data;
+        of_any_type!(w.data, w => vectorised(Times { x, w, sizes: [k, n], columns, total, block }));
         for (row, sums) in total.chunks_exact(width).enumerate() {
             // SAFETY: no other thread writes these columns, and the caller answers for the room.
             unsafe {
@@ -64,9 +67,9 @@ pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
 }
 
 /// Some columns of the product, for all rows of `x`.
-struct Times<'a> {
+struct Times<'a, E> {
     x: &'a [f32],
-    w: &'a [f32],
+    w: &'a [E],
     /// Rows and columns of the matrix.
     sizes: [usize; 2],
     columns: std::ops::Range<usize>,
@@ -75,7 +78,7 @@ struct Times<'a> {
     block: &'a mut [f32],
 }
 
-impl Kernel for Times<'_> {
+impl<E: Element> Kernel for Times<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { x, w, sizes: [k, n], columns, total, block } = self;
@@ -87,7 +90,7 @@ impl Kernel for Times<'_> {
             for at in (first..last).step_by(DEPTH) {
                 let rows = &w[at * n..];
                 if at + DEPTH <= last {
-                    let rows: [&[f32]; DEPTH] =
+                    let rows: [&[E]; DEPTH] =
                         std::array::from_fn(|d| &rows[d * n + columns.start..][..width]);
                     let ahead = &w[(at * n + columns.start + AHEAD * n).min(w.len())..];
                     for (x, sums) in x.chunks_exact(k).zip(sums.chunks_exact_mut(width)) {
@@ -98,7 +101,7 @@ impl Kernel for Times<'_> {
                         let row = &w[p * n + columns.start..][..width];
                         for (x, sums) in x.chunks_exact(k).zip(sums.chunks_exact_mut(width)) {
                             for (sum, w) in sums.iter_mut().zip(row) {
-                                *sum = crate::cpu::vector::madd::<S>(x[p], *w, *sum);
+                                *sum = madd::<S>(x[p], w.wide(), *sum);
                             }
                         }
                     }
@@ -116,30 +119,30 @@ impl Kernel for Times<'_> {
 /// Adds `x[0] rows[0] + .. + x[7] rows[7]` to `sums`, in this order. `ahead` are the rows that are
 /// fetched and their distance.
 #[inline(always)]
-fn eight_rows<S: Simd>(
+fn eight_rows<S: Simd, E: Element>(
     simd: S,
     x: &[f32],
-    rows: [&[f32]; DEPTH],
-    (ahead, n): (&[f32], usize),
+    rows: [&[E]; DEPTH],
+    (ahead, n): (&[E], usize),
     sums: &mut [f32],
 ) {
     let factors: [_; DEPTH] = std::array::from_fn(|d| simd.splat(x[d]));
     let (sums, tail) = sums.as_chunks_mut::<LANES>();
     let (count, whole) = (sums.len(), sums.len() * LANES);
-    let chunks: [&[[f32; LANES]]; DEPTH] = rows.map(|row| &row.as_chunks().0[..count]);
+    let chunks: [&[[E; LANES]]; DEPTH] = rows.map(|row| &row.as_chunks().0[..count]);
     for (j, sums) in sums.iter_mut().enumerate() {
         let ([left, right], _) = sums.as_chunks_mut::<8>() else {
             unreachable!("sixteen are two times eight")
         };
         let mut both = [simd.load(left), simd.load(right)];
         for d in 0..DEPTH {
-            prefetch(ahead.as_ptr().wrapping_add(d * n + j * LANES));
+            prefetch(ahead.as_ptr().wrapping_add(d * n + j * LANES).cast());
             let ([w0, w1], _) = chunks[d][j].as_chunks::<8>() else {
                 unreachable!("sixteen are two times eight")
             };
             both = [
-                simd.madd(factors[d], simd.load(w0), both[0]),
-                simd.madd(factors[d], simd.load(w1), both[1]),
+                simd.madd(factors[d], E::load(simd, w0), both[0]),
+                simd.madd(factors[d], E::load(simd, w1), both[1]),
             ];
         }
         *left = simd.store(both[0]);
@@ -147,7 +150,7 @@ fn eight_rows<S: Simd>(
     }
     for (j, sum) in tail.iter_mut().enumerate() {
         for d in 0..DEPTH {
-            *sum = crate::cpu::vector::madd::<S>(x[d], rows[d][whole + j], *sum);
+            *sum = madd::<S>(x[d], rows[d][whole + j].wide(), *sum);
         }
     }
 }

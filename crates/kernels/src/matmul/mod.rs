@@ -4,7 +4,8 @@
 //! blocks of [`K_BLOCK`]: within a block, a chain of fused multiply-adds in the order of `k` that
 //! begins at 0; then the blocks' sums are added in their order. So an element has the same bits in
 //! any tile, with registers of any width, beside any number of other rows, on any number of
-//! threads. The forms below differ in speed only.
+//! threads. The forms below differ in speed only. A right factor of bf16 is widened where it is read,
+//! so a product has the bits of one with the widened matrix.
 //!
 //! | module | purpose |
 //! |---|---|
@@ -12,6 +13,7 @@
 //! | `blocks` | a rectangle of a product on one thread, block after block |
 //! | `pack`, `transpose` | copies of blocks in the order in which tiles read them |
 //! | `tile`, `register` | tiles of sums in registers, for each instruction set |
+//! | `element` | the number types of a right factor |
 //! | `matvec`, `dots` | a few rows: bound by reading the matrix, or one that is stored transposed |
 //! | `gemm` | small matrices inside other kernels, such as one head of attention |
 //! | `eight_bit` | a few rows with a matrix of 8-bit blocks |
@@ -20,6 +22,7 @@
 mod blocks;
 mod dots;
 pub(crate) mod eight_bit;
+mod element;
 pub(crate) mod gemm;
 mod matvec;
 mod pack;
@@ -39,17 +42,17 @@ const K_BLOCK: usize = 256;
 
 /// A matrix that fills a buffer. One of the distances between its rows and between its columns is 1.
 #[derive(Clone, Copy)]
-struct Matrix<'a> {
-    data: &'a [f32],
+struct Matrix<D> {
+    data: D,
     rows: usize,
     columns: usize,
     strides: [usize; 2],
 }
 
-impl Matrix<'_> {
-    /// Returns `true` if the buffer holds all elements and no others.
-    fn is_whole(&self) -> bool {
-        let Self { data, rows, columns, strides } = *self;
-        data.len() == rows * columns && [[columns, 1], [1, rows]].contains(&strides)
+impl<D> Matrix<D> {
+    /// Returns `true` if a buffer of so many numbers holds all elements and no others.
+    fn fills(&self, len: usize) -> bool {
+        let Self { rows, columns, strides, .. } = *self;
+        len == rows * columns && [[columns, 1], [1, rows]].contains(&strides)
     }
 }

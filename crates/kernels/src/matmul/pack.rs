@@ -1,6 +1,7 @@
 //! Copies of parts of a factor, in the order in which tiles read them.
 
 use super::Matrix;
+use super::element::Element;
 use super::transpose::transpose;
 use crate::cpu::simd::{Kernel, Simd};
 
@@ -10,8 +11,9 @@ const TOGETHER: usize = 4;
 
 /// Copies `depth` rows and `columns` columns of a right factor into panels of `WIDTH` columns, row
 /// after row. The last panel is padded with zeros.
-pub(super) struct PackRight<'a, const WIDTH: usize> {
-    pub(super) b: Matrix<'a>,
+pub(super) struct PackRight<'a, E, const WIDTH: usize> {
+    pub(super) b: &'a [E],
+    pub(super) strides: [usize; 2],
     /// First row and first column.
     pub(super) from: [usize; 2],
     pub(super) depth: usize,
@@ -19,36 +21,39 @@ pub(super) struct PackRight<'a, const WIDTH: usize> {
     pub(super) panels: &'a mut [f32],
 }
 
-impl<const WIDTH: usize> Kernel for PackRight<'_, WIDTH> {
+impl<E: Element, const WIDTH: usize> Kernel for PackRight<'_, E, WIDTH> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { b, from: [row, column], depth, columns, panels } = self;
+        let Self { b, strides, from: [row, column], depth, columns, panels } = self;
         let panels = &mut panels[..columns.div_ceil(WIDTH) * WIDTH * depth];
         for (i, group) in panels.chunks_mut(TOGETHER * WIDTH * depth).enumerate() {
             let first = i * TOGETHER * WIDTH;
             let width = (TOGETHER * WIDTH).min(columns - first);
-            if b.strides[1] == 1 {
+            if strides[1] == 1 {
                 for p in 0..depth {
-                    let from = &b.data[(row + p) * b.strides[0] + column + first..][..width];
+                    let from = &b[(row + p) * strides[0] + column + first..][..width];
                     for (panel, from) in
                         group.chunks_exact_mut(WIDTH * depth).zip(from.chunks(WIDTH))
                     {
                         let to = &mut panel[p * WIDTH..][..WIDTH];
-                        match from.first_chunk::<WIDTH>() {
-                            Some(whole) => to.copy_from_slice(whole),
-                            None => {
-                                to[..from.len()].copy_from_slice(from);
-                                to[from.len()..].fill(0.0);
+                        if let Some(whole) = from.first_chunk::<WIDTH>() {
+                            for i in 0..WIDTH {
+                                to[i] = whole[i].wide();
                             }
+                        } else {
+                            for (to, from) in to.iter_mut().zip(from) {
+                                *to = from.wide();
+                            }
+                            to[from.len()..].fill(0.0);
                         }
                     }
                 }
             } else {
                 for (j, panel) in group.chunks_exact_mut(WIDTH * depth).enumerate() {
                     let first = first + j * WIDTH;
-                    let from = &b.data[(column + first) * b.strides[1] + row..];
+                    let from = &b[(column + first) * strides[1] + row..];
                     let rows = WIDTH.min(columns - first);
-                    transpose(simd, (from, b.strides[1]), [rows, depth], 1.0, panel, WIDTH);
+                    transpose(simd, (from, strides[1]), [rows, depth], 1.0, panel, WIDTH);
                 }
             }
         }
@@ -58,7 +63,7 @@ impl<const WIDTH: usize> Kernel for PackRight<'_, WIDTH> {
 /// Copies `rows` rows and `depth` columns of a left factor into panels of `HEIGHT` rows, column after
 /// column. Missing rows of the last panel hold any numbers.
 pub(super) struct PackLeft<'a, const HEIGHT: usize> {
-    pub(super) a: Matrix<'a>,
+    pub(super) a: Matrix<&'a [f32]>,
     /// First row and first column.
     pub(super) from: [usize; 2],
     pub(super) rows: usize,

@@ -10,6 +10,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::blocks::{Target, multiply};
+use super::element::Values;
 use super::{Matrix, dots, matvec, team};
 use crate::cpu::buffer::{contiguous, tensor};
 use crate::cpu::isa::Isa;
@@ -34,7 +35,7 @@ pub(crate) struct Factor {
 }
 
 impl Factor {
-    /// Takes a matrix `[rows, columns]`.
+    /// Takes a matrix `[rows, columns]` of f32; a right factor may be one of bf16.
     pub(crate) fn new(data: FlexTensor) -> Self {
         let data = contiguous(data);
         let shape = data.layout().shape();
@@ -48,9 +49,19 @@ impl Factor {
         Self { data, rows: columns, columns: rows, strides: [column, row] }
     }
 
-    pub(super) fn matrix(&self) -> Matrix<'_> {
-        let Self { data, rows, columns, strides } = self;
-        Matrix { data: data.storage(), rows: *rows, columns: *columns, strides: *strides }
+    /// Returns the matrix as a left factor.
+    pub(super) fn left(&self) -> Matrix<&[f32]> {
+        self.with(self.data.storage())
+    }
+
+    /// Returns the matrix as a right factor.
+    pub(super) fn right(&self) -> Matrix<Values<'_>> {
+        self.with(Values::of(&self.data))
+    }
+
+    fn with<D>(&self, data: D) -> Matrix<D> {
+        let Self { rows, columns, strides, .. } = *self;
+        Matrix { data, rows, columns, strides }
     }
 }
 
@@ -98,7 +109,7 @@ pub(super) unsafe fn compute(isa: Isa, a: Factor, b: Factor, out: Target) {
         let (row, column) = (i / n.div_ceil(wide) * tall, i % n.div_ceil(wide) * wide);
         let (rows, columns) = (row..(row + tall).min(m), column..(column + wide).min(n));
         // SAFETY: the rectangle lies within the product, and no other overlaps it.
-        unsafe { multiply(isa, [a.matrix(), b.matrix()], [rows, columns], out.from([row, column])) }
+        unsafe { multiply(isa, (a.left(), b.right()), [rows, columns], out.from([row, column])) }
     };
     let count = m.div_ceil(tall) * n.div_ceil(wide);
     if count == 1 {

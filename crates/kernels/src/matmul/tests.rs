@@ -1,6 +1,8 @@
 //! Every form of a product against the definition of its sums, bit for bit.
 
-use burn::tensor::Shape;
+use burn::tensor::{Bytes, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+use half::bf16;
 use proptest::prelude::*;
 
 use super::K_BLOCK;
@@ -113,6 +115,25 @@ fn large_products_too() {
     check([9, 1500, 700], [false, false], 3);
     check([1, 300, 900], [false, true], 2);
     check([11, 301, 530], [false, true], 3);
+}
+
+/// A product with bf16 has the bits of one with the widened matrix, in every form.
+#[test]
+fn bf16_is_widened() {
+    for (m, n, k) in [(1, 301, 530), (5, 64, 300), (33, 90, 270), (1, 7, 9)] {
+        for transposed in [false, true] {
+            let w: Vec<bf16> = numbers(k * n, 2).into_iter().map(bf16::from_f32).collect();
+            let wide: Vec<f32> = w.iter().map(|w| w.to_f32()).collect();
+            let shape = if transposed { [n, k] } else { [k, n] };
+            let bytes = Bytes::from_elems(w);
+            let half = FlexTensor::new(bytes, Layout::contiguous(Shape::new(shape)), DType::BF16);
+            let half = Factor::new(half);
+            let half = if transposed { half.transposed() } else { half };
+            let x = || factor(&numbers(m * k, 1), [m, k], false);
+            let (got, want) = (product(x(), half), product(x(), factor(&wide, [k, n], transposed)));
+            assert_eq!(bits(got.storage()), bits(want.storage()), "{m} x {n} x {k}, {transposed}");
+        }
+    }
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Transposed copies.
 
+use super::element::Element;
 use crate::cpu::simd::Simd;
 use crate::cpu::vector::lanes;
 
 /// Transposes and scales `rows x columns` numbers: `to[c * width + r] = scale * from[r * stride +
 /// c]`. Columns of `to` from `rows` to `width` become 0.
 #[inline(always)]
-pub(crate) fn transpose<S: Simd>(
+pub(crate) fn transpose<S: Simd, E: Element>(
     simd: S,
-    (from, stride): (&[f32], usize),
+    (from, stride): (&[E], usize),
     [rows, columns]: [usize; 2],
     scale: f32,
     to: &mut [f32],
@@ -21,7 +22,7 @@ pub(crate) fn transpose<S: Simd>(
         for c in (0..whole).step_by(8) {
             let mut square = [simd.splat(0.0); 8];
             for (i, row) in square.iter_mut().enumerate().take(some) {
-                *row = simd.mul(simd.load(lanes(from, (first + i) * stride + c)), factor);
+                *row = simd.mul(E::load(simd, lanes(from, (first + i) * stride + c)), factor);
             }
             let square = simd.transpose(square);
             for (i, column) in square.into_iter().enumerate() {
@@ -35,7 +36,7 @@ pub(crate) fn transpose<S: Simd>(
         }
         for c in whole..columns {
             for (i, to) in to[c * width + first..][..room].iter_mut().enumerate() {
-                *to = if i < some { from[(first + i) * stride + c] * scale } else { 0.0 };
+                *to = if i < some { from[(first + i) * stride + c].wide() * scale } else { 0.0 };
             }
         }
     }

@@ -12,15 +12,14 @@ const FEW_ROWS: usize = 16;
 
 /// Computes `x w + bias`: `x [rows, in]`, `w [in, out]`, `bias [out]`.
 ///
-/// A row of f32 has the same bits beside any number of other rows. `w` may have another number type
-/// than `x` ([`crate::cast`]). A type without a product of its own is widened, one matrix at a time.
+/// A row has the same bits beside any number of other rows. `w` may have another number type than
+/// `x` ([`crate::cast`]): bf16 is widened where it is read, another type one matrix at a time.
 #[must_use]
 pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let y = if eight_bit::is(&w) {
         few_rows(&x, &w).unwrap_or_else(|| product::times(x, eight_bit::widen(w), false))
     } else {
-        let w = if w.dtype() == x.dtype() { w } else { w.cast(x.dtype()) };
-        product::times(x, w, false)
+        times(x, w, false)
     };
     match bias {
         Some(bias) => add_bias(y, bias),
@@ -32,7 +31,16 @@ pub fn linear(x: Tensor<2>, w: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> 
 /// embeddings.
 #[must_use]
 pub fn times_transposed(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
-    product::times(x, w, true)
+    times(x, w, true)
+}
+
+/// Computes `x w`, or `x w'` if `w` is `transposed`, for a float type of `w`.
+fn times(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
+    if let Some(y) = product::times_bf16(&x, &w, transposed) {
+        return y;
+    }
+    let w = if w.dtype() == x.dtype() { w } else { w.cast(x.dtype()) };
+    product::times(x, w, transposed)
 }
 
 /// Computes `x w` with 8-bit blocks; `None` if there are many rows, or if `x` has a gradient.

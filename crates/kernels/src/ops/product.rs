@@ -24,6 +24,40 @@ pub(super) fn times(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
     }
 }
 
+/// Computes `x w` with a constant matrix of bf16, or `x w'` if `w` is `transposed`; `None` if it is no
+/// such matrix.
+///
+/// Sums are those of the widened matrix. Only `x` has a gradient.
+pub(super) fn times_bf16(x: &Tensor<2>, w: &Tensor<2>, transposed: bool) -> Option<Tensor<2>> {
+    let inputs = w.dims()[usize::from(transposed)];
+    let (x_, w_) = (x.clone().into_dispatch(), w.clone().into_dispatch());
+    let empty = x.shape().num_elements() * w.shape().num_elements() == 0;
+    let w = graph::constant_bf16(&w_).filter(|_| x.dims()[1] == inputs && !empty)?;
+    let op = ByConstant { w, product: Product { transposed } };
+    graph::run(op, [x_]).ok().map(Tensor::from_dispatch)
+}
+
+/// A product with a right factor that has no gradient and may be of another type.
+#[derive(Clone, Debug)]
+struct ByConstant {
+    w: FlexTensor,
+    product: Product,
+}
+
+impl Fused<1> for ByConstant {
+    type Saved = ();
+
+    fn forward(&self, [x]: [FlexTensor; 1], save: bool) -> (FlexTensor, Option<()>) {
+        let w = self.product.weight(self.w.clone());
+        (product(Factor::new(x), w), save.then_some(()))
+    }
+
+    fn backward(&self, (): (), grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let w = self.product.weight(self.w.clone());
+        [Some(product(Factor::new(grad), w.transposed()))]
+    }
+}
+
 /// `x [rows, in]` with `w [in, out]`, or `w [out, in]` if it is `transposed`.
 #[derive(Clone, Debug)]
 struct Product {

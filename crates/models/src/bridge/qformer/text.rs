@@ -34,10 +34,8 @@ impl LanguageHead {
         let [batch, length, width] = states.dims();
         let x = toolkit_kernels::gelu(self.transform.dense.forward(states));
         let x = self.transform.layer_norm.forward(x).reshape([batch * length, width]);
-        let logits = toolkit_kernels::add_bias(
-            toolkit_kernels::times_transposed(x, words),
-            self.bias.val(),
-        );
+        let logits =
+            toolkit_kernels::add_bias(toolkit_kernels::times_transposed(x, words), self.bias.val());
         logits.reshape([batch as i32, length as i32, -1])
     }
 }
