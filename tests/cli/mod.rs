@@ -13,6 +13,7 @@ mod live;
 mod measure;
 mod mixture;
 mod parquet;
+mod precision;
 mod published;
 mod reproduce;
 mod resume;

@@ -22,7 +22,7 @@ mod path;
 mod transfer;
 
 pub use init::{Init, bert_rule, initialise};
-pub use transfer::{Mismatch, export, gradients, import, map, map_as};
+pub use transfer::{Mismatch, export, gradients, import, map, map_as, store_as};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData, f16};

@@ -106,6 +106,30 @@ pub fn map_as<M: Module>(
     module.map(&mut Import(Path::default(), &mut source, dtype))
 }
 
+struct Store(Path, DType);
+
+impl ModuleMapper for Store {
+    fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if !self.0.transposed(D) {
+            return p;
+        }
+        let dtype = self.1;
+        p.map(|matrix| toolkit_kernels::cast(matrix, dtype))
+    }
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.0.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.0.exit();
+    }
+}
+
+/// Stores the matrices of `Linear`s, most of a transformer, as `dtype`, for a module that is not
+/// trained.
+pub fn store_as<M: Module>(module: M, dtype: DType) -> M {
+    module.map(&mut Store(Path::default(), dtype))
+}
+
 struct Gradients<'a>(Path, &'a GradientsParams, BTreeMap<String, Values>);
 impl ModuleVisitor for Gradients<'_> {
     fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {

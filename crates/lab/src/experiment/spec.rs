@@ -270,6 +270,9 @@ pub struct ComputeSpec {
     /// task for `TASK.overall`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<String>,
+    /// Number type of the matrices of frozen models.
+    #[serde(skip_serializing_if = "FrozenPrecision::is_f32")]
+    pub frozen: FrozenPrecision,
     /// Threads that decode pictures ahead; 0 means one for each core.
     #[serde(skip_serializing_if = "is_zero")]
     pub loaders: usize,
@@ -277,7 +280,41 @@ pub struct ComputeSpec {
 
 impl Default for ComputeSpec {
     fn default() -> Self {
-        Self { threads: 1, jobs: 0, save_seconds: None, keep: 1, best: None, loaders: 0 }
+        Self {
+            threads: 1,
+            jobs: 0,
+            save_seconds: None,
+            keep: 1,
+            best: None,
+            frozen: FrozenPrecision::F32,
+            loaders: 0,
+        }
+    }
+}
+
+/// A number type of frozen matrices. What is trained, and all sums, are f32.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum FrozenPrecision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, eight of them for the exponent: half the memory.
+    Bf16,
+}
+
+impl FrozenPrecision {
+    /// Returns `true` for 32 bits.
+    #[must_use]
+    pub fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+
+    /// Adds it to what names a result; the default adds nothing, so earlier names stay.
+    pub(crate) fn name_in(self, named: &mut serde_json::Value) {
+        if !self.is_f32() {
+            named["frozen"] = serde_json::json!(self);
+        }
     }
 }
 

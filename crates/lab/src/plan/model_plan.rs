@@ -1,11 +1,11 @@
 //! The parts of a model: their cards resolved to shapes, and built.
 
 use crate::LabError;
-use crate::experiment::spec::ModelSpec;
+use crate::experiment::spec::{FrozenPrecision, ModelSpec};
 use crate::plan::fingerprint::card_hash;
 use crate::plan::preprocess::preprocess;
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use std::collections::BTreeMap;
 use toolkit_core::{
     AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, LanguageSpecialTokens,
@@ -39,6 +39,8 @@ pub struct ModelPlan {
     pub language: Option<PartPlan<LanguageShape>>,
     /// Preparation of pixels.
     pub preprocess: Preprocess,
+    /// Number type of the frozen matrices.
+    pub frozen: FrozenPrecision,
     /// Parameters that stage 2 trains: of a Q-Former all but the text side, which gets no gradient
     /// there, and the projection. Without a language model, those of stage 1: all of the bridge.
     pub trained_params: u64,
@@ -75,8 +77,23 @@ impl ModelPlan {
             bridge: PartPlan { card: bridge, shape: bridge_shape },
             language,
             preprocess,
+            frozen: FrozenPrecision::F32,
             trained_params: trained as u64 + projection,
         })
+    }
+
+    /// Keeps the frozen matrices in this number type.
+    #[must_use]
+    pub fn keeping(self, frozen: FrozenPrecision) -> Self {
+        Self { frozen, ..self }
+    }
+
+    /// Stores the matrices of a frozen model in its number type.
+    fn stored<M: Module>(&self, model: M) -> M {
+        match self.frozen {
+            FrozenPrecision::F32 => model,
+            FrozenPrecision::Bf16 => params::store_as(model, DType::BF16),
+        }
     }
 
     /// Returns the language model.
@@ -107,7 +124,11 @@ impl ModelPlan {
     /// Returns the hash of all that features depend on.
     #[must_use]
     pub fn vision_key(&self) -> String {
-        card_hash(&self.vision.card)
+        let card = card_hash(&self.vision.card);
+        match self.frozen {
+            FrozenPrecision::F32 => card,
+            FrozenPrecision::Bf16 => format!("{card}-bf16"),
+        }
     }
 
     /// Builds the encoder on a device without autodiff.
@@ -116,9 +137,9 @@ impl ModelPlan {
     /// If its weights are missing or do not fit.
     pub fn encoder(&self, registry: &Registry, device: &Device) -> Result<AnyVision, LabError> {
         need_weights(&self.vision.card)?;
-        Ok(registry
-            .build_vision(&self.vision.card, &device.clone().without_autodiff(), Weights::Card)?
-            .no_grad())
+        let device = device.clone().without_autodiff();
+        let encoder = registry.build_vision(&self.vision.card, &device, Weights::Card)?;
+        Ok(self.stored(encoder.no_grad()))
     }
 
     /// Builds the frozen language model.
@@ -132,7 +153,7 @@ impl ModelPlan {
     ) -> Result<AnyLanguage, LabError> {
         let card = &self.language()?.card;
         need_weights(card)?;
-        Ok(registry.build_language(card, device, Weights::Card)?.no_grad())
+        Ok(self.stored(registry.build_language(card, device, Weights::Card)?.no_grad()))
     }
 
     /// Builds the bridge at its initialisation.

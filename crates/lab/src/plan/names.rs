@@ -29,6 +29,7 @@ pub(crate) fn stage1_key(
         "data": data_json(splits), "threads": cell.spec.compute.threads,
     });
     add_start(&mut named, start);
+    cell.spec.compute.frozen.name_in(&mut named);
     hash_json(&named)
 }
 
@@ -73,6 +74,7 @@ pub(crate) fn cell_id(
         "also": splits.also.iter().map(|data| data.fingerprint()).collect::<Vec<_>>(),
     });
     add_start(&mut named, start);
+    cell.spec.compute.frozen.name_in(&mut named);
     let hash = hash_json(&named);
     let readable: Vec<String> = cell
         .axes

@@ -1,7 +1,7 @@
 //! The plan of a run: models, data, stage-1 runs and cells, before anything is trained.
 
 use crate::LabError;
-use crate::experiment::spec::{AlsoSpec, DataSpec, ModelSpec};
+use crate::experiment::spec::{AlsoSpec, DataSpec, FrozenPrecision, Spec};
 use crate::experiment::start::StartFile;
 use crate::experiment::sweep::ExperimentCell;
 use crate::plan::model_plan::ModelPlan;
@@ -109,7 +109,7 @@ impl RunPlan {
 }
 
 /// Cards of a model; models with the same cards are looked up once.
-type ModelKey = (String, String, Option<String>);
+type ModelKey = (String, String, Option<String>, FrozenPrecision);
 
 /// Checkpoint, model, and `true` if stage 1 starts from it.
 type StartKey = (StartFile, usize, bool);
@@ -145,7 +145,7 @@ impl<'a> Planner<'a> {
             // Stage 1 alone has no use for a language model, even if the file names one.
             cell.spec.model.language = None;
         }
-        let model_plan = self.model(&cell.spec.model)?;
+        let model_plan = self.model(&cell.spec)?;
         let known = self.data.len();
         let splits = self.splits(&cell.spec.data, &cell.spec.eval.also)?;
         let (parts, opened) = (&self.plan.model_plans[model_plan], &self.plan.splits[splits]);
@@ -182,12 +182,13 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the index of a model, which is looked up the first time.
-    fn model(&mut self, model: &ModelSpec) -> Result<usize, LabError> {
-        let key = (model.vision.clone(), model.bridge.clone(), model.language.clone());
+    fn model(&mut self, spec: &Spec) -> Result<usize, LabError> {
+        let (model, frozen) = (&spec.model, spec.compute.frozen);
+        let key = (model.vision.clone(), model.bridge.clone(), model.language.clone(), frozen);
         if let Some(at) = self.models.iter().position(|known| *known == key) {
             return Ok(at);
         }
-        self.plan.model_plans.push(ModelPlan::new(self.registry, model)?);
+        self.plan.model_plans.push(ModelPlan::new(self.registry, model)?.keeping(frozen));
         self.models.push(key);
         Ok(self.models.len() - 1)
     }

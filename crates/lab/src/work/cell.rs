@@ -107,8 +107,8 @@ impl CellJob<'_> {
     /// Writes the experiment of this cell alone.
     fn write_spec(&self) -> Result<(), LabError> {
         // Settings that cannot change a result are left out: the same cell gives the same bytes.
-        let compute =
-            ComputeSpec { threads: self.spec().compute.threads, ..ComputeSpec::default() };
+        let ComputeSpec { threads, frozen, .. } = self.spec().compute;
+        let compute = ComputeSpec { threads, frozen, ..ComputeSpec::default() };
         let spec = Spec { compute, ..self.spec().clone() };
         let text = toml::to_string_pretty(&spec).map_err(Problem::defect)?;
         write(&self.dir().join("spec.toml"), text.as_bytes())

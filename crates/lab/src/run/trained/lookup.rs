@@ -64,7 +64,11 @@ impl TrainedRun<'_> {
                 .hint("give a TOML file, such as experiments/ablate_stage1.toml")
         })?;
         let spec: Spec = Source::new(file.display().to_string(), text)?.parse()?;
-        Ok(TrainedCell { model_plan: ModelPlan::new(self.registry, &spec.model)?, id, spec })
+        Ok(TrainedCell {
+            model_plan: ModelPlan::new(self.registry, &spec.model)?.keeping(spec.compute.frozen),
+            id,
+            spec,
+        })
     }
 
     /// Returns the cell called `wanted`, or the first trained one with stage 1, which is reported.
