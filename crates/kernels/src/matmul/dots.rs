@@ -52,7 +52,8 @@ pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
             }
         }
     };
-    team::pieces(n.div_ceil(width), one);
+    let count = n.div_ceil(width);
+    if k * n < PIECE { (0..count).for_each(one) } else { drop(team::pieces(count, one)) }
 }
 
 /// The products of each row of `x` with each row of `w`, both of length `k`.

@@ -43,8 +43,8 @@ pub(super) fn fits(rows: usize, b: &Factor) -> bool {
 /// `out` has room for the product.
 pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
     let (k, n) = (w.right().rows, w.right().columns);
-    let threads = if k * n < PARALLEL { 1 } else { rayon::current_num_threads() };
-    let width = n.div_ceil(2 * threads).next_multiple_of(LANES).clamp(COLUMNS[0], COLUMNS[1]);
+    let pieces = if k * n < PARALLEL { 1 } else { 2 * rayon::current_num_threads() };
+    let width = n.div_ceil(pieces).next_multiple_of(LANES).clamp(COLUMNS[0], COLUMNS[1]);
     let one = move |i: usize| {
         let columns = i * width..(i * width + width).min(n);
         let (x, w) = (x.left(), w.right());
@@ -63,7 +63,8 @@ pub(super) unsafe fn times(x: Factor, w: Factor, out: Target) {
             }
         }
     };
-    team::pieces(n.div_ceil(width), one);
+    let count = n.div_ceil(width);
+    if pieces == 1 { (0..count).for_each(one) } else { drop(team::pieces(count, one)) }
 }
 
 /// Some columns of the product, for all rows of `x`.

@@ -16,7 +16,7 @@ use crate::cpu::buffer::{contiguous, tensor};
 use crate::cpu::isa::Isa;
 
 /// Smallest number of multiplications that are spread over threads.
-const PARALLEL: usize = 1 << 20;
+const PARALLEL: usize = 1 << 22;
 
 /// Rows below which the threads of `team` compute the product: they are awake between the short
 /// products of generation.
