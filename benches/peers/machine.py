@@ -11,7 +11,7 @@ def described():
     info = {key.strip(): value.strip() for key, value in info.items()}
     with open("/proc/meminfo") as lines:
         memory = int(next(line for line in lines if line.startswith("MemTotal")).split()[1]) * 1024
-    wide = [flag for flag in ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if flag in info.get("flags", "").split()]
+    wide = [flag for flag in ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16") if flag in info.get("flags", "").split()]
     return dict(cpu=info.get("model name", platform.processor()), cores=len(os.sched_getaffinity(0)), memory_bytes=memory,
                 flags=wide, system=f"{platform.system()} {platform.release()}")
 

@@ -36,6 +36,23 @@ def arguments(about, warmup, rounds):
     return parser
 
 
+def forms(parser):
+    """Options for the ways in which PyTorch computes."""
+    parser.add_argument("--precision", choices=("f32", "bf16", "autocast"), default="f32",
+                        help="bf16: weights and all that is computed; autocast: PyTorch decides where bf16 does, weights are f32")
+    parser.add_argument("--compile", action="store_true", help="torch.compile, in the warm-up")
+
+
+def formed(torch, args, *models):
+    """Brings the models into the form that `forms` asked for, in place. Returns what the computation has to be wrapped in."""
+    for model in models:
+        if args.precision == "bf16":
+            model.bfloat16()
+        if args.compile:
+            model.compile()
+    return torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "autocast")
+
+
 def start(threads):
     """Fixes the threads and returns torch."""
     end_with_parent()

