@@ -93,7 +93,7 @@ impl Isa {
         static CURRENT: OnceLock<Isa> = OnceLock::new();
         *CURRENT.get_or_init(|| match Self::from_environment() {
             Ok(isa) => isa,
-            Err([error, hint]) => panic!("{error} (hint: {hint})"),
+            Err([error, hint]) => panic!("{error} ({hint})"),
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use super::blocks::Target;
 use super::element::{Element, of_any_type};
-use super::product::Factor;
+use super::factor::Factor;
 use super::{K_BLOCK, team};
 use crate::cpu::simd::{Kernel, Simd, vectorised};
 use crate::cpu::vector::{lanes, madd};

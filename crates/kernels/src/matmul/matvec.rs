@@ -6,7 +6,7 @@
 
 use super::blocks::Target;
 use super::element::{Element, of_any_type};
-use super::product::Factor;
+use super::factor::Factor;
 use super::{K_BLOCK, team};
 use crate::cpu::simd::{Kernel, Simd, prefetch, vectorised};
 use crate::cpu::vector::madd;

@@ -9,6 +9,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
+//! | `factor` | a matrix that a product takes |
 //! | `product` | products of f32 matrices, split over threads |
 //! | `blocks` | a rectangle of a product on one thread, block after block |
 //! | `pack`, `transpose` | copies of blocks in the order in which tiles read them |
@@ -23,6 +24,7 @@ mod blocks;
 mod dots;
 pub(crate) mod eight_bit;
 mod element;
+pub(crate) mod factor;
 pub(crate) mod gemm;
 mod matvec;
 mod pack;

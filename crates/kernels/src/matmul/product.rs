@@ -10,9 +10,9 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::blocks::{Target, multiply};
-use super::element::Values;
-use super::{Matrix, dots, matvec, team};
-use crate::cpu::buffer::{contiguous, tensor};
+use super::factor::Factor;
+use super::{dots, matvec, team};
+use crate::cpu::buffer::tensor;
 use crate::cpu::isa::Isa;
 
 /// Smallest number of multiplications that are spread over threads.
@@ -24,46 +24,6 @@ const FEW: usize = 64;
 
 /// Rows and columns of a rectangle are multiples of these, so that its tiles are whole.
 const WHOLE: [usize; 2] = [12, 32];
-
-/// A factor that owns its values: threads that outlive a call may hold it.
-#[derive(Clone, Debug)]
-pub(crate) struct Factor {
-    data: FlexTensor,
-    rows: usize,
-    columns: usize,
-    strides: [usize; 2],
-}
-
-impl Factor {
-    /// Takes a matrix `[rows, columns]` of f32; a right factor may be one of bf16.
-    pub(crate) fn new(data: FlexTensor) -> Self {
-        let data = contiguous(data);
-        let shape = data.layout().shape();
-        let (rows, columns) = (shape[0], shape[1]);
-        Self { data, rows, columns, strides: [columns, 1] }
-    }
-
-    /// Returns the transposed matrix.
-    pub(crate) fn transposed(self) -> Self {
-        let Self { data, rows, columns, strides: [row, column] } = self;
-        Self { data, rows: columns, columns: rows, strides: [column, row] }
-    }
-
-    /// Returns the matrix as a left factor.
-    pub(super) fn left(&self) -> Matrix<&[f32]> {
-        self.with(self.data.storage())
-    }
-
-    /// Returns the matrix as a right factor.
-    pub(super) fn right(&self) -> Matrix<Values<'_>> {
-        self.with(Values::of(&self.data))
-    }
-
-    fn with<D>(&self, data: D) -> Matrix<D> {
-        let Self { rows, columns, strides, .. } = *self;
-        Matrix { data, rows, columns, strides }
-    }
-}
 
 /// Returns `a b` in a new buffer.
 // burn's products zero their buffer first, and copy the zeros to aligned memory.

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::K_BLOCK;
 use super::blocks::Target;
-use super::product::{Factor, add_product, compute, product};
+use super::factor::Factor;
+use super::product::{add_product, compute, product};
 use crate::cpu::buffer::tensor;
 use crate::cpu::isa::Isa;
 

@@ -8,7 +8,8 @@ use burn_flex::FlexTensor;
 
 use crate::cpu::buffer::contiguous;
 use crate::graph::{self, Fused, GradientAccumulator};
-use crate::matmul::product::{Factor, add_product, product};
+use crate::matmul::factor::Factor;
+use crate::matmul::product::{add_product, product};
 
 /// Computes `x w`, or `x w'` if `w` is `transposed`.
 pub(super) fn times(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
