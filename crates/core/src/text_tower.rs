@@ -171,6 +171,7 @@ pub trait TextTower {
 #[must_use]
 pub fn similarity(image: Tensor<3>, text: Tensor<2>) -> Tensor<2> {
     let ([images, queries, width], [texts, _]) = (image.dims(), text.dims());
-    let all = image.reshape([images * queries, width]).matmul(text.transpose());
+    let image = image.reshape([images * queries, width]);
+    let all = toolkit_kernels::times_transposed(image, text);
     all.reshape([images, queries, texts]).max_dim(1).reshape([images, texts])
 }

@@ -42,7 +42,7 @@ fn picture(seed: u32) -> RgbImage {
                 let size = (256 >> octave) as f32;
                 noise(x as f32 / size, y as f32 / size, seed ^ (octave << 16))
                     * 12.0
-                    * size.powf(0.25)
+                    * libm::powf(size, 0.25)
             })
             .sum()
     };

@@ -60,11 +60,12 @@ impl Linear {
     pub fn forward_scaled(&self, x: Tensor<3>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
         let weight = self.weight.val();
-        let mut bias = shift.unsqueeze::<2>().matmul(weight.clone()).squeeze_dim::<1>(0);
+        let shift = toolkit_kernels::linear(shift.unsqueeze(), weight.clone(), None);
+        let mut bias = shift.squeeze_dim::<1>(0);
         if let Some(own) = &self.bias {
             bias = bias + own.val();
         }
-        let weight = weight * scale.unsqueeze_dim::<2>(1);
+        let weight = toolkit_kernels::scale_rows(weight, scale);
         let y = toolkit_kernels::linear(x.reshape([batch * tokens, width]), weight, Some(bias));
         let output = y.dims()[1];
         y.reshape([batch, tokens, output])
@@ -168,11 +169,8 @@ pub fn patches(images: Tensor<4>, kernel: Tensor<4>) -> Tensor<3> {
     let images = images.narrow(2, 0, rows * p).narrow(3, 0, columns * p);
     let x = images.reshape([batch, channels, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
     let x = x.reshape([batch * rows * columns, channels * p * p]);
-    x.matmul(kernel.reshape([hidden, channels * p * p]).transpose()).reshape([
-        batch,
-        rows * columns,
-        hidden,
-    ])
+    let kernel = kernel.reshape([hidden, channels * p * p]);
+    toolkit_kernels::times_transposed(x, kernel).reshape([batch, rows * columns, hidden])
 }
 
 /// Splits `[batch, tokens, heads * head width]` into `[batch, heads, tokens, head width]`.

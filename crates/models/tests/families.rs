@@ -35,7 +35,7 @@ fn filled(name: &str, shape: &[usize]) -> Vec<f32> {
         || (name.contains("_bn") && name.ends_with(".weight"));
     let base = if one { 1.0 } else { 0.0 };
     (0..shape.iter().product())
-        .map(|i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32)
+        .map(|i: usize| (base + 0.1 * libm::sin(0.7 * i as f64 + shift)) as f32)
         .collect()
 }
 
@@ -49,7 +49,7 @@ fn fill<M: Module>(module: M, change: impl Fn(&str, Vec<f32>) -> Vec<f32>) -> M 
 
 fn wave<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     let all: Vec<f32> =
-        (0..shape.iter().product()).map(|i: usize| (0.3 * i as f64).cos() as f32).collect();
+        (0..shape.iter().product()).map(|i: usize| libm::cos(0.3 * i as f64) as f32).collect();
     Tensor::from_data(TensorData::new(all, shape), &Device::flex())
 }
 
@@ -207,9 +207,9 @@ fn a_prefix_gets_its_gradient_through_llama() {
         let model = build(&config);
         let (batch, tokens, width) = (5, 4, config.hidden_size);
         let values: Vec<f32> =
-            (0..batch * tokens * width).map(|i| (0.37 * i as f32).sin()).collect();
+            (0..batch * tokens * width).map(|i| libm::sinf(0.37 * i as f32)).collect();
         let weights: Vec<f32> =
-            (0..batch * tokens * width).map(|i| (0.73 * i as f32).cos()).collect();
+            (0..batch * tokens * width).map(|i| libm::cosf(0.73 * i as f32)).collect();
         let mut mask = vec![1.0_f32; batch * tokens];
         mask[tokens - 1] = 0.0;
         let tensor = |values: &[f32], device: &Device| {
@@ -327,7 +327,7 @@ fn eva_is_that_of_transformers() {
 fn position_tables_are_resized_as_each_source_does() {
     let goldens: Value = serde_json::from_str(GOLDENS).unwrap();
     // The input is `cos(0.3 i + 0.1)` of shape [1, 5, 2]; its rows behind the first are the grid.
-    let table: Vec<f32> = (0..10).map(|i| (0.3 * f64::from(i) + 0.1).cos() as f32).collect();
+    let table: Vec<f32> = (0..10).map(|i| libm::cos(0.3 * f64::from(i) + 0.1) as f32).collect();
     for (corners, key) in [(Corners::Edges, "False"), (Corners::Centres, "True")] {
         let golden = find(&goldens, &format!("pos_interp_2x2_to_3x3_align_corners_{key}")).unwrap();
         close(&resize_grid(&table[2..], 2, 2, 3, corners), &numbers(golden));
@@ -344,7 +344,7 @@ fn resized_tables_keep_what_they_must() {
             assert_eq!(flat.len(), to * to * 3);
             assert!(flat.iter().all(|x| (x - 0.75).abs() < 1e-6));
             // Rows and columns are not confused: of a transposed grid the transposed one comes out.
-            let grid: Vec<f32> = (0..from * from).map(|i| (1.7 * i as f32).sin()).collect();
+            let grid: Vec<f32> = (0..from * from).map(|i| libm::sinf(1.7 * i as f32)).collect();
             let turned: Vec<f32> =
                 (0..from * from).map(|i| grid[i % from * from + i / from]).collect();
             let (grid, turned) = (

@@ -50,14 +50,14 @@ fn filled<M: LanguageModel>(config: &M::Config, piece: &str) -> M {
     params::map(model, |info| {
         let shift = f64::from(info.name.bytes().map(u32::from).sum::<u32>() % 97);
         let base = if info.name.ends_with("norm.weight") { 1.0 } else { 0.0 };
-        let fill = |i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32;
+        let fill = |i: usize| (base + 0.1 * libm::sin(0.7 * i as f64 + shift)) as f32;
         let count = info.shape.iter().product();
         Some(Values { shape: info.shape.clone(), data: (0..count).map(fill).collect() })
     })
 }
 
 fn input(shape: [usize; 3], phase: f64) -> Tensor<3> {
-    let values = (0..shape.iter().product()).map(|i| (0.3 * i as f64 + phase).cos() as f32);
+    let values = (0..shape.iter().product()).map(|i| libm::cos(0.3 * i as f64 + phase) as f32);
     Tensor::from_data(TensorData::new(values.collect::<Vec<_>>(), shape), &Device::default())
 }
 
@@ -418,7 +418,7 @@ fn fresh_models_start_near_uniform() {
     let targets: Vec<_> = (0..4).flat_map(|row| (0..15).map(move |at| (row, at))).collect();
     let targets: Vec<_> =
         targets.into_iter().map(|(row, at)| (row, at, drawn[row * 16 + at + 1] as usize)).collect();
-    let uniform = 97_f32.ln();
+    let uniform = libm::logf(97.0);
 
     let config = OptConfig {
         vocab_size: 97,

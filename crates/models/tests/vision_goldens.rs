@@ -38,11 +38,11 @@ fn encode(config: &VitConfig) -> Vec<f32> {
         let norm =
             ["norm.weight", "norm1.weight", "norm2.weight"].iter().any(|end| name.ends_with(end));
         let base = if norm { 1.0 } else { 0.0 };
-        let fill = |i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32;
+        let fill = |i: usize| (base + 0.1 * libm::sin(0.7 * i as f64 + shift)) as f32;
         let count = info.shape.iter().product();
         Some(Values { shape: info.shape.clone(), data: (0..count).map(fill).collect() })
     });
-    let pixels: Vec<f32> = (0..3 * 8 * 8).map(|i| (0.3 * f64::from(i)).cos() as f32).collect();
+    let pixels: Vec<f32> = (0..3 * 8 * 8).map(|i| libm::cos(0.3 * f64::from(i)) as f32).collect();
     floats(model.encode(Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, 8, 8]), &device)))
 }
 

@@ -113,8 +113,8 @@ impl Stream {
     /// Draws from the standard normal distribution (Box and Muller). The second number of the pair
     /// is dropped, so that a draw does not depend on the parity of earlier ones.
     pub fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.unit()).cos()
+        let radius = (-2.0 * libm::log(1.0 - self.unit())).sqrt();
+        radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
 
     /// Draws an index in proportion to non-negative `weights` (`torch.multinomial` with one

@@ -1,6 +1,6 @@
 //! Cross-entropies, in PyTorch's conventions.
 
-use burn::tensor::{Int, Tensor, activation};
+use burn::tensor::{Int, Tensor};
 use toolkit_core::{AnyLanguage, index};
 
 /// Computes the cross-entropy of each row, `[rows]`.
@@ -17,8 +17,7 @@ pub fn cross_entropy_rows(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: 
 /// `logits` and `targets` are `[rows, classes]`.
 #[must_use]
 pub fn soft_cross_entropy_rows(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    let [rows, _] = logits.dims();
-    (activation::log_softmax(logits, 1) * targets).sum_dim(1).reshape([rows]).neg()
+    toolkit_kernels::soft_cross_entropy(logits, targets)
 }
 
 /// Computes the cross-entropy of tokens, weighted and summed.
@@ -39,7 +38,7 @@ pub fn token_loss_sum(
         labels.reshape([batch * tokens]),
         smoothing,
     );
-    (rows * weights.reshape([batch * tokens])).sum()
+    toolkit_kernels::sum(rows * weights.reshape([batch * tokens]))
 }
 
 /// Largest number of rows of logits in memory at a time.
@@ -91,7 +90,7 @@ pub fn next_token_loss_sum(
         let piece = if recorded { Tensor::from_inner(piece).require_grad() } else { piece };
         let logits = language.logits(piece.clone()).squeeze_dim::<2>(0);
         let wanted = index(labels, &logits.device());
-        let loss = cross_entropy_rows(logits, wanted, 0.0).sum();
+        let loss = toolkit_kernels::sum(cross_entropy_rows(logits, wanted, 0.0));
         sum += scalar(&loss);
         if recorded {
             slopes.extend(piece.grad_remove(&mut loss.backward()));

@@ -81,7 +81,7 @@ impl Schedule {
             return self.peak * (step + 1) as f64 / self.warmup as f64;
         }
         let done = (step - self.warmup) as f64 / total.saturating_sub(self.warmup).max(1) as f64;
-        self.floor + 0.5 * (self.peak - self.floor) * (1.0 + (PI * done.min(1.0)).cos())
+        self.floor + 0.5 * (self.peak - self.floor) * (1.0 + libm::cos(PI * done.min(1.0)))
     }
 
     /// Follows the arithmetic of LAVIS to the bit.
@@ -93,7 +93,7 @@ impl Schedule {
             return self.peak.min(self.warmup_start + climbed / self.warmup.max(1) as f64);
         }
         let fallen = PI * epoch as f64 / epochs as f64;
-        (self.peak - self.floor) * 0.5 * (1.0 + fallen.cos()) + self.floor
+        (self.peak - self.floor) * 0.5 * (1.0 + libm::cos(fallen)) + self.floor
     }
 }
 

@@ -30,7 +30,7 @@ impl MatchScores {
     #[must_use]
     pub fn probability(&self, text: usize) -> f32 {
         let [no, yes] = self.itm[text];
-        1.0 / (1.0 + (no - yes).exp())
+        1.0 / (1.0 + libm::expf(no - yes))
     }
 }
 

@@ -99,10 +99,10 @@ pub(crate) const BACKGROUNDS: [(usize, [u8; 3]); 8] = [
 fn lab([r, g, b]: [u8; 3]) -> [f32; 3] {
     let linear = |v: u8| {
         let v = f32::from(v) / 255.0;
-        if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        if v <= 0.040_45 { v / 12.92 } else { libm::powf((v + 0.055) / 1.055, 2.4) }
     };
     let (r, g, b) = (linear(r), linear(g), linear(b));
-    let f = |t: f32| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
+    let f = |t: f32| if t > 0.008_856 { libm::cbrtf(t) } else { 7.787 * t + 16.0 / 116.0 };
     let x = f((0.412_456 * r + 0.357_576 * g + 0.180_438 * b) / 0.950_47);
     let y = f(0.212_673 * r + 0.715_152 * g + 0.072_175 * b);
     let z = f((0.019_334 * r + 0.119_192 * g + 0.950_304 * b) / 1.088_83);

@@ -1,4 +1,4 @@
-//! Vector arithmetic that all kernels share: reductions, the exponential, and short slices.
+//! Vector arithmetic that all kernels share: reductions, exponential and logarithm, and short slices.
 
 use super::simd::{Simd, larger};
 
@@ -29,6 +29,46 @@ pub(crate) fn exp_negative<S: Simd>(x: f32) -> f32 {
     }
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
     if x < -87.0 { 0.0 } else { p * power }
+}
+
+/// Computes `ln(x)` with a relative error below 3e-7; exact at 1.
+#[inline(always)]
+pub(crate) fn ln<S: Simd>(x: f32) -> f32 {
+    // The mantissa goes to [sqrt(1/2), sqrt(2)): the exponent is counted from there.
+    const ROOT_HALF: u32 = 0x3f35_04f3;
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // A subnormal number is made normal first.
+    let (scaled, offset) =
+        if x < f32::MIN_POSITIVE { (x * 8_388_608.0, 23.0) } else { (x, 0.0) };
+    let bits = scaled.to_bits().wrapping_sub(ROOT_HALF);
+    let exponent = (bits as i32 >> 23) as f32 - offset;
+    let r = f32::from_bits((bits & 0x7f_ffff).wrapping_add(ROOT_HALF)) - 1.0;
+    let square = r * r;
+    let mut p = 7.037_683_6e-2;
+    for c in [
+        -1.151_461_e-1,
+        1.167_699_9e-1,
+        -1.242_014_1e-1,
+        1.424_932_3e-1,
+        -1.666_805_8e-1,
+        2.000_071_5e-1,
+        -2.499_999_4e-1,
+        3.333_333_1e-1,
+    ] {
+        p = madd::<S>(p, r, c);
+    }
+    let low = madd::<S>(exponent, LN2_LOW, madd::<S>(square, -0.5, p * r * square));
+    let found = madd::<S>(exponent, LN2_HIGH, r + low);
+    if x > 0.0 && x < f32::INFINITY {
+        found
+    } else if x == 0.0 {
+        f32::NEG_INFINITY
+    } else if x > 0.0 {
+        x
+    } else {
+        f32::NAN
+    }
 }
 
 /// Returns `N` consecutive values from `at` on.
@@ -134,7 +174,7 @@ mod tests {
     fn exp_is_exact_to_the_last_bits() {
         for step in 0..88_000 {
             let x = -(step as f32) / 1000.0;
-            let want = f64::from(x).exp();
+            let want = libm::exp(f64::from(x));
             let (plain, fma) =
                 (f64::from(exp_negative::<Baseline>(x)), f64::from(exp_negative::<Fused>(x)));
             if x >= -87.0 {
@@ -146,6 +186,24 @@ mod tests {
         assert_eq!(exp_negative::<Fused>(f32::NEG_INFINITY), 0.0);
         assert_eq!(exp_negative::<Fused>(0.0), 1.0);
         assert!(exp_negative::<Fused>(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn logarithm_is_exact_to_the_last_bits() {
+        let check = |x: f32| {
+            let want = libm::log(f64::from(x));
+            for got in [ln::<Baseline>(x), ln::<Fused>(x)] {
+                let error = (f64::from(got) - want).abs();
+                assert!(error <= 3e-7 * want.abs(), "ln {x}: {got} for {want}");
+            }
+        };
+        (1..200_000).for_each(|step| check(step as f32 / 1000.0));
+        (1..3000_u32).for_each(|step| check(f32::from_bits(step * 700_001)));
+        (0..2000).for_each(|step| check(1.0 + (step as f32 - 1000.0) * f32::EPSILON));
+        assert_eq!(ln::<Fused>(1.0), 0.0);
+        assert_eq!(ln::<Fused>(0.0), f32::NEG_INFINITY);
+        assert_eq!(ln::<Fused>(f32::INFINITY), f32::INFINITY);
+        assert!(ln::<Fused>(-1.0).is_nan() && ln::<Fused>(f32::NAN).is_nan());
     }
 
     struct Check<'a>(&'a [f32]);

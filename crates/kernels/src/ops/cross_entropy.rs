@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::cpu::buffer::{block_of_rows, contiguous, each_block, indices, parallel, tensor, width};
 use crate::cpu::simd::{Kernel, Simd, vectorised};
-use crate::cpu::vector::{exp_negative, max, sum};
+use crate::cpu::vector::{exp_negative, ln, max, sum};
 use crate::graph::{self, Fused};
 
 /// Returns the cross-entropy of each row: logits `[rows, classes]`, labels `[rows]` to `[rows]`.
@@ -100,7 +100,7 @@ impl Kernel for Forward<'_> {
                 total += sum(simd, scratch);
             }
             *row = [peak, 1.0 / total];
-            *loss = total.ln() - (1.0 - self.smoothing) * (logits[label] - peak);
+            *loss = ln::<S>(total) - (1.0 - self.smoothing) * (logits[label] - peak);
             // Not `- 0 * mean`: a logit of minus infinity would make that NaN.
             if self.smoothing != 0.0 {
                 *loss -= self.smoothing * linear / width as f32;

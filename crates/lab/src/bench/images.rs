@@ -62,7 +62,7 @@ fn make(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
         let picture = RgbImage::from_fn(640, 480, |x, y| {
             let noise = (stream.next_u64() & 15) as f32;
             Rgb(std::array::from_fn(|c| {
-                let wave = (x as f32 * waves[c]).sin() + (y as f32 * waves[c + 3]).cos();
+                let wave = libm::sinf(x as f32 * waves[c]) + libm::cosf(y as f32 * waves[c + 3]);
                 (120.0 + 55.0 * wave + noise) as u8
             }))
         });

@@ -52,7 +52,7 @@ pub struct Spec {
     /// Evaluation.
     #[serde(default)]
     pub eval: EvalSpec,
-    /// Use of the machine. Not part of a cell's identity, except `threads`.
+    /// Use of the machine. Not part of a cell's identity.
     #[serde(default)]
     pub compute: ComputeSpec,
     /// Axes: a dotted key of this file and its values. Cells are all combinations.
@@ -251,7 +251,7 @@ impl AlsoSpec {
     }
 }
 
-/// Use of the machine. Only `threads` can change a digit of a result.
+/// Use of the machine. Nothing here changes a digit of a result.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComputeSpec {

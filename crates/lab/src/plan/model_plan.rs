@@ -202,7 +202,7 @@ impl ModelPlan {
                 let mut drawn = None;
                 let count = info.shape.iter().product::<usize>();
                 if let [_, input] = info.shape[..] {
-                    let std = (3.0 * input as f64).powf(-0.5);
+                    let std = 1.0 / (3.0 * input as f64).sqrt();
                     let mut stream = toolkit_core::Stream::new(seed, &info.name, 0);
                     drawn = Some((0..count).map(|_| (stream.normal() * std) as f32).collect());
                 }

@@ -26,7 +26,7 @@ pub(crate) fn stage1_key(
     let mut named = serde_json::json!({
         "format": 1, "seed": cell.seed, "vision": card_hash(&parts.vision.card), "bridge": card_hash(&parts.bridge.card),
         "init": cell.spec.model.init, "stage1": cell.spec.stage1, "retrieve": retrieve, "pool": cell.spec.eval.retrieval,
-        "data": data_json(splits), "threads": cell.spec.compute.threads,
+        "data": data_json(splits), "threads": 1,
     });
     add_start(&mut named, start);
     cell.spec.compute.frozen.name_in(&mut named);
@@ -63,10 +63,8 @@ pub(crate) fn cell_id(
         ..cell.spec.clone()
     };
     let mut spec = serde_json::json!(spec);
-    // Of `compute` the threads alone change results. The rest has the form in which the first ids
-    // were made.
-    spec["compute"] =
-        serde_json::json!({ "threads": cell.spec.compute.threads, "jobs": 0, "save_seconds": 20 });
+    // Nothing of `compute` changes results. It has the form in which the first ids were made.
+    spec["compute"] = serde_json::json!({ "threads": 1, "jobs": 0, "save_seconds": 20 });
     let language = parts.language.as_ref().map(|language| card_hash(&language.card));
     let mut named = serde_json::json!({
         "format": 1, "spec": spec, "language": language, "vision": card_hash(&parts.vision.card),

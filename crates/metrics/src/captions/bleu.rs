@@ -84,11 +84,11 @@ impl Statistics {
 
     fn score(&self) -> [f64; ORDERS] {
         let ratio = (self.length as f64 + TINY) / (self.reference_length as f64 + SMALL);
-        let brevity = if ratio < 1.0 { (1.0 - 1.0 / ratio).exp() } else { 1.0 };
+        let brevity = if ratio < 1.0 { libm::exp(1.0 - 1.0 / ratio) } else { 1.0 };
         let mut product = 1.0;
         std::array::from_fn(|order| {
             product *= (self.correct[order] as f64 + TINY) / (self.guessed[order] as f64 + SMALL);
-            product.powf(1.0 / (order + 1) as f64) * brevity
+            libm::pow(product, 1.0 / (order + 1) as f64) * brevity
         })
     }
 }
@@ -106,7 +106,7 @@ impl Statistics {
 /// );
 /// // Every word is in the reference, so only the brevity penalty lowers BLEU-1.
 /// let corpus = found.corpus.expect("there is a caption");
-/// assert!((corpus[0] - (1.0 - 6.0 / 5.0_f64).exp()).abs() < 1e-6);
+/// assert!((corpus[0] - libm::exp(1.0 - 6.0 / 5.0)).abs() < 1e-6);
 /// assert_eq!(found.matched, [5, 3, 2, 1]);
 /// ```
 ///

@@ -73,17 +73,17 @@ impl Weights {
                 .for_each(|own| all.extend(own));
         }
         all.par_sort_unstable();
-        let log_images = (images as f64).ln();
+        let log_images = libm::log(images as f64);
         let counted = || counts(&all);
         let mut repeated = HashMap::with_capacity_and_hasher(
             counted().filter(|&(_, n)| n > 1).count(),
             <_>::default(),
         );
-        let weigh = |(ngram, images): (Ngram, u32)| (ngram, log_images - f64::from(images).ln());
+        let weigh = |(ngram, images): (Ngram, u32)| (ngram, log_images - libm::log(f64::from(images)));
         repeated.extend(counted().filter(|&(_, n)| n > 1).map(weigh));
         let none = counted().all(|(_, n)| n as usize == images);
         // An n-gram that is nowhere counts as in one image.
-        Self { repeated, rare: log_images - 1.0_f64.ln(), none }
+        Self { repeated, rare: log_images - libm::log(1.0), none }
     }
 
     /// The n-grams of a caption with their weights, in order, and the length of that vector.
@@ -157,7 +157,7 @@ impl Scratch {
         let similarity = |(reference, cosines): (&[u32], &[f64; ORDERS])| {
             // Number of bigrams: what the official scorer adds up as "length".
             let delta = bigrams(&self.words.hypothesis) - bigrams(reference);
-            let penalty = (-delta * delta / (2.0 * SIGMA * SIGMA)).exp();
+            let penalty = libm::exp(-delta * delta / (2.0 * SIGMA * SIGMA));
             penalty * cosines.iter().sum::<f64>() / ORDERS as f64
         };
         let sum = self.words.references().zip(&self.cosines).map(similarity).sum::<f64>();

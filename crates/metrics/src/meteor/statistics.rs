@@ -120,7 +120,7 @@ impl Statistics {
         } else {
             self.chunks / ((self.hypothesis.matches() + self.reference.matches()) / 2.0)
         };
-        let score = mean * (1.0 - GAMMA * fragmentation.powf(BETA));
+        let score = mean * (1.0 - GAMMA * libm::pow(fragmentation, BETA));
         // Nothing matched, or nothing was there: 0/0.
         if score.is_nan() { 0.0 } else { score.max(0.0) }
     }

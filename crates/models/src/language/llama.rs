@@ -97,7 +97,7 @@ impl SelfAttention {
         let q = rotation.last(outputs).apply(q);
         let k = rotation.apply(split_heads(self.k_proj.forward(x.clone()), self.key_value_heads));
         let v = split_heads(self.v_proj.forward(x), self.key_value_heads);
-        let scale = (q.dims()[3] as f64).powf(-0.5);
+        let scale = 1.0 / (q.dims()[3] as f64).sqrt();
         // The cache holds each key and value once, for all the queries that share it.
         let attended = match cache {
             Some(cache) => cache.attend(layer, q, (k, v), bias, scale),

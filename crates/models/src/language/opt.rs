@@ -89,7 +89,7 @@ impl SelfAttention {
         cache: Option<&mut Cache>,
         layer: usize,
     ) -> Tensor<3> {
-        let scale = ((x.dims()[2] / self.heads) as f64).powf(-0.5);
+        let scale = 1.0 / ((x.dims()[2] / self.heads) as f64).sqrt();
         let split = |y| split_heads(y, self.heads);
         let q = split(self.q_proj.forward(last_tokens(x.clone(), bias.dims()[2])));
         let (k, v) = (split(self.k_proj.forward(x.clone())), split(self.v_proj.forward(x)));

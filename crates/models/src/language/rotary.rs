@@ -26,7 +26,7 @@ impl Rotation {
         let device = mask.device();
         let [batch, keys] = mask.dims();
         let angle = |position: usize, pair: usize| {
-            position as f64 / theta.powf(2.0 * pair as f64 / head as f64)
+            position as f64 / libm::pow(theta, 2.0 * pair as f64 / head as f64)
         };
         let table = |f: fn(f64) -> f64| {
             let all = (0..keys).flat_map(|position| {
@@ -43,7 +43,7 @@ impl Rotation {
             let rows = burn::tensor::module::embedding(table, positions.clone());
             rows.reshape([batch, 1, tokens, head / 2])
         };
-        Self { cos: rows(table(f64::cos)), sin: rows(table(f64::sin)), interleaved }
+        Self { cos: rows(table(libm::cos)), sin: rows(table(libm::sin)), interleaved }
     }
 
     /// Returns the rotation of the last `count` tokens.

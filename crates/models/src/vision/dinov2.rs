@@ -99,7 +99,7 @@ struct Attention {
 
 impl Attention {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let scale = ((x.dims()[2] / self.heads) as f64).powf(-0.5);
+        let scale = 1.0 / ((x.dims()[2] / self.heads) as f64).sqrt();
         let split = |y| split_heads(y, self.heads);
         let q = split(self.attention.query.forward(x.clone()));
         let (k, v) = (self.attention.key.forward(x.clone()), self.attention.value.forward(x));

@@ -10,7 +10,7 @@ use crate::layers::parameter;
 use burn::module::{Module, Param};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, s};
 use serde::Deserialize;
 use toolkit_core::published::PublishedNames;
 use toolkit_core::{Cost, Count, ShapeError, VisionEncoder, VisionShape, product};
@@ -134,27 +134,47 @@ impl Conv {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let weight = self.weight.val();
-        let [output, _, kernel, _] = weight.dims();
-        if kernel == 1 && self.groups == 1 {
-            // A product over all places, several times faster than a convolution.
-            let places = x.reshape([batch, channels, height * width]);
-            let weight = weight.reshape([output, channels]).unsqueeze::<3>();
-            return weight.matmul(places).reshape([batch, output, height, width]);
-        }
+        let [output, inputs, kernel, _] = weight.dims();
         let same = |size: usize| {
             let total =
                 ((size.div_ceil(self.stride) - 1) * self.stride + kernel).saturating_sub(size);
             (total / 2, total - total / 2)
         };
         let padding = [same(height), same(width)];
-        let options = ConvOptions {
-            stride: [self.stride; 2],
-            padding,
-            dilation: [1, 1],
-            groups: self.groups,
+        if self.groups > 1 {
+            let stride = [self.stride; 2];
+            // Depthwise: burn adds up the places of the kernel one after the other.
+            let options = ConvOptions { stride, padding, dilation: [1, 1], groups: self.groups };
+            return conv2d(x, weight, None, options);
+        }
+        // A product over all places, several times faster than a convolution.
+        let places = match kernel {
+            1 => x.flatten::<3>(2, 3),
+            _ => places(x, kernel, self.stride, padding),
         };
-        conv2d(x, weight, None, options)
+        let weight = weight.permute([0, 2, 3, 1]).reshape([1, output, kernel * kernel * inputs]);
+        let [down, across] = [height, width].map(|size| size.div_ceil(self.stride));
+        toolkit_kernels::batched_product(weight, places).reshape([batch, output, down, across])
     }
+}
+
+/// Returns the pixels under the kernel at each place: `[batch, in, height, width]` to `[batch,
+/// kernel * kernel * in, places]`.
+fn places(
+    x: Tensor<4>,
+    kernel: usize,
+    stride: usize,
+    padding: [(usize, usize); 2],
+) -> Tensor<3> {
+    let (x, stride) = (x.pad(padding, 0.0_f32), stride as isize);
+    let [_, _, height, width] = x.dims();
+    let one = |at: usize| {
+        let (row, column) = (at / kernel, at % kernel);
+        let (down, across) = (height - kernel + row + 1, width - kernel + column + 1);
+        let part = x.clone().slice(s![.., .., row..down;stride, column..across;stride]);
+        part.flatten::<3>(2, 3)
+    };
+    Tensor::cat((0..kernel * kernel).map(one).collect(), 1)
 }
 
 /// Batch normalisation with the statistics of training.

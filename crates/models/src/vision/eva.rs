@@ -101,7 +101,7 @@ impl SelfAttention {
         let width = x.dims()[2];
         let all = self.qkv.forward(x);
         let part = |i: usize| split_heads(all.clone().narrow(2, i * width, width), self.heads);
-        let scale = ((width / self.heads) as f64).powf(-0.5);
+        let scale = 1.0 / ((width / self.heads) as f64).sqrt();
         let y = attention(part(0), part(1), part(2), AttentionOptions::new(scale));
         self.projection.forward(merge_heads(y))
     }

@@ -109,7 +109,7 @@ impl SelfAttention {
             self.k_proj.forward(x.clone()),
             self.v_proj.forward(x),
         );
-        let options = AttentionOptions::new((head_width as f64).powf(-0.5));
+        let options = AttentionOptions::new(1.0 / (head_width as f64).sqrt());
         let y = attention(split(q), split(k), split(v), options);
         self.out_proj.forward(merge_heads(y))
     }

@@ -107,7 +107,7 @@ fn golden_vectors() {
     let device = Device::default();
     let input = |shape: [usize; 3], phase: f64| {
         let count: usize = shape.iter().product();
-        let data: Vec<f32> = (0..count).map(|i| (0.3 * i as f64 + phase).cos() as f32).collect();
+        let data: Vec<f32> = (0..count).map(|i| libm::cos(0.3 * i as f64 + phase) as f32).collect();
         Values { shape: shape.to_vec(), data }
     };
     let config = QFormerConfig { num_hidden_layers: 2, ..tiny() };
@@ -122,7 +122,7 @@ fn golden_vectors() {
         let offset = if name.to_lowercase().ends_with("norm.weight") { 1.0 } else { 0.0 };
         let count = info.shape.iter().product();
         let data = (0..count)
-            .map(|i: usize| (offset + 0.1 * (0.7 * i as f64 + phase).sin()) as f32)
+            .map(|i: usize| (offset + 0.1 * libm::sin(0.7 * i as f64 + phase)) as f32)
             .collect();
         Some(Values { shape: info.shape.clone(), data })
     });

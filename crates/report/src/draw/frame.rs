@@ -25,7 +25,7 @@ impl Scale {
 pub(crate) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
     let rough = (high - low) / count as f64;
-    let power = 10_f64.powf(rough.log10().floor());
+    let power = libm::pow(10.0, libm::log10(rough).floor());
     let step = [1.0, 2.0, 2.5, 5.0]
         .iter()
         .map(|m| m * power)

@@ -70,7 +70,7 @@ fn full_cell(stage: usize, language: usize, seed: u64) -> CellResult {
     cell.per_sample.insert("vqa.overall".into(), good);
     cell.clusters = (0..900).map(|q| q / 4).collect();
     let reach = |step: u64| {
-        36.0 + (overall - 36.0) * (1.0 - (-(step as f64) / (700.0 + 500.0 * stage as f64)).exp())
+        36.0 + (overall - 36.0) * (1.0 - libm::exp(-(step as f64) / (700.0 + 500.0 * stage as f64)))
     };
     cell.curve = (0..=12)
         .map(|at| CurvePoint {
@@ -128,7 +128,7 @@ fn stage_run(name: &str, label: &str, seed: u64, losses: &[(&str, f64, f64)]) ->
     };
     for (at, (loss, trivial, end)) in losses.iter().enumerate() {
         let course = |step: u64| {
-            let mean = end + (trivial - end) * (-(step as f64) / 450.0).exp();
+            let mean = end + (trivial - end) * libm::exp(-(step as f64) / 450.0);
             (step, mean * (1.0 + 0.12 * noise(&[step, seed, at as u64, label.len() as u64])))
         };
         run.losses

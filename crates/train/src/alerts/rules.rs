@@ -204,11 +204,11 @@ mod tests {
     fn matching_that_is_not_learned_alarms_until_it_is() {
         let trivial = 0.636_514;
         // The noise of batches crosses the trivial loss in both directions.
-        let noise = |step: u64| 0.02 * (step as f64 * 1.7).sin();
+        let noise = |step: u64| 0.02 * libm::sin(step as f64 * 1.7);
         let stuck = |step| vec![("loss_itm", trivial + noise(step)), ("trivial_itm", trivial)];
         assert_eq!(alerts(stuck), [("itm_trivial loss_itm".to_owned(), 209)]);
         let healthy = |step: u64| {
-            let loss = trivial * (-(step as f64) / 200.0).exp();
+            let loss = trivial * libm::exp(-(step as f64) / 200.0);
             vec![("loss_itm", loss + noise(step)), ("trivial_itm", trivial)]
         };
         assert_eq!(alerts(healthy), []);

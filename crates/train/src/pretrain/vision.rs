@@ -142,7 +142,8 @@ impl LabelPictures {
         let features = model.encoder.encode(images);
         let [batch, tokens, width] = features.dims();
         let patches = self.grid * self.grid;
-        let pooled = weights.matmul(features.narrow(1, tokens - patches, patches));
+        let features = features.narrow(1, tokens - patches, patches);
+        let pooled = toolkit_kernels::batched_product(weights, features);
         (self.targets.iter().zip(&model.heads))
             .map(|(target, head)| {
                 let row = usize::from(*target == Target::Background);
@@ -207,7 +208,8 @@ impl Objective<Labeller> for LabelPictures {
             }
             let wanted: Vec<usize> = labels.iter().filter_map(|l| target.label(l)).collect();
             let logits = logits.select(0, index(&known, &self.device));
-            let loss = cross_entropy_rows(logits, index(&wanted, &self.device), 0.0).mean();
+            let rows = cross_entropy_rows(logits, index(&wanted, &self.device), 0.0);
+            let loss = toolkit_kernels::mean(rows);
             metrics.push((format!("loss_{}", target.name()), scalar(&loss)));
             total = Some(match total {
                 Some(sum) => sum + loss,

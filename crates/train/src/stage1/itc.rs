@@ -11,6 +11,7 @@ use crate::losses::{cross_entropy_rows, soft_cross_entropy_rows};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use toolkit_core::{ImagePass, TextBatch, TextTower, index, params, similarity};
+use toolkit_kernels::{mean, scale_rows};
 
 /// Name in experiments and logs.
 pub const NAME: &str = "itc";
@@ -30,7 +31,7 @@ impl Stage1Loss for Itc {
 
     /// Takes every text of the batch as equally likely.
     fn trivial(&self, corpus: &Corpus<'_>) -> Option<f64> {
-        Some((corpus.batch as f64).ln())
+        Some(libm::log(corpus.batch as f64))
     }
 
     fn trains_similarity(&self) -> bool {
@@ -119,7 +120,9 @@ impl Embeds {
 /// `images` are `[images, queries, embed]`, `texts` are `[texts, embed]`, both l2-normalised.
 #[must_use]
 pub fn logits(images: Tensor<3>, texts: Tensor<2>, temperature: Tensor<1>) -> Tensor<2> {
-    similarity(images, texts) / temperature.clamp_min(SMALLEST_TEMPERATURE).unsqueeze()
+    let similar = similarity(images, texts);
+    let ([images, texts], scale) = (similar.dims(), temperature.clamp_min(SMALLEST_TEMPERATURE));
+    scale_rows(similar.reshape([1, images * texts]), scale.recip()).reshape([images, texts])
 }
 
 /// Returns the mean cross-entropy of both directions of `logits [n, n]`, image x text.
@@ -146,12 +149,12 @@ fn loss_of_directions(
     if (0..n).any(|a| (0..a).any(|b| same_content(a, b))) {
         let targets = shared_targets(n, smoothing, same_content);
         let targets = Tensor::<2>::from_data(TensorData::new(targets, [n, n]), &find_text.device());
-        let texts = soft_cross_entropy_rows(find_text, targets.clone()).mean();
-        return (texts + soft_cross_entropy_rows(find_image, targets).mean()) * 0.5;
+        let texts = mean(soft_cross_entropy_rows(find_text, targets.clone()));
+        return (texts + mean(soft_cross_entropy_rows(find_image, targets))) * 0.5;
     }
     let own = index(&(0..n).collect::<Vec<_>>(), &find_text.device());
-    let texts = cross_entropy_rows(find_text, own.clone(), smoothing).mean();
-    let images = cross_entropy_rows(find_image, own, smoothing).mean();
+    let texts = mean(cross_entropy_rows(find_text, own.clone(), smoothing));
+    let images = mean(cross_entropy_rows(find_image, own, smoothing));
     (texts + images) * 0.5
 }
 

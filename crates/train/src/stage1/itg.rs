@@ -69,7 +69,7 @@ pub fn unigram_loss(captions: &[Vec<Vec<u32>>], vocab: usize, smoothing: f64) ->
     }
     let total: f64 = counts.values().sum();
     let (shared, unused) = (smoothing / vocab as f64, vocab.saturating_sub(counts.len()));
-    let entropy = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    let entropy = |p: f64| if p > 0.0 { -p * libm::log(p) } else { 0.0 };
     let used: f64 = counts.values().map(|c| entropy((1.0 - smoothing) * c / total + shared)).sum();
     used + unused as f64 * entropy(shared)
 }

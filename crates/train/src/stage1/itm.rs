@@ -84,7 +84,7 @@ pub fn hard_negatives(
         let allowed = |j: usize| j != own && !(apart && same_content(own, j));
         let largest = (0..n).filter(|&j| allowed(j)).map(row).fold(f32::NEG_INFINITY, f32::max);
         let weights: Vec<f32> =
-            (0..n).map(|j| if allowed(j) { (row(j) - largest).exp() } else { 0.0 }).collect();
+            (0..n).map(|j| if allowed(j) { libm::expf(row(j) - largest) } else { 0.0 }).collect();
         if n == 1 { 0 } else { draw.weighted(&weights) }
     };
     let image_of_text = (0..n).map(|t| pick(&|i| logits[i * n + t], t)).collect();
@@ -132,7 +132,7 @@ pub fn loss_sum(
     let right = |(l, &label): (&[f32], &usize)| ((l[1] > l[0]) == (label == 1)).then_some(label);
     let right: Vec<usize> = values.chunks(2).zip(labels).filter_map(right).collect();
     Matched {
-        loss: cross_entropy_rows(logits, index(labels, &device), 0.0).sum(),
+        loss: toolkit_kernels::sum(cross_entropy_rows(logits, index(labels, &device), 0.0)),
         right: right.len(),
         right_negatives: right.iter().filter(|&&label| label == 0).count(),
     }

@@ -38,7 +38,7 @@ impl Toy {
 
 pub fn toy(width: usize) -> Toy {
     let device = Device::default().autodiff();
-    let data: Vec<f32> = (0..3 * width).map(|i| (i as f32).sin()).collect();
+    let data: Vec<f32> = (0..3 * width).map(|i| libm::sinf(i as f32)).collect();
     Toy {
         weight: Param::initialized(
             ParamId::new(),
@@ -61,7 +61,7 @@ impl Objective<Toy> for Pull {
         if self.broken == Some(step) {
             return Err(Problem::new("unreadable").into());
         }
-        let x = noise::dropout(model.weight.val(), 0.3) - (step as f64).cos();
+        let x = noise::dropout(model.weight.val(), 0.3) - libm::cos(step as f64);
         let loss = (x.clone() * x).mean() + (model.bias.val() - step as f64).powi_scalar(2).mean();
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let value = if self.bad == Some(step) { f64::NAN } else { value };

@@ -55,7 +55,7 @@ fn grads(parts: &Parts, values: &[f64]) -> GradientsParams {
 
 fn gradient(step: usize) -> Vec<f64> {
     (0..8)
-        .map(|i| (1.3 * i as f64 + 2.1 * step as f64).sin() * if i == 5 { 1e-3 } else { 1.0 })
+        .map(|i| libm::sin(1.3 * i as f64 + 2.1 * step as f64) * if i == 5 { 1e-3 } else { 1.0 })
         .collect()
 }
 

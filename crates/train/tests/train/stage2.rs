@@ -49,7 +49,7 @@ fn filled<L: LanguageModel>(config: &L::Config, device: &Device) -> AnyLanguage 
     AnyLanguage::new(params::map(L::build(config, device), |info| {
         let shift = f64::from(info.name.bytes().map(u32::from).sum::<u32>() % 97);
         let base = if info.name.ends_with("norm.weight") { 1.0 } else { 0.0 };
-        let fill = |i: usize| (base + 0.1 * (0.7 * i as f64 + shift).sin()) as f32;
+        let fill = |i: usize| (base + 0.1 * libm::sin(0.7 * i as f64 + shift)) as f32;
         let count = info.shape.iter().product();
         Some(Values { shape: info.shape.clone(), data: (0..count).map(fill).collect() })
     }))

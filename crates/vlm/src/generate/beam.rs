@@ -248,10 +248,9 @@ impl Sentence {
 
 /// Returns `ln sum exp` of a row, summed in double precision.
 pub(crate) fn log_sum_exp(row: &[f32]) -> Result<f64, VlmError> {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|&x| f64::from((x - largest).exp())).sum();
-    if largest.is_finite() && sum.is_finite() {
-        return Ok(f64::from(largest) + sum.ln());
+    let sum = toolkit_kernels::log_sum_exp(row);
+    if sum.is_finite() {
+        return Ok(sum);
     }
     Err(Problem::new("logits are not numbers")
         .at("generation")

@@ -185,6 +185,6 @@ impl Decoding {
 
     /// Returns the score of a hypothesis of `length` tokens, the end counted.
     pub(crate) fn score(&self, log_prob: f64, length: usize) -> f64 {
-        log_prob / (length as f64).powf(self.length_penalty)
+        log_prob / libm::pow(length as f64, self.length_penalty)
     }
 }

@@ -116,7 +116,7 @@ impl Decoding {
         let all = total(&order)?;
         let mut reached = 0.0;
         let nucleus = order.iter().position(|&token| {
-            reached += (f64::from(row[token as usize]) - all).exp();
+            reached += libm::exp(f64::from(row[token as usize]) - all);
             reached >= self.top_p
         });
         if let Some(last) = nucleus.filter(|_| self.top_p < 1.0) {
@@ -124,7 +124,7 @@ impl Decoding {
         }
         let all = total(&order)?;
         let log_prob = |token: u32| f64::from(row[token as usize]) - all;
-        let weights: Vec<f32> = order.iter().map(|&token| log_prob(token).exp() as f32).collect();
+        let weights: Vec<f32> = order.iter().map(|&token| libm::exp(log_prob(token)) as f32).collect();
         let token = order[draw.stream.weighted(&weights)];
         Ok((token, log_prob(token)))
     }

@@ -13,8 +13,8 @@ fn logits(seed: u64, ids: &[u32], vocab: usize) -> Vec<f32> {
 
 fn log_prob(seed: u64, ids: &[u32], vocab: usize, token: u32) -> f64 {
     let row = logits(seed, ids, vocab);
-    let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
-    f64::from(row[token as usize]) - sum.ln()
+    let sum: f64 = row.iter().map(|&x| libm::exp(f64::from(x))).sum();
+    f64::from(row[token as usize]) - libm::log(sum)
 }
 
 fn search(seed: u64, vocab: usize, decoding: Decoding) -> Vec<Generated> {

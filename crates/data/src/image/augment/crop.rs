@@ -25,10 +25,10 @@ impl CropBox {
     /// uniformly, and a proportion, whose logarithm is uniform. If ten boxes do not fit in the
     /// picture, the middle is taken.
     pub(super) fn draw(size: (u32, u32), areas: [f64; 2], draws: &mut Stream) -> Self {
-        let [least, most] = RATIOS.map(f64::ln);
+        let [least, most] = RATIOS.map(libm::log);
         for _ in 0..ATTEMPTS {
             let area = areas[0] + (areas[1] - areas[0]) * draws.unit();
-            let ratio = (least + (most - least) * draws.unit()).exp();
+            let ratio = libm::exp(least + (most - least) * draws.unit());
             if let Some((width, height)) = fitting(size, area, ratio) {
                 let top = draws.below((size.1 - height) as usize + 1) as u32;
                 let left = draws.below((size.0 - width) as usize + 1) as u32;

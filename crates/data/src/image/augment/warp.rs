@@ -20,7 +20,7 @@ const GREY: u8 = 128;
 /// Returns the matrix that turns around the middle by degrees, against the clock.
 pub(super) fn rotation(degrees: f64, side: usize) -> Matrix {
     let angle = degrees * (std::f64::consts::PI / 180.0);
-    let (cos, sin) = (angle.cos(), angle.sin());
+    let (cos, sin) = (libm::cos(angle), libm::sin(angle));
     let middle = side as f64 / 2.0;
     [
         [cos, sin, (1.0 - cos) * middle - sin * middle],

@@ -5,7 +5,6 @@
 use super::QFormerConfig;
 use crate::layers::{LayerNorm, Linear, merge_heads, split_heads};
 use burn::module::Module;
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use toolkit_core::{KeysValues, noise};
 use toolkit_kernels::AttentionOptions;
@@ -107,8 +106,11 @@ impl Attention {
     /// keys]`, which sum to 1 over keys.
     pub(super) fn probabilities(&self, x: Tensor<3>, keys: Tensor<4>) -> Tensor<4> {
         let query = split_heads(self.query.forward(x), self.heads);
-        let scale = 1.0 / (query.dims()[3] as f64).sqrt();
-        softmax(query.matmul(keys.swap_dims(2, 3)) * scale, 3)
+        let ([batch, heads, rows, width], columns) = (query.dims(), keys.dims()[2]);
+        let query = query.reshape([batch * heads, rows, width]);
+        let keys = keys.reshape([batch * heads, columns, width]).swap_dims(1, 2);
+        let scores = toolkit_kernels::batched_product(query, keys) / (width as f64).sqrt();
+        toolkit_kernels::softmax(scores).reshape([batch, heads, rows, columns])
     }
 }
 

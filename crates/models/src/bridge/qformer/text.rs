@@ -40,13 +40,6 @@ impl LanguageHead {
     }
 }
 
-/// Computes `x / |x|` over the last dimension.
-fn l2_normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    // The bound is under the root, where it also keeps the gradient of a zero vector finite.
-    let norm = (x.clone() * x.clone()).sum_dim(D - 1).clamp_min(1e-24).sqrt();
-    x / norm
-}
-
 impl QFormer {
     /// Runs the text alone, or behind the queries of `cache`: `[batch, text, width]`.
     ///
@@ -123,12 +116,12 @@ impl TextTower for QFormer {
     }
 
     fn image_embeds(&self, queries: Tensor<3>) -> Tensor<3> {
-        l2_normalise(self.vision_proj.forward(queries))
+        toolkit_kernels::l2_normalise(self.vision_proj.forward(queries))
     }
 
     fn text_embeds(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
         let first = self.text_pass(ids, &mask_bias(mask).unsqueeze_dims(&[1, 1]), None, true);
-        l2_normalise(self.text_proj.forward(first.squeeze_dim::<2>(1)))
+        toolkit_kernels::l2_normalise(self.text_proj.forward(first.squeeze_dim::<2>(1)))
     }
 
     fn match_logits(

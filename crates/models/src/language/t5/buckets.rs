@@ -52,7 +52,8 @@ pub fn bucket(distance: i64, bidirectional: bool, buckets: usize, max_distance: 
         return base + away;
     }
     // In f32, as the reference computes it: distances on a boundary must fall on the same side.
+    let ln = |x: f32| libm::log(f64::from(x)) as f32;
     let share =
-        (away as f32 / exact as f32).ln() / (max_distance as f64 / exact as f64).ln() as f32;
+        ln(away as f32 / exact as f32) / libm::log(max_distance as f64 / exact as f64) as f32;
     base + (exact + (share * (rows - exact) as f32) as usize).min(rows - 1)
 }

@@ -66,7 +66,7 @@ pub struct T5 {
 /// former, a model trained from scratch starts at a loss of tens.
 #[must_use]
 pub fn init(c: &T5Config, info: &Info) -> Init {
-    let normal = |fan: usize| Init::Normal((fan as f64).powf(-0.5));
+    let normal = |fan: usize| Init::Normal(1.0 / (fan as f64).sqrt());
     match info.name.rsplit('.').nth(1).unwrap_or_default() {
         "layer_norm" | "final_layer_norm" => Init::Constant(1.0),
         "shared" => Init::Normal(1.0),
@@ -223,7 +223,7 @@ impl LanguageModel for T5 {
         // The table starts at N(0, 1), so a tied head needs the scale that an untied one has in its
         // weights.
         let width = hidden.dims()[2] as f64;
-        let hidden = if self.scaled { hidden * width.powf(-0.5) } else { hidden };
+        let hidden = if self.scaled { hidden * (1.0 / width.sqrt()) } else { hidden };
         match &self.lm_head {
             Some(head) => head.forward(hidden),
             None => tied_logits(hidden, &self.shared),
