@@ -15,7 +15,10 @@ fn sums_and_means_of_all_elements() {
         let x = random(shape, 3, 1.0, &device);
         let (got, [slope]) = in_pool(2, || with_gradients([x.clone()], |[x]| ours::sum(x)));
         let exact: f64 = values(x.clone()).iter().map(|&x| f64::from(x)).sum();
-        assert!((f64::from(got[0]) - exact).abs() < 1e-5 * exact.abs().max(1.0), "{got:?}, {exact}");
+        assert!(
+            (f64::from(got[0]) - exact).abs() < 1e-5 * exact.abs().max(1.0),
+            "{got:?}, {exact}"
+        );
         let (_, [wanted]) = with_gradients([x.clone()], |[x]| x.sum());
         close(&slope, &wanted, 0.0);
         let (got, [slope]) = with_gradients([x.clone()], |[x]| ours::mean(x));
@@ -36,9 +39,8 @@ fn rows_by_a_number_each() {
         let x = random([rows, width], 5, 2.0, &device);
         let scale = random([rows, width], 6, 2.0, &device);
         let first = |s: Tensor<2>| s.narrow(1, 0, 1).reshape([rows]);
-        let (got, slopes) = with_gradients([x.clone(), scale.clone()], |[x, s]| {
-            ours::scale_rows(x, first(s))
-        });
+        let (got, slopes) =
+            with_gradients([x.clone(), scale.clone()], |[x, s]| ours::scale_rows(x, first(s)));
         let (want, wanted) = with_gradients([x, scale], |[x, s]| x * first(s).unsqueeze_dim(1));
         close(&got, &want, 0.0);
         slopes.iter().zip(&wanted).for_each(|(got, want)| close(got, want, 2e-5));

@@ -39,8 +39,7 @@ pub(crate) fn ln<S: Simd>(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // A subnormal number is made normal first.
-    let (scaled, offset) =
-        if x < f32::MIN_POSITIVE { (x * 8_388_608.0, 23.0) } else { (x, 0.0) };
+    let (scaled, offset) = if x < f32::MIN_POSITIVE { (x * 8_388_608.0, 23.0) } else { (x, 0.0) };
     let bits = scaled.to_bits().wrapping_sub(ROOT_HALF);
     let exponent = (bits as i32 >> 23) as f32 - offset;
     let r = f32::from_bits((bits & 0x7f_ffff).wrapping_add(ROOT_HALF)) - 1.0;

@@ -58,19 +58,11 @@ impl Fused<2> for Batched {
     type Saved = [FlexTensor; 2];
 
     fn forward(&self, inputs: [FlexTensor; 2], save: bool) -> (FlexTensor, Option<Self::Saved>) {
-        self.forward_for(inputs, [save; 2])
-    }
-
-    fn forward_for(
-        &self,
-        inputs: [FlexTensor; 2],
-        wanted: [bool; 2],
-    ) -> (FlexTensor, Option<Self::Saved>) {
         let [a, b] = inputs.map(contiguous);
         let [left, right] = [&a, &b].map(|x| x.layout().shape().clone());
         let shape = [right[0], left[1], right[2]];
         let y = products(shape, false, |i| [item(&a, i), item(&b, i)]);
-        (y, wanted.contains(&true).then_some([a, b]))
+        (y, save.then_some([a, b]))
     }
 
     fn backward(

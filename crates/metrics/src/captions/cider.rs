@@ -79,7 +79,8 @@ impl Weights {
             counted().filter(|&(_, n)| n > 1).count(),
             <_>::default(),
         );
-        let weigh = |(ngram, images): (Ngram, u32)| (ngram, log_images - libm::log(f64::from(images)));
+        let weigh =
+            |(ngram, images): (Ngram, u32)| (ngram, log_images - libm::log(f64::from(images)));
         repeated.extend(counted().filter(|&(_, n)| n > 1).map(weigh));
         let none = counted().all(|(_, n)| n as usize == images);
         // An n-gram that is nowhere counts as in one image.

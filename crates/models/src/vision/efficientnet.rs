@@ -160,12 +160,7 @@ impl Conv {
 
 /// Returns the pixels under the kernel at each place: `[batch, in, height, width]` to `[batch,
 /// kernel * kernel * in, places]`.
-fn places(
-    x: Tensor<4>,
-    kernel: usize,
-    stride: usize,
-    padding: [(usize, usize); 2],
-) -> Tensor<3> {
+fn places(x: Tensor<4>, kernel: usize, stride: usize, padding: [(usize, usize); 2]) -> Tensor<3> {
     let (x, stride) = (x.pad(padding, 0.0_f32), stride as isize);
     let [_, _, height, width] = x.dims();
     let one = |at: usize| {

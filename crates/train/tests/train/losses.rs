@@ -90,7 +90,8 @@ fn hard_negatives_follow_the_softmax() {
     // Temperature 1 spreads the draws; at 0.07 the golden rows are nearly certain.
     let flat: Vec<f32> = sim.iter().map(|x| x * 0.07).collect();
     let flat_row = |own: usize, at: &dyn Fn(usize) -> f32| -> Vec<f32> {
-        let weights: Vec<f32> = (0..3).map(|j| if j == own { 0.0 } else { libm::expf(at(j)) }).collect();
+        let weights: Vec<f32> =
+            (0..3).map(|j| if j == own { 0.0 } else { libm::expf(at(j)) }).collect();
         let total: f32 = weights.iter().sum();
         weights.iter().map(|w| w / total).collect()
     };

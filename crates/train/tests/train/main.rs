@@ -43,7 +43,8 @@ fn goldens() -> serde_json::Value {
 
 /// The goldens' inputs: `cos(0.3 i + phase)`.
 fn input<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Tensor<D> {
-    let values = (0..shape.iter().product()).map(|i: usize| libm::cos(0.3 * i as f64 + phase) as f32);
+    let values =
+        (0..shape.iter().product()).map(|i: usize| libm::cos(0.3 * i as f64 + phase) as f32);
     Tensor::from_data(TensorData::new(values.collect::<Vec<_>>(), shape), device)
 }
 

@@ -124,7 +124,8 @@ impl Decoding {
         }
         let all = total(&order)?;
         let log_prob = |token: u32| f64::from(row[token as usize]) - all;
-        let weights: Vec<f32> = order.iter().map(|&token| libm::exp(log_prob(token)) as f32).collect();
+        let weights: Vec<f32> =
+            order.iter().map(|&token| libm::exp(log_prob(token)) as f32).collect();
         let token = order[draw.stream.weighted(&weights)];
         Ok((token, log_prob(token)))
     }
