@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod bits;
 mod capfilt;
 mod convert;
 mod damage;

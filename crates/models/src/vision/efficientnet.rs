@@ -132,7 +132,7 @@ impl Conv {
     /// Convolves `[batch, in, height, width]` to `[batch, out, height / stride, width / stride]`,
     /// rounded up.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = x.dims();
+        let [batch, _, height, width] = x.dims();
         let weight = self.weight.val();
         let [output, inputs, kernel, _] = weight.dims();
         let same = |size: usize| {
@@ -314,7 +314,7 @@ impl VisionEncoder for EfficientNetLite {
         if let (Some(conv), Some(norm)) = (&self._conv_head, &self._bn1) {
             x = relu6(norm.forward(conv.forward(x)));
         }
-        let [batch, channels, height, width] = x.dims();
+        let [batch, _, height, width] = x.dims();
         x.reshape([batch, channels, height * width]).swap_dims(1, 2)
     }
 
