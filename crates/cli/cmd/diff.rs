@@ -16,8 +16,8 @@ use toolkit_system::problem::Problem;
 /// Explains why two runs differ: inputs, the first step that differs, samples that changed
 ///
 /// Cells are paired by the values of the axes and the seed. Numbers are compared to the last bit:
-/// the same run on the same machine gives the same bytes. Files that changed since the run wrote
-/// them are named. The exit code is 0 if the results are the same and 1 if they differ. Changed
+/// the same run gives the same bytes on every x86-64 machine with AVX2. Files that changed since the
+/// run wrote them are named. The exit code is 0 if the results are the same and 1 if they differ. Changed
 /// files that hold only times, or the state of an optimiser that has finished, are named but do not
 /// count.
 ///

@@ -16,10 +16,10 @@ use toolkit_system::problem::Problem;
 
 /// Repeats a finished run from the experiment in its folder, and compares logs, scores and samples
 ///
-/// The same build on the same machine gives the same results to the last bit: exit code 0. Exit
-/// code 1 is a difference. Exit code 2, before anything is trained, is a run that is not finished
-/// or is damaged, or cards, weights or data that have changed. Give the `--registry` folders of the
-/// first run.
+/// The same build gives the same results to the last bit on every x86-64 machine with AVX2: exit
+/// code 0. Exit code 1 is a difference. Exit code 2, before anything is trained, is a run that is
+/// not finished or is damaged, cards, weights or data that have changed, or a machine of another
+/// class. Give the `--registry` folders of the first run.
 #[derive(Arguments)]
 #[command(after_help = "\
 Examples:
@@ -65,7 +65,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let hint = format!(
-        "`toolkit diff {} {}` says where it parts; another build or machine is the usual reason",
+        "`toolkit diff {} {}` says where it parts; another build is the usual reason",
         args.run.display(),
         out.display()
     );
@@ -104,8 +104,11 @@ fn check_inputs(
         first.b
     );
     let revision = if manifest.git.is_empty() { "of the manifest" } else { &manifest.git };
-    let hint =
-        format!("check out the revision {revision} and give the same `--registry` and `--device`");
+    let hint = if first.at == "arithmetic" {
+        "only machines of one class compute the same bits: `docs/bits.md` has the classes".to_owned()
+    } else {
+        format!("check out the revision {revision} and give the same `--registry` and `--device`")
+    };
     Err(Problem::new(what).at(run.display()).hint(hint).into())
 }
 

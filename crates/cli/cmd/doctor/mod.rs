@@ -69,10 +69,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
 }
 
 fn this_machine() -> Vec<Finding> {
+    let [class, instructions] = provenance::arithmetic("flex");
     let revision = provenance::git_revision();
     vec![
         fact("toolkit", format!("{}, revision {revision}", env!("CARGO_PKG_VERSION"))),
         fact("machine", provenance::machine()),
+        fact("arithmetic", format!("{class}, computed with {instructions}")),
         fact("memory", machine::memory()),
         fact("disk here", machine::disk()),
     ]

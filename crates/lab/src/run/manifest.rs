@@ -4,7 +4,7 @@ use crate::LabError;
 use crate::plan::fingerprint::card_hash;
 use crate::plan::run_plan::RunPlan;
 use crate::run::folder::{MANIFEST_FILE, manifest_hint};
-use crate::run::provenance::{git_revision, lock_hash, machine};
+use crate::run::provenance::{arithmetic, git_revision, lock_hash, machine};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,6 +32,10 @@ pub struct Manifest {
     pub device: String,
     /// Operating system and processor.
     pub machine: String,
+    /// Class of machines whose numbers have the same bits.
+    pub arithmetic: String,
+    /// Instruction set; within a class it changes no bit.
+    pub instructions: String,
     /// Seeds.
     pub seeds: Vec<u64>,
     /// Cards by kind and name: hash of what counts in them, weights included.
@@ -63,6 +67,7 @@ impl Manifest {
         if !builds.contains(&build) {
             builds.push(build);
         }
+        let [arithmetic, instructions] = arithmetic(device);
         let mut manifest = Self {
             toolkit: env!("CARGO_PKG_VERSION").to_owned(),
             git,
@@ -71,6 +76,8 @@ impl Manifest {
             command: command.to_vec(),
             device: device.to_owned(),
             machine: machine(),
+            arithmetic,
+            instructions,
             ..Self::default()
         };
         manifest.add_cards(plan);

@@ -49,3 +49,16 @@ pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{} {}, {cores} cores, {cpu}", std::env::consts::OS, std::env::consts::ARCH)
 }
+
+/// Returns the class of machines that compute the same bits on this device (`docs/bits.md`), and the
+/// instruction set that is used here.
+#[must_use]
+pub fn arithmetic(device: &str) -> [String; 2] {
+    let isa = toolkit_kernels::Isa::current();
+    let class = match isa {
+        _ if device != "flex" => device,
+        toolkit_kernels::Isa::Portable => "portable",
+        _ => "x86-64-avx2",
+    };
+    [class.to_owned(), isa.name().to_owned()]
+}

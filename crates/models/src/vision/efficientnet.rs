@@ -314,7 +314,7 @@ impl VisionEncoder for EfficientNetLite {
         if let (Some(conv), Some(norm)) = (&self._conv_head, &self._bn1) {
             x = relu6(norm.forward(conv.forward(x)));
         }
-        let [batch, _, height, width] = x.dims();
+        let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels, height * width]).swap_dims(1, 2)
     }
 
