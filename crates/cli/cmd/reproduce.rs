@@ -105,7 +105,8 @@ fn check_inputs(
     );
     let revision = if manifest.git.is_empty() { "of the manifest" } else { &manifest.git };
     let hint = if first.at == "arithmetic" {
-        "only machines of one class compute the same bits: `docs/bits.md` has the classes".to_owned()
+        "only machines of one class compute the same bits: `docs/bits.md` has the classes"
+            .to_owned()
     } else {
         format!("check out the revision {revision} and give the same `--registry` and `--device`")
     };

@@ -11,8 +11,7 @@ use toolkit_system::problem::Problem;
 const CALL: [&str; 4] = ["command", "cells", "stage1", "builds"];
 
 /// Keys of a manifest that a repetition must have in common.
-const INPUTS: [&str; 7] =
-    ["cards", "weights", "data", "tasks", "seeds", "device", "arithmetic"];
+const INPUTS: [&str; 7] = ["cards", "weights", "data", "tasks", "seeds", "device", "arithmetic"];
 
 /// Returns what a run is made of, by dotted key. Keys that are empty, or that an older version did
 /// not write, are left out.
