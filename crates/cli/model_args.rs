@@ -2,10 +2,11 @@
 
 use crate::context::Context;
 use anyhow::{anyhow, bail};
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use toolkit_checkpoints::{Loading, open};
+use toolkit_core::params::Kept;
 use toolkit_eval::{CaptionTask, VqaTask};
 use toolkit_lab::run::{CheckpointChoice, TrainedCell, TrainedModel, TrainedRun, is_run};
 use toolkit_registry::Kind;
@@ -24,18 +25,23 @@ pub enum Precision {
     Bf16,
     /// Half the memory, widened where they are used
     F16,
-    /// 8-bit blocks of 32: little more than a quarter of the memory; large models generate faster
-    /// with it
+    /// 8-bit blocks of 32: little more than a quarter of the memory, multiplied as integers
     Q8,
+    /// 4-bit blocks of 32: a sixth of the memory, multiplied as integers
+    Q4,
+    /// The blocks that a GGUF file has, multiplied as integers; `f32` for other numbers
+    File,
 }
 
-impl From<Precision> for DType {
+impl From<Precision> for Kept {
     fn from(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::F32,
-            Precision::Bf16 => Self::BF16,
+            Precision::Bf16 => Self::Bf16,
             Precision::F16 => Self::F16,
-            Precision::Q8 => toolkit_kernels::eight_bit(),
+            Precision::Q8 => Self::Q8,
+            Precision::Q4 => Self::Q4,
+            Precision::File => Self::Stored,
         }
     }
 }
@@ -198,7 +204,7 @@ impl ModelArgs {
         }
         let path = self.path(context)?;
         let task = context.log.task("parameters");
-        let loading = Loading { device, dtype: self.dtype.into(), frozen, progress: &task };
+        let loading = Loading { device, kept: self.dtype.into(), frozen, progress: &task };
         let vlm = open(&path, loading)?;
         Progress::finish(&task);
         Ok(LoadedModel { vlm, of: None, cell: None })

@@ -4,9 +4,9 @@ use crate::CheckpointError;
 use crate::layout::{BridgeLayout, LanguageLayout, Layout, Planned, VisionLayout};
 use crate::{processor, tokens};
 use burn::module::Module;
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use std::path::Path;
-use toolkit_core::params::Info;
+use toolkit_core::params::{Info, Kept};
 use toolkit_core::{AnyBridge, BridgeShape, LanguageSpecialTokens};
 use toolkit_models::weights::reader::Reader;
 use toolkit_system::progress::{Progress, Silent};
@@ -18,8 +18,8 @@ use toolkit_vlm::{BridgePart, LanguagePart, VisionPart, Vlm};
 pub struct Loading<'a> {
     /// Device of the bridge and the language model; may record gradients.
     pub device: &'a Device,
-    /// Type of the matrices of the frozen parts. The bridge is always `f32`.
-    pub dtype: DType,
+    /// Form of the matrices of the frozen parts. The bridge is always in `f32`.
+    pub kept: Kept,
     /// `true` if the encoder and the language model are frozen. Otherwise they are on `device` and
     /// get gradients too.
     pub frozen: bool,
@@ -31,7 +31,7 @@ impl<'a> Loading<'a> {
     /// Returns the settings of a model for use: frozen, in `f32`, without progress.
     #[must_use]
     pub fn on(device: &'a Device) -> Self {
-        Self { device, dtype: DType::F32, frozen: true, progress: &Silent }
+        Self { device, kept: Kept::F32, frozen: true, progress: &Silent }
     }
 }
 
@@ -91,7 +91,7 @@ fn load_vision(
 ) -> Result<VisionPart, CheckpointError> {
     let VisionLayout { config, shape, model: Planned { module, plan }, file } = part;
     let reader = file.as_ref().unwrap_or(main);
-    let model = reader.load(module, &plan, loading.dtype, seen(loading))?;
+    let model = reader.load(module, &plan, loading.kept, seen(loading))?;
     let model = if loading.frozen { model.no_grad() } else { model };
     Ok(VisionPart { model, shape, names: config.published() })
 }
@@ -100,7 +100,7 @@ fn load_bridge(part: BridgeLayout, main: &Reader) -> Result<BridgePart, Checkpoi
     let BridgeLayout { shape, model: Planned { module, plan } } = part;
     // A stage-2 checkpoint has nothing of the text side.
     let text = shape.text.filter(|_| plan.has("text_proj.weight"));
-    let module = main.load(module, &plan, DType::F32, |_| {})?;
+    let module = main.load(module, &plan, Kept::F32, |_| {})?;
     Ok(BridgePart {
         model: AnyBridge::new(module),
         shape: BridgeShape { text, ..shape },
@@ -117,9 +117,9 @@ fn load_language(
 ) -> Result<LanguagePart, CheckpointError> {
     let LanguageLayout { config, shape, model: Planned { module, plan }, projection, file } = part;
     let reader = file.as_ref().unwrap_or(main);
-    let model = reader.load(module, &plan, loading.dtype, seen(loading))?;
+    let model = reader.load(module, &plan, loading.kept, seen(loading))?;
     let model = if loading.frozen { model.no_grad() } else { model };
-    let projection = main.load(projection.module, &projection.plan, DType::F32, |_| {})?;
+    let projection = main.load(projection.module, &projection.plan, Kept::F32, |_| {})?;
     Ok(LanguagePart { model, shape, names: config.published(), special_tokens, projection })
 }
 

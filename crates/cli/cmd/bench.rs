@@ -17,7 +17,7 @@ use toolkit_system::progress::Progress;
 /// generating text
 ///
 /// Weights are random and data synthetic, so any card can be measured, with or without its
-/// weights. Each piece is timed several times after one warm-up; the table has medians. Run it on a
+/// weights. With `--weights real`, generation takes those of the card. Each piece is timed several times after one warm-up; the table has medians. Run it on a
 /// quiet machine: other processes slow it down.
 #[derive(Arguments)]
 #[command(after_help = "\
@@ -25,6 +25,7 @@ Examples:
   toolkit bench
   toolkit bench stage1 stage2 --model blip2-opt-2.7b --batch 8 --rounds 3
   toolkit bench decode --language opt-1.3b --beams 5 --json
+  toolkit bench decode --language smollm2-135m --weights real --dtype file --prompt 128
   toolkit bench data --images photos --vision vit-l
   toolkit bench data --shards 'cc3m/{00000..00331}.tar' --size 224 --threads 2")]
 pub struct Args {
@@ -101,6 +102,9 @@ pub struct Args {
     /// Type in which the language model's matrices are kept during generation
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     dtype: Precision,
+    /// Weights of the language model during generation
+    #[arg(long, value_name = "KIND", default_value = "random")]
+    weights: WeightsKind,
     /// Folder with pictures [default: 32 synthetic ones of 640 x 480]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
@@ -125,6 +129,14 @@ pub struct Args {
     /// Threads [default: the cores of this machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     threads: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum WeightsKind {
+    /// Drawn
+    Random,
+    /// Those of the card, after `toolkit data fetch`
+    Real,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -221,7 +233,8 @@ fn setup<'a>(
         new_tokens: args.new_tokens as usize,
         texts: args.texts as usize,
         beams: args.beams as usize,
-        dtype: args.dtype.into(),
+        kept: args.dtype.into(),
+        real: args.weights == WeightsKind::Real,
         images: args.images.clone(),
         shards: args.shards.clone(),
         augment: args.augment.clone().unwrap_or_else(|| match args.shards {
@@ -278,6 +291,12 @@ fn listing(all: &[Timing]) -> String {
                 bytes(rate as u64),
                 bytes(bandwidth as u64)
             ));
+        }
+        if let (Some(prompt), Some(decode)) =
+            (fact("prompt_tokens_per_second"), fact("decode_tokens_per_second"))
+        {
+            let line = format!("\nprompt {prompt:.1} tokens/s, decode {decode:.1} tokens/s\n");
+            text.push_str(&line);
         }
         if let Some(rate) = fact("flops_per_second") {
             text.push_str(&format!("\n{} does {}FLOP/s\n", m.work.name(), count(rate)));

@@ -7,7 +7,7 @@ use crate::error::{FormatError, one_line};
 use crate::gguf;
 use crate::open;
 use crate::opened::Opened;
-use crate::stored::StoredTensor;
+use crate::stored::{Layout, StoredTensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,6 +82,15 @@ impl Tensors {
     pub fn read(&self, name: &str) -> Result<Vec<f32>, FormatError> {
         let (tensor, bytes) = self.stored(name)?;
         Ok(decode::floats(tensor, bytes))
+    }
+
+    /// Returns the bytes of a tensor as they lie in the file, if they are row-major without gaps.
+    ///
+    /// # Errors
+    /// If there is no such tensor or it is of a type that is not read.
+    pub fn read_bytes(&self, name: &str) -> Result<Option<&[u8]>, FormatError> {
+        let (tensor, bytes) = self.stored(name)?;
+        Ok(matches!(tensor.layout, Layout::Dense).then_some(bytes))
     }
 
     /// Reads the numbers of a tensor of integers or booleans, without rounding.

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `ops` | the public operations, each beside its kernel and its fallback |
 //! | `ops::attention` | attention: fused with its backward, and over segments of a cache |
-//! | `matmul` | matrix products with one order of sums: any size, few rows, 8-bit weights |
+//! | `matmul` | matrix products with one order of sums: any size, few rows, weights in blocks |
 //! | `graph` | a fused operation as a node of burn's graph; accumulators of gradients |
 //! | `cpu` | the instruction set chosen at run time, vector arithmetic, blocks over threads |
 //!
@@ -42,7 +42,7 @@ mod ops;
 
 pub use cpu::isa::{ISA_VARIABLE, Isa};
 pub use graph::{AccumulatorMap, GradientAccumulator};
-pub use matmul::{cast, eight_bit};
+pub use matmul::{BlockFormat, BlockMatrix};
 pub use ops::{
     AdamWStep, AttentionOptions, DropoutMask, KvSegment, adamw, add, add_bias, attend_segments,
     attention, batched_product, cross_entropy, dropout, embedding, gelu, gelu_tanh, is_constant,

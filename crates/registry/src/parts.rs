@@ -5,6 +5,7 @@ use crate::spanned::suggest;
 use crate::{Card, Kind, Registry};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
+use toolkit_core::params::Kept;
 use toolkit_core::published::PublishedNames;
 use toolkit_core::{AnyBridge, AnyLanguage, AnyVision, BridgeShape, LanguageShape, VisionShape};
 use toolkit_models::weights::WeightsError;
@@ -13,8 +14,10 @@ use toolkit_system::problem::Problem;
 /// Values of the parameters of a part that is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// Values of the file that `[weights]` of the card names.
+    /// Values of the file that `[weights]` of the card names, in f32.
     Card,
+    /// The same, with the matrices in another form, for a part that is not trained.
+    CardKept(Kept),
     /// No values yet: the caller initialises the parameters or loads a checkpoint.
     None,
 }
@@ -77,7 +80,8 @@ impl Registry {
         let family = family(&self.vision, Kind::Vision, card)?;
         let part = (family.build)(card, device)?;
         match weights {
-            Weights::Card => card.load_into(part, family.published),
+            Weights::Card => card.load_into(part, family.published, Kept::F32),
+            Weights::CardKept(kept) => card.load_into(part, family.published, kept),
             Weights::None => Ok(part),
         }
     }
@@ -96,7 +100,8 @@ impl Registry {
         let family = family(&self.bridge, Kind::Bridge, card)?;
         let part = (family.build)(card, vision, device)?;
         match weights {
-            Weights::Card => card.load_into(part, family.published),
+            Weights::Card => card.load_into(part, family.published, Kept::F32),
+            Weights::CardKept(kept) => card.load_into(part, family.published, kept),
             Weights::None => Ok(part),
         }
     }
@@ -114,7 +119,8 @@ impl Registry {
         let family = family(&self.language, Kind::Language, card)?;
         let part = (family.build)(card, device)?;
         match weights {
-            Weights::Card => card.load_into(part, family.published),
+            Weights::Card => card.load_into(part, family.published, Kept::F32),
+            Weights::CardKept(kept) => card.load_into(part, family.published, kept),
             Weights::None => Ok(part),
         }
     }

@@ -2,8 +2,7 @@
 
 use crate::{Card, found};
 use burn::module::Module;
-use burn::tensor::DType;
-use toolkit_core::params;
+use toolkit_core::params::{self, Kept};
 use toolkit_core::published::PublishedNames;
 use toolkit_formats::Tensors;
 use toolkit_models::weights::WeightsError;
@@ -48,7 +47,7 @@ impl Card {
         Ok(tensors)
     }
 
-    /// Reads the weights of this card into `module`. The file may be of any published form that
+    /// Reads the weights of this card into `module`, with matrices `kept` in this form. The file may be of any published form that
     /// `names` knows.
     ///
     /// # Errors
@@ -57,10 +56,11 @@ impl Card {
         &self,
         module: M,
         names: PublishedNames,
+        kept: Kept,
     ) -> Result<M, WeightsError> {
         let mut reader = Reader::of_part(self.open_weights()?, names);
         let plan = reader.plan(&names, &params::list(&module));
         reader.check()?;
-        reader.load(module, &plan, DType::F32, |_| {})
+        reader.load(module, &plan, kept, |_| {})
     }
 }

@@ -18,11 +18,13 @@
 //! ```
 
 mod init;
+mod kept;
 mod path;
 mod transfer;
 
 pub use init::{Init, bert_rule, initialise};
-pub use transfer::{Mismatch, export, gradients, import, map, map_as, store_as};
+pub use kept::{Content, Kept};
+pub use transfer::{Mismatch, export, gradients, held_bytes, import, map, map_as, store_as};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData, f16};

@@ -36,6 +36,11 @@ impl Path {
         let linear = self.containers.last().is_some_and(|c| c.rsplit(':').next() == Some("Linear"));
         rank == 2 && linear && self.names.last().is_some_and(|n| n == "weight")
     }
+    /// Returns `true` for the table that token ids are looked up in, which may be the head too.
+    pub(super) fn is_token_table(&self, rank: usize) -> bool {
+        let [.., table, name] = self.names.as_slice() else { return false };
+        rank == 2 && name == "weight" && ["embed_tokens", "shared"].contains(&table.as_str())
+    }
     /// Returns the shape in a checkpoint.
     pub(super) fn torch_shape(&self, mut shape: Vec<usize>) -> Vec<usize> {
         if self.transposed(shape.len()) {

@@ -1,16 +1,21 @@
 //! Export and import of values, by checkpoint name.
 
+use super::kept::{self, Content};
 use super::path::Path;
 use super::{Info, Values, floats, list, trained};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 
 struct Export(Path, BTreeMap<String, Values>);
 impl ModuleVisitor for Export {
     fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
         let mut tensor = p.val();
+        if let Some(blocks) = kept::blocks(&tensor, &self.0) {
+            self.1.insert(self.0.name(), kept::values(&blocks));
+            return;
+        }
         if self.0.transposed(D) {
             tensor = tensor.swap_dims(0, 1);
         }
@@ -32,6 +37,33 @@ pub fn export<M: Module>(module: &M) -> BTreeMap<String, Values> {
     export.1
 }
 
+struct Held(Path, BTreeMap<String, usize>);
+impl ModuleVisitor for Held {
+    fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
+        let tensor = p.val();
+        let bytes = match kept::blocks(&tensor, &self.0) {
+            Some(blocks) => blocks.bytes().len(),
+            None => tensor.dims().iter().product::<usize>() * tensor.dtype().size(),
+        };
+        if D == 2 {
+            self.1.insert(self.0.name(), bytes);
+        }
+    }
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.0.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.0.exit();
+    }
+}
+
+/// Returns the bytes that each matrix takes in memory, by checkpoint name.
+pub fn held_bytes<M: Module>(module: &M) -> BTreeMap<String, usize> {
+    let mut held = Held(Path::default(), BTreeMap::new());
+    module.visit(&mut held);
+    held.1
+}
+
 /// The names that did not fit when values were imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mismatch {
@@ -51,23 +83,16 @@ impl Mismatch {
     }
 }
 
-/// The function that [`map`] asks for each parameter.
-type Source<'a> = dyn FnMut(&Info) -> Option<Values> + 'a;
+/// The function that [`map_as`] asks for each parameter.
+type Source<'a> = dyn FnMut(&Info) -> Option<Content> + 'a;
 
-struct Import<'a>(Path, &'a mut Source<'a>, Option<DType>);
+struct Import<'a>(Path, &'a mut Source<'a>);
 impl ModuleMapper for Import<'_> {
     fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = self.0.torch_shape(p.lazy_shape().to_vec());
         let info = Info { name: self.0.name(), shape, id: p.id, trained: trained(&p) };
-        let Some(values) = (self.1)(&info) else { return p };
-        let device: Device = p.lazy_device();
-        let transposed = self.0.transposed(D);
-        let mut tensor =
-            Tensor::<D>::from_data(TensorData::new(values.data, values.shape), &device);
-        if transposed {
-            tensor = contiguous(tensor.swap_dims(0, 1));
-            tensor = self.2.map_or(tensor.clone(), |dtype| toolkit_kernels::cast(tensor, dtype));
-        }
+        let Some(content) = (self.1)(&info) else { return p };
+        let tensor = kept::tensor(content, &self.0, &p.lazy_device());
         p.transform_for_load(tensor, info.id)
     }
     fn enter_module(&mut self, name: &str, container: &str) {
@@ -78,32 +103,18 @@ impl ModuleMapper for Import<'_> {
     }
 }
 
-/// Returns the values in row-major order, so that matrix products need not copy a transposed weight
-/// at every call.
-fn contiguous<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    let device = tensor.device();
-    Tensor::from_data(tensor.into_data(), &device)
-}
-
 /// Replaces each parameter by the values that `source` returns for it, in PyTorch layout. `None`
 /// leaves one as it is.
 ///
 /// Values must have the shape of the [`Info`]. Identity and trainability are kept, and no other
 /// parameter is initialised.
 pub fn map<M: Module>(module: M, mut source: impl FnMut(&Info) -> Option<Values>) -> M {
-    module.map(&mut Import(Path::default(), &mut source, None))
+    map_as(module, |info| source(info).map(Content::Values))
 }
 
-/// Runs [`map`] and stores the matrices of `Linear`s, most of a transformer, as `dtype`.
-///
-/// A product widens such a matrix again. [`DType::F32`] stores everything as it is.
-pub fn map_as<M: Module>(
-    module: M,
-    dtype: DType,
-    mut source: impl FnMut(&Info) -> Option<Values>,
-) -> M {
-    let dtype = (dtype != DType::F32).then_some(dtype);
-    module.map(&mut Import(Path::default(), &mut source, dtype))
+/// Runs [`map`] with values that may be kept in another form than f32.
+pub fn map_as<M: Module>(module: M, mut source: impl FnMut(&Info) -> Option<Content>) -> M {
+    module.map(&mut Import(Path::default(), &mut source))
 }
 
 struct Store(Path, DType);

@@ -17,27 +17,26 @@
 //! | `element` | the number types of a right factor |
 //! | `matvec`, `dots` | a few rows: bound by reading the matrix, or one that is stored transposed |
 //! | `gemm` | small matrices inside other kernels, such as one head of attention |
-//! | `eight_bit` | a few rows with a matrix of 8-bit blocks |
+//! | `quantized` | rows with a matrix of 8-bit or 4-bit blocks, in integers |
 //! | `team` | threads that stay awake between short products |
 
 mod blocks;
 mod dots;
-pub(crate) mod eight_bit;
 mod element;
 pub(crate) mod factor;
 pub(crate) mod gemm;
 mod matvec;
 mod pack;
 pub(crate) mod product;
+pub(crate) mod quantized;
 mod register;
-mod split;
 mod team;
 #[cfg(test)]
 mod tests;
 mod tile;
 pub(crate) mod transpose;
 
-pub use eight_bit::{cast, eight_bit};
+pub use quantized::{BlockFormat, BlockMatrix};
 
 /// Columns of the left factor in one block of a sum.
 const K_BLOCK: usize = 256;

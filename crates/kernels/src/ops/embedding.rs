@@ -7,6 +7,7 @@ use burn_flex::FlexTensor;
 
 use crate::cpu::buffer::{contiguous, indices, tensor};
 use crate::graph::{self, Fused, GradientAccumulator};
+use crate::matmul::BlockMatrix;
 
 /// Looks up the rows `ids [batch, tokens]` of a table `[rows, width]`: `[batch, tokens, width]`.
 ///
@@ -17,6 +18,12 @@ pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     let [batch, tokens] = ids.dims();
     let [rows, width] = table.dims();
     let plain = ids.clone().into_dispatch();
+    if let Some(blocks) = BlockMatrix::of_table(&table) {
+        let wanted = graph::integers(&plain).and_then(|ids| indices(&ids, rows));
+        let wanted = wanted.unwrap_or_else(|| unreachable!("ids on flex, as the table"));
+        let values = tensor(blocks.rows(&wanted), Shape::new([batch, tokens, width]));
+        return Tensor::from_dispatch(graph::plain(values));
+    }
     let ids_of = |ids| indices(&ids, rows).filter(|_| batch * tokens * rows * width > 0);
     let Some(wanted) = graph::integers(&plain).and_then(ids_of) else {
         return module::embedding(table, ids);

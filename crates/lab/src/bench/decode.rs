@@ -1,9 +1,9 @@
 //! Text behind a soft prefix.
 
-use super::{BenchSetup, BenchWork, Timing, draw_as, machine, time, values};
+use super::{BenchSetup, BenchWork, Timing, draw_as, machine, median, time, values};
 use crate::LabError;
 use burn::module::Module;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use toolkit_core::{AnyLanguage, Ends, LanguageKind, LanguageShape, LanguageSpecialTokens, params};
 use toolkit_registry::{Kind, Weights};
 use toolkit_system::problem::Problem;
@@ -21,14 +21,16 @@ pub(super) fn decode(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
     let card = setup.registry.card(Kind::Language, &setup.language)?;
     let shape = setup.registry.describe_language(&card)?;
     check_positions(setup, &shape)?;
-    let language = draw_as(
-        setup.registry.build_language(&card, &setup.device, Weights::None)?.no_grad(),
-        setup.dtype,
-    );
+    let build = |weights| setup.registry.build_language(&card, &setup.device, weights);
+    let language = if setup.real {
+        build(Weights::CardKept(setup.kept))?.no_grad()
+    } else {
+        draw_as(build(Weights::None)?.no_grad(), setup.kept)
+    };
     let generator =
         Generator { language: &language, shape: &shape, special_tokens: MARKS, tokenizer: None };
-    let seconds = time_texts(setup, &generator)?;
     let (texts, tokens) = (setup.texts, setup.new_tokens);
+    let seconds = time_texts(setup, &generator, tokens)?;
     let of = format!(
         "{}, {texts} x {} beams, {tokens} tokens behind {}",
         card.name,
@@ -40,9 +42,14 @@ pub(super) fn decode(setup: &BenchSetup<'_>) -> Result<Timing, LabError> {
         // Its encoder, and the keys of its output, are read once for a text, not for each token.
         return Ok(measured);
     }
-    let read = bytes_per_step(&language, setup.dtype);
+    // With one token, next to nothing but the prompt is computed.
+    let prompt = median(&time_texts(setup, &generator, 1)?);
+    let read = bytes_per_step(&language);
     let (rate, bandwidth) = (read * tokens as f64 / measured.median, machine::bandwidth());
+    let further = (texts * (tokens - 1)) as f64 / (measured.median - prompt);
     Ok(measured
+        .fact("prompt_tokens_per_second", (texts * (queries(setup) + 1)) as f64 / prompt)
+        .fact("decode_tokens_per_second", if tokens > 1 { further } else { f64::NAN })
         .fact("bytes_per_step", read)
         .fact("bytes_per_second", rate)
         .fact("memory_bandwidth", bandwidth))
@@ -66,9 +73,13 @@ fn check_positions(setup: &BenchSetup<'_>, shape: &LanguageShape) -> Result<(), 
     Err(Problem::new(what).hint("give fewer with `--prompt` or `--new-tokens`").into())
 }
 
-/// Returns the seconds of each round of writing.
-fn time_texts(setup: &BenchSetup<'_>, generator: &Generator<'_>) -> Result<Vec<f64>, LabError> {
-    let (texts, tokens, width) = (setup.texts, setup.new_tokens, generator.shape.width);
+/// Returns the seconds of each round of writing so many tokens.
+fn time_texts(
+    setup: &BenchSetup<'_>,
+    generator: &Generator<'_>,
+    tokens: usize,
+) -> Result<Vec<f64>, LabError> {
+    let (texts, width) = (setup.texts, generator.shape.width);
     let prefix: Vec<f32> = values("bench/prefix", texts * queries(setup) * width)
         .into_iter()
         .map(|x| x * PREFIX_SCALE)
@@ -102,23 +113,11 @@ fn time_texts(setup: &BenchSetup<'_>, generator: &Generator<'_>) -> Result<Vec<f
 
 /// Counts the bytes of weights that a step of a decoder reads. It reads every matrix once, whatever
 /// the number of texts and beams; of a table it reads rows only, unless that is the head too.
-fn bytes_per_step(language: &AnyLanguage, dtype: DType) -> f64 {
-    let per_number = match dtype {
-        DType::F32 => 4.0,
-        DType::F16 | DType::BF16 => 2.0,
-        // A byte each, and a scale for 32.
-        _ => 1.0 + 4.0 / 32.0,
+fn bytes_per_step(language: &AnyLanguage) -> f64 {
+    let held = params::held_bytes(language);
+    let own_head = held.keys().any(|name| name.contains("lm_head"));
+    let is_read = |name: &str| {
+        !(name.contains("embed") && (own_head || name.contains("position")))
     };
-    let matrices: Vec<_> =
-        params::list(language).into_iter().filter(|info| info.shape.len() == 2).collect();
-    let own_head = matrices.iter().any(|info| info.name.contains("lm_head"));
-    let bytes = |info: &params::Info| {
-        let numbers = info.shape.iter().product::<usize>() as f64;
-        match info.name.contains("embed") {
-            false => numbers * per_number,
-            true if own_head || info.name.contains("position") => 0.0,
-            true => numbers * 4.0,
-        }
-    };
-    matrices.iter().map(bytes).sum()
+    held.iter().filter(|(name, _)| is_read(name)).map(|(_, &bytes)| bytes as f64).sum()
 }

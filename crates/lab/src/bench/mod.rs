@@ -2,7 +2,8 @@
 //! made-up data.
 //!
 //! Weights are drawn and not read, so that any card can be measured, published weights or not;
-//! times do not depend on them. The code that runs is that of a run: the objectives of the two
+//! times do not depend on them. Only the writing of texts can take a card's own, in the form that
+//! their file has. The code that runs is that of a run: the objectives of the two
 //! stages with their optimiser, the encoder, the search for texts, the reader of pictures.
 
 mod decode;
@@ -14,13 +15,13 @@ mod train;
 
 use crate::LabError;
 use burn::module::Module;
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use toolkit_core::Stream;
-use toolkit_core::params::{self, Init, Values, bert_rule};
+use toolkit_core::params::{self, Content, Init, Kept, Values, bert_rule};
 use toolkit_data::Augment;
 use toolkit_registry::Registry;
 
@@ -86,8 +87,10 @@ pub struct BenchSetup<'a> {
     pub texts: usize,
     /// Beams.
     pub beams: usize,
-    /// Type of the language model's matrices while it writes.
-    pub dtype: DType,
+    /// Form of the language model's matrices while it writes.
+    pub kept: Kept,
+    /// `true` if the language model that writes has its card's weights.
+    pub real: bool,
     /// Picture files; made up where there is no folder.
     pub images: Option<PathBuf>,
     /// Tar files or folders of them, in the place of picture files: a pattern as of `shards:GLOB`.
@@ -196,12 +199,12 @@ fn median(values: &[f64]) -> f64 {
 /// Draws weights of the sizes that BERT's rule gives, uniform instead of normal: what is measured
 /// needs no better, and a language model of billions of parameters is drawn in seconds.
 fn draw<M: Module>(module: M) -> M {
-    draw_as(module, DType::F32)
+    draw_as(module, Kept::F32)
 }
 
-/// [`draw`], with the matrices kept as `dtype`.
-fn draw_as<M: Module>(module: M, dtype: DType) -> M {
-    params::map_as(module, dtype, |info| {
+/// [`draw`], with the matrices in this form.
+fn draw_as<M: Module>(module: M, kept: Kept) -> M {
+    params::map_as(module, |info| {
         let count: usize = info.shape.iter().product();
         let data = match bert_rule(info) {
             Init::Constant(value) => vec![value; count],
@@ -219,7 +222,7 @@ fn draw_as<M: Module>(module: M, dtype: DType) -> M {
                 data
             }
         };
-        Some(Values { shape: info.shape.clone(), data })
+        Some(Content::Matrix(Values { shape: info.shape.clone(), data }, kept))
     })
 }
 
