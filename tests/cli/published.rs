@@ -501,7 +501,7 @@ fn a_run_becomes_a_hub_folder() {
 }
 
 #[test]
-fn a_model_in_8_bits_says_nearly_the_same() {
+fn a_model_in_blocks_says_nearly_the_same() {
     let (model, wide) = (fixture("hub-opt"), fixture("hub-opt/wide.png"));
     let said = |dtype: &str| {
         let all = toolkit(&[
@@ -517,7 +517,11 @@ fn a_model_in_8_bits_says_nearly_the_same() {
         .json_lines();
         (all[0]["score"].as_f64().unwrap(), all[0]["ids"].as_array().unwrap().len())
     };
-    let ((exact, _), (near, written)) = (said("f32"), said("q8"));
-    assert!(written > 0 && exact != near, "the matrices are not the same: {exact} and {near}");
-    assert!((exact - near).abs() < 0.05 * exact.abs(), "{exact} and {near}");
+    let (exact, _) = said("f32");
+    for (dtype, error) in [("q8", 0.05), ("q4", 0.3)] {
+        let (near, written) = said(dtype);
+        assert!(written > 0 && exact != near, "the matrices are not the same: {exact}, {near}");
+        assert!((exact - near).abs() < error * exact.abs(), "{dtype}: {exact} and {near}");
+    }
+    assert_eq!(said("file").0, exact, "a file without blocks is kept in f32");
 }

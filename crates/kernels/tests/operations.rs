@@ -4,7 +4,7 @@
 
 mod common;
 
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Int, Tensor, activation};
 use common::{close, devices, finite_differences, in_pool, random, values, with_gradients};
 use proptest::prelude::*;
 use toolkit_kernels as ours;
@@ -151,53 +151,43 @@ fn adamw_is_its_definition() {
     }
 }
 
-/// A matrix of bf16 is multiplied as its widened form is, with the gradient of the rows.
+/// A matrix of blocks is multiplied as its widened form is, but for the rounding of `x`; with a
+/// gradient, exactly so.
 #[test]
-fn a_matrix_of_bf16() {
-    let (_, device) = devices();
-    let x = random([21, 70], 1, 1.0, &device);
-    for transposed in [false, true] {
-        let shape = if transposed { [33, 70] } else { [70, 33] };
-        let half = random(shape, 2, 1.0, &device).cast(burn::tensor::DType::BF16);
-        let op = |x: Tensor<2>, w: Tensor<2>| match transposed {
-            true => ours::times_transposed(x, w),
-            false => ours::linear(x, w, None),
-        };
-        let wide = half.clone().cast(burn::tensor::DType::F32);
-        let (got, [slope]) = with_gradients([x.clone()], |[x]| op(x, half.clone()));
-        let (want, [wanted]) = with_gradients([x.clone()], |[x]| op(x, wide.clone()));
-        assert_eq!((got, slope), (want, wanted));
-    }
-}
+fn matrices_of_blocks() {
+    let (device, recording) = devices();
+    for format in [ours::BlockFormat::Q8_0, ours::BlockFormat::Q4_1] {
+        for [rows, k, n] in [[1, 32, 7], [3, 96, 129], [12, 512, 300]] {
+            let w = values(random([n, k], 2, 1.0, &device));
+            let w = ours::BlockMatrix::encode(format, [n, k], &w).unwrap();
+            let x = random([rows, k], 1, 1.0, &device);
+            let wide = w.widen();
+            let want = values(x.clone().matmul(wide.clone().transpose()));
+            let bias = random([n], 3, 1.0, &device);
+            let (weight, table) = (w.clone().into_weight(), w.into_table());
+            let got = values(ours::linear(x.clone(), weight.clone(), None));
+            close(&got, &want, 0.02);
+            assert_eq!(got, values(ours::times_transposed(x.clone(), table.clone())));
+            let moved = values(ours::linear(x.clone(), weight.clone(), Some(bias.clone())));
+            let got = Tensor::<2>::from_data(burn::tensor::TensorData::new(got, [rows, n]), &device);
+            close(&moved, &values(got + bias.unsqueeze()), 1e-6);
 
-/// A matrix in 8-bit blocks is multiplied as its widened form is, few rows or many, and that form
-/// is near the matrix.
-#[test]
-fn eight_bit_blocks() {
-    let device = Device::flex();
-    for [rows, k, n] in [[1, 7, 32], [3, 129, 96], [12, 300, 512]] {
-        let (x, w) = (random([rows, k], 1, 1.0, &device), random([k, n], 2, 1.0, &device));
-        let small = ours::cast(w.clone(), ours::eight_bit());
-        let wide = small.clone().dequantize();
-        let (near, exact) = (values(wide.clone()), values(w.clone()));
-        // A step is 2 / 254 of the largest of 32 numbers, which are below 1.
-        assert!(
-            near.iter().zip(&exact).all(|(near, exact)| (near - exact).abs() <= 0.5 / 127.0 + 1e-6)
-        );
-        let want = values(x.clone().matmul(wide));
-        let got = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None)));
-        close(&got, &want, 2e-5);
-        for row in 0..rows {
-            let one = x.clone().narrow(0, row, 1);
-            let alone =
-                in_pool(1 + row % 2, || values(ours::linear(one.clone(), small.clone(), None)));
-            let all = in_pool(2, || values(ours::linear(x.clone(), small.clone(), None)));
-            assert_eq!(alone, all[row * n..][..n]);
+            let tracked = random([rows, k], 1, 1.0, &recording);
+            let (got, [slope]) =
+                with_gradients([tracked.clone()], |[x]| ours::linear(x, weight.clone(), None));
+            let wide_there = Tensor::<2>::from_data(wide.clone().into_data(), &recording);
+            let (want, [wanted]) =
+                with_gradients([tracked], |[x]| x.matmul(wide_there.clone().transpose()));
+            close(&got, &want, 1e-5);
+            close(&slope, &wanted, 1e-5);
+
+            let ids = Tensor::<2, Int>::from_data([[0, (n - 1) as i64], [3, 0]], &device);
+            assert_eq!(
+                values(ours::embedding(table, ids.clone())),
+                values(ours::embedding(wide, ids))
+            );
         }
     }
-    // Rows that are no whole number of blocks stay as they are.
-    let odd = random([8, 33], 3, 1.0, &device);
-    assert_eq!(ours::cast(odd.clone(), ours::eight_bit()).dtype(), odd.dtype());
 }
 
 #[test]
