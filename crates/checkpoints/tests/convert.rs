@@ -7,6 +7,7 @@ use toolkit_checkpoints::CheckpointError;
 use toolkit_checkpoints::convert::{To, convert};
 use toolkit_checkpoints::processor::{self, CLIP_MEAN, CLIP_STD};
 use toolkit_checkpoints::write::Form;
+use toolkit_core::params::Kept;
 use toolkit_data::{Fit, Preprocess};
 use toolkit_models::weights::StoredDtype;
 
@@ -187,7 +188,7 @@ fn what_cannot_be_written_leaves_nothing() {
 
 #[test]
 fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
-    use burn::tensor::{DType, Device};
+    use burn::tensor::Device;
     use toolkit_checkpoints::{Loading, open};
     for name in ["hub-opt", "hub-t5"] {
         let dir = tempfile::tempdir().unwrap();
@@ -195,7 +196,7 @@ fn a_file_of_what_was_trained_says_how_to_get_the_rest() {
             let device = Device::flex();
             let how = Loading {
                 device: &device,
-                dtype: DType::F32,
+                kept: Kept::F32,
                 frozen: true,
                 progress: &toolkit_system::progress::Silent,
             };

@@ -116,8 +116,6 @@ fn time_texts(
 fn bytes_per_step(language: &AnyLanguage) -> f64 {
     let held = params::held_bytes(language);
     let own_head = held.keys().any(|name| name.contains("lm_head"));
-    let is_read = |name: &str| {
-        !(name.contains("embed") && (own_head || name.contains("position")))
-    };
+    let is_read = |name: &str| !(name.contains("embed") && (own_head || name.contains("position")));
     held.iter().filter(|(name, _)| is_read(name)).map(|(_, &bytes)| bytes as f64).sum()
 }

@@ -1,8 +1,8 @@
 //! The formats of blocks, and a block as numbers.
 
+use burn::tensor::DType;
 use burn::tensor::f16;
 use burn::tensor::quantization::{QuantScheme, QuantValue, ScaleDtype};
-use burn::tensor::DType;
 
 /// Numbers that are multiplied before their sum is scaled.
 pub(super) const BLOCK: usize = 32;

@@ -43,8 +43,7 @@ fn four_bits(x: &[f32; BLOCK], bytes: &mut Vec<u8>) {
     let scale = half((largest - minimum.to_f32()) / 15.0);
     bytes.extend(scale.to_le_bytes());
     bytes.extend(minimum.to_le_bytes());
-    let number =
-        |x: f32| step(x - minimum.to_f32(), scale.to_f32()).clamp(0.0, 15.0) as u8;
+    let number = |x: f32| step(x - minimum.to_f32(), scale.to_f32()).clamp(0.0, 15.0) as u8;
     let (low, high) = x.split_at(BLOCK / 2);
     bytes.extend(low.iter().zip(high).map(|(&low, &high)| number(low) | (number(high) << 4)));
 }

@@ -130,9 +130,8 @@ impl Format for Q41 {
             0x0f0e_0b0a_0706_0302,
             0x0d0c_0908_0504_0100,
         );
-        let sorted = avx2._mm256_permute4x64_epi64::<0b11_01_10_00>(
-            avx2._mm256_shuffle_epi8(pairs, order),
-        );
+        let sorted =
+            avx2._mm256_permute4x64_epi64::<0b11_01_10_00>(avx2._mm256_shuffle_epi8(pairs, order));
         let minima = avx2._mm256_extracti128_si256::<1>(sorted);
         (widen(simd, avx._mm256_castsi256_si128(sorted)), widen(simd, minima))
     }

@@ -21,15 +21,15 @@
 
 mod block;
 mod encode;
-mod plain;
-mod rows;
-mod tensor;
 #[cfg(target_arch = "x86_64")]
 mod formats;
 #[cfg(target_arch = "x86_64")]
 mod integers;
+mod plain;
 #[cfg(target_arch = "x86_64")]
 mod product;
+mod rows;
+mod tensor;
 
 pub use block::BlockFormat;
 pub use tensor::BlockMatrix;

@@ -4,13 +4,7 @@ use super::block::{BLOCK, Block, BlockFormat};
 use super::rows::RowBlock;
 
 /// Computes `out [rows of x, rows of w] = x w'`, for rows of so many blocks.
-pub(super) fn times(
-    format: BlockFormat,
-    x: &[RowBlock],
-    blocks: usize,
-    w: &[u8],
-    out: &mut [f32],
-) {
+pub(super) fn times(format: BlockFormat, x: &[RowBlock], blocks: usize, w: &[u8], out: &mut [f32]) {
     let (numbers, bytes) = format.block();
     let stride = blocks * BLOCK / numbers * bytes;
     let columns = w.len() / stride;

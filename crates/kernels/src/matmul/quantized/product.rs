@@ -128,11 +128,8 @@ fn direct<I: Integers, F: Format>(simd: I, eight: Eight<'_>, x: &[RowBlock]) -> 
                 (true, true) => simd.dot(zero, flipped(simd, numbers), values),
             };
         }
-        let total = if F::SIGNED || I::DOT {
-            totals(simd, parts)
-        } else {
-            totals_of_pairs(simd, parts)
-        };
+        let total =
+            if F::SIGNED || I::DOT { totals(simd, parts) } else { totals_of_pairs(simd, parts) };
         let (scales, minima) = F::scales(simd, eight, at);
         sums = add_block::<I, F>(simd, total, x, [scales, minima], sums);
     }

@@ -47,8 +47,7 @@ impl Reader {
         let dtype = self.tensors.info(name).map(|stored| stored.dtype);
         if let (Some(format), &[outputs, inputs]) = (dtype.and_then(format), &info.shape[..]) {
             let bytes = self.tensors.read_bytes(name)?.map(<[u8]>::to_vec);
-            let blocks =
-                bytes.and_then(|bytes| BlockMatrix::new(format, [outputs, inputs], bytes));
+            let blocks = bytes.and_then(|bytes| BlockMatrix::new(format, [outputs, inputs], bytes));
             if let Some(blocks) = blocks {
                 return Ok(Content::Blocks(blocks));
             }
