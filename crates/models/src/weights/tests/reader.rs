@@ -9,9 +9,9 @@ use crate::vision::vit::{Vit, VitConfig};
 use crate::weights::reader::Reader;
 use crate::weights::{StoredDtype, write_safetensors};
 use burn::module::Module;
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use std::collections::BTreeMap;
-use toolkit_core::params::{self, Values};
+use toolkit_core::params::{self, Kept, Values};
 use toolkit_core::published::{PublishedNames, Scheme};
 use toolkit_core::{LanguageModel, VisionEncoder};
 use toolkit_formats::Tensors;
@@ -31,7 +31,7 @@ pub(super) fn read<M: Module>(
     let mut reader = Reader::of_part(file(tensors), names);
     let plan = reader.plan(&names, &params::list(&module));
     reader.check().map_err(|error| error.to_string())?;
-    reader.load(module, &plan, DType::F32, |_| {}).map_err(|error| error.to_string())
+    reader.load(module, &plan, Kept::F32, |_| {}).map_err(|error| error.to_string())
 }
 
 /// Values of a small EVA, whose keys have no bias.
