@@ -190,6 +190,28 @@ fn matrices_of_blocks() {
     }
 }
 
+/// One pass over constants has the bits of burn's operations, which a tensor with a gradient takes.
+#[test]
+fn rotation() {
+    let (device, recording) = devices();
+    for (shape, interleaved) in [([2, 3, 5, 8], true), ([1, 4, 1, 6], false), ([3, 1, 2, 4], true)]
+    {
+        let [batch, _, tokens, width] = shape;
+        let there = |device: &Device| {
+            let angles = random([batch, 1, tokens, width / 2], 5, 3.0, device);
+            let (x, cos, sin) = (random(shape, 4, 1.0, device), angles.clone().cos(), angles.sin());
+            values(ours::rotate(x, &cos, &sin, interleaved))
+        };
+        assert_eq!(there(&device), there(&recording));
+        // A rotation keeps lengths, and turns both numbers of a pair.
+        let (cos, sin) =
+            (Tensor::zeros([1, 1, 1, 2], &device), Tensor::ones([1, 1, 1, 2], &device));
+        let x = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0, 4.0]]]], &device);
+        let want = if interleaved { [-2.0, -4.0, 1.0, 3.0] } else { [-3.0, -4.0, 1.0, 2.0] };
+        assert_eq!(values(ours::rotate(x, &cos, &sin, interleaved)), want);
+    }
+}
+
 #[test]
 fn dropout_keeps_what_it_is_told() {
     let (_, device) = devices();

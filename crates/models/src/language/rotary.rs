@@ -1,7 +1,8 @@
 //! Rotary positions (Su et al., 2021, arXiv:2104.09864): queries and keys are rotated by angles that
 //! grow with their position, so that scores depend on distances.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
+use toolkit_core::params::floats;
 
 /// The cosines and sines of the current positions, `[batch, 1, tokens, head / 2]` each.
 #[derive(Clone)]
@@ -25,25 +26,26 @@ impl Rotation {
     ) -> Self {
         let device = mask.device();
         let [batch, keys] = mask.dims();
-        let angle = |position: usize, pair: usize| {
-            position as f64 / libm::pow(theta, 2.0 * pair as f64 / head as f64)
-        };
+        let frequencies: Vec<f64> =
+            (0..head / 2).map(|pair| libm::pow(theta, 2.0 * pair as f64 / head as f64)).collect();
+        // Only the angles of the new positions: a table of all would grow with the text, at every
+        // token.
+        let mut angles = Vec::with_capacity(batch * tokens * head / 2);
+        for row in floats(mask).chunks_exact(keys.max(1)) {
+            let mut seen = 0_usize;
+            for (column, &visible) in row.iter().enumerate() {
+                seen += usize::from(visible != 0.0);
+                if column + tokens >= keys {
+                    let position = seen.saturating_sub(1) as f64;
+                    angles.extend(frequencies.iter().map(|frequency| position / frequency));
+                }
+            }
+        }
         let table = |f: fn(f64) -> f64| {
-            let all = (0..keys).flat_map(|position| {
-                (0..head / 2).map(move |pair| f(angle(position, pair)) as f32)
-            });
-            Tensor::<2>::from_data(
-                TensorData::new(all.collect::<Vec<f32>>(), [keys, head / 2]),
-                &device,
-            )
+            let values: Vec<f32> = angles.iter().map(|&angle| f(angle) as f32).collect();
+            Tensor::from_data(TensorData::new(values, [batch, 1, tokens, head / 2]), &device)
         };
-        let positions: Tensor<2, Int> =
-            (mask.int().cumsum(1) - 1).clamp_min(0).narrow(1, keys - tokens, tokens);
-        let rows = |table: Tensor<2>| {
-            let rows = burn::tensor::module::embedding(table, positions.clone());
-            rows.reshape([batch, 1, tokens, head / 2])
-        };
-        Self { cos: rows(table(libm::cos)), sin: rows(table(libm::sin)), interleaved }
+        Self { cos: table(libm::cos), sin: table(libm::sin), interleaved }
     }
 
     /// Returns the rotation of the last `count` tokens.
@@ -54,19 +56,7 @@ impl Rotation {
 
     /// Rotates `[batch, heads, tokens, head]`.
     pub(super) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, heads, tokens, head] = x.dims();
-        let half = head / 2;
-        let (a, b) = if self.interleaved {
-            let pairs = x.reshape([batch, heads, tokens, half, 2]);
-            let part =
-                |at: usize| pairs.clone().narrow(4, at, 1).reshape([batch, heads, tokens, half]);
-            (part(0), part(1))
-        } else {
-            (x.clone().narrow(3, 0, half), x.narrow(3, half, half))
-        };
-        let first = a.clone() * self.cos.clone() - b.clone() * self.sin.clone();
-        let second = b * self.cos.clone() + a * self.sin.clone();
         // Scores are sums over a head, so queries and keys may both stay half a head apart.
-        Tensor::cat(vec![first, second], 3)
+        toolkit_kernels::rotate(x, &self.cos, &self.sin, self.interleaved)
     }
 }
