@@ -169,7 +169,8 @@ fn matrices_of_blocks() {
             close(&got, &want, 0.02);
             assert_eq!(got, values(ours::times_transposed(x.clone(), table.clone())));
             let moved = values(ours::linear(x.clone(), weight.clone(), Some(bias.clone())));
-            let got = Tensor::<2>::from_data(burn::tensor::TensorData::new(got, [rows, n]), &device);
+            let got =
+                Tensor::<2>::from_data(burn::tensor::TensorData::new(got, [rows, n]), &device);
             close(&moved, &values(got + bias.unsqueeze()), 1e-6);
 
             let tracked = random([rows, k], 1, 1.0, &recording);
