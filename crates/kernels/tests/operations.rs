@@ -166,7 +166,8 @@ fn matrices_of_blocks() {
             let bias = random([n], 3, 1.0, &device);
             let (weight, table) = (w.clone().into_weight(), w.into_table());
             let got = values(ours::linear(x.clone(), weight.clone(), None));
-            close(&got, &want, 0.02);
+            // Half a step of 1 / 127 in each of up to 512 numbers, of either sign.
+            close(&got, &want, 0.1);
             assert_eq!(got, values(ours::times_transposed(x.clone(), table.clone())));
             let moved = values(ours::linear(x.clone(), weight.clone(), Some(bias.clone())));
             let got =
@@ -179,8 +180,8 @@ fn matrices_of_blocks() {
             let wide_there = Tensor::<2>::from_data(wide.clone().into_data(), &recording);
             let (want, [wanted]) =
                 with_gradients([tracked], |[x]| x.matmul(wide_there.clone().transpose()));
-            close(&got, &want, 1e-5);
-            close(&slope, &wanted, 1e-5);
+            close(&got, &want, 1e-4);
+            close(&slope, &wanted, 1e-4);
 
             let ids = Tensor::<2, Int>::from_data([[0, (n - 1) as i64], [3, 0]], &device);
             assert_eq!(
