@@ -85,13 +85,13 @@ fn few_rows(c: &mut Criterion) {
             b.iter(|| x.clone().matmul(w.clone()))
         });
         c.bench_function(&format!("linear {rows}x768x3072/ours"), |b| {
-            b.iter(|| toolkit_kernels::linear(x.clone(), w.clone(), None, true));
+            b.iter(|| toolkit_kernels::linear(x.clone(), w.clone(), None));
         });
         c.bench_function(&format!("head {rows}x768x32768/burn"), |b| {
             b.iter(|| x.clone().matmul(table.clone().transpose()));
         });
         c.bench_function(&format!("head {rows}x768x32768/ours"), |b| {
-            b.iter(|| toolkit_kernels::times_transposed(x.clone(), table.clone(), true));
+            b.iter(|| toolkit_kernels::times_transposed(x.clone(), table.clone()));
         });
     }
 }

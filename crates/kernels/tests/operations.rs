@@ -151,6 +151,25 @@ fn adamw_is_its_definition() {
     }
 }
 
+/// A matrix of bf16 is multiplied as its widened form is, with the gradient of the rows.
+#[test]
+fn a_matrix_of_bf16() {
+    let (_, device) = devices();
+    let x = random([21, 70], 1, 1.0, &device);
+    for transposed in [false, true] {
+        let shape = if transposed { [33, 70] } else { [70, 33] };
+        let half = random(shape, 2, 1.0, &device).cast(burn::tensor::DType::BF16);
+        let op = |x: Tensor<2>, w: Tensor<2>| match transposed {
+            true => ours::times_transposed(x, w),
+            false => ours::linear(x, w, None),
+        };
+        let wide = half.clone().cast(burn::tensor::DType::F32);
+        let (got, [slope]) = with_gradients([x.clone()], |[x]| op(x, half.clone()));
+        let (want, [wanted]) = with_gradients([x.clone()], |[x]| op(x, wide.clone()));
+        assert_eq!((got, slope), (want, wanted));
+    }
+}
+
 /// A matrix of blocks is multiplied as its widened form is, but for the rounding of `x`; with a
 /// gradient, exactly so.
 #[test]
