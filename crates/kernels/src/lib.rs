@@ -46,6 +46,7 @@ pub use matmul::{BlockFormat, BlockMatrix};
 pub use ops::{
     AdamWStep, AttentionOptions, DropoutMask, KvSegment, adamw, add, add_bias, attend_segments,
     attention, batched_product, cross_entropy, dropout, embedding, gelu, gelu_tanh, is_constant,
-    l2_normalise, layer_norm, linear, log_sum_exp, mean, quick_gelu, relu, rms_norm, rotate, scale_rows,
-    silu, soft_cross_entropy, softmax, sum, sum_of_squares, times_transposed, with_gradient,
+    l2_normalise, layer_norm, linear, log_sum_exp, mean, quick_gelu, relu, rms_norm, rotate,
+    scale_rows, silu, soft_cross_entropy, softmax, sum, sum_of_squares, times_transposed,
+    with_gradient,
 };

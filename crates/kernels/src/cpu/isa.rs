@@ -84,6 +84,12 @@ impl Isa {
         }
     }
 
+    /// Returns `true` if the variable names one.
+    pub(crate) fn is_chosen() -> bool {
+        static CHOSEN: OnceLock<bool> = OnceLock::new();
+        *CHOSEN.get_or_init(|| std::env::var_os(ISA_VARIABLE).is_some())
+    }
+
     /// Returns the one that this process uses.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use half::bf16;
 use crate::cpu::simd::Simd;
 
 /// A number that is widened to f32 without a loss.
-pub(super) trait Element: Copy + Default + Send + Sync + 'static {
+pub(crate) trait Element: Copy + Default + Send + Sync + 'static {
     /// Widens one number.
     fn wide(self) -> f32;
     /// Loads and widens eight numbers.

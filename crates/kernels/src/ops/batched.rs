@@ -5,7 +5,8 @@ use burn_flex::FlexTensor;
 
 use crate::cpu::buffer::{contiguous, tensor};
 use crate::graph::{self, Fused};
-use crate::matmul::product::{Factor, add_product};
+use crate::matmul::factor::Factor;
+use crate::matmul::product::add_product;
 
 /// Computes `a b` of each item: `a [batch, m, k]` or the same for all, `[1, m, k]`, and `b [batch,
 /// k, n]` to `[batch, m, n]`.

@@ -11,7 +11,7 @@ use std::arch::x86_64::{__m128i, __m256, __m256i};
 
 use pulp::x86::V3;
 
-use crate::cpu::isa::{ISA_VARIABLE, Isa};
+use crate::cpu::isa::Isa;
 
 /// An instruction set with AVX2, FMA and F16C, by its products of bytes.
 pub(super) trait Integers: Copy {
@@ -189,11 +189,10 @@ pub(super) fn run<K: IntegerKernel>(kernel: K) -> bool {
         return false;
     };
     // AVX-VNNI has no name of its own: whoever asks for AVX2 gets no more than that.
-    let chosen = || std::env::var_os(ISA_VARIABLE).is_some();
     if isa == Isa::Avx512 && has!("avx512vnni") {
         // SAFETY: the processor has all of the features; `Isa::Avx512` includes AVX512-VL.
         unsafe { in_avx512_vnni(Avx512Vnni(v3), kernel) };
-    } else if has!("avxvnni") && !chosen() {
+    } else if has!("avxvnni") && !Isa::is_chosen() {
         // SAFETY: as above.
         unsafe { in_avx_vnni(AvxVnni(v3), kernel) };
     } else {
