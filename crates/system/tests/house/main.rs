@@ -27,11 +27,22 @@ const WIDE_PER_MILLE: usize = 5;
 const OPENINGS_PER_MILLE: usize = 10;
 
 /// Exceptions: rule, subject and reason. One that is not needed any more fails its test.
-const EXCEPTIONS: &[(Rule, &str, &str)] = &[(
-    Rule::FunctionLength,
-    "crates/formats/src/torch/opcodes.rs step",
-    "a table from the instructions of pickles to their effects",
-)];
+const EXCEPTIONS: &[(Rule, &str, &str)] = &[
+    (
+        Rule::FunctionLength,
+        "crates/formats/src/torch/opcodes.rs step",
+        "a table from the instructions of pickles to their effects",
+    ),
+    (
+        Rule::Order,
+        "crates/models/src/vision/efficientnet.rs",
+        "burn adds up a depthwise convolution place after place, on every machine",
+    ),
+    (Rule::Order, "crates/cli/device.rs", "tries out whether a device multiplies"),
+];
+
+/// Operations of burn whose order of sums depends on the machine (`docs/bits.md`).
+const OF_THE_MACHINE: [&str; 5] = ["matmul", "sum_dim", "log_softmax", "conv2d", "einsum"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rule {
@@ -42,6 +53,7 @@ enum Rule {
     Hint,
     Circle,
     Opening,
+    Order,
 }
 
 /// A crate with its sources.
@@ -227,6 +239,25 @@ fn documentation_opens_with_a_verb_or_a_noun() {
         (bad.map(|one| one.line).collect(), openings.len())
     });
     check(Rule::Opening, &found);
+}
+
+#[test]
+fn sums_have_the_order_of_our_kernels() {
+    let found = of_files(|source| {
+        let kernels = source.path.starts_with("crates/kernels/");
+        let burns = OF_THE_MACHINE.iter().filter(|_| !kernels);
+        let all = burns.flat_map(|name| source::words(&source.code, name));
+        all.map(|at| Finding {
+            subject: source.path.clone(),
+            text: format!(
+                "{}:{}: burn's sums depend on the machine; use `toolkit_kernels`",
+                source.path,
+                source.line(at)
+            ),
+        })
+        .collect()
+    });
+    check(Rule::Order, &found);
 }
 
 #[test]
