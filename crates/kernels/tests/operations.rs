@@ -324,7 +324,7 @@ fn products_and_their_gradients() {
 fn rows_of_a_table_and_their_gradients() {
     let (_, device) = devices();
     let table = random([9, 5], 3, 1.0, &device);
-    let ids = Tensor::<2, burn::tensor::Int>::from_ints([[3, 0, 3], [8, 3, 1]], &device);
+    let ids = Tensor::<2, Int>::from_ints([[3, 0, 3], [8, 3, 1]], &device);
     let (got, [slope]) = with_gradients([table.clone()], |[t]| ours::embedding(t, ids.clone()));
     let (want, [wanted]) =
         with_gradients([table.clone()], |[t]| burn::tensor::module::embedding(t, ids.clone()));
@@ -351,6 +351,6 @@ fn rows_of_a_table_and_their_gradients() {
 #[should_panic(expected = "9 is not one of 9")]
 fn a_row_that_is_not_there() {
     let (_, device) = devices();
-    let ids = Tensor::<2, burn::tensor::Int>::from_ints([[9]], &device);
+    let ids = Tensor::<2, Int>::from_ints([[9]], &device);
     let _ = ours::embedding(random([9, 5], 3, 1.0, &device), ids);
 }

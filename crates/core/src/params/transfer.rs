@@ -5,7 +5,7 @@ use super::path::Path;
 use super::{Info, Values, floats, list, trained};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
 
 struct Export(Path, BTreeMap<String, Values>);
@@ -125,7 +125,7 @@ impl ModuleMapper for Store {
             return p;
         }
         let dtype = self.1;
-        p.map(|matrix| toolkit_kernels::cast(matrix, dtype))
+        p.map(|matrix| matrix.cast(dtype))
     }
     fn enter_module(&mut self, name: &str, container: &str) {
         self.0.enter(name, container);

@@ -62,8 +62,9 @@ pub const ENCODED_TOGETHER: usize = GROUP;
 /// Returns the name of a cache: a hash of everything that its values depend on.
 #[must_use]
 pub fn cache_key(encoder_sha256: &str, preprocess: &Preprocess, dataset: &dyn Dataset) -> String {
+    // The number counts changes of arithmetic: features of an earlier build are not mixed in.
     let text =
-        format!("features-1 {encoder_sha256} {} {}", preprocess.key(), dataset.fingerprint());
+        format!("features-2 {encoder_sha256} {} {}", preprocess.key(), dataset.fingerprint());
     sha256_hex(text.as_bytes())[..16].to_owned()
 }
 

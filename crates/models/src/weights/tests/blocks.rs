@@ -98,7 +98,7 @@ fn a_gguf_file_is_kept_as_it_lies() {
     assert_eq!(per_number("model.embed_tokens.weight"), 34.0 / 32.0);
     assert_eq!(per_number("model.layers.1.mlp.up_proj.weight"), 20.0 / 32.0);
     let difference = apart(&logits(&kept), &logits(&wide));
-    assert!(difference > 0.0 && difference < 0.02, "{difference}");
+    assert!(difference > 0.0 && difference < 0.04, "{difference}");
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn any_weights_are_rounded_to_blocks() {
     let exact = model();
     let file = gguf(&params::export(&exact));
     let wide = logits(&read(file.clone(), Kept::F32));
-    for (kept, most) in [(Kept::Q8, 0.03), (Kept::Q4, 0.03)] {
-        // What lies in 4 bits is the same in 4 bits, and nearly so in 8.
+    for (kept, most) in [(Kept::Q8, 0.08), (Kept::Q4, 0.04)] {
+        // What lies in 4 bits is the same in 4 bits. In 8 bits it is rounded once more.
         let difference = apart(&logits(&read(file.clone(), kept)), &wide);
         assert!(difference > 0.0 && difference < most, "{kept:?}: {difference}");
     }
