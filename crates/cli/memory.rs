@@ -1,4 +1,4 @@
-//! How the C library takes memory from the system, and what it keeps.
+//! Memory that the C library takes from the system, and that it keeps after it was freed.
 
 /// Makes glibc keep freed memory for the next step. Does nothing with other C libraries.
 ///

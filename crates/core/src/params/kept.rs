@@ -25,7 +25,7 @@ pub enum Kept {
     Stored,
 }
 
-/// What a parameter gets.
+/// Values of a parameter, in one of the forms of a matrix.
 pub enum Content {
     /// Values that are kept in f32.
     Values(Values),
@@ -99,7 +99,7 @@ pub(super) fn tensor<const D: usize>(content: Content, path: &Path, device: &Dev
 /// Returns the tensor of a matrix of blocks.
 ///
 /// # Errors
-/// Its values, if no operation on that device takes such a tensor in this place.
+/// The values, if no operation on that device takes such a tensor in this place.
 fn in_blocks<const D: usize>(
     blocks: BlockMatrix,
     place: Use,

@@ -1,5 +1,10 @@
 //! Blocks of each format in registers.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "a lane is an index of several arrays, and iterators over them are not always inlined"
+)]
+
 use std::arch::x86_64::{__m256, __m256i};
 
 use super::LANES;

@@ -1,5 +1,10 @@
 //! Products of eight rows of a matrix at a time, in integers.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "a lane is an index of several arrays, and iterators over them are not always inlined"
+)]
+
 use std::arch::x86_64::{__m256, __m256i};
 use std::marker::PhantomData;
 

@@ -1,5 +1,7 @@
 //! The products against their definition, and matrices against what they were made of.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 
 use super::block::{BLOCK, Block};
@@ -58,7 +60,7 @@ fn sizes() -> impl Strategy<Value = (BlockFormat, usize, usize, usize)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever instructions this machine has, the bits are those of the definition.
+    /// Compares the bits with those of the definition, for the instructions of this machine.
     #[test]
     fn every_form_has_the_bits_of_the_definition((format, rows, outputs, inputs) in sizes()) {
         let w = matrix(format, outputs, inputs, 7);

@@ -34,8 +34,8 @@ fn gguf(values: &BTreeMap<String, Values>) -> Vec<u8> {
     let (mut listed, mut data) = (Vec::new(), Vec::new());
     for (name, values) in values {
         let recipes = Llama::published().recipes(name);
-        let theirs = recipes.iter().filter_map(|recipe: &Recipe| recipe.names().next());
-        let name = theirs.last().unwrap();
+        let mut theirs = recipes.iter().filter_map(|recipe: &Recipe| recipe.names().next());
+        let name = theirs.next_back().unwrap();
         let format =
             if name == "token_embd.weight" { BlockFormat::Q8_0 } else { BlockFormat::Q4_1 };
         let (kind, bytes) = match values.shape[..] {
