@@ -29,8 +29,7 @@ pub(crate) fn keep_freed() {
 /// gives them only to those who ask.
 ///
 /// Matrices are read row by row, and rows are a page apart. With pages of 4 KB the processor looks up
-/// a page for each row; with pages of 2 MB it rarely does. A token of a language model then takes a
-/// quarter less time, a step of training a tenth.
+/// a page for each row; with pages of 2 MB it rarely does. `docs/performance.md` has the gain.
 ///
 /// glibc reads the setting when a program starts, and there is no other way to set it. So nothing is
 /// done if `GLIBC_TUNABLES` is set already, by us or by the user, or on another system.

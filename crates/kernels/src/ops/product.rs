@@ -25,8 +25,8 @@ pub(super) fn times(x: Tensor<2>, w: Tensor<2>, transposed: bool) -> Tensor<2> {
     }
 }
 
-/// Computes `x w` with a constant matrix of bf16, or `x w'` if `w` is `transposed`; `None` if it is no
-/// such matrix.
+/// Computes `x w` with a constant matrix of bf16, or `x w'` if `w` is `transposed`; `None` if it is
+/// no such matrix.
 ///
 /// Sums are those of the widened matrix. Only `x` has a gradient.
 pub(super) fn times_bf16(x: &Tensor<2>, w: &Tensor<2>, transposed: bool) -> Option<Tensor<2>> {
